@@ -1,0 +1,41 @@
+# make test is what CI runs. It installs what it needs; what takes long has a target of its own.
+GO ?= go
+PKGS := ./...
+export CGO_ENABLED ?= 1
+
+.PHONY: build test deps check unit cross race-one crash fuzz bench generate
+
+build: ## the binary, in bin/
+	$(GO) build -o bin/sluice .
+
+test: deps check unit cross ## everything that CI runs
+
+deps: ## nginx, Chromium and a C compiler for -race, where they are missing
+	./scripts/install-test-deps.sh
+
+check: ## formatting and vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt -w on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet $(PKGS)
+
+unit: ## all tests, with the race detector
+	$(GO) test -race -timeout 10m $(PKGS)
+
+cross: ## other systems: build only
+	GOOS=darwin CGO_ENABLED=0 $(GO) build -o /dev/null .
+	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null .
+
+crash: build ## 20 rounds of kill -9 under load (CI runs 2)
+	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
+
+race-one: ## the same tests on one processor, where other orders show
+	GOMAXPROCS=1 $(GO) test -race -timeout 20m $(PKGS)
+
+FUZZTIME ?= 60s
+fuzz: ## every fuzz target for FUZZTIME each
+	./scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+generate: ## .env.example and the settings table, from config.Config
+	$(GO) generate ./config

@@ -1,0 +1,212 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/index"
+	"sluice/broker/sse"
+)
+
+// Options are plain values; zero ones take the default named.
+type Options struct {
+	RingBytes    int           // bytes of frames shared at the head; 16 MiB
+	RetryConnect time.Duration // the first retry of a stream; 2 s
+	RetryEvent   time.Duration // the retry after events; 0 leaves the line out
+	Replays      int           // steps of catching up under way at once; 2 a processor
+	Now          func() time.Time
+}
+
+// Stats are counters since the start.
+type Stats struct {
+	Deliveries atomic.Uint64 // event frames handed to writers
+	Replayed   atomic.Uint64 // those of them that were read from the log
+	Gaps       atomic.Uint64 // gaps told
+}
+
+// ErrDraining is the error of Subscribe and Publish once Drain was called.
+var ErrDraining = errors.New("the gateway is draining")
+
+// Broker hands what is published to who may see it.
+type Broker struct {
+	Stats Stats
+
+	log     *eventlog.Log
+	options Options
+	replays chan struct{} // holds a token for each step of catching up under way
+
+	mu       sync.Mutex
+	index    *index.Index[*view]
+	matched  []*view
+	views    map[viewKey]*view
+	ring     ring
+	last     uint64 // newest id that went through deliver
+	count    int    // subscribers
+	draining bool
+}
+
+// New makes the broker of a log and becomes its tail; the log must not have been appended to yet.
+func New(log *eventlog.Log, o Options) *Broker {
+	if o.RingBytes == 0 {
+		o.RingBytes = 16 << 20
+	}
+	if o.Replays == 0 {
+		o.Replays = 2 * runtime.GOMAXPROCS(0)
+	}
+	if o.RetryConnect == 0 {
+		o.RetryConnect = 2 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	b := &Broker{
+		log:     log,
+		options: o,
+		replays: make(chan struct{}, o.Replays),
+		index:   index.New[*view](),
+		views:   map[viewKey]*view{},
+		ring:    ring{limit: o.RingBytes},
+		last:    log.Settled(),
+	}
+	log.Tail(b.deliver)
+	return b
+}
+
+// Log is the broker's log.
+func (b *Broker) Log() *eventlog.Log { return b.log }
+
+// Publish stores the events of one request, all or none, and answers with the first id once they
+// are stored and on their way to the subscribers. Publishing goes on while draining: it is for
+// the door to refuse what came too late.
+func (b *Broker) Publish(ctx context.Context, r *eventlog.Request) (uint64, error) {
+	return b.log.Append(ctx, r)
+}
+
+// deliver is the log's tail: it is called with each group of settled events, in order.
+func (b *Broker) deliver(events []eventlog.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range events {
+		e := &events[i]
+		b.last = e.ID
+		b.matched = b.index.Match(e.Channel(), b.matched[:0])
+		if len(b.matched) == 0 {
+			continue
+		}
+		_, method := channel.Method(e.Name)
+		place := b.encode(entry{event: *e, custom: !method})
+		for _, v := range b.matched {
+			v.add(mention{place, e.ID})
+			for s := range v.subs {
+				s.wakeUp()
+			}
+		}
+	}
+	clear(b.matched)
+}
+
+// encode makes the frames that the matched views want, before the entry is weighed by the ring.
+func (b *Broker) encode(e entry) uint64 {
+	for _, v := range b.matched {
+		e.frame(v.frames, b.options.RetryEvent)
+	}
+	return b.ring.push(e)
+}
+
+// Filter is what a subscriber asks for.
+type Filter struct {
+	Channels    channel.Set
+	Frames      sse.Frames
+	LastEventID string // "" begins now
+}
+
+// Subscribe makes a cursor. The caller is its writer: it calls Next until Close.
+func (b *Broker) Subscribe(f Filter) (*Subscriber, error) {
+	spaces := f.Channels.Spaces()
+	start, err := b.locate(spaces, f.LastEventID)
+	if err != nil {
+		return nil, err
+	}
+	s := &Subscriber{broker: b, wake: make(chan struct{}, 1)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.draining {
+		return nil, ErrDraining
+	}
+	v := b.view(f, spaces)
+	v.subs[s] = struct{}{}
+	b.count++
+	s.view = v
+	if f.LastEventID == "" {
+		start.After = b.last
+	}
+	s.after = start.After
+	s.begin(f.LastEventID, start)
+	return s, nil
+}
+
+// locate finds where a client that last saw id goes on. Of several spaces the one with the lowest
+// place decides: gaps in the others are met, and told, on the way.
+func (b *Broker) locate(spaces []string, id string) (eventlog.Start, error) {
+	var first eventlog.Start
+	if id == "" {
+		return first, nil
+	}
+	for i, space := range spaces {
+		start, err := b.log.Locate(space, id)
+		if err != nil {
+			return first, err
+		}
+		if i == 0 || start.After < first.After {
+			first = start
+		}
+	}
+	return first, nil
+}
+
+func (b *Broker) view(f Filter, spaces []string) *view {
+	key := viewKey{f.Channels.String(), f.Frames}
+	v := b.views[key]
+	if v == nil {
+		v = &view{
+			key: key, set: f.Channels, spaces: spaces, frames: f.Frames,
+			subs: map[*Subscriber]struct{}{}, since: b.last, through: b.last,
+		}
+		v.entry = b.index.Add(f.Channels, v)
+		b.views[key] = v
+	}
+	return v
+}
+
+// Count is how many subscribers there are.
+func (b *Broker) Count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.count
+}
+
+// Views is how many different views they share.
+func (b *Broker) Views() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.views)
+}
+
+// Drain ends every subscriber, with reason EndDraining, and refuses new ones. It does not wait
+// for their writers.
+func (b *Broker) Drain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.draining = true
+	for _, v := range b.views {
+		for s := range v.subs {
+			s.End(EndDraining)
+		}
+	}
+}

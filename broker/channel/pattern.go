@@ -1,0 +1,243 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind says how one side of a pattern matches.
+type Kind uint8
+
+const (
+	// Open matches anything: on the left every event, on the right any collection or none.
+	Open Kind = iota
+	// Some matches any collection, but not none. It is only ever a right side.
+	Some
+	// Prefix matches what begins with the text. On the left it never matches a method.
+	Prefix
+	// Exact matches the text alone.
+	Exact
+)
+
+// Side is one side of a pattern.
+type Side struct {
+	Kind Kind
+	Text string
+}
+
+// Pattern is a channel with wildcards, of one space ("" is /realtime).
+type Pattern struct {
+	Space       string
+	Left, Right Side
+}
+
+// Spaces that a pattern can name; their rest is the space's own name.
+const (
+	DBSpace   = "$db/"
+	RoomSpace = "$room/"
+)
+
+// Parse reads a pattern as contract section 1 writes them.
+func Parse(s string) (Pattern, error) {
+	if strings.HasPrefix(s, "$") {
+		return parseSpaced(s)
+	}
+	return parse(s)
+}
+
+func parse(s string) (Pattern, error) {
+	if s == "*" {
+		return Pattern{}, nil
+	}
+	left, right, colon := strings.Cut(s, ":")
+	if strings.HasPrefix(left, "$") {
+		return Pattern{}, patternError(s, "a name cannot begin with $")
+	}
+	l, err := side(left)
+	if err != nil {
+		return Pattern{}, patternError(s, "the left side "+err.Error())
+	}
+	method, isMethod := Method(left)
+	if !colon {
+		if isMethod {
+			return Pattern{}, patternError(s, "a method needs a collection, as in "+method+":*")
+		}
+		return Pattern{Left: l}, nil
+	}
+	if isMethod {
+		l.Text = method
+	}
+	r, err := side(right)
+	if err != nil {
+		return Pattern{}, patternError(s, "the collection "+err.Error())
+	}
+	if r.Kind == Open {
+		r.Kind = Some
+	}
+	return Pattern{Left: l, Right: r}, nil
+}
+
+// parseSpaced reads $db/NAME, $db/NAME:PATTERN and $room/ID. The name is exact: a wildcard never
+// reaches into another space.
+func parseSpaced(s string) (Pattern, error) {
+	space, rest, colon := strings.Cut(s, ":")
+	name, isDB := strings.CutPrefix(space, DBSpace)
+	if !isDB {
+		var isRoom bool
+		if name, isRoom = strings.CutPrefix(space, RoomSpace); !isRoom {
+			return Pattern{}, patternError(s, "a space is $db/NAME or $room/ID")
+		}
+		if colon {
+			return Pattern{}, patternError(s, "a room has no channels")
+		}
+	}
+	if err := CheckName(name); err != nil {
+		return Pattern{}, patternError(s, "the name of the space "+err.Error())
+	}
+	if !colon {
+		return Pattern{Space: space}, nil
+	}
+	l, err := side(rest)
+	if err != nil {
+		return Pattern{}, patternError(s, "the type "+err.Error())
+	}
+	return Pattern{Space: space, Left: l}, nil
+}
+
+func patternError(s, why string) error {
+	if len(s) > 2*MaxName {
+		s = s[:2*MaxName] + "…"
+	}
+	return fmt.Errorf("pattern %q: %s", s, why)
+}
+
+func side(s string) (Side, error) {
+	switch {
+	case s == "":
+		return Side{}, errors.New("is empty")
+	case s == "*":
+		return Side{Kind: Open}, nil
+	}
+	kind, text := Exact, s
+	if p, ok := strings.CutSuffix(s, "*"); ok {
+		kind, text = Prefix, p
+		// A prefix may end in white space (it matches "a b"), a whole name may not.
+		s = strings.TrimRight(p, " ")
+		if s == "" {
+			return Side{}, errors.New("begins or ends with white space")
+		}
+	}
+	if err := CheckName(s); err != nil {
+		return Side{}, err
+	}
+	if len(text) > MaxName {
+		return Side{}, fmt.Errorf("is longer than %d bytes", MaxName)
+	}
+	return Side{Kind: kind, Text: text}, nil
+}
+
+func isMethod(left string) bool { return left == "POST" || left == "PUT" || left == "DELETE" }
+
+func (k Side) matchLeft(left string) bool {
+	switch k.Kind {
+	case Open:
+		return true
+	case Prefix:
+		return strings.HasPrefix(left, k.Text) && !isMethod(left)
+	}
+	return k.Text == left
+}
+
+func (k Side) matchRight(right string) bool {
+	switch k.Kind {
+	case Open:
+		return true
+	case Some:
+		return right != ""
+	case Prefix:
+		return right != "" && strings.HasPrefix(right, k.Text)
+	}
+	return k.Text == right
+}
+
+// Match says whether an event on channel c is the pattern's.
+func (p Pattern) Match(c Channel) bool {
+	return p.Space == c.Space && p.Left.matchLeft(c.Left) && p.Right.matchRight(c.Collection)
+}
+
+// String spells the pattern as Parse reads it, but for the intersections that have no spelling of
+// their own (there are none: the sides of two patterns meet in a side of one of them).
+func (p Pattern) String() string {
+	var b strings.Builder
+	if p.Space != "" {
+		b.WriteString(p.Space)
+		if p.Left.Kind == Open {
+			return b.String()
+		}
+		b.WriteByte(':')
+	}
+	b.WriteString(p.Left.String())
+	if p.Right.Kind != Open {
+		b.WriteByte(':')
+		b.WriteString(p.Right.String())
+	}
+	return b.String()
+}
+
+// String is the side as written.
+func (k Side) String() string {
+	switch k.Kind {
+	case Exact:
+		return k.Text
+	case Prefix:
+		return k.Text + "*"
+	}
+	return "*"
+}
+
+// covers says whether everything that b matches k matches too.
+func (k Side) covers(b Side, left bool) bool {
+	switch k.Kind {
+	case Open:
+		return true
+	case Some:
+		return b.Kind != Open
+	case Prefix:
+		if b.Kind != Prefix && b.Kind != Exact || left && b.Kind == Exact && isMethod(b.Text) {
+			return false
+		}
+		return strings.HasPrefix(b.Text, k.Text)
+	}
+	return b.Kind == Exact && b.Text == k.Text
+}
+
+// Covers says whether everything that q matches p matches too.
+func (p Pattern) Covers(q Pattern) bool {
+	return p.Space == q.Space && p.Left.covers(q.Left, true) && p.Right.covers(q.Right, false)
+}
+
+// Intersect is the pattern of what both match, and whether there is any. Two sides either cover
+// one another or have nothing in common, so the answer is made of their narrower sides.
+func (p Pattern) Intersect(q Pattern) (Pattern, bool) {
+	if p.Space != q.Space {
+		return Pattern{}, false
+	}
+	out := Pattern{Space: p.Space}
+	var ok bool
+	if out.Left, ok = narrower(p.Left, q.Left, true); !ok {
+		return Pattern{}, false
+	}
+	out.Right, ok = narrower(p.Right, q.Right, false)
+	return out, ok
+}
+
+func narrower(a, b Side, left bool) (Side, bool) {
+	if a.covers(b, left) {
+		return b, true
+	}
+	if b.covers(a, left) {
+		return a, true
+	}
+	return Side{}, false
+}

@@ -1,0 +1,144 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+
+	"sluice/broker/channel"
+)
+
+// Event is a record of the log.
+type Event struct {
+	ID         uint64 // its place; given by the log
+	Space      string // "" is /realtime
+	Name       string // post, put, delete, or a custom name
+	Collection string // may be empty
+	Stream     string // may be empty
+	Data       []byte // compact JSON, never empty
+}
+
+// Channel is the event's place in permissions.
+func (e *Event) Channel() channel.Channel { return channel.Of(e.Space, e.Name, e.Collection) }
+
+// Expectation is a condition on one event of a request: the last id of its stream must be Last
+// (0: the stream must not exist), counting the events before it in the same request.
+type Expectation struct {
+	Index int
+	Last  uint64
+}
+
+// Request is what one publisher wants stored, all or none, with consecutive ids.
+type Request struct {
+	Events []Event
+	Expect []Expectation
+	Claim  *Claim // the idempotency claim that this request fulfils, or nil
+}
+
+// Query says which events of one space a reader wants. Channels is required; an empty Stream and
+// empty Names do not narrow.
+type Query struct {
+	Space    string
+	Channels channel.Set
+	Stream   string
+	Names    []string
+}
+
+// Match says whether the query asks for e.
+func (q *Query) Match(e *Event) bool {
+	if q.Space != e.Space || q.Stream != "" && q.Stream != e.Stream {
+		return false
+	}
+	if len(q.Names) > 0 {
+		found := false
+		for _, n := range q.Names {
+			found = found || n == e.Name
+		}
+		if !found {
+			return false
+		}
+	}
+	return q.Channels.Match(e.Channel())
+}
+
+// Page is one bounded step of a read. Everything of the query in (after, Reached] is in Events,
+// in order; Reached is at most the settled position at the time of the read. Removed is the
+// highest id that retention has removed from the space, as the read saw it: a reader whose after
+// is below it has a gap (and its Events then start behind Removed).
+type Page struct {
+	Events  []Event
+	Reached uint64
+	Removed uint64
+}
+
+// State tells of one space. Oldest is 0 while nothing is retained in it.
+type State struct {
+	Oldest  uint64 // the oldest retained id
+	Removed uint64 // the highest id that retention has removed; 0 where it removed nothing
+	Bytes   int64  // bytes of records retained
+	Count   int64  // number of records retained (may be an estimate)
+}
+
+// Run is one life of the log: Recovered is the last id found when it started (0 for the first),
+// Start the position that this life took for itself.
+type Run struct{ Recovered, Start uint64 }
+
+// What callers may decide on. Unavailable wraps all that is passing: the log cannot take the
+// event now. Where the outcome is unknown the error is ErrUnknown too.
+var (
+	ErrUnavailable = errors.New("the log cannot take events now")
+	ErrUnknown     = errors.New("the outcome is unknown")
+	ErrClosed      = errors.New("the log is closed")
+	ErrLocked      = errors.New("the folder is in use by another process")
+)
+
+// ExpectError says that a condition did not hold: the stream's last id is Last.
+type ExpectError struct {
+	Index int
+	Last  uint64
+}
+
+func (e *ExpectError) Error() string { return "the stream has moved on" }
+
+// Engine stores and reads; a Log drives it. Commit is called by one goroutine at a time, all
+// others by any number, during a Commit too.
+type Engine interface {
+	// Commit stores the group, whose events have their ids, and the idempotency answers, and
+	// remembers last, atomically. When it returns nil the group survives what the engine's
+	// durability promises.
+	Commit(g *Group) error
+	// Read is one bounded step: events of the query with after < id <= upto, at most limit of
+	// them (limit > 0). It may stop early, saying in Reached how far it came, but always comes
+	// further than after where after < upto.
+	Read(ctx context.Context, q *Query, after, upto uint64, limit int) (Page, error)
+	// Head is the id of the last event of a stream, 0 where there is none.
+	Head(space, stream string) (uint64, error)
+	// State tells of a space, without what is expired by age at this moment.
+	State(space string) (State, error)
+	// Runs are the lives of the log, oldest first, this one last.
+	Runs() []Run
+	// Answers calls f for each idempotency answer stored at or after the id since, in order.
+	Answers(since uint64, f func(Answer)) error
+	Close() error
+}
+
+// Group is what one commit stores.
+type Group struct {
+	Events  []Event
+	Answers []Answer
+	Last    uint64
+}
+
+// Answer is a remembered 200: the ids are First to First+Count-1.
+type Answer struct {
+	First uint64
+	Count int
+	Key   [16]byte // hash of credential and Idempotency-Key
+	Owner [8]byte  // hash of the credential alone, for the bound of each
+	Body  [32]byte // hash of content type and body
+}
+
+// Retention bounds what a space keeps. Zero means without bound.
+type Retention struct {
+	Age   int64 // microseconds
+	Bytes int64
+}

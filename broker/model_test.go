@@ -1,0 +1,247 @@
+package broker_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+	"sluice/broker/sse"
+)
+
+// published is what the model remembers of an event.
+type published struct {
+	id uint64
+	ch channel.Channel
+}
+
+// reader is a subscriber as its client sees it: nothing but bytes and the last id it was told.
+type reader struct {
+	sub    *broker.Subscriber
+	set    channel.Set
+	parser sse.Parser
+	last   string // Last-Event-ID of the next connection
+	at     uint64 // all matching events at or before it were received, or a gap told that they are lost
+}
+
+type model struct {
+	t       *rapid.T
+	log     *eventlog.Log
+	broker  *broker.Broker
+	all     []published
+	readers []*reader
+}
+
+var (
+	modelNames = []string{"post", "put", "delete", "goal", "chat-1", "chat-2"}
+	modelColls = []string{"", "a", "b", "ab"}
+	modelSets  = []string{"*", "*:*", "put:a", "chat-*", "*:a", "POST:*", "goal", "*:a*", "goal:b"}
+)
+
+// TestModel: any interleaving of publishes, stalls, cuts, resumes and retention gives each
+// subscriber exactly the matching sequence, or a gap that says from where it goes on.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(t)
+		defer m.close()
+		t.Repeat(map[string]func(*rapid.T){
+			"publish":   m.publish,
+			"flood":     m.flood,
+			"subscribe": m.subscribe,
+			"read":      m.read,
+			"ping":      m.ping,
+			"cut":       m.cut,
+		})
+		for _, r := range m.readers {
+			m.drain(r)
+		}
+	})
+}
+
+func newModel(t *rapid.T) *model {
+	retain := eventlog.Retention{Bytes: rapid.SampledFrom([]int64{0, 3_000, 20_000}).Draw(t, "retain")}
+	engine := memory.Open(memory.Options{Retain: func(string) eventlog.Retention { return retain }})
+	log, err := eventlog.Open(engine, eventlog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := rapid.SampledFrom([]int{1, 2_000, 20_000, 1 << 20}).Draw(t, "ring")
+	return &model{t: t, log: log, broker: broker.New(log, broker.Options{RingBytes: ring})}
+}
+
+func (m *model) close() {
+	for _, r := range m.readers {
+		r.sub.Close()
+	}
+	if n := m.broker.Count() + m.broker.Views(); n != 0 {
+		m.t.Fatalf("%d subscribers and views are left", n)
+	}
+	if err := m.log.Close(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *model) append(t *rapid.T, events []eventlog.Event) {
+	first, err := m.broker.Publish(context.Background(), &eventlog.Request{Events: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range events {
+		m.all = append(m.all, published{first + uint64(i), events[i].Channel()})
+	}
+}
+
+func drawEvent(t *rapid.T) eventlog.Event {
+	e := eventlog.Event{Name: rapid.SampledFrom(modelNames).Draw(t, "name"), Collection: rapid.SampledFrom(modelColls).Draw(t, "collection"), Data: []byte(`1`)}
+	if _, method := channel.Method(e.Name); method && e.Collection == "" {
+		e.Collection = "a"
+	}
+	return e
+}
+
+func (m *model) publish(t *rapid.T) {
+	m.append(t, rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events"))
+}
+
+// flood outruns lists, rings and retention.
+func (m *model) flood(t *rapid.T) {
+	one := drawEvent(t)
+	events := make([]eventlog.Event, rapid.IntRange(50, 700).Draw(t, "n"))
+	for i := range events {
+		events[i] = one
+	}
+	m.append(t, events)
+}
+
+func (m *model) connect(t *rapid.T, r *reader) {
+	sub, err := m.broker.Subscribe(broker.Filter{Channels: r.set, LastEventID: r.last})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sub, r.parser = sub, sse.Parser{}
+}
+
+func (m *model) subscribe(t *rapid.T) {
+	if len(m.readers) > 8 {
+		t.Skip("enough")
+	}
+	set, err := channel.ParseSet(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{set: set, at: m.newest()}
+	m.connect(t, r)
+	m.readers = append(m.readers, r)
+}
+
+func (m *model) newest() uint64 { return m.log.Settled() }
+
+func (m *model) pick(t *rapid.T) *reader {
+	if len(m.readers) == 0 {
+		t.Skip("nobody")
+	}
+	return rapid.SampledFrom(m.readers).Draw(t, "reader")
+}
+
+func (m *model) read(t *rapid.T) {
+	r := m.pick(t)
+	limit := rapid.SampledFrom([]int{1, 500, 64 << 10}).Draw(t, "limit")
+	for range rapid.IntRange(1, 4).Draw(t, "steps") {
+		if !m.step(t, r, limit) {
+			return
+		}
+	}
+}
+
+func (m *model) step(t *rapid.T, r *reader, limit int) bool {
+	out, more, err := r.sub.Next(context.Background(), nil, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.receive(t, r, out)
+	return more
+}
+
+func (m *model) ping(t *rapid.T) {
+	r := m.pick(t)
+	m.receive(t, r, r.sub.AppendPing(nil, testTime))
+}
+
+func (m *model) cut(t *rapid.T) {
+	r := m.pick(t)
+	r.sub.Close()
+	if r.last == "" {
+		// It had not even read its init: what it missed meanwhile it never asked for.
+		r.at = m.newest()
+	}
+	m.connect(t, r)
+}
+
+func (m *model) drain(r *reader) {
+	for m.step(m.t, r, 64<<10) {
+	}
+	if e, ok := m.next(r); ok {
+		m.t.Fatalf("%s at %d: never got %d %s", r.set, r.at, e.id, e.ch)
+	}
+}
+
+// next is the first event that the reader may see and has not.
+func (m *model) next(r *reader) (published, bool) {
+	for _, e := range m.all {
+		if e.id > r.at && r.set.Match(e.ch) {
+			return e, true
+		}
+	}
+	return published{}, false
+}
+
+func (m *model) receive(t *rapid.T, r *reader, out []byte) {
+	events, err := r.parser.Feed(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.ID == "" {
+			continue
+		}
+		id, err := strconv.ParseUint(e.ID, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := e.ID != r.last
+		r.last = e.ID
+		switch e.Name {
+		case "gap":
+			m.gap(t, r, id)
+		case "", "message", "ping":
+			// A position: nothing of this reader's lies between.
+			if next, ok := m.next(r); ok && next.id <= id && moved {
+				t.Fatalf("%s: told position %d, but %d %s was not delivered", r.set, id, next.id, next.ch)
+			}
+			r.at = max(r.at, id)
+		default:
+			next, ok := m.next(r)
+			if !ok || next.id != id {
+				t.Fatalf("%s at %d: got %d (%s), want %d", r.set, r.at, id, e.Name, next.id)
+			}
+			r.at = id
+		}
+	}
+}
+
+func (m *model) gap(t *rapid.T, r *reader, id uint64) {
+	state, err := m.log.State("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id <= r.at || id > state.Removed {
+		t.Fatalf("%s at %d: gap to %d, but retention removed up to %d", r.set, r.at, id, state.Removed)
+	}
+	r.at = id
+}

@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"sort"
+
+	"sluice/broker/channel"
+	"sluice/broker/index"
+	"sluice/broker/sse"
+)
+
+// viewKey is what makes two subscribers the same to the hub.
+type viewKey struct {
+	set    string
+	frames sse.Frames
+}
+
+// mention is an event of a view: its place in the ring, and its id.
+type mention struct{ place, id uint64 }
+
+// view is a filter and a way to name frames, shared by all subscribers that have the same. It
+// lists the events at the head that match; it holds no frames.
+type view struct {
+	key     viewKey
+	set     channel.Set
+	spaces  []string
+	frames  sse.Frames
+	entry   *index.Entry[*view]
+	subs    map[*Subscriber]struct{}
+	list    []mention
+	base    uint64 // number of list[0] since the view began
+	since   uint64 // every match after this id was listed, if only for a time
+	through uint64 // all mentions up to this id have been dropped again
+}
+
+func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }
+
+// listPerView and listPerSubscriber bound a view's list: 1.3 KiB for a view of one, and enough
+// for a thousand subscribers to be a burst of 16,000 events behind without reading the log.
+const (
+	listPerView       = 64
+	listPerSubscriber = 16
+	listMost          = 1 << 16
+)
+
+func (v *view) add(m mention) {
+	if len(v.list) >= min(listPerView+listPerSubscriber*len(v.subs), listMost) {
+		v.drop(len(v.list)/2 + 1)
+	}
+	v.list = append(v.list, m)
+}
+
+// drop forgets the oldest n mentions; who has not read them reads the ring or the log instead.
+func (v *view) drop(n int) {
+	if n == 0 {
+		return
+	}
+	v.through = v.list[n-1].id
+	v.base += uint64(n)
+	v.list = v.list[:copy(v.list, v.list[n:])]
+	if len(v.list) == 0 && cap(v.list) > listPerView {
+		v.list = nil
+	}
+}
+
+// read is called when a subscriber has read up to number n. Where it is the only one, what it has
+// read is dropped, so that a view for each user stays as small as it began.
+func (v *view) read(n uint64) {
+	if len(v.subs) == 1 && n > v.base {
+		v.drop(int(n - v.base))
+	}
+}
+
+// after is the number of the first mention with a greater id.
+func (v *view) after(id uint64) uint64 {
+	return v.base + uint64(sort.Search(len(v.list), func(i int) bool { return v.list[i].id > id }))
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sluice/config"
+)
+
+// firstKey is the key that the program makes for a first try, when no credential is configured.
+type firstKey struct {
+	key  string // "" where a credential is configured
+	file string // where it is kept; "" in memory
+	made bool   // just now: it is printed this once
+}
+
+const firstKeyFile = "first-key"
+
+// loadFirstKey reads the made key, or makes it.
+func loadFirstKey(dataDir string) (firstKey, error) {
+	if dataDir == inMemory {
+		return firstKey{key: rand.Text(), made: true}, nil
+	}
+	k := firstKey{file: filepath.Join(dataDir, firstKeyFile)}
+	b, err := os.ReadFile(k.file)
+	switch {
+	case err == nil && strings.TrimSpace(string(b)) != "":
+		k.key = strings.TrimSpace(string(b))
+		return k, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return k, fmt.Errorf("reading the key of the first start: %w", err)
+	}
+	k.key, k.made = rand.Text(), true
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return k, fmt.Errorf("making DATA_DIR: %w", err)
+	}
+	if err := os.WriteFile(k.file, []byte(k.key+"\n"), 0o600); err != nil {
+		return k, fmt.Errorf("keeping the key of the first start: %w", err)
+	}
+	return k, nil
+}
+
+// configured says whether the settings name any credential.
+func configured(cfg *config.Config) bool {
+	return cfg.APIKeys != "" || cfg.APIKeysFile != "" || cfg.JWTSecret != "" || cfg.JWTPublicKeyFile != "" ||
+		cfg.JWTJWKSURL != "" || cfg.AdminKey != ""
+}
+
+// errOpenToAll is why a gateway without credentials listens on loopback only.
+var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// greet tells what to do next: on a first start two lines to paste, later where the key is.
+func (g *gateway) greet(w io.Writer) {
+	scheme := "http"
+	if g.certificates != nil {
+		scheme = "https"
+	}
+	base := scheme + "://" + g.address()
+	switch {
+	case g.firstKey.made:
+		fmt.Fprintf(w, "\nSluice is up. This first start made an API key that may do everything; it is shown this once.\n\n"+
+			"Watch events in one terminal:\n\n  curl -N -H 'x-apikey: %[1]s' %[2]s/realtime\n\n"+
+			"Publish one in another:\n\n  curl -H 'x-apikey: %[1]s' -H 'Content-Type: application/json' -d '{\"event\":\"hello\",\"data\":\"world\"}' %[2]s/realtime\n\n"+
+			"Or watch them in a browser:\n\n  %[2]s/#apikey=%[1]s\n\n", g.firstKey.key, base)
+		if g.firstKey.file != "" {
+			fmt.Fprintf(w, "The key is kept in %s. It is valid as long as no API_KEYS, JWT_* or ADMIN_KEY is set.\n\n", g.firstKey.file)
+		}
+	case g.firstKey.key != "":
+		fmt.Fprintf(w, "\nSluice is up at %s. The key of the first start is in %s:\n\n"+
+			"  curl -N -H \"x-apikey: $(cat %s)\" %s/realtime\n\n", base, g.firstKey.file, shellQuote(g.firstKey.file), base)
+	default:
+		fmt.Fprintf(w, "\nSluice is up at %s\n\n", base)
+	}
+}
+
+// address is ADDR as set, with the port that was given where it says 0.
+func (g *gateway) address() string {
+	host, port, err := net.SplitHostPort(g.cfg.Addr)
+	if err != nil {
+		return g.cfg.Addr
+	}
+	if actual, ok := g.listener.Addr().(*net.TCPAddr); ok && port == "0" {
+		port = fmt.Sprint(actual.Port)
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

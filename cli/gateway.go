@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+	"sluice/broker/eventlog/pebble"
+	"sluice/broker/sse"
+	"sluice/config"
+	"sluice/handlers"
+	"sluice/handlers/realtime"
+)
+
+// inMemory is the DATA_DIR that keeps nothing.
+const inMemory = "memory"
+
+// gateway is all that serve wires together.
+type gateway struct {
+	cfg      *config.Config
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	log      *eventlog.Log
+	auth     *auth.Authenticator
+	broker   *broker.Broker
+	realtime *realtime.Handler
+	handler  http.Handler
+	firstKey firstKey
+
+	certificates    *certificates
+	listener        net.Listener
+	metricsListener net.Listener
+
+	fatal   chan error
+	closers []func() error
+	group   sync.WaitGroup
+}
+
+func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error) {
+	g := &gateway{cfg: cfg, logger: logger, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	if cfg.TLSCertFile != "" {
+		if g.certificates, err = newCertificates(cfg.TLSCertFile, cfg.TLSKeyFile, logger); err != nil {
+			return g, usageError{err}
+		}
+	}
+	if err = g.openAuth(); err != nil {
+		return g, err
+	}
+	if err = g.openLog(); err != nil {
+		return g, err
+	}
+	g.openHandlers()
+	return g, nil
+}
+
+func (g *gateway) retention(space string) eventlog.Retention {
+	if space != "" {
+		return eventlog.Retention{}
+	}
+	return eventlog.Retention{Age: g.cfg.RetainAge.Microseconds(), Bytes: int64(g.cfg.RetainBytes)}
+}
+
+func (g *gateway) openLog() error {
+	engine, err := g.openEngine()
+	if err != nil {
+		return err
+	}
+	log, err := eventlog.Open(engine, eventlog.Options{Logger: g.logger})
+	if err != nil {
+		_ = engine.Close() // the first error is the one to tell
+		return fmt.Errorf("reading the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
+	}
+	g.log = log
+	g.closers = append(g.closers, log.Close)
+	return nil
+}
+
+func (g *gateway) openEngine() (eventlog.Engine, error) {
+	if g.cfg.DataDir == inMemory {
+		return memory.Open(memory.Options{Retain: g.retention}), nil
+	}
+	durability := pebble.Process
+	if g.cfg.Durability == config.DurabilityDisk {
+		durability = pebble.Disk
+	}
+	engine, err := pebble.Open(pebble.Options{
+		Dir: filepath.Join(g.cfg.DataDir, "log"), Durability: durability, Retain: g.retention, Logger: g.logger,
+		Fatal: func(err error) {
+			select {
+			case g.fatal <- err:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
+	}
+	return engine, nil
+}
+
+func (g *gateway) openHandlers() {
+	g.broker = broker.New(g.log, broker.Options{RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
+	frames := sse.FramesName
+	if g.cfg.CustomEventFrame == config.FramePublish {
+		frames = sse.FramesPublish
+	}
+	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	g.registerLogMetrics()
+	g.realtime = realtime.New(realtime.Options{
+		Auth: g.auth, Broker: g.broker, Logger: g.logger, Metrics: realtime.NewMetrics(g.registry, g.broker),
+		Frames: frames, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
+		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
+		MaxConnections: g.cfg.MaxConnections, MaxConnectionsPerKey: g.cfg.MaxConnectionsPerKey,
+	})
+	g.handler = handlers.New(handlers.Options{
+		Realtime: g.realtime, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
+	})
+}
+
+func (g *gateway) registerLogMetrics() {
+	gauge := func(name, help string, of func(eventlog.State) float64) {
+		g.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			state, err := g.log.State("")
+			if err != nil {
+				return 0
+			}
+			return of(state)
+		}))
+	}
+	gauge("sluice_log_bytes", "Bytes of records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Bytes) })
+	gauge("sluice_log_events", "Records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Count) })
+	gauge("sluice_log_oldest_id", "The oldest retained id: the time of its commit in microseconds.", func(s eventlog.State) float64 { return float64(s.Oldest) })
+}

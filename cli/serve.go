@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"sluice/config"
+	"sluice/handlers"
+)
+
+// Serve runs the gateway until SIGTERM or SIGINT.
+type Serve struct{}
+
+// Run is the life of the gateway: settings, log, auth, broker, handlers, listener; and back.
+func (*Serve) Run(std *Streams) error {
+	cfg, err := config.Load(os.Environ(), ".env")
+	if err != nil {
+		return usageError{err}
+	}
+	logger := newLogger(cfg, std.Err)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	g, err := newGateway(cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := g.listen(); err != nil {
+		return err
+	}
+	g.greet(std.Out)
+	return g.serve(ctx)
+}
+
+// newLogger writes structured lines; none of them ever holds a credential.
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (g *gateway) listen() error {
+	inner, err := net.Listen("tcp", g.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
+	}
+	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout}
+	if g.cfg.MetricsAddr == "" {
+		return nil
+	}
+	if g.metricsListener, err = net.Listen("tcp", g.cfg.MetricsAddr); err != nil {
+		_ = inner.Close() // the first error is the one to tell
+		return fmt.Errorf("listening on METRICS_ADDR %s: %w; stop what uses it, or set another", g.cfg.MetricsAddr, err)
+	}
+	return nil
+}
+
+// maxHeader bounds a request head: 100 patterns of 257 bytes percent-encoded, and a token of 8 KiB.
+const maxHeader = 128 << 10
+
+func (g *gateway) newServer() *http.Server {
+	return &http.Server{
+		Handler:           g.handler,
+		ReadHeaderTimeout: g.cfg.ReadHeaderTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// serve runs until ctx ends (a signal), the log dies or a listener fails; then it drains.
+func (g *gateway) serve(ctx context.Context) error {
+	server := g.newServer()
+	failed := make(chan error, 2)
+	g.group.Go(func() {
+		if g.certificates != nil {
+			server.TLSConfig = g.certificates.config()
+			failed <- server.ServeTLS(g.listener, "", "")
+			return
+		}
+		failed <- server.Serve(g.listener)
+	})
+	metrics := g.serveMetrics(failed)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			g.reload()
+		case err := <-failed:
+			return fmt.Errorf("serving: %w", err)
+		case err := <-g.fatal:
+			return fmt.Errorf("the log failed for good; nothing acknowledged is lost, start again when the cause is mended: %w", err)
+		case <-ctx.Done():
+			return g.drain(server, metrics)
+		}
+	}
+}
+
+func (g *gateway) serveMetrics(failed chan<- error) *http.Server {
+	if g.metricsListener == nil {
+		return nil
+	}
+	server := &http.Server{Handler: handlers.MetricsServer(g.registry), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout}
+	g.group.Go(func() { failed <- server.Serve(g.metricsListener) })
+	return server
+}
+
+// drain ends in the order of the contract: refuse, end streams with a last frame, let running
+// publishes finish, close the listener. It takes DRAIN_TIMEOUT at the most.
+func (g *gateway) drain(server, metrics *http.Server) error {
+	g.logger.Info("draining", "connections", g.broker.Count(), "timeout", g.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
+	defer cancel()
+	err := g.realtime.Drain(ctx)
+	if err == nil {
+		err = server.Shutdown(ctx)
+	}
+	if err != nil {
+		g.logger.Warn("draining took longer than DRAIN_TIMEOUT; closing what is left", "cause", err)
+		if cerr := server.Close(); cerr != nil {
+			g.logger.Debug("closing", "cause", cerr)
+		}
+	}
+	if metrics != nil {
+		if cerr := metrics.Close(); cerr != nil {
+			g.logger.Debug("closing metrics", "cause", cerr)
+		}
+	}
+	g.group.Wait()
+	g.logger.Info("stopped")
+	return nil
+}
+
+func (g *gateway) reload() {
+	g.logger.Info("reloading keys and certificates")
+	if err := g.auth.Reload(); err != nil {
+		g.logger.Error("reloading keys; the last good ones stay", "cause", err)
+	}
+	if g.certificates != nil {
+		if err := g.certificates.load(); err != nil {
+			g.logger.Error("reloading certificates; the last good ones stay", "cause", err)
+		}
+	}
+}
+
+// close undoes newGateway, newest first.
+func (g *gateway) close() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		if err := g.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			g.logger.Error("closing", "cause", err)
+		}
+	}
+}

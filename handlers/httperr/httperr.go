@@ -1,0 +1,113 @@
+// Package httperr is the one shape of error answers, {"message":…,"code":…}, and the one place
+// that writes them. Invariant: no message holds a credential.
+package httperr
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Error is an answer other than 2xx.
+type Error struct {
+	Status     int
+	Code       string
+	Message    string
+	RetryAfter time.Duration // sent in whole seconds, at least 1, where greater than zero
+	Close      bool          // ends the connection after the answer
+	Last       string        // the stream's last id, where Code is expect_failed
+	Cause      error         // for the log alone
+}
+
+// New makes an error with a message.
+func New(status int, code, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// After sets RetryAfter.
+func (e *Error) After(d time.Duration) *Error {
+	e.RetryAfter = d
+	return e
+}
+
+// Because sets Cause.
+func (e *Error) Because(cause error) *Error {
+	e.Cause = cause
+	return e
+}
+
+type body struct {
+	Message string  `json:"message"`
+	Code    string  `json:"code"`
+	Last    *string `json:"last,omitempty"`
+}
+
+// Write answers with e.
+func Write(c echo.Context, e *Error) error {
+	h := c.Response().Header()
+	if e.Status == http.StatusUnauthorized {
+		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	if e.RetryAfter > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
+	}
+	if e.Close {
+		h.Set(echo.HeaderConnection, "close")
+	}
+	h.Set("Cache-Control", "no-store")
+	if c.Request().Method == http.MethodHead {
+		return c.NoContent(e.Status)
+	}
+	b := body{Message: e.Message, Code: e.Code}
+	if e.Code == ExpectFailed {
+		b.Last = &e.Last
+	}
+	return c.JSON(e.Status, b)
+}
+
+// From is err as an answer: itself, echo's own errors in our shape, else a 500 that tells the
+// client nothing of the cause.
+func From(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		switch he.Code {
+		case http.StatusNotFound:
+			return New(he.Code, NotFound, "there is nothing here; events are at /realtime")
+		case http.StatusMethodNotAllowed:
+			return New(he.Code, MethodNotAllowed, "this method is not allowed here; see the Allow header")
+		}
+		return New(he.Code, Internal, "%s", http.StatusText(he.Code))
+	}
+	return New(http.StatusInternalServerError, Internal, "the gateway failed; its log has the cause under the X-Request-Id of this answer").Because(err)
+}
+
+// Handler is echo's error handler.
+func Handler(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed {
+			return
+		}
+		e := From(err)
+		if e.Status >= http.StatusInternalServerError && e.Cause != nil {
+			log.Error("request failed", "code", e.Code, "path", c.Path(), "cause", e.Cause,
+				"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+		}
+		if werr := Write(c, e); werr != nil {
+			log.Debug("writing an error answer", "cause", werr)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package handlers
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sluice/handlers/httperr"
+)
+
+// metrics on the main address are for loopback peers, and for whoever has the admin key. The peer
+// is the connection's: a forwarded address is only a claim.
+func metrics(o Options) echo.HandlerFunc {
+	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	return func(c echo.Context) error {
+		if fromLoopback(c.Request()) || o.AdminKey != "" && sameSecret(c.Request().Header.Get("x-apikey"), o.AdminKey) {
+			return serve(c)
+		}
+		return httperr.New(http.StatusForbidden, httperr.Forbidden, "metrics are for loopback peers, and on METRICS_ADDR")
+	}
+}
+
+// fromLoopback also asks that no proxy stands in between: behind one on the same machine every
+// peer would be loopback.
+func fromLoopback(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("X-Real-Ip") != "" {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// sameSecret compares hashes, so that neither content nor length shows in the time it takes.
+func sameSecret(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// MetricsServer is the handler of METRICS_ADDR: metrics for all, and pprof only there.
+func MetricsServer(g prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,0 +1,237 @@
+package realtime
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/sse"
+	"sluice/handlers/httperr"
+)
+
+// maxEvents is how many events one request may hold.
+const maxEvents = 1000
+
+// batch is a decoded body.
+type batch struct {
+	events []eventlog.Event
+	expect []eventlog.Expectation
+	single bool // a bare object: the answer names one id
+}
+
+type fieldError struct{ name, why string }
+
+func (e *fieldError) Error() string { return fmt.Sprintf("field %q %s", e.name, e.why) }
+
+// decode reads a body. All faults of form come before those of size, as the contract orders them.
+func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
+	b := &batch{}
+	var bad *httperr.Error
+	if ndjson {
+		bad = b.lines(body)
+	} else {
+		bad = b.json(body)
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	if len(b.events) == 0 {
+		return nil, httperr.New(http.StatusBadRequest, httperr.EmptyBatch, "the body holds no event; send at least one")
+	}
+	if len(b.events) > maxEvents {
+		return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyEvents,
+			"%d events in one request; at most %d are allowed, send them in several", len(b.events), maxEvents)
+	}
+	for i := range b.events {
+		e := &b.events[i]
+		if n := sse.ObjectLen(e.Name, e.Collection, e.Stream, e.Data); int64(n) > maxEvent {
+			return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.EventTooLarge,
+				"%sis %d bytes as delivered; MAX_EVENT allows %d", b.where(i), n, maxEvent)
+		}
+	}
+	return b, nil
+}
+
+func (b *batch) json(body []byte) *httperr.Error {
+	c, err := compact(body)
+	if err != nil {
+		return badJSON("the body", err)
+	}
+	if c[0] != '[' {
+		b.single = true
+		return b.add(c, 0)
+	}
+	var bad *httperr.Error
+	_ = elements(c, func(i int, v []byte) error {
+		if bad = b.add(v, i); bad != nil {
+			return bad
+		}
+		return nil
+	})
+	return bad
+}
+
+func (b *batch) lines(body []byte) *httperr.Error {
+	for line := range bytes.Lines(body) {
+		if line = bytes.Trim(line, " \t\r\n"); len(line) == 0 {
+			continue
+		}
+		i := len(b.events)
+		c, err := compact(line)
+		if err != nil {
+			return badJSON(fmt.Sprintf("event %d", i), err)
+		}
+		if bad := b.add(c, i); bad != nil {
+			return bad
+		}
+	}
+	return nil
+}
+
+func badJSON(what string, err error) *httperr.Error {
+	return httperr.New(http.StatusBadRequest, httperr.BadJSON, "%s is not JSON: %v", what, err)
+}
+
+// where names the event in a message: by index, unless it is alone.
+func (b *batch) where(i int) string {
+	if b.single {
+		return "the event "
+	}
+	return fmt.Sprintf("event %d ", i)
+}
+
+func (b *batch) add(v []byte, i int) *httperr.Error {
+	e, expect, err := decodeEvent(v)
+	if err != nil {
+		return httperr.New(http.StatusBadRequest, httperr.BadEvent, "%s%v", b.prefix(i), err)
+	}
+	b.events = append(b.events, e)
+	if expect != nil {
+		b.expect = append(b.expect, eventlog.Expectation{Index: i, Last: *expect})
+	}
+	return nil
+}
+
+func (b *batch) prefix(i int) string {
+	if b.single {
+		return ""
+	}
+	return fmt.Sprintf("event %d: ", i)
+}
+
+// decodeEvent reads one event object of compact JSON.
+func decodeEvent(v []byte) (e eventlog.Event, expect *uint64, err error) {
+	if v[0] != '{' {
+		return e, nil, fmt.Errorf(`must be an object like {"event":"…","data":…}`)
+	}
+	d := eventDecoder{event: &e}
+	if err := fields(v, d.field); err != nil {
+		return e, nil, err
+	}
+	return e, d.expect, d.check()
+}
+
+// The fields of an event, as bits of those seen.
+const (
+	fieldEvent = 1 << iota
+	fieldCollection
+	fieldData
+	fieldStream
+	fieldExpect
+	fieldSpace
+)
+
+var fieldBits = map[string]int{
+	"event": fieldEvent, "collection": fieldCollection, "data": fieldData,
+	"stream": fieldStream, "expect": fieldExpect, "space": fieldSpace,
+}
+
+type eventDecoder struct {
+	event  *eventlog.Event
+	expect *uint64
+	seen   int
+}
+
+func (d *eventDecoder) field(name string, v []byte) error {
+	bit, known := fieldBits[name]
+	if !known {
+		return &fieldError{cut(name), "is not known; there are event, collection, data, stream, expect and space"}
+	}
+	if d.seen&bit != 0 {
+		return &fieldError{name, "is there twice"}
+	}
+	d.seen |= bit
+	switch bit {
+	case fieldData:
+		d.event.Data = v
+		return nil
+	case fieldExpect:
+		return d.readExpect(v)
+	}
+	if v[0] != '"' {
+		return &fieldError{name, "must be a string"}
+	}
+	s, err := text(v)
+	if err != nil {
+		return &fieldError{name, err.Error()}
+	}
+	return d.readName(bit, name, s)
+}
+
+func (d *eventDecoder) readName(bit int, field, s string) error {
+	check := channel.CheckName
+	switch bit {
+	case fieldEvent:
+		d.event.Name, _ = channel.Event(s)
+		check = channel.CheckEvent
+	case fieldCollection:
+		d.event.Collection = s
+	case fieldStream:
+		d.event.Stream = s
+	case fieldSpace:
+		return &fieldError{field, "names no space that events can be published to here; leave it out"}
+	}
+	if err := check(s); err != nil {
+		return &fieldError{field, err.Error()}
+	}
+	return nil
+}
+
+// readExpect takes a number, or the string as an answer gives it.
+func (d *eventDecoder) readExpect(v []byte) error {
+	digits := string(bytes.Trim(v, `"`))
+	n, err := strconv.ParseUint(digits, 10, 53)
+	if err != nil || v[0] == '"' && len(v) != len(digits)+2 {
+		return &fieldError{"expect", "must be an id: a whole number from 0 to 2^53-1, or the string of one"}
+	}
+	d.expect = &n
+	return nil
+}
+
+// check is what can be said only when all fields were seen.
+func (d *eventDecoder) check() error {
+	if d.seen&fieldEvent == 0 {
+		return &fieldError{"event", "is missing; it names the event"}
+	}
+	if _, method := channel.Method(d.event.Name); method && d.seen&fieldCollection == 0 {
+		return &fieldError{"collection", "is missing; a " + d.event.Name + " event needs the collection it is about"}
+	}
+	if d.seen&fieldExpect != 0 && d.seen&fieldStream == 0 {
+		return &fieldError{"stream", "is missing; expect is a condition on a stream"}
+	}
+	if d.event.Data == nil {
+		d.event.Data = []byte("null")
+	}
+	return nil
+}
+
+// cut shortens what a client sent for a message.
+func cut(s string) string {
+	if len(s) > channel.MaxName {
+		return s[:channel.MaxName] + "…"
+	}
+	return s
+}

@@ -1,0 +1,88 @@
+package realtime
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/sse"
+	"sluice/handlers/httperr"
+)
+
+// Path is where the door is.
+const Path = "/realtime"
+
+// Options are plain values out of the settings.
+type Options struct {
+	Auth         *auth.Authenticator
+	Broker       *broker.Broker
+	Logger       *slog.Logger
+	Metrics      *Metrics
+	Frames       sse.Frames // of custom events, where neither request nor key says
+	PingInterval time.Duration
+	WriteTimeout time.Duration
+	ReadTimeout  time.Duration
+	MaxBody      int64
+	MaxEvent     int64
+
+	MaxConnections       int // 0: no limit
+	MaxConnectionsPerKey int
+}
+
+// Handler serves the door.
+type Handler struct {
+	o      Options
+	writer Writer
+	limits *limits
+	gate   gate
+}
+
+// New makes the handler.
+func New(o Options) *Handler {
+	return &Handler{
+		o:      o,
+		writer: goroutineWriter{},
+		limits: newLimits(o.MaxConnections, o.MaxConnectionsPerKey),
+	}
+}
+
+// Register adds the routes.
+func (h *Handler) Register(e *echo.Echo) {
+	e.GET(Path, h.subscribe)
+	e.HEAD(Path, h.subscribe)
+	e.POST(Path, h.publish)
+	e.OPTIONS(Path, options)
+}
+
+// options answers what is not a preflight; that the CORS middleware has answered already.
+func options(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderAllow, "GET, HEAD, OPTIONS, POST")
+	return c.NoContent(http.StatusNoContent)
+}
+
+// identify is the part of the checks that both handlers share: the query, the credentials, the
+// origin.
+func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+	}
+	id, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, query))
+	if bad != nil {
+		return nil, nil, httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+	}
+	if origin := r.Header.Get(echo.HeaderOrigin); !id.OriginAllowed(origin) {
+		return nil, nil, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed,
+			"this key may not be used from this Origin; add it to the key's origins")
+	}
+	return id, query, nil
+}
+
+func draining() *httperr.Error {
+	return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(5 * time.Second)
+}

@@ -1,0 +1,68 @@
+package realtime
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/broker"
+)
+
+// Metrics are the door's own. No label holds anything that a client controls: codes and reasons
+// are our words.
+type Metrics struct {
+	connections prometheus.Gauge
+	closed      *prometheus.CounterVec
+	busy        prometheus.Counter
+	bytes       prometheus.Counter
+	publishes   *prometheus.CounterVec
+	events      prometheus.Counter
+	latency     prometheus.Histogram
+}
+
+// NewMetrics registers the door's metrics and the broker's.
+func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
+	m := &Metrics{
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),
+		closed:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
+		busy:        prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_busy_total", Help: "Connections answered with a busy frame."}),
+		bytes:       prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_stream_bytes_total", Help: "Bytes of frames written to streams."}),
+		publishes:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_publishes_total", Help: "Publish requests, by outcome: ok or the code of the error."}, []string{"outcome"}),
+		events:      prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_events_published_total", Help: "Events stored."}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_publish_seconds", Help: "Time from a publish's head to its answer, stored events only.",
+			Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)}),
+	}
+	reg.MustRegister(m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency)
+	counter := func(name, help string, load func() uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
+	}
+	counter("sluice_deliveries_total", "Event frames handed to streams.", b.Stats.Deliveries.Load)
+	counter("sluice_replayed_total", "Event frames among them that were read from the log.", b.Stats.Replayed.Load)
+	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
+	return m
+}
+
+// Opened counts a stream in.
+func (m *Metrics) Opened() { m.connections.Inc() }
+
+// Closed counts a stream out.
+func (m *Metrics) Closed(reason string) {
+	m.connections.Dec()
+	m.closed.WithLabelValues(reason).Inc()
+}
+
+// Busy counts a busy frame.
+func (m *Metrics) Busy() { m.busy.Inc() }
+
+// Wrote counts bytes of frames.
+func (m *Metrics) Wrote(n int) { m.bytes.Add(float64(n)) }
+
+// Published counts a publish of so many events.
+func (m *Metrics) Published(outcome string, events int, took time.Duration) {
+	m.publishes.WithLabelValues(outcome).Inc()
+	if events > 0 {
+		m.events.Add(float64(events))
+		m.latency.Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,142 @@
+package realtime
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/sse"
+	"sluice/handlers/httperr"
+)
+
+// selectors are the parameters of history. Ignoring them would send a client what it did not ask
+// for, so they are refused by name until they are served.
+var selectors = []string{"stream", "from", "after", "to", "until", "types", "limit"}
+
+func badParameter(name, format string, args ...any) *httperr.Error {
+	return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter "+name+": "+format, args...)
+}
+
+// filter reads what a GET asks for and narrows it to the grant.
+func (h *Handler) filter(r *http.Request, query url.Values, id *auth.Identity) (broker.Filter, error) {
+	var f broker.Filter
+	if r.ContentLength != 0 {
+		return f, httperr.New(http.StatusBadRequest, httperr.UnexpectedBody, "a GET takes no body; events are published by POST")
+	}
+	for _, name := range selectors {
+		if query.Has(name) {
+			return f, httperr.New(http.StatusBadRequest, httperr.NotSupported, "parameter %s: this version of the gateway has no history selectors", name)
+		}
+	}
+	var err error
+	if f.Frames, err = h.frames(query, id); err != nil {
+		return f, err
+	}
+	if f.LastEventID, err = lastEventID(r, query); err != nil {
+		return f, err
+	}
+	f.Channels, err = channels(query, id)
+	return f, err
+}
+
+func channels(query url.Values, id *auth.Identity) (channel.Set, error) {
+	if !query.Has("channels") {
+		if id.Sub.Empty() {
+			return id.Sub, forbiddenToSubscribe()
+		}
+		return id.Sub, nil
+	}
+	asked, err := patterns(query["channels"])
+	if err != nil {
+		return channel.Set{}, err
+	}
+	if id.Sub.Empty() {
+		return id.Sub, forbiddenToSubscribe()
+	}
+	set, nerr := id.Sub.Narrow(asked)
+	var not *channel.NotGranted
+	switch {
+	case errors.As(nerr, &not):
+		return set, httperr.New(http.StatusForbidden, httperr.Forbidden, "parameter channels: %v", nerr)
+	case nerr != nil:
+		return set, badParameter("channels", "%v", nerr)
+	}
+	return set, nil
+}
+
+func patterns(values []string) ([]channel.Pattern, error) {
+	var out []channel.Pattern
+	for _, v := range values {
+		if v == "" {
+			return nil, badParameter("channels", "is empty; leave it out for all that the credential may see")
+		}
+		for item := range strings.SplitSeq(v, ",") {
+			if len(out) == channel.MaxRequest {
+				return nil, badParameter("channels", "more than %d patterns", channel.MaxRequest)
+			}
+			p, err := channel.Parse(item)
+			if err != nil {
+				return nil, badParameter("channels", "%v", err)
+			}
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+func forbiddenToSubscribe() *httperr.Error {
+	return httperr.New(http.StatusForbidden, httperr.Forbidden,
+		`this credential may subscribe to nothing; give it channels ("sub" of the key, "realtime" of the token)`)
+}
+
+func (h *Handler) frames(query url.Values, id *auth.Identity) (sse.Frames, error) {
+	word := id.Frames()
+	if values, ok := query["frames"]; ok {
+		word = values[0]
+		if len(slices.Compact(slices.Clone(values))) > 1 || word != "name" && word != "publish" {
+			return 0, badParameter("frames", "must be name or publish")
+		}
+	}
+	switch word {
+	case "name":
+		return sse.FramesName, nil
+	case "publish":
+		return sse.FramesPublish, nil
+	}
+	return h.o.Frames, nil
+}
+
+// lastEventID is the id a client resumes from, "" for none. The header wins: EventSource sends it
+// when it reconnects to an address that still has the parameter of the first time.
+func lastEventID(r *http.Request, query url.Values) (string, error) {
+	if v := r.Header.Get("Last-Event-ID"); v != "" {
+		return v, nil
+	}
+	values := slices.Compact(slices.Clone(query["lastEventId"]))
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", badParameter("lastEventId", "is there with different values")
+}
+
+// wantsEventStream says whether Accept names text/event-stream: an EventSource, which gives up for
+// good on any status but 200.
+func wantsEventStream(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			kind, _, _ := strings.Cut(item, ";")
+			if strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
+				return true
+			}
+		}
+	}
+	return false
+}

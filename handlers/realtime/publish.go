@@ -1,0 +1,244 @@
+package realtime
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+const (
+	headerIdempotencyKey    = "Idempotency-Key"
+	headerIdempotentReplay  = "Idempotent-Replay"
+	contentTypeNDJSON       = "application/x-ndjson"
+	maxIdempotencyKey       = 128
+	retryWhenUnavailable    = 2 * time.Second
+	retryWhenTooManyKeys    = 30 * time.Second
+	unknownOutcomeAddendum  = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
+	publishFailedForPassing = "the log cannot take events now"
+)
+
+func (h *Handler) publish(c echo.Context) error {
+	started := time.Now()
+	running := h.gate.enter()
+	if running {
+		defer h.gate.leave()
+	}
+	count, err := h.publishEvents(c, running)
+	code := "ok"
+	if err != nil {
+		code = httperr.From(err).Code
+	}
+	h.o.Metrics.Published(code, count, time.Since(started))
+	return err
+}
+
+// publishEvents checks in the order of the contract's table; the first fault answers.
+func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
+	r := c.Request()
+	id, _, err := h.identify(r)
+	if err != nil {
+		return 0, err
+	}
+	ndjson, bad := contentType(r.Header)
+	if bad != nil {
+		return 0, bad
+	}
+	body, bad := h.body(c)
+	if bad != nil {
+		return 0, bad
+	}
+	b, bad := decode(body, ndjson, h.o.MaxEvent)
+	if bad != nil {
+		return 0, bad
+	}
+	if bad := b.allowed(id); bad != nil {
+		return 0, bad
+	}
+	return h.store(c, id, b, body, running)
+}
+
+// contentType says whether the body is NDJSON; it refuses all but the two types, in UTF-8, as
+// they are.
+func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
+	refuse := func(format string, args ...any) (bool, *httperr.Error) {
+		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, format, args...)
+	}
+	values := head.Values(echo.HeaderContentType)
+	if len(values) != 1 {
+		return refuse("send one Content-Type: application/json for one event or an array, application/x-ndjson for one a line")
+	}
+	kind, params, err := mime.ParseMediaType(values[0])
+	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
+		return refuse("this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line")
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
+	}
+	if len(head.Values(echo.HeaderContentEncoding)) > 0 {
+		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
+			"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
+	}
+	return kind == contentTypeNDJSON, nil
+}
+
+func (h *Handler) body(c echo.Context) ([]byte, *httperr.Error) {
+	r := c.Request()
+	tooLarge := httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
+	if r.ContentLength > h.o.MaxBody {
+		tooLarge.Close = true
+		return nil, tooLarge
+	}
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
+		return nil, httperr.New(http.StatusInternalServerError, httperr.Internal, "the connection takes no deadline").Because(err)
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 512)+bytes.MinRead))
+	_, err := buf.ReadFrom(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		late := httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT")
+		late.Close = true
+		return nil, late
+	case err != nil:
+		cut := httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
+		cut.Close = !errors.Is(err, io.EOF)
+		return nil, cut
+	}
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, httperr.New(http.StatusInternalServerError, httperr.Internal, "the connection takes no deadline").Because(err)
+	}
+	return buf.Bytes(), nil
+}
+
+func (b *batch) allowed(id *auth.Identity) *httperr.Error {
+	if id.Pub.Empty() {
+		return httperr.New(http.StatusForbidden, httperr.Forbidden,
+			`this credential may publish nothing; give it channels ("pub" of the key, "realtime" of the token)`)
+	}
+	for i := range b.events {
+		if ch := b.events[i].Channel(); !id.Pub.Match(ch) {
+			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.where(i), ch)
+		}
+	}
+	return nil
+}
+
+// store is the part of a publish from the idempotency key on.
+func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte, running bool) (int, error) {
+	claim, answer, err := h.claim(c.Request(), id, body)
+	if err != nil {
+		return 0, err
+	}
+	if answer != nil {
+		c.Response().Header().Set(headerIdempotentReplay, "true")
+		return 0, b.answer(c, answer.First)
+	}
+	if claim != nil {
+		defer claim.Release()
+	}
+	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
+		return 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(max(wait, time.Second))
+	}
+	if !running {
+		return 0, draining()
+	}
+	first, err := h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim})
+	if err != nil {
+		return 0, publishError(b, err)
+	}
+	return len(b.events), b.answer(c, first)
+}
+
+func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Claim, *eventlog.Answer, error) {
+	values := r.Header.Values(headerIdempotencyKey)
+	if len(values) == 0 {
+		return nil, nil, nil
+	}
+	if len(values) > 1 || !visibleASCII(values[0], maxIdempotencyKey) {
+		return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadIdempotencyKey, "Idempotency-Key must be one value of 1 to 128 visible ASCII characters")
+	}
+	hash := sha256.New()
+	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) //nolint:errcheck // a hash never fails
+	hash.Write([]byte{0})
+	hash.Write(body)
+	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.Scope, values[0], [32]byte(hash.Sum(nil)))
+	switch {
+	case errors.Is(err, eventlog.ErrKeyConflict):
+		err = httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new key for a new publish")
+	case errors.Is(err, eventlog.ErrTooManyKeys):
+		err = httperr.New(http.StatusTooManyRequests, httperr.TooManyKeys, "too many Idempotency-Keys are remembered now; try again later, or publish in batches").After(retryWhenTooManyKeys)
+	case err != nil:
+		err = publishError(nil, err)
+	}
+	return claim, answer, err
+}
+
+func visibleASCII(s string, most int) bool {
+	if len(s) < 1 || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+func publishError(b *batch, err error) error {
+	var expect *eventlog.ExpectError
+	if errors.As(err, &expect) {
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects another last id of its stream; read on from there and try again", b.where(expect.Index))
+		e.Last = strconv.FormatUint(expect.Last, 10)
+		return e
+	}
+	code, message := httperr.Unavailable, publishFailedForPassing
+	if errors.Is(err, eventlog.ErrUnavailable) {
+		message = err.Error()
+	}
+	if errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, context.Canceled) {
+		code = httperr.UnknownOutcome
+		message += unknownOutcomeAddendum
+	}
+	return httperr.New(http.StatusServiceUnavailable, code, "%s", message).After(retryWhenUnavailable).Because(err)
+}
+
+type answerOne struct {
+	Message string `json:"message"`
+	ID      string `json:"id"`
+}
+
+type answerMany struct {
+	Message string   `json:"message"`
+	IDs     []string `json:"ids"`
+}
+
+// answer tells the ids, which are consecutive.
+func (b *batch) answer(c echo.Context, first uint64) error {
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	if b.single {
+		return c.JSON(http.StatusOK, answerOne{"OK", strconv.FormatUint(first, 10)})
+	}
+	ids := make([]string, len(b.events))
+	for i := range ids {
+		ids[i] = strconv.FormatUint(first+uint64(i), 10)
+	}
+	return c.JSON(http.StatusOK, answerMany{"OK", ids})
+}

@@ -1,0 +1,124 @@
+package handlers
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/handlers/httperr"
+	"sluice/handlers/realtime"
+	"sluice/public"
+)
+
+// Options are what the routes need beside the doors' own.
+type Options struct {
+	Realtime       *realtime.Handler
+	Logger         *slog.Logger
+	Metrics        prometheus.Gatherer
+	CORSOrigins    []string
+	TrustedProxies []*net.IPNet
+	AdminKey       string       // opens /metrics to others than loopback; "" to nobody
+	Ready          func() error // why the gateway cannot serve now
+}
+
+// New makes the gateway's handler.
+func New(o Options) http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = httperr.Handler(o.Logger)
+	e.IPExtractor = ipExtractor(o.TrustedProxies)
+	e.Use(
+		requestID,
+		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
+		accessLog(o.Logger),
+		cors(o.CORSOrigins),
+	)
+	o.Realtime.Register(e)
+	e.GET("/healthz", healthz)
+	e.GET("/readyz", readyz(o))
+	e.GET("/metrics", metrics(o))
+	e.GET("/", page)
+	return e
+}
+
+// ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
+func ipExtractor(proxies []*net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		options = append(options, echo.TrustIPRange(p))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// requestID names each answer. What a client sends is not taken over: it would stand in our log.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		var id [8]byte
+		rand.Read(id[:]) //nolint:errcheck // never fails, by its documentation
+		c.Response().Header().Set(echo.HeaderXRequestID, hex.EncodeToString(id[:]))
+		return next(c)
+	}
+}
+
+func logPanic(log *slog.Logger) middleware.LogErrorFunc {
+	return func(c echo.Context, err error, stack []byte) error {
+		log.Error("a handler panicked", "path", c.Path(), "cause", err, "stack", string(stack))
+		return fmt.Errorf("panic: %w", err)
+	}
+}
+
+// accessLog tells of each request but streams, which tell of themselves when they end. The path is
+// the route's and no query is logged: both could hold a secret.
+func accessLog(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			started := time.Now()
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			code := ""
+			if err != nil {
+				code = httperr.From(err).Code
+			}
+			log.Debug("request", "method", c.Request().Method, "path", c.Path(), "status", c.Response().Status,
+				"code", code, "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),
+				"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+			return nil
+		}
+	}
+}
+
+func healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+
+func readyz(o Options) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if o.Realtime.Draining() {
+			return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down").After(5 * time.Second)
+		}
+		if err := o.Ready(); err != nil {
+			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log is not reachable: %v", err).After(5 * time.Second)
+		}
+		return c.String(http.StatusOK, "ok\n")
+	}
+}
+
+func page(c echo.Context) error {
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set(echo.HeaderCacheControl, "no-cache")
+	return c.HTMLBlob(http.StatusOK, public.Index)
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what the tests need and the machine lacks: nginx (proxy test), Chromium (browser test),
+# gcc (race detector). Packages come from Debian; elsewhere install them by hand.
+set -euo pipefail
+missing=()
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+command -v chromium >/dev/null || missing+=(chromium)
+command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v curl >/dev/null || missing+=(curl)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if ! command -v apt-get >/dev/null; then
+  echo "please install: ${missing[*]}" >&2
+  exit 1
+fi
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# nginx must not start as a service: the test starts its own.
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
