@@ -3,9 +3,16 @@ package broker
 import (
 	"time"
 
+	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 )
+
+// encode is an event as a frame of its own.
+func encode(e *eventlog.Event, mode sse.Frames, retry time.Duration) []byte {
+	_, method := channel.Method(e.Name)
+	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, mode, retry)
+}
 
 // entry is an event that at least one view wanted when it was published, with the frames made of
 // it so far, one for each way to name them.
@@ -13,6 +20,7 @@ type entry struct {
 	event  eventlog.Event
 	custom bool
 	frames [sse.FrameModes][]byte
+	weight int // what the ring counted it as
 }
 
 // frame is the event as mode names it, encoded when first asked for.
@@ -22,7 +30,7 @@ func (e *entry) frame(mode sse.Frames, retry time.Duration) []byte {
 		mode = sse.FramesName
 	}
 	if e.frames[mode] == nil {
-		e.frames[mode] = sse.Frame(e.event.ID, e.event.Name, e.event.Collection, e.event.Stream, e.event.Data, mode, retry)
+		e.frames[mode] = encode(&e.event, mode, retry)
 	}
 	return e.frames[mode]
 }
@@ -56,12 +64,13 @@ func (r *ring) push(e entry) uint64 {
 	}
 	place := r.next
 	r.next++
+	e.weight = e.size()
 	*r.at(place) = e
-	r.bytes += e.size()
+	r.bytes += e.weight
 	// The newest entry always stays, however large.
 	for r.bytes > r.limit && r.next-r.first > 1 {
 		old := r.at(r.first)
-		r.bytes -= old.size()
+		r.bytes -= old.weight
 		r.evicted = old.event.ID
 		*old = entry{}
 		r.first++

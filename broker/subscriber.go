@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 )
@@ -234,7 +235,8 @@ func (s *Subscriber) catchUp(ctx context.Context, dst []byte, limit int) ([]byte
 		if len(dst) >= limit {
 			return dst, nil // the rest of the page is read again
 		}
-		dst = append(dst, sse.Frame(e.ID, e.Name, e.Collection, e.Stream, e.Data, s.view.frames, b.options.RetryEvent)...)
+		_, method := channel.Method(e.Name)
+		dst = sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, s.view.frames, b.options.RetryEvent)
 		s.handed(e.ID)
 		b.Stats.Replayed.Add(1)
 	}

@@ -137,14 +137,15 @@ func side(s string) (Side, error) {
 	return Side{Kind: kind, Text: text}, nil
 }
 
-func isMethod(left string) bool { return left == "POST" || left == "PUT" || left == "DELETE" }
+// IsMethod says whether the left side of a channel is a method.
+func IsMethod(left string) bool { return left == "POST" || left == "PUT" || left == "DELETE" }
 
 func (k Side) matchLeft(left string) bool {
 	switch k.Kind {
 	case Open:
 		return true
 	case Prefix:
-		return strings.HasPrefix(left, k.Text) && !isMethod(left)
+		return strings.HasPrefix(left, k.Text) && !IsMethod(left)
 	}
 	return k.Text == left
 }
@@ -204,7 +205,7 @@ func (k Side) covers(b Side, left bool) bool {
 	case Some:
 		return b.Kind != Open
 	case Prefix:
-		if b.Kind != Prefix && b.Kind != Exact || left && b.Kind == Exact && isMethod(b.Text) {
+		if b.Kind != Prefix && b.Kind != Exact || left && b.Kind == Exact && IsMethod(b.Text) {
 			return false
 		}
 		return strings.HasPrefix(b.Text, k.Text)

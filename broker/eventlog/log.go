@@ -1,0 +1,220 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options of a Log; zero values take the defaults named.
+type Options struct {
+	Now        func() time.Time // time.Now
+	QueueBytes int              // what may wait for the committer; 64 MiB
+	WaitLimit  time.Duration    // how long a publisher waits for a commit; 10 s
+	Logger     *slog.Logger
+}
+
+// Abilities that an engine may have beside Engine.
+type (
+	// admitter refuses events before they are queued, while the engine cannot take them.
+	admitter interface{ Admit() error }
+	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
+	failer interface{ Failed() <-chan struct{} }
+	// healther says why the engine cannot serve now.
+	healther interface{ Health() error }
+)
+
+// Log gives ids and order to what publishers append, and answers readers.
+type Log struct {
+	engine  Engine
+	options Options
+	answers *answers
+	failed  <-chan struct{} // nil where the engine cannot tell
+	tail    func([]Event)
+
+	settled   atomic.Uint64
+	expecting atomic.Int64 // requests with conditions under way
+
+	mu      sync.Mutex
+	queue   []*pending
+	waiting int // bytes in queue
+	closed  bool
+	work    chan struct{} // holds a token while the queue has something
+	quit    chan struct{}
+	stopped chan struct{} // closed when the committer has ended
+}
+
+// Open makes the log of an engine and starts its committer.
+func Open(engine Engine, o Options) (*Log, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 64 << 20
+	}
+	if o.WaitLimit == 0 {
+		o.WaitLimit = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{
+		engine: engine, options: o, answers: newAnswers(o.Now),
+		work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if f, ok := engine.(failer); ok {
+		l.failed = f.Failed()
+	}
+	runs := engine.Runs()
+	if len(runs) == 0 {
+		return nil, errors.New("the engine has no run")
+	}
+	l.settled.Store(runs[len(runs)-1].Start)
+	since := uint64(max(0, o.Now().Add(-answerLife).UnixMicro()))
+	if err := engine.Answers(since, l.answers.restore); err != nil {
+		return nil, fmt.Errorf("reading remembered answers: %w", err)
+	}
+	c := &committer{log: l, last: l.Settled(), recent: map[streamKey]uint64{}}
+	go func() { // ended and waited for by Close
+		defer close(l.stopped)
+		c.run()
+	}()
+	return l, nil
+}
+
+// Tail sets who gets each group of settled events, in order, before its publishers are answered. It
+// is to be called before the first Append.
+func (l *Log) Tail(f func([]Event)) { l.tail = f }
+
+// Settled is the newest position that readers may see.
+func (l *Log) Settled() uint64 { return l.settled.Load() }
+
+// Read is one bounded step of a reader: events of the query after an id, up to what is settled.
+func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {
+	return l.engine.Read(ctx, q, after, l.Settled(), limit)
+}
+
+// State tells of a space.
+func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
+
+// Err is why the log cannot serve now, or nil.
+func (l *Log) Err() error {
+	select {
+	case <-l.quit:
+		return ErrClosed
+	default:
+	}
+	if h, ok := l.engine.(healther); ok {
+		return h.Health()
+	}
+	return nil
+}
+
+func (l *Log) dead() bool {
+	select {
+	case <-l.failed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Append stores a request and returns the first of its consecutive ids. An error that is
+// ErrUnknown leaves open whether it was, or still will be, stored.
+func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
+	p, err := l.prepare(r)
+	if len(r.Expect) > 0 {
+		defer l.expecting.Add(-1)
+	}
+	if err == nil {
+		err = l.enqueue(p)
+	}
+	if err != nil {
+		return 0, err
+	}
+	timer := time.NewTimer(l.options.WaitLimit)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return p.first, p.err
+	case <-ctx.Done():
+		return p.giveUp(ctx.Err())
+	case <-timer.C:
+		return p.giveUp(fmt.Errorf("%w: no answer from the disk for %s", ErrUnavailable, l.options.WaitLimit))
+	case <-l.failed:
+		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+	}
+}
+
+// prepare looks up the heads that conditions speak of, before queueing, as an absent stream costs
+// 90 µs. It counts itself first: see committer.remember.
+func (l *Log) prepare(r *Request) (*pending, error) {
+	p := &pending{request: r, done: make(chan struct{})}
+	for i := range r.Events {
+		e := &r.Events[i]
+		p.size += len(e.Data) + len(e.Name) + len(e.Collection) + len(e.Stream) + 64
+	}
+	if len(r.Expect) == 0 {
+		return p, nil
+	}
+	l.expecting.Add(1)
+	for _, x := range r.Expect {
+		e := &r.Events[x.Index]
+		head, err := l.engine.Head(e.Space, e.Stream)
+		if err != nil {
+			return nil, fmt.Errorf("%w: looking up stream: %w", ErrUnavailable, err)
+		}
+		p.heads = append(p.heads, head)
+	}
+	return p, nil
+}
+
+func (l *Log) enqueue(p *pending) error {
+	if a, ok := l.engine.(admitter); ok {
+		if err := a.Admit(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrClosed)
+	case l.dead():
+		return fmt.Errorf("%w: it has failed", ErrUnavailable)
+	case l.waiting > 0 && l.waiting+p.size > l.options.QueueBytes:
+		return fmt.Errorf("%w: too much waits to be stored", ErrUnavailable)
+	}
+	if p.request.Claim != nil {
+		p.request.Claim.take()
+	}
+	l.queue = append(l.queue, p)
+	l.waiting += p.size
+	select {
+	case l.work <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Close stores what waits, then closes the engine; of a dead one it waits for nothing.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	already := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if already {
+		return nil
+	}
+	close(l.quit)
+	select {
+	case <-l.stopped:
+	case <-l.failed:
+		return nil
+	}
+	return l.engine.Close()
+}

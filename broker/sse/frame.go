@@ -1,0 +1,154 @@
+package sse
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Padding is the number of blanks in the comment that begins a stream: some proxies and old
+// browsers hold back the first kilobytes.
+const Padding = 2048
+
+var padding = ":" + strings.Repeat(" ", Padding) + "\n"
+
+// Frames says how the frames of custom events are named.
+type Frames uint8
+
+const (
+	// FramesName names them after the event.
+	FramesName Frames = iota
+	// FramesPublish names them all "publish", as RestDB's clients expect.
+	FramesPublish
+	// FrameModes is how many ways there are.
+	FrameModes = 2
+)
+
+// FrameName is the name of an event's frame.
+func FrameName(event string, custom bool, mode Frames) string {
+	if custom && mode == FramesPublish {
+		return "publish"
+	}
+	return event
+}
+
+// AppendInit appends the first frame: padding, retry, id (unless empty) and the init object.
+func AppendInit(dst []byte, id string, retry time.Duration) []byte {
+	dst = append(dst, padding...)
+	dst = appendRetry(dst, retry)
+	dst = appendIDText(dst, id)
+	return append(dst, "data: {\"channel\":\"init\",\"data\":{}}\n\n"...)
+}
+
+// AppendPing appends a ping; an id of 0 leaves the line out.
+func AppendPing(dst []byte, id uint64, now time.Time) []byte {
+	dst = append(dst, "event: ping\n"...)
+	if id != 0 {
+		dst = appendID(dst, id)
+	}
+	dst = append(dst, "data: "...)
+	dst = now.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	return append(dst, "\n\n"...)
+}
+
+// AppendEvent appends the frame of an event; a retry of 0 leaves the line out.
+func AppendEvent(dst []byte, id uint64, name string, object []byte, retry time.Duration) []byte {
+	dst = appendEventHead(dst, id, name)
+	dst = append(dst, object...)
+	return appendEventTail(dst, retry)
+}
+
+func appendEventHead(dst []byte, id uint64, name string) []byte {
+	dst = appendID(dst, id)
+	dst = append(dst, "event: "...)
+	dst = append(dst, name...)
+	return append(dst, "\ndata: "...)
+}
+
+func appendEventTail(dst []byte, retry time.Duration) []byte {
+	dst = append(dst, '\n')
+	if retry > 0 {
+		dst = appendRetry(dst, retry)
+	}
+	return append(dst, '\n')
+}
+
+// frameOverhead is the most that a frame takes beside its name and object: id: and 20 digits,
+// event:, data:, retry: and 13 digits, line ends.
+const frameOverhead = 80
+
+// Frame is a whole event as a frame of its own, in one allocation.
+func Frame(id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+	frame := FrameName(name, custom, mode)
+	dst := make([]byte, 0, frameOverhead+len(frame)+ObjectLen(name, collection, stream, data))
+	return AppendWhole(dst, id, name, custom, collection, stream, data, mode, retry)
+}
+
+// AppendWhole appends what Frame makes.
+func AppendWhole(dst []byte, id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+	dst = appendEventHead(dst, id, FrameName(name, custom, mode))
+	dst = AppendObject(dst, name, collection, stream, data)
+	return appendEventTail(dst, retry)
+}
+
+// AppendGap appends a gap: after is left out where empty, oldest where 0.
+func AppendGap(dst []byte, id uint64, reason, after string, oldest uint64) []byte {
+	dst = append(dst, "event: gap\n"...)
+	dst = appendID(dst, id)
+	dst = append(dst, `data: {"event":"gap","data":{"reason":"`...)
+	dst = append(dst, reason...)
+	dst = append(dst, '"')
+	if after != "" {
+		dst = append(dst, `,"after":"`...)
+		dst = append(dst, after...)
+		dst = append(dst, '"')
+	}
+	if oldest != 0 {
+		dst = append(dst, `,"oldest":"`...)
+		dst = strconv.AppendUint(dst, oldest, 10)
+		dst = append(dst, '"')
+	}
+	return append(dst, "}}\n\n"...)
+}
+
+// AppendExpired appends the frame that ends a stream with its credential; a retry of 0 leaves the
+// line out.
+func AppendExpired(dst []byte, reason string, retry time.Duration) []byte {
+	dst = append(dst, "event: expired\ndata: {\"event\":\"expired\",\"data\":{\"reason\":"...)
+	dst = appendString(dst, reason)
+	dst = append(dst, "}}"...)
+	return appendEventTail(dst, retry)
+}
+
+// AppendBusy appends the frame of passing trouble; an empty id leaves the line out.
+func AppendBusy(dst []byte, id string, status int, message string, retry time.Duration) []byte {
+	dst = appendRetry(dst, retry)
+	dst = append(dst, "event: busy\n"...)
+	dst = appendIDText(dst, id)
+	dst = append(dst, `data: {"event":"busy","data":{"status":`...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, `,"message":`...)
+	dst = appendString(dst, message)
+	return append(dst, "}}\n\n"...)
+}
+
+func appendRetry(dst []byte, retry time.Duration) []byte {
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, retry.Milliseconds(), 10)
+	return append(dst, '\n')
+}
+
+func appendID(dst []byte, id uint64) []byte {
+	dst = append(dst, "id: "...)
+	dst = strconv.AppendUint(dst, id, 10)
+	return append(dst, '\n')
+}
+
+func appendIDText(dst []byte, id string) []byte {
+	if id == "" {
+		return dst
+	}
+	dst = append(dst, "id: "...)
+	dst = append(dst, id...)
+	return append(dst, '\n')
+}
