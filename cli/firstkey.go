@@ -49,7 +49,7 @@ func loadFirstKey(dataDir string) (firstKey, error) {
 
 // configured says whether the settings name any credential.
 func configured(cfg *config.Config) bool {
-	return cfg.APIKeys != "" || cfg.APIKeysFile != "" || cfg.JWTSecret != "" || cfg.JWTPublicKeyFile != "" ||
+	return cfg.APIKeys != "" || cfg.APIKeysFile != "" || len(cfg.JWTSecret) > 0 || cfg.JWTPublicKeyFile != "" ||
 		cfg.JWTJWKSURL != "" || cfg.AdminKey != ""
 }
 

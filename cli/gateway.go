@@ -68,6 +68,33 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 	return g, nil
 }
 
+// openAuth reads credentials; without any configured, those of a first try.
+func (g *gateway) openAuth() error {
+	cfg := g.cfg
+	if !configured(cfg) {
+		if !loopback(cfg.Addr) {
+			return usageError{errOpenToAll}
+		}
+		var err error
+		if g.firstKey, err = loadFirstKey(cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	a, err := auth.New(auth.Options{
+		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile, MadeKey: g.firstKey.key,
+		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL,
+		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
+		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
+		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate, Logger: g.logger,
+	})
+	if err != nil {
+		return usageError{fmt.Errorf("settings that cannot be used; nothing was started:\n%w", err)}
+	}
+	g.auth = a
+	g.closers = append(g.closers, a.Close)
+	return nil
+}
+
 func (g *gateway) retention(space string) eventlog.Retention {
 	if space != "" {
 		return eventlog.Retention{}

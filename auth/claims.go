@@ -1,0 +1,194 @@
+package auth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/broker/channel"
+)
+
+// members decodes a JSON object by exact names, which encoding/json does not do for structs (it
+// folds case, so that "EXP" could stand for "exp"), and refuses repeated ones.
+func members(text []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is no JSON object")
+	}
+	out := map[string]json.RawMessage{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, errors.New("it is no JSON object")
+		}
+		name, ok := t.(string)
+		if !ok {
+			return nil, errors.New("it is no JSON object")
+		}
+		if _, twice := out[name]; twice {
+			return nil, errors.New("a field is there twice")
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return nil, errors.New("it is no JSON object")
+		}
+		out[name] = v
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("it is no JSON object")
+	}
+	if d.More() {
+		return nil, errors.New("something follows its JSON object")
+	}
+	return out, nil
+}
+
+// claims are those of a token that say something to us. It implements jwt.Claims.
+type claims struct {
+	exp, nbf, iat *jwt.NumericDate
+	iss, sub      string
+	aud           jwt.ClaimStrings
+	realtime      json.RawMessage
+}
+
+// UnmarshalJSON takes claims by exact name and type.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	m, err := members(text)
+	if err != nil {
+		return err
+	}
+	for name, dst := range map[string]**jwt.NumericDate{"exp": &c.exp, "nbf": &c.nbf, "iat": &c.iat} {
+		if v, ok := m[name]; ok {
+			if *dst, err = date(v); err != nil {
+				return fmt.Errorf("claim %s %w", name, err)
+			}
+		}
+	}
+	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub} {
+		if v, ok := m[name]; ok {
+			if v[0] != '"' || json.Unmarshal(v, dst) != nil {
+				return fmt.Errorf("claim %s is no string", name)
+			}
+		}
+	}
+	if v, ok := m["aud"]; ok {
+		if c.aud, err = audience(v); err != nil {
+			return err
+		}
+	}
+	c.realtime = m["realtime"]
+	return nil
+}
+
+// maxDate is the year 9999: what lies behind it is no date, and overflows where it is computed with.
+const maxDate = 253402300800
+
+func date(v json.RawMessage) (*jwt.NumericDate, error) {
+	var seconds float64
+	if v[0] == '"' || v[0] == 'n' || json.Unmarshal(v, &seconds) != nil || seconds < 0 || seconds > maxDate {
+		return nil, errors.New("is no date: it must be a number of seconds since 1970")
+	}
+	whole, fraction := math.Modf(seconds)
+	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
+}
+
+func audience(v json.RawMessage) (jwt.ClaimStrings, error) {
+	var one string
+	if v[0] == '"' && json.Unmarshal(v, &one) == nil {
+		return jwt.ClaimStrings{one}, nil
+	}
+	var many []*string
+	if v[0] != '[' || json.Unmarshal(v, &many) != nil {
+		return nil, errors.New("claim aud is neither a string nor a list of strings")
+	}
+	out := make(jwt.ClaimStrings, 0, len(many))
+	for _, s := range many {
+		if s == nil {
+			return nil, errors.New("claim aud is neither a string nor a list of strings")
+		}
+		out = append(out, *s)
+	}
+	return out, nil
+}
+
+// The methods of jwt.Claims.
+
+// GetExpirationTime is exp.
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.exp, nil }
+
+// GetIssuedAt is iat.
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.iat, nil }
+
+// GetNotBefore is nbf.
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return c.nbf, nil }
+
+// GetIssuer is iss.
+func (c *claims) GetIssuer() (string, error) { return c.iss, nil }
+
+// GetSubject is sub.
+func (c *claims) GetSubject() (string, error) { return c.sub, nil }
+
+// GetAudience is aud.
+func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.aud, nil }
+
+// grants reads the claim realtime: {"sub":[…],"pub":[…]}, or a list that means sub. Another shape
+// grants nothing; an invalid pattern matches nothing; more than a grant may hold is an error.
+func (c *claims) grants() (sub, pub channel.Set, err error) {
+	if len(c.realtime) == 0 {
+		return sub, pub, nil
+	}
+	var subs, pubs []string
+	switch c.realtime[0] {
+	case '[':
+		subs, _ = stringList(c.realtime)
+	case '{':
+		m, err := members(c.realtime)
+		if err != nil {
+			return sub, pub, errors.New("claim realtime: " + err.Error())
+		}
+		var okSub, okPub bool
+		subs, okSub = stringList(m["sub"])
+		pubs, okPub = stringList(m["pub"])
+		if !okSub || !okPub {
+			return sub, pub, nil
+		}
+	}
+	if len(subs)+len(pubs) > channel.MaxGrant {
+		return sub, pub, fmt.Errorf("claim realtime has more than %d patterns", channel.MaxGrant)
+	}
+	return valid(subs), valid(pubs), nil
+}
+
+// stringList reads a list of strings; false for another shape, true for none at all.
+func stringList(v json.RawMessage) ([]string, bool) {
+	if len(v) == 0 {
+		return nil, true
+	}
+	var list []*string
+	if v[0] != '[' || json.Unmarshal(v, &list) != nil {
+		return nil, false
+	}
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		if s == nil {
+			return nil, false
+		}
+		out = append(out, *s)
+	}
+	return out, true
+}
+
+func valid(list []string) channel.Set {
+	var patterns []channel.Pattern
+	for _, s := range list {
+		if p, err := channel.Parse(s); err == nil {
+			patterns = append(patterns, p)
+		}
+	}
+	return channel.NewSet(patterns...)
+}

@@ -1,0 +1,175 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"sluice/broker/channel"
+)
+
+// keySpec is a key as the settings write it.
+type keySpec struct {
+	Name    string     `json:"name"`
+	Key     string     `json:"key"`
+	SHA256  string     `json:"sha256"`
+	Sub     []string   `json:"sub"`
+	Pub     []string   `json:"pub"`
+	Origins []string   `json:"origins"`
+	Rate    float64    `json:"rate"`
+	Frames  string     `json:"frames"`
+	Expires *time.Time `json:"expires"`
+}
+
+// Key is a configured key. It is never changed: a change in the settings makes another and ends this.
+type Key struct {
+	Name    string
+	hash    [sha256.Size]byte
+	sub     channel.Set
+	pub     channel.Set
+	origins []string
+	rate    float64
+	frames  string
+	expires time.Time
+	warning string
+	limiter *limiter
+
+	ctx context.Context // ended, with why as its cause, when the key is removed or changed
+	end context.CancelCauseFunc
+}
+
+// endReason is the cause that a key's context ends with.
+type endReason string
+
+func (r endReason) Error() string { return string(r) }
+
+// Why a key ends.
+const (
+	Revoked = "revoked"
+	Changed = "changed"
+)
+
+// same says whether two keys grant the same in every way.
+func (k *Key) same(o *Key) bool {
+	return k.Name == o.Name && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
+		k.sub.String() == o.sub.String() && k.pub.String() == o.pub.String() && reflect.DeepEqual(k.origins, o.origins)
+}
+
+// parseKeys reads a JSON list of keys; all faults are told at once, none with a key in it.
+func parseKeys(text []byte, defaultRate float64) ([]*Key, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var specs []keySpec
+	if err := d.Decode(&specs); err != nil {
+		return nil, fmt.Errorf("must be a JSON list of keys, as [{\"name\":\"web\",\"key\":\"…\",\"sub\":[\"PUT:customer\"]}]: %w", withoutText(err))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("must be one JSON list, with nothing behind it")
+	}
+	var keys []*Key
+	var faults []error
+	seen := map[[sha256.Size]byte]bool{}
+	for i, s := range specs {
+		k, err := s.key(defaultRate)
+		if err == nil && seen[k.hash] {
+			err = errors.New("has the same key as an entry before it")
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("key %d (%q) %w", i, s.Name, err))
+			continue
+		}
+		seen[k.hash] = true
+		keys = append(keys, k)
+	}
+	return keys, errors.Join(faults...)
+}
+
+// withoutText keeps of a JSON error what cannot quote a key.
+func withoutText(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("syntax error at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Errorf("field %q at byte %d has the wrong type", kind.Field, kind.Offset)
+	case strings.Contains(err.Error(), "unknown field"):
+		return errors.New("there is a field that is none of name, key, sha256, sub, pub, origins, rate, frames, expires")
+	}
+	return errors.New("a value cannot be read (is expires an RFC 3339 time?)")
+}
+
+// shortKey is the length under which a key can be guessed in the long run.
+const shortKey = 16
+
+func (s *keySpec) key(defaultRate float64) (*Key, error) {
+	k := &Key{Name: s.Name, origins: s.Origins, rate: s.Rate, frames: s.Frames}
+	if err := s.hash(k); err != nil {
+		return nil, err
+	}
+	var err error
+	if k.sub, err = channel.ParseSet(s.Sub); err != nil {
+		return nil, fmt.Errorf("has in sub: %w", err)
+	}
+	if k.pub, err = channel.ParseSet(s.Pub); err != nil {
+		return nil, fmt.Errorf("has in pub: %w", err)
+	}
+	switch {
+	case len(s.Sub)+len(s.Pub) > channel.MaxGrant:
+		return nil, fmt.Errorf("has %d patterns; at most %d are allowed", len(s.Sub)+len(s.Pub), channel.MaxGrant)
+	case s.Frames != "" && s.Frames != "name" && s.Frames != "publish":
+		return nil, errors.New("has frames that are neither name nor publish")
+	case s.Rate < 0:
+		return nil, errors.New("has a negative rate")
+	}
+	if s.Expires != nil {
+		k.expires = *s.Expires
+	}
+	if k.rate == 0 {
+		k.rate = defaultRate
+	}
+	k.limiter = newLimiter(k.rate)
+	k.ctx, k.end = context.WithCancelCause(context.Background())
+	return k, nil
+}
+
+func (s *keySpec) hash(k *Key) error {
+	switch {
+	case s.Key != "" && s.SHA256 != "":
+		return errors.New("has both key and sha256; give one")
+	case s.SHA256 != "":
+		b, err := hex.DecodeString(s.SHA256)
+		if err != nil || len(b) != sha256.Size {
+			return errors.New("has a sha256 that is not 64 hexadecimal digits")
+		}
+		k.hash = [sha256.Size]byte(b)
+		return nil
+	case !visible(s.Key):
+		return errors.New("needs a key of 1 to 256 visible ASCII characters, or its sha256")
+	}
+	if len(s.Key) < shortKey {
+		k.warning = fmt.Sprintf("the key named %q has fewer than %d characters and can be guessed; make a longer one", s.Name, shortKey)
+	}
+	k.hash = sha256.Sum256([]byte(s.Key))
+	return nil
+}
+
+func visible(s string) bool {
+	if len(s) < 1 || len(s) > 256 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, and the one made for a
+// first try.
+type keyring struct {
+	inline      string
+	file        string
+	made        string
+	defaultRate float64
+	logger      *slog.Logger
+
+	current atomic.Pointer[map[[sha256.Size]byte]*Key]
+
+	mu   sync.Mutex // one load at a time
+	seen fileState
+}
+
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+// find looks a key up by its hash. The map's look-up tells by its time at most bits of a hash, which
+// say nothing of the key; the comparison itself is constant.
+func (r *keyring) find(value string) *Key {
+	hash := sha256.Sum256([]byte(value))
+	k := (*r.current.Load())[hash]
+	if k == nil || subtle.ConstantTimeCompare(k.hash[:], hash[:]) != 1 {
+		return nil
+	}
+	return k
+}
+
+// load reads all sources; on an error the keys in force stay.
+func (r *keyring) load() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys, err := r.read()
+	if err != nil {
+		return err
+	}
+	next := make(map[[sha256.Size]byte]*Key, len(keys))
+	for _, k := range keys {
+		if next[k.hash] != nil {
+			return fmt.Errorf("the key named %q is there twice", k.Name)
+		}
+		next[k.hash] = k
+	}
+	r.swap(next)
+	return nil
+}
+
+func (r *keyring) read() ([]*Key, error) {
+	var keys []*Key
+	if r.inline != "" {
+		some, err := parseKeys([]byte(r.inline), r.defaultRate)
+		if err != nil {
+			return nil, &SettingError{"API_KEYS", err}
+		}
+		keys = some
+	}
+	if r.file != "" {
+		r.seen = r.state()
+		text, err := os.ReadFile(r.file)
+		if err != nil {
+			return nil, &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
+		}
+		some, err := parseKeys(text, r.defaultRate)
+		if err != nil {
+			return nil, &SettingError{"API_KEYS_FILE", err}
+		}
+		keys = append(keys, some...)
+	}
+	if r.made != "" {
+		spec := keySpec{Name: "first-key", Key: r.made, Sub: []string{"*"}, Pub: []string{"*"}}
+		k, err := spec.key(r.defaultRate)
+		if err != nil {
+			return nil, fmt.Errorf("the key of the first start %w", err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// SettingError is a fault in a setting that auth reads.
+type SettingError struct {
+	Name string
+	Err  error
+}
+
+func (e *SettingError) Error() string { return e.Name + ": " + e.Err.Error() }
+
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// swap puts keys in force. Those that did not change stay the very same, so that what was opened
+// with them goes on, and their rate is not given anew.
+func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
+	var old map[[sha256.Size]byte]*Key
+	if p := r.current.Load(); p != nil {
+		old = *p
+	}
+	for hash, k := range next {
+		if before := old[hash]; before != nil && before.same(k) {
+			k.end(nil)
+			next[hash] = before
+		} else if k.warning != "" {
+			r.logger.Warn(k.warning)
+		}
+	}
+	r.current.Store(&next)
+	for hash, k := range old {
+		switch now := next[hash]; now {
+		case k:
+		case nil:
+			k.end(endReason(Revoked))
+		default:
+			k.end(endReason(Changed))
+		}
+	}
+}
+
+func (r *keyring) state() fileState {
+	info, err := os.Stat(r.file)
+	if err != nil {
+		return fileState{}
+	}
+	return fileState{info.ModTime(), info.Size()}
+}
+
+// pollEvery keeps within the second that a revocation may take.
+const pollEvery = 400 * time.Millisecond
+
+// watch loads the file again when it changes, until quit is closed.
+func (r *keyring) watch(quit <-chan struct{}) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		changed := r.state() != r.seen
+		r.mu.Unlock()
+		if changed {
+			r.reload()
+		}
+	}
+}
+
+func (r *keyring) reload() error {
+	err := r.load()
+	if err != nil {
+		var setting *SettingError
+		if errors.As(err, &setting) {
+			err = fmt.Errorf("%w; the last good keys stay in force", err)
+		}
+		r.logger.Error("the keys changed and cannot be used", "cause", err)
+		return err
+	}
+	r.logger.Info("keys loaded", "keys", len(*r.current.Load()))
+	return nil
+}

@@ -1,0 +1,168 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/broker/eventlog"
+)
+
+// Commit stores a group in one batch.
+func (e *Engine) Commit(g *eventlog.Group) error {
+	size := 64
+	for i := range g.Events {
+		size += 2*len(g.Events[i].Data) + 160
+	}
+	b := e.db.NewBatchWithSize(size)
+	defer b.Close()
+	w := writer{engine: e, batch: b, open: map[string]*openSpace{}}
+	for i := range g.Events {
+		if err := w.event(&g.Events[i]); err != nil {
+			return fmt.Errorf("writing event %d: %w", g.Events[i].ID, err)
+		}
+	}
+	var err error
+	for i := range g.Answers {
+		a := &g.Answers[i]
+		w.key = answerKey(w.key[:0], a.First)
+		w.value = appendAnswer(w.value[:0], a)
+		err = errors.Join(err, b.Set(w.key, w.value, nil))
+	}
+	err = errors.Join(err, w.rows(), b.Set(lastKey, appendUint64(nil, g.Last), nil))
+	if err != nil {
+		return fmt.Errorf("writing a group: %w", err)
+	}
+	if err := e.commit(b); err != nil {
+		return err
+	}
+	w.settle()
+	return nil
+}
+
+func (e *Engine) commit(b *pebble.Batch) error {
+	if err := b.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
+	}
+	if e.state.dead() {
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
+	}
+	return nil
+}
+
+// writer is one commit under way. Segments are counted on copies until the batch is in.
+type writer struct {
+	engine     *Engine
+	batch      *pebble.Batch
+	open       map[string]*openSpace
+	key, value []byte
+}
+
+type openSpace struct {
+	space    *space
+	made     bool
+	retain   eventlog.Retention
+	segment  segment
+	finished []segment
+}
+
+func (w *writer) event(e *eventlog.Event) error {
+	s, err := w.space(e.Space)
+	if err != nil {
+		return err
+	}
+	size := recordSize(e)
+	if done := s.segment.put(e, int64(size), s.retain); done != nil {
+		s.finished = append(s.finished, *done)
+	}
+	number, segment := s.space.number, s.segment.number
+
+	op := w.batch.SetDeferred(1+4+8, size)
+	logKey(op.Key[:0], number, e.ID)
+	appendRecord(op.Value[:0], e)
+	if err := op.Finish(); err != nil {
+		return err
+	}
+	w.key = appendUint64(channelKey(w.key[:0], number, segment, e.Channel()), e.ID)
+	if err := w.batch.Set(w.key, nil, nil); err != nil {
+		return err
+	}
+	if e.Stream == "" {
+		return nil
+	}
+	w.key = appendUint64(streamKey(w.key[:0], number, segment, e.Stream), e.ID)
+	return w.batch.Set(w.key, nil, nil)
+}
+
+func (w *writer) space(name string) (*openSpace, error) {
+	if s := w.open[name]; s != nil {
+		return s, nil
+	}
+	e := w.engine
+	e.mu.RLock()
+	found, next := e.spaces[name], e.next
+	s := &openSpace{space: found}
+	if found != nil && len(found.segments) > 0 {
+		s.segment = found.segments[len(found.segments)-1]
+	}
+	e.mu.RUnlock()
+	s.retain = e.options.Retain(name)
+	if found == nil {
+		for _, o := range w.open {
+			if o.made {
+				next++
+			}
+		}
+		s.space, s.made = &space{name: name, number: next}, true
+		if err := w.batch.Set(spaceKey(name), appendUint32(nil, next), nil); err != nil {
+			return nil, err
+		}
+	}
+	w.open[name] = s
+	return s, nil
+}
+
+// rows writes the rows of the segments that were touched.
+func (w *writer) rows() error {
+	var err error
+	for _, s := range w.open {
+		for _, seg := range append(s.finished, s.segment) {
+			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, seg.number), seg.row(), nil))
+		}
+	}
+	return err
+}
+
+// settle makes what was counted on copies the truth.
+func (w *writer) settle() {
+	e := w.engine
+	over := false
+	e.mu.Lock()
+	for name, s := range w.open {
+		if s.made {
+			e.spaces[name] = s.space
+			e.next = max(e.next, s.space.number+1)
+		}
+		if n := len(s.space.segments); n > 0 {
+			s.space.segments = s.space.segments[:n-1]
+		}
+		s.space.segments = append(append(s.space.segments, s.finished...), s.segment)
+		over = over || s.retain.Bytes > 0 && s.space.bytes() > s.retain.Bytes
+	}
+	e.mu.Unlock()
+	if over {
+		select {
+		case e.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (s *space) bytes() int64 {
+	n := int64(0)
+	for i := range s.segments {
+		n += s.segments[i].bytes
+	}
+	return n
+}

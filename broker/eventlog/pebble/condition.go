@@ -1,0 +1,174 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// condition is whether the disk takes what is written. It is Pebble's Logger, since a WAL or MANIFEST
+// that cannot be written comes to us as a call of Fatalf and never as an error.
+type condition struct {
+	options Options
+	failed  chan struct{}
+
+	mu         sync.Mutex
+	reason     error // why it is dead for good
+	background error // of a flush or compaction; gone with the next flush that works
+	space      error // too little is free
+}
+
+func newCondition(o Options) *condition { return &condition{options: o, failed: make(chan struct{})} }
+
+// Infof is Pebble's chatter.
+func (c *condition) Infof(format string, args ...any) {
+	c.options.Logger.Debug("pebble: " + fmt.Sprintf(format, args...))
+}
+
+// Errorf is what Pebble goes on after.
+func (c *condition) Errorf(format string, args ...any) {
+	c.options.Logger.Error("pebble: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf ends the engine: it tells all who wait, and never returns, since Pebble goes on as if what
+// it could not write were written. After a failed fsync no repeat can tell what is on the disk.
+func (c *condition) Fatalf(format string, args ...any) {
+	c.mu.Lock()
+	first := c.reason == nil
+	if first {
+		c.reason = fmt.Errorf("writing the log in %s: %s", c.options.Dir, fmt.Sprintf(format, args...))
+		close(c.failed)
+	}
+	c.mu.Unlock()
+	if first {
+		c.options.Logger.Error("the log has failed", "cause", c.reason)
+		if c.options.Fatal != nil {
+			c.options.Fatal(c.reason)
+		}
+	}
+	select {}
+}
+
+func (c *condition) dead() bool {
+	select {
+	case <-c.failed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *condition) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			if c.setBackground(err) {
+				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", err)
+			}
+		},
+		FlushEnd: func(info pebble.FlushInfo) {
+			if info.Err == nil && c.setBackground(nil) {
+				c.options.Logger.Info("the log can write to the disk again")
+			}
+		},
+	}
+}
+
+// setBackground says whether it was news.
+func (c *condition) setBackground(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	news := (c.background == nil) != (err == nil)
+	c.background = err
+	return news
+}
+
+// why is what stands against taking events now.
+func (c *condition) why() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.reason != nil:
+		return c.reason
+	case c.space != nil:
+		return c.space
+	case c.background != nil:
+		return fmt.Errorf("the disk of %s cannot be written to: %w", c.options.Dir, c.background)
+	}
+	return nil
+}
+
+// reserve is the free space that must stay: what memtables and a compaction may still need.
+func (c *condition) reserve(total uint64) uint64 {
+	if c.options.Reserve > 0 {
+		return uint64(c.options.Reserve)
+	}
+	return min(128<<20, total/20)
+}
+
+// checkSpace looks at the free space; a file system that cannot tell is taken to have enough.
+func (c *condition) checkSpace() error {
+	usage, err := c.options.FS.GetDiskUsage(c.options.Dir)
+	var low error
+	if err == nil {
+		if need := c.reserve(usage.TotalBytes); usage.AvailBytes < need {
+			low = fmt.Errorf("the disk of %s is full: %d MiB are free and %d MiB must stay so; make room, or lower RETAIN_BYTES or RETAIN_AGE",
+				c.options.Dir, usage.AvailBytes>>20, need>>20)
+		}
+	}
+	c.mu.Lock()
+	news := (c.space == nil) != (low == nil)
+	c.space = low
+	c.mu.Unlock()
+	if news && low != nil {
+		c.options.Logger.Error("publishes are refused", "cause", low)
+	} else if news {
+		c.options.Logger.Info("there is room on the disk again")
+	}
+	return low
+}
+
+func (c *condition) checkStart() error {
+	if err := c.checkSpace(); err != nil {
+		return fmt.Errorf("not starting: %w", err)
+	}
+	return nil
+}
+
+// Failed is closed when the engine is dead for good.
+func (e *Engine) Failed() <-chan struct{} { return e.state.failed }
+
+// Health is why the engine cannot serve now.
+func (e *Engine) Health() error { return e.state.why() }
+
+// Admit refuses events while the disk cannot take them, before they wait for it.
+func (e *Engine) Admit() error { return e.state.why() }
+
+// keepEvery is how often retention and free space are looked at.
+const keepEvery = time.Second
+
+// keep drops what is over and looks at the disk, until Close.
+func (e *Engine) keep() {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-e.quit:
+			return
+		case <-e.kick:
+		case <-tick.C:
+			if err := e.state.checkSpace(); err != nil {
+				e.options.Logger.Debug("still no room", "cause", err)
+			}
+		}
+		err := e.Retain()
+		if n%answersEvery == 0 {
+			err = errors.Join(err, e.dropAnswers())
+		}
+		if err != nil && !e.state.dead() {
+			e.options.Logger.Error("dropping old events", "cause", err)
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/broker/eventlog"
+)
+
+// Bounds of one Read: records looked at by scanning, and segments passed.
+const (
+	scanMost     = 4096
+	segmentsMost = 64
+	// sparse is the share of matches under which the index pays: a record reached through it costs
+	// 12 to 25 µs, one that is scanned 0.5.
+	sparse = 30
+)
+
+// reader is one Read under way.
+type reader struct {
+	engine  *Engine
+	iter    *pebble.Iterator
+	query   *eventlog.Query
+	space   uint32
+	upto    uint64
+	limit   int
+	page    eventlog.Page
+	scanned int
+}
+
+// Read is one bounded step.
+func (e *Engine) Read(ctx context.Context, q *eventlog.Query, after, upto uint64, limit int) (page eventlog.Page, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	r := &reader{engine: e, query: q, upto: upto, limit: limit}
+	number, known := e.number(q.Space)
+	if !known {
+		return eventlog.Page{Reached: max(after, upto)}, nil
+	}
+	r.space = number
+	// The iterator comes before the floor: what is dropped meanwhile it still has.
+	if r.iter, err = e.db.NewIter(nil); err != nil {
+		return page, fmt.Errorf("reading the log: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.iter.Close()) }()
+	segments, removed := e.segments(q.Space)
+	if r.page.Removed, err = r.floor(removed); err != nil {
+		return page, err
+	}
+	r.page.Reached = max(after, r.page.Removed)
+	if err := r.run(segments); err != nil {
+		return page, fmt.Errorf("reading the log: %w", err)
+	}
+	return r.page, nil
+}
+
+func (e *Engine) number(space string) (uint32, bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if s := e.spaces[space]; s != nil {
+		return s.number, true
+	}
+	return 0, false
+}
+
+func (e *Engine) segments(space string) ([]segment, uint64) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	s := e.spaces[space]
+	return slices.Clone(s.segments), s.removed
+}
+
+// floor is the highest removed id: what was dropped, or what is expired by age and only not dropped
+// yet.
+func (r *reader) floor(removed uint64) (uint64, error) {
+	expired := r.engine.expired(r.engine.options.Retain(r.query.Space))
+	if expired <= removed {
+		return removed, nil
+	}
+	if r.iter.SeekLT(logKey(nil, r.space, expired+1)) {
+		if id, ok := r.logID(); ok {
+			return max(removed, id), nil
+		}
+	}
+	return removed, r.iter.Error()
+}
+
+// logID is the id of the record that the iterator stands on.
+func (r *reader) logID() (uint64, bool) {
+	k := r.iter.Key()
+	if len(k) != 13 || k[0] != keyLog || binary.BigEndian.Uint32(k[1:]) != r.space {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(k[5:]), true
+}
+
+// run goes through the segments until the page is full or enough was done.
+func (r *reader) run(segments []segment) error {
+	for n := 0; r.page.Reached < r.upto && n < segmentsMost && len(r.page.Events) < r.limit && r.scanned < scanMost; n++ {
+		i := sort.Search(len(segments), func(i int) bool { return segments[i].last > r.page.Reached })
+		if i == len(segments) {
+			r.page.Reached = r.upto
+			return nil
+		}
+		if err := r.step(&segments[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step reads on in one segment, by the index where that pays.
+func (r *reader) step(s *segment) error {
+	to := min(s.last, r.upto)
+	prefixes, ok := r.prefixes(s)
+	if !ok {
+		return r.scan(to)
+	}
+	ids, horizon, err := r.gather(prefixes, to)
+	if err != nil {
+		return err
+	}
+	if len(ids)*sparse > r.estimate(s, horizon) {
+		return r.scan(to)
+	}
+	return r.fetch(ids, horizon)
+}
+
+// estimate is how many records there are up to the horizon, if they are spread evenly.
+func (r *reader) estimate(s *segment, horizon uint64) int {
+	from := max(s.first, r.page.Reached)
+	if horizon <= from {
+		return 0
+	}
+	return int(float64(s.count) * float64(horizon-from) / float64(s.last-s.first+1))
+}
+
+func (r *reader) scan(to uint64) error {
+	ok := r.iter.SeekGE(logKey(nil, r.space, r.page.Reached+1))
+	for ; ok; ok = r.iter.Next() {
+		id, mine := r.logID()
+		if !mine || id > to {
+			break
+		}
+		if r.scanned >= scanMost || len(r.page.Events) >= r.limit {
+			return r.iter.Error()
+		}
+		r.scanned++
+		if err := r.take(id); err != nil {
+			return err
+		}
+		r.page.Reached = id
+	}
+	if err := r.iter.Error(); err != nil {
+		return err
+	}
+	r.page.Reached = max(r.page.Reached, to)
+	return nil
+}
+
+// take puts the record under the iterator on the page, if it matches.
+func (r *reader) take(id uint64) error {
+	v, err := r.iter.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	e := eventlog.Event{ID: id, Space: r.query.Space}
+	if err := readRecord(v, &e); err != nil {
+		return err
+	}
+	if r.query.Match(&e) {
+		r.page.Events = append(r.page.Events, e)
+	}
+	return nil
+}
+
+func (r *reader) fetch(ids []uint64, horizon uint64) error {
+	key := make([]byte, 0, 13)
+	for _, id := range ids {
+		if len(r.page.Events) >= r.limit {
+			return nil
+		}
+		key = logKey(key[:0], r.space, id)
+		if r.iter.SeekGE(key) && bytes.Equal(r.iter.Key(), key) {
+			if err := r.take(id); err != nil {
+				return err
+			}
+		}
+		if err := r.iter.Error(); err != nil {
+			return err
+		}
+		r.page.Reached = id
+	}
+	r.page.Reached = max(r.page.Reached, horizon)
+	return nil
+}
+
+// Head is the id of the stream's last retained event.
+func (e *Engine) Head(space, stream string) (head uint64, err error) {
+	number, known := e.number(space)
+	if !known {
+		return 0, nil
+	}
+	iter, err := e.db.NewIter(nil)
+	if err != nil {
+		return 0, fmt.Errorf("looking up a stream: %w", err)
+	}
+	defer func() { err = errors.Join(err, iter.Close()) }()
+	segments, _ := e.segments(space)
+	expired := e.expired(e.options.Retain(space))
+	for _, s := range slices.Backward(segments) {
+		if s.last <= expired {
+			break
+		}
+		prefix := streamKey(nil, number, s.number, stream)
+		if iter.SeekLT(past(prefix)) && bytes.HasPrefix(iter.Key(), prefix) {
+			if id := binary.BigEndian.Uint64(iter.Key()[len(prefix):]); id > expired {
+				return id, iter.Error()
+			}
+			break
+		}
+	}
+	return 0, iter.Error()
+}
+
+// State tells of a space.
+func (e *Engine) State(space string) (state eventlog.State, err error) {
+	number, known := e.number(space)
+	if !known {
+		return state, nil
+	}
+	r := &reader{engine: e, query: &eventlog.Query{Space: space}, space: number}
+	if r.iter, err = e.db.NewIter(nil); err != nil {
+		return state, fmt.Errorf("looking at the log: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.iter.Close()) }()
+	segments, removed := e.segments(space)
+	for _, s := range segments {
+		state.Bytes += s.bytes
+		state.Count += s.count
+	}
+	if state.Removed, err = r.floor(removed); err != nil {
+		return state, err
+	}
+	if r.iter.SeekGE(logKey(nil, number, state.Removed+1)) {
+		if id, ok := r.logID(); ok {
+			state.Oldest = id
+		}
+	}
+	return state, r.iter.Error()
+}
+
+// Answers reads the idempotency answers from an id on.
+func (e *Engine) Answers(since uint64, f func(eventlog.Answer)) error {
+	return e.each([]byte{keyAnswer}, func(k, v []byte) error {
+		if len(k) != 8 {
+			return errRecord
+		}
+		first := binary.BigEndian.Uint64(k)
+		if first < since {
+			return nil
+		}
+		a, err := readAnswer(first, v)
+		if err == nil {
+			f(a)
+		}
+		return err
+	})
+}

@@ -1,0 +1,103 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/broker/eventlog"
+)
+
+// expired is the highest id that is over the age.
+func (e *Engine) expired(r eventlog.Retention) uint64 {
+	if r.Age == 0 {
+		return 0
+	}
+	return uint64(max(0, e.options.Now().UnixMicro()-r.Age))
+}
+
+// Retain drops the segments that are over age or bytes, of every space. The open one always stays:
+// readers pass over what of it is expired.
+func (e *Engine) Retain() error {
+	var err error
+	for _, name := range e.names() {
+		r := e.options.Retain(name)
+		if r == (eventlog.Retention{}) {
+			continue
+		}
+		for {
+			number, seg, ok := e.dropOldest(name, r)
+			if !ok {
+				break
+			}
+			if derr := e.deleteSegment(number, seg); derr != nil {
+				err = errors.Join(err, fmt.Errorf("dropping a segment: %w", derr))
+				break
+			}
+		}
+	}
+	return err
+}
+
+func (e *Engine) names() []string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	names := make([]string, 0, len(e.spaces))
+	for name := range e.spaces {
+		names = append(names, name)
+	}
+	return names
+}
+
+// dropOldest takes the oldest segment out of memory and moves the floor, if it is over. What is on
+// disk is deleted only then, so that no reader misses anything in silence.
+func (e *Engine) dropOldest(name string, r eventlog.Retention) (uint32, segment, bool) {
+	expired := e.expired(r)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.spaces[name]
+	if len(s.segments) < 2 {
+		return 0, segment{}, false
+	}
+	oldest := s.segments[0]
+	if oldest.last > expired && (r.Bytes == 0 || s.bytes() <= r.Bytes) {
+		return 0, segment{}, false
+	}
+	s.removed = oldest.last
+	s.segments = append([]segment(nil), s.segments[1:]...)
+	return s.number, oldest, true
+}
+
+func (e *Engine) deleteSegment(space uint32, s segment) error {
+	b := e.db.NewBatch()
+	defer b.Close()
+	var err error
+	for _, kind := range [...]byte{keyChannel, keyStream} {
+		err = errors.Join(err, b.DeleteRange(segmentKey(nil, kind, space, s.number), segmentKey(nil, kind, space, s.number+1), nil))
+	}
+	err = errors.Join(err,
+		// From the beginning of the space: what an earlier run left behind goes along.
+		b.DeleteRange(logKey(nil, space, 0), logKey(nil, space, s.last+1), nil),
+		b.Delete(segmentRowKey(space, s.number), nil),
+		b.Set(floorKey(space), appendUint64(nil, s.last), nil))
+	if err != nil {
+		return err
+	}
+	return e.commit(b)
+}
+
+const (
+	answerLife   = 2 * time.Minute
+	answersEvery = 30 // rounds of keep
+)
+
+// dropAnswers deletes the answers that no repeat may get any more, with one range delete.
+func (e *Engine) dropAnswers() error {
+	limit := uint64(max(0, e.options.Now().Add(-answerLife).UnixMicro()))
+	if err := e.db.DeleteRange(answerKey(nil, 0), answerKey(nil, limit), pebble.Sync); err != nil {
+		return fmt.Errorf("dropping old answers: %w", err)
+	}
+	return nil
+}

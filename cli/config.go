@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"sluice/config"
+)
+
+// Config prints the settings in force.
+type Config struct{}
+
+// Help is shown by sluice config --help.
+func (*Config) Help() string {
+	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env)."
+}
+
+// Run prints a table.
+func (*Config) Run(std *Streams) error {
+	cfg, err := config.Load(os.Environ(), ".env")
+	if err != nil {
+		return usageError{err}
+	}
+	w := tabwriter.NewWriter(std.Out, 0, 4, 2, ' ', 0)
+	for _, s := range cfg.Effective() {
+		fmt.Fprintf(w, "%s\t%s\t(%s)\n", s.Name, s.Value, s.Source)
+	}
+	return w.Flush()
+}
+
+// Version prints the version.
+type Version struct{}
+
+// Run prints what the build knows of itself.
+func (*Version) Run(std *Streams) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version + " " + info.GoVersion
+	}
+	_, err := fmt.Fprintln(std.Out, "sluice", version)
+	return err
+}

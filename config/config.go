@@ -1,0 +1,92 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Config holds the settings, checked. Tags: env is the name, envDefault the default as written, doc
+// the line in the docs, secret masks the value.
+type Config struct {
+	Addr       string     `env:"ADDR" envDefault:"127.0.0.1:8080" doc:"listen address; beyond loopback a credential must be configured"`
+	DataDir    string     `env:"DATA_DIR" envDefault:"./data" doc:"folder of the embedded log; 'memory' keeps nothing (and at most 256 MiB)"`
+	Durability Durability `env:"DURABILITY" envDefault:"process" doc:"what a 200 survives: 'process' a kill of the process, 'disk' a power cut too (fsync before the answer)"`
+
+	APIKeys     string `env:"API_KEYS" secret:"true" doc:"JSON list of keys: [{\"name\",\"key\" or \"sha256\",\"sub\",\"pub\",\"origins\",\"rate\",\"frames\",\"expires\"}]"`
+	APIKeysFile string `env:"API_KEYS_FILE" doc:"file with such a list; read again when it changes or on SIGHUP"`
+
+	JWTSecret        List          `env:"JWT_SECRET" secret:"true" doc:"secrets for HS256/384/512, 32 bytes or more each, comma-separated for rotation"`
+	JWTPublicKeyFile string        `env:"JWT_PUBLIC_KEY_FILE" doc:"PEM file with one or several public keys (RSA, EC, Ed25519)"`
+	JWTJWKSURL       string        `env:"JWT_JWKS_URL" doc:"https address of a JSON Web Key Set (http on loopback)"`
+	JWTIssuer        string        `env:"JWT_ISSUER" doc:"the iss that tokens must carry"`
+	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"the aud that tokens must carry"`
+	JWTLeeway        time.Duration `env:"JWT_LEEWAY" envDefault:"10s" min:"0s" max:"5m" doc:"clock difference allowed for nbf and iat; exp is exact"`
+	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for its subject"`
+	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for its subject"`
+
+	RealtimeGlobal   bool   `env:"REALTIME_GLOBAL" envDefault:"false" doc:"every configured key and every valid token may subscribe and publish everywhere in /realtime"`
+	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"take keys and tokens from the query too (a browser's EventSource can send them in no other way)"`
+	AdminKey         string `env:"ADMIN_KEY" secret:"true" doc:"key of the administrator, 16 characters or more"`
+	TokenSecret      string `env:"TOKEN_SECRET" secret:"true" doc:"secret of the gateway's own tokens, 32 bytes or more, to share it between gateways"`
+
+	CORSOrigins      List  `env:"CORS_ORIGINS" envDefault:"*" doc:"origins whose pages may use the gateway, comma-separated, or *"`
+	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"how frames of custom events are named: 'name' after the event, 'publish' all the same, as RestDB's clients expect"`
+
+	PingInterval      time.Duration `env:"PING_INTERVAL" envDefault:"15s" min:"100ms" max:"1h" doc:"time between pings on each stream"`
+	RetryConnect      time.Duration `env:"RETRY_CONNECT" envDefault:"2s" min:"1ms" max:"1h" doc:"the retry that a stream begins with"`
+	RetryEvent        time.Duration `env:"RETRY_EVENT" envDefault:"10s" min:"0s" max:"1h" doc:"the retry after each event; 0 leaves the line out"`
+	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s" min:"100ms" max:"1h" doc:"a connection that takes no byte for so long is closed"`
+	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"100ms" max:"1h" doc:"a request head must arrive within"`
+	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"20s" min:"100ms" max:"1h" doc:"a body must arrive within"`
+	DrainTimeout      time.Duration `env:"DRAIN_TIMEOUT" envDefault:"10s" min:"100ms" max:"1h" doc:"SIGTERM ends the process within"`
+
+	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1s" max:"876000h" doc:"how long /realtime keeps events"`
+	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1MiB" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
+
+	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
+	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
+	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
+	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1KiB" doc:"bytes of a request's body"`
+	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"256B" doc:"bytes of one event as delivered"`
+
+	TrustedProxies Networks `env:"TRUSTED_PROXIES" doc:"addresses or networks, comma-separated, whose X-Forwarded-* is believed"`
+	TLSCertFile    string   `env:"TLS_CERT_FILE" doc:"certificate chain for HTTPS and HTTP/2; read again when it changes"`
+	TLSKeyFile     string   `env:"TLS_KEY_FILE" doc:"its private key"`
+	MetricsAddr    string   `env:"METRICS_ADDR" doc:"a second port for metrics and pprof, open to all who reach it"`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
+	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`
+
+	settings []Setting
+}
+
+// Durability is what an answered publish survives.
+type Durability string
+
+// The two durabilities.
+const (
+	DurabilityProcess Durability = "process"
+	DurabilityDisk    Durability = "disk"
+)
+
+// Frame is how frames of custom events are named.
+type Frame string
+
+// The two ways.
+const (
+	FrameName    Frame = "name"
+	FramePublish Frame = "publish"
+)
+
+// LogFormat is text or json.
+type LogFormat string
+
+// List is a comma-separated list.
+type List []string
+
+// Networks is a comma-separated list of addresses and networks.
+type Networks []*net.IPNet
+
+// Size is a number of bytes.
+type Size int64

@@ -1,0 +1,46 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markers of the table in README.md.
+const (
+	TableBegin = "<!-- settings:begin, made by go generate ./config -->"
+	TableEnd   = "<!-- settings:end -->"
+)
+
+// EnvExample is the text of .env.example.
+func EnvExample() string {
+	var b strings.Builder
+	b.WriteString("# Every setting with its default. Copy to .env and take the # off what you change;\n# the environment wins over .env. Made by go generate ./config.\n")
+	for _, f := range fieldsOf(&Config{}) {
+		fmt.Fprintf(&b, "\n# %s\n#%s=%s\n", f.doc, f.name, f.fallback)
+	}
+	return b.String()
+}
+
+// Table is the settings table of README.md, in Markdown.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| setting | default | meaning |\n| --- | --- | --- |\n")
+	for _, f := range fieldsOf(&Config{}) {
+		fallback := ""
+		if f.fallback != "" {
+			fallback = "`" + f.fallback + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.name, fallback, strings.ReplaceAll(f.doc, "|", `\|`))
+	}
+	return b.String()
+}
+
+// WithTable is a README with the table between its markers made anew.
+func WithTable(readme string) (string, error) {
+	head, rest, ok := strings.Cut(readme, TableBegin)
+	_, tail, ok2 := strings.Cut(rest, TableEnd)
+	if !ok || !ok2 {
+		return "", fmt.Errorf("README.md has no %s … %s", TableBegin, TableEnd)
+	}
+	return head + TableBegin + "\n" + Table() + TableEnd + tail, nil
+}

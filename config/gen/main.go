@@ -1,0 +1,32 @@
+// Command gen writes what is generated from config.Config: .env.example and the table in README.md.
+// It is run by go generate in config/.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"sluice/config"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if err := os.WriteFile("../.env.example", []byte(config.EnvExample()), 0o644); err != nil {
+		return err
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		return err
+	}
+	made, err := config.WithTable(string(readme))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile("../README.md", []byte(made), 0o644)
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// UnmarshalText reads process or disk.
+func (d *Durability) UnmarshalText(b []byte) error {
+	return oneOf((*string)(d), string(b), "process", "disk")
+}
+
+// UnmarshalText reads name or publish.
+func (f *Frame) UnmarshalText(b []byte) error {
+	return oneOf((*string)(f), string(b), "name", "publish")
+}
+
+// UnmarshalText reads text or json.
+func (f *LogFormat) UnmarshalText(b []byte) error {
+	return oneOf((*string)(f), string(b), "text", "json")
+}
+
+func oneOf(dst *string, s string, words ...string) error {
+	for _, w := range words {
+		if s == w {
+			*dst = s
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s", strings.Join(words, " or "))
+}
+
+// UnmarshalText reads a comma-separated list; items lose the white space around them.
+func (l *List) UnmarshalText(b []byte) error {
+	*l = nil
+	for item := range strings.SplitSeq(string(b), ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			return fmt.Errorf("must be a comma-separated list without empty items")
+		}
+		*l = append(*l, item)
+	}
+	return nil
+}
+
+// UnmarshalText reads addresses (10.0.0.1) and networks (10.0.0.0/8).
+func (n *Networks) UnmarshalText(b []byte) error {
+	var items List
+	if err := items.UnmarshalText(b); err != nil {
+		return err
+	}
+	*n = nil
+	for _, item := range items {
+		if ip := net.ParseIP(item); ip != nil {
+			bits := 128
+			if v4 := ip.To4(); v4 != nil {
+				ip, bits = v4, 32
+			}
+			*n = append(*n, &net.IPNet{IP: ip, Mask: net.CIDRMask(bits, bits)})
+			continue
+		}
+		_, network, err := net.ParseCIDR(item)
+		if err != nil {
+			return fmt.Errorf("must be addresses or networks, as 10.0.0.1,192.168.0.0/16")
+		}
+		*n = append(*n, network)
+	}
+	return nil
+}
+
+// Units of sizes, longest suffix first where one ends another.
+var units = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1}}
+
+// UnmarshalText reads 512, 64KiB, 1.5GiB.
+func (s *Size) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	for _, u := range units {
+		number, ok := strings.CutSuffix(text, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if bytes := n * float64(u.bytes); err == nil && bytes >= 0 && bytes < math.MaxInt64/2 {
+			*s = Size(bytes)
+			return nil
+		}
+		break
+	}
+	return fmt.Errorf("must be a size, as 512B, 64KiB, 1MiB, 4GiB")
+}
+
+// String is the size in the largest unit that divides it.
+func (s Size) String() string {
+	for i := 3; i >= 0; i-- {
+		if u := units[i]; s > 0 && int64(s)%u.bytes == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
