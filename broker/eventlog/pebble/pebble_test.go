@@ -1,0 +1,46 @@
+package pebble_test
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/logtest"
+	"sluice/broker/eventlog/pebble"
+)
+
+// opener opens engines on one file system in memory, which keeps what was closed.
+type opener struct {
+	fs         vfs.FS
+	durability pebble.Durability
+}
+
+func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
+	t.Helper()
+	e, err := pebble.Open(pebble.Options{Dir: "log", FS: o.fs, Durability: o.durability, Retain: c.Retain, Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (o *opener) Keeps() bool { return true }
+
+func (o *opener) Drop(t logtest.TB, e eventlog.Engine) {
+	t.Helper()
+	if err := e.(*pebble.Engine).Retain(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *opener) Fresh() logtest.Opener { return &opener{vfs.NewMem(), o.durability} }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]pebble.Durability{"process": pebble.Process, "disk": pebble.Disk} {
+		t.Run(name, func(t *testing.T) {
+			logtest.Run(t, func(*testing.T) logtest.Opener { return &opener{vfs.NewMem(), d} })
+		})
+	}
+}
