@@ -1,0 +1,321 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/broker/sse"
+)
+
+// stream is an open GET, parsed by a parser that shares nothing with the encoder.
+type stream struct {
+	answer *http.Response
+	parser sse.Parser
+	queue  []sse.Event
+	bytes  []byte
+}
+
+// stream opens one and reads its init.
+func (g *gateway) stream(t testing.TB, key, query string, headers ...string) *stream {
+	t.Helper()
+	s := g.open(t, key, query, headers...)
+	if s.answer.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", s.answer.StatusCode)
+	}
+	if init := s.event(t); init.Name != "" || init.Data != `{"channel":"init","data":{}}` {
+		t.Fatalf("the first frame is %+v", init)
+	}
+	return s
+}
+
+func (g *gateway) open(t testing.TB, key, query string, headers ...string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/realtime"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("x-apikey", key)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		answer.Body.Close()
+	})
+	return &stream{answer: answer}
+}
+
+// event is the next event but pings.
+func (s *stream) event(t testing.TB) sse.Event {
+	t.Helper()
+	for {
+		if len(s.queue) > 0 {
+			e := s.queue[0]
+			if s.queue = s.queue[1:]; e.Name == "ping" {
+				continue
+			}
+			return e
+		}
+		buf := make([]byte, 4096)
+		n, err := s.answer.Body.Read(buf)
+		s.bytes = append(s.bytes, buf[:n]...)
+		events, perr := s.parser.Feed(buf[:n])
+		s.queue = append(s.queue, events...)
+		if (err != nil || perr != nil) && len(s.queue) == 0 {
+			t.Fatalf("the stream ended: %v %v after %.300q", err, perr, s.bytes)
+		}
+	}
+}
+
+func (g *gateway) publish(t testing.TB, body string) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, g.URL+"/realtime", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("x-apikey", keyAll)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s %v", body, answer.StatusCode, text, err)
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(text)), ok1), `"}`)
+}
+
+// The stream's bytes, to the letter.
+func TestStreamBytes(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	for proto, want := range map[string]string{
+		"HTTP/1.1": "Connection: keep-alive\r\n",
+		"HTTP/1.0": "",
+	} {
+		done := make(chan string, 1)
+		go func() {
+			done <- raw(t, g, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n", 1500*time.Millisecond)
+		}()
+		for g.broker.Count() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		id := g.publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
+		got := <-done
+		for _, line := range []string{"Content-Type: text/event-stream\r\n", "Cache-Control: no-cache, no-store, no-transform\r\n", "X-Accel-Buffering: no\r\n", want} {
+			if !strings.Contains(got, line) {
+				t.Errorf("%s: no %q in %.600q", proto, line, got)
+			}
+		}
+		if strings.Contains(got, "keep-alive") != (want != "") {
+			t.Errorf("%s: %.600q", proto, got)
+		}
+		frame := fmt.Sprintf("id: %s\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"577cf185e2039b0900000016\"}\nretry: 10000\n\n", id)
+		init := regexp.MustCompile(`:` + strings.Repeat(" ", 1000) + strings.Repeat(" ", 1000) + strings.Repeat(" ", 48) + "\nretry: 2000\nid: [0-9]{16}\ndata: {\"channel\":\"init\",\"data\":{}}\n\n")
+		if !strings.Contains(got, frame) || !init.MatchString(got) {
+			t.Errorf("%s: %.3000q", proto, got)
+		}
+		for g.broker.Count() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestSubscribeRefusals(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	patterns := func(n int) string { return "?channels=" + strings.TrimSuffix(strings.Repeat("a,", n), ",") }
+	runAll(t, g, []scenario{
+		{name: "no credential", key: "-", status: 401, answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{name: "no grant", key: keyNone, status: 403, has: []string{"forbidden"}},
+		{name: "empty channels", path: "?channels=", status: 400, has: []string{"channels"}},
+		{name: "bare method", path: "?channels=put", status: 400},
+		{name: "empty side", path: "?channels=put:", status: 400},
+		{name: "blank", path: "?channels=a,%20b", status: 400},
+		{name: "beyond the grant", key: keyPut, path: "?channels=chat-1,POST:customer", status: 403, has: []string{"POST:customer"}},
+		{name: "too many patterns", path: patterns(101), status: 400},
+		{name: "too many in several", path: patterns(50) + "&channels=" + strings.TrimPrefix(patterns(51), "?channels="), status: 400},
+		{name: "another space", path: "?channels=$db/x", status: 403},
+		{name: "frames", path: "?frames=x", status: 400, has: []string{"frames"}},
+		{name: "body", method: "GET", path: "", body: "x", status: 400, has: []string{"unexpected_body"}},
+		{name: "head", method: "HEAD", status: 200, answers: map[string]string{"Content-Type": "text/event-stream"}},
+		{name: "head without a grant", method: "HEAD", key: keyNone, status: 403},
+		{name: "options", method: "OPTIONS", key: "-", status: 204, answers: map[string]string{"Allow": "*any*"}},
+		{name: "elsewhere", path: "/nothing", key: "-", status: 404, has: []string{`"code":"not_found"`}},
+	})
+	if s := g.open(t, keyAll, patterns(100)); s.answer.StatusCode != 200 {
+		t.Errorf("a hundred patterns: %d", s.answer.StatusCode)
+	}
+	if s := g.open(t, keyAll, "?unknown=1"); s.answer.StatusCode != 200 {
+		t.Errorf("an unknown parameter: %d", s.answer.StatusCode)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	origin := map[string]string{"Origin": "https://a.example"}
+	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+	runAll(t, newGateway(t), []scenario{
+		{name: "preflight", method: "OPTIONS", key: "-", headers: preflight, status: 204, answers: map[string]string{
+			"Access-Control-Allow-Origin": "*", "Access-Control-Max-Age": "600", "Vary": "",
+			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
+		{name: "error", key: "-", headers: origin, status: 401, answers: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
+		{name: "metrics", path: "/metrics", headers: origin, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": ""}},
+	})
+	runAll(t, newGateway(t, func(s *setup) { s.cors = []string{"https://b.example"} }), []scenario{
+		{name: "another origin is served", method: "HEAD", headers: origin, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
+		{name: "its origin", method: "HEAD", headers: map[string]string{"Origin": "https://b.example"}, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
+	})
+}
+
+func TestPermissionsOnStreams(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	s := g.stream(t, keyPut, "")
+	narrow := g.stream(t, keyPut, "?channels=chat-1")
+	framed := g.stream(t, keyPublish, "")
+	for _, body := range []string{`{"event":"post","collection":"customer"}`, `{"event":"put","collection":"company"}`, `{"event":"goal"}`, `{"event":"put","collection":"customer"}`, `{"event":"chat-2"}`, `{"event":"chat-1","collection":"x"}`} {
+		g.publish(t, body)
+	}
+	for _, want := range []string{"put", "chat-2", "chat-1"} {
+		if got := s.event(t); got.Name != want {
+			t.Errorf("got %s, want %s", got.Name, want)
+		}
+	}
+	if got := narrow.event(t); got.Name != "chat-1" {
+		t.Errorf("narrowed: got %s", got.Name)
+	}
+	for _, want := range []string{"post", "put", "publish", "put", "publish", "publish"} {
+		if got := framed.event(t); got.Name != want {
+			t.Errorf("frames=publish: got %s, want %s", got.Name, want)
+		}
+	}
+}
+
+func TestResumeOverHTTP(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	first := g.stream(t, keyAll, "")
+	start := first.parser.LastEventID()
+	a, b := g.publish(t, `{"event":"a"}`), g.publish(t, `{"event":"b"}`)
+	for name, s := range map[string]*stream{
+		"header":            g.stream(t, keyAll, "", "Last-Event-ID", start),
+		"query":             g.stream(t, keyAll, "?lastEventId="+start),
+		"header over query": g.stream(t, keyAll, "?lastEventId="+b, "Last-Event-ID", start),
+	} {
+		for _, want := range []string{a, b} {
+			if got := s.event(t); got.ID != want {
+				t.Errorf("%s: got %s, want %s", name, got.ID, want)
+			}
+		}
+	}
+	s := g.open(t, keyAll, "?lastEventId=12")
+	init, gap := s.event(t), s.event(t)
+	if init.ID != "12" || gap.Name != "gap" || gap.ID != b || !strings.Contains(gap.Data, `"reason":"unknown","after":"12"`) {
+		t.Errorf("%+v %+v", init, gap)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.MaxConnections, s.realtime.MaxConnectionsPerKey = 3, 1 })
+	g.stream(t, keyAll, "")
+	runAll(t, g, []scenario{{name: "per key", status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections_per_key"}}})
+	s := g.open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")
+	if e := s.event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
+		t.Errorf("%+v", e)
+	}
+	if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
+		t.Errorf("it goes on: %q %v", rest, err)
+	}
+	g.stream(t, keyPut, "")
+	g.stream(t, keyPublish, "")
+	runAll(t, g, []scenario{
+		{name: "in all", key: keyOrigin, status: 503, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections"}},
+		{name: "credentials first", key: "-", status: 401, headers: map[string]string{"Accept": "text/event-stream"}},
+	})
+}
+
+// A key that is revoked or changed ends its streams within a second; others go on.
+func TestKeysReload(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	write := func(keys string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := func(name, sub string) string {
+		return fmt.Sprintf(`{"name":%q,"key":"%s-0123456789abcdef","sub":[%q]}`, name, name, sub)
+	}
+	write("[" + key("one", "a") + "," + key("two", "a") + "," + key("three", "*") + "]")
+	g := newGateway(t, func(s *setup) { s.auth.APIKeysFile = file })
+	one, two, three := g.stream(t, "one-0123456789abcdef", ""), g.stream(t, "two-0123456789abcdef", ""), g.stream(t, "three-0123456789abcdef", "")
+	write("[{broken")
+	time.Sleep(600 * time.Millisecond) // the broken file is seen, and changes nothing
+	write("[" + key("two", "b") + "," + key("three", "*") + "]")
+	if e := one.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"revoked"}}` {
+		t.Errorf("%+v", e)
+	}
+	if e := two.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"changed"}}` || two.parser.LastEventID() != e.ID {
+		t.Errorf("%+v", e)
+	}
+	g.publish(t, `{"event":"a"}`)
+	if e := three.event(t); e.Name != "a" {
+		t.Errorf("%+v", e)
+	}
+	if s := g.open(t, "one-0123456789abcdef", ""); s.answer.StatusCode != 401 {
+		t.Errorf("the revoked key: %d", s.answer.StatusCode)
+	}
+}
+
+// HTTP/2 over TLS gives the same streams.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.tls = true })
+	s := g.stream(t, keyAll, "")
+	if s.answer.ProtoMajor != 2 || s.answer.Header.Get("Connection") != "" {
+		t.Errorf("%s %v", s.answer.Proto, s.answer.Header)
+	}
+	id := g.publish(t, `{"event":"a"}`)
+	if e := s.event(t); e.ID != id {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A client that takes no byte is closed; one that never reads holds nobody up.
+func TestStalledReader(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.WriteTimeout = 300 * time.Millisecond })
+	g.open(t, keyAll, "") // its body is never read
+	reader := g.stream(t, keyAll, "?channels=small")
+	big := `{"event":"big","data":"` + strings.Repeat("x", 60_000) + `"}`
+	for range 100 {
+		g.publish(t, big)
+	}
+	id := g.publish(t, `{"event":"small"}`)
+	if e := reader.event(t); e.ID != id {
+		t.Errorf("%+v", e)
+	}
+	for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the stalled connection is still open")
+		}
+	}
+}
