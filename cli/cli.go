@@ -28,9 +28,12 @@ func (e usageError) Unwrap() error { return e.error }
 
 // grammar is the command line.
 type grammar struct {
-	Serve   Serve   `cmd:"" default:"1" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
-	Config  Config  `cmd:"" help:"Print the settings in force, secrets masked."`
-	Version Version `cmd:"" help:"Print the version."`
+	Serve     Serve     `cmd:"" default:"1" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
+	Subscribe Subscribe `cmd:"" help:"Print a stream as it comes, resuming through every cut."`
+	Publish   Publish   `cmd:"" help:"Publish events."`
+	Token     Token     `cmd:"" help:"Sign a token for development."`
+	Config    Config    `cmd:"" help:"Print the settings in force, secrets masked."`
+	Version   Version   `cmd:"" help:"Print the version."`
 }
 
 // exited carries kong's own exits (--help) out of the parser.

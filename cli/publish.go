@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"sluice/client"
+)
+
+// Publish sends events.
+type Publish struct {
+	access
+	Collection     string `short:"c" help:"The collection it is about."`
+	Stream         string `short:"s" help:"The stream it is an entry of."`
+	IdempotencyKey string `placeholder:"KEY" help:"A repeat with the same key publishes nothing; made by itself where none is given. Not with --ndjson."`
+	URL            string `default:"http://127.0.0.1:8080" help:"The gateway."`
+	NDJSON         bool   `name:"ndjson" help:"Read many from standard input: the data of one event a line."`
+	Event          string `arg:"" help:"The event's name: put, post, delete, or any other."`
+	Data           string `arg:"" optional:"" help:"Its data as JSON, or - for standard input."`
+}
+
+// Help is shown by sluice publish --help.
+func (*Publish) Help() string {
+	return "Example:\n\n  SLUICE_KEY=… sluice publish put --collection customer '\"577cf185e2039b0900000016\"'\n  generate-lines | SLUICE_KEY=… sluice publish reading --ndjson\n\nIt prints the ids, one a line."
+}
+
+// batchEvents and batchBytes keep a request under the gateway's bounds.
+const (
+	batchEvents = 500
+	batchBytes  = 512 << 10
+)
+
+// Run publishes and prints the ids.
+func (c *Publish) Run(std *Streams) error {
+	credential, err := c.credential()
+	if err != nil {
+		return err
+	}
+	cl, err := client.New(c.URL, client.Options{Credential: credential, Notify: func(cause error, delay time.Duration) {
+		fmt.Fprintf(std.Err, "sluice: %v; trying again in %s\n", cause, delay.Round(time.Millisecond))
+	}})
+	if err != nil {
+		return usageError{err}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if c.NDJSON {
+		return refused(c.many(ctx, cl, std), credential)
+	}
+	data, err := c.data(std.In)
+	if err != nil {
+		return err
+	}
+	event, err := c.event(data)
+	if err != nil {
+		return err
+	}
+	return refused(send(ctx, cl, std.Out, event, c.IdempotencyKey), credential)
+}
+
+func send(ctx context.Context, cl *client.Client, out io.Writer, body []byte, key string) error {
+	ids, err := cl.Publish(ctx, body, key)
+	for _, id := range ids {
+		fmt.Fprintln(out, id)
+	}
+	return err
+}
+
+func (c *Publish) data(in io.Reader) ([]byte, error) {
+	if c.Data != "-" {
+		return []byte(c.Data), nil
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("reading standard input: %w", err)
+	}
+	return text, nil
+}
+
+// event is the object to send. The data goes in as it is: its numbers are not ours to round.
+func (c *Publish) event(data []byte) ([]byte, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("null")
+	}
+	if !json.Valid(data) {
+		return nil, usageError{fmt.Errorf("the data is no JSON; a text needs quotes of its own, as in '\"%s\"'", "some text")}
+	}
+	b := []byte(`{"event":` + quote(c.Event))
+	if c.Collection != "" {
+		b = append(b, `,"collection":`+quote(c.Collection)...)
+	}
+	if c.Stream != "" {
+		b = append(b, `,"stream":`+quote(c.Stream)...)
+	}
+	return append(append(append(b, `,"data":`...), data...), '}'), nil
+}
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return strconv.Quote(s)
+	}
+	return string(b)
+}
+
+// many sends the lines of standard input in batches.
+func (c *Publish) many(ctx context.Context, cl *client.Client, std *Streams) error {
+	if c.Data != "" && c.Data != "-" || c.IdempotencyKey != "" {
+		return usageError{errors.New("--ndjson reads the data from standard input and makes keys of its own; leave out DATA and --idempotency-key")}
+	}
+	lines := bufio.NewScanner(std.In)
+	lines.Buffer(nil, 16<<20)
+	batch, n := []byte("["), 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		err := send(ctx, cl, std.Out, append(batch, ']'), "")
+		batch, n = []byte("["), 0
+		return err
+	}
+	for number := 1; lines.Scan(); number++ {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		event, err := c.event(lines.Bytes())
+		if err != nil {
+			return errors.Join(flush(), fmt.Errorf("line %d: %w", number, err))
+		}
+		if n == batchEvents || n > 0 && len(batch)+len(event) > batchBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if n++; n > 1 {
+			batch = append(batch, ',')
+		}
+		batch = append(batch, event...)
+	}
+	return errors.Join(flush(), lines.Err())
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/client"
+)
+
+// access says with which credential a command comes. It is never an argument: those show in the list
+// of processes and in shells' histories.
+type access struct {
+	KeyFile string `placeholder:"FILE" help:"File with the API key or token; else it comes from SLUICE_KEY."`
+}
+
+func (a *access) credential() (string, error) {
+	if a.KeyFile == "" {
+		return os.Getenv("SLUICE_KEY"), nil
+	}
+	text, err := os.ReadFile(a.KeyFile)
+	if err != nil {
+		return "", usageError{fmt.Errorf("reading --key-file: %w", err)}
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Subscribe prints a stream.
+type Subscribe struct {
+	access
+	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
+	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
+	JSON        bool     `help:"One JSON object a line, events only."`
+	URL         string   `arg:"" help:"The gateway, as http://127.0.0.1:8080."`
+}
+
+// Help is shown by sluice subscribe --help.
+func (*Subscribe) Help() string {
+	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
+}
+
+// Run prints frames until it is interrupted, or the gateway refuses for good.
+func (c *Subscribe) Run(std *Streams) error {
+	credential, err := c.credential()
+	if err != nil {
+		return err
+	}
+	cl, err := client.New(c.URL, client.Options{
+		Credential: credential, Channels: c.Channels, LastEventID: c.LastEventID,
+		Notify: func(cause error, delay time.Duration) {
+			fmt.Fprintf(std.Err, "sluice: %v; coming back in %s\n", cause, delay.Round(time.Millisecond))
+		},
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = cl.Subscribe(ctx, func(e client.Event) error {
+		if c.JSON {
+			return printJSON(std.Out, e)
+		}
+		return printFrame(std.Out, e)
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return refused(err, credential)
+}
+
+// refused adds the cure to a refusal.
+func refused(err error, credential string) error {
+	var status *client.StatusError
+	if errors.As(err, &status) && (status.Status == 401 || status.Status == 403) && credential == "" {
+		return fmt.Errorf("%w; put the key or token into SLUICE_KEY, or into a file named by --key-file", err)
+	}
+	return err
+}
+
+func printFrame(w io.Writer, e client.Event) error {
+	var b strings.Builder
+	if e.ID != "" {
+		fmt.Fprintf(&b, "id: %s\n", e.ID)
+	}
+	if e.Name != "" {
+		fmt.Fprintf(&b, "event: %s\n", e.Name)
+	}
+	for line := range strings.SplitSeq(e.Data, "\n") {
+		fmt.Fprintf(&b, "data: %s\n", line)
+	}
+	_, err := io.WriteString(w, b.String()+"\n")
+	return err
+}
+
+// printJSON prints what programs read on: events and gaps, but no init and no pings.
+func printJSON(w io.Writer, e client.Event) error {
+	if e.Name == "" || e.Name == "ping" || e.Name == "busy" || e.Name == "expired" {
+		return nil
+	}
+	line := struct {
+		ID    string          `json:"id"`
+		Event string          `json:"event"`
+		Data  json.RawMessage `json:"data"`
+	}{e.ID, e.Name, json.RawMessage(e.Data)}
+	if !json.Valid(line.Data) {
+		return fmt.Errorf("the data of event %s is no JSON; is this a gateway?", e.ID)
+	}
+	return encoder(w).Encode(line)
+}
+
+func encoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/broker/channel"
+	"sluice/config"
+)
+
+// Token signs a token for development.
+type Token struct {
+	Sub      []string      `placeholder:"PATTERN" help:"Channels it may subscribe to."`
+	Pub      []string      `placeholder:"PATTERN" help:"Channels it may publish to."`
+	TTL      time.Duration `name:"ttl" default:"1h" help:"How long it is valid."`
+	Subject  string        `help:"Whom it is for."`
+	Issuer   string        `help:"Its iss; JWT_ISSUER where that is set."`
+	Audience string        `help:"Its aud; JWT_AUDIENCE where that is set."`
+}
+
+// Help is shown by sluice token --help.
+func (*Token) Help() string {
+	return "Example:\n\n  JWT_SECRET=$(head -c 32 /dev/urandom | base64) sluice token --sub 'inbox-42,news' --pub chat-7 --ttl 1h --subject 42\n\nIt is signed (HS256) with the first JWT_SECRET of the settings."
+}
+
+// Run prints the token.
+func (c *Token) Run(std *Streams) error {
+	cfg, err := config.Load(os.Environ(), ".env")
+	if err != nil {
+		return usageError{err}
+	}
+	if len(cfg.JWTSecret) == 0 {
+		return usageError{errors.New("JWT_SECRET is not set; set it to 32 bytes or more, here and for the gateway")}
+	}
+	if c.TTL <= 0 {
+		return usageError{errors.New("--ttl must be greater than 0")}
+	}
+	for _, list := range [][]string{c.Sub, c.Pub} {
+		if _, err := channel.ParseSet(list); err != nil {
+			return usageError{err}
+		}
+	}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg)).SignedString([]byte(cfg.JWTSecret[0]))
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	_, err = fmt.Fprintln(std.Out, signed)
+	return err
+}
+
+func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
+	now := time.Now()
+	claims := jwt.MapClaims{
+		"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(),
+		"realtime": map[string][]string{"sub": append([]string{}, c.Sub...), "pub": append([]string{}, c.Pub...)},
+	}
+	for name, value := range map[string]string{"sub": c.Subject, "iss": cmp.Or(c.Issuer, cfg.JWTIssuer), "aud": cmp.Or(c.Audience, cfg.JWTAudience)} {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	return claims
+}

@@ -1,0 +1,71 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// publishAttempts bounds the repeats of one publish: about a minute and a half of trouble.
+const publishAttempts = 8
+
+// Publish sends one event (a JSON object) or several (a JSON array) and returns their ids. It repeats
+// through passing trouble with one Idempotency-Key, so that a lost answer doubles nothing; an empty
+// key makes one.
+func (c *Client) Publish(ctx context.Context, body []byte, key string) ([]string, error) {
+	if key == "" {
+		key = rand.Text()
+	}
+	for n := 0; ; n++ {
+		ids, err := c.publish(ctx, body, key)
+		var status *StatusError
+		final := errors.As(err, &status) && status.Final()
+		if err == nil || final || n+1 == publishAttempts || ctx.Err() != nil {
+			return ids, err
+		}
+		delay := backoff(n)
+		if status != nil {
+			delay = max(delay, status.RetryAfter)
+		}
+		c.options.Notify(err, delay)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(delay):
+		}
+	}
+}
+
+func (c *Client) publish(ctx context.Context, body []byte, key string) ([]string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Idempotency-Key", key)
+	c.authorize(r.Header.Set)
+	answer, err := c.options.HTTP.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, statusError(answer)
+	}
+	defer answer.Body.Close()
+	var ok struct {
+		ID  string
+		IDs []string
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&ok); err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if ok.ID != "" {
+		return []string{ok.ID}, nil
+	}
+	return ok.IDs, nil
+}
