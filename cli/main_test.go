@@ -284,3 +284,17 @@ func TestDrain(t *testing.T) {
 		t.Error("it did not end")
 	}
 }
+
+func get(t testing.TB, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

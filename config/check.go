@@ -3,48 +3,71 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sluice/broker/channel"
 )
 
+// The least lengths of keys and secrets, of the contract.
+const (
+	leastAdminKey = 16
+	leastSecret   = 32 // bytes: RFC 7518 section 3.2 asks as much of HS256
+)
+
 // check is what no field can say of itself alone.
 func (c *Config) check(values map[string]string) Faults {
-	secret := map[string]bool{}
+	fields := map[string]field{}
 	for _, f := range fieldsOf(c) {
-		secret[f.name] = f.secret
+		fields[f.name] = f
 	}
 	var faults Faults
 	add := func(name string, err error) {
 		if err == nil {
 			return
 		}
+		f := fields[name]
 		value := values[name]
-		if secret[name] {
-			value = masked
+		if value == "" {
+			value = f.fallback
 		}
-		faults = append(faults, Fault{name, value, err.Error()})
+		faults = append(faults, Fault{name, f.show(value), err.Error()})
 	}
-	add("ADDR", address(c.Addr))
-	if c.MetricsAddr != "" {
-		add("METRICS_ADDR", address(c.MetricsAddr))
-	}
+	c.checkAddresses(add)
+	c.checkFiles(add)
+	c.checkTokens(add)
+	c.checkSecrets(add)
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
 		add("MAX_EVENT", fmt.Errorf("must not be over MAX_BODY (%s)", c.MaxBody))
 	}
-	c.checkFiles(add)
-	c.checkTokens(add)
-	add("CORS_ORIGINS", origins(c.CORSOrigins))
-	if c.AdminKey != "" && len(c.AdminKey) < 16 {
-		add("ADMIN_KEY", errors.New("must have 16 characters or more"))
-	}
-	if c.TokenSecret != "" && len(c.TokenSecret) < 32 {
-		add("TOKEN_SECRET", errors.New("must have 32 bytes or more"))
+	if c.RetryEvent > 0 && c.RetryEvent < time.Millisecond {
+		add("RETRY_EVENT", errors.New("must be 0 or 1ms or more: EventSource counts whole milliseconds"))
 	}
 	return faults
+}
+
+func (c *Config) checkAddresses(add func(string, error)) {
+	add("ADDR", address(c.Addr))
+	if c.MetricsAddr != "" {
+		add("METRICS_ADDR", address(c.MetricsAddr))
+		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
+			add("METRICS_ADDR", errors.New("must be another port than that of ADDR"))
+		}
+	}
+	for _, o := range c.CORSOrigins {
+		if o != "*" && !origin(o) {
+			add("CORS_ORIGINS", errors.New("must be * or origins as browsers send them, as https://example.com,http://localhost:3000 (lower case; no path, default port or wildcard)"))
+			break
+		}
+	}
 }
 
 func (c *Config) checkFiles(add func(string, error)) {
@@ -55,6 +78,9 @@ func (c *Config) checkFiles(add func(string, error)) {
 			add(name, readable(file))
 		}
 	}
+	if c.DataDir != "memory" {
+		add("DATA_DIR", folder(c.DataDir))
+	}
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
 		add("TLS_KEY_FILE", errors.New("must be set, as TLS_CERT_FILE is"))
@@ -64,23 +90,18 @@ func (c *Config) checkFiles(add func(string, error)) {
 }
 
 func (c *Config) checkTokens(add func(string, error)) {
-	sources := 0
-	for _, set := range []bool{len(c.JWTSecret) > 0, c.JWTPublicKeyFile != "", c.JWTJWKSURL != ""} {
-		if set {
-			sources++
+	var sources []string
+	for _, s := range []struct {
+		name string
+		set  bool
+	}{{"JWT_SECRET", len(c.JWTSecret) > 0}, {"JWT_PUBLIC_KEY_FILE", c.JWTPublicKeyFile != ""}, {"JWT_JWKS_URL", c.JWTJWKSURL != ""}} {
+		if s.set {
+			sources = append(sources, s.name)
 		}
 	}
-	if sources > 1 {
-		for name, set := range map[string]bool{"JWT_SECRET": len(c.JWTSecret) > 0, "JWT_PUBLIC_KEY_FILE": c.JWTPublicKeyFile != "", "JWT_JWKS_URL": c.JWTJWKSURL != ""} {
-			if set {
-				add(name, errors.New("must be the only one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL"))
-			}
-		}
-	}
-	for _, s := range c.JWTSecret {
-		if len(s) < 32 {
-			add("JWT_SECRET", errors.New("must be secrets of 32 bytes or more each, comma-separated"))
-			break
+	if len(sources) > 1 {
+		for _, name := range sources {
+			add(name, errors.New("must be the only one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL"))
 		}
 	}
 	if c.JWTJWKSURL != "" {
@@ -90,20 +111,46 @@ func (c *Config) checkTokens(add func(string, error)) {
 	add("JWT_DEFAULT_PUB", patterns(c.JWTDefaultPub))
 }
 
+func (c *Config) checkSecrets(add func(string, error)) {
+	for _, s := range c.JWTSecret {
+		if len(s) < leastSecret {
+			add("JWT_SECRET", fmt.Errorf("must be secrets of %d bytes or more each, comma-separated", leastSecret))
+			break
+		}
+	}
+	if c.TokenSecret != "" && len(c.TokenSecret) < leastSecret {
+		add("TOKEN_SECRET", fmt.Errorf("must have %d bytes or more", leastSecret))
+	}
+	if c.AdminKey == "" {
+		return
+	}
+	// What no header field can carry would lock the administrator out without a word.
+	if utf8.RuneCountInString(c.AdminKey) < leastAdminKey || strings.ContainsFunc(c.AdminKey, unicode.IsControl) || strings.TrimSpace(c.AdminKey) != c.AdminKey {
+		add("ADMIN_KEY", fmt.Errorf("must have %d characters or more, no control characters, and no white space at either end", leastAdminKey))
+	}
+}
+
 func address(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	if err != nil {
-		return errors.New("must be host:port, as 127.0.0.1:8080 or :8080")
+	if err != nil || !hostname(host) {
+		return errors.New("must be host:port, as 127.0.0.1:8080, [::1]:8080 or :8080")
 	}
 	return nil
 }
 
+func hostname(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") == ""
+}
+
 func jwksURL(raw string) error {
 	u, err := url.Parse(raw)
-	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname())) {
+	if err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname())) {
 		return nil
 	}
 	return errors.New("must be an https address (http only on loopback)")
@@ -114,17 +161,18 @@ func local(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func origins(list List) error {
-	for _, o := range list {
-		if o == "*" {
-			continue
-		}
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o {
-			return errors.New("must be * or origins, as https://example.com,http://localhost:3000 (scheme and host, no path)")
-		}
+// defaultPorts are never part of an origin (RFC 6454 section 6.2).
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// origin says whether a browser would send s: origins are compared byte for byte, so what is written
+// in another way would never match.
+func origin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.Scheme+"://"+u.Host != s || strings.ContainsAny(s, "*%") || strings.HasSuffix(s, ":") {
+		return false
 	}
-	return nil
+	ascii := !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+	return ascii && s == strings.ToLower(s) && (u.Port() == "" || u.Port() != defaultPorts[u.Scheme])
 }
 
 // patterns checks defaults with a sample subject in place of {sub}.
@@ -138,4 +186,46 @@ func patterns(list List) error {
 		}
 	}
 	return nil
+}
+
+// readable says whether a file can be read. Pipes are not tried: opening one could wait for ever.
+func readable(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a folder")
+	}
+	if err == nil && info.Mode().IsRegular() {
+		var f *os.File
+		if f, err = os.Open(name); err == nil {
+			err = f.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("must name a file that can be read: %w", cause(err))
+	}
+	return nil
+}
+
+// folder says whether name is one or can become one.
+func folder(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !info.IsDir():
+		err = errors.New("it is a file")
+	}
+	if err != nil {
+		return fmt.Errorf("must be a folder, or 'memory': %w", cause(err))
+	}
+	return nil
+}
+
+// cause is an error of the file system without the path, which the fault shows already.
+func cause(err error) error {
+	var perr *fs.PathError
+	if errors.As(err, &perr) {
+		return perr.Err
+	}
+	return err
 }

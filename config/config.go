@@ -7,7 +7,7 @@ import (
 )
 
 // Config holds the settings, checked. Tags: env is the name, envDefault the default as written, doc
-// the line in the docs, secret masks the value.
+// the line in the docs, min and max the bounds; secret masks the value (url: where it has an @ or a ?).
 type Config struct {
 	Addr       string     `env:"ADDR" envDefault:"127.0.0.1:8080" doc:"listen address; beyond loopback a credential must be configured"`
 	DataDir    string     `env:"DATA_DIR" envDefault:"./data" doc:"folder of the embedded log; 'memory' keeps nothing (and at most 256 MiB)"`
@@ -18,7 +18,7 @@ type Config struct {
 
 	JWTSecret        List          `env:"JWT_SECRET" secret:"true" doc:"secrets for HS256/384/512, 32 bytes or more each, comma-separated for rotation"`
 	JWTPublicKeyFile string        `env:"JWT_PUBLIC_KEY_FILE" doc:"PEM file with one or several public keys (RSA, EC, Ed25519)"`
-	JWTJWKSURL       string        `env:"JWT_JWKS_URL" doc:"https address of a JSON Web Key Set (http on loopback)"`
+	JWTJWKSURL       string        `env:"JWT_JWKS_URL" secret:"url" doc:"https address of a JSON Web Key Set (http on loopback)"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"the iss that tokens must carry"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"the aud that tokens must carry"`
 	JWTLeeway        time.Duration `env:"JWT_LEEWAY" envDefault:"10s" min:"0s" max:"5m" doc:"clock difference allowed for nbf and iat; exp is exact"`
@@ -36,19 +36,19 @@ type Config struct {
 	PingInterval      time.Duration `env:"PING_INTERVAL" envDefault:"15s" min:"100ms" max:"1h" doc:"time between pings on each stream"`
 	RetryConnect      time.Duration `env:"RETRY_CONNECT" envDefault:"2s" min:"1ms" max:"1h" doc:"the retry that a stream begins with"`
 	RetryEvent        time.Duration `env:"RETRY_EVENT" envDefault:"10s" min:"0s" max:"1h" doc:"the retry after each event; 0 leaves the line out"`
-	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s" min:"100ms" max:"1h" doc:"a connection that takes no byte for so long is closed"`
-	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"100ms" max:"1h" doc:"a request head must arrive within"`
-	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"20s" min:"100ms" max:"1h" doc:"a body must arrive within"`
-	DrainTimeout      time.Duration `env:"DRAIN_TIMEOUT" envDefault:"10s" min:"100ms" max:"1h" doc:"SIGTERM ends the process within"`
+	WriteTimeout      time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s" min:"1ms" max:"1h" doc:"a connection that takes no byte for so long is closed"`
+	ReadHeaderTimeout time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"a request head must arrive within"`
+	ReadTimeout       time.Duration `env:"READ_TIMEOUT" envDefault:"20s" min:"1ms" max:"1h" doc:"a body must arrive within"`
+	DrainTimeout      time.Duration `env:"DRAIN_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"SIGTERM ends the process within"`
 
-	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1s" max:"876000h" doc:"how long /realtime keeps events"`
-	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1MiB" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
+	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1ms" max:"876000h" doc:"how long /realtime keeps events"`
+	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
 
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
-	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
-	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1KiB" doc:"bytes of a request's body"`
-	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"256B" doc:"bytes of one event as delivered"`
+	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" max:"1000000000" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
+	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1B" doc:"bytes of a request's body"`
+	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"1B" doc:"bytes of one event as delivered"`
 
 	TrustedProxies Networks `env:"TRUSTED_PROXIES" doc:"addresses or networks, comma-separated, whose X-Forwarded-* is believed"`
 	TLSCertFile    string   `env:"TLS_CERT_FILE" doc:"certificate chain for HTTPS and HTTP/2; read again when it changes"`

@@ -7,14 +7,14 @@ import (
 
 // Markers of the table in README.md.
 const (
-	TableBegin = "<!-- settings:begin, made by go generate ./config -->"
+	TableBegin = "<!-- settings:begin -->"
 	TableEnd   = "<!-- settings:end -->"
 )
 
 // EnvExample is the text of .env.example.
 func EnvExample() string {
 	var b strings.Builder
-	b.WriteString("# Every setting with its default. Copy to .env and take the # off what you change;\n# the environment wins over .env. Made by go generate ./config.\n")
+	b.WriteString("# Every setting with its default. Copy to .env and take the # off what you change;\n# the environment wins over .env. A value that holds $, # or quotes goes in single quotes.\n# Made by go generate ./config.\n")
 	for _, f := range fieldsOf(&Config{}) {
 		fmt.Fprintf(&b, "\n# %s\n#%s=%s\n", f.doc, f.name, f.fallback)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -35,13 +36,14 @@ func oneOf(dst *string, s string, words ...string) error {
 
 // UnmarshalText reads a comma-separated list; items lose the white space around them.
 func (l *List) UnmarshalText(b []byte) error {
-	*l = nil
+	var items List
 	for item := range strings.SplitSeq(string(b), ",") {
 		if item = strings.TrimSpace(item); item == "" {
-			return fmt.Errorf("must be a comma-separated list without empty items")
+			return errors.New("must be a comma-separated list without empty items")
 		}
-		*l = append(*l, item)
+		items = append(items, item)
 	}
+	*l = items
 	return nil
 }
 
@@ -51,22 +53,23 @@ func (n *Networks) UnmarshalText(b []byte) error {
 	if err := items.UnmarshalText(b); err != nil {
 		return err
 	}
-	*n = nil
+	var networks Networks
 	for _, item := range items {
 		if ip := net.ParseIP(item); ip != nil {
 			bits := 128
 			if v4 := ip.To4(); v4 != nil {
 				ip, bits = v4, 32
 			}
-			*n = append(*n, &net.IPNet{IP: ip, Mask: net.CIDRMask(bits, bits)})
+			networks = append(networks, &net.IPNet{IP: ip, Mask: net.CIDRMask(bits, bits)})
 			continue
 		}
 		_, network, err := net.ParseCIDR(item)
 		if err != nil {
-			return fmt.Errorf("must be addresses or networks, as 10.0.0.1,192.168.0.0/16")
+			return errors.New("must be addresses or networks, as 10.0.0.1,192.168.0.0/16")
 		}
-		*n = append(*n, network)
+		networks = append(networks, network)
 	}
+	*n = networks
 	return nil
 }
 
@@ -84,14 +87,18 @@ func (s *Size) UnmarshalText(b []byte) error {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if bytes := n * float64(u.bytes); err == nil && bytes >= 0 && bytes < math.MaxInt64/2 {
+		number = strings.TrimSpace(number)
+		if strings.Trim(number, "0123456789.") != "" {
+			break // ParseFloat would take 1e9, 0x1p9, Inf too
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		if bytes := n * float64(u.bytes); err == nil && bytes < math.MaxInt64/2 {
 			*s = Size(bytes)
 			return nil
 		}
 		break
 	}
-	return fmt.Errorf("must be a size, as 512B, 64KiB, 1MiB, 4GiB")
+	return errors.New("must be a size, as 512B, 64KiB, 1MiB, 4GiB")
 }
 
 // String is the size in the largest unit that divides it.
