@@ -183,6 +183,13 @@ func parseJWKS(text []byte) ([]jwksKey, error) {
 		if len(keys) == jwksMaxKeys || k.UnmarshalJSON(raw) != nil || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
 			continue
 		}
+		// go-jose knows no key_ops (RFC 7517 4.3).
+		var ops struct {
+			KeyOps []string `json:"key_ops"`
+		}
+		if json.Unmarshal(raw, &ops) != nil || len(ops.KeyOps) > 0 && !slices.Contains(ops.KeyOps, "verify") {
+			continue
+		}
 		algs := algorithmsOf(k.Key)
 		if checkKey(k.Key, algs) != nil {
 			continue

@@ -91,7 +91,7 @@ func (t *tokens) verify(token string) (grant, *Error) {
 }
 
 func (t *tokens) parse(token string) (*claims, *Error) {
-	if err := checkHeader(token); err != nil {
+	if err := checkForm(token); err != nil {
 		return nil, badToken(err.Error())
 	}
 	c := &claims{}
@@ -128,15 +128,20 @@ func reason(err error) string {
 	return "it is not formed as a JSON Web Token with proper claims"
 }
 
-// checkHeader refuses what the library lets pass: a crit that we would have to understand (RFC 7515
-// 4.1.11), and repeated fields.
-func checkHeader(token string) error {
-	head, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.Strict().DecodeString(head)
-	if err != nil {
-		return errors.New("its header cannot be decoded")
+// checkForm refuses what the library lets pass: line breaks within base64 (RFC 7515 2 has none), a crit
+// that we would have to understand (4.1.11), and repeated header fields.
+func checkForm(token string) error {
+	var head []byte
+	for i, part := range strings.Split(token, ".") {
+		text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		if err != nil || strings.ContainsAny(part, "\r\n") {
+			return errors.New("it is not three parts of base64url")
+		}
+		if i == 0 {
+			head = text
+		}
 	}
-	m, err := members(text)
+	m, err := members(head)
 	if err != nil {
 		return fmt.Errorf("its header: %w", err)
 	}
@@ -144,6 +149,14 @@ func checkHeader(token string) error {
 		return errors.New("its header has crit, which is not taken")
 	}
 	return nil
+}
+
+// RFC 7518 3.5 wants the salt of RSASSA-PSS as long as the hash; the library takes any length unless
+// its options say otherwise.
+func init() {
+	for _, m := range []*jwt.SigningMethodRSAPSS{jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512} {
+		m.VerifyOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	}
 }
 
 func (t *tokens) keysFor(token *jwt.Token) (any, error) {

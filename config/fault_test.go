@@ -1,0 +1,180 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/config"
+)
+
+// bad is, for each setting that can be wrong by itself, values and what the fault must say is allowed.
+func bad(t *testing.T) map[string]struct {
+	values  []string
+	allowed string
+} {
+	missing := filepath.Join(t.TempDir(), "missing")
+	folder := t.TempDir()
+	files := []string{missing, folder, missing + "/deeper"}
+	const fileAllowed = "must name a file that can be read"
+	return map[string]struct {
+		values  []string
+		allowed string
+	}{
+		"ADDR":                    {[]string{"8080", "localhost", ":x", ":-1", "http://a:80", "a b:80", "a/b:80", "::1:80", "x:80:80"}, "host:port"},
+		"DATA_DIR":                {[]string{os.Args[0], os.Args[0] + "/x"}, "must be a folder, or 'memory'"},
+		"DURABILITY":              {[]string{"disc", "DISK", " disk"}, "must be process or disk"},
+		"API_KEYS_FILE":           {files, fileAllowed},
+		"JWT_SECRET":              {[]string{"short", secret + ",short", secret + ",," + secret, ","}, "comma-separated"},
+		"JWT_PUBLIC_KEY_FILE":     {files, fileAllowed},
+		"JWT_JWKS_URL":            {[]string{"x", "http://example.com/keys", "ftp://127.0.0.1/", "https://", "https://:443/", "//example.com", ":", "http://localhost.evil.com/"}, "must be an https address (http only on loopback)"},
+		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, as 10s"},
+		"JWT_DEFAULT_SUB":         {[]string{"put", "a:b:c", ":a", "a,,b", "{sub}:", "$x"}, "must be"},
+		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, as"},
+		"REALTIME_GLOBAL":         {[]string{"yes", "on", "2"}, "must be true or false"},
+		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
+		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
+		"TOKEN_SECRET":            {[]string{"short"}, "must have 32 bytes or more"},
+		"CORS_ORIGINS":            {[]string{"example.com", "https://example.com/", "https://Example.com", "https://a.b:443", "https://*.a.b", "https://u@a.b", "https://bücher.de", "https://a.b:", "null", "*,x", "a,"}, "must be"},
+		"CUSTOM_EVENT_FRAME":      {[]string{"event"}, "must be name or publish"},
+		"PING_INTERVAL":           {[]string{"15", "0s", "-1s", "2h", "99999999h", "NaN", "1d"}, "must be a duration from 100ms to 1h, as 15s"},
+		"RETRY_CONNECT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 2s"},
+		"RETRY_EVENT":             {[]string{"-1s", "x"}, "must be a duration from 0s to 1h, as 10s"},
+		"WRITE_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 30s"},
+		"READ_HEADER_TIMEOUT":     {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 10s"},
+		"READ_TIMEOUT":            {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 20s"},
+		"DRAIN_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 10s"},
+		"RETAIN_AGE":              {[]string{"0", "3d", "-1h"}, "must be a duration from 1ms to 876000h, as 72h"},
+		"RETAIN_BYTES":            {[]string{"0", "-1", "4GB", "4 G", "1e9", "0x10", "Inf", "NaN", "KiB", ".", "9999999TiB"}, "must be a size of 1B or more, as 4GiB"},
+		"MAX_CONNECTIONS":         {[]string{"-1", "1.5", "many", "99999999999999999999"}, "must be a whole number of 0 or more"},
+		"MAX_CONNECTIONS_PER_KEY": {[]string{"-1", "x"}, "must be a whole number of 0 or more"},
+		"PUBLISH_RATE":            {[]string{"-1", "x", "NaN", "Inf", "1e10"}, "must be a number from 0 to 1000000000"},
+		"MAX_BODY":                {[]string{"0", "x"}, "must be a size of 1B or more, as 1MiB"},
+		"MAX_EVENT":               {[]string{"0", "0.5B", "x"}, "must be a size of 1B or more, as 64KiB"},
+		"TRUSTED_PROXIES":         {[]string{"localhost", "10.0.0.0/33", "10.0.0.1,,::1", "10.0.0.1:80"}, "must be"},
+		"TLS_CERT_FILE":           {[]string{missing}, fileAllowed},
+		"TLS_KEY_FILE":            {[]string{missing}, fileAllowed},
+		"METRICS_ADDR":            {[]string{"9090", "127.0.0.1:8080"}, "must be"},
+		"LOG_LEVEL":               {[]string{"warning", "5", "trace"}, "must be debug, info, warn or error"},
+		"LOG_FORMAT":              {[]string{"JSON", "logfmt"}, "must be text or json"},
+	}
+}
+
+// free are settings that any text fits, or whose check is the caller's.
+var free = []string{"API_KEYS", "JWT_ISSUER", "JWT_AUDIENCE"}
+
+// secrets are settings whose value no message may show.
+var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET"}
+
+func TestBadValues(t *testing.T) {
+	t.Parallel()
+	c, _ := load()
+	table := bad(t)
+	for _, s := range c.Effective() {
+		if _, ok := table[s.Name]; !ok && !slices.Contains(free, s.Name) {
+			t.Errorf("%s: no bad value in the table", s.Name)
+		}
+	}
+	for name, x := range table {
+		for _, value := range x.values {
+			_, faults := load(name + "=" + value)
+			// Half of a TLS pair is a fault of the other half as well.
+			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set, as TLS_") })
+			if len(faults) != 1 || faults[0].Name != name || !strings.Contains(faults[0].Why, x.allowed) {
+				t.Errorf("%s=%s: got %v, want one fault that says %q", name, value, faults, x.allowed)
+				continue
+			}
+			if slices.Contains(secrets, name) {
+				value = "***"
+			}
+			if line := faults[0].String(); !strings.Contains(line, strings.TrimSpace(value)) {
+				t.Errorf("%s does not show the value %q", line, value)
+			}
+		}
+	}
+}
+
+// TestAllFaultsAtOnce: one start tells everything.
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	var environ, want []string
+	for name, x := range bad(t) {
+		environ = append(environ, name+"="+x.values[0])
+		want = append(want, name)
+	}
+	_, faults := load(environ...)
+	for _, name := range want {
+		if !strings.Contains(faults.Error(), "\n  "+name+"=") {
+			t.Errorf("%s is missing in\n%v", name, faults)
+		}
+	}
+}
+
+// TestTogether: what only shows when settings meet.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	file := write(t, "file", "")
+	for _, x := range []struct {
+		what    string
+		environ []string
+		want    []string // name: why
+	}{
+		{"a certificate without its key", []string{"TLS_CERT_FILE=" + file}, []string{"TLS_KEY_FILE=: must be set"}},
+		{"a key without its certificate", []string{"TLS_KEY_FILE=" + file}, []string{"TLS_CERT_FILE=: must be set"}},
+		{"both", []string{"TLS_KEY_FILE=" + file, "TLS_CERT_FILE=" + file}, nil},
+		{"two token sources", []string{"JWT_SECRET=" + secret, "JWT_PUBLIC_KEY_FILE=" + file},
+			[]string{"JWT_PUBLIC_KEY_FILE=" + file + ": must be the only one", "JWT_SECRET=***: must be the only one"}},
+		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be over MAX_BODY (32KiB)"}},
+		{"a bad body says nothing of the event", []string{"MAX_BODY=0"}, []string{"MAX_BODY=0: must be a size"}},
+		{"any free port twice", []string{"ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}, nil},
+		{"a folder to be made", []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "new", "deeper")}, nil},
+		{"a folder that is there", []string{"DATA_DIR=" + t.TempDir()}, nil},
+		{"a file that never ends", []string{"API_KEYS_FILE=" + os.DevNull}, nil},
+	} {
+		_, faults := load(x.environ...)
+		if len(faults) != len(x.want) {
+			t.Errorf("%s: got %v, want %q", x.what, faults, x.want)
+			continue
+		}
+		for i, want := range x.want {
+			if !strings.HasPrefix(faults[i].String(), want) {
+				t.Errorf("%s: got %s, want %s", x.what, faults[i], want)
+			}
+		}
+	}
+}
+
+// TestSecretsAreMasked: neither faults nor the printed settings show one, good or bad.
+func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
+	const marker = "hunter2hunter2"
+	for _, name := range secrets {
+		for _, value := range []string{marker, marker + secret, marker + "," + secret, ",," + marker} {
+			c, faults := load(name+"="+value, "PING_INTERVAL=never")
+			if text := faults.Error() + fmt.Sprint(c.Effective()); strings.Contains(text, marker) || !strings.Contains(text, "***") {
+				t.Errorf("%s=%s: %s", name, value, text)
+			}
+		}
+	}
+	for _, url := range []string{"https://user:" + marker + "@example.com/keys", "https://example.com/keys?key=" + marker, "ftp://" + marker + "@x", "://" + marker + "@ x"} {
+		c, faults := load("JWT_JWKS_URL="+url, "PING_INTERVAL=never")
+		if text := faults.Error() + fmt.Sprint(c.Effective()); strings.Contains(text, marker) {
+			t.Errorf("%s: %s", url, text)
+		}
+	}
+}
+
+// TestFaultIsOneLine: no value can forge a line or fill the screen.
+func TestFaultIsOneLine(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"a\nADDR=fine", "\x1b[2J", "\xff", strings.Repeat("é", 10_000), " x"} {
+		_, faults := load("LOG_FORMAT=" + value)
+		text := faults.Error()
+		if len(faults) != 1 || strings.Count(text, "\n") != 1 || strings.Contains(text, "\x1b") || len(text) > 1000 {
+			t.Errorf("%q", text)
+		}
+	}
+}
