@@ -3,12 +3,12 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit cross race-one crash fuzz bench generate
+.PHONY: build test deps check unit e2e cross race-one crash fuzz bench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
 
-test: deps check unit cross ## everything that CI runs
+test: deps check unit e2e cross ## everything that CI runs
 
 deps: ## nginx, Chromium and a C compiler for -race, where they are missing
 	./scripts/install-test-deps.sh
@@ -19,6 +19,9 @@ check: ## formatting and vet
 
 unit: ## all tests, with the race detector
 	$(GO) test -race -timeout 10m $(PKGS)
+
+e2e: build ## the binary in a real browser
+	cd e2e && npm ci --no-audit --no-fund --silent && node --test
 
 cross: ## other systems: build only
 	GOOS=darwin CGO_ENABLED=0 $(GO) build -o /dev/null .
