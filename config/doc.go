@@ -4,7 +4,8 @@
 // empty value counts as not set. All faults are reported at once. .env.example and the README's table
 // are generated from the struct (go generate ./config) and a test fails when they differ.
 //
-// Invariant: no error, printed setting or log line shows a secret.
+// Invariants: no error and no printed setting shows a secret; each fault is one line, whatever a value
+// holds; a Config is never changed after Load, so it needs no lock.
 package config
 
 //go:generate go run ./gen

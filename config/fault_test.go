@@ -176,5 +176,9 @@ func TestFaultIsOneLine(t *testing.T) {
 		if len(faults) != 1 || strings.Count(text, "\n") != 1 || strings.Contains(text, "\x1b") || len(text) > 1000 {
 			t.Errorf("%q", text)
 		}
+		// Those that callers append are shown in the same way.
+		if own := (config.Faults{{Name: "LOG_FORMAT", Value: value, Why: faults[0].Why}}).Error(); own != text {
+			t.Errorf("got %q, want %q", own, text)
+		}
 	}
 }

@@ -16,8 +16,9 @@ const masked = "***"
 
 // field is one setting of the struct.
 type field struct {
-	name, fallback, doc, least, most, secret string
-	value                                    reflect.Value
+	name, fallback, doc, least, most string
+	secret, url                      bool
+	value                            reflect.Value
 }
 
 func fieldsOf(c *Config) []field {
@@ -30,7 +31,8 @@ func fieldsOf(c *Config) []field {
 		}
 		out = append(out, field{
 			name: tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
-			least: tag.Get("min"), most: tag.Get("max"), secret: tag.Get("secret"), value: v.Field(i),
+			least: tag.Get("min"), most: tag.Get("max"),
+			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", value: v.Field(i),
 		})
 	}
 	return out
@@ -126,7 +128,7 @@ func (f *field) allowed() string {
 // show is a value as it may be printed. An address may carry a password or a key; it is shown only
 // where it has no place for either.
 func (f *field) show(value string) string {
-	if value != "" && (f.secret == "true" || f.secret == "url" && strings.ContainsAny(value, "@?")) {
+	if value != "" && (f.secret || f.url && strings.ContainsAny(value, "@?")) {
 		return masked
 	}
 	return printable(value)
@@ -136,5 +138,5 @@ func (f *field) setting(value, source string) Setting {
 	if value == "" {
 		value, source = f.fallback, "default"
 	}
-	return Setting{Name: f.name, Value: f.show(value), Default: f.fallback, Source: source, Doc: f.doc, Secret: f.secret == "true"}
+	return Setting{Name: f.name, Value: f.show(value), Default: f.fallback, Source: source, Doc: f.doc, Secret: f.secret}
 }
