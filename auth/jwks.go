@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -153,6 +154,11 @@ func (j *jwks) get() ([]jwksKey, error) {
 	r.Header.Set("Accept", "application/jwk-set+json, application/json")
 	answer, err := j.client.Do(r)
 	if err != nil {
+		// The library's error names the whole address, whose query may be a secret.
+		var where *url.Error
+		if errors.As(err, &where) {
+			err = where.Err
+		}
 		return nil, err
 	}
 	defer answer.Body.Close()

@@ -88,7 +88,7 @@ func (g *gateway) openAuth() error {
 		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate, Logger: g.logger,
 	})
 	if err != nil {
-		return usageError{fmt.Errorf("settings that cannot be used; nothing was started:\n%w", err)}
+		return usageError{keyFaults(err)}
 	}
 	g.auth = a
 	g.closers = append(g.closers, a.Close)

@@ -202,6 +202,7 @@ func TestRefusedStarts(t *testing.T) {
 		{"beyond loopback", []string{"ADDR=0.0.0.0:0"}, []string{"API_KEYS", "127.0.0.1"}},
 		{"all faults at once", []string{"PING_INTERVAL=soon", "RETAIN_BYTES=much", "JWT_SECRET=hunter2"}, []string{"PING_INTERVAL=soon", "RETAIN_BYTES=much", "JWT_SECRET=***"}},
 		{"bad keys", []string{`API_KEYS=[{"name":"web","key":"hunter2hunter2hunter2","sub":["put"]}]`}, []string{"API_KEYS", "web", `"put"`}},
+		{"settings and keys", []string{"PING_INTERVAL=soon", `API_KEYS=[{"name":"web","key":"hunter2hunter2hunter2","sub":["put"]}]`}, []string{"PING_INTERVAL=soon", "API_KEYS=***", `"put"`}},
 		{"bad key list", []string{`API_KEYS=[{"key":hunter2}]`}, []string{"API_KEYS", "JSON"}},
 	}
 	for _, tt := range tests {

@@ -30,14 +30,19 @@ daemon off; master_process off; pid %[1]s/pid; error_log stderr warn;
 events {}
 http {
   access_log off;
+  map "$request_method $http_accept" $sluice_busy {
+    default @unavailable;
+    "~^GET .*text/event-stream" @busy;
+  }
   client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   server {
     listen %[2]s;
     location /realtime {
       proxy_pass %[3]s;
-      error_page 502 503 504 =200 @busy;
+      error_page 502 503 504 = $sluice_busy;
     }
     location @busy { default_type text/event-stream; return 200 "retry: 5000\n\n"; }
+    location @unavailable { return 503; }
   }
 }`, dir, addr, upstream)
 	file := filepath.Join(dir, "nginx.conf")
@@ -100,7 +105,10 @@ func TestNginx(t *testing.T) {
 	}
 	s.stop(t, syscall.SIGTERM)
 	until("event: busy")
-	down := front.get(t, ctx, "")
+	if status, _, err := front.post(`{"event":"n"}`); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a publish while it is down: %d %v", status, err)
+	}
+	down := front.get(t, ctx, "", "Accept", "text/event-stream")
 	if down.StatusCode != http.StatusOK || down.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("while it is down: %d %v", down.StatusCode, down.Header)
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/auth"
 	"sluice/config"
 	"sluice/handlers"
 )
@@ -24,7 +25,7 @@ type Serve struct{}
 func (*Serve) Run(std *Streams) error {
 	cfg, err := config.Load(os.Environ(), ".env")
 	if err != nil {
-		return usageError{err}
+		return usageError{withKeyFaults(cfg, err)}
 	}
 	logger := newLogger(cfg, std.Err)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -40,6 +41,38 @@ func (*Serve) Run(std *Streams) error {
 	}
 	g.greet(std.Out)
 	return g.serve(ctx)
+}
+
+// withKeyFaults adds what auth finds in the keys, so that all faults are told at once.
+func withKeyFaults(cfg *config.Config, err error) error {
+	var faults config.Faults
+	if cfg == nil || !errors.As(err, &faults) {
+		return err
+	}
+	a, kerr := auth.New(auth.Options{APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile})
+	if kerr != nil {
+		return append(faults, keyFaults(kerr)...)
+	}
+	if cerr := a.Close(); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	return faults
+}
+
+// keyFaults are auth's errors as the settings' own.
+func keyFaults(err error) config.Faults {
+	var fault *auth.SettingError
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all config.Faults
+		for _, e := range joined.Unwrap() {
+			all = append(all, keyFaults(e)...)
+		}
+		return all
+	}
+	if errors.As(err, &fault) {
+		return config.Faults{{Name: fault.Name, Value: "***", Why: fault.Err.Error()}}
+	}
+	return config.Faults{{Name: "API_KEYS", Value: "***", Why: err.Error()}}
 }
 
 // newLogger writes structured lines; none of them ever holds a credential.

@@ -201,7 +201,8 @@ func (l *Log) enqueue(p *pending) error {
 	return nil
 }
 
-// Close stores what waits, then closes the engine; of a dead one it waits for nothing.
+// Close stores what waits, then closes the engine. It waits for a dead engine not at all, and for one
+// that a full disk holds up no longer than publishers do.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	already := l.closed
@@ -215,6 +216,8 @@ func (l *Log) Close() error {
 	case <-l.stopped:
 	case <-l.failed:
 		return nil
+	case <-time.After(l.options.WaitLimit):
+		return fmt.Errorf("%w: the disk did not take what waited", ErrUnavailable)
 	}
 	return l.engine.Close()
 }

@@ -102,7 +102,7 @@ func (e *Engine) open() error {
 
 // pebbleOptions are as measured: two shared cores, 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	fs := e.options.FS
+	var fs vfs.FS = waitFS{e.options.FS, e.state}
 	if e.options.Durability == Process {
 		fs = processFS{fs}
 	}

@@ -1,7 +1,10 @@
 package pebble
 
 import (
+	"errors"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -42,6 +45,71 @@ func (f lateSync) Close() error {
 	err := f.File.Sync()
 	if cerr := f.File.Close(); err == nil {
 		err = cerr
+	}
+	return err
+}
+
+// waitFS waits for room where a full disk would end the log: Pebble takes an error of the WAL or the
+// MANIFEST as fatal, but the cause passes. Publishers that wait get their 503 from the Log meanwhile. Tables
+// are left to Pebble, which tries again by itself. Nothing is retried after a failed fsync.
+type waitFS struct {
+	vfs.FS
+	state *condition
+}
+
+func (f waitFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return f.wait(name, func() (vfs.File, error) { return f.FS.Create(name, category) })
+}
+
+func (f waitFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return f.wait(name, func() (vfs.File, error) { return f.FS.ReuseForWrite(old, name, category) })
+}
+
+func (f waitFS) Unwrap() vfs.FS { return f.FS }
+
+func (f waitFS) wait(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	if !strings.HasSuffix(name, ".log") && !strings.Contains(f.PathBase(name), "MANIFEST") {
+		return open()
+	}
+	var file vfs.File
+	err := f.state.untilRoom(func() (err error) {
+		file, err = open()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return waitFile{file, f.state}, nil
+}
+
+type waitFile struct {
+	vfs.File
+	state *condition
+}
+
+func (f waitFile) Write(p []byte) (int, error) {
+	written := 0
+	err := f.state.untilRoom(func() error {
+		n, err := f.File.Write(p[written:])
+		written += n
+		return err
+	})
+	return written, err
+}
+
+// roomEvery is how often a full disk is tried again.
+const roomEvery = 50 * time.Millisecond
+
+func (c *condition) untilRoom(try func() error) error {
+	err := try()
+	for errors.Is(err, syscall.ENOSPC) {
+		if c.setBackground(err) {
+			c.options.Logger.Error("the disk is full; publishes are refused until there is room", "cause", err)
+		}
+		time.Sleep(roomEvery)
+		if err = try(); err == nil && c.setBackground(nil) {
+			c.options.Logger.Info("there is room on the disk again")
+		}
 	}
 	return err
 }
