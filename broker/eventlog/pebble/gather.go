@@ -27,6 +27,9 @@ func (r *reader) prefixes(s *segment) ([][]byte, bool) {
 		if p.Space != r.query.Space {
 			continue
 		}
+		if p.Left.Kind == channel.Open && (p.Right.Kind == channel.Open || p.Right.Kind == channel.Some) {
+			return nil, false
+		}
 		if p.Left.Kind == channel.Exact && p.Right.Kind == channel.Exact {
 			found = append(found, channelKey(nil, r.space, s.number, channel.Channel{Left: p.Left.Text, Collection: p.Right.Text}))
 		} else if !r.skipScan(s, p, &found, &seeks) {

@@ -32,21 +32,25 @@ func appendRecord(b []byte, e *eventlog.Event) []byte {
 	return append(b, e.Data...)
 }
 
-// readRecord fills the event with copies: b is Pebble's and soon gone.
+// readRecord fills the event with copies, since b is Pebble's and soon gone: one of the names
+// together and one of the data.
 func readRecord(b []byte, e *eventlog.Event) error {
 	if len(b) == 0 || b[0] != recordVersion {
 		return errRecord
 	}
-	b = b[1:]
-	for _, dst := range [...]*string{&e.Name, &e.Collection, &e.Stream} {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || uint64(len(b)-size) < n {
+	var ends [3]struct{ from, to int }
+	at := 1
+	for i := range ends {
+		n, size := binary.Uvarint(b[at:])
+		if size <= 0 || uint64(len(b)-at-size) < n {
 			return errRecord
 		}
-		*dst = string(b[size : size+int(n)])
-		b = b[size+int(n):]
+		ends[i].from, ends[i].to = at+size, at+size+int(n)
+		at = ends[i].to
 	}
-	e.Data = append(make([]byte, 0, len(b)), b...)
+	names := string(b[:at])
+	e.Name, e.Collection, e.Stream = names[ends[0].from:ends[0].to], names[ends[1].from:ends[1].to], names[ends[2].from:ends[2].to]
+	e.Data = append(make([]byte, 0, len(b)-at), b[at:]...)
 	return nil
 }
 
