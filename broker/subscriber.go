@@ -37,6 +37,7 @@ type Subscriber struct {
 	told  uint64 // the last id that the client was told
 	live  bool   // reading the view's list; else the ring or the log
 	pos   uint64 // number of the next mention in the view's list, while live
+	fresh uint64 // the newest event handed out at the head, until TakeFresh
 }
 
 // begin makes the first frames. Init tells the position that the stream starts from, or, where it
@@ -186,6 +187,7 @@ func (s *Subscriber) hand(dst []byte, e *entry) []byte {
 		return dst
 	}
 	s.handed(e.event.ID)
+	s.fresh = e.event.ID
 	return append(dst, e.frame(s.view.frames, s.broker.options.RetryEvent)...)
 }
 
@@ -193,6 +195,14 @@ func (s *Subscriber) handed(id uint64) {
 	s.after, s.told = id, id
 	s.sent++
 	s.broker.Stats.Deliveries.Add(1)
+}
+
+// TakeFresh is the id of the newest event that was handed out at the head since the last call, 0 where
+// there was none. An id is the time of its commit, so a writer can tell how long the way took.
+func (s *Subscriber) TakeFresh() uint64 {
+	id := s.fresh
+	s.fresh = 0
+	return id
 }
 
 // AppendPing appends a ping. It carries the position reached, if that has moved since the client

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"sluice/broker/sse"
 )
 
@@ -317,5 +319,43 @@ func TestStalledReader(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the stalled connection is still open")
 		}
+	}
+}
+
+// A stream ends exactly when its token does, with a frame that says so.
+func TestTokenExpiresOnStream(t *testing.T) {
+	t.Parallel()
+	secret := strings.Repeat("s", 32)
+	g := newGateway(t, func(s *setup) { s.auth.Secrets = []string{secret} })
+	exp := time.Now().Add(2 * time.Second).Truncate(time.Second)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": exp.Unix(), "realtime": []string{"a"}}).SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := g.open(t, "", "?token="+token)
+	if init := s.event(t); init.Name != "" {
+		t.Fatalf("%+v", init)
+	}
+	if e := s.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"exp"}}` {
+		t.Errorf("%+v", e)
+	}
+	if now := time.Now(); now.Before(exp) || now.After(exp.Add(time.Second)) {
+		t.Errorf("it ended at %s, exp is %s", now, exp)
+	}
+	if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
+		t.Errorf("it goes on: %q %v", rest, err)
+	}
+	if again := g.open(t, "", "?token="+token); again.answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the expired token: %d", again.answer.StatusCode)
+	}
+}
+
+func TestPingInterval(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.PingInterval = 50 * time.Millisecond })
+	got := raw(t, g, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
+	pings := regexp.MustCompile(`event: ping\n(?:id: [0-9]+\n)?data: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n\n`).FindAllString(got, -1)
+	if len(pings) < 3 {
+		t.Errorf("%d pings in %.3000q", len(pings), got)
 	}
 }

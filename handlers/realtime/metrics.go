@@ -18,6 +18,7 @@ type Metrics struct {
 	publishes   *prometheus.CounterVec
 	events      prometheus.Counter
 	latency     prometheus.Histogram
+	delivery    prometheus.Histogram
 }
 
 // NewMetrics registers the door's metrics and the broker's.
@@ -32,7 +33,9 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_publish_seconds", Help: "Time from a publish's head to its answer, stored events only.",
 			Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)}),
 	}
-	reg.MustRegister(m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency)
+	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_delivery_seconds", Help: "Time from an event's commit to the end of its write to a stream, at the head; of each write the newest event counts.",
+		Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)})
+	reg.MustRegister(m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
 	counter := func(name, help string, load func() uint64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
 	}
@@ -57,6 +60,9 @@ func (m *Metrics) Busy() { m.busy.Inc() }
 
 // Wrote counts bytes of frames.
 func (m *Metrics) Wrote(n int) { m.bytes.Add(float64(n)) }
+
+// Delivered observes how long an event was on its way.
+func (m *Metrics) Delivered(took time.Duration) { m.delivery.Observe(took.Seconds()) }
 
 // Published counts a publish of so many events.
 func (m *Metrics) Published(outcome string, events int, took time.Duration) {

@@ -64,9 +64,13 @@ func (h *Handler) stream(c echo.Context, id *auth.Identity, sub *broker.Subscrib
 		DrainRetry:   h.drainRetry,
 	})
 	h.o.Metrics.Closed(end.Reason)
-	h.o.Logger.Info("stream ended", "who", id.Name, "kind", id.Kind, "from", c.RealIP(),
+	attrs := []any{"who", id.Name, "kind", id.Kind, "from", c.RealIP(),
 		"for", time.Since(started).Round(time.Millisecond), "events", sub.Sent(), "bytes", end.Bytes,
-		"why", end.Reason, "cause", end.Err, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+		"why", end.Reason, "request_id", c.Response().Header().Get(echo.HeaderXRequestID)}
+	if end.Err != nil {
+		attrs = append(attrs, "cause", end.Err)
+	}
+	h.o.Logger.Info("stream ended", attrs...)
 	return nil
 }
 

@@ -124,6 +124,9 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 		if err := g.write(*buf); err != nil {
 			return gone(err)
 		}
+		if id := g.Subscriber.TakeFresh(); id != 0 {
+			g.Metrics.Delivered(time.Since(time.UnixMicro(int64(id))))
+		}
 	}
 	return "", nil
 }
