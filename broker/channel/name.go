@@ -62,6 +62,12 @@ func Method(name string) (string, bool) {
 	if len(name) < 3 || len(name) > 6 {
 		return "", false
 	}
+	// EqualFold folds all of Unicode, by which "poſt" would be a post: only ASCII spells a method.
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return "", false
+		}
+	}
 	switch {
 	case strings.EqualFold(name, "post"):
 		return "POST", true

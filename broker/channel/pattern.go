@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Kind says how one side of a pattern matches.
@@ -51,9 +52,6 @@ func parse(s string) (Pattern, error) {
 		return Pattern{}, nil
 	}
 	left, right, colon := strings.Cut(s, ":")
-	if strings.HasPrefix(left, "$") {
-		return Pattern{}, patternError(s, "a name cannot begin with $")
-	}
 	l, err := side(left)
 	if err != nil {
 		return Pattern{}, patternError(s, "the left side "+err.Error())
@@ -98,6 +96,10 @@ func parseSpaced(s string) (Pattern, error) {
 	if !colon {
 		return Pattern{Space: space}, nil
 	}
+	// Like a bare put in /realtime: it would match nothing, as a method event is on METHOD:collection.
+	if _, isMethod := Method(rest); isMethod {
+		return Pattern{}, patternError(s, "a bare method matches nothing; the whole space is "+space)
+	}
 	l, err := side(rest)
 	if err != nil {
 		return Pattern{}, patternError(s, "the type "+err.Error())
@@ -123,9 +125,12 @@ func side(s string) (Side, error) {
 	if p, ok := strings.CutSuffix(s, "*"); ok {
 		kind, text = Prefix, p
 		// A prefix may end in white space (it matches "a b"), a whole name may not.
-		s = strings.TrimRight(p, " ")
+		s = strings.TrimRightFunc(p, unicode.IsSpace)
 		if s == "" {
 			return Side{}, errors.New("begins or ends with white space")
+		}
+		if err := checkText(p); err != nil {
+			return Side{}, err
 		}
 	}
 	if err := CheckName(s); err != nil {
@@ -167,8 +172,8 @@ func (p Pattern) Match(c Channel) bool {
 	return p.Space == c.Space && p.Left.matchLeft(c.Left) && p.Right.matchRight(c.Collection)
 }
 
-// String spells the pattern as Parse reads it, but for the intersections that have no spelling of
-// their own (there are none: the sides of two patterns meet in a side of one of them).
+// String spells the pattern as Parse reads it. Intersections have a spelling too, as the sides of two
+// patterns meet in a side of one of them.
 func (p Pattern) String() string {
 	var b strings.Builder
 	if p.Space != "" {

@@ -24,18 +24,7 @@ func NewSet(patterns ...Pattern) Set {
 	if len(ps) < 2 {
 		return Set{ps}
 	}
-	// A pattern exact on both sides covers no other, so each is held against the wide ones only:
-	// a grant of a thousand plain channels stays linear.
-	var wide []Pattern
-	for _, p := range ps {
-		if p.Left.Kind != Exact || p.Right.Kind != Exact {
-			wide = append(wide, p)
-		}
-	}
-	kept := slices.DeleteFunc(slices.Clone(ps), func(p Pattern) bool {
-		return slices.ContainsFunc(wide, func(q Pattern) bool { return q != p && q.Covers(p) })
-	})
-	return Set{kept}
+	return Set{minimal(ps)}
 }
 
 // ParseSet reads patterns; the first bad one is the error.

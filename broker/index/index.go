@@ -64,7 +64,7 @@ func (x *Index[T]) list(p channel.Pattern) *list[T] {
 	return r.sides.get(p.Right, func() *list[T] { return &list[T]{} })
 }
 
-// Remove takes an entry out, and every node that it leaves empty.
+// Remove takes an entry out, and every node that it leaves empty. A second time it does nothing.
 func (x *Index[T]) Remove(e *Entry[T]) {
 	for _, s := range e.spots {
 		last := len(s.list.refs) - 1
@@ -74,6 +74,7 @@ func (x *Index[T]) Remove(e *Entry[T]) {
 		s.list.refs[last] = reference[T]{}
 		s.list.refs = s.list.refs[:last]
 	}
+	e.spots = nil
 	for _, p := range e.set.Patterns() {
 		x.prune(p)
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	patterns = []string{"*", "*:*", "*:a", "*:a*", "put:a", "PUT:*", "post:ab", "goal", "goal:a", "g*", "go*:a", "go*:*", "goal:a*", "$db/x", "$db/x:goal"}
-	lefts    = []string{"put", "post", "goal", "gone", "g", "x"}
+	patterns = []string{"*", "*:*", "*:a", "*:a*", "put:a", "PUT:*", "post:ab", "goal", "goal:a", "g*", "go*:a", "go*:*", "goal:a*", "P*", "PU*:a", "$db/x", "$db/x:goal"}
+	lefts    = []string{"put", "post", "Pong", "goal", "gone", "g", "x"}
 	rights   = []string{"", "a", "ab", "b"}
 )
 
@@ -73,6 +73,101 @@ func TestModel(t *testing.T) {
 	})
 }
 
+// TestNothingGrows: beside one view that stays, any number come and go without a trace.
+func TestNothingGrows(t *testing.T) {
+	t.Parallel()
+	x := New[int]()
+	set := func(i int) channel.Set {
+		list := []string{"stay", fmt.Sprintf("PUT:user-%d", i), fmt.Sprintf("*:u%d*", i), fmt.Sprintf("chat-%d-*", i)}
+		if i%2 == 0 {
+			list = []string{"*", "$db/x", fmt.Sprintf("$db/n%d", i), fmt.Sprintf("$db/y:inbox-%d", i), fmt.Sprintf("$db/y:i%d*", i)}
+		}
+		set, err := channel.ParseSet(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	x.Add(set(-1), -1)
+	x.Add(set(-2), -2)
+	before := sizes(x)
+	var live []*Entry[int]
+	for i := range 20_000 {
+		live = append(live, x.Add(set(i), i))
+		if len(live) > 100 { // the middle one, so that others move
+			x.Remove(live[50])
+			x.Remove(live[50])
+			live = slices.Delete(live, 50, 51)
+		}
+	}
+	for _, e := range live {
+		x.Remove(e)
+		x.Remove(e)
+	}
+	if after := sizes(x); after != before {
+		t.Errorf("%+v became %+v", before, after)
+	}
+	if got := x.Match(channel.Of("", "stay", "u-1"), nil); len(got) != 2 {
+		t.Errorf("those that stayed: %v", got)
+	}
+}
+
+type size struct{ spaces, lefts, lengths, rights, references int }
+
+// sizes counts all that an index holds.
+func sizes(x *Index[int]) size {
+	n := size{spaces: len(x.spaces)}
+	count := func(l *list[int]) { n.references += len(l.refs) }
+	each := func(r *right[int]) {
+		n.lefts++
+		count(&r.open)
+		n.rights += len(r.sides.exact) + len(r.sides.prefix)
+		n.lengths += len(r.sides.lengths)
+		if r.sides.hasAny {
+			n.rights++
+			count(r.sides.any)
+		}
+		for _, l := range r.sides.exact {
+			count(l)
+		}
+		for _, l := range r.sides.prefix {
+			count(l)
+		}
+	}
+	for _, lefts := range x.spaces {
+		n.lengths += len(lefts.lengths)
+		if lefts.hasAny {
+			each(lefts.any)
+		}
+		for _, r := range lefts.exact {
+			each(r)
+		}
+		for _, r := range lefts.prefix {
+			each(r)
+		}
+	}
+	return n
+}
+
+func TestMatchAppends(t *testing.T) {
+	t.Parallel()
+	x := New[string]()
+	if got := x.Match(channel.Of("", "goal", ""), []string{"before"}); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("an empty index: %q", got)
+	}
+	set, err := channel.ParseSet([]string{"*:*", "goal", "go*", "$db/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Add(set, "view")
+	if got := x.Match(channel.Of("", "goal", "c"), []string{"before"}); !slices.Equal(got, []string{"before", "view"}) {
+		t.Errorf("matched by several patterns: %q", got)
+	}
+	if got := x.Match(channel.Of("$db/y", "goal", "c"), nil); len(got) != 0 {
+		t.Errorf("another space: %q", got)
+	}
+}
+
 func TestMatchAllocatesNothing(t *testing.T) {
 	x := New[int]()
 	x.Add(channel.Everything(), 1)
@@ -105,5 +200,49 @@ func BenchmarkMatch(b *testing.B) {
 				b.Fatalf("%d matches", len(dst))
 			}
 		})
+	}
+}
+
+// BenchmarkMatchAll is an event that all of n views want.
+func BenchmarkMatchAll(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			x := New[int]()
+			for i := range n {
+				set, err := channel.ParseSet([]string{"news", fmt.Sprintf("inbox-%d", i)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				x.Add(set, i)
+			}
+			c := channel.Of("", "news", "")
+			dst := make([]int, 0, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = x.Match(c, dst[:0])
+			}
+			if len(dst) != n {
+				b.Fatalf("%d matches", len(dst))
+			}
+		})
+	}
+}
+
+// BenchmarkAddRemove is a view with three patterns that comes and goes beside 100,000 others.
+func BenchmarkAddRemove(b *testing.B) {
+	x := New[int]()
+	sets := make([]channel.Set, 100_001)
+	for i := range sets {
+		var err error
+		if sets[i], err = channel.ParseSet([]string{"news", fmt.Sprintf("inbox-%d", i), fmt.Sprintf("chat-%d-*", i)}); err != nil {
+			b.Fatal(err)
+		}
+		if i > 0 {
+			x.Add(sets[i], i)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Remove(x.Add(sets[0], 0))
 	}
 }

@@ -23,23 +23,29 @@ const maxParsed = 16 << 20
 var ErrTooLarge = errors.New("sse: a block is larger than 16 MiB")
 
 // Parser reads a stream as the WHATWG HTML standard 9.2.6 says, fed in pieces cut anywhere. It
-// shares nothing with the encoder, so that each can test the other. The zero value is ready.
+// shares nothing with the encoder, so that each can test the other. The zero value is ready. Bytes
+// that are not UTF-8 pass as they are, where a browser would replace them.
 type Parser struct {
-	line    []byte // the line under way
-	begun   bool   // the byte order mark was looked for
-	afterCR bool   // a LF that follows belongs to the CR before
-	id      string
-	idBuf   string
-	name    string
-	data    []byte
-	retry   time.Duration
+	line     []byte // the line under way
+	begun    bool   // the byte order mark was looked for
+	afterCR  bool   // a LF that follows belongs to the CR before
+	tooLarge bool   // there is no way back into the stream after ErrTooLarge
+	id       string
+	idBuf    string
+	name     string
+	data     []byte
+	retry    time.Duration
 }
 
 // LastEventID is the id that a reconnection would send.
 func (p *Parser) LastEventID() string { return p.id }
 
-// Feed reads the next piece and returns the events that it completed.
+// Feed reads the next piece and returns the events that it completed. Its one error is ErrTooLarge,
+// at the same place however the stream is cut, and for good.
 func (p *Parser) Feed(piece []byte) ([]Event, error) {
+	if p.tooLarge {
+		return nil, ErrTooLarge
+	}
 	var out []Event
 	for len(piece) > 0 {
 		if p.afterCR {
@@ -50,21 +56,22 @@ func (p *Parser) Feed(piece []byte) ([]Event, error) {
 			}
 		}
 		n := bytes.IndexAny(piece, "\r\n")
-		if n < 0 {
-			p.line = append(p.line, piece...)
-			if len(p.line)+len(p.data) > maxParsed {
-				return out, ErrTooLarge
-			}
-			return out, nil
+		ended := n >= 0
+		if !ended {
+			n = len(piece)
+		}
+		if len(p.line)+n+len(p.data) > maxParsed {
+			*p = Parser{tooLarge: true, id: p.id}
+			return out, ErrTooLarge
 		}
 		p.line = append(p.line, piece[:n]...)
+		if !ended {
+			return out, nil
+		}
 		p.afterCR = piece[n] == '\r'
 		piece = piece[n+1:]
 		if e, ok := p.endLine(); ok {
 			out = append(out, e)
-		}
-		if len(p.data) > maxParsed {
-			return out, ErrTooLarge
 		}
 	}
 	return out, nil
@@ -103,6 +110,7 @@ func (p *Parser) setRetry(value []byte) {
 			return
 		}
 	}
+	// What is empty or beyond 24 days fails here: no delay that anyone means.
 	if ms, err := strconv.ParseInt(string(value), 10, 32); err == nil {
 		p.retry = time.Duration(ms) * time.Millisecond
 	}

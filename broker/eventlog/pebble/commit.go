@@ -11,6 +11,10 @@ import (
 
 // Commit stores a group in one batch.
 func (e *Engine) Commit(g *eventlog.Group) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.using.RUnlock()
 	size := 64
 	for i := range g.Events {
 		size += 2*len(g.Events[i].Data) + 160

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -14,14 +15,24 @@ import (
 type condition struct {
 	options Options
 	failed  chan struct{}
+	quit    <-chan struct{} // closed when the engine is closing
+	running atomic.Bool     // it is open
 
 	mu         sync.Mutex
-	reason     error // why it is dead for good
-	background error // of a flush or compaction; gone with the next flush that works
-	space      error // too little is free
+	reason     error     // why it is dead for good
+	background error     // of a write that is tried again
+	seen       time.Time // when it was last met
+	space      error     // too little is free
 }
 
-func newCondition(o Options) *condition { return &condition{options: o, failed: make(chan struct{})} }
+// quiet is how long a write that failed must not have failed again to be taken for healed. Pebble tries
+// a flush 100 times a second, and untilRoom 20 times. A flush that works tells it at once; what else may
+// fail (a compaction, a look at the free space) has nothing to tell it.
+const quiet = 10 * time.Second
+
+func newCondition(o Options, quit <-chan struct{}) *condition {
+	return &condition{options: o, failed: make(chan struct{}), quit: quit}
+}
 
 // Infof is Pebble's chatter.
 func (c *condition) Infof(format string, args ...any) {
@@ -52,6 +63,19 @@ func (c *condition) Fatalf(format string, args ...any) {
 	select {}
 }
 
+// endBy ends the engine by an error, and does not return then. One in opening it goes to the caller.
+func (c *condition) endBy(err error) error {
+	if err != nil && c.running.Load() {
+		c.Fatalf("%v", err)
+	}
+	return err
+}
+
+// answersAtOnce says whether the WAL's fsyncs are not waited for.
+func (c *condition) answersAtOnce() bool {
+	return c.options.Durability == Process && c.running.Load()
+}
+
 func (c *condition) dead() bool {
 	select {
 	case <-c.failed:
@@ -68,6 +92,10 @@ func (c *condition) listener() *pebble.EventListener {
 				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", err)
 			}
 		},
+		// Left alone, it would end the process: a client that reads there could do that again and again.
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", info.Details, "file", info.Path)
+		},
 		FlushEnd: func(info pebble.FlushInfo) {
 			if info.Err == nil && c.setBackground(nil) {
 				c.options.Logger.Info("the log can write to the disk again")
@@ -81,7 +109,7 @@ func (c *condition) setBackground(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	news := (c.background == nil) != (err == nil)
-	c.background = err
+	c.background, c.seen = err, time.Now()
 	return news
 }
 
@@ -94,7 +122,7 @@ func (c *condition) why() error {
 		return c.reason
 	case c.space != nil:
 		return c.space
-	case c.background != nil:
+	case c.background != nil && time.Since(c.seen) < quiet:
 		return fmt.Errorf("the disk of %s cannot be written to: %w", c.options.Dir, c.background)
 	}
 	return nil
@@ -153,19 +181,20 @@ const keepEvery = time.Second
 func (e *Engine) keep() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	for ticks := 0; ; {
 		select {
 		case <-e.quit:
 			return
 		case <-e.kick:
 		case <-tick.C:
+			ticks++
 			if err := e.state.checkSpace(); err != nil {
 				e.options.Logger.Debug("still no room", "cause", err)
 			}
 		}
 		err := e.Retain()
-		if n%answersEvery == 0 {
-			err = errors.Join(err, e.dropAnswers())
+		if ticks == answersEvery {
+			ticks, err = 0, errors.Join(err, e.dropAnswers())
 		}
 		if err != nil && !e.state.dead() {
 			e.options.Logger.Error("dropping old events", "cause", err)

@@ -9,5 +9,7 @@
 // before it looks at the floor, so nothing vanishes under a reader in silence; `last` is written with
 // every commit; a dead engine (a failed WAL or MANIFEST write) never acknowledges anything.
 //
-// Lock order: Engine.mu is the only lock; no call into Pebble is made with it held.
+// Lock order: Engine.using (for reading, by all that call into Pebble; for writing by Close), then
+// Engine.retaining, then Engine.mu; no call into Pebble is made with mu held. condition.mu comes last,
+// and Pebble takes it from its callbacks.
 package pebble

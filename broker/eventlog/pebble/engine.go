@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -33,6 +35,8 @@ type Options struct {
 	Logger     *slog.Logger
 	Fatal      func(error) // called once, when the engine is dead for good
 	Reserve    int64       // free space under which events are refused; 128 MiB, or 5 % of a small volume
+
+	memTable uint64 // bytes; 16 MiB, and less in tests of what a full one sets off
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -40,6 +44,7 @@ var _ eventlog.Engine = (*Engine)(nil)
 // Engine keeps the log in a folder.
 type Engine struct {
 	options Options
+	bounds  bounds
 	db      *pebble.DB
 	lock    *pebble.Lock
 	state   *condition
@@ -49,8 +54,14 @@ type Engine struct {
 	spaces map[string]*space
 	next   uint32 // number of the space to come
 
+	using  sync.RWMutex // held for reading by all that call into Pebble, until Close
+	closed bool
+
+	retaining sync.Mutex // held by Retain
+
 	kick  chan struct{} // holds a token when a space crossed its bytes
-	quit  chan struct{}
+	quit  chan struct{} // closed by Close
+	once  sync.Once
 	group sync.WaitGroup
 }
 
@@ -68,13 +79,19 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{options: o, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
+	if o.memTable == 0 {
+		o.memTable = 16 << 20
+	}
+	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := e.open(); err != nil {
 		return nil, err
 	}
 	if err := e.load(); err != nil {
 		return nil, errors.Join(err, e.db.Close(), e.lock.Close())
 	}
+	// What the run begins with is on the disk, whatever the durability: a position that a power cut takes
+	// is then told as lost.
+	e.state.running.Store(true)
 	e.group.Go(e.keep)
 	return e, nil
 }
@@ -85,11 +102,14 @@ func (e *Engine) open() error {
 		return fmt.Errorf("making the folder %s: %w", o.Dir, err)
 	}
 	lock, err := pebble.LockDirectory(o.Dir, o.FS)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("making the file LOCK in %s: %w; give this user the right to write there, and room, or set another DATA_DIR", o.Dir, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %s; stop that process, or set another DATA_DIR (%w)", eventlog.ErrLocked, o.Dir, err)
 	}
 	e.lock = lock
-	e.state = newCondition(o)
+	e.state = newCondition(o, e.quit)
 	if err := e.state.checkStart(); err != nil {
 		return errors.Join(err, lock.Close())
 	}
@@ -102,18 +122,14 @@ func (e *Engine) open() error {
 
 // pebbleOptions are as measured: two shared cores, 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	var fs vfs.FS = waitFS{e.options.FS, e.state}
-	if e.options.Durability == Process {
-		fs = processFS{fs}
-	}
 	o := &pebble.Options{
-		FS:   fs,
+		FS:   walFS{waitFS{e.options.FS, e.state}, e.state},
 		Lock: e.lock,
 		// From format 20 on WAL chunks state how far they were synced; with a missing page (a power cut
 		// in `process`) newer formats refuse to open, 19 opens with the prefix.
 		FormatMajorVersion:          pebble.FormatColumnarBlocks,
 		CacheSize:                   16 << 20,
-		MemTableSize:                16 << 20,
+		MemTableSize:                e.options.memTable,
 		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       8, // 4: p99 of 100 to 150 ms at 50,000/s, and 3 µs more an event
 		L0StopWritesThreshold:       64,
@@ -249,12 +265,46 @@ func (e *Engine) loadRuns(last uint64) error {
 // Runs are the lives of the log.
 func (e *Engine) Runs() []eventlog.Run { return e.runs }
 
-// Close ends the engine. A dead one is left as it is: closing would wait for what cannot end.
+// begin is called before all that calls into Pebble, which panics once it is closed; where it gives no
+// error e.using.RUnlock comes after.
+func (e *Engine) begin() error {
+	e.using.RLock()
+	if e.closed {
+		e.using.RUnlock()
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrClosed)
+	}
+	return nil
+}
+
+// closeMost is how long Close waits for a disk that fails and may heal.
+const closeMost = 10 * time.Second
+
+// Close ends the engine. A dead one is left as it is, since closing would wait for what cannot end, and
+// so is one that dies while it closes, as on a full disk: the cause was told then. What was committed is
+// safe, however it ends.
 func (e *Engine) Close() error {
-	close(e.quit)
+	var err error
+	e.once.Do(func() {
+		close(e.quit)
+		done := make(chan error, 1)
+		go func() { done <- e.close() }() // waited for, unless the engine is dead
+		select {
+		case err = <-done:
+		case <-e.state.failed:
+		case <-time.After(closeMost):
+			err = fmt.Errorf("closing the log in %s: the disk does not take what waits to be written", e.options.Dir)
+		}
+	})
+	return err
+}
+
+func (e *Engine) close() error {
+	e.group.Wait()
+	e.using.Lock()
+	e.closed = true
+	e.using.Unlock()
 	if e.state.dead() {
 		return nil
 	}
-	e.group.Wait()
 	return errors.Join(e.db.Close(), e.lock.Close())
 }

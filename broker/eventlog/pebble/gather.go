@@ -8,13 +8,6 @@ import (
 	"sluice/broker/channel"
 )
 
-const (
-	// seeksMost bounds the skip-scan for the channels of a query in one segment; beyond, it scans.
-	seeksMost = 96
-	// gatherMost bounds the ids that one channel gives to a step.
-	gatherMost = 256
-)
-
 // prefixes are the index keys, less the id, of all that the query can match in a segment; false
 // where there are too many, or the query wants everything.
 func (r *reader) prefixes(s *segment) ([][]byte, bool) {
@@ -35,7 +28,7 @@ func (r *reader) prefixes(s *segment) ([][]byte, bool) {
 		} else if !r.skipScan(s, p, &found, &seeks) {
 			return nil, false
 		}
-		if len(found) > seeksMost {
+		if len(found) > r.bounds.seeks {
 			return nil, false
 		}
 	}
@@ -54,7 +47,7 @@ func (r *reader) skipScan(s *segment, p channel.Pattern, found *[][]byte, seeks 
 	}
 	from := within
 	for {
-		if *seeks++; *seeks > seeksMost {
+		if *seeks++; *seeks > r.bounds.seeks {
 			return false
 		}
 		if !r.iter.SeekGE(from) || !bytes.HasPrefix(r.iter.Key(), within) {
@@ -99,10 +92,12 @@ func leap(from, left []byte, side channel.Side, right string) []byte {
 	return from
 }
 
-// gather collects ids behind the place reached, in order, up to a horizon: to, or where the channel
-// that has the most was cut off. Up to the horizon nothing is missing.
-func (r *reader) gather(prefixes [][]byte, to uint64) (ids []uint64, horizon uint64, err error) {
+// gather collects ids behind the place reached, in order, up to a horizon: to, or where the first
+// channel was cut off. Up to the horizon nothing is missing. It stops as soon as it finds them dense, which
+// in a filter that matches much is after a few hundred.
+func (r *reader) gather(prefixes [][]byte, s *segment, to uint64) (ids []uint64, horizon uint64, dense bool, err error) {
 	horizon = to
+	most := min(r.bounds.ids, max(16, r.limit-len(r.page.Events)))
 	var key []byte
 	for _, prefix := range prefixes {
 		n := 0
@@ -113,20 +108,28 @@ func (r *reader) gather(prefixes [][]byte, to uint64) (ids []uint64, horizon uin
 				break
 			}
 			ids = append(ids, id)
-			if n++; n == gatherMost {
+			if n++; n == most {
 				horizon = id
+				ids = slices.DeleteFunc(ids, func(id uint64) bool { return id > horizon })
 				break
 			}
 		}
 		if err := r.iter.Error(); err != nil {
-			return nil, 0, err
+			return nil, 0, false, err
+		}
+		if len(ids)*r.bounds.sparse > r.estimate(s, horizon) {
+			return nil, 0, true, nil
 		}
 	}
 	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	n, found := slices.BinarySearch(ids, horizon)
-	if found {
-		n++
+	return slices.Compact(ids), horizon, false, nil
+}
+
+// estimate is how many records there are up to the horizon, if they are spread evenly.
+func (r *reader) estimate(s *segment, horizon uint64) int {
+	from := max(s.first, r.page.Reached+1)
+	if horizon < from {
+		return 0
 	}
-	return ids[:n], horizon, nil
+	return int(float64(s.count) * float64(horizon-from+1) / float64(s.last-s.first+1))
 }

@@ -14,33 +14,48 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// Bounds of one Read: records looked at by scanning, and segments passed.
-const (
-	scanMost     = 4096
-	segmentsMost = 64
-	// sparse is the share of matches under which the index pays: a record reached through it costs
-	// 12 to 25 µs, one that is scanned 0.5.
-	sparse = 30
-)
+// bounds of one Read, so that its iterator, which holds memtables and deleted files, is soon gone.
+type bounds struct {
+	records  int // looked at
+	segments int // passed
+	seeks    int // of the skip-scan for the channels of a query in one segment; beyond, it scans
+	ids      int // that one channel gives to a step
+	// sparse is the share of matches, one in so many, under which the index pays.
+	sparse int
+}
+
+// measured are the bounds in use: a record reached through the index costs 12 to 25 µs, one that is
+// scanned 0.5.
+var measured = bounds{records: 4096, segments: 64, seeks: 96, ids: 256, sparse: 30}
 
 // reader is one Read under way.
 type reader struct {
-	engine  *Engine
-	iter    *pebble.Iterator
-	query   *eventlog.Query
-	space   uint32
-	upto    uint64
-	limit   int
-	page    eventlog.Page
-	scanned int
+	engine *Engine
+	bounds bounds
+	iter   *pebble.Iterator
+	query  *eventlog.Query
+	space  uint32
+	upto   uint64
+	limit  int
+	page   eventlog.Page
+	looked int // at so many records
+	names  map[string]names
+}
+
+// names are those of a record as it stores them, and whether the query asks for them. Events of one
+// channel have them in common, so a scan matches and copies them once.
+type names struct {
+	event  eventlog.Event
+	wanted bool
 }
 
 // Read is one bounded step.
 func (e *Engine) Read(ctx context.Context, q *eventlog.Query, after, upto uint64, limit int) (page eventlog.Page, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := e.begin(); err != nil {
 		return page, err
 	}
-	r := &reader{engine: e, query: q, upto: upto, limit: limit}
+	defer e.using.RUnlock()
+	r := &reader{engine: e, bounds: e.bounds, query: q, upto: upto, limit: limit, names: map[string]names{}}
 	number, known := e.number(q.Space)
 	if !known {
 		return eventlog.Page{Reached: max(after, upto)}, nil
@@ -56,7 +71,7 @@ func (e *Engine) Read(ctx context.Context, q *eventlog.Query, after, upto uint64
 		return page, err
 	}
 	r.page.Reached = max(after, r.page.Removed)
-	if err := r.run(segments); err != nil {
+	if err := r.run(ctx, segments); err != nil {
 		return page, fmt.Errorf("reading the log: %w", err)
 	}
 	return r.page, nil
@@ -103,8 +118,11 @@ func (r *reader) logID() (uint64, bool) {
 }
 
 // run goes through the segments until the page is full or enough was done.
-func (r *reader) run(segments []segment) error {
-	for n := 0; r.page.Reached < r.upto && n < segmentsMost && len(r.page.Events) < r.limit && r.scanned < scanMost; n++ {
+func (r *reader) run(ctx context.Context, segments []segment) error {
+	for n := 0; r.page.Reached < r.upto && n < r.bounds.segments && len(r.page.Events) < r.limit && r.looked < r.bounds.records; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		i := sort.Search(len(segments), func(i int) bool { return segments[i].last > r.page.Reached })
 		if i == len(segments) {
 			r.page.Reached = r.upto
@@ -124,23 +142,14 @@ func (r *reader) step(s *segment) error {
 	if !ok {
 		return r.scan(to)
 	}
-	ids, horizon, err := r.gather(prefixes, to)
+	ids, horizon, dense, err := r.gather(prefixes, s, to)
 	if err != nil {
 		return err
 	}
-	if len(ids)*sparse > r.estimate(s, horizon) {
+	if dense {
 		return r.scan(to)
 	}
 	return r.fetch(ids, horizon)
-}
-
-// estimate is how many records there are up to the horizon, if they are spread evenly.
-func (r *reader) estimate(s *segment, horizon uint64) int {
-	from := max(s.first, r.page.Reached)
-	if horizon <= from {
-		return 0
-	}
-	return int(float64(s.count) * float64(horizon-from) / float64(s.last-s.first+1))
 }
 
 func (r *reader) scan(to uint64) error {
@@ -150,10 +159,9 @@ func (r *reader) scan(to uint64) error {
 		if !mine || id > to {
 			break
 		}
-		if r.scanned >= scanMost || len(r.page.Events) >= r.limit {
+		if r.looked >= r.bounds.records || len(r.page.Events) >= r.limit {
 			return r.iter.Error()
 		}
-		r.scanned++
 		if err := r.take(id); err != nil {
 			return err
 		}
@@ -172,11 +180,21 @@ func (r *reader) take(id uint64) error {
 	if err != nil {
 		return err
 	}
-	e := eventlog.Event{ID: id, Space: r.query.Space}
-	if err := readRecord(v, &e); err != nil {
-		return err
+	r.looked++
+	head, data, err := cutRecord(v)
+	if err != nil {
+		return fmt.Errorf("record %d: %w", id, err)
 	}
-	if r.query.Match(&e) {
+	n, known := r.names[string(head)]
+	if !known {
+		n.event.Space = r.query.Space
+		readNames(head, &n.event)
+		n.wanted = r.query.Match(&n.event)
+		r.names[string(head)] = n
+	}
+	if n.wanted {
+		e := n.event
+		e.ID, e.Data = id, bytes.Clone(data)
 		r.page.Events = append(r.page.Events, e)
 	}
 	return nil
@@ -185,7 +203,7 @@ func (r *reader) take(id uint64) error {
 func (r *reader) fetch(ids []uint64, horizon uint64) error {
 	key := make([]byte, 0, 13)
 	for _, id := range ids {
-		if len(r.page.Events) >= r.limit {
+		if r.looked >= r.bounds.records || len(r.page.Events) >= r.limit {
 			return nil
 		}
 		key = logKey(key[:0], r.space, id)
@@ -205,6 +223,10 @@ func (r *reader) fetch(ids []uint64, horizon uint64) error {
 
 // Head is the id of the stream's last retained event.
 func (e *Engine) Head(space, stream string) (head uint64, err error) {
+	if err := e.begin(); err != nil {
+		return 0, err
+	}
+	defer e.using.RUnlock()
 	number, known := e.number(space)
 	if !known {
 		return 0, nil
@@ -231,8 +253,12 @@ func (e *Engine) Head(space, stream string) (head uint64, err error) {
 	return 0, iter.Error()
 }
 
-// State tells of a space.
+// State tells of a space. Of a segment of which a part is expired it counts the whole.
 func (e *Engine) State(space string) (state eventlog.State, err error) {
+	if err := e.begin(); err != nil {
+		return state, err
+	}
+	defer e.using.RUnlock()
 	number, known := e.number(space)
 	if !known {
 		return state, nil
@@ -243,12 +269,14 @@ func (e *Engine) State(space string) (state eventlog.State, err error) {
 	}
 	defer func() { err = errors.Join(err, r.iter.Close()) }()
 	segments, removed := e.segments(space)
-	for _, s := range segments {
-		state.Bytes += s.bytes
-		state.Count += s.count
-	}
 	if state.Removed, err = r.floor(removed); err != nil {
 		return state, err
+	}
+	for _, s := range segments {
+		if s.last > state.Removed {
+			state.Bytes += s.bytes
+			state.Count += s.count
+		}
 	}
 	if r.iter.SeekGE(logKey(nil, number, state.Removed+1)) {
 		if id, ok := r.logID(); ok {
@@ -260,6 +288,10 @@ func (e *Engine) State(space string) (state eventlog.State, err error) {
 
 // Answers reads the idempotency answers from an id on.
 func (e *Engine) Answers(since uint64, f func(eventlog.Answer)) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.using.RUnlock()
 	return e.each([]byte{keyAnswer}, func(k, v []byte) error {
 		if len(k) != 8 {
 			return errRecord

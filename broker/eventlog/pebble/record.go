@@ -32,26 +32,31 @@ func appendRecord(b []byte, e *eventlog.Event) []byte {
 	return append(b, e.Data...)
 }
 
-// readRecord fills the event with copies, since b is Pebble's and soon gone: one of the names
-// together and one of the data.
-func readRecord(b []byte, e *eventlog.Event) error {
+// cutRecord parts a record into its names, which many have in common, and its data. Both are b's.
+func cutRecord(b []byte) (names, data []byte, err error) {
 	if len(b) == 0 || b[0] != recordVersion {
-		return errRecord
+		return nil, nil, errRecord
 	}
-	var ends [3]struct{ from, to int }
 	at := 1
-	for i := range ends {
+	for range 3 {
 		n, size := binary.Uvarint(b[at:])
 		if size <= 0 || uint64(len(b)-at-size) < n {
-			return errRecord
+			return nil, nil, errRecord
 		}
-		ends[i].from, ends[i].to = at+size, at+size+int(n)
-		at = ends[i].to
+		at += size + int(n)
 	}
-	names := string(b[:at])
-	e.Name, e.Collection, e.Stream = names[ends[0].from:ends[0].to], names[ends[1].from:ends[1].to], names[ends[2].from:ends[2].to]
-	e.Data = append(make([]byte, 0, len(b)-at), b[at:]...)
-	return nil
+	return b[:at], b[at:], nil
+}
+
+// readNames fills the event with names that cutRecord has cut; they share one copy.
+func readNames(names []byte, e *eventlog.Event) {
+	s := string(names)
+	at := 1
+	for _, to := range [...]*string{&e.Name, &e.Collection, &e.Stream} {
+		n, size := binary.Uvarint(names[at:])
+		*to = s[at+size : at+size+int(n)]
+		at += size + int(n)
+	}
 }
 
 // answerSize is the length of an answer's row: key, owner, body, count.

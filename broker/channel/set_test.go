@@ -1,0 +1,161 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func numbered(format string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(format, i)
+	}
+	return list
+}
+
+func TestSetIsMinimal(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		list []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{"a", "a"}, "a"},
+		{[]string{"b", "a"}, "a,b"},
+		{[]string{"patch:c", "put:c", "PUT:c"}, "PUT:c"},
+		{[]string{"put:c", "*", "goal"}, "*"},
+		{[]string{"*", "$db/x:a", "$db/x"}, "*,$db/x"},
+		{[]string{"goal:c", "goal"}, "goal"},
+		{[]string{"*:*", "goal"}, "*:*,goal"},
+		{[]string{"P*:c", "put:c", "Pong:c"}, "P*:c,PUT:c"},
+		{append(numbered("chat-%d", 999), "chat-*"), "chat-*"},
+		{append(numbered("put:c%d", 999), "put:c*"), "PUT:c*"},
+		{append(numbered("x%d:c", 999), "*:c"), "*:c"},
+	}
+	for _, tt := range tests {
+		set, err := ParseSet(tt.list)
+		if err != nil || set.String() != tt.want || set.Empty() != (tt.want == "") {
+			t.Errorf("%.3q…: %q, %v; want %q", tt.list, set, err, tt.want)
+		}
+		slices.Reverse(tt.list)
+		if again, _ := ParseSet(tt.list); again.String() != set.String() {
+			t.Errorf("the other way round %q is %q", set, again)
+		}
+	}
+}
+
+// TestManyLengths: where prefixes of a hundred lengths would mean too many look-ups, the answer is
+// the same.
+func TestManyLengths(t *testing.T) {
+	t.Parallel()
+	var list []string
+	for i := range 100 {
+		list = append(list, strings.Repeat("x", i+1)+"*:"+strings.Repeat("y", 100-i)+"*")
+	}
+	set, err := ParseSet(list)
+	if err != nil || len(set.Patterns()) != 100 {
+		t.Fatalf("%d of 100 are left: %v", len(set.Patterns()), err)
+	}
+	set, err = ParseSet(append(list, "x*:y*"))
+	if err != nil || set.String() != "x*:y*" {
+		t.Fatalf("%d are left beside x*:y*: %v", len(set.Patterns()), err)
+	}
+}
+
+func TestSetLimit(t *testing.T) {
+	t.Parallel()
+	for n, taken := range map[int]bool{MaxGrant - 1: true, MaxGrant: true, MaxGrant + 1: false} {
+		if set, err := ParseSet(numbered("n%d", n)); (err == nil) != taken || taken && len(set.Patterns()) != n {
+			t.Errorf("%d patterns: %v", n, err)
+		}
+	}
+	if _, err := ParseSet([]string{"a", "put"}); err == nil || !strings.Contains(err.Error(), `"put"`) {
+		t.Errorf("the fault does not name its pattern: %v", err)
+	}
+	if _, err := Parse(strings.Repeat("x", 1<<20)); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("a pattern of a megabyte comes back in the message: %d bytes", len(err.Error()))
+	}
+}
+
+// TestNarrowLimit: at the limit and one beyond.
+func TestNarrowLimit(t *testing.T) {
+	t.Parallel()
+	grant, err := ParseSet(numbered("*:c%d", 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for extra, taken := range map[string]bool{"": true, "more:c1": false} {
+		list := numbered("n%d", maxNarrowed/64)
+		if extra != "" {
+			list = append(list, extra)
+		}
+		asked := make([]Pattern, len(list))
+		for i, s := range list {
+			if asked[i], err = Parse(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if set, err := grant.Narrow(asked); taken && (err != nil || len(set.Patterns()) != maxNarrowed) || !taken && !errors.Is(err, ErrTooManyMeet) {
+			t.Errorf("%d asked: %d patterns, %v", len(asked), len(set.Patterns()), err)
+		}
+	}
+	if set, err := grant.Narrow(nil); err != nil || !set.Empty() {
+		t.Errorf("nothing asked: %s, %v", set, err)
+	}
+}
+
+// TestSetsAreShared: what is made of a set leaves it as it was.
+func TestSetsAreShared(t *testing.T) {
+	t.Parallel()
+	list := []Pattern{{Left: Side{Exact, "b"}}, {Left: Side{Exact, "a"}}}
+	a := NewSet(list...)
+	if list[0].Left.Text != "b" {
+		t.Error("NewSet sorted its caller's patterns")
+	}
+	a.Union(Everything())
+	a.Union(NewSet(Pattern{Left: Side{Exact, "A"}}))
+	a.Intersect(NewSet(list[0]))
+	if a.String() != "a,b" || Everything().String() != "*" {
+		t.Errorf("%s, %s", a, Everything())
+	}
+	var none Set
+	if none.Union(a).String() != "a,b" || a.Union(none).String() != "a,b" || !none.Intersect(a).Empty() || none.Match(Of("", "a", "")) {
+		t.Error("the empty set is not nothing")
+	}
+}
+
+func TestSpaces(t *testing.T) {
+	t.Parallel()
+	set, err := ParseSet([]string{"$room/r", "b", "$db/x:t", "a", "$db/x:s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Spaces(); !slices.Equal(got, []string{"", "$db/x", "$room/r"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// BenchmarkNewSet is a token's grant, small and at the limit, in the forms that grants have.
+func BenchmarkNewSet(b *testing.B) {
+	for _, n := range []int{3, 16, 32, MaxGrant} {
+		for _, format := range []string{"put:c%d", "name%d", "*:c%d", "chat-%d-*"} {
+			b.Run(fmt.Sprintf("%s/%d", format, n), func(b *testing.B) {
+				var patterns []Pattern
+				for _, s := range numbered(format, n) {
+					p, err := Parse(s)
+					if err != nil {
+						b.Fatal(err)
+					}
+					patterns = append(patterns, p)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					NewSet(patterns...)
+				}
+			})
+		}
+	}
+}

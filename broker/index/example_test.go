@@ -1,0 +1,32 @@
+package index_test
+
+import (
+	"fmt"
+	"slices"
+
+	"sluice/broker/channel"
+	"sluice/broker/index"
+)
+
+// Two views, one event: who wants it.
+func Example() {
+	x := index.New[string]()
+	x.Add(channel.Everything(), "dashboard")
+	inbox, err := channel.ParseSet([]string{"inbox-42", "news"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	entry := x.Add(inbox, "user 42")
+
+	news := channel.Of("", "news", "")
+	views := x.Match(news, nil)
+	slices.Sort(views)
+	fmt.Println(views)
+
+	x.Remove(entry)
+	fmt.Println(x.Match(news, nil))
+	// Output:
+	// [dashboard user 42]
+	// [dashboard]
+}

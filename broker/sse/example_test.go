@@ -1,0 +1,28 @@
+package sse_test
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/broker/sse"
+)
+
+// An event as a frame, and what a reader makes of it, however it is cut.
+func Example() {
+	frame := sse.Frame(1795219523000053, "put", false, "customer", "", []byte(`"577c"`), sse.FramesName, 10*time.Second)
+	fmt.Printf("%s", frame)
+
+	var p sse.Parser
+	for _, piece := range [][]byte{frame[:30], frame[30:]} {
+		events, err := p.Feed(piece)
+		fmt.Printf("%d %v %q\n", len(events), err, p.LastEventID())
+	}
+	// Output:
+	// id: 1795219523000053
+	// event: put
+	// data: {"event":"put","collection":"customer","data":"577c"}
+	// retry: 10000
+	//
+	// 0 <nil> ""
+	// 1 <nil> "1795219523000053"
+}
