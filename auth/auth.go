@@ -117,40 +117,44 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	case inQuery && !a.queryCredentials:
 		return nil, errInQuery
 	}
-	grants := make([]grant, 0, len(values))
+	ids := make([]*Identity, 0, 2)
 	for _, v := range values {
-		g, err := a.grant(v)
+		id, err := a.identity(v)
 		if err != nil {
 			return nil, err
 		}
-		grants = append(grants, g)
+		ids = append(ids, id)
 	}
-	return join(grants), nil
+	return join(ids), nil
 }
 
-func (a *Authenticator) grant(value string) (grant, *Error) {
+func (a *Authenticator) identity(value string) (*Identity, *Error) {
 	if k := a.keys.find(value); k != nil {
-		return a.keyGrant(k)
+		return a.keyIdentity(k)
 	}
 	if strings.Count(value, ".") != 2 {
-		return grant{}, errUnknownKey
+		return nil, errUnknownKey
 	}
 	if a.tokens == nil {
-		return grant{}, errNoTokens
+		return nil, errNoTokens
 	}
 	return a.tokens.verify(value)
 }
 
-func (a *Authenticator) keyGrant(k *Key) (grant, *Error) {
+func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 	if !k.expires.IsZero() && !a.now().Before(k.expires) {
-		return grant{}, errKeyExpired
+		return nil, errKeyExpired
 	}
-	g := grant{
-		name: k.Name, kind: "key", scope: "key\x00" + string(k.hash[:]), expires: k.expires,
-		sub: k.sub, pub: k.pub, key: k, limiter: k.limiter,
+	if id := k.identity.Load(); id != nil {
+		return id, nil
+	}
+	id := &Identity{
+		Name: k.Name, Kind: "key", Scope: "key\x00" + string(k.hash[:]), Expires: k.expires,
+		Sub: k.sub, Pub: k.pub, keys: []*Key{k}, limiters: []*limiter{k.limiter},
 	}
 	if a.global {
-		g.sub, g.pub = g.sub.Union(channel.Everything()), g.pub.Union(channel.Everything())
+		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
-	return g, nil
+	k.identity.Store(id)
+	return id, nil
 }

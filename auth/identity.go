@@ -10,7 +10,8 @@ import (
 	"sluice/broker/channel"
 )
 
-// Identity is who a request is from, and what that grants.
+// Identity is who a request is from, and what that grants. It is never changed, and shared by all
+// requests with the same credential.
 type Identity struct {
 	Name    string    // names of keys and subjects of tokens, for logs
 	Kind    string    // jwt, key, or jwt+key
@@ -23,39 +24,33 @@ type Identity struct {
 	limiters []*limiter
 }
 
-// grant is what one credential gives.
-type grant struct {
-	name, kind, scope string
-	expires           time.Time
-	sub, pub          channel.Set
-	key               *Key
-	limiter           *limiter
-}
-
-// join makes the union of several grants, which ends when the first of them does.
-func join(grants []grant) *Identity {
+// join makes the union of several credentials' identities, which ends when the first of them does.
+func join(ids []*Identity) *Identity {
+	if len(ids) == 1 {
+		return ids[0]
+	}
 	// In order of scope, so that requests with the same two keys lock their limiters in one order.
-	slices.SortFunc(grants, func(a, b grant) int { return strings.Compare(a.scope, b.scope) })
-	id := &Identity{}
+	slices.SortFunc(ids, func(a, b *Identity) int { return strings.Compare(a.Scope, b.Scope) })
+	all := &Identity{}
 	var names, kinds, scopes []string
-	for _, g := range grants {
-		names, kinds, scopes = append(names, g.name), append(kinds, g.kind), append(scopes, g.scope)
-		id.Sub, id.Pub = id.Sub.Union(g.sub), id.Pub.Union(g.pub)
-		if !g.expires.IsZero() && (id.Expires.IsZero() || g.expires.Before(id.Expires)) {
-			id.Expires = g.expires
+	for _, id := range ids {
+		names, kinds, scopes = append(names, id.Name), append(kinds, id.Kind), append(scopes, id.Scope)
+		all.Sub, all.Pub = all.Sub.Union(id.Sub), all.Pub.Union(id.Pub)
+		if !id.Expires.IsZero() && (all.Expires.IsZero() || id.Expires.Before(all.Expires)) {
+			all.Expires = id.Expires
 		}
-		if g.key != nil {
-			id.keys = append(id.keys, g.key)
-		}
-		if !slices.Contains(id.limiters, g.limiter) {
-			id.limiters = append(id.limiters, g.limiter)
+		all.keys = append(all.keys, id.keys...)
+		for _, l := range id.limiters {
+			if !slices.Contains(all.limiters, l) {
+				all.limiters = append(all.limiters, l)
+			}
 		}
 	}
 	slices.Sort(kinds)
-	id.Name = strings.Join(names, "+")
-	id.Kind = strings.Join(slices.Compact(kinds), "+")
-	id.Scope = strings.Join(slices.Compact(scopes), "\x00")
-	return id
+	all.Name = strings.Join(names, "+")
+	all.Kind = strings.Join(slices.Compact(kinds), "+")
+	all.Scope = strings.Join(slices.Compact(scopes), "\x00")
+	return all
 }
 
 // OriginAllowed says whether a page of this origin may use the keys; a request without one is no
@@ -97,6 +92,17 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 			s()
 		}
 	}
+}
+
+// Ended is Revoked or Changed once a key of the identity was removed or its grant changed, else "". It
+// is for those who look often; others have OnEnd.
+func (id *Identity) Ended() string {
+	for _, k := range id.keys {
+		if k.ctx.Err() != nil {
+			return context.Cause(k.ctx).Error()
+		}
+	}
+	return ""
 }
 
 // Take charges n events to the publish rates, or says how long to wait. All or none are charged.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sluice/broker/channel"
@@ -41,6 +42,8 @@ type Key struct {
 	expires time.Time
 	warning string
 	limiter *limiter
+
+	identity atomic.Pointer[Identity] // made when the key is first used
 
 	ctx context.Context // ended, with why as its cause, when the key is removed or changed
 	end context.CancelCauseFunc

@@ -60,34 +60,34 @@ func newTokens(keys keySet, o Options, ls *limiters) *tokens {
 	return &tokens{
 		keys: keys, parser: jwt.NewParser(options...), now: o.Now,
 		defaultSub: o.DefaultSub, defaultPub: o.DefaultPub, global: o.Global, limiters: ls,
-		cache: tokenCache{entries: map[[sha256.Size]byte]grant{}},
+		cache: tokenCache{entries: map[[sha256.Size]byte]*Identity{}},
 	}
 }
 
 // verify checks a token and tells what it grants.
-func (t *tokens) verify(token string) (grant, *Error) {
+func (t *tokens) verify(token string) (*Identity, *Error) {
 	if len(token) > maxToken {
-		return grant{}, errTokenSize
+		return nil, errTokenSize
 	}
 	hash := sha256.Sum256([]byte(token))
 	now := t.now()
 	generation := t.keys.generation()
-	if g, ok := t.cache.get(hash, generation); ok {
-		if !now.Before(g.expires) {
-			return grant{}, errTokenExpired
+	if id, ok := t.cache.get(hash, generation); ok {
+		if !now.Before(id.Expires) {
+			return nil, errTokenExpired
 		}
-		return g, nil
+		return id, nil
 	}
 	c, err := t.parse(token)
 	if err != nil {
-		return grant{}, err
+		return nil, err
 	}
-	g, gerr := t.grant(c, now)
+	id, gerr := t.identity(c, now)
 	if gerr != nil {
-		return grant{}, badToken(gerr.Error())
+		return nil, badToken(gerr.Error())
 	}
-	t.cache.put(hash, generation, g, now)
-	return g, nil
+	t.cache.put(hash, generation, id, now)
+	return id, nil
 }
 
 func (t *tokens) parse(token string) (*claims, *Error) {
@@ -175,23 +175,23 @@ func (t *tokens) keysFor(token *jwt.Token) (any, error) {
 	return jwt.VerificationKeySet{Keys: keys}, nil
 }
 
-// grant is what valid claims give at their exp at the latest.
-func (t *tokens) grant(c *claims, now time.Time) (grant, error) {
+// identity is what valid claims give, until their exp at the latest.
+func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	sub, pub, err := c.grants()
 	if err != nil {
-		return grant{}, err
+		return nil, err
 	}
 	scope := "jwt\x00" + c.iss + "\x00" + c.sub
-	g := grant{
-		name: c.sub, kind: "jwt", scope: scope, expires: c.exp.Time,
-		sub:     sub.Union(defaults(t.defaultSub, c.sub)),
-		pub:     pub.Union(defaults(t.defaultPub, c.sub)),
-		limiter: t.limiters.of(scope, now),
+	id := &Identity{
+		Name: c.sub, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
+		Sub:      sub.Union(defaults(t.defaultSub, c.sub)),
+		Pub:      pub.Union(defaults(t.defaultPub, c.sub)),
+		limiters: []*limiter{t.limiters.of(scope, now)},
 	}
 	if t.global {
-		g.sub, g.pub = g.sub.Union(channel.Everything()), g.pub.Union(channel.Everything())
+		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
-	return g, nil
+	return id, nil
 }
 
 // defaults puts the subject into the configured patterns. One that is no valid name could reach
@@ -235,23 +235,23 @@ func algorithmsOf(key any) []string {
 type tokenCache struct {
 	mu         sync.Mutex
 	generation uint64
-	entries    map[[sha256.Size]byte]grant
+	entries    map[[sha256.Size]byte]*Identity
 }
 
 const maxCached = 10_000
 
-func (c *tokenCache) get(hash [sha256.Size]byte, generation uint64) (grant, bool) {
+func (c *tokenCache) get(hash [sha256.Size]byte, generation uint64) (*Identity, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != generation {
 		clear(c.entries)
 		c.generation = generation
 	}
-	g, ok := c.entries[hash]
-	return g, ok
+	id, ok := c.entries[hash]
+	return id, ok
 }
 
-func (c *tokenCache) put(hash [sha256.Size]byte, generation uint64, g grant, now time.Time) {
+func (c *tokenCache) put(hash [sha256.Size]byte, generation uint64, id *Identity, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != generation {
@@ -259,7 +259,7 @@ func (c *tokenCache) put(hash [sha256.Size]byte, generation uint64, g grant, now
 	}
 	if len(c.entries) >= maxCached {
 		for h, old := range c.entries {
-			if !now.Before(old.expires) {
+			if !now.Before(old.Expires) {
 				delete(c.entries, h)
 			}
 		}
@@ -267,5 +267,5 @@ func (c *tokenCache) put(hash [sha256.Size]byte, generation uint64, g grant, now
 			clear(c.entries)
 		}
 	}
-	c.entries[hash] = g
+	c.entries[hash] = id
 }

@@ -46,6 +46,7 @@ type Broker struct {
 	matched  []*view
 	views    map[viewKey]*view
 	ring     ring
+	kept     kept
 	last     uint64 // newest id that went through deliver
 	count    int    // subscribers
 	draining bool
@@ -103,8 +104,8 @@ func (b *Broker) deliver(events []eventlog.Event) {
 		place := b.encode(entry{event: *e, custom: !method})
 		for _, v := range b.matched {
 			v.add(mention{place, e.ID})
-			for s := range v.subs {
-				s.wakeUp()
+			for _, m := range v.members {
+				m.mark()
 			}
 		}
 	}
@@ -124,30 +125,34 @@ type Filter struct {
 	Channels    channel.Set
 	Frames      sse.Frames
 	LastEventID string // "" begins now
+	Chunked     bool   // its frames are handed out as chunks of HTTP/1.1
 }
 
-// Subscribe makes a cursor. The caller is its writer: it calls Next until Close.
-func (b *Broker) Subscribe(f Filter) (*Subscriber, error) {
+// Subscribe makes a cursor in a group, or, where that is nil, in one of its own. The caller is its writer,
+// until Close.
+func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	spaces := f.Channels.Spaces()
 	start, err := b.locate(spaces, f.LastEventID)
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscriber{broker: b, wake: make(chan struct{}, 1)}
+	if g == nil {
+		g = b.NewGroup()
+		g.single = true
+	}
+	s := &Subscriber{broker: b, chunked: f.Chunked}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.draining {
 		return nil, ErrDraining
 	}
-	v := b.view(f, spaces)
-	v.subs[s] = struct{}{}
+	b.view(f, spaces).of(g).add(s)
 	b.count++
-	s.view = v
 	if f.LastEventID == "" {
 		start.After = b.last
 	}
-	s.after = start.After
-	s.begin(f.LastEventID, start)
+	s.after, s.told = start.After, start.After
+	s.opening = &opening{f.LastEventID, start}
 	return s, nil
 }
 
@@ -176,7 +181,7 @@ func (b *Broker) view(f Filter, spaces []string) *view {
 	if v == nil {
 		v = &view{
 			key: key, set: f.Channels, spaces: spaces, frames: f.Frames,
-			subs: map[*Subscriber]struct{}{}, since: b.last, through: b.last,
+			since: b.last, through: b.last,
 		}
 		v.entry = b.index.Add(f.Channels, v)
 		b.views[key] = v
@@ -201,12 +206,21 @@ func (b *Broker) Views() int {
 // Drain ends every subscriber, with reason EndDraining, and refuses new ones. It does not wait
 // for their writers.
 func (b *Broker) Drain() {
+	for _, s := range b.refuse() {
+		s.End(EndDraining)
+	}
+}
+
+// refuse lets nobody in any more, and gives all who are.
+func (b *Broker) refuse() []*Subscriber {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.draining = true
+	all := make([]*Subscriber, 0, b.count)
 	for _, v := range b.views {
-		for s := range v.subs {
-			s.End(EndDraining)
+		for _, m := range v.members {
+			all = append(all, m.subs...)
 		}
 	}
+	return all
 }

@@ -52,7 +52,7 @@ func subscribe(t testing.TB, b *broker.Broker, pattern, id string) *broker.Subsc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.Subscribe(broker.Filter{Channels: set, LastEventID: id})
+	s, err := b.Subscribe(broker.Filter{Channels: set, LastEventID: id}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +60,26 @@ func subscribe(t testing.TB, b *broker.Broker, pattern, id string) *broker.Subsc
 	return s
 }
 
+// next is what a writer that may wait hands out: whole frames, until there is nothing more.
+func next(t interface{ Fatal(...any) }, s *broker.Subscriber, k *broker.Block, dst []byte, limit int) (out []byte, more bool) {
+	dst = s.AppendOpening(dst)
+	k, progress, err := s.Next(context.Background(), k, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if progress == broker.Idle {
+		return dst, false
+	}
+	dst = append(dst, k.Bytes...)
+	s.Advance(k, len(k.Bytes))
+	return dst, true
+}
+
 func readAll(t testing.TB, s *broker.Subscriber) string {
 	t.Helper()
 	var out []byte
 	for more := true; more; {
-		var err error
-		if out, more, err = s.Next(context.Background(), out, len(out)+64<<10); err != nil {
-			t.Fatal(err)
-		}
+		out, more = next(t, s, &broker.Block{}, out, 64<<10)
 	}
 	return string(out)
 }
@@ -153,7 +165,7 @@ func TestDrain(t *testing.T) {
 	if s.Ending() != broker.EndDraining {
 		t.Errorf("the first reason did not stay: %q", s.Ending())
 	}
-	if _, err := b.Subscribe(broker.Filter{Channels: channel.Everything()}); err != broker.ErrDraining {
+	if _, err := b.Subscribe(broker.Filter{Channels: channel.Everything()}, nil); err != broker.ErrDraining {
 		t.Errorf("subscribe: %v", err)
 	}
 }

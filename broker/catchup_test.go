@@ -54,12 +54,10 @@ func flood(t testing.TB, b *broker.Broker, n int) uint64 {
 // drain reads to the end with one bounded buffer, as a writer does, and counts.
 func drain(t testing.TB, s *broker.Subscriber) uint64 {
 	t.Helper()
-	buf := make([]byte, 0, 128<<10)
+	var k broker.Block
+	var buf []byte
 	for more := true; more; {
-		var err error
-		if buf, more, err = s.Next(context.Background(), buf[:0], 64<<10); err != nil {
-			t.Fatal(err)
-		}
+		buf, more = next(t, s, &k, buf[:0], 64<<10)
 		if cap(buf) > 1<<20 {
 			t.Fatalf("a step took %d bytes", cap(buf))
 		}

@@ -35,6 +35,7 @@ type model struct {
 	broker  *broker.Broker
 	all     []published
 	readers []*reader
+	block   broker.Block // of all readers: what one reads is handed to others who stand where it did
 }
 
 var (
@@ -120,7 +121,7 @@ func (m *model) flood(t *rapid.T) {
 }
 
 func (m *model) connect(t *rapid.T, r *reader) {
-	sub, err := m.broker.Subscribe(broker.Filter{Channels: r.set, LastEventID: r.last})
+	sub, err := m.broker.Subscribe(broker.Filter{Channels: r.set, LastEventID: r.last}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,12 +161,24 @@ func (m *model) read(t *rapid.T) {
 }
 
 func (m *model) step(t *rapid.T, r *reader, limit int) bool {
-	out, more, err := r.sub.Next(context.Background(), nil, limit)
+	out := r.sub.AppendOpening(nil)
+	k, progress, err := r.sub.Next(context.Background(), &m.block, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if progress == broker.Idle {
+		m.receive(t, r, out)
+		return false
+	}
+	// What was written of it, and the rest of the frame that this cut.
+	n := len(k.Bytes)
+	if n > 0 && rapid.Bool().Draw(t, "cut") {
+		n = rapid.IntRange(1, n).Draw(t, "written")
+	}
+	out = append(out, k.Bytes[:n]...)
+	out = append(out, r.sub.Advance(k, n)...)
 	m.receive(t, r, out)
-	return more
+	return true
 }
 
 func (m *model) ping(t *rapid.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // encode is an event as a frame of its own.
-func encode(e *eventlog.Event, mode sse.Frames, retry time.Duration) []byte {
+func encode(e *eventlog.Event, mode sse.Frames, retry time.Duration) sse.Framed {
 	_, method := channel.Method(e.Name)
 	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, mode, retry)
 }
@@ -19,17 +19,17 @@ func encode(e *eventlog.Event, mode sse.Frames, retry time.Duration) []byte {
 type entry struct {
 	event  eventlog.Event
 	custom bool
-	frames [sse.FrameModes][]byte
+	frames [sse.FrameModes]sse.Framed
 	weight int // what the ring counted it as
 }
 
 // frame is the event as mode names it, encoded when first asked for.
-func (e *entry) frame(mode sse.Frames, retry time.Duration) []byte {
+func (e *entry) frame(mode sse.Frames, retry time.Duration) sse.Framed {
 	// A method event's frame is the same in every mode.
 	if !e.custom {
 		mode = sse.FramesName
 	}
-	if e.frames[mode] == nil {
+	if e.frames[mode].Len() == 0 {
 		e.frames[mode] = encode(&e.event, mode, retry)
 	}
 	return e.frames[mode]
@@ -41,7 +41,7 @@ const entryOverhead = 256
 func (e *entry) size() int {
 	n := entryOverhead + len(e.event.Data)
 	for _, f := range e.frames {
-		n += len(f)
+		n += f.Len()
 	}
 	return n
 }

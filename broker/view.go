@@ -25,7 +25,8 @@ type view struct {
 	spaces  []string
 	frames  sse.Frames
 	entry   *index.Entry[*view]
-	subs    map[*Subscriber]struct{}
+	members []*members
+	count   int // subscribers
 	list    []mention
 	base    uint64 // number of list[0] since the view began
 	since   uint64 // every match after this id was listed, if only for a time
@@ -43,7 +44,7 @@ const (
 )
 
 func (v *view) add(m mention) {
-	if len(v.list) >= min(listPerView+listPerSubscriber*len(v.subs), listMost) {
+	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, listMost) {
 		v.drop(len(v.list)/2 + 1)
 	}
 	v.list = append(v.list, m)
@@ -65,7 +66,7 @@ func (v *view) drop(n int) {
 // read is called when a subscriber has read up to number n. Where it is the only one, what it has
 // read is dropped, so that a view for each user stays as small as it began.
 func (v *view) read(n uint64) {
-	if len(v.subs) == 1 && n > v.base {
+	if v.count == 1 && n > v.base {
 		v.drop(int(n - v.base))
 	}
 }

@@ -64,7 +64,9 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 	if err = g.openLog(); err != nil {
 		return g, err
 	}
-	g.openHandlers()
+	if err = g.openHandlers(); err != nil {
+		return g, err
+	}
 	return g, nil
 }
 
@@ -140,7 +142,7 @@ func (g *gateway) openEngine() (eventlog.Engine, error) {
 	return engine, nil
 }
 
-func (g *gateway) openHandlers() {
+func (g *gateway) openHandlers() (err error) {
 	g.broker = broker.New(g.log, broker.Options{RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
 	frames := sse.FramesName
 	if g.cfg.CustomEventFrame == config.FramePublish {
@@ -148,16 +150,21 @@ func (g *gateway) openHandlers() {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.realtime = realtime.New(realtime.Options{
+	g.realtime, err = realtime.New(realtime.Options{
 		Auth: g.auth, Broker: g.broker, Logger: g.logger, Metrics: realtime.NewMetrics(g.registry, g.broker),
 		Frames: frames, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
 		MaxConnections: g.cfg.MaxConnections, MaxConnectionsPerKey: g.cfg.MaxConnectionsPerKey,
 	})
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, g.realtime.Close)
 	g.handler = handlers.New(handlers.Options{
 		Realtime: g.realtime, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
+	return nil
 }
 
 func (g *gateway) registerLogMetrics() {

@@ -83,7 +83,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	g := &gateway{broker: broker.New(log, broker.Options{RetryEvent: 10 * time.Second}), log: log}
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, slog.New(slog.DiscardHandler)
 	s.realtime.Metrics = realtime.NewMetrics(registry, g.broker)
-	g.realtime = realtime.New(s.realtime)
+	if g.realtime, err = realtime.New(s.realtime); err != nil {
+		t.Fatal(err)
+	}
 	handler := handlers.New(handlers.Options{
 		Realtime: g.realtime, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
@@ -98,6 +100,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
+		if err := g.realtime.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := log.Close(); err != nil {
 			t.Error(err)
 		}

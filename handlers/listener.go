@@ -30,6 +30,9 @@ type progressConn struct {
 	timeout time.Duration
 }
 
+// NetConn is the connection without its deadline, for who writes without waiting.
+func (c *progressConn) NetConn() net.Conn { return c.Conn }
+
 func (c *progressConn) Write(b []byte) (int, error) {
 	written := 0
 	for {

@@ -78,13 +78,13 @@ func appendEventTail(dst []byte, retry time.Duration) []byte {
 const frameOverhead = 80
 
 // Frame is a whole event as a frame of its own, in one allocation.
-func Frame(id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+func Frame(id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) Framed {
 	frame := FrameName(name, custom, mode)
-	dst := make([]byte, 0, frameOverhead+len(frame)+ObjectLen(name, collection, stream, data))
-	return AppendWhole(dst, id, name, custom, collection, stream, data, mode, retry)
+	dst := make([]byte, 0, chunkRoom+frameOverhead+len(frame)+ObjectLen(name, collection, stream, data)+2)
+	return frameChunk(AppendWhole(BeginChunk(dst), id, name, custom, collection, stream, data, mode, retry))
 }
 
-// AppendWhole appends what Frame makes.
+// AppendWhole appends what Frame makes, bare.
 func AppendWhole(dst []byte, id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
 	dst = appendEventHead(dst, id, FrameName(name, custom, mode))
 	dst = AppendObject(dst, name, collection, stream, data)

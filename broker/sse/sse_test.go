@@ -23,13 +23,13 @@ func TestFrames(t *testing.T) {
 		{string(AppendInit(nil, "", time.Millisecond)), pad + "retry: 1\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"},
 		{string(AppendPing(nil, 52, now)), "event: ping\nid: 52\ndata: 2026-11-20T13:22:01.130Z\n\n"},
 		{string(AppendPing(nil, 0, now.Truncate(time.Second))), "event: ping\ndata: 2026-11-20T13:22:01.000Z\n\n"},
-		{string(Frame(53, "put", false, "customer", "", []byte(`"x"`), FramesPublish, 10*time.Second)), "id: 53\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"x\"}\nretry: 10000\n\n"},
-		{string(Frame(53, `a"\b`, true, "", "s", nil, FramesName, 0)), "id: 53\nevent: a\"\\b\ndata: {\"event\":\"a\\\"\\\\b\",\"data\":null,\"stream\":\"s\"}\n\n"},
-		{string(Frame(53, "goal", true, "", "", []byte(`1`), FramesPublish, 0)), "id: 53\nevent: publish\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
+		{string(Frame(53, "put", false, "customer", "", []byte(`"x"`), FramesPublish, 10*time.Second).Bare()), "id: 53\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"x\"}\nretry: 10000\n\n"},
+		{string(Frame(53, `a"\b`, true, "", "s", nil, FramesName, 0).Bare()), "id: 53\nevent: a\"\\b\ndata: {\"event\":\"a\\\"\\\\b\",\"data\":null,\"stream\":\"s\"}\n\n"},
+		{string(Frame(53, "goal", true, "", "", []byte(`1`), FramesPublish, 0).Bare()), "id: 53\nevent: publish\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
 		{string(AppendGap(nil, 9, "expired", "12", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"expired\",\"after\":\"12\",\"oldest\":\"10\"}}\n\n"},
 		{string(AppendEvent(nil, 53, "goal", []byte(`{"event":"goal","data":1}`), 10*time.Second)), "id: 53\nevent: goal\ndata: {\"event\":\"goal\",\"data\":1}\nretry: 10000\n\n"},
 		{string(AppendEvent([]byte("x"), 9007199254740991, "goal", []byte(`1`), 0)), "xid: 9007199254740991\nevent: goal\ndata: 1\n\n"},
-		{string(Frame(1, "goal", true, "c", "s", []byte(`[1.0,"<&>é\u2028"]`), FramesName, 0)), "id: 1\nevent: goal\ndata: {\"event\":\"goal\",\"collection\":\"c\",\"data\":[1.0,\"<&>é\\u2028\"],\"stream\":\"s\"}\n\n"},
+		{string(Frame(1, "goal", true, "c", "s", []byte(`[1.0,"<&>é\u2028"]`), FramesName, 0).Bare()), "id: 1\nevent: goal\ndata: {\"event\":\"goal\",\"collection\":\"c\",\"data\":[1.0,\"<&>é\\u2028\"],\"stream\":\"s\"}\n\n"},
 		{string(AppendObject(nil, "é<", `"`, `\`, []byte("null"))), `{"event":"é<","collection":"\"","data":null,"stream":"\\"}`},
 		{string(AppendGap(nil, 9, "lost", "", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"lost\",\"oldest\":\"10\"}}\n\n"},
 		{string(AppendGap(nil, 9, "unknown", "", 0)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"unknown\"}}\n\n"},
@@ -171,7 +171,7 @@ func FuzzFrame(f *testing.F) {
 		if publish {
 			mode = FramesPublish
 		}
-		frame := Frame(id, name, true, collection, stream, []byte(data), mode, time.Second)
+		frame := Frame(id, name, true, collection, stream, []byte(data), mode, time.Second).Bare()
 		events := parse(t, frame, 7)
 		if len(events) != 1 || events[0].ID != fmt.Sprint(id) || events[0].Name != FrameName(name, true, mode) || events[0].Retry != time.Second {
 			t.Fatalf("%q is read as %+v", frame, events)

@@ -12,6 +12,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
 )
 
 // Path is where the door is.
@@ -32,23 +33,33 @@ type Options struct {
 
 	MaxConnections       int // 0: no limit
 	MaxConnectionsPerKey int
+
+	Shards int // of the shared writer: 0 one a processor, less than 0 none
 }
 
 // Handler serves the door.
 type Handler struct {
-	o      Options
-	writer Writer
-	limits *limits
-	gate   gate
+	o       Options
+	writers *stream.Writers
+	limits  *limits
+	gate    gate
 }
 
-// New makes the handler.
-func New(o Options) *Handler {
-	return &Handler{
-		o:      o,
-		writer: goroutineWriter{},
-		limits: newLimits(o.MaxConnections, o.MaxConnectionsPerKey),
-	}
+// New makes the handler. Close ends it.
+func New(o Options) (*Handler, error) {
+	h := &Handler{o: o, limits: newLimits(o.MaxConnections, o.MaxConnectionsPerKey)}
+	var err error
+	h.writers, err = stream.New(stream.Config{
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Metrics,
+		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry, Ended: h.ended,
+	})
+	return h, err
+}
+
+// Close cuts the streams that have not ended.
+func (h *Handler) Close() error {
+	h.writers.Close()
+	return nil
 }
 
 // Register adds the routes.

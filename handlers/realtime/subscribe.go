@@ -12,6 +12,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
 )
 
 func (h *Handler) subscribe(c echo.Context) error {
@@ -24,54 +25,68 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !h.gate.enter() {
-		return h.busy(c, filter.LastEventID, draining())
+	if r.Method == http.MethodHead {
+		return h.head(c, id, filter.LastEventID)
 	}
-	defer h.gate.leave()
-	if over := h.limits.take(id.Scope); over != nil {
+	if over := h.enter(id); over != nil {
 		return h.busy(c, filter.LastEventID, over)
 	}
-	defer h.limits.give(id.Scope)
-	if r.Method == http.MethodHead {
-		setStreamHeaders(c)
-		return c.NoContent(http.StatusOK)
-	}
-	sub, err := h.o.Broker.Subscribe(filter)
-	switch {
-	case errors.Is(err, broker.ErrDraining):
-		return h.busy(c, filter.LastEventID, draining())
-	case err != nil:
+	place := h.writers.Place(r)
+	filter.Chunked = place.Chunked
+	sub, err := h.o.Broker.Subscribe(filter, place.Group)
+	if err != nil {
+		h.leave(id)
+		if errors.Is(err, broker.ErrDraining) {
+			return h.busy(c, filter.LastEventID, draining())
+		}
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
-	defer sub.Close()
-	return h.stream(c, id, sub)
-}
-
-// stream hands the connection to the writer and tells at the end what became of it, since
-// middleware would see only the hand-over.
-func (h *Handler) stream(c echo.Context, id *auth.Identity, sub *broker.Subscriber) error {
-	stop := id.OnEnd(sub.End)
-	defer stop()
-	started := time.Now()
 	h.o.Metrics.Opened()
 	setStreamHeaders(c)
-	end := h.writer.Serve(c, &Stream{
-		Subscriber:   sub,
-		Expires:      id.Expires,
-		PingInterval: h.o.PingInterval,
-		WriteTimeout: h.o.WriteTimeout,
-		Metrics:      h.o.Metrics,
-		DrainRetry:   h.drainRetry,
+	place.Serve(c, &stream.Stream{
+		Subscriber: sub, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	})
+	return nil
+}
+
+// enter counts a stream in, or says why there can be none now.
+func (h *Handler) enter(id *auth.Identity) *httperr.Error {
+	if !h.gate.enter() {
+		return draining()
+	}
+	if over := h.limits.take(id.Scope); over != nil {
+		h.gate.leave()
+		return over
+	}
+	return nil
+}
+
+func (h *Handler) leave(id *auth.Identity) {
+	h.limits.give(id.Scope)
+	h.gate.leave()
+}
+
+// head answers as GET would.
+func (h *Handler) head(c echo.Context, id *auth.Identity, lastEventID string) error {
+	if over := h.enter(id); over != nil {
+		return h.busy(c, lastEventID, over)
+	}
+	defer h.leave(id)
+	setStreamHeaders(c)
+	return c.NoContent(http.StatusOK)
+}
+
+// ended tells what became of a stream, since middleware has seen only its beginning.
+func (h *Handler) ended(s *stream.Stream, end stream.End) {
+	h.leave(s.Identity)
 	h.o.Metrics.Closed(end.Reason)
-	attrs := []any{"who", id.Name, "kind", id.Kind, "from", c.RealIP(),
-		"for", time.Since(started).Round(time.Millisecond), "events", sub.Sent(), "bytes", end.Bytes,
-		"why", end.Reason, "request_id", c.Response().Header().Get(echo.HeaderXRequestID)}
+	attrs := []any{"who", s.Identity.Name, "kind", s.Identity.Kind, "from", s.From,
+		"for", time.Since(s.Started).Round(time.Millisecond), "events", s.Subscriber.Sent(), "bytes", end.Bytes,
+		"why", end.Reason, "request_id", s.RequestID}
 	if end.Err != nil {
 		attrs = append(attrs, "cause", end.Err)
 	}
 	h.o.Logger.Info("stream ended", attrs...)
-	return nil
 }
 
 func unavailable(err error) *httperr.Error {
@@ -106,12 +121,17 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	_, err := c.Response().Write(sse.AppendBusy(nil, lastEventID, e.Status, e.Message, between(2*time.Second, 10*time.Second)))
+	_, err := c.Response().Write(sse.AppendBusy(nil, lastEventID, e.Status, e.Message, busyRetry()))
 	if err != nil {
 		h.o.Logger.Debug("writing a busy frame", "cause", err)
 	}
 	return nil
 }
+
+func busyRetry() time.Duration { return between(2*time.Second, 10*time.Second) }
+
+// cutRetry is short: the client comes back with what its credential grants now.
+func cutRetry() time.Duration { return between(500*time.Millisecond, 1500*time.Millisecond) }
 
 // between draws uniformly, so that those who were sent away together do not come back together.
 func between(least, most time.Duration) time.Duration {

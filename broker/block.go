@@ -1,0 +1,134 @@
+package broker
+
+import (
+	"time"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/sse"
+)
+
+// Block is a run of whole frames that a cursor hands out next. Cursors of one view that stand at the
+// same place hand out the same block, so that it is made once for all of them.
+type Block struct {
+	Bytes []byte
+
+	marks   []mark
+	view    *view
+	chunked bool
+	whole   bool
+	live    bool   // made from the view's list, else from the ring or the log
+	from    uint64 // number in the list that it begins with, while live; else the position it begins after
+	end     uint64 // number in the list that comes after it, while live
+	reached uint64 // the position of who has handed out all of it
+	fresh   uint64 // the newest event in it that was at the head
+}
+
+// mark is one frame of a block.
+type mark struct {
+	end int    // where it ends in Bytes
+	id  uint64 // what the client is told by it
+	gap bool   // it is no event
+}
+
+// Fresh is the id of the block's newest event, if that was at the head when the block was made, else 0. An
+// id is the time of its commit, so a writer can tell how long the way took.
+func (k *Block) Fresh() uint64 { return k.fresh }
+
+// Whole says whether the block goes up to the head, as it was when the block was made. What came later is
+// told by the group.
+func (k *Block) Whole() bool { return k.whole }
+
+// Clear empties the block, so that it holds on to nothing.
+func (k *Block) Clear() { k.Bytes, k.marks, k.view, k.whole = k.Bytes[:0], k.marks[:0], nil, false }
+
+func (k *Block) reset(s *Subscriber) {
+	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
+	k.view, k.chunked, k.live = s.members.view, s.chunked, s.live
+	k.from, k.end, k.reached, k.fresh, k.whole = s.after, 0, s.after, 0, false
+	if s.live {
+		k.from = s.pos
+	}
+}
+
+// serves says whether the block is what the subscriber hands out next. One that has read the log can be
+// ahead of the hub by the group that is on its way; it gets a block of its own.
+func (k *Block) serves(s *Subscriber) bool {
+	if len(k.marks) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live {
+		return false
+	}
+	if k.live {
+		return k.from == s.pos && s.after < k.marks[0].id
+	}
+	return k.from == s.after
+}
+
+// add appends the frame of an entry.
+func (k *Block) add(e *entry, retry time.Duration) {
+	f := e.frame(k.view.frames, retry)
+	if k.chunked {
+		k.Bytes = append(k.Bytes, f.Chunk()...)
+	} else {
+		k.Bytes = append(k.Bytes, f.Bare()...)
+	}
+	k.marks = append(k.marks, mark{end: len(k.Bytes), id: e.event.ID})
+	k.fresh = e.event.ID
+}
+
+// addRead appends the frame of an event out of the log.
+func (k *Block) addRead(e *eventlog.Event, retry time.Duration) {
+	_, method := channel.Method(e.Name)
+	at := k.begin()
+	k.Bytes = sse.AppendWhole(k.Bytes, e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, k.view.frames, retry)
+	k.finish(at, mark{id: e.ID})
+}
+
+func (k *Block) addGap(id uint64, after string, oldest uint64) {
+	at := k.begin()
+	k.Bytes = sse.AppendGap(k.Bytes, id, "expired", after, oldest)
+	k.finish(at, mark{id: id, gap: true})
+}
+
+func (k *Block) begin() (at int) {
+	at = len(k.Bytes)
+	if k.chunked {
+		k.Bytes = sse.BeginChunk(k.Bytes)
+	}
+	return at
+}
+
+func (k *Block) finish(at int, m mark) {
+	if k.chunked {
+		k.Bytes = sse.EndChunk(k.Bytes, at)
+	}
+	m.end = len(k.Bytes)
+	k.marks = append(k.marks, m)
+	k.reached = max(k.reached, m.id)
+}
+
+// Blocks read from the log that are kept for others who miss the same, as after a restart all clients
+// do: so many, if they hold so many frames at least. They take 1 MiB, or what the largest events take.
+const (
+	keptBlocks = 16
+	keptLeast  = 8
+)
+
+// kept holds the blocks read last; Broker.mu.
+type kept struct {
+	blocks [keptBlocks]*Block
+	next   int
+}
+
+func (c *kept) find(s *Subscriber) *Block {
+	for _, k := range c.blocks {
+		if k != nil && k.serves(s) {
+			return k
+		}
+	}
+	return nil
+}
+
+func (c *kept) add(k *Block) {
+	c.blocks[c.next] = k
+	c.next = (c.next + 1) % keptBlocks
+}

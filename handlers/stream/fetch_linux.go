@@ -1,0 +1,106 @@
+package stream
+
+import (
+	"context"
+	"sync"
+
+	"sluice/broker"
+)
+
+// fetched is what was read from the log for a stream.
+type fetched struct {
+	stream   *Stream
+	block    *broker.Block
+	progress broker.Progress
+	err      error
+}
+
+// fetches reads the log for streams that are behind, off the shard's goroutine, as that may wait for the
+// disk. Few goroutines do it, and only while there is something to read.
+type fetches struct {
+	shard  *shard
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	mu      sync.Mutex
+	queue   []*Stream
+	running int
+}
+
+const fetchers = 4
+
+func (f *fetches) init(h *shard) {
+	f.shard = h
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+}
+
+func (f *fetches) close() {
+	f.cancel()
+	f.group.Wait()
+}
+
+// add queues a stream. Its cursor belongs to the fetches until the shard gets it back.
+func (f *fetches) add(s *Stream) {
+	s.socket.fetching = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = append(f.queue, s)
+	if f.running < fetchers {
+		f.running++
+		f.group.Go(f.run)
+	}
+}
+
+func (f *fetches) run() {
+	for {
+		s := f.next()
+		if s == nil {
+			return
+		}
+		// Another may have read what this one needs by now.
+		block, progress, err := s.Subscriber.Next(f.ctx, &broker.Block{}, batchBytes)
+		h := f.shard
+		h.mu.Lock()
+		h.fetched = append(h.fetched, fetched{s, block, progress, err})
+		h.mu.Unlock()
+		h.group.Kick()
+	}
+}
+
+func (f *fetches) next() *Stream {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		f.queue = nil
+		f.running--
+		return nil
+	}
+	s := f.queue[0]
+	f.queue[0] = nil
+	f.queue = f.queue[1:]
+	return s
+}
+
+// took gives a stream back to the shard, with what was read.
+func (h *shard) took(f *fetched) {
+	s := f.stream
+	k := &s.socket
+	k.fetching = false
+	switch {
+	case k.phase == closed:
+		h.config.end(s, k.reason, k.cause)
+		return
+	case k.phase != open:
+		return // it ends; what was read is not for it any more
+	case f.err != nil:
+		h.finish(s, Failed, f.err)
+		return
+	}
+	if reason := s.Subscriber.Ending(); reason == "" && f.progress == broker.More && !k.blocked {
+		if !h.send(s, f.block) {
+			return
+		}
+	}
+	h.again = append(h.again, s)
+}

@@ -1,0 +1,111 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// shared is the writer of clear-text HTTP/1 connections.
+type shared struct {
+	shards []*shard
+	turn   atomic.Uint32
+	group  sync.WaitGroup
+}
+
+func newShared(c *Config) (*shared, error) {
+	n := c.Shards
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	w := &shared{}
+	for range n {
+		s, err := newShard(c)
+		if err != nil {
+			w.close()
+			return nil, fmt.Errorf("making the writer of streams: %w", err)
+		}
+		w.shards = append(w.shards, s)
+		w.group.Go(s.run)
+		w.group.Go(s.poll)
+	}
+	return w, nil
+}
+
+func (w *shared) close() {
+	for _, s := range w.shards {
+		close(s.quit)
+		s.group.Kick()
+	}
+	w.group.Wait()
+}
+
+// next gives the shards in turn.
+func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
+
+// heads are buffers for what a stream begins with.
+var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
+// written from here, before the shard has it.
+func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
+	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
+	if err != nil {
+		return fmt.Errorf("taking the connection over: %w", err)
+	}
+	c.Response().Committed, c.Response().Status = true, http.StatusOK
+	fd, err := duplicate(conn, h.config.WriteTimeout)
+	// The duplicate keeps the connection open; what net held is free.
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		closeFD(fd)
+		err = fmt.Errorf("closing the first descriptor: %w", cerr)
+	}
+	if err != nil {
+		return err
+	}
+	s.socket = socket{fd: fd, chunked: chunked, nextPing: time.Now().Add(h.config.PingInterval).UnixMilli()}
+	head := heads.Get().(*bytes.Buffer)
+	defer heads.Put(head)
+	head.Reset()
+	appendHead(head, c.Request(), c.Response().Header(), chunked)
+	first := appendOpening(head.AvailableBuffer(), s, chunked)
+	head.Write(first)
+	n, err := write(fd, head.Bytes(), nil)
+	if err != nil {
+		closeFD(fd)
+		return err
+	}
+	s.bytes = int64(n)
+	h.config.Observer.Wrote(n)
+	if n < head.Len() {
+		s.socket.rest, s.socket.blocked = bytes.Clone(head.Bytes()[n:]), true
+	}
+	h.adopt(s)
+	return nil
+}
+
+// appendHead writes the answer's head as net/http would.
+func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {
+	proto := "HTTP/1.1"
+	if r.ProtoMinor == 0 {
+		proto = "HTTP/1.0"
+	}
+	b.WriteString(proto)
+	b.WriteString(" 200 OK\r\n")
+	_ = header.Write(b) // a Buffer takes everything
+	if header.Get(echo.HeaderConnection) == "" {
+		b.WriteString("Connection: close\r\n")
+	}
+	b.WriteString("Date: ")
+	b.Write(time.Now().UTC().AppendFormat(b.AvailableBuffer(), http.TimeFormat))
+	if chunked {
+		b.WriteString("\r\nTransfer-Encoding: chunked")
+	}
+	b.WriteString("\r\n\r\n")
+}

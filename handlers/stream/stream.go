@@ -1,0 +1,149 @@
+package stream
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/sse"
+)
+
+// Config is what all streams of a door have in common.
+type Config struct {
+	Broker       *broker.Broker
+	PingInterval time.Duration
+	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
+	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
+	Observer     Observer
+	DrainRetry   func() time.Duration // when to come back from a gateway that shuts down
+	CutRetry     func() time.Duration // when to come back with what the credential grants now
+	FailRetry    func() time.Duration // when to come back from trouble that passes
+	Ended        func(*Stream, End)
+}
+
+// Observer counts; it is called from many goroutines.
+type Observer interface {
+	// Wrote is called with the bytes of each write.
+	Wrote(bytes int)
+	// Delivered is called with how long an event was on its way, after each write that had one.
+	Delivered(time.Duration)
+}
+
+// Stream is one client's, and what is told of it at its end.
+type Stream struct {
+	Subscriber *broker.Subscriber
+	Identity   *auth.Identity
+	From       string // the client's address
+	RequestID  string
+	Started    time.Time
+
+	bytes  int64
+	socket socket // the shared writer's
+}
+
+// End tells why a stream ended.
+type End struct {
+	Reason string // one of the broker's, or of those below
+	Bytes  int64  // written, heads and chunks included where we write them
+	Err    error
+}
+
+// Reasons of a writer's own.
+const (
+	Gone   = "gone"   // the client left
+	Slow   = "slow"   // it took no byte for the time allowed
+	Failed = "failed" // the log could not be read on
+)
+
+// batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
+// enough that a slow client pins no more.
+const batchBytes = 64 << 10
+
+// Writers are the two.
+type Writers struct {
+	config *Config
+	shared *shared // nil where there is none
+}
+
+// New makes the writers. Close ends them.
+func New(c Config) (*Writers, error) {
+	w := &Writers{config: &c}
+	if c.Shards < 0 {
+		return w, nil
+	}
+	var err error
+	w.shared, err = newShared(w.config)
+	return w, err
+}
+
+// Close cuts the streams of the shared writer that have not ended, and waits for its goroutines.
+func (w *Writers) Close() {
+	if w.shared != nil {
+		w.shared.close()
+	}
+}
+
+// Place is where a request's stream is written. Its subscriber is to be of the group, which may be nil.
+type Place struct {
+	Group   *broker.Group
+	Chunked bool // frames as chunks of HTTP/1.1
+
+	writers *Writers
+	shard   *shard
+}
+
+// Place finds the writer for a request.
+func (w *Writers) Place(r *http.Request) Place {
+	p := Place{writers: w}
+	if w.shared != nil && r.TLS == nil && r.ProtoMajor == 1 {
+		p.shard = w.shared.next()
+		p.Group, p.Chunked = p.shard.group, r.ProtoMinor >= 1
+	}
+	return p
+}
+
+// Serve writes the stream to the connection of a request whose answer's headers are set. It may return
+// long before the stream ends.
+func (p Place) Serve(c echo.Context, s *Stream) {
+	if p.shard == nil {
+		p.writers.serveGoroutine(c, s)
+		return
+	}
+	if err := p.shard.takeOver(c, s, p.Chunked); err != nil {
+		p.writers.config.end(s, Failed, err)
+	}
+}
+
+func (c *Config) end(s *Stream, reason string, err error) {
+	s.Subscriber.Close()
+	c.Ended(s, End{Reason: reason, Bytes: s.bytes, Err: err})
+}
+
+// due says for what reason the stream is over now, or "".
+func (s *Stream) due(now time.Time) string {
+	if reason := s.Subscriber.Ending(); reason != "" {
+		return reason
+	}
+	if e := s.Identity.Expires; !e.IsZero() && !now.Before(e) {
+		return broker.EndExpired
+	}
+	return ""
+}
+
+// appendLast appends the frame that a stream ends with for a reason, if there is one.
+func (c *Config) appendLast(dst []byte, reason string) []byte {
+	switch reason {
+	case broker.EndDraining:
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the gateway is shutting down; come back in a moment", c.DrainRetry())
+	case broker.EndExpired:
+		return sse.AppendExpired(dst, reason, 0)
+	case broker.EndRevoked, broker.EndChanged:
+		return sse.AppendExpired(dst, reason, c.CutRetry())
+	case Failed:
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the log cannot be read now; come back in a moment", c.FailRetry())
+	}
+	return dst
+}
