@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/load"
+)
+
+// Bench measures a gateway, or anything else that takes events by POST and sends Server-Sent Events.
+type Bench struct {
+	access
+	Subscribers int           `short:"n" default:"100" help:"Connections that read."`
+	Channels    int           `default:"1" help:"Channels that they are spread over."`
+	To          int           `help:"Publish to so many of the channels only."`
+	Stalled     int           `help:"So many subscribers read nothing until all is published."`
+	Events      int           `short:"e" default:"1000" help:"Events to publish."`
+	Rate        float64       `short:"r" help:"Events a second; without, as fast as the answers come."`
+	Publishers  int           `short:"p" default:"1" help:"Connections that publish, each waiting for its answers."`
+	Batch       int           `default:"1" help:"Events in a request."`
+	Size        int           `default:"200" help:"Bytes of an event's payload."`
+	Resume      int           `help:"Let the subscribers begin so many events back."`
+	Hold        time.Duration `help:"Wait so long once all are connected, before memory is read."`
+	Wait        time.Duration `default:"10s" help:"Give up when nothing has arrived for so long."`
+	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
+	JSON        bool          `name:"json" help:"Print the report as JSON."`
+
+	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber."`
+	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in."`
+	Publish     string   `default:"/realtime" help:"Path to publish to."`
+	Body        string   `default:"{\"event\":\"bench-{channel}\",\"data\":\"{payload}\"}" help:"One event."`
+	ContentType string   `default:"application/json" help:"Of a publish."`
+	JWTSecret   string   `name:"jwt-secret" env:"JWT_SECRET" help:"Signs {token}."`
+	JWTSub      string   `name:"jwt-sub" default:"bench-{channel}" help:"What a token may subscribe to."`
+
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server, on this machine."`
+}
+
+// Help is shown by sluice bench --help.
+func (*Bench) Help() string {
+	return "Example:\n\n  SLUICE_KEY=… sluice bench -n 1000 -e 2000 -r 20 --pid $(pgrep -n sluice)\n\nEvery subscriber's events are checked: one lost, repeated, out of order or of another channel makes the exit code 1. Linux only, and only to loopback addresses."
+}
+
+// Run makes the load and prints the report.
+func (c *Bench) Run(std *Streams) error {
+	headers := c.Header
+	if credential, err := c.credential(); err == nil && credential != "" {
+		name := "x-apikey: "
+		if strings.Count(credential, ".") == 2 {
+			name = "Authorization: Bearer "
+		}
+		headers = append(headers, name+credential)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	show := newProgress(std.Err)
+	report, err := load.Run(ctx, load.Options{
+		Target: c.URL, Subscribe: c.Subscribe, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
+		JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
+		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
+		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume,
+		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,
+	})
+	show.clear()
+	if report == nil {
+		return usageError{err}
+	}
+	if perr := c.print(std.Out, report); perr != nil && err == nil {
+		return perr
+	}
+	return err
+}
+
+func (c *Bench) print(w io.Writer, report *load.Report) error {
+	if !c.JSON {
+		return report.Table(w)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(report)
+}
+
+// progress is one line that is written over, where somebody looks at a terminal.
+type progress struct {
+	w    io.Writer
+	last time.Time
+	on   bool
+}
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	if !ok {
+		return &progress{w: w}
+	}
+	info, err := f.Stat()
+	return &progress{w: w, on: err == nil && info.Mode()&os.ModeCharDevice != 0}
+}
+
+func (p *progress) line(text string) {
+	if !p.on || time.Since(p.last) < 200*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+}
+
+func (p *progress) clear() {
+	if p.on {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,118 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options say what load to make. {i} in a template is the number of the subscriber, {channel} that of the
+// channel, {token} a token signed for it, {payload} the marker and what fills it up to Size.
+type Options struct {
+	Target      string   // http://127.0.0.1:8080
+	Subscribe   string   // template of the path to subscribe at
+	Publish     string   // template of the path to publish to
+	Headers     []string // templates, of all requests
+	Body        string   // template of one event
+	ContentType string
+	JWTSecret   string // signs {token}
+	JWTSub      string // template of the patterns a token may subscribe to, comma-separated
+
+	Subscribers int
+	Channels    int // subscriber i is on channel i modulo this
+	To          int // events go to so many of the channels in turn; 0: all
+	Stalled     int // so many subscribers read nothing until all is published
+
+	Events     int
+	Publishers int
+	Batch      int           // events in a request
+	Rate       float64       // events a second; 0: as fast as the answers come
+	Size       int           // bytes of a payload
+	Resume     int           // publish so many first, and subscribe after the first of them
+	Hold       time.Duration // wait so long, idle, once all are subscribed
+	Wait       time.Duration // give up when nothing has arrived for so long
+
+	PIDs     []int // the server's processes
+	Progress func(string)
+}
+
+// Bounds of one run.
+const (
+	mostSubscribers = 200_000
+	mostEvents      = 50_000_000
+	mostPublishers  = 1_000
+	mostSize        = 60_000
+	mostHold        = time.Hour
+)
+
+func (o *Options) check() error {
+	var faults []error
+	between := func(name string, n, least, most int) {
+		if n < least || n > most {
+			faults = append(faults, fmt.Errorf("%s is %d; it must be %d to %d", name, n, least, most))
+		}
+	}
+	between("--subscribers", o.Subscribers, 0, mostSubscribers)
+	between("--channels", o.Channels, 1, mostSubscribers)
+	between("--to", o.To, 0, o.Channels)
+	between("--stalled", o.Stalled, 0, o.Subscribers)
+	between("--events", o.Events, 0, mostEvents)
+	between("--publishers", o.Publishers, 1, mostPublishers)
+	between("--batch", o.Batch, 1, 1000)
+	between("--size", o.Size, leastSize, mostSize)
+	between("--resume", o.Resume, 0, 100_000)
+	if o.Hold < 0 || o.Hold > mostHold {
+		faults = append(faults, fmt.Errorf("--hold is %s; it must be 0 to %s", o.Hold, mostHold))
+	}
+	if o.Rate < 0 {
+		faults = append(faults, errors.New("--rate is negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// address is the target's host and port, which must be a loopback address.
+func (o *Options) address() (*net.TCPAddr, error) {
+	u, err := url.Parse(o.Target)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("the target %q is no address like http://127.0.0.1:8080", o.Target)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	addr, err := net.ResolveTCPAddr("tcp4", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return nil, fmt.Errorf("finding the target: %w", err)
+	}
+	if !addr.IP.IsLoopback() {
+		return nil, fmt.Errorf("the target %s is not on this machine; load goes to loopback addresses only", addr)
+	}
+	return addr, nil
+}
+
+// fill puts the values into a template: names and values in turn.
+func fill(template string, pairs ...string) string {
+	return strings.NewReplacer(pairs...).Replace(template)
+}
+
+// request is the head of a request.
+func (o *Options) request(method, path string, extra []string, i, channel int) (string, error) {
+	number, on := strconv.Itoa(i), strconv.Itoa(channel)
+	lines := append([]string{fmt.Sprintf("%s %s HTTP/1.1", method, path), "Host: localhost"}, extra...)
+	for _, h := range o.Headers {
+		lines = append(lines, h)
+	}
+	text := strings.Join(lines, "\r\n") + "\r\n\r\n"
+	token := ""
+	if strings.Contains(text, "{token}") {
+		var err error
+		if token, err = o.token(number, on); err != nil {
+			return "", err
+		}
+	}
+	return fill(text, "{i}", number, "{channel}", on, "{token}", token), nil
+}

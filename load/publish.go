@@ -1,0 +1,142 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// publishers share out the events of a run; each waits for its answers, so that its own are in order.
+type publishers struct {
+	o       *Options
+	run     uint64
+	addr    *net.TCPAddr
+	sent    atomic.Int64 // events answered
+	counts  [][]uint32   // by publisher and channel
+	latency Latency      // of the answers
+	mu      sync.Mutex
+}
+
+func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
+	p := &publishers{o: o, run: run, addr: addr, counts: make([][]uint32, o.Publishers)}
+	for i := range p.counts {
+		p.counts[i] = make([]uint32, o.Channels)
+	}
+	return p
+}
+
+// publish sends so many events, at a rate in all if there is one.
+func (p *publishers) publish(ctx context.Context, events int, rate float64) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
+	var ticket atomic.Int64
+	start := time.Now()
+	for i := range p.o.Publishers {
+		group.Go(func() {
+			if err := p.one(ctx, i, events, rate, start, &ticket); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// one is one publisher, on a connection of its own. Tickets say whose turn it is, and when.
+func (p *publishers) one(ctx context.Context, number, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+number%sources))}}
+	conn, err := dialer.DialContext(ctx, "tcp4", p.addr.String())
+	if err != nil {
+		return fmt.Errorf("connecting publisher %d: %w", number, err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	defer stop()
+	answers := bufio.NewReader(conn)
+	var body, request []byte
+	to := p.o.To
+	if to == 0 {
+		to = p.o.Channels
+	}
+	for {
+		turn := int(ticket.Add(int64(p.o.Batch))) - p.o.Batch
+		if turn >= events {
+			return nil
+		}
+		if rate > 0 {
+			at := start.Add(time.Duration(float64(turn) / rate * float64(time.Second)))
+			if wait := time.Until(at); wait > 0 {
+				time.Sleep(wait)
+			}
+		}
+		channel := turn / p.o.Batch % to
+		n := min(p.o.Batch, events-turn)
+		body = p.body(body[:0], number, channel, n)
+		if request, err = p.request(request[:0], body, channel); err != nil {
+			return err
+		}
+		began := time.Now()
+		if err := roundTrip(conn, answers, request); err != nil {
+			return fmt.Errorf("publisher %d: %w", number, err)
+		}
+		p.mu.Lock()
+		p.latency.add(time.Since(began))
+		p.mu.Unlock()
+		p.sent.Add(int64(n))
+	}
+}
+
+// body is one event, or a list where a request takes several.
+func (p *publishers) body(dst []byte, number, channel, n int) []byte {
+	if p.o.Batch > 1 {
+		dst = append(dst, '[')
+	}
+	for i := range n {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		m := marker{run: p.run, channel: uint64(channel), publisher: uint64(number), number: uint64(p.counts[number][channel])}
+		p.counts[number][channel]++
+		dst = append(dst, fill(p.o.Body, "{channel}", strconv.Itoa(channel), "{payload}", string(m.payload(nil, p.o.Size)))...)
+	}
+	if p.o.Batch > 1 {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func (p *publishers) request(dst, body []byte, channel int) ([]byte, error) {
+	path := fill(p.o.Publish, "{channel}", strconv.Itoa(channel))
+	head, err := p.o.request("POST", path, []string{"Content-Type: " + p.o.ContentType, "Content-Length: " + strconv.Itoa(len(body))}, 0, channel)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(dst, head...), body...), nil
+}
+
+func roundTrip(conn net.Conn, answers *bufio.Reader, request []byte) error {
+	if _, err := conn.Write(request); err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
+	answer, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return fmt.Errorf("reading the answer to a publish: %w", err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return fmt.Errorf("reading the answer to a publish: %w", err)
+	}
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("publishing was refused: %s %.300s", answer.Status, text)
+	}
+	return nil
+}

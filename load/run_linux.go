@@ -1,0 +1,317 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"regexp"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run makes the load and measures it.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	addr, err := o.address()
+	if err != nil {
+		return nil, err
+	}
+	if err := enoughFiles(o.Subscribers + o.Publishers + 64); err != nil {
+		return nil, err
+	}
+	r := &run{o: &o, addr: addr, number: rand.Uint64N(1 << 32), report: &Report{Target: o.Target, Subscribers: o.Subscribers, Channels: o.Channels, Size: o.Size, Publishers: o.Publishers, Batch: o.Batch, Rate: o.Rate}}
+	if r.crowd, err = newCrowd(r.number, addr); err != nil {
+		return nil, err
+	}
+	r.publishers = newPublishers(&o, r.number, addr)
+	go r.crowd.read() // ended and waited for by close
+	err = r.all(ctx)
+	r.crowd.close()
+	if err == nil {
+		err = r.finish()
+	}
+	return r.report, err
+}
+
+func enoughFiles(need int) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("reading the limit of open files: %w", err)
+	}
+	if limit.Cur < uint64(need) {
+		return fmt.Errorf("the limit of open files is %d, and %d are needed; raise it with ulimit -n, for the server too", limit.Cur, need)
+	}
+	return nil
+}
+
+// run is one run of the generator.
+type run struct {
+	o          *Options
+	addr       *net.TCPAddr
+	number     uint64
+	crowd      *crowd
+	publishers *publishers
+	report     *Report
+	resume     string // the id to subscribe after
+}
+
+func (r *run) all(ctx context.Context) error {
+	if r.o.Resume > 0 {
+		if err := r.prepareResume(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	if r.o.Events == 0 {
+		return nil
+	}
+	return r.publish(ctx)
+}
+
+// prepareResume publishes what the subscribers are to have missed. The id of the first event, after which they
+// subscribe, is read by a subscriber of its own.
+func (r *run) prepareResume(ctx context.Context) error {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp4", r.addr.String())
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer conn.Close()
+	head, err := r.o.request("GET", fill(r.o.Subscribe, "{i}", "0", "{channel}", "0"), nil, 0, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte(head)); err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if err := r.publishers.publish(ctx, 1, 0); err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	ids := regexp.MustCompile(`(?m)^id: ?(.+?)\r?$`)
+	var text []byte
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := conn.Read(buf)
+		text = append(text, buf[:n]...)
+		found := false
+		rest := scan(text, func(marker) { found = true })
+		if all := ids.FindAllSubmatch(text, -1); found && len(all) > 0 && bytes.HasSuffix(text, []byte("\n")) {
+			r.resume = string(all[len(all)-1][1])
+			break
+		}
+		_ = rest
+		if err != nil {
+			return fmt.Errorf("no event with an id arrived to resume after: %w", err)
+		}
+	}
+	for i := range r.publishers.counts {
+		clear(r.publishers.counts[i])
+	}
+	r.publishers.sent.Store(0)
+	return r.publishers.publish(ctx, r.o.Resume, 0)
+}
+
+func (r *run) connect(ctx context.Context) error {
+	o := r.o
+	before, err := processes(o.PIDs)
+	if err != nil {
+		return err
+	}
+	r.crowd.members = make([]member, o.Subscribers)
+	start := time.Now()
+	for i := range o.Subscribers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.crowd.members[i].tally = newTally(i%o.Channels, o.Publishers)
+		var extra []string
+		extra = append(extra, "Accept: text/event-stream")
+		if r.resume != "" {
+			extra = append(extra, "Last-Event-ID: "+r.resume)
+		}
+		channel := i % o.Channels
+		head, err := o.request("GET", fill(o.Subscribe, "{i}", fmt.Sprint(i), "{channel}", fmt.Sprint(channel)), extra, i, channel)
+		if err != nil {
+			return err
+		}
+		// Few at a time, as backlogs of new connections are short.
+		for int64(i)-r.crowd.open.Load() >= 128 {
+			if err := r.pause(ctx, start, "connected", int(r.crowd.open.Load()), o.Subscribers); err != nil {
+				return err
+			}
+		}
+		if err := r.crowd.join(i, head); err != nil {
+			return err
+		}
+	}
+	if err := r.until(ctx, "connected", o.Subscribers, func() int { return int(r.crowd.open.Load()) }); err != nil {
+		return err
+	}
+	if o.Resume > 0 {
+		if err := r.until(ctx, "replayed", o.Resume*o.Subscribers, func() int { return int(r.crowd.received.Load()) }); err != nil {
+			return err
+		}
+	}
+	r.report.Connect.Seconds = time.Since(start).Seconds()
+	after, err := processes(o.PIDs)
+	if err != nil {
+		return err
+	}
+	time.Sleep(o.Hold)
+	held, err := processes(o.PIDs)
+	if err != nil {
+		return err
+	}
+	r.report.connected(before, after, held)
+	for i := range o.Stalled {
+		if err := r.crowd.stall(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) publish(ctx context.Context) error {
+	before, err := processes(r.o.PIDs)
+	if err != nil {
+		return err
+	}
+	own, err := process(os.Getpid())
+	if err != nil {
+		return err
+	}
+	r.publishers.latency = Latency{}
+	base, start := r.crowd.received.Load(), time.Now()
+	done := make(chan error, 1)
+	go func() { done <- r.publishers.publish(ctx, r.o.Events, r.o.Rate) }() // waited for below
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for running := true; running; {
+		select {
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+			running = false
+		case <-tick.C:
+			r.tell("published", int(r.publishers.sent.Load()), r.o.Events, start)
+			if err := r.crowd.failed.Load(); err != nil {
+				return *err
+			}
+		}
+	}
+	published := time.Since(start)
+	want := r.expected(false)
+	err = r.until(ctx, "delivered", int(want), func() int { return int(r.crowd.received.Load() - base) })
+	delivered := time.Since(start)
+	after, perr := processes(r.o.PIDs)
+	mine, merr := process(os.Getpid())
+	if err := errors.Join(err, perr, merr); err != nil && !errors.Is(err, errQuiet) {
+		return err
+	}
+	r.report.published(r, before, after, published, delivered, want)
+	r.report.GeneratorCPU = float64(mine.cpu-own.cpu) / float64(delivered)
+	if r.o.Stalled == 0 {
+		return nil
+	}
+	if err := r.crowd.wakeAll(); err != nil {
+		return err
+	}
+	all := r.expected(true)
+	err = r.until(ctx, "delivered to those who had stalled", int(all-want), func() int { return int(r.crowd.received.Load() - base - want) })
+	if errors.Is(err, errQuiet) {
+		return nil // the check tells what is missing
+	}
+	return err
+}
+
+// expected is how many deliveries there are to be.
+func (r *run) expected(stalled bool) uint64 {
+	var n uint64
+	first := r.o.Stalled
+	if stalled {
+		first = 0
+	}
+	for i := first; i < len(r.crowd.members); i++ {
+		for p := range r.publishers.counts {
+			n += uint64(r.publishers.counts[p][i%r.o.Channels])
+		}
+	}
+	if r.o.Resume > 0 {
+		n -= uint64(r.o.Resume * len(r.crowd.members))
+	}
+	return n
+}
+
+// errQuiet: nothing arrives any more.
+var errQuiet = errors.New("nothing has arrived for too long")
+
+// until waits for a count, as long as it grows.
+func (r *run) until(ctx context.Context, what string, want int, count func() int) error {
+	start, last, moved := time.Now(), -1, time.Now()
+	for {
+		n := count()
+		if n >= want {
+			return nil
+		}
+		if n != last {
+			last, moved = n, time.Now()
+		}
+		if time.Since(moved) > r.o.Wait {
+			return fmt.Errorf("%w: %s %d of %d", errQuiet, what, n, want)
+		}
+		if err := r.pause(ctx, start, what, n, want); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) pause(ctx context.Context, start time.Time, what string, n, want int) error {
+	if err := r.crowd.failed.Load(); err != nil {
+		return *err
+	}
+	r.tell(what, n, want, start)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Millisecond):
+		return nil
+	}
+}
+
+func (r *run) tell(what string, n, want int, start time.Time) {
+	if r.o.Progress != nil {
+		r.o.Progress(fmt.Sprintf("%s %d of %d, %.1f s", what, n, want, time.Since(start).Seconds()))
+	}
+}
+
+// finish counts what never came as lost.
+func (r *run) finish() error {
+	c := &r.crowd.check
+	for i := range r.crowd.members {
+		m := &r.crowd.members[i]
+		for p := range r.publishers.counts {
+			if total := r.publishers.counts[p][i%r.o.Channels]; m.tally.next[p] < total {
+				c.Lost += uint64(total - m.tally.next[p])
+			}
+		}
+	}
+	r.report.Check = *c
+	r.report.Delivery.latency(&r.crowd.latency)
+	if !c.OK() {
+		return fmt.Errorf("not all went as promised: %s", c)
+	}
+	return nil
+}
