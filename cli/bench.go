@@ -70,7 +70,7 @@ func (c *Bench) Run(std *Streams) error {
 	})
 	show.clear()
 	if report == nil {
-		return usageError{err}
+		return err
 	}
 	if perr := c.print(std.Out, report); perr != nil && err == nil {
 		return perr

@@ -24,6 +24,9 @@ type (
 	admitter interface{ Admit() error }
 	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
 	failer interface{ Failed() <-chan struct{} }
+	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
+	// lowest of them.
+	floorer interface{ Floor(space string) uint64 }
 	// healther says why the engine cannot serve now.
 	healther interface{ Health() error }
 )

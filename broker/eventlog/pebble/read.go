@@ -93,6 +93,17 @@ func (e *Engine) segments(space string) ([]segment, uint64) {
 	return slices.Clone(s.segments), s.removed
 }
 
+// Floor is an id behind which nothing was removed.
+func (e *Engine) Floor(space string) uint64 {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	removed := uint64(0)
+	if s := e.spaces[space]; s != nil {
+		removed = s.removed
+	}
+	return max(removed, e.expired(e.options.Retain(space)))
+}
+
 // floor is the highest removed id: what was dropped, or what is expired by age and only not dropped
 // yet.
 func (r *reader) floor(removed uint64) (uint64, error) {
