@@ -9,7 +9,7 @@ import (
 type Start struct {
 	After  uint64 // everything behind it follows
 	Gap    string // "", expired, lost or unknown: why that is not what it asked for
-	Oldest uint64 // the oldest retained id of the space, 0 while it is empty
+	Oldest uint64 // with a gap: the oldest retained id of the space, 0 while it is empty
 }
 
 // The reasons of a gap.
@@ -46,7 +46,7 @@ func (l *Log) Locate(space, id string) (Start, error) {
 	case !known:
 		return Start{settled, GapUnknown, state.Oldest}, nil
 	}
-	return Start{After: after, Oldest: state.Oldest}, nil
+	return Start{After: after}, nil
 }
 
 // parseID reads 1 to 16 digits.

@@ -223,9 +223,9 @@ func testLocate(t *testing.T, o Opener) {
 		}
 	}
 	check("below the first run", start-1, eventlog.Start{After: id, Gap: "unknown", Oldest: id})
-	check("the first run's start", start, eventlog.Start{After: start, Oldest: id})
-	check("a hole", start+1, eventlog.Start{After: start + 1, Oldest: id})
-	check("newest", id, eventlog.Start{After: id, Oldest: id})
+	check("the first run's start", start, eventlog.Start{After: start})
+	check("a hole", start+1, eventlog.Start{After: start + 1})
+	check("newest", id, eventlog.Start{After: id})
 	check("future", id+1, eventlog.Start{After: id, Gap: "unknown", Oldest: id})
 	for _, text := range []string{"x", "", "-1", "1e3", "12345678901234567", "٣"} {
 		if got := locate(t, log, text); got.Gap != "unknown" || got.After != id {
@@ -240,10 +240,10 @@ func testLocate(t *testing.T, o Opener) {
 	log, _ = open(t, o, Config{Now: clock.Now})
 	defer closeLog(t, log)
 	run := log.Settled()
-	check("recovered", id, eventlog.Start{After: id, Oldest: id})
+	check("recovered", id, eventlog.Start{After: id})
 	check("just lost", id+1, eventlog.Start{After: run, Gap: "lost", Oldest: id})
 	check("last lost", run-1, eventlog.Start{After: run, Gap: "lost", Oldest: id})
-	check("the run's start", run, eventlog.Start{After: run, Oldest: id})
+	check("the run's start", run, eventlog.Start{After: run})
 	check("future again", run+1, eventlog.Start{After: run, Gap: "unknown", Oldest: id})
 }
 
