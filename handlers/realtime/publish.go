@@ -81,6 +81,9 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	if len(values) != 1 {
 		return refuse("send one Content-Type: application/json for one event or an array, application/x-ndjson for one a line")
 	}
+	if values[0] == echo.MIMEApplicationJSON {
+		return false, noEncoding(head) // as most do; parsing it takes longer
+	}
 	kind, params, err := mime.ParseMediaType(values[0])
 	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
 		return refuse("this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line")
@@ -88,11 +91,15 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
 	}
-	if len(head.Values(echo.HeaderContentEncoding)) > 0 {
-		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
-			"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
+	return kind == contentTypeNDJSON, noEncoding(head)
+}
+
+func noEncoding(head http.Header) *httperr.Error {
+	if len(head.Values(echo.HeaderContentEncoding)) == 0 {
+		return nil
 	}
-	return kind == contentTypeNDJSON, nil
+	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
+		"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
 }
 
 func (h *Handler) body(c echo.Context) ([]byte, *httperr.Error) {
@@ -220,25 +227,25 @@ func publishError(b *batch, err error) error {
 	return httperr.New(http.StatusServiceUnavailable, code, "%s", message).After(retryWhenUnavailable).Because(err)
 }
 
-type answerOne struct {
-	Message string `json:"message"`
-	ID      string `json:"id"`
-}
-
-type answerMany struct {
-	Message string   `json:"message"`
-	IDs     []string `json:"ids"`
-}
-
-// answer tells the ids, which are consecutive.
+// answer tells the ids, which are consecutive. It is put together by hand: the shape is fixed, and reflection
+// took 5 % of a publish.
 func (b *batch) answer(c echo.Context, first uint64) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	text := make([]byte, 0, 48+20*len(b.events))
 	if b.single {
-		return c.JSON(http.StatusOK, answerOne{"OK", strconv.FormatUint(first, 10)})
+		text = append(text, `{"message":"OK","id":"`...)
+		text = strconv.AppendUint(text, first, 10)
+		text = append(text, "\"}\n"...)
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
 	}
-	ids := make([]string, len(b.events))
-	for i := range ids {
-		ids[i] = strconv.FormatUint(first+uint64(i), 10)
+	text = append(text, `{"message":"OK","ids":[`...)
+	for i := range b.events {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, '"')
+		text = strconv.AppendUint(text, first+uint64(i), 10)
+		text = append(text, '"')
 	}
-	return c.JSON(http.StatusOK, answerMany{"OK", ids})
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(text, "]}\n"...))
 }

@@ -45,7 +45,12 @@ func value(b []byte, depth int) (v, rest []byte, err error) {
 	return b[:n], b[n:], nil
 }
 
+// stringEnd looks for the quote first, which is fast; few strings have an escape before it.
 func stringEnd(b []byte) int {
+	n := bytes.IndexByte(b[1:], '"')
+	if n >= 0 && bytes.IndexByte(b[1:1+n], '\\') < 0 {
+		return n + 2
+	}
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
 		case '\\':
