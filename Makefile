@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross race-one crash fuzz bench generate
+.PHONY: build test deps check unit e2e cross race-one crash fuzz bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -37,7 +37,10 @@ FUZZTIME ?= 60s
 fuzz: ## every fuzz target for FUZZTIME each
 	./scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## benchmarks beside the code
+bench: ## the whole server against its peers and against floors: BENCH="-only idle", BENCH=-write for the docs
+	./scripts/bench.sh $(BENCH)
+
+microbench: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
 generate: ## .env.example and the settings table, from config.Config

@@ -1,0 +1,206 @@
+// Command floor is what the machine can do: a bare epoll loop that sends what is published to all who have asked,
+// with nothing that a product needs. It writes each event to each socket at once, or, with -coalesce, all that has
+// gathered in one round.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"log"
+	"net"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+type conn struct {
+	fd      int
+	in      []byte // of a request, as far as it is there
+	out     []byte // what the kernel did not take
+	reading bool   // it is a subscriber
+}
+
+type loop struct {
+	epfd, listener int
+	coalesce       bool
+	conns          map[int]*conn
+	subscribers    []*conn
+	gathered       []byte
+	id             uint64
+	buf            [64 << 10]byte
+}
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:9004", "where to listen")
+	coalesce := flag.Bool("coalesce", false, "send what has gathered in one round with one write")
+	flag.Parse()
+	runtime.GOMAXPROCS(1)
+	l := &loop{coalesce: *coalesce, conns: map[int]*conn{}}
+	if err := l.listen(*addr); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(l.run())
+}
+
+func (l *loop) listen(addr string) error {
+	a, err := net.ResolveTCPAddr("tcp4", addr)
+	if err != nil {
+		return err
+	}
+	if l.listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0); err != nil {
+		return err
+	}
+	_ = unix.SetsockoptInt(l.listener, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	at := unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(a.IP.To4())}
+	if err := unix.Bind(l.listener, &at); err != nil {
+		return err
+	}
+	if err := unix.Listen(l.listener, 4096); err != nil {
+		return err
+	}
+	if l.epfd, err = unix.EpollCreate1(0); err != nil {
+		return err
+	}
+	return unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, l.listener, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.listener)})
+}
+
+func (l *loop) run() error {
+	events := make([]unix.EpollEvent, 1024)
+	for {
+		n, err := unix.EpollWait(l.epfd, events, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, ev := range events[:n] {
+			fd := int(ev.Fd)
+			switch c := l.conns[fd]; {
+			case fd == l.listener:
+				l.accept()
+			case c == nil:
+			case ev.Events&unix.EPOLLOUT != 0 && len(c.out) > 0:
+				l.write(c, nil)
+			case ev.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0:
+				l.read(c)
+			}
+		}
+		if len(l.gathered) > 0 {
+			l.send(l.gathered)
+			l.gathered = l.gathered[:0]
+		}
+	}
+}
+
+func (l *loop) accept() {
+	for {
+		fd, _, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK)
+		if err != nil {
+			return
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		l.conns[fd] = &conn{fd: fd}
+		_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET&0xffffffff, Fd: int32(fd)})
+	}
+}
+
+func (l *loop) read(c *conn) {
+	for {
+		n, err := unix.Read(c.fd, l.buf[:])
+		if err == unix.EAGAIN {
+			return
+		}
+		if n <= 0 {
+			l.drop(c)
+			return
+		}
+		if c.reading {
+			continue
+		}
+		c.in = append(c.in, l.buf[:n]...)
+		for l.request(c) {
+		}
+	}
+}
+
+// request takes one whole request out of what has come.
+func (l *loop) request(c *conn) bool {
+	end := bytes.Index(c.in, []byte("\r\n\r\n"))
+	if end < 0 {
+		return false
+	}
+	if bytes.HasPrefix(c.in, []byte("GET ")) {
+		c.in, c.reading = nil, true
+		l.subscribers = append(l.subscribers, c)
+		l.write(c, []byte(head))
+		return false
+	}
+	length := 0
+	if at := bytes.Index(c.in[:end], []byte("Content-Length: ")); at >= 0 {
+		line, _, _ := bytes.Cut(c.in[at+16:end+2], []byte("\r\n"))
+		length, _ = strconv.Atoi(string(line))
+	}
+	if len(c.in) < end+4+length {
+		return false
+	}
+	l.publish(c.in[end+4 : end+4+length])
+	c.in = c.in[:copy(c.in, c.in[end+4+length:])]
+	l.write(c, []byte(answer))
+	return len(c.in) > 0
+}
+
+func (l *loop) publish(body []byte) {
+	l.id++
+	l.gathered = append(l.gathered, "id: "...)
+	l.gathered = strconv.AppendUint(l.gathered, l.id, 10)
+	l.gathered = append(l.gathered, "\ndata: "...)
+	l.gathered = append(l.gathered, body...)
+	l.gathered = append(l.gathered, "\n\n"...)
+	if !l.coalesce {
+		l.send(l.gathered)
+		l.gathered = l.gathered[:0]
+	}
+}
+
+func (l *loop) send(b []byte) {
+	for i := 0; i < len(l.subscribers); i++ {
+		l.write(l.subscribers[i], b)
+	}
+}
+
+// write sends what is left and b; what the kernel does not take is kept, as this is a floor and no product.
+func (l *loop) write(c *conn, b []byte) {
+	if len(c.out) > 0 {
+		c.out = append(c.out, b...)
+		b = c.out
+	}
+	for len(b) > 0 {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		if errno != 0 {
+			break
+		}
+		b = b[n:]
+	}
+	c.out = append(c.out[:0], b...)
+	if len(c.out) == 0 {
+		c.out = nil
+	}
+}
+
+func (l *loop) drop(c *conn) {
+	delete(l.conns, c.fd)
+	_ = unix.Close(c.fd)
+	for i, s := range l.subscribers {
+		if s == c {
+			l.subscribers = append(l.subscribers[:i], l.subscribers[i+1:]...)
+			return
+		}
+	}
+}

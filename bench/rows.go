@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// row is one kind of work, and the systems that do it.
+type row struct {
+	name    string
+	args    []string
+	systems []*system
+	unit    string
+	value   func(*report) float64
+	goal    goal
+}
+
+// goal is what the first system is to reach: a figure, or a ratio to another system of the row.
+type goal struct {
+	to    *system // nil: limit is a figure
+	limit float64
+	least bool // at least, else at most
+}
+
+func words(s string) []string { return strings.Fields(s) }
+
+func perDelivery(r *report) float64 { return r.Delivery.CPUEach }
+
+func perPublish(r *report) float64 { return r.Publish.CPUEach }
+
+var rows = []row{
+	{"1,000 subscribers, 20 events/s: CPU a delivery", words("-n 1000 -e 300 -r 20"),
+		[]*system{sluice, floorEach, nchan, r3labs, gosse}, "µs", perDelivery, goal{to: floorEach, limit: 1.15}},
+	{"1,000 subscribers, 16 publishers at full speed: CPU a delivery", words("-n 1000 -e 8000 -p 16"),
+		[]*system{sluice, floorMany}, "µs", perDelivery, goal{limit: .5}},
+	{"the same, fewer events for the slower ones", words("-n 1000 -e 1000 -p 16"),
+		[]*system{sluice, nchan, r3labs, gosse}, "µs", perDelivery, goal{to: nchan, limit: 1}},
+	{"1,000 subscribers, 200 events/s asked for: events/s", words("-n 1000 -e 1000 -r 200"),
+		[]*system{sluice, floorMany, nchan, r3labs, gosse}, "/s", func(r *report) float64 { return r.Delivery.PerSecond / 1000 }, goal{limit: 195, least: true}},
+	{"the same: time on the way, 99 of 100", words("-n 1000 -e 1000 -r 200"),
+		[]*system{sluice, nchan, r3labs, gosse}, "ms", func(r *report) float64 { return r.Delivery.P99 }, goal{limit: 100}},
+	{"publish, 16 publishers, one event each: CPU", words("-n 0 -e 60000 -p 16"),
+		[]*system{sluice, floorHTTP, r3labs, gosse, nchan}, "µs", perPublish, goal{to: floorHTTP, limit: 1.6}},
+	{"publish in batches of 100: CPU an event", words("-n 0 -e 400000 -p 16 --batch 100"),
+		[]*system{sluice}, "µs", perPublish, goal{limit: 4}},
+	{"publish, DURABILITY=disk, 64 publishers: events/s", words("-n 0 -e 60000 -p 64"),
+		[]*system{sluiceDisk}, "/s", func(r *report) float64 { return r.Publish.PerSecond }, goal{limit: 20 * 735, least: true}},
+	{"15,000 idle connections: RSS each", words("-n 15000 -e 0 --hold 13s"),
+		[]*system{sluice, nchan, r3labs, gosse, floorEach}, "B", func(r *report) float64 { return r.Connect.RSSEach }, goal{limit: 1000}},
+	{"15,000 idle connections, a JWT with a list each: RSS each", words("-n 15000 -e 0 --hold 13s"),
+		[]*system{sluiceJWT}, "B", func(r *report) float64 { return r.Connect.RSSEach }, goal{limit: 2048}},
+	{"publish to a channel all 15,000 have: CPU a delivery", words("-n 15000 -e 40 -r 4"),
+		[]*system{sluiceJWT, sluice}, "µs", perDelivery, goal{to: sluice, limit: 1.3}},
+	{"10,000 connects with a credential: CPU each", words("-n 10000 -e 0"),
+		[]*system{sluice, floorEach, nchan, r3labs, gosse}, "µs", func(r *report) float64 { return r.Connect.CPUEach }, goal{limit: 90}},
+	{"1,000 clients resume, 100 missed each: until all have all", words("-n 1000 -e 0 --resume 100"),
+		[]*system{sluice, gosse}, "ms", func(r *report) float64 { return 1000 * r.Connect.Seconds }, goal{limit: 150}},
+	{"the same: CPU an event", words("-n 1000 -e 0 --resume 100"),
+		[]*system{sluice, gosse}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 100 }, goal{limit: 1}},
+	{"2,000 subscribers on 200 channels, one used: CPU a publish", words("-n 2000 --channels 200 --to 1 -e 4000"),
+		[]*system{sluice, nchan, r3labs}, "µs", perPublish, goal{limit: 150}},
+	{"20 subscribers, 12 MB at 1,000/s, 2 stalled: time on the way, 99 of 100", words("-n 20 -e 12000 -r 1000 --size 1000 --stalled 2 --wait 5s"),
+		[]*system{sluice, nchan}, "ms", func(r *report) float64 { return r.Delivery.P99 }, goal{limit: 10}},
+	{"the same: RSS at the end", words("-n 20 -e 12000 -r 1000 --size 1000 --stalled 2 --wait 5s"),
+		[]*system{sluice, nchan}, "MiB", func(r *report) float64 { return r.Delivery.RSS / (1 << 20) }, goal{}},
+	{"the same without the stalled: RSS at the end", words("-n 20 -e 12000 -r 1000 --size 1000"),
+		[]*system{sluice, nchan}, "MiB", func(r *report) float64 { return r.Delivery.RSS / (1 << 20) }, goal{}},
+}
+
+func format(v float64, unit string) string {
+	switch {
+	case v < 10:
+		return fmt.Sprintf("%.2f %s", v, unit)
+	case v < 100:
+		return fmt.Sprintf("%.1f %s", v, unit)
+	}
+	return fmt.Sprintf("%.0f %s", v, unit)
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// system is a server under measurement.
+type system struct {
+	name  string
+	start func(b *bench, addr, dir string) *exec.Cmd
+	args  []string // of the generator
+}
+
+const (
+	key    = "bench-key-0123456789"
+	secret = "0123456789abcdef0123456789abcdef"
+)
+
+// plain is what peers and floors are told: a path for the channel, and the payload as it is.
+var plain = []string{"--subscribe", "/events?channel=bench-{channel}", "--publish", "/publish?channel=bench-{channel}", "--body", "{payload}", "--content-type", "text/plain"}
+
+func program(name string, args ...string) func(*bench, string, string) *exec.Cmd {
+	return func(b *bench, addr, _ string) *exec.Cmd {
+		return exec.Command(filepath.Join(b.bin, name), append([]string{"-addr", addr}, args...)...)
+	}
+}
+
+func gateway(settings ...string) func(*bench, string, string) *exec.Cmd {
+	return func(b *bench, addr, dir string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(b.bin, "sluice"))
+		cmd.Env = append(os.Environ(), "ADDR="+addr, "DATA_DIR="+filepath.Join(dir, "data"), "LOG_LEVEL=warn", "JWT_SECRET="+secret,
+			`API_KEYS=[{"name":"bench","key":"`+key+`","sub":["*"],"pub":["*"]}]`)
+		cmd.Env = append(cmd.Env, settings...)
+		return cmd
+	}
+}
+
+func nginx(b *bench, addr, dir string) *exec.Cmd {
+	text, err := os.ReadFile(filepath.Join(b.root, "bench/peers/nchan/nginx.conf.template"))
+	conf := filepath.Join(dir, "nginx.conf")
+	if err == nil {
+		err = os.WriteFile(conf, []byte(strings.NewReplacer("{{ADDR}}", addr, "{{DIR}}", dir).Replace(string(text))), 0o644)
+	}
+	if err != nil {
+		return &exec.Cmd{Err: err}
+	}
+	return exec.Command("nginx", "-c", conf, "-p", dir)
+}
+
+var (
+	withKey = []string{"-H", "x-apikey: " + key}
+	withJWT = []string{"-H", "Authorization: Bearer {token}", "--jwt-secret", secret, "--jwt-sub", "inbox-{i},bench-{channel}"}
+
+	sluice     = &system{"Sluice", gateway(), withKey}
+	sluiceJWT  = &system{"Sluice, a JWT each", gateway(), withJWT}
+	sluiceDisk = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
+	r3labs     = &system{"r3labs/sse", program("r3labs"), plain}
+	gosse      = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
+	nchan      = &system{"Nchan", nginx, plain}
+	floorEach  = &system{"floor: a write each", program("floor"), plain}
+	floorMany  = &system{"floor: coalescing", program("floor", "-coalesce"), plain}
+	floorHTTP  = &system{"floor: net/http and JSON", program("nethttp"), []string{"--publish", "/publish"}}
+)
+
+// report is what the generator prints.
+type report struct {
+	Connect struct {
+		Seconds float64 `json:"seconds"`
+		CPUEach float64 `json:"cpu_us_each"`
+		RSSEach float64 `json:"rss_each"`
+	} `json:"connect"`
+	Publish struct {
+		PerSecond float64 `json:"per_second"`
+		CPUEach   float64 `json:"cpu_us_each"`
+		P99       float64 `json:"p99_ms"`
+	} `json:"publish"`
+	Delivery struct {
+		PerSecond float64 `json:"per_second"`
+		CPUEach   float64 `json:"cpu_us_each"`
+		RSS       float64 `json:"rss"`
+		P50       float64 `json:"p50_ms"`
+		P99       float64 `json:"p99_ms"`
+	} `json:"delivery"`
+	Check struct {
+		Lost, Repeated, Reordered, Foreign uint64
+	} `json:"check"`
+}
+
+// measure starts the system on one processor and runs the generator on another.
+func (b *bench) measure(ctx context.Context, s *system, r *row) (*report, error) {
+	return b.load(ctx, s, r.args)
+}
+
+func (b *bench) load(ctx context.Context, s *system, args []string) (*report, error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := s.start(b, addr, dir)
+	if cmd.Err != nil {
+		return nil, cmd.Err
+	}
+	cmd.Args = append([]string{"taskset", "-c", "0", cmd.Path}, cmd.Args[1:]...)
+	if cmd.Path, err = exec.LookPath("taskset"); err != nil {
+		return nil, err
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting it: %w", err)
+	}
+	defer stop(cmd)
+	if err := listening(ctx, addr); err != nil {
+		return nil, err
+	}
+	return b.generate(ctx, s, addr, cmd.Process.Pid, args)
+}
+
+func (b *bench) generate(ctx context.Context, s *system, addr string, pid int, args []string) (*report, error) {
+	all := []string{"-c", "1", filepath.Join(b.bin, "sluice"), "bench", "--json"}
+	for _, p := range family(pid) {
+		all = append(all, "--pid", strconv.Itoa(p))
+	}
+	all = append(all, s.args...)
+	all = append(all, args...)
+	cmd := exec.CommandContext(ctx, "taskset", append(all, "http://"+addr)...)
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	var r report
+	if jerr := json.Unmarshal(text, &r); jerr != nil {
+		return nil, errors.Join(err, jerr)
+	}
+	// A peer that loses events is a result, not an error.
+	return &r, nil
+}
+
+// family is a process and its children, as nginx' workers.
+func family(pid int) []int {
+	all := []int{pid}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return all
+	}
+	for _, f := range strings.Fields(string(text)) {
+		if n, err := strconv.Atoi(f); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func listening(ctx context.Context, addr string) error {
+	for range 200 {
+		conn, err := net.DialTimeout("tcp4", addr, time.Second)
+		if err == nil {
+			time.Sleep(500 * time.Millisecond)
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return errors.New("it does not listen")
+}
+
+func stop(cmd *exec.Cmd) {
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(15 * time.Second):
+		_ = cmd.Process.Kill()
+		<-done
+	}
+}
