@@ -55,53 +55,54 @@ func TestHostileRequests(t *testing.T) {
 
 // Connections that come in crowds and vanish leave nothing behind.
 func TestVanishingConnections(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t)
-	bystander := g.stream(t, keyAll, "?channels=fine")
-	head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + keyAll + "\r\n\r\n"
-	wave := func(n int) {
-		conns := make([]net.Conn, 0, n)
-		for i := range n {
-			c, err := net.Dial("tcp", g.Listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		bystander := g.stream(t, keyAll, "?channels=fine")
+		head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + keyAll + "\r\n\r\n"
+		wave := func(n int) {
+			conns := make([]net.Conn, 0, n)
+			for i := range n {
+				c, err := net.Dial("tcp", g.Listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, c)
+				if i%3 > 0 {
+					io.WriteString(c, head[:len(head)*(i%3)/2])
+				}
 			}
-			conns = append(conns, c)
-			if i%3 > 0 {
-				io.WriteString(c, head[:len(head)*(i%3)/2])
+			for i, c := range conns {
+				if i%2 == 0 {
+					c.(*net.TCPConn).SetLinger(0) // a reset
+				}
+				c.Close()
 			}
 		}
-		for i, c := range conns {
-			if i%2 == 0 {
-				c.(*net.TCPConn).SetLinger(0) // a reset
+		settle := func() (heap uint64, goroutines int) {
+			for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1 && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
 			}
-			c.Close()
+			time.Sleep(200 * time.Millisecond)
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc, runtime.NumGoroutine()
 		}
-	}
-	settle := func() (heap uint64, goroutines int) {
-		for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1 && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		time.Sleep(200 * time.Millisecond)
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc, runtime.NumGoroutine()
-	}
-	wave(500)
-	heap, _ := settle()
-	for range 19 {
 		wave(500)
-	}
-	after, _ := settle()
-	if after > heap+16<<20 {
-		t.Errorf("the heap was %d bytes and is %d", heap, after)
-	}
-	if g.broker.Count() != 1 || g.broker.Views() != 1 {
-		t.Errorf("%d subscribers and %d views are left", g.broker.Count(), g.broker.Views())
-	}
-	id := g.publish(t, `{"event":"fine"}`)
-	if e := bystander.event(t); e.ID != id {
-		t.Errorf("the bystander got %+v", e)
-	}
+		heap, _ := settle()
+		for range 19 {
+			wave(500)
+		}
+		after, _ := settle()
+		if after > heap+16<<20 {
+			t.Errorf("the heap was %d bytes and is %d", heap, after)
+		}
+		if g.broker.Count() != 1 || g.broker.Views() != 1 {
+			t.Errorf("%d subscribers and %d views are left", g.broker.Count(), g.broker.Views())
+		}
+		id := g.publish(t, `{"event":"fine"}`)
+		if e := bystander.event(t); e.ID != id {
+			t.Errorf("the bystander got %+v", e)
+		}
+	})
 }

@@ -105,37 +105,39 @@ func (g *gateway) publish(t testing.TB, body string) string {
 // The stream's bytes, to the letter.
 func TestStreamBytes(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t)
-	for proto, want := range map[string]string{
-		"HTTP/1.1": "Connection: keep-alive\r\n",
-		"HTTP/1.0": "",
-	} {
-		done := make(chan string, 1)
-		go func() {
-			done <- raw(t, g, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n", 1500*time.Millisecond)
-		}()
-		for g.broker.Count() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		id := g.publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
-		got := <-done
-		for _, line := range []string{"Content-Type: text/event-stream\r\n", "Cache-Control: no-cache, no-store, no-transform\r\n", "X-Accel-Buffering: no\r\n", want} {
-			if !strings.Contains(got, line) {
-				t.Errorf("%s: no %q in %.600q", proto, line, got)
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		for proto, want := range map[string]string{
+			"HTTP/1.1": "Connection: keep-alive\r\n",
+			"HTTP/1.0": "",
+		} {
+			done := make(chan string, 1)
+			go func() {
+				done <- raw(t, g, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n", 1500*time.Millisecond)
+			}()
+			for g.broker.Count() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			id := g.publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
+			got := <-done
+			for _, line := range []string{"Content-Type: text/event-stream\r\n", "Cache-Control: no-cache, no-store, no-transform\r\n", "X-Accel-Buffering: no\r\n", want} {
+				if !strings.Contains(got, line) {
+					t.Errorf("%s: no %q in %.600q", proto, line, got)
+				}
+			}
+			if strings.Contains(got, "keep-alive") != (want != "") {
+				t.Errorf("%s: %.600q", proto, got)
+			}
+			frame := fmt.Sprintf("id: %s\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"577cf185e2039b0900000016\"}\nretry: 10000\n\n", id)
+			init := regexp.MustCompile(`:` + strings.Repeat(" ", 1000) + strings.Repeat(" ", 1000) + strings.Repeat(" ", 48) + "\nretry: 2000\nid: [0-9]{16}\ndata: {\"channel\":\"init\",\"data\":{}}\n\n")
+			if !strings.Contains(got, frame) || !init.MatchString(got) {
+				t.Errorf("%s: %.3000q", proto, got)
+			}
+			for g.broker.Count() > 0 {
+				time.Sleep(time.Millisecond)
 			}
 		}
-		if strings.Contains(got, "keep-alive") != (want != "") {
-			t.Errorf("%s: %.600q", proto, got)
-		}
-		frame := fmt.Sprintf("id: %s\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"577cf185e2039b0900000016\"}\nretry: 10000\n\n", id)
-		init := regexp.MustCompile(`:` + strings.Repeat(" ", 1000) + strings.Repeat(" ", 1000) + strings.Repeat(" ", 48) + "\nretry: 2000\nid: [0-9]{16}\ndata: {\"channel\":\"init\",\"data\":{}}\n\n")
-		if !strings.Contains(got, frame) || !init.MatchString(got) {
-			t.Errorf("%s: %.3000q", proto, got)
-		}
-		for g.broker.Count() > 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
+	})
 }
 
 func TestSubscribeRefusals(t *testing.T) {
@@ -187,104 +189,112 @@ func TestCORS(t *testing.T) {
 
 func TestPermissionsOnStreams(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t)
-	s := g.stream(t, keyPut, "")
-	narrow := g.stream(t, keyPut, "?channels=chat-1")
-	framed := g.stream(t, keyPublish, "")
-	for _, body := range []string{`{"event":"post","collection":"customer"}`, `{"event":"put","collection":"company"}`, `{"event":"goal"}`, `{"event":"put","collection":"customer"}`, `{"event":"chat-2"}`, `{"event":"chat-1","collection":"x"}`} {
-		g.publish(t, body)
-	}
-	for _, want := range []string{"put", "chat-2", "chat-1"} {
-		if got := s.event(t); got.Name != want {
-			t.Errorf("got %s, want %s", got.Name, want)
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		s := g.stream(t, keyPut, "")
+		narrow := g.stream(t, keyPut, "?channels=chat-1")
+		framed := g.stream(t, keyPublish, "")
+		for _, body := range []string{`{"event":"post","collection":"customer"}`, `{"event":"put","collection":"company"}`, `{"event":"goal"}`, `{"event":"put","collection":"customer"}`, `{"event":"chat-2"}`, `{"event":"chat-1","collection":"x"}`} {
+			g.publish(t, body)
 		}
-	}
-	if got := narrow.event(t); got.Name != "chat-1" {
-		t.Errorf("narrowed: got %s", got.Name)
-	}
-	for _, want := range []string{"post", "put", "publish", "put", "publish", "publish"} {
-		if got := framed.event(t); got.Name != want {
-			t.Errorf("frames=publish: got %s, want %s", got.Name, want)
+		for _, want := range []string{"put", "chat-2", "chat-1"} {
+			if got := s.event(t); got.Name != want {
+				t.Errorf("got %s, want %s", got.Name, want)
+			}
 		}
-	}
+		if got := narrow.event(t); got.Name != "chat-1" {
+			t.Errorf("narrowed: got %s", got.Name)
+		}
+		for _, want := range []string{"post", "put", "publish", "put", "publish", "publish"} {
+			if got := framed.event(t); got.Name != want {
+				t.Errorf("frames=publish: got %s, want %s", got.Name, want)
+			}
+		}
+	})
 }
 
 func TestResumeOverHTTP(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t)
-	first := g.stream(t, keyAll, "")
-	start := first.parser.LastEventID()
-	a, b := g.publish(t, `{"event":"a"}`), g.publish(t, `{"event":"b"}`)
-	for name, s := range map[string]*stream{
-		"header":            g.stream(t, keyAll, "", "Last-Event-ID", start),
-		"query":             g.stream(t, keyAll, "?lastEventId="+start),
-		"header over query": g.stream(t, keyAll, "?lastEventId="+b, "Last-Event-ID", start),
-	} {
-		for _, want := range []string{a, b} {
-			if got := s.event(t); got.ID != want {
-				t.Errorf("%s: got %s, want %s", name, got.ID, want)
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		first := g.stream(t, keyAll, "")
+		start := first.parser.LastEventID()
+		a, b := g.publish(t, `{"event":"a"}`), g.publish(t, `{"event":"b"}`)
+		for name, s := range map[string]*stream{
+			"header":            g.stream(t, keyAll, "", "Last-Event-ID", start),
+			"query":             g.stream(t, keyAll, "?lastEventId="+start),
+			"header over query": g.stream(t, keyAll, "?lastEventId="+b, "Last-Event-ID", start),
+		} {
+			for _, want := range []string{a, b} {
+				if got := s.event(t); got.ID != want {
+					t.Errorf("%s: got %s, want %s", name, got.ID, want)
+				}
 			}
 		}
-	}
-	s := g.open(t, keyAll, "?lastEventId=12")
-	init, gap := s.event(t), s.event(t)
-	if init.ID != "12" || gap.Name != "gap" || gap.ID != b || !strings.Contains(gap.Data, `"reason":"unknown","after":"12"`) {
-		t.Errorf("%+v %+v", init, gap)
-	}
+		s := g.open(t, keyAll, "?lastEventId=12")
+		init, gap := s.event(t), s.event(t)
+		if init.ID != "12" || gap.Name != "gap" || gap.ID != b || !strings.Contains(gap.Data, `"reason":"unknown","after":"12"`) {
+			t.Errorf("%+v %+v", init, gap)
+		}
+	})
 }
 
 func TestBusy(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.MaxConnections, s.realtime.MaxConnectionsPerKey = 3, 1 })
-	g.stream(t, keyAll, "")
-	runAll(t, g, []scenario{{name: "per key", status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections_per_key"}}})
-	s := g.open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")
-	if e := s.event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
-		t.Errorf("%+v", e)
-	}
-	if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
-		t.Errorf("it goes on: %q %v", rest, err)
-	}
-	g.stream(t, keyPut, "")
-	g.stream(t, keyPublish, "")
-	runAll(t, g, []scenario{
-		{name: "in all", key: keyOrigin, status: 503, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections"}},
-		{name: "credentials first", key: "-", status: 401, headers: map[string]string{"Accept": "text/event-stream"}},
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.MaxConnections, s.realtime.MaxConnectionsPerKey = 3, 1 })
+		g.stream(t, keyAll, "")
+		runAll(t, g, []scenario{{name: "per key", status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections_per_key"}}})
+		s := g.open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")
+		if e := s.event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
+			t.Errorf("%+v", e)
+		}
+		if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
+			t.Errorf("it goes on: %q %v", rest, err)
+		}
+		g.stream(t, keyPut, "")
+		g.stream(t, keyPublish, "")
+		runAll(t, g, []scenario{
+			{name: "in all", key: keyOrigin, status: 503, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections"}},
+			{name: "credentials first", key: "-", status: 401, headers: map[string]string{"Accept": "text/event-stream"}},
+		})
 	})
 }
 
 // A key that is revoked or changed ends its streams within a second; others go on.
 func TestKeysReload(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "keys.json")
-	write := func(keys string) {
-		t.Helper()
-		if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
-			t.Fatal(err)
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		file := filepath.Join(t.TempDir(), "keys.json")
+		write := func(keys string) {
+			t.Helper()
+			if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	key := func(name, sub string) string {
-		return fmt.Sprintf(`{"name":%q,"key":"%s-0123456789abcdef","sub":[%q]}`, name, name, sub)
-	}
-	write("[" + key("one", "a") + "," + key("two", "a") + "," + key("three", "*") + "]")
-	g := newGateway(t, func(s *setup) { s.auth.APIKeysFile = file })
-	one, two, three := g.stream(t, "one-0123456789abcdef", ""), g.stream(t, "two-0123456789abcdef", ""), g.stream(t, "three-0123456789abcdef", "")
-	write("[{broken")
-	time.Sleep(600 * time.Millisecond) // the broken file is seen, and changes nothing
-	write("[" + key("two", "b") + "," + key("three", "*") + "]")
-	if e := one.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"revoked"}}` {
-		t.Errorf("%+v", e)
-	}
-	if e := two.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"changed"}}` || two.parser.LastEventID() != e.ID {
-		t.Errorf("%+v", e)
-	}
-	g.publish(t, `{"event":"a"}`)
-	if e := three.event(t); e.Name != "a" {
-		t.Errorf("%+v", e)
-	}
-	if s := g.open(t, "one-0123456789abcdef", ""); s.answer.StatusCode != 401 {
-		t.Errorf("the revoked key: %d", s.answer.StatusCode)
-	}
+		key := func(name, sub string) string {
+			return fmt.Sprintf(`{"name":%q,"key":"%s-0123456789abcdef","sub":[%q]}`, name, name, sub)
+		}
+		write("[" + key("one", "a") + "," + key("two", "a") + "," + key("three", "*") + "]")
+		g := newGateway(t, writer, func(s *setup) { s.auth.APIKeysFile = file })
+		one, two, three := g.stream(t, "one-0123456789abcdef", ""), g.stream(t, "two-0123456789abcdef", ""), g.stream(t, "three-0123456789abcdef", "")
+		write("[{broken")
+		time.Sleep(600 * time.Millisecond) // the broken file is seen, and changes nothing
+		write("[" + key("two", "b") + "," + key("three", "*") + "]")
+		if e := one.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"revoked"}}` {
+			t.Errorf("%+v", e)
+		}
+		if e := two.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"changed"}}` || two.parser.LastEventID() != e.ID {
+			t.Errorf("%+v", e)
+		}
+		g.publish(t, `{"event":"a"}`)
+		if e := three.event(t); e.Name != "a" {
+			t.Errorf("%+v", e)
+		}
+		if s := g.open(t, "one-0123456789abcdef", ""); s.answer.StatusCode != 401 {
+			t.Errorf("the revoked key: %d", s.answer.StatusCode)
+		}
+	})
 }
 
 // HTTP/2 over TLS gives the same streams.
@@ -304,58 +314,64 @@ func TestHTTP2(t *testing.T) {
 // A client that takes no byte is closed; one that never reads holds nobody up.
 func TestStalledReader(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.WriteTimeout = 300 * time.Millisecond })
-	g.open(t, keyAll, "") // its body is never read
-	reader := g.stream(t, keyAll, "?channels=small")
-	big := `{"event":"big","data":"` + strings.Repeat("x", 60_000) + `"}`
-	for range 100 {
-		g.publish(t, big)
-	}
-	id := g.publish(t, `{"event":"small"}`)
-	if e := reader.event(t); e.ID != id {
-		t.Errorf("%+v", e)
-	}
-	for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the stalled connection is still open")
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = 300 * time.Millisecond })
+		g.open(t, keyAll, "") // its body is never read
+		reader := g.stream(t, keyAll, "?channels=small")
+		big := `{"event":"big","data":"` + strings.Repeat("x", 60_000) + `"}`
+		for range 100 {
+			g.publish(t, big)
 		}
-	}
+		id := g.publish(t, `{"event":"small"}`)
+		if e := reader.event(t); e.ID != id {
+			t.Errorf("%+v", e)
+		}
+		for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the stalled connection is still open")
+			}
+		}
+	})
 }
 
 // A stream ends exactly when its token does, with a frame that says so.
 func TestTokenExpiresOnStream(t *testing.T) {
 	t.Parallel()
-	secret := strings.Repeat("s", 32)
-	g := newGateway(t, func(s *setup) { s.auth.Secrets = []string{secret} })
-	exp := time.Now().Add(2 * time.Second).Truncate(time.Second)
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": exp.Unix(), "realtime": []string{"a"}}).SignedString([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := g.open(t, "", "?token="+token)
-	if init := s.event(t); init.Name != "" {
-		t.Fatalf("%+v", init)
-	}
-	if e := s.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"exp"}}` {
-		t.Errorf("%+v", e)
-	}
-	if now := time.Now(); now.Before(exp) || now.After(exp.Add(time.Second)) {
-		t.Errorf("it ended at %s, exp is %s", now, exp)
-	}
-	if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
-		t.Errorf("it goes on: %q %v", rest, err)
-	}
-	if again := g.open(t, "", "?token="+token); again.answer.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the expired token: %d", again.answer.StatusCode)
-	}
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		secret := strings.Repeat("s", 32)
+		g := newGateway(t, writer, func(s *setup) { s.auth.Secrets = []string{secret} })
+		exp := time.Now().Add(2 * time.Second).Truncate(time.Second)
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": exp.Unix(), "realtime": []string{"a"}}).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := g.open(t, "", "?token="+token)
+		if init := s.event(t); init.Name != "" {
+			t.Fatalf("%+v", init)
+		}
+		if e := s.event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"exp"}}` {
+			t.Errorf("%+v", e)
+		}
+		if now := time.Now(); now.Before(exp) || now.After(exp.Add(time.Second)) {
+			t.Errorf("it ended at %s, exp is %s", now, exp)
+		}
+		if rest, err := io.ReadAll(s.answer.Body); err != nil || len(rest) > 0 {
+			t.Errorf("it goes on: %q %v", rest, err)
+		}
+		if again := g.open(t, "", "?token="+token); again.answer.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the expired token: %d", again.answer.StatusCode)
+		}
+	})
 }
 
 func TestPingInterval(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.PingInterval = 50 * time.Millisecond })
-	got := raw(t, g, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
-	pings := regexp.MustCompile(`event: ping\n(?:id: [0-9]+\n)?data: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n\n`).FindAllString(got, -1)
-	if len(pings) < 3 {
-		t.Errorf("%d pings in %.3000q", len(pings), got)
-	}
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval = 50 * time.Millisecond })
+		got := raw(t, g, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
+		pings := regexp.MustCompile(`event: ping\n(?:id: [0-9]+\n)?data: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n\n`).FindAllString(got, -1)
+		if len(pings) < 3 {
+			t.Errorf("%d pings in %.3000q", len(pings), got)
+		}
+	})
 }

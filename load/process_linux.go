@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-// usage is what processes have taken so far.
-type usage struct {
-	cpu time.Duration // of all threads, user and system
-	rss int64         // bytes in memory now
-}
-
 // ticks of the CPU times in /proc a second; Linux shows the same to all programs.
 const ticks = 100
 

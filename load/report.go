@@ -56,6 +56,12 @@ type Delivery struct {
 	Most      float64 `json:"max_ms"`
 }
 
+// usage is what processes have taken so far.
+type usage struct {
+	cpu time.Duration // of all threads, user and system
+	rss int64         // bytes in memory now
+}
+
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -14,8 +14,6 @@ type run struct {
 	publishers *publishers
 }
 
-type usage struct{}
-
 // Run needs Linux.
 func Run(context.Context, Options) (*Report, error) {
 	return nil, errors.New("sluice bench reads sockets with epoll and the server's CPU from /proc; it needs Linux")

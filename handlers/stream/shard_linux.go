@@ -20,6 +20,7 @@ type shard struct {
 	quit   chan struct{}
 
 	mu      sync.Mutex
+	shut    bool
 	adopted []*Stream
 	events  []unix.EpollEvent
 	fetched []fetched
@@ -75,12 +76,16 @@ func newShard(c *Config) (*shard, error) {
 // closeFD gives a descriptor back. There is nobody to tell an error, and nothing to be done about one.
 func closeFD(fd int32) { _ = unix.Close(int(fd)) }
 
-// adopt hands a stream to the shard.
-func (h *shard) adopt(s *Stream) {
+// adopt hands a stream to the shard, unless that has been shut down.
+func (h *shard) adopt(s *Stream) bool {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shut {
+		return false
+	}
 	h.adopted = append(h.adopted, s)
-	h.mu.Unlock()
 	h.group.Kick()
+	return true
 }
 
 // poll waits for the connections' events and hands them to the shard.
@@ -240,7 +245,7 @@ func (h *shard) shutdown() {
 	h.fetches.close()
 	h.mu.Lock()
 	in := inbox{adopted: h.adopted, fetched: h.fetched}
-	h.adopted, h.fetched = nil, nil
+	h.adopted, h.fetched, h.shut = nil, nil, true
 	h.mu.Unlock()
 	for _, s := range in.adopted {
 		h.enter(s)

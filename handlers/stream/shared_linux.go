@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 type shared struct {
 	shards []*shard
 	turn   atomic.Uint32
+	once   sync.Once
 	group  sync.WaitGroup
 }
 
@@ -39,10 +41,11 @@ func newShared(c *Config) (*shared, error) {
 }
 
 func (w *shared) close() {
-	for _, s := range w.shards {
-		close(s.quit)
-		s.group.Kick()
-	}
+	w.once.Do(func() {
+		for _, s := range w.shards {
+			close(s.quit)
+		}
+	})
 	w.group.Wait()
 }
 
@@ -86,9 +89,14 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
 	if n < head.Len() {
 		s.socket.rest, s.socket.blocked = bytes.Clone(head.Bytes()[n:]), true
 	}
-	h.adopt(s)
+	if !h.adopt(s) {
+		closeFD(fd)
+		return errClosed
+	}
 	return nil
 }
+
+var errClosed = errors.New("the writer is closed")
 
 // appendHead writes the answer's head as net/http would.
 func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {
@@ -99,7 +107,7 @@ func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bo
 	b.WriteString(proto)
 	b.WriteString(" 200 OK\r\n")
 	_ = header.Write(b) // a Buffer takes everything
-	if header.Get(echo.HeaderConnection) == "" {
+	if chunked && header.Get(echo.HeaderConnection) == "" {
 		b.WriteString("Connection: close\r\n")
 	}
 	b.WriteString("Date: ")

@@ -1,0 +1,339 @@
+package handlers_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/broker/sse"
+)
+
+// bothWriters runs a test over the writer that connections share and over that with a goroutine for each.
+func bothWriters(t *testing.T, f func(t *testing.T, writer func(*setup))) {
+	t.Helper()
+	for name, shards := range map[string]int{"shared": 2, "goroutine": -1} {
+		t.Run(name, func(t *testing.T) {
+			f(t, func(s *setup) { s.realtime.Shards = shards })
+		})
+	}
+}
+
+// dial opens a connection of its own and sends a request.
+func dial(t *testing.T, g *gateway, request string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", g.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+func get(key, query string, lines ...string) string {
+	return "GET /realtime" + query + " HTTP/1.1\r\nHost: x\r\nX-Apikey: " + key + "\r\n" + strings.Join(lines, "") + "\r\n"
+}
+
+func (g *gateway) await(t *testing.T, subscribers int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); g.broker.Count() != subscribers; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d subscribers, not %d", g.broker.Count(), subscribers)
+		}
+	}
+}
+
+var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry: )[^\r\n]*|"oldest":"\d+"`)
+
+// TestSameBytes: for the same story both writers give the same bytes, but for ids, times and what is random.
+func TestSameBytes(t *testing.T) {
+	t.Parallel()
+	story := func(shards int, request string) string {
+		g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.PingInterval = shards, 700*time.Millisecond })
+		first := g.publish(t, `{"event":"before"}`)
+		c := dial(t, g, strings.ReplaceAll(request, "LAST", first))
+		g.await(t, 1)
+		for _, body := range []string{`{"event":"put","collection":"c","data":[1.0,"é"]}`, `{"event":"goal","data":{"a":1}}`, `[{"event":"x"},{"event":"y"},{"event":"z","stream":"s"}]`} {
+			g.publish(t, body)
+		}
+		text := make([]byte, 0, 8<<10)
+		for buf := make([]byte, 4096); !bytes.Contains(text, []byte("event: ping")); {
+			n, err := c.Read(buf)
+			if text = append(text, buf[:n]...); err != nil {
+				t.Fatalf("%v after %q", err, text)
+			}
+		}
+		go g.realtime.Drain(context.Background())
+		whole := string(append(text, readToEnd(t, c)...))
+		head, _, _ := strings.Cut(whole, "\r\n\r\n")
+		if strings.Contains(head, "Transfer-Encoding: chunked") {
+			answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(whole)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			if err != nil {
+				t.Errorf("the chunks: %v", err)
+			}
+			whole = head + "\r\n\r\n" + string(body)
+		}
+		return varying.ReplaceAllString(whole, "$1")
+	}
+	for name, request := range map[string]string{
+		"HTTP/1.1":        get(keyAll, ""),
+		"resumed":         get(keyAll, "", "Last-Event-ID: LAST\r\n"),
+		"unknown id":      get(keyAll, "", "Last-Event-ID: 12\r\n"),
+		"close":           get(keyAll, "", "Connection: close\r\n"),
+		"publish frames":  get(keyPublish, ""),
+		"with an origin":  get(keyAll, "", "Origin: https://a.example\r\n"),
+		"HTTP/1.0":        strings.Replace(get(keyAll, ""), "HTTP/1.1", "HTTP/1.0", 1),
+		"HTTP/1.0 resume": strings.Replace(get(keyAll, "", "Last-Event-ID: LAST\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shared, goroutine := story(1, request), story(-1, request)
+			if sortedHead(shared) != sortedHead(goroutine) {
+				t.Errorf("shared:\n%q\ngoroutine:\n%q", strings.ReplaceAll(sortedHead(shared), "  ", ""), strings.ReplaceAll(sortedHead(goroutine), "  ", ""))
+			}
+			if !strings.Contains(shared, "event: busy") || strings.Count(shared, "event: goal")+strings.Count(shared, "event: publish") < 1 {
+				t.Errorf("the story is not whole: %q", shared)
+			}
+		})
+	}
+}
+
+// readToEnd reads until the connection or the chunked body ends: one that is kept alive stays open.
+func readToEnd(t *testing.T, c net.Conn) []byte {
+	t.Helper()
+	var text []byte
+	for buf := make([]byte, 4096); !bytes.HasSuffix(text, []byte(sse.LastChunk)); {
+		n, err := c.Read(buf)
+		if text = append(text, buf[:n]...); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("%v after %q", err, text)
+		}
+	}
+	return text
+}
+
+// sortedHead puts the lines of the head in one order: HTTP gives it no meaning.
+func sortedHead(text string) string {
+	head, body, _ := strings.Cut(text, "\r\n\r\n")
+	lines := strings.Split(head, "\r\n")
+	for i := 1; i < len(lines); i++ {
+		for j := i; j > 1 && lines[j] < lines[j-1]; j-- {
+			lines[j], lines[j-1] = lines[j-1], lines[j]
+		}
+	}
+	return strings.Join(lines, "\n") + "\n\n" + body
+}
+
+// What a client sends behind its request is neither answered nor in anybody's way.
+func TestBytesBehindTheRequest(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.Shards = 1 })
+	c := dial(t, g, get(keyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	g.await(t, 1)
+	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
+	if _, err := c.Write(junk); err != nil {
+		t.Fatal(err)
+	}
+	id := g.publish(t, `{"event":"a"}`)
+	var text []byte
+	for buf := make([]byte, 4096); !bytes.Contains(text, []byte("id: "+id+"\nevent: a")); {
+		n, err := c.Read(buf)
+		if text = append(text, buf[:n]...); err != nil {
+			t.Fatalf("%v after %q", err, text)
+		}
+	}
+	if bytes.Count(text, []byte("HTTP/1.1 ")) != 1 {
+		t.Errorf("something else was answered: %q", text)
+	}
+}
+
+// A client that does not read delays nobody, and gets all in order once it reads on.
+func TestStalledReadsOn(t *testing.T) {
+	t.Parallel()
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = time.Minute })
+		stalled := dial(t, g, strings.Replace(get(keyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
+		reader := g.stream(t, keyAll, "?channels=small")
+		const events = 400
+		var ids []string
+		for i := range events {
+			ids = append(ids, g.publish(t, fmt.Sprintf(`{"event":"big","data":"%d %s"}`, i, strings.Repeat("x", 50_000))))
+		}
+		id := g.publish(t, `{"event":"small"}`)
+		if e := reader.event(t); e.ID != id {
+			t.Errorf("the reader got %+v", e)
+		}
+		var p sse.Parser
+		in := bufio.NewReaderSize(stalled, 64<<10)
+		for line := ""; line != "\r\n"; {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for buf := make([]byte, 64<<10); len(got) < events; {
+			n, err := in.Read(buf)
+			if err != nil {
+				t.Fatalf("%v after %d events", err, len(got))
+			}
+			found, err := p.Feed(buf[:n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range found {
+				if e.Name == "big" {
+					got = append(got, e.ID)
+				}
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(ids, " ") {
+			t.Errorf("got %d events, some lost, repeated or out of order", len(got))
+		}
+	})
+}
+
+// Draining ends a stream with its last frame and the last chunk; one that cannot take it is closed all the same.
+func TestDrainOfStreams(t *testing.T) {
+	t.Parallel()
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = 3 * time.Second })
+		c := dial(t, g, get(keyAll, "?channels=small"))
+		dial(t, g, get(keyAll, "?channels=big")) // never read
+		g.await(t, 2)
+		for range 200 {
+			g.publish(t, `{"event":"big","data":"`+strings.Repeat("x", 50_000)+`"}`)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- g.realtime.Drain(ctx) }()
+		text := readToEnd(t, c)
+		if !bytes.Contains(text, []byte("event: busy\ndata: ")) || !bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
+			t.Errorf("%q", text[max(0, len(text)-300):])
+		}
+		c.Close()
+		if err := <-done; err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		g.await(t, 0)
+	})
+}
+
+// Closing the handler cuts what is left, without a chunk that would say it was whole.
+func TestCloseCuts(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.Shards = 1 })
+	c := dial(t, g, get(keyAll, ""))
+	g.await(t, 1)
+	if err := g.realtime.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(c)
+	if bytes.HasSuffix(text, []byte("0\r\n\r\n")) || !bytes.Contains(text, []byte("init")) {
+		t.Errorf("%q", text)
+	}
+	g.await(t, 0)
+}
+
+// Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
+func TestCrowdsResume(t *testing.T) {
+	g := newGateway(t, func(s *setup) { s.realtime.Shards = 2 })
+	start := g.stream(t, keyAll, "?channels=none").parser.LastEventID()
+	var ids []string
+	for i := range 300 {
+		ids = append(ids, g.publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
+	}
+	want := strings.Join(ids, " ")
+	g.await(t, 1)
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			for range 25 {
+				if got, err := readIDs(g, start, len(ids)); err != nil || strings.Join(got, " ") != want {
+					t.Errorf("%d events, %v", len(got), err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	g.await(t, 1)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		nowFiles, now := openFiles(t), runtime.NumGoroutine()
+		if nowFiles <= files+2 && now <= goroutines+2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors and %d goroutines, before %d and %d", nowFiles, now, files, goroutines)
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0 // not on Linux
+	}
+	return len(list)
+}
+
+// readIDs resumes after an id and reads so many events on a connection of its own.
+func readIDs(g *gateway, after string, n int) ([]string, error) {
+	c, err := net.Dial("tcp", g.Listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(c, get(keyAll, "?channels=e", "Last-Event-ID: "+after+"\r\n")); err != nil {
+		return nil, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil, err
+	}
+	var p sse.Parser
+	var ids []string
+	for buf := make([]byte, 16<<10); len(ids) < n; {
+		k, err := answer.Body.Read(buf)
+		if err != nil {
+			return ids, err
+		}
+		events, err := p.Feed(buf[:k])
+		if err != nil {
+			return ids, err
+		}
+		for _, e := range events {
+			if e.Name == "e" {
+				ids = append(ids, e.ID)
+			}
+		}
+	}
+	return ids, nil
+}
