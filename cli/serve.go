@@ -85,7 +85,9 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 }
 
 func (g *gateway) listen() error {
-	inner, err := net.Listen("tcp", g.cfg.Addr)
+	// Streams have their pings, and other connections IdleTimeout; four system calls a connection are saved.
+	listen := net.ListenConfig{KeepAlive: -1}
+	inner, err := listen.Listen(context.Background(), "tcp", g.cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
 	}

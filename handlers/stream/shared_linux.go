@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
 )
 
 // shared is the writer of clear-text HTTP/1 connections.
@@ -79,19 +81,38 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
 	appendHead(head, c.Request(), c.Response().Header(), chunked)
 	first := appendOpening(head.AvailableBuffer(), s, chunked)
 	head.Write(first)
-	n, err := write(fd, head.Bytes(), nil)
-	if err != nil {
+	if err := h.writeFirst(s, head.Bytes()); err != nil {
 		closeFD(fd)
 		return err
-	}
-	s.bytes = int64(n)
-	h.config.Observer.Wrote(n)
-	if n < head.Len() {
-		s.socket.rest, s.socket.blocked = bytes.Clone(head.Bytes()[n:]), true
 	}
 	if !h.adopt(s) {
 		closeFD(fd)
 		return errClosed
+	}
+	return nil
+}
+
+// writeFirst writes the head, and with it what the client has missed, where that is at hand.
+func (h *shard) writeFirst(s *Stream, head []byte) error {
+	own := blocks.Get().(*broker.Block)
+	defer putBlock(own)
+	block, progress := s.Subscriber.Peek(own, batchBytes)
+	if progress != broker.More {
+		own.Clear()
+		block = own
+	}
+	n, err := write(s.socket.fd, head, block.Bytes)
+	if err != nil {
+		return err
+	}
+	h.wrote(s, n)
+	k := &s.socket
+	switch {
+	case n < len(head):
+		k.rest, k.blocked = bytes.Clone(head[n:]), true
+	case progress == broker.More:
+		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
+		k.blocked = n < len(head)+len(block.Bytes)
 	}
 	return nil
 }

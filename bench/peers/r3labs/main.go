@@ -35,5 +35,7 @@ func main() {
 		server.Publish(r.URL.Query().Get("channel"), &sse.Event{Data: body})
 		_, _ = io.WriteString(w, "ok")
 	})
-	log.Fatal(http.ListenAndServe(*addr, nil))
+	// The head that was sent already is written again by r3labs, which net/http complains of.
+	quiet := &http.Server{Addr: *addr, ErrorLog: log.New(io.Discard, "", 0)}
+	log.Fatal(quiet.ListenAndServe())
 }
