@@ -22,12 +22,21 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	b := e.db.NewBatchWithSize(size)
 	defer b.Close()
 	w := writer{engine: e, batch: b, open: map[string]*openSpace{}}
+	// All records, then all index rows: neighbours in the batch are neighbours in the memtable, which finds
+	// the next place from the last.
+	w.places = make([]place, len(g.Events))
 	for i := range g.Events {
-		if err := w.event(&g.Events[i]); err != nil {
+		if err := w.event(i, &g.Events[i]); err != nil {
 			return fmt.Errorf("writing event %d: %w", g.Events[i].ID, err)
 		}
 	}
 	var err error
+	for i := range g.Events {
+		err = errors.Join(err, w.channel(w.places[i], &g.Events[i]))
+	}
+	for i := range g.Events {
+		err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
+	}
 	for i := range g.Answers {
 		a := &g.Answers[i]
 		w.key = answerKey(w.key[:0], a.First)
@@ -60,8 +69,12 @@ type writer struct {
 	engine     *Engine
 	batch      *pebble.Batch
 	open       map[string]*openSpace
+	places     []place
 	key, value []byte
 }
+
+// place is where an event lies.
+type place struct{ space, segment uint32 }
 
 type openSpace struct {
 	space    *space
@@ -71,7 +84,7 @@ type openSpace struct {
 	finished []segment
 }
 
-func (w *writer) event(e *eventlog.Event) error {
+func (w *writer) event(i int, e *eventlog.Event) error {
 	s, err := w.space(e.Space)
 	if err != nil {
 		return err
@@ -80,22 +93,23 @@ func (w *writer) event(e *eventlog.Event) error {
 	if done := s.segment.put(e, int64(size), s.retain); done != nil {
 		s.finished = append(s.finished, *done)
 	}
-	number, segment := s.space.number, s.segment.number
-
+	w.places[i] = place{s.space.number, s.segment.number}
 	op := w.batch.SetDeferred(1+4+8, size)
-	logKey(op.Key[:0], number, e.ID)
+	logKey(op.Key[:0], s.space.number, e.ID)
 	appendRecord(op.Value[:0], e)
-	if err := op.Finish(); err != nil {
-		return err
-	}
-	w.key = appendUint64(channelKey(w.key[:0], number, segment, e.Channel()), e.ID)
-	if err := w.batch.Set(w.key, nil, nil); err != nil {
-		return err
-	}
+	return op.Finish()
+}
+
+func (w *writer) channel(p place, e *eventlog.Event) error {
+	w.key = appendUint64(channelKey(w.key[:0], p.space, p.segment, e.Channel()), e.ID)
+	return w.batch.Set(w.key, nil, nil)
+}
+
+func (w *writer) stream(p place, e *eventlog.Event) error {
 	if e.Stream == "" {
 		return nil
 	}
-	w.key = appendUint64(streamKey(w.key[:0], number, segment, e.Stream), e.ID)
+	w.key = appendUint64(streamKey(w.key[:0], p.space, p.segment, e.Stream), e.ID)
 	return w.batch.Set(w.key, nil, nil)
 }
 
