@@ -16,7 +16,6 @@ type Block struct {
 	marks   []mark
 	view    *view
 	chunked bool
-	whole   bool
 	live    bool   // made from the view's list, else from the ring or the log
 	from    uint64 // number in the list that it begins with, while live; else the position it begins after
 	end     uint64 // number in the list that comes after it, while live
@@ -35,17 +34,13 @@ type mark struct {
 // id is the time of its commit, so a writer can tell how long the way took.
 func (k *Block) Fresh() uint64 { return k.fresh }
 
-// Whole says whether the block goes up to the head, as it was when the block was made. What came later is
-// told by the group.
-func (k *Block) Whole() bool { return k.whole }
-
 // Clear empties the block, so that it holds on to nothing.
-func (k *Block) Clear() { k.Bytes, k.marks, k.view, k.whole = k.Bytes[:0], k.marks[:0], nil, false }
+func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], nil }
 
 func (k *Block) reset(s *Subscriber) {
 	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
 	k.view, k.chunked, k.live = s.members.view, s.chunked, s.live
-	k.from, k.end, k.reached, k.fresh, k.whole = s.after, 0, s.after, 0, false
+	k.from, k.end, k.reached, k.fresh = s.after, 0, s.after, 0
 	if s.live {
 		k.from = s.pos
 	}

@@ -174,6 +174,15 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 	return k, Behind
 }
 
+// AtHead says whether the cursor has handed out all there is. What comes later is told by its group; a block
+// cannot say it, as it may have been made, and its mark taken, before something else was published.
+func (s *Subscriber) AtHead() bool {
+	b := s.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return s.live && s.pos == s.members.view.end()
+}
+
 // place finds the cursor's place in the view's list, and whether it has one.
 func (s *Subscriber) place() {
 	r, v := &s.broker.ring, s.members.view
@@ -200,7 +209,7 @@ func (s *Subscriber) gather(k *Block, limit int) {
 		k.reached = max(k.reached, v.list[pos-v.base].id)
 	}
 	k.end = pos
-	if k.whole = pos == v.end(); k.whole {
+	if pos == v.end() {
 		k.reached = max(k.reached, b.last)
 	}
 }

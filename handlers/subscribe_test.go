@@ -49,13 +49,17 @@ func (g *gateway) open(t testing.TB, key, query string, headers ...string) *stre
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	answer, err := g.Client().Do(r)
+	// Connections of its own: the gateway closes one whose stream it has ended, and a publish that took it at
+	// that very moment would be lost with it.
+	transport := g.Client().Transport.(*http.Transport).Clone()
+	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		cancel()
 		answer.Body.Close()
+		transport.CloseIdleConnections()
 	})
 	return &stream{answer: answer}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -336,4 +337,42 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+// Readers that stop and go on at random get everything by themselves: no ping, and no later event, has to wake
+// what was published while they were blocked.
+func TestNothingWaitsForAPing(t *testing.T) {
+	t.Parallel()
+	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval = time.Hour })
+		const readers, events = 12, 800
+		var group sync.WaitGroup
+		for i := range readers {
+			c := dial(t, g, strings.Replace(get(keyAll, "?channels=e"), "HTTP/1.1", "HTTP/1.0", 1))
+			if err := c.SetReadBuffer(64 << 10); err != nil {
+				t.Fatal(err)
+			}
+			group.Go(func() {
+				random := rand.New(rand.NewPCG(1, uint64(i)))
+				seen, buf := 0, make([]byte, 32<<10)
+				for seen < events {
+					if random.IntN(40) == 0 {
+						time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+					}
+					n, err := c.Read(buf[:1+random.IntN(len(buf)-1)])
+					if err != nil {
+						t.Errorf("reader %d: %v after %d events", i, err, seen)
+						return
+					}
+					seen += bytes.Count(buf[:n], []byte("~"))
+				}
+			})
+		}
+		g.await(t, readers)
+		body := `{"event":"e","data":"` + strings.Repeat("x", 8000) + `~"}`
+		for range events {
+			g.publish(t, body)
+		}
+		group.Wait()
+	})
 }

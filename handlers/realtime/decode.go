@@ -104,7 +104,11 @@ func (b *batch) where(i int) string {
 }
 
 func (b *batch) add(v []byte, i int) *httperr.Error {
-	e, expect, err := decodeEvent(v)
+	var before *eventlog.Event
+	if n := len(b.events); n > 0 {
+		before = &b.events[n-1]
+	}
+	e, expect, err := decodeEvent(v, before)
 	if err != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadEvent, "%s%v", b.prefix(i), err)
 	}
@@ -122,12 +126,12 @@ func (b *batch) prefix(i int) string {
 	return fmt.Sprintf("event %d: ", i)
 }
 
-// decodeEvent reads one event object of compact JSON.
-func decodeEvent(v []byte) (e eventlog.Event, expect *uint64, err error) {
+// decodeEvent reads one event object of compact JSON. Before is the one before it in the batch, or nil.
+func decodeEvent(v []byte, before *eventlog.Event) (e eventlog.Event, expect *uint64, err error) {
 	if v[0] != '{' {
 		return e, nil, fmt.Errorf(`must be an object like {"event":"…","data":…}`)
 	}
-	d := eventDecoder{event: &e}
+	d := eventDecoder{event: &e, before: before}
 	if err := fields(v, d.field); err != nil {
 		return e, nil, err
 	}
@@ -144,22 +148,40 @@ const (
 	fieldSpace
 )
 
-var fieldBits = map[string]int{
-	"event": fieldEvent, "collection": fieldCollection, "data": fieldData,
-	"stream": fieldStream, "expect": fieldExpect, "space": fieldSpace,
+func fieldBit(name []byte) int {
+	switch string(name) {
+	case "event":
+		return fieldEvent
+	case "collection":
+		return fieldCollection
+	case "data":
+		return fieldData
+	case "stream":
+		return fieldStream
+	case "expect":
+		return fieldExpect
+	case "space":
+		return fieldSpace
+	}
+	return 0
 }
 
 type eventDecoder struct {
 	event  *eventlog.Event
+	before *eventlog.Event // of the same batch, or nil: names are often the same, and need not be checked again
 	expect *uint64
 	seen   int
 }
 
-func (d *eventDecoder) field(name string, v []byte) error {
-	bit, known := fieldBits[name]
-	if !known {
-		return &fieldError{cut(name), "is not known; there are event, collection, data, stream, expect and space"}
+func (d *eventDecoder) field(raw, v []byte) error {
+	bit := fieldBit(raw)
+	if bit == 0 {
+		return &fieldError{cut(string(raw)), "is not known; there are event, collection, data, stream, expect and space"}
 	}
+	if d.asBefore(bit, v) {
+		return nil
+	}
+	name := string(raw)
 	if d.seen&bit != 0 {
 		return &fieldError{name, "is there twice"}
 	}
@@ -179,6 +201,33 @@ func (d *eventDecoder) field(name string, v []byte) error {
 		return &fieldError{name, err.Error()}
 	}
 	return d.readName(bit, name, s)
+}
+
+// asBefore takes a name from the event before, if it is spelled the same.
+func (d *eventDecoder) asBefore(bit int, v []byte) bool {
+	if d.before == nil || d.seen&bit != 0 || len(v) < 3 || v[0] != '"' {
+		return false
+	}
+	spelled := v[1 : len(v)-1]
+	if bytes.IndexByte(spelled, '\\') >= 0 {
+		return false
+	}
+	switch bit {
+	case fieldEvent:
+		if string(spelled) != d.before.Name {
+			return false
+		}
+		d.event.Name = d.before.Name
+	case fieldCollection:
+		if string(spelled) != d.before.Collection {
+			return false
+		}
+		d.event.Collection = d.before.Collection
+	default:
+		return false
+	}
+	d.seen |= bit
+	return true
 }
 
 func (d *eventDecoder) readName(bit int, field, s string) error {

@@ -71,3 +71,23 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// A name that is spelled as the one before is taken over; what only looks so is read for itself.
+func TestNamesAsBefore(t *testing.T) {
+	b, bad := decode([]byte(`[{"event":"a\\b","collection":"c"},{"event":"a\\b","collection":"c"},{"event":"PUT","collection":"c"},{"event":"put","collection":"d"},{"event":"x"},{"event":"x","collection":"c"}]`), false, 1<<16)
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	got := ""
+	for _, e := range b.events {
+		got += e.Name + ":" + e.Collection + " "
+	}
+	if want := `a\b:c a\b:c put:c put:d x: x:c `; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, body := range []string{`[{"event":"a\\b"},{"event":"a\b"}]`, `[{"event":"x"},{"event":"x","collection":""}]`, `[{"event":"x"},{"event":"x","event":"x"}]`, `[{"event":"x"},{"event":""}]`} {
+		if b, bad := decode([]byte(body), false, 1<<16); bad == nil {
+			t.Errorf("%s was taken: %+v", body, b.events)
+		}
+	}
+}

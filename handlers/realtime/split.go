@@ -120,17 +120,21 @@ func elements(array []byte, f func(i int, v []byte) error) error {
 }
 
 // fields calls f with each member of a compact object that is one level deep already.
-func fields(object []byte, f func(name string, v []byte) error) error {
+func fields(object []byte, f func(name, v []byte) error) error {
 	rest := object[1:]
 	for rest[0] != '}' {
 		n := stringEnd(rest)
-		name, err := text(rest[:n])
-		if err != nil {
-			return err
+		name := rest[1 : n-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			s, err := text(rest[:n])
+			if err != nil {
+				return err
+			}
+			name = []byte(s)
 		}
 		v, after, err := value(rest[n+1:], 1)
 		if err != nil {
-			return &fieldError{name, err.Error()}
+			return &fieldError{string(name), err.Error()}
 		}
 		if err := f(name, v); err != nil {
 			return err

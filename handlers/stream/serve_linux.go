@@ -37,7 +37,7 @@ func (h *shard) serve(s *Stream) {
 	case broker.Idle:
 		h.flush(s)
 	case broker.More:
-		if h.send(s, block) && !block.Whole() {
+		if h.send(s, block) && !s.Subscriber.AtHead() {
 			h.again = append(h.again, s)
 		}
 	}
