@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross race-one crash fuzz bench microbench generate
+.PHONY: build test deps check unit e2e cross soak race-one crash fuzz bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -29,6 +29,9 @@ cross: ## other systems: build only
 
 crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
+
+soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
+	./scripts/soak.sh
 
 race-one: ## the same tests on one processor, where other orders show
 	GOMAXPROCS=1 $(GO) test -race -timeout 20m $(PKGS)
