@@ -34,6 +34,21 @@ type mark struct {
 // id is the time of its commit, so a writer can tell how long the way took.
 func (k *Block) Fresh() uint64 { return k.fresh }
 
+// Upto says how many of the block's bytes, and of its events, go no further than a position, and are no more
+// events than most.
+func (k *Block) Upto(last uint64, most int) (n, events int) {
+	for _, m := range k.marks {
+		if m.id > last || !m.gap && events == most {
+			break
+		}
+		n = m.end
+		if !m.gap {
+			events++
+		}
+	}
+	return n, events
+}
+
 // Clear empties the block, so that it holds on to nothing.
 func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], nil }
 
@@ -80,7 +95,11 @@ func (k *Block) addRead(e *eventlog.Event, retry time.Duration) {
 
 func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	at := k.begin()
-	k.Bytes = sse.AppendGap(k.Bytes, id, "expired", after, oldest)
+	if k.view.frames == sse.FramesLines {
+		k.Bytes = sse.AppendGapLine(k.Bytes, "expired", after, oldest)
+	} else {
+		k.Bytes = sse.AppendGap(k.Bytes, id, "expired", after, oldest)
+	}
 	k.finish(at, mark{id: id, gap: true})
 }
 

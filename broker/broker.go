@@ -1,9 +1,12 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,7 +99,7 @@ func (b *Broker) deliver(events []eventlog.Event) {
 	for i := range events {
 		e := &events[i]
 		b.last = e.ID
-		b.matched = b.index.Match(e.Channel(), b.matched[:0])
+		b.matched = slices.DeleteFunc(b.index.Match(e.Channel(), b.matched[:0]), func(v *view) bool { return !v.wants(e) })
 		if len(b.matched) == 0 {
 			continue
 		}
@@ -124,15 +127,19 @@ func (b *Broker) encode(e entry) uint64 {
 type Filter struct {
 	Channels    channel.Set
 	Frames      sse.Frames
-	LastEventID string // "" begins now
-	Chunked     bool   // its frames are handed out as chunks of HTTP/1.1
+	Stream      string          // only events of it, if any
+	Names       []string        // only events with one of these names, if any
+	LastEventID string          // "" begins now
+	Start       *eventlog.Start // in place of LastEventID: where to begin
+	Asked       string          // with Start: the id that was asked for, which a gap repeats
+	Chunked     bool            // its frames are handed out as chunks of HTTP/1.1
 }
 
 // Subscribe makes a cursor in a group, or, where that is nil, in one of its own. The caller is its writer,
 // until Close.
 func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	spaces := f.Channels.Spaces()
-	start, err := b.locate(spaces, f.LastEventID)
+	start, err := b.start(&f, spaces)
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +155,19 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	}
 	b.view(f, spaces).of(g).add(s)
 	b.count++
-	if f.LastEventID == "" {
+	if f.Start == nil && f.LastEventID == "" {
 		start.After = b.last
 	}
 	s.after, s.told = start.After, start.After
-	s.opening = &opening{f.LastEventID, start}
+	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
 	return s, nil
+}
+
+func (b *Broker) start(f *Filter, spaces []string) (eventlog.Start, error) {
+	if f.Start != nil {
+		return *f.Start, nil
+	}
+	return b.locate(spaces, f.LastEventID)
 }
 
 // locate finds where a client that last saw id goes on. Of several spaces the one with the lowest
@@ -176,11 +190,12 @@ func (b *Broker) locate(spaces []string, id string) (eventlog.Start, error) {
 }
 
 func (b *Broker) view(f Filter, spaces []string) *view {
-	key := viewKey{f.Channels.String(), f.Frames}
+	// Names hold no comma.
+	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), f.Frames}
 	v := b.views[key]
 	if v == nil {
 		v = &view{
-			key: key, set: f.Channels, spaces: spaces, frames: f.Frames,
+			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, frames: f.Frames,
 			since: b.last, through: b.last,
 		}
 		v.entry = b.index.Add(f.Channels, v)

@@ -84,7 +84,8 @@ func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 	var merged eventlog.Page
 	v := s.members.view
 	for i, space := range v.spaces {
-		q := eventlog.Query{Space: space, Channels: v.set}
+		q := v.query
+		q.Space = space
 		p, err := s.broker.log.Read(ctx, &q, s.after, pageEvents)
 		if err != nil {
 			return merged, err

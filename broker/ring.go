@@ -25,8 +25,8 @@ type entry struct {
 
 // frame is the event as mode names it, encoded when first asked for.
 func (e *entry) frame(mode sse.Frames, retry time.Duration) sse.Framed {
-	// A method event's frame is the same in every mode.
-	if !e.custom {
+	// A method event's frame has one name in every mode.
+	if !e.custom && mode == sse.FramesPublish {
 		mode = sse.FramesName
 	}
 	if e.frames[mode].Len() == 0 {

@@ -52,6 +52,9 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	}
 	retry, start, after := s.broker.options.RetryConnect, s.opening.start, s.opening.lastEventID
 	s.opening = nil
+	if s.members.view.frames == sse.FramesLines {
+		return s.openLines(dst, start, after)
+	}
 	if start.Gap == "" {
 		return sse.AppendInit(dst, strconv.FormatUint(start.After, 10), retry)
 	}
@@ -61,6 +64,18 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	dst = sse.AppendInit(dst, after, retry)
 	s.broker.Stats.Gaps.Add(1)
 	return sse.AppendGap(dst, start.After, start.Gap, after, start.Oldest)
+}
+
+// openLines appends what a stream of lines begins with: nothing, or a gap.
+func (s *Subscriber) openLines(dst []byte, start eventlog.Start, after string) []byte {
+	if start.Gap == "" {
+		return dst
+	}
+	if !IsID(after) {
+		after = ""
+	}
+	s.broker.Stats.Gaps.Add(1)
+	return sse.AppendGapLine(dst, start.Gap, after, start.Oldest)
 }
 
 // IsID says whether a text is an id as clients may send it: 1 to 16 digits.
@@ -222,7 +237,7 @@ func (s *Subscriber) walkRing(k *Block, limit int) {
 	from := sort.Search(n, func(i int) bool { return b.ring.at(b.ring.first+uint64(i)).event.ID > s.after })
 	for i := from; i < min(n, from+ringStep) && len(k.Bytes) < limit; i++ {
 		e := b.ring.at(b.ring.first + uint64(i))
-		if k.view.set.Match(e.event.Channel()) {
+		if k.view.match(&e.event) {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = e.event.ID
@@ -276,6 +291,9 @@ func (s *Subscriber) Next(ctx context.Context, k *Block, limit int) (*Block, Pro
 	next, err := s.Fetch(ctx, limit)
 	return next, More, err
 }
+
+// Position is the place up to which everything was handed out.
+func (s *Subscriber) Position() uint64 { return s.after }
 
 // AppendPing appends a ping. It carries the position reached, if that has moved since the client
 // was last told one.

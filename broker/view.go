@@ -1,9 +1,10 @@
 package broker
 
 import (
+	"slices"
 	"sort"
 
-	"sluice/broker/channel"
+	"sluice/broker/eventlog"
 	"sluice/broker/index"
 	"sluice/broker/sse"
 )
@@ -11,6 +12,8 @@ import (
 // viewKey is what makes two subscribers the same to the hub.
 type viewKey struct {
 	set    string
+	stream string
+	names  string
 	frames sse.Frames
 }
 
@@ -21,7 +24,7 @@ type mention struct{ place, id uint64 }
 // lists the events at the head that match; it holds no frames.
 type view struct {
 	key     viewKey
-	set     channel.Set
+	query   eventlog.Query // of any of the spaces
 	spaces  []string
 	frames  sse.Frames
 	entry   *index.Entry[*view]
@@ -31,6 +34,16 @@ type view struct {
 	base    uint64 // number of list[0] since the view began
 	since   uint64 // every match after this id was listed, if only for a time
 	through uint64 // all mentions up to this id have been dropped again
+}
+
+// wants says whether an event of the view's channels is for it.
+func (v *view) wants(e *eventlog.Event) bool {
+	return (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
+}
+
+// match says whether an event is for the view.
+func (v *view) match(e *eventlog.Event) bool {
+	return v.wants(e) && v.query.Channels.Match(e.Channel())
 }
 
 func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,13 +38,20 @@ type Subscribe struct {
 	access
 	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
 	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
+	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, the past first."`
+	From        string   `placeholder:"P" help:"Begin at an id, a time (RFC 3339), earliest, now, or -N for the last N."`
+	After       string   `placeholder:"P" help:"Begin just after it."`
+	To          string   `placeholder:"P" help:"End with an id or a time."`
+	Until       string   `placeholder:"P" help:"End just before it; caught-up ends where the past does."`
+	Types       []string `placeholder:"NAME" help:"Only events with these names."`
+	Limit       int      `placeholder:"N" help:"End after N events."`
 	JSON        bool     `help:"One JSON object a line, events only."`
 	URL         string   `arg:"" help:"The gateway, as http://127.0.0.1:8080."`
 }
 
 // Help is shown by sluice subscribe --help.
 func (*Subscribe) Help() string {
-	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
+	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json http://127.0.0.1:8080\n  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
 }
 
 // Run prints frames until it is interrupted, or the gateway refuses for good.
@@ -54,6 +62,7 @@ func (c *Subscribe) Run(std *Streams) error {
 	}
 	cl, err := client.New(c.URL, client.Options{
 		Credential: credential, Channels: c.Channels, LastEventID: c.LastEventID,
+		History: client.History{Stream: c.Stream, From: c.From, After: c.After, To: c.To, Until: c.Until, Types: c.Types, Limit: c.Limit},
 		Notify: func(cause error, delay time.Duration) {
 			fmt.Fprintf(std.Err, "sluice: %v; coming back in %s\n", cause, delay.Round(time.Millisecond))
 		},
@@ -101,7 +110,7 @@ func printFrame(w io.Writer, e client.Event) error {
 
 // printJSON prints what programs read on: events and gaps, but no init and no pings.
 func printJSON(w io.Writer, e client.Event) error {
-	if e.Name == "" || e.Name == "ping" || e.Name == "busy" || e.Name == "expired" {
+	if slices.Contains([]string{"", "ping", "busy", "expired", "live", "end"}, e.Name) {
 		return nil
 	}
 	line := struct {

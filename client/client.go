@@ -17,9 +17,19 @@ type Options struct {
 	Credential  string   // API key or JWT; "" sends none
 	Channels    []string // patterns; none is all that the credential may see
 	LastEventID string   // where to resume; "" begins now
+	History     History  // what of the past, and until when
 	HTTP        *http.Client
 	// Notify is told of each cut, with its cause and the time until the next attempt.
 	Notify func(cause error, delay time.Duration)
+}
+
+// History is the part of the log that is asked for; see docs/streams.md. The zero value is the present.
+type History struct {
+	Stream      string
+	From, After string // at most one of them
+	To, Until   string // at most one of them
+	Types       []string
+	Limit       int
 }
 
 // Client speaks to one gateway.

@@ -26,7 +26,8 @@ type Event struct {
 const maxFrame = 16 << 20
 
 // Subscribe follows the stream and calls f for each frame that has data, init and pings too, until f
-// fails, ctx ends, or the gateway answers that no repeat can help (*StatusError).
+// fails, ctx ends, the range that was asked for is over (then it returns nil), or the gateway answers that no
+// repeat can help (*StatusError).
 func (c *Client) Subscribe(ctx context.Context, f func(Event) error) error {
 	s := &subscription{client: c, last: c.options.LastEventID, handle: f}
 	for failures := 0; ; failures++ {
@@ -35,6 +36,8 @@ func (c *Client) Subscribe(ctx context.Context, f func(Event) error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case s.over || errors.As(err, &status) && status.Status == http.StatusNoContent:
+			return nil
 		case s.stopped != nil:
 			return s.stopped
 		case errors.As(err, &status) && status.Final():
@@ -62,6 +65,8 @@ type subscription struct {
 	retry   time.Duration // what the server told last; 0: nothing yet
 	handle  func(Event) error
 	stopped error
+	events  int  // received of History.Limit
+	over    bool // the range is
 }
 
 // delay obeys the server's own words first: Retry-After, retry; then it backs off.
@@ -88,7 +93,7 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 		reader.LastEventID.Store([]byte(s.last))
 	}
 	err = reader.SubscribeRawWithContext(ctx, func(e *sse.Event) {
-		if s.stopped != nil {
+		if s.stopped != nil || s.over {
 			return
 		}
 		received = true
@@ -103,24 +108,47 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 			return
 		}
 		s.last = string(e.ID)
+		s.count(string(e.Event))
+		if s.over {
+			cancel()
+		}
 	})
 	return received, err
 }
 
-func (s *subscription) address() string {
-	if len(s.client.options.Channels) == 0 {
-		return s.client.url
+// count counts events to the limit: a connection after a cut asks for what is left of it.
+func (s *subscription) count(name string) {
+	switch name {
+	case "end":
+		s.over = true
+	case "", "ping", "gap", "live", "busy", "expired":
+	default:
+		s.events++
 	}
-	return withQuery(s.client.url, "channels", strings.Join(s.client.options.Channels, ","))
 }
 
-func withQuery(address, name, value string) string {
-	u, err := url.Parse(address)
+func (s *subscription) address() string {
+	u, err := url.Parse(s.client.url)
 	if err != nil {
-		return address // New has parsed it already
+		return s.client.url // New has parsed it already
 	}
+	o := &s.client.options
 	q := u.Query()
-	q.Set(name, value)
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("channels", strings.Join(o.Channels, ","))
+	set("stream", o.History.Stream)
+	set("from", o.History.From)
+	set("after", o.History.After)
+	set("to", o.History.To)
+	set("until", o.History.Until)
+	set("types", strings.Join(o.History.Types, ","))
+	if o.History.Limit > 0 {
+		set("limit", strconv.Itoa(max(1, o.History.Limit-s.events)))
+	}
 	u.RawQuery = q.Encode()
 	return u.String()
 }

@@ -62,3 +62,28 @@ func parseID(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return n, err == nil
 }
+
+// Begin is where a reader of history begins that wants everything behind a position, as far as it is there. The
+// position may be any number: only what retention removed, and what is yet to come, is a gap.
+func (l *Log) Begin(space string, after uint64) (Start, error) {
+	settled := l.Settled()
+	state, err := l.engine.State(space)
+	switch {
+	case err != nil:
+		return Start{}, fmt.Errorf("looking for position %d: %w", after, err)
+	case after < state.Removed:
+		return Start{state.Removed, GapExpired, state.Oldest}, nil
+	case after > settled:
+		return Start{settled, GapUnknown, state.Oldest}, nil
+	}
+	return Start{After: max(after, l.engine.Runs()[0].Start)}, nil
+}
+
+// Earliest is the position before everything that is retained.
+func (l *Log) Earliest(space string) (Start, error) {
+	state, err := l.engine.State(space)
+	if err != nil {
+		return Start{}, fmt.Errorf("looking for the earliest event: %w", err)
+	}
+	return Start{After: max(state.Removed, l.engine.Runs()[0].Start)}, nil
+}

@@ -20,8 +20,10 @@ const (
 	FramesName Frames = iota
 	// FramesPublish names them all "publish", as RestDB's clients expect.
 	FramesPublish
+	// FramesLines are no frames, but lines of NDJSON.
+	FramesLines
 	// FrameModes is how many ways there are.
-	FrameModes = 2
+	FrameModes = 3
 )
 
 // FrameName is the name of an event's frame.
@@ -86,6 +88,9 @@ func Frame(id uint64, name string, custom bool, collection, stream string, data 
 
 // AppendWhole appends what Frame makes, bare.
 func AppendWhole(dst []byte, id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+	if mode == FramesLines {
+		return AppendLine(dst, id, name, collection, stream, data)
+	}
 	dst = appendEventHead(dst, id, FrameName(name, custom, mode))
 	dst = AppendObject(dst, name, collection, stream, data)
 	return appendEventTail(dst, retry)
@@ -95,20 +100,14 @@ func AppendWhole(dst []byte, id uint64, name string, custom bool, collection, st
 func AppendGap(dst []byte, id uint64, reason, after string, oldest uint64) []byte {
 	dst = append(dst, "event: gap\n"...)
 	dst = appendID(dst, id)
-	dst = append(dst, `data: {"event":"gap","data":{"reason":"`...)
-	dst = append(dst, reason...)
-	dst = append(dst, '"')
-	if after != "" {
-		dst = append(dst, `,"after":"`...)
-		dst = append(dst, after...)
-		dst = append(dst, '"')
-	}
-	if oldest != 0 {
-		dst = append(dst, `,"oldest":"`...)
-		dst = strconv.AppendUint(dst, oldest, 10)
-		dst = append(dst, '"')
-	}
-	return append(dst, "}}\n\n"...)
+	dst = append(dst, "data: "...)
+	dst = appendGapObject(dst, reason, after, oldest)
+	return append(dst, "\n\n"...)
+}
+
+// AppendGapLine appends a gap as a line of NDJSON.
+func AppendGapLine(dst []byte, reason, after string, oldest uint64) []byte {
+	return append(appendGapObject(dst, reason, after, oldest), '\n')
 }
 
 // AppendExpired appends the frame that ends a stream with its credential; a retry of 0 leaves the

@@ -9,7 +9,6 @@ const (
 	BadQuery             = "bad_query"
 	BadParameter         = "bad_parameter"
 	UnexpectedBody       = "unexpected_body"
-	NotSupported         = "not_supported"
 	OriginNotAllowed     = "origin_not_allowed"
 	UnsupportedMediaType = "unsupported_media_type"
 	UnsupportedEncoding  = "unsupported_encoding"

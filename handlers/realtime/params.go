@@ -14,10 +14,6 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// selectors are the parameters of history. Ignoring them would send a client what it did not ask
-// for, so they are refused by name until they are served.
-var selectors = []string{"stream", "from", "after", "to", "until", "types", "limit"}
-
 func badParameter(name, format string, args ...any) *httperr.Error {
 	return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter "+name+": "+format, args...)
 }
@@ -27,11 +23,6 @@ func (h *Handler) filter(r *http.Request, query url.Values, id *auth.Identity) (
 	var f broker.Filter
 	if r.ContentLength != 0 {
 		return f, httperr.New(http.StatusBadRequest, httperr.UnexpectedBody, "a GET takes no body; events are published by POST")
-	}
-	for _, name := range selectors {
-		if query.Has(name) {
-			return f, httperr.New(http.StatusBadRequest, httperr.NotSupported, "parameter %s: this version of the gateway has no history selectors", name)
-		}
 	}
 	var err error
 	if f.Frames, err = h.frames(query, id); err != nil {
@@ -129,11 +120,14 @@ func lastEventID(r *http.Request, query url.Values) (string, error) {
 
 // wantsEventStream says whether Accept names text/event-stream: an EventSource, which gives up for
 // good on any status but 200.
-func wantsEventStream(r *http.Request) bool {
+func wantsEventStream(r *http.Request) bool { return accepts(r, "text/event-stream") }
+
+// accepts says whether Accept names a type.
+func accepts(r *http.Request, name string) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for item := range strings.SplitSeq(line, ",") {
 			kind, _, _ := strings.Cut(item, ";")
-			if strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
+			if strings.EqualFold(strings.TrimSpace(kind), name) {
 				return true
 			}
 		}

@@ -25,13 +25,33 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	selection, err := selectors(query)
+	if err != nil {
+		return err
+	}
+	filter.Stream, filter.Names = selection.stream, selection.types
+	lines := wantsLines(r)
+	if lines {
+		filter.Frames = sse.FramesLines
+	}
 	if r.Method == http.MethodHead {
 		return h.head(c, id, filter.LastEventID)
 	}
 	if over := h.enter(id); over != nil {
 		return h.busy(c, filter.LastEventID, over)
 	}
-	place := h.writers.Place(r)
+	var span *stream.Range
+	if selection.any {
+		var exhausted bool
+		if span, exhausted, err = h.rangeOf(r.Context(), &selection, &filter); err != nil || exhausted {
+			h.leave(id)
+			if err != nil {
+				return h.unreadable(c, filter.LastEventID, err)
+			}
+			return c.NoContent(http.StatusNoContent)
+		}
+	}
+	place := h.writers.Place(r, selection.any || lines)
 	filter.Chunked = place.Chunked
 	sub, err := h.o.Broker.Subscribe(filter, place.Group)
 	if err != nil {
@@ -43,10 +63,26 @@ func (h *Handler) subscribe(c echo.Context) error {
 	}
 	h.o.Metrics.Opened()
 	setStreamHeaders(c)
+	if selection.any || lines {
+		// These end by themselves, so nothing is kept alive.
+		c.Response().Header().Del(echo.HeaderConnection)
+	}
+	if lines {
+		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
+	}
 	place.Serve(c, &stream.Stream{
+		Range: span, Lines: lines,
 		Subscriber: sub, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	})
 	return nil
+}
+
+// unreadable answers what kept a range from being found: a fault of the request, or of the log.
+func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) error {
+	if e := httperr.From(err); e.Status < http.StatusInternalServerError {
+		return e
+	}
+	return h.busy(c, lastEventID, unavailable(err))
 }
 
 // enter counts a stream in, or says why there can be none now.

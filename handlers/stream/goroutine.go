@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"os"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/sse"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.
@@ -24,12 +26,18 @@ type goroutineStream struct {
 	rc        *http.ResponseController
 	deadlines bool
 	nextPing  time.Time
+	left      int  // events to the limit
+	live      bool // the client was told that the present is reached, or need not be
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
 	// HTTP/2 shares a connection, whose own deadline says nothing of one stream's flow control.
 	g.deadlines = c.Request().ProtoMajor >= 2
+	g.left, g.live = math.MaxInt, s.Range == nil || s.Lines
+	if s.Range != nil && s.Range.Limit > 0 {
+		g.left = s.Range.Limit
+	}
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
 	reason, err := g.run(c.Request().Context())
@@ -39,6 +47,9 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
 	g.w.WriteHeader(http.StatusOK)
 	if err := g.write(g.Subscriber.AppendOpening(nil)); err != nil {
+		return gone(err)
+	}
+	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
 		return gone(err)
 	}
 	g.nextPing = time.Now().Add(g.config.PingInterval)
@@ -64,6 +75,11 @@ func (g *goroutineStream) untilNext(now time.Time) time.Duration {
 	if e := g.Identity.Expires; !e.IsZero() && e.Before(next) {
 		next = e
 	}
+	if g.Range != nil {
+		if at := g.Range.Over(); at.After(now) && at.Before(next) {
+			next = at
+		}
+	}
 	return next.Sub(now)
 }
 
@@ -73,29 +89,100 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 	defer putBlock(own)
 	for more := true; more; {
 		if reason := g.due(time.Now()); reason != "" {
-			return reason, g.write(g.config.appendLast(nil, reason))
+			return reason, g.write(g.last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
 			return g.broken(err)
 		}
 		if more = progress != broker.Idle; more {
-			if err := g.write(block.Bytes); err != nil {
+			over, err := g.hand(block)
+			if err != nil {
 				return gone(err)
 			}
-			g.Subscriber.Advance(block, len(block.Bytes))
-			if id := block.Fresh(); id != 0 {
-				g.config.Observer.Delivered(time.Since(time.UnixMicro(int64(id))))
+			if over != "" {
+				return g.finish(over)
 			}
+		} else if over, err := g.atHead(); over != "" || err != nil {
+			if err != nil {
+				return gone(err)
+			}
+			return g.finish(over)
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.write(g.Subscriber.AppendPing(nil, now)); err != nil {
+			if err := g.write(g.ping(now)); err != nil {
 				return gone(err)
 			}
 		}
 	}
 	return "", nil
+}
+
+// hand writes a block, as far as the range goes, and says why that is over, if it is.
+func (g *goroutineStream) hand(block *broker.Block) (over string, err error) {
+	n := len(block.Bytes)
+	if g.Range != nil {
+		var events int
+		n, events = block.Upto(g.Range.Last, g.left)
+		switch g.left -= events; {
+		case g.left == 0:
+			over = "limit"
+		case n < len(block.Bytes):
+			over = g.Range.Reason
+		}
+	}
+	if err := g.write(block.Bytes[:n]); err != nil {
+		return "", err
+	}
+	g.Subscriber.Advance(block, n)
+	if id := block.Fresh(); id != 0 {
+		g.config.Observer.Delivered(time.Since(time.UnixMicro(int64(id))))
+	}
+	if over == "" && g.Range != nil && g.Subscriber.Position() >= g.Range.Last {
+		over = g.Range.Reason
+	}
+	return over, nil
+}
+
+// atHead tells, once, that the present is reached, and says why the range is over, if it is.
+func (g *goroutineStream) atHead() (over string, err error) {
+	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || !time.Now().Before(g.Range.Over())) {
+		return g.Range.Reason, nil
+	}
+	if g.live {
+		return "", nil
+	}
+	g.live = true
+	return "", g.write(sse.AppendLive(nil))
+}
+
+// finish ends a range.
+func (g *goroutineStream) finish(over string) (string, error) {
+	if g.Lines {
+		return Over, nil
+	}
+	position := g.Subscriber.Position()
+	if over != "limit" && g.Range.Last <= g.config.Broker.Log().Settled() {
+		position = g.Range.Last // all of it was read, though there was no event just there
+	}
+	return Over, g.write(sse.AppendEnd(nil, position, over))
+}
+
+// ping keeps the connection alive: NDJSON with an empty line.
+func (g *goroutineStream) ping(now time.Time) []byte {
+	if g.Lines {
+		return []byte("\n")
+	}
+	return g.Subscriber.AppendPing(nil, now)
+}
+
+// last is the frame that a stream ends with for a reason; NDJSON just ends.
+func (g *goroutineStream) last(reason string) []byte {
+	if g.Lines {
+		return nil
+	}
+	return g.config.appendLast(nil, reason)
 }
 
 // putBlock gives a block back, but not one that a large event has grown.
@@ -111,7 +198,7 @@ func (g *goroutineStream) broken(err error) (string, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.write(g.config.appendLast(nil, Failed)))
+	return Failed, errors.Join(err, g.write(g.last(Failed)))
 }
 
 func gone(err error) (string, error) {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -40,9 +41,33 @@ type Stream struct {
 	RequestID  string
 	Started    time.Time
 
+	Range *Range // of a request for history; else nil
+	Lines bool   // NDJSON: events only
+
 	bytes  int64
 	socket socket // the shared writer's
 }
+
+// Range is what a request for history asks for.
+type Range struct {
+	Last   uint64 // the stream ends once everything at or before it is written; Endless without
+	Limit  int    // or after so many events; 0 without
+	Reason string // to or until: what Last comes from
+}
+
+// settles is how long after its time an event may still be on its way through the log.
+const settles = 250 * time.Millisecond
+
+// Over is when nothing joins the range any more, as ids are times.
+func (r *Range) Over() time.Time {
+	if r.Last > math.MaxInt64/2 {
+		return time.Unix(1<<40, 0)
+	}
+	return time.UnixMicro(int64(r.Last)).Add(settles)
+}
+
+// Endless is the Last of a range that goes on.
+const Endless = 1<<64 - 1
 
 // End tells why a stream ended.
 type End struct {
@@ -56,6 +81,7 @@ const (
 	Gone   = "gone"   // the client left
 	Slow   = "slow"   // it took no byte for the time allowed
 	Failed = "failed" // the log could not be read on
+	Over   = "over"   // the range it asked for is over
 )
 
 // batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
@@ -95,10 +121,10 @@ type Place struct {
 	shard   *shard
 }
 
-// Place finds the writer for a request.
-func (w *Writers) Place(r *http.Request) Place {
+// Place finds the writer for a request. Answers that end by themselves have a goroutine each.
+func (w *Writers) Place(r *http.Request, endsByItself bool) Place {
 	p := Place{writers: w}
-	if w.shared != nil && r.TLS == nil && r.ProtoMajor == 1 {
+	if !endsByItself && w.shared != nil && r.TLS == nil && r.ProtoMajor == 1 {
 		p.shard = w.shared.next()
 		p.Group, p.Chunked = p.shard.group, r.ProtoMinor >= 1
 	}

@@ -1,0 +1,54 @@
+package eventlog
+
+import "context"
+
+// LastN is the position behind which lie the last n events of a query, or all where there are fewer. Engines
+// read forward only, so it guesses how far back they begin: wider by steps, and by halves where a guess held far
+// too many.
+func (l *Log) LastN(ctx context.Context, q *Query, n int) (uint64, error) {
+	start, err := l.Earliest(q.Space)
+	if err != nil {
+		return 0, err
+	}
+	settled, floor := l.Settled(), start.After
+	few := settled    // behind it are too few
+	many := uint64(0) // behind it are too many; 0 until that is known
+	at := settled - min(settled-floor, 1000)
+	for {
+		ids, over, err := l.ids(ctx, q, at, settled, n)
+		switch {
+		case err != nil:
+			return 0, err
+		case over:
+			many = at
+		case len(ids) >= n:
+			return ids[len(ids)-n] - 1, nil
+		case at == floor:
+			return floor, nil
+		default:
+			few = at
+		}
+		if many != 0 {
+			at = many + (few-many)/2
+		} else {
+			at = settled - min(settled-floor, 8*(settled-at))
+		}
+	}
+}
+
+// ids reads the ids of a query's events in a range, until they are many more than asked for.
+func (l *Log) ids(ctx context.Context, q *Query, after, upto uint64, n int) (ids []uint64, over bool, err error) {
+	for after < upto {
+		page, err := l.engine.Read(ctx, q, after, upto, 1000)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range page.Events {
+			ids = append(ids, page.Events[i].ID)
+		}
+		if after = page.Reached; len(ids) > 8*n+1000 && after < upto {
+			return nil, true, nil
+		}
+	}
+	return ids, false, nil
+}

@@ -1,0 +1,221 @@
+package realtime
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/handlers/stream"
+)
+
+// Bounds of a selection.
+const (
+	maxLimit = 1_000_000
+	maxTypes = 100
+)
+
+// selection is what the parameters of history ask for.
+type selection struct {
+	stream string
+	types  []string
+	begin  place // of from or after; its kind is placeNone without them
+	end    place // of to or until
+	limit  int
+	any    bool // there was a parameter of history
+}
+
+// place is a position as a request names it.
+type place struct {
+	kind  placeKind
+	param string
+	id    uint64 // or the time in µs, or how many from the end
+	text  string // an id as it was written
+}
+
+type placeKind int
+
+const (
+	placeNone placeKind = iota
+	placeID
+	placeTime
+	placeEarliest
+	placeNow
+	placeLast // so many from the end
+	placeCaughtUp
+)
+
+// selectors reads the parameters; each may be there once, and of two that say the same only one.
+func selectors(query url.Values) (s selection, err error) {
+	one := func(name string) (string, bool, error) {
+		values, ok := query[name]
+		if !ok {
+			return "", false, nil
+		}
+		s.any = true
+		if len(values) > 1 {
+			return "", false, badParameter(name, "is there twice")
+		}
+		if values[0] == "" {
+			return "", false, badParameter(name, "is empty; leave it out")
+		}
+		return values[0], true, nil
+	}
+	for _, name := range [...]string{"stream", "types", "limit", "from", "after", "to", "until"} {
+		v, ok, err := one(name)
+		if err == nil && ok {
+			err = s.set(name, v)
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *selection) set(name, v string) error {
+	switch name {
+	case "stream":
+		if err := channel.CheckName(v); err != nil {
+			return badParameter(name, "%v", err)
+		}
+		s.stream = v
+	case "types":
+		for t := range strings.SplitSeq(v, ",") {
+			t, _ = channel.Event(t)
+			if err := channel.CheckEvent(t); err != nil {
+				return badParameter(name, "%v", err)
+			}
+			s.types = append(s.types, t)
+		}
+		if len(s.types) > maxTypes {
+			return badParameter(name, "more than %d names", maxTypes)
+		}
+	case "limit":
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil || n < 1 || n > maxLimit {
+			return badParameter(name, "must be a whole number from 1 to %d", maxLimit)
+		}
+		s.limit = int(n)
+	case "from", "after":
+		return s.setPlace(&s.begin, name, v)
+	default:
+		return s.setPlace(&s.end, name, v)
+	}
+	return nil
+}
+
+func (s *selection) setPlace(p *place, name, v string) error {
+	if p.kind != placeNone {
+		return badParameter(name, "cannot be beside %s; give one of them", p.param)
+	}
+	p.param = name
+	begins := p == &s.begin
+	switch {
+	case begins && v == "earliest":
+		p.kind = placeEarliest
+	case begins && (v == "now" || v == "past-events"):
+		p.kind = placeNow
+	case name == "until" && v == "caught-up":
+		p.kind = placeCaughtUp
+	case begins && len(v) > 1 && v[0] == '-':
+		n, err := strconv.ParseUint(v[1:], 10, 64)
+		if err != nil || n < 1 || n > maxLimit {
+			return badParameter(name, "-N must be a whole number from -1 to -%d", maxLimit)
+		}
+		p.kind, p.id = placeLast, n
+	case broker.IsID(v):
+		id, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			return badParameter(name, "%q is no id", v)
+		}
+		p.kind, p.id, p.text = placeID, id, v
+	default:
+		at, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil || at.UnixMicro() < 1 {
+			return badParameter(name, "must be an id, an RFC 3339 time like 2026-11-20T13:22:01Z%s", also(begins, name))
+		}
+		p.kind, p.id = placeTime, uint64(at.UnixMicro())
+	}
+	return nil
+}
+
+func also(begins bool, name string) string {
+	switch {
+	case begins:
+		return ", earliest, now, or -N"
+	case name == "until":
+		return ", or caught-up"
+	}
+	return ""
+}
+
+// rangeOf makes of a selection where the cursor begins, and where the stream ends. Exhausted says that there is
+// nothing in it, and never will be.
+func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *stream.Range, exhausted bool, err error) {
+	log := h.o.Broker.Log()
+	settled := log.Settled()
+	r = &stream.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
+	if !time.Now().Before(r.Over()) {
+		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
+	}
+	start, err := h.begin(ctx, s, f)
+	if err != nil {
+		return nil, false, err
+	}
+	f.Start = &start
+	return r, start.Gap == "" && start.After >= r.Last, nil
+}
+
+// last is the position of who has read the range.
+func (s *selection) last(settled uint64) uint64 {
+	switch {
+	case s.end.kind == placeNone:
+		return stream.Endless
+	case s.end.kind == placeCaughtUp:
+		return settled
+	case s.end.param == "until" && s.end.id > 0:
+		return s.end.id - 1
+	}
+	return s.end.id
+}
+
+// begin is where the cursor begins. A client that comes back goes on where it was.
+func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (start eventlog.Start, err error) {
+	log := h.o.Broker.Log()
+	if f.LastEventID != "" {
+		return log.Locate("", f.LastEventID)
+	}
+	now := eventlog.Start{After: log.Settled()}
+	switch s.begin.kind {
+	case placeID, placeTime:
+		after := s.begin.id
+		if s.begin.param == "from" {
+			after = max(1, after) - 1
+		}
+		if s.begin.kind == placeTime && after > uint64(time.Now().UnixMicro()) {
+			return start, badParameter(s.begin.param, "lies ahead; leave it out for what is to come")
+		}
+		if s.begin.kind == placeTime {
+			after = min(after, now.After)
+		}
+		f.Asked = s.begin.text
+		return log.Begin("", after)
+	case placeNone, placeEarliest:
+		return log.Earliest("")
+	case placeLast:
+		q := eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}
+		if now.After, err = log.LastN(ctx, &q, int(s.begin.id)); err != nil {
+			return start, err
+		}
+	}
+	return now, nil
+}
+
+// wantsLines says whether Accept names NDJSON.
+func wantsLines(r *http.Request) bool { return accepts(r, contentTypeNDJSON) }
