@@ -59,6 +59,7 @@ type setup struct {
 	cors     []string
 	tls      bool
 	retain   eventlog.Retention
+	broker   broker.Options
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -67,6 +68,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		auth:     auth.Options{APIKeys: testKeys, QueryCredentials: true},
 		realtime: realtime.Options{PingInterval: time.Minute, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxBody: 1 << 20, MaxEvent: 64 << 10},
 		cors:     []string{"*"},
+		broker:   broker.Options{RetryEvent: 10 * time.Second},
 	}
 	for _, f := range change {
 		f(&s)
@@ -80,7 +82,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	g := &gateway{broker: broker.New(log, broker.Options{RetryEvent: 10 * time.Second}), log: log}
+	g := &gateway{broker: broker.New(log, s.broker), log: log}
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, slog.New(slog.DiscardHandler)
 	s.realtime.Metrics = realtime.NewMetrics(registry, g.broker)
 	if g.realtime, err = realtime.New(s.realtime); err != nil {

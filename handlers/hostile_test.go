@@ -90,7 +90,7 @@ func TestVanishingConnections(t *testing.T) {
 		}
 		wave(500)
 		heap, _ := settle()
-		for range 19 {
+		for range 9 {
 			wave(500)
 		}
 		after, _ := settle()

@@ -18,6 +18,7 @@ type crowd struct {
 	members []member
 	buf     []byte
 
+	joined   atomic.Int64 // members that the reading goroutine may see
 	open     atomic.Int64 // whose answer has begun
 	received atomic.Uint64
 	check    Check   // of the reading goroutine, until it has ended
@@ -32,7 +33,7 @@ type member struct {
 	fd      int
 	body    body
 	tally   tally
-	stalled bool
+	stalled atomic.Bool
 }
 
 func newCrowd(run uint64, addr *net.TCPAddr) (*crowd, error) {
@@ -68,6 +69,7 @@ func (c *crowd) join(i int, request string) error {
 	if err == nil {
 		err = unix.SetNonblock(fd, true)
 	}
+	c.joined.Store(int64(i) + 1)
 	if err == nil {
 		err = unix.EpollCtl(c.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)})
 	}
@@ -79,7 +81,7 @@ func (c *crowd) join(i int, request string) error {
 
 // stall leaves a subscriber unread; wakeAll reads them again.
 func (c *crowd) stall(i int) error {
-	c.members[i].stalled = true
+	c.members[i].stalled.Store(true)
 	if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.members[i].fd, &unix.EpollEvent{Fd: int32(i)}); err != nil {
 		return fmt.Errorf("stalling subscriber %d: %w", i, err)
 	}
@@ -88,7 +90,7 @@ func (c *crowd) stall(i int) error {
 
 func (c *crowd) wakeAll() error {
 	for i := range c.members {
-		if !c.members[i].stalled {
+		if !c.members[i].stalled.Load() {
 			continue
 		}
 		if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.members[i].fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
@@ -120,7 +122,11 @@ func (c *crowd) read() {
 func (c *crowd) fail(err error) { c.failed.CompareAndSwap(nil, &err) }
 
 func (c *crowd) readOne(i int) error {
+	if int64(i) >= c.joined.Load() {
+		return nil
+	}
 	m := &c.members[i]
+	stalled := m.stalled.Load()
 	n, err := unix.Read(m.fd, c.buf)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
@@ -134,7 +140,7 @@ func (c *crowd) readOne(i int) error {
 	now := time.Now().UnixMicro()
 	err = m.body.feed(c.buf[:n], func(k marker) {
 		m.tally.add(k, c.run, &c.check)
-		if !m.stalled {
+		if !stalled {
 			c.latency.add(time.Duration(now-k.sent) * time.Microsecond)
 		}
 	})

@@ -22,7 +22,9 @@ type Check struct {
 }
 
 // OK says whether all was as promised.
-func (c *Check) OK() bool { return c.Lost == 0 && c.Repeated == 0 && c.Reordered == 0 && c.Foreign == 0 }
+func (c *Check) OK() bool {
+	return c.Lost == 0 && c.Repeated == 0 && c.Reordered == 0 && c.Foreign == 0
+}
 
 func (c *Check) String() string {
 	return fmt.Sprintf("%d received, %d lost, %d repeated, %d reordered, %d foreign", c.Received, c.Lost, c.Repeated, c.Reordered, c.Foreign)

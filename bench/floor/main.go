@@ -19,6 +19,9 @@ const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: 
 
 const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+// most is what may wait for one socket: more than any row of the comparison sends to one subscriber.
+const most = 4 << 20
+
 type conn struct {
 	fd      int
 	in      []byte // of a request, as far as it is there
@@ -82,18 +85,24 @@ func (l *loop) run() error {
 		}
 		for _, ev := range events[:n] {
 			fd := int(ev.Fd)
-			switch c := l.conns[fd]; {
-			case fd == l.listener:
+			if fd == l.listener {
 				l.accept()
-			case c == nil:
-			case ev.Events&unix.EPOLLOUT != 0 && len(c.out) > 0:
-				l.write(c, nil)
-			case ev.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0:
+				continue
+			}
+			c := l.conns[fd]
+			if c == nil {
+				continue
+			}
+			// Both may come at once, and an edge is told only once.
+			if ev.Events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
+				l.flush(c)
+			}
+			if ev.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 				l.read(c)
 			}
 		}
 		if len(l.gathered) > 0 {
-			l.send(l.gathered)
+			l.deliver(l.gathered)
 			l.gathered = l.gathered[:0]
 		}
 	}
@@ -164,34 +173,54 @@ func (l *loop) publish(body []byte) {
 	l.gathered = append(l.gathered, body...)
 	l.gathered = append(l.gathered, "\n\n"...)
 	if !l.coalesce {
-		l.send(l.gathered)
+		l.deliver(l.gathered)
 		l.gathered = l.gathered[:0]
 	}
 }
 
-func (l *loop) send(b []byte) {
-	for i := 0; i < len(l.subscribers); i++ {
-		l.write(l.subscribers[i], b)
+func (l *loop) deliver(b []byte) {
+	for _, c := range l.subscribers {
+		l.write(c, b)
 	}
 }
 
-// write sends what is left and b; what the kernel does not take is kept, as this is a floor and no product.
+// write sends b, or keeps it behind what the kernel has not taken yet: the edge that says there is room again
+// is still to come then, and to ask before costs a system call.
 func (l *loop) write(c *conn, b []byte) {
-	if len(c.out) > 0 {
-		c.out = append(c.out, b...)
-		b = c.out
+	if len(c.out) == 0 {
+		b = l.send(c, b)
 	}
-	for len(b) > 0 {
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-		if errno != 0 {
-			break
-		}
-		b = b[n:]
+	if len(c.out)+len(b) > most {
+		// It ends as if the client had gone: the loop finds a socket to be read, at its end.
+		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
+		c.out = nil
+		return
 	}
-	c.out = append(c.out[:0], b...)
+	c.out = append(c.out, b...)
+}
+
+// flush sends what was kept.
+func (l *loop) flush(c *conn) {
+	c.out = c.out[:copy(c.out, l.send(c, c.out))]
 	if len(c.out) == 0 {
 		c.out = nil
 	}
+}
+
+// send returns what the kernel does not take now. For a socket that has failed that is nothing: to read from it
+// tells that it is to be dropped.
+func (l *loop) send(c *conn, b []byte) []byte {
+	for len(b) > 0 {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		if errno == unix.EAGAIN {
+			return b
+		}
+		if errno != 0 {
+			return nil
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 func (l *loop) drop(c *conn) {

@@ -1,0 +1,106 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/broker/eventlog"
+)
+
+// vary is what differs between two runs of one story: ids, times and what is random.
+var vary = regexp.MustCompile(`(?m)^((?:id|retry|Date|X-Request-Id): )[^\r\n]+|("(?:oldest|after)":")\d+`)
+
+// TestSameEnds: however a stream begins and ends, both writers give the same head and the same body.
+func TestSameEnds(t *testing.T) {
+	t.Parallel()
+	const key, secret = "k-0123456789abcdef", "ssssssssssssssssssssssssssssssss"
+	tests := map[string]struct {
+		lines []string // FIRST stands for the id of the first event
+		key   func(exp time.Time) string
+		keys  string // what the file of keys becomes while the stream is open
+		last  string
+	}{
+		"gap":        {lines: []string{"Last-Event-ID: FIRST\r\n"}, last: "event: busy"},
+		"revoked":    {keys: `[]`, last: `"reason":"revoked"`},
+		"changed":    {keys: `[{"name":"k","key":"` + key + `","sub":["b"]}]`, last: `"reason":"changed"`},
+		"keep-alive": {lines: []string{"Connection: keep-alive\r\n"}, last: "event: busy"},
+		"close":      {lines: []string{"Connection: close\r\n", "Origin: https://a.example\r\n"}, last: "event: busy"},
+		"expired": {last: `"reason":"exp"`, key: func(exp time.Time) string {
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": exp.Unix(), "realtime": []string{"*"}}).SignedString([]byte(secret))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}},
+	}
+	for name, tt := range tests {
+		story := func(t *testing.T, shards int, version string) (head, body string) {
+			file := filepath.Join(t.TempDir(), "keys.json")
+			write := func(keys string) {
+				if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(`[{"name":"k","key":"` + key + `","sub":["*"]}]`)
+			g := newGateway(t, func(s *setup) {
+				s.realtime.Shards, s.retain = shards, eventlog.Retention{Bytes: 4000}
+				s.auth.APIKeysFile, s.auth.Secrets = file, []string{secret}
+			})
+			ids := g.put(t, many(30, "e", 100)...)
+			credential := key
+			if tt.key != nil {
+				credential = tt.key(time.Now().Add(2 * time.Second))
+			}
+			w := g.wire(t, over(version, get(credential, "", strings.ReplaceAll(strings.Join(tt.lines, ""), "FIRST", ids[0]))))
+			g.put(t, many(3, "b", 10)...)
+			for !strings.Contains(string(w.text), "event: b\n") {
+				if err := w.pull(4 << 10); err != nil {
+					t.Fatalf("%v after %q", err, w.text)
+				}
+			}
+			switch {
+			case tt.keys != "":
+				write(tt.keys)
+			case tt.key == nil:
+				go g.realtime.Drain(context.Background())
+			}
+			if err := w.toEnd(); err != io.EOF {
+				t.Fatalf("%v after %q", err, w.text)
+			}
+			if last := w.queue[len(w.queue)-1]; !strings.Contains("event: "+last.Name+last.Data, tt.last) {
+				t.Errorf("the last frame is %+v", last)
+			}
+			var lines strings.Builder
+			fmt.Fprintf(&lines, "%s %s %v %v\n", w.answer.Proto, w.answer.Status, w.answer.TransferEncoding, w.answer.Close)
+			if err := w.answer.Header.Write(&lines); err != nil { // sorted: HTTP gives the order no meaning
+				t.Fatal(err)
+			}
+			return vary.ReplaceAllString(lines.String(), "$1$2"), vary.ReplaceAllString(string(w.text), "$1$2")
+		}
+		for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
+			t.Run(name+" "+version, func(t *testing.T) {
+				t.Parallel()
+				head, body := story(t, 1, version)
+				wantHead, wantBody := story(t, -1, version)
+				if head != wantHead {
+					t.Errorf("shared:\n%s\ngoroutine:\n%s", head, wantHead)
+				}
+				if body != wantBody {
+					t.Errorf("shared:\n%q\ngoroutine:\n%q", body[min(2049, len(body)):], wantBody[min(2049, len(wantBody)):])
+				}
+				if name == "gap" && !strings.Contains(body, "event: gap") {
+					t.Errorf("no gap in %q", body[2049:])
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package handlers_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A crowd of idle clients has no goroutines, all of it is served, and when it has left nothing is left behind.
+func TestCrowdWithoutGoroutines(t *testing.T) {
+	crowd := 2000
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if most := int(min(limit.Cur, 1<<20)) / 3; most < crowd { // both ends are ours
+		crowd = most
+	}
+	g := newGateway(t, func(s *setup) { s.realtime.Shards = 2 })
+	bystander := g.wire(t, get(keyAll, "?channels=e"))
+	g.metric(t, "sluice_connections 1")
+	g.Client().CloseIdleConnections()
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for round := range 2 {
+		conns := make([]net.Conn, crowd)
+		for i := range conns {
+			c, err := net.Dial("tcp", g.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if conns[i] = c; i%2 == 0 {
+				if err := c.(*net.TCPConn).SetLinger(0); err != nil { // it will leave with a reset
+					t.Fatal(err)
+				}
+			}
+			if _, err := io.WriteString(c, get(keyAll, fmt.Sprintf("?channels=e,e%d", i%7))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.await(t, crowd+1)
+		if n := g.broker.Views(); n != 8 {
+			t.Errorf("%d views of 8 filters", n)
+		}
+		until(t, func() error {
+			if n := runtime.NumGoroutine(); n > goroutines+100 {
+				return fmt.Errorf("%d goroutines for %d idle streams, %d without", n, crowd, goroutines)
+			}
+			return nil
+		})
+		id := g.put(t, many(1, "e", 10)...)[0]
+		if e := bystander.next(t); e.ID != id {
+			t.Errorf("the bystander got %+v", e)
+		}
+		for i, c := range conns {
+			if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			text, buf := []byte(nil), make([]byte, 4096)
+			for !bytes.Contains(text, []byte("id: "+id+"\nevent: e\n")) {
+				n, err := c.Read(buf)
+				if text = append(text, buf[:n]...); err != nil {
+					t.Fatalf("round %d, client %d: %v after %.200q", round, i, err, text)
+				}
+			}
+			c.Close()
+		}
+		g.await(t, 1)
+		until(t, func() error {
+			if f, n := openFiles(t), runtime.NumGoroutine(); f > files+2 || n > goroutines+2 || g.broker.Views() != 1 {
+				return fmt.Errorf("%d descriptors, %d goroutines and %d views; before %d, %d and 1", f, n, g.broker.Views(), files, goroutines)
+			}
+			return nil
+		})
+	}
+	g.metric(t, "sluice_connections 1")
+	g.metric(t, fmt.Sprintf(`sluice_streams_ended_total{reason="gone"} %d`, 2*crowd))
+}
+
+// until waits for something that takes a moment to be so.
+func until(t *testing.T, f func() error) {
+	t.Helper()
+	err := f()
+	for deadline := time.Now().Add(20 * time.Second); err != nil; err = f() {
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
