@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -85,34 +84,4 @@ func (c *Bench) print(w io.Writer, report *load.Report) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(report)
-}
-
-// progress is one line that is written over, where somebody looks at a terminal.
-type progress struct {
-	w    io.Writer
-	last time.Time
-	on   bool
-}
-
-func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	if !ok {
-		return &progress{w: w}
-	}
-	info, err := f.Stat()
-	return &progress{w: w, on: err == nil && info.Mode()&os.ModeCharDevice != 0}
-}
-
-func (p *progress) line(text string) {
-	if !p.on || time.Since(p.last) < 200*time.Millisecond {
-		return
-	}
-	p.last = time.Now()
-	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
-}
-
-func (p *progress) clear() {
-	if p.on {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }

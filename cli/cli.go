@@ -46,6 +46,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	std := &Streams{In: in, Out: out, Err: errOut}
 	parser, err := kong.New(&g,
 		kong.Name("sluice"),
+		kong.WithHyphenPrefixedParameters(true), // --from -5
 		kong.Description("A Server-Sent Events pub/sub gateway: servers POST events, browsers and programs receive them, and nothing is lost without a word."),
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exited(code)) }),

@@ -144,3 +144,38 @@ func TestConfigCommand(t *testing.T) {
 		t.Errorf("%d\n%s", code, out)
 	}
 }
+
+// The past of a stream, as far as it is asked for, and then the end.
+func TestSubscribeToThePast(t *testing.T) {
+	t.Parallel()
+	s := start(t, t.TempDir(), keysSetting)
+	key := []string{"SLUICE_KEY=" + testKey}
+	if _, errOut, code := run(t, strings.Repeat("1\n", 20), key, "publish", "--url", s.url, "--ndjson", "-s", "orders", "placed"); code != 0 {
+		t.Fatal(errOut)
+	}
+	if _, errOut, code := run(t, "", key, "publish", "--url", s.url, "-s", "orders", "paid", "2"); code != 0 {
+		t.Fatal(errOut)
+	}
+	for _, tt := range []struct {
+		args  string
+		count int
+		name  string
+	}{
+		{"--stream orders --from earliest --until caught-up", 21, ""},
+		{"--stream orders --from -5 --until caught-up", 5, ""},
+		{"--stream orders --limit 3", 3, "placed"},
+		{"--types paid --until caught-up", 1, "paid"},
+		{"--stream none --until caught-up", 0, ""},
+	} {
+		out, errOut, code := run(t, "", key, append(append([]string{"subscribe", "--json"}, strings.Fields(tt.args)...), s.url)...)
+		if code != 0 || strings.Count(out, "\n") != tt.count || errOut != "" {
+			t.Errorf("%s: exit %d, %d lines, %s", tt.args, code, strings.Count(out, "\n"), errOut)
+		}
+		if tt.name != "" && strings.Count(out, `"event":"`+tt.name+`","data":{`) != tt.count {
+			t.Errorf("%s: %s", tt.args, out)
+		}
+	}
+	if _, errOut, code := run(t, "", key, "subscribe", "--limit", "0", "--from", "yesterday", s.url); code != 1 || !strings.Contains(errOut, "parameter from") {
+		t.Errorf("a bad place: exit %d, %s", code, errOut)
+	}
+}

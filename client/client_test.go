@@ -186,3 +186,45 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// A range that ends ends the subscription; after a cut the rest of the limit is asked for.
+func TestRangesEnd(t *testing.T) {
+	t.Parallel()
+	frame := func(id int) string { return fmt.Sprintf("id: %d\nevent: a\ndata: {\"event\":\"a\",\"data\":%d}\n\n", id, id) }
+	s, server := serve(t,
+		text("retry: 1\nid: 1\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"+frame(2)+frame(3)),
+		text("retry: 1\n"+frame(4)+"event: end\nid: 4\ndata: {\"event\":\"end\",\"data\":{\"reason\":\"limit\"}}\nretry: 86400000\n\n"),
+	)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	own := &http.Client{Transport: transport}
+	c, err := client.New(server.URL, client.Options{HTTP: own, History: client.History{Stream: "s", From: "earliest", Types: []string{"a", "b"}, Limit: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	err = c.Subscribe(context.Background(), func(e client.Event) error {
+		if e.Name == "a" {
+			ids = append(ids, e.ID)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(ids, []string{"2", "3", "4"}) {
+		t.Errorf("%v %v", ids, err)
+	}
+	var queries []string
+	for _, r := range s.seen {
+		queries = append(queries, r.URL.RawQuery+" "+r.Header.Get("Last-Event-ID"))
+	}
+	want := []string{"from=earliest&limit=3&stream=s&types=a%2Cb ", "from=earliest&limit=1&stream=s&types=a%2Cb 3"}
+	if !slices.Equal(queries, want) {
+		t.Errorf("asked %q, want %q", queries, want)
+	}
+	_, over := serve(t, status(http.StatusNoContent, ""))
+	if c, err = client.New(over.URL, client.Options{HTTP: own}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Subscribe(context.Background(), func(client.Event) error { return nil }); err != nil {
+		t.Errorf("204: %v", err)
+	}
+}

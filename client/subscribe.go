@@ -124,6 +124,7 @@ func (s *subscription) count(name string) {
 	case "", "ping", "gap", "live", "busy", "expired":
 	default:
 		s.events++
+		s.over = s.events == s.client.options.History.Limit
 	}
 }
 

@@ -20,7 +20,7 @@ func TestDeepResume(t *testing.T) {
 		g := newGateway(t, writer, func(s *setup) {
 			s.broker.RingBytes, s.broker.Replays, s.realtime.PingInterval = 32<<10, 2, 20*time.Millisecond
 		})
-		const before, after, clients = 2000, 300, 60
+		const before, after, clients = 1000, 150, 40
 		var all []mentioned
 		publish := func(n int) {
 			for range n {
@@ -32,14 +32,14 @@ func TestDeepResume(t *testing.T) {
 		var wires []*wire
 		for i := range clients {
 			query := []string{"", "?channels=a", "?channels=b,c"}[i%3]
-			wires = append(wires, g.wire(t, over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], get(keyAll, query, "Last-Event-ID: "+all[i*30].id+"\r\n"))))
+			wires = append(wires, g.wire(t, over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], get(keyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
 		}
 		publish(after)
 		var group sync.WaitGroup
 		for i, w := range wires {
 			group.Go(func() {
 				var want []string
-				for _, m := range all[i*30+1:] {
+				for _, m := range all[i*25+1:] {
 					if strings.Contains([]string{"abc", "a", "bc"}[i%3], m.name) {
 						want = append(want, m.id)
 					}

@@ -61,6 +61,12 @@ func TestSameEnds(t *testing.T) {
 				credential = tt.key(time.Now().Add(2 * time.Second))
 			}
 			w := g.wire(t, over(version, get(credential, "", strings.ReplaceAll(strings.Join(tt.lines, ""), "FIRST", ids[0]))))
+			for name == "gap" && w.parser.LastEventID() != ids[len(ids)-1] {
+				// Else what comes next may remove what is still to be read: another gap.
+				if err := w.pull(4 << 10); err != nil {
+					t.Fatalf("%v after %q", err, w.text)
+				}
+			}
 			g.put(t, many(3, "b", 10)...)
 			for !strings.Contains(string(w.text), "event: b\n") {
 				if err := w.pull(4 << 10); err != nil {
@@ -87,6 +93,9 @@ func TestSameEnds(t *testing.T) {
 			return vary.ReplaceAllString(lines.String(), "$1$2"), vary.ReplaceAllString(string(w.text), "$1$2")
 		}
 		for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
+			if name == "expired" && version == "HTTP/1.0" {
+				continue // it takes two seconds, and differs in nothing
+			}
 			t.Run(name+" "+version, func(t *testing.T) {
 				t.Parallel()
 				head, body := story(t, 1, version)

@@ -2,10 +2,12 @@ package handlers_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,5 +94,35 @@ func until(t *testing.T, f func() error) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// The kernel tells of room only when there is much of it: who takes a little at a time is known by what is
+// still in its hands, and not closed.
+func TestVerySlowAndSteady(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.WriteTimeout = 1, time.Second })
+	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		var set error // before it connects, so that the window is never larger
+		err := c.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+		return errors.Join(err, set)
+	}}
+	c, err := dialer.Dial("tcp", g.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, over("HTTP/1.0", get(keyAll, ""))); err != nil {
+		t.Fatal(err)
+	}
+	g.await(t, 1)
+	g.flood(t, "e", 8<<20)
+	for started := time.Now(); time.Since(started) < 4*time.Second; time.Sleep(50 * time.Millisecond) {
+		if _, err := io.ReadFull(c, make([]byte, 1500)); err != nil {
+			t.Fatalf("after %s: %v", time.Since(started), err)
+		}
+	}
+	if n := g.broker.Count(); n != 1 {
+		t.Errorf("%d streams", n)
 	}
 }

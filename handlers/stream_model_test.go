@@ -22,7 +22,7 @@ func TestStreamModel(t *testing.T) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				m := newModel(t, writer, seed)
-				for range 250 {
+				for range 200 {
 					m.step()
 				}
 				for i := range m.clients {
@@ -88,7 +88,7 @@ func (m *model) step() {
 func (m *model) publish() {
 	name := string("abc"[m.random.IntN(3)])
 	size := []int{1, 100, 20_000}[m.random.IntN(3)] + m.random.IntN(100)
-	n := 1 + m.random.IntN(10)
+	n := 1 + m.random.IntN(5)
 	for _, id := range m.g.put(m.t, many(n, name, size)...) {
 		m.all = append(m.all, published{number(m.t, id), name, size})
 	}

@@ -115,15 +115,17 @@ func TestStreamBytes(t *testing.T) {
 			"HTTP/1.1": "Connection: keep-alive\r\n",
 			"HTTP/1.0": "",
 		} {
-			done := make(chan string, 1)
-			go func() {
-				done <- raw(t, g, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n", 1500*time.Millisecond)
-			}()
-			for g.broker.Count() == 0 {
-				time.Sleep(time.Millisecond)
-			}
+			c := dial(t, g, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n")
+			g.await(t, 1)
 			id := g.publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
-			got := <-done
+			got := ""
+			for buf := make([]byte, 4096); !strings.Contains(got, "retry: 10000\n\n"); {
+				n, err := c.Read(buf)
+				if got += string(buf[:n]); err != nil {
+					t.Fatalf("%s: %v after %q", proto, err, got)
+				}
+			}
+			c.Close()
 			for _, line := range []string{"Content-Type: text/event-stream\r\n", "Cache-Control: no-cache, no-store, no-transform\r\n", "X-Accel-Buffering: no\r\n", want} {
 				if !strings.Contains(got, line) {
 					t.Errorf("%s: no %q in %.600q", proto, line, got)
@@ -137,9 +139,7 @@ func TestStreamBytes(t *testing.T) {
 			if !strings.Contains(got, frame) || !init.MatchString(got) {
 				t.Errorf("%s: %.3000q", proto, got)
 			}
-			for g.broker.Count() > 0 {
-				time.Sleep(time.Millisecond)
-			}
+			g.await(t, 0)
 		}
 	})
 }

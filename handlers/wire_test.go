@@ -46,7 +46,7 @@ func (c *chunks) feed(piece []byte) (body []byte, err error) {
 			if size, found := bytes.CutSuffix(c.line, []byte("\r\n")); found {
 				n, err := strconv.ParseUint(string(size), 16, 31)
 				if err != nil {
-					return body, fmt.Errorf("the size of a chunk: %w", err)
+					return body, fmt.Errorf("the size of a chunk is %.40q", size)
 				}
 				c.line, c.left, c.last = nil, int(n)+2, n == 0
 			}

@@ -240,18 +240,21 @@ func (h *shard) listen(s *Stream) bool {
 	return true
 }
 
-// shutdown cuts everybody; no chunk tells them that the stream was whole.
+// shutdown cuts everybody; no chunk tells them that the stream was whole. Nothing is read from the log any more.
 func (h *shard) shutdown() {
 	h.fetches.close()
 	h.mu.Lock()
-	in := inbox{adopted: h.adopted, fetched: h.fetched}
+	adopted, done := h.adopted, h.fetched
 	h.adopted, h.fetched, h.shut = nil, nil, true
 	h.mu.Unlock()
-	for _, s := range in.adopted {
-		h.enter(s)
+	for _, s := range adopted {
+		closeFD(s.socket.fd)
+		h.config.end(s, broker.EndCut, nil)
 	}
-	for i := range in.fetched {
-		h.took(&in.fetched[i])
+	for i := range done {
+		if s := done[i].stream; s.socket.phase == closed {
+			h.config.end(s, s.socket.reason, s.socket.cause)
+		}
 	}
 	for _, s := range h.streams {
 		if s != nil {

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -58,11 +57,11 @@ func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shar
 var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
-// written from here, before the shard has it.
-func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
+// written from here, before the shard has it. A reason other than "" is the stream's end.
+func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string, _ error) {
 	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if err != nil {
-		return fmt.Errorf("taking the connection over: %w", err)
+		return Gone, fmt.Errorf("taking the connection over: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
 	fd, err := duplicate(conn, h.config.WriteTimeout)
@@ -72,7 +71,7 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
 		err = fmt.Errorf("closing the first descriptor: %w", cerr)
 	}
 	if err != nil {
-		return err
+		return Failed, err
 	}
 	s.socket = socket{fd: fd, chunked: chunked, nextPing: time.Now().Add(h.config.PingInterval).UnixMilli()}
 	head := heads.Get().(*bytes.Buffer)
@@ -83,13 +82,13 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) error {
 	head.Write(first)
 	if err := h.writeFirst(s, head.Bytes()); err != nil {
 		closeFD(fd)
-		return err
+		return Gone, err
 	}
 	if !h.adopt(s) {
 		closeFD(fd)
-		return errClosed
+		return broker.EndCut, nil
 	}
-	return nil
+	return "", nil
 }
 
 // writeFirst writes the head, and with it what the client has missed, where that is at hand.
@@ -116,8 +115,6 @@ func (h *shard) writeFirst(s *Stream, head []byte) error {
 	}
 	return nil
 }
-
-var errClosed = errors.New("the writer is closed")
 
 // appendHead writes the answer's head as net/http would.
 func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {

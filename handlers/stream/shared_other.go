@@ -23,4 +23,4 @@ func (*shared) close() {}
 
 func (*shared) next() *shard { return nil }
 
-func (*shard) takeOver(echo.Context, *Stream, bool) error { return errors.ErrUnsupported }
+func (*shard) takeOver(echo.Context, *Stream, bool) (string, error) { return Failed, errors.ErrUnsupported }

@@ -138,8 +138,8 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 		p.writers.serveGoroutine(c, s)
 		return
 	}
-	if err := p.shard.takeOver(c, s, p.Chunked); err != nil {
-		p.writers.config.end(s, Failed, err)
+	if reason, err := p.shard.takeOver(c, s, p.Chunked); reason != "" {
+		p.writers.config.end(s, reason, err)
 	}
 }
 

@@ -73,7 +73,7 @@ func (h *shard) blockedStill(s *Stream, now time.Time) {
 func (h *shard) ping(s *Stream, now time.Time) {
 	h.serve(s)
 	k := &s.socket
-	if k.phase != open || k.blocked {
+	if k.phase != open || k.blocked || k.fetching {
 		return
 	}
 	interval := h.config.PingInterval.Milliseconds()

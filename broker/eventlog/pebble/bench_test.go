@@ -109,16 +109,20 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkReplay reads a log whole, and one event in a thousand of it by the index.
+// BenchmarkReplay reads a log whole, and one event in a thousand, or one stream, of it by the indexes.
 func BenchmarkReplay(b *testing.B) {
 	log := openBench(b, pebble.Process)
 	defer log.Close()
 	events := benchEvents()
 	fill(b, log, events, 64, false)
-	for name, set := range map[string]channel.Set{
-		"whole":             channel.Everything(),
-		"one in a thousand": channel.NewSet(channel.Pattern{Left: channel.Side{Kind: channel.Exact, Text: "PUT"}, Right: channel.Side{Kind: channel.Exact, Text: "c7"}}),
-		"an absent channel": channel.NewSet(channel.Pattern{Left: channel.Side{Kind: channel.Exact, Text: "PUT"}, Right: channel.Side{Kind: channel.Exact, Text: "none"}}),
+	put := func(collection string) channel.Set {
+		return channel.NewSet(channel.Pattern{Left: channel.Side{Kind: channel.Exact, Text: "PUT"}, Right: channel.Side{Kind: channel.Exact, Text: collection}})
+	}
+	for name, query := range map[string]eventlog.Query{
+		"whole":             {Channels: channel.Everything()},
+		"one in a thousand": {Channels: put("c7")},
+		"an absent channel": {Channels: put("none")},
+		"one stream":        {Channels: channel.Everything(), Stream: "s5"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -126,7 +130,7 @@ func BenchmarkReplay(b *testing.B) {
 			for b.Loop() {
 				n = 0
 				for after := uint64(0); after < log.Settled(); {
-					p, err := log.Read(context.Background(), &eventlog.Query{Channels: set}, after, 256)
+					p, err := log.Read(context.Background(), &query, after, 256)
 					if err != nil {
 						b.Fatal(err)
 					}

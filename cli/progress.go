@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/client"
+)
+
+// progress is one line that is written over, where somebody looks at a terminal.
+type progress struct {
+	w    io.Writer
+	last time.Time
+	on   bool
+}
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	if !ok {
+		return &progress{w: w}
+	}
+	info, err := f.Stat()
+	return &progress{w: w, on: err == nil && info.Mode()&os.ModeCharDevice != 0}
+}
+
+func (p *progress) line(text string) {
+	if !p.on || time.Since(p.last) < 200*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+}
+
+func (p *progress) clear() {
+	if p.on {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// pastProgress shows how far the past has been read, if that takes more than a moment. Ids are times, so the
+// share of the time between the first event and the start of reading is the share that is done.
+type pastProgress struct {
+	line    *progress
+	started time.Time
+	first   int64 // µs
+	events  int
+	over    bool
+}
+
+func newPastProgress(w io.Writer) *pastProgress {
+	return &pastProgress{line: newProgress(w), started: time.Now()}
+}
+
+// barWidth is how many characters the bar has.
+const barWidth = 30
+
+// see is called with each frame, before it is printed.
+func (p *pastProgress) see(e client.Event) {
+	if p.over || !p.line.on {
+		return
+	}
+	if e.Name == "live" || e.Name == "end" {
+		p.over = true
+		p.line.clear()
+		return
+	}
+	id, err := strconv.ParseInt(e.ID, 10, 64)
+	if err != nil || e.Name == "" || e.Name == "ping" {
+		return
+	}
+	if p.events++; p.first == 0 {
+		p.first = id
+	}
+	if time.Since(p.started) < time.Second {
+		return
+	}
+	share := float64(id-p.first) / float64(max(1, p.started.UnixMicro()-p.first))
+	share = min(max(share, 0), 1)
+	done := int(share * barWidth)
+	p.line.line(fmt.Sprintf("[%s%s] %3.0f %% of the time, %d events", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), 100*share, p.events))
+}
