@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak race-one crash fuzz bench microbench generate
+.PHONY: build test deps check unit e2e cross soak race-one crash fuzz halfopen bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -32,6 +32,9 @@ crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh
+
+halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
+	./scripts/halfopen.sh
 
 race-one: ## the same tests on one processor, where other orders show
 	GOMAXPROCS=1 $(GO) test -race -timeout 20m $(PKGS)
