@@ -190,7 +190,9 @@ func TestAddresses(t *testing.T) {
 // A range that ends ends the subscription; after a cut the rest of the limit is asked for.
 func TestRangesEnd(t *testing.T) {
 	t.Parallel()
-	frame := func(id int) string { return fmt.Sprintf("id: %d\nevent: a\ndata: {\"event\":\"a\",\"data\":%d}\n\n", id, id) }
+	frame := func(id int) string {
+		return fmt.Sprintf("id: %d\nevent: a\ndata: {\"event\":\"a\",\"data\":%d}\n\n", id, id)
+	}
 	s, server := serve(t,
 		text("retry: 1\nid: 1\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"+frame(2)+frame(3)),
 		text("retry: 1\n"+frame(4)+"event: end\nid: 4\ndata: {\"event\":\"end\",\"data\":{\"reason\":\"limit\"}}\nretry: 86400000\n\n"),

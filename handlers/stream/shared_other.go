@@ -23,4 +23,6 @@ func (*shared) close() {}
 
 func (*shared) next() *shard { return nil }
 
-func (*shard) takeOver(echo.Context, *Stream, bool) (string, error) { return Failed, errors.ErrUnsupported }
+func (*shard) takeOver(echo.Context, *Stream, bool) (string, error) {
+	return Failed, errors.ErrUnsupported
+}
