@@ -10,10 +10,39 @@ import (
 type pending struct {
 	request *Request
 	size    int
-	heads   []uint64 // of the streams that conditions speak of, as found before queueing
+	looked  uint64   // what was settled before the look at what conditions speak of
+	heads   []uint64 // of the streams that Expect speaks of
 	done    chan struct{}
 	first   uint64
 	err     error
+}
+
+// look finds what the conditions speak of, and refuses a key that is taken.
+func (p *pending) look(l *Log) error {
+	p.looked = l.Settled()
+	p.heads = p.heads[:0]
+	for _, x := range p.request.Expect {
+		e := &p.request.Events[x.Index]
+		head, err := l.engine.Head(e.Space, e.Stream)
+		if err != nil {
+			return fmt.Errorf("%w: looking up a stream: %w", ErrUnavailable, err)
+		}
+		p.heads = append(p.heads, head)
+	}
+	for i := range p.request.Events {
+		e := &p.request.Events[i]
+		if e.Key == "" {
+			continue
+		}
+		id, err := l.engine.Find(e.Space, e.Stream, e.Key)
+		if err != nil {
+			return fmt.Errorf("%w: looking up a key: %w", ErrUnavailable, err)
+		}
+		if id != 0 {
+			return &KeyError{i}
+		}
+	}
+	return nil
 }
 
 // giveUp is the answer of a publisher that waits no longer, unless the true one is there by now.
@@ -29,13 +58,28 @@ func (p *pending) giveUp(why error) (uint64, error) {
 // groupBytes bounds one commit.
 const groupBytes = 4 << 20
 
-type streamKey struct{ space, stream string }
+// place is a stream, or with a key one event of it.
+type place struct{ space, stream, key string }
+
+// note notes what an event changes.
+func note(places map[place]uint64, e *Event) {
+	if e.Stream != "" {
+		places[place{e.Space, e.Stream, ""}] = e.ID
+	}
+	if e.Key != "" {
+		places[place{e.Space, e.Stream, e.Key}] = e.ID
+	}
+}
+
+// recentMost bounds what is remembered for requests under way. Who looked before that was forgotten looks again.
+const recentMost = 1 << 16
 
 // committer is the one goroutine that gives ids.
 type committer struct {
 	log    *Log
 	last   uint64
-	recent map[streamKey]uint64 // heads that changed while conditions were under way
+	recent map[place]uint64 // what changed while conditional requests were under way
+	forgot uint64           // all of it up to here is forgotten
 }
 
 func (c *committer) run() {
@@ -86,8 +130,15 @@ func (c *committer) take() []*pending {
 	defer l.mu.Unlock()
 	n, size := 0, 0
 	for n < len(l.queue) && (n == 0 || size+l.queue[n].size <= groupBytes) {
+		edits := l.queue[n].request.Edit != nil
+		if edits && n > 0 {
+			break // it comes alone
+		}
 		size += l.queue[n].size
 		n++
+		if edits {
+			break
+		}
 	}
 	batch := l.queue[:n:n]
 	if l.queue = l.queue[n:]; len(l.queue) == 0 {
@@ -100,7 +151,7 @@ func (c *committer) take() []*pending {
 // group checks conditions in order and gives ids; requests whose conditions fail are answered here.
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
-	changed := map[streamKey]uint64{}
+	changed := map[place]uint64{}
 	accepted := make([]*pending, 0, len(batch))
 	now := uint64(c.log.options.Now().UnixMicro())
 	for _, p := range batch {
@@ -113,12 +164,16 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		events := p.request.Events
 		for i := range events {
 			events[i].ID = first + uint64(i)
-			if events[i].Stream != "" {
-				changed[streamKey{events[i].Space, events[i].Stream}] = events[i].ID
-			}
+			note(changed, &events[i])
 		}
-		c.last = first + uint64(len(events)) - 1
+		if len(events) > 0 {
+			c.last = first + uint64(len(events)) - 1
+		} else {
+			p.first = 0
+		}
 		g.Events = append(g.Events, events...)
+		g.Rows = append(g.Rows, p.request.Rows...)
+		g.Edit = p.request.Edit
 		if claim := p.request.Claim; claim != nil {
 			a := claim.answer
 			a.First, a.Count = first, len(events)
@@ -130,13 +185,18 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	return g, accepted
 }
 
-// holds checks a request's conditions against the heads found before queueing, what changed since,
-// what this group changed, and the request's own events before each.
-func (c *committer) holds(p *pending, first uint64, changed map[streamKey]uint64) error {
+// holds checks a request's conditions against what was found before queueing, what changed since, what this
+// group changed, and the request's own events before each.
+func (c *committer) holds(p *pending, first uint64, changed map[place]uint64) error {
+	if p.looked < c.forgot && p.request.conditional() {
+		if err := p.look(c.log); err != nil {
+			return err
+		}
+	}
 	for n, x := range p.request.Expect {
 		e := &p.request.Events[x.Index]
-		key := streamKey{e.Space, e.Stream}
-		head := max(p.heads[n], c.recent[key], changed[key])
+		at := place{e.Space, e.Stream, ""}
+		head := max(p.heads[n], c.recent[at], changed[at])
 		for i := range x.Index {
 			if before := &p.request.Events[i]; before.Space == e.Space && before.Stream == e.Stream {
 				head = first + uint64(i)
@@ -146,13 +206,35 @@ func (c *committer) holds(p *pending, first uint64, changed map[streamKey]uint64
 			return &ExpectError{Index: x.Index, Last: head}
 		}
 	}
+	return c.unique(p.request.Events, changed)
+}
+
+// unique refuses a key that is taken by now, or twice in the request.
+func (c *committer) unique(events []Event, changed map[place]uint64) error {
+	var own map[place]bool
+	for i := range events {
+		e := &events[i]
+		if e.Key == "" {
+			continue
+		}
+		at := place{e.Space, e.Stream, e.Key}
+		if c.recent[at] != 0 || changed[at] != 0 || own[at] {
+			return &KeyError{i}
+		}
+		if own == nil && len(events) > 1 {
+			own = map[place]bool{}
+		}
+		if own != nil {
+			own[at] = true
+		}
+	}
 	return nil
 }
 
 // commit is the engine's, with an error that callers can decide on. Ids taken by a failed group are
 // not given out again.
 func (c *committer) commit(g *Group) error {
-	if len(g.Events) == 0 {
+	if g.empty() {
 		return nil
 	}
 	err := c.log.engine.Commit(g)
@@ -165,20 +247,23 @@ func (c *committer) commit(g *Group) error {
 	return err
 }
 
-// remember notes the heads that changed, for requests that looked theirs up before. A publisher
-// counts itself before it looks; the count is read here after the commit can be seen. So one that
-// is not counted yet will find what was committed.
+// remember notes what changed, for requests that looked before. A publisher counts itself before it looks;
+// the count is read here after the commit can be seen. So one that is not counted yet will find what was
+// committed.
 func (c *committer) remember(g *Group) {
-	if c.log.expecting.Load() == 0 {
-		if len(c.recent) > 0 {
-			clear(c.recent)
-		}
+	idle := c.log.expecting.Load() == 0
+	if len(c.recent) > 0 && (idle || len(c.recent) > recentMost || g.Edit != nil) {
+		clear(c.recent)
+		c.forgot = g.Last
+	}
+	if g.Edit != nil {
+		c.forgot = g.Last + 1 // what it took away is looked for again too
+	}
+	if idle {
 		return
 	}
 	for i := range g.Events {
-		if e := &g.Events[i]; e.Stream != "" {
-			c.recent[streamKey{e.Space, e.Stream}] = e.ID
-		}
+		note(c.recent, &g.Events[i])
 	}
 }
 

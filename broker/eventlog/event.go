@@ -14,7 +14,9 @@ type Event struct {
 	Name       string // post, put, delete, or a custom name
 	Collection string // may be empty
 	Stream     string // may be empty
+	Key        string // unique in its stream; empty: none
 	Data       []byte // compact JSON, never empty
+	Meta       []byte // what the door of a space keeps beside the data, for itself; may be empty
 }
 
 // Channel is the event's place in permissions.
@@ -32,6 +34,47 @@ type Request struct {
 	Events []Event
 	Expect []Expectation
 	Claim  *Claim // the idempotency claim that this request fulfils, or nil
+	Rows   []Row  // stored in the same commit
+	Edit   *Edit  // changes what is there, in the same commit; or nil
+}
+
+// conditional says whether the request holds only if something is so.
+func (r *Request) conditional() bool {
+	if len(r.Expect) > 0 {
+		return true
+	}
+	for i := range r.Events {
+		if r.Events[i].Key != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Row is a key and a value of a door's own, beside the events. A nil value deletes it.
+type Row struct {
+	Key   string
+	Value []byte
+}
+
+// Edit changes what is there. A request with one is a commit of its own, so that no order within a commit
+// needs to be thought of.
+type Edit struct {
+	Remove   []Event       // as they were read; Data may be left out
+	Replace  []Replacement // of the same space and id
+	Drop     []string      // spaces, with all that is in them
+	Rename   [2]string     // a space's old and new name; empty: none
+	DropRows []string      // all rows whose keys begin so
+}
+
+// Replacement puts one event in the place of another.
+type Replacement struct{ Old, New Event }
+
+// StreamState tells of a stream.
+type StreamState struct {
+	Stream      string
+	First, Last uint64
+	Count       int
 }
 
 // Query says which events of one space a reader wants. Channels is required; an empty Stream and
@@ -99,6 +142,11 @@ type ExpectError struct {
 
 func (e *ExpectError) Error() string { return "the stream has moved on" }
 
+// KeyError says that the stream of an event has another with its key.
+type KeyError struct{ Index int }
+
+func (e *KeyError) Error() string { return "the stream has an event with this key" }
+
 // Engine stores and reads; a Log drives it. Commit is called by one goroutine at a time, all
 // others by any number, during a Commit too.
 type Engine interface {
@@ -112,6 +160,15 @@ type Engine interface {
 	Read(ctx context.Context, q *Query, after, upto uint64, limit int) (Page, error)
 	// Head is the id of the last event of a stream, 0 where there is none.
 	Head(space, stream string) (uint64, error)
+	// Find is the id of the event with a key in a stream, 0 where there is none.
+	Find(space, stream, key string) (uint64, error)
+	// Streams are the states of at most limit streams of a space without retention, whose names begin with
+	// prefix and are greater than after, in order of their names.
+	Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error)
+	// Row is the value of a row, nil where there is none.
+	Row(key string) ([]byte, error)
+	// Rows calls f for each row whose key begins with prefix, in order.
+	Rows(prefix string, f func(Row) error) error
 	// State tells of a space, without what is expired by age at this moment.
 	State(space string) (State, error)
 	// Runs are the lives of the log, oldest first, this one last.
@@ -121,12 +178,16 @@ type Engine interface {
 	Close() error
 }
 
-// Group is what one commit stores.
+// Group is what one commit stores. The rows of one key are in order: the last one holds.
 type Group struct {
 	Events  []Event
 	Answers []Answer
+	Rows    []Row
+	Edit    *Edit // done before all else; nil in most
 	Last    uint64
 }
+
+func (g *Group) empty() bool { return len(g.Events) == 0 && len(g.Rows) == 0 && g.Edit == nil }
 
 // Answer is a remembered 200: the ids are First to First+Count-1.
 type Answer struct {

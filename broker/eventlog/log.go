@@ -40,7 +40,7 @@ type Log struct {
 	tail    func([]Event)
 
 	settled   atomic.Uint64
-	expecting atomic.Int64 // requests with conditions under way
+	expecting atomic.Int64 // conditional requests under way
 
 	mu      sync.Mutex
 	queue   []*pending
@@ -81,7 +81,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(since, l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[streamKey]uint64{}}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()
@@ -100,6 +100,22 @@ func (l *Log) Settled() uint64 { return l.settled.Load() }
 func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {
 	return l.engine.Read(ctx, q, after, l.Settled(), limit)
 }
+
+// Find is the id of the event with a key in a stream, 0 where there is none.
+func (l *Log) Find(space, stream, key string) (uint64, error) {
+	return l.engine.Find(space, stream, key)
+}
+
+// Streams tells of some streams of a space without retention: see Engine.
+func (l *Log) Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error) {
+	return l.engine.Streams(ctx, space, prefix, after, limit)
+}
+
+// Row is the value of a row, nil where there is none.
+func (l *Log) Row(key string) ([]byte, error) { return l.engine.Row(key) }
+
+// Rows calls f for each row whose key begins with prefix, in order.
+func (l *Log) Rows(prefix string, f func(Row) error) error { return l.engine.Rows(prefix, f) }
 
 // State tells of a space.
 func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
@@ -126,11 +142,11 @@ func (l *Log) dead() bool {
 	}
 }
 
-// Append stores a request and returns the first of its consecutive ids. An error that is
+// Append stores a request and returns the first of its consecutive ids, 0 where it has no event. An error that is
 // ErrUnknown leaves open whether it was, or still will be, stored.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
-	if len(r.Expect) > 0 {
+	if r.conditional() {
 		defer l.expecting.Add(-1)
 	}
 	if err == nil {
@@ -153,27 +169,22 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	}
 }
 
-// prepare looks up the heads that conditions speak of, before queueing, as an absent stream costs
-// 90 µs. It counts itself first: see committer.remember.
+// prepare looks up what conditions speak of, before queueing, as an absent stream costs 90 µs. It counts
+// itself first: see committer.remember.
 func (l *Log) prepare(r *Request) (*pending, error) {
 	p := &pending{request: r, done: make(chan struct{})}
 	for i := range r.Events {
 		e := &r.Events[i]
-		p.size += len(e.Data) + len(e.Name) + len(e.Collection) + len(e.Stream) + 64
+		p.size += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
 	}
-	if len(r.Expect) == 0 {
+	for i := range r.Rows {
+		p.size += len(r.Rows[i].Key) + len(r.Rows[i].Value)
+	}
+	if !r.conditional() {
 		return p, nil
 	}
 	l.expecting.Add(1)
-	for _, x := range r.Expect {
-		e := &r.Events[x.Index]
-		head, err := l.engine.Head(e.Space, e.Stream)
-		if err != nil {
-			return nil, fmt.Errorf("%w: looking up stream: %w", ErrUnavailable, err)
-		}
-		p.heads = append(p.heads, head)
-	}
-	return p, nil
+	return p, p.look(l)
 }
 
 func (l *Log) enqueue(p *pending) error {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Engine struct {
 
 	mu     sync.RWMutex
 	spaces map[string]*space
+	rows   map[string][]byte
 	bytes  int64
 }
 
@@ -40,7 +42,7 @@ func Open(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Engine{options: o, run: eventlog.Run{Start: uint64(o.Now().UnixMicro())}, spaces: map[string]*space{}}
+	return &Engine{options: o, run: eventlog.Run{Start: uint64(o.Now().UnixMicro())}, spaces: map[string]*space{}, rows: map[string][]byte{}}
 }
 
 // space is one ordered sequence. Places count from its beginning, so that the indexes need no
@@ -52,34 +54,59 @@ type space struct {
 	bytes    int64
 	channels map[channel.Channel][]int
 	streams  map[string][]int
+	keys     map[streamKey]uint64
+}
+
+type streamKey struct{ stream, key string }
+
+func newSpace() *space {
+	return &space{channels: map[channel.Channel][]int{}, streams: map[string][]int{}, keys: map[streamKey]uint64{}}
+}
+
+// add puts an event at the end.
+func (s *space) add(e *eventlog.Event) {
+	place := s.base + len(s.events)
+	s.events = append(s.events, *e)
+	s.channels[e.Channel()] = append(s.channels[e.Channel()], place)
+	if e.Stream != "" {
+		s.streams[e.Stream] = append(s.streams[e.Stream], place)
+	}
+	if e.Key != "" {
+		s.keys[streamKey{e.Stream, e.Key}] = e.ID
+	}
+	s.bytes += size(e)
 }
 
 // overhead is what an event takes beside its text: the struct and its two index places.
 const overhead = 160
 
 func size(e *eventlog.Event) int64 {
-	return int64(overhead + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Data))
+	return int64(overhead + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + len(e.Data) + len(e.Meta))
 }
 
 // Commit stores the group. Idempotency answers need no storing: they live as long as the log.
 func (m *Engine) Commit(g *eventlog.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if g.Edit != nil {
+		m.edit(g.Edit)
+	}
 	for i := range g.Events {
 		e := &g.Events[i]
 		s := m.spaces[e.Space]
 		if s == nil {
-			s = &space{channels: map[channel.Channel][]int{}, streams: map[string][]int{}}
+			s = newSpace()
 			m.spaces[e.Space] = s
 		}
-		place := s.base + len(s.events)
-		s.events = append(s.events, *e)
-		s.channels[e.Channel()] = append(s.channels[e.Channel()], place)
-		if e.Stream != "" {
-			s.streams[e.Stream] = append(s.streams[e.Stream], place)
-		}
-		s.bytes += size(e)
+		s.add(e)
 		m.bytes += size(e)
+	}
+	for _, r := range g.Rows {
+		if r.Value == nil {
+			delete(m.rows, r.Key)
+		} else {
+			m.rows[r.Key] = slices.Clone(r.Value)
+		}
 	}
 	m.retain()
 	return nil
@@ -145,6 +172,9 @@ func (m *Engine) cutTo(s *space, n int) {
 		drop(s.channels, e.Channel())
 		if e.Stream != "" {
 			drop(s.streams, e.Stream)
+		}
+		if e.Key != "" {
+			delete(s.keys, streamKey{e.Stream, e.Key})
 		}
 	}
 	s.removed = s.events[n-1].ID

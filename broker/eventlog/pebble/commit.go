@@ -22,6 +22,11 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	b := e.db.NewBatchWithSize(size)
 	defer b.Close()
 	w := writer{engine: e, batch: b, open: map[string]*openSpace{}}
+	if g.Edit != nil {
+		if err := w.edit(g.Edit); err != nil {
+			return fmt.Errorf("editing: %w", err)
+		}
+	}
 	// All records, then all index rows: neighbours in the batch are neighbours in the memtable, which finds
 	// the next place from the last.
 	w.places = make([]place, len(g.Events))
@@ -37,6 +42,9 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	for i := range g.Events {
 		err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
 	}
+	for i := range g.Rows {
+		err = errors.Join(err, w.row(&g.Rows[i]))
+	}
 	for i := range g.Answers {
 		a := &g.Answers[i]
 		w.key = answerKey(w.key[:0], a.First)
@@ -51,6 +59,9 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 		return err
 	}
 	w.settle()
+	if g.Edit != nil {
+		e.edited(g.Edit)
+	}
 	return nil
 }
 
@@ -106,11 +117,24 @@ func (w *writer) channel(p place, e *eventlog.Event) error {
 }
 
 func (w *writer) stream(p place, e *eventlog.Event) error {
-	if e.Stream == "" {
+	if e.Stream != "" {
+		w.key = appendUint64(streamKey(w.key[:0], p.space, p.segment, e.Stream), e.ID)
+		if err := w.batch.Set(w.key, nil, nil); err != nil {
+			return err
+		}
+	}
+	if e.Key == "" {
 		return nil
 	}
-	w.key = appendUint64(streamKey(w.key[:0], p.space, p.segment, e.Stream), e.ID)
-	return w.batch.Set(w.key, nil, nil)
+	w.key = uniqueKey(w.key[:0], p.space, e.Stream, e.Key)
+	return w.batch.Set(w.key, appendUint64(w.value[:0], e.ID), nil)
+}
+
+func (w *writer) row(r *eventlog.Row) error {
+	if r.Value == nil {
+		return w.batch.Delete(rowKey(r.Key), nil)
+	}
+	return w.batch.Set(rowKey(r.Key), r.Value, nil)
 }
 
 func (w *writer) space(name string) (*openSpace, error) {

@@ -8,12 +8,13 @@ import (
 )
 
 // The first byte of a key says what it is. Integers are big-endian; text is escaped (00 as 00 FF) and
-// ended by 00 01, so that keys sort as their parts do. 13 to 17 are kept for other doors.
+// ended by 00 01, so that keys sort as their parts do. 14 to 17 are kept for other doors.
 const (
 	keyMeta    = 0x01
 	keyLog     = 0x10 // space id -> record
 	keyChannel = 0x11 // space segment left right id
 	keyStream  = 0x12 // space segment stream id
+	keyUnique  = 0x13 // space stream key -> id
 	keyAnswer  = 0x20 // id -> idempotency answer
 )
 
@@ -24,6 +25,7 @@ const (
 	metaSpace   = 's' // name -> number
 	metaSegment = 'g' // space segment -> row
 	metaFloor   = 'f' // space -> the highest removed id
+	metaRow     = 'k' // a door's key -> its value
 )
 
 func appendUint32(b []byte, n uint32) []byte { return binary.BigEndian.AppendUint32(b, n) }
@@ -63,11 +65,15 @@ func cutText(b []byte) (s string, rest []byte, ok bool) {
 	return "", nil, false
 }
 
-// past turns the key of a closed text into the least key behind all that begin with it.
-func past(closed []byte) []byte {
-	out := bytes.Clone(closed)
-	out[len(out)-1]++
-	return out
+// past is the least key behind all that begin with prefix.
+func past(prefix []byte) []byte {
+	out := bytes.Clone(prefix)
+	for i := len(out) - 1; i >= 0; i-- {
+		if out[i]++; out[i] != 0 {
+			return out[:i+1]
+		}
+	}
+	return nil // without bound; no key begins with ff alone
 }
 
 func logKey(b []byte, space uint32, id uint64) []byte {
@@ -85,6 +91,12 @@ func channelKey(b []byte, space, segment uint32, c channel.Channel) []byte {
 func streamKey(b []byte, space, segment uint32, stream string) []byte {
 	return appendText(segmentKey(b, keyStream, space, segment), stream)
 }
+
+func uniqueKey(b []byte, space uint32, stream, key string) []byte {
+	return append(appendText(appendUint32(append(b, keyUnique), space), stream), key...)
+}
+
+func rowKey(key string) []byte { return append([]byte{keyMeta, metaRow}, key...) }
 
 func segmentRowKey(space, segment uint32) []byte {
 	return appendUint32(appendUint32([]byte{keyMeta, metaSegment}, space), segment)

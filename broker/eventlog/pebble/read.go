@@ -39,12 +39,12 @@ type reader struct {
 	limit  int
 	page   eventlog.Page
 	looked int // at so many records
-	names  map[string]names
+	kinds  map[string]kind
 }
 
-// names are those of a record as it stores them, and whether the query asks for them. Events of one
+// kind is the names of a record as it stores them, and whether the query asks for them. Events of one
 // channel have them in common, so a scan matches and copies them once.
-type names struct {
+type kind struct {
 	event  eventlog.Event
 	wanted bool
 }
@@ -55,7 +55,7 @@ func (e *Engine) Read(ctx context.Context, q *eventlog.Query, after, upto uint64
 		return page, err
 	}
 	defer e.using.RUnlock()
-	r := &reader{engine: e, bounds: e.bounds, query: q, upto: upto, limit: limit, names: map[string]names{}}
+	r := &reader{engine: e, bounds: e.bounds, query: q, upto: upto, limit: limit, kinds: map[string]kind{}}
 	number, known := e.number(q.Space)
 	if !known {
 		return eventlog.Page{Reached: max(after, upto)}, nil
@@ -90,6 +90,9 @@ func (e *Engine) segments(space string) ([]segment, uint64) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	s := e.spaces[space]
+	if s == nil { // it was dropped meanwhile
+		return nil, 0
+	}
 	return slices.Clone(s.segments), s.removed
 }
 
@@ -196,12 +199,14 @@ func (r *reader) take(id uint64) error {
 	if err != nil {
 		return fmt.Errorf("record %d: %w", id, err)
 	}
-	n, known := r.names[string(head)]
+	n, known := r.kinds[string(head)]
 	if !known {
 		n.event.Space = r.query.Space
 		readNames(head, &n.event)
 		n.wanted = r.query.Match(&n.event)
-		r.names[string(head)] = n
+		if head[0] == recordPlain { // a keyed one is like no other
+			r.kinds[string(head)] = n
+		}
 	}
 	if n.wanted {
 		e := n.event

@@ -7,38 +7,72 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// recordVersion begins a record: version, length and bytes of name, collection and stream, then data.
-const recordVersion = 1
+// The first byte of a record. Both go on with length and bytes of name, collection and stream; a keyed one then
+// with those of key and meta. Data is the rest.
+const (
+	recordPlain = 1
+	recordKeyed = 2
+)
+
+// names is how many texts are before the data.
+func names(version byte) int {
+	switch version {
+	case recordPlain:
+		return 3
+	case recordKeyed:
+		return 5
+	}
+	return 0
+}
 
 var errRecord = errors.New("a record cannot be read: the log is damaged, or was written by a newer version")
 
 func recordSize(e *eventlog.Event) int {
-	return 1 + textSize(e.Name) + textSize(e.Collection) + textSize(e.Stream) + len(e.Data)
+	n := 1 + textSize(len(e.Name)) + textSize(len(e.Collection)) + textSize(len(e.Stream)) + len(e.Data)
+	if keyed(e) {
+		n += textSize(len(e.Key)) + textSize(len(e.Meta))
+	}
+	return n
 }
 
-func textSize(s string) int {
-	if len(s) < 0x80 {
-		return 1 + len(s)
+func keyed(e *eventlog.Event) bool { return e.Key != "" || len(e.Meta) > 0 }
+
+// textSize is what a text of n bytes takes, with its length before it.
+func textSize(n int) int {
+	size := n + 1
+	for n >= 0x80 {
+		n >>= 7
+		size++
 	}
-	return 2 + len(s)
+	return size
 }
 
 func appendRecord(b []byte, e *eventlog.Event) []byte {
-	b = append(b, recordVersion)
+	version := byte(recordPlain)
+	if keyed(e) {
+		version = recordKeyed
+	}
+	b = append(b, version)
 	for _, s := range [...]string{e.Name, e.Collection, e.Stream} {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+		b = appendCounted(b, s)
+	}
+	if version == recordKeyed {
+		b = appendCounted(appendCounted(b, e.Key), e.Meta)
 	}
 	return append(b, e.Data...)
 }
 
+func appendCounted[T string | []byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
 // cutRecord parts a record into its names, which many have in common, and its data. Both are b's.
-func cutRecord(b []byte) (names, data []byte, err error) {
-	if len(b) == 0 || b[0] != recordVersion {
+func cutRecord(b []byte) (head, data []byte, err error) {
+	if len(b) == 0 || names(b[0]) == 0 {
 		return nil, nil, errRecord
 	}
 	at := 1
-	for range 3 {
+	for range names(b[0]) {
 		n, size := binary.Uvarint(b[at:])
 		if size <= 0 || uint64(len(b)-at-size) < n {
 			return nil, nil, errRecord
@@ -49,13 +83,18 @@ func cutRecord(b []byte) (names, data []byte, err error) {
 }
 
 // readNames fills the event with names that cutRecord has cut; they share one copy.
-func readNames(names []byte, e *eventlog.Event) {
-	s := string(names)
+func readNames(head []byte, e *eventlog.Event) {
+	s := string(head)
 	at := 1
-	for _, to := range [...]*string{&e.Name, &e.Collection, &e.Stream} {
-		n, size := binary.Uvarint(names[at:])
-		*to = s[at+size : at+size+int(n)]
-		at += size + int(n)
+	next := func() string {
+		n, size := binary.Uvarint(head[at:])
+		from := at + size
+		at = from + int(n)
+		return s[from:at]
+	}
+	e.Name, e.Collection, e.Stream = next(), next(), next()
+	if head[0] == recordKeyed {
+		e.Key, e.Meta = next(), []byte(next())
 	}
 }
 

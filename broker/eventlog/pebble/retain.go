@@ -65,7 +65,7 @@ func (e *Engine) dropOldest(name string, r eventlog.Retention) (dropped droppedS
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.spaces[name]
-	if len(s.segments) < 2 {
+	if s == nil || len(s.segments) < 2 {
 		return dropped, 0, false
 	}
 	oldest := s.segments[0]
