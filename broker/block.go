@@ -3,7 +3,6 @@ package broker
 import (
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 )
@@ -75,7 +74,10 @@ func (k *Block) serves(s *Subscriber) bool {
 
 // add appends the frame of an entry.
 func (k *Block) add(e *entry, retry time.Duration) {
-	f := e.frame(k.view.frames, retry)
+	f := e.frame(k.view.form, retry)
+	if f.Len() == 0 {
+		return
+	}
 	if k.chunked {
 		k.Bytes = append(k.Bytes, f.Chunk()...)
 	} else {
@@ -87,17 +89,22 @@ func (k *Block) add(e *entry, retry time.Duration) {
 
 // addRead appends the frame of an event out of the log.
 func (k *Block) addRead(e *eventlog.Event, retry time.Duration) {
-	_, method := channel.Method(e.Name)
 	at := k.begin()
-	k.Bytes = sse.AppendWhole(k.Bytes, e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, k.view.frames, retry)
+	begun := len(k.Bytes)
+	if k.Bytes = k.view.form.append(k.Bytes, e, retry); len(k.Bytes) == begun {
+		k.Bytes, k.reached = k.Bytes[:at], e.ID
+		return
+	}
 	k.finish(at, mark{id: e.ID})
 }
 
 func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	at := k.begin()
-	if k.view.frames == sse.FramesLines {
+	switch {
+	case k.view.form.encoder != nil: // its space keeps everything until it is deleted
+	case k.view.form.frames == sse.FramesLines:
 		k.Bytes = sse.AppendGapLine(k.Bytes, "expired", after, oldest)
-	} else {
+	default:
 		k.Bytes = sse.AppendGap(k.Bytes, id, "expired", after, oldest)
 	}
 	k.finish(at, mark{id: id, gap: true})

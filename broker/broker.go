@@ -118,7 +118,7 @@ func (b *Broker) deliver(events []eventlog.Event) {
 // encode makes the frames that the matched views want, before the entry is weighed by the ring.
 func (b *Broker) encode(e entry) uint64 {
 	for _, v := range b.matched {
-		e.frame(v.frames, b.options.RetryEvent)
+		e.frame(v.form, b.options.RetryEvent)
 	}
 	return b.ring.push(e)
 }
@@ -127,6 +127,7 @@ func (b *Broker) encode(e entry) uint64 {
 type Filter struct {
 	Channels    channel.Set
 	Frames      sse.Frames
+	Encoder     Encoder         // in place of Frames, if any
 	Stream      string          // only events of it, if any
 	Names       []string        // only events with one of these names, if any
 	LastEventID string          // "" begins now
@@ -164,38 +165,26 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 }
 
 func (b *Broker) start(f *Filter, spaces []string) (eventlog.Start, error) {
-	if f.Start != nil {
-		return *f.Start, nil
+	if f.Start != nil || f.LastEventID == "" {
+		return value(f.Start), nil
 	}
-	return b.locate(spaces, f.LastEventID)
+	return b.Locate(spaces, f.LastEventID)
 }
 
-// locate finds where a client that last saw id goes on. Of several spaces the one with the lowest
-// place decides: gaps in the others are met, and told, on the way.
-func (b *Broker) locate(spaces []string, id string) (eventlog.Start, error) {
-	var first eventlog.Start
-	if id == "" {
-		return first, nil
+func value(s *eventlog.Start) (v eventlog.Start) {
+	if s != nil {
+		v = *s
 	}
-	for i, space := range spaces {
-		start, err := b.log.Locate(space, id)
-		if err != nil {
-			return first, err
-		}
-		if i == 0 || start.After < first.After {
-			first = start
-		}
-	}
-	return first, nil
+	return v
 }
 
 func (b *Broker) view(f Filter, spaces []string) *view {
 	// Names hold no comma.
-	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), f.Frames}
+	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}}
 	v := b.views[key]
 	if v == nil {
 		v = &view{
-			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, frames: f.Frames,
+			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, form: key.form,
 			since: b.last, through: b.last,
 		}
 		v.entry = b.index.Add(f.Channels, v)

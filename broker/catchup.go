@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,19 +38,15 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 }
 
 func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
-	page, err := s.page(ctx)
+	page, gaps, err := s.page(ctx)
 	if err != nil {
 		return err
 	}
-	if page.Removed > s.after {
-		oldest, err := s.oldest()
-		if err != nil {
-			return err
-		}
-		k.addGap(page.Removed, strconv.FormatUint(s.after, 10), oldest)
-	}
 	for i := range page.Events {
 		e := &page.Events[i]
+		if gaps, err = s.tell(k, gaps, e.ID); err != nil {
+			return err
+		}
 		if e.ID <= k.reached {
 			continue
 		}
@@ -59,8 +56,24 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 		k.addRead(e, s.broker.options.RetryEvent)
 		s.broker.Stats.Replayed.Add(1)
 	}
+	if _, err = s.tell(k, gaps, page.Reached+1); err != nil {
+		return err
+	}
 	k.reached = max(k.reached, page.Reached)
 	return nil
+}
+
+// tell adds the gaps that lie before an id.
+func (s *Subscriber) tell(k *Block, gaps []uint64, before uint64) ([]uint64, error) {
+	for len(gaps) > 0 && gaps[0] < before {
+		oldest, err := s.oldest()
+		if err != nil {
+			return gaps, err
+		}
+		k.addGap(gaps[0], strconv.FormatUint(max(s.after, k.reached), 10), oldest)
+		gaps = gaps[1:]
+	}
+	return gaps, nil
 }
 
 // oldest is the oldest retained id of the view's spaces, 0 where there is none.
@@ -78,17 +91,20 @@ func (s *Subscriber) oldest() (uint64, error) {
 	return oldest, nil
 }
 
-// page reads one step of every space of the view and merges them: what lies behind the space that
-// came the least far is read again. A gap in one space is told once for all.
-func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
-	var merged eventlog.Page
+// page reads one step of every space of the view and merges them: what lies behind the space that came the
+// least far is read again. Gaps are the highest removed ids of those that have lost something behind the
+// cursor, each a place of its own among the events: what the other spaces have before it is not skipped.
+func (s *Subscriber) page(ctx context.Context) (merged eventlog.Page, gaps []uint64, err error) {
 	v := s.members.view
 	for i, space := range v.spaces {
 		q := v.query
 		q.Space = space
 		p, err := s.broker.log.Read(ctx, &q, s.after, pageEvents)
 		if err != nil {
-			return merged, err
+			return merged, nil, err
+		}
+		if p.Removed > s.after {
+			gaps = append(gaps, p.Removed)
 		}
 		if i == 0 {
 			merged = p
@@ -96,11 +112,12 @@ func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 		}
 		merged.Events = append(merged.Events, p.Events...)
 		merged.Reached = min(merged.Reached, p.Reached)
-		merged.Removed = max(merged.Removed, p.Removed)
 	}
 	if len(v.spaces) > 1 {
 		merged.Events = slices.DeleteFunc(merged.Events, func(e eventlog.Event) bool { return e.ID > merged.Reached })
-		slices.SortFunc(merged.Events, func(a, b eventlog.Event) int { return int(int64(a.ID) - int64(b.ID)) })
+		slices.SortFunc(merged.Events, func(a, b eventlog.Event) int { return cmp.Compare(a.ID, b.ID) })
+		slices.Sort(gaps)
+		gaps = slices.DeleteFunc(slices.Compact(gaps), func(id uint64) bool { return id > merged.Reached })
 	}
-	return merged, nil
+	return merged, gaps, nil
 }

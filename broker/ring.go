@@ -8,40 +8,80 @@ import (
 	"sluice/broker/sse"
 )
 
+// Encoder makes the frames of a door of its own. Encoders that are equal make equal frames of an event, so
+// they are made once for all.
+type Encoder interface {
+	// Append appends the frame of an event; nothing, where it is not for the door's client.
+	Append(dst []byte, e *eventlog.Event) []byte
+}
+
+// form is what the frames of a view look like.
+type form struct {
+	frames  sse.Frames
+	encoder Encoder // in place of frames, if any
+}
+
 // encode is an event as a frame of its own.
-func encode(e *eventlog.Event, mode sse.Frames, retry time.Duration) sse.Framed {
+func (f form) encode(e *eventlog.Event, retry time.Duration) sse.Framed {
+	if f.encoder != nil {
+		return sse.FrameFunc(func(dst []byte) []byte { return f.encoder.Append(dst, e) })
+	}
 	_, method := channel.Method(e.Name)
-	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, mode, retry)
+	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, f.frames, retry)
+}
+
+// append appends what encode makes, bare.
+func (f form) append(dst []byte, e *eventlog.Event, retry time.Duration) []byte {
+	if f.encoder != nil {
+		return f.encoder.Append(dst, e)
+	}
+	_, method := channel.Method(e.Name)
+	return sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, f.frames, retry)
 }
 
 // entry is an event that at least one view wanted when it was published, with the frames made of
-// it so far, one for each way to name them.
+// it so far, one for each form.
 type entry struct {
 	event  eventlog.Event
 	custom bool
 	frames [sse.FrameModes]sse.Framed
+	others map[Encoder]sse.Framed
 	weight int // what the ring counted it as
 }
 
-// frame is the event as mode names it, encoded when first asked for.
-func (e *entry) frame(mode sse.Frames, retry time.Duration) sse.Framed {
+// frame is the event in a form, encoded when first asked for.
+func (e *entry) frame(f form, retry time.Duration) sse.Framed {
+	if f.encoder != nil {
+		made, ok := e.others[f.encoder]
+		if !ok {
+			made = f.encode(&e.event, retry)
+			if e.others == nil {
+				e.others = map[Encoder]sse.Framed{}
+			}
+			e.others[f.encoder] = made
+		}
+		return made
+	}
 	// A method event's frame has one name in every mode.
-	if !e.custom && mode == sse.FramesPublish {
-		mode = sse.FramesName
+	if !e.custom && f.frames == sse.FramesPublish {
+		f.frames = sse.FramesName
 	}
-	if e.frames[mode].Len() == 0 {
-		e.frames[mode] = encode(&e.event, mode, retry)
+	if e.frames[f.frames].Len() == 0 {
+		e.frames[f.frames] = f.encode(&e.event, retry)
 	}
-	return e.frames[mode]
+	return e.frames[f.frames]
 }
 
 // entryOverhead is what an entry takes beside its bytes: the struct, its slice headers and strings.
 const entryOverhead = 256
 
 func (e *entry) size() int {
-	n := entryOverhead + len(e.event.Data)
+	n := entryOverhead + len(e.event.Data) + len(e.event.Meta)
 	for _, f := range e.frames {
 		n += f.Len()
+	}
+	for _, f := range e.others {
+		n += entryOverhead + f.Len()
 	}
 	return n
 }

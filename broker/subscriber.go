@@ -52,7 +52,7 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	}
 	retry, start, after := s.broker.options.RetryConnect, s.opening.start, s.opening.lastEventID
 	s.opening = nil
-	if s.members.view.frames == sse.FramesLines {
+	if s.members.view.form.frames == sse.FramesLines {
 		return s.openLines(dst, start, after)
 	}
 	if start.Gap == "" {

@@ -6,7 +6,6 @@ import (
 
 	"sluice/broker/eventlog"
 	"sluice/broker/index"
-	"sluice/broker/sse"
 )
 
 // viewKey is what makes two subscribers the same to the hub.
@@ -14,7 +13,7 @@ type viewKey struct {
 	set    string
 	stream string
 	names  string
-	frames sse.Frames
+	form   form
 }
 
 // mention is an event of a view: its place in the ring, and its id.
@@ -26,7 +25,7 @@ type view struct {
 	key     viewKey
 	query   eventlog.Query // of any of the spaces
 	spaces  []string
-	frames  sse.Frames
+	form    form
 	entry   *index.Entry[*view]
 	members []*members
 	count   int // subscribers

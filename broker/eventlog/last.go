@@ -1,11 +1,44 @@
 package eventlog
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
-// LastN is the position behind which lie the last n events of a query, or all where there are fewer. Engines
-// read forward only, so it guesses how far back they begin: wider by steps, and by halves where a guess held far
-// too many.
-func (l *Log) LastN(ctx context.Context, q *Query, n int) (uint64, error) {
+// LastN is the position behind which lie the last n events of a query in some spaces, or all where there are
+// fewer.
+func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int) (uint64, error) {
+	var ids []uint64
+	lowest := l.Settled()
+	for _, space := range spaces {
+		of := *q
+		of.Space = space
+		at, err := l.lastN(ctx, &of, n)
+		if err != nil || len(spaces) == 1 {
+			return at, err
+		}
+		lowest = min(lowest, at)
+		for settled := l.Settled(); at < settled; {
+			page, err := l.engine.Read(ctx, &of, at, settled, 1000)
+			if err != nil {
+				return 0, err
+			}
+			for i := range page.Events {
+				ids = append(ids, page.Events[i].ID)
+			}
+			at = page.Reached
+		}
+	}
+	if len(ids) < n {
+		return lowest, nil
+	}
+	slices.Sort(ids)
+	return ids[len(ids)-n] - 1, nil
+}
+
+// lastN is LastN of one space. Engines read forward only, so it guesses how far back they begin: wider by steps,
+// and by halves where a guess held far too many.
+func (l *Log) lastN(ctx context.Context, q *Query, n int) (uint64, error) {
 	start, err := l.Earliest(q.Space)
 	if err != nil {
 		return 0, err

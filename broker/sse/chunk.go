@@ -52,3 +52,12 @@ func frameChunk(b []byte) Framed {
 	skip := writeChunkHead(b, len(b)-chunkRoom)
 	return Framed{chunk: append(b, "\r\n"...)[skip:], head: chunkRoom - skip}
 }
+
+// FrameFunc frames what a function appends; where that is nothing, the frame is empty.
+func FrameFunc(appendTo func(dst []byte) []byte) Framed {
+	b := appendTo(BeginChunk(make([]byte, 0, 256)))
+	if len(b) == chunkRoom {
+		return Framed{}
+	}
+	return frameChunk(b)
+}

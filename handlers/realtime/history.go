@@ -187,11 +187,11 @@ func (s *selection) last(settled uint64) uint64 {
 
 // begin is where the cursor begins. A client that comes back goes on where it was.
 func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (start eventlog.Start, err error) {
-	log := h.o.Broker.Log()
+	b, spaces := h.o.Broker, f.Channels.Spaces()
 	if f.LastEventID != "" {
-		return log.Locate("", f.LastEventID)
+		return b.Locate(spaces, f.LastEventID)
 	}
-	now := eventlog.Start{After: log.Settled()}
+	now := eventlog.Start{After: b.Log().Settled()}
 	switch s.begin.kind {
 	case placeID, placeTime:
 		after := s.begin.id
@@ -205,12 +205,11 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 			after = min(after, now.After)
 		}
 		f.Asked = s.begin.text
-		return log.Begin("", after)
+		return b.Begin(spaces, after)
 	case placeNone, placeEarliest:
-		return log.Earliest("")
+		return b.Earliest(spaces)
 	case placeLast:
-		q := eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}
-		if now.After, err = log.LastN(ctx, &q, int(s.begin.id)); err != nil {
+		if now.After, err = b.LastN(ctx, f, int(s.begin.id)); err != nil {
 			return start, err
 		}
 	}
