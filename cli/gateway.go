@@ -20,6 +20,7 @@ import (
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/realtime"
+	"sluice/handlers/traffic"
 )
 
 // inMemory is the DATA_DIR that keeps nothing.
@@ -33,6 +34,7 @@ type gateway struct {
 	log      *eventlog.Log
 	auth     *auth.Authenticator
 	broker   *broker.Broker
+	traffic  *traffic.Traffic
 	realtime *realtime.Handler
 	handler  http.Handler
 	firstKey firstKey
@@ -150,18 +152,19 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
+	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
 	g.realtime, err = realtime.New(realtime.Options{
-		Auth: g.auth, Broker: g.broker, Logger: g.logger, Metrics: realtime.NewMetrics(g.registry, g.broker),
+		Auth: g.auth, Broker: g.broker, Logger: g.logger, Traffic: g.traffic,
 		Frames: frames, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
-		MaxConnections: g.cfg.MaxConnections, MaxConnectionsPerKey: g.cfg.MaxConnectionsPerKey,
 	})
 	if err != nil {
 		return err
 	}
 	g.closers = append(g.closers, g.realtime.Close)
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
 	return nil

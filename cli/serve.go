@@ -163,7 +163,7 @@ func (g *gateway) drain(server, metrics *http.Server) error {
 	g.logger.Info("draining", "connections", g.broker.Count(), "timeout", g.cfg.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
 	defer cancel()
-	err := g.realtime.Drain(ctx)
+	err := g.traffic.Drain(ctx, g.broker)
 	if err == nil {
 		err = server.Shutdown(ctx)
 	}

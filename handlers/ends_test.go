@@ -89,7 +89,7 @@ func TestDrainShared(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- g.realtime.Drain(ctx) }()
+	go func() { done <- g.traffic.Drain(ctx, g.broker) }()
 	for _, w := range reading {
 		if err := w.toEnd(); err != io.EOF {
 			t.Errorf("%s: %v", w.answer.Proto, err)
@@ -200,7 +200,7 @@ func TestChattyClient(t *testing.T) {
 		t.Errorf("%d streams", n)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.realtime.Drain(ctx) }()
+	go func() { done <- g.traffic.Drain(ctx, g.broker) }()
 	for _, w := range []*wire{chatty, other} {
 		if err := w.toEnd(); err != io.EOF || w.queue[len(w.queue)-1].Name != "busy" {
 			t.Errorf("%v %+v", err, w.queue[len(w.queue)-1])

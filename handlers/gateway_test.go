@@ -20,6 +20,7 @@ import (
 	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
 	"sluice/handlers/realtime"
+	"sluice/handlers/traffic"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,6 +52,7 @@ type gateway struct {
 	realtime *realtime.Handler
 	broker   *broker.Broker
 	log      *eventlog.Log
+	traffic  *traffic.Traffic
 }
 
 type setup struct {
@@ -60,6 +62,7 @@ type setup struct {
 	tls      bool
 	retain   eventlog.Retention
 	broker   broker.Options
+	limits   traffic.Limits
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -84,12 +87,13 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	registry := prometheus.NewRegistry()
 	g := &gateway{broker: broker.New(log, s.broker), log: log}
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, slog.New(slog.DiscardHandler)
-	s.realtime.Metrics = realtime.NewMetrics(registry, g.broker)
+	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker), s.limits)
+	s.realtime.Traffic = g.traffic
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
 	}
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}

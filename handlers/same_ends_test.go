@@ -77,7 +77,7 @@ func TestSameEnds(t *testing.T) {
 			case tt.keys != "":
 				write(tt.keys)
 			case tt.key == nil:
-				go g.realtime.Drain(context.Background())
+				go g.traffic.Drain(context.Background(), g.broker)
 			}
 			if err := w.toEnd(); err != io.EOF {
 				t.Fatalf("%v after %q", err, w.text)

@@ -15,12 +15,14 @@ import (
 
 	"sluice/handlers/httperr"
 	"sluice/handlers/realtime"
+	"sluice/handlers/traffic"
 	"sluice/public"
 )
 
 // Options are what the routes need beside the doors' own.
 type Options struct {
 	Realtime       *realtime.Handler
+	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Metrics        prometheus.Gatherer
 	CORSOrigins    []string
@@ -104,7 +106,7 @@ func healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
 
 func readyz(o Options) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if o.Realtime.Draining() {
+		if o.Traffic.Draining() {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down").After(5 * time.Second)
 		}
 		if err := o.Ready(); err != nil {

@@ -246,7 +246,7 @@ func TestResumeOverHTTP(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.MaxConnections, s.realtime.MaxConnectionsPerKey = 3, 1 })
+		g := newGateway(t, writer, func(s *setup) { s.limits.Connections, s.limits.ConnectionsPerKey = 3, 1 })
 		g.stream(t, keyAll, "")
 		runAll(t, g, []scenario{{name: "per key", status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections_per_key"}}})
 		s := g.open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")

@@ -80,7 +80,7 @@ func TestSameBytes(t *testing.T) {
 				t.Fatalf("%v after %q", err, text)
 			}
 		}
-		go g.realtime.Drain(context.Background())
+		go g.traffic.Drain(context.Background(), g.broker)
 		whole := string(append(text, readToEnd(t, c)...))
 		head, _, _ := strings.Cut(whole, "\r\n\r\n")
 		if strings.Contains(head, "Transfer-Encoding: chunked") {
@@ -227,7 +227,7 @@ func TestDrainOfStreams(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- g.realtime.Drain(ctx) }()
+		go func() { done <- g.traffic.Drain(ctx, g.broker) }()
 		text := readToEnd(t, c)
 		if !bytes.Contains(text, []byte("event: busy\ndata: ")) || !bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
 			t.Errorf("%q", text[max(0, len(text)-300):])

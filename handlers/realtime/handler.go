@@ -13,6 +13,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 // Path is where the door is.
@@ -23,16 +24,13 @@ type Options struct {
 	Auth         *auth.Authenticator
 	Broker       *broker.Broker
 	Logger       *slog.Logger
-	Metrics      *Metrics
+	Traffic      *traffic.Traffic
 	Frames       sse.Frames // of custom events, where neither request nor key says
 	PingInterval time.Duration
 	WriteTimeout time.Duration
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
-
-	MaxConnections       int // 0: no limit
-	MaxConnectionsPerKey int
 
 	Shards int // of the shared writer: 0 one a processor, less than 0 none
 }
@@ -41,16 +39,14 @@ type Options struct {
 type Handler struct {
 	o       Options
 	writers *stream.Writers
-	limits  *limits
-	gate    gate
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, limits: newLimits(o.MaxConnections, o.MaxConnectionsPerKey)}
+	h := &Handler{o: o}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Metrics,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry, Ended: h.ended,
 	})
 	return h, err
@@ -92,8 +88,4 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) 
 			"this key may not be used from this Origin; add it to the key's origins")
 	}
 	return id, query, nil
-}
-
-func draining() *httperr.Error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(5 * time.Second)
 }

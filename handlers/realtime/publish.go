@@ -18,6 +18,7 @@ import (
 	"sluice/auth"
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
 const (
@@ -33,16 +34,16 @@ const (
 
 func (h *Handler) publish(c echo.Context) error {
 	started := time.Now()
-	running := h.gate.enter()
+	running := h.o.Traffic.EnterPublish()
 	if running {
-		defer h.gate.leave()
+		defer h.o.Traffic.LeavePublish()
 	}
 	count, err := h.publishEvents(c, running)
 	code := "ok"
 	if err != nil {
 		code = httperr.From(err).Code
 	}
-	h.o.Metrics.Published(code, count, time.Since(started))
+	h.o.Traffic.Published(code, count, time.Since(started))
 	return err
 }
 
@@ -164,7 +165,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		return 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(max(wait, time.Second))
 	}
 	if !running {
-		return 0, draining()
+		return 0, traffic.ErrDraining()
 	}
 	first, err := h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 func (h *Handler) subscribe(c echo.Context) error {
@@ -37,14 +38,14 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if r.Method == http.MethodHead {
 		return h.head(c, id, filter.LastEventID)
 	}
-	if over := h.enter(id); over != nil {
+	if over := h.o.Traffic.EnterStream(id.Scope); over != nil {
 		return h.busy(c, filter.LastEventID, over)
 	}
 	var span *stream.Range
 	if selection.any {
 		var exhausted bool
 		if span, exhausted, err = h.rangeOf(r.Context(), &selection, &filter); err != nil || exhausted {
-			h.leave(id)
+			h.o.Traffic.LeaveStream(id.Scope)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)
 			}
@@ -55,23 +56,25 @@ func (h *Handler) subscribe(c echo.Context) error {
 	filter.Chunked = place.Chunked
 	sub, err := h.o.Broker.Subscribe(filter, place.Group)
 	if err != nil {
-		h.leave(id)
+		h.o.Traffic.LeaveStream(id.Scope)
 		if errors.Is(err, broker.ErrDraining) {
-			return h.busy(c, filter.LastEventID, draining())
+			return h.busy(c, filter.LastEventID, traffic.ErrDraining())
 		}
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
-	h.o.Metrics.Opened()
+	h.o.Traffic.Opened()
 	setStreamHeaders(c)
 	if selection.any || lines {
 		// These end by themselves, so nothing is kept alive.
 		c.Response().Header().Del(echo.HeaderConnection)
 	}
+	var words stream.Words
 	if lines {
+		words = stream.Lines
 		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
 	}
 	place.Serve(c, &stream.Stream{
-		Range: span, Lines: lines,
+		Range: span, Words: words,
 		Subscriber: sub, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	})
 	return nil
@@ -85,37 +88,20 @@ func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) erro
 	return h.busy(c, lastEventID, unavailable(err))
 }
 
-// enter counts a stream in, or says why there can be none now.
-func (h *Handler) enter(id *auth.Identity) *httperr.Error {
-	if !h.gate.enter() {
-		return draining()
-	}
-	if over := h.limits.take(id.Scope); over != nil {
-		h.gate.leave()
-		return over
-	}
-	return nil
-}
-
-func (h *Handler) leave(id *auth.Identity) {
-	h.limits.give(id.Scope)
-	h.gate.leave()
-}
-
 // head answers as GET would.
 func (h *Handler) head(c echo.Context, id *auth.Identity, lastEventID string) error {
-	if over := h.enter(id); over != nil {
+	if over := h.o.Traffic.EnterStream(id.Scope); over != nil {
 		return h.busy(c, lastEventID, over)
 	}
-	defer h.leave(id)
+	defer h.o.Traffic.LeaveStream(id.Scope)
 	setStreamHeaders(c)
 	return c.NoContent(http.StatusOK)
 }
 
 // ended tells what became of a stream, since middleware has seen only its beginning.
 func (h *Handler) ended(s *stream.Stream, end stream.End) {
-	h.leave(s.Identity)
-	h.o.Metrics.Closed(end.Reason)
+	h.o.Traffic.LeaveStream(s.Identity.Scope)
+	h.o.Traffic.Closed(end.Reason)
 	attrs := []any{"who", s.Identity.Name, "kind", s.Identity.Kind, "from", s.From,
 		"for", time.Since(s.Started).Round(time.Millisecond), "events", s.Subscriber.Sent(), "bytes", end.Bytes,
 		"why", end.Reason, "request_id", s.RequestID}
@@ -146,7 +132,7 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 	if !wantsEventStream(c.Request()) {
 		return e
 	}
-	h.o.Metrics.Busy()
+	h.o.Traffic.Busy()
 	if !broker.IsID(lastEventID) {
 		lastEventID = ""
 	}
@@ -176,6 +162,6 @@ func between(least, most time.Duration) time.Duration {
 
 // drainRetry spreads the return of everybody: 500 connections a second, and at least ten seconds.
 func (h *Handler) drainRetry() time.Duration {
-	spread := max(10*time.Second, time.Duration(h.limits.count())*time.Second/500)
+	spread := max(10*time.Second, time.Duration(h.o.Traffic.Streams())*time.Second/500)
 	return between(time.Second, time.Second+spread)
 }

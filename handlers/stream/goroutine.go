@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/sse"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.
@@ -25,16 +24,21 @@ type goroutineStream struct {
 	w         *echo.Response
 	rc        *http.ResponseController
 	deadlines bool
+	words     Words
 	nextPing  time.Time
-	left      int  // events to the limit
-	live      bool // the client was told that the present is reached, or need not be
+	gathered  []byte // with Batch: what is not written yet
+	left      int    // events to the limit
+	live      bool   // the client was told that the present is reached, or need not be
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
 	// HTTP/2 shares a connection, whose own deadline says nothing of one stream's flow control.
 	g.deadlines = c.Request().ProtoMajor >= 2
-	g.left, g.live = math.MaxInt, s.Range == nil || s.Lines
+	g.left, g.live = math.MaxInt, s.Range == nil
+	if g.words = s.Words; g.words == nil {
+		g.words = frames{w.config}
+	}
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
@@ -46,7 +50,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
 	g.w.WriteHeader(http.StatusOK)
-	if err := g.write(g.Subscriber.AppendOpening(nil)); err != nil {
+	if err := g.write(g.words.Opening(g.Subscriber)); err != nil {
 		return gone(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
@@ -89,7 +93,7 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 	defer putBlock(own)
 	for more := true; more; {
 		if reason := g.due(time.Now()); reason != "" {
-			return reason, g.write(g.last(reason))
+			return reason, g.say(g.words.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
@@ -111,7 +115,7 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.write(g.ping(now)); err != nil {
+			if err := g.say(g.words.Ping(g.Subscriber, now)); err != nil {
 				return gone(err)
 			}
 		}
@@ -151,38 +155,19 @@ func (g *goroutineStream) atHead() (over string, err error) {
 		return g.Range.Reason, nil
 	}
 	if g.live {
-		return "", nil
+		return "", g.say(nil)
 	}
 	g.live = true
-	return "", g.write(sse.AppendLive(nil))
+	return "", g.say(g.words.Live())
 }
 
 // finish ends a range.
 func (g *goroutineStream) finish(over string) (string, error) {
-	if g.Lines {
-		return Over, nil
-	}
 	position := g.Subscriber.Position()
 	if over != "limit" && g.Range.Last <= g.config.Broker.Log().Settled() {
 		position = g.Range.Last // all of it was read, though there was no event just there
 	}
-	return Over, g.write(sse.AppendEnd(nil, position, over))
-}
-
-// ping keeps the connection alive: NDJSON with an empty line.
-func (g *goroutineStream) ping(now time.Time) []byte {
-	if g.Lines {
-		return []byte("\n")
-	}
-	return g.Subscriber.AppendPing(nil, now)
-}
-
-// last is the frame that a stream ends with for a reason; NDJSON just ends.
-func (g *goroutineStream) last(reason string) []byte {
-	if g.Lines {
-		return nil
-	}
-	return g.config.appendLast(nil, reason)
+	return Over, g.say(g.words.Over(position, over))
 }
 
 // putBlock gives a block back, but not one that a large event has grown.
@@ -198,7 +183,7 @@ func (g *goroutineStream) broken(err error) (string, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.write(g.last(Failed)))
+	return Failed, errors.Join(err, g.say(g.words.Last(Failed)))
 }
 
 func gone(err error) (string, error) {
@@ -208,7 +193,28 @@ func gone(err error) (string, error) {
 	return Gone, err
 }
 
+// say writes what has gathered, and words behind it.
+func (g *goroutineStream) say(words []byte) error {
+	if len(g.gathered) > 0 {
+		words = append(g.gathered, words...)
+		g.gathered = nil
+	}
+	return g.send(words)
+}
+
+// write writes a block, or gathers it while the batch has room.
 func (g *goroutineStream) write(b []byte) error {
+	if len(g.gathered)+len(b) <= g.Batch {
+		g.gathered = append(g.gathered, b...)
+		return nil
+	}
+	if len(g.gathered) > 0 {
+		return g.say(b)
+	}
+	return g.send(b)
+}
+
+func (g *goroutineStream) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}

@@ -42,7 +42,8 @@ type Stream struct {
 	Started    time.Time
 
 	Range *Range // of a request for history; else nil
-	Lines bool   // NDJSON: events only
+	Words Words  // nil: frames of events; others are for streams that end by themselves
+	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
 
 	bytes  int64
 	socket socket // the shared writer's

@@ -1,4 +1,4 @@
-package realtime
+package traffic
 
 import (
 	"context"
@@ -60,14 +60,3 @@ func (g *gate) wait(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// Drain refuses new streams and publishes, ends every stream with a last frame, and returns when
-// the publishes that were running and the last frames are out, or ctx ends.
-func (h *Handler) Drain(ctx context.Context) error {
-	h.gate.close()
-	h.o.Broker.Drain()
-	return h.gate.wait(ctx)
-}
-
-// Draining says whether Drain was called.
-func (h *Handler) Draining() bool { return h.gate.isShut() }

@@ -1,4 +1,4 @@
-package realtime
+package traffic
 
 import (
 	"net/http"

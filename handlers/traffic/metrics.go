@@ -1,4 +1,4 @@
-package realtime
+package traffic
 
 import (
 	"time"
@@ -8,7 +8,7 @@ import (
 	"sluice/broker"
 )
 
-// Metrics are the door's own. No label holds anything that a client controls: codes and reasons
+// Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons
 // are our words.
 type Metrics struct {
 	connections prometheus.Gauge
@@ -21,7 +21,7 @@ type Metrics struct {
 	delivery    prometheus.Histogram
 }
 
-// NewMetrics registers the door's metrics and the broker's.
+// NewMetrics registers them, and the broker's.
 func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),

@@ -1,0 +1,68 @@
+package traffic
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"sluice/broker"
+	"sluice/handlers/httperr"
+)
+
+// Limits of connections; 0: none.
+type Limits struct{ Connections, ConnectionsPerKey int }
+
+// Traffic lets in, and counts.
+type Traffic struct {
+	*Metrics
+	gate   gate
+	limits *limits
+}
+
+// New makes a Traffic.
+func New(m *Metrics, l Limits) *Traffic {
+	return &Traffic{Metrics: m, limits: newLimits(l.Connections, l.ConnectionsPerKey)}
+}
+
+// ErrDraining is the answer to who comes too late.
+func ErrDraining() *httperr.Error {
+	return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(5 * time.Second)
+}
+
+// EnterStream lets a stream of a credential in, or says why there can be none now.
+func (t *Traffic) EnterStream(scope string) *httperr.Error {
+	if !t.gate.enter() {
+		return ErrDraining()
+	}
+	if over := t.limits.take(scope); over != nil {
+		t.gate.leave()
+		return over
+	}
+	return nil
+}
+
+// LeaveStream counts it out.
+func (t *Traffic) LeaveStream(scope string) {
+	t.limits.give(scope)
+	t.gate.leave()
+}
+
+// EnterPublish lets a publish in; false while draining. What was let in is to leave.
+func (t *Traffic) EnterPublish() bool { return t.gate.enter() }
+
+// LeavePublish counts it out.
+func (t *Traffic) LeavePublish() { t.gate.leave() }
+
+// Streams is how many there are.
+func (t *Traffic) Streams() int { return t.limits.count() }
+
+// Drain refuses new streams and publishes, ends every stream with a last frame, and returns when
+// the publishes that were running and the last frames are out, or ctx ends.
+func (t *Traffic) Drain(ctx context.Context, b *broker.Broker) error {
+	t.gate.close()
+	b.Drain()
+	return t.gate.wait(ctx)
+}
+
+// Draining says whether Drain was called.
+func (t *Traffic) Draining() bool { return t.gate.isShut() }
