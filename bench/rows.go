@@ -28,6 +28,12 @@ func perDelivery(r *report) float64 { return r.Delivery.CPUEach }
 
 func perPublish(r *report) float64 { return r.Publish.CPUEach }
 
+// oneStream lets 200 read a stream of 1,000 events, each by a filter of its own, since for one filter the log is read once.
+func oneStream() []string {
+	return append(words("-n 200 -e 0 --read 1000 --subscribe /realtime?stream=one&from=earliest&until=caught-up&types=bench-0,by-{i} --body"),
+		`{"event":"bench-{channel}","stream":"one","data":"{payload}"}`)
+}
+
 var rows = []row{
 	{"1,000 subscribers, 20 events/s: CPU a delivery", words("-n 1000 -e 300 -r 20"),
 		[]*system{sluice, floorEach, nchan, r3labs, gosse}, "µs", perDelivery, goal{to: floorEach, limit: 1.15}},
@@ -60,6 +66,8 @@ var rows = []row{
 		[]*system{sluice, gosse}, "ms", func(r *report) float64 { return 1000 * r.Connect.Seconds }, goal{limit: 150}},
 	{"the same: CPU an event", words("-n 1000 -e 0 --resume 100"),
 		[]*system{sluice, gosse}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 100 }, goal{limit: 1}},
+	{"200 read one stream of 1,000 events out of 1,000,000: CPU an event", oneStream(),
+		[]*system{sluiceLong, sluiceOnly}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 1000 }, goal{to: sluiceOnly, limit: 3}},
 	{"2,000 subscribers on 200 channels, one used, 16 publishers: CPU a publish", words("-n 2000 --channels 200 --to 1 -e 20000 -p 16"),
 		[]*system{sluice, nchan, r3labs}, "µs", perPublish, goal{limit: 150}},
 	{"the same, one publisher", words("-n 2000 --channels 200 --to 1 -e 10000"),

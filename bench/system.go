@@ -64,6 +64,8 @@ var (
 
 	sluice     = &system{"Sluice", gateway(), withKey}
 	sluiceJWT  = &system{"Sluice, a JWT each", gateway(), withJWT}
+	sluiceLong = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
+	sluiceOnly = &system{"Sluice, only that stream", gateway(), withKey}
 	sluiceDisk = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
 	r3labs     = &system{"r3labs/sse", program("r3labs"), plain}
 	gosse      = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}

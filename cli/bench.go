@@ -26,6 +26,8 @@ type Bench struct {
 	Batch       int           `default:"1" help:"Events in a request."`
 	Size        int           `default:"200" help:"Bytes of an event's payload."`
 	Resume      int           `help:"Let the subscribers begin so many events back."`
+	Read        int           `help:"Let the subscribers read so many events from the log; with a --subscribe that ends, and -e 0."`
+	Among       int           `help:"With --read: so many others lie between these in the log."`
 	Hold        time.Duration `help:"Wait so long once all are connected, before memory is read."`
 	Wait        time.Duration `default:"10s" help:"Give up when nothing has arrived for so long."`
 	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
@@ -64,7 +66,7 @@ func (c *Bench) Run(std *Streams) error {
 		Target: c.URL, Subscribe: c.Subscribe, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
 		JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
 		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
-		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume,
+		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,
 		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,
 	})
 	show.clear()

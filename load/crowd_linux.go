@@ -13,6 +13,7 @@ import (
 // crowd is all subscribers. One goroutine reads them.
 type crowd struct {
 	run     uint64
+	ends    bool // the answers are to end
 	target  unix.SockaddrInet4
 	epfd    int
 	members []member
@@ -133,6 +134,8 @@ func (c *crowd) readOne(i int) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("subscriber %d: %w", i, err)
+	case n == 0 && c.ends:
+		return unix.EpollCtl(c.epfd, unix.EPOLL_CTL_DEL, m.fd, nil)
 	case n == 0:
 		return fmt.Errorf("subscriber %d: the server ended the stream", i)
 	}

@@ -94,6 +94,8 @@ func TestOptions(t *testing.T) {
 		"--size":        func(o *Options) { o.Size = leastSize - 1 },
 		"--hold":        func(o *Options) { o.Hold = 2 * time.Hour },
 		"--stalled":     func(o *Options) { o.Stalled = 1 },
+		"--read":        func(o *Options) { o.Read, o.Events = 10, 1 },
+		"--among":       func(o *Options) { o.Among = 1 },
 	} {
 		o := good
 		change(&o)

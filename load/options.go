@@ -33,6 +33,8 @@ type Options struct {
 	Rate       float64       // events a second; 0: as fast as the answers come
 	Size       int           // bytes of a payload
 	Resume     int           // publish so many first, and subscribe after the first of them
+	Read       int           // publish so many first, and let the subscribers read them until the answers end
+	Among      int           // with Read: so many others lie between them
 	Hold       time.Duration // wait so long, idle, once all are subscribed
 	Wait       time.Duration // give up when nothing has arrived for so long
 
@@ -65,6 +67,14 @@ func (o *Options) check() error {
 	between("--batch", o.Batch, 1, 1000)
 	between("--size", o.Size, leastSize, mostSize)
 	between("--resume", o.Resume, 0, 100_000)
+	between("--read", o.Read, 0, 100_000)
+	between("--among", o.Among, 0, mostEvents)
+	if o.Read > 0 && (o.Resume > 0 || o.Events > 0 || o.Stalled > 0 || o.Channels > 1) {
+		faults = append(faults, errors.New("--read goes with one channel, --events 0, and neither --resume nor --stalled: its answers end"))
+	}
+	if o.Among > 0 && o.Read == 0 {
+		faults = append(faults, errors.New("--among goes with --read"))
+	}
 	if o.Hold < 0 || o.Hold > mostHold {
 		faults = append(faults, fmt.Errorf("--hold is %s; it must be 0 to %s", o.Hold, mostHold))
 	}

@@ -52,10 +52,9 @@ func (p *publishers) publish(ctx context.Context, events int, rate float64) erro
 
 // one is one publisher, on a connection of its own. Tickets say whose turn it is, and when.
 func (p *publishers) one(ctx context.Context, number, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+number%sources))}}
-	conn, err := dialer.DialContext(ctx, "tcp4", p.addr.String())
+	conn, err := p.dial(ctx, number)
 	if err != nil {
-		return fmt.Errorf("connecting publisher %d: %w", number, err)
+		return err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
@@ -94,6 +93,15 @@ func (p *publishers) one(ctx context.Context, number, events int, rate float64, 
 	}
 }
 
+func (p *publishers) dial(ctx context.Context, number int) (net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+number%sources))}}
+	conn, err := dialer.DialContext(ctx, "tcp4", p.addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("connecting publisher %d: %w", number, err)
+	}
+	return conn, nil
+}
+
 // body is one event, or a list where a request takes several.
 func (p *publishers) body(dst []byte, number, channel, n int) []byte {
 	if p.o.Batch > 1 {
@@ -103,14 +111,19 @@ func (p *publishers) body(dst []byte, number, channel, n int) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		m := marker{run: p.run, channel: uint64(channel), publisher: uint64(number), number: uint64(p.counts[number][channel])}
-		p.counts[number][channel]++
-		dst = append(dst, fill(p.o.Body, "{channel}", strconv.Itoa(channel), "{payload}", string(m.payload(nil, p.o.Size)))...)
+		dst = p.event(dst, number, channel)
 	}
 	if p.o.Batch > 1 {
 		dst = append(dst, ']')
 	}
 	return dst
+}
+
+// event is the next one of a publisher.
+func (p *publishers) event(dst []byte, number, channel int) []byte {
+	m := marker{run: p.run, channel: uint64(channel), publisher: uint64(number), number: uint64(p.counts[number][channel])}
+	p.counts[number][channel]++
+	return append(dst, fill(p.o.Body, "{channel}", strconv.Itoa(channel), "{payload}", string(m.payload(nil, p.o.Size)))...)
 }
 
 func (p *publishers) request(dst, body []byte, channel int) ([]byte, error) {

@@ -35,6 +35,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	r.publishers = newPublishers(&o, r.number, addr)
+	r.crowd.ends = o.Read > 0
 	go r.crowd.read() // ended and waited for by close
 	err = r.all(ctx)
 	r.crowd.close()
@@ -69,6 +70,11 @@ type run struct {
 func (r *run) all(ctx context.Context) error {
 	if r.o.Resume > 0 {
 		if err := r.prepareResume(ctx); err != nil {
+			return err
+		}
+	}
+	if r.o.Read > 0 {
+		if err := r.prepareRead(ctx); err != nil {
 			return err
 		}
 	}
@@ -163,8 +169,8 @@ func (r *run) connect(ctx context.Context) error {
 	if err := r.until(ctx, "connected", o.Subscribers, func() int { return int(r.crowd.open.Load()) }); err != nil {
 		return err
 	}
-	if o.Resume > 0 {
-		if err := r.until(ctx, "replayed", o.Resume*o.Subscribers, func() int { return int(r.crowd.received.Load()) }); err != nil {
+	if past := o.Resume + o.Read; past > 0 {
+		if err := r.until(ctx, "replayed", past*o.Subscribers, func() int { return int(r.crowd.received.Load()) }); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,287 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+)
+
+// Writing is a database that events are being appended to, until Done: it is not renamed or destroyed
+// meanwhile.
+type Writing struct {
+	catalog *Catalog
+	db      *Database
+	made    map[string]bool // namespaces that come with the events
+}
+
+// Write begins to append to a database.
+func (c *Catalog) Write(name string) (*Writing, error) {
+	d, err := c.use(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Writing{catalog: c, db: d}, nil
+}
+
+// Done ends it.
+func (w *Writing) Done() { w.db.using.RUnlock() }
+
+// Record is an event as the log stores it. A namespace that is not there is made along with the events, if
+// create says so.
+func (w *Writing) Record(e *Event, create bool) (eventlog.Event, error) {
+	if err := checkNames(e); err != nil {
+		return eventlog.Event{}, err
+	}
+	if err := w.join(e.Namespace, create); err != nil {
+		return eventlog.Event{}, err
+	}
+	return e.record(Space(w.db.name), "")
+}
+
+// join makes sure of a namespace.
+func (w *Writing) join(namespace string, create bool) error {
+	if namespace == "" || w.made[namespace] || w.catalog.has(w.db, namespace) {
+		return nil
+	}
+	if !create {
+		return fmt.Errorf("%w: %q", ErrMayNot, namespace)
+	}
+	if w.catalog.count(w.db)+len(w.made) >= maxNamespaces {
+		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, w.db.name)
+	}
+	if w.made == nil {
+		w.made = map[string]bool{}
+	}
+	w.made[namespace] = true
+	return nil
+}
+
+// Rows are to be stored with the events.
+func (w *Writing) Rows() (rows []eventlog.Row) {
+	for namespace := range w.made {
+		rows = append(rows, namespaceRow(w.db, namespace))
+	}
+	return rows
+}
+
+// Stored is to be called once the events are stored.
+func (w *Writing) Stored() {
+	if len(w.made) == 0 {
+		return
+	}
+	w.catalog.mu.Lock()
+	defer w.catalog.mu.Unlock()
+	for namespace := range w.made {
+		w.db.namespaces[namespace] = true
+	}
+}
+
+// maxName bounds names and ids of events, before they are mapped.
+const maxName = 1024
+
+func checkNames(e *Event) error {
+	for what, name := range map[string]string{"id": e.ID, "type": e.Type, "stream": e.Stream} {
+		if name == "" {
+			return fmt.Errorf("%w: meta.%s is empty", ErrName, what)
+		}
+	}
+	for what, name := range map[string]string{"id": e.ID, "type": e.Type, "ns": e.Namespace, "stream": e.Stream} {
+		if len(name) > maxName {
+			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, maxName)
+		}
+	}
+	return nil
+}
+
+// Append stores one event.
+func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool) (uint64, error) {
+	w, err := c.Write(name)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Done()
+	r, err := w.Record(e, create)
+	if err != nil {
+		return 0, err
+	}
+	id, err := c.log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()})
+	if errors.As(err, new(*eventlog.KeyError)) {
+		return 0, fmt.Errorf("%w: %q", ErrDuplicate, e.ID)
+	}
+	if err != nil {
+		return 0, err
+	}
+	w.Stored()
+	return id, nil
+}
+
+// Position is the place of an event. Where stream is empty, id is STREAM.ID, in the namespace or, where that is
+// nil, in any.
+func (c *Catalog) Position(name string, namespace *string, stream, id string) (uint64, error) {
+	d, err := c.use(name)
+	if err != nil {
+		return 0, err
+	}
+	defer d.using.RUnlock()
+	if stream != "" {
+		return c.position(d, value(namespace), stream, id)
+	}
+	for i := range len(id) {
+		if id[i] != '.' || i == 0 || i == len(id)-1 {
+			continue
+		}
+		for _, n := range c.searched(d, namespace) {
+			at, err := c.position(d, n, id[:i], id[i+1:])
+			if !errors.Is(err, ErrNoEvent) {
+				return at, err
+			}
+		}
+	}
+	return 0, fmt.Errorf("%w: %q; events of a whole database are named STREAM.ID", ErrNoEvent, id)
+}
+
+// searched are the namespaces in which an event may be, the unnamed one first.
+func (c *Catalog) searched(d *Database, namespace *string) []string {
+	if namespace != nil {
+		return []string{*namespace}
+	}
+	return append([]string{""}, c.namespaces(d)...)
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, error) {
+	at, err := c.log.Find(Space(d.name), MapStream(namespace, stream), id)
+	if err == nil && at == 0 {
+		err = fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+	}
+	return at, err
+}
+
+// Event reads an event.
+func (c *Catalog) Event(ctx context.Context, name, namespace, stream, id string) (*eventlog.Event, error) {
+	d, err := c.use(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.using.RUnlock()
+	return c.event(ctx, d, namespace, stream, id)
+}
+
+func (c *Catalog) event(ctx context.Context, d *Database, namespace, stream, id string) (*eventlog.Event, error) {
+	at, err := c.position(d, namespace, stream, id)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.log.Read(ctx, query(d.name, MapStream(namespace, stream)), at-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Events) == 0 || page.Events[0].ID != at {
+		return nil, fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+	}
+	return &page.Events[0], nil
+}
+
+// query asks for all of a database, or of one stream of it.
+func query(name, mapped string) *eventlog.Query {
+	space := Space(name)
+	return &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space}), Stream: mapped}
+}
+
+// DestroyEvent deletes an event.
+func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id string) error {
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	e, err := c.event(ctx, d, namespace, stream, id)
+	if err != nil {
+		return err
+	}
+	return c.edit(ctx, &eventlog.Edit{Remove: []eventlog.Event{*e}})
+}
+
+// Clone copies a database, events and all. The copy appears when it is whole.
+func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := c.free(to); err != nil {
+		return err
+	}
+	d, err := c.use(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.RUnlock()
+	made := newDatabase(to, owner)
+	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(to)}}); err != nil {
+		return fmt.Errorf("cloning database %q: %w", name, err)
+	}
+	if err := c.copyEvents(ctx, d, to); err != nil {
+		return fmt.Errorf("cloning database %q: %w", name, err)
+	}
+	rows := []eventlog.Row{made.row()}
+	for _, n := range c.namespaces(d) {
+		made.namespaces[n] = true
+		rows = append(rows, namespaceRow(made, n))
+	}
+	prefix := rowAnnotation + d.info.ID + "/"
+	err = c.log.Rows(prefix, func(r eventlog.Row) error {
+		rows = append(rows, eventlog.Row{Key: rowAnnotation + made.info.ID + "/" + r.Key[len(prefix):], Value: r.Value})
+		return nil
+	})
+	if err == nil {
+		err = c.edit(ctx, nil, rows...)
+	}
+	if err != nil {
+		return fmt.Errorf("cloning database %q: %w", name, err)
+	}
+	c.put(made)
+	return nil
+}
+
+// copyEvents appends all events of a database to a space, with the times they have.
+func (c *Catalog) copyEvents(ctx context.Context, d *Database, to string) error {
+	for after, last := uint64(0), c.log.Settled(); after < last; {
+		page, err := c.log.Read(ctx, query(d.name, ""), after, 1000)
+		if err != nil {
+			return err
+		}
+		for i := range page.Events {
+			if err := copied(&page.Events[i], to); err != nil {
+				return err
+			}
+		}
+		if len(page.Events) > 0 {
+			if _, err := c.log.Append(ctx, &eventlog.Request{Events: page.Events}); err != nil {
+				return err
+			}
+		}
+		after = page.Reached
+	}
+	return nil
+}
+
+func copied(r *eventlog.Event, to string) error {
+	kind, namespace, stream, k, own := names(r)
+	e := Event{ID: r.Key, Type: kind, Namespace: namespace, Stream: stream, Data: r.Data}
+	if err := unmarshalMeta(own, &e.Meta); err != nil {
+		return err
+	}
+	if k.TS == "" {
+		k.TS = timeOf(r.ID).Format(TimeFormat)
+	}
+	var err error
+	*r, err = e.record(Space(to), k.TS)
+	return err
+}

@@ -1,0 +1,299 @@
+package database
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+)
+
+// Bounds of what the catalog holds in memory.
+const (
+	maxDatabases  = 10_000
+	maxNamespaces = 100_000 // of one database
+	maxGrants     = 10_000  // of one database
+)
+
+// The rows: a database by name, what belongs to it by its id, which never changes.
+const (
+	rowDatabase   = "db/d/" // NAME -> info
+	rowNamespace  = "db/n/" // ID/NAMESPACE -> nothing
+	rowAnnotation = "db/a/" // ID/mapped stream -> JSON
+)
+
+// info is a database's row.
+type info struct {
+	ID      string          `json:"id"`
+	Created time.Time       `json:"created"`
+	Grants  map[string]Role `json:"grants"` // by account
+}
+
+// Database is one of the catalog's.
+type Database struct {
+	using sync.RWMutex // see the package
+
+	name       string
+	info       info
+	namespaces map[string]bool
+}
+
+// Space is the part of the log that a database is.
+func Space(name string) string { return channel.DBSpace + name }
+
+// Catalog knows all databases.
+type Catalog struct {
+	log     *eventlog.Log
+	changed func(name string)
+
+	changing sync.Mutex // held by all that change the catalog
+	mu       sync.RWMutex
+	byName   map[string]*Database
+}
+
+// Open reads the catalog of a log.
+func Open(log *eventlog.Log) (*Catalog, error) {
+	c := &Catalog{log: log, changed: func(string) {}, byName: map[string]*Database{}}
+	byID := map[string]*Database{}
+	err := log.Rows(rowDatabase, func(r eventlog.Row) error {
+		d := &Database{name: strings.TrimPrefix(r.Key, rowDatabase), namespaces: map[string]bool{}}
+		if err := json.Unmarshal(r.Value, &d.info); err != nil {
+			return fmt.Errorf("the row of database %q: %w", d.name, err)
+		}
+		c.byName[d.name], byID[d.info.ID] = d, d
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading databases: %w", err)
+	}
+	err = log.Rows(rowNamespace, func(r eventlog.Row) error {
+		id, namespace, _ := strings.Cut(strings.TrimPrefix(r.Key, rowNamespace), "/")
+		if d := byID[id]; d != nil {
+			d.namespaces[namespace] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading namespaces: %w", err)
+	}
+	return c, nil
+}
+
+// OnChange sets who is told of a database whose grants, namespaces or name have changed, or that is gone. It
+// is to be called before the catalog is used.
+func (c *Catalog) OnChange(f func(name string)) { c.changed = f }
+
+func (c *Catalog) find(name string) (*Database, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if d := c.byName[name]; d != nil {
+		return d, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
+}
+
+// Exists says whether there is a database of this name.
+func (c *Catalog) Exists(name string) bool {
+	_, err := c.find(name)
+	return err == nil
+}
+
+// Names are the databases' names, sorted.
+func (c *Catalog) Names() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Sorted(maps.Keys(c.byName))
+}
+
+// Role is an account's in a database.
+func (c *Catalog) Role(name, account string) Role {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if d := c.byName[name]; d != nil {
+		return d.info.Grants[account]
+	}
+	return None
+}
+
+// CheckName says what is wrong with a database's name. It stands in patterns ($db/NAME) and in paths.
+func CheckName(name string) error {
+	if err := channel.CheckName(name); err != nil {
+		return fmt.Errorf("%w: it %w", ErrName, err)
+	}
+	if strings.ContainsAny(name, "/?#%") {
+		return fmt.Errorf("%w: it contains one of / ? # %%", ErrName)
+	}
+	return nil
+}
+
+// free says whether a database of this name can be made now.
+func (c *Catalog) free(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	switch {
+	case c.byName[name] != nil:
+		return fmt.Errorf("%w: there is a database %q", ErrTaken, name)
+	case len(c.byName) >= maxDatabases:
+		return fmt.Errorf("%w: %d databases", ErrTooMany, maxDatabases)
+	}
+	return nil
+}
+
+// Create makes an empty database; owner, if any, is granted everything in it.
+func (c *Catalog) Create(ctx context.Context, name, owner string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := c.free(name); err != nil {
+		return err
+	}
+	d := newDatabase(name, owner)
+	// A clone that was cut off may have left events behind.
+	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(name)}}, d.row()); err != nil {
+		return fmt.Errorf("creating database %q: %w", name, err)
+	}
+	c.put(d)
+	return nil
+}
+
+func newDatabase(name, owner string) *Database {
+	d := &Database{name: name, namespaces: map[string]bool{}, info: info{ID: rand.Text(), Created: time.Now().UTC(), Grants: map[string]Role{}}}
+	if owner != "" {
+		d.info.Grants[owner] = Owner
+	}
+	return d
+}
+
+func (d *Database) row() eventlog.Row { return row(d.name, d.info) }
+
+func row(name string, i info) eventlog.Row {
+	text, err := json.Marshal(i)
+	if err != nil {
+		panic(err) // texts, times and roles always can
+	}
+	return eventlog.Row{Key: rowDatabase + name, Value: text}
+}
+
+func (c *Catalog) put(d *Database) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byName[d.name] = d
+}
+
+// edit commits an edit and rows; either may be empty.
+func (c *Catalog) edit(ctx context.Context, edit *eventlog.Edit, rows ...eventlog.Row) error {
+	// What was begun is not left half known because a client went away.
+	_, err := c.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Edit: edit, Rows: rows})
+	return err
+}
+
+// lock finds a database and keeps everybody else out of it.
+func (c *Catalog) lock(name string) (*Database, error) {
+	d, err := c.find(name)
+	if err != nil {
+		return nil, err
+	}
+	d.using.Lock()
+	if d.name != name { // it was renamed or destroyed meanwhile
+		d.using.Unlock()
+		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
+	}
+	return d, nil
+}
+
+// use is lock for those that only append and read.
+func (c *Catalog) use(name string) (*Database, error) {
+	d, err := c.find(name)
+	if err != nil {
+		return nil, err
+	}
+	d.using.RLock()
+	if d.name != name {
+		d.using.RUnlock()
+		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
+	}
+	return d, nil
+}
+
+// Destroy deletes a database with all that is in it.
+func (c *Catalog) Destroy(ctx context.Context, name string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
+	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}); err != nil {
+		return fmt.Errorf("destroying database %q: %w", name, err)
+	}
+	c.mu.Lock()
+	delete(c.byName, name)
+	c.mu.Unlock()
+	d.name = ""
+	c.changed(name)
+	return nil
+}
+
+// Rename gives a database another name. Grants of /realtime that name the old one see it no more.
+func (c *Catalog) Rename(ctx context.Context, name, to string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	if err := c.free(to); err != nil {
+		return err
+	}
+	edit := &eventlog.Edit{Rename: [2]string{Space(name), Space(to)}}
+	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row(to, d.info)); err != nil {
+		return fmt.Errorf("renaming database %q: %w", name, err)
+	}
+	c.mu.Lock()
+	delete(c.byName, name)
+	d.name = to
+	c.byName[to] = d
+	c.mu.Unlock()
+	c.changed(name)
+	return nil
+}
+
+// Grant gives an account a role in a database; None takes it away.
+func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	d, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	i := d.info
+	if i.Grants = maps.Clone(i.Grants); i.Grants == nil {
+		i.Grants = map[string]Role{}
+	}
+	if i.Grants[account] = role; role == None {
+		delete(i.Grants, account)
+	}
+	if len(i.Grants) > maxGrants {
+		return fmt.Errorf("%w: %d accounts have a role in %q", ErrTooMany, maxGrants, name)
+	}
+	if err := c.edit(ctx, nil, row(name, i)); err != nil {
+		return fmt.Errorf("granting in database %q: %w", name, err)
+	}
+	c.mu.Lock()
+	d.info = i
+	c.mu.Unlock()
+	c.changed(name)
+	return nil
+}

@@ -1,0 +1,13 @@
+// Package database keeps databases of event streams, after Persistr's model: a database holds namespaces, a
+// namespace streams, a stream events. It knows neither HTTP nor passwords.
+//
+// A database is a space of the log, $db/NAME, kept until it is deleted; what else belongs to it (grants,
+// namespaces, annotations) are rows of the same store, changed in the same commit as events. So neither can
+// exist without the other.
+//
+// Names that /realtime does not allow are mapped, reversibly: see names.go. A record holds the mapped ones.
+//
+// Lock order: Catalog.changing, Database.using, Catalog.mu. The first two are held while the log commits, the
+// last never. Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so
+// no event is appended to what is being deleted.
+package database

@@ -1,0 +1,18 @@
+package database
+
+import "errors"
+
+// What callers may decide on. Others are the log's.
+var (
+	ErrNoDatabase   = errors.New("there is no such database")
+	ErrNoNamespace  = errors.New("there is no such namespace")
+	ErrNoStream     = errors.New("there is no such stream")
+	ErrNoEvent      = errors.New("there is no such event")
+	ErrNoAnnotation = errors.New("the stream has no annotation")
+	ErrTaken        = errors.New("the name is taken")
+	ErrName         = errors.New("the name cannot be used")
+	ErrRole         = errors.New("unknown role")
+	ErrTooMany      = errors.New("there are too many")
+	ErrDuplicate    = errors.New("the stream has an event with this id already")
+	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
+)

@@ -1,0 +1,143 @@
+package database
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"sluice/broker/eventlog"
+)
+
+// Event is what a client appends. The log gives it its place and its time.
+type Event struct {
+	ID        string
+	Type      string
+	Namespace string
+	Stream    string
+	Data      json.RawMessage            // compact JSON
+	Meta      map[string]json.RawMessage // all that the fields above do not say
+}
+
+// Names of what the catalog itself says in an event's meta; the rest is the client's.
+var ownMeta = []string{"id", "type", "ts", "db", "ns", "stream"}
+
+// kept is what a record keeps of an event that its names cannot say: names that were cut, and the time of an
+// event that was cloned.
+type kept struct {
+	Type      *string `json:"type,omitempty"`
+	Namespace *string `json:"ns,omitempty"`
+	Stream    *string `json:"stream,omitempty"`
+	TS        string  `json:"ts,omitempty"`
+}
+
+// record is the event as the log stores it. Its Meta is an object of the client's own; before it, where
+// something is kept, that on a line of its own: compact JSON has no line ends.
+func (e *Event) record(space string, ts string) (eventlog.Event, error) {
+	r := eventlog.Event{Space: space, Name: MapType(e.Type), Stream: MapStream(e.Namespace, e.Stream), Key: e.ID, Data: e.Data}
+	k := kept{TS: ts}
+	if _, whole := unmap(r.Name); !whole {
+		k.Type = &e.Type
+	}
+	if _, _, whole := unmapStream(r.Stream); !whole {
+		k.Namespace, k.Stream = &e.Namespace, &e.Stream
+	}
+	meta := make(map[string]json.RawMessage, len(e.Meta))
+	for name, v := range e.Meta {
+		if !slices.Contains(ownMeta, name) {
+			meta[name] = v
+		}
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return r, err
+	}
+	if k != (kept{}) {
+		head, err := json.Marshal(k)
+		if err != nil {
+			return r, err
+		}
+		text = append(append(head, '\n'), text...)
+	}
+	r.Meta = text
+	return r, nil
+}
+
+// cutMeta parts a record's meta.
+func cutMeta(meta []byte) (k kept, own []byte) {
+	head, rest, found := bytes.Cut(meta, []byte{'\n'})
+	if !found {
+		return k, meta
+	}
+	if err := json.Unmarshal(head, &k); err != nil {
+		return kept{}, rest
+	}
+	return k, rest
+}
+
+// names are a record's as the client knows them.
+func names(r *eventlog.Event) (kind, namespace, stream string, k kept, own []byte) {
+	k, own = cutMeta(r.Meta)
+	kind, _ = unmap(r.Name)
+	namespace, stream, _ = unmapStream(r.Stream)
+	if k.Type != nil {
+		kind = *k.Type
+	}
+	if k.Namespace != nil && k.Stream != nil {
+		namespace, stream = *k.Namespace, *k.Stream
+	}
+	return kind, namespace, stream, k, own
+}
+
+// TimeFormat is how times are written: UTC, milliseconds.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
+// timeOf is the time of a position.
+func timeOf(id uint64) time.Time { return time.UnixMicro(int64(id)).UTC() }
+
+// Append appends a record as its clients read it: {"data":…,"meta":{…}}.
+func Append(dst []byte, database string, r *eventlog.Event) []byte {
+	kind, namespace, stream, k, own := names(r)
+	dst = append(dst, `{"data":`...)
+	dst = append(dst, r.Data...)
+	dst = append(dst, `,"meta":{"id":`...)
+	dst = appendText(dst, r.Key)
+	dst = append(dst, `,"type":`...)
+	dst = appendText(dst, kind)
+	dst = append(dst, `,"ts":"`...)
+	if k.TS != "" {
+		dst = append(dst, k.TS...)
+	} else {
+		dst = timeOf(r.ID).AppendFormat(dst, TimeFormat)
+	}
+	dst = append(dst, `","db":`...)
+	dst = appendText(dst, database)
+	dst = append(dst, `,"ns":`...)
+	dst = appendText(dst, namespace)
+	dst = append(dst, `,"stream":`...)
+	dst = appendText(dst, stream)
+	if len(own) > 2 {
+		dst = append(append(dst, ','), own[1:len(own)-1]...)
+	}
+	return append(dst, "}}"...)
+}
+
+// appendText appends a JSON string. Most need no escape, which strconv's would write in Go's way.
+func appendText(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			text, err := json.Marshal(s)
+			if err != nil {
+				return strconv.AppendQuote(dst, s) // no string fails
+			}
+			return append(dst, text...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
+
+// Text is what Append appends.
+func Text(database string, r *eventlog.Event) []byte { return Append(nil, database, r) }

@@ -1,0 +1,203 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sluice/broker/eventlog"
+)
+
+func namespaceRow(d *Database, namespace string) eventlog.Row {
+	return eventlog.Row{Key: rowNamespace + d.info.ID + "/" + namespace, Value: []byte{}}
+}
+
+func (c *Catalog) has(d *Database, namespace string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return d.namespaces[namespace]
+}
+
+func (c *Catalog) count(d *Database) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(d.namespaces)
+}
+
+func (c *Catalog) namespaces(d *Database) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Sorted(maps.Keys(d.namespaces))
+}
+
+// Namespaces are the names of a database's namespaces, sorted, without the unnamed one.
+func (c *Catalog) Namespaces(name string) ([]string, error) {
+	d, err := c.use(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.using.RUnlock()
+	return c.namespaces(d), nil
+}
+
+// freeNamespace says whether a namespace can be made.
+func (c *Catalog) freeNamespace(d *Database, namespace string) error {
+	switch {
+	case namespace == "" || len(namespace) > maxName:
+		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes", ErrName, maxName)
+	case c.has(d, namespace):
+		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
+	case c.count(d) >= maxNamespaces:
+		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, d.name)
+	}
+	return nil
+}
+
+// CreateNamespace makes an empty namespace.
+func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) error {
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	if err := c.freeNamespace(d, namespace); err != nil {
+		return err
+	}
+	if err := c.edit(ctx, nil, namespaceRow(d, namespace)); err != nil {
+		return fmt.Errorf("creating namespace %q: %w", namespace, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.namespaces[namespace] = true
+	return nil
+}
+
+// Truncate deletes all streams of a namespace.
+func (c *Catalog) Truncate(ctx context.Context, name, namespace string) error {
+	return c.empty(ctx, name, namespace, false)
+}
+
+// DestroyNamespace deletes a namespace with all streams. The unnamed one is emptied.
+func (c *Catalog) DestroyNamespace(ctx context.Context, name, namespace string) error {
+	return c.empty(ctx, name, namespace, namespace != "")
+}
+
+func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy bool) error {
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	if !c.there(d, namespace) {
+		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
+	}
+	b := editing{catalog: c, db: d}
+	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error { return b.removeStream(ctx, s.Stream) })
+	if err == nil {
+		err = c.annotations(d, namespace, func(r eventlog.Row, _ string) {
+			b.rows = append(b.rows, eventlog.Row{Key: r.Key})
+		})
+	}
+	if destroy {
+		b.rows = append(b.rows, eventlog.Row{Key: namespaceRow(d, namespace).Key})
+	}
+	if err == nil {
+		err = b.commit(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("emptying namespace %q: %w", namespace, err)
+	}
+	if destroy {
+		c.mu.Lock()
+		delete(d.namespaces, namespace)
+		c.mu.Unlock()
+	}
+	c.changed(name)
+	return nil
+}
+
+// annotations calls f for the annotations of a namespace's streams, with the mapped name less the namespace.
+func (c *Catalog) annotations(d *Database, namespace string, f func(r eventlog.Row, stream string)) error {
+	prefix := annotationKey(d, MapNamespace(namespace))
+	return c.log.Rows(prefix, func(r eventlog.Row) error {
+		stream := r.Key[len(prefix):]
+		if namespace != "" || !strings.Contains(stream, "/") {
+			f(r, stream)
+		}
+		return nil
+	})
+}
+
+// RenameNamespace gives a namespace another name. It writes the record of each of its events again.
+func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to string) error {
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	if !c.there(d, namespace) {
+		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
+	}
+	if err := c.freeNamespace(d, to); err != nil {
+		return err
+	}
+	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}}
+	if err := b.rename(ctx, namespace, to); err != nil {
+		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
+	}
+	c.mu.Lock()
+	delete(d.namespaces, namespace)
+	d.namespaces[to] = true
+	c.mu.Unlock()
+	c.changed(name)
+	return nil
+}
+
+func (b *editing) rename(ctx context.Context, namespace, to string) error {
+	c, d := b.catalog, b.db
+	moved := map[string]string{} // mapped names of streams, for their annotations
+	var failed error
+	err := c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
+		return b.events(ctx, s.Stream, func(old *eventlog.Event) {
+			by, err := renamed(old, to)
+			if err != nil {
+				failed = err
+				return
+			}
+			moved[s.Stream] = by.Stream
+			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
+		})
+	})
+	if err != nil || failed != nil {
+		return cmp.Or(err, failed)
+	}
+	err = c.annotations(d, namespace, func(r eventlog.Row, stream string) {
+		now, known := moved[MapNamespace(namespace)+stream]
+		if !known {
+			now = MapNamespace(to) + stream // of a stream without events
+		}
+		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, eventlog.Row{Key: annotationKey(d, now), Value: r.Value})
+	})
+	if err != nil {
+		return err
+	}
+	if namespace != "" {
+		b.rows = append(b.rows, eventlog.Row{Key: namespaceRow(d, namespace).Key})
+	}
+	return b.commit(ctx)
+}
+
+// renamed is a record in another namespace.
+func renamed(old *eventlog.Event, to string) (eventlog.Event, error) {
+	kind, _, stream, k, own := names(old)
+	e := Event{ID: old.Key, Type: kind, Namespace: to, Stream: stream, Data: old.Data}
+	if err := unmarshalMeta(own, &e.Meta); err != nil {
+		return *old, err
+	}
+	by, err := e.record(old.Space, k.TS)
+	by.ID = old.ID
+	return by, err
+}

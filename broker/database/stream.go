@@ -1,0 +1,261 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"sluice/broker/eventlog"
+)
+
+// Stream is what there is to tell of a stream.
+type Stream struct {
+	ID         string          `json:"id"`
+	Namespace  string          `json:"ns"`
+	Created    string          `json:"created"`
+	Modified   string          `json:"modified"`
+	Size       int             `json:"size"`
+	Annotation json.RawMessage `json:"annotation,omitempty"`
+	Type       json.RawMessage `json:"type,omitempty"` // the annotation's
+}
+
+// pageStreams is how many streams are looked at in one step.
+const pageStreams = 500
+
+// Streams calls f for each stream of a namespace, or of all where that is nil. The database is free between
+// the pages, so that who is slow to take them holds nobody up.
+func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f func(*Stream) error) error {
+	for after := ""; ; {
+		some, next, err := c.streams(ctx, name, namespace, after)
+		if err != nil {
+			return err
+		}
+		for _, s := range some {
+			if err := f(s); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
+}
+
+// streams is one page of Streams, and the name to go on from, "" at the end.
+func (c *Catalog) streams(ctx context.Context, name string, namespace *string, after string) (page []*Stream, next string, err error) {
+	d, err := c.use(name)
+	if err != nil {
+		return nil, "", err
+	}
+	defer d.using.RUnlock()
+	if namespace != nil && !c.there(d, *namespace) {
+		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
+	}
+	some, err := c.log.Streams(ctx, Space(name), MapNamespace(value(namespace)), after, pageStreams)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, s := range some {
+		if !within(namespace, s.Stream) {
+			continue
+		}
+		told, err := c.stream(ctx, d, s)
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, told)
+	}
+	if len(some) == pageStreams {
+		next = some[len(some)-1].Stream
+	}
+	return page, next, nil
+}
+
+// within says whether a stream whose name begins as the namespace's do is of it: all do for the unnamed one.
+func within(namespace *string, mapped string) bool {
+	return namespace == nil || *namespace != "" || !strings.Contains(mapped, "/")
+}
+
+// there says whether a namespace is; the unnamed one always is.
+func (c *Catalog) there(d *Database, namespace string) bool {
+	return namespace == "" || c.has(d, namespace)
+}
+
+// each calls f for each stream of a namespace.
+func (c *Catalog) each(ctx context.Context, d *Database, namespace string, f func(eventlog.StreamState) error) error {
+	for after := ""; ; {
+		some, err := c.log.Streams(ctx, Space(d.name), MapNamespace(namespace), after, pageStreams)
+		if err != nil {
+			return err
+		}
+		for _, s := range some {
+			after = s.Stream
+			if !within(&namespace, s.Stream) {
+				continue
+			}
+			if err := f(s); err != nil {
+				return err
+			}
+		}
+		if len(some) < pageStreams {
+			return nil
+		}
+	}
+}
+
+func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamState) (*Stream, error) {
+	told := &Stream{Created: timeOf(s.First).Format(TimeFormat), Modified: timeOf(s.Last).Format(TimeFormat), Size: s.Count}
+	var whole bool
+	if told.Namespace, told.ID, whole = unmapStream(s.Stream); !whole {
+		p, err := c.log.Read(ctx, query(d.name, s.Stream), s.First-1, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Events) > 0 {
+			_, told.Namespace, told.ID, _, _ = names(&p.Events[0])
+		}
+	}
+	text, err := c.log.Row(annotationKey(d, s.Stream))
+	if err != nil {
+		return nil, err
+	}
+	if text != nil {
+		told.Annotation = text
+		var typed struct{ Type json.RawMessage }
+		if json.Unmarshal(text, &typed) == nil { // what is no object has no type
+			told.Type = typed.Type
+		}
+	}
+	return told, nil
+}
+
+func annotationKey(d *Database, mapped string) string {
+	return rowAnnotation + d.info.ID + "/" + mapped
+}
+
+// Annotate sets a stream's annotation, compact JSON; nil takes it away.
+func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, annotation []byte) error {
+	d, err := c.use(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.RUnlock()
+	if !c.there(d, namespace) {
+		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
+	}
+	if stream == "" || len(stream) > maxName {
+		return fmt.Errorf("%w: the stream's is empty or longer than %d bytes", ErrName, maxName)
+	}
+	return c.edit(ctx, nil, eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream)), Value: annotation})
+}
+
+// Annotation is a stream's.
+func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
+	d, err := c.use(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.using.RUnlock()
+	text, err := c.log.Row(annotationKey(d, MapStream(namespace, stream)))
+	if err == nil && text == nil {
+		err = ErrNoAnnotation
+	}
+	return text, err
+}
+
+// DestroyStream deletes a stream and its annotation.
+func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream string) error {
+	d, err := c.lock(name)
+	if err != nil {
+		return err
+	}
+	defer d.using.Unlock()
+	mapped := MapStream(namespace, stream)
+	text, err := c.log.Row(annotationKey(d, mapped))
+	if err != nil {
+		return err
+	}
+	b := editing{catalog: c, db: d}
+	if err := b.removeStream(ctx, mapped); err != nil {
+		return fmt.Errorf("destroying a stream: %w", err)
+	}
+	if b.done+len(b.edit.Remove) == 0 && text == nil {
+		return fmt.Errorf("%w: %q", ErrNoStream, stream)
+	}
+	b.rows = append(b.rows, eventlog.Row{Key: annotationKey(d, mapped)})
+	if err := b.commit(ctx); err != nil {
+		return fmt.Errorf("destroying a stream: %w", err)
+	}
+	c.changed(name)
+	return nil
+}
+
+// editMost is how many events one commit edits. More are edited in several, of which readers can see some
+// before the others.
+const editMost = 100_000
+
+// editing gathers edits of a database that is locked.
+type editing struct {
+	catalog *Catalog
+	db      *Database
+	edit    eventlog.Edit
+	rows    []eventlog.Row
+	done    int
+}
+
+// removeStream gathers the events of a stream for removal.
+func (b *editing) removeStream(ctx context.Context, mapped string) error {
+	return b.events(ctx, mapped, func(e *eventlog.Event) {
+		e.Data, e.Meta = nil, nil
+		b.edit.Remove = append(b.edit.Remove, *e)
+	})
+}
+
+// events calls f for each event of a stream, and commits whenever enough has been gathered.
+func (b *editing) events(ctx context.Context, mapped string, f func(*eventlog.Event)) error {
+	log := b.catalog.log
+	for after, last := uint64(0), log.Settled(); after < last; {
+		p, err := log.Read(ctx, query(b.db.name, mapped), after, 1000)
+		if err != nil {
+			return err
+		}
+		for i := range p.Events {
+			f(&p.Events[i])
+		}
+		after = p.Reached
+		if len(b.edit.Remove)+len(b.edit.Replace) >= editMost {
+			if err := b.commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *editing) commit(ctx context.Context) error {
+	b.done += len(b.edit.Remove) + len(b.edit.Replace)
+	edit := b.edit
+	b.edit = eventlog.Edit{}
+	rows := b.rows
+	b.rows = nil
+	return b.catalog.edit(ctx, &edit, rows...)
+}
+
+func unmarshalMeta(own []byte, to *map[string]json.RawMessage) error {
+	if len(own) == 0 {
+		return nil
+	}
+	return json.Unmarshal(own, to)
+}
+
+// ParseTime reads an ISO 8601 time as clients write it.
+func ParseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return t, fmt.Errorf("%q is no time: %w", s, err)
+	}
+	return t, nil
+}
