@@ -1,0 +1,218 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"sluice/broker/eventlog"
+)
+
+// What callers may decide on.
+var (
+	ErrUnknown  = errors.New("there is no such account")
+	ErrTaken    = errors.New("the username is taken")
+	ErrName     = errors.New("the username cannot be used")
+	ErrPassword = errors.New("the password cannot be used")
+	ErrTooMany  = errors.New("there are too many accounts")
+	ErrBusy     = errors.New("too many passwords are being checked; try again in a moment")
+)
+
+// maxAccounts bounds what is held in memory.
+const maxAccounts = 100_000
+
+// Account is one of the store's. It is never changed: a change makes another.
+type Account struct {
+	ID       string    `json:"id"`
+	Username string    `json:"username"`
+	Name     string    `json:"name"`
+	Active   bool      `json:"active"`
+	Created  time.Time `json:"created"`
+	Hash     string    `json:"hash"`
+}
+
+const rowAccount = "account/"
+
+// Store keeps accounts.
+type Store struct {
+	log     *eventlog.Log
+	changed func(*Account)
+	checks  *checks
+
+	changing sync.Mutex // held by all that change accounts
+	mu       sync.RWMutex
+	byName   map[string]*Account
+}
+
+// Open reads the accounts.
+func Open(log *eventlog.Log) (*Store, error) {
+	s := &Store{log: log, changed: func(*Account) {}, checks: newChecks(), byName: map[string]*Account{}}
+	err := log.Rows(rowAccount, func(r eventlog.Row) error {
+		a := &Account{}
+		if err := json.Unmarshal(r.Value, a); err != nil {
+			return fmt.Errorf("the row of account %q: %w", strings.TrimPrefix(r.Key, rowAccount), err)
+		}
+		s.byName[a.Username] = a
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %w", err)
+	}
+	return s, nil
+}
+
+// OnChange sets who is told of an account that was deactivated or destroyed. It is to be called before the
+// store is used.
+func (s *Store) OnChange(f func(*Account)) { s.changed = f }
+
+// Get finds an account.
+func (s *Store) Get(username string) (*Account, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if a := s.byName[username]; a != nil {
+		return a, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknown, username)
+}
+
+// All are the accounts, by username.
+func (s *Store) All() []*Account {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*Account, 0, len(s.byName))
+	for _, a := range s.byName {
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b *Account) int { return cmp.Compare(a.Username, b.Username) })
+	return all
+}
+
+// Root is the name of the administrator, who has no account.
+const Root = "root"
+
+// maxText bounds usernames and names.
+const maxText = 256
+
+func checkName(username string) error {
+	switch {
+	case username == "" || len(username) > maxText:
+		return fmt.Errorf("%w: it must have 1 to %d bytes", ErrName, maxText)
+	case username == Root || username == "current":
+		return fmt.Errorf("%w: %q is reserved", ErrName, username)
+	case strings.ContainsAny(username, ":/?#%") || strings.TrimSpace(username) != username || strings.ContainsFunc(username, func(r rune) bool { return r < 0x20 || r == 0x7f }):
+		return fmt.Errorf("%w: it holds one of : / ? # %% or a control character, or begins or ends with white space", ErrName)
+	}
+	return nil
+}
+
+// Create makes an active account.
+func (s *Store) Create(ctx context.Context, username, name, password string) (*Account, error) {
+	if err := checkName(username); err != nil {
+		return nil, err
+	}
+	if len(name) > maxText {
+		return nil, fmt.Errorf("%w: the name is longer than %d bytes", ErrName, maxText)
+	}
+	if password == "" {
+		return nil, fmt.Errorf("%w: it is empty", ErrPassword)
+	}
+	hash, err := s.checks.hash(ctx, password)
+	if errors.Is(err, bcrypt.ErrPasswordTooLong) {
+		return nil, fmt.Errorf("%w: it is longer than 72 bytes", ErrPassword)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hashing a password: %w", err)
+	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if _, err := s.Get(username); err == nil {
+		return nil, fmt.Errorf("%w: %q", ErrTaken, username)
+	}
+	if len(s.All()) >= maxAccounts {
+		return nil, ErrTooMany
+	}
+	a := &Account{ID: rand.Text(), Username: username, Name: name, Active: true, Created: time.Now().UTC(), Hash: hash}
+	return a, s.store(ctx, a)
+}
+
+// SetActive says whether an account may sign in.
+func (s *Store) SetActive(ctx context.Context, username string, active bool) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	old, err := s.Get(username)
+	if err != nil {
+		return err
+	}
+	a := *old
+	a.Active = active
+	if err := s.store(ctx, &a); err != nil {
+		return err
+	}
+	if !active {
+		s.changed(old)
+	}
+	return nil
+}
+
+func (s *Store) store(ctx context.Context, a *Account) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("storing account %q: %w", a.Username, err)
+	}
+	if err := s.put(ctx, eventlog.Row{Key: rowAccount + a.Username, Value: text}); err != nil {
+		return fmt.Errorf("storing account %q: %w", a.Username, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byName[a.Username] = a
+	return nil
+}
+
+func (s *Store) put(ctx context.Context, row eventlog.Row) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}})
+	return err
+}
+
+// Destroy deletes an account. Another of the same name is another account, with no grants.
+func (s *Store) Destroy(ctx context.Context, username string) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	a, err := s.Get(username)
+	if err != nil {
+		return err
+	}
+	if err := s.put(ctx, eventlog.Row{Key: rowAccount + username}); err != nil {
+		return fmt.Errorf("destroying account %q: %w", username, err)
+	}
+	s.mu.Lock()
+	delete(s.byName, username)
+	s.mu.Unlock()
+	s.changed(a)
+	return nil
+}
+
+// Verify finds the account that a name and a password sign in to; ErrUnknown says that they are wrong, or the
+// account is not active.
+func (s *Store) Verify(ctx context.Context, username, password string) (*Account, error) {
+	a, err := s.Get(username)
+	if err != nil {
+		a = nil
+	}
+	ok, err := s.checks.verify(ctx, a, password)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || !a.Active {
+		return nil, ErrUnknown
+	}
+	return a, nil
+}
