@@ -66,8 +66,10 @@ var rows = []row{
 		[]*system{sluice, gosse}, "ms", func(r *report) float64 { return 1000 * r.Connect.Seconds }, goal{limit: 150}},
 	{"the same: CPU an event", words("-n 1000 -e 0 --resume 100"),
 		[]*system{sluice, gosse}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 100 }, goal{limit: 1}},
+	// Its records lie in a block each, which is unpacked for one of them: ten times what neighbours cost, and not a
+	// thousand times, as reading all would be.
 	{"200 read one stream of 1,000 events out of 1,000,000: CPU an event", oneStream(),
-		[]*system{sluiceLong, sluiceOnly}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 1000 }, goal{to: sluiceOnly, limit: 3}},
+		[]*system{sluiceLong, sluiceOnly}, "µs", func(r *report) float64 { return r.Connect.CPUEach / 1000 }, goal{to: sluiceOnly, limit: 10}},
 	{"2,000 subscribers on 200 channels, one used, 16 publishers: CPU a publish", words("-n 2000 --channels 200 --to 1 -e 20000 -p 16"),
 		[]*system{sluice, nchan, r3labs}, "µs", perPublish, goal{limit: 150}},
 	{"the same, one publisher", words("-n 2000 --channels 200 --to 1 -e 10000"),

@@ -37,7 +37,7 @@ func (k *Block) Fresh() uint64 { return k.fresh }
 // events than most.
 func (k *Block) Upto(last uint64, most int) (n, events int) {
 	for _, m := range k.marks {
-		if m.id > last || !m.gap && events == most {
+		if !m.gap && (m.id > last || events == most) {
 			break
 		}
 		n = m.end
@@ -101,7 +101,8 @@ func (k *Block) addRead(e *eventlog.Event, retry time.Duration) {
 func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	at := k.begin()
 	switch {
-	case k.view.form.encoder != nil: // its space keeps everything until it is deleted
+	case k.view.form.encoder != nil:
+		k.Bytes = k.view.form.encoder.AppendGap(k.Bytes, id, after)
 	case k.view.form.frames == sse.FramesLines:
 		k.Bytes = sse.AppendGapLine(k.Bytes, "expired", after, oldest)
 	default:

@@ -13,6 +13,8 @@ import (
 type Encoder interface {
 	// Append appends the frame of an event; nothing, where it is not for the door's client.
 	Append(dst []byte, e *eventlog.Event) []byte
+	// AppendGap appends what tells a gap: its id, and the position before it.
+	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
 // form is what the frames of a view look like.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,13 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sluice/auth"
+	"sluice/auth/account"
 	"sluice/broker"
+	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
+	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
 )
@@ -28,16 +32,18 @@ const inMemory = "memory"
 
 // gateway is all that serve wires together.
 type gateway struct {
-	cfg      *config.Config
-	logger   *slog.Logger
-	registry *prometheus.Registry
-	log      *eventlog.Log
-	auth     *auth.Authenticator
-	broker   *broker.Broker
-	traffic  *traffic.Traffic
-	realtime *realtime.Handler
-	handler  http.Handler
-	firstKey firstKey
+	cfg       *config.Config
+	logger    *slog.Logger
+	registry  *prometheus.Registry
+	log       *eventlog.Log
+	auth      *auth.Authenticator
+	broker    *broker.Broker
+	traffic   *traffic.Traffic
+	realtime  *realtime.Handler
+	databases *database.Catalog
+	accounts  *account.Store
+	handler   http.Handler
+	firstKey  firstKey
 
 	certificates    *certificates
 	listener        net.Listener
@@ -154,8 +160,11 @@ func (g *gateway) openHandlers() (err error) {
 	g.registerLogMetrics()
 	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
 		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
+	if err = g.openDatabases(); err != nil {
+		return err
+	}
 	g.realtime, err = realtime.New(realtime.Options{
-		Auth: g.auth, Broker: g.broker, Logger: g.logger, Traffic: g.traffic,
+		Auth: g.auth, Broker: g.broker, Databases: g.databases, Logger: g.logger, Traffic: g.traffic,
 		Frames: frames, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
 	})
@@ -163,10 +172,36 @@ func (g *gateway) openHandlers() (err error) {
 		return err
 	}
 	g.closers = append(g.closers, g.realtime.Close)
+	persistrDoor, err := persistr.New(persistr.Options{
+		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
+		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
+	})
+	if err != nil {
+		return err
+	}
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Persistr: persistrDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
+	return nil
+}
+
+// openDatabases reads accounts and databases, and makes those of a first try where the settings ask for them.
+func (g *gateway) openDatabases() (err error) {
+	if g.databases, err = database.Open(g.log); err != nil {
+		return err
+	}
+	if g.accounts, err = account.Open(g.log); err != nil {
+		return err
+	}
+	if !g.cfg.PersistrDemo {
+		return nil
+	}
+	g.logger.Warn("PERSISTR_DEMO is on: everybody who reaches this gateway can sign in as demo/demo")
+	if err := persistr.MakeDemo(context.Background(), g.accounts, g.databases); err != nil {
+		return fmt.Errorf("making the account of PERSISTR_DEMO: %w", err)
+	}
 	return nil
 }
 

@@ -9,14 +9,24 @@ import (
 )
 
 const (
-	corsMethods = "GET, HEAD, POST"
 	corsHeaders = "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"
 	corsExposed = "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id"
 	corsMaxAge  = "600"
 )
 
-// corsPaths are the doors that browsers of other origins may use; the rest has no CORS at all.
-var corsPaths = []string{"/realtime", "/sdk"}
+// corsDoor is what pages of other origins may do at a door.
+type corsDoor struct{ path, methods, exposed string }
+
+// corsDoors are those that browsers of other origins may use; the rest has no CORS at all.
+var corsDoors = []corsDoor{
+	{"/realtime", "GET, HEAD, POST", corsExposed},
+	{"/sdk", "GET, HEAD, POST", corsExposed},
+	{"/db", persistrMethods, corsExposed + ", Authorization"},
+	{"/events", persistrMethods, corsExposed + ", Authorization"},
+	{"/accounts", persistrMethods, corsExposed + ", Authorization"},
+}
+
+const persistrMethods = "GET, POST, PUT, DELETE"
 
 // cors is ours since echo's own always varies by Origin and answers preflights of every path.
 func cors(origins []string) echo.MiddlewareFunc {
@@ -24,7 +34,8 @@ func cors(origins []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r, h := c.Request(), c.Response().Header()
-			if !corsPath(r.URL.Path) {
+			door := corsDoorOf(r.URL.Path)
+			if door == nil {
 				return next(c)
 			}
 			origin := r.Header.Get(echo.HeaderOrigin)
@@ -39,13 +50,13 @@ func cors(origins []string) echo.MiddlewareFunc {
 				}
 			}
 			if allowed {
-				h.Set(echo.HeaderAccessControlExposeHeaders, corsExposed)
+				h.Set(echo.HeaderAccessControlExposeHeaders, door.exposed)
 			}
 			if r.Method != http.MethodOptions || r.Header.Get(echo.HeaderAccessControlRequestMethod) == "" {
 				return next(c)
 			}
 			if allowed {
-				h.Set(echo.HeaderAccessControlAllowMethods, corsMethods)
+				h.Set(echo.HeaderAccessControlAllowMethods, door.methods)
 				h.Set(echo.HeaderAccessControlAllowHeaders, corsHeaders)
 				h.Set(echo.HeaderAccessControlMaxAge, corsMaxAge)
 			}
@@ -54,11 +65,11 @@ func cors(origins []string) echo.MiddlewareFunc {
 	}
 }
 
-func corsPath(path string) bool {
-	for _, p := range corsPaths {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return true
+func corsDoorOf(path string) *corsDoor {
+	for i := range corsDoors {
+		if p := corsDoors[i].path; path == p || strings.HasPrefix(path, p+"/") {
+			return &corsDoors[i]
 		}
 	}
-	return false
+	return nil
 }

@@ -22,11 +22,14 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/auth"
+	"sluice/auth/account"
 	"sluice/broker"
+	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse"
 	"sluice/handlers"
+	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
 )
@@ -42,6 +45,7 @@ const (
 	keyRate    = "key-rate-0123456789"
 	keyPublish = "key-publish-0123456789"
 	keyExpired = "key-expired-0123456789"
+	adminKey   = "admin-0123456789"
 )
 
 var testKeys = fmt.Sprintf(`[
@@ -61,8 +65,11 @@ type gateway struct {
 	broker   *broker.Broker
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
-	auth     *auth.Authenticator
-	stopped  sync.Once
+
+	databases *database.Catalog
+	accounts  *account.Store
+	auth      *auth.Authenticator
+	stopped   sync.Once
 }
 
 type setup struct {
@@ -103,11 +110,26 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, slog.New(slog.DiscardHandler)
 	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker), s.limits)
 	s.realtime.Traffic = g.traffic
+	if g.databases, err = database.Open(log); err != nil {
+		t.Fatal(err)
+	}
+	if g.accounts, err = account.Open(log); err != nil {
+		t.Fatal(err)
+	}
+	s.realtime.Databases = g.databases
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
 	}
+	door, err := persistr.New(persistr.Options{
+		Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
+		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
+		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}

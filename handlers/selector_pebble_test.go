@@ -42,10 +42,7 @@ func (m *selectorModel) start() {
 	m.t.Helper()
 	m.open.Store(false)
 	now := func() time.Time {
-		if m.open.Load() {
-			return time.UnixMicro(farAway)
-		}
-		return time.Now()
+		return map[bool]time.Time{true: time.UnixMicro(farAway), false: time.Now()}[m.open.Load()]
 	}
 	var err error
 	m.engine, err = pebble.Open(pebble.Options{Dir: m.dir, Now: now, Retain: func(string) eventlog.Retention { return *m.retain.Load() }})
@@ -362,10 +359,12 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	}
 	last := flood(16 << 20)
 	w := m.g.wire(t, get(keyAll, query, header))
-	end := flood(more)
 	lines, ends := strings.Contains(header, "ndjson"), strings.Contains(query, "until")
 	whole := map[bool]string{true: "}\n", false: "\n\n"}[lines] // the end of a line, or of a frame
-	if !ends {
+	for len(w.text) < 10_000 && w.pull(1<<10) == nil {
+		continue // until it has something of the first
+	}
+	if end := flood(more); !ends {
 		last = end
 	}
 	// By age all goes at once, so that there is one gap.

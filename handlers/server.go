@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/handlers/httperr"
+	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
 	"sluice/public"
@@ -22,6 +23,7 @@ import (
 // Options are what the routes need beside the doors' own.
 type Options struct {
 	Realtime       *realtime.Handler
+	Persistr       *persistr.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Metrics        prometheus.Gatherer
@@ -44,6 +46,7 @@ func New(o Options) http.Handler {
 		cors(o.CORSOrigins),
 	)
 	o.Realtime.Register(e)
+	o.Persistr.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))
 	e.GET("/metrics", metrics(o))

@@ -41,6 +41,20 @@ func (w *Writing) Record(e *Event, create bool) (eventlog.Event, error) {
 	return e.record(Space(w.db.name), "")
 }
 
+// Take makes of an event with mapped names what Record makes; it gets an id, and a stream of its own where it
+// has none, as the client's db.stream() makes them.
+func (w *Writing) Take(r *eventlog.Event, create bool) error {
+	if r.Stream == "" {
+		r.Stream = NewID()
+	}
+	namespace, _ := GivenStream(r.Stream)
+	if err := w.join(namespace, create); err != nil {
+		return err
+	}
+	r.Key, r.Meta = NewID(), []byte(`{"tz":"UTC"}`)
+	return nil
+}
+
 // join makes sure of a namespace.
 func (w *Writing) join(namespace string, create bool) error {
 	if namespace == "" || w.made[namespace] || w.catalog.has(w.db, namespace) {

@@ -139,5 +139,14 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// TypeOf is a record's type as the client knows it.
+func TypeOf(r *eventlog.Event) string {
+	kind, _, _, _, _ := names(r)
+	return kind
+}
+
+// TimeOf spells a position as a time that a reader can go on from.
+func TimeOf(id uint64) string { return timeOf(id).Format("2006-01-02T15:04:05.000000Z") }
+
 // Text is what Append appends.
 func Text(database string, r *eventlog.Event) []byte { return Append(nil, database, r) }

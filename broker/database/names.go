@@ -1,8 +1,10 @@
 package database
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -142,4 +144,12 @@ func unmapStream(mapped string) (namespace, stream string, ok bool) {
 	namespace, first1 := unmap(first)
 	stream, second1 := unmap(second)
 	return namespace, stream, first1 && second1
+}
+
+// NewID is a random UUID (RFC 9562, version 4), as the clients make them.
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails, by its documentation
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

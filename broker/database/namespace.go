@@ -43,6 +43,12 @@ func (c *Catalog) Namespaces(name string) ([]string, error) {
 	return c.namespaces(d), nil
 }
 
+// HasNamespace says whether a database has a namespace; the unnamed one always is.
+func (c *Catalog) HasNamespace(name, namespace string) bool {
+	d, err := c.find(name)
+	return err == nil && c.there(d, namespace)
+}
+
 // freeNamespace says whether a namespace can be made.
 func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 	switch {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"sluice/broker/channel"
+	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
@@ -241,7 +243,12 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	case fieldStream:
 		d.event.Stream = s
 	case fieldSpace:
-		return &fieldError{field, "names no space that events can be published to here; leave it out"}
+		name, ok := strings.CutPrefix(s, channel.DBSpace)
+		if !ok || database.CheckName(name) != nil {
+			return &fieldError{field, "names no space that events can be published to; leave it out, or give a database, $db/NAME"}
+		}
+		d.event.Space = s
+		return nil
 	}
 	if err := check(s); err != nil {
 		return &fieldError{field, err.Error()}
@@ -265,14 +272,36 @@ func (d *eventDecoder) check() error {
 	if d.seen&fieldEvent == 0 {
 		return &fieldError{"event", "is missing; it names the event"}
 	}
-	if _, method := channel.Method(d.event.Name); method && d.seen&fieldCollection == 0 {
+	if _, method := channel.Method(d.event.Name); method && d.event.Space == "" && d.seen&fieldCollection == 0 {
 		return &fieldError{"collection", "is missing; a " + d.event.Name + " event needs the collection it is about"}
 	}
 	if d.seen&fieldExpect != 0 && d.seen&fieldStream == 0 {
 		return &fieldError{"stream", "is missing; expect is a condition on a stream"}
 	}
+	if d.event.Space != "" {
+		return d.checkSpaced()
+	}
 	if d.event.Data == nil {
 		d.event.Data = []byte("null")
+	}
+	return nil
+}
+
+// checkSpaced makes of names what the database's own door would: they are taken as /realtime shows them.
+func (d *eventDecoder) checkSpaced() error {
+	e := d.event
+	if _, method := channel.Method(e.Name); method {
+		return &fieldError{"event", "is a method, which a database has none of; a type of this name is written " + database.MapType(e.Name)}
+	}
+	if e.Collection != "" {
+		return &fieldError{"collection", "cannot be beside the space of a database"}
+	}
+	e.Name = database.MapType(database.Given(e.Name))
+	if e.Stream != "" {
+		e.Stream = database.MapStream(database.GivenStream(e.Stream))
+	}
+	if e.Data == nil {
+		e.Data = []byte("{}")
 	}
 	return nil
 }

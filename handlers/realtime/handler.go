@@ -10,6 +10,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
+	"sluice/broker/database"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
@@ -24,6 +25,7 @@ type Options struct {
 	Auth         *auth.Authenticator
 	Broker       *broker.Broker
 	Logger       *slog.Logger
+	Databases    *database.Catalog
 	Traffic      *traffic.Traffic
 	Frames       sse.Frames // of custom events, where neither request nor key says
 	PingInterval time.Duration
@@ -47,7 +49,8 @@ func New(o Options) (*Handler, error) {
 	var err error
 	h.writers, err = stream.New(stream.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
-		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry, Ended: h.ended,
+		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
+		Ended: func(s *stream.Stream, end stream.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
 	return h, err
 }

@@ -169,6 +169,10 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 		return nil, false, err
 	}
 	f.Start = &start
+	// Who was told the end has read the range, whatever became of that position since. One ahead of the log is of another.
+	if told, err := strconv.ParseUint(f.LastEventID, 10, 64); err == nil && told >= r.Last && told <= settled {
+		return r, true, nil
+	}
 	return r, start.Gap == "" && start.After >= r.Last, nil
 }
 

@@ -167,10 +167,16 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim})
+	w, rows, bad := h.spaced(id, b)
+	if bad != nil {
+		return 0, bad
+	}
+	defer w.done()
+	first, err := h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
 	if err != nil {
 		return 0, publishError(b, err)
 	}
+	w.stored()
 	return len(b.events), b.answer(c, first)
 }
 

@@ -98,19 +98,6 @@ func (h *Handler) head(c echo.Context, id *auth.Identity, lastEventID string) er
 	return c.NoContent(http.StatusOK)
 }
 
-// ended tells what became of a stream, since middleware has seen only its beginning.
-func (h *Handler) ended(s *stream.Stream, end stream.End) {
-	h.o.Traffic.LeaveStream(s.Identity.Scope)
-	h.o.Traffic.Closed(end.Reason)
-	attrs := []any{"who", s.Identity.Name, "kind", s.Identity.Kind, "from", s.From,
-		"for", time.Since(s.Started).Round(time.Millisecond), "events", s.Subscriber.Sent(), "bytes", end.Bytes,
-		"why", end.Reason, "request_id", s.RequestID}
-	if end.Err != nil {
-		attrs = append(attrs, "cause", end.Err)
-	}
-	h.o.Logger.Info("stream ended", attrs...)
-}
-
 func unavailable(err error) *httperr.Error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot be reached now; try again in a moment").After(5 * time.Second).Because(err)
 }

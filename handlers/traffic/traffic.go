@@ -2,11 +2,13 @@ package traffic
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"sluice/broker"
 	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
 )
 
 // Limits of connections; 0: none.
@@ -45,6 +47,19 @@ func (t *Traffic) EnterStream(scope string) *httperr.Error {
 func (t *Traffic) LeaveStream(scope string) {
 	t.limits.give(scope)
 	t.gate.leave()
+}
+
+// Ended counts a stream out, and tells what became of it, since middleware has seen only its beginning.
+func (t *Traffic) Ended(log *slog.Logger, s *stream.Stream, end stream.End) {
+	t.LeaveStream(s.Identity.Scope)
+	t.Closed(end.Reason)
+	attrs := []any{"who", s.Identity.Name, "kind", s.Identity.Kind, "from", s.From,
+		"for", time.Since(s.Started).Round(time.Millisecond), "events", s.Subscriber.Sent(), "bytes", end.Bytes,
+		"why", end.Reason, "request_id", s.RequestID}
+	if end.Err != nil {
+		attrs = append(attrs, "cause", end.Err)
+	}
+	log.Info("stream ended", attrs...)
 }
 
 // EnterPublish lets a publish in; false while draining. What was let in is to leave.

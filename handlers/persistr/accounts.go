@@ -1,0 +1,134 @@
+package persistr
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"sluice/auth/account"
+	"sluice/broker/database"
+)
+
+// told is an account as a list tells it.
+type told struct {
+	Name     string `json:"name"`
+	Username string `json:"username"`
+	IsActive bool   `json:"isActive"`
+}
+
+// profile is what an account is told of itself.
+type profile struct {
+	ID       string      `json:"id"`
+	Username string      `json:"username"`
+	Name     string      `json:"name"`
+	IsActive bool        `json:"isActive"`
+	DBs      []profileDB `json:"dbs"`
+}
+
+type profileDB struct {
+	Name string        `json:"name"`
+	Role database.Role `json:"role"`
+}
+
+// rootOnly refuses all but the administrator.
+func (c *call) rootOnly() error {
+	if c.who.root {
+		return nil
+	}
+	return forbidden("only root manages accounts: user root with the ADMIN_KEY of the settings as its password")
+}
+
+func (h *Handler) listAccounts(c *call) error {
+	if err := c.rootOnly(); err != nil {
+		return err
+	}
+	list := []told{}
+	for _, a := range h.o.Accounts.All() {
+		list = append(list, told{a.Name, a.Username, a.Active})
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func (h *Handler) profile(c *call) error {
+	username := c.name("account")
+	if own := c.who.identity.Name; username == "current" || username == own {
+		return c.JSON(http.StatusOK, h.profileOf(c.who))
+	}
+	if err := c.rootOnly(); err != nil {
+		return err
+	}
+	a, err := h.o.Accounts.Get(username)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, h.profileOf(&principal{account: a}))
+}
+
+func (h *Handler) profileOf(who *principal) *profile {
+	p := &profile{IsActive: true, DBs: []profileDB{}}
+	if a := who.account; a != nil {
+		p.ID, p.Username, p.Name, p.IsActive = a.ID, a.Username, a.Name, a.Active
+	} else {
+		p.ID, p.Username, p.Name = who.identity.Name, who.identity.Name, who.identity.Name
+	}
+	for _, name := range h.visible(who) {
+		p.DBs = append(p.DBs, profileDB{name, max(h.role(who, name), database.Reader)})
+	}
+	return p
+}
+
+func (h *Handler) createAccount(c *call) error {
+	if err := c.rootOnly(); err != nil {
+		return err
+	}
+	text, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	var body struct{ Name, Password *string }
+	if json.Unmarshal(text, &body) != nil || body.Password == nil {
+		return bad(`the body must be {"name":…,"password":…}`)
+	}
+	username := c.name("account")
+	name := username
+	if body.Name != nil {
+		name = *body.Name
+	}
+	_, err = h.o.Accounts.Create(c.Request().Context(), username, name, *body.Password)
+	return done(c, err)
+}
+
+// toAccount does something to the account of the path.
+func (h *Handler) toAccount(c *call, f func(ctx context.Context, username string) error) error {
+	if err := c.rootOnly(); err != nil {
+		return err
+	}
+	return done(c, f(c.Request().Context(), c.name("account")))
+}
+
+func (h *Handler) destroyAccount(c *call) error { return h.toAccount(c, h.o.Accounts.Destroy) }
+
+func (h *Handler) activate(c *call) error {
+	return h.toAccount(c, func(ctx context.Context, username string) error { return h.o.Accounts.SetActive(ctx, username, true) })
+}
+
+func (h *Handler) deactivate(c *call) error {
+	return h.toAccount(c, func(ctx context.Context, username string) error { return h.o.Accounts.SetActive(ctx, username, false) })
+}
+
+// demo is name, password and database of the account that PERSISTR_DEMO makes.
+const demo = "demo"
+
+// MakeDemo makes the account demo, which owns the database demo, where they are not there.
+func MakeDemo(ctx context.Context, accounts *account.Store, catalog *database.Catalog) error {
+	a, err := accounts.Get(demo)
+	if err != nil {
+		if a, err = accounts.Create(ctx, demo, demo, demo); err != nil {
+			return err
+		}
+	}
+	if !catalog.Exists(demo) {
+		return catalog.Create(ctx, demo, a.ID)
+	}
+	return nil
+}

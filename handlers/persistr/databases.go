@@ -1,0 +1,229 @@
+package persistr
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker/database"
+)
+
+// visible are the databases that a principal may read, at least a part of.
+func (h *Handler) visible(who *principal) []string {
+	return slices.DeleteFunc(h.o.Catalog.Names(), func(name string) bool { return h.readable(who, name).Empty() })
+}
+
+func (h *Handler) listDatabases(c *call) error {
+	return c.JSON(http.StatusOK, append([]string{}, h.visible(c.who)...))
+}
+
+// owner is who will own what the sender creates: nobody but root, who needs no grant.
+func (c *call) owner() (string, error) {
+	switch {
+	case c.who.root:
+		return "", nil
+	case c.who.account != nil:
+		return c.who.account.ID, nil
+	}
+	return "", forbidden("only accounts can create databases")
+}
+
+func (h *Handler) createDatabase(c *call) error {
+	owner, err := c.owner()
+	if err == nil {
+		err = h.o.Catalog.Create(c.Request().Context(), c.name("db"), owner)
+	}
+	return done(c, err)
+}
+
+// done answers 204.
+func done(c *call, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// within does something to the database of the path that takes a role.
+func (h *Handler) within(c *call, least database.Role, f func(ctx context.Context, name string) error) error {
+	name, err := h.allowed(c, least)
+	if err != nil {
+		return err
+	}
+	return done(c, f(c.Request().Context(), name))
+}
+
+func (h *Handler) destroyDatabase(c *call) error {
+	return h.within(c, database.Owner, h.o.Catalog.Destroy)
+}
+
+func (h *Handler) renameDatabase(c *call) error {
+	return h.within(c, database.Owner, func(ctx context.Context, name string) error {
+		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"))
+	})
+}
+
+func (h *Handler) cloneDatabase(c *call) error {
+	owner, err := c.owner()
+	if err != nil {
+		return err
+	}
+	return h.within(c, database.Reader, func(ctx context.Context, name string) error {
+		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), owner)
+	})
+}
+
+// grantee is the account that a grant is for: its username, which the client calls email.
+func (h *Handler) grantee(c *call) (string, error) {
+	username := c.QueryParam("username")
+	if username == "" {
+		username = c.QueryParam("email")
+	}
+	a, err := h.o.Accounts.Get(username)
+	if err != nil {
+		return "", err
+	}
+	return a.ID, nil
+}
+
+func (h *Handler) grant(c *call) error {
+	name, err := h.allowed(c, database.Owner)
+	if err != nil {
+		return err
+	}
+	role, err := database.ParseRole(c.QueryParam("role"))
+	if err != nil {
+		return err
+	}
+	grantee, err := h.grantee(c)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Catalog.Grant(c.Request().Context(), name, grantee, role); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusOK)
+}
+
+func (h *Handler) revoke(c *call) error {
+	return h.within(c, database.Owner, func(ctx context.Context, name string) error {
+		grantee, err := h.grantee(c)
+		if err != nil {
+			return err
+		}
+		return h.o.Catalog.Grant(ctx, name, grantee, database.None)
+	})
+}
+
+func (h *Handler) listNamespaces(c *call) error {
+	name, err := h.allowed(c, database.Reader)
+	if err != nil {
+		return err
+	}
+	names, err := h.o.Catalog.Namespaces(name)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, append([]string{}, names...))
+}
+
+func (h *Handler) createNamespace(c *call) error {
+	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+		return h.o.Catalog.CreateNamespace(ctx, name, c.name("ns"))
+	})
+}
+
+func (h *Handler) destroyNamespace(c *call) error {
+	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+		return h.o.Catalog.DestroyNamespace(ctx, name, c.name("ns"))
+	})
+}
+
+func (h *Handler) renameNamespace(c *call) error {
+	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+		return h.o.Catalog.RenameNamespace(ctx, name, c.name("ns"), c.QueryParam("to"))
+	})
+}
+
+func (h *Handler) truncateNamespace(c *call) error {
+	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+		return h.o.Catalog.Truncate(ctx, name, c.name("ns"))
+	})
+}
+
+// namespaceOf is the namespace of a call: in the path, or in the query as later clients send it. nil: none is named.
+func (c *call) namespaceOf() *string {
+	if slices.Contains(c.ParamNames(), "ns") {
+		ns := c.name("ns")
+		return &ns
+	}
+	if c.QueryParams().Has("ns") {
+		ns := c.QueryParam("ns")
+		return &ns
+	}
+	return nil
+}
+
+func (h *Handler) listStreams(c *call) error {
+	name, err := h.allowed(c, database.Reader)
+	if err != nil {
+		return err
+	}
+	rows := []*database.Stream{}
+	err = h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), func(s *database.Stream) error {
+		rows = append(rows, s)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, rows)
+}
+
+func (h *Handler) destroyStream(c *call) error {
+	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+		ns := ""
+		if given := c.namespaceOf(); given != nil {
+			ns = *given
+		}
+		return h.o.Catalog.DestroyStream(ctx, name, ns, c.name("stream"))
+	})
+}
+
+func (h *Handler) annotate(c *call) error {
+	return h.within(c, database.Member, func(ctx context.Context, name string) error {
+		text, err := h.body(c)
+		switch {
+		case err != nil:
+			return err
+		case text == nil:
+			text = []byte("null") // the client sends no body for null, 0, false and ""
+		case int64(len(text)) > h.o.MaxEvent:
+			return fail(http.StatusRequestEntityTooLarge, "TooLarge", "the annotation is %d bytes; MAX_EVENT allows %d", len(text), h.o.MaxEvent)
+		}
+		return h.o.Catalog.Annotate(ctx, name, c.name("ns"), c.name("stream"), text)
+	})
+}
+
+func (h *Handler) readAnnotation(c *call) error {
+	name, err := h.allowed(c, database.Reader)
+	if err != nil {
+		return err
+	}
+	text, err := h.o.Catalog.Annotation(name, c.name("ns"), c.name("stream"))
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+}
+
+func (h *Handler) removeAnnotation(c *call) error {
+	return h.within(c, database.Member, func(ctx context.Context, name string) error {
+		if _, err := h.o.Catalog.Annotation(name, c.name("ns"), c.name("stream")); err != nil {
+			return err
+		}
+		return h.o.Catalog.Annotate(ctx, name, c.name("ns"), c.name("stream"), nil)
+	})
+}

@@ -1,0 +1,178 @@
+package persistr
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker/channel"
+	"sluice/broker/database"
+	"sluice/broker/eventlog"
+	"sluice/handlers/traffic"
+)
+
+// body reads a request's, compact. An empty one is "".
+func (h *Handler) body(c *call) ([]byte, error) {
+	r := c.Request()
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the body is over MAX_BODY, %d bytes", h.o.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fail(http.StatusRequestTimeout, "TooSlow", "the body was not there within READ_TIMEOUT")
+	case err != nil:
+		return nil, bad("the body ended too early or was framed wrongly")
+	}
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil
+	}
+	v := jsontext.Value(text)
+	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, bad("the body is not JSON: %v", err)
+	}
+	return v, nil
+}
+
+// appendEvent is PUT /events/{id} and POST /events.
+func (h *Handler) appendEvent(c *call) error {
+	started := time.Now()
+	if !h.o.Traffic.EnterPublish() {
+		return traffic.ErrDraining()
+	}
+	defer h.o.Traffic.LeavePublish()
+	text, err := h.store(c)
+	if err != nil {
+		h.o.Traffic.Published(failed(err).name, 0, time.Since(started))
+		return err
+	}
+	h.o.Traffic.Published("ok", 1, time.Since(started))
+	return c.Blob(http.StatusCreated, echo.MIMEApplicationJSON, text)
+}
+
+// store appends the event of the body, and gives it as it was stored.
+func (h *Handler) store(c *call) ([]byte, error) {
+	text, err := h.body(c)
+	if err != nil {
+		return nil, err
+	}
+	name, e, err := parseEvent(text, c.name("event"))
+	if err != nil {
+		return nil, err
+	}
+	ok, create := h.mayAppend(c.who, name, e.Type)
+	if !ok {
+		return nil, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
+	}
+	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
+		f := fail(http.StatusTooManyRequests, "TooManyRequests", "over the publish rate of this key; slow down")
+		f.after = 1 + int(wait.Seconds())
+		return nil, f
+	}
+	w, err := h.o.Catalog.Write(name)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Done()
+	r, err := w.Record(e, create)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
+		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
+	}
+	r.ID, err = h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()})
+	if errors.As(err, new(*eventlog.KeyError)) {
+		return nil, fail(http.StatusBadRequest, "DuplicateEvent", "the stream has an event %q already", e.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.Stored()
+	return database.Text(name, &r), nil
+}
+
+// parseEvent reads an event, and the database it is for.
+func parseEvent(text []byte, id string) (name string, e *database.Event, err error) {
+	var body struct {
+		Data json.RawMessage            `json:"data"`
+		Meta map[string]json.RawMessage `json:"meta"`
+	}
+	if len(text) == 0 || json.Unmarshal(text, &body) != nil || body.Meta == nil {
+		return "", nil, bad(`the body must be an event: {"data":{…},"meta":{"db":…,"ns":…,"stream":…,"type":…}}`)
+	}
+	e = &database.Event{Data: body.Data, Meta: body.Meta}
+	if len(e.Data) == 0 {
+		e.Data = json.RawMessage("{}")
+	}
+	if e.Data[0] != '{' {
+		return "", nil, bad("data must be an object")
+	}
+	for field, to := range map[string]*string{"db": &name, "ns": &e.Namespace, "stream": &e.Stream, "type": &e.Type, "id": &e.ID} {
+		v, there := e.Meta[field]
+		if !there || string(v) == "null" {
+			continue
+		}
+		if json.Unmarshal(v, to) != nil {
+			return "", nil, bad("meta.%s must be a string", field)
+		}
+	}
+	if tz, there := e.Meta["tz"]; !there || string(tz) == "null" || string(tz) == `""` {
+		e.Meta["tz"] = json.RawMessage(`"UTC"`)
+	}
+	switch {
+	case name == "":
+		return "", nil, bad("meta.db is missing; it names the database")
+	case e.Stream == "":
+		return "", nil, bad("meta.stream is missing; it names the stream")
+	case e.Type == "":
+		return "", nil, bad("meta.type is missing; it names the type of the event")
+	case id != "" && e.ID != "" && id != e.ID:
+		return "", nil, bad("meta.id and the id in the path are not the same")
+	case id != "":
+		e.ID = id
+	case e.ID == "":
+		e.ID = database.NewID()
+	}
+	return name, e, nil
+}
+
+func (h *Handler) readEvent(c *call) error {
+	name := c.name("db")
+	may := h.readable(c.who, name)
+	if may.Empty() {
+		return forbidden("a reader of database %q is needed for this; an unknown database gives the same answer", name)
+	}
+	r, err := h.o.Catalog.Event(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event"))
+	if err == nil && !may.Match(channel.Of(r.Space, r.Name, "")) {
+		err = database.ErrNoEvent // as if it were not there
+	}
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, database.Text(name, r))
+}
+
+func (h *Handler) destroyEvent(c *call) error {
+	name, err := h.allowed(c, database.Admin)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Catalog.DestroyEvent(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

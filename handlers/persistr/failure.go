@@ -1,0 +1,123 @@
+package persistr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth/account"
+	"sluice/broker"
+	"sluice/broker/database"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// failure is an answer other than 2xx. Feeds tell name, status and message, other calls message alone.
+type failure struct {
+	status  int
+	name    string
+	message string
+	cause   error // for the log alone
+	after   int   // seconds, where it will pass
+}
+
+func (f *failure) Error() string { return f.message }
+
+func (f *failure) Unwrap() error { return f.cause }
+
+func fail(status int, name, format string, args ...any) *failure {
+	return &failure{status: status, name: name, message: fmt.Sprintf(format, args...)}
+}
+
+func bad(format string, args ...any) *failure {
+	return fail(http.StatusBadRequest, "BadRequest", format, args...)
+}
+
+func forbidden(format string, args ...any) *failure {
+	return fail(http.StatusForbidden, "Forbidden", format, args...)
+}
+
+func unauthorized(format string, args ...any) *failure {
+	return fail(http.StatusUnauthorized, "InvalidCredentials", format, args...)
+}
+
+// known are the errors of what the door serves.
+var known = []struct {
+	err    error
+	status int
+	name   string
+}{
+	{database.ErrNoDatabase, http.StatusForbidden, "Forbidden"},
+	{database.ErrMayNot, http.StatusForbidden, "Forbidden"},
+	{database.ErrNoNamespace, http.StatusNotFound, "NamespaceNotFound"},
+	{database.ErrNoStream, http.StatusNotFound, "StreamNotFound"},
+	{database.ErrNoEvent, http.StatusNotFound, "EventNotFound"},
+	{database.ErrNoAnnotation, http.StatusNotFound, "AnnotationNotFound"},
+	{database.ErrRole, http.StatusNotFound, "RoleNotFound"},
+	{database.ErrTaken, http.StatusBadRequest, "NameTaken"},
+	{database.ErrName, http.StatusBadRequest, "BadName"},
+	{database.ErrTooMany, http.StatusBadRequest, "TooMany"},
+	{database.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
+	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
+	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},
+	{account.ErrName, http.StatusBadRequest, "BadName"},
+	{account.ErrPassword, http.StatusBadRequest, "BadPassword"},
+	{account.ErrTooMany, http.StatusBadRequest, "TooMany"},
+}
+
+// failed is any error as a failure.
+func failed(err error) *failure {
+	var f *failure
+	var he *httperr.Error
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &he):
+		return &failure{status: he.Status, name: he.Code, message: he.Message, cause: he.Cause, after: int(he.RetryAfter.Seconds())}
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			return fail(k.status, k.name, "%v", err)
+		}
+	}
+	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2, cause: err}
+	switch {
+	case errors.Is(err, account.ErrBusy):
+		passing.message = err.Error()
+	case errors.Is(err, broker.ErrDraining):
+		passing.message = "the gateway is shutting down; come back in a moment"
+	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown), errors.Is(err, context.Canceled):
+		passing.message = "the log cannot do this now; whether it was done is not always known: look before you try again"
+	default:
+		return &failure{status: http.StatusInternalServerError, name: "InternalError", message: "Internal service error", cause: err}
+	}
+	return passing
+}
+
+// refuse answers a call with {"error":…}.
+func (h *Handler) refuse(c echo.Context, err error) error {
+	f := failed(err)
+	h.logCause(c, f)
+	head := c.Response().Header()
+	if f.status == http.StatusUnauthorized {
+		// Not Basic: a browser would ask its user, and keep what it is told for every page.
+		head.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	if f.after > 0 {
+		head.Set(echo.HeaderRetryAfter, strconv.Itoa(f.after))
+	}
+	head.Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(f.status, map[string]string{"error": f.message})
+}
+
+func (h *Handler) logCause(c echo.Context, f *failure) {
+	if f.status < http.StatusInternalServerError || f.cause == nil {
+		return
+	}
+	h.o.Logger.Error("request failed", "code", f.name, "path", c.Path(), "cause", f.cause,
+		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+}

@@ -1,0 +1,185 @@
+package persistr
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+	"sluice/broker/database"
+	"sluice/handlers/stream"
+)
+
+// batch is how much of history may leave in one write: a client that reads it in pieces takes the first for
+// all of it.
+const batch = 1 << 20
+
+// feed is one that is open.
+type feed struct {
+	who      *principal
+	selected *selection
+}
+
+// feeds are those that are open. It holds no more than there are connections.
+type feeds struct {
+	mu   sync.Mutex
+	open map[*broker.Subscriber]*feed
+}
+
+func (f *feeds) add(sub *broker.Subscriber, one *feed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open[sub] = one
+}
+
+func (f *feeds) remove(sub *broker.Subscriber) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, sub)
+}
+
+// check ends those that are concerned and whose right to go on does not hold any more.
+func (f *feeds) check(concerned, holds func(*feed) bool) {
+	f.mu.Lock()
+	var over []*broker.Subscriber
+	for sub, one := range f.open {
+		if concerned(one) && !holds(one) {
+			over = append(over, sub)
+		}
+	}
+	f.mu.Unlock()
+	for _, sub := range over {
+		sub.End(broker.EndChanged)
+	}
+}
+
+// holds says whether a feed may go on.
+func (h *Handler) holds(f *feed) bool {
+	if a := f.who.account; a != nil {
+		now, err := h.o.Accounts.Get(a.Username)
+		if err != nil || now.ID != a.ID || !now.Active {
+			return false
+		}
+	}
+	if h.readable(f.who, f.selected.database).Empty() {
+		return false
+	}
+	ns := f.selected.namespace
+	return ns == nil || h.o.Catalog.HasNamespace(f.selected.database, *ns)
+}
+
+// readEvents is a feed, or, where Accept names JSON, a page of the past.
+func (h *Handler) readEvents(c echo.Context) error {
+	json := wantsJSON(c.Request())
+	who, err := h.authenticate(c.Request())
+	if err == nil {
+		one := &call{c, who}
+		if json {
+			err = h.page(one)
+		} else {
+			err = h.feed(one)
+		}
+	}
+	if err == nil || c.Response().Committed {
+		return nil
+	}
+	if json {
+		return h.refuse(c, err)
+	}
+	return h.fail(c, err)
+}
+
+// wantsJSON says whether Accept names JSON, and no event stream.
+func wantsJSON(r *http.Request) bool {
+	accept := strings.ToLower(strings.Join(r.Header.Values(echo.HeaderAccept), ","))
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
+}
+
+func setFeedHeaders(c echo.Context) {
+	head := c.Response().Header()
+	head.Set(echo.HeaderContentType, "text/event-stream")
+	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
+	head.Set("X-Accel-Buffering", "no")
+}
+
+// fail tells a failure in a feed: the client dies of a status other than 200.
+func (h *Handler) fail(c echo.Context, err error) error {
+	f := failed(err)
+	h.logCause(c, f)
+	setFeedHeaders(c)
+	c.Response().WriteHeader(http.StatusOK)
+	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {
+		h.o.Logger.Debug("writing a failure", "cause", err)
+	}
+	return nil
+}
+
+// selected reads what the sender asks for, as far as it may.
+func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
+	name := c.name("db")
+	may := h.readable(c.who, name)
+	if may.Empty() {
+		return nil, broker.Filter{}, forbidden("a reader of database %q is needed for this; an unknown database gives the same answer", name)
+	}
+	s, err := h.selectors(c)
+	if err != nil {
+		return nil, broker.Filter{}, err
+	}
+	if ns := s.namespace; ns != nil && !h.o.Catalog.HasNamespace(name, *ns) && s.stream == "" {
+		return nil, broker.Filter{}, database.ErrNoNamespace
+	}
+	f, err := s.filter(may)
+	return s, f, err
+}
+
+func (h *Handler) feed(c *call) error {
+	s, filter, err := h.selected(c)
+	if err != nil {
+		return err
+	}
+	if id := c.Request().Header.Get("Last-Event-ID"); broker.IsID(id) {
+		if at, err := strconv.ParseUint(id, 10, 64); err == nil {
+			s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
+		}
+	}
+	start, err := h.o.Broker.Begin(filter.Channels.Spaces(), s.after)
+	if err != nil {
+		return err
+	}
+	if start.Gap != "" && s.after > 0 {
+		return fail(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+	}
+	filter.Start = &start
+	if over := h.o.Traffic.EnterStream(c.who.identity.Scope); over != nil {
+		return over
+	}
+	place := h.writers.Place(c.Request(), true)
+	filter.Chunked = place.Chunked
+	sub, err := h.o.Broker.Subscribe(filter, place.Group)
+	if err != nil {
+		h.o.Traffic.LeaveStream(c.who.identity.Scope)
+		return err
+	}
+	h.o.Traffic.Opened()
+	one := &feed{c.who, s}
+	h.feeds.add(sub, one)
+	if !h.holds(one) { // it changed before the feed was known
+		sub.End(broker.EndChanged)
+	}
+	setFeedHeaders(c)
+	place.Serve(c, &stream.Stream{
+		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
+		Subscriber: sub, Identity: c.who.identity, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+	})
+	return nil
+}
+
+// ended tells what became of a feed.
+func (h *Handler) ended(s *stream.Stream, end stream.End) {
+	h.feeds.remove(s.Subscriber)
+	h.o.Traffic.Ended(h.o.Logger, s, end)
+}

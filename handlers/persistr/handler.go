@@ -1,0 +1,142 @@
+package persistr
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/auth/account"
+	"sluice/broker"
+	"sluice/broker/database"
+	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
+)
+
+// Options are plain values out of the settings, and what the gateway is made of.
+type Options struct {
+	Auth         *auth.Authenticator
+	Accounts     *account.Store
+	Catalog      *database.Catalog
+	Broker       *broker.Broker
+	Traffic      *traffic.Traffic
+	Logger       *slog.Logger
+	AdminKey     string // password of root; "": there is no root
+	PingInterval time.Duration
+	WriteTimeout time.Duration
+	ReadTimeout  time.Duration
+	MaxBody      int64
+	MaxEvent     int64
+}
+
+// Handler serves the door.
+type Handler struct {
+	o       Options
+	writers *stream.Writers
+	feeds   feeds
+}
+
+// New makes the handler.
+func New(o Options) (*Handler, error) {
+	h := &Handler{o: o, feeds: feeds{open: map[*broker.Subscriber]*feed{}}}
+	var err error
+	h.writers, err = stream.New(stream.Config{
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Ended: h.ended,
+	})
+	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
+	o.Accounts.OnChange(func(a *account.Account) {
+		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.holds)
+	})
+	return h, err
+}
+
+// call is a request whose sender is known.
+type call struct {
+	echo.Context
+	who *principal
+}
+
+// name is a part of the path. The client writes names as they are, so what is not encoded is taken too.
+func (c *call) name(part string) string {
+	raw := c.Param(part)
+	if c.Request().URL.RawPath == "" {
+		return raw
+	}
+	if name, err := url.PathUnescape(raw); err == nil {
+		return name
+	}
+	return raw
+}
+
+// Register adds the routes. A namespace's part of the path is empty for the unnamed one.
+func (h *Handler) Register(e *echo.Echo) {
+	for _, r := range []struct {
+		method, path string
+		f            func(*call) error
+	}{
+		{http.MethodPost, "/events", h.appendEvent},
+		{http.MethodPut, "/events/:event", h.appendEvent},
+
+		{http.MethodGet, "/db", h.listDatabases},
+		{http.MethodPut, "/db/:db", h.createDatabase},
+		{http.MethodDelete, "/db/:db", h.destroyDatabase},
+		{http.MethodPost, "/db/:db/rename", h.renameDatabase},
+		{http.MethodPost, "/db/:db/clone", h.cloneDatabase},
+		{http.MethodPost, "/db/:db/grant", h.grant},
+		{http.MethodPost, "/db/:db/revoke", h.revoke},
+
+		{http.MethodGet, "/db/:db/streams", h.listStreams},
+		{http.MethodDelete, "/db/:db/streams/:stream", h.destroyStream},
+
+		{http.MethodGet, "/db/:db/ns", h.listNamespaces},
+		{http.MethodPut, "/db/:db/ns/:ns", h.createNamespace},
+		{http.MethodDelete, "/db/:db/ns/:ns", h.destroyNamespace},
+		{http.MethodPost, "/db/:db/ns/:ns/rename", h.renameNamespace},
+		{http.MethodDelete, "/db/:db/ns/:ns/contents", h.truncateNamespace},
+		{http.MethodGet, "/db/:db/ns/:ns/streams", h.listStreams},
+		{http.MethodDelete, "/db/:db/ns/:ns/streams/:stream", h.destroyStream},
+		{http.MethodGet, "/db/:db/ns/:ns/streams/:stream/events/:event", h.readEvent},
+		{http.MethodDelete, "/db/:db/ns/:ns/streams/:stream/events/:event", h.destroyEvent},
+		{http.MethodPut, "/db/:db/ns/:ns/streams/:stream/annotation", h.annotate},
+		{http.MethodGet, "/db/:db/ns/:ns/streams/:stream/annotation", h.readAnnotation},
+		{http.MethodDelete, "/db/:db/ns/:ns/streams/:stream/annotation", h.removeAnnotation},
+
+		{http.MethodGet, "/accounts", h.listAccounts},
+		{http.MethodGet, "/accounts/:account", h.profile},
+		{http.MethodPost, "/accounts/:account", h.createAccount},
+		{http.MethodDelete, "/accounts/:account", h.destroyAccount},
+		{http.MethodPost, "/accounts/:account/activate", h.activate},
+		{http.MethodPost, "/accounts/:account/deactivate", h.deactivate},
+	} {
+		e.Add(r.method, r.path, h.known(r.f))
+	}
+	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
+		e.GET(path, h.readEvents)
+	}
+}
+
+// known authenticates, and answers errors in the door's shape.
+func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		who, err := h.authenticate(c.Request())
+		if err == nil {
+			err = f(&call{c, who})
+		}
+		if err == nil {
+			return nil
+		}
+		return h.refuse(c, err)
+	}
+}
+
+// allowed says whether the sender has a role in the database of the path.
+func (h *Handler) allowed(c *call, least database.Role) (string, error) {
+	name := c.name("db")
+	if h.role(c.who, name) < least {
+		return name, forbidden("%s of database %q is needed for this; an unknown database gives the same answer", least, name)
+	}
+	return name, nil
+}

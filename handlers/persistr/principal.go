@@ -1,0 +1,135 @@
+package persistr
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/auth/account"
+	"sluice/broker/channel"
+	"sluice/broker/database"
+)
+
+// principal is who sends a request: root, an account, or who has an API key or a token of the gateway.
+type principal struct {
+	identity *auth.Identity // of keys and tokens; of others only a name
+	account  *account.Account
+	root     bool
+}
+
+// isRoot says whether a password is the administrator's, in a time that tells nothing.
+func (h *Handler) isRoot(password string) bool {
+	if h.o.AdminKey == "" {
+		return false
+	}
+	a, b := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(h.o.AdminKey))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+var root = &principal{root: true, identity: &auth.Identity{Name: account.Root, Kind: account.Root, Scope: account.Root}}
+
+// authenticate takes Basic, Apikey and Bearer, and what /realtime takes.
+func (h *Handler) authenticate(r *http.Request) (*principal, error) {
+	values := r.Header.Values(echo.HeaderAuthorization)
+	if len(values) > 1 {
+		return nil, bad("there are two Authorization headers; send one")
+	}
+	carriers := auth.FromRequest(r.Header, r.URL.Query())
+	if len(values) == 1 {
+		scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
+		switch {
+		case strings.EqualFold(scheme, "Basic"):
+			return h.basic(r)
+		case strings.EqualFold(scheme, "Apikey"):
+			key := strings.TrimSpace(rest)
+			if h.isRoot(key) {
+				return root, nil
+			}
+			carriers.Header = append(carriers.Header, key)
+		}
+	}
+	id, err := h.o.Auth.Authenticate(carriers)
+	if err != nil {
+		return nil, &failure{status: err.Status, name: "InvalidCredentials", message: err.Message}
+	}
+	if !id.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
+		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
+	}
+	return &principal{identity: id}, nil
+}
+
+func (h *Handler) basic(r *http.Request) (*principal, error) {
+	username, password, ok := r.BasicAuth()
+	if !ok {
+		return nil, unauthorized("the Authorization header is no Basic one: base64 of user:password")
+	}
+	if username == account.Root {
+		if !h.isRoot(password) {
+			return nil, unauthorized("wrong user or password")
+		}
+		return root, nil
+	}
+	a, err := h.o.Accounts.Verify(r.Context(), username, password)
+	if errors.Is(err, account.ErrUnknown) {
+		return nil, unauthorized("wrong user or password")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &principal{account: a, identity: &auth.Identity{Name: a.Username, Kind: "account", Scope: "account\x00" + a.ID}}, nil
+}
+
+// role is what a principal may do in a database. Keys and tokens are readers of what they may subscribe to, and
+// members where they may publish everything.
+func (h *Handler) role(who *principal, name string) database.Role {
+	switch {
+	case !h.o.Catalog.Exists(name):
+		return database.None
+	case who.root:
+		return database.Owner
+	case who.account != nil:
+		return h.o.Catalog.Role(name, who.account.ID)
+	case whole(who.identity.Pub, name) && whole(who.identity.Sub, name):
+		return database.Member
+	case whole(who.identity.Sub, name):
+		return database.Reader
+	}
+	return database.None
+}
+
+// whole says whether a set covers all of a database.
+func whole(set channel.Set, name string) bool {
+	every := channel.NewSet(channel.Pattern{Space: database.Space(name)})
+	return set.Intersect(every).String() == every.String()
+}
+
+// readable is what a principal may read of a database; nothing, if it may not.
+func (h *Handler) readable(who *principal, name string) channel.Set {
+	every := channel.NewSet(channel.Pattern{Space: database.Space(name)})
+	switch {
+	case !h.o.Catalog.Exists(name):
+		return channel.Set{}
+	case who.account == nil && !who.root:
+		return who.identity.Sub.Intersect(every)
+	case h.role(who, name) >= database.Reader:
+		return every
+	}
+	return channel.Set{}
+}
+
+// mayAppend says whether a principal may append an event of a type, and by that make a namespace.
+func (h *Handler) mayAppend(who *principal, name, kind string) (ok, create bool) {
+	if !h.o.Catalog.Exists(name) {
+		return false, false
+	}
+	if who.account == nil && !who.root {
+		return who.identity.Pub.Match(channel.Of(database.Space(name), database.MapType(kind), "")), whole(who.identity.Pub, name)
+	}
+	role := h.role(who, name)
+	return role >= database.Member, role >= database.Admin
+}

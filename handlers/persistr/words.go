@@ -1,0 +1,93 @@
+package persistr
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/broker"
+	"sluice/broker/database"
+	"sluice/broker/eventlog"
+	"sluice/handlers/stream"
+)
+
+// encoder makes the messages of a feed, and passes over what its namespace and wildcards leave out.
+type encoder struct {
+	database  string
+	within    bool   // only of one namespace
+	namespace string // as the names of its streams begin; "" is the unnamed one, whose names hold no slash
+	globs     string
+}
+
+// wants says whether an event is for the feed.
+func (e encoder) wants(r *eventlog.Event) bool {
+	if e.within {
+		if !strings.HasPrefix(r.Stream, e.namespace) || e.namespace == "" && strings.Contains(r.Stream, "/") {
+			return false
+		}
+	}
+	return e.globs == "" || matches(e.globs, database.TypeOf(r))
+}
+
+// Append appends a message. The id is for a bare EventSource, which comes back with it; the client needs none.
+func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
+	if !e.wants(r) {
+		return dst
+	}
+	dst = append(dst, "id: "...)
+	dst = strconv.AppendUint(dst, r.ID, 10)
+	dst = append(dst, "\ndata: "...)
+	dst = database.Append(dst, e.database, r)
+	return append(dst, "\n\n"...)
+}
+
+// AppendGap appends what tells that events are gone which nobody deleted: as only DATA_DIR=memory lets go of
+// some.
+func (e encoder) AppendGap(dst []byte, _ uint64, after string) []byte {
+	return appendFailure(dst, fail(410, "EventsExpired", "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
+}
+
+// appendFailure appends what ends a feed with an error at the client.
+func appendFailure(dst []byte, f *failure) []byte {
+	text, err := json.Marshal(map[string]any{"message": f.message, "name": f.name, "status": f.status})
+	if err != nil {
+		return dst // texts and numbers always can
+	}
+	dst = append(dst, "event: error\ndata: "...)
+	dst = append(dst, text...)
+	return append(dst, "\n\n"...)
+}
+
+// retry is the reconnection time of a bare EventSource.
+const retry = "retry: 1000\n\n"
+
+// end ends a feed whose range is exhausted.
+const end = "event: error\ndata: \n\n"
+
+// words are what a feed says beside its events.
+type words struct{}
+
+var _ stream.Words = words{}
+
+func (words) Opening(*broker.Subscriber) []byte { return []byte(retry) }
+
+func (words) Ping(*broker.Subscriber, time.Time) []byte { return []byte(":\n\n") }
+
+func (words) Live() []byte { return nil }
+
+func (words) Over(uint64, string) []byte { return []byte(end) }
+
+func (words) Last(reason string) []byte {
+	switch reason {
+	case broker.EndDraining:
+		return appendFailure(nil, fail(503, "ServiceUnavailable", "the gateway is shutting down; read on from the last event in a moment"))
+	case stream.Failed:
+		return appendFailure(nil, fail(503, "ServiceUnavailable", "the log cannot be read now; read on from the last event in a moment"))
+	case broker.EndExpired, broker.EndRevoked:
+		return appendFailure(nil, fail(401, "InvalidCredentials", "the credential has ended"))
+	case broker.EndChanged:
+		return appendFailure(nil, fail(403, "Forbidden", "the database, the namespace, or what may be read of it has changed; read again"))
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package realtime
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"sluice/auth"
+	"sluice/broker/channel"
+	"sluice/broker/database"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// writings are the databases that a batch appends to, kept from being renamed or destroyed until it is stored.
+type writings map[string]*database.Writing
+
+func (w writings) done() {
+	for _, one := range w {
+		one.Done()
+	}
+}
+
+func (w writings) stored() {
+	for _, one := range w {
+		one.Stored()
+	}
+}
+
+// spaced makes of the events for databases what those store, and gives the rows that belong to them. Who may
+// publish everything in a database makes its namespaces by writing to them.
+func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventlog.Row, bad *httperr.Error) {
+	for i := range b.events {
+		e := &b.events[i]
+		if e.Space == "" {
+			continue
+		}
+		one := w[e.Space]
+		if one == nil {
+			var err error
+			if one, err = h.o.Databases.Write(strings.TrimPrefix(e.Space, channel.DBSpace)); err != nil {
+				w.done()
+				return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"space\": %v", b.where(i), err)
+			}
+			if w == nil {
+				w = writings{}
+			}
+			w[e.Space] = one
+		}
+		whole := id.Pub.Intersect(channel.NewSet(channel.Pattern{Space: e.Space})).String() == e.Space
+		if err := one.Take(e, whole); err != nil {
+			w.done()
+			status := http.StatusBadRequest
+			code := httperr.BadEvent
+			if errors.Is(err, database.ErrMayNot) {
+				status, code = http.StatusForbidden, httperr.Forbidden
+			}
+			return nil, nil, httperr.New(status, code, "%sfield \"stream\": %v", b.where(i), err)
+		}
+	}
+	for _, one := range w {
+		rows = append(rows, one.Rows()...)
+	}
+	return w, rows, nil
+}
