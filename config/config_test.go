@@ -49,7 +49,7 @@ func TestDefaults(t *testing.T) {
 		"RETRY_EVENT": "10s", "WRITE_TIMEOUT": "30s", "READ_HEADER_TIMEOUT": "10s", "READ_TIMEOUT": "20s", "DRAIN_TIMEOUT": "10s",
 		"RETAIN_AGE": "72h", "RETAIN_BYTES": "4GiB", "MAX_CONNECTIONS": "0", "MAX_CONNECTIONS_PER_KEY": "0", "PUBLISH_RATE": "0",
 		"MAX_BODY": "1MiB", "MAX_EVENT": "64KiB", "TRUSTED_PROXIES": "", "TLS_CERT_FILE": "", "TLS_KEY_FILE": "", "METRICS_ADDR": "",
-		"LOG_LEVEL": "info", "LOG_FORMAT": "text",
+		"LOG_LEVEL": "info", "LOG_FORMAT": "text", "PERSISTR_DEMO": "false",
 	}
 	c, faults := load()
 	if faults != nil {

@@ -58,6 +58,7 @@ func bad(t *testing.T) map[string]struct {
 		"TLS_CERT_FILE":           {[]string{missing}, fileAllowed},
 		"TLS_KEY_FILE":            {[]string{missing}, fileAllowed},
 		"METRICS_ADDR":            {[]string{"9090", "127.0.0.1:8080"}, "must be"},
+		"PERSISTR_DEMO":           {[]string{"yes", "demo"}, "must be true or false"},
 		"LOG_LEVEL":               {[]string{"warning", "5", "trace"}, "must be debug, info, warn or error"},
 		"LOG_FORMAT":              {[]string{"JSON", "logfmt"}, "must be text or json"},
 	}

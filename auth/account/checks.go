@@ -27,8 +27,8 @@ const (
 type checks struct {
 	slots   chan struct{}
 	waiting atomic.Int32
-	secret  []byte // of this process: what is remembered serves nobody else
-	dummy   []byte // is compared where there is no account
+	secret  []byte        // of this process: what is remembered serves nobody else
+	dummy   func() []byte // is compared where there is no account; made when first needed
 
 	mu    sync.Mutex
 	right map[[sha256.Size]byte]struct{}
@@ -37,8 +37,14 @@ type checks struct {
 func newChecks() *checks {
 	c := &checks{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), secret: make([]byte, 32), right: map[[sha256.Size]byte]struct{}{}}
 	rand.Read(c.secret) //nolint:errcheck // never fails, by its documentation
-	// The hash of a random password: nothing is equal to it.
-	c.dummy, _ = bcrypt.GenerateFromPassword([]byte(rand.Text()), cost) // 26 bytes are never too long
+	c.dummy = sync.OnceValue(func() []byte {
+		// The hash of a random password: nothing is equal to it.
+		hash, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), cost)
+		if err != nil {
+			panic(err) // 26 bytes are never too long
+		}
+		return hash
+	})
 	return c
 }
 
@@ -69,7 +75,7 @@ func (c *checks) hash(ctx context.Context, password string) (string, error) {
 // verify compares a password with an account's, which may be nil.
 func (c *checks) verify(ctx context.Context, a *Account, password string) (bool, error) {
 	var key [sha256.Size]byte
-	hash := c.dummy
+	var hash []byte
 	if a != nil {
 		hash = []byte(a.Hash)
 		key = c.key(a.Hash, password)
@@ -81,6 +87,9 @@ func (c *checks) verify(ctx context.Context, a *Account, password string) (bool,
 		return false, err
 	}
 	defer func() { <-c.slots }()
+	if hash == nil {
+		hash = c.dummy()
+	}
 	err := bcrypt.CompareHashAndPassword(hash, []byte(password))
 	if err != nil || a == nil {
 		if errors.Is(err, bcrypt.ErrHashTooShort) {

@@ -3,10 +3,10 @@ package database
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"sluice/broker/eventlog"
 )
@@ -103,8 +103,9 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	b := editing{catalog: c, db: d}
 	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error { return b.removeStream(ctx, s.Stream) })
 	if err == nil {
-		err = c.annotations(d, namespace, func(r eventlog.Row, _ string) {
+		err = c.annotations(d, namespace, func(r eventlog.Row) error {
 			b.rows = append(b.rows, eventlog.Row{Key: r.Key})
+			return nil
 		})
 	}
 	if destroy {
@@ -125,15 +126,14 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	return nil
 }
 
-// annotations calls f for the annotations of a namespace's streams, with the mapped name less the namespace.
-func (c *Catalog) annotations(d *Database, namespace string, f func(r eventlog.Row, stream string)) error {
+// annotations calls f for the annotations of a namespace's streams.
+func (c *Catalog) annotations(d *Database, namespace string, f func(eventlog.Row) error) error {
 	prefix := annotationKey(d, MapNamespace(namespace))
 	return c.log.Rows(prefix, func(r eventlog.Row) error {
-		stream := r.Key[len(prefix):]
-		if namespace != "" || !strings.Contains(stream, "/") {
-			f(r, stream)
+		if !within(&namespace, r.Key[len(prefix):]) {
+			return nil
 		}
-		return nil
+		return f(r)
 	})
 }
 
@@ -164,7 +164,6 @@ func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to strin
 
 func (b *editing) rename(ctx context.Context, namespace, to string) error {
 	c, d := b.catalog, b.db
-	moved := map[string]string{} // mapped names of streams, for their annotations
 	var failed error
 	err := c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
 		return b.events(ctx, s.Stream, func(old *eventlog.Event) {
@@ -173,19 +172,19 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 				failed = err
 				return
 			}
-			moved[s.Stream] = by.Stream
 			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
 		})
 	})
 	if err != nil || failed != nil {
 		return cmp.Or(err, failed)
 	}
-	err = c.annotations(d, namespace, func(r eventlog.Row, stream string) {
-		now, known := moved[MapNamespace(namespace)+stream]
-		if !known {
-			now = MapNamespace(to) + stream // of a stream without events
+	err = c.annotations(d, namespace, func(r eventlog.Row) error {
+		var row annotated
+		if err := json.Unmarshal(r.Value, &row); err != nil {
+			return fmt.Errorf("reading an annotation: %w", err)
 		}
-		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, eventlog.Row{Key: annotationKey(d, now), Value: r.Value})
+		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: r.Value})
+		return nil
 	})
 	if err != nil {
 		return err

@@ -109,6 +109,7 @@ func (c *Catalog) each(ctx context.Context, d *Database, namespace string, f fun
 func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamState) (*Stream, error) {
 	told := &Stream{Created: timeOf(s.First).Format(TimeFormat), Modified: timeOf(s.Last).Format(TimeFormat), Size: s.Count}
 	var whole bool
+	var err error
 	if told.Namespace, told.ID, whole = unmapStream(s.Stream); !whole {
 		p, err := c.log.Read(ctx, query(d.name, s.Stream), s.First-1, 1)
 		if err != nil {
@@ -118,22 +119,38 @@ func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamStat
 			_, told.Namespace, told.ID, _, _ = names(&p.Events[0])
 		}
 	}
-	text, err := c.log.Row(annotationKey(d, s.Stream))
-	if err != nil {
+	if told.Annotation, err = c.annotation(d, s.Stream); err != nil {
 		return nil, err
 	}
-	if text != nil {
-		told.Annotation = text
-		var typed struct{ Type json.RawMessage }
-		if json.Unmarshal(text, &typed) == nil { // what is no object has no type
-			told.Type = typed.Type
-		}
+	var typed struct{ Type json.RawMessage }
+	if told.Annotation != nil && json.Unmarshal(told.Annotation, &typed) == nil { // what is no object has no type
+		told.Type = typed.Type
 	}
 	return told, nil
 }
 
 func annotationKey(d *Database, mapped string) string {
 	return rowAnnotation + d.info.ID + "/" + mapped
+}
+
+// annotated is the row of an annotation, with the stream's name as it was: a stream may have no event that
+// knows it.
+type annotated struct {
+	Stream     string          `json:"stream"`
+	Annotation json.RawMessage `json:"annotation"`
+}
+
+// annotation is that of a stream, nil where there is none.
+func (c *Catalog) annotation(d *Database, mapped string) (json.RawMessage, error) {
+	text, err := c.log.Row(annotationKey(d, mapped))
+	if err != nil || text == nil {
+		return nil, err
+	}
+	var row annotated
+	if err := json.Unmarshal(text, &row); err != nil {
+		return nil, fmt.Errorf("reading an annotation: %w", err)
+	}
+	return row.Annotation, nil
 }
 
 // Annotate sets a stream's annotation, compact JSON; nil takes it away.
@@ -149,7 +166,13 @@ func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, 
 	if stream == "" || len(stream) > maxName {
 		return fmt.Errorf("%w: the stream's is empty or longer than %d bytes", ErrName, maxName)
 	}
-	return c.edit(ctx, nil, eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream)), Value: annotation})
+	row := eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream))}
+	if annotation != nil {
+		if row.Value, err = json.Marshal(annotated{stream, annotation}); err != nil {
+			return fmt.Errorf("annotating %q: %w", stream, err)
+		}
+	}
+	return c.edit(ctx, nil, row)
 }
 
 // Annotation is a stream's.
@@ -159,7 +182,7 @@ func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
 		return nil, err
 	}
 	defer d.using.RUnlock()
-	text, err := c.log.Row(annotationKey(d, MapStream(namespace, stream)))
+	text, err := c.annotation(d, MapStream(namespace, stream))
 	if err == nil && text == nil {
 		err = ErrNoAnnotation
 	}
@@ -174,7 +197,7 @@ func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream str
 	}
 	defer d.using.Unlock()
 	mapped := MapStream(namespace, stream)
-	text, err := c.log.Row(annotationKey(d, mapped))
+	text, err := c.annotation(d, mapped)
 	if err != nil {
 		return err
 	}

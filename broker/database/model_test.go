@@ -1,0 +1,379 @@
+package database_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+
+	"sluice/broker/channel"
+	"sluice/broker/database"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/pebble"
+)
+
+// told is an event as a client reads it.
+type told struct {
+	Data json.RawMessage
+	Meta struct{ ID, Type, DB, NS, Stream, TZ, TS string }
+}
+
+// spot is a stream.
+type spot struct{ namespace, stream string }
+
+// modelDB is a database as lists.
+type modelDB struct {
+	events      []told
+	namespaces  map[string]bool
+	annotations map[spot]string
+	grants      map[string]database.Role
+}
+
+type model struct {
+	fs      vfs.FS
+	log     *eventlog.Log
+	catalog *database.Catalog
+	dbs     map[string]*modelDB
+	next    int
+}
+
+func (m *model) open(t *rapid.T) {
+	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: m.fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.log, err = eventlog.Open(engine, eventlog.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if m.catalog, err = database.Open(m.log); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	dbNames    = rapid.SampledFrom([]string{"a", "b", "c"})
+	namespaces = rapid.SampledFrom([]string{"", "", "shop", "shop/x", "ü ", strings.Repeat("n", 100)})
+	streams    = rapid.SampledFrom([]string{"s", "t", "s:1", "a/b", strings.Repeat("s", 200)})
+	types      = rapid.SampledFrom([]string{"deposit", "pay bill", "put", "error", strings.Repeat("t", 140)})
+)
+
+// expect checks that an error is the one wanted; nil wants none.
+func expect(t *rapid.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) || want == nil && err != nil {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+}
+
+// TestModel: whatever is created, appended, annotated, renamed, cloned, emptied and destroyed, before and after the
+// store is opened again there is what plain lists have.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}}
+		m.open(rt)
+		// with draws a database and says what must come of it where there is none.
+		with := func(rt *rapid.T) (string, *modelDB) {
+			name := dbNames.Draw(rt, "db")
+			return name, m.dbs[name]
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": func(rt *rapid.T) {
+				name, d := with(rt)
+				var want error
+				if d != nil {
+					want = database.ErrTaken
+				} else {
+					m.dbs[name] = &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{"ann": database.Owner}}
+				}
+				expect(rt, m.catalog.Create(ctx, name, "ann"), want)
+			},
+			"append": func(rt *rapid.T) {
+				name, d := with(rt)
+				m.next++
+				e := told{Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, m.next))}
+				e.Meta.ID, e.Meta.Type, e.Meta.NS, e.Meta.Stream, e.Meta.TZ = fmt.Sprint(m.next%40), types.Draw(rt, "type"), namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream"), "UTC"
+				create := rapid.Bool().Draw(rt, "create")
+				_, err := m.catalog.Append(ctx, name, &database.Event{
+					ID: e.Meta.ID, Type: e.Meta.Type, Namespace: e.Meta.NS, Stream: e.Meta.Stream, Data: e.Data,
+					Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`), "id": json.RawMessage(`"not this"`)},
+				}, create)
+				switch {
+				case d == nil:
+					expect(rt, err, database.ErrNoDatabase)
+				case !create && e.Meta.NS != "" && !d.namespaces[e.Meta.NS]:
+					expect(rt, err, database.ErrMayNot)
+				case slices.ContainsFunc(d.events, func(o told) bool {
+					return o.Meta.ID == e.Meta.ID && o.Meta.NS == e.Meta.NS && o.Meta.Stream == e.Meta.Stream
+				}):
+					expect(rt, err, database.ErrDuplicate)
+				default:
+					expect(rt, err, nil)
+					d.events = append(d.events, e)
+					if e.Meta.NS != "" {
+						d.namespaces[e.Meta.NS] = true
+					}
+				}
+			},
+			"annotate": func(rt *rapid.T) {
+				name, d := with(rt)
+				at := spot{namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream")}
+				m.next++
+				text := fmt.Sprintf(`{"n":%d,"type":"x"}`, m.next)
+				err := m.catalog.Annotate(ctx, name, at.namespace, at.stream, []byte(text))
+				switch {
+				case d == nil:
+					expect(rt, err, database.ErrNoDatabase)
+				case at.namespace != "" && !d.namespaces[at.namespace]:
+					expect(rt, err, database.ErrNoNamespace)
+				default:
+					expect(rt, err, nil)
+					d.annotations[at] = text
+				}
+			},
+			"destroy event": func(rt *rapid.T) {
+				name, d := with(rt)
+				if d == nil || len(d.events) == 0 {
+					rt.Skip("nothing")
+				}
+				e := rapid.SampledFrom(d.events).Draw(rt, "event").Meta
+				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), nil)
+				d.drop(func(o told) bool { return o.Meta == e })
+				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), database.ErrNoEvent)
+			},
+			"destroy stream": func(rt *rapid.T) {
+				name, d := with(rt)
+				at := spot{namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream")}
+				err := m.catalog.DestroyStream(ctx, name, at.namespace, at.stream)
+				if d == nil {
+					expect(rt, err, database.ErrNoDatabase)
+					return
+				}
+				if n := d.drop(func(o told) bool { return o.Meta.NS == at.namespace && o.Meta.Stream == at.stream }); n == 0 && d.annotations[at] == "" {
+					expect(rt, err, database.ErrNoStream)
+				} else {
+					expect(rt, err, nil)
+				}
+				delete(d.annotations, at)
+			},
+			"empty namespace": func(rt *rapid.T) {
+				name, d := with(rt)
+				ns := namespaces.Draw(rt, "ns")
+				f := m.catalog.Truncate
+				destroy := rapid.Bool().Draw(rt, "destroy")
+				if destroy {
+					f = m.catalog.DestroyNamespace
+				}
+				err := f(ctx, name, ns)
+				switch {
+				case d == nil:
+					expect(rt, err, database.ErrNoDatabase)
+				case ns != "" && !d.namespaces[ns]:
+					expect(rt, err, database.ErrNoNamespace)
+				default:
+					expect(rt, err, nil)
+					d.drop(func(o told) bool { return o.Meta.NS == ns })
+					maps.DeleteFunc(d.annotations, func(at spot, _ string) bool { return at.namespace == ns })
+					if destroy {
+						delete(d.namespaces, ns)
+					}
+				}
+			},
+			"rename namespace": func(rt *rapid.T) {
+				name, d := with(rt)
+				ns, to := namespaces.Draw(rt, "ns"), namespaces.Draw(rt, "to")
+				err := m.catalog.RenameNamespace(ctx, name, ns, to)
+				switch {
+				case d == nil:
+					expect(rt, err, database.ErrNoDatabase)
+				case ns != "" && !d.namespaces[ns]:
+					expect(rt, err, database.ErrNoNamespace)
+				case to == "":
+					expect(rt, err, database.ErrName)
+				case d.namespaces[to]:
+					expect(rt, err, database.ErrTaken)
+				default:
+					expect(rt, err, nil)
+					d.rename(ns, to)
+				}
+			},
+			"rename or clone": func(rt *rapid.T) {
+				name, d := with(rt)
+				to := dbNames.Draw(rt, "to")
+				clone := rapid.Bool().Draw(rt, "clone")
+				var err error
+				if clone {
+					err = m.catalog.Clone(ctx, name, to, "bob")
+				} else {
+					err = m.catalog.Rename(ctx, name, to)
+				}
+				switch {
+				case d == nil && err == nil:
+					rt.Fatal("it was not there")
+				case d == nil:
+				case m.dbs[to] != nil:
+					expect(rt, err, database.ErrTaken)
+				default:
+					expect(rt, err, nil)
+					if m.dbs[to] = d; !clone {
+						delete(m.dbs, name)
+						return
+					}
+					m.dbs[to] = &modelDB{slices.Clone(d.events), maps.Clone(d.namespaces), maps.Clone(d.annotations), map[string]database.Role{"bob": database.Owner}}
+				}
+			},
+			"destroy": func(rt *rapid.T) {
+				name, d := with(rt)
+				var want error
+				if d == nil {
+					want = database.ErrNoDatabase
+				}
+				expect(rt, m.catalog.Destroy(ctx, name), want)
+				delete(m.dbs, name)
+			},
+			"grant": func(rt *rapid.T) {
+				name, d := with(rt)
+				who, role := rapid.SampledFrom([]string{"ann", "bob"}).Draw(rt, "who"), database.Role(rapid.IntRange(0, 4).Draw(rt, "role"))
+				err := m.catalog.Grant(ctx, name, who, role)
+				if d == nil {
+					expect(rt, err, database.ErrNoDatabase)
+					return
+				}
+				expect(rt, err, nil)
+				if d.grants[who] = role; role == database.None {
+					delete(d.grants, who)
+				}
+			},
+			"reopen": func(rt *rapid.T) {
+				if err := m.log.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				m.open(rt)
+			},
+			"": func(rt *rapid.T) { m.check(rt) },
+		})
+		if err := m.log.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func (d *modelDB) drop(is func(told) bool) (n int) {
+	n = len(d.events)
+	d.events = slices.DeleteFunc(slices.Clone(d.events), is)
+	return n - len(d.events)
+}
+
+func (d *modelDB) rename(ns, to string) {
+	d.events = slices.Clone(d.events)
+	for i := range d.events {
+		if d.events[i].Meta.NS == ns {
+			d.events[i].Meta.NS = to
+		}
+	}
+	for at, text := range maps.Clone(d.annotations) {
+		if at.namespace == ns {
+			delete(d.annotations, at)
+			d.annotations[spot{to, at.stream}] = text
+		}
+	}
+	delete(d.namespaces, ns)
+	d.namespaces[to] = true
+}
+
+func (m *model) check(t *rapid.T) {
+	if got, want := m.catalog.Names(), slices.Sorted(maps.Keys(m.dbs)); !slices.Equal(got, want) {
+		t.Fatalf("databases %v, want %v", got, want)
+	}
+	for name, d := range m.dbs {
+		if got, err := m.catalog.Namespaces(name); err != nil || !slices.Equal(got, slices.Sorted(maps.Keys(d.namespaces))) {
+			t.Fatalf("%s has namespaces %q, want %q (%v)", name, got, slices.Sorted(maps.Keys(d.namespaces)), err)
+		}
+		for _, who := range []string{"ann", "bob"} {
+			if got := m.catalog.Role(name, who); got != d.grants[who] {
+				t.Fatalf("%s is %s of %s, want %s", who, got, name, d.grants[who])
+			}
+		}
+		m.checkEvents(t, name, d)
+		m.checkStreams(t, name, d)
+		for at, text := range d.annotations {
+			if got, err := m.catalog.Annotation(name, at.namespace, at.stream); string(got) != text {
+				t.Fatalf("annotation of %q: %s (%v), want %s", at, got, err, text)
+			}
+		}
+	}
+}
+
+func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
+	space := database.Space(name)
+	q := &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
+	var got []told
+	for after := uint64(0); after < m.log.Settled(); {
+		p, err := m.log.Read(context.Background(), q, after, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Events {
+			var e told
+			if err := json.Unmarshal(database.Text(name, &p.Events[i]), &e); err != nil {
+				t.Fatalf("%s: %v", database.Text(name, &p.Events[i]), err)
+			}
+			if e.Meta.DB != name || e.Meta.TS == "" {
+				t.Fatalf("%+v", e)
+			}
+			e.Meta.DB, e.Meta.TS = "", ""
+			got = append(got, e)
+		}
+		after = p.Reached
+	}
+	same := slices.EqualFunc(got, d.events, func(a, b told) bool { return a.Meta == b.Meta && string(a.Data) == string(b.Data) })
+	if !same {
+		t.Fatalf("%s holds\n%+v, want\n%+v", name, got, d.events)
+	}
+	for _, e := range d.events {
+		if _, err := m.catalog.Event(context.Background(), name, e.Meta.NS, e.Meta.Stream, e.Meta.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (m *model) checkStreams(t *rapid.T, name string, d *modelDB) {
+	count := map[spot]int{}
+	for _, e := range d.events {
+		count[spot{e.Meta.NS, e.Meta.Stream}]++
+	}
+	for _, ns := range append([]string{"*", ""}, slices.Collect(maps.Keys(d.namespaces))...) {
+		asked := &ns
+		if ns == "*" {
+			asked = nil
+		}
+		var got, want []string
+		err := m.catalog.Streams(context.Background(), name, asked, func(s *database.Stream) error {
+			got = append(got, fmt.Sprint(s.Namespace, "|", s.ID, "|", s.Size, string(s.Annotation), string(s.Type)))
+			return nil
+		})
+		for at, n := range count {
+			if ns == "*" || ns == at.namespace {
+				text := d.annotations[at]
+				if text != "" {
+					text += `"x"`
+				}
+				want = append(want, fmt.Sprint(at.namespace, "|", at.stream, "|", n, text))
+			}
+		}
+		slices.SortFunc(got, cmp.Compare[string])
+		slices.SortFunc(want, cmp.Compare[string])
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%s, namespace %q: streams %q, want %q (%v)", name, ns, got, want, err)
+		}
+	}
+}
