@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
@@ -103,6 +104,9 @@ func checkNames(e *Event) error {
 		}
 	}
 	for what, name := range map[string]string{"id": e.ID, "type": e.Type, "ns": e.Namespace, "stream": e.Stream} {
+		if !utf8.ValidString(name) {
+			return fmt.Errorf("%w: meta.%s is not UTF-8", ErrName, what)
+		}
 		if len(name) > maxName {
 			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, maxName)
 		}

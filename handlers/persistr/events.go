@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -107,14 +108,14 @@ func (h *Handler) store(c *call) ([]byte, error) {
 
 // parseEvent reads an event, and the database it is for.
 func parseEvent(text []byte, id string) (name string, e *database.Event, err error) {
-	var body struct {
-		Data json.RawMessage            `json:"data"`
-		Meta map[string]json.RawMessage `json:"meta"`
-	}
-	if len(text) == 0 || json.Unmarshal(text, &body) != nil || body.Meta == nil {
+	var body, meta map[string]json.RawMessage // and no struct, whose fields match in any case
+	if len(text) == 0 || json.Unmarshal(text, &body) != nil || json.Unmarshal(body["meta"], &meta) != nil || meta == nil {
 		return "", nil, bad(`the body must be an event: {"data":{…},"meta":{"db":…,"ns":…,"stream":…,"type":…}}`)
 	}
-	e = &database.Event{Data: body.Data, Meta: body.Meta}
+	if !utf8.ValidString(id) {
+		return "", nil, bad("the id in the path is not UTF-8")
+	}
+	e = &database.Event{Data: body["data"], Meta: meta}
 	if len(e.Data) == 0 {
 		e.Data = json.RawMessage("{}")
 	}

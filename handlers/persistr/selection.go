@@ -130,6 +130,8 @@ func (h *Handler) readRange(s *selection, query url.Values) error {
 			}
 		}
 	}
+	// A time just now: what comes yet in its millisecond is not left out.
+	s.after = min(s.after, settled)
 	if s.limit == usualLimit && (!s.bounded || s.caughtUp && query.Get("to") == "") {
 		s.limit = 0
 	}

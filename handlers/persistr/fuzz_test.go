@@ -1,0 +1,58 @@
+package persistr
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/broker/database"
+)
+
+// FuzzEvent: whatever body is taken is stored as an event that reads back as JSON with the same names.
+func FuzzEvent(f *testing.F) {
+	for _, seed := range []string{
+		`{"data":{"credit":1},"meta":{"db":"demo","ns":"","stream":"s","type":"pay bill","tz":"Europe/Oslo","x":[1]}}`,
+		`{"meta":{"db":"d","stream":"\ud800","type":"put","ts":"never","id":"\u0000"}}`,
+		`{"data":{},"meta":{"db":"d","stream":"a/b~%","type":" ","ns":null}}`, `[]`, `{`, ``,
+	} {
+		f.Add([]byte(seed), "1")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, id string) {
+		v := jsontext.Value(body)
+		if v.Compact(jsontext.AllowDuplicateNames(true)) != nil {
+			return // the door refuses it before
+		}
+		name, e, err := parseEvent(v, id)
+		if err != nil {
+			return
+		}
+		r, err := e.RecordOf("$db/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back struct {
+			Data map[string]any
+			Meta struct{ ID, Type, DB, NS, Stream, TS string }
+		}
+		text := database.Text(name, &r)
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		same := func(a, b string) bool { // what is no UTF-8 is told as JSON can
+			x, _ := json.Marshal(a)
+			y, _ := json.Marshal(b)
+			return string(x) == string(y)
+		}
+		if m := back.Meta; !same(m.ID, e.ID) || m.Type != e.Type || m.NS != e.Namespace || m.Stream != e.Stream || m.DB != name {
+			t.Fatalf("%s came back as %s", body, text)
+		}
+	})
+}
+
+// FuzzGlob: no pattern panics, and one without wildcards matches itself alone.
+func FuzzGlob(f *testing.F) {
+	f.Add("de*", "deposit")
+	f.Add(`a[b\c/?`, `a[b\c/x`)
+	f.Fuzz(func(t *testing.T, glob, kind string) { matches(glob, kind) })
+}
