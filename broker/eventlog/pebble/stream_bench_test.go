@@ -96,3 +96,26 @@ func readWhole(b *testing.B, log *eventlog.Log, q *eventlog.Query, want int) (pa
 	}
 	return pages
 }
+
+// BenchmarkStreams counts the events of 100 streams, of one of 100,000 at a time.
+func BenchmarkStreams(b *testing.B) {
+	log := openBench(b, pebble.Process)
+	defer log.Close()
+	const events, streams = 100_000, 100
+	for done := 0; done < events; done += 1000 {
+		batch := make([]eventlog.Event, 1000)
+		for i := range batch {
+			batch[i] = eventlog.Event{Space: "$db/b", Name: "x", Stream: "s" + uitoa(uint64(i%streams)), Key: uitoa(uint64(done + i)), Data: text(done + i)}
+		}
+		if _, err := log.Append(context.Background(), &eventlog.Request{Events: batch}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		found, err := log.Streams(context.Background(), "$db/b", "", "", streams+1)
+		if err != nil || len(found) != streams {
+			b.Fatal(len(found), err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+}
