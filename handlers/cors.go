@@ -21,6 +21,7 @@ type corsDoor struct{ path, methods, exposed string }
 var corsDoors = []corsDoor{
 	{"/realtime", "GET, HEAD, POST", corsExposed},
 	{"/sdk", "GET, HEAD, POST", corsExposed},
+	{"/rest", "GET, HEAD, POST", corsExposed},
 	{"/db", persistrMethods, corsExposed + ", Authorization"},
 	{"/events", persistrMethods, corsExposed + ", Authorization"},
 	{"/accounts", persistrMethods, corsExposed + ", Authorization"},

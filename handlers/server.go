@@ -17,7 +17,6 @@ import (
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
-	"sluice/public"
 )
 
 // Options are what the routes need beside the doors' own.
@@ -50,7 +49,7 @@ func New(o Options) http.Handler {
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))
 	e.GET("/metrics", metrics(o))
-	e.GET("/", page)
+	loadAssets().register(e)
 	return e
 }
 
@@ -117,13 +116,4 @@ func readyz(o Options) echo.HandlerFunc {
 		}
 		return c.String(http.StatusOK, "ok\n")
 	}
-}
-
-func page(c echo.Context) error {
-	h := c.Response().Header()
-	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(echo.HeaderCacheControl, "no-cache")
-	return c.HTMLBlob(http.StatusOK, public.Index)
 }

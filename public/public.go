@@ -2,9 +2,9 @@
 // step, no outside host.
 package public
 
-import _ "embed"
+import "embed"
 
-// Index is the page at /.
+// Files are the page at /, what it loads from /ui, and the SDK at /sdk.
 //
-//go:embed index.html
-var Index []byte
+//go:embed index.html ui sdk
+var Files embed.FS

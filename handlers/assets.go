@@ -1,0 +1,92 @@
+package handlers
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/public"
+)
+
+// asset is one embedded file.
+type asset struct {
+	content []byte
+	kind    string
+	etag    string
+}
+
+// assets are all of them, by path.
+type assets map[string]*asset
+
+// kinds are the types of what we have: a system's own table may say otherwise.
+var kinds = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+	".ts": "text/plain; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml", ".md": "text/plain; charset=utf-8",
+}
+
+func loadAssets() assets {
+	all := assets{}
+	err := fs.WalkDir(public.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := public.Files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		kind := kinds[path.Ext(name)]
+		if kind == "" {
+			kind = mime.TypeByExtension(path.Ext(name))
+		}
+		hash := sha256.Sum256(content)
+		all["/"+name] = &asset{content, kind, `"` + hex.EncodeToString(hash[:8]) + `"`}
+		return nil
+	})
+	if err != nil {
+		panic(err) // what is embedded can be read
+	}
+	all["/"] = all["/index.html"]
+	all["/rest/_jsapi.js"] = all["/sdk/restdb.js"]
+	return all
+}
+
+// pagePolicy lets the page load from here alone, and lets nobody frame it.
+const pagePolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// serve answers with a file. It may be kept, but is asked for again each time, which costs a 304.
+func (a assets) serve(c echo.Context) error {
+	name := c.Request().URL.Path
+	file := a[strings.TrimSuffix(name, "/index.html")]
+	if file == nil {
+		return echo.ErrNotFound
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, file.kind)
+	h.Set(echo.HeaderCacheControl, "no-cache")
+	h.Set("ETag", file.etag)
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+	if name == "/" || strings.HasPrefix(name, "/ui/") {
+		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
+	} else {
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // the SDK is for pages of others too
+	}
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(file.content))
+	return nil
+}
+
+func (a assets) register(e *echo.Echo) {
+	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js"} {
+		e.GET(p, a.serve)
+		e.HEAD(p, a.serve)
+	}
+}
