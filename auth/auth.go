@@ -16,7 +16,6 @@ import (
 type Options struct {
 	APIKeys     string // JSON list
 	APIKeysFile string
-	MadeKey     string // of a first start: it may do everything
 
 	Secrets       []string // at most one of the three
 	PublicKeyFile string
@@ -36,7 +35,9 @@ type Options struct {
 // Authenticator tells who a request is from.
 type Authenticator struct {
 	keys             *keyring
-	tokens           *tokens // nil where tokens are not taken
+	tokens           *tokens // nil where tokens of others are not taken
+	own              *ownTokens
+	revoked          *revoked
 	global           bool
 	queryCredentials bool
 	now              func() time.Time
@@ -55,15 +56,15 @@ func New(o Options) (*Authenticator, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{
-		keys:   &keyring{inline: o.APIKeys, file: o.APIKeysFile, made: o.MadeKey, defaultRate: o.PublishRate, logger: o.Logger},
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, quit: make(chan struct{}),
+		keys:   &keyring{inline: o.APIKeys, file: o.APIKeysFile, defaultRate: o.PublishRate, logger: o.Logger},
+		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), quit: make(chan struct{}),
 	}
 	set, jwks, err := tokenKeys(o)
 	if err = errors.Join(a.keys.load(), err); err != nil {
 		return nil, err
 	}
 	if set != nil {
-		a.tokens = newTokens(set, o, &limiters{perSecond: o.PublishRate, by: map[string]*limiter{}})
+		a.tokens = newTokens(set, o, &limiters{perSecond: o.PublishRate, by: map[string]*limiter{}}, a.revoked)
 	}
 	if o.APIKeysFile != "" {
 		a.group.Go(func() { a.keys.watch(a.quit) })
@@ -134,6 +135,12 @@ func (a *Authenticator) identity(value string) (*Identity, *Error) {
 	}
 	if strings.Count(value, ".") != 2 {
 		return nil, errUnknownKey
+	}
+	if a.own != nil && isOwn(value) {
+		id, err := a.own.verify(value)
+		if err == nil || a.tokens == nil {
+			return id, err
+		}
 	}
 	if a.tokens == nil {
 		return nil, errNoTokens

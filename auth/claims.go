@@ -51,7 +51,8 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 // claims are those of a token that say something to us. It implements jwt.Claims.
 type claims struct {
 	exp, nbf, iat *jwt.NumericDate
-	iss, sub      string
+	iss, sub, jti string
+	key           string // of our own tokens: the id of the key that asked for it
 	aud           jwt.ClaimStrings
 	realtime      json.RawMessage
 }
@@ -69,7 +70,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 			}
 		}
 	}
-	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub} {
+	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub, "jti": &c.jti, "key": &c.key} {
 		if v, ok := m[name]; ok {
 			if v[0] != '"' || json.Unmarshal(v, dst) != nil {
 				return fmt.Errorf("claim %s is no string", name)

@@ -23,6 +23,7 @@ var (
 	errNoTokens     = unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set")
 	errTokenSize    = unauthorized("invalid_token", "the token is longer than 8 KiB")
 	errTokenExpired = unauthorized("expired_token", "the token has expired; get a new one")
+	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
 	errNoJWKS       = unauthorized("keys_unavailable", "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
 )
 

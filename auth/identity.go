@@ -21,6 +21,7 @@ type Identity struct {
 	Pub     channel.Set
 
 	keys     []*Key
+	bearers  []*bearer // of tokens
 	limiters []*limiter
 }
 
@@ -40,6 +41,7 @@ func join(ids []*Identity) *Identity {
 			all.Expires = id.Expires
 		}
 		all.keys = append(all.keys, id.keys...)
+		all.bearers = append(all.bearers, id.bearers...)
 		for _, l := range id.limiters {
 			if !slices.Contains(all.limiters, l) {
 				all.limiters = append(all.limiters, l)
@@ -78,7 +80,7 @@ func (id *Identity) Frames() string {
 }
 
 // OnEnd calls f once, with Revoked or Changed, when a key of the identity is removed or its grant
-// changes, until stop is called. No goroutine waits for it.
+// changes, or a token is revoked, until stop is called. No goroutine waits for it.
 func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	var once sync.Once
 	var stops []func() bool
@@ -87,6 +89,12 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 			once.Do(func() { f(context.Cause(k.ctx).Error()) })
 		}))
 	}
+	for _, b := range id.bearers {
+		stops = append(stops, b.onRevoked(func(reason string) { once.Do(func() { f(reason) }) }))
+	}
+	if end := id.Ended(); end != "" { // before anybody watched
+		once.Do(func() { f(end) })
+	}
 	return func() {
 		for _, s := range stops {
 			s()
@@ -94,12 +102,17 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	}
 }
 
-// Ended is Revoked or Changed once a key of the identity was removed or its grant changed, else "". It
-// is for those who look often; others have OnEnd.
+// Ended is Revoked or Changed once a key of the identity was removed or its grant changed, or a token was
+// revoked, else "". It is for those who look often; others have OnEnd.
 func (id *Identity) Ended() string {
 	for _, k := range id.keys {
 		if k.ctx.Err() != nil {
 			return context.Cause(k.ctx).Error()
+		}
+	}
+	for _, b := range id.bearers {
+		if b.is() {
+			return Revoked
 		}
 	}
 	return ""

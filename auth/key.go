@@ -33,6 +33,8 @@ type keySpec struct {
 // Key is a configured key. It is never changed: a change in the settings makes another and ends this.
 type Key struct {
 	Name    string
+	id      string // stays as long as the key does
+	stored  bool   // in the store, not in the settings
 	hash    [sha256.Size]byte
 	sub     channel.Set
 	pub     channel.Set
@@ -62,7 +64,7 @@ const (
 
 // same says whether two keys grant the same in every way.
 func (k *Key) same(o *Key) bool {
-	return k.Name == o.Name && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
+	return k.Name == o.Name && k.id == o.id && k.stored == o.stored && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
 		k.sub.String() == o.sub.String() && k.pub.String() == o.pub.String() && reflect.DeepEqual(k.origins, o.origins)
 }
 
@@ -139,6 +141,7 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	if k.rate == 0 {
 		k.rate = defaultRate
 	}
+	k.id = "s-" + hex.EncodeToString(k.hash[:6])
 	k.limiter = newLimiter(k.rate)
 	k.ctx, k.end = context.WithCancelCause(context.Background())
 	return k, nil

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, and the one made for a
-// first try.
+// keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, those of the store, and the one
+// made for a first try.
 type keyring struct {
 	inline      string
 	file        string
 	made        string
+	store       *keyStore
 	defaultRate float64
 	logger      *slog.Logger
 
@@ -53,6 +54,9 @@ func (r *keyring) load() error {
 	}
 	next := make(map[[sha256.Size]byte]*Key, len(keys))
 	for _, k := range keys {
+		if next[k.hash] != nil && k.stored {
+			continue // the settings win
+		}
 		if next[k.hash] != nil {
 			return fmt.Errorf("the key named %q is there twice", k.Name)
 		}
@@ -91,7 +95,25 @@ func (r *keyring) read() ([]*Key, error) {
 		}
 		keys = append(keys, k)
 	}
+	for id, stored := range r.store.all() {
+		k, err := stored.key(r.defaultRate)
+		if err != nil {
+			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
+		}
+		k.id, k.stored = id, true
+		keys = append(keys, k)
+	}
 	return keys, nil
+}
+
+// byID finds a key in force.
+func (r *keyring) byID(id string) *Key {
+	for _, k := range *r.current.Load() {
+		if k.id == id {
+			return k
+		}
+	}
+	return nil
 }
 
 // SettingError is a fault in a setting that auth reads.

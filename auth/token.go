@@ -39,10 +39,11 @@ type tokens struct {
 	defaultPub []string
 	global     bool
 	limiters   *limiters
+	revoked    *revoked
 	cache      tokenCache
 }
 
-func newTokens(keys keySet, o Options, ls *limiters) *tokens {
+func newTokens(keys keySet, o Options, ls *limiters, r *revoked) *tokens {
 	options := []jwt.ParserOption{
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
@@ -59,7 +60,7 @@ func newTokens(keys keySet, o Options, ls *limiters) *tokens {
 	}
 	return &tokens{
 		keys: keys, parser: jwt.NewParser(options...), now: o.Now,
-		defaultSub: o.DefaultSub, defaultPub: o.DefaultPub, global: o.Global, limiters: ls,
+		defaultSub: o.DefaultSub, defaultPub: o.DefaultPub, global: o.Global, limiters: ls, revoked: r,
 		cache: tokenCache{entries: map[[sha256.Size]byte]*Identity{}},
 	}
 }
@@ -73,10 +74,7 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 	now := t.now()
 	generation := t.keys.generation()
 	if id, ok := t.cache.get(hash, generation); ok {
-		if !now.Before(id.Expires) {
-			return nil, errTokenExpired
-		}
-		return id, nil
+		return t.still(id, now)
 	}
 	c, err := t.parse(token)
 	if err != nil {
@@ -87,6 +85,17 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 		return nil, badToken(gerr.Error())
 	}
 	t.cache.put(hash, generation, id, now)
+	return t.still(id, now)
+}
+
+// still says whether what was found of a token holds now.
+func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
+	if !now.Before(id.Expires) {
+		return nil, errTokenExpired
+	}
+	if id.Ended() != "" {
+		return nil, errTokenRevoked
+	}
 	return id, nil
 }
 
@@ -187,6 +196,7 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 		Sub:      sub.Union(defaults(t.defaultSub, c.sub)),
 		Pub:      pub.Union(defaults(t.defaultPub, c.sub)),
 		limiters: []*limiter{t.limiters.of(scope, now)},
+		bearers:  []*bearer{{in: t.revoked, jti: c.jti, subject: c.sub, issued: issuedAt(c)}},
 	}
 	if t.global {
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())

@@ -188,7 +188,7 @@ func TestWycheproof(t *testing.T) {
 			if keys == nil {
 				continue
 			}
-			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}), now: time.Now}
+			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now}
 			empty := map[[sha256.Size]byte]*Key{}
 			a.keys.current.Store(&empty)
 			if _, bad := a.Authenticate(Carriers{Bearer: []string{v.JWS}}); bad == nil {

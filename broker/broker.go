@@ -134,6 +134,7 @@ type Filter struct {
 	Start       *eventlog.Start // in place of LastEventID: where to begin
 	Asked       string          // with Start: the id that was asked for, which a gap repeats
 	Chunked     bool            // its frames are handed out as chunks of HTTP/1.1
+	Holder      any             // what Each tells of it
 }
 
 // Subscribe makes a cursor in a group, or, where that is nil, in one of its own. The caller is its writer,
@@ -148,7 +149,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 		g = b.NewGroup()
 		g.single = true
 	}
-	s := &Subscriber{broker: b, chunked: f.Chunked}
+	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.draining {
@@ -159,7 +160,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	if f.Start == nil && f.LastEventID == "" {
 		start.After = b.last
 	}
-	s.after, s.told = start.After, start.After
+	s.after, s.told, s.seen = start.After, start.After, b.last
 	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
 	return s, nil
 }

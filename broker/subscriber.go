@@ -25,12 +25,14 @@ type Subscriber struct {
 	Holder any // the writer's own
 
 	broker  *Broker
+	holder  any // Filter.Holder
 	members *members
 	ending  atomic.Pointer[string]
 	opening *opening // until the first frames are handed out
 	sent    uint64   // events handed to the writer
 	after   uint64   // all at or before it was handed to the writer or is not for it
 	told    uint64   // the last id that the client was told
+	seen    uint64   // up to here it was at the head; Broker.mu
 	pos     uint64   // number of the next mention in the view's list, while live
 	at      int      // place in members.subs
 	live    bool     // reading the view's list; else the ring or the log
@@ -173,6 +175,7 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 	switch {
 	case s.live && s.pos == v.end():
 		s.after = max(s.after, b.last)
+		s.seen = s.after
 		return k, Idle
 	case s.live:
 		k.reset(s)
@@ -195,7 +198,11 @@ func (s *Subscriber) AtHead() bool {
 	b := s.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return s.live && s.pos == s.members.view.end()
+	at := s.live && s.pos == s.members.view.end()
+	if at {
+		s.seen = b.last
+	}
+	return at
 }
 
 // place finds the cursor's place in the view's list, and whether it has one.

@@ -35,10 +35,14 @@ type Version struct{}
 
 // Run prints what the build knows of itself.
 func (*Version) Run(std *Streams) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version + " " + info.GoVersion
-	}
-	_, err := fmt.Fprintln(std.Out, "sluice", version)
+	_, err := fmt.Fprintln(std.Out, "sluice", version())
 	return err
+}
+
+// version is what the build knows of itself.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version + " " + info.GoVersion
+	}
+	return "unknown"
 }

@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -24,27 +21,12 @@ type firstKey struct {
 const firstKeyFile = "first-key"
 
 // loadFirstKey reads the made key, or makes it.
-func loadFirstKey(dataDir string) (firstKey, error) {
-	if dataDir == inMemory {
-		return firstKey{key: rand.Text(), made: true}, nil
+func loadFirstKey(dataDir string) (k firstKey, err error) {
+	if dataDir != inMemory {
+		k.file = filepath.Join(dataDir, firstKeyFile)
 	}
-	k := firstKey{file: filepath.Join(dataDir, firstKeyFile)}
-	b, err := os.ReadFile(k.file)
-	switch {
-	case err == nil && strings.TrimSpace(string(b)) != "":
-		k.key = strings.TrimSpace(string(b))
-		return k, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return k, fmt.Errorf("reading the key of the first start: %w", err)
-	}
-	k.key, k.made = rand.Text(), true
-	if err := os.MkdirAll(dataDir, 0o700); err != nil {
-		return k, fmt.Errorf("making DATA_DIR: %w", err)
-	}
-	if err := os.WriteFile(k.file, []byte(k.key+"\n"), 0o600); err != nil {
-		return k, fmt.Errorf("keeping the key of the first start: %w", err)
-	}
-	return k, nil
+	k.key, k.made, err = keptSecret(dataDir, firstKeyFile)
+	return k, err
 }
 
 // configured says whether the settings name any credential.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -22,6 +23,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
+	"sluice/handlers/admin"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
@@ -29,6 +31,9 @@ import (
 
 // inMemory is the DATA_DIR that keeps nothing.
 const inMemory = "memory"
+
+// logFolder is where in DATA_DIR the log is.
+const logFolder = "log"
 
 // gateway is all that serve wires together.
 type gateway struct {
@@ -44,6 +49,7 @@ type gateway struct {
 	accounts  *account.Store
 	handler   http.Handler
 	firstKey  firstKey
+	backups   sync.Mutex // one at a time
 
 	certificates    *certificates
 	listener        net.Listener
@@ -72,26 +78,23 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 	if err = g.openLog(); err != nil {
 		return g, err
 	}
+	if err = g.openStored(); err != nil {
+		return g, err
+	}
 	if err = g.openHandlers(); err != nil {
 		return g, err
 	}
 	return g, nil
 }
 
-// openAuth reads credentials; without any configured, those of a first try.
+// openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if !configured(cfg) {
-		if !loopback(cfg.Addr) {
-			return usageError{errOpenToAll}
-		}
-		var err error
-		if g.firstKey, err = loadFirstKey(cfg.DataDir); err != nil {
-			return err
-		}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !loopback(cfg.Addr) {
+		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
 	}
 	a, err := auth.New(auth.Options{
-		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile, MadeKey: g.firstKey.key,
+		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
 		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
@@ -103,6 +106,35 @@ func (g *gateway) openAuth() error {
 	g.auth = a
 	g.closers = append(g.closers, a.Close)
 	return nil
+}
+
+// tokenSecretFile keeps the secret of the gateway's own tokens.
+const tokenSecretFile = "token-secret"
+
+// openStored reads the credentials of the store; without any, and none in the settings, those of a first try.
+func (g *gateway) openStored() error {
+	if err := g.auth.UseStore(g.log); err != nil {
+		return err
+	}
+	secret := g.cfg.TokenSecret
+	if secret == "" {
+		var err error
+		if secret, _, err = keptSecret(g.cfg.DataDir, tokenSecretFile); err != nil {
+			return err
+		}
+	}
+	g.auth.UseTokenSecret(secret)
+	if configured(g.cfg) || g.auth.StoredKeys() > 0 {
+		return nil
+	}
+	if !loopback(g.cfg.Addr) {
+		return usageError{errOpenToAll}
+	}
+	var err error
+	if g.firstKey, err = loadFirstKey(g.cfg.DataDir); err != nil {
+		return err
+	}
+	return g.auth.UseMadeKey(g.firstKey.key)
 }
 
 func (g *gateway) retention(space string) eventlog.Retention {
@@ -136,7 +168,7 @@ func (g *gateway) openEngine() (eventlog.Engine, error) {
 		durability = pebble.Disk
 	}
 	engine, err := pebble.Open(pebble.Options{
-		Dir: filepath.Join(g.cfg.DataDir, "log"), Durability: durability, Retain: g.retention, Logger: g.logger,
+		Dir: filepath.Join(g.cfg.DataDir, logFolder), Durability: durability, Retain: g.retention, Logger: g.logger,
 		Fatal: func(err error) {
 			select {
 			case g.fatal <- err:
@@ -180,8 +212,13 @@ func (g *gateway) openHandlers() (err error) {
 	if err != nil {
 		return err
 	}
+	adminDoor := admin.New(admin.Options{
+		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
+		Backup: g.backup, RSS: residentMemory,
+	})
+	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: persistrDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Persistr: persistrDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
 	return nil

@@ -29,6 +29,7 @@ import (
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse"
 	"sluice/handlers"
+	"sluice/handlers/admin"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
@@ -65,6 +66,7 @@ type gateway struct {
 	broker   *broker.Broker
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
+	admin    *admin.Handler
 
 	databases *database.Catalog
 	accounts  *account.Store
@@ -128,8 +130,16 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := a.UseStore(log); err != nil {
+		t.Fatal(err)
+	}
+	a.UseTokenSecret("a secret of at least 32 bytes, for tests")
+	g.admin = admin.New(admin.Options{
+		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
+		RSS: func() uint64 { return 1 },
+	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
@@ -148,7 +158,7 @@ func (g *gateway) stop(t testing.TB) {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
-		if err := errors.Join(g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
+		if err := errors.Join(g.admin.Close(), g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.

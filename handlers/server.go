@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/handlers/admin"
 	"sluice/handlers/httperr"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
@@ -23,6 +24,7 @@ import (
 type Options struct {
 	Realtime       *realtime.Handler
 	Persistr       *persistr.Handler
+	Admin          *admin.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Metrics        prometheus.Gatherer
@@ -46,6 +48,7 @@ func New(o Options) http.Handler {
 	)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
+	o.Admin.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))
 	e.GET("/metrics", metrics(o))

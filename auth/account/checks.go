@@ -30,12 +30,13 @@ type checks struct {
 	secret  []byte        // of this process: what is remembered serves nobody else
 	dummy   func() []byte // is compared where there is no account; made when first needed
 
-	mu    sync.Mutex
-	right map[[sha256.Size]byte]struct{}
+	mu      sync.Mutex
+	right   map[[sha256.Size]byte]struct{}
+	running map[[sha256.Size]byte]chan struct{} // checks; closed when they end
 }
 
 func newChecks() *checks {
-	c := &checks{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), secret: make([]byte, 32), right: map[[sha256.Size]byte]struct{}{}}
+	c := &checks{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), secret: make([]byte, 32), right: map[[sha256.Size]byte]struct{}{}, running: map[[sha256.Size]byte]chan struct{}{}}
 	rand.Read(c.secret) //nolint:errcheck // never fails, by its documentation
 	c.dummy = sync.OnceValue(func() []byte {
 		// The hash of a random password: nothing is equal to it.
@@ -79,9 +80,11 @@ func (c *checks) verify(ctx context.Context, a *Account, password string) (bool,
 	if a != nil {
 		hash = []byte(a.Hash)
 		key = c.key(a.Hash, password)
-		if c.known(key) {
-			return true, nil
+		known, err := c.alone(ctx, key)
+		if known || err != nil {
+			return known, err
 		}
+		defer c.over(key)
 	}
 	if err := c.turn(ctx); err != nil {
 		return false, err
@@ -110,11 +113,33 @@ func (c *checks) key(hash, password string) [sha256.Size]byte {
 	return [sha256.Size]byte(mac.Sum(nil))
 }
 
-func (c *checks) known(key [sha256.Size]byte) bool {
+// alone says whether a password is known to be right. If not, the caller is to check it, and to say over; whoever
+// else has the same one waits, so that a crowd that comes back at once costs one check.
+func (c *checks) alone(ctx context.Context, key [sha256.Size]byte) (known bool, err error) {
+	for {
+		c.mu.Lock()
+		_, known = c.right[key]
+		running := c.running[key]
+		if !known && running == nil {
+			c.running[key] = make(chan struct{})
+		}
+		c.mu.Unlock()
+		if known || running == nil {
+			return known, nil
+		}
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+func (c *checks) over(key [sha256.Size]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.right[key]
-	return ok
+	close(c.running[key])
+	delete(c.running, key)
 }
 
 // remember makes room by forgetting any: a map gives them in no order.

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -25,9 +26,9 @@ func TestBoundedChecks(t *testing.T) {
 		c.slots <- struct{}{}
 	}
 	var group sync.WaitGroup
-	for range maxWaiting {
+	for n := range maxWaiting { // of one password one check runs
 		group.Go(func() {
-			if _, err := c.verify(ctx, ann, "wrong"); !errors.Is(err, context.Canceled) {
+			if _, err := c.verify(ctx, ann, fmt.Sprint("wrong", n)); !errors.Is(err, context.Canceled) {
 				t.Errorf("who waited got %v", err)
 			}
 		})

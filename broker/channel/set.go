@@ -66,6 +66,15 @@ func compareSide(a, b Side) int {
 // Patterns are those of the set; the caller must not change them.
 func (s Set) Patterns() []Pattern { return s.patterns }
 
+// List spells the patterns, each on its own.
+func (s Set) List() []string {
+	list := make([]string, len(s.patterns))
+	for i, p := range s.patterns {
+		list[i] = p.String()
+	}
+	return list
+}
+
 // Empty says whether the set matches nothing.
 func (s Set) Empty() bool { return len(s.patterns) == 0 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"sluice/broker/channel"
@@ -184,6 +185,63 @@ func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, e
 	return at, err
 }
 
+// Moment is where the events of a time, which has milliseconds, begin, and where they end.
+func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first, last uint64, err error) {
+	d, err := c.use(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.using.RUnlock()
+	first, last = uint64(at.UnixMicro()), uint64(at.UnixMicro())+999
+	if d.info.Cloned == 0 {
+		return first, last, nil
+	}
+	ts := at.UTC().Format(TimeFormat)
+	begin, err := c.firstCopy(ctx, d, func(of string) bool { return of >= ts })
+	if err != nil {
+		return 0, 0, err
+	}
+	end, err := c.firstCopy(ctx, d, func(of string) bool { return of > ts })
+	if err != nil {
+		return 0, 0, err
+	}
+	if begin <= d.info.Cloned || first <= d.info.Cloned {
+		first = begin
+	}
+	if end <= d.info.Cloned || last <= d.info.Cloned {
+		last = end - 1
+	}
+	return first, last, nil
+}
+
+// firstCopy is the place of the first event of a clone that was copied and whose time is as told, the place
+// behind all that were copied where there is none. Times do not go back from one event to the next.
+func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string) bool) (uint64, error) {
+	low, high := uint64(1), d.info.Cloned+1
+	for low < high {
+		middle := low + (high-low)/2
+		e, err := c.next(ctx, d, "", middle-1)
+		switch {
+		case err != nil:
+			return 0, err
+		case e == nil || e.ID > d.info.Cloned || is(timeText(e)):
+			high = middle
+		default:
+			low = e.ID + 1
+		}
+	}
+	return low, nil
+}
+
+// next is the first event of a stream, or of the database, behind a position; nil, if there is none.
+func (c *Catalog) next(ctx context.Context, d *Database, mapped string, after uint64) (*eventlog.Event, error) {
+	p, err := c.log.Read(ctx, query(d.name, mapped), after, 1)
+	if err != nil || len(p.Events) == 0 {
+		return nil, err
+	}
+	return &p.Events[0], nil
+}
+
 // Event reads an event.
 func (c *Catalog) Event(ctx context.Context, name, namespace, stream, id string) (*eventlog.Event, error) {
 	d, err := c.use(name)
@@ -248,6 +306,7 @@ func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
 	if err := c.copyEvents(ctx, d, to); err != nil {
 		return fmt.Errorf("cloning database %q: %w", name, err)
 	}
+	made.info.Cloned = c.log.Settled()
 	rows := []eventlog.Row{made.row()}
 	for _, n := range c.namespaces(d) {
 		made.namespaces[n] = true

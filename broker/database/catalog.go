@@ -33,7 +33,8 @@ const (
 type info struct {
 	ID      string          `json:"id"`
 	Created time.Time       `json:"created"`
-	Grants  map[string]Role `json:"grants"` // by account
+	Grants  map[string]Role `json:"grants"`           // by account
+	Cloned  uint64          `json:"cloned,omitempty"` // up to here events are copies: their times are not those of their ids
 }
 
 // Database is one of the catalog's.
@@ -292,7 +293,7 @@ func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) er
 		return fmt.Errorf("granting in database %q: %w", name, err)
 	}
 	c.mu.Lock()
-	d.info = i
+	d.info.Grants = i.Grants // the rest is read without mu
 	c.mu.Unlock()
 	c.changed(name)
 	return nil

@@ -99,6 +99,14 @@ const TimeFormat = "2006-01-02T15:04:05.000Z"
 // timeOf is the time of a position.
 func timeOf(id uint64) time.Time { return time.UnixMicro(int64(id)).UTC() }
 
+// timeText is an event's time as its clients read it.
+func timeText(r *eventlog.Event) string {
+	if k, _ := cutMeta(r.Meta); k.TS != "" {
+		return k.TS
+	}
+	return timeOf(r.ID).Format(TimeFormat)
+}
+
 // Append appends a record as its clients read it: {"data":…,"meta":{…}}.
 func Append(dst []byte, database string, r *eventlog.Event) []byte {
 	kind, namespace, stream, k, own := names(r)

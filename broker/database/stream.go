@@ -107,7 +107,7 @@ func (c *Catalog) each(ctx context.Context, d *Database, namespace string, f fun
 }
 
 func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamState) (*Stream, error) {
-	told := &Stream{Created: timeOf(s.First).Format(TimeFormat), Modified: timeOf(s.Last).Format(TimeFormat), Size: s.Count}
+	told := &Stream{Size: s.Count}
 	var whole bool
 	var err error
 	if told.Namespace, told.ID, whole = unmapStream(s.Stream); !whole {
@@ -119,6 +119,12 @@ func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamStat
 			_, told.Namespace, told.ID, _, _ = names(&p.Events[0])
 		}
 	}
+	if told.Created, err = c.timeAt(ctx, d, s.Stream, s.First); err != nil {
+		return nil, err
+	}
+	if told.Modified, err = c.timeAt(ctx, d, s.Stream, s.Last); err != nil {
+		return nil, err
+	}
 	if told.Annotation, err = c.annotation(d, s.Stream); err != nil {
 		return nil, err
 	}
@@ -127,6 +133,20 @@ func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamStat
 		told.Type = typed.Type
 	}
 	return told, nil
+}
+
+// timeAt is the time of the event at a place, as its clients read it.
+func (c *Catalog) timeAt(ctx context.Context, d *Database, mapped string, at uint64) (string, error) {
+	if at <= d.info.Cloned {
+		e, err := c.next(ctx, d, mapped, at-1)
+		if err != nil {
+			return "", err
+		}
+		if e != nil {
+			return timeText(e), nil
+		}
+	}
+	return timeOf(at).Format(TimeFormat), nil
 }
 
 func annotationKey(d *Database, mapped string) string {

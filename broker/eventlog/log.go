@@ -27,6 +27,8 @@ type (
 	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
 	// lowest of them.
 	floorer interface{ Floor(space string) uint64 }
+	// backuper copies all that is acknowledged to a new folder, while running.
+	backuper interface{ Backup(dir string) error }
 	// healther says why the engine cannot serve now.
 	healther interface{ Health() error }
 )
@@ -119,6 +121,18 @@ func (l *Log) Rows(prefix string, f func(Row) error) error { return l.engine.Row
 
 // State tells of a space.
 func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
+
+// ErrNoBackup is the error of Backup where nothing is kept.
+var ErrNoBackup = errors.New("DATA_DIR=memory keeps nothing that could be copied")
+
+// Backup copies all that is acknowledged to a new folder, without holding up anybody.
+func (l *Log) Backup(dir string) error {
+	b, ok := l.engine.(backuper)
+	if !ok {
+		return ErrNoBackup
+	}
+	return b.Backup(dir)
+}
 
 // Err is why the log cannot serve now, or nil.
 func (l *Log) Err() error {

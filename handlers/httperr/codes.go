@@ -31,5 +31,9 @@ const (
 	Unavailable          = "unavailable"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
+	AdminKey             = "invalid_admin_key"
+	BadKey               = "bad_key"
+	BadToken             = "bad_token_request"
+	ReadOnly             = "read_only"
 	Internal             = "internal"
 )

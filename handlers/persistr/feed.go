@@ -1,6 +1,7 @@
 package persistr
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func (h *Handler) holds(f *feed) bool {
 		return false
 	}
 	ns := f.selected.namespace
-	return ns == nil || h.o.Catalog.HasNamespace(f.selected.database, *ns)
+	return ns == nil || f.selected.awaited || h.o.Catalog.HasNamespace(f.selected.database, *ns)
 }
 
 // readEvents is a feed, or, where Accept names JSON, a page of the past.
@@ -129,8 +130,11 @@ func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	if err != nil {
 		return nil, broker.Filter{}, err
 	}
-	if ns := s.namespace; ns != nil && !h.o.Catalog.HasNamespace(name, *ns) && s.stream == "" {
-		return nil, broker.Filter{}, database.ErrNoNamespace
+	if ns := s.namespace; ns != nil && !h.o.Catalog.HasNamespace(name, *ns) {
+		if s.stream == "" {
+			return nil, broker.Filter{}, fmt.Errorf("%w: %q", database.ErrNoNamespace, *ns)
+		}
+		s.awaited = true
 	}
 	f, err := s.filter(may)
 	return s, f, err
@@ -159,7 +163,13 @@ func (h *Handler) feed(c *call) error {
 	}
 	place := h.writers.Place(c.Request(), true)
 	filter.Chunked = place.Chunked
+	open := &stream.Stream{
+		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
+		Identity: c.who.identity, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+	}
+	filter.Holder = open
 	sub, err := h.o.Broker.Subscribe(filter, place.Group)
+	open.Subscriber = sub
 	if err != nil {
 		h.o.Traffic.LeaveStream(c.who.identity.Scope)
 		return err
@@ -171,10 +181,7 @@ func (h *Handler) feed(c *call) error {
 		sub.End(broker.EndChanged)
 	}
 	setFeedHeaders(c)
-	place.Serve(c, &stream.Stream{
-		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
-		Subscriber: sub, Identity: c.who.identity, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
-	})
+	place.Serve(c, open)
 	return nil
 }
 

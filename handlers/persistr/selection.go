@@ -1,6 +1,7 @@
 package persistr
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"path"
@@ -28,6 +29,7 @@ const usualLimit = 50
 type selection struct {
 	database  string
 	namespace *string // nil: all
+	awaited   bool    // the namespace is not there yet: it comes with the stream's first event
 	stream    string  // "": all
 	types     []string
 	globs     string // those of types with * or ?, comma-separated
@@ -76,7 +78,7 @@ func (h *Handler) selectors(c *call) (*selection, error) {
 			return nil, err
 		}
 	}
-	return s, h.readRange(s, query)
+	return s, h.readRange(c.Request().Context(), s, query)
 }
 
 func (s *selection) readTypes(query url.Values) error {
@@ -111,7 +113,7 @@ func (s *selection) readLimit(query url.Values) error {
 }
 
 // readRange finds the places that the parameters speak of. Several of them make the narrowest range.
-func (h *Handler) readRange(s *selection, query url.Values) error {
+func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values) error {
 	settled := h.o.Broker.Log().Settled()
 	for _, name := range []string{"from", "after", "to", "until"} {
 		v, err := one(query, name)
@@ -125,7 +127,7 @@ func (h *Handler) readRange(s *selection, query url.Values) error {
 		case name == "until" && v == "caught-up":
 			s.last, s.bounded, s.caughtUp = min(s.last, settled), true, true
 		default:
-			if err := h.readPlace(s, name, v); err != nil {
+			if err := h.readPlace(ctx, s, name, v); err != nil {
 				return err
 			}
 		}
@@ -138,17 +140,17 @@ func (h *Handler) readRange(s *selection, query url.Values) error {
 	return nil
 }
 
-// readPlace reads a time or the id of an event. Times are those of events, which have milliseconds: one with no
-// more stands for all of its millisecond.
-func (h *Handler) readPlace(s *selection, name, v string) error {
+// readPlace reads a time or the id of an event. Times are those of events, which have milliseconds: one that is
+// written with no more stands for all of its millisecond.
+func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) error {
 	var first, last uint64
 	if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-		if at.UnixMicro() < 1 || at.After(time.Now()) && (name == "from" || name == "after") {
+		now := max(time.Now().UnixMicro(), int64(h.o.Broker.Log().Settled())) // events do not go back with a clock
+		if at.UnixMicro() < 1 || at.UnixMicro() > now && (name == "from" || name == "after") {
 			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
 		}
-		first = uint64(at.UnixMicro())
-		if last = first; at.Equal(at.Truncate(time.Millisecond)) {
-			last = first + 999
+		if first, last, err = h.moment(ctx, s.database, at, v); err != nil {
+			return err
 		}
 	} else {
 		at, err := h.o.Catalog.Position(s.database, s.namespace, s.stream, v)
@@ -171,6 +173,25 @@ func (h *Handler) readPlace(s *selection, name, v string) error {
 		s.last, s.bounded = min(s.last, first-1), true
 	}
 	return nil
+}
+
+// moment is what a time stands for: one that is written with more than milliseconds, as pages tell where to go
+// on, for one position.
+func (h *Handler) moment(ctx context.Context, name string, at time.Time, v string) (first, last uint64, err error) {
+	if digits(v) > 3 {
+		return uint64(at.UnixMicro()), uint64(at.UnixMicro()), nil
+	}
+	return h.o.Catalog.Moment(ctx, name, at)
+}
+
+// digits is how many digits of a second a time is written with.
+func digits(v string) int {
+	i := strings.IndexAny(v, ".,")
+	if i < 0 {
+		return 0
+	}
+	fraction := v[i+1:]
+	return len(fraction) - len(strings.TrimLeft(fraction, "0123456789"))
 }
 
 // filter is what the cursor is asked for, of what the sender may read.

@@ -67,6 +67,7 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.HEAD(Path, h.subscribe)
 	e.POST(Path, h.publish)
 	e.OPTIONS(Path, options)
+	e.POST(Path+"/token", h.mint)
 }
 
 // options answers what is not a preflight; that the CORS middleware has answered already.

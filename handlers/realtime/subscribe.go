@@ -52,10 +52,15 @@ func (h *Handler) subscribe(c echo.Context) error {
 			return c.NoContent(http.StatusNoContent)
 		}
 	}
+	open := &stream.Stream{
+		Range: span, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+	}
+	if lines {
+		open.Words = stream.Lines
+	}
 	place := h.writers.Place(r, selection.any || lines)
-	filter.Chunked = place.Chunked
-	sub, err := h.o.Broker.Subscribe(filter, place.Group)
-	if err != nil {
+	filter.Chunked, filter.Holder = place.Chunked, open
+	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
 		h.o.Traffic.LeaveStream(id.Scope)
 		if errors.Is(err, broker.ErrDraining) {
 			return h.busy(c, filter.LastEventID, traffic.ErrDraining())
@@ -68,15 +73,10 @@ func (h *Handler) subscribe(c echo.Context) error {
 		// These end by themselves, so nothing is kept alive.
 		c.Response().Header().Del(echo.HeaderConnection)
 	}
-	var words stream.Words
 	if lines {
-		words = stream.Lines
 		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
 	}
-	place.Serve(c, &stream.Stream{
-		Range: span, Words: words,
-		Subscriber: sub, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
-	})
+	place.Serve(c, open)
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"sluice/broker"
+	"sluice/handlers/stream"
 )
 
 // Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons
@@ -44,6 +46,37 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
 	return m
+}
+
+// Counts are what the metrics count, as numbers.
+type Counts struct {
+	Connections, Events, Busy, Slow, Refused, Bytes float64
+}
+
+// Counts reads the metrics.
+func (m *Metrics) Counts() Counts {
+	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(stream.Slow)), Bytes: read(m.bytes)}
+	outcomes := make(chan prometheus.Metric)
+	go func() { // ended by the loop below, which takes all there is
+		m.publishes.Collect(outcomes)
+		close(outcomes)
+	}()
+	for one := range outcomes {
+		var told dto.Metric
+		if one.Write(&told) == nil && told.GetLabel()[0].GetValue() != "ok" {
+			c.Refused += told.GetCounter().GetValue()
+		}
+	}
+	return c
+}
+
+// read is a metric's value; those that we make can always be written.
+func read(m prometheus.Metric) float64 {
+	var told dto.Metric
+	if m.Write(&told) != nil {
+		return 0
+	}
+	return told.GetCounter().GetValue() + told.GetGauge().GetValue()
 }
 
 // Opened counts a stream in.

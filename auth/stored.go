@@ -1,0 +1,268 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/broker/eventlog"
+)
+
+// Keys that are made while the gateway runs are kept, hashed, in the store of the log, beside those of the
+// settings.
+
+// KeyInfo is a key as it is told: never with the key itself.
+type KeyInfo struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Sub      []string   `json:"sub"`
+	Pub      []string   `json:"pub"`
+	Origins  []string   `json:"origins"`
+	Rate     float64    `json:"rate"`
+	Frames   string     `json:"frames"`
+	Expires  *time.Time `json:"expires"`
+	ReadOnly bool       `json:"readonly,omitempty"` // it is one of the settings
+}
+
+// KeyChange says what of a key is to be changed; nil fields stay.
+type KeyChange struct {
+	Name    *string
+	Sub     *[]string
+	Pub     *[]string
+	Origins *[]string
+	Rate    *float64
+	Frames  *string
+	Expires **time.Time
+}
+
+// What callers may decide on.
+var (
+	ErrNoKey       = errors.New("there is no such key")
+	ErrReadOnly    = errors.New("this key is one of the settings; change it there")
+	ErrBadKey      = errors.New("the key cannot be made so")
+	ErrTooManyKeys = errors.New("there are too many keys")
+)
+
+// maxStored bounds the keys of the store.
+const maxStored = 100_000
+
+const rowKey = "key/"
+
+// storedKey is a row.
+type storedKey struct {
+	keySpec
+	Created time.Time `json:"created"`
+}
+
+// keyStore is the stored keys, by id.
+type keyStore struct {
+	log      *eventlog.Log
+	changing sync.Mutex // held while the log commits
+	mu       sync.Mutex
+	specs    map[string]storedKey
+}
+
+// UseStore reads the keys and revocations of a log's store and puts them in force. It is called once, before
+// the authenticator is used.
+func (a *Authenticator) UseStore(log *eventlog.Log) error {
+	s := &keyStore{log: log, specs: map[string]storedKey{}}
+	err := log.Rows(rowKey, func(r eventlog.Row) error {
+		var k storedKey
+		if err := json.Unmarshal(r.Value, &k); err != nil {
+			return fmt.Errorf("the row of key %q: %w", r.Key, err)
+		}
+		s.specs[strings.TrimPrefix(r.Key, rowKey)] = k
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading stored keys: %w", err)
+	}
+	a.keys.store = s
+	if err := a.revoked.open(log); err != nil {
+		return err
+	}
+	return a.keys.load()
+}
+
+// StoredKeys is how many keys the store has.
+func (a *Authenticator) StoredKeys() int { return len(a.keys.store.all()) }
+
+// UseMadeKey puts the key of a first start in force.
+func (a *Authenticator) UseMadeKey(key string) error {
+	a.keys.made = key
+	return a.keys.load()
+}
+
+func (s *keyStore) all() map[string]storedKey {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied := make(map[string]storedKey, len(s.specs))
+	for id, k := range s.specs {
+		copied[id] = k
+	}
+	return copied
+}
+
+// put writes a key through, or takes it away where k is nil.
+func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
+	row := eventlog.Row{Key: rowKey + id}
+	if k != nil {
+		text, err := json.Marshal(k)
+		if err != nil {
+			return fmt.Errorf("storing a key: %w", err)
+		}
+		row.Value = text
+	}
+	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}}); err != nil {
+		return fmt.Errorf("storing a key: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k == nil {
+		delete(s.specs, id)
+	} else {
+		s.specs[id] = *k
+	}
+	return nil
+}
+
+// info tells of a key.
+func (k *Key) info() KeyInfo {
+	i := KeyInfo{
+		ID: k.id, Name: k.Name, Sub: k.sub.List(), Pub: k.pub.List(), Origins: append([]string{}, k.origins...),
+		Rate: k.rate, Frames: k.frames, ReadOnly: !k.stored,
+	}
+	if !k.expires.IsZero() {
+		i.Expires = &k.expires
+	}
+	return i
+}
+
+// Keys are all keys in force, those of the settings first, by name.
+func (a *Authenticator) Keys() []KeyInfo {
+	list := []KeyInfo{}
+	for _, k := range *a.keys.current.Load() {
+		list = append(list, k.info())
+	}
+	slices.SortFunc(list, func(x, y KeyInfo) int {
+		if x.ReadOnly != y.ReadOnly {
+			if x.ReadOnly {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(x.Name+x.ID, y.Name+y.ID)
+	})
+	return list
+}
+
+// Key tells of one key.
+func (a *Authenticator) Key(id string) (KeyInfo, error) {
+	k := a.keys.byID(id)
+	if k == nil {
+		return KeyInfo{}, ErrNoKey
+	}
+	return k.info(), nil
+}
+
+// CreateKey makes a key, which is told this once.
+func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
+	s := a.keys.store
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if len(s.all()) >= maxStored {
+		return info, "", fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
+	}
+	key = rand.Text()
+	hash := sha256.Sum256([]byte(key))
+	k := storedKey{keySpec: keySpec{SHA256: hex.EncodeToString(hash[:])}, Created: time.Now().UTC()}
+	c.apply(&k.keySpec)
+	id := strings.ToLower(rand.Text()[:12])
+	if err := a.storeKey(ctx, id, &k); err != nil {
+		return info, "", err
+	}
+	info, err = a.Key(id)
+	return info, key, err
+}
+
+// storeKey checks a key, keeps it and puts it in force.
+func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) error {
+	if k.Name == "" || len(k.Name) > 256 {
+		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
+	}
+	checked, err := k.key(a.keys.defaultRate)
+	if err != nil {
+		return fmt.Errorf("%w: it %w", ErrBadKey, err)
+	}
+	checked.end(nil)
+	if err := a.keys.store.put(ctx, id, k); err != nil {
+		return err
+	}
+	return a.keys.load()
+}
+
+// change finds a key that can be changed.
+func (a *Authenticator) changeable(id string) (storedKey, error) {
+	if k, ok := a.keys.store.all()[id]; ok {
+		return k, nil
+	}
+	if a.keys.byID(id) != nil {
+		return storedKey{}, ErrReadOnly
+	}
+	return storedKey{}, ErrNoKey
+}
+
+// UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
+func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
+	a.keys.store.changing.Lock()
+	defer a.keys.store.changing.Unlock()
+	k, err := a.changeable(id)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	c.apply(&k.keySpec)
+	if err := a.storeKey(ctx, id, &k); err != nil {
+		return KeyInfo{}, err
+	}
+	return a.Key(id)
+}
+
+// DeleteKey revokes a key.
+func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
+	a.keys.store.changing.Lock()
+	defer a.keys.store.changing.Unlock()
+	if _, err := a.changeable(id); err != nil {
+		return err
+	}
+	if err := a.keys.store.put(ctx, id, nil); err != nil {
+		return err
+	}
+	return a.keys.load()
+}
+
+func (c *KeyChange) apply(s *keySpec) {
+	set(&s.Name, c.Name)
+	set(&s.Sub, c.Sub)
+	set(&s.Pub, c.Pub)
+	set(&s.Origins, c.Origins)
+	set(&s.Rate, c.Rate)
+	set(&s.Frames, c.Frames)
+	set(&s.Expires, c.Expires)
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}

@@ -1,0 +1,37 @@
+package broker
+
+import "time"
+
+// Held is a subscriber as others than its writer may see it.
+type Held struct {
+	Subscriber *Subscriber
+	Holder     any
+	Channels   string
+	Behind     time.Duration // how long the oldest event that it has yet to take has been there; 0 at the head
+}
+
+// Each calls f for every subscriber until it is false, with the broker locked: f must be short, and must not call the
+// broker.
+func (b *Broker) Each(f func(Held) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.options.Now().UnixMicro()
+	for _, v := range b.views {
+		for _, m := range v.members {
+			for _, s := range m.subs {
+				if !f(Held{s, s.holder, v.key.set, v.behind(s, now)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// behind is how long the first mention that the subscriber has not been at the head for has waited.
+func (v *view) behind(s *Subscriber, now int64) time.Duration {
+	i := v.after(s.seen)
+	if i == v.end() {
+		return 0
+	}
+	return max(0, time.Duration(now-int64(v.list[i-v.base].id))*time.Microsecond)
+}

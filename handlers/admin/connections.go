@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
+)
+
+// connection is one that is open now. Its id is the X-Request-Id of its answer, as in the log.
+type connection struct {
+	ID       string    `json:"id"`
+	Who      string    `json:"who"`
+	Kind     string    `json:"kind"`
+	From     string    `json:"from"`
+	Since    time.Time `json:"since"`
+	Channels string    `json:"channels"`
+	LagMS    int64     `json:"lag_ms"`
+}
+
+// maxListed bounds a list.
+const maxListed = 1000
+
+// maxChannels bounds what is told of a grant of a thousand patterns.
+const maxChannels = 400
+
+func (h *Handler) listConnections(c echo.Context) error {
+	total := 0
+	list := []connection{}
+	h.o.Broker.Each(func(b broker.Held) bool {
+		s, ok := b.Holder.(*stream.Stream)
+		if !ok {
+			return true
+		}
+		if total++; len(list) < maxListed {
+			one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), b.Channels, b.Behind.Milliseconds()}
+			if len(one.Channels) > maxChannels {
+				one.Channels = one.Channels[:maxChannels] + "…"
+			}
+			list = append(list, one)
+		}
+		return true
+	})
+	slices.SortFunc(list, func(a, b connection) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.ID, b.ID)) })
+	return c.JSON(http.StatusOK, map[string]any{"total": total, "connections": list})
+}
+
+func (h *Handler) cutConnection(c echo.Context) error {
+	id := c.Param("id")
+	var found *broker.Subscriber
+	h.o.Broker.Each(func(b broker.Held) bool {
+		if s, ok := b.Holder.(*stream.Stream); ok && s.RequestID == id {
+			found = b.Subscriber
+		}
+		return found == nil
+	})
+	if found == nil {
+		return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such connection now")
+	}
+	found.End(broker.EndCut)
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,112 @@
+package admin
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
+)
+
+// Options are plain values out of the settings, and what the gateway is made of.
+type Options struct {
+	Key     string // "": there is no administrator
+	Auth    *auth.Authenticator
+	Broker  *broker.Broker
+	Traffic *traffic.Traffic
+	Version string
+	Retain  eventlog.Retention
+	// Backup makes a copy of the store and says where it is.
+	Backup func() (path string, err error)
+	// RSS is how many bytes the process has in memory.
+	RSS func() uint64
+}
+
+// Handler serves the API.
+type Handler struct {
+	o       Options
+	started string
+	quit    chan struct{} // closed by Close: it ends the streams of figures
+}
+
+// Register adds the routes.
+func (h *Handler) Register(e *echo.Echo) {
+	g := e.Group("/admin", h.only)
+	g.GET("/keys", h.listKeys)
+	g.POST("/keys", h.createKey)
+	g.GET("/keys/:id", h.getKey)
+	g.PATCH("/keys/:id", h.updateKey)
+	g.DELETE("/keys/:id", h.deleteKey)
+	g.GET("/connections", h.listConnections)
+	g.DELETE("/connections/:id", h.cutConnection)
+	g.GET("/stats", h.stats)
+	g.POST("/backup", h.backup)
+	g.POST("/revocations", h.revoke)
+}
+
+// only lets nobody but the administrator in, in a time that tells nothing of the key.
+func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
+	want := sha256.Sum256([]byte(h.o.Key))
+	return func(c echo.Context) error {
+		if h.o.Key == "" {
+			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no administrator: set ADMIN_KEY")
+		}
+		values := c.Request().Header.Values("x-apikey")
+		if len(values) != 1 || values[0] == "" {
+			return httperr.New(http.StatusUnauthorized, httperr.AdminKey, "send ADMIN_KEY in the header x-apikey")
+		}
+		got := sha256.Sum256([]byte(values[0]))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			return httperr.New(http.StatusUnauthorized, httperr.AdminKey, "this is not ADMIN_KEY")
+		}
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		return next(c)
+	}
+}
+
+// maxBody bounds what the API reads: a key with a thousand patterns.
+const maxBody = 512 << 10
+
+// read decodes the body, whose fields are all known.
+func read(c echo.Context, to any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxBody))
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over %d bytes", maxBody)
+	}
+	if err != nil {
+		return httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err = d.Decode(to)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something follows the object")
+		}
+	}
+	if err != nil {
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %v", err)
+	}
+	return nil
+}
+
+// New makes the handler. Close ends it.
+func New(o Options) *Handler {
+	return &Handler{o: o, started: stamp(), quit: make(chan struct{})}
+}
+
+// Close ends the streams of figures.
+func (h *Handler) Close() error {
+	close(h.quit)
+	return nil
+}

@@ -1,0 +1,131 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+	"sluice/handlers/httperr"
+)
+
+// stats are figures of now; counters are since the start.
+type stats struct {
+	Time        string  `json:"time"`
+	Version     string  `json:"version"`
+	Started     string  `json:"started"`
+	Connections int     `json:"connections"`
+	Views       int     `json:"views"`
+	Events      float64 `json:"events"`
+	Deliveries  uint64  `json:"deliveries"`
+	Replayed    uint64  `json:"replayed"`
+	Gaps        uint64  `json:"gaps"`
+	Busy        float64 `json:"busy"`
+	Slow        float64 `json:"slow"`
+	Refused     float64 `json:"refused"`
+	Bytes       float64 `json:"bytes"`
+	Lagging     int     `json:"lagging"`
+	LagMS       int64   `json:"lag_ms"`
+	Goroutines  uint64  `json:"goroutines"`
+	Draining    bool    `json:"draining"`
+	Memory      memory  `json:"memory"`
+	Log         logged  `json:"log"`
+}
+
+type memory struct {
+	RSS  uint64 `json:"rss"`
+	Heap uint64 `json:"heap"`
+}
+
+type logged struct {
+	Bytes         int64  `json:"bytes"`
+	Events        int64  `json:"events"`
+	Oldest        string `json:"oldest"`
+	Newest        string `json:"newest"`
+	RetainBytes   int64  `json:"retain_bytes"`
+	RetainSeconds int64  `json:"retain_seconds"`
+	Error         string `json:"error"`
+}
+
+func stamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func (h *Handler) figures() *stats {
+	b, counts := h.o.Broker, h.o.Traffic.Counts()
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
+	metrics.Read(samples)
+	s := &stats{
+		Time: stamp(), Version: h.o.Version, Started: h.started, Connections: b.Count(), Views: b.Views(),
+		Events: counts.Events, Deliveries: b.Stats.Deliveries.Load(), Replayed: b.Stats.Replayed.Load(), Gaps: b.Stats.Gaps.Load(),
+		Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes, Draining: h.o.Traffic.Draining(),
+		Memory: memory{h.o.RSS(), samples[0].Value.Uint64()}, Goroutines: samples[1].Value.Uint64(),
+		Log: logged{RetainBytes: h.o.Retain.Bytes, RetainSeconds: h.o.Retain.Age / 1e6, Newest: strconv.FormatUint(b.Log().Settled(), 10)},
+	}
+	b.Each(func(one broker.Held) bool {
+		if lag := one.Behind.Milliseconds(); lag > lagging {
+			s.Lagging++
+			s.LagMS = max(s.LagMS, lag)
+		}
+		return true
+	})
+	state, err := b.Log().State("")
+	if err == nil {
+		err = b.Log().Err()
+	}
+	if err != nil {
+		s.Log.Error = err.Error()
+	}
+	s.Log.Bytes, s.Log.Events = state.Bytes, state.Count
+	if state.Oldest != 0 {
+		s.Log.Oldest = strconv.FormatUint(state.Oldest, 10)
+	}
+	return s
+}
+
+// lagging is how many milliseconds behind a connection is slow to take what is there: one that is faster is just
+// being written to.
+const lagging = 1000
+
+// statsEvery is how often a stream of figures tells them.
+const statsEvery = time.Second
+
+func (h *Handler) stats(c echo.Context) error {
+	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/event-stream") {
+		return c.JSON(http.StatusOK, h.figures())
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "text/event-stream")
+	c.Response().Header().Set("X-Accel-Buffering", "no")
+	rc := http.NewResponseController(c.Response().Writer)
+	tick := time.NewTicker(statsEvery)
+	defer tick.Stop()
+	for {
+		text, err := json.Marshal(h.figures())
+		if err != nil {
+			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be told").Because(err)
+		}
+		// Who does not take a few hundred bytes for so long is not there.
+		if err := rc.SetWriteDeadline(time.Now().Add(10 * statsEvery)); err != nil {
+			return nil
+		}
+		if _, err := c.Response().Write(append(append([]byte("event: stats\ndata: "), text...), "\n\n"...)); err != nil {
+			return nil
+		}
+		if err := rc.Flush(); err != nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-h.quit:
+			return nil
+		case <-c.Request().Context().Done():
+			return nil
+		}
+		if h.o.Traffic.Draining() {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package realtime
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/handlers/httperr"
+)
+
+// usualTTL is how long a token lives that was asked for without a ttl.
+const usualTTL = 10 * time.Minute
+
+// mint makes a short-lived token of a part of what an API key may do, for one browser.
+func (h *Handler) mint(c echo.Context) error {
+	id, _, err := h.identify(c.Request())
+	if err != nil {
+		return err
+	}
+	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
+	}
+	text, bad := h.body(c)
+	if bad != nil {
+		return bad
+	}
+	var body struct {
+		Sub []string `json:"sub"`
+		Pub []string `json:"pub"`
+		TTL *string  `json:"ttl"`
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&body); err != nil || d.More() {
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
+	}
+	ttl := usualTTL
+	if body.TTL != nil {
+		if ttl, err = time.ParseDuration(*body.TTL); err != nil || ttl < time.Second || ttl > auth.MaxTTL {
+			return httperr.New(http.StatusBadRequest, httperr.BadToken, `field "ttl" must be a duration from 1s to 24h, like 10m`)
+		}
+	}
+	if len(body.Sub)+len(body.Pub) == 0 {
+		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub"`)
+	}
+	token, expires, err := h.o.Auth.Mint(id, body.Sub, body.Pub, ttl)
+	switch {
+	case errors.Is(err, auth.ErrExceeds), errors.Is(err, auth.ErrNoMint):
+		return httperr.New(http.StatusForbidden, httperr.Forbidden, "%v", err)
+	case errors.Is(err, auth.ErrAsked):
+		return httperr.New(http.StatusBadRequest, httperr.BadToken, "%v", err)
+	case err != nil:
+		return httperr.New(http.StatusInternalServerError, httperr.Internal, "the token could not be signed").Because(err)
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusOK, map[string]string{"token": token, "expires": expires.UTC().Format(time.RFC3339)})
+}
