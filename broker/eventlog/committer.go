@@ -31,7 +31,7 @@ func (p *pending) look(l *Log) error {
 	}
 	for i := range p.request.Events {
 		e := &p.request.Events[i]
-		if e.Key == "" {
+		if !e.unique() {
 			continue
 		}
 		id, err := l.engine.Find(e.Space, e.Stream, e.Key)
@@ -66,7 +66,7 @@ func note(places map[place]uint64, e *Event) {
 	if e.Stream != "" {
 		places[place{e.Space, e.Stream, ""}] = e.ID
 	}
-	if e.Key != "" {
+	if e.unique() {
 		places[place{e.Space, e.Stream, e.Key}] = e.ID
 	}
 }
@@ -80,6 +80,7 @@ type committer struct {
 	last   uint64
 	recent map[place]uint64 // what changed while conditional requests were under way
 	forgot uint64           // all of it up to here is forgotten
+	keyed  map[string]*keyedSpace
 }
 
 func (c *committer) run() {
@@ -108,9 +109,11 @@ func (c *committer) step() bool {
 	}
 	group, accepted := c.group(batch)
 	err := c.commit(group)
-	if err == nil {
+	if err != nil {
+		clear(c.keyed) // what it says was not stored
+	} else {
 		c.remember(group)
-		c.log.settled.Store(group.Last)
+		c.log.settle(group.Last)
 		if c.log.tail != nil && len(group.Events) > 0 {
 			c.log.tail(group.Events)
 		}
@@ -160,6 +163,11 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 			c.answer(p)
 			continue
 		}
+		changes, err := c.apply(p.request)
+		if p.err = err; err != nil {
+			c.answer(p)
+			continue
+		}
 		p.first = first
 		events := p.request.Events
 		for i := range events {
@@ -171,6 +179,7 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		} else {
 			p.first = 0
 		}
+		g.Rows = append(g.Rows, install(changes, c.last)...)
 		g.Events = append(g.Events, events...)
 		g.Rows = append(g.Rows, p.request.Rows...)
 		g.Edit = p.request.Edit
@@ -214,7 +223,7 @@ func (c *committer) unique(events []Event, changed map[place]uint64) error {
 	var own map[place]bool
 	for i := range events {
 		e := &events[i]
-		if e.Key == "" {
+		if !e.unique() {
 			continue
 		}
 		at := place{e.Space, e.Stream, e.Key}
@@ -257,6 +266,7 @@ func (c *committer) remember(g *Group) {
 		c.forgot = g.Last
 	}
 	if g.Edit != nil {
+		clear(c.keyed)
 		c.forgot = g.Last + 1 // what it took away is looked for again too
 	}
 	if idle {

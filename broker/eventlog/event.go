@@ -3,21 +3,37 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"sluice/broker/channel"
 )
 
 // Event is a record of the log.
 type Event struct {
-	ID         uint64 // its place; given by the log
-	Space      string // "" is /realtime
-	Name       string // post, put, delete, or a custom name
-	Collection string // may be empty
-	Stream     string // may be empty
-	Key        string // unique in its stream; empty: none
-	Data       []byte // compact JSON, never empty
-	Meta       []byte // what the door of a space keeps beside the data, for itself; may be empty
+	ID         uint64   // its place; given by the log
+	Space      string   // "" is /realtime
+	Name       string   // post, put, delete, or a custom name
+	Collection string   // may be empty
+	Stream     string   // may be empty
+	Key        string   // of a keyed event its key, any text; else unique in its stream, or empty
+	Op         Op       // what a keyed event does to the retained entries of its key; 0 for all others
+	Seq        uint64   // a keyed event's number in its space; given by the log, but for Compact
+	Data       []byte   // compact JSON, never empty
+	Drops      []uint64 // numbers of the entries that a keyed event takes away; given by the log
+	Meta       []byte   // what the door of a space keeps beside the data, for itself; may be empty
 }
+
+// Op makes an event a keyed one: what its space retains is no history but, for each key, some entries.
+type Op uint8
+
+// What a keyed event does. All but Compact take the next number of their space, from 1, and are handed to
+// subscribers.
+const (
+	Append  Op = iota + 1 // adds an entry at the end
+	Replace               // empties the key, then adds an entry
+	Relay                 // changes nothing and is not stored
+	Compact               // takes away the entries up to its Seq and puts one there, in silence
+)
 
 // Channel is the event's place in permissions.
 func (e *Event) Channel() channel.Channel { return channel.Of(e.Space, e.Name, e.Collection) }
@@ -35,6 +51,8 @@ type Request struct {
 	Expect []Expectation
 	Claim  *Claim // the idempotency claim that this request fulfils, or nil
 	Rows   []Row  // stored in the same commit
+	Bound  *Bound // of a space of keyed events; nil: none
+	Sizes  []int  // given by Append: how many entries the key of each keyed event has then
 	Edit   *Edit  // changes what is there, in the same commit; or nil
 }
 
@@ -44,11 +62,20 @@ func (r *Request) conditional() bool {
 		return true
 	}
 	for i := range r.Events {
-		if r.Events[i].Key != "" {
+		if r.Events[i].unique() {
 			return true
 		}
 	}
 	return false
+}
+
+// unique says whether the event's key must be new in its stream.
+func (e *Event) unique() bool { return e.Key != "" && e.Op == 0 }
+
+// Bound is how much a space of keyed events may retain.
+type Bound struct {
+	Bytes int64
+	Keys  int
 }
 
 // Row is a key and a value of a door's own, beside the events. A nil value deletes it.
@@ -147,6 +174,16 @@ type KeyError struct{ Index int }
 
 func (e *KeyError) Error() string { return "the stream has an event with this key" }
 
+// BoundError says that a space of keyed events would hold more than its bound.
+type BoundError struct {
+	What string // bytes or keys
+	Most int64
+}
+
+func (e *BoundError) Error() string {
+	return fmt.Sprintf("the space would hold more than %d %s", e.Most, e.What)
+}
+
 // Engine stores and reads; a Log drives it. Commit is called by one goroutine at a time, all
 // others by any number, during a Commit too.
 type Engine interface {
@@ -165,6 +202,9 @@ type Engine interface {
 	// Streams are the states of at most limit streams of a space without retention, whose names begin with
 	// prefix and are greater than after, in order of their names.
 	Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error)
+	// Keyed calls f for each retained entry of a space of keyed events, by key and number; of one key, where key is
+	// not nil. What it tells is as of one moment: the position is that of the last commit before it.
+	Keyed(ctx context.Context, space string, key *string, f func(Event) error) (position uint64, err error)
 	// Row is the value of a row, nil where there is none.
 	Row(key string) ([]byte, error)
 	// Rows calls f for each row whose key begins with prefix, in order.

@@ -42,11 +42,13 @@ type Log struct {
 	tail    func([]Event)
 
 	settled   atomic.Uint64
+	awaited   atomic.Int64 // how many wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 
 	mu      sync.Mutex
 	queue   []*pending
-	waiting int // bytes in queue
+	waiting int           // bytes in queue
+	moved   chan struct{} // closed, and another made, when settled moves
 	closed  bool
 	work    chan struct{} // holds a token while the queue has something
 	quit    chan struct{}
@@ -69,7 +71,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	}
 	l := &Log{
 		engine: engine, options: o, answers: newAnswers(o.Now),
-		work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if f, ok := engine.(failer); ok {
 		l.failed = f.Failed()
@@ -83,7 +85,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(since, l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: map[string]*keyedSpace{}}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()
@@ -97,6 +99,17 @@ func (l *Log) Tail(f func([]Event)) { l.tail = f }
 
 // Settled is the newest position that readers may see.
 func (l *Log) Settled() uint64 { return l.settled.Load() }
+
+func (l *Log) settle(position uint64) {
+	l.settled.Store(position)
+	if l.awaited.Load() == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.moved)
+	l.moved = make(chan struct{})
+}
 
 // Read is one bounded step of a reader: events of the query after an id, up to what is settled.
 func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {

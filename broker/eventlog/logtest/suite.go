@@ -53,6 +53,8 @@ func Run(t *testing.T, make func(t *testing.T) Opener) {
 		"rows":                 testRows,
 		"unique keys":          testUnique,
 		"edits":                testEdits,
+		"keyed":                testKeyed,
+		"bound":                testBound,
 		"closed":               testClosed,
 		"concurrent publishes": testConcurrent,
 		"model":                testModel,

@@ -57,7 +57,12 @@ func (m *Engine) put(name string, s *space) {
 // rebuilt is the space with some events changed or gone. It takes as long as the space is large.
 func (s *space) rebuilt(by map[uint64]*eventlog.Event) *space {
 	out := newSpace()
-	out.removed = s.removed
+	out.removed, out.entries = s.removed, s.entries
+	for _, entries := range s.entries {
+		for i := range entries {
+			out.bytes += size(&entries[i])
+		}
+	}
 	for i := range s.events {
 		e, changed := by[s.events[i].ID]
 		if !changed {

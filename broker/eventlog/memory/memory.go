@@ -28,6 +28,7 @@ type Engine struct {
 	mu     sync.RWMutex
 	spaces map[string]*space
 	rows   map[string][]byte
+	last   uint64
 	bytes  int64
 }
 
@@ -55,12 +56,13 @@ type space struct {
 	channels map[channel.Channel][]int
 	streams  map[string][]int
 	keys     map[streamKey]uint64
+	entries  map[string][]eventlog.Event // of keyed events, in order of their numbers
 }
 
 type streamKey struct{ stream, key string }
 
 func newSpace() *space {
-	return &space{channels: map[channel.Channel][]int{}, streams: map[string][]int{}, keys: map[streamKey]uint64{}}
+	return &space{channels: map[channel.Channel][]int{}, streams: map[string][]int{}, keys: map[streamKey]uint64{}, entries: map[string][]eventlog.Event{}}
 }
 
 // add puts an event at the end.
@@ -98,9 +100,14 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 			s = newSpace()
 			m.spaces[e.Space] = s
 		}
+		if e.Op != 0 {
+			m.bytes += s.entry(e)
+			continue
+		}
 		s.add(e)
 		m.bytes += size(e)
 	}
+	m.last = g.Last
 	for _, r := range g.Rows {
 		if r.Value == nil {
 			delete(m.rows, r.Key)
@@ -125,6 +132,9 @@ func (m *Engine) retain() {
 	}
 	for m.bytes > m.options.MaxBytes {
 		oldest := m.oldest()
+		if oldest == nil {
+			return // what is left are keyed entries, which have bounds of their own
+		}
 		before := m.bytes
 		m.cut(oldest, oldest.bytes-m.options.MaxBytes/32)
 		if m.bytes == before {

@@ -37,10 +37,14 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	}
 	var err error
 	for i := range g.Events {
-		err = errors.Join(err, w.channel(w.places[i], &g.Events[i]))
+		if g.Events[i].Op == 0 {
+			err = errors.Join(err, w.channel(w.places[i], &g.Events[i]))
+		}
 	}
 	for i := range g.Events {
-		err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
+		if g.Events[i].Op == 0 {
+			err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
+		}
 	}
 	for i := range g.Rows {
 		err = errors.Join(err, w.row(&g.Rows[i]))
@@ -99,6 +103,9 @@ func (w *writer) event(i int, e *eventlog.Event) error {
 	s, err := w.space(e.Space)
 	if err != nil {
 		return err
+	}
+	if e.Op != 0 {
+		return w.entry(s, e)
 	}
 	size := recordSize(e)
 	if done := s.segment.put(e, int64(size), s.retain); done != nil {
@@ -169,6 +176,9 @@ func (w *writer) space(name string) (*openSpace, error) {
 func (w *writer) rows() error {
 	var err error
 	for _, s := range w.open {
+		if s.segment.count == 0 {
+			continue // a space of keyed events has none
+		}
 		for _, seg := range append(s.finished, s.segment) {
 			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, seg.number), seg.row(), nil))
 		}
@@ -185,6 +195,9 @@ func (w *writer) settle() {
 		if s.made {
 			e.spaces[name] = s.space
 			e.next = max(e.next, s.space.number+1)
+		}
+		if s.segment.count == 0 {
+			continue
 		}
 		if n := len(s.space.segments); n > 0 {
 			s.space.segments = s.space.segments[:n-1]

@@ -8,13 +8,14 @@ import (
 )
 
 // The first byte of a key says what it is. Integers are big-endian; text is escaped (00 as 00 FF) and
-// ended by 00 01, so that keys sort as their parts do. 14 to 17 are kept for other doors.
+// ended by 00 01, so that keys sort as their parts do. 14, 16 and 17 are kept for other doors.
 const (
 	keyMeta    = 0x01
 	keyLog     = 0x10 // space id -> record
 	keyChannel = 0x11 // space segment left right id
 	keyStream  = 0x12 // space segment stream id
 	keyUnique  = 0x13 // space stream key -> id
+	keyEntry   = 0x15 // space key seq -> id, record
 	keyAnswer  = 0x20 // id -> idempotency answer
 )
 
@@ -94,6 +95,10 @@ func streamKey(b []byte, space, segment uint32, stream string) []byte {
 
 func uniqueKey(b []byte, space uint32, stream, key string) []byte {
 	return append(appendText(appendUint32(append(b, keyUnique), space), stream), key...)
+}
+
+func entryKey(b []byte, space uint32, key string, seq uint64) []byte {
+	return appendUint64(appendText(appendUint32(append(b, keyEntry), space), key), seq)
 }
 
 func rowKey(key string) []byte { return append([]byte{keyMeta, metaRow}, key...) }
