@@ -134,6 +134,7 @@ type Filter struct {
 	Start       *eventlog.Start // in place of LastEventID: where to begin
 	Asked       string          // with Start: the id that was asked for, which a gap repeats
 	Chunked     bool            // its frames are handed out as chunks of HTTP/1.1
+	Silent      bool            // it gets compacts of keyed events too
 	Holder      any             // what Each tells of it
 }
 
@@ -181,7 +182,7 @@ func value(s *eventlog.Start) (v eventlog.Start) {
 
 func (b *Broker) view(f Filter, spaces []string) *view {
 	// Names hold no comma.
-	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}}
+	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Silent}
 	v := b.views[key]
 	if v == nil {
 		v = &view{

@@ -29,7 +29,7 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	if err := s.fetch(ctx, k, limit); err != nil {
 		return nil, fmt.Errorf("reading on after %d: %w", s.after, err)
 	}
-	if len(k.marks) >= keptLeast {
+	if len(k.marks) >= keptLeast && len(s.members.view.spaces) == 1 { // of several, what was told of gaps is each one's own
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.kept.add(k)
@@ -38,15 +38,18 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 }
 
 func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
-	page, gaps, err := s.page(ctx)
+	if v := s.members.view; v.form.encoder != nil && len(v.spaces) == 1 && eventlog.IsKeyed(v.spaces[0]) {
+		return s.fetchKeyed(ctx, k, v.spaces[0])
+	}
+	page, err := s.page(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.tellGap(k, page.Removed); err != nil {
 		return err
 	}
 	for i := range page.Events {
 		e := &page.Events[i]
-		if gaps, err = s.tell(k, gaps, e.ID); err != nil {
-			return err
-		}
 		if e.ID <= k.reached {
 			continue
 		}
@@ -56,24 +59,69 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 		k.addRead(e, s.broker.options.RetryEvent)
 		s.broker.Stats.Replayed.Add(1)
 	}
-	if _, err = s.tell(k, gaps, page.Reached+1); err != nil {
-		return err
-	}
 	k.reached = max(k.reached, page.Reached)
 	return nil
 }
 
-// tell adds the gaps that lie before an id.
-func (s *Subscriber) tell(k *Block, gaps []uint64, before uint64) ([]uint64, error) {
-	for len(gaps) > 0 && gaps[0] < before {
-		oldest, err := s.oldest()
-		if err != nil {
-			return gaps, err
-		}
-		k.addGap(gaps[0], strconv.FormatUint(max(s.after, k.reached), 10), oldest)
-		gaps = gaps[1:]
+// tellGap adds a gap where something behind the cursor was removed. In one space all up to there was, so the cursor
+// goes on from there. Of several spaces only some have lost something: the cursor stays where it is, so that what
+// the others keep is not skipped, and the same is not told twice.
+func (s *Subscriber) tellGap(k *Block, removed uint64) error {
+	if removed <= max(s.after, s.lost) {
+		return nil
 	}
-	return gaps, nil
+	oldest, err := s.oldest()
+	if err != nil {
+		return err
+	}
+	at := removed
+	if len(s.members.view.spaces) > 1 {
+		at, s.lost = s.after, removed
+	}
+	k.addGap(at, strconv.FormatUint(s.after, 10), oldest)
+	return nil
+}
+
+// fetchKeyed reads what a space of keyed events retains behind the cursor, in order of numbers: a compact of late stands
+// before the entries that it left. As that is no order of ids, only the last of them moves the cursor, over all.
+func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) error {
+	entries, position, err := s.broker.Retained(ctx, space, nil, s.after)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		e := &entries[i]
+		if !s.members.view.match(e) {
+			continue
+		}
+		e.ID = 0
+		if i == len(entries)-1 {
+			e.ID = position
+		}
+		at := k.begin()
+		begun := len(k.Bytes)
+		if k.Bytes = k.view.form.append(k.Bytes, e, 0); len(k.Bytes) == begun {
+			k.Bytes = k.Bytes[:at]
+			continue
+		}
+		k.finish(at, mark{id: max(s.after, e.ID)})
+		s.broker.Stats.Replayed.Add(1)
+	}
+	k.reached = max(k.reached, position)
+	return nil
+}
+
+// Retained is what a space of keyed events retains behind an id, in order of numbers, of one key where that is not
+// nil, and the position that it is as of.
+func (b *Broker) Retained(ctx context.Context, space string, key *string, after uint64) (entries []eventlog.Event, position uint64, err error) {
+	position, err = b.log.Keyed(ctx, space, key, func(e eventlog.Event) error {
+		if e.ID > after {
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	slices.SortStableFunc(entries, func(a, b eventlog.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries, position, err
 }
 
 // oldest is the oldest retained id of the view's spaces, 0 where there is none.
@@ -92,19 +140,16 @@ func (s *Subscriber) oldest() (uint64, error) {
 }
 
 // page reads one step of every space of the view and merges them: what lies behind the space that came the
-// least far is read again. Gaps are the highest removed ids of those that have lost something behind the
-// cursor, each a place of its own among the events: what the other spaces have before it is not skipped.
-func (s *Subscriber) page(ctx context.Context) (merged eventlog.Page, gaps []uint64, err error) {
+// least far is read again. Removed is the highest of them all.
+func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
+	var merged eventlog.Page
 	v := s.members.view
 	for i, space := range v.spaces {
 		q := v.query
 		q.Space = space
 		p, err := s.broker.log.Read(ctx, &q, s.after, pageEvents)
 		if err != nil {
-			return merged, nil, err
-		}
-		if p.Removed > s.after {
-			gaps = append(gaps, p.Removed)
+			return merged, err
 		}
 		if i == 0 {
 			merged = p
@@ -112,12 +157,11 @@ func (s *Subscriber) page(ctx context.Context) (merged eventlog.Page, gaps []uin
 		}
 		merged.Events = append(merged.Events, p.Events...)
 		merged.Reached = min(merged.Reached, p.Reached)
+		merged.Removed = max(merged.Removed, p.Removed)
 	}
 	if len(v.spaces) > 1 {
 		merged.Events = slices.DeleteFunc(merged.Events, func(e eventlog.Event) bool { return e.ID > merged.Reached })
 		slices.SortFunc(merged.Events, func(a, b eventlog.Event) int { return cmp.Compare(a.ID, b.ID) })
-		slices.Sort(gaps)
-		gaps = slices.DeleteFunc(slices.Compact(gaps), func(id uint64) bool { return id > merged.Reached })
 	}
-	return merged, gaps, nil
+	return merged, nil
 }

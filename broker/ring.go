@@ -29,7 +29,15 @@ func (f form) encode(e *eventlog.Event, retry time.Duration) sse.Framed {
 		return sse.FrameFunc(func(dst []byte) []byte { return f.encoder.Append(dst, e) })
 	}
 	_, method := channel.Method(e.Name)
-	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, f.frames, retry)
+	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+}
+
+// data is an event's as /realtime tells it: of a keyed one its key and number too.
+func data(e *eventlog.Event) []byte {
+	if e.Op == 0 {
+		return e.Data
+	}
+	return sse.AppendPush(nil, e.Key, e.Data, e.Seq)
 }
 
 // append appends what encode makes, bare.
@@ -38,7 +46,7 @@ func (f form) append(dst []byte, e *eventlog.Event, retry time.Duration) []byte 
 		return f.encoder.Append(dst, e)
 	}
 	_, method := channel.Method(e.Name)
-	return sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, e.Data, f.frames, retry)
+	return sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
 }
 
 // entry is an event that at least one view wanted when it was published, with the frames made of

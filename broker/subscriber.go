@@ -31,6 +31,7 @@ type Subscriber struct {
 	opening *opening // until the first frames are handed out
 	sent    uint64   // events handed to the writer
 	after   uint64   // all at or before it was handed to the writer or is not for it
+	lost    uint64   // of several spaces: what was removed up to here, the client was told of
 	told    uint64   // the last id that the client was told
 	seen    uint64   // up to here it was at the head; Broker.mu
 	pos     uint64   // number of the next mention in the view's list, while live

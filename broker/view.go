@@ -14,6 +14,7 @@ type viewKey struct {
 	stream string
 	names  string
 	form   form
+	silent bool // it gets what is not told to others
 }
 
 // mention is an event of a view: its place in the ring, and its id.
@@ -37,7 +38,7 @@ type view struct {
 
 // wants says whether an event of the view's channels is for it.
 func (v *view) wants(e *eventlog.Event) bool {
-	return (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
+	return (e.Op != eventlog.Compact || v.key.silent) && (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
 }
 
 // match says whether an event is for the view.

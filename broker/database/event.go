@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"time"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/sse"
 )
 
 // Event is what a client appends. The log gives it its place and its time.
@@ -113,9 +113,9 @@ func Append(dst []byte, database string, r *eventlog.Event) []byte {
 	dst = append(dst, `{"data":`...)
 	dst = append(dst, r.Data...)
 	dst = append(dst, `,"meta":{"id":`...)
-	dst = appendText(dst, r.Key)
+	dst = sse.AppendText(dst, r.Key)
 	dst = append(dst, `,"type":`...)
-	dst = appendText(dst, kind)
+	dst = sse.AppendText(dst, kind)
 	dst = append(dst, `,"ts":"`...)
 	if k.TS != "" {
 		dst = append(dst, k.TS...)
@@ -123,31 +123,15 @@ func Append(dst []byte, database string, r *eventlog.Event) []byte {
 		dst = timeOf(r.ID).AppendFormat(dst, TimeFormat)
 	}
 	dst = append(dst, `","db":`...)
-	dst = appendText(dst, database)
+	dst = sse.AppendText(dst, database)
 	dst = append(dst, `,"ns":`...)
-	dst = appendText(dst, namespace)
+	dst = sse.AppendText(dst, namespace)
 	dst = append(dst, `,"stream":`...)
-	dst = appendText(dst, stream)
+	dst = sse.AppendText(dst, stream)
 	if len(own) > 2 {
 		dst = append(append(dst, ','), own[1:len(own)-1]...)
 	}
 	return append(dst, "}}"...)
-}
-
-// appendText appends a JSON string. Most need no escape, which strconv's would write in Go's way.
-func appendText(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			text, err := json.Marshal(s)
-			if err != nil {
-				return strconv.AppendQuote(dst, s) // no string fails
-			}
-			return append(dst, text...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }
 
 // TypeOf is a record's type as the client knows it.

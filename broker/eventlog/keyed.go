@@ -1,10 +1,15 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
+	"sluice/broker/channel"
 )
 
 // A space of keyed events retains entries by key. The committer knows, of the spaces in use, the numbers and sizes of
@@ -76,6 +81,29 @@ func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event
 func (l *Log) Drop(ctx context.Context, space string) error {
 	_, err := l.Append(ctx, &Request{Edit: &Edit{Drop: []string{space}}, Rows: []Row{{Key: keyedRow + space}}})
 	return err
+}
+
+// IsKeyed says whether a space is one of keyed events.
+func IsKeyed(space string) bool { return strings.HasPrefix(space, channel.RoomSpace) }
+
+// readKeyed is Read of a space of keyed events: what it retains, in order of ids.
+func (l *Log) readKeyed(ctx context.Context, q *Query, after uint64, limit int) (page Page, err error) {
+	page.Reached, err = l.Keyed(ctx, q.Space, nil, func(e Event) error {
+		if e.ID > after && q.Match(&e) {
+			page.Events = append(page.Events, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	page.Reached = max(after, page.Reached)
+	slices.SortFunc(page.Events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
+	if len(page.Events) > limit {
+		page.Events = page.Events[:limit]
+		page.Reached = page.Events[limit-1].ID
+	}
+	return page, nil
 }
 
 // waitSettled waits until a commit that could be read is acknowledged too: an fsync may lie between.

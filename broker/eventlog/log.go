@@ -113,6 +113,9 @@ func (l *Log) settle(position uint64) {
 
 // Read is one bounded step of a reader: events of the query after an id, up to what is settled.
 func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {
+	if IsKeyed(q.Space) {
+		return l.readKeyed(ctx, q, after, limit)
+	}
 	return l.engine.Read(ctx, q, after, l.Settled(), limit)
 }
 
