@@ -59,7 +59,7 @@ func loadAssets() assets {
 }
 
 // pagePolicy lets the page load from here alone, and lets nobody frame it.
-const pagePolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // serve answers with a file. It may be kept, but is asked for again each time, which costs a 304.

@@ -1,0 +1,81 @@
+// A visit to the dashboard at / in a real browser, which faults of the page fail.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { chromium } from "playwright-core";
+import { Gateway } from "./gateway.mjs";
+
+export const key = "dashboard-0123456789abcdef";
+export const publishOnly = "publisher-0123456789abcdef";
+export const admin = "administrator-0123456789abcdef";
+let gateway, browser;
+
+// setUp starts a gateway and a browser for all tests of a file.
+export function setUp() {
+  before(async () => {
+    gateway = new Gateway({
+      ADMIN_KEY: admin, DATA_DIR: "data",
+      API_KEYS: JSON.stringify([{ name: "web", key, sub: ["*"], pub: ["*"] }, { name: "sensor", key: publishOnly, pub: ["reading"] }]),
+    });
+    await gateway.start();
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    });
+  });
+  after(async () => {
+    await browser?.close();
+    await gateway?.remove();
+  });
+  return { url: path => gateway.url + path, start: () => gateway.start(), kill: () => gateway.stop("SIGKILL") };
+}
+
+// refusals are what the browser itself prints of answers that a test provokes.
+const refusals = /^Failed to load resource: .*(40[0139]|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING)/;
+
+// visit opens the page and fails the test on any fault that the page causes.
+export async function visit(t, credential, { provoked = false, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(8000);
+  const faults = [], addresses = [];
+  page.on("pageerror", e => faults.push(e.stack));
+  page.on("console", m => m.type() === "error" && !(provoked && refusals.test(m.text())) && faults.push(m.text()));
+  page.on("dialog", d => faults.push(`a dialog of the browser: ${d.message()}`) && d.dismiss());
+  page.on("request", r => addresses.push(r.url()));
+  await page.addInitScript(() => document.addEventListener("securitypolicyviolation", e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+    for (const secret of [key, admin, publishOnly])
+      assert.ok(!addresses.some(a => new URL(a).search.includes(secret) || new URL(a).pathname.includes(secret)), "a credential went out in an address");
+    assert.ok(addresses.every(a => a.startsWith(gateway.url) || a.startsWith("data:")), "another host was asked");
+  });
+  await page.goto(gateway.url + (credential ? `/#apikey=${credential}` : "/"));
+  if (credential) await page.waitForFunction(() => location.hash === "");
+  return page;
+}
+
+export const live = (page, id = "events-state") => page.locator(`#${id}[data-state=live]`).waitFor();
+export const rows = page => page.locator("#event-list > li.event:visible");
+export const copied = page => page.evaluate(() => navigator.clipboard.readText());
+
+export async function shot(page, name) {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
+}
+
+export async function publish(event, as = key) {
+  const r = await fetch(gateway.url + "/realtime", { method: "POST", body: JSON.stringify(event), headers: { "x-apikey": as, "content-type": "application/json" } });
+  return { status: r.status, ...await r.json() };
+}
+
+export async function publishMany(length) {
+  const lines = Array.from({ length }, (_, n) => JSON.stringify({ event: "many", data: n })).join("\n");
+  const r = await fetch(gateway.url + "/realtime", { method: "POST", body: lines, headers: { "x-apikey": key, "content-type": "application/x-ndjson" } });
+  assert.equal(r.status, 200);
+}
+
+export async function signIn(page, value) {
+  await page.getByLabel("API key, token or admin key").fill(value);
+  await page.getByRole("button", { name: "Connect" }).click();
+}

@@ -1,0 +1,121 @@
+// A number over time as an SVG line, drawn from points that are kept for 15 minutes.
+import { el, setText, svg } from "./dom.js";
+
+const kept = 15 * 60; // seconds, and points: one a second
+const width = 600, height = 100;
+
+// History keeps points {at, …} in order; one without values marks a break.
+export class History {
+  points = [];
+
+  add(point) {
+    this.points.push(point);
+    const oldest = point.at - kept * 1000;
+    let old = 0;
+    while (this.points[old].at < oldest || this.points.length - old > kept + 10) old++;
+    if (old) this.points.splice(0, old);
+  }
+
+  // age is how many seconds it covers.
+  get age() {
+    return this.points.length ? (this.points.at(-1).at - this.points[0].at) / 1000 : 0;
+  }
+}
+
+// ceiling is the top of the axis: a round number at or above the greatest value.
+export function ceiling(value, least, base = 10) {
+  const top = Math.max(value, least);
+  const size = base ** Math.floor(Math.log(top) / Math.log(base) + 1e-9);
+  const steps = base === 10 ? [1, 2, 4, 6, 8, 10] : [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+  return size * steps.find(s => s * size >= top * (1 - 1e-9));
+}
+
+export class Chart {
+  #window = null; // what was drawn last: {points, from, span, top}
+
+  // what: {title, value: point → number, show: number → text, least, base, note: point → text}
+  constructor(what) {
+    Object.assign(this, { least: 4, base: 10, note: () => "", ...what });
+    this.line = svg("path", { class: "chart-line", "vector-effect": "non-scaling-stroke" });
+    this.area = svg("path", { class: "chart-area" });
+    this.cross = svg("path", { class: "chart-cross", "vector-effect": "non-scaling-stroke" });
+    const grid = [0.5, height / 2, height - 0.5].map(y => svg("path", { class: "chart-grid", d: `M0 ${y}H${width}`, "vector-effect": "non-scaling-stroke" }));
+    this.svg = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img" }, ...grid, this.area, this.line, this.cross);
+    this.now = el("strong", { class: "figure", text: "–" });
+    this.below = el("span", { class: "dim" });
+    this.top = el("span", { class: "axis top" });
+    this.middle = el("span", { class: "axis middle" });
+    this.start = el("span");
+    this.tip = el("span", { class: "tip", hidden: true });
+    const plot = el("div", { class: "plot" }, this.svg, this.top, this.middle, this.tip);
+    plot.addEventListener("pointermove", e => this.#point(e));
+    plot.addEventListener("pointerleave", () => this.#leave());
+    this.element = el("section", { class: "card chart" },
+      el("h3", { text: this.title }), el("p", { class: "figures" }, this.now, this.below), plot,
+      el("p", { class: "axis-x dim", "aria-hidden": "true" }, this.start, el("span", { text: "now" })));
+  }
+
+  // draw shows the last span seconds.
+  draw(points, span) {
+    const last = points.at(-1);
+    const from = last.at - span * 1000;
+    const shown = points.filter(p => p.at >= from - 2000);
+    const values = shown.map(this.value).filter(Number.isFinite);
+    const greatest = values.length ? Math.max(...values) : 0;
+    const top = ceiling(greatest, this.least, this.base);
+    this.#window = { shown, from, span, top };
+    const { line, area } = this.#paths();
+    this.line.setAttribute("d", line);
+    this.area.setAttribute("d", area);
+    const value = this.value(last);
+    setText(this.now, Number.isFinite(value) ? this.show(value) : "–");
+    setText(this.below, this.note(last) || (values.length ? `highest ${this.show(greatest)}` : ""));
+    setText(this.top, this.show(top));
+    setText(this.middle, this.show(top / 2));
+    setText(this.start, `${span / 60} min ago`);
+    if (values.length)
+      this.svg.setAttribute("aria-label", `${this.title} over ${span / 60} minutes: now ${this.now.textContent}, lowest ${this.show(Math.min(...values))}, highest ${this.show(greatest)}`);
+  }
+
+  #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;
+  #y = v => height - 0.5 - v / this.#window.top * (height - 1);
+
+  // paths breaks the line where nothing was heard.
+  #paths() {
+    let line = "", area = "", run = [];
+    const close = () => {
+      if (!run.length) return;
+      if (run.length === 1) run.push([run[0][0] + 1, run[0][1]]);
+      const path = run.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
+      line += `M${path}`;
+      area += `M${run[0][0].toFixed(1)} ${height}L${path}V${height}Z`;
+      run = [];
+    };
+    for (const p of this.#window.shown) {
+      const v = this.value(p);
+      if (Number.isFinite(v)) run.push([this.#x(p), this.#y(v)]);
+      else close();
+    }
+    close();
+    return { line, area };
+  }
+
+  #point(e) {
+    if (!this.#window) return;
+    const box = this.svg.getBoundingClientRect();
+    const at = this.#window.from + (e.clientX - box.left) / box.width * this.#window.span * 1000;
+    let near = null;
+    for (const p of this.#window.shown)
+      if (Number.isFinite(this.value(p)) && (!near || Math.abs(p.at - at) < Math.abs(near.at - at))) near = p;
+    if (!near) return;
+    this.cross.setAttribute("d", `M${this.#x(near).toFixed(1)} 0V${height}`);
+    this.tip.hidden = false;
+    setText(this.tip, `${this.show(this.value(near))} at ${new Date(near.at).toLocaleTimeString()}`);
+    this.tip.classList.toggle("left", e.clientX - box.left > box.width / 2);
+  }
+
+  #leave() {
+    this.tip.hidden = true;
+    this.cross.setAttribute("d", "");
+  }
+}

@@ -1,0 +1,53 @@
+// Making elements. What is given as text stays text: nothing here reads markup.
+
+export const $ = id => document.getElementById(id);
+
+export function el(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+}
+
+function fill(e, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
+    else if (name === "text") e.textContent = value;
+    else if (value === true) e.setAttribute(name, "");
+    else if (value !== false && value !== undefined && value !== null) e.setAttribute(name, value);
+  }
+  e.append(...children);
+  return e;
+}
+
+// setText writes only what differs, so that nothing flickers and no screen reader repeats itself.
+export function setText(e, text) {
+  if (e.textContent !== String(text)) e.textContent = text;
+}
+
+// message tells how an action went, in an element that is a live region.
+export function message(e, text = "", bad = false) {
+  e.classList.toggle("bad", bad);
+  setText(e, text);
+}
+
+// reconcile makes a parent's children those of the items, by key, without touching what stays.
+export function reconcile(parent, items, key, make, update) {
+  const have = new Map([...parent.children].map(e => [e.dataset.key, e]));
+  let before = null;
+  for (const item of items) {
+    const k = String(key(item));
+    let e = have.get(k);
+    have.delete(k);
+    if (!e) {
+      e = make(item);
+      e.dataset.key = k;
+    }
+    update?.(e, item);
+    const next = before ? before.nextSibling : parent.firstChild;
+    if (e !== next) parent.insertBefore(e, next);
+    before = e;
+  }
+  for (const e of have.values()) e.remove();
+}

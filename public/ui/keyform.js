@@ -1,0 +1,110 @@
+// The form of one API key, to make or to change it, and the showing of a new key.
+import { el, message, setText } from "./dom.js";
+import { call } from "./api.js";
+import { Channels } from "./channels.js";
+import { copier, publishLine, snippet, watchLine } from "./curl.js";
+import { open } from "./dialog.js";
+import { add, session } from "./session.js";
+
+const field = (title, input, about) => el("label", {}, el("span", { text: title }), input, about ? el("small", { class: "dim", text: about }) : "");
+
+// local is a date as datetime-local takes it.
+function local(date) {
+  const d = new Date(date);
+  return new Date(d - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+const sorted = list => [...list ?? []].sort();
+
+// edit opens the form; done gets the key as the gateway answered.
+export function edit(key, done) {
+  const name = el("input", { value: key?.name ?? "", required: true, autocomplete: "off", maxlength: 128 });
+  const channels = new Channels(key);
+  const origins = el("input", { value: (key?.origins ?? []).join(", "), placeholder: "https://app.example.com", autocomplete: "off", spellcheck: "false" });
+  const rate = el("input", { type: "number", min: 0, step: "any", value: key?.rate || "", placeholder: "as PUBLISH_RATE" });
+  const frames = el("select", {}, ...[["", "as CUSTOM_EVENT_FRAME"], ["name", "name"], ["publish", "publish (RestDB's clients)"]].map(([value, text]) =>
+    el("option", { value, text, selected: (key?.frames ?? "") === value })));
+  const expires = el("input", { type: "datetime-local", step: 1, value: key?.expires ? local(key.expires) : "" });
+  const answer = el("p", { class: "answer", role: "alert" });
+  const form = el("form", { class: "keyform" },
+    field("Name", name), channels.element,
+    el("div", { class: "fields" },
+      field("Origins", origins, "of pages that may use it; none listed: all"),
+      field("Events a second", rate, "that it may publish"),
+      field("Frames of custom events", frames),
+      field("Expires", expires, "your local time; empty: never")),
+    answer,
+    el("div", { class: "actions" },
+      el("button", { type: "button", text: "Cancel", onclick: () => dialog.close() }),
+      el("button", { class: "primary", text: key ? "Save" : "Create" })));
+
+  const fields = () => ({
+    name: name.value.trim(), ...channels.grant(), origins: origins.value.split(/[,\s]+/).filter(Boolean),
+    rate: Number(rate.value) || 0, frames: frames.value,
+    expires: !expires.value ? null : key?.expires && expires.value === local(key.expires) ? key.expires : new Date(expires.value).toISOString(),
+  });
+
+  form.addEventListener("submit", async e => {
+    e.preventDefault();
+    if (channels.fault()) return message(answer, channels.fault(), true);
+    try {
+      const saved = key ? await change(key, fields()) : await call("POST", "/admin/keys", { credential: session.admin, body: JSON.stringify(fields()) });
+      dialog.close();
+      done(saved);
+    } catch (error) {
+      message(answer, error.message, true);
+    }
+  });
+  const dialog = open(key ? `Change ${key.name}` : "New API key", form);
+}
+
+// change sends only what differs: each change ends the key's streams, and another administrator may
+// have changed the rest.
+async function change(key, now) {
+  const differs = Object.keys(now).filter(f => Array.isArray(now[f]) ? !same(sorted(key[f]), sorted(now[f])) : !same(key[f], now[f]));
+  if (!differs.length) return key;
+  return call("PATCH", `/admin/keys/${encodeURIComponent(key.id)}`, {
+    credential: session.admin, body: JSON.stringify(Object.fromEntries(differs.map(f => [f, now[f]]))),
+  });
+}
+
+// show tells a new key, this once: it closes by its button only.
+export function show({ name, key, sub, pub }) {
+  const credential = { kind: "key", value: key };
+  const input = el("input", { class: "mono", id: "new-key", readonly: true, value: key, "aria-label": `API key of ${name}`, onfocus: () => input.select() });
+  const lines = [];
+  if (sub?.length) lines.push(["Watch its events", watchLine(credential)]);
+  if (pub?.length) lines.push(["Publish with it", publishLine(credential, sample(pub))]);
+  const content = el("div", {},
+    el("p", { text: "This is the only time that the key is shown: the gateway keeps a hash of it." }),
+    el("div", { class: "copyrow" }, input, copier(() => key, { label: "Copy", name: "Copy the key", class: "primary" })),
+    ...lines.map(([title, text]) => {
+      const s = snippet(title);
+      s.set(text);
+      return s.element;
+    }),
+    el("p", { class: "answer", role: "status" }),
+    el("div", { class: "actions" },
+      el("button", { type: "button", text: "Use it in this page", onclick: e => use(key, e.target) }),
+      el("button", { type: "button", text: "Done", onclick: () => dialog.close() })));
+  const dialog = open(`The key of ${name}`, content, { locked: true });
+}
+
+// sample is an event that the first of these patterns lets pass.
+function sample([pattern]) {
+  const [left, right] = pattern.split(":");
+  const event = { event: left === "*" ? right ? "put" : "hello" : /^(post|put|patch|delete)$/i.test(left) ? left.toLowerCase() : left.replace("*", "1") };
+  if (right) event.collection = right.replace("*", right === "*" ? "customer" : "1");
+  return JSON.stringify({ ...event, data: "world" });
+}
+
+async function use(key, button) {
+  try {
+    await add(key);
+    setText(button, "In use: see Events");
+    button.disabled = true;
+  } catch (e) {
+    message(button.closest("dialog").querySelector(".answer"), e.message, true);
+  }
+}

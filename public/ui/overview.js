@@ -1,0 +1,133 @@
+// The administrator's overview: figures and charts from /admin/stats, once a second.
+import { $, el, reconcile, setText } from "./dom.js";
+import { Chart, History } from "./charts.js";
+import { bytes, count, duration, milliseconds, rate } from "./format.js";
+import { session } from "./session.js";
+import { Follow } from "./stream.js";
+
+const spans = [60, 300, 900];
+const counters = ["events", "deliveries"];
+
+const charts = [
+  new Chart({ title: "Connections", value: p => p.connections, show: count }),
+  new Chart({ title: "Events a second", value: p => p.eventsRate, show: rate, note: p => p.stats && `${count(p.stats.events)} since the start` }),
+  new Chart({ title: "Deliveries a second", value: p => p.deliveriesRate, show: rate, note: p => p.stats && `${count(p.stats.deliveries)} since the start` }),
+  new Chart({ title: "Lag of the slowest", value: p => p.lag, show: milliseconds, least: 10, note: p => p.stats && (p.stats.lagging ? `${count(p.stats.lagging)} behind` : "nobody is behind") }),
+  new Chart({ title: "Log", value: p => p.log, show: bytes, least: 1 << 20, base: 1024, note: p => p.stats && retention(p.stats.log) }),
+  new Chart({ title: "Memory", value: p => p.rss, show: bytes, least: 64 << 20, base: 1024, note: p => p.stats && `resident; heap ${bytes(p.stats.memory.heap)}` }),
+];
+
+// tiles are {title, show, hot}: hot are counters that deserve a look when they grow.
+const tiles = [
+  { title: "Gaps told", of: s => s.gaps, hot: true, about: "times that a client was told it missed events" },
+  { title: "Slow clients", of: s => s.slow, hot: true, about: "connections closed since they took no byte for too long" },
+  { title: "Busy answers", of: s => s.busy, hot: true, about: "streams put off: too many, or draining" },
+  { title: "Refused publishes", of: s => s.refused, hot: true, about: "publishes answered with an error: the credential, the content or a limit" },
+  { title: "Replayed", of: s => s.replayed, about: "events sent from the log to clients that came back" },
+  { title: "Sent", of: s => s.bytes, show: bytes, about: "bytes of streams" },
+  { title: "Filters", of: s => s.views, about: "different filters that the open streams share" },
+  { title: "Goroutines", of: s => s.goroutines, about: "of the process" },
+];
+
+let follow = null, credential = null, past = new History(), last = null, chosen = 0, onstate, ondata;
+
+function retention(log) {
+  const age = log.oldest && log.events ? Math.max(0, Date.parse(last.time) - Number(log.oldest) / 1000) / 1000 : 0;
+  return `${share(log)} of ${bytes(log.retain_bytes)}, ${duration(age)} of ${duration(log.retain_seconds)}`;
+}
+
+function share(log) {
+  const percent = log.retain_bytes ? log.bytes / log.retain_bytes * 100 : 0;
+  return percent === 0 || percent >= 1 ? `${Math.round(percent)} %` : percent < 0.1 ? "under 0.1 %" : `${percent.toFixed(1)} %`;
+}
+
+// point makes rates of the counters, which begin anew when the gateway does.
+function point(stats) {
+  const at = Date.parse(stats.time);
+  const p = { at, connections: stats.connections, lag: stats.lag_ms, log: stats.log.bytes, rss: stats.memory.rss, stats };
+  const seconds = last && last.started === stats.started ? (at - Date.parse(last.time)) / 1000 : 0;
+  if (seconds > 0) for (const name of counters) p[`${name}Rate`] = Math.max(0, stats[name] - last[name]) / seconds;
+  return p;
+}
+
+function take(frame) {
+  if (frame.type !== "stats") return;
+  const stats = JSON.parse(frame.data);
+  const p = point(stats);
+  const before = past.points.at(-1);
+  if (before && p.at <= before.at) past = new History(); // the server's clock was set back
+  else if (before && p.at - before.at > 5000) past.add({ at: before.at + 1 });
+  if (before?.stats) delete before.stats;
+  past.add({ ...p, counts: tiles.map(t => t.of(stats)) });
+  last = stats;
+  ondata(stats);
+  draw();
+}
+
+function draw() {
+  if (!last || document.hidden || $("overview").hidden) return;
+  const span = chosen || spans.find(s => s >= past.age) || spans.at(-1);
+  $(`span-${span}`).checked = true;
+  for (const chart of charts) chart.draw(past.points, span);
+  drawTiles();
+  setText($("uptime"), `Version ${last.version}, up for ${duration((Date.parse(last.time) - Date.parse(last.started)) / 1000)}`);
+  const meter = $("log-meter");
+  const percent = Math.min(100, last.log.bytes / (last.log.retain_bytes || 1) * 100);
+  meter.setAttribute("aria-valuenow", percent.toFixed(1));
+  meter.setAttribute("aria-valuetext", `${bytes(last.log.bytes)} of ${bytes(last.log.retain_bytes)}`);
+  meter.firstChild.style.width = `${percent}%`;
+}
+
+// drawTiles marks what grew within the last minute.
+function drawTiles() {
+  const now = past.points.at(-1);
+  const since = past.points.find(p => p.counts && p.at >= now.at - 60_000);
+  tiles.forEach((tile, i) => {
+    const value = tile.of(last);
+    const grown = tile.hot ? value - (since.counts[i] <= value ? since.counts[i] : 0) : 0;
+    setText(tile.figure, (tile.show ?? count)(value));
+    setText(tile.grown, grown > 0 ? `+${count(grown)}/min` : "");
+    tile.element.classList.toggle("hot", grown > 0);
+  });
+}
+
+function build() {
+  for (const tile of tiles) {
+    tile.figure = el("dd", { text: "–" });
+    tile.grown = el("dd", { class: "grown" });
+    tile.element = el("div", { class: "card tile", title: tile.about }, el("dt", { text: tile.title }), tile.figure, tile.grown);
+  }
+  $("tiles").append(...tiles.map(t => t.element));
+  $("charts").append(...charts.map(c => c.element));
+  const meter = el("div", { id: "log-meter", class: "meter", role: "meter", "aria-label": "Log against retention", "aria-valuemin": 0, "aria-valuemax": 100 }, el("div"));
+  charts.find(c => c.title === "Log").element.querySelector(".figures").after(meter);
+  reconcile($("spans"), spans, s => s, s => el("label", {}, el("input", {
+    type: "radio", name: "span", id: `span-${s}`, onchange: () => {
+      chosen = s;
+      draw();
+    },
+  }), el("span", { text: `${s / 60} min` })));
+}
+
+export const reconnectStats = () => follow?.again();
+
+// adminChanged follows another key's statistics.
+export function adminChanged() {
+  if (session.admin?.value === credential?.value && follow) return;
+  follow?.close();
+  follow = last = null;
+  past = new History();
+  credential = session.admin;
+  if (!credential) return onstate({ name: "off", text: "" });
+  follow = new Follow("/admin/stats", { credential, onframe: take, onstate, silence: 10_000 });
+}
+
+export function startOverview(tellState, tellData) {
+  onstate = tellState;
+  ondata = tellData;
+  build();
+  document.addEventListener("visibilitychange", draw);
+  addEventListener("online", reconnectStats);
+}
+
+export const drawOverview = draw;

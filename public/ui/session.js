@@ -1,0 +1,88 @@
+// The credentials in use: in memory, and in sessionStorage so that they outlive a reload of this tab.
+// They come from the form or from the address's fragment, which no server ever sees.
+import { ask, failure, Refusal } from "./api.js";
+
+const place = "sluice";
+const listeners = [];
+
+export const session = { key: null, admin: null };
+
+export const onSession = f => listeners.push(f);
+
+function changed() {
+  try {
+    sessionStorage.setItem(place, JSON.stringify(session));
+  } catch {
+    // Storage may be switched off: memory does.
+  }
+  for (const f of listeners) f();
+}
+
+export function restore() {
+  try {
+    Object.assign(session, JSON.parse(sessionStorage.getItem(place) ?? "{}"));
+  } catch {
+    // As above.
+  }
+}
+
+// fromAddress takes a credential out of the fragment and the address.
+export function fromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const value = given.get("apikey") ?? given.get("token") ?? given.get("key");
+  if (value !== null) history.replaceState(null, "", location.pathname);
+  return value;
+}
+
+// add finds out what a value is and keeps it. The key is tried first: then the many who have only a
+// key leave no failed call of /admin behind, in the browser's console or in the gateway's counters.
+export async function add(value) {
+  const credential = { kind: claimsOf(value) ? "token" : "key", value };
+  const seen = await reach("HEAD", "/realtime", credential);
+  if (seen.status !== 401) {
+    session.key = credential;
+    changed();
+    return credential;
+  }
+  const admin = { kind: "admin", value };
+  const stats = await reach("GET", "/admin/stats", admin);
+  if (!stats.ok) {
+    if (stats.status === 401 || stats.status === 404)
+      throw new Refusal(401, "The gateway knows no such key, token or admin key.");
+    throw await failure(stats);
+  }
+  session.admin = admin;
+  changed();
+  return admin;
+}
+
+async function reach(method, path, credential) {
+  try {
+    return await ask(method, path, { credential });
+  } catch {
+    throw new Refusal(0, "The gateway cannot be reached.");
+  }
+}
+
+export function forget(which) {
+  session[which] = null;
+  changed();
+}
+
+// claimsOf reads a token without judging it; null for what is none.
+export function claimsOf(value) {
+  const parts = value.split(".");
+  if (parts.length !== 3) return null;
+  try {
+    const [head, claims] = parts.slice(0, 2).map(part => {
+      const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
+      return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, c => c.charCodeAt(0))));
+    });
+    return head.alg && claims && typeof claims === "object" ? claims : null;
+  } catch {
+    return null;
+  }
+}
+
+// hint tells one credential from another without showing it.
+export const hint = value => value.length > 12 ? `…${value.slice(-4)}` : "…";
