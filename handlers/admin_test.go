@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -35,10 +36,14 @@ func (g *gateway) asAdmin(t testing.TB, method, path, body string, status int) m
 		t.Fatalf("%s %s %s: %s %s", method, path, body, answer.Status, text)
 	}
 	told := map[string]any{}
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &told); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
+	if len(text) == 0 {
+		return told
+	}
+	if text[0] == '[' {
+		text = fmt.Appendf(nil, `{"list":%s}`, text)
+	}
+	if err := json.Unmarshal(text, &told); err != nil {
+		t.Fatalf("%s: %v", text, err)
 	}
 	return told
 }
@@ -75,7 +80,7 @@ func TestAdminRefusals(t *testing.T) {
 		scenario{name: "both", path: "/admin/revocations", key: adminKey, body: `{"jti":"a","subject":"b"}`, status: 400},
 		scenario{name: "backup of memory", path: "/admin/backup", key: adminKey, body: "{}", status: 503, has: []string{"DATA_DIR=memory"}},
 	))
-	if keys := g.asAdmin(t, "GET", "/admin/keys", "", 200)["keys"].([]any); len(keys) != strings.Count(testKeys, `"name"`) {
+	if keys := g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(testKeys, `"name"`) {
 		t.Errorf("%v", keys)
 	}
 }
@@ -160,7 +165,7 @@ func TestAdminKeys(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	(&scenario{name: "revoked", key: key, status: 401}).run(t, g)
-	for _, k := range g.asAdmin(t, "GET", "/admin/keys", "", 200)["keys"].([]any) {
+	for _, k := range g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any) {
 		k := k.(map[string]any)
 		if k["readonly"] != true {
 			t.Errorf("%v", k)
@@ -178,8 +183,8 @@ func TestAdminConnections(t *testing.T) {
 		defer stop()
 		next(t, events, "init")
 		list := g.asAdmin(t, "GET", "/admin/connections", "", 200)
-		one := list["connections"].([]any)[0].(map[string]any)
-		if list["total"] != 1.0 || one["who"] != "put" || one["kind"] != "key" || one["channels"] != "chat-*,PUT:customer" || one["from"] != "127.0.0.1" {
+		one := list["list"].([]any)[0].(map[string]any)
+		if len(list["list"].([]any)) != 1 || one["who"] != "put" || one["kind"] != "key" || one["channels"] != "chat-*,PUT:customer" || one["from"] != "127.0.0.1" {
 			t.Errorf("%v", list)
 		}
 		stats := g.asAdmin(t, "GET", "/admin/stats", "", 200)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -48,7 +49,8 @@ func (h *Handler) listConnections(c echo.Context) error {
 		return true
 	})
 	slices.SortFunc(list, func(a, b connection) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.ID, b.ID)) })
-	return c.JSON(http.StatusOK, map[string]any{"total": total, "connections": list})
+	c.Response().Header().Set("X-Total-Count", strconv.Itoa(total))
+	return c.JSON(http.StatusOK, list)
 }
 
 func (h *Handler) cutConnection(c echo.Context) error {

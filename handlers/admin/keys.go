@@ -50,7 +50,7 @@ func refusal(err error) error {
 }
 
 func (h *Handler) listKeys(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]any{"keys": h.o.Auth.Keys()})
+	return c.JSON(http.StatusOK, h.o.Auth.Keys())
 }
 
 func (h *Handler) getKey(c echo.Context) error {

@@ -1,6 +1,6 @@
 // The table of connected clients, each of which can be cut.
 import { $, el, message, reconcile, setText } from "./dom.js";
-import { call } from "./api.js";
+import { call, ask } from "./api.js";
 import { confirm } from "./dialog.js";
 import { count, milliseconds, setWhen, when } from "./format.js";
 import { session } from "./session.js";
@@ -64,9 +64,11 @@ async function load() {
   if (!session.admin || document.hidden || $("overview").hidden) return;
   const credential = session.admin;
   try {
-    const answer = await call("GET", "/admin/connections", { credential });
+    const response = await ask("GET", "/admin/connections", { credential });
+    const list = response.ok ? await response.json() : [];
     if (credential !== session.admin) return;
-    ({ connections, total } = answer);
+    connections = list;
+    total = Number(response.headers.get("x-total-count") ?? 0); // the list has the newest thousand
     draw();
   } catch {
     // The state of the statistics' stream tells it already.

@@ -80,7 +80,7 @@ async function revoke(key) {
 export async function loadKeys() {
   if (!session.admin) return;
   try {
-    ({ keys } = await call("GET", "/admin/keys", { credential: session.admin }));
+    keys = await call("GET", "/admin/keys", { credential: session.admin });
     draw();
   } catch (e) {
     message($("keys-answer"), e.message, true);
