@@ -1,0 +1,280 @@
+// The SDK in a browser: the tabs of an origin share one connection.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chromium } from "playwright-core";
+import { Gateway, poll } from "./gateway.mjs";
+import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
+
+const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
+let gateway, base, browser, context, sites;
+
+// site serves the SDK and an empty page: each is an origin of its own.
+async function site() {
+  const server = createServer((request, answer) => request.url.startsWith("/sluice.js")
+    ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
+    : answer.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>x</title>"));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  sites.push(server);
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+before(async () => {
+  sites = [];
+  gateway = new Gateway(settings);
+  base = await gateway.start();
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+});
+
+afterEach(async () => {
+  await context?.close();
+  await poll("no stream left", async () => await connections(base) === 0);
+});
+
+after(async () => {
+  await browser?.close();
+  sites.forEach(s => s.close());
+  await gateway.remove();
+});
+
+let sent = 0;
+async function publish(n = 1, name = "tick") {
+  const events = Array.from({ length: n }, () => ({ event: name, data: sent++ }));
+  const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
+  assert.equal(r.status, 200);
+  return events.map(e => e.data);
+}
+
+// tab opens a page that collects the ticks; options are those of connect.
+async function tab(url, options = {}, address = base) {
+  const page = await context.newPage();
+  page.on("pageerror", e => assert.fail(e));
+  await page.goto(url);
+  await page.evaluate(async ([address, options]) => {
+    const { connect } = await import("/sluice.js");
+    window.got = [];
+    window.told = [];
+    if (options.tokens) {
+      window.asked = 0;
+      options.token = async () => options.tokens[Math.min(asked++, options.tokens.length - 1)];
+    }
+    window.rt = connect(address, options);
+    rt.on("tick", e => got.push(e.data));
+    for (const notice of ["connect", "disconnect", "reconnect", "gap", "expired", "error"]) rt.on(notice, e => told.push([notice, e.message ?? e.reason]));
+  }, [address, { apikey: key, channels: ["tick"], ...options }]);
+  await page.waitForFunction(() => rt.state === "open", null, { timeout: 10_000 });
+  return page;
+}
+
+const got = page => page.evaluate(() => got);
+
+// all waits until every page has so many, and checks that it is just what was published.
+async function all(pages, want) {
+  await Promise.all(pages.map(async (page, i) => {
+    await poll(`tab ${i}`, async () => (await page.evaluate(() => got.length)) >= want.length);
+    assert.deepEqual(await got(page), want, `tab ${i}`);
+    assert.deepEqual((await page.evaluate(() => told)).filter(([n]) => n === "gap" || n === "error"), []);
+  }));
+}
+
+test("twenty tabs have one connection and see the same; whoever leads may leave", { timeout: 60_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  let pages = await Promise.all(Array.from({ length: 20 }, () => tab(url)));
+  assert.equal(await connections(base), 1);
+  const want = await publish(50);
+  await all(pages, want);
+  // Events flow while the first one, the leader, is closed; then the next, and so on.
+  const leader = await lead(pages);
+  assert.equal(await lead(pages), leader);
+  for (let i = 0; i < 4; i++) {
+    let writing = true;
+    const writer = (async () => { for (; writing; await sleep(10)) want.push(...await publish(3)); })();
+    const at = await lead(pages);
+    await pages[at].close({ runBeforeUnload: i % 2 === 1 });
+    pages.splice(at, 1);
+    await poll("another leader", async () => await lead(pages) >= 0);
+    await poll("open", () => pages[0].evaluate(() => rt.state === "open"));
+    writing = false;
+    await writer;
+    await all(pages, want);
+  }
+  await poll("one connection", async () => await connections(base) === 1);
+  assert.equal(pages.length, 16);
+  // rt.close() hands over as well.
+  const at = await lead(pages);
+  await pages[at].evaluate(() => rt.close());
+  pages.splice(at, 1);
+  want.push(...await publish(20));
+  await all(pages, want);
+});
+
+// lead is the index of the page that holds the lock, or -1.
+async function lead(pages) {
+  const { held } = await pages[0].evaluate(() => navigator.locks.query());
+  const clients = await Promise.all(pages.map(p => p.evaluate(async () => {
+    window.client ??= await new Promise(done => navigator.locks.request("probe-" + Math.random(), async lock => {
+      const all = await navigator.locks.query();
+      done(all.held.find(l => l.name === lock.name).clientId);
+    }));
+    return client;
+  })));
+  return clients.indexOf(held.find(l => l.name.startsWith("sluice-"))?.clientId);
+}
+
+test("a tab that comes late begins now, and leads without a hole when its turn comes", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const first = await tab(url);
+  await publish(5);
+  await poll("the first five", async () => (await got(first)).length === 5);
+  const late = await tab(url);
+  assert.equal(await connections(base), 1);
+  const want = await publish(5);
+  await all([late], want);
+  await first.close();
+  want.push(...await publish(5));
+  await all([late], want);
+});
+
+test("messages lost between tabs are seen and read again", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  await context.addInitScript(() => {
+    const post = BroadcastChannel.prototype.postMessage;
+    BroadcastChannel.prototype.postMessage = function (m) { if (!(window.mute && m.frame)) post.call(this, m); };
+  });
+  const url = await site();
+  const pages = [await tab(url), await tab(url), await tab(url)];
+  const want = await publish(5);
+  await all(pages, want);
+  await pages[0].evaluate(() => { window.mute = true; });
+  want.push(...await publish(5));
+  await all([pages[0]], want);
+  assert.equal((await got(pages[1])).length, 5);
+  await pages[0].evaluate(() => { window.mute = false; });
+  for (let i = 0; i < 2; i++) { // the second time shows what the first may have doubled
+    want.push(...await publish(5));
+    await all(pages, want);
+  }
+  assert.equal(await connections(base), 1);
+});
+
+test("the connection's cuts are the same for all tabs", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const proxy = new Proxy(base);
+  await proxy.start();
+  try {
+    const url = await site();
+    const pages = await Promise.all(Array.from({ length: 4 }, () => tab(url, {}, proxy.url)));
+    const want = [];
+    for (let i = 0; i < 5; i++) {
+      want.push(...await publish(20));
+      proxy.cut();
+      want.push(...await publish(20));
+      await all(pages, want);
+    }
+    await Promise.all(pages.map(page => poll("told", async () => {
+      const told = (await page.evaluate(() => told)).map(([n]) => n);
+      return told.includes("disconnect") && told.includes("reconnect") && told.at(-1) === "connect";
+    })));
+  } finally {
+    proxy.stop();
+  }
+});
+
+test("origins, keys and channels do not mix", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const [a, b] = [await site(), await site()];
+  const pages = [
+    await tab(a), await tab(b), await tab(a, { channels: ["tick", "other"] }), await tab(a, { channels: ["none"] }),
+    await tab(a, { apikey: undefined, token: jwt(60) }), await tab(a, { apikey: undefined, token: jwt(60, { sub: "bob" }) }),
+    await tab(a, { apikey: undefined, token: jwt(70) }), // ada's next token
+  ];
+  assert.equal(await connections(base), 6);
+  const want = await publish(5);
+  await all(pages.filter((_, i) => i !== 3), want);
+  assert.deepEqual(await got(pages[3]), []);
+});
+
+test("without locks, or when told so, each tab has its own", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const own = [await tab(url, { shared: false }), await tab(url, { shared: false })];
+  await context.addInitScript(() => {
+    if (location.hash === "#locks") Object.defineProperty(navigator, "locks", { value: undefined });
+    if (location.hash === "#refused") navigator.locks.request = async () => { throw new DOMException("sandboxed", "SecurityError"); };
+    if (location.hash === "#channel") delete window.BroadcastChannel;
+  });
+  // Five, since a browser makes no more than six connections to a host, which is why tabs share one.
+  for (const hash of ["#locks", "#refused", "#channel"]) own.push(await tab(url + hash));
+  assert.equal(await connections(base), 5);
+  await all(own, await publish(5));
+});
+
+test("no credential is told to other tabs, nor put into an address", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  await context.addInitScript(() => {
+    window.posted = [];
+    const post = BroadcastChannel.prototype.postMessage, open = window.BroadcastChannel;
+    window.BroadcastChannel = class extends open { constructor(name) { super(name); posted.push(name); } };
+    open.prototype.postMessage = function (m) { posted.push(JSON.stringify(m)); post.call(this, m); };
+  });
+  const addresses = [];
+  context.on("request", r => addresses.push(r.url()));
+  const url = await site(), token = jwt(60);
+  const pages = [await tab(url, { token }), await tab(url, { token })];
+  await all(pages, await publish(5));
+  for (const page of pages) {
+    assert.match(await page.evaluate(() => rt.publish("other", 1)), /^\d+$/);
+    const text = (await page.evaluate(() => posted)).join("\n");
+    assert.ok(text.length > 50);
+    for (const part of [key, token, token.split(".")[2]]) assert.ok(!text.includes(part) && !addresses.join().includes(part));
+  }
+});
+
+test("a fresh token for all, when the first ends", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const pages = await Promise.all([1, 2, 3].map(() => tab(url, { apikey: undefined, tokens: [jwt(2), jwt(60)] })));
+  assert.equal(await connections(base), 1);
+  const want = await publish(5);
+  for (const page of pages) await poll("expired", async () => (await page.evaluate(() => told)).some(([n]) => n === "expired"));
+  want.push(...await publish(5));
+  await all(pages, want);
+  assert.equal((await Promise.all(pages.map(p => p.evaluate(() => asked)))).reduce((a, b) => a + b), 4);
+});
+
+test("each tab tries for itself when the leader is refused", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const old = [await tab(url, { apikey: undefined, token: jwt(2) }), await tab(url, { apikey: undefined, token: jwt(2) })];
+  const fresh = await tab(url, { apikey: undefined, token: jwt(60) });
+  assert.equal(await connections(base), 1);
+  const want = await publish(5);
+  await all([fresh], want);
+  for (const page of old) await poll("closed", () => page.evaluate(() => rt.state === "closed"));
+  for (const page of old) assert.match((await page.evaluate(() => told.find(([n]) => n === "error")))[1], /expired/);
+  want.push(...await publish(5));
+  await all([fresh], want);
+  assert.deepEqual(await got(old[0]), want.slice(0, 5));
+});
+
+test("offline, the stream pauses and publishing waits; then both go on", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const pages = [await tab(url), await tab(url)];
+  await context.setOffline(true);
+  for (const page of pages) await poll("offline", () => page.evaluate(() => rt.state === "offline"));
+  const want = await publish(5);
+  await pages[1].evaluate(() => { window.done = rt.publish("tick", 77); });
+  await context.setOffline(false);
+  assert.match(await pages[1].evaluate(() => done), /^\d+$/);
+  await all(pages, [...want, 77]);
+});

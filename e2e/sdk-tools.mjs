@@ -1,0 +1,72 @@
+// What the SDK's tests share: keys, tokens and a proxy that cuts.
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+export const key = "sdk-0123456789abcdef";
+export const secret = "sdk-secret-0123456789abcdef-0123456789abcdef";
+export const settings = {
+  API_KEYS: JSON.stringify([
+    { name: "all", key, sub: ["*"], pub: ["*"] },
+    { name: "writer", key: "sdk-writer-0123456789", pub: ["*"] },
+  ]),
+  JWT_SECRET: secret, PING_INTERVAL: "300ms", LOG_LEVEL: "error",
+};
+
+// jwt is an HS256 token with a grant, for so many seconds.
+export function jwt(seconds, claims = {}) {
+  const part = v => Buffer.from(JSON.stringify(v)).toString("base64url");
+  const exp = Math.ceil(Date.now() / 1000) + seconds;
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", exp, realtime: { sub: ["*"], pub: ["*"] }, ...claims })}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+// connections is how many streams the gateway has.
+export async function connections(base) {
+  const text = await (await fetch(base + "/metrics")).text();
+  return Number(/^sluice_connections (\d+)/m.exec(text)[1]);
+}
+
+// Proxy passes TCP on. cutAfter, asked at each chunk of an answer, gives after how many of its bytes to cut the connection.
+export class Proxy {
+  cutAfter = () => Infinity;
+  pairs = new Set();
+  made = 0; // connections so far
+
+  constructor(target) {
+    const { hostname, port } = new URL(target);
+    this.server = createServer(near => {
+      this.made++;
+      const far = connect(port, hostname), pair = { near, far };
+      const end = () => {
+        near.destroy();
+        far.destroy();
+        this.pairs.delete(pair);
+      };
+      this.pairs.add(pair);
+      for (const s of [near, far]) s.on("error", end).on("close", end);
+      near.on("data", chunk => far.write(chunk));
+      far.on("data", chunk => {
+        if (this.silent) return;
+        const cut = this.cutAfter(chunk);
+        if (cut >= chunk.length) return near.write(chunk);
+        near.write(chunk.subarray(0, cut), end);
+        this.pairs.delete(pair);
+      });
+    });
+  }
+
+  async start() {
+    await once(this.server.listen(0, "127.0.0.1"), "listening");
+    return this.url = `http://127.0.0.1:${this.server.address().port}`;
+  }
+
+  cut() {
+    for (const { near } of this.pairs) near.destroy();
+  }
+
+  stop() {
+    this.cut();
+    this.server.close();
+  }
+}

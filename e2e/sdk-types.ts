@@ -1,0 +1,31 @@
+// What a program in TypeScript sees; tsc alone reads this.
+import { connect, parser, type Event, type Failure } from "../public/sdk/sluice.js";
+
+interface Customer { id: number; name: string }
+
+export async function use() {
+  const rt = connect("https://host", { token: async () => "a.b.c", channels: ["PUT:customer"], shared: false, pingTimeout: 1000 });
+  const end: () => void = rt.on<Customer>("PUT:customer", e => e.data.name.toUpperCase() + e.id.length);
+  rt.on("gap", gap => gap.reason === "lost" && gap.oldest?.length);
+  rt.on("error", (e: Failure) => e.status === 403);
+  rt.on("disconnect", ({ reason, delay }) => reason.length + (delay ?? 0));
+  // @ts-expect-error: there is no such state
+  rt.state === "opened";
+  // @ts-expect-error: it cannot be set
+  rt.state = "open";
+  // @ts-expect-error: a gap has no data
+  rt.on("gap", gap => gap.data);
+  for await (const e of rt.stream<Customer>("orders", { after: "earliest", until: "caught-up", types: ["a"], limit: 5 })) {
+    const event: Event<Customer> = e;
+    event.data.id.toFixed();
+  }
+  const id: string = await rt.publish("boing", { a: 1 }, { collection: "c", stream: "s", expect: 0, idempotencyKey: "k" });
+  // @ts-expect-error: no such option
+  await rt.publish("boing", {}, { colection: "c" });
+  // @ts-expect-error: no such option
+  connect("", { key: "k" });
+  end();
+  rt.off("*");
+  rt.close();
+  return parser(id).push(new Uint8Array()).map(f => f.type + f.data + f.id);
+}
