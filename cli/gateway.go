@@ -24,6 +24,7 @@ import (
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
@@ -212,13 +213,23 @@ func (g *gateway) openHandlers() (err error) {
 	if err != nil {
 		return err
 	}
+	rooms, err := driftdb.New(driftdb.Options{
+		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention,
+		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
+		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
+		TrustedProxies: g.cfg.TrustedProxies,
+	})
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, rooms.Close)
 	adminDoor := admin.New(admin.Options{
 		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
 		Backup: g.backup, RSS: residentMemory,
 	})
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: persistrDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
 	return nil

@@ -35,6 +35,11 @@ type Config struct {
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only"`
 
+	RoomCreate    RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
+	RoomRetention time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
+	MaxRoomBytes  Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
+	MaxRoomKeys   int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
+
 	PingInterval      time.Duration `env:"PING_INTERVAL" envDefault:"15s" min:"100ms" max:"1h" doc:"time between pings on each stream"`
 	RetryConnect      time.Duration `env:"RETRY_CONNECT" envDefault:"2s" min:"1ms" max:"1h" doc:"the retry that a stream begins with"`
 	RetryEvent        time.Duration `env:"RETRY_EVENT" envDefault:"10s" min:"0s" max:"1h" doc:"the retry after each event; 0 leaves the line out"`
@@ -79,6 +84,16 @@ type Frame string
 const (
 	FrameName    Frame = "name"
 	FramePublish Frame = "publish"
+)
+
+// RoomCreate is who may make rooms.
+type RoomCreate string
+
+// Who may.
+const (
+	RoomsOff  RoomCreate = "off"
+	RoomsOpen RoomCreate = "open"
+	RoomsKey  RoomCreate = "key"
 )
 
 // LogFormat is text or json.

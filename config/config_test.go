@@ -50,6 +50,7 @@ func TestDefaults(t *testing.T) {
 		"RETAIN_AGE": "72h", "RETAIN_BYTES": "4GiB", "MAX_CONNECTIONS": "0", "MAX_CONNECTIONS_PER_KEY": "0", "PUBLISH_RATE": "0",
 		"MAX_BODY": "1MiB", "MAX_EVENT": "64KiB", "TRUSTED_PROXIES": "", "TLS_CERT_FILE": "", "TLS_KEY_FILE": "", "METRICS_ADDR": "",
 		"LOG_LEVEL": "info", "LOG_FORMAT": "text", "PERSISTR_DEMO": "false",
+		"ROOM_CREATE": "off", "ROOM_RETENTION": "24h", "MAX_ROOM_BYTES": "4MiB", "MAX_ROOM_KEYS": "1000",
 	}
 	c, faults := load()
 	if faults != nil {

@@ -24,6 +24,11 @@ func (f *LogFormat) UnmarshalText(b []byte) error {
 	return oneOf((*string)(f), string(b), "text", "json")
 }
 
+// UnmarshalText reads off, open or key.
+func (r *RoomCreate) UnmarshalText(b []byte) error {
+	return oneOf((*string)(r), string(b), "off", "open", "key")
+}
+
 func oneOf(dst *string, s string, words ...string) error {
 	for _, w := range words {
 		if s == w {

@@ -22,6 +22,8 @@ var corsDoors = []corsDoor{
 	{"/realtime", "GET, HEAD, POST", corsExposed},
 	{"/sdk", "GET, HEAD, POST", corsExposed},
 	{"/rest", "GET, HEAD, POST", corsExposed},
+	{"/new", "GET, POST", corsExposed},
+	{"/room", "GET, POST", corsExposed},
 	{"/db", persistrMethods, corsExposed + ", Authorization"},
 	{"/events", persistrMethods, corsExposed + ", Authorization"},
 	{"/accounts", persistrMethods, corsExposed + ", Authorization"},

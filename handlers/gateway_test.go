@@ -30,6 +30,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
 	"sluice/handlers/traffic"
@@ -67,6 +68,7 @@ type gateway struct {
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
 	admin    *admin.Handler
+	rooms    *driftdb.Handler
 
 	databases *database.Catalog
 	accounts  *account.Store
@@ -130,6 +132,13 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if g.rooms, err = driftdb.New(driftdb.Options{
+		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: driftdb.Anybody, Retention: time.Hour,
+		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
+		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +148,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		RSS: func() uint64 { return 1 },
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
@@ -158,7 +167,7 @@ func (g *gateway) stop(t testing.TB) {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
-		if err := errors.Join(g.admin.Close(), g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
+		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.

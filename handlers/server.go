@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/handlers/admin"
+	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
@@ -24,6 +25,7 @@ import (
 type Options struct {
 	Realtime       *realtime.Handler
 	Persistr       *persistr.Handler
+	Driftdb        *driftdb.Handler
 	Admin          *admin.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
@@ -48,6 +50,7 @@ func New(o Options) http.Handler {
 	)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
+	o.Driftdb.Register(e)
 	o.Admin.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))

@@ -287,3 +287,16 @@ func install(changes map[string]*change, last uint64) (rows []Row) {
 	}
 	return rows
 }
+
+// Create makes an empty space of keyed events.
+func (l *Log) Create(ctx context.Context, space string) error {
+	now := max(l.Settled(), uint64(l.options.Now().UnixMicro()))
+	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}})
+	return err
+}
+
+// HasKeyed says whether there is a space of keyed events.
+func (l *Log) HasKeyed(space string) (bool, error) {
+	v, err := l.engine.Row(keyedRow + space)
+	return v != nil, err
+}

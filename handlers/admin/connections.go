@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
@@ -40,7 +42,7 @@ func (h *Handler) listConnections(c echo.Context) error {
 			return true
 		}
 		if total++; len(list) < maxListed {
-			one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), b.Channels, b.Behind.Milliseconds()}
+			one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), withoutRooms(b.Channels), b.Behind.Milliseconds()}
 			if len(one.Channels) > maxChannels {
 				one.Channels = one.Channels[:maxChannels] + "…"
 			}
@@ -51,6 +53,20 @@ func (h *Handler) listConnections(c echo.Context) error {
 	slices.SortFunc(list, func(a, b connection) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.ID, b.ID)) })
 	c.Response().Header().Set("X-Total-Count", strconv.Itoa(total))
 	return c.JSON(http.StatusOK, list)
+}
+
+// withoutRooms leaves the ids of rooms out: each is the secret that opens its room.
+func withoutRooms(channels string) string {
+	if !strings.Contains(channels, channel.RoomSpace) {
+		return channels
+	}
+	list := strings.Split(channels, ",")
+	for i := range list {
+		if strings.HasPrefix(list[i], channel.RoomSpace) {
+			list[i] = channel.RoomSpace + "…"
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 func (h *Handler) cutConnection(c echo.Context) error {

@@ -35,5 +35,6 @@ const (
 	BadKey               = "bad_key"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
+	RoomFull             = "room_full"
 	Internal             = "internal"
 )

@@ -40,6 +40,7 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
+	Door       any // the door's own
 
 	Range *Range // of a request for history; else nil
 	Words Words  // nil: frames of events; others are for streams that end by themselves

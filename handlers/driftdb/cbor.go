@@ -1,0 +1,237 @@
+package driftdb
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Values come as JSON or as CBOR (RFC 8949) and go back as they came. Who reads the other one gets what it can say:
+// of CBOR in JSON, byte strings and typed arrays become lists of numbers, tags are left out, what is no number and
+// what is undefined becomes null.
+
+// The major types of CBOR.
+const (
+	majorUint  = 0 << 5
+	majorNeg   = 1 << 5
+	majorText  = 3 << 5
+	majorArray = 4 << 5
+	majorMap   = 5 << 5
+)
+
+// appendHead appends a major type and its count, in the shortest form.
+func appendHead(dst []byte, major byte, n uint64) []byte {
+	switch {
+	case n < 24:
+		return append(dst, major|byte(n))
+	case n <= math.MaxUint8:
+		return append(dst, major|24, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, major|25), uint16(n))
+	case n <= math.MaxUint32:
+		return binary.BigEndian.AppendUint32(append(dst, major|26), uint32(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, major|27), n)
+}
+
+func appendCBORText(dst []byte, s string) []byte {
+	return append(appendHead(dst, majorText, uint64(len(s))), s...)
+}
+
+// toCBOR writes JSON as CBOR, keys in their order.
+func toCBOR(dst, text []byte) ([]byte, error) {
+	return appendCBOR(dst, jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true)))
+}
+
+func appendCBOR(dst []byte, d *jsontext.Decoder) ([]byte, error) {
+	token, err := d.ReadToken()
+	if err != nil {
+		return dst, err
+	}
+	switch token.Kind() {
+	case 'n':
+		return append(dst, 0xf6), nil
+	case 't':
+		return append(dst, 0xf5), nil
+	case 'f':
+		return append(dst, 0xf4), nil
+	case '"':
+		return appendCBORText(dst, token.String()), nil
+	case '0':
+		return appendNumber(dst, token.String()), nil
+	}
+	major, end := byte(majorArray), byte(']')
+	if token.Kind() == '{' {
+		major, end = majorMap, '}'
+	}
+	var inner []byte
+	n := uint64(0)
+	for byte(d.PeekKind()) != end {
+		if inner, err = appendCBOR(inner, d); err != nil {
+			return dst, err
+		}
+		n++
+	}
+	if major == majorMap {
+		n /= 2
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return dst, err
+	}
+	return append(appendHead(dst, major, n), inner...), nil
+}
+
+// appendNumber keeps whole numbers whole, as far as 64 bits have them.
+func appendNumber(dst []byte, text string) []byte {
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return appendHead(dst, majorUint, n)
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return appendHead(dst, majorNeg, uint64(-(n + 1)))
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		f = math.Inf(1) // more than a double has
+	}
+	return binary.BigEndian.AppendUint64(append(dst, 0xfb), math.Float64bits(f))
+}
+
+// cborMode bounds what a client can make us hold.
+var cborMode = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{
+		MaxNestedLevels: 64, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 18,
+		DupMapKey: cbor.DupMapKeyQuiet, IntDec: cbor.IntDecConvertNone, UTF8: cbor.UTF8RejectInvalid,
+		BignumTag: cbor.BignumTagAllowed, DefaultMapType: nil,
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options are ours
+	}
+	return mode
+}()
+
+// toJSON writes CBOR as JSON.
+func toJSON(value []byte) ([]byte, error) {
+	var v any
+	if err := cborMode.Unmarshal(value, &v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(plain(v))
+}
+
+// plain is what JSON can say of a decoded value.
+func plain(v any) any {
+	switch v := v.(type) {
+	case []byte:
+		return numbers(v)
+	case []any:
+		for i := range v {
+			v[i] = plain(v[i])
+		}
+		return v
+	case map[any]any:
+		out := make(map[string]any, len(v))
+		for k, one := range v {
+			out[keyText(k)] = plain(one)
+		}
+		return out
+	case cbor.Tag:
+		if content, ok := v.Content.([]byte); ok {
+			if list := typedArray(v.Number, content); list != nil {
+				return list
+			}
+		}
+		return plain(v.Content)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return v
+	case float32:
+		return plain(float64(v))
+	case big.Int:
+		return json.Number(v.String())
+	case cbor.SimpleValue:
+		return nil
+	}
+	return v
+}
+
+func keyText(k any) string {
+	switch k := k.(type) {
+	case string:
+		return k
+	case []byte:
+		return base64.StdEncoding.EncodeToString(k)
+	}
+	text, err := json.Marshal(plain(k))
+	if err != nil {
+		return fmt.Sprint(k)
+	}
+	return string(text)
+}
+
+func numbers(b []byte) []int {
+	list := make([]int, len(b))
+	for i := range b {
+		list[i] = int(b[i])
+	}
+	return list
+}
+
+// typedArray reads the numbers of a typed array (RFC 8746, 2.1): the tag is 0b010fsell.
+func typedArray(tag uint64, b []byte) any {
+	if tag < 64 || tag > 87 || tag == 76 {
+		return nil
+	}
+	float, signed, little, ll := tag&16 != 0, tag&8 != 0, tag&4 != 0, tag&3
+	width := 1 << ll
+	if float {
+		width *= 2
+	}
+	if width > 8 || len(b)%width != 0 {
+		return nil
+	}
+	list := make([]any, 0, len(b)/width)
+	for ; len(b) > 0; b = b[width:] {
+		raw := uint64(0)
+		for i := range width {
+			at := i
+			if little {
+				at = width - 1 - i
+			}
+			raw = raw<<8 | uint64(b[at])
+		}
+		list = append(list, number(raw, width, float, signed))
+	}
+	return list
+}
+
+func number(raw uint64, width int, float, signed bool) any {
+	switch {
+	case float && width == 8:
+		return plain(math.Float64frombits(raw))
+	case float && width == 4:
+		return plain(float64(math.Float32frombits(uint32(raw))))
+	case float:
+		var f any
+		if cborMode.Unmarshal(binary.BigEndian.AppendUint16([]byte{0xf9}, uint16(raw)), &f) != nil {
+			return nil
+		}
+		return plain(f)
+	case signed:
+		shift := 64 - 8*width
+		return int64(raw<<shift) >> shift
+	}
+	return raw
+}
+
+var errNoValue = errors.New("a push needs a value")

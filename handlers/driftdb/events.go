@@ -1,0 +1,202 @@
+package driftdb
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/sse"
+	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
+)
+
+// send is POST /room/{id}/send: a connection of one message.
+func (h *Handler) send(c echo.Context) error {
+	id := c.Param("room")
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	defer h.leave(id)
+	m, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	answer := []byte("null")
+	switch m.kind {
+	case kindPing:
+		answer = modeJSON.pong(m)
+	case kindGet:
+		entries, _, err := h.o.Broker.Retained(c.Request().Context(), space(id), &m.key, 0)
+		if err != nil {
+			return unavailable(err)
+		}
+		wanted := entries[:0]
+		for _, e := range entries {
+			if e.Seq > m.seq {
+				wanted = append(wanted, e)
+			}
+		}
+		answer = modeJSON.init(m.key, wanted)
+	default:
+		_, size, err := h.publish(c.Request().Context(), id, m)
+		if err != nil {
+			return err
+		}
+		if size > 1 {
+			answer = modeJSON.size(m.key, size)
+		}
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, answer)
+}
+
+func (h *Handler) body(c echo.Context) (*message, error) {
+	r := c.Request()
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the message is over MAX_BODY, %d bytes", h.o.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the message was not there within READ_TIMEOUT")
+	case err != nil:
+		return nil, httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the message ended too early")
+	}
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	m, err := decodeJSON(bytes.TrimSpace(text))
+	if err != nil {
+		return nil, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
+	}
+	return m, nil
+}
+
+// pushes are a room as Server-Sent Events: a frame for each push, named push, with DriftDB's message as its data.
+type pushes struct {
+	narrow bool // to key
+	key    string
+}
+
+// Append appends a frame. One without an id is a part of what is retained: only the last of it moves the client.
+func (p pushes) Append(dst []byte, e *eventlog.Event) []byte {
+	if p.narrow && e.Key != p.key {
+		return dst
+	}
+	if e.ID != 0 {
+		dst = strconv.AppendUint(append(dst, "id: "...), e.ID, 10)
+		dst = append(dst, '\n')
+	}
+	dst = append(dst, "event: push\ndata: "...)
+	dst = sse.AppendPush(dst, e.Key, e.Data, e.Seq)
+	return append(dst, "\n\n"...)
+}
+
+// AppendGap appends nothing: a room forgets nothing that it retains.
+func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
+
+// roomWords are what a room's stream says beside its pushes.
+type roomWords struct {
+	retry time.Duration
+	gap   string // why the client's id cannot be gone on from: all that is retained follows
+}
+
+func (w roomWords) Opening(*broker.Subscriber) []byte {
+	dst := append([]byte("retry: "), strconv.FormatInt(w.retry.Milliseconds(), 10)...)
+	dst = append(dst, "\n\n"...)
+	if w.gap != "" {
+		dst = append(dst, `event: gap
+data: {"event":"gap","data":{"reason":"`...)
+		dst = append(append(dst, w.gap...), "\"}}\n\n"...)
+	}
+	return dst
+}
+
+func (roomWords) Ping(s *broker.Subscriber, now time.Time) []byte { return s.AppendPing(nil, now) }
+
+func (roomWords) Live() []byte { return nil }
+
+func (roomWords) Over(uint64, string) []byte { return nil }
+
+func (roomWords) Last(reason string) []byte {
+	switch reason {
+	case broker.EndDraining, stream.Failed:
+		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
+	}
+	return nil
+}
+
+// retryRoom is the reconnection time of a room's stream.
+const retryRoom = time.Second
+
+// events is the room for an EventSource: what is retained first, then what comes, resumable.
+func (h *Handler) events(c echo.Context) error {
+	id := c.Param("room")
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	start, words, err := h.resume(c, id)
+	if err == nil {
+		if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
+			err = over
+		}
+	}
+	if err != nil {
+		h.leave(id)
+		return err
+	}
+	query := c.QueryParams()
+	open := &stream.Stream{
+		Identity: anybody, Door: id, From: c.RealIP(),
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
+	}
+	place := h.writers.Place(c.Request(), true)
+	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
+		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{query.Has("key"), query.Get("key")},
+		Start: &start, Chunked: place.Chunked, Holder: open,
+	}, place.Group)
+	if err != nil {
+		h.leave(id)
+		h.o.Traffic.LeaveStream(anybody.Scope)
+		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
+	}
+	h.o.Traffic.Opened()
+	head := c.Response().Header()
+	head.Set(echo.HeaderContentType, "text/event-stream")
+	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
+	head.Set("X-Accel-Buffering", "no")
+	place.Serve(c, open)
+	return nil
+}
+
+// resume finds where a client goes on: behind its id, or, where that cannot be, with all that is retained.
+func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words roomWords, err error) {
+	words.retry = retryRoom
+	last := c.Request().Header.Get("Last-Event-ID")
+	if last == "" {
+		last = c.QueryParam("lastEventId")
+	}
+	if last == "" {
+		return start, words, nil
+	}
+	if start, err = h.o.Broker.Log().Locate(space(id), last); err != nil {
+		return start, words, unavailable(err)
+	}
+	if start.Gap != "" {
+		words.gap = start.Gap
+		start = eventlog.Start{}
+	}
+	return start, words, nil
+}

@@ -1,0 +1,205 @@
+package driftdb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
+)
+
+// Create says who may make rooms.
+type Create string
+
+// Who may.
+const (
+	Nobody   Create = "off"
+	Anybody  Create = "open"
+	KeysOnly Create = "key"
+)
+
+// Options are plain values out of the settings, and what the gateway is made of.
+type Options struct {
+	Auth           *auth.Authenticator
+	Broker         *broker.Broker
+	Traffic        *traffic.Traffic
+	Logger         *slog.Logger
+	Create         Create
+	Retention      time.Duration // a room without messages for so long is dropped
+	Bound          eventlog.Bound
+	PingInterval   time.Duration
+	WriteTimeout   time.Duration
+	ReadTimeout    time.Duration
+	MaxBody        int64
+	TrustedProxies []*net.IPNet
+}
+
+// Handler serves the door.
+type Handler struct {
+	o       Options
+	writers *stream.Writers
+	quit    chan struct{}
+	group   sync.WaitGroup
+
+	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
+	rooms map[string]*room
+}
+
+// New makes the handler and begins to look after rooms. Close ends it.
+func New(o Options) (*Handler, error) {
+	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}}
+	var err error
+	h.writers, err = stream.New(stream.Config{
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic,
+		Ended: func(s *stream.Stream, end stream.End) {
+			if id, ok := s.Door.(string); ok {
+				h.leave(id)
+			}
+			o.Traffic.Ended(o.Logger, s, end)
+		},
+	})
+	h.group.Go(h.keep)
+	return h, err
+}
+
+// Close ends what New began.
+func (h *Handler) Close() error {
+	close(h.quit)
+	h.group.Wait()
+	return nil
+}
+
+// Register adds the routes.
+func (h *Handler) Register(e *echo.Echo) {
+	e.POST("/new", h.create)
+	e.GET("/room/:room", h.look)
+	e.GET("/room/:room/connect", h.connect)
+	e.POST("/room/:room/send", h.send)
+	e.GET("/room/:room/events", h.events)
+	e.GET("/room/:room/presence", h.presence)
+}
+
+// anybody is who connects to a room: its id is all that is asked for.
+var anybody = &auth.Identity{Name: "room", Kind: "room", Scope: "room"}
+
+// space is the part of the log that a room is.
+func space(id string) string { return channel.RoomSpace + id }
+
+func noRoom() *httperr.Error {
+	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
+}
+
+// create makes a room, whose id is its secret: 130 random bits.
+func (h *Handler) create(c echo.Context) error {
+	switch h.o.Create {
+	case Anybody:
+	case KeysOnly:
+		r := c.Request()
+		if _, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, r.URL.Query())); bad != nil {
+			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		}
+	default:
+		return httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE=open, or key to make them with an API key")
+	}
+	if !h.o.Traffic.EnterPublish() {
+		return traffic.ErrDraining()
+	}
+	defer h.o.Traffic.LeavePublish()
+	id := rand.Text()
+	if err := h.o.Broker.Log().Create(context.WithoutCancel(c.Request().Context()), space(id)); err != nil {
+		return unavailable(err)
+	}
+	return c.JSON(http.StatusOK, h.object(c, id))
+}
+
+func unavailable(err error) error {
+	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot take this now").After(2 * time.Second).Because(err)
+}
+
+func (h *Handler) look(c echo.Context) error {
+	id := c.Param("room")
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	h.leave(id)
+	return c.JSON(http.StatusOK, h.object(c, id))
+}
+
+// address is a room as clients take it.
+type address struct {
+	Room   string `json:"room"`
+	Socket string `json:"socket_url"`
+	HTTP   string `json:"http_url"`
+}
+
+// object builds addresses from the request's own. What a proxy says of scheme and prefix is believed from those of
+// the settings only.
+func (h *Handler) object(c echo.Context, id string) *address {
+	r := c.Request()
+	secure, prefix := r.TLS != nil, ""
+	if h.trusted(r.RemoteAddr) {
+		if proto := r.Header.Get(echo.HeaderXForwardedProto); proto != "" {
+			secure = proto == "https"
+		}
+		prefix = strings.TrimSuffix(r.Header.Get("X-Forwarded-Prefix"), "/")
+	}
+	s := ""
+	if secure {
+		s = "s"
+	}
+	path := "://" + r.Host + prefix + "/room/" + id
+	return &address{Room: id, Socket: "ws" + s + path + "/connect", HTTP: "http" + s + path + "/send"}
+}
+
+func (h *Handler) trusted(peer string) bool {
+	host, _, err := net.SplitHostPort(peer)
+	ip := net.ParseIP(host)
+	if err != nil || ip == nil {
+		return false
+	}
+	for _, n := range h.o.TrustedProxies {
+		if n.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// publish stores a push, and says how many entries its key has then. The error is for the client.
+func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64, size int, err error) {
+	if !h.o.Traffic.EnterPublish() {
+		return 0, 0, traffic.ErrDraining()
+	}
+	defer h.o.Traffic.LeavePublish()
+	if !h.allow(id) {
+		return 0, 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d messages a second in this room; slow down", roomRate).After(time.Second)
+	}
+	r := &eventlog.Request{Events: []eventlog.Event{m.event(space(id))}, Bound: &h.o.Bound}
+	at, err = h.o.Broker.Publish(ctx, r)
+	var over *eventlog.BoundError
+	switch {
+	case errors.As(err, &over) && over.What == "keys":
+		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room has its %d keys (MAX_ROOM_KEYS)", over.Most)
+	case errors.As(err, &over):
+		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace what it has", over.Most)
+	case errors.Is(err, eventlog.ErrSeq):
+		return 0, 0, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "%v", err)
+	case err != nil:
+		return 0, 0, unavailable(err)
+	}
+	return at, r.Sizes[0], nil
+}

@@ -1,0 +1,249 @@
+package driftdb
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/broker/eventlog"
+	"sluice/broker/sse"
+)
+
+// kind is what a client wants.
+type kind int
+
+const (
+	kindPush kind = iota
+	kindGet
+	kindPing
+)
+
+// message is one of a client's.
+type message struct {
+	kind   kind
+	key    string
+	op     eventlog.Op
+	seq    uint64 // of a compact, or of a get
+	live   bool   // a get without a replay: its seq is null
+	nonce  []byte // JSON of a ping's; nil without
+	number uint64 // the same as a number
+	value  []byte // JSON
+	raw    []byte // the value as CBOR, where it came so
+}
+
+// wire is a message as both modes decode it. The value is looked for by hand, since null is one too.
+type wire struct {
+	Type   string
+	Key    *string
+	Action *struct {
+		Type string
+		Seq  *uint64
+	}
+	Nonce *uint64
+}
+
+// maxKey bounds a key.
+const maxKey = 1024
+
+// decodeJSON reads a text frame.
+func decodeJSON(text []byte) (*message, error) {
+	v := jsontext.Value(text)
+	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	var fields map[string]json.RawMessage
+	var w wire
+	if json.Unmarshal(v, &fields) != nil || json.Unmarshal(v, &w) != nil {
+		return nil, fmt.Errorf("it is no message of DriftDB")
+	}
+	seq, hasSeq := fields["seq"]
+	m, err := w.message(string(seq) == "null" && hasSeq)
+	if err != nil {
+		return nil, err
+	}
+	if m.kind == kindGet && hasSeq && !m.live {
+		if m.seq, err = strconv.ParseUint(string(seq), 10, 64); err != nil {
+			return nil, fmt.Errorf("seq is no whole number")
+		}
+	}
+	if m.kind == kindPush {
+		if m.value = fields["value"]; m.value == nil {
+			return nil, errNoValue
+		}
+	}
+	return m, nil
+}
+
+// decodeCBOR reads a binary frame.
+func decodeCBOR(frame []byte) (*message, error) {
+	var fields map[string]cbor.RawMessage
+	var w wire
+	if err := cborMode.Unmarshal(frame, &fields); err != nil {
+		return nil, fmt.Errorf("it is not CBOR: %w", err)
+	}
+	if err := cborMode.Unmarshal(frame, &w); err != nil {
+		return nil, fmt.Errorf("it is no message of DriftDB")
+	}
+	seq, hasSeq := fields["seq"]
+	m, err := w.message(hasSeq && len(seq) == 1 && (seq[0] == 0xf6 || seq[0] == 0xf7))
+	if err != nil {
+		return nil, err
+	}
+	if m.kind == kindGet && hasSeq && !m.live {
+		if cborMode.Unmarshal(seq, &m.seq) != nil {
+			return nil, fmt.Errorf("seq is no whole number")
+		}
+	}
+	if m.kind == kindPush {
+		if m.raw = fields["value"]; m.raw == nil {
+			return nil, errNoValue
+		}
+		if m.value, err = toJSON(m.raw); err != nil {
+			return nil, fmt.Errorf("its value cannot be read: %w", err)
+		}
+	}
+	return m, nil
+}
+
+var ops = map[string]eventlog.Op{"append": eventlog.Append, "replace": eventlog.Replace, "relay": eventlog.Relay, "compact": eventlog.Compact}
+
+func (w *wire) message(live bool) (*message, error) {
+	m := &message{live: live}
+	if w.Key != nil {
+		m.key = *w.Key
+	}
+	if len(m.key) > maxKey {
+		return nil, fmt.Errorf("its key is longer than %d bytes", maxKey)
+	}
+	switch w.Type {
+	case "ping":
+		m.kind = kindPing
+		if w.Nonce != nil {
+			m.number = *w.Nonce
+			m.nonce = strconv.AppendUint(nil, *w.Nonce, 10)
+		}
+		return m, nil
+	case "get":
+		m.kind = kindGet
+	case "push":
+		if w.Action == nil || ops[w.Action.Type] == 0 {
+			return nil, fmt.Errorf(`a push needs an "action" with a "type" of append, replace, relay or compact`)
+		}
+		if m.op = ops[w.Action.Type]; m.op == eventlog.Compact {
+			if w.Action.Seq == nil || *w.Action.Seq > math.MaxInt64 {
+				return nil, fmt.Errorf(`a compact needs a "seq"`)
+			}
+			m.seq = *w.Action.Seq
+		}
+	default:
+		return nil, fmt.Errorf(`its "type" is none of push, get and ping`)
+	}
+	if w.Key == nil {
+		return nil, fmt.Errorf(`it needs a "key"`)
+	}
+	return m, nil
+}
+
+// event is what a push stores.
+func (m *message) event(space string) eventlog.Event {
+	return eventlog.Event{Space: space, Name: "push", Op: m.op, Key: m.key, Seq: m.seq, Data: m.value, Meta: m.raw}
+}
+
+// mode is what a connection speaks.
+type mode bool
+
+const (
+	modeJSON mode = false
+	modeCBOR mode = true
+)
+
+// Messages of the server, in either mode. CBOR is written by hand: maps of a few fields around values that are there
+// already.
+
+func (c mode) push(dst []byte, e *eventlog.Event) []byte {
+	if c == modeJSON {
+		return sse.AppendPush(dst, e.Key, e.Data, e.Seq)
+	}
+	dst = appendCBORText(appendType(dst, 4, "push"), "key")
+	dst = appendCBORText(dst, e.Key)
+	dst = appendCBORText(dst, "value")
+	dst = appendValue(dst, e)
+	dst = appendCBORText(dst, "seq")
+	return appendHead(dst, majorUint, e.Seq)
+}
+
+// appendType begins a map of n fields with the first of them.
+func appendType(dst []byte, n uint64, name string) []byte {
+	return appendCBORText(appendCBORText(appendHead(dst, majorMap, n), "type"), name)
+}
+
+// appendValue appends a value as it came, or what CBOR makes of JSON.
+func appendValue(dst []byte, e *eventlog.Event) []byte {
+	if len(e.Meta) > 0 {
+		return append(dst, e.Meta...)
+	}
+	out, err := toCBOR(dst, e.Data)
+	if err != nil {
+		return append(dst, 0xf6) // what is stored is JSON
+	}
+	return out
+}
+
+func (c mode) init(key string, entries []eventlog.Event) []byte {
+	if c == modeJSON {
+		dst := sse.AppendText([]byte(`{"type":"init","key":`), key)
+		dst = append(dst, `,"data":[`...)
+		for i := range entries {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(dst, `{"value":`...), entries[i].Data...)
+			dst = strconv.AppendUint(append(dst, `,"seq":`...), entries[i].Seq, 10)
+			dst = append(dst, '}')
+		}
+		return append(dst, "]}"...)
+	}
+	dst := appendCBORText(appendType(nil, 3, "init"), "key")
+	dst = appendCBORText(appendCBORText(dst, key), "data")
+	dst = appendHead(dst, majorArray, uint64(len(entries)))
+	for i := range entries {
+		dst = appendCBORText(appendHead(dst, majorMap, 2), "value")
+		dst = appendValue(dst, &entries[i])
+		dst = appendHead(appendCBORText(dst, "seq"), majorUint, entries[i].Seq)
+	}
+	return dst
+}
+
+func (c mode) size(key string, n int) []byte {
+	if c == modeJSON {
+		dst := sse.AppendText([]byte(`{"type":"stream_size","key":`), key)
+		return append(strconv.AppendInt(append(dst, `,"size":`...), int64(n), 10), '}')
+	}
+	dst := appendCBORText(appendType(nil, 3, "stream_size"), "key")
+	return appendHead(appendCBORText(appendCBORText(dst, key), "size"), majorUint, uint64(n))
+}
+
+func (c mode) pong(m *message) []byte {
+	if c == modeJSON {
+		if m.nonce == nil {
+			return []byte(`{"type":"pong","nonce":null}`)
+		}
+		return append(append([]byte(`{"type":"pong","nonce":`), m.nonce...), '}')
+	}
+	dst := appendCBORText(appendType(nil, 2, "pong"), "nonce")
+	if m.nonce == nil {
+		return append(dst, 0xf6)
+	}
+	return appendHead(dst, majorUint, m.number)
+}
+
+func (c mode) failure(text string) []byte {
+	if c == modeJSON {
+		return append(sse.AppendText([]byte(`{"type":"error","message":`), text), '}')
+	}
+	return appendCBORText(appendCBORText(appendType(nil, 2, "error"), "message"), text)
+}

@@ -1,0 +1,174 @@
+package driftdb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// Bounds of rooms.
+const (
+	roomRate        = 2000 // messages a second of a room
+	connectionRate  = 300  // and of a connection
+	roomConnections = 10_000
+)
+
+// room is one that somebody is in, or is just looking at.
+type room struct {
+	inside  int
+	limiter *rate.Limiter
+	present map[*conn]present
+}
+
+// present is what a connection last said of itself.
+type present struct {
+	Client json.RawMessage `json:"client"`
+	Value  json.RawMessage `json:"value"`
+	at     time.Time
+}
+
+// enter counts somebody in, if there is such a room.
+func (h *Handler) enter(id string) error {
+	if strings.ContainsAny(id, "/:") || len(id) > 64 {
+		return noRoom()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[id]
+	if r == nil {
+		there, err := h.o.Broker.Log().HasKeyed(space(id))
+		if err != nil {
+			return unavailable(err)
+		}
+		if !there {
+			return noRoom()
+		}
+		r = &room{limiter: rate.NewLimiter(roomRate, roomRate), present: map[*conn]present{}}
+		h.rooms[id] = r
+	}
+	if r.inside >= roomConnections {
+		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey, "the room has %d connections", roomConnections).After(5 * time.Second)
+	}
+	r.inside++
+	return nil
+}
+
+// leave counts somebody out.
+func (h *Handler) leave(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[id]
+	if r.inside--; r.inside == 0 {
+		delete(h.rooms, id)
+	}
+}
+
+func (h *Handler) allow(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rooms[id].limiter.Allow()
+}
+
+// presenceKey is where driftdb's PresenceListener tells of its client.
+const presenceKey = "__presence"
+
+// note keeps what a connection says of itself.
+func (h *Handler) note(id string, c *conn, m *message) {
+	if m.key != presenceKey || m.op != eventlog.Relay {
+		return
+	}
+	var p present
+	if json.Unmarshal(m.value, &p) != nil || p.Client == nil {
+		return
+	}
+	p.at = time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rooms[id].present[c] = p
+}
+
+func (h *Handler) forget(id string, c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rooms[id].present, c)
+}
+
+// quiet is for how long a client is taken to be present without a word: it says one each second.
+const quiet = 4 * time.Second
+
+// presence tells who is in the room now.
+func (h *Handler) presence(c echo.Context) error {
+	id := c.Param("room")
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	defer h.leave(id)
+	list := []present{}
+	h.mu.Lock()
+	for _, p := range h.rooms[id].present {
+		if time.Since(p.at) < quiet {
+			list = append(list, p)
+		}
+	}
+	h.mu.Unlock()
+	slices.SortFunc(list, func(a, b present) int { return bytes.Compare(a.Client, b.Client) })
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusOK, list)
+}
+
+// keep drops rooms in which nothing was said for the time that the settings give them, until Close.
+func (h *Handler) keep() {
+	tick := time.NewTicker(max(time.Second, min(time.Minute, h.o.Retention/10)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.quit:
+			return
+		case now := <-tick.C:
+			if err := h.dropOld(uint64(now.Add(-h.o.Retention).UnixMicro())); err != nil {
+				h.o.Logger.Error("dropping rooms", "cause", err)
+			}
+		}
+	}
+}
+
+// dropOld drops the rooms whose last message is older than a position, and in which nobody is.
+func (h *Handler) dropOld(before uint64) error {
+	var old []string
+	err := h.o.Broker.Log().KeyedSpaces(func(s eventlog.KeyedSpace) error {
+		if s.Last < before {
+			old = append(old, strings.TrimPrefix(s.Space, space("")))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("looking for old rooms: %w", err)
+	}
+	for _, id := range old {
+		if err := h.drop(id); err != nil {
+			return fmt.Errorf("dropping a room: %w", err)
+		}
+	}
+	return nil
+}
+
+// drop deletes a room, with the door shut: who comes now finds none.
+func (h *Handler) drop(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rooms[id] != nil {
+		return nil
+	}
+	return h.o.Broker.Log().Drop(context.Background(), space(id))
+}
