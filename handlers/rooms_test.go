@@ -1,0 +1,292 @@
+package handlers_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"pgregory.net/rapid"
+)
+
+// newRoom makes a room and gives its id.
+func (g *gateway) newRoom(t testing.TB) string {
+	t.Helper()
+	answer, err := g.Client().Post(g.URL+"/new", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var room struct{ Room string }
+	if err := json.NewDecoder(answer.Body).Decode(&room); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatal(answer.Status, err)
+	}
+	return room.Room
+}
+
+// push sends a message and gives the answer.
+func (g *gateway) push(t testing.TB, room, message string) string {
+	t.Helper()
+	answer, err := g.Client().Post(g.URL+"/room/"+room+"/send", "application/json", strings.NewReader(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(answer.StatusCode, " ", string(text))
+}
+
+func TestRoomRefusals(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	send := "/room/" + room + "/send"
+	runAll(t, g, []scenario{
+		{name: "look", path: "/room/" + room, key: "-", status: 200, has: []string{`"room":"` + room, `"socket_url":"ws://127.0.0.1:`, "/connect", `"http_url":"http://127.0.0.1:`, "/send"}},
+		{name: "unknown", path: "/room/nope", key: "-", status: 404, has: []string{`"message"`}},
+		{name: "unknown stream", path: "/room/nope/events", key: "-", status: 404},
+		{name: "unknown send", path: "/room/nope/send", key: "-", body: "{}", status: 404},
+		{name: "no JSON", path: send, key: "-", body: "{", status: 422},
+		{name: "no type", path: send, key: "-", body: "{}", status: 422},
+		{name: "no action", path: send, key: "-", body: `{"type":"push","key":"k","value":1}`, status: 422},
+		{name: "no value", path: send, key: "-", body: `{"type":"push","key":"k","action":{"type":"append"}}`, status: 422},
+		{name: "no key", path: send, key: "-", body: `{"type":"push","value":1,"action":{"type":"append"}}`, status: 422},
+		{name: "compact without seq", path: send, key: "-", body: `{"type":"push","key":"k","value":1,"action":{"type":"compact"}}`, status: 422},
+		{name: "compact ahead", path: send, key: "-", body: `{"type":"push","key":"k","value":1,"action":{"type":"compact","seq":7}}`, status: 422},
+		{name: "null", path: send, key: "-", body: `{"type":"push","key":"k","value":null,"action":{"type":"append"}}`, status: 200, has: []string{"null"}},
+		{name: "pong", path: send, key: "-", body: `{"type":"ping","nonce":17}`, status: 200, has: []string{`{"type":"pong","nonce":17}`}},
+		{name: "too large a room", path: send, key: "-", body: `{"type":"push","key":"k","value":"` + strings.Repeat("x", 1<<20-100) + `","action":{"type":"append"}}`, status: 413, has: []string{"MAX_ROOM_BYTES"}},
+		{name: "preflight", method: "OPTIONS", path: "/new", key: "-", headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}, status: 204,
+			answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
+	})
+	for i := range 101 {
+		got := g.push(t, room, fmt.Sprintf(`{"type":"push","key":"%d","value":1,"action":{"type":"replace"}}`, i))
+		if want := map[bool]string{true: "200", false: "413"}[i < 99]; !strings.HasPrefix(got, want) {
+			t.Fatalf("key %d: %s", i, got)
+		}
+	}
+}
+
+// join opens a WebSocket and collects what it is sent.
+func (g *gateway) join(t *testing.T, room, query string) (ws *websocket.Conn, got func() []string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ws, _, err := websocket.Dial(ctx, strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect"+query, &websocket.DialOptions{HTTPClient: g.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.SetReadLimit(1 << 24)
+	var mu sync.Mutex
+	var all []string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			_, text, err := ws.Read(ctx)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			all = append(all, string(text))
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		ws.CloseNow()
+		<-done
+	})
+	return ws, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string{}, all...)
+	}
+}
+
+func say(t *testing.T, ws *websocket.Conn, text string) {
+	t.Helper()
+	if err := ws.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// untilCame waits for so many messages.
+func untilCame(t *testing.T, got func() []string, n int) []string {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		if all := got(); len(all) >= n {
+			return all
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d came: %q", len(got()), n, got())
+		}
+	}
+}
+
+func TestRoomSockets(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	a, gotA := g.join(t, room, "")
+	b, gotB := g.join(t, room, "")
+	say(t, a, `{"type":"get","key":"k","seq":0}`)
+	say(t, b, `{"type":"get","key":"k"}`)
+	untilCame(t, gotA, 1)
+	untilCame(t, gotB, 1)
+	say(t, a, `{"type":"push","key":"k","value":{"n":1},"action":{"type":"append"}}`)
+	say(t, a, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
+	say(t, a, `{"type":"push","key":"k","value":3,"action":{"type":"relay"}}`)
+	say(t, a, `{"type":"push","key":"k","value":"c","action":{"type":"compact","seq":1}}`)
+	say(t, a, `{"type":"ping"}`)
+	say(t, a, `nonsense`)
+	say(t, a, `{"type":"get","key":"k"}`)
+	want := []string{
+		`{"type":"init","key":"k","data":[]}`,
+		`{"type":"push","key":"k","value":{"n":1},"seq":1}`,
+		`{"type":"push","key":"k","value":2,"seq":2}`, `{"type":"stream_size","key":"k","size":2}`,
+		`{"type":"push","key":"k","value":3,"seq":3}`, `{"type":"stream_size","key":"k","size":2}`,
+		`{"type":"stream_size","key":"k","size":2}`, `{"type":"pong","nonce":null}`,
+	}
+	all := untilCame(t, gotA, len(want)+2)
+	if got := strings.Join(all[:len(want)], "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("the sender got\n%s", got)
+	}
+	if !strings.HasPrefix(all[len(want)], `{"type":"error","message":"Could not decode message: `) || all[len(want)+1] != `{"type":"init","key":"k","data":[{"value":"c","seq":1},{"value":2,"seq":2}]}` {
+		t.Errorf("%q", all[len(want):])
+	}
+	want = []string{want[0], want[1], want[2], want[4]}
+	if got := strings.Join(untilCame(t, gotB, 4), "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("the other got\n%s", got)
+	}
+	// Who asks for nothing hears all the same, when the time of holding is over.
+	_, gotC := g.join(t, room, "")
+	say(t, a, `{"type":"push","key":"other","value":4,"action":{"type":"replace"}}`)
+	if got := untilCame(t, gotC, 1); got[0] != `{"type":"push","key":"other","value":4,"seq":4}` {
+		t.Errorf("%q", got)
+	}
+	_, debug := g.join(t, room, "?debug=true")
+	untilCame(t, debug, 2)
+	say(t, a, `{"type":"push","key":"k","value":"d","action":{"type":"compact","seq":2}}`)
+	if got := untilCame(t, debug, 3); got[2] != `{"type":"init","key":"k","data":[{"value":"d","seq":2}]}` {
+		t.Errorf("%q", got)
+	}
+	if list := g.asAdmin(t, "GET", "/admin/connections", "", 200); strings.Contains(fmt.Sprint(list), room) {
+		t.Errorf("the room's id is told: %v", list)
+	}
+}
+
+// TestRoomModel: whatever is pushed and compacted while streams join, cut and resume, each ends with the state that
+// a list has, by number.
+func TestRoomModel(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.broker.RingBytes = 2000 })
+	type entry struct {
+		value string
+		seq   uint64
+	}
+	// state is what a reader makes of entries: a reset begins anew, all others are added; those seen are skipped.
+	apply := func(state []string, last uint64, e entry) ([]string, uint64) {
+		if e.seq <= last {
+			return state, last
+		}
+		if strings.HasPrefix(e.value, "reset") {
+			return strings.Split(e.value, ",")[1:], e.seq
+		}
+		return append(append([]string{}, state...), e.value), e.seq
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		room := g.newRoom(t)
+		var truth []string
+		seq := uint64(0)
+		states := map[uint64][]string{0: nil}
+		type reader struct {
+			last  string
+			state []string
+			seq   uint64
+		}
+		readers := []*reader{{}, {}}
+		read := func(r *reader, settle bool) {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			q, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/room/"+room+"/events", nil)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if r.last != "" {
+				q.Header.Set("Last-Event-ID", r.last)
+			}
+			transport := g.Client().Transport.(*http.Transport).Clone()
+			defer transport.CloseIdleConnections()
+			answer, err := (&http.Client{Transport: transport}).Do(q)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			defer answer.Body.Close()
+			lines := bufio.NewScanner(answer.Body)
+			lines.Buffer(nil, 1<<20)
+			id := ""
+			for r.seq < seq || len(r.state) != len(truth) {
+				if !lines.Scan() {
+					rt.Fatalf("it ended at %d of %d: %v", r.seq, seq, lines.Err())
+				}
+				if v, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+					id = v
+				}
+				if v, ok := strings.CutPrefix(lines.Text(), "data: {\"type\":\"push\""); ok {
+					var e struct {
+						Value string
+						Seq   uint64
+					}
+					if err := json.Unmarshal([]byte(`{"a":1`+v), &e); err != nil {
+						rt.Fatal(err)
+					}
+					r.state, r.seq = apply(r.state, r.seq, entry{e.Value, e.Seq})
+				}
+				if lines.Text() == "" && id != "" {
+					r.last, id = id, ""
+					if !settle {
+						return
+					}
+				}
+			}
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"append": func(rt *rapid.T) {
+				for range rapid.IntRange(1, 20).Draw(rt, "n") {
+					seq++
+					truth = append(append([]string{}, truth...), fmt.Sprint("v", seq))
+					states[seq] = truth
+					g.push(t, room, fmt.Sprintf(`{"type":"push","key":"k","value":"v%d","action":{"type":"append"}}`, seq))
+				}
+			},
+			"compact": func(rt *rapid.T) {
+				if seq == 0 {
+					rt.Skip("nothing")
+				}
+				at := rapid.Uint64Range(max(1, seq-min(seq, 10)), seq).Draw(rt, "at")
+				text, _ := json.Marshal("reset," + strings.Join(states[at], ","))
+				g.push(t, room, fmt.Sprintf(`{"type":"push","key":"k","value":%s,"action":{"type":"compact","seq":%d}}`, text, at))
+			},
+			"read": func(rt *rapid.T) {
+				read(rapid.SampledFrom(readers).Draw(rt, "reader"), rapid.Bool().Draw(rt, "to the end"))
+			},
+			"join": func(rt *rapid.T) { *rapid.SampledFrom(readers).Draw(rt, "reader") = reader{} },
+		})
+		for _, r := range append(readers, &reader{}) {
+			read(r, true)
+			if strings.Join(r.state, ",") != strings.Join(truth, ",") {
+				rt.Fatalf("a reader has %v, want %v", r.state, truth)
+			}
+		}
+	})
+}
