@@ -1,3 +1,6 @@
+// What sluice.js, the gateway's client, gives. All goes through fetch, so that credentials travel in headers, never in
+// an address. Reconnects are spread, since those who were cut together must not come back together.
+
 /** An event as it was published. */
 export interface Event<T = any> {
   /** its place in the log: an increasing integer, in decimal */

@@ -1,15 +1,14 @@
-// Sluice's client; sluice.d.ts tells what each call and option means.
-// All goes through fetch, so that credentials travel in headers, never in an address.
+// sluice.d.ts tells what all this means.
 
 /** @import { Event, Failure, Frame, State } from "./sluice.js" */
 /** @typedef {{ id: string, back?: string, cut?: AbortController }} Place back: where to read again from */
 /** @typedef {{ pattern: string, fn: (e: any) => void, match: (e: Event) => boolean }} Listener */
 
-const forever = 2 ** 31 - 1; // the longest that a timer takes
+const forever = 2 ** 31 - 1; // a timer's longest
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
 const publishFor = 90_000; // the gateway knows an Idempotency-Key for two minutes
 const control = ["message", "ping", "gap", "live", "expired"]; // no published event has such a name
-const notice = /^(dis|re)?connect$/; // what is published under such a name only * hears
+const notice = /^(dis|re)?connect$/;
 
 /** parser: HTML standard, 9.2.6. @type {typeof import("./sluice.js").parser} */
 export function parser(id = "") {
@@ -91,10 +90,10 @@ async function failure(r) {
 
 const offline = () => globalThis.navigator?.onLine === false;
 
-/** backoff is spread: those who were cut together must not come back together. @type {(failures: number) => number} */
+/** backoff is spread, so that not all come back together. @type {(failures: number) => number} */
 const backoff = failures => Math.min(30_000, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
 
-/** identity is what stays of a token when it is renewed. @type {(token: string) => string} */
+/** identity outlives a renewal. @type {(token: string) => string} */
 function identity(token) {
   try {
     const { exp, iat, nbf, jti, ...claims } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
@@ -131,7 +130,7 @@ export function connect(url, o = {}) {
     addEventListener("offline", () => streams.forEach(s => s.abort(Error("offline"))), closing);
   }
 
-  /** sleep ends early with the network's return and on close. @type {(ms: number) => Promise<void>} */
+  /** @type {(ms: number) => Promise<void>} */
   const sleep = ms => new Promise(done => {
     const wake = () => {
       clearTimeout(timer);
@@ -163,8 +162,7 @@ export function connect(url, o = {}) {
   }
 
   /**
-   * follow yields frames through every cut, until the range ends; it throws a final refusal.
-   * An id counts when its frame was handled, that is when the next one is asked for.
+   * follow yields frames through every cut. An id counts when the next frame is asked for.
    * @param {Record<string, any>} query @param {Place} place @param {(to: State, detail?: any) => void} tell
    */
   async function* follow(query, place, tell) {
@@ -183,7 +181,7 @@ export function connect(url, o = {}) {
       const watch = () => {
         clearTimeout(timer);
         timer = +setTimeout(() => {
-          patience = Math.min(2 * patience, 300_000); // this gateway may ping less often
+          patience = Math.min(2 * patience, 300_000); // it may ping less often
           cut.abort(Error("the stream fell silent"));
         }, o.pingTimeout ?? patience);
       };
@@ -198,7 +196,7 @@ export function connect(url, o = {}) {
         for (;;) {
           watch();
           const { done, value } = await body.read();
-          clearTimeout(timer); // how long a frame is being handled says nothing of the network
+          clearTimeout(timer);
           if (done) throw Error("the gateway ended the stream");
           const frames = parse.push(value);
           retry = parse.retry ?? retry;
@@ -402,7 +400,7 @@ export function connect(url, o = {}) {
     on(/** @type {string} */ pattern, /** @type {(e: any) => void} */ fn) {
       const own = { pattern, fn, match: notice.test(pattern) ? () => false : matcher(pattern) };
       listeners = [...listeners, own];
-      Promise.resolve().then(start); // when all listeners of this turn are there
+      Promise.resolve().then(start);
       return () => { listeners = listeners.filter(l => l !== own); };
     },
 
