@@ -84,6 +84,7 @@ type setup struct {
 	retain   eventlog.Retention
 	broker   broker.Options
 	limits   traffic.Limits
+	rooms    time.Duration   // retention
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 }
 
@@ -94,6 +95,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		realtime: realtime.Options{PingInterval: time.Minute, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxBody: 1 << 20, MaxEvent: 64 << 10},
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
+		rooms:    time.Hour,
 	}
 	for _, f := range change {
 		f(&s)
@@ -133,7 +135,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	if g.rooms, err = driftdb.New(driftdb.Options{
-		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: driftdb.Anybody, Retention: time.Hour,
+		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: driftdb.Anybody, Retention: s.rooms,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
 		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	}); err != nil {

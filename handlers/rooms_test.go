@@ -290,3 +290,49 @@ func TestRoomModel(t *testing.T) {
 		}
 	})
 }
+
+// A grant that names a room opens it on /realtime; a star does not.
+func TestRoomOverRealtime(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	key := g.asAdmin(t, "POST", "/admin/keys", `{"name":"room","sub":["$room/`+room+`"]}`, 201)["key"].(string)
+	g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+	star, stopStar := lines(t, g, keyAll)
+	defer stopStar()
+	next(t, star, "init")
+	events, stop := lines(t, g, key)
+	defer stop()
+	next(t, events, "init")
+	g.push(t, room, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
+	e := next(t, events, "push")
+	if want := `{"event":"push","data":{"type":"push","key":"k","value":2,"seq":2}}`; e.Data != want {
+		t.Errorf("got %s, want %s", e.Data, want)
+	}
+	past := g.past(t, key, "?until=caught-up")
+	if len(past.ids) != 2 || past.ids[1] != e.ID {
+		t.Errorf("the past is %v, the last push %s", past.ids, e.ID)
+	}
+	g.publish(t, `{"event":"goal"}`)
+	if e := next(t, star, "goal"); !strings.Contains(e.Data, "goal") {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Rooms without messages are dropped, but not while somebody is in them.
+func TestOldRooms(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.rooms = time.Second })
+	room, other := g.newRoom(t), g.newRoom(t)
+	g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+	_, got := g.join(t, other, "")
+	for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.push(t, room, `{"type":"ping"}`), "200"); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the old room is still there")
+		}
+	}
+	g.push(t, other, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+	if all := untilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
+		t.Errorf("%q", all)
+	}
+}

@@ -27,6 +27,7 @@ const (
 // room is one that somebody is in, or is just looking at.
 type room struct {
 	inside  int
+	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	limiter *rate.Limiter
 	present map[*conn]present
 }
@@ -70,7 +71,21 @@ func (h *Handler) leave(id string) {
 	defer h.mu.Unlock()
 	r := h.rooms[id]
 	if r.inside--; r.inside == 0 {
-		delete(h.rooms, id)
+		r.left = time.Now()
+	}
+}
+
+// emptyFor is how long an empty room is known.
+const emptyFor = 10 * time.Second
+
+// forgetEmpty forgets the rooms that have been empty for a while: they are read again when they are needed.
+func (h *Handler) forgetEmpty(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, r := range h.rooms {
+		if r.inside == 0 && now.Sub(r.left) > emptyFor {
+			delete(h.rooms, id)
+		}
 	}
 }
 
@@ -129,13 +144,17 @@ func (h *Handler) presence(c echo.Context) error {
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.
 func (h *Handler) keep() {
-	tick := time.NewTicker(max(time.Second, min(time.Minute, h.o.Retention/10)))
+	tick := time.NewTicker(emptyFor)
 	defer tick.Stop()
+	old := time.NewTicker(max(time.Second, min(time.Minute, h.o.Retention/10)))
+	defer old.Stop()
 	for {
 		select {
 		case <-h.quit:
 			return
 		case now := <-tick.C:
+			h.forgetEmpty(now)
+		case now := <-old.C:
 			if err := h.dropOld(uint64(now.Add(-h.o.Retention).UnixMicro())); err != nil {
 				h.o.Logger.Error("dropping rooms", "cause", err)
 			}
@@ -167,8 +186,9 @@ func (h *Handler) dropOld(before uint64) error {
 func (h *Handler) drop(id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.rooms[id] != nil {
+	if r := h.rooms[id]; r != nil && r.inside > 0 {
 		return nil
 	}
+	delete(h.rooms, id)
 	return h.o.Broker.Log().Drop(context.Background(), space(id))
 }
