@@ -26,6 +26,7 @@ type keyring struct {
 
 	mu   sync.Mutex // one load at a time
 	seen fileState
+	good []byte // the file as it was last in force
 }
 
 type fileState struct {
@@ -48,7 +49,32 @@ func (r *keyring) find(value string) *Key {
 func (r *keyring) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	keys, err := r.read()
+	if r.file == "" {
+		return r.use(nil)
+	}
+	r.seen = r.state()
+	text, err := os.ReadFile(r.file)
+	if err != nil {
+		return &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
+	}
+	if err := r.use(text); err != nil {
+		return err
+	}
+	r.good = text
+	return nil
+}
+
+// again puts what the store has now in force. The file stays as it was last good: a broken one must keep nobody from
+// revoking a key of the store.
+func (r *keyring) again() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.use(r.good)
+}
+
+// use puts the keys of all sources in force, those of the file out of its text.
+func (r *keyring) use(text []byte) error {
+	keys, err := r.read(text)
 	if err != nil {
 		return err
 	}
@@ -66,7 +92,7 @@ func (r *keyring) load() error {
 	return nil
 }
 
-func (r *keyring) read() ([]*Key, error) {
+func (r *keyring) read(text []byte) ([]*Key, error) {
 	var keys []*Key
 	if r.inline != "" {
 		some, err := parseKeys([]byte(r.inline), r.defaultRate)
@@ -76,11 +102,6 @@ func (r *keyring) read() ([]*Key, error) {
 		keys = some
 	}
 	if r.file != "" {
-		r.seen = r.state()
-		text, err := os.ReadFile(r.file)
-		if err != nil {
-			return nil, &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
-		}
 		some, err := parseKeys(text, r.defaultRate)
 		if err != nil {
 			return nil, &SettingError{"API_KEYS_FILE", err}

@@ -209,7 +209,7 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) e
 	if err := a.keys.store.put(ctx, id, k); err != nil {
 		return err
 	}
-	return a.keys.load()
+	return a.keys.again()
 }
 
 // change finds a key that can be changed.
@@ -248,7 +248,7 @@ func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
 	if err := a.keys.store.put(ctx, id, nil); err != nil {
 		return err
 	}
-	return a.keys.load()
+	return a.keys.again()
 }
 
 func (c *KeyChange) apply(s *keySpec) {

@@ -20,6 +20,7 @@ type Block struct {
 	end     uint64 // number in the list that comes after it, while live
 	reached uint64 // the position of who has handed out all of it
 	fresh   uint64 // the newest event in it that was at the head
+	edits   uint64 // of the view, when it was begun
 }
 
 // mark is one frame of a block.
@@ -54,7 +55,7 @@ func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], n
 func (k *Block) reset(s *Subscriber) {
 	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
 	k.view, k.chunked, k.live = s.members.view, s.chunked, s.live
-	k.from, k.end, k.reached, k.fresh = s.after, 0, s.after, 0
+	k.from, k.end, k.reached, k.fresh, k.edits = s.after, 0, s.after, 0, k.view.edits.Load()
 	if s.live {
 		k.from = s.pos
 	}
@@ -63,7 +64,7 @@ func (k *Block) reset(s *Subscriber) {
 // serves says whether the block is what the subscriber hands out next. One that has read the log can be
 // ahead of the hub by the group that is on its way; it gets a block of its own.
 func (k *Block) serves(s *Subscriber) bool {
-	if len(k.marks) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live {
+	if len(k.marks) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live || k.edits != k.view.edits.Load() {
 		return false
 	}
 	if k.live {

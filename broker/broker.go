@@ -79,6 +79,7 @@ func New(log *eventlog.Log, o Options) *Broker {
 		last:    log.Settled(),
 	}
 	log.Tail(b.deliver)
+	log.OnEdit(b.edited)
 	return b
 }
 
@@ -113,6 +114,18 @@ func (b *Broker) deliver(events []eventlog.Event) {
 		}
 	}
 	clear(b.matched)
+}
+
+// edited is called when events were changed or taken away: who comes for them reads the log, not what is at hand.
+func (b *Broker) edited(edit *eventlog.Edit) {
+	spaces := edit.Spaces()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range b.views {
+		if slices.ContainsFunc(v.spaces, func(s string) bool { return spaces[s] }) {
+			v.forget(b.last)
+		}
+	}
 }
 
 // encode makes the frames that the matched views want, before the entry is weighed by the ring.

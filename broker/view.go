@@ -3,6 +3,7 @@ package broker
 import (
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"sluice/broker/eventlog"
 	"sluice/broker/index"
@@ -31,9 +32,17 @@ type view struct {
 	members []*members
 	count   int // subscribers
 	list    []mention
-	base    uint64 // number of list[0] since the view began
-	since   uint64 // every match after this id was listed, if only for a time
-	through uint64 // all mentions up to this id have been dropped again
+	base    uint64        // number of list[0] since the view began
+	since   uint64        // every match after this id was listed, if only for a time
+	edits   atomic.Uint64 // blocks made before the last of them are not handed out to others
+	through uint64        // all mentions up to this id have been dropped again
+}
+
+// forget drops all that is at hand: it may not be so any more, and is read from the log again.
+func (v *view) forget(last uint64) {
+	v.drop(len(v.list))
+	v.since = last
+	v.edits.Add(1)
 }
 
 // wants says whether an event of the view's channels is for it.

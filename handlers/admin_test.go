@@ -74,6 +74,7 @@ func TestAdminRefusals(t *testing.T) {
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
 		body("two objects", `{"name":"x"}{"name":"y"}`),
+		scenario{name: "wrong method", method: "PUT", path: "/admin/keys", key: adminKey, status: 405, answers: map[string]string{"Allow": "*any*"}},
 		scenario{name: "unknown connection", method: "DELETE", path: "/admin/connections/nope", key: adminKey, status: 404},
 		scenario{name: "unknown key", method: "PATCH", path: "/admin/keys/nope", key: adminKey, body: "{}", status: 404},
 		scenario{name: "neither jti nor subject", path: "/admin/revocations", key: adminKey, body: "{}", status: 400},

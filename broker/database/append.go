@@ -287,13 +287,33 @@ func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id 
 	return c.edit(ctx, &eventlog.Edit{Remove: []eventlog.Event{*e}})
 }
 
-// Clone copies a database, events and all. The copy appears when it is whole.
-func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
+// come keeps a name for a clone, until gone.
+func (c *Catalog) come(name string) (gone func(), err error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	if err := c.free(to); err != nil {
+	if err := c.free(name); err != nil {
+		return nil, err
+	}
+	c.setComing(name)
+	return func() { c.setComing("") }, nil
+}
+
+func (c *Catalog) setComing(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.coming = name
+}
+
+// Clone copies a database, events and all. The copy appears when it is whole. It may take long, so that others change
+// the catalog meanwhile.
+func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
+	c.cloning.Lock()
+	defer c.cloning.Unlock()
+	gone, err := c.come(to)
+	if err != nil {
 		return err
 	}
+	defer gone()
 	d, err := c.use(name)
 	if err != nil {
 		return err
@@ -304,6 +324,8 @@ func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
 		return fmt.Errorf("cloning database %q: %w", name, err)
 	}
 	if err := c.copyEvents(ctx, d, to); err != nil {
+		// As when the client goes away. What cannot be dropped now is dropped by who takes the name.
+		err = errors.Join(err, c.edit(ctx, &eventlog.Edit{Drop: []string{Space(to)}}))
 		return fmt.Errorf("cloning database %q: %w", name, err)
 	}
 	made.info.Cloned = c.log.Settled()

@@ -54,9 +54,11 @@ type Catalog struct {
 	log     *eventlog.Log
 	changed func(name string)
 
-	changing sync.Mutex // held by all that change the catalog
+	changing sync.Mutex // held by all that change the catalog; taken after Database.using
+	cloning  sync.Mutex // one clone at a time; taken first
 	mu       sync.RWMutex
 	byName   map[string]*Database
+	coming   string // the name that a clone under way will have
 }
 
 // Open reads the catalog of a log.
@@ -142,7 +144,7 @@ func (c *Catalog) free(name string) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	switch {
-	case c.byName[name] != nil:
+	case c.byName[name] != nil || c.coming == name:
 		return fmt.Errorf("%w: there is a database %q", ErrTaken, name)
 	case len(c.byName) >= maxDatabases:
 		return fmt.Errorf("%w: %d databases", ErrTooMany, maxDatabases)
@@ -227,13 +229,13 @@ func (c *Catalog) use(name string) (*Database, error) {
 
 // Destroy deletes a database with all that is in it.
 func (c *Catalog) Destroy(ctx context.Context, name string) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	d, err := c.lock(name)
+	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
 	}
 	defer d.using.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
 	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}); err != nil {
 		return fmt.Errorf("destroying database %q: %w", name, err)
@@ -248,17 +250,18 @@ func (c *Catalog) Destroy(ctx context.Context, name string) error {
 
 // Rename gives a database another name. Grants of /realtime that name the old one see it no more.
 func (c *Catalog) Rename(ctx context.Context, name, to string) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	d, err := c.lock(name)
+	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
 	}
 	defer d.using.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	if err := c.free(to); err != nil {
 		return err
 	}
-	edit := &eventlog.Edit{Rename: [2]string{Space(name), Space(to)}}
+	// A clone that was cut off may have left events under the new name.
+	edit := &eventlog.Edit{Drop: []string{Space(to)}, Rename: [2]string{Space(name), Space(to)}}
 	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row(to, d.info)); err != nil {
 		return fmt.Errorf("renaming database %q: %w", name, err)
 	}

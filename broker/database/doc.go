@@ -7,7 +7,8 @@
 //
 // Names that /realtime does not allow are mapped, reversibly: see names.go. A record holds the mapped ones.
 //
-// Lock order: Catalog.changing, Database.using, Catalog.mu. The first two are held while the log commits, the
-// last never. Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so
-// no event is appended to what is being deleted.
+// Lock order: Catalog.cloning, Database.using, Catalog.changing, Catalog.mu. All but the last are held while the log
+// commits, using for as long as a clone or an edit of many events takes; so nobody who holds changing waits for it.
+// Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so no event is
+// appended to what is being deleted.
 package database

@@ -173,6 +173,8 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 				failed = err
 				return
 			}
+			b.bytes += len(by.Data) + len(by.Meta)
+			old.Data, old.Meta = nil, nil // by has what is still wanted
 			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
 		})
 	})

@@ -236,9 +236,12 @@ func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream str
 	return nil
 }
 
-// editMost is how many events one commit edits. More are edited in several, of which readers can see some
-// before the others.
-const editMost = 100_000
+// Bounds of one commit: how many events it edits, and how many bytes of them it writes again. More are edited in
+// several, of which readers can see some before the others.
+const (
+	editMost  = 100_000
+	editBytes = 64 << 20
+)
 
 // editing gathers edits of a database that is locked.
 type editing struct {
@@ -246,6 +249,7 @@ type editing struct {
 	db      *Database
 	edit    eventlog.Edit
 	rows    []eventlog.Row
+	bytes   int // of replacements
 	done    int
 }
 
@@ -267,13 +271,13 @@ func (b *editing) events(ctx context.Context, mapped string, f func(*eventlog.Ev
 		}
 		for i := range p.Events {
 			f(&p.Events[i])
-		}
-		after = p.Reached
-		if len(b.edit.Remove)+len(b.edit.Replace) >= editMost {
-			if err := b.commit(ctx); err != nil {
-				return err
+			if len(b.edit.Remove)+len(b.edit.Replace) >= editMost || b.bytes >= editBytes {
+				if err := b.commit(ctx); err != nil {
+					return err
+				}
 			}
 		}
+		after = p.Reached
 	}
 	return nil
 }
@@ -281,7 +285,7 @@ func (b *editing) events(ctx context.Context, mapped string, f func(*eventlog.Ev
 func (b *editing) commit(ctx context.Context) error {
 	b.done += len(b.edit.Remove) + len(b.edit.Replace)
 	edit := b.edit
-	b.edit = eventlog.Edit{}
+	b.edit, b.bytes = eventlog.Edit{}, 0
 	rows := b.rows
 	b.rows = nil
 	return b.catalog.edit(ctx, &edit, rows...)

@@ -117,6 +117,9 @@ func (c *committer) step() bool {
 		if c.log.tail != nil && len(group.Events) > 0 {
 			c.log.tail(group.Events)
 		}
+		if c.log.edited != nil && group.Edit != nil {
+			c.log.edited(group.Edit)
+		}
 	}
 	for _, p := range accepted {
 		if err != nil {
@@ -284,6 +287,10 @@ func (c *committer) answer(p *pending) {
 		} else {
 			claim.settle(0, 0)
 		}
+	}
+	if p.request.conditional() {
+		// Not when its publisher leaves: who gives up leaves it in the queue.
+		c.log.expecting.Add(-1)
 	}
 	close(p.done)
 }

@@ -94,6 +94,24 @@ type Edit struct {
 	DropRows []string      // all rows whose keys begin so
 }
 
+// Spaces are those that it changes events of.
+func (e *Edit) Spaces() map[string]bool {
+	spaces := map[string]bool{}
+	for i := range e.Remove {
+		spaces[e.Remove[i].Space] = true
+	}
+	for i := range e.Replace {
+		spaces[e.Replace[i].New.Space] = true
+	}
+	for _, name := range e.Drop {
+		spaces[name] = true
+	}
+	if e.Rename[0] != "" {
+		spaces[e.Rename[0]], spaces[e.Rename[1]] = true, true
+	}
+	return spaces
+}
+
 // Replacement puts one event in the place of another.
 type Replacement struct{ Old, New Event }
 

@@ -40,6 +40,7 @@ type Log struct {
 	answers *answers
 	failed  <-chan struct{} // nil where the engine cannot tell
 	tail    func([]Event)
+	edited  func(*Edit)
 
 	settled   atomic.Uint64
 	awaited   atomic.Int64 // how many wait for settled to move
@@ -96,6 +97,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 // Tail sets who gets each group of settled events, in order, before its publishers are answered. It
 // is to be called before the first Append.
 func (l *Log) Tail(f func([]Event)) { l.tail = f }
+
+// OnEdit sets who is told of edits, before those are answered. It is to be called before the first Append.
+func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }
 
 // Settled is the newest position that readers may see.
 func (l *Log) Settled() uint64 { return l.settled.Load() }
@@ -176,13 +180,13 @@ func (l *Log) dead() bool {
 // ErrUnknown leaves open whether it was, or still will be, stored.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
-	if r.conditional() {
-		defer l.expecting.Add(-1)
-	}
 	if err == nil {
 		err = l.enqueue(p)
 	}
 	if err != nil {
+		if r.conditional() {
+			l.expecting.Add(-1)
+		}
 		return 0, err
 	}
 	timer := time.NewTimer(l.options.WaitLimit)

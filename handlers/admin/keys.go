@@ -63,7 +63,7 @@ func (h *Handler) getKey(c echo.Context) error {
 
 func (h *Handler) createKey(c echo.Context) error {
 	var body change
-	if err := read(c, &body); err != nil {
+	if err := h.read(c, &body); err != nil {
 		return err
 	}
 	k, err := body.of()
@@ -82,7 +82,7 @@ func (h *Handler) createKey(c echo.Context) error {
 
 func (h *Handler) updateKey(c echo.Context) error {
 	var body change
-	if err := read(c, &body); err != nil {
+	if err := h.read(c, &body); err != nil {
 		return err
 	}
 	k, err := body.of()
@@ -105,7 +105,7 @@ func (h *Handler) deleteKey(c echo.Context) error {
 
 func (h *Handler) revoke(c echo.Context) error {
 	var v auth.Revocation
-	if err := read(c, &v); err != nil {
+	if err := h.read(c, &v); err != nil {
 		return err
 	}
 	if err := h.o.Auth.Revoke(c.Request().Context(), v); err != nil {

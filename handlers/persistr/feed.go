@@ -126,7 +126,7 @@ func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	if may.Empty() {
 		return nil, broker.Filter{}, forbidden("a reader of database %q is needed for this; an unknown database gives the same answer", name)
 	}
-	s, err := h.selectors(c)
+	s, err := h.selectors(c, may)
 	if err != nil {
 		return nil, broker.Filter{}, err
 	}

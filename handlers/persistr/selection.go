@@ -13,6 +13,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/database"
+	"sluice/broker/eventlog"
 	"sluice/handlers/stream"
 )
 
@@ -28,9 +29,10 @@ const usualLimit = 50
 // selection is what a reader asks for.
 type selection struct {
 	database  string
-	namespace *string // nil: all
-	awaited   bool    // the namespace is not there yet: it comes with the stream's first event
-	stream    string  // "": all
+	may       channel.Set // what the sender may read of it
+	namespace *string     // nil: all
+	awaited   bool        // the namespace is not there yet: it comes with the stream's first event
+	stream    string      // "": all
 	types     []string
 	globs     string // those of types with * or ?, comma-separated
 	after     uint64 // everything behind it
@@ -54,12 +56,12 @@ func one(query url.Values, name string) (string, error) {
 }
 
 // selectors reads the parameters. Those of the path, where it has them, win.
-func (h *Handler) selectors(c *call) (*selection, error) {
+func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
 	}
-	s := &selection{database: c.name("db"), namespace: c.namespaceOf(), last: stream.Endless}
+	s := &selection{database: c.name("db"), may: may, namespace: c.namespaceOf(), last: stream.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
 		s.namespace = nil // an empty parameter is none
 	}
@@ -154,6 +156,9 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 		}
 	} else {
 		at, err := h.o.Catalog.Position(s.database, s.namespace, s.stream, v)
+		if err == nil {
+			err = h.readableAt(ctx, s, at)
+		}
 		if errors.Is(err, database.ErrNoEvent) {
 			return fail(404, "EventNotFound", "Event %s not found (parameter %s): give the id of an event, STREAM.ID where no stream is given, or a time like 2026-11-20T13:22:01.000Z", v, name)
 		}
@@ -173,6 +178,18 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 		s.last, s.bounded = min(s.last, first-1), true
 	}
 	return nil
+}
+
+// readableAt says whether the sender may read the event at a place: to others it is as if it were not there.
+func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error {
+	if whole(s.may, s.database) {
+		return nil
+	}
+	p, err := h.o.Broker.Log().Read(ctx, &eventlog.Query{Space: database.Space(s.database), Channels: s.may}, at-1, 1)
+	if err == nil && (len(p.Events) == 0 || p.Events[0].ID != at) {
+		err = database.ErrNoEvent
+	}
+	return err
 }
 
 // moment is what a time stands for: one that is written with more than milliseconds, as pages tell where to go

@@ -3,6 +3,7 @@ package realtime
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ func (h *Handler) mint(c echo.Context) error {
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil || d.More() {
+	err = d.Decode(&body)
+	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
 	}
 	ttl := usualTTL

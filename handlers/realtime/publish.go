@@ -167,17 +167,25 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
+	first, err := h.append(c.Request().Context(), id, b, claim)
+	if err != nil {
+		return 0, err
+	}
+	return len(b.events), b.answer(c, first)
+}
+
+// append gives the databases free before anything is answered: who does not take the answer must not hold them.
+func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
 	w, rows, bad := h.spaced(id, b)
 	if bad != nil {
 		return 0, bad
 	}
 	defer w.done()
-	first, err := h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
-	if err != nil {
+	if first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}); err != nil {
 		return 0, publishError(b, err)
 	}
 	w.stored()
-	return len(b.events), b.answer(c, first)
+	return first, nil
 }
 
 func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Claim, *eventlog.Answer, error) {

@@ -1,0 +1,143 @@
+package auth
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+)
+
+func openMemory(t *testing.T, o Options) *Authenticator {
+	t.Helper()
+	log, err := eventlog.Open(memory.Open(memory.Options{}), eventlog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.UseStore(log); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Close()
+		log.Close()
+	})
+	return a
+}
+
+// A broken file of keys keeps nobody from making and revoking keys of the store.
+func TestStoredKeysBesideBrokenFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"name":"file","key":"0123456789abcdef","sub":["*"]}]`)
+	a, ctx := openMemory(t, Options{APIKeysFile: file}), context.Background()
+	info, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr([]string{"a"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(`[{"name":`)
+	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	if info, err := a.UpdateKey(ctx, info.ID, KeyChange{Sub: ptr([]string{"b"})}); err != nil || info.Sub[0] != "b" || id.Ended() != Changed {
+		t.Errorf("changed: %v, %v, %q", info, err, id.Ended())
+	}
+	if _, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); err != nil {
+		t.Error(err)
+	} else if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad != nil {
+		t.Error(bad)
+	}
+	if err := a.DeleteKey(ctx, info.ID); err != nil {
+		t.Error(err)
+	}
+	if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad == nil {
+		t.Error("the revoked key is still in force")
+	}
+	if _, bad := a.Authenticate(Carriers{Header: []string{"0123456789abcdef"}}); bad != nil {
+		t.Error("the last good keys of the file do not stay:", bad)
+	}
+}
+
+// A token of the gateway's own is never taken for one of another issuer, though the secrets be the same: it would
+// outlive its key.
+func TestOwnTokenIsNoOther(t *testing.T) {
+	t.Parallel()
+	a, ctx := openMemory(t, Options{Secrets: []string{storeSecret}, DefaultSub: []string{"more"}}), context.Background()
+	a.UseTokenSecret(storeSecret)
+	info, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr([]string{"a"}), Pub: ptr([]string{"a"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	token, _, err := a.Mint(id, []string{"a"}, []string{"a"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.DeleteKey(ctx, info.ID); err != nil {
+		t.Fatal(err)
+	}
+	if id, bad := a.Authenticate(Carriers{Header: []string{token}}); bad == nil {
+		t.Errorf("the token lives on without its key: sub %s, pub %s", id.Sub, id.Pub)
+	}
+	// One of another issuer that calls itself the same is still taken.
+	other, err := jwt.NewWithClaims(jwt.SigningMethodHS384, jwt.MapClaims{"iss": ownIssuer, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(storeSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, bad := a.Authenticate(Carriers{Header: []string{other}}); bad != nil {
+		t.Error(bad)
+	}
+}
+
+// What a key asks for is bounded before it is looked at: a body of MAX_BODY has room for a quarter of a million patterns.
+func TestMintBounds(t *testing.T) {
+	t.Parallel()
+	a, ctx := openMemory(t, Options{}), context.Background()
+	a.UseTokenSecret(storeSecret)
+	has := make([]string, 1000)
+	for i := range has {
+		has[i] = strings.Repeat("x", i%100+1) + string(rune('a'+i/100)) + "*"
+	}
+	_, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr(has)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	many := make([]string, 200_000)
+	for i := range many {
+		many[i] = "xa*"
+	}
+	began := time.Now()
+	if _, _, err := a.Mint(id, many, nil, time.Hour); err == nil || time.Since(began) > time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	few := make([]string, 600)
+	for i := range few {
+		few[i] = "xa"
+	}
+	if token, _, err := a.Mint(id, few, few, time.Hour); err == nil {
+		_, bad := a.Authenticate(Carriers{Header: []string{token}})
+		t.Errorf("a token was made that is refused: %v", bad)
+	}
+}
