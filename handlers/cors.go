@@ -15,18 +15,18 @@ const (
 )
 
 // corsDoor is what pages of other origins may do at a door.
-type corsDoor struct{ path, methods, exposed string }
+type corsDoor struct{ path, methods, headers, exposed string }
 
 // corsDoors are those that browsers of other origins may use; the rest has no CORS at all.
 var corsDoors = []corsDoor{
-	{"/realtime", "GET, HEAD, POST", corsExposed},
-	{"/sdk", "GET, HEAD, POST", corsExposed},
-	{"/rest", "GET, HEAD, POST", corsExposed},
-	{"/new", "GET, POST", corsExposed},
-	{"/room", "GET, POST", corsExposed},
-	{"/db", persistrMethods, corsExposed + ", Authorization"},
-	{"/events", persistrMethods, corsExposed + ", Authorization"},
-	{"/accounts", persistrMethods, corsExposed + ", Authorization"},
+	{"/realtime", "GET, HEAD, POST", corsHeaders, corsExposed},
+	{"/sdk", "GET, HEAD, POST", corsHeaders, corsExposed},
+	{"/rest", "GET, HEAD, POST", corsHeaders, corsExposed},
+	{"/new", "GET, POST", corsHeaders + ", Accept", corsExposed},
+	{"/room", "GET, POST", corsHeaders + ", Accept", corsExposed},
+	{"/db", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
+	{"/events", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
+	{"/accounts", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
 }
 
 const persistrMethods = "GET, POST, PUT, DELETE"
@@ -60,7 +60,7 @@ func cors(origins []string) echo.MiddlewareFunc {
 			}
 			if allowed {
 				h.Set(echo.HeaderAccessControlAllowMethods, door.methods)
-				h.Set(echo.HeaderAccessControlAllowHeaders, corsHeaders)
+				h.Set(echo.HeaderAccessControlAllowHeaders, door.headers)
 				h.Set(echo.HeaderAccessControlMaxAge, corsMaxAge)
 			}
 			return c.NoContent(http.StatusNoContent)

@@ -145,7 +145,9 @@ func TestRoomSockets(t *testing.T) {
 	untilCame(t, gotB, 1)
 	say(t, a, `{"type":"push","key":"k","value":{"n":1},"action":{"type":"append"}}`)
 	say(t, a, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
+	untilCame(t, gotA, 4) // a stream_size comes after its echo, but may come after later pushes too
 	say(t, a, `{"type":"push","key":"k","value":3,"action":{"type":"relay"}}`)
+	untilCame(t, gotA, 6)
 	say(t, a, `{"type":"push","key":"k","value":"c","action":{"type":"compact","seq":1}}`)
 	say(t, a, `{"type":"ping"}`)
 	say(t, a, `nonsense`)

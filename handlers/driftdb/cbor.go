@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/go-json-experiment/json/jsontext"
@@ -121,7 +122,11 @@ var cborMode = func() cbor.DecMode {
 // toJSON writes CBOR as JSON.
 func toJSON(value []byte) ([]byte, error) {
 	var v any
-	if err := cborMode.Unmarshal(value, &v); err != nil {
+	err := cborMode.Unmarshal(value, &v)
+	if errors.As(err, new(*cbor.InvalidMapKeyTypeError)) {
+		return []byte("null"), nil // a map with lists or maps for keys: JSON has nothing like it
+	}
+	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(plain(v))
@@ -157,6 +162,14 @@ func plain(v any) any {
 		return v
 	case float32:
 		return plain(float64(v))
+	case time.Time:
+		switch y := v.UTC().Year(); {
+		case v.IsZero():
+			return nil // no date: its seconds are no number
+		case y < 0 || y > 9999:
+			return float64(v.UnixMilli()) / 1000 // which the text of a date cannot say
+		}
+		return v.UTC().Format(time.RFC3339Nano)
 	case big.Int:
 		return json.Number(v.String())
 	case cbor.SimpleValue:
@@ -172,7 +185,11 @@ func keyText(k any) string {
 	case []byte:
 		return base64.StdEncoding.EncodeToString(k)
 	}
-	text, err := json.Marshal(plain(k))
+	p := plain(k)
+	if text, ok := p.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Sprint(k)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -32,6 +33,7 @@ const heldMost = 256
 // command is what the reader asks of the writer: an answer after all up to a place was handed out, or a get.
 type command struct {
 	get   *message
+	key   string // of the answer, if it goes after the key's pushes
 	text  []byte
 	after uint64
 }
@@ -49,6 +51,7 @@ type conn struct {
 
 	asked map[string]bool // while pushes are held; then nil
 	held  []record
+	late  []record // what a get's answer goes before
 	bytes int64
 }
 
@@ -109,7 +112,9 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	if reason == broker.EndDraining || reason == stream.Failed {
 		status = websocket.StatusGoingAway
 	}
-	_ = c.ws.Close(status, "") // it may be gone
+	if err == nil { // who does not answer is not waited for
+		_ = c.ws.Close(status, "") // it may be gone
+	}
 	cancel()
 	_ = c.ws.CloseNow() // the same
 	<-done
@@ -162,7 +167,7 @@ func (c *conn) take(ctx context.Context, m *message) command {
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {
-		return command{text: c.mode.size(m.key, size), after: at}
+		return command{key: m.key, text: c.mode.size(m.key, size), after: at}
 	}
 	return command{}
 }
@@ -233,6 +238,10 @@ func (c *conn) do(ctx context.Context, one command) error {
 	if err := c.drain(ctx, nil, one.after); err != nil {
 		return err
 	}
+	if one.after != 0 && c.holdsOf(one.key) {
+		c.held = append(c.held, record{id: one.after, relay: true, key: one.key, text: one.text})
+		return nil
+	}
 	return c.send(one.text)
 }
 
@@ -242,7 +251,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 		c.asked[m.key] = true
 	}
 	if m.live {
-		return nil
+		return c.releaseOf(m.key, 0)
 	}
 	entries, position, err := c.h.o.Broker.Retained(ctx, space(c.id), &m.key, 0)
 	if err != nil {
@@ -251,26 +260,57 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if err := c.drain(ctx, &m.key, position); err != nil {
 		return err
 	}
-	kept := c.held[:0]
-	for _, r := range c.held {
-		if r.key != m.key || r.id > position {
-			kept = append(kept, r)
-		}
-	}
-	c.held = kept
 	wanted := entries[:0]
 	for _, e := range entries {
 		if e.Seq > m.seq {
 			wanted = append(wanted, e)
 		}
 	}
-	return c.send(c.mode.init(m.key, wanted))
+	if err := c.send(c.mode.init(m.key, wanted)); err != nil {
+		return err
+	}
+	if err := c.releaseOf(m.key, position); err != nil {
+		return err
+	}
+	late := c.late
+	c.late = nil
+	for _, r := range late {
+		if err := c.hand(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdsOf tells whether anything of a key is held.
+func (c *conn) holdsOf(key string) bool {
+	return slices.ContainsFunc(c.held, func(r record) bool { return r.key == key })
+}
+
+// releaseOf hands out what is held of a key, but for the pushes up to a position.
+func (c *conn) releaseOf(key string, position uint64) error {
+	kept := c.held[:0:0]
+	for _, r := range c.held {
+		if r.key != key {
+			kept = append(kept, r)
+			continue
+		}
+		if r.id <= position && !r.relay {
+			continue
+		}
+		if err := c.send(r.text); err != nil {
+			return err
+		}
+	}
+	c.held = kept
+	return nil
 }
 
 // batch bounds a step of handing out.
 const batch = 64 << 10
 
-// drain hands out all there is, and at least what there is up to a position; pushes of a key up to there are left out.
+// drain hands out all there is, and at least what there is up to a position. Before a get's answer pushes of its key up
+// to there are left out, and what is behind is kept for after it.
 func (c *conn) drain(ctx context.Context, without *string, upto uint64) error {
 	own := &broker.Block{}
 	for {
@@ -297,11 +337,19 @@ func (c *conn) drain(ctx context.Context, without *string, upto uint64) error {
 			if without != nil && r.key == *without && r.id <= upto && !r.relay {
 				continue
 			}
+			if without != nil && r.id > upto {
+				r.text = bytes.Clone(r.text)
+				c.late = append(c.late, r)
+				continue
+			}
 			if err := c.hand(ctx, r); err != nil {
 				return err
 			}
 		}
 		c.sub.Advance(k, len(k.Bytes))
+		if without != nil && c.sub.Position() >= upto {
+			return nil // the rest comes after the answer
+		}
 	}
 }
 
@@ -314,7 +362,7 @@ func (c *conn) hand(ctx context.Context, r record) error {
 		if err := c.release(); err != nil {
 			return err
 		}
-	case c.asked != nil && !c.asked[r.key] && !r.relay:
+	case c.asked != nil && !c.asked[r.key] && (!r.relay || c.holdsOf(r.key)):
 		r.text = bytes.Clone(r.text)
 		c.held = append(c.held, r)
 		return nil
