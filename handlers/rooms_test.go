@@ -135,7 +135,7 @@ func untilCame(t *testing.T, got func() []string, n int) []string {
 
 func TestRoomSockets(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t)
+	g := newGateway(t, func(s *setup) { s.limits.ConnectionsPerKey = 1 }) // which is for credentials
 	room := g.newRoom(t)
 	a, gotA := g.join(t, room, "")
 	b, gotB := g.join(t, room, "")

@@ -94,7 +94,7 @@ func (h *Handler) Register(e *echo.Echo) {
 }
 
 // anybody is who connects to a room: its id is all that is asked for.
-var anybody = &auth.Identity{Name: "room", Kind: "room", Scope: "room"}
+var anybody = &auth.Identity{Name: "room", Kind: "room"}
 
 // space is the part of the log that a room is.
 func space(id string) string { return channel.RoomSpace + id }

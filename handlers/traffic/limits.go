@@ -22,7 +22,8 @@ func newLimits(most, mostPerKey int) *limits {
 	return &limits{most: most, mostPerKey: mostPerKey, byKey: map[string]int{}}
 }
 
-// take counts a connection of the credential in, or says which limit it would cross.
+// take counts a connection of the credential in, or says which limit it would cross. An empty scope is nobody's: rooms
+// have bounds of their own.
 func (l *limits) take(scope string) *httperr.Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,7 +31,7 @@ func (l *limits) take(scope string) *httperr.Error {
 		return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections,
 			"the gateway has as many connections as MAX_CONNECTIONS allows; try again later").After(5 * time.Second)
 	}
-	if l.mostPerKey > 0 && l.byKey[scope] >= l.mostPerKey {
+	if l.mostPerKey > 0 && scope != "" && l.byKey[scope] >= l.mostPerKey {
 		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
 			"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(5 * time.Second)
 	}
