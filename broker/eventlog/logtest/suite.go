@@ -36,29 +36,41 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
+// suite are all tests but the models.
+var suite = map[string]func(*testing.T, Opener){
+	"ids grow":             testIDs,
+	"batches are whole":    testBatches,
+	"reopened":             testReopen,
+	"locate":               testLocate,
+	"expect":               testExpect,
+	"expect races":         testExpectRace,
+	"idempotency":          testIdempotency,
+	"one of many":          testOneOfMany,
+	"age":                  testAge,
+	"bytes":                testBytes,
+	"spaces":               testSpaces,
+	"rows":                 testRows,
+	"unique keys":          testUnique,
+	"bound":                testBound,
+	"closed":               testClosed,
+	"concurrent publishes": testConcurrent,
+}
+
+// models hold an engine against lists. They take most of the time.
+var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed}
+
 // Run runs the suite; make gives an Opener on nothing for each test.
 func Run(t *testing.T, make func(t *testing.T) Opener) {
-	for name, test := range map[string]func(*testing.T, Opener){
-		"ids grow":             testIDs,
-		"batches are whole":    testBatches,
-		"reopened":             testReopen,
-		"locate":               testLocate,
-		"expect":               testExpect,
-		"expect races":         testExpectRace,
-		"idempotency":          testIdempotency,
-		"one of many":          testOneOfMany,
-		"age":                  testAge,
-		"bytes":                testBytes,
-		"spaces":               testSpaces,
-		"rows":                 testRows,
-		"unique keys":          testUnique,
-		"edits":                testEdits,
-		"keyed":                testKeyed,
-		"bound":                testBound,
-		"closed":               testClosed,
-		"concurrent publishes": testConcurrent,
-		"model":                testModel,
-	} {
+	RunBriefly(t, make)
+	run(t, models, make)
+}
+
+// RunBriefly leaves the models out, for an engine that differs from one that they run over in what they do not
+// look at.
+func RunBriefly(t *testing.T, make func(t *testing.T) Opener) { run(t, suite, make) }
+
+func run(t *testing.T, tests map[string]func(*testing.T, Opener), make func(t *testing.T) Opener) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, make(t))
