@@ -185,8 +185,14 @@ func TestStalledReadsOn(t *testing.T) {
 		if e := reader.event(t); e.ID != id {
 			t.Errorf("the reader got %+v", e)
 		}
+		// From here on, so that a machine on which publishing takes long is not taken for a stream that stands still.
+		begun := time.Now()
+		if err := stalled.SetReadDeadline(begun.Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
 		var p sse.Parser
 		in := bufio.NewReaderSize(stalled, 64<<10)
+		last := begun
 		for line := ""; line != "\r\n"; {
 			var err error
 			if line, err = in.ReadString('\n'); err != nil {
@@ -197,8 +203,9 @@ func TestStalledReadsOn(t *testing.T) {
 		for buf := make([]byte, 64<<10); len(got) < events; {
 			n, err := in.Read(buf)
 			if err != nil {
-				t.Fatalf("%v after %d events", err, len(got))
+				t.Fatalf("%v after %d events, %s after the reading began, %s after the last byte", err, len(got), time.Since(begun), time.Since(last))
 			}
+			last = time.Now()
 			found, err := p.Feed(buf[:n])
 			if err != nil {
 				t.Fatal(err)
