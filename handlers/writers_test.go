@@ -175,6 +175,7 @@ func TestStalledReadsOn(t *testing.T) {
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = time.Minute })
 		stalled := dial(t, g, strings.Replace(get(keyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
+		g.await(t, 1) // else what is published before it has come is none of its events
 		reader := g.stream(t, keyAll, "?channels=small")
 		const events = 400
 		var ids []string
