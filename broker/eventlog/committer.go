@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -158,11 +159,12 @@ func (c *committer) take() []*pending {
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
 	changed := map[place]uint64{}
+	written := map[string][]byte{} // the requests' rows
 	accepted := make([]*pending, 0, len(batch))
 	now := uint64(c.log.options.Now().UnixMicro())
 	for _, p := range batch {
 		first := max(c.last+1, now)
-		if p.err = c.holds(p, first, changed); p.err != nil {
+		if p.err = cmp.Or(c.holds(p, first, changed), c.rowsHold(p.request, written)); p.err != nil {
 			c.answer(p)
 			continue
 		}
@@ -185,6 +187,9 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		g.Rows = append(g.Rows, install(changes, c.last)...)
 		g.Events = append(g.Events, events...)
 		g.Rows = append(g.Rows, p.request.Rows...)
+		for _, r := range p.request.Rows {
+			written[r.Key] = r.Value
+		}
 		g.Edit = p.request.Edit
 		if claim := p.request.Claim; claim != nil {
 			a := claim.answer

@@ -51,6 +51,7 @@ type Request struct {
 	Expect []Expectation
 	Claim  *Claim // the idempotency claim that this request fulfils, or nil
 	Rows   []Row  // stored in the same commit
+	If     []Row  // only if these rows are so; a nil Value: there is none
 	Bound  *Bound // of a space of keyed events; nil: none
 	Sizes  []int  // given by Append: how many entries the key of each keyed event has then
 	Edit   *Edit  // changes what is there, in the same commit; or nil
@@ -205,6 +206,7 @@ func (e *BoundError) Error() string {
 // Engine stores and reads; a Log drives it. Commit is called by one goroutine at a time, all
 // others by any number, during a Commit too.
 type Engine interface {
+	Viewer
 	// Commit stores the group, whose events have their ids, and the idempotency answers, and
 	// remembers last, atomically. When it returns nil the group survives what the engine's
 	// durability promises.

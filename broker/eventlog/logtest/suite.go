@@ -50,6 +50,8 @@ var suite = map[string]func(*testing.T, Opener){
 	"bytes":                testBytes,
 	"spaces":               testSpaces,
 	"rows":                 testRows,
+	"condition races":      testConditionRaces,
+	"long views":           testLongView,
 	"unique keys":          testUnique,
 	"bound":                testBound,
 	"closed":               testClosed,
@@ -57,7 +59,7 @@ var suite = map[string]func(*testing.T, Opener){
 }
 
 // models hold an engine against lists. They take most of the time.
-var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed}
+var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews}
 
 // Run runs the suite; make gives an Opener on nothing for each test.
 func Run(t *testing.T, make func(t *testing.T) Opener) {

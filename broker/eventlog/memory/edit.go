@@ -38,7 +38,7 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 		m.put(edit.Rename[1], s.rebuilt(nil))
 	}
 	for _, prefix := range edit.DropRows {
-		maps.DeleteFunc(m.rows, func(key string, _ []byte) bool { return strings.HasPrefix(key, prefix) })
+		m.dropRows(prefix)
 	}
 }
 
@@ -107,29 +107,4 @@ func (m *Engine) Streams(_ context.Context, name, prefix, after string, limit in
 		})
 	}
 	return found, nil
-}
-
-// Row is the value of a row.
-func (m *Engine) Row(key string) ([]byte, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return slices.Clone(m.rows[key]), nil
-}
-
-// Rows calls f for each row whose key begins with prefix, without holding the engine.
-func (m *Engine) Rows(prefix string, f func(eventlog.Row) error) error {
-	m.mu.RLock()
-	var found []eventlog.Row
-	for _, key := range slices.Sorted(maps.Keys(m.rows)) {
-		if strings.HasPrefix(key, prefix) {
-			found = append(found, eventlog.Row{Key: key, Value: slices.Clone(m.rows[key])})
-		}
-	}
-	m.mu.RUnlock()
-	for _, r := range found {
-		if err := f(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 )
@@ -27,7 +29,7 @@ type Engine struct {
 
 	mu     sync.RWMutex
 	spaces map[string]*space
-	rows   map[string][]byte
+	rows   btree.Map[string, []byte] // values are never changed
 	last   uint64
 	bytes  int64
 }
@@ -43,7 +45,8 @@ func Open(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Engine{options: o, run: eventlog.Run{Start: uint64(o.Now().UnixMicro())}, spaces: map[string]*space{}, rows: map[string][]byte{}}
+	start := uint64(o.Now().UnixMicro())
+	return &Engine{options: o, run: eventlog.Run{Start: start}, last: start, spaces: map[string]*space{}}
 }
 
 // space is one ordered sequence. Places count from its beginning, so that the indexes need no
@@ -110,9 +113,9 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 	m.last = g.Last
 	for _, r := range g.Rows {
 		if r.Value == nil {
-			delete(m.rows, r.Key)
+			m.rows.Delete(r.Key)
 		} else {
-			m.rows[r.Key] = slices.Clone(r.Value)
+			m.rows.Set(r.Key, slices.Clone(r.Value))
 		}
 	}
 	m.retain()

@@ -113,14 +113,11 @@ func (e *Engine) Row(key string) ([]byte, error) {
 		return nil, err
 	}
 	defer e.using.RUnlock()
-	v, closer, err := e.db.Get(rowKey(key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
+	value, err := get(e.db, rowKey(key))
 	if err != nil {
 		return nil, fmt.Errorf("reading a row: %w", err)
 	}
-	return append([]byte{}, v...), closer.Close()
+	return value, nil
 }
 
 // Rows calls f for each row whose key begins with prefix.

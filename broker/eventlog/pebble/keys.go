@@ -101,6 +101,9 @@ func entryKey(b []byte, space uint32, key string, seq uint64) []byte {
 	return appendUint64(appendText(appendUint32(append(b, keyEntry), space), key), seq)
 }
 
+// rowHead is what stands before a row's key.
+const rowHead = 2
+
 func rowKey(key string) []byte { return append([]byte{keyMeta, metaRow}, key...) }
 
 func segmentRowKey(space, segment uint32) []byte {
