@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"sluice/auth/account"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
@@ -47,6 +49,7 @@ type gateway struct {
 	traffic   *traffic.Traffic
 	realtime  *realtime.Handler
 	databases *database.Catalog
+	documents *document.Store
 	accounts  *account.Store
 	handler   http.Handler
 	firstKey  firstKey
@@ -193,7 +196,7 @@ func (g *gateway) openHandlers() (err error) {
 	g.registerLogMetrics()
 	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
 		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
-	if err = g.openDatabases(); err != nil {
+	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}
 	g.realtime, err = realtime.New(realtime.Options{
@@ -252,6 +255,22 @@ func (g *gateway) openDatabases() (err error) {
 		return fmt.Errorf("making the account of PERSISTR_DEMO: %w", err)
 	}
 	return nil
+}
+
+// openDocuments finds the collections and builds what indexes are declared anew.
+func (g *gateway) openDocuments() (err error) {
+	for _, fields := range g.cfg.CollectionIndexes {
+		for i, f := range fields {
+			if f == "date_created" { // what Directus' clients call it
+				fields[i] = "_created"
+			}
+		}
+	}
+	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
+		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,
+	})
+	return err
 }
 
 func (g *gateway) registerLogMetrics() {

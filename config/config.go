@@ -40,6 +40,14 @@ type Config struct {
 	MaxRoomBytes  Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
 	MaxRoomKeys   int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
 
+	CollectionIndexes  Indexes       `env:"COLLECTION_INDEXES" doc:"fields of documents to index, as in messages:date_created,user;customer:name"`
+	MaxDocument        Size          `env:"MAX_DOCUMENT" envDefault:"64KiB" min:"1B" doc:"bytes of a document"`
+	MaxDocuments       int           `env:"MAX_DOCUMENTS" envDefault:"1000000" min:"1" doc:"documents of a collection"`
+	MaxCollectionBytes Size          `env:"MAX_COLLECTION_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes of a collection's documents"`
+	MaxCollections     int           `env:"MAX_COLLECTIONS" envDefault:"1000" min:"1" doc:"collections of documents"`
+	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" doc:"bytes of the documents of one answer"`
+	QueryTime          time.Duration `env:"QUERY_TIME" envDefault:"2s" min:"1ms" max:"1m" doc:"how long a query of documents may take"`
+
 	PingInterval      time.Duration `env:"PING_INTERVAL" envDefault:"15s" min:"100ms" max:"1h" doc:"time between pings on each stream"`
 	RetryConnect      time.Duration `env:"RETRY_CONNECT" envDefault:"2s" min:"1ms" max:"1h" doc:"the retry that a stream begins with"`
 	RetryEvent        time.Duration `env:"RETRY_EVENT" envDefault:"10s" min:"0s" max:"1h" doc:"the retry after each event; 0 leaves the line out"`
@@ -98,6 +106,9 @@ const (
 
 // LogFormat is text or json.
 type LogFormat string
+
+// Indexes are fields by collection.
+type Indexes map[string][]string
 
 // List is a comma-separated list.
 type List []string

@@ -51,6 +51,8 @@ func TestDefaults(t *testing.T) {
 		"MAX_BODY": "1MiB", "MAX_EVENT": "64KiB", "TRUSTED_PROXIES": "", "TLS_CERT_FILE": "", "TLS_KEY_FILE": "", "METRICS_ADDR": "",
 		"LOG_LEVEL": "info", "LOG_FORMAT": "text", "PERSISTR_DEMO": "false",
 		"ROOM_CREATE": "off", "ROOM_RETENTION": "24h", "MAX_ROOM_BYTES": "4MiB", "MAX_ROOM_KEYS": "1000",
+		"COLLECTION_INDEXES": "", "MAX_DOCUMENT": "64KiB", "MAX_DOCUMENTS": "1000000", "MAX_COLLECTION_BYTES": "1GiB",
+		"MAX_COLLECTIONS": "1000", "MAX_RESULT": "16MiB", "QUERY_TIME": "2s",
 	}
 	c, faults := load()
 	if faults != nil {

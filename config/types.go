@@ -29,6 +29,25 @@ func (r *RoomCreate) UnmarshalText(b []byte) error {
 	return oneOf((*string)(r), string(b), "off", "open", "key")
 }
 
+// UnmarshalText reads collection:field,field;collection:field.
+func (x *Indexes) UnmarshalText(b []byte) error {
+	all := Indexes{}
+	for part := range strings.SplitSeq(string(b), ";") {
+		collection, names, ok := strings.Cut(part, ":")
+		collection = strings.TrimSpace(collection)
+		var fields List
+		if !ok || collection == "" || fields.UnmarshalText([]byte(names)) != nil {
+			return errors.New("must be like messages:date_created,user;customer:name")
+		}
+		if all[collection] != nil {
+			return fmt.Errorf("must be like messages:date_created,user;customer:name, with %s once", collection)
+		}
+		all[collection] = fields
+	}
+	*x = all
+	return nil
+}
+
 func oneOf(dst *string, s string, words ...string) error {
 	for _, w := range words {
 		if s == w {

@@ -1,0 +1,187 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/broker/document/query"
+	"sluice/broker/eventlog"
+)
+
+// Query says which documents are wanted, and in what order: that of their ids where Order is empty, which is that of
+// their making. Ties are in order of ids, too, backwards where the order's first field is.
+type Query struct {
+	Where *query.Condition
+	Order query.Order
+	Skip  int
+	Limit int  // below 0: all
+	Total bool // how many there are in all is asked for
+}
+
+// Result is an answer, as of one moment.
+type Result struct {
+	Documents [][]byte // texts
+	Total     int64    // how many match, whatever Skip and Limit; -1 where it was not asked for
+	Position  uint64   // the log's place: what follows it is not in the answer
+}
+
+// Get is a document's text.
+func (s *Store) Get(name, id string) ([]byte, error) {
+	if CheckCollection(name) != nil || CheckID(id) != nil {
+		return nil, ErrNotFound
+	}
+	text, err := s.log.Row(documentKey(name, id))
+	if err == nil && text == nil {
+		err = fmt.Errorf("%w: %q", ErrNotFound, id)
+	}
+	return text, err
+}
+
+// GetMany are the texts of some documents as of one moment; of those that are not there, none.
+func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result, error) {
+	r := &Result{Total: -1}
+	if CheckCollection(name) != nil {
+		return r, nil
+	}
+	size := int64(0)
+	err := s.log.View(ctx, func(v eventlog.View) error {
+		r.Position = v.Position()
+		for _, id := range ids {
+			text, err := v.Row(documentKey(name, id))
+			if err != nil {
+				return err
+			}
+			if text != nil {
+				r.Documents = append(r.Documents, text)
+			}
+			if size += int64(len(text)); size > s.o.MaxResult {
+				return s.tooLarge()
+			}
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (s *Store) tooLarge() error {
+	return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", s.o.MaxResult, "MAX_RESULT"}
+}
+
+// Find answers a query.
+func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
+	r := &Result{Total: -1}
+	err := s.look(ctx, name, func(l *looking) error {
+		r.Position = l.view.Position()
+		return l.find(q, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if q.Total && r.Total < 0 {
+		if r.Total, err = s.Count(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Each calls f for each document that matches, in order of ids. The text is lent for the call.
+func (s *Store) Each(ctx context.Context, name string, where *query.Condition, f func(text []byte) error) error {
+	return s.look(ctx, name, func(l *looking) error {
+		return l.scan(where, false, func(text []byte) (bool, error) { return true, f(text) })
+	})
+}
+
+// look lets f look at a collection, as of one moment and for so long as a query may take.
+func (s *Store) look(ctx context.Context, name string, f func(l *looking) error) error {
+	if err := CheckCollection(name); err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, s.o.QueryTime)
+	defer cancel()
+	err := s.log.View(within, func(v eventlog.View) error {
+		l := &looking{store: s, ctx: within, view: v, name: name}
+		defer l.done()
+		return f(l)
+	})
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return ErrTime
+	}
+	return err
+}
+
+// freely is how many documents a query may look at before it has to wait for a slot: few such at once, or they would
+// take the processor from those that publish.
+const freely = 4096
+
+// looking is a query under way.
+type looking struct {
+	store  *Store
+	ctx    context.Context
+	view   eventlog.View
+	name   string
+	looked int
+	slot   bool
+}
+
+func (l *looking) done() {
+	if l.slot {
+		<-l.store.scans
+	}
+}
+
+// step is called for each document looked at.
+func (l *looking) step() error {
+	l.looked++
+	if l.looked%256 != 0 {
+		return nil
+	}
+	if l.looked == freely {
+		select {
+		case l.store.scans <- struct{}{}:
+			l.slot = true
+		case <-l.ctx.Done():
+		}
+	}
+	return l.ctx.Err()
+}
+
+// scan calls f for each document that matches, in order of ids or backwards, until it says false.
+func (l *looking) scan(where *query.Condition, backwards bool, f func(text []byte) (bool, error)) error {
+	base := documents(l.name)
+	on := true
+	return l.ranges(where, "_id", base, backwards, func(from, to string) (bool, error) {
+		err := l.view.Scan(from, to, backwards, func(_, text []byte) (bool, error) {
+			if err := l.step(); err != nil {
+				return false, err
+			}
+			if !where.Match(text) {
+				return true, nil
+			}
+			var err error
+			on, err = f(text)
+			return on, err
+		})
+		return on, err
+	})
+}
+
+// ranges calls f for the parts of an index where documents of a condition can be, until it says false.
+func (l *looking) ranges(where *query.Condition, field, base string, backwards bool, f func(from, to string) (bool, error)) error {
+	parts, narrowed := where.Ranges(field)
+	if !narrowed {
+		_, err := f(base, end(base))
+		return err
+	}
+	for i := range parts {
+		p := parts[i]
+		if backwards {
+			p = parts[len(parts)-1-i]
+		}
+		if on, err := f(base+string(p.Low), base+string(p.High)); !on || err != nil {
+			return err
+		}
+	}
+	return nil
+}

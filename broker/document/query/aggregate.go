@@ -1,0 +1,189 @@
+package query
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Func is what an aggregate makes of values.
+type Func byte
+
+// Count counts documents, with a Field those where it is not null. Sum and Avg take numbers only. Min and Max take
+// the least and greatest value by Compare that is not null.
+const (
+	Count Func = iota
+	Sum
+	Avg
+	Min
+	Max
+)
+
+// Aggregate is one figure asked for. As is the name that the door shows it by.
+type Aggregate struct {
+	Func  Func
+	Field Field
+	As    string
+}
+
+// Group is the figures of the documents that have the same values: By in the order of the fields grouped by (null
+// where missing), Values in the order of the aggregates, each as JSON. A figure of nothing is null.
+type Group struct {
+	By     []string
+	Values []string
+}
+
+// Aggregation adds up documents in one pass. It is for one goroutine.
+type Aggregation struct {
+	by     []Field
+	of     []Aggregate
+	groups map[string]*group
+	bytes  int
+	key    []byte
+}
+
+type group struct {
+	key     string
+	by      []string
+	figures []figure
+}
+
+type figure struct {
+	count int
+	sum   float64
+	best  string
+}
+
+// NewAggregation starts one. Without fields to group by there is one group of all.
+func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
+	if len(by)+len(of) > MaxFields {
+		return nil, Refuse(TooMany, "the aggregate has %d fields: at most %d are taken", len(by)+len(of), MaxFields)
+	}
+	for _, a := range of {
+		if a.Func != Count && len(a.Field.names) == 0 {
+			return nil, Refuse(BadField, "an aggregate names no field")
+		}
+	}
+	a := &Aggregation{by: by, of: of, groups: map[string]*group{}}
+	if len(by) == 0 {
+		a.groups[""] = &group{figures: make([]figure, len(of))}
+	}
+	return a, nil
+}
+
+// Add takes one document in. It fails when there are too many groups.
+func (a *Aggregation) Add(doc []byte) error {
+	a.key = a.key[:0]
+	for _, f := range a.by {
+		a.key = appendKey(a.key, f.Value(doc), math.MaxInt) // uncut: a key is a group
+	}
+	g := a.groups[string(a.key)]
+	if g == nil {
+		var err error
+		if g, err = a.open(doc); err != nil {
+			return err
+		}
+	}
+	for i := range a.of {
+		a.bytes += g.figures[i].add(&a.of[i], doc)
+	}
+	return a.check(0)
+}
+
+// check refuses what would take too much memory.
+func (a *Aggregation) check(more int) error {
+	if len(a.groups)+more > MaxGroups || a.bytes > maxGroupBytes {
+		return Refuse(TooMany, "there are more than %d groups, or their values are too long: narrow the condition or group by a field with fewer values", MaxGroups)
+	}
+	return nil
+}
+
+func (a *Aggregation) open(doc []byte) (*group, error) {
+	g := &group{key: string(a.key), figures: make([]figure, len(a.of))}
+	a.bytes += 2*len(g.key) + 64*len(a.of)
+	if err := a.check(1); err != nil {
+		return nil, err
+	}
+	for _, f := range a.by {
+		g.by = append(g.by, rawOf(f.Value(doc)))
+	}
+	a.groups[g.key] = g
+	return g, nil
+}
+
+// rawOf is a value's JSON in memory of its own.
+func rawOf(v gjson.Result) string {
+	if !v.Exists() {
+		return "null"
+	}
+	return strings.Clone(v.Raw)
+}
+
+// add says by how many bytes the figure has grown.
+func (f *figure) add(a *Aggregate, doc []byte) int {
+	if len(a.Field.names) == 0 {
+		f.count++
+		return 0
+	}
+	v := a.Field.Value(doc)
+	if v.Type == gjson.Null || v.Type != gjson.Number && (a.Func == Sum || a.Func == Avg) {
+		return 0
+	}
+	f.count++
+	before := len(f.best)
+	switch a.Func {
+	case Sum, Avg:
+		f.sum += v.Num
+	case Min, Max:
+		c := Compare(v, gjson.Parse(f.best))
+		if f.count == 1 || a.Func == Min && c < 0 || a.Func == Max && c > 0 {
+			f.best = rawOf(v)
+		}
+	}
+	return len(f.best) - before
+}
+
+// Groups are the figures so far, in the order of the values grouped by.
+func (a *Aggregation) Groups() []Group {
+	all := make([]*group, 0, len(a.groups))
+	for _, g := range a.groups {
+		all = append(all, g)
+	}
+	slices.SortFunc(all, func(x, y *group) int { return strings.Compare(x.key, y.key) })
+	out := make([]Group, len(all))
+	for i, g := range all {
+		out[i] = Group{By: g.by, Values: make([]string, len(a.of))}
+		for j := range a.of {
+			out[i].Values[j] = g.figures[j].text(a.of[j].Func)
+		}
+	}
+	return out
+}
+
+func (f *figure) text(fn Func) string {
+	switch {
+	case fn == Count:
+		return strconv.Itoa(f.count)
+	case fn == Sum:
+		return number(f.sum)
+	case f.count == 0:
+		return "null"
+	case fn == Avg:
+		return number(f.sum / float64(f.count))
+	}
+	return f.best
+}
+
+// number is a float64 as JSON, which has no infinity.
+func number(f float64) string {
+	switch {
+	case math.IsInf(f, 0) || math.IsNaN(f):
+		return "null"
+	case math.Abs(f) < 1e21:
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}

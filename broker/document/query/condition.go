@@ -1,0 +1,220 @@
+package query
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Rules are what a comparison takes for a match. The doors speak two languages that differ where values are missing
+// or lists.
+type Rules byte
+
+const (
+	// Mongo: a missing field is null, and null equals null. A negation matches whatever the condition does not,
+	// missing fields included. A field that holds an array matches if the array or any of its elements does.
+	Mongo Rules = iota
+	// SQL, as Directus has it: a missing field is null, and nothing compares with null, negated or not, but Null,
+	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both.
+	SQL
+)
+
+// Op is what a Node asks.
+type Op byte
+
+// The groups, then the comparisons. A Node's Values are one value unless said otherwise.
+const (
+	And        Op = iota // of Nodes; of none: everything
+	Or                   // of Nodes; of none: nothing
+	Not                  // of one Node
+	Search               // a text is part of any string or number in the document, whatever its case; no Field
+	Eq                   //
+	Lt                   // only within one kind of value, as are Lte, Gt, Gte and Between
+	Lte                  //
+	Gt                   //
+	Gte                  //
+	In                   // Values: any number
+	Between              // Values: low and high, both inclusive
+	Contains             // a string in a string; Fold: whatever the case
+	StartsWith           //
+	EndsWith             //
+	Regex                // RE2; Fold: whatever the case
+	Exists               // no Values; null exists
+	Null                 // no Values; null or missing
+	Empty                // no Values; null, missing, "", [] or {}
+)
+
+// Node is a condition as a door builds it. Compile checks it.
+type Node struct {
+	Op     Op
+	Nodes  []Node
+	Field  Field
+	Rules  Rules
+	Negate bool
+	Fold   bool
+	Values []gjson.Result // objects and arrays in compact spelling
+}
+
+// String makes a value of a text.
+func String(s string) gjson.Result {
+	return gjson.Result{Type: gjson.String, Str: s, Raw: string(gjson.AppendJSONString(nil, s))}
+}
+
+// Condition is a compiled Node. The nil Condition matches everything.
+type Condition struct{ root node }
+
+// node is a Node with everything looked up that does not depend on the document.
+type node struct {
+	Node
+	names   []string
+	highs   []gjson.Result // of Between; Values are its lows
+	text    string         // of text operators: lower case if Fold
+	pattern *regexp.Regexp
+	nodes   []node
+}
+
+// Compile checks a condition and its bounds.
+func Compile(n Node) (*Condition, error) {
+	c := &compiler{}
+	root, err := c.compile(n, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &Condition{root}, nil
+}
+
+// compiler counts the comparisons.
+type compiler struct{ count int }
+
+func (c *compiler) compile(in Node, depth int) (node, error) {
+	if depth > MaxDepth {
+		return node{}, Refuse(TooDeep, "conditions lie more than %d deep: write them with fewer groups within groups", MaxDepth)
+	}
+	if c.count++; in.Op > Not && c.count > MaxConditions {
+		return node{}, Refuse(TooMany, "there are more than %d conditions: ask in several queries, or for a list of values", MaxConditions)
+	}
+	out := node{Node: in, names: in.Field.names}
+	if in.Op > Not {
+		return out, out.prepare()
+	}
+	c.count-- // groups do not count: they are nothing without comparisons
+	if in.Op == Not && len(in.Nodes) != 1 {
+		return node{}, Refuse(BadSyntax, "a negation has %d conditions: it takes one", len(in.Nodes))
+	}
+	out.nodes = make([]node, len(in.Nodes))
+	for i, kid := range in.Nodes {
+		var err error
+		if out.nodes[i], err = c.compile(kid, depth+1); err != nil {
+			return node{}, err
+		}
+	}
+	return out, nil
+}
+
+// prepare checks a comparison's values and readies them.
+func (n *node) prepare() error {
+	if n.Op != Search && len(n.names) == 0 {
+		return Refuse(BadField, "a condition names no field")
+	}
+	if want := n.Op.values(); want >= 0 && len(n.Values) != want {
+		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(n.Values), want)
+	}
+	if len(n.Values) > MaxList {
+		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(n.Values), MaxList)
+	}
+	switch n.Op {
+	case Between:
+		n.highs = n.operands(n.Values[1:])
+		n.Values = n.operands(n.Values[:1])
+	case Eq, In, Lt, Lte, Gt, Gte:
+		n.Values = n.operands(n.Values)
+		slices.SortFunc(n.Values, Compare)
+	case Contains, StartsWith, EndsWith, Regex, Search:
+		return n.prepareText()
+	}
+	return nil
+}
+
+// values is how many an Op takes; -1: any number.
+func (o Op) values() int {
+	switch o {
+	case In:
+		return -1
+	case Between:
+		return 2
+	case Exists, Null, Empty:
+		return 0
+	}
+	return 1
+}
+
+// operands are the values to compare with: by SQL's rules without null, and strings both as such and as what they
+// spell.
+func (n *node) operands(in []gjson.Result) []gjson.Result {
+	out := make([]gjson.Result, 0, len(in))
+	for _, v := range in {
+		if n.Rules == SQL && v.Type == gjson.Null {
+			continue
+		}
+		out = append(out, v)
+		if spelled, ok := spells(v); ok && n.Rules == SQL {
+			out = append(out, spelled)
+		}
+	}
+	return out
+}
+
+// spells is the number or boolean that a string reads as in JSON.
+func spells(v gjson.Result) (gjson.Result, bool) {
+	s := v.Str
+	if v.Type != gjson.String || s == "" || strings.TrimSpace(s) != s || !gjson.Valid(s) {
+		return v, false
+	}
+	v = gjson.Parse(s)
+	return v, v.Type == gjson.Number || v.IsBool()
+}
+
+func (n *node) prepareText() error {
+	if n.Values[0].Type != gjson.String {
+		return Refuse(BadValue, "the condition on %s takes a string, not %s", n.Field, n.Values[0].Raw)
+	}
+	n.text = n.Values[0].Str
+	switch {
+	case n.Op == Regex:
+		var err error
+		n.pattern, err = compilePattern(n.text, n.Fold)
+		return err
+	case n.Op == Search && len(n.text) > MaxSearch:
+		return Refuse(TooLong, "the text to search for has %d bytes: at most %d are taken", len(n.text), MaxSearch)
+	case n.Op == Search || n.Fold:
+		n.text = strings.ToLower(n.text)
+	}
+	return nil
+}
+
+// compilePattern takes RE2 only, whose time grows with the text and not beyond, and of that only what is small: a
+// program runs at every byte of every document.
+func compilePattern(s string, fold bool) (*regexp.Regexp, error) {
+	if len(s) > MaxPattern {
+		return nil, Refuse(BadPattern, "the regular expression has %d bytes: at most %d are taken", len(s), MaxPattern)
+	}
+	if fold {
+		s = "(?i)" + s
+	}
+	parsed, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return nil, Refuse(BadPattern, "the regular expression cannot be read: %v; it is RE2, without look-around and back references", err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > maxProgram {
+		return nil, Refuse(BadPattern, "the regular expression repeats too much: use + or *, or a smaller number in {}")
+	}
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, Refuse(BadPattern, "the regular expression cannot be read: %v", err)
+	}
+	return re, nil
+}

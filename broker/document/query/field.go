@@ -1,0 +1,91 @@
+package query
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+)
+
+// Field is a path into a document, such as user.name. A dot goes into an object; a name that holds a dot cannot be
+// asked for. An array on the way is gone through: its objects are each asked for the rest of the path.
+type Field struct {
+	path  string
+	names []string // each escaped, so that gjson never reads a name of a user as its own syntax
+}
+
+// ParseField checks a path.
+func ParseField(path string) (Field, error) {
+	switch {
+	case path == "":
+		return Field{}, Refuse(BadField, "the name of a field is empty: give one such as name or user.name")
+	case len(path) > MaxName:
+		return Field{}, Refuse(TooLong, "a field's path has %d bytes: at most %d are taken", len(path), MaxName)
+	case strings.Count(path, ".") >= MaxDepth:
+		return Field{}, Refuse(TooDeep, "field %q goes into more than %d objects", path, MaxDepth)
+	}
+	names := strings.Split(path, ".")
+	for i, name := range names {
+		if name == "" {
+			return Field{}, Refuse(BadField, "field %q has an empty name in it: one dot goes between two names", path)
+		}
+		names[i] = gjson.Escape(name)
+	}
+	return Field{path, names}, nil
+}
+
+// String is the path as it was given.
+func (f Field) String() string { return f.path }
+
+// Value is what the field holds in a document; the zero Result if it is missing. Where the path meets an array on its
+// way, that array is the value, as there may be several. The result points into doc.
+func (f Field) Value(doc []byte) gjson.Result {
+	v := root(doc)
+	for _, name := range f.names {
+		if v.IsArray() {
+			return v
+		}
+		if !v.IsObject() {
+			return gjson.Result{}
+		}
+		v = gjson.Get(v.Raw, name)
+	}
+	return v
+}
+
+// AppendKey appends what an index on the field holds for a document; null's key if the field is missing.
+func (f Field) AppendKey(dst, doc []byte) []byte { return AppendKey(dst, f.Value(doc)) }
+
+// root is a document as gjson sees it, which reads strings: the one place where bytes are taken for one without a
+// copy. What is found in it is part of doc, so it lives no longer than the call that was given doc.
+func root(doc []byte) gjson.Result {
+	return gjson.Result{Type: gjson.JSON, Raw: unsafe.String(unsafe.SliceData(doc), len(doc))}
+}
+
+// any says whether test holds for something that the path leads to from v: one value, or several where arrays lie
+// on the way. Where there is none, it is asked of a missing one.
+func (n *node) any(v gjson.Result, names []string) bool {
+	for i, name := range names {
+		if v.IsArray() {
+			return n.anyElement(v, names[i:])
+		}
+		if !v.IsObject() {
+			return n.holds(gjson.Result{})
+		}
+		v = gjson.Get(v.Raw, name)
+	}
+	return n.holds(v)
+}
+
+// anyElement asks the objects of an array. Other elements have no fields, and arrays in arrays are not gone into.
+func (n *node) anyElement(array gjson.Result, names []string) bool {
+	found, asked := false, false
+	array.ForEach(func(_, e gjson.Result) bool {
+		if e.IsObject() {
+			asked = true
+			found = n.any(e, names)
+		}
+		return !found
+	})
+	return found || !asked && n.holds(gjson.Result{})
+}

@@ -1,0 +1,144 @@
+package query
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Match says whether a document is one that the condition asks for.
+func (c *Condition) Match(doc []byte) bool { return c == nil || c.root.match(root(doc)) }
+
+func (n *node) match(doc gjson.Result) bool {
+	switch n.Op {
+	case And:
+		for i := range n.nodes {
+			if !n.nodes[i].match(doc) {
+				return false
+			}
+		}
+		return true
+	case Or:
+		for i := range n.nodes {
+			if n.nodes[i].match(doc) {
+				return true
+			}
+		}
+		return false
+	case Not:
+		return !n.nodes[0].match(doc)
+	case Search:
+		return n.search(doc, 0) != n.Negate
+	}
+	if n.Rules == SQL {
+		return n.any(doc, n.names)
+	}
+	return n.any(doc, n.names) != n.Negate
+}
+
+// holds says whether one value that the path leads to is a match. SQL negates here, value by value, so that null is
+// none either way; Mongo negates the whole.
+func (n *node) holds(v gjson.Result) bool {
+	if n.Rules == SQL {
+		if v.Type == gjson.Null && n.Op < Exists {
+			return false
+		}
+		return n.test(v) != n.Negate
+	}
+	if n.test(v) {
+		return true
+	}
+	found := false
+	if v.IsArray() && n.Op < Exists {
+		v.ForEach(func(_, e gjson.Result) bool {
+			found = n.test(e)
+			return !found
+		})
+	}
+	return found
+}
+
+// test is the bare comparison.
+func (n *node) test(v gjson.Result) bool {
+	switch n.Op {
+	case Eq, In:
+		_, found := slices.BinarySearchFunc(n.Values, v, Compare)
+		return found
+	case Lt, Lte, Gt, Gte:
+		return beside(v, n.Values, n.Op)
+	case Between:
+		return beside(v, n.Values, Gte) && beside(v, n.highs, Lte)
+	case Exists:
+		return v.Exists()
+	case Null:
+		return v.Type == gjson.Null
+	case Empty:
+		return isEmpty(v)
+	}
+	return v.Type == gjson.String && n.testText(v.Str)
+}
+
+// beside says whether v lies on the given side of one of some operands: of the one of its kind, as they are
+// spellings of the same.
+func beside(v gjson.Result, operands []gjson.Result, op Op) bool {
+	for _, o := range operands {
+		if !alike(v, o) {
+			continue
+		}
+		c := Compare(v, o)
+		if c < 0 && (op == Lt || op == Lte) || c > 0 && (op == Gt || op == Gte) || c == 0 && (op == Lte || op == Gte) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) testText(s string) bool {
+	if n.Op == Regex {
+		return n.pattern.MatchString(s)
+	}
+	if n.Fold {
+		s = strings.ToLower(s)
+	}
+	switch n.Op {
+	case Contains:
+		return strings.Contains(s, n.text)
+	case StartsWith:
+		return strings.HasPrefix(s, n.text)
+	default:
+		return strings.HasSuffix(s, n.text)
+	}
+}
+
+func isEmpty(v gjson.Result) bool {
+	return v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" || v.Type == gjson.JSON && len(v.Raw) == 2
+}
+
+// maxSearchDepth is how deep Search looks, as each level takes some of the stack.
+const maxSearchDepth = 32
+
+// search looks for the text in all values. Fields whose name begins with _ are left out at the top: they are the
+// store's, and a year would be found in everything that was written in it.
+func (n *node) search(v gjson.Result, depth int) bool {
+	switch v.Type {
+	case gjson.String:
+		return strings.Contains(strings.ToLower(v.Str), n.text)
+	case gjson.Number:
+		return strings.Contains(strings.ToLower(v.Raw), n.text)
+	case gjson.JSON:
+	default:
+		return false
+	}
+	if depth > maxSearchDepth {
+		return false
+	}
+	found := false
+	v.ForEach(func(key, e gjson.Result) bool {
+		if depth > 0 || !strings.HasPrefix(key.Str, "_") {
+			found = n.search(e, depth+1)
+		}
+		return !found
+	})
+	return found
+}

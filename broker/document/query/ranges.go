@@ -1,0 +1,153 @@
+package query
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/tidwall/gjson"
+)
+
+// Range is a part of an index on a field: the keys, as Field.AppendKey makes them, from Low up to and without High.
+type Range struct{ Low, High []byte }
+
+// everything is the whole index: no key begins with 0xFF.
+var everything = []Range{{nil, []byte{0xFF}}}
+
+// arrays are where an index has the documents whose field is an array, or lies in one.
+var arrays = kindRange(arrayKind, arrayKind)
+
+// Ranges says where in an index on a field the documents lie that may match: ascending, apart from each other, none
+// if there can be no such document. It is false if that is anywhere. No match lies outside of them, but not all that
+// lies inside is one: Match still decides.
+//
+// By Mongo's rules an array matches by its elements, and an index has it by its whole, so that the range of arrays
+// is nearly always among them; it is empty where documents hold none.
+func (c *Condition) Ranges(field string) ([]Range, bool) {
+	if c == nil {
+		return nil, false
+	}
+	r := c.root.ranges(field)
+	if len(r) == 1 && len(r[0].Low) == 0 && r[0].High[0] == 0xFF {
+		return nil, false
+	}
+	return r, true
+}
+
+func (n *node) ranges(field string) []Range {
+	switch n.Op {
+	case And:
+		out := everything
+		for i := range n.nodes {
+			out = intersect(out, n.nodes[i].ranges(field))
+		}
+		return out
+	case Or:
+		var out []Range
+		for i := range n.nodes {
+			out = append(out, n.nodes[i].ranges(field)...)
+		}
+		return union(out)
+	}
+	if n.Op < Eq || n.Negate || n.Field.path != field {
+		return everything
+	}
+	out, ok := n.ownRanges()
+	if !ok {
+		return everything
+	}
+	if n.Rules == Mongo || len(n.names) > 1 {
+		out = append(out, arrays)
+	}
+	return union(out)
+}
+
+// ownRanges is where the values lie that a comparison holds for.
+func (n *node) ownRanges() ([]Range, bool) {
+	var out []Range
+	switch n.Op {
+	case Eq, In:
+		for _, v := range n.Values {
+			key := AppendKey(nil, v)
+			out = append(out, Range{key, following(key)})
+		}
+	case Lt, Lte:
+		for _, v := range n.Values {
+			out = append(out, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
+		}
+	case Gt, Gte:
+		for _, v := range n.Values {
+			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
+		}
+	case Between:
+		var below []Range
+		for _, v := range n.Values {
+			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
+		}
+		for _, v := range n.highs {
+			below = append(below, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
+		}
+		return intersect(union(out), union(below)), true
+	case StartsWith:
+		if n.Fold {
+			return nil, false
+		}
+		low := appendEscaped([]byte{byte(stringKind)}, n.text[:min(len(n.text), maxKeyText)])
+		out = append(out, Range{low, following(low)})
+	case Null:
+		out = append(out, kindRange(nullKind, nullKind))
+	default:
+		return nil, false
+	}
+	return out, true
+}
+
+// kindsOf is where the values lie that v compares with.
+func kindsOf(v gjson.Result) Range {
+	if v.IsBool() {
+		return kindRange(falseKind, trueKind)
+	}
+	k := kindOf(v)
+	return kindRange(k, k)
+}
+
+func kindRange(first, last kind) Range {
+	return Range{[]byte{byte(first)}, []byte{byte(last) + 1}}
+}
+
+// union sorts ranges, joins those that touch and drops empty ones.
+func union(in []Range) []Range {
+	in = slices.DeleteFunc(in, func(r Range) bool { return bytes.Compare(r.Low, r.High) >= 0 })
+	slices.SortFunc(in, func(a, b Range) int { return bytes.Compare(a.Low, b.Low) })
+	out := in[:0]
+	for _, r := range in {
+		if last := len(out) - 1; last >= 0 && bytes.Compare(r.Low, out[last].High) <= 0 {
+			if bytes.Compare(r.High, out[last].High) > 0 {
+				out[last].High = r.High
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// intersect is what lies in both of two unions.
+func intersect(a, b []Range) []Range {
+	var out []Range
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		low, high := a[i].Low, a[i].High
+		if bytes.Compare(b[j].Low, low) > 0 {
+			low = b[j].Low
+		}
+		if bytes.Compare(b[j].High, high) < 0 {
+			high = b[j].High
+			j++
+		} else {
+			i++
+		}
+		if bytes.Compare(low, high) < 0 {
+			out = append(out, Range{low, high})
+		}
+	}
+	return out
+}

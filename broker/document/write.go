@@ -1,0 +1,211 @@
+package document
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"sluice/broker/eventlog"
+)
+
+// Bounds of one change.
+const (
+	changeMost  = 1000
+	changeBytes = 8 << 20
+)
+
+// New is a document to be made.
+type New struct {
+	ID     string // "": one is given
+	Fields Fields
+}
+
+// Insert makes documents, all or none, and gives their texts.
+func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]byte, error) {
+	if len(docs) == 0 || len(docs) > changeMost {
+		return nil, countError(len(docs))
+	}
+	now := s.o.Now()
+	ch := change{name: name}
+	for i := range docs {
+		id := docs[i].ID
+		if id == "" {
+			id = s.ids.next(now)
+		} else if err := CheckID(id); err != nil {
+			return nil, err
+		}
+		m := meta{id: id, created: now, changed: now, createdBy: by, changer: by, version: 1}
+		text := m.text(&docs[i].Fields)
+		if err := ch.add(s, id, nil, text); err != nil {
+			return nil, err
+		}
+		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
+	}
+	if twice(ch.ids) {
+		return nil, ErrTaken
+	}
+	unlock, err := s.lock(ctx, name, ch.ids)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
+		return nil, ErrTaken
+	} else if err != nil {
+		return nil, err
+	}
+	return ch.texts, nil
+}
+
+func countError(n int) error {
+	if n == 0 {
+		return fmt.Errorf("%w: there is none", ErrShape)
+	}
+	return &LimitError{"more than %d documents at once; send them in several requests", changeMost, ""}
+}
+
+func twice(ids []string) bool {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = true
+	}
+	return len(seen) < len(ids)
+}
+
+// guardTries is how often a change is made again when its condition failed, which only a writer can cause whose
+// outcome was unknown and came after all.
+const guardTries = 3
+
+// Update changes documents, all or none, and gives their texts. f is given each one's own fields; it may be called
+// again. One that is not there is ErrNotFound, or, where lenient, left out.
+func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenient bool, f func(id string, own *Fields) error) ([][]byte, error) {
+	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
+		m, own := read(was)
+		if err := f(id, &own); err != nil {
+			return err
+		}
+		m.changed, m.changer, m.version = s.o.Now(), by, m.version+1
+		return ch.add(s, id, was, m.text(&own))
+	}, func(ch *change) {
+		ch.request.Events = updated(name, ch.ids, ch.texts)
+	})
+	return ch.texts, err
+}
+
+// Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
+// ErrNotFound, or, where lenient, left out.
+func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
+	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
+		return ch.add(s, id, was, nil)
+	}, func(ch *change) {
+		data, _ := json.Marshal(ch.ids) // strings
+		ch.request.Events = []eventlog.Event{{Name: "delete", Collection: name, Data: data, Meta: []byte{metaAll}}}
+	})
+	return ch.ids, err
+}
+
+// change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
+func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (change, error) {
+	if len(ids) > changeMost {
+		return change{}, countError(len(ids))
+	}
+	if err := CheckCollection(name); err != nil {
+		return change{}, err
+	}
+	if twice(ids) {
+		return change{}, fmt.Errorf("%w: an id is there twice", ErrShape)
+	}
+	unlock, err := s.lock(ctx, name, ids)
+	if err != nil {
+		return change{}, err
+	}
+	defer unlock()
+	for range guardTries {
+		ch := change{name: name}
+		for _, id := range ids {
+			was, err := s.log.Row(documentKey(name, id))
+			if err == nil && was == nil {
+				if lenient {
+					continue
+				}
+				err = fmt.Errorf("%w: %q", ErrNotFound, id)
+			}
+			if err == nil {
+				err = each(&ch, id, was)
+			}
+			if err != nil {
+				return change{}, err
+			}
+		}
+		if len(ch.ids) == 0 {
+			return ch, nil
+		}
+		tell(&ch)
+		if err = s.commit(ctx, &ch); !errors.Is(err, eventlog.ErrRow) {
+			return ch, err
+		}
+	}
+	return change{}, fmt.Errorf("%w: %w", ErrBusy, err)
+}
+
+// change is one under way.
+type change struct {
+	name         string
+	ids          []string
+	texts        [][]byte // as they become; nil: gone
+	count, bytes int64    // by how much the collection grows
+	size         int
+	request      eventlog.Request
+}
+
+// add notes what becomes of one document; nil stands for none.
+func (ch *change) add(s *Store, id string, was, is []byte) error {
+	if len(is) > s.o.MaxDocument {
+		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
+	}
+	if ch.size += len(is); ch.size > changeBytes {
+		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", changeBytes, ""}
+	}
+	key := documentKey(ch.name, id)
+	ch.ids, ch.texts = append(ch.ids, id), append(ch.texts, is)
+	ch.bytes += int64(len(is) - len(was))
+	switch {
+	case was == nil:
+		ch.count++
+	case is == nil:
+		ch.count--
+	}
+	ch.request.If = append(ch.request.If, eventlog.Row{Key: key, Value: was})
+	ch.request.Rows = s.indexRows(append(ch.request.Rows, eventlog.Row{Key: key, Value: is}), ch.name, id, was, is)
+	return nil
+}
+
+// commit stores a change, counted before and, where it is refused, taken back. Where its outcome is unknown the
+// collection is counted again.
+func (s *Store) commit(ctx context.Context, ch *change) error {
+	c, err := s.use(ctx, ch.name)
+	if err != nil {
+		return err
+	}
+	if err := s.reserve(c, ch.count, ch.bytes); err != nil {
+		c.using.RUnlock()
+		return err
+	}
+	_, err = s.log.Append(context.WithoutCancel(ctx), &ch.request) // who goes away shall not leave it unknown
+	if err == nil {
+		c.using.RUnlock()
+		return nil
+	}
+	c.mu.Lock()
+	c.count -= ch.count
+	c.bytes -= ch.bytes
+	c.mu.Unlock()
+	c.using.RUnlock()
+	if errors.Is(err, eventlog.ErrUnknown) {
+		c.using.Lock()
+		c.loaded = false
+		c.using.Unlock()
+	}
+	return err
+}
