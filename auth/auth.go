@@ -157,9 +157,9 @@ func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 	}
 	id := &Identity{
 		Name: k.Name, Kind: "key", Scope: "key\x00" + string(k.hash[:]), Expires: k.expires,
-		Sub: k.sub, Pub: k.pub, keys: []*Key{k}, limiters: []*limiter{k.limiter},
+		Sub: k.sub, Pub: k.pub, Rest: k.rest, keys: []*Key{k}, limiters: []*limiter{k.limiter},
 	}
-	if a.global {
+	if a.global { // of /realtime: documents are granted by name
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
 	k.identity.Store(id)

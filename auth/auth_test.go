@@ -35,8 +35,8 @@ func newAuth(t testing.TB, o Options) *Authenticator {
 
 func TestCarriers(t *testing.T) {
 	t.Parallel()
-	keys := fmt.Sprintf(`[{"name":"one","key":%q,"sub":["a"],"expires":"2100-01-01T00:00:00Z"},
-		{"name":"two","sha256":"%s","sub":["b"],"pub":["c"],"expires":"2099-01-01T00:00:00Z"},
+	keys := fmt.Sprintf(`[{"name":"one","key":%q,"sub":["a"],"rest":["GET:c","POST:*"],"expires":"2100-01-01T00:00:00Z"},
+		{"name":"two","sha256":"%s","sub":["b"],"pub":["c"],"rest":["get:c","PATCH:c"],"expires":"2099-01-01T00:00:00Z"},
 		{"name":"old","key":"old-0123456789abcdef","sub":["*"],"expires":"2020-01-01T00:00:00Z"}]`, keyOne, sum(keyTwo))
 	a := newAuth(t, Options{APIKeys: keys, QueryCredentials: true})
 	headers := func(kv ...string) http.Header {
@@ -91,6 +91,9 @@ func TestCarriers(t *testing.T) {
 	if bad != nil || id.Expires.Year() != 2099 || id.Name != "one+two" && id.Name != "two+one" {
 		t.Errorf("the union ends %v, %v %v", id.Expires, id.Name, bad)
 	}
+	if id != nil && id.Rest.String() != "GET:c,POST:*,PUT:c" {
+		t.Errorf("the union may %s", id.Rest)
+	}
 	strict := newAuth(t, Options{APIKeys: keys})
 	if _, bad := strict.Authenticate(Carriers{Header: []string{keyOne}, QueryKey: []string{keyOne}}); bad != nil {
 		t.Logf("the same value in header and query: %v", bad)
@@ -113,6 +116,9 @@ func TestKeyFaults(t *testing.T) {
 		{`[{"name":"web","key":"` + secret + `","sub":["put"]}]`, `"put"`},
 		{`[{"name":"web","key":"` + secret + `","pub":[""]}]`, "pub"},
 		{`[{"name":"web","key":"` + secret + `","sub":[` + many + `]}]`, "1000"},
+		{`[{"name":"web","key":"` + secret + `","rest":["chat"]}]`, "rest"},
+		{`[{"name":"web","key":"` + secret + `","rest":[` + strings.ReplaceAll(many, "a", "GET:a") + `]}]`, "1000"},
+		{`[{"name":"web","key":"` + secret + `","sub":["b"],"pub":["b"],"rest":[` + strings.ReplaceAll(strings.Repeat(`"a",`, channel.MaxGrant-2)+`"a"`, "a", "GET:a") + `]}]`, "1000"},
 		{`[{"name":"web","key":"` + secret + `","frames":"x"}]`, "frames"},
 		{`[{"name":"web","key":"` + secret + `","rate":-1}]`, "rate"},
 		{`[{"name":"web","key":"` + secret + `","expires":"soon"}]`, "RFC 3339"},
@@ -207,7 +213,7 @@ func TestGlobal(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{APIKeys: fmt.Sprintf(`[{"name":"one","key":%q}]`, keyOne), Global: true})
 	id, bad := a.Authenticate(Carriers{Header: []string{keyOne}})
-	if bad != nil || id.Sub.String() != "*" || id.Pub.String() != "*" {
+	if bad != nil || id.Sub.String() != "*" || id.Pub.String() != "*" || !id.Rest.Empty() {
 		t.Errorf("%v %v", id, bad)
 	}
 }

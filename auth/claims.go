@@ -137,32 +137,32 @@ func (c *claims) GetSubject() (string, error) { return c.sub, nil }
 // GetAudience is aud.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.aud, nil }
 
-// grants reads the claim realtime: {"sub":[…],"pub":[…]}, or a list that means sub. Another shape
+// grants reads the claim realtime: {"sub":[…],"pub":[…],"rest":[…]}, or a list that means sub. Another shape
 // grants nothing; an invalid pattern matches nothing; more than a grant may hold is an error.
-func (c *claims) grants() (sub, pub channel.Set, err error) {
+func (c *claims) grants() (s sets, err error) {
 	if len(c.realtime) == 0 {
-		return sub, pub, nil
+		return s, nil
 	}
-	var subs, pubs []string
+	var g Grant
 	switch c.realtime[0] {
 	case '[':
-		subs, _ = stringList(c.realtime)
+		g.Sub, _ = stringList(c.realtime)
 	case '{':
 		m, err := members(c.realtime)
 		if err != nil {
-			return sub, pub, errors.New("claim realtime: " + err.Error())
+			return s, errors.New("claim realtime: " + err.Error())
 		}
-		var okSub, okPub bool
-		subs, okSub = stringList(m["sub"])
-		pubs, okPub = stringList(m["pub"])
-		if !okSub || !okPub {
-			return sub, pub, nil
+		for name, list := range map[string]*[]string{"sub": &g.Sub, "pub": &g.Pub, "rest": &g.Rest} {
+			var ok bool
+			if *list, ok = stringList(m[name]); !ok {
+				return s, nil
+			}
 		}
 	}
-	if len(subs)+len(pubs) > channel.MaxGrant {
-		return sub, pub, fmt.Errorf("claim realtime has more than %d patterns", channel.MaxGrant)
+	if g.Size() > channel.MaxGrant {
+		return s, fmt.Errorf("claim realtime has more than %d patterns", channel.MaxGrant)
 	}
-	return valid(subs), valid(pubs), nil
+	return g.valid(), nil
 }
 
 // stringList reads a list of strings; false for another shape, true for none at all.
@@ -182,14 +182,4 @@ func stringList(v json.RawMessage) ([]string, bool) {
 		out = append(out, *s)
 	}
 	return out, true
-}
-
-func valid(list []string) channel.Set {
-	var patterns []channel.Pattern
-	for _, s := range list {
-		if p, err := channel.Parse(s); err == nil {
-			patterns = append(patterns, p)
-		}
-	}
-	return channel.NewSet(patterns...)
 }

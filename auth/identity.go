@@ -19,6 +19,7 @@ type Identity struct {
 	Expires time.Time // zero: never
 	Sub     channel.Set
 	Pub     channel.Set
+	Rest    channel.Set // METHOD:collection of documents
 
 	keys     []*Key
 	bearers  []*bearer // of tokens
@@ -36,7 +37,7 @@ func join(ids []*Identity) *Identity {
 	var names, kinds, scopes []string
 	for _, id := range ids {
 		names, kinds, scopes = append(names, id.Name), append(kinds, id.Kind), append(scopes, id.Scope)
-		all.Sub, all.Pub = all.Sub.Union(id.Sub), all.Pub.Union(id.Pub)
+		all.Sub, all.Pub, all.Rest = all.Sub.Union(id.Sub), all.Pub.Union(id.Pub), all.Rest.Union(id.Rest)
 		if !id.Expires.IsZero() && (all.Expires.IsZero() || id.Expires.Before(all.Expires)) {
 			all.Expires = id.Expires
 		}

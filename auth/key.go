@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"sluice/broker/channel"
 )
 
 // keySpec is a key as the settings write it.
@@ -24,6 +22,7 @@ type keySpec struct {
 	SHA256  string     `json:"sha256"`
 	Sub     []string   `json:"sub"`
 	Pub     []string   `json:"pub"`
+	Rest    []string   `json:"rest,omitempty"`
 	Origins []string   `json:"origins"`
 	Rate    float64    `json:"rate"`
 	Frames  string     `json:"frames"`
@@ -32,12 +31,11 @@ type keySpec struct {
 
 // Key is a configured key. It is never changed: a change in the settings makes another and ends this.
 type Key struct {
-	Name    string
-	id      string // stays as long as the key does
-	stored  bool   // in the store, not in the settings
-	hash    [sha256.Size]byte
-	sub     channel.Set
-	pub     channel.Set
+	Name   string
+	id     string // stays as long as the key does
+	stored bool   // in the store, not in the settings
+	hash   [sha256.Size]byte
+	sets
 	origins []string
 	rate    float64
 	frames  string
@@ -65,7 +63,7 @@ const (
 // same says whether two keys grant the same in every way.
 func (k *Key) same(o *Key) bool {
 	return k.Name == o.Name && k.id == o.id && k.stored == o.stored && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
-		k.sub.String() == o.sub.String() && k.pub.String() == o.pub.String() && reflect.DeepEqual(k.origins, o.origins)
+		k.sets.same(o.sets) && reflect.DeepEqual(k.origins, o.origins)
 }
 
 // parseKeys reads a JSON list of keys; all faults are told at once, none with a key in it.
@@ -107,7 +105,7 @@ func withoutText(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("field %q at byte %d has the wrong type", kind.Field, kind.Offset)
 	case strings.Contains(err.Error(), "unknown field"):
-		return errors.New("there is a field that is none of name, key, sha256, sub, pub, origins, rate, frames, expires")
+		return errors.New("there is a field that is none of name, key, sha256, sub, pub, rest, origins, rate, frames, expires")
 	}
 	return errors.New("a value cannot be read (is expires an RFC 3339 time?)")
 }
@@ -121,15 +119,10 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 		return nil, err
 	}
 	var err error
-	if k.sub, err = channel.ParseSet(s.Sub); err != nil {
-		return nil, fmt.Errorf("has in sub: %w", err)
-	}
-	if k.pub, err = channel.ParseSet(s.Pub); err != nil {
-		return nil, fmt.Errorf("has in pub: %w", err)
+	if k.sets, err = (&Grant{s.Sub, s.Pub, s.Rest}).parse(); err != nil {
+		return nil, err
 	}
 	switch {
-	case len(s.Sub)+len(s.Pub) > channel.MaxGrant:
-		return nil, fmt.Errorf("has %d patterns; at most %d are allowed", len(s.Sub)+len(s.Pub), channel.MaxGrant)
 	case s.Frames != "" && s.Frames != "name" && s.Frames != "publish":
 		return nil, errors.New("has frames that are neither name nor publish")
 	case s.Rate < 0:

@@ -109,7 +109,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		keys = append(keys, some...)
 	}
 	if r.made != "" {
-		spec := keySpec{Name: "first-key", Key: r.made, Sub: []string{"*"}, Pub: []string{"*"}}
+		spec := keySpec{Name: "first-key", Key: r.made, Sub: []string{"*"}, Pub: []string{"*"}, Rest: []string{"*"}}
 		k, err := spec.key(r.defaultRate)
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)

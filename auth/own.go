@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -57,20 +58,15 @@ func (o *ownTokens) signed(token string) bool {
 }
 
 // Mint makes a token for a key, of a part of what the key may do.
-func (a *Authenticator) Mint(id *Identity, sub, pub []string, ttl time.Duration) (token string, expires time.Time, err error) {
+func (a *Authenticator) Mint(id *Identity, asked Grant, ttl time.Duration) (token string, expires time.Time, err error) {
 	if a.own == nil || len(id.keys) != 1 || len(id.bearers) > 0 {
 		return "", expires, ErrNoMint
 	}
-	if len(sub)+len(pub) > channel.MaxGrant {
+	if asked.Size() > channel.MaxGrant {
 		return "", expires, fmt.Errorf("%w: more than %d patterns", ErrAsked, channel.MaxGrant)
 	}
-	for _, asked := range []struct {
-		list []string
-		has  channel.Set
-	}{{sub, id.Sub}, {pub, id.Pub}} {
-		if err := within(asked.list, asked.has); err != nil {
-			return "", expires, err
-		}
+	if err := cmp.Or(within(asked.Sub, channel.Parse, id.Sub), within(asked.Pub, channel.Parse, id.Pub), within(asked.Rest, ParseRest, id.Rest)); err != nil {
+		return "", expires, err
 	}
 	now := a.now()
 	expires = now.Add(ttl).Truncate(time.Second)
@@ -79,7 +75,7 @@ func (a *Authenticator) Mint(id *Identity, sub, pub []string, ttl time.Duration)
 	}
 	claims := jwt.MapClaims{
 		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), "key": id.keys[0].id,
-		"realtime": map[string][]string{"sub": append([]string{}, sub...), "pub": append([]string{}, pub...)},
+		"realtime": asked.Whole(),
 	}
 	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(a.own.secret)
 	if err == nil && len(token) > maxToken {
@@ -110,13 +106,14 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	sub, pub, gerr := c.grants()
+	granted, gerr := c.grants()
 	if gerr != nil {
 		return nil, badToken(gerr.Error())
 	}
+	granted = granted.intersect(sets{of.Sub, of.Pub, of.Rest})
 	id := &Identity{
 		Name: k.Name, Kind: "token", Scope: of.Scope, Expires: c.exp.Time,
-		Sub: sub.Intersect(of.Sub), Pub: pub.Intersect(of.Pub), keys: of.keys, limiters: of.limiters,
+		Sub: granted.sub, Pub: granted.pub, Rest: granted.rest, keys: of.keys, limiters: of.limiters,
 		bearers: []*bearer{{in: t.revoked, jti: c.jti, issued: issuedAt(c)}},
 	}
 	if !of.Expires.IsZero() && of.Expires.Before(id.Expires) {
@@ -134,9 +131,9 @@ var (
 )
 
 // within says whether each pattern is covered by a set.
-func within(list []string, has channel.Set) error {
+func within(list []string, read func(string) (channel.Pattern, error), has channel.Set) error {
 	for _, text := range list {
-		p, err := channel.Parse(text)
+		p, err := read(text)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrAsked, err)
 		}

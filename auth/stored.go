@@ -25,6 +25,7 @@ type KeyInfo struct {
 	Name     string     `json:"name"`
 	Sub      []string   `json:"sub"`
 	Pub      []string   `json:"pub"`
+	Rest     []string   `json:"rest"`
 	Origins  []string   `json:"origins"`
 	Rate     float64    `json:"rate"`
 	Frames   string     `json:"frames"`
@@ -37,6 +38,7 @@ type KeyChange struct {
 	Name    *string
 	Sub     *[]string
 	Pub     *[]string
+	Rest    *[]string
 	Origins *[]string
 	Rate    *float64
 	Frames  *string
@@ -140,7 +142,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
 // info tells of a key.
 func (k *Key) info() KeyInfo {
 	i := KeyInfo{
-		ID: k.id, Name: k.Name, Sub: k.sub.List(), Pub: k.pub.List(), Origins: append([]string{}, k.origins...),
+		ID: k.id, Name: k.Name, Sub: k.sub.List(), Pub: k.pub.List(), Rest: k.rest.List(), Origins: append([]string{}, k.origins...),
 		Rate: k.rate, Frames: k.frames, ReadOnly: !k.stored,
 	}
 	if !k.expires.IsZero() {
@@ -255,6 +257,7 @@ func (c *KeyChange) apply(s *keySpec) {
 	set(&s.Name, c.Name)
 	set(&s.Sub, c.Sub)
 	set(&s.Pub, c.Pub)
+	set(&s.Rest, c.Rest)
 	set(&s.Origins, c.Origins)
 	set(&s.Rate, c.Rate)
 	set(&s.Frames, c.Frames)

@@ -186,15 +186,16 @@ func (t *tokens) keysFor(token *jwt.Token) (any, error) {
 
 // identity is what valid claims give, until their exp at the latest.
 func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
-	sub, pub, err := c.grants()
+	granted, err := c.grants()
 	if err != nil {
 		return nil, err
 	}
 	scope := "jwt\x00" + c.iss + "\x00" + c.sub
 	id := &Identity{
 		Name: c.sub, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
-		Sub:      sub.Union(defaults(t.defaultSub, c.sub)),
-		Pub:      pub.Union(defaults(t.defaultPub, c.sub)),
+		Sub:      granted.sub.Union(defaults(t.defaultSub, c.sub)),
+		Pub:      granted.pub.Union(defaults(t.defaultPub, c.sub)),
+		Rest:     granted.rest,
 		limiters: []*limiter{t.limiters.of(scope, now)},
 		bearers:  []*bearer{{in: t.revoked, jti: c.jti, subject: c.sub, issued: issuedAt(c)}},
 	}
@@ -217,7 +218,7 @@ func defaults(list []string, subject string) channel.Set {
 		}
 		out = append(out, s)
 	}
-	return valid(out)
+	return valid(out, channel.Parse)
 }
 
 // algorithmsOf are those that a public key may be used with: its family, and no other.

@@ -75,6 +75,7 @@ func TestTokens(t *testing.T) {
 		{"a list with a number", claims(`"realtime":["*",1]`), "news", ""},
 		{"an invalid pattern matches nothing", claims(`"realtime":["put","a"]`), "a,news", ""},
 		{"over a thousand", claims(`"realtime":[%s]`, many), "!", ""},
+		{"over a thousand in three lists", claims(`"realtime":{"sub":[%s],"pub":["a"],"rest":["GET:c"]}`, many[:len(many)-8]), "!", ""},
 		{"repeated inside", claims(`"realtime":{"sub":["a"],"sub":["*"]}`), "!", ""},
 		{"no exp", `{"iss":"us","aud":"sluice"}`, "!", ""},
 		{"expired", fmt.Sprintf(`{"iss":"us","aud":"sluice","exp":%d}`, now-1), "!", ""},

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -107,6 +108,7 @@ func TestRefusedCommands(t *testing.T) {
 		{"bad name", []string{"SLUICE_KEY=" + testKey}, []string{"publish", "--url", s.url, "ping"}, 1, "reserved"},
 		{"no secret", nil, []string{"token", "--sub", "a"}, 2, "JWT_SECRET"},
 		{"bad pattern", []string{"JWT_SECRET=" + strings.Repeat("s", 32)}, []string{"token", "--sub", "put"}, 2, "put"},
+		{"bad documents", []string{"JWT_SECRET=" + strings.Repeat("s", 32)}, []string{"token", "--rest", "chat"}, 2, "METHOD:collection"},
 		{"bad address", nil, []string{"subscribe", "ftp://x"}, 2, "address"},
 	}
 	for _, tt := range tests {
@@ -121,9 +123,13 @@ func TestToken(t *testing.T) {
 	t.Parallel()
 	secret := "JWT_SECRET=" + strings.Repeat("s", 32)
 	s := start(t, t.TempDir(), secret)
-	token, errOut, code := run(t, "", []string{secret}, "token", "--sub", "a", "--pub", "a,chat-*", "--subject", "42", "--ttl", "1m")
+	token, errOut, code := run(t, "", []string{secret}, "token", "--sub", "a", "--pub", "a,chat-*", "--rest", "GET:customer,POST:*", "--subject", "42", "--ttl", "1m")
 	if code != 0 {
 		t.Fatalf("%d %s", code, errOut)
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil || !strings.Contains(string(claims), `"rest":["GET:customer","POST:*"]`) {
+		t.Errorf("%s %v", claims, err)
 	}
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/channel"
+	"sluice/auth"
 	"sluice/config"
 )
 
@@ -17,6 +17,7 @@ import (
 type Token struct {
 	Sub      []string      `placeholder:"PATTERN" help:"Channels it may subscribe to."`
 	Pub      []string      `placeholder:"PATTERN" help:"Channels it may publish to."`
+	Rest     []string      `placeholder:"PATTERN" help:"Documents it may read and write, as GET:customer or POST:*."`
 	TTL      time.Duration `name:"ttl" default:"1h" help:"How long it is valid."`
 	Subject  string        `help:"Whom it is for."`
 	Issuer   string        `help:"Its iss; JWT_ISSUER where that is set."`
@@ -40,10 +41,8 @@ func (c *Token) Run(std *Streams) error {
 	if c.TTL <= 0 {
 		return usageError{errors.New("--ttl must be greater than 0")}
 	}
-	for _, list := range [][]string{c.Sub, c.Pub} {
-		if _, err := channel.ParseSet(list); err != nil {
-			return usageError{err}
-		}
+	if err := c.grant().Check(); err != nil {
+		return usageError{fmt.Errorf("the token %w", err)}
 	}
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg)).SignedString([]byte(cfg.JWTSecret[0]))
 	if err != nil {
@@ -53,11 +52,13 @@ func (c *Token) Run(std *Streams) error {
 	return err
 }
 
+func (c *Token) grant() *auth.Grant { return &auth.Grant{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
+
 func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
 	now := time.Now()
 	claims := jwt.MapClaims{
 		"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(),
-		"realtime": map[string][]string{"sub": append([]string{}, c.Sub...), "pub": append([]string{}, c.Pub...)},
+		"realtime": c.grant().Whole(),
 	}
 	for name, value := range map[string]string{"sub": c.Subject, "iss": cmp.Or(c.Issuer, cfg.JWTIssuer), "aud": cmp.Or(c.Audience, cfg.JWTAudience)} {
 		if value != "" {

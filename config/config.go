@@ -13,7 +13,7 @@ type Config struct {
 	DataDir    string     `env:"DATA_DIR" envDefault:"./data" doc:"folder of the embedded log; 'memory' keeps nothing (and at most 256 MiB)"`
 	Durability Durability `env:"DURABILITY" envDefault:"process" doc:"what a 200 survives: 'process' a kill of the process, 'disk' a power cut too (fsync before the answer)"`
 
-	APIKeys     string `env:"API_KEYS" secret:"true" doc:"JSON list of keys: [{\"name\",\"key\" or \"sha256\",\"sub\",\"pub\",\"origins\",\"rate\",\"frames\",\"expires\"}]"`
+	APIKeys     string `env:"API_KEYS" secret:"true" doc:"JSON list of keys: [{\"name\",\"key\" or \"sha256\",\"sub\",\"pub\",\"rest\",\"origins\",\"rate\",\"frames\",\"expires\"}]"`
 	APIKeysFile string `env:"API_KEYS_FILE" doc:"file with such a list; read again when it changes or on SIGHUP"`
 
 	JWTSecret        List          `env:"JWT_SECRET" secret:"true" doc:"secrets for HS256/384/512, 32 bytes or more each, comma-separated for rotation"`

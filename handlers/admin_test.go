@@ -70,6 +70,7 @@ func TestAdminRefusals(t *testing.T) {
 		body("unknown field", `{"name":"x","key":"mine"}`),
 		body("no name", `{}`, "name"),
 		body("bad pattern", `{"name":"x","sub":["put"]}`, "sub", "put"),
+		body("bad documents", `{"name":"x","rest":["chat"]}`, "rest", "METHOD:collection"),
 		body("bad frames", `{"name":"x","frames":"both"}`, "frames"),
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
@@ -133,9 +134,9 @@ func next(t *testing.T, events <-chan sse.Event, name string) sse.Event {
 func TestAdminKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"web","sub":["goal"],"pub":["goal"],"origins":["https://a.example"],"rate":50,"frames":"publish","expires":"2999-01-01T00:00:00Z"}`, 201)
+	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"web","sub":["goal"],"pub":["goal"],"rest":["get:customer"],"origins":["https://a.example"],"rate":50,"frames":"publish","expires":"2999-01-01T00:00:00Z"}`, 201)
 	key, id := made["key"].(string), made["id"].(string)
-	if len(key) < 20 || made["name"] != "web" || made["rate"] != 50.0 || made["expires"] != "2999-01-01T00:00:00Z" {
+	if len(key) < 20 || made["name"] != "web" || made["rate"] != 50.0 || made["expires"] != "2999-01-01T00:00:00Z" || fmt.Sprint(made["rest"]) != "[GET:customer]" {
 		t.Fatalf("%v", made)
 	}
 	told := g.asAdmin(t, "GET", "/admin/keys/"+id, "", 200)
@@ -147,7 +148,7 @@ func TestAdminKeys(t *testing.T) {
 	next(t, events, "init")
 	g.publish(t, `{"event":"goal","data":1}`)
 	next(t, events, "publish")
-	if told := g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); told["expires"] != nil || told["name"] != "web" {
+	if told := g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); told["expires"] != nil || told["name"] != "web" || fmt.Sprint(told["rest"]) != "[GET:customer]" {
 		t.Errorf("%v", told)
 	}
 	if e := next(t, events, "expired"); !strings.Contains(e.Data, "changed") || e.Retry == 0 {
@@ -247,7 +248,7 @@ func TestAdminStats(t *testing.T) {
 func TestMint(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"server","sub":["inbox-*","news"],"pub":["chat"]}`, 201)
+	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"server","sub":["inbox-*","news"],"pub":["chat"],"rest":["GET:*"]}`, 201)
 	key, id := made["key"].(string), made["id"].(string)
 	mint := func(body string, status int, has ...string) string {
 		t.Helper()
@@ -282,6 +283,10 @@ func TestMint(t *testing.T) {
 	mint(`{"sub":["inbox-1","secret"]}`, 403, "secret")
 	mint(`{"pub":["news"]}`, 403)
 	mint(`{"sub":["put"]}`, 400)
+	mint(`{"rest":["GET:customer"]}`, 200)
+	mint(`{"rest":["POST:customer"]}`, 403, "POST:customer")
+	mint(`{"rest":["chat"]}`, 400, "METHOD:collection")
+	mint(`{"sub":[],"pub":[],"rest":[]}`, 400, "nothing")
 	mint(`{}`, 400, "nothing")
 	mint(`{"sub":["news"],"ttl":"25h"}`, 400, "ttl")
 	mint(`{"sub":["news"],"ttl":"-1s"}`, 400, "ttl")

@@ -17,6 +17,7 @@ type change struct {
 	Name    *string         `json:"name"`
 	Sub     *[]string       `json:"sub"`
 	Pub     *[]string       `json:"pub"`
+	Rest    *[]string       `json:"rest"`
 	Origins *[]string       `json:"origins"`
 	Rate    *float64        `json:"rate"`
 	Frames  *string         `json:"frames"`
@@ -24,7 +25,7 @@ type change struct {
 }
 
 func (c *change) of() (auth.KeyChange, error) {
-	k := auth.KeyChange{Name: c.Name, Sub: c.Sub, Pub: c.Pub, Origins: c.Origins, Rate: c.Rate, Frames: c.Frames}
+	k := auth.KeyChange{Name: c.Name, Sub: c.Sub, Pub: c.Pub, Rest: c.Rest, Origins: c.Origins, Rate: c.Rate, Frames: c.Frames}
 	if c.Expires == nil {
 		return k, nil
 	}

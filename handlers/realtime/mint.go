@@ -31,9 +31,8 @@ func (h *Handler) mint(c echo.Context) error {
 		return bad
 	}
 	var body struct {
-		Sub []string `json:"sub"`
-		Pub []string `json:"pub"`
-		TTL *string  `json:"ttl"`
+		auth.Grant
+		TTL *string `json:"ttl"`
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
@@ -47,10 +46,10 @@ func (h *Handler) mint(c echo.Context) error {
 			return httperr.New(http.StatusBadRequest, httperr.BadToken, `field "ttl" must be a duration from 1s to 24h, like 10m`)
 		}
 	}
-	if len(body.Sub)+len(body.Pub) == 0 {
-		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub"`)
+	if body.Size() == 0 {
+		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`)
 	}
-	token, expires, err := h.o.Auth.Mint(id, body.Sub, body.Pub, ttl)
+	token, expires, err := h.o.Auth.Mint(id, body.Grant, ttl)
 	switch {
 	case errors.Is(err, auth.ErrExceeds), errors.Is(err, auth.ErrNoMint):
 		return httperr.New(http.StatusForbidden, httperr.Forbidden, "%v", err)
