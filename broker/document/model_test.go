@@ -42,6 +42,13 @@ func TestModel(t *testing.T) {
 			m.fs = nil
 		}
 		m.open(rt)
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			texts, err := m.store.Insert(context.Background(), "c", "", []document.New{{ID: id, Fields: fields(rt, own.Draw(rt, "fields"))}})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			m.set(texts)
+		}
 		defer func() { closeLog(rt, m.log) }()
 		ctx := context.Background()
 		id := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "a.b", "~"})
@@ -91,7 +98,11 @@ func TestModel(t *testing.T) {
 					delete(m.docs, id)
 				}
 			},
-			"find":   m.find,
+			"find": func(rt *rapid.T) {
+				for range 8 { // what is seldom asked is where a plan goes wrong
+					m.find(rt)
+				}
+			},
 			"reopen": m.reopen,
 			"": func(rt *rapid.T) {
 				m.follow(rt)
@@ -115,7 +126,7 @@ func TestModel(t *testing.T) {
 var own = rapid.Custom(func(rt *rapid.T) string {
 	var members []string
 	for _, name := range []string{"n", "s", "x"} {
-		v := rapid.SampledFrom([]string{"", "null", "1", "2", "2.5", "-3", `"1"`, `"ü"`, `"` + strings.Repeat("l", 300) + `"`, `"` + strings.Repeat("l", 301) + `"`, "true", `[1,"a"]`, `{"y":1}`}).Draw(rt, name)
+		v := rapid.SampledFrom([]string{"", "null", "1", "2", "-3", `"1"`, `"` + strings.Repeat("l", 300) + `"`, `"` + strings.Repeat("l", 301) + `"`, "true", `[1,"a"]`, `{"y":1}`}).Draw(rt, name)
 		if v != "" {
 			members = append(members, fmt.Sprintf("%q:%s", name, v))
 		}
@@ -191,7 +202,7 @@ func condition(rt *rapid.T) *query.Condition {
 		n := query.Node{Op: rapid.SampledFrom([]query.Op{query.Eq, query.Lt, query.Gte, query.In, query.StartsWith, query.Null}).Draw(rt, label+" op"), Field: f}
 		n.Rules = rapid.SampledFrom([]query.Rules{query.Mongo, query.SQL}).Draw(rt, label+" rules")
 		n.Negate = rapid.Bool().Draw(rt, label+" negated")
-		value := rapid.SampledFrom([]string{"1", "2", `"1"`, `"l"`, `"a"`, `"` + strings.Repeat("l", 300) + `"`, "null", "true"})
+		value := rapid.SampledFrom([]string{`"b"`, `"c"`, "1", "2", `"1"`, `"l"`, `"a"`, `"` + strings.Repeat("l", 300) + `"`, "null", "true"})
 		switch n.Op {
 		case query.Null:
 		case query.StartsWith:
@@ -325,6 +336,37 @@ func TestEvents(t *testing.T) {
 	for _, e := range []eventlog.Event{{Name: "post", Data: []byte("{}")}, {Name: "put", Data: []byte(`"x"`)}, {Name: "goal", Data: []byte("1"), Meta: []byte("d")}, {Name: "put", Meta: []byte("d[")}, {Name: "delete", Meta: []byte("d"), Data: []byte("{}")}} {
 		if _, ok := document.Changes(&e); ok {
 			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// A condition that leads to several parts of an index, gone through backwards.
+func TestPartsBackwards(t *testing.T) {
+	t.Parallel()
+	s, log := open(t, vfs.NewMem(), document.Options{Indexes: map[string][]string{"c": {"n"}}})
+	defer closeLog(t, log)
+	for i, id := range []string{"a", "b", "c", "d"} {
+		insert(t, s, "c", id, fmt.Sprintf(`{"n":%d}`, i))
+	}
+	for name, values := range map[string][]string{"_id": {`"a"`, `"c"`}, "n": {"0", "2"}} {
+		f, err := query.ParseField(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		or := query.Node{Op: query.Or}
+		for _, v := range values {
+			or.Nodes = append(or.Nodes, query.Node{Op: query.Eq, Field: f, Rules: query.SQL, Values: []gjson.Result{gjson.Parse(v)}})
+		}
+		where, err := query.Compile(or)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parts, ok := where.Ranges(name); !ok || len(parts) < 2 {
+			t.Errorf("%s: %d parts", name, len(parts))
+		}
+		r, err := s.Find(context.Background(), "c", &document.Query{Where: where, Order: query.Order{{Field: f, Descending: true}}, Limit: 1})
+		if err != nil || len(r.Documents) != 1 || document.ID(r.Documents[0]) != "c" {
+			t.Errorf("%s: %q, %v", name, r.Documents, err)
 		}
 	}
 }
