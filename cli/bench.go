@@ -33,9 +33,10 @@ type Bench struct {
 	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
+	WebSocket   bool     `name:"websocket" help:"The subscribers read WebSockets."`
 	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber."`
-	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in."`
-	Publish     string   `default:"/realtime" help:"Path to publish to."`
+	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel."`
+	Publish     string   `default:"/realtime" help:"Path to publish to; {channel} and {room} are filled in."`
 	Body        string   `default:"{\"event\":\"bench-{channel}\",\"data\":\"{payload}\"}" help:"One event."`
 	ContentType string   `default:"application/json" help:"Of a publish."`
 	JWTSecret   string   `name:"jwt-secret" env:"JWT_SECRET" help:"Signs {token}."`
@@ -64,7 +65,7 @@ func (c *Bench) Run(std *Streams) error {
 	show := newProgress(std.Err)
 	report, err := load.Run(ctx, load.Options{
 		Target: c.URL, Subscribe: c.Subscribe, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
-		JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
+		WebSocket: c.WebSocket, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
 		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
 		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,
 		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,

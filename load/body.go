@@ -8,15 +8,17 @@ import (
 
 // body takes a response apart as it arrives, in pieces of any size: the head, then chunks or bare bytes.
 type body struct {
-	line    []byte // the head, or a chunk's first line, as far as it is there
-	rest    []byte // what may be the beginning of a marker
-	left    int    // bytes of the chunk still to come
-	started bool   // the head is over
+	line    []byte  // the head, or a chunk's first line, as far as it is there
+	rest    []byte  // what may be the beginning of a marker
+	frames  *frames // of a WebSocket, else nil
+	seqs    *seqs   // of a room, else nil
+	left    int     // bytes of the chunk still to come
+	started bool    // the head is over
 	chunked bool
 	ended   bool
 }
 
-// feed calls f with each marker. It fails where the answer is no 200.
+// feed calls f with each marker. It fails where the answer is no 200, and for a WebSocket no 101.
 func (b *body) feed(p []byte, f func(marker)) error {
 	if !b.started {
 		b.line = append(b.line, p...)
@@ -28,10 +30,13 @@ func (b *body) feed(p []byte, f func(marker)) error {
 		p = b.line[end+4:]
 		b.line, b.started = nil, true
 		first, _, _ := bytes.Cut(head, []byte("\r\n"))
-		if !bytes.HasPrefix(first, []byte("HTTP/1.1 200")) {
+		if !bytes.HasPrefix(first, []byte(b.status())) {
 			return fmt.Errorf("the answer is %q: %.200q", first, p)
 		}
 		b.chunked = bytes.Contains(bytes.ToLower(head), []byte("transfer-encoding: chunked"))
+	}
+	if b.frames != nil {
+		return b.frames.feed(p, func(p []byte) { b.take(p, f) })
 	}
 	if !b.chunked {
 		b.take(p, f)
@@ -63,6 +68,14 @@ func (b *body) feed(p []byte, f func(marker)) error {
 	return nil
 }
 
+// status is how a good answer begins.
+func (b *body) status() string {
+	if b.frames != nil {
+		return "HTTP/1.1 101"
+	}
+	return "HTTP/1.1 200"
+}
+
 // size reads a chunk's first line; an empty one ends the chunk before.
 func (b *body) size(line []byte) error {
 	if len(line) == 0 {
@@ -77,6 +90,9 @@ func (b *body) size(line []byte) error {
 }
 
 func (b *body) take(p []byte, f func(marker)) {
+	if b.seqs != nil {
+		b.seqs.take(p)
+	}
 	if len(b.rest) > 0 {
 		p = append(b.rest, p...)
 	}

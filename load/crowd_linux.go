@@ -150,6 +150,12 @@ func (c *crowd) readOne(i int) error {
 	if err != nil {
 		return fmt.Errorf("subscriber %d: %w", i, err)
 	}
+	if w := m.body.frames; w != nil && len(w.pongs) > 0 {
+		if _, err := unix.Write(m.fd, w.pongs); err != nil {
+			return fmt.Errorf("subscriber %d: answering a ping: %w", i, err)
+		}
+		w.pongs = w.pongs[:0]
+	}
 	if !began && m.body.started {
 		c.open.Add(1)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Options say what load to make. {i} in a template is the number of the subscriber, {channel} that of the
-// channel, {token} a token signed for it, {payload} the marker and what fills it up to Size.
+// channel, {room} a room that is made for the channel by POST /new, {token} a token signed for the subscriber, {payload} the marker and what fills it up to Size.
 type Options struct {
 	Target      string   // http://127.0.0.1:8080
 	Subscribe   string   // template of the path to subscribe at
@@ -22,6 +22,7 @@ type Options struct {
 	JWTSecret   string // signs {token}
 	JWTSub      string // template of the patterns a token may subscribe to, comma-separated
 
+	WebSocket   bool // subscribers read WebSockets, not event streams
 	Subscribers int
 	Channels    int // subscriber i is on channel i modulo this
 	To          int // events go to so many of the channels in turn; 0: all
@@ -71,6 +72,9 @@ func (o *Options) check() error {
 	between("--among", o.Among, 0, mostEvents)
 	if o.Read > 0 && (o.Resume > 0 || o.Events > 0 || o.Stalled > 0 || o.Channels > 1) {
 		faults = append(faults, errors.New("--read goes with one channel, --events 0, and neither --resume nor --stalled: its answers end"))
+	}
+	if o.WebSocket && (o.Read > 0 || o.Resume > 0) {
+		faults = append(faults, errors.New("--websocket goes with neither --read nor --resume"))
 	}
 	if o.Among > 0 && o.Read == 0 {
 		faults = append(faults, errors.New("--among goes with --read"))

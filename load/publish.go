@@ -20,6 +20,7 @@ type publishers struct {
 	addr    *net.TCPAddr
 	sent    atomic.Int64 // events answered
 	counts  [][]uint32   // by publisher and channel
+	rooms   []string     // by channel
 	latency Latency      // of the answers
 	mu      sync.Mutex
 }
@@ -34,14 +35,28 @@ func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
 
 // publish sends so many events, at a rate in all if there is one.
 func (p *publishers) publish(ctx context.Context, events int, rate float64) error {
+	var ticket atomic.Int64
+	start := time.Now()
+	return p.together(ctx, func(_ context.Context, number int, conn net.Conn, answers *bufio.Reader) error {
+		return p.one(number, conn, answers, events, rate, start, &ticket)
+	})
+}
+
+// together lets each publisher work on a connection of its own. The first failure ends all.
+func (p *publishers) together(ctx context.Context, work func(context.Context, int, net.Conn, *bufio.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
-	var ticket atomic.Int64
-	start := time.Now()
 	for i := range p.o.Publishers {
 		group.Go(func() {
-			if err := p.one(ctx, i, events, rate, start, &ticket); err != nil {
+			conn, err := p.dial(ctx, i)
+			if err == nil {
+				stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+				err = work(ctx, i, conn, bufio.NewReader(conn))
+				stop()
+				_ = conn.Close() // nothing is written any more
+			}
+			if err != nil {
 				cancel(err)
 			}
 		})
@@ -50,16 +65,8 @@ func (p *publishers) publish(ctx context.Context, events int, rate float64) erro
 	return context.Cause(ctx)
 }
 
-// one is one publisher, on a connection of its own. Tickets say whose turn it is, and when.
-func (p *publishers) one(ctx context.Context, number, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
-	conn, err := p.dial(ctx, number)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	defer stop()
-	answers := bufio.NewReader(conn)
+// one is one publisher. Tickets say whose turn it is, and when.
+func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
 	var body, request []byte
 	to := p.o.To
 	if to == 0 {
@@ -79,11 +86,12 @@ func (p *publishers) one(ctx context.Context, number, events int, rate float64, 
 		channel := turn / p.o.Batch % to
 		n := min(p.o.Batch, events-turn)
 		body = p.body(body[:0], number, channel, n)
+		var err error
 		if request, err = p.request(request[:0], body, channel); err != nil {
 			return err
 		}
 		began := time.Now()
-		if err := roundTrip(conn, answers, request); err != nil {
+		if _, err := roundTrip(conn, answers, request); err != nil {
 			return fmt.Errorf("publisher %d: %w", number, err)
 		}
 		p.mu.Lock()
@@ -127,7 +135,7 @@ func (p *publishers) event(dst []byte, number, channel int) []byte {
 }
 
 func (p *publishers) request(dst, body []byte, channel int) ([]byte, error) {
-	path := fill(p.o.Publish, "{channel}", strconv.Itoa(channel))
+	path := fill(p.o.Publish, "{channel}", strconv.Itoa(channel), "{room}", p.rooms[channel])
 	head, err := p.o.request("POST", path, []string{"Content-Type: " + p.o.ContentType, "Content-Length: " + strconv.Itoa(len(body))}, 0, channel)
 	if err != nil {
 		return nil, err
@@ -135,21 +143,21 @@ func (p *publishers) request(dst, body []byte, channel int) ([]byte, error) {
 	return append(append(dst, head...), body...), nil
 }
 
-func roundTrip(conn net.Conn, answers *bufio.Reader, request []byte) error {
+func roundTrip(conn net.Conn, answers *bufio.Reader, request []byte) ([]byte, error) {
 	if _, err := conn.Write(request); err != nil {
-		return fmt.Errorf("publishing: %w", err)
+		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	answer, err := http.ReadResponse(answers, nil)
 	if err != nil {
-		return fmt.Errorf("reading the answer to a publish: %w", err)
+		return nil, fmt.Errorf("reading the answer to a publish: %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return fmt.Errorf("reading the answer to a publish: %w", err)
+		return nil, fmt.Errorf("reading the answer to a publish: %w", err)
 	}
 	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("publishing was refused: %s %.300s", answer.Status, text)
+		return nil, fmt.Errorf("publishing was refused: %s %.300s", answer.Status, text)
 	}
-	return nil
+	return text, nil
 }

@@ -52,7 +52,7 @@ func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) e
 		if err != nil {
 			return err
 		}
-		if err := roundTrip(conn, answers, request); err != nil {
+		if _, err := roundTrip(conn, answers, request); err != nil {
 			return fmt.Errorf("storing what is to be read: %w", err)
 		}
 		if others == 0 {

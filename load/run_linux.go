@@ -68,6 +68,9 @@ type run struct {
 }
 
 func (r *run) all(ctx context.Context) error {
+	if err := r.publishers.makeRooms(ctx); err != nil {
+		return err
+	}
 	if r.o.Resume > 0 {
 		if err := r.prepareResume(ctx); err != nil {
 			return err
@@ -95,7 +98,7 @@ func (r *run) prepareResume(ctx context.Context) error {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	defer conn.Close()
-	head, err := r.o.request("GET", fill(r.o.Subscribe, "{i}", "0", "{channel}", "0"), nil, 0, 0)
+	head, err := r.subscription(0)
 	if err != nil {
 		return err
 	}
@@ -133,6 +136,32 @@ func (r *run) prepareResume(ctx context.Context) error {
 	return r.publishers.publish(ctx, r.o.Resume, 0)
 }
 
+// subscription is the head of a subscriber's request.
+func (r *run) subscription(i int) (string, error) {
+	channel := i % r.o.Channels
+	extra := []string{"Accept: text/event-stream"}
+	if r.o.WebSocket {
+		extra = upgrade
+	}
+	if r.resume != "" {
+		extra = append(extra, "Last-Event-ID: "+r.resume)
+	}
+	path := fill(r.o.Subscribe, "{i}", fmt.Sprint(i), "{channel}", fmt.Sprint(channel), "{room}", r.publishers.rooms[channel])
+	return r.o.request("GET", path, extra, i, channel)
+}
+
+// prepare makes ready what a subscriber is to get.
+func (r *run) prepare(i int) {
+	m := &r.crowd.members[i]
+	m.tally = newTally(i%r.o.Channels, r.o.Publishers)
+	if r.o.WebSocket {
+		m.body.frames = &frames{}
+	}
+	if r.o.inRooms() {
+		m.body.seqs = &seqs{wrong: &r.crowd.check.Unsequenced}
+	}
+}
+
 func (r *run) connect(ctx context.Context) error {
 	o := r.o
 	before, err := processes(o.PIDs)
@@ -145,14 +174,8 @@ func (r *run) connect(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.crowd.members[i].tally = newTally(i%o.Channels, o.Publishers)
-		var extra []string
-		extra = append(extra, "Accept: text/event-stream")
-		if r.resume != "" {
-			extra = append(extra, "Last-Event-ID: "+r.resume)
-		}
-		channel := i % o.Channels
-		head, err := o.request("GET", fill(o.Subscribe, "{i}", fmt.Sprint(i), "{channel}", fmt.Sprint(channel)), extra, i, channel)
+		r.prepare(i)
+		head, err := r.subscription(i)
 		if err != nil {
 			return err
 		}

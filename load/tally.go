@@ -14,20 +14,21 @@ type tally struct {
 
 // Check is what was found of the order of events. All but Received should be 0.
 type Check struct {
-	Received  uint64 `json:"received"`
-	Lost      uint64 `json:"lost"`
-	Repeated  uint64 `json:"repeated"`
-	Reordered uint64 `json:"reordered"`
-	Foreign   uint64 `json:"foreign"`
+	Received    uint64 `json:"received"`
+	Lost        uint64 `json:"lost"`
+	Repeated    uint64 `json:"repeated"`
+	Reordered   uint64 `json:"reordered"`
+	Foreign     uint64 `json:"foreign"`
+	Unsequenced uint64 `json:"unsequenced"` // numbers of rooms that are not the one before and one
 }
 
 // OK says whether all was as promised.
 func (c *Check) OK() bool {
-	return c.Lost == 0 && c.Repeated == 0 && c.Reordered == 0 && c.Foreign == 0
+	return c.Lost == 0 && c.Repeated == 0 && c.Reordered == 0 && c.Foreign == 0 && c.Unsequenced == 0
 }
 
 func (c *Check) String() string {
-	return fmt.Sprintf("%d received, %d lost, %d repeated, %d reordered, %d foreign", c.Received, c.Lost, c.Repeated, c.Reordered, c.Foreign)
+	return fmt.Sprintf("%d received, %d lost, %d repeated, %d reordered, %d foreign, %d unsequenced", c.Received, c.Lost, c.Repeated, c.Reordered, c.Foreign, c.Unsequenced)
 }
 
 func newTally(channel, publishers int) tally {

@@ -1,0 +1,106 @@
+package load
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// upgrade is what a subscriber adds to its request to get a WebSocket. The key is any 16 bytes, as nobody here looks
+// at the answer's.
+var upgrade = []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
+
+// Opcodes of frames. Others hold data.
+const (
+	opClose = 8
+	opPing  = 9
+	opPong  = 10
+)
+
+// frames takes a WebSocket's bytes apart as they arrive, in pieces of any size.
+type frames struct {
+	head   []byte // of a frame, as far as it is there
+	opcode byte
+	left   uint64 // bytes of the frame still to come
+	ping   []byte // a ping's, as far as it is there
+	pongs  []byte // answers that are still to be sent
+}
+
+// feed calls take with each piece of data.
+func (w *frames) feed(p []byte, take func([]byte)) error {
+	for len(p) > 0 {
+		if w.left == 0 {
+			var whole bool
+			if p, whole = w.begin(p); !whole {
+				return nil
+			}
+			if err := w.checked(); err != nil {
+				return err
+			}
+		}
+		n := min(uint64(len(p)), w.left)
+		switch w.opcode {
+		case opPing:
+			w.ping = append(w.ping, p[:n]...)
+		case opPong:
+		default:
+			take(p[:n])
+		}
+		w.left -= n
+		p = p[n:]
+		if w.left == 0 && w.opcode == opPing {
+			// A client's frames are masked; a mask of zeros leaves the bytes as they are.
+			w.pongs = append(w.pongs, 0x80|opPong, 0x80|byte(len(w.ping)), 0, 0, 0, 0)
+			w.pongs = append(w.pongs, w.ping...)
+			w.ping = w.ping[:0]
+		}
+	}
+	return nil
+}
+
+// begin reads a frame's head, and says whether it is whole.
+func (w *frames) begin(p []byte) (rest []byte, whole bool) {
+	for len(p) > 0 {
+		w.head = append(w.head, p[0])
+		p = p[1:]
+		if len(w.head) < 2 {
+			continue
+		}
+		length, need := w.head[1]&0x7f, 2
+		switch length {
+		case 126:
+			need = 4
+		case 127:
+			need = 10
+		}
+		if len(w.head) < need {
+			continue
+		}
+		switch need {
+		case 2:
+			w.left = uint64(length)
+		case 4:
+			w.left = uint64(binary.BigEndian.Uint16(w.head[2:]))
+		default:
+			w.left = binary.BigEndian.Uint64(w.head[2:])
+		}
+		return p, true
+	}
+	return nil, false
+}
+
+// checked ends the head that was begun.
+func (w *frames) checked() error {
+	w.opcode = w.head[0] & 0xf
+	masked := w.head[1]&0x80 != 0
+	w.head = w.head[:0]
+	switch {
+	case w.opcode == opClose:
+		return errors.New("the server closed the WebSocket")
+	case masked:
+		return errors.New("a server's frame is masked")
+	case w.opcode == opPing && w.left > 125:
+		return fmt.Errorf("a ping has %d bytes", w.left)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+)
+
+// inRooms says whether the channels are rooms.
+func (o *Options) inRooms() bool { return strings.Contains(o.Subscribe+o.Publish, "{room}") }
+
+// makeRooms makes a room for each channel, where the templates name rooms.
+func (p *publishers) makeRooms(ctx context.Context) error {
+	p.rooms = make([]string, p.o.Channels)
+	if !p.o.inRooms() {
+		return nil
+	}
+	var made atomic.Int64
+	return p.together(ctx, func(ctx context.Context, _ int, conn net.Conn, answers *bufio.Reader) error {
+		for ctx.Err() == nil {
+			i := int(made.Add(1)) - 1
+			if i >= len(p.rooms) {
+				break
+			}
+			head, err := p.o.request("POST", "/new", []string{"Content-Length: 0"}, 0, i)
+			if err != nil {
+				return err
+			}
+			text, err := roundTrip(conn, answers, []byte(head))
+			if err != nil {
+				return fmt.Errorf("making a room: %w", err)
+			}
+			var room struct{ Room string }
+			if err := json.Unmarshal(text, &room); err != nil || room.Room == "" {
+				return fmt.Errorf("making a room: the answer %.200q names none", text)
+			}
+			p.rooms[i] = room.Room
+		}
+		return nil
+	})
+}
+
+// seqs are the numbers of a room's messages, one after the other: what stands behind "seq": in the bytes that arrive.
+type seqs struct {
+	rest  []byte // what may be the beginning of one
+	last  uint64
+	wrong *uint64 // counts those that are not the one before and one
+}
+
+var seqMark = []byte(`"seq":`)
+
+func (s *seqs) take(p []byte) {
+	if len(s.rest) > 0 {
+		p = append(s.rest, p...)
+	}
+	for {
+		at := bytes.Index(p, seqMark)
+		if at < 0 {
+			p = p[max(0, len(p)-len(seqMark)+1):]
+			break
+		}
+		var n uint64
+		i := at + len(seqMark)
+		for ; i < len(p) && p[i] >= '0' && p[i] <= '9'; i++ {
+			n = 10*n + uint64(p[i]-'0')
+		}
+		if i == len(p) {
+			p = p[at:] // more digits may come
+			break
+		}
+		if s.last > 0 && n != s.last+1 {
+			*s.wrong++
+		}
+		s.last = n
+		p = p[i:]
+	}
+	s.rest = append(s.rest[:0:0], p...)
+}
