@@ -3,6 +3,7 @@ module sluice/bench
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/r3labs/sse/v2 v2.10.0
 	github.com/tmaxmax/go-sse v0.11.0
 	golang.org/x/sys v0.49.0

@@ -15,12 +15,12 @@ import (
 )
 
 func main() {
-	var b bench
+	b := bench{reports: map[string]*report{}}
 	flag.StringVar(&b.bin, "bin", "", "folder with the binaries: sluice, and the peers")
 	flag.StringVar(&b.root, "root", "..", "the project's folder")
 	flag.StringVar(&b.only, "only", "", "only rows whose name holds this")
 	flag.BoolVar(&b.plots, "plots", true, "measure what the plots show, too")
-	flag.BoolVar(&b.write, "write", false, "write docs/performance.md")
+	flag.BoolVar(&b.write, "write", false, "write docs/performance.md; with -only, those rows of it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -35,6 +35,7 @@ type bench struct {
 	bin, root, only string
 	plots, write    bool
 	results         []result
+	reports         map[string]*report // by system and work
 }
 
 func (b *bench) run(ctx context.Context) error {
@@ -52,17 +53,17 @@ func (b *bench) run(ctx context.Context) error {
 			fmt.Fprintf(os.Stderr, "%-58s %-22s %s\n", rows[i].name, s.name, format(rows[i].value(m), rows[i].unit))
 		}
 	}
-	table := b.table()
-	fmt.Print(table)
+	lines := b.lines()
+	fmt.Print(table(lines))
 	if !b.write {
 		return nil
 	}
-	if b.plots {
+	if b.plots && b.only == "" {
 		if err := b.plot(ctx); err != nil {
 			return err
 		}
 	}
-	return b.document(table)
+	return b.document(lines)
 }
 
 // result is one system's figure for one row.

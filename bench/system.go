@@ -30,6 +30,9 @@ const (
 // plain is what peers and floors are told: a path for the channel, and the payload as it is.
 var plain = []string{"--subscribe", "/events?channel=bench-{channel}", "--publish", "/publish?channel=bench-{channel}", "--body", "{payload}", "--content-type", "text/plain"}
 
+// pushing is how values are pushed into rooms. The room retains the last one only.
+var pushing = []string{"--publish", "/room/{room}/send", "--body", `{"type":"push","key":"bench","value":"{payload}","action":{"type":"replace"}}`}
+
 func program(name string, args ...string) func(*bench, string, string) *exec.Cmd {
 	return func(b *bench, addr, _ string) *exec.Cmd {
 		return exec.Command(filepath.Join(b.bin, name), append([]string{"-addr", addr}, args...)...)
@@ -62,17 +65,21 @@ var (
 	withKey = []string{"-H", "x-apikey: " + key}
 	withJWT = []string{"-H", "Authorization: Bearer {token}", "--jwt-secret", secret, "--jwt-sub", "inbox-{i},bench-{channel}"}
 
-	sluice     = &system{"Sluice", gateway(), withKey}
-	sluiceJWT  = &system{"Sluice, a JWT each", gateway(), withJWT}
-	sluiceLong = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
-	sluiceOnly = &system{"Sluice, only that stream", gateway(), withKey}
-	sluiceDisk = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
-	r3labs     = &system{"r3labs/sse", program("r3labs"), plain}
-	gosse      = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
-	nchan      = &system{"Nchan", nginx, plain}
-	floorEach  = &system{"floor: a write each", program("floor"), plain}
-	floorMany  = &system{"floor: coalescing", program("floor", "-coalesce"), plain}
-	floorHTTP  = &system{"floor: net/http and JSON", program("nethttp"), []string{"--publish", "/publish"}}
+	sluice       = &system{"Sluice", gateway(), withKey}
+	sluiceJWT    = &system{"Sluice, a JWT each", gateway(), withJWT}
+	sluiceLong   = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
+	sluiceOnly   = &system{"Sluice, only that stream", gateway(), withKey}
+	sluiceDisk   = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
+	r3labs       = &system{"r3labs/sse", program("r3labs"), plain}
+	gosse        = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
+	nchan        = &system{"Nchan", nginx, plain}
+	roomSocket   = &system{"Sluice", gateway("ROOM_CREATE=open"), append([]string{"--websocket", "--subscribe", "/room/{room}/connect"}, pushing...)}
+	roomEvents   = &system{"Sluice, GET …/events", gateway("ROOM_CREATE=open"), append([]string{"--subscribe", "/room/{room}/events"}, pushing...)}
+	floorEach    = &system{"floor: a write each", program("floor"), plain}
+	floorMany    = &system{"floor: coalescing", program("floor", "-coalesce"), plain}
+	floorSocket  = &system{"floor: a WebSocket's write each", program("floor", "-websocket"), append(plain, "--websocket")}
+	floorLibrary = &system{"floor: coder/websocket", program("socket"), append(plain, "--websocket")}
+	floorHTTP    = &system{"floor: net/http and JSON", program("nethttp"), []string{"--publish", "/publish"}}
 )
 
 // report is what the generator prints.
@@ -95,15 +102,29 @@ type report struct {
 		P99       float64 `json:"p99_ms"`
 	} `json:"delivery"`
 	Check struct {
-		Lost, Repeated, Reordered, Foreign uint64
+		Lost, Repeated, Reordered, Foreign, Unsequenced uint64
 	} `json:"check"`
+	Rooms rooms `json:"-"` // of idleRooms only
 }
 
-// measure starts the system on one processor and runs the generator on another.
+// measure runs a row's work on a system. Rows with the same work tell of the same run.
 func (b *bench) measure(ctx context.Context, s *system, r *row) (*report, error) {
-	return b.load(ctx, s, r.args)
+	run := r.run
+	if run == nil {
+		run = (*bench).load
+	}
+	name := fmt.Sprint(s.name, r.args, r.run != nil)
+	if b.reports[name] == nil {
+		m, err := run(b, ctx, s, r.args)
+		if err != nil {
+			return nil, err
+		}
+		b.reports[name] = m
+	}
+	return b.reports[name], nil
 }
 
+// load starts the system on one processor and runs the generator on another.
 func (b *bench) load(ctx context.Context, s *system, args []string) (*report, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -114,10 +135,21 @@ func (b *bench) load(ctx context.Context, s *system, args []string) (*report, er
 	if err != nil {
 		return nil, err
 	}
+	cmd, err := b.start(ctx, s, addr, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer stop(cmd)
+	return b.generate(ctx, s, addr, cmd.Process.Pid, args)
+}
+
+// start starts the system, and waits until it listens.
+func (b *bench) start(ctx context.Context, s *system, addr, dir string) (*exec.Cmd, error) {
 	cmd := s.start(b, addr, dir)
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
+	var err error
 	cmd.Args = append([]string{"taskset", "-c", "0", cmd.Path}, cmd.Args[1:]...)
 	if cmd.Path, err = exec.LookPath("taskset"); err != nil {
 		return nil, err
@@ -126,11 +158,11 @@ func (b *bench) load(ctx context.Context, s *system, args []string) (*report, er
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting it: %w", err)
 	}
-	defer stop(cmd)
 	if err := listening(ctx, addr); err != nil {
+		stop(cmd)
 		return nil, err
 	}
-	return b.generate(ctx, s, addr, cmd.Process.Pid, args)
+	return cmd, nil
 }
 
 func (b *bench) generate(ctx context.Context, s *system, addr string, pid int, args []string) (*report, error) {

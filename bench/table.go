@@ -9,10 +9,23 @@ import (
 	"time"
 )
 
-// table has a line for each row: the gateway's figure, and those of the others as multiples of it.
-func (b *bench) table() string {
+const tableHead = "| work | Sluice | goal | others: figure, and times Sluice's |\n| --- | ---: | --- | --- |\n"
+
+// line is a row of the table: the name of the work, and the cells behind it.
+type line struct{ name, cells string }
+
+func table(lines []line) string {
 	var out strings.Builder
-	out.WriteString("| work | Sluice | goal | others: figure, and times Sluice's |\n| --- | ---: | --- | --- |\n")
+	out.WriteString(tableHead)
+	for _, l := range lines {
+		fmt.Fprintf(&out, "| %s | %s\n", l.name, l.cells)
+	}
+	return out.String()
+}
+
+// lines are what was measured: the gateway's figure, and those of the others as multiples of it.
+func (b *bench) lines() []line {
+	var lines []line
 	for i := 0; i < len(b.results); {
 		own := b.results[i]
 		var others []string
@@ -24,22 +37,19 @@ func (b *bench) table() string {
 			if own.value > 0 {
 				text += fmt.Sprintf(" (%.2f ×)", o.value/own.value)
 			}
-			if c := o.report.Check; c.Lost+c.Repeated+c.Reordered > 0 {
-				text += fmt.Sprintf(", **lost %d, repeated %d**", c.Lost, c.Repeated+c.Reordered)
-			}
-			others = append(others, text)
+			others = append(others, text+o.faults())
 			if o.system == goal.to {
 				against = goal.limit * o.value
 			}
 		}
-		fmt.Fprintf(&out, "| %s | %s%s | %s | %s |\n", own.row.name, format(own.value, own.row.unit), own.faults(), own.judge(against), strings.Join(others, "; "))
+		lines = append(lines, line{own.row.name, fmt.Sprintf("%s%s | %s | %s |", format(own.value, own.row.unit), own.faults(), own.judge(against), strings.Join(others, "; "))})
 	}
-	return out.String()
+	return lines
 }
 
 func (r *result) faults() string {
-	if c := r.report.Check; c.Lost+c.Repeated+c.Reordered+c.Foreign > 0 {
-		return fmt.Sprintf(" **lost %d, repeated %d, foreign %d**", c.Lost, c.Repeated+c.Reordered, c.Foreign)
+	if c := r.report.Check; c.Lost+c.Repeated+c.Reordered+c.Foreign+c.Unsequenced > 0 {
+		return fmt.Sprintf(", **lost %d, repeated %d, foreign %d, unsequenced %d**", c.Lost, c.Repeated+c.Reordered, c.Foreign, c.Unsequenced)
 	}
 	return ""
 }
@@ -70,19 +80,65 @@ const (
 )
 
 // document puts what was measured between the marks of docs/performance.md.
-func (b *bench) document(table string) error {
+func (b *bench) document(lines []line) error {
 	path := filepath.Join(b.root, "docs", "performance.md")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
-	_, after, ok2 := strings.Cut(rest, end)
+	old, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no place between %s and %s", path, begin, end)
 	}
-	head := fmt.Sprintf("\nMeasured %s on %s, Linux %s, %s; server and generator on one processor each.\n\n", time.Now().UTC().Format("2006-01-02"), cpu(), kernel(), runtime.Version())
-	return os.WriteFile(path, []byte(before+begin+head+table+end+after), 0o644)
+	day := time.Now().UTC().Format("2006-01-02")
+	machine := fmt.Sprintf(" on %s, Linux %s, %s; server and generator on one processor each.\n\n", cpu(), kernel(), runtime.Version())
+	body := "\nMeasured " + day + machine + table(lines)
+	if b.only != "" {
+		// A table is of one machine, or its figures could not be compared.
+		if !strings.Contains(old, machine) {
+			return fmt.Errorf("%s was measured elsewhere or with another Go; measure all of it", path)
+		}
+		head, _, _ := strings.Cut(old, tableHead)
+		body = head + table(merge(parse(old), lines, day))
+	}
+	return os.WriteFile(path, []byte(before+begin+body+end+after), 0o644)
+}
+
+// apart is how a row tells that it was measured after the rest.
+const apart = " (measured "
+
+// parse reads the lines of a table that was written.
+func parse(text string) []line {
+	var lines []line
+	_, text, _ = strings.Cut(text, tableHead)
+	for l := range strings.Lines(text) {
+		name, cells, ok := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(l, "\n"), "| "), " | ")
+		if ok {
+			lines = append(lines, line{name, cells})
+		}
+	}
+	return lines
+}
+
+// merge puts lines that were measured apart among the old ones, in the order of the rows. An old line without a row
+// is left out.
+func merge(old, measured []line, day string) []line {
+	byName := map[string]line{}
+	for _, l := range old {
+		name, _, _ := strings.Cut(l.name, apart)
+		byName[name] = l
+	}
+	for _, l := range measured {
+		byName[l.name] = line{l.name + apart + day + ")", l.cells}
+	}
+	var lines []line
+	for i := range rows {
+		if l, ok := byName[rows[i].name]; ok {
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 func cpu() string {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the gateway and what it is compared with, and runs the whole comparison: some ten minutes. Arguments go to
-# the driver: -only TEXT for some rows, -write to write docs/performance.md.
+# the driver: -only TEXT for some rows, -write to write docs/performance.md, with -only those rows of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(nproc)" -ge 2 ] || { echo "make bench needs two processors: one for the server, one for the load" >&2; exit 1; }
@@ -11,5 +11,5 @@ ulimit -n "$(ulimit -Hn)"
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin/sluice" .
-(cd bench && go build -o "$bin/" ./peers/r3labs ./peers/gosse ./floor ./nethttp && go build -o "$bin/driver" .)
+(cd bench && go build -o "$bin/" ./peers/r3labs ./peers/gosse ./floor ./nethttp ./socket && go build -o "$bin/driver" .)
 "$bin/driver" -bin "$bin" -root . "$@"

@@ -1,10 +1,13 @@
 // Command floor is what the machine can do: a bare epoll loop that sends what is published to all who have asked,
 // with nothing that a product needs. It writes each event to each socket at once, or, with -coalesce, all that has
-// gathered in one round.
+// gathered in one round. With -websocket the subscribers have WebSockets, and events are pushes as a room's.
 package main
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
 	"flag"
 	"log"
 	"net"
@@ -32,6 +35,7 @@ type conn struct {
 type loop struct {
 	epfd, listener int
 	coalesce       bool
+	websocket      bool
 	conns          map[int]*conn
 	subscribers    []*conn
 	gathered       []byte
@@ -42,9 +46,10 @@ type loop struct {
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9004", "where to listen")
 	coalesce := flag.Bool("coalesce", false, "send what has gathered in one round with one write")
+	websocket := flag.Bool("websocket", false, "the subscribers have WebSockets")
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
-	l := &loop{coalesce: *coalesce, conns: map[int]*conn{}}
+	l := &loop{coalesce: *coalesce, websocket: *websocket, conns: map[int]*conn{}}
 	if err := l.listen(*addr); err != nil {
 		log.Fatal(err)
 	}
@@ -146,16 +151,16 @@ func (l *loop) request(c *conn) bool {
 		return false
 	}
 	if bytes.HasPrefix(c.in, []byte("GET ")) {
+		begin := head
+		if l.websocket {
+			begin = upgraded(header(c.in[:end+2], "Sec-WebSocket-Key: "))
+		}
 		c.in, c.reading = nil, true
 		l.subscribers = append(l.subscribers, c)
-		l.write(c, []byte(head))
+		l.write(c, []byte(begin))
 		return false
 	}
-	length := 0
-	if at := bytes.Index(c.in[:end], []byte("Content-Length: ")); at >= 0 {
-		line, _, _ := bytes.Cut(c.in[at+16:end+2], []byte("\r\n"))
-		length, _ = strconv.Atoi(string(line))
-	}
+	length, _ := strconv.Atoi(header(c.in[:end+2], "Content-Length: "))
 	if len(c.in) < end+4+length {
 		return false
 	}
@@ -165,17 +170,45 @@ func (l *loop) request(c *conn) bool {
 	return len(c.in) > 0
 }
 
+// header is the value of a line of a head.
+func header(head []byte, name string) string {
+	_, value, _ := bytes.Cut(head, []byte(name))
+	value, _, _ = bytes.Cut(value, []byte("\r\n"))
+	return string(value)
+}
+
+// upgraded is the answer that begins a WebSocket: RFC 6455, 4.2.2.
+func upgraded(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
+}
+
 func (l *loop) publish(body []byte) {
 	l.id++
-	l.gathered = append(l.gathered, "id: "...)
-	l.gathered = strconv.AppendUint(l.gathered, l.id, 10)
-	l.gathered = append(l.gathered, "\ndata: "...)
-	l.gathered = append(l.gathered, body...)
-	l.gathered = append(l.gathered, "\n\n"...)
+	if l.websocket {
+		l.gathered = appendPush(l.gathered, body, l.id)
+	} else {
+		l.gathered = append(l.gathered, "id: "...)
+		l.gathered = strconv.AppendUint(l.gathered, l.id, 10)
+		l.gathered = append(l.gathered, "\ndata: "...)
+		l.gathered = append(l.gathered, body...)
+		l.gathered = append(l.gathered, "\n\n"...)
+	}
 	if !l.coalesce {
 		l.deliver(l.gathered)
 		l.gathered = l.gathered[:0]
 	}
+}
+
+// appendPush appends a frame of text that is longer than 125 bytes and no longer than 65,535: a room's push.
+func appendPush(dst, value []byte, seq uint64) []byte {
+	text := append([]byte(`{"type":"push","key":"bench","value":"`), value...)
+	text = strconv.AppendUint(append(text, `","seq":`...), seq, 10)
+	text = append(text, '}')
+	dst = append(dst, 0x81, 126)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(text)))
+	return append(dst, text...)
 }
 
 func (l *loop) deliver(b []byte) {
