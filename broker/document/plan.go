@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/tidwall/gjson"
+
 	"sluice/broker/document/query"
 )
 
@@ -137,6 +139,7 @@ type collector struct {
 	sorted  bool // they come in order
 	matched int64
 	bytes   int64
+	key     []byte // of the match that is looked at
 	first   firsts // of those that do not: the first ones so far, the last of them on top
 }
 
@@ -170,15 +173,15 @@ func (c *collector) show(text []byte) error {
 
 // rank keeps a match if it is one of the first so far.
 func (c *collector) rank(text []byte) error {
-	m := match{id: ID(text)}
-	m.key = c.q.Order.AppendKey(nil, text)
-	tie := idKey(m.id)
+	id := gjson.GetBytes(text, "_id").Str
+	c.key = c.q.Order.AppendKey(c.key[:0], text)
+	tie := len(c.key)
+	c.key = query.AppendKey(c.key, gjson.Result{Type: gjson.String, Str: id})
 	if c.q.Order[0].Descending {
-		for i := range tie {
-			tie[i] = ^tie[i]
+		for i := tie; i < len(c.key); i++ {
+			c.key[i] = ^c.key[i]
 		}
 	}
-	m.key = append(m.key, tie...)
 	most := sortMost
 	if c.q.Limit >= 0 {
 		most = c.q.Skip + c.q.Limit
@@ -188,9 +191,9 @@ func (c *collector) rank(text []byte) error {
 		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, ""}
 	case most == 0:
 	case len(c.first) < most:
-		heap.Push(&c.first, m)
-	case bytes.Compare(m.key, c.first[0].key) < 0:
-		c.first[0] = m
+		heap.Push(&c.first, match{bytes.Clone(c.key), id})
+	case bytes.Compare(c.key, c.first[0].key) < 0:
+		c.first[0] = match{append(c.first[0].key[:0], c.key...), id}
 		heap.Fix(&c.first, 0)
 	}
 	return nil

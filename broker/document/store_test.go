@@ -30,13 +30,28 @@ type tb interface {
 // open opens a store on a file system, or, where that is nil, in memory.
 func open(t tb, fs vfs.FS, o document.Options) (*document.Store, *eventlog.Log) {
 	t.Helper()
-	var engine eventlog.Engine = memory.Open(memory.Options{})
-	if fs != nil {
-		var err error
-		if engine, err = pebble.Open(pebble.Options{Dir: "data", FS: fs}); err != nil {
-			t.Fatal(err)
-		}
+	if fs == nil {
+		return openOn(t, memory.Open(memory.Options{}), o)
 	}
+	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openOn(t, engine, o)
+}
+
+// openIn opens a store in a folder.
+func openIn(t tb, dir string, o document.Options) (*document.Store, *eventlog.Log) {
+	t.Helper()
+	engine, err := pebble.Open(pebble.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openOn(t, engine, o)
+}
+
+func openOn(t tb, engine eventlog.Engine, o document.Options) (*document.Store, *eventlog.Log) {
+	t.Helper()
 	log, err := eventlog.Open(engine, eventlog.Options{})
 	if err != nil {
 		t.Fatal(err)
