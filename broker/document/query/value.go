@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"math"
@@ -140,4 +141,21 @@ func following(key []byte) []byte {
 		}
 	}
 	return []byte{0xFF} // no key begins with it
+}
+
+// Cut says whether a key that AppendKey made, with more behind it, stands for a text that was cut, and so for several.
+func Cut(key []byte) bool {
+	if len(key) == 0 || kind(key[0]) != stringKind && kind(key[0]) != objectKind && kind(key[0]) != arrayKind {
+		return false
+	}
+	for key = key[1:]; ; {
+		i := bytes.IndexByte(key, 0)
+		if i < 0 || i+1 >= len(key) {
+			return false
+		}
+		if key[i+1] != 0xFF {
+			return key[i+1] == cutText[1]
+		}
+		key = key[i+2:]
+	}
 }
