@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strconv"
@@ -48,47 +49,68 @@ func appendCBORText(dst []byte, s string) []byte {
 	return append(appendHead(dst, majorText, uint64(len(s))), s...)
 }
 
-// toCBOR writes JSON as CBOR, keys in their order.
+// toCBOR writes JSON as CBOR, keys in their order. CBOR says before a list how long it is: that is counted first, so
+// that what it costs is in proportion to the text, however deep it is. It is paid with the hub locked.
 func toCBOR(dst, text []byte) ([]byte, error) {
-	return appendCBOR(dst, jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true)))
-}
-
-func appendCBOR(dst []byte, d *jsontext.Decoder) ([]byte, error) {
-	token, err := d.ReadToken()
+	counts, err := counted(text)
 	if err != nil {
 		return dst, err
 	}
-	switch token.Kind() {
-	case 'n':
-		return append(dst, 0xf6), nil
-	case 't':
-		return append(dst, 0xf5), nil
-	case 'f':
-		return append(dst, 0xf4), nil
-	case '"':
-		return appendCBORText(dst, token.String()), nil
-	case '0':
-		return appendNumber(dst, token.String()), nil
-	}
-	major, end := byte(majorArray), byte(']')
-	if token.Kind() == '{' {
-		major, end = majorMap, '}'
-	}
-	var inner []byte
-	n := uint64(0)
-	for byte(d.PeekKind()) != end {
-		if inner, err = appendCBOR(inner, d); err != nil {
-			return dst, err
+	next := 0
+	err = tokens(text, func(token jsontext.Token) {
+		switch token.Kind() {
+		case 'n':
+			dst = append(dst, 0xf6)
+		case 't':
+			dst = append(dst, 0xf5)
+		case 'f':
+			dst = append(dst, 0xf4)
+		case '"':
+			dst = appendCBORText(dst, token.String())
+		case '0':
+			dst = appendNumber(dst, token.String())
+		case '[':
+			dst = appendHead(dst, majorArray, counts[next])
+			next++
+		case '{':
+			dst = appendHead(dst, majorMap, counts[next]/2)
+			next++
 		}
-		n++
+	})
+	return dst, err
+}
+
+// counted is how many values, names among them, each list and object of a text holds, in the order they begin in.
+func counted(text []byte) (counts []uint64, err error) {
+	var open []int
+	err = tokens(text, func(token jsontext.Token) {
+		if k := token.Kind(); k == ']' || k == '}' {
+			open = open[:len(open)-1]
+			return
+		}
+		if len(open) > 0 {
+			counts[open[len(open)-1]]++
+		}
+		if k := token.Kind(); k == '[' || k == '{' {
+			open = append(open, len(counts))
+			counts = append(counts, 0)
+		}
+	})
+	return counts, err
+}
+
+func tokens(text []byte, f func(jsontext.Token)) error {
+	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
+	for {
+		token, err := d.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f(token)
 	}
-	if major == majorMap {
-		n /= 2
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return dst, err
-	}
-	return append(appendHead(dst, major, n), inner...), nil
 }
 
 // appendNumber keeps whole numbers whole, as far as 64 bits have them.
@@ -96,13 +118,10 @@ func appendNumber(dst []byte, text string) []byte {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return appendHead(dst, majorUint, n)
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n < 0 { // -0 is a double
 		return appendHead(dst, majorNeg, uint64(-(n + 1)))
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		f = math.Inf(1) // more than a double has
-	}
+	f, _ := strconv.ParseFloat(text, 64) // infinite with the error that it is more than a double has
 	return binary.BigEndian.AppendUint64(append(dst, 0xfb), math.Float64bits(f))
 }
 

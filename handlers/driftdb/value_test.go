@@ -1,0 +1,49 @@
+package driftdb
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+func TestNumbersToCBOR(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"-0":                   "fb8000000000000000", // a negative zero, as in JavaScript
+		"0":                    "00",
+		"-1":                   "20",
+		"-9223372036854775808": "3b7fffffffffffffff",
+		"18446744073709551615": "1bffffffffffffffff",
+		"1e999":                "fb7ff0000000000000",
+		"-1e999":               "fbfff0000000000000",
+		"1.5":                  "fb3ff8000000000000",
+		"[[],{},[1]]":          "8380a08101",
+		`{"a":[1,{"b":2}]}`:    "a161618201a1616202",
+	} {
+		got, err := toCBOR(nil, []byte(text))
+		if err != nil || hex.EncodeToString(got) != want {
+			t.Errorf("%s is %x (%v), want %s", text, got, err, want)
+		}
+	}
+}
+
+// What a push costs is in proportion to its length, however deep it is: it is paid with the hub locked. Copied anew at
+// each depth, this one took 5 GB and 6 s.
+func TestDeepJSONToCBOR(t *testing.T) {
+	const depth, long = 9000, 512 << 10
+	text := []byte(strings.Repeat("[", depth) + `"` + strings.Repeat("x", long) + `"` + strings.Repeat("]", depth))
+	var got []byte
+	var err error
+	cost := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			got, err = toCBOR(nil, text)
+		}
+	})
+	if err != nil || !bytes.HasPrefix(got, []byte{0x81, 0x81, 0x81}) || len(got) != depth+5+long {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if n := cost.AllocedBytesPerOp(); n > 20*long {
+		t.Errorf("%d bytes were allocated for %d", n, long)
+	}
+}
