@@ -18,8 +18,8 @@ import (
 )
 
 // Values come as JSON or as CBOR (RFC 8949) and go back as they came. Who reads the other one gets what it can say:
-// of CBOR in JSON, byte strings and typed arrays become lists of numbers, tags are left out, what is no number and
-// what is undefined becomes null.
+// of CBOR in JSON, byte strings and typed arrays become lists of numbers, tags are left out, what is no number, what
+// is undefined and whole numbers of thousands of digits become null.
 
 // The major types of CBOR.
 const (
@@ -151,6 +151,9 @@ func toJSON(value []byte) ([]byte, error) {
 	return json.Marshal(plain(v))
 }
 
+// bitsMost bounds a number of any length: its digits cost the square of their count, 1.8 s for 1 MiB.
+const bitsMost = 1 << 13
+
 // plain is what JSON can say of a decoded value.
 func plain(v any) any {
 	switch v := v.(type) {
@@ -190,6 +193,9 @@ func plain(v any) any {
 		}
 		return v.UTC().Format(time.RFC3339Nano)
 	case big.Int:
+		if v.BitLen() > bitsMost {
+			return nil
+		}
 		return json.Number(v.String())
 	case cbor.SimpleValue:
 		return nil

@@ -47,3 +47,18 @@ func TestDeepJSONToCBOR(t *testing.T) {
 		t.Errorf("%d bytes were allocated for %d", n, long)
 	}
 }
+
+// What is slow to say in JSON is not said: the digits of a number cost the square of their count.
+func TestCostlyCBORToJSON(t *testing.T) {
+	t.Parallel()
+	number := func(n int) []byte {
+		return append([]byte{0xc2, 0x5a, 0, byte(n >> 16), byte(n >> 8), byte(n)}, bytes.Repeat([]byte{0xff}, n)...)
+	}
+	small, err := toJSON(number(16))
+	if err != nil || string(small) != "340282366920938463463374607431768211455" {
+		t.Errorf("%s, %v", small, err)
+	}
+	if large, err := toJSON(number(1 << 19)); err != nil || string(large) != "null" {
+		t.Errorf("%d bytes, %v", len(large), err)
+	}
+}
