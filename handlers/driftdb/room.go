@@ -155,7 +155,7 @@ func (h *Handler) keep() {
 		case now := <-tick.C:
 			h.forgetEmpty(now)
 		case now := <-old.C:
-			if err := h.dropOld(uint64(now.Add(-h.o.Retention).UnixMicro())); err != nil {
+			if err := h.dropOld(uint64(max(0, now.Add(-h.o.Retention).UnixMicro()))); err != nil {
 				h.o.Logger.Error("dropping rooms", "cause", err)
 			}
 		}
