@@ -49,6 +49,9 @@ func readRow(v []byte) (seq, id uint64, ok bool) {
 	return binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:]), true
 }
 
+// errRow does not tell the name, which may be a secret.
+var errRow = errors.New("the row of a space of keyed events cannot be read")
+
 // KeyedSpace tells of a space of keyed events.
 type KeyedSpace struct {
 	Space string
@@ -61,7 +64,7 @@ func (l *Log) KeyedSpaces(f func(KeyedSpace) error) error {
 	return l.Rows(keyedRow, func(r Row) error {
 		seq, id, ok := readRow(r.Value)
 		if !ok {
-			return fmt.Errorf("the row %q cannot be read", r.Key)
+			return errRow
 		}
 		return f(KeyedSpace{r.Key[len(keyedRow):], seq, id})
 	})
@@ -295,8 +298,15 @@ func (l *Log) Create(ctx context.Context, space string) error {
 	return err
 }
 
-// HasKeyed says whether there is a space of keyed events.
-func (l *Log) HasKeyed(space string) (bool, error) {
+// LastKeyed is the id of the last event of a space of keyed events, relays included, and whether there is such a space.
+func (l *Log) LastKeyed(space string) (id uint64, there bool, err error) {
 	v, err := l.engine.Row(keyedRow + space)
-	return v != nil, err
+	if err != nil || v == nil {
+		return 0, false, err
+	}
+	_, id, ok := readRow(v)
+	if !ok {
+		return 0, false, errRow
+	}
+	return id, true, nil
 }

@@ -48,7 +48,7 @@ func (h *Handler) enter(id string) error {
 	defer h.mu.Unlock()
 	r := h.rooms[id]
 	if r == nil {
-		there, err := h.o.Broker.Log().HasKeyed(space(id))
+		_, there, err := h.o.Broker.Log().LastKeyed(space(id))
 		if err != nil {
 			return unavailable(err)
 		}
@@ -175,19 +175,23 @@ func (h *Handler) dropOld(before uint64) error {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}
 	for _, id := range old {
-		if err := h.drop(id); err != nil {
+		if err := h.drop(id, before); err != nil {
 			return fmt.Errorf("dropping a room: %w", err)
 		}
 	}
 	return nil
 }
 
-// drop deletes a room, with the door shut: who comes now finds none.
-func (h *Handler) drop(id string) error {
+// drop deletes a room, with the door shut: who comes now finds none. It may have been in use since it was listed.
+func (h *Handler) drop(id string, before uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r := h.rooms[id]; r != nil && r.inside > 0 {
 		return nil
+	}
+	last, there, err := h.o.Broker.Log().LastKeyed(space(id))
+	if err != nil || !there || last >= before {
+		return err
 	}
 	delete(h.rooms, id)
 	return h.o.Broker.Log().Drop(context.Background(), space(id))

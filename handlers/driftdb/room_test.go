@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,8 @@ func newRoom(t *testing.T, e *echo.Echo) string {
 	return "/room/" + made.Room
 }
 
+const replace = `{"type":"push","key":"k","value":1,"action":{"type":"replace"}}`
+
 // Who keeps rooms for longer than there is time since 1970 keeps them.
 func TestLongRetention(t *testing.T) {
 	t.Parallel()
@@ -86,4 +89,48 @@ func TestLongRetention(t *testing.T) {
 			}
 		})
 	}
+}
+
+// listed calls a function when rooms were listed.
+type listed struct {
+	eventlog.Engine
+	then atomic.Pointer[func()]
+}
+
+func (l *listed) Rows(prefix string, f func(eventlog.Row) error) error {
+	err := l.Engine.Rows(prefix, f)
+	if then := l.then.Load(); strings.HasPrefix(prefix, "keyed/") && then != nil {
+		(*then)()
+	}
+	return err
+}
+
+// What was said in a room after it was found to be old keeps it.
+func TestDropMeetsPush(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		engine := &listed{Engine: memory.Open(memory.Options{})}
+		e := door(t, engine, time.Hour)
+		room := newRoom(t, e)
+		time.Sleep(time.Hour + 30*time.Second)
+		var said atomic.Int32
+		then := func() {
+			if said.Add(1) > 1 {
+				return
+			}
+			if status, text := ask(t, e, http.MethodPost, room+"/send", replace); status != http.StatusOK {
+				t.Error(status, text)
+			}
+		}
+		engine.then.Store(&then)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if status, text := ask(t, e, http.MethodPost, room+"/send", `{"type":"get","key":"k"}`); said.Load() == 0 || status != http.StatusOK || !strings.Contains(text, `"value":1`) {
+			t.Errorf("%d: %d %s", said.Load(), status, text)
+		}
+		time.Sleep(2 * time.Hour)
+		if status, text := ask(t, e, http.MethodGet, room, ""); status != http.StatusNotFound {
+			t.Errorf("still there: %d %s", status, text)
+		}
+	})
 }
