@@ -89,22 +89,23 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 	if err != nil {
 		return err
 	}
-	for i := range entries {
-		e := &entries[i]
-		if !s.members.view.match(e) {
-			continue
-		}
-		e.ID = 0
-		if i == len(entries)-1 {
-			e.ID = position
+	entries = slices.DeleteFunc(entries, func(e eventlog.Event) bool { return !s.members.view.match(&e) })
+	last := len(entries) - 1
+	for last >= 0 && len(k.view.form.replayed(nil, &entries[last], 0)) == 0 {
+		last--
+	}
+	for i := range entries[:last+1] {
+		moves := uint64(0)
+		if i == last {
+			moves = position
 		}
 		at := k.begin()
 		begun := len(k.Bytes)
-		if k.Bytes = k.view.form.append(k.Bytes, e, 0); len(k.Bytes) == begun {
+		if k.Bytes = k.view.form.replayed(k.Bytes, &entries[i], moves); len(k.Bytes) == begun {
 			k.Bytes = k.Bytes[:at]
 			continue
 		}
-		k.finish(at, mark{id: max(s.after, e.ID)})
+		k.finish(at, mark{id: max(s.after, moves)})
 		s.broker.Stats.Replayed.Add(1)
 	}
 	k.reached = max(k.reached, position)

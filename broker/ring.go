@@ -17,6 +17,13 @@ type Encoder interface {
 	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
+// Replayer is an Encoder whose frames move the client. What a space of keyed events retains is in no order of ids, so of
+// a replay only the last frame may.
+type Replayer interface {
+	// AppendReplayed appends the frame of an entry, which moves the client to a position, 0 not at all.
+	AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte
+}
+
 // form is what the frames of a view look like.
 type form struct {
 	frames  sse.Frames
@@ -47,6 +54,14 @@ func (f form) append(dst []byte, e *eventlog.Event, retry time.Duration) []byte 
 	}
 	_, method := channel.Method(e.Name)
 	return sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+}
+
+// replayed appends a retained keyed event, bare.
+func (f form) replayed(dst []byte, e *eventlog.Event, position uint64) []byte {
+	if r, ok := f.encoder.(Replayer); ok {
+		return r.AppendReplayed(dst, e, position)
+	}
+	return f.encoder.Append(dst, e)
 }
 
 // entry is an event that at least one view wanted when it was published, with the frames made of

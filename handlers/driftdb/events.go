@@ -90,13 +90,16 @@ type pushes struct {
 	key    string
 }
 
-// Append appends a frame. One without an id is a part of what is retained: only the last of it moves the client.
-func (p pushes) Append(dst []byte, e *eventlog.Event) []byte {
+// Append appends a frame.
+func (p pushes) Append(dst []byte, e *eventlog.Event) []byte { return p.AppendReplayed(dst, e, e.ID) }
+
+// AppendReplayed appends a frame with an id where it moves the client.
+func (p pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 	if p.narrow && e.Key != p.key {
 		return dst
 	}
-	if e.ID != 0 {
-		dst = strconv.AppendUint(append(dst, "id: "...), e.ID, 10)
+	if position != 0 {
+		dst = strconv.AppendUint(append(dst, "id: "...), position, 10)
 		dst = append(dst, '\n')
 	}
 	dst = append(dst, "event: push\ndata: "...)

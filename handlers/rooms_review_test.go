@@ -1,0 +1,122 @@
+package handlers_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+)
+
+// around calls functions around the first read of a key.
+type around struct {
+	eventlog.Engine
+	begun         atomic.Bool
+	before, after func()
+}
+
+func (a *around) Keyed(ctx context.Context, space string, key *string, f func(eventlog.Event) error) (uint64, error) {
+	if key == nil || !a.begun.CompareAndSwap(false, true) {
+		return a.Engine.Keyed(ctx, space, key, f)
+	}
+	a.before()
+	defer a.after()
+	return a.Engine.Keyed(ctx, space, key, f)
+}
+
+// A connection that has fallen behind the hub gets a key's entries once all the same, in its init or as pushes.
+func TestGetMeetsPushesBehind(t *testing.T) {
+	t.Parallel()
+	const n = 150 // more than the hub keeps at hand
+	for _, action := range []string{"append", "relay"} {
+		engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
+		g := newGateway(t, func(s *setup) { s.engine, s.broker.RingBytes = engine, 2000 })
+		room := g.newRoom(t)
+		push := func(key, action string, n int) {
+			for i := range n {
+				if got := g.push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":%d,"action":{"type":"%s"}}`, key, i, action)); !strings.HasPrefix(got, "200") {
+					t.Error(got)
+				}
+			}
+		}
+		engine.before = func() { push("k", "append", 3) }
+		engine.after = func() { push("k", action, n) }
+		ws, got := g.join(t, room, "")
+		time.Sleep(300 * time.Millisecond) // the time of holding is over
+		say(t, ws, `{"type":"get","key":"k"}`)
+		for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		push("end", "append", 1)
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(strings.Join(got(), ""), `"key":"end"`) && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		var seqs []int
+		for _, text := range got() {
+			var m struct {
+				Type, Key string
+				Seq       int
+				Data      []struct{ Seq int }
+			}
+			if err := json.Unmarshal([]byte(text), &m); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range m.Data {
+				seqs = append(seqs, e.Seq)
+			}
+			if m.Type == "push" && m.Key == "k" {
+				seqs = append(seqs, m.Seq)
+			}
+		}
+		want := 3
+		if action == "append" {
+			want += n
+		}
+		sorted := slices.IsSorted(seqs)
+		if len(slices.Compact(slices.Clone(seqs))) != len(seqs) || !sorted || len(seqs) != want {
+			t.Errorf("%s: got the numbers %v, want 1 to %d", action, seqs, want)
+		}
+	}
+}
+
+// The last of what is retained moves a narrowed stream's client, wherever it stands among the others.
+func TestNarrowRoomStreamResumes(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	for _, key := range []string{"todo", "todo", "other"} {
+		g.push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":1,"action":{"type":"append"}}`, key))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/room/"+room+"/events?key=todo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := g.Client().Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	id, pushes := "", 0
+	for pushes < 2 && lines.Scan() {
+		if v, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			id = v
+		}
+		if strings.HasPrefix(lines.Text(), "data: ") {
+			pushes++
+		}
+	}
+	if pushes != 2 || id == "" {
+		t.Fatalf("%d pushes, id %q: %v", pushes, id, lines.Err())
+	}
+}
