@@ -274,7 +274,9 @@ func (c *committer) remember(g *Group) {
 		c.forgot = g.Last
 	}
 	if g.Edit != nil {
-		clear(c.keyed)
+		for name := range g.Edit.Spaces() {
+			delete(c.keyed, name)
+		}
 		c.forgot = g.Last + 1 // what it took away is looked for again too
 	}
 	if idle {
