@@ -80,9 +80,13 @@ func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event
 	return position, l.waitSettled(ctx, position)
 }
 
-// Drop deletes a space of keyed events. Its numbers would begin anew, so its name should not be used again.
-func (l *Log) Drop(ctx context.Context, space string) error {
-	_, err := l.Append(ctx, &Request{Edit: &Edit{Drop: []string{space}}, Rows: []Row{{Key: keyedRow + space}}})
+// Drop deletes spaces of keyed events. Their numbers would begin anew, so their names should not be used again.
+func (l *Log) Drop(ctx context.Context, spaces ...string) error {
+	r := &Request{Edit: &Edit{Drop: spaces}}
+	for _, name := range spaces {
+		r.Rows = append(r.Rows, Row{Key: keyedRow + name})
+	}
+	_, err := l.Append(ctx, r)
 	return err
 }
 

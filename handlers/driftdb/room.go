@@ -174,25 +174,37 @@ func (h *Handler) dropOld(before uint64) error {
 	if err != nil {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}
-	for _, id := range old {
-		if err := h.drop(id, before); err != nil {
-			return fmt.Errorf("dropping a room: %w", err)
+	for some := range slices.Chunk(old, dropsMost) {
+		if err := h.drop(some, before); err != nil {
+			return fmt.Errorf("dropping rooms: %w", err)
 		}
 	}
 	return nil
 }
 
-// drop deletes a room, with the door shut: who comes now finds none. It may have been in use since it was listed.
-func (h *Handler) drop(id string, before uint64) error {
+// dropsMost bounds the rooms dropped in one commit.
+const dropsMost = 100
+
+// drop deletes rooms, with the door shut: who comes now finds none. They may have been in use since they were listed.
+func (h *Handler) drop(ids []string, before uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r := h.rooms[id]; r != nil && r.inside > 0 {
+	var spaces []string
+	for _, id := range ids {
+		if r := h.rooms[id]; r != nil && r.inside > 0 {
+			continue
+		}
+		last, there, err := h.o.Broker.Log().LastKeyed(space(id))
+		if err != nil {
+			return err
+		}
+		if there && last < before {
+			delete(h.rooms, id)
+			spaces = append(spaces, space(id))
+		}
+	}
+	if len(spaces) == 0 {
 		return nil
 	}
-	last, there, err := h.o.Broker.Log().LastKeyed(space(id))
-	if err != nil || !there || last >= before {
-		return err
-	}
-	delete(h.rooms, id)
-	return h.o.Broker.Log().Drop(context.Background(), space(id))
+	return h.o.Broker.Log().Drop(context.Background(), spaces...)
 }

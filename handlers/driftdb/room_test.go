@@ -134,3 +134,42 @@ func TestDropMeetsPush(t *testing.T) {
 		}
 	})
 }
+
+// edits counts commits of edits.
+type edits struct {
+	eventlog.Engine
+	n atomic.Int64
+}
+
+func (c *edits) Commit(g *eventlog.Group) error {
+	if g.Edit != nil {
+		c.n.Add(1)
+	}
+	return c.Engine.Commit(g)
+}
+
+// Many old rooms are dropped in few commits: who makes them shares commits too, and is not to be faster.
+func TestDropMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		engine := &edits{Engine: memory.Open(memory.Options{})}
+		e := door(t, engine, time.Hour)
+		const n = 200
+		rooms := make([]string, n)
+		for i := range rooms {
+			rooms[i] = newRoom(t, e)
+			if status, text := ask(t, e, http.MethodPost, rooms[i]+"/send", replace); status != http.StatusOK {
+				t.Fatal(status, text)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		for _, room := range rooms {
+			if status, text := ask(t, e, http.MethodGet, room, ""); status != http.StatusNotFound {
+				t.Fatal(status, text)
+			}
+		}
+		if got := engine.n.Load(); got > n/20 {
+			t.Errorf("%d rooms were dropped in %d commits", n, got)
+		}
+	})
+}

@@ -86,8 +86,11 @@ func (w *writer) dropSpace(name string) error {
 	if !known {
 		return nil
 	}
+	if eventlog.IsKeyed(name) {
+		return errors.Join(w.batch.Delete(spaceKey(name), nil), w.dropEntries(number))
+	}
 	err := errors.Join(w.batch.Delete(spaceKey(name), nil), w.batch.Delete(floorKey(number), nil))
-	for _, kind := range [...]byte{keyLog, keyChannel, keyStream, keyUnique, keyEntry} {
+	for _, kind := range [...]byte{keyLog, keyChannel, keyStream, keyUnique} {
 		err = errors.Join(err, w.batch.DeleteRange(appendUint32([]byte{kind}, number), appendUint32([]byte{kind}, number+1), nil))
 	}
 	return errors.Join(err, w.batch.DeleteRange(segmentRowKey(number, 0), segmentRowKey(number+1, 0), nil))

@@ -28,6 +28,30 @@ func (w *writer) entry(s *openSpace, e *eventlog.Event) error {
 	return errors.Join(err, w.batch.Set(w.key, w.value, nil))
 }
 
+// pointsMost is how many entries of a space that is dropped are deleted one by one: see entry.
+const pointsMost = 1000
+
+// dropEntries deletes all entries of a space, which has nothing else.
+func (w *writer) dropEntries(number uint32) (err error) {
+	from, to := appendUint32([]byte{keyEntry}, number), appendUint32([]byte{keyEntry}, number+1)
+	iter, err := w.engine.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, iter.Close()) }()
+	ok := iter.First()
+	for n := 0; ok && n < pointsMost; n++ {
+		if err := w.batch.Delete(iter.Key(), nil); err != nil {
+			return err
+		}
+		ok = iter.Next()
+	}
+	if ok {
+		return w.batch.DeleteRange(from, to, nil)
+	}
+	return iter.Error()
+}
+
 // Keyed reads entries and the last position with one iterator, so that no commit lies between.
 func (e *Engine) Keyed(ctx context.Context, space string, key *string, f func(eventlog.Event) error) (position uint64, err error) {
 	if err := e.begin(); err != nil {
