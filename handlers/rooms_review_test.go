@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,5 +120,53 @@ func TestNarrowRoomStreamResumes(t *testing.T) {
 	}
 	if pushes != 2 || id == "" {
 		t.Fatalf("%d pushes, id %q: %v", pushes, id, lines.Err())
+	}
+}
+
+// What a client says of itself is kept for as long as it is there, so not more than a little.
+func TestPresenceIsSmall(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	for i, size := range []int{10, 100_000} {
+		ws, got := g.join(t, room, "")
+		for _, n := range []int{10, size} {
+			say(t, ws, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"c%d","value":"%s"},"action":{"type":"relay"}}`, i, strings.Repeat("x", n)))
+		}
+		long, _ := g.join(t, room, "")
+		say(t, long, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"%s","value":1},"action":{"type":"relay"}}`, strings.Repeat("y", size)))
+		untilCame(t, got, 3)
+	}
+	want := `[{"client":"c0","value":"xxxxxxxxxx"},{"client":"c1","value":null},{"client":"yyyyyyyyyy","value":1}]`
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // what is said is told to others first
+		answer, err := g.Client().Get(g.URL + "/room/" + room + "/presence")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err = errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.TrimSpace(string(text))
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes: %.300s", len(got), got)
+		}
+	}
+}
+
+// A get without a replay has no answer, by POST neither.
+func TestPostedGetWithoutReplay(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+	if got := g.push(t, room, `{"type":"get","key":"k","seq":null}`); got != "200 null" {
+		t.Error(got)
+	}
+	if got := g.push(t, room, `{"type":"get","key":"k"}`); got != `200 {"type":"init","key":"k","data":[{"value":1,"seq":1}]}` {
+		t.Error(got)
 	}
 }

@@ -36,6 +36,9 @@ func (h *Handler) send(c echo.Context) error {
 	case kindPing:
 		answer = modeJSON.pong(m)
 	case kindGet:
+		if m.live {
+			break
+		}
 		entries, _, err := h.o.Broker.Retained(c.Request().Context(), space(id), &m.key, 0)
 		if err != nil {
 			return unavailable(err)

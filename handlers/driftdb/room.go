@@ -98,14 +98,23 @@ func (h *Handler) allow(id string) bool {
 // presenceKey is where driftdb's PresenceListener tells of its client.
 const presenceKey = "__presence"
 
-// note keeps what a connection says of itself.
+// What is kept of a connection's words of itself: it stays for as long as the connection does.
+const (
+	clientMost   = 256
+	presenceMost = 4 << 10
+)
+
+// note keeps what a connection says of itself; of one that says much, that it is there.
 func (h *Handler) note(id string, c *conn, m *message) {
 	if m.key != presenceKey || m.op != eventlog.Relay {
 		return
 	}
 	var p present
-	if json.Unmarshal(m.value, &p) != nil || p.Client == nil {
+	if json.Unmarshal(m.value, &p) != nil || p.Client == nil || len(p.Client) > clientMost {
 		return
+	}
+	if len(p.Value) > presenceMost {
+		p.Value = nil
 	}
 	p.at = time.Now()
 	h.mu.Lock()
