@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -225,7 +226,7 @@ func broken(err error) (string, error) {
 	switch {
 	case errors.Is(err, eventlog.ErrUnavailable):
 		return stream.Failed, err
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return stream.Slow, err
 	}
 	return stream.Gone, err
@@ -413,14 +414,13 @@ func (c *conn) initOne(ctx context.Context, key string) error {
 	return c.send(c.mode.init(key, entries))
 }
 
+// send waits for as long as the client takes bytes: WRITE_TIMEOUT is the listener's, and moved by progress.
 func (c *conn) send(text []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.h.o.WriteTimeout)
-	defer cancel()
 	kind := websocket.MessageText
 	if c.mode == modeCBOR {
 		kind = websocket.MessageBinary
 	}
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
-	return c.ws.Write(ctx, kind, text)
+	return c.ws.Write(context.Background(), kind, text)
 }

@@ -1,9 +1,11 @@
 package driftdb_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,16 +14,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
+
+const writeTimeout = time.Second
 
 // door is the handler over an engine, with the test's own time.
 func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.Echo {
@@ -33,7 +39,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.E
 	b := broker.New(log, broker.Options{})
 	h, err := driftdb.New(driftdb.Options{
 		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
-		Create: driftdb.Anybody, Retention: retention, PingInterval: time.Minute, WriteTimeout: time.Second, ReadTimeout: time.Second, MaxBody: 1 << 20,
+		Create: driftdb.Anybody, Retention: retention, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,4 +178,77 @@ func TestDropMany(t *testing.T) {
 			t.Errorf("%d rooms were dropped in %d commits", n, got)
 		}
 	})
+}
+
+// narrow makes connections whose kernel holds little, so that a slow reader is felt at once.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return c, err
+}
+
+// slowly reads a little at a time.
+type slowly struct{ net.Conn }
+
+func (s slowly) Read(b []byte) (int, error) {
+	time.Sleep(40 * time.Millisecond)
+	return s.Conn.Read(b[:min(len(b), 16<<10)])
+}
+
+// Who reads slowly, but does read, gets a message that takes longer than WRITE_TIMEOUT; who reads nothing is closed.
+func TestSlowSocket(t *testing.T) {
+	t.Parallel()
+	e := door(t, memory.Open(memory.Options{}), time.Hour)
+	server := httptest.NewUnstartedServer(e)
+	server.Listener = &handlers.Listener{Listener: narrow{server.Listener}, Timeout: writeTimeout}
+	server.Start()
+	t.Cleanup(server.Close)
+	room := newRoom(t, e)
+	const long = 1_000_000
+	if status, text := ask(t, e, http.MethodPost, room+"/send", `{"type":"push","key":"k","value":"`+strings.Repeat("x", long)+`","action":{"type":"replace"}}`); status != http.StatusOK {
+		t.Fatal(status, text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	dial := func(wrap func(net.Conn) net.Conn) *websocket.Conn {
+		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if err == nil {
+				err = c.(*net.TCPConn).SetReadBuffer(64 << 10)
+			}
+			return wrap(c), err
+		}}
+		ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http")+room+"/connect", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ws.CloseNow() })
+		ws.SetReadLimit(1 << 21)
+		return ws
+	}
+	ws := dial(func(c net.Conn) net.Conn { return slowly{c} })
+	if err := ws.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if _, text, err := ws.Read(ctx); err != nil || len(text) < long {
+		t.Errorf("got %d bytes within %s: %v", len(text), time.Since(begun), err)
+	}
+	if took := time.Since(begun); took < writeTimeout {
+		t.Skip("the reader was too fast to show anything:", took)
+	}
+	stuck := dial(func(c net.Conn) net.Conn { return c })
+	if err := stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) == nil {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		t.Error("who reads nothing is still there")
+	}
 }
