@@ -50,7 +50,7 @@ type Broker struct {
 	views    map[viewKey]*view
 	ring     ring
 	kept     kept
-	last     uint64 // newest id that went through deliver
+	last     uint64 // position that went through deliver
 	count    int    // subscribers
 	draining bool
 }
@@ -94,7 +94,7 @@ func (b *Broker) Publish(ctx context.Context, r *eventlog.Request) (uint64, erro
 }
 
 // deliver is the log's tail: it is called with each group of settled events, in order.
-func (b *Broker) deliver(events []eventlog.Event) {
+func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range events {
@@ -113,6 +113,7 @@ func (b *Broker) deliver(events []eventlog.Event) {
 			}
 		}
 	}
+	b.last = max(b.last, position)
 	clear(b.matched)
 }
 

@@ -115,8 +115,8 @@ func (c *committer) step() bool {
 	} else {
 		c.remember(group)
 		c.log.settle(group.Last)
-		if c.log.tail != nil && len(group.Events) > 0 {
-			c.log.tail(group.Events)
+		if c.log.tail != nil {
+			c.log.tail(group.Events, group.Last)
 		}
 		if c.log.edited != nil && group.Edit != nil {
 			c.log.edited(group.Edit)

@@ -39,7 +39,7 @@ type Log struct {
 	options Options
 	answers *answers
 	failed  <-chan struct{} // nil where the engine cannot tell
-	tail    func([]Event)
+	tail    func([]Event, uint64)
 	edited  func(*Edit)
 
 	settled   atomic.Uint64
@@ -94,9 +94,10 @@ func Open(engine Engine, o Options) (*Log, error) {
 	return l, nil
 }
 
-// Tail sets who gets each group of settled events, in order, before its publishers are answered. It
-// is to be called before the first Append.
-func (l *Log) Tail(f func([]Event)) { l.tail = f }
+// Tail sets who gets each group of settled events, in order, and the position that is settled with them, before its
+// publishers are answered. A group of rows has no events; ids of a group that failed are passed over. It is to be called
+// before the first Append.
+func (l *Log) Tail(f func(events []Event, position uint64)) { l.tail = f }
 
 // OnEdit sets who is told of edits, before those are answered. It is to be called before the first Append.
 func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }

@@ -391,7 +391,7 @@ func testConcurrent(t *testing.T, o Opener) {
 	defer closeLog(t, log)
 	var mu sync.Mutex
 	var tailed []uint64
-	log.Tail(func(events []eventlog.Event) {
+	log.Tail(func(events []eventlog.Event, _ uint64) {
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range events {

@@ -1,0 +1,67 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+)
+
+// failing fails commits on demand.
+type failing struct {
+	eventlog.Engine
+	now atomic.Bool
+}
+
+var errFull = errors.New("the disk is full")
+
+func (f *failing) Commit(g *eventlog.Group) error {
+	if f.now.Load() {
+		return errFull
+	}
+	return f.Engine.Commit(g)
+}
+
+// A reader at the head is at the position that the log is settled at, also where that was moved by no event.
+func TestHeadIsSettled(t *testing.T) {
+	t.Parallel()
+	engine := &failing{Engine: memory.Open(memory.Options{})}
+	log, err := eventlog.Open(engine, eventlog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := broker.New(log, broker.Options{})
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s, err := b.Subscribe(broker.Filter{Channels: channel.NewSet(channel.Pattern{Space: "$room/a"})}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	engine.now.Store(true)
+	if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}}}); !errors.Is(err, eventlog.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	engine.now.Store(false)
+	if err := log.Create(ctx, "$room/b"); err != nil {
+		t.Fatal(err)
+	}
+	_, position, err := b.Retained(ctx, "$room/a", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, progress := s.Peek(&broker.Block{}, 1000); progress != broker.Idle || s.Position() < position {
+		t.Errorf("a reader at the head is at %d, the log at %d", s.Position(), position)
+	}
+}
