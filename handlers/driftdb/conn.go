@@ -28,8 +28,11 @@ const (
 	pongMost  = 4 * time.Second
 )
 
-// heldMost bounds what is held.
-const heldMost = 256
+// Bounds of what is held: so many pushes, so many bytes beside the last of them. Each connection that opens holds its own.
+const (
+	heldMost  = 256
+	heldBytes = 256 << 10
+)
 
 // command is what the reader asks of the writer: an answer after all up to a place was handed out, or a get.
 type command struct {
@@ -359,7 +362,7 @@ func (c *conn) hand(ctx context.Context, r record) error {
 	switch {
 	case c.debug && !r.relay:
 		return c.initOne(ctx, r.key)
-	case c.asked != nil && len(c.held) == heldMost:
+	case c.asked != nil && c.full():
 		if err := c.release(); err != nil {
 			return err
 		}
@@ -369,6 +372,15 @@ func (c *conn) hand(ctx context.Context, r record) error {
 		return nil
 	}
 	return c.send(r.text)
+}
+
+// full tells whether as much is held as may be.
+func (c *conn) full() bool {
+	n := 0
+	for i := range c.held {
+		n += len(c.held[i].text)
+	}
+	return len(c.held) >= heldMost || n >= heldBytes
 }
 
 // release hands out what was held.
