@@ -203,6 +203,7 @@ func (b *Broker) view(f Filter, spaces []string) *view {
 			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, form: key.form,
 			since: b.last, through: b.last,
 		}
+		v.chooser, _ = f.Encoder.(Chooser)
 		v.entry = b.index.Add(f.Channels, v)
 		b.views[key] = v
 	}

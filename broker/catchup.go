@@ -90,21 +90,13 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 		return err
 	}
 	entries = slices.DeleteFunc(entries, func(e eventlog.Event) bool { return !s.members.view.match(&e) })
-	last := len(entries) - 1
-	for last >= 0 && len(k.view.form.replayed(nil, &entries[last], 0)) == 0 {
-		last--
-	}
-	for i := range entries[:last+1] {
+	for i := range entries {
 		moves := uint64(0)
-		if i == last {
+		if i == len(entries)-1 {
 			moves = position
 		}
 		at := k.begin()
-		begun := len(k.Bytes)
-		if k.Bytes = k.view.form.replayed(k.Bytes, &entries[i], moves); len(k.Bytes) == begun {
-			k.Bytes = k.Bytes[:at]
-			continue
-		}
+		k.Bytes = k.view.form.replayed(k.Bytes, &entries[i], moves)
 		k.finish(at, mark{id: max(s.after, moves)})
 		s.broker.Stats.Replayed.Add(1)
 	}

@@ -17,6 +17,11 @@ type Encoder interface {
 	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
+// Chooser is an Encoder for some of its view's events only. Of the others its subscribers are told nothing.
+type Chooser interface {
+	Wants(e *eventlog.Event) bool
+}
+
 // Replayer is an Encoder whose frames move the client. What a space of keyed events retains is in no order of ids, so of
 // a replay only the last frame may.
 type Replayer interface {

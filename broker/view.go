@@ -28,6 +28,7 @@ type view struct {
 	query   eventlog.Query // of any of the spaces
 	spaces  []string
 	form    form
+	chooser Chooser // the form's encoder, where it is one
 	entry   *index.Entry[*view]
 	members []*members
 	count   int // subscribers
@@ -47,7 +48,7 @@ func (v *view) forget(last uint64) {
 
 // wants says whether an event of the view's channels is for it.
 func (v *view) wants(e *eventlog.Event) bool {
-	return (e.Op != eventlog.Compact || v.key.silent) && (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
+	return (e.Op != eventlog.Compact || v.key.silent) && (v.chooser == nil || v.chooser.Wants(e)) && (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
 }
 
 // match says whether an event is for the view.

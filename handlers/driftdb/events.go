@@ -93,14 +93,14 @@ type pushes struct {
 	key    string
 }
 
+// Wants says whether a push is of the key that the stream is narrowed to.
+func (p pushes) Wants(e *eventlog.Event) bool { return !p.narrow || e.Key == p.key }
+
 // Append appends a frame.
 func (p pushes) Append(dst []byte, e *eventlog.Event) []byte { return p.AppendReplayed(dst, e, e.ID) }
 
 // AppendReplayed appends a frame with an id where it moves the client.
-func (p pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte {
-	if p.narrow && e.Key != p.key {
-		return dst
-	}
+func (pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 	if position != 0 {
 		dst = strconv.AppendUint(append(dst, "id: "...), position, 10)
 		dst = append(dst, '\n')
