@@ -132,11 +132,7 @@ func (c *conn) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		decode := decodeJSON
-		if kind == websocket.MessageBinary {
-			decode = decodeCBOR
-		}
-		m, err := decode(frame)
+		m, err := c.h.decode(kind, frame)
 		var answer command
 		switch {
 		case err != nil:
@@ -155,6 +151,21 @@ func (c *conn) read(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// largeFrame is what a frame of CBOR may have without waiting for a turn.
+const largeFrame = 16 << 10
+
+// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once.
+func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, error) {
+	if kind != websocket.MessageBinary {
+		return decodeJSON(frame)
+	}
+	if len(frame) > largeFrame {
+		h.large <- struct{}{}
+		defer func() { <-h.large }()
+	}
+	return decodeCBOR(frame)
 }
 
 // take does what a message asks for.

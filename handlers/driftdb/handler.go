@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,7 @@ type Handler struct {
 	writers *stream.Writers
 	quit    chan struct{}
 	group   sync.WaitGroup
+	large   chan struct{} // holds a token for each large frame of CBOR that is being read
 
 	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
 	rooms map[string]*room
@@ -61,7 +63,7 @@ type Handler struct {
 
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}}
+	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	var err error
 	h.writers, err = stream.New(stream.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic,
