@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
@@ -168,5 +169,32 @@ func TestPostedGetWithoutReplay(t *testing.T) {
 	}
 	if got := g.push(t, room, `{"type":"get","key":"k"}`); got != `200 {"type":"init","key":"k","data":[{"value":1,"seq":1}]}` {
 		t.Error(got)
+	}
+}
+
+// A browser closes a WebSocket that is sent a text which is no UTF-8, so none is taken in: stored, it would shut everybody
+// out for good.
+func TestRoomTakesUTF8Only(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	ws, got := g.join(t, room, "")
+	for i, bad := range []string{"\xff", "a\xc3", "\xed\xa0\x80"} {
+		for _, message := range []string{
+			`{"type":"push","key":"k","value":"` + bad + `","action":{"type":"append"}}`,
+			`{"type":"push","key":"k","value":{"` + bad + `":1},"action":{"type":"relay"}}`,
+			`{"type":"push","key":"` + bad + `","value":1,"action":{"type":"append"}}`,
+		} {
+			if got := g.push(t, room, message); !strings.HasPrefix(got, "422") {
+				t.Errorf("posted, %q: %s", message, got)
+			}
+			say(t, ws, message)
+		}
+		all := untilCame(t, got, 3*(i+1))
+		for _, text := range all[3*i:] {
+			if !strings.HasPrefix(text, `{"type":"error"`) || !utf8.ValidString(text) {
+				t.Errorf("%q", text)
+			}
+		}
 	}
 }

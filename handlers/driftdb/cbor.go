@@ -100,7 +100,7 @@ func counted(text []byte) (counts []uint64, err error) {
 }
 
 func tokens(text []byte, f func(jsontext.Token)) error {
-	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
+	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for {
 		token, err := d.ReadToken()
 		if errors.Is(err, io.EOF) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,6 +52,9 @@ const maxKey = 1024
 
 // decodeJSON reads a text frame.
 func decodeJSON(text []byte) (*message, error) {
+	if !utf8.Valid(text) { // Compact does not look at it
+		return nil, fmt.Errorf("it is not UTF-8")
+	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
 		return nil, fmt.Errorf("it is not JSON: %w", err)
