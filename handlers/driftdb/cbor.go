@@ -138,12 +138,22 @@ var cborMode = func() cbor.DecMode {
 	return mode
 }()
 
+// cborNotes reads all of a value, of whatever it is made.
+var cborNotes = func() cbor.DiagMode {
+	mode, err := cbor.DiagOptions{MaxNestedLevels: 64, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 18}.DiagMode()
+	if err != nil {
+		panic(err) // the options are ours
+	}
+	return mode
+}()
+
 // toJSON writes CBOR as JSON.
 func toJSON(value []byte) ([]byte, error) {
 	var v any
 	err := cborMode.Unmarshal(value, &v)
 	if errors.As(err, new(*cbor.InvalidMapKeyTypeError)) {
-		return []byte("null"), nil // a map with lists or maps for keys: JSON has nothing like it
+		_, err = cborNotes.Diagnose(value) // the decoder has not looked at the rest
+		return []byte("null"), err         // a map with lists or maps for keys: JSON has nothing like it
 	}
 	if err != nil {
 		return nil, err

@@ -63,3 +63,26 @@ func TestCostlyCBORToJSON(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(large), err)
 	}
 }
+
+// Texts of CBOR are UTF-8 too, also beside what JSON has nothing like: a reader cannot decode the others.
+func TestCBORTakesUTF8Only(t *testing.T) {
+	t.Parallel()
+	for text, taken := range map[string]bool{
+		"a1806161":                             true,  // {[]: "a"}
+		"a2806161616161ff":                     false, // {[]: "a", "a": "\xff"}
+		"61ff":                                 false,
+		"7f61ffff":                             false, // in pieces
+		"82a1a0016161":                         true,
+		"82a1a00161ff":                         false,
+		"a1c100c249010000000000000000":         true,
+		"9f9fa18080ff5f4101ffbf6161f97e00ffff": true,
+	} {
+		value, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := toJSON(value); (err == nil) != taken {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+}
