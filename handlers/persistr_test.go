@@ -129,6 +129,7 @@ func TestPersistrRefusals(t *testing.T) {
 		{name: "no stream", path: "/events", key: "-", headers: demo, body: event(`"db":"demo","type":"s"`), status: 400, has: []string{"meta.stream"}},
 		{name: "a number for a name", path: "/events", key: "-", headers: demo, body: event(`"db":1,"stream":"s","type":"x"`), status: 400, has: []string{"meta.db"}},
 		{name: "data no object", path: "/events", key: "-", headers: demo, body: `{"data":[],"meta":{` + good + `}}`, status: 400, has: []string{"data"}},
+		{name: "no UTF-8", path: "/events", key: "-", headers: demo, body: `{"data":{"a":"` + "\xff" + `"},"meta":{` + good + `}}`, status: 400, has: []string{"UTF-8"}},
 		{name: "two ids", method: "PUT", path: "/events/1", key: "-", headers: demo, body: event(good + `,"id":"2"`), status: 400},
 		{name: "duplicate", method: "PUT", path: "/events/1", key: "-", headers: demo, body: event(good), status: 400, has: []string{"already"}},
 		{name: "too large", path: "/events", key: "-", headers: demo, body: event(good + `,"x":"` + strings.Repeat("x", 70_000) + `"`), status: 413},

@@ -115,6 +115,9 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 	if !utf8.ValidString(id) {
 		return "", nil, bad("the id in the path is not UTF-8")
 	}
+	if !utf8.Valid(text) { // encoding/json lets it through in what it does not decode
+		return "", nil, bad("the body is not UTF-8")
+	}
 	e = &database.Event{Data: body["data"], Meta: meta}
 	if len(e.Data) == 0 {
 		e.Data = json.RawMessage("{}")
