@@ -51,6 +51,7 @@ func TestDefaults(t *testing.T) {
 		"MAX_BODY": "1MiB", "MAX_EVENT": "64KiB", "TRUSTED_PROXIES": "", "TLS_CERT_FILE": "", "TLS_KEY_FILE": "", "METRICS_ADDR": "",
 		"LOG_LEVEL": "info", "LOG_FORMAT": "text", "PERSISTR_DEMO": "false",
 		"ROOM_CREATE": "off", "ROOM_RETENTION": "24h", "MAX_ROOM_BYTES": "4MiB", "MAX_ROOM_KEYS": "1000",
+		"MAX_ROOM_CONNECTIONS": "10000", "ROOM_RATE": "2000", "ROOM_CONNECTION_RATE": "300",
 	}
 	c, faults := load()
 	if faults != nil {

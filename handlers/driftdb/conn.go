@@ -57,17 +57,17 @@ type conn struct {
 
 func (h *Handler) connect(c echo.Context) error {
 	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	if err := h.join(id); err != nil {
 		return err
 	}
-	defer h.leave(id)
+	defer h.part(id)
 	if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
 		return over
 	}
 	open := &stream.Stream{Identity: anybody, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
-		limiter: rate.NewLimiter(connectionRate, connectionRate), asked: map[string]bool{},
+		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
 	}
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
@@ -128,20 +128,7 @@ func (c *conn) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		decode := decodeJSON
-		if kind == websocket.MessageBinary {
-			decode = decodeCBOR
-		}
-		m, err := decode(frame)
-		var answer command
-		switch {
-		case err != nil:
-			answer.text = c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))
-		case !c.limiter.Allow():
-			answer.text = c.mode.failure(fmt.Sprintf("more than %d messages a second; slow down: this one was not taken", connectionRate))
-		default:
-			answer = c.take(ctx, m)
-		}
+		answer := c.take(ctx, kind, frame)
 		if answer.text == nil && answer.get == nil {
 			continue
 		}
@@ -154,7 +141,18 @@ func (c *conn) read(ctx context.Context) {
 }
 
 // take does what a message asks for.
-func (c *conn) take(ctx context.Context, m *message) command {
+func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
+	if !c.limiter.Allow() {
+		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
+	}
+	decode := decodeJSON
+	if kind == websocket.MessageBinary {
+		decode = decodeCBOR
+	}
+	m, err := decode(frame)
+	if err != nil {
+		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
+	}
 	switch m.kind {
 	case kindPing:
 		return command{text: c.mode.pong(m)}

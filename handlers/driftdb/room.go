@@ -17,16 +17,10 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// Bounds of rooms.
-const (
-	roomRate        = 2000 // messages a second of a room
-	connectionRate  = 300  // and of a connection
-	roomConnections = 10_000
-)
-
 // room is one that somebody is in, or is just looking at.
 type room struct {
-	inside  int
+	inside  int       // connections, and requests under way
+	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	limiter *rate.Limiter
 	present map[*conn]present
@@ -55,14 +49,45 @@ func (h *Handler) enter(id string) error {
 		if !there {
 			return noRoom()
 		}
-		r = &room{limiter: rate.NewLimiter(roomRate, roomRate), present: map[*conn]present{}}
+		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate), present: map[*conn]present{}}
 		h.rooms[id] = r
-	}
-	if r.inside >= roomConnections {
-		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey, "the room has %d connections", roomConnections).After(5 * time.Second)
 	}
 	r.inside++
 	return nil
+}
+
+// join counts a connection in.
+func (h *Handler) join(id string) error {
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	if h.open(id) {
+		return nil
+	}
+	h.leave(id)
+	return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerRoom,
+		"the room has as many connections as MAX_ROOM_CONNECTIONS allows; close one or try again later").After(5 * time.Second)
+}
+
+// open is false where the room has its connections. A request that ends by itself is none of them: whoever is in a full
+// room can be talked to.
+func (h *Handler) open(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[id]
+	if r.open >= h.o.Limits.Connections {
+		return false
+	}
+	r.open++
+	return true
+}
+
+// part counts it out.
+func (h *Handler) part(id string) {
+	h.mu.Lock()
+	h.rooms[id].open--
+	h.mu.Unlock()
+	h.leave(id)
 }
 
 // leave counts somebody out.
