@@ -1,16 +1,12 @@
 package driftdb
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
 	"sluice/broker/eventlog"
@@ -23,14 +19,7 @@ type room struct {
 	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	limiter *rate.Limiter
-	present map[*conn]present
-}
-
-// present is what a connection last said of itself.
-type present struct {
-	Client json.RawMessage `json:"client"`
-	Value  json.RawMessage `json:"value"`
-	at     time.Time
+	present map[*conn]presences
 }
 
 // enter counts somebody in, if there is such a room.
@@ -49,7 +38,7 @@ func (h *Handler) enter(id string) error {
 		if !there {
 			return noRoom()
 		}
-		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate), present: map[*conn]present{}}
+		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate), present: map[*conn]presences{}}
 		h.rooms[id] = r
 	}
 	r.inside++
@@ -118,53 +107,6 @@ func (h *Handler) allow(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.rooms[id].limiter.Allow()
-}
-
-// presenceKey is where driftdb's PresenceListener tells of its client.
-const presenceKey = "__presence"
-
-// note keeps what a connection says of itself.
-func (h *Handler) note(id string, c *conn, m *message) {
-	if m.key != presenceKey || m.op != eventlog.Relay {
-		return
-	}
-	var p present
-	if json.Unmarshal(m.value, &p) != nil || p.Client == nil {
-		return
-	}
-	p.at = time.Now()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.rooms[id].present[c] = p
-}
-
-func (h *Handler) forget(id string, c *conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.rooms[id].present, c)
-}
-
-// quiet is for how long a client is taken to be present without a word: it says one each second.
-const quiet = 4 * time.Second
-
-// presence tells who is in the room now.
-func (h *Handler) presence(c echo.Context) error {
-	id := c.Param("room")
-	if err := h.enter(id); err != nil {
-		return err
-	}
-	defer h.leave(id)
-	list := []present{}
-	h.mu.Lock()
-	for _, p := range h.rooms[id].present {
-		if time.Since(p.at) < quiet {
-			list = append(list, p)
-		}
-	}
-	h.mu.Unlock()
-	slices.SortFunc(list, func(a, b present) int { return bytes.Compare(a.Client, b.Client) })
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(http.StatusOK, list)
 }
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.
