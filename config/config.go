@@ -35,10 +35,13 @@ type Config struct {
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only"`
 
-	RoomCreate    RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
-	RoomRetention time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
-	MaxRoomBytes  Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
-	MaxRoomKeys   int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
+	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
+	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
+	MaxRoomBytes       Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
+	MaxRoomKeys        int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
+	MaxRoomConnections int           `env:"MAX_ROOM_CONNECTIONS" envDefault:"10000" min:"1" doc:"streams and WebSockets open at once in a room"`
+	RoomRate           int           `env:"ROOM_RATE" envDefault:"2000" min:"1" max:"1000000000" doc:"pushes a second that a room takes"`
+	RoomConnectionRate int           `env:"ROOM_CONNECTION_RATE" envDefault:"300" min:"1" max:"1000000000" doc:"messages a second that are taken from one WebSocket of a room"`
 
 	CollectionIndexes  Indexes       `env:"COLLECTION_INDEXES" doc:"fields of documents to index, as in messages:date_created,user;customer:name"`
 	MaxDocument        Size          `env:"MAX_DOCUMENT" envDefault:"64KiB" min:"1B" doc:"bytes of a document"`

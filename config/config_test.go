@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 		"ROOM_CREATE": "off", "ROOM_RETENTION": "24h", "MAX_ROOM_BYTES": "4MiB", "MAX_ROOM_KEYS": "1000",
 		"COLLECTION_INDEXES": "", "MAX_DOCUMENT": "64KiB", "MAX_DOCUMENTS": "1000000", "MAX_COLLECTION_BYTES": "1GiB",
 		"MAX_COLLECTIONS": "1000", "MAX_RESULT": "16MiB", "QUERY_TIME": "2s",
+		"MAX_ROOM_CONNECTIONS": "10000", "ROOM_RATE": "2000", "ROOM_CONNECTION_RATE": "300",
 	}
 	c, faults := load()
 	if faults != nil {

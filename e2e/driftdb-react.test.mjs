@@ -86,6 +86,9 @@ test("two providers share state, reducer and presence; status and latency are kn
   await poll("the other's place", () => a.others[b.id]?.value.x === 7 && b.others[a.id]?.value.x === 5);
   assert.deepEqual([Object.keys(a.others), Object.keys(b.others)], [[b.id], [a.id]]);
   assert.deepEqual(await get(room, "mouse"), []);
+  const there = async query => (await (await fetch(`${base}/room/${id}/presence${query}`)).json()).map(p => [p.client, p.value.x]).sort();
+  await poll("presence on the key of usePresence", async () => JSON.stringify(await there("?key=mouse")) === JSON.stringify([[a.id, 5], [b.id, 7]].sort()));
+  assert.deepEqual(await there(""), []);
 
   // After a loss both come back, and hear each other as before.
   a.db.connection.terminate();

@@ -91,7 +91,7 @@ test("a CBOR value is the same bytes on its way back, floats whole or not", asyn
   const room = await api.newRoom(), [a, b] = [await socket(room.socket_url + "?cbor=true"), await socket(room.socket_url + "?cbor=1?cbor=true")];
   const values = [
     "f93e00", "fa47c35000", "fb3ff199999999999a", "f97e00", "f7", "d84043010203", "c11a514b67b0", "c249010000000000000000", "a201020304", "1bffffffffffffffff",
-    "3bffffffffffffffff", "f90000", "fb4000000000000000", "81d82a01", "5f4101420203ff", "9f0102ff", "bf6161f5ff", "7f616161626163ff", "1800", "f0",
+    "3bffffffffffffffff", "f90000", "fb4000000000000000", "81d82a01", "5f4101420203ff", "9f0102ff", "bf6161f5ff", "7f616161626163ff", "1800", "f0", "d9d9f701", "d9d9f7d9d9f7a16161d9d9f7f6",
   ];
   for (const [n, hex] of values.entries()) {
     const head = CBOR.encode({ type: "push", key: `v${n}`, action: { type: "append" }, value: 0 });

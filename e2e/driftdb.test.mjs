@@ -158,14 +158,16 @@ test("an init comes before the pushes that follow it, amid many writers", { time
   const timer = setInterval(() => { for (const w of writers) push(w, "k", n++); }, 14), wrong = [];
   try {
     for (const end = Date.now() + 2000; Date.now() < end;) {
-      const readers = await Promise.all(range(4).map(i => join(room, i === 0)));
+      const began = Date.now(), readers = await Promise.all(range(4).map(i => join(room, i === 0)));
       const got = readers.map(reader => {
         const seqs = [];
         reader.subscribe("k", e => seqs.push(e.seq));
         return seqs;
       });
+      await poll("the inits", () => readers.every(reader => of(reader, "init").length === 1));
+      const late = Date.now() - began > 200; // pushes are held for a quarter of a second, which a busy machine can take to ask
       await sleep(40);
-      for (const seqs of got) if (seqs.some((s, i) => s !== i + 1)) wrong.push(seqs.findIndex((s, i) => s !== i + 1));
+      for (const seqs of late ? [] : got) if (seqs.some((s, i) => s !== i + 1)) wrong.push(seqs.findIndex((s, i) => s !== i + 1));
       for (const reader of readers) reader.disconnect();
       read += 4;
     }

@@ -84,7 +84,8 @@ type setup struct {
 	retain   eventlog.Retention
 	broker   broker.Options
 	limits   traffic.Limits
-	rooms    time.Duration   // retention
+	rooms    time.Duration // retention
+	room     driftdb.Limits
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 }
 
@@ -96,6 +97,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
 		rooms:    time.Hour,
+		room:     driftdb.Limits{Connections: 100, Rate: 2000, ConnectionRate: 300},
 	}
 	for _, f := range change {
 		f(&s)
@@ -136,7 +138,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	if g.rooms, err = driftdb.New(driftdb.Options{
 		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: driftdb.Anybody, Retention: s.rooms,
-		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
+		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
 		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	}); err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ const (
 	majorText  = 3 << 5
 	majorArray = 4 << 5
 	majorMap   = 5 << 5
+	majorTag   = 6 << 5
 )
 
 // appendHead appends a major type and its count, in the shortest form.
@@ -146,6 +147,56 @@ var cborNotes = func() cbor.DiagMode {
 	}
 	return mode
 }()
+
+// cborFields cuts a map into its values as they came. The library takes the tag 55799 off what it gives raw (RFC 8949,
+// 3.4.6: it says that what follows is CBOR), so it is only asked where each item ends.
+func cborFields(frame []byte) (map[string][]byte, error) {
+	if err := cborMode.Wellformed(frame); err != nil {
+		return nil, fmt.Errorf("it is not CBOR: %w", err)
+	}
+	major, n, rest := readHead(frame)
+	for major == majorTag {
+		major, n, rest = readHead(rest)
+	}
+	if major != majorMap {
+		return nil, errNoMessage
+	}
+	fields := map[string][]byte{}
+	for ; n > 0 && rest[0] != cborBreak; n-- {
+		var key string
+		value, err := cborMode.UnmarshalFirst(rest, &key)
+		if err != nil {
+			return nil, errNoMessage
+		}
+		var content cbor.RawMessage
+		if rest, err = cborMode.UnmarshalFirst(value, &content); err != nil {
+			return nil, fmt.Errorf("its %q cannot be read: %w", key, err)
+		}
+		fields[key] = value[:len(value)-len(rest)]
+	}
+	return fields, nil
+}
+
+var errNoMessage = errors.New("it is no message of DriftDB")
+
+// cborBreak ends what says no count.
+const cborBreak = 0xff
+
+// readHead reads a major type and its count off what is well-formed. Where no count is told it is the greatest.
+func readHead(b []byte) (major byte, n uint64, rest []byte) {
+	major, count, rest := b[0]&0xe0, b[0]&0x1f, b[1:]
+	switch {
+	case count < 24:
+		return major, uint64(count), rest
+	case count == 31:
+		return major, math.MaxUint64, rest
+	}
+	width := 1 << (count - 24)
+	for _, one := range rest[:width] {
+		n = n<<8 | uint64(one)
+	}
+	return major, n, rest[width:]
+}
 
 // toJSON writes CBOR as JSON.
 func toJSON(value []byte) ([]byte, error) {

@@ -1,13 +1,11 @@
 package driftdb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,16 +26,9 @@ const (
 	pongMost  = 4 * time.Second
 )
 
-// Bounds of what is held: so many pushes, so many bytes beside the last of them. Each connection that opens holds its own.
-const (
-	heldMost  = 256
-	heldBytes = 256 << 10
-)
-
 // command is what the reader asks of the writer: an answer after all up to a place was handed out, or a get.
 type command struct {
 	get   *message
-	key   string // of the answer, if it goes after the key's pushes
 	text  []byte
 	after uint64
 }
@@ -53,25 +44,27 @@ type conn struct {
 	commands chan command
 	limiter  *rate.Limiter
 
+	last  uint64          // the greatest number handed out
 	asked map[string]bool // while pushes are held; then nil
-	held  []record
-	late  []record // what a get's answer goes before
+	held  []record        // in their order, with the answers among them
+	heavy int             // bytes of held
+	late  []record        // what a get's answer goes before
 	bytes int64
 }
 
 func (h *Handler) connect(c echo.Context) error {
 	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	if err := h.join(id); err != nil {
 		return err
 	}
-	defer h.leave(id)
+	defer h.part(id)
 	if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
 		return over
 	}
 	open := &stream.Stream{Identity: anybody, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
-		limiter: rate.NewLimiter(connectionRate, connectionRate), asked: map[string]bool{},
+		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
 	}
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
@@ -132,16 +125,7 @@ func (c *conn) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		m, err := c.h.decode(kind, frame)
-		var answer command
-		switch {
-		case err != nil:
-			answer.text = c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))
-		case !c.limiter.Allow():
-			answer.text = c.mode.failure(fmt.Sprintf("more than %d messages a second; slow down: this one was not taken", connectionRate))
-		default:
-			answer = c.take(ctx, m)
-		}
+		answer := c.take(ctx, kind, frame)
 		if answer.text == nil && answer.get == nil {
 			continue
 		}
@@ -169,7 +153,14 @@ func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, er
 }
 
 // take does what a message asks for.
-func (c *conn) take(ctx context.Context, m *message) command {
+func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
+	if !c.limiter.Allow() {
+		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
+	}
+	m, err := c.h.decode(kind, frame)
+	if err != nil {
+		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
+	}
 	switch m.kind {
 	case kindPing:
 		return command{text: c.mode.pong(m)}
@@ -182,7 +173,7 @@ func (c *conn) take(ctx context.Context, m *message) command {
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {
-		return command{key: m.key, text: c.mode.size(m.key, size), after: at}
+		return command{text: c.mode.size(m.key, size), after: at}
 	}
 	return command{}
 }
@@ -202,7 +193,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	pongs := make(chan error, 1)
 	waiting := false
 	for {
-		if err := c.drain(ctx, nil, 0); err != nil {
+		if err := c.drain(ctx, 0, nil); err != nil {
 			return broken(err)
 		}
 		if reason := c.sub.Ending(); reason != "" {
@@ -250,160 +241,13 @@ func (c *conn) do(ctx context.Context, one command) error {
 	if one.get != nil {
 		return c.get(ctx, one.get)
 	}
-	if err := c.drain(ctx, nil, one.after); err != nil {
+	if err := c.drain(ctx, one.after, nil); err != nil {
 		return err
 	}
-	if one.after != 0 && c.holdsOf(one.key) {
-		c.held = append(c.held, record{id: one.after, relay: true, key: one.key, text: one.text})
-		return nil
+	if one.after != 0 && len(c.held) > 0 {
+		return c.hold(record{relay: true, text: one.text}) // behind its push, which may be held
 	}
 	return c.send(one.text)
-}
-
-// get answers with what a key retains. Pushes of the key that are in there are not handed out beside it.
-func (c *conn) get(ctx context.Context, m *message) error {
-	if c.asked != nil {
-		c.asked[m.key] = true
-	}
-	if m.live {
-		return c.releaseOf(m.key, 0)
-	}
-	entries, position, err := c.h.o.Broker.Retained(ctx, space(c.id), &m.key, 0)
-	if err != nil {
-		return err
-	}
-	if err := c.drain(ctx, &m.key, position); err != nil {
-		return err
-	}
-	wanted := entries[:0]
-	for _, e := range entries {
-		if e.Seq > m.seq {
-			wanted = append(wanted, e)
-		}
-	}
-	if err := c.send(c.mode.init(m.key, wanted)); err != nil {
-		return err
-	}
-	if err := c.releaseOf(m.key, position); err != nil {
-		return err
-	}
-	late := c.late
-	c.late = nil
-	for _, r := range late {
-		if err := c.hand(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// holdsOf tells whether anything of a key is held.
-func (c *conn) holdsOf(key string) bool {
-	return slices.ContainsFunc(c.held, func(r record) bool { return r.key == key })
-}
-
-// releaseOf hands out what is held of a key, but for the pushes up to a position.
-func (c *conn) releaseOf(key string, position uint64) error {
-	kept := c.held[:0:0]
-	for _, r := range c.held {
-		if r.key != key {
-			kept = append(kept, r)
-			continue
-		}
-		if r.id <= position && !r.relay {
-			continue
-		}
-		if err := c.send(r.text); err != nil {
-			return err
-		}
-	}
-	c.held = kept
-	return nil
-}
-
-// batch bounds a step of handing out.
-const batch = 64 << 10
-
-// drain hands out all there is, and at least what there is up to a position. Before a get's answer pushes of its key up
-// to there are left out, and what is behind is kept for after it.
-func (c *conn) drain(ctx context.Context, without *string, upto uint64) error {
-	own := &broker.Block{}
-	for {
-		k, progress, err := c.sub.Next(ctx, own, batch)
-		if err != nil {
-			return err
-		}
-		if progress == broker.Idle {
-			if c.sub.Position() >= upto {
-				return nil
-			}
-			// The hub is about to have it: what is settled goes there at once.
-			select {
-			case <-c.sub.Wake():
-			case <-time.After(time.Millisecond):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			continue
-		}
-		for b := k.Bytes; len(b) > 0; {
-			var r record
-			r, b = cut(b)
-			if without != nil && r.key == *without && r.id <= upto && !r.relay {
-				continue
-			}
-			if without != nil && r.id > upto {
-				r.text = bytes.Clone(r.text)
-				c.late = append(c.late, r)
-				continue
-			}
-			if err := c.hand(ctx, r); err != nil {
-				return err
-			}
-		}
-		c.sub.Advance(k, len(k.Bytes))
-		if without != nil && c.sub.Position() >= upto {
-			return nil // the rest comes after the answer
-		}
-	}
-}
-
-// hand hands out a push, now or when the time of holding is over.
-func (c *conn) hand(ctx context.Context, r record) error {
-	switch {
-	case c.debug && !r.relay:
-		return c.initOne(ctx, r.key)
-	case c.asked != nil && c.full():
-		if err := c.release(); err != nil {
-			return err
-		}
-	case c.asked != nil && !c.asked[r.key] && (!r.relay || c.holdsOf(r.key)):
-		r.text = bytes.Clone(r.text)
-		c.held = append(c.held, r)
-		return nil
-	}
-	return c.send(r.text)
-}
-
-// full tells whether as much is held as may be.
-func (c *conn) full() bool {
-	n := 0
-	for i := range c.held {
-		n += len(c.held[i].text)
-	}
-	return len(c.held) >= heldMost || n >= heldBytes
-}
-
-// release hands out what was held.
-func (c *conn) release() error {
-	c.asked = nil
-	for _, r := range c.held {
-		if err := c.send(r.text); err != nil {
-			return err
-		}
-	}
-	c.held = nil
-	return nil
 }
 
 // initAll tells a debug connection of every key.

@@ -4,6 +4,6 @@
 // A room is a space of keyed events, $room/ID, and a connection a cursor on it, as everywhere: who is slow gets what is
 // retained and holds up nobody. The id of a room is the secret that opens it: it stands in no log line and no metric.
 //
-// Invariants: a push is handed to every connection of its room once, in the order of their numbers; a connection gets a
-// key's entries either in an init or as pushes; one goroutine writes to a connection.
+// Invariants: a push is handed to every connection of its room once, in the order of their numbers; what is in an init does
+// not come behind it as a push; one goroutine writes to a connection.
 package driftdb

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +19,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 // send is POST /room/{id}/send: a connection of one message.
@@ -150,8 +153,8 @@ const retryRoom = time.Second
 // events is the room for an EventSource: what is retained first, then what comes, resumable.
 func (h *Handler) events(c echo.Context) error {
 	id := c.Param("room")
-	if err := h.enter(id); err != nil {
-		return err
+	if err := h.join(id); err != nil {
+		return h.busy(c, err)
 	}
 	start, words, err := h.resume(c, id)
 	if err == nil {
@@ -160,8 +163,8 @@ func (h *Handler) events(c echo.Context) error {
 		}
 	}
 	if err != nil {
-		h.leave(id)
-		return err
+		h.part(id)
+		return h.busy(c, err)
 	}
 	query := c.QueryParams()
 	open := &stream.Stream{
@@ -174,26 +177,63 @@ func (h *Handler) events(c echo.Context) error {
 		Start: &start, Chunked: place.Chunked, Holder: open,
 	}, place.Group)
 	if err != nil {
-		h.leave(id)
+		h.part(id)
 		h.o.Traffic.LeaveStream(anybody.Scope)
-		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
+		return h.busy(c, traffic.ErrDraining())
 	}
 	h.o.Traffic.Opened()
+	setStreamHeaders(c)
+	place.Serve(c, open)
+	return nil
+}
+
+func setStreamHeaders(c echo.Context) {
 	head := c.Response().Header()
 	head.Set(echo.HeaderContentType, "text/event-stream")
 	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
 	head.Set("X-Accel-Buffering", "no")
-	place.Serve(c, open)
+}
+
+// busy answers trouble that will pass to an EventSource as /realtime does, by a frame and the end: it would give up for
+// good on any status but 200. Others, and other faults, get the status itself.
+func (h *Handler) busy(c echo.Context, err error) error {
+	e := httperr.From(err)
+	passes := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+	if !passes || !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/event-stream") {
+		return err
+	}
+	h.o.Traffic.Busy()
+	last := lastEventID(c)
+	if !broker.IsID(last) {
+		last = ""
+	}
+	setStreamHeaders(c)
+	c.Response().WriteHeader(http.StatusOK)
+	retry := leastBusy + rand.N(mostBusy-leastBusy)
+	if _, err := c.Response().Write(sse.AppendBusy(nil, last, e.Status, e.Message, retry)); err != nil {
+		h.o.Logger.Debug("writing a busy frame", "cause", err)
+	}
 	return nil
+}
+
+// Those who were sent away together do not come back together: the contract's section 3.
+const (
+	leastBusy = 2 * time.Second
+	mostBusy  = 10 * time.Second
+)
+
+// lastEventID is the id that a client goes on behind, or "".
+func lastEventID(c echo.Context) string {
+	if last := c.Request().Header.Get("Last-Event-ID"); last != "" {
+		return last
+	}
+	return c.QueryParam("lastEventId")
 }
 
 // resume finds where a client goes on: behind its id, or, where that cannot be, with all that is retained.
 func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words roomWords, err error) {
 	words.retry = retryRoom
-	last := c.Request().Header.Get("Last-Event-ID")
-	if last == "" {
-		last = c.QueryParam("lastEventId")
-	}
+	last := lastEventID(c)
 	if last == "" {
 		return start, words, nil
 	}

@@ -42,11 +42,19 @@ type Options struct {
 	Create         Create
 	Retention      time.Duration // a room without messages for so long is dropped
 	Bound          eventlog.Bound
+	Limits         Limits
 	PingInterval   time.Duration
 	WriteTimeout   time.Duration
 	ReadTimeout    time.Duration
 	MaxBody        int64
 	TrustedProxies []*net.IPNet
+}
+
+// Limits bound what those who know a room's id can take of the gateway.
+type Limits struct {
+	Connections    int // open at once in a room
+	Rate           int // pushes a second of a room
+	ConnectionRate int // messages a second of a WebSocket
 }
 
 // Handler serves the door.
@@ -69,7 +77,7 @@ func New(o Options) (*Handler, error) {
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic,
 		Ended: func(s *stream.Stream, end stream.End) {
 			if id, ok := s.Door.(string); ok {
-				h.leave(id)
+				h.part(id)
 			}
 			o.Traffic.Ended(o.Logger, s, end)
 		},
@@ -188,7 +196,7 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	}
 	defer h.o.Traffic.LeavePublish()
 	if !h.allow(id) {
-		return 0, 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d messages a second in this room; slow down", roomRate).After(time.Second)
+		return 0, 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(time.Second)
 	}
 	r := &eventlog.Request{Events: []eventlog.Event{m.event(space(id))}, Bound: &h.o.Bound}
 	at, err = h.o.Broker.Publish(ctx, r)

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/broker/eventlog"
@@ -62,7 +61,7 @@ func decodeJSON(text []byte) (*message, error) {
 	var fields map[string]json.RawMessage
 	var w wire
 	if json.Unmarshal(v, &fields) != nil || json.Unmarshal(v, &w) != nil {
-		return nil, fmt.Errorf("it is no message of DriftDB")
+		return nil, errNoMessage
 	}
 	seq, hasSeq := fields["seq"]
 	m, err := w.message(string(seq) == "null" && hasSeq)
@@ -84,13 +83,13 @@ func decodeJSON(text []byte) (*message, error) {
 
 // decodeCBOR reads a binary frame.
 func decodeCBOR(frame []byte) (*message, error) {
-	var fields map[string]cbor.RawMessage
 	var w wire
-	if err := cborMode.Unmarshal(frame, &fields); err != nil {
-		return nil, fmt.Errorf("it is not CBOR: %w", err)
+	fields, err := cborFields(frame)
+	if err != nil {
+		return nil, err
 	}
 	if err := cborMode.Unmarshal(frame, &w); err != nil {
-		return nil, fmt.Errorf("it is no message of DriftDB")
+		return nil, errNoMessage
 	}
 	seq, hasSeq := fields["seq"]
 	m, err := w.message(hasSeq && len(seq) == 1 && (seq[0] == 0xf6 || seq[0] == 0xf7))

@@ -10,23 +10,36 @@ import (
 type record struct {
 	id, seq uint64
 	relay   bool
+	stored  bool // read from the store: what is retained, not what was pushed
 	key     string
 	text    []byte
 }
 
+// Flags of a record.
+const (
+	flagRelay = 1 << iota
+	flagStored
+)
+
 // records is how the hub makes a push for WebSockets, once for all of a mode.
 type records struct{ mode mode }
 
-// Append appends id, number, whether it is a relay, and key and message with their lengths.
-func (r records) Append(dst []byte, e *eventlog.Event) []byte {
+// Append appends id, number, flags, and key and message with their lengths.
+func (r records) Append(dst []byte, e *eventlog.Event) []byte { return r.append(dst, e, 0) }
+
+// AppendReplayed appends what is retained.
+func (r records) AppendReplayed(dst []byte, e *eventlog.Event, _ uint64) []byte {
+	return r.append(dst, e, flagStored)
+}
+
+func (r records) append(dst []byte, e *eventlog.Event, flags byte) []byte {
 	text := r.mode.push(nil, e)
 	dst = binary.BigEndian.AppendUint64(dst, e.ID)
 	dst = binary.BigEndian.AppendUint64(dst, e.Seq)
-	relay := byte(0)
 	if e.Op == eventlog.Relay {
-		relay = 1
+		flags |= flagRelay
 	}
-	dst = append(dst, relay)
+	dst = append(dst, flags)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(e.Key)))
 	dst = append(dst, e.Key...)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(text)))
@@ -38,7 +51,8 @@ func (records) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
 // cut reads a record off the front of a block.
 func cut(b []byte) (r record, rest []byte) {
-	r.id, r.seq, r.relay = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), b[16] == 1
+	r.id, r.seq = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	r.relay, r.stored = b[16]&flagRelay != 0, b[16]&flagStored != 0
 	b = b[17:]
 	n := binary.BigEndian.Uint32(b)
 	r.key, b = string(b[4:4+n]), b[4+n:]

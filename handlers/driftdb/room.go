@@ -1,42 +1,26 @@
 package driftdb
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 )
 
-// Bounds of rooms.
-const (
-	roomRate        = 2000 // messages a second of a room
-	connectionRate  = 300  // and of a connection
-	roomConnections = 10_000
-)
-
 // room is one that somebody is in, or is just looking at.
 type room struct {
-	inside  int
+	inside  int       // connections, and requests under way
+	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	limiter *rate.Limiter
-	present map[*conn]present
-}
-
-// present is what a connection last said of itself.
-type present struct {
-	Client json.RawMessage `json:"client"`
-	Value  json.RawMessage `json:"value"`
-	at     time.Time
+	present map[*conn]presences
 }
 
 // enter counts somebody in, if there is such a room.
@@ -55,14 +39,45 @@ func (h *Handler) enter(id string) error {
 		if !there {
 			return noRoom()
 		}
-		r = &room{limiter: rate.NewLimiter(roomRate, roomRate), present: map[*conn]present{}}
+		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate), present: map[*conn]presences{}}
 		h.rooms[id] = r
-	}
-	if r.inside >= roomConnections {
-		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey, "the room has %d connections", roomConnections).After(5 * time.Second)
 	}
 	r.inside++
 	return nil
+}
+
+// join counts a connection in.
+func (h *Handler) join(id string) error {
+	if err := h.enter(id); err != nil {
+		return err
+	}
+	if h.open(id) {
+		return nil
+	}
+	h.leave(id)
+	return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerRoom,
+		"the room has as many connections as MAX_ROOM_CONNECTIONS allows; close one or try again later").After(5 * time.Second)
+}
+
+// open is false where the room has its connections. A request that ends by itself is none of them: whoever is in a full
+// room can be talked to.
+func (h *Handler) open(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[id]
+	if r.open >= h.o.Limits.Connections {
+		return false
+	}
+	r.open++
+	return true
+}
+
+// part counts it out.
+func (h *Handler) part(id string) {
+	h.mu.Lock()
+	h.rooms[id].open--
+	h.mu.Unlock()
+	h.leave(id)
 }
 
 // leave counts somebody out.
@@ -93,62 +108,6 @@ func (h *Handler) allow(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.rooms[id].limiter.Allow()
-}
-
-// presenceKey is where driftdb's PresenceListener tells of its client.
-const presenceKey = "__presence"
-
-// What is kept of a connection's words of itself: it stays for as long as the connection does.
-const (
-	clientMost   = 256
-	presenceMost = 4 << 10
-)
-
-// note keeps what a connection says of itself; of one that says much, that it is there.
-func (h *Handler) note(id string, c *conn, m *message) {
-	if m.key != presenceKey || m.op != eventlog.Relay {
-		return
-	}
-	var p present
-	if json.Unmarshal(m.value, &p) != nil || p.Client == nil || len(p.Client) > clientMost {
-		return
-	}
-	if len(p.Value) > presenceMost {
-		p.Value = nil
-	}
-	p.at = time.Now()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.rooms[id].present[c] = p
-}
-
-func (h *Handler) forget(id string, c *conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.rooms[id].present, c)
-}
-
-// quiet is for how long a client is taken to be present without a word: it says one each second.
-const quiet = 4 * time.Second
-
-// presence tells who is in the room now.
-func (h *Handler) presence(c echo.Context) error {
-	id := c.Param("room")
-	if err := h.enter(id); err != nil {
-		return err
-	}
-	defer h.leave(id)
-	list := []present{}
-	h.mu.Lock()
-	for _, p := range h.rooms[id].present {
-		if time.Since(p.at) < quiet {
-			list = append(list, p)
-		}
-	}
-	h.mu.Unlock()
-	slices.SortFunc(list, func(a, b present) int { return bytes.Compare(a.Client, b.Client) })
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(http.StatusOK, list)
 }
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.

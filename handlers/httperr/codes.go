@@ -28,6 +28,7 @@ const (
 	ExpectFailed         = "expect_failed"
 	TooManyConnections   = "too_many_connections"
 	TooManyPerKey        = "too_many_connections_per_key"
+	TooManyPerRoom       = "too_many_connections_per_room"
 	Unavailable          = "unavailable"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"

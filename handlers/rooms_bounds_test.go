@@ -1,0 +1,143 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// refused tries to open a WebSocket, and gives the answer that it was refused with.
+func (g *gateway) refused(t *testing.T, room string) string {
+	t.Helper()
+	ws, answer, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
+	if err == nil {
+		ws.CloseNow()
+		t.Fatal("it was let in")
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Retry-After"), " ", string(text))
+}
+
+// listen opens a room as an EventSource does.
+func (g *gateway) listen(t *testing.T, room string) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/room/"+room+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := g.Client().Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { answer.Body.Close() })
+	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		t.Fatal(answer.Status)
+	}
+	return cancel
+}
+
+func TestRoomConnections(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.room.Connections = 3 })
+	room, other := g.newRoom(t), g.newRoom(t)
+	g.join(t, room, "")
+	leave := g.listen(t, room)
+	last, _ := g.join(t, room, "?debug=true")
+	full := []scenario{
+		{name: "a stream", path: "/room/" + room + "/events", key: "-", status: 429, has: []string{"too_many_connections_per_room", "MAX_ROOM_CONNECTIONS"}, answers: map[string]string{"Retry-After": "*any*"}},
+		{name: "an EventSource", path: "/room/" + room + "/events", key: "-", headers: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "12"}, status: 200,
+			has: []string{"retry: ", "\nevent: busy\nid: 12\n", `"status":429`, "MAX_ROOM_CONNECTIONS"}},
+		{name: "another room", path: "/room/" + other, key: "-", status: 200},
+		{name: "who looks", path: "/room/" + room, key: "-", status: 200},
+		{name: "who is there", path: "/room/" + room + "/presence", key: "-", status: 200},
+		{name: "a message", path: "/room/" + room + "/send", key: "-", body: `{"type":"ping"}`, status: 200},
+		{name: "no room", path: "/room/nope/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 404},
+	}
+	for range 2 {
+		if got := g.refused(t, room); !strings.HasPrefix(got, "429 5 ") || !strings.Contains(got, `"code":"too_many_connections_per_room"`) {
+			t.Errorf("the fourth got %s", got)
+		}
+		runAll(t, g, full)
+	}
+	g.join(t, other, "")
+	// Who leaves makes room, whatever the door.
+	for _, one := range []func(){func() { last.CloseNow() }, leave} {
+		one()
+		g.joinSoon(t, room)
+		if got := g.refused(t, room); !strings.HasPrefix(got, "429 ") {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+// joinSoon joins once one who has left is counted out.
+func (g *gateway) joinSoon(t *testing.T, room string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
+		if err == nil {
+			t.Cleanup(func() { ws.CloseNow() })
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody was counted out:", err)
+		}
+	}
+}
+
+// What is over a rate is refused and told, and changes nothing.
+func TestRoomRates(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.room.Rate, s.room.ConnectionRate = 10, 5 })
+	room, began := g.newRoom(t), time.Now()
+	const tries = 60
+	taken := 0
+	for range tries {
+		got := g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+		switch {
+		case strings.HasPrefix(got, "200 "):
+			taken++
+		case !strings.HasPrefix(got, "429 ") || !strings.Contains(got, "ROOM_RATE") || !strings.Contains(got, "rate_limited"):
+			t.Fatal(got)
+		}
+	}
+	most := 10 + int(10*time.Since(began).Seconds()) + 1
+	if taken < 10 || taken > most || taken == tries {
+		t.Errorf("%d of %d were taken, at most %d should be", taken, tries, most)
+	}
+	if got := g.push(t, room, `{"type":"get","key":"k"}`); strings.Count(got, "seq") != taken {
+		t.Errorf("%d were taken, there is %s", taken, got)
+	}
+
+	// Nonsense counts too.
+	ws, got := g.join(t, room, "")
+	began = time.Now()
+	for i := range tries {
+		say(t, ws, map[bool]string{true: `{"type":"ping"}`, false: "nonsense"}[i%2 == 0])
+	}
+	all := strings.Join(untilCame(t, func() []string {
+		var answers []string
+		for _, one := range got() {
+			if !strings.Contains(one, `"push"`) {
+				answers = append(answers, one)
+			}
+		}
+		return answers
+	}, tries), "\n")
+	refused := strings.Count(all, "ROOM_CONNECTION_RATE")
+	most = 5 + int(5*time.Since(began).Seconds()) + 1
+	if taken := tries - refused; taken < 5 || taken > most || refused == 0 || strings.Count(all, "pong") > taken {
+		t.Errorf("%d were taken, at most %d should be: %s", taken, most, all)
+	}
+}
