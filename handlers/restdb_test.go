@@ -424,6 +424,7 @@ func TestDocumentBodies(t *testing.T) {
 		{name: "no preflight", method: "OPTIONS", path: "/rest/c", key: "-", status: 204, answers: map[string]string{"Allow": "*any*"}},
 		{name: "errors too", path: "/rest/c", key: "-", headers: head("Origin", "https://a.example"), status: 401, answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
 		{name: "the API", path: "/rest/_jsapi.js?plainjs=true", key: "-", status: 200, answers: map[string]string{"Content-Type": "text/javascript; charset=utf-8"}},
+		{name: "its page", path: "/rest/_jsapi.doc", key: "-", status: 200, has: []string{"db.chat.find"}, answers: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "*any*"}},
 	})
 	if got := raw(t, g, "POST /rest/c HTTP/1.1\r\nHost: x\r\nx-apikey: "+keyDocs+"\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 5*time.Second); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"code":"body_timeout"`) {
 		t.Error(got)
