@@ -46,7 +46,7 @@ async function works(restdb, key, options, chat) {
   for (const kind of ["POST", "PUT", "DELETE"]) db[chat].on(kind, (err, e) => heard.push([kind, err, e.collection, ...short(e)]));
   db.other.on("POST", () => heard.push("another collection's"));
 
-  const doc = new db[chat]({ text: "hello", n: 1 });
+  const doc = new db[chat]({ text: "hello", n: 1, old: true });
   got.same = await asked(doc, "save") === doc;
   got.inserted = Object.keys(doc).sort().join();
   const id = doc._id;
@@ -62,9 +62,10 @@ async function works(restdb, key, options, chat) {
   got.without = (await asked(db[chat], "find", {}))[0]._version;
   const another = await asked(db[chat], "getById", id);
   another.n = 5;
+  delete another.old;
   await asked(another, "save");
   await asked(doc, "reload");
-  got.reloaded = [doc.text, doc.n];
+  got.reloaded = [doc.text, doc.n, doc.old ?? "gone"];
   got.sum = plain(await asked(db[chat], "find", {}, { $aggregate: ["SUM:n"] }));
   got.groups = plain(await asked(db[chat], "find", {}, { $groupby: ["text"], $fields: ["n"] })).changed.length;
   got.deleted = plain(await asked(doc, "delete")).result[0] === id;
@@ -79,8 +80,8 @@ async function works(restdb, key, options, chat) {
 
 function right({ id, got, heard }, chat) {
   assert.deepEqual(got, {
-    same: true, inserted: "_changed,_changedby,_created,_createdby,_id,n,text",
-    found: [[true, "changed", true, null]], meta: 2, reloaded: ["changed", 5], sum: { "SUM:n": 5 }, groups: 1, deleted: true,
+    same: true, inserted: "_changed,_changedby,_created,_createdby,_id,n,old,text",
+    found: [[true, "changed", true, null]], meta: 2, reloaded: ["changed", 5, "gone"], sum: { "SUM:n": 5 }, groups: 1, deleted: true,
     refused: "404 not_found", unsaved: "it has no _id: save it before you reload it", special: ["undefined", "{}", chat],
   });
   assert.deepEqual(heard, [

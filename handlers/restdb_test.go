@@ -494,6 +494,18 @@ func TestManyDeletes(t *testing.T) {
 	}
 }
 
+// TestDocumentQueryTime: a query that takes too long says what to do about it.
+func TestDocumentQueryTime(t *testing.T) {
+	t.Parallel()
+	g := withDocuments(t, func(s *setup) { s.document.QueryTime = 1 })
+	g.asked(t, keyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 999)+`{}]`)
+	for _, query := range []string{"", "?aggregate=COUNT:n", `?groupby=n`} {
+		if got, _ := g.asked(t, keyDocs, "GET", "c"+query, ""); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, `"code":"query_too_slow"`) || !strings.Contains(got, "COLLECTION_INDEXES") {
+			t.Errorf("%s: %.200s", query, got)
+		}
+	}
+}
+
 // TestDocumentDepth: no change makes a document deeper than one can be inserted.
 func TestDocumentDepth(t *testing.T) {
 	t.Parallel()

@@ -88,6 +88,17 @@ func TestOperators(t *testing.T) {
 			t.Errorf("%s %s\n got %s %v\nwant %s", c.doc, c.body, got, err, c.want)
 		}
 	}
+	for _, c := range []struct{ doc, body string }{
+		{`{"a":-3}`, `{"$mul":{"a":4611686018427387904}}`}, // its digits fit 64 bits, without a sign
+		{`{"a":4611686018427387904}`, `{"$mul":{"a":2}}`},
+		{`{"a":-9223372036854775808}`, `{"$inc":{"a":-1}}`},
+		{`{"a":[1]}`, `{"$set":{"a.1":2}}`},
+		{`{"a":[1]}`, `{"$set":{"a.-1":2}}`},
+	} {
+		if got, err := changed(c.doc, c.body); err == nil {
+			t.Errorf("%s %s: %s", c.doc, c.body, got)
+		}
+	}
 	if got, err := changed(`{}`, `{"$currentDate":{"at":true}}`); err != nil || len(got) != len(`{"at":"2026-11-20T13:22:01.130Z"}`) {
 		t.Error(got, err)
 	}
