@@ -50,7 +50,7 @@ func product(a, b int64) (int64, bool) {
 // reckon is $inc or $mul by a number.
 func reckon(arg gjson.Result, r rule) (edit, error) {
 	if arg.Type != gjson.Number {
-		return nil, fmt.Errorf("takes a number, not %s", kindOf(arg))
+		return nil, fmt.Errorf("takes a number, not %s", query.KindOf(arg))
 	}
 	by := strings.Clone(arg.Raw)
 	return func(was []byte) ([]byte, error) {
@@ -58,7 +58,7 @@ func reckon(arg gjson.Result, r rule) (edit, error) {
 			was = []byte(r.none)
 		}
 		if v := gjson.ParseBytes(was); v.Type != gjson.Number {
-			return nil, fmt.Errorf("meets %s: it takes a field that holds a number, or none", kindOf(v))
+			return nil, fmt.Errorf("meets %s: it takes a field that holds a number, or none", query.KindOf(v))
 		}
 		return r.of(string(was), by)
 	}, nil

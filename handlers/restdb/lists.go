@@ -50,7 +50,7 @@ func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 		if was != nil {
 			v := gjson.ParseBytes(was)
 			if !v.IsArray() {
-				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", kindOf(v))
+				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", query.KindOf(v))
 			}
 			list = v.Array()
 		}
@@ -73,7 +73,7 @@ func several(arg gjson.Result) ([]gjson.Result, error) {
 // bounded are the elements of a list that a client sent.
 func bounded(v gjson.Result) ([]gjson.Result, error) {
 	if !v.IsArray() {
-		return nil, fmt.Errorf("takes a list, not %s", kindOf(v))
+		return nil, fmt.Errorf("takes a list, not %s", query.KindOf(v))
 	}
 	list := v.Array()
 	if len(list) > query.MaxList {
@@ -149,16 +149,16 @@ func pull(arg gjson.Result) (edit, error) {
 	if !arg.IsObject() || arg.Raw == "{}" {
 		return without(func(e gjson.Result) bool { return query.Compare(e, arg) == 0 }), nil
 	}
-	if err := query.CheckText(arg.Raw); err != nil {
+	if _, err := query.ParseObject("its condition", arg.Raw); err != nil {
 		return nil, err
 	}
-	read, wrap := group, func(e gjson.Result) string { return e.Raw }
+	read, wrap := readGroup, func(e gjson.Result) string { return e.Raw }
 	if hasOperators(arg) {
 		element, err := query.ParseField("element")
 		if err != nil {
 			return nil, err
 		}
-		read = func(v gjson.Result, depth int) (query.Node, error) { return asked(element, v, depth) }
+		read = func(v gjson.Result, depth int) (query.Node, error) { return readAsked(element, v, depth) }
 		wrap = func(e gjson.Result) string { return `{"element":` + e.Raw + `}` }
 	}
 	node, err := read(arg, 1)

@@ -76,7 +76,7 @@ func takeOperators(fields *document.Fields) (operations, error) {
 			return nil, badUpdate("there is no operator %.40q: there are %s $rename", name, strings.Join(slices.Sorted(maps.Keys(operators)), " "))
 		}
 		if !arg.IsObject() {
-			return nil, badUpdate(`%s takes an object of fields, such as {"%s":{"count":1}}, not %s`, name, name, kindOf(arg))
+			return nil, badUpdate(`%s takes an object of fields, such as {"%s":{"count":1}}, not %s`, name, name, query.KindOf(arg))
 		}
 		arg.ForEach(func(path, value gjson.Result) bool {
 			var o operation
@@ -150,7 +150,7 @@ func checkPath(name, path string) error {
 // rename moves a value, if there is one.
 func rename(path string, to gjson.Result) (operation, error) {
 	if to.Type != gjson.String {
-		return operation{}, badUpdate("$rename of %.40q takes the new name, a string, not %s", path, kindOf(to))
+		return operation{}, badUpdate("$rename of %.40q takes the new name, a string, not %s", path, query.KindOf(to))
 	}
 	if err := checkPath("$rename", to.Str); err != nil {
 		return operation{}, err
@@ -201,7 +201,7 @@ func editAt(was []byte, names []string, f edit) ([]byte, error) {
 	case v.IsArray():
 		return editElement(v.Array(), names, f)
 	default:
-		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", kindOf(v))
+		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", query.KindOf(v))
 	}
 }
 
