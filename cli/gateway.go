@@ -29,6 +29,7 @@ import (
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
+	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
 )
 
@@ -227,6 +228,9 @@ func (g *gateway) openHandlers() (err error) {
 		return err
 	}
 	g.closers = append(g.closers, rooms.Close)
+	restDoor := restdb.New(restdb.Options{
+		Auth: g.auth, Documents: g.documents, Traffic: g.traffic, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
+	})
 	adminDoor := admin.New(admin.Options{
 		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
 		ReadTimeout: g.cfg.ReadTimeout,
@@ -234,7 +238,7 @@ func (g *gateway) openHandlers() (err error) {
 	})
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Restdb: restDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
 	return nil

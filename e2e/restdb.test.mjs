@@ -1,17 +1,13 @@
 // Pages written for RestDB: its calls in a browser, and where there is no import.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
-import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import vm from "node:vm";
 import { chromium } from "playwright-core";
-import { parser } from "../public/sdk/sluice.js";
 import { Gateway, poll } from "./gateway.mjs";
+import { Source, inVM } from "./restdb-tools.mjs";
 import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
 
-const sdk = join(import.meta.dirname, "..", "public", "sdk");
 let gateway, base, browser, opened = [];
 
 before(async () => {
@@ -123,7 +119,7 @@ test("option url, where the script came from elsewhere", { timeout: 30_000 }, as
   await works(() => page.evaluate(() => got), () => page.evaluate(own));
 });
 
-test("a policy without the module: EventSource and XMLHttpRequest", { timeout: 30_000 }, async t => {
+test("a policy without the module: EventSource and fetch", { timeout: 30_000 }, async t => {
   const policy = `<meta http-equiv="Content-Security-Policy" content="script-src 'unsafe-inline' ${base}/rest/_jsapi.js">`;
   const { page, addresses } = await open(t, policy + example(base + "/rest/_jsapi.js"));
   await works(() => page.evaluate(() => got), () => page.evaluate(own));
@@ -157,60 +153,6 @@ test("cuts are told, and lose nothing", { timeout: 30_000 }, async t => {
   const names = await page.evaluate(() => got.map(([n]) => n).filter(n => /CONNECT/.test(n)));
   assert.deepEqual(names, ["CONNECT", "DISCONNECT", "RECONNECT", "CONNECT"]);
 });
-
-// Source is an EventSource for Node, over fetch; its instances are kept.
-class Source extends EventTarget {
-  static all = [];
-  readyState = 0;
-  constructor(url) {
-    super();
-    this.url = url;
-    Source.all.push(this);
-    this.cut = new AbortController();
-    this.read().catch(() => {}).then(() => this.fail());
-  }
-  async read() {
-    const r = await fetch(this.url, { signal: this.cut.signal, headers: { accept: "text/event-stream" } });
-    if (r.status !== 200) return;
-    this.readyState = 1;
-    this.onopen?.({ target: this });
-    const parse = parser();
-    for await (const chunk of r.body)
-      for (const { type, data, id } of parse.push(chunk)) this.dispatchEvent(Object.assign(new Event(type), { data, lastEventId: id }));
-  }
-  fail() {
-    this.readyState = 2;
-    this.onerror?.({ target: this });
-  }
-  close() {
-    this.readyState = 2;
-    this.onerror = null;
-    this.cut.abort();
-  }
-}
-
-class Request {
-  headers = {};
-  readyState = 0;
-  open(method, url) { Object.assign(this, { method, url }); }
-  setRequestHeader(name, value) { this.headers[name] = value; }
-  send(body) {
-    const r = request(this.url, { method: this.method, headers: this.headers }, async answer => {
-      this.status = answer.statusCode;
-      this.responseText = (await answer.toArray()).join("");
-      this.readyState = 4;
-      this.onreadystatechange?.();
-    });
-    r.end(body);
-  }
-}
-
-function inVM() {
-  Source.all = [];
-  const context = vm.createContext({ EventSource: Source, XMLHttpRequest: Request, setTimeout, clearTimeout, setInterval, clearInterval, console });
-  vm.runInContext(readFileSync(join(sdk, "restdb.js"), "utf8"), context, { filename: "_jsapi.js" });
-  return context;
-}
 
 for (const [what, options, address] of [
   ["a key", {}, `?apikey=${key}&frames=publish`],

@@ -55,6 +55,7 @@ func loadAssets() assets {
 	}
 	all["/"] = all["/index.html"]
 	all["/rest/_jsapi.js"] = all["/sdk/restdb.js"]
+	all["/rest/_jsapi.doc"] = all["/sdk/restdb.html"]
 	return all
 }
 
@@ -75,7 +76,7 @@ func (a assets) serve(c echo.Context) error {
 	h.Set("ETag", file.etag)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
-	if name == "/" || strings.HasPrefix(name, "/ui/") {
+	if name == "/" || strings.HasPrefix(name, "/ui/") || name == "/rest/_jsapi.doc" {
 		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
 	} else {
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // the SDK is for pages of others too
@@ -85,7 +86,7 @@ func (a assets) serve(c echo.Context) error {
 }
 
 func (a assets) register(e *echo.Echo) {
-	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js"} {
+	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc"} {
 		e.GET(p, a.serve)
 		e.HEAD(p, a.serve)
 	}

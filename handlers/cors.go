@@ -21,7 +21,7 @@ type corsDoor struct{ path, methods, headers, exposed string }
 var corsDoors = []corsDoor{
 	{"/realtime", "GET, HEAD, POST", corsHeaders, corsExposed},
 	{"/sdk", "GET, HEAD, POST", corsHeaders, corsExposed},
-	{"/rest", "GET, HEAD, POST", corsHeaders, corsExposed},
+	{"/rest", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", corsHeaders, corsExposed + ", X-Pagination"},
 	{"/new", "GET, POST", corsHeaders + ", Accept", corsExposed},
 	{"/room", "GET, POST", corsHeaders + ", Accept", corsExposed},
 	{"/db", persistrMethods, corsHeaders, corsExposed + ", Authorization"},

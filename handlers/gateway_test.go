@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"sluice/auth/account"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse"
@@ -33,6 +35,7 @@ import (
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
+	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
 )
 
@@ -71,6 +74,7 @@ type gateway struct {
 	rooms    *driftdb.Handler
 
 	databases *database.Catalog
+	documents *document.Store
 	accounts  *account.Store
 	auth      *auth.Authenticator
 	stopped   sync.Once
@@ -86,6 +90,7 @@ type setup struct {
 	limits   traffic.Limits
 	rooms    time.Duration // retention
 	room     driftdb.Limits
+	document document.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 }
 
@@ -124,6 +129,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.accounts, err = account.Open(log); err != nil {
 		t.Fatal(err)
 	}
+	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
+		t.Fatal(err)
+	}
 	s.realtime.Databases = g.databases
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
@@ -151,8 +159,11 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout, Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
 		RSS: func() uint64 { return 1 },
 	})
+	documents := restdb.New(restdb.Options{
+		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
+	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
@@ -175,7 +186,7 @@ func (g *gateway) stop(t testing.TB) {
 			t.Error(err)
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
-		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil
+		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.documents, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	})
 }
 

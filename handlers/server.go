@@ -18,6 +18,7 @@ import (
 	"sluice/handlers/httperr"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
+	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Realtime       *realtime.Handler
 	Persistr       *persistr.Handler
 	Driftdb        *driftdb.Handler
+	Restdb         *restdb.Handler
 	Admin          *admin.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
@@ -51,6 +53,7 @@ func New(o Options) http.Handler {
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
 	o.Driftdb.Register(e)
+	o.Restdb.Register(e)
 	o.Admin.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
 
@@ -96,7 +97,20 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 // Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
 // ErrNotFound, or, where lenient, left out.
 func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
+	return s.remove(ctx, name, ids, nil, lenient)
+}
+
+// RemoveWhere takes away those of some documents that are there and match: since they were found others may have
+// changed them.
+func (s *Store) RemoveWhere(ctx context.Context, name string, ids []string, where *query.Condition) ([]string, error) {
+	return s.remove(ctx, name, ids, where, true)
+}
+
+func (s *Store) remove(ctx context.Context, name string, ids []string, where *query.Condition, lenient bool) ([]string, error) {
 	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
+		if !where.Match(was) {
+			return nil
+		}
 		return ch.add(s, id, was, nil)
 	}, func(ch *change) {
 		data, _ := json.Marshal(ch.ids) // strings
@@ -161,6 +175,9 @@ type change struct {
 
 // add notes what becomes of one document; nil stands for none.
 func (ch *change) add(s *Store, id string, was, is []byte) error {
+	if nested(is) > maxNested+1 { // a change may have moved a value deeper
+		return ErrShape
+	}
 	if len(is) > s.o.MaxDocument {
 		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
 	}

@@ -23,9 +23,10 @@ var metafields = []string{"_created", "_changed", "_createdby", "_changedby", "_
 
 // selection is what a list asks for.
 type selection struct {
-	condition  *query.Condition
-	order      query.Order // none: by _id
+	condition  *query.Condition // nil: all
+	order      query.Order      // none: by _id
 	skip, max  int
+	bounded    bool             // max was asked for
 	projection query.Projection // of documents; an aggregate's fields are its own
 	groupBy    []query.Field
 	aggregates []query.Aggregate
@@ -66,7 +67,9 @@ func parseSelection(values url.Values) (*selection, error) {
 	if text := values.Get("filter"); text != "" {
 		n = allOf([]query.Node{n, {Op: query.Search, Values: []gjson.Result{query.String(text)}}})
 	}
-	h.condition, err = query.Compile(n)
+	if n.Op != query.And || len(n.Nodes) > 0 { // none: all documents, which are counted without looking at them
+		h.condition, err = query.Compile(n)
+	}
 	return &h.selection, err
 }
 
@@ -80,6 +83,7 @@ func (h *hints) readPlain(values url.Values) error {
 			if *n.to, err = readCount(n.name, text); err != nil {
 				return err
 			}
+			h.bounded = h.bounded || n.name == "max"
 		}
 	}
 	dirs := values["dir"]
@@ -171,6 +175,7 @@ func (h *hints) readHints(text string) error {
 		switch key.Str {
 		case "$max":
 			h.max, err = readCount("$max", spelled(e))
+			h.bounded = true
 		case "$skip":
 			h.skip, err = readCount("$skip", spelled(e))
 		case "$orderby":

@@ -106,3 +106,13 @@ func TestFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestEverything: without a condition there is none to ask each document.
+func TestEverything(t *testing.T) {
+	t.Parallel()
+	for _, q := range []string{"", "{}", " {} "} {
+		if s, err := parseSelection(url.Values{"q": {q}}); err != nil || s.condition != nil {
+			t.Errorf("%q: %v %v", q, s, err)
+		}
+	}
+}

@@ -5,8 +5,15 @@
 //   db.on("PUT", function (err, data) { … });
 //   db.publish("boing", { name: "value" }, function (err, answer) { … });
 //
+//   new db.chat({ text: "hello" }).save(function (err, doc) { … });
+//   db.chat.find({ text: "hello" }, { $max: 10 }, function (err, docs) { … });
+//   db.chat.on("POST", function (err, data) { … });
+//
+// Any name but those of db's own methods is a collection; db.collection("on") is one of any name, and the way where
+// there is no Proxy.
+//
 // It stands on sluice.js. Where that cannot be imported (Node's vm, an old browser, a strict policy) a
-// plain EventSource and XMLHttpRequest do: they lose nothing either, but put the key into the address.
+// plain EventSource and fetch or XMLHttpRequest do: they lose nothing either, but put the key into the address.
 (function (global) {
   "use strict";
 
@@ -24,7 +31,7 @@
   function restdb(key, options) {
     if (!(this instanceof restdb)) return new restdb(key, options);
     options = options || {};
-    var listeners = [], settle;
+    var listeners = [], collections = {}, settle;
     var settled = options.realtime ? new Promise(function (done) { settle = done; }) : Promise.resolve();
     var base = String(options.url || home).replace(/\/+$/, "");
     var log = options.logging && global.console ? function () { console.log.apply(console, ["restdb:"].concat([].slice.call(arguments))); } : function () {};
@@ -42,9 +49,10 @@
       });
     }
 
+    var isToken = options.jwt === true; // as RestDB has it; the token may be the option, too
     var side = {
-      base: base, jwt: options.jwt, log: log, realtime: !!options.realtime,
-      key: options["realtime-api-key"] || key || "",
+      base: base, jwt: isToken ? key : options.jwt, log: log, realtime: !!options.realtime,
+      key: options["realtime-api-key"] || (isToken ? "" : key) || "",
       reconnectdelay: options.reconnectdelay || 5000,
       notice: function (name, err) {
         tell("notice", name, err || null, null);
@@ -63,11 +71,12 @@
         return plain(side);
       });
 
-    this.on = function (name, callback) {
+    function listen(name, callback) {
       if (!options.realtime) return;
       var type = KINDS.indexOf(name) >= 0 ? "kind" : NOTICES.indexOf(name) >= 0 ? "notice" : "name";
       listeners.push({ type: type, name: name, callback: callback });
-    };
+    }
+    this.on = listen;
 
     // Published before all is loaded and the stream is open (or refused), it waits: so a page hears what it says.
     this.publish = function (name, data, callback) {
@@ -83,6 +92,144 @@
       listeners = [];
       ready.then(function (way) { way.close(); });
     };
+
+    // Like a publish, a call waits for the stream: so a page hears of what it saves.
+    function call(method, path, body, callback) {
+      settled.then(function () {
+        ask(side, method, "/rest/" + path, body, function (err, answer) {
+          setTimeout(function () {
+            if (callback) callback(err, answer);
+            else if (err) log(method, path, err);
+          });
+        });
+      });
+    }
+
+    this.collection = function (name) {
+      var known = Object.prototype.hasOwnProperty.call(collections, name);
+      return known ? collections[name] : (collections[name] = collection(name, call, listen));
+    };
+
+    if (typeof Proxy !== "function") return;
+    return new Proxy(this, {
+      get: function (db, name) {
+        return name in db || !isCollection(name) ? db[name] : db.collection(name);
+      },
+    });
+  }
+
+  // isCollection leaves out what a promise and JSON.stringify look for in any object.
+  function isCollection(name) {
+    return typeof name === "string" && /^[A-Za-z0-9_-]{1,128}$/.test(name) && name !== "then" && name !== "toJSON";
+  }
+
+  // collection makes the class of a collection's documents.
+  function collection(name, call, listen) {
+    function Document(fields) {
+      if (!(this instanceof Document)) return new Document(fields);
+      Object.assign(this, fields);
+    }
+
+    // path is a document's own, "" where it has none yet.
+    function path(doc) { return doc._id ? name + "/" + encodeURIComponent(doc._id) : ""; }
+
+    function take(doc, callback) {
+      return function (err, answer) {
+        if (err) return callback && callback(err, null);
+        for (var field in doc) // what is gone; metafields come with an insert alone
+          if (Object.prototype.hasOwnProperty.call(doc, field) && field[0] !== "_" && !(field in answer)) delete doc[field];
+        Object.assign(doc, answer);
+        if (callback) callback(null, doc);
+      };
+    }
+
+    function saved(callback, what) {
+      if (callback) setTimeout(function () { callback(new Error("it has no _id: save it before you " + what + " it"), null); });
+    }
+
+    Document.prototype = {
+      constructor: Document,
+      toString: function () { return name; },
+      save: function (callback) {
+        call(this._id ? "PUT" : "POST", path(this) || name, this, take(this, callback));
+      },
+      reload: function (callback) {
+        if (!this._id) return saved(callback, "reload");
+        call("GET", path(this), undefined, take(this, callback));
+      },
+      delete: function (callback) {
+        if (!this._id) return saved(callback, "delete");
+        call("DELETE", path(this), undefined, callback);
+      },
+      // As RestDB's: the callback is given the document, and then the event.
+      on: function (kind, callback) {
+        var doc = this;
+        listen(kind, function (err, event) {
+          if (event && event.collection === name && doc._id && [].concat(event.data).indexOf(doc._id) >= 0) callback(null, doc, event);
+        });
+      },
+    };
+
+    Document.find = function (query, hints, callback) {
+      if (typeof hints === "function") {
+        callback = hints;
+        hints = null;
+      }
+      hints = Object.assign({}, hints);
+      var address = name + "?q=" + encodeURIComponent(JSON.stringify(query || {})) + (hints.metafields ? "&metafields=true" : "");
+      delete hints.metafields;
+      call("GET", address + "&h=" + encodeURIComponent(JSON.stringify(hints)), undefined, function (err, answer) {
+        if (!callback) return;
+        if (err) return callback(err, null);
+        callback(null, Array.isArray(answer) ? answer.map(function (fields) { return new Document(fields); }) : answer);
+      });
+    };
+    Document.getById = function (id, callback) { new Document({ _id: id }).reload(callback); };
+    Document.on = function (kind, callback) {
+      listen(kind, function (err, event) { if (event && event.collection === name) callback(null, event); });
+    };
+    return Document;
+  }
+
+  // ask sends a call and gives what the answer's JSON says.
+  function ask(side, method, path, body, done) {
+    var headers = { "content-type": "application/json", "cache-control": "no-cache" };
+    if (side.key) headers["x-apikey"] = side.key;
+    if (side.jwt) headers.authorization = "Bearer " + side.jwt;
+    var text = body === undefined ? undefined : JSON.stringify(body);
+    (global.fetch ? fetched : requested)(method, side.base + path, headers, text, function (status, answer) {
+      var said;
+      try {
+        said = JSON.parse(answer);
+      } catch (e) {
+        said = { message: "the gateway could not be reached" };
+        status = 0;
+      }
+      if (status >= 200 && status < 300) return done(null, said);
+      var err = new Error(said.message);
+      err.status = status;
+      err.code = said.code;
+      done(err, null);
+    });
+  }
+
+  function fetched(method, address, headers, text, end) {
+    global.fetch(address, { method: method, headers: headers, body: text, credentials: "omit" }).then(function (answer) {
+      return answer.text().then(function (said) { return [answer.status, said]; });
+    }).catch(function () { return [0, ""]; }).then(function (both) { end(both[0], both[1]); });
+  }
+
+  function requested(method, address, headers, text, end) {
+    var call = new global.XMLHttpRequest(), over = false;
+    function once() {
+      if (!over) end(call.status, call.responseText);
+      over = true;
+    }
+    call.onreadystatechange = function () { if (call.readyState === 4) once(); };
+    call.onload = call.onerror = once;
+    call.open(method, address, true);
+    for (var name in headers) call.setRequestHeader(name, headers[name]);
+    call.send(text);
   }
 
   function load(address) {
@@ -156,35 +303,8 @@
       });
     }
 
-    function publish(event, done) {
-      var call = new global.XMLHttpRequest(), over = false;
-      function end() {
-        if (over) return;
-        over = true;
-        var body;
-        try {
-          body = JSON.parse(call.responseText);
-        } catch (e) {
-          body = { message: "the gateway could not be reached" };
-        }
-        if (call.status === 200) return done(null, body);
-        var err = new Error(body.message);
-        err.status = call.status;
-        err.code = body.code;
-        done(err, null);
-      }
-      call.onreadystatechange = function () { if (call.readyState === 4) end(); };
-      call.onload = call.onerror = end;
-      call.open("POST", side.base + "/realtime", true);
-      call.setRequestHeader("content-type", "application/json");
-      call.setRequestHeader("cache-control", "no-cache");
-      if (side.key) call.setRequestHeader("x-apikey", side.key);
-      if (side.jwt) call.setRequestHeader("authorization", "Bearer " + side.jwt);
-      call.send(JSON.stringify(event));
-    }
-
     return {
-      publish: publish,
+      publish: function (event, done) { ask(side, "POST", "/realtime", event, done); },
       close: function () {
         closed = true;
         clearInterval(watch);

@@ -1,0 +1,96 @@
+package restdb
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// errOverflow refuses what an integer cannot hold: a counter that became a fraction would no longer count.
+var errOverflow = errors.New("would leave the integers of 64 bits, from -9223372036854775808 to 9223372036854775807")
+
+// rule is a sum or a product: of integers, false where it overflows, and of other numbers.
+type rule struct {
+	none     string // what a missing field counts as
+	integers func(a, b int64) (int64, bool)
+	floats   func(a, b float64) float64
+}
+
+var (
+	add = rule{"0", func(a, b int64) (int64, bool) {
+		sum := a + b
+		return sum, (sum > a) == (b > 0)
+	}, func(a, b float64) float64 { return a + b }}
+	multiply = rule{"0", product, func(a, b float64) float64 { return a * b }}
+)
+
+// product is that of two integers.
+func product(a, b int64) (int64, bool) {
+	magnitude := func(n int64) uint64 {
+		if n < 0 {
+			return -uint64(n)
+		}
+		return uint64(n)
+	}
+	high, low := bits.Mul64(magnitude(a), magnitude(b))
+	if (a < 0) != (b < 0) {
+		return -int64(low), high == 0 && low <= 1<<63
+	}
+	return int64(low), high == 0 && low <= math.MaxInt64
+}
+
+// reckon is $inc or $mul by a number.
+func reckon(arg gjson.Result, r rule) (edit, error) {
+	if arg.Type != gjson.Number {
+		return nil, fmt.Errorf("takes a number, not %s", query.KindOf(arg))
+	}
+	by := strings.Clone(arg.Raw)
+	return func(was []byte) ([]byte, error) {
+		if was == nil {
+			was = []byte(r.none)
+		}
+		if v := gjson.ParseBytes(was); v.Type != gjson.Number {
+			return nil, fmt.Errorf("meets %s: it takes a field that holds a number, or none", query.KindOf(v))
+		}
+		return r.of(string(was), by)
+	}, nil
+}
+
+// of keeps integers exact, and what they make an integer.
+func (r rule) of(a, b string) ([]byte, error) {
+	if integral(a) && integral(b) {
+		x, err := strconv.ParseInt(a, 10, 64)
+		y, err2 := strconv.ParseInt(b, 10, 64)
+		n, fits := r.integers(x, y)
+		if err != nil || err2 != nil || !fits {
+			return nil, errOverflow
+		}
+		return strconv.AppendInt(nil, n, 10), nil
+	}
+	f := r.floats(gjson.Parse(a).Num, gjson.Parse(b).Num)
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return nil, errors.New("would be too large for a number")
+	}
+	return json.Marshal(f)
+}
+
+// integral says whether a number is written as an integer.
+func integral(s string) bool { return !strings.ContainsAny(s, ".eE") }
+
+// extreme is $min or $max: the value where it lies on the side asked for, or where there is none.
+func extreme(arg gjson.Result, side int) edit {
+	return func(was []byte) ([]byte, error) {
+		if was == nil || query.Compare(arg, gjson.ParseBytes(was)) == side {
+			return []byte(arg.Raw), nil
+		}
+		return was, nil
+	}
+}

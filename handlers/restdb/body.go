@@ -1,0 +1,132 @@
+package restdb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker/document"
+	"sluice/handlers/httperr"
+)
+
+// body reads the JSON of a request: compact, and nil where there is none.
+func (h *Handler) body(c *call) ([]byte, error) {
+	if c.Request().ContentLength == 0 {
+		return nil, nil
+	}
+	if err := jsonType(c.Request().Header); err != nil {
+		return nil, err
+	}
+	text, err := h.read(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil
+	}
+	v := jsontext.Value(text)
+	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %v", err)
+	}
+	return v, nil
+}
+
+func jsonType(head http.Header) error {
+	kind, params, err := mime.ParseMediaType(head.Get(echo.HeaderContentType))
+	switch charset, given := params["charset"]; {
+	case err != nil || kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send documents as Content-Type: application/json, in UTF-8")
+	case len(head.Values(echo.HeaderContentEncoding)) > 0:
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send application/json as it is")
+	}
+	return nil
+}
+
+func (h *Handler) read(c *call) ([]byte, error) {
+	r := c.Request()
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
+		return nil, fmt.Errorf("the connection takes no deadline: %w", err)
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
+	var bad *httperr.Error
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT")
+	case err != nil:
+		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
+	default:
+		return text, rc.SetReadDeadline(time.Time{})
+	}
+	bad.Close = true
+	return nil, bad
+}
+
+// object reads the body as one document's fields.
+func (h *Handler) object(c *call) (document.Fields, error) {
+	text, err := h.body(c)
+	if err != nil {
+		return document.Fields{}, err
+	}
+	f, _, err := fieldsOf(text)
+	return f, err
+}
+
+func fieldsOf(text []byte) (document.Fields, string, error) {
+	f, id, err := document.ParseFields(text)
+	if err != nil {
+		return f, "", httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", document.ErrShape)
+	}
+	return f, id, nil
+}
+
+// documents reads the body of an insert: one document, or an array.
+func (h *Handler) documents(c *call) (docs []document.New, single bool, err error) {
+	text, err := h.body(c)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(text) == 0 || text[0] != '[' {
+		d, err := newDocument(text)
+		return []document.New{d}, true, err
+	}
+	elements := jsontext.NewDecoder(bytes.NewReader(text)) // valid, as body has seen
+	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']'; {
+		var v jsontext.Value
+		if v, err = elements.ReadValue(); err != nil {
+			break
+		}
+		d, err := newDocument(v)
+		if err != nil {
+			return nil, false, httperr.New(http.StatusBadRequest, httperr.BadDocument, "document %d: %v", len(docs), err)
+		}
+		docs = append(docs, d)
+	}
+	return docs, false, err
+}
+
+// newDocument reads one that is to be made. Names that begin with a $ are operators in later changes, which is why it
+// can have none.
+func newDocument(text []byte) (document.New, error) {
+	f, id, err := fieldsOf(text)
+	if err != nil {
+		return document.New{}, err
+	}
+	for _, name := range f.Names() {
+		if strings.HasPrefix(name, "$") {
+			return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: the names of fields do not begin with a $", name)
+		}
+	}
+	return document.New{ID: id, Fields: f}, nil
+}

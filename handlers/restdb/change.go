@@ -1,0 +1,171 @@
+package restdb
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"sluice/broker/document"
+	"sluice/broker/document/query"
+	"sluice/handlers/httperr"
+)
+
+// deleteMost is how many documents one request takes away: all of them in one event.
+const deleteMost = 1000
+
+// version is what an insert's answer leaves out of the metafields, as RestDB does.
+var version, _ = query.Hide("_version")
+
+func (h *Handler) insert(c *call) (int, error) {
+	docs, single, err := h.documents(c)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.take(len(docs)); err != nil {
+		return 0, err
+	}
+	texts, err := h.o.Documents.Insert(c.Request().Context(), c.collection, c.who.Name, docs)
+	if err != nil {
+		return 0, err
+	}
+	answer := version.Append(nil, texts[0])
+	if !single {
+		answer = appendList(nil, version, texts)
+	}
+	return len(texts), c.json(http.StatusCreated, answer)
+}
+
+// appendList appends documents as an array.
+func appendList(dst []byte, p query.Projection, texts [][]byte) []byte {
+	dst = append(dst, '[')
+	for i, text := range texts {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = p.Append(dst, text)
+	}
+	return append(dst, ']')
+}
+
+// put replaces a document, or changes it by operators.
+func (h *Handler) put(c *call) (int, error) {
+	fields, err := h.object(c)
+	if err != nil {
+		return 0, err
+	}
+	changes, err := takeOperators(&fields)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(changes) > 0 && len(fields.Names()) > 0:
+		return 0, badUpdate("field %.40q stands beside operators: PUT takes a whole document or operators, PATCH takes both", fields.Names()[0])
+	case len(changes) > 0:
+		return h.update(c, changes.apply)
+	}
+	return h.update(c, func(own *document.Fields) error {
+		*own = fields
+		return nil
+	})
+}
+
+// patch sets the fields given, and then does what operators say.
+func (h *Handler) patch(c *call) (int, error) {
+	fields, err := h.object(c)
+	if err != nil {
+		return 0, err
+	}
+	changes, err := takeOperators(&fields)
+	if err != nil {
+		return 0, err
+	}
+	return h.update(c, func(own *document.Fields) error {
+		own.Merge(fields)
+		return changes.apply(own)
+	})
+}
+
+func (h *Handler) update(c *call, f func(own *document.Fields) error) (int, error) {
+	if err := c.take(1); err != nil {
+		return 0, err
+	}
+	texts, err := h.o.Documents.Update(c.Request().Context(), c.collection, c.who.Name, []string{c.id}, false, func(_ string, own *document.Fields) error { return f(own) })
+	if err != nil {
+		return 0, err
+	}
+	return 1, c.json(http.StatusOK, c.shown().Append(nil, texts[0]))
+}
+
+// remove takes away one document, or several at *.
+func (h *Handler) remove(c *call) (int, error) {
+	if c.id == "*" {
+		return h.removeMany(c)
+	}
+	if err := c.take(1); err != nil {
+		return 0, err
+	}
+	ids, err := h.o.Documents.Remove(c.Request().Context(), c.collection, []string{c.id}, false)
+	return c.removed(ids, err)
+}
+
+func (c *call) removed(ids []string, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	answer, err := json.Marshal(map[string][]string{"result": append([]string{}, ids...)})
+	if err != nil {
+		return 0, err
+	}
+	return min(1, len(ids)), c.json(http.StatusOK, answer)
+}
+
+// removeMany takes away those that the body names, or else those that q asks for.
+func (h *Handler) removeMany(c *call) (int, error) {
+	text, err := h.body(c)
+	if err != nil {
+		return 0, err
+	}
+	if text == nil && !c.values.Has("q") {
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")
+	}
+	if err := c.take(1); err != nil {
+		return 0, err
+	}
+	if text == nil {
+		return h.removeFound(c)
+	}
+	var ids []string
+	if json.Unmarshal(text, &ids) != nil || ids == nil {
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body must be a JSON array of ids")
+	}
+	return c.removed(h.o.Documents.Remove(c.Request().Context(), c.collection, ids, true))
+}
+
+var errEnough = errors.New("there are enough")
+
+// removeFound takes away all that q asks for, or as many as max says.
+func (h *Handler) removeFound(c *call) (int, error) {
+	s, err := parseSelection(c.values)
+	if err != nil {
+		return 0, err
+	}
+	if len(s.order) > 0 || s.skip > 0 {
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
+	}
+	bounded := s.bounded && s.max <= deleteMost
+	var ids []string
+	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
+		if bounded && len(ids) == s.max || len(ids) > deleteMost {
+			return errEnough
+		}
+		ids = append(ids, document.ID(text))
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return 0, err
+	}
+	if len(ids) > deleteMost {
+		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
+			"q asks for more than %d documents, which is what one request takes away; add max=%d, and repeat it until its result is empty", deleteMost, deleteMost)
+	}
+	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, ids, s.condition))
+}

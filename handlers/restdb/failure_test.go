@@ -1,0 +1,46 @@
+package restdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"sluice/broker/document"
+	"sluice/broker/document/query"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// TestFailures: what passes is a 503 that says when to come back; what the client is to mend is not.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{document.ErrNotFound, "404 not_found false"},
+		{document.ErrTaken, "409 id_taken false"},
+		{document.ErrShape, "400 bad_document false"},
+		{document.ErrID, "400 bad_document false"},
+		{document.ErrTime, "400 query_too_slow false"},
+		{&document.LimitError{What: "%d", Setting: "MAX_RESULT"}, "400 result_too_large false"},
+		{&document.LimitError{What: "%d", Setting: "MAX_DOCUMENT"}, "413 document_too_large false"},
+		{&document.LimitError{What: "%d", Setting: "MAX_COLLECTION_BYTES"}, "409 collection_full false"},
+		{&document.LimitError{What: "%d"}, "413 too_many_documents false"},
+		{query.Refuse(query.BadField, "x"), "400 bad_query false"},
+		{document.ErrBusy, "503 busy true"},
+		{eventlog.ErrUnavailable, "503 unavailable true"},
+		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown), "503 unknown_outcome true"},
+		{context.Canceled, "503 unavailable true"},
+		{errors.New("else"), "500 internal false"},
+	} {
+		e := httperr.From(failed(fmt.Errorf("wrapped: %w", c.err)))
+		if got := fmt.Sprintf("%d %s %t", e.Status, e.Code, e.RetryAfter > 0); got != c.want || e.Message == "" {
+			t.Errorf("%v: %s, want %s", c.err, got, c.want)
+		}
+	}
+	if failed(nil) != nil {
+		t.Error("nothing failed")
+	}
+}

@@ -1,0 +1,148 @@
+package restdb
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker/channel"
+	"sluice/broker/document"
+	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
+)
+
+// Path is where the door is.
+const Path = "/rest"
+
+// Options are plain values out of the settings, and what the gateway is made of.
+type Options struct {
+	Auth        *auth.Authenticator
+	Documents   *document.Store
+	Traffic     *traffic.Traffic
+	ReadTimeout time.Duration
+	MaxBody     int64
+}
+
+// Handler serves the door.
+type Handler struct{ o Options }
+
+// New makes the handler.
+func New(o Options) *Handler { return &Handler{o} }
+
+// Register adds the routes.
+func (h *Handler) Register(e *echo.Echo) {
+	const collection, one = Path + "/:collection", Path + "/:collection/:id"
+	for _, r := range []struct {
+		method, path string
+		f            func(*call) error
+	}{
+		{http.MethodGet, collection, h.list},
+		{http.MethodHead, collection, h.list},
+		{http.MethodPost, collection, h.counted(h.insert)},
+		{http.MethodGet, one, h.get},
+		{http.MethodHead, one, h.get},
+		{http.MethodPut, one, h.counted(h.put)},
+		{http.MethodPatch, one, h.counted(h.patch)},
+		{http.MethodDelete, one, h.counted(h.remove)},
+	} {
+		e.Add(r.method, r.path, h.known(r.f))
+	}
+}
+
+// call is a request whose sender is known, and may do it.
+type call struct {
+	echo.Context
+	who        *auth.Identity
+	values     url.Values
+	collection string
+	id         string // * stands for several
+}
+
+// known lets in who may do what the request asks for.
+func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		values, err := readValues(r.URL.RawQuery)
+		if err != nil {
+			return err
+		}
+		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values))
+		if bad != nil {
+			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		}
+		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
+			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
+		}
+		one := &call{c, who, values, part(c, "collection"), part(c, "id")}
+		if err := document.CheckCollection(one.collection); err != nil {
+			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; answers are JSON alone, so no .js or .html stands behind it", err)
+		}
+		if err := one.allowed(); err != nil {
+			return err
+		}
+		return failed(f(one))
+	}
+}
+
+// part is a part of the path.
+func part(c echo.Context, name string) string {
+	raw := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return raw
+	}
+	if text, err := url.PathUnescape(raw); err == nil {
+		return text
+	}
+	return raw
+}
+
+// allowed says whether the sender may do this to documents of the collection.
+func (c *call) allowed() error {
+	method := c.Request().Method
+	switch method {
+	case http.MethodHead:
+		method = http.MethodGet
+	case http.MethodPatch:
+		method = http.MethodPut
+	}
+	if c.who.Rest.Match(channel.Of("", method, c.collection)) {
+		return nil
+	}
+	return httperr.New(http.StatusForbidden, httperr.Forbidden,
+		`this credential may not %s documents of %q; give it "%s:%s" ("rest" of the key, "rest" in the token's "realtime")`, method, c.collection, method, c.collection)
+}
+
+// counted lets a change in unless the gateway drains, and counts it by its outcome. f gives how many events it made.
+func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
+	return func(c *call) error {
+		started := time.Now()
+		if !h.o.Traffic.EnterPublish() {
+			return traffic.ErrDraining()
+		}
+		defer h.o.Traffic.LeavePublish()
+		events, err := f(c)
+		code := "ok"
+		if err = failed(err); err != nil {
+			code = httperr.From(err).Code
+		}
+		h.o.Traffic.Published(code, events, time.Since(started))
+		return err
+	}
+}
+
+// take charges events to the publish rate.
+func (c *call) take(events int) error {
+	if ok, wait := c.who.Take(time.Now(), events); !ok {
+		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(max(wait, time.Second))
+	}
+	return nil
+}
+
+// json answers with a text that is JSON.
+func (c *call) json(status int, text []byte) error {
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.Blob(status, echo.MIMEApplicationJSON, append(text, '\n'))
+}

@@ -1,0 +1,60 @@
+package restdb
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"sluice/broker/document"
+	"sluice/broker/document/query"
+)
+
+// headerPagination tells a list's place in all that was asked for.
+const headerPagination = "X-Pagination"
+
+var withoutMeta, _ = query.Hide(metafields...)
+
+// shown is what of a single document the answer has.
+func (c *call) shown() query.Projection {
+	if c.values.Get("metafields") == "true" {
+		return query.Projection{}
+	}
+	return withoutMeta
+}
+
+func (h *Handler) get(c *call) error {
+	text, err := h.o.Documents.Get(c.collection, c.id)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, c.shown().Append(nil, text))
+}
+
+func (h *Handler) list(c *call) error {
+	s, err := parseSelection(c.values)
+	if err != nil {
+		return err
+	}
+	if len(s.aggregates) > 0 {
+		return h.aggregate(c, s)
+	}
+	r, err := h.o.Documents.Find(c.Request().Context(), c.collection, &document.Query{
+		Where: s.condition, Order: s.order, Skip: s.skip, Limit: s.max, Total: true,
+	})
+	if err != nil {
+		return err
+	}
+	page, err := json.Marshal(struct {
+		Total int64 `json:"total"`
+		Count int   `json:"count"`
+		Skip  int   `json:"skip"`
+		Max   int   `json:"max"`
+	}{r.Total, len(r.Documents), s.skip, s.max})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerPagination, string(page))
+	if len(s.groupBy) > 0 {
+		return c.json(http.StatusOK, grouped(s, r.Documents))
+	}
+	return c.json(http.StatusOK, appendList(nil, s.projection, r.Documents))
+}

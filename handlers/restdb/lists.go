@@ -1,0 +1,176 @@
+package restdb
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// editElement edits below an element that there is. One that is taken away leaves null, so that the others keep their
+// numbers.
+func editElement(list []gjson.Result, names []string, f edit) ([]byte, error) {
+	i, err := strconv.Atoi(names[0])
+	if err != nil || i < 0 || i >= len(list) {
+		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name one that there is, or add it by $push", names[0], len(list))
+	}
+	value, err := editAt([]byte(list[i].Raw), names[1:], f)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		value = []byte("null")
+	}
+	list[i] = gjson.ParseBytes(value)
+	return listText(list), nil
+}
+
+func listText(list []gjson.Result) []byte {
+	text := []byte{'['}
+	for i, e := range list {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, e.Raw...)
+	}
+	return append(text, ']')
+}
+
+// listEdit is an edit of a list; absent: where there is none it is an empty one, else nothing happens.
+func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
+	return func(was []byte) ([]byte, error) {
+		if was == nil && !absent {
+			return nil, nil
+		}
+		var list []gjson.Result
+		if was != nil {
+			v := gjson.ParseBytes(was)
+			if !v.IsArray() {
+				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", query.KindOf(v))
+			}
+			list = v.Array()
+		}
+		return listText(f(list)), nil
+	}
+}
+
+// several are the values to be added: one, or the list of an $each.
+func several(arg gjson.Result) ([]gjson.Result, error) {
+	if !hasOperators(arg) {
+		return []gjson.Result{arg}, nil
+	}
+	each := arg.Get(`\$each`)
+	if !each.IsArray() || len(arg.Map()) != 1 {
+		return nil, errors.New(`takes a value, or {"$each":[…]} and nothing beside it`)
+	}
+	return bounded(each)
+}
+
+// bounded are the elements of a list that a client sent.
+func bounded(v gjson.Result) ([]gjson.Result, error) {
+	if !v.IsArray() {
+		return nil, fmt.Errorf("takes a list, not %s", query.KindOf(v))
+	}
+	list := v.Array()
+	if len(list) > query.MaxList {
+		return nil, fmt.Errorf("has a list of %d values: at most %d are taken, send them in several requests", len(list), query.MaxList)
+	}
+	return list, nil
+}
+
+func push(arg gjson.Result) (edit, error) {
+	values, err := several(arg)
+	return listEdit(true, func(list []gjson.Result) []gjson.Result { return append(list, values...) }), err
+}
+
+// mark is the same for equal values, as query.Compare has it.
+func mark(v gjson.Result) string {
+	switch v.Type {
+	case gjson.Number:
+		return string(query.AppendKey(nil, v))
+	case gjson.String:
+		return "s" + v.Str
+	}
+	return v.Raw
+}
+
+func addToSet(arg gjson.Result) (edit, error) {
+	values, err := several(arg)
+	return listEdit(true, func(list []gjson.Result) []gjson.Result {
+		has := map[string]bool{}
+		for _, e := range list {
+			has[mark(e)] = true
+		}
+		for _, v := range values {
+			if m := mark(v); !has[m] {
+				has[m] = true
+				list = append(list, v)
+			}
+		}
+		return list
+	}), err
+}
+
+func pop(arg gjson.Result) (edit, error) {
+	if arg.Raw != "1" && arg.Raw != "-1" {
+		return nil, errors.New("takes 1 for the last element or -1 for the first")
+	}
+	return listEdit(false, func(list []gjson.Result) []gjson.Result {
+		switch {
+		case len(list) == 0:
+			return list
+		case arg.Raw == "1":
+			return list[:len(list)-1]
+		}
+		return list[1:]
+	}), nil
+}
+
+func without(match func(e gjson.Result) bool) edit {
+	return listEdit(false, func(list []gjson.Result) []gjson.Result { return slices.DeleteFunc(list, match) })
+}
+
+func pullAll(arg gjson.Result) (edit, error) {
+	values, err := bounded(arg)
+	gone := map[string]bool{}
+	for _, v := range values {
+		gone[mark(v)] = true
+	}
+	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
+}
+
+// pull takes away the elements that equal a value, that a condition such as {"$gt":5} holds for, or whose fields have
+// what an object's have.
+func pull(arg gjson.Result) (edit, error) {
+	if !arg.IsObject() || arg.Raw == "{}" {
+		return without(func(e gjson.Result) bool { return query.Compare(e, arg) == 0 }), nil
+	}
+	if _, err := query.ParseObject("its condition", arg.Raw); err != nil {
+		return nil, err
+	}
+	read, wrap := readGroup, func(e gjson.Result) string { return e.Raw }
+	if hasOperators(arg) {
+		element, err := query.ParseField("element")
+		if err != nil {
+			return nil, err
+		}
+		read = func(v gjson.Result, depth int) (query.Node, error) { return readAsked(element, v, depth) }
+		wrap = func(e gjson.Result) string { return `{"element":` + e.Raw + `}` }
+	}
+	node, err := read(arg, 1)
+	if err != nil {
+		return nil, err
+	}
+	condition, err := query.Compile(node)
+	if err != nil {
+		return nil, err
+	}
+	return without(func(e gjson.Result) bool {
+		text := wrap(e)
+		return text[0] == '{' && condition.Match([]byte(text))
+	}), nil
+}

@@ -1,0 +1,235 @@
+package restdb
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document"
+	"sluice/broker/document/query"
+	"sluice/handlers/httperr"
+)
+
+// edit gives what is to be where was is. nil stands for nothing, on either side.
+type edit func(was []byte) ([]byte, error)
+
+// operators make an edit out of their value for one field; $rename, which has two, is apart.
+var operators = map[string]func(arg gjson.Result) (edit, error){
+	"$set":   func(arg gjson.Result) (edit, error) { return constant([]byte(arg.Raw)), nil },
+	"$unset": func(gjson.Result) (edit, error) { return constant(nil), nil },
+	"$inc":   func(arg gjson.Result) (edit, error) { return reckon(arg, add) },
+	"$mul":   func(arg gjson.Result) (edit, error) { return reckon(arg, multiply) },
+	"$min":   func(arg gjson.Result) (edit, error) { return extreme(arg, -1), nil },
+	"$max":   func(arg gjson.Result) (edit, error) { return extreme(arg, 1), nil },
+	"$currentDate": func(gjson.Result) (edit, error) {
+		return func([]byte) ([]byte, error) { return []byte(`"` + document.Time(time.Now()) + `"`), nil }, nil
+	},
+	"$push":     push,
+	"$addToSet": addToSet,
+	"$pop":      pop,
+	"$pull":     pull,
+	"$pullAll":  pullAll,
+}
+
+func constant(value []byte) edit { return func([]byte) ([]byte, error) { return value, nil } }
+
+// operation is one edit of a document.
+type operation struct {
+	paths []string // what it touches
+	apply func(own *document.Fields) error
+}
+
+// operations are those of one request, each of another part of the document, so that their order means nothing.
+type operations []operation
+
+// badUpdate refuses a change.
+func badUpdate(format string, args ...any) error {
+	return httperr.New(http.StatusBadRequest, httperr.BadUpdate, format, args...)
+}
+
+// apply makes all of the changes, or says why one cannot be.
+func (os operations) apply(own *document.Fields) error {
+	for i := range os {
+		if err := os[i].apply(own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOperators takes the operators out of a body's fields.
+func takeOperators(fields *document.Fields) (operations, error) {
+	var all operations
+	var err error
+	for _, name := range slices.Clone(fields.Names()) {
+		if !strings.HasPrefix(name, "$") {
+			continue
+		}
+		arg := gjson.ParseBytes(fields.Get(name))
+		fields.Delete(name)
+		if _, known := operators[name]; !known && name != "$rename" {
+			return nil, badUpdate("there is no operator %.40q: there are %s $rename", name, strings.Join(slices.Sorted(maps.Keys(operators)), " "))
+		}
+		if !arg.IsObject() {
+			return nil, badUpdate(`%s takes an object of fields, such as {"%s":{"count":1}}, not %s`, name, name, query.KindOf(arg))
+		}
+		arg.ForEach(func(path, value gjson.Result) bool {
+			var o operation
+			o, err = newOperation(name, path.Str, value)
+			all = append(all, o)
+			return err == nil && len(all) <= query.MaxFields
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, all.check(fields)
+}
+
+// check refuses too many operations, and those that touch the same.
+func (os operations) check(fields *document.Fields) error {
+	if len(os) > query.MaxFields {
+		return badUpdate("there are operators for more than %d fields: send them in several requests", query.MaxFields)
+	}
+	taken := map[string]bool{} // paths, and true for what lies above one
+	for _, o := range os {
+		for _, path := range o.paths {
+			parts := strings.Split(path, ".")
+			if slices.Contains(fields.Names(), parts[0]) {
+				return badUpdate("field %.40q is given and changed by an operator: send one of them", path)
+			}
+			if _, is := taken[path]; is {
+				return badUpdate("field %.40q is changed by two operators: send them in two requests", path)
+			}
+			for i := 1; i < len(parts); i++ {
+				above := strings.Join(parts[:i], ".")
+				if only, is := taken[above]; is && !only {
+					return badUpdate("fields %.40q and %.40q are changed by operators: send them in two requests", above, path)
+				}
+				taken[above] = true
+			}
+			taken[path] = false
+		}
+	}
+	return nil
+}
+
+func newOperation(name, path string, value gjson.Result) (operation, error) {
+	if err := checkPath(name, path); err != nil {
+		return operation{}, err
+	}
+	if name == "$rename" {
+		return rename(path, value)
+	}
+	f, err := operators[name](value)
+	if err != nil {
+		return operation{}, badUpdate("%s of %.40q %v", name, path, err)
+	}
+	return operation{[]string{path}, func(own *document.Fields) error { return editField(own, name, path, f) }}, nil
+}
+
+// checkPath refuses what no operator may touch.
+func checkPath(name, path string) error {
+	if _, err := query.ParseField(path); err != nil {
+		return badUpdate("%s: %v", name, err)
+	}
+	if top, _, _ := strings.Cut(path, "."); top == "_id" || slices.Contains(document.MetaFields, top) {
+		return badUpdate("%s cannot touch %q: the gateway keeps it", name, top)
+	}
+	if strings.HasPrefix(path, "$") || strings.Contains(path, ".$") {
+		return badUpdate("%s of %.40q: the names of fields do not begin with a $; elements of lists have numbers, as in list.0", name, path)
+	}
+	return nil
+}
+
+// rename moves a value, if there is one.
+func rename(path string, to gjson.Result) (operation, error) {
+	if to.Type != gjson.String {
+		return operation{}, badUpdate("$rename of %.40q takes the new name, a string, not %s", path, query.KindOf(to))
+	}
+	if err := checkPath("$rename", to.Str); err != nil {
+		return operation{}, err
+	}
+	return operation{[]string{path, to.Str}, func(own *document.Fields) error {
+		var value []byte
+		err := editField(own, "$rename", path, func(was []byte) ([]byte, error) {
+			value = was
+			return nil, nil
+		})
+		if err != nil || value == nil {
+			return err
+		}
+		return editField(own, "$rename", to.Str, constant(value))
+	}}, nil
+}
+
+// editField edits what lies at a path.
+func editField(own *document.Fields, name, path string, f edit) error {
+	parts := strings.Split(path, ".")
+	value, err := editAt(own.Get(parts[0]), parts[1:], f)
+	switch {
+	case err != nil:
+		return badUpdate("%s of %.40q %v", name, path, err)
+	case value == nil:
+		own.Delete(parts[0])
+	default:
+		own.Set(parts[0], value)
+	}
+	return nil
+}
+
+// editAt gives was with an edit of what lies below it. Objects on the way are made where there is nothing.
+func editAt(was []byte, names []string, f edit) ([]byte, error) {
+	if len(names) == 0 {
+		return f(was)
+	}
+	if was == nil {
+		value, err := editAt(nil, names[1:], f)
+		if value == nil || err != nil {
+			return nil, err
+		}
+		return append(append(append(gjson.AppendJSONString([]byte{'{'}, names[0]), ':'), value...), '}'), nil
+	}
+	switch v := gjson.ParseBytes(was); {
+	case v.IsObject():
+		return editMember(v, names, f)
+	case v.IsArray():
+		return editElement(v.Array(), names, f)
+	default:
+		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", query.KindOf(v))
+	}
+}
+
+func editMember(object gjson.Result, names []string, f edit) ([]byte, error) {
+	out, found := []byte{'{'}, false
+	var err error
+	member := func(key string, value []byte) {
+		if value == nil {
+			return
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	object.ForEach(func(key, e gjson.Result) bool {
+		value := []byte(e.Raw)
+		if key.Str == names[0] {
+			found = true
+			value, err = editAt(value, names[1:], f)
+		}
+		member(key.Raw, value)
+		return err == nil
+	})
+	if !found {
+		var value []byte
+		value, err = editAt(nil, names[1:], f)
+		member(query.String(names[0]).Raw, value)
+	}
+	return append(out, '}'), err
+}

@@ -1,0 +1,53 @@
+package restdb
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"sluice/handlers/httperr"
+)
+
+// readValues reads a query string. RestDB's clients write the JSON of q and h as it is, and browsers encode of it
+// only quotes and blanks: so a ; is no separator, and in such JSON a + is a plus and a lone % is itself.
+func readValues(raw string) (url.Values, error) {
+	values := url.Values{}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, text, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		switch {
+		case err != nil:
+		case (name == "q" || name == "h") && strings.ContainsAny(text, `{[":,`): // a form's encoding leaves none of these
+			text = unescapeJSON(text)
+		default:
+			text, err = url.QueryUnescape(text)
+		}
+		if err != nil {
+			return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+		}
+		values.Add(name, text)
+	}
+	return values, nil
+}
+
+// unescapeJSON decodes as browsers do: a % before anything but two hex digits stays.
+func unescapeJSON(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if one, err := url.PathUnescape(s[i : i+3]); err == nil {
+				b.WriteString(one)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
