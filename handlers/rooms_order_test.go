@@ -17,6 +17,8 @@ type heard struct {
 	Type, Key string
 	Value     string
 	Seq       uint64
+	Size      int
+	ID        string // of an event
 	Data      []struct {
 		Value string
 		Seq   uint64
@@ -168,5 +170,25 @@ func TestRoomOrderWhileHeld(t *testing.T) {
 	// The first relay comes at once, the others behind what is held; each replace is in its answer.
 	if got, want := strings.Join(order, ", "), "push other 31, init third 0, init asked 0, init other 0, push asked 33, push third 35"; got != want {
 		t.Errorf("it got %s\nwant %s", got, want)
+	}
+}
+
+// What is held and is in no answer, as the client has said to know it, comes before the answer.
+func TestRoomKnownWhileHeld(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	room := g.newRoom(t)
+	ws, got := g.join(t, room, "")
+	g.push(t, room, pushOf("other", "a", "append"))
+	g.push(t, room, pushOf("k", "b", "append"))
+	g.push(t, room, pushOf("k", "c", "append"))
+	say(t, ws, `{"type":"get","key":"k","seq":2}`)
+	taken(t, ws, got)
+	want := []string{
+		`{"type":"push","key":"other","value":"a","seq":1}`, `{"type":"push","key":"k","value":"b","seq":2}`, `{"type":"push","key":"k","value":"c","seq":3}`,
+		`{"type":"init","key":"k","data":[{"value":"c","seq":3}]}`, `{"type":"pong","nonce":null}`,
+	}
+	if all := untilCame(t, got, len(want)); strings.Join(all, "\n") != strings.Join(want, "\n") {
+		t.Errorf("it got\n%s", strings.Join(all, "\n"))
 	}
 }
