@@ -147,7 +147,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.rooms, err = driftdb.New(driftdb.Options{
 		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: driftdb.Anybody, Retention: s.rooms,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
-		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
+		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package driftdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type command struct {
 // conn is one WebSocket.
 type conn struct {
 	h        *Handler
-	ws       *websocket.Conn
+	ws       *socket
 	sub      *broker.Subscriber
 	id       string
 	mode     mode
@@ -49,7 +50,6 @@ type conn struct {
 	held  []record        // in their order, with the answers among them
 	heavy int             // bytes of held
 	late  []record        // what a get's answer goes before
-	bytes int64
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -80,20 +80,15 @@ func (h *Handler) connect(c echo.Context) error {
 	h.o.Traffic.Opened()
 	reason, err := one.serve(c)
 	one.sub.Close()
-	h.o.Traffic.Ended(h.o.Logger, open, stream.End{Reason: reason, Bytes: one.bytes, Err: err})
+	h.o.Traffic.Ended(h.o.Logger, open, stream.End{Reason: reason, Bytes: one.written(), Err: err})
 	return nil
 }
 
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context) (reason string, err error) {
-	c.ws, err = websocket.Accept(e.Response(), e.Request(), &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // any origin: the room's id is what counts, and no cookie is looked at
-		CompressionMode:    websocket.CompressionDisabled,
-	})
-	if err != nil {
-		return stream.Gone, err // it has answered
+	if c.ws, err = accept(e); err != nil {
+		return stream.Gone, err
 	}
-	e.Response().Committed = true
 	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
 	ctx, cancel := context.WithCancel(e.Request().Context())
@@ -116,6 +111,14 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	_ = c.ws.CloseNow() // the same
 	<-done
 	return reason, err
+}
+
+// written is how many bytes of messages went out.
+func (c *conn) written() int64 {
+	if c.ws == nil {
+		return 0
+	}
+	return c.ws.bytes
 }
 
 // read takes the client's messages until it is gone.
@@ -188,12 +191,13 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	}
 	hold := time.NewTimer(holds)
 	defer hold.Stop()
+	held := hold.C
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	pongs := make(chan error, 1)
 	waiting := false
 	for {
-		if err := c.drain(ctx, 0, nil); err != nil {
+		if err := cmp.Or(c.drain(ctx, 0, nil), c.ws.flush()); err != nil {
 			return broken(err)
 		}
 		if reason := c.sub.Ending(); reason != "" {
@@ -204,7 +208,8 @@ func (c *conn) write(ctx context.Context) (string, error) {
 		case <-ctx.Done():
 			return stream.Gone, nil
 		case <-c.sub.Wake():
-		case <-hold.C:
+		case <-held:
+			held = nil // a select of fewer is cheaper, and this one is made for each push
 			err = c.release()
 		case one := <-c.commands:
 			err = c.do(ctx, one)
@@ -281,13 +286,12 @@ func (c *conn) initOne(ctx context.Context, key string) error {
 	return c.send(c.mode.init(key, entries))
 }
 
-// send waits for as long as the client takes bytes: WRITE_TIMEOUT is the listener's, and moved by progress.
+// send has a message written, with what else there is: see write.
 func (c *conn) send(text []byte) error {
 	kind := websocket.MessageText
 	if c.mode == modeCBOR {
 		kind = websocket.MessageBinary
 	}
-	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
-	return c.ws.Write(context.Background(), kind, text)
+	return c.ws.add(kind, text)
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"sluice/broker"
@@ -94,10 +95,17 @@ func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	}
 }
 
+// blocks are lent to a connection only while it hands something out.
+var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
+
 // drain hands out all there is, and at least what there is up to a position. For a get's answer it leaves out what is in
 // there, and keeps what is behind it for after it.
 func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
-	own := &broker.Block{}
+	own := blocks.Get().(*broker.Block)
+	defer func() {
+		own.Clear()
+		blocks.Put(own)
+	}()
 	for {
 		k, progress, err := c.sub.Next(ctx, own, batch)
 		if err != nil {

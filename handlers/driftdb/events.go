@@ -171,7 +171,7 @@ func (h *Handler) events(c echo.Context) error {
 		Identity: anybody, Door: id, From: c.RealIP(),
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}
-	place := h.writers.Place(c.Request(), true)
+	place := h.writers.Place(c.Request(), false)
 	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
 		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{query.Has("key"), query.Get("key")},
 		Start: &start, Chunked: place.Chunked, Holder: open,

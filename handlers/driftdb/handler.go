@@ -45,6 +45,7 @@ type Options struct {
 	Limits         Limits
 	PingInterval   time.Duration
 	WriteTimeout   time.Duration
+	Shards         int // as of stream.Config
 	ReadTimeout    time.Duration
 	MaxBody        int64
 	TrustedProxies []*net.IPNet
@@ -74,7 +75,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
 		Ended: func(s *stream.Stream, end stream.End) {
 			if id, ok := s.Door.(string); ok {
 				h.part(id)
@@ -90,6 +91,7 @@ func New(o Options) (*Handler, error) {
 func (h *Handler) Close() error {
 	close(h.quit)
 	h.group.Wait()
+	h.writers.Close()
 	return nil
 }
 

@@ -36,9 +36,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	// HTTP/2 shares a connection, whose own deadline says nothing of one stream's flow control.
 	g.deadlines = c.Request().ProtoMajor >= 2
 	g.left, g.live = math.MaxInt, s.Range == nil
-	if g.words = s.Words; g.words == nil {
-		g.words = frames{w.config}
-	}
+	g.words = s.words(w.config)
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}

@@ -131,11 +131,12 @@ func (h *shard) finish(s *Stream, reason string, cause error) {
 }
 
 func (h *shard) appendLastFrame(dst []byte, s *Stream) []byte {
+	last := s.words(h.config).Last(s.socket.reason)
 	if !s.socket.chunked {
-		return h.config.appendLast(dst, s.socket.reason)
+		return append(dst, last...)
 	}
 	at := len(dst)
-	dst = sse.EndChunk(h.config.appendLast(sse.BeginChunk(dst), s.socket.reason), at)
+	dst = sse.EndChunk(append(sse.BeginChunk(dst), last...), at)
 	return append(dst, sse.LastChunk...)
 }
 
@@ -171,10 +172,19 @@ func (h *shard) drop(s *Stream, reason string, cause error) {
 	}
 }
 
-// appendOpening appends a stream's first frames.
+// appendOpening appends a stream's first words.
 func appendOpening(dst []byte, s *Stream, chunked bool) []byte {
-	if !chunked {
-		return s.Subscriber.AppendOpening(dst)
+	at := len(dst)
+	if chunked {
+		dst = sse.BeginChunk(dst)
 	}
-	return sse.EndChunk(s.Subscriber.AppendOpening(sse.BeginChunk(dst)), len(dst))
+	if s.Words == nil {
+		dst = s.Subscriber.AppendOpening(dst) // 2 KiB of padding, which need no copy
+	} else {
+		dst = append(dst, s.Words.Opening(s.Subscriber)...)
+	}
+	if chunked {
+		dst = sse.EndChunk(dst, at)
+	}
+	return dst
 }

@@ -43,11 +43,18 @@ type Stream struct {
 	Door       any // the door's own
 
 	Range *Range // of a request for history; else nil
-	Words Words  // nil: frames of events; others are for streams that end by themselves
+	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
 	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
 
 	bytes  int64
 	socket socket // the shared writer's
+}
+
+func (s *Stream) words(c *Config) Words {
+	if s.Words != nil {
+		return s.Words
+	}
+	return frames{c}
 }
 
 // Range is what a request for history asks for.

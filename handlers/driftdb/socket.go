@@ -1,0 +1,112 @@
+package driftdb
+
+import (
+	"bufio"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v4"
+)
+
+// socket is a WebSocket whose messages are written by us, many at once: the library writes each for itself, with locks,
+// a timer and a system call, which took 24 to 28 µs a delivery in a room of 1,000 where this takes 15 to 18. It reads, answers pings
+// and closes.
+type socket struct {
+	*websocket.Conn
+	line  *line
+	out   *[]byte // frames that are not written yet; nil: none
+	bytes int64
+}
+
+// line is the connection below. The library's frames and ours are each written by one call, which nothing comes between.
+type line struct {
+	net.Conn
+	mu sync.Mutex
+}
+
+func (w *line) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Conn.Write(b)
+}
+
+// NetConn is the connection below, for who writes without waiting.
+func (w *line) NetConn() net.Conn { return w.Conn }
+
+// control is room for the library's own frames, which have 131 bytes at most.
+const control = 256
+
+// upgrader hands the connection to the library, and keeps hold of it.
+type upgrader struct {
+	http.ResponseWriter
+	line *line
+}
+
+// Hijack is http.Hijacker's.
+func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, both, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	u.line = &line{Conn: conn}
+	return u.line, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(u.line, control)), nil
+}
+
+func accept(c echo.Context) (*socket, error) {
+	u := &upgrader{ResponseWriter: c.Response()}
+	ws, err := websocket.Accept(u, c.Request(), &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // any origin: the room's id is what counts, and no cookie is looked at
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil, err // it has answered
+	}
+	c.Response().Committed = true
+	return &socket{Conn: ws, line: u.line}, nil
+}
+
+// outs are lent to a socket only while it has something to write, so that idle ones hold none.
+var outs = sync.Pool{New: func() any { return new([]byte) }}
+
+// add adds a message to what is to be written, and writes it where that has become much.
+func (s *socket) add(kind websocket.MessageType, text []byte) error {
+	if s.out == nil {
+		s.out = outs.Get().(*[]byte)
+		*s.out = (*s.out)[:0]
+	}
+	*s.out = append(appendFrameHead(*s.out, kind, len(text)), text...)
+	s.bytes += int64(len(text))
+	if len(*s.out) >= batch {
+		return s.flush()
+	}
+	return nil
+}
+
+// appendFrameHead appends the head of a whole message in one frame, as a server sends it: RFC 6455, 5.2.
+func appendFrameHead(dst []byte, kind websocket.MessageType, n int) []byte {
+	dst = append(dst, 0x80|byte(kind)) // FIN; the library's kinds are the opcodes
+	switch {
+	case n < 126:
+		return append(dst, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+}
+
+// flush writes what there is. It waits for as long as the client takes bytes: WRITE_TIMEOUT is the listener's, and moved by
+// progress.
+func (s *socket) flush() error {
+	if s.out == nil {
+		return nil
+	}
+	_, err := s.line.Write(*s.out)
+	if cap(*s.out) <= 2*batch {
+		outs.Put(s.out)
+	}
+	s.out = nil
+	return err
+}
