@@ -111,18 +111,21 @@ func (s *Store) look(ctx context.Context, name string, f func(l *looking) error)
 	return err
 }
 
-// freely is how many documents a query may look at before it has to wait for a slot: few such at once, or they would
-// take the processor from those that publish.
-const freely = 4096
+// Work is counted in bytes that are passed over: a document's, times the weight of what is asked of it.
+const (
+	leastWork = 256      // of a document, however small
+	checkWork = 64 << 10 // after which the time is looked at
+	freeWork  = 2 << 20  // before a query has to wait for a slot: few such at once, or they would take the processor from those that publish
+)
 
 // looking is a query under way.
 type looking struct {
-	store  *Store
-	ctx    context.Context
-	view   eventlog.View
-	name   string
-	looked int
-	slot   bool
+	store *Store
+	ctx   context.Context
+	view  eventlog.View
+	name  string
+	work  int64
+	slot  bool
 }
 
 func (l *looking) done() {
@@ -131,13 +134,14 @@ func (l *looking) done() {
 	}
 }
 
-// step is called for each document looked at.
-func (l *looking) step() error {
-	l.looked++
-	if l.looked%256 != 0 {
+// step is called before a document is asked a condition.
+func (l *looking) step(where *query.Condition, text []byte) error {
+	before := l.work
+	l.work += int64(where.Weight()) * int64(max(len(text), leastWork))
+	if before/checkWork == l.work/checkWork {
 		return nil
 	}
-	if l.looked == freely {
+	if l.work > freeWork && !l.slot {
 		select {
 		case l.store.scans <- struct{}{}:
 			l.slot = true
@@ -153,7 +157,7 @@ func (l *looking) scan(where *query.Condition, backwards bool, f func(text []byt
 	on := true
 	return l.ranges(where, "_id", base, backwards, func(from, to string) (bool, error) {
 		err := l.view.Scan(from, to, backwards, func(_, text []byte) (bool, error) {
-			if err := l.step(); err != nil {
+			if err := l.step(where, text); err != nil {
 				return false, err
 			}
 			if !where.Match(text) {

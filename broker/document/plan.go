@@ -118,12 +118,12 @@ func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
 
 // fetch hands a document to f, if it matches.
 func (l *looking) fetch(id string, where *query.Condition, f func(text []byte) (bool, error)) (bool, error) {
-	if err := l.step(); err != nil {
-		return false, err
-	}
 	text, err := l.view.Row(documentKey(l.name, id))
+	if err == nil {
+		err = l.step(where, text)
+	}
 	if err != nil || text == nil || !where.Match(text) {
-		return true, err
+		return err == nil, err
 	}
 	return f(text)
 }

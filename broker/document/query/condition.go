@@ -64,7 +64,19 @@ func String(s string) gjson.Result {
 }
 
 // Condition is a compiled Node. The nil Condition matches everything.
-type Condition struct{ root node }
+type Condition struct {
+	root   node
+	weight int
+}
+
+// Weight is what it costs to ask the condition of a text, as a multiple of passing over it: a step for each comparison,
+// and for each instruction of a regular expression, as all of them may be tried at every byte.
+func (c *Condition) Weight() int {
+	if c == nil {
+		return 1
+	}
+	return c.weight
+}
 
 // node is a Node with everything looked up that does not depend on the document.
 type node struct {
@@ -73,6 +85,7 @@ type node struct {
 	highs   []gjson.Result // of Between; Values are its lows
 	text    string         // of text operators: lower case if Fold
 	pattern *regexp.Regexp
+	size    int // of the pattern, in instructions
 	nodes   []node
 }
 
@@ -83,11 +96,11 @@ func Compile(n Node) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Condition{root}, nil
+	return &Condition{root, 1 + c.count + c.program}, nil
 }
 
-// compiler counts the comparisons.
-type compiler struct{ count int }
+// compiler counts the comparisons, and the instructions of their regular expressions.
+type compiler struct{ count, program int }
 
 func (c *compiler) compile(in Node, depth int) (node, error) {
 	if err := CheckDepth(depth); err != nil {
@@ -98,7 +111,13 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	}
 	out := node{Node: in, names: in.Field.names}
 	if in.Op > Not {
-		return out, out.prepare()
+		if err := out.prepare(); err != nil {
+			return node{}, err
+		}
+		if c.program += out.size; c.program > maxProgram {
+			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")
+		}
+		return out, nil
 	}
 	c.count-- // groups do not count: they are nothing without comparisons
 	if in.Op == Not && len(in.Nodes) != 1 {
@@ -181,7 +200,7 @@ func (n *node) prepareText() error {
 	switch {
 	case n.Op == Regex:
 		var err error
-		n.pattern, err = compilePattern(n.text, n.Fold)
+		n.pattern, n.size, err = compilePattern(n.text, n.Fold)
 		return err
 	case n.Op == Search && len(n.text) > MaxSearch:
 		return Refuse(TooLong, "the text to search for has %d bytes: at most %d are taken", len(n.text), MaxSearch)
@@ -193,24 +212,23 @@ func (n *node) prepareText() error {
 
 // compilePattern takes RE2 only, whose time grows with the text and not beyond, and of that only what is small: a
 // program runs at every byte of every document.
-func compilePattern(s string, fold bool) (*regexp.Regexp, error) {
+func compilePattern(s string, fold bool) (re *regexp.Regexp, size int, err error) {
 	if len(s) > MaxPattern {
-		return nil, Refuse(BadPattern, "the regular expression has %d bytes: at most %d are taken", len(s), MaxPattern)
+		return nil, 0, Refuse(BadPattern, "the regular expression has %d bytes: at most %d are taken", len(s), MaxPattern)
 	}
 	if fold {
 		s = "(?i)" + s
 	}
 	parsed, err := syntax.Parse(s, syntax.Perl)
 	if err != nil {
-		return nil, Refuse(BadPattern, "the regular expression cannot be read: %v; it is RE2, without look-around and back references", err)
+		return nil, 0, Refuse(BadPattern, "the regular expression cannot be read: %v; it is RE2, without look-around and back references", err)
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil || len(program.Inst) > maxProgram {
-		return nil, Refuse(BadPattern, "the regular expression repeats too much: use + or *, or a smaller number in {}")
+		return nil, 0, Refuse(BadPattern, "the regular expression repeats too much: use + or *, or a smaller number in {}")
 	}
-	re, err := regexp.Compile(s)
-	if err != nil {
-		return nil, Refuse(BadPattern, "the regular expression cannot be read: %v", err)
+	if re, err = regexp.Compile(s); err != nil {
+		return nil, 0, Refuse(BadPattern, "the regular expression cannot be read: %v", err)
 	}
-	return re, nil
+	return re, len(program.Inst), nil
 }

@@ -156,6 +156,8 @@ func TestBounds(t *testing.T) {
 		{"pattern", pattern(strings.Repeat("x", MaxPattern)), "", ""},
 		{"too long a pattern", pattern(strings.Repeat("x", MaxPattern+1)), BadPattern, "the regular expression has 201 bytes: at most 200 are taken"},
 		{"too many repeats", pattern(`(x{20}){30}`), BadPattern, "the regular expression repeats too much: use + or *, or a smaller number in {}"},
+		{"many patterns", Node{Op: Or, Nodes: []Node{pattern(`a{240}`), pattern(`b{240}`)}}, "", ""},
+		{"too much of many", Node{Op: Or, Nodes: []Node{pattern(`a{240}`), pattern(`b{270}`)}}, BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries"},
 		{"absurd repeats", pattern(`x{1001}`), BadPattern, "the regular expression cannot be read: error parsing regexp: invalid repeat count: `{1001}`; it is RE2, without look-around and back references"},
 		{"look-around", pattern(`(?=x)`), BadPattern, "the regular expression cannot be read: error parsing regexp: invalid or unsupported Perl syntax: `(?=`; it is RE2, without look-around and back references"},
 		{"search", search(MaxSearch), "", ""},

@@ -15,8 +15,8 @@ const (
 	MaxGroups     = 10_000   // of an aggregate
 )
 
-// maxProgram bounds a regular expression's instructions: every one may be tried at every byte of a text, and a
-// short pattern such as \pL{1000} has many.
+// maxProgram bounds the instructions of a query's regular expressions: every one may be tried at every byte of a text,
+// and a short pattern such as \pL{1000} has many. So many of them take half a second for 64 KiB.
 const maxProgram = 500
 
 // maxGroupBytes bounds what the values that an aggregate groups by take, as MaxGroups bounds their number.
