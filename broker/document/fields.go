@@ -99,10 +99,18 @@ func (f *Fields) Delete(name string) {
 	}
 }
 
-// Merge sets all fields of another.
+// Merge sets all fields of another. There may be as many as a request has room for.
 func (f *Fields) Merge(with Fields) {
+	places := make(map[string]int, len(f.names))
+	for i, name := range f.names {
+		places[name] = i
+	}
 	for i, name := range with.names {
-		f.Set(name, with.values[i])
+		if at, ok := places[name]; ok {
+			f.values[at] = with.values[i]
+			continue
+		}
+		f.names, f.values = append(f.names, name), append(f.values, with.values[i])
 	}
 }
 
