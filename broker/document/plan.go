@@ -128,8 +128,12 @@ func (l *looking) fetch(id string, where *query.Condition, f func(text []byte) (
 	return f(text)
 }
 
-// sortMost is how many documents can be in the first places of an answer that has to be sorted.
-const sortMost = 10_000
+// Bounds of what can be in the first places of an answer that has to be sorted: documents, and bytes of what they are
+// sorted by.
+const (
+	sortMost  = 10_000
+	sortBytes = 16 << 20
+)
 
 // collector makes an answer of the documents that match.
 type collector struct {
@@ -137,14 +141,16 @@ type collector struct {
 	q       *Query
 	r       *Result
 	sorted  bool // they come in order
+	skip    int
 	matched int64
 	bytes   int64
 	key     []byte // of the match that is looked at
+	keys    int    // bytes of those in first
 	first   firsts // of those that do not: the first ones so far, the last of them on top
 }
 
 func (l *looking) collect(q *Query, r *Result, sorted bool) *collector {
-	return &collector{looking: l, q: q, r: r, sorted: sorted}
+	return &collector{looking: l, q: q, r: r, sorted: sorted, skip: max(0, q.Skip)}
 }
 
 // add takes the next match, and says whether more are wanted.
@@ -153,7 +159,7 @@ func (c *collector) add(text []byte) (bool, error) {
 	if !c.sorted {
 		return true, c.rank(text)
 	}
-	if c.matched > int64(c.q.Skip) && !c.full() {
+	if c.matched > int64(c.skip) && !c.full() {
 		if err := c.show(bytes.Clone(text)); err != nil {
 			return false, err
 		}
@@ -184,17 +190,24 @@ func (c *collector) rank(text []byte) error {
 	}
 	most := sortMost
 	if c.q.Limit >= 0 {
-		most = c.q.Skip + c.q.Limit
+		most = min(c.skip, sortMost+1) + min(c.q.Limit, sortMost+1) // they may be as large as integers are
 	}
 	switch {
 	case most > sortMost, c.q.Limit < 0 && len(c.first) == sortMost:
 		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, ""}
 	case most == 0:
 	case len(c.first) < most:
-		heap.Push(&c.first, match{bytes.Clone(c.key), id})
+		key := bytes.Clone(c.key)
+		c.keys += cap(key)
+		heap.Push(&c.first, match{key, id})
 	case bytes.Compare(c.key, c.first[0].key) < 0:
+		was := cap(c.first[0].key)
 		c.first[0] = match{append(c.first[0].key[:0], c.key...), id}
+		c.keys += cap(c.first[0].key) - was
 		heap.Fix(&c.first, 0)
+	}
+	if c.keys > sortBytes {
+		return &LimitError{"the values to sort by would take more than %d bytes; sort by fewer fields, or give a smaller limit", sortBytes, ""}
 	}
 	return nil
 }
@@ -208,7 +221,7 @@ func (c *collector) end() error {
 		return nil
 	}
 	slices.SortFunc(c.first, func(a, b match) int { return bytes.Compare(a.key, b.key) })
-	for _, m := range c.first[min(c.q.Skip, len(c.first)):] {
+	for _, m := range c.first[min(c.skip, len(c.first)):] {
 		text, err := c.view.Row(documentKey(c.name, m.id))
 		if err == nil {
 			err = c.show(text)
