@@ -71,6 +71,7 @@ type Store struct {
 type collection struct {
 	using  sync.RWMutex // held for reading while a change is under way, for writing while it is counted
 	loaded bool
+	late   bool // a change whose outcome is unknown may come yet
 	mu     sync.Mutex
 	count  int64
 	bytes  int64
@@ -172,6 +173,12 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	defer c.using.Unlock()
 	if c.loaded {
 		return nil
+	}
+	if c.late { // the log takes in order: behind this nothing comes any more
+		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
+			return fmt.Errorf("%w: an earlier change waits to be stored: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: nothing is asked yet
+		}
+		c.late = false
 	}
 	c.count, c.bytes = 0, 0
 	base := documents(name)

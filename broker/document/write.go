@@ -221,7 +221,7 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.using.RUnlock()
 	if errors.Is(err, eventlog.ErrUnknown) {
 		c.using.Lock()
-		c.loaded = false
+		c.loaded, c.late = false, true
 		c.using.Unlock()
 	}
 	return err
