@@ -212,8 +212,10 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 		e := &r.Events[i]
 		p.size += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
 	}
-	for i := range r.Rows {
-		p.size += len(r.Rows[i].Key) + len(r.Rows[i].Value)
+	for _, rows := range [][]Row{r.Rows, r.If} {
+		for i := range rows {
+			p.size += len(rows[i].Key) + len(rows[i].Value)
+		}
 	}
 	if !r.conditional() {
 		return p, nil
