@@ -53,10 +53,11 @@ const minPassword = 8
 func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 func checkEmail(email string) error {
+	if len(email) > maxEmail { // before it is read, which can take long
+		return fmt.Errorf("%w: the email has more than %d bytes", ErrInvalid, maxEmail)
+	}
 	at, err := mail.ParseAddress(email)
 	switch {
-	case len(email) > maxEmail:
-		return fmt.Errorf("%w: the email has more than %d bytes", ErrInvalid, maxEmail)
 	case err != nil || at.Address != email || strings.ContainsAny(email, `/?#%"\`) || strings.ContainsFunc(email, unprintable):
 		return fmt.Errorf("%w: the email must be like ann@example.org, without blanks, quotes or any of / ? # %%", ErrInvalid)
 	}
