@@ -13,6 +13,7 @@ var (
 	ErrCollection = errors.New("a collection's name is 1 to 128 letters, digits, - and _ signs")
 	ErrShape      = errors.New("a document is a JSON object, without a field twice, not nested deeper than 100")
 	ErrBusy       = errors.New("the document is being changed by too many others; try again in a moment")
+	ErrCrowd      = errors.New("too many queries look at many documents at this moment; try again in a moment, narrow it, or declare an index by COLLECTION_INDEXES")
 	ErrTime       = errors.New("the query took longer than QUERY_TIME: narrow it, or declare an index by COLLECTION_INDEXES")
 )
 

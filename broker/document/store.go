@@ -59,7 +59,7 @@ type Store struct {
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	scans   chan struct{} // a slot for each query that looks at many documents
+	scans   chan struct{} // a slot for each query that looks at many documents: half the processors are for others
 	seed    maphash.Seed
 	locks   [shards]chan struct{}
 
@@ -82,7 +82,7 @@ type collection struct {
 func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
-		log: log, o: o, indexes: map[string][]query.Field{}, scans: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)/2)),
+		log: log, o: o, indexes: map[string][]query.Field{}, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		seed: maphash.MakeSeed(), collections: map[string]*collection{},
 	}
 	for i := range s.locks {

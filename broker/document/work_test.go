@@ -66,7 +66,7 @@ func TestSlots(t *testing.T) {
 	defer closeLog(t, log)
 	insert(t, s, "c", "", `{"t":"`+strings.Repeat("a", 16<<10)+`"}`)
 	ctx := context.Background()
-	slots := max(2, runtime.GOMAXPROCS(0)/2)
+	slots := max(1, runtime.GOMAXPROCS(0)/2)
 	entered, leave := make(chan struct{}, slots), make(chan struct{})
 	var group sync.WaitGroup
 	for range slots {
@@ -85,8 +85,8 @@ func TestSlots(t *testing.T) {
 		<-entered
 	}
 	nothing := func([]byte) error { return nil }
-	if err := s.Each(ctx, "c", costly(t), nothing); !errors.Is(err, document.ErrTime) {
-		t.Error(err)
+	if err := s.Each(ctx, "c", costly(t), nothing); !errors.Is(err, document.ErrCrowd) {
+		t.Error(err) // with time left, which is told from a query that takes too long
 	}
 	if err := s.Each(ctx, "c", nil, nothing); err != nil {
 		t.Error(err)
