@@ -151,14 +151,10 @@ func (o Op) values() int {
 	return 1
 }
 
-// operands are the values to compare with: by SQL's rules without null, and strings both as such and as what they
-// spell.
+// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
 func (n *node) operands(in []gjson.Result) []gjson.Result {
 	out := make([]gjson.Result, 0, len(in))
 	for _, v := range in {
-		if n.Rules == SQL && v.Type == gjson.Null {
-			continue
-		}
 		out = append(out, v)
 		if spelled, ok := spells(v); ok && n.Rules == SQL {
 			out = append(out, spelled)
