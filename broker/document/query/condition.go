@@ -90,8 +90,8 @@ func Compile(n Node) (*Condition, error) {
 type compiler struct{ count int }
 
 func (c *compiler) compile(in Node, depth int) (node, error) {
-	if depth > MaxDepth {
-		return node{}, Refuse(TooDeep, "conditions lie more than %d deep: write them with fewer groups within groups", MaxDepth)
+	if err := CheckDepth(depth); err != nil {
+		return node{}, err
 	}
 	if c.count++; in.Op > Not && c.count > MaxConditions {
 		return node{}, Refuse(TooMany, "there are more than %d conditions: ask in several queries, or for a list of values", MaxConditions)

@@ -212,3 +212,14 @@ func TestFields(t *testing.T) {
 		}
 	}
 }
+
+func TestNodeText(t *testing.T) {
+	t.Parallel()
+	n := Node{Op: Or, Nodes: []Node{
+		negate(fold(ask(Contains, "a.b", `"x"`))), ask(Between, "a", `1`, `2`), {Op: Not, Nodes: []Node{ask(Empty, "a")}},
+		{Op: Search, Values: []gjson.Result{String("y")}}, {Op: And},
+	}}
+	if got := n.String(); got != `or(a.b !contains~ "x"; a between 1 2; not(a empty); search "y"; and())` {
+		t.Error(got)
+	}
+}

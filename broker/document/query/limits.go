@@ -50,6 +50,14 @@ func Refuse(why Reason, format string, args ...any) error {
 	return &Error{why, fmt.Sprintf(format, args...)}
 }
 
+// CheckDepth refuses groups within too many groups. A parser asks it too, as it would read a text once for each level.
+func CheckDepth(depth int) error {
+	if depth > MaxDepth {
+		return Refuse(TooDeep, "conditions lie more than %d deep: write them with fewer groups within groups", MaxDepth)
+	}
+	return nil
+}
+
 // CheckText refuses a filter that is too long to be looked at.
 func CheckText(s string) error {
 	if len(s) > MaxText {

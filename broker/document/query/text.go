@@ -1,0 +1,36 @@
+package query
+
+import "strings"
+
+var opNames = [...]string{
+	"and", "or", "not", "search", "eq", "lt", "lte", "gt", "gte", "in", "between", "contains", "starts", "ends", "regex", "exists", "null", "empty",
+}
+
+// String is the op's name.
+func (o Op) String() string { return opNames[o] }
+
+// String spells a condition for tests and logs: "and(age gt 3; name !eq~ "x")", where ! negates and ~ takes any case.
+func (n Node) String() string {
+	if n.Op <= Not {
+		kids := make([]string, len(n.Nodes))
+		for i, kid := range n.Nodes {
+			kids[i] = kid.String()
+		}
+		return n.Op.String() + "(" + strings.Join(kids, "; ") + ")"
+	}
+	var b strings.Builder
+	if n.Op != Search {
+		b.WriteString(n.Field.path + " ")
+	}
+	if n.Negate {
+		b.WriteByte('!')
+	}
+	b.WriteString(n.Op.String())
+	if n.Fold {
+		b.WriteByte('~')
+	}
+	for _, v := range n.Values {
+		b.WriteString(" " + v.Raw)
+	}
+	return b.String()
+}

@@ -1,0 +1,279 @@
+package restdb
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// known are the operators, as a refusal lists them.
+const known = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex"
+
+// comparisons are the operators that take a value as it is.
+var comparisons = map[string]query.Node{
+	"$eq":  {Op: query.Eq},
+	"$ne":  {Op: query.Eq, Negate: true},
+	"$gt":  {Op: query.Gt},
+	"$gte": {Op: query.Gte},
+	"$lt":  {Op: query.Lt},
+	"$lte": {Op: query.Lte},
+	"$in":  {Op: query.In},
+	"$nin": {Op: query.In, Negate: true},
+	"$bt":  {Op: query.Between},
+}
+
+// parseCondition reads q. Without one there is no condition.
+func parseCondition(q string) (*query.Condition, error) {
+	n, err := parseQ(q)
+	if err != nil {
+		return nil, err
+	}
+	return query.Compile(n)
+}
+
+func parseQ(q string) (query.Node, error) {
+	v, err := object("q", q)
+	if err != nil {
+		return query.Node{}, err
+	}
+	return group(v, 1)
+}
+
+// object reads a parameter that holds a JSON object; an empty one counts as {}. Its text is compact, so that values
+// compare with those of documents.
+func object(name, text string) (gjson.Result, error) {
+	if err := query.CheckText(text); err != nil {
+		return gjson.Result{}, err
+	}
+	if strings.TrimSpace(text) == "" {
+		text = "{}"
+	}
+	compact := jsontext.Value(text)
+	if err := compact.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
+		return gjson.Result{}, query.Refuse(query.BadSyntax, "parameter %s is no JSON, where names stand in double quotes and once: %v", name, err)
+	}
+	v := gjson.ParseBytes(compact)
+	if !v.IsObject() {
+		return v, query.Refuse(query.BadSyntax, "parameter %s is %s: it must be a JSON object", name, kindOf(v))
+	}
+	return v, nil
+}
+
+func kindOf(v gjson.Result) string {
+	switch {
+	case v.IsArray():
+		return "an array"
+	case v.IsObject():
+		return "an object"
+	case v.Type == gjson.String:
+		return "a string"
+	case v.Type == gjson.Number:
+		return "a number"
+	}
+	return v.Raw
+}
+
+// all joins conditions.
+func all(nodes []query.Node) query.Node {
+	if len(nodes) == 1 {
+		return nodes[0]
+	}
+	return query.Node{Op: query.And, Nodes: nodes}
+}
+
+// group reads an object of fields and $and, $or, $nor, $not: all of them hold.
+func group(v gjson.Result, depth int) (query.Node, error) {
+	var out []query.Node
+	err := query.CheckDepth(depth)
+	if err != nil {
+		return query.Node{}, err
+	}
+	v.ForEach(func(key, e gjson.Result) bool {
+		var n query.Node
+		switch key.Str {
+		case "$and", "$or", "$nor":
+			n, err = list(key.Str, e, depth)
+		case "$not":
+			n, err = negated(e, depth)
+		default:
+			n, err = field(key.Str, e, depth)
+		}
+		out = append(out, n)
+		return err == nil
+	})
+	return all(out), err
+}
+
+func negated(v gjson.Result, depth int) (query.Node, error) {
+	if !v.IsObject() {
+		return query.Node{}, query.Refuse(query.BadValue, "$not beside fields takes an object of conditions, not %s", kindOf(v))
+	}
+	n, err := group(v, depth+1)
+	return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
+}
+
+// list reads what $and, $or and $nor have: a list of groups.
+func list(op string, v gjson.Result, depth int) (query.Node, error) {
+	n := query.Node{Op: query.And}
+	if op != "$and" {
+		n.Op = query.Or
+	}
+	if !v.IsArray() || len(v.Raw) == len("[]") {
+		return n, query.Refuse(query.BadValue, `%s takes a list of at least one condition, such as [{"name":"Joe"}]`, op)
+	}
+	var err error
+	v.ForEach(func(_, e gjson.Result) bool {
+		if !e.IsObject() {
+			err = query.Refuse(query.BadValue, "%s holds %s: it takes a list of objects", op, kindOf(e))
+			return false
+		}
+		var kid query.Node
+		kid, err = group(e, depth+1)
+		n.Nodes = append(n.Nodes, kid)
+		return err == nil
+	})
+	if op == "$nor" {
+		n = query.Node{Op: query.Not, Nodes: []query.Node{n}}
+	}
+	return n, err
+}
+
+// field reads what is asked of a field: operators, or a value that it equals.
+func field(name string, v gjson.Result, depth int) (query.Node, error) {
+	if strings.HasPrefix(name, "$") {
+		if name == "$options" || strings.Contains(" "+known+" ", " "+name+" ") {
+			return query.Node{}, query.Refuse(query.BadSyntax, `%s stands without a field: write {"name":{"%s":…}}`, name, name)
+		}
+		return query.Node{}, unknown(name)
+	}
+	f, err := query.ParseField(name)
+	if err != nil {
+		return query.Node{}, err
+	}
+	return asked(f, v, depth)
+}
+
+func asked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
+	if !hasOperators(v) {
+		e, err := value(v)
+		return query.Node{Op: query.Eq, Field: f, Values: []gjson.Result{e}}, err
+	}
+	var out []query.Node
+	var err error
+	v.ForEach(func(key, e gjson.Result) bool {
+		if key.Str == "$options" && v.Get(`\$regex`).Exists() {
+			return true // read with $regex
+		}
+		var n query.Node
+		n, err = operator(f, key.Str, e, v, depth)
+		out = append(out, n)
+		return err == nil
+	})
+	return all(out), err
+}
+
+// hasOperators says whether an object is one of operators and not a value; {"$date":…} is a value.
+func hasOperators(v gjson.Result) bool {
+	found := false
+	if v.IsObject() {
+		v.ForEach(func(key, _ gjson.Result) bool {
+			found = strings.HasPrefix(key.Str, "$") && key.Str != "$date"
+			return !found
+		})
+	}
+	return found
+}
+
+// operator reads one of a field's operators; beside is the object that it is in.
+func operator(f query.Field, name string, v, beside gjson.Result, depth int) (query.Node, error) {
+	if n, ok := comparisons[name]; ok {
+		n.Field = f
+		return n, operands(&n, name, v)
+	}
+	switch name {
+	case "$exists":
+		if !v.IsBool() && v.Type != gjson.Number {
+			return query.Node{}, query.Refuse(query.BadValue, "$exists of %s takes true or false, not %s", f, kindOf(v))
+		}
+		return query.Node{Op: query.Exists, Field: f, Negate: !v.Bool()}, nil
+	case "$regex":
+		return pattern(f, v, beside.Get(`\$options`))
+	case "$not":
+		if err := query.CheckDepth(depth + 1); err != nil {
+			return query.Node{}, err
+		}
+		n, err := asked(f, v, depth+1) // a plain value too, as RestDB has it
+		return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
+	case "$and", "$or", "$nor":
+		return query.Node{}, query.Refuse(query.BadSyntax, `%s stands below field %s: write {"%s":[{"%s":…}]}`, name, f, name, f)
+	case "$options":
+		return query.Node{}, query.Refuse(query.BadSyntax, "$options of %s stands without $regex", f)
+	}
+	if !strings.HasPrefix(name, "$") {
+		return query.Node{}, query.Refuse(query.BadSyntax, "field %s is asked for operators and for %q: give either operators or a value", f, name)
+	}
+	return query.Node{}, unknown(name)
+}
+
+func unknown(name string) error {
+	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, known)
+}
+
+// operands gives a comparison its values: a list to $in, $nin and $bt.
+func operands(n *query.Node, name string, v gjson.Result) error {
+	in := []gjson.Result{v}
+	if n.Op == query.In || n.Op == query.Between {
+		if !v.IsArray() {
+			return query.Refuse(query.BadValue, "%s of %s takes a list, not %s", name, n.Field, kindOf(v))
+		}
+		in = v.Array()
+	}
+	if n.Op == query.Between && len(in) != 2 {
+		return query.Refuse(query.BadValue, "$bt of %s takes a list of two values, the lowest and the highest", n.Field)
+	}
+	for _, e := range in {
+		e, err := value(e)
+		if err != nil {
+			return err
+		}
+		n.Values = append(n.Values, e)
+	}
+	return nil
+}
+
+// value is a value to compare with. {"$date":"…"} is the text that a page's own Date.toJSON makes of that time, which
+// is how documents hold it.
+func value(v gjson.Result) (gjson.Result, error) {
+	if !v.IsObject() || !v.Get(`\$date`).Exists() {
+		return v, nil
+	}
+	text := v.Get(`\$date`).Str
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return query.String(at.UTC().Format("2006-01-02T15:04:05.000Z")), nil
+		}
+	}
+	return v, query.Refuse(query.BadValue, "$date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, not %.40q", text)
+}
+
+// pattern reads a $regex with its $options. Those that RE2 knows go into the expression itself.
+func pattern(f query.Field, v, options gjson.Result) (query.Node, error) {
+	n := query.Node{Op: query.Regex, Field: f, Values: []gjson.Result{v}}
+	if v.Type != gjson.String {
+		return n, query.Refuse(query.BadValue, `$regex of %s takes a string, not %s; options come beside it: {"$regex":"^a","$options":"i"}`, f, kindOf(v))
+	}
+	if !options.Exists() {
+		return n, nil
+	}
+	if options.Type != gjson.String || strings.Trim(options.Str, "ims") != "" {
+		return n, query.Refuse(query.BadValue, "$options of %s are %.40s: they are letters of i, m and s", f, options.Raw)
+	}
+	if options.Str != "" {
+		n.Values[0] = query.String("(?" + options.Str + ")" + v.Str)
+	}
+	return n, nil
+}

@@ -1,0 +1,301 @@
+package restdb
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// usualMax is how many documents a list has that asks for no number.
+const usualMax = 1000
+
+// maxNumber bounds numbers that count documents; what a list may reach is the store's to say.
+const maxNumber = 1_000_000_000
+
+// metafields are what a list shows only if it is asked to.
+var metafields = []string{"_created", "_changed", "_createdby", "_changedby", "_version"}
+
+// selection is what a list asks for.
+type selection struct {
+	condition  *query.Condition
+	order      query.Order // none: by _id
+	skip, max  int
+	projection query.Projection // of documents; an aggregate's fields are its own
+	groupBy    []query.Field
+	aggregates []query.Aggregate
+}
+
+// hints are what h and the plain parameters say, before they are put together.
+type hints struct {
+	selection
+	metafields bool
+	show, hide []string
+	noID       bool
+}
+
+// parseSelection reads the parameters of a list. Hints win over plain parameters, as RestDB has it; what it does not
+// know it leaves to others.
+func parseSelection(values url.Values) (*selection, error) {
+	h := &hints{}
+	h.max = usualMax
+	if err := h.readPlain(values); err != nil {
+		return nil, err
+	}
+	if err := h.readHints(values.Get("h")); err != nil {
+		return nil, err
+	}
+	if err := h.order.Check(); err != nil {
+		return nil, err
+	}
+	if _, err := query.NewAggregation(h.groupBy, h.aggregates); err != nil {
+		return nil, err
+	}
+	if err := h.project(); err != nil {
+		return nil, err
+	}
+	n, err := parseQ(values.Get("q"))
+	if err != nil {
+		return nil, err
+	}
+	if text := values.Get("filter"); text != "" {
+		n = all([]query.Node{n, {Op: query.Search, Values: []gjson.Result{query.String(text)}}})
+	}
+	h.condition, err = query.Compile(n)
+	return &h.selection, err
+}
+
+func (h *hints) readPlain(values url.Values) error {
+	for _, n := range []struct {
+		name string
+		to   *int
+	}{{"max", &h.max}, {"skip", &h.skip}} {
+		if text := values.Get(n.name); text != "" {
+			var err error
+			if *n.to, err = count(n.name, text); err != nil {
+				return err
+			}
+		}
+	}
+	dirs := values["dir"]
+	for i, name := range values["sort"] {
+		dir := "1"
+		if i < len(dirs) {
+			dir = dirs[i]
+		}
+		if err := h.sort(name, dir); err != nil {
+			return err
+		}
+	}
+	for _, name := range values["groupby"] {
+		if err := h.group(name); err != nil {
+			return err
+		}
+	}
+	for _, text := range values["aggregate"] {
+		if err := h.aggregate(text); err != nil {
+			return err
+		}
+	}
+	h.metafields = values.Get("metafields") == "true"
+	return nil
+}
+
+// count reads a number of documents.
+func count(name, text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > maxNumber {
+		return 0, query.Refuse(query.BadValue, "%s is %.40s: it must be a whole number from 0 to %d", name, text, maxNumber)
+	}
+	return int(n), nil
+}
+
+func (h *hints) sort(name, dir string) error {
+	f, err := query.ParseField(name)
+	if err != nil {
+		return err
+	}
+	if dir != "1" && dir != "-1" {
+		return query.Refuse(query.BadValue, "the direction of %s is %.40q: it is 1 (ascending) or -1 (descending)", f, dir)
+	}
+	h.order = append(h.order, query.Term{Field: f, Descending: dir == "-1"})
+	return nil
+}
+
+func (h *hints) group(name string) error {
+	if strings.HasPrefix(name, "$") {
+		return query.Refuse(query.BadName, "there is no grouping by parts of dates such as %.40q: group by a field", name)
+	}
+	f, err := query.ParseField(name)
+	h.groupBy = append(h.groupBy, f)
+	return err
+}
+
+var functions = map[string]query.Func{"COUNT": query.Count, "SUM": query.Sum, "AVG": query.Avg, "MIN": query.Min, "MAX": query.Max}
+
+// aggregate reads FUNCTION:field. COUNT counts documents; what stands behind it is the name of its figure.
+func (h *hints) aggregate(text string) error {
+	name, of, _ := strings.Cut(text, ":")
+	fn, ok := functions[strings.ToUpper(name)]
+	if !ok {
+		names := strings.Join(slices.Sorted(maps.Keys(functions)), " ")
+		return query.Refuse(query.BadName, "there is no function %.40q: there are %s, such as SUM:score", name, names)
+	}
+	a := query.Aggregate{Func: fn, As: text}
+	if fn == query.Count {
+		if a.As = of; of == "" {
+			a.As = "COUNT"
+		}
+	} else {
+		var err error
+		if a.Field, err = query.ParseField(of); err != nil {
+			return err
+		}
+	}
+	h.aggregates = append(h.aggregates, a)
+	return nil
+}
+
+// readHints reads h.
+func (h *hints) readHints(text string) error {
+	v, err := object("h", text)
+	if err != nil {
+		return err
+	}
+	v.ForEach(func(key, e gjson.Result) bool {
+		switch key.Str {
+		case "$max":
+			h.max, err = count("$max", number(e))
+		case "$skip":
+			h.skip, err = count("$skip", number(e))
+		case "$orderby":
+			h.order = nil
+			err = h.readOrder(e)
+		case "$fields":
+			err = h.readFields(e)
+		case "$groupby":
+			h.groupBy = nil
+			err = strs("$groupby", e, h.group)
+		case "$aggregate":
+			h.aggregates = nil
+			err = strs("$aggregate", e, h.aggregate)
+		default:
+			err = query.Refuse(query.BadName, "there is no hint %.40q: there are $max $skip $orderby $fields $groupby $aggregate", key.Str)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// number is the text of a number, also of one in a string.
+func number(v gjson.Result) string {
+	if v.Type == gjson.String && v.Str != "" {
+		return v.Str
+	}
+	return v.Raw
+}
+
+// strs calls f with a string, or with each of a list.
+func strs(name string, v gjson.Result, f func(string) error) error {
+	var err error
+	each := func(_, e gjson.Result) bool {
+		if e.Type != gjson.String {
+			err = query.Refuse(query.BadValue, "%s holds %s: it takes a string or a list of strings", name, kindOf(e))
+		} else {
+			err = f(e.Str)
+		}
+		return err == nil
+	}
+	if v.IsArray() {
+		v.ForEach(each)
+	} else {
+		each(v, v)
+	}
+	return err
+}
+
+// readOrder reads {"age":-1,"name":1}, a name, or a list of these.
+func (h *hints) readOrder(v gjson.Result) error {
+	var err error
+	switch {
+	case v.IsObject():
+		v.ForEach(func(key, e gjson.Result) bool {
+			err = h.sort(key.Str, number(e))
+			return err == nil
+		})
+	case v.Type == gjson.String:
+		err = h.sort(v.Str, "1")
+	case v.IsArray():
+		v.ForEach(func(_, e gjson.Result) bool {
+			if e.IsArray() {
+				err = query.Refuse(query.BadValue, "$orderby holds a list in a list")
+			} else {
+				err = h.readOrder(e)
+			}
+			return err == nil
+		})
+	default:
+		err = query.Refuse(query.BadValue, `$orderby is %s: it takes an object such as {"age":-1}`, kindOf(v))
+	}
+	return err
+}
+
+// readFields reads {"name":1}, {"name":0} or a list of names to show.
+func (h *hints) readFields(v gjson.Result) error {
+	if !v.IsObject() {
+		return strs("$fields", v, func(name string) error {
+			h.show = append(h.show, name)
+			return nil
+		})
+	}
+	var err error
+	v.ForEach(func(key, e gjson.Result) bool {
+		switch on := e.Bool(); {
+		case !e.IsBool() && e.Type != gjson.Number:
+			err = query.Refuse(query.BadValue, "$fields has %s for %.40q: 1 shows a field, 0 hides it", kindOf(e), key.Str)
+		case on:
+			h.show = append(h.show, key.Str)
+		case key.Str == "_id":
+			h.noID = true
+		default:
+			h.hide = append(h.hide, key.Str)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// project puts together what is shown. The id is, unless it is hidden by name.
+func (h *hints) project() error {
+	var err error
+	switch {
+	case len(h.show) > 0 && len(h.hide) > 0:
+		return query.Refuse(query.BadValue, "$fields both shows and hides: give either names with 1 or names with 0")
+	case len(h.show) > 0:
+		show := slices.Clone(h.show)
+		if !h.noID {
+			show = append(show, "_id")
+		}
+		if h.metafields {
+			show = append(show, metafields...)
+		}
+		h.projection, err = query.Show(show...)
+		return err
+	}
+	hide := slices.Clone(h.hide)
+	if h.noID {
+		hide = append(hide, "_id")
+	}
+	if !h.metafields {
+		hide = append(hide, metafields...)
+	}
+	if len(hide) > 0 {
+		h.projection, err = query.Hide(hide...)
+	}
+	return err
+}
