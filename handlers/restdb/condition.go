@@ -4,14 +4,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 
 	"sluice/broker/document/query"
 )
 
-// known are the operators, as a refusal lists them.
-const known = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex"
+// knownOperators are the operators, as a refusal lists them.
+const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex"
 
 // comparisons are the operators that take a value as it is.
 var comparisons = map[string]query.Node{
@@ -36,57 +35,23 @@ func parseCondition(q string) (*query.Condition, error) {
 }
 
 func parseQ(q string) (query.Node, error) {
-	v, err := object("q", q)
+	v, err := query.ParseObject("parameter q", q)
 	if err != nil {
 		return query.Node{}, err
 	}
-	return group(v, 1)
+	return readGroup(v, 1)
 }
 
-// object reads a parameter that holds a JSON object; an empty one counts as {}. Its text is compact, so that values
-// compare with those of documents.
-func object(name, text string) (gjson.Result, error) {
-	if err := query.CheckText(text); err != nil {
-		return gjson.Result{}, err
-	}
-	if strings.TrimSpace(text) == "" {
-		text = "{}"
-	}
-	compact := jsontext.Value(text)
-	if err := compact.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, query.Refuse(query.BadSyntax, "parameter %s is no JSON, where names stand in double quotes and once: %v", name, err)
-	}
-	v := gjson.ParseBytes(compact)
-	if !v.IsObject() {
-		return v, query.Refuse(query.BadSyntax, "parameter %s is %s: it must be a JSON object", name, kindOf(v))
-	}
-	return v, nil
-}
-
-func kindOf(v gjson.Result) string {
-	switch {
-	case v.IsArray():
-		return "an array"
-	case v.IsObject():
-		return "an object"
-	case v.Type == gjson.String:
-		return "a string"
-	case v.Type == gjson.Number:
-		return "a number"
-	}
-	return v.Raw
-}
-
-// all joins conditions.
-func all(nodes []query.Node) query.Node {
+// allOf joins conditions.
+func allOf(nodes []query.Node) query.Node {
 	if len(nodes) == 1 {
 		return nodes[0]
 	}
 	return query.Node{Op: query.And, Nodes: nodes}
 }
 
-// group reads an object of fields and $and, $or, $nor, $not: all of them hold.
-func group(v gjson.Result, depth int) (query.Node, error) {
+// readGroup reads an object of fields and $and, $or, $nor, $not: all of them hold.
+func readGroup(v gjson.Result, depth int) (query.Node, error) {
 	var out []query.Node
 	err := query.CheckDepth(depth)
 	if err != nil {
@@ -96,28 +61,28 @@ func group(v gjson.Result, depth int) (query.Node, error) {
 		var n query.Node
 		switch key.Str {
 		case "$and", "$or", "$nor":
-			n, err = list(key.Str, e, depth)
+			n, err = readList(key.Str, e, depth)
 		case "$not":
-			n, err = negated(e, depth)
+			n, err = readNot(e, depth)
 		default:
-			n, err = field(key.Str, e, depth)
+			n, err = readField(key.Str, e, depth)
 		}
 		out = append(out, n)
 		return err == nil
 	})
-	return all(out), err
+	return allOf(out), err
 }
 
-func negated(v gjson.Result, depth int) (query.Node, error) {
+func readNot(v gjson.Result, depth int) (query.Node, error) {
 	if !v.IsObject() {
-		return query.Node{}, query.Refuse(query.BadValue, "$not beside fields takes an object of conditions, not %s", kindOf(v))
+		return query.Node{}, query.Refuse(query.BadValue, "$not beside fields takes an object of conditions, not %s", query.KindOf(v))
 	}
-	n, err := group(v, depth+1)
+	n, err := readGroup(v, depth+1)
 	return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
 }
 
-// list reads what $and, $or and $nor have: a list of groups.
-func list(op string, v gjson.Result, depth int) (query.Node, error) {
+// readList reads what $and, $or and $nor have: a list of groups.
+func readList(op string, v gjson.Result, depth int) (query.Node, error) {
 	n := query.Node{Op: query.And}
 	if op != "$and" {
 		n.Op = query.Or
@@ -128,11 +93,11 @@ func list(op string, v gjson.Result, depth int) (query.Node, error) {
 	var err error
 	v.ForEach(func(_, e gjson.Result) bool {
 		if !e.IsObject() {
-			err = query.Refuse(query.BadValue, "%s holds %s: it takes a list of objects", op, kindOf(e))
+			err = query.Refuse(query.BadValue, "%s holds %s: it takes a list of objects", op, query.KindOf(e))
 			return false
 		}
 		var kid query.Node
-		kid, err = group(e, depth+1)
+		kid, err = readGroup(e, depth+1)
 		n.Nodes = append(n.Nodes, kid)
 		return err == nil
 	})
@@ -142,24 +107,24 @@ func list(op string, v gjson.Result, depth int) (query.Node, error) {
 	return n, err
 }
 
-// field reads what is asked of a field: operators, or a value that it equals.
-func field(name string, v gjson.Result, depth int) (query.Node, error) {
+// readField reads what is asked of a field: operators, or a value that it equals.
+func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 	if strings.HasPrefix(name, "$") {
-		if name == "$options" || strings.Contains(" "+known+" ", " "+name+" ") {
+		if name == "$options" || strings.Contains(" "+knownOperators+" ", " "+name+" ") {
 			return query.Node{}, query.Refuse(query.BadSyntax, `%s stands without a field: write {"name":{"%s":…}}`, name, name)
 		}
-		return query.Node{}, unknown(name)
+		return query.Node{}, unknownOperator(name)
 	}
 	f, err := query.ParseField(name)
 	if err != nil {
 		return query.Node{}, err
 	}
-	return asked(f, v, depth)
+	return readAsked(f, v, depth)
 }
 
-func asked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
+func readAsked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	if !hasOperators(v) {
-		e, err := value(v)
+		e, err := readValue(v)
 		return query.Node{Op: query.Eq, Field: f, Values: []gjson.Result{e}}, err
 	}
 	var out []query.Node
@@ -169,11 +134,11 @@ func asked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 			return true // read with $regex
 		}
 		var n query.Node
-		n, err = operator(f, key.Str, e, v, depth)
+		n, err = readOperator(f, key.Str, e, v, depth)
 		out = append(out, n)
 		return err == nil
 	})
-	return all(out), err
+	return allOf(out), err
 }
 
 // hasOperators says whether an object is one of operators and not a value; {"$date":…} is a value.
@@ -188,25 +153,25 @@ func hasOperators(v gjson.Result) bool {
 	return found
 }
 
-// operator reads one of a field's operators; beside is the object that it is in.
-func operator(f query.Field, name string, v, beside gjson.Result, depth int) (query.Node, error) {
+// readOperator reads one of a field's operators; beside is the object that it is in.
+func readOperator(f query.Field, name string, v, beside gjson.Result, depth int) (query.Node, error) {
 	if n, ok := comparisons[name]; ok {
 		n.Field = f
-		return n, operands(&n, name, v)
+		return n, readOperands(&n, name, v)
 	}
 	switch name {
 	case "$exists":
 		if !v.IsBool() && v.Type != gjson.Number {
-			return query.Node{}, query.Refuse(query.BadValue, "$exists of %s takes true or false, not %s", f, kindOf(v))
+			return query.Node{}, query.Refuse(query.BadValue, "$exists of %s takes true or false, not %s", f, query.KindOf(v))
 		}
 		return query.Node{Op: query.Exists, Field: f, Negate: !v.Bool()}, nil
 	case "$regex":
-		return pattern(f, v, beside.Get(`\$options`))
+		return readPattern(f, v, beside.Get(`\$options`))
 	case "$not":
 		if err := query.CheckDepth(depth + 1); err != nil {
 			return query.Node{}, err
 		}
-		n, err := asked(f, v, depth+1) // a plain value too, as RestDB has it
+		n, err := readAsked(f, v, depth+1) // a plain value too, as RestDB has it
 		return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
 	case "$and", "$or", "$nor":
 		return query.Node{}, query.Refuse(query.BadSyntax, `%s stands below field %s: write {"%s":[{"%s":…}]}`, name, f, name, f)
@@ -216,19 +181,19 @@ func operator(f query.Field, name string, v, beside gjson.Result, depth int) (qu
 	if !strings.HasPrefix(name, "$") {
 		return query.Node{}, query.Refuse(query.BadSyntax, "field %s is asked for operators and for %q: give either operators or a value", f, name)
 	}
-	return query.Node{}, unknown(name)
+	return query.Node{}, unknownOperator(name)
 }
 
-func unknown(name string) error {
-	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, known)
+func unknownOperator(name string) error {
+	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, knownOperators)
 }
 
-// operands gives a comparison its values: a list to $in, $nin and $bt.
-func operands(n *query.Node, name string, v gjson.Result) error {
+// readOperands gives a comparison its values: a list to $in, $nin and $bt.
+func readOperands(n *query.Node, name string, v gjson.Result) error {
 	in := []gjson.Result{v}
 	if n.Op == query.In || n.Op == query.Between {
 		if !v.IsArray() {
-			return query.Refuse(query.BadValue, "%s of %s takes a list, not %s", name, n.Field, kindOf(v))
+			return query.Refuse(query.BadValue, "%s of %s takes a list, not %s", name, n.Field, query.KindOf(v))
 		}
 		in = v.Array()
 	}
@@ -236,7 +201,7 @@ func operands(n *query.Node, name string, v gjson.Result) error {
 		return query.Refuse(query.BadValue, "$bt of %s takes a list of two values, the lowest and the highest", n.Field)
 	}
 	for _, e := range in {
-		e, err := value(e)
+		e, err := readValue(e)
 		if err != nil {
 			return err
 		}
@@ -245,9 +210,9 @@ func operands(n *query.Node, name string, v gjson.Result) error {
 	return nil
 }
 
-// value is a value to compare with. {"$date":"…"} is the text that a page's own Date.toJSON makes of that time, which
+// readValue reads a value to compare with. {"$date":"…"} is the text that a page's Date.toJSON makes of that time, which
 // is how documents hold it.
-func value(v gjson.Result) (gjson.Result, error) {
+func readValue(v gjson.Result) (gjson.Result, error) {
 	if !v.IsObject() || !v.Get(`\$date`).Exists() {
 		return v, nil
 	}
@@ -260,11 +225,11 @@ func value(v gjson.Result) (gjson.Result, error) {
 	return v, query.Refuse(query.BadValue, "$date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, not %.40q", text)
 }
 
-// pattern reads a $regex with its $options. Those that RE2 knows go into the expression itself.
-func pattern(f query.Field, v, options gjson.Result) (query.Node, error) {
+// readPattern reads a $regex with its $options. Those that RE2 knows go into the expression itself.
+func readPattern(f query.Field, v, options gjson.Result) (query.Node, error) {
 	n := query.Node{Op: query.Regex, Field: f, Values: []gjson.Result{v}}
 	if v.Type != gjson.String {
-		return n, query.Refuse(query.BadValue, `$regex of %s takes a string, not %s; options come beside it: {"$regex":"^a","$options":"i"}`, f, kindOf(v))
+		return n, query.Refuse(query.BadValue, `$regex of %s takes a string, not %s; options come beside it: {"$regex":"^a","$options":"i"}`, f, query.KindOf(v))
 	}
 	if !options.Exists() {
 		return n, nil

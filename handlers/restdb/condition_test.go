@@ -48,11 +48,11 @@ func TestCondition(t *testing.T) {
 		{`[1]`, `bad_syntax: parameter q is an array: it must be a JSON object`},
 		{`"x"`, `bad_syntax: parameter q is a string: it must be a JSON object`},
 		{`null`, `bad_syntax: parameter q is null: it must be a JSON object`},
-		{`{"age":{"$gz":3}}`, `unknown_operator: there is no operator "$gz": there are ` + known},
-		{`{"$where":"1"}`, `unknown_operator: there is no operator "$where": there are ` + known},
-		{`{"a":{"$in":[1],"$all":[2]}}`, `unknown_operator: there is no operator "$all": there are ` + known},
+		{`{"age":{"$gz":3}}`, `unknown_operator: there is no operator "$gz": there are ` + knownOperators},
+		{`{"$where":"1"}`, `unknown_operator: there is no operator "$where": there are ` + knownOperators},
+		{`{"a":{"$in":[1],"$all":[2]}}`, `unknown_operator: there is no operator "$all": there are ` + knownOperators},
 		{`{"$gt":3}`, `bad_syntax: $gt stands without a field: write {"name":{"$gt":…}}`},
-		{`{"$g":3}`, `unknown_operator: there is no operator "$g": there are ` + known},
+		{`{"$g":3}`, `unknown_operator: there is no operator "$g": there are ` + knownOperators},
 		{`{"a":{"$or":[1]}}`, `bad_syntax: $or stands below field a: write {"$or":[{"a":…}]}`},
 		{`{"a":{"$gt":1,"b":2}}`, `bad_syntax: field a is asked for operators and for "b": give either operators or a value`},
 		{`{"a":{"$options":"i"}}`, `bad_syntax: $options of a stands without $regex`},
@@ -74,7 +74,7 @@ func TestCondition(t *testing.T) {
 		{`{"a":` + strings.Repeat(`{"$not":`, 5000/len(`{"$not":}`)*2) + `1` + strings.Repeat(`}`, 5000/len(`{"$not":}`)*2) + `}`, `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
 		{`{"a":{"$in":[1` + strings.Repeat(",1", query.MaxList) + `]}}`, `too_many: the list for a has 1001 values: at most 1000 are taken, ask in several queries`},
 		{`{"$or":[{"a":1}` + strings.Repeat(`,{"a":1}`, query.MaxConditions) + `]}`, `too_many: there are more than 100 conditions: ask in several queries, or for a list of values`},
-		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: the filter has 16392 bytes: at most 16384 are taken, ask in several queries`},
+		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: parameter q has 16392 bytes: at most 16384 are taken, ask in several queries`},
 	} {
 		n, err := parseQ(c.q)
 		if err == nil {

@@ -64,7 +64,7 @@ func parseSelection(values url.Values) (*selection, error) {
 		return nil, err
 	}
 	if text := values.Get("filter"); text != "" {
-		n = all([]query.Node{n, {Op: query.Search, Values: []gjson.Result{query.String(text)}}})
+		n = allOf([]query.Node{n, {Op: query.Search, Values: []gjson.Result{query.String(text)}}})
 	}
 	h.condition, err = query.Compile(n)
 	return &h.selection, err
@@ -77,7 +77,7 @@ func (h *hints) readPlain(values url.Values) error {
 	}{{"max", &h.max}, {"skip", &h.skip}} {
 		if text := values.Get(n.name); text != "" {
 			var err error
-			if *n.to, err = count(n.name, text); err != nil {
+			if *n.to, err = readCount(n.name, text); err != nil {
 				return err
 			}
 		}
@@ -106,8 +106,8 @@ func (h *hints) readPlain(values url.Values) error {
 	return nil
 }
 
-// count reads a number of documents.
-func count(name, text string) (int, error) {
+// readCount reads a number of documents.
+func readCount(name, text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > maxNumber {
 		return 0, query.Refuse(query.BadValue, "%s is %.40s: it must be a whole number from 0 to %d", name, text, maxNumber)
@@ -163,16 +163,16 @@ func (h *hints) aggregate(text string) error {
 
 // readHints reads h.
 func (h *hints) readHints(text string) error {
-	v, err := object("h", text)
+	v, err := query.ParseObject("parameter h", text)
 	if err != nil {
 		return err
 	}
 	v.ForEach(func(key, e gjson.Result) bool {
 		switch key.Str {
 		case "$max":
-			h.max, err = count("$max", number(e))
+			h.max, err = readCount("$max", spelled(e))
 		case "$skip":
-			h.skip, err = count("$skip", number(e))
+			h.skip, err = readCount("$skip", spelled(e))
 		case "$orderby":
 			h.order = nil
 			err = h.readOrder(e)
@@ -180,10 +180,10 @@ func (h *hints) readHints(text string) error {
 			err = h.readFields(e)
 		case "$groupby":
 			h.groupBy = nil
-			err = strs("$groupby", e, h.group)
+			err = eachString("$groupby", e, h.group)
 		case "$aggregate":
 			h.aggregates = nil
-			err = strs("$aggregate", e, h.aggregate)
+			err = eachString("$aggregate", e, h.aggregate)
 		default:
 			err = query.Refuse(query.BadName, "there is no hint %.40q: there are $max $skip $orderby $fields $groupby $aggregate", key.Str)
 		}
@@ -192,20 +192,20 @@ func (h *hints) readHints(text string) error {
 	return err
 }
 
-// number is the text of a number, also of one in a string.
-func number(v gjson.Result) string {
+// spelled is the text of a number, also of one in a string.
+func spelled(v gjson.Result) string {
 	if v.Type == gjson.String && v.Str != "" {
 		return v.Str
 	}
 	return v.Raw
 }
 
-// strs calls f with a string, or with each of a list.
-func strs(name string, v gjson.Result, f func(string) error) error {
+// eachString calls f with a string, or with each of a list.
+func eachString(name string, v gjson.Result, f func(string) error) error {
 	var err error
 	each := func(_, e gjson.Result) bool {
 		if e.Type != gjson.String {
-			err = query.Refuse(query.BadValue, "%s holds %s: it takes a string or a list of strings", name, kindOf(e))
+			err = query.Refuse(query.BadValue, "%s holds %s: it takes a string or a list of strings", name, query.KindOf(e))
 		} else {
 			err = f(e.Str)
 		}
@@ -225,7 +225,7 @@ func (h *hints) readOrder(v gjson.Result) error {
 	switch {
 	case v.IsObject():
 		v.ForEach(func(key, e gjson.Result) bool {
-			err = h.sort(key.Str, number(e))
+			err = h.sort(key.Str, spelled(e))
 			return err == nil
 		})
 	case v.Type == gjson.String:
@@ -240,7 +240,7 @@ func (h *hints) readOrder(v gjson.Result) error {
 			return err == nil
 		})
 	default:
-		err = query.Refuse(query.BadValue, `$orderby is %s: it takes an object such as {"age":-1}`, kindOf(v))
+		err = query.Refuse(query.BadValue, `$orderby is %s: it takes an object such as {"age":-1}`, query.KindOf(v))
 	}
 	return err
 }
@@ -248,7 +248,7 @@ func (h *hints) readOrder(v gjson.Result) error {
 // readFields reads {"name":1}, {"name":0} or a list of names to show.
 func (h *hints) readFields(v gjson.Result) error {
 	if !v.IsObject() {
-		return strs("$fields", v, func(name string) error {
+		return eachString("$fields", v, func(name string) error {
 			h.show = append(h.show, name)
 			return nil
 		})
@@ -257,7 +257,7 @@ func (h *hints) readFields(v gjson.Result) error {
 	v.ForEach(func(key, e gjson.Result) bool {
 		switch on := e.Bool(); {
 		case !e.IsBool() && e.Type != gjson.Number:
-			err = query.Refuse(query.BadValue, "$fields has %s for %.40q: 1 shows a field, 0 hides it", kindOf(e), key.Str)
+			err = query.Refuse(query.BadValue, "$fields has %s for %.40q: 1 shows a field, 0 hides it", query.KindOf(e), key.Str)
 		case on:
 			h.show = append(h.show, key.Str)
 		case key.Str == "_id":

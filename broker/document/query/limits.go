@@ -4,7 +4,7 @@ import "fmt"
 
 // Bounds of what one query may ask, since it is asked of each document.
 const (
-	MaxText       = 16 << 10 // bytes of a filter as it was sent
+	MaxText       = 16 << 10 // bytes of what a client sends as a condition
 	MaxDepth      = 10       // groups within groups, and names in a path
 	MaxConditions = 100      // comparisons in all
 	MaxList       = 1000     // values of one In
@@ -54,14 +54,6 @@ func Refuse(why Reason, format string, args ...any) error {
 func CheckDepth(depth int) error {
 	if depth > MaxDepth {
 		return Refuse(TooDeep, "conditions lie more than %d deep: write them with fewer groups within groups", MaxDepth)
-	}
-	return nil
-}
-
-// CheckText refuses a filter that is too long to be looked at.
-func CheckText(s string) error {
-	if len(s) > MaxText {
-		return Refuse(TooLong, "the filter has %d bytes: at most %d are taken, ask in several queries", len(s), MaxText)
 	}
 	return nil
 }

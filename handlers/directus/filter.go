@@ -1,0 +1,256 @@
+package directus
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// filterOperators are Directus' comparisons; those that take a list or nothing are told by their Op.
+var filterOperators = map[string]query.Node{
+	"_eq":            {Op: query.Eq},
+	"_neq":           {Op: query.Eq, Negate: true},
+	"_lt":            {Op: query.Lt},
+	"_lte":           {Op: query.Lte},
+	"_gt":            {Op: query.Gt},
+	"_gte":           {Op: query.Gte},
+	"_in":            {Op: query.In},
+	"_nin":           {Op: query.In, Negate: true},
+	"_between":       {Op: query.Between},
+	"_nbetween":      {Op: query.Between, Negate: true},
+	"_null":          {Op: query.Null},
+	"_nnull":         {Op: query.Null, Negate: true},
+	"_empty":         {Op: query.Empty},
+	"_nempty":        {Op: query.Empty, Negate: true},
+	"_contains":      {Op: query.Contains},
+	"_ncontains":     {Op: query.Contains, Negate: true},
+	"_icontains":     {Op: query.Contains, Fold: true},
+	"_nicontains":    {Op: query.Contains, Fold: true, Negate: true},
+	"_starts_with":   {Op: query.StartsWith},
+	"_nstarts_with":  {Op: query.StartsWith, Negate: true},
+	"_istarts_with":  {Op: query.StartsWith, Fold: true},
+	"_nistarts_with": {Op: query.StartsWith, Fold: true, Negate: true},
+	"_ends_with":     {Op: query.EndsWith},
+	"_nends_with":    {Op: query.EndsWith, Negate: true},
+	"_iends_with":    {Op: query.EndsWith, Fold: true},
+	"_niends_with":   {Op: query.EndsWith, Fold: true, Negate: true},
+}
+
+// filterReader reads a filter. What it knows of now is one moment for all of it.
+type filterReader struct{ now time.Time }
+
+// group reads an object of fields, operators on the field path and _and and _or: all of them hold.
+func (f *filterReader) group(path string, v gjson.Result, depth int) (query.Node, error) {
+	if err := query.CheckDepth(depth); err != nil {
+		return query.Node{}, err
+	}
+	var out []query.Node
+	var err error
+	v.ForEach(func(key, e gjson.Result) bool {
+		var n query.Node
+		switch name := key.Str; {
+		case name == "_and" || name == "_or":
+			n, err = f.list(path, name, e, depth)
+		case strings.HasPrefix(name, "_"):
+			n, err = f.operator(path, name, e)
+		default:
+			n, err = f.field(joinPath(path, name), e, depth)
+		}
+		out = append(out, n)
+		return err == nil
+	})
+	if len(out) == 1 {
+		return out[0], err
+	}
+	return query.Node{Op: query.And, Nodes: out}, err
+}
+
+func joinPath(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// field reads what is asked of a field: an object of operators or of its own fields, or a value that it equals.
+func (f *filterReader) field(path string, v gjson.Result, depth int) (query.Node, error) {
+	if _, err := parseField(path); err != nil {
+		return query.Node{}, err
+	}
+	switch {
+	case v.IsObject():
+		return f.group(path, v, depth+1)
+	case v.IsArray():
+		return query.Node{}, query.Refuse(query.BadValue, `field %s is compared with an array: write {"%s":{"_in":[…]}}`, path, path)
+	}
+	return f.operator(path, "_eq", v)
+}
+
+// parseField reads the path of a field as Directus names it.
+func parseField(path string) (query.Field, error) {
+	if strings.ContainsAny(path, "()") {
+		return query.Field{}, query.Refuse(query.BadField, "there are no functions of fields such as %.40q: name a field", path)
+	}
+	return query.ParseField(storedName(path))
+}
+
+// storedName is a field's name in the store.
+func storedName(path string) string {
+	if path == "id" {
+		return "_id"
+	}
+	return path
+}
+
+func (f *filterReader) list(path, op string, v gjson.Result, depth int) (query.Node, error) {
+	n := query.Node{Op: query.And}
+	if op == "_or" {
+		n.Op = query.Or
+	}
+	if !v.IsArray() || len(v.Raw) == len("[]") {
+		return n, query.Refuse(query.BadValue, `%s takes a list of at least one filter, such as [{"status":{"_eq":"new"}}]`, op)
+	}
+	var err error
+	v.ForEach(func(_, e gjson.Result) bool {
+		if !e.IsObject() {
+			err = query.Refuse(query.BadValue, "%s holds %s: it takes a list of objects", op, query.KindOf(e))
+			return false
+		}
+		var kid query.Node
+		kid, err = f.group(path, e, depth+1)
+		n.Nodes = append(n.Nodes, kid)
+		return err == nil
+	})
+	return n, err
+}
+
+func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, error) {
+	n, ok := filterOperators[name]
+	if !ok {
+		return n, query.Refuse(query.BadName, "there is no operator %.40q: there are _and _or %s", name, strings.Join(slices.Sorted(maps.Keys(filterOperators)), " "))
+	}
+	if path == "" {
+		return n, query.Refuse(query.BadSyntax, `%s stands without a field: write {"name":{"%s":…}}`, name, name)
+	}
+	var err error
+	if n.Field, err = parseField(path); err != nil {
+		return n, err
+	}
+	n.Rules = query.SQL
+	switch n.Op {
+	case query.Null, query.Empty: // without a value, or with true; false turns it round
+		n.Negate = n.Negate != (v.Type == gjson.False || v.Str == "false")
+		return n, nil
+	case query.In, query.Between:
+		return n, f.values(&n, name, v)
+	case query.Eq:
+		if v.Type == gjson.Null || v.Str == "null" || v.Str == "NULL" {
+			return query.Node{Op: query.Null, Negate: n.Negate, Field: n.Field, Rules: query.SQL}, nil
+		}
+	case query.Contains, query.StartsWith, query.EndsWith:
+		if v.Type == gjson.Number {
+			v = query.String(v.Raw)
+		}
+	}
+	return n, f.add(&n, v)
+}
+
+// add gives a comparison one value. Ids are strings in the store, though many an application has numbers for them.
+func (f *filterReader) add(n *query.Node, v gjson.Result) error {
+	v, err := f.value(v)
+	if v.Type == gjson.Number && n.Field.String() == "_id" {
+		v = query.String(v.Raw)
+	}
+	n.Values = append(n.Values, v)
+	return err
+}
+
+// values reads a list, which may be a string with commas, as in a URL.
+func (f *filterReader) values(n *query.Node, name string, v gjson.Result) error {
+	in := v.Array()
+	if v.Type == gjson.String {
+		in = nil
+		for s := range strings.SplitSeq(v.Str, ",") {
+			in = append(in, query.String(s))
+		}
+	} else if !v.IsArray() {
+		return query.Refuse(query.BadValue, "%s of %s takes a list, not %s", name, n.Field, query.KindOf(v))
+	}
+	if n.Op == query.Between && len(in) != 2 {
+		return query.Refuse(query.BadValue, "%s of %s takes a list of two values, the lowest and the highest", name, n.Field)
+	}
+	for _, e := range in {
+		if err := f.add(n, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// value is what to compare with, where $NOW stands for the time.
+func (f *filterReader) value(v gjson.Result) (gjson.Result, error) {
+	if strings.HasPrefix(v.Str, "$CURRENT_") {
+		return v, query.Refuse(query.BadValue, "there is no variable %.40q: there is $NOW, as in $NOW(-1 day)", v.Str)
+	}
+	if !strings.HasPrefix(v.Str, "$NOW") {
+		return v, nil
+	}
+	at, err := adjusted(f.now, v.Str)
+	return query.String(at.UTC().Format("2006-01-02T15:04:05.000Z")), err
+}
+
+// nowPattern is $NOW, $NOW() or $NOW(-1 day), with the units that Directus knows.
+var nowPattern = regexp.MustCompile(`(?i)^\$NOW(?:\( *(?:([-+]?) *([0-9]{1,6}) *([a-z]*))? *\))?$`)
+
+// nowUnits are what an adjustment counts, each with its other names.
+var nowUnits = map[string]func(t time.Time, n int) time.Time{
+	"milliseconds millisecond msecs msec ms": func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Millisecond) },
+	"seconds second secs sec s":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Second) },
+	"minutes minute mins min m":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) },
+	"hours hour hrs hr h":                    func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) },
+	"days day d ":                            func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }, // also without a unit
+	"weeks week w":                           func(t time.Time, n int) time.Time { return t.AddDate(0, 0, 7*n) },
+	"months month mth mo":                    addMonths,
+	"years year yrs yr y":                    func(t time.Time, n int) time.Time { return addMonths(t, 12*n) },
+}
+
+// addMonths ends in the month that it counts to: a month before the 31st of March is the last of February.
+func addMonths(t time.Time, n int) time.Time {
+	to := t.AddDate(0, n, 0)
+	if to.Day() != t.Day() {
+		to = to.AddDate(0, 0, -to.Day())
+	}
+	return to
+}
+
+func adjusted(at time.Time, text string) (time.Time, error) {
+	wrong := query.Refuse(query.BadValue, "%.40q is no time: write $NOW, $NOW(-1 day) or $NOW(+2 hours)", text)
+	part := nowPattern.FindStringSubmatch(text)
+	if part == nil {
+		return at, wrong
+	}
+	if part[2] == "" {
+		return at, nil
+	}
+	n, err := strconv.Atoi(part[1] + part[2])
+	if err != nil {
+		return at, wrong
+	}
+	for names, add := range nowUnits {
+		if slices.Contains(strings.Split(names, " "), strings.ToLower(part[3])) {
+			at = add(at.UTC(), n)
+			if at.Year() < 0 || at.Year() > 9999 { // no such year in the texts it compares with
+				return at, wrong
+			}
+			return at, nil
+		}
+	}
+	return at, wrong
+}

@@ -1,0 +1,221 @@
+package directus
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document/query"
+)
+
+// usualLimit is how many items a list has that asks for no number; noLimit stands for all.
+const (
+	usualLimit = 100
+	noLimit    = -1
+)
+
+// maxNumber bounds numbers that count items; what a list may reach is the store's to say.
+const maxNumber = 1_000_000_000
+
+// itemsQuery is a query object that was read.
+type itemsQuery struct {
+	condition  *query.Condition
+	order      query.Order // none: by id
+	projection query.Projection
+	limit      int // or noLimit
+	offset     int // of pages too
+	total      bool
+	filtered   bool // what meta asks for: total_count, filter_count
+}
+
+// parseQuery reads a query object as JSON, as the socket and SEARCH have it: values are as they are or in the
+// spelling of URLs. None, or null, asks for everything.
+func parseQuery(text string, at time.Time) (*itemsQuery, error) {
+	if strings.TrimSpace(text) == "null" {
+		text = ""
+	}
+	v, err := query.ParseObject("the query", text)
+	if err != nil {
+		return nil, err
+	}
+	return readQuery(v, at)
+}
+
+func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
+	q := &itemsQuery{limit: usualLimit}
+	var paths []string
+	var node query.Node
+	page := 1
+	var err error
+	search := ""
+	v.ForEach(func(key, e gjson.Result) bool {
+		if e.Type == gjson.Null || e.Type == gjson.String && e.Str == "" {
+			return true // as if it were not there
+		}
+		switch key.Str {
+		case "fields":
+			paths, err = readFields("", e, 1)
+		case "filter":
+			node, err = readFilter(e, at)
+		case "sort":
+			err = q.readSort(e)
+		case "limit":
+			q.limit, err = wholeNumber("limit", e, noLimit)
+		case "offset":
+			q.offset, err = wholeNumber("offset", e, 0)
+		case "page":
+			page, err = wholeNumber("page", e, 1)
+		case "search":
+			search = spelled(e)
+		case "meta":
+			err = q.readMeta(e)
+		case "aggregate", "groupBy", "alias", "deep":
+			if len(e.Raw) > len("{}") {
+				err = query.Refuse(query.BadName, "%s is not offered: leave it out of the query", key.Str)
+			}
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if page > 1 && q.limit > 0 {
+		q.offset = min((page-1)*q.limit, maxNumber)
+	}
+	if q.projection, err = projectionOf(paths); err != nil {
+		return nil, err
+	}
+	if search != "" {
+		node = query.Node{Op: query.And, Nodes: []query.Node{node, {Op: query.Search, Values: []gjson.Result{query.String(search)}}}}
+	}
+	q.condition, err = query.Compile(node)
+	return q, err
+}
+
+// readFilter reads a filter, or a string that holds one.
+func readFilter(v gjson.Result, at time.Time) (query.Node, error) {
+	if v.Type == gjson.String {
+		var err error
+		if v, err = query.ParseObject("the filter", v.Str); err != nil {
+			return query.Node{}, err
+		}
+	}
+	if !v.IsObject() {
+		return query.Node{}, query.Refuse(query.BadSyntax, "the filter is %s: it must be an object, or a string that holds one", query.KindOf(v))
+	}
+	f := &filterReader{at}
+	return f.group("", v, 1)
+}
+
+// spelled is a value as one writes it in a URL.
+func spelled(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
+	}
+	return v.Raw
+}
+
+// wholeNumber reads a whole number or a string that spells one.
+func wholeNumber(name string, v gjson.Result, least int) (int, error) {
+	n, err := strconv.Atoi(spelled(v))
+	if err != nil || n < least || n > maxNumber {
+		return 0, query.Refuse(query.BadValue, "%s is %.40s: it must be a whole number from %d to %d", name, v.Raw, least, maxNumber)
+	}
+	return n, nil
+}
+
+// nameList reads a list of names: an array, or a string with commas, or an array of these.
+func nameList(what string, v gjson.Result) ([]string, error) {
+	if v.Type == gjson.String {
+		var out []string
+		for name := range strings.SplitSeq(v.Str, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				out = append(out, name)
+			}
+		}
+		return out, nil
+	}
+	if !v.IsArray() {
+		return nil, query.Refuse(query.BadValue, "%s is %s: it takes a list of names, or a string of them with commas", what, query.KindOf(v))
+	}
+	var out []string
+	for _, e := range v.Array() {
+		if e.Type != gjson.String {
+			return nil, query.Refuse(query.BadValue, "%s holds %s: it takes a list of names", what, query.KindOf(e))
+		}
+		some, _ := nameList(what, e)
+		out = append(out, some...)
+	}
+	return out, nil
+}
+
+func (q *itemsQuery) readSort(v gjson.Result) error {
+	list, err := nameList("sort", v)
+	for _, name := range list {
+		name, descending := strings.CutPrefix(name, "-")
+		f, err := parseField(name)
+		if err != nil {
+			return err
+		}
+		q.order = append(q.order, query.Term{Field: f, Descending: descending})
+	}
+	if err == nil {
+		err = q.order.Check()
+	}
+	return err
+}
+
+// readMeta notes which counts are asked for; others than these there are none.
+func (q *itemsQuery) readMeta(v gjson.Result) error {
+	list, err := nameList("meta", v)
+	q.total = slices.Contains(list, "*") || slices.Contains(list, "total_count")
+	q.filtered = slices.Contains(list, "*") || slices.Contains(list, "filter_count")
+	return err
+}
+
+// readFields reads names below a path. The SDK's own nesting, {"user":["name"]}, stands for user.name.
+func readFields(path string, v gjson.Result, depth int) ([]string, error) {
+	if err := query.CheckDepth(depth); err != nil {
+		return nil, err
+	}
+	if v.Type == gjson.String {
+		list, err := nameList("fields", v)
+		for i, name := range list {
+			list[i] = joinPath(path, name)
+		}
+		return list, err
+	}
+	if v.Type != gjson.JSON {
+		return nil, query.Refuse(query.BadValue, "fields holds %s: it takes a list of names, or a string of them with commas", query.KindOf(v))
+	}
+	var out []string
+	var err error
+	v.ForEach(func(key, e gjson.Result) bool {
+		below := path
+		if v.IsObject() {
+			below = joinPath(path, key.Str)
+		}
+		var some []string
+		some, err = readFields(below, e, depth+1)
+		out = append(out, some...)
+		return err == nil
+	})
+	return out, err
+}
+
+// projectionOf makes a projection of the names; of none: everything.
+func projectionOf(paths []string) (query.Projection, error) {
+	if len(paths) == 0 {
+		return query.Projection{}, nil
+	}
+	for i, path := range paths {
+		if _, err := parseField(path); err != nil {
+			return query.Projection{}, err
+		}
+		paths[i] = storedName(path)
+	}
+	return query.Show(paths...)
+}
