@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -157,7 +158,7 @@ func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 	}
 	id := &Identity{
 		Name: k.Name, Kind: "key", Scope: "key\x00" + string(k.hash[:]), Expires: k.expires,
-		Sub: k.sub, Pub: k.pub, Rest: k.rest, keys: []*Key{k}, limiters: []*limiter{k.limiter},
+		Sub: k.Sub, Pub: k.Pub, Rest: k.Rest, keys: []*Key{k}, lives: []*grant.Life{k.life}, limiters: []*limiter{k.limiter},
 	}
 	if a.global { // of /realtime: documents are granted by name
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -139,30 +140,30 @@ func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.aud, nil }
 
 // grants reads the claim realtime: {"sub":[…],"pub":[…],"rest":[…]}, or a list that means sub. Another shape
 // grants nothing; an invalid pattern matches nothing; more than a grant may hold is an error.
-func (c *claims) grants() (s sets, err error) {
+func (c *claims) grants() (s grant.Sets, err error) {
 	if len(c.realtime) == 0 {
 		return s, nil
 	}
-	var g Grant
+	var l grant.Lists
 	switch c.realtime[0] {
 	case '[':
-		g.Sub, _ = stringList(c.realtime)
+		l.Sub, _ = stringList(c.realtime)
 	case '{':
 		m, err := members(c.realtime)
 		if err != nil {
 			return s, errors.New("claim realtime: " + err.Error())
 		}
-		for name, list := range map[string]*[]string{"sub": &g.Sub, "pub": &g.Pub, "rest": &g.Rest} {
+		for name, list := range map[string]*[]string{"sub": &l.Sub, "pub": &l.Pub, "rest": &l.Rest} {
 			var ok bool
 			if *list, ok = stringList(m[name]); !ok {
 				return s, nil
 			}
 		}
 	}
-	if g.Size() > channel.MaxGrant {
+	if l.Size() > channel.MaxGrant {
 		return s, fmt.Errorf("claim realtime has more than %d patterns", channel.MaxGrant)
 	}
-	return g.valid(), nil
+	return l.Valid(), nil
 }
 
 // stringList reads a list of strings; false for another shape, true for none at all.

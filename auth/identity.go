@@ -1,12 +1,12 @@
 package auth
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -22,7 +22,8 @@ type Identity struct {
 	Rest    channel.Set // METHOD:collection of documents
 
 	keys     []*Key
-	bearers  []*bearer // of tokens
+	lives    []*grant.Life // of keys and users
+	bearers  []*bearer     // of tokens
 	limiters []*limiter
 }
 
@@ -42,6 +43,7 @@ func join(ids []*Identity) *Identity {
 			all.Expires = id.Expires
 		}
 		all.keys = append(all.keys, id.keys...)
+		all.lives = append(all.lives, id.lives...)
 		all.bearers = append(all.bearers, id.bearers...)
 		for _, l := range id.limiters {
 			if !slices.Contains(all.limiters, l) {
@@ -80,15 +82,13 @@ func (id *Identity) Frames() string {
 	return ""
 }
 
-// OnEnd calls f once, with Revoked or Changed, when a key of the identity is removed or its grant
+// OnEnd calls f once, with Revoked or Changed, when a key or user of the identity is removed or its grant
 // changes, or a token is revoked, until stop is called. No goroutine waits for it.
 func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	var once sync.Once
 	var stops []func() bool
-	for _, k := range id.keys {
-		stops = append(stops, context.AfterFunc(k.ctx, func() {
-			once.Do(func() { f(context.Cause(k.ctx).Error()) })
-		}))
+	for _, l := range id.lives {
+		stops = append(stops, l.OnEnd(func(reason string) { once.Do(func() { f(reason) }) }))
 	}
 	for _, b := range id.bearers {
 		stops = append(stops, b.onRevoked(func(reason string) { once.Do(func() { f(reason) }) }))
@@ -103,12 +103,12 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	}
 }
 
-// Ended is Revoked or Changed once a key of the identity was removed or its grant changed, or a token was
+// Ended is Revoked or Changed once a key or user of the identity was removed or its grant changed, or a token was
 // revoked, else "". It is for those who look often; others have OnEnd.
 func (id *Identity) Ended() string {
-	for _, k := range id.keys {
-		if k.ctx.Err() != nil {
-			return context.Cause(k.ctx).Error()
+	for _, l := range id.lives {
+		if end := l.Ended(); end != "" {
+			return end
 		}
 	}
 	for _, b := range id.bearers {

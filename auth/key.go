@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"sluice/auth/grant"
 )
 
 // keySpec is a key as the settings write it.
@@ -35,7 +36,7 @@ type Key struct {
 	id     string // stays as long as the key does
 	stored bool   // in the store, not in the settings
 	hash   [sha256.Size]byte
-	sets
+	grant.Sets
 	origins []string
 	rate    float64
 	frames  string
@@ -45,25 +46,19 @@ type Key struct {
 
 	identity atomic.Pointer[Identity] // made when the key is first used
 
-	ctx context.Context // ended, with why as its cause, when the key is removed or changed
-	end context.CancelCauseFunc
+	life *grant.Life // ends when the key is removed or changed
 }
 
-// endReason is the cause that a key's context ends with.
-type endReason string
-
-func (r endReason) Error() string { return string(r) }
-
-// Why a key ends.
+// Why an identity ends.
 const (
-	Revoked = "revoked"
-	Changed = "changed"
+	Revoked = string(grant.Revoked)
+	Changed = string(grant.Changed)
 )
 
 // same says whether two keys grant the same in every way.
 func (k *Key) same(o *Key) bool {
 	return k.Name == o.Name && k.id == o.id && k.stored == o.stored && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
-		k.sets.same(o.sets) && reflect.DeepEqual(k.origins, o.origins)
+		k.Sets.Same(o.Sets) && reflect.DeepEqual(k.origins, o.origins)
 }
 
 // parseKeys reads a JSON list of keys; all faults are told at once, none with a key in it.
@@ -119,7 +114,7 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 		return nil, err
 	}
 	var err error
-	if k.sets, err = (&Grant{s.Sub, s.Pub, s.Rest}).parse(); err != nil {
+	if k.Sets, err = (&grant.Lists{Sub: s.Sub, Pub: s.Pub, Rest: s.Rest}).Parse(); err != nil {
 		return nil, err
 	}
 	switch {
@@ -136,7 +131,7 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	}
 	k.id = "s-" + hex.EncodeToString(k.hash[:6])
 	k.limiter = newLimiter(k.rate)
-	k.ctx, k.end = context.WithCancelCause(context.Background())
+	k.life = grant.NewLife()
 	return k, nil
 }
 

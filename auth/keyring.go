@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/auth/grant"
 )
 
 // keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, those of the store, and the one
@@ -156,7 +158,6 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 	}
 	for hash, k := range next {
 		if before := old[hash]; before != nil && before.same(k) {
-			k.end(nil)
 			next[hash] = before
 		} else if k.warning != "" {
 			r.logger.Warn(k.warning)
@@ -167,9 +168,9 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 		switch now := next[hash]; now {
 		case k:
 		case nil:
-			k.end(endReason(Revoked))
+			k.life.End(grant.Revoked)
 		default:
-			k.end(endReason(Changed))
+			k.life.End(grant.Changed)
 		}
 	}
 }

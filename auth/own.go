@@ -11,6 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -58,14 +59,14 @@ func (o *ownTokens) signed(token string) bool {
 }
 
 // Mint makes a token for a key, of a part of what the key may do.
-func (a *Authenticator) Mint(id *Identity, asked Grant, ttl time.Duration) (token string, expires time.Time, err error) {
+func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration) (token string, expires time.Time, err error) {
 	if a.own == nil || len(id.keys) != 1 || len(id.bearers) > 0 {
 		return "", expires, ErrNoMint
 	}
 	if asked.Size() > channel.MaxGrant {
 		return "", expires, fmt.Errorf("%w: more than %d patterns", ErrAsked, channel.MaxGrant)
 	}
-	if err := cmp.Or(within(asked.Sub, channel.Parse, id.Sub), within(asked.Pub, channel.Parse, id.Pub), within(asked.Rest, ParseRest, id.Rest)); err != nil {
+	if err := cmp.Or(within(asked.Sub, channel.Parse, id.Sub), within(asked.Pub, channel.Parse, id.Pub), within(asked.Rest, grant.ParseRest, id.Rest)); err != nil {
 		return "", expires, err
 	}
 	now := a.now()
@@ -110,10 +111,10 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if gerr != nil {
 		return nil, badToken(gerr.Error())
 	}
-	granted = granted.intersect(sets{of.Sub, of.Pub, of.Rest})
+	granted = granted.Intersect(grant.Sets{Sub: of.Sub, Pub: of.Pub, Rest: of.Rest})
 	id := &Identity{
 		Name: k.Name, Kind: "token", Scope: of.Scope, Expires: c.exp.Time,
-		Sub: granted.sub, Pub: granted.pub, Rest: granted.rest, keys: of.keys, limiters: of.limiters,
+		Sub: granted.Sub, Pub: granted.Pub, Rest: granted.Rest, keys: of.keys, lives: of.lives, limiters: of.limiters,
 		bearers: []*bearer{{in: t.revoked, jti: c.jti, issued: issuedAt(c)}},
 	}
 	if !of.Expires.IsZero() && of.Expires.Before(id.Expires) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/grant"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 )
@@ -87,7 +88,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	token, _, err := a.Mint(id, Grant{Sub: []string{"a"}, Pub: []string{"a"}}, time.Hour)
+	token, _, err := a.Mint(id, grant.Lists{Sub: []string{"a"}, Pub: []string{"a"}}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,14 +130,14 @@ func TestMintBounds(t *testing.T) {
 		many[i] = "xa*"
 	}
 	began := time.Now()
-	if _, _, err := a.Mint(id, Grant{Sub: many}, time.Hour); err == nil || time.Since(began) > time.Second {
+	if _, _, err := a.Mint(id, grant.Lists{Sub: many}, time.Hour); err == nil || time.Since(began) > time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
 	few := make([]string, 600)
 	for i := range few {
 		few[i] = "xa"
 	}
-	if token, _, err := a.Mint(id, Grant{Sub: few, Rest: few}, time.Hour); err == nil {
+	if token, _, err := a.Mint(id, grant.Lists{Sub: few, Rest: few}, time.Hour); err == nil {
 		_, bad := a.Authenticate(Carriers{Header: []string{token}})
 		t.Errorf("a token was made that is refused: %v", bad)
 	}

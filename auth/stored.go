@@ -142,7 +142,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
 // info tells of a key.
 func (k *Key) info() KeyInfo {
 	i := KeyInfo{
-		ID: k.id, Name: k.Name, Sub: k.sub.List(), Pub: k.pub.List(), Rest: k.rest.List(), Origins: append([]string{}, k.origins...),
+		ID: k.id, Name: k.Name, Sub: k.Sub.List(), Pub: k.Pub.List(), Rest: k.Rest.List(), Origins: append([]string{}, k.origins...),
 		Rate: k.rate, Frames: k.frames, ReadOnly: !k.stored,
 	}
 	if !k.expires.IsZero() {
@@ -203,11 +203,9 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) e
 	if k.Name == "" || len(k.Name) > 256 {
 		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
 	}
-	checked, err := k.key(a.keys.defaultRate)
-	if err != nil {
+	if _, err := k.key(a.keys.defaultRate); err != nil {
 		return fmt.Errorf("%w: it %w", ErrBadKey, err)
 	}
-	checked.end(nil)
 	if err := a.keys.store.put(ctx, id, k); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -193,9 +194,9 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	scope := "jwt\x00" + c.iss + "\x00" + c.sub
 	id := &Identity{
 		Name: c.sub, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
-		Sub:      granted.sub.Union(defaults(t.defaultSub, c.sub)),
-		Pub:      granted.pub.Union(defaults(t.defaultPub, c.sub)),
-		Rest:     granted.rest,
+		Sub:      granted.Sub.Union(defaults(t.defaultSub, c.sub)),
+		Pub:      granted.Pub.Union(defaults(t.defaultPub, c.sub)),
+		Rest:     granted.Rest,
 		limiters: []*limiter{t.limiters.of(scope, now)},
 		bearers:  []*bearer{{in: t.revoked, jti: c.jti, subject: c.sub, issued: issuedAt(c)}},
 	}
@@ -218,7 +219,7 @@ func defaults(list []string, subject string) channel.Set {
 		}
 		out = append(out, s)
 	}
-	return valid(out, channel.Parse)
+	return grant.Patterns(out, channel.Parse)
 }
 
 // algorithmsOf are those that a public key may be used with: its family, and no other.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/auth"
+	"sluice/auth/grant"
 	"sluice/config"
 )
 
@@ -52,7 +52,7 @@ func (c *Token) Run(std *Streams) error {
 	return err
 }
 
-func (c *Token) grant() *auth.Grant { return &auth.Grant{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
+func (c *Token) grant() *grant.Lists { return &grant.Lists{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
 
 func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
 	now := time.Now()

@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
+	"sluice/auth/passwords"
 	"sluice/broker/eventlog"
 )
 
@@ -24,7 +23,7 @@ var (
 	ErrName     = errors.New("the username cannot be used")
 	ErrPassword = errors.New("the password cannot be used")
 	ErrTooMany  = errors.New("there are too many accounts")
-	ErrBusy     = errors.New("too many passwords are being checked; try again in a moment")
+	ErrBusy     = passwords.ErrBusy
 )
 
 // maxAccounts bounds what is held in memory.
@@ -46,7 +45,7 @@ const rowAccount = "account/"
 type Store struct {
 	log     *eventlog.Log
 	changed func(*Account)
-	checks  *checks
+	checks  *passwords.Checker
 
 	changing sync.Mutex // held by all that change accounts
 	mu       sync.RWMutex
@@ -55,7 +54,7 @@ type Store struct {
 
 // Open reads the accounts.
 func Open(log *eventlog.Log) (*Store, error) {
-	s := &Store{log: log, changed: func(*Account) {}, checks: newChecks(), byName: map[string]*Account{}}
+	s := &Store{log: log, changed: func(*Account) {}, checks: passwords.New(), byName: map[string]*Account{}}
 	err := log.Rows(rowAccount, func(r eventlog.Row) error {
 		a := &Account{}
 		if err := json.Unmarshal(r.Value, a); err != nil {
@@ -125,12 +124,12 @@ func (s *Store) Create(ctx context.Context, username, name, password string) (*A
 	if password == "" {
 		return nil, fmt.Errorf("%w: it is empty", ErrPassword)
 	}
-	hash, err := s.checks.hash(ctx, password)
-	if errors.Is(err, bcrypt.ErrPasswordTooLong) {
-		return nil, fmt.Errorf("%w: it is longer than 72 bytes", ErrPassword)
+	if len(password) > passwords.Max {
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrPassword, passwords.Max)
 	}
+	hash, err := s.checks.Hash(ctx, password)
 	if err != nil {
-		return nil, fmt.Errorf("hashing a password: %w", err)
+		return nil, err
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -203,11 +202,12 @@ func (s *Store) Destroy(ctx context.Context, username string) error {
 // Verify finds the account that a name and a password sign in to; ErrUnknown says that they are wrong, or the
 // account is not active.
 func (s *Store) Verify(ctx context.Context, username, password string) (*Account, error) {
+	hash := ""
 	a, err := s.Get(username)
-	if err != nil {
-		a = nil
+	if err == nil {
+		hash = a.Hash
 	}
-	ok, err := s.checks.verify(ctx, a, password)
+	ok, err := s.checks.Verify(ctx, username, hash, password)
 	if err != nil {
 		return nil, err
 	}

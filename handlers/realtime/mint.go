@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/grant"
 	"sluice/handlers/httperr"
 )
 
@@ -31,7 +32,7 @@ func (h *Handler) mint(c echo.Context) error {
 		return bad
 	}
 	var body struct {
-		auth.Grant
+		grant.Lists
 		TTL *string `json:"ttl"`
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
@@ -49,7 +50,7 @@ func (h *Handler) mint(c echo.Context) error {
 	if body.Size() == 0 {
 		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`)
 	}
-	token, expires, err := h.o.Auth.Mint(id, body.Grant, ttl)
+	token, expires, err := h.o.Auth.Mint(id, body.Lists, ttl)
 	switch {
 	case errors.Is(err, auth.ErrExceeds), errors.Is(err, auth.ErrNoMint):
 		return httperr.New(http.StatusForbidden, httperr.Forbidden, "%v", err)

@@ -1,4 +1,4 @@
-package auth
+package grant
 
 import (
 	"errors"
@@ -8,42 +8,41 @@ import (
 	"sluice/broker/channel"
 )
 
-// Grant is what a credential may do, as it is written: patterns of channels to subscribe to and to publish on, and
-// METHOD:collection of documents to read and write.
-type Grant struct {
+// Lists are a grant as it is written.
+type Lists struct {
 	Sub  []string `json:"sub"`
 	Pub  []string `json:"pub"`
 	Rest []string `json:"rest"`
 }
 
 // Size is how many patterns it has: what channel.MaxGrant bounds.
-func (g *Grant) Size() int { return len(g.Sub) + len(g.Pub) + len(g.Rest) }
+func (l *Lists) Size() int { return len(l.Sub) + len(l.Pub) + len(l.Rest) }
 
 // Check says what is wrong with a grant.
-func (g *Grant) Check() error {
-	_, err := g.parse()
+func (l *Lists) Check() error {
+	_, err := l.Parse()
 	return err
 }
 
 // Whole is the grant with lists where it has none, as JSON is to show it.
-func (g *Grant) Whole() Grant {
-	return Grant{append([]string{}, g.Sub...), append([]string{}, g.Pub...), append([]string{}, g.Rest...)}
+func (l *Lists) Whole() Lists {
+	return Lists{append([]string{}, l.Sub...), append([]string{}, l.Pub...), append([]string{}, l.Rest...)}
 }
 
-// sets are the patterns of a grant, read.
-type sets struct{ sub, pub, rest channel.Set }
+// Sets are a grant to match with.
+type Sets struct{ Sub, Pub, Rest channel.Set }
 
-// parse reads a grant of the settings or the store; the first bad pattern is the error.
-func (g *Grant) parse() (s sets, err error) {
-	if g.Size() > channel.MaxGrant {
-		return s, fmt.Errorf("has %d patterns; at most %d are allowed", g.Size(), channel.MaxGrant)
+// Parse reads a grant of the settings or the store; the first bad pattern is the error.
+func (l *Lists) Parse() (s Sets, err error) {
+	if l.Size() > channel.MaxGrant {
+		return s, fmt.Errorf("has %d patterns; at most %d are allowed", l.Size(), channel.MaxGrant)
 	}
 	for _, side := range []struct {
 		name string
 		list []string
 		read func(string) (channel.Pattern, error)
 		to   *channel.Set
-	}{{"sub", g.Sub, channel.Parse, &s.sub}, {"pub", g.Pub, channel.Parse, &s.pub}, {"rest", g.Rest, ParseRest, &s.rest}} {
+	}{{"sub", l.Sub, channel.Parse, &s.Sub}, {"pub", l.Pub, channel.Parse, &s.Pub}, {"rest", l.Rest, ParseRest, &s.Rest}} {
 		patterns := make([]channel.Pattern, 0, len(side.list))
 		for _, text := range side.list {
 			p, err := side.read(text)
@@ -57,12 +56,13 @@ func (g *Grant) parse() (s sets, err error) {
 	return s, nil
 }
 
-// valid reads a grant of a token, in which an invalid pattern matches nothing.
-func (g *Grant) valid() sets {
-	return sets{valid(g.Sub, channel.Parse), valid(g.Pub, channel.Parse), valid(g.Rest, ParseRest)}
+// Valid reads a grant of a token, in which an invalid pattern matches nothing.
+func (l *Lists) Valid() Sets {
+	return Sets{Patterns(l.Sub, channel.Parse), Patterns(l.Pub, channel.Parse), Patterns(l.Rest, ParseRest)}
 }
 
-func valid(list []string, read func(string) (channel.Pattern, error)) channel.Set {
+// Patterns are the valid ones of a list.
+func Patterns(list []string, read func(string) (channel.Pattern, error)) channel.Set {
 	var patterns []channel.Pattern
 	for _, s := range list {
 		if p, err := read(s); err == nil {
@@ -72,18 +72,18 @@ func valid(list []string, read func(string) (channel.Pattern, error)) channel.Se
 	return channel.NewSet(patterns...)
 }
 
-// intersect is what both grant.
-func (s sets) intersect(t sets) sets {
-	return sets{s.sub.Intersect(t.sub), s.pub.Intersect(t.pub), s.rest.Intersect(t.rest)}
+// Intersect is what both grant.
+func (s Sets) Intersect(t Sets) Sets {
+	return Sets{s.Sub.Intersect(t.Sub), s.Pub.Intersect(t.Pub), s.Rest.Intersect(t.Rest)}
 }
 
-// same says whether both grant the same.
-func (s sets) same(t sets) bool {
-	return s.sub.String() == t.sub.String() && s.pub.String() == t.pub.String() && s.rest.String() == t.rest.String()
+// Same says whether both grant the same.
+func (s Sets) Same(t Sets) bool {
+	return s.Sub.String() == t.Sub.String() && s.Pub.String() == t.Pub.String() && s.Rest.String() == t.Rest.String()
 }
 
-// list spells the patterns.
-func (s sets) list() Grant { return Grant{s.sub.List(), s.pub.List(), s.rest.List()} }
+// Lists spells the patterns.
+func (s Sets) Lists() Lists { return Lists{s.Sub.List(), s.Pub.List(), s.Rest.List()} }
 
 // methodGet is the left side of reading. To the patterns of channels it is a name like any other, so that
 // its case would count, and GET alone would be every collection.

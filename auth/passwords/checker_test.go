@@ -1,0 +1,163 @@
+package passwords
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A right password is computed once, whoever waits; wrong ones wait for their turn, and too many are turned away.
+func TestBoundedChecks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		c := newChecker(newTurns(), bcrypt.MinCost)
+		hash, err := c.Hash(ctx, "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := c.Verify(ctx, "ann", hash, "secret"); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		for range cap(c.turns.slots) { // all processors are taken
+			c.turns.slots <- struct{}{}
+		}
+		var group sync.WaitGroup
+		for n := range maxWaiting { // of one password one check runs
+			group.Go(func() {
+				if _, err := c.Verify(ctx, "ann", hash, fmt.Sprint("wrong", n)); !errors.Is(err, context.Canceled) {
+					t.Errorf("who waited got %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := c.turns.waiting.Load(); n != maxWaiting {
+			t.Errorf("%d wait", n)
+		}
+		for _, of := range []string{hash, ""} {
+			if _, err := c.Verify(ctx, "bob", of, "wrong"); !errors.Is(err, ErrBusy) {
+				t.Errorf("one too many got %v", err)
+			}
+		}
+		if _, err := c.Hash(ctx, "other"); !errors.Is(err, ErrBusy) {
+			t.Errorf("one too many to hash got %v", err)
+		}
+		if ok, err := c.Verify(ctx, "ann", hash, "secret"); !ok || err != nil {
+			t.Errorf("who is known had to wait: %v %v", ok, err)
+		}
+		cancel()
+		group.Wait()
+		if n := c.turns.waiting.Load(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+		for i := range maxChecked + 10 {
+			c.remember([32]byte{byte(i), byte(i >> 8)})
+		}
+		if len(c.right) != maxChecked {
+			t.Errorf("%d are remembered", len(c.right))
+		}
+	})
+}
+
+// Time tells nobody whether a name is known: a crowd with one name and one password costs one check, of a known name as
+// of an unknown one, and two names cost two.
+func TestUnknownCostsTheSame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c := newChecker(newTurns(), bcrypt.MinCost)
+		hash, err := c.Hash(ctx, "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range []string{hash, ""} {
+			for range cap(c.turns.slots) {
+				c.turns.slots <- struct{}{}
+			}
+			var group sync.WaitGroup
+			for n := range 10 {
+				group.Go(func() {
+					if ok, err := c.Verify(ctx, fmt.Sprint("name", n%2), of, "wrong"); ok || err != nil {
+						t.Errorf("%v, %v", ok, err)
+					}
+				})
+			}
+			synctest.Wait()
+			if n := c.turns.waiting.Load(); n != 2 {
+				t.Errorf("%d checks for two names, known: %v", n, of != "")
+			}
+			for range cap(c.turns.slots) {
+				c.turns.giveBack()
+			}
+			group.Wait()
+		}
+		if n, err := bcrypt.Cost([]byte(nobody)); n != cost || err != nil {
+			t.Errorf("the hash of nobody costs %d, %v", n, err)
+		}
+	})
+}
+
+// Who gave up takes nobody's answer away.
+func TestCheckOfWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		c := newChecker(newTurns(), bcrypt.MinCost)
+		hash, err := c.Hash(ctx, "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range cap(c.turns.slots) {
+			c.turns.slots <- struct{}{}
+		}
+		var group sync.WaitGroup
+		group.Go(func() {
+			if _, err := c.Verify(ctx, "ann", hash, "secret"); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		group.Go(func() {
+			if ok, err := c.Verify(context.Background(), "ann", hash, "secret"); !ok || err != nil {
+				t.Error(ok, err)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		for range cap(c.turns.slots) {
+			c.turns.giveBack()
+		}
+		group.Wait()
+	})
+}
+
+// A password over 72 bytes is never right, though bcrypt looks at no more of it.
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	ctx, c := context.Background(), newChecker(newTurns(), bcrypt.MinCost)
+	right := strings.Repeat("x", Max)
+	hash, err := c.Hash(ctx, right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for password, want := range map[string]bool{right: true, right + "x": false, right[1:]: false} {
+			if ok, err := c.Verify(ctx, "ann", hash, password); ok != want || err != nil {
+				t.Errorf("%d bytes: %v, %v", len(password), ok, err)
+			}
+		}
+	}
+	if _, err := c.Hash(ctx, right+"x"); err == nil {
+		t.Error("it was hashed")
+	}
+	if _, err := c.Verify(ctx, "ann", "no hash", "secret"); err == nil {
+		t.Error("what is no hash was compared")
+	}
+}
