@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth/grant"
+	"sluice/auth/user"
 	"sluice/broker/channel"
 )
 
@@ -39,6 +40,7 @@ type Authenticator struct {
 	tokens           *tokens // nil where tokens of others are not taken
 	own              *ownTokens
 	revoked          *revoked
+	users            *user.Store
 	global           bool
 	queryCredentials bool
 	now              func() time.Time

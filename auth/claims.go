@@ -53,9 +53,25 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 type claims struct {
 	exp, nbf, iat *jwt.NumericDate
 	iss, sub, jti string
-	key           string // of our own tokens: the id of the key that asked for it
 	aud           jwt.ClaimStrings
 	realtime      json.RawMessage
+	own           ownClaims
+}
+
+// ownClaims are what only the gateway's own tokens say: whose they are. To those of others the names mean anything, so
+// another type is no fault.
+type ownClaims struct {
+	key     string // the id of the key that asked for it, or
+	user    string // the id of the user who signed in,
+	version string // as the user was then
+}
+
+func (o *ownClaims) read(m map[string]json.RawMessage) {
+	for name, dst := range map[string]*string{claimKey: &o.key, claimUser: &o.user, claimVersion: &o.version} {
+		if v := m[name]; len(v) == 0 || v[0] != '"' || json.Unmarshal(v, dst) != nil {
+			*dst = ""
+		}
+	}
 }
 
 // UnmarshalJSON takes claims by exact name and type.
@@ -71,7 +87,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 			}
 		}
 	}
-	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub, "jti": &c.jti, "key": &c.key} {
+	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub, "jti": &c.jti} {
 		if v, ok := m[name]; ok {
 			if v[0] != '"' || json.Unmarshal(v, dst) != nil {
 				return fmt.Errorf("claim %s is no string", name)
@@ -84,6 +100,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 		}
 	}
 	c.realtime = m["realtime"]
+	c.own.read(m)
 	return nil
 }
 

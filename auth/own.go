@@ -18,10 +18,17 @@ import (
 // ownIssuer is the iss of the gateway's own tokens.
 const ownIssuer = "sluice"
 
+// The claims of the gateway's own tokens that say whose they are.
+const (
+	claimKey     = "key"
+	claimUser    = "user"
+	claimVersion = "version"
+)
+
 // MaxTTL is the longest life of a token that a key asks for.
 const MaxTTL = 24 * time.Hour
 
-// ownTokens makes and verifies the gateway's own tokens: narrowed, short-lived, and worth what their key is
+// ownTokens makes and verifies the gateway's own tokens: short-lived, and worth what their key or user is
 // worth. Settings for the tokens of others do not apply to them.
 type ownTokens struct {
 	auth   *Authenticator
@@ -35,7 +42,7 @@ func (a *Authenticator) UseTokenSecret(secret string) {
 	set := &fixedKeys{algs: []string{"HS256"}, keys: []fixedKey{{[]string{"HS256"}, []byte(secret)}}}
 	a.own = &ownTokens{
 		auth: a, secret: []byte(secret),
-		tokens: newTokens(set, Options{Issuer: ownIssuer, Now: a.now}, &limiters{}, a.revoked),
+		tokens: newTokens(set, Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
 	}
 }
 
@@ -58,6 +65,10 @@ func (o *ownTokens) signed(token string) bool {
 	return err == nil && jwt.SigningMethodHS256.Verify(token[:end], signature, o.secret) == nil
 }
 
+func (o *ownTokens) sign(claims jwt.MapClaims) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(o.secret)
+}
+
 // Mint makes a token for a key, of a part of what the key may do.
 func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration) (token string, expires time.Time, err error) {
 	if a.own == nil || len(id.keys) != 1 || len(id.bearers) > 0 {
@@ -75,17 +86,17 @@ func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration)
 		expires = id.Expires
 	}
 	claims := jwt.MapClaims{
-		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), "key": id.keys[0].id,
+		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), claimKey: id.keys[0].id,
 		"realtime": asked.Whole(),
 	}
-	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(a.own.secret)
+	token, err = a.own.sign(claims)
 	if err == nil && len(token) > maxToken {
 		err = fmt.Errorf("%w: the token would be over 8 KiB", ErrAsked)
 	}
 	return token, expires, err
 }
 
-// verify finds what a token grants now: its own list, as far as its key has it.
+// verify finds what a token grants now.
 func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if len(token) > maxToken {
 		return nil, errTokenSize
@@ -99,7 +110,22 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	k := o.auth.keys.byID(c.key)
+	var id *Identity
+	if c.own.user != "" {
+		id, err = o.ofUser(c, now)
+	} else {
+		id, err = o.ofKey(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.cache.put(hash, 0, id, now)
+	return t.still(id, now)
+}
+
+// ofKey is who a token stands for that a key asked for: it grants its own lists, as far as the key has them.
+func (o *ownTokens) ofKey(c *claims) (*Identity, *Error) {
+	k := o.auth.keys.byID(c.own.key)
 	if k == nil {
 		return nil, errTokenRevoked
 	}
@@ -115,13 +141,17 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	id := &Identity{
 		Name: k.Name, Kind: "token", Scope: of.Scope, Expires: c.exp.Time,
 		Sub: granted.Sub, Pub: granted.Pub, Rest: granted.Rest, keys: of.keys, lives: of.lives, limiters: of.limiters,
-		bearers: []*bearer{{in: t.revoked, jti: c.jti, issued: issuedAt(c)}},
+		bearers: []*bearer{o.bearer(c)},
 	}
 	if !of.Expires.IsZero() && of.Expires.Before(id.Expires) {
 		id.Expires = of.Expires
 	}
-	t.cache.put(hash, 0, id, now)
-	return t.still(id, now)
+	return id, nil
+}
+
+// bearer is what a revocation can name of our own tokens, which have no subject.
+func (o *ownTokens) bearer(c *claims) *bearer {
+	return &bearer{in: o.tokens.revoked, jti: c.jti, issued: issuedAt(c)}
 }
 
 // What Mint refuses.

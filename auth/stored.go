@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"sluice/auth/passwords"
+	"sluice/auth/user"
 	"sluice/broker/eventlog"
 )
 
@@ -72,7 +74,7 @@ type keyStore struct {
 	specs    map[string]storedKey
 }
 
-// UseStore reads the keys and revocations of a log's store and puts them in force. It is called once, before
+// UseStore reads the keys, revocations and users of a log's store and puts them in force. It is called once, before
 // the authenticator is used.
 func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	s := &keyStore{log: log, specs: map[string]storedKey{}}
@@ -89,6 +91,9 @@ func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	}
 	a.keys.store = s
 	if err := a.revoked.open(log); err != nil {
+		return err
+	}
+	if a.users, err = user.Open(log, passwords.New(), a.now); err != nil {
 		return err
 	}
 	return a.keys.load()

@@ -67,6 +67,9 @@ type check struct {
 // New makes a checker.
 func New() *Checker { return newChecker(ofProcess, cost) }
 
+// Cheap makes a checker for tests, which have many passwords and keep none.
+func Cheap() *Checker { return newChecker(newTurns(), bcrypt.MinCost) }
+
 func newChecker(t *turns, cost int) *Checker {
 	c := &Checker{turns: t, cost: cost, secret: make([]byte, 32), right: map[[sha256.Size]byte]struct{}{}, running: map[[sha256.Size]byte]*check{}}
 	rand.Read(c.secret) //nolint:errcheck // never fails, by its documentation

@@ -17,7 +17,7 @@ func TestBoundedChecks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		c := newChecker(newTurns(), bcrypt.MinCost)
+		c := Cheap()
 		hash, err := c.Hash(ctx, "secret")
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestUnknownCostsTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		c := newChecker(newTurns(), bcrypt.MinCost)
+		c := Cheap()
 		hash, err := c.Hash(ctx, "secret")
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		c := newChecker(newTurns(), bcrypt.MinCost)
+		c := Cheap()
 		hash, err := c.Hash(ctx, "secret")
 		if err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 // A password over 72 bytes is never right, though bcrypt looks at no more of it.
 func TestTooLong(t *testing.T) {
 	t.Parallel()
-	ctx, c := context.Background(), newChecker(newTurns(), bcrypt.MinCost)
+	ctx, c := context.Background(), Cheap()
 	right := strings.Repeat("x", Max)
 	hash, err := c.Hash(ctx, right)
 	if err != nil {

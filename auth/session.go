@@ -1,0 +1,86 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth/grant"
+	"sluice/auth/passwords"
+	"sluice/auth/user"
+)
+
+// SessionTTL is how long the access token of a session is good.
+const SessionTTL = 15 * time.Minute
+
+// Session is what a user who signs in is given.
+type Session struct {
+	Access  string        // a token, which is taken wherever a key is
+	Expires time.Time     // the end of the access token
+	TTL     time.Duration // the same as a time from now
+	Refresh string        // gives the next session, once
+}
+
+// Errors of Login, Refresh and Logout.
+var (
+	ErrBadLogin = user.ErrBadLogin  // of whatever is wrong with email, password or refresh token
+	ErrBusy     = passwords.ErrBusy // too many sign in at once
+)
+
+var errNoSecret = errors.New("there is no secret to sign sessions with")
+
+// Users are those who can sign in.
+func (a *Authenticator) Users() *user.Store { return a.users }
+
+// Login signs a user in.
+func (a *Authenticator) Login(ctx context.Context, email, password string) (*Session, error) {
+	return a.session(a.users.Login(ctx, email, password))
+}
+
+// Refresh gives the next session for a refresh token, which is worth nothing then.
+func (a *Authenticator) Refresh(ctx context.Context, token string) (*Session, error) {
+	return a.session(a.users.Refresh(ctx, token))
+}
+
+// Logout makes a refresh token worth nothing. The access token lasts until it expires.
+func (a *Authenticator) Logout(ctx context.Context, token string) error {
+	return a.users.Logout(ctx, token)
+}
+
+// session signs the access token. It holds no grant: what the user has is looked up, and the version sees to it that
+// the token ends with any change of that.
+func (a *Authenticator) session(u *user.User, refresh string, err error) (*Session, error) {
+	if err != nil {
+		return nil, err
+	}
+	if a.own == nil {
+		return nil, errNoSecret
+	}
+	now := a.now()
+	expires := now.Add(SessionTTL + time.Second).Truncate(time.Second) // in whole seconds, and not before its time
+	access, err := a.own.sign(jwt.MapClaims{
+		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), claimUser: u.ID, claimVersion: u.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Session{access, expires, SessionTTL, refresh}, nil
+}
+
+// ofUser is who an access token stands for.
+func (o *ownTokens) ofUser(c *claims, now time.Time) (*Identity, *Error) {
+	u := o.auth.users.ByID(c.own.user)
+	if u == nil || u.Version != c.own.version || !u.Active {
+		return nil, errTokenRevoked
+	}
+	granted := u.Valid()
+	scope := "user\x00" + u.ID
+	return &Identity{
+		Name: u.Email, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
+		Sub: granted.Sub, Pub: granted.Pub, Rest: granted.Rest, lives: []*grant.Life{u.Life},
+		limiters: []*limiter{o.tokens.limiters.of(scope, now)}, bearers: []*bearer{o.bearer(c)},
+	}, nil
+}

@@ -1,0 +1,231 @@
+package user
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/auth/grant"
+	"sluice/auth/passwords"
+	"sluice/broker/eventlog"
+)
+
+// maxUsers bounds what is held in memory.
+const maxUsers = 100_000
+
+const rowUser = "user/"
+
+// Store keeps users and their sessions.
+type Store struct {
+	log       *eventlog.Log
+	now       func() time.Time
+	passwords *passwords.Checker
+	max       int
+
+	changing sync.Mutex // held by all that change users or sessions
+	sessions sessions   // guarded by changing
+	mu       sync.RWMutex
+	byEmail  map[string]*User
+	byID     map[string]*User
+}
+
+// Open reads the users and their sessions.
+func Open(log *eventlog.Log, checker *passwords.Checker, now func() time.Time) (*Store, error) {
+	s := &Store{log: log, now: now, passwords: checker, max: maxUsers, byEmail: map[string]*User{}, byID: map[string]*User{}}
+	err := log.Rows(rowUser, func(row eventlog.Row) error {
+		var r record
+		if err := json.Unmarshal(row.Value, &r); err != nil {
+			return fmt.Errorf("the row of user %q: %w", strings.TrimPrefix(row.Key, rowUser), err)
+		}
+		s.put(r.user())
+		return nil
+	})
+	if err == nil {
+		err = s.sessions.read(log)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading users: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) put(u *User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byEmail[u.Email], s.byID[u.ID] = u, u
+}
+
+// Get finds a user by email.
+func (s *Store) Get(email string) (*User, error) {
+	if u := s.find(email); u != nil {
+		return u, nil
+	}
+	return nil, ErrUnknown
+}
+
+func (s *Store) find(email string) *User {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byEmail[normal(email)]
+}
+
+// ByID finds a user, nil where it is gone.
+func (s *Store) ByID(id string) *User {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byID[id]
+}
+
+// All are the users, by email.
+func (s *Store) All() []*User {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*User, 0, len(s.byEmail))
+	for _, u := range s.byEmail {
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b *User) int { return cmp.Compare(a.Email, b.Email) })
+	return all
+}
+
+// Count is how many users there are.
+func (s *Store) Count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.byEmail)
+}
+
+// hash is what to keep of a change's password, "" where it has none.
+func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
+	if c.Password == nil {
+		return "", nil
+	}
+	if err := checkPassword(*c.Password); err != nil {
+		return "", err
+	}
+	return s.passwords.Hash(ctx, *c.Password)
+}
+
+// Add makes a user, who is active unless the change says otherwise, and may do what it says.
+func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) {
+	email = normal(email)
+	if err := checkEmail(email); err != nil {
+		return nil, err
+	}
+	if c.Password == nil {
+		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
+	}
+	// What can be said without a hash is said first.
+	if _, err := s.added(email, &c, ""); err != nil {
+		return nil, err
+	}
+	hash, err := s.hash(ctx, &c)
+	if err != nil {
+		return nil, err
+	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	u, err := s.added(email, &c, hash)
+	if err != nil {
+		return nil, err
+	}
+	return u, s.replace(ctx, nil, u)
+}
+
+// added is a user as it would be.
+func (s *Store) added(email string, c *Change, hash string) (*User, error) {
+	switch {
+	case s.find(email) != nil:
+		return nil, ErrTaken
+	case s.Count() >= s.max:
+		return nil, fmt.Errorf("%w: %d", ErrTooMany, s.max)
+	}
+	fresh := &User{Email: email, Active: true, Created: s.now().UTC().Truncate(time.Millisecond), ID: strings.ToLower(rand.Text()[:12])}
+	return fresh.apply(c, hash)
+}
+
+// Change changes a user. What was opened with an access token ends, and the tokens are worth nothing; with another
+// password, and where the user is not active any more, the sessions end too.
+func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
+	if _, err := s.Get(email); err != nil {
+		return nil, err
+	}
+	hash, err := s.hash(ctx, &c)
+	if err != nil {
+		return nil, err
+	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	old, err := s.Get(email)
+	if err != nil {
+		return nil, err
+	}
+	next, err := old.apply(&c, hash)
+	if err != nil {
+		return nil, err
+	}
+	if next.same(old) {
+		return old, nil
+	}
+	return next, s.replace(ctx, old, next)
+}
+
+// replace puts a user in force, in the place of one before, if any.
+func (s *Store) replace(ctx context.Context, old, next *User) error {
+	next.Version, next.Life = rand.Text(), grant.NewLife()
+	value, err := json.Marshal(next.record())
+	if err != nil {
+		return fmt.Errorf("storing a user: %w", err)
+	}
+	rows := []eventlog.Row{{Key: rowUser + next.Email, Value: value}}
+	signsOut := old != nil && (old.hash != next.hash || !next.Active)
+	if signsOut {
+		rows = append(rows, s.sessions.gone(next.ID)...)
+	}
+	if err := s.commit(ctx, rows); err != nil {
+		return fmt.Errorf("storing a user: %w", err)
+	}
+	if signsOut {
+		s.sessions.forget(next.ID)
+	}
+	s.put(next)
+	switch {
+	case old == nil:
+	case next.Active:
+		old.Life.End(grant.Changed)
+	default:
+		old.Life.End(grant.Revoked)
+	}
+	return nil
+}
+
+func (s *Store) commit(ctx context.Context, rows []eventlog.Row) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: rows})
+	return err
+}
+
+// Remove takes a user away, with the sessions. Another of the same email is another user.
+func (s *Store) Remove(ctx context.Context, email string) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	u, err := s.Get(email)
+	if err != nil {
+		return err
+	}
+	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: rowUser + u.Email})); err != nil {
+		return fmt.Errorf("removing a user: %w", err)
+	}
+	s.sessions.forget(u.ID)
+	s.mu.Lock()
+	delete(s.byEmail, u.Email)
+	delete(s.byID, u.ID)
+	s.mu.Unlock()
+	u.Life.End(grant.Revoked)
+	return nil
+}
