@@ -27,6 +27,9 @@ type connection struct {
 	LagMS    int64     `json:"lag_ms"`
 }
 
+// totalCount is the header with how many there are of what a list tells.
+const totalCount = "X-Total-Count"
+
 // maxListed bounds a list.
 const maxListed = 1000
 
@@ -51,7 +54,7 @@ func (h *Handler) listConnections(c echo.Context) error {
 		return true
 	})
 	slices.SortFunc(list, func(a, b connection) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.ID, b.ID)) })
-	c.Response().Header().Set("X-Total-Count", strconv.Itoa(total))
+	c.Response().Header().Set(totalCount, strconv.Itoa(total))
 	return c.JSON(http.StatusOK, list)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -51,7 +52,9 @@ func refusal(err error) error {
 }
 
 func (h *Handler) listKeys(c echo.Context) error {
-	return c.JSON(http.StatusOK, h.o.Auth.Keys())
+	keys := h.o.Auth.Keys()
+	c.Response().Header().Set(totalCount, strconv.Itoa(len(keys)))
+	return c.JSON(http.StatusOK, keys)
 }
 
 func (h *Handler) getKey(c echo.Context) error {

@@ -35,6 +35,8 @@ const (
 	BadKey               = "bad_key"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
+	BadUser              = "bad_user"
+	UserExists           = "user_exists"
 	RoomFull             = "room_full"
 	Internal             = "internal"
 )
