@@ -1,15 +1,11 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -26,28 +22,11 @@ func (*Backup) Help() string {
 
 // Run prints the path of the copy.
 func (c *Backup) Run(std *Streams) error {
-	if c.AdminKey == "" {
-		return usageError{errors.New("no ADMIN_KEY; set it in the environment, or give --admin-key")}
+	var told struct{ Path string }
+	if err := (adminAPI{c.AdminKey, c.URL}).call(http.MethodPost, "/admin/backup", nil, &told, 5*time.Minute); err != nil {
+		return fmt.Errorf("no backup was made: %w", err)
 	}
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/admin/backup", nil)
-	if err != nil {
-		return usageError{err}
-	}
-	r.Header.Set("x-apikey", c.AdminKey)
-	answer, err := (&http.Client{Timeout: 5 * time.Minute}).Do(r)
-	if err != nil {
-		return fmt.Errorf("asking for a backup: %w", err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
-	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	var told struct{ Path, Message string }
-	if err := json.Unmarshal(text, &told); err != nil || answer.StatusCode != http.StatusCreated {
-		return fmt.Errorf("no backup was made: %s: %s", answer.Status, told.Message)
-	}
-	_, err = fmt.Fprintln(std.Out, told.Path)
+	_, err := fmt.Fprintln(std.Out, told.Path)
 	return err
 }
 

@@ -32,6 +32,7 @@ type grammar struct {
 	Subscribe Subscribe `cmd:"" help:"Print a stream as it comes, resuming through every cut."`
 	Publish   Publish   `cmd:"" help:"Publish events."`
 	Token     Token     `cmd:"" help:"Sign a token for development."`
+	User      User      `cmd:"" help:"Add, list and remove the users of a running gateway."`
 	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
 	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
 	Config    Config    `cmd:"" help:"Print the settings in force, secrets masked."`

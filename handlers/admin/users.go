@@ -45,7 +45,7 @@ func userRefusal(err error) error {
 	case errors.Is(err, user.ErrUnknown):
 		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
 	case errors.Is(err, user.ErrTaken):
-		return httperr.New(http.StatusConflict, httperr.UserExists, "%v; change it with PATCH", err)
+		return httperr.New(http.StatusConflict, httperr.UserExists, "%v; change it with PATCH /admin/users/EMAIL", err)
 	case errors.Is(err, user.ErrInvalid), errors.Is(err, user.ErrTooMany):
 		return httperr.New(http.StatusBadRequest, httperr.BadUser, "%v", err)
 	case errors.Is(err, auth.ErrBusy):

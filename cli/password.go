@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// maxPasswordLine bounds what is read as a password; the gateway says how long one may be.
+const maxPasswordLine = 4096
+
+// readPassword asks for a password twice, without an echo, where a person sits at the terminal; else it is the first line
+// of standard input. It is no argument: those can be read by everybody on the machine.
+func readPassword(std *Streams) (string, error) {
+	if file, ok := std.In.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return askPassword(int(file.Fd()), std.Err)
+	}
+	line, err := bufio.NewReader(io.LimitReader(std.In, maxPasswordLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	password := strings.TrimRight(line, "\r\n")
+	if password == "" {
+		return "", usageError{errors.New("no password; write it to standard input as one line, or start the command at a terminal to be asked for it")}
+	}
+	return password, nil
+}
+
+func askPassword(terminal int, prompt io.Writer) (string, error) {
+	state, err := term.GetState(terminal)
+	if err != nil {
+		return "", fmt.Errorf("asking for the password: %w", err)
+	}
+	// Who gives up with Ctrl-C is not to be left at a terminal without an echo.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	asked := context.AfterFunc(ctx, func() {
+		_ = term.Restore(terminal, state) // nothing more can be done
+		fmt.Fprintln(prompt)
+		os.Exit(exitFailed)
+	})
+	defer asked()
+	var answers [2]string
+	for i, text := range []string{"Password: ", "Once more: "} {
+		fmt.Fprint(prompt, text)
+		answer, err := term.ReadPassword(terminal)
+		fmt.Fprintln(prompt)
+		if err != nil {
+			return "", fmt.Errorf("asking for the password: %w", err)
+		}
+		answers[i] = string(answer)
+	}
+	if answers[0] != answers[1] {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return answers[0], nil
+}
