@@ -25,11 +25,13 @@ import (
 	"sluice/auth/account"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
@@ -63,12 +65,13 @@ var testKeys = fmt.Sprintf(`[
 // gateway is a whole one over the memory engine, on a real listener.
 type gateway struct {
 	*httptest.Server
-	realtime *realtime.Handler
-	broker   *broker.Broker
-	log      *eventlog.Log
-	traffic  *traffic.Traffic
-	admin    *admin.Handler
-	rooms    *driftdb.Handler
+	realtime  *realtime.Handler
+	broker    *broker.Broker
+	log       *eventlog.Log
+	traffic   *traffic.Traffic
+	admin     *admin.Handler
+	rooms     *driftdb.Handler
+	documents *document.Store
 
 	databases *database.Catalog
 	accounts  *account.Store
@@ -77,15 +80,17 @@ type gateway struct {
 }
 
 type setup struct {
-	auth     auth.Options
-	realtime realtime.Options
-	cors     []string
-	tls      bool
-	retain   eventlog.Retention
-	broker   broker.Options
-	limits   traffic.Limits
-	rooms    time.Duration   // retention
-	engine   eventlog.Engine // one of the test's own, in place of the memory engine
+	auth      auth.Options
+	realtime  realtime.Options
+	cors      []string
+	tls       bool
+	retain    eventlog.Retention
+	broker    broker.Options
+	limits    traffic.Limits
+	rooms     time.Duration // retention
+	directus  directus.Options
+	documents document.Options
+	engine    eventlog.Engine // one of the test's own, in place of the memory engine
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -96,6 +101,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
 		rooms:    time.Hour,
+		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 	}
 	for _, f := range change {
 		f(&s)
@@ -141,6 +147,11 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if g.documents, err = document.Open(t.Context(), log, s.documents); err != nil {
+		t.Fatal(err)
+	}
+	s.directus.Auth, s.directus.Documents, s.directus.Broker, s.directus.Traffic, s.directus.Logger = a, g.documents, g.broker, g.traffic, s.realtime.Logger
+	s.directus.WriteTimeout, s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.WriteTimeout, s.realtime.ReadTimeout, s.realtime.MaxBody
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +161,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		RSS: func() uint64 { return 1 },
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
@@ -173,7 +184,7 @@ func (g *gateway) stop(t testing.TB) {
 			t.Error(err)
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
-		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil
+		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.accounts, g.documents = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/handlers/admin"
+	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/persistr"
@@ -26,6 +27,7 @@ type Options struct {
 	Realtime       *realtime.Handler
 	Persistr       *persistr.Handler
 	Driftdb        *driftdb.Handler
+	Directus       *directus.Handler
 	Admin          *admin.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
@@ -51,6 +53,7 @@ func New(o Options) http.Handler {
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
 	o.Driftdb.Register(e)
+	o.Directus.Register(e)
 	o.Admin.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))
