@@ -20,7 +20,7 @@ const (
 )
 
 const itemKeys = `[
-	{"name":"all","key":"key-items-0123456789","rest":["*"],"sub":["*"]},
+	{"name":"all","key":"key-items-0123456789","rest":["*"],"sub":["*"],"pub":["*"]},
 	{"name":"reader","key":"key-reader-0123456789","rest":["GET:messages"],"sub":["POST:messages"]},
 	{"name":"writer","key":"key-writer-0123456789","rest":["POST:messages","PUT:messages","DELETE:messages"]},
 	{"name":"slow","key":"key-slow-0123456789","rest":["*"],"rate":2},
