@@ -1,7 +1,6 @@
 package directus
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 	"sync"
@@ -10,17 +9,32 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
 )
 
-// feed is what subscriptions with the same query are told of a change: it is the hub's encoder, so a change is held
-// against a query once, however many have it.
+// feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
+// many have it, and by one of those who have it, never by the hub, since a query can take long.
 type feed struct {
 	query *itemsQuery
 	item  string // only this one, if any
 	key   feedKey
 	uses  int // feeds.mu
+
+	mu    sync.Mutex // a leaf; held while a message is made, for which the others wait
+	made  []made     // the newest, the oldest first
+	bytes int        // of them
 }
+
+// made is a message, nil where the feed is told nothing.
+type made struct {
+	id      uint64
+	message []byte
+}
+
+// Bounds of the messages that a feed keeps for those who come for them a little later.
+const (
+	keptMessages = 32
+	keptBytes    = 64 << 10
+)
 
 // feedKey is what makes two subscriptions the same: their query, as text, and their item.
 type feedKey struct {
@@ -68,22 +82,27 @@ func keyOf(v gjson.Result, q *itemsQuery, item string) feedKey {
 	return key
 }
 
-// Append appends a frame: the event's id, the length of the message and the message but for its end, which is each
-// subscription's own.
-func (f *feed) Append(dst []byte, e *eventlog.Event) []byte {
-	c, ok := document.Changes(e)
-	if !ok {
-		return dst
+// tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
+func (f *feed) tell(id uint64, c *change) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.made {
+		if f.made[i].id == id {
+			return f.made[i].message
+		}
 	}
-	begun := len(dst)
-	dst = binary.BigEndian.AppendUint64(dst, e.ID)
-	dst = append(dst, 0, 0, 0, 0)
-	from := len(dst)
-	if dst, ok = f.message(dst, &c); !ok {
-		return dst[:begun]
+	var message []byte
+	if told, ok := c.read(); ok {
+		if text, ok := f.message(nil, told); ok {
+			message = text
+		}
 	}
-	binary.BigEndian.PutUint32(dst[from-4:], uint32(len(dst)-from))
-	return dst
+	f.made, f.bytes = append(f.made, made{id, message}), f.bytes+len(message)
+	for len(f.made) > keptMessages || f.bytes > keptBytes {
+		f.bytes -= len(f.made[0].message)
+		f.made = slices.Delete(f.made, 0, 1)
+	}
+	return message
 }
 
 // message appends what a change is to the feed; false, where that is nothing.
@@ -122,21 +141,4 @@ func appendIDs(dst []byte, ids []string) []byte {
 		dst = gjson.AppendJSONString(dst, id)
 	}
 	return append(dst, ']')
-}
-
-// AppendGap appends a frame without a message: changes are gone that the subscription was not told of.
-func (f *feed) AppendGap(dst []byte, id uint64, _ string) []byte {
-	return append(binary.BigEndian.AppendUint64(dst, id), 0, 0, 0, 0)
-}
-
-// frame is one out of a block.
-type frame struct {
-	id      uint64
-	message []byte // empty: a gap
-}
-
-// cut reads a frame off the front of a block.
-func cut(b []byte) (frame, []byte) {
-	n := binary.BigEndian.Uint32(b[8:])
-	return frame{binary.BigEndian.Uint64(b), b[12 : 12+n]}, b[12+n:]
 }

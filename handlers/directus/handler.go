@@ -47,12 +47,15 @@ type Options struct {
 
 // Handler serves the door.
 type Handler struct {
-	o     Options
-	feeds feeds
+	o       Options
+	feeds   feeds
+	changes *changes
 }
 
 // New makes the handler.
-func New(o Options) *Handler { return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}} }
+func New(o Options) *Handler {
+	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log())}
+}
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {

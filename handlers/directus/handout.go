@@ -7,8 +7,11 @@ import (
 	"sluice/broker"
 )
 
-// batch bounds a round of handing out.
-const batch = 64 << 10
+// Bounds of a round of handing out, in bytes and in changes.
+const (
+	batch     = 64 << 10
+	batchMost = 256
+)
 
 // handOut hands out what subscriptions have, in the order of the changes. It does so in rounds, of which each goes as
 // far as the hub was when it began: up to there a subscription that the group does not name has nothing. More says
@@ -30,24 +33,42 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 		}
 	}
 	clear(c.taken)
-	for sent := 0; ; {
+	for sent, bytes := 0, 0; ; sent++ {
 		next, err := c.next(ctx)
 		if err != nil || next == nil {
 			return false, err
 		}
 		f, rest := cut(next.rest)
-		switch {
-		case f.id > head || sent > batch:
+		if f.id > head || bytes > batch || sent > batchMost {
 			return true, nil
-		case len(f.message) == 0:
-			return false, errMissed
+		}
+		text, err := next.message(ctx, c.h.changes, f)
+		if err != nil {
+			return false, err
 		}
 		next.rest, next.told = rest, f.id
-		sent += len(f.message)
-		if err := c.send(appendUID(slices.Clone(f.message), next.uid)); err != nil {
+		if bytes += len(text); text == nil {
+			continue
+		}
+		if err := c.send(appendUID(slices.Clone(text), next.uid)); err != nil {
 			return false, err
 		}
 	}
+}
+
+// message is what a frame tells the subscription, nil where that is nothing.
+func (s *subscription) message(ctx context.Context, all *changes, f frame) ([]byte, error) {
+	if f.gap {
+		return nil, errMissed
+	}
+	one, err := all.find(ctx, f.id, s.channels)
+	if err == nil && one == nil {
+		err = errMissed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.feed.tell(f.id, one), nil
 }
 
 // wait notes that a subscription may have something.
@@ -63,7 +84,7 @@ func (c *conn) wait(one *subscription) {
 func (c *conn) next(ctx context.Context) (first *subscription, err error) {
 	for i := 0; i < len(c.waiting); {
 		one := c.waiting[i]
-		some, err := one.fill(ctx, max(1, batch/len(c.waiting)))
+		some, err := one.fill(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -86,24 +107,19 @@ func (s *subscription) oldest() uint64 {
 	return f.id
 }
 
-// keptBlock is how much memory a subscription keeps while it has nothing to hand out.
-const keptBlock = 4 << 10
-
 // fill takes the next block when all of the last one was handed out; false where there is nothing now.
-func (s *subscription) fill(ctx context.Context, limit int) (bool, error) {
+func (s *subscription) fill(ctx context.Context) (bool, error) {
 	for len(s.rest) == 0 {
 		if s.block != nil {
 			s.sub.Advance(s.block, len(s.block.Bytes))
 			s.block = nil
 		}
-		k, progress, err := s.sub.Next(ctx, &s.own, limit)
+		k, progress, err := s.sub.Next(ctx, &s.own, batchMost*frameBytes)
 		if err != nil {
 			return false, err
 		}
 		if progress == broker.Idle {
-			if s.own.Clear(); cap(s.own.Bytes) > keptBlock {
-				s.own = broker.Block{}
-			}
+			s.own.Clear()
 			return false, nil
 		}
 		s.block, s.rest = k, k.Bytes

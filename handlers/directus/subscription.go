@@ -120,7 +120,7 @@ func appendInit(f *found) []byte {
 // begin makes the cursor of a subscription, behind a position. Where it cannot, the feed is given back.
 func (c *conn) begin(one *subscription, position uint64) (err error) {
 	one.sub, err = c.h.o.Broker.Subscribe(broker.Filter{
-		Channels: one.channels, Encoder: one.feed, Start: &eventlog.Start{After: position},
+		Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position},
 	}, c.group)
 	if err != nil {
 		c.h.feeds.drop(one.feed)
