@@ -26,6 +26,7 @@ import (
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
@@ -231,6 +232,11 @@ func (g *gateway) openHandlers() (err error) {
 	restDoor := restdb.New(restdb.Options{
 		Auth: g.auth, Documents: g.documents, Traffic: g.traffic, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 	})
+	directusDoor := directus.New(directus.Options{
+		Auth: g.auth, Documents: g.documents, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		Mode: directus.Mode(g.cfg.WebSocketAuth), AuthTimeout: g.cfg.WebSocketAuthTimeout, Heartbeat: g.cfg.WebSocketHeartbeat,
+		WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
+	})
 	adminDoor := admin.New(admin.Options{
 		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
 		ReadTimeout: g.cfg.ReadTimeout,
@@ -238,7 +244,7 @@ func (g *gateway) openHandlers() (err error) {
 	})
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Restdb: restDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
+		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Restdb: restDoor, Directus: directusDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
 		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
 	})
 	return nil

@@ -51,6 +51,10 @@ type Config struct {
 	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" doc:"bytes of the documents of one answer"`
 	QueryTime          time.Duration `env:"QUERY_TIME" envDefault:"2s" min:"1ms" max:"1m" doc:"how long a query of documents may take"`
 
+	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how sockets of /websocket tell who they are: 'handshake' by their first message, 'public' by any message or none, 'strict' by ?access_token="`
+	WebSocketAuthTimeout time.Duration `env:"WEBSOCKET_AUTH_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"the time that they have for it"`
+	WebSocketHeartbeat   time.Duration `env:"WEBSOCKET_HEARTBEAT" envDefault:"30s" min:"100ms" max:"1h" doc:"time between pings on each of them; one that says nothing from one to the next is closed"`
+
 	PingInterval      time.Duration `env:"PING_INTERVAL" envDefault:"15s" min:"100ms" max:"1h" doc:"time between pings on each stream"`
 	RetryConnect      time.Duration `env:"RETRY_CONNECT" envDefault:"2s" min:"1ms" max:"1h" doc:"the retry that a stream begins with"`
 	RetryEvent        time.Duration `env:"RETRY_EVENT" envDefault:"10s" min:"0s" max:"1h" doc:"the retry after each event; 0 leaves the line out"`
@@ -105,6 +109,16 @@ const (
 	RoomsOff  RoomCreate = "off"
 	RoomsOpen RoomCreate = "open"
 	RoomsKey  RoomCreate = "key"
+)
+
+// SocketAuth is how sockets of /websocket tell who they are.
+type SocketAuth string
+
+// The ways.
+const (
+	SocketHandshake SocketAuth = "handshake"
+	SocketPublic    SocketAuth = "public"
+	SocketStrict    SocketAuth = "strict"
 )
 
 // LogFormat is text or json.

@@ -54,6 +54,7 @@ func TestDefaults(t *testing.T) {
 		"COLLECTION_INDEXES": "", "MAX_DOCUMENT": "64KiB", "MAX_DOCUMENTS": "1000000", "MAX_COLLECTION_BYTES": "1GiB",
 		"MAX_COLLECTIONS": "1000", "MAX_RESULT": "16MiB", "QUERY_TIME": "2s",
 		"MAX_ROOM_CONNECTIONS": "10000", "ROOM_RATE": "2000", "ROOM_CONNECTION_RATE": "300",
+		"WEBSOCKET_AUTH": "handshake", "WEBSOCKET_AUTH_TIMEOUT": "10s", "WEBSOCKET_HEARTBEAT": "30s",
 	}
 	c, faults := load()
 	if faults != nil {
@@ -76,7 +77,7 @@ func TestValues(t *testing.T) {
 	t.Parallel()
 	c, faults := load("ADDR=[::1]:0", "DURABILITY=disk", "CUSTOM_EVENT_FRAME=publish", "RETRY_EVENT=0", "RETAIN_BYTES=1.5GiB", "MAX_BODY=100",
 		"MAX_EVENT=100B", "PUBLISH_RATE=0.5", "MAX_CONNECTIONS=7", "REALTIME_GLOBAL=true", "QUERY_CREDENTIALS=false", "LOG_LEVEL=debug",
-		"LOG_FORMAT=json", "JWT_SECRET="+secret+", "+secret+"2", "JWT_DEFAULT_SUB=inbox-{sub}, PUT:customer,*", "TRUSTED_PROXIES=10.0.0.1,192.168.0.0/16,::1",
+		"LOG_FORMAT=json", "WEBSOCKET_AUTH=strict", "JWT_SECRET="+secret+", "+secret+"2", "JWT_DEFAULT_SUB=inbox-{sub}, PUT:customer,*", "TRUSTED_PROXIES=10.0.0.1,192.168.0.0/16,::1",
 		"CORS_ORIGINS=https://example.com,http://localhost:3000", "JWT_JWKS_URL=http://127.0.0.1:9/keys", "RETRY_CONNECT=1500ms")
 	// Two token sources are the one thing wrong here.
 	if len(faults) != 2 {
@@ -89,6 +90,7 @@ func TestValues(t *testing.T) {
 		{c.LogFormat, config.LogFormat("json")}, {fmt.Sprint(c.JWTSecret), fmt.Sprint([]string{secret, secret + "2"})},
 		{fmt.Sprint(c.JWTDefaultSub), "[inbox-{sub} PUT:customer *]"}, {fmt.Sprint(c.TrustedProxies), "[10.0.0.1/32 192.168.0.0/16 ::1/128]"},
 		{fmt.Sprint(c.CORSOrigins), "[https://example.com http://localhost:3000]"}, {c.PingInterval, 15 * time.Second},
+		{c.WebSocketAuth, config.SocketStrict},
 	} {
 		if x.got != x.want {
 			t.Errorf("got %v, want %v", x.got, x.want)

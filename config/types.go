@@ -29,6 +29,11 @@ func (r *RoomCreate) UnmarshalText(b []byte) error {
 	return oneOf((*string)(r), string(b), "off", "open", "key")
 }
 
+// UnmarshalText reads handshake, public or strict.
+func (a *SocketAuth) UnmarshalText(b []byte) error {
+	return oneOf((*string)(a), string(b), "handshake", "public", "strict")
+}
+
 // UnmarshalText reads collection:field,field;collection:field.
 func (x *Indexes) UnmarshalText(b []byte) error {
 	all := Indexes{}

@@ -27,6 +27,8 @@ var corsDoors = []corsDoor{
 	{"/db", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
 	{"/events", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
 	{"/accounts", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
+	{"/items", "GET, POST, PATCH, DELETE, SEARCH", corsHeaders, corsExposed},
+	{"/auth", "POST", corsHeaders, corsExposed},
 }
 
 const persistrMethods = "GET, POST, PUT, DELETE"

@@ -32,6 +32,7 @@ import (
 	"sluice/broker/sse"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
 	"sluice/handlers/realtime"
@@ -90,6 +91,7 @@ type setup struct {
 	limits   traffic.Limits
 	rooms    time.Duration // retention
 	room     driftdb.Limits
+	directus directus.Options
 	document document.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 }
@@ -103,6 +105,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
 		rooms:    time.Hour,
 		room:     driftdb.Limits{Connections: 100, Rate: 2000, ConnectionRate: 300},
+		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 	}
 	for _, f := range change {
 		f(&s)
@@ -151,6 +154,8 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	s.directus.Auth, s.directus.Documents, s.directus.Broker, s.directus.Traffic, s.directus.Logger = a, g.documents, g.broker, g.traffic, s.realtime.Logger
+	s.directus.WriteTimeout, s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.WriteTimeout, s.realtime.ReadTimeout, s.realtime.MaxBody
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +168,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}

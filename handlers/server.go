@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/handlers/admin"
+	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/persistr"
@@ -28,6 +29,7 @@ type Options struct {
 	Persistr       *persistr.Handler
 	Driftdb        *driftdb.Handler
 	Restdb         *restdb.Handler
+	Directus       *directus.Handler
 	Admin          *admin.Handler
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
@@ -54,6 +56,7 @@ func New(o Options) http.Handler {
 	o.Persistr.Register(e)
 	o.Driftdb.Register(e)
 	o.Restdb.Register(e)
+	o.Directus.Register(e)
 	o.Admin.Register(e)
 	e.GET("/healthz", healthz)
 	e.GET("/readyz", readyz(o))

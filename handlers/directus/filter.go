@@ -103,8 +103,11 @@ func parseField(path string) (query.Field, error) {
 
 // storedName is a field's name in the store.
 func storedName(path string) string {
-	if path == "id" {
+	switch path {
+	case fieldID:
 		return "_id"
+	case fieldCreated:
+		return "_created"
 	}
 	return path
 }

@@ -56,7 +56,7 @@ func TestFilter(t *testing.T) {
 		{`{"id":{"_in":[7,"8"]}}`, `_id in "7" "8"`},
 		{`{"id":7}`, `_id eq "7"`},
 		{`{"#":1,"a*":2}`, `and(# eq 1; a* eq 2)`},
-		{`{"date_created":{"_gt":"$NOW(-1 day)","_lte":"$NOW"}}`, `and(date_created gt "2026-03-30T12:00:00.005Z"; date_created lte "2026-03-31T12:00:00.005Z")`},
+		{`{"date_created":{"_gt":"$NOW(-1 day)","_lte":"$NOW"}}`, `and(_created gt "2026-03-30T12:00:00.005Z"; _created lte "2026-03-31T12:00:00.005Z")`},
 		{`{"a":{"_between":["$NOW(-1 month)","$NOW(+2 hours)"]}}`, `a between "2026-02-28T12:00:00.005Z" "2026-03-31T14:00:00.005Z"`},
 		{`{"a":{"_in":["$NOW()","$NOW(1)","$NOW(-2w)","$NOW(3 MINUTES)","$NOW(-4s)","$NOW(5ms)","$NOW(-1 year)"]}}`, `a in "2026-03-31T12:00:00.005Z" "2026-04-01T12:00:00.005Z" "2026-03-17T12:00:00.005Z" "2026-03-31T12:03:00.005Z" "2026-03-31T11:59:56.005Z" "2026-03-31T12:00:00.010Z" "2025-03-31T12:00:00.005Z"`},
 		{`{"a":{"_eq":"$100"}}`, `a eq "$100"`},
@@ -109,7 +109,7 @@ func nested(depth int) string {
 // TestFilterMatches: as SQL has it, with values as URLs have them.
 func TestFilterMatches(t *testing.T) {
 	t.Parallel()
-	doc := []byte(`{"_id":"7","age":39,"name":"Ann","done":true,"user":{"name":"ann"},"date_created":"2026-03-31T11:00:00.000Z"}`)
+	doc := []byte(`{"_id":"7","age":39,"name":"Ann","done":true,"user":{"name":"ann"},"_created":"2026-03-31T11:00:00.000Z"}`)
 	for filter, want := range map[string]bool{
 		`{"id":7,"age":"39","done":"true"}`:                true,
 		`{"age":{"_between":"30,40"}}`:                     true,

@@ -25,8 +25,9 @@ type itemsQuery struct {
 	condition  *query.Condition
 	order      query.Order // none: by id
 	projection query.Projection
-	limit      int // or noLimit
-	offset     int // of pages too
+	limit      int  // or noLimit
+	limited    bool // it was asked for
+	offset     int  // of pages too
 	total      bool
 	filtered   bool // what meta asks for: total_count, filter_count
 }
@@ -63,6 +64,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 		case "sort":
 			err = q.readSort(e)
 		case "limit":
+			q.limited = true
 			q.limit, err = wholeNumber("limit", e, noLimit)
 		case "offset":
 			q.offset, err = wholeNumber("offset", e, 0)

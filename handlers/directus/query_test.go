@@ -49,7 +49,7 @@ func TestQuery(t *testing.T) {
 		{`{"fields":[]}`, `0+100 ` + whole},
 		{`{"filter":{"n":{"_gt":2}}}`, `0+100 ` + whole},
 		{`{"filter":"{\"n\":{\"_gt\":3}}"}`, `0+100 no`},
-		{`{"sort":["-date_created","id"]}`, `0+100 by date_created down by _id ` + whole},
+		{`{"sort":["-date_created","id"]}`, `0+100 by _created down by _id ` + whole},
 		{`{"sort":"-n,user.name"}`, `0+100 by n down by user.name ` + whole},
 		{`{"limit":5,"offset":10}`, `10+5 ` + whole},
 		{`{"limit":"5","page":"3"}`, `10+5 ` + whole},

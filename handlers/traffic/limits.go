@@ -31,12 +31,35 @@ func (l *limits) take(scope string) *httperr.Error {
 		return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections,
 			"the gateway has as many connections as MAX_CONNECTIONS allows; try again later").After(5 * time.Second)
 	}
+	if over := l.full(scope); over != nil {
+		return over
+	}
+	l.all++
+	l.byKey[scope]++
+	return nil
+}
+
+// full says whether a credential can have no further connection.
+func (l *limits) full(scope string) *httperr.Error {
 	if l.mostPerKey > 0 && scope != "" && l.byKey[scope] >= l.mostPerKey {
 		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
 			"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(5 * time.Second)
 	}
-	l.all++
-	l.byKey[scope]++
+	return nil
+}
+
+// move counts a connection of one credential as another's.
+func (l *limits) move(from, to string) *httperr.Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from == to {
+		return nil
+	}
+	if over := l.full(to); over != nil {
+		return over
+	}
+	l.leave(from)
+	l.byKey[to]++
 	return nil
 }
 
@@ -44,6 +67,10 @@ func (l *limits) give(scope string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--
+	l.leave(scope)
+}
+
+func (l *limits) leave(scope string) {
 	if l.byKey[scope]--; l.byKey[scope] == 0 {
 		delete(l.byKey, scope)
 	}

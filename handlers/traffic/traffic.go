@@ -49,6 +49,14 @@ func (t *Traffic) LeaveStream(scope string) {
 	t.gate.leave()
 }
 
+// MoveStream counts a stream that was let in for another credential, or says why it cannot.
+func (t *Traffic) MoveStream(from, to string) error {
+	if over := t.limits.move(from, to); over != nil {
+		return over
+	}
+	return nil
+}
+
 // Ended counts a stream out, and tells what became of it, since middleware has seen only its beginning.
 func (t *Traffic) Ended(log *slog.Logger, s *stream.Stream, end stream.End) {
 	t.LeaveStream(s.Identity.Scope)

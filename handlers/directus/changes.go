@@ -1,0 +1,104 @@
+package directus
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+
+	"sluice/broker/channel"
+	"sluice/broker/document"
+	"sluice/broker/eventlog"
+)
+
+// changes are the newest changes of items, for all who are to be told. It is the hub's encoder, and notes a change by
+// its id alone: the hub does nothing else meanwhile.
+type changes struct {
+	log *eventlog.Log
+
+	mu    sync.Mutex // a leaf
+	byID  map[uint64]*change
+	order []uint64 // of byID, as they came
+	bytes int
+}
+
+// changesBytes bounds what is kept. Who comes for more reads the log.
+const changesBytes = 16 << 20
+
+func newChanges(log *eventlog.Log) *changes { return &changes{log: log, byID: map[uint64]*change{}} }
+
+// change is one, read when first asked for.
+type change struct {
+	event eventlog.Event
+	once  sync.Once
+	told  document.Changed
+	ok    bool
+}
+
+func (c *change) read() (*document.Changed, bool) {
+	c.once.Do(func() { c.told, c.ok = document.Changes(&c.event) })
+	return &c.told, c.ok
+}
+
+// A frame is the id of an event, and whether it stands for a gap.
+const frameBytes = 9
+
+// Append appends the frame of an event, and keeps the event. What is published under the same names has no Meta.
+func (c *changes) Append(dst []byte, e *eventlog.Event) []byte {
+	if len(e.Meta) == 0 {
+		return dst
+	}
+	c.keep(e)
+	return append(binary.BigEndian.AppendUint64(dst, e.ID), 0)
+}
+
+// AppendGap appends the frame of a gap: changes are gone that were not told.
+func (c *changes) AppendGap(dst []byte, id uint64, _ string) []byte {
+	return append(binary.BigEndian.AppendUint64(dst, id), 1)
+}
+
+// frame is one out of a block.
+type frame struct {
+	id  uint64
+	gap bool
+}
+
+// cut reads a frame off the front of a block.
+func cut(b []byte) (frame, []byte) {
+	return frame{binary.BigEndian.Uint64(b), b[8] == 1}, b[frameBytes:]
+}
+
+func (c *changes) keep(e *eventlog.Event) *change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one := c.byID[e.ID]; one != nil {
+		return one
+	}
+	one := &change{event: *e}
+	c.byID[e.ID] = one
+	c.order = append(c.order, e.ID)
+	c.bytes += weight(e)
+	for c.bytes > changesBytes && len(c.order) > 1 {
+		c.bytes -= weight(&c.byID[c.order[0]].event)
+		delete(c.byID, c.order[0])
+		c.order = c.order[1:]
+	}
+	return one
+}
+
+// weight is about what an event takes.
+func weight(e *eventlog.Event) int { return 256 + len(e.Data) + len(e.Meta) }
+
+// find is the change with an id, out of the log where it is not at hand; nil where it is gone.
+func (c *changes) find(ctx context.Context, id uint64, of channel.Set) (*change, error) {
+	c.mu.Lock()
+	one := c.byID[id]
+	c.mu.Unlock()
+	if one != nil {
+		return one, nil
+	}
+	page, err := c.log.Read(ctx, &eventlog.Query{Channels: of}, id-1, 1)
+	if err != nil || len(page.Events) == 0 || page.Events[0].ID != id {
+		return nil, err
+	}
+	return c.keep(&page.Events[0]), nil
+}

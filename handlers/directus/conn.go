@@ -1,0 +1,276 @@
+package directus
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+	"sluice/handlers/stream"
+)
+
+// connectionRate is how many messages a second are taken of one connection, and at once.
+const connectionRate = 300
+
+// nobody is who a connection is of that has not told.
+var nobody = &auth.Identity{Name: "nobody", Kind: "none"}
+
+// conn is one WebSocket. One goroutine does all of it but reading frames: a client that does not read its answers
+// has its next message wait, so nothing is queued for it.
+type conn struct {
+	h       *Handler
+	ws      *websocket.Conn
+	origin  string
+	open    *stream.Stream     // as it is counted
+	root    *broker.Subscriber // of no channel: by it the connection is ended from outside, and knows how far the hub is
+	group   *broker.Group
+	limiter *rate.Limiter
+	bytes   int64
+
+	who      *auth.Identity // nil: nobody
+	unwatch  func()         // of who
+	ended    chan struct{}  // receives when who may have ended
+	greeted  bool           // somebody has told who they are
+	deadline *time.Timer    // to tell who they are
+	expiry   *time.Timer    // of who
+	pinged   bool           // and nothing heard since
+
+	subs    map[*broker.Subscriber]*subscription
+	waiting []*subscription // those that may have something to hand out
+	taken   []*broker.Subscriber
+}
+
+// closing is why the connection ends by our side.
+type closing struct {
+	reason string // for the log
+	code   websocket.StatusCode
+	text   string
+}
+
+func (e *closing) Error() string { return e.text }
+
+// Why the connection ends. The SDK reconnects after any of them.
+var (
+	errAuth   = &closing{"auth", websocket.StatusPolicyViolation, "authentication failed"}
+	errSilent = &closing{stream.Gone, websocket.StatusPolicyViolation, "no sign of life"}
+	errMissed = &closing{stream.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
+)
+
+// connect is GET /websocket.
+func (h *Handler) connect(c echo.Context) error {
+	who, err := h.identify(c.Request())
+	if err == nil && who == nil && h.o.Mode == Strict {
+		err = fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+	}
+	if err != nil {
+		return h.refuse(c, err)
+	}
+	counted := nobody
+	if who != nil {
+		counted = who
+	}
+	if over := h.o.Traffic.EnterStream(counted.Scope); over != nil {
+		if over.Code != httperr.Draining {
+			over = httperr.New(http.StatusForbidden, over.Code, "%s", over.Message)
+		}
+		return h.refuse(c, over)
+	}
+	one := &conn{
+		h: h, origin: c.Request().Header.Get(echo.HeaderOrigin), group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
+		unwatch: func() {}, ended: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
+		open: &stream.Stream{Identity: counted, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
+	}
+	if err := one.holdAs(counted); err != nil {
+		h.o.Traffic.LeaveStream(counted.Scope)
+		return h.refuse(c, err)
+	}
+	h.o.Traffic.Opened()
+	reason, err := one.serve(c, who)
+	one.leave()
+	h.o.Traffic.Ended(h.o.Logger, one.open, stream.End{Reason: reason, Bytes: one.bytes, Err: err})
+	return nil
+}
+
+// holdAs makes the connection known as somebody's, to those who list and end connections.
+func (c *conn) holdAs(who *auth.Identity) error {
+	open := *c.open
+	open.Identity = who
+	root, err := c.h.o.Broker.Subscribe(broker.Filter{Holder: &open}, c.group)
+	if err != nil {
+		return err
+	}
+	if c.root != nil {
+		c.root.Close()
+	}
+	open.Subscriber = root
+	c.open, c.root = &open, root
+	return nil
+}
+
+// leave gives all back.
+func (c *conn) leave() {
+	c.unwatch()
+	for _, one := range c.subs {
+		c.end(one)
+	}
+	c.root.Close()
+}
+
+// serve runs the connection to its end.
+func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err error) {
+	c.ws, err = websocket.Accept(e.Response(), e.Request(), &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // any origin: no cookie is looked at, and keys name theirs
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return stream.Gone, err // it has answered
+	}
+	e.Response().Committed = true
+	c.ws.SetReadLimit(c.h.o.MaxBody)
+	ctx, cancel := context.WithCancel(e.Request().Context())
+	defer cancel()
+	frames, done := make(chan []byte), make(chan struct{})
+	go func() { // ends with the connection, which is closed below
+		defer close(done)
+		defer cancel()
+		c.read(ctx, frames)
+	}()
+	reason, err = c.run(ctx, frames, who)
+	status, text := websocket.StatusNormalClosure, ""
+	var closing *closing
+	switch {
+	case errors.As(err, &closing):
+		status, text, err = closing.code, closing.text, nil
+	case reason != stream.Gone:
+		status = websocket.StatusGoingAway
+	}
+	if err == nil { // who does not answer is not waited for
+		_ = c.ws.Close(status, text) // it may be gone
+	}
+	cancel()
+	_ = c.ws.CloseNow() // the same
+	<-done
+	return reason, err
+}
+
+// read hands on the client's frames until it is gone.
+func (c *conn) read(ctx context.Context, frames chan<- []byte) {
+	for {
+		_, frame, err := c.ws.Read(ctx)
+		if err != nil {
+			return
+		}
+		select {
+		case frames <- frame:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// stoppedTimer is one that is still to be set.
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// always is a channel that can always be received from.
+var always = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// run does what is to do until the connection ends.
+func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity) (string, error) {
+	c.deadline, c.expiry = stoppedTimer(), stoppedTimer()
+	defer c.deadline.Stop()
+	defer c.expiry.Stop()
+	beat := time.NewTicker(c.h.o.Heartbeat)
+	defer beat.Stop()
+	switch {
+	case who != nil:
+		c.become(who)
+	case c.h.o.Mode != Public:
+		c.deadline.Reset(c.h.o.AuthTimeout)
+	}
+	for {
+		more, err := c.handOut(ctx)
+		var again chan struct{}
+		if more {
+			again = always
+		}
+		if reason := c.root.Ending(); reason != "" {
+			return reason, nil
+		}
+		if err == nil {
+			select {
+			case <-ctx.Done():
+				return stream.Gone, nil
+			case <-again:
+			case <-c.group.Wake():
+			case text := <-frames:
+				c.pinged = false
+				err = c.take(ctx, text)
+			case <-c.deadline.C:
+				err = c.late()
+			case <-c.expiry.C:
+				err = c.expire()
+			case <-c.ended:
+				if c.who != nil && c.who.Ended() != "" {
+					err = c.expire()
+				}
+			case <-beat.C:
+				err = c.beat()
+			}
+		}
+		if err != nil {
+			return broken(err)
+		}
+	}
+}
+
+func broken(err error) (string, error) {
+	var closing *closing
+	switch {
+	case errors.As(err, &closing):
+		return closing.reason, err
+	case errors.Is(err, broker.ErrDraining):
+		return broker.EndDraining, nil
+	case errors.Is(err, eventlog.ErrUnavailable):
+		return stream.Failed, err
+	case errors.Is(err, context.DeadlineExceeded):
+		return stream.Slow, err
+	}
+	return stream.Gone, err
+}
+
+// beat tells an authenticated client that we are here, and ends with who has not answered the last time.
+func (c *conn) beat() error {
+	switch {
+	case c.pinged:
+		return errSilent
+	case c.who == nil:
+		return nil
+	}
+	c.pinged = true
+	return c.send([]byte(`{"type":"ping"}`))
+}
+
+// send writes a message.
+func (c *conn) send(text []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.h.o.WriteTimeout)
+	defer cancel()
+	c.bytes += int64(len(text))
+	c.h.o.Traffic.Wrote(len(text))
+	return c.ws.Write(ctx, websocket.MessageText, text)
+}

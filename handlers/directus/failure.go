@@ -1,0 +1,185 @@
+package directus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/document"
+	"sluice/broker/document/query"
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// Codes of errors, which are Directus' words: its SDK and pages decide on them.
+const (
+	codeAuthFailed      = "AUTH_FAILED" // this and the next two on sockets only
+	codeAuthTimeout     = "AUTH_TIMEOUT"
+	codeCollection      = "INVALID_COLLECTION"
+	codeTokenExpired    = "TOKEN_EXPIRED"
+	codeCredentials     = "INVALID_CREDENTIALS"
+	codeForbidden       = "FORBIDDEN"
+	codePayload         = "INVALID_PAYLOAD"
+	codeQuery           = "INVALID_QUERY"
+	codeNotUnique       = "RECORD_NOT_UNIQUE"
+	codeTooLarge        = "CONTENT_TOO_LARGE"
+	codeRate            = "REQUESTS_EXCEEDED"
+	codeLimit           = "LIMIT_EXCEEDED"
+	codeNoRoute         = "ROUTE_NOT_FOUND"
+	codeMethod          = "METHOD_NOT_ALLOWED"
+	codeUnavailable     = "SERVICE_UNAVAILABLE"
+	codeInternal        = "INTERNAL_SERVER_ERROR"
+	codeUnsupportedType = "UNSUPPORTED_MEDIA_TYPE"
+)
+
+// failure is an error as clients are told it, on either way.
+type failure struct {
+	status  int
+	code    string
+	message string
+	after   time.Duration // when it may have passed, where it will
+	cause   error         // for the log alone
+}
+
+func (f *failure) Error() string { return f.message }
+
+func (f *failure) Unwrap() error { return f.cause }
+
+func fail(status int, code, format string, args ...any) *failure {
+	return &failure{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+func badPayload(format string, args ...any) *failure {
+	return fail(http.StatusBadRequest, codePayload, format, args...)
+}
+
+func forbidden(format string, args ...any) *failure {
+	return fail(http.StatusForbidden, codeForbidden, format, args...)
+}
+
+// badCredential is what the gateway says of a credential. One that has expired is told apart, since clients then get
+// another.
+func badCredential(e *auth.Error) *failure {
+	if e.Code == "expired_token" {
+		return fail(e.Status, codeTokenExpired, "%s", e.Message)
+	}
+	return fail(e.Status, codeCredentials, "%s", e.Message)
+}
+
+// known are the store's errors that the client is to mend. Directus does not tell what is not there from what one may
+// not see.
+var known = []struct {
+	err    error
+	status int
+	code   string
+}{
+	{document.ErrNotFound, http.StatusForbidden, codeForbidden},
+	{document.ErrCollection, http.StatusForbidden, codeForbidden},
+	{document.ErrTaken, http.StatusBadRequest, codeNotUnique},
+	{document.ErrID, http.StatusBadRequest, codePayload},
+	{document.ErrShape, http.StatusBadRequest, codePayload},
+	{auth.ErrBadLogin, http.StatusUnauthorized, codeCredentials},
+	{auth.ErrBusy, http.StatusTooManyRequests, codeRate},
+	{document.ErrTime, http.StatusBadRequest, codeQuery},
+}
+
+// retryLater is when somebody who met a passing failure may come back.
+const retryLater = 2 * time.Second
+
+// failed is any error as a failure.
+func failed(err error) *failure {
+	var f *failure
+	var he *httperr.Error
+	var limit *document.LimitError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &he):
+		return fromHTTP(he)
+	case errors.As(err, new(*query.Error)):
+		return fail(http.StatusBadRequest, codeQuery, "%v", err)
+	case errors.As(err, &limit) && limit.Setting == "MAX_RESULT":
+		return fail(http.StatusBadRequest, codeQuery, "%v", err)
+	case errors.As(err, &limit):
+		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "%v", err)
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			return fail(k.status, k.code, "%v", err)
+		}
+	}
+	passing := &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, after: retryLater, cause: err}
+	switch {
+	case errors.Is(err, document.ErrCrowd):
+		passing.message = document.ErrCrowd.Error()
+	case errors.Is(err, document.ErrBusy):
+		passing.message = document.ErrBusy.Error()
+	case errors.Is(err, broker.ErrDraining):
+		passing.message = "the gateway is shutting down; come back in a moment"
+	case errors.Is(err, eventlog.ErrUnknown):
+		passing.message = "the log cannot take changes now; whether this one was stored is not known: look before you repeat it"
+	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, context.Canceled):
+		passing.message = "the log cannot do this now; try again in a moment"
+	default:
+		return &failure{status: http.StatusInternalServerError, code: codeInternal, message: "the gateway failed; its log has the cause", cause: err}
+	}
+	return passing
+}
+
+// fromHTTP is an error of what the doors share, and echo's own.
+func fromHTTP(e *httperr.Error) *failure {
+	f := &failure{status: e.Status, code: codeUnavailable, message: e.Message, after: e.RetryAfter, cause: e.Cause}
+	switch e.Status {
+	case http.StatusNotFound:
+		f.code = codeNoRoute
+	case http.StatusMethodNotAllowed:
+		f.code = codeMethod
+	case http.StatusTooManyRequests:
+		f.code = codeRate
+	case http.StatusRequestEntityTooLarge:
+		f.code = codeTooLarge
+	case http.StatusInternalServerError:
+		f.code = codeInternal
+	}
+	return f
+}
+
+// told is an error as REST tells it.
+type told struct {
+	Message    string `json:"message"`
+	Extensions struct {
+		Code string `json:"code"`
+	} `json:"extensions"`
+}
+
+// refuse answers a request with {"errors":[…]}.
+func (h *Handler) refuse(c echo.Context, err error) error {
+	f := failed(err)
+	h.logCause(c, f)
+	head := c.Response().Header()
+	if f.status == http.StatusUnauthorized {
+		head.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	if f.after > 0 {
+		head.Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, int(f.after.Round(time.Second).Seconds()))))
+	}
+	head.Set(echo.HeaderCacheControl, "no-store")
+	one := told{Message: f.message}
+	one.Extensions.Code = f.code
+	return c.JSON(f.status, map[string][]told{"errors": {one}})
+}
+
+func (h *Handler) logCause(c echo.Context, f *failure) {
+	if f.status < http.StatusInternalServerError || f.cause == nil {
+		return
+	}
+	h.o.Logger.Error("request failed", "code", f.code, "path", c.Path(), "cause", f.cause,
+		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+}

@@ -1,0 +1,144 @@
+package directus
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
+
+	"sluice/broker/document"
+)
+
+// feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
+// many have it, and by one of those who have it, never by the hub, since a query can take long.
+type feed struct {
+	query *itemsQuery
+	item  string // only this one, if any
+	key   feedKey
+	uses  int // feeds.mu
+
+	mu    sync.Mutex // a leaf; held while a message is made, for which the others wait
+	made  []made     // the newest, the oldest first
+	bytes int        // of them
+}
+
+// made is a message, nil where the feed is told nothing.
+type made struct {
+	id      uint64
+	message []byte
+}
+
+// Bounds of the messages that a feed keeps for those who come for them a little later.
+const (
+	keptMessages = 32
+	keptBytes    = 64 << 10
+)
+
+// feedKey is what makes two subscriptions the same: their query, as text, and their item.
+type feedKey struct {
+	query, item string
+	own         *itemsQuery // of a query that speaks of its moment, which is nobody else's
+}
+
+// feeds are those in use.
+type feeds struct {
+	mu    sync.Mutex // a leaf
+	byKey map[feedKey]*feed
+}
+
+// use gives the feed of a query, which is given back by drop.
+func (f *feeds) use(key feedKey, q *itemsQuery) *feed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one := f.byKey[key]
+	if one == nil {
+		one = &feed{query: q, item: key.item, key: key}
+		f.byKey[key] = one
+	}
+	one.uses++
+	return one
+}
+
+func (f *feeds) drop(one *feed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one.uses--; one.uses == 0 {
+		delete(f.byKey, one.key)
+	}
+}
+
+// keyOf is the key of a query, which was sent as v.
+func keyOf(v gjson.Result, q *itemsQuery, item string) feedKey {
+	text := jsontext.Value(v.Raw)
+	if len(text) > 0 && text.Canonicalize() != nil { // it was read, so it is JSON
+		return feedKey{own: q, item: item}
+	}
+	key := feedKey{query: string(text), item: item}
+	if strings.Contains(key.query, "NOW") {
+		key.own = q
+	}
+	return key
+}
+
+// tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
+func (f *feed) tell(id uint64, c *change) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.made {
+		if f.made[i].id == id {
+			return f.made[i].message
+		}
+	}
+	var message []byte
+	if told, ok := c.read(); ok {
+		if text, ok := f.message(nil, told); ok {
+			message = text
+		}
+	}
+	f.made, f.bytes = append(f.made, made{id, message}), f.bytes+len(message)
+	for len(f.made) > keptMessages || f.bytes > keptBytes {
+		f.bytes -= len(f.made[0].message)
+		f.made = slices.Delete(f.made, 0, 1)
+	}
+	return message
+}
+
+// message appends what a change is to the feed; false, where that is nothing.
+func (f *feed) message(dst []byte, c *document.Changed) ([]byte, bool) {
+	if c.Kind == "delete" {
+		dst = append(dst, `{"type":"subscription","event":"delete","data":`...)
+		if f.item != "" {
+			return gjson.AppendJSONString(dst, f.item), slices.Contains(c.IDs, f.item)
+		}
+		return appendIDs(dst, c.IDs), true
+	}
+	texts := c.Documents
+	if f.item != "" {
+		texts = slices.DeleteFunc(slices.Clone(texts), func(text []byte) bool { return document.ID(text) != f.item })
+	}
+	if texts = f.query.arrange(texts); len(texts) == 0 {
+		return dst, false
+	}
+	event := "update"
+	if c.Kind == "post" {
+		event = "create"
+	}
+	dst = append(append(append(dst, `{"type":"subscription","event":"`...), event...), `","data":`...)
+	if f.item != "" {
+		return f.query.show(dst, texts[0]), true
+	}
+	return f.query.appendList(dst, texts), true
+}
+
+func appendIDs(dst []byte, ids []string) []byte {
+	dst = append(dst, '[')
+	for i, id := range ids {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = gjson.AppendJSONString(dst, id)
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,174 @@
+package directus
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/broker/document"
+	"sluice/handlers/traffic"
+)
+
+// Mode is how sockets tell who they are.
+type Mode string
+
+// The modes.
+const (
+	Handshake Mode = "handshake" // by the first message
+	Public    Mode = "public"    // by a message, if at all
+	Strict    Mode = "strict"    // by the upgrade request
+)
+
+// Options are plain values out of the settings, and what the gateway is made of.
+type Options struct {
+	Auth         *auth.Authenticator
+	Documents    *document.Store
+	Broker       *broker.Broker
+	Traffic      *traffic.Traffic
+	Logger       *slog.Logger
+	Mode         Mode
+	AuthTimeout  time.Duration
+	Heartbeat    time.Duration
+	WriteTimeout time.Duration
+	ReadTimeout  time.Duration
+	MaxBody      int64
+}
+
+// Handler serves the door.
+type Handler struct {
+	o       Options
+	feeds   feeds
+	changes *changes
+}
+
+// New makes the handler.
+func New(o Options) *Handler {
+	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log())}
+}
+
+// Register adds the routes.
+func (h *Handler) Register(e *echo.Echo) {
+	const collection, item = "/items/:collection", "/items/:collection/:id"
+	for _, r := range []struct {
+		method, path string
+		f            func(*call) error
+	}{
+		{http.MethodGet, collection, h.listItems},
+		{methodSearch, collection, h.searchItems},
+		{http.MethodPost, collection, h.createItems},
+		{http.MethodPatch, collection, h.updateItems},
+		{http.MethodDelete, collection, h.deleteItems},
+		{http.MethodGet, item, h.readItem},
+		{http.MethodPatch, item, h.updateItem},
+		{http.MethodDelete, item, h.deleteItem},
+	} {
+		e.Add(r.method, r.path, h.known(r.f))
+	}
+	e.POST("/auth/login", h.session(h.login))
+	e.POST("/auth/refresh", h.session(h.refresh))
+	e.POST("/auth/logout", h.session(h.logout))
+	for _, path := range []string{"/items", "/items/*", "/auth", "/auth/*"} {
+		e.RouteNotFound(path, func(c echo.Context) error {
+			return h.refuse(c, fail(http.StatusNotFound, codeNoRoute, "there is no %s %s here", c.Request().Method, c.Request().URL.Path))
+		})
+	}
+	e.GET("/websocket", h.connect)
+}
+
+// methodSearch is a GET whose query is its body.
+const methodSearch = "SEARCH"
+
+// call is a request whose sender is known.
+type call struct {
+	echo.Context
+	*caller
+}
+
+// known authenticates, and answers errors in the door's shape.
+func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		who, err := h.identify(c.Request())
+		if err == nil {
+			err = f(&call{c, &caller{h, c.Request().Context(), who, c.Param("collection")}})
+		}
+		if err == nil {
+			return nil
+		}
+		return h.refuse(c, err)
+	}
+}
+
+// identify tells who sent a request: nobody, where it has no credential.
+func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
+	carriers := auth.FromRequest(r.Header, r.URL.Query())
+	if empty(carriers) {
+		return nil, nil //nolint:nilnil // nobody is no error here
+	}
+	who, bad := h.o.Auth.Authenticate(carriers)
+	if bad != nil {
+		return nil, badCredential(bad)
+	}
+	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
+		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
+	}
+	return who, nil
+}
+
+// empty says whether a request carries no credential.
+func empty(c auth.Carriers) bool {
+	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
+		if strings.Join(values, "") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
+func (h *Handler) body(c echo.Context) (gjson.Result, error) {
+	none := gjson.Result{}
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
+		return none, err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, h.o.MaxBody))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return none, fail(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		return none, fail(http.StatusRequestTimeout, codePayload, "the body was not there within READ_TIMEOUT")
+	case err != nil:
+		return none, badPayload("the body ended too early")
+	}
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return none, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return none, nil
+	}
+	if len(c.Request().Header.Values(echo.HeaderContentEncoding)) > 0 {
+		return none, fail(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
+	}
+	return compact(text)
+}
+
+// compact reads JSON, strictly, so that what is made of it is JSON too.
+func compact(text []byte) (gjson.Result, error) {
+	v := jsontext.Value(text)
+	if err := v.Compact(); err != nil {
+		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %v", err)
+	}
+	return gjson.ParseBytes(v), nil
+}

@@ -1,0 +1,128 @@
+package directus
+
+import (
+	"context"
+	"slices"
+
+	"sluice/broker"
+)
+
+// Bounds of a round of handing out, in bytes and in changes.
+const (
+	batch     = 64 << 10
+	batchMost = 256
+)
+
+// handOut hands out what subscriptions have, in the order of the changes. It does so in rounds, of which each goes as
+// far as the hub was when it began: up to there a subscription that the group does not name has nothing. More says
+// that there is another round to come. While nobody is authenticated nothing is handed out, nor lost.
+func (c *conn) handOut(ctx context.Context) (more bool, err error) {
+	if c.who != nil && c.over() {
+		return false, c.expire()
+	}
+	if c.who == nil {
+		return false, nil
+	}
+	var k broker.Block
+	c.root.Peek(&k, batch) // of no channel: it is always at the head
+	head := c.root.Position()
+	c.taken = c.group.Take(c.taken[:0])
+	for _, sub := range c.taken {
+		if one := c.subs[sub]; one != nil {
+			c.wait(one)
+		}
+	}
+	clear(c.taken)
+	for sent, bytes := 0, 0; ; sent++ {
+		next, err := c.next(ctx)
+		if err != nil || next == nil {
+			return false, err
+		}
+		f, rest := cut(next.rest)
+		if f.id > head || bytes > batch || sent > batchMost {
+			return true, nil
+		}
+		text, err := next.message(ctx, c.h.changes, f)
+		if err != nil {
+			return false, err
+		}
+		next.rest, next.told = rest, f.id
+		if bytes += len(text); text == nil {
+			continue
+		}
+		if err := c.send(appendUID(slices.Clone(text), next.uid)); err != nil {
+			return false, err
+		}
+	}
+}
+
+// message is what a frame tells the subscription, nil where that is nothing.
+func (s *subscription) message(ctx context.Context, all *changes, f frame) ([]byte, error) {
+	if f.gap {
+		return nil, errMissed
+	}
+	one, err := all.find(ctx, f.id, s.channels)
+	if err == nil && one == nil {
+		err = errMissed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.feed.tell(f.id, one), nil
+}
+
+// wait notes that a subscription may have something.
+func (c *conn) wait(one *subscription) {
+	if !one.waiting {
+		one.waiting = true
+		c.waiting = append(c.waiting, one)
+	}
+}
+
+// next is the subscription with the oldest change to hand out, nil where there is none. Those that have nothing wait
+// no more.
+func (c *conn) next(ctx context.Context) (first *subscription, err error) {
+	for i := 0; i < len(c.waiting); {
+		one := c.waiting[i]
+		some, err := one.fill(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !some {
+			one.waiting = false
+			c.waiting = slices.Delete(c.waiting, i, i+1)
+			continue
+		}
+		if first == nil || one.oldest() < first.oldest() {
+			first = one
+		}
+		i++
+	}
+	return first, nil
+}
+
+// oldest is the id of the next change to hand out.
+func (s *subscription) oldest() uint64 {
+	f, _ := cut(s.rest)
+	return f.id
+}
+
+// fill takes the next block when all of the last one was handed out; false where there is nothing now.
+func (s *subscription) fill(ctx context.Context) (bool, error) {
+	for len(s.rest) == 0 {
+		if s.block != nil {
+			s.sub.Advance(s.block, len(s.block.Bytes))
+			s.block = nil
+		}
+		k, progress, err := s.sub.Next(ctx, &s.own, batchMost*frameBytes)
+		if err != nil {
+			return false, err
+		}
+		if progress == broker.Idle {
+			s.own.Clear()
+			return false, nil
+		}
+		s.block, s.rest = k, k.Bytes
+	}
+	return true, nil
+}

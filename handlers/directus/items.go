@@ -1,0 +1,302 @@
+package directus
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/auth"
+	"sluice/broker/channel"
+	"sluice/broker/document"
+	"sluice/handlers/traffic"
+)
+
+// changeMost is how many items one request changes: the store's bound, all of them in one commit.
+const changeMost = 1000
+
+// The methods that permissions speak of.
+const (
+	read   = http.MethodGet
+	create = http.MethodPost
+	update = http.MethodPatch
+	remove = http.MethodDelete
+)
+
+// caller is who wants something of a collection, by whichever way.
+type caller struct {
+	h          *Handler
+	ctx        context.Context //nolint:containedctx // it lives as long as the request
+	who        *auth.Identity  // nil: nobody
+	collection string
+}
+
+// may says whether the caller has a permission.
+func (c *caller) may(method string) bool {
+	return c.who != nil && c.who.Rest.Match(channel.Of("", method, c.collection))
+}
+
+// need refuses who has not a permission.
+func (c *caller) need(method string) error {
+	switch {
+	case strings.HasPrefix(c.collection, "directus_"):
+		return forbidden("there are no system collections here: %.40q", c.collection)
+	case document.CheckCollection(c.collection) != nil:
+		return forbidden("%v", document.ErrCollection)
+	case c.who == nil:
+		return forbidden("there is no credential: send an API key, or a token, as Authorization: Bearer")
+	case !c.may(method):
+		return forbidden(`this credential has no permission %s:%s (in its "rest")`, method, c.collection)
+	}
+	return nil
+}
+
+// change charges the caller for n changes and makes them, unless the gateway drains.
+func (c *caller) change(method string, n int, f func() error) error {
+	if err := c.need(method); err != nil {
+		return err
+	}
+	if n > changeMost {
+		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+	}
+	if !c.h.o.Traffic.EnterPublish() {
+		return traffic.ErrDraining()
+	}
+	defer c.h.o.Traffic.LeavePublish()
+	if ok, wait := c.who.Take(time.Now(), n); !ok {
+		f := fail(http.StatusTooManyRequests, codeRate, "this key changes more than its rate allows; slow down")
+		f.after = wait
+		return f
+	}
+	started := time.Now()
+	err := f()
+	outcome := "ok"
+	if err != nil {
+		outcome, n = strings.ToLower(failed(err).code), 0
+	}
+	c.h.o.Traffic.Published(outcome, n, time.Since(started))
+	return err
+}
+
+// found is what was read: JSON.
+type found struct {
+	data     []byte
+	meta     []byte // nil where none was asked for
+	position uint64 // the log's place: what follows it is not in there
+}
+
+// list reads what a query selects.
+func (c *caller) list(q *itemsQuery) (*found, error) {
+	if err := c.need(read); err != nil {
+		return nil, err
+	}
+	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &document.Query{
+		Where: q.condition, Order: q.order, Skip: q.offset, Limit: q.limit, Total: q.filtered,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := &found{data: q.appendList(nil, r.Documents), position: r.Position}
+	f.meta, err = c.meta(q, r.Total)
+	return f, err
+}
+
+// meta are the counts that a query asks for.
+func (c *caller) meta(q *itemsQuery, filtered int64) ([]byte, error) {
+	if !q.total && !q.filtered {
+		return nil, nil
+	}
+	meta := []byte("{")
+	if q.total {
+		n, err := c.h.o.Documents.Count(c.ctx, c.collection)
+		if err != nil {
+			return nil, err
+		}
+		meta = strconv.AppendInt(append(meta, `"total_count":`...), n, 10)
+	}
+	if q.filtered {
+		if q.total {
+			meta = append(meta, ',')
+		}
+		meta = strconv.AppendInt(append(meta, `"filter_count":`...), filtered, 10)
+	}
+	return append(meta, '}'), nil
+}
+
+// some reads the items of some ids that a query selects: those that are there.
+func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
+	if err := c.need(read); err != nil {
+		return nil, err
+	}
+	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
+	if err != nil {
+		return nil, err
+	}
+	texts := q.arrange(r.Documents)
+	f := &found{data: q.appendList(nil, texts), position: r.Position}
+	f.meta, err = c.meta(q, int64(len(texts)))
+	return f, err
+}
+
+// one reads an item.
+func (c *caller) one(id string, q *itemsQuery) (*found, error) {
+	if err := c.need(read); err != nil {
+		return nil, err
+	}
+	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if r.Documents = q.arrange(r.Documents); len(r.Documents) == 0 {
+		return nil, noItem(id)
+	}
+	return &found{data: q.show(nil, r.Documents[0]), position: r.Position}, nil
+}
+
+func noItem(id string) error { return forbidden("there is no item %.40q, or it is not for you", id) }
+
+// create makes items, all or none.
+func (c *caller) create(data []gjson.Result) (texts [][]byte, err error) {
+	docs := make([]document.New, len(data))
+	for i, v := range data {
+		if docs[i], err = newItem(v); err != nil {
+			return nil, err
+		}
+	}
+	err = c.change(create, len(docs), func() (err error) {
+		if len(docs) > 0 {
+			texts, err = c.h.o.Documents.Insert(c.ctx, c.collection, c.who.Name, docs)
+		}
+		return err
+	})
+	return texts, err
+}
+
+// newItem reads an item that is to be made. It may bring its id.
+func newItem(v gjson.Result) (document.New, error) {
+	f, err := itemFields(v)
+	if err != nil {
+		return document.New{}, err
+	}
+	d := document.New{Fields: f}
+	if given := v.Get(fieldID); given.Exists() && given.Type != gjson.Null {
+		if d.ID = idOf(given); d.ID == "" {
+			return d, badPayload("%v; it is a string, or a number", document.ErrID)
+		}
+	}
+	return d, nil
+}
+
+// itemFields are an item's own fields: what the server fills in is left out, as clients send whole items back.
+func itemFields(v gjson.Result) (document.Fields, error) {
+	if !v.IsObject() {
+		return document.Fields{}, badPayload("an item is a JSON object, not %.40s", v.Raw)
+	}
+	f, _, err := document.ParseFields([]byte(v.Raw))
+	f.Delete(fieldID)
+	f.Delete(fieldCreated)
+	return f, err
+}
+
+// update sets fields of items, all or none: the same of each. Leniently, those that are gone are left out.
+func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte, error) {
+	f, err := itemFields(data)
+	if err != nil {
+		return nil, err
+	}
+	return c.merge(ids, lenient, func(string) document.Fields { return f })
+}
+
+// updateEach sets fields of items, of each its own.
+func (c *caller) updateEach(data []gjson.Result) ([][]byte, error) {
+	ids, fields := make([]string, len(data)), make(map[string]document.Fields, len(data))
+	for i, v := range data {
+		f, err := itemFields(v)
+		if err != nil {
+			return nil, err
+		}
+		id := idOf(v.Get(fieldID))
+		if id == "" {
+			return nil, badPayload("item %d has no id", i)
+		}
+		if _, twice := fields[id]; twice {
+			return nil, badPayload("item %.40q is there twice", id)
+		}
+		ids[i], fields[id] = id, f
+	}
+	return c.merge(ids, false, func(id string) document.Fields { return fields[id] })
+}
+
+func (c *caller) merge(ids []string, lenient bool, of func(id string) document.Fields) (texts [][]byte, err error) {
+	err = c.change(update, len(ids), func() (err error) {
+		texts, err = c.h.o.Documents.Update(c.ctx, c.collection, c.who.Name, ids, lenient, func(id string, own *document.Fields) error {
+			own.Merge(of(id))
+			return nil
+		})
+		return err
+	})
+	return texts, err
+}
+
+// remove takes items away, all or none, in one event, and gives the ids of those. Leniently, those that are gone are
+// left out.
+func (c *caller) remove(ids []string, lenient bool) (gone []string, err error) {
+	err = c.change(remove, len(ids), func() (err error) {
+		gone, err = c.h.o.Documents.Remove(c.ctx, c.collection, ids, lenient)
+		return err
+	})
+	return gone, err
+}
+
+// selected are the ids of the items that a query selects, for a change of all of them: it is one commit, so that they
+// may not be too many. Without a limit in the query that is all of them.
+func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
+	for _, m := range []string{method, read} { // a filter tells what is in there
+		if err := c.need(m); err != nil {
+			return nil, err
+		}
+	}
+	limit := changeMost + 1
+	if q.limited && q.limit >= 0 {
+		limit = min(limit, q.limit)
+	}
+	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &document.Query{Where: q.condition, Order: q.order, Skip: q.offset, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Documents) > changeMost {
+		return nil, fail(http.StatusBadRequest, codeQuery,
+			"the query selects more than %d items, which is what one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
+	}
+	ids := make([]string, len(r.Documents))
+	for i, text := range r.Documents {
+		ids[i] = document.ID(text)
+	}
+	return ids, nil
+}
+
+// idsOf reads a list of ids, each once.
+func idsOf(v gjson.Result) ([]string, error) {
+	if !v.IsArray() {
+		return nil, badPayload("the ids must be an array of strings or numbers")
+	}
+	list := v.Array()
+	if len(list) > changeMost {
+		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", len(list), changeMost)
+	}
+	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))
+	for _, e := range list {
+		id := idOf(e)
+		if id == "" {
+			return nil, noItem(e.Raw)
+		}
+		if !seen[id] {
+			ids, seen[id] = append(ids, id), true
+		}
+	}
+	return slices.Clip(ids), nil
+}

@@ -1,0 +1,94 @@
+package directus
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
+
+	"sluice/auth"
+)
+
+// session answers what is sent to sign in, stay or go, in the door's shape.
+func (h *Handler) session(f func(c echo.Context, body gjson.Result) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		v, err := h.body(c)
+		if err == nil {
+			err = f(c, v)
+		}
+		if err == nil {
+			return nil
+		}
+		return h.refuse(c, err)
+	}
+}
+
+// modeJSON is the one way of keeping a session: its client keeps the tokens.
+const modeJSON = "json"
+
+// checkMode refuses the ways that need a cookie: none is set here, so they would end at the first refresh.
+func checkMode(v gjson.Result) error {
+	if mode := v.Get("mode"); mode.Type != gjson.Null && mode.Str != modeJSON {
+		return badPayload(`mode %.20s is not offered, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
+	}
+	return nil
+}
+
+func (h *Handler) login(c echo.Context, v gjson.Result) error {
+	email, password := v.Get("email"), v.Get("password")
+	if email.Type != gjson.String || password.Type != gjson.String {
+		return badPayload(`the body must be {"email":…,"password":…}`)
+	}
+	if err := checkMode(v); err != nil {
+		return err
+	}
+	s, err := h.o.Auth.Login(c.Request().Context(), email.Str, password.Str)
+	return signedIn(c, s, err)
+}
+
+func (h *Handler) refresh(c echo.Context, v gjson.Result) error {
+	if err := checkMode(v); err != nil {
+		return err
+	}
+	token, err := refreshToken(v)
+	if err != nil {
+		return err
+	}
+	s, err := h.o.Auth.Refresh(c.Request().Context(), token)
+	return signedIn(c, s, err)
+}
+
+func refreshToken(v gjson.Result) (string, error) {
+	token := v.Get("refresh_token")
+	if token.Type != gjson.String {
+		return "", badPayload(`the body must have the "refresh_token"`)
+	}
+	return token.Str, nil
+}
+
+// signedIn tells a session. Expires is how long the access token is good, in milliseconds.
+func signedIn(c echo.Context, s *auth.Session, err error) error {
+	if err != nil {
+		return err
+	}
+	type tokens struct {
+		Access  string `json:"access_token"`
+		Expires int64  `json:"expires"`
+		Refresh string `json:"refresh_token"`
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusOK, map[string]tokens{"data": {s.Access, s.TTL.Milliseconds(), s.Refresh}})
+}
+
+// logout ends a session. One that has ended already is what was asked for.
+func (h *Handler) logout(c echo.Context, v gjson.Result) error {
+	token, err := refreshToken(v)
+	if err != nil {
+		return err
+	}
+	if err := h.o.Auth.Logout(c.Request().Context(), token); err != nil && !errors.Is(err, auth.ErrBadLogin) {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,88 @@
+package directus
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Types of messages.
+const (
+	typeAuth         = "auth"
+	typeSubscribe    = "subscribe"
+	typeUnsubscribe  = "unsubscribe"
+	typeItems        = "items"
+	typePing         = "ping"
+	typePong         = "pong"
+	typeServer       = "server"       // of errors before a message has a type
+	typeSubscription = "subscription" // of what a subscription tells
+)
+
+// maxUID bounds the uid, which a subscription keeps.
+const maxUID = 128
+
+// message is one of a client's.
+type message struct {
+	gjson.Result
+	kind string
+	uid  string // as it came: a JSON string or number; "" without
+}
+
+// decode reads a frame. The error is the server's, as nothing is known yet of the message.
+func decode(frame []byte) (*message, error) {
+	v, err := compact(frame)
+	if err != nil {
+		return nil, err
+	}
+	kind, uid := v.Get("type"), v.Get("uid")
+	if !v.IsObject() || kind.Type != gjson.String {
+		return nil, badPayload(`a message is an object with a "type"`)
+	}
+	m := &message{Result: v, kind: kind.Str}
+	switch {
+	case uid.Type == gjson.Null: // as if it were not there
+	case uid.Type != gjson.String && uid.Type != gjson.Number || len(uid.Raw) > maxUID:
+		return nil, badPayload("a uid is a string or a number of at most %d bytes", maxUID)
+	default:
+		m.uid = uid.Raw
+	}
+	return m, nil
+}
+
+// text is a field that must be a string.
+func (m *message) text(name string) (string, error) {
+	v := m.Get(name)
+	if v.Type != gjson.String || v.Str == "" {
+		return "", badPayload("%q must be a string", name)
+	}
+	return v.Str, nil
+}
+
+// answer begins an answer to the message.
+func (m *message) answer(rest string) []byte {
+	return appendUID([]byte(`{"type":"`+m.kind+`"`+rest), m.uid)
+}
+
+// appendUID ends a message with the uid of what it answers.
+func appendUID(dst []byte, uid string) []byte {
+	if uid != "" {
+		dst = append(append(dst, `,"uid":`...), uid...)
+	}
+	return append(dst, '}')
+}
+
+// asString is a uid as messages of subscriptions have it.
+func asString(uid string) string {
+	if uid == "" || strings.HasPrefix(uid, `"`) {
+		return uid
+	}
+	return `"` + uid + `"`
+}
+
+// problem tells an error.
+func problem(kind string, f *failure, uid string) []byte {
+	dst := append([]byte(`{"type":"`), kind...)
+	dst = append(append(dst, `","status":"error","error":{"code":"`...), f.code...)
+	dst = gjson.AppendJSONString(append(dst, `","message":`...), f.message)
+	return appendUID(append(dst, '}'), uid)
+}

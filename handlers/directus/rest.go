@@ -1,0 +1,189 @@
+package directus
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
+)
+
+// answer sends what was read.
+func (c *call) answer(f *found) error {
+	text := append([]byte(`{"data":`), f.data...)
+	if f.meta != nil {
+		text = append(append(text, `,"meta":`...), f.meta...)
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(text, '}'))
+}
+
+// changed answers a change with the items as they are now, to who may read them.
+func (c *call) changed(texts [][]byte, single bool, err error) error {
+	if err != nil {
+		return err
+	}
+	if !c.may(read) {
+		return c.NoContent(http.StatusNoContent)
+	}
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	if single {
+		return c.answer(&found{data: q.show(nil, texts[0])})
+	}
+	return c.answer(&found{data: q.appendList(nil, texts)})
+}
+
+// query is the one of the address.
+func (c *call) query() (*itemsQuery, error) { return parseURL(c.QueryParams(), time.Now()) }
+
+// queryIn is the one in a body.
+func queryIn(v gjson.Result) (*itemsQuery, error) { return parseQuery(v.Raw, time.Now()) }
+
+func (h *Handler) listItems(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.listed(c.list(q))
+}
+
+func (c *call) listed(f *found, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.answer(f)
+}
+
+// searchItems is a list whose query may be long.
+func (h *Handler) searchItems(c *call) error {
+	v, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	q, err := queryIn(v.Get("query"))
+	if err != nil {
+		return err
+	}
+	if keys := v.Get("keys"); keys.Exists() {
+		ids, err := idsOf(keys)
+		if err != nil {
+			return err
+		}
+		return c.listed(c.some(ids, q))
+	}
+	return c.listed(c.list(q))
+}
+
+func (h *Handler) readItem(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.listed(c.one(c.Param("id"), q))
+}
+
+func (h *Handler) createItems(c *call) error {
+	v, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	if _, err := c.query(); err != nil { // before anything is made
+		return err
+	}
+	data, single := v.Array(), !v.IsArray()
+	if !v.Exists() {
+		return badPayload("there is no body: send an item, or an array of them")
+	}
+	texts, err := c.create(data)
+	return c.changed(texts, single, err)
+}
+
+// updateItems changes several: by their ids, by a query, or each as it says itself.
+func (h *Handler) updateItems(c *call) error {
+	v, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	var texts [][]byte
+	switch keys, by := v.Get("keys"), v.Get("query"); {
+	case v.IsArray():
+		texts, err = c.updateEach(v.Array())
+	case keys.Exists():
+		var ids []string
+		if ids, err = idsOf(keys); err == nil {
+			texts, err = c.update(ids, false, v.Get("data"))
+		}
+	case by.IsObject():
+		var ids []string
+		if ids, err = c.selectedBy(update, by); err == nil {
+			texts, err = c.update(ids, true, v.Get("data"))
+		}
+	default:
+		err = badPayload(`the body is none of {"keys":[…],"data":{…}}, {"query":{…},"data":{…}} and an array of items with their ids`)
+	}
+	return c.changed(texts, false, err)
+}
+
+// selectedBy are the ids of the items that a query, as JSON, selects.
+func (c *caller) selectedBy(method string, by gjson.Result) ([]string, error) {
+	q, err := queryIn(by)
+	if err != nil {
+		return nil, err
+	}
+	return c.selected(method, q)
+}
+
+func (h *Handler) updateItem(c *call) error {
+	v, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	texts, err := c.update([]string{c.Param("id")}, false, v)
+	return c.changed(texts, true, err)
+}
+
+// deleteItems takes several away: by their ids, or by a query.
+func (h *Handler) deleteItems(c *call) error {
+	v, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	lenient := false
+	switch keys, by := v.Get("keys"), v.Get("query"); {
+	case v.IsArray():
+		ids, err = idsOf(v)
+	case keys.Exists():
+		ids, err = idsOf(keys)
+	case by.IsObject():
+		lenient = true
+		ids, err = c.selectedBy(remove, by)
+	default:
+		err = badPayload(`the body is none of {"keys":[…]}, {"query":{…}} and an array of ids`)
+	}
+	if err != nil {
+		return err
+	}
+	return c.removed(c.remove(ids, lenient))
+}
+
+// removed answers without a body and without its type: the SDK would read the one for the sake of the other.
+func (c *call) removed(_ []string, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h *Handler) deleteItem(c *call) error {
+	return c.removed(c.remove([]string{c.Param("id")}, false))
+}

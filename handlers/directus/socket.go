@@ -1,0 +1,202 @@
+package directus
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/tidwall/gjson"
+)
+
+// take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
+// own ends it.
+func (c *conn) take(ctx context.Context, text []byte) error {
+	m, err := decode(text)
+	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
+		return c.refuseHandshake()
+	}
+	if err != nil {
+		return c.fail(typeServer, err, "")
+	}
+	if !c.limiter.Allow() {
+		return c.fail(typeServer, fail(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was not taken", connectionRate), m.uid)
+	}
+	switch m.kind {
+	case typeAuth:
+		return c.authenticate(ctx, m)
+	case typePing:
+		return c.send(appendUID([]byte(`{"type":"pong"`), m.uid))
+	case typeSubscribe:
+		err = c.subscribe(ctx, m)
+	case typeUnsubscribe:
+		err = c.unsubscribe(m)
+	case typeItems:
+		err = c.items(ctx, m)
+	}
+	if err != nil && ctx.Err() == nil {
+		return c.fail(m.kind, err, m.uid)
+	}
+	return nil // who is gone is noticed by the loop
+}
+
+// fail tells an error.
+func (c *conn) fail(kind string, err error, uid string) error {
+	f := failed(err)
+	if f.status >= http.StatusInternalServerError && f.cause != nil {
+		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.open.RequestID)
+	}
+	return c.send(problem(kind, f, uid))
+}
+
+func (c *conn) caller(ctx context.Context, collection string) *caller {
+	return &caller{c.h, ctx, c.who, collection}
+}
+
+// reach refuses who has not a permission. On sockets a collection that one may not read is none.
+func (c *caller) reach(method string) error {
+	err := c.need(method)
+	if err != nil && c.need(read) != nil {
+		return fail(http.StatusForbidden, codeCollection, "%v", err)
+	}
+	return err
+}
+
+// actions are what an items message may ask for, by the permission that it takes.
+var actions = map[string]string{"create": create, "read": read, "update": update, "delete": remove}
+
+// items reads or changes items, and answers with them.
+func (c *conn) items(ctx context.Context, m *message) error {
+	collection, err := m.text("collection")
+	if err != nil {
+		return err
+	}
+	action, err := m.text("action")
+	if err != nil {
+		return err
+	}
+	method := actions[action]
+	if method == "" {
+		return badPayload(`an "action" is create, read, update or delete`)
+	}
+	by := c.caller(ctx, collection)
+	if err := by.reach(method); err != nil {
+		return err
+	}
+	q, err := queryIn(m.Get("query"))
+	if err != nil {
+		return err
+	}
+	var f *found
+	switch action {
+	case "create":
+		f, err = by.createBy(m, q)
+	case "read":
+		f, err = by.readBy(m, q)
+	case "update":
+		f, err = by.updateBy(m, q)
+	case "delete":
+		f, err = by.removeBy(m, q)
+	}
+	if err != nil {
+		return err
+	}
+	rest := append([]byte(`,"data":`), f.data...)
+	if f.meta != nil {
+		rest = append(append(rest, `,"meta":`...), f.meta...)
+	}
+	return c.send(m.answer(string(rest)))
+}
+
+// shown is what is answered to a change: the items as they are now, or nothing to who may not read them.
+func (c *caller) shown(texts [][]byte, single bool, q *itemsQuery) *found {
+	switch {
+	case !c.may(read):
+		return &found{data: []byte("null")}
+	case single:
+		return &found{data: q.show(nil, texts[0])}
+	}
+	return &found{data: q.appendList(nil, texts)}
+}
+
+func (c *caller) createBy(m *message, q *itemsQuery) (*found, error) {
+	data := m.Get("data")
+	if !data.Exists() {
+		return nil, badPayload(`a create needs "data": an item, or an array of them`)
+	}
+	texts, err := c.create(data.Array())
+	if err != nil {
+		return nil, err
+	}
+	return c.shown(texts, !data.IsArray(), q), nil
+}
+
+func (c *caller) readBy(m *message, q *itemsQuery) (*found, error) {
+	ids, single, err := m.ids()
+	switch {
+	case err != nil:
+		return nil, err
+	case single:
+		return c.one(ids[0], q)
+	case ids != nil:
+		return c.some(ids, q)
+	}
+	return c.list(q)
+}
+
+func (c *caller) updateBy(m *message, q *itemsQuery) (*found, error) {
+	ids, single, err := c.target(update, m, q)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := c.update(ids, !m.named(), m.Get("data"))
+	if err != nil {
+		return nil, err
+	}
+	return c.shown(texts, single, q), nil
+}
+
+func (c *caller) removeBy(m *message, q *itemsQuery) (*found, error) {
+	ids, single, err := c.target(remove, m, q)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := c.remove(ids, !m.named())
+	if err != nil {
+		return nil, err
+	}
+	if single {
+		return &found{data: gjson.AppendJSONString(nil, ids[0])}, nil
+	}
+	return &found{data: appendIDs(nil, gone)}, nil
+}
+
+// target are the ids of the items that a message is to change: those it names, or those its query selects.
+func (c *caller) target(method string, m *message, q *itemsQuery) (ids []string, single bool, err error) {
+	if m.named() {
+		return m.ids()
+	}
+	if !m.Get("query").IsObject() {
+		return nil, false, badPayload(`it needs an "id", "ids" or a "query"; an empty one stands for all items`)
+	}
+	ids, err = c.selected(method, q)
+	return ids, false, err
+}
+
+// named says whether the message names items.
+func (m *message) named() bool { return m.has("id") || m.has("ids") }
+
+func (m *message) has(name string) bool { return m.Get(name).Type != gjson.Null }
+
+// ids are those that the message names: one, several or, where it names none, nil.
+func (m *message) ids() (ids []string, single bool, err error) {
+	switch {
+	case m.has("id"):
+		id := idOf(m.Get("id"))
+		if id == "" {
+			return nil, false, noItem(m.Get("id").Raw)
+		}
+		return []string{id}, true, nil
+	case m.has("ids"):
+		ids, err = idsOf(m.Get("ids"))
+	}
+	return ids, false, err
+}

@@ -1,0 +1,136 @@
+package directus
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/auth"
+)
+
+// authenticate is an auth message: by a key or a token, by email and password, or by a refresh token.
+func (c *conn) authenticate(ctx context.Context, m *message) error {
+	who, refresh, err := c.credential(ctx, m)
+	if err == nil {
+		err = c.admit(who)
+	}
+	if err != nil {
+		c.forget()
+		if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", failed(err)), m.uid)); err != nil {
+			return err
+		}
+		if c.h.o.Mode == Public {
+			return nil
+		}
+		return errAuth
+	}
+	ok := []byte(`{"type":"auth","status":"ok"`)
+	if m.uid != "" {
+		ok = append(append(ok, `,"uid":`...), m.uid...)
+	}
+	if refresh != "" {
+		ok = gjson.AppendJSONString(append(ok, `,"refresh_token":`...), refresh)
+	}
+	c.become(who)
+	if err := c.send(append(ok, '}')); err != nil {
+		return err
+	}
+	return c.regrant(ctx)
+}
+
+// credential finds who an auth message is from, and the refresh token to tell.
+func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, refresh string, err error) {
+	var s *auth.Session
+	token := m.Get("access_token").Str
+	switch {
+	case token != "":
+	case m.has("email"):
+		s, err = c.h.o.Auth.Login(ctx, m.Get("email").Str, m.Get("password").Str)
+	case m.has("refresh_token"):
+		s, err = c.h.o.Auth.Refresh(ctx, m.Get("refresh_token").Str)
+	default:
+		err = badPayload(`it needs an "access_token", "email" and "password", or a "refresh_token"`)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if s != nil {
+		token, refresh = s.Access, s.Refresh
+	}
+	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}})
+	if bad != nil {
+		return nil, "", badCredential(bad)
+	}
+	if !who.OriginAllowed(c.origin) {
+		return nil, "", forbidden("this key may not be used from this Origin; add it to the key's origins")
+	}
+	return who, refresh, nil
+}
+
+// admit counts the connection as somebody's, where they may have one more.
+func (c *conn) admit(who *auth.Identity) error {
+	if err := c.h.o.Traffic.MoveStream(c.open.Identity.Scope, who.Scope); err != nil {
+		return err
+	}
+	if err := c.holdAs(who); err != nil {
+		_ = c.h.o.Traffic.MoveStream(who.Scope, c.open.Identity.Scope) // it was there, and is given back at the end
+		return err
+	}
+	return nil
+}
+
+// become takes over an identity, until it ends.
+func (c *conn) become(who *auth.Identity) {
+	c.forget()
+	c.who, c.greeted = who, true
+	c.deadline.Stop()
+	if !who.Expires.IsZero() {
+		c.expiry.Reset(time.Until(who.Expires))
+	}
+	c.unwatch = who.OnEnd(func(string) {
+		select {
+		case c.ended <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// forget drops the identity. Subscriptions stay where they are until somebody is there again: they are cursors.
+func (c *conn) forget() {
+	c.unwatch()
+	c.unwatch = func() {}
+	c.who = nil
+	c.expiry.Stop()
+}
+
+// over says whether the identity has ended.
+func (c *conn) over() bool {
+	return c.who.Ended() != "" || !c.who.Expires.IsZero() && !time.Now().Before(c.who.Expires)
+}
+
+// expire is the end of the identity: by time, or because its key or token was revoked or changed.
+func (c *conn) expire() error {
+	c.forget()
+	c.deadline.Reset(c.h.o.AuthTimeout)
+	return c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
+}
+
+// late is the end of the time to authenticate in.
+func (c *conn) late() error {
+	if !c.greeted {
+		return c.refuseHandshake()
+	}
+	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
+		return err
+	}
+	return errAuth
+}
+
+func (c *conn) refuseHandshake() error {
+	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
+		return err
+	}
+	return errAuth
+}

@@ -1,0 +1,361 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"sluice/auth"
+	"sluice/auth/grant"
+	"sluice/broker/document"
+	"sluice/broker/eventlog"
+	"sluice/handlers/directus"
+)
+
+func TestSocketHandshake(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout = time.Second; s.limits.ConnectionsPerKey = 3 })
+	g.addUser(t, "ann@example.com", "s3cret-s3cret")
+	open := func() *socket {
+		t.Helper()
+		s, _ := g.dial(t, "", nil)
+		return s
+	}
+	ok := open()
+	ok.say(`{"access_token":"` + keyItems + `","type":"auth"}`)
+	ok.hears(`{"type":"auth","status":"ok"}`)
+	ok.say(`{"type":"auth","access_token":"` + keyReader + `","uid":"1"}`)
+	ok.hears(`{"type":"auth","status":"ok","uid":"1"}`)
+	time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
+	ok.quiet()
+
+	for _, first := range []string{`{"type":"subscribe","collection":"m","uid":"1"}`, `{"type":"ping"}`, `{`, `{"type":"boing"}`} {
+		s := open()
+		s.say(first)
+		s.hears(handshakeFailed)
+		s.ends(websocket.StatusPolicyViolation)
+	}
+	late := open()
+	late.hears(handshakeFailed)
+	late.ends(websocket.StatusPolicyViolation)
+	for auth, why := range map[string]string{
+		`"access_token":"nope"`:                             "this API key is not known here",
+		`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
+		`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
+		`"token":"x"`:                                       `it needs an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
+		`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
+	} {
+		s, _ := g.dial(t, "", http.Header{"Origin": {"https://b.example"}})
+		s.say(`{"type":"auth",` + auth + `,"uid":2}`)
+		s.hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: ` + why + `."},"uid":2}`)
+		s.ends(websocket.StatusPolicyViolation)
+	}
+
+	user := open()
+	user.say(`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret","uid":"1"}`)
+	token := user.refreshToken(`{"type":"auth","status":"ok","uid":"1","refresh_token":"`)
+	user.say(`{"type":"items","collection":"m","action":"read"}`)
+	user.hears(`{"type":"items","data":[]}`)
+	user.say(`{"type":"auth","refresh_token":"` + token + `"}`)
+	user.refreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
+
+	// A credential has so many connections, and one that changes hands is counted anew.
+	ok.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	ok.hears(`{"type":"auth","status":"ok"}`)
+	two, three := g.socket(t, keyItems), g.socket(t, keyItems)
+	two.quiet()
+	three.quiet()
+	if s, status := g.dial(t, "?access_token="+keyItems, nil); s != nil || status != http.StatusForbidden {
+		t.Errorf("a fourth: %d", status)
+	}
+	four := open()
+	four.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	four.hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
+	four.ends(websocket.StatusPolicyViolation)
+	two.say(`{"type":"auth","access_token":"` + keyReader + `"}`)
+	two.hears(`{"type":"auth","status":"ok"}`)
+	g.socket(t, keyItems).quiet()
+
+	for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + keyItems: 403, "?access_token=" + keyReader: 101, "": 101} {
+		if _, status := g.dial(t, query, nil); status != want {
+			t.Errorf("%s: %d, want %d", query, status, want)
+		}
+	}
+	if _, status := g.dial(t, "?access_token=key-page-0123456789", http.Header{"Origin": {"https://b.example"}}); status != 403 {
+		t.Errorf("another's page: %d", status)
+	}
+}
+
+// refreshToken is the one in an answer that begins so.
+func (s *socket) refreshToken(begins string) string {
+	s.t.Helper()
+	text, err := s.next()
+	token, ok := strings.CutPrefix(text, begins)
+	if err != nil || !ok || len(token) < 20 {
+		s.t.Fatal(text, err)
+	}
+	return strings.TrimSuffix(token, `"}`)
+}
+
+func TestSocketModes(t *testing.T) {
+	t.Parallel()
+	strict := newGateway(t, withItems, func(s *setup) { s.directus.Mode = directus.Strict })
+	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + keyItems: 101} {
+		if _, status := strict.dial(t, query, nil); status != want {
+			t.Errorf("strict %s: %d, want %d", query, status, want)
+		}
+	}
+	strict.socket(t, keyItems).quiet()
+
+	public := newGateway(t, withItems, func(s *setup) {
+		s.directus.Mode, s.directus.AuthTimeout, s.directus.Heartbeat = directus.Public, 50*time.Millisecond, 100*time.Millisecond
+	})
+	s, _ := public.dial(t, "", nil)
+	time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
+	s.quiet()
+	s.say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+	s.hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"there is no credential: send an API key, or a token, as Authorization: Bearer"},"uid":"a"}`)
+	s.say(`{"type":"auth","access_token":"nope"}`)
+	s.hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
+	s.quiet()
+	s.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	s.hears(`{"type":"auth","status":"ok"}`)
+	s.say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+	s.hears(`{"type":"items","data":[],"uid":"a"}`)
+}
+
+// TestSocketEnds: the identity ends, and what is missed meanwhile is told to who comes back.
+func TestSocketEnds(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []directus.Mode{directus.Handshake, directus.Public} {
+		g := newGateway(t, withItems, func(s *setup) { s.directus.Mode, s.directus.AuthTimeout = mode, 2*time.Second })
+		key := g.asAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
+		s := g.socket(t, key)
+		s.say(`{"type":"subscribe","collection":"m","uid":"1"}`)
+		s.hears(tells("init", `[]`, "1"))
+		id := g.keyID(t, "temp")
+		g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
+		const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
+		s.hears(expired)
+		runAll(t, g, []scenario{
+			{name: "made", method: "POST", path: "/items/m", key: keyItems, body: `{"id":"1"}`, status: 200},
+			{name: "changed", method: "PATCH", path: "/items/m/1", key: keyItems, body: `{"n":1}`, status: 200},
+			{name: "gone", method: "DELETE", path: "/items/m/1", key: keyItems, status: 204},
+		})
+		s.quiet()
+		s.say(`{"type":"auth","access_token":"` + key + `"}`)
+		s.hears(`{"type":"auth","status":"ok"}`, created(`[{"id":"1","date_created":"AT"}]`, "1"), tells("delete", `["1"]`, "1"))
+		// What it may no longer do at all is told to end.
+		g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
+		s.hears(expired)
+		s.say(`{"type":"auth","access_token":"` + key + `"}`)
+		s.hears(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
+		g.asAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
+		s.hears(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
+		if mode == directus.Public {
+			s.quiet()
+			continue
+		}
+		s.ends(websocket.StatusPolicyViolation)
+	}
+}
+
+// keyID is the id of a stored key.
+func (g *gateway) keyID(t *testing.T, name string) string {
+	t.Helper()
+	for _, k := range g.auth.Keys() {
+		if k.Name == name {
+			return k.ID
+		}
+	}
+	t.Fatal("there is no key", name)
+	return ""
+}
+
+func TestSocketExpiry(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	mint := func(ttl time.Duration) string {
+		t.Helper()
+		who, bad := g.auth.Authenticate(auth.Carriers{Bearer: []string{keyItems}})
+		if bad != nil {
+			t.Fatal(bad)
+		}
+		token, _, err := g.auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	s := g.socket(t, mint(2*time.Second))
+	s.say(`{"type":"subscribe","collection":"m","uid":"1"}`)
+	s.hears(tells("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
+	s.say(`{"type":"items","collection":"m","action":"read"}`)
+	s.hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"there is no credential: send an API key, or a token, as Authorization: Bearer"}}`)
+	s.say(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
+	s.hears(`{"type":"auth","status":"ok"}`)
+	s.quiet()
+}
+
+func TestSocketHeartbeat(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.directus.Heartbeat = 700 * time.Millisecond })
+	s, silent := g.socket(t, keyItems), g.socket(t, keyItems)
+	for range 3 {
+		s.hears(`{"type":"ping"}`)
+		s.say(`{"type":"pong"}`)
+	}
+	silent.hears(`{"type":"ping"}`)
+	silent.ends(websocket.StatusPolicyViolation)
+	s.hears(`{"type":"ping"}`)
+}
+
+func TestSocketBounds(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.realtime.MaxBody = 1000; s.limits.Connections = 4 })
+	s := g.socket(t, keyItems)
+	for i := range 100 {
+		s.say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":%d}`, i))
+		s.hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
+	}
+	s.say(`{"type":"subscribe","collection":"m","uid":"more"}`)
+	s.hears(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection has at most 100 subscriptions: end one"},"uid":"more"}`)
+	s.say(`{"type":"subscribe","collection":"m","event":"create","uid":"99"}`) // is there
+	s.hears(`{"type":"subscription","event":"init","uid":"99"}`)
+	for i := range 500 {
+		s.say(fmt.Sprintf(`{"type":"ping","uid":%d}`, i))
+	}
+	over := 0
+	for i := range 500 {
+		text, err := s.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text != fmt.Sprintf(`{"type":"pong","uid":%d}`, i) {
+			over++
+			if want := fmt.Sprintf(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"more than 300 messages a second; slow down: this one was not taken"},"uid":%d}`, i); text != want {
+				t.Fatal(text)
+			}
+		}
+	}
+	if over == 0 {
+		t.Error("500 messages at once were all taken")
+	}
+	large := g.socket(t, keyItems)
+	large.say(`{"type":"ping","uid":"` + strings.Repeat("x", 1000) + `"}`)
+	large.ends(websocket.StatusMessageTooBig)
+	g.socket(t, keyItems)
+	g.socket(t, keyItems)
+	for end := time.Now().Add(5 * time.Second); g.traffic.Streams() != 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(g.traffic.Streams())
+		}
+	}
+	g.socket(t, keyItems)
+	if _, status := g.dial(t, "", nil); status != http.StatusForbidden {
+		t.Errorf("one more connection: %d", status)
+	}
+}
+
+// TestSocketMissed: who comes back to changes that are gone is sent away to subscribe again.
+func TestSocketMissed(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) {
+		s.directus.Mode, s.broker.RingBytes, s.retain = directus.Public, 1000, eventlog.Retention{Bytes: 20_000}
+	})
+	s := g.socket(t, keyItems)
+	s.say(`{"type":"subscribe","collection":"m","uid":"1"}`)
+	s.hears(tells("init", `[]`, "1"))
+	s.say(`{"type":"auth","access_token":"nope"}`)
+	if text, err := s.next(); err != nil || !strings.Contains(text, "AUTH_FAILED") {
+		t.Fatal(text, err)
+	}
+	for range 100 {
+		if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{Fields: fields(t, `{"a":"`+strings.Repeat("x", 1000)+`"}`)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	s.hears(`{"type":"auth","status":"ok"}`)
+	s.ends(websocket.StatusTryAgainLater)
+}
+
+func fields(t testing.TB, text string) document.Fields {
+	t.Helper()
+	f, _, err := document.ParseFields([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestSocketDrains: connections without a subscription end too, and the administrator lists and cuts them.
+func TestSocketDrains(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	a, b := g.socket(t, keyItems), g.socket(t, keyReader)
+	c, _ := g.dial(t, "", nil)
+	a.quiet()
+	b.quiet()
+	var readers []string
+	list := g.asAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
+	for _, one := range list {
+		if one := one.(map[string]any); one["who"] == "reader" {
+			readers = append(readers, one["id"].(string))
+		}
+	}
+	if len(readers) != 1 || len(list) != 3 {
+		t.Fatal(list)
+	}
+	g.asAdmin(t, "DELETE", "/admin/connections/"+readers[0], "", 204)
+	b.ends(websocket.StatusGoingAway)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- g.traffic.Drain(ctx, g.broker) }()
+	a.ends(websocket.StatusGoingAway)
+	c.ends(websocket.StatusGoingAway)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if _, status := g.dial(t, "", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("while draining: %d", status)
+	}
+}
+
+// TestSocketSlow: who does not read is closed, and holds up nobody.
+func TestSocketSlow(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = 500 * time.Millisecond; s.broker.RingBytes = 200_000 })
+	slow, quick := g.socket(t, keyItems), g.socket(t, keyItems)
+	for _, s := range []*socket{slow, quick} {
+		s.say(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
+		s.hears(tells("init", `[]`, "1"))
+	}
+	text := strings.Repeat("x", 60_000)
+	for range 400 {
+		if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{Fields: fields(t, `{"a":"`+text+`"}`)}}); err != nil {
+			t.Fatal(err)
+		}
+		quick.hears(created(`[{"a":"`+text+`"}]`, "1"))
+	}
+	for end := time.Now().Add(10 * time.Second); g.traffic.Streams() > 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the slow one is still there")
+		}
+	}
+	for {
+		if _, err := slow.next(); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			break
+		}
+	}
+}

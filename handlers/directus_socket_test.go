@@ -1,0 +1,302 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// socket is a client's, whose messages are read one by one.
+type socket struct {
+	t  testing.TB
+	ws *websocket.Conn
+}
+
+// dial opens a socket; query may hold a token.
+func (g *gateway) dial(t testing.TB, query string, header http.Header) (*socket, int) {
+	t.Helper()
+	ws, answer, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket"+query,
+		&websocket.DialOptions{HTTPClient: g.Client(), HTTPHeader: header})
+	if err != nil {
+		if answer == nil {
+			t.Fatal(err)
+		}
+		return nil, answer.StatusCode
+	}
+	ws.SetReadLimit(1 << 26)
+	t.Cleanup(func() { ws.CloseNow() }) //nolint:errcheck // it may be closed
+	return &socket{t, ws}, answer.StatusCode
+}
+
+// socket opens one that is authenticated by its address.
+func (g *gateway) socket(t testing.TB, key string) *socket {
+	t.Helper()
+	s, status := g.dial(t, "?access_token="+key, nil)
+	if s == nil {
+		t.Fatal(status)
+	}
+	return s
+}
+
+func (s *socket) say(text string) {
+	s.t.Helper()
+	if err := s.ws.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// next is the next message, as it came.
+func (s *socket) next() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, text, err := s.ws.Read(ctx)
+	return string(text), err
+}
+
+// hears wants just these messages next.
+func (s *socket) hears(want ...string) {
+	s.t.Helper()
+	for _, w := range want {
+		got, err := s.next()
+		if err != nil {
+			s.t.Fatalf("%v; want %s", err, w)
+		}
+		if got = steady(got); got != w {
+			s.t.Fatalf("got  %s\nwant %s", got, w)
+		}
+	}
+}
+
+// quiet wants no message by now: what was asked is answered in order, so nothing is before the pong.
+func (s *socket) quiet() {
+	s.t.Helper()
+	s.say(`{"type":"ping","uid":"quiet"}`)
+	s.hears(`{"type":"pong","uid":"quiet"}`)
+}
+
+// ends wants the server to close.
+func (s *socket) ends(code websocket.StatusCode) {
+	s.t.Helper()
+	text, err := s.next()
+	if err == nil || websocket.CloseStatus(err) != code {
+		s.t.Fatalf("got %s, %v; want an end with %d", text, err, code)
+	}
+}
+
+const handshakeFailed = `{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication handshake failed."}}`
+
+// TestSocketItems: every action and selector, and everything that can be wrong with a message, on one connection.
+func TestSocketItems(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	s := g.socket(t, keyItems)
+	failed := func(kind, code, message, rest string) string {
+		return `{"type":"` + kind + `","status":"error","error":{"code":"` + code + `","message":"` + message + `"}` + rest + `}`
+	}
+	const at = `,"date_created":"AT"}`
+	for _, x := range [][2]string{
+		{`{"type":"items","collection":"messages","action":"create","data":{"id":1,"text":"hi"},"uid":"a"}`, `{"type":"items","data":{"id":"1","text":"hi"` + at + `,"uid":"a"}`},
+		{`{"type":"items","collection":"messages","action":"create","data":{"text":"ho"},"uid":7}`, `{"type":"items","data":{"id":"ID","text":"ho"` + at + `,"uid":7}`},
+		{`{"type":"items","collection":"messages","action":"create","data":[{"id":"2","n":2},{"id":"3","n":3}],"query":{"fields":["n","id"]}}`, `{"type":"items","data":[{"id":"2","n":2},{"id":"3","n":3}]}`},
+		{`{"type":"items","collection":"messages","action":"create","data":[]}`, `{"type":"items","data":[]}`},
+		{`{"type":"items","collection":"messages","action":"read","id":1}`, `{"type":"items","data":{"id":"1","text":"hi"` + at + `}`},
+		{`{"type":"items","collection":"messages","action":"read","ids":["3","1","none"],"query":{"fields":"id"}}`, `{"type":"items","data":[{"id":"3"},{"id":"1"}]}`},
+		{`{"type":"items","collection":"messages","action":"read","ids":["3","1"],"query":{"fields":"id","sort":"id","filter":"{\"n\":{\"_null\":true}}"}}`, `{"type":"items","data":[{"id":"1"}]}`},
+		{`{"type":"items","collection":"messages","action":"read","query":{"sort":["-n"],"limit":"1","fields":"id","meta":"*"}}`, `{"type":"items","data":[{"id":"3"}],"meta":{"total_count":4,"filter_count":4}}`},
+		{`{"type":"items","collection":"messages","action":"read","query":{"sort":"-date_created","limit":1,"fields":["id"]}}`, `{"type":"items","data":[{"id":"3"}]}`},
+		{`{"type":"items","collection":"other","action":"read"}`, `{"type":"items","data":[]}`},
+		{`{"type":"items","collection":"messages","action":"update","id":"2","data":{"n":5,"id":"x"},"query":{"fields":["id","n"]}}`, `{"type":"items","data":{"id":"2","n":5}}`},
+		{`{"type":"items","collection":"messages","action":"update","ids":["3",2],"data":{"k":1},"query":{"fields":["id","k"]}}`, `{"type":"items","data":[{"id":"3","k":1},{"id":"2","k":1}]}`},
+		{`{"type":"items","collection":"messages","action":"update","data":{"k":2},"query":{"filter":{"k":{"_eq":1}},"fields":["id","k"]}}`, `{"type":"items","data":[{"id":"2","k":2},{"id":"3","k":2}]}`},
+		{`{"type":"items","collection":"messages","action":"delete","id":2}`, `{"type":"items","data":"2"}`},
+		{`{"type":"items","collection":"messages","action":"delete","ids":["3"],"uid":"d"}`, `{"type":"items","data":["3"],"uid":"d"}`},
+		{`{"type":"items","collection":"messages","action":"delete","query":{"filter":{"text":{"_eq":"ho"}}}}`, `{"type":"items","data":["ID"]}`},
+		{`{"type":"items","collection":"messages","action":"delete","query":{}}`, `{"type":"items","data":["1"]}`},
+		{`{"type":"items","collection":"messages","action":"delete","query":{}}`, `{"type":"items","data":[]}`},
+
+		{`{"type":"ping"}`, `{"type":"pong"}`},
+		{`{"type":"ping","uid":"p"}`, `{"type":"pong","uid":"p"}`},
+		{`{`, failed("server", "INVALID_PAYLOAD", "it is not JSON, without a field twice: jsontext: unexpected EOF after offset 1", "")},
+		{`[]`, failed("server", "INVALID_PAYLOAD", `a message is an object with a \"type\"`, "")},
+		{`{"type":5,"uid":"a"}`, failed("server", "INVALID_PAYLOAD", `a message is an object with a \"type\"`, "")},
+		{`{"type":"ping","uid":{}}`, failed("server", "INVALID_PAYLOAD", "a uid is a string or a number of at most 128 bytes", "")},
+		{`{"type":"ping","uid":"` + strings.Repeat("x", 127) + `"}`, failed("server", "INVALID_PAYLOAD", "a uid is a string or a number of at most 128 bytes", "")},
+		{`{"type":"items","uid":"a"}`, failed("items", "INVALID_PAYLOAD", `\"collection\" must be a string`, `,"uid":"a"`)},
+		{`{"type":"items","collection":"m"}`, failed("items", "INVALID_PAYLOAD", `\"action\" must be a string`, "")},
+		{`{"type":"items","collection":"m","action":"drop"}`, failed("items", "INVALID_PAYLOAD", `an \"action\" is create, read, update or delete`, "")},
+		{`{"type":"items","collection":"m","action":"create"}`, failed("items", "INVALID_PAYLOAD", `a create needs \"data\": an item, or an array of them`, "")},
+		{`{"type":"items","collection":"m","action":"update","data":{}}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty one stands for all items`, "")},
+		{`{"type":"items","collection":"m","action":"update","id":1,"data":5}`, failed("items", "INVALID_PAYLOAD", `an item is a JSON object, not 5`, "")},
+		{`{"type":"items","collection":"m","action":"delete"}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty one stands for all items`, "")},
+		{`{"type":"items","collection":"m","action":"read","id":"none","uid":1}`, failed("items", "FORBIDDEN", `there is no item \"none\", or it is not for you`, `,"uid":1`)},
+		{`{"type":"items","collection":"m","action":"read","query":{"limit":"x"}}`, failed("items", "INVALID_QUERY", `limit is \"x\": it must be a whole number from -1 to 1000000000`, "")},
+		{`{"type":"items","collection":"directus_users","action":"read"}`, failed("items", "INVALID_COLLECTION", `there are no system collections here: \"directus_users\"`, "")},
+		{`{"type":"items","collection":"a/b","action":"read"}`, failed("items", "INVALID_COLLECTION", `a collection's name is 1 to 128 letters, digits, - and _ signs`, "")},
+		{`{"type":"subscribe","uid":"s"}`, failed("subscribe", "INVALID_PAYLOAD", `\"collection\" must be a string`, `,"uid":"s"`)},
+		{`{"type":"subscribe","collection":"m","event":"boing"}`, failed("subscribe", "INVALID_PAYLOAD", `an \"event\" is create, update or delete`, "")},
+		{`{"type":"subscribe","collection":"m","item":"none"}`, failed("subscribe", "FORBIDDEN", `there is no item \"none\", or it is not for you`, "")},
+		{`{"type":"subscribe","collection":"m","query":[]}`, failed("subscribe", "INVALID_QUERY", `the query is an array: it must be a JSON object`, "")},
+		{`{"type":"unsubscribe","uid":9}`, `{"type":"subscription","event":"unsubscribe","uid":"9"}`},
+	} {
+		s.say(x[0])
+		s.hears(x[1])
+	}
+	for _, text := range []string{`{"type":"pong"}`, `{"type":"boing","uid":"a"}`, `{"type":"ITEMS"}`} {
+		s.say(text)
+		s.quiet()
+	}
+	w := g.socket(t, keyWriter)
+	for _, x := range [][2]string{
+		{`{"type":"items","collection":"messages","action":"create","data":{"id":"w"}}`, `{"type":"items","data":null}`},
+		{`{"type":"items","collection":"messages","action":"read"}`, failed("items", "INVALID_COLLECTION", `this credential has no permission GET:messages (in its \"rest\")`, "")},
+		{`{"type":"items","collection":"other","action":"create","data":{}}`, failed("items", "INVALID_COLLECTION", `this credential has no permission POST:other (in its \"rest\")`, "")},
+		{`{"type":"subscribe","collection":"messages"}`, failed("subscribe", "INVALID_COLLECTION", `this credential has no permission GET:messages (in its \"rest\")`, "")},
+	} {
+		w.say(x[0])
+		w.hears(x[1])
+	}
+}
+
+func created(items, uid string) string { return tells("create", items, uid) }
+
+func tells(event, data, uid string) string {
+	if uid != "" {
+		uid = `,"uid":"` + uid + `"`
+	}
+	return `{"type":"subscription","event":"` + event + `","data":` + data + uid + `}`
+}
+
+// TestSubscriptions: what a subscription begins with, and what it is told of changes, by whichever way they are made.
+func TestSubscriptions(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	const at = `,"date_created":"AT"}`
+	change := func(method, path, body string, status int) {
+		t.Helper()
+		runAll(t, g, []scenario{{name: path, method: method, path: path, key: keyItems, body: body, status: status}})
+	}
+	change("POST", "/items/m", `[{"id":"1","user":"Ben","n":1},{"id":"2","user":"Ann","n":2}]`, 200)
+	s := g.socket(t, keyItems)
+	s.say(`{"type":"subscribe","collection":"m","uid":7}`)
+	s.hears(tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
+	s.say(`{"type":"subscribe","collection":"m","uid":"ben","query":{"fields":"id,n","filter":"{\"user\":{\"_eq\":\"Ben\"}}","meta":"*","limit":"5"}}`)
+	s.hears(`{"type":"subscription","event":"init","data":[{"id":"1","n":1}],"meta":{"total_count":2,"filter_count":1},"uid":"ben"}`)
+	s.say(`{"type":"subscribe","collection":"m","event":"delete"}`)
+	s.hears(`{"type":"subscription","event":"init"}`)
+	s.say(`{"type":"subscribe","collection":"m","item":1,"uid":"one","query":{"fields":["n"]}}`)
+	s.hears(tells("init", `{"n":1}`, "one"))
+
+	// The author's own change is told to its subscriptions too, in their order of making or not: of one change there is no order.
+	other := g.socket(t, keyItems)
+	other.say(`{"type":"subscribe","collection":"m","uid":"7"}`)
+	other.hears(tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
+	other.say(`{"type":"items","collection":"m","action":"create","data":[{"id":"3","user":"Ben","n":3},{"id":"4","user":"Eve","n":4}],"uid":"x"}`)
+	all3, all4 := created(`[{"id":"3","user":"Ben","n":3`+at+`]`, "7"), created(`[{"id":"4","user":"Eve","n":4`+at+`]`, "7")
+	other.hears(`{"type":"items","data":[{"id":"3","user":"Ben","n":3`+at+`,{"id":"4","user":"Eve","n":4`+at+`],"uid":"x"}`, all3, all4)
+	s.inAnyOrder(all3, created(`[{"id":"3","n":3}]`, "ben"))
+	s.hears(all4)
+
+	// Several that are changed at once are told at once; who sees nothing of it is not told.
+	change("PATCH", "/items/m", `{"keys":["1","3","4"],"data":{"n":9}}`, 200)
+	list := `[{"id":"1","user":"Ben","n":9` + at + `,{"id":"3","user":"Ben","n":9` + at + `,{"id":"4","user":"Eve","n":9` + at + `]`
+	other.hears(tells("update", list, "7"))
+	s.inAnyOrder(tells("update", list, "7"), tells("update", `[{"id":"1","n":9},{"id":"3","n":9}]`, "ben"), tells("update", `{"n":9}`, "one"))
+	change("PATCH", "/items/m/4", `{"n":10}`, 200)
+	other.hears(tells("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
+	s.hears(tells("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
+
+	// Those that go are told by their ids, whatever the filter.
+	change("DELETE", "/items/m", `["4","1"]`, 204)
+	other.hears(tells("delete", `["4","1"]`, "7"))
+	s.inAnyOrder(tells("delete", `["4","1"]`, "7"), tells("delete", `["4","1"]`, "ben"), tells("delete", `["4","1"]`, ""), tells("delete", `"1"`, "one"))
+
+	// What somebody publishes under the same name is no change of an item.
+	change("POST", "/realtime", `{"event":"post","collection":"m","data":{"id":"no"}}`, 200)
+	other.quiet()
+
+	// The same uid is the same subscription, and one that has ended is told nothing.
+	other.say(`{"type":"subscribe","collection":"m","uid":7,"query":{"fields":"n","sort":"-n","limit":1}}`)
+	other.hears(tells("init", `[{"n":9}]`, "7"))
+	change("PATCH", "/items/m", `[{"id":"2","n":20},{"id":"3","n":30}]`, 200)
+	other.hears(tells("update", `[{"n":30}]`, "7"))
+	other.say(`{"type":"unsubscribe","uid":"7"}`)
+	other.hears(`{"type":"subscription","event":"unsubscribe","uid":"7"}`)
+	s.say(`{"type":"unsubscribe"}`)
+	for {
+		text, err := s.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text == `{"type":"subscription","event":"unsubscribe"}` {
+			break
+		}
+	}
+	change("PATCH", "/items/m/2", `{"n":21}`, 200)
+	other.quiet()
+	s.quiet()
+
+	// Who may hear of a part only is told that part; who wants another is refused.
+	r := g.socket(t, keyReader)
+	r.say(`{"type":"subscribe","collection":"messages","uid":"r"}`)
+	r.hears(tells("init", `[]`, "r"))
+	r.say(`{"type":"subscribe","collection":"messages","event":"update","uid":"u"}`)
+	r.hears(`{"type":"subscribe","status":"error","error":{"code":"FORBIDDEN","message":"this credential may not hear of these changes: its \"sub\" has none of POST:messages, PUT:messages and DELETE:messages that is asked for"},"uid":"u"}`)
+	change("POST", "/items/messages", `{"id":"1"}`, 200)
+	change("PATCH", "/items/messages/1", `{"n":1}`, 200)
+	change("DELETE", "/items/messages/1", ``, 204)
+	change("POST", "/items/messages", `{"id":"2"}`, 200)
+	r.hears(created(`[{"id":"1"`+at+`]`, "r"), created(`[{"id":"2"`+at+`]`, "r"))
+	if n := g.broker.Views(); n > 5 {
+		t.Errorf("%d views are left", n)
+	}
+}
+
+// inAnyOrder wants these messages next, however they follow each other.
+func (s *socket) inAnyOrder(want ...string) {
+	s.t.Helper()
+	left := map[string]int{}
+	for _, w := range want {
+		left[w]++
+	}
+	for range want {
+		got, err := s.next()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if got = steady(got); left[got] == 0 {
+			s.t.Fatalf("got %s, want one of %q", got, want)
+		}
+		left[got]--
+	}
+}
+
+// TestSharedFeeds: those who ask for the same share what is made of a change.
+func TestSharedFeeds(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	before := g.broker.Views()
+	sockets := make([]*socket, 5)
+	for i := range sockets {
+		sockets[i] = g.socket(t, keyItems)
+		sockets[i].say(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":"%d","query":{"filter":{"n":{"_gt":1}} , "fields":["id"]}}`, i))
+		sockets[i].hears(tells("init", `[]`, fmt.Sprint(i)))
+		sockets[i].say(`{"type":"subscribe","collection":"m","uid":"x","query":{"fields":["id"],"filter":{"n":{"_gt":1}}}}`)
+		sockets[i].hears(tells("init", `[]`, "x"))
+	}
+	if got := g.broker.Views() - before; got != 2 { // and that of the connections themselves
+		t.Errorf("%d views", got)
+	}
+	for _, s := range sockets {
+		s.ws.CloseNow() //nolint:errcheck // it may be closed
+	}
+	for end := time.Now().Add(5 * time.Second); g.broker.Views() != before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d views are left", g.broker.Views()-before)
+		}
+	}
+}
