@@ -35,6 +35,7 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 		}
 		// The index by channel knows the space's name too.
 		m.bytes -= s.bytes
+		m.kept -= s.kept
 		m.put(edit.Rename[1], s.rebuilt(nil))
 	}
 	for _, prefix := range edit.DropRows {
@@ -46,10 +47,12 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 func (m *Engine) put(name string, s *space) {
 	if old := m.spaces[name]; old != nil {
 		m.bytes -= old.bytes
+		m.kept -= old.kept
 		delete(m.spaces, name)
 	}
 	if s != nil {
 		m.bytes += s.bytes
+		m.kept += s.kept
 		m.spaces[name] = s
 	}
 }
@@ -63,6 +66,7 @@ func (s *space) rebuilt(by map[uint64]*eventlog.Event) *space {
 			out.bytes += size(&entries[i])
 		}
 	}
+	out.kept = out.bytes
 	for i := range s.events {
 		e, changed := by[s.events[i].ID]
 		if !changed {

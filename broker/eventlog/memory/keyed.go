@@ -27,6 +27,7 @@ func (s *space) entry(e *eventlog.Event) (grown int64) {
 	}
 	s.entries[e.Key] = kept
 	s.bytes += grown
+	s.kept += grown
 	return grown
 }
 

@@ -2,7 +2,7 @@ package memory
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"sort"
 	"sync"
 	"time"
@@ -32,6 +32,7 @@ type Engine struct {
 	rows   btree.Map[string, []byte] // values are never changed
 	last   uint64
 	bytes  int64
+	kept   int64 // of bytes those of rows and keyed events, which nothing makes room for
 }
 
 // Open makes an empty engine, whose only run begins now.
@@ -56,6 +57,7 @@ type space struct {
 	base     int
 	removed  uint64
 	bytes    int64
+	kept     int64 // of bytes those of entries
 	channels map[channel.Channel][]int
 	streams  map[string][]int
 	keys     map[streamKey]uint64
@@ -89,10 +91,17 @@ func size(e *eventlog.Event) int64 {
 	return int64(overhead + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + len(e.Data) + len(e.Meta))
 }
 
+// errFull is the error of a group that would fill the memory with what is not let go of.
+var errFull = fmt.Errorf("%w: DATA_DIR=memory has no room for more rooms, documents and streams; take some away, or set DATA_DIR to a folder", eventlog.ErrUnavailable)
+
 // Commit stores the group. Idempotency answers need no storing: they live as long as the log.
 func (m *Engine) Commit(g *eventlog.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// A quarter is left to events, else each of them would push out the one before.
+	if grows := m.growth(g); grows > 0 && m.kept+grows > m.options.MaxBytes/4*3 {
+		return errFull
+	}
 	if g.Edit != nil {
 		m.edit(g.Edit)
 	}
@@ -104,7 +113,7 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 			m.spaces[e.Space] = s
 		}
 		if e.Op != 0 {
-			m.bytes += s.entry(e)
+			m.keep(s.entry(e))
 			continue
 		}
 		s.add(e)
@@ -112,11 +121,7 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 	}
 	m.last = g.Last
 	for _, r := range g.Rows {
-		if r.Value == nil {
-			m.rows.Delete(r.Key)
-		} else {
-			m.rows.Set(r.Key, slices.Clone(r.Value))
-		}
+		m.setRow(r.Key, r.Value)
 	}
 	m.retain()
 	return nil

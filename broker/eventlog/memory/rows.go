@@ -20,8 +20,48 @@ func (m *Engine) dropRows(prefix string) {
 		return true
 	})
 	for _, key := range keys {
-		m.rows.Delete(key)
+		m.setRow(key, nil)
 	}
+}
+
+func (m *Engine) setRow(key string, value []byte) {
+	if value == nil {
+		if was, there := m.rows.Delete(key); there {
+			m.keep(-rowSize(key, was))
+		}
+		return
+	}
+	grown := rowSize(key, value)
+	if was, there := m.rows.Set(key, slices.Clone(value)); there {
+		grown -= rowSize(key, was)
+	}
+	m.keep(grown)
+}
+
+func rowSize(key string, value []byte) int64 { return int64(overhead + len(key) + len(value)) }
+
+// keep counts what nothing makes room for.
+func (m *Engine) keep(n int64) {
+	m.kept += n
+	m.bytes += n
+}
+
+// growth is how much more is kept after a group, at most: what its keyed events take away is not looked for.
+func (m *Engine) growth(g *eventlog.Group) (n int64) {
+	for i := range g.Events {
+		if e := &g.Events[i]; e.Op != 0 && e.Op != eventlog.Relay {
+			n += size(e)
+		}
+	}
+	for _, r := range g.Rows {
+		if r.Value != nil {
+			n += rowSize(r.Key, r.Value)
+		}
+		if was, there := m.rows.Get(r.Key); there {
+			n -= rowSize(r.Key, was)
+		}
+	}
+	return n
 }
 
 // Row is the value of a row.
