@@ -49,6 +49,7 @@ test("a key is made, used, changed and revoked", async t => {
   await form.getByRole("button", { name: "Create" }).click();
   await form.locator(".answer.bad").filter({ hasText: /./ }).waitFor();
   await form.getByLabel("Subscribe: other patterns").fill("chat-*:lobby");
+  await form.getByLabel("Documents").fill("GET:customer, POST:*");
   await shot(page, "key-form");
   await form.getByRole("button", { name: "Create" }).click();
 
@@ -67,6 +68,7 @@ test("a key is made, used, changed and revoked", async t => {
   // Its stream follows a change within a second.
   await page.getByRole("button", { name: "Change mobile" }).click();
   assert.equal(await form.getByLabel("Subscribe: other patterns").inputValue(), "chat-*:lobby");
+  assert.equal(await form.getByLabel("Documents").inputValue(), "GET:customer, POST:*");
   assert.ok(await form.getByLabel("Subscribe PUT customer").isChecked());
   await form.getByLabel("Collection or event name").nth(1).fill("boing");
   await form.getByLabel("Subscribe custom boing").check();

@@ -15,6 +15,7 @@ function local(date) {
 }
 
 const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+const list = text => text.split(/[,\s]+/).filter(Boolean);
 const sorted = list => [...list ?? []].sort();
 
 // edit opens the form; done gets the key as the gateway answered.
@@ -22,6 +23,7 @@ export function edit(key, done) {
   const name = el("input", { value: key?.name ?? "", required: true, autocomplete: "off", maxlength: 128 });
   const channels = new Channels(key);
   const origins = el("input", { value: (key?.origins ?? []).join(", "), placeholder: "https://app.example.com", autocomplete: "off", spellcheck: "false" });
+  const rest = el("input", { value: (key?.rest ?? []).join(", "), placeholder: "GET:customer, POST:*", autocomplete: "off", spellcheck: "false" });
   const rate = el("input", { type: "number", min: 0, step: "any", value: key?.rate || "", placeholder: "as PUBLISH_RATE" });
   const frames = el("select", {}, ...[["", "as CUSTOM_EVENT_FRAME"], ["name", "name"], ["publish", "publish (RestDB's clients)"]].map(([value, text]) =>
     el("option", { value, text, selected: (key?.frames ?? "") === value })));
@@ -30,6 +32,7 @@ export function edit(key, done) {
   const form = el("form", { class: "keyform" },
     field("Name", name), channels.element,
     el("div", { class: "fields" },
+      field("Documents", rest, "methods and collections that it may use by /rest and /items"),
       field("Origins", origins, "of pages that may use it; none listed: all"),
       field("Events a second", rate, "that it may publish"),
       field("Frames of custom events", frames),
@@ -40,7 +43,7 @@ export function edit(key, done) {
       el("button", { class: "primary", text: key ? "Save" : "Create" })));
 
   const fields = () => ({
-    name: name.value.trim(), ...channels.grant(), origins: origins.value.split(/[,\s]+/).filter(Boolean),
+    name: name.value.trim(), ...channels.grant(), rest: list(rest.value), origins: list(origins.value),
     rate: Number(rate.value) || 0, frames: frames.value,
     expires: !expires.value ? null : key?.expires && expires.value === local(key.expires) ? key.expires : new Date(expires.value).toISOString(),
   });

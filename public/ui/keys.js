@@ -35,7 +35,7 @@ function item(key) {
       el("button", { type: "button", class: "quiet danger", "aria-label": `Revoke ${key.name}`, text: "Revoke", onclick: () => revoke(key) }));
   return el("li", { class: "card key" },
     el("div", { class: "key-head" }, el("h3", {}, el("bdi", { text: key.name || key.id })), actions),
-    el("dl", {}, patterns("Subscribe", key.sub), patterns("Publish", key.pub), limits(key)));
+    el("dl", {}, patterns("Subscribe", key.sub), patterns("Publish", key.pub), patterns("Documents", key.rest), limits(key)));
 }
 
 function draw() {
