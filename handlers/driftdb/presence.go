@@ -25,6 +25,7 @@ const quiet = 4 * time.Second
 const (
 	presenceMost  = 16      // clients and keys
 	presenceBytes = 4 << 10 // of all together
+	clientMost    = 256     // bytes of a client's name
 )
 
 // presence is one client on one key.
@@ -69,16 +70,19 @@ func (p presences) oldest() (oldest presence) {
 // nothing else.
 func presenceOf(m *message) (who presence, what said, ok bool) {
 	var fields map[string]json.RawMessage
-	if m.op != eventlog.Relay || len(m.value) > presenceBytes || json.Unmarshal(m.value, &fields) != nil {
+	if m.op != eventlog.Relay || json.Unmarshal(m.value, &fields) != nil {
 		return who, what, false
 	}
 	client := fields["client"]
-	if len(client) == 0 || client[0] != '"' || json.Unmarshal(client, &who.client) != nil {
+	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &who.client) != nil {
 		return who, what, false
 	}
 	value, told := fields["value"]
 	if told && len(fields) > 2 || !told && len(fields) > 1 {
 		return who, what, false
+	}
+	if len(m.key)+len(client)+len(value) > presenceBytes {
+		value = json.RawMessage("null") // it is there, whatever it says
 	}
 	who.key = m.key
 	return who, said{Client: client, Value: value}, true
