@@ -12,7 +12,7 @@ import (
 )
 
 // socket is a WebSocket whose messages are written by us, many at once: the library writes each for itself, with locks,
-// a timer and a system call, which took 24 to 28 µs a delivery in a room of 1,000 where this takes 15 to 18. It reads, answers pings
+// a timer and a system call, which took 26.6 µs a delivery in a room of 1,000 where this takes 21.5. It reads, answers pings
 // and closes.
 type socket struct {
 	*websocket.Conn
