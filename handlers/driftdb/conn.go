@@ -24,7 +24,6 @@ import (
 const (
 	holds     = 250 * time.Millisecond // pushes of keys that were not asked for yet, after the opening
 	pingEvery = 3 * time.Second
-	pongMost  = 4 * time.Second
 )
 
 // command is what the reader asks of the writer: an answer after all up to a place was handed out, or a get.
@@ -220,8 +219,9 @@ func (c *conn) write(ctx context.Context) (string, error) {
 				continue
 			}
 			waiting = true
-			go func() { // ends within pongMost
-				pong, cancel := context.WithTimeout(ctx, pongMost)
+			// A pong comes behind what the client has not read yet: who reads slowly has as long for it as for a byte.
+			go func() { // ends within WRITE_TIMEOUT
+				pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
 				defer cancel()
 				pongs <- c.ws.Ping(pong)
 			}()

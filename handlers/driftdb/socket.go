@@ -33,9 +33,6 @@ func (w *line) Write(b []byte) (int, error) {
 	return w.Conn.Write(b)
 }
 
-// NetConn is the connection below, for who writes without waiting.
-func (w *line) NetConn() net.Conn { return w.Conn }
-
 // control is room for the library's own frames, which have 131 bytes at most.
 const control = 256
 
