@@ -16,6 +16,7 @@ type Block struct {
 	view    *view
 	chunked bool
 	live    bool   // made from the view's list, else from the ring or the log
+	whole   bool   // only its end is a place to go on from
 	from    uint64 // number in the list that it begins with, while live; else the position it begins after
 	end     uint64 // number in the list that comes after it, while live
 	reached uint64 // the position of who has handed out all of it
@@ -54,7 +55,7 @@ func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], n
 
 func (k *Block) reset(s *Subscriber) {
 	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
-	k.view, k.chunked, k.live = s.members.view, s.chunked, s.live
+	k.view, k.chunked, k.live, k.whole = s.members.view, s.chunked, s.live, false
 	k.from, k.end, k.reached, k.fresh, k.edits = s.after, 0, s.after, 0, k.view.edits.Load()
 	if s.live {
 		k.from = s.pos

@@ -89,6 +89,7 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 	if err != nil {
 		return err
 	}
+	k.whole = true
 	entries = slices.DeleteFunc(entries, func(e eventlog.Event) bool { return !s.members.view.match(&e) })
 	for i := range entries {
 		moves := uint64(0)

@@ -253,10 +253,14 @@ func (s *Subscriber) walkRing(k *Block, limit int) {
 }
 
 // Advance moves the cursor over what was written of a block: n bytes, with all frames that they touch. It
-// gives what is still to be written of the last of them.
+// gives what is still to be written of the last of them; of what a space of keyed events retains, which has no places but
+// its end, all that is left.
 func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
-	if n < len(k.Bytes) {
+	if n < len(k.Bytes) && !k.whole {
 		return s.advancePart(k, n)
+	}
+	if n == 0 && len(k.Bytes) > 0 {
+		return nil
 	}
 	for i := range k.marks {
 		s.handed(k.marks[i].id, k.marks[i].gap)
@@ -265,6 +269,9 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 		s.pos = k.end
 	}
 	s.after = max(s.after, k.reached)
+	if n < len(k.Bytes) {
+		return k.Bytes[n:]
+	}
 	return nil
 }
 
