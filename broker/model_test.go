@@ -138,7 +138,7 @@ func (m *model) connect(t *rapid.T, r *reader) {
 
 func (m *model) subscribe(t *rapid.T) {
 	if len(m.readers) > 8 {
-		t.Skip("enough")
+		return // enough
 	}
 	set, err := channel.ParseSet(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set"))
 	if err != nil {
@@ -153,7 +153,7 @@ func (m *model) newest() uint64 { return m.log.Settled() }
 
 func (m *model) pick(t *rapid.T) *reader {
 	if len(m.readers) == 0 {
-		t.Skip("nobody")
+		m.subscribe(t)
 	}
 	return rapid.SampledFrom(m.readers).Draw(t, "reader")
 }

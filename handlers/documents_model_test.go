@@ -71,7 +71,7 @@ func TestBothDoors(t *testing.T) {
 			"update many": func(rt *rapid.T) {
 				ids, n := slices.Sorted(maps.Keys(d.docs)), rapid.IntRange(0, 4).Draw(rt, "n")
 				if len(ids) == 0 {
-					rt.Skip("there is none")
+					return // there is none
 				}
 				keys, _ := json.Marshal(ids)
 				d.call(rt, true, http.MethodPatch, "/items/c", fmt.Sprintf(`{"keys":%s,"data":{"n":%d}}`, keys, n))

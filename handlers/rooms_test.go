@@ -273,7 +273,7 @@ func TestRoomModel(t *testing.T) {
 			},
 			"compact": func(rt *rapid.T) {
 				if seq == 0 {
-					rt.Skip("nothing")
+					return // nothing
 				}
 				at := rapid.Uint64Range(max(1, seq-min(seq, 10)), seq).Draw(rt, "at")
 				text, _ := json.Marshal("reset," + strings.Join(states[at], ","))

@@ -143,7 +143,7 @@ func TestModel(t *testing.T) {
 			"destroy event": func(rt *rapid.T) {
 				name, d := with(rt)
 				if d == nil || len(d.events) == 0 {
-					rt.Skip("nothing")
+					return // nothing
 				}
 				e := rapid.SampledFrom(d.events).Draw(rt, "event").Meta
 				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), nil)

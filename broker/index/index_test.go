@@ -36,7 +36,7 @@ func TestModel(t *testing.T) {
 			},
 			"remove": func(t *rapid.T) {
 				if len(entries) == 0 {
-					t.Skip("nothing there")
+					return // nothing there
 				}
 				keys := make([]int, 0, len(entries))
 				for k := range entries {

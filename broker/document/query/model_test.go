@@ -228,7 +228,7 @@ func TestRangesHoldAllMatches(t *testing.T) {
 		path := rapid.SampledFrom([]string{"a", "a", "a.b", "#"}).Draw(t, "index")
 		ranges, ok := c.Ranges(path)
 		if !ok {
-			t.Skip("narrows nothing")
+			ranges = everything
 		}
 		for i, r := range ranges {
 			if bytes.Compare(r.Low, r.High) >= 0 || i > 0 && bytes.Compare(ranges[i-1].High, r.Low) >= 0 {
