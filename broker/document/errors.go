@@ -14,6 +14,7 @@ var (
 	ErrShape      = errors.New("a document is a JSON object, without a field twice, not nested deeper than 100")
 	ErrBusy       = errors.New("the document is being changed by too many others; try again in a moment")
 	ErrCrowd      = errors.New("too many queries look at many documents at this moment; try again in a moment, narrow it, or declare an index by COLLECTION_INDEXES")
+	ErrMemory     = errors.New("the answers under way take as much memory as they may; try again in a moment, or ask for fewer documents or fields")
 	ErrTime       = errors.New("the query took longer than QUERY_TIME: narrow it, or declare an index by COLLECTION_INDEXES")
 )
 

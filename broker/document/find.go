@@ -20,7 +20,8 @@ type Query struct {
 	Total bool // how many there are in all is asked for
 }
 
-// Result is an answer, as of one moment.
+// Result is an answer, as of one moment. What it holds of the memory that there is for answers is given back when the
+// context ends with which it was asked for, so that has to be the request's.
 type Result struct {
 	Documents [][]byte // texts
 	Total     int64    // how many match, whatever Skip and Limit; -1 where it was not asked for
@@ -45,7 +46,7 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 	if CheckCollection(name) != nil {
 		return r, nil
 	}
-	size := int64(0)
+	a := answer{store: s}
 	err := s.log.View(ctx, func(v eventlog.View) error {
 		r.Position = v.Position()
 		for _, id := range ids {
@@ -53,29 +54,30 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 			if err != nil {
 				return err
 			}
-			if text != nil {
-				r.Documents = append(r.Documents, text)
+			if text == nil {
+				continue
 			}
-			if size += int64(len(text)); size > s.o.MaxResult {
-				return s.tooLarge()
+			if err := a.show(text); err != nil {
+				return err
 			}
+			r.Documents = append(r.Documents, text)
 		}
 		return nil
 	})
+	a.end(ctx, err)
 	return r, err
-}
-
-func (s *Store) tooLarge() error {
-	return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", s.o.MaxResult, "MAX_RESULT"}
 }
 
 // Find answers a query.
 func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
 	r := &Result{Total: -1}
+	a := answer{store: s}
 	err := s.look(ctx, name, func(l *looking) error {
 		r.Position = l.view.Position()
+		l.answer = &a
 		return l.find(q, r)
 	})
+	a.end(ctx, err)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +134,8 @@ type looking struct {
 	name  string
 	work  int64
 	slot  bool
+
+	answer *answer // of Find
 }
 
 func (l *looking) done() {

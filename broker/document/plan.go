@@ -143,13 +143,13 @@ type collector struct {
 	sorted  bool // they come in order
 	skip    int
 	matched int64
-	bytes   int64
 	key     []byte // of the match that is looked at
 	keys    int    // bytes of those in first
 	first   firsts // of those that do not: the first ones so far, the last of them on top
 }
 
 func (l *looking) collect(q *Query, r *Result, sorted bool) *collector {
+	l.answer.bytes = 0 // it may be the second try
 	return &collector{looking: l, q: q, r: r, sorted: sorted, skip: max(0, q.Skip)}
 }
 
@@ -170,8 +170,8 @@ func (c *collector) add(text []byte) (bool, error) {
 func (c *collector) full() bool { return c.q.Limit >= 0 && len(c.r.Documents) >= c.q.Limit }
 
 func (c *collector) show(text []byte) error {
-	if c.bytes += int64(len(text)); c.bytes > c.store.o.MaxResult {
-		return c.store.tooLarge()
+	if err := c.answer.show(text); err != nil {
+		return err
 	}
 	c.r.Documents = append(c.r.Documents, text)
 	return nil

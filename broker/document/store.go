@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
@@ -22,7 +24,7 @@ type Options struct {
 	MaxDocuments   int64               // of a collection; 1,000,000
 	MaxBytes       int64               // of a collection's documents; 1 GiB
 	MaxCollections int                 // 1,000
-	MaxResult      int64               // bytes of the documents of one answer; 16 MiB
+	MaxResult      int64               // bytes of the documents of one answer; 16 MiB; as many as two such wait to be taken, or 32 MiB
 	QueryTime      time.Duration       // 2 s
 	Now            func() time.Time    // time.Now
 	Logger         *slog.Logger
@@ -59,7 +61,8 @@ type Store struct {
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	scans   chan struct{} // a slot for each query that looks at many documents: half the processors are for others
+	scans   chan struct{}       // a slot for each query that looks at many documents: half the processors are for others
+	answers *semaphore.Weighted // bytes that answers hold
 	seed    maphash.Seed
 	locks   [shards]chan struct{}
 
@@ -83,7 +86,7 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
 		log: log, o: o, indexes: map[string][]query.Field{}, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		seed: maphash.MakeSeed(), collections: map[string]*collection{},
+		answers: semaphore.NewWeighted(max(4*o.MaxResult, 64<<20)), seed: maphash.MakeSeed(), collections: map[string]*collection{},
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)

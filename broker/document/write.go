@@ -23,12 +23,14 @@ type New struct {
 }
 
 // Insert makes documents, all or none, and gives their texts.
-func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]byte, error) {
+func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
 	if len(docs) == 0 || len(docs) > changeMost {
 		return nil, countError(len(docs))
 	}
 	now := s.o.Now()
-	ch := change{name: name}
+	a := answer{store: s}
+	defer func() { a.end(ctx, err) }()
+	ch := change{name: name, answer: &a}
 	for i := range docs {
 		id := docs[i].ID
 		if id == "" {
@@ -120,7 +122,7 @@ func (s *Store) remove(ctx context.Context, name string, ids []string, where *qu
 }
 
 // change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
-func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (change, error) {
+func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (_ change, err error) {
 	if len(ids) > changeMost {
 		return change{}, countError(len(ids))
 	}
@@ -135,8 +137,11 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 		return change{}, err
 	}
 	defer unlock()
+	a := answer{store: s}
+	defer func() { a.end(ctx, err) }()
 	for range guardTries {
-		ch := change{name: name}
+		a.bytes = 0
+		ch := change{name: name, answer: &a}
 		for _, id := range ids {
 			was, err := s.log.Row(documentKey(name, id))
 			if err == nil && was == nil {
@@ -169,7 +174,7 @@ type change struct {
 	ids          []string
 	texts        [][]byte // as they become; nil: gone
 	count, bytes int64    // by how much the collection grows
-	size         int
+	answer       *answer
 	request      eventlog.Request
 }
 
@@ -181,8 +186,11 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if len(is) > s.o.MaxDocument {
 		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
 	}
-	if ch.size += len(is); ch.size > changeBytes {
+	if ch.answer.bytes+int64(len(is)) > changeBytes {
 		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", changeBytes, ""}
+	}
+	if err := ch.answer.hold(is); err != nil {
+		return err
 	}
 	key := documentKey(ch.name, id)
 	ch.ids, ch.texts = append(ch.ids, id), append(ch.texts, is)

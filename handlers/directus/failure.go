@@ -119,6 +119,8 @@ func failed(err error) *failure {
 	switch {
 	case errors.Is(err, document.ErrCrowd):
 		passing.message = document.ErrCrowd.Error()
+	case errors.Is(err, document.ErrMemory):
+		passing.message = document.ErrMemory.Error()
 	case errors.Is(err, document.ErrBusy):
 		passing.message = document.ErrBusy.Error()
 	case errors.Is(err, broker.ErrDraining):

@@ -31,6 +31,7 @@ func TestFailures(t *testing.T) {
 		{query.Refuse(query.BadField, "x"), "400 bad_query false"},
 		{document.ErrBusy, "503 busy true"},
 		{document.ErrCrowd, "503 busy true"},
+		{document.ErrMemory, "503 busy true"},
 		{eventlog.ErrUnavailable, "503 unavailable true"},
 		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown), "503 unknown_outcome true"},
 		{context.Canceled, "503 unavailable true"},
