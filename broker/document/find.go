@@ -29,15 +29,15 @@ type Result struct {
 }
 
 // Get is a document's text.
-func (s *Store) Get(name, id string) ([]byte, error) {
-	if CheckCollection(name) != nil || CheckID(id) != nil {
-		return nil, ErrNotFound
+func (s *Store) Get(ctx context.Context, name, id string) ([]byte, error) {
+	r, err := s.GetMany(ctx, name, []string{id})
+	if err != nil {
+		return nil, err
 	}
-	text, err := s.log.Row(documentKey(name, id))
-	if err == nil && text == nil {
-		err = fmt.Errorf("%w: %q", ErrNotFound, id)
+	if len(r.Documents) == 0 {
+		return nil, fmt.Errorf("%w: %.128q", ErrNotFound, id)
 	}
-	return text, err
+	return r.Documents[0], nil
 }
 
 // GetMany are the texts of some documents as of one moment; of those that are not there, none.

@@ -115,7 +115,7 @@ func TestTexts(t *testing.T) {
 	if want := `{"_id":"x","b":null,"n":1` + meta + `"ben","_version":2}`; string(texts[0]) != want {
 		t.Errorf("got  %s\nwant %s", texts[0], want)
 	}
-	if got, err := s.Get("c", "x"); err != nil || string(got) != string(texts[0]) {
+	if got, err := s.Get(context.Background(), "c", "x"); err != nil || string(got) != string(texts[0]) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
@@ -228,7 +228,7 @@ func TestRefusals(t *testing.T) {
 			return err
 		}, `there is no such document: "z"`},
 		"get of none": {func() error {
-			_, err := s.Get("z", "a")
+			_, err := s.Get(context.Background(), "z", "a")
 			return err
 		}, `there is no such document: "a"`},
 	} {
@@ -236,7 +236,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}
-	if got, err := s.Get("c", "a"); err != nil || strings.Contains(string(got), `"x"`) {
+	if got, err := s.Get(context.Background(), "c", "a"); err != nil || strings.Contains(string(got), `"x"`) {
 		t.Errorf("a refused change was stored: %s, %v", got, err)
 	}
 	if n, err := s.Count(ctx, "c"); n != 2 || err != nil {
@@ -285,7 +285,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 				s, log = open(t, fs, document.Options{})
 				defer closeLog(t, log)
 			}
-			got, err := s.Get("c", "n")
+			got, err := s.Get(context.Background(), "c", "n")
 			if fs == nil {
 				return // it keeps nothing, and is closed
 			}
