@@ -226,10 +226,14 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.count -= ch.count
 	c.bytes -= ch.bytes
 	c.mu.Unlock()
+	unknown := errors.Is(err, eventlog.ErrUnknown)
+	if unknown {
+		c.late.Store(true)
+	}
 	c.using.RUnlock()
-	if errors.Is(err, eventlog.ErrUnknown) {
+	if unknown {
 		c.using.Lock()
-		c.loaded, c.late = false, true
+		c.loaded = false
 		c.using.Unlock()
 	}
 	return err
