@@ -106,6 +106,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		rooms:    time.Hour,
 		room:     driftdb.Limits{Connections: 100, Rate: 2000, ConnectionRate: 300},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
+		document: document.Options{QueryTime: time.Minute},
 	}
 	for _, f := range change {
 		f(&s)
