@@ -43,8 +43,8 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]by
 		}
 		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
 	}
-	if twice(ch.ids) {
-		return nil, ErrTaken
+	if id, is := twice(ch.ids); is {
+		return nil, fmt.Errorf("%w: %q", ErrTaken, id)
 	}
 	unlock, err := s.lock(ctx, name, ch.ids)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]by
 	}
 	defer unlock()
 	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
-		return nil, ErrTaken
+		return nil, s.taken(name, ch.ids)
 	} else if err != nil {
 		return nil, err
 	}
@@ -66,12 +66,26 @@ func countError(n int) error {
 	return &LimitError{"more than %d documents at once; send them in several requests", changeMost, ""}
 }
 
-func twice(ids []string) bool {
+// taken says which of some ids there is a document with.
+func (s *Store) taken(name string, ids []string) error {
+	for _, id := range ids {
+		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
+			return fmt.Errorf("%w: %q", ErrTaken, id)
+		}
+	}
+	return ErrTaken
+}
+
+// twice is an id that is there a second time.
+func twice(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			return id, true
+		}
 		seen[id] = true
 	}
-	return len(seen) < len(ids)
+	return "", false
 }
 
 // guardTries is how often a change is made again when its condition failed, which only a writer can cause whose
@@ -127,8 +141,8 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	if err := CheckCollection(name); err != nil {
 		return change{}, err
 	}
-	if twice(ids) {
-		return change{}, fmt.Errorf("%w: an id is there twice", ErrShape)
+	if id, is := twice(ids); is {
+		return change{}, fmt.Errorf("%w: %q", ErrTwice, id)
 	}
 	unlock, err := s.lock(ctx, name, ids)
 	if err != nil {
