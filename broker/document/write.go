@@ -2,11 +2,9 @@ package document
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
 
@@ -106,31 +104,6 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 		ch.request.Events = updated(name, ch.ids, ch.texts)
 	})
 	return ch.texts, err
-}
-
-// Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
-// ErrNotFound, or, where lenient, left out.
-func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
-	return s.remove(ctx, name, ids, nil, lenient)
-}
-
-// RemoveWhere takes away those of some documents that are there and match: since they were found others may have
-// changed them.
-func (s *Store) RemoveWhere(ctx context.Context, name string, ids []string, where *query.Condition) ([]string, error) {
-	return s.remove(ctx, name, ids, where, true)
-}
-
-func (s *Store) remove(ctx context.Context, name string, ids []string, where *query.Condition, lenient bool) ([]string, error) {
-	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
-		if !where.Match(was) {
-			return nil
-		}
-		return ch.add(s, id, was, nil)
-	}, func(ch *change) {
-		data, _ := json.Marshal(ch.ids) // strings
-		ch.request.Events = []eventlog.Event{{Name: "delete", Collection: name, Data: data, Meta: []byte{metaAll}}}
-	})
-	return ch.ids, err
 }
 
 // change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.

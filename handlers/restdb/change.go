@@ -155,20 +155,20 @@ func (h *Handler) removeFound(c *call) (int, error) {
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
 	}
 	bounded := s.bounded && s.max <= atOnce
-	var ids []string
+	var found []document.Found
 	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
-		if bounded && len(ids) == s.max || len(ids) > atOnce {
+		if bounded && len(found) == s.max || len(found) > atOnce {
 			return errEnough
 		}
-		ids = append(ids, document.ID(text))
+		found = append(found, h.o.Documents.Found(text))
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return 0, err
 	}
-	if len(ids) > atOnce {
+	if len(found) > atOnce {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
 			"q asks for more than %d documents, which is what one request takes away; add max=%d, and repeat it until its result is empty", atOnce, atOnce)
 	}
-	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, ids, s.condition))
+	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))
 }
