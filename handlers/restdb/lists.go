@@ -143,6 +143,10 @@ func pullAll(arg gjson.Result) (edit, error) {
 	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
 }
 
+// pullMost is how much work the condition of a $pull may be, as Weight has it: others wait for the document. A regular
+// expression of 300 instructions took 0.3 s for 60 KB; this much takes about 30 ms.
+const pullMost = 2 << 20
+
 // pull takes away the elements that equal a value, that a condition such as {"$gt":5} holds for, or whose fields have
 // what an object's have.
 func pull(arg gjson.Result) (edit, error) {
@@ -169,8 +173,14 @@ func pull(arg gjson.Result) (edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return without(func(e gjson.Result) bool {
+	f := without(func(e gjson.Result) bool {
 		text := wrap(e)
 		return text[0] == '{' && condition.Match([]byte(text))
-	}), nil
+	})
+	return func(was []byte) ([]byte, error) {
+		if len(was)*condition.Weight() > pullMost {
+			return nil, fmt.Errorf("meets a list of %d bytes, for which the condition is too much work: write it with fewer parts and repetitions", len(was))
+		}
+		return f(was)
+	}, nil
 }

@@ -161,3 +161,22 @@ func FuzzValues(f *testing.F) {
 		}
 	})
 }
+
+// TestPullWork: others wait for the document while a condition is asked of its elements.
+func TestPullWork(t *testing.T) {
+	t.Parallel()
+	list := `{"l":["` + strings.Repeat("x", 20_000) + `"]}`
+	for body, want := range map[string]string{
+		`{"$pull":{"l":{"$regex":"^[a-z]+@example\\.com$"}}}`: list,
+		`{"$pull":{"l":{"$gte":"x","$lt":"y"}}}`:              `{"l":[]}`,
+		`{"$pull":{"l":{"$regex":"[x-z]{0,150}y"}}}`:          "$pull of \"l\" meets a list of 20004 bytes, for which the condition is too much work: write it with fewer parts and repetitions",
+	} {
+		got, err := changed(list, body)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %.200s", body, got)
+		}
+	}
+}
