@@ -71,6 +71,7 @@ type Store struct {
 type collection struct {
 	using  sync.RWMutex // held for reading while a change is under way, for writing while it is counted
 	loaded bool
+	gone   bool // forgotten: there may be another one of its name
 	late   bool // a change whose outcome is unknown may come yet
 	mu     sync.Mutex
 	count  int64
@@ -127,7 +128,7 @@ func (s *Store) find(ctx context.Context) error {
 	})
 }
 
-// Collections are the names of those that have, or had since the start, a document.
+// Collections are the names of those that have a document, and of some that had one.
 func (s *Store) Collections() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +148,7 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	s.mu.Lock()
 	c := s.collections[name]
 	if c == nil {
-		if len(s.collections) >= s.o.MaxCollections {
+		if len(s.collections) >= s.o.MaxCollections && !s.forgetEmpty() {
 			s.mu.Unlock()
 			return nil, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), "MAX_COLLECTIONS"}
 		}
@@ -157,14 +158,35 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	s.mu.Unlock()
 	for {
 		c.using.RLock()
-		if c.loaded {
+		gone := c.gone
+		if c.loaded && !gone {
 			return c, nil
 		}
 		c.using.RUnlock()
+		if gone {
+			return s.use(ctx, name)
+		}
 		if err := s.load(ctx, name, c); err != nil {
 			return nil, fmt.Errorf("counting %s: %w", name, err)
 		}
 	}
+}
+
+// forgetEmpty makes room for a collection: by one that has no document, if it is known and nobody is using it. The
+// caller holds mu, so it waits for nothing.
+func (s *Store) forgetEmpty() bool {
+	for name, c := range s.collections {
+		if !c.using.TryLock() {
+			continue
+		}
+		c.gone = c.loaded && !c.late && c.count == 0
+		c.using.Unlock()
+		if c.gone {
+			delete(s.collections, name)
+			return true
+		}
+	}
+	return false
 }
 
 // load counts a collection, while nobody changes it.

@@ -204,9 +204,11 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.mu.Lock()
 	c.count -= ch.count
 	c.bytes -= ch.bytes
+	unknown := errors.Is(err, eventlog.ErrUnknown)
+	c.late = c.late || unknown // at once, so that it is not forgotten
 	c.mu.Unlock()
 	c.using.RUnlock()
-	if errors.Is(err, eventlog.ErrUnknown) {
+	if unknown {
 		c.using.Lock()
 		c.loaded, c.late = false, true
 		c.using.Unlock()
