@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"sync"
 	"testing"
 
 	"sluice/broker/document"
@@ -62,59 +61,5 @@ func TestSortBytes(t *testing.T) {
 	}
 	if err := find(100); err != nil {
 		t.Error(err)
-	}
-}
-
-// A collection that has no document any more makes room for another; one that is being filled does not lose its count.
-func TestRoomForCollections(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	s, log := open(t, nil, document.Options{MaxCollections: 3, MaxDocuments: 2})
-	defer closeLog(t, log)
-	insert(t, s, "kept", "a", "{}")
-	var group sync.WaitGroup
-	for w := range 4 {
-		group.Go(func() {
-			for i := range 1000 {
-				name := fmt.Sprintf("c%d", (w+i)%3)
-				_, err := s.Insert(ctx, name, "", []document.New{{ID: fmt.Sprint(w)}})
-				var over *document.LimitError
-				if err != nil && !errors.As(err, &over) {
-					t.Error(err)
-				}
-				if err == nil {
-					if _, err := s.Remove(ctx, name, []string{fmt.Sprint(w)}, false); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-		})
-	}
-	group.Wait()
-	for i := range 3 {
-		if n, err := s.Count(ctx, fmt.Sprintf("c%d", i)); n != 0 || err != nil {
-			t.Error(n, err)
-		}
-	}
-	for i := range 10 {
-		name := fmt.Sprintf("one-after-the-other-%d", i)
-		insert(t, s, name, "a", "{}")
-		insert(t, s, name, "b", "{}")
-		var over *document.LimitError
-		if _, err := s.Insert(ctx, name, "", []document.New{{}}); !errors.As(err, &over) || over.Setting != "MAX_DOCUMENTS" {
-			t.Error(err)
-		}
-		insert(t, s, "second", "a", "{}")
-		if _, err := s.Insert(ctx, "third", "", []document.New{{}}); !errors.As(err, &over) || over.Setting != "MAX_COLLECTIONS" {
-			t.Error(err)
-		}
-		for _, of := range []string{name, "second"} {
-			if _, err := s.RemoveWhere(ctx, of, []string{"a", "b"}, nil); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	if n, err := s.Count(ctx, "kept"); n != 1 || err != nil {
-		t.Error(n, err)
 	}
 }

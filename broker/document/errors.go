@@ -9,6 +9,7 @@ import (
 var (
 	ErrNotFound   = errors.New("there is no such document")
 	ErrTaken      = errors.New("the collection has a document with this id already")
+	ErrTwice      = errors.New("an id is there twice; send each once")
 	ErrID         = errors.New("an id is 1 to 128 letters, digits, and . _ ~ - signs")
 	ErrCollection = errors.New("a collection's name is 1 to 128 letters, digits, - and _ signs")
 	ErrShape      = errors.New("a document is a JSON object, without a field twice, not nested deeper than 100")

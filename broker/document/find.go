@@ -121,6 +121,11 @@ const (
 	checkWork = 64 << 10 // after which the time is looked at
 )
 
+// workOf is what it is to ask a document a condition.
+func workOf(where *query.Condition, text []byte) int64 {
+	return int64(where.Weight()) * int64(max(len(text), leastWork))
+}
+
 // freeWork is what a query may do before it has to wait for a slot, as few may do more at once: a thousand documents
 // with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
 // four times as much, and a slot for each core, 400 to 900 ms.
@@ -147,7 +152,7 @@ func (l *looking) done() {
 // step is called before a document is asked a condition.
 func (l *looking) step(where *query.Condition, text []byte) error {
 	before := l.work
-	l.work += int64(where.Weight()) * int64(max(len(text), leastWork))
+	l.work += workOf(where, text)
 	if before/checkWork == l.work/checkWork {
 		return nil
 	}

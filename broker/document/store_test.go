@@ -184,11 +184,11 @@ func TestRefusals(t *testing.T) {
 		"id taken": {func() error {
 			_, err := s.Insert(ctx, "c", "", []document.New{{ID: "a"}})
 			return err
-		}, "the collection has a document with this id already"},
+		}, "the collection has a document with this id already: \"a\""},
 		"id twice": {func() error {
 			_, err := s.Insert(ctx, "c", "", []document.New{{ID: "z"}, {ID: "z"}})
 			return err
-		}, "the collection has a document with this id already"},
+		}, "the collection has a document with this id already: \"z\""},
 		"bad id": {func() error {
 			_, err := s.Insert(ctx, "c", "", []document.New{{ID: "a/b"}})
 			return err

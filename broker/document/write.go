@@ -2,11 +2,9 @@ package document
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
 
@@ -45,8 +43,8 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		}
 		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
 	}
-	if twice(ch.ids) {
-		return nil, ErrTaken
+	if id, is := twice(ch.ids); is {
+		return nil, fmt.Errorf("%w: %q", ErrTaken, id)
 	}
 	unlock, err := s.lock(ctx, name, ch.ids)
 	if err != nil {
@@ -54,7 +52,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 	}
 	defer unlock()
 	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
-		return nil, ErrTaken
+		return nil, s.taken(name, ch.ids)
 	} else if err != nil {
 		return nil, err
 	}
@@ -68,12 +66,26 @@ func countError(n int) error {
 	return &LimitError{"more than %d documents at once; send them in several requests", changeMost, ""}
 }
 
-func twice(ids []string) bool {
+// taken says which of some ids there is a document with.
+func (s *Store) taken(name string, ids []string) error {
+	for _, id := range ids {
+		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
+			return fmt.Errorf("%w: %q", ErrTaken, id)
+		}
+	}
+	return ErrTaken
+}
+
+// twice is an id that is there a second time.
+func twice(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			return id, true
+		}
 		seen[id] = true
 	}
-	return len(seen) < len(ids)
+	return "", false
 }
 
 // guardTries is how often a change is made again when its condition failed, which only a writer can cause whose
@@ -96,31 +108,6 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 	return ch.texts, err
 }
 
-// Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
-// ErrNotFound, or, where lenient, left out.
-func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
-	return s.remove(ctx, name, ids, nil, lenient)
-}
-
-// RemoveWhere takes away those of some documents that are there and match: since they were found others may have
-// changed them.
-func (s *Store) RemoveWhere(ctx context.Context, name string, ids []string, where *query.Condition) ([]string, error) {
-	return s.remove(ctx, name, ids, where, true)
-}
-
-func (s *Store) remove(ctx context.Context, name string, ids []string, where *query.Condition, lenient bool) ([]string, error) {
-	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
-		if !where.Match(was) {
-			return nil
-		}
-		return ch.add(s, id, was, nil)
-	}, func(ch *change) {
-		data, _ := json.Marshal(ch.ids) // strings
-		ch.request.Events = []eventlog.Event{{Name: "delete", Collection: name, Data: data, Meta: []byte{metaAll}}}
-	})
-	return ch.ids, err
-}
-
 // change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
 func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (_ change, err error) {
 	if len(ids) > changeMost {
@@ -129,8 +116,8 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	if err := CheckCollection(name); err != nil {
 		return change{}, err
 	}
-	if twice(ids) {
-		return change{}, fmt.Errorf("%w: an id is there twice", ErrShape)
+	if id, is := twice(ids); is {
+		return change{}, fmt.Errorf("%w: %q", ErrTwice, id)
 	}
 	unlock, err := s.lock(ctx, name, ids)
 	if err != nil {
@@ -228,7 +215,7 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.mu.Unlock()
 	unknown := errors.Is(err, eventlog.ErrUnknown)
 	if unknown {
-		c.late.Store(true)
+		c.late.Store(true) // at once, so that it is not dropped
 	}
 	c.using.RUnlock()
 	if unknown {

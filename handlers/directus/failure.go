@@ -85,6 +85,7 @@ var known = []struct {
 	{document.ErrTaken, http.StatusBadRequest, codeNotUnique},
 	{document.ErrID, http.StatusBadRequest, codePayload},
 	{document.ErrShape, http.StatusBadRequest, codePayload},
+	{document.ErrTwice, http.StatusBadRequest, codePayload},
 	{auth.ErrBadLogin, http.StatusUnauthorized, codeCredentials},
 	{auth.ErrBusy, http.StatusTooManyRequests, codeRate},
 	{document.ErrTime, http.StatusBadRequest, codeQuery},

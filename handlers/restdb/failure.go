@@ -24,6 +24,7 @@ var refusals = []struct {
 	{document.ErrNotFound, http.StatusNotFound, httperr.NotFound},
 	{document.ErrCollection, http.StatusNotFound, httperr.NotFound},
 	{document.ErrTaken, http.StatusConflict, httperr.IDTaken},
+	{document.ErrTwice, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrID, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrShape, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrTime, http.StatusBadRequest, httperr.QueryTooSlow},

@@ -22,6 +22,7 @@ func TestFailures(t *testing.T) {
 		{document.ErrNotFound, "404 not_found false"},
 		{document.ErrTaken, "409 id_taken false"},
 		{document.ErrShape, "400 bad_document false"},
+		{document.ErrTwice, "400 bad_document false"},
 		{document.ErrID, "400 bad_document false"},
 		{document.ErrTime, "400 query_too_slow false"},
 		{&document.LimitError{What: "%d", Setting: "MAX_RESULT"}, "400 result_too_large false"},
