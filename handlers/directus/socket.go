@@ -124,11 +124,11 @@ func (c *caller) createBy(m *message, q *itemsQuery) (*found, error) {
 	if !data.Exists() {
 		return nil, badPayload(`a create needs "data": an item, or an array of them`)
 	}
-	texts, err := c.create(data.Array())
+	texts, single, err := c.create(data)
 	if err != nil {
 		return nil, err
 	}
-	return c.shown(texts, !data.IsArray(), q), nil
+	return c.shown(texts, single, q), nil
 }
 
 func (c *caller) readBy(m *message, q *itemsQuery) (*found, error) {
