@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	b := bench{reports: map[string]*report{}}
+	b := bench{reports: map[string]*report{}, servers: map[string]*running{}}
 	flag.StringVar(&b.bin, "bin", "", "folder with the binaries: sluice, and the peers")
 	flag.StringVar(&b.root, "root", "..", "the project's folder")
 	flag.StringVar(&b.only, "only", "", "only rows whose name holds this")
@@ -35,11 +35,13 @@ type bench struct {
 	bin, root, only string
 	plots, write    bool
 	results         []result
-	reports         map[string]*report // by system and work
+	reports         map[string]*report  // by system and work
+	servers         map[string]*running // with documents, by system and their number
 }
 
 func (b *bench) run(ctx context.Context) error {
 	b.bin, b.root = absolute(b.bin), absolute(b.root)
+	defer b.stopAll()
 	for i := range rows {
 		if b.only != "" && !strings.Contains(rows[i].name, b.only) {
 			continue

@@ -101,7 +101,47 @@ var rows = []row{
 		[]*system{roomSocket}, "B", perRoom(func(r *rooms) float64 { return r.again.heap }), goal{limit: roomMost}},
 	{"the same rooms after a restart: RSS each", nil, (*bench).idleRooms,
 		[]*system{roomSocket}, "B", perRoom(func(r *rooms) float64 { return r.again.rss }), goal{limit: roomMost}},
+	{"documents, create, 16 writers: CPU a request", words(creating), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "µs", perPublish, goal{to: pocketbase, limit: 1}},
+	{"documents, create: requests/s", words(creating), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "/s", aSecond, goal{}},
+	{"documents, create: time of an answer, 99 of 100", words(creating), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "ms", answered, goal{}},
+	{"documents, read by id out of 100,000, 16 readers: CPU a request", words(reading), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "µs", perPublish, goal{to: pocketbase, limit: 1}},
+	{"documents, read by id: requests/s", words(reading), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "/s", aSecond, goal{}},
+	{"documents, list 100 of 200 that match, newest first, out of 100,000, by an index, 16 readers: CPU a request", words(listing), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "µs", perPublish, goal{to: pocketbase, limit: 1}},
+	{"documents, list: requests/s", words(listing), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "/s", aSecond, goal{}},
+	{"documents, list: time of an answer, 99 of 100", words(listing), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "ms", answered, goal{}},
+	{"documents, the same list without an index, one reader: CPU a request", words(scanning), (*bench).documents,
+		[]*system{restdbScan, directusScan, pocketbaseScan}, "µs", perPublish, goal{to: pocketbaseScan, limit: 1}},
+	{"documents, 1,000 subscribers, 20 updates/s: CPU a delivery", words(following1000), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "µs", perDelivery, goal{to: pocketbase, limit: 1}},
+	{"documents, 1,000 subscribers: time on the way, 99 of 100", words(following1000), (*bench).documents,
+		[]*system{restdb, directus, pocketbase}, "ms", func(r *report) float64 { return r.Delivery.P99 }, goal{}},
+	{"documents, 1,000 subscribers with a filter each, one matches, 20 updates/s: CPU an update", words(filtering), (*bench).documents,
+		[]*system{directus, pocketbase}, "µs", perPublish, goal{to: pocketbase, limit: 1}},
+	{"documents, a filter each: time on the way, 99 of 100", words(filtering), (*bench).documents,
+		[]*system{directus, pocketbase}, "ms", func(r *report) float64 { return r.Delivery.P99 }, goal{}},
 }
+
+// Works on documents.
+const (
+	creating      = create + " -n 0 -p 16 -e 30000"
+	reading       = read + " -n 0 -p 16 -e 30000"
+	listing       = list + " -n 0 -p 16 --channels 500 -e 1500"
+	scanning      = list + " -n 0 -p 1 --channels 500 -e 20"
+	following1000 = update + " -n 1000 -r 20 -e 100"
+	filtering     = distinct + " -n 1000 --channels 1000 --to 1 -r 20 -e 100"
+)
+
+func aSecond(r *report) float64 { return r.Publish.PerSecond }
+
+func answered(r *report) float64 { return r.Publish.P99 }
 
 // roomMost is 2 KiB and the value.
 const roomMost = 2048 + 64

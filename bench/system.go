@@ -43,7 +43,7 @@ func gateway(settings ...string) func(*bench, string, string) *exec.Cmd {
 	return func(b *bench, addr, dir string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(b.bin, "sluice"))
 		cmd.Env = append(os.Environ(), "ADDR="+addr, "DATA_DIR="+filepath.Join(dir, "data"), "LOG_LEVEL=warn", "JWT_SECRET="+secret,
-			`API_KEYS=[{"name":"bench","key":"`+key+`","sub":["*"],"pub":["*"]}]`)
+			`API_KEYS=[{"name":"bench","key":"`+key+`","sub":["*"],"pub":["*"],"rest":["*"]}]`)
 		cmd.Env = append(cmd.Env, settings...)
 		return cmd
 	}
@@ -65,21 +65,27 @@ var (
 	withKey = []string{"-H", "x-apikey: " + key}
 	withJWT = []string{"-H", "Authorization: Bearer {token}", "--jwt-secret", secret, "--jwt-sub", "inbox-{i},bench-{channel}"}
 
-	sluice       = &system{"Sluice", gateway(), withKey}
-	sluiceJWT    = &system{"Sluice, a JWT each", gateway(), withJWT}
-	sluiceLong   = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
-	sluiceOnly   = &system{"Sluice, only that stream", gateway(), withKey}
-	sluiceDisk   = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
-	r3labs       = &system{"r3labs/sse", program("r3labs"), plain}
-	gosse        = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
-	nchan        = &system{"Nchan", nginx, plain}
-	roomSocket   = &system{"Sluice", gateway("ROOM_CREATE=open"), append([]string{"--websocket", "--subscribe", "/room/{room}/connect"}, pushing...)}
-	roomEvents   = &system{"Sluice, GET …/events", gateway("ROOM_CREATE=open"), append([]string{"--subscribe", "/room/{room}/events"}, pushing...)}
-	floorEach    = &system{"floor: a write each", program("floor"), plain}
-	floorMany    = &system{"floor: coalescing", program("floor", "-coalesce"), plain}
-	floorSocket  = &system{"floor: a WebSocket's write each", program("floor", "-websocket"), append(plain, "--websocket")}
-	floorLibrary = &system{"floor: coder/websocket", program("socket"), append(plain, "--websocket")}
-	floorHTTP    = &system{"floor: net/http and JSON", program("nethttp"), []string{"--publish", "/publish"}}
+	sluice         = &system{"Sluice", gateway(), withKey}
+	sluiceJWT      = &system{"Sluice, a JWT each", gateway(), withJWT}
+	sluiceLong     = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
+	sluiceOnly     = &system{"Sluice, only that stream", gateway(), withKey}
+	sluiceDisk     = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
+	r3labs         = &system{"r3labs/sse", program("r3labs"), plain}
+	gosse          = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
+	nchan          = &system{"Nchan", nginx, plain}
+	roomSocket     = &system{"Sluice", gateway("ROOM_CREATE=open"), append([]string{"--websocket", "--subscribe", "/room/{room}/connect"}, pushing...)}
+	roomEvents     = &system{"Sluice, GET …/events", gateway("ROOM_CREATE=open"), append([]string{"--subscribe", "/room/{room}/events"}, pushing...)}
+	restdb         = &system{"Sluice", gateway("COLLECTION_INDEXES=bench:room"), withKey}
+	restdbScan     = &system{"Sluice, no index", gateway(), withKey}
+	directus       = &system{"Sluice, Directus' way", gateway("COLLECTION_INDEXES=bench:room"), withKey}
+	directusScan   = &system{"Sluice, Directus' way, no index", gateway(), withKey}
+	pocketbase     = &system{"PocketBase", pocket("-index"), nil}
+	pocketbaseScan = &system{"PocketBase, no index", pocket(), nil}
+	floorEach      = &system{"floor: a write each", program("floor"), plain}
+	floorMany      = &system{"floor: coalescing", program("floor", "-coalesce"), plain}
+	floorSocket    = &system{"floor: a WebSocket's write each", program("floor", "-websocket"), append(plain, "--websocket")}
+	floorLibrary   = &system{"floor: coder/websocket", program("socket"), append(plain, "--websocket")}
+	floorHTTP      = &system{"floor: net/http and JSON", program("nethttp"), []string{"--publish", "/publish"}}
 )
 
 // report is what the generator prints.

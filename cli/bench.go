@@ -34,10 +34,14 @@ type Bench struct {
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
 	WebSocket   bool     `name:"websocket" help:"The subscribers read WebSockets."`
+	Say         []string `sep:"none" help:"A message that each subscriber sends once its WebSocket is open, as often as there are messages; {i}, {channel} and {token} are filled in."`
+	Ready       string   `help:"Count a subscriber as connected once this text has arrived."`
+	Count       string   `help:"Count each of these texts as an event, for what arrives without the payload: one publisher, one channel."`
 	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber."`
 	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel."`
-	Publish     string   `default:"/realtime" help:"Path to publish to; {channel} and {room} are filled in."`
-	Body        string   `default:"{\"event\":\"bench-{channel}\",\"data\":\"{payload}\"}" help:"One event."`
+	Method      string   `default:"POST" help:"Of a publish."`
+	Publish     string   `default:"/realtime" help:"Path to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in."`
+	Body        string   `default:"{\"event\":\"bench-{channel}\",\"data\":\"{payload}\"}" help:"One event; an empty one makes requests without a body, which measures reading with -n 0 --method GET."`
 	ContentType string   `default:"application/json" help:"Of a publish."`
 	JWTSecret   string   `name:"jwt-secret" env:"JWT_SECRET" help:"Signs {token}."`
 	JWTSub      string   `name:"jwt-sub" default:"bench-{channel}" help:"What a token may subscribe to."`
@@ -64,8 +68,8 @@ func (c *Bench) Run(std *Streams) error {
 	defer stop()
 	show := newProgress(std.Err)
 	report, err := load.Run(ctx, load.Options{
-		Target: c.URL, Subscribe: c.Subscribe, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
-		WebSocket: c.WebSocket, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
+		Target: c.URL, Subscribe: c.Subscribe, Method: c.Method, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
+		WebSocket: c.WebSocket, Say: c.Say, Ready: c.Ready, Count: c.Count, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
 		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
 		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,
 		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,

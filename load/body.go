@@ -8,12 +8,14 @@ import (
 
 // body takes a response apart as it arrives, in pieces of any size: the head, then chunks or bare bytes.
 type body struct {
-	line    []byte  // the head, or a chunk's first line, as far as it is there
-	rest    []byte  // what may be the beginning of a marker
-	frames  *frames // of a WebSocket, else nil
-	seqs    *seqs   // of a room, else nil
-	left    int     // bytes of the chunk still to come
-	started bool    // the head is over
+	line    []byte   // the head, or a chunk's first line, as far as it is there
+	rest    []byte   // what may be the beginning of a marker
+	frames  *frames  // of a WebSocket, else nil
+	seqs    *seqs    // of a room, else nil
+	counted *counted // where no marker comes, else nil
+	ready   *finder  // what is waited for, else nil
+	left    int      // bytes of the chunk still to come
+	started bool     // the head is over
 	chunked bool
 	ended   bool
 }
@@ -68,6 +70,9 @@ func (b *body) feed(p []byte, f func(marker)) error {
 	return nil
 }
 
+// open says whether the answer has begun, and what was waited for has come.
+func (b *body) open() bool { return b.started && b.ready == nil }
+
 // status is how a good answer begins.
 func (b *body) status() string {
 	if b.frames != nil {
@@ -90,6 +95,13 @@ func (b *body) size(line []byte) error {
 }
 
 func (b *body) take(p []byte, f func(marker)) {
+	if b.ready != nil && b.ready.count(p) > 0 {
+		b.ready = nil
+	}
+	if b.counted != nil {
+		b.counted.take(p, f)
+		return
+	}
 	if b.seqs != nil {
 		b.seqs.take(p)
 	}

@@ -33,6 +33,7 @@ type crowd struct {
 type member struct {
 	fd      int
 	body    body
+	says    []byte // once it is open: frames
 	tally   tally
 	stalled atomic.Bool
 }
@@ -139,7 +140,7 @@ func (c *crowd) readOne(i int) error {
 	case n == 0:
 		return fmt.Errorf("subscriber %d: the server ended the stream", i)
 	}
-	began, before := m.body.started, c.check.Received
+	began, open, before := m.body.started, m.body.open(), c.check.Received
 	now := time.Now().UnixMicro()
 	err = m.body.feed(c.buf[:n], func(k marker) {
 		m.tally.add(k, c.run, &c.check)
@@ -150,13 +151,18 @@ func (c *crowd) readOne(i int) error {
 	if err != nil {
 		return fmt.Errorf("subscriber %d: %w", i, err)
 	}
+	if !began && m.body.started && len(m.says) > 0 {
+		if _, err := unix.Write(m.fd, m.says); err != nil {
+			return fmt.Errorf("subscriber %d: saying what it is to say: %w", i, err)
+		}
+	}
 	if w := m.body.frames; w != nil && len(w.pongs) > 0 {
 		if _, err := unix.Write(m.fd, w.pongs); err != nil {
 			return fmt.Errorf("subscriber %d: answering a ping: %w", i, err)
 		}
 		w.pongs = w.pongs[:0]
 	}
-	if !began && m.body.started {
+	if !open && m.body.open() {
 		c.open.Add(1)
 	}
 	c.received.Add(c.check.Received - before)

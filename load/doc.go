@@ -4,7 +4,8 @@
 // it measures.
 //
 // Every event carries a marker: which run, channel and publisher it is of, its number there, and when it was
-// sent. Whatever the target wraps around it, the marker is found in the bytes that arrive.
+// sent. Whatever the target wraps around it, the marker is found in the bytes that arrive. Of a target that tells
+// only that something was changed, each telling is counted instead (Options.Count).
 //
 // It goes to loopback addresses only, and all its counts and times are bounded. Linux only.
 package load

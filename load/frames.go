@@ -12,6 +12,7 @@ var upgrade = []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSock
 
 // Opcodes of frames. Others hold data.
 const (
+	opText  = 1
 	opClose = 8
 	opPing  = 9
 	opPong  = 10
@@ -49,9 +50,7 @@ func (w *frames) feed(p []byte, take func([]byte)) error {
 		w.left -= n
 		p = p[n:]
 		if w.left == 0 && w.opcode == opPing {
-			// A client's frames are masked; a mask of zeros leaves the bytes as they are.
-			w.pongs = append(w.pongs, 0x80|opPong, 0x80|byte(len(w.ping)), 0, 0, 0, 0)
-			w.pongs = append(w.pongs, w.ping...)
+			w.pongs = appendFrame(w.pongs, opPong, w.ping)
 			w.ping = w.ping[:0]
 		}
 	}
@@ -103,4 +102,18 @@ func (w *frames) checked() error {
 		return fmt.Errorf("a ping has %d bytes", w.left)
 	}
 	return nil
+}
+
+// appendFrame appends a frame as a client writes it. It is masked; a mask of zeros leaves the bytes as they are.
+func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
+	dst = append(dst, 0x80|opcode)
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, 0x80|byte(n))
+	case n < 1<<16:
+		dst = binary.BigEndian.AppendUint16(append(dst, 0x80|126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, 0x80|127), uint64(n))
+	}
+	return append(append(dst, 0, 0, 0, 0), payload...)
 }

@@ -96,6 +96,9 @@ func TestOptions(t *testing.T) {
 		"--stalled":     func(o *Options) { o.Stalled = 1 },
 		"--read":        func(o *Options) { o.Read, o.Events = 10, 1 },
 		"--among":       func(o *Options) { o.Among = 1 },
+		"--say":         func(o *Options) { o.Say = []string{"hello"} },
+		"--count":       func(o *Options) { o.Count, o.Events, o.Publishers = "put", 1, 2 },
+		"--body":        func(o *Options) { o.Batch = 2 },
 	} {
 		o := good
 		change(&o)

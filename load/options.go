@@ -11,18 +11,23 @@ import (
 )
 
 // Options say what load to make. {i} in a template is the number of the subscriber, {channel} that of the
-// channel, {room} a room that is made for the channel by POST /new, {token} a token signed for the subscriber, {payload} the marker and what fills it up to Size.
+// channel, {room} a room that is made for the channel by POST /new, {token} a token signed for the subscriber, {payload}
+// the marker and what fills it up to Size, {n} the number of the event in the run, in nine digits.
 type Options struct {
 	Target      string   // http://127.0.0.1:8080
 	Subscribe   string   // template of the path to subscribe at
+	Method      string   // of a publish; "": POST
 	Publish     string   // template of the path to publish to
 	Headers     []string // templates, of all requests
-	Body        string   // template of one event
+	Body        string   // template of one event; "": requests without a body
 	ContentType string
 	JWTSecret   string // signs {token}
 	JWTSub      string // template of the patterns a token may subscribe to, comma-separated
 
-	WebSocket   bool // subscribers read WebSockets, not event streams
+	WebSocket   bool     // subscribers read WebSockets, not event streams
+	Say         []string // templates of messages that each sends as soon as it is open
+	Ready       string   // a subscriber is there once this has arrived; "": once the answer has begun
+	Count       string   // each of these that arrives is an event, since no payload does; "": payloads are looked for
 	Subscribers int
 	Channels    int // subscriber i is on channel i modulo this
 	To          int // events go to so many of the channels in turn; 0: all
@@ -76,6 +81,15 @@ func (o *Options) check() error {
 	if o.WebSocket && (o.Read > 0 || o.Resume > 0) {
 		faults = append(faults, errors.New("--websocket goes with neither --read nor --resume"))
 	}
+	if len(o.Say) > 0 && !o.WebSocket {
+		faults = append(faults, errors.New("--say goes with --websocket"))
+	}
+	if o.Count != "" && (o.Events == 0 || o.Channels > 1 || o.Publishers > 1 || o.Stalled > 0 || o.Read > 0 || o.Resume > 0) {
+		faults = append(faults, errors.New("--count goes with --events, one channel and one publisher, and neither --stalled, --read nor --resume: the first is of the first event"))
+	}
+	if o.Body == "" && o.Batch > 1 {
+		faults = append(faults, errors.New("--batch goes with a --body"))
+	}
 	if o.Among > 0 && o.Read == 0 {
 		faults = append(faults, errors.New("--among goes with --read"))
 	}
@@ -117,16 +131,31 @@ func fill(template string, pairs ...string) string {
 func (o *Options) request(method, path string, extra []string, i, channel int) (string, error) {
 	number, on := strconv.Itoa(i), strconv.Itoa(channel)
 	lines := append([]string{fmt.Sprintf("%s %s HTTP/1.1", method, path), "Host: localhost"}, extra...)
-	for _, h := range o.Headers {
-		lines = append(lines, h)
-	}
-	text := strings.Join(lines, "\r\n") + "\r\n\r\n"
+	lines = append(lines, o.Headers...)
+	return o.filled(strings.Join(lines, "\r\n")+"\r\n\r\n", number, on)
+}
+
+// filled is a template with what is known of a subscriber.
+func (o *Options) filled(text, number, channel string) (string, error) {
 	token := ""
 	if strings.Contains(text, "{token}") {
 		var err error
-		if token, err = o.token(number, on); err != nil {
+		if token, err = o.token(number, channel); err != nil {
 			return "", err
 		}
 	}
-	return fill(text, "{i}", number, "{channel}", on, "{token}", token), nil
+	return fill(text, "{i}", number, "{channel}", channel, "{token}", token), nil
+}
+
+// said is what a subscriber says once it is open, in frames.
+func (o *Options) said(i, channel int) ([]byte, error) {
+	var dst []byte
+	for _, s := range o.Say {
+		text, err := o.filled(s, strconv.Itoa(i), strconv.Itoa(channel))
+		if err != nil {
+			return nil, err
+		}
+		dst = appendFrame(dst, opText, []byte(text))
+	}
+	return dst, nil
 }

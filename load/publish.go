@@ -2,6 +2,7 @@ package load
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,10 +19,12 @@ type publishers struct {
 	o       *Options
 	run     uint64
 	addr    *net.TCPAddr
-	sent    atomic.Int64 // events answered
-	counts  [][]uint32   // by publisher and channel
-	rooms   []string     // by channel
-	latency Latency      // of the answers
+	sent    atomic.Int64   // events answered
+	begun   atomic.Int64   // events that were, or are about to be, published; kept for those who count
+	times   []atomic.Int64 // and when, Unix µs
+	counts  [][]uint32     // by publisher and channel
+	rooms   []string       // by channel
+	latency Latency        // of the answers
 	mu      sync.Mutex
 }
 
@@ -29,6 +32,9 @@ func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
 	p := &publishers{o: o, run: run, addr: addr, counts: make([][]uint32, o.Publishers)}
 	for i := range p.counts {
 		p.counts[i] = make([]uint32, o.Channels)
+	}
+	if o.Count != "" {
+		p.times = make([]atomic.Int64, o.Events)
 	}
 	return p
 }
@@ -85,12 +91,13 @@ func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, event
 		}
 		channel := turn / p.o.Batch % to
 		n := min(p.o.Batch, events-turn)
-		body = p.body(body[:0], number, channel, n)
+		body = p.body(body[:0], number, channel, turn, n)
 		var err error
-		if request, err = p.request(request[:0], body, channel); err != nil {
+		if request, err = p.request(request[:0], body, channel, turn); err != nil {
 			return err
 		}
 		began := time.Now()
+		p.begin(turn, n, began)
 		if _, err := roundTrip(conn, answers, request); err != nil {
 			return fmt.Errorf("publisher %d: %w", number, err)
 		}
@@ -99,6 +106,17 @@ func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, event
 		p.mu.Unlock()
 		p.sent.Add(int64(n))
 	}
+}
+
+// begin notes when events are published.
+func (p *publishers) begin(turn, n int, at time.Time) {
+	if p.times == nil {
+		return
+	}
+	for i := range n {
+		p.times[turn+i].Store(at.UnixMicro())
+	}
+	p.begun.Add(int64(n))
 }
 
 func (p *publishers) dial(ctx context.Context, number int) (net.Conn, error) {
@@ -111,7 +129,7 @@ func (p *publishers) dial(ctx context.Context, number int) (net.Conn, error) {
 }
 
 // body is one event, or a list where a request takes several.
-func (p *publishers) body(dst []byte, number, channel, n int) []byte {
+func (p *publishers) body(dst []byte, number, channel, turn, n int) []byte {
 	if p.o.Batch > 1 {
 		dst = append(dst, '[')
 	}
@@ -119,7 +137,7 @@ func (p *publishers) body(dst []byte, number, channel, n int) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = p.event(dst, number, channel)
+		dst = p.event(dst, number, channel, turn+i)
 	}
 	if p.o.Batch > 1 {
 		dst = append(dst, ']')
@@ -128,15 +146,19 @@ func (p *publishers) body(dst []byte, number, channel, n int) []byte {
 }
 
 // event is the next one of a publisher.
-func (p *publishers) event(dst []byte, number, channel int) []byte {
+func (p *publishers) event(dst []byte, number, channel, turn int) []byte {
 	m := marker{run: p.run, channel: uint64(channel), publisher: uint64(number), number: uint64(p.counts[number][channel])}
 	p.counts[number][channel]++
-	return append(dst, fill(p.o.Body, "{channel}", strconv.Itoa(channel), "{payload}", string(m.payload(nil, p.o.Size)))...)
+	return append(dst, fill(p.o.Body, "{channel}", strconv.Itoa(channel), "{n}", fmt.Sprintf("%09d", turn), "{payload}", string(m.payload(nil, p.o.Size)))...)
 }
 
-func (p *publishers) request(dst, body []byte, channel int) ([]byte, error) {
-	path := fill(p.o.Publish, "{channel}", strconv.Itoa(channel), "{room}", p.rooms[channel])
-	head, err := p.o.request("POST", path, []string{"Content-Type: " + p.o.ContentType, "Content-Length: " + strconv.Itoa(len(body))}, 0, channel)
+func (p *publishers) request(dst, body []byte, channel, turn int) ([]byte, error) {
+	path := fill(p.o.Publish, "{channel}", strconv.Itoa(channel), "{room}", p.rooms[channel], "{n}", fmt.Sprintf("%09d", turn))
+	var content []string
+	if p.o.Body != "" {
+		content = []string{"Content-Type: " + p.o.ContentType, "Content-Length: " + strconv.Itoa(len(body))}
+	}
+	head, err := p.o.request(cmp.Or(p.o.Method, http.MethodPost), path, content, 0, channel)
 	if err != nil {
 		return nil, err
 	}

@@ -44,11 +44,11 @@ func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) e
 		others -= n
 		body := append([]byte{'['}, strings.Repeat(other+",", n)...)
 		if others == 0 {
-			body = append(p.event(body, 0, 0), ']')
+			body = append(p.event(body, 0, 0, 0), ']')
 		} else {
 			body[len(body)-1] = ']'
 		}
-		request, err := p.request(nil, body, 0)
+		request, err := p.request(nil, body, 0, 0)
 		if err != nil {
 			return err
 		}

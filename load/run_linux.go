@@ -150,8 +150,8 @@ func (r *run) subscription(i int) (string, error) {
 	return r.o.request("GET", path, extra, i, channel)
 }
 
-// prepare makes ready what a subscriber is to get.
-func (r *run) prepare(i int) {
+// prepare makes ready what a subscriber is to get, and to say.
+func (r *run) prepare(i int) (err error) {
 	m := &r.crowd.members[i]
 	m.tally = newTally(i%r.o.Channels, r.o.Publishers)
 	if r.o.WebSocket {
@@ -160,6 +160,14 @@ func (r *run) prepare(i int) {
 	if r.o.inRooms() {
 		m.body.seqs = &seqs{wrong: &r.crowd.check.Unsequenced}
 	}
+	if r.o.Count != "" {
+		m.body.counted = &counted{finder: finder{text: []byte(r.o.Count)}, all: r.publishers}
+	}
+	if r.o.Ready != "" {
+		m.body.ready = &finder{text: []byte(r.o.Ready)}
+	}
+	m.says, err = r.o.said(i, i%r.o.Channels)
+	return err
 }
 
 func (r *run) connect(ctx context.Context) error {
@@ -174,7 +182,9 @@ func (r *run) connect(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.prepare(i)
+		if err := r.prepare(i); err != nil {
+			return err
+		}
 		head, err := r.subscription(i)
 		if err != nil {
 			return err

@@ -12,4 +12,5 @@ bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin/sluice" .
 (cd bench && go build -o "$bin/" ./peers/r3labs ./peers/gosse ./floor ./nethttp ./socket && go build -o "$bin/driver" .)
+(cd bench/peers/pocketbase && go build -o "$bin/pocketbase" .)
 "$bin/driver" -bin "$bin" -root . "$@"
