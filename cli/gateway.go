@@ -239,8 +239,8 @@ func (g *gateway) openHandlers() (err error) {
 	})
 	adminDoor := admin.New(admin.Options{
 		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
-		ReadTimeout: g.cfg.ReadTimeout,
-		Backup:      g.backup, RSS: residentMemory,
+		ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
+		Backup: g.backup, RSS: residentMemory,
 	})
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{

@@ -164,7 +164,8 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	a.UseTokenSecret("a secret of at least 32 bytes, for tests")
 	g.admin = admin.New(admin.Options{
-		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout, Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
+		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout,
+		MaxBody: s.realtime.MaxBody, Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
 		RSS: func() uint64 { return 1 },
 	})
 	documents := restdb.New(restdb.Options{

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
@@ -29,6 +29,7 @@ type Options struct {
 	Version     string
 	Retain      eventlog.Retention
 	ReadTimeout time.Duration
+	MaxBody     int64
 	// Backup makes a copy of the store and says where it is.
 	Backup func() (path string, err error)
 	// RSS is how many bytes the process has in memory.
@@ -88,26 +89,10 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// maxBody bounds what the API reads: a key with a thousand patterns.
-const maxBody = 512 << 10
-
 // read decodes the body, whose fields are all known.
 func (h *Handler) read(c echo.Context, to any) error {
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return err
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxBody))
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over %d bytes", maxBody)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT")
-	}
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
 	if err != nil {
-		return httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
-	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -140,6 +140,8 @@ func failed(err error) *failure {
 func fromHTTP(e *httperr.Error) *failure {
 	f := &failure{status: e.Status, code: codeUnavailable, message: e.Message, after: e.RetryAfter, cause: e.Cause}
 	switch e.Status {
+	case http.StatusBadRequest, http.StatusRequestTimeout:
+		f.code = codePayload
 	case http.StatusNotFound:
 		f.code = codeNoRoute
 	case http.StatusMethodNotAllowed:

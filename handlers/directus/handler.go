@@ -2,12 +2,9 @@ package directus
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
 
@@ -159,21 +157,8 @@ func empty(c auth.Carriers) bool {
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return none, err
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, h.o.MaxBody))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		return none, fail(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.Response().Header().Set(echo.HeaderConnection, "close")
-		return none, fail(http.StatusRequestTimeout, codePayload, "the body was not there within READ_TIMEOUT")
-	case err != nil:
-		return none, badPayload("the body ended too early")
-	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	if err != nil {
 		return none, err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {

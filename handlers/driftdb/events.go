@@ -2,11 +2,8 @@ package driftdb
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
@@ -66,21 +64,8 @@ func (h *Handler) send(c echo.Context) error {
 }
 
 func (h *Handler) body(c echo.Context) (*message, error) {
-	r := c.Request()
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the message is over MAX_BODY, %d bytes", h.o.MaxBody)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the message was not there within READ_TIMEOUT")
-	case err != nil:
-		return nil, httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the message ended too early")
-	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	if err != nil {
 		return nil, err
 	}
 	m, err := decodeJSON(bytes.TrimSpace(text))

@@ -20,7 +20,6 @@ type Error struct {
 	Code       string
 	Message    string
 	RetryAfter time.Duration // sent in whole seconds, at least 1, where greater than zero
-	Close      bool          // ends the connection after the answer
 	Last       string        // the stream's last id, where Code is expect_failed
 	Cause      error         // for the log alone
 }
@@ -60,9 +59,6 @@ func Write(c echo.Context, e *Error) error {
 	}
 	if e.RetryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
-	}
-	if e.Close {
-		h.Set(echo.HeaderConnection, "close")
 	}
 	h.Set("Cache-Control", "no-store")
 	if c.Request().Method == http.MethodHead {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"os"
 	"time"
 	"unicode/utf8"
 
@@ -16,26 +14,14 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
 
 // body reads a request's, compact. An empty one is "".
 func (h *Handler) body(c *call) ([]byte, error) {
-	r := c.Request()
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the body is over MAX_BODY, %d bytes", h.o.MaxBody)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fail(http.StatusRequestTimeout, "TooSlow", "the body was not there within READ_TIMEOUT")
-	case err != nil:
-		return nil, bad("the body ended too early or was framed wrongly")
-	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	if err != nil {
 		return nil, err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {

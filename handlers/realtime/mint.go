@@ -12,6 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
 
@@ -27,30 +28,30 @@ func (h *Handler) mint(c echo.Context) error {
 	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
 	}
-	text, bad := h.body(c)
-	if bad != nil {
-		return bad
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	if err != nil {
+		return err
 	}
-	var body struct {
+	var asked struct {
 		grant.Lists
 		TTL *string `json:"ttl"`
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
-	err = d.Decode(&body)
+	err = d.Decode(&asked)
 	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
 	}
 	ttl := usualTTL
-	if body.TTL != nil {
-		if ttl, err = time.ParseDuration(*body.TTL); err != nil || ttl < time.Second || ttl > auth.MaxTTL {
+	if asked.TTL != nil {
+		if ttl, err = time.ParseDuration(*asked.TTL); err != nil || ttl < time.Second || ttl > auth.MaxTTL {
 			return httperr.New(http.StatusBadRequest, httperr.BadToken, `field "ttl" must be a duration from 1s to 24h, like 10m`)
 		}
 	}
-	if body.Size() == 0 {
+	if asked.Size() == 0 {
 		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`)
 	}
-	token, expires, err := h.o.Auth.Mint(id, body.Lists, ttl)
+	token, expires, err := h.o.Auth.Mint(id, asked.Lists, ttl)
 	switch {
 	case errors.Is(err, auth.ErrExceeds), errors.Is(err, auth.ErrNoMint):
 		return httperr.New(http.StatusForbidden, httperr.Forbidden, "%v", err)

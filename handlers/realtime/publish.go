@@ -1,14 +1,12 @@
 package realtime
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +15,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/eventlog"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
@@ -58,18 +57,18 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if bad != nil {
 		return 0, bad
 	}
-	body, bad := h.body(c)
-	if bad != nil {
-		return 0, bad
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	if err != nil {
+		return 0, err
 	}
-	b, bad := decode(body, ndjson, h.o.MaxEvent)
+	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
 		return 0, bad
 	}
 	if bad := b.allowed(id); bad != nil {
 		return 0, bad
 	}
-	return h.store(c, id, b, body, running)
+	return h.store(c, id, b, text, running)
 }
 
 // contentType says whether the body is NDJSON; it refuses all but the two types, in UTF-8, as
@@ -101,38 +100,6 @@ func noEncoding(head http.Header) *httperr.Error {
 	}
 	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
 		"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
-}
-
-func (h *Handler) body(c echo.Context) ([]byte, *httperr.Error) {
-	r := c.Request()
-	tooLarge := httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
-	if r.ContentLength > h.o.MaxBody {
-		tooLarge.Close = true
-		return nil, tooLarge
-	}
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return nil, httperr.New(http.StatusInternalServerError, httperr.Internal, "the connection takes no deadline").Because(err)
-	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 512)+bytes.MinRead))
-	_, err := buf.ReadFrom(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		late := httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT")
-		late.Close = true
-		return nil, late
-	case err != nil:
-		cut := httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
-		cut.Close = !errors.Is(err, io.EOF)
-		return nil, cut
-	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
-		return nil, httperr.New(http.StatusInternalServerError, httperr.Internal, "the connection takes no deadline").Because(err)
-	}
-	return buf.Bytes(), nil
 }
 
 func (b *batch) allowed(id *auth.Identity) *httperr.Error {

@@ -2,14 +2,9 @@ package restdb
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -17,6 +12,7 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
 
@@ -28,7 +24,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err := jsonType(c.Request().Header); err != nil {
 		return nil, err
 	}
-	text, err := h.read(c)
+	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -51,28 +47,6 @@ func jsonType(head http.Header) error {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send application/json as it is")
 	}
 	return nil
-}
-
-func (h *Handler) read(c *call) ([]byte, error) {
-	r := c.Request()
-	rc := http.NewResponseController(c.Response().Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(h.o.ReadTimeout)); err != nil {
-		return nil, fmt.Errorf("the connection takes no deadline: %w", err)
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, h.o.MaxBody))
-	var bad *httperr.Error
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", h.o.MaxBody)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT")
-	case err != nil:
-		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
-	default:
-		return text, rc.SetReadDeadline(time.Time{})
-	}
-	bad.Close = true
-	return nil, bad
 }
 
 // object reads the body as one document's fields.
