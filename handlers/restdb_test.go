@@ -377,6 +377,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"DELETE", "c/*?q=%20", "", `400 bad_query: say which documents`},
 		{"DELETE", "c/*?filter=x", "", `400 bad_query: say which documents`},
 		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is there 2 times: send it once`},
+		{"DELETE", "c/*?q={}", `["1"]`, `400 bad_query: say which documents once: by a JSON array of ids as the body, or by q`},
 		{"DELETE", "c/*", `{}`, `400 bad_json`},
 		{"DELETE", "c/*", `null`, `400 bad_json`},
 		{"DELETE", "c/*", `[1]`, `400 bad_json`},

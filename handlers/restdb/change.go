@@ -118,14 +118,18 @@ func (c *call) removed(ids []string, err error) (int, error) {
 	return min(1, len(ids)), c.json(http.StatusOK, answer)
 }
 
-// removeMany takes away those that the body names, or else those that q asks for.
+// removeMany takes away those that the body names, or those that q asks for.
 func (h *Handler) removeMany(c *call) (int, error) {
 	text, err := h.body(c)
 	if err != nil {
 		return 0, err
 	}
-	if text == nil && strings.TrimSpace(c.values.Get("q")) == "" { // which, of a list, asks for all
+	q := strings.TrimSpace(c.values.Get("q")) != "" // an empty one would ask for all
+	switch {
+	case text == nil && !q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")
+	case text != nil && q:
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents once: by a JSON array of ids as the body, or by q")
 	}
 	if err := c.take(1); err != nil {
 		return 0, err
