@@ -99,7 +99,7 @@ func TestItems(t *testing.T) {
 		{"make several", "", "POST", "/items/messages", `[{"id":"b","n":2},{"n":3}]`, 200, `{"data":[` + two + `,{"id":"ID","n":3` + at + `]}`},
 		{"make none", "", "POST", "/items/messages", `[]`, 200, `{"data":[]}`},
 		{"make with fields", "", "POST", "/items/messages?fields=n", `{"n":4}`, 200, `{"data":{"n":4}}`},
-		{"make again", "", "POST", "/items/messages", `{"id":"1"}`, 400, refusal("RECORD_NOT_UNIQUE", "the collection has a document with this id already")},
+		{"make again", "", "POST", "/items/messages", `{"id":"1"}`, 400, refusal("RECORD_NOT_UNIQUE", `the collection has a document with this id already: \"1\"`)},
 		{"bad id", "", "POST", "/items/messages", `{"id":"a b"}`, 400, refusal("INVALID_PAYLOAD", "an id is 1 to 128 letters, digits, and . _ ~ - signs; it is a string, or a number")},
 		{"no item", "", "POST", "/items/messages", `5`, 400, refusal("INVALID_PAYLOAD", "an item is a JSON object, not 5")},
 		{"no item but null", "", "POST", "/items/messages", `null`, 400, refusal("INVALID_PAYLOAD", "an item is a JSON object, not null")},
