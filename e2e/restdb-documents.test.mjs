@@ -155,6 +155,9 @@ test("a call says what was so when it was made, and no document takes its own ca
   loop.loop = loop;
   assert.throws(() => loop.save(() => {}), /circular/);
   db.close();
+  const closed = new restdb(key, { url: base, realtime: true });
+  closed.close();
+  for (const args of [[{}, {}], [{}], []]) assert.equal((await asked(closed[name], "find", ...args)).length, 1);
 
   const text = `{"_id":"p","__proto__":{"save":1},"constructor":2}`;
   const made = await fetch(`${base}/rest/${name}`, { method: "POST", body: text, headers: { "x-apikey": key, "content-type": "application/json" } });

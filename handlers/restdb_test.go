@@ -14,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"sluice/broker/document"
 	"sluice/broker/eventlog/pebble"
 )
 
@@ -376,6 +377,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"DELETE", "c/*?q=%20", "", `400 bad_query: say which documents`},
 		{"DELETE", "c/*?filter=x", "", `400 bad_query: say which documents`},
 		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is there 2 times: send it once`},
+		{"DELETE", "c/*?q={}", `["1"]`, `400 bad_query: say which documents once: by a JSON array of ids as the body, or by q`},
 		{"DELETE", "c/*", `{}`, `400 bad_json`},
 		{"DELETE", "c/*", `null`, `400 bad_json`},
 		{"DELETE", "c/*", `[1]`, `400 bad_json`},
@@ -518,6 +520,38 @@ func TestManyDeletes(t *testing.T) {
 		}
 		if n, err := g.documents.Count(t.Context(), "c"); err != nil || n != int64(left) {
 			t.Error(c.query, n, err)
+		}
+	}
+}
+
+// TestLargeDeletes: what one request takes away is bounded in bytes too, as others wait for it.
+func TestLargeDeletes(t *testing.T) {
+	t.Parallel()
+	g := withDocuments(t)
+	text := strings.Repeat("x", 60_000)
+	var ids []string
+	for range 150 {
+		var fields document.Fields
+		fields.Set("s", []byte(`"`+text+`"`))
+		ids = append(ids, fmt.Sprintf("d%03d", len(ids)))
+		if _, err := g.documents.Insert(t.Context(), "c", "docs", []document.New{{ID: ids[len(ids)-1], Fields: fields}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := json.Marshal(ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := g.asked(t, keyDocs, "DELETE", "c/*", string(all)); got != `413 {"message":"the documents of one request would have more than 8388608 bytes; send them in several","code":"too_many_documents"}` {
+		t.Error(got)
+	}
+	if got, _ := g.asked(t, keyDocs, "DELETE", "c/*?q={}", ""); got != `413 {"message":"q asks for more than 1000 documents, or 8388608 bytes of them, which is what one request takes away; add max=1000, and repeat it until its result is empty","code":"too_many_documents"}` {
+		t.Error(got)
+	}
+	for _, want := range []int{139, 11, 0} {
+		got, _ := g.asked(t, keyDocs, "DELETE", "c/*?q={}&max=1000", "")
+		if n := strings.Count(got, `"d`); got[:3] != "200" || n != want {
+			t.Errorf("%.100s: %d, want %d", got, n, want)
 		}
 	}
 }

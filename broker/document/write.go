@@ -8,10 +8,11 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// Bounds of one change.
+// Bounds of one change, of the documents as they were or as they become: all who write wait while it is stored. Taking
+// away 1,000 documents of 60 KB, they waited 0.7 s, and publishers 0.3.
 const (
-	changeMost  = 1000
-	changeBytes = 8 << 20
+	ChangeMost  = 1000
+	ChangeBytes = 8 << 20
 )
 
 // New is a document to be made.
@@ -22,7 +23,7 @@ type New struct {
 
 // Insert makes documents, all or none, and gives their texts.
 func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
-	if len(docs) == 0 || len(docs) > changeMost {
+	if len(docs) == 0 || len(docs) > ChangeMost {
 		return nil, countError(len(docs))
 	}
 	now := s.o.Now()
@@ -63,7 +64,7 @@ func countError(n int) error {
 	if n == 0 {
 		return fmt.Errorf("%w: there is none", ErrShape)
 	}
-	return &LimitError{"more than %d documents at once; send them in several requests", changeMost, ""}
+	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, ""}
 }
 
 // taken says which of some ids there is a document with.
@@ -110,7 +111,7 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 
 // change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
 func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (_ change, err error) {
-	if len(ids) > changeMost {
+	if len(ids) > ChangeMost {
 		return change{}, countError(len(ids))
 	}
 	if err := CheckCollection(name); err != nil {
@@ -161,6 +162,7 @@ type change struct {
 	ids          []string
 	texts        [][]byte // as they become; nil: gone
 	count, bytes int64    // by how much the collection grows
+	size         int      // of the documents, as they were or become
 	answer       *answer
 	request      eventlog.Request
 }
@@ -173,8 +175,8 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if len(is) > s.o.MaxDocument {
 		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
 	}
-	if ch.answer.bytes+int64(len(is)) > changeBytes {
-		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", changeBytes, ""}
+	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
+		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, ""}
 	}
 	if err := ch.answer.hold(is); err != nil {
 		return err

@@ -77,8 +77,9 @@ func (h *Handler) documents(c *call) (docs []document.New, single bool, err erro
 		d, err := newDocument(text)
 		return []document.New{d}, true, err
 	}
-	elements := jsontext.NewDecoder(bytes.NewReader(text))                                                // valid, as body has seen
-	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= atOnce; { // the store refuses one more
+	// It is valid, as body has seen. Of too many documents one is read, for the store to refuse.
+	elements := jsontext.NewDecoder(bytes.NewReader(text))
+	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= document.ChangeMost; {
 		var v jsontext.Value
 		if v, err = elements.ReadValue(); err != nil {
 			break

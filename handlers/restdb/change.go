@@ -12,9 +12,6 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// atOnce is how many documents one request makes or takes away, as the store has it.
-const atOnce = 1000
-
 // version is what an insert's answer leaves out of the metafields, as RestDB does.
 var version, _ = query.Hide("_version")
 
@@ -121,14 +118,18 @@ func (c *call) removed(ids []string, err error) (int, error) {
 	return min(1, len(ids)), c.json(http.StatusOK, answer)
 }
 
-// removeMany takes away those that the body names, or else those that q asks for.
+// removeMany takes away those that the body names, or those that q asks for.
 func (h *Handler) removeMany(c *call) (int, error) {
 	text, err := h.body(c)
 	if err != nil {
 		return 0, err
 	}
-	if text == nil && strings.TrimSpace(c.values.Get("q")) == "" { // which, of a list, asks for all
+	q := strings.TrimSpace(c.values.Get("q")) != "" // an empty one would ask for all
+	switch {
+	case text == nil && !q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")
+	case text != nil && q:
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents once: by a JSON array of ids as the body, or by q")
 	}
 	if err := c.take(1); err != nil {
 		return 0, err
@@ -145,7 +146,7 @@ func (h *Handler) removeMany(c *call) (int, error) {
 
 var errEnough = errors.New("there are enough")
 
-// removeFound takes away all that q asks for, or as many as max says.
+// removeFound takes away all that q asks for, or as many as max says and one request may.
 func (h *Handler) removeFound(c *call) (int, error) {
 	s, err := parseSelection(c.values)
 	if err != nil {
@@ -154,10 +155,15 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if len(s.order) > 0 || s.skip > 0 {
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
 	}
-	bounded := s.bounded && s.max <= atOnce
+	bounded := s.bounded && s.max <= document.ChangeMost
 	var found []document.Found
+	size, more := 0, false
 	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
-		if bounded && len(found) == s.max || len(found) > atOnce {
+		if bounded && len(found) == s.max {
+			return errEnough
+		}
+		if size += len(text); len(found) == document.ChangeMost || size > document.ChangeBytes && len(found) > 0 {
+			more = true
 			return errEnough
 		}
 		found = append(found, h.o.Documents.Found(text))
@@ -166,9 +172,10 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if err != nil && !errors.Is(err, errEnough) {
 		return 0, err
 	}
-	if len(found) > atOnce {
+	if more && !bounded {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
-			"q asks for more than %d documents, which is what one request takes away; add max=%d, and repeat it until its result is empty", atOnce, atOnce)
+			"q asks for more than %d documents, or %d bytes of them, which is what one request takes away; add max=%d, and repeat it until its result is empty",
+			document.ChangeMost, document.ChangeBytes, document.ChangeMost)
 	}
 	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))
 }

@@ -93,6 +93,7 @@
 
     this.close = function () {
       listeners = [];
+      if (settle) settle(); // no stream is opened any more for calls to wait for
       ready.then(function (way) { way.close(); });
     };
 
@@ -184,10 +185,8 @@
     };
 
     Document.find = function (query, hints, callback) {
-      if (typeof hints === "function") {
-        callback = hints;
-        hints = null;
-      }
+      if (typeof query === "function") return Document.find(null, null, query);
+      if (typeof hints === "function") return Document.find(query, null, hints);
       hints = Object.assign({}, hints);
       var address = name + "?q=" + encodeURIComponent(JSON.stringify(query || {})) + (hints.metafields ? "&metafields=true" : "");
       delete hints.metafields;
