@@ -30,14 +30,17 @@ var (
 	ErrBusy     = passwords.ErrBusy // too many sign in at once
 )
 
+// TriesError is the error of Login where too many passwords were wrong.
+type TriesError = passwords.TriesError
+
 var errNoSecret = errors.New("there is no secret to sign sessions with")
 
 // Users are those who can sign in.
 func (a *Authenticator) Users() *user.Store { return a.users }
 
-// Login signs a user in.
-func (a *Authenticator) Login(ctx context.Context, email, password string) (*Session, error) {
-	return a.session(a.users.Login(ctx, email, password))
+// Login signs a user in, from an address.
+func (a *Authenticator) Login(ctx context.Context, from, email, password string) (*Session, error) {
+	return a.session(a.users.Login(ctx, from, email, password))
 }
 
 // Refresh gives the next session for a refresh token, which is worth nothing then.

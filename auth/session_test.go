@@ -25,11 +25,11 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := time.Now()
-	s, err := a.Login(ctx, " Ann@example.org", password)
+	s, err := a.Login(ctx, "", " Ann@example.org", password)
 	if err != nil || s.TTL != 15*time.Minute || s.Expires.Before(before.Add(s.TTL)) || s.Expires.After(time.Now().Add(s.TTL+time.Second)) {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	if _, err := a.Login(ctx, email, "wrong horse"); !errors.Is(err, ErrBadLogin) {
+	if _, err := a.Login(ctx, "", email, "wrong horse"); !errors.Is(err, ErrBadLogin) {
 		t.Error(err)
 	}
 	done()
@@ -86,7 +86,7 @@ func TestSession(t *testing.T) {
 			if !errors.Is(err, ErrBadLogin) {
 				t.Errorf("the session outlives the password: %v", err)
 			}
-			next, err = a.Login(ctx, email, "another one")
+			next, err = a.Login(ctx, "", email, "another one")
 		}
 		if tt.name == "deactivated" {
 			if !errors.Is(err, ErrBadLogin) {
@@ -124,7 +124,7 @@ func TestAccessToken(t *testing.T) {
 	}
 	login := func() (*Session, *Identity) {
 		t.Helper()
-		s, err := a.Login(ctx, email, password)
+		s, err := a.Login(ctx, "", email, password)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -235,7 +235,7 @@ func (g *gateway) openHandlers() (err error) {
 	directusDoor := directus.New(directus.Options{
 		Auth: g.auth, Documents: g.documents, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		Mode: directus.Mode(g.cfg.WebSocketAuth), AuthTimeout: g.cfg.WebSocketAuthTimeout, Heartbeat: g.cfg.WebSocketHeartbeat,
-		WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
+		ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 	})
 	adminDoor := admin.New(admin.Options{
 		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),

@@ -158,7 +158,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	s.directus.Auth, s.directus.Documents, s.directus.Broker, s.directus.Traffic, s.directus.Logger = a, g.documents, g.broker, g.traffic, s.realtime.Logger
-	s.directus.WriteTimeout, s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.WriteTimeout, s.realtime.ReadTimeout, s.realtime.MaxBody
+	s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.ReadTimeout, s.realtime.MaxBody
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestUsers(t *testing.T) {
 
 	login := func() *auth.Session {
 		t.Helper()
-		s, err := g.auth.Login(t.Context(), "ann+x@example.org", usersPassword)
+		s, err := g.auth.Login(t.Context(), "", "ann+x@example.org", usersPassword)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestUsers(t *testing.T) {
 		}
 		(&scenario{name: "void", key: "-", headers: bearer(s), body: `{"event":"goal"}`, status: 401, has: []string{`"revoked_token"`}}).run(t, g)
 		if tt.reason == "revoked" {
-			if _, err := g.auth.Login(t.Context(), "ann+x@example.org", usersPassword); err == nil {
+			if _, err := g.auth.Login(t.Context(), "", "ann+x@example.org", usersPassword); err == nil {
 				t.Errorf("%s %s: it signs in", tt.method, tt.body)
 			}
 			continue

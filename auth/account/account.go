@@ -199,15 +199,15 @@ func (s *Store) Destroy(ctx context.Context, username string) error {
 	return nil
 }
 
-// Verify finds the account that a name and a password sign in to; ErrUnknown says that they are wrong, or the
-// account is not active.
-func (s *Store) Verify(ctx context.Context, username, password string) (*Account, error) {
+// Verify finds the account that a name and a password sign in to, from an address; ErrUnknown says that they are wrong, or
+// the account is not active, a passwords.TriesError that too many were wrong.
+func (s *Store) Verify(ctx context.Context, from, username, password string) (*Account, error) {
 	hash := ""
 	a, err := s.Get(username)
 	if err == nil {
 		hash = a.Hash
 	}
-	ok, err := s.checks.Verify(ctx, username, hash, password)
+	ok, err := s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func TestAccounts(t *testing.T) {
 	}
 	verify := func(name, password string, want bool) {
 		t.Helper()
-		a, err := s.Verify(ctx, name, password)
+		a, err := s.Verify(ctx, "", name, password)
 		if (err == nil) != want || want && a.Username != name {
 			t.Errorf("%q with %q: %+v, %v", name, password, a, err)
 		}

@@ -1,6 +1,7 @@
 package passwords
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -27,6 +28,9 @@ const cost = bcrypt.DefaultCost
 // and what comes of it is not looked at.
 const nobody = "$2a$10$gZMrclhz821zU1c6z9GTy.p4RYMYoKybYpD0yWBm4sSJG7s59vWz2"
 
+// cheapNobody is the same for tests.
+const cheapNobody = "$2a$04$RSkRGu0kfMf4VqEzuKeWtu1quDJsq6ppH.zRrOj3.zAyRB64JdkxW"
+
 // Bounds of checks.
 const (
 	maxWaiting = 256  // requests that wait for their password to be checked
@@ -49,12 +53,14 @@ var ofProcess = newTurns()
 // Checker computes hashes, and remembers those that were right.
 type Checker struct {
 	turns  *turns
+	tries  *tries
 	cost   int
+	nobody string // the hash of nobody, which costs the same
 	secret []byte // of this process: what is remembered serves nobody else
 
 	mu      sync.Mutex
-	right   map[[sha256.Size]byte]struct{}
-	running map[[sha256.Size]byte]*check
+	right   map[digest]struct{}
+	running map[digest]*check
 }
 
 // check is one that runs. Others read what came of it once done is closed.
@@ -65,13 +71,13 @@ type check struct {
 }
 
 // New makes a checker.
-func New() *Checker { return newChecker(ofProcess, cost) }
+func New() *Checker { return newChecker(ofProcess, cost, nobody) }
 
 // Cheap makes a checker for tests, which have many passwords and keep none.
-func Cheap() *Checker { return newChecker(newTurns(), bcrypt.MinCost) }
+func Cheap() *Checker { return newChecker(newTurns(), bcrypt.MinCost, cheapNobody) }
 
-func newChecker(t *turns, cost int) *Checker {
-	c := &Checker{turns: t, cost: cost, secret: make([]byte, 32), right: map[[sha256.Size]byte]struct{}{}, running: map[[sha256.Size]byte]*check{}}
+func newChecker(t *turns, cost int, nobody string) *Checker {
+	c := &Checker{turns: t, tries: newTries(), cost: cost, nobody: nobody, secret: make([]byte, 32), right: map[digest]struct{}{}, running: map[digest]*check{}}
 	rand.Read(c.secret) //nolint:errcheck // never fails, by its documentation
 	return c
 }
@@ -106,33 +112,67 @@ func (c *Checker) Hash(ctx context.Context, password string) (string, error) {
 	return string(hash), nil
 }
 
-// Verify compares a password with the hash of who has the name. The hash "" says that nobody has it: that is never
-// right, and costs what a wrong password costs, however many ask at once and whatever they have asked before.
-func (c *Checker) Verify(ctx context.Context, name, hash, password string) (bool, error) {
-	never := hash == "" || len(password) > Max // a longer one would pass for what it begins with
-	if hash == "" {
-		hash = nobody
-	}
-	key := c.key(name, hash, password)
+// Attempt is a name and a password that somebody signs in with.
+type Attempt struct {
+	From     string // the address of the client
+	Name     string
+	Password string
+	Hash     string // what is kept of the name's password; "" says that nobody has the name
+}
+
+// Verify says whether an attempt is right; the error is ErrBusy, or a TriesError where too many were wrong. That nobody
+// has the name is never right, and costs what a wrong password costs, however many ask at once and whatever they have
+// asked before.
+func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
+	hash := cmp.Or(a.Hash, c.nobody)
+	by := c.who(a.Name, a.From)
+	key := c.key("password", a.Name, hash, a.Password) // with the hash: worth nothing once that changes
 	for {
+		if !c.tries.open(by) {
+			return false, errTries
+		}
 		mine, other, known := c.begin(key)
 		if known {
-			return !never, nil
+			if a.possible() {
+				c.tries.know(by)
+			}
+			return a.possible(), nil
 		}
 		if mine != nil {
-			mine.right, mine.err = c.compare(ctx, hash, password)
+			mine.right, mine.err = c.try(ctx, &a, hash, by)
 			c.end(key, mine)
-			return mine.right && !never, mine.err
+			return mine.right && a.possible(), mine.err
 		}
 		select {
 		case <-other.done:
 			if other.err == nil {
-				return other.right && !never, nil
+				return other.right && a.possible(), nil
 			}
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
 	}
+}
+
+// possible is false of what cannot be right: a longer password would pass for what it begins with.
+func (a *Attempt) possible() bool { return a.Hash != "" && len(a.Password) <= Max }
+
+// try compares, if name and address have tries left, and charges them.
+func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by who) (bool, error) {
+	end, ok := c.tries.begin(by, a.Hash != "")
+	if !ok {
+		return false, errTries
+	}
+	same, err := c.compare(ctx, hash, a.Password)
+	switch {
+	case err != nil:
+		end(undone)
+	case same && a.possible():
+		end(right)
+	default:
+		end(wrong)
+	}
+	return same, err
 }
 
 // compare computes a hash in its turn.
@@ -148,16 +188,23 @@ func (c *Checker) compare(ctx context.Context, hash, password string) (bool, err
 	return err == nil, nil
 }
 
-// key is what is remembered of a password: with the hash in it, so that it is worth nothing once that changes.
-func (c *Checker) key(name, hash, password string) [sha256.Size]byte {
+// key is what is remembered of some texts, which cannot run together.
+func (c *Checker) key(texts ...string) digest {
 	mac := hmac.New(sha256.New, c.secret)
-	fmt.Fprintf(mac, "%d %d %s%s%s", len(name), len(hash), name, hash, password) // they cannot run together
-	return [sha256.Size]byte(mac.Sum(nil))
+	for _, text := range texts {
+		fmt.Fprintf(mac, "%d %s", len(text), text)
+	}
+	return digest(mac.Sum(nil))
+}
+
+func (c *Checker) who(name, from string) who {
+	from = network(from)
+	return who{c.key("name", name), c.key("from", from), c.key("both", name, from)}
 }
 
 // begin says whether a password is known to be right, else that it is the caller's to check, or gives who checks it
 // already: a crowd that comes back at once costs one check.
-func (c *Checker) begin(key [sha256.Size]byte) (mine, other *check, known bool) {
+func (c *Checker) begin(key digest) (mine, other *check, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.right[key]; known {
@@ -171,7 +218,7 @@ func (c *Checker) begin(key [sha256.Size]byte) (mine, other *check, known bool) 
 	return mine, nil, false
 }
 
-func (c *Checker) end(key [sha256.Size]byte, mine *check) {
+func (c *Checker) end(key digest, mine *check) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if mine.right {
@@ -181,13 +228,7 @@ func (c *Checker) end(key [sha256.Size]byte, mine *check) {
 	close(mine.done)
 }
 
-// remember makes room by forgetting any: a map gives them in no order.
-func (c *Checker) remember(key [sha256.Size]byte) {
-	if len(c.right) >= maxChecked {
-		for k := range c.right {
-			delete(c.right, k)
-			break
-		}
-	}
+func (c *Checker) remember(key digest) {
+	makeRoom(c.right, maxChecked)
 	c.right[key] = struct{}{}
 }

@@ -22,7 +22,7 @@ func TestBoundedChecks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok, err := c.Verify(ctx, "ann", hash, "secret"); !ok || err != nil {
+		if ok, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		for range cap(c.turns.slots) { // all processors are taken
@@ -31,7 +31,7 @@ func TestBoundedChecks(t *testing.T) {
 		var group sync.WaitGroup
 		for n := range maxWaiting { // of one password one check runs
 			group.Go(func() {
-				if _, err := c.Verify(ctx, "ann", hash, fmt.Sprint("wrong", n)); !errors.Is(err, context.Canceled) {
+				if _, err := c.Verify(ctx, Attempt{Name: fmt.Sprint("ann", n), Hash: hash, Password: "wrong"}); !errors.Is(err, context.Canceled) {
 					t.Errorf("who waited got %v", err)
 				}
 			})
@@ -41,14 +41,14 @@ func TestBoundedChecks(t *testing.T) {
 			t.Errorf("%d wait", n)
 		}
 		for _, of := range []string{hash, ""} {
-			if _, err := c.Verify(ctx, "bob", of, "wrong"); !errors.Is(err, ErrBusy) {
+			if _, err := c.Verify(ctx, Attempt{Name: "bob", Hash: of, Password: "wrong"}); !errors.Is(err, ErrBusy) {
 				t.Errorf("one too many got %v", err)
 			}
 		}
 		if _, err := c.Hash(ctx, "other"); !errors.Is(err, ErrBusy) {
 			t.Errorf("one too many to hash got %v", err)
 		}
-		if ok, err := c.Verify(ctx, "ann", hash, "secret"); !ok || err != nil {
+		if ok, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !ok || err != nil {
 			t.Errorf("who is known had to wait: %v %v", ok, err)
 		}
 		cancel()
@@ -83,7 +83,7 @@ func TestUnknownCostsTheSame(t *testing.T) {
 			var group sync.WaitGroup
 			for n := range 10 {
 				group.Go(func() {
-					if ok, err := c.Verify(ctx, fmt.Sprint("name", n%2), of, "wrong"); ok || err != nil {
+					if ok, err := c.Verify(ctx, Attempt{Name: fmt.Sprint("name", n%2), Hash: of, Password: "wrong"}); ok || err != nil {
 						t.Errorf("%v, %v", ok, err)
 					}
 				})
@@ -97,8 +97,10 @@ func TestUnknownCostsTheSame(t *testing.T) {
 			}
 			group.Wait()
 		}
-		if n, err := bcrypt.Cost([]byte(nobody)); n != cost || err != nil {
-			t.Errorf("the hash of nobody costs %d, %v", n, err)
+		for hash, want := range map[string]int{New().nobody: cost, c.nobody: bcrypt.MinCost} {
+			if n, err := bcrypt.Cost([]byte(hash)); n != want || err != nil {
+				t.Errorf("the hash of nobody costs %d, %v", n, err)
+			}
 		}
 	})
 }
@@ -118,13 +120,13 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		group.Go(func() {
-			if _, err := c.Verify(ctx, "ann", hash, "secret"); !errors.Is(err, context.Canceled) {
+			if _, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
 		synctest.Wait()
 		group.Go(func() {
-			if ok, err := c.Verify(context.Background(), "ann", hash, "secret"); !ok || err != nil {
+			if ok, err := c.Verify(context.Background(), Attempt{Name: "ann", Hash: hash, Password: "secret"}); !ok || err != nil {
 				t.Error(ok, err)
 			}
 		})
@@ -149,7 +151,7 @@ func TestTooLong(t *testing.T) {
 	}
 	for range 2 {
 		for password, want := range map[string]bool{right: true, right + "x": false, right[1:]: false} {
-			if ok, err := c.Verify(ctx, "ann", hash, password); ok != want || err != nil {
+			if ok, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: password}); ok != want || err != nil {
 				t.Errorf("%d bytes: %v, %v", len(password), ok, err)
 			}
 		}
@@ -157,7 +159,7 @@ func TestTooLong(t *testing.T) {
 	if _, err := c.Hash(ctx, right+"x"); err == nil {
 		t.Error("it was hashed")
 	}
-	if _, err := c.Verify(ctx, "ann", "no hash", "secret"); err == nil {
+	if _, err := c.Verify(ctx, Attempt{Name: "ann", Hash: "no hash", Password: "secret"}); err == nil {
 		t.Error("what is no hash was compared")
 	}
 }

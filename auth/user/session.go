@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/auth/passwords"
 	"sluice/broker/eventlog"
 )
 
@@ -87,15 +88,15 @@ func split(token string) (id string, hash [sha256.Size]byte) {
 	return id, sha256.Sum256([]byte(token))
 }
 
-// Login finds the user who signs in, and gives a refresh token: ErrBadLogin where email and password are none's,
-// passwords.ErrBusy where too many try.
-func (s *Store) Login(ctx context.Context, email, password string) (*User, string, error) {
+// Login finds the user who signs in from an address, and gives a refresh token: ErrBadLogin where email and password are
+// none's, passwords.ErrBusy where too many try, a passwords.TriesError where too many were wrong.
+func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
 	if u := s.find(email); u != nil {
 		hash = u.hash
 	}
-	right, err := s.passwords.Verify(ctx, email, hash, password)
+	right, err := s.passwords.Verify(ctx, passwords.Attempt{From: from, Name: email, Password: password, Hash: hash})
 	if err != nil {
 		return nil, "", err
 	}

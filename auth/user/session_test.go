@@ -38,7 +38,7 @@ func TestLogin(t *testing.T) {
 		{"", right, false},
 		{strings.Repeat("x", 1000), right, false},
 	} {
-		u, token, err := s.Login(ctx, tt.email, tt.password)
+		u, token, err := s.Login(ctx, "", tt.email, tt.password)
 		if tt.ok {
 			if err != nil || u.Email != "ann@example.org" || len(token) < 43 || strings.Contains(stored(t, s), token[13:]) {
 				t.Errorf("%q %q: %v %v", tt.email, tt.password, u, err)
@@ -62,7 +62,7 @@ func TestRefresh(t *testing.T) {
 	}
 	login := func() string {
 		t.Helper()
-		_, token, err := s.Login(ctx, "ann@example.org", right)
+		_, token, err := s.Login(ctx, "", "ann@example.org", right)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestRefreshOnce(t *testing.T) {
 	if _, err := s.Add(ctx, "ann@example.org", ann()); err != nil {
 		t.Fatal(err)
 	}
-	_, token, err := s.Login(ctx, "ann@example.org", right)
+	_, token, err := s.Login(ctx, "", "ann@example.org", right)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	login := func(email string) string {
 		t.Helper()
-		_, token, err := s.Login(ctx, email, right)
+		_, token, err := s.Login(ctx, "", email, right)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -180,7 +180,7 @@ func TestChange(t *testing.T) {
 		if tt.name == "inactive" || tt.name == "active" {
 			password = "another one"
 		}
-		_, fresh, err := s.Login(ctx, "ann@example.org", password)
+		_, fresh, err := s.Login(ctx, "", "ann@example.org", password)
 		if (err == nil) != old.Active {
 			t.Fatal(tt.name, err)
 		}

@@ -3,7 +3,10 @@ package directus
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -41,7 +44,9 @@ type conn struct {
 	greeted  bool           // somebody has told who they are
 	deadline *time.Timer    // to tell who they are
 	expiry   *time.Timer    // of who
-	pinged   bool           // and nothing heard since
+	pinged   bool           // at the last beat
+	heard    atomic.Bool    // something was, since the last beat
+	held     time.Duration  // how long the client has held up what is written to it, lately
 
 	subs    map[*broker.Subscriber]*subscription
 	waiting []*subscription // those that may have something to hand out
@@ -169,16 +174,30 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 // read hands on the client's frames until it is gone.
 func (c *conn) read(ctx context.Context, frames chan<- []byte) {
 	for {
-		_, frame, err := c.ws.Read(ctx)
+		frame, err := c.frame(ctx)
 		if err != nil {
 			return
 		}
+		c.heard.Store(true)
 		select {
 		case frames <- frame:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// frame waits for a message, which has to be there soon after it has begun: else half a message, of which there may be
+// many, would be held as long as the client likes.
+func (c *conn) frame(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, r, err := c.ws.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer time.AfterFunc(c.h.o.ReadTimeout, cancel).Stop()
+	return io.ReadAll(r)
 }
 
 // stoppedTimer is one that is still to be set.
@@ -224,7 +243,6 @@ func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity
 			case <-again:
 			case <-c.group.Wake():
 			case text := <-frames:
-				c.pinged = false
 				err = c.take(ctx, text)
 			case <-c.deadline.C:
 				err = c.late()
@@ -239,6 +257,9 @@ func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity
 			}
 		}
 		if err != nil {
+			if reason := c.root.Ending(); reason != "" { // which is why it was cut off
+				return reason, err
+			}
 			return broken(err)
 		}
 	}
@@ -253,29 +274,52 @@ func broken(err error) (string, error) {
 		return broker.EndDraining, nil
 	case errors.Is(err, eventlog.ErrUnavailable):
 		return stream.Failed, err
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return stream.Slow, err
 	}
 	return stream.Gone, err
 }
 
-// beat tells an authenticated client that we are here, and ends with who has not answered the last time.
+// busy is the part of the time between two beats for which a client holds up writing that reads slowly.
+const busy = 8
+
+// beat tells an authenticated client that we are here, and ends with who has not answered the last time. Who has held up
+// writing lately reads, and has the ping before it behind all that: it is given some more beats, the more the longer.
 func (c *conn) beat() error {
-	switch {
-	case c.pinged:
+	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
+	c.held /= 2
+	if c.pinged && !heard && !reads {
 		return errSilent
-	case c.who == nil:
+	}
+	if c.pinged = c.who != nil; !c.pinged {
 		return nil
 	}
-	c.pinged = true
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// send writes a message.
+// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, and cuts it off then.
+func cutWhenEnding(ctx context.Context, root *broker.Subscriber, cut func()) *time.Timer {
+	return time.AfterFunc(time.Second, func() {
+		switch {
+		case ctx.Err() != nil:
+		case root.Ending() != "":
+			cut()
+		default:
+			cutWhenEnding(ctx, root, cut)
+		}
+	})
+}
+
+// send writes a message. It has no time of its own: the connection below ends who takes no byte for WRITE_TIMEOUT, and
+// one who takes some may be as slow as it likes, unless the connection is ended from outside.
 func (c *conn) send(text []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.h.o.WriteTimeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer cutWhenEnding(ctx, c.root, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
-	return c.ws.Write(ctx, websocket.MessageText, text)
+	began := time.Now()
+	err := c.ws.Write(ctx, websocket.MessageText, text)
+	c.held += time.Since(began)
+	return err
 }

@@ -87,7 +87,6 @@ var known = []struct {
 	{document.ErrShape, http.StatusBadRequest, codePayload},
 	{document.ErrTwice, http.StatusBadRequest, codePayload},
 	{auth.ErrBadLogin, http.StatusUnauthorized, codeCredentials},
-	{auth.ErrBusy, http.StatusTooManyRequests, codeRate},
 	{document.ErrTime, http.StatusBadRequest, codeQuery},
 }
 
@@ -99,6 +98,7 @@ func failed(err error) *failure {
 	var f *failure
 	var he *httperr.Error
 	var limit *document.LimitError
+	var tries *auth.TriesError
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -110,6 +110,12 @@ func failed(err error) *failure {
 		return fail(http.StatusBadRequest, codeQuery, "%v", err)
 	case errors.As(err, &limit):
 		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "%v", err)
+	}
+	switch {
+	case errors.As(err, &tries):
+		return &failure{status: http.StatusTooManyRequests, code: codeRate, message: tries.Error(), after: tries.After}
+	case errors.Is(err, auth.ErrBusy):
+		return &failure{status: http.StatusTooManyRequests, code: codeRate, message: auth.ErrBusy.Error(), after: retryLater}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {

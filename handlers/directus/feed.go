@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
@@ -17,6 +18,7 @@ type feed struct {
 	query *itemsQuery
 	item  string // only this one, if any
 	key   feedKey
+	all   *feeds
 	uses  int // feeds.mu
 
 	mu    sync.Mutex // a leaf; held while a message is made, for which the others wait
@@ -30,10 +32,12 @@ type made struct {
 	message []byte
 }
 
-// Bounds of the messages that a feed keeps for those who come for them a little later.
+// Bounds of the messages that a feed keeps for those who come for them a little later. One that is larger by itself, as
+// the change of a thousand items, is kept until the next if all feeds together have room.
 const (
 	keptMessages = 32
 	keptBytes    = 64 << 10
+	keptOfAll    = 32 << 20
 )
 
 // feedKey is what makes two subscriptions the same: their query, as text, and their item.
@@ -46,6 +50,7 @@ type feedKey struct {
 type feeds struct {
 	mu    sync.Mutex // a leaf
 	byKey map[feedKey]*feed
+	kept  atomic.Int64 // bytes of messages
 }
 
 // use gives the feed of a query, which is given back by drop.
@@ -54,7 +59,7 @@ func (f *feeds) use(key feedKey, q *itemsQuery) *feed {
 	defer f.mu.Unlock()
 	one := f.byKey[key]
 	if one == nil {
-		one = &feed{query: q, item: key.item, key: key}
+		one = &feed{query: q, item: key.item, key: key, all: f}
 		f.byKey[key] = one
 	}
 	one.uses++
@@ -66,6 +71,7 @@ func (f *feeds) drop(one *feed) {
 	defer f.mu.Unlock()
 	if one.uses--; one.uses == 0 {
 		delete(f.byKey, one.key)
+		f.kept.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
 	}
 }
 
@@ -97,12 +103,18 @@ func (f *feed) tell(id uint64, c *change) []byte {
 			message = text
 		}
 	}
-	f.made, f.bytes = append(f.made, made{id, message}), f.bytes+len(message)
-	for len(f.made) > keptMessages || f.bytes > keptBytes {
-		f.bytes -= len(f.made[0].message)
+	f.made = append(f.made, made{id, message})
+	f.grow(len(message))
+	for len(f.made) > keptMessages || f.bytes > keptBytes && (len(f.made) > 1 || f.all.kept.Load() > keptOfAll) {
+		f.grow(-len(f.made[0].message))
 		f.made = slices.Delete(f.made, 0, 1)
 	}
 	return message
+}
+
+func (f *feed) grow(n int) {
+	f.bytes += n
+	f.all.kept.Add(int64(n))
 }
 
 // message appends what a change is to the feed; false, where that is nothing.

@@ -57,9 +57,23 @@ func TestFeeds(t *testing.T) {
 	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > keptMessages {
 		t.Errorf("it was kept: %s, %d", got, len(b.made))
 	}
+	large := strings.Repeat("x", 2*keptBytes)
+	want = made(100, `{"_id":"`+large+`","n":2}`)
+	if got := made(100, `{"_id":"other","n":2}`); got != want {
+		t.Error("a large one was made again")
+	}
+	if made(101, `{"_id":"2","n":2}`); b.bytes > keptBytes || int(all.kept.Load()) != b.bytes {
+		t.Errorf("%d bytes are kept of one, %d of all", b.bytes, all.kept.Load())
+	}
+	all.kept.Store(keptOfAll)
+	made(102, `{"_id":"`+large+`","n":2}`)
+	if got := made(102, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) {
+		t.Error("a large one was kept, where there is no room for it")
+	}
+	all.kept.Store(int64(b.bytes))
 	all.drop(b)
-	if len(all.byKey) != 0 {
-		t.Error("a feed is left")
+	if len(all.byKey) != 0 || all.kept.Load() != 0 {
+		t.Errorf("%d feeds are left, and %d bytes", len(all.byKey), all.kept.Load())
 	}
 }
 

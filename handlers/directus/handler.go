@@ -31,17 +31,16 @@ const (
 
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
-	Auth         *auth.Authenticator
-	Documents    *document.Store
-	Broker       *broker.Broker
-	Traffic      *traffic.Traffic
-	Logger       *slog.Logger
-	Mode         Mode
-	AuthTimeout  time.Duration
-	Heartbeat    time.Duration
-	WriteTimeout time.Duration
-	ReadTimeout  time.Duration
-	MaxBody      int64
+	Auth        *auth.Authenticator
+	Documents   *document.Store
+	Broker      *broker.Broker
+	Traffic     *traffic.Traffic
+	Logger      *slog.Logger
+	Mode        Mode
+	AuthTimeout time.Duration
+	Heartbeat   time.Duration
+	ReadTimeout time.Duration
+	MaxBody     int64
 }
 
 // Handler serves the door.

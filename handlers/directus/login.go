@@ -43,7 +43,7 @@ func (h *Handler) login(c echo.Context, v gjson.Result) error {
 	if err := checkMode(v); err != nil {
 		return err
 	}
-	s, err := h.o.Auth.Login(c.Request().Context(), email.Str, password.Str)
+	s, err := h.o.Auth.Login(c.Request().Context(), c.RealIP(), email.Str, password.Str)
 	return signedIn(c, s, err)
 }
 

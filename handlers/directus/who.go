@@ -47,7 +47,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	switch {
 	case token != "":
 	case m.has("email"):
-		s, err = c.h.o.Auth.Login(ctx, m.Get("email").Str, m.Get("password").Str)
+		s, err = c.h.o.Auth.Login(ctx, c.open.From, m.Get("email").Str, m.Get("password").Str)
 	case m.has("refresh_token"):
 		s, err = c.h.o.Auth.Refresh(ctx, m.Get("refresh_token").Str)
 	default:

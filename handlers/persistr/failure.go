@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/account"
+	"sluice/auth/passwords"
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
@@ -73,11 +74,14 @@ var known = []struct {
 func failed(err error) *failure {
 	var f *failure
 	var he *httperr.Error
+	var tries *passwords.TriesError
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &he):
 		return &failure{status: he.Status, name: he.Code, message: he.Message, cause: he.Cause, after: int(he.RetryAfter.Seconds())}
+	case errors.As(err, &tries):
+		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", message: tries.Error(), after: int(tries.After.Seconds())}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {

@@ -76,7 +76,7 @@ func (h *Handler) holds(f *feed) bool {
 // readEvents is a feed, or, where Accept names JSON, a page of the past.
 func (h *Handler) readEvents(c echo.Context) error {
 	json := wantsJSON(c.Request())
-	who, err := h.authenticate(c.Request())
+	who, err := h.authenticate(c)
 	if err == nil {
 		one := &call{c, who}
 		if json {

@@ -121,7 +121,7 @@ func (h *Handler) Register(e *echo.Echo) {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := h.authenticate(c.Request())
+		who, err := h.authenticate(c)
 		if err == nil {
 			err = f(&call{c, who})
 		}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,7 +33,8 @@ func (h *Handler) isRoot(password string) bool {
 var root = &principal{root: true, identity: &auth.Identity{Name: account.Root, Kind: account.Root, Scope: account.Root}}
 
 // authenticate takes Basic, Apikey and Bearer, and what /realtime takes.
-func (h *Handler) authenticate(r *http.Request) (*principal, error) {
+func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) > 1 {
 		return nil, bad("there are two Authorization headers; send one")
@@ -44,7 +44,7 @@ func (h *Handler) authenticate(r *http.Request) (*principal, error) {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
 		switch {
 		case strings.EqualFold(scheme, "Basic"):
-			return h.basic(r)
+			return h.basic(c)
 		case strings.EqualFold(scheme, "Apikey"):
 			key := strings.TrimSpace(rest)
 			if h.isRoot(key) {
@@ -63,8 +63,8 @@ func (h *Handler) authenticate(r *http.Request) (*principal, error) {
 	return &principal{identity: id}, nil
 }
 
-func (h *Handler) basic(r *http.Request) (*principal, error) {
-	username, password, ok := r.BasicAuth()
+func (h *Handler) basic(c echo.Context) (*principal, error) {
+	username, password, ok := c.Request().BasicAuth()
 	if !ok {
 		return nil, unauthorized("the Authorization header is no Basic one: base64 of user:password")
 	}
@@ -74,7 +74,7 @@ func (h *Handler) basic(r *http.Request) (*principal, error) {
 		}
 		return root, nil
 	}
-	a, err := h.o.Accounts.Verify(r.Context(), username, password)
+	a, err := h.o.Accounts.Verify(c.Request().Context(), c.RealIP(), username, password)
 	if errors.Is(err, account.ErrUnknown) {
 		return nil, unauthorized("wrong user or password")
 	}

@@ -1,0 +1,208 @@
+package passwords
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// login is a checker with the user ann, whose password is secret.
+type login struct {
+	t    *testing.T
+	c    *Checker
+	hash string
+}
+
+func newLogin(t *testing.T) *login {
+	t.Helper()
+	c := Cheap()
+	hash, err := c.Hash(context.Background(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &login{t, c, hash}
+}
+
+// as tells what came of an attempt: right, wrong, or that there were too many.
+func (l *login) as(from, name, password string) string {
+	l.t.Helper()
+	a := Attempt{From: from, Name: name, Password: password}
+	if name == "ann" {
+		a.Hash = l.hash
+	}
+	ok, err := l.c.Verify(context.Background(), a)
+	switch {
+	case errors.As(err, new(*TriesError)):
+		return "too many"
+	case err != nil:
+		l.t.Fatal(err)
+	case ok:
+		return "right"
+	}
+	return "wrong"
+}
+
+func (l *login) wants(from, name, password, want string) {
+	l.t.Helper()
+	if got := l.as(from, name, password); got != want {
+		l.t.Errorf("%s at %s with %s: %s, want %s", name, from, password, got, want)
+	}
+}
+
+// fails has n wrong passwords tried, without their hashes.
+func (l *login) fails(from, name string, n int) {
+	l.t.Helper()
+	for range n {
+		end, ok := l.c.tries.begin(l.c.who(name, from), true)
+		if !ok {
+			l.t.Fatalf("%s at %s has no tries left", name, from)
+		}
+		end(wrong)
+	}
+}
+
+// A name has so many wrong passwords, from wherever they come, and one more each so often. Nothing is told then, not even
+// of the right one, be it remembered or not; an unknown name is treated as a known one.
+func TestTriesOfName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ann", "nobody"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLogin(t)
+			for range 2 {
+				for n := range nameTries {
+					l.wants(fmt.Sprint("192.0.2.", n), name, fmt.Sprint("wrong", n), "wrong")
+				}
+				l.wants("198.51.100.1", name, "wrong", "too many")
+				l.wants("198.51.100.1", name, "secret", "too many")
+				time.Sleep(nameEvery - 1)
+				l.wants("198.51.100.1", name, "wrong", "too many")
+				time.Sleep(1)
+				l.wants("198.51.100.1", name, "wrong", "wrong")
+				l.wants("198.51.100.1", name, "wrong", "too many")
+				l.wants("198.51.100.1", name+"2", "wrong", "wrong")
+				time.Sleep(nameTries * nameEvery)
+			}
+		})
+	}
+}
+
+// Right passwords cost nothing, and give a name tries of its own where it has signed in: strangers who guess do not lock
+// it out there, neither where the password is remembered nor where it is not. Nor does an address that has used its own up
+// lock out whose password is remembered; but it cannot guess those.
+func TestTriesOfOwner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t)
+		for range 2 * fromTries {
+			l.wants("192.0.2.1", "ann", "secret", "right")
+		}
+		l.wants("192.0.2.2", "ann", "secret", "right") // remembered, and noted
+		l.fails("198.51.100.1", "ann", nameTries)
+		l.wants("198.51.100.1", "ann", "secret", "too many")
+		l.wants("192.0.2.1", "ann", "secret", "right")
+		clear(l.c.right)
+		l.wants("192.0.2.2", "ann", "mistyped", "wrong")
+		l.wants("192.0.2.2", "ann", "secret", "right")
+
+		for n := range fromTries { // a neighbour's
+			l.fails("192.0.2.1", fmt.Sprint("name", n), 1)
+		}
+		l.wants("192.0.2.1", "name", "wrong", "too many")
+		l.wants("192.0.2.1", "ann", "secret", "right")
+		for n := range nameTries {
+			l.wants("192.0.2.1", "ann", fmt.Sprint("guess", n), "too many")
+		}
+		l.wants("192.0.2.1", "ann", "secret", "too many")
+		l.wants("192.0.2.2", "ann", "secret", "right")
+		time.Sleep(nameEvery)
+		l.wants("192.0.2.1", "ann", "secret", "right")
+	})
+}
+
+// An address has so many wrong passwords, of whatever names; of IPv6 it is the network.
+func TestTriesOfAddress(t *testing.T) {
+	t.Parallel()
+	for first, same := range map[string]string{
+		"192.0.2.1": "::ffff:192.0.2.1", "2001:db8:1:2::1": "2001:db8:1:2:ffff::1", "fe80::1%eth0": "fe80::2", "": "", "a proxy's": "a proxy's",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLogin(t)
+			l.wants(first, "name", "wrong", "wrong")
+			for n := range fromTries - 1 {
+				l.fails(first, fmt.Sprint("name", n), 1)
+			}
+			l.wants(same, "another", "wrong", "too many")
+			l.wants("2001:db8:1:3::1", "another", "wrong", "wrong")
+			time.Sleep(fromEvery)
+			l.wants(same, "another", "wrong", "wrong")
+			l.wants(first, "another", "wrong", "too many")
+		})
+	}
+}
+
+// Attempts side by side are no more than those one after the other; those of an address are paid for later.
+func TestTriesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t)
+		atOnce := func(name func(n int) string) map[string]int {
+			for range cap(l.c.turns.slots) {
+				l.c.turns.slots <- struct{}{}
+			}
+			var mu sync.Mutex
+			var group sync.WaitGroup
+			got := map[string]int{}
+			for n := range 50 {
+				group.Go(func() {
+					is := l.as("192.0.2.1", name(n), fmt.Sprint("guess", n))
+					mu.Lock()
+					defer mu.Unlock()
+					got[is]++
+				})
+			}
+			synctest.Wait()
+			for range cap(l.c.turns.slots) {
+				l.c.turns.giveBack()
+			}
+			group.Wait()
+			return got
+		}
+		if got := atOnce(func(int) string { return "ann" }); got["wrong"] != nameTries || got["too many"] != 50-nameTries {
+			t.Error(got)
+		}
+		if got := atOnce(func(n int) string { return fmt.Sprint("name", n) }); got["wrong"] != 50 {
+			t.Error(got)
+		}
+		time.Sleep((50 + nameTries - fromTries) * fromEvery)
+		l.wants("192.0.2.1", "ann", "wrong", "too many")
+		time.Sleep(fromEvery)
+		l.wants("192.0.2.1", "ann", "wrong", "wrong")
+	})
+}
+
+// What is remembered is bounded, and those who have used up their tries are forgotten last.
+func TestTriesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t)
+		l.fails("192.0.2.1", "ann", nameTries)
+		for n := range maxBuckets + maxBuckets/10 {
+			one := digest{byte(n), byte(n >> 8), byte(n >> 16), 1}
+			end, ok := l.c.tries.begin(who{one, one, one}, true)
+			if !ok {
+				t.Fatal("refused")
+			}
+			if end(undone); n < 2*maxKnown {
+				l.c.tries.know(who{one, one, one})
+			}
+		}
+		if n, f, k := len(l.c.tries.names), len(l.c.tries.froms), len(l.c.tries.known); n > maxBuckets || f > maxBuckets || k > maxKnown {
+			t.Errorf("%d names, %d addresses, %d known", n, f, k)
+		}
+		l.wants("192.0.2.2", "ann", "secret", "too many")
+	})
+}
