@@ -60,6 +60,8 @@ func bad(t *testing.T) map[string]struct {
 		"METRICS_ADDR":            {[]string{"9090", "127.0.0.1:8080"}, "must be"},
 		"ROOM_CREATE":             {[]string{"yes", "keys"}, "must be off or open or key"},
 		"ROOM_RETENTION":          {[]string{"0s", "forever"}, "must be"},
+		"MAX_ROOMS":               {[]string{"0", "-1", "many"}, "must be a whole number of 1 or more"},
+		"ROOM_CREATE_RATE":        {[]string{"0", "-1", "1.5", "1000000001"}, "must be a whole number from 1 to 1000000000"},
 		"MAX_ROOM_BYTES":          {[]string{"0", "many"}, "must be"},
 		"MAX_ROOM_KEYS":           {[]string{"0", "-1", "many"}, "must be"},
 		"COLLECTION_INDEXES":      {[]string{"messages", ":a", "a:", "a:b,", "a:b;", "a:b;a:c"}, "must be like messages:date_created,user;customer:name"},

@@ -140,6 +140,38 @@ test("no realtime, no rights, no Proxy", { timeout: 30_000 }, async () => {
   assert.equal((await new Promise((done, fail) => old.collection("quiet").find({}, (e, r) => e ? fail(e) : done(r)))).length, 1);
 });
 
+test("a call says what was so when it was made, and no document takes its own calls away", { timeout: 30_000 }, async () => {
+  const { restdb } = inVM(EventSource), name = "now_" + Math.random().toString(36).slice(2);
+  const db = new restdb(key, { url: base, realtime: true });
+  const asked = (it, call, ...args) => new Promise((done, fail) => it[call](...args, (err, res) => err ? fail(err) : done(res)));
+  const published = new Promise(done => db.on("SAID", (_, e) => done(e.data)));
+  const doc = new db[name]({ n: 1 }), data = { n: 1 };
+  const saving = asked(doc, "save");
+  db.publish("SAID", data);
+  doc.n = data.n = 2;
+  assert.equal((await saving).n, 1);
+  assert.deepEqual(JSON.parse(JSON.stringify(await published)), { n: 1 });
+  const loop = new db[name]();
+  loop.loop = loop;
+  assert.throws(() => loop.save(() => {}), /circular/);
+  db.close();
+
+  const text = `{"_id":"p","__proto__":{"save":1},"constructor":2}`;
+  const made = await fetch(`${base}/rest/${name}`, { method: "POST", body: text, headers: { "x-apikey": key, "content-type": "application/json" } });
+  assert.equal(made.status, 201);
+  const it = (await asked(db[name], "find", { _id: "p" }))[0];
+  assert.equal(it instanceof db[name], true);
+  it.n = 1;
+  delete it.constructor;
+  assert.equal(JSON.stringify(await asked(it, "save")), `{"_id":"p","__proto__":{"save":1},"n":1}`);
+  const same = await asked(db[name], "getById", "p");
+  await rest("PUT", name + "/p", { valueOf: 1 });
+  assert.equal(JSON.stringify(await asked(same, "reload")), `{"_id":"p","valueOf":1}`);
+  await rest("PUT", name + "/p", {});
+  assert.equal(JSON.stringify(await asked(same, "reload")), `{"_id":"p"}`);
+  assert.equal(db.collection("__proto__"), db.collection("__proto__"));
+});
+
 test("eventsource hears what REST changes, with the key in a header", { timeout: 30_000 }, async t => {
   const source = new EventSource(`${base}/realtime?channels=*:heard`, { headers: { "x-apikey": key } }), heard = [];
   t.after(() => source.close());

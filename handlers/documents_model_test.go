@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,18 +21,21 @@ import (
 type doors struct {
 	t      *testing.T
 	fs     *vfs.MemFS
+	keeps  pebble.Durability
 	g      *gateway
 	docs   map[string]int // n of each, by id
 	socket *socket        // subscribed to n of 2 or more
 	stream *stream
 }
 
-// TestBothDoors: any mix of writes through RestDB's and Directus' door and of reopenings leaves what a map has, as each
-// door and each subscriber sees it: every change of a filter once, and in order.
+// TestBothDoors: any mix of writes through RestDB's and Directus' door, of reopenings, of kills (what was written is
+// there) and, with DURABILITY=disk, of power cuts (what was not synced is gone) leaves what a map has, as each door and
+// each subscriber sees it: every change of a filter once, and in order.
 func TestBothDoors(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		d := &doors{t: t, fs: vfs.NewMem(), docs: map[string]int{}}
+		keeps := rapid.SampledFrom([]pebble.Durability{pebble.Process, pebble.Disk}).Draw(rt, "durability")
+		d := &doors{t: t, fs: vfs.NewCrashableMem(), keeps: keeps, docs: map[string]int{}}
 		d.open(rt, "")
 		defer func() { d.g.stop(t) }()
 		id := rapid.SampledFrom([]string{"a", "b", "c", "d"})
@@ -115,6 +119,14 @@ func TestBothDoors(t *testing.T) {
 				d.g.stop(d.t)
 				d.open(rt, last)
 			},
+			"kill": func(rt *rapid.T) {
+				written := map[pebble.Durability]int{pebble.Process: 100, pebble.Disk: 0}[d.keeps]
+				left := d.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: written, RNG: rand.New(rand.NewPCG(1, 2))})
+				last := d.stream.parser.LastEventID()
+				d.g.stop(d.t)
+				d.fs = left
+				d.open(rt, last)
+			},
 			"": d.look,
 		})
 		d.socket.quiet()
@@ -123,7 +135,7 @@ func TestBothDoors(t *testing.T) {
 
 // open opens the gateway on the same disk, and subscribes at both doors; the stream goes on where it was.
 func (d *doors) open(rt *rapid.T, last string) {
-	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: d.fs})
+	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: d.fs, Durability: d.keeps})
 	if err != nil {
 		rt.Fatal(err)
 	}

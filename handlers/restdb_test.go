@@ -126,6 +126,7 @@ func TestDocuments(t *testing.T) {
 				{"GET", "customer", "", `200 [{"_id":"1","name":"Ann","age":30},{"_id":"2","name":"Bob","tags":["a"]},{"_id":"3","name":"Eve","age":5}]`},
 				{"PUT", "customer/2", `{"_id":"9","name":"Bo","_changed":"x"}`, `200 {"_id":"2","name":"Bo"}`},
 				{"PUT", "customer/2", `{"$inc":{"n":5,"at.x":1},"$push":{"tags":"b"}}`, `200 {"_id":"2","name":"Bo","n":5,"at":{"x":1},"tags":["b"]}`},
+				{"PUT", "customer/1", `{"$set":{},"$inc":{}}`, `200 {"_id":"1","name":"Ann","age":30}`},
 				{"PATCH", "customer/2?metafields=true", `{"name":"Bobby","extra":null,"$inc":{"n":-7}}`,
 					`200 {"_id":"2","name":"Bobby","n":-2,"at":{"x":1},"tags":["b"],"extra":null,` + metas + `,"_version":4}`},
 				{"HEAD", "customer/2", "", `200 `},
@@ -145,6 +146,7 @@ func TestDocuments(t *testing.T) {
 				`post {"event":"post","collection":"customer","data":{"_id":"3","name":"Eve","age":5,` + metas + `,"_version":1}}`,
 				`put {"event":"put","collection":"customer","data":"2"}`,
 				`put {"event":"put","collection":"customer","data":"2"}`,
+				`put {"event":"put","collection":"customer","data":"1"}`,
 				`put {"event":"put","collection":"customer","data":"2"}`,
 				`delete {"event":"delete","collection":"customer","data":["2"]}`,
 				`delete {"event":"delete","collection":"customer","data":["1","3"]}`,
@@ -167,12 +169,14 @@ func TestDocuments(t *testing.T) {
 func TestDocumentsGivenID(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t)
-	got, head := g.asked(t, keyDocs, "POST", "c", `{"_id":7,"a":1}`)
-	var d struct {
-		ID string `json:"_id"`
-	}
-	if err := json.Unmarshal([]byte(got[4:]), &d); err != nil || len(d.ID) != 24 || strings.Trim(d.ID, "0123456789abcdef") != "" || head.Get("Cache-Control") != "no-store" {
-		t.Fatal(got, head, err)
+	for _, body := range []string{`{"a":1}`, `{"_id":null}`, `{"_id":""}`} {
+		got, head := g.asked(t, keyDocs, "POST", "c", body)
+		var d struct {
+			ID string `json:"_id"`
+		}
+		if err := json.Unmarshal([]byte(got[4:]), &d); err != nil || len(d.ID) != 24 || strings.Trim(d.ID, "0123456789abcdef") != "" || head.Get("Cache-Control") != "no-store" {
+			t.Error(body, got, head, err)
+		}
 	}
 }
 
@@ -188,7 +192,9 @@ func TestDocumentLists(t *testing.T) {
 		{`q={"n":{"$gt":1,"$lt":4}}&h={"$fields":["n"],"$orderby":{"n":-1}}`, `[{"_id":"3","n":3},{"_id":"2","n":2}]`, `{"total":2,"count":2,"skip":0,"max":1000}`},
 		{`q={%22s%22:%22a%20b%22}&h={"$fields":["n"]}`, `[{"_id":"1","n":1}]`, `{"total":1,"count":1,"skip":0,"max":1000}`},
 		{`q={"s":"+47"}&h={"$fields":["n"]}`, `[{"_id":"2","n":2}]`, ``},
-		{`q=%7B%22s%22:%22+47%22%7D&h={"$fields":["n"]}`, `[{"_id":"2","n":2}]`, ``}, // encodeURI
+		{`q=%7B%22s%22:%22a+b%22%7D&h=%7B%22$fields%22:[%22n%22]%7D`, `[{"_id":"1","n":1}]`, ``}, // axios: what begins encoded is a form's
+		{`q=%7B%22s%22:%22%2B47%22%7D&h={"$fields":["n"]}`, `[{"_id":"2","n":2}]`, ``},
+		{`q=%7B%22s%22:%22a%20b%22%7D&h={"$fields":["n"]}`, `[{"_id":"1","n":1}]`, ``}, // encodeURI
 		{encoded, `[{"_id":"2","n":2}]`, ``},
 		{`q=%7B%22s%22%3A%22a+b%22%7D&h={"$fields":["n"]}`, `[{"_id":"1","n":1}]`, ``}, // a form
 		{`q={%22s%22:%2250%%22}&h={"$fields":["n"]}`, `[{"_id":"3","n":3}]`, ``},
@@ -239,6 +245,18 @@ func TestGroupsApart(t *testing.T) {
 	g.exchanges(t, []exchange{
 		{"GET", `c?groupby=c&groupby=d&aggregate=COUNT:n`, "", `200 {"null":{"x":{"n":2}},"1":{"x":{"n":1}},"\"1\"":{"x":{"n":1}}}`},
 		{"GET", `c?groupby=c&h={"$fields":["d"]}`, "", `200 {"null":[{"_id":"3","d":"x"},{"_id":"4","d":"x"}],"1":[{"_id":"2","d":"x"}],"\"1\"":[{"_id":"1","d":"x"}]}`},
+	})
+}
+
+// TestGroupsTogether: values that compare as equal are one group, however they are spelled, and groups come in order.
+func TestGroupsTogether(t *testing.T) {
+	t.Parallel()
+	g := withDocuments(t)
+	g.asked(t, keyDocs, "POST", "c", `[{"_id":"1","c":10},{"_id":"2","c":9},{"_id":"3","c":9.0},{"_id":"4","c":"\u0041"},{"_id":"5","c":"A"},{"_id":"6","c":{"a":1}}]`)
+	g.exchanges(t, []exchange{
+		{"GET", `c?groupby=c&aggregate=COUNT:n`, "", `200 {"9":{"n":2},"10":{"n":1},"A":{"n":2},"{\"a\":1}":{"n":1}}`},
+		{"GET", `c?groupby=c&h={"$fields":{"c":0}}`, "", `200 {"9":[{"_id":"2"},{"_id":"3"}],"10":[{"_id":"1"}],"A":[{"_id":"4"},{"_id":"5"}],"{\"a\":1}":[{"_id":"6"}]}`},
+		{"GET", `c?groupby=c&q={"c":9}&sort=_id&dir=-1&h={"$fields":{"c":0}}`, "", `200 {"9.0":[{"_id":"3"},{"_id":"2"}]}`},
 	})
 }
 
@@ -311,8 +329,11 @@ func TestDocumentRefusals(t *testing.T) {
 		{"POST", "c", `{"a":` + deep + `}`, `400 bad_document`},
 		{"POST", "c", `{"$inc":{"a":1}}`, `400 bad_document: field "$inc": the names of fields do not begin with a $`},
 		{"POST", "c", `{"_id":"a/b"}`, `400 bad_document: an id is 1 to 128 letters`},
-		{"POST", "c", `{"_id":"1"}`, `409 id_taken`},
-		{"POST", "c", `[{"_id":"7"},{"_id":"7"}]`, `409 id_taken`},
+		{"POST", "c", `{"_id":7}`, `400 bad_document: _id is a number: an id is 1 to 128 letters`},
+		{"POST", "c", `[{},{"_id":"a/b"}]`, `400 bad_document: document 1: an id is 1 to 128 letters`},
+		{"POST", "c", `{"_id":"1"}`, `409 id_taken: the collection has a document with this id already: "1"`},
+		{"POST", "c", `[{},{"_id":"7"},{"_id":"1"}]`, `409 id_taken: the collection has a document with this id already: "1"`},
+		{"POST", "c", `[{"_id":"7"},{"_id":"7"}]`, `409 id_taken: the collection has a document with this id already: "7"`},
 		{"POST", "c", `{"a":"` + big + `"}`, `413 document_too_large: the document would have more than 2000 bytes (MAX_DOCUMENT)`},
 		{"POST", "c", `[` + strings.Repeat(`{},`, 1000) + `{}]`, `413 too_many_documents: more than 1000 documents at once; send them in several requests`},
 		{"POST", "c", `[` + strings.Repeat(`{},`, 12) + `{}]`, `409 collection_full: the collection would have more than 12 documents (MAX_DOCUMENTS)`},
@@ -351,10 +372,14 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PUT", "c/1", `{"$set":{"s":"` + big + `"}}`, `413 document_too_large`},
 
 		{"DELETE", "c/*", "", `400 bad_query: say which documents`},
+		{"DELETE", "c/*?q=", "", `400 bad_query: say which documents`},
+		{"DELETE", "c/*?q=%20", "", `400 bad_query: say which documents`},
+		{"DELETE", "c/*?filter=x", "", `400 bad_query: say which documents`},
+		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is there 2 times: send it once`},
 		{"DELETE", "c/*", `{}`, `400 bad_json`},
 		{"DELETE", "c/*", `null`, `400 bad_json`},
 		{"DELETE", "c/*", `[1]`, `400 bad_json`},
-		{"DELETE", "c/*", `["1","1"]`, `400 bad_document`},
+		{"DELETE", "c/*", `["1","1"]`, `400 bad_document: an id is there twice; send each once: "1"`},
 		{"DELETE", "c/*?q={}&skip=1", "", `400 bad_query`},
 		{"DELETE", `c/*?q={}&h={"$orderby":{"n":1}}`, "", `400 bad_query`},
 		{"DELETE", `c/*?q={"$frob":1}`, "", `400 bad_query`},
@@ -362,6 +387,9 @@ func TestDocumentRefusals(t *testing.T) {
 		{"GET", `c?q={"a":`, "", `400 bad_query: parameter q is no JSON`},
 		{"GET", `c?q={"a":{"$frob":1}}`, "", `400 bad_query: there is no operator "$frob"`},
 		{"GET", `c?max=-1`, "", `400 bad_query`},
+		{"GET", `c?max=1&max=2`, "", `400 bad_query: max is there 2 times: send it once`},
+		{"GET", `c?h={"$groupby":["a","b","c","d","e","f","g","h","i","j","k"]}`, "", `400 bad_query: there are more than 10 fields to group by`},
+		{"GET", "c?" + strings.Repeat("groupby=a&", 11), "", `400 bad_query: there are more than 10 fields to group by`},
 		{"GET", `c?x=%zz`, "", `400 bad_query: the query cannot be read`},
 
 		{"POST", "d", `{}`, `201 `}, {"POST", "e", `{}`, `201 `},

@@ -76,7 +76,7 @@ func BenchmarkFind(b *testing.B) {
 	b.Run("get", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i += 7919 {
-			if _, err := plain.Get("c", fmt.Sprintf("%024x", i%n)); err != nil {
+			if _, err := plain.Get(context.Background(), "c", fmt.Sprintf("%024x", i%n)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -12,5 +12,5 @@
 // read stays as the guard, since a writer whose outcome is unknown may still be stored after it let go.
 //
 // Lock order: shards ascending, collection.using, Store.mu. Shards and using are held while the log commits, Store.mu
-// never. A query holds none of them.
+// never; its holder takes using too, but never waits for it. A query holds none of them.
 package document

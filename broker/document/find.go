@@ -20,7 +20,8 @@ type Query struct {
 	Total bool // how many there are in all is asked for
 }
 
-// Result is an answer, as of one moment.
+// Result is an answer, as of one moment. What it holds of the memory that there is for answers is given back when the
+// context ends with which it was asked for, so that has to be the request's.
 type Result struct {
 	Documents [][]byte // texts
 	Total     int64    // how many match, whatever Skip and Limit; -1 where it was not asked for
@@ -28,15 +29,15 @@ type Result struct {
 }
 
 // Get is a document's text.
-func (s *Store) Get(name, id string) ([]byte, error) {
-	if CheckCollection(name) != nil || CheckID(id) != nil {
-		return nil, ErrNotFound
+func (s *Store) Get(ctx context.Context, name, id string) ([]byte, error) {
+	r, err := s.GetMany(ctx, name, []string{id})
+	if err != nil {
+		return nil, err
 	}
-	text, err := s.log.Row(documentKey(name, id))
-	if err == nil && text == nil {
-		err = fmt.Errorf("%w: %q", ErrNotFound, id)
+	if len(r.Documents) == 0 {
+		return nil, fmt.Errorf("%w: %.128q", ErrNotFound, id)
 	}
-	return text, err
+	return r.Documents[0], nil
 }
 
 // GetMany are the texts of some documents as of one moment; of those that are not there, none.
@@ -45,7 +46,7 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 	if CheckCollection(name) != nil {
 		return r, nil
 	}
-	size := int64(0)
+	a := answer{store: s}
 	err := s.log.View(ctx, func(v eventlog.View) error {
 		r.Position = v.Position()
 		for _, id := range ids {
@@ -53,29 +54,30 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 			if err != nil {
 				return err
 			}
-			if text != nil {
-				r.Documents = append(r.Documents, text)
+			if text == nil {
+				continue
 			}
-			if size += int64(len(text)); size > s.o.MaxResult {
-				return s.tooLarge()
+			if err := a.show(text); err != nil {
+				return err
 			}
+			r.Documents = append(r.Documents, text)
 		}
 		return nil
 	})
+	a.end(ctx, err)
 	return r, err
-}
-
-func (s *Store) tooLarge() error {
-	return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", s.o.MaxResult, "MAX_RESULT"}
 }
 
 // Find answers a query.
 func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
 	r := &Result{Total: -1}
+	a := answer{store: s}
 	err := s.look(ctx, name, func(l *looking) error {
 		r.Position = l.view.Position()
+		l.answer = &a
 		return l.find(q, r)
 	})
+	a.end(ctx, err)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +121,11 @@ const (
 	checkWork = 64 << 10 // after which the time is looked at
 )
 
+// workOf is what it is to ask a document a condition.
+func workOf(where *query.Condition, text []byte) int64 {
+	return int64(where.Weight()) * int64(max(len(text), leastWork))
+}
+
 // freeWork is what a query may do before it has to wait for a slot, as few may do more at once: a thousand documents
 // with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
 // four times as much, and a slot for each core, 400 to 900 ms.
@@ -132,6 +139,8 @@ type looking struct {
 	name  string
 	work  int64
 	slot  bool
+
+	answer *answer // of Find
 }
 
 func (l *looking) done() {
@@ -143,7 +152,7 @@ func (l *looking) done() {
 // step is called before a document is asked a condition.
 func (l *looking) step(where *query.Condition, text []byte) error {
 	before := l.work
-	l.work += int64(where.Weight()) * int64(max(len(text), leastWork))
+	l.work += workOf(where, text)
 	if before/checkWork == l.work/checkWork {
 		return nil
 	}

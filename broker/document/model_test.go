@@ -110,7 +110,7 @@ func TestModel(t *testing.T) {
 					rt.Fatalf("told %q, want %q", m.told, m.docs)
 				}
 				for _, id := range []string{"a", "b", "c", "d", "e", "a.b", "~"} {
-					if text, err := m.store.Get("c", id); string(text) != m.docs[id] || errors.Is(err, document.ErrNotFound) != (m.docs[id] == "") {
+					if text, err := m.store.Get(context.Background(), "c", id); string(text) != m.docs[id] || errors.Is(err, document.ErrNotFound) != (m.docs[id] == "") {
 						rt.Fatalf("%s: %s, %v, want %s", id, text, err, m.docs[id])
 					}
 				}

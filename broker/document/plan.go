@@ -149,7 +149,6 @@ type collector struct {
 	owned   bool // their texts stay
 	skip    int
 	matched int64
-	bytes   int64
 	key     []byte // of the match that is looked at
 	keys    int    // bytes of those in first
 	kept    int    // bytes of their texts
@@ -157,6 +156,7 @@ type collector struct {
 }
 
 func (l *looking) collect(q *Query, r *Result, sorted bool) *collector {
+	l.answer.bytes = 0 // it may be the second try
 	return &collector{looking: l, q: q, r: r, sorted: sorted, skip: max(0, q.Skip)}
 }
 
@@ -180,8 +180,8 @@ func (c *collector) add(text []byte) (bool, error) {
 func (c *collector) full() bool { return c.q.Limit >= 0 && len(c.r.Documents) >= c.q.Limit }
 
 func (c *collector) show(text []byte) error {
-	if c.bytes += int64(len(text)); c.bytes > c.store.o.MaxResult {
-		return c.store.tooLarge()
+	if err := c.answer.show(text); err != nil {
+		return err
 	}
 	c.r.Documents = append(c.r.Documents, text)
 	return nil

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
@@ -22,7 +24,7 @@ type Options struct {
 	MaxDocuments   int64               // of a collection; 1,000,000
 	MaxBytes       int64               // of a collection's documents; 1 GiB
 	MaxCollections int                 // 1,000
-	MaxResult      int64               // bytes of the documents of one answer; 16 MiB
+	MaxResult      int64               // bytes of the documents of one answer; 16 MiB; as many as two such wait to be taken, or 32 MiB
 	QueryTime      time.Duration       // 2 s
 	Now            func() time.Time    // time.Now
 	Logger         *slog.Logger
@@ -59,22 +61,13 @@ type Store struct {
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	scans   chan struct{} // a slot for each query that looks at many documents: half the processors are for others
+	scans   chan struct{}       // a slot for each query that looks at many documents: half the processors are for others
+	answers *semaphore.Weighted // bytes that answers hold
 	seed    maphash.Seed
 	locks   [shards]chan struct{}
 
 	mu          sync.Mutex
 	collections map[string]*collection
-}
-
-// collection is what is known of one.
-type collection struct {
-	using  sync.RWMutex // held for reading while a change is under way, for writing while it is counted
-	loaded bool
-	late   bool // a change whose outcome is unknown may come yet
-	mu     sync.Mutex
-	count  int64
-	bytes  int64
 }
 
 // Open finds the collections, and builds the indexes that are new and takes away those that are declared no more. It
@@ -83,7 +76,7 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
 		log: log, o: o, indexes: map[string][]query.Field{}, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		seed: maphash.MakeSeed(), collections: map[string]*collection{},
+		answers: semaphore.NewWeighted(max(4*o.MaxResult, 64<<20)), seed: maphash.MakeSeed(), collections: map[string]*collection{},
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
@@ -125,105 +118,6 @@ func (s *Store) find(ctx context.Context) error {
 			from = end(documents(name))
 		}
 	})
-}
-
-// Collections are the names of those that have, or had since the start, a document.
-func (s *Store) Collections() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	names := make([]string, 0, len(s.collections))
-	for name := range s.collections {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// use finds a collection, or makes one, and counts it. The caller holds its using for reading until release.
-func (s *Store) use(ctx context.Context, name string) (*collection, error) {
-	if err := CheckCollection(name); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	c := s.collections[name]
-	if c == nil {
-		if len(s.collections) >= s.o.MaxCollections {
-			s.mu.Unlock()
-			return nil, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), "MAX_COLLECTIONS"}
-		}
-		c = &collection{loaded: true}
-		s.collections[name] = c
-	}
-	s.mu.Unlock()
-	for {
-		c.using.RLock()
-		if c.loaded {
-			return c, nil
-		}
-		c.using.RUnlock()
-		if err := s.load(ctx, name, c); err != nil {
-			return nil, fmt.Errorf("counting %s: %w", name, err)
-		}
-	}
-}
-
-// load counts a collection, while nobody changes it.
-func (s *Store) load(ctx context.Context, name string, c *collection) error {
-	c.using.Lock()
-	defer c.using.Unlock()
-	if c.loaded {
-		return nil
-	}
-	if c.late { // the log takes in order: behind this nothing comes any more
-		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
-			return fmt.Errorf("%w: an earlier change waits to be stored: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: nothing is asked yet
-		}
-		c.late = false
-	}
-	c.count, c.bytes = 0, 0
-	base := documents(name)
-	err := s.log.View(ctx, func(v eventlog.View) error {
-		return v.Scan(base, end(base), false, func(_, text []byte) (bool, error) {
-			c.count++
-			c.bytes += int64(len(text))
-			return true, nil
-		})
-	})
-	c.loaded = err == nil
-	return err
-}
-
-// Count is how many documents a collection has.
-func (s *Store) Count(ctx context.Context, name string) (int64, error) {
-	s.mu.Lock()
-	known := s.collections[name] != nil
-	s.mu.Unlock()
-	if !known {
-		return 0, nil
-	}
-	c, err := s.use(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	defer c.using.RUnlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.count, nil
-}
-
-// reserve counts a change in advance, or refuses it. Who makes a collection smaller always may.
-func (s *Store) reserve(c *collection, count, bytes int64) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case count > 0 && c.count+count > s.o.MaxDocuments:
-		return &LimitError{"the collection would have more than %d documents", s.o.MaxDocuments, "MAX_DOCUMENTS"}
-	case bytes > 0 && c.bytes+bytes > s.o.MaxBytes:
-		return &LimitError{"the collection would have more than %d bytes", s.o.MaxBytes, "MAX_COLLECTION_BYTES"}
-	}
-	c.count += count
-	c.bytes += bytes
-	return nil
 }
 
 // lock takes the shards of some documents, in order, so that no two wait for each other.

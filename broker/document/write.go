@@ -2,11 +2,9 @@ package document
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
 )
 
@@ -23,12 +21,14 @@ type New struct {
 }
 
 // Insert makes documents, all or none, and gives their texts.
-func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]byte, error) {
+func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
 	if len(docs) == 0 || len(docs) > changeMost {
 		return nil, countError(len(docs))
 	}
 	now := s.o.Now()
-	ch := change{name: name}
+	a := answer{store: s}
+	defer func() { a.end(ctx, err) }()
+	ch := change{name: name, answer: &a}
 	for i := range docs {
 		id := docs[i].ID
 		if id == "" {
@@ -43,8 +43,8 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]by
 		}
 		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
 	}
-	if twice(ch.ids) {
-		return nil, ErrTaken
+	if id, is := twice(ch.ids); is {
+		return nil, fmt.Errorf("%w: %q", ErrTaken, id)
 	}
 	unlock, err := s.lock(ctx, name, ch.ids)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) ([][]by
 	}
 	defer unlock()
 	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
-		return nil, ErrTaken
+		return nil, s.taken(name, ch.ids)
 	} else if err != nil {
 		return nil, err
 	}
@@ -66,12 +66,26 @@ func countError(n int) error {
 	return &LimitError{"more than %d documents at once; send them in several requests", changeMost, ""}
 }
 
-func twice(ids []string) bool {
+// taken says which of some ids there is a document with.
+func (s *Store) taken(name string, ids []string) error {
+	for _, id := range ids {
+		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
+			return fmt.Errorf("%w: %q", ErrTaken, id)
+		}
+	}
+	return ErrTaken
+}
+
+// twice is an id that is there a second time.
+func twice(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			return id, true
+		}
 		seen[id] = true
 	}
-	return len(seen) < len(ids)
+	return "", false
 }
 
 // guardTries is how often a change is made again when its condition failed, which only a writer can cause whose
@@ -94,49 +108,27 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 	return ch.texts, err
 }
 
-// Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
-// ErrNotFound, or, where lenient, left out.
-func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
-	return s.remove(ctx, name, ids, nil, lenient)
-}
-
-// RemoveWhere takes away those of some documents that are there and match: since they were found others may have
-// changed them.
-func (s *Store) RemoveWhere(ctx context.Context, name string, ids []string, where *query.Condition) ([]string, error) {
-	return s.remove(ctx, name, ids, where, true)
-}
-
-func (s *Store) remove(ctx context.Context, name string, ids []string, where *query.Condition, lenient bool) ([]string, error) {
-	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
-		if !where.Match(was) {
-			return nil
-		}
-		return ch.add(s, id, was, nil)
-	}, func(ch *change) {
-		data, _ := json.Marshal(ch.ids) // strings
-		ch.request.Events = []eventlog.Event{{Name: "delete", Collection: name, Data: data, Meta: []byte{metaAll}}}
-	})
-	return ch.ids, err
-}
-
 // change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
-func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (change, error) {
+func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (_ change, err error) {
 	if len(ids) > changeMost {
 		return change{}, countError(len(ids))
 	}
 	if err := CheckCollection(name); err != nil {
 		return change{}, err
 	}
-	if twice(ids) {
-		return change{}, fmt.Errorf("%w: an id is there twice", ErrShape)
+	if id, is := twice(ids); is {
+		return change{}, fmt.Errorf("%w: %q", ErrTwice, id)
 	}
 	unlock, err := s.lock(ctx, name, ids)
 	if err != nil {
 		return change{}, err
 	}
 	defer unlock()
+	a := answer{store: s}
+	defer func() { a.end(ctx, err) }()
 	for range guardTries {
-		ch := change{name: name}
+		a.bytes = 0
+		ch := change{name: name, answer: &a}
 		for _, id := range ids {
 			was, err := s.log.Row(documentKey(name, id))
 			if err == nil && was == nil {
@@ -169,7 +161,7 @@ type change struct {
 	ids          []string
 	texts        [][]byte // as they become; nil: gone
 	count, bytes int64    // by how much the collection grows
-	size         int
+	answer       *answer
 	request      eventlog.Request
 }
 
@@ -181,8 +173,11 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if len(is) > s.o.MaxDocument {
 		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
 	}
-	if ch.size += len(is); ch.size > changeBytes {
+	if ch.answer.bytes+int64(len(is)) > changeBytes {
 		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", changeBytes, ""}
+	}
+	if err := ch.answer.hold(is); err != nil {
+		return err
 	}
 	key := documentKey(ch.name, id)
 	ch.ids, ch.texts = append(ch.ids, id), append(ch.texts, is)
@@ -218,10 +213,14 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.count -= ch.count
 	c.bytes -= ch.bytes
 	c.mu.Unlock()
+	unknown := errors.Is(err, eventlog.ErrUnknown)
+	if unknown {
+		c.late.Store(true) // at once, so that it is not dropped
+	}
 	c.using.RUnlock()
-	if errors.Is(err, eventlog.ErrUnknown) {
+	if unknown {
 		c.using.Lock()
-		c.loaded, c.late = false, true
+		c.loaded = false
 		c.using.Unlock()
 	}
 	return err

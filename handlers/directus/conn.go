@@ -93,9 +93,13 @@ func (h *Handler) connect(c echo.Context) error {
 		return h.refuse(c, err)
 	}
 	h.o.Traffic.Opened()
-	reason, err := one.serve(c, who)
-	one.leave()
-	h.o.Traffic.Ended(h.o.Logger, one.open, stream.End{Reason: reason, Bytes: one.bytes, Err: err})
+	end := stream.End{Reason: stream.Failed}
+	defer func() { // after a panic as well: what is not given back here is counted for ever
+		one.leave()
+		end.Bytes = one.bytes
+		h.o.Traffic.Ended(h.o.Logger, one.open, end)
+	}()
+	end.Reason, end.Err = one.serve(c, who)
 	return nil
 }
 
@@ -136,12 +140,16 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	e.Response().Committed = true
 	c.ws.SetReadLimit(c.h.o.MaxBody)
 	ctx, cancel := context.WithCancel(e.Request().Context())
-	defer cancel()
 	frames, done := make(chan []byte), make(chan struct{})
 	go func() { // ends with the connection, which is closed below
 		defer close(done)
 		defer cancel()
 		c.read(ctx, frames)
+	}()
+	defer func() {
+		cancel()
+		_ = c.ws.CloseNow() // it may be gone
+		<-done
 	}()
 	reason, err = c.run(ctx, frames, who)
 	status, text := websocket.StatusNormalClosure, ""
@@ -155,9 +163,6 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	if err == nil { // who does not answer is not waited for
 		_ = c.ws.Close(status, text) // it may be gone
 	}
-	cancel()
-	_ = c.ws.CloseNow() // the same
-	<-done
 	return reason, err
 }
 

@@ -85,6 +85,7 @@ var known = []struct {
 	{document.ErrTaken, http.StatusBadRequest, codeNotUnique},
 	{document.ErrID, http.StatusBadRequest, codePayload},
 	{document.ErrShape, http.StatusBadRequest, codePayload},
+	{document.ErrTwice, http.StatusBadRequest, codePayload},
 	{auth.ErrBadLogin, http.StatusUnauthorized, codeCredentials},
 	{auth.ErrBusy, http.StatusTooManyRequests, codeRate},
 	{document.ErrTime, http.StatusBadRequest, codeQuery},
@@ -119,6 +120,8 @@ func failed(err error) *failure {
 	switch {
 	case errors.Is(err, document.ErrCrowd):
 		passing.message = document.ErrCrowd.Error()
+	case errors.Is(err, document.ErrMemory):
+		passing.message = document.ErrMemory.Error()
 	case errors.Is(err, document.ErrBusy):
 		passing.message = document.ErrBusy.Error()
 	case errors.Is(err, broker.ErrDraining):

@@ -117,7 +117,9 @@ func (f *filterReader) list(path, op string, v gjson.Result, depth int) (query.N
 	if op == "_or" {
 		n.Op = query.Or
 	}
-	if !v.IsArray() || len(v.Raw) == len("[]") {
+	// All of no filters hold, as one who collects them may send. Whether one of none does has two answers, that of logic
+	// and that of Directus, which leaves the list out: by it everything would be deleted by mistake.
+	if !v.IsArray() || n.Op == query.Or && len(v.Raw) == len("[]") {
 		return n, query.Refuse(query.BadValue, `%s takes a list of at least one filter, such as [{"status":{"_eq":"new"}}]`, op)
 	}
 	var err error

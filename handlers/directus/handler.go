@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -59,17 +60,19 @@ func New(o Options) *Handler {
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
-	const collection, item = "/items/:collection", "/items/:collection/:id"
+	const collection, item = "/items/:" + paramCollection, "/items/:" + paramCollection + "/:" + paramID
 	for _, r := range []struct {
 		method, path string
 		f            func(*call) error
 	}{
 		{http.MethodGet, collection, h.listItems},
+		{http.MethodHead, collection, h.listItems},
 		{methodSearch, collection, h.searchItems},
 		{http.MethodPost, collection, h.createItems},
 		{http.MethodPatch, collection, h.updateItems},
 		{http.MethodDelete, collection, h.deleteItems},
 		{http.MethodGet, item, h.readItem},
+		{http.MethodHead, item, h.readItem},
 		{http.MethodPatch, item, h.updateItem},
 		{http.MethodDelete, item, h.deleteItem},
 	} {
@@ -78,12 +81,30 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/auth/login", h.session(h.login))
 	e.POST("/auth/refresh", h.session(h.refresh))
 	e.POST("/auth/logout", h.session(h.logout))
-	for _, path := range []string{"/items", "/items/*", "/auth", "/auth/*"} {
+	for _, path := range []string{"/items", "/items/*", item + "/*", "/auth", "/auth/*"} { // without the third, an id is all that is left of the path
 		e.RouteNotFound(path, func(c echo.Context) error {
 			return h.refuse(c, fail(http.StatusNotFound, codeNoRoute, "there is no %s %s here", c.Request().Method, c.Request().URL.Path))
 		})
 	}
 	e.GET("/websocket", h.connect)
+}
+
+// The names in paths.
+const (
+	paramCollection = "collection"
+	paramID         = "id"
+)
+
+// param is a part of the path, without its escapes.
+func param(c echo.Context, name string) string {
+	raw := c.Param(name)
+	if c.Request().URL.RawPath == "" { // then it has none
+		return raw
+	}
+	if text, err := url.PathUnescape(raw); err == nil {
+		return text
+	}
+	return raw
 }
 
 // methodSearch is a GET whose query is its body.
@@ -100,7 +121,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.identify(c.Request())
 		if err == nil {
-			err = f(&call{c, &caller{h, c.Request().Context(), who, c.Param("collection")}})
+			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil
@@ -164,10 +185,11 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	return compact(text)
 }
 
-// compact reads JSON, strictly, so that what is made of it is JSON too.
+// compact reads JSON, strictly, so that what is made of it is JSON too. A field that is there twice would be one thing
+// to whom it was checked by and another to the client.
 func compact(text []byte) (gjson.Result, error) {
 	v := jsontext.Value(text)
-	if err := v.Compact(); err != nil {
+	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
 		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %v", err)
 	}
 	return gjson.ParseBytes(v), nil

@@ -1,6 +1,7 @@
 package directus
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -159,12 +160,16 @@ func (c *caller) one(id string, q *itemsQuery) (*found, error) {
 
 func noItem(id string) error { return forbidden("there is no item %.40q, or it is not for you", id) }
 
-// create makes items, all or none.
-func (c *caller) create(data []gjson.Result) (texts [][]byte, err error) {
-	docs := make([]document.New, len(data))
-	for i, v := range data {
+// create makes items, all or none: of an array one of each, else a single one.
+func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err error) {
+	list := []gjson.Result{data}
+	if single = !data.IsArray(); !single {
+		list = data.Array()
+	}
+	docs := make([]document.New, len(list))
+	for i, v := range list {
 		if docs[i], err = newItem(v); err != nil {
-			return nil, err
+			return nil, single, err
 		}
 	}
 	err = c.change(create, len(docs), func() (err error) {
@@ -173,7 +178,7 @@ func (c *caller) create(data []gjson.Result) (texts [][]byte, err error) {
 		}
 		return err
 	})
-	return texts, err
+	return texts, single, err
 }
 
 // newItem reads an item that is to be made. It may bring its id.
@@ -194,7 +199,7 @@ func newItem(v gjson.Result) (document.New, error) {
 // itemFields are an item's own fields: what the server fills in is left out, as clients send whole items back.
 func itemFields(v gjson.Result) (document.Fields, error) {
 	if !v.IsObject() {
-		return document.Fields{}, badPayload("an item is a JSON object, not %.40s", v.Raw)
+		return document.Fields{}, badPayload("an item is a JSON object, not %.40s", cmp.Or(v.Raw, "nothing"))
 	}
 	f, _, err := document.ParseFields([]byte(v.Raw))
 	f.Delete(fieldID)

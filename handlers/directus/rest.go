@@ -82,7 +82,7 @@ func (h *Handler) readItem(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.listed(c.one(c.Param("id"), q))
+	return c.listed(c.one(param(c, paramID), q))
 }
 
 func (h *Handler) createItems(c *call) error {
@@ -93,11 +93,10 @@ func (h *Handler) createItems(c *call) error {
 	if _, err := c.query(); err != nil { // before anything is made
 		return err
 	}
-	data, single := v.Array(), !v.IsArray()
 	if !v.Exists() {
 		return badPayload("there is no body: send an item, or an array of them")
 	}
-	texts, err := c.create(data)
+	texts, single, err := c.create(v)
 	return c.changed(texts, single, err)
 }
 
@@ -147,7 +146,7 @@ func (h *Handler) updateItem(c *call) error {
 	if _, err := c.query(); err != nil {
 		return err
 	}
-	texts, err := c.update([]string{c.Param("id")}, false, v)
+	texts, err := c.update([]string{param(c, paramID)}, false, v)
 	return c.changed(texts, true, err)
 }
 
@@ -185,5 +184,5 @@ func (c *call) removed(_ []string, err error) error {
 }
 
 func (h *Handler) deleteItem(c *call) error {
-	return c.removed(c.remove([]string{c.Param("id")}, false))
+	return c.removed(c.remove([]string{param(c, paramID)}, false))
 }

@@ -9,7 +9,9 @@ import (
 
 // take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
 // own ends it.
-func (c *conn) take(ctx context.Context, text []byte) error {
+func (c *conn) take(conn context.Context, text []byte) error {
+	ctx, answered := context.WithCancel(conn) // by which the store knows that an answer is sent
+	defer answered()
 	m, err := decode(text)
 	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
 		return c.refuseHandshake()
@@ -122,11 +124,11 @@ func (c *caller) createBy(m *message, q *itemsQuery) (*found, error) {
 	if !data.Exists() {
 		return nil, badPayload(`a create needs "data": an item, or an array of them`)
 	}
-	texts, err := c.create(data.Array())
+	texts, single, err := c.create(data)
 	if err != nil {
 		return nil, err
 	}
-	return c.shown(texts, !data.IsArray(), q), nil
+	return c.shown(texts, single, q), nil
 }
 
 func (c *caller) readBy(m *message, q *itemsQuery) (*found, error) {

@@ -2,8 +2,8 @@ package driftdb
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -53,6 +53,8 @@ type Options struct {
 
 // Limits bound what those who know a room's id can take of the gateway.
 type Limits struct {
+	Rooms          int // at the same time
+	CreateRate     int // rooms a minute that are made for one client address
 	Connections    int // open at once in a room
 	Rate           int // pushes a second of a room
 	ConnectionRate int // messages a second of a WebSocket
@@ -65,6 +67,8 @@ type Handler struct {
 	quit    chan struct{}
 	group   sync.WaitGroup
 	large   chan struct{} // holds a token for each large frame of CBOR that is being read
+	made    census
+	makers  makers
 
 	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
 	rooms map[string]*room
@@ -73,6 +77,10 @@ type Handler struct {
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits.CreateRate)
+	if _, err := h.survey(0); err != nil {
+		return nil, fmt.Errorf("counting rooms: %w", err)
+	}
 	var err error
 	h.writers, err = stream.New(stream.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
@@ -113,29 +121,6 @@ func space(id string) string { return channel.RoomSpace + id }
 
 func noRoom() *httperr.Error {
 	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
-}
-
-// create makes a room, whose id is its secret: 130 random bits.
-func (h *Handler) create(c echo.Context) error {
-	switch h.o.Create {
-	case Anybody:
-	case KeysOnly:
-		r := c.Request()
-		if _, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, r.URL.Query())); bad != nil {
-			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
-		}
-	default:
-		return httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE=open, or key to make them with an API key")
-	}
-	if !h.o.Traffic.EnterPublish() {
-		return traffic.ErrDraining()
-	}
-	defer h.o.Traffic.LeavePublish()
-	id := rand.Text()
-	if err := h.o.Broker.Log().Create(context.WithoutCancel(c.Request().Context()), space(id)); err != nil {
-		return unavailable(err)
-	}
-	return c.JSON(http.StatusOK, h.object(c, id))
 }
 
 func unavailable(err error) error {

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 )
 
@@ -132,13 +131,7 @@ func (h *Handler) keep() {
 
 // dropOld drops the rooms whose last message is older than a position, and in which nobody is.
 func (h *Handler) dropOld(before uint64) error {
-	var old []string
-	err := h.o.Broker.Log().KeyedSpaces(func(s eventlog.KeyedSpace) error {
-		if s.Last < before {
-			old = append(old, strings.TrimPrefix(s.Space, space("")))
-		}
-		return nil
-	})
+	old, err := h.survey(before)
 	if err != nil {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}

@@ -40,7 +40,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.E
 	h, err := driftdb.New(driftdb.Options{
 		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
-		Limits: driftdb.Limits{Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
+		Limits: driftdb.Limits{Rooms: 1000, CreateRate: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,7 @@ const (
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
 	RoomFull             = "room_full"
+	TooManyRooms         = "too_many_rooms"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"
 	IDTaken              = "id_taken"

@@ -11,11 +11,16 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// pageMost is how many events a page of JSON holds.
-const pageMost = 1000
+// Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), and events read at a time, of
+// which each may have MAX_EVENT bytes.
+const (
+	pageMost  = 1000
+	pageBytes = 4 << 20
+	pageStep  = 64
+)
 
 // page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the place to go on
-// from.
+// from. Where there may be more, Link tells of it (RFC 8288).
 func (h *Handler) page(c *call) error {
 	s, filter, err := h.selected(c)
 	if err != nil {
@@ -28,7 +33,7 @@ func (h *Handler) page(c *call) error {
 	if s.limit > 0 {
 		most = min(most, s.limit)
 	}
-	records, err := h.past(c, s, &eventlog.Query{Space: database.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}, most)
+	records, full, err := h.past(c, s, &eventlog.Query{Space: database.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}, most)
 	if err != nil {
 		return err
 	}
@@ -41,12 +46,16 @@ func (h *Handler) page(c *call) error {
 	}
 	list = append(list, ']')
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	after := ""
+	if full {
+		after = placeOf(s, &records[len(records)-1])
+		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
+	}
 	if c.QueryParam("schema") != "jsonapi" {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, list)
 	}
 	text := []byte(`{"meta":{`)
-	if len(records) == most {
-		after := placeOf(s, &records[most-1])
+	if full {
 		text = append(text, `"cursor":{"after":`...)
 		text = append(append(text, strconv.Quote(after)...), `}},"links":{"next":`...)
 		text = append(append(text, strconv.Quote(next(c, after))...), `},"data":`...)
@@ -72,25 +81,31 @@ func next(c *call, after string) string {
 	return c.Request().URL.EscapedPath() + "?" + follow.Encode()
 }
 
-// past reads events of a selection.
-func (h *Handler) past(c *call, s *selection, q *eventlog.Query, most int) ([]eventlog.Event, error) {
+// past reads events of a selection, and says whether a bound ended that.
+func (h *Handler) past(c *call, s *selection, q *eventlog.Query, most int) (records []eventlog.Event, full bool, err error) {
 	log := h.o.Broker.Log()
 	wants := s.encoder()
 	last := min(s.last, log.Settled())
-	var records []eventlog.Event
+	bytes := 0
 	for after := s.after; after < last; {
-		p, err := log.Read(c.Request().Context(), q, after, most)
+		p, err := log.Read(c.Request().Context(), q, after, min(most, pageStep))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for i := range p.Events {
-			if e := &p.Events[i]; e.ID > last || len(records) == most {
-				return records, nil
-			} else if wants.wants(e) {
-				records = append(records, *e)
+			e := &p.Events[i]
+			if e.ID > last {
+				return records, false, nil
+			}
+			if !wants.wants(e) {
+				continue
+			}
+			records = append(records, *e)
+			if bytes += len(e.Data); len(records) == most || bytes > pageBytes {
+				return records, true, nil
 			}
 		}
 		after = p.Reached
 	}
-	return records, nil
+	return records, false, nil
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
 
 	"sluice/broker/document"
+	"sluice/broker/document/query"
 	"sluice/handlers/httperr"
 )
 
@@ -101,8 +103,8 @@ func (h *Handler) documents(c *call) (docs []document.New, single bool, err erro
 		d, err := newDocument(text)
 		return []document.New{d}, true, err
 	}
-	elements := jsontext.NewDecoder(bytes.NewReader(text)) // valid, as body has seen
-	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']'; {
+	elements := jsontext.NewDecoder(bytes.NewReader(text))                                                // valid, as body has seen
+	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= atOnce; { // the store refuses one more
 		var v jsontext.Value
 		if v, err = elements.ReadValue(); err != nil {
 			break
@@ -123,8 +125,14 @@ func newDocument(text []byte) (document.New, error) {
 	if err != nil {
 		return document.New{}, err
 	}
+	switch given := gjson.GetBytes(text, "_id"); {
+	case given.Type != gjson.Null && given.Type != gjson.String: // it would be made under another
+		return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "_id is %s: %v", query.KindOf(given), document.ErrID)
+	case id != "" && document.CheckID(id) != nil:
+		return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", document.ErrID)
+	}
 	for _, name := range f.Names() {
-		if strings.HasPrefix(name, "$") {
+		if isOperator(name) {
 			return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: the names of fields do not begin with a $", name)
 		}
 	}

@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
 	"sluice/handlers/httperr"
 )
 
-// deleteMost is how many documents one request takes away: all of them in one event.
-const deleteMost = 1000
+// atOnce is how many documents one request makes or takes away, as the store has it.
+const atOnce = 1000
 
 // version is what an insert's answer leaves out of the metafields, as RestDB does.
 var version, _ = query.Hide("_version")
@@ -53,13 +55,14 @@ func (h *Handler) put(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	whole := !slices.ContainsFunc(fields.Names(), isOperator) // operators of no field are no whole document either
 	changes, err := takeOperators(&fields)
 	switch {
 	case err != nil:
 		return 0, err
-	case len(changes) > 0 && len(fields.Names()) > 0:
+	case !whole && len(fields.Names()) > 0:
 		return 0, badUpdate("field %.40q stands beside operators: PUT takes a whole document or operators, PATCH takes both", fields.Names()[0])
-	case len(changes) > 0:
+	case !whole:
 		return h.update(c, changes.apply)
 	}
 	return h.update(c, func(own *document.Fields) error {
@@ -124,7 +127,7 @@ func (h *Handler) removeMany(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if text == nil && !c.values.Has("q") {
+	if text == nil && strings.TrimSpace(c.values.Get("q")) == "" { // which, of a list, asks for all
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")
 	}
 	if err := c.take(1); err != nil {
@@ -151,21 +154,21 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if len(s.order) > 0 || s.skip > 0 {
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
 	}
-	bounded := s.bounded && s.max <= deleteMost
-	var ids []string
+	bounded := s.bounded && s.max <= atOnce
+	var found []document.Found
 	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
-		if bounded && len(ids) == s.max || len(ids) > deleteMost {
+		if bounded && len(found) == s.max || len(found) > atOnce {
 			return errEnough
 		}
-		ids = append(ids, document.ID(text))
+		found = append(found, h.o.Documents.Found(text))
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return 0, err
 	}
-	if len(ids) > deleteMost {
+	if len(found) > atOnce {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
-			"q asks for more than %d documents, which is what one request takes away; add max=%d, and repeat it until its result is empty", deleteMost, deleteMost)
+			"q asks for more than %d documents, which is what one request takes away; add max=%d, and repeat it until its result is empty", atOnce, atOnce)
 	}
-	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, ids, s.condition))
+	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))
 }

@@ -24,6 +24,7 @@ var refusals = []struct {
 	{document.ErrNotFound, http.StatusNotFound, httperr.NotFound},
 	{document.ErrCollection, http.StatusNotFound, httperr.NotFound},
 	{document.ErrTaken, http.StatusConflict, httperr.IDTaken},
+	{document.ErrTwice, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrID, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrShape, http.StatusBadRequest, httperr.BadDocument},
 	{document.ErrTime, http.StatusBadRequest, httperr.QueryTooSlow},
@@ -51,6 +52,8 @@ func failed(err error) error {
 	switch {
 	case errors.Is(err, document.ErrCrowd):
 		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrCrowd).After(time.Second).Because(err)
+	case errors.Is(err, document.ErrMemory):
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrMemory).After(time.Second).Because(err)
 	case errors.Is(err, document.ErrBusy):
 		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrBusy).After(time.Second).Because(err)
 	case errors.Is(err, eventlog.ErrUnknown):

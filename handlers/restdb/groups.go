@@ -9,34 +9,28 @@ import (
 	"sluice/broker/document/query"
 )
 
-// branch is a level of an answer that is grouped: what it holds by the values of one field, in the order they came.
+// branch is a level of an answer that is grouped: what it holds by the values of one field.
 type branch struct {
-	names []string
-	raws  map[string]string // the value that a name stands for
-	below map[string]*branch
-	list  [][]byte // at the end: documents
-	leaf  []byte   // at the end: figures
+	values []gjson.Result // each as it came first
+	below  map[string]*branch
+	list   [][]byte // at the end: documents
+	leaf   []byte   // at the end: figures
 }
 
-// at is the branch of a value, which come in the order of query.Compare. Its name is its text, of a string what is in
-// it; where "1" follows 1 it keeps its quotes.
-func (b *branch) at(raw string) *branch {
-	name := raw
-	if v := gjson.Parse(raw); v.Type == gjson.String {
-		name = v.Str
-	}
-	if was, taken := b.raws[name]; taken && was != raw {
-		name = raw
-	}
+// at is the branch of a value.
+func (b *branch) at(v gjson.Result) *branch {
+	m := mark(v)
 	if b.below == nil {
-		b.below, b.raws = map[string]*branch{}, map[string]string{}
+		b.below = map[string]*branch{}
 	}
-	if b.below[name] == nil {
-		b.names, b.raws[name], b.below[name] = append(b.names, name), raw, &branch{}
+	if b.below[m] == nil {
+		b.values, b.below[m] = append(b.values, v), &branch{}
 	}
-	return b.below[name]
+	return b.below[m]
 }
 
+// append appends it in the order of its values. A value's name is its text, of a string what is in it; where "1" follows
+// 1 it keeps its quotes.
 func (b *branch) append(dst []byte, p query.Projection) []byte {
 	switch {
 	case b.leaf != nil:
@@ -44,32 +38,34 @@ func (b *branch) append(dst []byte, p query.Projection) []byte {
 	case b.list != nil:
 		return appendList(dst, p, b.list)
 	}
+	slices.SortStableFunc(b.values, query.Compare)
+	taken := make(map[string]bool, len(b.values))
 	dst = append(dst, '{')
-	for i, name := range b.names {
+	for i, v := range b.values {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = b.below[name].append(append(gjson.AppendJSONString(dst, name), ':'), p)
+		name := v.Raw
+		if v.Type == gjson.String && !taken[v.Str] {
+			name = v.Str
+		}
+		taken[name] = true
+		dst = b.below[mark(v)].append(append(gjson.AppendJSONString(dst, name), ':'), p)
 	}
 	return append(dst, '}')
 }
 
-// grouped is an object of lists of documents, by the values of the fields grouped by and in their order.
+// grouped is an object of lists of documents, by the values of the fields grouped by.
 func grouped(s *selection, texts [][]byte) []byte {
 	top := &branch{}
-	var byValue query.Order
-	for _, f := range s.groupBy {
-		byValue = append(byValue, query.Term{Field: f})
-	}
-	slices.SortStableFunc(texts, byValue.Compare)
 	for _, text := range texts {
 		b := top
 		for _, f := range s.groupBy {
-			raw := "null"
-			if v := f.Value(text); v.Exists() {
-				raw = v.Raw
+			v := f.Value(text)
+			if !v.Exists() {
+				v.Raw = "null"
 			}
-			b = b.at(raw)
+			b = b.at(v)
 		}
 		b.list = append(b.list, text)
 	}
@@ -89,7 +85,7 @@ func (h *Handler) aggregate(c *call, s *selection) error {
 	for _, g := range a.Groups() {
 		b := top
 		for _, raw := range g.By {
-			b = b.at(raw)
+			b = b.at(gjson.Parse(raw))
 		}
 		b.leaf = figures(s.aggregates, g.Values)
 	}

@@ -43,6 +43,11 @@ type hints struct {
 // parseSelection reads the parameters of a list. Hints win over plain parameters, as RestDB has it; what it does not
 // know it leaves to others.
 func parseSelection(values url.Values) (*selection, error) {
+	for _, name := range []string{"q", "h", "filter", "max", "skip"} {
+		if n := len(values[name]); n > 1 {
+			return nil, query.Refuse(query.BadValue, "%s is there %d times: send it once", name, n)
+		}
+	}
 	h := &hints{}
 	h.max = usualMax
 	if err := h.readPlain(values); err != nil {
@@ -134,6 +139,9 @@ func (h *hints) sort(name, dir string) error {
 func (h *hints) group(name string) error {
 	if strings.HasPrefix(name, "$") {
 		return query.Refuse(query.BadName, "there is no grouping by parts of dates such as %.40q: group by a field", name)
+	}
+	if len(h.groupBy) == query.MaxDepth {
+		return query.Refuse(query.TooMany, "there are more than %d fields to group by, which would nest as deep", query.MaxDepth)
 	}
 	f, err := query.ParseField(name)
 	h.groupBy = append(h.groupBy, f)

@@ -22,7 +22,7 @@ func (c *call) shown() query.Projection {
 }
 
 func (h *Handler) get(c *call) error {
-	text, err := h.o.Documents.Get(c.collection, c.id)
+	text, err := h.o.Documents.Get(c.Request().Context(), c.collection, c.id)
 	if err != nil {
 		return err
 	}

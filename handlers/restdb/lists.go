@@ -143,6 +143,20 @@ func pullAll(arg gjson.Result) (edit, error) {
 	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
 }
 
+// asksFields says whether a condition is one of an object's fields, and not of a value itself.
+func asksFields(v gjson.Result) bool {
+	found := false
+	v.ForEach(func(key, _ gjson.Result) bool {
+		found = !isOperator(key.Str) || slices.Contains([]string{"$and", "$or", "$nor"}, key.Str)
+		return !found
+	})
+	return found
+}
+
+// pullMost is how much work the condition of a $pull may be, as Weight has it: others wait for the document. A regular
+// expression of 300 instructions took 0.3 s for 60 KB; this much takes about 30 ms.
+const pullMost = 2 << 20
+
 // pull takes away the elements that equal a value, that a condition such as {"$gt":5} holds for, or whose fields have
 // what an object's have.
 func pull(arg gjson.Result) (edit, error) {
@@ -153,7 +167,7 @@ func pull(arg gjson.Result) (edit, error) {
 		return nil, err
 	}
 	read, wrap := readGroup, func(e gjson.Result) string { return e.Raw }
-	if hasOperators(arg) {
+	if !asksFields(arg) {
 		element, err := query.ParseField("element")
 		if err != nil {
 			return nil, err
@@ -169,8 +183,14 @@ func pull(arg gjson.Result) (edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return without(func(e gjson.Result) bool {
+	f := without(func(e gjson.Result) bool {
 		text := wrap(e)
 		return text[0] == '{' && condition.Match([]byte(text))
-	}), nil
+	})
+	return func(was []byte) ([]byte, error) {
+		if len(was)*condition.Weight() > pullMost {
+			return nil, fmt.Errorf("meets a list of %d bytes, for which the condition is too much work: write it with fewer parts and repetitions", len(was))
+		}
+		return f(was)
+	}, nil
 }

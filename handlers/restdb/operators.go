@@ -62,12 +62,14 @@ func (os operations) apply(own *document.Fields) error {
 	return nil
 }
 
+func isOperator(name string) bool { return strings.HasPrefix(name, "$") }
+
 // takeOperators takes the operators out of a body's fields.
 func takeOperators(fields *document.Fields) (operations, error) {
 	var all operations
 	var err error
 	for _, name := range slices.Clone(fields.Names()) {
-		if !strings.HasPrefix(name, "$") {
+		if !isOperator(name) {
 			continue
 		}
 		arg := gjson.ParseBytes(fields.Get(name))

@@ -67,6 +67,9 @@ func TestOperators(t *testing.T) {
 		{`{"a":{"x\"y":1}}`, `{"$set":{"a.x\"y":2,"a.z\"":3}}`, `{"a":{"x\"y":2,"z\"":3}}`},
 		{`{"a":1}`, `{"b":2,"$set":{"a":{"x":[1]},"c":null}}`, `{"a":{"x":[1]},"b":2,"c":null}`},
 		{`{"a":1,"b":{"c":1,"d":2}}`, `{"$unset":{"a":"","b.c":1,"no.no":1,"b.no":1}}`, `{"b":{"d":2}}`},
+		{`{"a":["2026-11-20T00:00:00.000Z",1]}`, `{"$pull":{"a":{"$date":"2026-11-20"}}}`, `{"a":[1]}`},
+		{`{"a":[{"x":1,"y":1},{"x":2},3]}`, `{"$pull":{"a":{"$or":[{"y":1},{"x":{"$gt":5}}]}}}`, `{"a":[{"x":2},3]}`},
+		{`{"a":[{"x":1,"y":1},{"x":2},3]}`, `{"$pull":{"a":{"x":{"$lt":5},"$nor":[{"y":1}]}}}`, `{"a":[{"x":1,"y":1},3]}`},
 		{`{"a":[1,2,3]}`, `{"$unset":{"a.1":1}}`, `{"a":[1,null,3]}`},
 		{`{"a":5,"b":5}`, `{"$min":{"a":3,"b":7,"c":1}}`, `{"a":3,"b":5,"c":1}`},
 		{`{"a":5,"b":5}`, `{"$max":{"a":3,"b":7,"c":1}}`, `{"a":5,"b":7,"c":1}`},
@@ -160,4 +163,23 @@ func FuzzValues(f *testing.F) {
 			t.Fatalf("%q: %v, %v, %v", raw, values, again, err)
 		}
 	})
+}
+
+// TestPullWork: others wait for the document while a condition is asked of its elements.
+func TestPullWork(t *testing.T) {
+	t.Parallel()
+	list := `{"l":["` + strings.Repeat("x", 20_000) + `"]}`
+	for body, want := range map[string]string{
+		`{"$pull":{"l":{"$regex":"^[a-z]+@example\\.com$"}}}`: list,
+		`{"$pull":{"l":{"$gte":"x","$lt":"y"}}}`:              `{"l":[]}`,
+		`{"$pull":{"l":{"$regex":"[x-z]{0,150}y"}}}`:          "$pull of \"l\" meets a list of 20004 bytes, for which the condition is too much work: write it with fewer parts and repetitions",
+	} {
+		got, err := changed(list, body)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %.200s", body, got)
+		}
+	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // readValues reads a query string. RestDB's clients write the JSON of q and h as it is, and browsers encode of it
-// only quotes and blanks: so a ; is no separator, and in such JSON a + is a plus and a lone % is itself.
+// only quotes and blanks: so a ; is no separator, and in such JSON a + is a plus and a lone % is itself. Its brace tells
+// it from what is encoded as a form's, where a + is a blank: axios leaves , : $ as they are there, and no brace.
 func readValues(raw string) (url.Values, error) {
 	values := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -20,7 +21,7 @@ func readValues(raw string) (url.Values, error) {
 		name, err := url.QueryUnescape(name)
 		switch {
 		case err != nil:
-		case (name == "q" || name == "h") && strings.ContainsAny(text, `{[":,`): // a form's encoding leaves none of these
+		case (name == "q" || name == "h") && strings.HasPrefix(text, "{"):
 			text = unescapeJSON(text)
 		default:
 			text, err = url.QueryUnescape(text)

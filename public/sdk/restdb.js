@@ -18,6 +18,7 @@
   "use strict";
 
   var KINDS = ["POST", "PUT", "DELETE"], NOTICES = ["CONNECT", "DISCONNECT", "RECONNECT"];
+  var META = ["_created", "_changed", "_createdby", "_changedby", "_version"]; // not in every answer
   var LOOK = 20000, SILENCE = 40000; // the gateway pings every 15 s
   var home = whence();
 
@@ -31,7 +32,7 @@
   function restdb(key, options) {
     if (!(this instanceof restdb)) return new restdb(key, options);
     options = options || {};
-    var listeners = [], collections = {}, settle;
+    var listeners = [], collections = Object.create(null), settle;
     var settled = options.realtime ? new Promise(function (done) { settle = done; }) : Promise.resolve();
     var base = String(options.url || home).replace(/\/+$/, "");
     var log = options.logging && global.console ? function () { console.log.apply(console, ["restdb:"].concat([].slice.call(arguments))); } : function () {};
@@ -81,6 +82,8 @@
     // Published before all is loaded and the stream is open (or refused), it waits: so a page hears what it says.
     this.publish = function (name, data, callback) {
       callback = callback || function (err) { if (err) log("not published:", err); };
+      var text = JSON.stringify(data); // of now: what the page changes while it waits is not meant
+      data = text && JSON.parse(text);
       Promise.all([ready, settled]).then(function (all) {
         all[0].publish({ event: name, data: data }, function (err, answer) {
           setTimeout(function () { callback(err, answer); }); // what it throws is not ours
@@ -95,8 +98,9 @@
 
     // Like a publish, a call waits for the stream: so a page hears of what it saves.
     function call(method, path, body, callback) {
+      var text = JSON.stringify(body); // of now, as above
       settled.then(function () {
-        ask(side, method, "/rest/" + path, body, function (err, answer) {
+        ask(side, method, "/rest/" + path, text, function (err, answer) {
           setTimeout(function () {
             if (callback) callback(err, answer);
             else if (err) log(method, path, err);
@@ -106,8 +110,7 @@
     }
 
     this.collection = function (name) {
-      var known = Object.prototype.hasOwnProperty.call(collections, name);
-      return known ? collections[name] : (collections[name] = collection(name, call, listen));
+      return collections[name] || (collections[name] = collection(name, call, listen));
     };
 
     if (typeof Proxy !== "function") return;
@@ -123,11 +126,20 @@
     return typeof name === "string" && /^[A-Za-z0-9_-]{1,128}$/.test(name) && name !== "then" && name !== "toJSON";
   }
 
+  function has(object, name) { return Object.prototype.hasOwnProperty.call(object, name); }
+
+  // fill gives a document its fields; one that is called __proto__ is set, and takes no call away.
+  function fill(doc, fields) {
+    Object.keys(fields || {}).forEach(function (name) {
+      Object.defineProperty(doc, name, { value: fields[name], configurable: true, enumerable: true, writable: true });
+    });
+  }
+
   // collection makes the class of a collection's documents.
   function collection(name, call, listen) {
     function Document(fields) {
       if (!(this instanceof Document)) return new Document(fields);
-      Object.assign(this, fields);
+      fill(this, fields);
     }
 
     // path is a document's own, "" where it has none yet.
@@ -136,9 +148,10 @@
     function take(doc, callback) {
       return function (err, answer) {
         if (err) return callback && callback(err, null);
-        for (var field in doc) // what is gone; metafields come with an insert alone
-          if (Object.prototype.hasOwnProperty.call(doc, field) && field[0] !== "_" && !(field in answer)) delete doc[field];
-        Object.assign(doc, answer);
+        Object.keys(doc).forEach(function (field) {
+          if (META.indexOf(field) < 0 && !has(answer, field)) delete doc[field]; // it is gone
+        });
+        fill(doc, answer);
         if (callback) callback(null, doc);
       };
     }
@@ -191,12 +204,11 @@
     return Document;
   }
 
-  // ask sends a call and gives what the answer's JSON says.
-  function ask(side, method, path, body, done) {
+  // ask sends a call, whose body is text, and gives what the answer's JSON says.
+  function ask(side, method, path, text, done) {
     var headers = { "content-type": "application/json", "cache-control": "no-cache" };
     if (side.key) headers["x-apikey"] = side.key;
     if (side.jwt) headers.authorization = "Bearer " + side.jwt;
-    var text = body === undefined ? undefined : JSON.stringify(body);
     (global.fetch ? fetched : requested)(method, side.base + path, headers, text, function (status, answer) {
       var said;
       try {
@@ -304,7 +316,7 @@
     }
 
     return {
-      publish: function (event, done) { ask(side, "POST", "/realtime", event, done); },
+      publish: function (event, done) { ask(side, "POST", "/realtime", JSON.stringify(event), done); },
       close: function () {
         closed = true;
         clearInterval(watch);

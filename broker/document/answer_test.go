@@ -1,0 +1,75 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/broker/document"
+)
+
+// Answers that are not taken are held in memory: all of them together no more than a bound, and what is small not at all.
+func TestMemoryOfAnswers(t *testing.T) {
+	t.Parallel()
+	s, log := open(t, nil, document.Options{})
+	defer closeLog(t, log)
+	var ids []string
+	for i := range 160 {
+		ids = append(ids, fmt.Sprintf("%03d", i))
+		insert(t, s, "large", ids[i], `{"t":"`+strings.Repeat("a", 60<<10)+`"}`)
+	}
+	insert(t, s, "small", "", `{"t":"`+strings.Repeat("a", 30<<10)+`"}`)
+	set := func(_ string, own *document.Fields) error { own.Set("n", []byte("1")); return nil }
+	asks := map[string]func(ctx context.Context) error{
+		"list": func(ctx context.Context) error {
+			_, err := s.Find(ctx, "large", &document.Query{Limit: -1})
+			return err
+		},
+		"sorted": func(ctx context.Context) error {
+			_, err := s.Find(ctx, "large", &document.Query{Limit: -1, Order: order("_changed")})
+			return err
+		},
+		"ids": func(ctx context.Context) error {
+			_, err := s.GetMany(ctx, "large", ids)
+			return err
+		},
+		"update": func(ctx context.Context) error {
+			_, err := s.Update(ctx, "large", "", ids[:100], false, set)
+			return err
+		},
+	}
+	for name, ask := range asks {
+		ctx, written := context.WithCancel(context.Background())
+		held := 0
+		var err error
+		for ; err == nil && held < 100; held++ {
+			err = ask(ctx)
+		}
+		if !errors.Is(err, document.ErrMemory) || held < 3 || held > 9 {
+			t.Errorf("%s: %d answers, %v", name, held, err)
+		}
+		for range 1000 {
+			r, err := s.Find(ctx, "small", &document.Query{Limit: -1})
+			if err != nil || len(r.Documents) != 1 {
+				t.Fatal(name, err)
+			}
+		}
+		if _, err := s.Remove(ctx, "large", []string{ids[len(ids)-1]}, false); err != nil {
+			t.Error(name, err)
+		}
+		ids = ids[:len(ids)-1]
+		written()
+		deadline := time.Now().Add(10 * time.Second)
+		for err = document.ErrMemory; errors.Is(err, document.ErrMemory) && time.Now().Before(deadline); {
+			ctx, written := context.WithCancel(context.Background())
+			err = ask(ctx)
+			written()
+		}
+		if err != nil {
+			t.Errorf("%s, once the others are written: %v", name, err)
+		}
+	}
+}

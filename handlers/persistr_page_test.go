@@ -1,0 +1,79 @@
+package handlers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sluice/broker/database"
+)
+
+// A page of JSON ends by its bytes as by its events, and Link leads on, until all was read once and in order.
+func TestPersistrPages(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t)
+	const many = 150
+	data := json.RawMessage(`"` + strings.Repeat("x", 60<<10) + `"`)
+	for i := range many {
+		e := database.Event{ID: fmt.Sprint(i), Type: []string{"a", "b"}[i%2], Stream: "s", Data: data}
+		if _, err := g.databases.Append(context.Background(), "demo", &e, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		query string
+		want  string // events on each page
+	}{
+		{"?stream=s", "[69 69 12]"},
+		{"?stream=s&schema=jsonapi", "[69 69 12]"},
+		{"?stream=s&types=b", "[69 6]"},
+		{"?stream=s&limit=100&until=149", "[69 69 11]"}, // of each page
+		{"?stream=s&limit=60&until=61", "[60 1]"},
+	} {
+		var pages []int
+		read := 0
+		for next := "/db/demo/events" + tt.query; next != ""; {
+			r, err := http.NewRequest(http.MethodGet, g.URL+next, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", basic("demo", "demo"))
+			r.Header.Set("Accept", "application/json")
+			answer, err := g.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || answer.StatusCode != http.StatusOK {
+				t.Fatal(answer.Status, err)
+			}
+			next, _ = strings.CutPrefix(strings.TrimSuffix(answer.Header.Get("Link"), `>; rel="next"`), "<")
+			page := struct {
+				Links struct{ Next string }
+				Data  []struct{ Meta struct{ ID string } }
+			}{}
+			if strings.Contains(tt.query, "jsonapi") {
+				if err := json.Unmarshal(text, &page); err != nil || page.Links.Next != next {
+					t.Fatal(err, page.Links.Next, next)
+				}
+			} else if err := json.Unmarshal(text, &page.Data); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page.Data {
+				if want := fmt.Sprint(read); e.Meta.ID != want && !strings.Contains(tt.query, "types") {
+					t.Fatalf("%s: got %s, want %s", tt.query, e.Meta.ID, want)
+				}
+				read++
+			}
+			pages = append(pages, len(page.Data))
+		}
+		if got := fmt.Sprint(pages); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.query, got, tt.want)
+		}
+	}
+}

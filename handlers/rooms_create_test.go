@@ -1,0 +1,116 @@
+package handlers_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"sluice/broker/eventlog/pebble"
+	"sluice/handlers/driftdb"
+)
+
+// makeRoom tries to make a room, and gives status, Retry-After and answer.
+func (g *gateway) makeRoom(t *testing.T) string {
+	t.Helper()
+	answer, err := g.Client().Post(g.URL+"/new", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Retry-After"), " ", string(text))
+}
+
+const noMoreRooms = `503 60 {"message":"the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise it","code":"too_many_rooms"}` + "\n"
+
+// MAX_ROOMS holds for those who come at once, and after a restart.
+func TestMaxRooms(t *testing.T) {
+	t.Parallel()
+	const most, tries = 20, 60
+	fs := vfs.NewMem()
+	open := func(rooms int) *gateway {
+		engine, err := pebble.Open(pebble.Options{Dir: "data", FS: fs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newGateway(t, func(s *setup) { s.engine, s.room.Rooms = engine, rooms })
+	}
+	g := open(most)
+	var made atomic.Int64
+	var all sync.WaitGroup
+	for range tries {
+		all.Go(func() {
+			switch got := g.makeRoom(t); {
+			case strings.HasPrefix(got, `200  {"room":"`):
+				made.Add(1)
+			case got != noMoreRooms:
+				t.Error(got)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() != most {
+		t.Errorf("%d were made", made.Load())
+	}
+	for range 2 { // a refusal counts for nothing
+		if got := g.makeRoom(t); got != noMoreRooms {
+			t.Error(got)
+		}
+	}
+	g.stop(t)
+	g = open(most)
+	if got := g.makeRoom(t); got != noMoreRooms {
+		t.Errorf("after a restart: %s", got)
+	}
+	g.stop(t)
+	g = open(most + 1)
+	if got := g.makeRoom(t); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("with one more allowed: %s", got)
+	}
+	if got := g.makeRoom(t); got != noMoreRooms {
+		t.Errorf("and another: %s", got)
+	}
+}
+
+// Rooms that end make place, one each.
+func TestEndedRoomsMakePlace(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.rooms, s.room.Rooms = time.Second, 3 })
+	kept := g.newRoom(t)
+	g.join(t, kept, "")
+	for range 2 {
+		g.newRoom(t)
+		g.newRoom(t)
+		for deadline := time.Now().Add(20 * time.Second); g.rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("there are still %d rooms", g.rooms.Rooms())
+			}
+		}
+	}
+}
+
+// Who makes rooms too fast is told when to come back; who may not make any is told that.
+func TestRoomCreateRate(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.create, s.room.CreateRate = driftdb.KeysOnly, 5 })
+	var all []scenario
+	for range 10 {
+		all = append(all, scenario{name: "nobody", method: "POST", path: "/new", key: "-", status: 401})
+	}
+	for range 5 {
+		all = append(all, scenario{name: "in time", method: "POST", path: "/new", status: 200, has: []string{`"room":"`}})
+	}
+	all = append(all,
+		scenario{name: "too fast", method: "POST", path: "/new", status: 429, answers: map[string]string{"Retry-After": "12"},
+			has: []string{`{"message":"more than 5 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES","code":"rate_limited"}`}})
+	runAll(t, g, all)
+}
