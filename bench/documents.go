@@ -21,8 +21,9 @@ const (
 	distinct = "distinct" // the same, and each subscriber asks for something else, only one for what is updated
 )
 
-// needed is how many documents there are before a work, numbered as they are made, and in 500 rooms in turn.
-var needed = map[string]string{create: "1", read: "100000", list: "100000", update: "1", distinct: "1"}
+// needed is how many documents there are before a work, numbered as they are made, and in 500 rooms in turn. Works that
+// need as many share a server; the last has its own, or what the one before wrote would be told at its beginning.
+var needed = map[string]string{create: "1", read: "100000", list: "100000", update: "1", distinct: "2"}
 
 // made is a text as long as a payload. It is none, or it would be taken for an event that was not asked for.
 var made = strings.Repeat("0123456789", 20)
