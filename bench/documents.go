@@ -21,9 +21,9 @@ const (
 	distinct = "distinct" // the same, and each subscriber asks for something else, only one for what is updated
 )
 
-// needed is how many documents there are before a work, numbered as they are made and in 500 rooms
-// in turn.
-var needed = map[string]string{create: "1", read: "100000", list: "100000", update: "1", distinct: "1"}
+// needed is how many documents there are before a work, numbered as they are made, and in 500 rooms in turn. Works that
+// need as many share a server; the last has its own, or what the one before wrote would be told at its beginning.
+var needed = map[string]string{create: "1", read: "100000", list: "100000", update: "1", distinct: "2"}
 
 // made is a text as long as a payload. It is none, or it would be taken for an event that was not asked for.
 var made = strings.Repeat("0123456789", 20)
@@ -31,19 +31,21 @@ var made = strings.Repeat("0123456789", 20)
 const (
 	filter  = `{"room":{"_eq":"r{channel}"}}`
 	private = `{"room":"r{channel}","text":"{payload}"}`
+	// elsewhere is in no room that a later work asks for.
+	elsewhere = `{"room":"elsewhere","text":"{payload}"}`
 )
 
 var (
 	restdbWords = map[string][]string{
 		"fill": {"--publish", "/rest/bench", "--body", `{"_id":"doc000{n}","room":"r{channel}","text":"` + made + `"}`},
-		create: {"--publish", "/rest/bench", "--body", private},
+		create: {"--publish", "/rest/bench", "--body", elsewhere},
 		read:   {"--method", "GET", "--publish", "/rest/bench/doc000{n}", "--body="},
 		list:   {"--method", "GET", "--publish", `/rest/bench?q={"room":"r{channel}"}&sort=_created&dir=-1&max=100`, "--body="},
 		update: {"--method", "PUT", "--publish", "/rest/bench/doc000000000000", "--body", private, "--subscribe", "/realtime?channels=PUT:bench", "--count", "event: put"},
 	}
 	directusWords = map[string][]string{
 		"fill":   {"--publish", "/items/bench", "--body", `{"id":"doc000{n}","room":"r{channel}","text":"` + made + `"}`},
-		create:   {"--publish", "/items/bench", "--body", private},
+		create:   {"--publish", "/items/bench", "--body", elsewhere},
 		read:     {"--method", "GET", "--publish", "/items/bench/doc000{n}", "--body="},
 		list:     {"--method", "GET", "--publish", "/items/bench?filter=" + filter + "&sort=-date_created&limit=100", "--body="},
 		update:   following(`{"room":{"_eq":"r0"}}`),
@@ -51,7 +53,7 @@ var (
 	}
 	pocketbaseWords = map[string][]string{
 		"fill":   {"--publish", "/api/collections/bench/records", "--body", `{"id":"doc000{n}","room":"r{channel}","text":"` + made + `"}`},
-		create:   {"--publish", "/api/collections/bench/records", "--body", private},
+		create:   {"--publish", "/api/collections/bench/records", "--body", elsewhere},
 		read:     {"--method", "GET", "--publish", "/api/collections/bench/records/doc000{n}", "--body="},
 		list:     {"--method", "GET", "--publish", "/api/collections/bench/records?filter=(room='r{channel}')&sort=-created&perPage=100&skipTotal=1", "--body="},
 		update:   pursuing("r0"),

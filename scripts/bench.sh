@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the gateway and what it is compared with, and runs the whole comparison: some ten minutes. Arguments go to
+# Builds the gateway and what it is compared with, and runs the whole comparison: some twenty minutes. Arguments go to
 # the driver: -only TEXT for some rows, -write to write docs/performance.md, with -only those rows of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -61,6 +61,7 @@ func BenchmarkFind(b *testing.B) {
 		{"scan, sorted, the first 25", plain, document.Query{Where: where(b, query.Gte, "age", "50"), Order: order("name"), Limit: 25}},
 		{"the first 25 by id", plain, document.Query{Limit: 25}},
 		{"index, one city of 1,000", indexed, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Limit: 100}},
+		{"index, one city of 1,000, sorted", indexed, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Order: order("name"), Limit: 100}},
 		{"index, the latest one", indexed, document.Query{Order: order("age"), Limit: 1}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

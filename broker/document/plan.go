@@ -85,6 +85,7 @@ func (l *looking) narrowed(f query.Field, q *Query, r *Result) error {
 		slices.Reverse(found)
 	}
 	c := l.collect(q, r, byID)
+	c.owned = true
 	for _, id := range found {
 		if on, err := l.fetch(id, q.Where, c.add); err != nil || !on {
 			return err
@@ -98,6 +99,7 @@ func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
 	base := entries(l.name, f)
 	reached, backwards := 0, q.Order[0].Descending
 	c := l.collect(q, r, true)
+	c.owned = true
 	err := l.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
 		err := l.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
@@ -135,16 +137,21 @@ const (
 	sortBytes = 16 << 20
 )
 
+// keptBytes bounds the texts that are kept until it is known which of them are the first. Others are read twice.
+const keptBytes = 1 << 20
+
 // collector makes an answer of the documents that match.
 type collector struct {
 	*looking
 	q       *Query
 	r       *Result
 	sorted  bool // they come in order
+	owned   bool // their texts stay
 	skip    int
 	matched int64
 	key     []byte // of the match that is looked at
 	keys    int    // bytes of those in first
+	kept    int    // bytes of their texts
 	first   firsts // of those that do not: the first ones so far, the last of them on top
 }
 
@@ -160,7 +167,10 @@ func (c *collector) add(text []byte) (bool, error) {
 		return true, c.rank(text)
 	}
 	if c.matched > int64(c.skip) && !c.full() {
-		if err := c.show(bytes.Clone(text)); err != nil {
+		if !c.owned {
+			text = bytes.Clone(text)
+		}
+		if err := c.show(text); err != nil {
 			return false, err
 		}
 	}
@@ -199,17 +209,27 @@ func (c *collector) rank(text []byte) error {
 	case len(c.first) < most:
 		key := bytes.Clone(c.key)
 		c.keys += cap(key)
-		heap.Push(&c.first, match{key, id})
+		heap.Push(&c.first, match{key, id, c.keep(text)})
 	case bytes.Compare(c.key, c.first[0].key) < 0:
-		was := cap(c.first[0].key)
-		c.first[0] = match{append(c.first[0].key[:0], c.key...), id}
-		c.keys += cap(c.first[0].key) - was
+		was := c.first[0]
+		c.kept -= len(was.text)
+		c.first[0] = match{append(was.key[:0], c.key...), id, c.keep(text)}
+		c.keys += cap(c.first[0].key) - cap(was.key)
 		heap.Fix(&c.first, 0)
 	}
 	if c.keys > sortBytes {
 		return &LimitError{"the values to sort by would take more than %d bytes; sort by fewer fields, or give a smaller limit", sortBytes, ""}
 	}
 	return nil
+}
+
+// keep is the text if it stays and there is room, else nil.
+func (c *collector) keep(text []byte) []byte {
+	if !c.owned || c.kept+len(text) > keptBytes {
+		return nil
+	}
+	c.kept += len(text)
+	return text
 }
 
 // end completes the answer.
@@ -222,11 +242,14 @@ func (c *collector) end() error {
 	}
 	slices.SortFunc(c.first, func(a, b match) int { return bytes.Compare(a.key, b.key) })
 	for _, m := range c.first[min(c.skip, len(c.first)):] {
-		text, err := c.view.Row(documentKey(c.name, m.id))
-		if err == nil {
-			err = c.show(text)
+		text := m.text
+		if text == nil {
+			var err error
+			if text, err = c.view.Row(documentKey(c.name, m.id)); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := c.show(text); err != nil {
 			return err
 		}
 	}
@@ -235,8 +258,9 @@ func (c *collector) end() error {
 
 // match is a document that may be in the answer.
 type match struct {
-	key []byte
-	id  string
+	key  []byte
+	id   string
+	text []byte // nil: it is to be read again
 }
 
 // firsts are matches, the last of them in the order asked for on top.
