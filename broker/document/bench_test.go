@@ -59,6 +59,8 @@ func BenchmarkFind(b *testing.B) {
 	}{
 		{"scan, one city of 1,000", plain, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Limit: 100}},
 		{"scan, sorted, the first 25", plain, document.Query{Where: where(b, query.Gte, "age", "50"), Order: order("name"), Limit: 25}},
+		{"scan, the latest 100 of one city", plain, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Order: order("_created"), Limit: 100}},
+		{"scan, the latest 100 of all", plain, document.Query{Order: order("_created"), Limit: 100}},
 		{"the first 25 by id", plain, document.Query{Limit: 25}},
 		{"index, one city of 1,000", indexed, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Limit: 100}},
 		{"index, one city of 1,000, sorted", indexed, document.Query{Where: where(b, query.Eq, "city", `"city 7"`), Order: order("name"), Limit: 100}},
