@@ -21,23 +21,19 @@ type feed struct {
 	all   *feeds
 	uses  int // feeds.mu
 
-	mu    sync.Mutex // a leaf; held while a message is made, for which the others wait
-	made  []made     // the newest, the oldest first
-	bytes int        // of them
+	mu    sync.Mutex        // a leaf; held while a message is made, for which the others wait
+	made  map[uint64][]byte // messages by the change, nil where the feed is told nothing
+	order []uint64          // of made, the oldest first
+	bytes int               // of them
 }
 
-// made is a message, nil where the feed is told nothing.
-type made struct {
-	id      uint64
-	message []byte
-}
-
-// Bounds of the messages that a feed keeps for those who come for them a little later. One that is larger by itself, as
-// the change of a thousand items, is kept until the next if all feeds together have room.
+// Bounds of the messages that a feed keeps for those who come for them a little later. It has more than its bytes, as of changes
+// of a thousand items, as long as all feeds together have room: made anew for each who comes, they take seconds.
 const (
-	keptMessages = 32
+	keptMessages = 2 * changeMost
 	keptBytes    = 64 << 10
 	keptOfAll    = 32 << 20
+	entryBytes   = 64 // about, without the message
 )
 
 // feedKey is what makes two subscriptions the same: their query, as text, and their item.
@@ -59,7 +55,7 @@ func (f *feeds) use(key feedKey, q *itemsQuery) *feed {
 	defer f.mu.Unlock()
 	one := f.byKey[key]
 	if one == nil {
-		one = &feed{query: q, item: key.item, key: key, all: f}
+		one = &feed{query: q, item: key.item, key: key, all: f, made: map[uint64][]byte{}}
 		f.byKey[key] = one
 	}
 	one.uses++
@@ -92,22 +88,23 @@ func keyOf(v gjson.Result, q *itemsQuery, item string) feedKey {
 func (f *feed) tell(id uint64, c *change) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := range f.made {
-		if f.made[i].id == id {
-			return f.made[i].message
-		}
+	if message, ok := f.made[id]; ok {
+		return message
 	}
-	var message []byte
-	if told, ok := c.read(); ok {
-		if text, ok := f.message(nil, told); ok {
-			message = text
-		}
+	told, ok := c.read()
+	if !ok { // another event of the same request tells it; kept, these would put out what was made
+		return nil
 	}
-	f.made = append(f.made, made{id, message})
-	f.grow(len(message))
-	for len(f.made) > keptMessages || f.bytes > keptBytes && (len(f.made) > 1 || f.all.kept.Load() > keptOfAll) {
-		f.grow(-len(f.made[0].message))
-		f.made = slices.Delete(f.made, 0, 1)
+	message, ok := f.message(nil, told)
+	if !ok {
+		message = nil
+	}
+	f.made[id], f.order = message, append(f.order, id)
+	f.grow(entryBytes + len(message))
+	for len(f.order) > keptMessages || f.bytes > keptBytes && f.all.kept.Load() > keptOfAll {
+		f.grow(-entryBytes - len(f.made[f.order[0]]))
+		delete(f.made, f.order[0])
+		f.order = f.order[1:]
 	}
 	return message
 }

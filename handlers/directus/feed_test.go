@@ -2,6 +2,7 @@ package directus
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,18 +58,22 @@ func TestFeeds(t *testing.T) {
 	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > keptMessages {
 		t.Errorf("it was kept: %s, %d", got, len(b.made))
 	}
+	if b.tell(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); len(b.made) > keptMessages || slices.Contains(b.order, 20000) {
+		t.Error("an event that tells nothing was kept")
+	}
 	large := strings.Repeat("x", 2*keptBytes)
-	want = made(100, `{"_id":"`+large+`","n":2}`)
-	if got := made(100, `{"_id":"other","n":2}`); got != want {
+	want = made(10000, `{"_id":"`+large+`","n":2}`)
+	if got := made(10000, `{"_id":"other","n":2}`); got != want {
 		t.Error("a large one was made again")
 	}
-	if made(101, `{"_id":"2","n":2}`); b.bytes > keptBytes || int(all.kept.Load()) != b.bytes {
-		t.Errorf("%d bytes are kept of one, %d of all", b.bytes, all.kept.Load())
+	made(10001, `{"_id":"`+large+`","n":2}`)
+	if got := made(10000, `{"_id":"other","n":2}`); got != want || int(all.kept.Load()) != b.bytes {
+		t.Errorf("the second in a row put out the first; %d bytes are kept of one, %d of all", b.bytes, all.kept.Load())
 	}
-	all.kept.Store(keptOfAll)
-	made(102, `{"_id":"`+large+`","n":2}`)
-	if got := made(102, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) {
-		t.Error("a large one was kept, where there is no room for it")
+	all.kept.Add(keptOfAll)
+	made(10002, `{"_id":"`+large+`","n":2}`)
+	if got := made(10002, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) || b.bytes > keptBytes {
+		t.Errorf("large ones were kept, where there is no room for them: %d bytes", b.bytes)
 	}
 	all.kept.Store(int64(b.bytes))
 	all.drop(b)
