@@ -142,7 +142,9 @@ func (m *makers) take(address string, now time.Time) (wait time.Duration) {
 	return max(1, time.Duration(missing/float64((*place).Limit())*float64(time.Second)))
 }
 
-func (m *makers) place(address string) uint64 { return maphash.String(m.seed, network(address)) % makersMost }
+func (m *makers) place(address string) uint64 {
+	return maphash.String(m.seed, network(address)) % makersMost
+}
 
 // network is what of an address its owner does not choose: of IPv6 the first 64 bits.
 func network(address string) string {
