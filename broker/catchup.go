@@ -3,7 +3,9 @@ package broker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -18,12 +20,10 @@ const pageEvents = 256
 // turn: all catching up shares one budget.
 func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	b := s.broker
-	select {
-	case b.replays <- struct{}{}:
-		defer func() { <-b.replays }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := b.takeTurn(ctx); err != nil {
+		return nil, err
 	}
+	defer b.leaveTurn()
 	k := &Block{}
 	k.reset(s)
 	if err := s.fetch(ctx, k, limit); err != nil {
@@ -36,6 +36,17 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	}
 	return k, nil
 }
+
+func (b *Broker) takeTurn(ctx context.Context) error {
+	select {
+	case b.replays <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *Broker) leaveTurn() { <-b.replays }
 
 func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 	if v := s.members.view; v.form.encoder != nil && len(v.spaces) == 1 && eventlog.IsKeyed(v.spaces[0]) {
@@ -85,7 +96,7 @@ func (s *Subscriber) tellGap(k *Block, removed uint64) error {
 // fetchKeyed reads what a space of keyed events retains behind the cursor, in order of numbers: a compact of late stands
 // before the entries that it left. As that is no order of ids, only the last of them moves the cursor, over all.
 func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) error {
-	entries, position, err := s.broker.Retained(ctx, space, nil, s.after)
+	entries, position, err := s.broker.retained(ctx, space, nil, s.after, math.MaxInt)
 	if err != nil {
 		return err
 	}
@@ -105,17 +116,36 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 	return nil
 }
 
-// Retained is what a space of keyed events retains behind an id, in order of numbers, of one key where that is not
-// nil, and the position that it is as of.
-func (b *Broker) Retained(ctx context.Context, space string, key *string, after uint64) (entries []eventlog.Event, position uint64, err error) {
+// ErrLarge is the error of Retained where there is more than was asked for.
+var ErrLarge = errors.New("the space retains more than that")
+
+// Retained is what a space of keyed events retains, in order of numbers, of one key where that is not nil, and the position
+// that it is as of: at most so many bytes, else ErrLarge. It waits for its turn, as Fetch does.
+func (b *Broker) Retained(ctx context.Context, space string, key *string, most int) (entries []eventlog.Event, position uint64, err error) {
+	if err := b.takeTurn(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer b.leaveTurn()
+	return b.retained(ctx, space, key, 0, most)
+}
+
+// retained is Retained behind an id, for who has the turn.
+func (b *Broker) retained(ctx context.Context, space string, key *string, after uint64, most int) (entries []eventlog.Event, position uint64, err error) {
 	position, err = b.log.Keyed(ctx, space, key, func(e eventlog.Event) error {
-		if e.ID > after {
-			entries = append(entries, e)
+		if e.ID <= after {
+			return nil
 		}
+		if most -= e.Size(); most < 0 {
+			return ErrLarge
+		}
+		entries = append(entries, e)
 		return nil
 	})
+	if err != nil {
+		return nil, 0, err
+	}
 	slices.SortStableFunc(entries, func(a, b eventlog.Event) int { return cmp.Compare(a.Seq, b.Seq) })
-	return entries, position, err
+	return entries, position, nil
 }
 
 // oldest is the oldest retained id of the view's spaces, 0 where there is none.

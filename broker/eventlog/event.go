@@ -23,6 +23,12 @@ type Event struct {
 	Meta       []byte   // what the door of a space keeps beside the data, for itself; may be empty
 }
 
+// eventOverhead is what an event takes beside its texts: this struct.
+const eventOverhead = 200
+
+// Size is about what a retained event takes of memory.
+func (e *Event) Size() int { return eventOverhead + len(e.Key) + len(e.Data) + len(e.Meta) }
+
 // Op makes an event a keyed one: what its space retains is no history but, for each key, some entries.
 type Op uint8
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -44,11 +45,13 @@ type conn struct {
 	commands chan command
 	limiter  *rate.Limiter
 
-	last  uint64          // the greatest number handed out
-	asked map[string]bool // while pushes are held; then nil
-	held  []record        // in their order, with the answers among them
-	heavy int             // bytes of held
-	late  []record        // what a get's answer goes before
+	stalled atomic.Bool     // it was cut off, as others waited for what it held
+	load    load            // what the answer under way takes
+	last    uint64          // the greatest number handed out
+	asked   map[string]bool // while pushes are held; then nil
+	held    []record        // in their order, with the answers among them
+	heavy   int             // bytes of held
+	late    []record        // what a get's answer goes before
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -85,9 +88,11 @@ func (h *Handler) connect(c echo.Context) error {
 
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context) (reason string, err error) {
-	if c.ws, err = accept(e); err != nil {
+	if c.ws, err = accept(e, &c.load); err != nil {
 		return stream.Gone, err
 	}
+	c.load.of, c.load.cut = c.h.unread, c.cut
+	defer c.load.done()
 	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
 	ctx, cancel := context.WithCancel(e.Request().Context())
@@ -110,6 +115,12 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	_ = c.ws.CloseNow() // the same
 	<-done
 	return reason, err
+}
+
+// cut ends the connection of a client that does not read.
+func (c *conn) cut() {
+	c.stalled.Store(true)
+	_ = c.ws.line.Close() // it may be gone
 }
 
 // written is how many bytes of messages went out.
@@ -185,7 +196,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	if c.debug {
 		c.asked = nil
 		if err := c.initAll(ctx); err != nil {
-			return stream.Gone, err
+			return c.broken(err)
 		}
 	}
 	hold := time.NewTimer(holds)
@@ -196,8 +207,8 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	pongs := make(chan error, 1)
 	waiting := false
 	for {
-		if err := cmp.Or(c.drain(ctx, 0, nil), c.ws.flush()); err != nil {
-			return broken(err)
+		if err := cmp.Or(c.drain(ctx, 0, nil), c.ws.flush(nil)); err != nil {
+			return c.broken(err)
 		}
 		if reason := c.sub.Ending(); reason != "" {
 			return reason, nil
@@ -227,13 +238,15 @@ func (c *conn) write(ctx context.Context) (string, error) {
 			}()
 		}
 		if err != nil {
-			return broken(err)
+			return c.broken(err)
 		}
 	}
 }
 
-func broken(err error) (string, error) {
+func (c *conn) broken(err error) (string, error) {
 	switch {
+	case c.stalled.Load():
+		return stream.Slow, err
 	case errors.Is(err, eventlog.ErrUnavailable):
 		return stream.Failed, err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -257,7 +270,8 @@ func (c *conn) do(ctx context.Context, one command) error {
 
 // initAll tells a debug connection of every key.
 func (c *conn) initAll(ctx context.Context) error {
-	entries, _, err := c.h.o.Broker.Retained(ctx, space(c.id), nil, 0)
+	defer c.load.done()
+	entries, _, err := c.h.retained(ctx, c.id, nil, &c.load)
 	if err != nil {
 		return err
 	}
@@ -279,7 +293,10 @@ func (c *conn) initAll(ctx context.Context) error {
 
 // initOne tells a debug connection of a key that has changed.
 func (c *conn) initOne(ctx context.Context, key string) error {
-	entries, _, err := c.h.o.Broker.Retained(ctx, space(c.id), &key, 0)
+	if !c.load.held() { // else it is the answer's that this comes before
+		defer c.load.done()
+	}
+	entries, _, err := c.h.retained(ctx, c.id, &key, &c.load)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if m.live {
 		return c.ask(m.key)
 	}
+	defer c.load.done()
 	a, err := c.answer(ctx, m)
 	if err != nil {
 		return err
@@ -60,11 +61,13 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if err := c.dropHeld(a); err != nil {
 		return err
 	}
-	if err := c.send(c.mode.init(m.key, a.entries)); err != nil {
-		return err
-	}
 	if n := len(a.entries); n > 0 {
 		c.last = max(c.last, a.entries[n-1].Seq)
+	}
+	text := c.mode.init(m.key, a.entries)
+	a.entries = nil // the client may take its time
+	if err := c.send(text); err != nil {
+		return err
 	}
 	if err := c.ask(m.key); err != nil {
 		return err
@@ -84,7 +87,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	for {
 		a = &answer{key: m.key, after: m.seq}
-		a.entries, a.position, err = c.h.o.Broker.Retained(ctx, space(c.id), &m.key, 0)
+		a.entries, a.position, err = c.h.retained(ctx, c.id, &m.key, &c.load)
 		if err != nil {
 			return nil, err
 		}

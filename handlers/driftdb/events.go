@@ -33,6 +33,9 @@ func (h *Handler) send(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	answer := []byte("null")
+	out := http.NewResponseController(c.Response().Writer)
+	l := load{of: h.unread, cut: func() { _ = out.SetWriteDeadline(time.Now()) }} // the connection may be gone
+	defer l.done()
 	switch m.kind {
 	case kindPing:
 		answer = modeJSON.pong(m)
@@ -40,7 +43,7 @@ func (h *Handler) send(c echo.Context) error {
 		if m.live {
 			break
 		}
-		entries, _, err := h.o.Broker.Retained(c.Request().Context(), space(id), &m.key, 0)
+		entries, _, err := h.retained(c.Request().Context(), id, &m.key, &l)
 		if err != nil {
 			return unavailable(err)
 		}
@@ -60,7 +63,10 @@ func (h *Handler) send(c echo.Context) error {
 			answer = modeJSON.size(m.key, size)
 		}
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, answer)
+	c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(answer)))
+	c.Response().WriteHeader(http.StatusOK)
+	return l.write(c.Response(), answer)
 }
 
 func (h *Handler) body(c echo.Context) (*message, error) {

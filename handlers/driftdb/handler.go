@@ -69,6 +69,7 @@ type Handler struct {
 	large   chan struct{} // holds a token for each large frame of CBOR that is being read
 	made    census
 	makers  makers
+	unread  *unread
 
 	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
 	rooms map[string]*room
@@ -77,6 +78,7 @@ type Handler struct {
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h.unread = newUnread(o.Bound.Bytes)
 	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits.CreateRate)
 	if _, err := h.survey(0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)
@@ -92,6 +94,7 @@ func New(o Options) (*Handler, error) {
 		},
 	})
 	h.group.Go(h.keep)
+	h.group.Go(func() { h.unread.keep(h.quit) })
 	return h, err
 }
 

@@ -27,7 +27,10 @@ import (
 	"sluice/handlers/traffic"
 )
 
-const writeTimeout = time.Second
+const (
+	writeTimeout = time.Second
+	roomBytes    = 1 << 20
+)
 
 // door is the handler over an engine, with the test's own time.
 func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.Echo {
@@ -39,7 +42,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.E
 	b := broker.New(log, broker.Options{})
 	h, err := driftdb.New(driftdb.Options{
 		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
-		Create: driftdb.Anybody, Retention: retention, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
+		Create: driftdb.Anybody, Retention: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
 		Limits: driftdb.Limits{Rooms: 1000, CreateRate: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
 	})
 	if err != nil {

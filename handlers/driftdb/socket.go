@@ -17,6 +17,7 @@ import (
 type socket struct {
 	*websocket.Conn
 	line  *line
+	load  *load   // what it has to write takes of the budget
 	out   *[]byte // frames that are not written yet; nil: none
 	bytes int64
 }
@@ -52,7 +53,7 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return u.line, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(u.line, control)), nil
 }
 
-func accept(c echo.Context) (*socket, error) {
+func accept(c echo.Context, l *load) (*socket, error) {
 	u := &upgrader{ResponseWriter: c.Response()}
 	ws, err := websocket.Accept(u, c.Request(), &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // any origin: the room's id is what counts, and no cookie is looked at
@@ -62,7 +63,7 @@ func accept(c echo.Context) (*socket, error) {
 		return nil, err // it has answered
 	}
 	c.Response().Committed = true
-	return &socket{Conn: ws, line: u.line}, nil
+	return &socket{Conn: ws, line: u.line, load: l}, nil
 }
 
 // outs are lent to a socket only while it has something to write, so that idle ones hold none.
@@ -74,10 +75,13 @@ func (s *socket) add(kind websocket.MessageType, text []byte) error {
 		s.out = outs.Get().(*[]byte)
 		*s.out = (*s.out)[:0]
 	}
-	*s.out = append(appendFrameHead(*s.out, kind, len(text)), text...)
 	s.bytes += int64(len(text))
-	if len(*s.out) >= batch {
-		return s.flush()
+	*s.out = appendFrameHead(*s.out, kind, len(text))
+	if len(text) >= batch { // it is not copied
+		return s.flush(text)
+	}
+	if *s.out = append(*s.out, text...); len(*s.out) >= batch {
+		return s.flush(nil)
 	}
 	return nil
 }
@@ -94,13 +98,18 @@ func appendFrameHead(dst []byte, kind websocket.MessageType, n int) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
 }
 
-// flush writes what there is. It waits for as long as the client takes bytes: WRITE_TIMEOUT is the listener's, and moved by
+// flush writes what there is, and more. It waits for as long as the client takes bytes: WRITE_TIMEOUT is the listener's, and moved by
 // progress.
-func (s *socket) flush() error {
+func (s *socket) flush(more []byte) error {
 	if s.out == nil {
 		return nil
 	}
-	_, err := s.line.Write(*s.out)
+	s.line.mu.Lock()
+	err := s.load.write(s.line.Conn, *s.out)
+	if err == nil && more != nil {
+		err = s.load.write(s.line.Conn, more)
+	}
+	s.line.mu.Unlock()
 	if cap(*s.out) <= 2*batch {
 		outs.Put(s.out)
 	}

@@ -1,0 +1,131 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/memory"
+)
+
+// waiting is an engine whose reads wait until they are let go.
+type waiting struct {
+	eventlog.Engine
+	begun atomic.Int64
+	let   chan struct{}
+}
+
+func (w *waiting) Keyed(ctx context.Context, space string, key *string, f func(eventlog.Event) error) (uint64, error) {
+	w.begun.Add(1)
+	select {
+	case <-w.let:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return w.Engine.Keyed(ctx, space, key, f)
+}
+
+// Reads of rooms take turns with one another and with replays, and hold up no publisher.
+func TestRetainedTakesTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		engine := &waiting{Engine: memory.Open(memory.Options{}), let: make(chan struct{})}
+		log, err := eventlog.Open(engine, eventlog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		b := broker.New(log, broker.Options{Replays: 2})
+		ctx := context.Background()
+		room := channel.RoomSpace + "room"
+		if err := log.Create(ctx, room); err != nil {
+			t.Fatal(err)
+		}
+		late, err := b.Subscribe(broker.Filter{
+			Channels: channel.NewSet(channel.Pattern{Space: room}), Encoder: silent{}, Start: &eventlog.Start{},
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer late.Close()
+		given, giveUp := context.WithCancel(ctx)
+		var done atomic.Int64
+		for range 5 {
+			go func() {
+				if _, _, err := b.Retained(ctx, room, nil, 1<<20); err != nil {
+					t.Error(err)
+				}
+				done.Add(1)
+			}()
+		}
+		synctest.Wait()
+		go func() { // a replay
+			if _, err := late.Fetch(ctx, 1<<20); err != nil {
+				t.Error(err)
+			}
+			done.Add(1)
+		}()
+		go func() {
+			if _, _, err := b.Retained(given, room, nil, 1<<20); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		if engine.begun.Load() != 2 {
+			t.Errorf("%d read at once, want 2", engine.begun.Load())
+		}
+		giveUp()
+		if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Name: "e", Data: []byte("1")}}}); err != nil {
+			t.Error(err)
+		}
+		for want := int64(3); want <= 6; want++ {
+			engine.let <- struct{}{}
+			synctest.Wait()
+			if engine.begun.Load() != want || done.Load() != want-2 {
+				t.Errorf("%d began and %d are done, want %d and %d", engine.begun.Load(), done.Load(), want, want-2)
+			}
+		}
+		close(engine.let)
+		synctest.Wait()
+		if done.Load() != 6 {
+			t.Errorf("%d of 6 are done", done.Load())
+		}
+	})
+}
+
+// silent encodes nothing.
+type silent struct{}
+
+func (silent) Append(dst []byte, _ *eventlog.Event) []byte     { return dst }
+func (silent) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
+
+// What is larger than was asked for is not read to its end.
+func TestRetainedLarge(t *testing.T) {
+	t.Parallel()
+	b := openPebble(t)
+	ctx, room, key := context.Background(), channel.RoomSpace+"room", "k"
+	if err := b.Log().Create(ctx, room); err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for range 10 {
+		e := eventlog.Event{Space: room, Name: "push", Op: eventlog.Append, Key: key, Data: []byte(`"some text"`)}
+		size += e.Size()
+		if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{e}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, of := range []*string{nil, &key} {
+		if entries, _, err := b.Retained(ctx, room, of, size); err != nil || len(entries) != 10 {
+			t.Error(len(entries), err)
+		}
+		if entries, _, err := b.Retained(ctx, room, of, size-1); !errors.Is(err, broker.ErrLarge) || entries != nil {
+			t.Error(len(entries), err)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package driftdb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"sluice/broker"
+	"sluice/broker/eventlog"
+)
+
+// What is read out of a room lies in memory until its client has read it, and a client may be slow, or read nothing at all.
+// So large answers share one budget: who needs some of it waits, and while anybody waits, a client that takes no byte of its
+// own answer is cut off. What is waited for always comes to an end, as each who holds some goes on or goes.
+
+const (
+	// smallAnswer is what may be read without a share of the budget: as much as a connection may have to write anyway.
+	smallAnswer = 64 << 10
+	// unreadRooms is how many whole rooms the budget is for.
+	unreadRooms = 32
+	// piece is written at once: a client is thought to read as long as each takes no longer than a stall.
+	piece = 16 << 10
+	stall = 5 * time.Second
+)
+
+// unread is the budget, in bytes.
+type unread struct {
+	share   int64 // what is taken for a read: of a room of tiny entries the half is overhead
+	budget  *semaphore.Weighted
+	waiting atomic.Int64
+	mu      sync.Mutex
+	loads   map[*load]struct{} // those with a share
+}
+
+func newUnread(roomBytes int64) *unread {
+	if roomBytes <= 0 || roomBytes > math.MaxInt64/unreadRooms/2 {
+		roomBytes = math.MaxInt64 / unreadRooms / 2
+	}
+	return &unread{share: 2 * roomBytes, budget: semaphore.NewWeighted(unreadRooms * roomBytes), loads: map[*load]struct{}{}}
+}
+
+// load is what one client has of it.
+type load struct {
+	of     *unread
+	cut    func()       // ends the client's connection, from any goroutine, and may be called again
+	weight int64        // taken from the budget; the owner's
+	begun  atomic.Int64 // when the write of a piece began that is under way, in nanoseconds; else 0
+}
+
+// held says whether the load has a share.
+func (l *load) held() bool { return l.weight > 0 }
+
+// take waits for a share.
+func (l *load) take(ctx context.Context) error {
+	l.of.waiting.Add(1)
+	err := l.of.budget.Acquire(ctx, l.of.share)
+	l.of.waiting.Add(-1)
+	if err != nil {
+		return err
+	}
+	l.weight = l.of.share
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.of.loads[l] = struct{}{}
+	return nil
+}
+
+// weigh gives back what the entries that were read do not need.
+func (l *load) weigh(entries []eventlog.Event) {
+	size := int64(1)
+	for i := range entries {
+		size += int64(entries[i].Size())
+	}
+	if size < l.weight {
+		l.of.budget.Release(l.weight - size)
+		l.weight = size
+	}
+}
+
+// done gives the share back, if there is one.
+func (l *load) done() {
+	if !l.held() {
+		return
+	}
+	l.of.mu.Lock()
+	delete(l.of.loads, l)
+	l.of.mu.Unlock()
+	l.of.budget.Release(l.weight)
+	l.weight = 0
+}
+
+// cutStalled ends, while somebody waits, the connections of those who hold a share and take nothing.
+func (u *unread) cutStalled(now time.Time) {
+	if u.waiting.Load() == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for l := range u.loads {
+		if begun := l.begun.Load(); begun != 0 && now.UnixNano()-begun >= int64(stall) {
+			l.cut()
+		}
+	}
+}
+
+// keep looks after the budget until quit.
+func (u *unread) keep(quit <-chan struct{}) {
+	tick := time.NewTicker(stall / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case now := <-tick.C:
+			u.cutStalled(now)
+		}
+	}
+}
+
+// retained reads what a room retains, of one key where that is not nil. The load, which is to be given back once the answer is
+// written, then has what that takes.
+func (h *Handler) retained(ctx context.Context, id string, key *string, l *load) (entries []eventlog.Event, position uint64, err error) {
+	if !l.held() {
+		entries, position, err = h.o.Broker.Retained(ctx, space(id), key, smallAnswer)
+		if !errors.Is(err, broker.ErrLarge) {
+			return entries, position, err
+		}
+		if err := l.take(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	entries, position, err = h.o.Broker.Retained(ctx, space(id), key, math.MaxInt)
+	l.weigh(entries)
+	return entries, position, err
+}
+
+// write writes to the client, a piece after the other.
+func (l *load) write(w io.Writer, b []byte) error {
+	if !l.held() {
+		_, err := w.Write(b)
+		return err
+	}
+	defer l.begun.Store(0)
+	for len(b) > 0 {
+		l.begun.Store(time.Now().UnixNano())
+		n := min(len(b), piece)
+		if _, err := w.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
