@@ -98,6 +98,9 @@ func (h *Handler) note(id string, c *conn, m *message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.rooms[id]
+	if r.present == nil {
+		r.present = map[*conn]presences{}
+	}
 	if r.present[c] == nil {
 		r.present[c] = presences{}
 	}

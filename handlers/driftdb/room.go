@@ -19,7 +19,7 @@ type room struct {
 	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	limiter *rate.Limiter
-	present map[*conn]presences
+	present map[*conn]presences // nil until somebody says that they are there: most rooms are just pushed to
 }
 
 // enter counts somebody in, if there is such a room.
@@ -38,8 +38,8 @@ func (h *Handler) enter(id string) error {
 		if !there {
 			return noRoom()
 		}
-		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate), present: map[*conn]presences{}}
-		h.rooms[id] = r
+		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate)}
+		h.rooms[strings.Clone(id)] = r // an id is a part of the request line, which it would keep
 	}
 	r.inside++
 	return nil
