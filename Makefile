@@ -19,6 +19,7 @@ check: ## formatting and vet
 
 unit: ## all tests, with the race detector
 	$(GO) test -race -timeout 10m $(PKGS)
+	$(GO) test -run TestResumeFarBack ./broker
 
 e2e: build ## the binary in a real browser
 	cd e2e && npm ci --no-audit --no-fund --silent && node --test

@@ -16,6 +16,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/passwords"
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
@@ -255,7 +256,7 @@ func (g *gateway) openDatabases() (err error) {
 	if g.databases, err = database.Open(g.log); err != nil {
 		return err
 	}
-	if g.accounts, err = account.Open(g.log); err != nil {
+	if g.accounts, err = account.Open(g.log, passwords.New()); err != nil {
 		return err
 	}
 	if !g.cfg.PersistrDemo {

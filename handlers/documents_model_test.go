@@ -37,7 +37,7 @@ func TestBothDoors(t *testing.T) {
 		keeps := rapid.SampledFrom([]pebble.Durability{pebble.Process, pebble.Disk}).Draw(rt, "durability")
 		d := &doors{t: t, fs: vfs.NewCrashableMem(), keeps: keeps, docs: map[string]int{}}
 		d.open(rt, "")
-		defer func() { d.g.stop(t) }()
+		defer func() { d.close() }()
 		id := rapid.SampledFrom([]string{"a", "b", "c", "d"})
 		rt.Repeat(map[string]func(*rapid.T){
 			"insert": func(rt *rapid.T) {
@@ -115,15 +115,13 @@ func TestBothDoors(t *testing.T) {
 				}
 			},
 			"reopen": func(rt *rapid.T) {
-				last := d.stream.parser.LastEventID()
-				d.g.stop(d.t)
+				last := d.close()
 				d.open(rt, last)
 			},
 			"kill": func(rt *rapid.T) {
 				written := map[pebble.Durability]int{pebble.Process: 100, pebble.Disk: 0}[d.keeps]
 				left := d.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: written, RNG: rand.New(rand.NewPCG(1, 2))})
-				last := d.stream.parser.LastEventID()
-				d.g.stop(d.t)
+				last := d.close()
 				d.fs = left
 				d.open(rt, last)
 			},
@@ -144,6 +142,14 @@ func (d *doors) open(rt *rapid.T, last string) {
 	d.socket = d.g.socket(d.t, keyDocs)
 	d.socket.say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
 	d.heard(rt, "init", d.items(2))
+}
+
+// close closes all, so that nothing of it is held while others are opened, and gives the stream's last id.
+func (d *doors) close() string {
+	d.socket.ws.CloseNow() //nolint:errcheck // it is only given back
+	d.stream.answer.Body.Close()
+	d.g.stop(d.t)
+	return d.stream.parser.LastEventID()
 }
 
 // items are the documents with n of least or more, as Directus' clients see them.

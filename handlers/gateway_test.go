@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/passwords"
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
@@ -40,7 +42,15 @@ import (
 	"sluice/handlers/traffic"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// checks is how many cases a model of whole gateways tries, unless -rapid.checks says otherwise: each opens several.
+const checks = "40"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", checks); err != nil { // what the command line says comes after it
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // Keys of the tests, by what they may do.
 const (
@@ -132,7 +142,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.databases, err = database.Open(log); err != nil {
 		t.Fatal(err)
 	}
-	if g.accounts, err = account.Open(log); err != nil {
+	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {
 		t.Fatal(err)
 	}
 	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
@@ -196,6 +206,7 @@ func (g *gateway) stop(t testing.TB) {
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
 		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.documents, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil, nil
+		g.rooms, g.admin = nil, nil
 	})
 }
 

@@ -52,6 +52,7 @@ func (g *gateway) open(t testing.TB, key, query string, headers ...string) *stre
 	// Connections of its own: the gateway closes one whose stream it has ended, and a publish that took it at
 	// that very moment would be lost with it.
 	transport := g.Client().Transport.(*http.Transport).Clone()
+	transport.DialContext = nil // it holds on to the gateway
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -53,8 +53,8 @@ type Store struct {
 }
 
 // Open reads the accounts.
-func Open(log *eventlog.Log) (*Store, error) {
-	s := &Store{log: log, changed: func(*Account) {}, checks: passwords.New(), byName: map[string]*Account{}}
+func Open(log *eventlog.Log, checks *passwords.Checker) (*Store, error) {
+	s := &Store{log: log, changed: func(*Account) {}, checks: checks, byName: map[string]*Account{}}
 	err := log.Rows(rowAccount, func(r eventlog.Row) error {
 		a := &Account{}
 		if err := json.Unmarshal(r.Value, a); err != nil {

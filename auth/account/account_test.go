@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/auth/account"
+	"sluice/auth/passwords"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
 )
@@ -21,7 +22,7 @@ func open(t *testing.T, dir string) (*account.Store, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := account.Open(log)
+	s, err := account.Open(log, passwords.Cheap())
 	if err != nil {
 		t.Fatal(err)
 	}
