@@ -348,7 +348,7 @@ func TestCutBehindSlowReader(t *testing.T) {
 
 func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	m := &selectorModel{t: t, dir: t.TempDir()}
-	defer func() { m.g.stop(t) }() // at once, and not when all are done
+	defer func() { m.g.stop(t) }()                       // at once, and not when all are done
 	m.retain.Store(&eventlog.Retention{Bytes: 64 << 20}) // segments of 2 MiB
 	m.start()
 	flood := func(bytes int) string {
