@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak race-one crash fuzz halfopen bench microbench generate
+.PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -36,6 +36,10 @@ soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay b
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh
+
+MODELS := ./broker ./broker/database ./broker/document/... ./broker/eventlog/pebble ./handlers ./handlers/directus ./handlers/restdb
+models: ## the models with 400 cases each (CI tries 40 to 100)
+	$(GO) test -race -count=1 -timeout 60m $(MODELS) -rapid.checks=400
 
 race-one: ## the same tests on one processor, where other orders show
 	GOMAXPROCS=1 $(GO) test -race -timeout 20m $(PKGS)

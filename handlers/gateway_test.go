@@ -42,11 +42,9 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// checks is how many cases a model of whole gateways tries, unless -rapid.checks says otherwise: each opens several.
-const checks = "40"
-
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", checks); err != nil { // what the command line says comes after it
+	// Each case opens several gateways; make models tries more.
+	if err := flag.Set("rapid.checks", "40"); err != nil { // what the command line says comes after it
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

@@ -3,6 +3,7 @@ package pebble_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,10 @@ import (
 const child = "PEBBLE_TEST_OPEN"
 
 func TestMain(m *testing.M) {
+	// Each case opens the engine several times; make models tries more.
+	if err := flag.Set("rapid.checks", "40"); err != nil { // what the command line says comes after it
+		panic(err)
+	}
 	if dir := os.Getenv(child); dir != "" {
 		if _, err := pebble.Open(pebble.Options{Dir: dir}); err != nil {
 			os.Stdout.WriteString(err.Error())
