@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"sluice/auth/peer"
 )
 
 // ErrBusy is the error of Hash and Verify where too many wait already.
@@ -198,7 +200,7 @@ func (c *Checker) key(texts ...string) digest {
 }
 
 func (c *Checker) who(name, from string) who {
-	from = network(from)
+	from = peer.Network(from)
 	return who{c.key("name", name), c.key("from", from), c.key("both", name, from)}
 }
 

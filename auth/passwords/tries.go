@@ -3,7 +3,6 @@ package passwords
 import (
 	"crypto/sha256"
 	"maps"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -152,21 +151,4 @@ func makeRoom[T any](all map[digest]T, most int) {
 		}
 		delete(all, d)
 	}
-}
-
-// network is what of an address one client has: of IPv6 the first 64 bits, which even a household has to itself
-// (RFC 6177).
-func network(from string) string {
-	ip, err := netip.ParseAddr(from)
-	if err != nil {
-		return from
-	}
-	if ip = ip.Unmap(); ip.Is4() {
-		return ip.String()
-	}
-	p, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return from
-	}
-	return p.String()
 }

@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"math"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -143,21 +143,5 @@ func (m *makers) take(address string, now time.Time) (wait time.Duration) {
 }
 
 func (m *makers) place(address string) uint64 {
-	return maphash.String(m.seed, network(address)) % makersMost
-}
-
-// network is what of an address its owner does not choose: of IPv6 the first 64 bits.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is4() {
-		return ip.String()
-	}
-	p, err := ip.Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
+	return maphash.String(m.seed, peer.Network(address)) % makersMost
 }

@@ -1,0 +1,21 @@
+// Package peer says what of a client's address counts where clients are bounded by address.
+package peer
+
+import "net/netip"
+
+// Network is the part of an address that its owner does not choose: all of an IPv4 address, and the first 64 bits of
+// an IPv6 address, which even one household has to itself (RFC 6177). What is no address counts as it is.
+func Network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	p, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
+}
