@@ -184,6 +184,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
+	g.Config.ConnContext = handlers.ConnContext
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()
 	} else {

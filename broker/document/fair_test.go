@@ -90,7 +90,7 @@ func TestQueryTime(t *testing.T) {
 // One credential's answers, however many wait to be read, leave as much memory to the others.
 func TestMemoryOfAnswersIsShared(t *testing.T) {
 	t.Parallel()
-	memory := share.NewAnswers(32<<20, 64<<20)
+	memory := share.NewAnswers(32<<20, 60<<20)
 	s, log := open(t, nil, document.Options{Answers: memory})
 	defer closeLog(t, log)
 	inserting, inserted := context.WithCancel(t.Context())

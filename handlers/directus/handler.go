@@ -15,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -118,13 +119,22 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.identify(c.Request())
 		if err == nil {
-			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
+			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
+			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil
 		}
 		return h.refuse(c, err)
 	}
+}
+
+// owner is who a client's work and memory are charged to.
+func owner(who *auth.Identity, address string) string {
+	if who == nil {
+		return traffic.Owner("", address)
+	}
+	return traffic.Owner(who.Scope, address)
 }
 
 // identify tells who sent a request: nobody, where it has no credential.

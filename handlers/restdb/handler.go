@@ -10,6 +10,7 @@ import (
 	"sluice/auth"
 	"sluice/broker/channel"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
@@ -83,6 +84,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err := one.allowed(); err != nil {
 			return err
 		}
+		c.SetRequest(r.WithContext(share.With(r.Context(), traffic.Owner(who.Scope, c.RealIP()))))
 		return failed(f(one))
 	}
 }
