@@ -98,6 +98,7 @@ type setup struct {
 	broker   broker.Options
 	limits   traffic.Limits
 	rooms    time.Duration // retention
+	unused   time.Duration // retention of rooms that nothing was pushed to
 	create   driftdb.Create
 	room     driftdb.Limits
 	directus directus.Options
@@ -113,8 +114,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
 		rooms:    time.Hour,
+		unused:   time.Hour,
 		create:   driftdb.Anybody,
-		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
+		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: document.Options{QueryTime: time.Minute},
 	}
@@ -159,7 +161,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	if g.rooms, err = driftdb.New(driftdb.Options{
-		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms,
+		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms, Unused: s.unused,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
 		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards,
 	}); err != nil {

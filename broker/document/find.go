@@ -154,7 +154,9 @@ func (l *looking) done() {
 }
 
 // step is called before a document is asked a condition.
-func (l *looking) step(where *query.Condition, text []byte) error { return l.spend(workOf(where, text)) }
+func (l *looking) step(where *query.Condition, text []byte) error {
+	return l.spend(workOf(where, text))
+}
 
 // spend counts work, and looks now and then whether the query may go on.
 func (l *looking) spend(work int64) error {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -140,7 +139,7 @@ func owner(who *auth.Identity, address string) string {
 // identify tells who sent a request: nobody, where it has no credential.
 func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 	carriers := auth.FromRequest(r.Header, r.URL.Query())
-	if empty(carriers) {
+	if carriers.Empty() {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
@@ -151,16 +150,6 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
 	}
 	return who, nil
-}
-
-// empty says whether a request carries no credential.
-func empty(c auth.Carriers) bool {
-	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
-		if strings.Join(values, "") != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.

@@ -41,6 +41,7 @@ type Options struct {
 	Logger         *slog.Logger
 	Create         Create
 	Retention      time.Duration // a room without messages for so long is dropped
+	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
 	Bound          eventlog.Bound
 	Limits         Limits
 	PingInterval   time.Duration
@@ -55,6 +56,8 @@ type Options struct {
 type Limits struct {
 	Rooms          int // at the same time
 	CreateRate     int // rooms a minute that are made for one client address
+	CreateRateAll  int // rooms a minute that are made for all clients without a credential
+	CreateRateKey  int // rooms a minute that are made for one credential
 	Connections    int // open at once in a room
 	Rate           int // pushes a second of a room
 	ConnectionRate int // messages a second of a WebSocket
@@ -65,10 +68,11 @@ type Handler struct {
 	o       Options
 	writers *stream.Writers
 	quit    chan struct{}
+	started time.Time
 	group   sync.WaitGroup
 	large   chan struct{} // holds a token for each large frame of CBOR that is being read
 	made    census
-	makers  makers
+	makers  *makers
 	unread  *unread
 
 	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
@@ -77,10 +81,10 @@ type Handler struct {
 
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	h.unread = newUnread(o.Bound.Bytes)
-	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits.CreateRate)
-	if _, err := h.survey(0); err != nil {
+	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
+	if _, err := h.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)
 	}
 	var err error

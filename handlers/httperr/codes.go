@@ -40,6 +40,7 @@ const (
 	UserExists           = "user_exists"
 	RoomFull             = "room_full"
 	TooManyRooms         = "too_many_rooms"
+	TooManyRoomsOf       = "too_many_rooms_of_client"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"
 	IDTaken              = "id_taken"
