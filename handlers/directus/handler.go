@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/document"
 	"sluice/broker/share"
@@ -131,9 +132,9 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 // owner is who a client's work and memory are charged to.
 func owner(who *auth.Identity, address string) string {
 	if who == nil {
-		return traffic.Owner("", address)
+		return peer.Owner("", address)
 	}
-	return traffic.Owner(who.Scope, address)
+	return peer.Owner(who.Scope, address)
 }
 
 // identify tells who sent a request: nobody, where it has no credential.

@@ -95,7 +95,7 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	defer c.load.done()
 	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
-	ctx, cancel := context.WithCancel(e.Request().Context())
+	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
 	done := make(chan struct{})
 	go func() { // ends with the connection, which the writer closes

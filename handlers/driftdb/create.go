@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -62,7 +63,7 @@ func (h *Handler) maker(c echo.Context) (maker, error) {
 	carriers := auth.FromRequest(r.Header, r.URL.Query())
 	switch {
 	case h.o.Create == Anybody && carriers.Empty():
-		return maker{traffic.Owner("", c.RealIP()), true}, nil
+		return maker{peer.Owner("", c.RealIP()), true}, nil
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
 		return maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE=open, or key to make them with an API key")
 	}
@@ -73,5 +74,5 @@ func (h *Handler) maker(c echo.Context) (maker, error) {
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return maker{}, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
 	}
-	return maker{traffic.Owner(who.Scope, c.RealIP()), false}, nil
+	return maker{peer.Owner(who.Scope, c.RealIP()), false}, nil
 }

@@ -15,9 +15,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
@@ -128,6 +130,11 @@ func space(id string) string { return channel.RoomSpace + id }
 
 func noRoom() *httperr.Error {
 	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
+}
+
+// charged is a request's context, whose work is charged to the address, as a room asks for no credential.
+func charged(c echo.Context) context.Context {
+	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
 func unavailable(err error) error {

@@ -10,8 +10,10 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 )
@@ -123,6 +125,8 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {
+			r := c.Request()
+			c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
 			err = f(&call{c, who})
 		}
 		if err == nil {

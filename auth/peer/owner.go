@@ -1,6 +1,4 @@
-package traffic
-
-import "sluice/auth/peer"
+package peer
 
 // Owner is who the work and the memory of a client are charged to: the scope of its credential or, where that is "" as
 // it has none, the network of its address.
@@ -8,5 +6,5 @@ func Owner(scope, address string) string {
 	if scope != "" {
 		return scope
 	}
-	return "address\x00" + peer.Network(address)
+	return "address\x00" + Network(address)
 }
