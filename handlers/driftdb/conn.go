@@ -153,14 +153,18 @@ func (c *conn) read(ctx context.Context) {
 // largeFrame is what a frame of CBOR may have without waiting for a turn.
 const largeFrame = 16 << 10
 
-// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once.
-func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, error) {
+// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once,
+// in turns by address.
+func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame []byte) (*message, error) {
 	if kind != websocket.MessageBinary {
 		return decodeJSON(frame)
 	}
 	if len(frame) > largeFrame {
-		h.large <- struct{}{}
-		defer func() { <-h.large }()
+		turn, err := h.large.Take(ctx, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer turn.Release()
 	}
 	return decodeCBOR(frame)
 }
@@ -170,7 +174,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	if !c.limiter.Allow() {
 		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
 	}
-	m, err := c.h.decode(kind, frame)
+	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
 		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
 	}

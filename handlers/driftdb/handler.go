@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -72,7 +73,7 @@ type Handler struct {
 	quit    chan struct{}
 	started time.Time
 	group   sync.WaitGroup
-	large   chan struct{} // holds a token for each large frame of CBOR that is being read
+	large   *share.Slots // for large frames of CBOR that are read
 	made    census
 	makers  *makers
 	unread  *unread
@@ -83,7 +84,7 @@ type Handler struct {
 
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
 	h.unread = newUnread(o.Bound.Bytes)
 	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
 	if _, err := h.survey(0, 0); err != nil {
