@@ -23,6 +23,7 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -53,6 +54,7 @@ type gateway struct {
 	realtime  *realtime.Handler
 	databases *database.Catalog
 	documents *document.Store
+	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
 	handler   http.Handler
 	firstKey  firstKey
@@ -212,7 +214,8 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.closers = append(g.closers, g.realtime.Close)
 	persistrDoor, err := persistr.New(persistr.Options{
-		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		Answers: g.answers,
+		Auth:    g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
 	})
@@ -278,7 +281,9 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
+	g.answers = document.NewAnswers(int64(g.cfg.MaxResult))
 	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
 		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,
 	})

@@ -145,6 +145,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {
 		t.Fatal(err)
 	}
+	if s.document.Answers == nil {
+		s.document.Answers = document.NewAnswers(16 << 20)
+	}
 	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	door, err := persistr.New(persistr.Options{
-		Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
+		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
 	})

@@ -15,9 +15,9 @@ const (
 	heldStep = 64 << 10
 )
 
-// answersFor makes the memory of answers: one owner may have the largest answer under way, or many smaller ones, and
+// NewAnswers makes the memory of answers: one owner may have the largest answer under way, or many smaller ones, and
 // all owners together twice as much.
-func answersFor(maxResult int64) *share.Answers {
+func NewAnswers(maxResult int64) *share.Answers {
 	perOwner := max(heldTwice*maxResult, 32<<20)
 	return share.NewAnswers(perOwner, 2*perOwner)
 }

@@ -2,6 +2,7 @@ package persistr
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -179,7 +180,11 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, rows)
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return h.blob(c, text)
 }
 
 func (h *Handler) destroyStream(c *call) error {

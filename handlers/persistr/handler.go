@@ -25,6 +25,7 @@ type Options struct {
 	Catalog      *database.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
+	Answers      *share.Answers // nil: what answers hold is charged to nobody
 	Logger       *slog.Logger
 	AdminKey     string // password of root; "": there is no root
 	PingInterval time.Duration
@@ -120,13 +121,21 @@ func (h *Handler) Register(e *echo.Echo) {
 	}
 }
 
+// authenticate tells who sends a request. What the request takes is charged to them.
+func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+	who, err := h.identify(c)
+	if err == nil {
+		r := c.Request()
+		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
+	}
+	return who, err
+}
+
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {
-			r := c.Request()
-			c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
 			err = f(&call{c, who})
 		}
 		if err == nil {

@@ -52,7 +52,7 @@ func (h *Handler) page(c *call) error {
 		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, list)
+		return h.blob(c, list)
 	}
 	text := []byte(`{"meta":{`)
 	if full {
@@ -62,7 +62,7 @@ func (h *Handler) page(c *call) error {
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(append(text, list...), '}'))
+	return h.blob(c, append(append(text, list...), '}'))
 }
 
 // placeOf is a place just behind an event, as a parameter takes it: its time, in microseconds, which its id is.
