@@ -104,6 +104,13 @@ func (s *Store) look(ctx context.Context, name string, f func(l *looking) error)
 	}
 	l := &looking{store: s, ctx: ctx, name: name, until: time.Now().Add(s.o.QueryTime)}
 	defer l.done()
+	begin := s.queries
+	if s.scans.Waiting(ctx) >= crowd {
+		begin = s.crowds
+	}
+	if err := l.wait(begin); err != nil {
+		return err
+	}
 	return s.log.View(ctx, func(v eventlog.View) error {
 		l.view = v
 		return f(l)
@@ -121,8 +128,8 @@ func workOf(where *query.Condition, text []byte) int64 {
 	return int64(where.Weight()) * int64(max(len(text), leastWork))
 }
 
-// freeWork is what a query may do before it has to wait for a slot, as few may do more at once: a thousand documents
-// with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
+// freeWork is what a query may do before it has to wait for a slot for scans, as few may do more at once: a thousand
+// documents with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
 // four times as much, and a slot for each core, 400 to 900 ms.
 const freeWork = 512 << 10
 
@@ -133,6 +140,10 @@ const turn = 50 * time.Millisecond
 // scansWaiting bounds the queries of one owner that wait for a slot. Each holds a snapshot of the log.
 const scansWaiting = 100
 
+// crowd is how many scans of one owner wait when its further queries begin one after the other. Else what they do before
+// they wait, or are refused, would slow down the scans of others so much that these run out of time.
+const crowd = 16
+
 // looking is a query under way.
 type looking struct {
 	store *Store
@@ -141,7 +152,8 @@ type looking struct {
 	name  string
 	work  int64
 	until time.Time   // when the time of the query is over; waiting moves it
-	slot  *share.Slot // nil until it has waited for one
+	slot  *share.Slot // of queries, then of scans
+	scans bool        // it is of scans
 	since time.Time   // when it got the slot
 
 	answer *answer // of Find
@@ -176,21 +188,26 @@ func (l *looking) pause() error {
 		return l.ctx.Err()
 	case now.After(l.until):
 		return ErrTime
-	case l.work <= freeWork || l.slot != nil && (now.Sub(l.since) < turn || !l.slot.Waited()):
+	case l.work <= freeWork || l.scans && (now.Sub(l.since) < turn || !l.slot.Waited()):
 		return nil
+	case l.scans:
+		return l.wait(nil)
 	}
-	return l.wait(now)
+	l.scans = true
+	return l.wait(l.store.scans)
 }
 
-// wait waits for a slot, the first time or after it has let others go on: for QUERY_TIME at most, which does not count
-// as the query's own.
-func (l *looking) wait(now time.Time) (err error) {
+// wait waits for a slot or, where slots is nil, lets others have the one it has until it is its turn again: for
+// QUERY_TIME at most, which does not count as the query's own.
+func (l *looking) wait(slots *share.Slots) (err error) {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(l.ctx, l.store.o.QueryTime)
 	defer cancel()
-	if l.slot == nil {
-		l.slot, err = l.store.scans.Take(ctx, 1)
-	} else {
+	if slots == nil {
 		err = l.slot.Yield(ctx)
+	} else {
+		l.done()
+		l.slot, err = slots.Take(ctx, 1)
 	}
 	switch {
 	case l.ctx.Err() != nil:
@@ -199,7 +216,7 @@ func (l *looking) wait(now time.Time) (err error) {
 		return ErrCrowd
 	}
 	l.since = time.Now()
-	l.until = l.until.Add(l.since.Sub(now))
+	l.until = l.until.Add(l.since.Sub(began))
 	return nil
 }
 

@@ -65,7 +65,9 @@ type Store struct {
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	scans   *share.Slots   // for queries that look at many documents: half the processors are for others
+	queries *share.Slots   // for queries that have looked at few documents yet: one a processor
+	crowds  *share.Slots   // for those of owners whose scans wait already: one
+	scans   *share.Slots   // for those that look at many: half the processors are for others
 	bulk    *share.Slots   // for changes of many documents, which lock most shards
 	answers *share.Answers // bytes that answers hold
 	seed    maphash.Seed
@@ -80,7 +82,8 @@ type Store struct {
 func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
-		log: log, o: o, indexes: map[string][]query.Field{}, scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
+		log: log, o: o, indexes: map[string][]query.Field{}, queries: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt),
+		crowds: share.NewSlots(1, math.MaxInt), scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
 		bulk: share.NewSlots(1, math.MaxInt), answers: o.Answers, seed: maphash.MakeSeed(), collections: map[string]*collection{},
 	}
 	for i := range s.locks {

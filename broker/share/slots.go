@@ -88,6 +88,13 @@ func (s *Slots) enqueue(slot *Slot) (w *waiter, err error) {
 	return w, nil
 }
 
+// Waiting returns how many requests of the owner of ctx wait.
+func (s *Slots) Waiting(ctx context.Context) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting[Owner(ctx)])
+}
+
 // Waited reports whether another owner, which has less, waits for a slot.
 func (t *Slot) Waited() bool {
 	t.of.mu.Lock()
