@@ -14,7 +14,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
@@ -36,8 +35,8 @@ type tokens struct {
 	keys       keySet
 	parser     *jwt.Parser
 	now        func() time.Time
-	defaultSub []string
-	defaultPub []string
+	defaultSub defaults
+	defaultPub defaults
 	global     bool
 	limiters   *limiters
 	revoked    *revoked
@@ -61,7 +60,7 @@ func newTokens(keys keySet, o Options, ls *limiters, r *revoked) *tokens {
 	}
 	return &tokens{
 		keys: keys, parser: jwt.NewParser(options...), now: o.Now,
-		defaultSub: o.DefaultSub, defaultPub: o.DefaultPub, global: o.Global, limiters: ls, revoked: r,
+		defaultSub: newDefaults(o.DefaultSub), defaultPub: newDefaults(o.DefaultPub), global: o.Global, limiters: ls, revoked: r,
 		cache: tokenCache{entries: map[[sha256.Size]byte]*Identity{}},
 	}
 }
@@ -194,8 +193,8 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	scope := "jwt\x00" + c.iss + "\x00" + c.sub
 	id := &Identity{
 		Name: c.sub, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
-		Sub:      granted.Sub.Union(defaults(t.defaultSub, c.sub)),
-		Pub:      granted.Pub.Union(defaults(t.defaultPub, c.sub)),
+		Sub:      granted.Sub.Union(t.defaultSub.of(c.sub)),
+		Pub:      granted.Pub.Union(t.defaultPub.of(c.sub)),
 		Rest:     granted.Rest,
 		limiters: []*limiter{t.limiters.of(scope, now)},
 		bearers:  []*bearer{{in: t.revoked, jti: c.jti, subject: c.sub, issued: issuedAt(c)}},
@@ -204,22 +203,6 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
 	return id, nil
-}
-
-// defaults puts the subject into the configured patterns. One that is no valid name could reach
-// beyond itself ("*"), so it gets none of those that speak of it.
-func defaults(list []string, subject string) channel.Set {
-	var out []string
-	for _, s := range list {
-		if strings.Contains(s, "{sub}") {
-			if channel.CheckName(subject) != nil {
-				continue
-			}
-			s = strings.ReplaceAll(s, "{sub}", subject)
-		}
-		out = append(out, s)
-	}
-	return grant.Patterns(out, channel.Parse)
 }
 
 // algorithmsOf are those that a public key may be used with: its family, and no other.
