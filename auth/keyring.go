@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sluice/auth/grant"
 )
@@ -18,7 +16,7 @@ import (
 // made for a first try.
 type keyring struct {
 	inline      string
-	file        string
+	file        watchedFile
 	made        string
 	store       *keyStore
 	defaultRate float64
@@ -27,13 +25,7 @@ type keyring struct {
 	current atomic.Pointer[map[[sha256.Size]byte]*Key]
 
 	mu   sync.Mutex // one load at a time
-	seen fileState
-	good []byte // the file as it was last in force
-}
-
-type fileState struct {
-	modified time.Time
-	size     int64
+	good []byte     // the file as it was last in force
 }
 
 // find looks a key up by its hash. The map's look-up tells by its time at most bits of a hash, which
@@ -51,11 +43,10 @@ func (r *keyring) find(value string) *Key {
 func (r *keyring) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == "" {
+	if r.file.name == "" {
 		return r.use(nil)
 	}
-	r.seen = r.state()
-	text, err := os.ReadFile(r.file)
+	text, err := r.file.read()
 	if err != nil {
 		return &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
 	}
@@ -103,7 +94,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = some
 	}
-	if r.file != "" {
+	if r.file.name != "" {
 		some, err := parseKeys(text, r.defaultRate)
 		if err != nil {
 			return nil, &SettingError{"API_KEYS_FILE", err}
@@ -171,36 +162,6 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Revoked)
 		default:
 			k.life.End(grant.Changed)
-		}
-	}
-}
-
-func (r *keyring) state() fileState {
-	info, err := os.Stat(r.file)
-	if err != nil {
-		return fileState{}
-	}
-	return fileState{info.ModTime(), info.Size()}
-}
-
-// pollEvery keeps within the second that a revocation may take.
-const pollEvery = 400 * time.Millisecond
-
-// watch loads the file again when it changes, until quit is closed.
-func (r *keyring) watch(quit <-chan struct{}) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-tick.C:
-		}
-		r.mu.Lock()
-		changed := r.state() != r.seen
-		r.mu.Unlock()
-		if changed {
-			r.reload()
 		}
 	}
 }

@@ -39,10 +39,9 @@ type ownTokens struct {
 // UseTokenSecret lets the gateway make tokens of its own. Gateways that share the secret, and the keys, take
 // each other's.
 func (a *Authenticator) UseTokenSecret(secret string) {
-	set := &fixedKeys{algs: []string{"HS256"}, keys: []fixedKey{{[]string{"HS256"}, []byte(secret)}}}
 	a.own = &ownTokens{
 		auth: a, secret: []byte(secret),
-		tokens: newTokens(set, Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
+		tokens: newTokens(newSecrets([]string{secret}, "HS256"), Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
 	}
 }
 
@@ -103,10 +102,10 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	}
 	t := o.tokens
 	hash, now := sha256.Sum256([]byte(token)), t.now()
-	if id, ok := t.cache.get(hash, 0); ok && id.Ended() == "" {
-		return t.still(id, now)
+	if id, err := t.cached(hash, now); id != nil || err != nil {
+		return id, err
 	}
-	c, err := t.parse(token)
+	c, _, err := t.parse(token)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +118,7 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	t.cache.put(hash, 0, id, now)
+	t.cache.put(hash, id, now)
 	return t.still(id, now)
 }
 

@@ -102,7 +102,7 @@ func (g *gateway) openAuth() error {
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
-		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL,
+		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
 		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate, Logger: g.logger,
