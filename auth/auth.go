@@ -60,7 +60,7 @@ func New(o Options) (*Authenticator, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{
-		keys:   &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger},
+		keys:   &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
 		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), quit: make(chan struct{}),
 	}
 	set, err := a.tokenKeys(o)
@@ -167,7 +167,7 @@ func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 		return id, nil
 	}
 	id := &Identity{
-		Name: k.Name, Kind: "key", Scope: "key\x00" + string(k.hash[:]), Expires: k.expires,
+		Name: k.Name, Kind: "key", Scope: "key\x00" + k.id, Expires: k.expires,
 		Sub: k.Sub, Pub: k.Pub, Rest: k.Rest, keys: []*Key{k}, lives: []*grant.Life{k.life}, limiters: []*limiter{k.limiter},
 	}
 	if a.global { // of /realtime: documents are granted by name

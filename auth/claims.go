@@ -64,6 +64,7 @@ type ownClaims struct {
 	key     string // the id of the key that asked for it, or
 	user    string // the id of the user who signed in,
 	version string // as the user was then
+	minted  int64  // when the key asked for it, in microseconds
 }
 
 func (o *ownClaims) read(m map[string]json.RawMessage) {
@@ -71,6 +72,9 @@ func (o *ownClaims) read(m map[string]json.RawMessage) {
 		if v := m[name]; len(v) == 0 || v[0] != '"' || json.Unmarshal(v, dst) != nil {
 			*dst = ""
 		}
+	}
+	if v := m[claimMinted]; json.Unmarshal(v, &o.minted) != nil {
+		o.minted = 0
 	}
 }
 

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +21,11 @@ type keyring struct {
 	file        watchedFile
 	made        string
 	store       *keyStore
+	minters     *minters // nil without a store
 	defaultRate float64
 	logger      *slog.Logger
+	naming      []byte // secret that the ids of the keys of the settings are made with
+	named       bool   // it is the gateway's, and not made for this start
 
 	current atomic.Pointer[map[[sha256.Size]byte]*Key]
 
@@ -109,6 +114,9 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = append(keys, k)
 	}
+	for _, k := range keys {
+		k.id = r.idOf(k)
+	}
 	for id, stored := range r.store.all() {
 		k, err := stored.key(r.defaultRate)
 		if err != nil {
@@ -118,6 +126,41 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		keys = append(keys, k)
 	}
 	return keys, nil
+}
+
+// idOf names a key of the settings. The id is in tokens that pages hold, so it must not let anybody test guesses of the
+// key: it is a MAC with a secret that only the gateway has. It stays over restarts.
+func (r *keyring) idOf(k *Key) string {
+	mac := hmac.New(sha256.New, r.naming)
+	mac.Write(k.hash[:])
+	return "s-" + hex.EncodeToString(mac.Sum(nil)[:12])
+}
+
+// name gives the keys of the settings their ids. It comes once, after all sources are known and before any key is used.
+func (r *keyring) name(secret []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.naming, r.named = secret, true
+	for _, k := range *r.current.Load() {
+		if !k.stored {
+			k.id = r.idOf(k)
+		}
+	}
+	r.note()
+}
+
+// note has the minters take in which keys the settings have.
+func (r *keyring) note() {
+	if r.minters == nil || !r.named {
+		return
+	}
+	present := map[string]bool{}
+	for _, k := range *r.current.Load() {
+		if !k.stored {
+			present[k.id] = true
+		}
+	}
+	r.minters.note(present)
 }
 
 // byID finds a key in force.
@@ -164,6 +207,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Changed)
 		}
 	}
+	r.note()
 }
 
 func (r *keyring) reload() error {

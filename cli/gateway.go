@@ -130,14 +130,21 @@ func (g *gateway) openStored() error {
 			return err
 		}
 	}
+	if err := g.openFirstKey(); err != nil {
+		return err
+	}
 	g.auth.UseTokenSecret(secret)
+	return nil
+}
+
+// openFirstKey puts the key of a first try in force, where there is no other credential.
+func (g *gateway) openFirstKey() (err error) {
 	if configured(g.cfg) || g.auth.StoredKeys() > 0 {
 		return nil
 	}
 	if !loopback(g.cfg.Addr) {
 		return usageError{errOpenToAll}
 	}
-	var err error
 	if g.firstKey, err = loadFirstKey(g.cfg.DataDir); err != nil {
 		return err
 	}
