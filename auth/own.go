@@ -24,6 +24,7 @@ const (
 	claimKey     = "key"
 	claimUser    = "user"
 	claimVersion = "version"
+	claimSession = "session"
 	claimMinted  = "minted" // when a key asked for it, in microseconds: iat has seconds
 )
 

@@ -29,7 +29,7 @@ type Store struct {
 	max       int
 
 	changing sync.Mutex // held by all that change users or sessions
-	sessions sessions   // guarded by changing
+	sessions sessions
 	mu       sync.RWMutex
 	byEmail  map[string]*User
 	byID     map[string]*User
