@@ -23,8 +23,8 @@ type Config struct {
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"the iss that tokens must carry"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"the aud that tokens must carry"`
 	JWTLeeway        time.Duration `env:"JWT_LEEWAY" envDefault:"10s" min:"0s" max:"5m" doc:"clock difference allowed for nbf and iat; exp is exact"`
-	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for its subject"`
-	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for its subject"`
+	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for its subject, as text inside one name"`
+	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for its subject, as text inside one name"`
 
 	RealtimeGlobal   bool   `env:"REALTIME_GLOBAL" envDefault:"false" doc:"every configured key and every valid token may subscribe and publish everywhere in /realtime"`
 	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"take keys and tokens from the query too (a browser's EventSource can send them in no other way)"`
