@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -281,12 +282,15 @@ func TestPublicKeyFileReload(t *testing.T) {
 
 // answers is a transport that answers by address: a redirection where the answer is an address, a set else.
 type answers struct {
+	mu    sync.Mutex
 	by    map[string]string
 	asked []string
 	sent  []*http.Request
 }
 
 func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.asked, a.sent = append(a.asked, r.URL.String()), append(a.sent, r)
 	text, ok := a.by[r.URL.String()]
 	answer := &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}
@@ -365,13 +369,17 @@ func TestJWKSRefresh(t *testing.T) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
+			there.mu.Lock()
+			defer there.mu.Unlock()
 			if n := len(there.asked); n != want {
 				t.Errorf("asked %d times, want %d", n, want)
 			}
 		}
 		asked(0, 1)
 		asked(jwksAtMost-time.Second, 1)
+		there.mu.Lock()
 		there.by[address] = `{"keys":[]}`
+		there.mu.Unlock()
 		asked(time.Second, 2)
 		asked(time.Minute-time.Second, 2)
 		asked(time.Second, 3)

@@ -109,10 +109,10 @@ func (x *sessions) gone(user string) []eventlog.Row {
 }
 
 // forget ends all sessions of a user.
-func (x *sessions) forget(user string) { x.end(user, x.of[user]...) }
+func (x *sessions) forget(user string, why grant.End) { x.end(user, why, x.of[user]...) }
 
 // end takes sessions out of the list and ends what was opened with their access tokens.
-func (x *sessions) end(user string, over ...*session) {
+func (x *sessions) end(user string, why grant.End, over ...*session) {
 	x.mu.Lock()
 	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(one *session) bool { return slices.Contains(over, one) })
 	if x.of[user] = list; len(list) == 0 {
@@ -126,7 +126,7 @@ func (x *sessions) end(user string, over ...*session) {
 	}
 	x.mu.Unlock()
 	for _, l := range lives {
-		l.End(grant.Revoked)
+		l.End(why)
 	}
 }
 
@@ -229,7 +229,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 	case one == nil:
 		return t, nil, ErrBadLogin
 	case used:
-		s.sessions.end(t.user, one) // though it cannot be stored
+		s.sessions.end(t.user, grant.Revoked, one) // though it cannot be stored
 		if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
 			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
 		}
@@ -249,7 +249,7 @@ func (s *Store) Logout(ctx context.Context, token string) error {
 	if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
-	s.sessions.end(t.user, one)
+	s.sessions.end(t.user, grant.Revoked, one)
 	return nil
 }
 
@@ -281,7 +281,7 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 		fresh = one
 	}
 	s.sessions.newest(u.ID, fresh)
-	s.sessions.end(u.ID, over...)
+	s.sessions.end(u.ID, grant.Revoked, over...)
 	return token, nil
 }
 
@@ -313,7 +313,7 @@ func (s *Store) sweep(ctx context.Context) error {
 		return fmt.Errorf("sweeping sessions: %w", err)
 	}
 	for user, list := range over {
-		x.end(user, list...)
+		x.end(user, grant.Revoked, list...)
 	}
 	if len(rows) < maxSwept {
 		x.swept = now
