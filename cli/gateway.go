@@ -17,6 +17,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
@@ -97,7 +98,7 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 // openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !loopback(cfg.Addr) {
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr) {
 		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
 	}
 	a, err := auth.New(auth.Options{
@@ -134,7 +135,7 @@ func (g *gateway) openStored() error {
 	if configured(g.cfg) || g.auth.StoredKeys() > 0 {
 		return nil
 	}
-	if !loopback(g.cfg.Addr) {
+	if !peer.LoopbackAddr(g.cfg.Addr) {
 		return usageError{errOpenToAll}
 	}
 	var err error
