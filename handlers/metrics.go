@@ -33,7 +33,8 @@ func sameSecret(a, b string) bool {
 }
 
 // MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. Where only loopback protects
-// them, a request that a page of another site can send is refused.
+// them, a Host that is not loopback is refused: a page that was
+// pointed here (DNS rebinding) cannot send one that is.
 func MetricsServer(g prometheus.Gatherer, onLoopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
@@ -46,7 +47,7 @@ func MetricsServer(g prometheus.Gatherer, onLoopback bool) http.Handler {
 		return mux
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !peer.OwnSite(r) {
+		if !peer.LoopbackHost(r) {
 			http.Error(w, "METRICS_ADDR is on loopback, so the Host must be too, as in http://127.0.0.1:9090/metrics", http.StatusForbidden)
 			return
 		}

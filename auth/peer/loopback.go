@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 )
 
@@ -34,23 +33,10 @@ func LoopbackHost(r *http.Request) bool {
 	return Loopback(host)
 }
 
-// OwnSite reports whether a request has a loopback Host and no browser says that a page of another site sent it.
-func OwnSite(r *http.Request) bool {
-	if !LoopbackHost(r) || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		return false
-	}
-	for _, origin := range r.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || !Loopback(u.Hostname()) {
-			return false
-		}
-	}
-	return true
-}
-
 // Direct reports whether a request came from this machine without a proxy between. Behind a proxy on the same machine
 // every peer is loopback, so all that loopback alone opens asks this.
 func Direct(r *http.Request) bool {
-	return LoopbackAddr(r.RemoteAddr) && OwnSite(r) && !Forwarded(r)
+	return LoopbackAddr(r.RemoteAddr) && LoopbackHost(r) && !Forwarded(r)
 }
 
 // Forwarded reports whether a request shows any trace of a proxy: HTTP/1.0, which nginx speaks by default and clients no
