@@ -216,6 +216,7 @@ func (g *gateway) openHandlers() (err error) {
 		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
+		DemoOnLoopback: peer.LoopbackAddr(g.cfg.Addr) && len(g.cfg.TrustedProxies) == 0,
 	})
 	if err != nil {
 		return err
