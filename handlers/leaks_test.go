@@ -292,3 +292,99 @@ func TestBadBodiesTellNothing(t *testing.T) {
 		}
 	}
 }
+
+// Who has no right to a thing learns nothing of whether it exists: the answers are the same but for the name.
+func TestNothingTellsWhatExists(t *testing.T) {
+	t.Parallel()
+	g := withDocuments(t)
+	g.addUser(t, "ann@example.com", "s3cret-s3cret")
+	for _, one := range [][2]string{
+		{"PUT /db/thereis", ""}, {"PUT /db/thereis/ns/thereis", ""}, {"PUT /db/thereis/ns/thereis/streams/thereis/annotation", `{"a":1}`},
+		{"POST /accounts/thereis", `{"name":"a","password":"s3cret-s3cret"}`}, {"POST /accounts/none", `{"name":"n","password":"s3cret-s3cret"}`},
+		{"POST /rest/thereis", `{"_id":"5f0000000000000000000001","a":1}`},
+	} {
+		if status, text := g.call(t, one[0], one[1]); status >= 300 {
+			t.Fatalf("%s: %d %s", one[0], status, text)
+		}
+	}
+	const key, account = "key " + keyNone, "basic none:s3cret-s3cret"
+	for _, one := range []struct{ who, what, body string }{
+		{account, "GET /db/NAME/events", ""},
+		{account, "GET /db/NAME/streams", ""},
+		{account, "GET /db/NAME/ns", ""},
+		{account, "GET /db/NAME/ns/NAME/streams", ""},
+		{account, "PUT /db/NAME/ns/NAME", ""},
+		{account, "DELETE /db/NAME", ""},
+		{account, "DELETE /db/NAME/ns/NAME", ""},
+		{account, "DELETE /db/NAME/ns/NAME/contents", ""},
+		{account, "GET /db/NAME/ns/NAME/streams/NAME/annotation", ""},
+		{account, "DELETE /db/NAME/ns/NAME/streams/NAME/annotation", ""},
+		{account, "GET /db/NAME/ns/NAME/streams/NAME/events/1", ""},
+		{account, "POST /db/NAME/clone?to=more", ""},
+		{account, "POST /db/NAME/rename?to=more", ""},
+		{account, "POST /db/NAME/grant?role=reader&username=none", ""},
+		{account, "PUT /events/s.1", `{"data":1,"meta":{"db":"NAME","stream":"s","type":"t"}}`},
+		{account, "GET /accounts/NAME", ""},
+		{account, "DELETE /accounts/NAME", ""},
+		{account, "POST /accounts/NAME", `{"name":"a","password":"s3cret-s3cret"}`},
+		{account, "POST /accounts/NAME/activate", ""},
+		{"basic NAME:wrong-wrong", "GET /db", ""},
+		{key, "GET /db/NAME/events", ""},
+		{key, "GET /db/NAME/ns/NAME/streams", ""},
+		{key, "PUT /events/s.1", `{"data":1,"meta":{"db":"NAME","stream":"s","type":"t"}}`},
+		{key, "POST /realtime", `{"event":"t","space":"$db/NAME","stream":"s"}`},
+		{key, "GET /rest/NAME", ""},
+		{key, "GET /rest/NAME/5f0000000000000000000001", ""},
+		{key, "PUT /rest/NAME/5f0000000000000000000001", `{"a":1}`},
+		{key, "DELETE /rest/NAME/5f0000000000000000000001", ""},
+		{key, "POST /rest/NAME", `{"a":1}`},
+		{key, "GET /items/NAME", ""},
+		{key, "GET /items/NAME/5f0000000000000000000001", ""},
+		{key, "PATCH /items/NAME/5f0000000000000000000001", `{"a":1}`},
+		{key, "DELETE /items/NAME/5f0000000000000000000001", ""},
+		{"", "GET /db/NAME/events", ""},
+		{"", "GET /rest/NAME", ""},
+		{"", "GET /items/NAME", ""},
+		{"", "GET /admin/users/NAME", ""},
+	} {
+		var answers [2]string
+		for i, name := range []string{"thereis", "nowhere"} {
+			answers[i] = g.stranger(t, strings.ReplaceAll(one.who, "NAME", name), strings.ReplaceAll(one.what, "NAME", name), strings.ReplaceAll(one.body, "NAME", name))
+			answers[i] = strings.ReplaceAll(answers[i], name, "NAME")
+		}
+		if answers[0] != answers[1] || strings.HasPrefix(answers[0], "2") && !strings.Contains(answers[0], "event: error") {
+			t.Errorf("%s as %s:\nis      %s\nnowhere %s", one.what, one.who, answers[0], answers[1])
+		}
+	}
+	known := g.post(t, "/auth/login", `{"email":"ann@example.com","password":"wrong-wrong","mode":"json"}`, 401)
+	if unknown := g.post(t, "/auth/login", `{"email":"eve@example.com","password":"wrong-wrong","mode":"json"}`, 401); known != unknown {
+		t.Errorf("a login tells who has an account: %s and %s", known, unknown)
+	}
+}
+
+// stranger sends "METHOD /path" as "key KEY", "basic USER:PASSWORD" or nobody, and gives status and body.
+func (g *gateway) stranger(t *testing.T, who, what, body string) string {
+	t.Helper()
+	method, path, _ := strings.Cut(what, " ")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, g.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	switch kind, credential, _ := strings.Cut(who, " "); kind {
+	case "key":
+		r.Header.Set("X-Apikey", credential)
+	case "basic":
+		name, password, _ := strings.Cut(credential, ":")
+		r.SetBasicAuth(name, password)
+	}
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 2000))
+	return fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Www-Authenticate"), answer.Header.Get("Allow"), " ", string(text), err)
+}
