@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"sluice/broker/channel"
 )
@@ -197,6 +198,9 @@ var (
 // Explain returns what a client may be told of an error that is ErrUnavailable. All else that it holds, such as the path of
 // a folder, is for the log of the operator.
 func Explain(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		err = ErrDiskFull
+	}
 	for _, reason := range []error{ErrDiskFull, ErrMemoryFull, ErrQueueFull, ErrNoAnswer} {
 		if errors.Is(err, reason) {
 			return ErrUnavailable.Error() + ": " + reason.Error()
