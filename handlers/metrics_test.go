@@ -75,3 +75,14 @@ func TestMetricsServer(t *testing.T) {
 		}
 	}
 }
+
+// A page tells other sites nothing of its address, and no answer tells of the server's software.
+func TestPagesTellNothing(t *testing.T) {
+	t.Parallel()
+	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}
+	runAll(t, newGateway(t), []scenario{
+		{name: "dashboard", path: "/", key: "-", status: 200, answers: silent},
+		{name: "its parts", path: "/ui/main.js", key: "-", status: 200, answers: silent},
+		{name: "an answer", path: "/realtime", key: "-", status: 401, answers: map[string]string{"Server": "", "X-Powered-By": ""}},
+	})
+}
