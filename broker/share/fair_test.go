@@ -160,6 +160,8 @@ func TestYield(t *testing.T) {
 		}
 		long.Release()
 		time.Sleep(time.Hour)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if s.free != 1 || len(s.running)+len(s.waiting)+len(s.turns) != 0 {
 			t.Errorf("left behind: %+v", s)
 		}
