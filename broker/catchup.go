@@ -67,6 +67,10 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 		if len(k.Bytes) >= limit {
 			return nil // the rest of the page is read again
 		}
+		if !s.members.view.chosen(e) {
+			k.reached = e.ID
+			continue
+		}
 		k.addRead(e, s.broker.options.RetryEvent)
 		s.broker.Stats.Replayed.Add(1)
 	}

@@ -95,8 +95,8 @@ func (w *Writing) Stored() {
 	}
 }
 
-// maxName bounds names and ids of events, before they are mapped.
-const maxName = 1024
+// MaxName bounds the bytes of names and ids of events, before they are mapped.
+const MaxName = 1024
 
 func checkNames(e *Event) error {
 	for what, name := range map[string]string{"id": e.ID, "type": e.Type, "stream": e.Stream} {
@@ -108,8 +108,8 @@ func checkNames(e *Event) error {
 		if !utf8.ValidString(name) {
 			return fmt.Errorf("%w: meta.%s is not UTF-8", ErrName, what)
 		}
-		if len(name) > maxName {
-			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, maxName)
+		if len(name) > MaxName {
+			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, MaxName)
 		}
 	}
 	return nil

@@ -53,8 +53,8 @@ func (c *Catalog) HasNamespace(name, namespace string) bool {
 // freeNamespace says whether a namespace can be made.
 func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 	switch {
-	case namespace == "" || len(namespace) > maxName || !utf8.ValidString(namespace):
-		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, maxName)
+	case namespace == "" || len(namespace) > MaxName || !utf8.ValidString(namespace):
+		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, MaxName)
 	case c.has(d, namespace):
 		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
 	case c.count(d) >= maxNamespaces:

@@ -183,8 +183,8 @@ func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, 
 	if !c.there(d, namespace) {
 		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
 	}
-	if stream == "" || len(stream) > maxName {
-		return fmt.Errorf("%w: the stream's is empty or longer than %d bytes", ErrName, maxName)
+	if stream == "" || len(stream) > MaxName {
+		return fmt.Errorf("%w: the stream's is empty or longer than %d bytes", ErrName, MaxName)
 	}
 	row := eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream))}
 	if annotation != nil {
