@@ -16,7 +16,7 @@ type viewKey struct {
 	names  string
 	form   form
 	choice string // what the chooser wants
-	silent bool // it gets what is not told to others
+	silent bool   // it gets what is not told to others
 }
 
 // mention is an event of a view: its place in the ring, and its id.

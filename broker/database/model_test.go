@@ -35,6 +35,7 @@ type modelDB struct {
 	namespaces  map[string]bool
 	annotations map[spot]string
 	grants      map[string]database.Role
+	maker       string
 }
 
 type model struct {
@@ -42,7 +43,29 @@ type model struct {
 	log     *eventlog.Log
 	catalog *database.Catalog
 	dbs     map[string]*modelDB
+	retired map[string][2]string // who gave up a name, and who had made its database
 	next    int
+}
+
+// takes says what comes of taking a name for an account.
+func (m *model) takes(name, account string) error {
+	r, retired := m.retired[name]
+	if m.dbs[name] != nil || retired && account != "" && r != [2]string{account, account} {
+		return database.ErrTaken
+	}
+	return nil
+}
+
+// take is what happens to a name that is taken.
+func (m *model) take(name string, d *modelDB) {
+	m.dbs[name] = d
+	delete(m.retired, name)
+}
+
+// giveUp is what happens to a name whose database gets another, or is destroyed.
+func (m *model) giveUp(name, by string) {
+	m.retired[name] = [2]string{by, m.dbs[name].maker}
+	delete(m.dbs, name)
 }
 
 func (m *model) open(t *rapid.T) {
@@ -65,6 +88,17 @@ var (
 	types      = rapid.SampledFrom([]string{"deposit", "pay bill", "put", "error", strings.Repeat("t", 140)})
 )
 
+// accounts make databases and give them up; "" is root.
+var accounts = rapid.SampledFrom([]string{"ann", "bob", ""})
+
+func newModelDB(maker string) *modelDB {
+	d := &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{}, maker: maker}
+	if maker != "" {
+		d.grants[maker] = database.Owner
+	}
+	return d
+}
+
 // expect checks that an error is the one wanted; nil wants none.
 func expect(t *rapid.T, err, want error) {
 	t.Helper()
@@ -79,7 +113,7 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}}
+		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}, retired: map[string][2]string{}}
 		m.open(rt)
 		// with draws a database and says what must come of it where there is none.
 		with := func(rt *rapid.T) (string, *modelDB) {
@@ -88,14 +122,13 @@ func TestModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": func(rt *rapid.T) {
-				name, d := with(rt)
-				var want error
-				if d != nil {
-					want = database.ErrTaken
-				} else {
-					m.dbs[name] = &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{"ann": database.Owner}}
+				name, _ := with(rt)
+				who := accounts.Draw(rt, "who")
+				want := m.takes(name, who)
+				if want == nil {
+					m.take(name, newModelDB(who))
 				}
-				expect(rt, m.catalog.Create(ctx, name, "ann"), want)
+				expect(rt, m.catalog.Create(ctx, name, who), want)
 			},
 			"append": func(rt *rapid.T) {
 				name, d := with(rt)
@@ -208,37 +241,41 @@ func TestModel(t *testing.T) {
 			},
 			"rename or clone": func(rt *rapid.T) {
 				name, d := with(rt)
-				to := dbNames.Draw(rt, "to")
+				to, who := dbNames.Draw(rt, "to"), accounts.Draw(rt, "who")
 				clone := rapid.Bool().Draw(rt, "clone")
 				var err error
 				if clone {
-					err = m.catalog.Clone(ctx, name, to, "bob")
+					err = m.catalog.Clone(ctx, name, to, who)
 				} else {
-					err = m.catalog.Rename(ctx, name, to)
+					err = m.catalog.Rename(ctx, name, to, who)
 				}
 				switch {
 				case d == nil && err == nil:
 					rt.Fatal("it was not there")
 				case d == nil:
-				case m.dbs[to] != nil:
+				case m.takes(to, who) != nil:
 					expect(rt, err, database.ErrTaken)
+				case clone:
+					expect(rt, err, nil)
+					made := newModelDB(who)
+					made.events, made.namespaces, made.annotations = slices.Clone(d.events), maps.Clone(d.namespaces), maps.Clone(d.annotations)
+					m.take(to, made)
 				default:
 					expect(rt, err, nil)
-					if m.dbs[to] = d; !clone {
-						delete(m.dbs, name)
-						return
-					}
-					m.dbs[to] = &modelDB{slices.Clone(d.events), maps.Clone(d.namespaces), maps.Clone(d.annotations), map[string]database.Role{"bob": database.Owner}}
+					m.giveUp(name, who)
+					m.take(to, d)
 				}
 			},
 			"destroy": func(rt *rapid.T) {
 				name, d := with(rt)
+				who := accounts.Draw(rt, "who")
 				var want error
 				if d == nil {
 					want = database.ErrNoDatabase
+				} else {
+					m.giveUp(name, who)
 				}
-				expect(rt, m.catalog.Destroy(ctx, name), want)
-				delete(m.dbs, name)
+				expect(rt, m.catalog.Destroy(ctx, name, who), want)
 			},
 			"grant": func(rt *rapid.T) {
 				name, d := with(rt)
@@ -294,6 +331,7 @@ func (m *model) check(t *rapid.T) {
 	if got, want := m.catalog.Names(), slices.Sorted(maps.Keys(m.dbs)); !slices.Equal(got, want) {
 		t.Fatalf("databases %v, want %v", got, want)
 	}
+	m.checkCharges(t)
 	for name, d := range m.dbs {
 		if got, err := m.catalog.Namespaces(name); err != nil || !slices.Equal(got, slices.Sorted(maps.Keys(d.namespaces))) {
 			t.Fatalf("%s has namespaces %q, want %q (%v)", name, got, slices.Sorted(maps.Keys(d.namespaces)), err)
@@ -309,6 +347,26 @@ func (m *model) check(t *rapid.T) {
 			if got, err := m.catalog.Annotation(name, at.namespace, at.stream); string(got) != text {
 				t.Fatalf("annotation of %q: %s (%v), want %s", at, got, err, text)
 			}
+		}
+	}
+}
+
+// checkCharges: what accounts are charged for is what a catalog that is opened now counts.
+func (m *model) checkCharges(t *rapid.T) {
+	anew, err := database.Open(m.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range m.dbs {
+		if got, want := m.catalog.Held(name), anew.Held(name); got != want {
+			t.Fatalf("%s is said to hold %d bytes, and holds %d", name, got, want)
+		}
+	}
+	for _, who := range []string{"ann", "bob", ""} {
+		databases, bytes, retired := m.catalog.Charged(who)
+		databases2, bytes2, retired2 := anew.Charged(who)
+		if databases != databases2 || bytes != bytes2 || retired != retired2 {
+			t.Fatalf("%s is charged for %d, %d, %d, and after a restart for %d, %d, %d", who, databases, bytes, retired, databases2, bytes2, retired2)
 		}
 	}
 }

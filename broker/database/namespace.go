@@ -73,7 +73,8 @@ func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) e
 	if err := c.freeNamespace(d, namespace); err != nil {
 		return err
 	}
-	if err := c.edit(ctx, nil, namespaceRow(d, namespace)); err != nil {
+	row := namespaceRow(d, namespace)
+	if err := c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, weightOf(row)); err != nil {
 		return fmt.Errorf("creating namespace %q: %w", namespace, err)
 	}
 	c.mu.Lock()
@@ -105,12 +106,14 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error { return b.removeStream(ctx, s.Stream) })
 	if err == nil {
 		err = c.annotations(d, namespace, func(r eventlog.Row) error {
-			b.rows = append(b.rows, eventlog.Row{Key: r.Key})
+			b.dropAnnotation(r)
 			return nil
 		})
 	}
 	if destroy {
-		b.rows = append(b.rows, eventlog.Row{Key: namespaceRow(d, namespace).Key})
+		row := namespaceRow(d, namespace)
+		b.grown -= weightOf(row)
+		b.rows = append(b.rows, eventlog.Row{Key: row.Key})
 	}
 	if err == nil {
 		err = b.commit(ctx)
@@ -151,8 +154,17 @@ func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to strin
 	if err := c.freeNamespace(d, to); err != nil {
 		return err
 	}
-	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}}
-	if err := b.rename(ctx, namespace, to); err != nil {
+	events, rows, err := c.growth(ctx, d, namespace, to)
+	if err == nil {
+		err = c.charge(d, events, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
+	}
+	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}, charged: true}
+	err = b.rename(ctx, namespace, to)
+	c.settle(d, events, rows, err == nil || events+rows > 0) // a part of it may be done
+	if err != nil {
 		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
 	}
 	c.mu.Lock()
@@ -161,6 +173,42 @@ func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to strin
 	c.mu.Unlock()
 	c.changed(name)
 	return nil
+}
+
+// growth is how many bytes more the events and rows of a namespace take under another name.
+func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (events, rows int64, err error) {
+	reading := editing{catalog: c, db: d}
+	var failed error
+	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
+		err := reading.events(ctx, s.Stream, func(old *eventlog.Event) {
+			by, err := renamed(old, to)
+			failed = cmp.Or(failed, err)
+			events += c.log.Weight(&by) - c.log.Weight(old)
+		})
+		return cmp.Or(failed, err)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	rows = weightOf(namespaceRow(d, to))
+	if namespace != "" {
+		rows -= weightOf(namespaceRow(d, namespace))
+	}
+	err = c.annotations(d, namespace, func(r eventlog.Row) error {
+		by, err := reannotated(d, to, r)
+		rows += weightOf(by) - weightOf(r)
+		return err
+	})
+	return events, rows, err
+}
+
+// reannotated is the row of an annotation in another namespace.
+func reannotated(d *Database, to string, old eventlog.Row) (eventlog.Row, error) {
+	var row annotated
+	if err := json.Unmarshal(old.Value, &row); err != nil {
+		return old, fmt.Errorf("reading an annotation: %w", err)
+	}
+	return eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: old.Value}, nil
 }
 
 func (b *editing) rename(ctx context.Context, namespace, to string) error {
@@ -174,6 +222,7 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 				return
 			}
 			b.bytes += len(by.Data) + len(by.Meta)
+			b.freed += c.log.Weight(old) - c.log.Weight(&by)
 			old.Data, old.Meta = nil, nil // by has what is still wanted
 			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
 		})
@@ -182,12 +231,10 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 		return cmp.Or(err, failed)
 	}
 	err = c.annotations(d, namespace, func(r eventlog.Row) error {
-		var row annotated
-		if err := json.Unmarshal(r.Value, &row); err != nil {
-			return fmt.Errorf("reading an annotation: %w", err)
-		}
-		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: r.Value})
-		return nil
+		by, err := reannotated(d, to, r)
+		c.annotationBytes(d, weightOf(by)-weightOf(r))
+		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, by)
+		return err
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -192,7 +193,40 @@ func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, 
 			return fmt.Errorf("annotating %q: %w", stream, err)
 		}
 	}
-	return c.edit(ctx, nil, row)
+	return c.putAnnotation(ctx, d, row)
+}
+
+// putAnnotation stores the row of an annotation in the place of the one that is there.
+func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.Row) error {
+	d.annotating.Lock()
+	defer d.annotating.Unlock()
+	old, err := c.log.Row(row.Key)
+	if err != nil {
+		return err
+	}
+	grown := int64(0)
+	if old != nil {
+		grown -= weightOf(eventlog.Row{Key: row.Key, Value: old})
+	}
+	if row.Value != nil {
+		grown += weightOf(row)
+	}
+	if c.annotationBytes(d, 0)+grown > maxAnnotationBytes && grown > 0 {
+		return fmt.Errorf("%w: the annotations of database %q may hold %d bytes", ErrFull, d.name, maxAnnotationBytes)
+	}
+	err = c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, grown)
+	if err == nil || errors.Is(err, eventlog.ErrUnknown) {
+		c.annotationBytes(d, grown)
+	}
+	return err
+}
+
+// annotationBytes counts what the annotations of a database have grown by, and gives what they hold.
+func (c *Catalog) annotationBytes(d *Database, grown int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.held.annotations += grown
+	return d.held.annotations
 }
 
 // Annotation is a stream's.
@@ -228,7 +262,11 @@ func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream str
 	if b.done+len(b.edit.Remove) == 0 && text == nil {
 		return fmt.Errorf("%w: %q", ErrNoStream, stream)
 	}
-	b.rows = append(b.rows, eventlog.Row{Key: annotationKey(d, mapped)})
+	if text != nil {
+		if err := b.removeAnnotation(annotationKey(d, mapped)); err != nil {
+			return fmt.Errorf("destroying a stream: %w", err)
+		}
+	}
 	if err := b.commit(ctx); err != nil {
 		return fmt.Errorf("destroying a stream: %w", err)
 	}
@@ -250,13 +288,32 @@ type editing struct {
 	db      *Database
 	edit    eventlog.Edit
 	rows    []eventlog.Row
-	bytes   int // of replacements
+	bytes   int   // of replacements
+	freed   int64 // what the edit takes off the events' bytes
+	grown   int64 // what the rows put to the rows' bytes
+	charged bool  // it was all charged before
 	done    int
+}
+
+// removeAnnotation gathers a row for removal.
+func (b *editing) removeAnnotation(key string) error {
+	text, err := b.catalog.log.Row(key)
+	if err == nil && text != nil {
+		b.dropAnnotation(eventlog.Row{Key: key, Value: text})
+	}
+	return err
+}
+
+func (b *editing) dropAnnotation(old eventlog.Row) {
+	b.grown -= weightOf(old)
+	b.catalog.annotationBytes(b.db, -weightOf(old))
+	b.rows = append(b.rows, eventlog.Row{Key: old.Key})
 }
 
 // removeStream gathers the events of a stream for removal.
 func (b *editing) removeStream(ctx context.Context, mapped string) error {
 	return b.events(ctx, mapped, func(e *eventlog.Event) {
+		b.freed += b.catalog.log.Weight(e)
 		e.Data, e.Meta = nil, nil
 		b.edit.Remove = append(b.edit.Remove, *e)
 	})
@@ -285,11 +342,25 @@ func (b *editing) events(ctx context.Context, mapped string, f func(*eventlog.Ev
 
 func (b *editing) commit(ctx context.Context) error {
 	b.done += len(b.edit.Remove) + len(b.edit.Replace)
-	edit := b.edit
-	b.edit, b.bytes = eventlog.Edit{}, 0
-	rows := b.rows
-	b.rows = nil
-	return b.catalog.edit(ctx, &edit, rows...)
+	edit, rows, freed, grown := b.edit, b.rows, b.freed, b.grown
+	b.edit, b.rows, b.bytes, b.freed, b.grown = eventlog.Edit{}, nil, 0, 0, 0
+	edit.Freed = freed
+	next := &edit
+	for some := range batches(rows) {
+		if err := b.catalog.edit(ctx, next, some...); err != nil {
+			return err
+		}
+		next = nil
+	}
+	if next != nil {
+		if err := b.catalog.edit(ctx, next); err != nil {
+			return err
+		}
+	}
+	if !b.charged {
+		b.catalog.change(b.db, -freed, grown)
+	}
+	return nil
 }
 
 func unmarshalMeta(own []byte, to *map[string]json.RawMessage) error {

@@ -163,7 +163,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 			return err
 		}
 	} else {
-		at, err := h.o.Catalog.Position(s.database, s.namespace, s.stream, v)
+		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)
 		if err == nil {
 			err = h.readableAt(ctx, s, at)
 		}
