@@ -1,0 +1,129 @@
+package share
+
+import (
+	"fmt"
+	"sync"
+)
+
+// FullError is the refusal of an Account: the owner, or all owners together, hold as much as they may.
+type FullError struct {
+	Limit int64 // bytes
+	All   bool  // the limit is that of all owners together, so a repeat can help
+}
+
+func (e *FullError) Error() string {
+	if e.All {
+		return fmt.Sprintf("all clients together hold as much memory as they may (%d bytes)", e.Limit)
+	}
+	return fmt.Sprintf("this credential holds as much memory as it may (%d bytes)", e.Limit)
+}
+
+// Memory bounds the bytes that the gateway holds for its clients: for each owner, and for all of them. It has an entry
+// only for owners that hold something, so it cannot be grown.
+type Memory struct {
+	perOwner, total int64
+
+	mu   sync.Mutex
+	held int64
+	by   map[string]int64
+}
+
+// NewMemory makes a Memory with its two bounds in bytes.
+func NewMemory(perOwner, total int64) *Memory {
+	return &Memory{perOwner: perOwner, total: total, by: map[string]int64{}}
+}
+
+// Held returns the bytes that all owners hold.
+func (m *Memory) Held() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
+}
+
+// Account opens the account of one connection or request, which is to be closed.
+func (m *Memory) Account(owner string) *Account { return &Account{memory: m, owner: owner} }
+
+// Account is what one connection or request holds. It is safe for use by several goroutines.
+type Account struct {
+	memory *Memory
+	owner  string // guarded by memory.mu, like held
+	held   int64
+	closed bool
+}
+
+// Take charges n more bytes, or refuses with a *FullError and charges nothing.
+func (a *Account) Take(n int64) error {
+	m := a.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.closed {
+		return nil // what its owner does after the end is released with it
+	}
+	if err := m.fits(a.owner, n, n); err != nil {
+		return err
+	}
+	m.add(a.owner, n)
+	a.held += n
+	return nil
+}
+
+// Give returns n bytes that were taken.
+func (a *Account) Give(n int64) {
+	m := a.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n = min(n, a.held) // nothing is left after Close
+	m.add(a.owner, -n)
+	a.held -= n
+}
+
+// Move charges what the account holds to another owner, or refuses with a *FullError and moves nothing.
+func (a *Account) Move(owner string) error {
+	m := a.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if owner == a.owner {
+		return nil
+	}
+	if err := m.fits(owner, a.held, 0); err != nil {
+		return err
+	}
+	m.add(a.owner, -a.held)
+	m.add(owner, a.held)
+	a.owner = owner
+	return nil
+}
+
+// Held returns the bytes of the account.
+func (a *Account) Held() int64 {
+	a.memory.mu.Lock()
+	defer a.memory.mu.Unlock()
+	return a.held
+}
+
+// Close returns all that the account holds. It may be called again.
+func (a *Account) Close() {
+	m := a.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.add(a.owner, -a.held)
+	a.held, a.closed = 0, true
+}
+
+// fits reports whether the owner may hold own more bytes, and all owners together all more.
+func (m *Memory) fits(owner string, own, all int64) error {
+	switch {
+	case m.by[owner]+own > m.perOwner:
+		return &FullError{Limit: m.perOwner}
+	case m.held+all > m.total:
+		return &FullError{Limit: m.total, All: true}
+	}
+	return nil
+}
+
+func (m *Memory) add(owner string, n int64) {
+	m.held += n
+	if m.by[owner] += n; m.by[owner] == 0 {
+		delete(m.by, owner)
+	}
+}

@@ -1,0 +1,182 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestMemoryBounds(t *testing.T) {
+	t.Parallel()
+	m := NewMemory(100, 150)
+	a, b, c := m.Account("ann"), m.Account("ann"), m.Account("ben")
+	for _, step := range []struct {
+		of   *Account
+		n    int64
+		want string
+	}{
+		{a, 60, ""},
+		{b, 40, ""},
+		{b, 1, "this credential holds as much memory as it may (100 bytes)"},
+		{c, 50, ""},
+		{c, 1, "all clients together hold as much memory as they may (150 bytes)"},
+	} {
+		got := ""
+		if err := step.of.Take(step.n); err != nil {
+			got = err.Error()
+		}
+		if got != step.want {
+			t.Errorf("take %d: %q, want %q", step.n, got, step.want)
+		}
+	}
+	var full *FullError
+	if err := c.Move("ann"); !errors.As(err, &full) || full.All {
+		t.Errorf("moving to an owner that is full: %v", err)
+	}
+	a.Close()
+	a.Close()
+	a.Give(60)
+	if err := c.Move("ann"); err != nil || m.Held() != 90 {
+		t.Errorf("after a close: %v, %d held", err, m.Held())
+	}
+	b.Close()
+	c.Close()
+	if len(m.by) != 0 || m.Held() != 0 {
+		t.Errorf("left behind: %v, %d", m.by, m.held)
+	}
+}
+
+// TestMemoryModel holds the sums against a plain list of what each account has.
+func TestMemoryModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := NewMemory(100, 250)
+		accounts := make([]*Account, 6)
+		owner, held := make([]string, 6), make([]int64, 6)
+		for i := range accounts {
+			owner[i] = fmt.Sprint(i % 4)
+			accounts[i] = m.Account(owner[i])
+		}
+		sum := func(of string) (own, all int64) {
+			for i := range held {
+				all += held[i]
+				if owner[i] == of {
+					own += held[i]
+				}
+			}
+			return own, all
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			i := rapid.IntRange(0, 5).Draw(t, "account")
+			n := rapid.Int64Range(0, 80).Draw(t, "n")
+			own, all := sum(owner[i])
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0:
+				want := own+n <= 100 && all+n <= 250
+				if got := accounts[i].Take(n) == nil; got != want {
+					t.Fatalf("take %d of %s: %v, want %v", n, owner[i], got, want)
+				}
+				if want {
+					held[i] += n
+				}
+			case 1:
+				accounts[i].Give(n)
+				held[i] -= min(n, held[i])
+			case 2:
+				to := fmt.Sprint(n % 4)
+				theirs, _ := sum(to)
+				want := to == owner[i] || theirs+held[i] <= 100
+				if got := accounts[i].Move(to) == nil; got != want {
+					t.Fatalf("move %d to %s: %v, want %v", held[i], to, got, want)
+				}
+				if want {
+					owner[i] = to
+				}
+			}
+			if _, all := sum(""); m.Held() != all {
+				t.Fatalf("%d held, want %d", m.Held(), all)
+			}
+		}
+	})
+}
+
+// TestSlotsRoundRobin: ann asks for many slots first; ben waits for one task of hers at the most.
+func TestSlotsRoundRobin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlots(2, 100)
+		order := make(chan string, 100)
+		task := func(owner string) {
+			release, err := s.Acquire(With(t.Context(), owner))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			order <- owner
+			time.Sleep(time.Second)
+			release()
+		}
+		for range 6 {
+			go task("ann")
+		}
+		synctest.Wait()
+		if !s.Waited(With(t.Context(), "ben")) || s.Waited(With(t.Context(), "ann")) {
+			t.Error("only ann waits")
+		}
+		go task("ben")
+		synctest.Wait()
+		go task("cid")
+		time.Sleep(10 * time.Second)
+		var got string
+		for range 4 { // two in each second, in any order
+			pair := []string{<-order, <-order}
+			slices.Sort(pair)
+			got += pair[0][:1] + pair[1][:1] + " "
+		}
+		if want := "aa ab ac aa "; got != want {
+			t.Errorf("order %s, want %s", got, want)
+		}
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.free != 2 || len(s.running)+len(s.waiting)+len(s.turns) != 0 {
+			t.Errorf("left behind: %+v", s)
+		}
+	})
+}
+
+// TestSlotsBounds: a queue has an end, and who gives up waiting leaves it.
+func TestSlotsBounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlots(1, 1)
+		release, err := s.Acquire(With(t.Context(), "ann"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits, cancel := context.WithCancel(With(t.Context(), "ann"))
+		gone := make(chan error)
+		go func() {
+			_, err := s.Acquire(waits)
+			gone <- err
+		}()
+		synctest.Wait()
+		if _, err := s.Acquire(With(t.Context(), "ann")); !errors.Is(err, ErrQueueFull) {
+			t.Errorf("a second waits: %v", err)
+		}
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("who gave up: %v", err)
+		}
+		release()
+		if s.free != 1 || len(s.running)+len(s.waiting)+len(s.turns) != 0 {
+			t.Errorf("left behind: %+v", s)
+		}
+	})
+}
