@@ -167,15 +167,28 @@ func (s *Subscriber) oldest() (uint64, error) {
 	return oldest, nil
 }
 
+// Read is one bounded step of a reader of the log: see eventlog.Log. It waits for its turn, as Fetch does.
+func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limit int) (eventlog.Page, error) {
+	if err := b.takeTurn(ctx); err != nil {
+		return eventlog.Page{}, err
+	}
+	defer b.leaveTurn()
+	return b.log.Read(ctx, q, after, limit)
+}
+
+// spaceLeast is how many events a step reads of one space at least, however many spaces there are.
+const spaceLeast = 8
+
 // page reads one step of every space of the view and merges them: what lies behind the space that came the
-// least far is read again. Removed is the highest of them all.
+// least far is read again. Removed is the highest of them all. A step of many spaces reads about as much as of one.
 func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 	var merged eventlog.Page
 	v := s.members.view
+	limit := max(spaceLeast, pageEvents/max(1, len(v.spaces)))
 	for i, space := range v.spaces {
 		q := v.query
 		q.Space = space
-		p, err := s.broker.log.Read(ctx, &q, s.after, pageEvents)
+		p, err := s.broker.log.Read(ctx, &q, s.after, limit)
 		if err != nil {
 			return merged, err
 		}

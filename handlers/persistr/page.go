@@ -96,7 +96,7 @@ func (h *Handler) past(c *call, s *selection, filter *broker.Filter, most int) (
 		if err := ctx.Err(); err != nil {
 			return nil, 0, false, err
 		}
-		p, err := log.Read(ctx, q, after, min(most, pageStep))
+		p, err := h.o.Broker.Read(ctx, q, after, min(most, pageStep))
 		if err != nil {
 			return nil, 0, false, err
 		}
