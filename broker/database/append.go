@@ -91,8 +91,12 @@ func (w *Writing) join(namespace string, create bool) error {
 	if !create {
 		return fmt.Errorf("%w: %q", ErrMayNot, namespace)
 	}
-	if w.catalog.count(w.db)+len(w.made) >= maxNamespaces {
-		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, w.db.name)
+	names := len(namespace)
+	for made := range w.made {
+		names += len(made)
+	}
+	if err := w.catalog.roomFor(w.db, len(w.made)+1, names); err != nil {
+		return err
 	}
 	if w.made == nil {
 		w.made = map[string]bool{}
@@ -123,7 +127,7 @@ func (w *Writing) Answered(err error) {
 		if w.db.namespaces[namespace] { // another made it meanwhile, and was charged too
 			twice += weightOf(namespaceRow(w.db, namespace))
 		}
-		w.db.namespaces[namespace] = true
+		w.db.setNamespace(namespace, true)
 	}
 	c.mu.Unlock()
 	if twice > 0 {

@@ -19,6 +19,7 @@ type Limits struct {
 const (
 	maxDatabases       = 10_000   // of all accounts
 	maxNamespaces      = 100_000  // of one database
+	maxNamespaceBytes  = 1 << 20  // of their names, which are held in memory
 	maxGrants          = 10_000   // of one database
 	maxAnnotationBytes = 64 << 20 // of one database: renaming or copying it holds them in memory
 	maxRetired         = 10_000   // names that one account gave up

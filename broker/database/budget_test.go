@@ -277,7 +277,7 @@ func TestRetiredNames(t *testing.T) {
 	c, log = openOn(t, fs)
 	mustBe(t, c.Create(ctx, "own-renamed", "bob"), database.ErrTaken)
 	mustBe(t, c.Create(ctx, "bob", "bob"), database.ErrTaken) // root gave it up
-	if _, _, retired := c.Charged("ann"); retired != 1 { // of-root
+	if _, _, retired := c.Charged("ann"); retired != 1 {      // of-root
 		t.Errorf("%d names", retired)
 	}
 	must(t, log.Close())

@@ -38,7 +38,8 @@ type Database struct {
 
 	name       string
 	info       info
-	namespaces map[string]bool
+	namespaces map[string]bool // changed by setNamespace
+	names      int             // bytes of them
 	held       held
 }
 

@@ -142,7 +142,7 @@ func (c *Catalog) copyEvents(ctx context.Context, d, made *Database) error {
 func (c *Catalog) copyRows(ctx context.Context, d, made *Database) error {
 	var rows []eventlog.Row
 	for _, n := range c.namespaces(d) {
-		made.namespaces[n] = true
+		made.setNamespace(n, true)
 		rows = append(rows, namespaceRow(made, n))
 	}
 	prefix := rowAnnotation + d.info.ID + "/"

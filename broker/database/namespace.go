@@ -22,10 +22,30 @@ func (c *Catalog) has(d *Database, namespace string) bool {
 	return d.namespaces[namespace]
 }
 
-func (c *Catalog) count(d *Database) int {
+// setNamespace notes that a namespace is there, or is not; c.mu must be held.
+func (d *Database) setNamespace(namespace string, there bool) {
+	switch {
+	case there == d.namespaces[namespace]:
+	case there:
+		d.namespaces[namespace] = true
+		d.names += len(namespace)
+	default:
+		delete(d.namespaces, namespace)
+		d.names -= len(namespace)
+	}
+}
+
+// roomFor reports, by an error, that a database cannot have some more namespaces, whose names have so many bytes.
+func (c *Catalog) roomFor(d *Database, more, names int) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return len(d.namespaces)
+	switch {
+	case len(d.namespaces)+more > maxNamespaces:
+		return fmt.Errorf("%w: a database has at most %d namespaces", ErrTooMany, maxNamespaces)
+	case d.names+names > maxNamespaceBytes:
+		return fmt.Errorf("%w: the names of a database's namespaces have at most %d bytes together", ErrTooMany, maxNamespaceBytes)
+	}
+	return nil
 }
 
 func (c *Catalog) namespaces(d *Database) []string {
@@ -57,10 +77,8 @@ func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, MaxName)
 	case c.has(d, namespace):
 		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
-	case c.count(d) >= maxNamespaces:
-		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, d.name)
 	}
-	return nil
+	return c.roomFor(d, 1, len(namespace))
 }
 
 // CreateNamespace makes an empty namespace.
@@ -79,7 +97,7 @@ func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d.namespaces[namespace] = true
+	d.setNamespace(namespace, true)
 	return nil
 }
 
@@ -123,7 +141,7 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	}
 	if destroy {
 		c.mu.Lock()
-		delete(d.namespaces, namespace)
+		d.setNamespace(namespace, false)
 		c.mu.Unlock()
 	}
 	c.changed(name)
@@ -168,8 +186,8 @@ func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to strin
 		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
 	}
 	c.mu.Lock()
-	delete(d.namespaces, namespace)
-	d.namespaces[to] = true
+	d.setNamespace(namespace, false)
+	d.setNamespace(to, true)
 	c.mu.Unlock()
 	c.changed(name)
 	return nil

@@ -76,7 +76,7 @@ func (c *Catalog) readRows(byID map[string]*Database) error {
 	err := c.log.Rows(rowNamespace, func(r eventlog.Row) error {
 		id, namespace, _ := strings.Cut(strings.TrimPrefix(r.Key, rowNamespace), "/")
 		if d := byID[id]; d != nil {
-			d.namespaces[namespace] = true
+			d.setNamespace(namespace, true)
 			d.held.rows += weightOf(r)
 		}
 		return nil

@@ -22,8 +22,11 @@ type Stream struct {
 	Type       json.RawMessage `json:"type,omitempty"` // the annotation's
 }
 
-// pageStreams is how many streams are looked at in one step.
-const pageStreams = 500
+// Bounds of one step over streams: how many it looks at, and how many bytes of annotations it holds.
+const (
+	pageStreams = 500
+	pageBytes   = 1 << 20
+)
 
 // Streams calls f for each stream of a namespace, or of all where that is nil. The database is free between
 // the pages, so that who is slow to take them holds nobody up.
@@ -59,6 +62,7 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 	if err != nil {
 		return nil, "", err
 	}
+	bytes := 0
 	for _, s := range some {
 		if !within(namespace, s.Stream) {
 			continue
@@ -68,6 +72,9 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 			return nil, "", err
 		}
 		page = append(page, told)
+		if bytes += len(told.Annotation); bytes > pageBytes {
+			return page, s.Stream, nil
+		}
 	}
 	if len(some) == pageStreams {
 		next = some[len(some)-1].Stream

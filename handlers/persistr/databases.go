@@ -177,15 +177,11 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
-	rows := []*database.Stream{}
-	err = h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), func(s *database.Stream) error {
-		rows = append(rows, s)
-		return nil
-	})
-	if err != nil {
+	list := streamList{c: c, text: []byte{'['}}
+	if err := h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), list.add); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, rows)
+	return list.end()
 }
 
 func (h *Handler) destroyStream(c *call) error {

@@ -125,7 +125,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err == nil {
 			err = f(&call{c, who})
 		}
-		if err == nil {
+		if err == nil || c.Response().Committed {
 			return nil
 		}
 		return h.refuse(c, err)
