@@ -176,15 +176,12 @@ func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limi
 	return b.log.Read(ctx, q, after, limit)
 }
 
-// spaceLeast is how many events a step reads of one space at least, however many spaces there are.
-const spaceLeast = 8
-
 // page reads one step of every space of the view and merges them: what lies behind the space that came the
 // least far is read again. Removed is the highest of them all. A step of many spaces reads about as much as of one.
 func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 	var merged eventlog.Page
 	v := s.members.view
-	limit := max(spaceLeast, pageEvents/max(1, len(v.spaces)))
+	limit := max(1, pageEvents/max(1, len(v.spaces)))
 	for i, space := range v.spaces {
 		q := v.query
 		q.Space = space
