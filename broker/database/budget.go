@@ -139,7 +139,8 @@ func (c *Catalog) tryCharge(d *Database, events, rows int64) error {
 		return fmt.Errorf("%w: database %q would hold %d bytes; MAX_DATABASE_BYTES allows %d", ErrFull, d.name, now+n, c.limits.DatabaseBytes)
 	}
 	if n > 0 && u != nil && c.limits.AccountBytes > 0 && u.bytes+n > c.limits.AccountBytes {
-		return fmt.Errorf("%w: the databases of the account that made %q would hold %d bytes together; MAX_ACCOUNT_BYTES allows %d", ErrFull, d.name, u.bytes+n, c.limits.AccountBytes)
+		// How much that account holds is nobody's business who only writes here.
+		return fmt.Errorf("%w: the databases of the account that made %q would hold more than MAX_ACCOUNT_BYTES allows, %d bytes", ErrFull, d.name, c.limits.AccountBytes)
 	}
 	d.held.events += events
 	d.held.rows += rows
