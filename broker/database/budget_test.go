@@ -282,3 +282,60 @@ func TestRetiredNames(t *testing.T) {
 	}
 	must(t, log.Close())
 }
+
+// What the catalog holds in memory has bounds of its own: names of namespaces, and annotations.
+func TestBoundsOfMemory(t *testing.T) {
+	t.Parallel()
+	ctx, fs := context.Background(), vfs.NewMem()
+	c, log := openOn(t, fs)
+	must(t, c.Create(ctx, "a", "ann"))
+	must(t, c.Create(ctx, "b", "ann"))
+	for i := range 1024 {
+		must(t, c.CreateNamespace(ctx, "a", fmt.Sprintf("%1024d", i)))
+	}
+	one := database.Event{ID: "1", Type: "t", Namespace: "n", Stream: "s", Data: json.RawMessage("1")}
+	large := []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
+	for i := range 63 {
+		must(t, c.Annotate(ctx, "b", "", fmt.Sprint(i), large))
+	}
+	for range 2 {
+		mustBe(t, c.CreateNamespace(ctx, "a", "n"), database.ErrTooMany)
+		_, err := c.Append(ctx, "a", &one, true)
+		mustBe(t, err, database.ErrTooMany)
+		mustBe(t, c.Annotate(ctx, "b", "", "63", large), database.ErrFull)
+		must(t, c.Annotate(ctx, "b", "", "62", large))
+		must(t, log.Close())
+		c, log = openOn(t, fs)
+	}
+	must(t, c.DestroyNamespace(ctx, "a", fmt.Sprintf("%1024d", 7)))
+	must(t, c.CreateNamespace(ctx, "a", "n"))
+	must(t, c.Annotate(ctx, "b", "", "62", nil))
+	must(t, c.Annotate(ctx, "b", "", "63", large))
+	must(t, c.RenameNamespace(ctx, "b", "", "n"))
+	must(t, c.Clone(ctx, "b", "c", "ann"))
+	text, err := c.Annotation("c", "n", "63")
+	if err != nil || len(text) != len(large) {
+		t.Error(len(text), err)
+	}
+	must(t, log.Close())
+}
+
+// An event that could be in too many streams is not looked for in all of them.
+func TestSearchIsBounded(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	c, log := openOn(t, vfs.NewMem())
+	defer log.Close()
+	must(t, c.Create(ctx, "a", "ann"))
+	for i := range 20 {
+		must(t, c.CreateNamespace(ctx, "a", fmt.Sprint(i)))
+	}
+	_, err := c.Position(ctx, "a", nil, "", strings.Repeat(".", 400))
+	mustBe(t, err, database.ErrNoEvent)
+	_, err = c.Position(ctx, "a", nil, "", strings.Repeat(".", 1024))
+	mustBe(t, err, database.ErrTooMany)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = c.Position(gone, "a", nil, "", "a.b")
+	mustBe(t, err, context.Canceled)
+}
