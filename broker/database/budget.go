@@ -36,6 +36,7 @@ type usage struct {
 	databases int
 	bytes     int64
 	retired   int
+	recounted time.Time // when its databases were counted again last
 }
 
 // held is what a database holds; Catalog.mu.
@@ -45,6 +46,7 @@ type held struct {
 	rows        int64 // bytes of namespaces and annotations
 	annotations int64 // of rows, the bytes of annotations
 	changes     uint64
+	recounted   time.Time // of a database of root's: when it was counted again last
 }
 
 // SetLimits sets the bounds. It is to be called before the catalog is used.
@@ -85,7 +87,7 @@ func (c *Catalog) account(name string) *usage {
 
 // forget drops an account that nothing is charged to; c.mu must be held.
 func (c *Catalog) forget(name string) {
-	if u := c.accounts[name]; u != nil && *u == (usage{}) {
+	if u := c.accounts[name]; u != nil && u.databases == 0 && u.bytes == 0 && u.retired == 0 {
 		delete(c.accounts, name)
 	}
 }
@@ -102,10 +104,19 @@ func (c *Catalog) enter(d *Database) error {
 	if most := c.limits.Databases; most > 0 && u.databases >= most {
 		return fmt.Errorf("%w: the account has made %d databases, as many as MAX_DATABASES allows", ErrTooMany, u.databases)
 	}
-	if u.retired >= maxRetired {
-		return fmt.Errorf("%w: the account has given up %d names; only root can make a database for it", ErrTooMany, u.retired)
+	if err := u.mayRetire(); err != nil {
+		return err
 	}
 	u.databases++
+	return nil
+}
+
+// mayRetire refuses an account that has given up so many names already that it may come to give up no more: who makes a
+// database gives up its name one day.
+func (u *usage) mayRetire() error {
+	if u.retired >= maxRetired {
+		return fmt.Errorf("%w: the account has given up %d names of databases; only root can make or rename any for it", ErrTooMany, u.retired)
+	}
 	return nil
 }
 
@@ -192,8 +203,12 @@ func (c *Catalog) recount(d *Database) (changed bool) {
 	}
 	var all []seen
 	c.mu.Lock()
-	if now := time.Now(); now.Sub(c.recounted) >= recountEvery {
-		c.recounted = now
+	last := &d.held.recounted
+	if u := c.account(d.info.Account); u != nil {
+		last = &u.recounted
+	}
+	if now := time.Now(); now.Sub(*last) >= recountEvery {
+		*last = now
 		for name, o := range c.byName {
 			if o == d || d.info.Account != "" && o.info.Account == d.info.Account {
 				all = append(all, seen{o, name, o.held.changes})

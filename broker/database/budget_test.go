@@ -339,3 +339,22 @@ func TestSearchIsBounded(t *testing.T) {
 	_, err = c.Position(gone, "a", nil, "", "a.b")
 	mustBe(t, err, context.Canceled)
 }
+
+// Names that were given up are kept, so an account can give up so many only, by whatever way.
+func TestRetiredNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	c, log := openOn(t, vfs.NewMem())
+	defer log.Close()
+	must(t, c.Create(ctx, "0", "ann"))
+	for i := range 10_000 {
+		must(t, c.Rename(ctx, fmt.Sprint(i), fmt.Sprint(i+1), "ann"))
+	}
+	mustBe(t, c.Rename(ctx, "10000", "10001", "ann"), database.ErrTooMany)
+	mustBe(t, c.Create(ctx, "x", "ann"), database.ErrTooMany)
+	mustBe(t, c.Clone(ctx, "10000", "x", "ann"), database.ErrTooMany)
+	must(t, c.Create(ctx, "x", "bob"))
+	must(t, c.Rename(ctx, "10000", "5", "")) // by which root takes one of them off the list
+	must(t, c.Create(ctx, "y", "ann"))
+	must(t, c.Destroy(ctx, "y", "ann"))
+}

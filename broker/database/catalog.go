@@ -52,14 +52,13 @@ type Catalog struct {
 	limits  Limits
 	changed func(name string)
 
-	changing  sync.Mutex    // held by all that change the catalog; taken after Database.using
-	cloning   chan struct{} // holds a token while a clone is under way; taken first
-	mu        sync.RWMutex
-	byName    map[string]*Database
-	coming    string // the name that a clone under way will have
-	accounts  map[string]*usage
-	retired   map[string]retired // names that were given up
-	recounted time.Time          // when databases were counted again last
+	changing sync.Mutex    // held by all that change the catalog; taken after Database.using
+	cloning  chan struct{} // holds a token while a clone is under way; taken first
+	mu       sync.RWMutex
+	byName   map[string]*Database
+	coming   string // the name that a clone under way will have
+	accounts map[string]*usage
+	retired  map[string]retired // names that were given up
 }
 
 // OnChange registers f to be called with the name of each database whose grants, namespaces or name have changed, or that
@@ -240,6 +239,9 @@ func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	if err := c.free(to, by); err != nil {
+		return err
+	}
+	if err := c.mayRetire(by); err != nil {
 		return err
 	}
 	old, retiring := retire(d, by)

@@ -47,6 +47,16 @@ func (c *Catalog) openTo(name, account string) error {
 	return fmt.Errorf("%w: a database was called %q before, and keys may still name it; only root can use the name again", ErrTaken, name)
 }
 
+// mayRetire refuses an account that has given up too many names.
+func (c *Catalog) mayRetire(account string) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if u := c.accounts[account]; u != nil {
+		return u.mayRetire()
+	}
+	return nil
+}
+
 // setRetired notes that a name was given up; c.mu must be held.
 func (c *Catalog) setRetired(name string, r retired) {
 	c.retired[name] = r
