@@ -16,6 +16,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/document"
 	"sluice/broker/share"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -176,7 +177,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 func compact(text []byte) (gjson.Result, error) {
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %v", err)
+		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %s", syntax.Explain(err))
 	}
 	return gjson.ParseBytes(v), nil
 }
