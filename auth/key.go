@@ -35,6 +35,7 @@ type Key struct {
 	Name   string
 	id     string // stays as long as the key does
 	stored bool   // in the store, not in the settings
+	made   bool   // the gateway made it, of so many random bits that nobody guesses it
 	hash   [sha256.Size]byte
 	grant.Sets
 	origins []string

@@ -116,6 +116,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)
 		}
+		k.made = true
 		keys = append(keys, k)
 	}
 	for id, stored := range r.store.all() {
@@ -123,7 +124,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
 		}
-		k.id, k.stored = id, true
+		k.id, k.stored, k.made = id, true, true
 		keys = append(keys, k)
 	}
 	return keys, nil

@@ -43,9 +43,15 @@ func (a *Authenticator) Login(ctx context.Context, from, email, password string)
 	return a.session(a.users.Login(ctx, from, email, password))
 }
 
-// Refresh gives the next session for a refresh token, which is worth nothing then.
-func (a *Authenticator) Refresh(ctx context.Context, token string) (*Session, error) {
-	return a.session(a.users.Refresh(ctx, token))
+// Refresh gives the next session for a refresh token, sent from an address. The token is worth nothing then.
+func (a *Authenticator) Refresh(ctx context.Context, from, token string) (*Session, error) {
+	s, err := a.session(a.users.Refresh(ctx, token))
+	if errors.Is(err, ErrBadLogin) {
+		if wait := a.guesses.Wrong(from); wait > 0 {
+			return nil, &TriesError{After: wait}
+		}
+	}
+	return s, err
 }
 
 // Logout makes a refresh token worth nothing. The access token lasts until it expires.

@@ -81,7 +81,7 @@ func TestSession(t *testing.T) {
 				t.Errorf("%s: the token is taken: %v", tt.name, bad)
 			}
 		}
-		next, err := a.Refresh(ctx, s.Refresh)
+		next, err := a.Refresh(ctx, "192.0.2.1", s.Refresh)
 		if tt.name == "password" {
 			if !errors.Is(err, ErrBadLogin) {
 				t.Errorf("the session outlives the password: %v", err)

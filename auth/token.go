@@ -102,7 +102,7 @@ func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
 
 func (t *tokens) parse(token string) (*claims, *Error) {
 	if err := checkForm(token); err != nil {
-		return nil, badToken(err.Error())
+		return nil, guessed(badToken(err.Error()))
 	}
 	c := &claims{}
 	_, err := t.parser.ParseWithClaims(token, c, t.keysFor)
@@ -111,6 +111,8 @@ func (t *tokens) parse(token string) (*claims, *Error) {
 		return nil, errNoJWKS
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, errTokenExpired
+	case errors.Is(err, jwt.ErrTokenMalformed), errors.Is(err, jwt.ErrTokenUnverifiable), errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return nil, guessed(badToken(reason(err)))
 	case err != nil:
 		return nil, badToken(reason(err))
 	case !t.now().Before(c.exp.Time):
