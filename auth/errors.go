@@ -17,8 +17,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// TooManyTries is the code of who must wait, as too many wrong credentials came from its address.
-const TooManyTries = "too_many_tries"
+// Codes that callers decide on.
+const (
+	TooManyTries      = "too_many_tries"     // too many wrong credentials came from the address
+	MissingCredential = "missing_credential" // there is none
+	KeysUnavailable   = "keys_unavailable"   // whether it is right is not known
+)
 
 func tooManyTries(after time.Duration) *Error {
 	return &Error{
@@ -40,7 +44,7 @@ func guessed(e *Error) *Error {
 // What can be wrong with credentials.
 var (
 	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: "ambiguous_credential", Message: "two different values for one credential; send one"}
-	errMissing      = unauthorized("missing_credential", "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
+	errMissing      = unauthorized(MissingCredential, "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
 	errInQuery      = unauthorized("query_credential", "credentials are not taken from the query here (QUERY_CREDENTIALS=false); send them in a header")
 	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
@@ -48,7 +52,7 @@ var (
 	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
 	errTokenExpired = unauthorized("expired_token", "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
-	errNoJWKS       = unauthorized("keys_unavailable", "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
+	errNoJWKS       = unauthorized(KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
 )
 
 func badToken(why string) *Error {

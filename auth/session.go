@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -22,6 +23,7 @@ type Session struct {
 	Expires time.Time     // the end of the access token
 	TTL     time.Duration // the same as a time from now
 	Refresh string        // gives the next session, once
+	User    string        // the email of who signed in
 }
 
 // Errors of Login, Refresh and Logout.
@@ -54,9 +56,16 @@ func (a *Authenticator) Refresh(ctx context.Context, from, token string) (*Sessi
 	return s, err
 }
 
-// Logout makes a refresh token worth nothing. The access token lasts until it expires.
-func (a *Authenticator) Logout(ctx context.Context, token string) error {
-	return a.users.Logout(ctx, token)
+// Logout makes a refresh token worth nothing, and returns the email of its user. The access token lasts until it expires.
+func (a *Authenticator) Logout(ctx context.Context, token string) (email string, err error) {
+	if err := a.users.Logout(ctx, token); err != nil {
+		return "", err
+	}
+	id, _, _ := strings.Cut(token, ".")
+	if u := a.users.ByID(id); u != nil {
+		email = u.Email
+	}
+	return email, nil
 }
 
 // session signs the access token. It holds no grant: what the user has is looked up, and the version sees to it that
@@ -76,7 +85,7 @@ func (a *Authenticator) session(u *user.User, refresh string, err error) (*Sessi
 	if err != nil {
 		return nil, err
 	}
-	return &Session{access, expires, SessionTTL, refresh}, nil
+	return &Session{access, expires, SessionTTL, refresh, u.Email}, nil
 }
 
 // ofUser is who an access token stands for.

@@ -171,7 +171,7 @@ func TestAccessToken(t *testing.T) {
 	if err := a.Users().Remove(ctx, email); err != nil || three.Ended() != Revoked || code(third.Access) != "revoked_token" {
 		t.Error(err, three.Ended(), code(third.Access))
 	}
-	if err := a.Logout(ctx, third.Refresh); !errors.Is(err, ErrBadLogin) {
+	if _, err := a.Logout(ctx, third.Refresh); !errors.Is(err, ErrBadLogin) {
 		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +27,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth/tries"
 )
 
 func sum(s string) string {
@@ -189,7 +192,7 @@ func TestWycheproof(t *testing.T) {
 			if keys == nil {
 				continue
 			}
-			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now}
+			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now, guesses: tries.NewGuard(tries.Limit{Burst: math.MaxInt32})}
 			empty := map[[sha256.Size]byte]*Key{}
 			a.keys.current.Store(&empty)
 			if _, bad := a.Authenticate(Carriers{Bearer: []string{v.JWS}}); bad == nil {

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -19,7 +17,13 @@ import (
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {
-		if fromLoopback(c.Request()) || o.AdminKey != "" && sameSecret(c.Request().Header.Get("x-apikey"), o.AdminKey) {
+		if fromLoopback(c.Request()) {
+			return serve(c)
+		}
+		if key := c.Request().Header.Get("x-apikey"); key != "" && o.Administrator.Exists() {
+			if bad := o.Administrator.Check(c.RealIP(), key); bad != nil {
+				return httperr.OfAuth(bad)
+			}
 			return serve(c)
 		}
 		return httperr.New(http.StatusForbidden, httperr.Forbidden, "metrics are for loopback peers, and on METRICS_ADDR")
@@ -35,12 +39,6 @@ func fromLoopback(r *http.Request) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-// sameSecret compares hashes, so that neither content nor length shows in the time it takes.
-func sameSecret(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // MetricsServer is the handler of METRICS_ADDR: metrics for all, and pprof only there.

@@ -15,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -36,6 +37,7 @@ type Options struct {
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger
+	Trail       *audit.Trail
 	Mode        Mode
 	AuthTimeout time.Duration
 	Heartbeat   time.Duration
@@ -116,7 +118,7 @@ type call struct {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := h.identify(c.Request())
+		who, err := h.identify(c)
 		if err == nil {
 			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
 		}
@@ -128,8 +130,9 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 }
 
 // identify tells who sent a request: nobody, where it has no credential.
-func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
+func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
+	r := c.Request()
+	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	if empty(carriers) {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}

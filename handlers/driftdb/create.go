@@ -23,7 +23,7 @@ import (
 
 // create answers with a new room, whose id is its secret: 130 random bits.
 func (h *Handler) create(c echo.Context) error {
-	if err := h.mayCreate(c.Request()); err != nil {
+	if err := h.mayCreate(c); err != nil {
 		return err
 	}
 	if wait := h.makers.take(c.RealIP(), time.Now()); wait > 0 {
@@ -60,13 +60,13 @@ func (h *Handler) make(ctx context.Context) (id string, err error) {
 }
 
 // mayCreate says whether a request may make rooms.
-func (h *Handler) mayCreate(r *http.Request) error {
+func (h *Handler) mayCreate(c echo.Context) error {
 	switch h.o.Create {
 	case Anybody:
 		return nil
 	case KeysOnly:
-		if _, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, r.URL.Query())); bad != nil {
-			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		if _, bad := h.o.Auth.Authenticate(auth.FromRequest(c.Request().Header, c.QueryParams()).At(c.RealIP())); bad != nil {
+			return httperr.OfAuth(bad)
 		}
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"sluice/auth/account"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/handlers/audit"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 )
@@ -24,7 +25,7 @@ type Options struct {
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
 	Logger       *slog.Logger
-	AdminKey     string // password of root; "": there is no root
+	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
 	ReadTimeout  time.Duration
@@ -123,6 +124,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {
+			audit.Identify(c, who.identity.Name, who.identity.Kind)
 			err = f(&call{c, who})
 		}
 		if err == nil {
