@@ -293,7 +293,7 @@ func TestActionsAreComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, part, _ := strings.Cut(string(text), "## Audit trail")
+	_, part, _ := strings.Cut(string(text), "| action | by |")
 	told := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z.]+)`").FindAllStringSubmatch(part, -1) {
 		told[m[1]] = true
