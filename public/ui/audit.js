@@ -15,15 +15,14 @@ let timer = 0, reached = false;
 
 function row({ id, action, entry }) {
   const refused = entry.outcome !== "ok";
-  const door = entry.door ? el("span", { class: "chip", title: "the door that it came by", text: entry.door }) : "";
   const target = [entry.target, entry.detail].filter(Boolean).join(", ");
   const tr = el("tr", { title: entry.request_id ? `request ${entry.request_id}` : undefined },
     el("td", {}, when(idTime(id))),
     el("th", { scope: "row", class: "mono", text: action }),
-    el("td", {}, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
-    el("td", { class: "mono" }, el("bdi", { text: entry.from || "–" })),
-    el("td", { class: "wrap" }, el("bdi", { text: target || "–" })),
-    el("td", { class: refused ? "bad" : "" }, `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""} `, door));
+    el("td", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
+    el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
+    el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that it came by", text: entry.door })),
+    el("td", { class: target ? "wrap" : "none" }, el("bdi", { text: target || "–" })));
   return { element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
 }
 
