@@ -139,12 +139,12 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
 
 // guarded finds who a credential from an address stands for, and bounds guesses. Keys that people think up are bounded
-// even where they are right; else the answer would tell. Keys and tokens that the gateway or an issuer made cannot be
-// guessed, so a right one always passes.
+// even where they are right; else the answer would tell. Nobody guesses a long key, or one or a token that was made, so a
+// right one always passes.
 func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
 	k := a.keys.find(value)
 	if k != nil {
-		if !k.made {
+		if !k.strong {
 			if wait := a.guesses.Right(from, k.hash); wait > 0 {
 				return nil, tooManyTries(wait)
 			}

@@ -17,6 +17,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// Guess reports whether the credential may be a guess: it is none of ours, and was none before.
+func (e *Error) Guess() bool { return e.guess }
+
 // Codes that callers decide on.
 const (
 	TooManyTries      = "too_many_tries"     // too many wrong credentials came from the address

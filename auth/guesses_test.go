@@ -22,7 +22,12 @@ type guessing struct {
 	stored, minted, access, refresh, token, expired string
 }
 
-const keyChosen, keyOther, keyOld = "chosen-by-somebody", "chosen-by-another", "chosen-and-expired"
+const (
+	keyChosen = "chosen-by-somebody"
+	keyOther  = "chosen-by-another"
+	keyOld    = "chosen-and-expired"
+	keyLong   = "chosen-by-somebody-who-likes-them"
+)
 
 func newGuessing(t *testing.T) *guessing {
 	t.Helper()
@@ -31,7 +36,7 @@ func newGuessing(t *testing.T) *guessing {
 		t.Fatal(err)
 	}
 	a, err := New(Options{Secrets: []string{testSecret}, APIKeys: fmt.Sprintf(
-		`[{"name":"a","key":%q,"sub":["*"]},{"name":"b","key":%q},{"name":"c","key":%q,"expires":"1999-01-01T00:00:00Z"}]`, keyChosen, keyOther, keyOld)})
+		`[{"name":"a","key":%q,"sub":["*"]},{"name":"b","key":%q},{"name":"c","key":%q,"expires":"1999-01-01T00:00:00Z"},{"name":"d","key":%q}]`, keyChosen, keyOther, keyOld, keyLong)})
 	if err == nil {
 		err = a.UseStore(log)
 	}
@@ -126,6 +131,9 @@ func TestGuesses(t *testing.T) {
 					t.Errorf("%.20s at an address without tries: %s, want %s", one, got, want)
 				}
 			}
+			if got := g.is(home, keyLong); got != "ok" {
+				t.Errorf("a long key: %s", got)
+			}
 			if got := g.is(home, keyOther); got != TooManyTries {
 				t.Errorf("a right key that never came from there: %s", got)
 			}
@@ -167,7 +175,7 @@ func TestGuessesOfRefreshTokens(t *testing.T) {
 // Nobody guesses ADMIN_KEY: 30 tries at once, and one every two seconds.
 func TestAdministrator(t *testing.T) {
 	t.Parallel()
-	const right, home = "the administrator's key", "192.0.2.1"
+	const right, long, home = "the administrator's key", "the administrator's key, and more", "192.0.2.1"
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdministrator(right)
 		codes := func(from, key string) string {
@@ -200,6 +208,28 @@ func TestAdministrator(t *testing.T) {
 		time.Sleep(adminTries.Every)
 		if got := codes("192.0.2.2", right); got != "ok" {
 			t.Errorf("after a while: %s", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // who has many addresses
+		a := NewAdministrator(right)
+		a.Check(home, right)
+		passed := 0
+		for n := range 3000 {
+			if a.Check(fmt.Sprintf("2001:db8:0:%x::1", n), "wrong").Code == InvalidAdminKey {
+				passed++
+			}
+		}
+		if passed != allAdminTries.Burst || a.Check(home, right) != nil || a.Check("192.0.2.2", right) == nil {
+			t.Errorf("%d passed", passed)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // nobody guesses a long key
+		a := NewAdministrator(long)
+		for range 100 {
+			a.Check(home, "wrong")
+		}
+		if bad := a.Check(home, long); bad != nil || !a.Is(home, long) || a.Check(home, "wrong").Code != TooManyTries {
+			t.Error(bad)
 		}
 	})
 	for _, key := range []string{"", "x"} {

@@ -116,7 +116,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)
 		}
-		k.made = true
+		k.strong = true
 		keys = append(keys, k)
 	}
 	for id, stored := range r.store.all() {
@@ -124,7 +124,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
 		}
-		k.id, k.stored, k.made = id, true, true
+		k.id, k.stored, k.strong = id, true, true
 		keys = append(keys, k)
 	}
 	return keys, nil

@@ -404,6 +404,11 @@ func TestGuessedAdminKeys(t *testing.T) {
 		return statuses
 	}
 	right(200)
+	for range 50 { // an expired key is no guess
+		if status, _ := g.call(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
+			t.Fatalf("an expired key: %d", status)
+		}
+	}
 	if got := guess(); got[401] < 30 || got[401] > 50 || got[429] != 2000-got[401] {
 		t.Errorf("%v", got)
 	}

@@ -18,6 +18,7 @@ type Guard struct {
 	next  atomic.Uint32                     // the way that is overwritten next in a full set
 	mu    sync.Mutex
 	froms table
+	all   *bucket // of all addresses together; nil: they are not bounded
 }
 
 // What is remembered of right keys: 128 KiB in all. A look-up takes no lock.
@@ -28,6 +29,12 @@ const (
 
 // NewGuard makes a Guard.
 func NewGuard(l Limit) *Guard { return &Guard{seed: maphash.MakeSeed(), froms: newTable(l)} }
+
+// InAll bounds the wrong keys of all addresses together, for a guard of one key. It returns the guard.
+func (g *Guard) InAll(l Limit) *Guard {
+	g.all = newBucket(l)
+	return g
+}
 
 // Right is to be called with the hash of a key that is right. It returns 0 where the key may pass, else how long its owner must
 // wait: its address has no tries left, and the key has not come from there before.
@@ -68,10 +75,7 @@ func (g *Guard) wait(from string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if b := g.froms.all[digest(from)]; b != nil {
-		return b.wait(now)
-	}
-	return 0
+	return max(g.all.wait(now), g.froms.all[digest(from)].wait(now))
 }
 
 // Wrong is to be called with each key that is wrong. It charges the address and returns 0, or returns how long the
@@ -81,10 +85,13 @@ func (g *Guard) Wrong(from string) time.Duration {
 	defer g.mu.Unlock()
 	now := time.Now()
 	b := g.froms.of(digest(from), now)
-	if wait := b.wait(now); wait > 0 {
+	if wait := max(g.all.wait(now), b.wait(now)); wait > 0 {
 		return wait
 	}
 	b.charge(now)
+	if g.all != nil {
+		g.all.charge(now)
+	}
 	return 0
 }
 

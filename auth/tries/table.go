@@ -46,10 +46,12 @@ func (t *table) of(d Digest, now time.Time) *bucket {
 		})
 		makeRoom(t.all, maxBuckets)
 	}
-	b := &bucket{left: rate.NewLimiter(rate.Every(t.limit.Every), t.limit.Burst)}
+	b := newBucket(t.limit)
 	t.all[d] = b
 	return b
 }
+
+func newBucket(l Limit) *bucket { return &bucket{left: rate.NewLimiter(rate.Every(l.Every), l.Burst)} }
 
 // has reports whether a try is left beside those that are running.
 func (b *bucket) has(now time.Time) bool { return b.left.TokensAt(now) >= float64(b.running+1) }
@@ -57,8 +59,11 @@ func (b *bucket) has(now time.Time) bool { return b.left.TokensAt(now) >= float6
 // charge takes one try away. The bucket may fall below zero: tries that ran side by side are paid for later.
 func (b *bucket) charge(now time.Time) { b.left.ReserveN(now, 1) }
 
-// wait is how long it takes until the bucket has a try; 0 where it has one.
+// wait is how long it takes until the bucket has a try; 0 where it has one, and where there is no bucket.
 func (b *bucket) wait(now time.Time) time.Duration {
+	if b == nil {
+		return 0
+	}
 	missing := 1 - b.left.TokensAt(now)
 	if missing <= 0 {
 		return 0

@@ -44,7 +44,7 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	}
 	id, err := h.o.Auth.Authenticate(carriers)
 	if err != nil {
-		if key != "" { // it is no admin key either
+		if key != "" && err.Guess() { // it is no admin key either
 			if over := h.o.Admin.Check(c.RealIP(), key); over != nil && over.Code == auth.TooManyTries {
 				err = over
 			}
