@@ -134,7 +134,12 @@ func TestAudit(t *testing.T) {
 	}
 	g.socket(t, "").say(`{"type":"auth","access_token":"guess-` + password + `"}`)
 	g.auditSoon(t, "credential.refuse", 4)
-	text, _ = g.audited(t, "?until=caught-up")
+	text, entries := g.audited(t, "?until=caught-up")
+	for _, e := range entries {
+		if e.Data.Outcome != audit.Ok && e.Event != "credential.refuse" {
+			t.Errorf("who is not known did something: %+v", e)
+		}
+	}
 	for _, secret := range []string{adminKey, key.Key, password, "demo:demo", "Basic", "evelyn", "guess"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q is in %s", secret, text)
