@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"sluice/auth/peer"
 	"sluice/broker/channel"
 )
 
@@ -150,15 +151,10 @@ func hostname(s string) bool {
 
 func jwksURL(raw string) error {
 	u, err := url.Parse(raw)
-	if err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname())) {
+	if err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && peer.Loopback(u.Hostname())) {
 		return nil
 	}
 	return errors.New("must be an https address (http only on loopback)")
-}
-
-func local(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // defaultPorts are never part of an origin (RFC 6454 section 6.2).

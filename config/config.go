@@ -33,7 +33,7 @@ type Config struct {
 	CORSOrigins      List  `env:"CORS_ORIGINS" envDefault:"*" doc:"origins whose pages may use the gateway, comma-separated, or *"`
 	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"how frames of custom events are named: 'name' after the event, 'publish' all the same, as RestDB's clients expect"`
 
-	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only"`
+	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only (on loopback, with a loopback Host)"`
 
 	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
@@ -80,7 +80,7 @@ type Config struct {
 	TrustedProxies Networks `env:"TRUSTED_PROXIES" doc:"addresses or networks, comma-separated, whose X-Forwarded-* is believed"`
 	TLSCertFile    string   `env:"TLS_CERT_FILE" doc:"certificate chain for HTTPS and HTTP/2; read again when it changes"`
 	TLSKeyFile     string   `env:"TLS_KEY_FILE" doc:"its private key"`
-	MetricsAddr    string   `env:"METRICS_ADDR" doc:"a second port for metrics and pprof, open to all who reach it"`
+	MetricsAddr    string   `env:"METRICS_ADDR" doc:"a second address for metrics and pprof, open to all who reach it (on loopback, with a loopback Host)"`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`

@@ -20,8 +20,8 @@ import (
 	"sluice/handlers/audit"
 )
 
-// call sends a request with headers, and gives the status and the body.
-func (g *gateway) call(t testing.TB, method, path, body string, headers ...string) (int, string) {
+// request sends a request with headers, and gives the status and the body.
+func (g *gateway) request(t testing.TB, method, path, body string, headers ...string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -54,7 +54,7 @@ type line struct {
 // audited reads the trail: the text, and its entries.
 func (g *gateway) audited(t testing.TB, query string) (text string, entries []line) {
 	t.Helper()
-	status, text := g.call(t, "GET", "/admin/audit"+query, "", "x-apikey", adminKey, "Accept", "application/x-ndjson")
+	status, text := g.request(t, "GET", "/admin/audit"+query, "", "x-apikey", adminKey, "Accept", "application/x-ndjson")
 	if status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
@@ -75,7 +75,7 @@ func TestAudit(t *testing.T) {
 	const password = "a password of hers"
 	var key struct{ ID, Key string }
 	admin, root, demo := []string{"x-apikey", adminKey}, []string{"Authorization", basic("root", adminKey)}, []string{"Authorization", basic("demo", "demo")}
-	status, text := g.call(t, "POST", "/admin/keys", `{"name":"web","sub":["*"]}`, admin...)
+	status, text := g.request(t, "POST", "/admin/keys", `{"name":"web","sub":["*"]}`, admin...)
 	if err := json.Unmarshal([]byte(text), &key); err != nil || status != 201 {
 		t.Fatal(status, text)
 	}
@@ -114,7 +114,7 @@ func TestAudit(t *testing.T) {
 		{admin, "DELETE", "/admin/keys/" + key.ID, "", 204, "key.delete admin admin " + key.ID + " "},
 	} {
 		if one.method != "" {
-			if status, text := g.call(t, one.method, one.path, one.body, one.by...); status != one.status {
+			if status, text := g.request(t, one.method, one.path, one.body, one.by...); status != one.status {
 				t.Fatalf("%s %s: %d %s", one.method, one.path, status, text)
 			}
 		}
@@ -129,8 +129,8 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/db/x", "/admin/keys", "/realtime"} { // and what is wrong
-		g.call(t, "PUT", path, "", "Authorization", basic("evelyn", password))
-		g.call(t, "POST", path, "", "x-apikey", "guess-"+password)
+		g.request(t, "PUT", path, "", "Authorization", basic("evelyn", password))
+		g.request(t, "POST", path, "", "x-apikey", "guess-"+password)
 	}
 	g.socket(t, "").say(`{"type":"auth","access_token":"guess-` + password + `"}`)
 	g.auditSoon(t, "credential.refuse", 4)
@@ -166,8 +166,8 @@ func TestAuditOfRefusedActions(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)
 	for range 5 {
-		g.call(t, "DELETE", "/db/secret-name", "", "Authorization", basic("demo", "demo"))
-		g.call(t, "GET", "/db", "", "Authorization", basic("demo", "demo"))
+		g.request(t, "DELETE", "/db/secret-name", "", "Authorization", basic("demo", "demo"))
+		g.request(t, "GET", "/db", "", "Authorization", basic("demo", "demo"))
 	}
 	text, entries := g.audited(t, "?until=caught-up")
 	for range 500 {
@@ -261,7 +261,7 @@ func TestAuditIsNobodysElse(t *testing.T) {
 	}
 	for _, space := range spaces {
 		for _, body := range []string{`{"event":"a","space":%q}`, `{"event":"token.revoke","space":%q,"data":1}`} {
-			if status, text := g.call(t, "POST", "/realtime", fmt.Sprintf(body, space), "x-apikey", keyAll); status < 400 {
+			if status, text := g.request(t, "POST", "/realtime", fmt.Sprintf(body, space), "x-apikey", keyAll); status < 400 {
 				t.Errorf("%s: %d %s", body, status, text)
 			}
 		}
@@ -329,7 +329,7 @@ func TestAuditIsKept(t *testing.T) {
 	g := start()
 	g.asAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
 	for range 10 {
-		g.call(t, "GET", "/rest/a", "", "x-apikey", "wrong")
+		g.request(t, "GET", "/rest/a", "", "x-apikey", "wrong")
 	}
 	g.auditSoon(t, "credential.refuse", 1)
 	g.stop(t)
@@ -367,7 +367,7 @@ func TestRefusedAreCounted(t *testing.T) {
 			name, v, _ := strings.Cut(h, "=")
 			headers = append(headers, name, v)
 		}
-		g.call(t, one.method, one.path, one.body, headers...)
+		g.request(t, one.method, one.path, one.body, headers...)
 		g.metric(t, "sluice_refused_total{"+one.want+"} 1")
 	}
 	s, _ := g.dial(t, "", nil)
@@ -391,7 +391,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 		t.Helper()
 		for _, headers := range [][]string{{"x-apikey", adminKey}, {"Authorization", basic("root", adminKey)}, {"Authorization", "Apikey " + adminKey}} {
 			path := map[string]string{"x-apikey": "/admin/keys", "Authorization": "/accounts"}[headers[0]]
-			if status, text := g.call(t, "GET", path, "", headers...); status != want {
+			if status, text := g.request(t, "GET", path, "", headers...); status != want {
 				t.Errorf("the right key at %s: %d %s, want %d", path, status, text, want)
 			}
 		}
@@ -402,7 +402,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 			for path, headers := range map[string][]string{
 				"/admin/keys": {"x-apikey", fmt.Sprint("guess-", n)}, "/accounts": {"Authorization", basic("root", fmt.Sprint("guess-", n))},
 			} {
-				status, _ := g.call(t, "GET", path, "", headers...)
+				status, _ := g.request(t, "GET", path, "", headers...)
 				statuses[status]++
 			}
 		}
@@ -410,16 +410,19 @@ func TestGuessedAdminKeys(t *testing.T) {
 	}
 	right(200)
 	for range 50 { // an expired key is no guess
-		if status, _ := g.call(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
+		if status, _ := g.request(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
 			t.Fatalf("an expired key: %d", status)
 		}
 	}
 	if got := guess(); got[401] < 30 || got[401] > 50 || got[429] != 2000-got[401] {
 		t.Errorf("%v", got)
 	}
+	if status, text := g.request(t, "GET", "/metrics", "", "Via", "1.1 a", "x-apikey", "guess"); status != 429 {
+		t.Errorf("/metrics: %d %s", status, text)
+	}
 	right(200) // it has come from there before
-	found := g.auditSoon(t, "credential.refuse", 4)
-	if len(found) != 4 { // two doors, 401 and 429
+	found := g.auditSoon(t, "credential.refuse", 6)
+	if len(found) != 6 { // two doors, 401 and 429, the expired key, and the metrics
 		t.Errorf("%v", found)
 	}
 }
@@ -428,12 +431,12 @@ func TestGuessedAdminKeys(t *testing.T) {
 func TestGuessedKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	if status, _ := g.call(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
 		t.Fatal(status)
 	}
 	got := map[int]int{}
 	for n := range 500 {
-		status, _ := g.call(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
+		status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
 		got[status]++
 	}
 	if got[401] < 300 || got[401] > 400 || got[429] != 500-got[401] {
@@ -442,7 +445,7 @@ func TestGuessedKeys(t *testing.T) {
 	guess := func(path string, headers ...string) (int, string) {
 		t.Helper()
 		for range 20 { // one more passes five times a second
-			status, text := g.call(t, "GET", path, "", append(headers, "x-apikey", "guess")...)
+			status, text := g.request(t, "GET", path, "", append(headers, "x-apikey", "guess")...)
 			if status != 401 {
 				return status, text
 			}
@@ -457,7 +460,7 @@ func TestGuessedKeys(t *testing.T) {
 	if status, text := guess("/realtime", "Accept", "text/event-stream", "Last-Event-ID", "42"); status != 200 || !strings.Contains(text, "event: busy\nid: 42\n") || !strings.Contains(text, "429") {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, _ := g.call(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
 		t.Errorf("a key that has come from there before: %d", status)
 	}
 }

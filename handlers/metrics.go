@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"net"
 	"net/http"
 	"net/http/pprof"
 
@@ -9,40 +8,39 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sluice/auth"
+	"sluice/auth/peer"
+	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
-// metrics on the main address are for loopback peers, and for whoever has the admin key. The peer
-// is the connection's: a forwarded address is only a claim.
+// metrics answers on the main address to who is on this machine and came without a proxy, and to who has the admin key.
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {
-		if fromLoopback(c.Request()) {
+		if peer.Direct(c.Request()) {
 			return serve(c)
 		}
 		if key := c.Request().Header.Get("x-apikey"); key != "" && o.Administrator.Exists() {
-			if bad := o.Administrator.Check(c.RealIP(), key); bad != nil {
+			bad := o.Administrator.Check(c.RealIP(), key)
+			switch {
+			case bad == nil:
+				return serve(c)
+			case bad.Code == auth.TooManyTries:
 				return httperr.OfAuth(bad)
 			}
-			return serve(c)
+			o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.RealIP(), Door: traffic.DoorMetrics, Outcome: bad.Code})
 		}
-		return httperr.New(http.StatusForbidden, httperr.Forbidden, "metrics are for loopback peers, and on METRICS_ADDR")
+		return httperr.New(http.StatusForbidden, httperr.Forbidden,
+			"metrics are for requests from this machine that come without a proxy and name a loopback Host; send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
 	}
 }
 
-// fromLoopback also asks that no proxy stands in between: behind one on the same machine every
-// peer would be loopback.
-func fromLoopback(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("X-Real-Ip") != "" {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
-// MetricsServer is the handler of METRICS_ADDR: metrics for all, and pprof only there.
-func MetricsServer(g prometheus.Gatherer) http.Handler {
+// MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. Where only loopback protects
+// them, a Host that is not loopback is refused: a page that was
+// pointed here (DNS rebinding) cannot send one that is.
+func MetricsServer(g prometheus.Gatherer, onLoopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -50,5 +48,14 @@ func MetricsServer(g prometheus.Gatherer) http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	if !onLoopback {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !peer.LoopbackHost(r) {
+			http.Error(w, "METRICS_ADDR is on loopback, so the Host must be too, as in http://127.0.0.1:9090/metrics", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

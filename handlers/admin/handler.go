@@ -13,6 +13,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/syntax"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
@@ -106,7 +107,7 @@ func (h *Handler) read(c echo.Context, to any) error {
 		}
 	}
 	if err != nil {
-		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %v", err)
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %s", syntax.Explain(err))
 	}
 	return nil
 }

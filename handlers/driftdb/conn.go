@@ -43,6 +43,7 @@ type conn struct {
 	id       string
 	mode     mode
 	debug    bool
+	request  string // its id, for the log
 	commands chan command
 	limiter  *rate.Limiter
 
@@ -66,7 +67,7 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	open := &stream.Stream{Identity: anybody, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
-		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
+		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
 	}
 	// The cursor comes first: what is pushed from here on is handed out.
@@ -189,7 +190,11 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	}
 	at, size, err := c.h.publish(ctx, c.id, m)
 	if err != nil {
-		return c.refuse(httperr.From(err).Code, err.Error())
+		e := httperr.From(err)
+		if e.Cause != nil {
+			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
+		}
+		return c.refuse(e.Code, e.Message)
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {

@@ -14,6 +14,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -29,7 +30,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, bad("the body is not JSON: %v", err)
+		return nil, bad("the body is not JSON: %s", syntax.Explain(err))
 	}
 	return v, nil
 }

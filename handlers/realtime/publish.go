@@ -21,14 +21,13 @@ import (
 )
 
 const (
-	headerIdempotencyKey    = "Idempotency-Key"
-	headerIdempotentReplay  = "Idempotent-Replay"
-	contentTypeNDJSON       = "application/x-ndjson"
-	maxIdempotencyKey       = 128
-	retryWhenUnavailable    = 2 * time.Second
-	retryWhenTooManyKeys    = 30 * time.Second
-	unknownOutcomeAddendum  = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
-	publishFailedForPassing = "the log cannot take events now"
+	headerIdempotencyKey   = "Idempotency-Key"
+	headerIdempotentReplay = "Idempotent-Replay"
+	contentTypeNDJSON      = "application/x-ndjson"
+	maxIdempotencyKey      = 128
+	retryWhenUnavailable   = 2 * time.Second
+	retryWhenTooManyKeys   = 30 * time.Second
+	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
 )
 
 func (h *Handler) publish(c echo.Context) error {
@@ -198,10 +197,7 @@ func publishError(b *batch, err error) error {
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
-	code, message := httperr.Unavailable, publishFailedForPassing
-	if errors.Is(err, eventlog.ErrUnavailable) {
-		message = err.Error()
-	}
+	code, message := httperr.Unavailable, eventlog.Explain(err)
 	if errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, context.Canceled) {
 		code = httperr.UnknownOutcome
 		message += unknownOutcomeAddendum

@@ -151,6 +151,10 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 	}
 	h.o.Traffic.Busy()
 	httperr.SetCode(c, e.Code)
+	if e.Cause != nil {
+		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
+			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+	}
 	if !broker.IsID(lastEventID) {
 		lastEventID = ""
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
@@ -33,7 +34,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %v", err)
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %s", syntax.Explain(err))
 	}
 	return v, nil
 }
