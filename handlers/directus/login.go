@@ -94,10 +94,12 @@ func (h *Handler) logout(c echo.Context, v gjson.Result) error {
 	if err != nil {
 		return err
 	}
-	email, err := h.o.Auth.Logout(c.Request().Context(), token)
-	if err != nil && !errors.Is(err, auth.ErrBadLogin) {
+	err = h.o.Auth.Logout(c.Request().Context(), token)
+	switch {
+	case err == nil:
+		audit.Identify(c, h.o.Auth.Holder(token), kindUser)
+	case !errors.Is(err, auth.ErrBadLogin):
 		return err
 	}
-	audit.Identify(c, email, kindUser)
 	return c.NoContent(http.StatusNoContent)
 }

@@ -25,6 +25,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if over := c.who.identity.Over(time.Now()); over != nil {
+		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}

@@ -60,6 +60,9 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if over := id.Over(time.Now()); over != nil {
+		return 0, refused(over)
+	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
 		return 0, bad
