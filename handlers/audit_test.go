@@ -219,6 +219,7 @@ func TestAuditIsHistory(t *testing.T) {
 		{name: "a body", method: "GET", path: "/admin/audit", key: adminKey, body: "x", status: 400},
 		{name: "POST", path: "/admin/audit", key: adminKey, body: "{}", status: 405},
 	})
+	g.auditSoon(t, "credential.refuse", 1)
 	live := g.openAt(t, adminKey, "/admin/audit?from=now")
 	for _, name := range []string{"", "live"} {
 		if e := live.event(t); e.Name != name {
