@@ -79,7 +79,7 @@ func TestAudit(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &key); err != nil || status != 201 {
 		t.Fatal(status, text)
 	}
-	open := g.stream(t, key.Key, "")
+	open := g.stream(t, keyItems, "")
 	cut := open.answer.Header.Get("X-Request-Id")
 	for _, one := range []struct {
 		by           []string
@@ -95,7 +95,7 @@ func TestAudit(t *testing.T) {
 		{nil, "POST", "/auth/login", `{"email":"ann@example.com","password":"` + password + `"}`, 200, "login ann@example.com user  "},
 		{admin, "POST", "/admin/revocations", `{"jti":"j1"}`, 201, "token.revoke admin admin jti j1 "},
 		{admin, "POST", "/admin/revocations", `{"subject":"s1"}`, 201, "token.revoke admin admin subject s1 "},
-		{admin, "DELETE", "/admin/connections/" + cut, "", 204, "connection.cut admin admin " + cut + " web from 127.0.0.1"},
+		{admin, "DELETE", "/admin/connections/" + cut, "", 204, "connection.cut admin admin " + cut + " all from 127.0.0.1"},
 		{root, "POST", "/accounts/bob", `{"password":"` + password + `"}`, 204, "account.create root root bob "},
 		{root, "POST", "/accounts/bob/deactivate", "", 204, "account.deactivate root root bob "},
 		{root, "POST", "/accounts/bob/activate", "", 204, "account.activate root root bob "},
