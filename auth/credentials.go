@@ -12,6 +12,14 @@ type Carriers struct {
 	Bearer     []string // Authorization: Bearer
 	QueryKey   []string // apikey, rt-apikey
 	QueryToken []string // token, jwt, access_token
+
+	From string // the client's address, by which wrong credentials are counted
+}
+
+// At is the same credentials, sent from an address.
+func (c Carriers) At(from string) Carriers {
+	c.From = from
+	return c
 }
 
 // FromRequest collects what a request carries. Other schemes of Authorization are not ours: a

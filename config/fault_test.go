@@ -49,6 +49,8 @@ func bad(t *testing.T) map[string]struct {
 		"READ_TIMEOUT":            {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 20s"},
 		"DRAIN_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 10s"},
 		"RETAIN_AGE":              {[]string{"0", "3d", "-1h"}, "must be a duration from 1ms to 876000h, as 72h"},
+		"AUDIT_RETAIN_AGE":        {[]string{"0", "90d"}, "must be a duration from 1ms to 876000h, as 2160h"},
+		"AUDIT_RETAIN_BYTES":      {[]string{"0", "64MB"}, "must be a size of 1B or more, as 64MiB"},
 		"RETAIN_BYTES":            {[]string{"0", "-1", "4GB", "4 G", "1e9", "0x10", "Inf", "NaN", "KiB", ".", "9999999TiB"}, "must be a size of 1B or more, as 4GiB"},
 		"MAX_CONNECTIONS":         {[]string{"-1", "1.5", "many", "99999999999999999999"}, "must be a whole number of 0 or more"},
 		"MAX_CONNECTIONS_PER_KEY": {[]string{"-1", "x"}, "must be a whole number of 0 or more"},

@@ -28,6 +28,7 @@ import (
 	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/audit"
 	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
@@ -74,6 +75,7 @@ type gateway struct {
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
 	admin    *admin.Handler
+	trail    *audit.Trail
 	rooms    *driftdb.Handler
 
 	databases *database.Catalog
@@ -148,11 +150,13 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	s.realtime.Databases = g.databases
+	g.trail = audit.New(g.broker, s.realtime.Logger)
+	administrator := auth.NewAdministrator(adminKey)
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
 	}
 	door, err := persistr.New(persistr.Options{
-		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
+		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Admin: administrator,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
 	})
@@ -167,13 +171,14 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	s.directus.Auth, s.directus.Documents, s.directus.Broker, s.directus.Traffic, s.directus.Logger = a, g.documents, g.broker, g.traffic, s.realtime.Logger
+	s.directus.Trail = g.trail
 	s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.ReadTimeout, s.realtime.MaxBody
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
 	a.UseTokenSecret("a secret of at least 32 bytes, for tests")
 	g.admin = admin.New(admin.Options{
-		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout,
+		Admin: administrator, Auth: a, History: g.realtime.History, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
 		RSS: func() uint64 { return 1 },
 	})
@@ -181,7 +186,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, AdminKey: adminKey, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
@@ -201,12 +206,12 @@ func (g *gateway) stop(t testing.TB) {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
-		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
+		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.trail.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
 		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.documents, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil, nil
-		g.rooms, g.admin = nil, nil
+		g.rooms, g.admin, g.trail = nil, nil, nil
 	})
 }
 

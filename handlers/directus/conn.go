@@ -74,7 +74,7 @@ var (
 
 // connect is GET /websocket.
 func (h *Handler) connect(c echo.Context) error {
-	who, err := h.identify(c.Request())
+	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
 		err = fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
 	}

@@ -17,6 +17,7 @@ import (
 	"sluice/broker/document"
 	"sluice/broker/share"
 	"sluice/broker/syntax"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -38,6 +39,7 @@ type Options struct {
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger
+	Trail       *audit.Trail
 	Mode        Mode
 	AuthTimeout time.Duration
 	Heartbeat   time.Duration
@@ -119,7 +121,7 @@ type call struct {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := h.identify(c.Request())
+		who, err := h.identify(c)
 		if err == nil {
 			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
 			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
@@ -140,8 +142,9 @@ func owner(who *auth.Identity, address string) string {
 }
 
 // identify tells who sent a request: nobody, where it has no credential.
-func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
+func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
+	r := c.Request()
+	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	if carriers.Empty() {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}

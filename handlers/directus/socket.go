@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/broker/share"
+	"sluice/handlers/traffic"
 )
 
 // take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
@@ -45,6 +46,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 // fail tells an error.
 func (c *conn) fail(kind string, err error, uid string) error {
 	f := failed(err)
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
 	if f.status >= http.StatusInternalServerError && f.cause != nil {
 		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.open.RequestID)
 	}

@@ -19,6 +19,7 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 // Times of a connection.
@@ -170,14 +171,20 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 	return decodeCBOR(frame)
 }
 
+// refuse tells that a message was not taken, and counts it.
+func (c *conn) refuse(code, why string) command {
+	c.h.o.Traffic.Refused(traffic.DoorRooms, code)
+	return command{text: c.mode.failure(why)}
+}
+
 // take does what a message asks for.
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
 	if !c.limiter.Allow() {
-		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
+		return c.refuse(httperr.RateLimited, fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))
 	}
 	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
-		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
+		return c.refuse(httperr.BadEvent, fmt.Sprintf("Could not decode message: %v", err))
 	}
 	switch m.kind {
 	case kindPing:
@@ -191,7 +198,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 		if e.Cause != nil {
 			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
 		}
-		return command{text: c.mode.failure(e.Message)}
+		return c.refuse(e.Code, e.Message)
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {

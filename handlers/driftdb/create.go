@@ -60,7 +60,7 @@ func (h *Handler) make(c echo.Context, id string) error {
 // counted by that.
 func (h *Handler) maker(c echo.Context) (maker, error) {
 	r := c.Request()
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
+	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	switch {
 	case h.o.Create == Anybody && carriers.Empty():
 		return maker{peer.Owner("", c.RealIP()), true}, nil
@@ -69,7 +69,7 @@ func (h *Handler) maker(c echo.Context) (maker, error) {
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {
-		return maker{}, httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		return maker{}, httperr.OfAuth(bad)
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return maker{}, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")

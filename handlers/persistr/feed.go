@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
 
@@ -148,6 +149,7 @@ func setFeedHeaders(c echo.Context) {
 func (h *Handler) fail(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
+	httperr.SetCode(c, f.counted())
 	setFeedHeaders(c)
 	c.Response().WriteHeader(http.StatusOK)
 	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {

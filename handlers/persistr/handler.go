@@ -14,6 +14,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/share"
+	"sluice/handlers/audit"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 )
@@ -27,7 +28,7 @@ type Options struct {
 	Traffic      *traffic.Traffic
 	Answers      *share.Answers // nil: what answers hold is charged to nobody
 	Logger       *slog.Logger
-	AdminKey     string // password of root; "": there is no root
+	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
 	ReadTimeout  time.Duration
@@ -138,6 +139,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {
+			audit.Identify(c, who.identity.Name, who.identity.Kind)
 			err = f(&call{c, who})
 		}
 		if err == nil || c.Response().Committed {

@@ -48,7 +48,7 @@ func (h *Handler) publish(c echo.Context) error {
 // publishEvents checks in the order of the contract's table; the first fault answers.
 func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	r := c.Request()
-	id, _, err := h.identify(r)
+	id, _, err := h.identify(c)
 	if err != nil {
 		return 0, err
 	}

@@ -71,9 +71,9 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values))
+		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values).At(c.RealIP()))
 		if bad != nil {
-			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+			return httperr.OfAuth(bad)
 		}
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
