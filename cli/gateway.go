@@ -23,6 +23,7 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -49,6 +50,7 @@ type gateway struct {
 	log       *eventlog.Log
 	auth      *auth.Authenticator
 	broker    *broker.Broker
+	memory    *share.Memory
 	traffic   *traffic.Traffic
 	realtime  *realtime.Handler
 	databases *database.Catalog
@@ -197,8 +199,9 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
-		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
+	g.memory = share.NewMemory(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}

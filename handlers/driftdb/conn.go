@@ -60,10 +60,11 @@ func (h *Handler) connect(c echo.Context) error {
 		return err
 	}
 	defer h.part(id)
-	if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
+	from := c.RealIP()
+	if over := h.o.Traffic.EnterOpen(from); over != nil {
 		return over
 	}
-	open := &stream.Stream{Identity: anybody, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
+	open := &stream.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
@@ -75,7 +76,7 @@ func (h *Handler) connect(c echo.Context) error {
 		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug, Holder: open,
 	}, nil)
 	if err != nil {
-		h.o.Traffic.LeaveStream(anybody.Scope)
+		open.Leave()
 		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
 	}
 	open.Subscriber = one.sub

@@ -147,9 +147,10 @@ func (h *Handler) events(c echo.Context) error {
 	if err := h.join(id); err != nil {
 		return h.busy(c, err)
 	}
+	from := c.RealIP()
 	start, words, err := h.resume(c, id)
 	if err == nil {
-		if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
+		if over := h.o.Traffic.EnterOpen(from); over != nil {
 			err = over
 		}
 	}
@@ -159,7 +160,7 @@ func (h *Handler) events(c echo.Context) error {
 	}
 	query := c.QueryParams()
 	open := &stream.Stream{
-		Identity: anybody, Door: id, From: c.RealIP(),
+		Identity: anybody, Door: id, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) },
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}
 	place := h.writers.Place(c.Request(), false)
@@ -169,7 +170,7 @@ func (h *Handler) events(c echo.Context) error {
 	}, place.Group)
 	if err != nil {
 		h.part(id)
-		h.o.Traffic.LeaveStream(anybody.Scope)
+		open.Leave()
 		return h.busy(c, traffic.ErrDraining())
 	}
 	h.o.Traffic.Opened()

@@ -20,6 +20,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
@@ -39,9 +40,9 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.E
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := broker.New(log, broker.Options{})
+	b, memory := broker.New(log, broker.Options{}), share.NewMemory(64<<20, 256<<20)
 	h, err := driftdb.New(driftdb.Options{
-		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
+		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
 		Limits: driftdb.Limits{Rooms: 1000, CreateRate: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
 	})

@@ -40,7 +40,8 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
-	Door       any // the door's own
+	Door       any    // the door's own
+	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
 
 	Range *Range // of a request for history; else nil
 	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
@@ -91,6 +92,7 @@ const (
 	Slow   = "slow"   // it took no byte for the time allowed
 	Failed = "failed" // the log could not be read on
 	Over   = "over"   // the range it asked for is over
+	Crowd  = "crowd"  // it had not authenticated, and others came
 )
 
 // batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
