@@ -99,7 +99,7 @@ type setup struct {
 	retain   eventlog.Retention
 	broker   broker.Options
 	limits   traffic.Limits
-	memory   [2]int64 // bytes held for one credential, and for all
+	memory   [2]int64      // bytes held for one credential, and for all
 	rooms    time.Duration // retention
 	create   driftdb.Create
 	room     driftdb.Limits

@@ -20,8 +20,8 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/broker/eventlog/memory"
+	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"

@@ -40,6 +40,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
+	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
 	reason, err := g.run(c.Request().Context())

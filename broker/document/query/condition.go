@@ -3,7 +3,6 @@ package query
 import (
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -82,8 +81,9 @@ func (c *Condition) Weight() int {
 type node struct {
 	Node
 	names   []string
-	highs   []gjson.Result // of Between; Values are its lows
-	text    string         // of text operators: lower case if Fold
+	values  operands // of Between its lows
+	highs   operands // of Between
+	text    string   // of text operators: lower case if Fold
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
@@ -114,11 +114,13 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 		if err := out.prepare(); err != nil {
 			return node{}, err
 		}
+		out.Values = nil // what it needs of them is prepared
 		if c.program += out.size; c.program > maxProgram {
 			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")
 		}
 		return out, nil
 	}
+	out.Nodes = nil
 	c.count-- // groups do not count: they are nothing without comparisons
 	if in.Op == Not && len(in.Nodes) != 1 {
 		return node{}, Refuse(BadSyntax, "a negation has %d conditions: it takes one", len(in.Nodes))
@@ -147,10 +149,9 @@ func (n *node) prepare() error {
 	switch n.Op {
 	case Between:
 		n.highs = n.operands(n.Values[1:])
-		n.Values = n.operands(n.Values[:1])
+		n.values = n.operands(n.Values[:1])
 	case Eq, In, Lt, Lte, Gt, Gte:
-		n.Values = n.operands(n.Values)
-		slices.SortFunc(n.Values, Compare)
+		n.values = n.operands(n.Values)
 	case Contains, StartsWith, EndsWith, Regex, Search:
 		return n.prepareText()
 	}
@@ -171,15 +172,15 @@ func (o Op) values() int {
 }
 
 // operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
-func (n *node) operands(in []gjson.Result) []gjson.Result {
-	out := make([]gjson.Result, 0, len(in))
+func (n *node) operands(in []gjson.Result) operands {
+	var all []gjson.Result
 	for _, v := range in {
-		out = append(out, v)
+		all = append(all, v)
 		if spelled, ok := spells(v); ok && n.Rules == SQL {
-			out = append(out, spelled)
+			all = append(all, spelled)
 		}
 	}
-	return out
+	return newOperands(all)
 }
 
 // spells is the number or boolean that a string reads as in JSON.
