@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,11 +15,15 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
+	"sluice/handlers/wsread"
 )
 
 // Times of a connection.
@@ -44,6 +49,7 @@ type conn struct {
 	debug    bool
 	commands chan command
 	limiter  *rate.Limiter
+	account  *share.Account
 
 	stalled atomic.Bool     // it was cut off, as others waited for what it held
 	load    load            // what the answer under way takes
@@ -55,7 +61,7 @@ type conn struct {
 }
 
 func (h *Handler) connect(c echo.Context) error {
-	id := c.Param("room")
+	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
 	if err := h.join(id); err != nil {
 		return err
 	}
@@ -68,7 +74,9 @@ func (h *Handler) connect(c echo.Context) error {
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
+		account: h.o.Traffic.Memory.Account(peer.Network(from)),
 	}
+	defer one.account.Close()
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	var err error
@@ -81,9 +89,13 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	open.Subscriber = one.sub
 	h.o.Traffic.Opened()
-	reason, err := one.serve(c)
-	one.sub.Close()
-	h.o.Traffic.Ended(h.o.Logger, open, stream.End{Reason: reason, Bytes: one.written(), Err: err})
+	end := stream.End{Reason: stream.Failed}
+	defer func() { // after a panic as well: what is not given back here is counted for ever
+		one.sub.Close()
+		end.Bytes = one.written()
+		h.o.Traffic.Ended(h.o.Logger, open, end)
+	}()
+	end.Reason, end.Err = one.serve(c)
 	return nil
 }
 
@@ -94,15 +106,15 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	}
 	c.load.of, c.load.cut = c.h.unread, c.cut
 	defer c.load.done()
-	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
 	ctx, cancel := context.WithCancel(e.Request().Context())
 	defer cancel()
+	stream.DropHead(e)
 	done := make(chan struct{})
 	go func() { // ends with the connection, which the writer closes
 		defer close(done)
 		defer cancel()
-		c.read(ctx)
+		c.read(ctx, cancel)
 	}()
 	reason, err = c.write(ctx)
 	status := websocket.StatusNormalClosure
@@ -133,13 +145,15 @@ func (c *conn) written() int64 {
 }
 
 // read takes the client's messages until it is gone.
-func (c *conn) read(ctx context.Context) {
+func (c *conn) read(ctx context.Context, cut func()) {
+	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
+	defer reader.Close()
 	for {
-		kind, frame, err := c.ws.Read(ctx)
+		m, err := reader.Next(ctx, c.h.o.MaxBody)
 		if err != nil {
 			return
 		}
-		answer := c.take(ctx, kind, frame)
+		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue
 		}
@@ -164,6 +178,15 @@ func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, er
 		defer func() { <-h.large }()
 	}
 	return decodeCBOR(frame)
+}
+
+// deal deals with a message, of which nothing is held then.
+func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
+	defer m.Release()
+	if m.Refused != nil {
+		return command{text: c.mode.failure(traffic.MemoryFull(m.Refused).Error())}
+	}
+	return c.take(ctx, m.Kind, m.Text)
 }
 
 // take does what a message asks for.

@@ -43,8 +43,9 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
-	reason, err := g.run(c.Request().Context())
-	w.config.end(s, reason, err)
+	reason, err := Failed, error(nil)
+	defer func() { w.config.end(s, reason, err) }() // after a panic as well
+	reason, err = g.run(c.Request().Context())
 }
 
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
