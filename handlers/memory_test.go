@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"runtime/pprof"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +94,10 @@ func TestSubscriptionMemory(t *testing.T) {
 				s.quiet() // it has dealt with the change
 			}
 			held, charged := heap()-before, g.memory.Held()
-			if f, err := os.Create("/tmp/heap." + name); err == nil { pprof.WriteHeapProfile(f); f.Close() }
+			if f, err := os.Create("/tmp/heap." + name); err == nil {
+				pprof.WriteHeapProfile(f)
+				f.Close()
+			}
 			t.Logf("sent %d, held %d, charged %d: %.1f times", sent, held, charged, float64(held)/float64(sent))
 			if most := 4*sent + sockets*base + sockets*each*4096; held > most {
 				t.Errorf("%d bytes sent make %d held, more than %d", sent, held, most)

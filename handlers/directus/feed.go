@@ -1,10 +1,10 @@
 package directus
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,11 +19,9 @@ import (
 // feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
 // many have it, and by one of those who have it, never by the hub, since a query can take long.
 type feed struct {
-	query *itemsQuery // nil where it takes much more than its text: it is then read again for each change
-	item  string      // only this one, if any
-	key   feedKey
-	all   *feeds
-	uses  atomic.Int64 // changed with feeds.mu held
+	request
+	all  *feeds
+	uses atomic.Int64 // changed with feeds.mu held
 
 	mu    sync.Mutex        // a leaf; held while a message is made, for which the others wait
 	made  map[uint64][]byte // messages by the change, nil where the feed is told nothing
@@ -41,52 +39,65 @@ const (
 	entryBytes   = 64 // about, without the message
 )
 
-// feedKey is what makes two subscriptions the same: their query, as text, and their item.
+// feedKey is what makes two subscriptions the same: their query, by the hash of its text, and their item.
 type feedKey struct {
-	query, item string
-	own         *time.Time // the moment of a query that speaks of it, which is nobody else's
+	sum  [sha256.Size]byte
+	item string     // only this one, if any
+	own  *time.Time // the moment of a query that speaks of it, which is nobody else's
 }
 
-// read reads the query again.
-func (k *feedKey) read() (*itemsQuery, error) {
-	var at time.Time
-	if k.own != nil {
-		at = *k.own
-	}
-	return parseQuery(k.query, at)
+// hash names what the subscriptions of a feed have in common.
+func (k *feedKey) hash() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "feed %x %p %q", k.sum, k.own, k.item))
 }
 
-// What a feed takes beside its text, and what its compiled query may take. A filter of a hundred short conditions takes
-// 40 times its text: who sends many of those would fill the memory with little.
+// request is what a subscription asks for.
+type request struct {
+	feedKey
+	query *itemsQuery // nil where it takes much more than its text: it is then read again for each change
+	text  string      // of the query, where it is to be read again
+	size  int64       // about how many bytes the feed takes
+}
+
+// What a feed takes beside its query, and what a compiled query may take: so much, and three and a half times its text.
+// A filter of a hundred short conditions takes thirty times its text, so that its text is what is kept.
 const (
-	feedBytes     = 512
-	compiledBytes = 4 << 10 // and twice its text
+	feedBytes     = 768
+	compiledBytes = 4 << 10
 )
 
-// keeps returns what is kept of the query: all of it, unless that is out of proportion.
-func (k *feedKey) keeps(q *itemsQuery) *itemsQuery {
-	if q.size() > compiledBytes+int64(2*len(k.query)) {
-		return nil
+// requestOf is what is asked for by a query, which was sent as v and read at a moment.
+func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request {
+	text := jsontext.Value(v.Raw)
+	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
+	r := request{feedKey: feedKey{sum: sha256.Sum256(text), item: strings.Clone(item)}}
+	if !same || bytes.Contains(text, []byte("NOW")) {
+		r.own = &at
 	}
-	return q
+	n := len(text)
+	if compiled := q.size() + int64(n); compiled <= compiledBytes+int64(3*n+n/2) { // its texts are parts of what was sent
+		r.query, r.size = q, compiled
+	} else {
+		r.text, r.size = string(text), int64(n)
+	}
+	r.size += feedBytes + int64(len(item))
+	return r
 }
 
-// size returns about how many bytes the feed of a query takes.
-func (k *feedKey) size(q *itemsQuery) int64 {
-	n := int64(feedBytes + len(k.query) + len(k.item))
-	if k.keeps(q) != nil {
-		n += q.size()
+// compiled is the query, read again where it is not kept.
+func (r *request) compiled() (*itemsQuery, error) {
+	if r.query != nil {
+		return r.query, nil
 	}
-	return n
-}
-
-// hash names what the feed's subscriptions have in common.
-func (k *feedKey) hash() [sha256.Size]byte {
-	own := ""
-	if k.own != nil {
-		own = fmt.Sprintf("%p", k.own)
+	var at time.Time
+	if r.own != nil {
+		at = *r.own
 	}
-	return sha256.Sum256([]byte("feed\n" + own + "\n" + strconv.Quote(k.item) + "\n" + k.query))
+	q, err := parseQuery(r.text, at)
+	if err != nil {
+		return nil, fmt.Errorf("reading a query that was read before: %w", err)
+	}
+	return q, nil
 }
 
 // feeds are those in use.
@@ -97,14 +108,14 @@ type feeds struct {
 	count atomic.Int64 // of byKey
 }
 
-// use gives the feed of a query, which is given back by drop.
-func (f *feeds) use(key feedKey, q *itemsQuery) *feed {
+// use gives the feed of a request, which is given back by drop.
+func (f *feeds) use(r *request) *feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	one := f.byKey[key]
+	one := f.byKey[r.feedKey]
 	if one == nil {
-		one = &feed{query: key.keeps(q), item: key.item, key: key, all: f}
-		f.byKey[key] = one
+		one = &feed{request: *r, all: f}
+		f.byKey[r.feedKey] = one
 		f.count.Add(1)
 	}
 	one.uses.Add(1)
@@ -115,21 +126,10 @@ func (f *feeds) drop(one *feed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if one.uses.Add(-1) == 0 {
-		delete(f.byKey, one.key)
+		delete(f.byKey, one.feedKey)
 		f.count.Add(-1)
 		f.kept.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
 	}
-}
-
-// keyOf is the key of a query, which was sent as v and read at a moment.
-func keyOf(v gjson.Result, at time.Time, item string) feedKey {
-	text := jsontext.Value(v.Raw)
-	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
-	key := feedKey{query: string(text), item: strings.Clone(item)}
-	if !same || strings.Contains(key.query, "NOW") {
-		key.own = &at
-	}
-	return key
 }
 
 // tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
@@ -143,12 +143,9 @@ func (f *feed) tell(id uint64, c *change) ([]byte, error) {
 	if !ok { // another event of the same request tells it; kept, these would put out what was made
 		return nil, nil
 	}
-	q := f.query
-	if q == nil {
-		var err error
-		if q, err = f.key.read(); err != nil {
-			return nil, fmt.Errorf("reading a query that was read before: %w", err)
-		}
+	q, err := f.compiled()
+	if err != nil {
+		return nil, err
 	}
 	message, ok := f.message(nil, told, q)
 	if !ok {

@@ -24,7 +24,8 @@ func TestFeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return all.use(keyOf(gjson.Parse(query), time.Now(), item), q)
+		r := requestOf(gjson.Parse(query), q, time.Now(), item)
+		return all.use(&r)
 	}
 	a, b := use(`{"fields":["id"],"filter":{"n":{"_gt":1}}}`, ""), use(`{ "filter":{"n":{"_gt":1.0}}, "fields":["id"] }`, "")
 	if a != b {
@@ -32,7 +33,7 @@ func TestFeeds(t *testing.T) {
 	}
 	for _, other := range []*feed{use(``, ""), use(`{}`, ""), use(`{}`, "1"), use(`{"filter":{"d":{"_gt":"$NOW"}}}`, ""), use(`{"filter":{"d":{"_gt":"$NOW"}}}`, "")} {
 		if other == a || other.uses.Load() != 1 {
-			t.Errorf("%+v is shared", other.key)
+			t.Errorf("%+v is shared", other.feedKey)
 		}
 		all.drop(other)
 	}
@@ -150,7 +151,7 @@ func BenchmarkFeed(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		f := &feed{query: q, key: keyOf(gjson.Parse(c.query), time.Now(), "")}
+		f := &feed{request: requestOf(gjson.Parse(c.query), q, time.Now(), "")}
 		e := &eventlog.Event{ID: 1, Name: "post", Collection: "m", Data: []byte(c.doc), Meta: []byte{'d'}}
 		var dst []byte
 		b.Run(c.name, func(b *testing.B) {

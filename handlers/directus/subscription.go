@@ -105,7 +105,8 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if old == nil && len(c.subs) >= maxSubscriptions {
 		return fail(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
 	}
-	if err := c.begin(one, keyOf(m.Get("query"), at, item), q, init.position); err != nil {
+	r := requestOf(m.Get("query"), q, at, item)
+	if err := c.begin(one, &r, init.position); err != nil {
 		return err
 	}
 	if old != nil {
@@ -126,16 +127,16 @@ func appendInit(f *found) []byte {
 }
 
 // begin charges a subscription to the connection's credential and makes its cursor, behind a position.
-func (c *conn) begin(one *subscription, key feedKey, q *itemsQuery, position uint64) (err error) {
+func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
 	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}}
-	if one.release, err = c.charge(&filter, &key, q); err != nil {
+	if one.release, err = c.charge(&filter, r); err != nil {
 		return err
 	}
 	if one.sub, err = c.h.o.Broker.Subscribe(filter, c.group); err != nil {
 		one.release()
 		return err
 	}
-	one.feed, one.scope = c.h.feeds.use(key, q), c.who.Scope
+	one.feed, one.scope = c.h.feeds.use(r), c.who.Scope
 	c.subs[one.sub] = one
 	c.wait(one)
 	return nil
@@ -145,7 +146,7 @@ func (c *conn) begin(one *subscription, key feedKey, q *itemsQuery, position uin
 const subscriptionBytes = 1536
 
 // charge takes what a subscription holds, or refuses it.
-func (c *conn) charge(f *broker.Filter, key *feedKey, q *itemsQuery) (release func(), err error) {
+func (c *conn) charge(f *broker.Filter, r *request) (release func(), err error) {
 	t := c.h.o.Traffic
 	if err := c.account.Take(subscriptionBytes); err != nil {
 		return nil, traffic.MemoryFull(err)
@@ -155,7 +156,7 @@ func (c *conn) charge(f *broker.Filter, key *feedKey, q *itemsQuery) (release fu
 		c.account.Give(subscriptionBytes)
 		return nil, err
 	}
-	feed, err := t.Memory.TakeCommon(c.who.Scope, key.hash(), key.size(q))
+	feed, err := t.Memory.TakeCommon(c.who.Scope, r.hash(), r.size)
 	if err != nil {
 		view()
 		c.account.Give(subscriptionBytes)
@@ -179,16 +180,9 @@ func (c *conn) end(one *subscription) {
 
 // again begins a subscription anew where it is, for who the connection is now, on the channels that it may hear now.
 func (c *conn) again(old *subscription, now channel.Set) error {
-	key, q := old.feed.key, old.feed.query
-	if q == nil {
-		var err error
-		if q, err = key.read(); err != nil {
-			return err
-		}
-	}
-	position := max(old.told, old.sub.Position())
+	r, position := old.feed.request, max(old.told, old.sub.Position())
 	c.end(old)
-	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, key, q, position)
+	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, &r, position)
 }
 
 // byUID is the subscription with a uid; those without one are nobody's.

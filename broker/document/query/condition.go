@@ -3,6 +3,7 @@ package query
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -79,11 +80,14 @@ func (c *Condition) Weight() int {
 
 // node is a Node with everything looked up that does not depend on the document.
 type node struct {
-	Node
-	names   []string
-	values  operands // of Between its lows
-	highs   operands // of Between
-	text    string   // of text operators: lower case if Fold
+	Op      Op
+	Rules   Rules
+	Negate  bool
+	Fold    bool
+	Field   Field
+	values  *operands // of Between its lows
+	highs   *operands // of Between
+	text    string    // of text operators: lower case if Fold
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
@@ -109,51 +113,65 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	if c.count++; in.Op > Not && c.count > MaxConditions {
 		return node{}, Refuse(TooMany, "there are more than %d conditions: ask in several queries, or for a list of values", MaxConditions)
 	}
-	out := node{Node: in, names: in.Field.names}
+	out := node{Op: in.Op, Rules: in.Rules, Negate: in.Negate, Fold: in.Fold, Field: in.Field}
 	if in.Op > Not {
-		if err := out.prepare(); err != nil {
+		if err := out.prepare(in.Values); err != nil {
 			return node{}, err
 		}
-		out.Values = nil // what it needs of them is prepared
 		if c.program += out.size; c.program > maxProgram {
 			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")
 		}
 		return out, nil
 	}
-	out.Nodes = nil
 	c.count-- // groups do not count: they are nothing without comparisons
 	if in.Op == Not && len(in.Nodes) != 1 {
 		return node{}, Refuse(BadSyntax, "a negation has %d conditions: it takes one", len(in.Nodes))
 	}
-	out.nodes = make([]node, len(in.Nodes))
-	for i, kid := range in.Nodes {
-		var err error
-		if out.nodes[i], err = c.compile(kid, depth+1); err != nil {
+	always := false // the group does, whatever else is in it
+	var kids []node
+	for _, one := range in.Nodes {
+		kid, err := c.compile(one, depth+1)
+		switch {
+		case err != nil:
 			return node{}, err
+		case kid.everything() && in.Op != Not:
+			always = in.Op == Or
+		default:
+			kids = append(kids, kid)
 		}
 	}
+	switch {
+	case always:
+		return node{Op: And}, nil
+	case len(kids) == 1 && in.Op != Not:
+		return kids[0], nil
+	}
+	out.nodes = slices.Clone(kids)
 	return out, nil
 }
 
+// everything reports whether the node is a group that always matches: all of nothing.
+func (n *node) everything() bool { return n.Op == And && len(n.nodes) == 0 }
+
 // prepare checks a comparison's values and readies them.
-func (n *node) prepare() error {
-	if n.Op != Search && len(n.names) == 0 {
+func (n *node) prepare(values []gjson.Result) error {
+	if n.Op != Search && len(n.Field.names) == 0 {
 		return Refuse(BadField, "a condition names no field")
 	}
-	if want := n.Op.values(); want >= 0 && len(n.Values) != want {
-		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(n.Values), want)
+	if want := n.Op.values(); want >= 0 && len(values) != want {
+		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(values), want)
 	}
-	if len(n.Values) > MaxList {
-		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(n.Values), MaxList)
+	if len(values) > MaxList {
+		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(values), MaxList)
 	}
 	switch n.Op {
 	case Between:
-		n.highs = n.operands(n.Values[1:])
-		n.values = n.operands(n.Values[:1])
+		n.highs = n.operands(values[1:])
+		n.values = n.operands(values[:1])
 	case Eq, In, Lt, Lte, Gt, Gte:
-		n.values = n.operands(n.Values)
+		n.values = n.operands(values)
 	case Contains, StartsWith, EndsWith, Regex, Search:
-		return n.prepareText()
+		return n.prepareText(values[0])
 	}
 	return nil
 }
@@ -172,7 +190,7 @@ func (o Op) values() int {
 }
 
 // operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
-func (n *node) operands(in []gjson.Result) operands {
+func (n *node) operands(in []gjson.Result) *operands {
 	var all []gjson.Result
 	for _, v := range in {
 		all = append(all, v)
@@ -193,11 +211,11 @@ func spells(v gjson.Result) (gjson.Result, bool) {
 	return v, v.Type == gjson.Number || v.IsBool()
 }
 
-func (n *node) prepareText() error {
-	if n.Values[0].Type != gjson.String {
-		return Refuse(BadValue, "the condition on %s takes a string, not %s", n.Field, n.Values[0].Raw)
+func (n *node) prepareText(v gjson.Result) error {
+	if v.Type != gjson.String {
+		return Refuse(BadValue, "the condition on %s takes a string, not %s", n.Field, v.Raw)
 	}
-	n.text = n.Values[0].Str
+	n.text = v.Str
 	switch {
 	case n.Op == Regex:
 		var err error

@@ -31,9 +31,9 @@ func (n *node) match(doc gjson.Result) bool {
 		return n.search(doc, 0) != n.Negate
 	}
 	if n.Rules == SQL {
-		return n.any(doc, n.names)
+		return n.any(doc, n.Field.names)
 	}
-	return n.any(doc, n.names) != n.Negate
+	return n.any(doc, n.Field.names) != n.Negate
 }
 
 // holds says whether one value that the path leads to is a match. SQL negates here, value by value, so that null is

@@ -2,62 +2,58 @@ package query
 
 import (
 	"slices"
+	"sort"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
 
 // operands are the values that a comparison compares with, each once, in order. They are kept small, since subscriptions
-// hold them for long: a number takes 8 bytes, and its text nothing.
+// hold them for long: a number takes 8 bytes and no text, another value its text and 5 bytes.
 type operands struct {
 	numbers []float64
-	others  []operand
+	kinds   []kind // of the values that are no numbers
+	ends    []uint32
+	text    string // theirs: of a string its contents, of an object or array its compact spelling
 }
 
-// operand is a value that is no number.
-type operand struct {
-	kind kind
-	text string // of a string its contents, of an object or array its compact spelling
-}
-
-func newOperands(in []gjson.Result) operands {
+func newOperands(in []gjson.Result) *operands {
 	in = slices.Clone(in)
 	slices.SortFunc(in, Compare)
 	in = slices.CompactFunc(in, func(a, b gjson.Result) bool { return Compare(a, b) == 0 })
-	numbers := 0
+	o := &operands{}
+	var text strings.Builder
 	for _, v := range in {
 		if v.Type == gjson.Number {
-			numbers++
+			o.numbers = append(o.numbers, v.Num)
+			continue
 		}
-	}
-	var out operands
-	if numbers > 0 {
-		out.numbers = make([]float64, 0, numbers)
-	}
-	if others := len(in) - numbers; others > 0 {
-		out.others = make([]operand, 0, others)
-	}
-	for _, v := range in {
 		switch v.Type {
-		case gjson.Number:
-			out.numbers = append(out.numbers, v.Num)
 		case gjson.String:
-			out.others = append(out.others, operand{stringKind, v.Str})
+			text.WriteString(v.Str)
 		case gjson.JSON:
-			out.others = append(out.others, operand{kindOf(v), v.Raw})
-		default:
-			out.others = append(out.others, operand{kind: kindOf(v)})
+			text.WriteString(v.Raw)
 		}
+		o.kinds = append(o.kinds, kindOf(v))
+		o.ends = append(o.ends, uint32(text.Len()))
 	}
-	return out
+	o.numbers, o.kinds, o.ends = slices.Clip(slices.Clone(o.numbers)), slices.Clip(slices.Clone(o.kinds)), slices.Clip(slices.Clone(o.ends))
+	o.text = strings.Clone(text.String())
+	return o
 }
 
-// value returns the operand as it came.
-func (o operand) value() gjson.Result {
-	switch o.kind {
+// other returns one of the values that are no numbers.
+func (o *operands) other(i int) gjson.Result {
+	from := uint32(0)
+	if i > 0 {
+		from = o.ends[i-1]
+	}
+	text := o.text[from:o.ends[i]]
+	switch o.kinds[i] {
 	case stringKind:
-		return gjson.Result{Type: gjson.String, Str: o.text}
+		return gjson.Result{Type: gjson.String, Str: text}
 	case objectKind, arrayKind:
-		return gjson.Result{Type: gjson.JSON, Raw: o.text}
+		return gjson.Result{Type: gjson.JSON, Raw: text}
 	case falseKind:
 		return gjson.Result{Type: gjson.False}
 	case trueKind:
@@ -73,8 +69,8 @@ func (o *operands) each(yield func(gjson.Result) bool) {
 			return
 		}
 	}
-	for _, other := range o.others {
-		if !yield(other.value()) {
+	for i := range o.kinds {
+		if !yield(o.other(i)) {
 			return
 		}
 	}
@@ -86,7 +82,7 @@ func (o *operands) has(v gjson.Result) bool {
 		_, found := slices.BinarySearch(o.numbers, v.Num)
 		return found
 	}
-	_, found := slices.BinarySearchFunc(o.others, v, func(a operand, v gjson.Result) int { return Compare(a.value(), v) })
+	_, found := sort.Find(len(o.kinds), func(i int) int { return Compare(v, o.other(i)) })
 	return found
 }
 

@@ -55,7 +55,7 @@ func (n *node) ranges(field string) []Range {
 	if !ok {
 		return everything
 	}
-	if n.Rules == Mongo || len(n.names) > 1 {
+	if n.Rules == Mongo || len(n.Field.names) > 1 {
 		out = append(out, arrays)
 	}
 	return union(out)

@@ -4,7 +4,7 @@ import "unsafe"
 
 // What parts of a compiled query take beside their texts, as TestSize measures it.
 const (
-	fieldBytes   = 48  // a field's parts
+	fieldBytes   = 16  // a name of a field's path
 	patternBytes = 256 // an instruction of a regular expression
 	treeBytes    = 320 // a name of a projection
 )
@@ -20,10 +20,9 @@ func (c *Condition) Size() int64 {
 // heap is what a node takes beside itself.
 func (n *node) heap() int64 {
 	size := n.Field.heap() + int64(len(n.text)) + int64(patternBytes*n.size)
-	for _, o := range []*operands{&n.values, &n.highs} {
-		size += int64(8*cap(o.numbers)) + int64(cap(o.others))*int64(unsafe.Sizeof(operand{}))
-		for _, other := range o.others {
-			size += int64(len(other.text))
+	for _, o := range []*operands{n.values, n.highs} {
+		if o != nil {
+			size += int64(unsafe.Sizeof(*o)) + int64(8*cap(o.numbers)+cap(o.kinds)+4*cap(o.ends)+len(o.text))
 		}
 	}
 	size += int64(cap(n.nodes)) * int64(unsafe.Sizeof(node{}))
@@ -33,7 +32,7 @@ func (n *node) heap() int64 {
 	return size
 }
 
-func (f *Field) heap() int64 { return int64(2*len(f.path) + fieldBytes*len(f.names)) }
+func (f *Field) heap() int64 { return int64(len(f.path) + fieldBytes*len(f.names)) }
 
 // Size returns about how many bytes the order takes.
 func (o Order) Size() int64 {
