@@ -70,7 +70,7 @@ func (h *Handler) send(c echo.Context) error {
 }
 
 func (h *Handler) body(c echo.Context) (*message, error) {
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory})
 	if err != nil {
 		return nil, err
 	}
