@@ -39,8 +39,8 @@ func MemoryFull(err error) error {
 		return err
 	case full.All:
 		return httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
-			"all clients together hold as much memory as MAX_CLIENT_MEMORY allows (%d bytes); try again later", full.Limit).After(5 * time.Second)
+			"all clients together hold as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(5 * time.Second)
 	}
 	return httperr.New(http.StatusTooManyRequests, httperr.MemoryFullPerKey,
-		"this credential holds as much memory as MAX_MEMORY_PER_KEY allows (%d bytes); end connections or subscriptions, or ask for less", full.Limit).After(5 * time.Second)
+		"this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(5 * time.Second)
 }
