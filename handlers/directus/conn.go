@@ -107,6 +107,9 @@ func (h *Handler) connect(c echo.Context) error {
 	return nil
 }
 
+// crowdClose is how long a socket that has lost its place has to close.
+const crowdClose = 100 * time.Millisecond
+
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err error) {
 	c.ws, err = websocket.Accept(e.Response(), e.Request(), &websocket.AcceptOptions{
@@ -140,7 +143,10 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 		status = websocket.StatusGoingAway
 	}
 	if err == nil { // who does not answer is not waited for
-		_ = c.ws.Close(status, text) // it may be gone
+		if reason == stream.Crowd { // its place is another's already
+			defer time.AfterFunc(crowdClose, func() { _ = c.ws.CloseNow() }).Stop() // it may be gone
+		}
+		_ = c.ws.Close(status, text) // the same
 	}
 	return reason, err
 }
