@@ -294,6 +294,19 @@ func TestMessagesFull(t *testing.T) {
 	}
 }
 
+// TestHalfMessageInRoom: a message that has begun has to be there soon.
+func TestHalfMessageInRoom(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.ReadTimeout = 100 * time.Millisecond })
+	room := g.newRoom(t)
+	one, _ := g.join(t, room, "")
+	if err := one.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
+		t.Fatal(err)
+	}
+	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 10_000))
+	g.streams(t, 0)
+}
+
 // holds wants about as much to be held, soon.
 func (g *gateway) holds(t *testing.T, least int64) {
 	t.Helper()
