@@ -38,15 +38,6 @@ func configured(cfg *config.Config) bool {
 // errOpenToAll is why a gateway without credentials listens on loopback only.
 var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")
 
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // greet tells what to do next: on a first start two lines to paste, later where the key is.
 func (g *gateway) greet(w io.Writer) {
 	scheme := "http"

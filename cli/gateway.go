@@ -17,6 +17,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
@@ -99,12 +100,12 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 // openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !loopback(cfg.Addr) {
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr) {
 		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
-		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL,
+		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
 		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate, Logger: g.logger,
@@ -132,14 +133,21 @@ func (g *gateway) openStored() error {
 			return err
 		}
 	}
+	if err := g.openFirstKey(); err != nil {
+		return err
+	}
 	g.auth.UseTokenSecret(secret)
+	return nil
+}
+
+// openFirstKey puts the key of a first try in force, where there is no other credential.
+func (g *gateway) openFirstKey() (err error) {
 	if configured(g.cfg) || g.auth.StoredKeys() > 0 {
 		return nil
 	}
-	if !loopback(g.cfg.Addr) {
+	if !peer.LoopbackAddr(g.cfg.Addr) {
 		return usageError{errOpenToAll}
 	}
-	var err error
 	if g.firstKey, err = loadFirstKey(g.cfg.DataDir); err != nil {
 		return err
 	}
@@ -218,6 +226,7 @@ func (g *gateway) openHandlers() (err error) {
 		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
+		DemoOnLoopback: peer.LoopbackAddr(g.cfg.Addr) && len(g.cfg.TrustedProxies) == 0,
 	})
 	if err != nil {
 		return err

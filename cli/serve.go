@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/config"
 	"sluice/handlers"
 )
@@ -153,7 +154,7 @@ func (g *gateway) serveMetrics(failed chan<- error) *http.Server {
 	if g.metricsListener == nil {
 		return nil
 	}
-	server := &http.Server{Handler: handlers.MetricsServer(g.registry), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout}
+	server := &http.Server{Handler: handlers.MetricsServer(g.registry, peer.LoopbackAddr(g.cfg.MetricsAddr)), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout}
 	g.group.Go(func() { failed <- server.Serve(g.metricsListener) })
 	return server
 }

@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	promised := map[string]string{
 		"ADDR": "127.0.0.1:8080", "DATA_DIR": "./data", "DURABILITY": "process", "API_KEYS": "", "API_KEYS_FILE": "",
-		"JWT_SECRET": "", "JWT_PUBLIC_KEY_FILE": "", "JWT_JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": "", "JWT_LEEWAY": "10s",
+		"JWT_SECRET": "", "JWT_PUBLIC_KEY_FILE": "", "JWT_JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": "", "JWT_LEEWAY": "10s", "JWT_JWKS_REFRESH": "5m",
 		"JWT_DEFAULT_SUB": "", "JWT_DEFAULT_PUB": "", "REALTIME_GLOBAL": "false", "QUERY_CREDENTIALS": "true", "ADMIN_KEY": "",
 		"TOKEN_SECRET": "", "CORS_ORIGINS": "*", "CUSTOM_EVENT_FRAME": "name", "PING_INTERVAL": "15s", "RETRY_CONNECT": "2s",
 		"RETRY_EVENT": "10s", "WRITE_TIMEOUT": "30s", "READ_HEADER_TIMEOUT": "10s", "READ_TIMEOUT": "20s", "DRAIN_TIMEOUT": "10s",

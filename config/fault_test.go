@@ -31,6 +31,7 @@ func bad(t *testing.T) map[string]struct {
 		"JWT_SECRET":              {[]string{"short", secret + ",short", secret + ",," + secret, ","}, "comma-separated"},
 		"JWT_PUBLIC_KEY_FILE":     {files, fileAllowed},
 		"JWT_JWKS_URL":            {[]string{"x", "http://example.com/keys", "ftp://127.0.0.1/", "https://", "https://:443/", "//example.com", ":", "http://localhost.evil.com/"}, "must be an https address (http only on loopback)"},
+		"JWT_JWKS_REFRESH":        {[]string{"0", "10", "100ms", "25h"}, "must be a duration from 1s to 24h, as 5m"},
 		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, as 10s"},
 		"JWT_DEFAULT_SUB":         {[]string{"put", "a:b:c", ":a", "a,,b", "{sub}:", "$x"}, "must be"},
 		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, as"},

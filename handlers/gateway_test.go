@@ -106,6 +106,7 @@ type setup struct {
 	directus directus.Options
 	document document.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
+	logger   *slog.Logger
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -121,6 +122,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: document.Options{QueryTime: time.Minute},
+		logger:   slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
 		f(&s)
@@ -139,7 +141,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	registry := prometheus.NewRegistry()
 	g := &gateway{broker: broker.New(log, s.broker), log: log, auth: a}
 	g.memory = share.NewMemory(s.memory[0], s.memory[1])
-	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, slog.New(slog.DiscardHandler)
+	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
 	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic
 	if g.databases, err = database.Open(log); err != nil {
@@ -185,7 +187,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: slog.New(slog.DiscardHandler), Metrics: registry, CORSOrigins: s.cors, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, AdminKey: adminKey, Ready: log.Err,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}

@@ -3,7 +3,6 @@ package handlers
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"net"
 	"net/http"
 	"net/http/pprof"
 
@@ -11,30 +10,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sluice/auth/peer"
 	"sluice/handlers/httperr"
 )
 
-// metrics on the main address are for loopback peers, and for whoever has the admin key. The peer
-// is the connection's: a forwarded address is only a claim.
+// metrics answers on the main address to who is on this machine and came without a proxy, and to who has the admin key.
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {
-		if fromLoopback(c.Request()) || o.AdminKey != "" && sameSecret(c.Request().Header.Get("x-apikey"), o.AdminKey) {
+		if peer.Direct(c.Request()) || o.AdminKey != "" && sameSecret(c.Request().Header.Get("x-apikey"), o.AdminKey) {
 			return serve(c)
 		}
-		return httperr.New(http.StatusForbidden, httperr.Forbidden, "metrics are for loopback peers, and on METRICS_ADDR")
+		return httperr.New(http.StatusForbidden, httperr.Forbidden,
+			"metrics are for requests from this machine that come without a proxy and name a loopback Host; send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
 	}
-}
-
-// fromLoopback also asks that no proxy stands in between: behind one on the same machine every
-// peer would be loopback.
-func fromLoopback(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("X-Real-Ip") != "" {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // sameSecret compares hashes, so that neither content nor length shows in the time it takes.
@@ -43,8 +32,10 @@ func sameSecret(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// MetricsServer is the handler of METRICS_ADDR: metrics for all, and pprof only there.
-func MetricsServer(g prometheus.Gatherer) http.Handler {
+// MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. Where only loopback protects
+// them, a Host that is not loopback is refused: a page that was
+// pointed here (DNS rebinding) cannot send one that is.
+func MetricsServer(g prometheus.Gatherer, onLoopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -52,5 +43,14 @@ func MetricsServer(g prometheus.Gatherer) http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	if !onLoopback {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !peer.LoopbackHost(r) {
+			http.Error(w, "METRICS_ADDR is on loopback, so the Host must be too, as in http://127.0.0.1:9090/metrics", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

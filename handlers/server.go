@@ -58,9 +58,10 @@ func New(o Options) http.Handler {
 	o.Restdb.Register(e)
 	o.Directus.Register(e)
 	o.Admin.Register(e)
-	e.GET("/healthz", healthz)
-	e.GET("/readyz", readyz(o))
-	e.GET("/metrics", metrics(o))
+	for path, answer := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": readyz(o), "/metrics": metrics(o)} {
+		e.GET(path, answer)
+		e.HEAD(path, answer)
+	}
 	loadAssets().register(e)
 	return e
 }
@@ -124,7 +125,7 @@ func readyz(o Options) echo.HandlerFunc {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down").After(5 * time.Second)
 		}
 		if err := o.Ready(); err != nil {
-			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log is not reachable: %v", err).After(5 * time.Second)
+			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
 		}
 		return c.String(http.StatusOK, "ok\n")
 	}

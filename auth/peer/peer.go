@@ -1,4 +1,5 @@
-// Package peer says what of a client's address counts where clients are bounded by address.
+// Package peer tells what an address says of who sent a request: what of it counts where clients are bounded by address,
+// and whether the request came from this machine.
 package peer
 
 import "net/netip"

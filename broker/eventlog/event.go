@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"sluice/broker/channel"
 )
@@ -185,6 +186,28 @@ var (
 	ErrClosed      = errors.New("the log is closed")
 	ErrLocked      = errors.New("the folder is in use by another process")
 )
+
+// What a client may be told as the reason of ErrUnavailable, beside it.
+var (
+	ErrDiskFull   = errors.New("the disk is full; the operator has to make room")
+	ErrMemoryFull = errors.New("DATA_DIR=memory has no room for more rooms, documents and streams; take some away, or set DATA_DIR to a folder")
+	ErrQueueFull  = errors.New("too much waits to be stored")
+	ErrNoAnswer   = errors.New("the disk takes too long")
+)
+
+// Explain returns what a client may be told of an error that is ErrUnavailable. All else that it holds, such as the path of
+// a folder, is for the log of the operator.
+func Explain(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		err = ErrDiskFull
+	}
+	for _, reason := range []error{ErrDiskFull, ErrMemoryFull, ErrQueueFull, ErrNoAnswer} {
+		if errors.Is(err, reason) {
+			return ErrUnavailable.Error() + ": " + reason.Error()
+		}
+	}
+	return ErrUnavailable.Error()
+}
 
 // ExpectError says that a condition did not hold: the stream's last id is Last.
 type ExpectError struct {

@@ -198,7 +198,7 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	case <-ctx.Done():
 		return p.giveUp(ctx.Err())
 	case <-timer.C:
-		return p.giveUp(fmt.Errorf("%w: no answer from the disk for %s", ErrUnavailable, l.options.WaitLimit))
+		return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
 	case <-l.failed:
 		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 	}
@@ -238,7 +238,7 @@ func (l *Log) enqueue(p *pending) error {
 	case l.dead():
 		return fmt.Errorf("%w: it has failed", ErrUnavailable)
 	case l.waiting > 0 && l.waiting+p.size > l.options.QueueBytes:
-		return fmt.Errorf("%w: too much waits to be stored", ErrUnavailable)
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrQueueFull)
 	}
 	if p.request.Claim != nil {
 		p.request.Claim.take()

@@ -15,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -104,7 +105,7 @@ func (h *Handler) read(c echo.Context, to any) error {
 		}
 	}
 	if err != nil {
-		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %v", err)
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %s", syntax.Explain(err))
 	}
 	return nil
 }

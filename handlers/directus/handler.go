@@ -15,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -180,7 +181,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 func compact(text []byte) (gjson.Result, error) {
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %v", err)
+		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %s", syntax.Explain(err))
 	}
 	return gjson.ParseBytes(v), nil
 }

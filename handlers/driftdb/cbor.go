@@ -15,6 +15,8 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/broker/syntax"
 )
 
 // Values come as JSON or as CBOR (RFC 8949) and go back as they came. Who reads the other one gets what it can say:
@@ -152,7 +154,7 @@ var cborNotes = func() cbor.DiagMode {
 // 3.4.6: it says that what follows is CBOR), so it is only asked where each item ends.
 func cborFields(frame []byte) (map[string][]byte, error) {
 	if err := cborMode.Wellformed(frame); err != nil {
-		return nil, fmt.Errorf("it is not CBOR: %w", err)
+		return nil, fmt.Errorf("it is not CBOR: %s", syntax.Explain(err))
 	}
 	major, n, rest := readHead(frame)
 	for major == majorTag {
@@ -170,7 +172,7 @@ func cborFields(frame []byte) (map[string][]byte, error) {
 		}
 		var content cbor.RawMessage
 		if rest, err = cborMode.UnmarshalFirst(value, &content); err != nil {
-			return nil, fmt.Errorf("its %q cannot be read: %w", key, err)
+			return nil, fmt.Errorf("its %q cannot be read: %s", key, syntax.Explain(err))
 		}
 		fields[key] = value[:len(value)-len(rest)]
 	}

@@ -47,6 +47,7 @@ type conn struct {
 	id       string
 	mode     mode
 	debug    bool
+	request  string // its id, for the log
 	commands chan command
 	limiter  *rate.Limiter
 	account  *share.Account
@@ -72,7 +73,7 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	open := &stream.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
-		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
+		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
 		account: h.o.Traffic.Memory.Account(peer.Network(from)),
 	}
@@ -206,7 +207,11 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	}
 	at, size, err := c.h.publish(ctx, c.id, m)
 	if err != nil {
-		return command{text: c.mode.failure(err.Error())}
+		e := httperr.From(err)
+		if e.Cause != nil {
+			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
+		}
+		return command{text: c.mode.failure(e.Message)}
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {

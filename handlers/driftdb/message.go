@@ -11,6 +11,7 @@ import (
 
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/broker/syntax"
 )
 
 // kind is what a client wants.
@@ -56,7 +57,7 @@ func decodeJSON(text []byte) (*message, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, fmt.Errorf("it is not JSON: %w", err)
+		return nil, fmt.Errorf("it is not JSON: %s", syntax.Explain(err))
 	}
 	var fields map[string]json.RawMessage
 	var w wire
@@ -106,7 +107,7 @@ func decodeCBOR(frame []byte) (*message, error) {
 			return nil, errNoValue
 		}
 		if m.value, err = toJSON(m.raw); err != nil {
-			return nil, fmt.Errorf("its value cannot be read: %w", err)
+			return nil, fmt.Errorf("its value cannot be read: %s", syntax.Explain(err))
 		}
 	}
 	return m, nil

@@ -14,6 +14,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -24,12 +25,15 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if over := c.who.identity.Over(time.Now()); over != nil {
+		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, bad("the body is not JSON: %v", err)
+		return nil, bad("the body is not JSON: %s", syntax.Explain(err))
 	}
 	return v, nil
 }

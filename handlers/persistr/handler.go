@@ -30,6 +30,8 @@ type Options struct {
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
+	// DemoOnLoopback is set where nothing but a loopback ADDR protects the account of PERSISTR_DEMO.
+	DemoOnLoopback bool
 }
 
 // Handler serves the door.

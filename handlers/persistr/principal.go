@@ -10,6 +10,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/peer"
 	"sluice/broker/channel"
 	"sluice/broker/database"
 )
@@ -73,6 +74,10 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 			return nil, unauthorized("wrong user or password")
 		}
 		return root, nil
+	}
+	if h.o.DemoOnLoopback && username == demo && password == demo && !peer.LoopbackHost(c.Request()) {
+		// A page that was pointed at loopback (DNS rebinding) knows the password too.
+		return nil, forbidden("the password of demo is good for a loopback Host only, as in http://localhost:8080; behind a proxy set TRUSTED_PROXIES, or another password")
 	}
 	a, err := h.o.Accounts.Verify(c.Request().Context(), c.RealIP(), username, password)
 	if errors.Is(err, account.ErrUnknown) {

@@ -32,6 +32,9 @@ func (h *Handler) mint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if over := id.Over(time.Now()); over != nil {
+		return refused(over)
+	}
 	var asked struct {
 		grant.Lists
 		TTL *string `json:"ttl"`

@@ -21,14 +21,13 @@ import (
 )
 
 const (
-	headerIdempotencyKey    = "Idempotency-Key"
-	headerIdempotentReplay  = "Idempotent-Replay"
-	contentTypeNDJSON       = "application/x-ndjson"
-	maxIdempotencyKey       = 128
-	retryWhenUnavailable    = 2 * time.Second
-	retryWhenTooManyKeys    = 30 * time.Second
-	unknownOutcomeAddendum  = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
-	publishFailedForPassing = "the log cannot take events now"
+	headerIdempotencyKey   = "Idempotency-Key"
+	headerIdempotentReplay = "Idempotent-Replay"
+	contentTypeNDJSON      = "application/x-ndjson"
+	maxIdempotencyKey      = 128
+	retryWhenUnavailable   = 2 * time.Second
+	retryWhenTooManyKeys   = 30 * time.Second
+	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
 )
 
 func (h *Handler) publish(c echo.Context) error {
@@ -60,6 +59,9 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
 	if err != nil {
 		return 0, err
+	}
+	if over := id.Over(time.Now()); over != nil {
+		return 0, refused(over)
 	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
@@ -198,10 +200,7 @@ func publishError(b *batch, err error) error {
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
-	code, message := httperr.Unavailable, publishFailedForPassing
-	if errors.Is(err, eventlog.ErrUnavailable) {
-		message = err.Error()
-	}
+	code, message := httperr.Unavailable, eventlog.Explain(err)
 	if errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, context.Canceled) {
 		code = httperr.UnknownOutcome
 		message += unknownOutcomeAddendum

@@ -149,6 +149,10 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 		return e
 	}
 	h.o.Traffic.Busy()
+	if e.Cause != nil {
+		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
+			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+	}
 	if !broker.IsID(lastEventID) {
 		lastEventID = ""
 	}

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -12,6 +13,7 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
@@ -28,12 +30,15 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if over := c.who.Over(time.Now()); over != nil {
+		return nil, httperr.New(over.Status, over.Code, "%s", over.Message)
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %v", err)
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %s", syntax.Explain(err))
 	}
 	return v, nil
 }

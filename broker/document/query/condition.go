@@ -240,7 +240,7 @@ func compilePattern(s string, fold bool) (re *regexp.Regexp, size int, err error
 	}
 	parsed, err := syntax.Parse(s, syntax.Perl)
 	if err != nil {
-		return nil, 0, Refuse(BadPattern, "the regular expression cannot be read: %v; it is RE2, without look-around and back references", err)
+		return nil, 0, Refuse(BadPattern, "the regular expression cannot be read: %s; it is RE2, without look-around and back references", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil || len(program.Inst) > maxProgram {

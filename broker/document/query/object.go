@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
+
+	"sluice/broker/syntax"
 )
 
 // ParseObject reads a JSON object that a client sent, which is called what in a refusal; an empty text counts as {}.
@@ -18,7 +20,7 @@ func ParseObject(what, text string) (gjson.Result, error) {
 	}
 	compact := jsontext.Value(text)
 	if err := compact.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, Refuse(BadSyntax, "%s is no JSON, where names stand in double quotes and once: %v", what, err)
+		return gjson.Result{}, Refuse(BadSyntax, "%s is no JSON, where names stand in double quotes and once: %s", what, syntax.Explain(err))
 	}
 	v := gjson.ParseBytes(compact)
 	if !v.IsObject() {

@@ -92,7 +92,7 @@ func size(e *eventlog.Event) int64 {
 }
 
 // errFull is the error of a group that would fill the memory with what is not let go of.
-var errFull = fmt.Errorf("%w: DATA_DIR=memory has no room for more rooms, documents and streams; take some away, or set DATA_DIR to a folder", eventlog.ErrUnavailable)
+var errFull = fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrMemoryFull)
 
 // Commit stores the group. Idempotency answers need no storing: they live as long as the log.
 func (m *Engine) Commit(g *eventlog.Group) error {

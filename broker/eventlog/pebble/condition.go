@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/broker/eventlog"
 )
 
 // condition is whether the disk takes what is written. It is Pebble's Logger, since a WAL or MANIFEST
@@ -142,8 +144,8 @@ func (c *condition) checkSpace() error {
 	var low error
 	if err == nil {
 		if need := c.reserve(usage.TotalBytes); usage.AvailBytes < need {
-			low = fmt.Errorf("the disk of %s is full: %d MiB are free and %d MiB must stay so; make room, or lower RETAIN_BYTES or RETAIN_AGE",
-				c.options.Dir, usage.AvailBytes>>20, need>>20)
+			low = fmt.Errorf("%w: %d MiB are free for %s and %d MiB must stay so; make room, or lower RETAIN_BYTES or RETAIN_AGE",
+				eventlog.ErrDiskFull, usage.AvailBytes>>20, c.options.Dir, need>>20)
 		}
 	}
 	c.mu.Lock()

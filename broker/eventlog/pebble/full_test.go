@@ -3,6 +3,7 @@ package pebble_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,10 @@ func TestDiskFull(t *testing.T) {
 	if len(acked) == 0 || engine.Health() == nil {
 		t.Errorf("after %d requests it says that it is well", len(acked))
 	}
+	// The operator is told which folder is full, a client only that it is.
+	if why := engine.Health(); !strings.Contains(fmt.Sprint(why), folder) || eventlog.Explain(why) != toldFull {
+		t.Errorf("%v, and to clients %s", why, eventlog.Explain(why))
+	}
 	if out, err := exec.Command("mount", "-o", "remount,size=512m", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -44,6 +49,8 @@ func TestDiskFull(t *testing.T) {
 	defer closeLog(t, log)
 	holds(t, log, acked)
 }
+
+const toldFull = "the log cannot take events now: the disk is full; the operator has to make room"
 
 // noRoom is a disk on which nothing can be made or written, from the moment it is on.
 func noRoom() *faults {
@@ -66,8 +73,8 @@ func TestNoRoom(t *testing.T) {
 			if !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, eventlog.ErrUnknown) {
 				t.Errorf("one that waited: %v", err)
 			}
-			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
-				t.Errorf("one that came later: %v", err)
+			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) || eventlog.Explain(err) != toldFull {
+				t.Errorf("one that came later: %v, and to clients %s", err, eventlog.Explain(err))
 			}
 			if engine.Admit() == nil {
 				t.Error("it admits")

@@ -1,0 +1,79 @@
+package cli_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A page of a foreign site that reaches a gateway on loopback by DNS rebinding gets nothing there without a credential
+// that is a secret.
+func TestDNSRebinding(t *testing.T) {
+	t.Parallel()
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := "http://" + probe.Addr().String()
+	probe.Close()
+	first := start(t, t.TempDir())
+	s := start(t, t.TempDir(), "PERSISTR_DEMO=true", "METRICS_ADDR="+strings.TrimPrefix(metrics, "http://"))
+	proxied := start(t, t.TempDir(), "PERSISTR_DEMO=true", "TRUSTED_PROXIES=127.0.0.1")
+	ask := func(host, method, url, credential string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequest(method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			r.Host = host
+			r.Header.Set("Origin", "http://"+host)
+		}
+		if credential != "" {
+			name, password, _ := strings.Cut(credential, ":")
+			r.SetBasicAuth(name, password)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(text)
+	}
+	for _, one := range []struct{ method, url, credential string }{
+		{"GET", s.url + "/metrics", ""},
+		{"GET", metrics + "/metrics", ""},
+		{"GET", metrics + "/debug/pprof/", ""},
+		{"GET", s.url + "/db", "demo:demo"},
+		{"GET", s.url + "/accounts/current", "demo:demo"},
+		{"GET", first.url + "/realtime", ""},
+		{"POST", first.url + "/realtime", ""},
+		{"POST", first.url + "/new", ""},
+		{"GET", first.url + "/admin/keys", ""},
+		{"GET", first.url + "/db", ""},
+		{"GET", first.url + "/items/a", ""},
+		{"GET", first.url + "/rest/a", ""},
+		{"GET", first.url + "/debug/pprof/", ""},
+	} {
+		if status, text := ask("evil.example:8080", one.method, one.url, one.credential); status < 400 {
+			t.Errorf("%s %s: %d %.200s", one.method, one.url, status, text)
+		}
+	}
+	for _, one := range []struct{ host, url, credential string }{
+		{"", s.url + "/metrics", ""},
+		{"localhost:1", metrics + "/metrics", ""},
+		{"", s.url + "/db", "demo:demo"},
+		{"localhost:5173", s.url + "/db", "demo:demo"},
+		{"demo.example", proxied.url + "/db", "demo:demo"}, // a proxy that passes the Host on
+	} {
+		if status, text := ask(one.host, "GET", one.url, one.credential); status != 200 {
+			t.Errorf("%s of %q: %d %.200s", one.url, one.host, status, text)
+		}
+	}
+}
