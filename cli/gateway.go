@@ -207,7 +207,7 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.memory = share.NewMemory(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
 	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
 		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {

@@ -140,7 +140,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	registry := prometheus.NewRegistry()
 	g := &gateway{broker: broker.New(log, s.broker), log: log, auth: a}
-	g.memory = share.NewMemory(s.memory[0], s.memory[1])
+	g.memory = share.NewReserved(s.memory[0], s.memory[1])
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
 	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic

@@ -23,6 +23,7 @@ func (e *FullError) Error() string {
 // only for owners that hold something, so it cannot be grown.
 type Memory struct {
 	perOwner, total int64
+	reserve, small  int64 // of total, for owners that hold no more than small
 	refused         atomic.Uint64
 
 	mu     sync.Mutex
@@ -34,6 +35,14 @@ type Memory struct {
 // NewMemory makes a Memory with its two bounds in bytes.
 func NewMemory(perOwner, total int64) *Memory {
 	return &Memory{perOwner: perOwner, total: total, by: map[string]int64{}, common: map[commonKey]*common{}}
+}
+
+// NewReserved makes a Memory of which a quarter is for owners that hold little, a 64th of their bound. So a few that hold
+// much cannot keep the others out.
+func NewReserved(perOwner, total int64) *Memory {
+	m := NewMemory(perOwner, total)
+	m.reserve, m.small = total/4, perOwner/64
+	return m
 }
 
 // Refused returns how often somebody was refused.
@@ -136,13 +145,21 @@ func (m *Memory) fits(owner string, own, all int64) error {
 		return nil
 	case m.by[owner]+own > m.perOwner:
 		full = &FullError{Limit: m.perOwner}
-	case m.held+all > m.total && all > 0:
+	case all > 0 && m.held+all > m.limit(m.by[owner]+own):
 		full = &FullError{Limit: m.total, All: true}
 	default:
 		return nil
 	}
 	m.refused.Add(1)
 	return full
+}
+
+// limit is what all owners may hold together when one would hold n.
+func (m *Memory) limit(n int64) int64 {
+	if n <= m.small {
+		return m.total
+	}
+	return m.total - m.reserve
 }
 
 func (m *Memory) add(owner string, n int64) {

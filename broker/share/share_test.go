@@ -108,6 +108,33 @@ func TestMemoryModel(t *testing.T) {
 	})
 }
 
+// TestReserved: owners that hold much leave room for those that hold little.
+func TestReserved(t *testing.T) {
+	t.Parallel()
+	m := NewReserved(6400, 4*6400)
+	var full *FullError
+	for _, owner := range []string{"a", "b", "c"} {
+		if err := m.Account(owner).Take(6400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Account("d").Take(101); !errors.As(err, &full) || !full.All {
+		t.Errorf("one more that would hold much: %v", err)
+	}
+	for i := range 64 {
+		a := m.Account(fmt.Sprint(i))
+		if err := a.Take(100); err != nil {
+			t.Fatalf("the %dth that holds little: %v", i, err)
+		}
+		if err := a.Take(1); !errors.As(err, &full) || !full.All {
+			t.Errorf("more than little: %v", err)
+		}
+	}
+	if err := m.Account("last").Take(1); !errors.As(err, &full) || !full.All || m.Held() != 4*6400 {
+		t.Errorf("all is held: %v, %d", err, m.Held())
+	}
+}
+
 // TestCommon: what is in common is charged once, until its last user is gone.
 func TestCommon(t *testing.T) {
 	t.Parallel()
