@@ -15,7 +15,7 @@ const (
 
 // Size returns about how many bytes a view for the filter takes.
 func (f *Filter) Size() int64 {
-	n := viewBytes + f.Channels.Size() + int64(len(f.Stream))
+	n := viewBytes + f.Channels.Size() + int64(len(f.Stream)+3*len(f.Choice)) // the choice, and what is made of it
 	for _, p := range f.Channels.Patterns() {
 		if p.Left.Kind >= channel.Prefix && p.Right.Kind >= channel.Prefix {
 			n += sidesBytes

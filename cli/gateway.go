@@ -268,6 +268,9 @@ func (g *gateway) openDatabases() (err error) {
 	if g.databases, err = database.Open(g.log); err != nil {
 		return err
 	}
+	g.databases.SetLimits(database.Limits{
+		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
+	})
 	if g.accounts, err = account.Open(g.log, passwords.New()); err != nil {
 		return err
 	}

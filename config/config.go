@@ -36,6 +36,10 @@ type Config struct {
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only (on loopback, with a loopback Host)"`
 
+	MaxDatabases     int  `env:"MAX_DATABASES" envDefault:"100" min:"1" doc:"databases that one account may make; those that root makes count for nobody"`
+	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events with their index, namespaces and annotations"`
+	MaxAccountBytes  Size `env:"MAX_ACCOUNT_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes that all databases which one account made may hold together"`
+
 	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
 	MaxRooms           int           `env:"MAX_ROOMS" envDefault:"100000" min:"1" doc:"rooms at the same time; they hold at most so many times MAX_ROOM_BYTES"`

@@ -57,6 +57,8 @@ type request struct {
 	query *itemsQuery // nil where it takes much more than its text: it is then read again for each change
 	text  string      // of the query, where it is to be read again
 	size  int64       // about how many bytes the feed takes
+	// What a byte of a change costs that is held against the query.
+	weight int
 }
 
 // What a feed takes beside its query, and what a compiled query may take: so much, and three and a half times its text.
@@ -70,7 +72,7 @@ const (
 func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request {
 	text := jsontext.Value(v.Raw)
 	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
-	r := request{feedKey: feedKey{sum: sha256.Sum256(text), item: strings.Clone(item)}}
+	r := request{feedKey: feedKey{sum: sha256.Sum256(text), item: strings.Clone(item)}, weight: q.condition.Weight() + len(q.order)}
 	if !same || bytes.Contains(text, []byte("NOW")) {
 		r.own = &at
 	}

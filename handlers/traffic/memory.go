@@ -24,7 +24,7 @@ func (t *Traffic) HoldFilter(scope string, f *broker.Filter, free int64) (releas
 		return nil, nil //nolint:nilnil // there is nothing to give back
 	}
 	names := strings.Join(f.Names, ",")
-	hash := sha256.Sum256([]byte("filter\n" + f.Channels.String() + "\n" + f.Stream + "\n" + names)) // none of them has a line end
+	hash := sha256.Sum256([]byte("filter\n" + f.Channels.String() + "\n" + f.Stream + "\n" + names + "\n" + f.Choice)) // none but the last has a line end
 	if release, err = t.Memory.TakeCommon(scope, hash, n); err != nil {
 		return nil, MemoryFull(err)
 	}
