@@ -33,6 +33,16 @@ func FromRequest(h http.Header, q url.Values) Carriers {
 	return c
 }
 
+// Empty reports whether a request carries no credential.
+func (c Carriers) Empty() bool {
+	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
+		if strings.Join(values, "") != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // one is the single value of a carrier, "" where it is absent; false where there are two.
 func one(values []string) (string, bool) {
 	found := ""

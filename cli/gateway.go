@@ -56,6 +56,7 @@ type gateway struct {
 	realtime  *realtime.Handler
 	databases *database.Catalog
 	documents *document.Store
+	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
 	handler   http.Handler
 	firstKey  firstKey
@@ -223,7 +224,8 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.closers = append(g.closers, g.realtime.Close)
 	persistrDoor, err := persistr.New(persistr.Options{
-		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		Answers: g.answers,
+		Auth:    g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
 		DemoOnLoopback: peer.LoopbackAddr(g.cfg.Addr) && len(g.cfg.TrustedProxies) == 0,
@@ -232,9 +234,9 @@ func (g *gateway) openHandlers() (err error) {
 		return err
 	}
 	rooms, err := driftdb.New(driftdb.Options{
-		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention,
+		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
-		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate},
+		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		TrustedProxies: g.cfg.TrustedProxies,
 	})
@@ -293,7 +295,9 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
+	g.answers = document.NewAnswers(int64(g.cfg.MaxResult))
 	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
 		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,
 	})

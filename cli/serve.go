@@ -113,6 +113,7 @@ func (g *gateway) newServer() *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         handlers.NewHeads().State,
+		ConnContext:       handlers.ConnContext,
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
 }

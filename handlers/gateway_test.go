@@ -1,10 +1,7 @@
 package handlers_test
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +17,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
 	"sluice/auth"
 	"sluice/auth/account"
@@ -32,7 +27,6 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/share"
-	"sluice/broker/sse"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/directus"
@@ -101,6 +95,7 @@ type setup struct {
 	limits   traffic.Limits
 	memory   [2]int64      // bytes held for one credential, and for all
 	rooms    time.Duration // retention
+	unused   time.Duration // retention of rooms that nothing was pushed to
 	create   driftdb.Create
 	room     driftdb.Limits
 	directus directus.Options
@@ -118,8 +113,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
 		memory:   [2]int64{64 << 20, 256 << 20},
 		rooms:    time.Hour,
+		unused:   time.Hour,
 		create:   driftdb.Anybody,
-		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
+		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: document.Options{QueryTime: time.Minute},
 		logger:   slog.New(slog.DiscardHandler),
@@ -150,6 +146,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {
 		t.Fatal(err)
 	}
+	if s.document.Answers == nil {
+		s.document.Answers = document.NewAnswers(16 << 20)
+	}
 	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +157,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	door, err := persistr.New(persistr.Options{
-		Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
+		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
 	})
@@ -166,7 +165,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	if g.rooms, err = driftdb.New(driftdb.Options{
-		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms,
+		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms, Unused: s.unused,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
 		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards,
 	}); err != nil {
@@ -191,6 +190,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
+	g.Config.ConnContext = handlers.ConnContext
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()
 	} else {
@@ -328,98 +328,4 @@ func raw(t *testing.T, g *gateway, request string, wait time.Duration) string {
 	}
 	text, _ := io.ReadAll(c)
 	return string(text)
-}
-
-// entry is an event as an answer gives it.
-type entry struct {
-	ID, Event, Collection, Stream string
-	Data                          json.RawMessage
-	id                            uint64
-}
-
-func (e entry) String() string {
-	return fmt.Sprintf("%s %s:%s %s %.20s", e.ID, e.Event, e.Collection, e.Stream, e.Data)
-}
-
-func (e entry) same(o entry) bool {
-	return e.String() == o.String() && string(e.Data) == string(o.Data)
-}
-
-// reply is an answer of history taken apart.
-type reply struct {
-	status int
-	events []entry
-	gaps   []told
-	end    sse.Event
-}
-
-// told is what a gap says.
-type told struct {
-	Reason, After, Oldest string
-	before                int // events that came before it
-}
-
-// ask reads an answer that ends. The test outlives the run of rapid's that it is asked for.
-func (g *gateway) ask(rt rapid.TB, t testing.TB, key string, query url.Values, lines bool, lastEventID string) *reply {
-	rt.Helper()
-	headers := []string{"Last-Event-ID", lastEventID}
-	if lines {
-		headers = append(headers, "Accept", "application/x-ndjson")
-	}
-	s := g.open(t, key, "?"+query.Encode(), headers...)
-	defer s.answer.Body.Close()
-	text, err := io.ReadAll(s.answer.Body)
-	if err != nil {
-		rt.Fatalf("%s: %v after %.500q", query.Encode(), err, text)
-	}
-	p := &reply{status: s.answer.StatusCode}
-	if p.status == http.StatusOK {
-		p.read(rt, text, lines)
-	}
-	return p
-}
-
-func (p *reply) read(t rapid.TB, text []byte, lines bool) {
-	t.Helper()
-	if lines {
-		for line := range bytes.Lines(text) {
-			if len(line) > 1 {
-				p.take(t, "", line)
-			}
-		}
-		return
-	}
-	var parser sse.Parser
-	frames, err := parser.Feed(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range frames {
-		switch f.Name {
-		case "", "ping", "live":
-		case "end":
-			p.end = f
-		default:
-			p.take(t, f.ID, []byte(f.Data))
-		}
-	}
-}
-
-// take reads an event or a gap. A frame's id stands beside its object, a line's in it.
-func (p *reply) take(t rapid.TB, id string, text []byte) {
-	t.Helper()
-	var e entry
-	if err := json.Unmarshal(text, &e); err != nil {
-		t.Fatalf("%.300q: %v", text, err)
-	}
-	if e.Event == "gap" {
-		g := told{before: len(p.events)}
-		if err := json.Unmarshal(e.Data, &g); err != nil || e.ID != "" {
-			t.Fatalf("%q: %v", text, err)
-		}
-		p.gaps = append(p.gaps, g)
-		return
-	}
-	e.ID = cmp.Or(e.ID, id)
-	p.events = append(p.events, e)
 }

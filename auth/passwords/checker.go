@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"sluice/auth/peer"
+	"sluice/broker/share"
 )
 
 // ErrBusy is the error of Hash and Verify where too many wait already.
@@ -35,18 +36,21 @@ const cheapNobody = "$2a$04$RSkRGu0kfMf4VqEzuKeWtu1quDJsq6ppH.zRrOj3.zAyRB64Jdkx
 
 // Bounds of checks.
 const (
-	maxWaiting = 256  // requests that wait for their password to be checked
+	maxWaiting = 256  // requests of one address that wait for their password to be checked
 	maxChecked = 4096 // passwords that are remembered as right
 )
 
-// turns bound how many hashes are computed at a time, as each takes a processor for 50 ms, and how many wait.
+// turns bound how many hashes are computed at a time, as each takes a processor for 50 ms, and how many wait. They go
+// round by address, so that one that floods keeps nobody else from signing in.
 type turns struct {
-	slots   chan struct{}
+	n       int
+	slots   *share.Slots
 	waiting atomic.Int32
 }
 
 func newTurns() *turns {
-	return &turns{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	n := max(1, runtime.GOMAXPROCS(0)-1)
+	return &turns{n: n, slots: share.NewSlots(n, maxWaiting)}
 }
 
 // ofProcess are the turns that all checkers share: they have the same processors.
@@ -84,29 +88,24 @@ func newChecker(t *turns, cost int, nobody string) *Checker {
 	return c
 }
 
-// take waits for a processor, which is to be given back.
-func (t *turns) take(ctx context.Context) error {
-	if t.waiting.Add(1) > maxWaiting {
-		t.waiting.Add(-1)
-		return ErrBusy
-	}
+// take waits for a processor for the owner of ctx, which gives it back.
+func (t *turns) take(ctx context.Context) (giveBack func(), err error) {
+	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
-	select {
-	case t.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	giveBack, err = t.slots.Acquire(ctx)
+	if errors.Is(err, share.ErrQueueFull) {
+		return nil, ErrBusy
 	}
+	return giveBack, err
 }
-
-func (t *turns) giveBack() { <-t.slots }
 
 // Hash is what to keep of a password of at most Max bytes.
 func (c *Checker) Hash(ctx context.Context, password string) (string, error) {
-	if err := c.turns.take(ctx); err != nil {
+	giveBack, err := c.turns.take(ctx)
+	if err != nil {
 		return "", err
 	}
-	defer c.turns.giveBack()
+	defer giveBack()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), c.cost)
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
@@ -165,7 +164,7 @@ func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by who) (boo
 	if !ok {
 		return false, errTries
 	}
-	same, err := c.compare(ctx, hash, a.Password)
+	same, err := c.compare(share.With(ctx, peer.Owner("", a.From)), hash, a.Password)
 	switch {
 	case err != nil:
 		end(undone)
@@ -179,11 +178,12 @@ func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by who) (boo
 
 // compare computes a hash in its turn.
 func (c *Checker) compare(ctx context.Context, hash, password string) (bool, error) {
-	if err := c.turns.take(ctx); err != nil {
+	giveBack, err := c.turns.take(ctx)
+	if err != nil {
 		return false, err
 	}
-	defer c.turns.giveBack()
-	err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+	defer giveBack()
+	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, fmt.Errorf("comparing a password: %w", err)
 	}

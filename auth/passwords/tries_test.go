@@ -150,9 +150,7 @@ func TestTriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogin(t)
 		atOnce := func(name func(n int) string) map[string]int {
-			for range cap(l.c.turns.slots) {
-				l.c.turns.slots <- struct{}{}
-			}
+			giveBack := takeAll(l.c) // all processors are taken
 			var mu sync.Mutex
 			var group sync.WaitGroup
 			got := map[string]int{}
@@ -165,9 +163,7 @@ func TestTriesAtOnce(t *testing.T) {
 				})
 			}
 			synctest.Wait()
-			for range cap(l.c.turns.slots) {
-				l.c.turns.giveBack()
-			}
+			giveBack()
 			group.Wait()
 			return got
 		}

@@ -114,11 +114,7 @@ func (b *buffer) grow() error {
 	size := min(2*cap(b.text), max(int(b.limits.Bytes), cap(b.text))+1)
 	if size > free {
 		if b.account == nil {
-			owner := b.limits.Owner
-			if owner == "" {
-				owner = peer.Network(b.c.RealIP())
-			}
-			b.account = b.limits.Memory.Account(owner)
+			b.account = b.limits.Memory.Account(peer.Owner(b.limits.Owner, b.c.RealIP()))
 		}
 		if err := b.account.Take(int64(size)); err != nil {
 			return err

@@ -45,6 +45,8 @@ type conn struct {
 	known   atomic.Bool      // who is not nil
 	taken   chan struct{}    // receives when a message of nobody was dealt with
 
+	charge   context.Context //nolint:containedctx // the connection's, with who its work is charged to; made for paying
+	paying   *auth.Identity
 	who      *auth.Identity // nil: nobody
 	unwatch  func()         // of who
 	ended    chan struct{}  // receives when who may have ended
@@ -237,6 +239,15 @@ func broken(err error) (string, error) {
 		return stream.Slow, err
 	}
 	return stream.Gone, err
+}
+
+// charged is the connection's context, with who its work is charged to. It is made once for an identity, as it is used
+// for each event.
+func (c *conn) charged(ctx context.Context) context.Context {
+	if c.charge == nil || c.paying != c.who {
+		c.charge, c.paying = share.With(ctx, owner(c.who, c.open.From)), c.who
+	}
+	return c.charge
 }
 
 // busy is the part of the time between two beats for which a client holds up writing that reads slowly.

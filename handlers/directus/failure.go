@@ -125,9 +125,9 @@ func failed(err error) *failure {
 	passing := &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, after: retryLater, cause: err}
 	switch {
 	case errors.Is(err, document.ErrCrowd):
-		passing.message = document.ErrCrowd.Error()
+		passing.message, passing.cause = document.ErrCrowd.Error(), nil // who asks too much does not fill the log
 	case errors.Is(err, document.ErrMemory):
-		passing.message = document.ErrMemory.Error()
+		passing.message, passing.cause = document.ErrMemory.Error(), nil
 	case errors.Is(err, document.ErrBusy):
 		passing.message = document.ErrBusy.Error()
 	case errors.Is(err, broker.ErrDraining):

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/document"
 	"sluice/broker/share"
@@ -121,7 +121,8 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.identify(c.Request())
 		if err == nil {
-			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
+			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
+			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil
@@ -130,10 +131,18 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
+// owner is who a client's work and memory are charged to.
+func owner(who *auth.Identity, address string) string {
+	if who == nil {
+		return peer.Owner("", address)
+	}
+	return peer.Owner(who.Scope, address)
+}
+
 // identify tells who sent a request: nobody, where it has no credential.
 func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 	carriers := auth.FromRequest(r.Header, r.URL.Query())
-	if empty(carriers) {
+	if carriers.Empty() {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
@@ -144,16 +153,6 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
 	}
 	return who, nil
-}
-
-// empty says whether a request carries no credential.
-func empty(c auth.Carriers) bool {
-	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
-		if strings.Join(values, "") != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.

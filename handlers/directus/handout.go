@@ -18,6 +18,7 @@ const (
 // far as the hub was when it began: up to there a subscription that the group does not name has nothing. More says
 // that there is another round to come. While nobody is authenticated nothing is handed out, nor lost.
 func (c *conn) handOut(ctx context.Context) (more bool, err error) {
+	ctx = c.charged(ctx)
 	if c.who != nil && c.over() {
 		return false, c.expire()
 	}

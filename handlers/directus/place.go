@@ -30,7 +30,7 @@ func (c *conn) enter(who *auth.Identity) error {
 			root.Close()
 			return err
 		}
-		c.account = t.Memory.AccountAbove(peer.Network(c.open.From), freeConnection)
+		c.account = t.Memory.AccountAbove(peer.Owner("", c.open.From), freeConnection)
 		return nil
 	}
 	if over := t.EnterStream(who.Scope); over != nil {

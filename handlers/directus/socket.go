@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/tidwall/gjson"
+
+	"sluice/broker/share"
 )
 
 // take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
@@ -50,7 +52,7 @@ func (c *conn) fail(kind string, err error, uid string) error {
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, ctx, c.who, collection}
+	return &caller{c.h, share.With(ctx, owner(c.who, c.open.From)), c.who, collection}
 }
 
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.

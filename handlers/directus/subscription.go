@@ -129,7 +129,7 @@ func appendInit(f *found) []byte {
 // begin charges a subscription to the connection's credential and makes its cursor, behind a position.
 func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
 	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}}
-	if one.release, err = c.charge(&filter, r); err != nil {
+	if one.release, err = c.hold(&filter, r); err != nil {
 		return err
 	}
 	if one.sub, err = c.h.o.Broker.Subscribe(filter, c.group); err != nil {
@@ -145,8 +145,8 @@ func (c *conn) begin(one *subscription, r *request, position uint64) (err error)
 // subscriptionBytes is what a subscription takes beside its feed and its view.
 const subscriptionBytes = 1536
 
-// charge takes what a subscription holds, or refuses it.
-func (c *conn) charge(f *broker.Filter, r *request) (release func(), err error) {
+// hold charges what a subscription holds, or refuses it.
+func (c *conn) hold(f *broker.Filter, r *request) (release func(), err error) {
 	t := c.h.o.Traffic
 	if err := c.account.Take(subscriptionBytes); err != nil {
 		return nil, traffic.MemoryFull(err)

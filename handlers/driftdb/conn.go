@@ -75,7 +75,7 @@ func (h *Handler) connect(c echo.Context) error {
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
-		account: h.o.Traffic.Memory.Account(peer.Network(from)),
+		account: h.o.Traffic.Memory.Account(peer.Owner("", from)),
 	}
 	defer one.account.Close()
 	// The cursor comes first: what is pushed from here on is handed out.
@@ -108,7 +108,7 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	c.load.of, c.load.cut = c.h.unread, c.cut
 	defer c.load.done()
 	defer c.h.forget(c.id, c)
-	ctx, cancel := context.WithCancel(e.Request().Context())
+	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
 	stream.DropHead(e)
 	done := make(chan struct{})
@@ -169,14 +169,18 @@ func (c *conn) read(ctx context.Context, cut func()) {
 // largeFrame is what a frame of CBOR may have without waiting for a turn.
 const largeFrame = 16 << 10
 
-// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once.
-func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, error) {
+// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once,
+// in turns by address.
+func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame []byte) (*message, error) {
 	if kind != websocket.MessageBinary {
 		return decodeJSON(frame)
 	}
 	if len(frame) > largeFrame {
-		h.large <- struct{}{}
-		defer func() { <-h.large }()
+		turn, err := h.large.Take(ctx, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer turn.Release()
 	}
 	return decodeCBOR(frame)
 }
@@ -195,7 +199,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	if !c.limiter.Allow() {
 		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
 	}
-	m, err := c.h.decode(kind, frame)
+	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
 		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
 	}

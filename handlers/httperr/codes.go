@@ -43,6 +43,7 @@ const (
 	RoomFull             = "room_full"
 	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"
+	TooManyRoomsOf       = "too_many_rooms_of_client"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"
 	IDTaken              = "id_taken"

@@ -10,8 +10,10 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 )
@@ -23,6 +25,7 @@ type Options struct {
 	Catalog      *database.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
+	Answers      *share.Answers // nil: what answers hold is charged to nobody
 	Logger       *slog.Logger
 	AdminKey     string // password of root; "": there is no root
 	PingInterval time.Duration
@@ -118,6 +121,16 @@ func (h *Handler) Register(e *echo.Echo) {
 	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
 		e.GET(path, h.readEvents)
 	}
+}
+
+// authenticate tells who sends a request. What the request takes is charged to them.
+func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+	who, err := h.identify(c)
+	if err == nil {
+		r := c.Request()
+		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
+	}
+	return who, err
 }
 
 // known authenticates, and answers errors in the door's shape.

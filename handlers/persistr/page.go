@@ -56,7 +56,7 @@ func (h *Handler) page(c *call) error {
 		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, list)
+		return h.blob(c, list)
 	}
 	text := []byte(`{"meta":{`)
 	if more {
@@ -66,7 +66,7 @@ func (h *Handler) page(c *call) error {
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(append(text, list...), '}'))
+	return h.blob(c, append(append(text, list...), '}'))
 }
 
 // selectors are the parameters that the address of the next page repeats. It repeats nothing else of the request, and so

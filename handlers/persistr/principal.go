@@ -33,8 +33,8 @@ func (h *Handler) isRoot(password string) bool {
 
 var root = &principal{root: true, identity: &auth.Identity{Name: account.Root, Kind: account.Root, Scope: account.Root}}
 
-// authenticate takes Basic, Apikey and Bearer, and what /realtime takes.
-func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+// identify takes Basic, Apikey and Bearer, and what /realtime takes.
+func (h *Handler) identify(c echo.Context) (*principal, error) {
 	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) > 1 {

@@ -9,7 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
@@ -45,7 +47,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	var span *stream.Range
 	if selection.any {
 		var exhausted bool
-		if span, exhausted, err = h.rangeOf(r.Context(), &selection, &filter); err != nil || exhausted {
+		if span, exhausted, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || exhausted {
 			h.giveUp(id.Scope, leave)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)

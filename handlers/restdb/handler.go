@@ -8,8 +8,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker/channel"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
@@ -83,6 +85,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err := one.allowed(); err != nil {
 			return err
 		}
+		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
 		return failed(f(one))
 	}
 }

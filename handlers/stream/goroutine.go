@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/share"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.
@@ -45,7 +46,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	defer stop()
 	reason, err := Failed, error(nil)
 	defer func() { w.config.end(s, reason, err) }() // after a panic as well
-	reason, err = g.run(c.Request().Context())
+	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 
 func (g *goroutineStream) run(ctx context.Context) (string, error) {

@@ -1,9 +1,5 @@
 package stream
 
-import (
-	"sluice/auth/peer"
-)
-
 // freeHeld is how much a stream may have to write without being charged: the rest of an event, or a batch of them. Of a
 // room it can be all that the room retains.
 const freeHeld = 2 * batchBytes
@@ -15,11 +11,7 @@ func (s *Stream) hold(c *Config, n int) bool {
 		return true
 	}
 	if s.account == nil {
-		owner := s.Identity.Scope
-		if owner == "" {
-			owner = peer.Network(s.From)
-		}
-		s.account = c.Memory.Account(owner)
+		s.account = c.Memory.Account(s.Owner())
 	}
 	more := int64(n) - s.account.Held()
 	return more <= 0 || s.account.Take(more) == nil
