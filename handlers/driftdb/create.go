@@ -65,8 +65,12 @@ func (h *Handler) mayCreate(r *http.Request) error {
 	case Anybody:
 		return nil
 	case KeysOnly:
-		if _, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, r.URL.Query())); bad != nil {
+		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, r.URL.Query()))
+		if bad != nil {
 			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		}
+		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
+			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
 		}
 		return nil
 	}
