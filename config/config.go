@@ -36,10 +36,17 @@ type Config struct {
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only (on loopback, with a loopback Host)"`
 
+	MaxDatabases     int  `env:"MAX_DATABASES" envDefault:"100" min:"1" doc:"databases that one account may make; those that root makes count for nobody"`
+	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events with their index, namespaces and annotations"`
+	MaxAccountBytes  Size `env:"MAX_ACCOUNT_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes that all databases which one account made may hold together"`
+
 	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
 	MaxRooms           int           `env:"MAX_ROOMS" envDefault:"100000" min:"1" doc:"rooms at the same time; they hold at most so many times MAX_ROOM_BYTES"`
-	RoomCreateRate     int           `env:"ROOM_CREATE_RATE" envDefault:"20000" min:"1" max:"1000000000" doc:"rooms a minute that are made for one client address (of IPv6: for one /64), and as many at once"`
+	RoomUnused         time.Duration `env:"ROOM_UNUSED" envDefault:"10m" min:"1s" max:"876000h" doc:"a room that nothing was ever pushed to is dropped when nobody was in it for so long"`
+	RoomCreateRate     int           `env:"ROOM_CREATE_RATE" envDefault:"60" min:"1" max:"1000000000" doc:"rooms a minute that are made for one client address (of IPv6: for one /64) without a credential, and as many at once"`
+	RoomCreateRateAll  int           `env:"ROOM_CREATE_RATE_ALL" envDefault:"600" min:"1" max:"1000000000" doc:"rooms a minute that are made for all clients without a credential together, and as many at once"`
+	RoomCreateRateKey  int           `env:"ROOM_CREATE_RATE_KEY" envDefault:"6000" min:"1" max:"1000000000" doc:"rooms a minute that are made for one credential, and as many at once"`
 	MaxRoomBytes       Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
 	MaxRoomKeys        int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
 	MaxRoomConnections int           `env:"MAX_ROOM_CONNECTIONS" envDefault:"10000" min:"1" doc:"streams and WebSockets open at once in a room"`
@@ -68,6 +75,9 @@ type Config struct {
 
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1ms" max:"876000h" doc:"how long /realtime keeps events"`
 	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
+
+	AuditRetainAge   time.Duration `env:"AUDIT_RETAIN_AGE" envDefault:"2160h" min:"1ms" max:"876000h" doc:"how long the audit trail is kept"`
+	AuditRetainBytes Size          `env:"AUDIT_RETAIN_BYTES" envDefault:"64MiB" min:"1B" doc:"how many bytes of actions the audit trail keeps, and how many of refusals; whichever comes first"`
 
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`

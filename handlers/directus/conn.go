@@ -16,6 +16,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
@@ -38,6 +39,8 @@ type conn struct {
 	limiter *rate.Limiter
 	bytes   int64
 
+	charge   context.Context //nolint:containedctx // the connection's, with who its work is charged to; made for paying
+	paying   *auth.Identity
 	who      *auth.Identity // nil: nobody
 	unwatch  func()         // of who
 	ended    chan struct{}  // receives when who may have ended
@@ -71,7 +74,7 @@ var (
 
 // connect is GET /websocket.
 func (h *Handler) connect(c echo.Context) error {
-	who, err := h.identify(c.Request())
+	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
 		err = fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
 	}
@@ -278,6 +281,15 @@ func broken(err error) (string, error) {
 		return stream.Slow, err
 	}
 	return stream.Gone, err
+}
+
+// charged is the connection's context, with who its work is charged to. It is made once for an identity, as it is used
+// for each event.
+func (c *conn) charged(ctx context.Context) context.Context {
+	if c.charge == nil || c.paying != c.who {
+		c.charge, c.paying = share.With(ctx, owner(c.who, c.open.From)), c.who
+	}
+	return c.charge
 }
 
 // busy is the part of the time between two beats for which a client holds up writing that reads slowly.

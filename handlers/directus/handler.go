@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,9 +12,12 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/broker/syntax"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -37,6 +39,7 @@ type Options struct {
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger
+	Trail       *audit.Trail
 	Mode        Mode
 	AuthTimeout time.Duration
 	Heartbeat   time.Duration
@@ -49,11 +52,12 @@ type Handler struct {
 	o       Options
 	feeds   feeds
 	changes *changes
+	heavy   *share.Slots // for queries that cost much to ask of a change
 }
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log())}
+	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
 }
 
 // Register adds the routes.
@@ -117,9 +121,10 @@ type call struct {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := h.identify(c.Request())
+		who, err := h.identify(c)
 		if err == nil {
-			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
+			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
+			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil
@@ -128,10 +133,19 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
+// owner is who a client's work and memory are charged to.
+func owner(who *auth.Identity, address string) string {
+	if who == nil {
+		return peer.Owner("", address)
+	}
+	return peer.Owner(who.Scope, address)
+}
+
 // identify tells who sent a request: nobody, where it has no credential.
-func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
-	if empty(carriers) {
+func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
+	r := c.Request()
+	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	if carriers.Empty() {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
@@ -142,16 +156,6 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
 	}
 	return who, nil
-}
-
-// empty says whether a request carries no credential.
-func empty(c auth.Carriers) bool {
-	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
-		if strings.Join(values, "") != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.

@@ -185,7 +185,7 @@ func (c *conn) regrant(ctx context.Context) error {
 		if err == nil {
 			err = forbidden("this credential may not hear of these changes")
 		}
-		if err := c.send(problem(typeSubscribe, failed(err), one.uid)); err != nil {
+		if err := c.fail(typeSubscribe, err, one.uid); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 // Times of a connection.
@@ -96,7 +97,7 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	defer c.load.done()
 	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
-	ctx, cancel := context.WithCancel(e.Request().Context())
+	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
 	done := make(chan struct{})
 	go func() { // ends with the connection, which the writer closes
@@ -154,26 +155,36 @@ func (c *conn) read(ctx context.Context) {
 // largeFrame is what a frame of CBOR may have without waiting for a turn.
 const largeFrame = 16 << 10
 
-// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once.
-func (h *Handler) decode(kind websocket.MessageType, frame []byte) (*message, error) {
+// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once,
+// in turns by address.
+func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame []byte) (*message, error) {
 	if kind != websocket.MessageBinary {
 		return decodeJSON(frame)
 	}
 	if len(frame) > largeFrame {
-		h.large <- struct{}{}
-		defer func() { <-h.large }()
+		turn, err := h.large.Take(ctx, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer turn.Release()
 	}
 	return decodeCBOR(frame)
+}
+
+// refuse tells that a message was not taken, and counts it.
+func (c *conn) refuse(code, why string) command {
+	c.h.o.Traffic.Refused(traffic.DoorRooms, code)
+	return command{text: c.mode.failure(why)}
 }
 
 // take does what a message asks for.
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
 	if !c.limiter.Allow() {
-		return command{text: c.mode.failure(fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))}
+		return c.refuse(httperr.RateLimited, fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))
 	}
-	m, err := c.h.decode(kind, frame)
+	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
-		return command{text: c.mode.failure(fmt.Sprintf("Could not decode message: %v", err))}
+		return c.refuse(httperr.BadEvent, fmt.Sprintf("Could not decode message: %v", err))
 	}
 	switch m.kind {
 	case kindPing:
@@ -187,7 +198,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 		if e.Cause != nil {
 			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
 		}
-		return command{text: c.mode.failure(e.Message)}
+		return c.refuse(e.Code, e.Message)
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {

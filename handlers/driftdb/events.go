@@ -43,7 +43,7 @@ func (h *Handler) send(c echo.Context) error {
 		if m.live {
 			break
 		}
-		entries, _, err := h.retained(c.Request().Context(), id, &m.key, &l)
+		entries, _, err := h.retained(charged(c), id, &m.key, &l)
 		if err != nil {
 			return unavailable(err)
 		}
@@ -194,6 +194,7 @@ func (h *Handler) busy(c echo.Context, err error) error {
 		return err
 	}
 	h.o.Traffic.Busy()
+	httperr.SetCode(c, e.Code)
 	last := lastEventID(c)
 	if !broker.IsID(last) {
 		last = ""

@@ -1,5 +1,7 @@
 package httperr
 
+import "sluice/auth"
+
 // Codes are the stable words of error answers: clients may decide on them, metrics count them.
 // Whether a repeat can help is said by the status: 408, 429 and 503 pass, all others need a
 // change of the request, the credential or the settings.
@@ -32,14 +34,17 @@ const (
 	Unavailable          = "unavailable"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
-	AdminKey             = "invalid_admin_key"
+	AdminKey             = auth.InvalidAdminKey
+	BadLogin             = "invalid_login" // in metrics and the audit trail only: doors have words of their own
 	BadKey               = "bad_key"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
 	RoomFull             = "room_full"
+	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"
+	TooManyRoomsOf       = "too_many_rooms_of_client"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"
 	IDTaken              = "id_taken"

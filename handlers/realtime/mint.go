@@ -21,7 +21,7 @@ const usualTTL = 10 * time.Minute
 
 // mint makes a short-lived token of a part of what an API key may do, for one browser.
 func (h *Handler) mint(c echo.Context) error {
-	id, _, err := h.identify(c.Request())
+	id, _, err := h.identify(c)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (h *Handler) publish(c echo.Context) error {
 // publishEvents checks in the order of the contract's table; the first fault answers.
 func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	r := c.Request()
-	id, _, err := h.identify(r)
+	id, _, err := h.identify(c)
 	if err != nil {
 		return 0, err
 	}
@@ -150,10 +150,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		return 0, bad
 	}
 	defer w.done()
-	if first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}); err != nil {
+	first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
+	w.answered(err)
+	if err != nil {
 		return 0, publishError(b, err)
 	}
-	w.stored()
 	return first, nil
 }
 

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
@@ -17,11 +20,39 @@ import (
 )
 
 func (h *Handler) subscribe(c echo.Context) error {
-	r := c.Request()
-	id, query, err := h.identify(r)
+	id, query, err := h.identify(c)
+	if err != nil {
+		return h.unknown(c, err)
+	}
+	return h.serve(c, id, query, false)
+}
+
+// unknown answers whose credential was not taken. Where that will pass, an EventSource must come back.
+func (h *Handler) unknown(c echo.Context, err error) error {
+	e := httperr.From(err)
+	if !e.Passes() {
+		return err
+	}
+	last, err := lastEventID(c.Request(), c.QueryParams())
 	if err != nil {
 		return err
 	}
+	return h.busy(c, last, e)
+}
+
+// History answers a GET of what an identity may see as /realtime does, from the earliest event unless the request says
+// otherwise.
+func (h *Handler) History(c echo.Context, id *auth.Identity) error {
+	query, err := readQuery(c.Request())
+	if err != nil {
+		return err
+	}
+	return h.serve(c, id, query, true)
+}
+
+// serve answers a GET of who is known. Past says that the past comes first even if no parameter asks for it.
+func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, past bool) error {
+	r := c.Request()
 	filter, err := h.filter(r, query, id)
 	if err != nil {
 		return err
@@ -30,6 +61,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	selection.any = selection.any || past
 	filter.Stream, filter.Names = selection.stream, selection.types
 	lines := wantsLines(r)
 	if lines {
@@ -44,7 +76,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	var span *stream.Range
 	if selection.any {
 		var exhausted bool
-		if span, exhausted, err = h.rangeOf(r.Context(), &selection, &filter); err != nil || exhausted {
+		if span, exhausted, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || exhausted {
 			h.o.Traffic.LeaveStream(id.Scope)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)
@@ -120,6 +152,7 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 		return e
 	}
 	h.o.Traffic.Busy()
+	httperr.SetCode(c, e.Code)
 	if e.Cause != nil {
 		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
 			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/share"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.
@@ -42,7 +43,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	}
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
-	reason, err := g.run(c.Request().Context())
+	reason, err := g.run(share.With(c.Request().Context(), s.Owner()))
 	w.config.end(s, reason, err)
 }
 

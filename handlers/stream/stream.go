@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/sse"
 )
@@ -56,6 +57,9 @@ func (s *Stream) words(c *Config) Words {
 	}
 	return frames{c}
 }
+
+// Owner is who the work for the stream is charged to.
+func (s *Stream) Owner() string { return peer.Owner(s.Identity.Scope, s.From) }
 
 // Range is what a request for history asks for.
 type Range struct {

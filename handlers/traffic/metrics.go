@@ -21,6 +21,7 @@ type Metrics struct {
 	events      prometheus.Counter
 	latency     prometheus.Histogram
 	delivery    prometheus.Histogram
+	refused     *prometheus.CounterVec
 }
 
 // NewMetrics registers them, and the broker's.
@@ -37,7 +38,8 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 	}
 	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_delivery_seconds", Help: "Time from an event's commit to the end of its write to a stream, at the head; of each write the newest event counts.",
 		Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)})
-	reg.MustRegister(m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_refused_total", Help: "Requests and messages of sockets that were answered with an error, by door and code."}, []string{"door", "code"})
+	reg.MustRegister(m.refused, m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
 	counter := func(name, help string, load func() uint64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
 	}
@@ -87,6 +89,9 @@ func (m *Metrics) Closed(reason string) {
 	m.connections.Dec()
 	m.closed.WithLabelValues(reason).Inc()
 }
+
+// Refused counts a request or message that was answered with an error. Both labels must be words of ours.
+func (m *Metrics) Refused(door, code string) { m.refused.WithLabelValues(door, code).Inc() }
 
 // Busy counts a busy frame.
 func (m *Metrics) Busy() { m.busy.Inc() }
