@@ -81,5 +81,5 @@ func TestStalledReadersEndWithTheirKey(t *testing.T) {
 
 // maskedFrame is a message as a client sends it.
 func maskedFrame(text string) string {
-	return "\x81" + string(byte(0x80|len(text))) + "\x00\x00\x00\x00" + text
+	return "\x81" + string([]byte{0x80 | byte(len(text))}) + "\x00\x00\x00\x00" + text
 }
