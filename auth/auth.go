@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/auth/grant"
+	"sluice/auth/passwords"
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/broker/channel"
@@ -30,6 +31,7 @@ type Options struct {
 	Global           bool
 	QueryCredentials bool
 	PublishRate      float64
+	Passwords        *passwords.Checker // of users; nil: one whose checks cost what they should
 	Logger           *slog.Logger
 	Now              func() time.Time
 }
@@ -43,6 +45,7 @@ type Authenticator struct {
 	own              *ownTokens
 	revoked          *revoked
 	users            *user.Store
+	passwords        *passwords.Checker
 	guesses          *tries.Guard // of keys and tokens
 	global           bool
 	queryCredentials bool
@@ -61,9 +64,13 @@ func New(o Options) (*Authenticator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Passwords == nil {
+		o.Passwords = passwords.New()
+	}
 	a := &Authenticator{
-		keys:   &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		passwords: o.Passwords,
+		keys:      &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
+		global:    o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 	set, err := a.tokenKeys(o)
 	if err = errors.Join(a.keys.load(), err); err != nil {

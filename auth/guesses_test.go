@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth/grant"
+	"sluice/auth/passwords"
 	"sluice/auth/user"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
@@ -35,7 +36,7 @@ func newGuessing(t *testing.T) *guessing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Secrets: []string{testSecret}, APIKeys: fmt.Sprintf(
+	a, err := New(Options{Secrets: []string{testSecret}, Passwords: passwords.Cheap(), APIKeys: fmt.Sprintf(
 		`[{"name":"a","key":%q,"sub":["*"]},{"name":"b","key":%q},{"name":"c","key":%q,"expires":"1999-01-01T00:00:00Z"},{"name":"d","key":%q}]`, keyChosen, keyOther, keyOld, keyLong)})
 	if err == nil {
 		err = a.UseStore(log)

@@ -56,7 +56,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if bad != nil {
 		return 0, bad
 	}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
 	if err != nil {
 		return 0, err
 	}

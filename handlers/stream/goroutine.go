@@ -42,20 +42,21 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, func() { g.cut(c.Request()) })
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()))
+	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
-	reason, err := g.run(share.With(c.Request().Context(), s.Owner()))
-	w.config.end(s, reason, err)
+	reason, err := Failed, error(nil)
+	defer func() { w.config.end(s, reason, err) }() // after a panic as well
+	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 
-// cut ends a write that waits. HTTP/2 shares a connection with other requests, which go on.
-func (g *goroutineStream) cut(r *http.Request) {
+// cutter returns what ends a write that waits. HTTP/2 shares a connection with other requests, which go on.
+func (g *goroutineStream) cutter(r *http.Request) func() {
 	if conn := share.ConnOf(r.Context()); conn != nil && r.ProtoMajor == 1 {
-		conn.Cut()
-		return
+		return conn.Cut
 	}
-	_ = g.rc.SetWriteDeadline(time.Now()) // the connection may be gone
+	return func() { _ = g.rc.SetWriteDeadline(time.Now()) } // the connection may be gone
 }
 
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
@@ -218,9 +219,14 @@ func (g *goroutineStream) say(words []byte) error {
 
 // write writes a block, or gathers it while the batch has room.
 func (g *goroutineStream) write(b []byte) error {
-	if len(g.gathered)+len(b) <= g.Batch {
-		g.gathered = append(g.gathered, b...)
-		return nil
+	if n := len(g.gathered) + len(b); n <= g.Batch {
+		if g.hold(g.config, n) {
+			g.gathered = append(g.gathered, b...)
+			return nil
+		}
+		if err := g.say(nil); err != nil { // there is room for the one, then the other
+			return err
+		}
 	}
 	if len(g.gathered) > 0 {
 		return g.say(b)
@@ -232,6 +238,10 @@ func (g *goroutineStream) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
+	if !g.hold(g.config, len(b)) {
+		return os.ErrDeadlineExceeded // as who takes no byte: its client would make us hold it
+	}
+	defer g.written()
 	if g.deadlines {
 		if err := g.rc.SetWriteDeadline(time.Now().Add(g.config.WriteTimeout)); err != nil {
 			return err
