@@ -113,6 +113,9 @@ func (a *Authenticator) Close() error {
 	return nil
 }
 
+// KeysReady reports whether tokens can be checked: it is false until JWT_JWKS_URL, where it is set, was fetched once.
+func (a *Authenticator) KeysReady() bool { return a.jwks == nil || a.jwks.ready() }
+
 // Reload reads API_KEYS_FILE and JWT_PUBLIC_KEY_FILE again, and has JWT_JWKS_URL fetched soon. On an error the last good
 // keys stay.
 func (a *Authenticator) Reload() error {

@@ -7,10 +7,10 @@ import (
 
 // Error is why a request is not let in. Its message tells the cure and never holds a credential.
 type Error struct {
-	Status  int // 400, 401 or 429
+	Status  int // 400, 401, 429 or 503
 	Code    string
 	Message string
-	After   time.Duration // with 429: when to come back
+	After   time.Duration // with 429 and 503: when to come back
 
 	guess bool // the credential is none of ours, and was none before
 }
@@ -26,6 +26,12 @@ const (
 	MissingCredential = "missing_credential" // there is none
 	KeysUnavailable   = "keys_unavailable"   // whether it is right is not known
 )
+
+// keysUnavailable says that a token cannot be checked now. Where the set was fetched before, a token may name a key that
+// was made up.
+func keysUnavailable(e *unavailableError) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Code: KeysUnavailable, Message: e.Error(), After: e.after, guess: e.loaded}
+}
 
 func tooManyTries(after time.Duration) *Error {
 	return &Error{
@@ -56,7 +62,6 @@ var (
 	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
 	errTokenExpired = unauthorized("expired_token", "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
-	errNoJWKS       = unauthorized(KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
 )
 
 func badToken(why string) *Error {

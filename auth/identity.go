@@ -146,16 +146,21 @@ func (id *Identity) Over(now time.Time) *Error {
 	return errTokenExpired
 }
 
-// Take charges n events to the publish rates, or says how long to wait. All or none are charged.
+// Take charges n events to the publish rates, or returns how long it takes until all of them let a batch pass. All or
+// none are charged.
 func (id *Identity) Take(now time.Time, n int) (bool, time.Duration) {
 	for _, l := range id.limiters {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 	}
+	var longest time.Duration
 	for _, l := range id.limiters {
 		if ok, wait := l.left(now); !ok {
-			return false, wait
+			longest = max(longest, wait)
 		}
+	}
+	if longest > 0 {
+		return false, longest
 	}
 	for _, l := range id.limiters {
 		l.charge(now, n)

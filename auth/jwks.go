@@ -27,8 +27,18 @@ const (
 	jwksAtMost   = 10 * time.Second // between two fetches, whatever kids strangers make up
 )
 
-// errKeysUnavailable is the error while no set was ever fetched.
-var errKeysUnavailable = errors.New("no keys were fetched yet")
+// unavailableError is the error while it is not known whether the set has a key.
+type unavailableError struct {
+	after  time.Duration // when it may be known
+	loaded bool          // the set was fetched before
+}
+
+func (e *unavailableError) Error() string {
+	if e.loaded {
+		return "the key of this token is not known yet: the keys of JWT_JWKS_URL are fetched again soon; come back in a moment"
+	}
+	return "the keys of JWT_JWKS_URL could not be fetched yet; come back in a moment (the gateway's log has the cause)"
+}
 
 // jwks are keys fetched from an address, cached; a failed fetch keeps the last good set.
 type jwks struct {
@@ -42,15 +52,21 @@ type jwks struct {
 	fetching sync.Mutex // one fetch at a time
 	keyList
 
-	state  sync.RWMutex
-	loaded bool // some fetch went well
-	failed bool // the last one did not
-	tried  time.Time
+	state   sync.RWMutex
+	loaded  bool // some fetch went well
+	failed  bool // the last one did not
+	tried   time.Time
+	fetches int                 // made so far
+	asked   time.Time           // the last fetch for a token whose key the set did not have
+	absent  map[string]struct{} // kids that it does not have for certain: they left it, or it was fetched for them
 }
+
+// maxAbsent bounds what is remembered of kids that are not in the set. It is emptied when it is full.
+const maxAbsent = 1000
 
 func newJWKS(o Options) *jwks {
 	return &jwks{
-		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, soon: make(chan struct{}, 1),
+		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, soon: make(chan struct{}, 1), absent: map[string]struct{}{},
 		client: &http.Client{Timeout: jwksTimeout, CheckRedirect: checkRedirect},
 	}
 }
@@ -84,14 +100,61 @@ func (j *jwks) algorithms() []string { return publicAlgorithms }
 func (j *jwks) find(alg, kid string) ([]*verificationKey, error) {
 	fits := func(k *verificationKey) bool { return (kid == "" || k.kid == kid) && slices.Contains(k.algs, alg) }
 	keys := j.filter(fits)
-	if len(keys) == 0 && j.due(jwksAtMost) {
-		j.fetch(jwksAtMost)
-		keys = j.filter(fits)
+	if len(keys) > 0 {
+		return keys, nil
 	}
-	if !j.ready() {
-		return nil, errKeysUnavailable
+	asked := j.ask()
+	if keys = j.filter(fits); len(keys) > 0 {
+		return keys, nil
 	}
-	return keys, nil
+	return nil, j.unknown(kid, asked)
+}
+
+// unknown returns nil where the set does not have a key for certain. Asked says that it was just fetched for this key.
+func (j *jwks) unknown(kid string, asked bool) error {
+	j.state.Lock()
+	defer j.state.Unlock()
+	if asked && !j.failed {
+		j.lacks(kid)
+	}
+	if _, certain := j.absent[kid]; certain && !j.failed {
+		return nil
+	}
+	return &unavailableError{after: max(time.Second, jwksAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
+}
+
+// lacks notes that the set does not have a key.
+func (j *jwks) lacks(kid string) {
+	if len(j.absent) >= maxAbsent {
+		clear(j.absent)
+	}
+	j.absent[kid] = struct{}{}
+}
+
+// ask fetches the set for a key that it does not have, once in a while beside the regular fetches. It reports whether
+// it did.
+func (j *jwks) ask() bool {
+	may, before := j.mayAsk()
+	if !may {
+		return false
+	}
+	j.fetching.Lock()
+	defer j.fetching.Unlock()
+	if may, now := j.mayAsk(); !may || now != before {
+		return false // another fetch was made while this one waited for its turn
+	}
+	j.update()
+	j.state.Lock()
+	defer j.state.Unlock()
+	j.asked = j.now()
+	return true
+}
+
+// mayAsk reports whether a fetch for a key is due, and how many fetches were made so far.
+func (j *jwks) mayAsk() (may bool, fetches int) {
+	j.state.RLock()
+	defer j.state.RUnlock()
+	return j.asked.IsZero() || j.now().Sub(j.asked) >= jwksAtMost, j.fetches
 }
 
 func (j *jwks) ready() bool {
@@ -145,20 +208,28 @@ func (j *jwks) watch(quit <-chan struct{}) {
 	}
 }
 
-// fetch reads the set, unless another fetch was made while this one waited for its turn. What was opened with tokens of
-// a key that is gone ends with it.
+// fetch reads the set, unless another fetch was made while this one waited for its turn.
 func (j *jwks) fetch(unlessWithin time.Duration) {
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
-	if !j.due(unlessWithin) {
-		return
+	if j.due(unlessWithin) {
+		j.update()
 	}
+}
+
+// update reads the set. What was opened with tokens of a key that is gone ends with it.
+func (j *jwks) update() {
 	keys, err := j.get()
+	var gone []*verificationKey
 	if err == nil {
-		j.replace(keys)
+		gone = j.replace(keys)
 	}
 	j.state.Lock()
+	for _, k := range gone {
+		j.lacks(k.kid)
+	}
 	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil
+	j.fetches++
 	j.state.Unlock()
 	switch {
 	case err != nil:

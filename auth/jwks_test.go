@@ -70,6 +70,10 @@ func TestJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	one := jose.JSONWebKey{Key: ec.Public(), KeyID: "one", Use: "sig"}
 	two := jose.JSONWebKey{Key: ed.Public(), KeyID: "two"}
 	server := serveJWKS(t, "")
@@ -89,6 +93,7 @@ func TestJWKS(t *testing.T) {
 		}
 	}
 	check("the address does not answer", tokenOne, "keys_unavailable")
+	check("nor again, where the fetch at the start was the first", tokenOne, "keys_unavailable")
 	calls := server.calls.Load()
 	set := jwkSet(t, one, jose.JSONWebKey{Key: []byte(testSecret), KeyID: "secret"})
 	server.set.Store(&set)
@@ -99,13 +104,16 @@ func TestJWKS(t *testing.T) {
 	later(11 * time.Second)
 	check("now it answers", tokenOne, "")
 	check("no kid", sign(t, jwt.SigningMethodES256, ec, `{"alg":"ES256"}`, claims), "")
+	check("an unknown kid, too soon to ask", tokenTwo, "keys_unavailable")
+	later(11 * time.Second)
 	check("an unknown kid", tokenTwo, "invalid_token")
 	check("a secret in the set", sign(t, jwt.SigningMethodHS256, []byte(testSecret), `{"alg":"HS256","kid":"secret"}`, claims), "invalid_token")
 	set = jwkSet(t, two)
 	server.set.Store(&set)
 	calls = server.calls.Load()
-	for i := range 50 {
-		check("made up", sign(t, jwt.SigningMethodES256, ec, fmt.Sprintf(`{"alg":"ES256","kid":"%d"}`, i), claims), "invalid_token")
+	check("the kid that it was fetched for", tokenTwo, "invalid_token")
+	for i := range 50 { // any of them may have been added since: the next fetch tells
+		check("made up", sign(t, jwt.SigningMethodES256, ec, fmt.Sprintf(`{"alg":"ES256","kid":"%d"}`, i), claims), "keys_unavailable")
 	}
 	if server.calls.Load() != calls {
 		t.Error("made-up kids made it ask")
@@ -116,7 +124,8 @@ func TestJWKS(t *testing.T) {
 	bad := ""
 	server.set.Store(&bad)
 	later(11 * time.Second)
-	check("a failure keeps the last good set", sign(t, jwt.SigningMethodES256, ec, `{"alg":"ES256","kid":"x"}`, claims), "invalid_token")
+	check("a failure keeps the last good set", sign(t, jwt.SigningMethodES256, ec, `{"alg":"ES256","kid":"x"}`, claims), "keys_unavailable")
+	check("whose keys still sign", sign(t, jwt.SigningMethodEdDSA, other, `{"alg":"EdDSA","kid":"two"}`, claims), "invalid_token")
 	check("still", tokenTwo, "")
 }
 

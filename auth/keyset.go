@@ -56,9 +56,9 @@ func (l *keyList) filter(fits func(*verificationKey) bool) []*verificationKey {
 	return out
 }
 
-// replace puts other keys in force. A key that stays keeps its life, so that what was opened with its tokens goes on;
-// the life of one that is gone ends.
-func (l *keyList) replace(next []*verificationKey) {
+// replace puts other keys in force and returns those that are gone. A key that stays keeps its life, so that what was
+// opened with its tokens goes on; the life of one that is gone ends.
+func (l *keyList) replace(next []*verificationKey) (gone []*verificationKey) {
 	l.mu.Lock()
 	old := l.keys
 	for i, k := range next {
@@ -73,8 +73,10 @@ func (l *keyList) replace(next []*verificationKey) {
 	for _, k := range old {
 		if !slices.Contains(next, k) {
 			k.life.End(grant.Revoked)
+			gone = append(gone, k)
 		}
 	}
+	return gone
 }
 
 // secrets are the set of JWT_SECRET, and that of the gateway's own secret. They change with a restart only, which ends

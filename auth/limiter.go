@@ -24,16 +24,20 @@ func newLimiter(perSecond float64) *limiter {
 	return &limiter{rate: rate.NewLimiter(rate.Limit(perSecond), burst), burst: burst}
 }
 
-// left says whether a batch would pass now, else when.
+// nearly is how much of a token may be missing: as much as rounding takes. Who waits as long as told must pass.
+const nearly = 1e-9
+
+// left reports whether a batch would pass now, else how long until it does.
 func (l *limiter) left(now time.Time) (bool, time.Duration) {
 	if l.rate == nil {
 		return true, 0
 	}
-	tokens := l.rate.TokensAt(now)
-	if tokens >= 1 {
+	missing := 1 - l.rate.TokensAt(now)
+	if missing <= nearly {
 		return true, 0
 	}
-	return false, time.Duration((1 - tokens) / float64(l.rate.Limit()) * float64(time.Second))
+	wait := math.Ceil(missing / float64(l.rate.Limit()) * float64(time.Second))
+	return false, time.Duration(min(wait, 1<<62))
 }
 
 // charge takes n, which may leave less than nothing.

@@ -113,6 +113,7 @@ func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 	}
 	c := &claims{}
 	var by *verificationKey
+	var unknown *unavailableError
 	_, err := t.parser.ParseWithClaims(token, c, func(token *jwt.Token) (_ any, err error) {
 		if by, err = t.signer(token); err != nil {
 			return nil, err
@@ -120,8 +121,8 @@ func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 		return by.key, nil
 	})
 	switch {
-	case errors.Is(err, errKeysUnavailable):
-		return nil, nil, errNoJWKS
+	case errors.As(err, &unknown):
+		return nil, nil, keysUnavailable(unknown)
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, nil, errTokenExpired
 	case errors.Is(err, jwt.ErrTokenMalformed), errors.Is(err, jwt.ErrTokenUnverifiable), errors.Is(err, jwt.ErrTokenSignatureInvalid):

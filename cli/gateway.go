@@ -270,7 +270,7 @@ func (g *gateway) openHandlers() (err error) {
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
 		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Restdb: restDoor, Directus: directusDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
-		TrustedProxies: g.cfg.TrustedProxies, Administrator: administrator, Trail: g.trail, Ready: g.log.Err,
+		TrustedProxies: g.cfg.TrustedProxies, Administrator: administrator, Trail: g.trail, Ready: g.log.Err, KeysReady: g.auth.KeysReady,
 	})
 	return nil
 }

@@ -191,7 +191,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, Trail: g.trail, Administrator: administrator,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, KeysReady: a.KeysReady, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}

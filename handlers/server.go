@@ -41,6 +41,7 @@ type Options struct {
 	Administrator  *auth.Administrator // whose key opens /metrics to others than loopback
 	Trail          *audit.Trail
 	Ready          func() error // why the gateway cannot serve now
+	KeysReady      func() bool  // whether tokens can be checked; nil: they always can
 }
 
 // New makes the gateway's handler.
@@ -126,6 +127,9 @@ func readyz(o Options) echo.HandlerFunc {
 		}
 		if err := o.Ready(); err != nil {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
+		}
+		if o.KeysReady != nil && !o.KeysReady() {
+			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(5 * time.Second)
 		}
 		return c.String(http.StatusOK, "ok\n")
 	}

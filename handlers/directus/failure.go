@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -76,8 +75,10 @@ func badCredential(e *auth.Error) *failure {
 	switch {
 	case e.Code == "expired_token":
 		f.code = codeTokenExpired
-	case e.Code == auth.TooManyTries:
+	case e.Status == http.StatusTooManyRequests:
 		f.code = codeRate
+	case e.Status == http.StatusServiceUnavailable:
+		f.code = codeUnavailable
 	}
 	return f
 }
@@ -190,9 +191,7 @@ func (h *Handler) refuse(c echo.Context, err error) error {
 	if f.status == http.StatusUnauthorized {
 		head.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
-	if f.after > 0 {
-		head.Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, int(f.after.Round(time.Second).Seconds()))))
-	}
+	httperr.SetRetryAfter(head, f.after)
 	head.Set(echo.HeaderCacheControl, "no-store")
 	one := told{Message: f.message}
 	one.Extensions.Code = f.code

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -69,6 +68,14 @@ func Code(c echo.Context) string {
 	return code
 }
 
+// SetRetryAfter says when to come back, in whole seconds and never too early: a client that waits as long as it is told
+// must not be refused again for the same reason. Nothing is said where wait is 0.
+func SetRetryAfter(h http.Header, wait time.Duration) {
+	if wait > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
+}
+
 type body struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
@@ -82,9 +89,7 @@ func Write(c echo.Context, e *Error) error {
 	if e.Status == http.StatusUnauthorized {
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
-	if e.RetryAfter > 0 {
-		h.Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
-	}
+	SetRetryAfter(h, e.RetryAfter)
 	h.Set("Cache-Control", "no-store")
 	if c.Request().Method == http.MethodHead {
 		return c.NoContent(e.Status)

@@ -3,6 +3,7 @@ package persistr
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,7 +15,7 @@ const freeAnswer = 64 << 10
 
 // errMemory is the refusal of an answer whose credential, or all of them, have too much that waits to be read.
 var errMemory = &failure{
-	status: http.StatusServiceUnavailable, name: "Busy", after: 1,
+	status: http.StatusServiceUnavailable, name: "Busy", after: time.Second,
 	message: "the answers under way take as much memory as they may; try again in a moment, or ask for less",
 }
 

@@ -74,7 +74,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	}
 	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
 		f := fail(http.StatusTooManyRequests, "TooManyRequests", "over the publish rate of this key; slow down")
-		f.after = 1 + int(wait.Seconds())
+		f.after = wait
 		return nil, f
 	}
 	w, err := h.o.Catalog.Write(name)

@@ -5,9 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,9 +24,9 @@ type failure struct {
 	status  int
 	name    string
 	message string
-	cause   error  // for the log alone
-	after   int    // seconds, where it will pass
-	code    string // in the words that all doors share, where there is one
+	cause   error         // for the log alone
+	after   time.Duration // when to come back, where it will pass
+	code    string        // in the words that all doors share, where there is one
 }
 
 // counted is the word for metrics and the audit trail.
@@ -51,9 +50,12 @@ func forbidden(format string, args ...any) *failure {
 
 // refused is why a key, a token or an admin key was not taken.
 func refused(e *auth.Error) *failure {
-	f := &failure{status: e.Status, name: "InvalidCredentials", message: e.Message, code: e.Code}
-	if e.After > 0 {
-		f.name, f.after = "TooManyRequests", max(1, int(math.Ceil(e.After.Seconds())))
+	f := &failure{status: e.Status, name: "InvalidCredentials", message: e.Message, code: e.Code, after: e.After}
+	switch e.Status {
+	case http.StatusTooManyRequests:
+		f.name = "TooManyRequests"
+	case http.StatusServiceUnavailable:
+		f.name = "ServiceUnavailable"
 	}
 	return f
 }
@@ -98,16 +100,16 @@ func failed(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &he):
-		return &failure{status: he.Status, name: he.Code, code: he.Code, message: he.Message, cause: he.Cause, after: int(he.RetryAfter.Seconds())}
+		return &failure{status: he.Status, name: he.Code, code: he.Code, message: he.Message, cause: he.Cause, after: he.RetryAfter}
 	case errors.As(err, &tries):
-		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", code: auth.TooManyTries, message: tries.Error(), after: int(tries.After.Seconds())}
+		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", code: auth.TooManyTries, message: tries.Error(), after: tries.After}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
 			return fail(k.status, k.name, "%v", err)
 		}
 	}
-	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2, cause: err}
+	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2 * time.Second, cause: err}
 	switch {
 	case errors.Is(err, account.ErrBusy):
 		passing.message = err.Error()
@@ -131,9 +133,7 @@ func (h *Handler) refuse(c echo.Context, err error) error {
 		// Not Basic: a browser would ask its user, and keep what it is told for every page.
 		head.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
-	if f.after > 0 {
-		head.Set(echo.HeaderRetryAfter, strconv.Itoa(f.after))
-	}
+	httperr.SetRetryAfter(head, f.after)
 	head.Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(f.status, map[string]string{"error": f.message})
 }

@@ -131,7 +131,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		defer claim.Release()
 	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
-		return 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(max(wait, time.Second))
+		return 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()

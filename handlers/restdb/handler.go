@@ -156,7 +156,7 @@ func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 // take charges events to the publish rate.
 func (c *call) take(events int) error {
 	if ok, wait := c.who.Take(time.Now(), events); !ok {
-		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(max(wait, time.Second))
+		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(wait)
 	}
 	return nil
 }
