@@ -179,7 +179,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	if f.Start == nil && f.LastEventID == "" {
 		start.After = b.last
 	}
-	s.after, s.told, s.seen = start.After, start.After, b.last
+	s.after, s.told, s.seen, s.lost = start.After, start.After, b.last, start.Passed
 	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
 	return s, nil
 }

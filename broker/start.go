@@ -9,15 +9,18 @@ import (
 // Of several spaces the one with the lowest place decides where a cursor begins: gaps in the others are met,
 // and told, on the way.
 func lowest(spaces []string, of func(space string) (eventlog.Start, error)) (first eventlog.Start, err error) {
+	passed := uint64(0)
 	for i, space := range spaces {
 		start, err := of(space)
 		if err != nil {
 			return first, err
 		}
+		passed = max(passed, start.Passed)
 		if i == 0 || start.After < first.After {
 			first = start
 		}
 	}
+	first.Passed = passed
 	return first, nil
 }
 

@@ -88,6 +88,5 @@ func (a assets) serve(c echo.Context) error {
 func (a assets) register(e *echo.Echo) {
 	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc"} {
 		e.GET(p, a.serve)
-		e.HEAD(p, a.serve)
 	}
 }

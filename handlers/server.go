@@ -57,6 +57,7 @@ func New(o Options) http.Handler {
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
 	)
+	addHeads := headsOfGets(e)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
 	o.Driftdb.Register(e)
@@ -65,9 +66,9 @@ func New(o Options) http.Handler {
 	o.Admin.Register(e)
 	for path, answer := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": readyz(o), "/metrics": metrics(o)} {
 		e.GET(path, answer)
-		e.HEAD(path, answer)
 	}
 	loadAssets().register(e)
+	addHeads()
 	return e
 }
 

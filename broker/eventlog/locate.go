@@ -10,6 +10,7 @@ type Start struct {
 	After  uint64 // everything behind it follows
 	Gap    string // "", expired, lost or unknown: why that is not what it asked for
 	Oldest uint64 // with a gap: the oldest retained id of the space, 0 while it is empty
+	Passed uint64 // what was removed up to here is no gap: who asks for the earliest event asks for none of it
 }
 
 // The reasons of a gap.
@@ -40,11 +41,11 @@ func (l *Log) Locate(space, id string) (Start, error) {
 	case err != nil:
 		return Start{}, fmt.Errorf("looking for id %q: %w", id, err)
 	case ok && after < state.Removed:
-		return Start{state.Removed, GapExpired, state.Oldest}, nil
+		return Start{After: state.Removed, Gap: GapExpired, Oldest: state.Oldest}, nil
 	case ok && lost != 0:
-		return Start{lost, GapLost, state.Oldest}, nil
+		return Start{After: lost, Gap: GapLost, Oldest: state.Oldest}, nil
 	case !known:
-		return Start{settled, GapUnknown, state.Oldest}, nil
+		return Start{After: settled, Gap: GapUnknown, Oldest: state.Oldest}, nil
 	}
 	return Start{After: after}, nil
 }
@@ -72,9 +73,9 @@ func (l *Log) Begin(space string, after uint64) (Start, error) {
 	case err != nil:
 		return Start{}, fmt.Errorf("looking for position %d: %w", after, err)
 	case after < state.Removed:
-		return Start{state.Removed, GapExpired, state.Oldest}, nil
+		return Start{After: state.Removed, Gap: GapExpired, Oldest: state.Oldest}, nil
 	case after > settled:
-		return Start{settled, GapUnknown, state.Oldest}, nil
+		return Start{After: settled, Gap: GapUnknown, Oldest: state.Oldest}, nil
 	}
 	return Start{After: max(after, l.engine.Runs()[0].Start)}, nil
 }
@@ -85,5 +86,5 @@ func (l *Log) Earliest(space string) (Start, error) {
 	if err != nil {
 		return Start{}, fmt.Errorf("looking for the earliest event: %w", err)
 	}
-	return Start{After: max(state.Removed, l.engine.Runs()[0].Start)}, nil
+	return Start{After: max(state.Removed, l.engine.Runs()[0].Start), Passed: state.Removed}, nil
 }

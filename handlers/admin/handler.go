@@ -65,7 +65,6 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodDelete, "/connections/:id", h.cutConnection},
 		{http.MethodGet, "/stats", h.stats},
 		{http.MethodGet, "/audit", h.trail},
-		{http.MethodHead, "/audit", h.trail},
 		{http.MethodPost, "/backup", h.backup},
 		{http.MethodPost, "/revocations", h.revoke},
 	} {

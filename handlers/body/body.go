@@ -2,6 +2,7 @@
 package body
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,10 +31,16 @@ type Limits struct {
 // left on it is no request.
 func Read(c echo.Context, l Limits) ([]byte, error) {
 	text, err := read(c, &l)
+	if err != nil {
+		return nil, refused(c, err, &l)
+	}
+	return text, nil
+}
+
+// refused says what is wrong with a body that could not be read, and has the connection closed.
+func refused(c echo.Context, err error, l *Limits) error {
 	var bad *httperr.Error
 	switch {
-	case err == nil:
-		return text, nil
 	case errors.As(err, new(*http.MaxBytesError)):
 		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", l.Bytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -41,12 +48,44 @@ func Read(c echo.Context, l Limits) ([]byte, error) {
 	case errors.As(err, new(*share.FullError)):
 		bad = httperr.From(traffic.MemoryFull(err))
 	case errors.Is(err, errDeadline):
-		return nil, err
+		return err
 	default:
 		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
 	}
 	c.Response().Header().Set(echo.HeaderConnection, "close")
-	return nil, bad
+	return bad
+}
+
+// None reports whether a request has no body: not a byte of it, however it is framed. A proxy may send an empty chunked
+// body, or an empty DATA frame, with any request. A body that there is can still be read.
+func None(c echo.Context, l Limits) (bool, error) {
+	r := c.Request()
+	if r.ContentLength >= 0 {
+		return r.ContentLength == 0, nil
+	}
+	rc := http.NewResponseController(c.Response().Writer)
+	if err := rc.SetReadDeadline(time.Now().Add(l.Time)); err != nil {
+		return false, fmt.Errorf("%w: %w", errDeadline, err)
+	}
+	first := make([]byte, 1)
+	switch _, err := io.ReadFull(r.Body, first); {
+	case errors.Is(err, io.EOF):
+		r.ContentLength, r.Body = 0, http.NoBody
+	case err != nil:
+		return false, refused(c, err, &l)
+	default:
+		r.Body = &rest{io.MultiReader(bytes.NewReader(first), r.Body), r.Body}
+	}
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return false, fmt.Errorf("%w: %w", errDeadline, err)
+	}
+	return r.ContentLength == 0, nil
+}
+
+// rest is a body whose first byte was read.
+type rest struct {
+	io.Reader
+	io.Closer
 }
 
 const (

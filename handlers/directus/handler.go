@@ -68,13 +68,11 @@ func (h *Handler) Register(e *echo.Echo) {
 		f            func(*call) error
 	}{
 		{http.MethodGet, collection, h.listItems},
-		{http.MethodHead, collection, h.listItems},
 		{methodSearch, collection, h.searchItems},
 		{http.MethodPost, collection, h.createItems},
 		{http.MethodPatch, collection, h.updateItems},
 		{http.MethodDelete, collection, h.deleteItems},
 		{http.MethodGet, item, h.readItem},
-		{http.MethodHead, item, h.readItem},
 		{http.MethodPatch, item, h.updateItem},
 		{http.MethodDelete, item, h.deleteItem},
 	} {

@@ -166,6 +166,12 @@ func (h *Handler) events(c echo.Context) error {
 		Identity: anybody, Door: id, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) },
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}
+	if c.Request().Method == http.MethodHead {
+		h.part(id)
+		open.Leave()
+		setStreamHeaders(c)
+		return c.NoContent(http.StatusOK)
+	}
 	place := h.writers.Place(c.Request(), false)
 	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
 		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key},

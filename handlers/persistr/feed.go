@@ -190,6 +190,10 @@ func (h *Handler) feed(c *call) error {
 	if start.Gap != "" && s.after > 0 {
 		return fail(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
+	if c.Request().Method == http.MethodHead {
+		setFeedHeaders(c)
+		return c.NoContent(http.StatusOK)
+	}
 	filter.Start = &start
 	one := &feed{c.who, s, ""}
 	if s.wild {

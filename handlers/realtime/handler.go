@@ -64,7 +64,6 @@ func (h *Handler) Close() error {
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	e.GET(Path, h.subscribe)
-	e.HEAD(Path, h.subscribe)
 	e.POST(Path, h.publish)
 	e.OPTIONS(Path, options)
 	e.POST(Path+"/token", h.mint)

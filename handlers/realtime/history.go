@@ -213,6 +213,11 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 	case placeNone, placeEarliest:
 		return b.Earliest(spaces)
 	case placeLast:
+		first, err := b.Earliest(spaces)
+		if err != nil {
+			return start, err
+		}
+		now.Passed = first.Passed
 		if now.After, err = b.LastN(ctx, f, int(s.begin.id)); err != nil {
 			return start, err
 		}

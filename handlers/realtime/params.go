@@ -7,10 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/labstack/echo/v4"
+
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/sse"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
 
@@ -19,16 +22,19 @@ func badParameter(name, format string, args ...any) *httperr.Error {
 }
 
 // filter reads what a GET asks for and narrows it to the grant.
-func (h *Handler) filter(r *http.Request, query url.Values, id *auth.Identity) (broker.Filter, error) {
+func (h *Handler) filter(c echo.Context, query url.Values, id *auth.Identity) (broker.Filter, error) {
 	var f broker.Filter
-	if r.ContentLength != 0 {
+	none, err := body.None(c, body.Limits{Time: h.o.ReadTimeout})
+	if err != nil {
+		return f, err
+	}
+	if !none {
 		return f, httperr.New(http.StatusBadRequest, httperr.UnexpectedBody, "a GET takes no body; events are published by POST")
 	}
-	var err error
 	if f.Frames, err = h.frames(query, id); err != nil {
 		return f, err
 	}
-	if f.LastEventID, err = lastEventID(r, query); err != nil {
+	if f.LastEventID, err = lastEventID(c.Request(), query); err != nil {
 		return f, err
 	}
 	f.Channels, err = channels(query, id)

@@ -53,7 +53,7 @@ func (h *Handler) History(c echo.Context, id *auth.Identity) error {
 // serve answers a GET of who is known. Past says that the past comes first even if no parameter asks for it.
 func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, past bool) error {
 	r := c.Request()
-	filter, err := h.filter(r, query, id)
+	filter, err := h.filter(c, query, id)
 	if err != nil {
 		return err
 	}
@@ -67,23 +67,26 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if lines {
 		filter.Frames = sse.FramesLines
 	}
-	if r.Method == http.MethodHead {
-		return h.head(c, id, filter.LastEventID)
-	}
 	leave, err := h.enter(id.Scope, &filter)
 	if err != nil {
 		return h.busy(c, filter.LastEventID, httperr.From(err))
 	}
 	var span *stream.Range
 	if selection.any {
-		var exhausted bool
-		if span, exhausted, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || exhausted {
+		var over bool
+		if span, over, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || over && filter.LastEventID != "" {
 			h.giveUp(id.Scope, leave)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)
 			}
+			// Only who comes back is sent away for good: for others it were a refusal, which has no reason.
 			return c.NoContent(http.StatusNoContent)
 		}
+	}
+	if r.Method == http.MethodHead {
+		h.giveUp(id.Scope, leave)
+		setHeaders(c, selection.any, lines)
+		return c.NoContent(http.StatusOK)
 	}
 	open := &stream.Stream{
 		Range: span, Identity: id, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
@@ -101,14 +104,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
 	h.o.Traffic.Opened()
-	setStreamHeaders(c)
-	if selection.any || lines {
-		// These end by themselves, so nothing is kept alive.
-		c.Response().Header().Del(echo.HeaderConnection)
-	}
-	if lines {
-		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
-	}
+	setHeaders(c, selection.any, lines)
 	place.Serve(c, open)
 	return nil
 }
@@ -149,18 +145,20 @@ func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) erro
 	return h.busy(c, lastEventID, unavailable(err))
 }
 
-// head answers as GET would.
-func (h *Handler) head(c echo.Context, id *auth.Identity, lastEventID string) error {
-	if over := h.o.Traffic.EnterStream(id.Scope); over != nil {
-		return h.busy(c, lastEventID, over)
-	}
-	defer h.o.Traffic.LeaveStream(id.Scope)
-	setStreamHeaders(c)
-	return c.NoContent(http.StatusOK)
-}
-
 func unavailable(err error) *httperr.Error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot be reached now; try again in a moment").After(5 * time.Second).Because(err)
+}
+
+// setHeaders sets those of a stream, which may be of history or of lines.
+func setHeaders(c echo.Context, history, lines bool) {
+	setStreamHeaders(c)
+	if history || lines {
+		// These end by themselves, so nothing is kept alive.
+		c.Response().Header().Del(echo.HeaderConnection)
+	}
+	if lines {
+		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
+	}
 }
 
 func setStreamHeaders(c echo.Context) {

@@ -20,13 +20,14 @@ import (
 
 // body reads the JSON of a request: compact, and nil where there is none.
 func (h *Handler) body(c *call) ([]byte, error) {
-	if c.Request().ContentLength == 0 {
-		return nil, nil
+	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope}
+	if none, err := body.None(c, limits); none || err != nil {
+		return nil, err
 	}
 	if err := jsonType(c.Request().Header); err != nil {
 		return nil, err
 	}
-	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope})
+	text, err := body.Read(c, limits)
 	if err != nil {
 		return nil, err
 	}

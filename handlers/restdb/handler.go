@@ -42,10 +42,8 @@ func (h *Handler) Register(e *echo.Echo) {
 		f            func(*call) error
 	}{
 		{http.MethodGet, collection, h.list},
-		{http.MethodHead, collection, h.list},
 		{http.MethodPost, collection, h.counted(h.insert)},
 		{http.MethodGet, one, h.get},
-		{http.MethodHead, one, h.get},
 		{http.MethodPut, one, h.counted(h.put)},
 		{http.MethodPatch, one, h.counted(h.patch)},
 		{http.MethodDelete, one, h.counted(h.remove)},
