@@ -5,9 +5,8 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/labstack/echo/v4"
-
 	"sluice/broker/database"
+	"sluice/handlers/body"
 )
 
 // visible are the databases that a principal may read, at least a part of.
@@ -216,7 +215,7 @@ func (h *Handler) readAnnotation(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusOK, text)
 }
 
 func (h *Handler) removeAnnotation(c *call) error {

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/labstack/echo/v4"
 
 	"sluice/broker/channel"
 	"sluice/broker/database"
@@ -48,7 +47,7 @@ func (h *Handler) appendEvent(c *call) error {
 		return err
 	}
 	h.o.Traffic.Published("ok", 1, time.Since(started))
-	return c.Blob(http.StatusCreated, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusCreated, text)
 }
 
 // store appends the event of the body, and gives it as it was stored.
@@ -154,7 +153,7 @@ func (h *Handler) readEvent(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, database.Text(name, r))
+	return body.JSON(c, http.StatusOK, database.Text(name, r))
 }
 
 func (h *Handler) destroyEvent(c *call) error {

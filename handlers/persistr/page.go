@@ -9,6 +9,7 @@ import (
 
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/handlers/body"
 )
 
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), and events read at a time, of
@@ -52,7 +53,7 @@ func (h *Handler) page(c *call) error {
 		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, list)
+		return body.JSON(c, http.StatusOK, list)
 	}
 	text := []byte(`{"meta":{`)
 	if full {
@@ -62,7 +63,7 @@ func (h *Handler) page(c *call) error {
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(append(text, list...), '}'))
+	return body.JSON(c, http.StatusOK, append(append(text, list...), '}'))
 }
 
 // placeOf is a place just behind an event, as a parameter takes it: its time, in microseconds, which its id is.

@@ -32,6 +32,9 @@ func (h *Handler) mint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if !body.FormIsJSON(c.Request().Header, text) {
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
+	}
 	var asked struct {
 		grant.Lists
 		TTL *string `json:"ttl"`
