@@ -178,6 +178,9 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.namespaceOf() == nil && publishedClient(c.Request().Header) {
+		return c.JSON(http.StatusOK, clientRows(rows))
+	}
 	return c.JSON(http.StatusOK, rows)
 }
 

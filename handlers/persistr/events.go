@@ -116,6 +116,10 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 		if !there || string(v) == "null" {
 			continue
 		}
+		if field == "ns" && string(v) == "[]" { // see clientRow
+			delete(e.Meta, field)
+			continue
+		}
 		if json.Unmarshal(v, to) != nil {
 			return "", nil, bad("meta.%s must be a string", field)
 		}
