@@ -2,9 +2,7 @@ package auth
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +20,7 @@ type Options struct {
 	Secrets       []string // at most one of the three
 	PublicKeyFile string
 	JWKSURL       string
+	JWKSRefresh   time.Duration // 0: the usual
 
 	Issuer, Audience       string
 	Leeway                 time.Duration
@@ -38,6 +37,8 @@ type Options struct {
 type Authenticator struct {
 	keys             *keyring
 	tokens           *tokens // nil where tokens of others are not taken
+	pem              *pemFile
+	jwks             *jwks
 	own              *ownTokens
 	revoked          *revoked
 	users            *user.Store
@@ -59,10 +60,10 @@ func New(o Options) (*Authenticator, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{
-		keys:   &keyring{inline: o.APIKeys, file: o.APIKeysFile, defaultRate: o.PublishRate, logger: o.Logger},
+		keys:   &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
 		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), quit: make(chan struct{}),
 	}
-	set, jwks, err := tokenKeys(o)
+	set, err := a.tokenKeys(o)
 	if err = errors.Join(a.keys.load(), err); err != nil {
 		return nil, err
 	}
@@ -70,33 +71,30 @@ func New(o Options) (*Authenticator, error) {
 		a.tokens = newTokens(set, o, &limiters{perSecond: o.PublishRate, by: map[string]*limiter{}}, a.revoked)
 	}
 	if o.APIKeysFile != "" {
-		a.group.Go(func() { a.keys.watch(a.quit) })
+		a.group.Go(func() { a.keys.file.watch(a.quit, func() { _ = a.keys.reload() }) }) // it logs its errors
 	}
-	if jwks != nil {
-		a.group.Go(func() { jwks.watch(a.quit) })
+	if a.pem != nil {
+		a.group.Go(func() { a.pem.file.watch(a.quit, func() { _ = a.pem.reload(o.Logger) }) })
+	}
+	if a.jwks != nil {
+		a.group.Go(func() { a.jwks.watch(a.quit) })
 	}
 	return a, nil
 }
 
-func tokenKeys(o Options) (keySet, *jwks, error) {
+// tokenKeys returns the keys that tokens of others are verified with, nil where there are none.
+func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 	switch {
 	case len(o.Secrets) > 0:
-		return secretKeys(o.Secrets), nil, nil
+		return secretKeys(o.Secrets), nil
 	case o.PublicKeyFile != "":
-		text, err := os.ReadFile(o.PublicKeyFile)
-		if err != nil {
-			return nil, nil, &SettingError{"JWT_PUBLIC_KEY_FILE", fmt.Errorf("cannot be read: %w", err)}
-		}
-		keys, err := pemKeys(text)
-		if err != nil {
-			return nil, nil, &SettingError{"JWT_PUBLIC_KEY_FILE", err}
-		}
-		return keys, nil, nil
+		a.pem = &pemFile{file: watchedFile{name: o.PublicKeyFile}}
+		return a.pem, a.pem.load()
 	case o.JWKSURL != "":
-		j := newJWKS(o.JWKSURL, o.Logger, o.Now)
-		return j, j, nil
+		a.jwks = newJWKS(o)
+		return a.jwks, nil
 	}
-	return nil, nil, nil
+	return nil, nil
 }
 
 // Close ends what New began.
@@ -106,8 +104,18 @@ func (a *Authenticator) Close() error {
 	return nil
 }
 
-// Reload reads the key file again; on an error the last good keys stay.
-func (a *Authenticator) Reload() error { return a.keys.reload() }
+// Reload reads API_KEYS_FILE and JWT_PUBLIC_KEY_FILE again, and has JWT_JWKS_URL fetched soon. On an error the last good
+// keys stay.
+func (a *Authenticator) Reload() error {
+	err := a.keys.reload()
+	if a.pem != nil {
+		err = errors.Join(err, a.pem.reload(a.keys.logger))
+	}
+	if a.jwks != nil {
+		a.jwks.refresh()
+	}
+	return err
+}
 
 // Authenticate tells who sent the credentials. One that is present and invalid refuses the request
 // even beside a valid one.
@@ -159,7 +167,7 @@ func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 		return id, nil
 	}
 	id := &Identity{
-		Name: k.Name, Kind: "key", Scope: "key\x00" + string(k.hash[:]), Expires: k.expires,
+		Name: k.Name, Kind: "key", Scope: "key\x00" + k.id, Expires: k.expires,
 		Sub: k.Sub, Pub: k.Pub, Rest: k.Rest, keys: []*Key{k}, lives: []*grant.Life{k.life}, limiters: []*limiter{k.limiter},
 	}
 	if a.global { // of /realtime: documents are granted by name

@@ -64,13 +64,18 @@ type ownClaims struct {
 	key     string // the id of the key that asked for it, or
 	user    string // the id of the user who signed in,
 	version string // as the user was then
+	session string // by which the user signed in
+	minted  int64  // when the key asked for it, in microseconds
 }
 
 func (o *ownClaims) read(m map[string]json.RawMessage) {
-	for name, dst := range map[string]*string{claimKey: &o.key, claimUser: &o.user, claimVersion: &o.version} {
+	for name, dst := range map[string]*string{claimKey: &o.key, claimUser: &o.user, claimVersion: &o.version, claimSession: &o.session} {
 		if v := m[name]; len(v) == 0 || v[0] != '"' || json.Unmarshal(v, dst) != nil {
 			*dst = ""
 		}
+	}
+	if v := m[claimMinted]; json.Unmarshal(v, &o.minted) != nil {
+		o.minted = 0
 	}
 }
 

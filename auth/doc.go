@@ -3,7 +3,8 @@
 //
 // Invariants: no error, log line or name holds a credential; only hashes of keys are kept, and they
 // are compared in constant time; the algorithms that a token may use are fixed by the configured key
-// material and never by the token; a key or user that was removed or changed ends what was opened with it.
+// material and never by the token; an identity ends with each thing it rests on: its API key, its user and
+// session, and the key that its token is signed with.
 //
-// Lock order: Authenticator.mu, then keySource.mu; limiters.mu and tokenCache.mu are leaves.
+// Lock order: keyring.mu, then minters.mu. All others are leaves, and no life ends while one of them is held.
 package auth

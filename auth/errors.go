@@ -19,6 +19,7 @@ var (
 	errMissing      = unauthorized("missing_credential", "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
 	errInQuery      = unauthorized("query_credential", "credentials are not taken from the query here (QUERY_CREDENTIALS=false); send them in a header")
 	errUnknownKey   = unauthorized("invalid_key", "this API key is not known here")
+	errKeyEnded     = unauthorized("invalid_key", "this API key was removed or changed while the request came in; send the request again")
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
 	errNoTokens     = unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set")
 	errTokenSize    = unauthorized("invalid_token", "the token is longer than 8 KiB")

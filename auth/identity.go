@@ -22,7 +22,7 @@ type Identity struct {
 	Rest    channel.Set // METHOD:collection of documents
 
 	keys     []*Key
-	lives    []*grant.Life // of keys and users
+	lives    []*grant.Life // of keys, users and their sessions, and the keys of signatures
 	bearers  []*bearer     // of tokens
 	limiters []*limiter
 }
@@ -58,7 +58,7 @@ func join(ids []*Identity) *Identity {
 	return all
 }
 
-// OriginAllowed says whether a page of this origin may use the keys; a request without one is no
+// OriginAllowed reports whether a page of this origin may use the keys; a request without one is no
 // browser's cross-origin request.
 func (id *Identity) OriginAllowed(origin string) bool {
 	if origin == "" {
@@ -82,8 +82,8 @@ func (id *Identity) Frames() string {
 	return ""
 }
 
-// OnEnd calls f once, with Revoked or Changed, when a key or user of the identity is removed or its grant
-// changes, or a token is revoked, until stop is called. No goroutine waits for it.
+// OnEnd calls f once, with Revoked or Changed, when anything that the identity rests on is removed, revoked or changed,
+// until stop is called. No goroutine waits for it.
 func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	var once sync.Once
 	var stops []func() bool
@@ -103,8 +103,8 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 	}
 }
 
-// Ended is Revoked or Changed once a key or user of the identity was removed or its grant changed, or a token was
-// revoked, else "". It is for those who look often; others have OnEnd.
+// Ended is Revoked or Changed once anything that the identity rests on was removed, revoked or changed, else "". It is
+// for those who look often; others have OnEnd.
 func (id *Identity) Ended() string {
 	for _, l := range id.lives {
 		if end := l.Ended(); end != "" {
@@ -117,6 +117,23 @@ func (id *Identity) Ended() string {
 		}
 	}
 	return ""
+}
+
+// Over returns what is wrong with an identity that has ended or expired since its request was let in, else nil. Doors
+// ask before they change anything: a body may take its time.
+func (id *Identity) Over(now time.Time) *Error {
+	ended, expired := id.Ended() != "", !id.Expires.IsZero() && !now.Before(id.Expires)
+	switch {
+	case !ended && !expired:
+		return nil
+	case len(id.bearers) == 0 && ended:
+		return errKeyEnded
+	case len(id.bearers) == 0:
+		return errKeyExpired
+	case ended:
+		return errTokenRevoked
+	}
+	return errTokenExpired
 }
 
 // Take charges n events to the publish rates, or says how long to wait. All or none are charged.

@@ -1,12 +1,14 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,7 +16,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // Bounds of fetching keys.
@@ -22,7 +23,7 @@ const (
 	jwksTimeout  = 5 * time.Second
 	jwksMaxBytes = 1 << 20
 	jwksMaxKeys  = 100
-	jwksEvery    = 10 * time.Minute // keys are read again, so that removed ones go
+	jwksEvery    = 5 * time.Minute  // the usual JWT_JWKS_REFRESH
 	jwksAtMost   = 10 * time.Second // between two fetches, whatever kids strangers make up
 )
 
@@ -32,35 +33,46 @@ var errKeysUnavailable = errors.New("no keys were fetched yet")
 // jwks are keys fetched from an address, cached; a failed fetch keeps the last good set.
 type jwks struct {
 	url    string
+	every  time.Duration // between two fetches that went well
 	client *http.Client
 	logger *slog.Logger
 	now    func() time.Time
+	soon   chan struct{} // asks watch for a fetch
 
 	fetching sync.Mutex // one fetch at a time
+	keyList
 
-	mu     sync.RWMutex
-	keys   []jwksKey
-	loaded bool
+	state  sync.RWMutex
+	loaded bool // some fetch went well
+	failed bool // the last one did not
 	tried  time.Time
-	gen    uint64
 }
 
-type jwksKey struct {
-	kid  string
-	algs []string
-	key  jwt.VerificationKey
+func newJWKS(o Options) *jwks {
+	return &jwks{
+		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, soon: make(chan struct{}, 1),
+		client: &http.Client{Timeout: jwksTimeout, CheckRedirect: checkRedirect},
+	}
 }
 
-func newJWKS(url string, logger *slog.Logger, now func() time.Time) *jwks {
-	return &jwks{url: url, logger: logger, now: now, client: &http.Client{
-		Timeout: jwksTimeout,
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > 3 || r.URL.Scheme != via[0].URL.Scheme {
-				return errors.New("redirected too often, or to another scheme")
-			}
-			return nil
-		},
-	}}
+// checkRedirect lets a set be read from where its address leads to: a few steps, https stays https, and http, which is
+// for loopback only, stays on loopback.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	r.Header.Del("Referer") // the query of the address may be a secret
+	switch {
+	case len(via) > 3:
+		return errors.New("it redirects too often")
+	case r.URL.Scheme != via[0].URL.Scheme:
+		return errors.New("it redirects to another scheme")
+	case r.URL.Scheme != "https" && !loopback(r.URL.Hostname()):
+		return errors.New("it redirects from loopback to http elsewhere")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -69,63 +81,72 @@ var publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS
 // that is fetched.
 func (j *jwks) algorithms() []string { return publicAlgorithms }
 
-func (j *jwks) generation() uint64 {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return j.gen
-}
-
-func (j *jwks) find(alg, kid string) ([]jwt.VerificationKey, error) {
-	keys, loaded := j.fitting(alg, kid)
+func (j *jwks) find(alg, kid string) ([]*verificationKey, error) {
+	fits := func(k *verificationKey) bool { return (kid == "" || k.kid == kid) && slices.Contains(k.algs, alg) }
+	keys := j.filter(fits)
 	if len(keys) == 0 && j.due(jwksAtMost) {
 		j.fetch(jwksAtMost)
-		keys, loaded = j.fitting(alg, kid)
+		keys = j.filter(fits)
 	}
-	if !loaded {
+	if !j.ready() {
 		return nil, errKeysUnavailable
 	}
 	return keys, nil
 }
 
-func (j *jwks) fitting(alg, kid string) ([]jwt.VerificationKey, bool) {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	var out []jwt.VerificationKey
-	for _, k := range j.keys {
-		if (kid == "" || k.kid == kid) && slices.Contains(k.algs, alg) {
-			out = append(out, k.key)
-		}
-	}
-	return out, j.loaded
+func (j *jwks) ready() bool {
+	j.state.RLock()
+	defer j.state.RUnlock()
+	return j.loaded
 }
 
 func (j *jwks) due(after time.Duration) bool {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
+	j.state.RLock()
+	defer j.state.RUnlock()
 	return j.tried.IsZero() || j.now().Sub(j.tried) >= after
 }
 
-// watch fetches at the start and every ten minutes, until quit is closed.
+// period returns the time between two fetches, and how much of it is left.
+func (j *jwks) period() (every, left time.Duration) {
+	j.state.RLock()
+	defer j.state.RUnlock()
+	every = j.every
+	if j.failed {
+		every = min(every, jwksAtMost)
+	}
+	return every, min(every, max(0, every-j.now().Sub(j.tried)))
+}
+
+// refresh has the set fetched soon.
+func (j *jwks) refresh() {
+	select {
+	case j.soon <- struct{}{}:
+	default:
+	}
+}
+
+// watch fetches at the start and then regularly, until quit is closed.
 func (j *jwks) watch(quit <-chan struct{}) {
-	tick := time.NewTicker(jwksAtMost)
-	defer tick.Stop()
+	j.fetch(j.every)
 	for {
-		every := jwksEvery
-		if _, loaded := j.fitting("", ""); !loaded {
-			every = jwksAtMost
-		}
-		if j.due(every) {
-			j.fetch(every)
-		}
+		_, left := j.period()
+		next := time.NewTimer(left)
 		select {
 		case <-quit:
+			next.Stop()
 			return
-		case <-tick.C:
+		case <-j.soon:
+			next.Stop()
+			j.fetch(0)
+		case <-next.C:
+			every, _ := j.period()
+			j.fetch(every)
 		}
 	}
 }
 
-// fetch reads the set, unless another fetch was made while this one waited for its turn.
+// fetch reads the set, unless another fetch was made while this one waited for its turn. What was opened with tokens of
+// a key that is gone ends with it.
 func (j *jwks) fetch(unlessWithin time.Duration) {
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
@@ -133,18 +154,21 @@ func (j *jwks) fetch(unlessWithin time.Duration) {
 		return
 	}
 	keys, err := j.get()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.tried = j.now()
-	if err != nil {
-		j.logger.Error("fetching JWT_JWKS_URL; the last good keys stay", "cause", err)
-		return
+	if err == nil {
+		j.replace(keys)
 	}
-	j.keys, j.loaded = keys, true
-	j.gen++
+	j.state.Lock()
+	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil
+	j.state.Unlock()
+	switch {
+	case err != nil:
+		j.logger.Error("fetching JWT_JWKS_URL; the last good keys stay", "cause", err)
+	case len(keys) == 0:
+		j.logger.Warn("JWT_JWKS_URL has no public signature key of a kind that is taken; no token is valid until it has one")
+	}
 }
 
-func (j *jwks) get() ([]jwksKey, error) {
+func (j *jwks) get() ([]*verificationKey, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), jwksTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
@@ -176,15 +200,19 @@ func (j *jwks) get() ([]jwksKey, error) {
 }
 
 // parseJWKS takes the public signature keys out of a set; others are passed over, as RFC 7517 5 asks.
-func parseJWKS(text []byte) ([]jwksKey, error) {
+// A set without any is a set: its owner has removed them all.
+func parseJWKS(text []byte) ([]*verificationKey, error) {
 	var set struct {
-		Keys []json.RawMessage `json:"keys"`
+		Keys *[]json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &set); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON Web Key Set: %w", err)
 	}
-	var keys []jwksKey
-	for _, raw := range set.Keys {
+	if set.Keys == nil {
+		return nil, errors.New(`the answer is no JSON Web Key Set: it has no list "keys"`)
+	}
+	var keys []*verificationKey
+	for _, raw := range *set.Keys {
 		var k jose.JSONWebKey
 		if len(keys) == jwksMaxKeys || k.UnmarshalJSON(raw) != nil || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
 			continue
@@ -206,10 +234,7 @@ func parseJWKS(text []byte) ([]jwksKey, error) {
 			}
 			algs = []string{k.Algorithm}
 		}
-		keys = append(keys, jwksKey{k.KeyID, algs, k.Key})
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("the answer has no public signature key of a kind that is taken")
+		keys = append(keys, &verificationKey{kid: k.KeyID, algs: algs, key: k.Key})
 	}
 	return keys, nil
 }

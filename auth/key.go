@@ -129,7 +129,6 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	if k.rate == 0 {
 		k.rate = defaultRate
 	}
-	k.id = "s-" + hex.EncodeToString(k.hash[:6])
 	k.limiter = newLimiter(k.rate)
 	k.life = grant.NewLife()
 	return k, nil

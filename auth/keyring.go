@@ -1,15 +1,15 @@
 package auth
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sluice/auth/grant"
 )
@@ -18,22 +18,19 @@ import (
 // made for a first try.
 type keyring struct {
 	inline      string
-	file        string
+	file        watchedFile
 	made        string
 	store       *keyStore
+	minters     *minters // nil without a store
 	defaultRate float64
 	logger      *slog.Logger
+	naming      []byte // secret that the ids of the keys of the settings are made with
+	named       bool   // it is the gateway's, and not made for this start
 
 	current atomic.Pointer[map[[sha256.Size]byte]*Key]
 
 	mu   sync.Mutex // one load at a time
-	seen fileState
-	good []byte // the file as it was last in force
-}
-
-type fileState struct {
-	modified time.Time
-	size     int64
+	good []byte     // the file as it was last in force
 }
 
 // find looks a key up by its hash. The map's look-up tells by its time at most bits of a hash, which
@@ -51,11 +48,10 @@ func (r *keyring) find(value string) *Key {
 func (r *keyring) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == "" {
+	if r.file.name == "" {
 		return r.use(nil)
 	}
-	r.seen = r.state()
-	text, err := os.ReadFile(r.file)
+	text, err := r.file.read()
 	if err != nil {
 		return &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
 	}
@@ -103,7 +99,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = some
 	}
-	if r.file != "" {
+	if r.file.name != "" {
 		some, err := parseKeys(text, r.defaultRate)
 		if err != nil {
 			return nil, &SettingError{"API_KEYS_FILE", err}
@@ -118,6 +114,9 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = append(keys, k)
 	}
+	for _, k := range keys {
+		k.id = r.idOf(k)
+	}
 	for id, stored := range r.store.all() {
 		k, err := stored.key(r.defaultRate)
 		if err != nil {
@@ -127,6 +126,41 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		keys = append(keys, k)
 	}
 	return keys, nil
+}
+
+// idOf names a key of the settings. The id is in tokens that pages hold, so it must not let anybody test guesses of the
+// key: it is a MAC with a secret that only the gateway has. It stays over restarts.
+func (r *keyring) idOf(k *Key) string {
+	mac := hmac.New(sha256.New, r.naming)
+	mac.Write(k.hash[:])
+	return "s-" + hex.EncodeToString(mac.Sum(nil)[:12])
+}
+
+// name gives the keys of the settings their ids. It comes once, after all sources are known and before any key is used.
+func (r *keyring) name(secret []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.naming, r.named = secret, true
+	for _, k := range *r.current.Load() {
+		if !k.stored {
+			k.id = r.idOf(k)
+		}
+	}
+	r.note()
+}
+
+// note has the minters take in which keys the settings have.
+func (r *keyring) note() {
+	if r.minters == nil || !r.named {
+		return
+	}
+	present := map[string]bool{}
+	for _, k := range *r.current.Load() {
+		if !k.stored {
+			present[k.id] = true
+		}
+	}
+	r.minters.note(present)
 }
 
 // byID finds a key in force.
@@ -173,36 +207,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Changed)
 		}
 	}
-}
-
-func (r *keyring) state() fileState {
-	info, err := os.Stat(r.file)
-	if err != nil {
-		return fileState{}
-	}
-	return fileState{info.ModTime(), info.Size()}
-}
-
-// pollEvery keeps within the second that a revocation may take.
-const pollEvery = 400 * time.Millisecond
-
-// watch loads the file again when it changes, until quit is closed.
-func (r *keyring) watch(quit <-chan struct{}) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-tick.C:
-		}
-		r.mu.Lock()
-		changed := r.state() != r.seen
-		r.mu.Unlock()
-		if changed {
-			r.reload()
-		}
-	}
+	r.note()
 }
 
 func (r *keyring) reload() error {

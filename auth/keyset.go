@@ -1,54 +1,152 @@
 package auth
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth/grant"
 )
 
-// fixedKeys are secrets, or the public keys of a PEM file.
-type fixedKeys struct {
-	algs []string
-	keys []fixedKey
+// keySet gives the keys that a token's signature may be checked with.
+type keySet interface {
+	// algorithms returns all that the set's keys can ever be used with.
+	algorithms() []string
+	// find returns the keys for an algorithm and a kid, which may be "".
+	find(alg, kid string) ([]*verificationKey, error)
 }
 
-type fixedKey struct {
+// verificationKey is a key that signatures are checked with.
+type verificationKey struct {
+	kid  string // "" where the set has no names for its keys
 	algs []string
 	key  jwt.VerificationKey
+	life *grant.Life // ends when the key leaves its set; nil where it never does
 }
 
-func (f *fixedKeys) algorithms() []string { return f.algs }
+// same reports whether two public keys verify the same tokens: a kid whose key is another one now is another key.
+func (k *verificationKey) same(o *verificationKey) bool {
+	public, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.kid == o.kid && slices.Equal(k.algs, o.algs) && public.Equal(o.key)
+}
 
-func (f *fixedKeys) generation() uint64 { return 0 }
+// keyList holds the keys of a set, which may be replaced.
+type keyList struct {
+	mu   sync.RWMutex
+	keys []*verificationKey
+}
 
-// find tries all that fit, whatever the kid: a file of keys has none.
-func (f *fixedKeys) find(alg, _ string) ([]jwt.VerificationKey, error) {
-	var out []jwt.VerificationKey
-	for _, k := range f.keys {
-		if slices.Contains(k.algs, alg) {
-			out = append(out, k.key)
+func (l *keyList) filter(fits func(*verificationKey) bool) []*verificationKey {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var out []*verificationKey
+	for _, k := range l.keys {
+		if fits(k) {
+			out = append(out, k)
 		}
 	}
-	return out, nil
+	return out
 }
 
-func secretKeys(secrets []string) *fixedKeys {
-	algs := []string{"HS256", "HS384", "HS512"}
-	f := &fixedKeys{algs: algs}
-	for _, s := range secrets {
-		f.keys = append(f.keys, fixedKey{algs, []byte(s)})
+// replace puts other keys in force. A key that stays keeps its life, so that what was opened with its tokens goes on;
+// the life of one that is gone ends.
+func (l *keyList) replace(next []*verificationKey) {
+	l.mu.Lock()
+	old := l.keys
+	for i, k := range next {
+		if at := slices.IndexFunc(old, k.same); at >= 0 {
+			next[i] = old[at]
+		} else {
+			k.life = grant.NewLife()
+		}
 	}
-	return f
+	l.keys = next
+	l.mu.Unlock()
+	for _, k := range old {
+		if !slices.Contains(next, k) {
+			k.life.End(grant.Revoked)
+		}
+	}
+}
+
+// secrets are the set of JWT_SECRET, and that of the gateway's own secret. They change with a restart only, which ends
+// all streams.
+type secrets struct {
+	algs []string
+	keys []*verificationKey
+}
+
+func newSecrets(list []string, algs ...string) *secrets {
+	s := &secrets{algs: algs}
+	for _, text := range list {
+		s.keys = append(s.keys, &verificationKey{algs: algs, key: []byte(text)})
+	}
+	return s
+}
+
+func secretKeys(list []string) *secrets { return newSecrets(list, "HS256", "HS384", "HS512") }
+
+func (s *secrets) algorithms() []string { return s.algs }
+
+func (s *secrets) find(alg, _ string) ([]*verificationKey, error) {
+	if !slices.Contains(s.algs, alg) {
+		return nil, nil
+	}
+	return s.keys, nil
+}
+
+// pemFile is the set of JWT_PUBLIC_KEY_FILE.
+type pemFile struct {
+	file    watchedFile
+	loading sync.Mutex
+	keyList
+}
+
+func (p *pemFile) algorithms() []string { return publicAlgorithms }
+
+// find returns all that fit, whatever the kid: a file of keys has none.
+func (p *pemFile) find(alg, _ string) ([]*verificationKey, error) {
+	return p.filter(func(k *verificationKey) bool { return slices.Contains(k.algs, alg) }), nil
+}
+
+// load reads the file; on an error the last good keys stay.
+func (p *pemFile) load() error {
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	text, err := p.file.read()
+	if err != nil {
+		return &SettingError{"JWT_PUBLIC_KEY_FILE", fmt.Errorf("cannot be read: %w", err)}
+	}
+	keys, err := pemKeys(text)
+	if err != nil {
+		return &SettingError{"JWT_PUBLIC_KEY_FILE", err}
+	}
+	p.replace(keys)
+	return nil
+}
+
+func (p *pemFile) reload(logger *slog.Logger) error {
+	err := p.load()
+	if err != nil {
+		err = fmt.Errorf("%w; the last good keys stay in force", err)
+		logger.Error("the keys of tokens changed and cannot be used", "cause", err)
+		return err
+	}
+	logger.Info("keys of tokens loaded")
+	return nil
 }
 
 // pemKeys reads public keys and certificates. A private key is refused: it has no place here.
-func pemKeys(text []byte) (*fixedKeys, error) {
-	f := &fixedKeys{}
+func pemKeys(text []byte) ([]*verificationKey, error) {
+	var keys []*verificationKey
 	for n := 1; ; n++ {
 		block, rest := pem.Decode(text)
 		if block == nil {
@@ -63,13 +161,12 @@ func pemKeys(text []byte) (*fixedKeys, error) {
 		if err := checkKey(key, algs); err != nil {
 			return nil, fmt.Errorf("block %d (%s) %w", n, block.Type, err)
 		}
-		f.keys = append(f.keys, fixedKey{algs, key})
-		f.algs = append(f.algs, algs...)
+		keys = append(keys, &verificationKey{algs: algs, key: key})
 	}
-	if len(f.keys) == 0 {
+	if len(keys) == 0 {
 		return nil, errors.New("holds no PEM block")
 	}
-	return f, nil
+	return keys, nil
 }
 
 func pemKey(block *pem.Block) (any, error) {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,6 +24,8 @@ const (
 	claimKey     = "key"
 	claimUser    = "user"
 	claimVersion = "version"
+	claimSession = "session"
+	claimMinted  = "minted" // when a key asked for it, in microseconds: iat has seconds
 )
 
 // MaxTTL is the longest life of a token that a key asks for.
@@ -37,16 +40,32 @@ type ownTokens struct {
 }
 
 // UseTokenSecret lets the gateway make tokens of its own. Gateways that share the secret, and the keys, take
-// each other's.
+// each other's. It is called once, after UseStore and UseMadeKey and before the authenticator is used: what is not
+// among the keys then was removed.
 func (a *Authenticator) UseTokenSecret(secret string) {
-	set := &fixedKeys{algs: []string{"HS256"}, keys: []fixedKey{{[]string{"HS256"}, []byte(secret)}}}
+	a.keys.name(derive(secret, "sluice: ids of keys"))
 	a.own = &ownTokens{
 		auth: a, secret: []byte(secret),
-		tokens: newTokens(set, Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
+		tokens: newTokens(newSecrets([]string{secret}, "HS256"), Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
 	}
 }
 
-// isOwn says whether a token claims to be ours.
+// derive makes a secret of its own for a purpose, so that no use of the one can stand for a use of the other.
+func derive(secret, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, sha256.Size)
+	if err != nil { // it cannot: the length is that of the hash
+		panic(err)
+	}
+	return key
+}
+
+func randomSecret() []byte {
+	secret := make([]byte, sha256.Size)
+	rand.Read(secret) //nolint:errcheck // never fails, by its documentation
+	return secret
+}
+
+// isOwn reports whether a token claims to be ours.
 func isOwn(token string) bool {
 	_, rest, _ := strings.Cut(token, ".")
 	body, _, _ := strings.Cut(rest, ".")
@@ -58,7 +77,7 @@ func isOwn(token string) bool {
 	return err == nil && string(m["iss"]) == `"`+ownIssuer+`"`
 }
 
-// signed says whether a token's signature is ours.
+// signed reports whether a token's signature is ours.
 func (o *ownTokens) signed(token string) bool {
 	end := strings.LastIndexByte(token, '.')
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(token[end+1:])
@@ -87,10 +106,14 @@ func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration)
 	}
 	claims := jwt.MapClaims{
 		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), claimKey: id.keys[0].id,
-		"realtime": asked.Whole(),
+		claimMinted: now.UnixMicro(), "realtime": asked.Whole(),
 	}
 	token, err = a.own.sign(claims)
-	if err == nil && len(token) > maxToken {
+	switch {
+	case err != nil:
+	case id.Ended() != "": // a removal voids what was minted up to then, so that nothing may be minted later
+		return "", expires, fmt.Errorf("%w, and this one was removed or changed meanwhile", ErrNoMint)
+	case len(token) > maxToken:
 		err = fmt.Errorf("%w: the token would be over 8 KiB", ErrAsked)
 	}
 	return token, expires, err
@@ -103,10 +126,10 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	}
 	t := o.tokens
 	hash, now := sha256.Sum256([]byte(token)), t.now()
-	if id, ok := t.cache.get(hash, 0); ok && id.Ended() == "" {
-		return t.still(id, now)
+	if id, err := t.cached(hash, now); id != nil || err != nil {
+		return id, err
 	}
-	c, err := t.parse(token)
+	c, _, err := t.parse(token)
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +142,14 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	t.cache.put(hash, 0, id, now)
+	t.cache.put(hash, id, now)
 	return t.still(id, now)
 }
 
 // ofKey is who a token stands for that a key asked for: it grants its own lists, as far as the key has them.
 func (o *ownTokens) ofKey(c *claims) (*Identity, *Error) {
 	k := o.auth.keys.byID(c.own.key)
-	if k == nil {
+	if k == nil || !k.stored && o.auth.keys.minters.void(k.id, cmp.Or(c.own.minted, issuedAt(c)*1e6)) {
 		return nil, errTokenRevoked
 	}
 	of, err := o.auth.keyIdentity(k)

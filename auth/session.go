@@ -43,12 +43,13 @@ func (a *Authenticator) Login(ctx context.Context, from, email, password string)
 	return a.session(a.users.Login(ctx, from, email, password))
 }
 
-// Refresh gives the next session for a refresh token, which is worth nothing then.
+// Refresh gives the next access token for a refresh token, which is worth nothing then: presented again, it ends the
+// session and all its tokens.
 func (a *Authenticator) Refresh(ctx context.Context, token string) (*Session, error) {
 	return a.session(a.users.Refresh(ctx, token))
 }
 
-// Logout makes a refresh token worth nothing. The access token lasts until it expires.
+// Logout ends the session of a refresh token, with its access tokens.
 func (a *Authenticator) Logout(ctx context.Context, token string) error {
 	return a.users.Logout(ctx, token)
 }
@@ -66,6 +67,7 @@ func (a *Authenticator) session(u *user.User, refresh string, err error) (*Sessi
 	expires := now.Add(SessionTTL + time.Second).Truncate(time.Second) // in whole seconds, and not before its time
 	access, err := a.own.sign(jwt.MapClaims{
 		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), claimUser: u.ID, claimVersion: u.Version,
+		claimSession: user.SessionOf(refresh),
 	})
 	if err != nil {
 		return nil, err
@@ -79,11 +81,15 @@ func (o *ownTokens) ofUser(c *claims, now time.Time) (*Identity, *Error) {
 	if u == nil || u.Version != c.own.version || !u.Active {
 		return nil, errTokenRevoked
 	}
+	session := o.auth.users.Session(u.ID, c.own.session)
+	if session == nil {
+		return nil, errTokenRevoked
+	}
 	granted := u.Valid()
 	scope := "user\x00" + u.ID
 	return &Identity{
 		Name: u.Email, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
-		Sub: granted.Sub, Pub: granted.Pub, Rest: granted.Rest, lives: []*grant.Life{u.Life},
+		Sub: granted.Sub, Pub: granted.Pub, Rest: granted.Rest, lives: []*grant.Life{u.Life, session},
 		limiters: []*limiter{o.tokens.limiters.of(scope, now)}, bearers: []*bearer{o.bearer(c)},
 	}, nil
 }

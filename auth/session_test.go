@@ -176,6 +176,57 @@ func TestAccessToken(t *testing.T) {
 	}
 }
 
+// An access token ends with its session: by a logout, and by a refresh token that is used twice. A refresh ends none.
+func TestAccessTokenEndsWithSession(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	a := openMemory(t, Options{})
+	a.UseTokenSecret(storeSecret)
+	const email, password = "ann@example.org", "correct horse"
+	if _, err := a.Users().Add(ctx, email, user.Change{Password: ptr(password), Pub: ptr([]string{"chat"})}); err != nil {
+		t.Fatal(err)
+	}
+	login := func() *Session {
+		t.Helper()
+		s, err := a.Login(ctx, "", email, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	other := login()
+	for name, end := range map[string]func(first, last *Session) error{
+		"logout":               func(_, last *Session) error { return a.Logout(ctx, last.Refresh) },
+		"a used token":         func(first, _ *Session) error { _, err := a.Refresh(ctx, first.Refresh); return err },
+		"logout by a used one": func(first, _ *Session) error { return a.Logout(ctx, first.Refresh) },
+	} {
+		first := login()
+		last, err := a.Refresh(ctx, first.Refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []*Identity
+		ended := make(chan string, 2)
+		for _, s := range []*Session{first, last} {
+			id := a.bearer(t, s.Access)
+			defer id.OnEnd(func(reason string) { ended <- reason })()
+			ids = append(ids, id)
+		}
+		if err := end(first, last); (err == nil) != (name == "logout") || err != nil && !errors.Is(err, ErrBadLogin) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for i, s := range []*Session{first, last} {
+			_, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}})
+			if reason := <-ended; reason != Revoked || ids[i].Ended() != Revoked || codeOf(bad) != "revoked_token" {
+				t.Errorf("%s: token %d: %q, %v", name, i, reason, bad)
+			}
+		}
+	}
+	if a.bearer(t, other.Access).Ended() != "" {
+		t.Error("the session of another device has ended")
+	}
+}
+
 // The names of our own claims mean anything in the tokens of others.
 func TestOwnClaimsOfOthers(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,7 @@ type keyStore struct {
 }
 
 // UseStore reads the keys, revocations and users of a log's store and puts them in force. It is called once, before
-// the authenticator is used.
+// UseMadeKey and UseTokenSecret and before the authenticator is used.
 func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	s := &keyStore{log: log, specs: map[string]storedKey{}}
 	err := log.Rows(rowKey, func(r eventlog.Row) error {
@@ -90,6 +90,9 @@ func (a *Authenticator) UseStore(log *eventlog.Log) error {
 		return fmt.Errorf("reading stored keys: %w", err)
 	}
 	a.keys.store = s
+	if a.keys.minters, err = openMinters(log, a.keys.logger, a.now); err != nil {
+		return err
+	}
 	if err := a.revoked.open(log); err != nil {
 		return err
 	}

@@ -14,30 +14,19 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/auth/grant"
 	"sluice/broker/channel"
 )
 
 // maxToken bounds a token: what is larger is not even looked at.
 const maxToken = 8 << 10
 
-// keySet gives the keys that a token's signature may be checked with.
-type keySet interface {
-	// algorithms are all that the set's keys can be used with.
-	algorithms() []string
-	// find gives the keys for an algorithm and a kid, which may be "".
-	find(alg, kid string) ([]jwt.VerificationKey, error)
-	// generation changes whenever keys leave the set.
-	generation() uint64
-}
-
 // tokens verifies JSON Web Tokens.
 type tokens struct {
 	keys       keySet
 	parser     *jwt.Parser
 	now        func() time.Time
-	defaultSub []string
-	defaultPub []string
+	defaultSub defaults
+	defaultPub defaults
 	global     bool
 	limiters   *limiters
 	revoked    *revoked
@@ -61,7 +50,7 @@ func newTokens(keys keySet, o Options, ls *limiters, r *revoked) *tokens {
 	}
 	return &tokens{
 		keys: keys, parser: jwt.NewParser(options...), now: o.Now,
-		defaultSub: o.DefaultSub, defaultPub: o.DefaultPub, global: o.Global, limiters: ls, revoked: r,
+		defaultSub: newDefaults(o.DefaultSub), defaultPub: newDefaults(o.DefaultPub), global: o.Global, limiters: ls, revoked: r,
 		cache: tokenCache{entries: map[[sha256.Size]byte]*Identity{}},
 	}
 }
@@ -73,11 +62,10 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 	}
 	hash := sha256.Sum256([]byte(token))
 	now := t.now()
-	generation := t.keys.generation()
-	if id, ok := t.cache.get(hash, generation); ok {
-		return t.still(id, now)
+	if id, err := t.cached(hash, now); id != nil || err != nil {
+		return id, err
 	}
-	c, err := t.parse(token)
+	c, by, err := t.parse(token)
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +73,29 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 	if gerr != nil {
 		return nil, badToken(gerr.Error())
 	}
-	t.cache.put(hash, generation, id, now)
+	if by.life != nil {
+		id.lives = append(id.lives, by.life)
+	}
+	t.cache.put(hash, id, now)
 	return t.still(id, now)
 }
 
-// still says whether what was found of a token holds now.
+// cached returns the identity of a token that was verified before; neither it nor an error where it has ended, as what
+// it rests on may be there again.
+func (t *tokens) cached(hash [sha256.Size]byte, now time.Time) (*Identity, *Error) {
+	id := t.cache.get(hash)
+	if id == nil {
+		return nil, nil
+	}
+	if _, err := t.still(id, now); err == errTokenRevoked {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+// still returns the identity of a token, unless it has ended.
 func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
 	if !now.Before(id.Expires) {
 		return nil, errTokenExpired
@@ -100,24 +106,31 @@ func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
 	return id, nil
 }
 
-func (t *tokens) parse(token string) (*claims, *Error) {
+// parse verifies a token and returns its claims and the key that it is signed with.
+func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 	if err := checkForm(token); err != nil {
-		return nil, badToken(err.Error())
+		return nil, nil, badToken(err.Error())
 	}
 	c := &claims{}
-	_, err := t.parser.ParseWithClaims(token, c, t.keysFor)
+	var by *verificationKey
+	_, err := t.parser.ParseWithClaims(token, c, func(token *jwt.Token) (_ any, err error) {
+		if by, err = t.signer(token); err != nil {
+			return nil, err
+		}
+		return by.key, nil
+	})
 	switch {
 	case errors.Is(err, errKeysUnavailable):
-		return nil, errNoJWKS
+		return nil, nil, errNoJWKS
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, errTokenExpired
+		return nil, nil, errTokenExpired
 	case err != nil:
-		return nil, badToken(reason(err))
+		return nil, nil, badToken(reason(err))
 	case !t.now().Before(c.exp.Time):
 		// The library's leeway would have let it live on; exp is exact.
-		return nil, errTokenExpired
+		return nil, nil, errTokenExpired
 	}
-	return c, nil
+	return c, by, nil
 }
 
 // reason is our own words for the library's errors, some of which quote the token.
@@ -169,20 +182,29 @@ func init() {
 	}
 }
 
-func (t *tokens) keysFor(token *jwt.Token) (any, error) {
-	alg := token.Method.Alg()
+// signer returns the key that a token is signed with. The parser checks it again: where no key fits the signature it
+// gets one that fits the header, and refuses the token.
+func (t *tokens) signer(token *jwt.Token) (*verificationKey, error) {
 	kid, isText := token.Header["kid"].(string)
 	if _, has := token.Header["kid"]; has && !isText {
 		return nil, errors.New("kid is no string")
 	}
-	keys, err := t.keys.find(alg, kid)
+	keys, err := t.keys.find(token.Method.Alg(), kid)
 	if err != nil {
 		return nil, err
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("no key fits")
 	}
-	return jwt.VerificationKeySet{Keys: keys}, nil
+	if len(keys) > 1 {
+		text := token.Raw[:strings.LastIndexByte(token.Raw, '.')]
+		for _, k := range keys {
+			if token.Method.Verify(text, token.Signature, k.key) == nil {
+				return k, nil
+			}
+		}
+	}
+	return keys[0], nil
 }
 
 // identity is what valid claims give, until their exp at the latest.
@@ -194,8 +216,8 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	scope := "jwt\x00" + c.iss + "\x00" + c.sub
 	id := &Identity{
 		Name: c.sub, Kind: "jwt", Scope: scope, Expires: c.exp.Time,
-		Sub:      granted.Sub.Union(defaults(t.defaultSub, c.sub)),
-		Pub:      granted.Pub.Union(defaults(t.defaultPub, c.sub)),
+		Sub:      granted.Sub.Union(t.defaultSub.of(c.sub)),
+		Pub:      granted.Pub.Union(t.defaultPub.of(c.sub)),
 		Rest:     granted.Rest,
 		limiters: []*limiter{t.limiters.of(scope, now)},
 		bearers:  []*bearer{{in: t.revoked, jti: c.jti, subject: c.sub, issued: issuedAt(c)}},
@@ -204,22 +226,6 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
 	return id, nil
-}
-
-// defaults puts the subject into the configured patterns. One that is no valid name could reach
-// beyond itself ("*"), so it gets none of those that speak of it.
-func defaults(list []string, subject string) channel.Set {
-	var out []string
-	for _, s := range list {
-		if strings.Contains(s, "{sub}") {
-			if channel.CheckName(subject) != nil {
-				continue
-			}
-			s = strings.ReplaceAll(s, "{sub}", subject)
-		}
-		out = append(out, s)
-	}
-	return grant.Patterns(out, channel.Parse)
 }
 
 // algorithmsOf are those that a public key may be used with: its family, and no other.
@@ -242,33 +248,24 @@ func algorithmsOf(key any) []string {
 	return nil
 }
 
-// tokenCache remembers verified tokens: a verification costs 30 to 170 µs. It is emptied when keys
-// leave the set, and when it is full of tokens that have not expired.
+// tokenCache remembers verified tokens: a verification costs 30 to 170 µs. It is emptied when it is full of tokens
+// that have not expired.
 type tokenCache struct {
-	mu         sync.Mutex
-	generation uint64
-	entries    map[[sha256.Size]byte]*Identity
+	mu      sync.Mutex
+	entries map[[sha256.Size]byte]*Identity
 }
 
 const maxCached = 10_000
 
-func (c *tokenCache) get(hash [sha256.Size]byte, generation uint64) (*Identity, bool) {
+func (c *tokenCache) get(hash [sha256.Size]byte) *Identity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.generation != generation {
-		clear(c.entries)
-		c.generation = generation
-	}
-	id, ok := c.entries[hash]
-	return id, ok
+	return c.entries[hash]
 }
 
-func (c *tokenCache) put(hash [sha256.Size]byte, generation uint64, id *Identity, now time.Time) {
+func (c *tokenCache) put(hash [sha256.Size]byte, id *Identity, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.generation != generation {
-		return
-	}
 	if len(c.entries) >= maxCached {
 		for h, old := range c.entries {
 			if !now.Before(old.Expires) {

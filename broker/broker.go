@@ -142,6 +142,8 @@ type Filter struct {
 	Channels    channel.Set
 	Frames      sse.Frames
 	Encoder     Encoder         // in place of Frames, if any
+	Chooser     Chooser         // only events that it wants, if any; else Encoder, where that is one
+	Choice      string          // what Chooser wants: those of equal text are the same
 	Stream      string          // only events of it, if any
 	Names       []string        // only events with one of these names, if any
 	LastEventID string          // "" begins now
@@ -196,14 +198,16 @@ func value(s *eventlog.Start) (v eventlog.Start) {
 
 func (b *Broker) view(f Filter, spaces []string) *view {
 	// Names hold no comma.
-	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Silent}
+	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Choice, f.Silent}
 	v := b.views[key]
 	if v == nil {
 		v = &view{
 			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, form: key.form,
 			since: b.last, through: b.last,
 		}
-		v.chooser, _ = f.Encoder.(Chooser)
+		if v.chooser = f.Chooser; v.chooser == nil {
+			v.chooser, _ = f.Encoder.(Chooser)
+		}
 		v.entry = b.index.Add(f.Channels, v)
 		b.views[key] = v
 	}

@@ -67,6 +67,10 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 		if len(k.Bytes) >= limit {
 			return nil // the rest of the page is read again
 		}
+		if !s.members.view.chosen(e) {
+			k.reached = e.ID
+			continue
+		}
 		k.addRead(e, s.broker.options.RetryEvent)
 		s.broker.Stats.Replayed.Add(1)
 	}
@@ -163,15 +167,25 @@ func (s *Subscriber) oldest() (uint64, error) {
 	return oldest, nil
 }
 
+// Read is one bounded step of a reader of the log: see eventlog.Log. It waits for its turn, as Fetch does.
+func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limit int) (eventlog.Page, error) {
+	if err := b.takeTurn(ctx); err != nil {
+		return eventlog.Page{}, err
+	}
+	defer b.leaveTurn()
+	return b.log.Read(ctx, q, after, limit)
+}
+
 // page reads one step of every space of the view and merges them: what lies behind the space that came the
-// least far is read again. Removed is the highest of them all.
+// least far is read again. Removed is the highest of them all. A step of many spaces reads about as much as of one.
 func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 	var merged eventlog.Page
 	v := s.members.view
+	limit := max(1, pageEvents/max(1, len(v.spaces)))
 	for i, space := range v.spaces {
 		q := v.query
 		q.Space = space
-		p, err := s.broker.log.Read(ctx, &q, s.after, pageEvents)
+		p, err := s.broker.log.Read(ctx, &q, s.after, limit)
 		if err != nil {
 			return merged, err
 		}

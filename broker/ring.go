@@ -17,7 +17,8 @@ type Encoder interface {
 	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
-// Chooser is an Encoder for some of its view's events only. Of the others its subscribers are told nothing.
+// Chooser picks some of a view's events; of the others its subscribers are told nothing. It is asked while the broker is
+// locked, so it has to answer in a short time, whatever the event and the client's wishes are.
 type Chooser interface {
 	Wants(e *eventlog.Event) bool
 }

@@ -36,8 +36,10 @@ func (b *Broker) Earliest(spaces []string) (eventlog.Start, error) {
 	return lowest(spaces, b.log.Earliest)
 }
 
-// LastN is the position behind which lie the last n events that a filter lets through.
+// LastN is the position behind which lie the last n events that a filter lets through. Each of its steps waits for its
+// turn, as Fetch does.
 func (b *Broker) LastN(ctx context.Context, f *Filter, n int) (uint64, error) {
 	q := eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}
-	return b.log.LastN(ctx, f.Channels.Spaces(), &q, n)
+	turn := func() (func(), error) { return b.leaveTurn, b.takeTurn(ctx) }
+	return b.log.LastN(ctx, f.Channels.Spaces(), &q, n, turn)
 }

@@ -157,8 +157,12 @@ const (
 	Behind                 // it has to Fetch
 )
 
-// ringStep bounds how many entries are held against a view with the lock held.
-const ringStep = 512
+// ringStep bounds how many entries are held against a view with the lock held; chosenStep, where the view has a chooser,
+// which takes longer for each.
+const (
+	ringStep   = 512
+	chosenStep = 32
+)
 
 // Peek finds what comes next, up to the frame that crosses limit bytes, in bounded time and without
 // waiting. The block is k, or one that is shared and not to be written to; it is to be given to Advance.
@@ -241,9 +245,12 @@ func (s *Subscriber) gather(k *Block, limit int) {
 // for who fell out of the view's list while the ring still has everything.
 func (s *Subscriber) walkRing(k *Block, limit int) {
 	b := s.broker
-	n := int(b.ring.next - b.ring.first)
+	n, step := int(b.ring.next-b.ring.first), ringStep
+	if k.view.chooser != nil {
+		step = chosenStep
+	}
 	from := sort.Search(n, func(i int) bool { return b.ring.at(b.ring.first+uint64(i)).event.ID > s.after })
-	for i := from; i < min(n, from+ringStep) && len(k.Bytes) < limit; i++ {
+	for i := from; i < min(n, from+step) && len(k.Bytes) < limit; i++ {
 		e := b.ring.at(b.ring.first + uint64(i))
 		if k.view.match(&e.event) {
 			k.add(e, b.options.RetryEvent)

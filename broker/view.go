@@ -15,7 +15,8 @@ type viewKey struct {
 	stream string
 	names  string
 	form   form
-	silent bool // it gets what is not told to others
+	choice string // what the chooser wants
+	silent bool   // it gets what is not told to others
 }
 
 // mention is an event of a view: its place in the ring, and its id.
@@ -28,7 +29,7 @@ type view struct {
 	query   eventlog.Query // of any of the spaces
 	spaces  []string
 	form    form
-	chooser Chooser // the form's encoder, where it is one
+	chooser Chooser // the filter's, or the form's encoder, where it is one
 	entry   *index.Entry[*view]
 	members []*members
 	count   int // subscribers
@@ -46,14 +47,18 @@ func (v *view) forget(last uint64) {
 	v.edits.Add(1)
 }
 
-// wants says whether an event of the view's channels is for it.
+// chosen reports whether the view's chooser, if it has one, wants an event.
+func (v *view) chosen(e *eventlog.Event) bool { return v.chooser == nil || v.chooser.Wants(e) }
+
+// wants reports whether an event of the view's channels is for it.
 func (v *view) wants(e *eventlog.Event) bool {
-	return (e.Op != eventlog.Compact || v.key.silent) && (v.chooser == nil || v.chooser.Wants(e)) && (v.query.Stream == "" || v.query.Stream == e.Stream) && (len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name))
+	return (e.Op != eventlog.Compact || v.key.silent) && (v.query.Stream == "" || v.query.Stream == e.Stream) &&
+		(len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name)) && v.chosen(e)
 }
 
-// match says whether an event is for the view.
+// match reports whether an event is for the view.
 func (v *view) match(e *eventlog.Event) bool {
-	return v.wants(e) && v.query.Channels.Match(e.Channel())
+	return v.query.Channels.Match(e.Channel()) && v.wants(e)
 }
 
 func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }

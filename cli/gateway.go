@@ -102,7 +102,7 @@ func (g *gateway) openAuth() error {
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
-		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL,
+		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
 		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate, Logger: g.logger,
@@ -130,14 +130,21 @@ func (g *gateway) openStored() error {
 			return err
 		}
 	}
+	if err := g.openFirstKey(); err != nil {
+		return err
+	}
 	g.auth.UseTokenSecret(secret)
+	return nil
+}
+
+// openFirstKey puts the key of a first try in force, where there is no other credential.
+func (g *gateway) openFirstKey() (err error) {
 	if configured(g.cfg) || g.auth.StoredKeys() > 0 {
 		return nil
 	}
 	if !peer.LoopbackAddr(g.cfg.Addr) {
 		return usageError{errOpenToAll}
 	}
-	var err error
 	if g.firstKey, err = loadFirstKey(g.cfg.DataDir); err != nil {
 		return err
 	}
@@ -257,6 +264,9 @@ func (g *gateway) openDatabases() (err error) {
 	if g.databases, err = database.Open(g.log); err != nil {
 		return err
 	}
+	g.databases.SetLimits(database.Limits{
+		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
+	})
 	if g.accounts, err = account.Open(g.log, passwords.New()); err != nil {
 		return err
 	}

@@ -10,11 +10,14 @@ import (
 	"strings"
 )
 
-// keptSecret reads a secret that is kept in a file of DATA_DIR, mode 0600, or makes it. In memory it is another each
-// time, and made says so too.
+// newSecret makes a secret of 256 bits and more: 52 characters of base32.
+func newSecret() string { return rand.Text() + rand.Text() }
+
+// keptSecret reads a secret that is kept in a file of DATA_DIR, mode 0600, or makes it. One that an earlier version made
+// may be shorter, and is kept. In memory it is another each time, and made says so too.
 func keptSecret(dataDir, file string) (secret string, made bool, err error) {
 	if dataDir == inMemory {
-		return rand.Text(), true, nil
+		return newSecret(), true, nil
 	}
 	name := filepath.Join(dataDir, file)
 	b, err := os.ReadFile(name)
@@ -24,7 +27,7 @@ func keptSecret(dataDir, file string) (secret string, made bool, err error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", false, fmt.Errorf("reading %s: %w", name, err)
 	}
-	secret = rand.Text()
+	secret = newSecret()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return "", false, fmt.Errorf("making DATA_DIR: %w", err)
 	}

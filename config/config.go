@@ -17,13 +17,14 @@ type Config struct {
 	APIKeysFile string `env:"API_KEYS_FILE" doc:"file with such a list; read again when it changes or on SIGHUP"`
 
 	JWTSecret        List          `env:"JWT_SECRET" secret:"true" doc:"secrets for HS256/384/512, 32 bytes or more each, comma-separated for rotation"`
-	JWTPublicKeyFile string        `env:"JWT_PUBLIC_KEY_FILE" doc:"PEM file with one or several public keys (RSA, EC, Ed25519)"`
+	JWTPublicKeyFile string        `env:"JWT_PUBLIC_KEY_FILE" doc:"PEM file with one or several public keys (RSA, EC, Ed25519); read again when it changes or on SIGHUP"`
 	JWTJWKSURL       string        `env:"JWT_JWKS_URL" secret:"url" doc:"https address of a JSON Web Key Set (http on loopback)"`
+	JWTJWKSRefresh   time.Duration `env:"JWT_JWKS_REFRESH" envDefault:"5m" min:"1s" max:"24h" doc:"how often JWT_JWKS_URL is read again; streams of a key that it no longer has end then"`
 	JWTIssuer        string        `env:"JWT_ISSUER" doc:"the iss that tokens must carry"`
 	JWTAudience      string        `env:"JWT_AUDIENCE" doc:"the aud that tokens must carry"`
 	JWTLeeway        time.Duration `env:"JWT_LEEWAY" envDefault:"10s" min:"0s" max:"5m" doc:"clock difference allowed for nbf and iat; exp is exact"`
-	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for its subject"`
-	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for its subject"`
+	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for its subject, as text inside one name"`
+	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for its subject, as text inside one name"`
 
 	RealtimeGlobal   bool   `env:"REALTIME_GLOBAL" envDefault:"false" doc:"every configured key and every valid token may subscribe and publish everywhere in /realtime"`
 	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"take keys and tokens from the query too (a browser's EventSource can send them in no other way)"`
@@ -34,6 +35,10 @@ type Config struct {
 	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"how frames of custom events are named: 'name' after the event, 'publish' all the same, as RestDB's clients expect"`
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make the account demo with the password demo, owner of the database demo: for a first try only (on loopback, with a loopback Host)"`
+
+	MaxDatabases     int  `env:"MAX_DATABASES" envDefault:"100" min:"1" doc:"databases that one account may make; those that root makes count for nobody"`
+	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events with their index, namespaces and annotations"`
+	MaxAccountBytes  Size `env:"MAX_ACCOUNT_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes that all databases which one account made may hold together"`
 
 	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`

@@ -180,8 +180,8 @@ func TestPersistrFeedsAreCut(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for name, cut := range map[string]func(g *gateway) error{
-		"destroyed": func(g *gateway) error { return g.databases.Destroy(ctx, "demo") },
-		"renamed":   func(g *gateway) error { return g.databases.Rename(ctx, "demo", "other") },
+		"destroyed": func(g *gateway) error { return g.databases.Destroy(ctx, "demo", "") },
+		"renamed":   func(g *gateway) error { return g.databases.Rename(ctx, "demo", "other", "") },
 		"revoked": func(g *gateway) error {
 			a, _ := g.accounts.Get("demo")
 			return g.databases.Grant(ctx, "demo", a.ID, database.None)
@@ -363,7 +363,7 @@ func TestDatabaseOverRealtime(t *testing.T) {
 	if err != nil || !slices.Equal(names, []string{"new", "shop"}) {
 		t.Error(names, err)
 	}
-	if err := g.databases.Destroy(context.Background(), "demo"); err != nil {
+	if err := g.databases.Destroy(context.Background(), "demo", ""); err != nil {
 		t.Fatal(err)
 	}
 	(&scenario{name: "gone", key: "key-db-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo"}`, status: 400, has: []string{"no such database"}}).run(t, g)

@@ -3,17 +3,18 @@ package user
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/broker/eventlog"
 )
@@ -26,66 +27,149 @@ const (
 	maxSwept    = 1000 // rows of one commit
 )
 
-// The rows: rowSession, the user's id, a slash and the hash of the refresh token; the value is the second it expires.
+// rowSession is the prefix of the rows of sessions: the user's id, a slash and the session's id follow.
 const rowSession = "session/"
 
-// session is what is kept of a refresh token.
+// session is what is kept of one. All but life is guarded by Store.changing.
 type session struct {
-	hash    [sha256.Size]byte
-	expires int64
+	id      string
+	known   [sha256.Size]byte // hash of what its refresh tokens have in common
+	current [sha256.Size]byte // hash of the only one that is good
+	expires int64             // the second
+	life    *grant.Life       // of its access tokens; nil while nobody has asked for it; guarded by sessions.mu
 }
 
-// sessions are those of all users, by the user's id, the oldest first.
+// sessionRow is a session's row.
+type sessionRow struct {
+	Known   string `json:"known"`
+	Current string `json:"current"`
+	Expires int64  `json:"expires"`
+}
+
+func (one *session) row(user string) (eventlog.Row, error) {
+	text, err := json.Marshal(sessionRow{hex.EncodeToString(one.known[:]), hex.EncodeToString(one.current[:]), one.expires})
+	return eventlog.Row{Key: rowSession + user + "/" + one.id, Value: text}, err
+}
+
+// gone is the row that takes the session away.
+func (one *session) gone(user string) eventlog.Row {
+	return eventlog.Row{Key: rowSession + user + "/" + one.id}
+}
+
+func readSession(id string, value []byte) (*session, error) {
+	one := &session{id: id}
+	var r sessionRow
+	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // of an earlier version, whose id is the hash
+		r = sessionRow{id, id, expires}
+	} else if err := json.Unmarshal(value, &r); err != nil {
+		return nil, fmt.Errorf("the row of a session: %w", err)
+	}
+	for text, to := range map[*string]*[sha256.Size]byte{&r.Known: &one.known, &r.Current: &one.current} {
+		hash, err := hex.DecodeString(*text)
+		if err != nil || len(hash) != sha256.Size {
+			return nil, errors.New("the row of a session holds no hash")
+		}
+		*to = [sha256.Size]byte(hash)
+	}
+	one.expires = r.Expires
+	return one, nil
+}
+
+// sessions are those of all users, by the user's id, the oldest first. Who changes the lists holds Store.changing and
+// mu, so that either is enough to read them. mu is a leaf.
 type sessions struct {
-	of    map[string][]session
+	mu    sync.Mutex
+	of    map[string][]*session
 	swept time.Time
 }
 
 func (x *sessions) read(log *eventlog.Log) error {
-	x.of = map[string][]session{}
+	x.of = map[string][]*session{}
 	err := log.Rows(rowSession, func(row eventlog.Row) error {
-		id, text, _ := strings.Cut(strings.TrimPrefix(row.Key, rowSession), "/")
-		hash, err := hex.DecodeString(text)
-		if err != nil || len(hash) != sha256.Size {
-			return errors.New("the key of a session is none")
+		user, id, _ := strings.Cut(strings.TrimPrefix(row.Key, rowSession), "/")
+		one, err := readSession(id, row.Value)
+		if err == nil {
+			x.of[user] = append(x.of[user], one)
 		}
-		expires, err := strconv.ParseInt(string(row.Value), 10, 64)
-		if err != nil {
-			return fmt.Errorf("the row of a session: %w", err)
-		}
-		x.of[id] = append(x.of[id], session{[sha256.Size]byte(hash), expires})
-		return nil
+		return err
 	})
 	for _, list := range x.of {
-		slices.SortStableFunc(list, func(a, b session) int { return cmp.Compare(a.expires, b.expires) })
+		slices.SortStableFunc(list, func(a, b *session) int { return cmp.Compare(a.expires, b.expires) })
 	}
 	return err
 }
 
-func rowOf(id string, one session) eventlog.Row {
-	return eventlog.Row{Key: rowSession + id + "/" + hex.EncodeToString(one.hash[:])}
-}
-
 // gone are the rows that take all sessions of a user away.
-func (x *sessions) gone(id string) []eventlog.Row {
-	rows := make([]eventlog.Row, 0, len(x.of[id])+1)
-	for _, one := range x.of[id] {
-		rows = append(rows, rowOf(id, one))
+func (x *sessions) gone(user string) []eventlog.Row {
+	rows := make([]eventlog.Row, 0, len(x.of[user])+1)
+	for _, one := range x.of[user] {
+		rows = append(rows, one.gone(user))
 	}
 	return rows
 }
 
-func (x *sessions) forget(id string) { delete(x.of, id) }
+// forget ends all sessions of a user.
+func (x *sessions) forget(user string, why grant.End) { x.end(user, why, x.of[user]...) }
 
-// find gives the place of a refresh token among its user's, -1 where there is none or it has expired.
-func (x *sessions) find(id string, hash [sha256.Size]byte, now time.Time) int {
-	return slices.IndexFunc(x.of[id], func(one session) bool { return one.hash == hash && now.Unix() < one.expires })
+// end takes sessions out of the list and ends what was opened with their access tokens.
+func (x *sessions) end(user string, why grant.End, over ...*session) {
+	x.mu.Lock()
+	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(one *session) bool { return slices.Contains(over, one) })
+	if x.of[user] = list; len(list) == 0 {
+		delete(x.of, user)
+	}
+	var lives []*grant.Life
+	for _, one := range over {
+		if one.life != nil {
+			lives = append(lives, one.life)
+		}
+	}
+	x.mu.Unlock()
+	for _, l := range lives {
+		l.End(why)
+	}
 }
 
-// split takes a refresh token apart: the id of its user, and the hash of all of it.
-func split(token string) (id string, hash [sha256.Size]byte) {
-	id, _, _ = strings.Cut(token, ".")
-	return id, sha256.Sum256([]byte(token))
+// newest puts a session at the end of the list, whether it is there or not.
+func (x *sessions) newest(user string, one *session) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(other *session) bool { return other == one })
+	x.of[user] = append(list, one)
+}
+
+func (x *sessions) byID(user, id string) *session {
+	for _, one := range x.of[user] {
+		if one.id == id {
+			return one
+		}
+	}
+	return nil
+}
+
+// find returns the session of a refresh token, nil where there is none or it has expired, and whether the token was
+// used before.
+func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool) {
+	one = x.byID(t.user, t.session)
+	if one == nil || one.known != t.known || now.Unix() >= one.expires {
+		return nil, false
+	}
+	return one, one.current != t.whole
+}
+
+// Session returns what ends with a session of a user, nil where there is no such session.
+func (s *Store) Session(user, id string) *grant.Life {
+	x := &s.sessions
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	one := x.byID(user, id)
+	if one == nil {
+		return nil
+	}
+	if one.life == nil {
+		one.life = grant.NewLife()
+	}
+	return one.life
 }
 
 // Login finds the user who signs in from an address, and gives a refresh token: ErrBadLogin where email and password are
@@ -109,74 +193,95 @@ func (s *Store) Login(ctx context.Context, from, email, password string) (*User,
 	if err := s.sweep(ctx); err != nil {
 		return nil, "", err
 	}
-	token, err := s.session(ctx, u, -1)
+	token, err := s.renew(ctx, u, nil, refreshToken{})
 	return u, token, err
 }
 
-// Refresh gives another refresh token for one, which is worth nothing then.
+// Refresh gives another refresh token for one, which is worth nothing then. Who presents it again ends the session: it
+// is in two hands, of which one has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
-	id, hash := split(token)
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if err := s.sweep(ctx); err != nil {
 		return nil, "", err
 	}
-	at, u := s.sessions.find(id, hash, s.now()), s.ByID(id)
-	if at < 0 || u == nil || !u.Active {
+	t, one, err := s.presented(ctx, token)
+	if err != nil {
+		return nil, "", err
+	}
+	u := s.ByID(t.user)
+	if u == nil || !u.Active {
 		return nil, "", ErrBadLogin
 	}
-	token, err := s.session(ctx, u, at)
+	token, err = s.renew(ctx, u, one, t)
 	return u, token, err
+}
+
+// presented finds the session of a refresh token: ErrBadLogin where it has none, ErrUsed where it was used before, by
+// which its session has ended.
+func (s *Store) presented(ctx context.Context, token string) (refreshToken, *session, error) {
+	t, ok := parseRefresh(token)
+	if !ok {
+		return t, nil, ErrBadLogin
+	}
+	one, used := s.sessions.find(&t, s.now())
+	switch {
+	case one == nil:
+		return t, nil, ErrBadLogin
+	case used:
+		s.sessions.end(t.user, grant.Revoked, one) // though it cannot be stored
+		if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
+			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
+		}
+		return t, nil, ErrUsed
+	}
+	return t, one, nil
 }
 
 // Logout ends the session of a refresh token: ErrBadLogin where it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
-	id, hash := split(token)
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	at := s.sessions.find(id, hash, s.now())
-	if at < 0 {
-		return ErrBadLogin
+	t, one, err := s.presented(ctx, token)
+	if err != nil {
+		return err
 	}
-	list := s.sessions.of[id]
-	if err := s.commit(ctx, []eventlog.Row{rowOf(id, list[at])}); err != nil {
+	if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
-	s.sessions.keep(id, slices.Delete(list, at, at+1))
+	s.sessions.end(t.user, grant.Revoked, one)
 	return nil
 }
 
-// keep notes what a user has now.
-func (x *sessions) keep(id string, list []session) {
-	if len(list) == 0 {
-		delete(x.of, id)
-		return
+// renew makes the next refresh token of a session, which was found by the token t, or the first of another where there
+// is none, in the place of the oldest where there would be too many.
+func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken) (string, error) {
+	token, next := t.next(u.ID)
+	fresh := &session{id: next.session, known: next.known, current: next.whole, expires: s.now().Add(sessionTTL).Unix()}
+	row, err := fresh.row(u.ID)
+	if err != nil {
+		return "", fmt.Errorf("storing a session: %w", err)
 	}
-	x.of[id] = list
-}
-
-// session makes a refresh token, in the place of the one at used if that is not negative, and in the place of the
-// oldest where there would be too many.
-func (s *Store) session(ctx context.Context, u *User, used int) (string, error) {
-	secret := make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // never fails, by its documentation
-	token := u.ID + "." + base64.RawURLEncoding.EncodeToString(secret)
-	_, hash := split(token)
-	fresh := session{hash, s.now().Add(sessionTTL).Unix()}
-	row := rowOf(u.ID, fresh)
-	row.Value = strconv.AppendInt(nil, fresh.expires, 10)
-	rows, list := []eventlog.Row{row}, slices.Clone(s.sessions.of[u.ID])
-	if used < 0 && len(list) >= maxSessions {
-		used = 0
+	rows := []eventlog.Row{row}
+	var over []*session
+	switch list := s.sessions.of[u.ID]; {
+	case one != nil && one.id != fresh.id: // of an earlier version
+		over = append(over, one)
+	case one == nil && len(list) >= maxSessions:
+		over = append(over, list[0])
 	}
-	if used >= 0 {
-		rows = append(rows, rowOf(u.ID, list[used]))
-		list = slices.Delete(list, used, used+1)
+	for _, old := range over {
+		rows = append(rows, old.gone(u.ID))
 	}
 	if err := s.commit(ctx, rows); err != nil {
 		return "", fmt.Errorf("storing a session: %w", err)
 	}
-	s.sessions.keep(u.ID, append(list, fresh))
+	if one != nil && one.id == fresh.id {
+		one.current, one.expires = fresh.current, fresh.expires
+		fresh = one
+	}
+	s.sessions.newest(u.ID, fresh)
+	s.sessions.end(u.ID, grant.Revoked, over...)
 	return token, nil
 }
 
@@ -188,15 +293,13 @@ func (s *Store) sweep(ctx context.Context) error {
 		return nil
 	}
 	var rows []eventlog.Row
-	kept := map[string][]session{}
-	for id, list := range x.of {
-		n := 0
-		for n < len(list) && list[n].expires <= now.Unix() {
-			rows = append(rows, rowOf(id, list[n]))
-			n++
-		}
-		if n > 0 {
-			kept[id] = slices.Clone(list[n:])
+	over := map[string][]*session{}
+	for user, list := range x.of {
+		for _, one := range list {
+			if one.expires > now.Unix() {
+				break
+			}
+			rows, over[user] = append(rows, one.gone(user)), append(over[user], one)
 		}
 		if len(rows) >= maxSwept {
 			break // the next one goes on
@@ -209,8 +312,8 @@ func (s *Store) sweep(ctx context.Context) error {
 	if err := s.commit(ctx, rows); err != nil {
 		return fmt.Errorf("sweeping sessions: %w", err)
 	}
-	for id, list := range kept {
-		x.keep(id, list)
+	for user, list := range over {
+		x.end(user, grant.Revoked, list...)
 	}
 	if len(rows) < maxSwept {
 		x.swept = now

@@ -1,7 +1,11 @@
 package user
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/broker/eventlog"
 )
 
 func TestLogin(t *testing.T) {
@@ -51,7 +57,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// A refresh token is good once, for seven days, also after a reopening; a logout and the user's end are its end.
+// A refresh token is good once, for seven days, also after a reopening; a logout and the user's end are its end. One that
+// was used and is presented again ends the session.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}
@@ -78,10 +85,8 @@ func TestRefresh(t *testing.T) {
 	}
 	first := login()
 	second := refresh(first, true)
-	refresh(first, false)
 	done()
 	s, done = open(t, dir, c)
-	refresh(first, false)
 	third := refresh(second, true)
 	u, err := s.Get("ann@example.org")
 	if err != nil {
@@ -108,6 +113,37 @@ func TestRefresh(t *testing.T) {
 		t.Error(err)
 	}
 	gone = refresh(gone, true)
+	other := login()
+	for _, used := range []func(token string){
+		func(token string) { refresh(token, false) },
+		func(token string) {
+			if err := s.Logout(ctx, token); !errors.Is(err, ErrBadLogin) {
+				t.Errorf("logout with a used token: %v", err)
+			}
+		},
+	} {
+		stolen := login()
+		mine := refresh(stolen, true)
+		life := s.Session(u.ID, SessionOf(mine))
+		mine = refresh(mine, true)
+		if life == nil || life.Ended() != "" || s.Session(u.ID, SessionOf(mine)) != life || SessionOf(stolen) != SessionOf(mine) {
+			t.Error("another session comes with another refresh")
+		}
+		used(stolen)
+		refresh(mine, false)
+		if life.Ended() != "revoked" || s.Session(u.ID, SessionOf(mine)) != nil {
+			t.Error("the session goes on")
+		}
+		done()
+		s, done = open(t, dir, c)
+		refresh(mine, false)
+	}
+	other = refresh(other, true)
+	if _, _, err := s.Refresh(ctx, gone[:len(gone)-8]+"AAAAAAAA"); !errors.Is(err, ErrBadLogin) {
+		t.Error(err)
+	}
+	refresh(gone, false) // somebody made up another token of its session
+	gone = other
 	if err := s.Remove(ctx, "ann@example.org"); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +157,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// Of many who use one refresh token at once, one is given another.
+// Of many who use one refresh token at once, one is given another, which is worth nothing: the others had a used one.
 func TestRefreshOnce(t *testing.T) {
 	t.Parallel()
 	ctx, c := context.Background(), &clock{time.Now()}
@@ -130,11 +166,11 @@ func TestRefreshOnce(t *testing.T) {
 	if _, err := s.Add(ctx, "ann@example.org", ann()); err != nil {
 		t.Fatal(err)
 	}
-	_, token, err := s.Login(ctx, "", "ann@example.org", right)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for range 20 {
+		_, token, err := s.Login(ctx, "", "ann@example.org", right)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var won atomic.Int32
 		next := make(chan string, 8)
 		var group sync.WaitGroup
@@ -150,10 +186,12 @@ func TestRefreshOnce(t *testing.T) {
 		if won.Load() != 1 {
 			t.Fatalf("%d won", won.Load())
 		}
-		token = <-next
+		if _, _, err := s.Refresh(ctx, <-next); !errors.Is(err, ErrBadLogin) {
+			t.Errorf("the session goes on: %v", err)
+		}
 	}
-	if n := strings.Count(stored(t, s), rowSession); n != 1 {
-		t.Errorf("%d sessions are left of one", n)
+	if n := strings.Count(stored(t, s), rowSession); n != 0 {
+		t.Errorf("%d sessions are left", n)
 	}
 }
 
@@ -214,7 +252,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	for n := range 2*maxSwept + 1 {
 		id := fmt.Sprintf("%s%d", u.ID, n/maxSessions)
-		s.sessions.of[id] = append(s.sessions.of[id], session{expires: c.at.Unix()})
+		s.sessions.of[id] = append(s.sessions.of[id], &session{id: fmt.Sprint(n), expires: c.at.Unix()})
 	}
 	c.at = c.at.Add(sweepEvery)
 	for range 3 {
@@ -222,5 +260,50 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	if len(s.sessions.of) != 1 || len(s.sessions.of[s.find("bob@example.org").ID]) != 4 {
 		t.Errorf("%d users have sessions", len(s.sessions.of))
+	}
+}
+
+// A session that an earlier version stored goes on, and is one like all others with its first refresh.
+func TestSessionOfEarlierVersion(t *testing.T) {
+	t.Parallel()
+	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}
+	s, done := open(t, dir, c)
+	u, err := s.Add(ctx, "ann@example.org", ann())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := func(n byte) string {
+		t.Helper()
+		token := u.ID + "." + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{n}, secretBytes))
+		hash := sha256.Sum256([]byte(token))
+		row := eventlog.Row{Key: rowSession + u.ID + "/" + hex.EncodeToString(hash[:]), Value: fmt.Append(nil, c.at.Add(sessionTTL).Unix())}
+		if err := s.commit(ctx, []eventlog.Row{row}); err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	one, two := old(1), old(2)
+	done()
+	s, done = open(t, dir, c)
+	defer func() { done() }()
+	_, next, err := s.Refresh(ctx, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Refresh(ctx, one); !errors.Is(err, ErrBadLogin) {
+		t.Error(err)
+	}
+	_, last, err := s.Refresh(ctx, next)
+	if err != nil || s.Session(u.ID, SessionOf(last)) == nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Refresh(ctx, next); !errors.Is(err, ErrUsed) {
+		t.Error(err)
+	}
+	if err := s.Logout(ctx, two); err != nil {
+		t.Error(err)
+	}
+	if text := stored(t, s); strings.Contains(text, rowSession) {
+		t.Errorf("sessions are left:\n%s", text)
 	}
 }

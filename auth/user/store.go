@@ -29,7 +29,7 @@ type Store struct {
 	max       int
 
 	changing sync.Mutex // held by all that change users or sessions
-	sessions sessions   // guarded by changing
+	sessions sessions
 	mu       sync.RWMutex
 	byEmail  map[string]*User
 	byID     map[string]*User
@@ -191,16 +191,16 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if err := s.commit(ctx, rows); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
+	why := grant.Changed
+	if !next.Active {
+		why = grant.Revoked
+	}
 	if signsOut {
-		s.sessions.forget(next.ID)
+		s.sessions.forget(next.ID, why)
 	}
 	s.put(next)
-	switch {
-	case old == nil:
-	case next.Active:
-		old.Life.End(grant.Changed)
-	default:
-		old.Life.End(grant.Revoked)
+	if old != nil {
+		old.Life.End(why)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (s *Store) Remove(ctx context.Context, email string) error {
 	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: rowUser + u.Email})); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
-	s.sessions.forget(u.ID)
+	s.sessions.forget(u.ID, grant.Revoked)
 	s.mu.Lock()
 	delete(s.byEmail, u.Email)
 	delete(s.byID, u.ID)

@@ -20,6 +20,9 @@ var (
 	ErrInvalid  = errors.New("the user cannot be so")
 	ErrTooMany  = errors.New("there are too many users")
 	ErrBadLogin = errors.New("the email or the password is wrong, or the session has ended; sign in again")
+
+	// ErrUsed is an ErrBadLogin, and says no more to the client: a refresh token was presented a second time.
+	ErrUsed = fmt.Errorf("%w", ErrBadLogin)
 )
 
 // User is one of the store's. As JSON it is what may be told of a user.

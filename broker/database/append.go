@@ -17,6 +17,8 @@ type Writing struct {
 	catalog *Catalog
 	db      *Database
 	made    map[string]bool // namespaces that come with the events
+	events  int64           // bytes of events that were charged and are not answered yet
+	rows    int64           // bytes of rows likewise
 }
 
 // Write begins to append to a database.
@@ -28,8 +30,32 @@ func (c *Catalog) Write(name string) (*Writing, error) {
 	return &Writing{catalog: c, db: d}, nil
 }
 
-// Done ends it.
-func (w *Writing) Done() { w.db.using.RUnlock() }
+// Done ends it. What was charged and never stored is given back.
+func (w *Writing) Done() {
+	if w.events+w.rows > 0 {
+		w.catalog.settle(w.db, w.events, w.rows, false)
+	}
+	w.db.using.RUnlock()
+}
+
+// Charge counts those of some events that are the database's, and the rows that come with them, against its bounds. It
+// is to be called once, when nothing but storing them is left.
+func (w *Writing) Charge(events []eventlog.Event) error {
+	var weight, rows int64
+	for i := range events {
+		if events[i].Space == Space(w.db.name) {
+			weight += w.catalog.log.Weight(&events[i])
+		}
+	}
+	for _, r := range w.Rows() {
+		rows += weightOf(r)
+	}
+	if err := w.catalog.charge(w.db, weight, rows); err != nil {
+		return err
+	}
+	w.events, w.rows = weight, rows
+	return nil
+}
 
 // Record is an event as the log stores it. A namespace that is not there is made along with the events, if
 // create says so.
@@ -65,8 +91,12 @@ func (w *Writing) join(namespace string, create bool) error {
 	if !create {
 		return fmt.Errorf("%w: %q", ErrMayNot, namespace)
 	}
-	if w.catalog.count(w.db)+len(w.made) >= maxNamespaces {
-		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, w.db.name)
+	names := len(namespace)
+	for made := range w.made {
+		names += len(made)
+	}
+	if err := w.catalog.roomFor(w.db, len(w.made)+1, names); err != nil {
+		return err
 	}
 	if w.made == nil {
 		w.made = map[string]bool{}
@@ -83,20 +113,30 @@ func (w *Writing) Rows() (rows []eventlog.Row) {
 	return rows
 }
 
-// Stored is to be called once the events are stored.
-func (w *Writing) Stored() {
-	if len(w.made) == 0 {
+// Answered is to be called with what storing the events came to. What may be stored stays charged.
+func (w *Writing) Answered(err error) {
+	c := w.catalog
+	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
+	w.events, w.rows = 0, 0
+	if err != nil || len(w.made) == 0 {
 		return
 	}
-	w.catalog.mu.Lock()
-	defer w.catalog.mu.Unlock()
+	twice := int64(0)
+	c.mu.Lock()
 	for namespace := range w.made {
-		w.db.namespaces[namespace] = true
+		if w.db.namespaces[namespace] { // another made it meanwhile, and was charged too
+			twice += weightOf(namespaceRow(w.db, namespace))
+		}
+		w.db.setNamespace(namespace, true)
+	}
+	c.mu.Unlock()
+	if twice > 0 {
+		c.change(w.db, 0, -twice)
 	}
 }
 
-// maxName bounds names and ids of events, before they are mapped.
-const maxName = 1024
+// MaxName bounds the bytes of names and ids of events, before they are mapped.
+const MaxName = 1024
 
 func checkNames(e *Event) error {
 	for what, name := range map[string]string{"id": e.ID, "type": e.Type, "stream": e.Stream} {
@@ -108,8 +148,8 @@ func checkNames(e *Event) error {
 		if !utf8.ValidString(name) {
 			return fmt.Errorf("%w: meta.%s is not UTF-8", ErrName, what)
 		}
-		if len(name) > maxName {
-			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, maxName)
+		if len(name) > MaxName {
+			return fmt.Errorf("%w: meta.%s is longer than %d bytes", ErrName, what, MaxName)
 		}
 	}
 	return nil
@@ -126,20 +166,25 @@ func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool
 	if err != nil {
 		return 0, err
 	}
-	id, err := c.log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()})
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	if err := w.Charge(request.Events); err != nil {
+		return 0, err
+	}
+	id, err := c.log.Append(ctx, request)
+	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
 		return 0, fmt.Errorf("%w: %q", ErrDuplicate, e.ID)
 	}
-	if err != nil {
-		return 0, err
-	}
-	w.Stored()
-	return id, nil
+	return id, err
 }
+
+// searchMost is how many streams an event is looked for in. A name of 1,024 dots in a database of 100,000 namespaces
+// could be in a hundred million.
+const searchMost = 10_000
 
 // Position is the place of an event. Where stream is empty, id is STREAM.ID, in the namespace or, where that is
 // nil, in any.
-func (c *Catalog) Position(name string, namespace *string, stream, id string) (uint64, error) {
+func (c *Catalog) Position(ctx context.Context, name string, namespace *string, stream, id string) (uint64, error) {
 	d, err := c.use(name)
 	if err != nil {
 		return 0, err
@@ -148,11 +193,18 @@ func (c *Catalog) Position(name string, namespace *string, stream, id string) (u
 	if stream != "" {
 		return c.position(d, value(namespace), stream, id)
 	}
+	searched, looked := c.searched(d, namespace), 0
 	for i := range len(id) {
 		if id[i] != '.' || i == 0 || i == len(id)-1 {
 			continue
 		}
-		for _, n := range c.searched(d, namespace) {
+		for _, n := range searched {
+			if looked++; looked > searchMost {
+				return 0, fmt.Errorf("%w: %q can be in more than %d streams; name its namespace and stream", ErrTooMany, id, searchMost)
+			}
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
 			at, err := c.position(d, n, id[:i], id[i+1:])
 			if !errors.Is(err, ErrNoEvent) {
 				return at, err
@@ -284,103 +336,10 @@ func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id 
 	if err != nil {
 		return err
 	}
-	return c.edit(ctx, &eventlog.Edit{Remove: []eventlog.Event{*e}})
-}
-
-// come keeps a name for a clone, until gone.
-func (c *Catalog) come(name string) (gone func(), err error) {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.free(name); err != nil {
-		return nil, err
-	}
-	c.setComing(name)
-	return func() { c.setComing("") }, nil
-}
-
-func (c *Catalog) setComing(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.coming = name
-}
-
-// Clone copies a database, events and all. The copy appears when it is whole. It may take long, so that others change
-// the catalog meanwhile.
-func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
-	c.cloning.Lock()
-	defer c.cloning.Unlock()
-	gone, err := c.come(to)
-	if err != nil {
+	freed := c.log.Weight(e)
+	if err := c.edit(ctx, &eventlog.Edit{Remove: []eventlog.Event{*e}, Freed: freed}); err != nil {
 		return err
 	}
-	defer gone()
-	d, err := c.use(name)
-	if err != nil {
-		return err
-	}
-	defer d.using.RUnlock()
-	made := newDatabase(to, owner)
-	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(to)}}); err != nil {
-		return fmt.Errorf("cloning database %q: %w", name, err)
-	}
-	if err := c.copyEvents(ctx, d, to); err != nil {
-		// As when the client goes away. What cannot be dropped now is dropped by who takes the name.
-		err = errors.Join(err, c.edit(ctx, &eventlog.Edit{Drop: []string{Space(to)}}))
-		return fmt.Errorf("cloning database %q: %w", name, err)
-	}
-	made.info.Cloned = c.log.Settled()
-	rows := []eventlog.Row{made.row()}
-	for _, n := range c.namespaces(d) {
-		made.namespaces[n] = true
-		rows = append(rows, namespaceRow(made, n))
-	}
-	prefix := rowAnnotation + d.info.ID + "/"
-	err = c.log.Rows(prefix, func(r eventlog.Row) error {
-		rows = append(rows, eventlog.Row{Key: rowAnnotation + made.info.ID + "/" + r.Key[len(prefix):], Value: r.Value})
-		return nil
-	})
-	if err == nil {
-		err = c.edit(ctx, nil, rows...)
-	}
-	if err != nil {
-		return fmt.Errorf("cloning database %q: %w", name, err)
-	}
-	c.put(made)
+	c.change(d, -freed, 0)
 	return nil
-}
-
-// copyEvents appends all events of a database to a space, with the times they have.
-func (c *Catalog) copyEvents(ctx context.Context, d *Database, to string) error {
-	for after, last := uint64(0), c.log.Settled(); after < last; {
-		page, err := c.log.Read(ctx, query(d.name, ""), after, 1000)
-		if err != nil {
-			return err
-		}
-		for i := range page.Events {
-			if err := copied(&page.Events[i], to); err != nil {
-				return err
-			}
-		}
-		if len(page.Events) > 0 {
-			if _, err := c.log.Append(ctx, &eventlog.Request{Events: page.Events}); err != nil {
-				return err
-			}
-		}
-		after = page.Reached
-	}
-	return nil
-}
-
-func copied(r *eventlog.Event, to string) error {
-	kind, namespace, stream, k, own := names(r)
-	e := Event{ID: r.Key, Type: kind, Namespace: namespace, Stream: stream, Data: r.Data}
-	if err := unmarshalMeta(own, &e.Meta); err != nil {
-		return err
-	}
-	if k.TS == "" {
-		k.TS = timeOf(r.ID).Format(TimeFormat)
-	}
-	var err error
-	*r, err = e.record(Space(to), k.TS)
-	return err
 }

@@ -15,13 +15,6 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// Bounds of what the catalog holds in memory.
-const (
-	maxDatabases  = 10_000
-	maxNamespaces = 100_000 // of one database
-	maxGrants     = 10_000  // of one database
-)
-
 // The rows: a database by name, what belongs to it by its id, which never changes.
 const (
 	rowDatabase   = "db/d/" // NAME -> info
@@ -33,17 +26,21 @@ const (
 type info struct {
 	ID      string          `json:"id"`
 	Created time.Time       `json:"created"`
+	Account string          `json:"account"`          // who made it, and is charged for it; "": root
 	Grants  map[string]Role `json:"grants"`           // by account
 	Cloned  uint64          `json:"cloned,omitempty"` // up to here events are copies: their times are not those of their ids
 }
 
 // Database is one of the catalog's.
 type Database struct {
-	using sync.RWMutex // see the package
+	using      sync.RWMutex // see the package
+	annotating sync.Mutex   // held while an annotation is weighed against the one that it replaces
 
 	name       string
 	info       info
-	namespaces map[string]bool
+	namespaces map[string]bool // changed by setNamespace
+	names      int             // bytes of them
+	held       held
 }
 
 // Space is the part of the log that a database is.
@@ -52,45 +49,20 @@ func Space(name string) string { return channel.DBSpace + name }
 // Catalog knows all databases.
 type Catalog struct {
 	log     *eventlog.Log
+	limits  Limits
 	changed func(name string)
 
-	changing sync.Mutex // held by all that change the catalog; taken after Database.using
-	cloning  sync.Mutex // one clone at a time; taken first
+	changing sync.Mutex    // held by all that change the catalog; taken after Database.using
+	cloning  chan struct{} // holds a token while a clone is under way; taken first
 	mu       sync.RWMutex
 	byName   map[string]*Database
 	coming   string // the name that a clone under way will have
+	accounts map[string]*usage
+	retired  map[string]retired // names that were given up
 }
 
-// Open reads the catalog of a log.
-func Open(log *eventlog.Log) (*Catalog, error) {
-	c := &Catalog{log: log, changed: func(string) {}, byName: map[string]*Database{}}
-	byID := map[string]*Database{}
-	err := log.Rows(rowDatabase, func(r eventlog.Row) error {
-		d := &Database{name: strings.TrimPrefix(r.Key, rowDatabase), namespaces: map[string]bool{}}
-		if err := json.Unmarshal(r.Value, &d.info); err != nil {
-			return fmt.Errorf("the row of database %q: %w", d.name, err)
-		}
-		c.byName[d.name], byID[d.info.ID] = d, d
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading databases: %w", err)
-	}
-	err = log.Rows(rowNamespace, func(r eventlog.Row) error {
-		id, namespace, _ := strings.Cut(strings.TrimPrefix(r.Key, rowNamespace), "/")
-		if d := byID[id]; d != nil {
-			d.namespaces[namespace] = true
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading namespaces: %w", err)
-	}
-	return c, nil
-}
-
-// OnChange sets who is told of a database whose grants, namespaces or name have changed, or that is gone. It
-// is to be called before the catalog is used.
+// OnChange registers f to be called with the name of each database whose grants, namespaces or name have changed, or that
+// is gone. It is to be called before the catalog is used.
 func (c *Catalog) OnChange(f func(name string)) { c.changed = f }
 
 func (c *Catalog) find(name string) (*Database, error) {
@@ -136,8 +108,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// free says whether a database of this name can be made now.
-func (c *Catalog) free(name string) error {
+// free reports, by an error, that an account cannot make a database of this name now.
+func (c *Catalog) free(name, account string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
@@ -149,19 +121,23 @@ func (c *Catalog) free(name string) error {
 	case len(c.byName) >= maxDatabases:
 		return fmt.Errorf("%w: %d databases", ErrTooMany, maxDatabases)
 	}
-	return nil
+	return c.openTo(name, account)
 }
 
-// Create makes an empty database; owner, if any, is granted everything in it.
+// Create makes an empty database; owner, if any, is granted everything in it, and charged for it.
 func (c *Catalog) Create(ctx context.Context, name, owner string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	if err := c.free(name); err != nil {
+	if err := c.free(name, owner); err != nil {
 		return err
 	}
 	d := newDatabase(name, owner)
+	if err := c.enter(d); err != nil {
+		return err
+	}
 	// A clone that was cut off may have left events behind.
-	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(name)}}, d.row()); err != nil {
+	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(name)}}, d.row(), revived(name)); err != nil {
+		c.leave(d)
 		return fmt.Errorf("creating database %q: %w", name, err)
 	}
 	c.put(d)
@@ -169,7 +145,7 @@ func (c *Catalog) Create(ctx context.Context, name, owner string) error {
 }
 
 func newDatabase(name, owner string) *Database {
-	d := &Database{name: name, namespaces: map[string]bool{}, info: info{ID: rand.Text(), Created: time.Now().UTC(), Grants: map[string]Role{}}}
+	d := &Database{name: name, namespaces: map[string]bool{}, info: info{ID: rand.Text(), Created: time.Now().UTC(), Account: owner, Grants: map[string]Role{}}}
 	if owner != "" {
 		d.info.Grants[owner] = Owner
 	}
@@ -190,6 +166,7 @@ func (c *Catalog) put(d *Database) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.byName[d.name] = d
+	c.setRevived(d.name)
 }
 
 // edit commits an edit and rows; either may be empty.
@@ -227,8 +204,8 @@ func (c *Catalog) use(name string) (*Database, error) {
 	return d, nil
 }
 
-// Destroy deletes a database with all that is in it.
-func (c *Catalog) Destroy(ctx context.Context, name string) error {
+// Destroy deletes a database with all that is in it, for an account; "" is root. Its name is retired.
+func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -237,19 +214,23 @@ func (c *Catalog) Destroy(ctx context.Context, name string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
-	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}); err != nil {
+	old, row := retire(d, by)
+	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row); err != nil {
 		return fmt.Errorf("destroying database %q: %w", name, err)
 	}
 	c.mu.Lock()
 	delete(c.byName, name)
+	c.setRetired(name, old)
 	c.mu.Unlock()
+	c.leave(d)
 	d.name = ""
 	c.changed(name)
 	return nil
 }
 
-// Rename gives a database another name. Grants of /realtime that name the old one see it no more.
-func (c *Catalog) Rename(ctx context.Context, name, to string) error {
+// Rename gives a database another name, for an account; "" is root. Grants that name the old one see it no more, and
+// nothing else: that name is retired.
+func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -257,18 +238,24 @@ func (c *Catalog) Rename(ctx context.Context, name, to string) error {
 	defer d.using.Unlock()
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	if err := c.free(to); err != nil {
+	if err := c.free(to, by); err != nil {
 		return err
 	}
+	if err := c.mayRetire(by); err != nil {
+		return err
+	}
+	old, retiring := retire(d, by)
 	// A clone that was cut off may have left events under the new name.
 	edit := &eventlog.Edit{Drop: []string{Space(to)}, Rename: [2]string{Space(name), Space(to)}}
-	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row(to, d.info)); err != nil {
+	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, retiring, row(to, d.info), revived(to)); err != nil {
 		return fmt.Errorf("renaming database %q: %w", name, err)
 	}
 	c.mu.Lock()
 	delete(c.byName, name)
 	d.name = to
 	c.byName[to] = d
+	c.setRetired(name, old)
+	c.setRevived(to)
 	c.mu.Unlock()
 	c.changed(name)
 	return nil

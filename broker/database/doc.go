@@ -7,8 +7,12 @@
 //
 // Names that /realtime does not allow are mapped, reversibly: see names.go. A record holds the mapped ones.
 //
-// Lock order: Catalog.cloning, Database.using, Catalog.changing, Catalog.mu. All but the last are held while the log
-// commits, using for as long as a clone or an edit of many events takes; so nobody who holds changing waits for it.
-// Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so no event is
+// What databases hold is counted against bounds, in budget.go: bytes are charged before they are stored, so that many at
+// once go no further than one, and counted from the store at the start. A name that was given up is kept, in retired.go,
+// so that no grant comes to mean another database.
+//
+// Lock order: Catalog.cloning, Database.using, Database.annotating, Catalog.changing, Catalog.mu. All but the last are held
+// while the log commits, using for as long as a clone or an edit of many events takes; so nobody who holds changing waits
+// for it. Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so no event is
 // appended to what is being deleted.
 package database

@@ -13,6 +13,7 @@ var (
 	ErrName         = errors.New("the name cannot be used")
 	ErrRole         = errors.New("unknown role")
 	ErrTooMany      = errors.New("there are too many")
+	ErrFull         = errors.New("there is no room")
 	ErrDuplicate    = errors.New("the stream has an event with this id already")
 	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
 )

@@ -136,7 +136,10 @@ func Append(dst []byte, database string, r *eventlog.Event) []byte {
 
 // TypeOf is a record's type as the client knows it.
 func TypeOf(r *eventlog.Event) string {
-	kind, _, _, _, _ := names(r)
+	kind, whole := unmap(r.Name)
+	if !whole { // the meta, which may be long, knows it
+		kind, _, _, _, _ = names(r)
+	}
 	return kind
 }
 

@@ -62,7 +62,7 @@ func TestLeftoverOfClone(t *testing.T) {
 	if _, err := log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{r}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Rename(ctx, "mine", "copy"); err != nil {
+	if err := c.Rename(ctx, "mine", "copy", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := log.Close(); err != nil {
@@ -129,7 +129,7 @@ func TestRevokeDuringClone(t *testing.T) {
 		t.Error("the name of the clone could be taken")
 	}
 	destroyed := make(chan error, 1)
-	go func() { destroyed <- c.Destroy(ctx, "big") }()
+	go func() { destroyed <- c.Destroy(ctx, "big", "owner") }()
 	time.Sleep(5 * time.Millisecond)
 	if err := c.Grant(ctx, "other", "owner", database.Reader); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package database_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
@@ -35,6 +33,7 @@ type modelDB struct {
 	namespaces  map[string]bool
 	annotations map[spot]string
 	grants      map[string]database.Role
+	maker       string
 }
 
 type model struct {
@@ -42,7 +41,29 @@ type model struct {
 	log     *eventlog.Log
 	catalog *database.Catalog
 	dbs     map[string]*modelDB
+	retired map[string][2]string // who gave up a name, and who had made its database
 	next    int
+}
+
+// takes says what comes of taking a name for an account.
+func (m *model) takes(name, account string) error {
+	r, retired := m.retired[name]
+	if m.dbs[name] != nil || retired && account != "" && r != [2]string{account, account} {
+		return database.ErrTaken
+	}
+	return nil
+}
+
+// take is what happens to a name that is taken.
+func (m *model) take(name string, d *modelDB) {
+	m.dbs[name] = d
+	delete(m.retired, name)
+}
+
+// giveUp is what happens to a name whose database gets another, or is destroyed.
+func (m *model) giveUp(name, by string) {
+	m.retired[name] = [2]string{by, m.dbs[name].maker}
+	delete(m.dbs, name)
 }
 
 func (m *model) open(t *rapid.T) {
@@ -65,6 +86,17 @@ var (
 	types      = rapid.SampledFrom([]string{"deposit", "pay bill", "put", "error", strings.Repeat("t", 140)})
 )
 
+// accounts make databases and give them up; "" is root.
+var accounts = rapid.SampledFrom([]string{"ann", "bob", ""})
+
+func newModelDB(maker string) *modelDB {
+	d := &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{}, maker: maker}
+	if maker != "" {
+		d.grants[maker] = database.Owner
+	}
+	return d
+}
+
 // expect checks that an error is the one wanted; nil wants none.
 func expect(t *rapid.T, err, want error) {
 	t.Helper()
@@ -79,7 +111,7 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}}
+		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}, retired: map[string][2]string{}}
 		m.open(rt)
 		// with draws a database and says what must come of it where there is none.
 		with := func(rt *rapid.T) (string, *modelDB) {
@@ -88,14 +120,13 @@ func TestModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": func(rt *rapid.T) {
-				name, d := with(rt)
-				var want error
-				if d != nil {
-					want = database.ErrTaken
-				} else {
-					m.dbs[name] = &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{"ann": database.Owner}}
+				name, _ := with(rt)
+				who := accounts.Draw(rt, "who")
+				want := m.takes(name, who)
+				if want == nil {
+					m.take(name, newModelDB(who))
 				}
-				expect(rt, m.catalog.Create(ctx, name, "ann"), want)
+				expect(rt, m.catalog.Create(ctx, name, who), want)
 			},
 			"append": func(rt *rapid.T) {
 				name, d := with(rt)
@@ -208,37 +239,41 @@ func TestModel(t *testing.T) {
 			},
 			"rename or clone": func(rt *rapid.T) {
 				name, d := with(rt)
-				to := dbNames.Draw(rt, "to")
+				to, who := dbNames.Draw(rt, "to"), accounts.Draw(rt, "who")
 				clone := rapid.Bool().Draw(rt, "clone")
 				var err error
 				if clone {
-					err = m.catalog.Clone(ctx, name, to, "bob")
+					err = m.catalog.Clone(ctx, name, to, who)
 				} else {
-					err = m.catalog.Rename(ctx, name, to)
+					err = m.catalog.Rename(ctx, name, to, who)
 				}
 				switch {
 				case d == nil && err == nil:
 					rt.Fatal("it was not there")
 				case d == nil:
-				case m.dbs[to] != nil:
+				case m.takes(to, who) != nil:
 					expect(rt, err, database.ErrTaken)
+				case clone:
+					expect(rt, err, nil)
+					made := newModelDB(who)
+					made.events, made.namespaces, made.annotations = slices.Clone(d.events), maps.Clone(d.namespaces), maps.Clone(d.annotations)
+					m.take(to, made)
 				default:
 					expect(rt, err, nil)
-					if m.dbs[to] = d; !clone {
-						delete(m.dbs, name)
-						return
-					}
-					m.dbs[to] = &modelDB{slices.Clone(d.events), maps.Clone(d.namespaces), maps.Clone(d.annotations), map[string]database.Role{"bob": database.Owner}}
+					m.giveUp(name, who)
+					m.take(to, d)
 				}
 			},
 			"destroy": func(rt *rapid.T) {
 				name, d := with(rt)
+				who := accounts.Draw(rt, "who")
 				var want error
 				if d == nil {
 					want = database.ErrNoDatabase
+				} else {
+					m.giveUp(name, who)
 				}
-				expect(rt, m.catalog.Destroy(ctx, name), want)
-				delete(m.dbs, name)
+				expect(rt, m.catalog.Destroy(ctx, name, who), want)
 			},
 			"grant": func(rt *rapid.T) {
 				name, d := with(rt)
@@ -288,92 +323,4 @@ func (d *modelDB) rename(ns, to string) {
 	}
 	delete(d.namespaces, ns)
 	d.namespaces[to] = true
-}
-
-func (m *model) check(t *rapid.T) {
-	if got, want := m.catalog.Names(), slices.Sorted(maps.Keys(m.dbs)); !slices.Equal(got, want) {
-		t.Fatalf("databases %v, want %v", got, want)
-	}
-	for name, d := range m.dbs {
-		if got, err := m.catalog.Namespaces(name); err != nil || !slices.Equal(got, slices.Sorted(maps.Keys(d.namespaces))) {
-			t.Fatalf("%s has namespaces %q, want %q (%v)", name, got, slices.Sorted(maps.Keys(d.namespaces)), err)
-		}
-		for _, who := range []string{"ann", "bob"} {
-			if got := m.catalog.Role(name, who); got != d.grants[who] {
-				t.Fatalf("%s is %s of %s, want %s", who, got, name, d.grants[who])
-			}
-		}
-		m.checkEvents(t, name, d)
-		m.checkStreams(t, name, d)
-		for at, text := range d.annotations {
-			if got, err := m.catalog.Annotation(name, at.namespace, at.stream); string(got) != text {
-				t.Fatalf("annotation of %q: %s (%v), want %s", at, got, err, text)
-			}
-		}
-	}
-}
-
-func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
-	space := database.Space(name)
-	q := &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
-	var got []told
-	for after := uint64(0); after < m.log.Settled(); {
-		p, err := m.log.Read(context.Background(), q, after, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range p.Events {
-			var e told
-			if err := json.Unmarshal(database.Text(name, &p.Events[i]), &e); err != nil {
-				t.Fatalf("%s: %v", database.Text(name, &p.Events[i]), err)
-			}
-			if e.Meta.DB != name || e.Meta.TS == "" {
-				t.Fatalf("%+v", e)
-			}
-			e.Meta.DB, e.Meta.TS = "", ""
-			got = append(got, e)
-		}
-		after = p.Reached
-	}
-	same := slices.EqualFunc(got, d.events, func(a, b told) bool { return a.Meta == b.Meta && string(a.Data) == string(b.Data) })
-	if !same {
-		t.Fatalf("%s holds\n%+v, want\n%+v", name, got, d.events)
-	}
-	for _, e := range d.events {
-		if _, err := m.catalog.Event(context.Background(), name, e.Meta.NS, e.Meta.Stream, e.Meta.ID); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func (m *model) checkStreams(t *rapid.T, name string, d *modelDB) {
-	count := map[spot]int{}
-	for _, e := range d.events {
-		count[spot{e.Meta.NS, e.Meta.Stream}]++
-	}
-	for _, ns := range append([]string{"*", ""}, slices.Collect(maps.Keys(d.namespaces))...) {
-		asked := &ns
-		if ns == "*" {
-			asked = nil
-		}
-		var got, want []string
-		err := m.catalog.Streams(context.Background(), name, asked, func(s *database.Stream) error {
-			got = append(got, fmt.Sprint(s.Namespace, "|", s.ID, "|", s.Size, string(s.Annotation), string(s.Type)))
-			return nil
-		})
-		for at, n := range count {
-			if ns == "*" || ns == at.namespace {
-				text := d.annotations[at]
-				if text != "" {
-					text += `"x"`
-				}
-				want = append(want, fmt.Sprint(at.namespace, "|", at.stream, "|", n, text))
-			}
-		}
-		slices.SortFunc(got, cmp.Compare[string])
-		slices.SortFunc(want, cmp.Compare[string])
-		if err != nil || !slices.Equal(got, want) {
-			t.Fatalf("%s, namespace %q: streams %q, want %q (%v)", name, ns, got, want, err)
-		}
-	}
 }

@@ -22,10 +22,30 @@ func (c *Catalog) has(d *Database, namespace string) bool {
 	return d.namespaces[namespace]
 }
 
-func (c *Catalog) count(d *Database) int {
+// setNamespace notes that a namespace is there, or is not; c.mu must be held.
+func (d *Database) setNamespace(namespace string, there bool) {
+	switch {
+	case there == d.namespaces[namespace]:
+	case there:
+		d.namespaces[namespace] = true
+		d.names += len(namespace)
+	default:
+		delete(d.namespaces, namespace)
+		d.names -= len(namespace)
+	}
+}
+
+// roomFor reports, by an error, that a database cannot have some more namespaces, whose names have so many bytes.
+func (c *Catalog) roomFor(d *Database, more, names int) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return len(d.namespaces)
+	switch {
+	case len(d.namespaces)+more > maxNamespaces:
+		return fmt.Errorf("%w: a database has at most %d namespaces", ErrTooMany, maxNamespaces)
+	case d.names+names > maxNamespaceBytes:
+		return fmt.Errorf("%w: the names of a database's namespaces have at most %d bytes together", ErrTooMany, maxNamespaceBytes)
+	}
+	return nil
 }
 
 func (c *Catalog) namespaces(d *Database) []string {
@@ -53,14 +73,12 @@ func (c *Catalog) HasNamespace(name, namespace string) bool {
 // freeNamespace says whether a namespace can be made.
 func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 	switch {
-	case namespace == "" || len(namespace) > maxName || !utf8.ValidString(namespace):
-		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, maxName)
+	case namespace == "" || len(namespace) > MaxName || !utf8.ValidString(namespace):
+		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, MaxName)
 	case c.has(d, namespace):
 		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
-	case c.count(d) >= maxNamespaces:
-		return fmt.Errorf("%w: %d namespaces in %q", ErrTooMany, maxNamespaces, d.name)
 	}
-	return nil
+	return c.roomFor(d, 1, len(namespace))
 }
 
 // CreateNamespace makes an empty namespace.
@@ -73,12 +91,13 @@ func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) e
 	if err := c.freeNamespace(d, namespace); err != nil {
 		return err
 	}
-	if err := c.edit(ctx, nil, namespaceRow(d, namespace)); err != nil {
+	row := namespaceRow(d, namespace)
+	if err := c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, weightOf(row)); err != nil {
 		return fmt.Errorf("creating namespace %q: %w", namespace, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d.namespaces[namespace] = true
+	d.setNamespace(namespace, true)
 	return nil
 }
 
@@ -105,12 +124,14 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error { return b.removeStream(ctx, s.Stream) })
 	if err == nil {
 		err = c.annotations(d, namespace, func(r eventlog.Row) error {
-			b.rows = append(b.rows, eventlog.Row{Key: r.Key})
+			b.dropAnnotation(r)
 			return nil
 		})
 	}
 	if destroy {
-		b.rows = append(b.rows, eventlog.Row{Key: namespaceRow(d, namespace).Key})
+		row := namespaceRow(d, namespace)
+		b.grown -= weightOf(row)
+		b.rows = append(b.rows, eventlog.Row{Key: row.Key})
 	}
 	if err == nil {
 		err = b.commit(ctx)
@@ -120,7 +141,7 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 	}
 	if destroy {
 		c.mu.Lock()
-		delete(d.namespaces, namespace)
+		d.setNamespace(namespace, false)
 		c.mu.Unlock()
 	}
 	c.changed(name)
@@ -151,16 +172,61 @@ func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to strin
 	if err := c.freeNamespace(d, to); err != nil {
 		return err
 	}
-	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}}
-	if err := b.rename(ctx, namespace, to); err != nil {
+	events, rows, err := c.growth(ctx, d, namespace, to)
+	if err == nil {
+		err = c.charge(d, events, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
+	}
+	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}, charged: true}
+	err = b.rename(ctx, namespace, to)
+	c.settle(d, events, rows, err == nil || events+rows > 0) // a part of it may be done
+	if err != nil {
 		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
 	}
 	c.mu.Lock()
-	delete(d.namespaces, namespace)
-	d.namespaces[to] = true
+	d.setNamespace(namespace, false)
+	d.setNamespace(to, true)
 	c.mu.Unlock()
 	c.changed(name)
 	return nil
+}
+
+// growth is how many bytes more the events and rows of a namespace take under another name.
+func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (events, rows int64, err error) {
+	reading := editing{catalog: c, db: d}
+	var failed error
+	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
+		err := reading.events(ctx, s.Stream, func(old *eventlog.Event) {
+			by, err := renamed(old, to)
+			failed = cmp.Or(failed, err)
+			events += c.log.Weight(&by) - c.log.Weight(old)
+		})
+		return cmp.Or(failed, err)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	rows = weightOf(namespaceRow(d, to))
+	if namespace != "" {
+		rows -= weightOf(namespaceRow(d, namespace))
+	}
+	err = c.annotations(d, namespace, func(r eventlog.Row) error {
+		by, err := reannotated(d, to, r)
+		rows += weightOf(by) - weightOf(r)
+		return err
+	})
+	return events, rows, err
+}
+
+// reannotated is the row of an annotation in another namespace.
+func reannotated(d *Database, to string, old eventlog.Row) (eventlog.Row, error) {
+	var row annotated
+	if err := json.Unmarshal(old.Value, &row); err != nil {
+		return old, fmt.Errorf("reading an annotation: %w", err)
+	}
+	return eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: old.Value}, nil
 }
 
 func (b *editing) rename(ctx context.Context, namespace, to string) error {
@@ -174,6 +240,7 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 				return
 			}
 			b.bytes += len(by.Data) + len(by.Meta)
+			b.freed += c.log.Weight(old) - c.log.Weight(&by)
 			old.Data, old.Meta = nil, nil // by has what is still wanted
 			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
 		})
@@ -182,12 +249,10 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 		return cmp.Or(err, failed)
 	}
 	err = c.annotations(d, namespace, func(r eventlog.Row) error {
-		var row annotated
-		if err := json.Unmarshal(r.Value, &row); err != nil {
-			return fmt.Errorf("reading an annotation: %w", err)
-		}
-		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: r.Value})
-		return nil
+		by, err := reannotated(d, to, r)
+		c.annotationBytes(d, weightOf(by)-weightOf(r))
+		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, by)
+		return err
 	})
 	if err != nil {
 		return err

@@ -97,6 +97,7 @@ type Row struct {
 type Edit struct {
 	Remove   []Event       // as they were read; Data may be left out
 	Replace  []Replacement // of the same space and id
+	Freed    int64         // what Remove and Replace, which are of one space then, take off its State.Bytes, as Weight counts
 	Drop     []string      // spaces, with all that is in them
 	Rename   [2]string     // a space's old and new name; empty: none
 	DropRows []string      // all rows whose keys begin so
@@ -170,7 +171,7 @@ type Page struct {
 type State struct {
 	Oldest  uint64 // the oldest retained id
 	Removed uint64 // the highest id that retention has removed; 0 where it removed nothing
-	Bytes   int64  // bytes of records retained
+	Bytes   int64  // bytes of records retained, of a database with their index rows
 	Count   int64  // number of records retained (may be an estimate)
 }
 
@@ -258,6 +259,8 @@ type Engine interface {
 	Row(key string) ([]byte, error)
 	// Rows calls f for each row whose key begins with prefix, in order.
 	Rows(prefix string, f func(Row) error) error
+	// Weight is what State.Bytes counts an event as.
+	Weight(e *Event) int64
 	// State tells of a space, without what is expired by age at this moment.
 	State(space string) (State, error)
 	// Runs are the lives of the log, oldest first, this one last.

@@ -5,21 +5,27 @@ import (
 	"slices"
 )
 
+// lastStep is how many events LastN reads in one step.
+const lastStep = 256
+
+// Turn is asked for leave before each step of a long read, and gives what is to be called after the step.
+type Turn func() (leave func(), err error)
+
 // LastN is the position behind which lie the last n events of a query in some spaces, or all where there are
 // fewer.
-func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int) (uint64, error) {
+func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int, turn Turn) (uint64, error) {
 	var ids []uint64
 	lowest := l.Settled()
 	for _, space := range spaces {
 		of := *q
 		of.Space = space
-		at, err := l.lastN(ctx, &of, n)
+		at, err := l.lastN(ctx, &of, n, turn)
 		if err != nil || len(spaces) == 1 {
 			return at, err
 		}
 		lowest = min(lowest, at)
 		for settled := l.Settled(); at < settled; {
-			page, err := l.engine.Read(ctx, &of, at, settled, 1000)
+			page, err := l.step(ctx, &of, at, settled, turn)
 			if err != nil {
 				return 0, err
 			}
@@ -38,7 +44,7 @@ func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int) (uint
 
 // lastN is LastN of one space. Engines read forward only, so it guesses how far back they begin: wider by steps,
 // and by halves where a guess held far too many.
-func (l *Log) lastN(ctx context.Context, q *Query, n int) (uint64, error) {
+func (l *Log) lastN(ctx context.Context, q *Query, n int, turn Turn) (uint64, error) {
 	start, err := l.Earliest(q.Space)
 	if err != nil {
 		return 0, err
@@ -48,7 +54,7 @@ func (l *Log) lastN(ctx context.Context, q *Query, n int) (uint64, error) {
 	many := uint64(0) // behind it are too many; 0 until that is known
 	at := settled - min(settled-floor, 1000)
 	for {
-		ids, over, err := l.ids(ctx, q, at, settled, n)
+		ids, over, err := l.ids(ctx, q, at, settled, n, turn)
 		switch {
 		case err != nil:
 			return 0, err
@@ -70,9 +76,9 @@ func (l *Log) lastN(ctx context.Context, q *Query, n int) (uint64, error) {
 }
 
 // ids reads the ids of a query's events in a range, until they are many more than asked for.
-func (l *Log) ids(ctx context.Context, q *Query, after, upto uint64, n int) (ids []uint64, over bool, err error) {
+func (l *Log) ids(ctx context.Context, q *Query, after, upto uint64, n int, turn Turn) (ids []uint64, over bool, err error) {
 	for after < upto {
-		page, err := l.engine.Read(ctx, q, after, upto, 1000)
+		page, err := l.step(ctx, q, after, upto, turn)
 		if err != nil {
 			return nil, false, err
 		}
@@ -84,4 +90,13 @@ func (l *Log) ids(ctx context.Context, q *Query, after, upto uint64, n int) (ids
 		}
 	}
 	return ids, false, nil
+}
+
+func (l *Log) step(ctx context.Context, q *Query, after, upto uint64, turn Turn) (Page, error) {
+	leave, err := turn()
+	if err != nil {
+		return Page{}, err
+	}
+	defer leave()
+	return l.engine.Read(ctx, q, after, upto, lastStep)
 }

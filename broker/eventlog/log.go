@@ -140,6 +140,9 @@ func (l *Log) Row(key string) ([]byte, error) { return l.engine.Row(key) }
 // Rows calls f for each row whose key begins with prefix, in order.
 func (l *Log) Rows(prefix string, f func(Row) error) error { return l.engine.Rows(prefix, f) }
 
+// Weight is what State.Bytes counts an event as.
+func (l *Log) Weight(e *Event) int64 { return l.engine.Weight(e) }
+
 // State tells of a space.
 func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
 

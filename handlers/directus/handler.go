@@ -15,6 +15,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
@@ -49,11 +50,12 @@ type Handler struct {
 	o       Options
 	feeds   feeds
 	changes *changes
+	heavy   *share.Slots // for queries that cost much to ask of a change
 }
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log())}
+	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
 }
 
 // Register adds the routes.

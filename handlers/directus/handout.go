@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sluice/broker"
+	"sluice/broker/share"
 )
 
 // Bounds of a round of handing out, in bytes and in changes.
@@ -23,6 +24,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	if c.who == nil {
 		return false, nil
 	}
+	ctx = share.With(ctx, c.who.Scope)
 	var k broker.Block
 	c.root.Peek(&k, batch) // of no channel: it is always at the head
 	head := c.root.Position()
@@ -42,7 +44,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 		if f.id > head || bytes > batch || sent > batchMost {
 			return true, nil
 		}
-		text, err := next.message(ctx, c.h.changes, f)
+		text, err := next.message(ctx, c.h, f)
 		if err != nil {
 			return false, err
 		}
@@ -57,18 +59,18 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 }
 
 // message is what a frame tells the subscription, nil where that is nothing.
-func (s *subscription) message(ctx context.Context, all *changes, f frame) ([]byte, error) {
+func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte, error) {
 	if f.gap {
 		return nil, errMissed
 	}
-	one, err := all.find(ctx, f.id, s.channels)
+	one, err := h.changes.find(ctx, f.id, s.channels)
 	if err == nil && one == nil {
 		err = errMissed
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.feed.tell(f.id, one), nil
+	return s.tell(ctx, h.heavy, f.id, one)
 }
 
 // wait notes that a subscription may have something.

@@ -61,6 +61,9 @@ func (c *caller) change(method string, n int, f func() error) error {
 	if err := c.need(method); err != nil {
 		return err
 	}
+	if over := c.who.Over(time.Now()); over != nil {
+		return badCredential(over)
+	}
 	if n > changeMost {
 		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
 	}

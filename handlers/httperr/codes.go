@@ -39,6 +39,7 @@ const (
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
 	RoomFull             = "room_full"
+	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"

@@ -3,6 +3,7 @@ package persistr
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"sluice/auth/account"
@@ -128,7 +129,10 @@ func MakeDemo(ctx context.Context, accounts *account.Store, catalog *database.Ca
 		}
 	}
 	if !catalog.Exists(demo) {
-		return catalog.Create(ctx, demo, a.ID)
+		// Where the name was given up, it is not taken again behind root's back.
+		if err := catalog.Create(ctx, demo, a.ID); !errors.Is(err, database.ErrTaken) {
+			return err
+		}
 	}
 	return nil
 }

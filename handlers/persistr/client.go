@@ -16,21 +16,21 @@ import (
 // clientRow is a row as the published client reads it.
 type clientRow struct {
 	*database.Stream
-	Namespace any `json:"ns"`
+	Namespace []string `json:"ns"`
 }
 
 // unnamed stands for the unnamed namespace.
 var unnamed = []string{}
 
-func clientRows(rows []*database.Stream) []clientRow {
-	told := make([]clientRow, len(rows))
-	for i, r := range rows {
-		told[i] = clientRow{r, r.Namespace}
-		if r.Namespace == "" {
-			told[i].Namespace = unnamed
+// rowFor returns what makes a row of a stream for the sender of a call.
+func rowFor(c *call) func(*database.Stream) any {
+	published := c.namespaceOf() == nil && publishedClient(c.Request().Header)
+	return func(s *database.Stream) any {
+		if published && s.Namespace == "" {
+			return clientRow{s, unnamed}
 		}
+		return s
 	}
-	return told
 }
 
 // publishedClient reports whether a request without a body may be of the published client, in Node.js or in a browser: it

@@ -18,21 +18,21 @@ func (h *Handler) listDatabases(c *call) error {
 	return c.JSON(http.StatusOK, append([]string{}, h.visible(c.who)...))
 }
 
-// owner is who will own what the sender creates: nobody but root, who needs no grant.
-func (c *call) owner() (string, error) {
+// maker is the account that the sender makes and gives up databases for; "" is root, who needs no grant.
+func (c *call) maker() (string, error) {
 	switch {
 	case c.who.root:
 		return "", nil
 	case c.who.account != nil:
 		return c.who.account.ID, nil
 	}
-	return "", forbidden("only accounts can create databases")
+	return "", forbidden("only accounts can create, clone, rename and destroy databases")
 }
 
 func (h *Handler) createDatabase(c *call) error {
-	owner, err := c.owner()
+	maker, err := c.maker()
 	if err == nil {
-		err = h.o.Catalog.Create(c.Request().Context(), c.name("db"), owner)
+		err = h.o.Catalog.Create(c.Request().Context(), c.name("db"), maker)
 	}
 	return done(c, err)
 }
@@ -54,23 +54,29 @@ func (h *Handler) within(c *call, least database.Role, f func(ctx context.Contex
 	return done(c, f(c.Request().Context(), name))
 }
 
-func (h *Handler) destroyDatabase(c *call) error {
-	return h.within(c, database.Owner, h.o.Catalog.Destroy)
-}
-
-func (h *Handler) renameDatabase(c *call) error {
-	return h.within(c, database.Owner, func(ctx context.Context, name string) error {
-		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"))
-	})
-}
-
-func (h *Handler) cloneDatabase(c *call) error {
-	owner, err := c.owner()
+// owned does something to the database of the path as a whole, which takes an account that owns it, or root.
+func (h *Handler) owned(c *call, f func(ctx context.Context, name, maker string) error) error {
+	maker, err := c.maker()
 	if err != nil {
 		return err
 	}
-	return h.within(c, database.Reader, func(ctx context.Context, name string) error {
-		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), owner)
+	return h.within(c, database.Owner, func(ctx context.Context, name string) error { return f(ctx, name, maker) })
+}
+
+func (h *Handler) destroyDatabase(c *call) error {
+	return h.owned(c, h.o.Catalog.Destroy)
+}
+
+func (h *Handler) renameDatabase(c *call) error {
+	return h.owned(c, func(ctx context.Context, name, maker string) error {
+		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"), maker)
+	})
+}
+
+// cloneDatabase takes an owner: the copy has all that the database holds, and its maker is charged for as much.
+func (h *Handler) cloneDatabase(c *call) error {
+	return h.owned(c, func(ctx context.Context, name, maker string) error {
+		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), maker)
 	})
 }
 
@@ -170,18 +176,11 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
-	rows := []*database.Stream{}
-	err = h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), func(s *database.Stream) error {
-		rows = append(rows, s)
-		return nil
-	})
-	if err != nil {
+	list := streamList{c: c, text: []byte{'['}, row: rowFor(c)}
+	if err := h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), list.add); err != nil {
 		return err
 	}
-	if c.namespaceOf() == nil && publishedClient(c.Request().Header) {
-		return c.JSON(http.StatusOK, clientRows(rows))
-	}
-	return c.JSON(http.StatusOK, rows)
+	return list.end()
 }
 
 func (h *Handler) destroyStream(c *call) error {

@@ -24,6 +24,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if over := c.who.identity.Over(time.Now()); over != nil {
+		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
@@ -81,14 +84,18 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
-	r.ID, err = h.o.Broker.Publish(c.Request().Context(), &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()})
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	if err := w.Charge(request.Events); err != nil {
+		return nil, err
+	}
+	r.ID, err = h.o.Broker.Publish(c.Request().Context(), request)
+	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
 		return nil, fail(http.StatusBadRequest, "DuplicateEvent", "the stream has an event %q already", e.ID)
 	}
 	if err != nil {
 		return nil, err
 	}
-	w.Stored()
 	return database.Text(name, &r), nil
 }
 

@@ -62,6 +62,7 @@ var known = []struct {
 	{database.ErrTaken, http.StatusBadRequest, "NameTaken"},
 	{database.ErrName, http.StatusBadRequest, "BadName"},
 	{database.ErrTooMany, http.StatusBadRequest, "TooMany"},
+	{database.ErrFull, http.StatusForbidden, "DatabaseFull"},
 	{database.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
 	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
 	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},

@@ -21,14 +21,49 @@ const batch = 1 << 20
 
 // feed is one that is open.
 type feed struct {
-	who      *principal
-	selected *selection
+	who       *principal
+	selected  *selection
+	wildcards string // what feeds.enter counted; "": nothing
 }
 
 // feeds are those that are open. It holds no more than there are connections.
 type feeds struct {
-	mu   sync.Mutex
-	open map[*broker.Subscriber]*feed
+	mu        sync.Mutex
+	open      map[*broker.Subscriber]*feed
+	wildcards map[string]map[string]int // by the scope of a credential: how many feeds have each choice of wildcards
+}
+
+func newFeeds() feeds {
+	return feeds{open: map[*broker.Subscriber]*feed{}, wildcards: map[string]map[string]int{}}
+}
+
+// enter counts a feed with wildcards, and reports whether its credential may open it.
+func (f *feeds) enter(scope, choice string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	choices := f.wildcards[scope]
+	if choices[choice] == 0 && len(choices) >= wildcardFeeds {
+		return false
+	}
+	if choices == nil {
+		choices = map[string]int{}
+		f.wildcards[scope] = choices
+	}
+	choices[choice]++
+	return true
+}
+
+// leave takes back what enter counted.
+func (f *feeds) leave(scope, choice string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	choices := f.wildcards[scope]
+	if choices[choice]--; choices[choice] <= 0 {
+		delete(choices, choice)
+	}
+	if len(choices) == 0 {
+		delete(f.wildcards, scope)
+	}
 }
 
 func (f *feeds) add(sub *broker.Subscriber, one *feed) {
@@ -37,10 +72,12 @@ func (f *feeds) add(sub *broker.Subscriber, one *feed) {
 	f.open[sub] = one
 }
 
-func (f *feeds) remove(sub *broker.Subscriber) {
+func (f *feeds) remove(sub *broker.Subscriber) *feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	one := f.open[sub]
 	delete(f.open, sub)
+	return one
 }
 
 // check ends those that are concerned and whose right to go on does not hold any more.
@@ -58,7 +95,7 @@ func (f *feeds) check(concerned, holds func(*feed) bool) {
 	}
 }
 
-// holds says whether a feed may go on.
+// holds reports whether a feed may go on.
 func (h *Handler) holds(f *feed) bool {
 	if a := f.who.account; a != nil {
 		now, err := h.o.Accounts.Get(a.Username)
@@ -158,7 +195,14 @@ func (h *Handler) feed(c *call) error {
 		return fail(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	filter.Start = &start
+	one := &feed{c.who, s, ""}
+	if s.wild {
+		if one.wildcards = s.database + "\n" + filter.Choice; !h.feeds.enter(c.who.identity.Scope, one.wildcards) {
+			return fail(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
+		}
+	}
 	if over := h.o.Traffic.EnterStream(c.who.identity.Scope); over != nil {
+		h.closed(one)
 		return over
 	}
 	place := h.writers.Place(c.Request(), true)
@@ -172,10 +216,10 @@ func (h *Handler) feed(c *call) error {
 	open.Subscriber = sub
 	if err != nil {
 		h.o.Traffic.LeaveStream(c.who.identity.Scope)
+		h.closed(one)
 		return err
 	}
 	h.o.Traffic.Opened()
-	one := &feed{c.who, s}
 	h.feeds.add(sub, one)
 	if !h.holds(one) { // it changed before the feed was known
 		sub.End(broker.EndChanged)
@@ -185,8 +229,17 @@ func (h *Handler) feed(c *call) error {
 	return nil
 }
 
+// closed takes back what was counted of a feed.
+func (h *Handler) closed(f *feed) {
+	if f.wildcards != "" {
+		h.feeds.leave(f.who.identity.Scope, f.wildcards)
+	}
+}
+
 // ended tells what became of a feed.
 func (h *Handler) ended(s *stream.Stream, end stream.End) {
-	h.feeds.remove(s.Subscriber)
+	if one := h.feeds.remove(s.Subscriber); one != nil {
+		h.closed(one)
+	}
 	h.o.Traffic.Ended(h.o.Logger, s, end)
 }

@@ -49,10 +49,3 @@ func FuzzEvent(f *testing.F) {
 		}
 	})
 }
-
-// FuzzGlob: no pattern panics, and one without wildcards matches itself alone.
-func FuzzGlob(f *testing.F) {
-	f.Add("de*", "deposit")
-	f.Add(`a[b\c/?`, `a[b\c/x`)
-	f.Fuzz(func(t *testing.T, glob, kind string) { matches(glob, kind) })
-}

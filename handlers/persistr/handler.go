@@ -43,7 +43,7 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: feeds{open: map[*broker.Subscriber]*feed{}}}
+	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
 	h.writers, err = stream.New(stream.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Ended: h.ended,
@@ -127,7 +127,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err == nil {
 			err = f(&call{c, who})
 		}
-		if err == nil {
+		if err == nil || c.Response().Committed {
 			return nil
 		}
 		return h.refuse(c, err)

@@ -4,24 +4,28 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/handlers/body"
 )
 
-// Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), and events read at a time, of
-// which each may have MAX_EVENT bytes.
+// Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and
+// events read at a time, of which each may have MAX_EVENT bytes.
 const (
 	pageMost  = 1000
 	pageBytes = 4 << 20
+	pageTime  = 2 * time.Second
 	pageStep  = 64
 )
 
 // page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the place to go on
-// from. Where there may be more, Link tells of it (RFC 8288).
+// from. Where there may be more, Link gives the address of the next page (RFC 8288). A page can be empty and have one:
+// what it looked at in its time was not asked for.
 func (h *Handler) page(c *call) error {
 	s, filter, err := h.selected(c)
 	if err != nil {
@@ -34,7 +38,7 @@ func (h *Handler) page(c *call) error {
 	if s.limit > 0 {
 		most = min(most, s.limit)
 	}
-	records, full, err := h.past(c, s, &eventlog.Query{Space: database.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}, most)
+	records, reached, more, err := h.past(c, s, &filter, most)
 	if err != nil {
 		return err
 	}
@@ -48,15 +52,15 @@ func (h *Handler) page(c *call) error {
 	list = append(list, ']')
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	after := ""
-	if full {
-		after = placeOf(s, &records[len(records)-1])
+	if more {
+		after = database.TimeOf(reached)
 		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
 		return body.JSON(c, http.StatusOK, list)
 	}
 	text := []byte(`{"meta":{`)
-	if full {
+	if more {
 		text = append(text, `"cursor":{"after":`...)
 		text = append(append(text, strconv.Quote(after)...), `}},"links":{"next":`...)
 		text = append(append(text, strconv.Quote(next(c, after))...), `},"data":`...)
@@ -66,47 +70,53 @@ func (h *Handler) page(c *call) error {
 	return body.JSON(c, http.StatusOK, append(append(text, list...), '}'))
 }
 
-// placeOf is a place just behind an event, as a parameter takes it: its time, in microseconds, which its id is.
-func placeOf(_ *selection, r *eventlog.Event) string { return database.TimeOf(r.ID) }
+// selectors are the parameters that the address of the next page repeats. It repeats nothing else of the request, and so
+// no credential: the client sends its own with each request.
+var selectors = []string{"ns", "stream", "types", "to", "until", "limit", "schema"}
 
 // next is the address of the page that follows.
 func next(c *call, after string) string {
-	query := c.QueryParams()
-	follow := url.Values{}
-	for name, values := range query {
-		if name != "from" && name != "after" {
+	query, follow := c.QueryParams(), url.Values{"after": {after}}
+	for _, name := range selectors {
+		if values, there := query[name]; there {
 			follow[name] = values
 		}
 	}
-	follow.Set("after", after)
 	return c.Request().URL.EscapedPath() + "?" + follow.Encode()
 }
 
-// past reads events of a selection, and says whether a bound ended that.
-func (h *Handler) past(c *call, s *selection, q *eventlog.Query, most int) (records []eventlog.Event, full bool, err error) {
-	log := h.o.Broker.Log()
-	wants := s.encoder()
+// past reads events of a selection. Where a bound or the time ended that, more is true, and the next page begins behind
+// reached.
+func (h *Handler) past(c *call, s *selection, filter *broker.Filter, most int) (records []eventlog.Event, reached uint64, more bool, err error) {
+	log, ctx := h.o.Broker.Log(), c.Request().Context()
+	q := &eventlog.Query{Space: database.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}
+	until := time.Now().Add(pageTime)
 	last := min(s.last, log.Settled())
 	bytes := 0
 	for after := s.after; after < last; {
-		p, err := log.Read(c.Request().Context(), q, after, min(most, pageStep))
+		if err := ctx.Err(); err != nil {
+			return nil, 0, false, err
+		}
+		p, err := h.o.Broker.Read(ctx, q, after, min(most, pageStep))
 		if err != nil {
-			return nil, false, err
+			return nil, 0, false, err
 		}
 		for i := range p.Events {
 			e := &p.Events[i]
 			if e.ID > last {
-				return records, false, nil
+				return records, last, false, nil
 			}
-			if !wants.wants(e) {
+			if filter.Chooser != nil && !filter.Chooser.Wants(e) {
 				continue
 			}
 			records = append(records, *e)
 			if bytes += len(e.Data); len(records) == most || bytes > pageBytes {
-				return records, true, nil
+				return records, e.ID, true, nil
 			}
 		}
-		after = p.Reached
+		if after = p.Reached; after < last && time.Now().After(until) {
+			return records, after, true, nil
+		}
 	}
-	return records, false, nil
+	return records, last, false, nil
 }

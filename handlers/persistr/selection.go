@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sluice/broker"
 	"sluice/broker/channel"
@@ -34,7 +34,7 @@ type selection struct {
 	awaited   bool        // the namespace is not there yet: it comes with the stream's first event
 	stream    string      // "": all
 	types     []string
-	globs     string // those of types with * or ?, comma-separated
+	wild      bool   // one of types holds * or ?
 	after     uint64 // everything behind it
 	last      uint64 // everything up to it; stream.Endless without
 	bounded   bool   // to or until: the range ends
@@ -93,11 +93,19 @@ func (s *selection) readTypes(query url.Values) error {
 	if len(s.types) > maxTypes {
 		return bad("parameter types: more than %d", maxTypes)
 	}
-	if slices.Contains(s.types, "") {
-		return bad("parameter types: one of them is empty")
+	wildcards := 0
+	for _, t := range s.types {
+		switch {
+		case t == "":
+			return bad("parameter types: one of them is empty")
+		case len(t) > database.MaxName || !utf8.ValidString(t):
+			return bad("parameter types: a type has at most %d bytes of UTF-8", database.MaxName)
+		case hasWildcard(t):
+			wildcards += len(t)
+		}
 	}
-	if strings.ContainsAny(list, "*?") {
-		s.globs = list
+	if s.wild = wildcards > 0; wildcards > wildcardBytes {
+		return bad("parameter types: those with * or ? have %d bytes together; at most %d are allowed", wildcards, wildcardBytes)
 	}
 	return nil
 }
@@ -162,7 +170,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 			return err
 		}
 	} else {
-		at, err := h.o.Catalog.Position(s.database, s.namespace, s.stream, v)
+		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)
 		if err == nil {
 			err = h.readableAt(ctx, s, at)
 		}
@@ -220,11 +228,14 @@ func digits(v string) int {
 
 // filter is what the cursor is asked for, of what the sender may read.
 func (s *selection) filter(may channel.Set) (broker.Filter, error) {
-	f := broker.Filter{Channels: may, Encoder: s.encoder()}
+	f := broker.Filter{Channels: may, Encoder: encoder{s.database}}
+	if c, choice := s.chooser(); c != nil {
+		f.Chooser, f.Choice = c, choice
+	}
 	if s.stream != "" {
 		f.Stream = database.MapStream(value(s.namespace), s.stream)
 	}
-	if len(s.types) > 0 && s.globs == "" {
+	if len(s.types) > 0 && !s.wild {
 		patterns := make([]channel.Pattern, len(s.types))
 		for i, t := range s.types {
 			patterns[i] = channel.Pattern{Space: database.Space(s.database), Left: channel.Side{Kind: channel.Exact, Text: database.MapType(t)}}
@@ -243,27 +254,3 @@ func value(s *string) string {
 	}
 	return *s
 }
-
-func (s *selection) encoder() encoder {
-	e := encoder{database: s.database, globs: s.globs}
-	if s.stream == "" && s.namespace != nil {
-		e.within, e.namespace = true, database.MapNamespace(*s.namespace)
-	}
-	return e
-}
-
-// matches says whether a type is like one of some, comma-separated, with * and ?.
-func matches(globs, kind string) bool {
-	for glob := range strings.SplitSeq(globs, ",") {
-		if ok, err := path.Match(literal.Replace(glob), slashes.Replace(kind)); ok && err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// path.Match knows [ and \ too, and its * stops at a slash: what is no * or ? stands for itself here.
-var (
-	literal = strings.NewReplacer(`\`, `\\`, "[", `\[`, "/", "\x00")
-	slashes = strings.NewReplacer("/", "\x00")
-)

@@ -3,7 +3,6 @@ package persistr
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/broker"
@@ -12,29 +11,11 @@ import (
 	"sluice/handlers/stream"
 )
 
-// encoder makes the messages of a feed, and passes over what its namespace and wildcards leave out.
-type encoder struct {
-	database  string
-	within    bool   // only of one namespace
-	namespace string // as the names of its streams begin; "" is the unnamed one, whose names hold no slash
-	globs     string
-}
-
-// wants says whether an event is for the feed.
-func (e encoder) wants(r *eventlog.Event) bool {
-	if e.within {
-		if !strings.HasPrefix(r.Stream, e.namespace) || e.namespace == "" && strings.Contains(r.Stream, "/") {
-			return false
-		}
-	}
-	return e.globs == "" || matches(e.globs, database.TypeOf(r))
-}
+// encoder makes the messages of a database's feeds.
+type encoder struct{ database string }
 
 // Append appends a message. The id is for a bare EventSource, which comes back with it; the client needs none.
 func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
-	if !e.wants(r) {
-		return dst
-	}
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendUint(dst, r.ID, 10)
 	dst = append(dst, "\ndata: "...)

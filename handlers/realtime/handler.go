@@ -76,6 +76,9 @@ func options(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
+// refused is the answer to a credential that is not taken.
+func refused(bad *auth.Error) error { return httperr.New(bad.Status, bad.Code, "%s", bad.Message) }
+
 // identify is the part of the checks that both handlers share: the query, the credentials, the
 // origin.
 func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) {
@@ -85,7 +88,7 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) 
 	}
 	id, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, query))
 	if bad != nil {
-		return nil, nil, httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+		return nil, nil, refused(bad)
 	}
 	if origin := r.Header.Get(echo.HeaderOrigin); !id.OriginAllowed(origin) {
 		return nil, nil, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed,

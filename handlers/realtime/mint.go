@@ -32,6 +32,9 @@ func (h *Handler) mint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if over := id.Over(time.Now()); over != nil {
+		return refused(over)
+	}
 	if !body.FormIsJSON(c.Request().Header, text) {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
 	}

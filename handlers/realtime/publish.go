@@ -60,6 +60,9 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if over := id.Over(time.Now()); over != nil {
+		return 0, refused(over)
+	}
 	if !body.FormIsJSON(r.Header, text) {
 		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, notTaken)
 	}
@@ -156,10 +159,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		return 0, bad
 	}
 	defer w.done()
-	if first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}); err != nil {
+	first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
+	w.answered(err)
+	if err != nil {
 		return 0, publishError(b, err)
 	}
-	w.stored()
 	return first, nil
 }
 

@@ -21,9 +21,10 @@ func (w writings) done() {
 	}
 }
 
-func (w writings) stored() {
+// answered tells each database what storing its events came to.
+func (w writings) answered(err error) {
 	for _, one := range w {
-		one.Stored()
+		one.Answered(err)
 	}
 }
 
@@ -74,7 +75,11 @@ func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventl
 			return nil, nil, httperr.New(status, code, "%sfield \"stream\": %v", b.where(i), err)
 		}
 	}
-	for _, one := range w {
+	for space, one := range w {
+		if err := one.Charge(b.events); err != nil {
+			w.done()
+			return nil, nil, httperr.New(http.StatusForbidden, httperr.DatabaseFull, "space %q: %v", space, err)
+		}
 		rows = append(rows, one.Rows()...)
 	}
 	return w, rows, nil

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -28,6 +29,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
 	if err != nil {
 		return nil, err
+	}
+	if over := c.who.Over(time.Now()); over != nil {
+		return nil, httperr.New(over.Status, over.Code, "%s", over.Message)
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil

@@ -60,6 +60,9 @@ func (h *Handler) put(c *call) (int, error) {
 	case !whole && len(fields.Names()) > 0:
 		return 0, badUpdate("field %.40q stands beside operators: PUT takes a whole document or operators, PATCH takes both", fields.Names()[0])
 	case !whole:
+		if err := c.needToRead("an operator, by whether it can be applied,"); err != nil {
+			return 0, err
+		}
 		return h.update(c, changes.apply)
 	}
 	return h.update(c, func(own *document.Fields) error {
@@ -74,7 +77,11 @@ func (h *Handler) patch(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	operators := slices.ContainsFunc(fields.Names(), isOperator)
 	changes, err := takeOperators(&fields)
+	if err == nil && operators {
+		err = c.needToRead("an operator, by whether it can be applied,")
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -84,6 +91,7 @@ func (h *Handler) patch(c *call) (int, error) {
 	})
 }
 
+// update changes one document, and answers with all of it to who may read it.
 func (h *Handler) update(c *call, f func(own *document.Fields) error) (int, error) {
 	if err := c.take(1); err != nil {
 		return 0, err
@@ -91,6 +99,13 @@ func (h *Handler) update(c *call, f func(own *document.Fields) error) (int, erro
 	texts, err := h.o.Documents.Update(c.Request().Context(), c.collection, c.who.Name, []string{c.id}, false, func(_ string, own *document.Fields) error { return f(own) })
 	if err != nil {
 		return 0, err
+	}
+	if !c.may(http.MethodGet) {
+		answer, err := json.Marshal(map[string]string{"_id": c.id})
+		if err != nil {
+			return 0, err
+		}
+		return 1, c.json(http.StatusOK, answer)
 	}
 	return 1, c.json(http.StatusOK, c.shown().Append(nil, texts[0]))
 }
@@ -131,10 +146,15 @@ func (h *Handler) removeMany(c *call) (int, error) {
 	case text != nil && q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents once: by a JSON array of ids as the body, or by q")
 	}
+	if q {
+		if err := c.needToRead("a query"); err != nil {
+			return 0, err
+		}
+	}
 	if err := c.take(1); err != nil {
 		return 0, err
 	}
-	if text == nil {
+	if q {
 		return h.removeFound(c)
 	}
 	var ids []string

@@ -100,20 +100,37 @@ func part(c echo.Context, name string) string {
 	return raw
 }
 
-// allowed says whether the sender may do this to documents of the collection.
+// allowed refuses a sender who may not do this to documents of the collection.
 func (c *call) allowed() error {
-	method := c.Request().Method
-	switch method {
+	switch method := c.Request().Method; method {
 	case http.MethodHead:
-		method = http.MethodGet
+		return c.need(http.MethodGet)
 	case http.MethodPatch:
-		method = http.MethodPut
+		return c.need(http.MethodPut)
+	default:
+		return c.need(method)
 	}
-	if c.who.Rest.Match(channel.Of("", method, c.collection)) {
+}
+
+// may reports whether the sender has a permission.
+func (c *call) may(method string) bool { return c.who.Rest.Match(channel.Of("", method, c.collection)) }
+
+// need refuses who has not a permission.
+func (c *call) need(method string) error {
+	if c.may(method) {
 		return nil
 	}
 	return httperr.New(http.StatusForbidden, httperr.Forbidden,
 		`this credential may not %s documents of %q; give it "%s:%s" ("rest" of the key, "rest" in the token's "realtime")`, method, c.collection, method, c.collection)
+}
+
+// needToRead refuses who may not read, where a request would tell what documents hold.
+func (c *call) needToRead(what string) error {
+	if c.may(http.MethodGet) {
+		return nil
+	}
+	return httperr.New(http.StatusForbidden, httperr.Forbidden,
+		`%s tells what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
 }
 
 // counted lets a change in unless the gateway drains, and counts it by its outcome. f gives how many events it made.

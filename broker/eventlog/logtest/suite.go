@@ -54,6 +54,7 @@ var suite = map[string]func(*testing.T, Opener){
 	"long views":           testLongView,
 	"unique keys":          testUnique,
 	"bound":                testBound,
+	"weights":              testWeights,
 	"closed":               testClosed,
 	"concurrent publishes": testConcurrent,
 }

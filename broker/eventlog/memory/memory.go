@@ -91,6 +91,9 @@ func size(e *eventlog.Event) int64 {
 	return int64(overhead + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + len(e.Data) + len(e.Meta))
 }
 
+// Weight is what State counts an event as.
+func (m *Engine) Weight(e *eventlog.Event) int64 { return size(e) }
+
 // errFull is the error of a group that would fill the memory with what is not let go of.
 var errFull = fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrMemoryFull)
 

@@ -108,7 +108,7 @@ func (w *writer) event(i int, e *eventlog.Event) error {
 		return w.entry(s, e)
 	}
 	size := recordSize(e)
-	if done := s.segment.put(e, int64(size), s.retain); done != nil {
+	if done := s.segment.put(e, w.engine.Weight(e), s.retain); done != nil {
 		s.finished = append(s.finished, *done)
 	}
 	w.places[i] = place{s.space.number, s.segment.number}

@@ -22,6 +22,9 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 	for i := range edit.Replace {
 		err = errors.Join(err, w.replace(&edit.Replace[i].Old, &edit.Replace[i].New))
 	}
+	if edit.Freed != 0 {
+		err = errors.Join(err, w.free(edit))
+	}
 	for _, name := range edit.Drop {
 		err = errors.Join(err, w.dropSpace(name))
 	}
@@ -35,6 +38,21 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 		err = errors.Join(err, w.batch.DeleteRange(key, past(key), nil))
 	}
 	return err
+}
+
+// free takes off the bytes of a space what an edit takes away. A space that events are edited in has one segment.
+func (w *writer) free(edit *eventlog.Edit) error {
+	for name := range edit.Spaces() {
+		if _, known := w.engine.number(name); !known {
+			continue
+		}
+		s, err := w.space(name)
+		if err != nil {
+			return err
+		}
+		s.segment.bytes -= edit.Freed
+	}
+	return nil
 }
 
 // segmentOf is where an event lies, false where it is gone.
@@ -52,8 +70,7 @@ func (e *Engine) segmentOf(ev *eventlog.Event) (place, bool) {
 	return place{}, false
 }
 
-// remove deletes an event's record and index rows. Its segment still counts it: the counts are for retention
-// and estimates.
+// remove deletes an event's record and index rows. Its segment's count still has it: that is for estimates.
 func (w *writer) remove(e *eventlog.Event) error {
 	p, ok := w.engine.segmentOf(e)
 	if !ok {

@@ -35,6 +35,19 @@ func recordSize(e *eventlog.Event) int {
 	return n
 }
 
+// indexOverhead is about what the rows take, beside their texts, by which an event is found that is unique in its stream.
+const indexOverhead = 96
+
+// Weight is what State counts an event as: its record and, where it is unique in its stream, the rows by which it is
+// found, which are larger than the record of a small event.
+func (*Engine) Weight(e *eventlog.Event) int64 {
+	n := recordSize(e)
+	if e.Key != "" && e.Op == 0 {
+		n += indexOverhead + len(e.Name) + 2*len(e.Stream) + len(e.Key)
+	}
+	return int64(n)
+}
+
 func keyed(e *eventlog.Event) bool { return e.Key != "" || len(e.Meta) > 0 }
 
 // textSize is what a text of n bytes takes, with its length before it.

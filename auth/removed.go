@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/broker/eventlog"
+)
+
+// rowMinter is the prefix of the rows of minters, by the id of the key.
+const rowMinter = "minter/"
+
+// maxMinterRows bounds one commit.
+const maxMinterRows = 1000
+
+// minter is what the store keeps of a key of the settings, which may mint tokens.
+type minter struct {
+	Present bool  `json:"present"`           // the settings have the key
+	Removed int64 `json:"removed,omitempty"` // when it was last removed, in microseconds: what it minted until then is void
+}
+
+// minters are the keys that the settings have and had. A key of the settings is the same one when it comes back, but
+// its removal has voided what it minted, for good. Keys of the store need none of this: a new one has a new id.
+type minters struct {
+	log    *eventlog.Log
+	logger *slog.Logger
+	now    func() time.Time
+
+	unstored []eventlog.Row // what an earlier note could not store
+
+	mu sync.RWMutex
+	of map[string]minter
+}
+
+func openMinters(log *eventlog.Log, logger *slog.Logger, now func() time.Time) (*minters, error) {
+	m := &minters{log: log, logger: logger, now: now, of: map[string]minter{}}
+	err := log.Rows(rowMinter, func(r eventlog.Row) error {
+		var one minter
+		if err := json.Unmarshal(r.Value, &one); err != nil {
+			return fmt.Errorf("the row of key %q: %w", r.Key, err)
+		}
+		m.of[strings.TrimPrefix(r.Key, rowMinter)] = one
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading when keys were removed: %w", err)
+	}
+	return m, nil
+}
+
+// void reports whether a key has been removed since it minted a token, at a time in microseconds.
+func (m *minters) void(id string, minted int64) bool {
+	if m == nil {
+		return false
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return minted <= m.of[id].Removed
+}
+
+// note takes the ids of the keys that the settings have now. It comes after the lives of removed keys have ended, so
+// that they mint nothing later than the time it notes. A removal is in force though it cannot be stored. One note is
+// under way at a time.
+func (m *minters) note(present map[string]bool) {
+	m.unstored = append(m.unstored, m.update(present)...)
+	for len(m.unstored) > 0 {
+		n := min(len(m.unstored), maxMinterRows)
+		if _, err := m.log.Append(context.Background(), &eventlog.Request{Rows: m.unstored[:n]}); err != nil {
+			m.logger.Error("cannot store which API keys the settings have: after a restart, tokens that a removed key minted may be valid again if the key comes back", "cause", err)
+			return
+		}
+		m.unstored = m.unstored[n:]
+	}
+}
+
+func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
+	now := m.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	put := func(id string, one minter) {
+		m.of[id] = one
+		text, err := json.Marshal(one)
+		if err != nil { // it cannot: there are a bool and a number
+			return
+		}
+		rows = append(rows, eventlog.Row{Key: rowMinter + id, Value: text})
+	}
+	for id := range present {
+		if one := m.of[id]; !one.Present {
+			put(id, minter{true, one.Removed})
+		}
+	}
+	for id, one := range m.of {
+		switch {
+		case present[id]:
+		case one.Present:
+			put(id, minter{false, now.UnixMicro()})
+		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL: // whatever it minted has expired
+			delete(m.of, id)
+			rows = append(rows, eventlog.Row{Key: rowMinter + id})
+		}
+	}
+	return rows
+}

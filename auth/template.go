@@ -1,0 +1,67 @@
+package auth
+
+import (
+	"strings"
+
+	"sluice/broker/channel"
+)
+
+// placeholder stands for a token's subject in JWT_DEFAULT_SUB and JWT_DEFAULT_PUB.
+const placeholder = "{sub}"
+
+// defaults are the patterns that every valid token is granted.
+type defaults struct {
+	fixed     channel.Set
+	templates []template // those with a placeholder
+}
+
+// newDefaults reads patterns that config has checked; an invalid one grants nothing.
+func newDefaults(list []string) defaults {
+	var d defaults
+	var fixed []channel.Pattern
+	for _, text := range list {
+		switch p, err := channel.Parse(text); {
+		case err != nil:
+		case strings.Contains(text, placeholder):
+			d.templates = append(d.templates, template{text, p})
+		default:
+			fixed = append(fixed, p)
+		}
+	}
+	d.fixed = channel.NewSet(fixed...)
+	return d
+}
+
+// of returns what a subject is granted.
+func (d *defaults) of(subject string) channel.Set {
+	var own []channel.Pattern
+	for _, t := range d.templates {
+		if p, ok := t.of(subject); ok {
+			own = append(own, p)
+		}
+	}
+	return d.fixed.Union(channel.NewSet(own...))
+}
+
+// template is a pattern with a placeholder, which is text inside one name of it: {sub} is a valid name itself, so the
+// pattern has its space, its kinds and its method before any subject is known.
+type template struct {
+	text    string
+	pattern channel.Pattern
+}
+
+// of returns the pattern of a subject, and false where the subject would be more than text: where the pattern that
+// spells it is not the template's own with the subject inside its names, or where a name would become a method.
+func (t *template) of(subject string) (channel.Pattern, bool) {
+	if channel.CheckName(subject) != nil {
+		return channel.Pattern{}, false
+	}
+	inside := func(name string) string { return strings.ReplaceAll(name, placeholder, subject) }
+	want := t.pattern
+	want.Space, want.Left.Text, want.Right.Text = inside(want.Space), inside(want.Left.Text), inside(want.Right.Text)
+	if channel.IsMethod(want.Left.Text) != channel.IsMethod(t.pattern.Left.Text) {
+		return channel.Pattern{}, false
+	}
+	got, err := channel.Parse(inside(t.text))
+	return want, err == nil && got == want
+}

@@ -1,0 +1,66 @@
+package user
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+)
+
+// A refresh token is the user's id, a dot, and in base64 the id of its session, a proof that all refresh tokens of the
+// session have in common, and a secret of its own. An earlier version had the last alone.
+const (
+	sessionID   = 16
+	proofBytes  = 32
+	secretBytes = 32
+)
+
+// refreshToken is one taken apart.
+type refreshToken struct {
+	user    string
+	session string
+	proof   []byte            // nil: of an earlier version
+	known   [sha256.Size]byte // hash of the proof
+	whole   [sha256.Size]byte // hash of the token
+}
+
+// parseRefresh takes a token apart, which need not be one of ours; false where it has another form.
+func parseRefresh(token string) (t refreshToken, ok bool) {
+	user, text, _ := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return t, false
+	}
+	t = refreshToken{user: user, whole: sha256.Sum256([]byte(token))}
+	switch len(raw) {
+	case sessionID + proofBytes + secretBytes:
+		t.session, t.proof = hex.EncodeToString(raw[:sessionID]), raw[sessionID:sessionID+proofBytes]
+		t.known = sha256.Sum256(t.proof)
+	case secretBytes:
+		t.session, t.known = hex.EncodeToString(t.whole[:]), t.whole
+	default:
+		return t, false
+	}
+	return t, true
+}
+
+// next makes the token that follows this one in its session; the first one of another session where this is of an
+// earlier version, or of none.
+func (t *refreshToken) next(user string) (string, refreshToken) {
+	raw := make([]byte, sessionID+proofBytes+secretBytes)
+	rand.Read(raw) //nolint:errcheck // never fails, by its documentation
+	if t.proof != nil {
+		hex.Decode(raw, []byte(t.session)) //nolint:errcheck // it was read from bytes
+		copy(raw[sessionID:], t.proof)
+	}
+	text := user + "." + base64.RawURLEncoding.EncodeToString(raw)
+	made, _ := parseRefresh(text)
+	return text, made
+}
+
+// SessionOf returns the id of a refresh token's session.
+func SessionOf(token string) string {
+	t, _ := parseRefresh(token)
+	return t.session
+}

@@ -1,0 +1,63 @@
+package directus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+	"sluice/broker/share"
+)
+
+// Who asks for a lot of each change waits for a slot, and takes turns with others who do; who asks for little does not
+// wait, nor who comes for what was made already.
+func TestHeavyQueriesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &Handler{feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(nil), heavy: share.NewSlots(1, 10)}
+		h.changes.keep(&eventlog.Event{ID: 7, Name: "post", Collection: "c", Meta: []byte("d"), Data: []byte(`{"_id":"1","a":"` + strings.Repeat("x", 60_000) + `"}`)})
+		subscribe := func(filter string) *subscription {
+			q, err := parseQuery(`{"filter":`+filter+`}`, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &subscription{feed: h.feeds.use(feedKey{query: filter}, q), channels: channel.Set{}}
+		}
+		heavy := `{"_or":[` + strings.Repeat(`{"a":{"_contains":"y"}},`, 50) + `{"a":{"_contains":"z"}}]}`
+		release, err := h.heavy.Acquire(share.With(context.Background(), "another"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := make(chan string, 2)
+		ask := func(what string, s *subscription) {
+			ctx := share.With(context.Background(), "one")
+			if _, err := s.message(ctx, h, frame{id: 7}); err != nil {
+				t.Error(err)
+			}
+			told <- what
+		}
+		again := subscribe(heavy)
+		go ask("heavy", subscribe(heavy))
+		synctest.Wait()
+		ask("light", subscribe(`{"a":{"_eq":"x"}}`))
+		if got := <-told; got != "light" || len(told) > 0 {
+			t.Errorf("%s came first, with %d more", got, len(told))
+		}
+		release()
+		if got := <-told; got != "heavy" {
+			t.Error(got)
+		}
+		if release, err = h.heavy.Acquire(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		ask("again", again)
+		if got := fmt.Sprint(<-told); got != "again" {
+			t.Error(got)
+		}
+	})
+}

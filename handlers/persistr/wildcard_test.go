@@ -1,0 +1,135 @@
+package persistr
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+// like is what wildcards promise, as slow and plain as can be.
+func like(pattern, text []rune) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(text) == 0
+	case pattern[0] == '*':
+		return like(pattern[1:], text) || len(text) > 0 && like(pattern, text[1:])
+	case len(text) == 0:
+		return false
+	}
+	return (pattern[0] == '?' || pattern[0] == text[0]) && like(pattern[1:], text[1:])
+}
+
+func TestWildcards(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		patterns, text string
+		want           bool
+	}{
+		{"de*", "deposit", true}, {"de*", "de", true}, {"de*", "d", false}, {"*", "", true}, {"?", "", false},
+		{"?", "ü", true}, {"??", "ü", false}, {"*?", "日本", true}, {"a?c", "aüc", true}, {"a?c", "a\u00fc\u00fcc", false},
+		{`a[b\c/?`, `a[b\c/x`, true}, {"a*b*c", "a--b--c", true}, {"a*b*c", "a--c--b", false}, {"a*,*z", "xz", true}, {"a*,*z", "xy", false},
+		{"**a**", "xax", true}, {"a,b*", "a", true}, {"a,b*", "ab", false},
+	} {
+		if got := newWildcards(strings.Split(tt.patterns, ",")).match(tt.text); got != tt.want {
+			t.Errorf("%q, %q: %t", tt.patterns, tt.text, got)
+		}
+	}
+}
+
+// Whatever the patterns and the text are, the automaton says what the definition says.
+func TestWildcardModel(t *testing.T) {
+	t.Parallel()
+	texts := func(alphabet string, most int) *rapid.Generator[string] {
+		return rapid.StringOfN(rapid.RuneFrom([]rune(alphabet)), 0, most, -1)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		patterns := rapid.SliceOfN(texts("ab?*ü日", 9), 1, 40).Draw(rt, "patterns")
+		for len(strings.Join(patterns, "")) > wildcardBytes {
+			patterns = patterns[1:]
+		}
+		text := texts("abü日", 12).Draw(rt, "text")
+		want := false
+		for _, p := range patterns {
+			want = want || like([]rune(p), []rune(text))
+		}
+		if got := newWildcards(patterns).match(text); got != want {
+			rt.Fatalf("%q, %q: %t", patterns, text, got)
+		}
+	})
+}
+
+// hardest are the patterns that take the longest, as far as they are let in.
+func hardest() []string {
+	one := "*" + strings.Repeat("?", 123) + "ü" + "*b"
+	return slices.Repeat([]string{one}, wildcardBytes/len(one))
+}
+
+// A type of the greatest length is matched against the hardest patterns in a time that a hub can spare: path.Match took
+// 1.6 ms for each of a hundred. The bound is far above what it takes, so that a busy machine passes.
+func TestWildcardsAreLinear(t *testing.T) {
+	t.Parallel()
+	w, text := newWildcards(hardest()), strings.Repeat("ü", 512)
+	best := time.Hour
+	for range 20 {
+		begun := time.Now()
+		w.match(text)
+		best = min(best, time.Since(begun))
+	}
+	if best > 500*time.Microsecond {
+		t.Errorf("it took %s", best)
+	}
+}
+
+// All bytes that UTF-8 has fit into the automaton.
+func TestWildcardsOfAllBytes(t *testing.T) {
+	t.Parallel()
+	var patterns []string
+	for b := range 0x80 {
+		if b != '*' && b != '?' {
+			patterns = append(patterns, string(rune(b)))
+		}
+	}
+	for _, from := range []rune{0x80, 0x7c0, 0x800, 0xfff0, 0x10000, 0x10fff0} {
+		for r := from; r < from+16 && len(strings.Join(patterns, "")) < wildcardBytes-4; r++ {
+			patterns = append(patterns, string(r))
+		}
+	}
+	w := newWildcards(patterns)
+	for _, p := range patterns {
+		if utf8.ValidString(p) && !w.match(p) {
+			t.Errorf("%q", p)
+		}
+	}
+	if w.match("\U0001f600") {
+		t.Error("it matches what it was not asked for")
+	}
+}
+
+// BenchmarkWildcards: what one event costs the hub for one feed, at its worst and for names as they are.
+func BenchmarkWildcards(b *testing.B) {
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = "*??????b"
+	}
+	for name, tt := range map[string]struct {
+		patterns []string
+		text     string
+	}{
+		"hardest":      {hardest(), strings.Repeat("ü", 512)},
+		"many":         {many, strings.Repeat("a", 1024)},
+		"prefixes":     {[]string{"order-*", "payment-*"}, "order-placed"},
+		"not a prefix": {[]string{"order-*", "payment-*"}, "shipment-delivered"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWildcards(tt.patterns)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.match(tt.text)
+			}
+		})
+	}
+}
