@@ -188,6 +188,18 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 
 // CreateKey makes a key, which is told this once.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
+	type made struct {
+		info KeyInfo
+		key  string
+	}
+	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
+		m.info, m.key, err = a.createKey(ctx, c)
+		return m, err
+	})
+	return m.info, m.key, err
+}
+
+func (a *Authenticator) createKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
 	s := a.keys.store
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -233,6 +245,10 @@ func (a *Authenticator) changeable(id string) (storedKey, error) {
 
 // UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
 func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
+	return eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (KeyInfo, error) { return a.updateKey(ctx, id, c) })
+}
+
+func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
 	k, err := a.changeable(id)
@@ -248,6 +264,10 @@ func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (
 
 // DeleteKey revokes a key.
 func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
+	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id) })
+}
+
+func (a *Authenticator) deleteKey(ctx context.Context, id string) error {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
 	if _, err := a.changeable(id); err != nil {

@@ -84,7 +84,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
 		return nil, err
 	}

@@ -159,7 +159,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		return 0, bad
 	}
 	defer w.done()
-	first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}
+	if len(rows) > 0 {
+		request.Stored = w.stored
+	}
+	first, err = h.o.Broker.Publish(ctx, request)
 	w.answered(err)
 	if err != nil {
 		return 0, publishError(b, err)

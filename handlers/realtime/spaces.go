@@ -22,6 +22,13 @@ func (w writings) done() {
 }
 
 // answered tells each database what storing its events came to.
+// stored puts the namespaces in force that came with the batch.
+func (w writings) stored() {
+	for _, one := range w {
+		one.Stored()
+	}
+}
+
 func (w writings) answered(err error) {
 	for _, one := range w {
 		one.Answered(err)
