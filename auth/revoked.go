@@ -93,7 +93,7 @@ func (a *Authenticator) Revoke(ctx context.Context, v Revocation) error {
 func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
 	r := a.revoked
 	if (v.JTI == "") == (v.Subject == "") || len(v.JTI)+len(v.Subject) > maxRevokedText {
-		return fmt.Errorf("%w: give either jti or subject, of at most %d bytes", ErrBadKey, maxRevokedText)
+		return fmt.Errorf("%w, of at most %d bytes", ErrRevocation, maxRevokedText)
 	}
 	second := a.now().Unix()
 	row := eventlog.Row{Key: rowJTI + v.JTI, Value: fmt.Append(nil, second)}

@@ -53,6 +53,7 @@ var (
 	ErrReadOnly    = errors.New("this key is one of the settings; change it there")
 	ErrBadKey      = errors.New("the key cannot be made so")
 	ErrTooManyKeys = errors.New("there are too many keys")
+	ErrRevocation  = errors.New("give either jti or subject")
 )
 
 // maxStored bounds the keys of the store.
@@ -224,6 +225,9 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) e
 		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
 	}
 	if _, err := k.key(a.keys.defaultRate); err != nil {
+		return fmt.Errorf("%w: it %w", ErrBadKey, err)
+	}
+	if err := k.checkOrigins(); err != nil {
 		return fmt.Errorf("%w: it %w", ErrBadKey, err)
 	}
 	if err := a.keys.store.put(ctx, id, k); err != nil {

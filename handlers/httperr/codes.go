@@ -34,6 +34,7 @@ const (
 	Draining             = "draining"
 	AdminKey             = "invalid_admin_key"
 	BadKey               = "bad_key"
+	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
 	BadUser              = "bad_user"
