@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"sluice/auth/grant"
+	"sluice/auth/passwords"
+	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/broker/channel"
 )
@@ -29,6 +31,7 @@ type Options struct {
 	Global           bool
 	QueryCredentials bool
 	PublishRate      float64
+	Passwords        *passwords.Checker // of users; nil: one whose checks cost what they should
 	Logger           *slog.Logger
 	Now              func() time.Time
 }
@@ -42,6 +45,8 @@ type Authenticator struct {
 	own              *ownTokens
 	revoked          *revoked
 	users            *user.Store
+	passwords        *passwords.Checker
+	guesses          *tries.Guard // of keys and tokens
 	global           bool
 	queryCredentials bool
 	now              func() time.Time
@@ -59,9 +64,13 @@ func New(o Options) (*Authenticator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Passwords == nil {
+		o.Passwords = passwords.New()
+	}
 	a := &Authenticator{
-		keys:   &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), quit: make(chan struct{}),
+		passwords: o.Passwords,
+		keys:      &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
+		global:    o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 	set, err := a.tokenKeys(o)
 	if err = errors.Join(a.keys.load(), err); err != nil {
@@ -131,7 +140,7 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	}
 	ids := make([]*Identity, 0, 2)
 	for _, v := range values {
-		id, err := a.identity(v)
+		id, err := a.guarded(c.From, v)
 		if err != nil {
 			return nil, err
 		}
@@ -140,10 +149,34 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	return join(ids), nil
 }
 
-func (a *Authenticator) identity(value string) (*Identity, *Error) {
-	if k := a.keys.find(value); k != nil {
+// keyTries is how many wrong keys and tokens may come from an address: many, since a client that has lost its key tries
+// again and again, and few enough that a key which somebody thought up is not found.
+var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
+
+// guarded finds who a credential from an address stands for, and bounds guesses. Keys that people think up are bounded
+// even where they are right; else the answer would tell. Nobody guesses a long key, or one or a token that was made, so a
+// right one always passes.
+func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
+	k := a.keys.find(value)
+	if k != nil {
+		if !k.strong {
+			if wait := a.guesses.Right(from, k.hash); wait > 0 {
+				return nil, tooManyTries(wait)
+			}
+		}
 		return a.keyIdentity(k)
 	}
+	id, err := a.token(value)
+	if err != nil && err.guess {
+		if wait := a.guesses.Wrong(from); wait > 0 {
+			return nil, tooManyTries(wait)
+		}
+	}
+	return id, err
+}
+
+// token finds who a token stands for.
+func (a *Authenticator) token(value string) (*Identity, *Error) {
 	if strings.Count(value, ".") != 2 {
 		return nil, errUnknownKey
 	}

@@ -12,6 +12,14 @@ type Carriers struct {
 	Bearer     []string // Authorization: Bearer
 	QueryKey   []string // apikey, rt-apikey
 	QueryToken []string // token, jwt, access_token
+
+	From string // the client's address, by which wrong credentials are counted
+}
+
+// At is the same credentials, sent from an address.
+func (c Carriers) At(from string) Carriers {
+	c.From = from
+	return c
 }
 
 // FromRequest collects what a request carries. Other schemes of Authorization are not ours: a
@@ -31,6 +39,16 @@ func FromRequest(h http.Header, q url.Values) Carriers {
 		c.QueryToken = append(c.QueryToken, q[name]...)
 	}
 	return c
+}
+
+// Empty reports whether a request carries no credential.
+func (c Carriers) Empty() bool {
+	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
+		if strings.Join(values, "") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // one is the single value of a carrier, "" where it is absent; false where there are two.

@@ -1,31 +1,62 @@
 package auth
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Error is why a request is not let in. Its message tells the cure and never holds a credential.
 type Error struct {
-	Status  int // 400 or 401
+	Status  int // 400, 401 or 429
 	Code    string
 	Message string
+	After   time.Duration // with 429: when to come back
+
+	guess bool // the credential is none of ours, and was none before
 }
 
 func (e *Error) Error() string { return e.Message }
 
-func unauthorized(code, message string) *Error { return &Error{http.StatusUnauthorized, code, message} }
+// Guess reports whether the credential may be a guess: it is none of ours, and was none before.
+func (e *Error) Guess() bool { return e.guess }
+
+// Codes that callers decide on.
+const (
+	TooManyTries      = "too_many_tries"     // too many wrong credentials came from the address
+	MissingCredential = "missing_credential" // there is none
+	KeysUnavailable   = "keys_unavailable"   // whether it is right is not known
+)
+
+func tooManyTries(after time.Duration) *Error {
+	return &Error{
+		Status: http.StatusTooManyRequests, Code: TooManyTries, After: after,
+		Message: "too many wrong credentials came from this address; try again in a moment, and behind a proxy set TRUSTED_PROXIES",
+	}
+}
+
+func unauthorized(code, message string) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: code, Message: message}
+}
+
+// guessed marks an error as that of a credential which may be a guess.
+func guessed(e *Error) *Error {
+	e.guess = true
+	return e
+}
 
 // What can be wrong with credentials.
 var (
-	errTwoValues    = &Error{http.StatusBadRequest, "ambiguous_credential", "two different values for one credential; send one"}
-	errMissing      = unauthorized("missing_credential", "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
+	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: "ambiguous_credential", Message: "two different values for one credential; send one"}
+	errMissing      = unauthorized(MissingCredential, "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
 	errInQuery      = unauthorized("query_credential", "credentials are not taken from the query here (QUERY_CREDENTIALS=false); send them in a header")
-	errUnknownKey   = unauthorized("invalid_key", "this API key is not known here")
+	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
 	errKeyEnded     = unauthorized("invalid_key", "this API key was removed or changed while the request came in; send the request again")
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
-	errNoTokens     = unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set")
-	errTokenSize    = unauthorized("invalid_token", "the token is longer than 8 KiB")
+	errNoTokens     = guessed(unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
+	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
 	errTokenExpired = unauthorized("expired_token", "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
-	errNoJWKS       = unauthorized("keys_unavailable", "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
+	errNoJWKS       = unauthorized(KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet; the gateway's log has the cause")
 )
 
 func badToken(why string) *Error {

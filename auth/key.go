@@ -37,6 +37,7 @@ type Key struct {
 	Name   string
 	id     string // stays as long as the key does
 	stored bool   // in the store, not in the settings
+	strong bool   // nobody guesses it: the gateway made it, or it is long
 	hash   [sha256.Size]byte
 	grant.Sets
 	origins []string
@@ -110,8 +111,12 @@ func withoutText(err error) error {
 	return errors.New("a value cannot be read (is expires an RFC 3339 time?)")
 }
 
-// shortKey is the length under which a key can be guessed in the long run.
-const shortKey = 16
+// shortKey is the length under which a key can be guessed in the long run, and longKey that from which on even a key
+// that people chose is not found by guessing.
+const (
+	shortKey = 16
+	longKey  = 32
+)
 
 func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	k := &Key{Name: s.Name, origins: normalOrigins(s.Origins), rate: s.Rate, frames: s.Frames}
@@ -177,6 +182,7 @@ func (s *keySpec) hash(k *Key) error {
 	if len(s.Key) < shortKey {
 		k.warning = fmt.Sprintf("the key named %q has fewer than %d characters and can be guessed; make a longer one", s.Name, shortKey)
 	}
+	k.strong = len(s.Key) >= longKey
 	k.hash = sha256.Sum256([]byte(s.Key))
 	return nil
 }

@@ -112,6 +112,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)
 		}
+		k.strong = true
 		keys = append(keys, k)
 	}
 	for _, k := range keys {
@@ -122,7 +123,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
 		}
-		k.id, k.stored = id, true
+		k.id, k.stored, k.strong = id, true, true
 		keys = append(keys, k)
 	}
 	return keys, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -22,6 +23,7 @@ type Session struct {
 	Expires time.Time     // the end of the access token
 	TTL     time.Duration // the same as a time from now
 	Refresh string        // gives the next session, once
+	User    string        // the email of who signed in
 }
 
 // Errors of Login, Refresh and Logout.
@@ -43,15 +45,31 @@ func (a *Authenticator) Login(ctx context.Context, from, email, password string)
 	return a.session(a.users.Login(ctx, from, email, password))
 }
 
-// Refresh gives the next access token for a refresh token, which is worth nothing then: presented again, it ends the
-// session and all its tokens.
-func (a *Authenticator) Refresh(ctx context.Context, token string) (*Session, error) {
-	return a.session(a.users.Refresh(ctx, token))
+// Refresh gives the next access token for a refresh token, sent from an address. The token is worth nothing then:
+// presented again, it ends the session and all its tokens.
+func (a *Authenticator) Refresh(ctx context.Context, from, token string) (*Session, error) {
+	s, err := a.session(a.users.Refresh(ctx, token))
+	if errors.Is(err, ErrBadLogin) {
+		if wait := a.guesses.Wrong(from); wait > 0 {
+			return nil, &TriesError{After: wait}
+		}
+	}
+	return s, err
 }
 
 // Logout ends the session of a refresh token, with its access tokens.
 func (a *Authenticator) Logout(ctx context.Context, token string) error {
 	return a.users.Logout(ctx, token)
+}
+
+// Holder is the email of the user that a refresh token names, "" where there is none. It does not say whether the token
+// is right.
+func (a *Authenticator) Holder(token string) string {
+	id, _, _ := strings.Cut(token, ".")
+	if u := a.users.ByID(id); u != nil {
+		return u.Email
+	}
+	return ""
 }
 
 // session signs the access token. It holds no grant: what the user has is looked up, and the version sees to it that
@@ -72,7 +90,7 @@ func (a *Authenticator) session(u *user.User, refresh string, err error) (*Sessi
 	if err != nil {
 		return nil, err
 	}
-	return &Session{access, expires, SessionTTL, refresh}, nil
+	return &Session{access, expires, SessionTTL, refresh, u.Email}, nil
 }
 
 // ofUser is who an access token stands for.

@@ -81,7 +81,7 @@ func TestSession(t *testing.T) {
 				t.Errorf("%s: the token is taken: %v", tt.name, bad)
 			}
 		}
-		next, err := a.Refresh(ctx, s.Refresh)
+		next, err := a.Refresh(ctx, "192.0.2.1", s.Refresh)
 		if tt.name == "password" {
 			if !errors.Is(err, ErrBadLogin) {
 				t.Errorf("the session outlives the password: %v", err)
@@ -197,11 +197,11 @@ func TestAccessTokenEndsWithSession(t *testing.T) {
 	other := login()
 	for name, end := range map[string]func(first, last *Session) error{
 		"logout":               func(_, last *Session) error { return a.Logout(ctx, last.Refresh) },
-		"a used token":         func(first, _ *Session) error { _, err := a.Refresh(ctx, first.Refresh); return err },
+		"a used token":         func(first, _ *Session) error { _, err := a.Refresh(ctx, "192.0.2.1", first.Refresh); return err },
 		"logout by a used one": func(first, _ *Session) error { return a.Logout(ctx, first.Refresh) },
 	} {
 		first := login()
-		last, err := a.Refresh(ctx, first.Refresh)
+		last, err := a.Refresh(ctx, "192.0.2.1", first.Refresh)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"sluice/auth/passwords"
 	"sluice/auth/user"
 	"sluice/broker/eventlog"
 )
@@ -97,7 +96,7 @@ func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	if err := a.revoked.open(log); err != nil {
 		return err
 	}
-	if a.users, err = user.Open(log, passwords.New(), a.now); err != nil {
+	if a.users, err = user.Open(log, a.passwords, a.now); err != nil {
 		return err
 	}
 	return a.keys.load()

@@ -109,7 +109,7 @@ func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
 // parse verifies a token and returns its claims and the key that it is signed with.
 func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 	if err := checkForm(token); err != nil {
-		return nil, nil, badToken(err.Error())
+		return nil, nil, guessed(badToken(err.Error()))
 	}
 	c := &claims{}
 	var by *verificationKey
@@ -124,6 +124,8 @@ func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 		return nil, nil, errNoJWKS
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, nil, errTokenExpired
+	case errors.Is(err, jwt.ErrTokenMalformed), errors.Is(err, jwt.ErrTokenUnverifiable), errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return nil, nil, guessed(badToken(reason(err)))
 	case err != nil:
 		return nil, nil, badToken(reason(err))
 	case !t.now().Before(c.exp.Time):

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth/tries"
 )
 
 func sum(s string) string {
@@ -182,7 +185,7 @@ func TestWycheproof(t *testing.T) {
 			if keys == nil {
 				continue
 			}
-			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now}
+			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now, guesses: tries.NewGuard(tries.Limit{Burst: math.MaxInt32})}
 			empty := map[[sha256.Size]byte]*Key{}
 			a.keys.current.Store(&empty)
 			if _, bad := a.Authenticate(Carriers{Bearer: []string{v.JWS}}); bad == nil {
@@ -301,8 +304,9 @@ func BenchmarkAuthenticate(b *testing.B) {
 	for name, value := range map[string]string{"key": keyOne, "cached token": token} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			sent := Carriers{Bearer: []string{value}, From: "192.0.2.1"}
 			for b.Loop() {
-				if _, bad := keys.Authenticate(Carriers{Bearer: []string{value}}); bad != nil {
+				if _, bad := keys.Authenticate(sent); bad != nil {
 					b.Fatal(bad)
 				}
 			}

@@ -73,8 +73,8 @@ var (
 	r3labs         = &system{"r3labs/sse", program("r3labs"), plain}
 	gosse          = &system{"tmaxmax/go-sse", program("gosse", "-replay", "1000"), plain}
 	nchan          = &system{"Nchan", nginx, plain}
-	roomSocket     = &system{"Sluice", gateway("ROOM_CREATE=open", "ROOM_CREATE_RATE=1000000"), append([]string{"--websocket", "--subscribe", "/room/{room}/connect"}, pushing...)}
-	roomEvents     = &system{"Sluice, GET …/events", gateway("ROOM_CREATE=open", "ROOM_CREATE_RATE=1000000"), append([]string{"--subscribe", "/room/{room}/events"}, pushing...)}
+	roomSocket     = &system{"Sluice", gateway("ROOM_CREATE=open", "ROOM_CREATE_RATE=1000000", "ROOM_CREATE_RATE_ALL=1000000", "MAX_ROOMS=1000000"), append([]string{"--websocket", "--subscribe", "/room/{room}/connect"}, pushing...)}
+	roomEvents     = &system{"Sluice, GET …/events", gateway("ROOM_CREATE=open", "ROOM_CREATE_RATE=1000000", "ROOM_CREATE_RATE_ALL=1000000", "MAX_ROOMS=1000000"), append([]string{"--subscribe", "/room/{room}/events"}, pushing...)}
 	restdb         = &system{"Sluice", gateway("COLLECTION_INDEXES=bench:room"), withKey}
 	restdbScan     = &system{"Sluice, no index", gateway(), withKey}
 	directus       = &system{"Sluice, Directus' way", gateway("COLLECTION_INDEXES=bench:room"), withKey}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/index"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 )
 
@@ -22,7 +24,7 @@ type Options struct {
 	RingBytes    int           // bytes of frames shared at the head; 16 MiB
 	RetryConnect time.Duration // the first retry of a stream; 2 s
 	RetryEvent   time.Duration // the retry after events; 0 leaves the line out
-	Replays      int           // steps of catching up under way at once; 2 a processor
+	Replays      int           // steps of catching up under way at once, shared by owner; 2 a processor
 	Now          func() time.Time
 }
 
@@ -42,7 +44,7 @@ type Broker struct {
 
 	log     *eventlog.Log
 	options Options
-	replays chan struct{} // holds a token for each step of catching up under way
+	replays *share.Slots // for steps of catching up
 
 	mu       sync.Mutex
 	index    *index.Index[*view]
@@ -72,7 +74,7 @@ func New(log *eventlog.Log, o Options) *Broker {
 	b := &Broker{
 		log:     log,
 		options: o,
-		replays: make(chan struct{}, o.Replays),
+		replays: share.NewSlots(o.Replays, math.MaxInt), // who waits is a connection each
 		index:   index.New[*view](),
 		views:   map[viewKey]*view{},
 		ring:    ring{limit: o.RingBytes},
@@ -201,6 +203,13 @@ func (b *Broker) view(f Filter, spaces []string) *view {
 	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Choice, f.Silent}
 	v := b.views[key]
 	if v == nil {
+		// What is kept must not hold on to the request that it is a part of.
+		key.stream = strings.Clone(key.stream)
+		f.Stream = key.stream
+		if len(f.Names) > 0 {
+			key.names = strings.Clone(key.names) // of one name it is that name
+			f.Names = strings.Split(key.names, ",")
+		}
 		v = &view{
 			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, form: key.form,
 			since: b.last, through: b.last,

@@ -16,14 +16,15 @@ import (
 // whole: 256 events of the greatest size are 16 MiB for a moment, under the budget of all replays.
 const pageEvents = 256
 
-// Fetch reads one bounded step of the log into a block of its own, which may be empty. It waits for its
-// turn: all catching up shares one budget.
+// Fetch reads one bounded step of the log into a block of its own, which may be empty. It waits for its turn, which
+// goes round by the owner of ctx: all catching up shares one budget.
 func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	b := s.broker
-	if err := b.takeTurn(ctx); err != nil {
+	turn, err := b.replays.Take(ctx, 1)
+	if err != nil {
 		return nil, err
 	}
-	defer b.leaveTurn()
+	defer turn.Release()
 	k := &Block{}
 	k.reset(s)
 	if err := s.fetch(ctx, k, limit); err != nil {
@@ -36,17 +37,6 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	}
 	return k, nil
 }
-
-func (b *Broker) takeTurn(ctx context.Context) error {
-	select {
-	case b.replays <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (b *Broker) leaveTurn() { <-b.replays }
 
 func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 	if v := s.members.view; v.form.encoder != nil && len(v.spaces) == 1 && eventlog.IsKeyed(v.spaces[0]) {
@@ -126,10 +116,11 @@ var ErrLarge = errors.New("the space retains more than that")
 // Retained is what a space of keyed events retains, in order of numbers, of one key where that is not nil, and the position
 // that it is as of: at most so many bytes, else ErrLarge. It waits for its turn, as Fetch does.
 func (b *Broker) Retained(ctx context.Context, space string, key *string, most int) (entries []eventlog.Event, position uint64, err error) {
-	if err := b.takeTurn(ctx); err != nil {
+	turn, err := b.replays.Take(ctx, 1)
+	if err != nil {
 		return nil, 0, err
 	}
-	defer b.leaveTurn()
+	defer turn.Release()
 	return b.retained(ctx, space, key, 0, most)
 }
 
@@ -169,10 +160,11 @@ func (s *Subscriber) oldest() (uint64, error) {
 
 // Read is one bounded step of a reader of the log: see eventlog.Log. It waits for its turn, as Fetch does.
 func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limit int) (eventlog.Page, error) {
-	if err := b.takeTurn(ctx); err != nil {
+	turn, err := b.replays.Take(ctx, 1)
+	if err != nil {
 		return eventlog.Page{}, err
 	}
-	defer b.leaveTurn()
+	defer turn.Release()
 	return b.log.Read(ctx, q, after, limit)
 }
 

@@ -40,6 +40,6 @@ func (b *Broker) Earliest(spaces []string) (eventlog.Start, error) {
 // turn, as Fetch does.
 func (b *Broker) LastN(ctx context.Context, f *Filter, n int) (uint64, error) {
 	q := eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}
-	turn := func() (func(), error) { return b.leaveTurn, b.takeTurn(ctx) }
+	turn := func() (func(), error) { return b.replays.Acquire(ctx) }
 	return b.log.LastN(ctx, f.Channels.Spaces(), &q, n, turn)
 }

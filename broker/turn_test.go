@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/broker/share"
 )
 
 // waiting is an engine whose reads wait until they are let go.
@@ -95,6 +97,48 @@ func TestRetainedTakesTurns(t *testing.T) {
 		if done.Load() != 6 {
 			t.Errorf("%d of 6 are done", done.Load())
 		}
+	})
+}
+
+// slow is an engine whose reads take a while.
+type slow struct{ eventlog.Engine }
+
+func (s slow) Keyed(ctx context.Context, space string, key *string, f func(eventlog.Event) error) (uint64, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.Engine.Keyed(ctx, space, key, f)
+}
+
+// However many reads of one owner wait, one of another waits for one of them.
+func TestTurnsGoRound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, err := eventlog.Open(slow{memory.Open(memory.Options{})}, eventlog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		b := broker.New(log, broker.Options{Replays: 2})
+		room := channel.RoomSpace + "room"
+		if err := log.Create(t.Context(), room); err != nil {
+			t.Fatal(err)
+		}
+		read := func(owner string) {
+			if _, _, err := b.Retained(share.With(t.Context(), owner), room, nil, 1<<20); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 1000 {
+			go read("ann")
+		}
+		time.Sleep(time.Second)
+		for range 10 {
+			began := time.Now()
+			read("ben")
+			if took := time.Since(began); took > 25*time.Millisecond {
+				t.Errorf("ben waited %s", took)
+			}
+		}
+		time.Sleep(time.Minute)
 	})
 }
 

@@ -23,10 +23,12 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/audit"
 	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
@@ -49,10 +51,13 @@ type gateway struct {
 	log       *eventlog.Log
 	auth      *auth.Authenticator
 	broker    *broker.Broker
+	memory    *share.Memory
 	traffic   *traffic.Traffic
+	trail     *audit.Trail
 	realtime  *realtime.Handler
 	databases *database.Catalog
 	documents *document.Store
+	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
 	handler   http.Handler
 	firstKey  firstKey
@@ -152,10 +157,13 @@ func (g *gateway) openFirstKey() (err error) {
 }
 
 func (g *gateway) retention(space string) eventlog.Retention {
-	if space != "" {
-		return eventlog.Retention{}
+	switch space {
+	case "":
+		return eventlog.Retention{Age: g.cfg.RetainAge.Microseconds(), Bytes: int64(g.cfg.RetainBytes)}
+	case audit.Space, audit.RefusedSpace:
+		return eventlog.Retention{Age: g.cfg.AuditRetainAge.Microseconds(), Bytes: int64(g.cfg.AuditRetainBytes)}
 	}
-	return eventlog.Retention{Age: g.cfg.RetainAge.Microseconds(), Bytes: int64(g.cfg.RetainBytes)}
+	return eventlog.Retention{}
 }
 
 func (g *gateway) openLog() error {
@@ -204,11 +212,17 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
-		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
+	g.memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}
+	g.trail = audit.New(g.broker, g.logger)
+	g.closers = append(g.closers, g.trail.Close)
+	g.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_audit_dropped_total", Help: "Entries of the audit trail that could not be stored."},
+		func() float64 { return float64(g.trail.Dropped()) }))
+	administrator := auth.NewAdministrator(g.cfg.AdminKey)
 	g.realtime, err = realtime.New(realtime.Options{
 		Auth: g.auth, Broker: g.broker, Databases: g.databases, Logger: g.logger, Traffic: g.traffic,
 		Frames: frames, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
@@ -219,8 +233,9 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.closers = append(g.closers, g.realtime.Close)
 	persistrDoor, err := persistr.New(persistr.Options{
-		Auth: g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
-		AdminKey: g.cfg.AdminKey, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
+		Answers: g.answers,
+		Auth:    g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		Admin: administrator, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
 		DemoOnLoopback: peer.LoopbackAddr(g.cfg.Addr) && len(g.cfg.TrustedProxies) == 0,
 	})
@@ -228,9 +243,9 @@ func (g *gateway) openHandlers() (err error) {
 		return err
 	}
 	rooms, err := driftdb.New(driftdb.Options{
-		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention,
+		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
-		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate},
+		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		TrustedProxies: g.cfg.TrustedProxies,
 	})
@@ -242,19 +257,19 @@ func (g *gateway) openHandlers() (err error) {
 		Auth: g.auth, Documents: g.documents, Traffic: g.traffic, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 	})
 	directusDoor := directus.New(directus.Options{
-		Auth: g.auth, Documents: g.documents, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
+		Auth: g.auth, Documents: g.documents, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Trail: g.trail,
 		Mode: directus.Mode(g.cfg.WebSocketAuth), AuthTimeout: g.cfg.WebSocketAuthTimeout, Heartbeat: g.cfg.WebSocketHeartbeat,
 		ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 	})
 	adminDoor := admin.New(admin.Options{
-		Key: g.cfg.AdminKey, Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
+		Admin: administrator, Auth: g.auth, History: g.realtime.History, Broker: g.broker, Traffic: g.traffic, Version: version(), Retain: g.retention(""),
 		ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		Backup: g.backup, RSS: residentMemory,
 	})
 	g.closers = append(g.closers, adminDoor.Close)
 	g.handler = handlers.New(handlers.Options{
 		Realtime: g.realtime, Persistr: persistrDoor, Driftdb: rooms, Restdb: restDoor, Directus: directusDoor, Admin: adminDoor, Traffic: g.traffic, Logger: g.logger, Metrics: g.registry, CORSOrigins: g.cfg.CORSOrigins,
-		TrustedProxies: g.cfg.TrustedProxies, AdminKey: g.cfg.AdminKey, Ready: g.log.Err,
+		TrustedProxies: g.cfg.TrustedProxies, Administrator: administrator, Trail: g.trail, Ready: g.log.Err,
 	})
 	return nil
 }
@@ -289,7 +304,9 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
+	g.answers = document.NewAnswers(int64(g.cfg.MaxResult))
 	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
 		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,
 	})

@@ -43,7 +43,10 @@ type Config struct {
 	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
 	MaxRooms           int           `env:"MAX_ROOMS" envDefault:"100000" min:"1" doc:"rooms at the same time; they hold at most so many times MAX_ROOM_BYTES"`
-	RoomCreateRate     int           `env:"ROOM_CREATE_RATE" envDefault:"20000" min:"1" max:"1000000000" doc:"rooms a minute that are made for one client address (of IPv6: for one /64), and as many at once"`
+	RoomUnused         time.Duration `env:"ROOM_UNUSED" envDefault:"10m" min:"1s" max:"876000h" doc:"a room that nothing was ever pushed to is dropped when nobody was in it for so long"`
+	RoomCreateRate     int           `env:"ROOM_CREATE_RATE" envDefault:"60" min:"1" max:"1000000000" doc:"rooms a minute that are made for one client address (of IPv6: for one /64) without a credential, and as many at once"`
+	RoomCreateRateAll  int           `env:"ROOM_CREATE_RATE_ALL" envDefault:"600" min:"1" max:"1000000000" doc:"rooms a minute that are made for all clients without a credential together, and as many at once"`
+	RoomCreateRateKey  int           `env:"ROOM_CREATE_RATE_KEY" envDefault:"6000" min:"1" max:"1000000000" doc:"rooms a minute that are made for one credential, and as many at once"`
 	MaxRoomBytes       Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
 	MaxRoomKeys        int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
 	MaxRoomConnections int           `env:"MAX_ROOM_CONNECTIONS" envDefault:"10000" min:"1" doc:"streams and WebSockets open at once in a room"`
@@ -73,8 +76,14 @@ type Config struct {
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1ms" max:"876000h" doc:"how long /realtime keeps events"`
 	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
 
+	AuditRetainAge   time.Duration `env:"AUDIT_RETAIN_AGE" envDefault:"2160h" min:"1ms" max:"876000h" doc:"how long the audit trail is kept"`
+	AuditRetainBytes Size          `env:"AUDIT_RETAIN_BYTES" envDefault:"64MiB" min:"1B" doc:"how many bytes of actions the audit trail keeps, and how many of refusals; whichever comes first"`
+
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
+	MaxPending           int     `env:"MAX_PENDING" envDefault:"1000" min:"8" doc:"sockets of /websocket that have not authenticated; an eighth of them for one client address; beyond it the oldest are closed"`
+	MaxMemoryPerKey      Size    `env:"MAX_MEMORY_PER_KEY" envDefault:"64MiB" min:"1MiB" doc:"bytes held in memory for the connections of each key, or each token's issuer and subject"`
+	MaxClientMemory      Size    `env:"MAX_CLIENT_MEMORY" envDefault:"256MiB" min:"1MiB" doc:"bytes held in memory for all clients together; a quarter of it is kept for those that hold little"`
 	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" max:"1000000000" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
 	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1B" doc:"bytes of a request's body"`
 	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"1B" doc:"bytes of one event as delivered"`

@@ -32,6 +32,36 @@ test("the administrator sees charts and clients, and cuts one", async t => {
   await shot(page, "overview");
 });
 
+test("the audit trail shows what was done and what was refused, live", async t => {
+  const page = await visit(t, admin, { provoked: true });
+  await page.getByRole("link", { name: "Audit" }).click();
+  await live(page, "audit-state");
+  const entry = text => page.locator("#audit-rows tr:visible").filter({ hasText: text });
+  const call = (method, path, body, headers = { "x-apikey": admin }) => fetch(gateway.url(path), { method, body, headers });
+  await call("POST", "/admin/users", JSON.stringify({ email: "<b>ann</b>@example.org", password: "long enough" }));
+  await call("POST", "/admin/users", JSON.stringify({ email: "ann@example.org", password: "long enough" }));
+  await entry("user.create").first().waitFor();
+  assert.match(await entry("ann@example.org").first().textContent(), /user\.create.*ok.*admin.*127\.0\.0\.1.*ann@example\.org/);
+  for (let n = 0; n < 50; n++) await call("GET", "/admin/keys", undefined, { "x-apikey": `guess-${n}` });
+  await entry("invalid_admin_key").first().waitFor();
+  await entry("too_many_tries").first().waitFor();
+  assert.equal((await call("GET", "/admin/keys")).status, 200, "the right key goes on");
+  await page.getByLabel("Filter the audit trail").fill("ANN@");
+  await poll("the filter", async () => await entry("").count() === await entry("ann@example.org").count());
+  await page.getByLabel("Filter the audit trail").fill("");
+  await call("DELETE", "/admin/users/ann@example.org");
+  await entry("user.delete").waitFor();
+  assert.match(await page.locator("#audit-rows tr").first().textContent(), /user\.delete/);
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page is wider than ${width}`);
+      await shot(page, `audit-${scheme}-${width}`);
+    }
+  }
+});
+
 test("a key is made, used, changed and revoked", async t => {
   const page = await visit(t, admin, { provoked: true });
   await page.getByRole("link", { name: "Keys" }).click();

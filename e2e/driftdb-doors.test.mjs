@@ -23,7 +23,7 @@ class Logged extends Gateway {
 
 const gateways = [];
 async function start(env) {
-  const gateway = new Logged({ ROOM_CREATE: "open", ADMIN_KEY: adminKey, LOG_LEVEL: "debug", ...env });
+  const gateway = new Logged({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: adminKey, LOG_LEVEL: "debug", ...env });
   gateways.push(gateway);
   await gateway.start();
   gateway.api = new Api(gateway.url);

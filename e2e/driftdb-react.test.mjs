@@ -21,7 +21,7 @@ const { DriftDBProvider, StatusIndicator, useConnectionStatus, useDatabase, useL
 
 let gateway, base;
 before(async () => {
-  gateway = new Gateway({ ROOM_CREATE: "open", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
+  gateway = new Gateway({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
   base = await gateway.start();
 });
 const roots = [];

@@ -9,7 +9,7 @@ const CBOR = createRequire(createRequire(import.meta.url).resolve("driftdb"))("c
 let gateway, api;
 
 before(async () => {
-  gateway = new Gateway({ ROOM_CREATE: "open", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
+  gateway = new Gateway({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
   api = new Api(await gateway.start());
 });
 

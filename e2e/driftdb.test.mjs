@@ -10,7 +10,7 @@ import { Gateway, poll } from "./gateway.mjs";
 let gateway, base, api;
 
 before(async () => {
-  gateway = new Gateway({ ROOM_CREATE: "open", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
+  gateway = new Gateway({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
   base = await gateway.start();
   api = new Api(base);
 });

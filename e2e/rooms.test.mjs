@@ -14,7 +14,7 @@ let gateway, site, browser, base;
 const faults = [];
 
 before(async () => {
-  gateway = new Gateway({ ROOM_CREATE: "open", ADMIN_KEY: "rooms-0123456789abcdef" });
+  gateway = new Gateway({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: "rooms-0123456789abcdef" });
   await gateway.start();
   site = createServer((q, r) => {
     const name = basename(new URL(q.url, "http://x").pathname);

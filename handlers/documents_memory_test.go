@@ -13,29 +13,34 @@ import (
 	"github.com/coder/websocket"
 )
 
-// What slow readers have wait for them in memory is bounded, at both doors together: what goes beyond is refused until
-// they have read it or are gone, what is small never.
-func TestMemoryOfAnswers(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.auth.APIKeys, s.realtime.WriteTimeout = documentKeys, time.Minute })
+// keys of three clients of the documents.
+const keyAnn, keyBen, keyCid = "key-ann-0123456789", "key-ben-0123456789", "key-cid-0123456789"
+
+// withCrowd is a gateway with three clients, and a collection that is 14 MB large.
+func withCrowd(t *testing.T) *gateway {
+	t.Helper()
+	g := newGateway(t, func(s *setup) {
+		s.auth.APIKeys = fmt.Sprintf(`[{"name":"ann","key":%q,"rest":["*:*"]},{"name":"ben","key":%q,"rest":["*:*"]},{"name":"cid","key":%q,"rest":["*:*"]}]`, keyAnn, keyBen, keyCid)
+		s.realtime.WriteTimeout = time.Minute
+	})
 	insert := func(collection string, many, size int) {
 		one := fmt.Sprintf(`{"t":%q}`, strings.Repeat("x", size))
-		if got, _ := g.asked(t, keyDocs, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
+		if got, _ := g.asked(t, keyAnn, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
 			t.Fatal(got[:100])
 		}
 	}
 	for range 15 {
 		insert("large", 16, 60<<10)
 	}
+	insert("some", 8, 60<<10)
 	insert("small", 1, 30<<10)
-	const read = `{"type":"items","action":"read","collection":%q,"query":{"limit":-1},"uid":"1"}`
-	slow := g.slowSocket(t, keyDocs)
-	slow.say(fmt.Sprintf(read, "large"))
-	_, waiting, err := slow.ws.Reader(context.Background()) // the answer has begun
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := dial(t, g, "GET /rest/large?h={%22$max%22:1000} HTTP/1.1\r\nHost: x\r\nX-Apikey: "+keyDocs+"\r\n\r\n")
+	return g
+}
+
+// page asks for all of the large collection, and reads no more than that the answer has begun.
+func (g *gateway) slowPage(t *testing.T, key string) net.Conn {
+	t.Helper()
+	page := dial(t, g, "GET /rest/large?h={%22$max%22:1000} HTTP/1.1\r\nHost: x\r\nX-Apikey: "+key+"\r\n\r\n")
 	if err := page.SetReadBuffer(256 << 10); err != nil {
 		t.Fatal(err)
 	}
@@ -43,27 +48,94 @@ func TestMemoryOfAnswers(t *testing.T) {
 	if _, err := io.ReadFull(page, begun); err != nil || string(begun) != "HTTP/1.1 200" {
 		t.Fatalf("%s %v", begun, err)
 	}
-	g.eventually(t, "503", "/rest/large?h={%22$max%22:1000}")
-	g.eventually(t, "503", "/items/large?limit=-1")
-	other := g.socket(t, keyDocs)
-	other.say(fmt.Sprintf(read, "large"))
+	return page
+}
+
+const readAll = `{"type":"items","action":"read","collection":%q,"query":{"limit":-1},"uid":"1"}`
+
+// What slow readers have wait for them in memory is bounded for each credential, and for all, at both doors together:
+// what goes beyond is refused until they have read it or are gone, what is small never.
+func TestMemoryOfAnswers(t *testing.T) {
+	t.Parallel()
+	g := withCrowd(t)
+	slow := g.slowSocket(t, keyAnn)
+	slow.say(fmt.Sprintf(readAll, "large"))
+	_, waiting, err := slow.ws.Reader(context.Background()) // the answer has begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.eventually(t, keyAnn, "503", "/rest/large?h={%22$max%22:1000}")
+	g.eventually(t, keyAnn, "503", "/items/large?limit=-1")
+	other := g.socket(t, keyAnn)
+	other.say(fmt.Sprintf(readAll, "large"))
 	if got, err := other.next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {
 		t.Fatalf("%.200s, %v", got, err)
 	}
-	other.say(fmt.Sprintf(read, "small"))
+	other.say(fmt.Sprintf(readAll, "small"))
 	if got, err := other.next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
 		t.Fatalf("%.200s, %v", got, err)
 	}
-	g.eventually(t, "200", "/rest/small")
+	page := g.slowPage(t, keyBen)
+	g.eventually(t, keyCid, "503", "/items/large?limit=-1")
+	for range 20 {
+		if got, _ := g.asked(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
+			t.Fatal(got)
+		}
+	}
+	g.eventually(t, keyAnn, "200", "/rest/small")
 	if got, err := io.ReadAll(waiting); err != nil || !strings.Contains(string(got), `"data":[{"id"`) {
 		t.Fatalf("%.200s, %v", got, err)
 	}
-	g.eventually(t, "200", "/items/large?limit=-1") // what the socket has read is not held any more
+	g.eventually(t, keyAnn, "200", "/items/large?limit=-1") // what the socket has read is not held any more
 	page.Close()
 	for _, c := range []*socket{slow, other} {
-		c.say(fmt.Sprintf(read, "large"))
-		if got, err := c.next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
-			t.Fatalf("%.200s, %v", got, err)
+		until(t, func() error { // the answer before may not be given back yet
+			c.say(fmt.Sprintf(readAll, "large"))
+			if got, err := c.next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
+				return fmt.Errorf("%.200s, %w", got, err)
+			}
+			return nil
+		})
+	}
+}
+
+// Those who take an answer at a trickle are cut off when another credential needs the memory, at both doors; who reads
+// on is not.
+func TestSlowReadersAreCut(t *testing.T) {
+	t.Parallel()
+	g := withCrowd(t)
+	slow := g.slowSocket(t, keyAnn)
+	slow.say(fmt.Sprintf(readAll, "large"))
+	if _, _, err := slow.ws.Reader(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	page := g.slowPage(t, keyBen)
+	trickle := make(chan error, 1)
+	go func() { // 10 KB/s
+		for {
+			if _, err := io.ReadFull(page, make([]byte, 1<<10)); err != nil {
+				trickle <- err
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	status := ""
+	for deadline := time.Now().Add(30 * time.Second); status != "200" && time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
+		got, _ := g.asked(t, keyCid, http.MethodGet, "large?h={%22$max%22:1000}", "")
+		status = got[:3]
+	}
+	if status != "200" {
+		t.Fatalf("the bystander got %s", status)
+	}
+	// One of the two was in the way, and is cut off: what it has of the answer is less than all.
+	slow.ws.SetReadLimit(1 << 26)
+	_, _, err := slow.ws.Read(context.Background())
+	select {
+	case <-trickle:
+	default:
+		if err == nil {
+			t.Error("nobody was cut off")
 		}
 	}
 }
@@ -89,7 +161,7 @@ func (g *gateway) slowSocket(t *testing.T, key string) *socket {
 }
 
 // eventually wants an answer's status.
-func (g *gateway) eventually(t *testing.T, want, path string) {
+func (g *gateway) eventually(t *testing.T, key, want, path string) {
 	t.Helper()
 	status := ""
 	for deadline := time.Now().Add(10 * time.Second); status != want && time.Now().Before(deadline); {
@@ -97,7 +169,7 @@ func (g *gateway) eventually(t *testing.T, want, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("x-apikey", keyDocs)
+		r.Header.Set("x-apikey", key)
 		answer, err := g.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)

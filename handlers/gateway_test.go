@@ -1,10 +1,7 @@
 package handlers_test
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +17,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
 	"sluice/auth"
 	"sluice/auth/account"
@@ -31,9 +26,10 @@ import (
 	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/sse"
+	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/audit"
 	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
@@ -79,7 +75,9 @@ type gateway struct {
 	broker   *broker.Broker
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
+	memory   *share.Memory
 	admin    *admin.Handler
+	trail    *audit.Trail
 	rooms    *driftdb.Handler
 
 	databases *database.Catalog
@@ -97,7 +95,9 @@ type setup struct {
 	retain   eventlog.Retention
 	broker   broker.Options
 	limits   traffic.Limits
+	memory   [2]int64      // bytes held for one credential, and for all
 	rooms    time.Duration // retention
+	unused   time.Duration // retention of rooms that nothing was pushed to
 	create   driftdb.Create
 	room     driftdb.Limits
 	directus directus.Options
@@ -113,9 +113,11 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		realtime: realtime.Options{PingInterval: time.Minute, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxBody: 1 << 20, MaxEvent: 64 << 10},
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
+		memory:   [2]int64{64 << 20, 256 << 20},
 		rooms:    time.Hour,
+		unused:   time.Hour,
 		create:   driftdb.Anybody,
-		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
+		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: document.Options{QueryTime: time.Minute},
 		logger:   slog.New(slog.DiscardHandler),
@@ -136,8 +138,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	registry := prometheus.NewRegistry()
 	g := &gateway{broker: broker.New(log, s.broker), log: log, auth: a}
+	g.memory = share.NewReserved(s.memory[0], s.memory[1])
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
-	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker), s.limits)
+	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic
 	if g.databases, err = database.Open(log); err != nil {
 		t.Fatal(err)
@@ -145,15 +148,20 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {
 		t.Fatal(err)
 	}
+	if s.document.Answers == nil {
+		s.document.Answers = document.NewAnswers(16 << 20)
+	}
 	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
 		t.Fatal(err)
 	}
 	s.realtime.Databases = g.databases
+	g.trail = audit.New(g.broker, s.realtime.Logger)
+	administrator := auth.NewAdministrator(adminKey)
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
 	}
 	door, err := persistr.New(persistr.Options{
-		Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, AdminKey: adminKey,
+		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Admin: administrator,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
 	})
@@ -161,20 +169,21 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	if g.rooms, err = driftdb.New(driftdb.Options{
-		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms,
+		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms, Unused: s.unused,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
 		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	s.directus.Auth, s.directus.Documents, s.directus.Broker, s.directus.Traffic, s.directus.Logger = a, g.documents, g.broker, g.traffic, s.realtime.Logger
+	s.directus.Trail = g.trail
 	s.directus.ReadTimeout, s.directus.MaxBody = s.realtime.ReadTimeout, s.realtime.MaxBody
 	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
 	a.UseTokenSecret("a secret of at least 32 bytes, for tests")
 	g.admin = admin.New(admin.Options{
-		Key: adminKey, Auth: a, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout,
+		Admin: administrator, Auth: a, History: g.realtime.History, Broker: g.broker, Traffic: g.traffic, Version: "test", ReadTimeout: s.realtime.ReadTimeout,
 		MaxBody: s.realtime.MaxBody, Backup: func() (string, error) { return "", eventlog.ErrNoBackup },
 		RSS: func() uint64 { return 1 },
 	})
@@ -182,10 +191,11 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, AdminKey: adminKey, Ready: log.Err,
+		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
+	g.Config.ConnContext = handlers.ConnContext
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()
 	} else {
@@ -201,13 +211,26 @@ func (g *gateway) stop(t testing.TB) {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
-		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.log.Close(), g.auth.Close()); err != nil {
+		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.trail.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
+		g.nothingHeld(t)
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
 		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.documents, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil, nil
-		g.rooms, g.admin = nil, nil
+		g.rooms, g.admin, g.trail, g.memory = nil, nil, nil, nil
 	})
+}
+
+// nothingHeld wants all that connections and requests held to be given back soon after they are gone.
+func (g *gateway) nothingHeld(t testing.TB) {
+	deadline := time.Now().Add(10 * time.Second)
+	for g.memory.Held() != 0 || g.traffic.Streams() != 0 {
+		if time.Now().After(deadline) {
+			t.Errorf("%d bytes and the places of %d connections are not given back", g.memory.Held(), g.traffic.Streams())
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // scenario is a request and what must come back: it reads as the contract's table.
@@ -310,98 +333,4 @@ func raw(t *testing.T, g *gateway, request string, wait time.Duration) string {
 	}
 	text, _ := io.ReadAll(c)
 	return string(text)
-}
-
-// entry is an event as an answer gives it.
-type entry struct {
-	ID, Event, Collection, Stream string
-	Data                          json.RawMessage
-	id                            uint64
-}
-
-func (e entry) String() string {
-	return fmt.Sprintf("%s %s:%s %s %.20s", e.ID, e.Event, e.Collection, e.Stream, e.Data)
-}
-
-func (e entry) same(o entry) bool {
-	return e.String() == o.String() && string(e.Data) == string(o.Data)
-}
-
-// reply is an answer of history taken apart.
-type reply struct {
-	status int
-	events []entry
-	gaps   []told
-	end    sse.Event
-}
-
-// told is what a gap says.
-type told struct {
-	Reason, After, Oldest string
-	before                int // events that came before it
-}
-
-// ask reads an answer that ends. The test outlives the run of rapid's that it is asked for.
-func (g *gateway) ask(rt rapid.TB, t testing.TB, key string, query url.Values, lines bool, lastEventID string) *reply {
-	rt.Helper()
-	headers := []string{"Last-Event-ID", lastEventID}
-	if lines {
-		headers = append(headers, "Accept", "application/x-ndjson")
-	}
-	s := g.open(t, key, "?"+query.Encode(), headers...)
-	defer s.answer.Body.Close()
-	text, err := io.ReadAll(s.answer.Body)
-	if err != nil {
-		rt.Fatalf("%s: %v after %.500q", query.Encode(), err, text)
-	}
-	p := &reply{status: s.answer.StatusCode}
-	if p.status == http.StatusOK {
-		p.read(rt, text, lines)
-	}
-	return p
-}
-
-func (p *reply) read(t rapid.TB, text []byte, lines bool) {
-	t.Helper()
-	if lines {
-		for line := range bytes.Lines(text) {
-			if len(line) > 1 {
-				p.take(t, "", line)
-			}
-		}
-		return
-	}
-	var parser sse.Parser
-	frames, err := parser.Feed(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range frames {
-		switch f.Name {
-		case "", "ping", "live":
-		case "end":
-			p.end = f
-		default:
-			p.take(t, f.ID, []byte(f.Data))
-		}
-	}
-}
-
-// take reads an event or a gap. A frame's id stands beside its object, a line's in it.
-func (p *reply) take(t rapid.TB, id string, text []byte) {
-	t.Helper()
-	var e entry
-	if err := json.Unmarshal(text, &e); err != nil {
-		t.Fatalf("%.300q: %v", text, err)
-	}
-	if e.Event == "gap" {
-		g := told{before: len(p.events)}
-		if err := json.Unmarshal(e.Data, &g); err != nil || e.ID != "" {
-			t.Fatalf("%q: %v", text, err)
-		}
-		p.gaps = append(p.gaps, g)
-		return
-	}
-	e.ID = cmp.Or(e.ID, id)
-	p.events = append(p.events, e)
 }

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"net/http/pprof"
 
@@ -10,26 +8,33 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sluice/auth"
 	"sluice/auth/peer"
+	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
 // metrics answers on the main address to who is on this machine and came without a proxy, and to who has the admin key.
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {
-		if peer.Direct(c.Request()) || o.AdminKey != "" && sameSecret(c.Request().Header.Get("x-apikey"), o.AdminKey) {
+		if peer.Direct(c.Request()) {
 			return serve(c)
+		}
+		if key := c.Request().Header.Get("x-apikey"); key != "" && o.Administrator.Exists() {
+			bad := o.Administrator.Check(c.RealIP(), key)
+			switch {
+			case bad == nil:
+				return serve(c)
+			case bad.Code == auth.TooManyTries:
+				return httperr.OfAuth(bad)
+			}
+			o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.RealIP(), Door: traffic.DoorMetrics, Outcome: bad.Code})
 		}
 		return httperr.New(http.StatusForbidden, httperr.Forbidden,
 			"metrics are for requests from this machine that come without a proxy and name a loopback Host; send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
 	}
-}
-
-// sameSecret compares hashes, so that neither content nor length shows in the time it takes.
-func sameSecret(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. Where only loopback protects

@@ -101,16 +101,52 @@ func TestEndedRoomsMakePlace(t *testing.T) {
 // Who makes rooms too fast is told when to come back; who may not make any is told that.
 func TestRoomCreateRate(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.create, s.room.CreateRate = driftdb.KeysOnly, 5 })
+	g := newGateway(t, func(s *setup) { s.create, s.room.CreateRateKey = driftdb.KeysOnly, 5 })
 	var all []scenario
 	for range 10 {
 		all = append(all, scenario{name: "nobody", method: "POST", path: "/new", key: "-", status: 401})
 	}
-	for range 5 {
-		all = append(all, scenario{name: "in time", method: "POST", path: "/new", status: 200, has: []string{`"room":"`}})
+	for _, key := range []string{keyAll, keyPut} {
+		for range 5 {
+			all = append(all, scenario{name: "in time", method: "POST", path: "/new", key: key, status: 200, has: []string{`"room":"`}})
+		}
+		all = append(all,
+			scenario{name: "too fast", method: "POST", path: "/new", key: key, status: 429, answers: map[string]string{"Retry-After": "12"},
+				has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
 	}
-	all = append(all,
-		scenario{name: "too fast", method: "POST", path: "/new", status: 429, answers: map[string]string{"Retry-After": "12"},
-			has: []string{`{"message":"more than 5 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES","code":"rate_limited"}`}})
 	runAll(t, g, all)
+}
+
+// Where anybody may make rooms, an address has a rate, all addresses another, and who sends a credential one of its own.
+func TestOpenRoomCreateRate(t *testing.T) {
+	t.Parallel()
+	make := func(name, key string, status int, has string) scenario {
+		one := scenario{name: name, method: "POST", path: "/new", key: key, status: status, has: []string{has}}
+		if status == 429 {
+			one.answers = map[string]string{"Retry-After": "*any*"}
+		}
+		return one
+	}
+	for name, tt := range map[string]struct {
+		address, all int
+		told         string
+	}{
+		"an address": {3, 100, "more than 3 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES"},
+		"all":        {100, 3, "all clients without a credential make more than 3 rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, func(s *setup) { s.room.CreateRate, s.room.CreateRateAll, s.room.CreateRateKey = tt.address, tt.all, 4 })
+			all := []scenario{make("a wrong key", "wrong", 401, `"code":`)}
+			for range 3 {
+				all = append(all, make("in time", "-", 200, `"room":"`))
+			}
+			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`))
+			for range 4 {
+				all = append(all, make("with a key", keyAll, 200, `"room":"`))
+			}
+			all = append(all, make("too fast with it", keyAll, 429, "ROOM_CREATE_RATE_KEY"))
+			runAll(t, g, all)
+		})
+	}
 }

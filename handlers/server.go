@@ -13,7 +13,9 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/auth"
 	"sluice/handlers/admin"
+	"sluice/handlers/audit"
 	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
@@ -36,7 +38,8 @@ type Options struct {
 	Metrics        prometheus.Gatherer
 	CORSOrigins    []string
 	TrustedProxies []*net.IPNet
-	AdminKey       string       // opens /metrics to others than loopback; "" to nobody
+	Administrator  *auth.Administrator // whose key opens /metrics to others than loopback
+	Trail          *audit.Trail
 	Ready          func() error // why the gateway cannot serve now
 }
 
@@ -48,6 +51,7 @@ func New(o Options) http.Handler {
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
 	e.Use(
 		requestID,
+		o.Trail.Watch(o.Traffic),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
@@ -105,12 +109,8 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if err != nil {
 				c.Error(err)
 			}
-			code := ""
-			if err != nil {
-				code = httperr.From(err).Code
-			}
 			log.Debug("request", "method", c.Request().Method, "path", c.Path(), "status", c.Response().Status,
-				"code", code, "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),
+				"code", httperr.Code(c), "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),
 				"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
 			return nil
 		}

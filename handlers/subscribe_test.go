@@ -40,8 +40,13 @@ func (g *gateway) stream(t testing.TB, key, query string, headers ...string) *st
 
 func (g *gateway) open(t testing.TB, key, query string, headers ...string) *stream {
 	t.Helper()
+	return g.openAt(t, key, "/realtime"+query, headers...)
+}
+
+func (g *gateway) openAt(t testing.TB, key, path string, headers ...string) *stream {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/realtime"+query, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

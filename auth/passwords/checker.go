@@ -11,14 +11,27 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"sluice/auth/peer"
+	"sluice/auth/tries"
+	"sluice/broker/share"
 )
 
 // ErrBusy is the error of Hash and Verify where too many wait already.
 var ErrBusy = errors.New("too many passwords are being checked; try again in a moment")
+
+// TriesError is the error of Verify where too many passwords were wrong.
+type TriesError struct{ After time.Duration }
+
+// errTries is the only one. It is the same for a name and for an address: else it would tell whether a name exists.
+var errTries = &TriesError{tries.NameEvery}
+
+func (e *TriesError) Error() string {
+	return "too many sign-ins failed, for this name or from this address; try again in a moment"
+}
 
 // Max is the longest password in bytes: bcrypt takes no more into account.
 const Max = 72
@@ -35,18 +48,21 @@ const cheapNobody = "$2a$04$RSkRGu0kfMf4VqEzuKeWtu1quDJsq6ppH.zRrOj3.zAyRB64Jdkx
 
 // Bounds of checks.
 const (
-	maxWaiting = 256  // requests that wait for their password to be checked
+	maxWaiting = 256  // requests of one address that wait for their password to be checked
 	maxChecked = 4096 // passwords that are remembered as right
 )
 
-// turns bound how many hashes are computed at a time, as each takes a processor for 50 ms, and how many wait.
+// turns bound how many hashes are computed at a time, as each takes a processor for 50 ms, and how many wait. They go
+// round by address, so that one that floods keeps nobody else from signing in.
 type turns struct {
-	slots   chan struct{}
+	n       int
+	slots   *share.Slots
 	waiting atomic.Int32
 }
 
 func newTurns() *turns {
-	return &turns{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	n := max(1, runtime.GOMAXPROCS(0)-1)
+	return &turns{n: n, slots: share.NewSlots(n, maxWaiting)}
 }
 
 // ofProcess are the turns that all checkers share: they have the same processors.
@@ -55,14 +71,14 @@ var ofProcess = newTurns()
 // Checker computes hashes, and remembers those that were right.
 type Checker struct {
 	turns  *turns
-	tries  *tries
+	tries  *tries.Names
 	cost   int
 	nobody string // the hash of nobody, which costs the same
 	secret []byte // of this process: what is remembered serves nobody else
 
 	mu      sync.Mutex
-	right   map[digest]struct{}
-	running map[digest]*check
+	right   map[tries.Digest]struct{}
+	running map[tries.Digest]*check
 }
 
 // check is one that runs. Others read what came of it once done is closed.
@@ -79,34 +95,29 @@ func New() *Checker { return newChecker(ofProcess, cost, nobody) }
 func Cheap() *Checker { return newChecker(newTurns(), bcrypt.MinCost, cheapNobody) }
 
 func newChecker(t *turns, cost int, nobody string) *Checker {
-	c := &Checker{turns: t, tries: newTries(), cost: cost, nobody: nobody, secret: make([]byte, 32), right: map[digest]struct{}{}, running: map[digest]*check{}}
+	c := &Checker{turns: t, tries: tries.NewNames(), cost: cost, nobody: nobody, secret: make([]byte, 32), right: map[tries.Digest]struct{}{}, running: map[tries.Digest]*check{}}
 	rand.Read(c.secret) //nolint:errcheck // never fails, by its documentation
 	return c
 }
 
-// take waits for a processor, which is to be given back.
-func (t *turns) take(ctx context.Context) error {
-	if t.waiting.Add(1) > maxWaiting {
-		t.waiting.Add(-1)
-		return ErrBusy
-	}
+// take waits for a processor for the owner of ctx, which gives it back.
+func (t *turns) take(ctx context.Context) (giveBack func(), err error) {
+	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
-	select {
-	case t.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	giveBack, err = t.slots.Acquire(ctx)
+	if errors.Is(err, share.ErrQueueFull) {
+		return nil, ErrBusy
 	}
+	return giveBack, err
 }
-
-func (t *turns) giveBack() { <-t.slots }
 
 // Hash is what to keep of a password of at most Max bytes.
 func (c *Checker) Hash(ctx context.Context, password string) (string, error) {
-	if err := c.turns.take(ctx); err != nil {
+	giveBack, err := c.turns.take(ctx)
+	if err != nil {
 		return "", err
 	}
-	defer c.turns.giveBack()
+	defer giveBack()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), c.cost)
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
@@ -130,13 +141,13 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	by := c.who(a.Name, a.From)
 	key := c.key("password", a.Name, hash, a.Password) // with the hash: worth nothing once that changes
 	for {
-		if !c.tries.open(by) {
+		if !c.tries.Open(by) {
 			return false, errTries
 		}
 		mine, other, known := c.begin(key)
 		if known {
 			if a.possible() {
-				c.tries.know(by)
+				c.tries.Know(by)
 			}
 			return a.possible(), nil
 		}
@@ -160,30 +171,31 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 func (a *Attempt) possible() bool { return a.Hash != "" && len(a.Password) <= Max }
 
 // try compares, if name and address have tries left, and charges them.
-func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by who) (bool, error) {
-	end, ok := c.tries.begin(by, a.Hash != "")
+func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Who) (bool, error) {
+	end, ok := c.tries.Begin(by)
 	if !ok {
 		return false, errTries
 	}
-	same, err := c.compare(ctx, hash, a.Password)
+	same, err := c.compare(share.With(ctx, peer.Owner("", a.From)), hash, a.Password)
 	switch {
 	case err != nil:
-		end(undone)
+		end(tries.Undone)
 	case same && a.possible():
-		end(right)
+		end(tries.Right)
 	default:
-		end(wrong)
+		end(tries.Wrong)
 	}
 	return same, err
 }
 
 // compare computes a hash in its turn.
 func (c *Checker) compare(ctx context.Context, hash, password string) (bool, error) {
-	if err := c.turns.take(ctx); err != nil {
+	giveBack, err := c.turns.take(ctx)
+	if err != nil {
 		return false, err
 	}
-	defer c.turns.giveBack()
-	err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+	defer giveBack()
+	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, fmt.Errorf("comparing a password: %w", err)
 	}
@@ -191,22 +203,22 @@ func (c *Checker) compare(ctx context.Context, hash, password string) (bool, err
 }
 
 // key is what is remembered of some texts, which cannot run together.
-func (c *Checker) key(texts ...string) digest {
+func (c *Checker) key(texts ...string) tries.Digest {
 	mac := hmac.New(sha256.New, c.secret)
 	for _, text := range texts {
 		fmt.Fprintf(mac, "%d %s", len(text), text)
 	}
-	return digest(mac.Sum(nil))
+	return tries.Digest(mac.Sum(nil))
 }
 
-func (c *Checker) who(name, from string) who {
+func (c *Checker) who(name, from string) tries.Who {
 	from = peer.Network(from)
-	return who{c.key("name", name), c.key("from", from), c.key("both", name, from)}
+	return tries.Who{Name: c.key("name", name), From: c.key("from", from), Both: c.key("both", name, from)}
 }
 
 // begin says whether a password is known to be right, else that it is the caller's to check, or gives who checks it
 // already: a crowd that comes back at once costs one check.
-func (c *Checker) begin(key digest) (mine, other *check, known bool) {
+func (c *Checker) begin(key tries.Digest) (mine, other *check, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.right[key]; known {
@@ -220,7 +232,7 @@ func (c *Checker) begin(key digest) (mine, other *check, known bool) {
 	return mine, nil, false
 }
 
-func (c *Checker) end(key digest, mine *check) {
+func (c *Checker) end(key tries.Digest, mine *check) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if mine.right {
@@ -230,7 +242,12 @@ func (c *Checker) end(key digest, mine *check) {
 	close(mine.done)
 }
 
-func (c *Checker) remember(key digest) {
-	makeRoom(c.right, maxChecked)
+func (c *Checker) remember(key tries.Digest) {
+	for old := range c.right { // in no order
+		if len(c.right) < maxChecked {
+			break
+		}
+		delete(c.right, old)
+	}
 	c.right[key] = struct{}{}
 }

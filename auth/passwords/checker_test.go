@@ -6,11 +6,70 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"sluice/auth/peer"
+	"sluice/broker/share"
 )
+
+// takeAll takes all processors of a checker, for nobody that the tests know.
+func takeAll(c *Checker) (giveBack func()) {
+	slots := make([]func(), c.turns.n)
+	for i := range slots {
+		var err error
+		if slots[i], err = c.turns.take(share.With(context.Background(), "all")); err != nil {
+			panic(err)
+		}
+	}
+	return func() {
+		for _, release := range slots {
+			release()
+		}
+	}
+}
+
+// A flood of passwords from one address keeps another's waiting for one of them, and turns away nobody else.
+func TestFloodOfOneAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		c := Cheap()
+		giveBack := takeAll(c)
+		var group sync.WaitGroup
+		var busy, checked atomic.Int32
+		for n := range 2 * maxWaiting {
+			group.Go(func() {
+				_, err := c.Verify(ctx, Attempt{From: "192.0.2.1", Name: fmt.Sprint(n), Password: "wrong"})
+				if errors.Is(err, ErrBusy) {
+					busy.Add(1)
+				} else {
+					checked.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := busy.Load(); n != maxWaiting {
+			t.Errorf("%d of the flood were turned away", n)
+		}
+		result := make(chan error)
+		group.Go(func() {
+			_, err := c.Verify(ctx, Attempt{From: "192.0.2.2", Name: "ann", Password: "wrong"})
+			result <- err
+		})
+		synctest.Wait()
+		giveBack()
+		err := <-result
+		if n := int(checked.Load()); err != nil || n > 2*c.turns.n {
+			t.Errorf("it waited for %d of the flood: %v", n, err)
+		}
+		cancel()
+		group.Wait()
+	})
+}
 
 // A right password is computed once, whoever waits; wrong ones wait for their turn, and too many are turned away.
 func TestBoundedChecks(t *testing.T) {
@@ -25,9 +84,7 @@ func TestBoundedChecks(t *testing.T) {
 		if ok, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		for range cap(c.turns.slots) { // all processors are taken
-			c.turns.slots <- struct{}{}
-		}
+		takeAll(c) // all processors are taken
 		var group sync.WaitGroup
 		for n := range maxWaiting { // of one password one check runs
 			group.Go(func() {
@@ -45,7 +102,7 @@ func TestBoundedChecks(t *testing.T) {
 				t.Errorf("one too many got %v", err)
 			}
 		}
-		if _, err := c.Hash(ctx, "other"); !errors.Is(err, ErrBusy) {
+		if _, err := c.Hash(share.With(ctx, peer.Owner("", "")), "other"); !errors.Is(err, ErrBusy) {
 			t.Errorf("one too many to hash got %v", err)
 		}
 		if ok, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !ok || err != nil {
@@ -77,9 +134,7 @@ func TestUnknownCostsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, of := range []string{hash, ""} {
-			for range cap(c.turns.slots) {
-				c.turns.slots <- struct{}{}
-			}
+			giveBack := takeAll(c) // all processors are taken
 			var group sync.WaitGroup
 			for n := range 10 {
 				group.Go(func() {
@@ -92,9 +147,7 @@ func TestUnknownCostsTheSame(t *testing.T) {
 			if n := c.turns.waiting.Load(); n != 2 {
 				t.Errorf("%d checks for two names, known: %v", n, of != "")
 			}
-			for range cap(c.turns.slots) {
-				c.turns.giveBack()
-			}
+			giveBack()
 			group.Wait()
 		}
 		for hash, want := range map[string]int{New().nobody: cost, c.nobody: bcrypt.MinCost} {
@@ -115,9 +168,7 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range cap(c.turns.slots) {
-			c.turns.slots <- struct{}{}
-		}
+		giveBack := takeAll(c) // all processors are taken
 		var group sync.WaitGroup
 		group.Go(func() {
 			if _, err := c.Verify(ctx, Attempt{Name: "ann", Hash: hash, Password: "secret"}); !errors.Is(err, context.Canceled) {
@@ -133,9 +184,7 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		for range cap(c.turns.slots) {
-			c.turns.giveBack()
-		}
+		giveBack()
 		group.Wait()
 	})
 }

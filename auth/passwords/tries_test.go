@@ -8,6 +8,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/auth/tries"
+)
+
+// The bounds of auth/tries.
+const (
+	nameTries, nameEvery = 10, 6 * time.Second
+	fromTries, fromEvery = 30, 2 * time.Second
 )
 
 // login is a checker with the user ann, whose password is secret.
@@ -57,11 +65,11 @@ func (l *login) wants(from, name, password, want string) {
 func (l *login) fails(from, name string, n int) {
 	l.t.Helper()
 	for range n {
-		end, ok := l.c.tries.begin(l.c.who(name, from), true)
+		end, ok := l.c.tries.Begin(l.c.who(name, from))
 		if !ok {
 			l.t.Fatalf("%s at %s has no tries left", name, from)
 		}
-		end(wrong)
+		end(tries.Wrong)
 	}
 }
 
@@ -150,9 +158,7 @@ func TestTriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogin(t)
 		atOnce := func(name func(n int) string) map[string]int {
-			for range cap(l.c.turns.slots) {
-				l.c.turns.slots <- struct{}{}
-			}
+			giveBack := takeAll(l.c) // all processors are taken
 			var mu sync.Mutex
 			var group sync.WaitGroup
 			got := map[string]int{}
@@ -165,9 +171,7 @@ func TestTriesAtOnce(t *testing.T) {
 				})
 			}
 			synctest.Wait()
-			for range cap(l.c.turns.slots) {
-				l.c.turns.giveBack()
-			}
+			giveBack()
 			group.Wait()
 			return got
 		}
@@ -184,25 +188,24 @@ func TestTriesAtOnce(t *testing.T) {
 	})
 }
 
-// What is remembered is bounded, and those who have used up their tries are forgotten last.
-func TestTriesAreBounded(t *testing.T) {
+// An address that has used its tries up tells nobody which names exist, neither there nor elsewhere: what it tries is
+// charged to no name.
+func TestExhaustedAddressTellsNoName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogin(t)
-		l.fails("192.0.2.1", "ann", nameTries)
-		for n := range maxBuckets + maxBuckets/10 {
-			one := digest{byte(n), byte(n >> 8), byte(n >> 16), 1}
-			end, ok := l.c.tries.begin(who{one, one, one}, true)
-			if !ok {
-				t.Fatal("refused")
-			}
-			if end(undone); n < 2*maxKnown {
-				l.c.tries.know(who{one, one, one})
+		l.wants("192.0.2.9", "ann", "secret", "right") // and is remembered
+		for n := range fromTries {
+			l.fails("192.0.2.1", fmt.Sprint("name", n), 1)
+		}
+		for n := range 2 * nameTries {
+			for _, name := range []string{"ann", "nobody"} {
+				l.wants("192.0.2.1", name, fmt.Sprint("guess", n), "too many")
+				l.wants("192.0.2.1", name, "secret", "too many") // a guess of what is remembered, or a first sign-in from here
 			}
 		}
-		if n, f, k := len(l.c.tries.names), len(l.c.tries.froms), len(l.c.tries.known); n > maxBuckets || f > maxBuckets || k > maxKnown {
-			t.Errorf("%d names, %d addresses, %d known", n, f, k)
+		for _, name := range []string{"ann", "nobody"} {
+			l.wants("198.51.100.1", name, "guess", "wrong")
 		}
-		l.wants("192.0.2.2", "ann", "secret", "too many")
 	})
 }

@@ -35,4 +35,6 @@ func Origin(s string) (string, error) {
 	return u.Scheme + "://" + host, nil
 }
 
-func notInOrigin(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) || unicode.IsControl(r) }
+func notInOrigin(r rune) bool {
+	return r > unicode.MaxASCII || unicode.IsSpace(r) || unicode.IsControl(r)
+}

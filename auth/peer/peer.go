@@ -20,3 +20,17 @@ func Network(address string) string {
 	}
 	return p.String()
 }
+
+// Bytes is the same without an allocation: two addresses have the same bytes if they have the same Network. It is zero
+// for what is no address.
+func Bytes(address string) (b [16]byte) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return b
+	}
+	b = ip.As16()
+	if !ip.Unmap().Is4() {
+		clear(b[8:])
+	}
+	return b
+}

@@ -1,6 +1,10 @@
 package document
 
-import "context"
+import (
+	"context"
+
+	"sluice/broker/share"
+)
 
 const (
 	// heldTwice: an answer is held as texts, and as what a door makes of them.
@@ -11,20 +15,32 @@ const (
 	heldStep = 64 << 10
 )
 
-// answer is the account of the memory that one answer takes. What all of them take together is bounded, since a client
-// that reads slowly has its answer wait in memory for as long as it reads.
-type answer struct {
-	store *Store
-	bytes int64 // of its texts
-	held  int64 // counted in store.answers
+// NewAnswers makes the memory of answers: one owner may have the largest answer under way, or many smaller ones, and
+// all owners together twice as much.
+func NewAnswers(maxResult int64) *share.Answers {
+	perOwner := max(heldTwice*maxResult, 32<<20)
+	return share.NewAnswers(perOwner, 2*perOwner)
 }
 
-// hold takes a text into the account, or refuses it. It never waits: those who do would hold what the others wait for.
+// answer counts the memory that one answer takes. What all of them take is bounded, and shared by owner, since a client
+// that reads slowly has its answer wait in memory for as long as it reads.
+type answer struct {
+	store  *Store
+	ctx    context.Context // the request's
+	bytes  int64           // of its texts
+	held   int64           // charged to shared
+	shared *share.Answer   // nil as long as nothing is
+}
+
+// hold charges a text, or refuses it.
 func (a *answer) hold(text []byte) error {
 	a.bytes += int64(len(text))
 	if more := heldTwice*a.bytes - freeAnswer - a.held; more > 0 {
 		more = max(more, heldStep)
-		if !a.store.answers.TryAcquire(more) {
+		if a.shared == nil {
+			a.shared = a.store.answers.Open(a.ctx)
+		}
+		if err := a.shared.Take(more); err != nil {
 			return ErrMemory
 		}
 		a.held += more
@@ -32,7 +48,7 @@ func (a *answer) hold(text []byte) error {
 	return nil
 }
 
-// show takes a text that was asked for into the account, or refuses it.
+// show charges a text that was asked for, or refuses it.
 func (a *answer) show(text []byte) error {
 	if a.bytes+int64(len(text)) > a.store.o.MaxResult {
 		return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", a.store.o.MaxResult, "MAX_RESULT"}
@@ -40,15 +56,15 @@ func (a *answer) show(text []byte) error {
 	return a.hold(text)
 }
 
-// end gives the account back: at once where there is no answer, else when the request is over.
-func (a *answer) end(ctx context.Context, err error) {
-	if a.held == 0 {
+// end returns what was charged: at once where there is no answer, else when the request is over.
+func (a *answer) end(err error) {
+	if a.shared == nil {
 		return
 	}
-	release := func() { a.store.answers.Release(a.held) }
 	if err != nil {
-		release()
+		a.shared.Close()
 		return
 	}
-	context.AfterFunc(ctx, release)
+	a.shared.Send()
+	context.AfterFunc(a.ctx, a.shared.Close)
 }

@@ -48,7 +48,7 @@ func TestMemoryOfAnswers(t *testing.T) {
 		for ; err == nil && held < 100; held++ {
 			err = ask(ctx)
 		}
-		if !errors.Is(err, document.ErrMemory) || held < 3 || held > 9 {
+		if !errors.Is(err, document.ErrMemory) || held < 1 || held > 5 {
 			t.Errorf("%s: %d answers, %v", name, held, err)
 		}
 		for range 1000 {

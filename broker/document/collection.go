@@ -73,8 +73,10 @@ func (s *Store) dropEmpty() (some bool) {
 	return some
 }
 
-// load counts a collection, while nobody changes it.
+// load counts a collection, while nobody changes it. Once begun it goes on without its client: it is done once after a
+// start, and nobody makes the others wait for it again and again by going away.
 func (s *Store) load(ctx context.Context, name string, c *collection) error {
+	ctx = context.WithoutCancel(ctx)
 	c.using.Lock()
 	defer c.using.Unlock()
 	if c.loaded || c.dropped {

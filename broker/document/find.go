@@ -2,12 +2,12 @@ package document
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // Query says which documents are wanted, and in what order: that of their ids where Order is empty, which is that of
@@ -46,7 +46,7 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 	if CheckCollection(name) != nil {
 		return r, nil
 	}
-	a := answer{store: s}
+	a := answer{store: s, ctx: ctx}
 	err := s.log.View(ctx, func(v eventlog.View) error {
 		r.Position = v.Position()
 		for _, id := range ids {
@@ -64,20 +64,20 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 		}
 		return nil
 	})
-	a.end(ctx, err)
+	a.end(err)
 	return r, err
 }
 
 // Find answers a query.
 func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
 	r := &Result{Total: -1}
-	a := answer{store: s}
+	a := answer{store: s, ctx: ctx}
 	err := s.look(ctx, name, func(l *looking) error {
 		r.Position = l.view.Position()
 		l.answer = &a
 		return l.find(q, r)
 	})
-	a.end(ctx, err)
+	a.end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -102,17 +102,19 @@ func (s *Store) look(ctx context.Context, name string, f func(l *looking) error)
 	if err := CheckCollection(name); err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, s.o.QueryTime)
-	defer cancel()
-	err := s.log.View(within, func(v eventlog.View) error {
-		l := &looking{store: s, ctx: within, view: v, name: name}
-		defer l.done()
+	l := &looking{store: s, ctx: ctx, name: name, until: time.Now().Add(s.o.QueryTime)}
+	defer l.done()
+	begin := s.queries
+	if s.scans.Waiting(ctx) >= crowd {
+		begin = s.crowds
+	}
+	if err := l.wait(begin); err != nil {
+		return err
+	}
+	return s.log.View(ctx, func(v eventlog.View) error {
+		l.view = v
 		return f(l)
 	})
-	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return ErrTime
-	}
-	return err
 }
 
 // Work is counted in bytes that are passed over: a document's, times the weight of what is asked of it.
@@ -126,58 +128,96 @@ func workOf(where *query.Condition, text []byte) int64 {
 	return int64(where.Weight()) * int64(max(len(text), leastWork))
 }
 
-// freeWork is what a query may do before it has to wait for a slot, as few may do more at once: a thousand documents
-// with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
+// freeWork is what a query may do before it has to wait for a slot for scans, as few may do more at once: a thousand
+// documents with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
 // four times as much, and a slot for each core, 400 to 900 ms.
 const freeWork = 512 << 10
+
+// turn is how long a query keeps its slot while another owner waits for one. With it a query waits a second for 20
+// others, each of an owner of its own, that take as long as they may.
+const turn = 50 * time.Millisecond
+
+// scansWaiting bounds the queries of one owner that wait for a slot. Each holds a snapshot of the log.
+const scansWaiting = 100
+
+// crowd is how many scans of one owner wait when its further queries begin one after the other. Else what they do before
+// they wait, or are refused, would slow down the scans of others so much that these run out of time.
+const crowd = 16
 
 // looking is a query under way.
 type looking struct {
 	store *Store
-	ctx   context.Context
+	ctx   context.Context // the request's
 	view  eventlog.View
 	name  string
 	work  int64
-	slot  bool
+	until time.Time   // when the time of the query is over; waiting moves it
+	slot  *share.Slot // of queries, then of scans
+	scans bool        // it is of scans
+	since time.Time   // when it got the slot
 
 	answer *answer // of Find
 }
 
 func (l *looking) done() {
-	if l.slot {
-		<-l.store.scans
+	if l.slot != nil {
+		l.slot.Release()
 	}
 }
 
 // step is called before a document is asked a condition.
 func (l *looking) step(where *query.Condition, text []byte) error {
+	return l.spend(workOf(where, text))
+}
+
+// spend counts work, and looks now and then whether the query may go on.
+func (l *looking) spend(work int64) error {
 	before := l.work
-	l.work += workOf(where, text)
+	l.work += work
 	if before/checkWork == l.work/checkWork {
 		return nil
 	}
-	if l.work > freeWork && !l.slot {
-		if err := l.wait(); err != nil {
-			return err
-		}
-	}
-	return l.ctx.Err()
+	return l.pause()
 }
 
-// wait waits for a slot, but not so long that there would be no time left to use it: of a crowd that did, each would
-// work for nothing.
-func (l *looking) wait() error {
-	timer := time.NewTimer(l.store.o.QueryTime / 2)
-	defer timer.Stop()
-	select {
-	case l.store.scans <- struct{}{}:
-		l.slot = true
-		return nil
-	case <-timer.C:
-		return ErrCrowd
-	case <-l.ctx.Done():
+// pause looks whether the query may go on, and waits for its turn where it has to.
+func (l *looking) pause() error {
+	now := time.Now()
+	switch {
+	case l.ctx.Err() != nil:
 		return l.ctx.Err()
+	case now.After(l.until):
+		return ErrTime
+	case l.work <= freeWork || l.scans && (now.Sub(l.since) < turn || !l.slot.Waited()):
+		return nil
+	case l.scans:
+		return l.wait(nil)
 	}
+	l.scans = true
+	return l.wait(l.store.scans)
+}
+
+// wait waits for a slot or, where slots is nil, lets others have the one it has until it is its turn again: for
+// QUERY_TIME at most, which does not count as the query's own.
+func (l *looking) wait(slots *share.Slots) (err error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(l.ctx, l.store.o.QueryTime)
+	defer cancel()
+	if slots == nil {
+		err = l.slot.Yield(ctx)
+	} else {
+		l.done()
+		l.slot, err = slots.Take(ctx, 1)
+	}
+	switch {
+	case l.ctx.Err() != nil:
+		return l.ctx.Err()
+	case err != nil:
+		return ErrCrowd
+	}
+	l.since = time.Now()
+	l.until = l.until.Add(l.since.Sub(began))
+	return nil
 }
 
 // scan calls f for each document that matches, in order of ids or backwards, until it says false.

@@ -248,6 +248,9 @@ func (c *collector) end() error {
 			if text, err = c.view.Row(documentKey(c.name, m.id)); err != nil {
 				return err
 			}
+			if err = c.spend(int64(max(len(text), leastWork))); err != nil {
+				return err
+			}
 		}
 		if err := c.show(text); err != nil {
 			return err

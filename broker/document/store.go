@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // Options of a Store; zero values take the defaults named.
@@ -24,8 +24,9 @@ type Options struct {
 	MaxDocuments   int64               // of a collection; 1,000,000
 	MaxBytes       int64               // of a collection's documents; 1 GiB
 	MaxCollections int                 // 1,000
-	MaxResult      int64               // bytes of the documents of one answer; 16 MiB; as many as two such wait to be taken, or 32 MiB
-	QueryTime      time.Duration       // 2 s
+	MaxResult      int64               // bytes of the documents of one answer; 16 MiB
+	Answers        *share.Answers      // the memory of answers; one of the store's own
+	QueryTime      time.Duration       // 2 s, without the time that it waits for its turn
 	Now            func() time.Time    // time.Now
 	Logger         *slog.Logger
 }
@@ -37,6 +38,9 @@ func (o *Options) defaults() {
 	orDefault(&o.MaxCollections, 1000)
 	orDefault(&o.MaxResult, 16<<20)
 	orDefault(&o.QueryTime, 2*time.Second)
+	if o.Answers == nil {
+		o.Answers = NewAnswers(o.MaxResult)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -61,8 +65,11 @@ type Store struct {
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	scans   chan struct{}       // a slot for each query that looks at many documents: half the processors are for others
-	answers *semaphore.Weighted // bytes that answers hold
+	queries *share.Slots   // for queries that have looked at few documents yet: one a processor
+	crowds  *share.Slots   // for those of owners whose scans wait already: one
+	scans   *share.Slots   // for those that look at many: half the processors are for others
+	bulk    *share.Slots   // for changes of many documents, which lock most shards
+	answers *share.Answers // bytes that answers hold
 	seed    maphash.Seed
 	locks   [shards]chan struct{}
 
@@ -75,8 +82,9 @@ type Store struct {
 func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
-		log: log, o: o, indexes: map[string][]query.Field{}, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		answers: semaphore.NewWeighted(max(4*o.MaxResult, 64<<20)), seed: maphash.MakeSeed(), collections: map[string]*collection{},
+		log: log, o: o, indexes: map[string][]query.Field{}, queries: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt),
+		crowds: share.NewSlots(1, math.MaxInt), scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
+		bulk: share.NewSlots(1, math.MaxInt), answers: o.Answers, seed: maphash.MakeSeed(), collections: map[string]*collection{},
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
@@ -120,8 +128,18 @@ func (s *Store) find(ctx context.Context) error {
 	})
 }
 
+// bulkLeast is how many documents a change has that takes turns with others as large: two such would have all who write
+// wait for both. They take turns by owner, so that whoever changes one document waits for one bulk change.
+const bulkLeast = 16
+
 // lock takes the shards of some documents, in order, so that no two wait for each other.
 func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock func(), err error) {
+	leave := func() {}
+	if len(ids) >= bulkLeast {
+		if leave, err = s.bulk.Acquire(ctx); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+		}
+	}
 	places := make([]int, len(ids))
 	for i, id := range ids {
 		var h maphash.Hash
@@ -138,6 +156,7 @@ func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock fun
 		for _, p := range places[:held] {
 			<-s.locks[p]
 		}
+		leave()
 	}
 	for _, p := range places {
 		select {

@@ -27,8 +27,8 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		return nil, countError(len(docs))
 	}
 	now := s.o.Now()
-	a := answer{store: s}
-	defer func() { a.end(ctx, err) }()
+	a := answer{store: s, ctx: ctx}
+	defer func() { a.end(err) }()
 	ch := change{name: name, answer: &a}
 	for i := range docs {
 		id := docs[i].ID
@@ -125,8 +125,8 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 		return change{}, err
 	}
 	defer unlock()
-	a := answer{store: s}
-	defer func() { a.end(ctx, err) }()
+	a := answer{store: s, ctx: ctx}
+	defer func() { a.end(err) }()
 	for range guardTries {
 		a.bytes = 0
 		ch := change{name: name, answer: &a}

@@ -59,6 +59,19 @@ type KeyedSpace struct {
 	Last  uint64 // the id of its last event, relays included
 }
 
+// KeyedSpace tells of one space of keyed events, and whether there is such a space.
+func (l *Log) KeyedSpace(space string) (s KeyedSpace, there bool, err error) {
+	v, err := l.engine.Row(keyedRow + space)
+	if err != nil || v == nil {
+		return s, false, err
+	}
+	seq, id, ok := readRow(v)
+	if !ok {
+		return s, false, errRow
+	}
+	return KeyedSpace{space, seq, id}, true, nil
+}
+
 // KeyedSpaces calls f for each space of keyed events.
 func (l *Log) KeyedSpaces(f func(KeyedSpace) error) error {
 	return l.Rows(keyedRow, func(r Row) error {
@@ -300,17 +313,4 @@ func (l *Log) Create(ctx context.Context, space string) error {
 	now := max(l.Settled(), uint64(l.options.Now().UnixMicro()))
 	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}})
 	return err
-}
-
-// LastKeyed is the id of the last event of a space of keyed events, relays included, and whether there is such a space.
-func (l *Log) LastKeyed(space string) (id uint64, there bool, err error) {
-	v, err := l.engine.Row(keyedRow + space)
-	if err != nil || v == nil {
-		return 0, false, err
-	}
-	_, id, ok := readRow(v)
-	if !ok {
-		return 0, false, errRow
-	}
-	return id, true, nil
 }

@@ -11,105 +11,212 @@ import (
 var ErrQueueFull = errors.New("too many requests of this credential wait already")
 
 // Slots lets a fixed number of tasks run at once. Free slots go round robin to the owners that wait, and an owner that
-// has a slot gets another only while no other owner waits.
+// has a slot gets another only while no other owner waits. So an owner waits for one task of each other owner at most.
+//
+// A task may need several slots at once: then a slot is a unit of what is scarce, such as a byte.
 type Slots struct {
-	mostWaiting int // requests of one owner
+	perOwner    int64 // slots
+	mostWaiting int   // requests of one owner
 
 	mu      sync.Mutex
-	free    int
-	running map[string]int // slots in use, by owner
+	free    int64
+	running map[string]int64 // slots in use, by owner
 	waiting map[string][]*waiter
 	turns   []string // the owners that wait, next first
 }
 
-type waiter struct{ ready chan struct{} }
+type waiter struct {
+	n     int64
+	ready chan struct{}
+}
 
 // NewSlots makes n slots. At most mostWaiting requests of one owner wait; further ones are refused.
-func NewSlots(n, mostWaiting int) *Slots {
-	return &Slots{mostWaiting: mostWaiting, free: n, running: map[string]int{}, waiting: map[string][]*waiter{}}
+func NewSlots(n, mostWaiting int) *Slots { return NewUnits(int64(n), int64(n), mostWaiting) }
+
+// NewUnits makes n slots of which one owner has perOwner at most.
+func NewUnits(n, perOwner int64, mostWaiting int) *Slots {
+	return &Slots{
+		perOwner: perOwner, mostWaiting: mostWaiting, free: n, running: map[string]int64{}, waiting: map[string][]*waiter{},
+	}
+}
+
+// Slot is what a task has, until Release.
+type Slot struct {
+	of    *Slots
+	owner string
+	n     int64
 }
 
 // Acquire waits for a slot for the owner of ctx, or until ctx ends. The caller calls release once.
 func (s *Slots) Acquire(ctx context.Context) (release func(), err error) {
-	owner := Owner(ctx)
-	s.mu.Lock()
-	if s.free > 0 && len(s.turns) == 0 {
-		s.take(owner)
-		s.mu.Unlock()
-		return func() { s.release(owner) }, nil
+	slot, err := s.Take(ctx, 1)
+	if err != nil {
+		return nil, err
 	}
-	if len(s.waiting[owner]) >= s.mostWaiting {
-		s.mu.Unlock()
+	return slot.Release, nil
+}
+
+// Take waits for n slots at once for the owner of ctx, or until ctx ends. More than an owner may have are as many as
+// it may have.
+func (s *Slots) Take(ctx context.Context, n int64) (*Slot, error) {
+	slot := &Slot{of: s, owner: Owner(ctx), n: min(n, s.perOwner)}
+	s.mu.Lock()
+	w, err := s.enqueue(slot)
+	s.mu.Unlock()
+	if err == nil && w != nil {
+		err = slot.ready(ctx, w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slot, nil
+}
+
+// enqueue gives a slot its place at once, where w is nil, or when w is ready.
+func (s *Slots) enqueue(slot *Slot) (w *waiter, err error) {
+	if len(s.turns) == 0 && s.free >= slot.n && s.running[slot.owner]+slot.n <= s.perOwner {
+		s.take(slot.owner, slot.n)
+		return nil, nil
+	}
+	queue := s.waiting[slot.owner]
+	if len(queue) >= s.mostWaiting {
 		return nil, ErrQueueFull
 	}
-	w := &waiter{ready: make(chan struct{})}
-	if len(s.waiting[owner]) == 0 {
-		s.turns = append(s.turns, owner)
+	w = &waiter{slot.n, make(chan struct{})}
+	s.wait(slot.owner, append(queue, w))
+	s.dispatch()
+	return w, nil
+}
+
+// Waiting returns how many requests of the owner of ctx wait.
+func (s *Slots) Waiting(ctx context.Context) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting[Owner(ctx)])
+}
+
+// Waited reports whether another owner, which has less, waits for a slot.
+func (t *Slot) Waited() bool {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return t.waited()
+}
+
+// Yield gives the slot to another owner that waits, if there is one, and waits for it to come round again: before the
+// other tasks of its owner. Where it fails, as ctx ended, the slot is released.
+func (t *Slot) Yield(ctx context.Context) error {
+	s := t.of
+	s.mu.Lock()
+	if !t.waited() {
+		s.mu.Unlock()
+		return nil
 	}
-	s.waiting[owner] = append(s.waiting[owner], w)
+	w := &waiter{t.n, make(chan struct{})}
+	s.wait(t.owner, append([]*waiter{w}, s.waiting[t.owner]...))
+	s.release(t.owner, t.n)
 	s.mu.Unlock()
+	return t.ready(ctx, w)
+}
+
+// Shrink gives all but n slots back.
+func (t *Slot) Shrink(n int64) {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	if n < t.n {
+		t.of.release(t.owner, t.n-n)
+		t.n = n
+	}
+}
+
+// Release gives the slots back. It may be called again.
+func (t *Slot) Release() { t.Shrink(0) }
+
+// ready waits until w has its slots.
+func (t *Slot) ready(ctx context.Context, w *waiter) error {
 	select {
 	case <-w.ready:
-		return func() { s.release(owner) }, nil
+		return nil
 	case <-ctx.Done():
 	}
+	s := t.of
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	select {
-	case <-w.ready: // at the same moment: the slot is ours to give back
-		s.mu.Unlock()
-		s.release(owner)
+	case <-w.ready: // at the same moment
+		s.release(t.owner, t.n)
 	default:
-		s.forget(owner, w)
-		s.mu.Unlock()
+		s.wait(t.owner, slices.DeleteFunc(s.waiting[t.owner], func(o *waiter) bool { return o == w }))
+		s.dispatch() // it may have been the one that the others waited for
 	}
-	return nil, ctx.Err()
+	t.n = 0
+	return ctx.Err()
 }
 
-// Waited reports whether another owner than that of ctx waits for a slot: a long task then does well to give its slot
-// back early.
-func (s *Slots) Waited(ctx context.Context) bool {
-	owner := Owner(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.turns) > 1 || len(s.turns) == 1 && s.turns[0] != owner
+func (t *Slot) waited() bool {
+	s := t.of
+	return slices.ContainsFunc(s.turns, func(o string) bool { return o != t.owner && s.running[o] < s.running[t.owner] })
 }
 
-func (s *Slots) take(owner string) {
-	s.free--
-	s.running[owner]++
+func (s *Slots) take(owner string, n int64) {
+	s.free -= n
+	s.running[owner] += n
 }
 
-func (s *Slots) release(owner string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.free++
-	if s.running[owner]--; s.running[owner] == 0 {
+// release gives slots back. Their owner has had a turn, so those who wait go before it.
+func (s *Slots) release(owner string, n int64) {
+	s.free += n
+	if s.running[owner] -= n; s.running[owner] == 0 {
 		delete(s.running, owner)
 	}
-	for s.free > 0 && len(s.turns) > 0 {
-		next := s.next()
-		w := s.waiting[next][0]
-		s.forget(next, w)
-		s.take(next)
+	s.moveBack(owner)
+	s.dispatch()
+}
+
+// dispatch hands free slots to those whose turn it is. Where there are too few of them for the next, the others wait
+// behind it: else small tasks would keep a large one out for good.
+func (s *Slots) dispatch() {
+	for {
+		owner, ok := s.next()
+		if !ok || s.waiting[owner][0].n > s.free {
+			return
+		}
+		w := s.waiting[owner][0]
+		s.take(owner, w.n)
+		s.moveBack(owner)
+		s.wait(owner, s.waiting[owner][1:])
 		close(w.ready)
 	}
 }
 
-// next is the first owner in turn that has no slot, else the first in turn. It moves behind the others.
-func (s *Slots) next() string {
-	at := max(0, slices.IndexFunc(s.turns, func(owner string) bool { return s.running[owner] == 0 }))
-	owner := s.turns[at]
-	s.turns = append(slices.Delete(s.turns, at, at+1), owner)
-	return owner
+// next is the first owner in turn that has nothing, else the first that may have more.
+func (s *Slots) next() (next string, ok bool) {
+	for _, owner := range s.turns {
+		if s.running[owner] == 0 {
+			return owner, true
+		}
+		if !ok && s.running[owner]+s.waiting[owner][0].n <= s.perOwner {
+			next, ok = owner, true
+		}
+	}
+	return next, ok
 }
 
-// forget takes a waiter out of its owner's queue, and an owner that has none out of the turns.
-func (s *Slots) forget(owner string, w *waiter) {
-	queue := slices.DeleteFunc(s.waiting[owner], func(o *waiter) bool { return o == w })
-	if len(queue) > 0 {
-		s.waiting[owner] = queue
-		return
+func (s *Slots) moveBack(owner string) {
+	if at := slices.Index(s.turns, owner); at >= 0 {
+		s.turns = append(slices.Delete(s.turns, at, at+1), owner)
 	}
-	delete(s.waiting, owner)
-	s.turns = slices.DeleteFunc(s.turns, func(o string) bool { return o == owner })
+}
+
+// wait sets an owner's queue. The turns hold the owners that have one.
+func (s *Slots) wait(owner string, queue []*waiter) {
+	waited := len(s.waiting[owner]) > 0
+	switch {
+	case len(queue) == 0:
+		delete(s.waiting, owner)
+		s.turns = slices.DeleteFunc(s.turns, func(o string) bool { return o == owner })
+		return
+	case !waited:
+		s.turns = append(s.turns, owner)
+	}
+	s.waiting[owner] = queue
 }

@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/channel"
+	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
@@ -78,6 +79,7 @@ func (h *Handler) cutConnection(c echo.Context) error {
 	h.o.Broker.Each(func(b broker.Held) bool {
 		if s, ok := b.Holder.(*stream.Stream); ok && s.RequestID == id {
 			found = b.Subscriber
+			audit.Detail(c, s.Identity.Name+" from "+s.From)
 		}
 		return found == nil
 	})

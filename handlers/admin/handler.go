@@ -2,8 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/syntax"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -23,7 +22,7 @@ import (
 
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
-	Key         string // "": there is no administrator
+	Admin       *auth.Administrator
 	Auth        *auth.Authenticator
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
@@ -33,6 +32,8 @@ type Options struct {
 	MaxBody     int64
 	// Backup makes a copy of the store and says where it is.
 	Backup func() (path string, err error)
+	// History serves what an identity may see of the event log.
+	History func(c echo.Context, id *auth.Identity) error
 	// RSS is how many bytes the process has in memory.
 	RSS func() uint64
 }
@@ -63,6 +64,8 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodGet, "/connections", h.listConnections},
 		{http.MethodDelete, "/connections/:id", h.cutConnection},
 		{http.MethodGet, "/stats", h.stats},
+		{http.MethodGet, "/audit", h.trail},
+		{http.MethodHead, "/audit", h.trail},
 		{http.MethodPost, "/backup", h.backup},
 		{http.MethodPost, "/revocations", h.revoke},
 	} {
@@ -70,21 +73,20 @@ func (h *Handler) Register(e *echo.Echo) {
 	}
 }
 
-// only lets nobody but the administrator in, in a time that tells nothing of the key.
+// only lets nobody but the administrator in.
 func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
-	want := sha256.Sum256([]byte(h.o.Key))
 	return func(c echo.Context) error {
-		if h.o.Key == "" {
+		if !h.o.Admin.Exists() {
 			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no administrator: set ADMIN_KEY")
 		}
 		values := c.Request().Header.Values("x-apikey")
 		if len(values) != 1 || values[0] == "" {
 			return httperr.New(http.StatusUnauthorized, httperr.AdminKey, "send ADMIN_KEY in the header x-apikey")
 		}
-		got := sha256.Sum256([]byte(values[0]))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			return httperr.New(http.StatusUnauthorized, httperr.AdminKey, "this is not ADMIN_KEY")
+		if bad := h.o.Admin.Check(c.RealIP(), values[0]); bad != nil {
+			return httperr.OfAuth(bad)
 		}
+		audit.Identify(c, audit.KindAdmin, audit.KindAdmin)
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 		return next(c)
 	}
@@ -92,7 +94,7 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 
 // read decodes the body, whose fields are all known.
 func (h *Handler) read(c echo.Context, to any) error {
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: "ADMIN_KEY"})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 )
 
@@ -80,6 +81,8 @@ func (h *Handler) createKey(c echo.Context) error {
 	if err != nil {
 		return refusal(err)
 	}
+	audit.Target(c, info.ID)
+	audit.Detail(c, info.Name)
 	return c.JSON(http.StatusCreated, struct {
 		auth.KeyInfo
 		Key string `json:"key"`
@@ -117,6 +120,11 @@ func (h *Handler) revoke(c echo.Context) error {
 	if err := h.o.Auth.Revoke(c.Request().Context(), v); err != nil {
 		return refusal(err)
 	}
+	if v.JTI != "" {
+		audit.Target(c, "jti "+v.JTI)
+	} else {
+		audit.Target(c, "subject "+v.Subject)
+	}
 	return c.JSON(http.StatusCreated, v)
 }
 
@@ -125,5 +133,6 @@ func (h *Handler) backup(c echo.Context) error {
 	if err != nil {
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "no backup was made: %v", err).Because(err)
 	}
+	audit.Target(c, path)
 	return c.JSON(http.StatusCreated, map[string]string{"path": path})
 }

@@ -11,6 +11,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/user"
+	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 )
 
@@ -80,6 +81,7 @@ func (h *Handler) addUser(c echo.Context) error {
 	if err != nil {
 		return userRefusal(err)
 	}
+	audit.Target(c, u.Email)
 	return c.JSON(http.StatusCreated, u)
 }
 

@@ -1,6 +1,7 @@
 package directus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,11 @@ type failure struct {
 	message string
 	after   time.Duration // when it may have passed, where it will
 	cause   error         // for the log alone
+	shared  string        // the code in the words that all doors share, where there is one
 }
+
+// counted is the word for metrics and the audit trail.
+func (f *failure) counted() string { return cmp.Or(f.shared, f.code) }
 
 func (f *failure) Error() string { return f.message }
 
@@ -67,10 +72,14 @@ func forbidden(format string, args ...any) *failure {
 // badCredential is what the gateway says of a credential. One that has expired is told apart, since clients then get
 // another.
 func badCredential(e *auth.Error) *failure {
-	if e.Code == "expired_token" {
-		return fail(e.Status, codeTokenExpired, "%s", e.Message)
+	f := &failure{status: e.Status, code: codeCredentials, message: e.Message, after: e.After, shared: e.Code}
+	switch {
+	case e.Code == "expired_token":
+		f.code = codeTokenExpired
+	case e.Code == auth.TooManyTries:
+		f.code = codeRate
 	}
-	return fail(e.Status, codeCredentials, "%s", e.Message)
+	return f
 }
 
 // known are the store's errors that the client is to mend. Directus does not tell what is not there from what one may
@@ -86,7 +95,6 @@ var known = []struct {
 	{document.ErrID, http.StatusBadRequest, codePayload},
 	{document.ErrShape, http.StatusBadRequest, codePayload},
 	{document.ErrTwice, http.StatusBadRequest, codePayload},
-	{auth.ErrBadLogin, http.StatusUnauthorized, codeCredentials},
 	{document.ErrTime, http.StatusBadRequest, codeQuery},
 }
 
@@ -113,9 +121,12 @@ func failed(err error) *failure {
 	}
 	switch {
 	case errors.As(err, &tries):
-		return &failure{status: http.StatusTooManyRequests, code: codeRate, message: tries.Error(), after: tries.After}
+		return &failure{status: http.StatusTooManyRequests, code: codeRate, message: tries.Error(), after: tries.After, shared: auth.TooManyTries}
 	case errors.Is(err, auth.ErrBusy):
 		return &failure{status: http.StatusTooManyRequests, code: codeRate, message: auth.ErrBusy.Error(), after: retryLater}
+	}
+	if errors.Is(err, auth.ErrBadLogin) {
+		return &failure{status: http.StatusUnauthorized, code: codeCredentials, message: err.Error(), shared: httperr.BadLogin}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -125,9 +136,9 @@ func failed(err error) *failure {
 	passing := &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, after: retryLater, cause: err}
 	switch {
 	case errors.Is(err, document.ErrCrowd):
-		passing.message = document.ErrCrowd.Error()
+		passing.message, passing.cause = document.ErrCrowd.Error(), nil // who asks too much does not fill the log
 	case errors.Is(err, document.ErrMemory):
-		passing.message = document.ErrMemory.Error()
+		passing.message, passing.cause = document.ErrMemory.Error(), nil
 	case errors.Is(err, document.ErrBusy):
 		passing.message = document.ErrBusy.Error()
 	case errors.Is(err, broker.ErrDraining):
@@ -144,7 +155,7 @@ func failed(err error) *failure {
 
 // fromHTTP is an error of what the doors share, and echo's own.
 func fromHTTP(e *httperr.Error) *failure {
-	f := &failure{status: e.Status, code: codeUnavailable, message: e.Message, after: e.RetryAfter, cause: e.Cause}
+	f := &failure{status: e.Status, code: codeUnavailable, message: e.Message, after: e.RetryAfter, cause: e.Cause, shared: e.Code}
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusRequestTimeout:
 		f.code = codePayload
@@ -174,6 +185,7 @@ type told struct {
 func (h *Handler) refuse(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
+	httperr.SetCode(c, f.counted())
 	head := c.Response().Header()
 	if f.status == http.StatusUnauthorized {
 		head.Set(echo.HeaderWWWAuthenticate, "Bearer")

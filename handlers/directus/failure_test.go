@@ -18,7 +18,7 @@ func TestPassingRefusals(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&auth.TriesError{After: 6 * time.Second}, `429 6 {"errors":[{"message":"too many passwords were wrong, for this name or from this address; try again in a moment","extensions":{"code":"REQUESTS_EXCEEDED"}}]}`},
+		{&auth.TriesError{After: 6 * time.Second}, `429 6 {"errors":[{"message":"too many sign-ins failed, for this name or from this address; try again in a moment","extensions":{"code":"REQUESTS_EXCEEDED"}}]}`},
 		{fmt.Errorf("signing in: %w", auth.ErrBusy), `429 2 {"errors":[{"message":"too many passwords are being checked; try again in a moment","extensions":{"code":"REQUESTS_EXCEEDED"}}]}`},
 		{auth.ErrBadLogin, `401  {"errors":[{"message":"the email or the password is wrong, or the session has ended; sign in again","extensions":{"code":"INVALID_CREDENTIALS"}}]}`},
 	} {

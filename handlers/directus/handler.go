@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,10 +12,12 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/document"
 	"sluice/broker/share"
 	"sluice/broker/syntax"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )
@@ -38,6 +39,7 @@ type Options struct {
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger
+	Trail       *audit.Trail
 	Mode        Mode
 	AuthTimeout time.Duration
 	Heartbeat   time.Duration
@@ -119,9 +121,10 @@ type call struct {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := h.identify(c.Request())
+		who, err := h.identify(c)
 		if err == nil {
-			err = f(&call{c, &caller{h, c.Request().Context(), who, param(c, paramCollection)}})
+			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
+			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil
@@ -130,10 +133,19 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
+// owner is who a client's work and memory are charged to.
+func owner(who *auth.Identity, address string) string {
+	if who == nil {
+		return peer.Owner("", address)
+	}
+	return peer.Owner(who.Scope, address)
+}
+
 // identify tells who sent a request: nobody, where it has no credential.
-func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
-	if empty(carriers) {
+func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
+	r := c.Request()
+	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	if carriers.Empty() {
 		return nil, nil //nolint:nilnil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
@@ -146,20 +158,16 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, error) {
 	return who, nil
 }
 
-// empty says whether a request carries no credential.
-func empty(c auth.Carriers) bool {
-	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
-		if strings.Join(values, "") != "" {
-			return false
-		}
-	}
-	return true
-}
-
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory}
+	if one, ok := c.(*call); ok && one.who != nil {
+		limits.Owner = one.who.Scope
+	} else {
+		limits.Bytes = min(limits.Bytes, firstMessage) // of who has not authenticated
+	}
+	text, err := body.Read(c, limits)
 	if err != nil {
 		return none, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/handlers/audit"
 )
 
 // session answers what is sent to sign in, stay or go, in the door's shape.
@@ -23,6 +24,9 @@ func (h *Handler) session(f func(c echo.Context, body gjson.Result) error) echo.
 		return h.refuse(c, err)
 	}
 }
+
+// kindUser is the kind of those who sign in here, in the audit trail.
+const kindUser = "user"
 
 // modeJSON is the one way of keeping a session: its client keeps the tokens.
 const modeJSON = "json"
@@ -44,6 +48,9 @@ func (h *Handler) login(c echo.Context, v gjson.Result) error {
 		return err
 	}
 	s, err := h.o.Auth.Login(c.Request().Context(), c.RealIP(), email.Str, password.Str)
+	if err == nil {
+		audit.Identify(c, s.User, kindUser)
+	}
 	return signedIn(c, s, err)
 }
 
@@ -55,7 +62,7 @@ func (h *Handler) refresh(c echo.Context, v gjson.Result) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.o.Auth.Refresh(c.Request().Context(), token)
+	s, err := h.o.Auth.Refresh(c.Request().Context(), c.RealIP(), token)
 	return signedIn(c, s, err)
 }
 
@@ -87,7 +94,11 @@ func (h *Handler) logout(c echo.Context, v gjson.Result) error {
 	if err != nil {
 		return err
 	}
-	if err := h.o.Auth.Logout(c.Request().Context(), token); err != nil && !errors.Is(err, auth.ErrBadLogin) {
+	err = h.o.Auth.Logout(c.Request().Context(), token)
+	switch {
+	case err == nil:
+		audit.Identify(c, h.o.Auth.Holder(token), kindUser)
+	case !errors.Is(err, auth.ErrBadLogin):
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -5,6 +5,9 @@ import (
 	"net/http"
 
 	"github.com/tidwall/gjson"
+
+	"sluice/broker/share"
+	"sluice/handlers/traffic"
 )
 
 // take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
@@ -43,6 +46,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 // fail tells an error.
 func (c *conn) fail(kind string, err error, uid string) error {
 	f := failed(err)
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
 	if f.status >= http.StatusInternalServerError && f.cause != nil {
 		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.open.RequestID)
 	}
@@ -50,7 +54,7 @@ func (c *conn) fail(kind string, err error, uid string) error {
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, ctx, c.who, collection}
+	return &caller{c.h, share.With(ctx, owner(c.who, c.open.From)), c.who, collection}
 }
 
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.

@@ -8,6 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/handlers/audit"
+	"sluice/handlers/traffic"
 )
 
 // authenticate is an auth message: by a key or a token, by email and password, or by a refresh token.
@@ -18,7 +20,15 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 	}
 	if err != nil {
 		c.forget()
-		if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", failed(err)), m.uid)); err != nil {
+		f := failed(err)
+		c.refused(f)
+		if f.status == http.StatusServiceUnavailable { // it passes, and is not the credential's fault
+			if err := c.send(problem(typeAuth, &failure{code: codeUnavailable, message: f.message}, m.uid)); err != nil {
+				return err
+			}
+			return errFull
+		}
+		if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", f), m.uid)); err != nil {
 			return err
 		}
 		if c.h.o.Mode == Public {
@@ -40,6 +50,14 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 	return c.regrant(ctx)
 }
 
+// refused counts a refused auth message, and has the audit trail keep it where it was for the credential.
+func (c *conn) refused(f *failure) {
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
+	if f.status == http.StatusUnauthorized || f.shared == auth.TooManyTries {
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.open.From, Door: traffic.DoorDirectus, Outcome: f.counted()})
+	}
+}
+
 // credential finds who an auth message is from, and the refresh token to tell.
 func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, refresh string, err error) {
 	var s *auth.Session
@@ -47,9 +65,13 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	switch {
 	case token != "":
 	case m.has("email"):
-		s, err = c.h.o.Auth.Login(ctx, c.open.From, m.Get("email").Str, m.Get("password").Str)
+		if s, err = c.h.o.Auth.Login(ctx, c.open.From, m.Get("email").Str, m.Get("password").Str); err == nil {
+			c.h.o.Trail.Record(audit.Entry{
+				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.open.From, Door: traffic.DoorDirectus, RequestID: c.open.RequestID,
+			})
+		}
 	case m.has("refresh_token"):
-		s, err = c.h.o.Auth.Refresh(ctx, m.Get("refresh_token").Str)
+		s, err = c.h.o.Auth.Refresh(ctx, c.open.From, m.Get("refresh_token").Str)
 	default:
 		err = badPayload(`it needs an "access_token", "email" and "password", or a "refresh_token"`)
 	}
@@ -59,7 +81,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	if s != nil {
 		token, refresh = s.Access, s.Refresh
 	}
-	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}})
+	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.open.From})
 	if bad != nil {
 		return nil, "", badCredential(bad)
 	}
@@ -71,13 +93,28 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 
 // admit counts the connection as somebody's, where they may have one more.
 func (c *conn) admit(who *auth.Identity) error {
-	if err := c.h.o.Traffic.MoveStream(c.open.Identity.Scope, who.Scope); err != nil {
+	t := c.h.o.Traffic
+	before := c.scope
+	if c.pending == nil {
+		if err := t.MoveStream(before, who.Scope); err != nil {
+			return err
+		}
+	} else {
+		if err := t.Authenticated(c.pending, who.Scope); err != nil {
+			return err
+		}
+		c.pending, before = nil, who.Scope
+	}
+	c.scope = before
+	err := traffic.MemoryFull(c.account.Move(who.Scope))
+	if err == nil {
+		err = c.holdAs(who)
+	}
+	if err != nil {
+		_ = t.MoveStream(who.Scope, before) // it was there, and is given back at the end
 		return err
 	}
-	if err := c.holdAs(who); err != nil {
-		_ = c.h.o.Traffic.MoveStream(who.Scope, c.open.Identity.Scope) // it was there, and is given back at the end
-		return err
-	}
+	c.scope = who.Scope
 	return nil
 }
 
@@ -85,6 +122,7 @@ func (c *conn) admit(who *auth.Identity) error {
 func (c *conn) become(who *auth.Identity) {
 	c.forget()
 	c.who, c.greeted = who, true
+	c.known.Store(true)
 	c.deadline.Stop()
 	if !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
@@ -102,6 +140,7 @@ func (c *conn) forget() {
 	c.unwatch()
 	c.unwatch = func() {}
 	c.who = nil
+	c.known.Store(false)
 	c.expiry.Stop()
 }
 
@@ -112,6 +151,7 @@ func (c *conn) over() bool {
 
 // expire is the end of the identity: by time, or because its key or token was revoked or changed.
 func (c *conn) expire() error {
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
 	c.forget()
 	c.deadline.Reset(c.h.o.AuthTimeout)
 	return c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
@@ -122,6 +162,7 @@ func (c *conn) late() error {
 	if !c.greeted {
 		return c.refuseHandshake()
 	}
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthTimeout)
 	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
 		return err
 	}
@@ -129,6 +170,7 @@ func (c *conn) late() error {
 }
 
 func (c *conn) refuseHandshake() error {
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthFailed)
 	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package driftdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -10,12 +11,18 @@ import (
 	"time"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // Who holds a share and takes nothing goes once somebody waits for it; who takes a piece now and then stays.
 func TestUnreadBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		owner := 0
+		next := func(ctx context.Context) context.Context { // each is of another address
+			owner++
+			return share.With(ctx, fmt.Sprint(owner))
+		}
 		const room = 100_000
 		u, quit := newUnread(room), make(chan struct{})
 		go u.keep(quit)
@@ -25,7 +32,7 @@ func TestUnreadBudget(t *testing.T) {
 		// A client is what its writes do; one that is cut fails them, and its owner gives the share back.
 		taken := func(client *client) *load {
 			l := &load{of: u, cut: func() { client.cut.Do(func() { close(client.gone) }) }}
-			if err := l.take(ctx); err != nil {
+			if err := l.take(next(ctx)); err != nil {
 				t.Error(err)
 			}
 			go func() {
@@ -41,14 +48,14 @@ func TestUnreadBudget(t *testing.T) {
 			taken(stalled[len(stalled)-1])
 		}
 		steady, busy := newClient(stall*3/4), &load{of: u, cut: func() { t.Error("who has nothing to write yet was cut") }}
-		if err := busy.take(ctx); err != nil {
+		if err := busy.take(next(ctx)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour + stall/8) // between two looks
 		taken(steady)
 		given, giveUp := context.WithTimeout(ctx, time.Millisecond)
 		defer giveUp()
-		if err := (&load{of: u}).take(given); !errors.Is(err, context.DeadlineExceeded) {
+		if err := (&load{of: u}).take(next(given)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("there was more than the budget: %v", err)
 		}
 		time.Sleep(stall)
@@ -59,7 +66,7 @@ func TestUnreadBudget(t *testing.T) {
 			}
 		}
 		began, late := time.Now(), &load{of: u}
-		if err := late.take(ctx); err != nil || time.Since(began) > 2*stall {
+		if err := late.take(next(ctx)); err != nil || time.Since(began) > 2*stall {
 			t.Errorf("it waited for %s: %v", time.Since(began), err)
 		}
 		time.Sleep(time.Hour)
@@ -81,9 +88,59 @@ func TestUnreadBudget(t *testing.T) {
 			late.done()
 			busy.done()
 		}
-		if !u.budget.TryAcquire(unreadRooms*room) || len(u.loads) != 0 {
-			t.Error("not all was given back")
+		for _, half := range []string{"a", "b"} {
+			if _, err := u.budget.Take(share.With(given, half), unreadRooms*room/2); err != nil || len(u.loads) != 0 {
+				t.Error("not all was given back")
+			}
 		}
+	})
+}
+
+// An address that reads slowly, on many connections, leaves half of the budget to others, and two of them that hold all
+// of it make way within a minute.
+func TestUnreadBudgetIsShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u, quit := newUnread(100_000), make(chan struct{})
+		go u.keep(quit)
+		defer close(quit)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		crowd := func(address string) {
+			for range 100 {
+				go func() {
+					for ctx.Err() == nil {
+						c := newClient(stall / 2)
+						l := &load{of: u, cut: func() { c.cut.Do(func() { close(c.gone) }) }}
+						if l.take(share.With(ctx, address)) == nil {
+							_ = l.write(c, make([]byte, 1<<20)) // it is cut at times
+						}
+						l.done()
+					}
+				}()
+			}
+		}
+		wait := func() time.Duration {
+			began := time.Now()
+			l := &load{of: u}
+			if err := l.take(share.With(ctx, "bystander")); err != nil {
+				t.Error(err)
+			}
+			l.done()
+			return time.Since(began)
+		}
+		crowd("ann")
+		time.Sleep(time.Hour)
+		if took := wait(); took != 0 {
+			t.Errorf("with one address: %s", took)
+		}
+		crowd("ben")
+		time.Sleep(time.Hour)
+		if took := wait(); took > mostAge+2*stall {
+			t.Errorf("with two: %s", took)
+		}
+		cancel()
+		time.Sleep(time.Hour)
 	})
 }
 

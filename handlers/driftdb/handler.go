@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -15,9 +16,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
@@ -41,6 +44,7 @@ type Options struct {
 	Logger         *slog.Logger
 	Create         Create
 	Retention      time.Duration // a room without messages for so long is dropped
+	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
 	Bound          eventlog.Bound
 	Limits         Limits
 	PingInterval   time.Duration
@@ -55,6 +59,8 @@ type Options struct {
 type Limits struct {
 	Rooms          int // at the same time
 	CreateRate     int // rooms a minute that are made for one client address
+	CreateRateAll  int // rooms a minute that are made for all clients without a credential
+	CreateRateKey  int // rooms a minute that are made for one credential
 	Connections    int // open at once in a room
 	Rate           int // pushes a second of a room
 	ConnectionRate int // messages a second of a WebSocket
@@ -65,10 +71,11 @@ type Handler struct {
 	o       Options
 	writers *stream.Writers
 	quit    chan struct{}
+	started time.Time
 	group   sync.WaitGroup
-	large   chan struct{} // holds a token for each large frame of CBOR that is being read
+	large   *share.Slots // for large frames of CBOR that are read
 	made    census
-	makers  makers
+	makers  *makers
 	unread  *unread
 
 	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
@@ -77,15 +84,15 @@ type Handler struct {
 
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, quit: make(chan struct{}), rooms: map[string]*room{}, large: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
 	h.unread = newUnread(o.Bound.Bytes)
-	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits.CreateRate)
-	if _, err := h.survey(0); err != nil {
+	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
+	if _, err := h.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)
 	}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		Ended: func(s *stream.Stream, end stream.End) {
 			if id, ok := s.Door.(string); ok {
 				h.part(id)
@@ -124,6 +131,11 @@ func space(id string) string { return channel.RoomSpace + id }
 
 func noRoom() *httperr.Error {
 	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
+}
+
+// charged is a request's context, whose work is charged to the address, as a room asks for no credential.
+func charged(c echo.Context) context.Context {
+	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
 func unavailable(err error) error {

@@ -1,12 +1,15 @@
 package driftdb
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/coder/websocket"
 	"github.com/fxamacker/cbor/v2"
+
+	"sluice/broker/share"
 )
 
 // Large frames of CBOR are read a few at once: each takes a hundred times its length for a moment.
@@ -21,12 +24,18 @@ func TestLargeFramesTakeTurns(t *testing.T) {
 	}
 	large := frame(largeFrame)
 	synctest.Test(t, func(t *testing.T) {
-		h := &Handler{large: make(chan struct{}, 2)}
-		h.large <- struct{}{}
-		h.large <- struct{}{}
+		h := &Handler{large: share.NewSlots(2, 10)}
+		var taken []*share.Slot
+		for range 2 {
+			slot, err := h.large.Take(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken = append(taken, slot)
+		}
 		read := 0
 		go func() {
-			if m, err := h.decode(websocket.MessageBinary, large); err != nil || m.kind != kindGet {
+			if m, err := h.decode(t.Context(), websocket.MessageBinary, large); err != nil || m.kind != kindGet {
 				t.Error(m, err)
 			}
 			read++
@@ -35,12 +44,14 @@ func TestLargeFramesTakeTurns(t *testing.T) {
 		if read != 0 {
 			t.Error("it did not wait")
 		}
-		if m, err := h.decode(websocket.MessageBinary, frame(100)); err != nil || m.kind != kindGet {
+		if m, err := h.decode(t.Context(), websocket.MessageBinary, frame(100)); err != nil || m.kind != kindGet {
 			t.Error("a small one:", m, err)
 		}
-		<-h.large
+		taken[0].Release()
 		synctest.Wait()
-		if read != 1 || len(h.large) != 1 {
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := h.large.Take(gone, 1); read != 1 || err != nil {
 			t.Error("it waits for ever, or keeps its turn")
 		}
 	})

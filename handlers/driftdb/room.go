@@ -1,10 +1,7 @@
 package driftdb
 
 import (
-	"context"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +15,7 @@ type room struct {
 	inside  int       // connections, and requests under way
 	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
+	used    bool      // something was pushed to it
 	limiter *rate.Limiter
 	present map[*conn]presences // nil until somebody says that they are there: most rooms are just pushed to
 }
@@ -31,14 +29,14 @@ func (h *Handler) enter(id string) error {
 	defer h.mu.Unlock()
 	r := h.rooms[id]
 	if r == nil {
-		_, there, err := h.o.Broker.Log().LastKeyed(space(id))
+		known, there, err := h.o.Broker.Log().KeyedSpace(space(id))
 		if err != nil {
 			return unavailable(err)
 		}
 		if !there {
 			return noRoom()
 		}
-		r = &room{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate)}
+		r = &room{used: known.Seq > 0, limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate)}
 		h.rooms[strings.Clone(id)] = r // an id is a part of the request line, which it would keep
 	}
 	r.inside++
@@ -89,31 +87,38 @@ func (h *Handler) leave(id string) {
 	}
 }
 
-// emptyFor is how long an empty room is known.
+// emptyFor is how long an empty room is known, so that its rate goes on.
 const emptyFor = 10 * time.Second
 
-// forgetEmpty forgets the rooms that have been empty for a while: they are read again when they are needed.
+// forgetEmpty forgets the rooms that have been empty for a while: they are read again when they are needed. One that
+// nothing was pushed to is known for longer, as its time begins when it is left.
 func (h *Handler) forgetEmpty(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, r := range h.rooms {
-		if r.inside == 0 && now.Sub(r.left) > emptyFor {
+		if r.inside == 0 && now.Sub(r.left) > emptyFor && (r.used || now.Sub(r.left) > h.o.Unused) {
 			delete(h.rooms, id)
 		}
 	}
 }
 
+// allow lets a push in, unless there were too many.
 func (h *Handler) allow(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.rooms[id].limiter.Allow()
+	r := h.rooms[id]
+	if !r.limiter.Allow() {
+		return false
+	}
+	r.used = true
+	return true
 }
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.
 func (h *Handler) keep() {
 	tick := time.NewTicker(emptyFor)
 	defer tick.Stop()
-	old := time.NewTicker(max(time.Second, min(time.Minute, h.o.Retention/10)))
+	old := time.NewTicker(max(time.Second, min(time.Minute, h.o.Retention/10, h.o.Unused/10)))
 	defer old.Stop()
 	for {
 		select {
@@ -122,50 +127,9 @@ func (h *Handler) keep() {
 		case now := <-tick.C:
 			h.forgetEmpty(now)
 		case now := <-old.C:
-			if err := h.dropOld(uint64(max(0, now.Add(-h.o.Retention).UnixMicro()))); err != nil {
+			if err := h.dropOld(now); err != nil {
 				h.o.Logger.Error("dropping rooms", "cause", err)
 			}
 		}
 	}
-}
-
-// dropOld drops the rooms whose last message is older than a position, and in which nobody is.
-func (h *Handler) dropOld(before uint64) error {
-	old, err := h.survey(before)
-	if err != nil {
-		return fmt.Errorf("looking for old rooms: %w", err)
-	}
-	for some := range slices.Chunk(old, dropsMost) {
-		if err := h.drop(some, before); err != nil {
-			return fmt.Errorf("dropping rooms: %w", err)
-		}
-	}
-	return nil
-}
-
-// dropsMost bounds the rooms dropped in one commit.
-const dropsMost = 100
-
-// drop deletes rooms, with the door shut: who comes now finds none. They may have been in use since they were listed.
-func (h *Handler) drop(ids []string, before uint64) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var spaces []string
-	for _, id := range ids {
-		if r := h.rooms[id]; r != nil && r.inside > 0 {
-			continue
-		}
-		last, there, err := h.o.Broker.Log().LastKeyed(space(id))
-		if err != nil {
-			return err
-		}
-		if there && last < before {
-			delete(h.rooms, id)
-			spaces = append(spaces, space(id))
-		}
-	}
-	if len(spaces) == 0 {
-		return nil
-	}
-	return h.o.Broker.Log().Drop(context.Background(), spaces...)
 }

@@ -21,6 +21,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
@@ -33,18 +34,22 @@ const (
 )
 
 // door is the handler over an engine, with the test's own time.
-func door(t *testing.T, engine eventlog.Engine, retention time.Duration) *echo.Echo {
+func door(t *testing.T, engine eventlog.Engine, retention time.Duration, change ...func(*driftdb.Options)) *echo.Echo {
 	t.Helper()
 	log, err := eventlog.Open(engine, eventlog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := broker.New(log, broker.Options{})
-	h, err := driftdb.New(driftdb.Options{
-		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
-		Create: driftdb.Anybody, Retention: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
-		Limits: driftdb.Limits{Rooms: 1000, CreateRate: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
-	})
+	b, memory := broker.New(log, broker.Options{}), share.NewMemory(64<<20, 256<<20)
+	o := driftdb.Options{
+		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
+		Create: driftdb.Anybody, Retention: retention, Unused: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
+		Limits: driftdb.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	h, err := driftdb.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +70,15 @@ func (deadlines) SetReadDeadline(time.Time) error { return nil }
 
 func ask(t *testing.T, e *echo.Echo, method, path, body string) (status int, answer string) {
 	t.Helper()
+	return askFrom(t, e, "192.0.2.1", method, path, body)
+}
+
+func askFrom(t *testing.T, e *echo.Echo, address, method, path, body string) (status int, answer string) {
+	t.Helper()
 	w := httptest.NewRecorder()
-	e.ServeHTTP(deadlines{w}, httptest.NewRequest(method, path, strings.NewReader(body)))
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = net.JoinHostPort(address, "1234")
+	e.ServeHTTP(deadlines{w}, r)
 	return w.Code, w.Body.String()
 }
 

@@ -9,15 +9,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // What is read out of a room lies in memory until its client has read it, and a client may be slow, or read nothing at all.
-// So large answers share one budget: who needs some of it waits, and while anybody waits, a client that takes no byte of its
-// own answer is cut off. What is waited for always comes to an end, as each who holds some goes on or goes.
+// So large answers share one budget: who needs some of it waits, in turns by address, and one address has half of it at
+// most. While anybody waits, a client is cut off that takes no piece of its own answer within a stall, or that has not
+// taken all of it in a minute. So what is waited for always comes to an end.
 
 const (
 	// smallAnswer is what may be read without a share of the budget: as much as a connection may have to write anyway.
@@ -27,12 +27,14 @@ const (
 	// piece is written at once: a client is thought to read as long as each takes no longer than a stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
+	// mostAge is how long a client may take for a whole answer while others wait.
+	mostAge = time.Minute
 )
 
 // unread is the budget, in bytes.
 type unread struct {
-	share   int64 // what is taken for a read: of a room of tiny entries the half is overhead
-	budget  *semaphore.Weighted
+	share   int64        // what is taken for a read: of a room of tiny entries the half is overhead
+	budget  *share.Slots // a slot is a byte
 	waiting atomic.Int64
 	mu      sync.Mutex
 	loads   map[*load]struct{} // those with a share
@@ -42,31 +44,35 @@ func newUnread(roomBytes int64) *unread {
 	if roomBytes <= 0 || roomBytes > math.MaxInt64/unreadRooms/2 {
 		roomBytes = math.MaxInt64 / unreadRooms / 2
 	}
-	return &unread{share: 2 * roomBytes, budget: semaphore.NewWeighted(unreadRooms * roomBytes), loads: map[*load]struct{}{}}
+	total := unreadRooms * roomBytes
+	return &unread{share: 2 * roomBytes, budget: share.NewUnits(total, total/2, math.MaxInt), loads: map[*load]struct{}{}}
 }
 
 // load is what one client has of it.
 type load struct {
 	of     *unread
 	cut    func()       // ends the client's connection, from any goroutine, and may be called again
-	weight int64        // taken from the budget; the owner's
+	slot   *share.Slot  // taken from the budget; nil: nothing is
+	weight int64        // of it
+	taken  time.Time    // when it was; guarded by of.mu
 	begun  atomic.Int64 // when the write of a piece began that is under way, in nanoseconds; else 0
 }
 
-// held says whether the load has a share.
+// held reports whether the load has a share.
 func (l *load) held() bool { return l.weight > 0 }
 
 // take waits for a share.
 func (l *load) take(ctx context.Context) error {
 	l.of.waiting.Add(1)
-	err := l.of.budget.Acquire(ctx, l.of.share)
+	slot, err := l.of.budget.Take(ctx, l.of.share)
 	l.of.waiting.Add(-1)
 	if err != nil {
 		return err
 	}
-	l.weight = l.of.share
+	l.slot, l.weight = slot, l.of.share
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
+	l.taken = time.Now()
 	l.of.loads[l] = struct{}{}
 	return nil
 }
@@ -78,7 +84,7 @@ func (l *load) weigh(entries []eventlog.Event) {
 		size += int64(entries[i].Size())
 	}
 	if size < l.weight {
-		l.of.budget.Release(l.weight - size)
+		l.slot.Shrink(size)
 		l.weight = size
 	}
 }
@@ -91,11 +97,11 @@ func (l *load) done() {
 	l.of.mu.Lock()
 	delete(l.of.loads, l)
 	l.of.mu.Unlock()
-	l.of.budget.Release(l.weight)
+	l.slot.Release()
 	l.weight = 0
 }
 
-// cutStalled ends, while somebody waits, the connections of those who hold a share and take nothing.
+// cutStalled ends, while somebody waits, the connections of those who hold a share and take nothing, or take too long.
 func (u *unread) cutStalled(now time.Time) {
 	if u.waiting.Load() == 0 {
 		return
@@ -103,7 +109,7 @@ func (u *unread) cutStalled(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for l := range u.loads {
-		if begun := l.begun.Load(); begun != 0 && now.UnixNano()-begun >= int64(stall) {
+		if begun := l.begun.Load(); begun != 0 && (now.UnixNano()-begun >= int64(stall) || now.Sub(l.taken) > mostAge) {
 			l.cut()
 		}
 	}

@@ -1,5 +1,7 @@
 package httperr
 
+import "sluice/auth"
+
 // Codes are the stable words of error answers: clients may decide on them, metrics count them.
 // Whether a repeat can help is said by the status: 408, 429 and 503 pass, all others need a
 // change of the request, the credential or the settings.
@@ -29,10 +31,13 @@ const (
 	TooManyConnections   = "too_many_connections"
 	TooManyPerKey        = "too_many_connections_per_key"
 	TooManyPerRoom       = "too_many_connections_per_room"
+	MemoryFull           = "client_memory_full"
+	MemoryFullPerKey     = "client_memory_full_per_key"
 	Unavailable          = "unavailable"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
-	AdminKey             = "invalid_admin_key"
+	AdminKey             = auth.InvalidAdminKey
+	BadLogin             = "invalid_login" // in metrics and the audit trail only: doors have words of their own
 	BadKey               = "bad_key"
 	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
@@ -42,6 +47,7 @@ const (
 	RoomFull             = "room_full"
 	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"
+	TooManyRoomsOf       = "too_many_rooms_of_client"
 	BadDocument          = "bad_document"
 	BadUpdate            = "bad_update"
 	IDTaken              = "id_taken"

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
 )
 
 // Error is an answer other than 2xx.
@@ -45,6 +47,28 @@ func (e *Error) Because(cause error) *Error {
 	return e
 }
 
+// OfAuth is why a credential was refused, as an answer.
+func OfAuth(e *auth.Error) *Error {
+	return &Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.After}
+}
+
+// Passes reports whether the same request can succeed later.
+func (e *Error) Passes() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+}
+
+// codeKey is where the context of a request holds the code of its answer.
+const codeKey = "code"
+
+// SetCode notes the code of an answer that Write does not write, for those who count and log it.
+func SetCode(c echo.Context, code string) { c.Set(codeKey, code) }
+
+// Code is the code of the answer to a request, "" where it is no error.
+func Code(c echo.Context) string {
+	code, _ := c.Get(codeKey).(string)
+	return code
+}
+
 type body struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
@@ -53,6 +77,7 @@ type body struct {
 
 // Write answers with e.
 func Write(c echo.Context, e *Error) error {
+	SetCode(c, e.Code)
 	h := c.Response().Header()
 	if e.Status == http.StatusUnauthorized {
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")

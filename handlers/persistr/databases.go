@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"sluice/broker/database"
+	"sluice/handlers/audit"
 	"sluice/handlers/body"
 )
 
@@ -68,6 +70,7 @@ func (h *Handler) destroyDatabase(c *call) error {
 }
 
 func (h *Handler) renameDatabase(c *call) error {
+	audit.Detail(c, "to "+c.QueryParam("to"))
 	return h.owned(c, func(ctx context.Context, name, maker string) error {
 		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"), maker)
 	})
@@ -75,6 +78,7 @@ func (h *Handler) renameDatabase(c *call) error {
 
 // cloneDatabase takes an owner: the copy has all that the database holds, and its maker is charged for as much.
 func (h *Handler) cloneDatabase(c *call) error {
+	audit.Detail(c, "to "+c.QueryParam("to"))
 	return h.owned(c, func(ctx context.Context, name, maker string) error {
 		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), maker)
 	})
@@ -90,6 +94,7 @@ func (h *Handler) grantee(c *call) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	audit.Detail(c, strings.TrimSpace(username+" "+c.QueryParam("role")))
 	return a.ID, nil
 }
 
@@ -147,6 +152,7 @@ func (h *Handler) destroyNamespace(c *call) error {
 }
 
 func (h *Handler) renameNamespace(c *call) error {
+	audit.Detail(c, "to "+c.QueryParam("to"))
 	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.RenameNamespace(ctx, name, c.name("ns"), c.QueryParam("to"))
 	})

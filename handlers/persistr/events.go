@@ -20,7 +20,7 @@ import (
 
 // body reads a request's, compact. An empty one is "".
 func (h *Handler) body(c *call) ([]byte, error) {
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.identity.Scope})
 	if err != nil {
 		return nil, err
 	}

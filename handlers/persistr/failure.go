@@ -1,14 +1,17 @@
 package persistr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/auth/passwords"
 	"sluice/broker"
@@ -22,9 +25,13 @@ type failure struct {
 	status  int
 	name    string
 	message string
-	cause   error // for the log alone
-	after   int   // seconds, where it will pass
+	cause   error  // for the log alone
+	after   int    // seconds, where it will pass
+	code    string // in the words that all doors share, where there is one
 }
+
+// counted is the word for metrics and the audit trail.
+func (f *failure) counted() string { return cmp.Or(f.code, f.name) }
 
 func (f *failure) Error() string { return f.message }
 
@@ -42,8 +49,19 @@ func forbidden(format string, args ...any) *failure {
 	return fail(http.StatusForbidden, "Forbidden", format, args...)
 }
 
+// refused is why a key, a token or an admin key was not taken.
+func refused(e *auth.Error) *failure {
+	f := &failure{status: e.Status, name: "InvalidCredentials", message: e.Message, code: e.Code}
+	if e.After > 0 {
+		f.name, f.after = "TooManyRequests", max(1, int(math.Ceil(e.After.Seconds())))
+	}
+	return f
+}
+
 func unauthorized(format string, args ...any) *failure {
-	return fail(http.StatusUnauthorized, "InvalidCredentials", format, args...)
+	f := fail(http.StatusUnauthorized, "InvalidCredentials", format, args...)
+	f.code = httperr.BadLogin
+	return f
 }
 
 // known are the errors of what the door serves.
@@ -80,9 +98,9 @@ func failed(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &he):
-		return &failure{status: he.Status, name: he.Code, message: he.Message, cause: he.Cause, after: int(he.RetryAfter.Seconds())}
+		return &failure{status: he.Status, name: he.Code, code: he.Code, message: he.Message, cause: he.Cause, after: int(he.RetryAfter.Seconds())}
 	case errors.As(err, &tries):
-		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", message: tries.Error(), after: int(tries.After.Seconds())}
+		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", code: auth.TooManyTries, message: tries.Error(), after: int(tries.After.Seconds())}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -107,6 +125,7 @@ func failed(err error) *failure {
 func (h *Handler) refuse(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
+	httperr.SetCode(c, f.counted())
 	head := c.Response().Header()
 	if f.status == http.StatusUnauthorized {
 		// Not Basic: a browser would ask its user, and keep what it is told for every page.

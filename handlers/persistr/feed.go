@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
 
@@ -148,6 +149,7 @@ func setFeedHeaders(c echo.Context) {
 func (h *Handler) fail(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
+	httperr.SetCode(c, f.counted())
 	setFeedHeaders(c)
 	c.Response().WriteHeader(http.StatusOK)
 	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {
@@ -201,21 +203,23 @@ func (h *Handler) feed(c *call) error {
 			return fail(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
 	}
-	if over := h.o.Traffic.EnterStream(c.who.identity.Scope); over != nil {
+	s.own()
+	leave, err := h.enter(c.who.identity.Scope, &filter, s)
+	if err != nil {
 		h.closed(one)
-		return over
+		return err
 	}
 	place := h.writers.Place(c.Request(), true)
 	filter.Chunked = place.Chunked
 	open := &stream.Stream{
 		Range: &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}, Words: words{}, Batch: batch,
-		Identity: c.who.identity, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	filter.Holder = open
 	sub, err := h.o.Broker.Subscribe(filter, place.Group)
 	open.Subscriber = sub
 	if err != nil {
-		h.o.Traffic.LeaveStream(c.who.identity.Scope)
+		leave()
 		h.closed(one)
 		return err
 	}

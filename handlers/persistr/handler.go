@@ -10,8 +10,11 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/account"
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
+	"sluice/broker/share"
+	"sluice/handlers/audit"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 )
@@ -23,8 +26,9 @@ type Options struct {
 	Catalog      *database.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
+	Answers      *share.Answers // nil: what answers hold is charged to nobody
 	Logger       *slog.Logger
-	AdminKey     string // password of root; "": there is no root
+	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
 	ReadTimeout  time.Duration
@@ -46,7 +50,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Ended: h.ended,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
 	o.Accounts.OnChange(func(a *account.Account) {
@@ -120,11 +124,22 @@ func (h *Handler) Register(e *echo.Echo) {
 	}
 }
 
+// authenticate tells who sends a request. What the request takes is charged to them.
+func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+	who, err := h.identify(c)
+	if err == nil {
+		r := c.Request()
+		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
+	}
+	return who, err
+}
+
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {
+			audit.Identify(c, who.identity.Name, who.identity.Kind)
 			err = f(&call{c, who})
 		}
 		if err == nil || c.Response().Committed {

@@ -11,7 +11,6 @@ import (
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
-	"sluice/handlers/body"
 )
 
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and
@@ -57,7 +56,7 @@ func (h *Handler) page(c *call) error {
 		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
-		return body.JSON(c, http.StatusOK, list)
+		return h.blob(c, list)
 	}
 	text := []byte(`{"meta":{`)
 	if more {
@@ -67,7 +66,7 @@ func (h *Handler) page(c *call) error {
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
-	return body.JSON(c, http.StatusOK, append(append(text, list...), '}'))
+	return h.blob(c, append(append(text, list...), '}'))
 }
 
 // selectors are the parameters that the address of the next page repeats. It repeats nothing else of the request, and so

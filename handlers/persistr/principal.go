@@ -1,8 +1,6 @@
 package persistr
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"strings"
 
@@ -22,33 +20,24 @@ type principal struct {
 	root     bool
 }
 
-// isRoot says whether a password is the administrator's, in a time that tells nothing.
-func (h *Handler) isRoot(password string) bool {
-	if h.o.AdminKey == "" {
-		return false
-	}
-	a, b := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(h.o.AdminKey))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
 var root = &principal{root: true, identity: &auth.Identity{Name: account.Root, Kind: account.Root, Scope: account.Root}}
 
-// authenticate takes Basic, Apikey and Bearer, and what /realtime takes.
-func (h *Handler) authenticate(c echo.Context) (*principal, error) {
+// identify takes Basic, Apikey and Bearer, and what /realtime takes.
+func (h *Handler) identify(c echo.Context) (*principal, error) {
 	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) > 1 {
 		return nil, bad("there are two Authorization headers; send one")
 	}
-	carriers := auth.FromRequest(r.Header, r.URL.Query())
+	carriers, key := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP()), ""
 	if len(values) == 1 {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
 		switch {
 		case strings.EqualFold(scheme, "Basic"):
 			return h.basic(c)
 		case strings.EqualFold(scheme, "Apikey"):
-			key := strings.TrimSpace(rest)
-			if h.isRoot(key) {
+			key = strings.TrimSpace(rest)
+			if h.o.Admin.Is(c.RealIP(), key) {
 				return root, nil
 			}
 			carriers.Header = append(carriers.Header, key)
@@ -56,7 +45,12 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	}
 	id, err := h.o.Auth.Authenticate(carriers)
 	if err != nil {
-		return nil, &failure{status: err.Status, name: "InvalidCredentials", message: err.Message}
+		if key != "" && err.Guess() { // it is no admin key either
+			if over := h.o.Admin.Check(c.RealIP(), key); over != nil && over.Code == auth.TooManyTries {
+				err = over
+			}
+		}
+		return nil, refused(err)
 	}
 	if !id.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
@@ -70,10 +64,13 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 		return nil, unauthorized("the Authorization header is no Basic one: base64 of user:password")
 	}
 	if username == account.Root {
-		if !h.isRoot(password) {
-			return nil, unauthorized("wrong user or password")
+		switch bad := h.o.Admin.Check(c.RealIP(), password); {
+		case bad == nil:
+			return root, nil
+		case bad.Code == auth.TooManyTries:
+			return nil, refused(bad)
 		}
-		return root, nil
+		return nil, unauthorized("wrong user or password")
 	}
 	if h.o.DemoOnLoopback && username == demo && password == demo && !peer.LoopbackHost(c.Request()) {
 		// A page that was pointed at loopback (DNS rebinding) knows the password too.

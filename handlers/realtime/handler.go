@@ -48,7 +48,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{o: o}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
 		Ended: func(s *stream.Stream, end stream.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
@@ -77,16 +77,17 @@ func options(c echo.Context) error {
 }
 
 // refused is the answer to a credential that is not taken.
-func refused(bad *auth.Error) error { return httperr.New(bad.Status, bad.Code, "%s", bad.Message) }
+func refused(bad *auth.Error) error { return httperr.OfAuth(bad) }
 
 // identify is the part of the checks that both handlers share: the query, the credentials, the
 // origin.
-func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+func (h *Handler) identify(c echo.Context) (*auth.Identity, url.Values, error) {
+	r := c.Request()
+	query, err := readQuery(r)
 	if err != nil {
-		return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+		return nil, nil, err
 	}
-	id, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, query))
+	id, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, query).At(c.RealIP()))
 	if bad != nil {
 		return nil, nil, refused(bad)
 	}
@@ -95,4 +96,12 @@ func (h *Handler) identify(r *http.Request) (*auth.Identity, url.Values, error) 
 			"this key may not be used from this Origin; add it to the key's origins")
 	}
 	return id, query, nil
+}
+
+func readQuery(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+	}
+	return query, nil
 }

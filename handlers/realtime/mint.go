@@ -21,14 +21,14 @@ const usualTTL = 10 * time.Minute
 
 // mint makes a short-lived token of a part of what an API key may do, for one browser.
 func (h *Handler) mint(c echo.Context) error {
-	id, _, err := h.identify(c.Request())
+	id, _, err := h.identify(c)
 	if err != nil {
 		return err
 	}
 	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
 	}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
 	if err != nil {
 		return err
 	}

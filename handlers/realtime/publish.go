@@ -48,7 +48,7 @@ func (h *Handler) publish(c echo.Context) error {
 // publishEvents checks in the order of the contract's table; the first fault answers.
 func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	r := c.Request()
-	id, _, err := h.identify(r)
+	id, _, err := h.identify(c)
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +56,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if bad != nil {
 		return 0, bad
 	}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
 	if err != nil {
 		return 0, err
 	}

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
@@ -17,11 +20,39 @@ import (
 )
 
 func (h *Handler) subscribe(c echo.Context) error {
-	r := c.Request()
-	id, query, err := h.identify(r)
+	id, query, err := h.identify(c)
+	if err != nil {
+		return h.unknown(c, err)
+	}
+	return h.serve(c, id, query, false)
+}
+
+// unknown answers whose credential was not taken. Where that will pass, an EventSource must come back.
+func (h *Handler) unknown(c echo.Context, err error) error {
+	e := httperr.From(err)
+	if !e.Passes() {
+		return err
+	}
+	last, err := lastEventID(c.Request(), c.QueryParams())
 	if err != nil {
 		return err
 	}
+	return h.busy(c, last, e)
+}
+
+// History answers a GET of what an identity may see as /realtime does, from the earliest event unless the request says
+// otherwise.
+func (h *Handler) History(c echo.Context, id *auth.Identity) error {
+	query, err := readQuery(c.Request())
+	if err != nil {
+		return err
+	}
+	return h.serve(c, id, query, true)
+}
+
+// serve answers a GET of who is known. Past says that the past comes first even if no parameter asks for it.
+func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, past bool) error {
+	r := c.Request()
 	filter, err := h.filter(r, query, id)
 	if err != nil {
 		return err
@@ -30,6 +61,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	selection.any = selection.any || past
 	filter.Stream, filter.Names = selection.stream, selection.types
 	lines := wantsLines(r)
 	if lines {
@@ -38,14 +70,15 @@ func (h *Handler) subscribe(c echo.Context) error {
 	if r.Method == http.MethodHead {
 		return h.head(c, id, filter.LastEventID)
 	}
-	if over := h.o.Traffic.EnterStream(id.Scope); over != nil {
-		return h.busy(c, filter.LastEventID, over)
+	leave, err := h.enter(id.Scope, &filter)
+	if err != nil {
+		return h.busy(c, filter.LastEventID, httperr.From(err))
 	}
 	var span *stream.Range
 	if selection.any {
 		var exhausted bool
-		if span, exhausted, err = h.rangeOf(r.Context(), &selection, &filter); err != nil || exhausted {
-			h.o.Traffic.LeaveStream(id.Scope)
+		if span, exhausted, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || exhausted {
+			h.giveUp(id.Scope, leave)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)
 			}
@@ -53,7 +86,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 		}
 	}
 	open := &stream.Stream{
-		Range: span, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+		Range: span, Identity: id, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	if lines {
 		open.Words = stream.Lines
@@ -61,7 +94,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	place := h.writers.Place(r, selection.any || lines)
 	filter.Chunked, filter.Holder = place.Chunked, open
 	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
-		h.o.Traffic.LeaveStream(id.Scope)
+		h.giveUp(id.Scope, leave)
 		if errors.Is(err, broker.ErrDraining) {
 			return h.busy(c, filter.LastEventID, traffic.ErrDraining())
 		}
@@ -78,6 +111,34 @@ func (h *Handler) subscribe(c echo.Context) error {
 	}
 	place.Serve(c, open)
 	return nil
+}
+
+// enter lets a stream in and charges its filter, if that takes much. Only then leave is not nil; it gives both back.
+func (h *Handler) enter(scope string, f *broker.Filter) (leave func(), err error) {
+	if over := h.o.Traffic.EnterStream(scope); over != nil {
+		return nil, over
+	}
+	release, err := h.o.Traffic.HoldFilter(scope, f, traffic.FreeFilter)
+	if err != nil {
+		h.o.Traffic.LeaveStream(scope)
+		return nil, err
+	}
+	if release == nil {
+		return nil, nil //nolint:nilnil // as said
+	}
+	return func() {
+		release()
+		h.o.Traffic.LeaveStream(scope)
+	}, nil
+}
+
+// giveUp counts out a stream that was let in and has not begun.
+func (h *Handler) giveUp(scope string, leave func()) {
+	if leave != nil {
+		leave()
+		return
+	}
+	h.o.Traffic.LeaveStream(scope)
 }
 
 // unreadable answers what kept a range from being found: a fault of the request, or of the log.
@@ -120,6 +181,7 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 		return e
 	}
 	h.o.Traffic.Busy()
+	httperr.SetCode(c, e.Code)
 	if e.Cause != nil {
 		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
 			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))

@@ -51,9 +51,9 @@ func failed(err error) error {
 	}
 	switch {
 	case errors.Is(err, document.ErrCrowd):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrCrowd).After(time.Second).Because(err)
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrCrowd).After(time.Second)
 	case errors.Is(err, document.ErrMemory):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrMemory).After(time.Second).Because(err)
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrMemory).After(time.Second)
 	case errors.Is(err, document.ErrBusy):
 		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrBusy).After(time.Second).Because(err)
 	case errors.Is(err, eventlog.ErrUnknown):

@@ -8,8 +8,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/auth/peer"
 	"sluice/broker/channel"
 	"sluice/broker/document"
+	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -70,9 +72,9 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values))
+		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values).At(c.RealIP()))
 		if bad != nil {
-			return httperr.New(bad.Status, bad.Code, "%s", bad.Message)
+			return httperr.OfAuth(bad)
 		}
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
@@ -84,6 +86,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if err := one.allowed(); err != nil {
 			return err
 		}
+		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
 		return failed(f(one))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"sluice/broker"
+	"sluice/broker/share"
 )
 
 // fetched is what was read from the log for a stream.
@@ -24,14 +25,14 @@ type fetches struct {
 	group  sync.WaitGroup
 
 	mu      sync.Mutex
-	queue   []*Stream
+	queue   *share.Queue[*Stream] // by owner: who has one stream behind does not wait for who has a thousand
 	running int
 }
 
 const fetchers = 4
 
 func (f *fetches) init(h *shard) {
-	f.shard = h
+	f.shard, f.queue = h, share.NewQueue[*Stream]()
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 }
 
@@ -45,7 +46,7 @@ func (f *fetches) add(s *Stream) {
 	s.socket.fetching = true
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.queue = append(f.queue, s)
+	f.queue.Push(s.Owner(), s)
 	if f.running < fetchers {
 		f.running++
 		f.group.Go(f.run)
@@ -59,7 +60,7 @@ func (f *fetches) run() {
 			return
 		}
 		// Another may have read what this one needs by now.
-		block, progress, err := s.Subscriber.Next(f.ctx, &broker.Block{}, batchBytes)
+		block, progress, err := s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
 		h := f.shard
 		h.mu.Lock()
 		h.fetched = append(h.fetched, fetched{s, block, progress, err})
@@ -71,14 +72,10 @@ func (f *fetches) run() {
 func (f *fetches) next() *Stream {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) == 0 {
-		f.queue = nil
+	s, ok := f.queue.Pop()
+	if !ok {
 		f.running--
-		return nil
 	}
-	s := f.queue[0]
-	f.queue[0] = nil
-	f.queue = f.queue[1:]
 	return s
 }
 

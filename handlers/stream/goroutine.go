@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/share"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.
@@ -40,10 +41,12 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
+	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
-	reason, err := g.run(c.Request().Context())
-	w.config.end(s, reason, err)
+	reason, err := Failed, error(nil)
+	defer func() { w.config.end(s, reason, err) }() // after a panic as well
+	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
@@ -202,9 +205,14 @@ func (g *goroutineStream) say(words []byte) error {
 
 // write writes a block, or gathers it while the batch has room.
 func (g *goroutineStream) write(b []byte) error {
-	if len(g.gathered)+len(b) <= g.Batch {
-		g.gathered = append(g.gathered, b...)
-		return nil
+	if n := len(g.gathered) + len(b); n <= g.Batch {
+		if g.hold(g.config, n) {
+			g.gathered = append(g.gathered, b...)
+			return nil
+		}
+		if err := g.say(nil); err != nil { // there is room for the one, then the other
+			return err
+		}
 	}
 	if len(g.gathered) > 0 {
 		return g.say(b)
@@ -216,6 +224,10 @@ func (g *goroutineStream) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
+	if !g.hold(g.config, len(b)) {
+		return os.ErrDeadlineExceeded // as who takes no byte: its client would make us hold it
+	}
+	defer g.written()
 	if g.deadlines {
 		if err := g.rc.SetWriteDeadline(time.Now().Add(g.config.WriteTimeout)); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/handlers/stream"
 )
 
@@ -21,10 +22,11 @@ type Metrics struct {
 	events      prometheus.Counter
 	latency     prometheus.Histogram
 	delivery    prometheus.Histogram
+	refused     *prometheus.CounterVec
 }
 
 // NewMetrics registers them, and the broker's.
-func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
+func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memory) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),
 		closed:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
@@ -37,13 +39,16 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 	}
 	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_delivery_seconds", Help: "Time from an event's commit to the end of its write to a stream, at the head; of each write the newest event counts.",
 		Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)})
-	reg.MustRegister(m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_refused_total", Help: "Requests and messages of sockets that were answered with an error, by door and code."}, []string{"door", "code"})
+	reg.MustRegister(m.refused, m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
 	counter := func(name, help string, load func() uint64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
 	}
 	counter("sluice_deliveries_total", "Event frames handed to streams.", b.Stats.Deliveries.Load)
 	counter("sluice_replayed_total", "Event frames among them that were read from the log.", b.Stats.Replayed.Load)
 	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
+	counter("sluice_client_memory_refused_total", "Requests and messages refused as their credential, or all clients together, held as much memory as they may.", memory.Refused)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes held in memory for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
 	return m
 }
@@ -87,6 +92,9 @@ func (m *Metrics) Closed(reason string) {
 	m.connections.Dec()
 	m.closed.WithLabelValues(reason).Inc()
 }
+
+// Refused counts a request or message that was answered with an error. Both labels must be words of ours.
+func (m *Metrics) Refused(door, code string) { m.refused.WithLabelValues(door, code).Inc() }
 
 // Busy counts a busy frame.
 func (m *Metrics) Busy() { m.busy.Inc() }

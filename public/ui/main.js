@@ -1,5 +1,6 @@
 // The page: which view shows, what is connected, and the form that takes a credential.
 import { $, el, message, reconcile, setText } from "./dom.js";
+import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
 import { drawClients, startClients } from "./clients.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
@@ -8,7 +9,7 @@ import { drawPublish, startPublish } from "./publish.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
 import { drawTry, startTry } from "./tryit.js";
 
-const views = ["overview", "events", "keys"];
+const views = ["overview", "events", "keys", "audit"];
 const icon = document.querySelector("link[rel=icon]").href;
 let adding = false, shown = "";
 
@@ -48,6 +49,7 @@ function draw() {
     drawClients();
   } else if (now === "events") drawLive();
   else if (now === "keys") loadKeys();
+  else if (now === "audit") drawAudit();
 }
 
 const kinds = { key: "API key", token: "Token", admin: "Admin key" };
@@ -102,7 +104,7 @@ function state(id, again) {
 
 // title lets a tab in the background tell that something is wrong.
 function title() {
-  const states = ["events-state", "stats-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
+  const states = ["events-state", "stats-state", "audit-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
   const bad = states.find(s => s === "refused") ?? states.find(s => s === "waiting");
   document.title = bad ? `${bad === "waiting" ? "Reconnecting" : "Refused"} – Sluice` : "Sluice";
   document.querySelector("link[rel=icon]").href = bad ? icon.replace("%230a7d55", "%23b3261e") : icon;
@@ -123,6 +125,7 @@ startLive(state("events-state", reconnect));
 startOverview(state("stats-state", reconnectStats), warn);
 startClients();
 startKeys();
+startAudit(state("audit-state", reconnectAudit));
 
 $("door").addEventListener("submit", e => {
   e.preventDefault();
@@ -138,6 +141,7 @@ onSession(() => {
   drawPublish();
   keyChanged();
   adminChanged();
+  auditChanged();
   if (!session.admin) $("banner").hidden = true;
 });
 
@@ -154,4 +158,5 @@ draw();
 drawPublish();
 keyChanged();
 adminChanged();
+auditChanged();
 if (given) enter(given);

@@ -1,0 +1,71 @@
+package audit
+
+import "net/http"
+
+// Action is what somebody did or tried. It is the name of the entry's event.
+type Action string
+
+// The actions.
+const (
+	KeyCreate         Action = "key.create"
+	KeyChange         Action = "key.change"
+	KeyDelete         Action = "key.delete"
+	UserCreate        Action = "user.create"
+	UserChange        Action = "user.change"
+	UserDelete        Action = "user.delete"
+	TokenRevoke       Action = "token.revoke"
+	ConnectionCut     Action = "connection.cut"
+	BackupCreate      Action = "backup.create"
+	AccountCreate     Action = "account.create"
+	AccountDelete     Action = "account.delete"
+	AccountActivate   Action = "account.activate"
+	AccountDeactivate Action = "account.deactivate"
+	DatabaseCreate    Action = "database.create"
+	DatabaseDrop      Action = "database.drop"
+	DatabaseRename    Action = "database.rename"
+	DatabaseClone     Action = "database.clone"
+	DatabaseGrant     Action = "database.grant"
+	DatabaseRevoke    Action = "database.revoke"
+	NamespaceCreate   Action = "namespace.create"
+	NamespaceDrop     Action = "namespace.drop"
+	NamespaceRename   Action = "namespace.rename"
+	NamespaceTruncate Action = "namespace.truncate"
+	StreamDrop        Action = "stream.drop"
+	EventDrop         Action = "event.drop"
+	Login             Action = "login"
+	Logout            Action = "logout"
+	CredentialRefuse  Action = "credential.refuse"
+)
+
+// routes are the requests that are actions, by path and method.
+var routes = map[string]map[string]Action{
+	"/admin/keys":            {http.MethodPost: KeyCreate},
+	"/admin/keys/:id":        {http.MethodPatch: KeyChange, http.MethodDelete: KeyDelete},
+	"/admin/users":           {http.MethodPost: UserCreate},
+	"/admin/users/:email":    {http.MethodPatch: UserChange, http.MethodDelete: UserDelete},
+	"/admin/revocations":     {http.MethodPost: TokenRevoke},
+	"/admin/connections/:id": {http.MethodDelete: ConnectionCut},
+	"/admin/backup":          {http.MethodPost: BackupCreate},
+
+	"/accounts/:account":            {http.MethodPost: AccountCreate, http.MethodDelete: AccountDelete},
+	"/accounts/:account/activate":   {http.MethodPost: AccountActivate},
+	"/accounts/:account/deactivate": {http.MethodPost: AccountDeactivate},
+
+	"/db/:db":                        {http.MethodPut: DatabaseCreate, http.MethodDelete: DatabaseDrop},
+	"/db/:db/rename":                 {http.MethodPost: DatabaseRename},
+	"/db/:db/clone":                  {http.MethodPost: DatabaseClone},
+	"/db/:db/grant":                  {http.MethodPost: DatabaseGrant},
+	"/db/:db/revoke":                 {http.MethodPost: DatabaseRevoke},
+	"/db/:db/ns/:ns":                 {http.MethodPut: NamespaceCreate, http.MethodDelete: NamespaceDrop},
+	"/db/:db/ns/:ns/rename":          {http.MethodPost: NamespaceRename},
+	"/db/:db/ns/:ns/contents":        {http.MethodDelete: NamespaceTruncate},
+	"/db/:db/streams/:stream":        {http.MethodDelete: StreamDrop},
+	"/db/:db/ns/:ns/streams/:stream": {http.MethodDelete: StreamDrop},
+	"/db/:db/ns/:ns/streams/:stream/events/:event": {http.MethodDelete: EventDrop},
+
+	"/auth/login":  {http.MethodPost: Login},
+	"/auth/logout": {http.MethodPost: Logout},
+}
+
+// Of is the action that a request to a route is, "" for none.
+func Of(method, route string) Action { return routes[route][method] }

@@ -1,0 +1,99 @@
+package audit
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
+)
+
+// noteKey is where the context of a request that is an action holds its note.
+const noteKey = "audit"
+
+// note is what doors tell of an action.
+type note struct{ who, kind, target, detail string }
+
+func noteOf(c echo.Context) *note {
+	if n, ok := c.Get(noteKey).(*note); ok {
+		return n
+	}
+	return &note{} // the request is no action, and nobody reads it
+}
+
+// Identify says who a request is from, once its credential is known to be right.
+func Identify(c echo.Context, name, kind string) {
+	n := noteOf(c)
+	n.who, n.kind = name, kind
+}
+
+// Target says what an action is done to, where that is not in the path.
+func Target(c echo.Context, what string) { noteOf(c).target = what }
+
+// Detail says what else is worth knowing of an action. It must hold no secret.
+func Detail(c echo.Context, text string) { noteOf(c).detail = text }
+
+// Watch records the requests that are actions, before they are answered, and those whose credential was refused. It
+// counts every refused request.
+func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if action := Of(c.Request().Method, c.Path()); action != "" {
+				c.Set(noteKey, &note{})
+				c.Response().Before(func() { t.answer(c, action) })
+			}
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+			code := httperr.Code(c)
+			if code == "" {
+				return nil
+			}
+			door := traffic.Door(c.Request().URL.Path)
+			counts.Refused(door, code)
+			if c.Response().Status == http.StatusUnauthorized && !excused[code] || code == auth.TooManyTries {
+				t.Refused(Entry{Action: CredentialRefuse, From: c.RealIP(), Door: door, Outcome: code})
+			}
+			return nil
+		}
+	}
+}
+
+// excused are the codes of a 401 that refuse no credential.
+var excused = map[string]bool{auth.MissingCredential: true, auth.KeysUnavailable: true}
+
+// answer records an action as it is about to be answered. A request whose credential is not right is no action.
+func (t *Trail) answer(c echo.Context, action Action) {
+	n := noteOf(c)
+	if n.who == "" {
+		return
+	}
+	e := Entry{
+		Action: action, Who: n.who, Kind: n.kind, From: c.RealIP(), Door: traffic.Door(c.Request().URL.Path),
+		Target: n.target, Detail: n.detail, RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
+	if c.Response().Status >= http.StatusBadRequest {
+		e.Outcome = httperr.Code(c)
+		t.Refused(e)
+		return
+	}
+	if e.Target == "" {
+		e.Target = inPath(c)
+	}
+	t.Record(e)
+}
+
+// inPath is what the path names: the values of its parameters.
+func inPath(c echo.Context) string {
+	values := append([]string{}, c.ParamValues()...)
+	for i, v := range values {
+		if text, err := url.PathUnescape(v); err == nil && c.Request().URL.RawPath != "" {
+			values[i] = text
+		}
+	}
+	return strings.Join(values, "/")
+}

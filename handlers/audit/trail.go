@@ -1,0 +1,270 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/time/rate"
+
+	"sluice/auth/peer"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+)
+
+// The spaces of the trail. What was refused is kept apart, so that a flood of it pushes no action out.
+const (
+	Space        = "$audit"
+	RefusedSpace = "$audit/refused"
+)
+
+// Channels are all that the trail tells.
+func Channels() channel.Set {
+	return channel.NewSet(channel.Pattern{Space: Space}, channel.Pattern{Space: RefusedSpace})
+}
+
+// Entry is one event of the trail.
+type Entry struct {
+	Action    Action `json:"-"`
+	Who       string `json:"who,omitempty"`    // a name: never a credential
+	Kind      string `json:"kind,omitempty"`   // admin, root, account, key, jwt, user
+	From      string `json:"from"`             // an address; of refusals the network, or "others"
+	Door      string `json:"door"`             // which the request came by
+	Target    string `json:"target,omitempty"` // what it was done to
+	Detail    string `json:"detail,omitempty"` // what else is worth knowing
+	Outcome   string `json:"outcome"`          // ok, or the code of the refusal
+	Count     int    `json:"count"`            // how many requests the entry stands for
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Ok is the outcome of what was done.
+const Ok = "ok"
+
+// The kinds of administrators.
+const (
+	KindAdmin = "admin" // by /admin
+	KindRoot  = "root"  // of the databases
+)
+
+// Publisher stores events; a broker is one.
+type Publisher interface {
+	Publish(ctx context.Context, r *eventlog.Request) (uint64, error)
+}
+
+// Bounds of the trail.
+const (
+	maxTallies   = 256             // kinds of refusals a minute; others are counted together
+	maxQueue     = 1024            // entries that wait for the log
+	maxText      = 256             // bytes of a name
+	tallyEvery   = time.Minute     // between two entries of the same refusal
+	storeTimeout = 2 * time.Second // how long an action's answer waits for the trail
+	othersFrom   = "others"
+)
+
+// actorBurst and actorRate are how many actions of somebody other than an administrator get entries of their own. The
+// rest is counted, so that nobody pushes the actions of others out of the trail.
+const (
+	actorBurst = 60
+	actorRate  = 1
+	maxActors  = 10_000
+)
+
+// Trail keeps the trail.
+type Trail struct {
+	log     *slog.Logger
+	to      Publisher
+	queue   chan Entry
+	dropped atomic.Uint64
+	quit    chan struct{}
+	group   sync.WaitGroup
+
+	mu      sync.Mutex
+	tallies map[Entry]int // how many came since the last entry
+	actors  map[string]*rate.Limiter
+}
+
+// New begins a trail. Close ends it, and is to be called before the log is closed.
+func New(to Publisher, log *slog.Logger) *Trail {
+	t := &Trail{log: log, to: to, queue: make(chan Entry, maxQueue), quit: make(chan struct{}), tallies: map[Entry]int{}, actors: map[string]*rate.Limiter{}}
+	t.group.Go(t.keep)
+	return t
+}
+
+// Close stores what waits.
+func (t *Trail) Close() error {
+	close(t.quit)
+	t.group.Wait()
+	return nil
+}
+
+// Dropped is how many entries the event log did not take.
+func (t *Trail) Dropped() uint64 { return t.dropped.Load() }
+
+// Record keeps what was done. It returns once the entry is stored or cannot be.
+func (t *Trail) Record(e Entry) {
+	e = e.bounded()
+	e.Outcome, e.Count = Ok, 1
+	if !t.single(&e) {
+		e.Target, e.Detail, e.RequestID = "", "", ""
+		t.tally(e)
+		return
+	}
+	t.line(&e)
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	t.store(ctx, e)
+}
+
+// single reports whether an action gets an entry of its own.
+func (t *Trail) single(e *Entry) bool {
+	if e.Kind == KindAdmin || e.Kind == KindRoot {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	actor := e.Kind + " " + e.Who
+	l := t.actors[actor]
+	if l == nil {
+		for old := range t.actors { // in no order
+			if len(t.actors) < maxActors {
+				break
+			}
+			delete(t.actors, old)
+		}
+		l = rate.NewLimiter(actorRate, actorBurst)
+		t.actors[actor] = l
+	}
+	return l.Allow()
+}
+
+// Refused keeps that a credential, or an action of somebody, was refused. It waits for nobody: the first refusal of an
+// action and code from an address is kept at once, and the others as one count each minute.
+func (t *Trail) Refused(e Entry) {
+	e = e.bounded()
+	e.From = peer.Network(e.From)
+	e.Target, e.Detail, e.RequestID = "", "", ""
+	t.tally(e)
+}
+
+// tally counts an entry, or keeps it where it is the first of its like.
+func (t *Trail) tally(e Entry) {
+	e.Count = 0
+	t.mu.Lock()
+	n, ok := t.tallies[e]
+	if !ok && len(t.tallies) >= maxTallies {
+		e = Entry{Action: e.Action, From: othersFrom, Door: e.Door, Outcome: e.Outcome}
+		n, ok = t.tallies[e]
+	}
+	if ok {
+		n++
+	}
+	t.tallies[e] = n
+	t.mu.Unlock()
+	if !ok {
+		e.Count = 1
+		t.enqueue(e)
+	}
+}
+
+// enqueue has an entry stored soon.
+func (t *Trail) enqueue(e Entry) {
+	t.line(&e)
+	select {
+	case t.queue <- e:
+	default:
+		t.dropped.Add(1)
+	}
+}
+
+// keep stores what is queued, and counts what was refused, until Close.
+func (t *Trail) keep() {
+	tick := time.NewTicker(tallyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case e := <-t.queue:
+			t.store(context.Background(), e)
+		case <-tick.C:
+			t.count()
+		case <-t.quit:
+			t.count()
+			ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+			defer cancel()
+			for len(t.queue) > 0 {
+				t.store(ctx, <-t.queue)
+			}
+			return
+		}
+	}
+}
+
+// count keeps one entry for each refusal that was repeated, and forgets the others.
+func (t *Trail) count() {
+	t.mu.Lock()
+	var again []Entry
+	for e, n := range t.tallies {
+		if n == 0 {
+			delete(t.tallies, e)
+			continue
+		}
+		t.tallies[e] = 0
+		e.Count = n
+		again = append(again, e)
+	}
+	t.mu.Unlock()
+	for _, e := range again {
+		t.enqueue(e)
+	}
+}
+
+// line is the entry in the log of the process.
+func (t *Trail) line(e *Entry) {
+	level := slog.LevelInfo
+	if e.Outcome != Ok {
+		level = slog.LevelWarn
+	}
+	attrs := make([]slog.Attr, 0, 10)
+	for _, a := range [...]slog.Attr{
+		slog.String("action", string(e.Action)), slog.String("who", e.Who), slog.String("kind", e.Kind), slog.String("from", e.From), slog.String("door", e.Door),
+		slog.String("target", e.Target), slog.String("detail", e.Detail), slog.String("outcome", e.Outcome), slog.String("request_id", e.RequestID),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	t.log.LogAttrs(context.Background(), level, "audit", append(attrs, slog.Int("count", e.Count))...)
+}
+
+// store has the event log take an entry.
+func (t *Trail) store(ctx context.Context, e Entry) {
+	text, err := json.Marshal(e)
+	if err == nil {
+		space := Space
+		if e.Outcome != Ok {
+			space = RefusedSpace
+		}
+		_, err = t.to.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: space, Name: string(e.Action), Data: text}}})
+	}
+	if err != nil {
+		t.dropped.Add(1)
+		t.log.Error("the audit trail could not be stored; the line before has the entry", "action", string(e.Action), "request_id", e.RequestID, "cause", err)
+	}
+}
+
+// bounded cuts long texts, all of which clients may choose.
+func (e Entry) bounded() Entry {
+	for _, text := range []*string{&e.Who, &e.Kind, &e.From, &e.Target, &e.Detail, &e.Outcome} {
+		if len(*text) > maxText {
+			cut := maxText
+			for cut > 0 && !utf8.RuneStart((*text)[cut]) {
+				cut--
+			}
+			*text = (*text)[:cut] + "…"
+		}
+	}
+	return e
+}

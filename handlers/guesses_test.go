@@ -1,0 +1,89 @@
+package handlers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Nobody guesses the admin key, by whichever door; one line tells of all that was tried, and the right key goes on.
+func TestGuessedAdminKeys(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t)
+	right := func(want int) {
+		t.Helper()
+		for _, headers := range [][]string{{"x-apikey", adminKey}, {"Authorization", basic("root", adminKey)}, {"Authorization", "Apikey " + adminKey}} {
+			path := map[string]string{"x-apikey": "/admin/keys", "Authorization": "/accounts"}[headers[0]]
+			if status, text := g.request(t, "GET", path, "", headers...); status != want {
+				t.Errorf("the right key at %s: %d %s, want %d", path, status, text, want)
+			}
+		}
+	}
+	guess := func() (statuses map[int]int) {
+		statuses = map[int]int{}
+		for n := range 1000 {
+			for path, headers := range map[string][]string{
+				"/admin/keys": {"x-apikey", fmt.Sprint("guess-", n)}, "/accounts": {"Authorization", basic("root", fmt.Sprint("guess-", n))},
+			} {
+				status, _ := g.request(t, "GET", path, "", headers...)
+				statuses[status]++
+			}
+		}
+		return statuses
+	}
+	right(200)
+	for range 50 { // an expired key is no guess
+		if status, _ := g.request(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
+			t.Fatalf("an expired key: %d", status)
+		}
+	}
+	if got := guess(); got[401] < 30 || got[401] > 50 || got[429] != 2000-got[401] {
+		t.Errorf("%v", got)
+	}
+	if status, text := g.request(t, "GET", "/metrics", "", "Via", "1.1 a", "x-apikey", "guess"); status != 429 {
+		t.Errorf("/metrics: %d %s", status, text)
+	}
+	right(200) // it has come from there before
+	found := g.auditSoon(t, "credential.refuse", 6)
+	if len(found) != 6 { // two doors, 401 and 429, the expired key, and the metrics
+		t.Errorf("%v", found)
+	}
+}
+
+// An EventSource whose address has no tries left is told to come back, others get 429 and when to.
+func TestGuessedKeys(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+		t.Fatal(status)
+	}
+	got := map[int]int{}
+	for n := range 500 {
+		status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
+		got[status]++
+	}
+	if got[401] < 300 || got[401] > 400 || got[429] != 500-got[401] {
+		t.Errorf("%v", got)
+	}
+	guess := func(path string, headers ...string) (int, string) {
+		t.Helper()
+		for range 20 { // one more passes five times a second
+			status, text := g.request(t, "GET", path, "", append(headers, "x-apikey", "guess")...)
+			if status != 401 {
+				return status, text
+			}
+		}
+		return 401, ""
+	}
+	for _, path := range []string{"/realtime", "/rest/a", "/items/a", "/db"} {
+		if status, text := guess(path); status != 429 || !strings.Contains(text, "too many wrong credentials") {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+	if status, text := guess("/realtime", "Accept", "text/event-stream", "Last-Event-ID", "42"); status != 200 || !strings.Contains(text, "event: busy\nid: 42\n") || !strings.Contains(text, "429") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+		t.Errorf("a key that has come from there before: %d", status)
+	}
+}

@@ -1,0 +1,46 @@
+package persistr
+
+import (
+	"errors"
+	"net/http"
+
+	"sluice/broker/share"
+	"sluice/handlers/body"
+)
+
+// freeAnswer is what an answer may have without being charged to anybody.
+const freeAnswer = 64 << 10
+
+// errMemory is the refusal of an answer whose credential, or all of them, have too much that waits to be read.
+var errMemory = &failure{
+	status: http.StatusServiceUnavailable, name: "Busy", after: 1,
+	message: "the answers under way take as much memory as they may; try again in a moment, or ask for less",
+}
+
+// hold charges what an answer takes of memory until it is released, as a client may read it as slowly as it likes:
+// twice its length, as events and as text.
+func (h *Handler) hold(c *call, length int) (release func(), err error) {
+	if length <= freeAnswer || h.o.Answers == nil {
+		return func() {}, nil
+	}
+	a := h.o.Answers.Open(c.Request().Context())
+	if err := a.Take(2 * int64(length)); err != nil {
+		a.Close()
+		if errors.As(err, new(*share.FullError)) {
+			err = errMemory
+		}
+		return nil, err
+	}
+	a.Send()
+	return a.Close, nil
+}
+
+// blob answers with JSON, charged to the sender.
+func (h *Handler) blob(c *call, text []byte) error {
+	release, err := h.hold(c, len(text))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return body.JSON(c, http.StatusOK, text)
+}
