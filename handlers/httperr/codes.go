@@ -3,8 +3,7 @@ package httperr
 import "sluice/auth"
 
 // Codes are the stable words of error answers: clients may decide on them, metrics count them.
-// Whether a repeat can help is said by the status: 408, 429 and 503 pass, all others need a
-// change of the request, the credential or the settings.
+// docs/protocol.md has a table of them, which says for each whether the same request can succeed later.
 const (
 	MethodNotAllowed     = "method_not_allowed"
 	NotFound             = "not_found"
