@@ -5,9 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"sluice/broker/share"
+	"sluice/handlers/body"
 )
 
 // freeAnswer is what an answer may have without being charged to anybody.
@@ -44,5 +43,5 @@ func (h *Handler) blob(c *call, text []byte) error {
 		return err
 	}
 	defer release()
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusOK, text)
 }
