@@ -12,6 +12,7 @@ import (
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/broker/channel"
+	"sluice/filewatch"
 )
 
 // Options are plain values out of the settings.
@@ -69,7 +70,7 @@ func New(o Options) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		passwords: o.Passwords,
-		keys:      &keyring{inline: o.APIKeys, file: watchedFile{name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
+		keys:      &keyring{inline: o.APIKeys, file: filewatch.File{Name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
 		global:    o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 	set, err := a.tokenKeys(o)
@@ -80,10 +81,10 @@ func New(o Options) (*Authenticator, error) {
 		a.tokens = newTokens(set, o, &limiters{perSecond: o.PublishRate, by: map[string]*limiter{}}, a.revoked)
 	}
 	if o.APIKeysFile != "" {
-		a.group.Go(func() { a.keys.file.watch(a.quit, func() { _ = a.keys.reload() }) }) // it logs its errors
+		a.group.Go(func() { a.keys.file.Watch(a.quit, func() { _ = a.keys.reload() }) }) // it logs its errors
 	}
 	if a.pem != nil {
-		a.group.Go(func() { a.pem.file.watch(a.quit, func() { _ = a.pem.reload(o.Logger) }) })
+		a.group.Go(func() { a.pem.file.Watch(a.quit, func() { _ = a.pem.reload(o.Logger) }) })
 	}
 	if a.jwks != nil {
 		a.group.Go(func() { a.jwks.watch(a.quit) })
@@ -97,7 +98,7 @@ func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 	case len(o.Secrets) > 0:
 		return secretKeys(o.Secrets), nil
 	case o.PublicKeyFile != "":
-		a.pem = &pemFile{file: watchedFile{name: o.PublicKeyFile}}
+		a.pem = &pemFile{file: filewatch.File{Name: o.PublicKeyFile}}
 		return a.pem, a.pem.load()
 	case o.JWKSURL != "":
 		a.jwks = newJWKS(o)

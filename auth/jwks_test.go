@@ -401,3 +401,32 @@ func TestJWKSRefresh(t *testing.T) {
 		<-done
 	})
 }
+
+// A file of keys that is replaced by one of the same size and time is noticed.
+func TestKeysFileOfSameSizeAndTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		name, pinned := filepath.Join(t.TempDir(), "keys.json"), time.Unix(1_700_000_000, 0)
+		write := func(key string) {
+			if err := os.WriteFile(name, fmt.Appendf(nil, `[{"name":"one","key":%q}]`, key), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(name, pinned, pinned); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("key-one-0123456789abc")
+		a, err := New(Options{APIKeysFile: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		write("key-two-0123456789abc")
+		time.Sleep(time.Second)
+		for key, want := range map[string]string{"key-one-0123456789abc": "invalid_key", "key-two-0123456789abc": ""} {
+			if _, bad := a.Authenticate(Carriers{Header: []string{key}}); codeOf(bad) != want {
+				t.Errorf("%s: %q, want %q", key, codeOf(bad), want)
+			}
+		}
+	})
+}

@@ -12,13 +12,14 @@ import (
 	"sync/atomic"
 
 	"sluice/auth/grant"
+	"sluice/filewatch"
 )
 
 // keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, those of the store, and the one
 // made for a first try.
 type keyring struct {
 	inline      string
-	file        watchedFile
+	file        filewatch.File
 	made        string
 	store       *keyStore
 	minters     *minters // nil without a store
@@ -48,10 +49,10 @@ func (r *keyring) find(value string) *Key {
 func (r *keyring) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file.name == "" {
+	if r.file.Name == "" {
 		return r.use(nil)
 	}
-	text, err := r.file.read()
+	text, err := r.file.Read()
 	if err != nil {
 		return &SettingError{"API_KEYS_FILE", fmt.Errorf("cannot be read: %w", err)}
 	}
@@ -99,7 +100,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = some
 	}
-	if r.file.name != "" {
+	if r.file.Name != "" {
 		some, err := parseKeys(text, r.defaultRate)
 		if err != nil {
 			return nil, &SettingError{"API_KEYS_FILE", err}

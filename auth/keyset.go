@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
+	"sluice/filewatch"
 )
 
 // keySet gives the keys that a token's signature may be checked with.
@@ -107,7 +108,7 @@ func (s *secrets) find(alg, _ string) ([]*verificationKey, error) {
 
 // pemFile is the set of JWT_PUBLIC_KEY_FILE.
 type pemFile struct {
-	file    watchedFile
+	file    filewatch.File
 	loading sync.Mutex
 	keyList
 }
@@ -123,7 +124,7 @@ func (p *pemFile) find(alg, _ string) ([]*verificationKey, error) {
 func (p *pemFile) load() error {
 	p.loading.Lock()
 	defer p.loading.Unlock()
-	text, err := p.file.read()
+	text, err := p.file.Read()
 	if err != nil {
 		return &SettingError{"JWT_PUBLIC_KEY_FILE", fmt.Errorf("cannot be read: %w", err)}
 	}

@@ -2,48 +2,50 @@ package cli
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/filewatch"
 )
 
 // certificates serves a certificate from files that may be replaced while running. A pair that
 // cannot be read leaves the last good one in use.
 type certificates struct {
-	certFile, keyFile string
-	logger            *slog.Logger
-	current           atomic.Pointer[tls.Certificate]
-	seen              atomic.Int64 // newest modification time loaded
-	checked           atomic.Int64
+	cert, key filewatch.File
+	logger    *slog.Logger
+	loading   sync.Mutex
+	current   atomic.Pointer[tls.Certificate]
+	checked   atomic.Int64
 }
 
 func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile, logger: logger}
+	c := &certificates{cert: filewatch.File{Name: certFile}, key: filewatch.File{Name: keyFile}, logger: logger}
 	return c, c.load()
 }
 
 func (c *certificates) load() error {
-	modified := c.modified()
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	c.loading.Lock()
+	defer c.loading.Unlock()
+	cert, certErr := c.cert.Read()
+	key, keyErr := c.key.Read() // in any case: what is not read would count as changed each time
+	err := errors.Join(certErr, keyErr)
+	if err == nil {
+		var pair tls.Certificate
+		if pair, err = tls.X509KeyPair(cert, key); err == nil {
+			c.current.Store(&pair)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("reading TLS_CERT_FILE and TLS_KEY_FILE: %w", err)
 	}
-	c.current.Store(&pair)
-	c.seen.Store(modified)
 	return nil
 }
 
-func (c *certificates) modified() int64 {
-	newest := int64(0)
-	for _, name := range []string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(name); err == nil {
-			newest = max(newest, info.ModTime().UnixNano())
-		}
-	}
-	return newest
-}
+func (c *certificates) changed() bool { return c.cert.Changed() || c.key.Changed() }
 
 // config looks at the files when a client connects, at most once a second: no goroutine waits for
 // a change that nobody would see.
@@ -53,7 +55,7 @@ func (c *certificates) config() *tls.Config {
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			now, last := time.Now().UnixNano(), c.checked.Load()
-			if now-last > int64(time.Second) && c.checked.CompareAndSwap(last, now) && c.modified() != c.seen.Load() {
+			if now-last > int64(time.Second) && c.checked.CompareAndSwap(last, now) && c.changed() {
 				if err := c.load(); err != nil {
 					c.logger.Error("the certificate changed and cannot be read; the last good one stays", "cause", err)
 				}

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,9 +56,11 @@ func ask(t *testing.T, g *gateway, method, path, accept string) string {
 		key = adminKey
 	}
 	r.Header.Set("x-apikey", key)
-	answer, err := g.Client().Do(r)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	answer, err := g.Client().Do(r.WithContext(ctx))
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		t.Fatalf("%s %s, Accept %q: %v", method, path, accept, err)
 	}
 	defer answer.Body.Close()
 	if method == http.MethodHead {

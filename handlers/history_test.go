@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sluice/auth"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 )
@@ -319,5 +320,51 @@ func TestExpiredPositions(t *testing.T) {
 	}
 	if p := g.past(t, keyAll, "?from=earliest&until=caught-up"); p.gap != "" || len(p.ids) == 0 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A grant that also names a database reads from its beginning, which lies before all that /realtime has lost: no gap.
+func TestEarliestHasNoGap(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t, func(s *setup) {
+		s.retain = eventlog.Retention{Bytes: 20_000}
+		s.auth = auth.Options{APIKeys: fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, keyAll)}
+	})
+	g.publish(t, `{"space":"$db/demo","event":"deposit","stream":"s"}`)
+	for range 200 {
+		g.publish(t, `{"event":"a","data":"`+strings.Repeat("x", 1000)+`"}`)
+	}
+	for _, query := range []string{"?from=earliest&until=caught-up", "?until=caught-up", "?from=-1000&until=caught-up"} {
+		for range 2 { // and not later on
+			if p := g.past(t, keyAll, query); p.gap != "" || len(p.ids) < 2 || p.end.ID == "" {
+				t.Errorf("%s: %+v", query, p)
+			}
+		}
+	}
+}
+
+// A first request is told the end of its range, however little there is in it; only who comes back gets 204.
+func TestFirstRequestIsNo204(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	for range 2 { // of an empty log, and of one with an event
+		for _, query := range []string{
+			"?from=now&until=caught-up", "?until=caught-up", "?to=2020-01-01T00:00:00Z", "?until=1", "?from=-5&to=2020-01-01T00:00:00Z", "?stream=none&until=caught-up",
+		} {
+			first := g.past(t, keyAll, query)
+			if first.status != http.StatusOK || first.end.ID == "" || first.end.Retry != 24*time.Hour || len(first.ids) > 1 {
+				t.Errorf("%s: %+v", query, first)
+			}
+			if again := g.past(t, keyAll, query, "Last-Event-ID", first.end.ID); again.status != http.StatusNoContent {
+				t.Errorf("%s: coming back with %q: %d", query, first.end.ID, again.status)
+			}
+			if again := g.past(t, keyAll, query+"&lastEventId="+first.end.ID); again.status != http.StatusNoContent {
+				t.Errorf("%s: coming back with lastEventId: %d", query, again.status)
+			}
+			if lines := g.open(t, keyAll, query, "Accept", "application/x-ndjson"); lines.answer.StatusCode != http.StatusOK {
+				t.Errorf("%s: lines: %d", query, lines.answer.StatusCode)
+			}
+		}
+		g.publish(t, `{"event":"a"}`)
 	}
 }

@@ -99,6 +99,9 @@ func (h *Handler) stats(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderContentType, "text/event-stream")
 	c.Response().Header().Set("X-Accel-Buffering", "no")
+	if c.Request().Method == http.MethodHead {
+		return c.NoContent(http.StatusOK)
+	}
 	rc := http.NewResponseController(c.Response().Writer)
 	tick := time.NewTicker(statsEvery)
 	defer tick.Stop()

@@ -91,9 +91,6 @@ func Write(c echo.Context, e *Error) error {
 	}
 	SetRetryAfter(h, e.RetryAfter)
 	h.Set("Cache-Control", "no-store")
-	if c.Request().Method == http.MethodHead {
-		return c.NoContent(e.Status)
-	}
 	b := body{Message: e.Message, Code: e.Code}
 	if e.Code == ExpectFailed {
 		b.Last = &e.Last
