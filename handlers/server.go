@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -81,7 +83,26 @@ func ipExtractor(proxies []*net.IPNet) echo.IPExtractor {
 	for _, p := range proxies {
 		options = append(options, echo.TrustIPRange(p))
 	}
-	return echo.ExtractIPFromXFFHeader(options...)
+	extract := echo.ExtractIPFromXFFHeader(options...)
+	return func(r *http.Request) string {
+		return extract(&http.Request{RemoteAddr: r.RemoteAddr, Header: http.Header{echo.HeaderXForwardedFor: withoutPorts(r.Header[echo.HeaderXForwardedFor])}})
+	}
+}
+
+// withoutPorts returns the addresses of X-Forwarded-For without the ports that some balancers add: 203.0.113.7:51234,
+// [2001:db8::1]:443.
+func withoutPorts(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		for entry := range strings.SplitSeq(line, ",") {
+			entry = strings.Trim(entry, " \t\"")
+			if address, err := netip.ParseAddrPort(entry); err == nil {
+				entry = address.Addr().WithZone("").String()
+			}
+			all = append(all, entry)
+		}
+	}
+	return all
 }
 
 // requestID names each answer. What a client sends is not taken over: it would stand in our log.

@@ -167,7 +167,9 @@ func (h *Handler) object(c echo.Context, id string) *address {
 		if proto := r.Header.Get(echo.HeaderXForwardedProto); proto != "" {
 			secure = proto == "https"
 		}
-		prefix = strings.TrimSuffix(r.Header.Get("X-Forwarded-Prefix"), "/")
+		if prefix = strings.Trim(r.Header.Get("X-Forwarded-Prefix"), "/"); prefix != "" {
+			prefix = "/" + prefix
+		}
 	}
 	s := ""
 	if secure {

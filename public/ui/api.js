@@ -1,5 +1,11 @@
 // Requests to the gateway. Credentials go in headers only, never in an address.
 
+// root is where the gateway is: at the root of its host, or below a path behind a proxy.
+const root = new URL("..", import.meta.url).href.replace(/\/$/, "");
+
+// at gives the whole address of a path of the gateway.
+export const at = path => root + path;
+
 // Refusal is an answer that is not a success, with the gateway's own words.
 export class Refusal extends Error {
   constructor(status, message, code = "") {
@@ -16,7 +22,7 @@ export function ask(method, path, { credential, headers = {}, body, signal } = {
   if (credential?.kind === "token") all.Authorization = inHeader(`Bearer ${credential.value}`);
   else if (credential) all["x-apikey"] = inHeader(credential.value);
   if (body !== undefined) all["Content-Type"] = "application/json";
-  return fetch(path, { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+  return fetch(at(path), { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
 }
 
 // failure is the error that an answer tells.

@@ -1,4 +1,5 @@
 // The lines to paste: shown without the credential, copied with it.
+import { at } from "./api.js";
 import { $, el, setText } from "./dom.js";
 
 const quote = s => `'${s.replaceAll("'", `'\\''`)}'`;
@@ -6,12 +7,12 @@ const header = c => c?.kind === "token" ? `Authorization: Bearer ${c.value}` : `
 
 export function watchLine(credential, channels = "") {
   const query = channels ? `?channels=${encodeURIComponent(channels)}` : "";
-  const address = location.origin + "/realtime" + query;
+  const address = at("/realtime") + query;
   return `curl -N -H ${quote(header(credential))} ${query ? quote(address) : address}`;
 }
 
 export function publishLine(credential, body) {
-  return `curl -H ${quote(header(credential))} -H 'Content-Type: application/json' -d ${quote(body)} ${location.origin}/realtime`;
+  return `curl -H ${quote(header(credential))} -H 'Content-Type: application/json' -d ${quote(body)} ${at("/realtime")}`;
 }
 
 // dots stand for the key in a line as it is shown: nobody who passes the screen reads it.

@@ -1,4 +1,5 @@
 // What a visitor without a credential can do: the lines to paste, filled in as the fields are.
+import { at } from "./api.js";
 import { $ } from "./dom.js";
 import { dots, publishLine, snippet, watchLine } from "./curl.js";
 import { fault } from "./json.js";
@@ -20,7 +21,7 @@ export function drawTry() {
   publish.set(c => publishLine(c, body({ event, data: wrong ? JSON.stringify(data) : data })), credential);
   const carrier = credential?.kind === "token" ? "token" : "apikey";
   const inQuery = c => !c ? "KEY" : c.value === dots ? dots : encodeURIComponent(c.value);
-  page.set(c => `const events = new EventSource("${location.origin}/realtime?${carrier}=${inQuery(c)}");
+  page.set(c => `const events = new EventSource("${at("/realtime")}?${carrier}=${inQuery(c)}");
 events.addEventListener(${JSON.stringify(event)}, e => console.log(JSON.parse(e.data).data));`, credential);
 }
 
