@@ -183,7 +183,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 func compact(text []byte) (gjson.Result, error) {
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %s", syntax.Explain(err))
+		return gjson.Result{}, badPayload("it is not JSON: %s", syntax.JSON(text, err))
 	}
 	return gjson.ParseBytes(v), nil
 }

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/broker/syntax"
 )
 
 // maxDepth is how deep an event may nest, its own object being 1.
@@ -24,21 +24,9 @@ func compact(body []byte) ([]byte, error) {
 	}
 	v := jsontext.Value(bytes.Clone(body))
 	if err := v.Compact(); err != nil {
-		return nil, syntax(err)
+		return nil, errors.New(syntax.JSON(body, err))
 	}
 	return v, nil
-}
-
-// syntax keeps of an error what helps the client.
-func syntax(err error) error {
-	var at *jsontext.SyntacticError
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("it ends too early")
-	case errors.As(err, &at):
-		return fmt.Errorf("%w at byte %d", at.Err, at.ByteOffset)
-	}
-	return err
 }
 
 // errDepth is the error of a value that nests too deep.

@@ -42,7 +42,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %s", syntax.Explain(err))
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.JSON(text, err))
 	}
 	return v, nil
 }
