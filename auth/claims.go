@@ -88,14 +88,14 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	for name, dst := range map[string]**jwt.NumericDate{"exp": &c.exp, "nbf": &c.nbf, "iat": &c.iat} {
 		if v, ok := m[name]; ok {
 			if *dst, err = date(v); err != nil {
-				return fmt.Errorf("claim %s %w", name, err)
+				return &claimError{name, err.Error()}
 			}
 		}
 	}
 	for name, dst := range map[string]*string{"iss": &c.iss, "sub": &c.sub, "jti": &c.jti} {
 		if v, ok := m[name]; ok {
 			if v[0] != '"' || json.Unmarshal(v, dst) != nil {
-				return fmt.Errorf("claim %s is no string", name)
+				return &claimError{name, "must be a string, not " + kindOf(v)}
 			}
 		}
 	}
@@ -109,13 +109,45 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// claimError is what is wrong with a claim. It repeats nothing of the token but the claim's name.
+type claimError struct{ claim, fault string }
+
+func (e *claimError) Error() string { return "claim " + e.claim + " " + e.fault }
+
+// kindOf names the type of a JSON value.
+func kindOf(v json.RawMessage) string {
+	switch v[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// latest is the year 2500 in seconds. A time behind it is one in milliseconds.
+const latest = 16725225600
+
 // maxDate is the year 9999: what lies behind it is no date, and overflows where it is computed with.
 const maxDate = 253402300800
 
 func date(v json.RawMessage) (*jwt.NumericDate, error) {
 	var seconds float64
-	if v[0] == '"' || v[0] == 'n' || json.Unmarshal(v, &seconds) != nil || seconds < 0 || seconds > maxDate {
-		return nil, errors.New("is no date: it must be a number of seconds since 1970")
+	switch {
+	case v[0] == '"' || v[0] == 'n' || json.Unmarshal(v, &seconds) != nil:
+		return nil, errors.New("must be a number of seconds since 1970, not " + kindOf(v))
+	case seconds < 0:
+		return nil, errors.New("must be a number of seconds since 1970; it lies before that")
+	case seconds > latest && seconds/1000 < latest:
+		return nil, errors.New("must be a number of seconds since 1970; it looks like milliseconds")
+	case seconds > maxDate:
+		return nil, errors.New("must be a number of seconds since 1970; it lies behind the year 9999")
 	}
 	whole, fraction := math.Modf(seconds)
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
@@ -128,12 +160,12 @@ func audience(v json.RawMessage) (jwt.ClaimStrings, error) {
 	}
 	var many []*string
 	if v[0] != '[' || json.Unmarshal(v, &many) != nil {
-		return nil, errors.New("claim aud is neither a string nor a list of strings")
+		return nil, &claimError{"aud", "must be a string or a list of strings, not " + kindOf(v)}
 	}
 	out := make(jwt.ClaimStrings, 0, len(many))
 	for _, s := range many {
 		if s == nil {
-			return nil, errors.New("claim aud is neither a string nor a list of strings")
+			return nil, &claimError{"aud", "must be a string or a list of strings; there is a null in it"}
 		}
 		out = append(out, *s)
 	}

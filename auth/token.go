@@ -138,6 +138,17 @@ func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 
 // reason is our own words for the library's errors, some of which quote the token.
 func reason(err error) string {
+	var claim *claimError
+	if errors.As(err, &claim) {
+		return claim.Error()
+	}
+	if errors.Is(err, jwt.ErrTokenRequiredClaimMissing) {
+		for _, name := range []string{"exp", "iss", "aud"} {
+			if strings.Contains(err.Error(), name+" claim is required") {
+				return "claim " + name + " is missing"
+			}
+		}
+	}
 	for known, why := range map[error]string{
 		jwt.ErrTokenNotValidYet:          "its nbf lies ahead",
 		jwt.ErrTokenUsedBeforeIssued:     "its iat lies ahead",

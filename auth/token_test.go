@@ -322,3 +322,32 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	})
 }
+
+// A refusal names the claim and what is wrong with it, and repeats nothing that the claim holds.
+func TestClaimFaults(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, Options{Secrets: []string{testSecret}, Issuer: "me", Audience: "us"})
+	now := time.Now()
+	base := fmt.Sprintf(`"iss":"me","aud":"us","exp":%d`, now.Add(time.Hour).Unix())
+	for claims, want := range map[string]string{
+		fmt.Sprintf(`{"iss":"me","aud":"us","exp":%d}`, now.Add(time.Hour).UnixMilli()): "claim exp must be a number of seconds since 1970; it looks like milliseconds",
+		`{"iss":"me","aud":"us","exp":"1796000000"}`:                                    "claim exp must be a number of seconds since 1970, not a string",
+		`{"iss":"me","aud":"us","exp":null}`:                                            "claim exp must be a number of seconds since 1970, not null",
+		`{"iss":"me","aud":"us","exp":-1}`:                                              "claim exp must be a number of seconds since 1970; it lies before that",
+		`{` + base + `,"nbf":true}`:                                                     "claim nbf must be a number of seconds since 1970, not true or false",
+		`{` + base + `,"iat":[]}`:                                                       "claim iat must be a number of seconds since 1970, not a list",
+		`{` + base + `,"sub":42}`:                                                       "claim sub must be a string, not a number",
+		`{` + base + `,"jti":{}}`:                                                       "claim jti must be a string, not an object",
+		`{"iss":"me","aud":"us"}`:                                                       "claim exp is missing",
+		`{"iss":1,"aud":"us","exp":1}`:                                                  "claim iss must be a string, not a number",
+		fmt.Sprintf(`{"iss":"me","aud":7,"exp":%d}`, now.Add(time.Hour).Unix()):         "claim aud must be a string or a list of strings, not a number",
+		fmt.Sprintf(`{"aud":"us","exp":%d}`, now.Add(time.Hour).Unix()):                 "claim iss is missing",
+		fmt.Sprintf(`{"iss":"me","exp":%d}`, now.Add(time.Hour).Unix()):                 "claim aud is missing",
+	} {
+		token := sign(t, jwt.SigningMethodHS256, []byte(testSecret), `{"alg":"HS256"}`, claims)
+		_, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		if codeOf(bad) != "invalid_token" || bad.Message != "the token is not valid: "+want {
+			t.Errorf("%s: %v, want %q", claims, bad, want)
+		}
+	}
+}

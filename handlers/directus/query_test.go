@@ -129,7 +129,7 @@ func TestURL(t *testing.T) {
 		{`filter[a[b]]=1`, `bad_syntax: the brackets of parameter filter[a[b]] do not fit: write filter[age][_gt]=3`},
 		{`filter` + strings.Repeat("[a]", 41) + `=1`, `bad_syntax: the brackets of parameter filter` + strings.Repeat("[a]", 24) + `[a do not fit: write filter[age][_gt]=3`},
 		{`filter` + strings.Repeat("[a]", 20) + `=1`, `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
-		{`filter=x`, `bad_syntax: the filter is no JSON, where names stand in double quotes and once: invalid character 'x' at start of value`},
+		{`filter=x`, `bad_syntax: the filter is not JSON: line 1, column 1: expected a value, but there is 'x'`},
 		{`search=` + strings.Repeat("x", 16<<10), `too_long: the query has more than 16384 bytes: ask in several queries`},
 	} {
 		values, err := url.ParseQuery(c.query)

@@ -31,6 +31,9 @@ func (h *Handler) filter(c echo.Context, query url.Values, id *auth.Identity) (b
 	if !none {
 		return f, httperr.New(http.StatusBadRequest, httperr.UnexpectedBody, "a GET takes no body; events are published by POST")
 	}
+	if err := checkNames(query); err != nil {
+		return f, err
+	}
 	if f.Frames, err = h.frames(query, id); err != nil {
 		return f, err
 	}
