@@ -133,7 +133,11 @@ func TestAudit(t *testing.T) {
 		g.request(t, "POST", path, "", "x-apikey", "guess-"+password)
 	}
 	g.socket(t, "").say(`{"type":"auth","access_token":"guess-` + password + `"}`)
-	g.auditSoon(t, "credential.refuse", 4)
+	g.request(t, "GET", "/db/x/events", "", "x-apikey", "guess-"+password) // a feed answers 200
+	found := g.auditSoon(t, "credential.refuse", 5)
+	if !slices.ContainsFunc(found, func(l line) bool { return l.Data.Door == "persistr" && l.Data.Outcome == "invalid_key" }) {
+		t.Errorf("the refusal of a feed is missing in %v", found)
+	}
 	text, entries := g.audited(t, "?until=caught-up")
 	for _, e := range entries {
 		if e.Data.Outcome != audit.Ok && e.Event != "credential.refuse" {
