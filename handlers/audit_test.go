@@ -246,9 +246,9 @@ func TestAuditIsNobodysElse(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) { s.auth.Global = true })
 	g.asAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
-	spaces := []string{audit.Space, audit.RefusedSpace}
+	spaces := audit.Spaces[:]
 	for _, pattern := range []string{
-		"*", "*:*", "$*", "$audit", "$audit:*", "$audit/refused", "$audit/*", "$db/$audit", "$db/../$audit", "$room/$audit", "$audi*", "POST:*", "token.revoke", "t*",
+		"*", "*:*", "$*", "$audit", "$audit:*", "$audit/refused", "$audit/clients", "$audit/*", "$db/$audit", "$db/../$audit", "$room/$audit", "$audi*", "POST:*", "token.revoke", "t*",
 	} {
 		p, err := channel.Parse(pattern)
 		for _, space := range spaces {

@@ -157,6 +157,11 @@ func TestRecord(t *testing.T) {
 		if len(to.spaces) != 1 || to.spaces[0] != RefusedSpace {
 			t.Errorf("%q", to.spaces)
 		}
+		trail.Record(Entry{Action: DatabaseDrop, Who: "ann", Kind: "account"})
+		trail.Record(Entry{Action: DatabaseDrop, Who: "root", Kind: KindRoot})
+		if got := strings.Join(to.spaces[1:], " "); got != ClientsSpace+" "+Space {
+			t.Errorf("%q", got)
+		}
 		if !strings.Contains(lines.String(), "level=INFO msg=audit action=key.create who=admin kind=admin from=192.0.2.1 door=admin target=7 ") {
 			t.Errorf("%s", lines)
 		}
@@ -168,7 +173,7 @@ func TestActorsAreBounded(t *testing.T) {
 	t.Parallel()
 	inTrail(t, func(t *testing.T, trail *Trail, to *published, _ *bytes.Buffer) {
 		for n := range 3000 {
-			trail.Record(Entry{Action: DatabaseCreate, Who: "ann", Kind: "account", Door: "persistr", Target: fmt.Sprint(n)})
+			trail.Record(Entry{Action: DatabaseCreate, Who: "ann", Kind: "account", From: fmt.Sprintf("2001:db8::%x", n), Door: "persistr", Target: fmt.Sprint(n)})
 		}
 		got := to.told()
 		if len(got) != actorBurst+1 || got[actorBurst-1].Target != "59" || got[actorBurst].Target != "" {
