@@ -53,6 +53,7 @@ type gateway struct {
 	log       *eventlog.Log
 	auth      *auth.Authenticator
 	broker    *broker.Broker
+	memory    *share.Memory
 	traffic   *traffic.Traffic
 	trail     *audit.Trail
 	realtime  *realtime.Handler
@@ -213,8 +214,9 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
-		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
+	g.memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}

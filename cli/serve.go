@@ -112,6 +112,7 @@ func (g *gateway) newServer() *http.Server {
 		ReadHeaderTimeout: g.cfg.ReadHeaderTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         handlers.NewHeads().State,
 		ConnContext:       handlers.ConnContext,
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}

@@ -31,6 +31,8 @@ const (
 	TooManyConnections   = "too_many_connections"
 	TooManyPerKey        = "too_many_connections_per_key"
 	TooManyPerRoom       = "too_many_connections_per_room"
+	MemoryFull           = "client_memory_full"
+	MemoryFullPerKey     = "client_memory_full_per_key"
 	Unavailable          = "unavailable"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"

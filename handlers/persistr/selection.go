@@ -88,7 +88,7 @@ func (s *selection) readTypes(query url.Values) error {
 	if err != nil || list == "" {
 		return err
 	}
-	s.types = strings.Split(list, ",")
+	s.types = strings.Split(strings.Clone(list), ",") // parts of their own text, not of the request
 	if len(s.types) > maxTypes {
 		return bad("parameter types: more than %d", maxTypes)
 	}

@@ -26,7 +26,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err := jsonType(c.Request().Header); err != nil {
 		return nil, err
 	}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope})
 	if err != nil {
 		return nil, err
 	}
