@@ -206,7 +206,7 @@ func (h *Handler) feed(c *call) error {
 	place := h.writers.Place(c.Request(), true)
 	filter.Chunked = place.Chunked
 	open := &stream.Stream{
-		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
+		Range: &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}, Words: words{}, Batch: batch,
 		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	filter.Holder = open
