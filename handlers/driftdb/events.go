@@ -202,7 +202,7 @@ func (h *Handler) busy(c echo.Context, err error) error {
 		return err
 	}
 	h.o.Traffic.Busy()
-	httperr.SetCode(c, e.Code)
+	httperr.Note(c, e.Status, e.Code)
 	last := lastEventID(c)
 	if !broker.IsID(last) {
 		last = ""
