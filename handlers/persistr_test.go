@@ -361,7 +361,7 @@ func TestDatabaseOverRealtime(t *testing.T) {
 	if len(ids) != 3 || end != "end " {
 		t.Errorf("%v %q", ids, end)
 	}
-	names, err := g.databases.Namespaces("demo")
+	names, err := g.databases.Namespaces(t.Context(), "demo")
 	if err != nil || !slices.Equal(names, []string{"new", "shop"}) {
 		t.Error(names, err)
 	}
