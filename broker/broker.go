@@ -203,6 +203,13 @@ func (b *Broker) view(f Filter, spaces []string) *view {
 	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Choice, f.Silent}
 	v := b.views[key]
 	if v == nil {
+		// What is kept must not hold on to the request that it is a part of.
+		key.stream = strings.Clone(key.stream)
+		f.Stream = key.stream
+		if len(f.Names) > 0 {
+			key.names = strings.Clone(key.names) // of one name it is that name
+			f.Names = strings.Split(key.names, ",")
+		}
 		v = &view{
 			key: key, query: eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}, spaces: spaces, form: key.form,
 			since: b.last, through: b.last,

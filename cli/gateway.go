@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -52,6 +51,7 @@ type gateway struct {
 	log       *eventlog.Log
 	auth      *auth.Authenticator
 	broker    *broker.Broker
+	memory    *share.Memory
 	traffic   *traffic.Traffic
 	trail     *audit.Trail
 	realtime  *realtime.Handler
@@ -102,8 +102,8 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 // openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr) {
-		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
+	if withoutCredential(cfg) {
+		return usageError{errOpenToAll} // and leave no folder behind
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
@@ -212,8 +212,9 @@ func (g *gateway) openHandlers() (err error) {
 	}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
-	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker),
-		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey})
+	g.memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func (c *Config) check(values map[string]string) Faults {
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
 		add("MAX_EVENT", fmt.Errorf("must not be over MAX_BODY (%s)", c.MaxBody))
 	}
+	if c.MaxMemoryPerKey > c.MaxClientMemory && c.MaxClientMemory > 0 {
+		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be over MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
+	}
 	if c.RetryEvent > 0 && c.RetryEvent < time.Millisecond {
 		add("RETRY_EVENT", errors.New("must be 0 or 1ms or more: EventSource counts whole milliseconds"))
 	}

@@ -81,6 +81,9 @@ type Config struct {
 
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
+	MaxPending           int     `env:"MAX_PENDING" envDefault:"1000" min:"8" doc:"sockets of /websocket that have not authenticated; an eighth of them for one client address; beyond it the oldest are closed"`
+	MaxMemoryPerKey      Size    `env:"MAX_MEMORY_PER_KEY" envDefault:"64MiB" min:"1MiB" doc:"bytes held in memory for the connections of each key, or each token's issuer and subject"`
+	MaxClientMemory      Size    `env:"MAX_CLIENT_MEMORY" envDefault:"256MiB" min:"1MiB" doc:"bytes held in memory for all clients together; a quarter of it is kept for those that hold little"`
 	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" max:"1000000000" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
 	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1B" doc:"bytes of a request's body"`
 	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"1B" doc:"bytes of one event as delivered"`
@@ -94,6 +97,7 @@ type Config struct {
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`
 
 	settings []Setting
+	unknown  []string
 }
 
 // Durability is what an answered publish survives.

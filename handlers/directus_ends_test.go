@@ -258,9 +258,13 @@ func TestSocketBounds(t *testing.T) {
 		}
 	}
 	g.socket(t, keyItems)
-	if _, status := g.dial(t, "", nil); status != http.StatusForbidden {
+	if _, status := g.dial(t, "?access_token="+keyItems, nil); status != http.StatusForbidden {
 		t.Errorf("one more connection: %d", status)
 	}
+	late, _ := g.dial(t, "", nil) // who has not authenticated takes the place of nobody
+	late.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	late.hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
+	late.ends(websocket.StatusTryAgainLater)
 }
 
 // TestSocketMissed: who comes back to changes that are gone is sent away to subscribe again.

@@ -26,6 +26,7 @@ import (
 	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
@@ -74,6 +75,7 @@ type gateway struct {
 	broker   *broker.Broker
 	log      *eventlog.Log
 	traffic  *traffic.Traffic
+	memory   *share.Memory
 	admin    *admin.Handler
 	trail    *audit.Trail
 	rooms    *driftdb.Handler
@@ -93,6 +95,7 @@ type setup struct {
 	retain   eventlog.Retention
 	broker   broker.Options
 	limits   traffic.Limits
+	memory   [2]int64      // bytes held for one credential, and for all
 	rooms    time.Duration // retention
 	unused   time.Duration // retention of rooms that nothing was pushed to
 	create   driftdb.Create
@@ -110,6 +113,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		realtime: realtime.Options{PingInterval: time.Minute, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxBody: 1 << 20, MaxEvent: 64 << 10},
 		cors:     []string{"*"},
 		broker:   broker.Options{RetryEvent: 10 * time.Second},
+		memory:   [2]int64{64 << 20, 256 << 20},
 		rooms:    time.Hour,
 		unused:   time.Hour,
 		create:   driftdb.Anybody,
@@ -134,8 +138,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	registry := prometheus.NewRegistry()
 	g := &gateway{broker: broker.New(log, s.broker), log: log, auth: a}
+	g.memory = share.NewReserved(s.memory[0], s.memory[1])
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
-	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker), s.limits)
+	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic
 	if g.databases, err = database.Open(log); err != nil {
 		t.Fatal(err)
@@ -209,10 +214,23 @@ func (g *gateway) stop(t testing.TB) {
 		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.trail.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
+		g.nothingHeld(t)
 		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
 		g.Server, g.realtime, g.broker, g.log, g.auth, g.traffic, g.databases, g.documents, g.accounts = nil, nil, nil, nil, nil, nil, nil, nil, nil
-		g.rooms, g.admin, g.trail = nil, nil, nil
+		g.rooms, g.admin, g.trail, g.memory = nil, nil, nil, nil
 	})
+}
+
+// nothingHeld wants all that connections and requests held to be given back soon after they are gone.
+func (g *gateway) nothingHeld(t testing.TB) {
+	deadline := time.Now().Add(10 * time.Second)
+	for g.memory.Held() != 0 || g.traffic.Streams() != 0 {
+		if time.Now().After(deadline) {
+			t.Errorf("%d bytes and the places of %d connections are not given back", g.memory.Held(), g.traffic.Streams())
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // scenario is a request and what must come back: it reads as the contract's table.

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Set is a union of patterns, minimal and sorted. The zero value matches nothing. A Set is
 // never changed after it was made, so it may be shared.
-type Set struct{ patterns []Pattern }
+type Set struct {
+	patterns []Pattern
+	text     string // its spelling, of which all texts of the patterns are parts; "" where nobody asked for it
+}
 
 // Of one grant and one request the contract allows so many patterns.
 const (
@@ -22,9 +26,9 @@ func NewSet(patterns ...Pattern) Set {
 	slices.SortFunc(ps, compare)
 	ps = slices.Compact(ps)
 	if len(ps) < 2 {
-		return Set{ps}
+		return Set{patterns: ps}
 	}
-	return Set{minimal(ps)}
+	return Set{patterns: minimal(ps)}
 }
 
 // ParseSet reads patterns; the first bad one is the error.
@@ -44,7 +48,7 @@ func ParseSet(list []string) (Set, error) {
 }
 
 // Everything is the set of one *: all channels of /realtime.
-func Everything() Set { return Set{[]Pattern{{}}} }
+func Everything() Set { return Set{patterns: []Pattern{{}}} }
 
 func compare(a, b Pattern) int {
 	if c := strings.Compare(a.Space, b.Space); c != 0 {
@@ -160,9 +164,42 @@ func (s Set) Spaces() []string {
 
 // String spells the set, comma-separated. Equal sets have equal strings, so it serves as a key.
 func (s Set) String() string {
+	if s.text != "" {
+		return s.text
+	}
 	parts := make([]string, len(s.patterns))
 	for i, p := range s.patterns {
 		parts[i] = p.String()
 	}
 	return strings.Join(parts, ",")
+}
+
+// Own returns the set with all its texts in one, its spelling. So it does not hold on to what it was read from, and a key
+// made of its spelling takes no more.
+func (s Set) Own() Set {
+	own := Set{patterns: slices.Clone(s.patterns), text: s.String()}
+	rest := own.text
+	part := func(text *string) { // they stand in the spelling in their order
+		at := strings.Index(rest, *text)
+		*text, rest = rest[at:at+len(*text)], rest[at+len(*text):]
+	}
+	for i := range own.patterns {
+		p := &own.patterns[i]
+		part(&p.Space)
+		part(&p.Left.Text)
+		part(&p.Right.Text)
+	}
+	return own
+}
+
+// Size returns about what the set takes in memory.
+func (s Set) Size() int64 {
+	n := int64(len(s.patterns)) * int64(unsafe.Sizeof(Pattern{}))
+	if s.text != "" {
+		return n + int64(len(s.text))
+	}
+	for _, p := range s.patterns {
+		n += int64(len(p.Space) + len(p.Left.Text) + len(p.Right.Text))
+	}
+	return n
 }

@@ -18,9 +18,13 @@ const rowCloning = "db/c/" // NAME -> ID
 const clonesWaiting = 10
 
 // Clone copies a database, events and all, for an account; "" is root. The copy is charged to the account from its first
-// event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile; one runs at a time, and owners
-// take turns.
+// event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile; one runs at
+// a time, and owners take turns.
 func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.cloneTo(ctx, name, to, owner) })
+}
+
+func (c *Catalog) cloneTo(ctx context.Context, name, to, owner string) error {
 	done, err := c.cloning.Acquire(ctx)
 	if errors.Is(err, share.ErrQueueFull) {
 		return ErrBusy

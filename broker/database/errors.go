@@ -1,6 +1,9 @@
 package database
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What callers may decide on. Others are the log's.
 var (
@@ -18,3 +21,6 @@ var (
 	ErrBusy         = errors.New("too many clones of this account wait already; try again when some are done")
 	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
 )
+
+// NoEvent returns the ErrNoEvent of a stream that has no event with an id.
+func NoEvent(id, stream string) error { return fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream) }

@@ -11,7 +11,7 @@ type Index[T any] struct {
 // Entry is a value's place in the index.
 type Entry[T any] struct {
 	value T
-	set   channel.Set
+	set   []channel.Pattern
 	spots []spot[T]
 	seen  uint64
 }
@@ -42,7 +42,7 @@ func New[T any]() *Index[T] { return &Index[T]{spaces: map[string]*table[*right[
 // Add registers a value.
 func (x *Index[T]) Add(set channel.Set, value T) *Entry[T] {
 	patterns := set.Patterns()
-	e := &Entry[T]{value: value, set: set, spots: make([]spot[T], len(patterns))}
+	e := &Entry[T]{value: value, set: patterns, spots: make([]spot[T], len(patterns))}
 	for i, p := range patterns {
 		l := x.list(p)
 		e.spots[i] = spot[T]{l, len(l.refs)}
@@ -75,7 +75,7 @@ func (x *Index[T]) Remove(e *Entry[T]) {
 		s.list.refs = s.list.refs[:last]
 	}
 	e.spots = nil
-	for _, p := range e.set.Patterns() {
+	for _, p := range e.set {
 		x.prune(p)
 	}
 }

@@ -3,6 +3,7 @@ package share
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // FullError is the refusal of an Account: the owner, or all owners together, hold as much as they may.
@@ -22,16 +23,30 @@ func (e *FullError) Error() string {
 // only for owners that hold something, so it cannot be grown.
 type Memory struct {
 	perOwner, total int64
+	reserve, small  int64 // of total, for owners that hold no more than small
+	refused         atomic.Uint64
 
-	mu   sync.Mutex
-	held int64
-	by   map[string]int64
+	mu     sync.Mutex
+	held   int64
+	by     map[string]int64
+	common map[commonKey]*common
 }
 
 // NewMemory makes a Memory with its two bounds in bytes.
 func NewMemory(perOwner, total int64) *Memory {
-	return &Memory{perOwner: perOwner, total: total, by: map[string]int64{}}
+	return &Memory{perOwner: perOwner, total: total, by: map[string]int64{}, common: map[commonKey]*common{}}
 }
+
+// NewReserved makes a Memory of which a quarter is for owners that hold little, a 64th of their bound. So a few that hold
+// much cannot keep the others out.
+func NewReserved(perOwner, total int64) *Memory {
+	m := NewMemory(perOwner, total)
+	m.reserve, m.small = total/4, perOwner/64
+	return m
+}
+
+// Refused returns how often somebody was refused.
+func (m *Memory) Refused() uint64 { return m.refused.Load() }
 
 // Held returns the bytes that all owners hold.
 func (m *Memory) Held() int64 {
@@ -41,15 +56,25 @@ func (m *Memory) Held() int64 {
 }
 
 // Account opens the account of one connection or request, which is to be closed.
-func (m *Memory) Account(owner string) *Account { return &Account{memory: m, owner: owner} }
+func (m *Memory) Account(owner string) *Account { return m.AccountAbove(owner, 0) }
+
+// AccountAbove is Account for a connection that may hold some bytes free of charge: they are a part of what every
+// connection costs, which the number of connections bounds.
+func (m *Memory) AccountAbove(owner string, free int64) *Account {
+	return &Account{memory: m, owner: owner, free: free}
+}
 
 // Account is what one connection or request holds. It is safe for use by several goroutines.
 type Account struct {
 	memory *Memory
+	free   int64
 	owner  string // guarded by memory.mu, like held
-	held   int64
+	held   int64  // the free bytes included
 	closed bool
 }
+
+// charged returns how much of some bytes is charged.
+func (a *Account) charged(held int64) int64 { return max(0, held-a.free) }
 
 // Take charges n more bytes, or refuses with a *FullError and charges nothing.
 func (a *Account) Take(n int64) error {
@@ -59,10 +84,11 @@ func (a *Account) Take(n int64) error {
 	if a.closed {
 		return nil // what its owner does after the end is released with it
 	}
-	if err := m.fits(a.owner, n, n); err != nil {
+	more := a.charged(a.held+n) - a.charged(a.held)
+	if err := m.fits(a.owner, more, more); err != nil {
 		return err
 	}
-	m.add(a.owner, n)
+	m.add(a.owner, more)
 	a.held += n
 	return nil
 }
@@ -73,7 +99,7 @@ func (a *Account) Give(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n = min(n, a.held) // nothing is left after Close
-	m.add(a.owner, -n)
+	m.add(a.owner, a.charged(a.held-n)-a.charged(a.held))
 	a.held -= n
 }
 
@@ -85,16 +111,17 @@ func (a *Account) Move(owner string) error {
 	if owner == a.owner {
 		return nil
 	}
-	if err := m.fits(owner, a.held, 0); err != nil {
+	n := a.charged(a.held)
+	if err := m.fits(owner, n, 0); err != nil {
 		return err
 	}
-	m.add(a.owner, -a.held)
-	m.add(owner, a.held)
+	m.add(a.owner, -n)
+	m.add(owner, n)
 	a.owner = owner
 	return nil
 }
 
-// Held returns the bytes of the account.
+// Held returns the bytes of the account, the free ones included.
 func (a *Account) Held() int64 {
 	a.memory.mu.Lock()
 	defer a.memory.mu.Unlock()
@@ -106,22 +133,39 @@ func (a *Account) Close() {
 	m := a.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.add(a.owner, -a.held)
+	m.add(a.owner, -a.charged(a.held))
 	a.held, a.closed = 0, true
 }
 
 // fits reports whether the owner may hold own more bytes, and all owners together all more.
 func (m *Memory) fits(owner string, own, all int64) error {
+	var full *FullError
 	switch {
+	case own <= 0: // who gives back, or moves nothing, is never refused
+		return nil
 	case m.by[owner]+own > m.perOwner:
-		return &FullError{Limit: m.perOwner}
-	case m.held+all > m.total:
-		return &FullError{Limit: m.total, All: true}
+		full = &FullError{Limit: m.perOwner}
+	case all > 0 && m.held+all > m.limit(m.by[owner]+own):
+		full = &FullError{Limit: m.total, All: true}
+	default:
+		return nil
 	}
-	return nil
+	m.refused.Add(1)
+	return full
+}
+
+// limit is what all owners may hold together when one would hold n.
+func (m *Memory) limit(n int64) int64 {
+	if n <= m.small {
+		return m.total
+	}
+	return m.total - m.reserve
 }
 
 func (m *Memory) add(owner string, n int64) {
+	if n == 0 {
+		return
+	}
 	m.held += n
 	if m.by[owner] += n; m.by[owner] == 0 {
 		delete(m.by, owner)

@@ -58,16 +58,17 @@ func TestMemoryModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := NewMemory(100, 250)
 		accounts := make([]*Account, 6)
-		owner, held := make([]string, 6), make([]int64, 6)
+		owner, held, free := make([]string, 6), make([]int64, 6), make([]int64, 6)
 		for i := range accounts {
-			owner[i] = fmt.Sprint(i % 4)
-			accounts[i] = m.Account(owner[i])
+			owner[i], free[i] = fmt.Sprint(i%4), int64(i%3*10)
+			accounts[i] = m.AccountAbove(owner[i], free[i])
 		}
+		charged := func(i int, n int64) int64 { return max(0, n-free[i]) }
 		sum := func(of string) (own, all int64) {
 			for i := range held {
-				all += held[i]
+				all += charged(i, held[i])
 				if owner[i] == of {
-					own += held[i]
+					own += charged(i, held[i])
 				}
 			}
 			return own, all
@@ -78,7 +79,8 @@ func TestMemoryModel(t *testing.T) {
 			own, all := sum(owner[i])
 			switch rapid.IntRange(0, 2).Draw(t, "what") {
 			case 0:
-				want := own+n <= 100 && all+n <= 250
+				more := charged(i, held[i]+n) - charged(i, held[i])
+				want := more == 0 || own+more <= 100 && all+more <= 250
 				if got := accounts[i].Take(n) == nil; got != want {
 					t.Fatalf("take %d of %s: %v, want %v", n, owner[i], got, want)
 				}
@@ -91,7 +93,7 @@ func TestMemoryModel(t *testing.T) {
 			case 2:
 				to := fmt.Sprint(n % 4)
 				theirs, _ := sum(to)
-				want := to == owner[i] || theirs+held[i] <= 100
+				want := to == owner[i] || charged(i, held[i]) == 0 || theirs+charged(i, held[i]) <= 100
 				if got := accounts[i].Move(to) == nil; got != want {
 					t.Fatalf("move %d to %s: %v, want %v", held[i], to, got, want)
 				}
@@ -104,6 +106,68 @@ func TestMemoryModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestReserved: owners that hold much leave room for those that hold little.
+func TestReserved(t *testing.T) {
+	t.Parallel()
+	m := NewReserved(6400, 4*6400)
+	var full *FullError
+	for _, owner := range []string{"a", "b", "c"} {
+		if err := m.Account(owner).Take(6400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Account("d").Take(101); !errors.As(err, &full) || !full.All {
+		t.Errorf("one more that would hold much: %v", err)
+	}
+	for i := range 64 {
+		a := m.Account(fmt.Sprint(i))
+		if err := a.Take(100); err != nil {
+			t.Fatalf("the %dth that holds little: %v", i, err)
+		}
+		if err := a.Take(1); !errors.As(err, &full) || !full.All {
+			t.Errorf("more than little: %v", err)
+		}
+	}
+	if err := m.Account("last").Take(1); !errors.As(err, &full) || !full.All || m.Held() != 4*6400 {
+		t.Errorf("all is held: %v, %d", err, m.Held())
+	}
+}
+
+// TestCommon: what is in common is charged once, until its last user is gone.
+func TestCommon(t *testing.T) {
+	t.Parallel()
+	m := NewMemory(1000, 1500)
+	first, err := m.TakeCommon("ann", [32]byte{1}, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := m.TakeCommon("ann", [32]byte{1}, 500)
+	if err != nil || m.Held() != 500+commonBytes {
+		t.Fatalf("%v, %d held", err, m.Held())
+	}
+	var full *FullError
+	if _, err := m.TakeCommon("ann", [32]byte{2}, 500); !errors.As(err, &full) || full.All {
+		t.Errorf("another one: %v", err)
+	}
+	theirs, err := m.TakeCommon("ben", [32]byte{1}, 500)
+	if err != nil {
+		t.Errorf("another owner: %v", err)
+	}
+	if _, err := m.TakeCommon("cid", [32]byte{1}, 500); !errors.As(err, &full) || !full.All || m.Refused() != 2 {
+		t.Errorf("a third owner: %v, %d refused", err, m.Refused())
+	}
+	first()
+	first()
+	if m.Held() != 2*(500+commonBytes) {
+		t.Errorf("%d held by those who are left", m.Held())
+	}
+	second()
+	theirs()
+	if m.Held() != 0 || len(m.by)+len(m.common) != 0 {
+		t.Errorf("left behind: %d, %v, %v", m.held, m.by, m.common)
+	}
 }
 
 // TestSlotsRoundRobin: ann asks for many slots first; ben waits for one task of hers at the most.

@@ -94,7 +94,7 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 
 // read decodes the body, whose fields are all known.
 func (h *Handler) read(c echo.Context, to any) error {
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: "ADMIN_KEY"})
 	if err != nil {
 		return err
 	}

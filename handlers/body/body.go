@@ -1,60 +1,130 @@
-// Package body reads the bodies of requests, the same way at every door: bounded in length and in time.
+// Package body reads the bodies of requests, the same way at every door: bounded in length, in time and in memory.
 package body
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/auth/peer"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
-// Read reads a request's body, of MAX_BODY bytes at most, which has to be there within READ_TIMEOUT. What is wrong with
-// it is an *httperr.Error, after which the connection is closed: what is left on it is no request.
-func Read(c echo.Context, maxBody int64, timeout time.Duration) ([]byte, error) {
-	r, w := c.Request(), c.Response()
-	text, err := read(w, r, maxBody, timeout)
+// Limits bound a body.
+type Limits struct {
+	Bytes  int64         // MAX_BODY
+	Time   time.Duration // READ_TIMEOUT: all of it has to be there within
+	Memory *share.Memory // what it holds until the request is over is charged to Owner
+	Owner  string        // the scope of the credential; "": the client's address
+}
+
+// Read reads a request's body. What is wrong with it is an *httperr.Error, after which the connection is closed: what is
+// left on it is no request.
+func Read(c echo.Context, l Limits) ([]byte, error) {
+	text, err := read(c, &l)
 	var bad *httperr.Error
 	switch {
 	case err == nil:
 		return text, nil
 	case errors.As(err, new(*http.MaxBytesError)):
-		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", maxBody)
+		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", l.Bytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", timeout)
+		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", l.Time)
+	case errors.As(err, new(*share.FullError)):
+		bad = httperr.From(traffic.MemoryFull(err))
 	case errors.Is(err, errDeadline):
 		return nil, err
 	default:
 		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
 	}
-	w.Header().Set(echo.HeaderConnection, "close")
+	c.Response().Header().Set(echo.HeaderConnection, "close")
 	return nil, bad
 }
 
-// believed is up to where memory is taken for what a client says that it will send.
-const believed = 64 << 10
+const (
+	firstBuffer = 512
+	// free is what a body may take without being charged, as much as the buffers of any connection, and up to where
+	// memory is taken for what a client says that it will send.
+	free = 4 << 10
+)
 
 var errDeadline = errors.New("the connection takes no deadline")
 
-func read(w *echo.Response, r *http.Request, maxBody int64, timeout time.Duration) ([]byte, error) {
-	if r.ContentLength > maxBody {
-		return nil, &http.MaxBytesError{Limit: maxBody} // at once: the rest would be read for nothing
+func read(c echo.Context, l *Limits) ([]byte, error) {
+	r, w := c.Request(), c.Response()
+	if r.ContentLength > l.Bytes {
+		return nil, &http.MaxBytesError{Limit: l.Bytes} // at once: the rest would be read for nothing
 	}
 	rc := http.NewResponseController(w.Writer)
-	if err := rc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+	if err := rc.SetReadDeadline(time.Now().Add(l.Time)); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDeadline, err)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 512), believed)+bytes.MinRead))
-	if _, err := buf.ReadFrom(http.MaxBytesReader(w.Writer, r.Body, maxBody)); err != nil {
+	b := buffer{c: c, limits: l, text: make([]byte, 0, min(max(r.ContentLength+1, firstBuffer), free))}
+	if err := b.fill(http.MaxBytesReader(w.Writer, r.Body, l.Bytes)); err != nil {
+		if b.account != nil {
+			b.account.Close()
+		}
 		return nil, err
+	}
+	if b.account != nil {
+		context.AfterFunc(r.Context(), b.account.Close)
 	}
 	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDeadline, err)
 	}
-	return buf.Bytes(), nil
+	return b.text, nil
+}
+
+// buffer grows with what has come, and charges what it takes.
+type buffer struct {
+	c       echo.Context
+	limits  *Limits
+	text    []byte
+	account *share.Account // nil while it is small
+}
+
+func (b *buffer) fill(body io.Reader) error {
+	for {
+		if len(b.text) == cap(b.text) {
+			if err := b.grow(); err != nil {
+				return err
+			}
+		}
+		n, err := body.Read(b.text[len(b.text):cap(b.text)])
+		b.text = b.text[:len(b.text)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// grow doubles the buffer, up to what the longest body takes and a byte by which its end is seen.
+func (b *buffer) grow() error {
+	size := min(2*cap(b.text), max(int(b.limits.Bytes), cap(b.text))+1)
+	if size > free {
+		if b.account == nil {
+			b.account = b.limits.Memory.Account(peer.Owner(b.limits.Owner, b.c.RealIP()))
+		}
+		if err := b.account.Take(int64(size)); err != nil {
+			return err
+		}
+	}
+	larger := make([]byte, len(b.text), size)
+	copy(larger, b.text)
+	if old := int64(cap(b.text)); old > free {
+		b.account.Give(old)
+	}
+	b.text = larger
+	return nil
 }

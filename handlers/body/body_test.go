@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
@@ -23,7 +24,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
 	e.POST("/", func(c echo.Context) error {
-		text, err := body.Read(c, 100, 200*time.Millisecond)
+		text, err := body.Read(c, body.Limits{Bytes: 100, Time: 200 * time.Millisecond, Memory: share.NewMemory(1<<20, 1<<20)})
 		var bad *httperr.Error
 		switch {
 		case errors.As(err, &bad):

@@ -3,9 +3,9 @@ package directus
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +17,8 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/share"
-	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
 )
 
 // connectionRate is how many messages a second are taken of one connection, and at once.
@@ -39,6 +39,12 @@ type conn struct {
 	limiter *rate.Limiter
 	bytes   int64
 
+	account *share.Account
+	pending *traffic.Pending // its place until it has authenticated; then nil
+	scope   string           // of the credential that it is counted for then
+	known   atomic.Bool      // who is not nil
+	taken   chan struct{}    // receives when a message of nobody was dealt with
+
 	charge   context.Context //nolint:containedctx // the connection's, with who its work is charged to; made for paying
 	paying   *auth.Identity
 	who      *auth.Identity // nil: nobody
@@ -53,7 +59,7 @@ type conn struct {
 
 	subs    map[*broker.Subscriber]*subscription
 	waiting []*subscription // those that may have something to hand out
-	taken   []*broker.Subscriber
+	marked  []*broker.Subscriber
 }
 
 // closing is why the connection ends by our side.
@@ -70,6 +76,8 @@ var (
 	errAuth   = &closing{"auth", websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{stream.Gone, websocket.StatusPolicyViolation, "no sign of life"}
 	errMissed = &closing{stream.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
+	errCrowd  = &closing{stream.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
+	errFull   = &closing{"busy", websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
 )
 
 // connect is GET /websocket.
@@ -81,23 +89,13 @@ func (h *Handler) connect(c echo.Context) error {
 	if err != nil {
 		return h.refuse(c, err)
 	}
-	counted := nobody
-	if who != nil {
-		counted = who
-	}
-	if over := h.o.Traffic.EnterStream(counted.Scope); over != nil {
-		if over.Code != httperr.Draining {
-			over = httperr.New(http.StatusForbidden, over.Code, "%s", over.Message)
-		}
-		return h.refuse(c, over)
-	}
+	origin := c.Request().Header.Get(echo.HeaderOrigin)
 	one := &conn{
-		h: h, origin: c.Request().Header.Get(echo.HeaderOrigin), group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
-		unwatch: func() {}, ended: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
-		open: &stream.Stream{Identity: counted, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
+		h: h, origin: strings.Clone(origin[:min(len(origin), maxOrigin)]), group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
+		unwatch: func() {}, ended: make(chan struct{}, 1), taken: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
+		open: &stream.Stream{From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
 	}
-	if err := one.holdAs(counted); err != nil {
-		h.o.Traffic.LeaveStream(counted.Scope)
+	if err := one.enter(who); err != nil {
 		return h.refuse(c, err)
 	}
 	h.o.Traffic.Opened()
@@ -111,30 +109,8 @@ func (h *Handler) connect(c echo.Context) error {
 	return nil
 }
 
-// holdAs makes the connection known as somebody's, to those who list and end connections.
-func (c *conn) holdAs(who *auth.Identity) error {
-	open := *c.open
-	open.Identity = who
-	root, err := c.h.o.Broker.Subscribe(broker.Filter{Holder: &open}, c.group)
-	if err != nil {
-		return err
-	}
-	if c.root != nil {
-		c.root.Close()
-	}
-	open.Subscriber = root
-	c.open, c.root = &open, root
-	return nil
-}
-
-// leave gives all back.
-func (c *conn) leave() {
-	c.unwatch()
-	for _, one := range c.subs {
-		c.end(one)
-	}
-	c.root.Close()
-}
+// crowdClose is how long a socket that has lost its place has to close.
+const crowdClose = 100 * time.Millisecond
 
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err error) {
@@ -146,20 +122,20 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 		return stream.Gone, err // it has answered
 	}
 	e.Response().Committed = true
-	c.ws.SetReadLimit(c.h.o.MaxBody)
 	ctx, cancel := context.WithCancel(e.Request().Context())
-	frames, done := make(chan []byte), make(chan struct{})
+	stream.DropHead(e)
+	messages, done := make(chan incoming), make(chan struct{})
 	go func() { // ends with the connection, which is closed below
 		defer close(done)
 		defer cancel()
-		c.read(ctx, frames)
+		c.read(ctx, cancel, messages)
 	}()
 	defer func() {
 		cancel()
 		_ = c.ws.CloseNow() // it may be gone
 		<-done
 	}()
-	reason, err = c.run(ctx, frames, who)
+	reason, err = c.run(ctx, messages, who)
 	status, text := websocket.StatusNormalClosure, ""
 	var closing *closing
 	switch {
@@ -169,38 +145,12 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 		status = websocket.StatusGoingAway
 	}
 	if err == nil { // who does not answer is not waited for
-		_ = c.ws.Close(status, text) // it may be gone
+		if reason == stream.Crowd { // its place is another's already
+			defer time.AfterFunc(crowdClose, func() { _ = c.ws.CloseNow() }).Stop() // it may be gone
+		}
+		_ = c.ws.Close(status, text) // the same
 	}
 	return reason, err
-}
-
-// read hands on the client's frames until it is gone.
-func (c *conn) read(ctx context.Context, frames chan<- []byte) {
-	for {
-		frame, err := c.frame(ctx)
-		if err != nil {
-			return
-		}
-		c.heard.Store(true)
-		select {
-		case frames <- frame:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// frame waits for a message, which has to be there soon after it has begun: else half a message, of which there may be
-// many, would be held as long as the client likes.
-func (c *conn) frame(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	_, r, err := c.ws.Reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer time.AfterFunc(c.h.o.ReadTimeout, cancel).Stop()
-	return io.ReadAll(r)
 }
 
 // stoppedTimer is one that is still to be set.
@@ -218,7 +168,7 @@ var always = func() chan struct{} {
 }()
 
 // run does what is to do until the connection ends.
-func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity) (string, error) {
+func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Identity) (string, error) {
 	c.deadline, c.expiry = stoppedTimer(), stoppedTimer()
 	defer c.deadline.Stop()
 	defer c.expiry.Stop()
@@ -237,7 +187,7 @@ func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity
 			again = always
 		}
 		if reason := c.root.Ending(); reason != "" {
-			return reason, nil
+			return ending(reason)
 		}
 		if err == nil {
 			select {
@@ -245,8 +195,8 @@ func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity
 				return stream.Gone, nil
 			case <-again:
 			case <-c.group.Wake():
-			case text := <-frames:
-				err = c.take(ctx, text)
+			case m := <-messages:
+				err = c.deal(ctx, &m)
 			case <-c.deadline.C:
 				err = c.late()
 			case <-c.expiry.C:
@@ -266,6 +216,14 @@ func (c *conn) run(ctx context.Context, frames <-chan []byte, who *auth.Identity
 			return broken(err)
 		}
 	}
+}
+
+// ending is the end from outside.
+func ending(reason string) (string, error) {
+	if reason == stream.Crowd {
+		return reason, errCrowd
+	}
+	return reason, nil
 }
 
 func broken(err error) (string, error) {
@@ -309,25 +267,26 @@ func (c *conn) beat() error {
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, and cuts it off then.
-func cutWhenEnding(ctx context.Context, root *broker.Subscriber, cut func()) *time.Timer {
+// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, or who it is of has ended, and
+// cuts it off then.
+func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
 	return time.AfterFunc(time.Second, func() {
 		switch {
 		case ctx.Err() != nil:
-		case root.Ending() != "":
+		case root.Ending() != "", who != nil && who.Over(time.Now()) != nil:
 			cut()
 		default:
-			cutWhenEnding(ctx, root, cut)
+			cutWhenEnding(ctx, root, who, cut)
 		}
 	})
 }
 
 // send writes a message. It has no time of its own: the connection below ends who takes no byte for WRITE_TIMEOUT, and
-// one who takes some may be as slow as it likes, unless the connection is ended from outside.
+// one who takes some may be as slow as it likes, until the connection is ended from outside or its credential ends.
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer cutWhenEnding(ctx, c.root, cancel).Stop()
+	defer cutWhenEnding(ctx, c.root, c.who, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()

@@ -1,10 +1,14 @@
 package directus
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
@@ -15,11 +19,9 @@ import (
 // feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
 // many have it, and by one of those who have it, never by the hub, since a query can take long.
 type feed struct {
-	query *itemsQuery
-	item  string // only this one, if any
-	key   feedKey
-	all   *feeds
-	uses  int // feeds.mu
+	request
+	all  *feeds
+	uses atomic.Int64 // changed with feeds.mu held
 
 	mu    sync.Mutex        // a leaf; held while a message is made, for which the others wait
 	made  map[uint64][]byte // messages by the change, nil where the feed is told nothing
@@ -27,8 +29,9 @@ type feed struct {
 	bytes int               // of them
 }
 
-// Bounds of the messages that a feed keeps for those who come for them a little later. It has more than its bytes, as of changes
-// of a thousand items, as long as all feeds together have room: made anew for each who comes, they take seconds.
+// Bounds of the messages that a feed keeps for those who come for them a little later; one that has a single subscription
+// keeps none. It has more than its bytes, as of changes of a thousand items, as long as all feeds together have room: made
+// anew for each who comes, they take seconds. Where they have none, each keeps its part of as much again.
 const (
 	keptMessages = 2 * changeMost
 	keptBytes    = 64 << 10
@@ -36,10 +39,67 @@ const (
 	entryBytes   = 64 // about, without the message
 )
 
-// feedKey is what makes two subscriptions the same: their query, as text, and their item.
+// feedKey is what makes two subscriptions the same: their query, by the hash of its text, and their item.
 type feedKey struct {
-	query, item string
-	own         *itemsQuery // of a query that speaks of its moment, which is nobody else's
+	sum  [sha256.Size]byte
+	item string     // only this one, if any
+	own  *time.Time // the moment of a query that speaks of it, which is nobody else's
+}
+
+// hash names what the subscriptions of a feed have in common.
+func (k *feedKey) hash() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "feed %x %p %q", k.sum, k.own, k.item))
+}
+
+// request is what a subscription asks for.
+type request struct {
+	feedKey
+	query *itemsQuery // nil where it takes much more than its text: it is then read again for each change
+	text  string      // of the query, where it is to be read again
+	size  int64       // about how many bytes the feed takes
+	// What a byte of a change costs that is held against the query.
+	weight int
+}
+
+// What a feed takes beside its query, and what a compiled query may take: so much, and three and a half times its text.
+// A filter of a hundred short conditions takes thirty times its text, so that its text is what is kept.
+const (
+	feedBytes     = 768
+	compiledBytes = 4 << 10
+)
+
+// requestOf is what is asked for by a query, which was sent as v and read at a moment.
+func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request {
+	text := jsontext.Value(v.Raw)
+	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
+	r := request{feedKey: feedKey{sum: sha256.Sum256(text), item: strings.Clone(item)}, weight: q.condition.Weight() + len(q.order)}
+	if !same || bytes.Contains(text, []byte("NOW")) {
+		r.own = &at
+	}
+	n := len(text)
+	if compiled := q.size() + int64(n); compiled <= compiledBytes+int64(3*n+n/2) { // its texts are parts of what was sent
+		r.query, r.size = q, compiled
+	} else {
+		r.text, r.size = string(text), int64(n)
+	}
+	r.size += feedBytes + int64(len(item))
+	return r
+}
+
+// compiled is the query, read again where it is not kept.
+func (r *request) compiled() (*itemsQuery, error) {
+	if r.query != nil {
+		return r.query, nil
+	}
+	var at time.Time
+	if r.own != nil {
+		at = *r.own
+	}
+	q, err := parseQuery(r.text, at)
+	if err != nil {
+		return nil, fmt.Errorf("reading a query that was read before: %w", err)
+	}
+	return q, nil
 }
 
 // feeds are those in use.
@@ -47,66 +107,71 @@ type feeds struct {
 	mu    sync.Mutex // a leaf
 	byKey map[feedKey]*feed
 	kept  atomic.Int64 // bytes of messages
+	count atomic.Int64 // of byKey
 }
 
-// use gives the feed of a query, which is given back by drop.
-func (f *feeds) use(key feedKey, q *itemsQuery) *feed {
+// use gives the feed of a request, which is given back by drop.
+func (f *feeds) use(r *request) *feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	one := f.byKey[key]
+	one := f.byKey[r.feedKey]
 	if one == nil {
-		one = &feed{query: q, item: key.item, key: key, all: f, made: map[uint64][]byte{}}
-		f.byKey[key] = one
+		one = &feed{request: *r, all: f}
+		f.byKey[r.feedKey] = one
+		f.count.Add(1)
 	}
-	one.uses++
+	one.uses.Add(1)
 	return one
 }
 
 func (f *feeds) drop(one *feed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if one.uses--; one.uses == 0 {
-		delete(f.byKey, one.key)
+	if one.uses.Add(-1) == 0 {
+		delete(f.byKey, one.feedKey)
+		f.count.Add(-1)
 		f.kept.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
 	}
 }
 
-// keyOf is the key of a query, which was sent as v.
-func keyOf(v gjson.Result, q *itemsQuery, item string) feedKey {
-	text := jsontext.Value(v.Raw)
-	if len(text) > 0 && text.Canonicalize() != nil { // it was read, so it is JSON
-		return feedKey{own: q, item: item}
-	}
-	key := feedKey{query: string(text), item: item}
-	if strings.Contains(key.query, "NOW") {
-		key.own = q
-	}
-	return key
-}
-
 // tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
-func (f *feed) tell(id uint64, c *change) []byte {
+func (f *feed) tell(id uint64, c *change) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if message, ok := f.made[id]; ok {
-		return message
+		return message, nil
 	}
 	told, ok := c.read()
 	if !ok { // another event of the same request tells it; kept, these would put out what was made
-		return nil
+		return nil, nil
 	}
-	message, ok := f.message(nil, told)
+	q, err := f.compiled()
+	if err != nil {
+		return nil, err
+	}
+	message, ok := f.message(nil, told, q)
 	if !ok {
 		message = nil
 	}
+	if f.uses.Load() > 1 {
+		f.keep(id, message)
+	}
+	return message, nil
+}
+
+// keep keeps a message for others.
+func (f *feed) keep(id uint64, message []byte) {
+	if f.made == nil {
+		f.made = map[uint64][]byte{}
+	}
 	f.made[id], f.order = message, append(f.order, id)
 	f.grow(entryBytes + len(message))
-	for len(f.order) > keptMessages || f.bytes > keptBytes && f.all.kept.Load() > keptOfAll {
+	part := min(keptBytes, keptOfAll/int(max(1, f.all.count.Load())))
+	for len(f.order) > keptMessages || f.bytes > part && f.all.kept.Load() > keptOfAll {
 		f.grow(-entryBytes - len(f.made[f.order[0]]))
 		delete(f.made, f.order[0])
 		f.order = f.order[1:]
 	}
-	return message
 }
 
 func (f *feed) grow(n int) {
@@ -115,7 +180,7 @@ func (f *feed) grow(n int) {
 }
 
 // message appends what a change is to the feed; false, where that is nothing.
-func (f *feed) message(dst []byte, c *document.Changed) ([]byte, bool) {
+func (f *feed) message(dst []byte, c *document.Changed, q *itemsQuery) ([]byte, bool) {
 	if c.Kind == "delete" {
 		dst = append(dst, `{"type":"subscription","event":"delete","data":`...)
 		if f.item != "" {
@@ -127,7 +192,7 @@ func (f *feed) message(dst []byte, c *document.Changed) ([]byte, bool) {
 	if f.item != "" {
 		texts = slices.DeleteFunc(slices.Clone(texts), func(text []byte) bool { return document.ID(text) != f.item })
 	}
-	if texts = f.query.arrange(texts); len(texts) == 0 {
+	if texts = q.arrange(texts); len(texts) == 0 {
 		return dst, false
 	}
 	event := "update"
@@ -136,9 +201,9 @@ func (f *feed) message(dst []byte, c *document.Changed) ([]byte, bool) {
 	}
 	dst = append(append(append(dst, `{"type":"subscription","event":"`...), event...), `","data":`...)
 	if f.item != "" {
-		return f.query.show(dst, texts[0]), true
+		return q.show(dst, texts[0]), true
 	}
-	return f.query.appendList(dst, texts), true
+	return q.appendList(dst, texts), true
 }
 
 func appendIDs(dst []byte, ids []string) []byte {

@@ -24,24 +24,28 @@ func TestFeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return all.use(keyOf(gjson.Parse(query), q, item), q)
+		r := requestOf(gjson.Parse(query), q, time.Now(), item)
+		return all.use(&r)
 	}
 	a, b := use(`{"fields":["id"],"filter":{"n":{"_gt":1}}}`, ""), use(`{ "filter":{"n":{"_gt":1.0}}, "fields":["id"] }`, "")
 	if a != b {
 		t.Error("the same query has two feeds")
 	}
 	for _, other := range []*feed{use(``, ""), use(`{}`, ""), use(`{}`, "1"), use(`{"filter":{"d":{"_gt":"$NOW"}}}`, ""), use(`{"filter":{"d":{"_gt":"$NOW"}}}`, "")} {
-		if other == a || other.uses != 1 {
-			t.Errorf("%+v is shared", other.key)
+		if other == a || other.uses.Load() != 1 {
+			t.Errorf("%+v is shared", other.feedKey)
 		}
 		all.drop(other)
 	}
-	all.drop(a)
 	if len(all.byKey) != 1 {
 		t.Errorf("%d feeds are left, one is used", len(all.byKey))
 	}
 	made := func(id uint64, data string) string {
-		return string(b.tell(id, &change{event: eventlog.Event{ID: id, Name: "post", Data: []byte(data), Meta: []byte{'d'}}}))
+		message, err := b.tell(id, &change{event: eventlog.Event{ID: id, Name: "post", Data: []byte(data), Meta: []byte{'d'}}})
+		if err != nil {
+			t.Error(err)
+		}
+		return string(message)
 	}
 	want := `{"type":"subscription","event":"create","data":[{"id":"1"}]`
 	if got := made(1, `{"_id":"1","n":2}`); got != want {
@@ -58,7 +62,7 @@ func TestFeeds(t *testing.T) {
 	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > keptMessages {
 		t.Errorf("it was kept: %s, %d", got, len(b.made))
 	}
-	if b.tell(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); len(b.made) > keptMessages || slices.Contains(b.order, 20000) {
+	if _, err := b.tell(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); err != nil || len(b.made) > keptMessages || slices.Contains(b.order, 20000) {
 		t.Error("an event that tells nothing was kept")
 	}
 	large := strings.Repeat("x", 2*keptBytes)
@@ -77,6 +81,11 @@ func TestFeeds(t *testing.T) {
 	}
 	all.kept.Store(int64(b.bytes))
 	all.drop(b)
+	kept := len(a.order)
+	if _, err := a.tell(30000, &change{event: eventlog.Event{ID: 30000, Name: "post", Data: []byte(`{"_id":"1","n":2}`), Meta: []byte{'d'}}}); err != nil || len(a.order) != kept {
+		t.Errorf("a feed of one subscription keeps what it has made for others: %v", err)
+	}
+	all.drop(a)
 	if len(all.byKey) != 0 || all.kept.Load() != 0 {
 		t.Errorf("%d feeds are left, and %d bytes", len(all.byKey), all.kept.Load())
 	}
@@ -142,14 +151,14 @@ func BenchmarkFeed(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		f := &feed{query: q, key: keyOf(gjson.Parse(c.query), q, "")}
+		f := &feed{request: requestOf(gjson.Parse(c.query), q, time.Now(), "")}
 		e := &eventlog.Event{ID: 1, Name: "post", Collection: "m", Data: []byte(c.doc), Meta: []byte{'d'}}
 		var dst []byte
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				told, _ := (&change{event: *e}).read()
-				dst, _ = f.message(dst[:0], told)
+				dst, _ = f.message(dst[:0], told, q)
 			}
 		})
 	}

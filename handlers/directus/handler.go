@@ -161,7 +161,13 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory}
+	if one, ok := c.(*call); ok && one.who != nil {
+		limits.Owner = one.who.Scope
+	} else {
+		limits.Bytes = min(limits.Bytes, firstMessage) // of who has not authenticated
+	}
+	text, err := body.Read(c, limits)
 	if err != nil {
 		return none, err
 	}

@@ -29,13 +29,13 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	var k broker.Block
 	c.root.Peek(&k, batch) // of no channel: it is always at the head
 	head := c.root.Position()
-	c.taken = c.group.Take(c.taken[:0])
-	for _, sub := range c.taken {
+	c.marked = c.group.Take(c.marked[:0])
+	for _, sub := range c.marked {
 		if one := c.subs[sub]; one != nil {
 			c.wait(one)
 		}
 	}
-	clear(c.taken)
+	clear(c.marked)
 	for sent, bytes := 0, 0; ; sent++ {
 		next, err := c.next(ctx)
 		if err != nil || next == nil {
@@ -53,10 +53,24 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 		if bytes += len(text); text == nil {
 			continue
 		}
-		if err := c.send(appendUID(slices.Clone(text), next.uid)); err != nil {
+		if err := c.push(text, next.uid); err != nil {
 			return false, err
 		}
 	}
+}
+
+// freePush is how long a message of a subscription may be without being charged while it is written.
+const freePush = 64 << 10
+
+// push sends a message of a subscription, which a client that reads slowly makes us hold.
+func (c *conn) push(text []byte, uid string) error {
+	if n := int64(len(text)); n > freePush {
+		if c.account.Take(n) != nil {
+			return errMissed
+		}
+		defer c.account.Give(n)
+	}
+	return c.send(appendUID(slices.Clone(text), uid))
 }
 
 // message is what a frame tells the subscription, nil where that is nothing.
@@ -122,7 +136,7 @@ func (s *subscription) fill(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if progress == broker.Idle {
-			s.own.Clear()
+			s.own = broker.Block{} // it would keep what a burst has taken
 			return false, nil
 		}
 		s.block, s.rest = k, k.Bytes

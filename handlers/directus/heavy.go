@@ -21,19 +21,22 @@ func newHeavy() *share.Slots { return share.NewSlots(max(1, runtime.GOMAXPROCS(0
 
 // tell is the feed's, in a slot where it costs more than is free and was not done yet.
 func (s *subscription) tell(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {
-	if s.feed.query.cost(c) > freeWork && !s.feed.has(id) {
+	if s.feed.cost(c) > freeWork && !s.feed.has(id) {
 		release, err := slots.Acquire(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 	}
-	return s.feed.tell(id, c), nil
+	return s.feed.tell(id, c)
 }
 
-// cost is about what it takes to ask a change of a query.
-func (q *itemsQuery) cost(c *change) int {
-	return (q.condition.Weight() + len(q.order)) * weight(&c.event)
+// readingCost is what a byte of a query costs that is read again.
+const readingCost = 32
+
+// cost is about what it takes to ask a change of the query.
+func (r *request) cost(c *change) int {
+	return r.weight*weight(&c.event) + readingCost*len(r.text)
 }
 
 // has reports whether the message of a change was made, if only to find that there is none.

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/share"
@@ -21,11 +23,13 @@ func TestHeavyQueriesTakeTurns(t *testing.T) {
 		h := &Handler{feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(nil), heavy: share.NewSlots(1, 10)}
 		h.changes.keep(&eventlog.Event{ID: 7, Name: "post", Collection: "c", Meta: []byte("d"), Data: []byte(`{"_id":"1","a":"` + strings.Repeat("x", 60_000) + `"}`)})
 		subscribe := func(filter string) *subscription {
-			q, err := parseQuery(`{"filter":`+filter+`}`, time.Now())
+			text := `{"filter":` + filter + `}`
+			q, err := parseQuery(text, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return &subscription{feed: h.feeds.use(feedKey{query: filter}, q), channels: channel.Set{}}
+			r := requestOf(gjson.Parse(text), q, time.Now(), "")
+			return &subscription{feed: h.feeds.use(&r), channels: channel.Set{}}
 		}
 		heavy := `{"_or":[` + strings.Repeat(`{"a":{"_contains":"y"}},`, 50) + `{"a":{"_contains":"z"}}]}`
 		release, err := h.heavy.Acquire(share.With(context.Background(), "another"))

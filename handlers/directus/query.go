@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -30,6 +31,11 @@ type itemsQuery struct {
 	offset     int  // of pages too
 	total      bool
 	filtered   bool // what meta asks for: total_count, filter_count
+}
+
+// size returns about how many bytes the query takes.
+func (q *itemsQuery) size() int64 {
+	return int64(unsafe.Sizeof(*q)) + q.condition.Size() + q.order.Size() + q.projection.Size()
 }
 
 // parseQuery reads a query object as JSON, as the socket and SEARCH have it: values are as they are or in the

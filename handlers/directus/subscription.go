@@ -2,8 +2,11 @@ package directus
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -11,6 +14,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/handlers/traffic"
 )
 
 // maxSubscriptions is how many a connection has.
@@ -21,9 +25,12 @@ type subscription struct {
 	uid        string // as a JSON string; "" without
 	collection string
 	event      string // only these, if any
+	scope      string // of the credential that it is charged to
 	feed       *feed
 	channels   channel.Set
 	sub        *broker.Subscriber
+
+	release func() // gives back what was charged for the feed and the view
 
 	own     broker.Block
 	block   *broker.Block // being handed out
@@ -53,13 +60,14 @@ func heard(who *auth.Identity, collection, event string) channel.Set {
 
 // subscribe begins a subscription: what there is now first, and what follows that.
 func (c *conn) subscribe(ctx context.Context, m *message) error {
-	one := &subscription{uid: asString(m.uid)}
-	var err error
-	if one.collection, err = m.text("collection"); err != nil {
+	one := &subscription{uid: strings.Clone(asString(m.uid))} // not a part of the message, which it would keep
+	collection, err := m.text("collection")
+	if err != nil {
 		return err
 	}
+	one.collection = strings.Clone(collection)
 	if v := m.Get("event"); v.Type != gjson.Null {
-		one.event = v.Str
+		one.event = strings.Clone(v.Str)
 		if !slices.ContainsFunc(events, func(e struct{ name, method string }) bool { return e.name == v.Str }) {
 			return badPayload(`an "event" is create, update or delete`)
 		}
@@ -77,7 +85,8 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 			return noItem(v.Raw)
 		}
 	}
-	q, err := queryIn(m.Get("query"))
+	at := time.Now()
+	q, err := parseQuery(m.Get("query").Raw, at)
 	if err != nil {
 		return err
 	}
@@ -96,8 +105,8 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if old == nil && len(c.subs) >= maxSubscriptions {
 		return fail(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
 	}
-	one.feed = c.h.feeds.use(keyOf(m.Get("query"), q, item), q)
-	if err := c.begin(one, init.position); err != nil {
+	r := requestOf(m.Get("query"), q, at, item)
+	if err := c.begin(one, &r, init.position); err != nil {
 		return err
 	}
 	if old != nil {
@@ -117,18 +126,47 @@ func appendInit(f *found) []byte {
 	return dst
 }
 
-// begin makes the cursor of a subscription, behind a position. Where it cannot, the feed is given back.
-func (c *conn) begin(one *subscription, position uint64) (err error) {
-	one.sub, err = c.h.o.Broker.Subscribe(broker.Filter{
-		Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position},
-	}, c.group)
-	if err != nil {
-		c.h.feeds.drop(one.feed)
+// begin charges a subscription to the connection's credential and makes its cursor, behind a position.
+func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
+	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}}
+	if one.release, err = c.hold(&filter, r); err != nil {
 		return err
 	}
+	if one.sub, err = c.h.o.Broker.Subscribe(filter, c.group); err != nil {
+		one.release()
+		return err
+	}
+	one.feed, one.scope = c.h.feeds.use(r), c.who.Scope
 	c.subs[one.sub] = one
 	c.wait(one)
 	return nil
+}
+
+// subscriptionBytes is what a subscription takes beside its feed and its view.
+const subscriptionBytes = 1536
+
+// hold charges what a subscription holds, or refuses it.
+func (c *conn) hold(f *broker.Filter, r *request) (release func(), err error) {
+	t := c.h.o.Traffic
+	if err := c.account.Take(subscriptionBytes); err != nil {
+		return nil, traffic.MemoryFull(err)
+	}
+	view, err := t.HoldFilter(c.who.Scope, f, 0)
+	if err != nil {
+		c.account.Give(subscriptionBytes)
+		return nil, err
+	}
+	feed, err := t.Memory.TakeCommon(c.who.Scope, r.hash(), r.size)
+	if err != nil {
+		view()
+		c.account.Give(subscriptionBytes)
+		return nil, traffic.MemoryFull(err)
+	}
+	return func() {
+		feed()
+		view()
+		c.account.Give(subscriptionBytes)
+	}, nil
 }
 
 // end ends a subscription.
@@ -137,6 +175,14 @@ func (c *conn) end(one *subscription) {
 	delete(c.subs, one.sub)
 	c.waiting = slices.DeleteFunc(c.waiting, func(w *subscription) bool { return w == one })
 	c.h.feeds.drop(one.feed)
+	one.release()
+}
+
+// again begins a subscription anew where it is, for who the connection is now, on the channels that it may hear now.
+func (c *conn) again(old *subscription, now channel.Set) error {
+	r, position := old.feed.request, max(old.told, old.sub.Position())
+	c.end(old)
+	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, &r, position)
 }
 
 // byUID is the subscription with a uid; those without one are nobody's.
@@ -167,23 +213,22 @@ func (c *conn) regrant(ctx context.Context) error {
 		var now channel.Set
 		err := c.caller(ctx, one.collection).reach(read)
 		if err == nil {
-			now = heard(c.who, one.collection, one.event)
-			if now.String() == one.channels.String() {
-				continue
+			if now = heard(c.who, one.collection, one.event); now.Empty() {
+				err = forbidden("this credential may not hear of these changes")
 			}
 		}
-		position := max(one.told, one.sub.Position())
-		feed := c.h.feeds.use(one.feed.key, one.feed.query)
-		c.end(one)
-		if !now.Empty() {
-			if err := c.begin(&subscription{uid: one.uid, collection: one.collection, event: one.event, feed: feed, channels: now}, position); err != nil {
-				return err
-			}
+		if err == nil && one.scope == c.who.Scope && now.String() == one.channels.String() {
 			continue
 		}
-		c.h.feeds.drop(feed)
 		if err == nil {
-			err = forbidden("this credential may not hear of these changes")
+			if err = c.again(one, now); err == nil {
+				continue
+			}
+			if errors.Is(err, broker.ErrDraining) {
+				return err
+			}
+		} else {
+			c.end(one)
 		}
 		if err := c.fail(typeSubscribe, err, one.uid); err != nil {
 			return err

@@ -22,6 +22,12 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 		c.forget()
 		f := failed(err)
 		c.refused(f)
+		if f.status == http.StatusServiceUnavailable { // it passes, and is not the credential's fault
+			if err := c.send(problem(typeAuth, &failure{code: codeUnavailable, message: f.message}, m.uid)); err != nil {
+				return err
+			}
+			return errFull
+		}
 		if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", f), m.uid)); err != nil {
 			return err
 		}
@@ -87,13 +93,28 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 
 // admit counts the connection as somebody's, where they may have one more.
 func (c *conn) admit(who *auth.Identity) error {
-	if err := c.h.o.Traffic.MoveStream(c.open.Identity.Scope, who.Scope); err != nil {
+	t := c.h.o.Traffic
+	before := c.scope
+	if c.pending == nil {
+		if err := t.MoveStream(before, who.Scope); err != nil {
+			return err
+		}
+	} else {
+		if err := t.Authenticated(c.pending, who.Scope); err != nil {
+			return err
+		}
+		c.pending, before = nil, who.Scope
+	}
+	c.scope = before
+	err := traffic.MemoryFull(c.account.Move(who.Scope))
+	if err == nil {
+		err = c.holdAs(who)
+	}
+	if err != nil {
+		_ = t.MoveStream(who.Scope, before) // it was there, and is given back at the end
 		return err
 	}
-	if err := c.holdAs(who); err != nil {
-		_ = c.h.o.Traffic.MoveStream(who.Scope, c.open.Identity.Scope) // it was there, and is given back at the end
-		return err
-	}
+	c.scope = who.Scope
 	return nil
 }
 
@@ -101,6 +122,7 @@ func (c *conn) admit(who *auth.Identity) error {
 func (c *conn) become(who *auth.Identity) {
 	c.forget()
 	c.who, c.greeted = who, true
+	c.known.Store(true)
 	c.deadline.Stop()
 	if !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
@@ -118,6 +140,7 @@ func (c *conn) forget() {
 	c.unwatch()
 	c.unwatch = func() {}
 	c.who = nil
+	c.known.Store(false)
 	c.expiry.Stop()
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,12 +15,15 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
+	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/wsread"
 )
 
 // Times of a connection.
@@ -46,6 +50,7 @@ type conn struct {
 	request  string // its id, for the log
 	commands chan command
 	limiter  *rate.Limiter
+	account  *share.Account
 
 	stalled atomic.Bool     // it was cut off, as others waited for what it held
 	load    load            // what the answer under way takes
@@ -57,19 +62,22 @@ type conn struct {
 }
 
 func (h *Handler) connect(c echo.Context) error {
-	id := c.Param("room")
+	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
 	if err := h.join(id); err != nil {
 		return err
 	}
 	defer h.part(id)
-	if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
+	from := c.RealIP()
+	if over := h.o.Traffic.EnterOpen(from); over != nil {
 		return over
 	}
-	open := &stream.Stream{Identity: anybody, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
+	open := &stream.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
 		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
+		account: h.o.Traffic.Memory.Account(peer.Owner("", from)),
 	}
+	defer one.account.Close()
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	var err error
@@ -77,14 +85,18 @@ func (h *Handler) connect(c echo.Context) error {
 		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug, Holder: open,
 	}, nil)
 	if err != nil {
-		h.o.Traffic.LeaveStream(anybody.Scope)
+		open.Leave()
 		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
 	}
 	open.Subscriber = one.sub
 	h.o.Traffic.Opened()
-	reason, err := one.serve(c)
-	one.sub.Close()
-	h.o.Traffic.Ended(h.o.Logger, open, stream.End{Reason: reason, Bytes: one.written(), Err: err})
+	end := stream.End{Reason: stream.Failed}
+	defer func() { // after a panic as well: what is not given back here is counted for ever
+		one.sub.Close()
+		end.Bytes = one.written()
+		h.o.Traffic.Ended(h.o.Logger, open, end)
+	}()
+	end.Reason, end.Err = one.serve(c)
 	return nil
 }
 
@@ -95,15 +107,15 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	}
 	c.load.of, c.load.cut = c.h.unread, c.cut
 	defer c.load.done()
-	c.ws.SetReadLimit(c.h.o.MaxBody)
 	defer c.h.forget(c.id, c)
 	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
+	stream.DropHead(e)
 	done := make(chan struct{})
 	go func() { // ends with the connection, which the writer closes
 		defer close(done)
 		defer cancel()
-		c.read(ctx)
+		c.read(ctx, cancel)
 	}()
 	reason, err = c.write(ctx)
 	status := websocket.StatusNormalClosure
@@ -134,13 +146,15 @@ func (c *conn) written() int64 {
 }
 
 // read takes the client's messages until it is gone.
-func (c *conn) read(ctx context.Context) {
+func (c *conn) read(ctx context.Context, cut func()) {
+	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
+	defer reader.Close()
 	for {
-		kind, frame, err := c.ws.Read(ctx)
+		m, err := reader.Next(ctx, c.h.o.MaxBody)
 		if err != nil {
 			return
 		}
-		answer := c.take(ctx, kind, frame)
+		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue
 		}
@@ -175,6 +189,16 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 func (c *conn) refuse(code, why string) command {
 	c.h.o.Traffic.Refused(traffic.DoorRooms, code)
 	return command{text: c.mode.failure(why)}
+}
+
+// deal deals with a message, of which nothing is held then.
+func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
+	defer m.Release()
+	if m.Refused != nil {
+		full := httperr.From(traffic.MemoryFull(m.Refused))
+		return c.refuse(full.Code, full.Message)
+	}
+	return c.take(ctx, m.Kind, m.Text)
 }
 
 // take does what a message asks for.

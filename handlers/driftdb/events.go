@@ -64,13 +64,17 @@ func (h *Handler) send(c echo.Context) error {
 		}
 	}
 	c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(answer)))
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(answer)+1))
 	c.Response().WriteHeader(http.StatusOK)
-	return l.write(c.Response(), answer)
+	if err := l.write(c.Response(), answer); err != nil {
+		return err
+	}
+	_, err = c.Response().Write([]byte{'\n'}) // as behind every JSON answer
+	return err
 }
 
 func (h *Handler) body(c echo.Context) (*message, error) {
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory})
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +147,18 @@ const retryRoom = time.Second
 
 // events is the room for an EventSource: what is retained first, then what comes, resumable.
 func (h *Handler) events(c echo.Context) error {
-	id := c.Param("room")
+	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	key := strings.Clone(c.QueryParam("key"))
+	if len(key) > maxKey {
+		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
+	}
 	if err := h.join(id); err != nil {
 		return h.busy(c, err)
 	}
+	from := c.RealIP()
 	start, words, err := h.resume(c, id)
 	if err == nil {
-		if over := h.o.Traffic.EnterStream(anybody.Scope); over != nil {
+		if over := h.o.Traffic.EnterOpen(from); over != nil {
 			err = over
 		}
 	}
@@ -157,19 +166,18 @@ func (h *Handler) events(c echo.Context) error {
 		h.part(id)
 		return h.busy(c, err)
 	}
-	query := c.QueryParams()
 	open := &stream.Stream{
-		Identity: anybody, Door: id, From: c.RealIP(),
+		Identity: anybody, Door: id, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) },
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}
 	place := h.writers.Place(c.Request(), false)
 	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{query.Has("key"), query.Get("key")},
+		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key},
 		Start: &start, Chunked: place.Chunked, Holder: open,
 	}, place.Group)
 	if err != nil {
 		h.part(id)
-		h.o.Traffic.LeaveStream(anybody.Scope)
+		open.Leave()
 		return h.busy(c, traffic.ErrDraining())
 	}
 	h.o.Traffic.Opened()

@@ -92,7 +92,7 @@ func New(o Options) (*Handler, error) {
 	}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		Ended: func(s *stream.Stream, end stream.End) {
 			if id, ok := s.Door.(string); ok {
 				h.part(id)

@@ -21,6 +21,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
@@ -39,9 +40,9 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration, change 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := broker.New(log, broker.Options{})
+	b, memory := broker.New(log, broker.Options{}), share.NewMemory(64<<20, 256<<20)
 	o := driftdb.Options{
-		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b), traffic.Limits{}), Logger: slog.New(slog.DiscardHandler),
+		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, Unused: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
 		Limits: driftdb.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
 	}

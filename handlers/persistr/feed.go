@@ -98,13 +98,7 @@ func (f *feeds) check(concerned, holds func(*feed) bool) {
 
 // holds reports whether a feed may go on.
 func (h *Handler) holds(f *feed) bool {
-	if a := f.who.account; a != nil {
-		now, err := h.o.Accounts.Get(a.Username)
-		if err != nil || now.ID != a.ID || !now.Active {
-			return false
-		}
-	}
-	if h.readable(f.who, f.selected.database).Empty() {
+	if !h.active(f.who) || h.readable(f.who, f.selected.database).Empty() {
 		return false
 	}
 	ns := f.selected.namespace
@@ -203,21 +197,23 @@ func (h *Handler) feed(c *call) error {
 			return fail(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
 	}
-	if over := h.o.Traffic.EnterStream(c.who.identity.Scope); over != nil {
+	s.own()
+	leave, err := h.enter(c.who.identity.Scope, &filter, s)
+	if err != nil {
 		h.closed(one)
-		return over
+		return err
 	}
 	place := h.writers.Place(c.Request(), true)
 	filter.Chunked = place.Chunked
 	open := &stream.Stream{
-		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
-		Identity: c.who.identity, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+		Range: &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}, Words: words{}, Batch: batch,
+		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	filter.Holder = open
 	sub, err := h.o.Broker.Subscribe(filter, place.Group)
 	open.Subscriber = sub
 	if err != nil {
-		h.o.Traffic.LeaveStream(c.who.identity.Scope)
+		leave()
 		h.closed(one)
 		return err
 	}

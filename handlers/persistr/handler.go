@@ -50,7 +50,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Ended: h.ended,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
 	o.Accounts.OnChange(func(a *account.Account) {

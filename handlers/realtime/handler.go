@@ -48,7 +48,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{o: o}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
 		Ended: func(s *stream.Stream, end stream.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})

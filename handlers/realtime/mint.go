@@ -28,12 +28,15 @@ func (h *Handler) mint(c echo.Context) error {
 	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
 	}
-	text, err := body.Read(c, h.o.MaxBody, h.o.ReadTimeout)
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
 	if err != nil {
 		return err
 	}
 	if over := id.Over(time.Now()); over != nil {
 		return refused(over)
+	}
+	if !body.FormIsJSON(c.Request().Header, text) {
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
 	}
 	var asked struct {
 		grant.Lists

@@ -57,7 +57,7 @@ func channels(query url.Values, id *auth.Identity) (channel.Set, error) {
 	case nerr != nil:
 		return set, badParameter("channels", "%v", nerr)
 	}
-	return set, nil
+	return set.Own(), nil
 }
 
 func patterns(values []string) ([]channel.Pattern, error) {

@@ -70,14 +70,15 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if r.Method == http.MethodHead {
 		return h.head(c, id, filter.LastEventID)
 	}
-	if over := h.o.Traffic.EnterStream(id.Scope); over != nil {
-		return h.busy(c, filter.LastEventID, over)
+	leave, err := h.enter(id.Scope, &filter)
+	if err != nil {
+		return h.busy(c, filter.LastEventID, httperr.From(err))
 	}
 	var span *stream.Range
 	if selection.any {
 		var exhausted bool
 		if span, exhausted, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || exhausted {
-			h.o.Traffic.LeaveStream(id.Scope)
+			h.giveUp(id.Scope, leave)
 			if err != nil {
 				return h.unreadable(c, filter.LastEventID, err)
 			}
@@ -85,7 +86,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		}
 	}
 	open := &stream.Stream{
-		Range: span, Identity: id, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
+		Range: span, Identity: id, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	if lines {
 		open.Words = stream.Lines
@@ -93,7 +94,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	place := h.writers.Place(r, selection.any || lines)
 	filter.Chunked, filter.Holder = place.Chunked, open
 	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
-		h.o.Traffic.LeaveStream(id.Scope)
+		h.giveUp(id.Scope, leave)
 		if errors.Is(err, broker.ErrDraining) {
 			return h.busy(c, filter.LastEventID, traffic.ErrDraining())
 		}
@@ -110,6 +111,34 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	}
 	place.Serve(c, open)
 	return nil
+}
+
+// enter lets a stream in and charges its filter, if that takes much. Only then leave is not nil; it gives both back.
+func (h *Handler) enter(scope string, f *broker.Filter) (leave func(), err error) {
+	if over := h.o.Traffic.EnterStream(scope); over != nil {
+		return nil, over
+	}
+	release, err := h.o.Traffic.HoldFilter(scope, f, traffic.FreeFilter)
+	if err != nil {
+		h.o.Traffic.LeaveStream(scope)
+		return nil, err
+	}
+	if release == nil {
+		return nil, nil //nolint:nilnil // as said
+	}
+	return func() {
+		release()
+		h.o.Traffic.LeaveStream(scope)
+	}, nil
+}
+
+// giveUp counts out a stream that was let in and has not begun.
+func (h *Handler) giveUp(scope string, leave func()) {
+	if leave != nil {
+		leave()
+		return
+	}
+	h.o.Traffic.LeaveStream(scope)
 }
 
 // unreadable answers what kept a range from being found: a fault of the request, or of the log.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,12 +65,20 @@ func (h *shard) send(s *Stream, block *broker.Block) bool {
 		h.config.Observer.Delivered(time.Since(time.UnixMicro(int64(id))))
 	}
 	if n-before < len(block.Bytes) {
+		if !s.hold(h.config, len(rest)) {
+			h.drop(s, Slow, errHeld)
+			return false
+		}
 		k.rest = bytes.Clone(rest)
 		h.blockedNow(s)
 		return false
 	}
+	s.written()
 	return true
 }
+
+// errHeld is why a stream ends whose client reads slowly what there is no room for.
+var errHeld = errors.New("its credential or address holds as much memory as it may")
 
 // flush writes what is left, and is true when there is nothing any more.
 func (h *shard) flush(s *Stream) bool {
@@ -89,6 +98,7 @@ func (h *shard) flush(s *Stream) bool {
 		return false
 	}
 	k.rest = nil
+	s.written()
 	return true
 }
 
@@ -108,9 +118,6 @@ func (h *shard) blockedNow(s *Stream) {
 		k.deadline = time.Now().Add(h.config.WriteTimeout).UnixMilli()
 	}
 }
-
-// lingerMost is how long a client may take for its last frame, and then for its goodbye.
-const lingerMost = time.Second
 
 // finish ends a stream with a last frame, after what is left of the one half sent.
 func (h *shard) finish(s *Stream, reason string, cause error) {

@@ -10,6 +10,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/broker/sse"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
 	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
 	Observer     Observer
+	Memory       *share.Memory        // what slow clients make us hold is charged to it; nil: to nobody
 	DrainRetry   func() time.Duration // when to come back from a gateway that shuts down
 	CutRetry     func() time.Duration // when to come back with what the credential grants now
 	FailRetry    func() time.Duration // when to come back from trouble that passes
@@ -41,14 +43,16 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
-	Door       any // the door's own
+	Door       any    // the door's own
+	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
 
 	Range *Range // of a request for history; else nil
 	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
 	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
 
-	bytes  int64
-	socket socket // the shared writer's
+	bytes   int64
+	account *share.Account // of what is yet to be written, while that is much
+	socket  socket         // the shared writer's
 }
 
 func (s *Stream) words(c *Config) Words {
@@ -95,6 +99,7 @@ const (
 	Slow   = "slow"   // it took no byte for the time allowed
 	Failed = "failed" // the log could not be read on
 	Over   = "over"   // the range it asked for is over
+	Crowd  = "crowd"  // it had not authenticated, and others came
 )
 
 // batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
@@ -157,6 +162,7 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 }
 
 func (c *Config) end(s *Stream, reason string, err error) {
+	s.written()
 	s.Subscriber.Close()
 	c.Ended(s, End{Reason: reason, Bytes: s.bytes, Err: err})
 }

@@ -8,28 +8,33 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// limits counts connections, in all and by credential. It holds an entry only for credentials
-// that are connected, so it cannot be grown.
+// limits counts connections, in all and by credential. Connections without a credential, as those of rooms, count apart,
+// so that they never take the place of one that has one. It holds an entry only for credentials and addresses that are
+// connected, so it cannot be grown.
 type limits struct {
 	most, mostPerKey int
 
-	mu    sync.Mutex
-	all   int
-	byKey map[string]int
+	mu        sync.Mutex
+	all       int
+	byKey     map[string]int
+	open      int // without a credential
+	byNetwork map[string]int
 }
 
 func newLimits(most, mostPerKey int) *limits {
-	return &limits{most: most, mostPerKey: mostPerKey, byKey: map[string]int{}}
+	return &limits{most: most, mostPerKey: mostPerKey, byKey: map[string]int{}, byNetwork: map[string]int{}}
 }
 
-// take counts a connection of the credential in, or says which limit it would cross. An empty scope is nobody's: rooms
-// have bounds of their own.
+func errFull(what string) *httperr.Error {
+	return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections, "%s; try again later", what).After(5 * time.Second)
+}
+
+// take counts a connection of the credential in, or returns which limit it would cross.
 func (l *limits) take(scope string) *httperr.Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.most > 0 && l.all >= l.most {
-		return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections,
-			"the gateway has as many connections as MAX_CONNECTIONS allows; try again later").After(5 * time.Second)
+		return errFull("the gateway has as many connections as MAX_CONNECTIONS allows")
 	}
 	if over := l.full(scope); over != nil {
 		return over
@@ -39,45 +44,69 @@ func (l *limits) take(scope string) *httperr.Error {
 	return nil
 }
 
-// full says whether a credential can have no further connection.
+// full returns why a credential can have no further connection, if so.
 func (l *limits) full(scope string) *httperr.Error {
-	if l.mostPerKey > 0 && scope != "" && l.byKey[scope] >= l.mostPerKey {
-		return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
-			"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(5 * time.Second)
-	}
-	return nil
-}
-
-// move counts a connection of one credential as another's.
-func (l *limits) move(from, to string) *httperr.Error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if from == to {
+	if l.mostPerKey == 0 || l.byKey[scope] < l.mostPerKey {
 		return nil
 	}
-	if over := l.full(to); over != nil {
-		return over
-	}
-	l.leave(from)
-	l.byKey[to]++
-	return nil
+	return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
+		"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(5 * time.Second)
 }
 
+// give counts it out.
 func (l *limits) give(scope string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--
-	l.leave(scope)
+	drop(l.byKey, scope)
 }
 
-func (l *limits) leave(scope string) {
-	if l.byKey[scope]--; l.byKey[scope] == 0 {
-		delete(l.byKey, scope)
+// move counts a connection of one credential as another's.
+func (l *limits) move(from, to string) *httperr.Error {
+	if from == to {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if over := l.full(to); over != nil {
+		return over
+	}
+	drop(l.byKey, from)
+	l.byKey[to]++
+	return nil
+}
+
+// takeOpen counts a connection without a credential in. One address has at most half of them.
+func (l *limits) takeOpen(network string) *httperr.Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.most > 0 && l.open >= l.most {
+		return errFull("the gateway has as many connections without a credential as MAX_CONNECTIONS allows")
+	}
+	if l.most > 0 && l.byNetwork[network] >= max(1, l.most/2) {
+		return errFull("this address has as many connections without a credential as half of MAX_CONNECTIONS allows")
+	}
+	l.open++
+	l.byNetwork[network]++
+	return nil
+}
+
+// giveOpen counts it out.
+func (l *limits) giveOpen(network string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	drop(l.byNetwork, network)
+}
+
+func drop(counts map[string]int, of string) {
+	if counts[of]--; counts[of] == 0 {
+		delete(counts, of)
 	}
 }
 
 func (l *limits) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.all
+	return l.all + l.open
 }

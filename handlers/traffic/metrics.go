@@ -7,6 +7,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/handlers/stream"
 )
 
@@ -25,7 +26,7 @@ type Metrics struct {
 }
 
 // NewMetrics registers them, and the broker's.
-func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
+func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memory) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),
 		closed:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
@@ -46,6 +47,8 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker) *Metrics {
 	counter("sluice_deliveries_total", "Event frames handed to streams.", b.Stats.Deliveries.Load)
 	counter("sluice_replayed_total", "Event frames among them that were read from the log.", b.Stats.Replayed.Load)
 	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
+	counter("sluice_client_memory_refused_total", "Requests and messages refused as their credential, or all clients together, held as much memory as they may.", memory.Refused)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes held in memory for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
 	return m
 }

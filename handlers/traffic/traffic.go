@@ -6,24 +6,31 @@ import (
 	"net/http"
 	"time"
 
+	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 )
 
 // Limits of connections; 0: none.
-type Limits struct{ Connections, ConnectionsPerKey int }
+type Limits struct {
+	Connections, ConnectionsPerKey int
+	Pending                        int // sockets that have not authenticated
+}
 
 // Traffic lets in, and counts.
 type Traffic struct {
 	*Metrics
-	gate   gate
-	limits *limits
+	Memory  *share.Memory // what is held for clients
+	gate    gate
+	limits  *limits
+	pending *pending
 }
 
 // New makes a Traffic.
-func New(m *Metrics, l Limits) *Traffic {
-	return &Traffic{Metrics: m, limits: newLimits(l.Connections, l.ConnectionsPerKey)}
+func New(m *Metrics, l Limits, memory *share.Memory) *Traffic {
+	return &Traffic{Metrics: m, Memory: memory, limits: newLimits(l.Connections, l.ConnectionsPerKey), pending: newPending(l.Pending)}
 }
 
 // ErrDraining is the answer to who comes too late.
@@ -49,6 +56,24 @@ func (t *Traffic) LeaveStream(scope string) {
 	t.gate.leave()
 }
 
+// EnterOpen lets a stream in that needs no credential, or returns why there can be none now.
+func (t *Traffic) EnterOpen(address string) *httperr.Error {
+	if !t.gate.enter() {
+		return ErrDraining()
+	}
+	if over := t.limits.takeOpen(peer.Network(address)); over != nil {
+		t.gate.leave()
+		return over
+	}
+	return nil
+}
+
+// LeaveOpen counts it out.
+func (t *Traffic) LeaveOpen(address string) {
+	t.limits.giveOpen(peer.Network(address))
+	t.gate.leave()
+}
+
 // MoveStream counts a stream that was let in for another credential, or says why it cannot.
 func (t *Traffic) MoveStream(from, to string) error {
 	if over := t.limits.move(from, to); over != nil {
@@ -59,7 +84,11 @@ func (t *Traffic) MoveStream(from, to string) error {
 
 // Ended counts a stream out, and tells what became of it, since middleware has seen only its beginning.
 func (t *Traffic) Ended(log *slog.Logger, s *stream.Stream, end stream.End) {
-	t.LeaveStream(s.Identity.Scope)
+	if s.Leave != nil {
+		s.Leave()
+	} else {
+		t.LeaveStream(s.Identity.Scope)
+	}
 	t.Closed(end.Reason)
 	attrs := []any{"who", s.Identity.Name, "kind", s.Identity.Kind, "from", s.From,
 		"for", time.Since(s.Started).Round(time.Millisecond), "events", s.Subscriber.Sent(), "bytes", end.Bytes,
@@ -77,7 +106,7 @@ func (t *Traffic) EnterPublish() bool { return t.gate.enter() }
 func (t *Traffic) LeavePublish() { t.gate.leave() }
 
 // Streams is how many there are.
-func (t *Traffic) Streams() int { return t.limits.count() }
+func (t *Traffic) Streams() int { return t.limits.count() + t.pending.count() }
 
 // Drain refuses new streams and publishes, ends every stream with a last frame, and returns when
 // the publishes that were running and the last frames are out, or ctx ends.

@@ -80,10 +80,14 @@ func (c *Condition) Weight() int {
 
 // node is a Node with everything looked up that does not depend on the document.
 type node struct {
-	Node
-	names   []string
-	highs   []gjson.Result // of Between; Values are its lows
-	text    string         // of text operators: lower case if Fold
+	Op      Op
+	Rules   Rules
+	Negate  bool
+	Fold    bool
+	Field   Field
+	values  *operands // of Between its lows
+	highs   *operands // of Between
+	text    string    // of text operators: lower case if Fold
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
@@ -109,9 +113,9 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	if c.count++; in.Op > Not && c.count > MaxConditions {
 		return node{}, Refuse(TooMany, "there are more than %d conditions: ask in several queries, or for a list of values", MaxConditions)
 	}
-	out := node{Node: in, names: in.Field.names}
+	out := node{Op: in.Op, Rules: in.Rules, Negate: in.Negate, Fold: in.Fold, Field: in.Field}
 	if in.Op > Not {
-		if err := out.prepare(); err != nil {
+		if err := out.prepare(in.Values); err != nil {
 			return node{}, err
 		}
 		if c.program += out.size; c.program > maxProgram {
@@ -123,36 +127,51 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	if in.Op == Not && len(in.Nodes) != 1 {
 		return node{}, Refuse(BadSyntax, "a negation has %d conditions: it takes one", len(in.Nodes))
 	}
-	out.nodes = make([]node, len(in.Nodes))
-	for i, kid := range in.Nodes {
-		var err error
-		if out.nodes[i], err = c.compile(kid, depth+1); err != nil {
+	always := false // the group does, whatever else is in it
+	var kids []node
+	for _, one := range in.Nodes {
+		kid, err := c.compile(one, depth+1)
+		switch {
+		case err != nil:
 			return node{}, err
+		case kid.everything() && in.Op != Not:
+			always = in.Op == Or
+		default:
+			kids = append(kids, kid)
 		}
 	}
+	switch {
+	case always:
+		return node{Op: And}, nil
+	case len(kids) == 1 && in.Op != Not:
+		return kids[0], nil
+	}
+	out.nodes = slices.Clone(kids)
 	return out, nil
 }
 
+// everything reports whether the node is a group that always matches: all of nothing.
+func (n *node) everything() bool { return n.Op == And && len(n.nodes) == 0 }
+
 // prepare checks a comparison's values and readies them.
-func (n *node) prepare() error {
-	if n.Op != Search && len(n.names) == 0 {
+func (n *node) prepare(values []gjson.Result) error {
+	if n.Op != Search && len(n.Field.names) == 0 {
 		return Refuse(BadField, "a condition names no field")
 	}
-	if want := n.Op.values(); want >= 0 && len(n.Values) != want {
-		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(n.Values), want)
+	if want := n.Op.values(); want >= 0 && len(values) != want {
+		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(values), want)
 	}
-	if len(n.Values) > MaxList {
-		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(n.Values), MaxList)
+	if len(values) > MaxList {
+		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(values), MaxList)
 	}
 	switch n.Op {
 	case Between:
-		n.highs = n.operands(n.Values[1:])
-		n.Values = n.operands(n.Values[:1])
+		n.highs = n.operands(values[1:])
+		n.values = n.operands(values[:1])
 	case Eq, In, Lt, Lte, Gt, Gte:
-		n.Values = n.operands(n.Values)
-		slices.SortFunc(n.Values, Compare)
+		n.values = n.operands(values)
 	case Contains, StartsWith, EndsWith, Regex, Search:
-		return n.prepareText()
+		return n.prepareText(values[0])
 	}
 	return nil
 }
@@ -171,15 +190,15 @@ func (o Op) values() int {
 }
 
 // operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
-func (n *node) operands(in []gjson.Result) []gjson.Result {
-	out := make([]gjson.Result, 0, len(in))
+func (n *node) operands(in []gjson.Result) *operands {
+	var all []gjson.Result
 	for _, v := range in {
-		out = append(out, v)
+		all = append(all, v)
 		if spelled, ok := spells(v); ok && n.Rules == SQL {
-			out = append(out, spelled)
+			all = append(all, spelled)
 		}
 	}
-	return out
+	return newOperands(all)
 }
 
 // spells is the number or boolean that a string reads as in JSON.
@@ -192,11 +211,11 @@ func spells(v gjson.Result) (gjson.Result, bool) {
 	return v, v.Type == gjson.Number || v.IsBool()
 }
 
-func (n *node) prepareText() error {
-	if n.Values[0].Type != gjson.String {
-		return Refuse(BadValue, "the condition on %s takes a string, not %s", n.Field, n.Values[0].Raw)
+func (n *node) prepareText(v gjson.Result) error {
+	if v.Type != gjson.String {
+		return Refuse(BadValue, "the condition on %s takes a string, not %s", n.Field, v.Raw)
 	}
-	n.text = n.Values[0].Str
+	n.text = v.Str
 	switch {
 	case n.Op == Regex:
 		var err error

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -32,9 +31,9 @@ func (n *node) match(doc gjson.Result) bool {
 		return n.search(doc, 0) != n.Negate
 	}
 	if n.Rules == SQL {
-		return n.any(doc, n.names)
+		return n.any(doc, n.Field.names)
 	}
-	return n.any(doc, n.names) != n.Negate
+	return n.any(doc, n.Field.names) != n.Negate
 }
 
 // holds says whether one value that the path leads to is a match. SQL negates here, value by value, so that null is
@@ -63,12 +62,11 @@ func (n *node) holds(v gjson.Result) bool {
 func (n *node) test(v gjson.Result) bool {
 	switch n.Op {
 	case Eq, In:
-		_, found := slices.BinarySearchFunc(n.Values, v, Compare)
-		return found
+		return n.values.has(v)
 	case Lt, Lte, Gt, Gte:
-		return beside(v, n.Values, n.Op)
+		return n.values.beside(v, n.Op)
 	case Between:
-		return beside(v, n.Values, Gte) && beside(v, n.highs, Lte)
+		return n.values.beside(v, Gte) && n.highs.beside(v, Lte)
 	case Exists:
 		return v.Exists()
 	case Null:
@@ -77,21 +75,6 @@ func (n *node) test(v gjson.Result) bool {
 		return isEmpty(v)
 	}
 	return v.Type == gjson.String && n.testText(v.Str)
-}
-
-// beside says whether v lies on the given side of one of some operands: of the one of its kind, as they are
-// spellings of the same.
-func beside(v gjson.Result, operands []gjson.Result, op Op) bool {
-	for _, o := range operands {
-		if !alike(v, o) {
-			continue
-		}
-		c := Compare(v, o)
-		if c < 0 && (op == Lt || op == Lte) || c > 0 && (op == Gt || op == Gte) || c == 0 && (op == Lte || op == Gte) {
-			return true
-		}
-	}
-	return false
 }
 
 func (n *node) testText(s string) bool {

@@ -55,7 +55,7 @@ func (n *node) ranges(field string) []Range {
 	if !ok {
 		return everything
 	}
-	if n.Rules == Mongo || len(n.names) > 1 {
+	if n.Rules == Mongo || len(n.Field.names) > 1 {
 		out = append(out, arrays)
 	}
 	return union(out)
@@ -66,24 +66,24 @@ func (n *node) ownRanges() ([]Range, bool) {
 	var out []Range
 	switch n.Op {
 	case Eq, In:
-		for _, v := range n.Values {
+		for v := range n.values.each {
 			key := AppendKey(nil, v)
 			out = append(out, Range{key, following(key)})
 		}
 	case Lt, Lte:
-		for _, v := range n.Values {
+		for v := range n.values.each {
 			out = append(out, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
 		}
 	case Gt, Gte:
-		for _, v := range n.Values {
+		for v := range n.values.each {
 			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
 		}
 	case Between:
 		var below []Range
-		for _, v := range n.Values {
+		for v := range n.values.each {
 			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
 		}
-		for _, v := range n.highs {
+		for v := range n.highs.each {
 			below = append(below, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
 		}
 		return intersect(union(out), union(below)), true

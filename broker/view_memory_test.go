@@ -1,0 +1,65 @@
+package broker_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"sluice/broker"
+	"sluice/broker/channel"
+	"sluice/broker/eventlog"
+)
+
+// TestViewMemory: what a view takes is not much more than what was sent for it, and no more than Filter.Size has it.
+func TestViewMemory(t *testing.T) {
+	const views = 200
+	long := strings.Repeat("x", 100)
+	for name, pattern := range map[string]string{
+		"left":   "%d-%d-" + long,
+		"right":  "*:%d-%d-" + long,
+		"both":   "%d-%d-" + long + ":%[1]d-%[2]d-" + long,
+		"prefix": "%d-%d-" + long + "*:%[1]d-%[2]d-" + long + "*",
+		"short":  "%d-%d",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, broker.Options{}, eventlog.Retention{})
+			sent, size := 0, int64(0)
+			before := heap()
+			for i := range views {
+				list := make([]string, channel.MaxRequest)
+				for j := range list {
+					list[j] = fmt.Sprintf(pattern, i, j)
+					sent += len(list[j]) + 1
+				}
+				set, err := channel.ParseSet(list)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := broker.Filter{Channels: set.Own()}
+				size += f.Size()
+				if _, err := b.Subscribe(f, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			held := heap() - before
+			if held > size*5/4 {
+				t.Errorf("%d bytes are held, and %d charged", held, size)
+			}
+			if name != "short" && held > 4*int64(sent) {
+				t.Errorf("%d bytes are held for %d that were sent", held, sent)
+			}
+			t.Logf("sent %d, size %d, held %d: %.1f and %.1f times", sent, size, held, float64(held)/float64(sent), float64(held)/float64(size))
+			runtime.KeepAlive(b)
+		})
+	}
+}
+
+// heap is what is live.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,61 @@
+package directus
+
+import (
+	"context"
+
+	"sluice/handlers/traffic"
+	"sluice/handlers/wsread"
+)
+
+// firstMessage is how long a message may be of who has not authenticated.
+const firstMessage = 8 << 10
+
+// incoming is a message, and whether the next one is read only when this one was dealt with.
+type incoming struct {
+	wsread.Message
+	waits bool
+}
+
+// read hands on the client's messages until it is gone.
+func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
+	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut)
+	defer reader.Close()
+	for {
+		limit := c.h.o.MaxBody
+		known := c.known.Load()
+		if !known {
+			limit = min(limit, firstMessage)
+		}
+		m, err := reader.Next(ctx, limit)
+		if err != nil {
+			return
+		}
+		c.heard.Store(true)
+		select {
+		case messages <- incoming{m, !known}:
+		case <-ctx.Done():
+			m.Release()
+			return
+		}
+		if known {
+			continue
+		}
+		select { // the next message may be longer, if this one has authenticated
+		case <-c.taken:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// deal deals with a message, of which nothing is held then.
+func (c *conn) deal(ctx context.Context, m *incoming) error {
+	defer m.Release()
+	if m.waits {
+		defer func() { c.taken <- struct{}{} }() // it has room for the one that is waited for
+	}
+	if m.Refused != nil {
+		return c.fail(typeServer, traffic.MemoryFull(m.Refused), "")
+	}
+	return c.take(ctx, m.Text)
+}

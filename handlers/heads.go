@@ -1,0 +1,98 @@
+package handlers
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/auth/peer"
+)
+
+// Bounds of the connections whose request head, or TLS handshake, is not there yet: each may hold 128 KiB of a head. Most
+// heads are there at once, so only those that have had time for it are closed.
+const (
+	mostHeads           = 2048
+	mostHeadsPerAddress = 256
+	headTime            = time.Second
+)
+
+// Heads bounds the connections that are waiting for a request head, in all and for each address. Where there are too
+// many, the oldest of the address goes, or the oldest of the address with the most. Its State is http.Server's ConnState.
+type Heads struct {
+	mu      sync.Mutex // a leaf
+	waiting map[net.Conn]*head
+	by      map[string][]*head // the oldest first; only addresses that have some
+}
+
+type head struct {
+	conn    net.Conn
+	network string
+	since   time.Time
+}
+
+// NewHeads makes the bounds.
+func NewHeads() *Heads { return &Heads{waiting: map[net.Conn]*head{}, by: map[string][]*head{}} }
+
+// State follows a connection: from its beginning until its first request head is there, or it is gone.
+func (h *Heads) State(c net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		h.remove(c)
+		return
+	}
+	if old := h.add(c, time.Now()); old != nil {
+		_ = old.Close() // it may be gone
+	}
+}
+
+// add returns the connection that is to go, if any.
+func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
+	address, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		address = c.RemoteAddr().String()
+	}
+	one := &head{c, peer.Network(address), now}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	crowd := one.network
+	full := len(h.by[crowd]) >= mostHeadsPerAddress
+	if !full && len(h.waiting) >= mostHeads {
+		crowd, full = h.crowded(), true
+	}
+	h.waiting[c] = one
+	h.by[one.network] = append(h.by[one.network], one)
+	if !full || now.Sub(h.by[crowd][0].since) < headTime {
+		return nil
+	}
+	old := h.by[crowd][0]
+	h.drop(old)
+	return old.conn
+}
+
+// crowded returns the address with the most.
+func (h *Heads) crowded() (most string) {
+	for network, list := range h.by {
+		if len(list) > len(h.by[most]) {
+			most = network
+		}
+	}
+	return most
+}
+
+func (h *Heads) remove(c net.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if one := h.waiting[c]; one != nil {
+		h.drop(one)
+	}
+}
+
+func (h *Heads) drop(one *head) {
+	delete(h.waiting, one.conn)
+	list := h.by[one.network]
+	at := slices.Index(list, one)
+	if h.by[one.network] = slices.Delete(list, at, at+1); len(list) == 1 {
+		delete(h.by, one.network)
+	}
+}

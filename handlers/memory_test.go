@@ -1,0 +1,369 @@
+package handlers_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// heap returns the bytes that are live.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// wideFilter is a filter of about 8.7 KB, another one for each n.
+func wideFilter(n int) string {
+	var b strings.Builder
+	b.WriteString(`{"_or":[`)
+	for i := range 40 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"a%d_%d":{"_in":[`, i, n)
+		for j := range 40 {
+			if j > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprint(&b, 1000+(n*1600+i*40+j)%9000)
+		}
+		b.WriteString("]}}")
+	}
+	b.WriteString("]}")
+	return b.String()
+}
+
+// manyConditions is a filter of 900 bytes whose compiled form takes many times that.
+func manyConditions(n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"_or":[{"z":%d}`, n)
+	for i := range 99 {
+		fmt.Fprintf(&b, `,{"a":%d}`, i)
+	}
+	b.WriteString("]}")
+	return b.String()
+}
+
+// emptyGroups is a filter of many groups with nothing in them.
+func emptyGroups(n int) string {
+	return fmt.Sprintf(`{"_and":[{"z":%d}%s]}`, n, strings.Repeat(",{}", 3000))
+}
+
+func shortWords(n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"z":{"_in":["%d"`, n)
+	for i := range 900 {
+		fmt.Fprintf(&b, `,"%x"`, i)
+	}
+	b.WriteString("]}}")
+	return b.String()
+}
+
+// TestSubscriptionMemory: what subscriptions hold is at most four times what was sent for them, beside what each of
+// them takes anyway, and no more than is charged.
+func TestSubscriptionMemory(t *testing.T) {
+	const sockets, each = 4, 50
+	const base = 48 << 10 // of a socket
+	for name, filter := range map[string]func(int) string{"wide": wideFilter, "conditions": manyConditions, "groups": emptyGroups, "words": shortWords} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, withItems)
+			before, sent := heap(), int64(0)
+			var all []*socket
+			for i := range sockets {
+				s := g.socket(t, keyItems)
+				all = append(all, s)
+				for j := range each {
+					text := fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, j, filter(i*each+j))
+					sent += int64(len(text))
+					s.say(text)
+					s.hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
+				}
+			}
+			runAll(t, g, []scenario{{name: "a change", method: "POST", path: "/items/m", key: keyItems, body: `{"z":-1}`, status: 200}})
+			for _, s := range all {
+				s.quiet() // it has dealt with the change
+			}
+			held, charged := heap()-before, g.memory.Held()
+			t.Logf("sent %d, held %d, charged %d: %.1f times", sent, held, charged, float64(held)/float64(sent))
+			if most := 4*sent + sockets*base + sockets*each*4096; held > most {
+				t.Errorf("%d bytes sent make %d held, more than %d", sent, held, most)
+			}
+			if held > charged*3/2+sockets*base+sockets*each*2048 {
+				t.Errorf("%d bytes held, %d charged", held, charged)
+			}
+		})
+	}
+}
+
+// full is what somebody is told who holds too much.
+const full = "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 1048576 bytes; end connections or subscriptions, or send less"
+
+// withLittle lets a credential hold 1 MiB.
+func withLittle(s *setup) { s.memory = [2]int64{1 << 20, 8 << 20} }
+
+// bystander wants another key to subscribe and to hear of what is made.
+func (g *gateway) bystander(t *testing.T) {
+	t.Helper()
+	s := g.socket(t, keyReader)
+	s.say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
+	s.hears(`{"type":"subscription","event":"init","uid":"1"}`)
+	runAll(t, g, []scenario{{name: "a bystander's", method: "POST", path: "/items/messages", key: keyWriter, body: `{"n":1}`, status: 204}})
+	s.hears(tells("create", `[{"n":1}]`, "1"))
+	s.ws.CloseNow() //nolint:errcheck // a test's
+}
+
+// TestSubscriptionsFull: who has filled its part of the memory with subscriptions is refused further ones, and nobody
+// else is; what has ended makes room.
+func TestSubscriptionsFull(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, withLittle)
+	s := g.socket(t, keyItems)
+	subscribe := func(i int) string {
+		s.say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
+		text, err := s.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	there := 0
+	for ; there < 100; there++ {
+		text := subscribe(there)
+		if text == fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, there) {
+			continue
+		}
+		refused := `"status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}`
+		// There is no room for the subscription, or, near the bound, already none for the message.
+		if text != fmt.Sprintf(`{"type":"subscribe",%s,"uid":"%d"}`, refused, there) && text != `{"type":"server",`+refused+`}` {
+			t.Fatalf("got %s", text)
+		}
+		break
+	}
+	if held := g.memory.Held(); there < 20 || there == 100 || held > 1<<20 {
+		t.Errorf("%d subscriptions hold %d bytes", there, held)
+	}
+	g.bystander(t)
+	s.say(`{"type":"unsubscribe"}`)
+	s.hears(`{"type":"subscription","event":"unsubscribe"}`)
+	if text := subscribe(0); text != `{"type":"subscription","event":"init","uid":"0"}` || g.memory.Held() > 1<<16 {
+		t.Errorf("%s; %d bytes are held", text, g.memory.Held())
+	}
+	g.metric(t, "sluice_client_memory_refused_total 1")
+}
+
+// longPatterns are 100 patterns of 250 bytes, others for each n.
+func longPatterns(n int) string {
+	list := make([]string, 100)
+	for i := range list {
+		side := fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 110))
+		list[i] = side + ":" + side
+	}
+	return strings.Join(list, ",")
+}
+
+// TestStreamsFull: the same for streams, told as what passes. Streams with the same patterns hold them once.
+func TestStreamsFull(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withLittle)
+	refused := 0
+	for n := range 100 {
+		if s := g.open(t, keyAll, "?channels="+longPatterns(n)); s.answer.StatusCode != http.StatusOK {
+			refused = n
+			break
+		}
+	}
+	if held := g.memory.Held(); refused < 10 || held > 1<<20 {
+		t.Errorf("%d streams hold %d bytes", refused, held)
+	}
+	runAll(t, g, []scenario{
+		{name: "one more", path: "?channels=" + longPatterns(1000), status: 429, has: []string{`"code":"client_memory_full_per_key"`, full}, answers: map[string]string{"Retry-After": "5"}},
+		{name: "an EventSource", path: "?channels=" + longPatterns(1000), headers: map[string]string{"Accept": "text/event-stream"}, status: 200, has: []string{"event: busy", `"status":429`}},
+		{name: "a page", path: "?until=caught-up&channels=" + longPatterns(1000), status: 429},
+	})
+	before := g.memory.Held()
+	for range 20 { // the patterns are there
+		if s := g.open(t, keyAll, "?channels="+longPatterns(0)); s.answer.StatusCode != http.StatusOK {
+			t.Fatal(s.answer.Status)
+		}
+	}
+	for range 20 { // and a few take nothing that is charged
+		if s := g.open(t, keyAll, "?channels=a,b:c,PUT:d"); s.answer.StatusCode != http.StatusOK {
+			t.Fatal(s.answer.Status)
+		}
+	}
+	if held := g.memory.Held(); held != before {
+		t.Errorf("%d bytes held, %d before", held, before)
+	}
+	s := g.open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
+	if s.answer.StatusCode != http.StatusOK {
+		t.Error(s.answer.Status)
+	}
+	g.publish(t, `{"event":"a","data":1}`)
+}
+
+// TestFeedsFull: the same for feeds of databases, which tell it as an event.
+func TestFeedsFull(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t, withLittle)
+	open := func(n int) string {
+		types := make([]string, 100)
+		for i := range types {
+			types[i] = fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 100))
+		}
+		c := dial(t, g, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nAccept: text/event-stream\r\nAuthorization: "+basic("demo", "demo")+"\r\n\r\n")
+		text := make([]byte, 4096)
+		n, err := c.Read(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(string(text[:n]), "\r\n\r\n") { // the head came alone
+			more, err := c.Read(text[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += more
+		}
+		return string(text[:n])
+	}
+	for n := range 200 {
+		if text := open(n); strings.Contains(text, "event: error") {
+			if held := g.memory.Held(); !strings.Contains(text, full) || n < 10 || held > 1<<20 {
+				t.Errorf("%d feeds hold %d bytes: %s", n, held, text)
+			}
+			return
+		}
+	}
+	t.Errorf("nobody was refused; %d bytes are held", g.memory.Held())
+}
+
+// half sends a part of a message.
+func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
+	t.Helper()
+	w, err := ws.Writer(t.Context(), websocket.MessageText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestMessagesFull: half-sent messages are charged as they grow. One that there is no room for is not taken, which is
+// told, and the connection goes on; others notice nothing.
+func TestMessagesFull(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, withLittle, func(s *setup) { s.realtime.ReadTimeout = time.Minute })
+	hold := g.socket(t, keyItems)
+	rest := half(t, hold.ws, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
+	g.holds(t, 400_000)
+	s := g.socket(t, keyItems)
+	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
+	s.hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
+	s.quiet()
+	g.bystander(t)
+	hold.ws.CloseNow() //nolint:errcheck // a test's
+	_ = rest
+	g.holds(t, 0)
+	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
+	s.hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid is a string or a number of at most 128 bytes"}}`)
+
+	room := g.newRoom(t)
+	one, _ := g.join(t, room, "")
+	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 400_000))
+	g.holds(t, 400_000)
+	other, got := g.join(t, room, "")
+	if err := other.Write(t.Context(), websocket.MessageText, []byte(`{"type":"push","action":{"type":"relay"},"key":"k","value":"`+strings.Repeat("x", 900_000)+`"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if told := strings.Join(got(), " "); told != `{"type":"error","message":"`+full+`"}` {
+		t.Error(told)
+	}
+}
+
+// TestHalfMessageInRoom: a message that has begun has to be there soon.
+func TestHalfMessageInRoom(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.realtime.ReadTimeout = 100 * time.Millisecond })
+	room := g.newRoom(t)
+	one, _ := g.join(t, room, "")
+	if err := one.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
+		t.Fatal(err)
+	}
+	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 10_000))
+	g.streams(t, 0)
+}
+
+// holds wants about as much to be held, soon.
+func (g *gateway) holds(t *testing.T, least int64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		held := g.memory.Held()
+		if held >= least && held <= 3*least {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are held, not about %d", held, least)
+		}
+	}
+}
+
+// TestBodiesFull: half-sent bodies are charged as they come, and cost nothing before; who has no credential sends little.
+func TestBodiesFull(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, withLittle, func(s *setup) { s.realtime.ReadTimeout = time.Minute })
+	post := func(path, key string, length, sent int) net.Conn {
+		return dial(t, g, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, key, length, strings.Repeat(" ", sent)))
+	}
+	for range 40 {
+		post("/items/m", keyItems, 900_000, 100) // who says that it will send much
+	}
+	one := post("/items/m", keyItems, 900_000, 500_000)
+	g.holds(t, 500_000)
+	runAll(t, g, []scenario{
+		{name: "one more", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 600_000) + "{}", status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413},
+	})
+	g.bystander(t)
+	one.Close()
+	g.holds(t, 0)
+	runAll(t, g, []scenario{{name: "again", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, status: 200}})
+}
+
+// TestHalfMessages: who has not authenticated makes the gateway hold little.
+func TestHalfMessages(t *testing.T) {
+	const sockets = 300
+	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 8*sockets })
+	before := heap()
+	for range sockets {
+		s, _ := g.dial(t, "", http.Header{"X-Junk": {strings.Repeat("x", 100_000)}})
+		w, err := s.ws.Writer(t.Context(), websocket.MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(`{"type":"auth","access_token":"` + strings.Repeat("x", 8000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := heap() - before
+	t.Logf("%d a socket, both ends", held/sockets)
+	if held > sockets*(48<<10) {
+		t.Errorf("%d bytes for each of %d sockets", held/sockets, sockets)
+	}
+	s, _ := g.dial(t, "", nil)
+	s.say(`{"type":"auth","access_token":"` + strings.Repeat("x", 8<<10) + `"}`)
+	s.ends(websocket.StatusMessageTooBig)
+}

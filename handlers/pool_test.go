@@ -1,0 +1,97 @@
+package handlers_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"sluice/handlers/directus"
+)
+
+// TestNobodyTakesAPlace: sockets that have not authenticated leave all places to those who have, in every mode.
+func TestNobodyTakesAPlace(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []directus.Mode{directus.Handshake, directus.Public} {
+		g := newGateway(t, withItems, func(s *setup) {
+			s.directus.Mode, s.directus.AuthTimeout, s.limits.Connections, s.limits.Pending = mode, time.Minute, 3, 1000
+		})
+		var nobodies []*socket
+		for range 20 {
+			s, _ := g.dial(t, "", nil)
+			if s == nil {
+				t.Fatal("one was refused who takes no place")
+			}
+			nobodies = append(nobodies, s)
+		}
+		g.socket(t, keyItems).quiet()
+		first := nobodies[0]
+		first.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		first.hears(`{"type":"auth","status":"ok"}`)
+		third := g.open(t, keyItems, "")
+		if third.answer.StatusCode != http.StatusOK {
+			t.Fatal(third.answer.Status)
+		}
+		if s, status := g.dial(t, "?access_token="+keyItems, nil); s != nil || status != http.StatusForbidden {
+			t.Errorf("a fourth: %d", status)
+		}
+		second := nobodies[1]
+		second.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		second.hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
+		second.ends(websocket.StatusTryAgainLater)
+		first.ws.CloseNow() //nolint:errcheck // a test's
+		g.streams(t, 20)
+		nobodies[2].say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		nobodies[2].hears(`{"type":"auth","status":"ok"}`)
+		if n := g.traffic.Streams(); n != 20 { // two have authenticated
+			t.Errorf("%d are counted", n)
+		}
+	}
+}
+
+// streams waits for so many to be counted.
+func (g *gateway) streams(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); g.traffic.Streams() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d streams, want %d", g.traffic.Streams(), want)
+		}
+	}
+}
+
+// TestCrowd: of those who have not authenticated the oldest goes when one more comes, so that who does so at once is
+// not kept out.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 16 })
+	first, _ := g.dial(t, "", nil)
+	g.dial(t, "", nil)
+	third, _ := g.dial(t, "", nil) // an address has two of 16
+	first.ends(websocket.StatusTryAgainLater)
+	third.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	third.hears(`{"type":"auth","status":"ok"}`)
+	g.metric(t, `sluice_streams_ended_total{reason="crowd"} 1`)
+	g.streams(t, 2)
+}
+
+// TestRoomsTakeNoPlace: rooms, which ask for no credential, have places of their own, of which an address has half.
+func TestRoomsTakeNoPlace(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.limits.Connections = 4 })
+	room := g.newRoom(t)
+	for range 2 {
+		g.join(t, room, "")
+	}
+	runAll(t, g, []scenario{
+		{name: "a third stream", path: "/room/" + room + "/events", key: "-", status: 503, has: []string{`"code":"too_many_connections"`, "half of MAX_CONNECTIONS"}},
+		{name: "for an EventSource", path: "/room/" + room + "/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 200, has: []string{"event: busy"}},
+		{name: "a third socket", path: "/room/" + room + "/connect", key: "-", status: 503},
+	})
+	for range 4 {
+		if s := g.open(t, keyAll, ""); s.answer.StatusCode != http.StatusOK {
+			t.Fatal(s.answer.Status)
+		}
+	}
+	runAll(t, g, []scenario{{name: "a fifth", status: 503}})
+}

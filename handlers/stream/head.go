@@ -1,0 +1,22 @@
+package stream
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// DropHead forgets what the head of a request held, up to 128 KiB of it, for who answers for long. What middleware
+// looks at later stays: the method, the route and the address.
+func DropHead(c echo.Context) {
+	r := c.Request()
+	values := c.ParamValues()
+	for i := range values {
+		values[i] = strings.Clone(values[i])
+	}
+	clear(c.QueryParams())
+	clear(r.Header)
+	clear(r.Trailer)
+	r.URL, r.RequestURI, r.Host, r.Form, r.PostForm = &url.URL{}, "", "", nil, nil
+}

@@ -1,0 +1,126 @@
+package traffic
+
+import (
+	"slices"
+	"sync"
+
+	"sluice/auth/peer"
+)
+
+// pending are the sockets whose client has not authenticated yet. They have a pool of their own, so that they never
+// take the place of a client that has. A newcomer is always let in: where the pool or the share of its address is full,
+// the oldest socket of the address goes, or of the address with the most. So one who authenticates at once gets through,
+// whatever others hold open.
+type pending struct {
+	most, mostPerAddress int
+
+	mu sync.Mutex // a leaf
+	n  int
+	by map[string][]*Pending // the oldest first; only addresses that have some
+}
+
+// pendingShare is the part of the pool that one address may have.
+const pendingShare = 8
+
+func newPending(most int) *pending {
+	return &pending{most: most, mostPerAddress: max(1, most/pendingShare), by: map[string][]*Pending{}}
+}
+
+// Pending is the place of one socket in the pool.
+type Pending struct {
+	pool    *pending
+	network string
+	cut     func()
+}
+
+// enter makes a place, for which another socket may have to go.
+func (p *pending) enter(network string, cut func()) *Pending {
+	one := &Pending{p, network, cut}
+	if old := p.add(one); old != nil {
+		old.cut()
+	}
+	return one
+}
+
+// add returns the place that the new one takes, if any.
+func (p *pending) add(one *Pending) (old *Pending) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.most == 0:
+	case len(p.by[one.network]) >= p.mostPerAddress:
+		old = p.by[one.network][0]
+	case p.n >= p.most:
+		old = p.by[p.crowded()][0]
+	}
+	if old != nil {
+		p.remove(old)
+	}
+	p.n++
+	p.by[one.network] = append(p.by[one.network], one)
+	return old
+}
+
+// crowded returns the address with the most sockets.
+func (p *pending) crowded() (most string) {
+	for network, list := range p.by {
+		if len(list) > len(p.by[most]) {
+			most = network
+		}
+	}
+	return most
+}
+
+// remove reports whether the place was still there.
+func (p *pending) remove(one *Pending) bool {
+	list := p.by[one.network]
+	at := slices.Index(list, one)
+	if at < 0 {
+		return false
+	}
+	p.n--
+	if p.by[one.network] = slices.Delete(list, at, at+1); len(list) == 1 {
+		delete(p.by, one.network)
+	}
+	return true
+}
+
+// Leave gives the place back. It reports whether it was still there: who has lost it is being cut.
+func (o *Pending) Leave() bool {
+	o.pool.mu.Lock()
+	defer o.pool.mu.Unlock()
+	return o.pool.remove(o)
+}
+
+func (p *pending) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n
+}
+
+// EnterPending lets a socket in whose client has yet to authenticate. Cut, which is called from another goroutine at
+// most once, is to end it.
+func (t *Traffic) EnterPending(address string, cut func()) (*Pending, error) {
+	if !t.gate.enter() {
+		return nil, ErrDraining()
+	}
+	return t.pending.enter(peer.Network(address), cut), nil
+}
+
+// LeavePending counts a socket out that has never authenticated.
+func (t *Traffic) LeavePending(p *Pending) {
+	p.Leave()
+	t.gate.leave()
+}
+
+// Authenticated counts a socket as one of a credential, or returns why it cannot.
+func (t *Traffic) Authenticated(p *Pending, scope string) error {
+	if over := t.limits.take(scope); over != nil {
+		return over
+	}
+	if !p.Leave() {
+		t.limits.give(scope)
+		return errFull("too many sockets of this address have not authenticated yet")
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+// Package wsread reads the messages of WebSockets, the same way at every door: bounded in length, in time and in what
+// they take in memory, half-sent ones too.
+package wsread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"sluice/broker/share"
+)
+
+const (
+	firstBuffer = 512
+	// free is what a message may take without being charged: as much as every connection takes for its buffers.
+	free = 4 << 10
+	// processed is how many times its length a message takes while something is made of it.
+	processed = 2
+)
+
+// Reader reads the messages of one socket, by one goroutine.
+type Reader struct {
+	ws      *websocket.Conn
+	account *share.Account
+	timeout time.Duration
+	timer   *time.Timer
+}
+
+// New makes the reader of a socket, which is to be closed. A message that is not there within the timeout after it has
+// begun calls cut, which is to end the connection: else half a message would be held for as long as the client likes.
+func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut func()) *Reader {
+	r := &Reader{ws: ws, account: account, timeout: timeout, timer: time.AfterFunc(timeout, cut)}
+	r.timer.Stop()
+	return r
+}
+
+// Close ends the timer.
+func (r *Reader) Close() { r.timer.Stop() }
+
+// Message is one that was read, or was skipped.
+type Message struct {
+	Kind    websocket.MessageType
+	Text    []byte
+	Refused *share.FullError // why it was skipped
+
+	account *share.Account
+	charged int64
+}
+
+// Release gives back what the message took.
+func (m *Message) Release() {
+	if m.charged > 0 {
+		m.account.Give(m.charged)
+		m.charged = 0
+	}
+}
+
+// charge takes n more bytes.
+func (m *Message) charge(n int64) error {
+	err := m.account.Take(n)
+	if err == nil {
+		m.charged += n
+	}
+	return err
+}
+
+// Next waits for a message of at most limit bytes. A longer one ends the connection with code 1009. One that memory has
+// no room for is read to its end and dropped; then Refused is set.
+func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
+	r.ws.SetReadLimit(limit)
+	var body io.Reader
+	if m.Kind, body, err = r.ws.Reader(ctx); err != nil {
+		return m, err
+	}
+	r.timer.Reset(r.timeout)
+	defer r.timer.Stop()
+	m.account = r.account
+	err = m.fill(body, limit)
+	if n := int64(processed * len(m.Text)); err == nil && n > free {
+		err = m.charge(n)
+	}
+	if errors.As(err, &m.Refused) {
+		m.Text = nil
+		_, err = io.Copy(io.Discard, body)
+	}
+	if err != nil {
+		m.Release()
+		return m, fmt.Errorf("reading a message: %w", err)
+	}
+	if m.Refused != nil {
+		m.Release()
+	}
+	return m, nil
+}
+
+// fill reads the message into a buffer that grows with it.
+func (m *Message) fill(body io.Reader, limit int64) error {
+	m.Text = make([]byte, 0, firstBuffer)
+	for {
+		if len(m.Text) == cap(m.Text) {
+			if err := m.grow(limit); err != nil {
+				return err
+			}
+		}
+		n, err := body.Read(m.Text[len(m.Text):cap(m.Text)])
+		m.Text = m.Text[:len(m.Text)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// grow doubles the buffer, up to what the longest message takes and a byte by which its end is seen.
+func (m *Message) grow(limit int64) error {
+	size := min(2*int64(cap(m.Text)), max(limit, int64(cap(m.Text)))+1)
+	had := m.charged
+	if size > free {
+		if err := m.charge(size); err != nil {
+			return err
+		}
+	}
+	larger := make([]byte, len(m.Text), size)
+	copy(larger, m.Text)
+	m.Text = larger
+	if had > 0 {
+		m.account.Give(had)
+		m.charged -= had
+	}
+	return nil
+}
