@@ -92,7 +92,7 @@ func (g *gateway) listen() error {
 	if err != nil {
 		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
 	}
-	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout}
+	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.memory}
 	if g.cfg.MetricsAddr == "" {
 		return nil
 	}
@@ -114,6 +114,7 @@ func (g *gateway) newServer() *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         handlers.NewHeads().State,
 		ConnContext:       handlers.ConnContext,
+		HTTP2:             &handlers.HTTP2,
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
 }
