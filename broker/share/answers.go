@@ -20,6 +20,13 @@ func WithConn(ctx context.Context, conn Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
+// Cut closes the connection that the answers of ctx leave by, if it has one.
+func Cut(ctx context.Context) {
+	if conn, ok := ctx.Value(connKey{}).(Conn); ok {
+		conn.Cut()
+	}
+}
+
 // When somebody is refused memory, an answer is cut off that has been on its way for grace and moves slower than
 // leastSpeed, or that has been on its way for mostAge, however fast it moves.
 const (

@@ -146,7 +146,7 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	}
 	if err == nil { // who does not answer is not waited for
 		if reason == stream.Crowd { // its place is another's already
-			defer time.AfterFunc(crowdClose, func() { _ = c.ws.CloseNow() }).Stop() // it may be gone
+			defer time.AfterFunc(crowdClose, func() { share.Cut(ctx) }).Stop() // CloseNow would wait for the Close below
 		}
 		_ = c.ws.Close(status, text) // the same
 	}
