@@ -28,6 +28,7 @@ func (*Serve) Run(std *Streams) error {
 	if err != nil {
 		return usageError{withKeyFaults(cfg, err)}
 	}
+	limitMemory()
 	logger := newLogger(cfg, std.Err)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
