@@ -27,6 +27,7 @@ type Limits struct {
 	Time   time.Duration // READ_TIMEOUT: all of it has to be there within
 	Memory *share.Memory // what it holds until the request is over is charged to Owner
 	Owner  string        // the scope of the credential; "": the client's address
+	Fields bool          // the door keeps the fields of the JSON one by one, which is charged too
 }
 
 // Read reads a request's body. What is wrong with it is an *httperr.Error, after which the connection is closed: what is
@@ -57,9 +58,9 @@ const (
 	// free is what a body may take without being charged, as much as the buffers of any connection, and up to where
 	// memory is taken for what a client says that it will send.
 	free = 4 << 10
-	// perElement is what each element of the JSON takes once it is parsed, beside its text: 66 bytes a field of
-	// {"0":{},"1":{},…} were measured. Without it a body of 1 MiB would make ten of heap, and be charged as one.
-	perElement = 64
+	// perField is what each field takes once it is parsed, beside its text: 66 bytes a field of {"0":{},"1":{},…} were
+	// measured. Without it a body of 1 MiB would make ten of heap, and be charged as one.
+	perField = 64
 )
 
 var errDeadline = errors.New("the connection takes no deadline")
@@ -115,13 +116,13 @@ func (b *buffer) fill(body io.Reader) error {
 	}
 }
 
-// parsed charges what parsing the body will take. Commas stand between elements; those in strings are charged too, since
+// parsed charges what parsing the body will take. Commas stand between fields; those in strings are charged too, since
 // telling them apart would cost as much as parsing.
 func (b *buffer) parsed() error {
-	if b.account == nil {
+	if b.account == nil || !b.limits.Fields {
 		return nil
 	}
-	return b.account.Take(perElement * int64(bytes.Count(b.text, []byte{','})))
+	return b.account.Take(perField * int64(bytes.Count(b.text, []byte{','})))
 }
 
 // grow doubles the buffer, up to what the longest body takes and a byte by which its end is seen.

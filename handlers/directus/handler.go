@@ -161,7 +161,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
-	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory}
+	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Fields: true}
 	if one, ok := c.(*call); ok && one.who != nil {
 		limits.Owner = one.who.Scope
 	} else if limits.Bytes > firstMessage {

@@ -26,7 +26,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if err := jsonType(c.Request().Header); err != nil {
 		return nil, err
 	}
-	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope})
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope, Fields: true})
 	if err != nil {
 		return nil, err
 	}
