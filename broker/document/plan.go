@@ -103,7 +103,7 @@ func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
 	err := l.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
 		err := l.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
-			if reached++; reached > gathered || query.Cut(key[len(base):]) {
+			if reached++; reached > gathered || q.Order[0].Unordered(key[len(base):]) {
 				return false, errMany // or it has no exact order
 			}
 			on, err = l.fetch(string(id), q.Where, c.add)

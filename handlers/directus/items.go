@@ -14,6 +14,7 @@ import (
 	"sluice/auth"
 	"sluice/broker/channel"
 	"sluice/broker/document"
+	"sluice/broker/document/query"
 	"sluice/handlers/traffic"
 )
 
@@ -267,6 +268,9 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 		if err := c.need(m); err != nil {
 			return nil, err
 		}
+	}
+	if q.emptyOr { // nobody shall delete everything by a list that happens to be empty
+		return nil, query.Refuse(query.BadValue, "the filter has an _or of no filters, which selects everything: leave it out to change all items")
 	}
 	limit := changeMost + 1
 	if q.limited && q.limit >= 0 {

@@ -46,7 +46,7 @@ func BenchmarkProjection(b *testing.B) {
 }
 
 func BenchmarkOrderKey(b *testing.B) {
-	o := Order{{field("city"), false}, {field("score"), true}}
+	o := Order{{Field: field("city")}, {Field: field("score"), Descending: true}}
 	var out []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -18,7 +18,9 @@ const (
 	// missing fields included. A field that holds an array matches if the array or any of its elements does.
 	Mongo Rules = iota
 	// SQL, as Directus has it: a missing field is null, and nothing compares with null, negated or not, but Null,
-	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both.
+	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both. A text that
+	// is a date and time compares as the moment that it is. In, Contains, StartsWith and EndsWith match an array if they
+	// match any of its elements.
 	SQL
 )
 
@@ -31,7 +33,7 @@ const (
 	Or                   // of Nodes; of none: nothing
 	Not                  // of one Node
 	Search               // a text is part of any string or number in the document, whatever its case; no Field
-	Eq                   //
+	Eq                   // Fold: a string also whatever the case
 	Lt                   // only within one kind of value, as are Lte, Gt, Gte and Between
 	Lte                  //
 	Gt                   //
@@ -170,6 +172,9 @@ func (n *node) prepare(values []gjson.Result) error {
 		n.values = n.operands(values[:1])
 	case Eq, In, Lt, Lte, Gt, Gte:
 		n.values = n.operands(values)
+		if n.Op == Eq && n.Fold {
+			return n.prepareText(values[0])
+		}
 	case Contains, StartsWith, EndsWith, Regex, Search:
 		return n.prepareText(values[0])
 	}
@@ -189,16 +194,28 @@ func (o Op) values() int {
 	return 1
 }
 
-// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
+// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells, and a
+// moment in one spelling. The store's own fields, whose names begin with _, are spelled in one way, and compare as texts.
 func (n *node) operands(in []gjson.Result) *operands {
+	if n.Rules != SQL {
+		return newOperands(in)
+	}
+	moments, dates := !strings.HasPrefix(n.Field.path, "_"), false
 	var all []gjson.Result
 	for _, v := range in {
-		all = append(all, v)
-		if spelled, ok := spells(v); ok && n.Rules == SQL {
+		if spelled, ok := spells(v); ok {
 			all = append(all, spelled)
 		}
+		if moments && v.Type == gjson.String {
+			var is bool
+			v, is = asText(v)
+			dates = dates || is
+		}
+		all = append(all, v)
 	}
-	return newOperands(all)
+	o := newOperands(all)
+	o.moments, o.dates = moments && (dates || len(o.numbers) > 0), dates
+	return o
 }
 
 // spells is the number or boolean that a string reads as in JSON.

@@ -2,10 +2,12 @@ package query
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
@@ -75,7 +77,13 @@ func naive(n Node, doc any) bool {
 		for _, v := range all {
 			r := result(v)
 			isNull := r.Type == gjson.Null
-			if (n.Op >= Exists || !isNull) && naiveTest(n, r) != n.Negate {
+			holds := naiveTest(n, r)
+			if elements, ok := v.([]any); ok && (n.Op == In || n.Op == StartsWith) {
+				for _, e := range elements {
+					holds = holds || naiveTest(n, result(e))
+				}
+			}
+			if (n.Op >= Exists || !isNull) && holds != n.Negate {
 				return true
 			}
 		}
@@ -96,6 +104,29 @@ func naive(n Node, doc any) bool {
 	return n.Negate
 }
 
+// when is a moment as a number, by the standard library: of a text in one of the spellings that are drawn, or of a number.
+func when(v gjson.Result) (float64, bool) {
+	if v.Type == gjson.Number {
+		return v.Num, v.Num >= minMillis && v.Num <= maxMillis
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, v.Str); err == nil && v.Type == gjson.String {
+			return float64(t.UnixMilli()), true
+		}
+	}
+	return 0, false
+}
+
+// naiveMoments compares two values of which one at least is a text that is a moment, and the other one too, or a number.
+func naiveMoments(v, o gjson.Result) (c int, ok bool) {
+	if f, err := strconv.ParseFloat(o.Str, 64); err == nil && o.Type == gjson.String && gjson.Valid(o.Str) {
+		o = gjson.Result{Type: gjson.Number, Num: f}
+	}
+	a, first := when(v)
+	b, second := when(o)
+	return cmp.Compare(a, b), first && second && (v.Type == gjson.String || o.Type == gjson.String)
+}
+
 func naiveTest(n Node, v gjson.Result) bool {
 	relation := func(o gjson.Result, less, same, more bool) bool {
 		try := func(o gjson.Result) bool {
@@ -108,12 +139,15 @@ func naiveTest(n Node, v gjson.Result) bool {
 			c := Compare(v, o)
 			return less && c < 0 || same && c == 0 || more && c > 0
 		}
+		if c, ok := naiveMoments(v, o); ok && n.Rules == SQL {
+			return less && c < 0 || same && c == 0 || more && c > 0
+		}
 		if try(o) {
 			return true
 		}
 		if n.Rules == SQL && o.Type == gjson.String {
 			if f, err := strconv.ParseFloat(o.Str, 64); err == nil && o.Str != "" && strings.Trim(o.Str, "0123456789-.e") == "" && gjson.Valid(o.Str) {
-				return try(gjson.Result{Type: gjson.Number, Num: f})
+				return try(gjson.Result{Type: gjson.Number, Num: f, Raw: o.Str})
 			}
 			if o.Str == "true" || o.Str == "false" {
 				return try(gjson.Parse(o.Str))
@@ -187,7 +221,9 @@ func anyNode(depth int) *rapid.Generator[Node] {
 
 func decode(s string) any {
 	var v any
-	if err := json.Unmarshal([]byte(s), &v); err != nil {
+	d := json.NewDecoder(strings.NewReader(s))
+	d.UseNumber() // a float64 does not hold all of them
+	if err := d.Decode(&v); err != nil {
 		panic(err)
 	}
 	return v
