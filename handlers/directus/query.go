@@ -32,6 +32,7 @@ type itemsQuery struct {
 	total      bool
 	filtered   bool // what meta asks for: total_count, filter_count
 	emptyOr    bool // the filter has an _or of no filters, which is left out
+	grouping   *grouping
 }
 
 // size returns about how many bytes the query takes.
@@ -59,6 +60,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	page := 1
 	var err error
 	search := ""
+	var g grouping
 	v.ForEach(func(key, e gjson.Result) bool {
 		if e.Type == gjson.Null || e.Type == gjson.String && e.Str == "" {
 			return true // as if it were not there
@@ -83,7 +85,11 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 			search = spelled(e)
 		case "meta":
 			err = q.readMeta(e)
-		case "aggregate", "groupBy", "alias", "deep":
+		case "aggregate":
+			err = g.readAggregate(e)
+		case "groupBy":
+			err = g.readGroupBy(e)
+		case "alias", "deep":
 			if len(e.Raw) > len("{}") {
 				err = query.Refuse(query.BadName, "%s is not offered: leave it out of the query", key.Str)
 			}
@@ -92,6 +98,12 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !g.empty() {
+		q.grouping = &g
+		if err := g.sortBy(q.order); err != nil {
+			return nil, err
+		}
 	}
 	if page > 1 && q.limit > 0 {
 		q.offset = min((page-1)*q.limit, maxNumber)

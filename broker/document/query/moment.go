@@ -114,6 +114,9 @@ func (r Rules) sorted(v gjson.Result) gjson.Result {
 	return v
 }
 
+// Compare orders two values by rules.
+func (r Rules) Compare(a, b gjson.Result) int { return Compare(r.sorted(a), r.sorted(b)) }
+
 // compared returns what a document's value is compared as with operands that are numbers or moments.
 func (o *operands) compared(v gjson.Result) (gjson.Result, bool) {
 	switch {
