@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -103,8 +102,8 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 // openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr) {
-		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
+	if withoutCredential(cfg) {
+		return usageError{errOpenToAll} // and leave no folder behind
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,

@@ -97,6 +97,7 @@ type Config struct {
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`
 
 	settings []Setting
+	unknown  []string
 }
 
 // Durability is what an answered publish survives.
