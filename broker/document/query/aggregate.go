@@ -86,7 +86,7 @@ func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 func (a *Aggregation) Add(doc []byte) error {
 	a.key = a.key[:0]
 	for _, f := range a.by {
-		a.key = appendKey(a.key, a.Rules.sorted(f.Value(doc)), math.MaxInt) // uncut: a key is a group
+		a.key = AppendExactKey(a.key, a.Rules.sorted(f.Value(doc)))
 	}
 	g := a.groups[string(a.key)]
 	if g == nil {
@@ -135,7 +135,7 @@ const seenBytes = 64
 
 // first reports whether a value is there for the first time, and by how many bytes the figure has grown.
 func (f *figure) first(a *Aggregate, v gjson.Result) (bool, int) {
-	key := appendKey(nil, a.Rules.sorted(v), math.MaxInt)
+	key := AppendExactKey(nil, a.Rules.sorted(v))
 	if _, seen := f.seen[string(key)]; seen {
 		return false, 0
 	}

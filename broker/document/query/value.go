@@ -76,6 +76,9 @@ const maxKeyText = 256
 // large numbers of one float64. Such a key narrows to them but does not tell them apart.
 func AppendKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, maxKeyText) }
 
+// AppendExactKey is AppendKey for who tells values apart by their keys: nothing is cut.
+func AppendExactKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, math.MaxInt) }
+
 func appendKey(dst []byte, v gjson.Result, limit int) []byte {
 	k := kindOf(v)
 	dst = append(dst, byte(k))
