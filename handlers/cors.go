@@ -29,8 +29,8 @@ var corsDoors = []corsDoor{
 	{"/accounts", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
 	{"/items", "GET, POST, PATCH, DELETE, SEARCH", corsHeaders, corsExposed},
 	{"/auth", "POST", corsHeaders, corsExposed},
-	{"/users", "GET", corsHeaders, corsExposed},
-	{"/server", "GET", corsHeaders, corsExposed},
+	{"/users", "GET, HEAD", corsHeaders, corsExposed},
+	{"/server", "GET, HEAD", corsHeaders, corsExposed},
 }
 
 const persistrMethods = "GET, POST, PUT, DELETE"

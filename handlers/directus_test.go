@@ -215,6 +215,7 @@ func TestItemsSessions(t *testing.T) {
 		{"a wrong key is who", "nope", "GET", "/users/me", "", 401, refusal("INVALID_CREDENTIALS", "this API key is not known here")},
 		{"a key is who", "", "GET", "/users/me", "", 200, `{"data":{"id":"all","first_name":"all"}}`},
 		{"some of who", "", "GET", "/users/me?fields=id", "", 200, `{"data":{"id":"all"}}`},
+		{"the head of who", "", "HEAD", "/users/me", "", 200, ""},
 		{"no users", "", "GET", "/users", "", 404, refusal("ROUTE_NOT_FOUND", "there is no GET /users here")},
 		{"who does not change", "", "PATCH", "/users/me", "{}", 404, refusal("ROUTE_NOT_FOUND", "there is no PATCH /users/me here")},
 		{"no info of the server", "", "GET", "/server/info", "", 404, refusal("ROUTE_NOT_FOUND", "there is no GET /server/info here")},

@@ -80,8 +80,8 @@ func (h *Handler) Register(e *echo.Echo) {
 	} {
 		e.Add(r.method, r.path, h.known(r.f))
 	}
-	e.GET("/users/me", h.known(h.me))
-	e.GET("/server/ping", h.ping)
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.known(h.me))
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/server/ping", h.ping)
 	e.POST("/auth/login", h.session(h.login))
 	e.POST("/auth/refresh", h.session(h.refresh))
 	e.POST("/auth/logout", h.session(h.logout))

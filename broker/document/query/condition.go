@@ -102,11 +102,14 @@ func Compile(n Node) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Condition{root, 1 + c.count + c.program}, nil
+	return &Condition{root, 1 + c.count + c.program + c.dates*dateWeight}, nil
 }
 
-// compiler counts the comparisons, and the instructions of their regular expressions.
-type compiler struct{ count, program int }
+// compiler counts the comparisons, the instructions of their regular expressions, and the comparisons with dates.
+type compiler struct{ count, program, dates int }
+
+// dateWeight is by how much more a comparison with a date weighs: a text that may be one has to be read.
+const dateWeight = 3
 
 func (c *compiler) compile(in Node, depth int) (node, error) {
 	if err := CheckDepth(depth); err != nil {
@@ -119,6 +122,9 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	if in.Op > Not {
 		if err := out.prepare(in.Values); err != nil {
 			return node{}, err
+		}
+		if out.values != nil && out.values.dates || out.highs != nil && out.highs.dates {
+			c.dates++
 		}
 		if c.program += out.size; c.program > maxProgram {
 			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")

@@ -83,3 +83,19 @@ func TestUnordered(t *testing.T) {
 		}
 	}
 }
+
+// TestWeightOfDates: a comparison with a date costs more than another one.
+func TestWeightOfDates(t *testing.T) {
+	t.Parallel()
+	date, text := ask(Eq, "a", `"2026-11-29"`), ask(Eq, "a", `"x"`)
+	for _, c := range []struct {
+		node Node
+		want int
+	}{
+		{text, 2}, {sql(text), 2}, {date, 2}, {sql(date), 2 + dateWeight}, {Node{Op: And, Nodes: []Node{sql(date), sql(date)}}, 3 + 2*dateWeight},
+	} {
+		if got := compiled(t, c.node).Weight(); got != c.want {
+			t.Errorf("%s weighs %d, want %d", c.node, got, c.want)
+		}
+	}
+}
