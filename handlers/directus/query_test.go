@@ -86,7 +86,7 @@ func TestQuery(t *testing.T) {
 		{`{"meta":{"a":1}}`, `bad_value: meta is an object: it takes a list of names, or a string of them with commas`},
 		{`{"aggregate":{},"groupBy":[]}`, `0+100 ` + whole},
 		{`{"aggregate":5}`, `bad_syntax: aggregate is a number: it must be an object such as {"sum":"price"}, or a string that holds one`},
-		{`{"aggregate":"count"}`, `bad_syntax: aggregate is no JSON, where names stand in double quotes and once: invalid character 'c' at start of value`},
+		{`{"aggregate":"count"}`, `bad_syntax: aggregate is not JSON: byte 1 is 'c', where a value was expected`},
 		{`{"aggregate":{"median":"n"}}`, `unknown_operator: there is no function "median" in aggregate: there are avg avgDistinct count countAll countDistinct max min sum sumDistinct`},
 		{`{"aggregate":{"sum":"*"}}`, `bad_field: aggregate sum is of *: name the fields`},
 		{`{"aggregate":{"sum":5}}`, `bad_value: aggregate sum is a number: it takes a list of names, or a string of them with commas`},
@@ -139,7 +139,7 @@ func TestURL(t *testing.T) {
 		{`filter[a[b]]=1`, `bad_syntax: the brackets of parameter filter[a[b]] do not fit: write filter[age][_gt]=3`},
 		{`filter` + strings.Repeat("[a]", 41) + `=1`, `bad_syntax: the brackets of parameter filter` + strings.Repeat("[a]", 24) + `[a do not fit: write filter[age][_gt]=3`},
 		{`filter` + strings.Repeat("[a]", 20) + `=1`, `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
-		{`filter=x`, `bad_syntax: the filter is no JSON, where names stand in double quotes and once: invalid character 'x' at start of value`},
+		{`filter=x`, `bad_syntax: the filter is not JSON: byte 1 is 'x', where a value was expected`},
 		{`search=` + strings.Repeat("x", 16<<10), `too_long: the query has more than 16384 bytes: ask in several queries`},
 	} {
 		values, err := url.ParseQuery(c.query)
