@@ -125,11 +125,11 @@ func TestDocuments(t *testing.T) {
 				{"GET", "customer/1", "", `200 {"_id":"1","name":"Ann","age":30}`},
 				{"GET", "customer/1?metafields=true", "", `200 {"_id":"1","name":"Ann","age":30,` + metas + `,"_version":1}`},
 				{"GET", "customer", "", `200 [{"_id":"1","name":"Ann","age":30},{"_id":"2","name":"Bob","tags":["a"]},{"_id":"3","name":"Eve","age":5}]`},
-				{"PUT", "customer/2", `{"_id":"9","name":"Bo","_changed":"x"}`, `200 {"_id":"2","name":"Bo"}`},
-				{"PUT", "customer/2", `{"$inc":{"n":5,"at.x":1},"$push":{"tags":"b"}}`, `200 {"_id":"2","name":"Bo","n":5,"at":{"x":1},"tags":["b"]}`},
+				{"PUT", "customer/2", `{"_id":"9","name":"Bo","_changed":"x"}`, `200 {"_id":"2","name":"Bo","tags":["a"]}`},
+				{"PUT", "customer/2", `{"$inc":{"n":5,"at.x":1},"$push":{"tags":"b"}}`, `200 {"_id":"2","name":"Bo","tags":["a","b"],"n":5,"at":{"x":1}}`},
 				{"PUT", "customer/1", `{"$set":{},"$inc":{}}`, `200 {"_id":"1","name":"Ann","age":30}`},
 				{"PATCH", "customer/2?metafields=true", `{"name":"Bobby","extra":null,"$inc":{"n":-7}}`,
-					`200 {"_id":"2","name":"Bobby","n":-2,"at":{"x":1},"tags":["b"],"extra":null,` + metas + `,"_version":4}`},
+					`200 {"_id":"2","name":"Bobby","tags":["a","b"],"n":-2,"at":{"x":1},"extra":null,` + metas + `,"_version":4}`},
 				{"HEAD", "customer/2", "", `200 `},
 				{"DELETE", "customer/2", "", `200 {"result":["2"]}`},
 				{"HEAD", "customer/2", "", `404 `},
@@ -164,6 +164,22 @@ func TestDocuments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPartialPut: PUT changes the fields that its body names and keeps the others, as PATCH does.
+func TestPartialPut(t *testing.T) {
+	t.Parallel()
+	g := withDocuments(t)
+	g.asked(t, keyDocs, "POST", "c", `{"_id":"1","name":"Ann","age":30,"at":{"city":"Oslo","zip":1}}`)
+	g.exchanges(t, []exchange{
+		{"PUT", "c/1", `{"age":31}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
+		{"PUT", "c/1", `{}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
+		{"PUT", "c/1", `{"_id":"9","_version":7}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
+		{"PUT", "c/1", `{"at":{"city":"Bergen"},"name":null}`, `200 {"_id":"1","name":null,"age":31,"at":{"city":"Bergen"}}`},
+		{"PUT", "c/1", `{"name":"Eve","$inc":{"age":1},"$unset":{"at":1}}`, `200 {"_id":"1","name":"Eve","age":32}`},
+		{"PUT", "c/1?metafields=true", `{"$set":{"x":1}}`, `200 {"_id":"1","name":"Eve","age":32,"x":1,` + metas + `,"_version":7}`},
+		{"GET", "c/1", "", `200 {"_id":"1","name":"Eve","age":32,"x":1}`},
+	})
 }
 
 // TestDocumentsGivenID: the server's ids are 24 hex digits.
@@ -341,7 +357,6 @@ func TestDocumentRefusals(t *testing.T) {
 
 		{"PUT", "c/1", `[]`, `400 bad_document`},
 		{"PUT", "c/1", `{"$frob":{"a":1}}`, `400 bad_update: there is no operator "$frob": there are $addToSet $currentDate $inc $max $min $mul $pop $pull $pullAll $push $set $unset $rename`},
-		{"PUT", "c/1", `{"a":1,"$inc":{"n":1}}`, `400 bad_update: field "a" stands beside operators: PUT takes a whole document or operators, PATCH takes both`},
 		{"PATCH", "c/1", `{"n":1,"$inc":{"n":1}}`, `400 bad_update: field "n" is given and changed by an operator`},
 		{"PUT", "c/1", `{"$inc":5}`, `400 bad_update: $inc takes an object of fields, such as {"$inc":{"count":1}}, not a number`},
 		{"PUT", "c/1", `{"$inc":{"n":"1"}}`, `400 bad_update: $inc of "n" takes a number, not a string`},

@@ -46,8 +46,8 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPost, collection, h.counted(h.insert)},
 		{http.MethodGet, one, h.get},
 		{http.MethodHead, one, h.get},
-		{http.MethodPut, one, h.counted(h.put)},
-		{http.MethodPatch, one, h.counted(h.patch)},
+		{http.MethodPut, one, h.counted(h.set)},
+		{http.MethodPatch, one, h.counted(h.set)},
 		{http.MethodDelete, one, h.counted(h.remove)},
 	} {
 		e.Add(r.method, r.path, h.known(r.f))
