@@ -221,12 +221,30 @@ func TestDocumentLists(t *testing.T) {
 		{`sort=n&dir=-1&max=1&skip=1&h={"$fields":["n"]}`, `[{"_id":"3","n":3}]`, `{"total":4,"count":1,"skip":1,"max":1}`},
 		{`q={"n":1}&metafields=true`, `[{"_id":"1","n":1,"s":"a b","c":"x",` + metas + `,"_version":1}]`, ``},
 		{`q={"n":99}`, `[]`, `{"total":0,"count":0,"skip":0,"max":1000}`},
-		{`aggregate=SUM:n&aggregate=COUNT:how&aggregate=SUM:n&aggregate=MAX:n`, `{"SUM:n":10,"how":4,"MAX:n":4}`, ``},
-		{`groupby=c&aggregate=SUM:n`, `{"1":{"SUM:n":4},"x":{"SUM:n":4},"y":{"SUM:n":2}}`, ``},
+		{`aggregate=SUM:n&aggregate=COUNT:how&aggregate=SUM:n&aggregate=MAX:n`, `{"SUM n":10,"COUNT how":4,"MAX n":{"_id":"4","n":4,"s":"a;b","c":1}}`, ``},
+		{`h={"$aggregate":["COUNT:"]}`, `{"COUNT ":4}`, ``},
+		{`q={"n":{"$lt":4}}&aggregate=SUM:n,COUNT:,AVG:n`, `{"SUM n":6,"COUNT ":3,"AVG n":2}`, ``},
+		{`h={"$aggregate":["MIN:s","max:s"],"$fields":["s"]}`, `{"MIN s":{"_id":"2","s":"+47"},"MAX s":{"_id":"4","s":"a;b"}}`, ``},
+		{`groupby=c&h={"$aggregate":["MAX:n"],"$fields":["n"]}`, `{"1":{"MAX n":{"_id":"4","n":4}},"x":{"MAX n":{"_id":"3","n":3}},"y":{"MAX n":{"_id":"2","n":2}}}`, ``},
+		{`h={"$aggregate":["MIN:no"]}&metafields=true`, `{"MIN no":null}`, ``},
+		{`totals=true&max=1&skip=1&h={"$fields":["n"]}`, `{"data":[{"_id":"2","n":2}],"totals":{"total":4,"count":1,"skip":1,"max":1}}`, `{"total":4,"count":1,"skip":1,"max":1}`},
+		{`totals=true&count=true`, `{"data":[],"totals":{"count":4}}`, ``},
+		{`&totals=true&count=true&max=1&groupby=c&q={"n":{"$gt":1}}`, `{"data":[],"totals":{"count":3}}`, ``},
+		{`totals=true&groupby=c&q={"n":2}&h={"$fields":["n"]}`, `{"data":{"y":[{"_id":"2","n":2}]},"totals":{"total":1,"count":1,"skip":0,"max":1000}}`, ``},
+		{`count=true&max=1&h={"$fields":["n"]}`, `[{"_id":"1","n":1}]`, ``},
+		{`h={"$orderby":+{"n":+-1},+"$max":+1,"$fields":["n"]}`, `[{"_id":"4","n":4}]`, ``},
+		{`h={"$groupby":["two+words"],"$aggregate":["COUNT:a+b"]}`, `{"null":{"COUNT a b":4}}`, ``},
+		{`q={"s":+"a+b"}&h={"$fields":["n"]}`, `[{"_id":"1","n":1}]`, ``},
+		{`q={"s":{"$in":["+47",+"a%2Bb"]}}&h={"$fields":["n"]}`, `[]`, ``},
+		{`q={"s":"%2B47"}&h={"$fields":["n"]}`, `[{"_id":"2","n":2}]`, ``},
+		{`q=[]&h=[]&max=1&groupby=n`, `{"1":[{"_id":"1","n":1,"s":"a b","c":"x"}]}`, ``},
+		{`q={"n":1}&h=+[+]+`, `[{"_id":"1","n":1,"s":"a b","c":"x"}]`, ``},
+		{`groupby=c&aggregate=SUM:n`, `{"1":{"SUM n":4},"x":{"SUM n":4},"y":{"SUM n":2}}`, ``},
 		{`groupby=c&h={"$fields":["n"],"$max":3}`, `{"x":[{"_id":"1","n":1},{"_id":"3","n":3}],"y":[{"_id":"2","n":2}]}`, `{"total":4,"count":3,"skip":0,"max":3}`},
 		{`q={"n":99}&groupby=c`, `{}`, ``},
 		{`q={"n":99}&groupby=c&aggregate=SUM:n`, `{}`, ``},
-		{`q={"n":99}&aggregate=AVG:n`, `{"AVG:n":null}`, ``},
+		{`q={"n":99}&aggregate=AVG:n`, `{"AVG n":null}`, ``},
+		{`h={"$fields":["n"],"$skip":3}&q={"n":{"$lt":1e+3}}`, `[{"_id":"4","n":4}]`, ``},
 	} {
 		raw := rawQuery(t, g, "c?"+c.query)
 		if want := "200 " + c.want; raw.text != want {
@@ -260,7 +278,7 @@ func TestGroupsApart(t *testing.T) {
 	g := withDocuments(t)
 	g.asked(t, keyDocs, "POST", "c", `[{"_id":"1","c":"1","d":"x"},{"_id":"2","c":1,"d":"x"},{"_id":"3","c":null,"d":"x"},{"_id":"4","d":"x"}]`)
 	g.exchanges(t, []exchange{
-		{"GET", `c?groupby=c&groupby=d&aggregate=COUNT:n`, "", `200 {"null":{"x":{"n":2}},"1":{"x":{"n":1}},"\"1\"":{"x":{"n":1}}}`},
+		{"GET", `c?groupby=c&groupby=d&aggregate=COUNT:n`, "", `200 {"null":{"x":{"COUNT n":2}},"1":{"x":{"COUNT n":1}},"\"1\"":{"x":{"COUNT n":1}}}`},
 		{"GET", `c?groupby=c&h={"$fields":["d"]}`, "", `200 {"null":[{"_id":"3","d":"x"},{"_id":"4","d":"x"}],"1":[{"_id":"2","d":"x"}],"\"1\"":[{"_id":"1","d":"x"}]}`},
 	})
 }
@@ -271,7 +289,7 @@ func TestGroupsTogether(t *testing.T) {
 	g := withDocuments(t)
 	g.asked(t, keyDocs, "POST", "c", `[{"_id":"1","c":10},{"_id":"2","c":9},{"_id":"3","c":9.0},{"_id":"4","c":"\u0041"},{"_id":"5","c":"A"},{"_id":"6","c":{"a":1}}]`)
 	g.exchanges(t, []exchange{
-		{"GET", `c?groupby=c&aggregate=COUNT:n`, "", `200 {"9":{"n":2},"10":{"n":1},"A":{"n":2},"{\"a\":1}":{"n":1}}`},
+		{"GET", `c?groupby=c&aggregate=COUNT:n`, "", `200 {"9":{"COUNT n":2},"10":{"COUNT n":1},"A":{"COUNT n":2},"{\"a\":1}":{"COUNT n":1}}`},
 		{"GET", `c?groupby=c&h={"$fields":{"c":0}}`, "", `200 {"9":[{"_id":"2"},{"_id":"3"}],"10":[{"_id":"1"}],"A":[{"_id":"4"},{"_id":"5"}],"{\"a\":1}":[{"_id":"6"}]}`},
 		{"GET", `c?groupby=c&q={"c":9}&sort=_id&dir=-1&h={"$fields":{"c":0}}`, "", `200 {"9.0":[{"_id":"3"},{"_id":"2"}]}`},
 	})
@@ -390,6 +408,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"DELETE", "c/*", "", `400 bad_query: say which documents`},
 		{"DELETE", "c/*?q=", "", `400 bad_query: say which documents`},
 		{"DELETE", "c/*?q=%20", "", `400 bad_query: say which documents`},
+		{"DELETE", "c/*?q=[]", "", `400 bad_query: say which documents`},
 		{"DELETE", "c/*?filter=x", "", `400 bad_query: say which documents`},
 		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is there 2 times: send it once`},
 		{"DELETE", "c/*?q={}", `["1"]`, `400 bad_query: say which documents once: by a JSON array of ids as the body, or by q`},

@@ -114,7 +114,8 @@ func (h *Handler) removeMany(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	q := strings.TrimSpace(c.values.Get("q")) != "" // an empty one would ask for all
+	given := strings.TrimSpace(c.values.Get("q"))
+	q := given != "" && !emptyList(given) // an empty one would ask for all
 	switch {
 	case text == nil && !q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")

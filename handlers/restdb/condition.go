@@ -35,11 +35,25 @@ func parseCondition(q string) (*query.Condition, error) {
 }
 
 func parseQ(q string) (query.Node, error) {
-	v, err := query.ParseObject("parameter q", q)
+	v, err := parseObject("parameter q", q)
 	if err != nil {
 		return query.Node{}, err
 	}
 	return readGroup(v, 1)
+}
+
+// parseObject reads the object of a parameter. PHP writes an empty one as [].
+func parseObject(what, text string) (gjson.Result, error) {
+	if emptyList(text) {
+		text = ""
+	}
+	return query.ParseObject(what, text)
+}
+
+// emptyList reports whether a text is a JSON list without elements.
+func emptyList(text string) bool {
+	inside, open := strings.CutPrefix(strings.TrimSpace(text), "[")
+	return open && strings.TrimSpace(inside) == "]"
 }
 
 // allOf joins conditions.

@@ -13,13 +13,15 @@ import (
 type Func byte
 
 // Count counts documents, with a Field those where it is not null. Sum and Avg take numbers only. Min and Max take
-// the least and greatest value by Compare that is not null.
+// the least and greatest value by Compare that is not null. MinDocument and MaxDocument are the first document that has it.
 const (
 	Count Func = iota
 	Sum
 	Avg
 	Min
 	Max
+	MinDocument
+	MaxDocument
 )
 
 // Aggregate is one figure asked for. As is the name that the door shows it by.
@@ -55,6 +57,7 @@ type figure struct {
 	count int
 	sum   float64
 	best  string
+	doc   string // that has the best, where it is asked for
 }
 
 // NewAggregation starts one. Without fields to group by there is one group of all.
@@ -133,17 +136,28 @@ func (f *figure) add(a *Aggregate, doc []byte) int {
 		return 0
 	}
 	f.count++
-	before := len(f.best)
+	before := len(f.best) + len(f.doc)
 	switch a.Func {
 	case Sum, Avg:
 		f.sum += v.Num
 	case Min, Max:
-		c := Compare(v, gjson.Parse(f.best))
-		if f.count == 1 || a.Func == Min && c < 0 || a.Func == Max && c > 0 {
-			f.best = rawOf(v)
+		f.keep(v, a.Func == Min)
+	case MinDocument, MaxDocument:
+		if f.keep(v, a.Func == MinDocument) {
+			f.doc = string(doc)
 		}
 	}
-	return len(f.best) - before
+	return len(f.best) + len(f.doc) - before
+}
+
+// keep makes v the best if it is the first or lies beyond the best, and reports whether it did.
+func (f *figure) keep(v gjson.Result, least bool) bool {
+	c := Compare(v, gjson.Parse(f.best))
+	if f.count > 1 && (c == 0 || least != (c < 0)) {
+		return false
+	}
+	f.best = rawOf(v)
+	return true
 }
 
 // Groups are the figures so far, in the order of the values grouped by.
@@ -173,6 +187,8 @@ func (f *figure) text(fn Func) string {
 		return "null"
 	case fn == Avg:
 		return number(f.sum / float64(f.count))
+	case fn == MinDocument || fn == MaxDocument:
+		return f.doc
 	}
 	return f.best
 }
