@@ -61,7 +61,7 @@ func grouped(s *selection, texts [][]byte) []byte {
 	for _, text := range texts {
 		b := top
 		for _, f := range s.groupBy {
-			v := f.Value(text)
+			v := f.At(text)
 			if !v.Exists() {
 				v.Raw = "null"
 			}

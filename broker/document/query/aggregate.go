@@ -81,7 +81,7 @@ func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 func (a *Aggregation) Add(doc []byte) error {
 	a.key = a.key[:0]
 	for _, f := range a.by {
-		a.key = appendKey(a.key, f.Value(doc), math.MaxInt) // uncut: a key is a group
+		a.key = appendKey(a.key, f.At(doc), math.MaxInt) // uncut: a key is a group
 	}
 	g := a.groups[string(a.key)]
 	if g == nil {
@@ -111,7 +111,7 @@ func (a *Aggregation) open(doc []byte) (*group, error) {
 		return nil, err
 	}
 	for _, f := range a.by {
-		g.by = append(g.by, rawOf(f.Value(doc)))
+		g.by = append(g.by, rawOf(f.At(doc)))
 	}
 	a.groups[g.key] = g
 	return g, nil
@@ -131,7 +131,7 @@ func (f *figure) add(a *Aggregate, doc []byte) int {
 		f.count++
 		return 0
 	}
-	v := a.Field.Value(doc)
+	v := a.Field.At(doc)
 	if v.Type == gjson.Null || v.Type != gjson.Number && (a.Func == Sum || a.Func == Avg) {
 		return 0
 	}

@@ -49,7 +49,7 @@ func (n *node) holds(v gjson.Result) bool {
 		return true
 	}
 	found := false
-	if v.IsArray() && n.Op < Exists {
+	if v.IsArray() && n.Op < Exists && len(n.Field.names) > 0 { // an element itself is not gone into
 		v.ForEach(func(_, e gjson.Result) bool {
 			found = n.test(e)
 			return !found
@@ -73,8 +73,22 @@ func (n *node) test(v gjson.Result) bool {
 		return v.Type == gjson.Null
 	case Empty:
 		return isEmpty(v)
+	case Element:
+		return n.element(v)
 	}
 	return v.Type == gjson.String && n.testText(v.Str)
+}
+
+// element reports whether one element of an array matches. Fields are asked of objects alone.
+func (n *node) element(v gjson.Result) bool {
+	found := false
+	if v.IsArray() {
+		v.ForEach(func(_, e gjson.Result) bool {
+			found = (n.itself || e.IsObject()) && n.nodes[0].match(e)
+			return !found
+		})
+	}
+	return found
 }
 
 func (n *node) testText(s string) bool {

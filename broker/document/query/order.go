@@ -20,7 +20,7 @@ func (o Order) Check() error {
 // Compare orders two documents.
 func (o Order) Compare(a, b []byte) int {
 	for _, t := range o {
-		if c := Compare(t.Field.Value(a), t.Field.Value(b)); c != 0 {
+		if c := Compare(t.Field.At(a), t.Field.At(b)); c != 0 {
 			if t.Descending {
 				return -c
 			}
@@ -39,7 +39,7 @@ const maxOrderText = 1 << 10
 func (o Order) AppendKey(dst, doc []byte) []byte {
 	for _, t := range o {
 		from := len(dst)
-		dst = appendKey(dst, t.Field.Value(doc), maxOrderText)
+		dst = appendKey(dst, t.Field.At(doc), maxOrderText)
 		if t.Descending {
 			for i := from; i < len(dst); i++ {
 				dst[i] = ^dst[i]
