@@ -128,7 +128,7 @@ func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 		}
 		return query.Node{}, unknownOperator(name)
 	}
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	if err != nil {
 		return query.Node{}, err
 	}

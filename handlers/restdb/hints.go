@@ -139,7 +139,7 @@ func readCount(name, text string) (int, error) {
 }
 
 func (h *hints) sort(name, dir string) error {
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (h *hints) group(name string) error {
 	if len(h.groupBy) == query.MaxDepth {
 		return query.Refuse(query.TooMany, "there are more than %d fields to group by, which would nest as deep", query.MaxDepth)
 	}
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	h.groupBy = append(h.groupBy, f)
 	return err
 }
@@ -177,7 +177,7 @@ func (h *hints) aggregate(text string) error {
 	a := query.Aggregate{Func: fn, As: name + " " + of}
 	if fn != query.Count {
 		var err error
-		if a.Field, err = query.ParseField(of); err != nil {
+		if a.Field, err = query.ParsePath(of); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,21 @@ func sql(n Node) Node    { n.Rules = SQL; return n }
 func negate(n Node) Node { n.Negate = true; return n }
 func fold(n Node) Node   { n.Fold = true; return n }
 
+// path is a field with places, at a comparison of one.
+func path(text string) Field {
+	f, err := ParsePath(text)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func at(op Op, field string, values ...string) Node {
+	n := ask(op, field, values...)
+	n.Field = path(field)
+	return n
+}
+
 // element is a condition on an element of a list, itself one on the element and none of its fields.
 func element(path string, of Node) Node {
 	return Node{Op: Element, Field: field(path), Nodes: []Node{of}}
@@ -73,15 +88,15 @@ func TestMatch(t *testing.T) {
 		"exists not":             {negate(ask(Exists, "a.b")), []string{`{}`, `{"a":{}}`, `{"a":5}`, `{"a":[]}`, `{"a":[{}]}`}, []string{`{"a":{"b":null}}`, `{"a":[{},{"b":1}]}`}},
 		"a path":                 {ask(Eq, "a.b", `1`), []string{`{"a":{"b":1}}`, `{"a":[{"b":2},{"b":1}]}`, `{"a":[{"b":[1]}]}`}, []string{`{"a.b":1}`, `{"a":1}`, `{"a":[[{"b":1}]]}`}},
 		"no syntax in names":     {ask(Eq, "#", `1`), []string{`{"#":1}`}, []string{`{"a":1}`, `{}`}},
-		"a place exists":         {ask(Exists, "a.0"), []string{`{"a":[5]}`, `{"a":[null]}`, `{"a":[{}]}`, `{"a":{"0":1}}`, `{"a":[5,{"0":1}]}`}, []string{`{"a":[]}`, `{}`, `{"a":5}`, `{"a":{}}`}},
-		"a place does not exist": {negate(ask(Exists, "a.1")), []string{`{"a":[5]}`, `{"a":[{"b":1}]}`, `{}`}, []string{`{"a":[5,6]}`, `{"a":[{"1":5}]}`}},
-		"a place":                {ask(Eq, "a.1", `5`), []string{`{"a":[1,5]}`, `{"a":[1,[5]]}`, `{"a":{"1":5}}`, `{"a":[{"1":5}]}`}, []string{`{"a":[5,1]}`, `{"a":[5]}`, `{}`}},
-		"a place is null":        {ask(Eq, "a.0", `null`), []string{`{"a":[]}`, `{"a":[null]}`, `{}`}, []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}},
-		"a place is not null":    {negate(ask(Eq, "a.0", `null`)), []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}, []string{`{"a":[]}`, `{}`}},
-		"below a place":          {ask(Gt, "a.0.b", `5`), []string{`{"a":[{"b":6}]}`, `{"a":[{"b":[1,6]}]}`, `{"a":[[{"b":6}]]}`}, []string{`{"a":[{"b":1},{"b":6}]}`, `{"a":[6]}`}},
-		"a place of a place":     {ask(Eq, "a.0.1", `5`), []string{`{"a":[[1,5]]}`, `{"a":[{"1":5}]}`}, []string{`{"a":[[5,1]]}`, `{"a":[[1],[1,5]]}`}},
-		"no place":               {ask(Exists, "a.01"), []string{`{"a":[{"01":1}]}`}, []string{`{"a":[1,2]}`}},
-		"sql: no places":         {sql(ask(Eq, "a.0", `5`)), []string{`{"a":[{"0":5}]}`}, []string{`{"a":[5]}`}},
+		"a place exists":         {at(Exists, "a.0"), []string{`{"a":[5]}`, `{"a":[null]}`, `{"a":[{}]}`, `{"a":{"0":1}}`, `{"a":[5,{"0":1}]}`}, []string{`{"a":[]}`, `{}`, `{"a":5}`, `{"a":{}}`}},
+		"a place does not exist": {negate(at(Exists, "a.1")), []string{`{"a":[5]}`, `{"a":[{"b":1}]}`, `{}`}, []string{`{"a":[5,6]}`, `{"a":[{"1":5}]}`}},
+		"a place":                {at(Eq, "a.1", `5`), []string{`{"a":[1,5]}`, `{"a":[1,[5]]}`, `{"a":{"1":5}}`, `{"a":[{"1":5}]}`}, []string{`{"a":[5,1]}`, `{"a":[5]}`, `{}`}},
+		"a place is null":        {at(Eq, "a.0", `null`), []string{`{"a":[]}`, `{"a":[null]}`, `{}`}, []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}},
+		"a place is not null":    {negate(at(Eq, "a.0", `null`)), []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}, []string{`{"a":[]}`, `{}`}},
+		"below a place":          {at(Gt, "a.0.b", `5`), []string{`{"a":[{"b":6}]}`, `{"a":[{"b":[1,6]}]}`, `{"a":[[{"b":6}]]}`}, []string{`{"a":[{"b":1},{"b":6}]}`, `{"a":[6]}`}},
+		"a place of a place":     {at(Eq, "a.0.1", `5`), []string{`{"a":[[1,5]]}`, `{"a":[{"1":5}]}`}, []string{`{"a":[[5,1]]}`, `{"a":[[1],[1,5]]}`}},
+		"no place":               {at(Exists, "a.01"), []string{`{"a":[{"01":1}]}`}, []string{`{"a":[1,2]}`}},
+		"names and no places":    {ask(Eq, "a.0", `5`), []string{`{"a":[{"0":5}]}`}, []string{`{"a":[5]}`}},
 		"an element's fields": {element("a", Node{Op: And, Nodes: []Node{ask(Gt, "x", `3`), ask(Eq, "y", `1`)}}),
 			[]string{`{"a":[{"x":1},{"x":4,"y":1}]}`, `{"a":[{"x":[1,4],"y":1}]}`}, []string{`{"a":[{"x":4},{"y":1}]}`, `{"a":{"x":4,"y":1}}`, `{}`, `{"a":[]}`, `{"a":[4]}`}},
 		"an element without":       {element("a", negate(ask(Eq, "x", `1`))), []string{`{"a":[{"x":1},{}]}`}, []string{`{"a":[{"x":1},5,null,[2]]}`}},
@@ -89,7 +104,7 @@ func TestMatch(t *testing.T) {
 		"an element itself":        {element("a", Node{Op: And, Nodes: []Node{itself(Gte, `80`), itself(Lt, `85`)}}), []string{`{"a":[1,82]}`}, []string{`{"a":[79,90]}`, `{"a":82}`, `{"a":[[82]]}`, `{}`}},
 		"an element itself is not": {element("a", negate(itself(Eq, `1`))), []string{`{"a":[1,2]}`, `{"a":[[1]]}`}, []string{`{"a":[1,1]}`, `{"a":[]}`}},
 		"an element of a path":     {element("a.b", ask(Eq, "x", `1`)), []string{`{"a":{"b":[{"x":1}]}}`, `{"a":[{"b":[{"x":2}]},{"b":[{"x":1}]}]}`}, []string{`{"a":[{"b":{"x":1}}]}`}},
-		"an element of a place":    {element("a.0", itself(Eq, `1`)), []string{`{"a":[[1]]}`}, []string{`{"a":[1]}`, `{"a":[[2],[1]]}`}},
+		"an element of a place":    {Node{Op: Element, Field: path("a.0"), Nodes: []Node{itself(Eq, `1`)}}, []string{`{"a":[[1]]}`}, []string{`{"a":[1]}`, `{"a":[[2],[1]]}`}},
 		"an element's element":     {element("a", element("b", itself(Eq, `1`))), []string{`{"a":[{"b":[1]}]}`}, []string{`{"a":[{"b":1}]}`}},
 		"contains":                 {ask(Contains, "a", `"An"`), []string{`{"a":"xAny"}`, `{"a":["An"]}`}, []string{`{"a":"an"}`, `{"a":1}`}},
 		"contains in any case":     {fold(ask(Contains, "a", `"ÄN"`)), []string{`{"a":"xäny"}`}, []string{`{"a":"any"}`}},
@@ -257,13 +272,13 @@ func TestPlaces(t *testing.T) {
 		{"a.b", `{"a":[{"b":8}]}`, `[{"b":8}]`, `[{"b":8}]`},
 		{"a.#", `{"a":[5]}`, `[5]`, `[5]`},
 	} {
-		if v, at := field(c.path).Value([]byte(c.doc)).Raw, field(c.path).At([]byte(c.doc)).Raw; v != c.value || at != c.at {
+		if v, at := path(c.path).Value([]byte(c.doc)).Raw, path(c.path).At([]byte(c.doc)).Raw; v != c.value || at != c.at || field(c.path).At([]byte(c.doc)).Raw != v {
 			t.Errorf("%s of %s: %s, %s", c.path, c.doc, v, at)
 		}
 	}
-	for path, want := range map[string]int{"a.b.c": 2, "a.0": 3, "a.0.b.1": 4, "a.0.0.0.0.0.0.0.0.0": 90} {
-		if got := compiled(t, ask(Eq, path, `1`)).Weight(); got != want {
-			t.Errorf("%s weighs %d", path, got)
+	for name, want := range map[string]int{"a.b.c": 2, "a.0": 3, "a.0.b.1": 4, "a.0.0.0.0.0.0.0.0.0": 90} {
+		if got := compiled(t, at(Eq, name, `1`)).Weight(); got != want {
+			t.Errorf("%s weighs %d", name, got)
 		}
 	}
 }

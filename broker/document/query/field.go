@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -8,11 +9,13 @@ import (
 )
 
 // Field is a path into a document, such as user.name. A dot goes into an object; a name that holds a dot cannot be
-// asked for. An array on the way is gone through: its objects are each asked for the rest of the path. By Mongo's rules a
-// name that is a number is also the element of an array at that place, as in kids.0.
+// asked for. An array on the way is gone through: its objects are each asked for the rest of the path. Of ParsePath,
+// a name that is a number is also the element of an array at that place, as in kids.0.
 type Field struct {
 	path  string
 	names []string // each escaped, so that gjson never reads a name of a user as its own syntax
+	// places is set where a name that is a number is a place in an array.
+	places bool
 }
 
 // Itself is the field of an Element's Node that asks for the element and not for a field of it.
@@ -35,7 +38,17 @@ func ParseField(path string) (Field, error) {
 		}
 		names[i] = gjson.Escape(name)
 	}
-	return Field{path, names}, nil
+	return Field{path: path, names: names}, nil
+}
+
+// ParsePath is ParseField for a language, such as Mongo's, in which a number is a place in an array.
+func ParsePath(path string) (Field, error) {
+	f, err := ParseField(path)
+	f.places = slices.ContainsFunc(f.names, func(name string) bool {
+		_, is := place(name)
+		return is
+	})
+	return f, err
 }
 
 // String is the path as it was given.
@@ -45,8 +58,8 @@ func (f Field) String() string { return f.path }
 // way, that array is the value, as there may be several. The result points into doc.
 func (f Field) Value(doc []byte) gjson.Result { return f.value(doc, false) }
 
-// At is Value, but a name that is a number goes on to the element of an array at that place.
-func (f Field) At(doc []byte) gjson.Result { return f.value(doc, true) }
+// At is Value, but a place goes on to the element of the array.
+func (f Field) At(doc []byte) gjson.Result { return f.value(doc, f.places) }
 
 func (f Field) value(doc []byte, places bool) gjson.Result {
 	v := root(doc)
@@ -63,8 +76,8 @@ func (f Field) value(doc []byte, places bool) gjson.Result {
 	return v
 }
 
-// Places reports whether a name of the path is a number, so that At and Value may differ.
-func (f Field) Places() bool { return f.turns() > 0 }
+// Places reports whether there are places in the path, so that At and Value may differ.
+func (f Field) Places() bool { return f.places }
 
 // AppendKey appends what an index on the field holds for a document; null's key if the field is missing.
 func (f Field) AppendKey(dst, doc []byte) []byte { return AppendKey(dst, f.Value(doc)) }
@@ -75,12 +88,12 @@ func root(doc []byte) gjson.Result {
 	return gjson.Result{Type: gjson.JSON, Raw: unsafe.String(unsafe.SliceData(doc), len(doc))}
 }
 
-// turns returns in how many ways the path may lead through a text at most, less one: at each name that is a number it
-// may go to an element, or on through the array, which takes a further name.
+// turns returns in how many ways the path may lead through a text at most, less one: at each place it may go
+// to an element, or on through the array, which takes a further name.
 func (f Field) turns() int {
 	before, ways := 1, 1
 	for _, name := range f.names {
-		if _, is := place(name); is {
+		if _, is := place(name); is && f.places {
 			before, ways = ways, before+ways
 		}
 	}
@@ -117,11 +130,11 @@ func (n *node) any(v gjson.Result, names []string) bool {
 	return n.holds(v)
 }
 
-// anyElement asks the objects of an array, and by Mongo's rules the element at the place that the path names. Else
-// elements have no fields, and arrays in arrays are not gone into.
+// anyElement asks the objects of an array, and the element at the place that the path names. Other elements have no
+// fields, and arrays in arrays are not gone into.
 func (n *node) anyElement(array gjson.Result, names []string) bool {
 	at, placed := place(names[0])
-	placed = placed && n.Rules == Mongo
+	placed = placed && n.Field.places
 	found, asked, i := false, false, 0
 	array.ForEach(func(_, e gjson.Result) bool {
 		if e.IsObject() && (!placed || gjson.Get(e.Raw, names[0]).Exists()) {
