@@ -196,6 +196,26 @@ test("eventsource hears what REST changes, with the key in a header", { timeout:
   assert.deepEqual([heard[1][1].data._id, heard[2][1].data._id], ["b", "c"]);
 });
 
+// What public programs for RestDB do: two count by COUNT, two read the newest document by MAX, several read totals, and
+// RestDB's samples for React, jQuery, Angular and Python change some fields by PUT.
+test("what programs written for RestDB read", { timeout: 30_000 }, async t => {
+  await rest("POST", "program", [{ _id: "1", name: "Ann", age: 30, kids: [{ name: "Joe", age: 3 }] }, { _id: "2", name: "Bob", age: 41 }]);
+  const params = p => "program?" + new URLSearchParams(Object.entries(p).map(([k, v]) => [k, typeof v === "string" ? v : JSON.stringify(v)]));
+  assert.equal((await rest("GET", params({ q: {}, h: { $aggregate: ["COUNT:"] } }))).body["COUNT "], 2);
+  assert.equal((await rest("GET", params({ h: { $aggregate: ["MAX:age"] } }))).body["MAX age"].name, "Bob");
+  assert.equal((await rest("GET", params({ h: { $groupby: ["name"], $aggregate: ["SUM:age"] } }))).body.Ann["SUM age"], 30);
+  assert.equal((await rest("GET", "program?&totals=true&count=true")).body.totals.count, 2);
+  assert.deepEqual((await rest("GET", params({ totals: "true", max: "1", q: { "kids.0": { $exists: true } } }))).body.data.map(d => d.name), ["Ann"]);
+  assert.equal((await rest("GET", params({ q: { kids: { $elemMatch: { name: "Joe", age: { $lt: 5 } } } }, h: [] }))).body.length, 1);
+  assert.deepEqual((await rest("PUT", "program/1", { age: 31 })).body.name, "Ann");
+
+  const it = await page(t, `<!doctype html><form method=post action="${base}/rest/program/?apikey=${key}"><input name=name value="Eve & Co"><input name=tags value=a><input name=tags value=b><button>`);
+  const [answer] = await Promise.all([it.waitForResponse(r => r.url().includes("/rest/program")), it.click("button")]);
+  assert.equal(answer.status(), 201);
+  const { _id } = (await rest("GET", params({ q: { name: "Eve & Co" } }))).body[0];
+  assert.deepEqual((await rest("GET", "program/" + _id)).body, { _id, name: "Eve & Co", tags: ["a", "b"] });
+});
+
 // typed sends a request line as it is.
 async function typed(target) {
   const { hostname, port } = new URL(base);
