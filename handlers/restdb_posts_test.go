@@ -11,7 +11,6 @@ import (
 func TestDocumentForms(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t)
-	const form = "application/x-www-form-urlencoded"
 	for _, c := range []struct{ method, path, kind, body, want string }{
 		{"POST", "c", form, `_id=1&name=Ann+Lee&tags=a&tags=b`, `201 {"_id":"1","name":"Ann Lee","tags":["a","b"],` + metas + `}`},
 		{"POST", "c", form + "; charset=UTF-8", `_id=2&at[city]=Oslo`, `201 {"_id":"2","at":{"city":"Oslo"},` + metas + `}`},
@@ -20,7 +19,7 @@ func TestDocumentForms(t *testing.T) {
 		{"PATCH", "c/3", form, `{"$inc":{"n":1}}`, `200 {"_id":"3","n":2}`},
 		{"DELETE", "c/*", form, `["3"]`, `200 {"result":["3"]}`},
 		{"DELETE", "c/*", form, `id=1`, `400 {"message":"the body must be a JSON array of ids","code":"bad_json"}`},
-		{"POST", "c", form, `{a:1}`, `400 {"message":"the body is not JSON`},
+		{"POST", "c", form, `{a:1}`, `415 {"message":"send documents as Content-Type: application/json, or a form of fields`},
 		{"POST", "c", form, `$inc=1`, `400 {"message":"field \"$inc\": the names of fields do not begin with a $","code":"bad_document"}`},
 		{"POST", "c", form, `_id=a/b`, `400 {"message":"`},
 		{"POST", "c", form + "; charset=latin1", `a=1`, `415 {"message":"`},
@@ -29,6 +28,13 @@ func TestDocumentForms(t *testing.T) {
 		if got, _ := g.asked(t, keyDocs, c.method, c.path, c.body, "Content-Type", c.kind); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s %s\n got %s\nwant %s", c.method, c.path, c.body, got, c.want)
 		}
+	}
+	// A page may send a form without being asked first, and only that.
+	if got, _ := g.asked(t, keyDocs, "POST", "c", `_id=page`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, `201 {"_id":"page"`) {
+		t.Error(got)
+	}
+	if got, _ := g.asked(t, keyDocs, "POST", "c", `{"_id":"page2"}`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, "415 ") {
+		t.Error(got)
 	}
 	const chunked = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: " + keyDocs + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 	for line, want := range map[string]string{ // no byte of body is no body, of whatever type

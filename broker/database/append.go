@@ -113,14 +113,9 @@ func (w *Writing) Rows() (rows []eventlog.Row) {
 	return rows
 }
 
-// Answered is to be called with what storing the events came to. What may be stored stays charged.
-func (w *Writing) Answered(err error) {
+// Stored puts the namespaces in force that came with the events. It is for Request.Stored.
+func (w *Writing) Stored() {
 	c := w.catalog
-	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
-	w.events, w.rows = 0, 0
-	if err != nil || len(w.made) == 0 {
-		return
-	}
 	twice := int64(0)
 	c.mu.Lock()
 	for namespace := range w.made {
@@ -133,6 +128,13 @@ func (w *Writing) Answered(err error) {
 	if twice > 0 {
 		c.change(w.db, 0, -twice)
 	}
+}
+
+// Answered is to be called with what storing the events came to. What may be stored stays charged.
+func (w *Writing) Answered(err error) {
+	c := w.catalog
+	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
+	w.events, w.rows = 0, 0
 }
 
 // MaxName bounds the bytes of names and ids of events, before they are mapped.
@@ -166,7 +168,7 @@ func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool
 	if err != nil {
 		return 0, err
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
 		return 0, err
 	}
@@ -232,7 +234,7 @@ func value(s *string) string {
 func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, error) {
 	at, err := c.log.Find(Space(d.name), MapStream(namespace, stream), id)
 	if err == nil && at == 0 {
-		err = fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+		err = NoEvent(id, stream)
 	}
 	return at, err
 }
@@ -314,7 +316,7 @@ func (c *Catalog) event(ctx context.Context, d *Database, namespace, stream, id 
 		return nil, err
 	}
 	if len(page.Events) == 0 || page.Events[0].ID != at {
-		return nil, fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+		return nil, NoEvent(id, stream)
 	}
 	return &page.Events[0], nil
 }
@@ -327,6 +329,10 @@ func query(name, mapped string) *eventlog.Query {
 
 // DestroyEvent deletes an event.
 func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyEvent(ctx, name, namespace, stream, id) })
+}
+
+func (c *Catalog) destroyEvent(ctx context.Context, name, namespace, stream, id string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

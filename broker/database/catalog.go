@@ -126,6 +126,10 @@ func (c *Catalog) free(name, account string) error {
 
 // Create makes an empty database; owner, if any, is granted everything in it, and charged for it.
 func (c *Catalog) Create(ctx context.Context, name, owner string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.create(ctx, name, owner) })
+}
+
+func (c *Catalog) create(ctx context.Context, name, owner string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	if err := c.free(name, owner); err != nil {
@@ -196,7 +200,12 @@ func (c *Catalog) use(name string) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.using.RLock()
+	if !d.using.TryRLock() {
+		if c.log.Late() { // it may be long until the change of this database ends
+			return nil, fmt.Errorf("%w: %w: an earlier change waits to be stored", eventlog.ErrUnavailable, eventlog.ErrNoAnswer)
+		}
+		d.using.RLock()
+	}
 	if d.name != name {
 		d.using.RUnlock()
 		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
@@ -206,6 +215,10 @@ func (c *Catalog) use(name string) (*Database, error) {
 
 // Destroy deletes a database with all that is in it, for an account; "" is root. Its name is retired.
 func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroy(ctx, name, by) })
+}
+
+func (c *Catalog) destroy(ctx context.Context, name, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -231,6 +244,10 @@ func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
 // Rename gives a database another name, for an account; "" is root. Grants that name the old one see it no more, and
 // nothing else: that name is retired.
 func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.rename(ctx, name, to, by) })
+}
+
+func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -263,6 +280,10 @@ func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 
 // Grant gives an account a role in a database; None takes it away.
 func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.grant(ctx, name, account, role) })
+}
+
+func (c *Catalog) grant(ctx context.Context, name, account string, role Role) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	d, err := c.find(name)

@@ -16,6 +16,10 @@ const rowCloning = "db/c/" // NAME -> ID
 // Clone copies a database, events and all, for an account; "" is root. The copy is charged to the account from its first
 // event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile.
 func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.cloneTo(ctx, name, to, owner) })
+}
+
+func (c *Catalog) cloneTo(ctx context.Context, name, to, owner string) error {
 	select {
 	case c.cloning <- struct{}{}:
 	case <-ctx.Done():

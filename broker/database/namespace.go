@@ -83,6 +83,10 @@ func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 
 // CreateNamespace makes an empty namespace.
 func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.createNamespace(ctx, name, namespace) })
+}
+
+func (c *Catalog) createNamespace(ctx context.Context, name, namespace string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err
@@ -103,12 +107,12 @@ func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) e
 
 // Truncate deletes all streams of a namespace.
 func (c *Catalog) Truncate(ctx context.Context, name, namespace string) error {
-	return c.empty(ctx, name, namespace, false)
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, false) })
 }
 
 // DestroyNamespace deletes a namespace with all streams. The unnamed one is emptied.
 func (c *Catalog) DestroyNamespace(ctx context.Context, name, namespace string) error {
-	return c.empty(ctx, name, namespace, namespace != "")
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, namespace != "") })
 }
 
 func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy bool) error {
@@ -161,6 +165,10 @@ func (c *Catalog) annotations(d *Database, namespace string, f func(eventlog.Row
 
 // RenameNamespace gives a namespace another name. It writes the record of each of its events again.
 func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.renameNamespace(ctx, name, namespace, to) })
+}
+
+func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

@@ -252,6 +252,10 @@ func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
 
 // DestroyStream deletes a stream and its annotation.
 func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyStream(ctx, name, namespace, stream) })
+}
+
+func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

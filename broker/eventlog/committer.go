@@ -125,6 +125,8 @@ func (c *committer) step() bool {
 	for _, p := range accepted {
 		if err != nil {
 			p.err = err
+		} else if p.request.Stored != nil {
+			p.request.Stored()
 		}
 		c.answer(p)
 	}

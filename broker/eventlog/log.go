@@ -43,6 +43,7 @@ type Log struct {
 	edited  func(*Edit)
 
 	settled   atomic.Uint64
+	changes   changes
 	awaited   atomic.Int64 // how many wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 
@@ -181,7 +182,7 @@ func (l *Log) dead() bool {
 }
 
 // Append stores a request and returns the first of its consecutive ids, 0 where it has no event. An error that is
-// ErrUnknown leaves open whether it was, or still will be, stored.
+// ErrUnknown leaves open whether it was, or still will be, stored. Within a Change it waits until that is known.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
 	if err == nil {
@@ -201,6 +202,9 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	case <-ctx.Done():
 		return p.giveUp(ctx.Err())
 	case <-timer.C:
+		if ctx.Value(changing{}) != nil {
+			return l.changes.await(l, p)
+		}
 		return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
 	case <-l.failed:
 		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
@@ -273,5 +277,6 @@ func (l *Log) Close() error {
 	case <-time.After(l.options.WaitLimit):
 		return fmt.Errorf("%w: the disk did not take what waited", ErrUnavailable)
 	}
+	l.changes.running.Wait() // what was stored comes into force first
 	return l.engine.Close()
 }

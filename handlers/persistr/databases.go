@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/labstack/echo/v4"
-
 	"sluice/broker/database"
 	"sluice/handlers/audit"
+	"sluice/handlers/body"
 )
 
 // visible are the databases that a principal may read, at least a part of.
@@ -183,7 +182,7 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
-	list := streamList{c: c, text: []byte{'['}}
+	list := streamList{c: c, text: []byte{'['}, row: rowFor(c)}
 	if err := h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), list.add); err != nil {
 		return err
 	}
@@ -203,6 +202,9 @@ func (h *Handler) destroyStream(c *call) error {
 func (h *Handler) annotate(c *call) error {
 	return h.within(c, database.Member, func(ctx context.Context, name string) error {
 		text, err := h.body(c)
+		if err == nil {
+			_, err = h.allowed(c, database.Member) // still
+		}
 		switch {
 		case err != nil:
 			return err
@@ -224,7 +226,7 @@ func (h *Handler) readAnnotation(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusOK, text)
 }
 
 func (h *Handler) removeAnnotation(c *call) error {

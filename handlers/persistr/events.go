@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/labstack/echo/v4"
 
 	"sluice/broker/channel"
 	"sluice/broker/database"
@@ -19,7 +18,8 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// body reads a request's, compact. An empty one is "".
+// body reads a request's, compact. An empty one is "". It takes its time, so who sends it is held against what is known
+// of them once more; who needs a role looks at that again as well.
 func (h *Handler) body(c *call) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.identity.Scope})
 	if err != nil {
@@ -27,6 +27,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	if over := c.who.identity.Over(time.Now()); over != nil {
 		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+	}
+	if !h.active(c.who) {
+		return nil, unauthorized("this account was deactivated or destroyed while the request came in")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
@@ -51,7 +54,7 @@ func (h *Handler) appendEvent(c *call) error {
 		return err
 	}
 	h.o.Traffic.Published("ok", 1, time.Since(started))
-	return c.Blob(http.StatusCreated, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusCreated, text)
 }
 
 // store appends the event of the body, and gives it as it was stored.
@@ -85,7 +88,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
 		return nil, err
 	}
@@ -124,6 +127,10 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 		if !there || string(v) == "null" {
 			continue
 		}
+		if field == "ns" && string(v) == "[]" { // see clientRow
+			delete(e.Meta, field)
+			continue
+		}
 		if json.Unmarshal(v, to) != nil {
 			return "", nil, bad("meta.%s must be a string", field)
 		}
@@ -156,12 +163,12 @@ func (h *Handler) readEvent(c *call) error {
 	}
 	r, err := h.o.Catalog.Event(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event"))
 	if err == nil && !may.Match(channel.Of(r.Space, r.Name, "")) {
-		err = database.ErrNoEvent // as if it were not there
+		err = database.NoEvent(c.name("event"), c.name("stream")) // as if it were not there
 	}
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, database.Text(name, r))
+	return body.JSON(c, http.StatusOK, database.Text(name, r))
 }
 
 func (h *Handler) destroyEvent(c *call) error {

@@ -125,7 +125,7 @@ func failed(err error) *failure {
 func (h *Handler) refuse(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
-	httperr.SetCode(c, f.counted())
+	httperr.Note(c, f.status, f.counted())
 	head := c.Response().Header()
 	if f.status == http.StatusUnauthorized {
 		// Not Basic: a browser would ask its user, and keep what it is told for every page.

@@ -63,6 +63,9 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if over := id.Over(time.Now()); over != nil {
 		return 0, refused(over)
 	}
+	if !body.FormIsJSON(r.Header, text) {
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, notTaken)
+	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
 		return 0, bad
@@ -73,8 +76,11 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// contentType says whether the body is NDJSON; it refuses all but the two types, in UTF-8, as
-// they are.
+// notTaken is why a content type is refused.
+const notTaken = "this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line"
+
+// contentType reports whether the body is NDJSON. It refuses all but the two types, in UTF-8, as they are, and curl's own
+// type for forms, under which the body has to be JSON.
 func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	refuse := func(format string, args ...any) (bool, *httperr.Error) {
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, format, args...)
@@ -86,9 +92,12 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	if values[0] == echo.MIMEApplicationJSON {
 		return false, noEncoding(head) // as most do; parsing it takes longer
 	}
+	if body.Form(head) {
+		return false, noEncoding(head)
+	}
 	kind, params, err := mime.ParseMediaType(values[0])
 	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
-		return refuse("this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line")
+		return refuse(notTaken)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
@@ -150,7 +159,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		return 0, bad
 	}
 	defer w.done()
-	first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}
+	if len(rows) > 0 {
+		request.Stored = w.stored
+	}
+	first, err = h.o.Broker.Publish(ctx, request)
 	w.answered(err)
 	if err != nil {
 		return 0, publishError(b, err)
@@ -170,7 +183,7 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) //nolint:errcheck // a hash never fails
 	hash.Write([]byte{0})
 	hash.Write(body)
-	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.Scope, values[0], [32]byte(hash.Sum(nil)))
+	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), values[0], [32]byte(hash.Sum(nil)))
 	switch {
 	case errors.Is(err, eventlog.ErrKeyConflict):
 		err = httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new key for a new publish")
@@ -218,7 +231,7 @@ func (b *batch) answer(c echo.Context, first uint64) error {
 		text = append(text, `{"message":"OK","id":"`...)
 		text = strconv.AppendUint(text, first, 10)
 		text = append(text, "\"}\n"...)
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+		return body.JSON(c, http.StatusOK, text)
 	}
 	text = append(text, `{"message":"OK","ids":[`...)
 	for i := range b.events {
@@ -229,5 +242,5 @@ func (b *batch) answer(c echo.Context, first uint64) error {
 		text = strconv.AppendUint(text, first+uint64(i), 10)
 		text = append(text, '"')
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(text, "]}\n"...))
+	return body.JSON(c, http.StatusOK, append(text, "]}\n"...))
 }

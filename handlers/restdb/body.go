@@ -40,8 +40,10 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, nil
 	case bad != nil:
 		return nil, bad
-	case form && trimmed[0] != '{' && trimmed[0] != '[': // what begins like JSON is: curl calls it a form
+	case form && trimmed[0] != '{' && trimmed[0] != '[':
 		return readForm(string(trimmed))
+	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)): // it is no JSON that curl calls a form
+		return nil, badType()
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
@@ -56,12 +58,16 @@ func bodyType(head http.Header) (form bool, err error) {
 	form = kind == echo.MIMEApplicationForm
 	switch charset, given := params["charset"]; {
 	case err != nil || !form && kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
-		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType,
-			"send documents as Content-Type: application/json, or a form as application/x-www-form-urlencoded, in UTF-8")
+		return false, badType()
 	case len(head.Values(echo.HeaderContentEncoding)) > 0:
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send the body as it is")
 	}
 	return form, nil
+}
+
+func badType() error {
+	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType,
+		"send documents as Content-Type: application/json, or a form of fields as application/x-www-form-urlencoded, in UTF-8")
 }
 
 // object reads the body as one document's fields.
