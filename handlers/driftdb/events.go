@@ -55,7 +55,7 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
-		_, size, err := h.publish(c.Request().Context(), id, m)
+		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
 			return err
 		}

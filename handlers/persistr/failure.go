@@ -109,7 +109,7 @@ func failed(err error) *failure {
 	}
 	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2, cause: err}
 	switch {
-	case errors.Is(err, account.ErrBusy):
+	case errors.Is(err, account.ErrBusy), errors.Is(err, database.ErrBusy):
 		passing.message = err.Error()
 	case errors.Is(err, broker.ErrDraining):
 		passing.message = "the gateway is shutting down; come back in a moment"
