@@ -49,6 +49,7 @@ func New(o Options) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
+	e.Pre(trailingSlash)
 	e.Use(
 		requestID,
 		o.Trail.Watch(o.Traffic),

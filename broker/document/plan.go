@@ -51,7 +51,7 @@ func idOrder(o query.Order) (backwards, ok bool) {
 
 // ordered is the index that has the documents in the order asked for, where only the first of them are wanted.
 func (l *looking) ordered(q *Query) (query.Field, bool) {
-	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil {
+	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil || q.Order[0].Field.Places() {
 		return query.Field{}, false
 	}
 	for _, f := range l.store.indexes[l.name] {

@@ -13,13 +13,15 @@ import (
 type Func byte
 
 // Count counts documents, with a Field those where it is not null. Sum and Avg take numbers only. Min and Max take
-// the least and greatest value by Compare that is not null.
+// the least and greatest value by Compare that is not null. MinDocument and MaxDocument are the first document that has it.
 const (
 	Count Func = iota
 	Sum
 	Avg
 	Min
 	Max
+	MinDocument
+	MaxDocument
 )
 
 // Aggregate is one figure asked for. As is the name that the door shows it by. By SQL's rules the sum of nothing is null,
@@ -63,6 +65,7 @@ type figure struct {
 	rough bool  // it is not
 	best  string
 	seen  map[string]struct{} // the keys of the values of a Distinct one
+	doc   string              // that has the best, where it is asked for
 }
 
 // NewAggregation starts one. Without fields to group by there is one group of all.
@@ -86,7 +89,7 @@ func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 func (a *Aggregation) Add(doc []byte) error {
 	a.key = a.key[:0]
 	for _, f := range a.by {
-		a.key = AppendExactKey(a.key, a.Rules.sorted(f.Value(doc)))
+		a.key = AppendExactKey(a.key, a.Rules.sorted(f.At(doc)))
 	}
 	g := a.groups[string(a.key)]
 	if g == nil {
@@ -116,7 +119,7 @@ func (a *Aggregation) open(doc []byte) (*group, error) {
 		return nil, err
 	}
 	for _, f := range a.by {
-		g.by = append(g.by, rawOf(f.Value(doc)))
+		g.by = append(g.by, rawOf(f.At(doc)))
 	}
 	a.groups[g.key] = g
 	return g, nil
@@ -163,7 +166,7 @@ func (f *figure) add(a *Aggregate, doc []byte) int {
 		f.count++
 		return 0
 	}
-	v := a.Field.Value(doc)
+	v := a.Field.At(doc)
 	if v.Type == gjson.Null || v.Type != gjson.Number && (a.Func == Sum || a.Func == Avg) {
 		return 0
 	}
@@ -175,17 +178,28 @@ func (f *figure) add(a *Aggregate, doc []byte) int {
 		}
 	}
 	f.count++
-	before := len(f.best)
+	before := len(f.best) + len(f.doc)
 	switch a.Func {
 	case Sum, Avg:
 		f.addUp(v)
 	case Min, Max:
-		c := a.Rules.Compare(v, gjson.Parse(f.best))
-		if f.count == 1 || a.Func == Min && c < 0 || a.Func == Max && c > 0 {
-			f.best = rawOf(v)
+		f.keep(a.Rules, v, a.Func == Min)
+	case MinDocument, MaxDocument:
+		if f.keep(a.Rules, v, a.Func == MinDocument) {
+			f.doc = string(doc)
 		}
 	}
-	return grown + len(f.best) - before
+	return grown + len(f.best) + len(f.doc) - before
+}
+
+// keep makes v the best if it is the first or lies beyond the best, and reports whether it did.
+func (f *figure) keep(rules Rules, v gjson.Result, least bool) bool {
+	c := rules.Compare(v, gjson.Parse(f.best))
+	if f.count > 1 && (c == 0 || least != (c < 0)) {
+		return false
+	}
+	f.best = rawOf(v)
+	return true
 }
 
 // Groups are the figures so far, in the order of the values grouped by.
@@ -217,6 +231,8 @@ func (f *figure) text(a *Aggregate) string {
 		return number(f.sum)
 	case a.Func == Avg:
 		return number(f.sum / float64(f.count))
+	case a.Func == MinDocument || a.Func == MaxDocument:
+		return f.doc
 	}
 	return f.best
 }

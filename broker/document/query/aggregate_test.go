@@ -50,6 +50,31 @@ func TestAggregate(t *testing.T) {
 	}
 }
 
+// TestAggregateDocuments: the first document with the least or greatest value, and what these take is bounded.
+func TestAggregateDocuments(t *testing.T) {
+	t.Parallel()
+	a, err := NewAggregation([]Field{field("c")}, []Aggregate{{Func: MinDocument, Field: field("n")}, {Func: MaxDocument, Field: field("n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{`{"c":1,"n":3}`, `{"c":1,"n":1,"x":"a"}`, `{"c":1,"n":1,"x":"b"}`, `{"c":1,"n":3.0}`, `{"c":2}`} {
+		own := []byte(doc)
+		if err := a.Add(own); err != nil {
+			t.Fatal(err)
+		}
+		clear(own)
+	}
+	want := []Group{{[]string{"1"}, []string{`{"c":1,"n":1,"x":"a"}`, `{"c":1,"n":3}`}}, {[]string{"2"}, []string{"null", "null"}}}
+	if got := a.Groups(); !reflect.DeepEqual(got, want) {
+		t.Error(got)
+	}
+	err = nil
+	for i := 0; err == nil && i < 100; i++ {
+		err = a.Add(fmt.Appendf(nil, `{"c":"%d","n":1,"x":"%s"}`, i, strings.Repeat("x", 1<<18)))
+	}
+	checkError(t, "bytes of documents", err, TooMany, tooManyGroups)
+}
+
 const tooManyGroups = "there are more than 10000 groups, or their values are too long: narrow the condition or group by a field with fewer values"
 
 // TestAggregateBySQL: distinct values, moments, large numbers, and the sum of nothing.

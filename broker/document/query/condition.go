@@ -47,6 +47,7 @@ const (
 	Exists               // no Values; null exists
 	Null                 // no Values; null or missing
 	Empty                // no Values; null, missing, "", [] or {}
+	Element              // of one Node, no Values: it matches an element of the array; its fields are the element's, or Itself
 )
 
 // Node is a condition as a door builds it. Compile checks it.
@@ -72,7 +73,7 @@ type Condition struct {
 }
 
 // Weight is what it costs to ask the condition of a text, as a multiple of passing over it: a step for each comparison,
-// and for each instruction of a regular expression, as all of them may be tried at every byte.
+// for each instruction of a regular expression, as all of them may be tried at every byte, and for the turns of a field.
 func (c *Condition) Weight() int {
 	if c == nil {
 		return 1
@@ -93,6 +94,15 @@ type node struct {
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
+	itself  bool // of Element: its node asks for the element and not for fields of it
+}
+
+// asksItself reports whether a comparison in the node asks for Itself.
+func (n *node) asksItself() bool {
+	if n.Op <= Not {
+		return slices.ContainsFunc(n.nodes, func(kid node) bool { return kid.asksItself() })
+	}
+	return n.Field.path == Itself.path && len(n.Field.names) == 0
 }
 
 // Compile checks a condition and its bounds.
@@ -102,11 +112,12 @@ func Compile(n Node) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Condition{root, 1 + c.count + c.program + c.dates*dateWeight}, nil
+	return &Condition{root, 1 + c.count + c.program + c.turns + c.dates*dateWeight}, nil
 }
 
-// compiler counts the comparisons, the instructions of their regular expressions, and the comparisons with dates.
-type compiler struct{ count, program, dates int }
+// compiler counts the comparisons, the instructions of their regular expressions, the turns of
+// their fields, and the comparisons with dates.
+type compiler struct{ count, program, turns, dates int }
 
 // dateWeight is by how much more a comparison with a date weighs: a text that may be one has to be read.
 const dateWeight = 3
@@ -129,7 +140,16 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 		if c.program += out.size; c.program > maxProgram {
 			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")
 		}
-		return out, nil
+		c.turns += out.Field.turns()
+		if in.Op != Element {
+			return out, nil
+		}
+		if len(in.Nodes) != 1 {
+			return node{}, Refuse(BadSyntax, "the condition on an element of %s has %d parts: it takes one", in.Field, len(in.Nodes))
+		}
+		kid, err := c.compile(in.Nodes[0], depth+1)
+		out.nodes, out.itself = []node{kid}, kid.asksItself()
+		return out, err
 	}
 	c.count-- // groups do not count: they are nothing without comparisons
 	if in.Op == Not && len(in.Nodes) != 1 {
@@ -163,7 +183,7 @@ func (n *node) everything() bool { return n.Op == And && len(n.nodes) == 0 }
 
 // prepare checks a comparison's values and readies them.
 func (n *node) prepare(values []gjson.Result) error {
-	if n.Op != Search && len(n.Field.names) == 0 {
+	if n.Op != Search && n.Field.path == "" {
 		return Refuse(BadField, "a condition names no field")
 	}
 	if want := n.Op.values(); want >= 0 && len(values) != want {
@@ -194,7 +214,7 @@ func (o Op) values() int {
 		return -1
 	case Between:
 		return 2
-	case Exists, Null, Empty:
+	case Exists, Null, Empty, Element:
 		return 0
 	}
 	return 1

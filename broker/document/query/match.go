@@ -56,7 +56,7 @@ func (n *node) inList() bool {
 // testElements reports whether the comparison holds for an element of an array.
 func (n *node) testElements(v gjson.Result) bool {
 	found := false
-	if v.IsArray() {
+	if v.IsArray() && len(n.Field.names) > 0 { // an element itself is not gone into
 		v.ForEach(func(_, e gjson.Result) bool {
 			found = n.test(e)
 			return !found
@@ -80,8 +80,22 @@ func (n *node) test(v gjson.Result) bool {
 		return v.Type == gjson.Null
 	case Empty:
 		return isEmpty(v)
+	case Element:
+		return n.element(v)
 	}
 	return v.Type == gjson.String && n.testText(v.Str)
+}
+
+// element reports whether one element of an array matches. Fields are asked of objects alone.
+func (n *node) element(v gjson.Result) bool {
+	found := false
+	if v.IsArray() {
+		v.ForEach(func(_, e gjson.Result) bool {
+			found = (n.itself || e.IsObject()) && n.nodes[0].match(e)
+			return !found
+		})
+	}
+	return found
 }
 
 func (n *node) testText(s string) bool {

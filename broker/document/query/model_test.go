@@ -16,21 +16,26 @@ import (
 // The model decodes the whole document and asks each condition in the plainest way. It shares Compare with the code,
 // which TestOrderOfValues holds, and nothing else.
 
-// leaves are the values a path leads to; nil stands for a missing one.
-func leaves(v any, names []string) []any {
+// leaves are the values a path leads to; nil stands for a missing one. With places, a number is also an element.
+func leaves(v any, names []string, places bool) []any {
 	if len(names) == 0 {
 		return []any{v}
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		if e, ok := v[names[0]]; ok {
-			return leaves(e, names[1:])
+			return leaves(e, names[1:], places)
 		}
 	case []any:
 		var out []any
+		i, err := strconv.Atoi(names[0])
+		places := places && err == nil
+		if places && i < len(v) {
+			out = leaves(v[i], names[1:], true)
+		}
 		for _, e := range v {
-			if _, ok := e.(map[string]any); ok {
-				out = append(out, leaves(e, names)...)
+			if o, ok := e.(map[string]any); ok && (!places || has(o, names[0])) {
+				out = append(out, leaves(e, names, places)...)
 			}
 		}
 		if out != nil {
@@ -38,6 +43,11 @@ func leaves(v any, names []string) []any {
 		}
 	}
 	return []any{missing{}}
+}
+
+func has(o map[string]any, name string) bool {
+	_, is := o[name]
+	return is
 }
 
 type missing struct{}
@@ -72,7 +82,7 @@ func naive(n Node, doc any) bool {
 	case Not:
 		return !naive(n.Nodes[0], doc)
 	}
-	all := leaves(doc, strings.Split(n.Field.path, "."))
+	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.places)
 	if n.Rules == SQL {
 		for _, v := range all {
 			r := result(v)
@@ -204,6 +214,9 @@ func anyNode(depth int) *rapid.Generator[Node] {
 			Negate: rapid.IntRange(0, 4).Draw(t, "negate") == 0,
 			Field:  field(rapid.SampledFrom(append([]string{"a", "a.b", "a.b", "#.a", "0.0"}, fieldNames...)).Draw(t, "field")),
 		}
+		if rapid.IntRange(0, 3).Draw(t, "places") == 0 {
+			n.Field = path(rapid.SampledFrom([]string{"a.0", "a.1.b", "a.0.0", "0.0", "#.0.a"}).Draw(t, "path"))
+		}
 		count := n.Op.values()
 		if count < 0 {
 			count = rapid.IntRange(0, 4).Draw(t, "count")
@@ -261,8 +274,8 @@ func TestRangesHoldAllMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := rapid.SampledFrom([]string{"a", "a", "a.b", "#"}).Draw(t, "index")
-		ranges, ok := c.Ranges(path)
+		index := rapid.SampledFrom([]string{"a", "a", "a.b", "#", "a.0", "a.1.b"}).Draw(t, "index")
+		ranges, ok := c.Ranges(index)
 		if !ok {
 			ranges = everything
 		}
@@ -273,7 +286,7 @@ func TestRangesHoldAllMatches(t *testing.T) {
 		}
 		for range 5 {
 			text, doc := plain(t)
-			if naive(n, doc) && !within(ranges, field(path).AppendKey(nil, []byte(text))) {
+			if naive(n, doc) && !within(ranges, field(index).AppendKey(nil, []byte(text))) {
 				t.Fatalf("%s matches, but is in none of %x", text, ranges)
 			}
 		}

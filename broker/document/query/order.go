@@ -17,7 +17,7 @@ type Term struct {
 type Order []Term
 
 // value is what a document is sorted by.
-func (t *Term) value(doc []byte) gjson.Result { return t.Rules.sorted(t.Field.Value(doc)) }
+func (t *Term) value(doc []byte) gjson.Result { return t.Rules.sorted(t.Field.At(doc)) }
 
 // Unordered reports whether documents around a key of an index on the field may lie in another order there: as the key
 // stands for several values, or for a text among which moments lie in several spellings.
