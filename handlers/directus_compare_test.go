@@ -73,6 +73,7 @@ func TestItemsMoments(t *testing.T) {
 		{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","at":"2026-11-29T10:00:00Z"},{"id":"2","at":"2026-11-29T12:00:00.000Z"},{"id":"3","at":"2026-11-29T21:30:00+09:00"},{"id":"4","at":1795950000000},{"id":"5","at":"2026-11-30"}]`, 200, `{"data":[{},{},{},{},{}]}`},
 		{"in order", "", "GET", "/items/a?fields=id&sort=at&filter[id][_neq]=4", "", 200, `{"data":[{"id":"1"},{"id":"2"},{"id":"3"},{"id":"5"}]}`},
 		{"between", "", "GET", "/items/a?fields=id&filter[at][_between]=2026-11-29T20:00:00%2B09:00,2026-11-29T13:00:00%2B01:00", "", 200, `{"data":[{"id":"2"},{"id":"4"}]}`},
+		{"a plus that is not escaped", "", "GET", "/items/a?fields=id&filter[at][_lt]=2026-11-29T20:00:00+09:00", "", 200, `{"data":[{"id":"1"}]}`},
 		{"not yet made", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"2020-01-01T20:00:00+09:00"}}}}`, 204, ""},
 		{"no time", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"yesterday"}}}}`, 400, refusal("INVALID_QUERY", `date_created is compared with \"yesterday\": give a time such as \"2026-11-29T20:00:00+09:00\", or milliseconds since 1970`)},
 		{"an _or of nothing", "", "DELETE", "/items/a", `{"query":{"filter":{"_or":[]}}}`, 400, refusal("INVALID_QUERY", "the filter has an _or of no filters, which selects everything: leave it out to change all items")},

@@ -335,7 +335,7 @@ func TestBodiesFull(t *testing.T) {
 	g.holds(t, 500_000)
 	runAll(t, g, []scenario{
 		{name: "one more", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 600_000) + "{}", status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413},
+		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413, has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
 	})
 	g.bystander(t)
 	one.Close()

@@ -56,6 +56,7 @@ func New(o Options) http.Handler {
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
+		chargeHead(o.Traffic.Memory),
 	)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)

@@ -2,6 +2,7 @@
 package body
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 
 // Limits bound a body.
 type Limits struct {
-	Bytes  int64         // MAX_BODY
+	Bytes  int64         // how long it may be
+	Named  string        // what bounds it, for the refusal; "": MAX_BODY
 	Time   time.Duration // READ_TIMEOUT: all of it has to be there within
 	Memory *share.Memory // what it holds until the request is over is charged to Owner
 	Owner  string        // the scope of the credential; "": the client's address
@@ -35,7 +37,7 @@ func Read(c echo.Context, l Limits) ([]byte, error) {
 	case err == nil:
 		return text, nil
 	case errors.As(err, new(*http.MaxBytesError)):
-		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over MAX_BODY, %d bytes; send less at once", l.Bytes)
+		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over %s, %d bytes; send less at once", cmp.Or(l.Named, "MAX_BODY"), l.Bytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", l.Time)
 	case errors.As(err, new(*share.FullError)):

@@ -166,8 +166,8 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory}
 	if one, ok := c.(*call); ok && one.who != nil {
 		limits.Owner = one.who.Scope
-	} else {
-		limits.Bytes = min(limits.Bytes, firstMessage) // of who has not authenticated
+	} else if limits.Bytes > firstMessage {
+		limits.Bytes, limits.Named = firstMessage, "what is read of a client that has not authenticated"
 	}
 	text, err := body.Read(c, limits)
 	if err != nil {

@@ -35,10 +35,14 @@ func momentLayouts() map[string]string {
 	return all
 }
 
-// ParseMoment reads a date, or a date and time of day, as ISO 8601 writes them. Without an offset they are UTC.
+// ParseMoment reads a date, or a date and time of day, as ISO 8601 writes them. Without an offset they are UTC. A blank
+// before an offset is a plus that was not escaped in an address.
 func ParseMoment(s string) (time.Time, bool) {
 	if len(s) < len(time.DateOnly) || len(s) > 40 || s[4] != '-' || s[7] != '-' {
 		return time.Time{}, false
+	}
+	if at := len(s) - len("+00:00"); at > len(time.DateOnly) && s[at] == ' ' {
+		s = s[:at] + "+" + s[at+1:]
 	}
 	t, err := time.Parse(momentLayout(s), s)
 	if err != nil {
