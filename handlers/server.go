@@ -49,7 +49,6 @@ func New(o Options) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
-	e.Pre(trailingSlash)
 	e.Use(
 		requestID,
 		o.Trail.Watch(o.Traffic),
@@ -69,7 +68,7 @@ func New(o Options) http.Handler {
 		e.HEAD(path, answer)
 	}
 	loadAssets().register(e)
-	return e
+	return slashless(e)
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
