@@ -68,7 +68,7 @@ func New(o Options) http.Handler {
 		e.HEAD(path, answer)
 	}
 	loadAssets().register(e)
-	return e
+	return slashless(e)
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
