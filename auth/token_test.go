@@ -209,7 +209,7 @@ func TestWycheproof(t *testing.T) {
 func vectorKeys(public, private json.RawMessage) keySet {
 	if len(public) > 0 {
 		if keys, err := parseJWKS([]byte(`{"keys":[` + string(public) + `]}`)); err == nil && len(keys) > 0 {
-			return &jwks{keyList: keyList{keys: keys}, loaded: true, now: time.Now, tried: time.Now()}
+			return &jwks{keyList: keyList{keys: keys}, loaded: true, now: time.Now, tried: time.Now(), asked: time.Now()}
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -157,10 +158,10 @@ func (g *gateway) openFirstKey() (err error) {
 }
 
 func (g *gateway) retention(space string) eventlog.Retention {
-	switch space {
-	case "":
+	switch {
+	case space == "":
 		return eventlog.Retention{Age: g.cfg.RetainAge.Microseconds(), Bytes: int64(g.cfg.RetainBytes)}
-	case audit.Space, audit.RefusedSpace:
+	case slices.Contains(audit.Spaces[:], space):
 		return eventlog.Retention{Age: g.cfg.AuditRetainAge.Microseconds(), Bytes: int64(g.cfg.AuditRetainBytes)}
 	}
 	return eventlog.Retention{}

@@ -6,20 +6,25 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// headsOfGets notes the routes for GET from now on. What it returns adds a route for HEAD beside each of them: RFC 9110
+// headsOfGets notes the routes for GET from now on. What it returns adds a route for HEAD beside each of them that has none: RFC 9110
 // 9.1 has every server take both. The handler answers as for GET, and net/http leaves out the body; those of streams
 // end with the header.
 func headsOfGets(e *echo.Echo) (add func()) {
-	gets := map[string]echo.HandlerFunc{}
+	gets, heads := map[string]echo.HandlerFunc{}, map[string]bool{}
 	e.OnAddRouteHandler = func(_ string, r echo.Route, answer echo.HandlerFunc, _ []echo.MiddlewareFunc) {
-		if r.Method == http.MethodGet {
+		switch r.Method {
+		case http.MethodGet:
 			gets[r.Path] = answer
+		case http.MethodHead:
+			heads[r.Path] = true
 		}
 	}
 	return func() {
 		e.OnAddRouteHandler = nil
 		for path, answer := range gets {
-			e.HEAD(path, answer)
+			if !heads[path] {
+				e.HEAD(path, answer)
+			}
 		}
 	}
 }

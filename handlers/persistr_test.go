@@ -369,7 +369,7 @@ func TestDatabaseOverRealtime(t *testing.T) {
 	if text := past("key-db-0123456789"); !strings.Contains(text, `"event":"none","stream":"`) || strings.Contains(text, `"data":null`) || strings.Count(text, `"data":{}`) < 3 {
 		t.Errorf("data that is none: %s", text)
 	}
-	names, err := g.databases.Namespaces("demo")
+	names, err := g.databases.Namespaces(t.Context(), "demo")
 	if err != nil || !slices.Equal(names, []string{"new", "shop"}) {
 		t.Error(names, err)
 	}

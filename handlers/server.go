@@ -58,6 +58,7 @@ func New(o Options) http.Handler {
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
+		chargeHead(o.Traffic.Memory),
 	)
 	addHeads := headsOfGets(e)
 	o.Realtime.Register(e)
@@ -71,7 +72,7 @@ func New(o Options) http.Handler {
 	}
 	loadAssets().register(e)
 	addHeads()
-	return e
+	return slashless(e)
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.

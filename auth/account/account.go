@@ -216,14 +216,14 @@ func (s *Store) destroy(ctx context.Context, username string) error {
 func (s *Store) Verify(ctx context.Context, from, username, password string) (*Account, error) {
 	hash := ""
 	a, err := s.Get(username)
-	if err == nil {
+	if err == nil && a.Active { // else its right password would not be charged, and that would tell
 		hash = a.Hash
 	}
 	ok, err := s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})
 	if err != nil {
 		return nil, err
 	}
-	if !ok || !a.Active {
+	if !ok {
 		return nil, ErrUnknown
 	}
 	return a, nil

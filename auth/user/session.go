@@ -194,7 +194,7 @@ func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, st
 func (s *Store) login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
-	if u := s.find(email); u != nil {
+	if u := s.find(email); u != nil && u.Active { // else the right password would not be charged, and that would tell
 		hash = u.hash
 	}
 	right, err := s.passwords.Verify(ctx, passwords.Attempt{From: from, Name: email, Password: password, Hash: hash})

@@ -195,6 +195,19 @@ func (c *Catalog) Position(ctx context.Context, name string, namespace *string, 
 	if stream != "" {
 		return c.position(d, value(namespace), stream, id)
 	}
+	return c.search(ctx, d, namespace, id)
+}
+
+// yieldEvery is how many streams a search looks at before it lets others go on.
+const yieldEvery = 500
+
+// search is the place of the event STREAM.ID, in the namespace or, where that is nil, in any.
+func (c *Catalog) search(ctx context.Context, d *Database, namespace *string, id string) (uint64, error) {
+	turn, err := c.looks.Take(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer turn.Release()
 	searched, looked := c.searched(d, namespace), 0
 	for i := range len(id) {
 		if id[i] != '.' || i == 0 || i == len(id)-1 {
@@ -206,6 +219,11 @@ func (c *Catalog) Position(ctx context.Context, name string, namespace *string, 
 			}
 			if err := ctx.Err(); err != nil {
 				return 0, err
+			}
+			if looked%yieldEvery == 0 {
+				if err := turn.Yield(ctx); err != nil {
+					return 0, err
+				}
 			}
 			at, err := c.position(d, n, id[:i], id[i+1:])
 			if !errors.Is(err, ErrNoEvent) {

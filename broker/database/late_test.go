@@ -35,7 +35,7 @@ func TestLateChanges(t *testing.T) {
 	ctx := context.Background()
 	has := func(name, namespace string) func() bool {
 		return func() bool {
-			names, err := c.Namespaces(name)
+			names, err := c.Namespaces(context.Background(), name)
 			return err == nil && slices.Contains(names, namespace)
 		}
 	}

@@ -50,17 +50,24 @@ func (c *Catalog) roomFor(d *Database, more, names int) error {
 
 func (c *Catalog) namespaces(d *Database) []string {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return slices.Sorted(maps.Keys(d.namespaces))
+	names := slices.AppendSeq(make([]string, 0, len(d.namespaces)), maps.Keys(d.namespaces))
+	c.mu.RUnlock()
+	slices.Sort(names) // all who write to any database wait for mu
+	return names
 }
 
 // Namespaces are the names of a database's namespaces, sorted, without the unnamed one.
-func (c *Catalog) Namespaces(name string) ([]string, error) {
+func (c *Catalog) Namespaces(ctx context.Context, name string) ([]string, error) {
 	d, err := c.use(name)
 	if err != nil {
 		return nil, err
 	}
 	defer d.using.RUnlock()
+	done, err := c.looks.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return c.namespaces(d), nil
 }
 

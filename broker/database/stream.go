@@ -58,6 +58,11 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 	if namespace != nil && !c.there(d, *namespace) {
 		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
 	}
+	done, err := c.looks.Acquire(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer done()
 	some, err := c.log.Streams(ctx, Space(name), MapNamespace(value(namespace)), after, pageStreams)
 	if err != nil {
 		return nil, "", err

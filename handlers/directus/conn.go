@@ -84,7 +84,9 @@ var (
 func (h *Handler) connect(c echo.Context) error {
 	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
-		err = fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+		missing := fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+		missing.shared = auth.MissingCredential // which the audit trail leaves out
+		err = missing
 	}
 	if err != nil {
 		return h.refuse(c, err)
@@ -146,7 +148,9 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	}
 	if err == nil { // who does not answer is not waited for
 		if reason == stream.Crowd { // its place is another's already
-			defer time.AfterFunc(crowdClose, func() { _ = c.ws.CloseNow() }).Stop() // it may be gone
+			if conn := share.ConnOf(ctx); conn != nil {
+				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
+			}
 		}
 		_ = c.ws.Close(status, text) // the same
 	}

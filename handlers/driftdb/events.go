@@ -55,7 +55,7 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
-		_, size, err := h.publish(c.Request().Context(), id, m)
+		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (h *Handler) busy(c echo.Context, err error) error {
 		return err
 	}
 	h.o.Traffic.Busy()
-	httperr.SetCode(c, e.Code)
+	httperr.Note(c, e.Status, e.Code)
 	last := lastEventID(c)
 	if !broker.IsID(last) {
 		last = ""

@@ -57,7 +57,7 @@ func decodeJSON(text []byte) (*message, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, fmt.Errorf("it is not JSON: %s", syntax.JSON(text, err))
+		return nil, fmt.Errorf("it is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	var fields map[string]json.RawMessage
 	var w wire

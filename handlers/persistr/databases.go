@@ -132,7 +132,7 @@ func (h *Handler) listNamespaces(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := h.o.Catalog.Namespaces(name)
+	names, err := h.o.Catalog.Namespaces(c.Request().Context(), name)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, bad("the body is not JSON: %s", syntax.JSON(text, err))
+		return nil, bad("the body is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	return v, nil
 }

@@ -143,7 +143,7 @@ func setFeedHeaders(c echo.Context) {
 func (h *Handler) fail(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
-	httperr.SetCode(c, f.counted())
+	httperr.Note(c, f.status, f.counted())
 	setFeedHeaders(c)
 	c.Response().WriteHeader(http.StatusOK)
 	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -145,7 +146,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.append(c.Request().Context(), id, b, claim)
+	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, claim)
 	if err != nil {
 		return 0, err
 	}

@@ -24,7 +24,7 @@ func compact(body []byte) ([]byte, error) {
 	}
 	v := jsontext.Value(bytes.Clone(body))
 	if err := v.Compact(); err != nil {
-		return nil, errors.New(syntax.JSON(body, err))
+		return nil, errors.New(syntax.ExplainJSON(body))
 	}
 	return v, nil
 }
