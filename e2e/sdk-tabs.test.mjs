@@ -254,7 +254,7 @@ test("a fresh token for all, when the first ends", { timeout: 30_000 }, async ()
 test("each tab tries for itself when the leader is refused", { timeout: 30_000 }, async () => {
   context = await browser.newContext();
   const url = await site();
-  const old = [await tab(url, { apikey: undefined, token: jwt(2) }), await tab(url, { apikey: undefined, token: jwt(2) })];
+  const old = [await tab(url, { apikey: undefined, token: jwt(6) }), await tab(url, { apikey: undefined, token: jwt(6) })];
   const fresh = await tab(url, { apikey: undefined, token: jwt(60) });
   assert.equal(await connections(base), 1);
   const want = await publish(5);

@@ -419,7 +419,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"DELETE", `c/*?q={}&h={"$orderby":{"n":1}}`, "", `400 bad_query`},
 		{"DELETE", `c/*?q={"$frob":1}`, "", `400 bad_query`},
 
-		{"GET", `c?q={"a":`, "", `400 bad_query: parameter q is no JSON`},
+		{"GET", `c?q={"a":`, "", `400 bad_query: parameter q is not JSON`},
 		{"GET", `c?q={"a":{"$frob":1}}`, "", `400 bad_query: there is no operator "$frob"`},
 		{"GET", `c?max=-1`, "", `400 bad_query`},
 		{"GET", `c?max=1&max=2`, "", `400 bad_query: max is there 2 times: send it once`},

@@ -52,6 +52,7 @@ func New(o Options) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
+	e.Pre(slashless)
 	e.Use(
 		requestID,
 		o.Trail.Watch(o.Traffic),
@@ -72,7 +73,7 @@ func New(o Options) http.Handler {
 	}
 	loadAssets().register(e)
 	addHeads()
-	return slashless(e)
+	return e
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
