@@ -55,6 +55,9 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
+		if err := h.allow(id, m.op); err != nil {
+			return err
+		}
 		_, size, err := h.publish(c.Request().Context(), id, m)
 		if err != nil {
 			return err

@@ -62,8 +62,10 @@ type Limits struct {
 	CreateRateAll  int // rooms a minute that are made for all clients without a credential
 	CreateRateKey  int // rooms a minute that are made for one credential
 	Connections    int // open at once in a room
-	Rate           int // pushes a second of a room
+	Rate           int // stored pushes a second of a room, and as many relays
 	ConnectionRate int // messages a second of a WebSocket
+
+	Flood time.Duration // how long a WebSocket may be slowed down, in sum, before it is closed
 }
 
 // Handler serves the door.
@@ -191,15 +193,13 @@ func (h *Handler) trusted(peer string) bool {
 	return false
 }
 
-// publish stores a push, and says how many entries its key has then. The error is for the client.
+// publish stores a push that the room's budget has let in, and returns how many entries its key has then. The error is
+// for the client.
 func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64, size int, err error) {
 	if !h.o.Traffic.EnterPublish() {
 		return 0, 0, traffic.ErrDraining()
 	}
 	defer h.o.Traffic.LeavePublish()
-	if !h.allow(id) {
-		return 0, 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(time.Second)
-	}
 	r := &eventlog.Request{Events: []eventlog.Event{m.event(space(id))}, Bound: &h.o.Bound}
 	at, err = h.o.Broker.Publish(ctx, r)
 	var over *eventlog.BoundError

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"sluice/handlers/httperr"
 )
 
@@ -16,7 +14,7 @@ type room struct {
 	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	used    bool      // something was pushed to it
-	limiter *rate.Limiter
+	budget  budget
 	present map[*conn]presences // nil until somebody says that they are there: most rooms are just pushed to
 }
 
@@ -36,7 +34,7 @@ func (h *Handler) enter(id string) error {
 		if !there {
 			return noRoom()
 		}
-		r = &room{used: known.Seq > 0, limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate)}
+		r = &room{used: known.Seq > 0, budget: newBudget(h.o.Limits.Rate)}
 		h.rooms[strings.Clone(id)] = r // an id is a part of the request line, which it would keep
 	}
 	r.inside++
@@ -100,18 +98,6 @@ func (h *Handler) forgetEmpty(now time.Time) {
 			delete(h.rooms, id)
 		}
 	}
-}
-
-// allow lets a push in, unless there were too many.
-func (h *Handler) allow(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.rooms[id]
-	if !r.limiter.Allow() {
-		return false
-	}
-	r.used = true
-	return true
 }
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.
