@@ -163,3 +163,20 @@ func TestRoomFlood(t *testing.T) {
 	}
 	g.metric(t, `sluice_streams_ended_total{reason="flood"} 1`)
 }
+
+// A pong that comes behind much that is read slowly is no sign that the client is gone.
+func TestRoomSlowedPongs(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.room.ConnectionRate, s.realtime.WriteTimeout = 10, 300*time.Millisecond })
+	ws, got := g.join(t, g.newRoom(t), "")
+	const n = 55 // they take 4.5 seconds, and it pings after 3
+	for i := range n {
+		say(t, ws, numbered("k", i, "append"))
+	}
+	untilCame(t, func() (all []string) {
+		for _, v := range pushed(t, got(), "k") {
+			all = append(all, fmt.Sprint(v))
+		}
+		return all
+	}, n)
+}
