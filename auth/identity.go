@@ -58,6 +58,16 @@ func join(ids []*Identity) *Identity {
 	return all
 }
 
+// IdempotencyScope returns what an Idempotency-Key is good for: the credential. The tokens that a key minted have one
+// together, so that a page can repeat with its next token, and none of the key's own: a page could take those before the
+// key does, or learn that it used them.
+func (id *Identity) IdempotencyScope() string {
+	if len(id.keys) > 0 && len(id.bearers) > 0 {
+		return id.Scope + "\x00tokens"
+	}
+	return id.Scope
+}
+
 // OriginAllowed reports whether a page of this origin may use the keys; a request without one is no
 // browser's cross-origin request.
 func (id *Identity) OriginAllowed(origin string) bool {

@@ -65,6 +65,23 @@ func TestDNSRebinding(t *testing.T) {
 			t.Errorf("%s %s: %d %.200s", one.method, one.url, status, text)
 		}
 	}
+	// Nor does a page that asks for loopback by its address: Host is right then, and Origin is not.
+	for origin, want := range map[string]int{"https://evil.example": 403, "null": 403, "http://127.0.0.1.evil.example": 403, "http://localhost:5173": 200, "http://[::1]": 200} {
+		r, err := http.NewRequest("GET", s.url+"/db", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		r.SetBasicAuth("demo", "demo")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("a page of %s: %d, want %d", origin, answer.StatusCode, want)
+		}
+	}
 	for _, one := range []struct{ host, url, credential string }{
 		{"", s.url + "/metrics", ""},
 		{"localhost:1", metrics + "/metrics", ""},

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/auth"
+	"sluice/auth/grant"
 )
 
 const ok1 = `{"message":"OK","id":"`
@@ -128,6 +131,24 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	post("another credential", keyPublish, "k", kind, `{"event":"a"}`, 200, "")
 	post("a 400 is not remembered", keyAll, "bad", kind, `{"event":""}`, 400, "")
 	post("so the key is free", keyAll, "bad", kind, `{"event":"b"}`, 200, "")
+	// A page with a token of the key can neither take the key's own Idempotency-Keys nor learn which it used.
+	page := func(name, idem, body string, status int, replay string) {
+		t.Helper()
+		id, bad := g.auth.Authenticate(auth.Carriers{Header: []string{keyAll}})
+		if bad != nil {
+			t.Fatal(bad)
+		}
+		token, _, err := g.auth.Mint(id, grant.Lists{Pub: []string{"*"}}, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&scenario{name: name, key: "-", body: body, status: status, answers: map[string]string{"Idempotent-Replay": replay},
+			headers: map[string]string{"Idempotency-Key": idem, "Authorization": "Bearer " + token}}).run(t, g)
+	}
+	page("the key's", "k", `{"event":"a"}`, 200, "")
+	page("ahead of the key", "order-1", `{"event":"evil"}`, 200, "")
+	post("the key, then", keyAll, "order-1", kind, `{"event":"order"}`, 200, "")
+	page("with the page's next token", "order-1", `{"event":"evil"}`, 200, "true")
 	// A remembered answer costs no rate; a new publish does.
 	post("rate 1", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "")
 	post("rate repeat", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "true")

@@ -106,6 +106,7 @@ func TestRoomCreateRate(t *testing.T) {
 	for range 10 {
 		all = append(all, scenario{name: "nobody", method: "POST", path: "/new", key: "-", status: 401})
 	}
+	all = append(all, scenario{name: "a page of another site", method: "POST", path: "/new", key: keyOrigin, headers: map[string]string{"Origin": "https://b.example"}, status: 403, has: []string{`"code":"origin_not_allowed"`}})
 	for _, key := range []string{keyAll, keyPut} {
 		for range 5 {
 			all = append(all, scenario{name: "in time", method: "POST", path: "/new", key: key, status: 200, has: []string{`"room":"`}})

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -11,6 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/user"
+	"sluice/broker/database"
 )
 
 // A request changes nothing, and mints nothing, once its credential has ended: also where the gateway took the
@@ -32,6 +34,8 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 		{"DELETE", "/rest/slow/*", `["1"]`},
 		{"POST", "/items/slow", `{"a":1}`},
 		{"PATCH", "/items/slow/1", `{"a":1}`},
+		{"SEARCH", "/items/slow", `{"query":{}}`},
+		{"PUT", "/db/slow/ns//streams/s/annotation", `{"a":1}`},
 		{"POST", "/events", `{"db":"slow","stream":"s","type":"slow"}`},
 	} {
 		for what, begin := range map[string]func() (credential string, end func() error){
@@ -59,42 +63,89 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 				continue // only keys mint
 			}
 			credential, end := begin()
-			waits := make(chan struct{})
-			body, feed := io.Pipe()
-			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { close(waits) }}), tt.method, g.URL+tt.path, body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("x-apikey", credential)
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Expect", "100-continue")
-			ended := make(chan error, 1)
-			go func() {
-				<-waits // the handler reads the body
-				ended <- end()
-				io.WriteString(feed, tt.body)
-				feed.Close()
-			}()
-			transport := &http.Transport{ExpectContinueTimeout: time.Minute}
-			answer, err := (&http.Client{Transport: transport}).Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer.Body.Close()
-			transport.CloseIdleConnections()
-			if err := <-ended; err != nil {
-				t.Fatal(err)
-			}
-			if answer.StatusCode != http.StatusUnauthorized || strings.Contains(string(text), `"token":`) {
-				t.Errorf("%s %s by a %s: %d %s", tt.method, tt.path, what, answer.StatusCode, text)
+			status, text := g.slowly(t, tt.method, tt.path, tt.body, func(r *http.Request) { r.Header.Set("x-apikey", credential) }, end)
+			if status != http.StatusUnauthorized || strings.Contains(text, `"token":`) {
+				t.Errorf("%s %s by a %s: %d %s", tt.method, tt.path, what, status, text)
 			}
 		}
 	}
 	if state, err := g.log.State(""); err != nil || state.Count != 0 {
 		t.Errorf("%d events were stored, %v", state.Count, err)
 	}
+}
+
+// So it is for accounts of databases, which may be deactivated or lose their role meanwhile.
+func TestBodyAfterTheEndOfItsAccount(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	g := newGateway(t)
+	ends := map[string]func(id string) error{
+		"deactivated": func(string) error { return g.accounts.SetActive(ctx, "slow", false) },
+		"destroyed":   func(string) error { return g.accounts.Destroy(ctx, "slow") },
+		"no member":   func(id string) error { return g.databases.Grant(ctx, "slow", id, database.Reader) },
+	}
+	if err := g.databases.Create(ctx, "slow", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ method, path, body string }{
+		{"PUT", "/events/1", `{"data":{},"meta":{"db":"slow","stream":"s","type":"slow"}}`},
+		{"PUT", "/db/slow/ns//streams/s/annotation", `{"a":1}`},
+	} {
+		for what, end := range ends {
+			_ = g.accounts.Destroy(ctx, "slow") // there is none at first
+			a, err := g.accounts.Create(ctx, "slow", "slow", "s3cret-s3cret")
+			if err == nil {
+				err = g.databases.Grant(ctx, "slow", a.ID, database.Member)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, text := g.slowly(t, tt.method, tt.path, tt.body, func(r *http.Request) { r.SetBasicAuth("slow", "s3cret-s3cret") }, func() error { return end(a.ID) })
+			if status != http.StatusUnauthorized && status != http.StatusForbidden {
+				t.Errorf("%s %s of one who is %s: %d %s", tt.method, tt.path, what, status, text)
+			}
+		}
+	}
+}
+
+// slowly sends a request whose body comes only after the gateway has let it in and end was called.
+func (g *gateway) slowly(t *testing.T, method, path, body string, sign func(*http.Request), end func() error) (status int, text string) {
+	t.Helper()
+	waits := make(chan struct{})
+	reads, feed := io.Pipe()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(waits) }})
+	r, err := http.NewRequestWithContext(ctx, method, g.URL+path, reads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign(r)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Expect", "100-continue")
+	refused, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		select {
+		case <-waits: // the handler reads the body
+			ended <- end()
+		case <-refused:
+			ended <- errors.New("it was refused before its body was read")
+		}
+		io.WriteString(feed, body)
+		feed.Close()
+	}()
+	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	got, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(refused)
+	if err := <-ended; err != nil {
+		t.Fatal(method, path, err, answer.StatusCode, string(got))
+	}
+	return answer.StatusCode, string(got)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -31,6 +32,17 @@ func LoopbackHost(r *http.Request) bool {
 		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 	}
 	return Loopback(host)
+}
+
+// LoopbackOrigin reports whether no page sent a request, or one of this machine's loopback: a page of any other site can
+// reach loopback by its address, and its browser then sends a loopback Host, but the page's own Origin.
+func LoopbackOrigin(r *http.Request) bool {
+	for _, origin := range r.Header.Values("Origin") {
+		if u, err := url.Parse(origin); err != nil || !Loopback(u.Hostname()) {
+			return false
+		}
+	}
+	return true
 }
 
 // Direct reports whether a request came from this machine without a proxy between. Behind a proxy on the same machine

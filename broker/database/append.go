@@ -232,7 +232,7 @@ func value(s *string) string {
 func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, error) {
 	at, err := c.log.Find(Space(d.name), MapStream(namespace, stream), id)
 	if err == nil && at == 0 {
-		err = fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+		err = NoEvent(id, stream)
 	}
 	return at, err
 }
@@ -314,7 +314,7 @@ func (c *Catalog) event(ctx context.Context, d *Database, namespace, stream, id 
 		return nil, err
 	}
 	if len(page.Events) == 0 || page.Events[0].ID != at {
-		return nil, fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream)
+		return nil, NoEvent(id, stream)
 	}
 	return &page.Events[0], nil
 }

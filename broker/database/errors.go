@@ -1,6 +1,9 @@
 package database
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What callers may decide on. Others are the log's.
 var (
@@ -17,3 +20,6 @@ var (
 	ErrDuplicate    = errors.New("the stream has an event with this id already")
 	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
 )
+
+// NoEvent returns the ErrNoEvent of a stream that has no event with an id.
+func NoEvent(id, stream string) error { return fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream) }

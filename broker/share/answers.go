@@ -20,6 +20,12 @@ func WithConn(ctx context.Context, conn Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
+// ConnOf returns the connection that answers of a context leave by, nil where it is not known.
+func ConnOf(ctx context.Context) Conn {
+	conn, _ := ctx.Value(connKey{}).(Conn)
+	return conn
+}
+
 // When somebody is refused memory, an answer is cut off that has been on its way for grace and moves slower than
 // leastSpeed, or that has been on its way for mostAge, however fast it moves.
 const (
@@ -59,8 +65,7 @@ type Answer struct {
 
 // Open opens the account of an answer to the request of ctx.
 func (a *Answers) Open(ctx context.Context) *Answer {
-	conn, _ := ctx.Value(connKey{}).(Conn)
-	return &Answer{of: a, owner: Owner(ctx), account: a.memory.Account(Owner(ctx)), conn: conn}
+	return &Answer{of: a, owner: Owner(ctx), account: a.memory.Account(Owner(ctx)), conn: ConnOf(ctx)}
 }
 
 // Take charges n more bytes, or refuses with a *FullError. It never waits: those who wait would hold what others wait

@@ -267,25 +267,26 @@ func (c *conn) beat() error {
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, and cuts it off then.
-func cutWhenEnding(ctx context.Context, root *broker.Subscriber, cut func()) *time.Timer {
+// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, or who it is of has ended, and
+// cuts it off then.
+func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
 	return time.AfterFunc(time.Second, func() {
 		switch {
 		case ctx.Err() != nil:
-		case root.Ending() != "":
+		case root.Ending() != "", who != nil && who.Over(time.Now()) != nil:
 			cut()
 		default:
-			cutWhenEnding(ctx, root, cut)
+			cutWhenEnding(ctx, root, who, cut)
 		}
 	})
 }
 
 // send writes a message. It has no time of its own: the connection below ends who takes no byte for WRITE_TIMEOUT, and
-// one who takes some may be as slow as it likes, unless the connection is ended from outside.
+// one who takes some may be as slow as it likes, until the connection is ended from outside or its credential ends.
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer cutWhenEnding(ctx, c.root, cancel).Stop()
+	defer cutWhenEnding(ctx, c.root, c.who, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()

@@ -41,7 +41,7 @@ func (c *caller) may(method string) bool {
 	return c.who != nil && c.who.Rest.Match(channel.Of("", method, c.collection))
 }
 
-// need refuses who has not a permission.
+// need refuses who has not a permission, or not any more: a body may take its time.
 func (c *caller) need(method string) error {
 	switch {
 	case strings.HasPrefix(c.collection, "directus_"):
@@ -50,6 +50,11 @@ func (c *caller) need(method string) error {
 		return forbidden("%v", document.ErrCollection)
 	case c.who == nil:
 		return forbidden("there is no credential: send an API key, or a token, as Authorization: Bearer")
+	}
+	over := c.who.Over(time.Now())
+	switch {
+	case over != nil:
+		return badCredential(over)
 	case !c.may(method):
 		return forbidden(`this credential has no permission %s:%s (in its "rest")`, method, c.collection)
 	}
@@ -60,9 +65,6 @@ func (c *caller) need(method string) error {
 func (c *caller) change(method string, n int, f func() error) error {
 	if err := c.need(method); err != nil {
 		return err
-	}
-	if over := c.who.Over(time.Now()); over != nil {
-		return badCredential(over)
 	}
 	if n > changeMost {
 		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)

@@ -60,7 +60,7 @@ func (c *conn) caller(ctx context.Context, collection string) *caller {
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.
 func (c *caller) reach(method string) error {
 	err := c.need(method)
-	if err != nil && c.need(read) != nil {
+	if err != nil && c.need(read) != nil && failed(err).status != http.StatusUnauthorized {
 		return fail(http.StatusForbidden, codeCollection, "%v", err)
 	}
 	return err

@@ -203,6 +203,9 @@ func (h *Handler) destroyStream(c *call) error {
 func (h *Handler) annotate(c *call) error {
 	return h.within(c, database.Member, func(ctx context.Context, name string) error {
 		text, err := h.body(c)
+		if err == nil {
+			_, err = h.allowed(c, database.Member) // still
+		}
 		switch {
 		case err != nil:
 			return err

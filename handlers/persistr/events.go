@@ -19,7 +19,8 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// body reads a request's, compact. An empty one is "".
+// body reads a request's, compact. An empty one is "". It takes its time, so who sends it is held against what is known
+// of them once more; who needs a role looks at that again as well.
 func (h *Handler) body(c *call) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.identity.Scope})
 	if err != nil {
@@ -27,6 +28,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	}
 	if over := c.who.identity.Over(time.Now()); over != nil {
 		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+	}
+	if !h.active(c.who) {
+		return nil, unauthorized("this account was deactivated or destroyed while the request came in")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
@@ -156,7 +160,7 @@ func (h *Handler) readEvent(c *call) error {
 	}
 	r, err := h.o.Catalog.Event(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event"))
 	if err == nil && !may.Match(channel.Of(r.Space, r.Name, "")) {
-		err = database.ErrNoEvent // as if it were not there
+		err = database.NoEvent(c.name("event"), c.name("stream")) // as if it were not there
 	}
 	if err != nil {
 		return err

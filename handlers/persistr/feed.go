@@ -98,13 +98,7 @@ func (f *feeds) check(concerned, holds func(*feed) bool) {
 
 // holds reports whether a feed may go on.
 func (h *Handler) holds(f *feed) bool {
-	if a := f.who.account; a != nil {
-		now, err := h.o.Accounts.Get(a.Username)
-		if err != nil || now.ID != a.ID || !now.Active {
-			return false
-		}
-	}
-	if h.readable(f.who, f.selected.database).Empty() {
+	if !h.active(f.who) || h.readable(f.who, f.selected.database).Empty() {
 		return false
 	}
 	ns := f.selected.namespace

@@ -72,9 +72,9 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 		}
 		return nil, unauthorized("wrong user or password")
 	}
-	if h.o.DemoOnLoopback && username == demo && password == demo && !peer.LoopbackHost(c.Request()) {
-		// A page that was pointed at loopback (DNS rebinding) knows the password too.
-		return nil, forbidden("the password of demo is good for a loopback Host only, as in http://localhost:8080; behind a proxy set TRUSTED_PROXIES, or another password")
+	if h.o.DemoOnLoopback && username == demo && password == demo && !(peer.LoopbackHost(c.Request()) && peer.LoopbackOrigin(c.Request())) {
+		// A page of any site knows the password too, and reaches loopback by its address, or by its own name (DNS rebinding).
+		return nil, forbidden("the password of demo is good for a loopback Host only, as in http://localhost:8080, and in pages of a loopback Origin; behind a proxy set TRUSTED_PROXIES, or another password")
 	}
 	a, err := h.o.Accounts.Verify(c.Request().Context(), c.RealIP(), username, password)
 	if errors.Is(err, account.ErrUnknown) {
@@ -84,6 +84,15 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 		return nil, err
 	}
 	return &principal{account: a, identity: &auth.Identity{Name: a.Username, Kind: "account", Scope: "account\x00" + a.ID}}, nil
+}
+
+// active reports whether a principal's account is still there and may sign in. Of keys and tokens their identity knows.
+func (h *Handler) active(who *principal) bool {
+	if who.account == nil {
+		return true
+	}
+	now, err := h.o.Accounts.Get(who.account.Username)
+	return err == nil && now.ID == who.account.ID && now.Active
 }
 
 // role is what a principal may do in a database. Keys and tokens are readers of what they may subscribe to, and

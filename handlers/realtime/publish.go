@@ -170,7 +170,7 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) //nolint:errcheck // a hash never fails
 	hash.Write([]byte{0})
 	hash.Write(body)
-	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.Scope, values[0], [32]byte(hash.Sum(nil)))
+	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), values[0], [32]byte(hash.Sum(nil)))
 	switch {
 	case errors.Is(err, eventlog.ErrKeyConflict):
 		err = httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new key for a new publish")

@@ -30,6 +30,7 @@ type goroutineStream struct {
 	gathered  []byte // with Batch: what is not written yet
 	left      int    // events to the limit
 	live      bool   // the client was told that the present is reached, or need not be
+	stalled   *stalled
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
@@ -41,6 +42,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()))
 	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
@@ -49,13 +51,21 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 
+// cutter returns what ends a write that waits. HTTP/2 shares a connection with other requests, which go on.
+func (g *goroutineStream) cutter(r *http.Request) func() {
+	if conn := share.ConnOf(r.Context()); conn != nil && r.ProtoMajor == 1 {
+		return conn.Cut
+	}
+	return func() { _ = g.rc.SetWriteDeadline(time.Now()) } // the connection may be gone
+}
+
 func (g *goroutineStream) run(ctx context.Context) (string, error) {
 	g.w.WriteHeader(http.StatusOK)
 	if err := g.write(g.words.Opening(g.Subscriber)); err != nil {
-		return gone(err)
+		return g.gone(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
-		return gone(err)
+		return g.gone(err)
 	}
 	g.nextPing = time.Now().Add(g.config.PingInterval)
 	timer := time.NewTimer(g.untilNext(time.Now()))
@@ -103,21 +113,21 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 		if more = progress != broker.Idle; more {
 			over, err := g.hand(block)
 			if err != nil {
-				return gone(err)
+				return g.gone(err)
 			}
 			if over != "" {
 				return g.finish(over)
 			}
 		} else if over, err := g.atHead(); over != "" || err != nil {
 			if err != nil {
-				return gone(err)
+				return g.gone(err)
 			}
 			return g.finish(over)
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
 			if err := g.say(g.words.Ping(g.Subscriber, now)); err != nil {
-				return gone(err)
+				return g.gone(err)
 			}
 		}
 	}
@@ -187,7 +197,11 @@ func (g *goroutineStream) broken(err error) (string, error) {
 	return Failed, errors.Join(err, g.say(g.words.Last(Failed)))
 }
 
-func gone(err error) (string, error) {
+// gone is the end of a stream whose client cannot be written to: why it was over, where it was.
+func (g *goroutineStream) gone(err error) (string, error) {
+	if reason := g.due(time.Now()); reason != "" {
+		return reason, err
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return Slow, err
 	}
@@ -233,6 +247,8 @@ func (g *goroutineStream) send(b []byte) error {
 			return err
 		}
 	}
+	g.stalled.begin()
+	defer g.stalled.end()
 	n, err := g.w.Write(b)
 	g.bytes += int64(n)
 	g.config.Observer.Wrote(n)

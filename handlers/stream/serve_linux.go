@@ -119,9 +119,6 @@ func (h *shard) blockedNow(s *Stream) {
 	}
 }
 
-// lingerMost is how long a client may take for its last frame, and then for its goodbye.
-const lingerMost = time.Second
-
 // finish ends a stream with a last frame, after what is left of the one half sent.
 func (h *shard) finish(s *Stream, reason string, cause error) {
 	k := &s.socket

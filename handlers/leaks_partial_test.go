@@ -1,0 +1,36 @@
+package handlers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Who may read some types of a database is not told whether there is an event of another type: to him it is as if it were
+// not there, in every way in which it can be asked for.
+func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
+	t.Parallel()
+	const partial = "key-partial-0123456789"
+	g := withDemo(t, func(s *setup) {
+		s.auth.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
+	})
+	g.store(t, "", "s", "deposit", "seen")
+	g.store(t, "", "s", "secret", "hidden")
+	if got := g.stranger(t, "key "+partial, "GET /db/demo/ns//streams/s/events/seen", ""); !strings.HasPrefix(got, "200") {
+		t.Fatal(got)
+	}
+	for _, what := range []string{
+		"GET /db/demo/ns//streams/s/events/ID",
+		"GET /db/demo/ns//streams/s/events?until=caught-up&from=ID",
+		"GET /db/demo/ns//streams/s/events?until=ID",
+		"GET /db/demo/events?until=caught-up&after=s.ID",
+	} {
+		var answers [2]string
+		for i, id := range []string{"hidden", "nowhere"} {
+			answers[i] = strings.ReplaceAll(g.stranger(t, "key "+partial, strings.ReplaceAll(what, "ID", id), ""), id, "ID")
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s:\nhidden  %s\nnowhere %s", what, answers[0], answers[1])
+		}
+	}
+}
