@@ -217,8 +217,10 @@ test("ROOM_CREATE: off is 403, key asks for one; rooms that are there stay open"
   const locked = await start({ ROOM_CREATE: "key", API_KEYS: JSON.stringify([{ name: "k", key, sub: ["x"], pub: ["x"] }]) });
   const r = await fetch(off.url + "/new", { method: "POST" });
   assert.equal(r.status, 403);
-  assert.ok((await r.json()).message);
-  assert.equal((await off.api.newRoom()).room, undefined);
+  assert.match(await r.text(), /^forbidden: /);
+  await assert.rejects(off.api.newRoom(), SyntaxError, "an error that is no JSON");
+  const asked = await fetch(off.url + "/new", { method: "POST", headers: { Accept: "application/json" } });
+  assert.equal((await asked.json()).code, "forbidden");
   assert.equal((await fetch(locked.url + "/new", { method: "POST" })).status, 401);
   assert.equal((await fetch(locked.url + "/new", { method: "POST", headers: { "x-apikey": "wrong" } })).status, 401);
   const made = await fetch(locked.url + "/new", { method: "POST", headers: { "x-apikey": key } });

@@ -66,7 +66,7 @@ type conn struct {
 
 func (h *Handler) connect(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
-	if err := h.join(id); err != nil {
+	if err := h.join(c, id); err != nil {
 		return err
 	}
 	defer h.part(id)

@@ -151,7 +151,7 @@ func (h *Handler) events(c echo.Context) error {
 	if len(key) > maxKey {
 		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
 	}
-	if err := h.join(id); err != nil {
+	if err := h.join(c, id); err != nil {
 		return h.busy(c, err)
 	}
 	from := c.RealIP()

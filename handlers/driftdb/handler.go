@@ -131,9 +131,7 @@ var anybody = &auth.Identity{Name: "room", Kind: "room"}
 // space is the part of the log that a room is.
 func space(id string) string { return channel.RoomSpace + id }
 
-func noRoom() *httperr.Error {
-	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
-}
+var errNoRoom = httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
 
 // charged is a request's context, whose work is charged to the address, as a room asks for no credential.
 func charged(c echo.Context) context.Context {
@@ -144,9 +142,12 @@ func unavailable(err error) error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot take this now").After(2 * time.Second).Because(err)
 }
 
+// look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no
+// room is told as text, or the client goes on with a room of the name "undefined".
 func (h *Handler) look(c echo.Context) error {
-	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	httperr.PlainText(c)
+	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	if err := h.find(c, id); err != nil {
 		return err
 	}
 	h.leave(id)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"sluice/handlers/httperr"
 )
 
@@ -20,8 +22,8 @@ type room struct {
 
 // enter counts somebody in, if there is such a room.
 func (h *Handler) enter(id string) error {
-	if strings.ContainsAny(id, "/:") || len(id) > 64 {
-		return noRoom()
+	if !isID(id) {
+		return errNoRoom
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -32,7 +34,7 @@ func (h *Handler) enter(id string) error {
 			return unavailable(err)
 		}
 		if !there {
-			return noRoom()
+			return errNoRoom
 		}
 		r = &room{used: known.Seq > 0, budget: newBudget(h.o.Limits.Rate)}
 		h.rooms[strings.Clone(id)] = r // an id is a part of the request line, which it would keep
@@ -42,8 +44,8 @@ func (h *Handler) enter(id string) error {
 }
 
 // join counts a connection in.
-func (h *Handler) join(id string) error {
-	if err := h.enter(id); err != nil {
+func (h *Handler) join(c echo.Context, id string) error {
+	if err := h.find(c, id); err != nil {
 		return err
 	}
 	if h.open(id) {
