@@ -141,7 +141,9 @@ func TestRoomShares(t *testing.T) {
 // pings meanwhile.
 func TestRoomFlood(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.room.ConnectionRate, s.room.Flood, s.realtime.WriteTimeout = 20, time.Second, 300*time.Millisecond })
+	g := newGateway(t, func(s *setup) {
+		s.room.ConnectionRate, s.room.Flood, s.realtime.WriteTimeout = 20, time.Second, 300*time.Millisecond
+	})
 	ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+g.newRoom(t)+"/connect", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -254,7 +254,11 @@ func (ch *change) event(e *Event) error {
 			n++
 		}
 		ch.drop(e, entries[:n])
-		entries = append([]held{{e.Seq, size}}, entries[n:]...)
+		if entries = entries[n:]; !e.Entry() {
+			ch.keys[e.Key] = entries
+			return nil
+		}
+		entries = append([]held{{e.Seq, size}}, entries...)
 	}
 	ch.bytes += size
 	ch.keys[e.Key] = entries
@@ -277,9 +281,12 @@ func (ch *change) within(b *Bound) error {
 		return &BoundError{"bytes", b.Bytes}
 	}
 	keys := len(ch.space.keys)
-	for key := range ch.keys {
-		if _, before := ch.space.keys[key]; !before {
+	for key, entries := range ch.keys {
+		switch _, before := ch.space.keys[key]; {
+		case !before && len(entries) > 0:
 			keys++
+		case before && len(entries) == 0:
+			keys--
 		}
 	}
 	if b.Keys > 0 && keys > b.Keys && keys > len(ch.space.keys) {

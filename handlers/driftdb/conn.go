@@ -156,6 +156,7 @@ func (c *conn) written() int64 {
 func (c *conn) read(ctx context.Context, cut func()) {
 	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
 	defer reader.Close()
+	reader.SkipLong()
 	for {
 		if err := c.pace.wait(ctx); err != nil {
 			c.flooded.Store(errors.Is(err, errFlood))
@@ -207,6 +208,9 @@ func (c *conn) refuse(code, why string) command {
 // deal deals with a message, of which nothing is held then.
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
+	if m.Long {
+		return c.refuse(httperr.BodyTooLarge, fmt.Sprintf("a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+	}
 	if m.Refused != nil {
 		full := httperr.From(traffic.MemoryFull(m.Refused))
 		return c.refuse(full.Code, full.Message)
