@@ -40,7 +40,7 @@ type Config struct {
 	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events with their index, namespaces and annotations"`
 	MaxAccountBytes  Size `env:"MAX_ACCOUNT_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes that all databases which one account made may hold together"`
 
-	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
+	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms, by POST /new or by going to one that is not there: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
 	MaxRooms           int           `env:"MAX_ROOMS" envDefault:"100000" min:"1" doc:"rooms at the same time; they hold at most so many times MAX_ROOM_BYTES"`
 	RoomUnused         time.Duration `env:"ROOM_UNUSED" envDefault:"10m" min:"1s" max:"876000h" doc:"a room that nothing was ever pushed to is dropped when nobody was in it for so long"`

@@ -65,3 +65,32 @@ test("ten clients that send 280 relays a second cost a calm one no append", { ti
   assert.deepEqual((await get(room, "k")).map(e => e.value), range(20));
   assert.deepEqual(of(calm, "error"), []);
 });
+
+for (const cbor of [false, true]) test(`a compact without a value frees its key: ${cbor ? "CBOR" : "JSON"}`, { timeout: 30_000 }, async () => {
+  const room = await api.newRoom(), db = await settled(room, cbor);
+  for (const value of [undefined, null]) {
+    push(db, "k", 1);
+    push(db, "k", 2);
+    await answered(db);
+    const { seq } = pushes(db, "k").at(-1);
+    push(db, "k", value, "compact", seq);
+    await answered(db);
+    assert.deepEqual(await get(room, "k"), []);
+    const late = await settled(room, cbor), got = [];
+    late.subscribe("k", e => got.push(e.value));
+    await poll("init", () => of(late, "init").length === 1);
+    assert.deepEqual(got, []);
+  }
+  assert.deepEqual(of(db, "error"), []);
+});
+
+test("a compact of more than MAX_BODY is told by an error, and the connection goes on", { timeout: 30_000 }, async () => {
+  const room = await api.newRoom(), db = await settled(room, true);
+  push(db, "k", 1);
+  push(db, "k", { reset: "x".repeat(1_500_000) }, "compact", 1);
+  push(db, "k", 2);
+  await poll("the last push", () => pushes(db, "k").length === 2);
+  assert.match(of(db, "error")[0].message, /MAX_BODY/);
+  assert.deepEqual((await get(room, "k")).map(e => e.value), [1, 2]);
+  assert.ok(db.status.connected);
+});
