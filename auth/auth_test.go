@@ -121,6 +121,7 @@ func TestKeyFaults(t *testing.T) {
 		{`[{"name":"web","key":"` + secret + `","sub":["b"],"pub":["b"],"rest":[` + strings.ReplaceAll(strings.Repeat(`"a",`, channel.MaxGrant-2)+`"a"`, "a", "GET:a") + `]}]`, "1000"},
 		{`[{"name":"web","key":"` + secret + `","frames":"x"}]`, "frames"},
 		{`[{"name":"web","key":"` + secret + `","rate":-1}]`, "rate"},
+		{`[{"name":"web","key":"` + secret + `","origins":["https://a.example","https://a.example/path"]}]`, "number 2, that must be"},
 		{`[{"name":"web","key":"` + secret + `","expires":"soon"}]`, "RFC 3339"},
 		{`[{"name":"a","key":"` + secret + `"},{"name":"b","key":"` + secret + `"}]`, "same key"},
 		{`[{"name":"a","key":""},{"name":"b","sub":["put"],"key":"` + secret + `"}]`, `"b"`},

@@ -15,7 +15,7 @@ import (
 type Identity struct {
 	Name    string    // names of keys and subjects of tokens, for logs
 	Kind    string    // jwt, key, or jwt+key
-	Scope   string    // what per-credential bounds count by
+	Scope   string    // what per-credential bounds count by: that of one of the credentials
 	Expires time.Time // zero: never
 	Sub     channel.Set
 	Pub     channel.Set
@@ -35,9 +35,9 @@ func join(ids []*Identity) *Identity {
 	// In order of scope, so that requests with the same two keys lock their limiters in one order.
 	slices.SortFunc(ids, func(a, b *Identity) int { return strings.Compare(a.Scope, b.Scope) })
 	all := &Identity{}
-	var names, kinds, scopes []string
+	var names, kinds []string
 	for _, id := range ids {
-		names, kinds, scopes = append(names, id.Name), append(kinds, id.Kind), append(scopes, id.Scope)
+		names, kinds = append(names, id.Name), append(kinds, id.Kind)
 		all.Sub, all.Pub, all.Rest = all.Sub.Union(id.Sub), all.Pub.Union(id.Pub), all.Rest.Union(id.Rest)
 		if !id.Expires.IsZero() && (all.Expires.IsZero() || id.Expires.Before(all.Expires)) {
 			all.Expires = id.Expires
@@ -54,8 +54,19 @@ func join(ids []*Identity) *Identity {
 	slices.Sort(kinds)
 	all.Name = strings.Join(names, "+")
 	all.Kind = strings.Join(slices.Compact(kinds), "+")
-	all.Scope = strings.Join(slices.Compact(scopes), "\x00")
+	all.Scope = charged(ids).Scope
 	return all
+}
+
+// charged is the one of several identities that counts for them all: a scope of their own would give who has some keys a
+// share for each choice of them. It is that of a token where there is one, since all users of an app may share its key.
+func charged(ids []*Identity) *Identity {
+	for _, id := range ids {
+		if len(id.bearers) > 0 {
+			return id
+		}
+	}
+	return ids[0]
 }
 
 // IdempotencyScope returns what an Idempotency-Key is good for: the credential. The tokens that a key minted have one

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"sluice/auth/grant"
+	"sluice/auth/peer"
 )
 
 // keySpec is a key as the settings write it.
@@ -78,6 +80,9 @@ func parseKeys(text []byte, defaultRate float64) ([]*Key, error) {
 	seen := map[[sha256.Size]byte]bool{}
 	for i, s := range specs {
 		k, err := s.key(defaultRate)
+		if err == nil {
+			err = s.checkOrigins()
+		}
 		if err == nil && seen[k.hash] {
 			err = errors.New("has the same key as an entry before it")
 		}
@@ -114,7 +119,7 @@ const (
 )
 
 func (s *keySpec) key(defaultRate float64) (*Key, error) {
-	k := &Key{Name: s.Name, origins: s.Origins, rate: s.Rate, frames: s.Frames}
+	k := &Key{Name: s.Name, origins: normalOrigins(s.Origins), rate: s.Rate, frames: s.Frames}
 	if err := s.hash(k); err != nil {
 		return nil, err
 	}
@@ -137,6 +142,27 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	k.limiter = newLimiter(k.rate)
 	k.life = grant.NewLife()
 	return k, nil
+}
+
+// checkOrigins refuses origins that no browser sends. Keys that an earlier version stored may have some: they never match.
+func (s *keySpec) checkOrigins() error {
+	for i, o := range s.Origins {
+		if _, err := peer.Origin(o); err != nil {
+			return fmt.Errorf("has an origin, number %d, that %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// normalOrigins returns origins as browsers send them; what is none stays as it is.
+func normalOrigins(origins []string) []string {
+	normal := slices.Clone(origins)
+	for i, o := range normal {
+		if known, err := peer.Origin(o); err == nil {
+			normal[i] = known
+		}
+	}
+	return normal
 }
 
 func (s *keySpec) hash(k *Key) error {

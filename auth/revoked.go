@@ -87,9 +87,13 @@ func (r *revoked) open(log *eventlog.Log) error {
 
 // Revoke makes tokens worthless, and ends what was opened with them.
 func (a *Authenticator) Revoke(ctx context.Context, v Revocation) error {
+	return eventlog.Changed(ctx, a.revoked.log, func(ctx context.Context) error { return a.revoke(ctx, v) })
+}
+
+func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
 	r := a.revoked
 	if (v.JTI == "") == (v.Subject == "") || len(v.JTI)+len(v.Subject) > maxRevokedText {
-		return fmt.Errorf("%w: give either jti or subject, of at most %d bytes", ErrBadKey, maxRevokedText)
+		return fmt.Errorf("%w, of at most %d bytes", ErrRevocation, maxRevokedText)
 	}
 	second := a.now().Unix()
 	row := eventlog.Row{Key: rowJTI + v.JTI, Value: fmt.Append(nil, second)}

@@ -52,6 +52,7 @@ var (
 	ErrReadOnly    = errors.New("this key is one of the settings; change it there")
 	ErrBadKey      = errors.New("the key cannot be made so")
 	ErrTooManyKeys = errors.New("there are too many keys")
+	ErrRevocation  = errors.New("give either jti or subject")
 )
 
 // maxStored bounds the keys of the store.
@@ -187,6 +188,18 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 
 // CreateKey makes a key, which is told this once.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
+	type made struct {
+		info KeyInfo
+		key  string
+	}
+	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
+		m.info, m.key, err = a.createKey(ctx, c)
+		return m, err
+	})
+	return m.info, m.key, err
+}
+
+func (a *Authenticator) createKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
 	s := a.keys.store
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -213,6 +226,9 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) e
 	if _, err := k.key(a.keys.defaultRate); err != nil {
 		return fmt.Errorf("%w: it %w", ErrBadKey, err)
 	}
+	if err := k.checkOrigins(); err != nil {
+		return fmt.Errorf("%w: it %w", ErrBadKey, err)
+	}
 	if err := a.keys.store.put(ctx, id, k); err != nil {
 		return err
 	}
@@ -232,6 +248,10 @@ func (a *Authenticator) changeable(id string) (storedKey, error) {
 
 // UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
 func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
+	return eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (KeyInfo, error) { return a.updateKey(ctx, id, c) })
+}
+
+func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
 	k, err := a.changeable(id)
@@ -247,6 +267,10 @@ func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (
 
 // DeleteKey revokes a key.
 func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
+	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id) })
+}
+
+func (a *Authenticator) deleteKey(ctx context.Context, id string) error {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
 	if _, err := a.changeable(id); err != nil {

@@ -163,7 +163,7 @@ func TestRevoke(t *testing.T) {
 	}
 	defer func() { done() }()
 	check(sign("5", "carl", now.Add(5*time.Second)), true)
-	if err := a.Revoke(ctx, Revocation{}); !errors.Is(err, ErrBadKey) {
+	if err := a.Revoke(ctx, Revocation{}); !errors.Is(err, ErrRevocation) {
 		t.Error(err)
 	}
 }

@@ -8,22 +8,41 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
 
 // adminAPI is a running gateway as its administrator asks it.
 type adminAPI struct {
-	key, url string
+	gatewayURL
+	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; it can come from a file that ADMIN_KEY_FILE names, too."`
+}
+
+// key returns the administrator's key.
+func (a *adminAPI) key() (string, error) {
+	file := os.Getenv("ADMIN_KEY_FILE")
+	switch {
+	case a.AdminKey != "":
+		return a.AdminKey, nil
+	case file == "":
+		return "", usageError{errors.New("no ADMIN_KEY; set it in the environment, name a file by ADMIN_KEY_FILE, or give --admin-key")}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", usageError{fmt.Errorf("reading ADMIN_KEY_FILE: %w", err)}
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // maxAnswer bounds what is read of an answer: a list of all users.
 const maxAnswer = 256 << 20
 
-// call asks, and decodes the answer into to, which may be nil.
-func (a adminAPI) call(method, path string, body, to any, timeout time.Duration) error {
-	if a.key == "" {
-		return usageError{errors.New("no ADMIN_KEY; set it in the environment, or give --admin-key")}
+// call asks the gateway at base, and decodes the answer into to, which may be nil.
+func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Duration) error {
+	key, err := a.key()
+	if err != nil {
+		return err
 	}
 	var sent io.Reader
 	if body != nil {
@@ -33,11 +52,11 @@ func (a adminAPI) call(method, path string, body, to any, timeout time.Duration)
 		}
 		sent = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(context.Background(), method, strings.TrimSuffix(a.url, "/")+path, sent)
+	r, err := http.NewRequestWithContext(context.Background(), method, base+path, sent)
 	if err != nil {
 		return usageError{err}
 	}
-	r.Header.Set("x-apikey", a.key)
+	r.Header.Set("x-apikey", key)
 	answer, err := (&http.Client{Timeout: timeout}).Do(r)
 	if err != nil {
 		return fmt.Errorf("asking the gateway (is it running there?): %w", err)
@@ -50,7 +69,7 @@ func (a adminAPI) call(method, path string, body, to any, timeout time.Duration)
 	if answer.StatusCode/100 != 2 {
 		var told struct{ Message string }
 		if err := json.Unmarshal(text, &told); err != nil || told.Message == "" {
-			return fmt.Errorf("%s answered %s; is it a gateway?", a.url, answer.Status)
+			return fmt.Errorf("%s answered %s; is it a gateway?", base, answer.Status)
 		}
 		return errors.New(told.Message)
 	}
@@ -58,7 +77,7 @@ func (a adminAPI) call(method, path string, body, to any, timeout time.Duration)
 		return nil
 	}
 	if err := json.Unmarshal(text, to); err != nil {
-		return fmt.Errorf("%s did not answer as a gateway does: %w", a.url, err)
+		return fmt.Errorf("%s did not answer as a gateway does: %w", base, err)
 	}
 	return nil
 }

@@ -11,22 +11,26 @@ import (
 
 // Backup asks a running gateway for a copy of its store.
 type Backup struct {
-	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY."`
-	URL      string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The gateway."`
+	adminAPI
+	Gateway string `arg:"" optional:"" help:"The gateway, as --url."`
 }
 
 // Help is shown by sluice backup --help.
 func (*Backup) Help() string {
-	return "Example:\n\n  ADMIN_KEY=… sluice backup http://127.0.0.1:8080\n\nThe copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder."
+	return "Example:\n\n  ADMIN_KEY=… sluice backup --url http://127.0.0.1:8080\n\nThe copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder."
 }
 
 // Run prints the path of the copy.
 func (c *Backup) Run(std *Streams) error {
+	base, err := c.base(c.Gateway)
+	if err != nil {
+		return err
+	}
 	var told struct{ Path string }
-	if err := (adminAPI{c.AdminKey, c.URL}).call(http.MethodPost, "/admin/backup", nil, &told, 5*time.Minute); err != nil {
+	if err := c.call(base, http.MethodPost, "/admin/backup", nil, &told, 5*time.Minute); err != nil {
 		return fmt.Errorf("no backup was made: %w", err)
 	}
-	_, err := fmt.Fprintln(std.Out, told.Path)
+	_, err = fmt.Fprintln(std.Out, told.Path)
 	return err
 }
 

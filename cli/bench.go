@@ -16,6 +16,7 @@ import (
 // Bench measures a gateway, or anything else that takes events by POST and sends Server-Sent Events.
 type Bench struct {
 	access
+	gatewayURL
 	Subscribers int           `short:"n" default:"100" help:"Connections that read."`
 	Channels    int           `default:"1" help:"Channels that they are spread over."`
 	To          int           `help:"Publish to so many of the channels only."`
@@ -46,7 +47,7 @@ type Bench struct {
 	JWTSecret   string   `name:"jwt-secret" env:"JWT_SECRET" help:"Signs {token}."`
 	JWTSub      string   `name:"jwt-sub" default:"bench-{channel}" help:"What a token may subscribe to."`
 
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:8080" help:"The server, on this machine."`
+	Server string `arg:"" optional:"" help:"The server, as --url; it must be on this machine."`
 }
 
 // Help is shown by sluice bench --help.
@@ -56,6 +57,10 @@ func (*Bench) Help() string {
 
 // Run makes the load and prints the report.
 func (c *Bench) Run(std *Streams) error {
+	target, err := c.base(c.Server)
+	if err != nil {
+		return err
+	}
 	headers := c.Header
 	if credential, err := c.credential(); err == nil && credential != "" {
 		name := "x-apikey: "
@@ -68,7 +73,7 @@ func (c *Bench) Run(std *Streams) error {
 	defer stop()
 	show := newProgress(std.Err)
 	report, err := load.Run(ctx, load.Options{
-		Target: c.URL, Subscribe: c.Subscribe, Method: c.Method, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
+		Target: target, Subscribe: c.Subscribe, Method: c.Method, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
 		WebSocket: c.WebSocket, Say: c.Say, Ready: c.Ready, Count: c.Count, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
 		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
 		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,

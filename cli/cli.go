@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/alecthomas/kong"
+
+	"sluice/config"
 )
 
 // Streams are what a command reads and writes.
@@ -28,7 +31,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 // grammar is the command line.
 type grammar struct {
-	Serve     Serve     `cmd:"" default:"1" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
+	Serve     Serve     `cmd:"" default:"withargs" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
 	Subscribe Subscribe `cmd:"" help:"Print a stream as it comes, resuming through every cut."`
 	Publish   Publish   `cmd:"" help:"Publish events."`
 	Token     Token     `cmd:"" help:"Sign a token for development."`
@@ -36,7 +39,10 @@ type grammar struct {
 	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
 	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
 	Config    Config    `cmd:"" help:"Print the settings in force, secrets masked."`
+	Health    Health    `cmd:"" help:"Ask a gateway whether it is well."`
 	Version   Version   `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // exited carries kong's own exits (--help) out of the parser.
@@ -53,6 +59,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Bind(std),
+		kong.Vars{"version": "sluice " + version()},
 		kong.UsageOnError(),
 	)
 	if err != nil {
@@ -69,22 +76,45 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 			panic(e)
 		}
 	}()
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(errOut, "sluice: %v\nTry: sluice --help\n", err)
-		return exitUsage
+		var fault *kong.ParseError
+		if errors.As(err, &fault) {
+			ctx = fault.Context
+		}
+		return exitCode(usageError{err}, ctx, errOut)
 	}
-	return exitCode(ctx.Run(std), errOut)
+	return exitCode(ctx.Run(std), ctx, errOut)
 }
 
-func exitCode(err error, errOut io.Writer) int {
+// exitCode tells of an error and, where it is one of the arguments, of the help for their command.
+func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintln(errOut, "sluice:", err)
-	var usage usageError
-	if errors.As(err, &usage) {
-		return exitUsage
+	if !errors.As(err, new(usageError)) {
+		return exitFailed
 	}
-	return exitFailed
+	if !errors.As(err, new(config.Faults)) {
+		fmt.Fprintf(errOut, "Try: %s --help\n", command(ctx))
+	}
+	return exitUsage
+}
+
+// command returns the command that the arguments name, as sluice user add.
+func command(ctx *kong.Context) string {
+	name := "sluice"
+	if ctx == nil {
+		return name
+	}
+	for _, p := range ctx.Path {
+		if p.Command != nil && (p.Command.Name != "serve" || slices.Contains(ctx.Args, "serve")) { // which is the default
+			name += " " + p.Command.Name
+		}
+	}
+	return name
 }

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // run runs a command of the binary and gives what it printed and its exit code.
@@ -31,7 +33,7 @@ func run(t *testing.T, stdin string, env []string, args ...string) (out, errOut 
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"subscribe", "publish", "token", "user", "config"} {
+	for _, command := range []string{"subscribe", "publish", "token", "user", "health", "config"} {
 		if out, _, code := run(t, "", nil, command, "--help"); code != 0 || !strings.Contains(out, "Example:") {
 			t.Errorf("%s: %d\n%s", command, code, out)
 		}
@@ -39,7 +41,7 @@ func TestHelp(t *testing.T) {
 	if out, _, code := run(t, "", nil, "--help"); code != 0 || !strings.Contains(out, "subscribe") {
 		t.Errorf("%d\n%s", code, out)
 	}
-	for _, args := range [][]string{{"bogus"}, {"subscribe"}, {"publish", "--bogus"}} {
+	for _, args := range [][]string{{"bogus"}, {"publish"}, {"publish", "--bogus"}} {
 		if _, errOut, code := run(t, "", nil, args...); code != 2 || errOut == "" {
 			t.Errorf("%v: %d %s", args, code, errOut)
 		}
@@ -71,7 +73,12 @@ func TestPublishAndSubscribe(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("%d %s", code, errOut)
 	}
-	want := fmt.Sprintf(`{"id":"%s","event":"put","data":{"event":"put","collection":"customer","data":{"n":12345678901234567890}}}`, strings.TrimSpace(id))
+	micros, err := strconv.ParseInt(strings.TrimSpace(id), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`{"id":"%d","ts":"%s","event":"put","collection":"customer","data":{"n":12345678901234567890}}`,
+		micros, time.UnixMicro(micros).UTC().Format("2006-01-02T15:04:05.000Z"))
 	if lines.Scan(); lines.Text() != want {
 		t.Errorf("got  %s\nwant %s", lines.Text(), want)
 	}
@@ -177,7 +184,7 @@ func TestSubscribeToThePast(t *testing.T) {
 		if code != 0 || strings.Count(out, "\n") != tt.count || errOut != "" {
 			t.Errorf("%s: exit %d, %d lines, %s", tt.args, code, strings.Count(out, "\n"), errOut)
 		}
-		if tt.name != "" && strings.Count(out, `"event":"`+tt.name+`","data":{`) != tt.count {
+		if tt.name != "" && strings.Count(out, `"event":"`+tt.name+`"`) != tt.count {
 			t.Errorf("%s: %s", tt.args, out)
 		}
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
+	"sluice/auth/peer"
 	"sluice/config"
 )
 
@@ -33,6 +35,13 @@ func loadFirstKey(dataDir string) (k firstKey, err error) {
 func configured(cfg *config.Config) bool {
 	return cfg.APIKeys != "" || cfg.APIKeysFile != "" || len(cfg.JWTSecret) > 0 || cfg.JWTPublicKeyFile != "" ||
 		cfg.JWTJWKSURL != "" || cfg.AdminKey != ""
+}
+
+// withoutCredential reports whether a gateway can be reached from other machines and has no credential. One with a log may
+// have keys in it, which is seen once the log is open.
+func withoutCredential(cfg *config.Config) bool {
+	_, err := os.Stat(filepath.Join(cfg.DataDir, logFolder))
+	return err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr)
 }
 
 // errOpenToAll is why a gateway without credentials listens on loopback only.

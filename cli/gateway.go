@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -103,8 +103,8 @@ func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error)
 // openAuth reads the credentials of the settings.
 func (g *gateway) openAuth() error {
 	cfg := g.cfg
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, logFolder)); err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr) {
-		return usageError{errOpenToAll} // and leave no folder behind; where there is one, it may have keys
+	if withoutCredential(cfg) {
+		return usageError{errOpenToAll} // and leave no folder behind
 	}
 	a, err := auth.New(auth.Options{
 		APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
@@ -158,10 +158,10 @@ func (g *gateway) openFirstKey() (err error) {
 }
 
 func (g *gateway) retention(space string) eventlog.Retention {
-	switch space {
-	case "":
+	switch {
+	case space == "":
 		return eventlog.Retention{Age: g.cfg.RetainAge.Microseconds(), Bytes: int64(g.cfg.RetainBytes)}
-	case audit.Space, audit.RefusedSpace:
+	case slices.Contains(audit.Spaces[:], space):
 		return eventlog.Retention{Age: g.cfg.AuditRetainAge.Microseconds(), Bytes: int64(g.cfg.AuditRetainBytes)}
 	}
 	return eventlog.Retention{}

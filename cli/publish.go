@@ -20,10 +20,10 @@ import (
 // Publish sends events.
 type Publish struct {
 	access
+	gatewayURL
 	Collection     string `short:"c" help:"The collection it is about."`
 	Stream         string `short:"s" help:"The stream it is an entry of."`
 	IdempotencyKey string `placeholder:"KEY" help:"A repeat with the same key publishes nothing; made by itself where none is given. Not with --ndjson."`
-	URL            string `default:"http://127.0.0.1:8080" help:"The gateway."`
 	NDJSON         bool   `name:"ndjson" help:"Read many from standard input: the data of one event a line."`
 	Event          string `arg:"" help:"The event's name: put, post, delete, or any other."`
 	Data           string `arg:"" optional:"" help:"Its data as JSON, or - for standard input."`
@@ -42,11 +42,15 @@ const (
 
 // Run publishes and prints the ids.
 func (c *Publish) Run(std *Streams) error {
-	credential, err := c.credential()
+	base, err := c.base("")
 	if err != nil {
 		return err
 	}
-	cl, err := client.New(c.URL, client.Options{Credential: credential, Notify: func(cause error, delay time.Duration) {
+	credential, err := c.known(std.Err)
+	if err != nil {
+		return err
+	}
+	cl, err := client.New(base, client.Options{Credential: credential, Notify: func(cause error, delay time.Duration) {
 		fmt.Fprintf(std.Err, "sluice: %v; trying again in %s\n", cause, delay.Round(time.Millisecond))
 	}})
 	if err != nil {
@@ -55,7 +59,7 @@ func (c *Publish) Run(std *Streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.NDJSON {
-		return refused(c.many(ctx, cl, std), credential)
+		return c.many(ctx, cl, std)
 	}
 	data, err := c.data(std.In)
 	if err != nil {
@@ -65,7 +69,7 @@ func (c *Publish) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	return refused(send(ctx, cl, std.Out, event, c.IdempotencyKey), credential)
+	return send(ctx, cl, std.Out, event, c.IdempotencyKey)
 }
 
 func send(ctx context.Context, cl *client.Client, out io.Writer, body []byte, key string) error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,15 +21,29 @@ import (
 )
 
 // Serve runs the gateway until SIGTERM or SIGINT.
-type Serve struct{}
+type Serve struct {
+	Addr string `placeholder:"HOST:PORT" help:"Listen address; it wins over ADDR of the settings."`
+}
+
+// settings reads the settings; --addr stands in front of them.
+func (c *Serve) settings() (*config.Config, error) {
+	environ := os.Environ()
+	if c.Addr != "" {
+		environ = append(environ, "ADDR="+c.Addr)
+	}
+	return config.Load(environ, ".env")
+}
 
 // Run is the life of the gateway: settings, log, auth, broker, handlers, listener; and back.
-func (*Serve) Run(std *Streams) error {
-	cfg, err := config.Load(os.Environ(), ".env")
+func (c *Serve) Run(std *Streams) error {
+	cfg, err := c.settings()
 	if err != nil {
 		return usageError{withKeyFaults(cfg, err)}
 	}
 	logger := newLogger(cfg, std.Err)
+	if unknown := cfg.Unknown(); len(unknown) > 0 {
+		logger.Warn(".env has names that are no settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
@@ -44,6 +59,9 @@ func (*Serve) Run(std *Streams) error {
 	return g.serve(ctx)
 }
 
+// mostNames bounds the names that a line of the log holds.
+const mostNames = 50
+
 // withKeyFaults adds what auth finds in the keys, so that all faults are told at once.
 func withKeyFaults(cfg *config.Config, err error) error {
 	var faults config.Faults
@@ -54,10 +72,26 @@ func withKeyFaults(cfg *config.Config, err error) error {
 	if kerr != nil {
 		return append(faults, keyFaults(kerr)...)
 	}
+	if openToAll(cfg, faults) {
+		faults = append(faults, config.Fault{Name: "ADDR", Value: cfg.Addr, Why: errOpenToAll.Error()})
+	}
 	if cerr := a.Close(); cerr != nil {
 		return errors.Join(err, cerr)
 	}
 	return faults
+}
+
+// openToAll reports whether a gateway would be refused for want of a credential, as far as the settings that have no fault
+// tell.
+func openToAll(cfg *config.Config, faults config.Faults) bool {
+	for _, f := range faults {
+		for _, name := range []string{".env", "ADDR", "ADMIN_KEY", "API_KEY", "DATA_DIR", "JWT_"} {
+			if strings.HasPrefix(f.Name, name) {
+				return false
+			}
+		}
+	}
+	return withoutCredential(cfg)
 }
 
 // keyFaults are auth's errors as the settings' own.

@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"sluice/broker/sse"
 	"sluice/client"
 )
 
@@ -33,9 +35,20 @@ func (a *access) credential() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// known is the credential of a command that needs one: the gateway refuses all that comes without, and the reason is told
+// before that.
+func (a *access) known(errOut io.Writer) (string, error) {
+	credential, err := a.credential()
+	if err == nil && credential == "" {
+		fmt.Fprintln(errOut, "sluice: no key is given; put an API key or a token into SLUICE_KEY, or into a file named by --key-file")
+	}
+	return credential, err
+}
+
 // Subscribe prints a stream.
 type Subscribe struct {
 	access
+	gatewayURL
 	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
 	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
 	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, the past first."`
@@ -45,22 +58,26 @@ type Subscribe struct {
 	Until       string   `placeholder:"P" help:"End just before it; caught-up ends where the past does."`
 	Types       []string `placeholder:"NAME" help:"Only events with these names."`
 	Limit       int      `placeholder:"N" help:"End after N events."`
-	JSON        bool     `help:"One JSON object a line, events only."`
-	URL         string   `arg:"" help:"The gateway, as http://127.0.0.1:8080."`
+	JSON        bool     `help:"One JSON object a line, as /realtime gives NDJSON: events and gaps only."`
+	Gateway     string   `arg:"" optional:"" help:"The gateway, as --url."`
 }
 
 // Help is shown by sluice subscribe --help.
 func (*Subscribe) Help() string {
-	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json http://127.0.0.1:8080\n  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
+	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json\n  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json --url http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
 }
 
 // Run prints frames until it is interrupted, or the gateway refuses for good.
 func (c *Subscribe) Run(std *Streams) error {
-	credential, err := c.credential()
+	base, err := c.base(c.Gateway)
 	if err != nil {
 		return err
 	}
-	cl, err := client.New(c.URL, client.Options{
+	credential, err := c.known(std.Err)
+	if err != nil {
+		return err
+	}
+	cl, err := client.New(base, client.Options{
 		Credential: credential, Channels: c.Channels, LastEventID: c.LastEventID,
 		History: client.History{Stream: c.Stream, From: c.From, After: c.After, To: c.To, Until: c.Until, Types: c.Types, Limit: c.Limit},
 		Notify: func(cause error, delay time.Duration) {
@@ -85,15 +102,6 @@ func (c *Subscribe) Run(std *Streams) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return refused(err, credential)
-}
-
-// refused adds the cure to a refusal.
-func refused(err error, credential string) error {
-	var status *client.StatusError
-	if errors.As(err, &status) && (status.Status == 401 || status.Status == 403) && credential == "" {
-		return fmt.Errorf("%w; put the key or token into SLUICE_KEY, or into a file named by --key-file", err)
-	}
 	return err
 }
 
@@ -112,24 +120,26 @@ func printFrame(w io.Writer, e client.Event) error {
 	return err
 }
 
-// printJSON prints what programs read on: events and gaps, but no init and no pings.
+// printJSON prints an event or a gap as the line of NDJSON that the gateway makes of it, and nothing of the rest.
 func printJSON(w io.Writer, e client.Event) error {
 	if slices.Contains([]string{"", "ping", "busy", "expired", "live", "end"}, e.Name) {
 		return nil
 	}
-	line := struct {
-		ID    string          `json:"id"`
-		Event string          `json:"event"`
-		Data  json.RawMessage `json:"data"`
-	}{e.ID, e.Name, json.RawMessage(e.Data)}
-	if !json.Valid(line.Data) {
-		return fmt.Errorf("the data of event %s is no JSON; is this a gateway?", e.ID)
+	if e.Name == "gap" {
+		_, err := io.WriteString(w, e.Data+"\n")
+		return err
 	}
-	return encoder(w).Encode(line)
-}
-
-func encoder(w io.Writer) *json.Encoder {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc
+	var told struct {
+		Event, Collection, Stream string
+		Data                      json.RawMessage
+	}
+	id, err := strconv.ParseUint(e.ID, 10, 64)
+	if err == nil {
+		err = json.Unmarshal([]byte(e.Data), &told)
+	}
+	if err != nil {
+		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
+	}
+	_, err = w.Write(sse.AppendLine(nil, id, told.Event, told.Collection, told.Stream, told.Data))
+	return err
 }

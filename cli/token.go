@@ -44,6 +44,9 @@ func (c *Token) Run(std *Streams) error {
 	if err := c.grant().Check(); err != nil {
 		return usageError{fmt.Errorf("the token %w", err)}
 	}
+	if c.grant().Size() == 0 && !cfg.RealtimeGlobal && len(cfg.JWTDefaultSub)+len(cfg.JWTDefaultPub) == 0 {
+		fmt.Fprintln(std.Err, "sluice: the token grants nothing; give --sub, --pub or --rest")
+	}
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg)).SignedString([]byte(cfg.JWTSecret[0]))
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)

@@ -32,8 +32,7 @@ func (*User) Help() string {
 
 // userAccess is how all commands about users reach the gateway.
 type userAccess struct {
-	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY."`
-	URL      string `name:"url" default:"http://127.0.0.1:8080" help:"The gateway."`
+	adminAPI
 }
 
 // usersTimeout is for an answer: a few passwords may be waiting to be hashed.
@@ -41,11 +40,15 @@ const usersTimeout = 30 * time.Second
 
 // call asks for all users, or for one where email is given.
 func (a *userAccess) call(method, email string, body, to any) error {
+	base, err := a.base("")
+	if err != nil {
+		return err
+	}
 	path := "/admin/users"
 	if email != "" {
 		path += "/" + url.PathEscape(strings.TrimSpace(email))
 	}
-	return adminAPI{a.AdminKey, a.URL}.call(method, path, body, to, usersTimeout)
+	return a.adminAPI.call(base, method, path, body, to, usersTimeout)
 }
 
 // UserAdd makes a user.

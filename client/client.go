@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -40,12 +41,9 @@ type Client struct {
 
 // New makes a client of a gateway's address: host:port, a base URL or the URL of the door itself.
 func New(address string, o Options) (*Client, error) {
-	if !strings.Contains(address, "://") {
-		address = "http://" + address
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("the address must be host:port or a URL, as http://127.0.0.1:8080")
+	u, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/realtime"
@@ -57,6 +55,18 @@ func New(address string, o Options) (*Client, error) {
 		o.Notify = func(error, time.Duration) {}
 	}
 	return &Client{url: u.String(), options: o}, nil
+}
+
+// ParseAddress reads the address of a gateway: host:port or a URL.
+func ParseAddress(address string) (*url.URL, error) {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("the address must be host:port or a URL, as http://127.0.0.1:8080")
+	}
+	return u, nil
 }
 
 // authorize sets the header that carries a credential: a token has exactly two dots.

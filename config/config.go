@@ -78,7 +78,7 @@ type Config struct {
 	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"how many bytes of records /realtime keeps, cut in steps of 1/32; whichever comes first"`
 
 	AuditRetainAge   time.Duration `env:"AUDIT_RETAIN_AGE" envDefault:"2160h" min:"1ms" max:"876000h" doc:"how long the audit trail is kept"`
-	AuditRetainBytes Size          `env:"AUDIT_RETAIN_BYTES" envDefault:"64MiB" min:"1B" doc:"how many bytes of actions the audit trail keeps, and how many of refusals; whichever comes first"`
+	AuditRetainBytes Size          `env:"AUDIT_RETAIN_BYTES" envDefault:"64MiB" min:"1B" doc:"how many bytes the audit trail keeps of what administrators did, of what clients did, and of refusals"`
 
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
@@ -98,6 +98,7 @@ type Config struct {
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`
 
 	settings []Setting
+	unknown  []string
 }
 
 // Durability is what an answered publish survives.

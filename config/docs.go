@@ -16,9 +16,17 @@ func EnvExample() string {
 	var b strings.Builder
 	b.WriteString("# Every setting with its default. Copy to .env and take the # off what you change;\n# the environment wins over .env. A value that holds $, # or quotes goes in single quotes.\n# Made by go generate ./config.\n")
 	for _, f := range fieldsOf(&Config{}) {
-		fmt.Fprintf(&b, "\n# %s\n#%s=%s\n", f.doc, f.name, f.fallback)
+		fmt.Fprintf(&b, "\n# %s\n#%s=%s\n", f.described(), f.name, f.fallback)
 	}
 	return b.String()
+}
+
+// described is the doc of a setting, with the setting that names a file with its value.
+func (f *field) described() string {
+	if file := f.fileSetting(); file != "" {
+		return f.doc + "; or " + file + " names a file that holds it"
+	}
+	return f.doc
 }
 
 // Table is the settings table of README.md, in Markdown.
@@ -30,7 +38,7 @@ func Table() string {
 		if f.fallback != "" {
 			fallback = "`" + f.fallback + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.name, fallback, strings.ReplaceAll(f.doc, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.name, fallback, strings.ReplaceAll(f.described(), "|", `\|`))
 	}
 	return b.String()
 }

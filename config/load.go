@@ -7,7 +7,8 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Setting is one line of what is in force; Source is default, environment or .env.
+// Setting is one line of what is in force; Source is default, environment or .env, behind the name of the file's
+// setting where the value is read from a file.
 type Setting struct {
 	Name, Value, Default, Source, Doc string
 	Secret                            bool
@@ -17,8 +18,8 @@ type Setting struct {
 // not exist. The error is Faults; the Config then holds what could be read, so that a caller can check
 // what only it understands and report its faults together with these.
 func Load(environ []string, dotenv string) (*Config, error) {
-	values, sources, faults := gather(environ, dotenv)
-	c := &Config{}
+	values, sources, unknown, faults := gather(environ, dotenv)
+	c := &Config{unknown: unknown}
 	fields := fieldsOf(c)
 	for _, f := range fields {
 		// Each field is parsed by itself, so that every fault has its setting's name.
@@ -37,13 +38,21 @@ func Load(environ []string, dotenv string) (*Config, error) {
 	return c, nil
 }
 
-// gather merges .env under the environment; empty values count as not set.
-func gather(environ []string, dotenv string) (values, sources map[string]string, faults Faults) {
+// Sources of values.
+const (
+	sourceEnvironment = "environment"
+	sourceDotenv      = ".env"
+)
+
+// gather merges .env under the environment; empty values count as not set. unknown are names in .env that are no settings.
+func gather(environ []string, dotenv string) (values, sources map[string]string, unknown []string, faults Faults) {
 	values, sources = map[string]string{}, map[string]string{}
 	file, err := readDotenv(dotenv)
 	if err != nil {
-		faults = append(faults, Fault{".env", masked, err.Error()})
+		faults = append(faults, Fault{sourceDotenv, masked, err.Error()})
 	}
+	near, unknown := checkNames(file)
+	faults = append(faults, near...)
 	take := func(from map[string]string, source string) {
 		for name, v := range from {
 			if v != "" {
@@ -51,10 +60,13 @@ func gather(environ []string, dotenv string) (values, sources map[string]string,
 			}
 		}
 	}
-	take(file, ".env")
-	take(env.ToMap(environ), "environment")
-	return values, sources, faults
+	take(file, sourceDotenv)
+	take(env.ToMap(environ), sourceEnvironment)
+	return values, sources, unknown, append(faults, readSecretFiles(values, sources)...)
 }
+
+// Unknown are the names in .env that are no settings of the gateway, sorted. They may be those of other programs.
+func (c *Config) Unknown() []string { return slices.Clone(c.unknown) }
 
 // Effective is what is in force, secrets masked, in the order of the struct.
 func (c *Config) Effective() []Setting { return slices.Clone(c.settings) }

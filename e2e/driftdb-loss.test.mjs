@@ -93,4 +93,5 @@ test("a compact of more than MAX_BODY is told by an error, and the connection go
   assert.match(of(db, "error")[0].message, /MAX_BODY/);
   assert.deepEqual((await get(room, "k")).map(e => e.value), [1, 2]);
   assert.ok(db.status.connected);
+  assert.deepEqual(faults.splice(0), ["Unknown message type error"], "the client only logs it");
 });

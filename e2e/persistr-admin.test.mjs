@@ -145,6 +145,16 @@ test("rows of streams", async () => {
   for (const name of ["x", "y"]) await own.ns(name).stream("s").event("t").append();
   assert.deepEqual((await own.streams({}).all()).map(r => [r.ns.name, r.id]).sort(), [["x", "s"], ["y", "s"]]);
   await own.stream("plain").event("t").append();
+  // A row of the unnamed namespace, of which the client makes a stream that works.
+  const all = await own.streams({}).all();
+  assert.deepEqual(all.map(r => [`${r.ns.name}`, r.id, r.size]).sort(), [["", "plain", 1], ["x", "s", 1], ["y", "s", 1]]);
+  const plain = all.find(r => r.id === "plain");
+  const id = await plain.event("t", { n: 2 }).append();
+  assert.deepEqual((await past(q => own.stream("plain").events(q), 2)).map(e => [e.meta.ns, e.data]), [["", {}], ["", { n: 2 }]]);
+  assert.deepEqual(ids(await past(q => plain.events(q), 2)).at(-1), id);
+  await plain.annotate({ type: "y" });
+  assert.deepEqual(await own.stream("plain").annotation().read(), { type: "y" });
+  await plain.event(id).destroy();
   const every = (await call(base, "GET", "/db/all-rows/streams")).body;
   assert.deepEqual(every.map(r => [r.ns, r.id, r.size]).sort(), [["", "plain", 1], ["x", "s", 1], ["y", "s", 1]]);
   assert.deepEqual((await call(base, "GET", "/db/all-rows/ns//streams")).body.map(r => r.id), ["plain"]);

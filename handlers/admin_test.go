@@ -79,7 +79,7 @@ func TestAdminRefusals(t *testing.T) {
 		scenario{name: "unknown connection", method: "DELETE", path: "/admin/connections/nope", key: adminKey, status: 404},
 		scenario{name: "unknown key", method: "PATCH", path: "/admin/keys/nope", key: adminKey, body: "{}", status: 404},
 		scenario{name: "neither jti nor subject", path: "/admin/revocations", key: adminKey, body: "{}", status: 400},
-		scenario{name: "both", path: "/admin/revocations", key: adminKey, body: `{"jti":"a","subject":"b"}`, status: 400},
+		scenario{name: "both", path: "/admin/revocations", key: adminKey, body: `{"jti":"a","subject":"b"}`, status: 400, has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
 		scenario{name: "backup of memory", path: "/admin/backup", key: adminKey, body: "{}", status: 503, has: []string{"DATA_DIR=memory"}},
 	))
 	if keys := g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(testKeys, `"name"`) {
@@ -355,4 +355,34 @@ func jti(t *testing.T, token string) string {
 		t.Fatal(err)
 	}
 	return claims.JTI
+}
+
+// Origins are kept as browsers send them, however they are written; what no browser sends is refused.
+func TestOriginsOfKeys(t *testing.T) {
+	t.Parallel()
+	const written = `["https://app.example.com/","HTTPS://Shop.Example.COM","https://pay.example.com:443","http://localhost:3000"]`
+	g := newGateway(t, func(s *setup) {
+		s.auth.APIKeys = `[{"name":"set","key":"` + keyAll + `","sub":["*"],"pub":["*"],"origins":` + written + `}]`
+	})
+	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"made","pub":["*"],"origins":`+written+`}`, 201)
+	if got := fmt.Sprint(made["origins"]); got != "[https://app.example.com https://shop.example.com https://pay.example.com http://localhost:3000]" {
+		t.Error(got)
+	}
+	for _, key := range []string{keyAll, made["key"].(string)} {
+		for origin, status := range map[string]int{
+			"https://app.example.com": 200, "https://shop.example.com": 200, "https://pay.example.com": 200, "http://localhost:3000": 200, "": 200,
+			"https://other.example.com": 403, "http://app.example.com": 403, "https://app.example.com:8443": 403, "null": 403,
+		} {
+			(&scenario{name: origin, key: key, headers: map[string]string{"Origin": origin}, body: `{"event":"a"}`, status: status}).run(t, g)
+		}
+	}
+	id := made["id"].(string)
+	for _, bad := range []string{"app.example.com", "https://*.example.com", "https://app.example.com/path", "", "null"} {
+		runAll(t, g, []scenario{
+			{name: "make " + bad, path: "/admin/keys", key: adminKey, body: `{"name":"x","origins":["` + bad + `"]}`, status: 400, has: []string{"origin", "https://app.example.com"}},
+			{name: "change to " + bad, method: "PATCH", path: "/admin/keys/" + id, key: adminKey, body: `{"origins":["` + bad + `"]}`, status: 400},
+		})
+	}
+	g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"origins":["https://new.example.com/"]}`, 200)
+	(&scenario{name: "changed", key: made["key"].(string), headers: map[string]string{"Origin": "https://new.example.com"}, body: `{"event":"a"}`, status: 200}).run(t, g)
 }

@@ -133,7 +133,11 @@ func TestAudit(t *testing.T) {
 		g.request(t, "POST", path, "", "x-apikey", "guess-"+password)
 	}
 	g.socket(t, "").say(`{"type":"auth","access_token":"guess-` + password + `"}`)
-	g.auditSoon(t, "credential.refuse", 4)
+	g.request(t, "GET", "/db/x/events", "", "x-apikey", "guess-"+password) // a feed answers 200
+	found := g.auditSoon(t, "credential.refuse", 5)
+	if !slices.ContainsFunc(found, func(l line) bool { return l.Data.Door == "persistr" && l.Data.Outcome == "invalid_key" }) {
+		t.Errorf("the refusal of a feed is missing in %v", found)
+	}
 	text, entries := g.audited(t, "?until=caught-up")
 	for _, e := range entries {
 		if e.Data.Outcome != audit.Ok && e.Event != "credential.refuse" {
@@ -242,9 +246,9 @@ func TestAuditIsNobodysElse(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) { s.auth.Global = true })
 	g.asAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
-	spaces := []string{audit.Space, audit.RefusedSpace}
+	spaces := audit.Spaces[:]
 	for _, pattern := range []string{
-		"*", "*:*", "$*", "$audit", "$audit:*", "$audit/refused", "$audit/*", "$db/$audit", "$db/../$audit", "$room/$audit", "$audi*", "POST:*", "token.revoke", "t*",
+		"*", "*:*", "$*", "$audit", "$audit:*", "$audit/refused", "$audit/clients", "$audit/*", "$db/$audit", "$db/../$audit", "$room/$audit", "$audi*", "POST:*", "token.revoke", "t*",
 	} {
 		p, err := channel.Parse(pattern)
 		for _, space := range spaces {

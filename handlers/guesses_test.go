@@ -87,3 +87,45 @@ func TestGuessedKeys(t *testing.T) {
 		t.Errorf("a key that has come from there before: %d", status)
 	}
 }
+
+// Beside another credential the admin key is an API key, and an unknown one: else the refusal of the two, which is not
+// charged, would tell a wrong admin key from the right one.
+func TestAdminKeyBesideAnotherCredential(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t)
+	for _, other := range []struct {
+		query   string
+		headers []string
+	}{
+		{"", []string{"x-apikey", "other"}},
+		{"", []string{"x-apikey", keyAll}},
+		{"?apikey=other", nil},
+		{"?token=other", nil},
+		{"?access_token=a.b.c", nil},
+	} {
+		var got []string
+		for _, key := range []string{"guess", adminKey} {
+			status, text := g.request(t, "GET", "/accounts"+other.query, "", append(other.headers, "Authorization", "Apikey "+key)...)
+			got = append(got, fmt.Sprint(status, text))
+		}
+		if got[0] != got[1] || strings.HasPrefix(got[1], "2") {
+			t.Errorf("%+v: %q", other, got)
+		}
+	}
+}
+
+// Who has used up the tries of API keys has no more of the admin key for that.
+func TestGuessedAdminKeysOfExhaustedAddress(t *testing.T) {
+	t.Parallel()
+	g := withDemo(t)
+	for n := range 400 {
+		g.request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
+	}
+	for n := range 100 {
+		g.request(t, "GET", "/rest/a", "", "x-apikey", "one more") // it takes what comes back
+		g.request(t, "GET", "/accounts", "", "Authorization", fmt.Sprint("Apikey guess-", n))
+	}
+	if status, text := g.request(t, "GET", "/accounts", "", "Authorization", "Apikey "+adminKey); status != 429 {
+		t.Errorf("the right key after 100 guesses: %d %s", status, text)
+	}
+}

@@ -115,8 +115,8 @@ func TestFullDatabase(t *testing.T) {
 	g.want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns//streams/s/annotation", `"`+big+`"`)
 	g.want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns/"+big, "")
 	runAll(t, g, []scenario{
-		{name: "one", key: "key-db-0123456789", body: `{"space":"$db/demo","event":"t","data":"` + big + `"}`, status: 403, has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
-		{name: "one of a batch", key: "key-db-0123456789", body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":"` + big + `"}]`, status: 403, has: []string{`"code":"database_full"`}},
+		{name: "one", key: "key-db-0123456789", body: `{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}`, status: 403, has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
+		{name: "one of a batch", key: "key-db-0123456789", body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}]`, status: 403, has: []string{`"code":"database_full"`}},
 	})
 	if now := kept(); now != before {
 		t.Errorf("something was stored: %+v, and %+v before", now, before)

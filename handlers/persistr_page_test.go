@@ -35,6 +35,9 @@ func TestPersistrPages(t *testing.T) {
 		{"?stream=s&types=b", "[69 6]"},
 		{"?stream=s&limit=100&until=149", "[69 69 11]"}, // of each page
 		{"?stream=s&limit=60&until=61", "[60 1]"},
+		{"?stream=s&limit=50", "[50 50 50 0]"}, // which on a feed means no limit
+		{"?stream=s&limit=50&until=caught-up&schema=jsonapi", "[50 50 50 0]"},
+		{"?stream=s&limit=49", "[49 49 49 3]"},
 	} {
 		var pages []int
 		read := 0

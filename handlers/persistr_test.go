@@ -355,13 +355,21 @@ func TestDatabaseOverRealtime(t *testing.T) {
 		{name: "type not granted", key: "key-deposits-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo"}`, status: 403},
 		{name: "namespace not granted", key: "key-deposits-0123456789", body: `{"event":"deposit","stream":"newer/s","space":"$db/demo"}`, status: 403, has: []string{"namespace"}},
 		{name: "type granted", key: "key-deposits-0123456789", body: `{"event":"deposit","stream":"s","space":"$db/demo"}`, status: 200},
+		{name: "a number", key: "key-db-0123456789", body: `{"event":"x","space":"$db/demo","data":1}`, status: 400, has: []string{`field \"data\": must be an object in a database`}},
+		{name: "a list", key: "key-db-0123456789", body: `[{"event":"x","space":"$db/demo"},{"event":"x","space":"$db/demo","data":[{}]}]`, status: 400, has: []string{`event 1`, `field \"data\"`}},
+		{name: "a text", key: "key-db-0123456789", body: `{"event":"x","space":"$db/demo","data":"{}"}`, status: 400},
+		{name: "nothing", key: "key-db-0123456789", body: `{"event":"none","space":"$db/demo","data":null}`, status: 200},
+		{name: "elsewhere", key: "key-db-0123456789", body: `{"event":"goal","data":1}`, status: 403},
 		{name: "expect", key: "key-db-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo","expect":0}`, status: 409},
 	})
 	ids, end := g.feed(t, "?until=caught-up&types="+url.QueryEscape("pay bill,deposit"))
 	if len(ids) != 3 || end != "end " {
 		t.Errorf("%v %q", ids, end)
 	}
-	names, err := g.databases.Namespaces("demo")
+	if text := past("key-db-0123456789"); !strings.Contains(text, `"event":"none","stream":"`) || strings.Contains(text, `"data":null`) || strings.Count(text, `"data":{}`) < 3 {
+		t.Errorf("data that is none: %s", text)
+	}
+	names, err := g.databases.Namespaces(t.Context(), "demo")
 	if err != nil || !slices.Equal(names, []string{"new", "shop"}) {
 		t.Error(names, err)
 	}

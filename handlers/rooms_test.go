@@ -43,7 +43,7 @@ func (g *gateway) push(t testing.TB, room, message string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprint(answer.StatusCode, " ", string(text))
+	return fmt.Sprint(answer.StatusCode, " ", strings.TrimSuffix(string(text), "\n"))
 }
 
 func TestRoomRefusals(t *testing.T) {

@@ -115,6 +115,10 @@ func checkName(username string) error {
 
 // Create makes an active account.
 func (s *Store) Create(ctx context.Context, username, name, password string) (*Account, error) {
+	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*Account, error) { return s.create(ctx, username, name, password) })
+}
+
+func (s *Store) create(ctx context.Context, username, name, password string) (*Account, error) {
 	if err := checkName(username); err != nil {
 		return nil, err
 	}
@@ -145,6 +149,10 @@ func (s *Store) Create(ctx context.Context, username, name, password string) (*A
 
 // SetActive says whether an account may sign in.
 func (s *Store) SetActive(ctx context.Context, username string, active bool) error {
+	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.setActive(ctx, username, active) })
+}
+
+func (s *Store) setActive(ctx context.Context, username string, active bool) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	old, err := s.Get(username)
@@ -183,6 +191,10 @@ func (s *Store) put(ctx context.Context, row eventlog.Row) error {
 
 // Destroy deletes an account. Another of the same name is another account, with no grants.
 func (s *Store) Destroy(ctx context.Context, username string) error {
+	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.destroy(ctx, username) })
+}
+
+func (s *Store) destroy(ctx context.Context, username string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	a, err := s.Get(username)
@@ -204,14 +216,14 @@ func (s *Store) Destroy(ctx context.Context, username string) error {
 func (s *Store) Verify(ctx context.Context, from, username, password string) (*Account, error) {
 	hash := ""
 	a, err := s.Get(username)
-	if err == nil {
+	if err == nil && a.Active { // else its right password would not be charged, and that would tell
 		hash = a.Hash
 	}
 	ok, err := s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})
 	if err != nil {
 		return nil, err
 	}
-	if !ok || !a.Active {
+	if !ok {
 		return nil, ErrUnknown
 	}
 	return a, nil

@@ -84,6 +84,14 @@ func TestAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify("bob", "hidden", false)
+	var tries *passwords.TriesError
+	for range 20 { // else the right password of who may not sign in could be guessed
+		_, err := s.Verify(ctx, "192.0.2.9", "bob", "hidden")
+		errors.As(err, &tries)
+	}
+	if tries == nil {
+		t.Error("the right password of an account that is not active is not charged")
+	}
 	ann, err := s.Get("ann@example.org")
 	if err != nil || strings.Contains(ann.Hash, "secret") {
 		t.Fatal(ann, err)

@@ -175,9 +175,26 @@ func (s *Store) Session(user, id string) *grant.Life {
 // Login finds the user who signs in from an address, and gives a refresh token: ErrBadLogin where email and password are
 // none's, passwords.ErrBusy where too many try, a passwords.TriesError where too many were wrong.
 func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
+	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.login(ctx, from, email, password) })
+}
+
+// signedIn runs what makes a refresh token.
+func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, string, error)) (*User, string, error) {
+	type made struct {
+		user  *User
+		token string
+	}
+	m, err := eventlog.Change(ctx, s.log, func(ctx context.Context) (m made, err error) {
+		m.user, m.token, err = f(ctx)
+		return m, err
+	})
+	return m.user, m.token, err
+}
+
+func (s *Store) login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
-	if u := s.find(email); u != nil {
+	if u := s.find(email); u != nil && u.Active { // else the right password would not be charged, and that would tell
 		hash = u.hash
 	}
 	right, err := s.passwords.Verify(ctx, passwords.Attempt{From: from, Name: email, Password: password, Hash: hash})
@@ -200,6 +217,10 @@ func (s *Store) Login(ctx context.Context, from, email, password string) (*User,
 // Refresh gives another refresh token for one, which is worth nothing then. Who presents it again ends the session: it
 // is in two hands, of which one has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
+	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.refresh(ctx, token) })
+}
+
+func (s *Store) refresh(ctx context.Context, token string) (*User, string, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if err := s.sweep(ctx); err != nil {
@@ -240,6 +261,10 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 
 // Logout ends the session of a refresh token: ErrBadLogin where it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
+	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.logout(ctx, token) })
+}
+
+func (s *Store) logout(ctx context.Context, token string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	t, one, err := s.presented(ctx, token)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/auth/passwords"
 	"sluice/broker/eventlog"
 )
 
@@ -53,6 +54,27 @@ func TestLogin(t *testing.T) {
 		}
 		if !errors.Is(err, ErrBadLogin) || token != "" || err.Error() != ErrBadLogin.Error() {
 			t.Errorf("%q %q: %v", tt.email, tt.password, err)
+		}
+	}
+}
+
+// The right password of who may not sign in is charged as a wrong one: else it could be guessed.
+func TestInactiveIsCharged(t *testing.T) {
+	t.Parallel()
+	ctx, c := context.Background(), &clock{time.Now()}
+	s, done := open(t, t.TempDir(), c)
+	defer done()
+	if _, err := s.Add(ctx, "ann@example.org", ann()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Change(ctx, "ann@example.org", Change{Active: ptr(false)}); err != nil {
+		t.Fatal(err)
+	}
+	var tries *passwords.TriesError
+	for n := range 11 {
+		_, _, err := s.Login(ctx, "192.0.2.1", "ann@example.org", right)
+		if over := errors.As(err, &tries); over != (n >= 10) || !over && !errors.Is(err, ErrBadLogin) {
+			t.Errorf("try %d: %v", n, err)
 		}
 	}
 }

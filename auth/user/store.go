@@ -114,6 +114,10 @@ func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 
 // Add makes a user, who is active unless the change says otherwise, and may do what it says.
 func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) {
+	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.add(ctx, email, c) })
+}
+
+func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) {
 	email = normal(email)
 	if err := checkEmail(email); err != nil {
 		return nil, err
@@ -153,6 +157,10 @@ func (s *Store) added(email string, c *Change, hash string) (*User, error) {
 // Change changes a user. What was opened with an access token ends, and the tokens are worth nothing; with another
 // password, and where the user is not active any more, the sessions end too.
 func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
+	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.change(ctx, email, c) })
+}
+
+func (s *Store) change(ctx context.Context, email string, c Change) (*User, error) {
 	if _, err := s.Get(email); err != nil {
 		return nil, err
 	}
@@ -212,6 +220,10 @@ func (s *Store) commit(ctx context.Context, rows []eventlog.Row) error {
 
 // Remove takes a user away, with the sessions. Another of the same email is another user.
 func (s *Store) Remove(ctx context.Context, email string) error {
+	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email) })
+}
+
+func (s *Store) remove(ctx context.Context, email string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	u, err := s.Get(email)

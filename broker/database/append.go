@@ -113,14 +113,9 @@ func (w *Writing) Rows() (rows []eventlog.Row) {
 	return rows
 }
 
-// Answered is to be called with what storing the events came to. What may be stored stays charged.
-func (w *Writing) Answered(err error) {
+// Stored puts the namespaces in force that came with the events. It is for Request.Stored.
+func (w *Writing) Stored() {
 	c := w.catalog
-	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
-	w.events, w.rows = 0, 0
-	if err != nil || len(w.made) == 0 {
-		return
-	}
 	twice := int64(0)
 	c.mu.Lock()
 	for namespace := range w.made {
@@ -133,6 +128,13 @@ func (w *Writing) Answered(err error) {
 	if twice > 0 {
 		c.change(w.db, 0, -twice)
 	}
+}
+
+// Answered is to be called with what storing the events came to. What may be stored stays charged.
+func (w *Writing) Answered(err error) {
+	c := w.catalog
+	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
+	w.events, w.rows = 0, 0
 }
 
 // MaxName bounds the bytes of names and ids of events, before they are mapped.
@@ -166,7 +168,7 @@ func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool
 	if err != nil {
 		return 0, err
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
 		return 0, err
 	}
@@ -193,6 +195,19 @@ func (c *Catalog) Position(ctx context.Context, name string, namespace *string, 
 	if stream != "" {
 		return c.position(d, value(namespace), stream, id)
 	}
+	return c.search(ctx, d, namespace, id)
+}
+
+// yieldEvery is how many streams a search looks at before it lets others go on.
+const yieldEvery = 500
+
+// search is the place of the event STREAM.ID, in the namespace or, where that is nil, in any.
+func (c *Catalog) search(ctx context.Context, d *Database, namespace *string, id string) (uint64, error) {
+	turn, err := c.looks.Take(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer turn.Release()
 	searched, looked := c.searched(d, namespace), 0
 	for i := range len(id) {
 		if id[i] != '.' || i == 0 || i == len(id)-1 {
@@ -204,6 +219,11 @@ func (c *Catalog) Position(ctx context.Context, name string, namespace *string, 
 			}
 			if err := ctx.Err(); err != nil {
 				return 0, err
+			}
+			if looked%yieldEvery == 0 {
+				if err := turn.Yield(ctx); err != nil {
+					return 0, err
+				}
 			}
 			at, err := c.position(d, n, id[:i], id[i+1:])
 			if !errors.Is(err, ErrNoEvent) {
@@ -327,6 +347,10 @@ func query(name, mapped string) *eventlog.Query {
 
 // DestroyEvent deletes an event.
 func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyEvent(ctx, name, namespace, stream, id) })
+}
+
+func (c *Catalog) destroyEvent(ctx context.Context, name, namespace, stream, id string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

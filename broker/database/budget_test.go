@@ -148,6 +148,7 @@ func TestCloneOverTheBound(t *testing.T) {
 		must(t, log.Close())
 		c, log = openWithin(t, fs, limits)
 	}
+	must(t, c.Grant(ctx, "a", "bob", database.Owner))
 	must(t, c.Clone(ctx, "a", "b", "bob")) // who pays for himself
 	must(t, c.Clone(ctx, "a", "r", ""))
 	must(t, log.Close())
@@ -247,6 +248,8 @@ func TestRetiredNames(t *testing.T) {
 	}
 	must(t, c.Create(ctx, "bob", "bob"))
 	must(t, c.Create(ctx, "ann", "ann"))
+	must(t, c.Grant(ctx, "of-root", "ann", database.Owner))
+	must(t, c.Grant(ctx, "by-another", "bob", database.Owner))
 	must(t, c.Rename(ctx, "root-renamed", "x1", ""))
 	must(t, c.Destroy(ctx, "root-destroyed", ""))
 	must(t, c.Rename(ctx, "of-root", "x2", "ann"))

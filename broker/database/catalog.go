@@ -13,6 +13,7 @@ import (
 
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // The rows: a database by name, what belongs to it by its id, which never changes.
@@ -52,8 +53,9 @@ type Catalog struct {
 	limits  Limits
 	changed func(name string)
 
-	changing sync.Mutex    // held by all that change the catalog; taken after Database.using
-	cloning  chan struct{} // holds a token while a clone is under way; taken first
+	looks    *share.Slots // for reads that look at many streams or names; taken after Database.using
+	changing sync.Mutex   // held by all that change the catalog; taken after Database.using
+	cloning  *share.Slots // one, held while a clone is under way; taken first
 	mu       sync.RWMutex
 	byName   map[string]*Database
 	coming   string // the name that a clone under way will have
@@ -126,6 +128,10 @@ func (c *Catalog) free(name, account string) error {
 
 // Create makes an empty database; owner, if any, is granted everything in it, and charged for it.
 func (c *Catalog) Create(ctx context.Context, name, owner string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.create(ctx, name, owner) })
+}
+
+func (c *Catalog) create(ctx context.Context, name, owner string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	if err := c.free(name, owner); err != nil {
@@ -196,7 +202,12 @@ func (c *Catalog) use(name string) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.using.RLock()
+	if !d.using.TryRLock() {
+		if c.log.Late() { // it may be long until the change of this database ends
+			return nil, fmt.Errorf("%w: %w: an earlier change waits to be stored", eventlog.ErrUnavailable, eventlog.ErrNoAnswer)
+		}
+		d.using.RLock()
+	}
 	if d.name != name {
 		d.using.RUnlock()
 		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
@@ -204,8 +215,23 @@ func (c *Catalog) use(name string) (*Database, error) {
 	return d, nil
 }
 
+// stillOwns reports, by an error, that an account owns a database no more, or not the one that has the name by now: what
+// takes an owner may have waited for long since the owner was let in. "" is root.
+func (c *Catalog) stillOwns(d *Database, account string) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if account == "" || d.info.Grants[account] == Owner {
+		return nil
+	}
+	return fmt.Errorf("%w: %q", ErrNoDatabase, d.name)
+}
+
 // Destroy deletes a database with all that is in it, for an account; "" is root. Its name is retired.
 func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroy(ctx, name, by) })
+}
+
+func (c *Catalog) destroy(ctx context.Context, name, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -213,6 +239,9 @@ func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
 	defer d.using.Unlock()
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if err := c.stillOwns(d, by); err != nil {
+		return err
+	}
 	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
 	old, row := retire(d, by)
 	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row); err != nil {
@@ -231,6 +260,10 @@ func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
 // Rename gives a database another name, for an account; "" is root. Grants that name the old one see it no more, and
 // nothing else: that name is retired.
 func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.rename(ctx, name, to, by) })
+}
+
+func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
 	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
 	if err != nil {
 		return err
@@ -238,6 +271,9 @@ func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 	defer d.using.Unlock()
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if err := c.stillOwns(d, by); err != nil {
+		return err
+	}
 	if err := c.free(to, by); err != nil {
 		return err
 	}
@@ -263,6 +299,10 @@ func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 
 // Grant gives an account a role in a database; None takes it away.
 func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.grant(ctx, name, account, role) })
+}
+
+func (c *Catalog) grant(ctx context.Context, name, account string, role Role) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	d, err := c.find(name)

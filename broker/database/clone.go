@@ -8,20 +8,31 @@ import (
 	"strings"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // rowCloning begins the rows of clones under way: what is stored of a clone that was cut off is dropped at the next start.
 const rowCloning = "db/c/" // NAME -> ID
 
+// clonesWaiting is how many clones of one owner wait at most.
+const clonesWaiting = 10
+
 // Clone copies a database, events and all, for an account; "" is root. The copy is charged to the account from its first
-// event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile.
+// event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile; one runs at
+// a time, and owners take turns.
 func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
-	select {
-	case c.cloning <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.cloneTo(ctx, name, to, owner) })
+}
+
+func (c *Catalog) cloneTo(ctx context.Context, name, to, owner string) error {
+	done, err := c.cloning.Acquire(ctx)
+	if errors.Is(err, share.ErrQueueFull) {
+		return ErrBusy
 	}
-	defer func() { <-c.cloning }()
+	if err != nil {
+		return err
+	}
+	defer done()
 	made := newDatabase(to, owner)
 	gone, err := c.come(made)
 	if err != nil {
@@ -34,6 +45,10 @@ func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
 		return err
 	}
 	defer d.using.RUnlock()
+	if err := c.stillOwns(d, owner); err != nil {
+		c.leave(made)
+		return err
+	}
 	if err := c.copyTo(ctx, d, made); err != nil {
 		// As when the client goes away, or the copy would be over a bound. What cannot be dropped now is dropped at the
 		// next start, or by who takes the name.

@@ -11,6 +11,9 @@
 // once go no further than one, and counted from the store at the start. A name that was given up is kept, in retired.go,
 // so that no grant comes to mean another database.
 //
+// Reads that look at much take a slot of Catalog.looks, behind Database.using, and wait for nothing but the log while they
+// have it.
+//
 // Lock order: Catalog.cloning, Database.using, Database.annotating, Catalog.changing, Catalog.mu. All but the last are held
 // while the log commits, using for as long as a clone or an edit of many events takes; so nobody who holds changing waits
 // for it. Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so no event is

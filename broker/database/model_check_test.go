@@ -21,7 +21,7 @@ func (m *model) check(t *rapid.T) {
 	}
 	m.checkCharges(t)
 	for name, d := range m.dbs {
-		if got, err := m.catalog.Namespaces(name); err != nil || !slices.Equal(got, slices.Sorted(maps.Keys(d.namespaces))) {
+		if got, err := m.catalog.Namespaces(context.Background(), name); err != nil || !slices.Equal(got, slices.Sorted(maps.Keys(d.namespaces))) {
 			t.Fatalf("%s has namespaces %q, want %q (%v)", name, got, slices.Sorted(maps.Keys(d.namespaces)), err)
 		}
 		for _, who := range []string{"ann", "bob"} {

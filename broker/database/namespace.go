@@ -50,17 +50,24 @@ func (c *Catalog) roomFor(d *Database, more, names int) error {
 
 func (c *Catalog) namespaces(d *Database) []string {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return slices.Sorted(maps.Keys(d.namespaces))
+	names := slices.AppendSeq(make([]string, 0, len(d.namespaces)), maps.Keys(d.namespaces))
+	c.mu.RUnlock()
+	slices.Sort(names) // all who write to any database wait for mu
+	return names
 }
 
 // Namespaces are the names of a database's namespaces, sorted, without the unnamed one.
-func (c *Catalog) Namespaces(name string) ([]string, error) {
+func (c *Catalog) Namespaces(ctx context.Context, name string) ([]string, error) {
 	d, err := c.use(name)
 	if err != nil {
 		return nil, err
 	}
 	defer d.using.RUnlock()
+	done, err := c.looks.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return c.namespaces(d), nil
 }
 
@@ -83,6 +90,10 @@ func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 
 // CreateNamespace makes an empty namespace.
 func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.createNamespace(ctx, name, namespace) })
+}
+
+func (c *Catalog) createNamespace(ctx context.Context, name, namespace string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err
@@ -103,12 +114,12 @@ func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) e
 
 // Truncate deletes all streams of a namespace.
 func (c *Catalog) Truncate(ctx context.Context, name, namespace string) error {
-	return c.empty(ctx, name, namespace, false)
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, false) })
 }
 
 // DestroyNamespace deletes a namespace with all streams. The unnamed one is emptied.
 func (c *Catalog) DestroyNamespace(ctx context.Context, name, namespace string) error {
-	return c.empty(ctx, name, namespace, namespace != "")
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, namespace != "") })
 }
 
 func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy bool) error {
@@ -161,6 +172,10 @@ func (c *Catalog) annotations(d *Database, namespace string, f func(eventlog.Row
 
 // RenameNamespace gives a namespace another name. It writes the record of each of its events again.
 func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.renameNamespace(ctx, name, namespace, to) })
+}
+
+func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

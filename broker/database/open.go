@@ -4,15 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 )
 
 // Open reads the catalog of a log.
 func Open(log *eventlog.Log) (*Catalog, error) {
 	c := &Catalog{
-		log: log, changed: func(string) {}, cloning: make(chan struct{}, 1),
+		log: log, changed: func(string) {}, cloning: share.NewSlots(1, clonesWaiting),
+		looks:  share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // who waits is a connection each
 		byName: map[string]*Database{}, accounts: map[string]*usage{}, retired: map[string]retired{},
 	}
 	byID := map[string]*Database{}

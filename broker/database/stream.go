@@ -58,6 +58,11 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 	if namespace != nil && !c.there(d, *namespace) {
 		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
 	}
+	done, err := c.looks.Acquire(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer done()
 	some, err := c.log.Streams(ctx, Space(name), MapNamespace(value(namespace)), after, pageStreams)
 	if err != nil {
 		return nil, "", err
@@ -252,6 +257,10 @@ func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
 
 // DestroyStream deletes a stream and its annotation.
 func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream string) error {
+	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyStream(ctx, name, namespace, stream) })
+}
+
+func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream string) error {
 	d, err := c.lock(name)
 	if err != nil {
 		return err

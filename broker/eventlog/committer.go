@@ -13,6 +13,8 @@ type pending struct {
 	size    int
 	looked  uint64   // what was settled before the look at what conditions speak of
 	heads   []uint64 // of the streams that Expect speaks of
+	number  uint64   // in the queue
+	next    *pending // of its owner's
 	done    chan struct{}
 	first   uint64
 	err     error
@@ -82,6 +84,7 @@ type committer struct {
 	recent map[place]uint64 // what changed while conditional requests were under way
 	forgot uint64           // all of it up to here is forgotten
 	keyed  known
+	batch  []*pending // of the last step, for its room
 }
 
 func (c *committer) run() {
@@ -108,6 +111,7 @@ func (c *committer) step() bool {
 	if len(batch) == 0 {
 		return false
 	}
+	defer clear(batch)
 	group, accepted := c.group(batch)
 	err := c.commit(group)
 	if err != nil {
@@ -126,6 +130,8 @@ func (c *committer) step() bool {
 	for _, p := range accepted {
 		if err != nil {
 			p.err = err
+		} else if p.request.Stored != nil {
+			p.request.Stored()
 		}
 		c.answer(p)
 	}
@@ -136,24 +142,8 @@ func (c *committer) take() []*pending {
 	l := c.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, size := 0, 0
-	for n < len(l.queue) && (n == 0 || size+l.queue[n].size <= groupBytes) {
-		edits := l.queue[n].request.Edit != nil
-		if edits && n > 0 {
-			break // it comes alone
-		}
-		size += l.queue[n].size
-		n++
-		if edits {
-			break
-		}
-	}
-	batch := l.queue[:n:n]
-	if l.queue = l.queue[n:]; len(l.queue) == 0 {
-		l.queue = nil
-	}
-	l.waiting -= size
-	return batch
+	c.batch = l.queue.take(c.batch[:0])
+	return c.batch
 }
 
 // group checks conditions in order and gives ids; requests whose conditions fail are answered here.

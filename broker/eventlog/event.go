@@ -64,6 +64,7 @@ type Request struct {
 	If     []Row  // only if these rows are so; a nil Value: there is none
 	Bound  *Bound // of a space of keyed events; nil: none
 	Sizes  []int  // given by Append: how many entries the key of each keyed event has then
+	Stored func() // called once it is stored, also where its publisher has given up; it must not wait for the log
 	Edit   *Edit  // changes what is there, in the same commit; or nil
 }
 

@@ -8,12 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/broker/share"
 )
 
 // Options of a Log; zero values take the defaults named.
 type Options struct {
 	Now        func() time.Time // time.Now
-	QueueBytes int              // what may wait for the committer; 64 MiB
+	QueueBytes int              // what may wait for the committer, of one owner half of it; 64 MiB
 	WaitLimit  time.Duration    // how long a publisher waits for a commit; 10 s
 	Logger     *slog.Logger
 }
@@ -43,12 +45,12 @@ type Log struct {
 	edited  func(*Edit)
 
 	settled   atomic.Uint64
+	changes   changes
 	awaited   atomic.Int64 // how many wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 
 	mu      sync.Mutex
-	queue   []*pending
-	waiting int           // bytes in queue
+	queue   queue
 	moved   chan struct{} // closed, and another made, when settled moves
 	closed  bool
 	work    chan struct{} // holds a token while the queue has something
@@ -71,7 +73,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Log{
-		engine: engine, options: o, answers: newAnswers(o.Now),
+		engine: engine, options: o, answers: newAnswers(o.Now), queue: newQueue(o.QueueBytes),
 		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if f, ok := engine.(failer); ok {
@@ -181,11 +183,11 @@ func (l *Log) dead() bool {
 }
 
 // Append stores a request and returns the first of its consecutive ids, 0 where it has no event. An error that is
-// ErrUnknown leaves open whether it was, or still will be, stored.
+// ErrUnknown leaves open whether it was, or still will be, stored. Within a Change it waits until that is known.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
 	if err == nil {
-		err = l.enqueue(p)
+		err = l.enqueue(p, share.Owner(ctx))
 	}
 	if err != nil {
 		if r.conditional() {
@@ -201,6 +203,9 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	case <-ctx.Done():
 		return p.giveUp(ctx.Err())
 	case <-timer.C:
+		if ctx.Value(changing{}) != nil {
+			return l.changes.await(l, p)
+		}
 		return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
 	case <-l.failed:
 		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
@@ -227,7 +232,8 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 	return p, p.look(l)
 }
 
-func (l *Log) enqueue(p *pending) error {
+// enqueue queues a request for an owner.
+func (l *Log) enqueue(p *pending, owner string) error {
 	if a, ok := l.engine.(admitter); ok {
 		if err := a.Admit(); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -240,14 +246,12 @@ func (l *Log) enqueue(p *pending) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, ErrClosed)
 	case l.dead():
 		return fmt.Errorf("%w: it has failed", ErrUnavailable)
-	case l.waiting > 0 && l.waiting+p.size > l.options.QueueBytes:
+	case !l.queue.push(p, owner):
 		return fmt.Errorf("%w: %w", ErrUnavailable, ErrQueueFull)
 	}
 	if p.request.Claim != nil {
 		p.request.Claim.take()
 	}
-	l.queue = append(l.queue, p)
-	l.waiting += p.size
 	select {
 	case l.work <- struct{}{}:
 	default:
@@ -273,5 +277,6 @@ func (l *Log) Close() error {
 	case <-time.After(l.options.WaitLimit):
 		return fmt.Errorf("%w: the disk did not take what waited", ErrUnavailable)
 	}
+	l.changes.running.Wait() // what was stored comes into force first
 	return l.engine.Close()
 }

@@ -9,11 +9,12 @@ import (
 	"sluice/broker/eventlog/memory"
 )
 
-// What waits is bounded in bytes, those of its conditions too: who takes documents away sends only what they were.
+// What waits is bounded in bytes, for one owner by half of them, those of its conditions too: who takes documents away sends
+// only what they were.
 func TestQueueBytes(t *testing.T) {
 	t.Parallel()
 	engine := &slowEngine{memory.Open(memory.Options{}), make(chan struct{}), make(chan struct{})}
-	log, err := eventlog.Open(engine, eventlog.Options{QueueBytes: 4 << 10})
+	log, err := eventlog.Open(engine, eventlog.Options{QueueBytes: 8 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

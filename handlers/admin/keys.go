@@ -46,8 +46,10 @@ func refusal(err error) error {
 		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
 	case errors.Is(err, auth.ErrReadOnly):
 		return httperr.New(http.StatusConflict, httperr.ReadOnly, "%v", err)
-	case errors.Is(err, auth.ErrBadKey), errors.Is(err, auth.ErrTooManyKeys), errors.Is(err, auth.ErrTooManyRevoked):
+	case errors.Is(err, auth.ErrBadKey), errors.Is(err, auth.ErrTooManyKeys):
 		return httperr.New(http.StatusBadRequest, httperr.BadKey, "%v", err)
+	case errors.Is(err, auth.ErrRevocation), errors.Is(err, auth.ErrTooManyRevoked):
+		return httperr.New(http.StatusBadRequest, httperr.BadRevocation, "%v", err)
 	}
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the store cannot take this now").After(2 * time.Second).Because(err)
 }

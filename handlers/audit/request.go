@@ -49,13 +49,13 @@ func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
-			code := httperr.Code(c)
+			status, code := httperr.Noted(c)
 			if code == "" {
 				return nil
 			}
 			door := traffic.Door(c.Request().URL.Path)
 			counts.Refused(door, code)
-			if c.Response().Status == http.StatusUnauthorized && !excused[code] || code == auth.TooManyTries {
+			if status == http.StatusUnauthorized && !excused[code] || code == auth.TooManyTries {
 				t.Refused(Entry{Action: CredentialRefuse, From: c.RealIP(), Door: door, Outcome: code})
 			}
 			return nil

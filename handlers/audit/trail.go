@@ -16,15 +16,24 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// The spaces of the trail. What was refused is kept apart, so that a flood of it pushes no action out.
+// The spaces of the trail. What administrators do, what clients do and what was refused are kept apart, so that a flood
+// of one pushes nothing of another out.
 const (
 	Space        = "$audit"
+	ClientsSpace = "$audit/clients"
 	RefusedSpace = "$audit/refused"
 )
 
+// Spaces are all of them.
+var Spaces = [...]string{Space, ClientsSpace, RefusedSpace}
+
 // Channels are all that the trail tells.
 func Channels() channel.Set {
-	return channel.NewSet(channel.Pattern{Space: Space}, channel.Pattern{Space: RefusedSpace})
+	var all []channel.Pattern
+	for _, space := range Spaces {
+		all = append(all, channel.Pattern{Space: space})
+	}
+	return channel.NewSet(all...)
 }
 
 // Entry is one event of the trail.
@@ -109,7 +118,6 @@ func (t *Trail) Record(e Entry) {
 	e = e.bounded()
 	e.Outcome, e.Count = Ok, 1
 	if !t.single(&e) {
-		e.Target, e.Detail, e.RequestID = "", "", ""
 		t.tally(e)
 		return
 	}
@@ -119,9 +127,23 @@ func (t *Trail) Record(e Entry) {
 	t.store(ctx, e)
 }
 
+// byAdministrator reports whether an entry is of what an administrator did.
+func (e *Entry) byAdministrator() bool { return e.Kind == KindAdmin || e.Kind == KindRoot }
+
+// space is where an entry is kept.
+func (e *Entry) space() string {
+	switch {
+	case e.Outcome != Ok:
+		return RefusedSpace
+	case e.byAdministrator():
+		return Space
+	}
+	return ClientsSpace
+}
+
 // single reports whether an action gets an entry of its own.
 func (t *Trail) single(e *Entry) bool {
-	if e.Kind == KindAdmin || e.Kind == KindRoot {
+	if e.byAdministrator() {
 		return true
 	}
 	t.mu.Lock()
@@ -144,15 +166,13 @@ func (t *Trail) single(e *Entry) bool {
 // Refused keeps that a credential, or an action of somebody, was refused. It waits for nobody: the first refusal of an
 // action and code from an address is kept at once, and the others as one count each minute.
 func (t *Trail) Refused(e Entry) {
-	e = e.bounded()
-	e.From = peer.Network(e.From)
-	e.Target, e.Detail, e.RequestID = "", "", ""
-	t.tally(e)
+	t.tally(e.bounded())
 }
 
 // tally counts an entry, or keeps it where it is the first of its like.
 func (t *Trail) tally(e Entry) {
-	e.Count = 0
+	e.From = peer.Network(e.From)
+	e.Target, e.Detail, e.RequestID, e.Count = "", "", "", 0
 	t.mu.Lock()
 	n, ok := t.tallies[e]
 	if !ok && len(t.tallies) >= maxTallies {
@@ -243,11 +263,7 @@ func (t *Trail) line(e *Entry) {
 func (t *Trail) store(ctx context.Context, e Entry) {
 	text, err := json.Marshal(e)
 	if err == nil {
-		space := Space
-		if e.Outcome != Ok {
-			space = RefusedSpace
-		}
-		_, err = t.to.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: space, Name: string(e.Action), Data: text}}})
+		_, err = t.to.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}}})
 	}
 	if err != nil {
 		t.dropped.Add(1)

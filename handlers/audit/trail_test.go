@@ -72,6 +72,13 @@ func inTrail(t *testing.T, f func(t *testing.T, trail *Trail, to *published, lin
 	})
 }
 
+// held is how many tallies there are.
+func (t *Trail) held() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.tallies)
+}
+
 func refused(n int) Entry {
 	return Entry{Action: CredentialRefuse, From: fmt.Sprintf("192.0.%d.%d", n>>8, n&255), Door: "admin", Outcome: "invalid_key"}
 }
@@ -96,7 +103,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d lines: %s", n, lines)
 		}
 		time.Sleep(2 * tallyEvery)
-		if got := to.told(); len(got) != 0 || len(trail.tallies) != 0 {
+		if got := to.told(); len(got) != 0 || trail.held() != 0 {
 			t.Errorf("of nothing %v", got)
 		}
 		trail.Refused(Entry{Action: CredentialRefuse, From: "2001:db8::1", Door: "admin", Outcome: "invalid_key"})
@@ -125,8 +132,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 			for n := range all {
 				trail.Refused(refused(n))
 			}
-			if len(trail.tallies) > maxTallies+1 {
-				t.Fatalf("%d tallies", len(trail.tallies))
+			if n := trail.held(); n > maxTallies+1 {
+				t.Fatalf("%d tallies", n)
 			}
 		}
 		add()
@@ -157,6 +164,11 @@ func TestRecord(t *testing.T) {
 		if len(to.spaces) != 1 || to.spaces[0] != RefusedSpace {
 			t.Errorf("%q", to.spaces)
 		}
+		trail.Record(Entry{Action: DatabaseDrop, Who: "ann", Kind: "account"})
+		trail.Record(Entry{Action: DatabaseDrop, Who: "root", Kind: KindRoot})
+		if got := strings.Join(to.spaces[1:], " "); got != ClientsSpace+" "+Space {
+			t.Errorf("%q", got)
+		}
 		if !strings.Contains(lines.String(), "level=INFO msg=audit action=key.create who=admin kind=admin from=192.0.2.1 door=admin target=7 ") {
 			t.Errorf("%s", lines)
 		}
@@ -168,7 +180,7 @@ func TestActorsAreBounded(t *testing.T) {
 	t.Parallel()
 	inTrail(t, func(t *testing.T, trail *Trail, to *published, _ *bytes.Buffer) {
 		for n := range 3000 {
-			trail.Record(Entry{Action: DatabaseCreate, Who: "ann", Kind: "account", Door: "persistr", Target: fmt.Sprint(n)})
+			trail.Record(Entry{Action: DatabaseCreate, Who: "ann", Kind: "account", From: fmt.Sprintf("2001:db8::%x", n), Door: "persistr", Target: fmt.Sprint(n)})
 		}
 		got := to.told()
 		if len(got) != actorBurst+1 || got[actorBurst-1].Target != "59" || got[actorBurst].Target != "" {
@@ -185,8 +197,10 @@ func TestActorsAreBounded(t *testing.T) {
 		for n := range 2 * maxActors {
 			trail.Record(Entry{Action: Login, Who: fmt.Sprint(n), Kind: "user"})
 		}
-		if len(trail.actors) > maxActors {
-			t.Errorf("%d actors", len(trail.actors))
+		trail.mu.Lock()
+		defer trail.mu.Unlock()
+		if n := len(trail.actors); n > maxActors {
+			t.Errorf("%d actors", n)
 		}
 	})
 }

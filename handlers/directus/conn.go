@@ -84,7 +84,9 @@ var (
 func (h *Handler) connect(c echo.Context) error {
 	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
-		err = fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+		missing := fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+		missing.shared = auth.MissingCredential // which the audit trail leaves out
+		err = missing
 	}
 	if err != nil {
 		return h.refuse(c, err)

@@ -185,7 +185,7 @@ type told struct {
 func (h *Handler) refuse(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
-	httperr.SetCode(c, f.counted())
+	httperr.Note(c, f.status, f.counted())
 	head := c.Response().Header()
 	if f.status == http.StatusUnauthorized {
 		head.Set(echo.HeaderWWWAuthenticate, "Bearer")

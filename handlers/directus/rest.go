@@ -6,6 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/tidwall/gjson"
+
+	"sluice/handlers/body"
 )
 
 // answer sends what was read.
@@ -15,7 +17,7 @@ func (c *call) answer(f *found) error {
 		text = append(append(text, `,"meta":`...), f.meta...)
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(text, '}'))
+	return body.JSON(c, http.StatusOK, append(text, '}'))
 }
 
 // changed answers a change with the items as they are now, to who may read them.

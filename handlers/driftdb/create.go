@@ -47,7 +47,7 @@ func (h *Handler) find(c echo.Context, id string) error {
 
 // makes reports whether a request that names no room is one to make it.
 func (h *Handler) makes(c echo.Context, id string) bool {
-	if !isID(id) || c.Request().Method != http.MethodGet {
+	if !isID(id) || c.Request().Method != http.MethodGet || c.Path() == connectPath && !c.IsWebSocket() {
 		return false
 	}
 	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()

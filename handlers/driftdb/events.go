@@ -58,7 +58,7 @@ func (h *Handler) send(c echo.Context) error {
 		if err := h.allow(id, m.op); err != nil {
 			return err
 		}
-		_, size, err := h.publish(c.Request().Context(), id, m)
+		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
 			return err
 		}
@@ -67,9 +67,13 @@ func (h *Handler) send(c echo.Context) error {
 		}
 	}
 	c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(answer)))
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(answer)+1))
 	c.Response().WriteHeader(http.StatusOK)
-	return l.write(c.Response(), answer)
+	if err := l.write(c.Response(), answer); err != nil {
+		return err
+	}
+	_, err = c.Response().Write([]byte{'\n'}) // as behind every JSON answer
+	return err
 }
 
 func (h *Handler) body(c echo.Context) (*message, error) {
@@ -201,7 +205,7 @@ func (h *Handler) busy(c echo.Context, err error) error {
 		return err
 	}
 	h.o.Traffic.Busy()
-	httperr.SetCode(c, e.Code)
+	httperr.Note(c, e.Status, e.Code)
 	last := lastEventID(c)
 	if !broker.IsID(last) {
 		last = ""

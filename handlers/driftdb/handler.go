@@ -115,11 +115,13 @@ func (h *Handler) Close() error {
 	return nil
 }
 
+const connectPath = "/room/:room/connect"
+
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/new", h.create)
 	e.GET("/room/:room", h.look)
-	e.GET("/room/:room/connect", h.connect)
+	e.GET(connectPath, h.connect)
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
 	e.GET("/room/:room/presence", h.presence)

@@ -130,7 +130,7 @@ func makeWay(ctx context.Context, t *testing.T, crowd string) {
 	for _, way := range ways {
 		whole("a quick reader by "+way, getBy(ctx, t, server, large, way, bare))
 	}
-	if text, err := getBy(ctx, t, server, small, "POST", bare)(); err != nil || text != `{"type":"init","key":"k","data":[]}` {
+	if text, err := getBy(ctx, t, server, small, "POST", bare)(); err != nil || text != `{"type":"init","key":"k","data":[]}`+"\n" {
 		t.Errorf("a small room: %q, %v", text, err)
 	}
 	for range ways {

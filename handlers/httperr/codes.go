@@ -3,8 +3,7 @@ package httperr
 import "sluice/auth"
 
 // Codes are the stable words of error answers: clients may decide on them, metrics count them.
-// Whether a repeat can help is said by the status: 408, 429 and 503 pass, all others need a
-// change of the request, the credential or the settings.
+// docs/protocol.md has a table of them, which says for each whether the same request can succeed later.
 const (
 	MethodNotAllowed     = "method_not_allowed"
 	NotFound             = "not_found"
@@ -39,6 +38,7 @@ const (
 	AdminKey             = auth.InvalidAdminKey
 	BadLogin             = "invalid_login" // in metrics and the audit trail only: doors have words of their own
 	BadKey               = "bad_key"
+	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
 	BadUser              = "bad_user"

@@ -57,15 +57,27 @@ func (e *Error) Passes() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
-// codeKey is where the context of a request holds the code of its answer.
-const codeKey = "code"
+// refusalKey is where the context of a request holds what it was refused with.
+const refusalKey = "refusal"
 
-// SetCode notes the code of an answer that Write does not write, for those who count and log it.
-func SetCode(c echo.Context, code string) { c.Set(codeKey, code) }
+type refusal struct {
+	status int
+	code   string
+}
 
-// Code is the code of the answer to a request, "" where it is no error.
+// Note keeps the status and the code of an error that Write does not write, for those who count and log it. The answer
+// may have another status: that to an EventSource is 200 and tells the error in a frame.
+func Note(c echo.Context, status int, code string) { c.Set(refusalKey, refusal{status, code}) }
+
+// Noted returns the status and the code of the error that a request was answered with, "" where there was none.
+func Noted(c echo.Context) (status int, code string) {
+	r, _ := c.Get(refusalKey).(refusal)
+	return r.status, r.code
+}
+
+// Code is the code alone.
 func Code(c echo.Context) string {
-	code, _ := c.Get(codeKey).(string)
+	_, code := Noted(c)
 	return code
 }
 
@@ -84,7 +96,7 @@ type body struct {
 
 // Write answers with e.
 func Write(c echo.Context, e *Error) error {
-	SetCode(c, e.Code)
+	Note(c, e.Status, e.Code)
 	h := c.Response().Header()
 	if e.Status == http.StatusUnauthorized {
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")

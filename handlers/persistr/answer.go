@@ -4,9 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/labstack/echo/v4"
-
 	"sluice/broker/share"
+	"sluice/handlers/body"
 )
 
 // freeAnswer is what an answer may have without being charged to anybody.
@@ -43,5 +42,5 @@ func (h *Handler) blob(c *call, text []byte) error {
 		return err
 	}
 	defer release()
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusOK, text)
 }

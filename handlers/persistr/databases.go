@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/labstack/echo/v4"
-
 	"sluice/broker/database"
 	"sluice/handlers/audit"
+	"sluice/handlers/body"
 )
 
 // visible are the databases that a principal may read, at least a part of.
@@ -133,7 +132,7 @@ func (h *Handler) listNamespaces(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := h.o.Catalog.Namespaces(name)
+	names, err := h.o.Catalog.Namespaces(c.Request().Context(), name)
 	if err != nil {
 		return err
 	}
@@ -183,7 +182,7 @@ func (h *Handler) listStreams(c *call) error {
 	if err != nil {
 		return err
 	}
-	list := streamList{c: c, text: []byte{'['}}
+	list := streamList{c: c, text: []byte{'['}, row: rowFor(c)}
 	if err := h.o.Catalog.Streams(c.Request().Context(), name, c.namespaceOf(), list.add); err != nil {
 		return err
 	}
@@ -227,7 +226,7 @@ func (h *Handler) readAnnotation(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusOK, text)
 }
 
 func (h *Handler) removeAnnotation(c *call) error {

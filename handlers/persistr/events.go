@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/labstack/echo/v4"
 
 	"sluice/broker/channel"
 	"sluice/broker/database"
@@ -55,7 +54,7 @@ func (h *Handler) appendEvent(c *call) error {
 		return err
 	}
 	h.o.Traffic.Published("ok", 1, time.Since(started))
-	return c.Blob(http.StatusCreated, echo.MIMEApplicationJSON, text)
+	return body.JSON(c, http.StatusCreated, text)
 }
 
 // store appends the event of the body, and gives it as it was stored.
@@ -89,7 +88,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows()}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
 		return nil, err
 	}
@@ -126,6 +125,10 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 	for field, to := range map[string]*string{"db": &name, "ns": &e.Namespace, "stream": &e.Stream, "type": &e.Type, "id": &e.ID} {
 		v, there := e.Meta[field]
 		if !there || string(v) == "null" {
+			continue
+		}
+		if field == "ns" && string(v) == "[]" { // see clientRow
+			delete(e.Meta, field)
 			continue
 		}
 		if json.Unmarshal(v, to) != nil {
@@ -165,7 +168,7 @@ func (h *Handler) readEvent(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, database.Text(name, r))
+	return body.JSON(c, http.StatusOK, database.Text(name, r))
 }
 
 func (h *Handler) destroyEvent(c *call) error {

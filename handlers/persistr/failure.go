@@ -109,7 +109,7 @@ func failed(err error) *failure {
 	}
 	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2, cause: err}
 	switch {
-	case errors.Is(err, account.ErrBusy):
+	case errors.Is(err, account.ErrBusy), errors.Is(err, database.ErrBusy):
 		passing.message = err.Error()
 	case errors.Is(err, broker.ErrDraining):
 		passing.message = "the gateway is shutting down; come back in a moment"
@@ -125,7 +125,7 @@ func failed(err error) *failure {
 func (h *Handler) refuse(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
-	httperr.SetCode(c, f.counted())
+	httperr.Note(c, f.status, f.counted())
 	head := c.Response().Header()
 	if f.status == http.StatusUnauthorized {
 		// Not Basic: a browser would ask its user, and keep what it is told for every page.

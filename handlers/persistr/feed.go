@@ -143,7 +143,7 @@ func setFeedHeaders(c echo.Context) {
 func (h *Handler) fail(c echo.Context, err error) error {
 	f := failed(err)
 	h.logCause(c, f)
-	httperr.SetCode(c, f.counted())
+	httperr.Note(c, f.status, f.counted())
 	setFeedHeaders(c)
 	c.Response().WriteHeader(http.StatusOK)
 	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {
@@ -206,7 +206,7 @@ func (h *Handler) feed(c *call) error {
 	place := h.writers.Place(c.Request(), true)
 	filter.Chunked = place.Chunked
 	open := &stream.Stream{
-		Range: &stream.Range{Last: s.last, Limit: s.limit, Reason: "to"}, Words: words{}, Batch: batch,
+		Range: &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}, Words: words{}, Batch: batch,
 		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	filter.Holder = open

@@ -29,15 +29,18 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 	if len(values) > 1 {
 		return nil, bad("there are two Authorization headers; send one")
 	}
-	carriers, key := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP()), ""
+	carriers, adminKey := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP()), ""
 	if len(values) == 1 {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
 		switch {
 		case strings.EqualFold(scheme, "Basic"):
 			return h.basic(c)
 		case strings.EqualFold(scheme, "Apikey"):
-			key = strings.TrimSpace(rest)
-			if h.o.Admin.Is(c.RealIP(), key) {
+			key := strings.TrimSpace(rest)
+			if carriers.Empty() { // beside another credential it is an API key: a refusal of the two would not be charged
+				adminKey = key
+			}
+			if adminKey != "" && h.o.Admin.Is(c.RealIP(), adminKey) {
 				return root, nil
 			}
 			carriers.Header = append(carriers.Header, key)
@@ -45,8 +48,8 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 	}
 	id, err := h.o.Auth.Authenticate(carriers)
 	if err != nil {
-		if key != "" && err.Guess() { // it is no admin key either
-			if over := h.o.Admin.Check(c.RealIP(), key); over != nil && over.Code == auth.TooManyTries {
+		if adminKey != "" && (err.Guess() || err.Code == auth.TooManyTries) { // it is no admin key either
+			if over := h.o.Admin.Check(c.RealIP(), adminKey); over != nil && over.Code == auth.TooManyTries {
 				err = over
 			}
 		}

@@ -40,7 +40,8 @@ type selection struct {
 	bounded   bool   // to or until: the range ends
 	onlyLive  bool   // after=past-events
 	caughtUp  bool
-	limit     int // 0: none
+	limit     int  // 0: none
+	openEnded bool // a limit of usualLimit may be none of the caller's: see feedLimit
 }
 
 // one is a parameter's value; an empty one counts as absent.
@@ -144,10 +145,16 @@ func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values)
 	}
 	// A time just now: what comes yet in its millisecond is not left out.
 	s.after = min(s.after, settled)
-	if s.limit == usualLimit && (!s.bounded || s.caughtUp && query.Get("to") == "") {
-		s.limit = 0
-	}
+	s.openEnded = !s.bounded || s.caughtUp && query.Get("to") == ""
 	return nil
+}
+
+// feedLimit is how many events a feed has, 0 without a bound. Pages of JSON, which the client never asks for, have limit.
+func (s *selection) feedLimit() int {
+	if s.limit == usualLimit && s.openEnded {
+		return 0
+	}
+	return s.limit
 }
 
 // readPlace reads a time or the id of an event. Times are those of events, which have milliseconds: one that is

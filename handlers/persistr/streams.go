@@ -18,10 +18,11 @@ type streamList struct {
 	c    *call
 	text []byte
 	any  bool
+	row  func(*database.Stream) any // a row as the client reads it
 }
 
 func (l *streamList) add(s *database.Stream) error {
-	row, err := json.Marshal(s)
+	row, err := json.Marshal(l.row(s))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (h *Handler) mint(c echo.Context) error {
 	if over := id.Over(time.Now()); over != nil {
 		return refused(over)
 	}
+	if !body.FormIsJSON(c.Request().Header, text) {
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
+	}
 	var asked struct {
 		grant.Lists
 		TTL *string `json:"ttl"`

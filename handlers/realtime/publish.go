@@ -15,6 +15,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -63,6 +64,9 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if over := id.Over(time.Now()); over != nil {
 		return 0, refused(over)
 	}
+	if !body.FormIsJSON(r.Header, text) {
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, notTaken)
+	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
 		return 0, bad
@@ -73,8 +77,11 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// contentType says whether the body is NDJSON; it refuses all but the two types, in UTF-8, as
-// they are.
+// notTaken is why a content type is refused.
+const notTaken = "this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line"
+
+// contentType reports whether the body is NDJSON. It refuses all but the two types, in UTF-8, as they are, and curl's own
+// type for forms, under which the body has to be JSON.
 func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	refuse := func(format string, args ...any) (bool, *httperr.Error) {
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, format, args...)
@@ -86,9 +93,12 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	if values[0] == echo.MIMEApplicationJSON {
 		return false, noEncoding(head) // as most do; parsing it takes longer
 	}
+	if body.Form(head) {
+		return false, noEncoding(head)
+	}
 	kind, params, err := mime.ParseMediaType(values[0])
 	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
-		return refuse("this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line")
+		return refuse(notTaken)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
@@ -136,7 +146,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.append(c.Request().Context(), id, b, claim)
+	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, claim)
 	if err != nil {
 		return 0, err
 	}
@@ -150,7 +160,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		return 0, bad
 	}
 	defer w.done()
-	first, err = h.o.Broker.Publish(ctx, &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows})
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}
+	if len(rows) > 0 {
+		request.Stored = w.stored
+	}
+	first, err = h.o.Broker.Publish(ctx, request)
 	w.answered(err)
 	if err != nil {
 		return 0, publishError(b, err)
@@ -218,7 +232,7 @@ func (b *batch) answer(c echo.Context, first uint64) error {
 		text = append(text, `{"message":"OK","id":"`...)
 		text = strconv.AppendUint(text, first, 10)
 		text = append(text, "\"}\n"...)
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+		return body.JSON(c, http.StatusOK, text)
 	}
 	text = append(text, `{"message":"OK","ids":[`...)
 	for i := range b.events {
@@ -229,5 +243,5 @@ func (b *batch) answer(c echo.Context, first uint64) error {
 		text = strconv.AppendUint(text, first+uint64(i), 10)
 		text = append(text, '"')
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, append(text, "]}\n"...))
+	return body.JSON(c, http.StatusOK, append(text, "]}\n"...))
 }

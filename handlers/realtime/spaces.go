@@ -22,10 +22,29 @@ func (w writings) done() {
 }
 
 // answered tells each database what storing its events came to.
+// stored puts the namespaces in force that came with the batch.
+func (w writings) stored() {
+	for _, one := range w {
+		one.Stored()
+	}
+}
+
 func (w writings) answered(err error) {
 	for _, one := range w {
 		one.Answered(err)
 	}
+}
+
+// spacedData makes sure of the data of an event for a database: an object, as all its clients read it, and an empty one
+// where there is none. It returns what is wrong, or "".
+func spacedData(e *eventlog.Event) string {
+	switch {
+	case len(e.Data) == 0 || string(e.Data) == "null":
+		e.Data = []byte("{}")
+	case e.Data[0] != '{':
+		return "must be an object in a database, like {\"amount\":50}"
+	}
+	return ""
 }
 
 // spaced makes of the events for databases what those store, and gives the rows that belong to them. Who may
@@ -35,6 +54,10 @@ func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventl
 		e := &b.events[i]
 		if e.Space == "" {
 			continue
+		}
+		if bad := spacedData(e); bad != "" {
+			w.done()
+			return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"data\": %s", b.where(i), bad)
 		}
 		one := w[e.Space]
 		if one == nil {

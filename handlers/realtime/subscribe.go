@@ -181,7 +181,7 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 		return e
 	}
 	h.o.Traffic.Busy()
-	httperr.SetCode(c, e.Code)
+	httperr.Note(c, e.Status, e.Code)
 	if e.Cause != nil {
 		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
 			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))

@@ -36,6 +36,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
+	if !body.FormIsJSON(c.Request().Header, text) {
+		return nil, notJSON()
+	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
 		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON in UTF-8, without a field twice: %s", syntax.Explain(err))
@@ -46,12 +49,16 @@ func (h *Handler) body(c *call) ([]byte, error) {
 func jsonType(head http.Header) error {
 	kind, params, err := mime.ParseMediaType(head.Get(echo.HeaderContentType))
 	switch charset, given := params["charset"]; {
-	case err != nil || kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
-		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send documents as Content-Type: application/json, in UTF-8")
+	case !body.Form(head) && (err != nil || kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8")):
+		return notJSON()
 	case len(head.Values(echo.HeaderContentEncoding)) > 0:
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send application/json as it is")
 	}
 	return nil
+}
+
+func notJSON() error {
+	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send documents as Content-Type: application/json, in UTF-8")
 }
 
 // object reads the body as one document's fields.

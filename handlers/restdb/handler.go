@@ -12,6 +12,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/share"
+	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 )
@@ -164,5 +165,5 @@ func (c *call) take(events int) error {
 // json answers with a text that is JSON.
 func (c *call) json(status int, text []byte) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.Blob(status, echo.MIMEApplicationJSON, append(text, '\n'))
+	return body.JSON(c, status, text)
 }

@@ -1,0 +1,136 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sluice/auth/account"
+	"sluice/auth/passwords"
+	"sluice/auth/user"
+	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/logtest"
+	"sluice/broker/eventlog/memory"
+)
+
+// openLate is an authenticator over a log that gives up soon.
+func openLate(t *testing.T) (*Authenticator, *eventlog.Log, *logtest.Gate) {
+	t.Helper()
+	gate := &logtest.Gate{Engine: memory.Open(memory.Options{})}
+	log, err := eventlog.Open(gate, eventlog.Options{WaitLimit: 30 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Options{Secrets: []string{storeSecret}})
+	if err == nil {
+		err = a.UseStore(log)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.UseTokenSecret(storeSecret + " and another")
+	a.users, err = user.Open(log, passwords.Cheap(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(a.Close(), log.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return a, log, gate
+}
+
+// Keys, revocations and users that are stored after who changed them has given up are in force all the same.
+func TestLateChanges(t *testing.T) {
+	t.Parallel()
+	a, log, gate := openLate(t)
+	ctx := context.Background()
+	info, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr([]string{"a"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.users.Add(ctx, "ann@example.org", user.Change{Password: ptr("correct horse")}); err != nil {
+		t.Fatal(err)
+	}
+	_, refresh, err := a.users.Login(ctx, "192.0.2.1", "ann@example.org", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	ended := make(chan string, 1)
+	defer id.OnEnd(func(reason string) { ended <- reason })()
+	users := func(email string) *user.User { u, _ := a.users.Get(email); return u }
+	active := false
+	gate.RunLate(t, log, []logtest.Late{
+		{Name: "make a key", Change: func() error { _, _, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); return err }, InForce: func() bool { return len(a.Keys()) == 2 }},
+		{Name: "change a key", Change: func() error { _, err := a.UpdateKey(ctx, info.ID, KeyChange{Name: ptr("renamed")}); return err }, InForce: func() bool {
+			k, err := a.Key(info.ID)
+			return err == nil && k.Name == "renamed"
+		}},
+		{Name: "remove a key", Change: func() error { return a.DeleteKey(ctx, info.ID) }, InForce: func() bool {
+			_, bad := a.Authenticate(Carriers{Header: []string{key}})
+			return bad != nil && len(ended) == 1
+		}},
+		{Name: "revoke", Change: func() error { return a.Revoke(ctx, Revocation{JTI: "x"}) }, InForce: func() bool {
+			a.revoked.mu.RLock()
+			defer a.revoked.mu.RUnlock()
+			return a.revoked.jtis["x"]
+		}},
+		{Name: "add a user", Change: func() error {
+			_, err := a.users.Add(ctx, "bob@example.org", user.Change{Password: ptr("correct horse")})
+			return err
+		}, InForce: func() bool { return users("bob@example.org") != nil }},
+		{Name: "stop a user", Change: func() error {
+			_, err := a.users.Change(ctx, "ann@example.org", user.Change{Active: &active})
+			return err
+		}, InForce: func() bool { return !users("ann@example.org").Active }},
+		{Name: "remove a user", Change: func() error { return a.users.Remove(ctx, "bob@example.org") }, InForce: func() bool { return users("bob@example.org") == nil }},
+	})
+	if _, _, err := a.users.Refresh(ctx, refresh); !errors.Is(err, user.ErrBadLogin) {
+		t.Errorf("the session of who was stopped goes on: %v", err)
+	}
+}
+
+// A session that ended late has ended, and one that was made late is there.
+func TestLateSessions(t *testing.T) {
+	t.Parallel()
+	a, log, gate := openLate(t)
+	ctx := context.Background()
+	if _, err := a.users.Add(ctx, "ann@example.org", user.Change{Password: ptr("correct horse")}); err != nil {
+		t.Fatal(err)
+	}
+	u, refresh, err := a.users.Login(ctx, "192.0.2.1", "ann@example.org", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := user.SessionOf(refresh)
+	gate.RunLate(t, log, []logtest.Late{
+		{Name: "sign out", Change: func() error { return a.users.Logout(ctx, refresh) }, InForce: func() bool { return a.users.Session(u.ID, session) == nil }},
+	})
+	if _, _, err := a.users.Refresh(ctx, refresh); !errors.Is(err, user.ErrBadLogin) {
+		t.Error(err)
+	}
+}
+
+func TestLateAccounts(t *testing.T) {
+	t.Parallel()
+	_, log, gate := openLate(t)
+	ctx := context.Background()
+	accounts, err := account.Open(log, passwords.Cheap())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 10)
+	accounts.OnChange(func(a *account.Account) { told <- a.Username })
+	get := func() *account.Account { a, _ := accounts.Get("ann"); return a }
+	gate.RunLate(t, log, []logtest.Late{
+		{Name: "make", Change: func() error { _, err := accounts.Create(ctx, "ann", "", "secret"); return err }, InForce: func() bool { return get() != nil }},
+		{Name: "stop", Change: func() error { return accounts.SetActive(ctx, "ann", false) }, InForce: func() bool { return !get().Active && len(told) == 1 }},
+		{Name: "destroy", Change: func() error { return accounts.Destroy(ctx, "ann") }, InForce: func() bool { return get() == nil && len(told) == 2 }},
+	})
+}

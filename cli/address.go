@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"strings"
+
+	"sluice/client"
+)
+
+// defaultURL is where a gateway is by default.
+const defaultURL = "http://127.0.0.1:8080"
+
+// gatewayURL is where a command finds the gateway. All commands take it in the same way.
+type gatewayURL struct {
+	URL string `name:"url" env:"SLUICE_URL" placeholder:"URL" help:"The gateway, as host:port or a URL; http://127.0.0.1:8080 where neither this nor SLUICE_URL is given."`
+}
+
+// base returns the address of the gateway without a slash at the end. Some commands take it as their argument too.
+func (g *gatewayURL) base(argument string) (string, error) {
+	address := argument
+	if address == "" {
+		address = g.URL
+	}
+	if address == "" {
+		address = defaultURL
+	}
+	u, err := client.ParseAddress(address)
+	if err != nil {
+		return "", usageError{err} // without the address: it may hold a password
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"sluice/config"
+)
+
+// Health asks a gateway whether it is well. It is for containers, which have no shell and no curl.
+type Health struct {
+	gatewayURL
+	Ready   bool          `help:"Ask whether it can serve now (/readyz), and not only whether it is alive (/healthz)."`
+	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
+}
+
+// Help is shown by sluice health --help.
+func (*Health) Help() string {
+	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 where the gateway is well and 1 where it is not. Without --url and SLUICE_URL it asks at ADDR of the settings, on this machine."
+}
+
+// Run asks, and fails where the answer is not 200.
+func (c *Health) Run(std *Streams) error {
+	transport := &http.Transport{}
+	base, err := c.base("")
+	if c.URL == "" {
+		base, transport.TLSClientConfig, err = ownAddress()
+	}
+	if err != nil {
+		return err
+	}
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	if err != nil {
+		return usageError{err}
+	}
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		return fmt.Errorf("the gateway does not answer: %w", err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s answered %s: %s", base, path, answer.Status, strings.TrimSpace(string(text)))
+	}
+	_, err = fmt.Fprintln(std.Out, "ok")
+	return err
+}
+
+// ownAddress returns the address of a gateway with the settings of this environment, as this machine reaches it. The
+// certificate is not checked: it is for the name that clients use, and nothing secret is sent.
+func ownAddress() (string, *tls.Config, error) {
+	cfg, err := config.Load(os.Environ(), ".env")
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		for _, f := range faults { // what else is wrong is the gateway's to tell
+			if f.Name == "ADDR" {
+				return "", nil, usageError{config.Faults{f}}
+			}
+		}
+	}
+	host, port, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return "", nil, usageError{fmt.Errorf("ADDR: %w", err)}
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if err == nil && ip.Is6() {
+			host = "::1"
+		}
+	}
+	if cfg.TLSCertFile == "" {
+		return "http://" + net.JoinHostPort(host, port), nil, nil
+	}
+	return "https://" + net.JoinHostPort(host, port), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, nil //nolint:gosec // see above
+}

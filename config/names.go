@@ -1,0 +1,111 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A .env file may serve other programs too, so names that are no settings of the gateway are listed, not refused. One that
+// is nearly a setting is refused: with API_KEY for API_KEYS, a gateway that was to have keys would start without them.
+
+// checkNames returns a fault for each name of .env that is nearly a setting, and the other unknown names, sorted.
+func checkNames(file map[string]string) (faults Faults, unknown []string) {
+	known := settingNames()
+	for name := range file {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest(name, known); near != "" {
+			faults = append(faults, Fault{printable(name), masked, "is no setting; did you mean " + near + "? Write it so, or take the line out of .env"})
+			continue
+		}
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	return faults, unknown
+}
+
+// settingNames are all names that are read.
+func settingNames() (names []string) {
+	for _, f := range fieldsOf(&Config{}) {
+		names = append(names, f.name)
+		if file := f.fileSetting(); file != "" {
+			names = append(names, file)
+		}
+	}
+	return names
+}
+
+// longName is from how many letters on a name may differ in two places, and not only in one, to be nearly another.
+const longName = 8
+
+// nearest returns the setting that a name was probably meant to be, "" where there is none.
+func nearest(name string, known []string) string {
+	words := wordsOf(name)
+	joined := strings.Join(words, "")
+	best, least := "", 2
+	if len(joined) >= longName {
+		least = 3
+	}
+	for _, k := range known {
+		of := wordsOf(k)
+		if slices.EqualFunc(words, of, sameWord) || joined == strings.Join(of, "") {
+			return k
+		}
+		if n := distance(joined, strings.Join(of, "")); n < least {
+			best, least = k, n
+		}
+	}
+	return best
+}
+
+// short are words that the settings have in a shorter form.
+var short = map[string]string{"ADDRESS": "ADDR", "DIRECTORY": "DIR"}
+
+// wordsOf are the words of a name, in upper case, without the program's own name in front.
+func wordsOf(name string) []string {
+	words := strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return strings.ContainsRune("_-. ", r) })
+	if len(words) > 1 && words[0] == "SLUICE" {
+		words = words[1:]
+	}
+	for i, w := range words {
+		words[i] = cmp.Or(short[w], w)
+	}
+	return words
+}
+
+// sameWord reports whether two words are the same but for a plural.
+func sameWord(a, b string) bool { return singular(a) == singular(b) }
+
+func singular(word string) string {
+	if stem, ok := strings.CutSuffix(word, "IES"); ok {
+		return stem + "Y"
+	}
+	return strings.TrimSuffix(word, "S")
+}
+
+// distance is how many letters must be put in, taken out, changed or swapped with the next to make b of a (the optimal
+// string alignment distance).
+func distance(a, b string) int {
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	var before2 []int
+	for i := range len(a) {
+		before2, before, row = before, row, make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := 1
+			if a[i] == b[j] {
+				change = 0
+			}
+			row[j+1] = min(before[j]+change, before[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before2[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

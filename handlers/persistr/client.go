@@ -1,0 +1,42 @@
+package persistr
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker/database"
+)
+
+// db.streams({}).all() of the published client, @persistr/js 4.5, throws on a row whose namespace is "": it takes the empty
+// text for none. So it gets an empty list in its place, which is true in JavaScript, and nothing where it is put into a
+// path or a query. What comes back of it in an event is read as "".
+
+// clientRow is a row as the published client reads it.
+type clientRow struct {
+	*database.Stream
+	Namespace []string `json:"ns"`
+}
+
+// unnamed stands for the unnamed namespace.
+var unnamed = []string{}
+
+// rowFor returns what makes a row of a stream for the sender of a call.
+func rowFor(c *call) func(*database.Stream) any {
+	published := c.namespaceOf() == nil && publishedClient(c.Request().Header)
+	return func(s *database.Stream) any {
+		if published && s.Namespace == "" {
+			return clientRow{s, unnamed}
+		}
+		return s
+	}
+}
+
+// publishedClient reports whether a request without a body may be of the published client, in Node.js or in a browser: it
+// names a content type all the same. All others read rows as they are.
+func publishedClient(head http.Header) bool {
+	agent := head.Get("User-Agent")
+	return head.Get(echo.HeaderContentType) == echo.MIMEApplicationJSON &&
+		(strings.HasPrefix(agent, "node-fetch/") || strings.HasPrefix(agent, "Mozilla/"))
+}
