@@ -62,7 +62,7 @@ func TestRoomConnections(t *testing.T) {
 		{name: "who looks", path: "/room/" + room, key: "-", status: 200},
 		{name: "who is there", path: "/room/" + room + "/presence", key: "-", status: 200},
 		{name: "a message", path: "/room/" + room + "/send", key: "-", body: `{"type":"ping"}`, status: 200},
-		{name: "no room", path: "/room/nope/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 404},
+		{name: "no room", path: "/room/undefined/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 404},
 	}
 	for range 2 {
 		if got := g.refused(t, room); !strings.HasPrefix(got, "429 5 ") || !strings.Contains(got, `"code":"too_many_connections_per_room"`) {
