@@ -40,6 +40,7 @@ func (c *Serve) Run(std *Streams) error {
 	if err != nil {
 		return usageError{withKeyFaults(cfg, err)}
 	}
+	limitMemory()
 	logger := newLogger(cfg, std.Err)
 	if unknown := cfg.Unknown(); len(unknown) > 0 {
 		logger.Warn(".env has names that are no settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
@@ -126,7 +127,7 @@ func (g *gateway) listen() error {
 	if err != nil {
 		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
 	}
-	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout}
+	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.memory}
 	if g.cfg.MetricsAddr == "" {
 		return nil
 	}
@@ -148,6 +149,7 @@ func (g *gateway) newServer() *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         handlers.NewHeads().State,
 		ConnContext:       handlers.ConnContext,
+		HTTP2:             &handlers.HTTP2,
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
 }

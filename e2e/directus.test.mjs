@@ -39,7 +39,7 @@ after(() => Promise.all(Object.values(gateways).map(g => g.remove())));
 
 for (const [version, sdk] of [["18.0.3", sdk18], ["26.0.0", sdk26]]) {
   const {
-    authentication, createDirectus, createItem, createItems, deleteItem, deleteItems, readItem, readItems, realtime, rest, staticToken, updateItem,
+    aggregate, authentication, createDirectus, createItem, createItems, deleteItem, deleteItems, readItem, readItems, realtime, rest, staticToken, updateItem,
     updateItems, updateItemsBatch, withSearch,
   } = sdk;
   const url = (mode = "handshake") => gateways[mode].url;
@@ -98,6 +98,54 @@ for (const [version, sdk] of [["18.0.3", sdk18], ["26.0.0", sdk26]]) {
     assert.deepEqual(await c.request(readItems(name)), []);
     await refused(byToken("handshake", "nope").request(readItems(name)), "INVALID_CREDENTIALS");
     await refused(byToken("handshake", "reader-0123456789").request(createItem("messages", {})), "FORBIDDEN");
+  });
+
+  test(`${version}: moments, lists, large numbers and figures`, async () => {
+    const c = byToken(), name = collection();
+    await c.request(createItems(name, [
+      { id: "1", at: "2026-11-29T10:00:00Z", tags: ["x", "y"], n: 2, who: "Ann" }, { id: "2", at: "2026-11-29T12:00:00.000Z", tags: ["y"], n: 3, who: "ann" },
+      { id: "3", at: "2026-11-29T21:30:00+09:00", tags: [], n: 3, who: "Bob" },
+    ]));
+    const ids = async filter => (await c.request(readItems(name, { filter, fields: ["id"], sort: ["at"] }))).map(i => i.id).join("");
+    for (const [filter, want] of [
+      [{ at: { _lt: "2026-11-29T20:00:00+09:00" } }, "1"], [{ at: { _gte: Date.UTC(2026, 10, 29, 12) } }, "23"], [{ date_created: { _lt: "2020-01-01T00:00:00+09:00" } }, ""],
+      [{ date_created: { _gt: "$NOW(-1 hour)" } }, "123"], [{ tags: { _contains: "x" } }, "1"], [{ tags: { _in: ["x"] } }, "1"], [{ tags: { _ncontains: "x" } }, "23"],
+      [{ tags: { _nin: ["x"] } }, "23"], [{ who: { _ieq: "ANN" } }, "12"], [{ who: { _nieq: "ANN" } }, "3"], [{ _or: [] }, "123"], [{ n: { _in: 2 } }, "1"],
+    ]) assert.equal(await ids(filter), want, JSON.stringify(filter));
+    const large = collection();
+    await fetch(`${url()}/items/${large}`, { method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: '{"b":9007199254740993}' });
+    assert.deepEqual(await c.request(readItems(large, { filter: { b: { _eq: 9007199254740992 } } })), []);
+    await refused(c.request(deleteItems(name, { filter: { _or: [] } })), "INVALID_QUERY");
+    assert.equal((await c.request(readItems(name, { page: 0 }))).length, 3);
+
+    assert.deepEqual(await c.request(aggregate(name, { aggregate: { count: "*" } })), [{ count: 3 }]);
+    assert.deepEqual(await c.request(aggregate(name, { aggregate: { sum: ["n"], countDistinct: "n" }, groupBy: ["n"], query: { filter: { n: { _gt: 1 } }, sort: ["-sum.n"], limit: 1 } })), [{ n: 3, countDistinct: { n: 1 }, sum: { n: 6 } }]);
+    assert.deepEqual(await c.request(aggregate(name, { aggregate: { min: "at", max: "at", avg: "n" } })), [{ avg: { n: 8 / 3 }, max: { at: "2026-11-29T21:30:00+09:00" }, min: { at: "2026-11-29T10:00:00Z" } }]);
+  });
+
+  test(`${version}: who one is, and whether the server is there`, async () => {
+    assert.equal(await byToken().request(sdk.serverPing()), "pong");
+    assert.deepEqual(await byToken().request(sdk.readMe()), { id: "all", first_name: "all" });
+    const c = createDirectus(url()).with(authentication("json")).with(rest());
+    await refused(c.request(sdk.readMe()), "INVALID_CREDENTIALS");
+    await refused(login(c, "", user.password), "INVALID_PAYLOAD");
+    await refused(c.request(sdk.readUsers()), "ROUTE_NOT_FOUND");
+    await login(c, user.email, user.password);
+    assert.equal((await c.request(sdk.readMe({ fields: ["email"] }))).email, user.email);
+    await c.logout(); // its timer would keep the process
+  });
+
+  test(`${version}: a list of updates over the socket`, async () => {
+    const c = withSockets("handshake"), name = collection();
+    const answers = [];
+    await c.connect();
+    c.onWebSocket("message", m => answers.push(m));
+    await c.request(createItems(name, [{ id: "a" }, { id: "b" }]));
+    c.sendMessage({ type: "items", collection: name, action: "update", data: [{ id: "a", n: 1 }, { id: "b", n: 2 }], query: { fields: ["id", "n"] }, uid: "u" });
+    await came(answers, 1);
+    c.sendMessage({ type: "items", collection: name, action: "read", query: { aggregate: { sum: "n" } }, uid: "s" });
+    await came(answers, 2);
+    assert.deepEqual(answers, [{ type: "items", data: [{ id: "a", n: 1 }, { id: "b", n: 2 }], uid: "u" }, { type: "items", data: [{ sum: { n: 3 } }], uid: "s" }]);
   });
 
   test(`${version}: login, refresh, logout`, async () => {

@@ -81,7 +81,7 @@ async function works(restdb, key, options, chat) {
 function right({ id, got, heard }, chat) {
   assert.deepEqual(got, {
     same: true, inserted: "_changed,_changedby,_created,_createdby,_id,n,old,text",
-    found: [[true, "changed", true, null]], meta: 2, reloaded: ["changed", 5, "gone"], sum: { "SUM:n": 5 }, groups: 1, deleted: true,
+    found: [[true, "changed", true, null]], meta: 2, reloaded: ["changed", 5, "gone"], sum: { "SUM n": 5 }, groups: 1, deleted: true,
     refused: "404 not_found", unsaved: "it has no _id: save it before you reload it", special: ["undefined", "{}", chat],
   });
   assert.deepEqual(heard, [
@@ -168,9 +168,9 @@ test("a call says what was so when it was made, and no document takes its own ca
   delete it.constructor;
   assert.equal(JSON.stringify(await asked(it, "save")), `{"_id":"p","__proto__":{"save":1},"n":1}`);
   const same = await asked(db[name], "getById", "p");
-  await rest("PUT", name + "/p", { valueOf: 1 });
+  await rest("PUT", name + "/p", { valueOf: 1, $unset: { n: 1, ["__proto__"]: 1 } });
   assert.equal(JSON.stringify(await asked(same, "reload")), `{"_id":"p","valueOf":1}`);
-  await rest("PUT", name + "/p", {});
+  await rest("PUT", name + "/p", { $unset: { valueOf: 1 } });
   assert.equal(JSON.stringify(await asked(same, "reload")), `{"_id":"p"}`);
   assert.equal(db.collection("__proto__"), db.collection("__proto__"));
 });
@@ -194,6 +194,26 @@ test("eventsource hears what REST changes, with the key in a header", { timeout:
     ["delete", { event: "delete", collection: "heard", data: ["b"] }], ["delete", { event: "delete", collection: "heard", data: [made._id, "c"] }],
   ]);
   assert.deepEqual([heard[1][1].data._id, heard[2][1].data._id], ["b", "c"]);
+});
+
+// What public programs for RestDB do: two count by COUNT, two read the newest document by MAX, several read totals, and
+// RestDB's samples for React, jQuery, Angular and Python change some fields by PUT.
+test("what programs written for RestDB read", { timeout: 30_000 }, async t => {
+  await rest("POST", "program", [{ _id: "1", name: "Ann", age: 30, kids: [{ name: "Joe", age: 3 }] }, { _id: "2", name: "Bob", age: 41 }]);
+  const params = p => "program?" + new URLSearchParams(Object.entries(p).map(([k, v]) => [k, typeof v === "string" ? v : JSON.stringify(v)]));
+  assert.equal((await rest("GET", params({ q: {}, h: { $aggregate: ["COUNT:"] } }))).body["COUNT "], 2);
+  assert.equal((await rest("GET", params({ h: { $aggregate: ["MAX:age"] } }))).body["MAX age"].name, "Bob");
+  assert.equal((await rest("GET", params({ h: { $groupby: ["name"], $aggregate: ["SUM:age"] } }))).body.Ann["SUM age"], 30);
+  assert.equal((await rest("GET", "program?&totals=true&count=true")).body.totals.count, 2);
+  assert.deepEqual((await rest("GET", params({ totals: "true", max: "1", q: { "kids.0": { $exists: true } } }))).body.data.map(d => d.name), ["Ann"]);
+  assert.equal((await rest("GET", params({ q: { kids: { $elemMatch: { name: "Joe", age: { $lt: 5 } } } }, h: [] }))).body.length, 1);
+  assert.deepEqual((await rest("PUT", "program/1", { age: 31 })).body.name, "Ann");
+
+  const it = await page(t, `<!doctype html><form method=post action="${base}/rest/program/?apikey=${key}"><input name=name value="Eve & Co"><input name=tags value=a><input name=tags value=b><button>`);
+  const [answer] = await Promise.all([it.waitForResponse(r => r.url().includes("/rest/program")), it.click("button")]);
+  assert.equal(answer.status(), 201);
+  const { _id } = (await rest("GET", params({ q: { name: "Eve & Co" } }))).body[0];
+  assert.deepEqual((await rest("GET", "program/" + _id)).body, { _id, name: "Eve & Co", tags: ["a", "b"] });
 });
 
 // typed sends a request line as it is.

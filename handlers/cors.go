@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/handlers/restdb"
 )
 
 const (
@@ -29,6 +31,8 @@ var corsDoors = []corsDoor{
 	{"/accounts", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
 	{"/items", "GET, POST, PATCH, DELETE, SEARCH", corsHeaders, corsExposed},
 	{"/auth", "POST", corsHeaders, corsExposed},
+	{"/users", "GET, HEAD", corsHeaders, corsExposed},
+	{"/server", "GET, HEAD", corsHeaders, corsExposed},
 }
 
 const persistrMethods = "GET, POST, PUT, DELETE"
@@ -62,12 +66,21 @@ func cors(origins []string) echo.MiddlewareFunc {
 			}
 			if allowed {
 				h.Set(echo.HeaderAccessControlAllowMethods, door.methods)
-				h.Set(echo.HeaderAccessControlAllowHeaders, door.headers)
+				h.Set(echo.HeaderAccessControlAllowHeaders, door.headersFor(r))
 				h.Set(echo.HeaderAccessControlMaxAge, corsMaxAge)
 			}
 			return c.NoContent(http.StatusNoContent)
 		}
 	}
+}
+
+// headersFor returns the headers that a page may send. Few send a method in a header, so it is named to those alone.
+func (d *corsDoor) headersFor(r *http.Request) string {
+	const override = "X-HTTP-Method-Override"
+	if d.path == restdb.Path && strings.Contains(strings.ToLower(r.Header.Get(echo.HeaderAccessControlRequestHeaders)), strings.ToLower(override)) {
+		return d.headers + ", " + override
+	}
+	return d.headers
 }
 
 func corsDoorOf(path string) *corsDoor {

@@ -115,7 +115,7 @@ func TestItems(t *testing.T) {
 		{"list the head", "", "HEAD", "/items/messages", ``, 200, ""},
 		{"read with escapes", "", "GET", "/items/%6Dessages/%31?fields=id", ``, 200, `{"data":{"id":"1"}}`},
 		{"no such path", "", "GET", "/items/messages/1/2", ``, 404, refusal("ROUTE_NOT_FOUND", "there is no GET /items/messages/1/2 here")},
-		{"nor this", "", "GET", "/items/messages/1/", ``, 404, refusal("ROUTE_NOT_FOUND", "there is no GET /items/messages/1/ here")},
+		{"nor this", "", "GET", "/items/messages/1//", ``, 404, refusal("ROUTE_NOT_FOUND", "there is no GET /items/messages/1/ here")},
 		{"an id with a slash", "", "GET", "/items/messages/1%2F2", ``, 403, refusal("FORBIDDEN", `there is no item \"1/2\", or it is not for you`)},
 		{"read none", "", "GET", "/items/messages/never", ``, 403, refusal("FORBIDDEN", `there is no item \"never\", or it is not for you`)},
 		{"list", "", "GET", `/items/messages?filter={"n":{"_lt":3}}&sort=-n`, ``, 200, `{"data":[` + two + `,` + one + `]}`},
@@ -135,7 +135,7 @@ func TestItems(t *testing.T) {
 		{"change each", "", "PATCH", "/items/messages?fields=id,k", `[{"id":"b","k":5},{"id":"1","k":6}]`, 200, `{"data":[{"id":"b","k":5},{"id":"1","k":6}]}`},
 		{"change each without its id", "", "PATCH", "/items/messages", `[{"k":5}]`, 400, refusal("INVALID_PAYLOAD", "item 0 has no id")},
 		{"change each twice", "", "PATCH", "/items/messages", `[{"id":1},{"id":"1"}]`, 400, refusal("INVALID_PAYLOAD", `item \"1\" is there twice`)},
-		{"change with a field twice", "", "PATCH", "/items/messages", `{"keys":["1"],"keys":["b"],"data":{"k":7}}`, 400, refusal("INVALID_PAYLOAD", `it is not JSON, without a field twice: duplicate object member name \"keys\"`)},
+		{"change with a field twice", "", "PATCH", "/items/messages", `{"keys":["1"],"keys":["b"],"data":{"k":7}}`, 400, refusal("INVALID_PAYLOAD", `it is not JSON: duplicate object member name \"keys\"`)},
 		{"change without what", "", "PATCH", "/items/messages", `{"keys":["1"]}`, 400, refusal("INVALID_PAYLOAD", "an item is a JSON object, not nothing")},
 		{"change what", "", "PATCH", "/items/messages", `{"k":5}`, 400, refusal("INVALID_PAYLOAD", `the body is none of {\"keys\":[…],\"data\":{…}}, {\"query\":{…},\"data\":{…}} and an array of items with their ids`)},
 
@@ -164,7 +164,7 @@ func TestItems(t *testing.T) {
 
 		{"no route", "", "GET", "/items", ``, 404, refusal("ROUTE_NOT_FOUND", "there is no GET /items here")},
 		{"no such method", "", "PUT", "/items/a", ``, 404, refusal("ROUTE_NOT_FOUND", "there is no PUT /items/a here")},
-		{"no JSON", "", "POST", "/items/messages", `{`, 400, refusal("INVALID_PAYLOAD", "it is not JSON, without a field twice: it ends too early")},
+		{"no JSON", "", "POST", "/items/messages", `{`, 400, refusal("INVALID_PAYLOAD", "it is not JSON: it ends at byte 1, where a name in double quotes, or } was expected")},
 	} {
 		g.items(t, &c)
 	}
@@ -206,7 +206,19 @@ func TestItemsSessions(t *testing.T) {
 	g.addUser(t, "ann@example.com", "s3cret-s3cret")
 	for _, c := range []itemCall{
 		{"wrong password", "-", "POST", "/auth/login", `{"email":"ann@example.com","password":"nope"}`, 401, refusal("INVALID_CREDENTIALS", "the email or the password is wrong, or the session has ended; sign in again")},
-		{"no password", "-", "POST", "/auth/login", `{"email":"ann@example.com"}`, 400, refusal("INVALID_PAYLOAD", `the body must be {\"email\":…,\"password\":…}`)},
+		{"no password", "-", "POST", "/auth/login", `{"email":"ann@example.com"}`, 400, refusal("INVALID_PAYLOAD", `the body has no \"password\": it must be {\"email\":…,\"password\":…}`)},
+		{"an empty password", "-", "POST", "/auth/login", `{"email":"ann@example.com","password":""}`, 400, refusal("INVALID_PAYLOAD", `the body has no \"password\": it must be {\"email\":…,\"password\":…}`)},
+		{"no email", "-", "POST", "/auth/login", `{"password":"s3cret-s3cret"}`, 400, refusal("INVALID_PAYLOAD", `the body has no \"email\": it must be {\"email\":…,\"password\":…}`)},
+		{"an empty email", "-", "POST", "/auth/login", `{"email":" ","password":"s3cret-s3cret"}`, 400, refusal("INVALID_PAYLOAD", `the body has no \"email\": it must be {\"email\":…,\"password\":…}`)},
+		{"no body", "-", "POST", "/auth/login", ``, 400, refusal("INVALID_PAYLOAD", `the body has no \"email\": it must be {\"email\":…,\"password\":…}`)},
+		{"nobody is who", "-", "GET", "/users/me", "", 401, refusal("INVALID_CREDENTIALS", "there is no credential: send an API key, or a token, as Authorization: Bearer")},
+		{"a wrong key is who", "nope", "GET", "/users/me", "", 401, refusal("INVALID_CREDENTIALS", "this API key is not known here")},
+		{"a key is who", "", "GET", "/users/me", "", 200, `{"data":{"id":"all","first_name":"all"}}`},
+		{"some of who", "", "GET", "/users/me?fields=id", "", 200, `{"data":{"id":"all"}}`},
+		{"the head of who", "", "HEAD", "/users/me", "", 200, ""},
+		{"no users", "", "GET", "/users", "", 404, refusal("ROUTE_NOT_FOUND", "there is no GET /users here")},
+		{"who does not change", "", "PATCH", "/users/me", "{}", 404, refusal("ROUTE_NOT_FOUND", "there is no PATCH /users/me here")},
+		{"no info of the server", "", "GET", "/server/info", "", 404, refusal("ROUTE_NOT_FOUND", "there is no GET /server/info here")},
 		{"cookies", "-", "POST", "/auth/login", `{"email":"ann@example.com","password":"s3cret-s3cret","mode":"cookie"}`, 400, refusal("INVALID_PAYLOAD", `mode \"cookie\" is not offered, as the gateway sets no cookies: use \"json\", in the SDK authentication(\"json\")`)},
 		{"bad refresh", "-", "POST", "/auth/refresh", `{"mode":"json","refresh_token":"x"}`, 401, refusal("INVALID_CREDENTIALS", "the email or the password is wrong, or the session has ended; sign in again")},
 		{"no refresh", "-", "POST", "/auth/refresh", `{"mode":"json"}`, 400, refusal("INVALID_PAYLOAD", `the body must have the \"refresh_token\"`)},
@@ -229,10 +241,39 @@ func TestItemsSessions(t *testing.T) {
 	}
 	access, first := post("/auth/login", `{"email":"Ann@example.com","password":"s3cret-s3cret","mode":"json","otp":"1"}`, 200)
 	g.items(t, &itemCall{"as a user", access, "POST", "/items/messages?fields=n", `{"n":1}`, 200, `{"data":{"n":1}}`})
+	me := regexp.MustCompile(`^{"data":{"id":"[^"@]+","email":"ann@example.com"}}$`)
+	if text := g.getAs(t, access, "/users/me?fields=id,email"); !me.MatchString(text) {
+		t.Errorf("the user is %s", text)
+	}
+	if text := g.getAs(t, "", "/server/ping"); text != "pong" {
+		t.Errorf("the ping is answered with %s", text)
+	}
 	_, second := post("/auth/refresh", `{"mode":"json","refresh_token":"`+first+`"}`, 200)
 	post("/auth/refresh", `{"refresh_token":"`+first+`"}`, 401)
 	post("/auth/logout", `{"mode":"json","refresh_token":"`+second+`"}`, 204)
 	post("/auth/refresh", `{"refresh_token":"`+second+`"}`, 401)
+}
+
+// getAs gets an address with a bearer's credential, if any, and returns the answer's body.
+func (g *gateway) getAs(t *testing.T, token, path string) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, g.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v", path, answer.Status, err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // post sends JSON without a credential and gives the answer's body.

@@ -194,8 +194,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
-	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout}
-	g.Config.ConnContext = handlers.ConnContext
+	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout, Memory: g.memory}
+	g.Config.ConnContext, g.Config.ConnState, g.Config.HTTP2 = handlers.ConnContext, handlers.NewHeads().State, &handlers.HTTP2
+	g.Config.MaxHeaderBytes = 128 << 10
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()
 	} else {

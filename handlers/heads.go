@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"slices"
@@ -37,6 +38,9 @@ func NewHeads() *Heads { return &Heads{waiting: map[net.Conn]*head{}, by: map[st
 
 // State follows a connection: from its beginning until its first request head is there, or it is gone.
 func (h *Heads) State(c net.Conn, state http.ConnState) {
+	if progress, secure := progressOf(c); progress != nil && (state != http.StateIdle || !overHTTP2(c)) {
+		progress.State(state, secure)
+	}
 	if state != http.StateNew {
 		h.remove(c)
 		return
@@ -46,13 +50,25 @@ func (h *Heads) State(c net.Conn, state http.ConnState) {
 	}
 }
 
+// overHTTP2 reports whether a connection speaks HTTP/2. Its heads have bounds of their own, and what it reads while it has
+// no request is not a head.
+func overHTTP2(c net.Conn) bool {
+	secure, ok := c.(*tls.Conn)
+	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// hostOf is an address without its port.
+func hostOf(address net.Addr) string {
+	host, _, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return address.String()
+	}
+	return host
+}
+
 // add returns the connection that is to go, if any.
 func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
-	address, _, err := net.SplitHostPort(c.RemoteAddr().String())
-	if err != nil {
-		address = c.RemoteAddr().String()
-	}
-	one := &head{c, peer.Network(address), now}
+	one := &head{c, peer.Network(hostOf(c.RemoteAddr())), now}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	crowd := one.network

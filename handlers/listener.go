@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -15,9 +16,12 @@ import (
 // take a large answer as slowly as it likes, but one that takes no byte for the timeout is closed.
 // http.Server.WriteTimeout would end streams, and a deadline around a whole write would end slow
 // readers that do read.
+//
+// With Memory, it charges what arrives of a request's head to the address of its client; that needs Heads.State too.
 type Listener struct {
 	net.Listener
 	Timeout time.Duration
+	Memory  *share.Memory
 }
 
 // Accept waits for a connection.
@@ -26,26 +30,62 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &progressConn{Conn: c, timeout: l.Timeout}, nil
+	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
 }
 
 // ConnContext is http.Server's: by it, answers that hold memory know the connection they leave by.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
-		if inner, ok := secure.NetConn().(*progressConn); ok { // below TLS
-			c = inner
-		}
-	}
-	if progress, ok := c.(*progressConn); ok {
+	if progress, _ := progressOf(c); progress != nil {
 		return share.WithConn(ctx, progress)
 	}
 	return ctx
+}
+
+// progressOf finds the connection that a Listener has made, which may be below TLS; nil where there is none.
+func progressOf(c net.Conn) (progress *progressConn, secure bool) {
+	if progress, ok := c.(*progressConn); ok {
+		return progress, false
+	}
+	if above, ok := c.(interface{ NetConn() net.Conn }); ok {
+		progress, _ = above.NetConn().(*progressConn)
+	}
+	return progress, progress != nil
 }
 
 type progressConn struct {
 	net.Conn
 	timeout time.Duration
 	written atomic.Int64
+
+	memory  *share.Memory
+	heading atomic.Bool // a request head is awaited or arrives
+	plain   bool        // without TLS; set with heading
+	head    partialHead
+}
+
+// State follows the connection, as http.Server's ConnState does: what is read before a request is active is its head.
+func (c *progressConn) State(state http.ConnState, secure bool) {
+	c.heading.Store(false)
+	c.head.end()
+	if c.memory != nil && (state == http.StateNew || state == http.StateIdle) {
+		c.plain = !secure
+		c.heading.Store(true)
+	}
+}
+
+func (c *progressConn) Read(b []byte) (int, error) {
+	heading := c.heading.Load()
+	if heading && c.head.refused != nil {
+		return 0, c.head.refused
+	}
+	n, err := c.Conn.Read(b)
+	if n > 0 && heading {
+		if full := c.head.take(c.memory, hostOf(c.RemoteAddr()), int64(n)); full != nil {
+			c.head.refused = refuseHead(c.Conn, c.plain, full)
+			return 0, c.head.refused
+		}
+	}
+	return n, err
 }
 
 // NetConn is the connection without its deadline, for who writes without waiting.

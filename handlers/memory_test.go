@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -335,12 +336,22 @@ func TestBodiesFull(t *testing.T) {
 	g.holds(t, 500_000)
 	runAll(t, g, []scenario{
 		{name: "one more", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 600_000) + "{}", status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413},
+		{name: "a small one of many fields", path: "/items/m", key: keyItems, body: wide(12_000), status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413, has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
 	})
 	g.bystander(t)
 	one.Close()
 	g.holds(t, 0)
 	runAll(t, g, []scenario{{name: "again", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, status: 200}})
+}
+
+// wide is an object of many fields, which takes much more memory once it is parsed than as a text.
+func wide(fields int) string {
+	var b strings.Builder
+	for i := range fields {
+		fmt.Fprintf(&b, ",%q:{}", strconv.Itoa(i))
+	}
+	return "{" + b.String()[1:] + "}"
 }
 
 // TestHalfMessages: who has not authenticated makes the gateway hold little.

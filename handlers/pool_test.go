@@ -75,6 +75,18 @@ func TestCrowd(t *testing.T) {
 	g.streams(t, 2)
 }
 
+// TestCrowdGoesAtOnce: a socket that has lost its place does not stay until its client answers the close, or has sent the
+// message that it has begun.
+func TestCrowdGoesAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 16 })
+	const upgrade = "GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	for range 10 { // which never answer; a frame of 8,000 bytes has begun
+		dial(t, g, upgrade+"\x81\xfe\x1f\x40\x00\x00\x00\x00half")
+	}
+	g.metric(t, `sluice_streams_ended_total{reason="crowd"} 8`)
+}
+
 // TestRoomsTakeNoPlace: rooms, which ask for no credential, have places of their own, of which an address has half.
 func TestRoomsTakeNoPlace(t *testing.T) {
 	t.Parallel()

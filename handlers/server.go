@@ -55,6 +55,7 @@ func New(o Options) http.Handler {
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
+		chargeHead(o.Traffic.Memory),
 	)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
@@ -67,7 +68,7 @@ func New(o Options) http.Handler {
 		e.HEAD(path, answer)
 	}
 	loadAssets().register(e)
-	return e
+	return slashless(e)
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.

@@ -126,7 +126,7 @@ func TestModel(t *testing.T) {
 var own = rapid.Custom(func(rt *rapid.T) string {
 	var members []string
 	for _, name := range []string{"n", "s", "x"} {
-		v := rapid.SampledFrom([]string{"", "null", "1", "2", "-3", `"1"`, `"` + strings.Repeat("l", 300) + `"`, `"` + strings.Repeat("l", 301) + `"`, "true", `[1,"a"]`, `{"y":1}`}).Draw(rt, name)
+		v := rapid.SampledFrom([]string{"", "null", "1", "2", "-3", `"1"`, `"` + strings.Repeat("l", 300) + `"`, `"` + strings.Repeat("l", 301) + `"`, "true", `[1,"a"]`, `{"y":1}`, `"2026-11-29T20:00:00+09:00"`, `"2026-11-29T11:30:00Z"`, "9007199254740992", "9007199254740993"}).Draw(rt, name)
 		if v != "" {
 			members = append(members, fmt.Sprintf("%q:%s", name, v))
 		}
@@ -202,7 +202,7 @@ func condition(rt *rapid.T) *query.Condition {
 		n := query.Node{Op: rapid.SampledFrom([]query.Op{query.Eq, query.Lt, query.Gte, query.In, query.StartsWith, query.Null}).Draw(rt, label+" op"), Field: f}
 		n.Rules = rapid.SampledFrom([]query.Rules{query.Mongo, query.SQL}).Draw(rt, label+" rules")
 		n.Negate = rapid.Bool().Draw(rt, label+" negated")
-		value := rapid.SampledFrom([]string{`"b"`, `"c"`, "1", "2", `"1"`, `"l"`, `"a"`, `"` + strings.Repeat("l", 300) + `"`, "null", "true"})
+		value := rapid.SampledFrom([]string{`"b"`, `"c"`, "1", "2", `"1"`, `"l"`, `"a"`, `"` + strings.Repeat("l", 300) + `"`, "null", "true", `"2026-11-29T20:15:00+09:00"`, `"2026-11-29T11:00:00Z"`, "9007199254740992", "1795950000000"})
 		switch n.Op {
 		case query.Null:
 		case query.StartsWith:
@@ -240,7 +240,7 @@ func (m *model) find(rt *rapid.T) {
 	q := &document.Query{Where: condition(rt), Skip: rapid.IntRange(0, 3).Draw(rt, "skip"), Limit: rapid.IntRange(-1, 4).Draw(rt, "limit"), Total: rapid.Bool().Draw(rt, "total")}
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"n", "s", "_id", "x.y"}), 0, 2, rapid.ID).Draw(rt, "order") {
 		f, _ := query.ParseField(name)
-		q.Order = append(q.Order, query.Term{Field: f, Descending: rapid.Bool().Draw(rt, "descending")})
+		q.Order = append(q.Order, query.Term{Field: f, Descending: rapid.Bool().Draw(rt, "descending"), Rules: rapid.SampledFrom([]query.Rules{query.Mongo, query.SQL}).Draw(rt, "rules")})
 	}
 	var want []string
 	for _, text := range m.docs {

@@ -51,7 +51,7 @@ func idOrder(o query.Order) (backwards, ok bool) {
 
 // ordered is the index that has the documents in the order asked for, where only the first of them are wanted.
 func (l *looking) ordered(q *Query) (query.Field, bool) {
-	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil {
+	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil || q.Order[0].Field.Places() {
 		return query.Field{}, false
 	}
 	for _, f := range l.store.indexes[l.name] {
@@ -103,7 +103,7 @@ func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
 	err := l.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
 		err := l.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
-			if reached++; reached > gathered || query.Cut(key[len(base):]) {
+			if reached++; reached > gathered || q.Order[0].Unordered(key[len(base):]) {
 				return false, errMany // or it has no exact order
 			}
 			on, err = l.fetch(string(id), q.Where, c.add)

@@ -148,7 +148,9 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	}
 	if err == nil { // who does not answer is not waited for
 		if reason == stream.Crowd { // its place is another's already
-			defer time.AfterFunc(crowdClose, func() { _ = c.ws.CloseNow() }).Stop() // it may be gone
+			if conn := share.ConnOf(ctx); conn != nil {
+				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
+			}
 		}
 		_ = c.ws.Close(status, text) // the same
 	}

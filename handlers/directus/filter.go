@@ -2,9 +2,7 @@ package directus
 
 import (
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +15,8 @@ import (
 var filterOperators = map[string]query.Node{
 	"_eq":            {Op: query.Eq},
 	"_neq":           {Op: query.Eq, Negate: true},
+	"_ieq":           {Op: query.Eq, Fold: true},
+	"_nieq":          {Op: query.Eq, Fold: true, Negate: true},
 	"_lt":            {Op: query.Lt},
 	"_lte":           {Op: query.Lte},
 	"_gt":            {Op: query.Gt},
@@ -44,7 +44,24 @@ var filterOperators = map[string]query.Node{
 }
 
 // filterReader reads a filter. What it knows of now is one moment for all of it.
-type filterReader struct{ now time.Time }
+type filterReader struct {
+	now     time.Time
+	emptyOr bool // there is an _or of no filters
+}
+
+// read reads a filter, or a string that holds one.
+func (f *filterReader) read(v gjson.Result) (query.Node, error) {
+	if v.Type == gjson.String {
+		var err error
+		if v, err = query.ParseObject("the filter", v.Str); err != nil {
+			return query.Node{}, err
+		}
+	}
+	if !v.IsObject() {
+		return query.Node{}, query.Refuse(query.BadSyntax, "the filter is %s: it must be an object, or a string that holds one", query.KindOf(v))
+	}
+	return f.group("", v, 1)
+}
 
 // group reads an object of fields, operators on the field path and _and and _or: all of them hold.
 func (f *filterReader) group(path string, v gjson.Result, depth int) (query.Node, error) {
@@ -117,10 +134,8 @@ func (f *filterReader) list(path, op string, v gjson.Result, depth int) (query.N
 	if op == "_or" {
 		n.Op = query.Or
 	}
-	// All of no filters hold, as one who collects them may send. Whether one of none does has two answers, that of logic
-	// and that of Directus, which leaves the list out: by it everything would be deleted by mistake.
-	if !v.IsArray() || n.Op == query.Or && len(v.Raw) == len("[]") {
-		return n, query.Refuse(query.BadValue, `%s takes a list of at least one filter, such as [{"status":{"_eq":"new"}}]`, op)
+	if !v.IsArray() {
+		return n, query.Refuse(query.BadValue, `%s takes a list of filters, such as [{"status":{"_eq":"new"}}]`, op)
 	}
 	var err error
 	v.ForEach(func(_, e gjson.Result) bool {
@@ -130,11 +145,20 @@ func (f *filterReader) list(path, op string, v gjson.Result, depth int) (query.N
 		}
 		var kid query.Node
 		kid, err = f.group(path, e, depth+1)
-		n.Nodes = append(n.Nodes, kid)
+		if n.Op == query.And || !asksNothing(kid) || len(e.Raw) == len("{}") { // {} among others is a filter that always holds
+			n.Nodes = append(n.Nodes, kid)
+		}
 		return err == nil
 	})
+	if n.Op == query.Or && len(n.Nodes) == 0 { // Directus leaves such a list out
+		f.emptyOr = true
+		return query.Node{Op: query.And}, err
+	}
 	return n, err
 }
+
+// asksNothing reports whether a filter is all of no conditions.
+func asksNothing(n query.Node) bool { return n.Op == query.And && len(n.Nodes) == 0 }
 
 func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, error) {
 	n, ok := filterOperators[name]
@@ -159,6 +183,7 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 		if v.Type == gjson.Null || v.Str == "null" || v.Str == "NULL" {
 			return query.Node{Op: query.Null, Negate: n.Negate, Field: n.Field, Rules: query.SQL}, nil
 		}
+		n.Fold = n.Fold && v.Type == gjson.String && n.Field.String() != "_created" // others have no case
 	case query.Contains, query.StartsWith, query.EndsWith:
 		if v.Type == gjson.Number {
 			v = query.String(v.Raw)
@@ -167,26 +192,37 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 	return n, f.add(&n, v)
 }
 
-// add gives a comparison one value. Ids are strings in the store, though many an application has numbers for them.
+// add gives a comparison one value. Ids are strings in the store, though many an application has numbers for them, and
+// times are texts.
 func (f *filterReader) add(n *query.Node, v gjson.Result) error {
 	v, err := f.value(v)
-	if v.Type == gjson.Number && n.Field.String() == "_id" {
+	switch name := n.Field.String(); {
+	case err != nil:
+		return err
+	case name == "_id" && v.Type == gjson.Number:
 		v = query.String(v.Raw)
+	case name == "_created" && n.Op < query.Contains && v.Type != gjson.Null:
+		v, err = createdAt(n, v)
 	}
 	n.Values = append(n.Values, v)
 	return err
 }
 
-// values reads a list, which may be a string with commas, as in a URL.
+// values reads a list, which may be a string with commas, as in a URL, an object whose values it is, or the only value.
 func (f *filterReader) values(n *query.Node, name string, v gjson.Result) error {
-	in := v.Array()
-	if v.Type == gjson.String {
+	in := v.Array() // of another value that one; of null none
+	switch {
+	case v.Type == gjson.String:
 		in = nil
 		for s := range strings.SplitSeq(v.Str, ",") {
 			in = append(in, query.String(s))
 		}
-	} else if !v.IsArray() {
-		return query.Refuse(query.BadValue, "%s of %s takes a list, not %s", name, n.Field, query.KindOf(v))
+	case v.IsObject(): // a URL with many brackets is read so
+		in = nil
+		v.ForEach(func(_, e gjson.Result) bool {
+			in = append(in, e)
+			return true
+		})
 	}
 	if n.Op == query.Between && len(in) != 2 {
 		return query.Refuse(query.BadValue, "%s of %s takes a list of two values, the lowest and the highest", name, n.Field)
@@ -208,54 +244,5 @@ func (f *filterReader) value(v gjson.Result) (gjson.Result, error) {
 		return v, nil
 	}
 	at, err := adjusted(f.now, v.Str)
-	return query.String(at.UTC().Format("2006-01-02T15:04:05.000Z")), err
-}
-
-// nowPattern is $NOW, $NOW() or $NOW(-1 day), with the units that Directus knows.
-var nowPattern = regexp.MustCompile(`(?i)^\$NOW(?:\( *(?:([-+]?) *([0-9]{1,6}) *([a-z]*))? *\))?$`)
-
-// nowUnits are what an adjustment counts, each with its other names.
-var nowUnits = map[string]func(t time.Time, n int) time.Time{
-	"milliseconds millisecond msecs msec ms": func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Millisecond) },
-	"seconds second secs sec s":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Second) },
-	"minutes minute mins min m":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) },
-	"hours hour hrs hr h":                    func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) },
-	"days day d ":                            func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }, // also without a unit
-	"weeks week w":                           func(t time.Time, n int) time.Time { return t.AddDate(0, 0, 7*n) },
-	"months month mth mo":                    addMonths,
-	"years year yrs yr y":                    func(t time.Time, n int) time.Time { return addMonths(t, 12*n) },
-}
-
-// addMonths ends in the month that it counts to: a month before the 31st of March is the last of February.
-func addMonths(t time.Time, n int) time.Time {
-	to := t.AddDate(0, n, 0)
-	if to.Day() != t.Day() {
-		to = to.AddDate(0, 0, -to.Day())
-	}
-	return to
-}
-
-func adjusted(at time.Time, text string) (time.Time, error) {
-	wrong := query.Refuse(query.BadValue, "%.40q is no time: write $NOW, $NOW(-1 day) or $NOW(+2 hours)", text)
-	part := nowPattern.FindStringSubmatch(text)
-	if part == nil {
-		return at, wrong
-	}
-	if part[2] == "" {
-		return at, nil
-	}
-	n, err := strconv.Atoi(part[1] + part[2])
-	if err != nil {
-		return at, wrong
-	}
-	for names, add := range nowUnits {
-		if slices.Contains(strings.Split(names, " "), strings.ToLower(part[3])) {
-			at = add(at.UTC(), n)
-			if at.Year() < 0 || at.Year() > 9999 { // no such year in the texts it compares with
-				return at, wrong
-			}
-			return at, nil
-		}
-	}
-	return at, wrong
+	return query.String(at.UTC().Format(storedTime)), err
 }

@@ -80,10 +80,12 @@ func (h *Handler) Register(e *echo.Echo) {
 	} {
 		e.Add(r.method, r.path, h.known(r.f))
 	}
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.known(h.me))
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/server/ping", h.ping)
 	e.POST("/auth/login", h.session(h.login))
 	e.POST("/auth/refresh", h.session(h.refresh))
 	e.POST("/auth/logout", h.session(h.logout))
-	for _, path := range []string{"/items", "/items/*", item + "/*", "/auth", "/auth/*"} { // without the third, an id is all that is left of the path
+	for _, path := range []string{"/items", "/items/*", item + "/*", "/auth", "/auth/*", "/users", "/users/*", "/server", "/server/*"} { // without the third, an id is all that is left of the path
 		e.RouteNotFound(path, func(c echo.Context) error {
 			return h.refuse(c, fail(http.StatusNotFound, codeNoRoute, "there is no %s %s here", c.Request().Method, c.Request().URL.Path))
 		})
@@ -161,11 +163,11 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 // body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
-	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory}
+	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Fields: true}
 	if one, ok := c.(*call); ok && one.who != nil {
 		limits.Owner = one.who.Scope
-	} else {
-		limits.Bytes = min(limits.Bytes, firstMessage) // of who has not authenticated
+	} else if limits.Bytes > firstMessage {
+		limits.Bytes, limits.Named = firstMessage, "what is read of a client that has not authenticated"
 	}
 	text, err := body.Read(c, limits)
 	if err != nil {
@@ -185,7 +187,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 func compact(text []byte) (gjson.Result, error) {
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, badPayload("it is not JSON, without a field twice: %s", syntax.Explain(err))
+		return gjson.Result{}, badPayload("it is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	return gjson.ParseBytes(v), nil
 }

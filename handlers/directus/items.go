@@ -14,6 +14,7 @@ import (
 	"sluice/auth"
 	"sluice/broker/channel"
 	"sluice/broker/document"
+	"sluice/broker/document/query"
 	"sluice/handlers/traffic"
 )
 
@@ -100,6 +101,9 @@ func (c *caller) list(q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
 		return nil, err
 	}
+	if q.grouping != nil {
+		return c.aggregate(q)
+	}
 	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &document.Query{
 		Where: q.condition, Order: q.order, Skip: q.offset, Limit: q.limit, Total: q.filtered,
 	})
@@ -138,6 +142,9 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
 		return nil, err
 	}
+	if err := q.plain(); err != nil {
+		return nil, err
+	}
 	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
 	if err != nil {
 		return nil, err
@@ -151,6 +158,9 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 // one reads an item.
 func (c *caller) one(id string, q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
+		return nil, err
+	}
+	if err := q.plain(); err != nil {
 		return nil, err
 	}
 	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, []string{id})
@@ -269,6 +279,12 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 		if err := c.need(m); err != nil {
 			return nil, err
 		}
+	}
+	if err := q.plain(); err != nil {
+		return nil, err
+	}
+	if q.emptyOr { // nobody shall delete everything by a list that happens to be empty
+		return nil, query.Refuse(query.BadValue, "the filter has an _or of no filters, which selects everything: leave it out to change all items")
 	}
 	limit := changeMost + 1
 	if q.limited && q.limit >= 0 {

@@ -3,6 +3,7 @@ package directus
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/tidwall/gjson"
@@ -41,8 +42,11 @@ func checkMode(v gjson.Result) error {
 
 func (h *Handler) login(c echo.Context, v gjson.Result) error {
 	email, password := v.Get("email"), v.Get("password")
-	if email.Type != gjson.String || password.Type != gjson.String {
-		return badPayload(`the body must be {"email":…,"password":…}`)
+	if email.Type != gjson.String || strings.TrimSpace(email.Str) == "" {
+		return badPayload(`the body has no "email": it must be {"email":…,"password":…}`)
+	}
+	if password.Type != gjson.String || password.Str == "" {
+		return badPayload(`the body has no "password": it must be {"email":…,"password":…}`)
 	}
 	if err := checkMode(v); err != nil {
 		return err

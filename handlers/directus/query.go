@@ -31,6 +31,8 @@ type itemsQuery struct {
 	offset     int  // of pages too
 	total      bool
 	filtered   bool // what meta asks for: total_count, filter_count
+	emptyOr    bool // the filter has an _or of no filters, which is left out
+	grouping   *grouping
 }
 
 // size returns about how many bytes the query takes.
@@ -58,6 +60,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	page := 1
 	var err error
 	search := ""
+	var g grouping
 	v.ForEach(func(key, e gjson.Result) bool {
 		if e.Type == gjson.Null || e.Type == gjson.String && e.Str == "" {
 			return true // as if it were not there
@@ -66,7 +69,9 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 		case "fields":
 			paths, err = readFields("", e, 1)
 		case "filter":
-			node, err = readFilter(e, at)
+			f := &filterReader{now: at}
+			node, err = f.read(e)
+			q.emptyOr = f.emptyOr
 		case "sort":
 			err = q.readSort(e)
 		case "limit":
@@ -75,12 +80,16 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 		case "offset":
 			q.offset, err = wholeNumber("offset", e, 0)
 		case "page":
-			page, err = wholeNumber("page", e, 1)
+			page, err = wholeNumber("page", e, 0) // 0 is the first one too
 		case "search":
 			search = spelled(e)
 		case "meta":
 			err = q.readMeta(e)
-		case "aggregate", "groupBy", "alias", "deep":
+		case "aggregate":
+			err = g.readAggregate(e)
+		case "groupBy":
+			err = g.readGroupBy(e)
+		case "alias", "deep":
 			if len(e.Raw) > len("{}") {
 				err = query.Refuse(query.BadName, "%s is not offered: leave it out of the query", key.Str)
 			}
@@ -89,6 +98,12 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !g.empty() {
+		q.grouping = &g
+		if err := g.sortBy(q.order); err != nil {
+			return nil, err
+		}
 	}
 	if page > 1 && q.limit > 0 {
 		q.offset = min((page-1)*q.limit, maxNumber)
@@ -101,21 +116,6 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	}
 	q.condition, err = query.Compile(node)
 	return q, err
-}
-
-// readFilter reads a filter, or a string that holds one.
-func readFilter(v gjson.Result, at time.Time) (query.Node, error) {
-	if v.Type == gjson.String {
-		var err error
-		if v, err = query.ParseObject("the filter", v.Str); err != nil {
-			return query.Node{}, err
-		}
-	}
-	if !v.IsObject() {
-		return query.Node{}, query.Refuse(query.BadSyntax, "the filter is %s: it must be an object, or a string that holds one", query.KindOf(v))
-	}
-	f := &filterReader{at}
-	return f.group("", v, 1)
 }
 
 // spelled is a value as one writes it in a URL.
@@ -168,7 +168,7 @@ func (q *itemsQuery) readSort(v gjson.Result) error {
 		if err != nil {
 			return err
 		}
-		q.order = append(q.order, query.Term{Field: f, Descending: descending})
+		q.order = append(q.order, query.Term{Field: f, Descending: descending, Rules: query.SQL})
 	}
 	if err == nil {
 		err = q.order.Check()

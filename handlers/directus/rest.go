@@ -38,14 +38,20 @@ func (c *call) changed(texts [][]byte, single bool, err error) error {
 	return c.answer(&found{data: q.appendList(nil, texts)})
 }
 
-// query is the one of the address.
-func (c *call) query() (*itemsQuery, error) { return parseURL(c.QueryParams(), time.Now()) }
+// query is the one of the address, which asks for items.
+func (c *call) query() (*itemsQuery, error) {
+	q, err := parseURL(c.QueryParams(), time.Now())
+	if err == nil {
+		err = q.plain()
+	}
+	return q, err
+}
 
 // queryIn is the one in a body.
 func queryIn(v gjson.Result) (*itemsQuery, error) { return parseQuery(v.Raw, time.Now()) }
 
 func (h *Handler) listItems(c *call) error {
-	q, err := c.query()
+	q, err := parseURL(c.QueryParams(), time.Now())
 	if err != nil {
 		return err
 	}

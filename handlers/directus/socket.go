@@ -88,6 +88,9 @@ func (c *conn) items(ctx context.Context, m *message) error {
 		return err
 	}
 	q, err := queryIn(m.Get("query"))
+	if err == nil && action != "read" {
+		err = q.plain()
+	}
 	if err != nil {
 		return err
 	}
@@ -149,6 +152,13 @@ func (c *caller) readBy(m *message, q *itemsQuery) (*found, error) {
 }
 
 func (c *caller) updateBy(m *message, q *itemsQuery) (*found, error) {
+	if data := m.Get("data"); data.IsArray() && !m.named() {
+		texts, err := c.updateEach(data.Array())
+		if err != nil {
+			return nil, err
+		}
+		return c.shown(texts, false, q), nil
+	}
 	ids, single, err := c.target(update, m, q)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,9 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	}
 	at := time.Now()
 	q, err := parseQuery(m.Get("query").Raw, at)
+	if err == nil {
+		err = q.plain()
+	}
 	if err != nil {
 		return err
 	}

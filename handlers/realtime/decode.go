@@ -21,6 +21,7 @@ const maxEvents = 1000
 type batch struct {
 	events []eventlog.Event
 	expect []eventlog.Expectation
+	count  int  // of the events, also of those that are too many
 	single bool // a bare object: the answer names one id
 }
 
@@ -40,12 +41,12 @@ func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	if len(b.events) == 0 {
+	if b.count == 0 {
 		return nil, httperr.New(http.StatusBadRequest, httperr.EmptyBatch, "the body holds no event; send at least one")
 	}
-	if len(b.events) > maxEvents {
+	if b.count > maxEvents {
 		return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyEvents,
-			"%d events in one request; at most %d are allowed, send them in several", len(b.events), maxEvents)
+			"%d events in one request; at most %d are allowed, send them in several", b.count, maxEvents)
 	}
 	for i := range b.events {
 		e := &b.events[i]
@@ -81,7 +82,7 @@ func (b *batch) lines(body []byte) *httperr.Error {
 		if line = bytes.Trim(line, " \t\r\n"); len(line) == 0 {
 			continue
 		}
-		i := len(b.events)
+		i := b.count
 		c, err := compact(line)
 		if err != nil {
 			return badJSON(fmt.Sprintf("event %d", i), err)
@@ -113,6 +114,9 @@ func (b *batch) add(v []byte, i int) *httperr.Error {
 	e, expect, err := decodeEvent(v, before)
 	if err != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadEvent, "%s%v", b.prefix(i), err)
+	}
+	if b.count++; b.count > maxEvents { // its form is looked at, and no more
+		return nil
 	}
 	b.events = append(b.events, e)
 	if expect != nil {

@@ -9,6 +9,7 @@ import (
 
 	"sluice/broker/channel"
 	"sluice/broker/sse"
+	"sluice/handlers/httperr"
 )
 
 // FuzzDecode: whatever comes is refused with a 400 or 413, or is JSON whose events have good names
@@ -88,6 +89,28 @@ func TestNamesAsBefore(t *testing.T) {
 	for _, body := range []string{`[{"event":"a\\b"},{"event":"a\b"}]`, `[{"event":"x"},{"event":"x","collection":""}]`, `[{"event":"x"},{"event":"x","event":"x"}]`, `[{"event":"x"},{"event":""}]`} {
 		if b, bad := decode([]byte(body), false, 1<<16); bad == nil {
 			t.Errorf("%s was taken: %+v", body, b.events)
+		}
+	}
+}
+
+// TestTooManyEvents: events beyond the most are counted and looked at, and take no memory.
+func TestTooManyEvents(t *testing.T) {
+	t.Parallel()
+	for _, ndjson := range []bool{false, true} {
+		text := strings.Repeat(`{"event":"a","data":""},`, 40_000)
+		body := "[" + strings.TrimSuffix(text, ",") + "]"
+		if ndjson {
+			body = strings.ReplaceAll(text, "},", "}\n")
+		}
+		b, read := &batch{}, (*batch).json
+		if ndjson {
+			read = (*batch).lines
+		}
+		if bad := read(b, []byte(body)); bad != nil || b.count != 40_000 || len(b.events) > maxEvents {
+			t.Errorf("%v; %d events, of which %d are kept", bad, b.count, len(b.events))
+		}
+		if _, err := decode([]byte(body), ndjson, 1<<16); err == nil || err.Code != httperr.TooManyEvents || !strings.Contains(err.Message, "40000 events") {
+			t.Error(err)
 		}
 	}
 }

@@ -18,26 +18,32 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// body reads the JSON of a request: compact, and nil where there is none.
+// body reads the JSON of a request, or a form as JSON: compact, and nil where there is none.
 func (h *Handler) body(c *call) ([]byte, error) {
-	if c.Request().ContentLength == 0 {
+	length := c.Request().ContentLength
+	if length == 0 {
 		return nil, nil
 	}
-	if err := jsonType(c.Request().Header); err != nil {
-		return nil, err
+	form, bad := bodyType(c.Request().Header)
+	if bad != nil && length > 0 {
+		return nil, bad
 	}
-	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope})
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.Scope, Fields: true})
 	if err != nil {
 		return nil, err
 	}
 	if over := c.who.Over(time.Now()); over != nil {
 		return nil, httperr.New(over.Status, over.Code, "%s", over.Message)
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
+	switch trimmed := bytes.TrimSpace(text); {
+	case len(trimmed) == 0:
 		return nil, nil
-	}
-	if !body.FormIsJSON(c.Request().Header, text) {
-		return nil, notJSON()
+	case bad != nil:
+		return nil, bad
+	case form && trimmed[0] != '{' && trimmed[0] != '[':
+		return readForm(string(trimmed))
+	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)): // it is no JSON that curl calls a form
+		return nil, badType()
 	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
@@ -46,19 +52,22 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	return v, nil
 }
 
-func jsonType(head http.Header) error {
+// bodyType reports whether a body is called a form, and refuses one that is neither that nor JSON.
+func bodyType(head http.Header) (form bool, err error) {
 	kind, params, err := mime.ParseMediaType(head.Get(echo.HeaderContentType))
+	form = kind == echo.MIMEApplicationForm
 	switch charset, given := params["charset"]; {
-	case !body.Form(head) && (err != nil || kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8")):
-		return notJSON()
+	case err != nil || !form && kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
+		return false, badType()
 	case len(head.Values(echo.HeaderContentEncoding)) > 0:
-		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send application/json as it is")
+		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send the body as it is")
 	}
-	return nil
+	return form, nil
 }
 
-func notJSON() error {
-	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send documents as Content-Type: application/json, in UTF-8")
+func badType() error {
+	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType,
+		"send documents as Content-Type: application/json, or a form of fields as application/x-www-form-urlencoded, in UTF-8")
 }
 
 // object reads the body as one document's fields.

@@ -46,33 +46,8 @@ func appendList(dst []byte, p query.Projection, texts [][]byte) []byte {
 	return append(dst, ']')
 }
 
-// put replaces a document, or changes it by operators.
-func (h *Handler) put(c *call) (int, error) {
-	fields, err := h.object(c)
-	if err != nil {
-		return 0, err
-	}
-	whole := !slices.ContainsFunc(fields.Names(), isOperator) // operators of no field are no whole document either
-	changes, err := takeOperators(&fields)
-	switch {
-	case err != nil:
-		return 0, err
-	case !whole && len(fields.Names()) > 0:
-		return 0, badUpdate("field %.40q stands beside operators: PUT takes a whole document or operators, PATCH takes both", fields.Names()[0])
-	case !whole:
-		if err := c.needToRead("an operator, by whether it can be applied,"); err != nil {
-			return 0, err
-		}
-		return h.update(c, changes.apply)
-	}
-	return h.update(c, func(own *document.Fields) error {
-		*own = fields
-		return nil
-	})
-}
-
-// patch sets the fields given, and then does what operators say.
-func (h *Handler) patch(c *call) (int, error) {
+// set serves PUT and PATCH: it sets the fields that the body names, keeps the others, and then applies the operators.
+func (h *Handler) set(c *call) (int, error) {
 	fields, err := h.object(c)
 	if err != nil {
 		return 0, err
@@ -139,7 +114,8 @@ func (h *Handler) removeMany(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	q := strings.TrimSpace(c.values.Get("q")) != "" // an empty one would ask for all
+	given := strings.TrimSpace(c.values.Get("q"))
+	q := given != "" && !emptyList(given) // an empty one would ask for all
 	switch {
 	case text == nil && !q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")

@@ -2,7 +2,6 @@ package restdb
 
 import (
 	"strings"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -10,7 +9,7 @@ import (
 )
 
 // knownOperators are the operators, as a refusal lists them.
-const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex"
+const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
 
 // comparisons are the operators that take a value as it is.
 var comparisons = map[string]query.Node{
@@ -35,11 +34,25 @@ func parseCondition(q string) (*query.Condition, error) {
 }
 
 func parseQ(q string) (query.Node, error) {
-	v, err := query.ParseObject("parameter q", q)
+	v, err := parseObject("parameter q", q)
 	if err != nil {
 		return query.Node{}, err
 	}
 	return readGroup(v, 1)
+}
+
+// parseObject reads the object of a parameter. PHP writes an empty one as [].
+func parseObject(what, text string) (gjson.Result, error) {
+	if emptyList(text) {
+		text = ""
+	}
+	return query.ParseObject(what, text)
+}
+
+// emptyList reports whether a text is a JSON list without elements.
+func emptyList(text string) bool {
+	inside, open := strings.CutPrefix(strings.TrimSpace(text), "[")
+	return open && strings.TrimSpace(inside) == "]"
 }
 
 // allOf joins conditions.
@@ -115,7 +128,7 @@ func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 		}
 		return query.Node{}, unknownOperator(name)
 	}
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	if err != nil {
 		return query.Node{}, err
 	}
@@ -167,6 +180,8 @@ func readOperator(f query.Field, name string, v, beside gjson.Result, depth int)
 		return query.Node{Op: query.Exists, Field: f, Negate: !v.Bool()}, nil
 	case "$regex":
 		return readPattern(f, v, beside.Get(`\$options`))
+	case "$elemMatch":
+		return readElement(f, v, depth)
 	case "$not":
 		if err := query.CheckDepth(depth + 1); err != nil {
 			return query.Node{}, err
@@ -210,19 +225,22 @@ func readOperands(n *query.Node, name string, v gjson.Result) error {
 	return nil
 }
 
-// readValue reads a value to compare with. {"$date":"…"} is the text that a page's Date.toJSON makes of that time, which
-// is how documents hold it.
-func readValue(v gjson.Result) (gjson.Result, error) {
-	if !v.IsObject() || !v.Get(`\$date`).Exists() {
-		return v, nil
+// readElement reads what is asked of one element of a list: conditions on its fields, or operators on itself.
+func readElement(f query.Field, v gjson.Result, depth int) (query.Node, error) {
+	if !v.IsObject() {
+		return query.Node{}, query.Refuse(query.BadValue, `$elemMatch of %s takes an object such as {"name":"Ann","age":{"$gt":3}} or {"$gt":3}, not %s`, f, query.KindOf(v))
 	}
-	text := v.Get(`\$date`).Str
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return query.String(at.UTC().Format("2006-01-02T15:04:05.000Z")), nil
-		}
+	err := query.CheckDepth(depth + 1)
+	if err != nil {
+		return query.Node{}, err
 	}
-	return v, query.Refuse(query.BadValue, "$date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, not %.40q", text)
+	n := query.Node{Op: query.Element, Field: f, Nodes: make([]query.Node, 1)}
+	if v.Raw == "{}" || asksFields(v) {
+		n.Nodes[0], err = readGroup(v, depth+1)
+	} else {
+		n.Nodes[0], err = readAsked(query.Itself, v, depth+1)
+	}
+	return n, err
 }
 
 // readPattern reads a $regex with its $options. Those that RE2 knows go into the expression itself.

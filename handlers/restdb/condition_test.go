@@ -5,9 +5,32 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/broker/document/query"
 )
+
+const noDate = `$date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, milliseconds since 1970, $currentDate, $currentMonth or $currentYear, not `
+
+// TestDateVariables: the times that depend on now.
+func TestDateVariables(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 13, 22, 1, 130e6, time.UTC)
+	for name, want := range map[string]string{"$currentDate": "2026-11-20T13:22:01.13Z", "$currentMonth": "2026-11-01T00:00:00Z", "$currentYear": "2026-01-01T00:00:00Z"} {
+		if got := variables[name](now).Format(time.RFC3339Nano); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	before := time.Now().UTC().Truncate(time.Millisecond)
+	n, err := parseQ(`{"at":{"$lt":{"$date":"$currentDate"}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, n.Values[0].Str)
+	if err != nil || at.Before(before) || at.After(time.Now()) {
+		t.Errorf("%v is not now: %v", n, err)
+	}
+}
 
 // TestCondition: q as it is sent, and the condition or the exact refusal that comes of it.
 func TestCondition(t *testing.T) {
@@ -43,8 +66,17 @@ func TestCondition(t *testing.T) {
 		{`{"at":{"$date":"2026-11-20"}}`, `at eq "2026-11-20T00:00:00.000Z"`},
 		{`{"_created":{"$bt":[{"$date":"2026-11-20"},{"$date":"2026-11-21T12:00:00"}]}}`, `_created between "2026-11-20T00:00:00.000Z" "2026-11-21T12:00:00.000Z"`},
 
-		{`{age:3}`, `bad_syntax: parameter q is no JSON, where names stand in double quotes and once: invalid character 'a' at start of string (expecting '"') after offset 1`},
-		{`{"a":1,"a":2}`, `bad_syntax: parameter q is no JSON, where names stand in double quotes and once: duplicate object member name "a"`},
+		{`{"at":{"$gt":{"$date":1763644921500}}}`, `at gt "2025-11-20T13:22:01.500Z"`},
+		{`{"at":{"$in":[{"$date":"2026-11"},{"$date":"2026-11-20 14:22"},{"$date":"2026-11-20T14:22+02:00"}]}}`, `at in "2026-11-01T00:00:00.000Z" "2026-11-20T14:22:00.000Z" "2026-11-20T12:22:00.000Z"`},
+		{`{"kids.0":{"$exists":true}}`, `kids.0 exists`},
+		{`{"a":{"$elemMatch":{"x":1,"y":{"$gt":2}}}}`, `a element (and(x eq 1; y gt 2))`},
+		{`{"a":{"$elemMatch":{"$gte":1,"$lt":3}},"b":2}`, `and(a element (and(the element gte 1; the element lt 3)); b eq 2)`},
+		{`{"a":{"$elemMatch":{"$or":[{"x":1},{"y":2}]}}}`, `a element (or(x eq 1; y eq 2))`},
+		{`{"a":{"$elemMatch":{"$not":{"$in":[1,2]}}}}`, `a element (not(the element in 1 2))`},
+		{`{"a":{"$not":{"$elemMatch":{}}}}`, `not(a element (and()))`},
+
+		{`{age:3}`, `bad_syntax: parameter q is not JSON: byte 2 is 'a', where a name in double quotes, or } was expected`},
+		{`{"a":1,"a":2}`, `bad_syntax: parameter q is not JSON: duplicate object member name "a"`},
 		{`[1]`, `bad_syntax: parameter q is an array: it must be a JSON object`},
 		{`"x"`, `bad_syntax: parameter q is a string: it must be a JSON object`},
 		{`null`, `bad_syntax: parameter q is null: it must be a JSON object`},
@@ -66,7 +98,17 @@ func TestCondition(t *testing.T) {
 		{`{"a":{"$regex":{"$regex":"x"}}}`, `bad_value: $regex of a takes a string, not an object; options come beside it: {"$regex":"^a","$options":"i"}`},
 		{`{"a":{"$regex":"x","$options":"x"}}`, `bad_value: $options of a are "x": they are letters of i, m and s`},
 		{`{"a":{"$regex":"["}}`, "bad_pattern: the regular expression cannot be read: missing closing ]: `[`; it is RE2, without look-around and back references"},
-		{`{"a":{"$gt":{"$date":"$currentDate"}}}`, `bad_value: $date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, not "$currentDate"`},
+		{`{"a":{"$date":"$currentHour"}}`, `bad_value: ` + noDate + `"$currentHour"`},
+		{`{"a":{"$date":""}}`, `bad_value: ` + noDate + `""`},
+		{`{"a":{"$date":1.5}}`, `bad_value: ` + noDate + `1.5`},
+		{`{"a":{"$date":9e99}}`, `bad_value: ` + noDate + `9e99`},
+		{`{"a":{"$date":true}}`, `bad_value: ` + noDate + `true`},
+		{`{"a":{"$elemMatch":5}}`, `bad_value: $elemMatch of a takes an object such as {"name":"Ann","age":{"$gt":3}} or {"$gt":3}, not a number`},
+		{`{"a":{"$elemMatch":{"$in":5}}}`, `bad_value: $in of the element takes a list, not a number`},
+		{`{"a":{"$elemMatch":{"$gt":5,"b":1}}}`, `bad_syntax: $gt stands without a field: write {"name":{"$gt":…}}`},
+		{`{"a":{"$elemMatch":{"$size":5}}}`, `unknown_operator: there is no operator "$size": there are ` + knownOperators},
+		{`{"$elemMatch":{"a":1}}`, `bad_syntax: $elemMatch stands without a field: write {"name":{"$elemMatch":…}}`},
+		{strings.Repeat(`{"a":{"$elemMatch":`, 10) + `{"b":1}` + strings.Repeat(`}}`, 10), `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
 		{`{"":1}`, `bad_field: the name of a field is empty: give one such as name or user.name`},
 		{`{"a..b":1}`, `bad_field: field "a..b" has an empty name in it: one dot goes between two names`},
 		{nested(query.MaxDepth), `not(not(not(not(not(not(not(not(not(a eq 1)))))))))`},
@@ -116,6 +158,12 @@ func TestConditionMatches(t *testing.T) {
 		`{"gone":null}`:                       true,
 		`{"gone":{"$not":{"$gt":3}}}`:         true,
 		`{"name":{"$regex":"^j"}}`:            false,
+		`{"tags.0":{"$exists":true},"tags.2":{"$exists":false}}`: true,
+		`{"tags.1":"b"}`:                                true,
+		`{"tags.0":"b"}`:                                false,
+		`{"tags":{"$elemMatch":{"$gt":"a"}}}`:           true,
+		`{"tags":{"$elemMatch":{"$gt":"b"}}}`:           false,
+		`{"_created":{"$lt":{"$date":"$currentYear"}}}`: false,
 		`{"_created":{"$gt":{"$date":"2026-11-20"}},"name":{"$regex":"^j","$options":"i"}}`: true,
 	} {
 		c, err := parseCondition(q)

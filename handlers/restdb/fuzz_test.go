@@ -17,6 +17,7 @@ func FuzzSelection(f *testing.F) {
 		{`{"a":{"$not":{"$regex":"^a|b","$options":"i"}},"t":{"$bt":[{"$date":"2026-11-20"},3]}}`, `{"$fields":["a","b.c"]}`},
 		{`{"\u0000":{"$exists":1},"a":{"$nin":[]}}`, `{"$groupby":["a"],"$aggregate":["SUM:b","COUNT:"]}`},
 		{`{"a":{"$date":"x"}}`, `{"$fields":{"a":0}}`},
+		{`{"a.0":{"$elemMatch":{"b.1":{"$not":{"$elemMatch":{"$gt":{"$date":"$currentYear"}}}}}},"b.0.0":null}`, `{"$orderby":"a.1,b","$aggregate":["MAX:a.2.b"]}`},
 		{`{`, `[]`}, {``, ``}, {`{"a":-0,"b":1e999}`, `{"$skip":"1"}`},
 	} {
 		f.Add(seed[0], seed[1], `{"_id":"1","a":[1,"ab",{"b":2}],"b":{"c":null},"t":"2026-11-20T00:00:00.000Z"}`)

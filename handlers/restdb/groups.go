@@ -61,7 +61,7 @@ func grouped(s *selection, texts [][]byte) []byte {
 	for _, text := range texts {
 		b := top
 		for _, f := range s.groupBy {
-			v := f.Value(text)
+			v := f.At(text)
 			if !v.Exists() {
 				v.Raw = "null"
 			}
@@ -74,7 +74,16 @@ func grouped(s *selection, texts [][]byte) []byte {
 
 // aggregate answers with figures: one object, or one by each value of the fields grouped by.
 func (h *Handler) aggregate(c *call, s *selection) error {
-	a, err := query.NewAggregation(s.groupBy, s.aggregates)
+	of := slices.Clone(s.aggregates)
+	for i := range of { // RestDB's MIN and MAX are documents
+		switch of[i].Func {
+		case query.Min:
+			of[i].Func = query.MinDocument
+		case query.Max:
+			of[i].Func = query.MaxDocument
+		}
+	}
+	a, err := query.NewAggregation(s.groupBy, of)
 	if err != nil {
 		return err
 	}
@@ -87,21 +96,27 @@ func (h *Handler) aggregate(c *call, s *selection) error {
 		for _, raw := range g.By {
 			b = b.at(gjson.Parse(raw))
 		}
-		b.leaf = figures(s.aggregates, g.Values)
+		b.leaf = figures(s, g.Values)
 	}
 	return c.json(http.StatusOK, top.append(nil, s.projection))
 }
 
-func figures(of []query.Aggregate, values []string) []byte {
+// figures is an object of the figures, of which those that are documents are shown as a list would.
+func figures(s *selection, values []string) []byte {
 	text := []byte{'{'}
-	for i, a := range of {
-		if slices.ContainsFunc(of[:i], func(b query.Aggregate) bool { return a.As == b.As }) {
+	for i, a := range s.aggregates {
+		if slices.ContainsFunc(s.aggregates[:i], func(b query.Aggregate) bool { return a.As == b.As }) {
 			continue // asked for twice
 		}
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = append(append(gjson.AppendJSONString(text, a.As), ':'), values[i]...)
+		text = append(gjson.AppendJSONString(text, a.As), ':')
+		if (a.Func == query.Min || a.Func == query.Max) && values[i] != "null" {
+			text = s.projection.Append(text, []byte(values[i]))
+		} else {
+			text = append(text, values[i]...)
+		}
 	}
 	return append(text, '}')
 }

@@ -38,26 +38,27 @@ func New(o Options) *Handler { return &Handler{o} }
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	const collection, one = Path + "/:collection", Path + "/:collection/:id"
-	for _, r := range []struct {
-		method, path string
-		f            func(*call) error
-	}{
-		{http.MethodGet, collection, h.list},
-		{http.MethodHead, collection, h.list},
-		{http.MethodPost, collection, h.counted(h.insert)},
-		{http.MethodGet, one, h.get},
-		{http.MethodHead, one, h.get},
-		{http.MethodPut, one, h.counted(h.put)},
-		{http.MethodPatch, one, h.counted(h.patch)},
-		{http.MethodDelete, one, h.counted(h.remove)},
+	set, remove := h.counted(h.set), h.counted(h.remove)
+	for path, methods := range map[string]map[string]action{
+		collection: {http.MethodGet: h.list, http.MethodHead: h.list, http.MethodPost: h.counted(h.insert)},
+		one:        {http.MethodGet: h.get, http.MethodHead: h.get, http.MethodPut: set, http.MethodPatch: set, http.MethodDelete: remove},
 	} {
-		e.Add(r.method, r.path, h.known(r.f))
+		for method, f := range methods {
+			if method != http.MethodPost {
+				e.Add(method, path, h.known(method, f))
+			}
+		}
+		e.POST(path, h.posted(methods))
 	}
 }
+
+// action serves a request whose sender is known, and may do it.
+type action func(*call) error
 
 // call is a request whose sender is known, and may do it.
 type call struct {
 	echo.Context
+	method     string // that X-HTTP-Method-Override asks for, where there is one
 	who        *auth.Identity
 	values     url.Values
 	collection string
@@ -65,7 +66,7 @@ type call struct {
 }
 
 // known lets in who may do what the request asks for.
-func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+func (h *Handler) known(method string, f action) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		values, err := readValues(r.URL.RawQuery)
@@ -79,7 +80,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
 		}
-		one := &call{c, who, values, part(c, "collection"), part(c, "id")}
+		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
 		if err := document.CheckCollection(one.collection); err != nil {
 			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; answers are JSON alone, so no .js or .html stands behind it", err)
 		}
@@ -105,13 +106,13 @@ func part(c echo.Context, name string) string {
 
 // allowed refuses a sender who may not do this to documents of the collection.
 func (c *call) allowed() error {
-	switch method := c.Request().Method; method {
+	switch c.method {
 	case http.MethodHead:
 		return c.need(http.MethodGet)
 	case http.MethodPatch:
 		return c.need(http.MethodPut)
 	default:
-		return c.need(method)
+		return c.need(c.method)
 	}
 }
 

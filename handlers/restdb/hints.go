@@ -30,6 +30,8 @@ type selection struct {
 	projection query.Projection // of documents; an aggregate's fields are its own
 	groupBy    []query.Field
 	aggregates []query.Aggregate
+	totals     bool // the answer has the page's place beside the documents
+	count      bool // with totals: the number of documents, and none of them
 }
 
 // hints are what h and the plain parameters say, before they are put together.
@@ -91,8 +93,8 @@ func (h *hints) readPlain(values url.Values) error {
 			h.bounded = h.bounded || n.name == "max"
 		}
 	}
-	dirs := values["dir"]
-	for i, name := range values["sort"] {
+	dirs := split(values["dir"]...)
+	for i, name := range split(values["sort"]...) {
 		dir := "1"
 		if i < len(dirs) {
 			dir = dirs[i]
@@ -101,18 +103,30 @@ func (h *hints) readPlain(values url.Values) error {
 			return err
 		}
 	}
-	for _, name := range values["groupby"] {
+	for _, name := range split(values["groupby"]...) {
 		if err := h.group(name); err != nil {
 			return err
 		}
 	}
-	for _, text := range values["aggregate"] {
+	for _, text := range split(values["aggregate"]...) {
 		if err := h.aggregate(text); err != nil {
 			return err
 		}
 	}
 	h.metafields = values.Get("metafields") == "true"
+	h.totals = values.Get("totals") == "true"
+	h.count = h.totals && values.Get("count") == "true"
 	return nil
+}
+
+// split returns the names in texts that may each hold several, with commas between them.
+func split(texts ...string) (names []string) {
+	for _, text := range texts {
+		for name := range strings.SplitSeq(text, ",") {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names
 }
 
 // readCount reads a number of documents.
@@ -125,7 +139,7 @@ func readCount(name, text string) (int, error) {
 }
 
 func (h *hints) sort(name, dir string) error {
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	if err != nil {
 		return err
 	}
@@ -143,29 +157,27 @@ func (h *hints) group(name string) error {
 	if len(h.groupBy) == query.MaxDepth {
 		return query.Refuse(query.TooMany, "there are more than %d fields to group by, which would nest as deep", query.MaxDepth)
 	}
-	f, err := query.ParseField(name)
+	f, err := query.ParsePath(name)
 	h.groupBy = append(h.groupBy, f)
 	return err
 }
 
 var functions = map[string]query.Func{"COUNT": query.Count, "SUM": query.Sum, "AVG": query.Avg, "MIN": query.Min, "MAX": query.Max}
 
-// aggregate reads FUNCTION:field. COUNT counts documents; what stands behind it is the name of its figure.
+// aggregate reads FUNCTION:field. The figure is called FUNCTION, blank, field. COUNT counts documents: what stands behind
+// it is only part of the name.
 func (h *hints) aggregate(text string) error {
 	name, of, _ := strings.Cut(text, ":")
-	fn, ok := functions[strings.ToUpper(name)]
+	name = strings.ToUpper(strings.TrimSpace(name))
+	fn, ok := functions[name]
 	if !ok {
 		names := strings.Join(slices.Sorted(maps.Keys(functions)), " ")
 		return query.Refuse(query.BadName, "there is no function %.40q: there are %s, such as SUM:score", name, names)
 	}
-	a := query.Aggregate{Func: fn, As: text}
-	if fn == query.Count {
-		if a.As = of; of == "" {
-			a.As = "COUNT"
-		}
-	} else {
+	a := query.Aggregate{Func: fn, As: name + " " + of}
+	if fn != query.Count {
 		var err error
-		if a.Field, err = query.ParseField(of); err != nil {
+		if a.Field, err = query.ParsePath(of); err != nil {
 			return err
 		}
 	}
@@ -175,7 +187,7 @@ func (h *hints) aggregate(text string) error {
 
 // readHints reads h.
 func (h *hints) readHints(text string) error {
-	v, err := query.ParseObject("parameter h", text)
+	v, err := parseObject("parameter h", text)
 	if err != nil {
 		return err
 	}
@@ -213,9 +225,17 @@ func spelled(v gjson.Result) string {
 	return v.Raw
 }
 
-// eachString calls f with a string, or with each of a list.
+// eachString calls f with each string of a list, or with each name in a string.
 func eachString(name string, v gjson.Result, f func(string) error) error {
 	var err error
+	if v.Type == gjson.String {
+		for _, one := range split(v.Str) {
+			if err = f(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	each := func(_, e gjson.Result) bool {
 		if e.Type != gjson.String {
 			err = query.Refuse(query.BadValue, "%s holds %s: it takes a string or a list of strings", name, query.KindOf(e))
@@ -242,12 +262,19 @@ func (h *hints) readOrder(v gjson.Result) error {
 			return err == nil
 		})
 	case v.Type == gjson.String:
-		err = h.sort(v.Str, "1")
+		for _, name := range split(v.Str) {
+			if err = h.sort(name, "1"); err != nil {
+				return err
+			}
+		}
 	case v.IsArray():
 		v.ForEach(func(_, e gjson.Result) bool {
-			if e.IsArray() {
+			switch {
+			case e.IsArray():
 				err = query.Refuse(query.BadValue, "$orderby holds a list in a list")
-			} else {
+			case e.Type == gjson.String:
+				err = h.sort(e.Str, "1")
+			default:
 				err = h.readOrder(e)
 			}
 			return err == nil

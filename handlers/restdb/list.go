@@ -2,6 +2,7 @@ package restdb
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"sluice/broker/document"
@@ -37,6 +38,9 @@ func (h *Handler) list(c *call) error {
 	if len(s.aggregates) > 0 {
 		return h.aggregate(c, s)
 	}
+	if s.count {
+		s.skip, s.max, s.order, s.groupBy = 0, 0, nil, nil
+	}
 	r, err := h.o.Documents.Find(c.Request().Context(), c.collection, &document.Query{
 		Where: s.condition, Order: s.order, Skip: s.skip, Limit: s.max, Total: true,
 	})
@@ -53,8 +57,20 @@ func (h *Handler) list(c *call) error {
 		return err
 	}
 	c.Response().Header().Set(headerPagination, string(page))
-	if len(s.groupBy) > 0 {
-		return c.json(http.StatusOK, grouped(s, r.Documents))
+	var text []byte
+	if s.totals {
+		text = append(text, `{"data":`...)
 	}
-	return c.json(http.StatusOK, appendList(nil, s.projection, r.Documents))
+	if len(s.groupBy) > 0 {
+		text = append(text, grouped(s, r.Documents)...)
+	} else {
+		text = appendList(text, s.projection, r.Documents)
+	}
+	if s.count { // RestDB's count is here that of all that match
+		page = fmt.Appendf(nil, `{"count":%d}`, r.Total)
+	}
+	if s.totals {
+		text = append(append(append(text, `,"totals":`...), page...), '}')
+	}
+	return c.json(http.StatusOK, text)
 }

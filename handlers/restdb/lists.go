@@ -91,7 +91,7 @@ func push(arg gjson.Result) (edit, error) {
 func mark(v gjson.Result) string {
 	switch v.Type {
 	case gjson.Number:
-		return string(query.AppendKey(nil, v))
+		return string(query.AppendExactKey(nil, v))
 	case gjson.String:
 		return "s" + v.Str
 	}

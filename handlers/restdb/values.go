@@ -5,12 +5,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"sluice/handlers/httperr"
 )
 
 // readValues reads a query string. RestDB's clients write the JSON of q and h as it is, and browsers encode of it
-// only quotes and blanks: so a ; is no separator, and in such JSON a + is a plus and a lone % is itself. Its brace tells
-// it from what is encoded as a form's, where a + is a blank: axios leaves , : $ as they are there, and no brace.
+// only quotes and blanks: so a ; is no separator, and in such JSON a lone % is itself. Its brace tells it from what is
+// encoded as a form's: axios leaves , : $ as they are there, and no brace.
 func readValues(raw string) (url.Values, error) {
 	values := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -22,7 +24,7 @@ func readValues(raw string) (url.Values, error) {
 		switch {
 		case err != nil:
 		case (name == "q" || name == "h") && strings.HasPrefix(text, "{"):
-			text = unescapeJSON(text)
+			text = readJSON(text, name == "h")
 		default:
 			text, err = url.QueryUnescape(text)
 		}
@@ -32,6 +34,20 @@ func readValues(raw string) (url.Values, error) {
 		values.Add(name, text)
 	}
 	return values, nil
+}
+
+// readJSON decodes JSON that begins with a bare brace. A + in it is itself or a blank: the one of the two that gives JSON,
+// and of both a blank where blanks says so. Names of fields, which is what h holds, have blanks and seldom a +.
+func readJSON(text string, blanks bool) string {
+	plus := unescapeJSON(text)
+	if !strings.Contains(text, "+") {
+		return plus
+	}
+	blank := unescapeJSON(strings.ReplaceAll(text, "+", " "))
+	if gjson.Valid(blank) && (blanks || !gjson.Valid(plus)) {
+		return blank
+	}
+	return plus
 }
 
 // unescapeJSON decodes as browsers do: a % before anything but two hex digits stays.

@@ -7,6 +7,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+const dropKey = "stream.DropHead"
+
+// OnDropHead has f called when the head of a request is dropped, to give back what is charged for it.
+func OnDropHead(c echo.Context, f func()) { c.Set(dropKey, f) }
+
 // DropHead forgets what the head of a request held, up to 128 KiB of it, for who answers for long. What middleware
 // looks at later stays: the method, the route and the address.
 func DropHead(c echo.Context) {
@@ -19,4 +24,7 @@ func DropHead(c echo.Context) {
 	clear(r.Header)
 	clear(r.Trailer)
 	r.URL, r.RequestURI, r.Host, r.Form, r.PostForm = &url.URL{}, "", "", nil, nil
+	if f, ok := c.Get(dropKey).(func()); ok {
+		f()
+	}
 }

@@ -129,18 +129,33 @@
 
   function has(object, name) { return Object.prototype.hasOwnProperty.call(object, name); }
 
-  // fill gives a document its fields; one that is called __proto__ is set, and takes no call away.
+  // fill gives a document its fields, and returns it; one that is called __proto__ is set, and takes no call away.
   function fill(doc, fields) {
     Object.keys(fields || {}).forEach(function (name) {
       Object.defineProperty(doc, name, { value: fields[name], configurable: true, enumerable: true, writable: true });
     });
+    return doc;
   }
 
   // collection makes the class of a collection's documents.
   function collection(name, call, listen) {
+    var stored = new WeakMap(); // of each document the names of the fields that the gateway has
+
     function Document(fields) {
       if (!(this instanceof Document)) return new Document(fields);
       fill(this, fields);
+    }
+
+    // changed returns what a PUT of the document says: its fields, and which of those that the gateway has are gone.
+    // A PUT keeps the fields that it does not name.
+    function changed(doc) {
+      var gone = (stored.get(doc) || []).filter(function (field) {
+        return (!has(doc, field) || doc[field] === undefined) && META.indexOf(field) < 0 && !/^$|^\$|\./.test(field);
+      });
+      if (!gone.length) return doc;
+      var unset = Object.create(null);
+      gone.forEach(function (field) { unset[field] = 1; });
+      return fill(fill({}, doc), { $unset: unset });
     }
 
     // path is a document's own, "" where it has none yet.
@@ -153,6 +168,7 @@
           if (META.indexOf(field) < 0 && !has(answer, field)) delete doc[field]; // it is gone
         });
         fill(doc, answer);
+        stored.set(doc, Object.keys(answer));
         if (callback) callback(null, doc);
       };
     }
@@ -165,7 +181,7 @@
       constructor: Document,
       toString: function () { return name; },
       save: function (callback) {
-        call(this._id ? "PUT" : "POST", path(this) || name, this, take(this, callback));
+        call(this._id ? "PUT" : "POST", path(this) || name, this._id ? changed(this) : this, take(this, callback));
       },
       reload: function (callback) {
         if (!this._id) return saved(callback, "reload");
@@ -193,7 +209,11 @@
       call("GET", address + "&h=" + encodeURIComponent(JSON.stringify(hints)), undefined, function (err, answer) {
         if (!callback) return;
         if (err) return callback(err, null);
-        callback(null, Array.isArray(answer) ? answer.map(function (fields) { return new Document(fields); }) : answer);
+        callback(null, Array.isArray(answer) ? answer.map(function (fields) {
+          var doc = new Document(fields);
+          stored.set(doc, Object.keys(fields));
+          return doc;
+        }) : answer);
       });
     };
     Document.getById = function (id, callback) { new Document({ _id: id }).reload(callback); };

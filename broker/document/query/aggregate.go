@@ -13,20 +13,25 @@ import (
 type Func byte
 
 // Count counts documents, with a Field those where it is not null. Sum and Avg take numbers only. Min and Max take
-// the least and greatest value by Compare that is not null.
+// the least and greatest value by Compare that is not null. MinDocument and MaxDocument are the first document that has it.
 const (
 	Count Func = iota
 	Sum
 	Avg
 	Min
 	Max
+	MinDocument
+	MaxDocument
 )
 
-// Aggregate is one figure asked for. As is the name that the door shows it by.
+// Aggregate is one figure asked for. As is the name that the door shows it by. By SQL's rules the sum of nothing is null,
+// and texts that are moments compare as such. A Distinct figure takes each value once.
 type Aggregate struct {
-	Func  Func
-	Field Field
-	As    string
+	Func     Func
+	Field    Field
+	As       string
+	Rules    Rules
+	Distinct bool
 }
 
 // Group is the figures of the documents that have the same values: By in the order of the fields grouped by (null
@@ -36,8 +41,10 @@ type Group struct {
 	Values []string
 }
 
-// Aggregation adds up documents in one pass. It is for one goroutine.
+// Aggregation adds up documents in one pass. It is for one goroutine. Rules say which values are in one group.
 type Aggregation struct {
+	Rules Rules
+
 	by     []Field
 	of     []Aggregate
 	groups map[string]*group
@@ -54,7 +61,11 @@ type group struct {
 type figure struct {
 	count int
 	sum   float64
+	whole int64 // the sum, as long as it is exact
+	rough bool  // it is not
 	best  string
+	seen  map[string]struct{} // the keys of the values of a Distinct one
+	doc   string              // that has the best, where it is asked for
 }
 
 // NewAggregation starts one. Without fields to group by there is one group of all.
@@ -78,7 +89,7 @@ func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 func (a *Aggregation) Add(doc []byte) error {
 	a.key = a.key[:0]
 	for _, f := range a.by {
-		a.key = appendKey(a.key, f.Value(doc), math.MaxInt) // uncut: a key is a group
+		a.key = AppendExactKey(a.key, a.Rules.sorted(f.At(doc)))
 	}
 	g := a.groups[string(a.key)]
 	if g == nil {
@@ -108,7 +119,7 @@ func (a *Aggregation) open(doc []byte) (*group, error) {
 		return nil, err
 	}
 	for _, f := range a.by {
-		g.by = append(g.by, rawOf(f.Value(doc)))
+		g.by = append(g.by, rawOf(f.At(doc)))
 	}
 	a.groups[g.key] = g
 	return g, nil
@@ -122,28 +133,73 @@ func rawOf(v gjson.Result) string {
 	return strings.Clone(v.Raw)
 }
 
-// add says by how many bytes the figure has grown.
+// seenBytes is what a value takes that a figure remembers, beside its key.
+const seenBytes = 64
+
+// first reports whether a value is there for the first time, and by how many bytes the figure has grown.
+func (f *figure) first(a *Aggregate, v gjson.Result) (bool, int) {
+	key := AppendExactKey(nil, a.Rules.sorted(v))
+	if _, seen := f.seen[string(key)]; seen {
+		return false, 0
+	}
+	if f.seen == nil {
+		f.seen = map[string]struct{}{}
+	}
+	f.seen[string(key)] = struct{}{}
+	return true, len(key) + seenBytes
+}
+
+// addUp adds a number to the sum.
+func (f *figure) addUp(v gjson.Result) {
+	f.sum += v.Num
+	n, err := strconv.ParseInt(v.Raw, 10, 64)
+	sum := f.whole + n
+	if err != nil || n > 0 != (sum > f.whole) && n != 0 {
+		f.rough = true
+	}
+	f.whole = sum
+}
+
+// add returns by how many bytes the figure has grown.
 func (f *figure) add(a *Aggregate, doc []byte) int {
 	if len(a.Field.names) == 0 {
 		f.count++
 		return 0
 	}
-	v := a.Field.Value(doc)
+	v := a.Field.At(doc)
 	if v.Type == gjson.Null || v.Type != gjson.Number && (a.Func == Sum || a.Func == Avg) {
 		return 0
 	}
-	f.count++
-	before := len(f.best)
-	switch a.Func {
-	case Sum, Avg:
-		f.sum += v.Num
-	case Min, Max:
-		c := Compare(v, gjson.Parse(f.best))
-		if f.count == 1 || a.Func == Min && c < 0 || a.Func == Max && c > 0 {
-			f.best = rawOf(v)
+	grown := 0
+	if a.Distinct {
+		var first bool
+		if first, grown = f.first(a, v); !first {
+			return 0
 		}
 	}
-	return len(f.best) - before
+	f.count++
+	before := len(f.best) + len(f.doc)
+	switch a.Func {
+	case Sum, Avg:
+		f.addUp(v)
+	case Min, Max:
+		f.keep(a.Rules, v, a.Func == Min)
+	case MinDocument, MaxDocument:
+		if f.keep(a.Rules, v, a.Func == MinDocument) {
+			f.doc = string(doc)
+		}
+	}
+	return grown + len(f.best) + len(f.doc) - before
+}
+
+// keep makes v the best if it is the first or lies beyond the best, and reports whether it did.
+func (f *figure) keep(rules Rules, v gjson.Result, least bool) bool {
+	c := rules.Compare(v, gjson.Parse(f.best))
+	if f.count > 1 && (c == 0 || least != (c < 0)) {
+		return false
+	}
+	f.best = rawOf(v)
+	return true
 }
 
 // Groups are the figures so far, in the order of the values grouped by.
@@ -157,22 +213,26 @@ func (a *Aggregation) Groups() []Group {
 	for i, g := range all {
 		out[i] = Group{By: g.by, Values: make([]string, len(a.of))}
 		for j := range a.of {
-			out[i].Values[j] = g.figures[j].text(a.of[j].Func)
+			out[i].Values[j] = g.figures[j].text(&a.of[j])
 		}
 	}
 	return out
 }
 
-func (f *figure) text(fn Func) string {
+func (f *figure) text(a *Aggregate) string {
 	switch {
-	case fn == Count:
+	case a.Func == Count:
 		return strconv.Itoa(f.count)
-	case fn == Sum:
-		return number(f.sum)
-	case f.count == 0:
+	case f.count == 0 && (a.Func != Sum || a.Rules == SQL):
 		return "null"
-	case fn == Avg:
+	case a.Func == Sum && !f.rough:
+		return strconv.FormatInt(f.whole, 10)
+	case a.Func == Sum:
+		return number(f.sum)
+	case a.Func == Avg:
 		return number(f.sum / float64(f.count))
+	case a.Func == MinDocument || a.Func == MaxDocument:
+		return f.doc
 	}
 	return f.best
 }

@@ -18,7 +18,9 @@ const (
 	// missing fields included. A field that holds an array matches if the array or any of its elements does.
 	Mongo Rules = iota
 	// SQL, as Directus has it: a missing field is null, and nothing compares with null, negated or not, but Null,
-	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both.
+	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both. A text that
+	// is a date and time compares as the moment that it is. In, Contains, StartsWith and EndsWith match an array if they
+	// match any of its elements.
 	SQL
 )
 
@@ -31,7 +33,7 @@ const (
 	Or                   // of Nodes; of none: nothing
 	Not                  // of one Node
 	Search               // a text is part of any string or number in the document, whatever its case; no Field
-	Eq                   //
+	Eq                   // Fold: a string also whatever the case
 	Lt                   // only within one kind of value, as are Lte, Gt, Gte and Between
 	Lte                  //
 	Gt                   //
@@ -45,6 +47,7 @@ const (
 	Exists               // no Values; null exists
 	Null                 // no Values; null or missing
 	Empty                // no Values; null, missing, "", [] or {}
+	Element              // of one Node, no Values: it matches an element of the array; its fields are the element's, or Itself
 )
 
 // Node is a condition as a door builds it. Compile checks it.
@@ -70,7 +73,7 @@ type Condition struct {
 }
 
 // Weight is what it costs to ask the condition of a text, as a multiple of passing over it: a step for each comparison,
-// and for each instruction of a regular expression, as all of them may be tried at every byte.
+// for each instruction of a regular expression, as all of them may be tried at every byte, and for the turns of a field.
 func (c *Condition) Weight() int {
 	if c == nil {
 		return 1
@@ -91,6 +94,15 @@ type node struct {
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
+	itself  bool // of Element: its node asks for the element and not for fields of it
+}
+
+// asksItself reports whether a comparison in the node asks for Itself.
+func (n *node) asksItself() bool {
+	if n.Op <= Not {
+		return slices.ContainsFunc(n.nodes, func(kid node) bool { return kid.asksItself() })
+	}
+	return n.Field.path == Itself.path && len(n.Field.names) == 0
 }
 
 // Compile checks a condition and its bounds.
@@ -100,11 +112,15 @@ func Compile(n Node) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Condition{root, 1 + c.count + c.program}, nil
+	return &Condition{root, 1 + c.count + c.program + c.turns + c.dates*dateWeight}, nil
 }
 
-// compiler counts the comparisons, and the instructions of their regular expressions.
-type compiler struct{ count, program int }
+// compiler counts the comparisons, the instructions of their regular expressions, the turns of
+// their fields, and the comparisons with dates.
+type compiler struct{ count, program, turns, dates int }
+
+// dateWeight is by how much more a comparison with a date weighs: a text that may be one has to be read.
+const dateWeight = 3
 
 func (c *compiler) compile(in Node, depth int) (node, error) {
 	if err := CheckDepth(depth); err != nil {
@@ -118,10 +134,22 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 		if err := out.prepare(in.Values); err != nil {
 			return node{}, err
 		}
+		if out.values != nil && out.values.dates || out.highs != nil && out.highs.dates {
+			c.dates++
+		}
 		if c.program += out.size; c.program > maxProgram {
 			return node{}, Refuse(BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries")
 		}
-		return out, nil
+		c.turns += out.Field.turns()
+		if in.Op != Element {
+			return out, nil
+		}
+		if len(in.Nodes) != 1 {
+			return node{}, Refuse(BadSyntax, "the condition on an element of %s has %d parts: it takes one", in.Field, len(in.Nodes))
+		}
+		kid, err := c.compile(in.Nodes[0], depth+1)
+		out.nodes, out.itself = []node{kid}, kid.asksItself()
+		return out, err
 	}
 	c.count-- // groups do not count: they are nothing without comparisons
 	if in.Op == Not && len(in.Nodes) != 1 {
@@ -155,7 +183,7 @@ func (n *node) everything() bool { return n.Op == And && len(n.nodes) == 0 }
 
 // prepare checks a comparison's values and readies them.
 func (n *node) prepare(values []gjson.Result) error {
-	if n.Op != Search && len(n.Field.names) == 0 {
+	if n.Op != Search && n.Field.path == "" {
 		return Refuse(BadField, "a condition names no field")
 	}
 	if want := n.Op.values(); want >= 0 && len(values) != want {
@@ -170,6 +198,9 @@ func (n *node) prepare(values []gjson.Result) error {
 		n.values = n.operands(values[:1])
 	case Eq, In, Lt, Lte, Gt, Gte:
 		n.values = n.operands(values)
+		if n.Op == Eq && n.Fold {
+			return n.prepareText(values[0])
+		}
 	case Contains, StartsWith, EndsWith, Regex, Search:
 		return n.prepareText(values[0])
 	}
@@ -183,22 +214,34 @@ func (o Op) values() int {
 		return -1
 	case Between:
 		return 2
-	case Exists, Null, Empty:
+	case Exists, Null, Empty, Element:
 		return 0
 	}
 	return 1
 }
 
-// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells.
+// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells, and a
+// moment in one spelling. The store's own fields, whose names begin with _, are spelled in one way, and compare as texts.
 func (n *node) operands(in []gjson.Result) *operands {
+	if n.Rules != SQL {
+		return newOperands(in)
+	}
+	moments, dates := !strings.HasPrefix(n.Field.path, "_"), false
 	var all []gjson.Result
 	for _, v := range in {
-		all = append(all, v)
-		if spelled, ok := spells(v); ok && n.Rules == SQL {
+		if spelled, ok := spells(v); ok {
 			all = append(all, spelled)
 		}
+		if moments && v.Type == gjson.String {
+			var is bool
+			v, is = asText(v)
+			dates = dates || is
+		}
+		all = append(all, v)
 	}
-	return newOperands(all)
+	o := newOperands(all)
+	o.moments, o.dates = moments && (dates || len(o.numbers) > 0), dates
+	return o
 }
 
 // spells is the number or boolean that a string reads as in JSON.

@@ -29,6 +29,32 @@ func sql(n Node) Node    { n.Rules = SQL; return n }
 func negate(n Node) Node { n.Negate = true; return n }
 func fold(n Node) Node   { n.Fold = true; return n }
 
+// path is a field with places, at a comparison of one.
+func path(text string) Field {
+	f, err := ParsePath(text)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func at(op Op, field string, values ...string) Node {
+	n := ask(op, field, values...)
+	n.Field = path(field)
+	return n
+}
+
+// element is a condition on an element of a list, itself one on the element and none of its fields.
+func element(path string, of Node) Node {
+	return Node{Op: Element, Field: field(path), Nodes: []Node{of}}
+}
+
+func itself(op Op, values ...string) Node {
+	n := ask(op, "x", values...)
+	n.Field = Itself
+	return n
+}
+
 func compiled(t *testing.T, n Node) *Condition {
 	t.Helper()
 	c, err := Compile(n)
@@ -45,23 +71,41 @@ func TestMatch(t *testing.T) {
 		node    Node
 		yes, no []string
 	}{
-		"equal":                    {ask(Eq, "a", `5`), []string{`{"a":5}`, `{"a":5.0}`, `{"b":0,"a":[1,5]}`}, []string{`{"a":"5"}`, `{}`, `{"a":[[5]]}`, `{"b":5}`}},
-		"equal to null":            {ask(Eq, "a", `null`), []string{`{"a":null}`, `{}`, `{"a":[null]}`}, []string{`{"a":0}`, `{"a":[]}`}},
-		"equal to an object":       {ask(Eq, "a", `{"x":1}`), []string{`{"a":{"x":1}}`, `{"a":[{"x":1}]}`}, []string{`{"a":{"x":1,"y":2}}`}},
-		"equal to an array":        {ask(Eq, "a", `[1,2]`), []string{`{"a":[1,2]}`, `{"a":[[1,2]]}`}, []string{`{"a":[2,1]}`, `{"a":1}`}},
-		"not equal":                {negate(ask(Eq, "a", `5`)), []string{`{}`, `{"a":"5"}`, `{"a":null}`}, []string{`{"a":5}`, `{"a":[4,5]}`}},
-		"greater":                  {ask(Gt, "a", `3`), []string{`{"a":4}`, `{"a":[1,4]}`}, []string{`{"a":3}`, `{"a":"4"}`, `{"a":true}`, `{}`}},
-		"at least null":            {ask(Gte, "a", `null`), []string{`{}`, `{"a":null}`}, []string{`{"a":1}`}},
-		"less by bytes":            {ask(Lt, "a", `"b"`), []string{`{"a":"a"}`, `{"a":"B"}`}, []string{`{"a":"b"}`, `{"a":1}`, `{"a":null}`}},
-		"less than true":           {ask(Lt, "a", `true`), []string{`{"a":false}`}, []string{`{"a":true}`, `{"a":0}`}},
-		"between":                  {ask(Between, "a", `2`, `4`), []string{`{"a":2}`, `{"a":4}`, `{"a":[9,3]}`}, []string{`{"a":1.9}`, `{"a":[1,9]}`}},
-		"one of":                   {ask(In, "a", `1`, `"x"`, `null`), []string{`{"a":1}`, `{"a":"x"}`, `{}`}, []string{`{"a":2}`}},
-		"none of":                  {negate(ask(In, "a", `1`, `"x"`)), []string{`{"a":2}`, `{}`}, []string{`{"a":1}`, `{"a":["x"]}`}},
-		"one of nothing":           {ask(In, "a"), nil, []string{`{}`, `{"a":null}`}},
-		"exists":                   {ask(Exists, "a"), []string{`{"a":null}`, `{"a":[]}`}, []string{`{}`, `{"b":{"a":1}}`}},
-		"exists not":               {negate(ask(Exists, "a.b")), []string{`{}`, `{"a":{}}`, `{"a":5}`, `{"a":[]}`, `{"a":[{}]}`}, []string{`{"a":{"b":null}}`, `{"a":[{},{"b":1}]}`}},
-		"a path":                   {ask(Eq, "a.b", `1`), []string{`{"a":{"b":1}}`, `{"a":[{"b":2},{"b":1}]}`, `{"a":[{"b":[1]}]}`}, []string{`{"a.b":1}`, `{"a":1}`, `{"a":[[{"b":1}]]}`}},
-		"no syntax in names":       {ask(Eq, "#", `1`), []string{`{"#":1}`}, []string{`{"a":1}`, `{}`}},
+		"equal":                  {ask(Eq, "a", `5`), []string{`{"a":5}`, `{"a":5.0}`, `{"b":0,"a":[1,5]}`}, []string{`{"a":"5"}`, `{}`, `{"a":[[5]]}`, `{"b":5}`}},
+		"equal to null":          {ask(Eq, "a", `null`), []string{`{"a":null}`, `{}`, `{"a":[null]}`}, []string{`{"a":0}`, `{"a":[]}`}},
+		"equal to an object":     {ask(Eq, "a", `{"x":1}`), []string{`{"a":{"x":1}}`, `{"a":[{"x":1}]}`}, []string{`{"a":{"x":1,"y":2}}`}},
+		"equal to an array":      {ask(Eq, "a", `[1,2]`), []string{`{"a":[1,2]}`, `{"a":[[1,2]]}`}, []string{`{"a":[2,1]}`, `{"a":1}`}},
+		"not equal":              {negate(ask(Eq, "a", `5`)), []string{`{}`, `{"a":"5"}`, `{"a":null}`}, []string{`{"a":5}`, `{"a":[4,5]}`}},
+		"greater":                {ask(Gt, "a", `3`), []string{`{"a":4}`, `{"a":[1,4]}`}, []string{`{"a":3}`, `{"a":"4"}`, `{"a":true}`, `{}`}},
+		"at least null":          {ask(Gte, "a", `null`), []string{`{}`, `{"a":null}`}, []string{`{"a":1}`}},
+		"less by bytes":          {ask(Lt, "a", `"b"`), []string{`{"a":"a"}`, `{"a":"B"}`}, []string{`{"a":"b"}`, `{"a":1}`, `{"a":null}`}},
+		"less than true":         {ask(Lt, "a", `true`), []string{`{"a":false}`}, []string{`{"a":true}`, `{"a":0}`}},
+		"between":                {ask(Between, "a", `2`, `4`), []string{`{"a":2}`, `{"a":4}`, `{"a":[9,3]}`}, []string{`{"a":1.9}`, `{"a":[1,9]}`}},
+		"one of":                 {ask(In, "a", `1`, `"x"`, `null`), []string{`{"a":1}`, `{"a":"x"}`, `{}`}, []string{`{"a":2}`}},
+		"none of":                {negate(ask(In, "a", `1`, `"x"`)), []string{`{"a":2}`, `{}`}, []string{`{"a":1}`, `{"a":["x"]}`}},
+		"one of nothing":         {ask(In, "a"), nil, []string{`{}`, `{"a":null}`}},
+		"exists":                 {ask(Exists, "a"), []string{`{"a":null}`, `{"a":[]}`}, []string{`{}`, `{"b":{"a":1}}`}},
+		"exists not":             {negate(ask(Exists, "a.b")), []string{`{}`, `{"a":{}}`, `{"a":5}`, `{"a":[]}`, `{"a":[{}]}`}, []string{`{"a":{"b":null}}`, `{"a":[{},{"b":1}]}`}},
+		"a path":                 {ask(Eq, "a.b", `1`), []string{`{"a":{"b":1}}`, `{"a":[{"b":2},{"b":1}]}`, `{"a":[{"b":[1]}]}`}, []string{`{"a.b":1}`, `{"a":1}`, `{"a":[[{"b":1}]]}`}},
+		"no syntax in names":     {ask(Eq, "#", `1`), []string{`{"#":1}`}, []string{`{"a":1}`, `{}`}},
+		"a place exists":         {at(Exists, "a.0"), []string{`{"a":[5]}`, `{"a":[null]}`, `{"a":[{}]}`, `{"a":{"0":1}}`, `{"a":[5,{"0":1}]}`}, []string{`{"a":[]}`, `{}`, `{"a":5}`, `{"a":{}}`}},
+		"a place does not exist": {negate(at(Exists, "a.1")), []string{`{"a":[5]}`, `{"a":[{"b":1}]}`, `{}`}, []string{`{"a":[5,6]}`, `{"a":[{"1":5}]}`}},
+		"a place":                {at(Eq, "a.1", `5`), []string{`{"a":[1,5]}`, `{"a":[1,[5]]}`, `{"a":{"1":5}}`, `{"a":[{"1":5}]}`}, []string{`{"a":[5,1]}`, `{"a":[5]}`, `{}`}},
+		"a place is null":        {at(Eq, "a.0", `null`), []string{`{"a":[]}`, `{"a":[null]}`, `{}`}, []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}},
+		"a place is not null":    {negate(at(Eq, "a.0", `null`)), []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}, []string{`{"a":[]}`, `{}`}},
+		"below a place":          {at(Gt, "a.0.b", `5`), []string{`{"a":[{"b":6}]}`, `{"a":[{"b":[1,6]}]}`, `{"a":[[{"b":6}]]}`}, []string{`{"a":[{"b":1},{"b":6}]}`, `{"a":[6]}`}},
+		"a place of a place":     {at(Eq, "a.0.1", `5`), []string{`{"a":[[1,5]]}`, `{"a":[{"1":5}]}`}, []string{`{"a":[[5,1]]}`, `{"a":[[1],[1,5]]}`}},
+		"no place":               {at(Exists, "a.01"), []string{`{"a":[{"01":1}]}`}, []string{`{"a":[1,2]}`}},
+		"names and no places":    {ask(Eq, "a.0", `5`), []string{`{"a":[{"0":5}]}`}, []string{`{"a":[5]}`}},
+		"an element's fields": {element("a", Node{Op: And, Nodes: []Node{ask(Gt, "x", `3`), ask(Eq, "y", `1`)}}),
+			[]string{`{"a":[{"x":1},{"x":4,"y":1}]}`, `{"a":[{"x":[1,4],"y":1}]}`}, []string{`{"a":[{"x":4},{"y":1}]}`, `{"a":{"x":4,"y":1}}`, `{}`, `{"a":[]}`, `{"a":[4]}`}},
+		"an element without":       {element("a", negate(ask(Eq, "x", `1`))), []string{`{"a":[{"x":1},{}]}`}, []string{`{"a":[{"x":1},5,null,[2]]}`}},
+		"no such element":          {negate(element("a", ask(Eq, "x", `1`))), []string{`{"a":[{"x":2}]}`, `{"a":[]}`, `{}`, `{"a":{"x":1}}`}, []string{`{"a":[{"x":1}]}`}},
+		"an element itself":        {element("a", Node{Op: And, Nodes: []Node{itself(Gte, `80`), itself(Lt, `85`)}}), []string{`{"a":[1,82]}`}, []string{`{"a":[79,90]}`, `{"a":82}`, `{"a":[[82]]}`, `{}`}},
+		"an element itself is not": {element("a", negate(itself(Eq, `1`))), []string{`{"a":[1,2]}`, `{"a":[[1]]}`}, []string{`{"a":[1,1]}`, `{"a":[]}`}},
+		"an element of a path":     {element("a.b", ask(Eq, "x", `1`)), []string{`{"a":{"b":[{"x":1}]}}`, `{"a":[{"b":[{"x":2}]},{"b":[{"x":1}]}]}`}, []string{`{"a":[{"b":{"x":1}}]}`}},
+		"an element of a place":    {Node{Op: Element, Field: path("a.0"), Nodes: []Node{itself(Eq, `1`)}}, []string{`{"a":[[1]]}`}, []string{`{"a":[1]}`, `{"a":[[2],[1]]}`}},
+		"an element's element":     {element("a", element("b", itself(Eq, `1`))), []string{`{"a":[{"b":[1]}]}`}, []string{`{"a":[{"b":1}]}`}},
 		"contains":                 {ask(Contains, "a", `"An"`), []string{`{"a":"xAny"}`, `{"a":["An"]}`}, []string{`{"a":"an"}`, `{"a":1}`}},
 		"contains in any case":     {fold(ask(Contains, "a", `"ÄN"`)), []string{`{"a":"xäny"}`}, []string{`{"a":"any"}`}},
 		"begins":                   {ask(StartsWith, "a", `"An"`), []string{`{"a":"Any"}`}, []string{`{"a":"xAn"}`}},
@@ -166,6 +210,8 @@ func TestBounds(t *testing.T) {
 		{"no value", ask(Eq, "a"), BadValue, "the condition on a has 0 values: it takes 1"},
 		{"one value of two", ask(Between, "a", `1`), BadValue, "the condition on a has 1 values: it takes 2"},
 		{"no string", ask(Contains, "a", `1`), BadValue, "the condition on a takes a string, not 1"},
+		{"element of two", Node{Op: Element, Field: field("a"), Nodes: make([]Node, 2)}, BadSyntax, "the condition on an element of a has 2 parts: it takes one"},
+		{"element of a value", Node{Op: Element, Field: field("a"), Nodes: []Node{ask(Eq, "x")}}, BadValue, "the condition on x has 0 values: it takes 1"},
 		{"not of two", Node{Op: Not, Nodes: make([]Node, 2)}, BadSyntax, "a negation has 2 conditions: it takes one"},
 	} {
 		_, err := Compile(c.node)
@@ -215,13 +261,35 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestPlaces: what a path leads to for an order or a figure, and what it costs to follow it where it may turn.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ path, doc, value, at string }{
+		{"a.1", `{"a":[5,6]}`, `[5,6]`, `6`},
+		{"a.1", `{"a":{"1":7}}`, `7`, `7`},
+		{"a.2", `{"a":[5,6]}`, `[5,6]`, ``},
+		{"a.1.b", `{"a":[5,{"b":8}]}`, `[5,{"b":8}]`, `8`},
+		{"a.b", `{"a":[{"b":8}]}`, `[{"b":8}]`, `[{"b":8}]`},
+		{"a.#", `{"a":[5]}`, `[5]`, `[5]`},
+	} {
+		if v, at := path(c.path).Value([]byte(c.doc)).Raw, path(c.path).At([]byte(c.doc)).Raw; v != c.value || at != c.at || field(c.path).At([]byte(c.doc)).Raw != v {
+			t.Errorf("%s of %s: %s, %s", c.path, c.doc, v, at)
+		}
+	}
+	for name, want := range map[string]int{"a.b.c": 2, "a.0": 3, "a.0.b.1": 4, "a.0.0.0.0.0.0.0.0.0": 90} {
+		if got := compiled(t, at(Eq, name, `1`)).Weight(); got != want {
+			t.Errorf("%s weighs %d", name, got)
+		}
+	}
+}
+
 func TestNodeText(t *testing.T) {
 	t.Parallel()
 	n := Node{Op: Or, Nodes: []Node{
 		negate(fold(ask(Contains, "a.b", `"x"`))), ask(Between, "a", `1`, `2`), {Op: Not, Nodes: []Node{ask(Empty, "a")}},
-		{Op: Search, Values: []gjson.Result{String("y")}}, {Op: And},
+		{Op: Search, Values: []gjson.Result{String("y")}}, {Op: And}, element("a", ask(Eq, "x", `1`)),
 	}}
-	if got := n.String(); got != `or(a.b !contains~ "x"; a between 1 2; not(a empty); search "y"; and())` {
+	if got := n.String(); got != `or(a.b !contains~ "x"; a between 1 2; not(a empty); search "y"; and(); a element (x eq 1))` {
 		t.Error(got)
 	}
 }

@@ -43,13 +43,20 @@ func (n *node) holds(v gjson.Result) bool {
 		if v.Type == gjson.Null && n.Op < Exists {
 			return false
 		}
-		return n.test(v) != n.Negate
+		return (n.test(v) || n.inList() && n.testElements(v)) != n.Negate
 	}
-	if n.test(v) {
-		return true
-	}
+	return n.test(v) || n.Op < Exists && n.testElements(v)
+}
+
+// inList reports whether a comparison by SQL's rules matches an array by its elements.
+func (n *node) inList() bool {
+	return n.Op == In || n.Op == Contains || n.Op == StartsWith || n.Op == EndsWith
+}
+
+// testElements reports whether the comparison holds for an element of an array.
+func (n *node) testElements(v gjson.Result) bool {
 	found := false
-	if v.IsArray() && n.Op < Exists {
+	if v.IsArray() && len(n.Field.names) > 0 { // an element itself is not gone into
 		v.ForEach(func(_, e gjson.Result) bool {
 			found = n.test(e)
 			return !found
@@ -62,7 +69,7 @@ func (n *node) holds(v gjson.Result) bool {
 func (n *node) test(v gjson.Result) bool {
 	switch n.Op {
 	case Eq, In:
-		return n.values.has(v)
+		return n.values.has(v) || n.Fold && v.Type == gjson.String && strings.ToLower(v.Str) == n.text
 	case Lt, Lte, Gt, Gte:
 		return n.values.beside(v, n.Op)
 	case Between:
@@ -73,8 +80,22 @@ func (n *node) test(v gjson.Result) bool {
 		return v.Type == gjson.Null
 	case Empty:
 		return isEmpty(v)
+	case Element:
+		return n.element(v)
 	}
 	return v.Type == gjson.String && n.testText(v.Str)
+}
+
+// element reports whether one element of an array matches. Fields are asked of objects alone.
+func (n *node) element(v gjson.Result) bool {
+	found := false
+	if v.IsArray() {
+		v.ForEach(func(_, e gjson.Result) bool {
+			found = (n.itself || e.IsObject()) && n.nodes[0].match(e)
+			return !found
+		})
+	}
+	return found
 }
 
 func (n *node) testText(s string) bool {

@@ -2,10 +2,12 @@ package query
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
@@ -14,21 +16,26 @@ import (
 // The model decodes the whole document and asks each condition in the plainest way. It shares Compare with the code,
 // which TestOrderOfValues holds, and nothing else.
 
-// leaves are the values a path leads to; nil stands for a missing one.
-func leaves(v any, names []string) []any {
+// leaves are the values a path leads to; nil stands for a missing one. With places, a number is also an element.
+func leaves(v any, names []string, places bool) []any {
 	if len(names) == 0 {
 		return []any{v}
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		if e, ok := v[names[0]]; ok {
-			return leaves(e, names[1:])
+			return leaves(e, names[1:], places)
 		}
 	case []any:
 		var out []any
+		i, err := strconv.Atoi(names[0])
+		places := places && err == nil
+		if places && i < len(v) {
+			out = leaves(v[i], names[1:], true)
+		}
 		for _, e := range v {
-			if _, ok := e.(map[string]any); ok {
-				out = append(out, leaves(e, names)...)
+			if o, ok := e.(map[string]any); ok && (!places || has(o, names[0])) {
+				out = append(out, leaves(e, names, places)...)
 			}
 		}
 		if out != nil {
@@ -36,6 +43,11 @@ func leaves(v any, names []string) []any {
 		}
 	}
 	return []any{missing{}}
+}
+
+func has(o map[string]any, name string) bool {
+	_, is := o[name]
+	return is
 }
 
 type missing struct{}
@@ -70,12 +82,18 @@ func naive(n Node, doc any) bool {
 	case Not:
 		return !naive(n.Nodes[0], doc)
 	}
-	all := leaves(doc, strings.Split(n.Field.path, "."))
+	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.places)
 	if n.Rules == SQL {
 		for _, v := range all {
 			r := result(v)
 			isNull := r.Type == gjson.Null
-			if (n.Op >= Exists || !isNull) && naiveTest(n, r) != n.Negate {
+			holds := naiveTest(n, r)
+			if elements, ok := v.([]any); ok && (n.Op == In || n.Op == StartsWith) {
+				for _, e := range elements {
+					holds = holds || naiveTest(n, result(e))
+				}
+			}
+			if (n.Op >= Exists || !isNull) && holds != n.Negate {
 				return true
 			}
 		}
@@ -96,6 +114,29 @@ func naive(n Node, doc any) bool {
 	return n.Negate
 }
 
+// when is a moment as a number, by the standard library: of a text in one of the spellings that are drawn, or of a number.
+func when(v gjson.Result) (float64, bool) {
+	if v.Type == gjson.Number {
+		return v.Num, v.Num >= minMillis && v.Num <= maxMillis
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, v.Str); err == nil && v.Type == gjson.String {
+			return float64(t.UnixMilli()), true
+		}
+	}
+	return 0, false
+}
+
+// naiveMoments compares two values of which one at least is a text that is a moment, and the other one too, or a number.
+func naiveMoments(v, o gjson.Result) (c int, ok bool) {
+	if f, err := strconv.ParseFloat(o.Str, 64); err == nil && o.Type == gjson.String && gjson.Valid(o.Str) {
+		o = gjson.Result{Type: gjson.Number, Num: f}
+	}
+	a, first := when(v)
+	b, second := when(o)
+	return cmp.Compare(a, b), first && second && (v.Type == gjson.String || o.Type == gjson.String)
+}
+
 func naiveTest(n Node, v gjson.Result) bool {
 	relation := func(o gjson.Result, less, same, more bool) bool {
 		try := func(o gjson.Result) bool {
@@ -108,12 +149,15 @@ func naiveTest(n Node, v gjson.Result) bool {
 			c := Compare(v, o)
 			return less && c < 0 || same && c == 0 || more && c > 0
 		}
+		if c, ok := naiveMoments(v, o); ok && n.Rules == SQL {
+			return less && c < 0 || same && c == 0 || more && c > 0
+		}
 		if try(o) {
 			return true
 		}
 		if n.Rules == SQL && o.Type == gjson.String {
 			if f, err := strconv.ParseFloat(o.Str, 64); err == nil && o.Str != "" && strings.Trim(o.Str, "0123456789-.e") == "" && gjson.Valid(o.Str) {
-				return try(gjson.Result{Type: gjson.Number, Num: f})
+				return try(gjson.Result{Type: gjson.Number, Num: f, Raw: o.Str})
 			}
 			if o.Str == "true" || o.Str == "false" {
 				return try(gjson.Parse(o.Str))
@@ -170,6 +214,9 @@ func anyNode(depth int) *rapid.Generator[Node] {
 			Negate: rapid.IntRange(0, 4).Draw(t, "negate") == 0,
 			Field:  field(rapid.SampledFrom(append([]string{"a", "a.b", "a.b", "#.a", "0.0"}, fieldNames...)).Draw(t, "field")),
 		}
+		if rapid.IntRange(0, 3).Draw(t, "places") == 0 {
+			n.Field = path(rapid.SampledFrom([]string{"a.0", "a.1.b", "a.0.0", "0.0", "#.0.a"}).Draw(t, "path"))
+		}
 		count := n.Op.values()
 		if count < 0 {
 			count = rapid.IntRange(0, 4).Draw(t, "count")
@@ -187,7 +234,9 @@ func anyNode(depth int) *rapid.Generator[Node] {
 
 func decode(s string) any {
 	var v any
-	if err := json.Unmarshal([]byte(s), &v); err != nil {
+	d := json.NewDecoder(strings.NewReader(s))
+	d.UseNumber() // a float64 does not hold all of them
+	if err := d.Decode(&v); err != nil {
 		panic(err)
 	}
 	return v
@@ -225,8 +274,8 @@ func TestRangesHoldAllMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := rapid.SampledFrom([]string{"a", "a", "a.b", "#"}).Draw(t, "index")
-		ranges, ok := c.Ranges(path)
+		index := rapid.SampledFrom([]string{"a", "a", "a.b", "#", "a.0", "a.1.b"}).Draw(t, "index")
+		ranges, ok := c.Ranges(index)
 		if !ok {
 			ranges = everything
 		}
@@ -237,7 +286,7 @@ func TestRangesHoldAllMatches(t *testing.T) {
 		}
 		for range 5 {
 			text, doc := plain(t)
-			if naive(n, doc) && !within(ranges, field(path).AppendKey(nil, []byte(text))) {
+			if naive(n, doc) && !within(ranges, field(index).AppendKey(nil, []byte(text))) {
 				t.Fatalf("%s matches, but is in none of %x", text, ranges)
 			}
 		}

@@ -20,7 +20,7 @@ func ParseObject(what, text string) (gjson.Result, error) {
 	}
 	compact := jsontext.Value(text)
 	if err := compact.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return gjson.Result{}, Refuse(BadSyntax, "%s is no JSON, where names stand in double quotes and once: %s", what, syntax.Explain(err))
+		return gjson.Result{}, Refuse(BadSyntax, "%s is not JSON: %s", what, syntax.ExplainJSON([]byte(text)))
 	}
 	v := gjson.ParseBytes(compact)
 	if !v.IsObject() {

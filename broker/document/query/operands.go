@@ -9,12 +9,14 @@ import (
 )
 
 // operands are the values that a comparison compares with, each once, in order. They are kept small, since subscriptions
-// hold them for long: a number takes 8 bytes and no text, another value its text and 5 bytes.
+// hold them for long: a number that a float64 holds exactly takes 8 bytes and no text, another value its text and 5 bytes.
 type operands struct {
 	numbers []float64
-	kinds   []kind // of the values that are no numbers
+	kinds   []kind // of the other values
 	ends    []uint32
-	text    string // theirs: of a string its contents, of an object or array its compact spelling
+	text    string // theirs: of a string its contents, else the compact spelling
+	moments bool   // a text that is a moment compares as one
+	dates   bool   // there are such texts among the values
 }
 
 func newOperands(in []gjson.Result) *operands {
@@ -24,14 +26,14 @@ func newOperands(in []gjson.Result) *operands {
 	o := &operands{}
 	var text strings.Builder
 	for _, v := range in {
-		if v.Type == gjson.Number {
+		if v.Type == gjson.Number && !inexact(v) {
 			o.numbers = append(o.numbers, v.Num)
 			continue
 		}
 		switch v.Type {
 		case gjson.String:
 			text.WriteString(v.Str)
-		case gjson.JSON:
+		case gjson.JSON, gjson.Number:
 			text.WriteString(v.Raw)
 		}
 		o.kinds = append(o.kinds, kindOf(v))
@@ -42,7 +44,7 @@ func newOperands(in []gjson.Result) *operands {
 	return o
 }
 
-// other returns one of the values that are no numbers.
+// other returns one of the other values.
 func (o *operands) other(i int) gjson.Result {
 	from := uint32(0)
 	if i > 0 {
@@ -50,6 +52,8 @@ func (o *operands) other(i int) gjson.Result {
 	}
 	text := o.text[from:o.ends[i]]
 	switch o.kinds[i] {
+	case numberKind:
+		return gjson.Parse(text)
 	case stringKind:
 		return gjson.Result{Type: gjson.String, Str: text}
 	case objectKind, arrayKind:
@@ -76,9 +80,29 @@ func (o *operands) each(yield func(gjson.Result) bool) {
 	}
 }
 
-// has reports whether v is one of the operands.
+// has reports whether v is one of the operands, or the same moment as one.
 func (o *operands) has(v gjson.Result) bool {
-	if v.Type == gjson.Number {
+	if o.find(v) {
+		return true
+	}
+	if !o.moments {
+		return false
+	}
+	if o.dates {
+		if text, ok := asText(v); ok && o.find(text) {
+			return true
+		}
+	}
+	if len(o.numbers) > 0 {
+		if number, ok := asNumber(v); ok {
+			return o.find(number)
+		}
+	}
+	return false
+}
+
+func (o *operands) find(v gjson.Result) bool {
+	if v.Type == gjson.Number && !inexact(v) {
 		_, found := slices.BinarySearch(o.numbers, v.Num)
 		return found
 	}
@@ -89,6 +113,11 @@ func (o *operands) has(v gjson.Result) bool {
 // beside reports whether v lies on the given side of one of the operands: of the one of its kind, as they are spellings
 // of the same.
 func (o *operands) beside(v gjson.Result, op Op) bool {
+	if o.moments {
+		if moment, ok := o.compared(v); ok {
+			v = moment
+		}
+	}
 	for other := range o.each {
 		if !alike(v, other) {
 			continue

@@ -1,13 +1,32 @@
 package query
 
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
 // Term is one field of an order.
 type Term struct {
 	Field      Field
 	Descending bool
+	Rules      Rules
 }
 
 // Order sorts documents by fields, the first one first. Ties are the caller's, by the documents' ids.
 type Order []Term
+
+// value is what a document is sorted by.
+func (t *Term) value(doc []byte) gjson.Result { return t.Rules.sorted(t.Field.At(doc)) }
+
+// Unordered reports whether documents around a key of an index on the field may lie in another order there: as the key
+// stands for several values, or for a text among which moments lie in several spellings.
+func (t *Term) Unordered(key []byte) bool {
+	if t.Rules == SQL && !strings.HasPrefix(t.Field.path, "_") && len(key) > 1 && kind(key[0]) == stringKind && key[1] >= '0' && key[1] <= '9' {
+		return true
+	}
+	return Cut(key)
+}
 
 // Check refuses an order of too many fields.
 func (o Order) Check() error {
@@ -19,8 +38,9 @@ func (o Order) Check() error {
 
 // Compare orders two documents.
 func (o Order) Compare(a, b []byte) int {
-	for _, t := range o {
-		if c := Compare(t.Field.Value(a), t.Field.Value(b)); c != 0 {
+	for i := range o {
+		t := &o[i]
+		if c := Compare(t.value(a), t.value(b)); c != 0 {
 			if t.Descending {
 				return -c
 			}
@@ -37,12 +57,13 @@ const maxOrderText = 1 << 10
 // AppendKey appends what sorts as the documents do, for those who hold many and not the documents. It ends itself,
 // so that an id may follow as the tie's end.
 func (o Order) AppendKey(dst, doc []byte) []byte {
-	for _, t := range o {
+	for i := range o {
+		t := &o[i]
 		from := len(dst)
-		dst = appendKey(dst, t.Field.Value(doc), maxOrderText)
+		dst = appendKey(dst, t.value(doc), maxOrderText)
 		if t.Descending {
-			for i := from; i < len(dst); i++ {
-				dst[i] = ^dst[i]
+			for at := from; at < len(dst); at++ {
+				dst[at] = ^dst[at]
 			}
 		}
 	}

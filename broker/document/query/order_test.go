@@ -10,7 +10,7 @@ import (
 
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	order := Order{{field("a"), true}, {field("b.c"), false}}
+	order := Order{{Field: field("a"), Descending: true}, {Field: field("b.c")}}
 	docs := []string{ // as they are to come
 		`{"a":true}`, `{"a":"x","b":{"c":1}}`, `{"a":"x","b":{"c":2}}`, `{"a":"x","b":[{"c":0}]}`, `{"a":2}`, `{"a":1}`, `{"b":{"c":null}}`, `{"b":{"c":0}}`,
 	}
@@ -46,7 +46,7 @@ func TestOrderKeysSortAsDocuments(t *testing.T) {
 		var order Order
 		for range rapid.IntRange(1, 3).Draw(t, "terms") {
 			f := rapid.SampledFrom([]string{"a", "b", "a.b", "#"}).Draw(t, "field")
-			order = append(order, Term{field(f), rapid.Bool().Draw(t, "descending")})
+			order = append(order, Term{field(f), rapid.Bool().Draw(t, "descending"), rapid.SampledFrom([]Rules{Mongo, SQL}).Draw(t, "rules")})
 		}
 		a, b := []byte(anyObject(2).Draw(t, "a")), []byte(anyObject(2).Draw(t, "b"))
 		want := order.Compare(a, b)

@@ -55,7 +55,7 @@ func (n *node) ranges(field string) []Range {
 	if !ok {
 		return everything
 	}
-	if n.Rules == Mongo || len(n.Field.names) > 1 {
+	if n.Rules == Mongo || n.inList() || len(n.Field.names) > 1 {
 		out = append(out, arrays)
 	}
 	return union(out)
@@ -66,27 +66,14 @@ func (n *node) ownRanges() ([]Range, bool) {
 	var out []Range
 	switch n.Op {
 	case Eq, In:
-		for v := range n.values.each {
-			key := AppendKey(nil, v)
-			out = append(out, Range{key, following(key)})
+		if n.Fold {
+			return nil, false
 		}
-	case Lt, Lte:
-		for v := range n.values.each {
-			out = append(out, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
-		}
-	case Gt, Gte:
-		for v := range n.values.each {
-			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
-		}
+		out = n.values.ranges(n.Op)
+	case Lt, Lte, Gt, Gte:
+		out = n.values.ranges(n.Op)
 	case Between:
-		var below []Range
-		for v := range n.values.each {
-			out = append(out, Range{AppendKey(nil, v), kindsOf(v).High})
-		}
-		for v := range n.highs.each {
-			below = append(below, Range{kindsOf(v).Low, following(AppendKey(nil, v))})
-		}
-		return intersect(union(out), union(below)), true
+		return intersect(union(n.values.ranges(Gte)), union(n.highs.ranges(Lte))), true
 	case StartsWith:
 		if n.Fold {
 			return nil, false
@@ -99,6 +86,26 @@ func (n *node) ownRanges() ([]Range, bool) {
 		return nil, false
 	}
 	return out, true
+}
+
+// ranges are where the values lie that compare so with one of the operands.
+func (o *operands) ranges(op Op) []Range {
+	var out []Range
+	for v := range o.each {
+		key, kinds := AppendKey(nil, v), kindsOf(v)
+		switch op {
+		case Lt, Lte:
+			out = append(out, Range{kinds.Low, following(key)})
+		case Gt, Gte:
+			out = append(out, Range{key, kinds.High})
+		default:
+			out = append(out, Range{key, following(key)})
+		}
+		if o.moments {
+			out = append(out, momentRanges(v, op)...)
+		}
+	}
+	return out
 }
 
 // kindsOf is where the values lie that v compares with.

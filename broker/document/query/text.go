@@ -3,7 +3,7 @@ package query
 import "strings"
 
 var opNames = [...]string{
-	"and", "or", "not", "search", "eq", "lt", "lte", "gt", "gte", "in", "between", "contains", "starts", "ends", "regex", "exists", "null", "empty",
+	"and", "or", "not", "search", "eq", "lt", "lte", "gt", "gte", "in", "between", "contains", "starts", "ends", "regex", "exists", "null", "empty", "element",
 }
 
 // String is the op's name.
@@ -31,6 +31,9 @@ func (n Node) String() string {
 	}
 	for _, v := range n.Values {
 		b.WriteString(" " + v.Raw)
+	}
+	for _, kid := range n.Nodes { // of Element
+		b.WriteString(" (" + kid.String() + ")")
 	}
 	return b.String()
 }

@@ -48,9 +48,9 @@ func alike(a, b gjson.Result) bool {
 	return min(kindOf(a), falseKind) == min(kindOf(b), falseKind)
 }
 
-// Compare orders any two JSON values. A missing value (the zero Result) equals null; numbers compare as float64, so
-// integers beyond 2^53 that fall on the same one are equal; strings compare by their bytes; objects and arrays by
-// their compact text, since nobody asks for more than that equal ones are equal.
+// Compare orders any two JSON values. A missing value (the zero Result) equals null; numbers compare as float64, large
+// ones that fall on the same one by their digits; strings compare by their bytes; objects and arrays by their compact
+// text, since nobody asks for more than that equal ones are equal.
 func Compare(a, b gjson.Result) int {
 	ka, kb := kindOf(a), kindOf(b)
 	if ka != kb {
@@ -58,7 +58,7 @@ func Compare(a, b gjson.Result) int {
 	}
 	switch ka {
 	case numberKind:
-		return cmp.Compare(a.Num, b.Num)
+		return compareNumbers(a, b)
 	case stringKind:
 		return strings.Compare(a.Str, b.Str)
 	case objectKind, arrayKind:
@@ -72,16 +72,23 @@ func Compare(a, b gjson.Result) int {
 const maxKeyText = 256
 
 // AppendKey appends a spelling of v whose bytes sort as Compare orders values. It says itself where it ends, so
-// that more may follow. Texts longer than 256 bytes are cut: those that differ only behind that have one key, which
-// therefore narrows to them but does not tell them apart.
+// that more may follow. Texts longer than 256 bytes are cut: those that differ only behind that have one key, as have
+// large numbers of one float64. Such a key narrows to them but does not tell them apart.
 func AppendKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, maxKeyText) }
+
+// AppendExactKey is AppendKey for who tells values apart by their keys: nothing is cut.
+func AppendExactKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, math.MaxInt) }
 
 func appendKey(dst []byte, v gjson.Result, limit int) []byte {
 	k := kindOf(v)
 	dst = append(dst, byte(k))
 	switch k {
 	case numberKind:
-		return binary.BigEndian.AppendUint64(dst, numberKey(v.Num))
+		dst = binary.BigEndian.AppendUint64(dst, numberKey(v.Num))
+		if limit > maxKeyText && inexact(v) { // keys of indexes are stored, and stay as they are
+			dst = appendExact(dst, v)
+		}
+		return dst
 	case stringKind:
 		return appendText(dst, v.Str, limit)
 	case objectKind, arrayKind:
@@ -143,8 +150,13 @@ func following(key []byte) []byte {
 	return []byte{0xFF} // no key begins with it
 }
 
-// Cut says whether a key that AppendKey made, with more behind it, stands for a text that was cut, and so for several.
+// Cut reports whether a key that AppendKey made, with more behind it, may stand for several values: for a text that was
+// cut, or a large number.
 func Cut(key []byte) bool {
+	if len(key) > 8 && kind(key[0]) == numberKind {
+		bits := binary.BigEndian.Uint64(key[1:])
+		return bits >= numberKey(exactBelow) || bits <= numberKey(-exactBelow)
+	}
 	if len(key) == 0 || kind(key[0]) != stringKind && kind(key[0]) != objectKind && kind(key[0]) != arrayKind {
 		return false
 	}

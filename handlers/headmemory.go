@@ -1,0 +1,102 @@
+package handlers
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth/peer"
+	"sluice/broker/share"
+	"sluice/handlers/stream"
+	"sluice/handlers/traffic"
+)
+
+// The head of a request can be 128 KiB long, and comes before anybody knows who sends it. What it takes is charged to the
+// client's address: while it arrives, by the connection; once it is whole, by chargeHead.
+
+// freeHead is how much of a head is not charged: most are smaller, and every connection has buffers of that size.
+const freeHead = 8 << 10
+
+// HTTP2 bounds what a connection of HTTP/2 makes the server hold before a handler reads it: one frame, for which memory is
+// taken when its length has come, and the bodies that are not read yet. The defaults are 1 MiB each.
+var HTTP2 = http.HTTP2Config{MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
+
+// valueBytes is what a header takes beside its text.
+const valueBytes = 64
+
+// chargeHead charges a large head until the request is over, or until a stream has dropped it.
+func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			size := headSize(c.Request())
+			if size <= freeHead {
+				return next(c)
+			}
+			account := memory.Account(peer.Owner("", c.RealIP()))
+			defer account.Close()
+			if err := account.Take(size); err != nil {
+				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
+				return traffic.MemoryFull(err)
+			}
+			stream.OnDropHead(c, account.Close)
+			return next(c)
+		}
+	}
+}
+
+func headSize(r *http.Request) int64 {
+	size := 2 * len(r.RequestURI) // and its parts, unescaped
+	for name, values := range r.Header {
+		size += len(name) + valueBytes
+		for _, v := range values {
+			size += len(v) + valueBytes
+		}
+	}
+	return int64(size)
+}
+
+// partialHead counts what has been read of a head that is not whole yet. Only the goroutine that reads the connection
+// uses it.
+type partialHead struct {
+	account *share.Account // nil while it is small
+	read    int64
+	refused error // why no more is read
+}
+
+// take charges n more bytes.
+func (p *partialHead) take(memory *share.Memory, address string, n int64) error {
+	if p.read += n; p.read <= freeHead {
+		return nil
+	}
+	if p.account == nil {
+		p.account = memory.AccountAbove(peer.Owner("", address), freeHead)
+		n = p.read
+	}
+	return p.account.Take(n)
+}
+
+// end gives back what was charged.
+func (p *partialHead) end() {
+	if p.account != nil {
+		p.account.Close()
+	}
+	*p = partialHead{}
+}
+
+// refusedHead is the answer to a head for which there is no memory. There is no request yet that a handler could answer.
+const refusedHead = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\nRetry-After: 5\r\n\r\n" +
+	`{"message":"your address, or all clients together, hold as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once","code":"client_memory_full"}` + "\n"
+
+// refuseHead answers on a connection without TLS, and returns the error that makes http.Server close it silently.
+func refuseHead(c net.Conn, plain bool, cause error) error {
+	if plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+		_, _ = c.Write([]byte(refusedHead)) // it may be gone
+	}
+	if half, ok := c.(interface{ CloseWrite() error }); ok { // nothing follows that; a full close could take it back
+		_ = half.CloseWrite()
+	}
+	return &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("a request head: %w", cause)}
+}
