@@ -81,6 +81,13 @@ func Code(c echo.Context) string {
 	return code
 }
 
+// plainKey is where the context of a request holds that its error is answered as plain text.
+const plainKey = "plain"
+
+// PlainText has an error of this request answered as text instead of JSON, for clients that take all JSON for the answer
+// that they wanted.
+func PlainText(c echo.Context) { c.Set(plainKey, true) }
+
 type body struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
@@ -100,6 +107,9 @@ func Write(c echo.Context, e *Error) error {
 	h.Set("Cache-Control", "no-store")
 	if c.Request().Method == http.MethodHead {
 		return c.NoContent(e.Status)
+	}
+	if plain, _ := c.Get(plainKey).(bool); plain {
+		return c.String(e.Status, e.Code+": "+e.Message+"\n")
 	}
 	b := body{Message: e.Message, Code: e.Code}
 	if e.Code == ExpectFailed {
