@@ -246,7 +246,7 @@ func (g *gateway) openHandlers() (err error) {
 	rooms, err := driftdb.New(driftdb.Options{
 		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
-		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate},
+		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate, Flood: g.cfg.RoomFloodTimeout},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		TrustedProxies: g.cfg.TrustedProxies,
 	})

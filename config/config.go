@@ -40,7 +40,7 @@ type Config struct {
 	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events with their index, namespaces and annotations"`
 	MaxAccountBytes  Size `env:"MAX_ACCOUNT_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes that all databases which one account made may hold together"`
 
-	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms by POST /new: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
+	RoomCreate         RoomCreate    `env:"ROOM_CREATE" envDefault:"off" doc:"who may make rooms, by POST /new or by going to one that is not there: 'off' nobody, 'open' anybody, 'key' who has an API key or a token"`
 	RoomRetention      time.Duration `env:"ROOM_RETENTION" envDefault:"24h" min:"1s" max:"876000h" doc:"a room without messages for so long is dropped"`
 	MaxRooms           int           `env:"MAX_ROOMS" envDefault:"100000" min:"1" doc:"rooms at the same time; they hold at most so many times MAX_ROOM_BYTES"`
 	RoomUnused         time.Duration `env:"ROOM_UNUSED" envDefault:"10m" min:"1s" max:"876000h" doc:"a room that nothing was ever pushed to is dropped when nobody was in it for so long"`
@@ -48,10 +48,11 @@ type Config struct {
 	RoomCreateRateAll  int           `env:"ROOM_CREATE_RATE_ALL" envDefault:"600" min:"1" max:"1000000000" doc:"rooms a minute that are made for all clients without a credential together, and as many at once"`
 	RoomCreateRateKey  int           `env:"ROOM_CREATE_RATE_KEY" envDefault:"6000" min:"1" max:"1000000000" doc:"rooms a minute that are made for one credential, and as many at once"`
 	MaxRoomBytes       Size          `env:"MAX_ROOM_BYTES" envDefault:"4MiB" min:"1B" doc:"bytes that a room retains at most"`
-	MaxRoomKeys        int           `env:"MAX_ROOM_KEYS" envDefault:"1000" min:"1" doc:"keys that a room has at most"`
+	MaxRoomKeys        int           `env:"MAX_ROOM_KEYS" envDefault:"10000" min:"1" doc:"keys that a room has at most"`
 	MaxRoomConnections int           `env:"MAX_ROOM_CONNECTIONS" envDefault:"10000" min:"1" doc:"streams and WebSockets open at once in a room"`
-	RoomRate           int           `env:"ROOM_RATE" envDefault:"2000" min:"1" max:"1000000000" doc:"pushes a second that a room takes"`
-	RoomConnectionRate int           `env:"ROOM_CONNECTION_RATE" envDefault:"300" min:"1" max:"1000000000" doc:"messages a second that are taken from one WebSocket of a room"`
+	RoomRate           int           `env:"ROOM_RATE" envDefault:"2000" min:"1" max:"1000000000" doc:"stored pushes a second that a room takes, and as many relays; WebSockets that send more are read more slowly, POSTs get a 429"`
+	RoomConnectionRate int           `env:"ROOM_CONNECTION_RATE" envDefault:"300" min:"1" max:"1000000000" doc:"messages a second that are read from one WebSocket of a room; one that sends more is read more slowly"`
+	RoomFloodTimeout   time.Duration `env:"ROOM_FLOOD_TIMEOUT" envDefault:"5m" min:"1s" max:"876000h" doc:"a WebSocket that ROOM_CONNECTION_RATE has delayed for so long in sum, without a pause, is closed"`
 
 	CollectionIndexes  Indexes       `env:"COLLECTION_INDEXES" doc:"fields of documents to index, as in messages:date_created,user;customer:name"`
 	MaxDocument        Size          `env:"MAX_DOCUMENT" envDefault:"64KiB" min:"1B" doc:"bytes of a document"`

@@ -86,6 +86,7 @@ func bad(t *testing.T) map[string]struct {
 		"MAX_ROOM_CONNECTIONS":    {[]string{"0", "-1", "many"}, "must be a whole number of 1 or more"},
 		"ROOM_RATE":               {[]string{"0", "-1", "1.5", "1000000001"}, "must be a whole number from 1 to 1000000000"},
 		"ROOM_CONNECTION_RATE":    {[]string{"0", "-1", "1.5", "1000000001"}, "must be a whole number from 1 to 1000000000"},
+		"ROOM_FLOOD_TIMEOUT":      {[]string{"0", "999ms"}, "must be a duration from 1s to 876000h"},
 		"WEBSOCKET_AUTH":          {[]string{"Strict", "off"}, "must be handshake or public or strict"},
 		"WEBSOCKET_AUTH_TIMEOUT":  {[]string{"0", "2h"}, "must be a duration from 1ms to 1h, as 10s"},
 		"WEBSOCKET_HEARTBEAT":     {[]string{"0", "99ms"}, "must be a duration from 100ms to 1h, as 30s"},

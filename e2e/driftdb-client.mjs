@@ -80,7 +80,7 @@ export async function fence(...dbs) {
 }
 
 // answered waits until all that a client has sent was taken.
-async function answered(db) {
+export async function answered(db) {
   const nonce = ++fences;
   db.send({ type: "ping", nonce });
   await poll("pong", () => db.heard.some(m => m.type === "pong" && m.nonce === nonce));

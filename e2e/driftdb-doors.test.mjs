@@ -45,7 +45,7 @@ after(() => Promise.all(gateways.map(g => g.remove())));
 
 const admin = async (g, where) => (await fetch(g.url + where, { headers: { "x-apikey": adminKey, authorization: `Bearer ${adminKey}` } })).text();
 
-test("HttpConnection: push, get, ping; nonsense is a 4xx, an unknown room a 404", async () => {
+test("HttpConnection: push, get, ping; nonsense is a 4xx, sending to an unknown room a 404", async () => {
   const g = await main(), room = await newRoom(g), http = new HttpConnection(room.http_url), peer = await settled(room, true);
   const put = (value, type = "append", seq) => http.send({ type: "push", key: "k", value, action: { type, seq } });
   assert.equal(await put("a"), null);
@@ -67,10 +67,10 @@ test("HttpConnection: push, get, ping; nonsense is a 4xx, an unknown room a 404"
   }
   const none = room.http_url.replace(room.room, "nosuchroom");
   await assert.rejects(new HttpConnection(none).send({ type: "ping" }), /404/);
-  for (const [method, where] of [["GET", ""], ["GET", "/events"], ["GET", "/presence"], ["POST", "/send"], ["GET", "/connect"]]) {
-    assert.equal((await fetch(`${g.url}/room/nosuchroom${where}`, { method })).status, 404, where);
+  for (const [method, where] of [["GET", "/presence"], ["POST", "/send"], ["GET", "/connect"], ["POST", ""]]) {
+    assert.equal((await fetch(`${g.url}/room/nosuchroom${where}`, { method })).status, where === "" ? 405 : 404, where);
   }
-  await assert.rejects(socket(`${g.url.replace("http", "ws")}/room/nosuchroom/connect`), /404/);
+  await assert.rejects(socket(`${g.url.replace("http", "ws")}/room/undefined/connect`), /404/);
 });
 
 test("any page may use rooms; addresses follow what a proxy says", async () => {
@@ -217,8 +217,10 @@ test("ROOM_CREATE: off is 403, key asks for one; rooms that are there stay open"
   const locked = await start({ ROOM_CREATE: "key", API_KEYS: JSON.stringify([{ name: "k", key, sub: ["x"], pub: ["x"] }]) });
   const r = await fetch(off.url + "/new", { method: "POST" });
   assert.equal(r.status, 403);
-  assert.ok((await r.json()).message);
-  assert.equal((await off.api.newRoom()).room, undefined);
+  assert.match(await r.text(), /^forbidden: /);
+  await assert.rejects(off.api.newRoom(), SyntaxError, "an error that is no JSON");
+  const asked = await fetch(off.url + "/new", { method: "POST", headers: { Accept: "application/json" } });
+  assert.equal((await asked.json()).code, "forbidden");
   assert.equal((await fetch(locked.url + "/new", { method: "POST" })).status, 401);
   assert.equal((await fetch(locked.url + "/new", { method: "POST", headers: { "x-apikey": "wrong" } })).status, 401);
   const made = await fetch(locked.url + "/new", { method: "POST", headers: { "x-apikey": key } });

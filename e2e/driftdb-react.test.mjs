@@ -107,3 +107,30 @@ test("two providers share state, reducer and presence; status and latency are kn
   await poll("b gone for a", async () => { a.move({ x: Math.random() }); await sleep(200); return a.db.subscriptions && Date.now() - a.others[b.id].lastSeen > 1500; }, 5000);
   assert.deepEqual(faults, []);
 });
+
+test("a page with the id of a dropped room works again, and a room may be named", { timeout: 30_000 }, async () => {
+  const g = new Gateway({ ROOM_CREATE: "open", ROOM_RETENTION: "1s", ADMIN_KEY: "rooms-0123456789abcdef", LOG_LEVEL: "error" });
+  const at = await g.start();
+  try {
+    const old = await new Api(at).newRoom();
+    await fetch(old.http_url, { method: "POST", body: JSON.stringify({ type: "push", key: "text", value: 1, action: { type: "replace" } }) });
+    await poll("the room to be dropped", async () => (await fetch(`${at}/room/${old.room}/presence`)).status === 404);
+    for (const [id, props] of [[old.room, {}], ["my-room", { room: "my-room" }]]) {
+      document.body.innerHTML = "<div id=a></div><div id=b></div>";
+      window.history.replaceState({}, "", `http://page.example/?_driftdb_room=${old.room}`);
+      const a = mount("a", { api: at, ...props });
+      await poll(`a in ${id}`, () => a.status?.connected);
+      const b = mount("b", { api: at, ...props });
+      await poll(`b in ${id}`, () => b.status?.connected);
+      a.setText("again");
+      await poll("the text", () => b.text === "again");
+      assert.equal(new URL(document.location.href).searchParams.get("_driftdb_room"), old.room);
+      assert.deepEqual((await get({ http_url: `${at}/room/${id}/send` }, "text")).map(e => e.value.v), ["again"]);
+      roots.pop().unmount();
+      roots.pop().unmount();
+    }
+  } finally {
+    await g.remove();
+  }
+  assert.deepEqual(faults, []);
+});

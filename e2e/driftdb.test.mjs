@@ -33,8 +33,8 @@ test("newRoom makes rooms, getRoom finds them", async () => {
     assert.deepEqual(await new Api(base + "/").getRoom(room.room), room);
   }
   assert.equal(new Set(rooms.map(r => r.room)).size, 5);
-  const none = await api.getRoom("nosuchroom");
-  assert.ok(!none.room && typeof none === "object", "an error that is JSON");
+  assert.deepEqual(await api.getRoom("my-room"), await new Api(base).getRoom("my-room"), "any name is a room's");
+  await assert.rejects(api.getRoom("undefined"), SyntaxError, "an error that is no JSON");
 });
 
 for (const [mode, cbor] of modes) test(`each action does what the table says: ${mode}`, async () => {

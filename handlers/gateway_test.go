@@ -117,7 +117,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		rooms:    time.Hour,
 		unused:   time.Hour,
 		create:   driftdb.Anybody,
-		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300},
+		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300, Flood: time.Minute},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: document.Options{QueryTime: time.Minute},
 		logger:   slog.New(slog.DiscardHandler),

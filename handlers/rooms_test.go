@@ -53,8 +53,7 @@ func TestRoomRefusals(t *testing.T) {
 	send := "/room/" + room + "/send"
 	runAll(t, g, []scenario{
 		{name: "look", path: "/room/" + room, key: "-", status: 200, has: []string{`"room":"` + room, `"socket_url":"ws://127.0.0.1:`, "/connect", `"http_url":"http://127.0.0.1:`, "/send"}},
-		{name: "unknown", path: "/room/nope", key: "-", status: 404, has: []string{`"message"`}},
-		{name: "unknown stream", path: "/room/nope/events", key: "-", status: 404},
+		{name: "unknown presence", path: "/room/nope/presence", key: "-", status: 404, has: []string{`"message"`}},
 		{name: "unknown send", path: "/room/nope/send", key: "-", body: "{}", status: 404},
 		{name: "no JSON", path: send, key: "-", body: "{", status: 422},
 		{name: "no type", path: send, key: "-", body: "{}", status: 422},

@@ -83,7 +83,7 @@ type committer struct {
 	last   uint64
 	recent map[place]uint64 // what changed while conditional requests were under way
 	forgot uint64           // all of it up to here is forgotten
-	keyed  map[string]*keyedSpace
+	keyed  known
 	batch  []*pending // of the last step, for its room
 }
 
@@ -115,9 +115,10 @@ func (c *committer) step() bool {
 	group, accepted := c.group(batch)
 	err := c.commit(group)
 	if err != nil {
-		clear(c.keyed) // what it says was not stored
+		c.keyed.clear() // what it says was not stored
 	} else {
 		c.remember(group)
+		c.keyed.trim()
 		c.log.settle(group.Last)
 		if c.log.tail != nil {
 			c.log.tail(group.Events, group.Last)
@@ -174,7 +175,7 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		} else {
 			p.first = 0
 		}
-		g.Rows = append(g.Rows, install(changes, c.last)...)
+		g.Rows = append(g.Rows, c.install(changes, c.last)...)
 		g.Events = append(g.Events, events...)
 		g.Rows = append(g.Rows, p.request.Rows...)
 		for _, r := range p.request.Rows {
@@ -265,7 +266,7 @@ func (c *committer) remember(g *Group) {
 	}
 	if g.Edit != nil {
 		for name := range g.Edit.Spaces() {
-			delete(c.keyed, name)
+			c.keyed.forget(name)
 		}
 		c.forgot = g.Last + 1 // what it took away is looked for again too
 	}

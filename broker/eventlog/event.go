@@ -19,7 +19,7 @@ type Event struct {
 	Key        string   // of a keyed event its key, any text; else unique in its stream, or empty
 	Op         Op       // what a keyed event does to the retained entries of its key; 0 for all others
 	Seq        uint64   // a keyed event's number in its space; given by the log, but for Compact
-	Data       []byte   // compact JSON, never empty
+	Data       []byte   // compact JSON; empty only in a Compact that leaves nothing
 	Drops      []uint64 // numbers of the entries that a keyed event takes away; given by the log
 	Meta       []byte   // what the door of a space keeps beside the data, for itself; may be empty
 }
@@ -39,8 +39,11 @@ const (
 	Append  Op = iota + 1 // adds an entry at the end
 	Replace               // empties the key, then adds an entry
 	Relay                 // changes nothing and is not stored
-	Compact               // takes away the entries up to its Seq and puts one there, in silence
+	Compact               // takes away the entries up to its Seq and, if it has Data, puts one there, in silence
 )
+
+// Entry reports whether a keyed event leaves an entry.
+func (e *Event) Entry() bool { return e.Op != Relay && (e.Op != Compact || len(e.Data) > 0) }
 
 // Channel is the event's place in permissions.
 func (e *Event) Channel() channel.Channel { return channel.Of(e.Space, e.Name, e.Collection) }

@@ -28,12 +28,10 @@ type held struct {
 type keyedSpace struct {
 	seq   uint64
 	bytes int64
-	keys  map[string][]held // in order of their numbers
-}
+	keys  map[string][]held // in order of their numbers; a key has one at least
 
-// keyedMost bounds how many spaces are known at once; any of them makes room for another, and is read again when
-// it is needed.
-const keyedMost = 4096
+	weight int64 // what it takes of memory
+}
 
 // keyedRow is the row of a space: its last number, and the id of its last event.
 const keyedRow = "keyed/"
@@ -155,7 +153,7 @@ func (l *Log) waitSettled(ctx context.Context, position uint64) error {
 
 // space finds what is known of a space, or reads it.
 func (c *committer) space(name string) (*keyedSpace, error) {
-	if s := c.keyed[name]; s != nil {
+	if s := c.keyed.spaces[name]; s != nil {
 		return s, nil
 	}
 	s := &keyedSpace{keys: map[string][]held{}}
@@ -163,7 +161,7 @@ func (c *committer) space(name string) (*keyedSpace, error) {
 	if err == nil {
 		s.seq, _, _ = readRow(v)
 		_, err = c.log.engine.Keyed(context.Background(), name, nil, func(e Event) error {
-			s.keys[e.Key] = append(s.keys[e.Key], held{e.Seq, entrySize(&e)})
+			s.set(e.Key, append(s.keys[e.Key], held{e.Seq, entrySize(&e)}))
 			s.bytes += entrySize(&e)
 			return nil
 		})
@@ -171,13 +169,7 @@ func (c *committer) space(name string) (*keyedSpace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading a space: %w", ErrUnavailable, err)
 	}
-	for other := range c.keyed {
-		if len(c.keyed) < keyedMost {
-			break
-		}
-		delete(c.keyed, other)
-	}
-	c.keyed[name] = s
+	c.keyed.add(name, s)
 	return s, nil
 }
 
@@ -262,7 +254,11 @@ func (ch *change) event(e *Event) error {
 			n++
 		}
 		ch.drop(e, entries[:n])
-		entries = append([]held{{e.Seq, size}}, entries[n:]...)
+		if entries = entries[n:]; !e.Entry() {
+			ch.keys[e.Key] = entries
+			return nil
+		}
+		entries = append([]held{{e.Seq, size}}, entries...)
 	}
 	ch.bytes += size
 	ch.keys[e.Key] = entries
@@ -285,9 +281,12 @@ func (ch *change) within(b *Bound) error {
 		return &BoundError{"bytes", b.Bytes}
 	}
 	keys := len(ch.space.keys)
-	for key := range ch.keys {
-		if _, before := ch.space.keys[key]; !before {
+	for key, entries := range ch.keys {
+		switch _, before := ch.space.keys[key]; {
+		case !before && len(entries) > 0:
 			keys++
+		case before && len(entries) == 0:
+			keys--
 		}
 	}
 	if b.Keys > 0 && keys > b.Keys && keys > len(ch.space.keys) {
@@ -296,21 +295,21 @@ func (ch *change) within(b *Bound) error {
 	return nil
 }
 
-// install makes a request's changes the truth, and gives the rows that keep their numbers.
-func install(changes map[string]*change, last uint64) (rows []Row) {
+// install makes a request's changes what is known, and returns the rows that keep their numbers.
+func (c *committer) install(changes map[string]*change, last uint64) (rows []Row) {
 	for name, ch := range changes {
 		ch.space.seq, ch.space.bytes = ch.seq, ch.bytes
 		for key, entries := range ch.keys {
-			ch.space.keys[key] = entries
+			c.keyed.weight += ch.space.set(key, entries)
 		}
 		rows = append(rows, row(name, ch.seq, last))
 	}
 	return rows
 }
 
-// Create makes an empty space of keyed events.
+// Create makes an empty space of keyed events. The error is ErrRow where there is such a space already.
 func (l *Log) Create(ctx context.Context, space string) error {
 	now := max(l.Settled(), uint64(l.options.Now().UnixMicro()))
-	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}})
+	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Row{{Key: keyedRow + space}}})
 	return err
 }

@@ -88,7 +88,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(since, l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: map[string]*keyedSpace{}}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown()}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()

@@ -23,16 +23,6 @@ import (
 // of CBOR in JSON, byte strings and typed arrays become lists of numbers, tags are left out, what is no number, what
 // is undefined and whole numbers of thousands of digits become null.
 
-// The major types of CBOR.
-const (
-	majorUint  = 0 << 5
-	majorNeg   = 1 << 5
-	majorText  = 3 << 5
-	majorArray = 4 << 5
-	majorMap   = 5 << 5
-	majorTag   = 6 << 5
-)
-
 // appendHead appends a major type and its count, in the shortest form.
 func appendHead(dst []byte, major byte, n uint64) []byte {
 	switch {
@@ -150,8 +140,8 @@ var cborNotes = func() cbor.DiagMode {
 	return mode
 }()
 
-// cborFields cuts a map into its values as they came. The library takes the tag 55799 off what it gives raw (RFC 8949,
-// 3.4.6: it says that what follows is CBOR), so it is only asked where each item ends.
+// cborFields cuts a map into its values as they came. The library does not hand out each value raw: it takes off the tag
+// 55799 (RFC 8949, 3.4.6), and refuses tags around content that it does not expect.
 func cborFields(frame []byte) (map[string][]byte, error) {
 	if err := cborMode.Wellformed(frame); err != nil {
 		return nil, fmt.Errorf("it is not CBOR: %s", syntax.Explain(err))
@@ -170,10 +160,7 @@ func cborFields(frame []byte) (map[string][]byte, error) {
 		if err != nil {
 			return nil, errNoMessage
 		}
-		var content cbor.RawMessage
-		if rest, err = cborMode.UnmarshalFirst(value, &content); err != nil {
-			return nil, fmt.Errorf("its %q cannot be read: %s", key, syntax.Explain(err))
-		}
+		rest = skip(value)
 		fields[key] = value[:len(value)-len(rest)]
 	}
 	return fields, nil
@@ -181,29 +168,14 @@ func cborFields(frame []byte) (map[string][]byte, error) {
 
 var errNoMessage = errors.New("it is no message of DriftDB")
 
-// cborBreak ends what says no count.
-const cborBreak = 0xff
-
-// readHead reads a major type and its count off what is well-formed. Where no count is told it is the greatest.
-func readHead(b []byte) (major byte, n uint64, rest []byte) {
-	major, count, rest := b[0]&0xe0, b[0]&0x1f, b[1:]
-	switch {
-	case count < 24:
-		return major, uint64(count), rest
-	case count == 31:
-		return major, math.MaxUint64, rest
-	}
-	width := 1 << (count - 24)
-	for _, one := range rest[:width] {
-		n = n<<8 | uint64(one)
-	}
-	return major, n, rest[width:]
-}
-
 // toJSON writes CBOR as JSON.
 func toJSON(value []byte) ([]byte, error) {
 	var v any
 	err := cborMode.Unmarshal(value, &v)
+	if err != nil && !errors.As(err, new(*cbor.InvalidMapKeyTypeError)) && cborMode.Wellformed(value) == nil {
+		value, _ = dropTags(nil, value)
+		err = cborMode.Unmarshal(value, &v)
+	}
 	if errors.As(err, new(*cbor.InvalidMapKeyTypeError)) {
 		_, err = cborNotes.Diagnose(value) // the decoder has not looked at the rest
 		return []byte("null"), err         // a map with lists or maps for keys: JSON has nothing like it

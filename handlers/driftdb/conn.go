@@ -49,10 +49,13 @@ type conn struct {
 	debug    bool
 	request  string // its id, for the log
 	commands chan command
-	limiter  *rate.Limiter
+	pace     pace
 	account  *share.Account
 
 	stalled atomic.Bool     // it was cut off, as others waited for what it held
+	flooded atomic.Bool     // it is closed, as it sends too fast for too long
+	waits   atomic.Bool     // a push waits for its turn
+	heard   atomic.Int64    // how many messages have come
 	load    load            // what the answer under way takes
 	last    uint64          // the greatest number handed out
 	asked   map[string]bool // while pushes are held; then nil
@@ -63,7 +66,7 @@ type conn struct {
 
 func (h *Handler) connect(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
-	if err := h.join(id); err != nil {
+	if err := h.join(c, id); err != nil {
 		return err
 	}
 	defer h.part(id)
@@ -74,10 +77,11 @@ func (h *Handler) connect(c echo.Context) error {
 	open := &stream.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
-		limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), asked: map[string]bool{},
+		asked:   map[string]bool{},
 		account: h.o.Traffic.Memory.Account(peer.Owner("", from)),
 	}
 	defer one.account.Close()
+	one.pace = pace{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), most: h.o.Limits.Flood}
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	var err error
@@ -118,12 +122,15 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 		c.read(ctx, cancel)
 	}()
 	reason, err = c.write(ctx)
-	status := websocket.StatusNormalClosure
-	if reason == broker.EndDraining || reason == stream.Failed {
+	status, why := websocket.StatusNormalClosure, ""
+	switch {
+	case c.flooded.Load():
+		reason, status, why = stream.Flood, websocket.StatusPolicyViolation, errFlood.Error()
+	case reason == broker.EndDraining || reason == stream.Failed:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil { // who does not answer is not waited for
-		_ = c.ws.Close(status, "") // it may be gone
+	if err == nil || c.flooded.Load() { // who does not answer is not waited for
+		_ = c.ws.Close(status, why) // it may be gone
 	}
 	cancel()
 	_ = c.ws.CloseNow() // the same
@@ -149,11 +156,18 @@ func (c *conn) written() int64 {
 func (c *conn) read(ctx context.Context, cut func()) {
 	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
 	defer reader.Close()
+	reader.SkipLong()
 	for {
+		if err := c.pace.wait(ctx); err != nil {
+			c.flooded.Store(errors.Is(err, errFlood))
+			return
+		}
 		m, err := reader.Next(ctx, c.h.o.MaxBody)
 		if err != nil {
 			return
 		}
+		c.heard.Add(1)
+		c.pace.took()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue
@@ -194,6 +208,9 @@ func (c *conn) refuse(code, why string) command {
 // deal deals with a message, of which nothing is held then.
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
+	if m.Long {
+		return c.refuse(httperr.BodyTooLarge, fmt.Sprintf("a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+	}
 	if m.Refused != nil {
 		full := httperr.From(traffic.MemoryFull(m.Refused))
 		return c.refuse(full.Code, full.Message)
@@ -203,9 +220,6 @@ func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 
 // take does what a message asks for.
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
-	if !c.limiter.Allow() {
-		return c.refuse(httperr.RateLimited, fmt.Sprintf("more than %d messages a second (ROOM_CONNECTION_RATE); slow down: this one was not taken", c.h.o.Limits.ConnectionRate))
-	}
 	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
 		return c.refuse(httperr.BadEvent, fmt.Sprintf("Could not decode message: %v", err))
@@ -216,7 +230,10 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	case kindGet:
 		return command{get: m}
 	}
-	at, size, err := c.h.publish(ctx, c.id, m)
+	at, size, err := c.store(ctx, m)
+	if ctx.Err() != nil && err != nil {
+		return command{} // there is nobody to tell
+	}
 	if err != nil {
 		e := httperr.From(err)
 		if e.Cause != nil {
@@ -271,11 +288,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 			}
 			waiting = true
 			// A pong comes behind what the client has not read yet: who reads slowly has as long for it as for a byte.
-			go func() { // ends within WRITE_TIMEOUT
-				pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
-				defer cancel()
-				pongs <- c.ws.Ping(pong)
-			}()
+			go func() { pongs <- c.ping(ctx) }() // ends with the connection, or before
 		}
 		if err != nil {
 			return c.broken(err)

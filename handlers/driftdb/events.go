@@ -55,6 +55,9 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
+		if err := h.allow(id, m.op); err != nil {
+			return err
+		}
 		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
 			return err
@@ -152,7 +155,7 @@ func (h *Handler) events(c echo.Context) error {
 	if len(key) > maxKey {
 		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
 	}
-	if err := h.join(id); err != nil {
+	if err := h.join(c, id); err != nil {
 		return h.busy(c, err)
 	}
 	from := c.RealIP()

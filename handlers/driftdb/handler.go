@@ -62,8 +62,10 @@ type Limits struct {
 	CreateRateAll  int // rooms a minute that are made for all clients without a credential
 	CreateRateKey  int // rooms a minute that are made for one credential
 	Connections    int // open at once in a room
-	Rate           int // pushes a second of a room
+	Rate           int // stored pushes a second of a room, and as many relays
 	ConnectionRate int // messages a second of a WebSocket
+
+	Flood time.Duration // how long a WebSocket may be slowed down, in sum, before it is closed
 }
 
 // Handler serves the door.
@@ -113,11 +115,13 @@ func (h *Handler) Close() error {
 	return nil
 }
 
+const connectPath = "/room/:room/connect"
+
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/new", h.create)
 	e.GET("/room/:room", h.look)
-	e.GET("/room/:room/connect", h.connect)
+	e.GET(connectPath, h.connect)
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
 	e.GET("/room/:room/presence", h.presence)
@@ -129,9 +133,7 @@ var anybody = &auth.Identity{Name: "room", Kind: "room"}
 // space is the part of the log that a room is.
 func space(id string) string { return channel.RoomSpace + id }
 
-func noRoom() *httperr.Error {
-	return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
-}
+var errNoRoom = httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
 
 // charged is a request's context, whose work is charged to the address, as a room asks for no credential.
 func charged(c echo.Context) context.Context {
@@ -142,9 +144,12 @@ func unavailable(err error) error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot take this now").After(2 * time.Second).Because(err)
 }
 
+// look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no
+// room is told as text, or the client goes on with a room of the name "undefined".
 func (h *Handler) look(c echo.Context) error {
-	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	httperr.PlainText(c)
+	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	if err := h.find(c, id); err != nil {
 		return err
 	}
 	h.leave(id)
@@ -193,15 +198,13 @@ func (h *Handler) trusted(peer string) bool {
 	return false
 }
 
-// publish stores a push, and says how many entries its key has then. The error is for the client.
+// publish stores a push that the room's budget has let in, and returns how many entries its key has then. The error is
+// for the client.
 func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64, size int, err error) {
 	if !h.o.Traffic.EnterPublish() {
 		return 0, 0, traffic.ErrDraining()
 	}
 	defer h.o.Traffic.LeavePublish()
-	if !h.allow(id) {
-		return 0, 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(time.Second)
-	}
 	r := &eventlog.Request{Events: []eventlog.Event{m.event(space(id))}, Bound: &h.o.Bound}
 	at, err = h.o.Broker.Publish(ctx, r)
 	var over *eventlog.BoundError

@@ -130,6 +130,9 @@ func (m *makers) rateOf(who maker, now time.Time) *rate.Limiter {
 func (m *makers) add(who maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if before, ok := m.rooms[id]; ok { // it was dropped, which is not noted yet
+		m.less(before)
+	}
 	m.rooms[id] = who.owner
 }
 

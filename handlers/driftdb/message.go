@@ -32,7 +32,7 @@ type message struct {
 	live   bool   // a get without a replay: its seq is null
 	nonce  []byte // JSON of a ping's; nil without
 	number uint64 // the same as a number
-	value  []byte // JSON
+	value  []byte // JSON; nil: a compact to nothing
 	raw    []byte // the value as CBOR, where it came so
 }
 
@@ -75,7 +75,10 @@ func decodeJSON(text []byte) (*message, error) {
 		}
 	}
 	if m.kind == kindPush {
-		if m.value = fields["value"]; m.value == nil {
+		m.value = fields["value"]
+		if none := m.value == nil || string(m.value) == "null"; none && m.op == eventlog.Compact {
+			m.value = nil
+		} else if m.value == nil {
 			return nil, errNoValue
 		}
 	}
@@ -93,7 +96,7 @@ func decodeCBOR(frame []byte) (*message, error) {
 		return nil, errNoMessage
 	}
 	seq, hasSeq := fields["seq"]
-	m, err := w.message(hasSeq && len(seq) == 1 && (seq[0] == 0xf6 || seq[0] == 0xf7))
+	m, err := w.message(hasSeq && isNothing(seq))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +106,11 @@ func decodeCBOR(frame []byte) (*message, error) {
 		}
 	}
 	if m.kind == kindPush {
-		if m.raw = fields["value"]; m.raw == nil {
+		m.raw = fields["value"]
+		if none := m.raw == nil || isNothing(m.raw); none && m.op == eventlog.Compact {
+			m.raw = nil
+			return m, nil
+		} else if m.raw == nil {
 			return nil, errNoValue
 		}
 		if m.value, err = toJSON(m.raw); err != nil {
@@ -112,6 +119,9 @@ func decodeCBOR(frame []byte) (*message, error) {
 	}
 	return m, nil
 }
+
+// isNothing reports whether an item of CBOR is null or undefined.
+func isNothing(item []byte) bool { return len(item) == 1 && (item[0] == 0xf6 || item[0] == 0xf7) }
 
 var ops = map[string]eventlog.Op{"append": eventlog.Append, "replace": eventlog.Replace, "relay": eventlog.Relay, "compact": eventlog.Compact}
 

@@ -39,10 +39,10 @@ func makeFrom(t *testing.T, e *echo.Echo, address string) (path, answer string) 
 	return "/room/" + made.Room, ""
 }
 
-// there reports whether a room is there, without entering it for long.
+// there reports whether a room is there, without making it.
 func there(t *testing.T, e *echo.Echo, room string) bool {
 	t.Helper()
-	status, _ := ask(t, e, http.MethodGet, room, "")
+	status, _ := ask(t, e, http.MethodGet, room+"/presence", "")
 	return status == http.StatusOK
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/labstack/echo/v4"
 
 	"sluice/handlers/httperr"
 )
@@ -16,14 +16,14 @@ type room struct {
 	open    int       // connections
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	used    bool      // something was pushed to it
-	limiter *rate.Limiter
+	budget  budget
 	present map[*conn]presences // nil until somebody says that they are there: most rooms are just pushed to
 }
 
 // enter counts somebody in, if there is such a room.
 func (h *Handler) enter(id string) error {
-	if strings.ContainsAny(id, "/:") || len(id) > 64 {
-		return noRoom()
+	if !isID(id) {
+		return errNoRoom
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -34,9 +34,9 @@ func (h *Handler) enter(id string) error {
 			return unavailable(err)
 		}
 		if !there {
-			return noRoom()
+			return errNoRoom
 		}
-		r = &room{used: known.Seq > 0, limiter: rate.NewLimiter(rate.Limit(h.o.Limits.Rate), h.o.Limits.Rate)}
+		r = &room{used: known.Seq > 0, budget: newBudget(h.o.Limits.Rate)}
 		h.rooms[strings.Clone(id)] = r // an id is a part of the request line, which it would keep
 	}
 	r.inside++
@@ -44,8 +44,8 @@ func (h *Handler) enter(id string) error {
 }
 
 // join counts a connection in.
-func (h *Handler) join(id string) error {
-	if err := h.enter(id); err != nil {
+func (h *Handler) join(c echo.Context, id string) error {
+	if err := h.find(c, id); err != nil {
 		return err
 	}
 	if h.open(id) {
@@ -100,18 +100,6 @@ func (h *Handler) forgetEmpty(now time.Time) {
 			delete(h.rooms, id)
 		}
 	}
-}
-
-// allow lets a push in, unless there were too many.
-func (h *Handler) allow(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.rooms[id]
-	if !r.limiter.Allow() {
-		return false
-	}
-	r.used = true
-	return true
 }
 
 // keep drops rooms in which nothing was said for the time that the settings give them, until Close.

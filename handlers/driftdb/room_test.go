@@ -44,7 +44,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration, change 
 	o := driftdb.Options{
 		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, Unused: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
-		Limits: driftdb.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300}, Shards: -1, // time stands still around a system call
+		Limits: driftdb.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300, Flood: time.Minute}, Shards: -1, // time stands still around a system call
 	}
 	for _, f := range change {
 		f(&o)
@@ -101,12 +101,12 @@ func TestLongRetention(t *testing.T) {
 			e := door(t, memory.Open(memory.Options{}), retention)
 			room := newRoom(t, e)
 			time.Sleep(12 * time.Hour)
-			if status, text := ask(t, e, http.MethodGet, room, ""); status != http.StatusOK {
+			if status, text := ask(t, e, http.MethodGet, room+"/presence", ""); status != http.StatusOK {
 				t.Errorf("kept for %s: %d %s", retention, status, text)
 			}
 			time.Sleep(13 * time.Hour)
 			want := map[bool]int{true: http.StatusNotFound, false: http.StatusOK}[retention == 24*time.Hour]
-			if status, text := ask(t, e, http.MethodGet, room, ""); status != want {
+			if status, text := ask(t, e, http.MethodGet, room+"/presence", ""); status != want {
 				t.Errorf("kept for %s: %d %s", retention, status, text)
 			}
 		})
@@ -151,7 +151,7 @@ func TestDropMeetsPush(t *testing.T) {
 			t.Errorf("%d: %d %s", said.Load(), status, text)
 		}
 		time.Sleep(2 * time.Hour)
-		if status, text := ask(t, e, http.MethodGet, room, ""); status != http.StatusNotFound {
+		if status, text := ask(t, e, http.MethodGet, room+"/presence", ""); status != http.StatusNotFound {
 			t.Errorf("still there: %d %s", status, text)
 		}
 	})
@@ -186,7 +186,7 @@ func TestDropMany(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour)
 		for _, room := range rooms {
-			if status, text := ask(t, e, http.MethodGet, room, ""); status != http.StatusNotFound {
+			if status, text := ask(t, e, http.MethodGet, room+"/presence", ""); status != http.StatusNotFound {
 				t.Fatal(status, text)
 			}
 		}

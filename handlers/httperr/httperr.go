@@ -88,6 +88,13 @@ func SetRetryAfter(h http.Header, wait time.Duration) {
 	}
 }
 
+// plainKey is where the context of a request holds that its error is answered as plain text.
+const plainKey = "plain"
+
+// PlainText has an error of this request answered as text instead of JSON, for clients that take all JSON for the answer
+// that they wanted.
+func PlainText(c echo.Context) { c.Set(plainKey, true) }
+
 type body struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
@@ -103,6 +110,9 @@ func Write(c echo.Context, e *Error) error {
 	}
 	SetRetryAfter(h, e.RetryAfter)
 	h.Set("Cache-Control", "no-store")
+	if plain, _ := c.Get(plainKey).(bool); plain {
+		return c.String(e.Status, e.Code+": "+e.Message+"\n")
+	}
 	b := body{Message: e.Message, Code: e.Code}
 	if e.Code == ExpectFailed {
 		b.Last = &e.Last

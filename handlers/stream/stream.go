@@ -98,6 +98,7 @@ const (
 	Gone   = "gone"   // the client left
 	Slow   = "slow"   // it took no byte for the time allowed
 	Failed = "failed" // the log could not be read on
+	Flood  = "flood"  // it sent messages too fast for too long
 	Over   = "over"   // the range it asked for is over
 	Crowd  = "crowd"  // it had not authenticated, and others came
 )

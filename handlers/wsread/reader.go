@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,7 +30,11 @@ type Reader struct {
 	account *share.Account
 	timeout time.Duration
 	timer   *time.Timer
+	skips   bool
 }
+
+// longest is how many times the limit a message may have that is skipped.
+const longest = 16
 
 // New makes the reader of a socket, which is to be closed. A message that is not there within the timeout after it has
 // begun calls cut, which is to end the connection: else half a message would be held for as long as the client likes.
@@ -38,6 +44,9 @@ func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut 
 	return r
 }
 
+// SkipLong makes Next skip a message that is too long, up to 16 times the limit, instead of ending the connection.
+func (r *Reader) SkipLong() { r.skips = true }
+
 // Close ends the timer.
 func (r *Reader) Close() { r.timer.Stop() }
 
@@ -46,6 +55,7 @@ type Message struct {
 	Kind    websocket.MessageType
 	Text    []byte
 	Refused *share.FullError // why it was skipped
+	Long    bool             // it was skipped, as it is longer than the limit
 
 	account *share.Account
 	charged int64
@@ -68,10 +78,15 @@ func (m *Message) charge(n int64) error {
 	return err
 }
 
-// Next waits for a message of at most limit bytes. A longer one ends the connection with code 1009. One that memory has
-// no room for is read to its end and dropped; then Refused is set.
+// Next waits for a message of at most limit bytes. A longer one ends the connection with code 1009, or is skipped: see
+// SkipLong. One that memory has no room for is read to its end and dropped; then Refused is set.
 func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
-	r.ws.SetReadLimit(limit)
+	defer func() { r.explain(err) }()
+	most := limit
+	if r.skips {
+		most = longest * min(limit, math.MaxInt64/longest/2)
+	}
+	r.ws.SetReadLimit(most)
 	var body io.Reader
 	if m.Kind, body, err = r.ws.Reader(ctx); err != nil {
 		return m, err
@@ -83,19 +98,27 @@ func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
 	if n := int64(processed * len(m.Text)); err == nil && n > free {
 		err = m.charge(n)
 	}
-	if errors.As(err, &m.Refused) {
+	if m.Long = errors.Is(err, errLong); m.Long || errors.As(err, &m.Refused) {
 		m.Text = nil
+		m.Release()
 		_, err = io.Copy(io.Discard, body)
 	}
 	if err != nil {
 		m.Release()
 		return m, fmt.Errorf("reading a message: %w", err)
 	}
-	if m.Refused != nil {
-		m.Release()
-	}
 	return m, nil
 }
+
+// explain closes a connection whose client breaks the protocol where the library has not: it just gives up when a frame
+// is not masked.
+func (r *Reader) explain(err error) {
+	if err != nil && strings.Contains(err.Error(), "unmasked frame") {
+		_ = r.ws.Close(websocket.StatusProtocolError, "a client masks its frames: RFC 6455, 5.1") // it may be gone
+	}
+}
+
+var errLong = errors.New("the message is too long")
 
 // fill reads the message into a buffer that grows with it.
 func (m *Message) fill(body io.Reader, limit int64) error {
@@ -109,6 +132,8 @@ func (m *Message) fill(body io.Reader, limit int64) error {
 		n, err := body.Read(m.Text[len(m.Text):cap(m.Text)])
 		m.Text = m.Text[:len(m.Text)+n]
 		switch {
+		case int64(len(m.Text)) > limit:
+			return errLong
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:

@@ -47,11 +47,16 @@ func (r *keyedRoom) apply(e eventlog.Event) error {
 	case eventlog.Replace:
 		kept = []eventlog.Event{e}
 	case eventlog.Compact:
-		kept = append([]eventlog.Event{e}, slices.DeleteFunc(kept, func(o eventlog.Event) bool { return o.Seq <= e.Seq })...)
+		kept = slices.DeleteFunc(kept, func(o eventlog.Event) bool { return o.Seq <= e.Seq })
+		if len(e.Data) > 0 {
+			kept = append([]eventlog.Event{e}, kept...)
+		}
 	default:
 		return nil
 	}
-	r.keys[e.Key] = kept
+	if r.keys[e.Key] = kept; len(kept) == 0 {
+		delete(r.keys, e.Key)
+	}
 	return nil
 }
 
@@ -83,6 +88,9 @@ func testKeyed(t *testing.T, o Opener) {
 					}
 					if e.Op == eventlog.Compact {
 						e.Seq = rapid.Uint64Range(0, is.seq+1).Draw(rt, "at")
+						if rapid.Bool().Draw(rt, "to nothing") {
+							e.Data, e.Meta = nil, nil
+						}
 					}
 					r.Events = append(r.Events, e)
 					if want == nil {

@@ -18,14 +18,18 @@ func (s *space) entry(e *eventlog.Event) (grown int64) {
 		}
 		return gone
 	})
-	if e.Op != eventlog.Relay {
+	if e.Entry() {
 		entry := *e
 		entry.Op, entry.Drops = eventlog.Append, nil
 		kept = append(kept, entry)
 		grown += size(&entry)
 		slices.SortFunc(kept, func(a, b eventlog.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	}
-	s.entries[e.Key] = kept
+	if len(kept) == 0 {
+		delete(s.entries, e.Key)
+	} else {
+		s.entries[e.Key] = kept
+	}
 	s.bytes += grown
 	s.kept += grown
 	return grown

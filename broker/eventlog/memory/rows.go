@@ -49,7 +49,7 @@ func (m *Engine) keep(n int64) {
 // growth is how much more is kept after a group, at most: what its keyed events take away is not looked for.
 func (m *Engine) growth(g *eventlog.Group) (n int64) {
 	for i := range g.Events {
-		if e := &g.Events[i]; e.Op != 0 && e.Op != eventlog.Relay {
+		if e := &g.Events[i]; e.Op != 0 && e.Entry() {
 			n += size(e)
 		}
 	}

@@ -20,7 +20,7 @@ func (w *writer) entry(s *openSpace, e *eventlog.Event) error {
 		w.key = entryKey(w.key[:0], s.space.number, e.Key, seq)
 		err = errors.Join(err, w.batch.Delete(w.key, nil))
 	}
-	if e.Op == eventlog.Relay {
+	if !e.Entry() {
 		return err
 	}
 	w.key = entryKey(w.key[:0], s.space.number, e.Key, e.Seq)

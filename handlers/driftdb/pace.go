@@ -1,0 +1,141 @@
+package driftdb
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"sluice/broker/eventlog"
+	"sluice/handlers/httperr"
+)
+
+// A client that sends faster than the settings allow loses nothing: the gateway reads its WebSocket no faster, so that
+// what it sends waits in the network and then at the client. A request over HTTP is refused instead, with Retry-After.
+
+// pace is how fast messages are read from one WebSocket.
+type pace struct {
+	limiter *rate.Limiter
+	most    time.Duration // more delay than this ends the connection
+	delayed time.Duration // in sum, since the client last left half of its rate unused
+}
+
+// errFlood is the error of a pace whose client goes on sending too fast.
+var errFlood = errors.New("messages come faster than ROOM_CONNECTION_RATE for longer than ROOM_FLOOD_TIMEOUT")
+
+// wait waits until one more message may be read.
+func (p *pace) wait(ctx context.Context) error {
+	d := until(p.limiter, time.Now())
+	if d == 0 {
+		return nil
+	}
+	if p.delayed += d; p.delayed > p.most {
+		return errFlood
+	}
+	return sleep(ctx, d)
+}
+
+// took notes that a message was read.
+func (p *pace) took() {
+	now := time.Now()
+	if p.limiter.TokensAt(now) >= float64(p.limiter.Burst())/2 {
+		p.delayed = 0
+	}
+	p.limiter.AllowN(now, 1)
+}
+
+// sleep waits for a while, or until the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// budget is how fast a room takes pushes. Relays have one of their own, so that cursors take nothing from what is
+// stored.
+type budget struct{ stored, relays *rate.Limiter }
+
+func newBudget(perSecond int) budget {
+	return budget{rate.NewLimiter(rate.Limit(perSecond), perSecond), rate.NewLimiter(rate.Limit(perSecond), perSecond)}
+}
+
+func (b budget) of(op eventlog.Op) *rate.Limiter {
+	if op == eventlog.Relay {
+		return b.relays
+	}
+	return b.stored
+}
+
+// turn waits until the room takes one more push. A WebSocket waits with one push at a time, and they are served in the
+// order they came in, so each gets the same share: who has one push to send waits for one of each of the others at most.
+func (h *Handler) turn(ctx context.Context, id string, op eventlog.Op) error {
+	h.mu.Lock()
+	r := h.rooms[id]
+	r.used = true
+	reserved := r.budget.of(op).Reserve()
+	h.mu.Unlock()
+	d := reserved.Delay()
+	if d == 0 {
+		return nil
+	}
+	if err := sleep(ctx, d); err != nil {
+		reserved.Cancel()
+		return err
+	}
+	return nil
+}
+
+// allow lets the push of a request in, unless there were too many. WebSockets that wait come before it.
+func (h *Handler) allow(id string, op eventlog.Op) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, now := h.rooms[id], time.Now()
+	if limiter := r.budget.of(op); !limiter.AllowN(now, 1) {
+		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(until(limiter, now))
+	}
+	r.used = true
+	return nil
+}
+
+// queueRetry is how long a WebSocket waits before it tries again to store a push, where too much waits to be stored.
+const queueRetry = 50 * time.Millisecond
+
+// store publishes a push of a WebSocket in its turn. While the log has too much to store it waits, as for its turn.
+func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err error) {
+	c.waits.Store(true)
+	defer c.waits.Store(false)
+	if err := c.h.turn(ctx, c.id, m.op); err != nil {
+		return 0, 0, err
+	}
+	for deadline := time.Now().Add(c.h.o.WriteTimeout); ; {
+		at, size, err = c.h.publish(ctx, c.id, m)
+		if !errors.Is(err, eventlog.ErrQueueFull) || time.Now().After(deadline) {
+			return at, size, err
+		}
+		if err := sleep(ctx, queueRetry); err != nil {
+			return 0, 0, err
+		}
+	}
+}
+
+// ping pings the client. It fails where no pong has come within WRITE_TIMEOUT and nothing else either: the pong comes
+// behind all that the client has sent before, which is read no faster than the rates allow.
+func (c *conn) ping(ctx context.Context) error {
+	for {
+		heard := c.heard.Load()
+		pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
+		err := c.ws.Ping(pong)
+		cancel()
+		silent := c.heard.Load() == heard && !c.waits.Load()
+		if !errors.Is(err, context.DeadlineExceeded) || silent {
+			return err
+		}
+	}
+}
