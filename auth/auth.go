@@ -12,7 +12,7 @@ import (
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/broker/channel"
-	"sluice/filewatch"
+	"sluice/config/filewatch"
 )
 
 // Options are plain values out of the settings.

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 
 	"sluice/auth/grant"
-	"sluice/filewatch"
+	"sluice/config/filewatch"
 )
 
 // keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, those of the store, and the one

@@ -14,7 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
-	"sluice/filewatch"
+	"sluice/config/filewatch"
 )
 
 // keySet gives the keys that a token's signature may be checked with.

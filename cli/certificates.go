@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/filewatch"
+	"sluice/config/filewatch"
 )
 
 // certificates serves a certificate from files that may be replaced while running. A pair that
