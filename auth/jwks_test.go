@@ -305,7 +305,7 @@ func TestJWKSRedirects(t *testing.T) {
 		}
 		for _, r := range there.sent {
 			if r.Referer() != "" {
-				t.Errorf("%s: %s is told where it was redirected from: %s", tt.name, r.URL, r.Referer())
+				t.Errorf("%s: %s learns where it was redirected from: %s", tt.name, r.URL, r.Referer())
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func TestNothingIsMintedAfterRemoval(t *testing.T) {
 	}
 }
 
-// Nothing that is handed out, or stored for a key, lets anybody test a guess of the key: without the gateway's secret
+// Nothing that leaves the gateway, or is stored for a key, lets anybody test a guess of the key: without the gateway's secret
 // all of it is different. With it, all of it stays over restarts and is the same at gateways that share the secret.
 func TestHandedOutTellsNothingOfKeys(t *testing.T) {
 	t.Parallel()
@@ -185,7 +185,7 @@ func TestHandedOutTellsNothingOfKeys(t *testing.T) {
 	}
 	for i, part := range strings.Split(one, " ") {
 		if part == strings.Split(two, " ")[i] {
-			t.Errorf("it is told without the secret: %s", part)
+			t.Errorf("it shows without the secret: %s", part)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type Encoder interface {
 	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
-// Chooser picks some of a view's events; of the others its subscribers are told nothing. It is asked while the broker is
+// Chooser picks some of a view's events; its subscribers learn nothing of the others. It is asked while the broker is
 // locked, so it has to answer in a short time, whatever the event and the client's wishes are.
 type Chooser interface {
 	Wants(e *eventlog.Event) bool

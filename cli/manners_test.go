@@ -119,7 +119,7 @@ func TestServeAddr(t *testing.T) {
 	}
 }
 
-// What is missing is told along with what is wrong.
+// Missing settings are reported together with wrong ones.
 func TestMissingCredentialAmongFaults(t *testing.T) {
 	t.Parallel()
 	_, errOut, code := run(t, "", []string{"ADDR=0.0.0.0:0", "PING_INTERVAL=x"}, "serve")
@@ -209,7 +209,7 @@ func TestNoKeyIsTold(t *testing.T) {
 	}
 }
 
-// Names in .env that are no settings are told once and do no harm; one that is nearly a setting stops the start.
+// Names in .env that are no settings are listed once and do no harm; one that is nearly a setting stops the start.
 func TestDotenvNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

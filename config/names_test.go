@@ -31,7 +31,7 @@ func TestNearNames(t *testing.T) {
 	}
 }
 
-// Names of other programs stay without a fault, and are told.
+// Names of other programs are no fault, and are listed.
 func TestUnknownNames(t *testing.T) {
 	t.Parallel()
 	others := []string{"APP_KEY", "DATABASE_URL", "HOST", "JWT_ISSUER_URL", "LOG_DIR", "NODE_ENV", "PORT", "REDIS_ADDR", "SMTP_ADDRESS", "VITE_API_URL"}

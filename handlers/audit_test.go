@@ -151,7 +151,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// auditSoon waits until the trail has so many entries of an action, and gives them.
+// auditSoon waits until the trail has n entries of an action, and returns them.
 func (g *gateway) auditSoon(t testing.TB, action string, n int) (found []line) {
 	t.Helper()
 	for range 500 {
@@ -165,7 +165,7 @@ func (g *gateway) auditSoon(t testing.TB, action string, n int) (found []line) {
 	return nil
 }
 
-// What an authenticated client may not do is told without what it named, and what is no change is not told.
+// A refused action of an authenticated client is recorded without what it named. What changes nothing is not recorded.
 func TestAuditOfRefusedActions(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)
@@ -234,7 +234,7 @@ func TestAuditIsHistory(t *testing.T) {
 	if e := live.event(t); e.Name != "token.revoke" || !strings.Contains(e.Data, `"target":"jti now"`) || e.ID == "" {
 		t.Errorf("%+v", e)
 	} else if again := g.openAt(t, adminKey, "/admin/audit", "Last-Event-ID", e.ID); again.event(t).Name != "" || again.event(t).Name != "live" {
-		t.Error("who comes back is told it again")
+		t.Error("a client that comes back gets it again")
 	}
 	if all := g.openAt(t, adminKey, "/admin/audit"); all.event(t).Name != "" || all.event(t).Name != "token.revoke" {
 		t.Error("without a parameter the past does not come first")

@@ -50,7 +50,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 	}
 }
 
-// An EventSource whose address has no tries left is told to come back, others get 429 and when to.
+// An EventSource whose address has no tries left gets busy, which makes it come back; others get 429 and Retry-After.
 func TestGuessedKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)

@@ -26,7 +26,7 @@ func TestHeadsFull(t *testing.T) {
 	slowBody := longHead("POST /auth/login", head) + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 	for _, x := range []struct {
 		name, request string
-		fill          int // so many have room
+		fill          int // how many have room
 	}{
 		{"of a new connection", longHead("GET /healthz", head), 11},
 		{"of an old connection", idleRequest + longHead("GET /healthz", head), 11},

@@ -343,7 +343,7 @@ func TestEarliestHasNoGap(t *testing.T) {
 	}
 }
 
-// A first request is told the end of its range, however little there is in it; only who comes back gets 204.
+// A first request gets the end of its range, however little there is in it; only a client that comes back gets 204.
 func TestFirstRequestIsNo204(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)

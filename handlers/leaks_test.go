@@ -23,7 +23,7 @@ const inside = `open /srv/secret/data/log/000012.log: no space left on device; d
 
 var insides = []string{"/srv", "000012", "space left", "10.1.2.3", "PathError", "goroutine", "pebble", "handlers."}
 
-// failing is an engine that fails, once it is told to, by an error that holds what no client may read.
+// failing is an engine that fails on demand, by an error that holds what no client may read.
 type failing struct {
 	eventlog.Engine
 	err atomic.Pointer[error]
@@ -126,7 +126,7 @@ func (s *sink) String() string {
 	return s.text.String()
 }
 
-// At every door, whatever the engine fails by, the client is told nothing of the inside, and the operator's log all of it.
+// At every door, whatever the engine fails by, the client learns nothing of the inside, and the operator's log has all of it.
 func TestFaultsTellNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]error{

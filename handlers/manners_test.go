@@ -15,7 +15,7 @@ const keyEverything = `[{"name":"every","key":"` + keyAll + `","sub":["*"],"pub"
 
 func everything(s *setup) { s.auth = auth.Options{APIKeys: keyEverything, QueryCredentials: true} }
 
-// Every JSON answer ends with a line end, at every door, errors too, and its length is told.
+// Every JSON answer ends with a line end, at every door, errors too, and has a Content-Length.
 func TestJSONAnswersEndWithALine(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, everything)
@@ -163,7 +163,7 @@ func TestCurlsOwnContentType(t *testing.T) {
 		}
 	}
 	runAll(t, g, []scenario{
-		{name: "JSON with a fault is told as such", headers: map[string]string{"Content-Type": form}, body: `{"event":"ping"}`, status: 400, has: []string{"reserved"}},
+		{name: "a fault of JSON is named", headers: map[string]string{"Content-Type": form}, body: `{"event":"ping"}`, status: 400, has: []string{"reserved"}},
 		{name: "from a page", headers: map[string]string{"Content-Type": form, "Origin": "https://a.example"}, body: `{"event":"x"}`, status: 415},
 		{name: "in another charset", headers: map[string]string{"Content-Type": form + "; charset=latin1"}, body: `{"event":"x"}`, status: 415},
 		{name: "encoded", headers: map[string]string{"Content-Type": form, "Content-Encoding": "gzip"}, body: `{"event":"x"}`, status: 415},

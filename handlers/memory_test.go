@@ -106,7 +106,7 @@ func TestSubscriptionMemory(t *testing.T) {
 	}
 }
 
-// full is what somebody is told who holds too much.
+// full is the refusal of a client that holds too much.
 const full = "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 1048576 bytes; end connections or subscriptions, or send less"
 
 // withLittle lets a credential hold 1 MiB.

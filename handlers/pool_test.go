@@ -50,7 +50,7 @@ func TestNobodyTakesAPlace(t *testing.T) {
 	}
 }
 
-// streams waits for so many to be counted.
+// streams waits until as many as wanted are counted.
 func (g *gateway) streams(t *testing.T, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); g.traffic.Streams() != want; time.Sleep(time.Millisecond) {

@@ -12,7 +12,7 @@ const (
 	keyBlindReader = "key-blind-reader-0123456789"
 )
 
-// Who may change documents and not read them is told nothing of what they hold: neither by an answer nor by which
+// A client that may change documents but not read them learns nothing of what they hold: neither by an answer nor by which
 // documents a query finds, nor by whether an operator can be applied. Nothing is changed by what is refused.
 func TestBlindChanges(t *testing.T) {
 	t.Parallel()

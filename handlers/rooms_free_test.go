@@ -49,7 +49,7 @@ func TestCompactFreesKey(t *testing.T) {
 		send("200", `{"type":"push","key":"new 0","value":2,"action":{"type":"append"}}`)
 		send("200 null", `{"type":"push","key":"new 0",%s"action":{"type":"compact","seq":%d}}`, nothing, most+1)
 		send(`200 {"type":"init","key":"new 0","data":[{"value":2,"seq":201}]}`, `{"type":"get","key":"new 0"}`)
-		// Nobody is told but those who debug.
+		// Only debug connections hear of it.
 		say(t, ws, `{"type":"get","key":"0"}`)
 		for _, text := range untilCame(t, got, most+2) {
 			if !strings.Contains(text, `"new `) && !strings.HasPrefix(text, `{"type":"init","key":"0","data":[]}`) {

@@ -1,4 +1,4 @@
-// Package tries bounds guessing: so many wrong tries pass at once, and after that one each so often.
+// Package tries bounds guessing: a burst of wrong tries passes at once, and after that one in each interval.
 //
 // Names bounds passwords, by the name that is tried and by the address that tries. Guard bounds keys, which have no
 // name, by address. Both count an IPv4 address or an IPv6 /64 as one address.

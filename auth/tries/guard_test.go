@@ -20,7 +20,7 @@ func exhaust(t *testing.T, g *Guard, from string) {
 	}
 }
 
-// An address has so many wrong keys at once and one more each so often. What is refused is not charged. A key that was
+// An address has a burst of wrong keys and one more in each interval. What is refused is not charged. A key that was
 // right from there before passes, another has to wait, and other addresses notice nothing.
 func TestGuard(t *testing.T) {
 	t.Parallel()

@@ -111,7 +111,7 @@ func (c *Catalog) enter(d *Database) error {
 	return nil
 }
 
-// mayRetire refuses an account that has given up so many names already that it may come to give up no more: who makes a
+// mayRetire refuses an account that has given up as many names as it may: who makes a
 // database gives up its name one day.
 func (u *usage) mayRetire() error {
 	if u.retired >= maxRetired {

@@ -342,7 +342,7 @@ func TestSearchIsBounded(t *testing.T) {
 	mustBe(t, err, context.Canceled)
 }
 
-// Names that were given up are kept, so an account can give up so many only, by whatever way.
+// Names that were given up are kept, so their number is bounded for each account, by whatever way it gives them up.
 func TestRetiredNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -35,7 +35,7 @@ func (d *Database) setNamespace(namespace string, there bool) {
 	}
 }
 
-// roomFor reports, by an error, that a database cannot have some more namespaces, whose names have so many bytes.
+// roomFor returns an error where more namespaces, whose names have that many bytes together, do not fit into a database.
 func (c *Catalog) roomFor(d *Database, more, names int) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

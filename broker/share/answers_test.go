@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// reader is a client that takes so many bytes a second.
+// reader is a client that reads at a fixed number of bytes a second.
 type reader struct {
 	since time.Time
 	speed float64

@@ -83,7 +83,7 @@ func refused(n int) Entry {
 	return Entry{Action: CredentialRefuse, From: fmt.Sprintf("192.0.%d.%d", n>>8, n&255), Door: "admin", Outcome: "invalid_key"}
 }
 
-// The first refusal is told at once, and the others as one count each minute; an address of IPv6 is its network.
+// The first refusal is recorded at once, and the others as one count each minute; an address of IPv6 is its network.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	inTrail(t, func(t *testing.T, trail *Trail, to *published, lines *bytes.Buffer) {

@@ -17,7 +17,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// create answers with a new room, whose id is its secret: 130 random bits. A refusal is told to a page as text: see look.
+// create answers with a new room, whose id is its secret: 130 random bits. A page gets a refusal as text: see look.
 func (h *Handler) create(c echo.Context) error {
 	if isFetch(c.Request()) {
 		httperr.PlainText(c)

@@ -145,7 +145,7 @@ func unavailable(err error) error {
 }
 
 // look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no
-// room is told as text, or the client goes on with a room of the name "undefined".
+// room is answered as text, or the client goes on with a room of the name "undefined".
 func (h *Handler) look(c echo.Context) error {
 	httperr.PlainText(c)
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep

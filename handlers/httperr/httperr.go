@@ -80,7 +80,7 @@ func Code(c echo.Context) string {
 	return code
 }
 
-// SetRetryAfter says when to come back, in whole seconds and never too early: a client that waits as long as it is told
+// SetRetryAfter says when to come back, in whole seconds and never too early: a client that waits that long
 // must not be refused again for the same reason. Nothing is said where wait is 0.
 func SetRetryAfter(h http.Header, wait time.Duration) {
 	if wait > 0 {

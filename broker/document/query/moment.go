@@ -77,7 +77,7 @@ const (
 	maxMillis = 253402300799999
 )
 
-// MomentAt is the moment so many milliseconds after 1970 began.
+// MomentAt returns the moment that lies millis milliseconds after the start of 1970.
 func MomentAt(millis float64) (time.Time, bool) {
 	if !(millis >= minMillis && millis <= maxMillis) { // nor is NaN
 		return time.Time{}, false

@@ -23,7 +23,7 @@ func compareNumbers(a, b gjson.Result) int {
 	return decimalOf(a).compare(decimalOf(b))
 }
 
-// decimal is a number that is not zero: its sign, its digits without zeros at either end, and where its point is: so many
+// decimal is a number that is not zero: its sign, its digits without zeros at either end, and where its point is: that many
 // digits before it.
 type decimal struct {
 	negative bool

@@ -36,7 +36,7 @@ func TestDiskFull(t *testing.T) {
 	if len(acked) == 0 || engine.Health() == nil {
 		t.Errorf("after %d requests it says that it is well", len(acked))
 	}
-	// The operator is told which folder is full, a client only that it is.
+	// The operator reads which folder is full, a client only that one is.
 	if why := engine.Health(); !strings.Contains(fmt.Sprint(why), folder) || eventlog.Explain(why) != toldFull {
 		t.Errorf("%v, and to clients %s", why, eventlog.Explain(why))
 	}
