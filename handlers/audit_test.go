@@ -363,7 +363,7 @@ func TestRefusedAreCounted(t *testing.T) {
 		{"GET", "/db", "", "Authorization=Apikey wrong", `code="invalid_key",door="persistr"`},
 		{"GET", "/db", "", "Authorization=" + basic("demo", "wrong"), `code="invalid_login",door="persistr"`},
 		{"GET", "/db/none/events", "", "Authorization=" + basic("demo", "demo"), `code="Forbidden",door="persistr"`},
-		{"GET", "/room/none", "", "", `code="not_found",door="rooms"`},
+		{"GET", "/room/no+id", "", "", `code="not_found",door="rooms"`},
 		{"GET", "/admin/keys", "", "x-apikey=wrong", `code="invalid_admin_key",door="admin"`},
 		{"GET", "/nothing/" + adminKey, "", "", `code="not_found",door="other"`},
 	} {
