@@ -13,6 +13,8 @@ const (
 	answerLife   = 2 * time.Minute
 	maxPerOwner  = 100_000
 	maxKeysInAll = 500_000
+	keptShare    = 4  // one in so many keys is kept for owners that have few,
+	fewShare     = 64 // which is one in so many of those that an owner may have
 )
 
 // What Claim refuses.
@@ -95,13 +97,23 @@ func (t *answers) claim(k [16]byte, o [8]byte, body [32]byte) (mine, other *Clai
 		}
 		return nil, c, nil
 	}
-	if len(t.claims) >= t.mostInAll || t.owners[o] >= t.mostPerUser {
+	if t.full(o) {
 		return nil, nil, ErrTooManyKeys
 	}
 	c := &Claim{table: t, answer: Answer{Key: k, Owner: o, Body: body}, done: make(chan struct{})}
 	t.claims[k] = c
 	t.owners[o]++
 	return c, nil, nil
+}
+
+// full reports whether an owner may have no more keys. The last quarter is for owners that have few, so that a few
+// owners with many keys do not refuse everybody.
+func (t *answers) full(o [8]byte) bool {
+	n, most := t.owners[o], t.mostInAll
+	if n >= max(1, t.mostPerUser/fewShare) {
+		most -= t.mostInAll / keptShare
+	}
+	return n >= t.mostPerUser || len(t.claims) >= most
 }
 
 func (t *answers) answer(c *Claim) (Answer, bool) {
