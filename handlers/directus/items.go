@@ -68,7 +68,7 @@ func (c *caller) change(method string, n int, f func() error) error {
 		return err
 	}
 	if n > changeMost {
-		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+		return tooMany(n)
 	}
 	if !c.h.o.Traffic.EnterPublish() {
 		return traffic.ErrDraining()
@@ -87,6 +87,29 @@ func (c *caller) change(method string, n int, f func() error) error {
 	}
 	c.h.o.Traffic.Published(outcome, n, time.Since(started))
 	return err
+}
+
+func tooMany(n int) error {
+	return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+}
+
+// elements are those of an array that a client sent, unless they are more than one request may change. They are counted
+// first, since 1 MiB of [{},{},…] would take 100 MiB once each is read.
+func elements(array gjson.Result) ([]gjson.Result, error) {
+	if n := length(array); n > changeMost {
+		return nil, tooMany(n)
+	}
+	return array.Array(), nil
+}
+
+// length is how many elements an array has.
+func length(array gjson.Result) int {
+	n := 0
+	array.ForEach(func(_, _ gjson.Result) bool {
+		n++
+		return true
+	})
+	return n
 }
 
 // found is what was read: JSON.
@@ -179,7 +202,9 @@ func noItem(id string) error { return forbidden("there is no item %.40q, or it i
 func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err error) {
 	list := []gjson.Result{data}
 	if single = !data.IsArray(); !single {
-		list = data.Array()
+		if list, err = elements(data); err != nil {
+			return nil, single, err
+		}
 	}
 	docs := make([]document.New, len(list))
 	for i, v := range list {
@@ -232,7 +257,11 @@ func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte
 }
 
 // updateEach sets fields of items, of each its own.
-func (c *caller) updateEach(data []gjson.Result) ([][]byte, error) {
+func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
+	data, err := elements(array)
+	if err != nil {
+		return nil, err
+	}
 	ids, fields := make([]string, len(data)), make(map[string]document.Fields, len(data))
 	for i, v := range data {
 		f, err := itemFields(v)
@@ -310,10 +339,10 @@ func idsOf(v gjson.Result) ([]string, error) {
 	if !v.IsArray() {
 		return nil, badPayload("the ids must be an array of strings or numbers")
 	}
-	list := v.Array()
-	if len(list) > changeMost {
-		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", len(list), changeMost)
+	if n := length(v); n > changeMost {
+		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", n, changeMost)
 	}
+	list := v.Array()
 	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))
 	for _, e := range list {
 		id := idOf(e)
