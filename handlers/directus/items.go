@@ -168,14 +168,28 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
+	r, err := c.chosen(ids, q)
 	if err != nil {
 		return nil, err
 	}
-	texts := q.arrange(r.Documents)
+	texts := r.Documents
 	f := &found{data: q.appendList(nil, texts), position: r.Position}
 	f.meta, err = c.meta(q, int64(len(texts)))
 	return f, err
+}
+
+// chosen is what a query selects out of the documents of some ids, in its order. Pages and offsets are of lists, and do
+// nothing here; nor does a limit that nobody has asked for.
+func (c *caller) chosen(ids []string, q *itemsQuery) (r *document.Result, err error) {
+	if q.condition == nil && len(q.order) == 0 {
+		r, err = c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
+	} else {
+		r, err = c.h.o.Documents.Choose(c.ctx, c.collection, ids, q.condition, q.order)
+	}
+	if err == nil && q.limited && q.limit >= 0 && len(r.Documents) > q.limit {
+		r.Documents = r.Documents[:q.limit]
+	}
+	return r, err
 }
 
 // one reads an item.
@@ -186,11 +200,11 @@ func (c *caller) one(id string, q *itemsQuery) (*found, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, []string{id})
+	r, err := c.chosen([]string{id}, q)
 	if err != nil {
 		return nil, err
 	}
-	if r.Documents = q.arrange(r.Documents); len(r.Documents) == 0 {
+	if len(r.Documents) == 0 {
 		return nil, noItem(id)
 	}
 	return &found{data: q.show(nil, r.Documents[0]), position: r.Position}, nil
