@@ -18,7 +18,7 @@ check: ## formatting and vet
 	$(GO) vet $(PKGS)
 
 unit: ## all tests, with the race detector
-	$(GO) test -race -timeout 10m $(PKGS)
+	$(GO) test -race -timeout 20m $(PKGS)
 	$(GO) test -run TestResumeFarBack ./broker
 
 e2e: build ## the binary in a real browser
