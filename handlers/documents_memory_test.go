@@ -66,6 +66,7 @@ func TestMemoryOfAnswers(t *testing.T) {
 	}
 	g.eventually(t, keyAnn, "503", "/rest/large?h={%22$max%22:1000}")
 	g.eventually(t, keyAnn, "503", "/items/large?limit=-1")
+	g.eventually(t, keyAnn, "503", "/rest/some?groupby=_id,t&aggregate=MAX:t,MIN:t,MAX:_id,MIN:_id")
 	other := g.socket(t, keyAnn)
 	other.say(fmt.Sprintf(readAll, "large"))
 	if got, err := other.next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {

@@ -48,6 +48,15 @@ func (a *answer) hold(text []byte) error {
 	return nil
 }
 
+// Hold charges an answer that is made of what Each has told, as Find does its own. It is to be asked before the answer is
+// sent.
+func (s *Store) Hold(ctx context.Context, text []byte) error {
+	a := answer{store: s, ctx: ctx}
+	err := a.show(text)
+	a.end(err)
+	return err
+}
+
 // show charges a text that was asked for, or refuses it.
 func (a *answer) show(text []byte) error {
 	if a.bytes+int64(len(text)) > a.store.o.MaxResult {

@@ -36,6 +36,7 @@ func TestMemoryOfAnswers(t *testing.T) {
 			_, err := s.GetMany(ctx, "large", ids)
 			return err
 		},
+		"figures": func(ctx context.Context) error { return s.Hold(ctx, make([]byte, 9<<20)) },
 		"update": func(ctx context.Context) error {
 			_, err := s.Update(ctx, "large", "", ids[:100], false, set)
 			return err

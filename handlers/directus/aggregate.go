@@ -170,6 +170,9 @@ func (c *caller) aggregate(q *itemsQuery) (*found, error) {
 		return nil, err
 	}
 	f := &found{data: g.appendGroups(nil, q.page(g.sorted(a.Groups())))}
+	if err := c.h.o.Documents.Hold(c.ctx, f.data); err != nil {
+		return nil, err
+	}
 	f.meta, err = c.meta(q, matched)
 	return f, err
 }

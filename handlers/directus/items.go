@@ -68,7 +68,7 @@ func (c *caller) change(method string, n int, f func() error) error {
 		return err
 	}
 	if n > changeMost {
-		return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+		return tooMany(n)
 	}
 	if !c.h.o.Traffic.EnterPublish() {
 		return traffic.ErrDraining()
@@ -87,6 +87,29 @@ func (c *caller) change(method string, n int, f func() error) error {
 	}
 	c.h.o.Traffic.Published(outcome, n, time.Since(started))
 	return err
+}
+
+func tooMany(n int) error {
+	return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+}
+
+// elements are those of an array that a client sent, unless they are more than one request may change. They are counted
+// first, since 1 MiB of [{},{},…] would take 100 MiB once each is read.
+func elements(array gjson.Result) ([]gjson.Result, error) {
+	if n := length(array); n > changeMost {
+		return nil, tooMany(n)
+	}
+	return array.Array(), nil
+}
+
+// length is how many elements an array has.
+func length(array gjson.Result) int {
+	n := 0
+	array.ForEach(func(_, _ gjson.Result) bool {
+		n++
+		return true
+	})
+	return n
 }
 
 // found is what was read: JSON.
@@ -145,14 +168,28 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
+	r, err := c.chosen(ids, q)
 	if err != nil {
 		return nil, err
 	}
-	texts := q.arrange(r.Documents)
+	texts := r.Documents
 	f := &found{data: q.appendList(nil, texts), position: r.Position}
 	f.meta, err = c.meta(q, int64(len(texts)))
 	return f, err
+}
+
+// chosen is what a query selects out of the documents of some ids, in its order. Pages and offsets are of lists, and do
+// nothing here; nor does a limit that nobody has asked for.
+func (c *caller) chosen(ids []string, q *itemsQuery) (r *document.Result, err error) {
+	if q.condition == nil && len(q.order) == 0 {
+		r, err = c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
+	} else {
+		r, err = c.h.o.Documents.Choose(c.ctx, c.collection, ids, q.condition, q.order)
+	}
+	if err == nil && q.limited && q.limit >= 0 && len(r.Documents) > q.limit {
+		r.Documents = r.Documents[:q.limit]
+	}
+	return r, err
 }
 
 // one reads an item.
@@ -163,11 +200,11 @@ func (c *caller) one(id string, q *itemsQuery) (*found, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	r, err := c.h.o.Documents.GetMany(c.ctx, c.collection, []string{id})
+	r, err := c.chosen([]string{id}, q)
 	if err != nil {
 		return nil, err
 	}
-	if r.Documents = q.arrange(r.Documents); len(r.Documents) == 0 {
+	if len(r.Documents) == 0 {
 		return nil, noItem(id)
 	}
 	return &found{data: q.show(nil, r.Documents[0]), position: r.Position}, nil
@@ -179,7 +216,9 @@ func noItem(id string) error { return forbidden("there is no item %.40q, or it i
 func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err error) {
 	list := []gjson.Result{data}
 	if single = !data.IsArray(); !single {
-		list = data.Array()
+		if list, err = elements(data); err != nil {
+			return nil, single, err
+		}
 	}
 	docs := make([]document.New, len(list))
 	for i, v := range list {
@@ -232,7 +271,11 @@ func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte
 }
 
 // updateEach sets fields of items, of each its own.
-func (c *caller) updateEach(data []gjson.Result) ([][]byte, error) {
+func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
+	data, err := elements(array)
+	if err != nil {
+		return nil, err
+	}
 	ids, fields := make([]string, len(data)), make(map[string]document.Fields, len(data))
 	for i, v := range data {
 		f, err := itemFields(v)
@@ -310,10 +353,10 @@ func idsOf(v gjson.Result) ([]string, error) {
 	if !v.IsArray() {
 		return nil, badPayload("the ids must be an array of strings or numbers")
 	}
-	list := v.Array()
-	if len(list) > changeMost {
-		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", len(list), changeMost)
+	if n := length(v); n > changeMost {
+		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", n, changeMost)
 	}
+	list := v.Array()
 	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))
 	for _, e := range list {
 		id := idOf(e)

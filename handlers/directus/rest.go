@@ -120,7 +120,7 @@ func (h *Handler) updateItems(c *call) error {
 	var texts [][]byte
 	switch keys, by := v.Get("keys"), v.Get("query"); {
 	case v.IsArray():
-		texts, err = c.updateEach(v.Array())
+		texts, err = c.updateEach(v)
 	case keys.Exists():
 		var ids []string
 		if ids, err = idsOf(keys); err == nil {

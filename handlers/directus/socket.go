@@ -153,7 +153,7 @@ func (c *caller) readBy(m *message, q *itemsQuery) (*found, error) {
 
 func (c *caller) updateBy(m *message, q *itemsQuery) (*found, error) {
 	if data := m.Get("data"); data.IsArray() && !m.named() {
-		texts, err := c.updateEach(data.Array())
+		texts, err := c.updateEach(data)
 		if err != nil {
 			return nil, err
 		}

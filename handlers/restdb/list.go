@@ -62,7 +62,11 @@ func (h *Handler) list(c *call) error {
 		text = append(text, `{"data":`...)
 	}
 	if len(s.groupBy) > 0 {
-		text = append(text, grouped(s, r.Documents)...)
+		groups, err := grouped(s, r.Documents)
+		if err != nil {
+			return err
+		}
+		text = append(text, groups...)
 	} else {
 		text = appendList(text, s.projection, r.Documents)
 	}

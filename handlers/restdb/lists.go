@@ -13,20 +13,33 @@ import (
 
 // editElement edits below an element that there is. One that is taken away leaves null, so that the others keep their
 // numbers.
-func editElement(list []gjson.Result, names []string, f edit) ([]byte, error) {
-	i, err := strconv.Atoi(names[0])
-	if err != nil || i < 0 || i >= len(list) {
-		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name one that there is, or add it by $push", names[0], len(list))
-	}
-	value, err := editAt([]byte(list[i].Raw), names[1:], f)
+func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
+	at, err := strconv.Atoi(names[0])
 	if err != nil {
-		return nil, err
+		at = -1
 	}
-	if value == nil {
-		value = []byte("null")
+	err = nil
+	out, i, found := append(make([]byte, 0, len(list.Raw)), '['), 0, false
+	list.ForEach(func(_, e gjson.Result) bool {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if i++; i-1 != at {
+			out = append(out, e.Raw...)
+			return true
+		}
+		found = true
+		var value []byte
+		if value, err = editAt([]byte(e.Raw), names[1:], f); value == nil {
+			value = []byte("null")
+		}
+		out = append(out, value...)
+		return err == nil
+	})
+	if !found {
+		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name one that there is, or add it by $push", names[0], i)
 	}
-	list[i] = gjson.ParseBytes(value)
-	return listText(list), nil
+	return append(out, ']'), err
 }
 
 func listText(list []gjson.Result) []byte {

@@ -186,3 +186,23 @@ func TestPullWork(t *testing.T) {
 		}
 	}
 }
+
+// Each operator goes through its field, so that together they are bounded. A few of a long list are not too many.
+func TestOperatorsWork(t *testing.T) {
+	t.Parallel()
+	deep := `{"a":{"b":{"c":{"d":{"l":[0` + strings.Repeat(",0", 30_000) + `]}}}}}`
+	for n, code := range map[int]string{5: "", 100: "bad_update"} {
+		var sets []string
+		for i := range n {
+			sets = append(sets, fmt.Sprintf(`"a.b.c.d.l.%d":1`, i))
+		}
+		got, err := changed(deep, `{"$set":{`+strings.Join(sets, ",")+`}}`)
+		var refused *httperr.Error
+		switch {
+		case code == "" && (err != nil || !strings.Contains(got, `"l":[1,1,1,1,1,0,`)):
+			t.Errorf("%d: %.80s %v", n, got, err)
+		case code != "" && (!errors.As(err, &refused) || refused.Code != code):
+			t.Errorf("%d: %v, not %s", n, err, code)
+		}
+	}
+}

@@ -114,7 +114,10 @@ func (a *Aggregation) check(more int) error {
 
 func (a *Aggregation) open(doc []byte) (*group, error) {
 	g := &group{key: string(a.key), figures: make([]figure, len(a.of))}
-	a.bytes += 2*len(g.key) + 64*len(a.of)
+	a.bytes += len(g.key) + 64*len(a.of)
+	for _, f := range a.by { // a number may be long, whose key is short
+		a.bytes += len(f.At(doc).Raw)
+	}
 	if err := a.check(1); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,27 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A number may be spelled long, and its key is short: what a group keeps of it is counted.
+func TestLongNumbersAreCounted(t *testing.T) {
+	t.Parallel()
+	n, err := ParseField("n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewAggregation([]Field{n}, []Aggregate{{Func: Count}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := strings.Repeat("0", 60<<10)
+	for i := 0; err == nil && i < 1000; i++ {
+		err = a.Add(fmt.Appendf(nil, `{"n":%d.%s}`, i, zeros))
+	}
+	if err == nil {
+		t.Errorf("%d groups of 60 KiB were taken", len(a.groups))
+	}
+}
