@@ -162,8 +162,12 @@ func (id *Identity) Over(now time.Time) *Error {
 func (id *Identity) Take(now time.Time, n int) (bool, time.Duration) {
 	for _, l := range id.limiters {
 		l.mu.Lock()
-		defer l.mu.Unlock()
 	}
+	defer func() { // one defer: those in a loop take memory each
+		for _, l := range id.limiters {
+			l.mu.Unlock()
+		}
+	}()
 	var longest time.Duration
 	for _, l := range id.limiters {
 		if ok, wait := l.left(now); !ok {

@@ -17,23 +17,33 @@ const (
 )
 
 // corsDoor is what pages of other origins may do at a door.
-type corsDoor struct{ path, methods, headers, exposed string }
+type corsDoor struct {
+	path, methods, headers string
+	exposed                []string // the header's value, which all answers share and none changes
+}
 
 // corsDoors are those that browsers of other origins may use; the rest has no CORS at all.
 var corsDoors = []corsDoor{
-	{"/realtime", "GET, HEAD, POST", corsHeaders, corsExposed},
-	{"/sdk", "GET, HEAD, POST", corsHeaders, corsExposed},
-	{"/rest", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", corsHeaders, corsExposed + ", X-Pagination"},
-	{"/new", "GET, POST", corsHeaders + ", Accept", corsExposed},
-	{"/room", "GET, POST", corsHeaders + ", Accept", corsExposed},
-	{"/db", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
-	{"/events", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
-	{"/accounts", persistrMethods, corsHeaders, corsExposed + ", Authorization"},
-	{"/items", "GET, POST, PATCH, DELETE, SEARCH", corsHeaders, corsExposed},
-	{"/auth", "POST", corsHeaders, corsExposed},
-	{"/users", "GET, HEAD", corsHeaders, corsExposed},
-	{"/server", "GET, HEAD", corsHeaders, corsExposed},
+	{path: "/realtime", methods: "GET, HEAD, POST", headers: corsHeaders, exposed: exposed},
+	{path: "/sdk", methods: "GET, HEAD, POST", headers: corsHeaders, exposed: exposed},
+	{path: "/rest", methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", headers: corsHeaders, exposed: exposedRest},
+	{path: "/new", methods: "GET, POST", headers: corsHeaders + ", Accept", exposed: exposed},
+	{path: "/room", methods: "GET, POST", headers: corsHeaders + ", Accept", exposed: exposed},
+	{path: "/db", methods: persistrMethods, headers: corsHeaders, exposed: exposedLogin},
+	{path: "/events", methods: persistrMethods, headers: corsHeaders, exposed: exposedLogin},
+	{path: "/accounts", methods: persistrMethods, headers: corsHeaders, exposed: exposedLogin},
+	{path: "/items", methods: "GET, POST, PATCH, DELETE, SEARCH", headers: corsHeaders, exposed: exposed},
+	{path: "/auth", methods: "POST", headers: corsHeaders, exposed: exposed},
+	{path: "/users", methods: "GET, HEAD", headers: corsHeaders, exposed: exposed},
+	{path: "/server", methods: "GET, HEAD", headers: corsHeaders, exposed: exposed},
 }
+
+var (
+	exposed      = []string{corsExposed}
+	exposedRest  = []string{corsExposed + ", X-Pagination"}
+	exposedLogin = []string{corsExposed + ", Authorization"}
+	anyOrigin    = []string{"*"}
+)
 
 const persistrMethods = "GET, POST, PUT, DELETE"
 
@@ -51,7 +61,7 @@ func cors(origins []string) echo.MiddlewareFunc {
 			allowed := every || origin != "" && slices.Contains(origins, origin)
 			switch {
 			case every:
-				h.Set(echo.HeaderAccessControlAllowOrigin, "*")
+				h[echo.HeaderAccessControlAllowOrigin] = anyOrigin
 			default:
 				h.Add(echo.HeaderVary, echo.HeaderOrigin)
 				if allowed {
@@ -59,7 +69,7 @@ func cors(origins []string) echo.MiddlewareFunc {
 				}
 			}
 			if allowed {
-				h.Set(echo.HeaderAccessControlExposeHeaders, door.exposed)
+				h[echo.HeaderAccessControlExposeHeaders] = door.exposed
 			}
 			if r.Method != http.MethodOptions || r.Header.Get(echo.HeaderAccessControlRequestMethod) == "" {
 				return next(c)

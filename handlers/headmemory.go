@@ -67,12 +67,12 @@ type partialHead struct {
 }
 
 // take charges n more bytes.
-func (p *partialHead) take(memory *share.Memory, address string, n int64) error {
+func (p *partialHead) take(memory *share.Memory, from net.Addr, n int64) error {
 	if p.read += n; p.read <= freeHead {
 		return nil
 	}
 	if p.account == nil {
-		p.account = memory.AccountAbove(peer.Owner("", address), freeHead)
+		p.account = memory.AccountAbove(peer.Owner("", hostOf(from)), freeHead)
 		n = p.read
 	}
 	return p.account.Take(n)

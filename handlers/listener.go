@@ -80,7 +80,7 @@ func (c *progressConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if n > 0 && heading {
-		if full := c.head.take(c.memory, hostOf(c.RemoteAddr()), int64(n)); full != nil {
+		if full := c.head.take(c.memory, c.RemoteAddr(), int64(n)); full != nil {
 			c.head.refused = refuseHead(c.Conn, c.plain, full)
 			return 0, c.head.refused
 		}

@@ -1,13 +1,15 @@
 package handlers
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,15 +54,14 @@ func New(o Options) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
-	e.Pre(slashless)
-	e.Use(
+	e.Use(chain(
 		requestID,
 		o.Trail.Watch(o.Traffic),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors(o.CORSOrigins),
 		chargeHead(o.Traffic.Memory),
-	)
+	))
 	addHeads := headsOfGets(e)
 	o.Realtime.Register(e)
 	o.Persistr.Register(e)
@@ -73,7 +74,17 @@ func New(o Options) http.Handler {
 	}
 	loadAssets().register(e)
 	addHeads()
-	return e
+	return slashless{e}
+}
+
+// chain makes one middleware of several, put together once: echo would do it for each request, with a closure for each of
+// them (7 of the 61 allocations of a publish).
+func chain(all ...echo.MiddlewareFunc) echo.MiddlewareFunc {
+	first := echo.HandlerFunc(func(c echo.Context) error { return c.Handler()(c) }) // the route's
+	for _, m := range slices.Backward(all) {
+		first = m(first)
+	}
+	return func(echo.HandlerFunc) echo.HandlerFunc { return first }
 }
 
 // ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
@@ -111,8 +122,10 @@ func withoutPorts(lines []string) []string {
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var id [8]byte
-		rand.Read(id[:]) //nolint:errcheck // never fails, by its documentation
-		c.Response().Header().Set(echo.HeaderXRequestID, hex.EncodeToString(id[:]))
+		var text [2 * len(id)]byte
+		binary.BigEndian.PutUint64(id[:], rand.Uint64())
+		hex.Encode(text[:], id[:])
+		c.Response().Header().Set(echo.HeaderXRequestID, string(text[:]))
 		return next(c)
 	}
 }
@@ -133,6 +146,9 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			err := next(c)
 			if err != nil {
 				c.Error(err)
+			}
+			if !log.Enabled(c.Request().Context(), slog.LevelDebug) {
+				return nil // what it would tell is not put together
 			}
 			log.Debug("request", "method", c.Request().Method, "path", c.Path(), "status", c.Response().Status,
 				"code", httperr.Code(c), "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),

@@ -13,11 +13,10 @@ type pending struct {
 	size    int
 	looked  uint64   // what was settled before the look at what conditions speak of
 	heads   []uint64 // of the streams that Expect speaks of
-	number  uint64   // in the queue
-	next    *pending // of its owner's
 	done    chan struct{}
 	first   uint64
 	err     error
+	queued
 }
 
 // look finds what the conditions speak of, and refuses a key that is taken.

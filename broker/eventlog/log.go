@@ -56,6 +56,8 @@ type Log struct {
 	work    chan struct{} // holds a token while the queue has something
 	quit    chan struct{}
 	stopped chan struct{} // closed when the committer has ended
+
+	timers sync.Pool // of publishers that wait, stopped
 }
 
 // Open makes the log of an engine and starts its committer.
@@ -195,8 +197,11 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		}
 		return 0, err
 	}
-	timer := time.NewTimer(l.options.WaitLimit)
-	defer timer.Stop()
+	timer := l.timer()
+	defer func() {
+		timer.Stop()
+		l.timers.Put(timer)
+	}()
 	select {
 	case <-p.done:
 		return p.first, p.err
@@ -210,6 +215,15 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	case <-l.failed:
 		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 	}
+}
+
+// timer is one for WaitLimit. One that was stopped can be set again: since Go 1.23 nothing is left in its channel.
+func (l *Log) timer() *time.Timer {
+	if t, ok := l.timers.Get().(*time.Timer); ok {
+		t.Reset(l.options.WaitLimit)
+		return t
+	}
+	return time.NewTimer(l.options.WaitLimit)
 }
 
 // prepare looks up what conditions speak of, before queueing, as an absent stream costs 90 µs. It counts

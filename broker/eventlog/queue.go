@@ -3,13 +3,15 @@ package eventlog
 // queue holds the requests that wait for the committer, which takes them round robin by owner: one that sends much keeps
 // another's request waiting for one of its own. Those of one owner stay in order. A barrier waits for all that came before
 // it: somebody may have given up waiting for what is still queued.
+//
+// An owner is in turn while its first request may go, that is, unless it is a barrier and others are older. While anything
+// waits somebody is in turn, as the oldest request of all may go.
 type queue struct {
-	most  int // bytes
-	bytes int
-	count uint64 // of requests since the start
-	by    map[string]*line
-	head  *line // whose turn it is
-	tail  *line
+	most           int // bytes
+	bytes          int
+	by             map[string]*line
+	head, tail     *line    // in turn
+	oldest, newest *pending // of all that wait
 }
 
 // line is an owner's part of the queue.
@@ -17,7 +19,15 @@ type line struct {
 	owner       string
 	first, last *pending
 	bytes       int
+	inTurn      bool
 	next        *line // in turn
+}
+
+// queued is where a request stands in the queue.
+type queued struct {
+	line           *line
+	next           *pending // of the line
+	earlier, later *pending // of all
 }
 
 func newQueue(most int) queue { return queue{most: most, by: map[string]*line{}} }
@@ -29,9 +39,16 @@ func (q *queue) push(p *pending, owner string) bool {
 	if q.bytes > 0 && q.bytes+p.size > q.most || o != nil && o.bytes+p.size > q.most/2 {
 		return false
 	}
+	p.line, p.earlier = o, q.newest
+	if q.newest == nil {
+		q.oldest = p
+	} else {
+		q.newest.later = p
+	}
+	q.newest = p
 	if o == nil {
 		o = &line{owner: owner, first: p}
-		q.by[owner] = o
+		q.by[owner], p.line = o, o
 		q.wait(o)
 	} else {
 		o.last.next = p
@@ -39,14 +56,23 @@ func (q *queue) push(p *pending, owner string) bool {
 	o.last = p
 	o.bytes += p.size
 	q.bytes += p.size
-	q.count++
-	p.number = q.count
 	return true
 }
 
-// wait makes an owner the last in turn.
+// barrier reports whether a request must not overtake others: an edit, as what it takes away may still be appended to;
+// rows without conditions, as older ones may still come; and one with nothing, which callers send to wait for all before.
+func (p *pending) barrier() bool {
+	r := p.request
+	return r.Edit != nil || len(r.Events)+len(r.If) == 0
+}
+
+// wait makes an owner the last in turn, if it is not in turn and its first request may go.
 func (q *queue) wait(o *line) {
-	if o.next = nil; q.head == nil {
+	if o.inTurn || o.first.barrier() && o.first != q.oldest {
+		return
+	}
+	o.inTurn, o.next = true, nil
+	if q.head == nil {
 		q.head = o
 	} else {
 		q.tail.next = o
@@ -58,13 +84,12 @@ func (q *queue) wait(o *line) {
 func (q *queue) take(batch []*pending) []*pending {
 	size := 0
 	for q.head != nil {
-		before, o := q.next()
-		p := o.first
+		p := q.head.first
 		edits := p.request.Edit != nil
 		if len(batch) > 0 && (edits || size+p.size > groupBytes) {
 			break
 		}
-		q.pop(before, o)
+		q.pop()
 		batch = append(batch, p)
 		if size += p.size; edits {
 			break
@@ -73,48 +98,36 @@ func (q *queue) take(batch []*pending) []*pending {
 	return batch
 }
 
-// barrier reports whether a request must not overtake others: an edit, as what it takes away may still be appended to;
-// rows without conditions, as older ones may still come; and one with nothing, which callers send to wait for all before.
-func (p *pending) barrier() bool {
-	r := p.request
-	return r.Edit != nil || len(r.Events)+len(r.If) == 0
-}
-
-// next is the owner whose turn it is, and the one before it: the first but those whose barrier waits for others. There always
-// is one, as the oldest request of all may go.
-func (q *queue) next() (before, o *line) {
-	for o = q.head; o.first.barrier() && !q.oldest(o.first); o = o.next {
-		before = o
-	}
-	return before, o
-}
-
-func (q *queue) oldest(p *pending) bool {
-	for o := q.head; o != nil; o = o.next {
-		if o.first.number < p.number {
-			return false
-		}
-	}
-	return true
-}
-
-// pop takes the first request of an owner out, who is last in turn then.
-func (q *queue) pop(before, o *line) {
+// pop takes out the first request of the owner whose turn it is, who is last in turn then.
+func (q *queue) pop() {
+	o := q.head
 	p := o.first
-	o.first, p.next = p.next, nil
+	q.head, o.inTurn = o.next, false
+	o.first = p.next
 	o.bytes -= p.size
 	q.bytes -= p.size
-	if before == nil {
-		q.head = o.next
-	} else {
-		before.next = o.next
-	}
-	if q.tail == o {
-		q.tail = before
-	}
+	q.unlink(p)
 	if o.first == nil {
 		delete(q.by, o.owner)
-		return
+	} else {
+		q.wait(o)
 	}
-	q.wait(o)
+	if q.oldest != nil {
+		q.wait(q.oldest.line) // its barrier may have waited for p
+	}
+}
+
+// unlink takes a request out of the order of arrival.
+func (q *queue) unlink(p *pending) {
+	if p.earlier == nil {
+		q.oldest = p.later
+	} else {
+		p.earlier.later = p.later
+	}
+	if p.later == nil {
+		q.newest = p.earlier
+	} else {
+		p.later.earlier = p.earlier
+	}
+	p.queued = queued{}
 }

@@ -44,6 +44,7 @@ func TestQueueModel(t *testing.T) {
 		q := newQueue(most)
 		in := map[string][]*pending{}
 		barrier := map[*pending]bool{}
+		number := map[*pending]int{} // of arrival
 		bytes := func(owner string) (n int) {
 			for _, p := range in[owner] {
 				n += p.size
@@ -76,6 +77,7 @@ func TestQueueModel(t *testing.T) {
 				}
 				if want {
 					in[owner] = append(in[owner], p)
+					number[p] = len(number)
 				}
 				continue
 			}
@@ -89,7 +91,7 @@ func TestQueueModel(t *testing.T) {
 				for o, list := range in {
 					if len(list) > 0 && list[0] == p {
 						owner = o
-					} else if barrier[p] && len(list) > 0 && list[0].number < p.number {
+					} else if barrier[p] && len(list) > 0 && number[list[0]] < number[p] {
 						t.Fatal("a barrier went before what came before it")
 					}
 				}

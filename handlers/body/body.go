@@ -113,7 +113,11 @@ func read(c echo.Context, l *Limits) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errDeadline, err)
 	}
 	b := buffer{c: c, limits: l, text: make([]byte, 0, min(max(r.ContentLength+1, firstBuffer), free))}
-	if err := b.fill(http.MaxBytesReader(w.Writer, r.Body, l.Bytes)); err != nil {
+	from := io.Reader(r.Body)
+	if r.ContentLength < 0 { // else http.Server reads no more than that
+		from = http.MaxBytesReader(w.Writer, r.Body, l.Bytes)
+	}
+	if err := b.fill(from); err != nil {
 		if b.account != nil {
 			b.account.Close()
 		}

@@ -98,6 +98,9 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, url.Values, error) {
 }
 
 func readQuery(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil // it is only read
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
