@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"slices"
+	"syscall"
+
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -15,6 +19,26 @@ import (
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+
+	queues []*logQueue
+}
+
+// queue puts a queue before what the gateway writes, so that it never waits for who reads that, and has a closed pipe be an
+// error of writing and not the end of the process. It returns the queue of Err.
+func (s *Streams) queue() *logQueue {
+	signal.Ignore(syscall.SIGPIPE)
+	out, logs := newLogQueue(s.Out), newLogQueue(s.Err)
+	s.Out, s.Err, s.queues = out, logs, []*logQueue{out, logs}
+	return logs
+}
+
+// flushMost is how long the end waits for who reads what was written.
+const flushMost = time.Second
+
+func (s *Streams) flush() {
+	for _, q := range s.queues {
+		q.Flush(flushMost)
+	}
 }
 
 // Exit codes.
@@ -87,7 +111,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		}
 		return exitCode(usageError{err}, ctx, errOut)
 	}
-	return exitCode(ctx.Run(std), ctx, errOut)
+	defer std.flush()
+	err = ctx.Run(std)
+	return exitCode(err, ctx, std.Err)
 }
 
 // exitCode tells of an error and, where it is one of the arguments, of the help for their command.

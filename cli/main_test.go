@@ -52,10 +52,17 @@ type server struct {
 // start runs the binary in dir with settings on top of a bare environment, and waits until it is up.
 func start(t testing.TB, dir string, env ...string) *server {
 	t.Helper()
-	s := &server{cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, done: make(chan error, 1)}
+	return startLogging(t, dir, &bytes.Buffer{}, env...)
+}
+
+// startLogging is start with a log of its own.
+func startLogging(t testing.TB, dir string, log io.Writer, env ...string) *server {
+	t.Helper()
+	s := &server{cmd: exec.Command(binary, "serve"), done: make(chan error, 1)}
+	s.log, _ = log.(*bytes.Buffer)
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, env...)
-	s.cmd.Stderr = s.log
+	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/config"
@@ -41,7 +43,11 @@ func (c *Serve) Run(std *Streams) error {
 		return usageError{withKeyFaults(cfg, err)}
 	}
 	limitMemory()
-	logger := newLogger(cfg, std.Err)
+	logs := std.queue()
+	logger := newLogger(cfg, logs)
+	logs.tell = func(dropped uint64) {
+		logger.Warn("lines of the log were dropped: nobody read it", "count", dropped)
+	}
 	if unknown := cfg.Unknown(); len(unknown) > 0 {
 		logger.Warn(".env has names that are no settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
 	}
@@ -53,6 +59,8 @@ func (c *Serve) Run(std *Streams) error {
 		return err
 	}
 	defer g.close()
+	g.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_lines_dropped_total", Help: "Lines of the gateway's own log that could not be written: nobody read it, or it was closed."},
+		func() float64 { return float64(logs.dropped.Load()) }))
 	if err := g.listen(); err != nil {
 		return err
 	}
@@ -180,7 +188,7 @@ func (g *gateway) serve(ctx context.Context) error {
 		case err := <-failed:
 			return fmt.Errorf("serving: %w", err)
 		case err := <-g.fatal:
-			return fmt.Errorf("the log failed for good; nothing acknowledged is lost, start again when the cause is mended: %w", err)
+			return fmt.Errorf("the log failed for good; start again when the cause is mended: %w", err)
 		case <-ctx.Done():
 			return g.drain(server, metrics)
 		}

@@ -190,6 +190,9 @@ func (e *Engine) keep() {
 		case <-e.kick:
 		case <-tick.C:
 			ticks++
+			if err := e.folder.check(); err != nil {
+				e.state.Fatalf("%v", err)
+			}
 			if err := e.state.checkSpace(); err != nil {
 				e.options.Logger.Debug("still no room", "cause", err)
 			}

@@ -47,6 +47,7 @@ type Engine struct {
 	bounds  bounds
 	db      *pebble.DB
 	lock    *pebble.Lock
+	folder  *folder
 	state   *condition
 	runs    []eventlog.Run
 
@@ -87,7 +88,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if err := e.load(); err != nil {
-		return nil, errors.Join(err, e.db.Close(), e.lock.Close())
+		return nil, errors.Join(err, e.db.Close(), e.unlock())
 	}
 	// What the run begins with is on the disk, whatever the durability: a position that a power cut takes
 	// is then told as lost.
@@ -106,19 +107,28 @@ func (e *Engine) open() error {
 		return fmt.Errorf("making the file LOCK in %s: %w; give this user the right to write there, and room, or set another DATA_DIR", o.Dir, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s; stop that process, or set another DATA_DIR (%w)", eventlog.ErrLocked, o.Dir, err)
+		return lockedError(o.Dir, err)
+	}
+	if e.folder, err = holdFolder(o.Dir, o.FS); err != nil {
+		return errors.Join(err, lock.Close())
 	}
 	e.lock = lock
 	e.state = newCondition(o, e.quit)
 	if err := e.state.checkStart(); err != nil {
-		return errors.Join(err, lock.Close())
+		return errors.Join(err, e.unlock())
 	}
 	e.db, err = pebble.Open(o.Dir, e.pebbleOptions())
 	if err != nil {
-		return errors.Join(fmt.Errorf("opening the log in %s: %w", o.Dir, err), lock.Close())
+		return errors.Join(fmt.Errorf("opening the log in %s: %w", o.Dir, err), e.unlock())
 	}
 	return nil
 }
+
+func lockedError(dir string, cause error) error {
+	return fmt.Errorf("%w: %s; stop that process, or set another DATA_DIR (%w)", eventlog.ErrLocked, dir, cause)
+}
+
+func (e *Engine) unlock() error { return errors.Join(e.lock.Close(), e.folder.release()) }
 
 // cacheBytes is what unpacked blocks may take. Pebble counts its memtables in with the cache: one that is written to,
 // and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id
@@ -311,5 +321,5 @@ func (e *Engine) close() error {
 	if e.state.dead() {
 		return nil
 	}
-	return errors.Join(e.db.Close(), e.lock.Close())
+	return errors.Join(e.db.Close(), e.unlock())
 }

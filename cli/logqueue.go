@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// logQueue stands between who logs and a pipe or terminal that may stand still or be closed: who logs never waits, and what
+// finds no room is dropped and counted. Without it a collector that hangs would hold up every stream that ends, and the end
+// of the process.
+type logQueue struct {
+	to      io.Writer
+	dropped atomic.Uint64
+	tell    func(dropped uint64) // called once there is room again; may log
+
+	mu      sync.Mutex // a leaf
+	waiting [][]byte
+	bytes   int
+	untold  uint64
+	writing bool // a goroutine is at it
+	idle    chan struct{}
+	group   sync.WaitGroup
+}
+
+// logBytes bounds what waits: some 1,200 lines.
+const logBytes = 256 << 10
+
+func newLogQueue(to io.Writer) *logQueue {
+	idle := make(chan struct{})
+	close(idle)
+	return &logQueue{to: to, idle: idle}
+}
+
+// Write queues a line, or drops it. It never fails and never waits.
+func (q *logQueue) Write(line []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.bytes+len(line) > logBytes {
+		q.dropped.Add(1)
+		q.untold++
+		return len(line), nil
+	}
+	q.waiting = append(q.waiting, bytes.Clone(line))
+	q.bytes += len(line)
+	if !q.writing {
+		q.writing, q.idle = true, make(chan struct{})
+		q.group.Go(q.write) // ends when nothing waits
+	}
+	return len(line), nil
+}
+
+// write writes what waits. A line counts against the bound until it is written.
+func (q *logQueue) write() {
+	for {
+		lines, untold := q.next()
+		if untold > 0 && q.tell != nil {
+			q.tell(untold)
+			continue
+		}
+		if lines == nil {
+			return
+		}
+		for _, line := range lines {
+			_, err := q.to.Write(line)
+			q.written(line, err)
+		}
+	}
+}
+
+// next takes what waits, and how many lines were dropped, once nothing waits. The goroutine has ended where it gives neither.
+func (q *logQueue) next() (lines [][]byte, untold uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if lines, q.waiting = q.waiting, nil; lines != nil {
+		return lines, 0
+	}
+	if untold, q.untold = q.untold, 0; untold == 0 || q.tell == nil {
+		q.writing = false
+		close(q.idle)
+	}
+	return nil, untold
+}
+
+func (q *logQueue) written(line []byte, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= len(line)
+	if err != nil { // it is closed, and nobody is left who could be told
+		q.dropped.Add(1)
+	}
+}
+
+// Flush waits until all is written, for a while.
+func (q *logQueue) Flush(most time.Duration) {
+	q.mu.Lock()
+	idle := q.idle
+	q.mu.Unlock()
+	select {
+	case <-idle:
+	case <-time.After(most):
+	}
+}
