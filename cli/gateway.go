@@ -243,6 +243,7 @@ func (g *gateway) openHandlers() (err error) {
 	if err != nil {
 		return err
 	}
+	g.closers = append(g.closers, persistrDoor.Close)
 	rooms, err := driftdb.New(driftdb.Options{
 		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},

@@ -78,6 +78,7 @@ type gateway struct {
 	memory   *share.Memory
 	admin    *admin.Handler
 	trail    *audit.Trail
+	persistr *persistr.Handler
 	rooms    *driftdb.Handler
 
 	databases *database.Catalog
@@ -160,10 +161,10 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)
 	}
-	door, err := persistr.New(persistr.Options{
+	g.persistr, err = persistr.New(persistr.Options{
 		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Admin: administrator,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
-		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent,
+		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent, Shards: s.realtime.Shards,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +192,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Auth: a, Documents: g.documents, Traffic: g.traffic, ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody,
 	})
 	handler := handlers.New(handlers.Options{
-		Realtime: g.realtime, Persistr: door, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, KeysReady: a.KeysReady, Trail: g.trail, Administrator: administrator,
+		Realtime: g.realtime, Persistr: g.persistr, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, KeysReady: a.KeysReady, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout, Memory: g.memory}
@@ -212,7 +213,7 @@ func (g *gateway) stop(t testing.TB) {
 		g.CloseClientConnections()
 		g.Client().CloseIdleConnections()
 		g.Close()
-		if err := errors.Join(g.rooms.Close(), g.admin.Close(), g.realtime.Close(), g.trail.Close(), g.log.Close(), g.auth.Close()); err != nil {
+		if err := errors.Join(g.rooms.Close(), g.persistr.Close(), g.admin.Close(), g.realtime.Close(), g.trail.Close(), g.log.Close(), g.auth.Close()); err != nil {
 			t.Error(err)
 		}
 		g.nothingHeld(t)

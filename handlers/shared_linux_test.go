@@ -126,3 +126,31 @@ func TestVerySlowAndSteady(t *testing.T) {
 		t.Errorf("%d streams", n)
 	}
 }
+
+// Streams of history and feeds of databases that have come to the present hold no goroutine.
+func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goroutines
+	g := withDemo(t, func(s *setup) { s.realtime.Shards = 1 })
+	last := g.publish(t, `{"event":"x","stream":"s1"}`)
+	g.await(t, 0)
+	const each = 50
+	before := runtime.NumGoroutine()
+	for i, request := range []string{
+		get(keyAll, "?stream=s1"), get(keyAll, "?after="+last), get(keyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
+		get(keyAll, "?from=now", "Last-Event-ID: "+last+"\r\n"),
+		"GET /db/demo/events HTTP/1.1\r\nHost: x\r\nAuthorization: " + basic("demo", "demo") + "\r\n\r\n",
+	} {
+		for range each {
+			c := dial(t, g, request)
+			text := make([]byte, len("HTTP/1.1 200"))
+			if _, err := io.ReadFull(c, text); err != nil || string(text) != "HTTP/1.1 200" {
+				t.Fatalf("%s: %q %v", request, text, err)
+			}
+		}
+		g.await(t, each*(i+1))
+	}
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+each; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}

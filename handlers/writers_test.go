@@ -60,7 +60,7 @@ func (g *gateway) await(t *testing.T, subscribers int) {
 	}
 }
 
-var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry: )[^\r\n]*|"oldest":"\d+"`)
+var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry: )[^\r\n]*|"oldest":"\d+"|"id":"\d+","ts":"[^"]+"`)
 
 // TestSameBytes: for the same story both writers give the same bytes, but for ids, times and what is random.
 func TestSameBytes(t *testing.T) {
@@ -74,7 +74,11 @@ func TestSameBytes(t *testing.T) {
 			g.publish(t, body)
 		}
 		text := make([]byte, 0, 8<<10)
-		for buf := make([]byte, 4096); !bytes.Contains(text, []byte("event: ping")); {
+		ping := "event: ping"
+		if strings.Contains(request, "ndjson") {
+			ping = "\n\n"
+		}
+		for buf := make([]byte, 4096); !bytes.Contains(text, []byte(ping)); {
 			n, err := c.Read(buf)
 			if text = append(text, buf[:n]...); err != nil {
 				t.Fatalf("%v after %q", err, text)
@@ -103,6 +107,11 @@ func TestSameBytes(t *testing.T) {
 		"close":           get(keyAll, "", "Connection: close\r\n"),
 		"publish frames":  get(keyPublish, ""),
 		"with an origin":  get(keyAll, "", "Origin: https://a.example\r\n"),
+		"history":         get(keyAll, "?from=earliest"),
+		"history behind":  get(keyAll, "?after=LAST"),
+		"history resumed": get(keyAll, "?from=now", "Last-Event-ID: LAST\r\n"),
+		"history 1.0":     strings.Replace(get(keyAll, "?from=-1"), "HTTP/1.1", "HTTP/1.0", 1),
+		"lines":           get(keyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
 		"HTTP/1.0":        strings.Replace(get(keyAll, ""), "HTTP/1.1", "HTTP/1.0", 1),
 		"HTTP/1.0 resume": strings.Replace(get(keyAll, "", "Last-Event-ID: LAST\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
 	} {
@@ -111,6 +120,15 @@ func TestSameBytes(t *testing.T) {
 			shared, goroutine := story(1, request), story(-1, request)
 			if sortedHead(shared) != sortedHead(goroutine) {
 				t.Errorf("shared:\n%q\ngoroutine:\n%q", strings.ReplaceAll(sortedHead(shared), "  ", ""), strings.ReplaceAll(sortedHead(goroutine), "  ", ""))
+			}
+			if name == "lines" {
+				if strings.Count(shared, `"event":"`) < 5 {
+					t.Errorf("the story is not whole: %q", shared)
+				}
+				return
+			}
+			if strings.Contains(name, "history") && strings.Count(shared, "event: live\n") != 1 {
+				t.Errorf("the present is not told once: %q", shared)
 			}
 			if !strings.Contains(shared, "event: busy") || strings.Count(shared, "event: goal")+strings.Count(shared, "event: publish") < 1 {
 				t.Errorf("the story is not whole: %q", shared)

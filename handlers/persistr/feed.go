@@ -207,10 +207,11 @@ func (h *Handler) feed(c *call) error {
 		h.closed(one)
 		return err
 	}
-	place := h.writers.Place(c.Request(), true)
+	span := &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
+	place := h.writers.Place(c.Request(), span.Ends())
 	filter.Chunked = place.Chunked
 	open := &stream.Stream{
-		Range: &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}, Words: words{}, Batch: batch,
+		Range: span, Words: words{}, Batch: batch,
 		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	filter.Holder = open

@@ -31,6 +31,7 @@ type Options struct {
 	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
+	Shards       int // as of stream.Config
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
@@ -45,18 +46,24 @@ type Handler struct {
 	feeds   feeds
 }
 
-// New makes the handler.
+// New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
 	h.writers, err = stream.New(stream.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: -1, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
 	o.Accounts.OnChange(func(a *account.Account) {
 		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.holds)
 	})
 	return h, err
+}
+
+// Close cuts the feeds that have not ended.
+func (h *Handler) Close() error {
+	h.writers.Close()
+	return nil
 }
 
 // call is a request whose sender is known.

@@ -85,7 +85,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	}
 	if r.Method == http.MethodHead {
 		h.giveUp(id.Scope, leave)
-		setHeaders(c, selection.any, lines)
+		setHeaders(c, span.Ends(), lines)
 		return c.NoContent(http.StatusOK)
 	}
 	open := &stream.Stream{
@@ -94,7 +94,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if lines {
 		open.Words = stream.Lines
 	}
-	place := h.writers.Place(r, selection.any || lines)
+	place := h.writers.Place(r, span.Ends())
 	filter.Chunked, filter.Holder = place.Chunked, open
 	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
 		h.giveUp(id.Scope, leave)
@@ -104,7 +104,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
 	h.o.Traffic.Opened()
-	setHeaders(c, selection.any, lines)
+	setHeaders(c, span.Ends(), lines)
 	place.Serve(c, open)
 	return nil
 }
@@ -149,11 +149,10 @@ func unavailable(err error) *httperr.Error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot be reached now; try again in a moment").After(5 * time.Second).Because(err)
 }
 
-// setHeaders sets those of a stream, which may be of history or of lines.
-func setHeaders(c echo.Context, history, lines bool) {
+// setHeaders sets those of a stream, which may end by itself and be of lines.
+func setHeaders(c echo.Context, ends, lines bool) {
 	setStreamHeaders(c)
-	if history || lines {
-		// These end by themselves, so nothing is kept alive.
+	if ends { // nothing is kept alive
 		c.Response().Header().Del(echo.HeaderConnection)
 	}
 	if lines {

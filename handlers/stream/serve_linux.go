@@ -32,22 +32,68 @@ func (h *shard) serve(s *Stream) {
 	block, progress := s.Subscriber.Peek(&h.block, batchBytes)
 	switch progress {
 	case broker.Behind:
-		if h.flush(s) {
+		if s.gathers(0) || h.flush(s) {
 			h.fetches.add(s)
 		}
 	case broker.Idle:
-		h.flush(s)
+		if h.flush(s) && !k.live {
+			h.tellLive(s)
+		}
 	case broker.More:
-		if h.send(s, block) && !s.Subscriber.AtHead() {
+		// What has gathered, and that the present is reached, is written once there is nothing more.
+		if h.send(s, block) && (!k.live || len(k.rest) > 0 || !s.Subscriber.AtHead()) {
 			h.again = append(h.again, s)
 		}
 	}
+}
+
+// gathers reports whether n more bytes may wait for what comes behind them.
+func (s *Stream) gathers(n int) bool {
+	k := &s.socket
+	return s.Batch > 0 && !k.live && !k.blocked && len(k.rest)+n <= s.Batch
+}
+
+// tellLive tells a stream of history, once, that it has reached the present.
+func (h *shard) tellLive(s *Stream) {
+	s.socket.live = true
+	if frame := appendWords(nil, s, s.words(h.config).Live()); len(frame) > 0 {
+		h.say(s, frame)
+	}
+}
+
+// say writes a frame to a stream that has nothing else to be written.
+func (h *shard) say(s *Stream, frame []byte) {
+	k := &s.socket
+	n, err := write(k.fd, frame, nil)
+	if err != nil {
+		h.drop(s, Gone, err)
+		return
+	}
+	h.wrote(s, n)
+	if n < len(frame) {
+		k.rest = bytes.Clone(frame[n:])
+		h.blockedNow(s)
+	}
+}
+
+// appendWords appends words as the connection wants them; nothing for none.
+func appendWords(dst []byte, s *Stream, words []byte) []byte {
+	if !s.socket.chunked || len(words) == 0 {
+		return append(dst, words...)
+	}
+	at := len(dst)
+	return sse.EndChunk(append(sse.BeginChunk(dst), words...), at)
 }
 
 // send writes what is left and a block, and moves the cursor. It is false where the connection took less.
 func (h *shard) send(s *Stream, block *broker.Block) bool {
 	k := &s.socket
 	before := len(k.rest)
+	if n := len(block.Bytes); s.gathers(n) && s.hold(h.config, before+n) {
+		k.rest = append(k.rest, block.Bytes...)
+		s.Subscriber.Advance(block, n)
+		return true
+	}
 	n, err := write(k.fd, k.rest, block.Bytes)
 	if err != nil {
 		h.drop(s, Gone, err)
@@ -138,13 +184,11 @@ func (h *shard) finish(s *Stream, reason string, cause error) {
 }
 
 func (h *shard) appendLastFrame(dst []byte, s *Stream) []byte {
-	last := s.words(h.config).Last(s.socket.reason)
-	if !s.socket.chunked {
-		return append(dst, last...)
+	dst = appendWords(dst, s, s.words(h.config).Last(s.socket.reason))
+	if s.socket.chunked {
+		dst = append(dst, sse.LastChunk...)
 	}
-	at := len(dst)
-	dst = sse.EndChunk(append(sse.BeginChunk(dst), last...), at)
-	return append(dst, sse.LastChunk...)
+	return dst
 }
 
 // linger says that we are done and waits for the client to close: a close with unread input would reset

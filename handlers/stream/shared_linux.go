@@ -73,13 +73,17 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string
 	if err != nil {
 		return Failed, err
 	}
-	s.socket = socket{fd: fd, chunked: chunked, nextPing: time.Now().Add(h.config.PingInterval).UnixMilli()}
+	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: time.Now().Add(h.config.PingInterval).UnixMilli()}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
 	appendHead(head, c.Request(), c.Response().Header(), chunked)
 	first := appendOpening(head.AvailableBuffer(), s, chunked)
-	head.Write(first)
+	if s.Batch > 0 {
+		s.socket.rest = bytes.Clone(first) // leaves with what comes behind it
+	} else {
+		head.Write(first)
+	}
 	if err := h.writeFirst(s, head.Bytes()); err != nil {
 		closeFD(fd)
 		return Gone, err
@@ -96,7 +100,8 @@ func (h *shard) writeFirst(s *Stream, head []byte) error {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	block, progress := s.Subscriber.Peek(own, batchBytes)
-	if progress != broker.More {
+	if progress != broker.More || s.Batch > 0 {
+		progress = broker.Idle
 		own.Clear()
 		block = own
 	}
@@ -108,7 +113,7 @@ func (h *shard) writeFirst(s *Stream, head []byte) error {
 	k := &s.socket
 	switch {
 	case n < len(head):
-		k.rest, k.blocked = bytes.Clone(head[n:]), true
+		k.rest, k.blocked = append(bytes.Clone(head[n:]), k.rest...), true
 	case progress == broker.More:
 		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
 		k.blocked = n < len(head)+len(block.Bytes)

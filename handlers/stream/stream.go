@@ -72,6 +72,9 @@ type Range struct {
 	Reason string // to or until: what Last comes from
 }
 
+// Ends reports whether the range ends by itself; that of nil, of a request that asks for no history, does not.
+func (r *Range) Ends() bool { return r != nil && (r.Last != Endless || r.Limit > 0) }
+
 // settles is how long after its time an event may still be on its way through the log.
 const settles = 250 * time.Millisecond
 

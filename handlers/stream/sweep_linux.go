@@ -73,23 +73,17 @@ func (h *shard) blockedStill(s *Stream, now time.Time) {
 func (h *shard) ping(s *Stream, now time.Time) {
 	h.serve(s)
 	k := &s.socket
-	if k.phase != open || k.blocked || k.fetching {
+	if k.phase != open || k.blocked || k.fetching || len(k.rest) > 0 {
 		return
 	}
 	interval := h.config.PingInterval.Milliseconds()
 	if k.nextPing += interval; k.nextPing <= now.UnixMilli() {
 		k.nextPing = now.UnixMilli() + interval
 	}
-	frame := h.pings.frame(s.Subscriber.TakePosition(), now, k.chunked)
-	n, err := write(k.fd, frame, nil)
-	if err != nil {
-		h.drop(s, Gone, err)
-		return
-	}
-	h.wrote(s, n)
-	if n < len(frame) {
-		k.rest = append([]byte(nil), frame[n:]...)
-		h.blockedNow(s)
+	if s.Words == nil {
+		h.say(s, h.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
+	} else {
+		h.say(s, appendWords(nil, s, s.Words.Ping(s.Subscriber, now)))
 	}
 }
 
