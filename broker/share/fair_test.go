@@ -118,7 +118,7 @@ func TestSlotsFirst(t *testing.T) {
 	_, second := begin("ann")
 	bens, first := begin("ben")
 	if cids.Release(); len(s.waiting["ben"]) != 0 || len(s.waiting["ann"]) != 1 {
-		t.Errorf("ann has a slot and got another before ben got one: %v", s.waiting)
+		t.Fatalf("ann has a slot and got another before ben got one: %v", s.waiting)
 	}
 	<-first.ready
 	if bens.Waited() || anns.Waited() {
