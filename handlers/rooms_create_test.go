@@ -142,7 +142,10 @@ func TestOpenRoomCreateRate(t *testing.T) {
 			for range 3 {
 				all = append(all, make("in time", "-", 200, `"room":"`))
 			}
-			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`))
+			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`),
+				scenario{name: "an EventSource", path: "/room/new/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 200,
+					has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
+				scenario{name: "another client of its stream", path: "/room/new/events", key: "-", status: 429, has: []string{tt.told}, answers: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
 				all = append(all, make("with a key", keyAll, 200, `"room":"`))
 			}

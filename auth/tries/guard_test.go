@@ -49,6 +49,10 @@ func TestGuard(t *testing.T) {
 					t.Errorf("%s has to wait for %s and %s", other, a, b)
 				}
 			}
+			exhaust(t, g, "203.0.113.1")
+			if wait := g.Right("203.0.113.1", digest("old")); wait != limit.Every {
+				t.Errorf("a key that was right elsewhere has to wait for %s", wait)
+			}
 			time.Sleep(limit.Every)
 			if wait := g.Right(from, digest("new")); wait != 0 {
 				t.Errorf("it has to wait for %s more", wait)

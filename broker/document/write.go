@@ -173,7 +173,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 		return ErrShape
 	}
 	if len(is) > s.o.MaxDocument {
-		return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
+		return s.tooLarge()
 	}
 	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
 		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, ""}

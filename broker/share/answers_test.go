@@ -62,6 +62,9 @@ func TestSlowReaders(t *testing.T) {
 					}
 				}
 				got := time.Since(began)
+				if conn.cut && got < grace {
+					t.Errorf("cut after %s, and before its grace was over", got)
+				}
 				if conn.cut != (tt.cut != 0) || tt.first == 0 && conn.cut && got > tt.cut || conn.cut && got > 2*tt.cut {
 					t.Errorf("cut %v after %s", conn.cut, got)
 				}

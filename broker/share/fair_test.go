@@ -100,6 +100,38 @@ func TestSlotsFair(t *testing.T) {
 	})
 }
 
+// TestSlotsFirst: an owner that has a slot gets another only while no owner waits that has none, and gives way only to one
+// that has less.
+func TestSlotsFirst(t *testing.T) {
+	t.Parallel()
+	s := NewSlots(2, 10)
+	begin := func(owner string) (*Slot, *waiter) {
+		slot := &Slot{of: s, owner: owner, n: 1}
+		w, err := s.enqueue(slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slot, w
+	}
+	anns, _ := begin("ann")
+	cids, _ := begin("cid")
+	_, second := begin("ann")
+	bens, first := begin("ben")
+	if cids.Release(); len(s.waiting["ben"]) != 0 || len(s.waiting["ann"]) != 1 {
+		t.Fatalf("ann has a slot and got another before ben got one: %v", s.waiting)
+	}
+	<-first.ready
+	if bens.Waited() || anns.Waited() {
+		t.Error("ben is to give way to ann, who has as much, or ann to herself")
+	}
+	bens.Release()
+	<-second.ready
+	begin("ben")
+	if !anns.Waited() {
+		t.Error("ann, who has two slots, is not to give way to ben, who has none")
+	}
+}
+
 // TestYield: a long task gives way to another owner's, and goes on before the other tasks of its own.
 func TestYield(t *testing.T) {
 	t.Parallel()

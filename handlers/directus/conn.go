@@ -127,8 +127,7 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	ctx, cancel := context.WithCancel(e.Request().Context())
 	stream.DropHead(e)
 	messages, done := make(chan incoming), make(chan struct{})
-	c.known.Store(who != nil) // before the first message is read, which may be long then
-	go func() {               // ends with the connection, which is closed below
+	go func() { // ends with the connection, which is closed below
 		defer close(done)
 		defer cancel()
 		c.read(ctx, cancel, messages)

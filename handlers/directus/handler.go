@@ -177,12 +177,19 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	if len(c.Request().Header.Values(echo.HeaderContentEncoding)) > 0 {
 		return none, fail(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
 	}
-	return compact(text)
+	return h.compact(text)
 }
 
 // compact reads JSON, strictly, so that what is made of it is JSON too. A field that is there twice would be one thing
-// to whom it was checked by and another to the client.
-func compact(text []byte) (gjson.Result, error) {
+// to whom it was checked by and another to the client. Items are an array, or the field data of an object.
+func (h *Handler) compact(text []byte) (gjson.Result, error) {
+	depth := 2
+	if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte{'['}) {
+		depth = 1
+	}
+	if err := h.o.Documents.CheckWidth(text, depth); err != nil {
+		return gjson.Result{}, err
+	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
 		return gjson.Result{}, badPayload("it is not JSON: %s", syntax.ExplainJSON(text))

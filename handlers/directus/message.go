@@ -29,8 +29,8 @@ type message struct {
 }
 
 // decode reads a frame. The error is the server's, as nothing is known yet of the message.
-func decode(frame []byte) (*message, error) {
-	v, err := compact(frame)
+func (h *Handler) decode(frame []byte) (*message, error) {
+	v, err := h.compact(frame)
 	if err != nil {
 		return nil, err
 	}

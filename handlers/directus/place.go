@@ -20,6 +20,7 @@ const freeConnection = 16 << 10
 func (c *conn) enter(who *auth.Identity) error {
 	t := c.h.o.Traffic
 	c.open.Leave = c.giveBack
+	c.known.Store(who != nil) // before the first message is read, which may be long then
 	if who == nil {
 		if err := c.holdAs(nobody); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 func (c *conn) take(conn context.Context, text []byte) error {
 	ctx, answered := context.WithCancel(conn) // by which the store knows that an answer is sent
 	defer answered()
-	m, err := decode(text)
+	m, err := c.h.decode(text)
 	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
 		return c.refuseHandshake()
 	}

@@ -120,11 +120,11 @@ func (c *conn) admit(who *auth.Identity) error {
 
 // become takes over an identity, until it ends.
 func (c *conn) become(who *auth.Identity) {
-	c.forget()
+	c.unwatch()
 	c.who, c.greeted = who, true
-	c.known.Store(true)
+	c.known.Store(true) // and not false for a moment, in which the next message may begin
 	c.deadline.Stop()
-	if !who.Expires.IsZero() {
+	if c.expiry.Stop(); !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
 	}
 	c.unwatch = who.OnEnd(func(string) {

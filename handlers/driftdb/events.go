@@ -55,7 +55,7 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
-		if err := h.allow(id, m.op); err != nil {
+		if err := h.allow(charged(c), id, m.op); err != nil {
 			return err
 		}
 		_, size, err := h.publish(charged(c), id, m)

@@ -76,6 +76,56 @@ func TestOpenRoomsSurviveAnAddress(t *testing.T) {
 	}
 }
 
+// joined is in a room until it leaves.
+func joined(t *testing.T, e *echo.Echo, room string) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.ServeHTTP(deadlines{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, room+"/events", strings.NewReader("")).WithContext(ctx))
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// Where there are as many rooms as may be, one that nobody uses goes for a new one, once its maker had time to enter it.
+func TestUnusedRoomMakesWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := door(t, memory.Open(memory.Options{}), 24*time.Hour, open(3))
+		time.Sleep(time.Hour) // after a start, clients have time to come back
+		used, inside, unused := newRoom(t, e), newRoom(t, e), newRoom(t, e)
+		if status, text := ask(t, e, http.MethodPost, used+"/send", replace); status != http.StatusOK {
+			t.Fatal(status, text)
+		}
+		leave := joined(t, e, inside)
+		for range 3 {
+			if room, answer := makeFrom(t, e, "192.0.2.7"); room != "" || !strings.HasPrefix(answer, "503") {
+				t.Errorf("before its maker had time: %s %s", room, answer)
+			}
+			time.Sleep(3 * time.Second)
+		}
+		time.Sleep(2 * time.Second)
+		young, answer := makeFrom(t, e, "192.0.2.7")
+		if young == "" {
+			t.Fatal(answer)
+		}
+		for room, want := range map[string]bool{used: true, inside: true, unused: false, young: true} {
+			if got := there(t, e, room); got != want {
+				t.Errorf("a room is there: %v, want %v", got, want)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if room, _ := makeFrom(t, e, "192.0.2.7"); room != "" {
+			t.Error("there are more rooms than may be")
+		}
+		leave()
+	})
+}
+
 // A room that nothing was ever pushed to is gone minutes after somebody was last in it; any push keeps it.
 func TestUnusedRooms(t *testing.T) {
 	t.Parallel()
@@ -90,19 +140,7 @@ func TestUnusedRooms(t *testing.T) {
 				t.Fatal(action, status, text)
 			}
 		}
-		join := func(room string) (leave func()) {
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				e.ServeHTTP(deadlines{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, room+"/events", strings.NewReader("")).WithContext(ctx))
-			}()
-			return func() {
-				cancel()
-				<-done
-			}
-		}
-		leave, go1 := join(inside), join(left)
+		leave, go1 := joined(t, e, inside), joined(t, e, left)
 		time.Sleep(9 * time.Minute)
 		if !there(t, e, left) {
 			t.Error("a room was gone in nine minutes")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/share"
 	"sluice/handlers/httperr"
 )
 
@@ -79,8 +80,13 @@ func (h *Handler) turn(ctx context.Context, id string, op eventlog.Op) error {
 	h.mu.Lock()
 	r := h.rooms[id]
 	r.used = true
+	r.users.note(share.Owner(ctx), time.Now())
 	reserved := r.budget.of(op).Reserve()
 	h.mu.Unlock()
+	return wait(ctx, reserved)
+}
+
+func wait(ctx context.Context, reserved *rate.Reservation) error {
 	d := reserved.Delay()
 	if d == 0 {
 		return nil
@@ -92,16 +98,70 @@ func (h *Handler) turn(ctx context.Context, id string, op eventlog.Op) error {
 	return nil
 }
 
-// allow lets the push of a request in, unless there were too many. WebSockets that wait come before it.
-func (h *Handler) allow(id string, op eventlog.Op) error {
+// users tells whether a room has pushes of more than one owner: addresses, as a room asks for no credential.
+type users struct {
+	last    string              // whose push was the last one; "": there was none
+	changed time.Time           // when one was another's than the one before
+	waiting map[string]struct{} // those with a request that waits for its turn; nil: none
+}
+
+// together is how long after another's push an owner is not alone.
+const together = time.Second
+
+func (u *users) note(owner string, now time.Time) {
+	if u.last != owner && u.last != "" {
+		u.changed = now
+	}
+	u.last = owner
+}
+
+// alone reports whether nobody but an owner has pushed lately.
+func (u *users) alone(owner string, now time.Time) bool {
+	return u.last == owner && now.Sub(u.changed) > together
+}
+
+// mostTurn is how long a request waits for its turn.
+const mostTurn = time.Second
+
+// allow lets the push of a request in, unless there were too many. WebSockets that wait come before it. Where others push
+// too, an address may have one request wait for its turn as a WebSocket does: so one that sends too much leaves the others
+// their share.
+func (h *Handler) allow(ctx context.Context, id string, op eventlog.Op) error {
+	reserved, err := h.admit(share.Owner(ctx), id, op)
+	if err != nil || reserved == nil {
+		return err
+	}
+	defer h.admitted(share.Owner(ctx), id)
+	return wait(ctx, reserved)
+}
+
+// admit refuses a push, or lets it in: at once, where reserved is nil, or in its turn.
+func (h *Handler) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservation, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r, now := h.rooms[id], time.Now()
-	if limiter := r.budget.of(op); !limiter.AllowN(now, 1) {
-		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(until(limiter, now))
+	limiter := r.budget.of(op)
+	if !limiter.AllowN(now, 1) {
+		_, waits := r.users.waiting[owner]
+		if waits || r.users.alone(owner, now) || until(limiter, now) > mostTurn {
+			return nil, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", h.o.Limits.Rate).After(until(limiter, now))
+		}
+		if r.users.waiting == nil {
+			r.users.waiting = map[string]struct{}{}
+		}
+		r.users.waiting[owner] = struct{}{}
+		reserved = limiter.ReserveN(now, 1)
 	}
 	r.used = true
-	return nil
+	r.users.note(owner, now)
+	return reserved, nil
+}
+
+// admitted ends the wait of a request, which is still counted into the room.
+func (h *Handler) admitted(owner, id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rooms[id].users.waiting, owner)
 }
 
 // queueRetry is how long a WebSocket waits before it tries again to store a push, where too much waits to be stored.

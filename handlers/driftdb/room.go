@@ -17,6 +17,7 @@ type room struct {
 	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
 	used    bool      // something was pushed to it
 	budget  budget
+	users   users
 	present map[*conn]presences // nil until somebody says that they are there: most rooms are just pushed to
 }
 

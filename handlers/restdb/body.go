@@ -45,6 +45,9 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)): // it is no JSON that curl calls a form
 		return nil, badType()
 	}
+	if err := h.o.Documents.CheckWidth(text, 1); err != nil {
+		return nil, err
+	}
 	v := jsontext.Value(text)
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
 		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
