@@ -22,7 +22,7 @@ import (
 func TestSocketSlowReader(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.realtime.WriteTimeout, s.directus.Heartbeat = 500*time.Millisecond, 300*time.Millisecond
+		s.realtime.WriteTimeout, s.directus.Heartbeat = time.Second, 600*time.Millisecond
 	})
 	for range 10 {
 		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]document.New{{Fields: largeFields(t)}}, 20)); err != nil {
@@ -69,7 +69,7 @@ func largeFields(t *testing.T) document.Fields {
 type slowConn struct{ net.Conn }
 
 func (c *slowConn) Read(b []byte) (int, error) {
-	time.Sleep(2 * time.Millisecond)
+	time.Sleep(3 * time.Millisecond) // 12 MB take over two seconds
 	return c.Conn.Read(b[:min(len(b), 16<<10)])
 }
 
