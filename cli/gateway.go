@@ -65,6 +65,7 @@ type gateway struct {
 	backups   sync.Mutex // one at a time
 
 	certificates    *certificates
+	descriptors     *traffic.Descriptors
 	listener        net.Listener
 	metricsListener net.Listener
 
@@ -214,8 +215,9 @@ func (g *gateway) openHandlers() (err error) {
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.registerLogMetrics()
 	g.memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.descriptors = handlers.WatchDescriptors(g.logger)
 	g.traffic = traffic.New(traffic.NewMetrics(g.registry, g.broker, g.memory),
-		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending}, g.memory)
+		traffic.Limits{Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending, Descriptors: g.descriptors}, g.memory)
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}

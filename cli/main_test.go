@@ -58,11 +58,21 @@ func start(t testing.TB, dir string, env ...string) *server {
 // startLogging is start with a log of its own.
 func startLogging(t testing.TB, dir string, log io.Writer, env ...string) *server {
 	t.Helper()
-	s := &server{cmd: exec.Command(binary, "serve"), done: make(chan error, 1)}
-	s.log, _ = log.(*bytes.Buffer)
+	cmd := exec.Command(binary, "serve")
+	cmd.Stderr = log
+	return startCommand(t, cmd, dir, env...)
+}
+
+// startCommand is start with a command of its own.
+func startCommand(t testing.TB, cmd *exec.Cmd, dir string, env ...string) *server {
+	t.Helper()
+	if cmd.Stderr == nil {
+		cmd.Stderr = &bytes.Buffer{}
+	}
+	s := &server{cmd: cmd, done: make(chan error, 1)}
+	s.log, _ = cmd.Stderr.(*bytes.Buffer)
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, env...)
-	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func (g *gateway) listen() error {
 	if err != nil {
 		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
 	}
-	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.memory}
+	g.listener = &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.memory, Descriptors: g.descriptors}
 	if g.cfg.MetricsAddr == "" {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/broker/share"
+	"sluice/handlers/traffic"
 )
 
 // Listener gives every write of its connections a deadline that only progress moves: a client may
@@ -20,15 +21,24 @@ import (
 // With Memory, it charges what arrives of a request's head to the address of its client; that needs Heads.State too.
 type Listener struct {
 	net.Listener
-	Timeout time.Duration
-	Memory  *share.Memory
+	Timeout     time.Duration
+	Memory      *share.Memory
+	Descriptors *traffic.Descriptors // nil: nobody watches them
 }
 
 // Accept waits for a connection.
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
+		if l.Descriptors != nil && exhausted(err) {
+			l.Descriptors.Exhausted()
+		}
 		return nil, err
+	}
+	if l.Descriptors != nil {
+		if number, ok := descriptorOf(c); ok {
+			l.Descriptors.Saw(number)
+		}
 	}
 	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
 }

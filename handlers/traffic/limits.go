@@ -13,6 +13,7 @@ import (
 // connected, so it cannot be grown.
 type limits struct {
 	most, mostPerKey int
+	descriptors      *Descriptors
 
 	mu        sync.Mutex
 	all       int
@@ -21,16 +22,22 @@ type limits struct {
 	byNetwork map[string]int
 }
 
-func newLimits(most, mostPerKey int) *limits {
-	return &limits{most: most, mostPerKey: mostPerKey, byKey: map[string]int{}, byNetwork: map[string]int{}}
+func newLimits(l Limits) *limits {
+	return &limits{most: l.Connections, mostPerKey: l.ConnectionsPerKey, descriptors: l.Descriptors, byKey: map[string]int{}, byNetwork: map[string]int{}}
 }
 
 func errFull(what string) *httperr.Error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections, "%s; try again later", what).After(5 * time.Second)
 }
 
+// errNoDescriptor is the refusal of a stream that would take one of the last descriptors.
+var errNoDescriptor = errFull("the gateway has as many connections as its limit of open files allows")
+
 // take counts a connection of the credential in, or returns which limit it would cross.
 func (l *limits) take(scope string) *httperr.Error {
+	if l.descriptors.Scarce() {
+		return errNoDescriptor
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.most > 0 && l.all >= l.most {
@@ -78,6 +85,9 @@ func (l *limits) move(from, to string) *httperr.Error {
 
 // takeOpen counts a connection without a credential in. One address has at most half of them.
 func (l *limits) takeOpen(network string) *httperr.Error {
+	if l.descriptors.Scarce() {
+		return errNoDescriptor
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.most > 0 && l.open >= l.most {

@@ -82,7 +82,7 @@ func TestPendingModel(t *testing.T) {
 // TestOpenLimits: connections without a credential have places of their own, of which an address has half.
 func TestOpenLimits(t *testing.T) {
 	t.Parallel()
-	l := newLimits(4, 0)
+	l := newLimits(Limits{Connections: 4, ConnectionsPerKey: 0})
 	for _, step := range []struct {
 		network string // "": a credential
 		want    bool

@@ -16,7 +16,8 @@ import (
 // Limits of connections; 0: none.
 type Limits struct {
 	Connections, ConnectionsPerKey int
-	Pending                        int // sockets that have not authenticated
+	Pending                        int          // sockets that have not authenticated
+	Descriptors                    *Descriptors // nil: nobody watches them
 }
 
 // Traffic lets in, and counts.
@@ -30,7 +31,7 @@ type Traffic struct {
 
 // New makes a Traffic.
 func New(m *Metrics, l Limits, memory *share.Memory) *Traffic {
-	return &Traffic{Metrics: m, Memory: memory, limits: newLimits(l.Connections, l.ConnectionsPerKey), pending: newPending(l.Pending)}
+	return &Traffic{Metrics: m, Memory: memory, limits: newLimits(l), pending: newPending(l.Pending)}
 }
 
 // ErrDraining is the answer to who comes too late.

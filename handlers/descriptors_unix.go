@@ -1,0 +1,41 @@
+//go:build unix
+
+package handlers
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"net"
+	"syscall"
+
+	"sluice/handlers/traffic"
+)
+
+// WatchDescriptors watches the process's descriptors; nil where it may have any number.
+func WatchDescriptors(logger *slog.Logger) *traffic.Descriptors {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt32 {
+		return nil
+	}
+	return traffic.NewDescriptors(int(limit.Cur), logger)
+}
+
+// descriptorOf is the number of a connection's descriptor; false where it has none.
+func descriptorOf(c net.Conn) (number int, ok bool) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return 0, false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	err = raw.Control(func(fd uintptr) { number = int(fd) })
+	return number, err == nil
+}
+
+// exhausted reports whether an error is that of a process, or a system, that has no descriptor left.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
