@@ -133,16 +133,16 @@ func TestReplacedBySameSizeAndTime(t *testing.T) {
 		return nil
 	}
 	other := strings.Repeat("x", len(testKey))
-	sizes := write(1, other, nil)
+	sizes := write(1, testKey, nil)
 	s := start(t, dir, "API_KEYS_FILE=keys.json", "TLS_CERT_FILE=cert.pem", "TLS_KEY_FILE=key.pem")
-	if serial, status, _ := s.look(t); serial != 1 || status != 401 {
+	if serial, status, _ := s.look(t); serial != 1 || status != 200 {
 		t.Fatalf("serial %d, status %d", serial, status)
 	}
-	write(2, testKey, sizes)
+	write(2, other, sizes)
 	var seen string
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		serial, status, _ := s.look(t)
-		if seen = fmt.Sprint(serial, " ", status); seen == "2 200" {
+		if seen = fmt.Sprint(serial, " ", status); seen == "2 401" {
 			return
 		}
 	}
