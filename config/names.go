@@ -52,6 +52,10 @@ func nearest(name string, known []string) string {
 	}
 	for _, k := range known {
 		of := wordsOf(k)
+		// TLS_CERT for TLS_CERT_FILE: without it the gateway would speak plain HTTP.
+		if n := len(of) - 1; of[n] == "FILE" && slices.EqualFunc(words, of[:n], sameWord) {
+			return k
+		}
 		if slices.EqualFunc(words, of, sameWord) || joined == strings.Join(of, "") {
 			return k
 		}
