@@ -70,8 +70,10 @@ func TestItemsMoments(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems)
 	for _, c := range []itemCall{
-		{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","at":"2026-11-29T10:00:00Z"},{"id":"2","at":"2026-11-29T12:00:00.000Z"},{"id":"3","at":"2026-11-29T21:30:00+09:00"},{"id":"4","at":1795950000000},{"id":"5","at":"2026-11-30"}]`, 200, `{"data":[{},{},{},{},{}]}`},
+		{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","at":"2026-11-29T10:00:00Z"},{"id":"2","at":"2026-11-29T23:00:00.000+11:00"},{"id":"3","at":"2026-11-29T21:30:00+09:00"},{"id":"4","at":1795950000000},{"id":"5","at":"2026-11-30"}]`, 200, `{"data":[{},{},{},{},{}]}`},
 		{"in order", "", "GET", "/items/a?fields=id&sort=at&filter[id][_neq]=4", "", 200, `{"data":[{"id":"1"},{"id":"2"},{"id":"3"},{"id":"5"}]}`},
+		{"in the other order", "", "GET", "/items/a?fields=id&sort=-at&filter[id][_neq]=4", "", 200, `{"data":[{"id":"5"},{"id":"3"},{"id":"2"},{"id":"1"}]}`},
+		{"the last", "", "GET", "/items/a?aggregate[max]=at&aggregate[min]=at&filter[id][_in]=2,3", "", 200, `{"data":[{"max":{"at":"2026-11-29T21:30:00+09:00"},"min":{"at":"2026-11-29T23:00:00.000+11:00"}}]}`},
 		{"between", "", "GET", "/items/a?fields=id&filter[at][_between]=2026-11-29T20:00:00%2B09:00,2026-11-29T13:00:00%2B01:00", "", 200, `{"data":[{"id":"2"},{"id":"4"}]}`},
 		{"a plus that is not escaped", "", "GET", "/items/a?fields=id&filter[at][_lt]=2026-11-29T20:00:00+09:00", "", 200, `{"data":[{"id":"1"}]}`},
 		{"not yet made", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"2020-01-01T20:00:00+09:00"}}}}`, 204, ""},
