@@ -89,3 +89,29 @@ func TestItemsMoments(t *testing.T) {
 		g.items(t, &c)
 	}
 }
+
+// TestItemsLists: a list matches by its elements, and by none of them where the comparison is negated; large numbers are
+// told apart, and texts compared in any case.
+func TestItemsLists(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	all := []itemCall{{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","tags":["x","y"],"n":9007199254740993,"name":"Ann"},{"id":"2","tags":["Xy"],"n":9007199254740992,"name":"ANN"},{"id":"3","tags":[],"n":5,"name":"bob"},{"id":"4","tags":null}]`, 200, `{"data":[{},{},{},{}]}`}}
+	for filter, ids := range map[string]string{
+		`{"tags":{"_contains":"x"}}`: "1", `{"tags":{"_in":["x"]}}`: "1", `{"tags":{"_in":"x"}}`: "1", `{"tags":{"_icontains":"x"}}`: "12", `{"tags":{"_starts_with":"X"}}`: "2",
+		`{"tags":{"_ends_with":"y"}}`: "12", `{"tags":{"_ncontains":"x"}}`: "23", `{"tags":{"_nin":["x"]}}`: "23", `{"tags":{"_nin":["x","Xy"]}}`: "3", `{"tags":{"_nstarts_with":"X"}}`: "13",
+		`{"tags":{"_eq":"x"}}`: "", `{"n":{"_eq":9007199254740992}}`: "2", `{"n":{"_gt":9007199254740992}}`: "1", `{"n":{"_in":[9007199254740993]}}`: "1", `{"n":{"_in":5}}`: "3", `{"n":{"_nin":5}}`: "12",
+		`{"name":{"_ieq":"ann"}}`: "12", `{"name":{"_nieq":"ann"}}`: "3", `{"_or":[]}`: "1234", `{"_or":[],"n":{"_eq":5}}`: "3",
+	} {
+		want := ""
+		for i, id := range ids {
+			if i > 0 {
+				want += ","
+			}
+			want += `{"id":"` + string(id) + `"}`
+		}
+		all = append(all, itemCall{filter, "", "GET", "/items/a?fields=id&filter=" + url.QueryEscape(filter), "", 200, `{"data":[` + want + `]}`})
+	}
+	for i := range all {
+		g.items(t, &all[i])
+	}
+}
