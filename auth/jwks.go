@@ -24,7 +24,7 @@ const (
 	jwksMaxBytes = 1 << 20
 	jwksMaxKeys  = 100
 	jwksEvery    = 5 * time.Minute  // the usual JWT_JWKS_REFRESH
-	jwksAtMost   = 10 * time.Second // between two fetches, whatever kids strangers make up
+	JWKSAtMost   = 10 * time.Second // between two fetches, whatever kids strangers make up
 )
 
 // unavailableError is the error while it is not known whether the set has a key.
@@ -120,7 +120,7 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	if _, certain := j.absent[kid]; certain && !j.failed {
 		return nil
 	}
-	return &unavailableError{after: max(time.Second, jwksAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
+	return &unavailableError{after: max(time.Second, JWKSAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
 }
 
 // lacks notes that the set does not have a key.
@@ -154,7 +154,7 @@ func (j *jwks) ask() bool {
 func (j *jwks) mayAsk() (may bool, fetches int) {
 	j.state.RLock()
 	defer j.state.RUnlock()
-	return j.asked.IsZero() || j.now().Sub(j.asked) >= jwksAtMost, j.fetches
+	return j.asked.IsZero() || j.now().Sub(j.asked) >= JWKSAtMost, j.fetches
 }
 
 func (j *jwks) ready() bool {
@@ -175,7 +175,7 @@ func (j *jwks) period() (every, left time.Duration) {
 	defer j.state.RUnlock()
 	every = j.every
 	if j.failed {
-		every = min(every, jwksAtMost)
+		every = min(every, JWKSAtMost)
 	}
 	return every, min(every, max(0, every-j.now().Sub(j.tried)))
 }

@@ -335,7 +335,7 @@ func TestJWKSRefresh(t *testing.T) {
 			}
 		}
 		asked(0, 1)
-		asked(jwksAtMost-time.Second, 1)
+		asked(JWKSAtMost-time.Second, 1)
 		there.mu.Lock()
 		there.by[address] = `{"keys":[]}`
 		there.mu.Unlock()

@@ -239,7 +239,7 @@ func (g *gateway) openHandlers() (err error) {
 		Answers: g.answers,
 		Auth:    g.auth, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: g.logger,
 		Admin: administrator, PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
-		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent),
+		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent), TrustedProxies: peer.Proxies(g.cfg.TrustedProxies),
 		DemoOnLoopback: peer.LoopbackAddr(g.cfg.Addr) && len(g.cfg.TrustedProxies) == 0,
 	})
 	if err != nil {
@@ -251,7 +251,7 @@ func (g *gateway) openHandlers() (err error) {
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
 		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate, Flood: g.cfg.RoomFloodTimeout},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
-		TrustedProxies: g.cfg.TrustedProxies,
+		TrustedProxies: peer.Proxies(g.cfg.TrustedProxies),
 	})
 	if err != nil {
 		return err

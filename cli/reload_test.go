@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,23 +61,7 @@ func TestReloadOnSIGHUP(t *testing.T) {
 	if !strings.HasPrefix(s.url, "https://") {
 		t.Fatal(s.url)
 	}
-	look := func() (serial int64, status int, proto string) {
-		t.Helper()
-		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
-		defer transport.CloseIdleConnections()
-		r, err := http.NewRequest(http.MethodHead, s.url+"/realtime", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("x-apikey", testKey)
-		answer, err := (&http.Client{Transport: transport}).Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		return answer.TLS.PeerCertificates[0].SerialNumber.Int64(), answer.StatusCode, answer.Proto
-	}
-	if serial, status, proto := look(); serial != 1 || status != 401 || proto != "HTTP/2.0" {
+	if serial, status, proto := s.look(t); serial != 1 || status != 401 || proto != "HTTP/2.0" {
 		t.Fatalf("serial %d, status %d, %s", serial, status, proto)
 	}
 	writeCertificate(t, dir, 2)
@@ -86,12 +71,82 @@ func TestReloadOnSIGHUP(t *testing.T) {
 	s.cmd.Process.Signal(syscall.SIGHUP)
 	var seen string
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		serial, status, _ := look()
+		serial, status, _ := s.look(t)
 		if seen = fmt.Sprint(serial, " ", status); seen == "2 200" {
 			return
 		}
 	}
 	t.Errorf("after SIGHUP: %s", seen)
+}
+
+// look makes a new connection, and tells whose certificate it has and what the gateway answers to the test's key.
+func (s *server) look(t *testing.T) (serial int64, status int, proto string) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequest(http.MethodHead, s.url+"/realtime", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("x-apikey", testKey)
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.TLS.PeerCertificates[0].SerialNumber.Int64(), answer.StatusCode, answer.Proto
+}
+
+// A certificate that is replaced by one of the same size and time is noticed without a signal, as is a list of keys:
+// rsync -t, tar and stores with pinned times leave both alone.
+func TestReplacedBySameSizeAndTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pinned := time.Unix(1_700_000_000, 0)
+	names := []string{"cert.pem", "key.pem", "keys.json"}
+	// write makes the files anew until they have the sizes given, and pins their times.
+	write := func(serial int64, key string, sizes []int64) []int64 {
+		t.Helper()
+		for range 200 { // a signature has 70 to 72 bytes
+			writeCertificate(t, dir, serial)
+			list := fmt.Sprintf(`[{"name":"test","key":%q,"sub":["*"],"pub":["*"]}]`, key)
+			if err := os.WriteFile(filepath.Join(dir, "keys.json"), []byte(list), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var got []int64
+			for _, name := range names {
+				file := filepath.Join(dir, name)
+				if err := os.Chtimes(file, pinned, pinned); err != nil {
+					t.Fatal(err)
+				}
+				info, err := os.Stat(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, info.Size())
+			}
+			if sizes == nil || slices.Equal(got, sizes) {
+				return got
+			}
+		}
+		t.Fatal("no pair of the same size")
+		return nil
+	}
+	other := strings.Repeat("x", len(testKey))
+	sizes := write(1, testKey, nil)
+	s := start(t, dir, "API_KEYS_FILE=keys.json", "TLS_CERT_FILE=cert.pem", "TLS_KEY_FILE=key.pem")
+	if serial, status, _ := s.look(t); serial != 1 || status != 200 {
+		t.Fatalf("serial %d, status %d", serial, status)
+	}
+	write(2, other, sizes)
+	var seen string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		serial, status, _ := s.look(t)
+		if seen = fmt.Sprint(serial, " ", status); seen == "2 401" {
+			return
+		}
+	}
+	t.Errorf("never noticed: %s", seen)
 }
 
 // Metrics are for loopback peers on ADDR, and for all on METRICS_ADDR, with pprof only there; no label

@@ -160,18 +160,11 @@ func jwksURL(raw string) error {
 	return errors.New("must be an https address (http only on loopback)")
 }
 
-// defaultPorts are never part of an origin (RFC 6454 section 6.2).
-var defaultPorts = map[string]string{"http": "80", "https": "443"}
-
 // origin says whether a browser would send s: origins are compared byte for byte, so what is written
 // in another way would never match.
 func origin(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.Scheme+"://"+u.Host != s || strings.ContainsAny(s, "*%") || strings.HasSuffix(s, ":") {
-		return false
-	}
-	ascii := !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
-	return ascii && s == strings.ToLower(s) && (u.Port() == "" || u.Port() != defaultPorts[u.Scheme])
+	sent, err := peer.Origin(s)
+	return err == nil && sent == s
 }
 
 // patterns checks the patterns of JWT_DEFAULT_SUB and JWT_DEFAULT_PUB. {sub} stands for text inside one name, and is a

@@ -39,7 +39,7 @@ func bad(t *testing.T) map[string]struct {
 		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
 		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
 		"TOKEN_SECRET":            {[]string{"short"}, "must have 32 bytes or more"},
-		"CORS_ORIGINS":            {[]string{"example.com", "https://example.com/", "https://Example.com", "https://a.b:443", "https://*.a.b", "https://u@a.b", "https://bücher.de", "https://a.b:", "null", "*,x", "a,"}, "must be"},
+		"CORS_ORIGINS":            {[]string{"example.com", "https://example.com/", "https://Example.com", "https://a.b:443", "https://*.a.b", "https://u@a.b", "https://bücher.de", "https://a.b:", "https://a.b:0443", "http://127.1", "http://[0::1]", "null", "*,x", "a,"}, "must be"},
 		"CUSTOM_EVENT_FRAME":      {[]string{"event"}, "must be name or publish"},
 		"PING_INTERVAL":           {[]string{"15", "0s", "-1s", "2h", "99999999h", "NaN", "1d"}, "must be a duration from 100ms to 1h, as 15s"},
 		"RETRY_CONNECT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 2s"},

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"sluice/config/spelling"
 )
 
 // A .env file may serve other programs too, so names that are no settings of the gateway are listed, not refused. One that
@@ -50,10 +52,14 @@ func nearest(name string, known []string) string {
 	}
 	for _, k := range known {
 		of := wordsOf(k)
+		// TLS_CERT for TLS_CERT_FILE: without it the gateway would speak plain HTTP.
+		if n := len(of) - 1; of[n] == "FILE" && slices.EqualFunc(words, of[:n], sameWord) {
+			return k
+		}
 		if slices.EqualFunc(words, of, sameWord) || joined == strings.Join(of, "") {
 			return k
 		}
-		if n := distance(joined, strings.Join(of, "")); n < least {
+		if n := spelling.Distance(joined, strings.Join(of, "")); n < least {
 			best, least = k, n
 		}
 	}
@@ -83,29 +89,4 @@ func singular(word string) string {
 		return stem + "Y"
 	}
 	return strings.TrimSuffix(word, "S")
-}
-
-// distance is how many letters must be put in, taken out, changed or swapped with the next to make b of a (the optimal
-// string alignment distance).
-func distance(a, b string) int {
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	var before2 []int
-	for i := range len(a) {
-		before2, before, row = before, row, make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := 1
-			if a[i] == b[j] {
-				change = 0
-			}
-			row[j+1] = min(before[j]+change, before[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before2[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

@@ -4,20 +4,27 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { Gateway } from "./gateway.mjs";
+import { Nginx } from "./nginx.mjs";
 
 export const key = "dashboard-0123456789abcdef";
 export const publishOnly = "publisher-0123456789abcdef";
 export const admin = "administrator-0123456789abcdef";
-let gateway, browser;
+let gateway, browser, base;
 
-// setUp starts a gateway and a browser for all tests of a file.
-export function setUp() {
+// setUp starts a gateway and a browser for all tests of a file. With front, an nginx is before the gateway, and the page
+// is below path: front gives its servers for the gateway's address.
+export function setUp({ front, path = "" } = {}) {
+  let proxy;
   before(async () => {
     gateway = new Gateway({
       ADMIN_KEY: admin, DATA_DIR: "data",
       API_KEYS: JSON.stringify([{ name: "web", key, sub: ["*"], pub: ["*"] }, { name: "sensor", key: publishOnly, pub: ["reading"] }]),
     });
-    await gateway.start();
+    base = await gateway.start();
+    if (front) {
+      proxy = new Nginx(front(base));
+      base = await proxy.start() + path;
+    }
     browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -25,9 +32,10 @@ export function setUp() {
   });
   after(async () => {
     await browser?.close();
+    await proxy?.remove();
     await gateway?.remove();
   });
-  return { url: path => gateway.url + path, start: () => gateway.start(), kill: () => gateway.stop("SIGKILL") };
+  return { url: path => base + path, start: () => gateway.start(), kill: () => gateway.stop("SIGKILL") };
 }
 
 // refusals are what the browser itself prints of answers that a test provokes.
@@ -49,9 +57,9 @@ export async function visit(t, credential, { provoked = false, ...options } = {}
     assert.deepEqual(faults, []);
     for (const secret of [key, admin, publishOnly])
       assert.ok(!addresses.some(a => new URL(a).search.includes(secret) || new URL(a).pathname.includes(secret)), "a credential went out in an address");
-    assert.ok(addresses.every(a => a.startsWith(gateway.url) || a.startsWith("data:")), "another host was asked");
+    assert.ok(addresses.every(a => a === base || a.startsWith(`${base}/`) || a.startsWith("data:")), `something else was asked: ${addresses}`);
   });
-  await page.goto(gateway.url + (credential ? `/#apikey=${credential}` : "/"));
+  await page.goto(base + (credential ? `/#apikey=${credential}` : "/"));
   if (credential) await page.waitForFunction(() => location.hash === "");
   return page;
 }
@@ -65,13 +73,13 @@ export async function shot(page, name) {
 }
 
 export async function publish(event, as = key) {
-  const r = await fetch(gateway.url + "/realtime", { method: "POST", body: JSON.stringify(event), headers: { "x-apikey": as, "content-type": "application/json" } });
+  const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(event), headers: { "x-apikey": as, "content-type": "application/json" } });
   return { status: r.status, ...await r.json() };
 }
 
 export async function publishMany(length) {
   const lines = Array.from({ length }, (_, n) => JSON.stringify({ event: "many", data: n })).join("\n");
-  const r = await fetch(gateway.url + "/realtime", { method: "POST", body: lines, headers: { "x-apikey": key, "content-type": "application/x-ndjson" } });
+  const r = await fetch(base + "/realtime", { method: "POST", body: lines, headers: { "x-apikey": key, "content-type": "application/x-ndjson" } });
   assert.equal(r.status, 200);
 }
 

@@ -66,7 +66,8 @@ func TestAdminRefusals(t *testing.T) {
 		return scenario{name: name, path: "/admin/keys", key: adminKey, body: text, status: 400, has: has}
 	}
 	runAll(t, g, append(all,
-		body("no JSON", "{"),
+		body("no JSON", "{", "bad_json", "it ends at byte 1, where a name in double quotes, or } was expected"),
+		body("no value", `{"name":}`, "byte 9 is '}', where a value was expected"),
 		body("unknown field", `{"name":"x","key":"mine"}`),
 		body("no name", `{}`, "name"),
 		body("bad pattern", `{"name":"x","sub":["put"]}`, "sub", "put"),
@@ -74,13 +75,13 @@ func TestAdminRefusals(t *testing.T) {
 		body("bad frames", `{"name":"x","frames":"both"}`, "frames"),
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
-		body("two objects", `{"name":"x"}{"name":"y"}`),
+		body("two objects", `{"name":"x"}{"name":"y"}`, "byte 13 is '{', where nothing more was expected"),
 		scenario{name: "wrong method", method: "PUT", path: "/admin/keys", key: adminKey, status: 405, answers: map[string]string{"Allow": "*any*"}},
 		scenario{name: "unknown connection", method: "DELETE", path: "/admin/connections/nope", key: adminKey, status: 404},
 		scenario{name: "unknown key", method: "PATCH", path: "/admin/keys/nope", key: adminKey, body: "{}", status: 404},
 		scenario{name: "neither jti nor subject", path: "/admin/revocations", key: adminKey, body: "{}", status: 400},
 		scenario{name: "both", path: "/admin/revocations", key: adminKey, body: `{"jti":"a","subject":"b"}`, status: 400, has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
-		scenario{name: "backup of memory", path: "/admin/backup", key: adminKey, body: "{}", status: 503, has: []string{"DATA_DIR=memory"}},
+		scenario{name: "backup of memory", path: "/admin/backup", key: adminKey, body: "{}", status: 409, has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, answers: map[string]string{"Retry-After": ""}},
 	))
 	if keys := g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(testKeys, `"name"`) {
 		t.Errorf("%v", keys)

@@ -70,8 +70,10 @@ func TestItemsMoments(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems)
 	for _, c := range []itemCall{
-		{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","at":"2026-11-29T10:00:00Z"},{"id":"2","at":"2026-11-29T12:00:00.000Z"},{"id":"3","at":"2026-11-29T21:30:00+09:00"},{"id":"4","at":1795950000000},{"id":"5","at":"2026-11-30"}]`, 200, `{"data":[{},{},{},{},{}]}`},
+		{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","at":"2026-11-29T10:00:00Z"},{"id":"2","at":"2026-11-29T23:00:00.000+11:00"},{"id":"3","at":"2026-11-29T21:30:00+09:00"},{"id":"4","at":1795950000000},{"id":"5","at":"2026-11-30"}]`, 200, `{"data":[{},{},{},{},{}]}`},
 		{"in order", "", "GET", "/items/a?fields=id&sort=at&filter[id][_neq]=4", "", 200, `{"data":[{"id":"1"},{"id":"2"},{"id":"3"},{"id":"5"}]}`},
+		{"in the other order", "", "GET", "/items/a?fields=id&sort=-at&filter[id][_neq]=4", "", 200, `{"data":[{"id":"5"},{"id":"3"},{"id":"2"},{"id":"1"}]}`},
+		{"the last", "", "GET", "/items/a?aggregate[max]=at&aggregate[min]=at&filter[id][_in]=2,3", "", 200, `{"data":[{"max":{"at":"2026-11-29T21:30:00+09:00"},"min":{"at":"2026-11-29T23:00:00.000+11:00"}}]}`},
 		{"between", "", "GET", "/items/a?fields=id&filter[at][_between]=2026-11-29T20:00:00%2B09:00,2026-11-29T13:00:00%2B01:00", "", 200, `{"data":[{"id":"2"},{"id":"4"}]}`},
 		{"a plus that is not escaped", "", "GET", "/items/a?fields=id&filter[at][_lt]=2026-11-29T20:00:00+09:00", "", 200, `{"data":[{"id":"1"}]}`},
 		{"not yet made", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"2020-01-01T20:00:00+09:00"}}}}`, 204, ""},
@@ -85,5 +87,31 @@ func TestItemsMoments(t *testing.T) {
 		{"none are left", "", "GET", "/items/a", "", 200, `{"data":[]}`},
 	} {
 		g.items(t, &c)
+	}
+}
+
+// TestItemsLists: a list matches by its elements, and by none of them where the comparison is negated; large numbers are
+// told apart, and texts compared in any case.
+func TestItemsLists(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	all := []itemCall{{"fill", "", "POST", "/items/a?fields=none", `[{"id":"1","tags":["x","y"],"n":9007199254740993,"name":"Ann"},{"id":"2","tags":["Xy"],"n":9007199254740992,"name":"ANN"},{"id":"3","tags":[],"n":5,"name":"bob"},{"id":"4","tags":null}]`, 200, `{"data":[{},{},{},{}]}`}}
+	for filter, ids := range map[string]string{
+		`{"tags":{"_contains":"x"}}`: "1", `{"tags":{"_in":["x"]}}`: "1", `{"tags":{"_in":"x"}}`: "1", `{"tags":{"_icontains":"x"}}`: "12", `{"tags":{"_starts_with":"X"}}`: "2",
+		`{"tags":{"_ends_with":"y"}}`: "12", `{"tags":{"_ncontains":"x"}}`: "23", `{"tags":{"_nin":["x"]}}`: "23", `{"tags":{"_nin":["x","Xy"]}}`: "3", `{"tags":{"_nstarts_with":"X"}}`: "13",
+		`{"tags":{"_eq":"x"}}`: "", `{"n":{"_eq":9007199254740992}}`: "2", `{"n":{"_gt":9007199254740992}}`: "1", `{"n":{"_in":[9007199254740993]}}`: "1", `{"n":{"_in":5}}`: "3", `{"n":{"_nin":5}}`: "12",
+		`{"name":{"_ieq":"ann"}}`: "12", `{"name":{"_nieq":"ann"}}`: "3", `{"_or":[]}`: "1234", `{"_or":[],"n":{"_eq":5}}`: "3",
+	} {
+		want := ""
+		for i, id := range ids {
+			if i > 0 {
+				want += ","
+			}
+			want += `{"id":"` + string(id) + `"}`
+		}
+		all = append(all, itemCall{filter, "", "GET", "/items/a?fields=id&filter=" + url.QueryEscape(filter), "", 200, `{"data":[` + want + `]}`})
+	}
+	for i := range all {
+		g.items(t, &all[i])
 	}
 }

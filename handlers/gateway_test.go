@@ -105,6 +105,7 @@ type setup struct {
 	document document.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 	logger   *slog.Logger
+	proxies  []*net.IPNet
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -164,7 +165,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	g.persistr, err = persistr.New(persistr.Options{
 		Answers: s.document.Answers, Auth: a, Accounts: g.accounts, Catalog: g.databases, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Admin: administrator,
 		PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout, ReadTimeout: s.realtime.ReadTimeout,
-		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent, Shards: s.realtime.Shards,
+		MaxBody: s.realtime.MaxBody, MaxEvent: s.realtime.MaxEvent, Shards: s.realtime.Shards, TrustedProxies: s.proxies,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +173,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	if g.rooms, err = driftdb.New(driftdb.Options{
 		Auth: a, Broker: g.broker, Traffic: g.traffic, Logger: s.realtime.Logger, Create: s.create, Retention: s.rooms, Unused: s.unused,
 		Bound: eventlog.Bound{Bytes: 1 << 20, Keys: 100}, Limits: s.room, PingInterval: s.realtime.PingInterval, WriteTimeout: s.realtime.WriteTimeout,
-		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards,
+		ReadTimeout: s.realtime.ReadTimeout, MaxBody: s.realtime.MaxBody, Shards: s.realtime.Shards, TrustedProxies: s.proxies,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -165,6 +165,10 @@ func TestCurlsOwnContentType(t *testing.T) {
 	runAll(t, g, []scenario{
 		{name: "a fault of JSON is named", headers: map[string]string{"Content-Type": form}, body: `{"event":"ping"}`, status: 400, has: []string{"reserved"}},
 		{name: "from a page", headers: map[string]string{"Content-Type": form, "Origin": "https://a.example"}, body: `{"event":"x"}`, status: 415},
+		{name: "what is no JSON there", headers: map[string]string{"Content-Type": form}, body: `{"event":x}`, status: 415, has: []string{"byte 10 is 'x', where a value was expected"}},
+		{name: "what is no JSON of a token", path: "/realtime/token", headers: map[string]string{"Content-Type": form}, body: `{"sub":`, status: 415, has: []string{"it ends at byte 7, where a value was expected"}},
+		{name: "what is no document", path: "/rest/c", headers: map[string]string{"Content-Type": form}, body: `{"sub":`, status: 415, has: []string{"it ends at byte 7, where a value was expected"}},
+		{name: "a token that is no JSON", path: "/realtime/token", body: `{`, status: 400, has: []string{"bad_json", "it ends at byte 1"}},
 		{name: "in another charset", headers: map[string]string{"Content-Type": form + "; charset=latin1"}, body: `{"event":"x"}`, status: 415},
 		{name: "encoded", headers: map[string]string{"Content-Type": form, "Content-Encoding": "gzip"}, body: `{"event":"x"}`, status: 415},
 		{name: "text is no form", headers: map[string]string{"Content-Type": "text/plain"}, body: `{"event":"x"}`, status: 415},

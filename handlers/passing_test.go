@@ -51,7 +51,7 @@ func TestKeysOutOfReach(t *testing.T) {
 		{name: "Directus", key: "-", path: "/items/c", headers: bearer(), status: 503, has: []string{"SERVICE_UNAVAILABLE"}, answers: later},
 		{name: "a database", key: "-", path: "/db", headers: bearer(), status: 503, has: []string{"JWT_JWKS_URL"}, answers: later},
 		{name: "its feed", key: "-", path: "/db/x/events", headers: bearer("Accept", "text/event-stream"), status: 200, has: []string{"event: error", `"status":503`, `"name":"ServiceUnavailable"`}},
-		{name: "readyz", key: "-", path: "/readyz", status: 503, has: code, answers: later},
+		{name: "readyz", key: "-", path: "/readyz", status: 503, has: code, answers: map[string]string{"Retry-After": "10"}},
 		{name: "healthz", key: "-", path: "/healthz", status: 200},
 		{name: "a key is checked as ever", body: `{"event":"a"}`, status: 200},
 		{name: "no JWT", key: "-", headers: map[string]string{"Authorization": "Bearer nonsense"}, status: 401},

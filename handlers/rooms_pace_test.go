@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -134,6 +135,35 @@ func TestRoomShares(t *testing.T) {
 				t.Errorf("an append took %s", longest)
 			}
 		})
+	}
+}
+
+// Relays have a budget apart from what is stored: when one of the two is used up, the other is whole.
+func TestRelaysHaveTheirOwnBudget(t *testing.T) {
+	t.Parallel()
+	for used, other := range map[string]string{"relay": "append", "append": "relay"} {
+		const rate = 3
+		g := newGateway(t, func(s *setup) { s.room.Rate = rate })
+		room := g.newRoom(t)
+		send := func(action string) int {
+			t.Helper()
+			answer, err := g.Client().Post(g.URL+"/room/"+room+"/send", "application/json", strings.NewReader(numbered("k", 1, action)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			return answer.StatusCode
+		}
+		for n := 0; send(used) != http.StatusTooManyRequests; n++ {
+			if n > 100*rate {
+				t.Fatalf("%s is never refused", used)
+			}
+		}
+		for n := range rate {
+			if got := send(other); got != http.StatusOK {
+				t.Errorf("%s %d is %d, as the budget of %s is used up", other, n, got, used)
+			}
+		}
 	}
 }
 

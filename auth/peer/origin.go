@@ -2,8 +2,9 @@ package peer
 
 import (
 	"errors"
-	"net"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -25,14 +26,41 @@ func Origin(s string) (string, error) {
 		u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(s, "*%#") || strings.ContainsFunc(s, notInOrigin) {
 		return "", errOrigin
 	}
-	host := strings.ToLower(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	host, ok := originHost(strings.ToLower(u.Hostname()))
+	if !ok {
+		return "", errOrigin
 	}
-	if port := u.Port(); port != "" && port != defaultPorts[u.Scheme] {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), port)
+	if text := u.Port(); text != "" {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			return "", errOrigin
+		}
+		if text = strconv.FormatUint(port, 10); text != defaultPorts[u.Scheme] {
+			host += ":" + text
+		}
 	}
 	return u.Scheme + "://" + host, nil
+}
+
+// originHost returns a host as browsers write it: IPv6 in its shortest form. Where the last part of a name begins with a
+// digit, browsers take it for an address of IPv4 and write that with four plain numbers, so 127.1 would never match. Nor
+// would an address of IPv4 within one of IPv6, which they write in a third way.
+func originHost(host string) (string, bool) {
+	ip, err := netip.ParseAddr(host)
+	switch last := host[strings.LastIndexByte(host, '.')+1:]; {
+	case err == nil && ip.Is4():
+		return host, true
+	case err == nil:
+		return "[" + ip.String() + "]", !ip.Is4In6() && ip.Zone() == ""
+	default:
+		return host, !strings.Contains(host, ":") && !numeric(last)
+	}
+}
+
+// numeric reports whether browsers read a part of a name as a number (WHATWG URL, "ends in a number checker").
+func numeric(part string) bool {
+	_, err := strconv.ParseUint(part, 0, 64)
+	return err == nil || part != "" && strings.Trim(part, "0123456789") == ""
 }
 
 func notInOrigin(r rune) bool {

@@ -3,8 +3,6 @@ package admin
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -97,15 +95,12 @@ func (h *Handler) read(c echo.Context, to any) error {
 	if err != nil {
 		return err
 	}
+	if !json.Valid(text) {
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	err = d.Decode(to)
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("something follows the object")
-		}
-	}
-	if err != nil {
+	if err := d.Decode(to); err != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %s", syntax.Explain(err))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/broker/eventlog"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 )
@@ -130,6 +131,9 @@ func (h *Handler) revoke(c echo.Context) error {
 
 func (h *Handler) backup(c echo.Context) error {
 	path, err := h.o.Backup()
+	if errors.Is(err, eventlog.ErrNoBackup) {
+		return httperr.New(http.StatusConflict, httperr.NoBackup, "no backup was made: %v", err)
+	}
 	if err != nil {
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "no backup was made: %v", err).Because(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/broker/syntax"
 )
 
 // Form reports whether a body comes under the content type that curl gives to -d by itself. It is taken where it is JSON. A
@@ -24,4 +26,9 @@ func Form(head http.Header) bool {
 // FormIsJSON reports whether a body may be read as JSON as far as Form is concerned: it is JSON, or is sent as another type.
 func FormIsJSON(head http.Header, text []byte) bool {
 	return head.Get(echo.HeaderContentType) == echo.MIMEApplicationJSON || !Form(head) || json.Valid(text)
+}
+
+// FormFault tells why a body under that type is not taken: a slip in JSON that was typed for curl looks like a wrong type.
+func FormFault(text []byte) string {
+	return "as " + echo.MIMEApplicationForm + " it must be JSON, and it is not: " + syntax.ExplainJSON(text)
 }

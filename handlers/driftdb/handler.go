@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -52,7 +51,7 @@ type Options struct {
 	Shards         int // as of stream.Config
 	ReadTimeout    time.Duration
 	MaxBody        int64
-	TrustedProxies []*net.IPNet
+	TrustedProxies peer.Proxies
 }
 
 // Limits bound what those who know a room's id can take of the gateway.
@@ -167,14 +166,9 @@ type address struct {
 // the settings only.
 func (h *Handler) object(c echo.Context, id string) *address {
 	r := c.Request()
-	secure, prefix := r.TLS != nil, ""
-	if h.trusted(r.RemoteAddr) {
-		if proto := r.Header.Get(echo.HeaderXForwardedProto); proto != "" {
-			secure = proto == "https"
-		}
-		if prefix = strings.Trim(r.Header.Get("X-Forwarded-Prefix"), "/"); prefix != "" {
-			prefix = "/" + prefix
-		}
+	secure, prefix := r.TLS != nil, h.o.TrustedProxies.Prefix(r)
+	if proto := r.Header.Get(echo.HeaderXForwardedProto); proto != "" && h.o.TrustedProxies.Sent(r) {
+		secure = proto == "https"
 	}
 	s := ""
 	if secure {
@@ -182,20 +176,6 @@ func (h *Handler) object(c echo.Context, id string) *address {
 	}
 	path := "://" + r.Host + prefix + "/room/" + id
 	return &address{Room: id, Socket: "ws" + s + path + "/connect", HTTP: "http" + s + path + "/send"}
-}
-
-func (h *Handler) trusted(peer string) bool {
-	host, _, err := net.SplitHostPort(peer)
-	ip := net.ParseIP(host)
-	if err != nil || ip == nil {
-		return false
-	}
-	for _, n := range h.o.TrustedProxies {
-		if n.Contains(ip) {
-			return true
-		}
-	}
-	return false
 }
 
 // publish stores a push that the room's budget has let in, and returns how many entries its key has then. The error is

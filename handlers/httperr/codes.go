@@ -41,6 +41,7 @@ const (
 	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
 	ReadOnly             = "read_only"
+	NoBackup             = "no_backup"
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
 	RoomFull             = "room_full"

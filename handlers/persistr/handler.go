@@ -35,6 +35,8 @@ type Options struct {
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
+	// TrustedProxies are those whose X-Forwarded-Prefix counts.
+	TrustedProxies peer.Proxies
 	// DemoOnLoopback is set where nothing but a loopback ADDR protects the account of PERSISTR_DEMO.
 	DemoOnLoopback bool
 }

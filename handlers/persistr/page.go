@@ -53,7 +53,7 @@ func (h *Handler) page(c *call) error {
 	after := ""
 	if more {
 		after = database.TimeOf(reached)
-		c.Response().Header().Set("Link", "<"+next(c, after)+`>; rel="next"`)
+		c.Response().Header().Set("Link", "<"+h.next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
 		return h.blob(c, list)
@@ -62,7 +62,7 @@ func (h *Handler) page(c *call) error {
 	if more {
 		text = append(text, `"cursor":{"after":`...)
 		text = append(append(text, strconv.Quote(after)...), `}},"links":{"next":`...)
-		text = append(append(text, strconv.Quote(next(c, after))...), `},"data":`...)
+		text = append(append(text, strconv.Quote(h.next(c, after))...), `},"data":`...)
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
@@ -73,15 +73,15 @@ func (h *Handler) page(c *call) error {
 // no credential: the client sends its own with each request.
 var selectors = []string{"ns", "stream", "types", "to", "until", "limit", "schema"}
 
-// next is the address of the page that follows.
-func next(c *call, after string) string {
+// next is the address of the page that follows, as a client on the other side of a proxy names it.
+func (h *Handler) next(c *call, after string) string {
 	query, follow := c.QueryParams(), url.Values{"after": {after}}
 	for _, name := range selectors {
 		if values, there := query[name]; there {
 			follow[name] = values
 		}
 	}
-	return c.Request().URL.EscapedPath() + "?" + follow.Encode()
+	return h.o.TrustedProxies.Prefix(c.Request()) + c.Request().URL.EscapedPath() + "?" + follow.Encode()
 }
 
 // past reads events of a selection. Where a bound or the time ended that, more is true, and the next page begins behind

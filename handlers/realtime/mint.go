@@ -3,7 +3,6 @@ package realtime
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
+	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )
@@ -36,7 +36,10 @@ func (h *Handler) mint(c echo.Context) error {
 		return refused(over)
 	}
 	if !body.FormIsJSON(c.Request().Header, text) {
-		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
+		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json; %s", body.FormFault(text))
+	}
+	if !json.Valid(text) {
+		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	var asked struct {
 		grant.Lists
@@ -44,8 +47,7 @@ func (h *Handler) mint(c echo.Context) error {
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
-	err = d.Decode(&asked)
-	if _, more := d.Token(); err != nil || !errors.Is(more, io.EOF) {
+	if d.Decode(&asked) != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
 	}
 	ttl := usualTTL

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"sluice/config/spelling"
 )
 
 // parameters are those of a GET. Others are ignored, but for those that are nearly one of these: with ?channel=a in
@@ -17,17 +19,28 @@ func checkNames(query url.Values) error {
 			continue
 		}
 		for _, known := range parameters {
-			if plain(name) == plain(known) {
-				return badParameter(known, "is written so, and not %q", strings.ToValidUTF8(name[:min(len(name), 40)], "?"))
+			if alike(plain(name), plain(known)) {
+				return badParameter(known, "is written so, and not %q", strings.ToValidUTF8(name[:min(len(name), maxName)], "?"))
 			}
 		}
 	}
 	return nil
 }
 
+// longName is from how many letters on a slip in one of them makes no other word: form is none of from.
+const longName = 5
+
+// alike reports whether two plain names are the same, but for a slip in a long one.
+func alike(a, b string) bool {
+	return a == b || min(len(a), len(b)) >= longName && len(a) <= maxName && spelling.Distance(a, b) == 1
+}
+
+// maxName is how long a name may be to be looked at.
+const maxName = 40
+
 // plain is a name without what people get wrong: letters in the other case, dashes, underscores, and a plural.
 func plain(name string) string {
-	if len(name) > 40 {
+	if len(name) > maxName {
 		return name
 	}
 	name = strings.ToLower(strings.NewReplacer("-", "", "_", "", "[]", "").Replace(name))

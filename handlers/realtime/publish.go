@@ -65,7 +65,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 		return 0, refused(over)
 	}
 	if !body.FormIsJSON(r.Header, text) {
-		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, notTaken)
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", notTaken, body.FormFault(text))
 	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {

@@ -43,7 +43,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	case form && trimmed[0] != '{' && trimmed[0] != '[':
 		return readForm(string(trimmed))
 	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)): // it is no JSON that curl calls a form
-		return nil, badType()
+		return nil, badType("; " + body.FormFault(text))
 	}
 	if err := h.o.Documents.CheckWidth(text, 1); err != nil {
 		return nil, err
@@ -61,16 +61,16 @@ func bodyType(head http.Header) (form bool, err error) {
 	form = kind == echo.MIMEApplicationForm
 	switch charset, given := params["charset"]; {
 	case err != nil || !form && kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
-		return false, badType()
+		return false, badType("")
 	case len(head.Values(echo.HeaderContentEncoding)) > 0:
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send the body as it is")
 	}
 	return form, nil
 }
 
-func badType() error {
+func badType(more string) error {
 	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType,
-		"send documents as Content-Type: application/json, or a form of fields as application/x-www-form-urlencoded, in UTF-8")
+		"send documents as Content-Type: application/json, or a form of fields as application/x-www-form-urlencoded, in UTF-8%s", more)
 }
 
 // object reads the body as one document's fields.
@@ -86,9 +86,20 @@ func (h *Handler) object(c *call) (document.Fields, error) {
 func fieldsOf(text []byte) (document.Fields, string, error) {
 	f, id, err := document.ParseFields(text)
 	if err != nil {
-		return f, "", httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", document.ErrShape)
+		return f, "", httperr.New(http.StatusBadRequest, httperr.BadDocument, "%s", shapeFault(text))
 	}
 	return f, id, nil
+}
+
+// shapeFault tells why a value is no document. Names that are there twice were refused before.
+func shapeFault(text []byte) string {
+	switch v := gjson.ParseBytes(text); {
+	case len(text) == 0:
+		return "there is no body: a document is a JSON object"
+	case !v.IsObject():
+		return "a document is a JSON object, not " + query.KindOf(v)
+	}
+	return document.ErrShape.Error()
 }
 
 // documents reads the body of an insert: one document, or an array.

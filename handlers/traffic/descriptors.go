@@ -46,4 +46,4 @@ func (d *Descriptors) Saw(number int) {
 func (d *Descriptors) Exhausted() { d.Saw(d.mark) }
 
 // Scarce reports whether only the reserve is left. There is none where nothing watches.
-func (d *Descriptors) Scarce() bool { return false }
+func (d *Descriptors) Scarce() bool { return d != nil && d.scarce.Load() }

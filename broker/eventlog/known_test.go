@@ -1,0 +1,40 @@
+package eventlog
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What is known of spaces is bounded by their number and by what they weigh; one alone may weigh more.
+func TestKnownIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		spaces int
+		weight int64 // of each
+		want   int   // that are known at most
+	}{
+		"many":       {3 * knownMost, 1, knownMost},
+		"heavy":      {10, knownBytes / 4, 4},
+		"few":        {10, knownBytes / 10, 10},
+		"one giant":  {1, 2 * knownBytes, 1},
+		"two giants": {2, 2 * knownBytes, 1},
+	} {
+		k := newKnown()
+		for i := range tt.spaces {
+			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]held{}, weight: tt.weight})
+		}
+		k.trim()
+		if got := len(k.spaces); got != tt.want {
+			t.Errorf("%s: %d are known, want %d", name, got, tt.want)
+		}
+		if want := int64(len(k.spaces)) * tt.weight; k.weight != want {
+			t.Errorf("%s: they weigh %d, want %d", name, k.weight, want)
+		}
+		for space := range k.spaces {
+			k.forget(space)
+		}
+		if k.forget("none"); k.weight != 0 {
+			t.Errorf("%s: nothing weighs %d", name, k.weight)
+		}
+	}
+}
