@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"syscall"
 
 	"sluice/handlers/traffic"
@@ -18,7 +19,20 @@ func WatchDescriptors(logger *slog.Logger) *traffic.Descriptors {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt32 {
 		return nil
 	}
-	return traffic.NewDescriptors(int(limit.Cur), logger)
+	return traffic.NewDescriptors(int(limit.Cur), probe, logger)
+}
+
+// probe opens n descriptors for a moment and returns the highest number among them.
+func probe(n int) (highest int) {
+	for range n {
+		fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			return math.MaxInt
+		}
+		defer syscall.Close(fd) //nolint:errcheck // nothing was written
+		highest = max(highest, fd)
+	}
+	return highest
 }
 
 // descriptorOf is the number of a connection's descriptor; false where it has none.

@@ -79,6 +79,7 @@ type counter struct{}
 
 func (counter) Wrote(int)               {}
 func (counter) Delivered(time.Duration) {}
+func (counter) Descriptor(int)          {}
 
 // recorder is a connection that takes everything.
 type recorder struct {

@@ -65,6 +65,9 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
 	fd, err := duplicate(conn, h.config.WriteTimeout)
+	if err == nil {
+		h.config.Observer.Descriptor(int(fd))
+	}
 	// The duplicate keeps the connection open; what net held is free.
 	if cerr := conn.Close(); err == nil && cerr != nil {
 		closeFD(fd)

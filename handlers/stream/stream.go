@@ -34,6 +34,8 @@ type Observer interface {
 	Wrote(bytes int)
 	// Delivered is called with how long an event was on its way, after each write that had one.
 	Delivered(time.Duration)
+	// Descriptor is called with the number of each descriptor that a writer makes.
+	Descriptor(number int)
 }
 
 // Stream is one client's, and what is told of it at its end.

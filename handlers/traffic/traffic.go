@@ -34,6 +34,9 @@ func New(m *Metrics, l Limits, memory *share.Memory) *Traffic {
 	return &Traffic{Metrics: m, Memory: memory, limits: newLimits(l), pending: newPending(l.Pending)}
 }
 
+// Descriptor notes the number of a descriptor that was made for a stream.
+func (t *Traffic) Descriptor(number int) { t.limits.descriptors.Saw(number) }
+
 // ErrDraining is the answer to who comes too late.
 func ErrDraining() *httperr.Error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(5 * time.Second)
