@@ -43,6 +43,8 @@ const (
 	ReadOnly             = "read_only"
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
+	VersionMismatch      = "version_mismatch"
+	AlreadyCreated       = "already_created"
 	RoomFull             = "room_full"
 	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"
