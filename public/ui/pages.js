@@ -51,8 +51,10 @@ export class Pages {
   }
 
   #turn(by) {
-    if (by > 0 && this.#next) this.#queries.push(this.#next);
-    else if (by < 0 && this.#queries.length > 1) this.#queries.pop();
+    if (by > 0 && this.#next) {
+      this.#queries.push(this.#next);
+      this.#next = ""; // a second click, before the answer, turns no further
+    } else if (by < 0 && this.#queries.length > 1) this.#queries.pop();
     return this.load();
   }
 
