@@ -75,18 +75,28 @@ func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChang
 		}
 		m := made{once: once.name(), body: once.Body, at: a.now(), info: info, key: key}
 		s.made = append(s.made, m)
+		time.AfterFunc(madeLife, func() {
+			s.changing.Lock()
+			defer s.changing.Unlock()
+			s.forget(a.now())
+		})
 		return result{m, false}, nil
 	})
 	return r.info, r.key, r.again, err
 }
 
-// madeBefore is the answer that a request had, nil where it is the first.
-func (a *Authenticator) madeBefore(once *Once) (*made, error) {
-	s, name := a.keys.store, once.name()
-	for len(s.made) > 0 && (len(s.made) >= maxMade || a.now().Sub(s.made[0].at) >= madeLife) {
+// forget lets go of answers that are old, and of the oldest where there are too many.
+func (s *keyStore) forget(now time.Time) {
+	for len(s.made) > 0 && (len(s.made) >= maxMade || now.Sub(s.made[0].at) >= madeLife) {
 		s.made[0] = made{} // so that the key does not stay in the array
 		s.made = s.made[1:]
 	}
+}
+
+// madeBefore is the answer that a request had, nil where it is the first.
+func (a *Authenticator) madeBefore(once *Once) (*made, error) {
+	s, name := a.keys.store, once.name()
+	s.forget(a.now())
 	for id, k := range s.all() {
 		if k.Once != name {
 			continue

@@ -299,3 +299,27 @@ test("entries of the audit trail before the newest 500 are read", async t => {
   await page.locator("#audit-rows tr").filter({ hasText: "the-last-one" }).waitFor();
   assert.equal(await page.locator("#audit-rows tr").count(), 500);
 });
+
+test("keys are searched and paged below a path too", async t => {
+  for (let n = 0; n < 120; n += 10) await Promise.all(Array.from({ length: 10 }, (_, i) => api("POST", "/admin/keys", { name: `many ${String(n + i).padStart(3, "0")}`, sub: ["paged"] })));
+  const page = await visit(t, null, { provoked: true });
+  await page.route(url => url.pathname.startsWith("/below/"), async route => {
+    if (route.request().headers().accept === "text/event-stream") return route.abort(); // it would wait for the end
+    await route.fulfill({ response: await route.fetch({ url: route.request().url().replace("/below/", "/") }) });
+  });
+  const asked = [];
+  page.on("request", r => asked.push(new URL(r.url()).pathname));
+  await page.goto(gateway.url(`/below/#apikey=${admin}`));
+  await page.getByRole("link", { name: "Keys" }).click();
+  await page.getByText(/\d+ keys, 1 to 100 are shown/).waitFor();
+  await page.getByLabel("Filter keys").fill("PAGED");
+  await page.getByText(/120 of \d+ match, 1 to 100 are shown/).waitFor();
+  const next = page.locator("#keys-pages").getByRole("button", { name: "Next page" });
+  await next.evaluate(b => { b.click(); b.click(); });
+  await page.getByText(/120 of \d+ match, 101 to 120 are shown/).waitFor();
+  assert.equal(await page.locator("#keys-list > li").count(), 20);
+  assert.ok(await next.isHidden());
+  await page.getByRole("button", { name: "Page before" }).click();
+  await page.getByRole("button", { name: "Change many 000" }).waitFor();
+  assert.ok(asked.every(path => path.startsWith("/below/")), asked.join(" "));
+});

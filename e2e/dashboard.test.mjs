@@ -80,7 +80,7 @@ test("at most 200 events are shown, and older ones a page at a time", async t =>
   await live(page);
   await publishMany(700);
   await rows(page).filter({ hasText: /^many699/ }).waitFor();
-  await page.getByText(/700 received, 200 are shown and \d+ more are kept/).or(page.getByText(/7[05]0 received, 200 are shown/)).waitFor();
+  await page.getByText(/7[05]0 received, 200 are shown and \d+ more are kept/).waitFor();
   assert.equal(await page.locator("#event-list > li").count(), 200);
   for (let n = 0; n < 3; n++) await page.getByRole("button", { name: /older: show the next/ }).click();
   await rows(page).filter({ hasText: /^many0/ }).waitFor();
@@ -90,7 +90,7 @@ test("at most 200 events are shown, and older ones a page at a time", async t =>
   await rows(page).filter({ hasText: "meanwhile" }).waitFor();
   await page.getByLabel("Filter events").fill('0');
   await rows(page).filter({ hasText: /^many10\b|^many100/ }).first().waitFor();
-  await page.getByLabel("Filter events").fill("data\":3}");
+  await page.getByLabel("Filter events").fill('many","data":3}');
   await poll("one that was not shown is found", async () => await rows(page).count() === 1);
 });
 

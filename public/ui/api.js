@@ -38,7 +38,7 @@ export async function failure(response) {
 }
 
 // patience is how long an answer may take: nothing waits without an end.
-const patience = 30_000;
+export const patience = 30_000;
 
 // reach asks and gives an answer that is a success.
 async function reach(method, path, options) {
