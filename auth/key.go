@@ -48,6 +48,7 @@ type Key struct {
 	limiter *limiter
 
 	identity atomic.Pointer[Identity] // made when the key is first used
+	version  atomic.Pointer[string]   // of a stored one: changes also where what it grants stays the same
 
 	life *grant.Life // ends when the key is removed or changed
 }

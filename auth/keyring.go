@@ -125,6 +125,7 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
 		}
 		k.id, k.stored, k.strong = id, true, true
+		k.version.Store(&stored.Version)
 		keys = append(keys, k)
 	}
 	return keys, nil
@@ -194,6 +195,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 	}
 	for hash, k := range next {
 		if before := old[hash]; before != nil && before.same(k) {
+			before.version.Store(k.version.Load())
 			next[hash] = before
 		} else if k.warning != "" {
 			r.logger.Warn(k.warning)

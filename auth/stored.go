@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/auth/user"
+	"sluice/auth/version"
 	"sluice/broker/eventlog"
 )
 
@@ -31,6 +32,7 @@ type KeyInfo struct {
 	Rate     float64    `json:"rate"`
 	Frames   string     `json:"frames"`
 	Expires  *time.Time `json:"expires"`
+	Version  string     `json:"version,omitempty"`  // a new one after each change; none where it cannot be changed
 	ReadOnly bool       `json:"readonly,omitempty"` // it is one of the settings
 }
 
@@ -44,6 +46,8 @@ type KeyChange struct {
 	Rate    *float64
 	Frames  *string
 	Expires **time.Time
+
+	Match version.Match // of UpdateKey: which version it is meant for
 }
 
 // What callers may decide on.
@@ -64,6 +68,8 @@ const rowKey = "key/"
 type storedKey struct {
 	keySpec
 	Created time.Time `json:"created"`
+	Version string    `json:"version,omitempty"`
+	Once    string    `json:"once,omitempty"` // the request that made it
 }
 
 // keyStore is the stored keys, by id.
@@ -72,6 +78,7 @@ type keyStore struct {
 	changing sync.Mutex // held while the log commits
 	mu       sync.Mutex
 	specs    map[string]storedKey
+	made     []made // answers to requests that made keys, oldest first; changing guards them
 }
 
 // UseStore reads the keys, revocations and users of a log's store and puts them in force. It is called once, before
@@ -124,8 +131,8 @@ func (s *keyStore) all() map[string]storedKey {
 	return copied
 }
 
-// put writes a key through, or takes it away where k is nil.
-func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
+// put writes a key through, or takes it away where k is nil. Its row must be as it was read when the version was compared.
+func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	row := eventlog.Row{Key: rowKey + id}
 	if k != nil {
 		text, err := json.Marshal(k)
@@ -134,7 +141,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
 		}
 		row.Value = text
 	}
-	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}}); err != nil {
+	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Row{was}}); err != nil {
 		return fmt.Errorf("storing a key: %w", err)
 	}
 	s.mu.Lock()
@@ -155,6 +162,9 @@ func (k *Key) info() KeyInfo {
 	}
 	if !k.expires.IsZero() {
 		i.Expires = &k.expires
+	}
+	if k.stored {
+		i.Version = version.Of(*k.version.Load())
 	}
 	return i
 }
@@ -188,38 +198,34 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 
 // CreateKey makes a key, which is told this once.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
-	type made struct {
-		info KeyInfo
-		key  string
-	}
 	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
-		m.info, m.key, err = a.createKey(ctx, c)
+		a.keys.store.changing.Lock()
+		defer a.keys.store.changing.Unlock()
+		m.info, m.key, err = a.createKey(ctx, nil, c)
 		return m, err
 	})
 	return m.info, m.key, err
 }
 
-func (a *Authenticator) createKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
-	s := a.keys.store
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if len(s.all()) >= maxStored {
+// createKey is for callers that hold changing.
+func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) (info KeyInfo, key string, err error) {
+	if len(a.keys.store.all()) >= maxStored {
 		return info, "", fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
 	}
 	key = rand.Text()
 	hash := sha256.Sum256([]byte(key))
-	k := storedKey{keySpec: keySpec{SHA256: hex.EncodeToString(hash[:])}, Created: time.Now().UTC()}
+	k := storedKey{keySpec: keySpec{SHA256: hex.EncodeToString(hash[:])}, Created: time.Now().UTC(), Once: once.name()}
 	c.apply(&k.keySpec)
 	id := strings.ToLower(rand.Text()[:12])
-	if err := a.storeKey(ctx, id, &k); err != nil {
+	if err := a.storeKey(ctx, id, &k, eventlog.Row{Key: rowKey + id}); err != nil {
 		return info, "", err
 	}
 	info, err = a.Key(id)
 	return info, key, err
 }
 
-// storeKey checks a key, keeps it and puts it in force.
-func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) error {
+// storeKey checks a key, keeps it as a new version and puts it in force.
+func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	if k.Name == "" || len(k.Name) > 256 {
 		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
 	}
@@ -229,21 +235,38 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey) e
 	if err := k.checkOrigins(); err != nil {
 		return fmt.Errorf("%w: it %w", ErrBadKey, err)
 	}
-	if err := a.keys.store.put(ctx, id, k); err != nil {
+	k.Version = version.New()
+	if err := a.keys.store.put(ctx, id, k, was); err != nil {
 		return err
 	}
 	return a.keys.again()
 }
 
-// change finds a key that can be changed.
-func (a *Authenticator) changeable(id string) (storedKey, error) {
-	if k, ok := a.keys.store.all()[id]; ok {
-		return k, nil
+// changeable reads a key that can be changed, and gives its row too, so that the commit can depend on it.
+func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, err error) {
+	row.Key = rowKey + id
+	row.Value, err = a.keys.store.log.Row(row.Key)
+	switch {
+	case err != nil:
+		return k, row, fmt.Errorf("reading a key: %w", err)
+	case row.Value != nil:
+		if err := json.Unmarshal(row.Value, &k); err != nil {
+			return k, row, fmt.Errorf("reading a key: %w", err)
+		}
+		return k, row, nil
+	case a.keys.byID(id) != nil:
+		return k, row, ErrReadOnly
 	}
-	if a.keys.byID(id) != nil {
-		return storedKey{}, ErrReadOnly
+	return k, row, ErrNoKey
+}
+
+// meant checks that a change is for a key as it is now.
+func (a *Authenticator) meant(id string, k *storedKey, match version.Match) error {
+	info, err := a.Key(id)
+	if err != nil {
+		return err
 	}
-	return storedKey{}, ErrNoKey
+	return match.Check(version.Of(k.Version), info)
 }
 
 // UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
@@ -254,12 +277,15 @@ func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (
 func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
-	k, err := a.changeable(id)
+	k, was, err := a.changeable(id)
 	if err != nil {
 		return KeyInfo{}, err
 	}
+	if err := a.meant(id, &k, c.Match); err != nil {
+		return KeyInfo{}, err
+	}
 	c.apply(&k.keySpec)
-	if err := a.storeKey(ctx, id, &k); err != nil {
+	if err := a.storeKey(ctx, id, &k, was); err != nil {
 		return KeyInfo{}, err
 	}
 	return a.Key(id)
@@ -267,16 +293,25 @@ func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (
 
 // DeleteKey revokes a key.
 func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
-	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id) })
+	return a.DeleteKeyIf(ctx, id, nil)
 }
 
-func (a *Authenticator) deleteKey(ctx context.Context, id string) error {
+// DeleteKeyIf revokes a key of a version.
+func (a *Authenticator) DeleteKeyIf(ctx context.Context, id string, match version.Match) error {
+	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id, match) })
+}
+
+func (a *Authenticator) deleteKey(ctx context.Context, id string, match version.Match) error {
 	a.keys.store.changing.Lock()
 	defer a.keys.store.changing.Unlock()
-	if _, err := a.changeable(id); err != nil {
+	k, was, err := a.changeable(id)
+	if err != nil {
 		return err
 	}
-	if err := a.keys.store.put(ctx, id, nil); err != nil {
+	if err := a.meant(id, &k, match); err != nil {
+		return err
+	}
+	if err := a.keys.store.put(ctx, id, nil, was); err != nil {
 		return err
 	}
 	return a.keys.again()

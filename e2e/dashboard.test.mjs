@@ -75,12 +75,23 @@ test("an open event keeps its place while others come", async t => {
   assert.ok(Math.abs((await row.boundingBox()).y - place) < 3, "it moved");
 });
 
-test("at most 500 events are kept", async t => {
+test("at most 200 events are shown, and older ones a page at a time", async t => {
   const page = await visit(t, key);
   await live(page);
   await publishMany(700);
   await rows(page).filter({ hasText: /^many699/ }).waitFor();
-  assert.equal(await page.locator("#event-list > li").count(), 500);
+  await page.getByText(/7[05]0 received, 200 are shown and \d+ more are kept/).waitFor();
+  assert.equal(await page.locator("#event-list > li").count(), 200);
+  for (let n = 0; n < 3; n++) await page.getByRole("button", { name: /older: show the next/ }).click();
+  await rows(page).filter({ hasText: /^many0/ }).waitFor();
+  assert.ok(await page.locator("#event-list > li").count() <= 200);
+  await publish({ event: "meanwhile", data: 1 });
+  await page.getByRole("button", { name: /newer: show the newest/ }).click();
+  await rows(page).filter({ hasText: "meanwhile" }).waitFor();
+  await page.getByLabel("Filter events").fill('0');
+  await rows(page).filter({ hasText: /^many10\b|^many100/ }).first().waitFor();
+  await page.getByLabel("Filter events").fill('many","data":3}');
+  await poll("one that was not shown is found", async () => await rows(page).count() === 1);
 });
 
 test("publishing, and its errors", async t => {

@@ -13,6 +13,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
+	"sluice/auth/version"
 	"sluice/broker/eventlog"
 )
 
@@ -174,6 +175,9 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Match.Check(old.Revision(), old); err != nil {
+		return nil, err
+	}
 	next, err := old.apply(&c, hash)
 	if err != nil {
 		return nil, err
@@ -186,7 +190,11 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 
 // replace puts a user in force, in the place of one before, if any.
 func (s *Store) replace(ctx context.Context, old, next *User) error {
-	next.Version, next.Life = rand.Text(), grant.NewLife()
+	was, err := s.row(next.Email)
+	if err != nil {
+		return err
+	}
+	next.Version, next.Life = version.New(), grant.NewLife()
 	value, err := json.Marshal(next.record())
 	if err != nil {
 		return fmt.Errorf("storing a user: %w", err)
@@ -196,7 +204,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if signsOut {
 		rows = append(rows, s.sessions.gone(next.ID)...)
 	}
-	if err := s.commit(ctx, rows); err != nil {
+	if err := s.commit(ctx, rows, was); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
 	why := grant.Changed
@@ -213,24 +221,44 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	return nil
 }
 
-func (s *Store) commit(ctx context.Context, rows []eventlog.Row) error {
-	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: rows})
+// row is a user's row as it is, without a value where there is none.
+func (s *Store) row(email string) (eventlog.Row, error) {
+	value, err := s.log.Row(rowUser + email)
+	if err != nil {
+		err = fmt.Errorf("reading a user: %w", err)
+	}
+	return eventlog.Row{Key: rowUser + email, Value: value}, err
+}
+
+// commit stores rows if others are still as they were read.
+func (s *Store) commit(ctx context.Context, rows []eventlog.Row, was ...eventlog.Row) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: rows, If: was})
 	return err
 }
 
 // Remove takes a user away, with the sessions. Another of the same email is another user.
-func (s *Store) Remove(ctx context.Context, email string) error {
-	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email) })
+func (s *Store) Remove(ctx context.Context, email string) error { return s.RemoveIf(ctx, email, nil) }
+
+// RemoveIf takes a user of a revision away.
+func (s *Store) RemoveIf(ctx context.Context, email string, match version.Match) error {
+	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email, match) })
 }
 
-func (s *Store) remove(ctx context.Context, email string) error {
+func (s *Store) remove(ctx context.Context, email string, match version.Match) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	u, err := s.Get(email)
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: rowUser + u.Email})); err != nil {
+	if err := match.Check(u.Revision(), u); err != nil {
+		return err
+	}
+	was, err := s.row(u.Email)
+	if err != nil {
+		return err
+	}
+	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: was.Key}), was); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)

@@ -1,6 +1,8 @@
 package user
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -11,6 +13,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
+	"sluice/auth/version"
 )
 
 // What callers may decide on.
@@ -38,11 +41,19 @@ type User struct {
 	hash    string
 }
 
+// Revision is the version that an administrator is told, in place of the one that is in access tokens.
+func (u *User) Revision() string {
+	sum := sha256.Sum256([]byte("revision\x00" + u.ID + u.Version))
+	return hex.EncodeToString(sum[:12])
+}
+
 // Change says what of a user is to be changed; nil fields stay.
 type Change struct {
 	Password       *string
 	Sub, Pub, Rest *[]string
 	Active         *bool
+
+	Match version.Match // of Store.Change: which revision it is meant for
 }
 
 // maxEmail is the longest address that mail can have (RFC 5321 4.5.3.1.3), and more.

@@ -2,9 +2,10 @@ package admin
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,35 +29,67 @@ type connection struct {
 	LagMS    int64     `json:"lag_ms"`
 }
 
-// totalCount is the header with how many there are of what a list tells.
-const totalCount = "X-Total-Count"
-
-// maxListed bounds a list.
-const maxListed = 1000
-
 // maxChannels bounds what is told of a grant of a thousand patterns.
 const maxChannels = 400
 
+// held is one that is open now, as it was seen.
+type held struct {
+	*stream.Stream
+	channels string
+	behind   time.Duration
+}
+
+// listConnections tells of the newest first. What takes time, which grows with how many there are, is done without the
+// broker's lock, and for one request at a time.
 func (h *Handler) listConnections(c echo.Context) error {
-	total := 0
-	list := []connection{}
+	q, err := pageOf(c, maxListed)
+	if err != nil {
+		return err
+	}
+	h.listing.Lock()
+	defer h.listing.Unlock()
+	all := make([]held, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
-		s, ok := b.Holder.(*stream.Stream)
-		if !ok {
-			return true
-		}
-		if total++; len(list) < maxListed {
-			one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), withoutRooms(b.Channels), b.Behind.Milliseconds()}
-			if len(one.Channels) > maxChannels {
-				one.Channels = one.Channels[:maxChannels] + "…"
-			}
-			list = append(list, one)
+		if s, ok := b.Holder.(*stream.Stream); ok {
+			all = append(all, held{s, b.Channels, b.Behind})
 		}
 		return true
 	})
-	slices.SortFunc(list, func(a, b connection) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.ID, b.ID)) })
-	c.Response().Header().Set(totalCount, strconv.Itoa(total))
+	total := len(all)
+	all = q.matching(all)
+	slices.SortFunc(all, func(a, b held) int {
+		return cmp.Or(cmp.Compare(b.Started.UnixNano(), a.Started.UnixNano()), cmp.Compare(a.RequestID, b.RequestID))
+	})
+	page := cut(c, q, total, all, placeOfConnection)
+	list := make([]connection, 0, len(page))
+	for _, s := range page {
+		one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds()}
+		if len(one.Channels) > maxChannels {
+			one.Channels = one.Channels[:maxChannels] + "…"
+		}
+		list = append(list, one)
+	}
 	return c.JSON(http.StatusOK, list)
+}
+
+// matching leaves out what the search does not find. Those that get the same events come one after another, so that their
+// channels are looked through once.
+func (q *query) matching(all []held) []held {
+	if q.search == "" {
+		return all
+	}
+	last, found := "", q.in("")
+	return slices.DeleteFunc(all, func(s held) bool {
+		if s.channels != last {
+			last, found = s.channels, q.in(withoutRooms(s.channels))
+		}
+		return !found && !q.in(s.RequestID, s.Identity.Name, s.Identity.Kind, s.From)
+	})
+}
+
+// placeOfConnection has the newest first.
+func placeOfConnection(s *held) string {
+	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-s.Started.UnixNano()), s.RequestID)
 }
 
 // withoutRooms leaves the ids of rooms out: each is the secret that opens its room.

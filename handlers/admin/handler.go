@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -41,6 +42,7 @@ type Handler struct {
 	o       Options
 	started string
 	quit    chan struct{} // closed by Close: it ends the streams of figures
+	listing sync.Mutex    // held while connections are listed
 }
 
 // Register adds the routes.
@@ -89,21 +91,21 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// read decodes the body, whose fields are all known.
-func (h *Handler) read(c echo.Context, to any) error {
+// read decodes the body, whose fields are all known, and gives it as it came.
+func (h *Handler) read(c echo.Context, to any) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: "ADMIN_KEY"})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !json.Valid(text) {
-		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(to); err != nil {
-		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %s", syntax.Explain(err))
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body cannot be read: %s", syntax.Explain(err))
 	}
-	return nil
+	return text, nil
 }
 
 // New makes the handler. Close ends it.

@@ -1,10 +1,11 @@
 package admin
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -13,6 +14,7 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
+	"sluice/handlers/idempotency"
 )
 
 // change is a key as the API takes it. Raw fields tell null from nothing.
@@ -42,7 +44,17 @@ func (c *change) of() (auth.KeyChange, error) {
 
 // refusal is an error of auth as an answer.
 func refusal(err error) error {
+	if bad := mismatch(err); bad != nil {
+		return bad
+	}
+	var made *auth.MadeError
 	switch {
+	case errors.As(err, &made):
+		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
+		e.Current = made.Key
+		return e
+	case errors.Is(err, auth.ErrOtherBody):
+		return httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new one for a new key")
 	case errors.Is(err, auth.ErrNoKey):
 		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
 	case errors.Is(err, auth.ErrReadOnly):
@@ -55,10 +67,25 @@ func refusal(err error) error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the store cannot take this now").After(2 * time.Second).Because(err)
 }
 
+// placeOfKey is a key's place in the list of auth.Keys.
+func placeOfKey(k *auth.KeyInfo) string {
+	if k.ReadOnly {
+		return "0" + k.Name + k.ID
+	}
+	return "1" + k.Name + k.ID
+}
+
 func (h *Handler) listKeys(c echo.Context) error {
+	q, err := pageOf(c, 0)
+	if err != nil {
+		return err
+	}
 	keys := h.o.Auth.Keys()
-	c.Response().Header().Set(totalCount, strconv.Itoa(len(keys)))
-	return c.JSON(http.StatusOK, keys)
+	total := len(keys)
+	keys = slices.DeleteFunc(keys, func(k auth.KeyInfo) bool {
+		return !q.in(k.Name, k.ID) && !q.in(k.Sub...) && !q.in(k.Pub...) && !q.in(k.Rest...) && !q.in(k.Origins...)
+	})
+	return c.JSON(http.StatusOK, cut(c, q, total, keys, placeOfKey))
 }
 
 func (h *Handler) getKey(c echo.Context) error {
@@ -66,24 +93,42 @@ func (h *Handler) getKey(c echo.Context) error {
 	if err != nil {
 		return refusal(err)
 	}
+	setVersion(c, info.Version)
 	return c.JSON(http.StatusOK, info)
 }
 
 func (h *Handler) createKey(c echo.Context) error {
+	once, err := idempotency.Key(c.Request().Header)
+	if err != nil {
+		return err
+	}
 	var body change
-	if err := h.read(c, &body); err != nil {
+	text, err := h.read(c, &body)
+	if err != nil {
 		return err
 	}
 	k, err := body.of()
 	if err != nil {
 		return err
 	}
-	info, key, err := h.o.Auth.CreateKey(c.Request().Context(), k)
+	var info auth.KeyInfo
+	var key string
+	var again bool
+	if once == "" {
+		info, key, err = h.o.Auth.CreateKey(c.Request().Context(), k)
+	} else {
+		info, key, again, err = h.o.Auth.CreateKeyOnce(c.Request().Context(), auth.Once{Key: once, Body: sha256.Sum256(text)}, k)
+	}
 	if err != nil {
 		return refusal(err)
 	}
 	audit.Target(c, info.ID)
 	audit.Detail(c, info.Name)
+	if again {
+		audit.Detail(c, info.Name+", told again")
+		c.Response().Header().Set(idempotency.Replay, "true")
+	}
+	setVersion(c, info.Version)
 	return c.JSON(http.StatusCreated, struct {
 		auth.KeyInfo
 		Key string `json:"key"`
@@ -92,22 +137,24 @@ func (h *Handler) createKey(c echo.Context) error {
 
 func (h *Handler) updateKey(c echo.Context) error {
 	var body change
-	if err := h.read(c, &body); err != nil {
+	if _, err := h.read(c, &body); err != nil {
 		return err
 	}
 	k, err := body.of()
 	if err != nil {
 		return err
 	}
+	k.Match = ifMatch(c)
 	info, err := h.o.Auth.UpdateKey(c.Request().Context(), c.Param("id"), k)
 	if err != nil {
 		return refusal(err)
 	}
+	setVersion(c, info.Version)
 	return c.JSON(http.StatusOK, info)
 }
 
 func (h *Handler) deleteKey(c echo.Context) error {
-	if err := h.o.Auth.DeleteKey(c.Request().Context(), c.Param("id")); err != nil {
+	if err := h.o.Auth.DeleteKeyIf(c.Request().Context(), c.Param("id"), ifMatch(c)); err != nil {
 		return refusal(err)
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -115,7 +162,7 @@ func (h *Handler) deleteKey(c echo.Context) error {
 
 func (h *Handler) revoke(c echo.Context) error {
 	var v auth.Revocation
-	if err := h.read(c, &v); err != nil {
+	if _, err := h.read(c, &v); err != nil {
 		return err
 	}
 	if err := h.o.Auth.Revoke(c.Request().Context(), v); err != nil {

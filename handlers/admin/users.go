@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -28,6 +28,14 @@ func (c *userChange) of() user.Change {
 	return user.Change{Password: c.Password, Sub: c.Sub, Pub: c.Pub, Rest: c.Rest, Active: c.Active}
 }
 
+// toldUser is a user as the API tells it.
+type toldUser struct {
+	*user.User
+	Version string `json:"version"`
+}
+
+func told(u *user.User) toldUser { return toldUser{u, u.Revision()} }
+
 // email is that of the path.
 func email(c echo.Context) string {
 	raw := c.Param("email")
@@ -42,6 +50,9 @@ func email(c echo.Context) string {
 
 // userRefusal is an error of the users as an answer.
 func userRefusal(err error) error {
+	if bad := mismatch(err); bad != nil {
+		return bad
+	}
 	switch {
 	case errors.Is(err, user.ErrUnknown):
 		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
@@ -56,9 +67,21 @@ func userRefusal(err error) error {
 }
 
 func (h *Handler) listUsers(c echo.Context) error {
+	q, err := pageOf(c, 0)
+	if err != nil {
+		return err
+	}
 	all := h.o.Auth.Users().All()
-	c.Response().Header().Set(totalCount, strconv.Itoa(len(all)))
-	return c.JSON(http.StatusOK, all)
+	total := len(all)
+	all = slices.DeleteFunc(all, func(u *user.User) bool {
+		return !q.in(u.Email) && !q.in(u.Sub...) && !q.in(u.Pub...) && !q.in(u.Rest...)
+	})
+	page := cut(c, q, total, all, func(u **user.User) string { return (*u).Email })
+	list := make([]toldUser, 0, len(page))
+	for _, u := range page {
+		list = append(list, told(u))
+	}
+	return c.JSON(http.StatusOK, list)
 }
 
 func (h *Handler) getUser(c echo.Context) error {
@@ -66,7 +89,8 @@ func (h *Handler) getUser(c echo.Context) error {
 	if err != nil {
 		return userRefusal(err)
 	}
-	return c.JSON(http.StatusOK, u)
+	setVersion(c, u.Revision())
+	return c.JSON(http.StatusOK, told(u))
 }
 
 func (h *Handler) addUser(c echo.Context) error {
@@ -74,7 +98,7 @@ func (h *Handler) addUser(c echo.Context) error {
 		Email string `json:"email"`
 		userChange
 	}
-	if err := h.read(c, &body); err != nil {
+	if _, err := h.read(c, &body); err != nil {
 		return err
 	}
 	u, err := h.o.Auth.Users().Add(c.Request().Context(), body.Email, body.of())
@@ -82,23 +106,27 @@ func (h *Handler) addUser(c echo.Context) error {
 		return userRefusal(err)
 	}
 	audit.Target(c, u.Email)
-	return c.JSON(http.StatusCreated, u)
+	setVersion(c, u.Revision())
+	return c.JSON(http.StatusCreated, told(u))
 }
 
 func (h *Handler) changeUser(c echo.Context) error {
 	var body userChange
-	if err := h.read(c, &body); err != nil {
+	if _, err := h.read(c, &body); err != nil {
 		return err
 	}
-	u, err := h.o.Auth.Users().Change(c.Request().Context(), email(c), body.of())
+	change := body.of()
+	change.Match = ifMatch(c)
+	u, err := h.o.Auth.Users().Change(c.Request().Context(), email(c), change)
 	if err != nil {
 		return userRefusal(err)
 	}
-	return c.JSON(http.StatusOK, u)
+	setVersion(c, u.Revision())
+	return c.JSON(http.StatusOK, told(u))
 }
 
 func (h *Handler) removeUser(c echo.Context) error {
-	if err := h.o.Auth.Users().Remove(c.Request().Context(), email(c)); err != nil {
+	if err := h.o.Auth.Users().RemoveIf(c.Request().Context(), email(c), ifMatch(c)); err != nil {
 		return userRefusal(err)
 	}
 	return c.NoContent(http.StatusNoContent)

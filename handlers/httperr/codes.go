@@ -44,6 +44,8 @@ const (
 	NoBackup             = "no_backup"
 	BadUser              = "bad_user"
 	UserExists           = "user_exists"
+	VersionMismatch      = "version_mismatch"
+	AlreadyCreated       = "already_created"
 	RoomFull             = "room_full"
 	DatabaseFull         = "database_full"
 	TooManyRooms         = "too_many_rooms"

@@ -22,6 +22,7 @@ type Error struct {
 	Message    string
 	RetryAfter time.Duration // sent in whole seconds, at least 1, where greater than zero
 	Last       string        // the stream's last id, where Code is expect_failed
+	Current    any           // what there is now, where Code is version_mismatch or already_created; it may be told
 	Cause      error         // for the log alone
 }
 
@@ -99,6 +100,7 @@ type body struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
 	Last    *string `json:"last,omitempty"`
+	Current any     `json:"current,omitempty"`
 }
 
 // Write answers with e.
@@ -113,7 +115,7 @@ func Write(c echo.Context, e *Error) error {
 	if plain, _ := c.Get(plainKey).(bool); plain {
 		return c.String(e.Status, e.Code+": "+e.Message+"\n")
 	}
-	b := body{Message: e.Message, Code: e.Code}
+	b := body{Message: e.Message, Code: e.Code, Current: e.Current}
 	if e.Code == ExpectFailed {
 		b.Last = &e.Last
 	}

@@ -18,14 +18,12 @@ import (
 	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
 )
 
 const (
-	headerIdempotencyKey   = "Idempotency-Key"
-	headerIdempotentReplay = "Idempotent-Replay"
 	contentTypeNDJSON      = "application/x-ndjson"
-	maxIdempotencyKey      = 128
 	retryWhenUnavailable   = 2 * time.Second
 	retryWhenTooManyKeys   = 30 * time.Second
 	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
@@ -134,7 +132,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		return 0, err
 	}
 	if answer != nil {
-		c.Response().Header().Set(headerIdempotentReplay, "true")
+		c.Response().Header().Set(idempotency.Replay, "true")
 		return 0, b.answer(c, answer.First)
 	}
 	if claim != nil {
@@ -173,18 +171,15 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 }
 
 func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Claim, *eventlog.Answer, error) {
-	values := r.Header.Values(headerIdempotencyKey)
-	if len(values) == 0 {
-		return nil, nil, nil
-	}
-	if len(values) > 1 || !visibleASCII(values[0], maxIdempotencyKey) {
-		return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadIdempotencyKey, "Idempotency-Key must be one value of 1 to 128 visible ASCII characters")
+	key, err := idempotency.Key(r.Header)
+	if key == "" {
+		return nil, nil, err
 	}
 	hash := sha256.New()
 	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) //nolint:errcheck // a hash never fails
 	hash.Write([]byte{0})
 	hash.Write(body)
-	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), values[0], [32]byte(hash.Sum(nil)))
+	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
 	switch {
 	case errors.Is(err, eventlog.ErrKeyConflict):
 		err = httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new key for a new publish")
@@ -194,18 +189,6 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 		err = publishError(nil, err)
 	}
 	return claim, answer, err
-}
-
-func visibleASCII(s string, most int) bool {
-	if len(s) < 1 || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < 0x21 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
 }
 
 func publishError(b *batch, err error) error {

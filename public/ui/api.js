@@ -8,9 +8,9 @@ export const at = path => root + path;
 
 // Refusal is an answer that is not a success, with the gateway's own words.
 export class Refusal extends Error {
-  constructor(status, message, code = "") {
+  constructor(status, message, code = "", current = null) {
     super(message);
-    Object.assign(this, { name: "Refusal", status, code });
+    Object.assign(this, { name: "Refusal", status, code, current });
   }
 }
 
@@ -29,23 +29,60 @@ export function ask(method, path, { credential, headers = {}, body, signal } = {
 export async function failure(response) {
   const text = await response.text().catch(() => "");
   try {
-    const { message, code } = JSON.parse(text);
-    if (message) return new Refusal(response.status, message, code);
+    const { message, code, current } = JSON.parse(text);
+    if (message) return new Refusal(response.status, message, code, current);
   } catch {
     // Not the gateway's own: a proxy's page says less than its status.
   }
   return new Refusal(response.status, `the answer was ${response.status} ${response.statusText}`.trim());
 }
 
-// call asks and gives what the answer's JSON holds.
-export async function call(method, path, options = {}) {
+// patience is how long an answer may take: nothing waits without an end.
+export const patience = 30_000;
+
+// reach asks and gives an answer that is a success.
+async function reach(method, path, options) {
   let response;
   try {
-    response = await ask(method, path, options);
+    response = await ask(method, path, { ...options, signal: AbortSignal.timeout(patience) });
   } catch (e) {
-    if (e instanceof TypeError) throw new Refusal(0, "the gateway cannot be reached");
+    if (e instanceof TypeError) throw new Refusal(0, "The gateway cannot be reached.");
+    if (e.name === "TimeoutError") throw new Refusal(0, `The gateway has not answered for ${patience / 1000} seconds.`);
     throw e;
   }
   if (!response.ok) throw await failure(response);
-  return response.status === 204 ? null : response.json();
+  return response;
 }
+
+// read reads a body, which can be cut off too.
+async function read(response, how) {
+  try {
+    return await response[how]();
+  } catch {
+    throw new Refusal(0, "The answer was cut off.");
+  }
+}
+
+// call asks and gives what the answer's JSON holds.
+export async function call(method, path, options = {}) {
+  const response = await reach(method, path, options);
+  return response.status === 204 ? null : read(response, "json");
+}
+
+// lines asks and gives the objects of an answer that has one a line.
+export async function lines(path, options = {}) {
+  const text = await read(await reach("GET", path, { ...options, headers: { Accept: "application/x-ndjson" } }), "text");
+  return text.split("\n").filter(Boolean).map(line => JSON.parse(line));
+}
+
+// list asks for a page of a list, and gives its entries, how many there are in all, how many match what was searched, and
+// the query of the page that follows, "" at the end.
+export async function list(path, query, options = {}) {
+  const response = await reach("GET", path + query, options);
+  const number = name => Number(response.headers.get(name) ?? 0);
+  const [, next = ""] = /<(\?[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "") ?? [];
+  return { entries: await read(response, "json"), total: number("x-total-count"), matching: number("x-match-count"), next };
+}
+
+// once names a request, so that its repeat is known as one. (crypto.randomUUID is there over https only.)
+export const once = () => [...crypto.getRandomValues(new Uint8Array(16))].map(b => b.toString(16).padStart(2, "0")).join("");

@@ -1,5 +1,6 @@
 // The audit trail: what was done and what was refused, newest first, live.
-import { $, el, setText } from "./dom.js";
+import { $, act, el, message, setText } from "./dom.js";
+import { lines } from "./api.js";
 import { count, idTime, when } from "./format.js";
 import { session } from "./session.js";
 import { Follow } from "./stream.js";
@@ -11,7 +12,9 @@ const words = new Set(["gap", "expired", "busy", "live", "end", "message", "ping
 let follow = null, credential = null, onstate;
 let rows = []; // {element, text}, newest last
 let waiting = []; // entries that are not drawn yet
-let timer = 0, reached = false;
+let past = null; // the same, of a page of older entries, newest first
+let received = 0, begin = 0; // how many came live, and where among them, counted back, that page begins
+let timer = 0, reached = false, fault = "";
 
 function row({ id, action, entry }) {
   const refused = entry.outcome !== "ok";
@@ -23,13 +26,14 @@ function row({ id, action, entry }) {
     el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
     el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that it came by", text: entry.door })),
     el("td", { class: target ? "wrap" : "none" }, el("bdi", { text: target || "–" })));
-  return { element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
+  return { id, element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
 }
 
 function take(frame) {
   if (frame.type === "live") reached = true;
   if (!words.has(frame.type)) {
     const { event, data } = JSON.parse(frame.data);
+    received++;
     waiting.push({ id: frame.id, action: event, entry: data });
     if (waiting.length > most) waiting.shift();
   }
@@ -48,22 +52,61 @@ function draw() {
     rows.push(one);
   }
   waiting = [];
-  $("audit-rows").prepend(fresh);
+  if (!past) $("audit-rows").prepend(fresh);
   while (rows.length > most) rows.shift().element.remove();
   tell();
 }
 
+// older reads the page before what is shown from the gateway; what comes meanwhile waits. The gateway counts back from the
+// newest entry, so those that this page knows of are counted too, and some that may have come meanwhile.
+async function older() {
+  const first = past ? past.at(-1) : rows[0];
+  const place = past ? begin : received - rows.length - waiting.length;
+  const asked = credential;
+  try {
+    const page = (await lines(`/admin/audit?from=-${received - place + most + 100}&until=${first.id}`, { credential })).slice(-most);
+    if (asked !== credential) return;
+    begin = place - page.length;
+    past = page.reverse().map(({ id, event, data }) => row({ id, action: event, entry: data }));
+    $("audit-rows").replaceChildren(...past.map(one => one.element));
+    message($("audit-fault"), "");
+    filter();
+    $("audit-title").focus();
+  } catch (e) {
+    message($("audit-fault"), `Older entries cannot be read: ${e.message}`, true);
+  }
+}
+
+function newest() {
+  past = null;
+  $("audit-rows").replaceChildren(...rows.map(one => one.element).reverse());
+  message($("audit-fault"), "");
+  filter();
+}
+
 function tell() {
-  const found = rows.filter(one => !one.element.hidden).length;
+  const shown = past ?? rows;
+  const found = shown.filter(one => !one.element.hidden).length;
   $("audit-table").hidden = !found;
-  const all = `${count(rows.length)}${rows.length >= most ? ", the newest" : ""}`;
-  setText($("audit-count"), !rows.length ? "" : found === rows.length ? all : `${count(found)} of ${all} match`);
-  setText($("audit-none"), found ? "" : rows.length ? "No entry among these matches the filter." : reached ? "Nothing was done or refused yet." : "");
+  const full = shown.length >= most;
+  const all = past ? `${count(past.length)} older` : `${count(rows.length)}${full ? ", the newest" : ""}`;
+  setText($("audit-count"), !shown.length ? "" : found === shown.length ? all : `${count(found)} of ${all} match`);
+  setText($("audit-none"), found ? "" : shown.length ? "No entry among these matches the filter."
+    : fault ? `The audit trail cannot be read: ${fault}` : past ? "There is no older entry." : reached ? "Nothing was done or refused yet." : "");
+  $("audit-newest").hidden = !past;
+  $("audit-older").hidden = !full;
 }
 
 function filter() {
-  for (const one of rows) one.element.hidden = !matches(one);
+  for (const one of past ?? rows) one.element.hidden = !matches(one);
   tell();
+}
+
+// state knows why nothing comes, so that an empty table is not taken for an empty trail.
+function state(s) {
+  fault = s.name === "waiting" || s.name === "refused" ? s.text : "";
+  tell();
+  onstate(s);
 }
 
 // auditChanged follows the trail with another admin key.
@@ -73,7 +116,9 @@ export function auditChanged() {
   follow = null;
   rows = [];
   waiting = [];
+  past = null;
   reached = false;
+  fault = "";
   $("audit-rows").replaceChildren();
   credential = session.admin;
   onstate({ name: "off", text: "" });
@@ -83,14 +128,16 @@ export function auditChanged() {
 // drawAudit begins to follow when the view is opened for the first time.
 export function drawAudit() {
   if (credential && !follow && !$("audit").hidden)
-    follow = new Follow(`/admin/audit?frames=name&from=-${most}`, { credential, onframe: take, onstate });
+    follow = new Follow(`/admin/audit?frames=name&from=-${most}`, { credential, onframe: take, onstate: state });
   draw();
 }
 
 export const reconnectAudit = () => follow?.again();
 
-export function startAudit(state) {
-  onstate = state;
+export function startAudit(tellState) {
+  onstate = tellState;
+  act($("audit-older"), "click", older, { again: true });
+  act($("audit-newest"), "click", newest);
   $("audit-filter").addEventListener("input", filter);
   document.addEventListener("visibilitychange", draw);
   addEventListener("online", reconnectAudit);

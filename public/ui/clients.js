@@ -1,14 +1,14 @@
-// The table of connected clients, each of which can be cut.
+// The table of connected clients, each of which can be found and cut.
 import { $, el, message, reconcile, setText } from "./dom.js";
-import { call, ask } from "./api.js";
+import { call } from "./api.js";
 import { confirm } from "./dialog.js";
-import { count, milliseconds, setWhen, when } from "./format.js";
+import { milliseconds, setWhen, when } from "./format.js";
+import { Pages } from "./pages.js";
 import { session } from "./session.js";
 
-const every = 2000; // milliseconds, and more where the list is long
-const shown = 200;
+const every = 2000; // milliseconds, and more where there are many
 
-let connections = [], total = 0, timer = 0;
+let pages, timer = 0;
 
 const path = id => `/admin/connections/${encodeURIComponent(id)}`;
 
@@ -31,15 +31,9 @@ function update(tr, c) {
   lag.classList.toggle("hot", c.lag_ms > 1000);
 }
 
-function draw() {
-  const want = $("clients-filter").value.trim().toLowerCase();
-  const found = connections.filter(c => !want || [c.who, c.kind, c.from, c.channels].join(" ").toLowerCase().includes(want));
-  found.sort((a, b) => Date.parse(b.since) - Date.parse(a.since) || a.id.localeCompare(b.id));
-  reconcile($("clients-rows"), found.slice(0, shown), c => c.id, row, update);
-  $("clients-table").hidden = !found.length;
-  const part = found.length > shown ? `, the newest ${shown} are shown` : "";
-  const text = total === 0 ? "Nobody is connected." : want ? `${count(found.length)} of ${count(total)} match${part}` : `${count(total)} connected${part}`;
-  setText($("clients-count"), text);
+function draw(entries) {
+  reconcile($("clients-rows"), entries, c => c.id, row, update);
+  $("clients-table").hidden = !entries.length;
 }
 
 async function sever(c) {
@@ -51,10 +45,8 @@ async function sever(c) {
     if (e.status !== 404) return message($("clients-answer"), e.message, true);
     message($("clients-answer"), `${c.who || c.id} had left already.`);
   }
-  connections = connections.filter(other => other.id !== c.id);
   $("clients-title").focus();
-  draw();
-  load();
+  await load();
 }
 
 // load asks anew while the table can be seen.
@@ -62,23 +54,16 @@ async function load() {
   clearTimeout(timer);
   timer = 0;
   if (!session.admin || document.hidden || $("overview").hidden) return;
-  const credential = session.admin;
-  try {
-    const response = await ask("GET", "/admin/connections", { credential });
-    const list = response.ok ? await response.json() : [];
-    if (credential !== session.admin) return;
-    connections = list;
-    total = Number(response.headers.get("x-total-count") ?? 0); // the list has the newest thousand
-    draw();
-  } catch {
-    // The state of the statistics' stream tells it already.
-  }
-  timer ||= setTimeout(load, Math.max(every, connections.length * 10));
+  await pages.load();
+  timer ||= setTimeout(load, Math.max(every, pages.total / 10));
 }
 
-export const drawClients = load;
+export const drawClients = () => void load();
 
 export function startClients() {
-  $("clients-filter").addEventListener("input", draw);
-  document.addEventListener("visibilitychange", load);
+  pages = new Pages({
+    path: "/admin/connections", search: $("clients-filter"), count: $("clients-count"), place: $("clients-pages"), draw,
+    none: "Nobody is connected.", all: "connected",
+  });
+  document.addEventListener("visibilitychange", drawClients);
 }

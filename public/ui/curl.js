@@ -1,6 +1,6 @@
 // The lines to paste: shown without the credential, copied with it.
 import { at } from "./api.js";
-import { $, el, setText } from "./dom.js";
+import { $, act, el, setText } from "./dom.js";
 
 const quote = s => `'${s.replaceAll("'", `'\\''`)}'`;
 const header = c => c?.kind === "token" ? `Authorization: Bearer ${c.value}` : `x-apikey: ${c?.value || "KEY"}`;
@@ -24,7 +24,7 @@ const hidden = credential => credential?.value ? { ...credential, value: dots } 
 export function copier(text, { label = "Copy", name = label, ...props } = {}) {
   const button = el("button", { type: "button", class: "quiet", "aria-label": name === label ? null : name, ...props, text: label });
   let timer;
-  button.addEventListener("click", async () => {
+  act(button, "click", async () => {
     const done = await copy(text());
     setText(button, done ? "Copied" : "Not copied");
     setText($("said"), done ? "Copied" : "Not copied");

@@ -14,8 +14,11 @@ export function open(title, content, { locked = false } = {}) {
   return dialog;
 }
 
-// confirm asks before what cannot be taken back.
-export function confirm(title, text, action) {
+// closed waits until a dialog is: what opens one does nothing else meanwhile.
+export const closed = dialog => new Promise(done => dialog.addEventListener("close", () => done()));
+
+// confirm asks before what cannot be taken back; more is shown below the text.
+export function confirm(title, text, action, more = "") {
   return new Promise(done => {
     let said = false;
     const answer = yes => {
@@ -23,7 +26,7 @@ export function confirm(title, text, action) {
       dialog.close();
     };
     const dialog = open(title, el("div", {},
-      el("p", { text }),
+      el("p", { text }), more,
       el("div", { class: "actions" },
         el("button", { type: "button", autofocus: true, text: "Keep", onclick: () => answer(false) }),
         el("button", { type: "button", class: "danger", text: action, onclick: () => answer(true) }))));

@@ -52,11 +52,14 @@ export function when(date) {
   return e;
 }
 
+// Made once: to make one takes longer than to write a hundred dates with it.
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
 export function setWhen(e, date) {
   const iso = date.toISOString();
   if (e.getAttribute("datetime") !== iso) {
     e.setAttribute("datetime", iso);
-    e.title = `${date.toLocaleString(undefined, { dateStyle: "full", timeStyle: "medium" })}\n${iso}`;
+    e.title = `${full.format(date)}\n${iso}`;
   }
   setText(e, relative(date));
 }

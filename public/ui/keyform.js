@@ -1,9 +1,10 @@
 // The form of one API key, to make or to change it, and the showing of a new key.
-import { el, message, setText } from "./dom.js";
-import { call } from "./api.js";
+import { act, el, message, setText } from "./dom.js";
+import { call, once } from "./api.js";
 import { Channels } from "./channels.js";
 import { copier, publishLine, snippet, watchLine } from "./curl.js";
-import { open } from "./dialog.js";
+import { closed, open } from "./dialog.js";
+import { change } from "./keychange.js";
 import { add, session } from "./session.js";
 
 const field = (title, input, about) => el("label", {}, el("span", { text: title }), input, about ? el("small", { class: "dim", text: about }) : "");
@@ -14,12 +15,13 @@ function local(date) {
   return new Date(d - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
-const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 const list = text => text.split(/[,\s]+/).filter(Boolean);
-const sorted = list => [...list ?? []].sort();
 
-// edit opens the form; done gets the key as the gateway answered.
+const doubled = new Set(["already_created", "idempotency_conflict"]);
+
+// edit opens the form and waits until it is closed; done gets the key as the gateway answered.
 export function edit(key, done) {
+  const request = once(); // of a new key: to send the form again after an answer was lost makes no second one
   const name = el("input", { value: key?.name ?? "", required: true, autocomplete: "off", maxlength: 128 });
   const channels = new Channels(key);
   const origins = el("input", { value: (key?.origins ?? []).join(", "), placeholder: "https://app.example.com", autocomplete: "off", spellcheck: "false" });
@@ -48,28 +50,29 @@ export function edit(key, done) {
     expires: !expires.value ? null : key?.expires && expires.value === local(key.expires) ? key.expires : new Date(expires.value).toISOString(),
   });
 
-  form.addEventListener("submit", async e => {
-    e.preventDefault();
+  act(form, "submit", async () => {
     if (channels.fault()) return message(answer, channels.fault(), true);
+    message(answer, "");
     try {
-      const saved = key ? await change(key, fields()) : await call("POST", "/admin/keys", { credential: session.admin, body: JSON.stringify(fields()) });
+      const saved = key ? await change(key, fields()) : await call("POST", "/admin/keys", {
+        credential: session.admin, headers: { "Idempotency-Key": request }, body: JSON.stringify(fields()),
+      });
+      if (!saved) return;
       dialog.close();
       done(saved);
     } catch (error) {
-      message(answer, error.message, true);
+      message(answer, told(error, key), true);
     }
   });
   const dialog = open(key ? `Change ${key.name}` : "New API key", form);
+  return closed(dialog);
 }
 
-// change sends only what differs: each change ends the key's streams, and another administrator may
-// have changed the rest.
-async function change(key, now) {
-  const differs = Object.keys(now).filter(f => Array.isArray(now[f]) ? !same(sorted(key[f]), sorted(now[f])) : !same(key[f], now[f]));
-  if (!differs.length) return key;
-  return call("PATCH", `/admin/keys/${encodeURIComponent(key.id)}`, {
-    credential: session.admin, body: JSON.stringify(Object.fromEntries(differs.map(f => [f, now[f]]))),
-  });
+// told is an error in words, and what to do.
+function told(error, key) {
+  if (doubled.has(error.code)) return "A try before has made this key, and its answer was lost. Close this form: the list has the key. Revoke it there, and make another.";
+  if (error.status === 404 && key) return "This key is gone: somebody has revoked it.";
+  return `${error.message}${error.status ? "" : " Whether it was done is not known. To send the form again is safe."}`;
 }
 
 // show tells a new key, this once: it closes by its button only.

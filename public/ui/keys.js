@@ -1,12 +1,12 @@
 // The list of API keys.
-import { $, el, message, reconcile, setText } from "./dom.js";
-import { call } from "./api.js";
+import { $, act, el, message, reconcile } from "./dom.js";
 import { confirm } from "./dialog.js";
 import { setWhen, when } from "./format.js";
+import { remove } from "./keychange.js";
 import { edit, show } from "./keyform.js";
-import { session } from "./session.js";
+import { Pages } from "./pages.js";
 
-let keys = [];
+let pages;
 
 function patterns(title, list) {
   return el("div", {}, el("dt", { text: title }),
@@ -38,55 +38,48 @@ function item(key) {
     el("dl", {}, patterns("Subscribe", key.sub), patterns("Publish", key.pub), patterns("Documents", key.rest), limits(key)));
 }
 
-function draw() {
+function draw(keys) {
   // A key that changed gets a new row; one that did not stays as it is.
   reconcile($("keys-list"), keys, key => JSON.stringify(key), item, (li, key) => {
     const time = li.querySelector("time");
     if (time && key.expires) setWhen(time, new Date(key.expires));
   });
-  setText($("keys-none"), keys.length ? "" : "There is no key yet. Create one: it sees nothing until channels are listed for it.");
 }
 
-function saved(key) {
-  keys = keys.map(other => other.id === key.id ? key : other);
-  draw();
+async function saved(key) {
   message($("keys-answer"), `${key.name} was saved; its streams follow within a second.`);
+  await pages.load();
   $("keys-list").querySelector(`[aria-label="${CSS.escape(`Change ${key.name}`)}"]`)?.focus();
 }
 
 function created(answer) {
-  const { key, ...rest } = answer;
-  keys = [...keys, rest];
-  draw();
-  message($("keys-answer"), `${rest.name} was created.`);
+  message($("keys-answer"), `${answer.name} was created.`);
+  pages.load();
   show(answer);
 }
 
 async function revoke(key) {
-  if (!await confirm(`Revoke ${key.name}?`, "Its streams end within a second, and nobody can use it again. This cannot be taken back.", "Revoke")) return;
+  const asks = seen => confirm(`Revoke ${key.name}${seen ? " all the same" : ""}?`,
+    `${seen ? "Somebody else has changed this key since you saw it. " : ""}Its streams end within a second, and nobody can use it again. This cannot be taken back.`, "Revoke", seen);
+  if (!await asks()) return;
   try {
-    await call("DELETE", `/admin/keys/${encodeURIComponent(key.id)}`, { credential: session.admin });
+    if (await remove(key, asks) === false) return await pages.load();
     message($("keys-answer"), `${key.name} was revoked.`);
   } catch (e) {
     if (e.status !== 404) return message($("keys-answer"), e.message, true);
     message($("keys-answer"), `${key.name} was gone already.`);
   }
-  keys = keys.filter(other => other.id !== key.id);
-  draw();
+  await pages.load();
   $("keys-title").focus();
 }
 
 // loadKeys asks when the view is opened: others may have changed them.
-export async function loadKeys() {
-  if (!session.admin) return;
-  try {
-    keys = await call("GET", "/admin/keys", { credential: session.admin });
-    draw();
-  } catch (e) {
-    message($("keys-answer"), e.message, true);
-  }
-}
+export const loadKeys = () => void pages.load();
 
 export function startKeys() {
-  $("new").addEventListener("click", () => edit(null, created));
+  pages = new Pages({
+    path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, all: "keys",
+    none: "There is no key yet. Create one: it sees nothing until channels are listed for it.",
+  });
+  act($("new"), "click", () => edit(null, created));
 }

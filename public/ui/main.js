@@ -1,5 +1,5 @@
 // The page: which view shows, what is connected, and the form that takes a credential.
-import { $, el, message, reconcile, setText } from "./dom.js";
+import { $, act, el, message, reconcile, setText } from "./dom.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
 import { drawClients, startClients } from "./clients.js";
 import { loadKeys, startKeys } from "./keys.js";
@@ -91,7 +91,7 @@ async function enter(value) {
 function state(id, again) {
   const pill = $(id);
   const [, word, why, button] = pill.children;
-  button.addEventListener("click", again);
+  act(button, "click", again);
   return s => {
     pill.hidden = s.name === "off";
     pill.dataset.state = s.name;
@@ -127,11 +127,8 @@ startClients();
 startKeys();
 startAudit(state("audit-state", reconnectAudit));
 
-$("door").addEventListener("submit", e => {
-  e.preventDefault();
-  enter($("credential").value);
-});
-$("add").addEventListener("click", () => {
+act($("door"), "submit", () => enter($("credential").value));
+act($("add"), "click", () => {
   adding = !adding;
   draw();
   if (adding) $("credential").focus();

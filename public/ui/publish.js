@@ -1,9 +1,11 @@
 // The form that publishes an event, and its curl line.
-import { $, message, setText } from "./dom.js";
-import { call } from "./api.js";
+import { $, act, message, setText } from "./dom.js";
+import { call, once } from "./api.js";
 import { publishLine, snippet } from "./curl.js";
 import { fault } from "./json.js";
 import { session } from "./session.js";
+
+let request = once(), sent = ""; // names the publish of what is in the form, so that it can be sent again when its answer was lost
 
 const line = snippet("The same with curl", "curl-publish");
 
@@ -26,27 +28,28 @@ export function drawPublish() {
   line.set(c => publishLine(c, wrong ? "…" : typed()), session.key);
 }
 
-async function send(e) {
-  e.preventDefault();
+async function send() {
   const answer = $("answer");
   if (fault($("data").value)) return $("data").focus();
   message(answer, "");
-  $("send").setAttribute("aria-disabled", "true");
+  const text = typed();
+  if (text !== sent) request = once(); // another event
+  sent = text;
   try {
-    const { id } = await call("POST", "/realtime", { credential: session.key, body: typed() });
+    const { id } = await call("POST", "/realtime", { credential: session.key, headers: { "Idempotency-Key": request }, body: text });
+    request = once();
     message(answer, `Stored as ${id}`);
   } catch (error) {
-    message(answer, `${error.message}${error.code ? ` (${error.status} ${error.code})` : ""}`, true);
-  } finally {
-    $("send").removeAttribute("aria-disabled");
+    const unknown = error.status ? "" : " Whether it was stored is not known. To publish it again is safe for two minutes: it is stored once.";
+    message(answer, `${error.message}${unknown}${error.code ? ` (${error.status} ${error.code})` : ""}`, true);
   }
 }
 
 export function startPublish() {
-  $("publish").addEventListener("submit", send);
+  act($("publish"), "submit", send);
   $("publish").addEventListener("input", drawPublish);
   $("data").addEventListener("keydown", e => {
-    if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) $("publish").requestSubmit();
+    if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && !e.repeat) $("publish").requestSubmit();
   });
   $("publish").after(line.element);
   drawPublish();

@@ -1,6 +1,6 @@
 // The credentials in use: in memory, and in sessionStorage so that they outlive a reload of this tab.
 // They come from the form or from the address's fragment, which no server ever sees.
-import { ask, failure, Refusal } from "./api.js";
+import { ask, failure, patience, Refusal } from "./api.js";
 
 const place = "sluice";
 const listeners = [];
@@ -58,7 +58,7 @@ export async function add(value) {
 
 async function reach(method, path, credential) {
   try {
-    return await ask(method, path, { credential });
+    return await ask(method, path, { credential, signal: AbortSignal.timeout(patience) });
   } catch {
     throw new Refusal(0, "The gateway cannot be reached.");
   }

@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"sluice/broker/eventlog"
+)
+
+// A new key is told once, and that answer can be lost. Who made it under an idempotency key repeats the request and gets
+// the same answer, as long as it is remembered. After that, and after a restart, the row of the key still knows which
+// request made it, so that a repeat never makes a second one.
+
+// Once names a request to make a key.
+type Once struct {
+	Key  string            // the idempotency key, which is not kept: only its hash is
+	Body [sha256.Size]byte // the hash of the body
+}
+
+// What a repeat may be refused with.
+var ErrOtherBody = errors.New("the idempotency key was used with another body")
+
+// MadeError is the error of a repeat whose answer is not remembered.
+type MadeError struct{ Key KeyInfo }
+
+func (*MadeError) Error() string { return "the key was made already, and is not told again" }
+
+// Bounds of what is remembered: keys in the clear should not stay in memory for long.
+const (
+	madeLife = 10 * time.Minute
+	maxMade  = 100
+)
+
+// made is the answer to a request that made a key.
+type made struct {
+	once string
+	body [sha256.Size]byte
+	at   time.Time
+	info KeyInfo
+	key  string
+}
+
+// name is what the row of the key has of the request.
+func (o *Once) name() string {
+	if o == nil {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("idempotency key of POST /admin/keys\x00" + o.Key))
+	return hex.EncodeToString(sum[:16])
+}
+
+// CreateKeyOnce is CreateKey for a request that may come more than once; again reports that it came before.
+func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChange) (info KeyInfo, key string, again bool, err error) {
+	type result struct {
+		made
+		again bool
+	}
+	r, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (result, error) {
+		s := a.keys.store
+		s.changing.Lock()
+		defer s.changing.Unlock()
+		before, err := a.madeBefore(&once)
+		if before != nil || err != nil {
+			if before == nil {
+				before = &made{}
+			}
+			return result{*before, true}, err
+		}
+		info, key, err := a.createKey(ctx, &once, c)
+		if err != nil {
+			return result{}, err
+		}
+		m := made{once: once.name(), body: once.Body, at: a.now(), info: info, key: key}
+		s.made = append(s.made, m)
+		time.AfterFunc(madeLife, func() {
+			s.changing.Lock()
+			defer s.changing.Unlock()
+			s.forget(a.now())
+		})
+		return result{m, false}, nil
+	})
+	return r.info, r.key, r.again, err
+}
+
+// forget lets go of answers that are old, and of the oldest where there are too many.
+func (s *keyStore) forget(now time.Time) {
+	for len(s.made) > 0 && (len(s.made) >= maxMade || now.Sub(s.made[0].at) >= madeLife) {
+		s.made[0] = made{} // so that the key does not stay in the array
+		s.made = s.made[1:]
+	}
+}
+
+// madeBefore is the answer that a request had, nil where it is the first.
+func (a *Authenticator) madeBefore(once *Once) (*made, error) {
+	s, name := a.keys.store, once.name()
+	s.forget(a.now())
+	for id, k := range s.all() {
+		if k.Once != name {
+			continue
+		}
+		for i := range s.made {
+			if m := &s.made[i]; m.once == name && m.info.ID == id {
+				if m.body != once.Body {
+					return nil, ErrOtherBody
+				}
+				return m, nil
+			}
+		}
+		info, err := a.Key(id)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &MadeError{info}
+	}
+	return nil, nil
+}

@@ -1,0 +1,95 @@
+package admin
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/handlers/httperr"
+)
+
+// A list is told in pages. Where the next one begins is not a number, which would skip some and repeat others when the list
+// changes, but the place of the last entry in its order.
+
+// What a list tells of itself: how many there are, and how many of them match the search.
+const (
+	totalCount = "X-Total-Count"
+	matchCount = "X-Match-Count"
+)
+
+// maxListed bounds a page, and maxSearch what is looked for.
+const (
+	maxListed = 1000
+	maxSearch = 256
+)
+
+// query is which part of a list is asked for.
+type query struct {
+	search string // in lower case; "": all
+	after  string // the place that the page begins behind; "": at the beginning
+	limit  int    // 0: none
+}
+
+// pageOf reads a query; usual is its limit where none is given.
+func pageOf(c echo.Context, usual int) (q query, err error) {
+	refuse := func(name, why string) error {
+		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter %s: %s", name, why)
+	}
+	q.limit = usual
+	if text := c.QueryParam("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxListed {
+			return q, refuse("limit", fmt.Sprintf("must be a number from 1 to %d", maxListed))
+		}
+		q.limit = n
+	}
+	if q.search = strings.ToLower(strings.TrimSpace(c.QueryParam("search"))); len(q.search) > maxSearch {
+		return q, refuse("search", fmt.Sprintf("is longer than %d bytes", maxSearch))
+	}
+	place, err := base64.RawURLEncoding.DecodeString(c.QueryParam("after"))
+	if err != nil {
+		return q, refuse("after", "must be as the Link of an answer has it")
+	}
+	q.after = string(place)
+	return q, nil
+}
+
+// in reports whether one of the texts has what is looked for.
+func (q *query) in(texts ...string) bool {
+	if q.search == "" {
+		return true
+	}
+	for _, t := range texts {
+		if strings.Contains(strings.ToLower(t), q.search) {
+			return true
+		}
+	}
+	return false
+}
+
+// cut is the page out of all that match, and tells the client how it goes on. The list is in the order of its places.
+func cut[T any](c echo.Context, q query, total int, list []T, place func(*T) string) []T {
+	h := c.Response().Header()
+	h.Set(totalCount, strconv.Itoa(total))
+	h.Set(matchCount, strconv.Itoa(len(list)))
+	if q.after != "" {
+		list = list[sort.Search(len(list), func(i int) bool { return place(&list[i]) > q.after }):]
+	}
+	if q.limit == 0 || len(list) <= q.limit {
+		return list
+	}
+	list = list[:q.limit]
+	next := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(place(&list[q.limit-1])))}}
+	if q.search != "" {
+		next.Set("search", q.search)
+	}
+	// Relative, since a proxy may have put the gateway below a path (RFC 8288).
+	h.Set("Link", `<?`+next.Encode()+`>; rel="next"`)
+	return list
+}
