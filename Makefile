@@ -1,6 +1,6 @@
 # make test is what CI runs. It installs what it needs; what takes long has a target of its own.
 GO ?= go
-PKGS := ./...
+PKGS := ./handlers ./... # the longest first, so that the others run beside it
 export CGO_ENABLED ?= 1
 
 .PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen bench microbench generate
@@ -22,7 +22,7 @@ unit: ## all tests, with the race detector
 	$(GO) test -run TestResumeFarBack ./broker
 
 e2e: build ## the binary in a real browser
-	cd e2e && npm ci --no-audit --no-fund --silent && node --test
+	cd e2e && npm ci --no-audit --no-fund --silent && node --test --test-concurrency=3 # they mostly wait
 
 cross: ## other systems: build only
 	GOOS=darwin CGO_ENABLED=0 $(GO) build -o /dev/null .
