@@ -9,6 +9,7 @@ const forever = 2 ** 31 - 1; // a timer's longest
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
 const repeatFor = 100_000; // the gateway knows an Idempotency-Key for two minutes
 const control = ["message", "ping", "gap", "live", "expired"]; // no published event has such a name
+const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/; // it may have been stored
 const notice = /^(dis|re)?connect$/;
 const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
 const names = ["apikey", "token", "channels", "lastEventId", "shared", "pingTimeout", "queue", "timeout", "fetch"];
@@ -156,7 +157,7 @@ function home(url) {
     const at = new URL(url || "/", globalThis.location?.href);
     if (/^(https?:\/\/|[/.]|$)/i.test(url) && at.protocol.startsWith("http")) return at.origin + at.pathname.replace(/\/+$/, "");
   } catch {}
-  throw fault("bad_url", `"${url}" is no gateway's url: did you mean "http://${url.replace(/^[a-z]*:?\/+/i, "")}"?`, TypeError);
+  throw fault("bad_url", `"${url}" is no gateway's url: did you mean "http://${url.replace(/^(https?:|\w+:(?=\/))?\/*/i, "")}"?`, TypeError);
 }
 
 /** @param {Options} o */
@@ -223,19 +224,25 @@ export function connect(url, o = {}) {
   });
 
   let known = "", asking = /** @type {Promise<string>?} */ (null);
-  let refused = 0; // tokens that failed, one after another
+  let refused = 0, askedAt = 0; // tokens that failed, one after another
 
   /** ask asks the token function. One question serves all who wait, and a second failure has to wait. */
   async function ask() {
-    if (refused > 1) await sleep(backoff(refused - 2), closing.signal);
+    if (refused > 1) await sleep(askedAt + backoff(refused - 2) - Date.now(), closing.signal);
+    if (closed()) throw closing.signal.reason;
     refused++;
+    askedAt = Date.now();
+    const limit = child(closing.signal), timer = setTimeout(() => limit.abort("it gave nothing for 10 s"), 10_000);
     try {
       const token = /** @type {() => any} */ (o.token);
-      const text = String(await race(AbortSignal.timeout(10_000), Promise.resolve().then(token)) ?? "").trim();
-      if (text && !bearer.test(text)) throw Error("gave what is no token");
+      const text = String(await race(limit.signal, Promise.resolve().then(token)) ?? "").trim();
+      if (text && !bearer.test(text)) throw "it gave what is no token";
       return known = text;
     } catch (e) {
       throw fault("token_failed", "the token function failed: " + (/** @type {any} */ (e)?.message ?? e));
+    } finally {
+      clearTimeout(timer);
+      limit.abort();
     }
   }
 
@@ -259,7 +266,7 @@ export function connect(url, o = {}) {
       if (jwt === known) known = "";
       if (again) {
         const why = failure(r, await json(r, signal));
-        if (why.final && !jwt && !o.apikey && "token" in o) Object.assign(why, { code: "token_empty", message: "the token is empty: " + why.message });
+        if (!jwt && !o.apikey && o.token !== undefined) Object.assign(why, { final: true, code: "token_empty", message: "the token is empty: " + why.message });
         throw why;
       }
       r.body?.cancel().catch(() => {});
@@ -503,7 +510,7 @@ export function connect(url, o = {}) {
     const { locks } = navigator, channel = tabs = new BroadcastChannel(name);
     channel.onmessage = hear;
     channel.postMessage({ ask: me });
-    if (last) read(); // only the gateway knows whether this log had it
+    if (!sure) read(); // only the gateway knows
     const timer = setInterval(() => {
       if (lead) return;
       if (++missed > 1) channel.postMessage({ ask: me });
@@ -564,10 +571,10 @@ export function connect(url, o = {}) {
   /** @param {Item} item */
   async function send(item) {
     const { body, key, until, cut: { signal } } = item;
-    for (let n = 1, first = 0; ; n++) {
+    for (let n = 1, first = Infinity; ; n++) {
       if (doubtful) await sleep(3000, signal);
       if (signal.aborted) throw signal.reason;
-      if (!doubtful) first ||= Date.now();
+      const began = doubtful ? Infinity : Date.now(); // without a network nothing arrives
       const attempt = child(signal), timer = setTimeout(() => attempt.abort(fault("timeout", "no answer came within 25 s")), 25_000);
       let error;
       try {
@@ -584,8 +591,9 @@ export function connect(url, o = {}) {
         attempt.abort();
       }
       item.error = error;
+      if (unknown.test(error.code)) first = Math.min(first, began);
       const delay = pause(n, 0, error.after);
-      if (error.final || Date.now() + delay > Math.min(until, (first || Infinity) + repeatFor)) throw error;
+      if (error.final || Date.now() + delay > Math.min(until, first + repeatFor)) throw error;
       await sleep(delay, signal);
     }
   }
@@ -597,11 +605,13 @@ export function connect(url, o = {}) {
   async function* events(name, range, signal) {
     const own = { id: "" };
     const past = async function* (/** @type {any} */ query, whole = true) {
+      let live = false;
       for await (const frame of follow({ ...query, stream: name }, own, () => {}, signal)) {
         const e = event(frame);
         if (frame.type === "gap") emit("gap", { ...e.data, stream: name });
         if (!control.includes(frame.type)) yield e;
-        if (whole || frame.type !== "live" || state !== "idle" && (state !== "open" || !last)) continue;
+        live ||= frame.type === "live";
+        if (whole || !live || state !== "idle" && (state !== "open" || !last)) continue;
         own.id = frame.id;
         return true;
       }
@@ -675,9 +685,13 @@ export function connect(url, o = {}) {
       signal?.addEventListener("abort", end, cut);
       const all = async function* () {
         let left = range.limit; // after a cut the gateway counts anew
-        for await (const e of events(name, range, cut.signal)) {
-          yield e;
-          if (left && !--left) return;
+        try {
+          for await (const e of events(name, range, cut.signal)) {
+            yield e;
+            if (left && !--left) return;
+          }
+        } finally {
+          end();
         }
       }();
       return /** @type {any} */ ({
