@@ -131,7 +131,7 @@ test("publish ends with close(), whatever it waits for", { timeout: 20_000 }, as
     rt.close();
     for (const one of all) await assert.rejects(one, { code: "closed" });
   }
-  const rt = connect(base, { token: () => "" });
+  const rt = connect(base, { token: () => "", fetch: counted() });
   const late = rt.publish("a");
   rt.close();
   await assert.rejects(late);
