@@ -48,8 +48,6 @@ export interface Failure extends Error {
   last?: string;
   /** whether no repeat can help */
   final?: boolean;
-  /** whether the answer was one of trouble that passes */
-  passes?: boolean;
   /** milliseconds to wait, where the gateway said so; a minute at most */
   after?: number;
 }

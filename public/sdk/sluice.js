@@ -2,8 +2,7 @@
 
 /** @import { Event, Failure, Frame, Options, State } from "./sluice.js" */
 /** @typedef {{ id: string, calm?: boolean }} Place calm: nothing that is older is on its way */
-/** @typedef {{ pattern: string, fn: (e: any) => void, match: (e: Event) => boolean, fail?: (e: any) => void }} Listener */
-/** @typedef {{ body: string, key: string, until: number, cut: AbortController, error?: Failure, done: (id: string) => void, fail: (e: any) => void }} Item */
+/** @typedef {{ pattern: string, fn: (e: any) => void, match: (e: Event) => boolean }} Listener */
 
 const forever = 2 ** 31 - 1; // a timer's longest
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
@@ -18,19 +17,23 @@ const names = ["apikey", "token", "channels", "lastEventId", "shared", "pingTime
 const fault = (code, message, kind = Error) => Object.assign(kind(message), { code });
 const renewed = fault("renewed", "the token is renewed");
 
-/** child is aborted with its parent. @type {(signal: AbortSignal) => AbortController} */
-function child(signal) {
-  const cut = new AbortController(), end = () => cut.abort(signal.reason);
-  if (signal.aborted) end();
-  else signal.addEventListener("abort", end, cut);
+/** @type {(signal: AbortSignal, fn: () => void, options?: AddEventListenerOptions) => void} */
+const onAbort = (signal, fn, options) => signal.aborted ? fn() : signal.addEventListener("abort", fn, options);
+
+/** child is aborted with its parent, and after ms. @param {AbortSignal} parent @param {number} [ms] @param {any} [reason] */
+function child(parent, ms, reason) {
+  const cut = new AbortController();
+  if (ms !== undefined) {
+    const timer = setTimeout(() => cut.abort(reason), Math.min(ms, forever));
+    onAbort(cut.signal, () => clearTimeout(timer));
+  }
+  onAbort(parent, () => cut.abort(parent.reason), cut);
   return cut;
 }
 
 /** race leaves what does not heed its signal. @type {<T>(signal: AbortSignal, p: Promise<T>) => Promise<T>} */
 const race = (signal, p) => new Promise((done, fail) => {
-  const end = () => fail(signal.reason);
-  if (signal.aborted) end();
-  else signal.addEventListener("abort", end);
+  onAbort(signal, () => fail(signal.reason));
   p.then(done, fail);
 });
 
@@ -105,15 +108,15 @@ function event({ type, data, id }) {
 /** @type {(r: Response, signal: AbortSignal) => Promise<any>} */
 const json = async (r, signal) => await race(signal, r.json()).catch(() => {}) ?? {};
 
-/** Only the gateway's own errors have a message and a code in words; a proxy's trouble passes. @param {Response} r @param {any} said */
-function failure(r, said) {
-  const { status } = r, ours = typeof said.code === "string" && typeof said.message === "string";
+/** failure is what an answer tells. Only the gateway's own have a message and a code in words. @param {Response} r @param {any} said */
+function failure(r, { message, code, last }, strict = false) {
+  const { status } = r, ours = typeof code === "string" && typeof message === "string";
   const passes = status > 499 || status === 408 || status === 429, to = r.headers.get("Location");
-  const why = r.type === "opaqueredirect" || status > 299 && status < 400
-    ? fault("redirected", `the gateway's url redirects${to ? " to " + to : ""}: connect to where it leads`)
+  const why = ours ? fault(code, message)
+    : r.type === "opaqueredirect" || status > 299 && status < 400 ? fault("redirected", `the gateway's url redirects${to ? " to " + to : ""}: connect to where it leads`)
     : fault("not_a_gateway", `the answer was ${status}: is this a gateway's url?`);
-  return Object.assign(ours ? fault(said.code, said.message) : why, {
-    status, last: said.last, passes, final: ours && !passes,
+  return Object.assign(why, {
+    status, last, final: (ours || strict) && !passes,
     after: Math.min(1000 * Number(r.headers.get("Retry-After")) || 0, 60_000),
   });
 }
@@ -150,9 +153,17 @@ function search(fields) {
   return "?" + q;
 }
 
-/** @param {string | URL} url */
-function home(url) {
-  url = String(url);
+/** home checks what connect was given, and returns the gateway's address. @param {string} url @param {Options} o */
+function home(url, o) {
+  for (const name of Object.keys(o)) {
+    const near = names.find(n => n !== name && n.toLowerCase() === name.toLowerCase().replace(/[-_]/g, ""));
+    if (near) throw fault("bad_option", `there is no option "${name}": did you mean "${near}"?`, TypeError);
+  }
+  try {
+    for (const v of [o.apikey, o.token]) if (typeof v === "string") new Headers({ v });
+  } catch {
+    throw fault("bad_option", "the apikey or the token cannot be sent in a header", TypeError);
+  }
   try {
     const at = new URL(url || "/", globalThis.location?.href);
     if (/^(https?:\/\/|[/.]|$)/i.test(url) && at.protocol.startsWith("http")) return at.origin + at.pathname.replace(/\/+$/, "");
@@ -160,27 +171,13 @@ function home(url) {
   throw fault("bad_url", `"${url}" is no gateway's url: did you mean "http://${url.replace(/^(https?:|\w+:(?=\/))?\/*/i, "")}"?`, TypeError);
 }
 
-/** @param {Options} o */
-function check(o) {
-  for (const name of Object.keys(o)) {
-    const near = names.find(n => n !== name && n.toLowerCase() === name.toLowerCase().replace(/[-_]/g, ""));
-    if (near) throw fault("bad_option", `there is no option "${name}": did you mean "${near}"?`, TypeError);
-  }
-  try {
-    new Headers({ a: o.apikey ?? "", b: typeof o.token === "string" ? o.token : "" });
-  } catch {
-    throw fault("bad_option", "the apikey or the token cannot be sent in a header", TypeError);
-  }
-}
-
 /** @type {typeof import("./sluice.js").connect} */
 export function connect(url, o = {}) {
-  check(o);
-  const address = home(url) + "/realtime";
+  const address = home(String(url), o) + "/realtime";
   const closing = new AbortController(), me = Math.random();
   const sleepers = new Set(), streams = new Set();
-  let listeners = /** @type {Listener[]} */ ([]), kept = false;
-  let state = /** @type {State} */ ("idle"), detail = /** @type {any} */ ({});
+  let listeners = /** @type {Listener[]} */ ([]), kept = false; // by on(), which nothing but close() ends
+  let state = /** @type {State} */ ("idle"), detail = /** @type {any} */ ({}), fatal = /** @type {any} */ (null);
   let last = o.lastEventId ?? ""; // all up to here was dispatched
   let sure = !last; // this log had last
   let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
@@ -195,7 +192,7 @@ export function connect(url, o = {}) {
 
   const closed = () => closing.signal.aborted;
   const rouse = () => {
-    sleepers.forEach(wake => wake());
+    sleepers.forEach(s => s.abort());
     streams.forEach(s => s.look());
   };
   globalThis.addEventListener?.("online", () => {
@@ -211,16 +208,12 @@ export function connect(url, o = {}) {
 
   /** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
   const sleep = (ms, signal) => new Promise(done => {
-    const wake = () => {
-      clearTimeout(timer);
-      sleepers.delete(wake);
-      signal.removeEventListener("abort", wake);
+    const cut = child(signal, ms);
+    sleepers.add(cut);
+    onAbort(cut.signal, () => {
+      sleepers.delete(cut);
       done();
-    };
-    const timer = setTimeout(wake, Math.min(ms, forever));
-    sleepers.add(wake);
-    signal.addEventListener("abort", wake);
-    if (signal.aborted) wake();
+    });
   });
 
   let known = "", asking = /** @type {Promise<string>?} */ (null);
@@ -232,7 +225,7 @@ export function connect(url, o = {}) {
     if (closed()) throw closing.signal.reason;
     refused++;
     askedAt = Date.now();
-    const limit = child(closing.signal), timer = setTimeout(() => limit.abort("it gave nothing for 10 s"), 10_000);
+    const limit = child(closing.signal, 10_000, "it gave nothing for 10 s");
     try {
       const token = /** @type {() => any} */ (o.token);
       const text = String(await race(limit.signal, Promise.resolve().then(token)) ?? "").trim();
@@ -241,7 +234,6 @@ export function connect(url, o = {}) {
     } catch (e) {
       throw fault("token_failed", "the token function failed: " + (/** @type {any} */ (e)?.message ?? e));
     } finally {
-      clearTimeout(timer);
       limit.abort();
     }
   }
@@ -306,7 +298,7 @@ export function connect(url, o = {}) {
       };
       renew();
       const body = r.body.getReader(), parse = parser(place.id);
-      signal.addEventListener("abort", () => body.cancel().catch(() => {}));
+      onAbort(signal, () => body.cancel().catch(() => {}));
       for (;;) {
         heard = Date.now();
         const { done, value } = await body.read();
@@ -344,7 +336,7 @@ export function connect(url, o = {}) {
             place.id = id;
             return;
           }
-          if (type === "busy") throw Object.assign(fault("busy", "busy: " + event(frame).data?.message), { passes: true });
+          if (type === "busy") throw fault("busy", "busy: " + event(frame).data?.message);
           if (type === "expired") known = "";
           if (type === "ping") {
             const now = Date.parse(frame.data);
@@ -424,10 +416,9 @@ export function connect(url, o = {}) {
         join();
       }
     } catch (e) {
+      fatal = e;
       end();
-      const tails = listeners.filter(l => l.fail);
-      tails.forEach(l => l.fail?.(e));
-      if (!tails[0]) emit("error", e);
+      if (kept) emit("error", e);
     }
   }
 
@@ -501,7 +492,7 @@ export function connect(url, o = {}) {
       ahead = [];
       read();
       answer();
-      return new Promise(done => signal.addEventListener("abort", done));
+      return new Promise(done => onAbort(signal, () => done(0)));
     };
     const deposed = () => {
       lead = false; // and reads on until it is where the new leader is
@@ -518,7 +509,7 @@ export function connect(url, o = {}) {
       missed = 0;
       locks.request(name, { steal: true }, rule).catch(deposed);
     }, 1000);
-    signal.addEventListener("abort", () => clearInterval(timer));
+    onAbort(signal, () => clearInterval(timer));
     while (!signal.aborted) {
       await locks.request(name, { signal }, rule).catch(e => {
         if (signal.aborted) return;
@@ -555,7 +546,9 @@ export function connect(url, o = {}) {
     ahead = [];
   }
 
-  let queue = /** @type {Item[]} */ ([]), draining = false;
+  /** @type {{ body: string, key: string, at: number, until: number, cut: AbortController, error?: Failure, done: (id: string) => void, fail: (e: any) => void }[]} */
+  let queue = [], draining = false;
+  let failed = 0, failedAt = 0, resume = 0, trouble = /** @type {Failure?} */ (null); // what holds one up holds up all
 
   /** drain sends one after another, so that events are stored in the order of the calls. */
   async function drain() {
@@ -568,33 +561,37 @@ export function connect(url, o = {}) {
     draining = false;
   }
 
-  /** @param {Item} item */
+  /** @param {typeof queue[0]} item */
   async function send(item) {
-    const { body, key, until, cut: { signal } } = item;
-    for (let n = 1, first = Infinity; ; n++) {
-      if (doubtful) await sleep(3000, signal);
+    const { body, key, cut: { signal } } = item;
+    for (let until = item.until; ;) {
+      const late = resume > until;
+      if (late && item.at <= failedAt) throw trouble;
+      const wait = Math.max(late ? 0 : resume - Date.now(), doubtful ? 3000 : 0);
+      if (wait > 0) await sleep(wait, signal);
       if (signal.aborted) throw signal.reason;
       const began = doubtful ? Infinity : Date.now(); // without a network nothing arrives
-      const attempt = child(signal), timer = setTimeout(() => attempt.abort(fault("timeout", "no answer came within 25 s")), 25_000);
+      const attempt = child(signal, 25_000, fault("timeout", "no answer came within 25 s"));
       let error;
       try {
         const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
         const r = await request("", { method: "POST", redirect: "manual", body, headers }, attempt.signal);
         const said = await json(r, attempt.signal);
-        if (r.ok && said.id) return said.id;
-        error = failure(r, said);
-        error.final = !error.passes;
+        if (r.ok && said.id) {
+          failed = resume = 0;
+          return said.id;
+        }
+        error = failure(r, said, true);
       } catch (e) {
         error = coded(e);
       } finally {
-        clearTimeout(timer);
         attempt.abort();
       }
-      item.error = error;
-      if (unknown.test(error.code)) first = Math.min(first, began);
-      const delay = pause(n, 0, error.after);
-      if (error.final || Date.now() + delay > Math.min(until, first + repeatFor)) throw error;
-      await sleep(delay, signal);
+      if (error.final) throw error;
+      item.error = trouble = error;
+      if (unknown.test(error.code)) until = Math.min(until, began + repeatFor);
+      failedAt = Date.now();
+      resume = failedAt + pause(++failed, 0, error.after);
     }
   }
 
@@ -619,41 +616,36 @@ export function connect(url, o = {}) {
     const all = (range.to ?? range.until ?? range.types ?? range.channels ?? o.channels) == null;
     if (!(yield* past(range, !all))) return;
 
-    let heard = /** @type {Event[]} */ ([]), wake = () => {}, full = false, error;
-    /** @type {Listener} */
+    const heard = /** @type {Event[]} */ ([]), live = feed.signal;
+    let wake = () => {}, full = false;
     const tail = {
       pattern: "",
-      match: e => !full && (name == null || e.stream === name),
-      fn: e => {
+      match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
+      fn: (/** @type {Event} */ e) => {
         full = heard.push(e) > 1000; // who is slow reads on by himself
-        wake();
-      },
-      fail: e => {
-        error = e;
         wake();
       },
     };
     listeners = [...listeners, tail];
-    signal.addEventListener("abort", () => wake());
+    for (const s of [signal, live]) onAbort(s, () => wake());
     try {
       if (state === "idle") {
         last = own.id;
         start();
       } else if (+last > +own.id) yield* past({ until: "caught-up" });
-      for (;;) {
+      while (!full || heard[0]) {
         for (const e of heard.splice(0)) {
           if (+e.id <= +own.id) continue;
           own.id = e.id;
           yield e;
         }
         if (signal.aborted) return;
-        if (error) throw error;
-        if (full && !heard[0]) break;
-        if (!heard[0]) await new Promise(done => wake = () => done(0));
+        if (live.aborted) throw fatal;
+        if (!heard[0] && !full) await new Promise(done => wake = () => done(0));
       }
     } finally {
       listeners = listeners.filter(l => l !== tail);
-      if (!kept && !listeners[0] && !closed() && !error) end("idle");
+      if (!kept && !listeners[0] && state !== /** @type {State} */ ("closed")) end("idle");
     }
     yield* past(range);
   }
@@ -681,8 +673,7 @@ export function connect(url, o = {}) {
 
     stream(name, { signal, ...range } = {}) {
       const cut = child(closing.signal), end = () => cut.abort();
-      if (signal?.aborted) end();
-      signal?.addEventListener("abort", end, cut);
+      if (signal) onAbort(signal, end, cut);
       const all = async function* () {
         let left = range.limit; // after a cut the gateway counts anew
         try {
@@ -715,12 +706,11 @@ export function connect(url, o = {}) {
         if (queue.length >= most) throw fault("queue_full", `${most} events wait to be published already`);
         const body = JSON.stringify({ event: name, ...fields, data });
         const key = idempotencyKey ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-        const cut = child(closing.signal), item = /** @type {Item} */ ({ body, key, until: Date.now() + timeout, cut, done, fail });
-        const timer = setTimeout(() => cut.abort(item.error ?? fault("timeout", `it was not published within ${timeout} ms`)), Math.min(timeout, forever));
-        cut.signal.addEventListener("abort", () => {
-          clearTimeout(timer);
+        const cut = child(closing.signal, timeout, fault("timeout", `it was not published within ${timeout} ms`));
+        const item = /** @type {typeof queue[0]} */ ({ body, key, at: Date.now(), until: Date.now() + timeout, cut, done, fail });
+        onAbort(cut.signal, () => {
           queue = queue.filter(i => i !== item);
-          fail(cut.signal.reason);
+          fail(closed() ? cut.signal.reason : item.error ?? cut.signal.reason);
         });
         queue.push(item);
         drain();
