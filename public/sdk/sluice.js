@@ -326,8 +326,9 @@ export function connect(url, o = {}) {
     let failures = 0, error = /** @type {Failure?} */ (null);
     while (!signal.aborted) {
       const cut = child(signal);
+      const again = error !== renewed;
       let opened = 0, pinged = 0;
-      if (error !== renewed) tell("connecting");
+      if (again) tell("connecting");
       try {
         for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
           const { type, id } = frame;
@@ -357,7 +358,7 @@ export function connect(url, o = {}) {
       if (error.final) throw error;
       if (error === renewed) continue;
       if (error.code === "busy") failures = 1; // it says when
-      else if (!opened) failures ||= 1;
+      else if (!opened && again) failures ||= 1;
       else if (Date.now() - opened > 5000) failures = 0;
       const delay = Math.round(Math.max(pause(failures++, pace.retry, error.after), doubtful ? 3000 : 0));
       tell(doubtful ? "offline" : "waiting", { reason: error.message, code: error.code, status: error.status, delay });
@@ -413,6 +414,7 @@ export function connect(url, o = {}) {
         if (lead && sure) tabs?.postMessage({ frame, prev: at.id || frame.id });
         deliver(frame);
         if (type !== "message") sure = true;
+        if (!lead && (type === "message" || type === "gap")) hail(); // is this where the leader is?
         join();
       }
     } catch (e) {
@@ -432,6 +434,7 @@ export function connect(url, o = {}) {
     if (leader) turn(leader.to, leader.detail);
   }
 
+  const hail = () => tabs?.postMessage({ ask: me });
   const answer = () => {
     const calm = !place.id || state === "open" && place.calm;
     tabs?.postMessage({ to: state, detail, calm, at: sure && state === "open" ? place.id : "" });
@@ -496,15 +499,16 @@ export function connect(url, o = {}) {
     };
     const deposed = () => {
       lead = false; // and reads on until it is where the new leader is
-      tabs?.postMessage({ ask: me });
+      hail();
     };
-    const { locks } = navigator, channel = tabs = new BroadcastChannel(name);
-    channel.onmessage = hear;
-    channel.postMessage({ ask: me });
+    const { locks } = navigator;
+    tabs = new BroadcastChannel(name);
+    tabs.onmessage = hear;
+    hail();
     if (!sure) read(); // only the gateway knows
     const timer = setInterval(() => {
       if (lead) return;
-      if (++missed > 1) channel.postMessage({ ask: me });
+      if (++missed > 1) hail();
       if (missed < 6) return;
       missed = 0;
       locks.request(name, { steal: true }, rule).catch(deposed);
@@ -542,8 +546,10 @@ export function connect(url, o = {}) {
     feed = new AbortController();
     tabs?.close();
     tabs = reader = null;
-    lead = false;
+    lead = trust = false;
     ahead = [];
+    if (to === "idle") last = o.lastEventId ?? "";
+    sure = !last;
   }
 
   /** @type {{ body: string, key: string, at: number, until: number, cut: AbortController, error?: Failure, done: (id: string) => void, fail: (e: any) => void }[]} */
@@ -631,6 +637,7 @@ export function connect(url, o = {}) {
     try {
       if (state === "idle") {
         last = own.id;
+        sure = true;
         start();
       } else if (+last > +own.id) yield* past({ until: "caught-up" });
       while (!full || heard[0]) {
