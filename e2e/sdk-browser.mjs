@@ -11,10 +11,10 @@ import { key } from "./sdk-tools.mjs";
 const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
 const sites = [];
 
-// site serves the SDK and an empty page: each is an origin of its own.
+// site serves the SDK, an empty page, and a redirect: each is an origin of its own.
 export async function site() {
-  const server = createServer((request, answer) => request.url.startsWith("/sluice.js")
-    ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
+  const server = createServer((request, answer) => request.url.startsWith("/moved") ? answer.writeHead(301, { location: "/" }).end()
+    : request.url.startsWith("/sluice.js") ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
     : answer.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>x</title>"));
   await once(server.listen(0, "127.0.0.1"), "listening");
   sites.push(server);

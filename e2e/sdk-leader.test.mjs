@@ -1,4 +1,4 @@
-// The SDK in a browser: one tab never harms another, whatever becomes of the one that leads.
+// The SDK in a browser: one tab never harms another, nor its page, whatever becomes of the one that leads.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { Gateway, poll } from "./gateway.mjs";
@@ -192,6 +192,16 @@ test("six streams that are left, as an effect's cleanup leaves them, block no re
     return ends.every(e => e.done) && (await fetch(address + "/realtime", { method: "HEAD", headers: { "x-apikey": apikey } })).status;
   }, [base, key]);
   assert.equal(ended, 200);
+});
+
+test("a publish that is redirected is named in a browser, too", { timeout: 30_000 }, async () => {
+  context = await browser.newContext();
+  const page = await tab(await site());
+  const code = await page.evaluate(async () => {
+    const { connect } = await import("/sluice.js");
+    return connect("/moved").publish("a").catch(e => e.code);
+  });
+  assert.equal(code, "redirected");
 });
 
 test("a log that begins anew is told to each tab", { timeout: 60_000 }, async () => {

@@ -185,7 +185,9 @@ export function connect(url, o = {}) {
   // The live stream. A tab reads it while it leads, and while it is not where the leader is.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
   let place = /** @type {Place} */ ({ id: "" });
-  let lead = false, trust = false, missed = 0;
+  let lead = false;
+  let trust = false; // the one that leads tells nothing from before this tab
+  let missed = 0; // seconds since it was heard
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
   let tabs = /** @type {BroadcastChannel?} */ (null);
@@ -325,8 +327,7 @@ export function connect(url, o = {}) {
     const pace = { retry: 0, patience: silence };
     let failures = 0, error = /** @type {Failure?} */ (null);
     while (!signal.aborted) {
-      const cut = child(signal);
-      const again = error !== renewed;
+      const cut = child(signal), again = error !== renewed;
       let opened = 0, pinged = 0;
       if (again) tell("connecting");
       try {
@@ -480,6 +481,7 @@ export function connect(url, o = {}) {
         jwt = await token(signal);
         break;
       } catch (e) {
+        if (signal.aborted) return;
         const { message: reason, code } = coded(e), delay = Math.round(pause(n));
         turn("waiting", { reason, code, delay });
         await sleep(delay, signal);
