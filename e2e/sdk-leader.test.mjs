@@ -123,13 +123,45 @@ test("a tab that leads from an odd place tells the others nothing of it", { time
   context = await browser.newContext();
   const url = await site();
   await publish(5);
-  const odd = await tab(url, { lastEventId: "9007199254740000" });
-  const healthy = [await tab(url), await tab(url)];
-  assert.deepEqual(await told(odd, "gap"), ["unknown"]);
-  const want = await publish(20);
-  await all(healthy, want);
-  await poll("the odd one too", async () => (await got(odd)).length >= 20);
-  assert.deepEqual(await got(odd), want);
+  const proxy = new Proxy(base);
+  await proxy.start();
+  try {
+    proxy.down = true; // so that the others wait for it before it knows
+    const pages = [];
+    for (const options of [{ lastEventId: "9007199254740000" }, {}, {}]) {
+      pages.push(await openTab(context, url, options, proxy.url));
+      await poll("waiting", () => pages.at(-1).evaluate(() => rt.state === "waiting"));
+    }
+    proxy.down = false;
+    for (const page of pages) await poll("open", () => page.evaluate(() => rt.state === "open"), 20_000);
+    await poll("a gap", async () => (await told(pages[0], "gap")).length);
+    const want = await publish(20);
+    await all(pages.slice(1), want);
+    await poll("the odd one too", async () => (await got(pages[0])).length >= 20);
+    assert.deepEqual(await got(pages[0]), want);
+    assert.deepEqual(await told(pages[0], "gap"), ["unknown"]);
+    await oneConnection();
+  } finally {
+    proxy.stop();
+  }
+});
+
+test("what the tab that leads has missed is not told by the others, who have it", { timeout: 60_000 }, async () => {
+  context = await browser.newContext();
+  await context.addInitScript(() => {
+    const open = window.BroadcastChannel;
+    window.BroadcastChannel = class extends open { constructor(name) { super(window.channel = name); } };
+  });
+  const url = await site();
+  const pages = [await tab(url), await tab(url)];
+  const want = await publish(5);
+  await all(pages, want);
+  await pages[0].evaluate(() => {
+    const gap = { type: "gap", id: rt.lastEventId, data: '{"event":"gap","data":{"reason":"unknown"}}' };
+    new BroadcastChannel(channel).postMessage({ frame: gap, prev: rt.lastEventId });
+  });
+  want.push(...await publish(5));
+  await all(pages, want);
   await oneConnection();
 });
 
