@@ -226,6 +226,37 @@ test("six streams that are left, as an effect's cleanup leaves them, block no re
   assert.equal(ended, 200);
 });
 
+test("the streams of all tabs share one connection once they have read the past", { timeout: 60_000 }, async () => {
+  context = await browser.newContext();
+  const url = await site();
+  const pages = [await tab(url), await tab(url)];
+  for (const page of pages) {
+    await page.evaluate(async ([address, apikey]) => {
+      rt.close();
+      const { connect } = await import("/sluice.js");
+      window.other = connect(address, { apikey });
+      window.lists = {};
+      for (let i = 0; i < 4; i++) {
+        const list = lists["s" + i] = [];
+        (async () => { for await (const e of other.stream("s" + i)) list.push(e.data); })();
+      }
+    }, [base, key]);
+  }
+  const want = { s0: [], s1: [], s2: [], s3: [] };
+  for (let n = 0; n < 20; n++) {
+    const events = Object.keys(want).map(stream => ({ event: "e", stream, data: n }));
+    const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
+    assert.equal(r.status, 200);
+    for (const list of Object.values(want)) list.push(n);
+    if (n === 10) await oneConnection();
+  }
+  for (const page of pages) {
+    await poll("all", () => page.evaluate(() => Object.values(lists).every(list => list.length >= 20)));
+    assert.deepEqual(await page.evaluate(() => lists), want);
+  }
+  assert.equal(await connections(base), 1);
+});
+
 test("a publish that is redirected is named in a browser, too", { timeout: 30_000 }, async () => {
   context = await browser.newContext();
   const page = await tab(await site());

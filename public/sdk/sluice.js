@@ -291,7 +291,7 @@ export function connect(url, o = {}) {
       if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw failure(r, await json(r, signal));
       const renew = () => {
         const left = 1000 * claims(jwt)?.exp - Date.now();
-        if (left > 4000) renewal = +setTimeout(async () => {
+        if (left > 3000) renewal = +setTimeout(async () => {
           if (known === jwt) await fresh(signal).catch(() => {});
           if (signal.aborted) return;
           if (known && known !== jwt) cut.abort(renewed);
@@ -610,13 +610,11 @@ export function connect(url, o = {}) {
   async function* events(name, range, signal) {
     const own = { id: "" };
     const past = async function* (/** @type {any} */ query, whole = true) {
-      let live = false;
       for await (const frame of follow({ ...query, stream: name }, own, () => {}, signal)) {
         const e = event(frame);
         if (frame.type === "gap") emit("gap", { ...e.data, stream: name });
         if (!control.includes(frame.type)) yield e;
-        live ||= frame.type === "live";
-        if (whole || !live || state !== "idle" && (state !== "open" || !last)) continue;
+        if (whole || frame.type !== "live" || state === "closed") continue;
         own.id = frame.id;
         return true;
       }
@@ -626,6 +624,8 @@ export function connect(url, o = {}) {
 
     const heard = /** @type {Event[]} */ ([]), live = feed.signal;
     let wake = () => {}, full = false;
+    const changed = () => new Promise(done => wake = () => done(0));
+    const opened = { pattern: "connect", match: () => false, fn: () => wake() };
     const tail = {
       pattern: "",
       match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
@@ -634,14 +634,17 @@ export function connect(url, o = {}) {
         wake();
       },
     };
-    listeners = [...listeners, tail];
+    listeners = [...listeners, tail, opened];
     for (const s of [signal, live]) onAbort(s, () => wake());
     try {
       if (state === "idle") {
         last = own.id;
         sure = true;
         start();
-      } else if (+last > +own.id) yield* past({ until: "caught-up" });
+      } else {
+        while (state !== "open" && !live.aborted && !signal.aborted) await changed();
+        if (+(last || detail.id) > +own.id) yield* past({ until: "caught-up" });
+      }
       while (!full || heard[0]) {
         for (const e of heard.splice(0)) {
           if (+e.id <= +own.id) continue;
@@ -650,10 +653,10 @@ export function connect(url, o = {}) {
         }
         if (signal.aborted) return;
         if (live.aborted) throw fatal;
-        if (!heard[0] && !full) await new Promise(done => wake = () => done(0));
+        if (!heard[0] && !full) await changed();
       }
     } finally {
-      listeners = listeners.filter(l => l !== tail);
+      listeners = listeners.filter(l => l !== tail && l !== opened);
       if (!kept && !listeners[0] && state !== /** @type {State} */ ("closed")) end("idle");
     }
     yield* past(range);
