@@ -182,7 +182,7 @@ export function connect(url, o = {}) {
   let sure = !last; // this log had last
   let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
 
-  // The live stream. A tab reads it while it leads, and while it is not where the leader is.
+  // The live stream. The tab that leads reads it, the others hear that one.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
   let place = /** @type {Place} */ ({ id: "" });
   let lead = false;
@@ -287,7 +287,7 @@ export function connect(url, o = {}) {
       look();
       const headers = { Accept: "text/event-stream", ...(place.id && { "Last-Event-ID": place.id }) };
       const r = await request(search(query), { headers }, signal), jwt = known;
-      if (r.status === 204 && "stream" in query) return;
+      if (r.status === 204 && ("stream" in query || query.until)) return;
       if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw failure(r, await json(r, signal));
       const renew = () => {
         const left = 1000 * claims(jwt)?.exp - Date.now();
@@ -403,36 +403,57 @@ export function connect(url, o = {}) {
     if (anew || +id > +last) last = id;
   }
 
-  /** read reads the live stream, from last or now. */
+  /** read reads the live stream in the tab that leads, from last or now. */
   async function read() {
-    if (reader) return;
-    const cut = reader = child(feed.signal), at = place = /** @type {Place} */ ({ id: last });
+    reader?.abort();
+    const cut = reader = child(feed.signal);
+    place = { id: last };
     try {
-      for await (const frame of follow({ channels: o.channels }, at, turn, cut.signal)) {
+      for await (const frame of follow({ channels: o.channels }, place, turn, cut.signal)) {
         const { type } = frame;
-        if (type === "ping") at.calm = true;
-        if (type === "message") at.calm = !at.id; // the first frame of a connection
-        if (lead && sure) tabs?.postMessage({ frame, prev: at.id || frame.id });
+        if (type === "ping") place.calm = true;
+        if (type === "message") place.calm = !place.id; // the first frame of a connection
+        if (sure) tabs?.postMessage({ frame, prev: place.id || frame.id });
         deliver(frame);
         if (type !== "message") sure = true;
-        if (!lead && (type === "message" || type === "gap")) hail(); // is this where the leader is?
-        join();
       }
     } catch (e) {
-      fatal = e;
-      end();
-      if (kept) emit("error", e);
+      refuse(e);
     }
+  }
+
+  /** catchUp reads, in a tab that is not where the leader is, what that one no longer tells: to the end of the log, or to now. */
+  async function catchUp() {
+    if (reader) return;
+    const { signal } = reader = child(feed.signal);
+    const tell = (/** @type {State} */ to, /** @type {any} */ more) => to === "waiting" || to === "offline" ? turn(to, more) : 0;
+    try {
+      for (let n = 0; !n || ahead[0]; n++) {
+        if (n) await sleep(backoff(n - 1), signal);
+        const at = { id: last };
+        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
+        if (signal.aborted) return;
+        sure = true;
+        if (!(+at.id <= +last)) last = at.id;
+        join();
+      }
+      reader = null;
+      if (leader) turn(leader.to, leader.detail);
+    } catch (e) {
+      refuse(e);
+    }
+  }
+
+  /** @param {any} e */
+  function refuse(e) {
+    fatal = e;
+    end();
+    if (kept) emit("error", e);
   }
 
   /** join goes on with what the leader told, where that begins at or before last: nothing lies between prev and its frame. */
   function join() {
-    if (!sure || !ahead[0]) return;
-    while (ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
-    if (ahead[0] || !reader || lead) return;
-    reader.abort();
-    reader = null;
-    if (leader) turn(leader.to, leader.detail);
+    while (sure && ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
   }
 
   const hail = () => tabs?.postMessage({ ask: me });
@@ -453,12 +474,13 @@ export function connect(url, o = {}) {
     if (lead) return; // one that lost the lead, and has not noticed yet
     missed = 0;
     if (to) {
+      if (to === "open" && leader?.to !== to) sleepers.forEach(s => s.abort()); // the gateway is back
       leader = data;
       if (!reader) turn(to, data.detail);
     }
     if (calm !== undefined) {
       trust = calm;
-      if (!last && !calm) return read(); // there, events from before this tab are still on their way
+      if (!last && !calm) return catchUp(); // there, events from before this tab are still on their way
       if (at) frame = { type: "ping", data: "", id: prev = at };
     }
     if (!frame || !last && !reader && !trust) return;
@@ -466,11 +488,11 @@ export function connect(url, o = {}) {
     if (frame.type === "gap") { // each asks the gateway what it has missed itself
       sure = false;
       ahead = [];
-      return read();
+      return catchUp();
     }
     if (ahead.push({ frame, prev }) > 1000) ahead.shift();
     join();
-    if (ahead[0]) read();
+    if (ahead[0]) catchUp();
   }
 
   /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
@@ -500,14 +522,16 @@ export function connect(url, o = {}) {
       return new Promise(done => onAbort(signal, () => done(0)));
     };
     const deposed = () => {
-      lead = false; // and reads on until it is where the new leader is
+      lead = false;
+      reader?.abort();
+      reader = null;
       hail();
     };
     const { locks } = navigator;
     tabs = new BroadcastChannel(name);
     tabs.onmessage = hear;
     hail();
-    if (!sure) read(); // only the gateway knows
+    if (!sure) catchUp(); // only the gateway knows
     const timer = setInterval(() => {
       if (lead) return;
       if (++missed > 1) hail();
