@@ -13,7 +13,7 @@ const notice = /^(dis|re)?connect$/;
 const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
 const names = ["apikey", "token", "channels", "lastEventId", "shared", "pingTimeout", "queue", "timeout", "fetch"];
 
-/** @type {(code: string, message: string, kind?: ErrorConstructor | TypeErrorConstructor) => Failure} */
+/** @type {(code: string, message: string, kind?: any) => Failure} */
 const fault = (code, message, kind = Error) => Object.assign(kind(message), { code });
 const renewed = fault("renewed", "the token is renewed");
 
@@ -185,9 +185,8 @@ export function connect(url, o = {}) {
   // The live stream. The tab that leads reads it, the others hear that one.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
   let place = /** @type {Place} */ ({ id: "" });
-  let lead = false;
-  let trust = false; // the one that leads tells nothing from before this tab
-  let missed = 0; // seconds since it was heard
+  let lead = false, missed = 0; // seconds since the leader was heard
+  let trust = false; // it tells nothing from before this tab
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
   let tabs = /** @type {BroadcastChannel?} */ (null);
@@ -422,11 +421,11 @@ export function connect(url, o = {}) {
     }
   }
 
-  /** catchUp reads, in a tab that is not where the leader is, what that one no longer tells: to the end of the log, or to now. */
+  /** catchUp reads what the leader tells no more to a tab that is not where that one is. */
   async function catchUp() {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
-    const tell = (/** @type {State} */ to, /** @type {any} */ more) => to === "waiting" || to === "offline" ? turn(to, more) : 0;
+    const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
         if (n) await sleep(backoff(n - 1), signal);
@@ -451,7 +450,7 @@ export function connect(url, o = {}) {
     if (kept) emit("error", e);
   }
 
-  /** join goes on with what the leader told, where that begins at or before last: nothing lies between prev and its frame. */
+  /** join goes on with what the leader told, since nothing lies between prev and its frame. */
   function join() {
     while (sure && ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
   }
@@ -464,8 +463,7 @@ export function connect(url, o = {}) {
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
   function hear({ data }) {
-    const { ask, to, calm, at } = data;
-    let { frame, prev } = data;
+    let { ask, to, calm, at, frame, prev } = data;
     if (ask) {
       if (lead) answer();
       else if (ask > me) missed = 0; // that tab takes the lead, if there is need
@@ -628,7 +626,7 @@ export function connect(url, o = {}) {
   }
 
   /**
-   * events reads the past over a connection of its own, and goes on over the live stream where that shows all.
+   * events reads the past, and goes on over the live stream where that shows all.
    * @param {string | null | undefined} name @param {import("./sluice.js").Range} range @param {AbortSignal} signal
    */
   async function* events(name, range, signal) {
