@@ -617,7 +617,7 @@ export function connect(url, o = {}) {
       } finally {
         attempt.abort();
       }
-      if (error.final) throw error;
+      if (error.final || signal.aborted) throw error;
       item.error = trouble = error;
       if (unknown.test(error.code)) until = Math.min(until, began + repeatFor);
       failedAt = Date.now();
