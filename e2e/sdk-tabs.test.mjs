@@ -1,36 +1,17 @@
 // The SDK in a browser: the tabs of an origin share one connection.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
 import { Gateway, poll } from "./gateway.mjs";
+import { all, closeSites, got, launch, lead, openTab, site } from "./sdk-browser.mjs";
 import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
 
-const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
-let gateway, base, browser, context, sites;
-
-// site serves the SDK and an empty page: each is an origin of its own.
-async function site() {
-  const server = createServer((request, answer) => request.url.startsWith("/sluice.js")
-    ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
-    : answer.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>x</title>"));
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  sites.push(server);
-  return `http://127.0.0.1:${server.address().port}/`;
-}
+let gateway, base, browser, context;
 
 before(async () => {
-  sites = [];
   gateway = new Gateway(settings);
   base = await gateway.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 afterEach(async () => {
@@ -40,7 +21,7 @@ afterEach(async () => {
 
 after(async () => {
   await browser?.close();
-  sites.forEach(s => s.close());
+  closeSites();
   await gateway.remove();
 });
 
@@ -52,36 +33,11 @@ async function publish(n = 1, name = "tick") {
   return events.map(e => e.data);
 }
 
-// tab opens a page that collects the ticks; options are those of connect.
-async function tab(url, options = {}, address = base) {
-  const page = await context.newPage();
-  page.on("pageerror", e => assert.fail(e));
-  await page.goto(url);
-  await page.evaluate(async ([address, options]) => {
-    const { connect } = await import("/sluice.js");
-    window.got = [];
-    window.told = [];
-    if (options.tokens) {
-      window.asked = 0;
-      options.token = async () => options.tokens[Math.min(asked++, options.tokens.length - 1)];
-    }
-    window.rt = connect(address, options);
-    rt.on("tick", e => got.push(e.data));
-    for (const notice of ["connect", "disconnect", "reconnect", "gap", "expired", "error"]) rt.on(notice, e => told.push([notice, e.message ?? e.reason]));
-  }, [address, { apikey: key, channels: ["tick"], ...options }]);
+// tab opens a page, and waits until its stream is open.
+async function tab(url, options, address = base) {
+  const page = await openTab(context, url, options, address);
   await page.waitForFunction(() => rt.state === "open", null, { timeout: 10_000 });
   return page;
-}
-
-const got = page => page.evaluate(() => got);
-
-// all waits until every page has so many, and checks that it is just what was published.
-async function all(pages, want) {
-  await Promise.all(pages.map(async (page, i) => {
-    await poll(`tab ${i}`, async () => (await page.evaluate(() => got.length)) >= want.length);
-    assert.deepEqual(await got(page), want, `tab ${i}`);
-    assert.deepEqual((await page.evaluate(() => told)).filter(([n]) => n === "gap" || n === "error"), []);
-  }));
 }
 
 test("twenty tabs have one connection and see the same; whoever leads may leave", { timeout: 60_000 }, async () => {
@@ -115,19 +71,6 @@ test("twenty tabs have one connection and see the same; whoever leads may leave"
   want.push(...await publish(20));
   await all(pages, want);
 });
-
-// lead is the index of the page that holds the lock, or -1.
-async function lead(pages) {
-  const { held } = await pages[0].evaluate(() => navigator.locks.query());
-  const clients = await Promise.all(pages.map(p => p.evaluate(async () => {
-    window.client ??= await new Promise(done => navigator.locks.request("probe-" + Math.random(), async lock => {
-      const all = await navigator.locks.query();
-      done(all.held.find(l => l.name === lock.name).clientId);
-    }));
-    return client;
-  })));
-  return clients.indexOf(held.find(l => l.name.startsWith("sluice-"))?.clientId);
-}
 
 test("a tab that comes late begins now, and leads without a hole when its turn comes", { timeout: 30_000 }, async () => {
   context = await browser.newContext();

@@ -1,6 +1,7 @@
 // What the SDK's tests share: keys, tokens and a proxy that cuts.
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
+import { createServer as createHTTP } from "node:http";
 import { connect, createServer } from "node:net";
 
 export const key = "sdk-0123456789abcdef";
@@ -27,16 +28,39 @@ export async function connections(base) {
   return Number(/^sluice_connections (\d+)/m.exec(text)[1]);
 }
 
+// script answers each request by the next of the steps; the last one stays.
+export async function script(t, ...steps) {
+  const seen = [];
+  const server = createHTTP(async (request, answer) => {
+    const body = (await request.toArray()).join("");
+    seen.push({ method: request.method, url: request.url, headers: request.headers, body, at: Date.now() });
+    steps[Math.min(seen.length, steps.length) - 1](answer, request);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => (server.closeAllConnections(), server.close()));
+  return { seen, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+export const says = (status, body = {}, headers = {}) => answer => answer.writeHead(status, headers).end(JSON.stringify(body));
+export const streams = (text, end = true) => answer => {
+  answer.writeHead(200, { "content-type": "text/event-stream" }).write(text);
+  if (end) answer.end();
+};
+export const init = (id, retry = 10) => `retry: ${retry}\nid: ${id}\ndata: {"channel":"init","data":{}}\n\n`;
+export const frame = (id, data) => `id: ${id}\nevent: a\ndata: {"event":"a","data":${JSON.stringify(data)}}\n\n`;
+
 // Proxy passes TCP on. cutAfter, asked at each chunk of an answer, gives after how many of its bytes to cut the connection.
 export class Proxy {
   cutAfter = () => Infinity;
   pairs = new Set();
   made = 0; // connections so far
+  down = false; // takes none
 
   constructor(target) {
     const { hostname, port } = new URL(target);
     this.server = createServer(near => {
       this.made++;
+      if (this.down) return near.destroy();
       const far = connect(port, hostname), pair = { near, far };
       const end = () => {
         near.destroy();

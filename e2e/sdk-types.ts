@@ -19,7 +19,18 @@ export async function use() {
     const event: Event<Customer> = e;
     event.data.id.toFixed();
   }
-  const id: string = await rt.publish("boing", { a: 1 }, { collection: "c", stream: "s", expect: 0, idempotencyKey: "k" });
+  const id: string = await rt.publish("boing", { a: 1 }, { collection: "c", stream: "s", expect: 0, idempotencyKey: "k", timeout: 1000 });
+  const cut = new AbortController(), tail = rt.stream<Customer>(null, { signal: cut.signal });
+  const last: IteratorResult<Event<Customer>, void> = await tail.return();
+  if (!last.done) last.value.data.name.trim();
+  const code: string = await tail.next().then(() => "", (e: Failure) => e.code);
+  // @ts-expect-error: a stream gives nothing at its end
+  (await tail.return()).value.id;
+  connect(new URL("https://host"), { token: () => undefined, timeout: 1000 }).on("disconnect", d => (d.code ?? code).length);
+  // @ts-expect-error: the option is apikey
+  connect("https://host", { apiKey: "k" });
+  // @ts-expect-error: a token is a text
+  connect("https://host", { token: () => 1 });
   // @ts-expect-error: no such option
   await rt.publish("boing", {}, { colection: "c" });
   // @ts-expect-error: no such option

@@ -12,14 +12,17 @@ export interface Event<T = any> {
   data: T;
 }
 
+export type Token = string | null | undefined;
+
 export interface Options {
   /** an API key */
   apikey?: string;
   /**
-   * a JWT, or a function that gives one: it is asked again when the last one was refused or has expired. It is always
-   * the same user's; close the connection when another one signs in.
+   * a JWT, or a function that gives one: it is asked before the last one expires, and again when that was refused. It has
+   * ten seconds; where it throws or gives no token it is asked again, later each time. An empty text, null or undefined
+   * means that nobody is logged in. It is always the same user's; close the connection when another one signs in.
    */
-  token?: string | (() => string | Promise<string>);
+  token?: string | (() => Token | Promise<Token>);
   /** narrows what the credential may see; all of it by default */
   channels?: string[];
   /** where to go on from, as `lastEventId` of an earlier connection; now by default */
@@ -30,6 +33,8 @@ export interface Options {
   pingTimeout?: number;
   /** how many events may wait to be published; 1000 by default */
   queue?: number;
+  /** how many milliseconds a publish may take, from its call; 60,000 by default */
+  timeout?: number;
   /** what to use in place of the global fetch */
   fetch?: typeof fetch;
 }
@@ -37,13 +42,13 @@ export interface Options {
 /** A refusal or a failure; `status`, `code` and `last` are those of the gateway's answer, where there was one. */
 export interface Failure extends Error {
   status?: number;
-  /** a stable word, as `forbidden` or `expect_failed` */
-  code?: string;
+  /** a stable word: the gateway's, as `forbidden` or `expect_failed`, or one that docs/javascript.md lists */
+  code: string;
   /** the last id of the stream, where `expect` did not hold */
   last?: string;
   /** whether no repeat can help */
   final?: boolean;
-  /** milliseconds to wait, where the gateway said so */
+  /** milliseconds to wait, where the gateway said so; a minute at most */
   after?: number;
 }
 
@@ -54,7 +59,7 @@ export interface Notices {
   /** the stream is open, for the first time or again */
   connect: { id: string };
   /** it was cut, or could not be opened; the next attempt comes after `delay` milliseconds, or with the network */
-  disconnect: { reason: string; status?: number; delay?: number };
+  disconnect: { reason: string; code?: string; status?: number; delay?: number };
   /** the next attempt begins */
   reconnect: {};
   /** events were missed that nobody can give back */
@@ -77,6 +82,8 @@ export interface Range {
   types?: string[];
   limit?: number;
   channels?: string[];
+  /** ends the stream, as `return()` does */
+  signal?: AbortSignal;
 }
 
 export interface PublishOptions {
@@ -88,6 +95,8 @@ export interface PublishOptions {
   space?: string;
   /** a key of your own, so that a repeat by your program is known as well */
   idempotencyKey?: string;
+  /** how many milliseconds it may take, from the call; by default the connection's `timeout` */
+  timeout?: number;
 }
 
 export interface Connection {
@@ -100,7 +109,10 @@ export interface Connection {
   on<T = any>(channel: string, fn: (e: Event<T>) => void): () => void;
   /** ends what `on` began; without fn for all listeners of that name */
   off(channel: string, fn?: (e: any) => void): void;
-  /** reads a stream (or, without a name, the whole log) from its beginning or where the range says, then live */
+  /**
+   * reads a stream (or, without a name, the whole log) from its beginning or where the range says, then live.
+   * `return()` ends it at once, also while `next()` waits, which then is done.
+   */
   stream<T = any>(name?: string | null, range?: Range): AsyncGenerator<Event<T>, void, undefined>;
   /** stores an event, once, and gives its id; events are stored in the order of the calls */
   publish(name: string, data?: unknown, options?: PublishOptions): Promise<string>;
@@ -108,7 +120,7 @@ export interface Connection {
 }
 
 /** Makes a connection to the gateway at url, which may have a path prefix. Nothing is sent before `on`, `stream` or `publish`. */
-export function connect(url: string, options?: Options): Connection;
+export function connect(url: string | URL, options?: Options): Connection;
 
 /** A frame of an event stream. */
 export interface Frame {

@@ -1,0 +1,73 @@
+// What the SDK's tests in a browser share: origins, tabs and what these have seen.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { poll } from "./gateway.mjs";
+import { key } from "./sdk-tools.mjs";
+
+const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
+const sites = [];
+
+// site serves the SDK, an empty page, and a redirect: each is an origin of its own.
+export async function site() {
+  const server = createServer((request, answer) => request.url.startsWith("/moved") ? answer.writeHead(301, { location: "/" }).end()
+    : request.url.startsWith("/sluice.js") ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
+    : answer.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>x</title>"));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  sites.push(server);
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+export const closeSites = () => sites.forEach(s => s.close());
+
+export const launch = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+
+// openTab opens a page that collects the ticks, and does not wait for its stream; options are those of connect.
+export async function openTab(context, url, options, address) {
+  const page = await context.newPage();
+  page.on("pageerror", e => assert.fail(e));
+  await page.goto(url);
+  await page.evaluate(async ([address, options]) => {
+    const { connect } = await import("/sluice.js");
+    window.got = [];
+    window.told = [];
+    if (options.tokens) {
+      window.asked = 0;
+      options.token = async () => options.tokens[Math.min(asked++, options.tokens.length - 1)];
+    }
+    window.rt = connect(address, options);
+    rt.on("tick", e => got.push(e.data));
+    for (const notice of ["connect", "disconnect", "reconnect", "gap", "expired", "error"]) rt.on(notice, e => told.push([notice, e.message ?? e.reason]));
+  }, [address, { apikey: key, channels: ["tick"], ...options }]);
+  return page;
+}
+
+export const got = page => page.evaluate(() => got);
+
+// all waits until every page has so many, and checks that it is just what was published.
+export async function all(pages, want) {
+  await Promise.all(pages.map(async (page, i) => {
+    await poll(`tab ${i}`, async () => (await page.evaluate(() => got.length)) >= want.length);
+    assert.deepEqual(await got(page), want, `tab ${i}`);
+    assert.deepEqual((await page.evaluate(() => told)).filter(([n]) => n === "gap" || n === "error"), []);
+  }));
+}
+
+// lead is the index of the page that holds the lock, or -1.
+export async function lead(pages) {
+  const { held } = await pages[0].evaluate(() => navigator.locks.query());
+  const clients = await Promise.all(pages.map(p => p.evaluate(async () => {
+    window.client ??= await new Promise(done => navigator.locks.request("probe-" + Math.random(), async lock => {
+      const all = await navigator.locks.query();
+      done(all.held.find(l => l.name === lock.name).clientId);
+    }));
+    return client;
+  })));
+  return clients.indexOf(held.find(l => l.name.startsWith("sluice-"))?.clientId);
+}
