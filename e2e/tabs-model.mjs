@@ -75,9 +75,9 @@ export class Model {
 
   async publisher() {
     const rnd = random(this.seed + 1);
-    while (!this.quiet) {
+    for (let due = Date.now(); !this.quiet; due = Math.max(due + 1000 / rate, Date.now() - 1000)) {
+      await sleep(due - Date.now());
       await this.publish(channels[Math.floor(rnd() * channels.length)]);
-      await sleep(1000 / rate);
     }
   }
 
