@@ -8,7 +8,7 @@ import { Model } from "./tabs-model.mjs";
 const { BROWSER, SDK, ONLY } = process.env;
 const number = (name, preset) => Number(process.env[name] || preset);
 const seed = number("SEED", Date.now() % 1_000_000), rounds = number("ROUNDS", 1);
-const steps = number("STEPS", 25), most = number("TABS", 6), patience = number("PATIENCE", 15_000);
+const steps = number("STEPS", 15), most = number("TABS", 6), patience = number("PATIENCE", 15_000);
 
 for (const name of BROWSER ? [BROWSER] : browsers) describe(`tabs in ${name}`, () => {
   let browser;
