@@ -232,23 +232,24 @@ export class Model {
     await this.gateway.start();
   }
 
-  // hear: with the network well, every tab that does not hang hears what is published now, whoever hangs.
+  // hear: with the network well, every tab that does not hang hears what is published from now on, whoever hangs.
   async hear(patience = this.patience) {
     await this.heal();
-    const mark = new Map();
-    for (const c of channels) mark.set(c, (await this.publish(c)).n);
+    const mark = this.events.length, end = Date.now() + patience;
     this.note(`hear ${this.awake().length} of ${this.tabs.length}`);
-    const end = Date.now() + patience;
-    const late = async tab => {
-      const want = Math.max(...tab.group.channels.map(c => mark.get(c)));
-      for (;;) {
-        const [last, state] = await tab.evaluate(() => [log.findLast(e => e.n !== undefined)?.n ?? -1, rt.state]);
-        if (last >= want) return;
-        if (Date.now() > end) return this.fault(`tab ${tab.name} hears nothing for ${patience} ms and says ${state}; ${this.hung().filter(t => t.group === tab.group).length} of its group hang`);
-        await sleep(50);
+    const heard = async tab => {
+      const [last, state] = await tab.evaluate(() => [log.findLast(e => e.n !== undefined)?.n ?? -1, rt.state]);
+      if (last < mark && Date.now() > end) {
+        const hang = this.hung().filter(t => t.group === tab.group).length;
+        this.fault(`tab ${tab.name} hears nothing for ${patience} ms and says ${state}; ${hang} of its group hang`);
       }
+      return last >= mark || Date.now() > end;
     };
-    await Promise.all(this.awake().map(late));
+    for (let left = this.awake(); left[0]; await sleep(100)) {
+      for (const c of channels) await this.publish(c); // again and again: a tab that connects late begins then
+      const ready = await Promise.all(left.map(heard));
+      left = left.filter((_, i) => !ready[i]);
+    }
   }
 
   async judge(tab, whole) {
@@ -264,10 +265,19 @@ export class Model {
     this.quiet = true;
     await this.publishing;
     await this.hear(2 * this.patience);
+    await this.settle();
     for (const tab of this.tabs) await this.judge(tab, true);
     const want = new Set(this.tabs.map(t => t.group)).size;
     await poll("", async () => await connections(this.base) === want, this.patience)
       .catch(async () => this.fault(`${await connections(this.base)} connections for ${want} groups`));
+  }
+
+  // settle waits until each tab has the last event of its channels; judge tells of those that never have.
+  async settle() {
+    await sleep(200); // more than the verdict's slack: these every tab must have
+    for (const c of channels) await this.publish(c);
+    const settled = tab => tab.evaluate(n => log.findLast(e => e.n !== undefined)?.n === n, this.events.findLast(e => tab.group.channels.includes(e.channel)).n);
+    await Promise.all(this.tabs.map(tab => poll("", () => settled(tab), this.patience).catch(() => {})));
   }
 
   async stop() {
