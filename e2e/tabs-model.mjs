@@ -42,7 +42,7 @@ export class Model {
   constructor({ browser, seed, most, patience, sdk, only }) {
     Object.assign(this, { browser, seed, most, patience, only });
     this.rnd = random(seed);
-    this.source = readFileSync(sdk ?? join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
+    this.source = readFileSync(sdk || join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
     for (const op of Object.keys(this.weights)) if (only && !only.includes(op)) delete this.weights[op];
   }
 
@@ -123,9 +123,11 @@ export class Model {
     await sleep(50 + this.rnd() * 350);
   }
 
-  async open() {
-    const group = this.weighted(this.groups.map(g => [g, g.weight]));
-    let place = this.weighted([["now", 7], ["resume", 2], ["odd", 1]].filter(([p]) => !this.only || p === "now" || this.only.includes(p)));
+  place() {
+    return this.weighted([["now", 7], ["resume", 2], ["odd", 1]].filter(([p]) => !this.only || p === "now" || this.only.includes(p)));
+  }
+
+  async open(group = this.weighted(this.groups.map(g => [g, g.weight])), place = this.place()) {
     const back = Math.floor(this.rnd() * 200), odd = this.pick(["9007199254740991", "abc", "1"]);
     const event = this.events.at(-1 - back) ?? this.events[0];
     if (!event) place = "now";
@@ -139,7 +141,7 @@ export class Model {
       window.told = [];
       for (const fault of ["error", "unhandledrejection"]) addEventListener(fault, e => told.push(["uncaught", Date.now(), String(e.reason ?? e.message)]));
       const token = async () => {
-        const r = await fetch("/token?user=" + user);
+        const r = await fetch("/token?user=" + user, { cache: "no-store" }); // Firefox has others wait for one who asks the same, 20 s where that one hangs
         if (!r.ok) throw Error("no token: " + r.status);
         return r.text();
       };
@@ -161,8 +163,7 @@ export class Model {
     for (const t of with_) await t.close();
   }
 
-  async hang() {
-    const tab = this.some(this.awake()), way = this.pick(ways(this.browser.name));
+  async hang(tab = this.some(this.awake()), way = this.pick(ways(this.browser.name))) {
     if (this.hung().filter(t => t.group === tab.group).length >= mostHung) return;
     this.note(`hang ${tab.name} ${way}`);
     if (way === "stop") for (const t of this.awake()) await t.process(); // tabs may share one
