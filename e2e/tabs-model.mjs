@@ -141,7 +141,8 @@ export class Model {
       window.told = [];
       for (const fault of ["error", "unhandledrejection"]) addEventListener(fault, e => told.push(["uncaught", Date.now(), String(e.reason ?? e.message)]));
       const token = async () => {
-        const r = await fetch("/token?user=" + user, { cache: "no-store" }); // Firefox has others wait for one who asks the same, 20 s where that one hangs
+        // Without it Firefox lets a request wait for another tab's that is the same, for up to 20 s.
+        const r = await fetch("/token?user=" + user, { cache: "no-store" });
         if (!r.ok) throw Error("no token: " + r.status);
         return r.text();
       };
