@@ -10,7 +10,7 @@ build: ## the binary, in bin/
 
 test: deps check unit e2e cross ## everything that CI runs
 
-deps: ## nginx, Chromium and a C compiler for -race, where they are missing
+deps: ## nginx, Chromium, Firefox and a C compiler for -race, where they are missing
 	./scripts/install-test-deps.sh
 
 check: ## formatting and vet
@@ -33,6 +33,10 @@ crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh
+
+tabs: build ## 20 tabs at random in Chromium and Firefox, 10 rounds each (CI tries 6 tabs once): SEED=, ROUNDS=, STEPS=, TABS=, BROWSER=
+	cd e2e && npm ci --no-audit --no-fund --silent && \
+		ROUNDS=$${ROUNDS:-10} STEPS=$${STEPS:-100} TABS=$${TABS:-20} node --test tabs-model.test.mjs
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need and the machine lacks: nginx (proxy test), Chromium (browser test),
-# gcc (race detector). Packages come from Debian; elsewhere install them by hand.
+# Installs what the tests need and the machine lacks: nginx (proxy test), Chromium and Firefox (browser
+# tests), gcc (race detector). Packages come from Debian; elsewhere install them by hand.
 set -euo pipefail
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v firefox-esr >/dev/null || missing+=(firefox-esr)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
 [ ${#missing[@]} -eq 0 ] && exit 0

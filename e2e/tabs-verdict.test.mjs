@@ -1,0 +1,34 @@
+// The verdict of the tabs' model sees each fault that it is there for.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { faults } from "./tabs-verdict.mjs";
+
+// Twenty events, one every 200 ms from 1000 on; those with odd n are of another channel.
+const events = Array.from({ length: 20 }, (_, n) => ({ n, channel: n % 2 ? "other" : "a", sent: 1000 + 200 * n, acked: 1001 + 200 * n }));
+const entries = (...ns) => ns.map(n => ({ n, at: events[n].acked }));
+const tab = (log, more) => ({ place: "now", channels: ["a"], opened: 1900, log, told: [["connect", 2000]], whole: true, ...more });
+const gap = at => ({ gap: "unknown", at });
+
+for (const [what, of, want] of [
+  ["all, once and in order", tab(entries(6, 8, 10, 12, 14, 16, 18)), []],
+  ["what was under way when it opened", tab(entries(4, 6, 8, 10, 12, 14, 16, 18), { opened: 1850 }), []],
+  ["less, before the end", tab(entries(6, 8), { whole: false }), []],
+  ["twice", tab(entries(6, 8, 8, 10, 12, 14, 16, 18)), ["goes back by 1 events to 8"]],
+  ["out of order", tab(entries(6, 10, 8, 10, 12, 14, 16, 18)), ["1 events lost before 10, from 8 on", "goes back by 2 events to 8"]],
+  ["lost in the middle", tab(entries(6, 12, 14, 16, 18)), ["2 events lost before 12, from 8 on"]],
+  ["lost at the end", tab(entries(6, 8, 10)), ["4 events missing at the end, from 12 on"]],
+  ["lost at the beginning", tab(entries(10, 12, 14, 16, 18)), ["begins with 10, though it was open at 6"]],
+  ["nothing at all", tab([]), ["7 events missing at the end, from 6 on"]],
+  ["from before it opened", tab(entries(2, 4, 6, 8, 10, 12, 14, 16, 18)), ["event 2 from 499 ms before it opened"]],
+  ["another channel's", tab(entries(6, 7, 8, 10, 12, 14, 16, 18)), ["event 7 is not of its channels"]],
+  ["never connected", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [] }), ["no connect told"]],
+  ["a gap where nothing is gone", tab([...entries(6, 8), gap(2700), ...entries(12, 14, 16, 18)]), ["1 gaps told, though nothing is gone: unknown"]],
+  ["twice, behind a gap", tab([gap(1950), ...entries(6, 8), gap(2700), ...entries(8, 10, 12, 14, 16, 18)], { place: "odd" }), ["goes back by 1 events to 8"]],
+  ["resumed", tab(entries(4, 6, 8, 10, 12, 14, 16, 18), { place: "resume", after: 3 }), []],
+  ["resumed behind a hole", tab(entries(6, 8, 10, 12, 14, 16, 18), { place: "resume", after: 3 }), ["1 events lost before 6, from 4 on"]],
+  ["resumed too early", tab(entries(2, 4, 6, 8, 10, 12, 14, 16, 18), { place: "resume", after: 3 }), ["goes back by 1 events to 2"]],
+  ["resumed and nothing else", tab([], { place: "resume", after: 18 }), []],
+  ["odd and told", tab([gap(1950), ...entries(6, 8, 10, 12, 14, 16, 18)], { place: "odd" }), []],
+  ["odd and not told", tab(entries(6, 8, 10, 12, 14, 16, 18), { place: "odd" }), ["no gap told, though the log never had its id"]],
+  ["odd, told, and then nothing", tab([gap(1950)], { place: "odd" }), ["7 events missing at the end, from 6 on"]],
+]) test(what, () => assert.deepEqual(faults(of, events), want));
