@@ -1,7 +1,7 @@
 // sluice.d.ts tells what all this means.
 
 /** @import { Event, Failure, Frame, State } from "./sluice.js" */
-/** @typedef {{ id: string, back?: string, cut?: AbortController }} Place back: where to read again from */
+/** @typedef {{ id: string, back?: string, cut?: AbortController, live?: boolean }} Place back: where to read again from */
 /** @typedef {{ pattern: string, fn: (e: any) => void, match: (e: Event) => boolean }} Listener */
 
 const forever = 2 ** 31 - 1; // a timer's longest
@@ -279,7 +279,7 @@ export function connect(url, o = {}) {
       asked = false;
       if (+id <= +last && (type === "gap" || !control.includes(type))) return;
     }
-    if (type === "gap" || type === "expired") emit(type, is.data);
+    if (type === "gap" || type === "expired" || type === "live") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
     if (anew || +id > +last) last = id;
   }
@@ -290,7 +290,7 @@ export function connect(url, o = {}) {
       if (to) turn(to, detail);
       if (frame) deliver(frame, prev);
     } else if (back !== undefined && state === "open") {
-      tabs?.postMessage({ to: state, detail: { id: lead.id }, frame: { type: "ping", data: "", id: lead.id }, prev: lead.id });
+      tabs?.postMessage({ to: state, detail: { id: lead.id }, frame: { type: lead.live ? "live" : "ping", data: '{"data":{}}', id: lead.id }, prev: lead.id });
       if (back && +back < +lead.id) {
         lead.back = back;
         lead.cut?.abort(Error("another tab missed something"));
@@ -301,7 +301,8 @@ export function connect(url, o = {}) {
   async function live() {
     const place = lead = { id: last };
     try {
-      for await (const frame of follow({ channels: o.channels }, place, turn)) {
+      for await (const frame of follow({ channels: o.channels, from: o.from }, place, turn)) {
+        place.live = frame.type === "live" || place.live && frame.type !== "message";
         const prev = place.id || frame.id;
         tabs?.postMessage({ frame, prev });
         deliver(frame, prev);
@@ -331,7 +332,7 @@ export function connect(url, o = {}) {
         await sleep(backoff(n));
       }
     }
-    const all = JSON.stringify([new URL(address, location.href), o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const all = JSON.stringify([new URL(address, location.href), o.from, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (closed()) return;
     tabs = new BroadcastChannel(name);
