@@ -8,6 +8,7 @@ import { Door, Source, hurried, inVM } from "./restdb-tools.mjs";
 import { connections } from "./sdk-tools.mjs";
 
 const key = "trouble-0123456789abcdef";
+const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 let gateway, slow, base, browser, opened = []; // slow's retry is five minutes
 
 before(async () => {
@@ -18,10 +19,7 @@ before(async () => {
   base = await gateway.start();
   slow = new Gateway({ ...gateway.env, RETRY_CONNECT: "5m", RETRY_EVENT: "5m" });
   await slow.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
 });
 afterEach(async () => {
   opened.splice(0).forEach(db => db.close());
@@ -299,6 +297,28 @@ for (const [what, comes] of [
   await page.evaluate(comes);
   await poll("CONNECT again", () => page.evaluate(() => told.at(-1) === "CONNECT"));
   assert.deepEqual(await page.evaluate(() => got), [1]);
+});
+
+test("in the back/forward cache a page has no connection, and it comes back with what it missed", { timeout: 60_000 }, async t => {
+  const caching = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  t.after(() => caching.close());
+  const door = new Door(base);
+  await door.start(t);
+  const page = await open(t, door, `${head("EventSource", door.url)}<script>
+    var told = [], got = [], shown, db = new restdb("${key}", { realtime: true });
+    addEventListener("pageshow", e => shown = e.persisted);
+    db.on("CONNECT", () => told.push("CONNECT"));
+    db.on("boing", (err, e) => got.push(e.data));
+  </script>`, await caching.newContext());
+  await poll("CONNECT", () => page.evaluate(() => told.includes("CONNECT")));
+  await page.goto(door.url + "/healthz");
+  await poll("no connection", async () => await connections(base) === 0);
+  await call("POST", "/realtime", [{ event: "boing", data: 1 }, { event: "boing", data: 2 }]);
+  await page.goBack({ waitUntil: "commit" });
+  await poll("both", () => page.evaluate(() => got.length === 2));
+  await call("POST", "/realtime", { event: "boing", data: 3 });
+  await poll("the third", () => page.evaluate(() => got.length === 3));
+  assert.deepEqual(await page.evaluate(() => [shown, got, told]), [true, [1, 2, 3], ["CONNECT"]]);
 });
 
 test("after a cut an EventSource is back at once, whatever retry says", { timeout: 60_000 }, async t => {

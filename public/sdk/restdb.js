@@ -126,8 +126,7 @@
 
     this.collection = name => collections[name] || (collections[name] = collection(name, call, listen));
 
-    if (typeof Proxy !== "function") return;
-    return new Proxy(this, { get: (db, name) => name in db || !isCollection(name) ? db[name] : db.collection(name) });
+    if (typeof Proxy === "function") return new Proxy(this, { get: (db, name) => name in db || !isCollection(name) ? db[name] : db.collection(name) });
   }
 
   // isCollection leaves out what a promise and JSON.stringify look for in any object.
@@ -302,7 +301,7 @@
 
   // modern hears through the SDK: one connection for all tabs, credentials in headers.
   function modern(sdk, side) {
-    const rt = sdk.connect(side.base, { apikey: side.key || undefined, token: side.jwt, from: "now" });
+    const rt = sdk.connect(side.base, { apikey: side.key || undefined, token: side.jwt, live: true });
     rt.on("*", e => {
       const data = Object.assign({}, e);
       delete data.id; // RestDB has it in the frame alone
@@ -334,15 +333,16 @@
   // on a proxy's error, and waits the whole retry time after any cut.
   function plain(side) {
     const key = encodeURIComponent(side.key), token = side.jwt && encodeURIComponent(side.jwt);
-    // Custom events come under one name, since a listener has to be there for each; from=now asks for "live".
-    const address = side.base + "/realtime?" + (token ? `jwt=${token}&rt-apikey=${key || token}` : "apikey=" + key) + "&frames=publish&from=now";
+    // Custom events come under one name, since a listener has to be there for each.
+    const address = side.base + "/realtime?" + (token ? `jwt=${token}&rt-apikey=${key || token}` : "apikey=" + key) + "&frames=publish";
     let stream, timer, last = "", failures = 0, silence = SILENCE;
 
     function open() {
       drop();
       let own, pinged = 0;
+      const first = !last; // it has missed nothing; who comes back asks for "live" behind what was missed, by from=now
       try {
-        own = stream = new global.EventSource(address + (last && "&lastEventId=" + encodeURIComponent(last)));
+        own = stream = new global.EventSource(address + (first ? "" : "&from=now&lastEventId=" + encodeURIComponent(last)));
       } catch (err) {
         return lost(err);
       }
@@ -360,7 +360,7 @@
         patient();
         if (type === "busy") failures = failures || 1;
         if (type === "gap") side.log("events were missed:", e.data);
-        if (type === "live") side.live();
+        if (type === "live" || first && type === "message") side.live();
         if (i > 4) side.event(JSON.parse(e.data));
       }));
     }

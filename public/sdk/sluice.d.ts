@@ -24,8 +24,8 @@ export interface Options {
   channels?: string[];
   /** where to go on from, as `lastEventId` of an earlier connection; now by default */
   lastEventId?: string;
-  /** asks for the notice `live`; where the stream begins stays the same */
-  from?: "now";
+  /** asks for the notice `live` */
+  live?: boolean;
   /** one connection for all tabs of an origin; true where the browser can */
   shared?: boolean;
   /** reconnect after so many milliseconds without a byte; learned from the pings by default */
@@ -61,7 +61,7 @@ export interface Notices {
   reconnect: {};
   /** events were missed that nobody can give back */
   gap: { reason: "expired" | "lost" | "unknown"; after?: string; oldest?: string; stream?: string };
-  /** all that was missed has come; with `from: "now"`, at least once after each `connect` */
+  /** all that was missed has come; after each `connect`, where the option `live` asks for it */
   live: {};
   /** the credential ended or changed; the stream comes back with what holds now */
   expired: { reason: "exp" | "revoked" | "changed" };

@@ -119,6 +119,7 @@ export function connect(url, o = {}) {
   let state = /** @type {State} */ ("idle");
   let last = o.lastEventId ?? ""; // all up to here was dispatched
   let asked = false; // the leader was asked to go back
+  let calm = false;
   let lead = /** @type {Place?} */ (null); // set in the tab that has the connection
   let tabs = /** @type {BroadcastChannel?} */ (null);
   let known = "", asking = /** @type {Promise<string>?} */ (null);
@@ -253,6 +254,7 @@ export function connect(url, o = {}) {
     if (state === "closed") return;
     const from = state;
     state = to;
+    if (to === "connecting") calm = false;
     if (lead) tabs?.postMessage({ to, detail });
     if (to === "waiting") emit("disconnect", detail);
     else if (to === from || from === "idle") return;
@@ -264,9 +266,9 @@ export function connect(url, o = {}) {
   /**
    * deliver dispatches a frame, once. Nothing lies between prev and it, so a prev beyond our last shows that
    * messages were lost with another tab, and the leader is asked to go back.
-   * @param {Frame} frame @param {string} prev
+   * @param {Frame} frame @param {string} prev @param {boolean} [live]
    */
-  function deliver(frame, prev) {
+  function deliver(frame, prev, live) {
     const { type, id } = frame, is = event(frame);
     const anew = type === "gap" && is.data.reason === "unknown"; // the only way that ids go back
     if (type === "message") asked = false; // the first frame of a connection
@@ -279,18 +281,20 @@ export function connect(url, o = {}) {
       asked = false;
       if (+id <= +last && (type === "gap" || !control.includes(type))) return;
     }
-    if (type === "gap" || type === "expired" || type === "live") emit(type, is.data);
+    if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
     if (anew || +id > +last) last = id;
+    if (live && !calm) emit("live", {}); // once
+    calm ||= !!live;
   }
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
-  function hear({ data: { to, detail, frame, prev, back } }) {
+  function hear({ data: { to, detail, frame, prev, live, back } }) {
     if (!lead) {
       if (to) turn(to, detail);
-      if (frame) deliver(frame, prev);
+      if (frame) deliver(frame, prev, live);
     } else if (back !== undefined && state === "open") {
-      tabs?.postMessage({ to: state, detail: { id: lead.id }, frame: { type: lead.live ? "live" : "ping", data: '{"data":{}}', id: lead.id }, prev: lead.id });
+      tabs?.postMessage({ to: state, detail: { id: lead.id }, frame: { type: "ping", data: "", id: lead.id }, prev: lead.id, live: lead.live });
       if (back && +back < +lead.id) {
         lead.back = back;
         lead.cut?.abort(Error("another tab missed something"));
@@ -299,13 +303,15 @@ export function connect(url, o = {}) {
   }
 
   async function live() {
-    const place = lead = { id: last };
+    const place = /** @type {Place} */ (lead = { id: last });
+    const query = { channels: o.channels, get from() { return o.live && place.id ? "now" : null; } };
     try {
-      for await (const frame of follow({ channels: o.channels, from: o.from }, place, turn)) {
-        place.live = frame.type === "live" || place.live && frame.type !== "message";
+      for await (const frame of follow(query, place, turn)) {
         const prev = place.id || frame.id;
-        tabs?.postMessage({ frame, prev });
-        deliver(frame, prev);
+        if (frame.type === "message") place.live = o.live && !place.id; // the new missed nothing
+        if (frame.type === "live") place.live = true;
+        tabs?.postMessage({ frame, prev, live: place.live });
+        deliver(frame, prev, place.live);
       }
     } catch (e) {
       end();
@@ -332,7 +338,7 @@ export function connect(url, o = {}) {
         await sleep(backoff(n));
       }
     }
-    const all = JSON.stringify([new URL(address, location.href), o.from, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const all = JSON.stringify([new URL(address, location.href), o.live, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (closed()) return;
     tabs = new BroadcastChannel(name);
