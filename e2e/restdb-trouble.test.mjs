@@ -9,7 +9,7 @@ import { connections } from "./sdk-tools.mjs";
 
 const key = "trouble-0123456789abcdef";
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-let gateway, slow, base, browser, opened = []; // slow's retry is five minutes
+let gateway, slow, base, browser, opened = []; // slow seldom pings, and its retry is five minutes
 
 before(async () => {
   gateway = new Gateway({
@@ -17,7 +17,7 @@ before(async () => {
     PING_INTERVAL: "300ms", LOG_LEVEL: "error",
   });
   base = await gateway.start();
-  slow = new Gateway({ ...gateway.env, RETRY_CONNECT: "5m", RETRY_EVENT: "5m" });
+  slow = new Gateway({ ...gateway.env, RETRY_CONNECT: "5m", RETRY_EVENT: "5m", PING_INTERVAL: "1m" });
   await slow.start();
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
 });
@@ -123,6 +123,13 @@ test("tabs that share a connection: each shows what was missed once", { timeout:
   await call("POST", "/rest/" + name, { text: "5" });
   await Promise.all(pages.map(p => poll(() => "5", async () => (await shown(p)).endsWith("5"))));
   await Promise.all(pages.map(async p => assert.equal(await shown(p), "1,2,3,4,5")));
+});
+
+test("a tab that joins another's connection is told CONNECT at once", { timeout: 30_000 }, async t => {
+  const door = new Door(slow.url), context = await browser.newContext();
+  await door.start(t);
+  for (const n of [1, 2, 3]) await loaded(await open(t, door, chat("the SDK", door.url, "chat-join"), context), 1);
+  assert.equal(await connections(slow.url), 1);
 });
 
 for (const way of ways) test(`navigator.onLine says false: ${way}`, { timeout: 60_000 }, async t => {
@@ -319,6 +326,7 @@ test("in the back/forward cache a page has no connection, and it comes back with
   await call("POST", "/realtime", { event: "boing", data: 3 });
   await poll("the third", () => page.evaluate(() => got.length === 3));
   assert.deepEqual(await page.evaluate(() => [shown, got, told]), [true, [1, 2, 3], ["CONNECT"]]);
+  await page.close();
 });
 
 test("after a cut an EventSource is back at once, whatever retry says", { timeout: 60_000 }, async t => {

@@ -245,7 +245,7 @@
     const what = ours ? answer.message : moved ? "the gateway's address leads elsewhere: is it http for https?" :
       status ? "the answer was " + status + ", and not the gateway's" : "the gateway could not be reached";
     throw Object.assign(new Error(what), ours && { code: answer.code }, {
-      status, final: moved || ours && status < 500 && status !== 408 && status !== 429, after: Math.min(MOST_PAUSE, 1000 * after || 0),
+      status, final: Boolean(moved || ours && status < 500 && status !== 408 && status !== 429), after: Math.min(MOST_PAUSE, 1000 * after || 0),
     });
   }
 
