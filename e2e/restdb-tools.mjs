@@ -83,17 +83,21 @@ export function hurried(times) {
 // Door stands before a gateway. answer, where it is set and gives true, has answered in its place; the rest is passed on.
 export class Door {
   answer = () => false;
-  requests = []; // method, path, headers and time of each
+  late = 0; // how many milliseconds later a request is passed on
+  requests = []; // method, path and headers of each
 
   constructor(base) {
     this.server = createServer((near, answer) => {
-      this.requests.push({ method: near.method, path: near.url, headers: near.headers, at: Date.now() });
-      if (this.answer(near, answer)) return;
-      const far = request(base + near.url, { method: near.method, headers: near.headers }, r => r.on("error", () => {}).pipe(answer.writeHead(r.statusCode, r.headers)));
-      answer.on("close", () => far.destroy());
-      far.on("error", () => answer.destroy());
-      near.pipe(far);
+      this.requests.push({ method: near.method, path: near.url, headers: near.headers });
+      if (!this.answer(near, answer)) setTimeout(() => this.pass(base, near, answer), this.late);
     });
+  }
+
+  pass(base, near, answer) {
+    const far = request(base + near.url, { method: near.method, headers: near.headers }, r => r.on("error", () => {}).pipe(answer.writeHead(r.statusCode, r.headers)));
+    answer.on("close", () => far.destroy());
+    far.on("error", () => answer.destroy());
+    near.pipe(far);
   }
 
   async start(t) {

@@ -230,6 +230,16 @@ test("a publish that never gets through ends, and what waits behind it", { timeo
   assert.ok(posts > 1 && posts < 50, `${name}: ${posts} attempts`);
 }));
 
+test("publishes over a slow network wait for each other, and get through", { timeout: 30_000 }, async t => {
+  const door = new Door(base);
+  await door.start(t);
+  door.late = 100; // six seconds
+  const { published } = run(door);
+  const said = await Promise.all(Array.from({ length: 30 }, (_, n) => published("boing", n)));
+  assert.deepEqual(said, Array(30).fill("OK"));
+  assert.equal(door.of("POST").length, 30);
+});
+
 test("the stream comes back after strange answers", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
   const { told } = run(door, { realtime: true });
   await poll("CONNECT", () => told.includes("CONNECT"));

@@ -21,8 +21,7 @@
   const SILENCE = 40000, MOST_SILENCE = 300000; // the gateway pings every 15 s, if it is not set otherwise
   const LOADING = 10000, OPENING = 10000; // how long sluice.js may take, and how long calls wait for the stream
   const PUBLISHING = 90000, TRYING = 25000; // a publish, and one attempt: the gateway knows its key for two minutes
-  const ANSWERING = 90000; // any other call
-  const MOST_PAUSE = 60000;
+  const ANSWERING = 90000, MOST_PAUSE = 60000; // any other call
   const home = whence();
 
   // whence is the address of the gateway that served this script, with its path prefix.
@@ -37,7 +36,8 @@
     options = options || {};
     const collections = Object.create(null);
     const log = options.logging && global.console ? (...what) => console.log("restdb:", ...what) : () => {};
-    let listeners = [], closed = false, present = false, before = false, line = Promise.resolve(), settle = () => {}, hearing;
+    let listeners = [], closed = false, present = false, before = false, settle = () => {}, hearing;
+    let line = Promise.resolve(), moved = 0; // publishes that wait, and when the gateway last answered one
 
     // Calls wait until the stream is open or refused, so that a page hears what it says; but not for long.
     const settled = options.realtime ? within(OPENING, new Promise(done => { settle = done; })).catch(() => {}) : Promise.resolve();
@@ -103,12 +103,12 @@
       asked.then(said => late(null, said), err => late(err, null));
     }
 
-    // Events are stored in the order of the calls.
+    // Events are stored in the order of the calls. The time of one that waits for others counts while they do not move.
     this.publish = (name, data, callback) => {
       const text = JSON.stringify({ event: name, data }); // of now: what the page changes while it waits is not meant
-      const until = Date.now() + PUBLISHING;
-      const stored = Promise.all([line, settled]).then(() => store(side, text, until));
-      line = stored.catch(() => {});
+      const called = Date.now();
+      const stored = Promise.all([line, settled]).then(() => store(side, text, Math.max(called, moved) + PUBLISHING));
+      line = stored.then(() => true, err => err.final).then(went => { moved = went ? Date.now() : moved; });
       answer(stored, callback, "not published:");
     };
 
@@ -278,7 +278,7 @@
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
   }
 
-  // fetched and requested give the status, the body and Retry-After. A POST that followed a redirect would become a GET, of a stream without end.
+  // fetched and requested give the status, the body and Retry-After. A POST is not redirected: it would become a GET.
   async function fetched(method, address, headers, body, ms) {
     const signal = global.AbortSignal && global.AbortSignal.timeout ? global.AbortSignal.timeout(ms) : undefined;
     const redirect = method === "GET" ? "follow" : "manual";
