@@ -211,7 +211,7 @@ const each = (t, what) => Promise.all(Object.entries(strange).map(async ([name, 
 }));
 
 test("a publish gets through strange answers, once", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
-  const bad = name.startsWith("503") ? 1 : 2; // a minute each
+  const bad = /^503|^no answer/.test(name) ? 1 : 2; // those take long, and a publish gives up after 90 seconds
   let times = bad;
   door.answer = (near, r) => near.method === "POST" && times-- > 0 && answer(near, r);
   const { published } = run(door);
