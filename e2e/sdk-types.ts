@@ -7,6 +7,7 @@ export async function use() {
   const rt = connect("https://host", { token: async () => "a.b.c", channels: ["PUT:customer"], shared: false, pingTimeout: 1000 });
   const end: () => void = rt.on<Customer>("PUT:customer", e => e.data.name.toUpperCase() + e.id.length);
   rt.on("gap", gap => gap.reason === "lost" && gap.oldest?.length);
+  rt.on("live", () => {});
   rt.on("error", (e: Failure) => e.status === 403);
   rt.on("disconnect", ({ reason, delay }) => reason.length + (delay ?? 0));
   // @ts-expect-error: there is no such state

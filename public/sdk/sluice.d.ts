@@ -64,6 +64,8 @@ export interface Notices {
   reconnect: {};
   /** events were missed that nobody can give back */
   gap: { reason: "expired" | "lost" | "unknown"; after?: string; oldest?: string; stream?: string };
+  /** all that was missed has come; after each `connect` */
+  live: {};
   /** the credential ended or changed; the stream comes back with what holds now */
   expired: { reason: "exp" | "revoked" | "changed" };
   /** the gateway refused for good; the connection is closed */

@@ -9,7 +9,7 @@ const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
 const repeatFor = 100_000; // the gateway knows an Idempotency-Key for two minutes
 const control = ["message", "ping", "gap", "live", "expired"]; // no published event has such a name
 const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/; // it may have been stored
-const notice = /^(dis|re)?connect$/;
+const notice = /^((dis|re)?connect|live)$/;
 const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
 const names = ["apikey", "token", "channels", "lastEventId", "shared", "pingTimeout", "queue", "timeout", "fetch"];
 
@@ -186,6 +186,8 @@ export function connect(url, o = {}) {
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
   let place = /** @type {Place} */ ({ id: "" });
   let lead = false, missed = 0; // seconds since the leader was heard
+  let told = false; // the notice live, of this connection
+  let present = false; // the one that leads has told all that it had missed
   let trust = false; // it tells nothing from before this tab
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
@@ -385,6 +387,7 @@ export function connect(url, o = {}) {
     const from = state;
     state = to;
     detail = more;
+    if (to !== "open") told = false;
     if (lead) tabs?.postMessage({ to, detail });
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
     else if (to === from || from === "idle") return;
@@ -402,19 +405,31 @@ export function connect(url, o = {}) {
     if (anew || +id > +last) last = id;
   }
 
+  /** arrive tells, once a connection, that all that was missed has come. */
+  function arrive() {
+    if (told || state !== "open") return;
+    told = true;
+    emit("live", {});
+  }
+
   /** read reads the live stream in the tab that leads, from last or now. */
   async function read() {
     reader?.abort();
     const cut = reader = child(feed.signal);
-    place = { id: last };
+    const at = place = /** @type {Place} */ ({ id: last });
+    // Who comes back asks for the mark behind what it has missed: with an id, from= begins there.
+    const query = { channels: o.channels, get from() { return at.id ? "now" : null; } };
     try {
-      for await (const frame of follow({ channels: o.channels }, place, turn, cut.signal)) {
+      for await (const frame of follow(query, at, turn, cut.signal)) {
         const { type } = frame;
-        if (type === "ping") place.calm = true;
-        if (type === "message") place.calm = !place.id; // the first frame of a connection
-        if (sure) tabs?.postMessage({ frame, prev: place.id || frame.id });
+        if (type === "ping" || type === "live") at.calm = true;
+        if (type === "message") at.calm = !at.id; // the first frame of a connection
+        if (sure) tabs?.postMessage({ frame, prev: at.id || frame.id, live: at.calm });
         deliver(frame);
-        if (type !== "message") sure = true;
+        if (at.calm) arrive();
+        if (sure || type === "message") continue;
+        sure = true;
+        answer();
       }
     } catch (e) {
       refuse(e);
@@ -438,6 +453,7 @@ export function connect(url, o = {}) {
       }
       reader = null;
       if (leader) turn(leader.to, leader.detail);
+      if (present) arrive();
     } catch (e) {
       refuse(e);
     }
@@ -476,6 +492,8 @@ export function connect(url, o = {}) {
       leader = data;
       if (!reader) turn(to, data.detail);
     }
+    if (to) present = false;
+    present = data.live ?? calm ?? present;
     if (calm !== undefined) {
       trust = calm;
       if (!last && !calm) return catchUp(); // there, events from before this tab are still on their way
@@ -491,6 +509,7 @@ export function connect(url, o = {}) {
     if (ahead.push({ frame, prev }) > 1000) ahead.shift();
     join();
     if (ahead[0]) catchUp();
+    else if (present && !reader) arrive();
   }
 
   /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
