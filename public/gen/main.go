@@ -1,0 +1,49 @@
+// Command gen makes public/sdk/sluice.js, which browsers load, of its source in public/sdk/src: one file, without comments
+// and blanks. Run it by go generate ./public.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+func main() {
+	if err := write("sdk"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// write makes the SDK of a folder.
+func write(folder string) error {
+	text, err := bundle(folder)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(made(folder), text, 0o644) //nolint:gosec // everybody may read it
+}
+
+func made(folder string) string { return filepath.Join(folder, "sluice.js") }
+
+// banner tells who opens the file where to look instead.
+const banner = "// Made of src by go generate ./public."
+
+func bundle(folder string) ([]byte, error) {
+	result := api.Build(api.BuildOptions{
+		EntryPoints: []string{filepath.Join(folder, "src", "sluice.js")}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022,
+		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
+		Banner: map[string]string{"js": banner},
+	})
+	var errs []error
+	for _, m := range result.Errors {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", m.Location.File, m.Location.Line, m.Text))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return result.OutputFiles[0].Contents, nil
+}

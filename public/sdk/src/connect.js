@@ -1,0 +1,372 @@
+import { matcher } from "./channel.js";
+import { coded, fault } from "./failure.js";
+import { identity, link } from "./link.js";
+import { home } from "./options.js";
+import { control, event } from "./parser.js";
+import { publisher } from "./publish.js";
+import { backoff, child, onAbort, pause } from "./wait.js";
+
+/** @import { Event, Frame, State } from "../sluice.js" */
+/** @import { Listener } from "./channel.js" */
+/** @import { Place } from "./link.js" */
+
+const notice = /^((dis|re)?connect|live)$/;
+
+/** @type {typeof import("../sluice.js").connect} */
+export function connect(url, o = {}) {
+  const address = home(String(url), o) + "/realtime";
+  const closing = new AbortController(), me = Math.random();
+  const way = link(address, o, closing), { sleep, token, follow } = way;
+  let listeners = /** @type {Listener[]} */ ([]), kept = false; // by on(), which nothing but close() ends
+  let state = /** @type {State} */ ("idle"), detail = /** @type {any} */ ({}), fatal = /** @type {any} */ (null);
+  let last = o.lastEventId ?? ""; // all up to here was dispatched
+  let sure = !last; // this log had last
+
+  // The live stream. The tab that leads reads it, the others hear that one.
+  let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
+  let place = /** @type {Place} */ ({ id: "" });
+  let lead = false, missed = 0; // seconds since the leader was heard
+  let told = false; // the notice live, of this connection
+  let present = false; // the one that leads has told all that it had missed
+  let trust = false; // it tells nothing from before this tab
+  let leader = /** @type {any} */ (null); // what it told of itself
+  let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
+  let tabs = /** @type {BroadcastChannel?} */ (null);
+
+  /** @param {string} type @param {any} e @param {(l: Listener) => boolean} [wants] */
+  function emit(type, e, wants = l => l.pattern === type) {
+    const to = listeners.filter(wants);
+    if (!to[0] && (type === "error" || type === "gap")) console.warn("sluice:", type, e); // nothing is missed in silence
+    for (const l of to) {
+      try {
+        if (listeners.includes(l)) l.fn(e);
+      } catch (fault) {
+        (globalThis.reportError ?? console.error)(fault);
+      }
+    }
+  }
+
+  /** @param {State} to @param {any} [more] */
+  function turn(to, more = {}) {
+    if (state === "closed") return;
+    const from = state;
+    state = to;
+    detail = more;
+    if (to !== "open") told = false;
+    if (lead) tabs?.postMessage({ to, detail });
+    if (to === "waiting" || to === "offline") emit("disconnect", detail);
+    else if (to === from || from === "idle") return;
+    else if (to === "open") emit("connect", detail);
+    else emit("reconnect", detail);
+  }
+
+  /** deliver dispatches a frame, once. @param {Frame} frame */
+  function deliver(frame) {
+    const { type, id } = frame, is = event(frame);
+    const anew = type === "gap" && is.data.reason === "unknown"; // the only way that ids go back
+    if (!anew && +id <= +last && (type === "gap" || !control.includes(type))) return;
+    if (type === "gap" || type === "expired") emit(type, is.data);
+    else if (!control.includes(type)) emit(type, is, l => l.match(is));
+    if (anew || +id > +last) last = id;
+  }
+
+  /** arrive tells, once a connection, that all that was missed has come. */
+  function arrive() {
+    if (told || state !== "open") return;
+    told = true;
+    emit("live", {});
+  }
+
+  /** read reads the live stream in the tab that leads, from last or now. */
+  async function read() {
+    reader?.abort();
+    const cut = reader = child(feed.signal);
+    const at = place = /** @type {Place} */ ({ id: last });
+    // Who comes back asks for the mark behind what it has missed: with an id, from= begins there.
+    const query = { channels: o.channels, get from() { return at.id ? "now" : null; } };
+    try {
+      for await (const frame of follow(query, at, turn, cut.signal)) {
+        const { type } = frame;
+        if (type === "ping" || type === "live") at.calm = true;
+        if (type === "message") at.calm = !at.id; // the first frame of a connection
+        if (sure) tabs?.postMessage({ frame, prev: at.id || frame.id, live: at.calm });
+        deliver(frame);
+        if (at.calm) arrive();
+        if (sure || type === "message") continue;
+        sure = true;
+        answer();
+      }
+    } catch (e) {
+      refuse(e);
+    }
+  }
+
+  /** catchUp reads what the leader tells no more to a tab that is not where that one is. */
+  async function catchUp() {
+    if (reader) return;
+    const { signal } = reader = child(feed.signal);
+    const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
+    try {
+      for (let n = 0; !n || ahead[0]; n++) {
+        if (n) await sleep(backoff(n - 1), signal);
+        const at = { id: last };
+        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
+        if (signal.aborted) return;
+        sure = true;
+        if (!(+at.id <= +last)) last = at.id;
+        join();
+      }
+      reader = null;
+      if (leader) turn(leader.to, leader.detail);
+      if (present) arrive();
+    } catch (e) {
+      refuse(e);
+    }
+  }
+
+  /** @param {any} e */
+  function refuse(e) {
+    fatal = e;
+    end();
+    if (kept) emit("error", e);
+  }
+
+  /** join goes on with what the leader told, since nothing lies between prev and its frame. */
+  function join() {
+    while (sure && ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
+  }
+
+  const hail = () => tabs?.postMessage({ ask: me });
+  const answer = () => {
+    const calm = !place.id || state === "open" && place.calm;
+    tabs?.postMessage({ to: state, detail, calm, at: sure && state === "open" ? place.id : "" });
+  };
+
+  /** What tabs say to each other holds no credential. @param {MessageEvent} message */
+  function hear({ data }) {
+    let { ask, to, calm, at, frame, prev } = data;
+    if (ask) {
+      if (lead) answer();
+      else if (ask > me) missed = 0; // that tab takes the lead, if there is need
+      return;
+    }
+    if (lead) return; // one that lost the lead, and has not noticed yet
+    missed = 0;
+    if (to) {
+      if (to === "open" && leader?.to !== to) way.hurry(); // the gateway is back
+      leader = data;
+      if (!reader) turn(to, data.detail);
+    }
+    if (to) present = false;
+    present = data.live ?? calm ?? present;
+    if (calm !== undefined) {
+      trust = calm;
+      if (!last && !calm) return catchUp(); // there, events from before this tab are still on their way
+      if (at) frame = { type: "ping", data: "", id: prev = at };
+    }
+    if (!frame || !last && !reader && !trust) return;
+    if (!last && !reader) last = prev;
+    if (frame.type === "gap") { // each asks the gateway what it has missed itself
+      sure = false;
+      ahead = [];
+      return catchUp();
+    }
+    if (ahead.push({ frame, prev }) > 1000) ahead.shift();
+    join();
+    if (ahead[0]) catchUp();
+    else if (present && !reader) arrive();
+  }
+
+  /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
+  async function shared(signal) {
+    let jwt;
+    for (let n = 1; !signal.aborted; n++) {
+      try {
+        jwt = await token(signal);
+        break;
+      } catch (e) {
+        if (signal.aborted) return;
+        const { message: reason, code } = coded(e), delay = Math.round(pause(n));
+        turn("waiting", { reason, code, delay });
+        await sleep(delay, signal);
+      }
+    }
+    const all = JSON.stringify([2, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
+    if (signal.aborted) return;
+
+    const rule = () => {
+      if (signal.aborted) return;
+      lead = true;
+      ahead = [];
+      read();
+      answer();
+      return new Promise(done => onAbort(signal, () => done(0)));
+    };
+    const deposed = () => {
+      lead = false;
+      reader?.abort();
+      reader = null;
+      hail();
+    };
+    const { locks } = navigator;
+    tabs = new BroadcastChannel(name);
+    tabs.onmessage = hear;
+    hail();
+    if (!sure) catchUp(); // only the gateway knows
+    const timer = setInterval(() => {
+      if (lead) return;
+      if (++missed > 1) hail();
+      if (missed < 6) return;
+      missed = 0;
+      locks.request(name, { steal: true }, rule).catch(deposed);
+    }, 1000);
+    onAbort(signal, () => clearInterval(timer));
+    while (!signal.aborted) {
+      await locks.request(name, { signal }, rule).catch(e => {
+        if (signal.aborted) return;
+        if (e.name !== "AbortError") throw e;
+        deposed();
+      });
+    }
+  }
+
+  function start() {
+    if (state !== "idle") return;
+    turn("connecting");
+    const { signal } = feed;
+    const alone = () => {
+      if (signal.aborted) return;
+      tabs?.close(); // a sandboxed page has no locks
+      tabs = null;
+      lead = true;
+      read();
+    };
+    const can = o.shared !== false && globalThis.navigator?.locks && globalThis.location && globalThis.BroadcastChannel;
+    if (can) shared(signal).catch(alone);
+    else alone();
+  }
+
+  /** end is for the live stream alone: who may not hear may still publish. @param {State} to */
+  function end(to = "closed") {
+    state = to;
+    feed.abort();
+    feed = new AbortController();
+    tabs?.close();
+    tabs = reader = null;
+    lead = trust = false;
+    ahead = [];
+    if (to === "idle") last = o.lastEventId ?? "";
+    sure = !last;
+  }
+
+  /**
+   * events reads the past, and goes on over the live stream where that shows all.
+   * @param {string | null | undefined} name @param {import("../sluice.js").Range} range @param {AbortSignal} signal
+   */
+  async function* events(name, range, signal) {
+    const own = { id: "" };
+    const past = async function* (/** @type {any} */ query, whole = true) {
+      for await (const frame of follow({ ...query, stream: name }, own, () => {}, signal)) {
+        const e = event(frame);
+        if (frame.type === "gap") emit("gap", { ...e.data, stream: name });
+        if (!control.includes(frame.type)) yield e;
+        if (whole || frame.type !== "live" || state === "closed") continue;
+        own.id = frame.id;
+        return true;
+      }
+    };
+    const all = (range.to ?? range.until ?? range.types ?? range.channels ?? o.channels) == null;
+    if (!(yield* past(range, !all))) return;
+
+    const heard = /** @type {Event[]} */ ([]), live = feed.signal;
+    let wake = () => {}, full = false;
+    const changed = () => new Promise(done => wake = () => done(0));
+    const opened = { pattern: "connect", match: () => false, fn: () => wake() };
+    const tail = {
+      pattern: "",
+      match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
+      fn: (/** @type {Event} */ e) => {
+        full = heard.push(e) > 1000; // who is slow reads on by himself
+        wake();
+      },
+    };
+    listeners = [...listeners, tail, opened];
+    for (const s of [signal, live]) onAbort(s, () => wake());
+    try {
+      if (state === "idle") {
+        last = own.id;
+        sure = true;
+        start();
+      } else {
+        while (state !== "open" && !live.aborted && !signal.aborted) await changed();
+        if (+(last || detail.id) > +own.id) yield* past({ until: "caught-up" });
+      }
+      while (!full || heard[0]) {
+        for (const e of heard.splice(0)) {
+          if (+e.id <= +own.id) continue;
+          own.id = e.id;
+          yield e;
+        }
+        if (signal.aborted) return;
+        if (live.aborted) throw fatal;
+        if (!heard[0] && !full) await changed();
+      }
+    } finally {
+      listeners = listeners.filter(l => l !== tail && l !== opened);
+      if (!kept && !listeners[0] && state !== /** @type {State} */ ("closed")) end("idle");
+    }
+    yield* past(range);
+  }
+
+  function close() {
+    if (closing.signal.aborted) return;
+    end();
+    closing.abort(fault("closed", "the connection is closed"));
+  }
+
+  return {
+    get state() { return state; },
+    get lastEventId() { return last; },
+    close,
+    publish: publisher(way, o, closing),
+
+    on(/** @type {string} */ pattern, /** @type {(e: any) => void} */ fn) {
+      const own = { pattern, fn, match: notice.test(pattern) ? () => false : matcher(pattern) };
+      listeners = [...listeners, own];
+      kept = true;
+      Promise.resolve().then(start);
+      return () => { listeners = listeners.filter(l => l !== own); };
+    },
+
+    off(pattern, fn) { listeners = listeners.filter(l => l.pattern !== pattern || fn && l.fn !== fn); },
+
+    stream(name, { signal, ...range } = {}) {
+      const cut = child(closing.signal), end = () => cut.abort();
+      if (signal) onAbort(signal, end, cut);
+      const all = async function* () {
+        let left = range.limit; // after a cut the gateway counts anew
+        try {
+          for await (const e of events(name, range, cut.signal)) {
+            yield e;
+            if (left && !--left) return;
+          }
+        } finally {
+          end();
+        }
+      }();
+      return /** @type {any} */ ({
+        next: () => all.next(),
+        return(/** @type {any} */ value) {
+          end(); // or it would wait for the next event
+          return all.return(value);
+        },
+        throw(/** @type {any} */ e) {
+          end();
+          return all.throw(e);
+        },
+        [Symbol.asyncIterator]() { return this; },
+      });
+    },
+  };
+}

@@ -1,0 +1,222 @@
+import { failure, fault, coded, json } from "./failure.js";
+import { control, event, parser } from "./parser.js";
+import { backoff, child, forever, onAbort, pause, race } from "./wait.js";
+
+/** @import { Failure, Options, State } from "../sluice.js" */
+/** @typedef {{ id: string, calm?: boolean }} Place calm: nothing that is older is on its way */
+/** @typedef {ReturnType<typeof link>} Link */
+
+const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
+const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
+const renewed = fault("renewed", "the token is renewed");
+
+/** @param {string} token */
+function claims(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+  } catch {}
+}
+
+/** identity outlives a renewal. @type {(token: string) => string} */
+export function identity(token) {
+  const { exp, iat, nbf, jti, ...rest } = claims(token) ?? { token };
+  return JSON.stringify(rest);
+}
+
+/** @type {(fields: Record<string, any>) => string} */
+function search(fields) {
+  const q = new URLSearchParams();
+  for (const [name, v] of Object.entries(fields)) if (v != null) q.set(name, v.toISOString?.() ?? v);
+  return "?" + q;
+}
+
+/**
+ * link is the way to a gateway: tokens, requests, and streams that go on through every cut.
+ * @param {string} address @param {Options} o @param {AbortController} closing
+ */
+export function link(address, o, closing) {
+  const sleepers = new Set(), streams = new Set();
+  let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
+
+  const closed = () => closing.signal.aborted;
+  const rouse = () => {
+    sleepers.forEach(s => s.abort());
+    streams.forEach(s => s.look());
+  };
+  globalThis.addEventListener?.("online", () => {
+    doubtful = false;
+    rouse();
+  }, closing);
+  globalThis.addEventListener?.("offline", () => {
+    doubtful = true;
+    streams.forEach(s => s.cut.abort(fault("offline", "offline")));
+  }, closing);
+  globalThis.addEventListener?.("pageshow", rouse, closing);
+  globalThis.document?.addEventListener("visibilitychange", rouse, closing);
+
+  /** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
+  const sleep = (ms, signal) => new Promise(done => {
+    const cut = child(signal, ms);
+    sleepers.add(cut);
+    onAbort(cut.signal, () => {
+      sleepers.delete(cut);
+      done();
+    });
+  });
+
+  let known = "", asking = /** @type {Promise<string>?} */ (null);
+  let refused = 0, askedAt = 0; // tokens that failed, one after another
+
+  /** ask asks the token function. One question serves all who wait, and a second failure has to wait. */
+  async function ask() {
+    if (refused > 1) await sleep(askedAt + backoff(refused - 2) - Date.now(), closing.signal);
+    if (closed()) throw closing.signal.reason;
+    refused++;
+    askedAt = Date.now();
+    const limit = child(closing.signal, 10_000, "it gave nothing for 10 s");
+    try {
+      const token = /** @type {() => any} */ (o.token);
+      const text = String(await race(limit.signal, Promise.resolve().then(token)) ?? "").trim();
+      if (text && !bearer.test(text)) throw "it gave what is no token";
+      return known = text;
+    } catch (e) {
+      throw fault("token_failed", "the token function failed: " + (/** @type {any} */ (e)?.message ?? e));
+    } finally {
+      limit.abort();
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  const fresh = signal => race(signal, asking ??= ask().finally(() => asking = null));
+
+  /** @param {AbortSignal} signal */
+  const token = async signal => typeof o.token !== "function" ? o.token : known || fresh(signal);
+
+  /** request repeats a 401 once, with a fresh token. @param {string} query @param {RequestInit} init @param {AbortSignal} signal */
+  async function request(query, init, signal) {
+    for (let again = typeof o.token !== "function"; ; again = true) {
+      const jwt = await token(signal);
+      const headers = { ...init.headers, ...(o.apikey && { "x-apikey": o.apikey }), ...(jwt && { Authorization: "Bearer " + jwt }) };
+      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal }));
+      doubtful = false;
+      if (r.status !== 401) {
+        refused = 0;
+        return r;
+      }
+      if (jwt === known) known = "";
+      if (again) {
+        const why = failure(r, await json(r, signal));
+        if (!jwt && !o.apikey && o.token !== undefined) Object.assign(why, { final: true, code: "token_empty", message: "the token is empty: " + why.message });
+        throw why;
+      }
+      r.body?.cancel().catch(() => {});
+    }
+  }
+
+  /**
+   * open yields the frames of one connection, by chunks, and throws what ended it.
+   * @param {Record<string, any>} query @param {Place} place @param {{ retry: number, patience: number }} pace @param {AbortController} cut
+   */
+  async function* open(query, place, pace, cut) {
+    const { signal } = cut;
+    let heard = Date.now(), timer = 0, renewal = 0;
+    const look = () => {
+      const patience = o.pingTimeout ?? pace.patience, left = heard + patience - Date.now();
+      clearTimeout(timer);
+      if (left > 0) return timer = +setTimeout(look, Math.min(left, patience));
+      pace.patience = Math.min(2 * pace.patience, 300_000); // it may ping less often
+      cut.abort(fault("silent", "the stream fell silent"));
+    };
+    const stream = { cut, look };
+    streams.add(stream);
+    try {
+      look();
+      const headers = { Accept: "text/event-stream", ...(place.id && { "Last-Event-ID": place.id }) };
+      const r = await request(search(query), { headers }, signal), jwt = known;
+      if (r.status === 204 && ("stream" in query || query.until)) return;
+      if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw failure(r, await json(r, signal));
+      const renew = () => {
+        const left = 1000 * claims(jwt)?.exp - Date.now();
+        if (left > 3000) renewal = +setTimeout(async () => {
+          if (known === jwt) await fresh(signal).catch(() => {});
+          if (signal.aborted) return;
+          if (known && known !== jwt) cut.abort(renewed);
+          else renew();
+        }, Math.min(left - Math.min(left / 4, 60_000) * (0.5 + Math.random() / 2), forever));
+      };
+      renew();
+      const body = r.body.getReader(), parse = parser(place.id);
+      onAbort(signal, () => body.cancel().catch(() => {}));
+      for (;;) {
+        heard = Date.now();
+        const { done, value } = await body.read();
+        heard = Infinity; // what takes time now is not the gateway
+        if (signal.aborted) throw signal.reason;
+        if (done) throw fault("ended", "the gateway ended the stream");
+        const frames = parse.push(value);
+        pace.retry = parse.retry ?? pace.retry;
+        yield frames;
+      }
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(renewal);
+      streams.delete(stream);
+      cut.abort();
+    }
+  }
+
+  /**
+   * follow yields frames through every cut. An id counts when the next frame is asked for.
+   * @param {Record<string, any>} query @param {Place} place @param {(to: State, detail?: any) => void} tell @param {AbortSignal} signal
+   */
+  async function* follow(query, place, tell, signal) {
+    const pace = { retry: 0, patience: silence };
+    let failures = 0, error = /** @type {Failure?} */ (null);
+    while (!signal.aborted) {
+      const cut = child(signal), again = error !== renewed;
+      let opened = 0, pinged = 0;
+      if (again) tell("connecting");
+      try {
+        for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
+          const { type, id } = frame;
+          if (cut.signal.aborted) throw cut.signal.reason;
+          if (type === "end") {
+            place.id = id;
+            return;
+          }
+          if (type === "busy") throw fault("busy", "busy: " + event(frame).data?.message);
+          if (type === "expired") known = "";
+          if (type === "ping") {
+            const now = Date.parse(frame.data);
+            if (pinged && now > pinged) pace.patience = Math.max(5000, 2.5 * (now - pinged));
+            pinged = now;
+          }
+          if (!opened) tell("open", { id });
+          opened ||= Date.now();
+          if (!control.includes(type)) failures = Math.min(failures, 1);
+          yield frame;
+          place.id = id;
+        }
+        return;
+      } catch (e) {
+        error = coded(e);
+      }
+      if (signal.aborted) return;
+      if (error.final) throw error;
+      if (error === renewed) continue;
+      if (error.code === "busy") failures = 1; // it says when
+      else if (!opened && again) failures ||= 1;
+      else if (Date.now() - opened > 5000) failures = 0;
+      const delay = Math.round(Math.max(pause(failures++, pace.retry, error.after), doubtful ? 3000 : 0));
+      tell(doubtful ? "offline" : "waiting", { reason: error.message, code: error.code, status: error.status, delay });
+      await sleep(delay, signal);
+    }
+  }
+
+  return {
+    sleep, token, request, follow,
+    /** hurry ends what waits for its next attempt. */
+    hurry: () => sleepers.forEach(s => s.abort()),
+    get doubtful() { return doubtful; },
+  };
+}

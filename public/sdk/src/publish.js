@@ -1,0 +1,81 @@
+import { coded, failure, fault, json } from "./failure.js";
+import { child, onAbort, pause } from "./wait.js";
+
+/** @import { Failure, Options } from "../sluice.js" */
+
+const repeatFor = 100_000; // the gateway knows an Idempotency-Key for two minutes
+const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/; // it may have been stored
+
+/**
+ * publisher publishes one event after another.
+ * @param {import("./link.js").Link} link @param {Options} o @param {AbortController} closing
+ * @returns {import("../sluice.js").Connection["publish"]}
+ */
+export function publisher(link, o, closing) {
+  /** @type {{ body: string, key: string, at: number, until: number, cut: AbortController, error?: Failure, done: (id: string) => void, fail: (e: any) => void }[]} */
+  let queue = [], draining = false;
+  let failed = 0, failedAt = 0, resume = 0, trouble = /** @type {Failure?} */ (null); // what holds one up holds up all
+
+  /** drain sends one after another, so that events are stored in the order of the calls. */
+  async function drain() {
+    if (draining) return;
+    draining = true;
+    for (let item; item = queue[0];) {
+      await send(item).then(item.done, item.fail);
+      item.cut.abort(); // takes it off the queue
+    }
+    draining = false;
+  }
+
+  /** @param {typeof queue[0]} item */
+  async function send(item) {
+    const { body, key, cut: { signal } } = item;
+    for (let until = item.until; ;) {
+      const late = resume > until;
+      if (late && item.at <= failedAt) throw trouble;
+      const wait = Math.max(late ? 0 : resume - Date.now(), link.doubtful ? 3000 : 0);
+      if (wait > 0) await link.sleep(wait, signal);
+      if (signal.aborted) throw signal.reason;
+      const began = link.doubtful ? Infinity : Date.now(); // without a network nothing arrives
+      const attempt = child(signal, 25_000, fault("timeout", "no answer came within 25 s"));
+      let error;
+      try {
+        const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+        const r = await link.request("", { method: "POST", redirect: "manual", body, headers }, attempt.signal);
+        const said = await json(r, attempt.signal);
+        if (r.ok && said.id) {
+          failed = resume = 0;
+          return said.id;
+        }
+        error = failure(r, said, true);
+      } catch (e) {
+        error = coded(e);
+      } finally {
+        attempt.abort();
+      }
+      if (error.final || signal.aborted) throw error;
+      item.error = trouble = error;
+      if (unknown.test(error.code)) until = Math.min(until, began + repeatFor);
+      failedAt = Date.now();
+      resume = failedAt + pause(++failed, 0, error.after);
+    }
+  }
+
+  return function publish(name, data, { idempotencyKey, timeout = o.timeout ?? 60_000, ...fields } = {}) {
+    return new Promise((done, fail) => {
+      const most = o.queue ?? 1000;
+      if (closing.signal.aborted) throw closing.signal.reason;
+      if (queue.length >= most) throw fault("queue_full", `${most} events wait to be published already`);
+      const body = JSON.stringify({ event: name, ...fields, data });
+      const key = idempotencyKey ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+      const cut = child(closing.signal, timeout, fault("timeout", `it was not published within ${timeout} ms`));
+      const item = /** @type {typeof queue[0]} */ ({ body, key, at: Date.now(), until: Date.now() + timeout, cut, done, fail });
+      onAbort(cut.signal, () => {
+        queue = queue.filter(i => i !== item);
+        fail(closing.signal.aborted ? cut.signal.reason : item.error ?? cut.signal.reason);
+      });
+      queue.push(item);
+      drain();
+    });
+  };
+}
