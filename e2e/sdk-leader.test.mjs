@@ -278,7 +278,7 @@ test("the streams of all tabs share one connection once they have read the past"
     await poll("all", () => page.evaluate(() => Object.values(lists).every(list => list.length >= 20)));
     assert.deepEqual(await page.evaluate(() => lists), want);
   }
-  assert.equal(await connections(base), 1);
+  await oneConnection();
 });
 
 test("a publish that is redirected is named in a browser, too", { timeout: 30_000 }, async () => {
