@@ -62,7 +62,7 @@ func (h *shard) send(s *Stream, block *broker.Block) bool {
 	k.rest = nil
 	rest := s.Subscriber.Advance(block, n-before)
 	if id := block.Fresh(); id != 0 && n > before {
-		h.config.Observer.Delivered(time.Since(time.UnixMicro(int64(id))))
+		h.config.Observer.Delivered(h.config.Broker.Log().Clock().Age(id))
 	}
 	if n-before < len(block.Bytes) {
 		if !s.hold(h.config, len(rest)) {
