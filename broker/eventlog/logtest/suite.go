@@ -60,7 +60,7 @@ var suite = map[string]func(*testing.T, Opener){
 }
 
 // models hold an engine against lists. They take most of the time.
-var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews}
+var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews, "clocks": testClocks}
 
 // Run runs the suite; make gives an Opener on nothing for each test.
 func Run(t *testing.T, make func(t *testing.T) Opener) {
