@@ -165,12 +165,13 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 	if at, ok := readPlaceText(v); ok {
 		first, last = at, at
 	} else if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-		now := max(time.Now().UnixMicro(), s.clock.Stamp(h.o.Broker.Log().Settled())) // events do not go back with a clock
-		if at.UnixMicro() < 1 || at.UnixMicro() > now && (name == "from" || name == "after") {
-			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
-		}
 		if first, last, err = h.moment(ctx, s.database, at, v); err != nil {
 			return err
+		}
+		// An event may have a time that lies ahead since the clock was set back.
+		ahead := at.After(time.Now()) && first > h.o.Broker.Log().Settled()
+		if at.UnixMicro() < 1 || ahead && (name == "from" || name == "after") {
+			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
 		}
 	} else {
 		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)

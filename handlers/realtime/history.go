@@ -216,7 +216,7 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 		if s.begin.param == "from" {
 			after = max(1, after) - 1
 		}
-		if s.begin.kind == placeTime && s.begin.at.After(time.Now()) && s.begin.at.After(b.Log().Clock().Time(now.After)) {
+		if s.begin.kind == placeTime && after > now.After && s.begin.at.After(time.Now()) {
 			return start, badParameter(s.begin.param, "lies ahead; leave it out for what is to come")
 		}
 		if s.begin.kind == placeTime {
