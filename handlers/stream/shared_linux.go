@@ -73,7 +73,7 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string
 	if err != nil {
 		return Failed, err
 	}
-	s.socket = socket{fd: fd, chunked: chunked, nextPing: time.Now().Add(h.config.PingInterval).UnixMilli()}
+	s.socket = socket{fd: fd, chunked: chunked, nextPing: millis(time.Now().Add(h.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
