@@ -113,7 +113,7 @@ func TestClockStep(t *testing.T) {
 		t.Skip("sets the machine's clock: make trouble")
 	}
 	dir := t.TempDir()
-	env := []string{keysSetting, "DATA_DIR=" + dir + "/data"}
+	env := []string{keysSetting, "DATA_DIR=" + dir + "/data", "PING_INTERVAL=1s"}
 	s := start(t, dir, env...)
 	publish := func(key string) uint64 {
 		t.Helper()
@@ -151,7 +151,21 @@ func TestClockStep(t *testing.T) {
 	s = start(t, dir, env...)
 	repeat("after a restart, an hour ahead")
 	third := put("c")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	idle := bufio.NewScanner(s.get(t, ctx, "?channels=nothing").Body)
+	ping := func(when string) {
+		t.Helper()
+		for pinged := false; !pinged; pinged = idle.Text() == "event: ping" {
+			if !idle.Scan() {
+				t.Fatalf("%s: no ping: %v", when, idle.Err())
+			}
+		}
+	}
+	ping("an hour ahead")
 	back()
+	ping("set back")
+	ping("set back")
 	repeat("set back")
 	fourth := put("d")
 	s.stop(t, syscall.SIGKILL)
@@ -164,8 +178,6 @@ func TestClockStep(t *testing.T) {
 		}
 		last = id
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	read := func(query string) (ids []uint64) {
 		t.Helper()
 		lines := bufio.NewScanner(s.get(t, ctx, query, "Accept", "application/x-ndjson").Body)
