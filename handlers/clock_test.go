@@ -34,6 +34,9 @@ func TestTimesAfterStep(t *testing.T) {
 		inDemo = append(inDemo, fmt.Sprint(i))
 		stamps = append(stamps, clock.Now())
 	}
+	if log := g.asAdmin(t, "GET", "/admin/stats", "", 200)["log"].(map[string]any); log["oldest_seconds"] != 50.0 {
+		t.Errorf("the oldest event is %v seconds old", log["oldest_seconds"])
+	}
 	lines := func(query string) (found []string) {
 		t.Helper()
 		r, err := http.NewRequest(http.MethodGet, g.URL+"/realtime"+query, nil)
