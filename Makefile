@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./handlers ./... # the longest first, so that the others run beside it
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen bench microbench generate
+.PHONY: build test deps check unit e2e cross trouble soak models race-one crash fuzz halfopen bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -30,6 +30,9 @@ cross: ## other systems: build only
 
 crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
+
+trouble: ## what goes wrong below the gateway (root: it sets the machine's clock an hour ahead for some seconds)
+	CLOCK_TROUBLE=1 $(GO) test -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh

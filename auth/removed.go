@@ -20,8 +20,9 @@ const maxMinterRows = 1000
 
 // minter is what the store keeps of a key of the settings, which may mint tokens.
 type minter struct {
-	Present bool  `json:"present"`           // the settings have the key
-	Removed int64 `json:"removed,omitempty"` // when it was last removed, in microseconds: what it minted until then is void
+	Present bool   `json:"present"`           // the settings have the key
+	Removed int64  `json:"removed,omitempty"` // when it was last removed, in microseconds: what it minted until then is void
+	Place   uint64 `json:"place,omitempty"`   // the same in the log's time, by which it is forgotten
 }
 
 // minters are the keys that the settings have and had. A key of the settings is the same one when it comes back, but
@@ -92,15 +93,16 @@ func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
 	}
 	for id := range present {
 		if one := m.of[id]; !one.Present {
-			put(id, minter{true, one.Removed})
+			put(id, minter{true, one.Removed, one.Place})
 		}
 	}
 	for id, one := range m.of {
 		switch {
 		case present[id]:
 		case one.Present:
-			put(id, minter{false, now.UnixMicro()})
-		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL: // whatever it minted has expired
+			put(id, minter{false, now.UnixMicro(), m.log.Clock().Now()})
+		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL && m.log.Clock().Age(one.Place) > MaxTTL:
+			// Whatever it minted has expired, though the clock be ahead now and set back later.
 			delete(m.of, id)
 			rows = append(rows, eventlog.Row{Key: rowMinter + id})
 		}

@@ -31,8 +31,8 @@ type mark struct {
 	gap bool   // it is no event
 }
 
-// Fresh is the id of the block's newest event, if that was at the head when the block was made, else 0. An
-// id is the time of its commit, so a writer can tell how long the way took.
+// Fresh is the id of the block's newest event, if that was at the head when the block was made, else 0. By the
+// log's clock a writer can tell how long the way took.
 func (k *Block) Fresh() uint64 { return k.fresh }
 
 // Upto says how many of the block's bytes, and of its events, go no further than a position, and are no more
@@ -90,10 +90,10 @@ func (k *Block) add(e *entry, retry time.Duration) {
 }
 
 // addRead appends the frame of an event out of the log.
-func (k *Block) addRead(e *eventlog.Event, retry time.Duration) {
+func (k *Block) addRead(e *eventlog.Event, ts int64, retry time.Duration) {
 	at := k.begin()
 	begun := len(k.Bytes)
-	if k.Bytes = k.view.form.append(k.Bytes, e, retry); len(k.Bytes) == begun {
+	if k.Bytes = k.view.form.append(k.Bytes, e, ts, retry); len(k.Bytes) == begun {
 		k.Bytes, k.reached = k.Bytes[:at], e.ID
 		return
 	}

@@ -25,7 +25,6 @@ type Options struct {
 	RetryConnect time.Duration // the first retry of a stream; 2 s
 	RetryEvent   time.Duration // the retry after events; 0 leaves the line out
 	Replays      int           // steps of catching up under way at once, shared by owner; 2 a processor
-	Now          func() time.Time
 }
 
 // Stats are counters since the start.
@@ -68,9 +67,6 @@ func New(log *eventlog.Log, o Options) *Broker {
 	if o.RetryConnect == 0 {
 		o.RetryConnect = 2 * time.Second
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	b := &Broker{
 		log:     log,
 		options: o,
@@ -107,7 +103,7 @@ func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 			continue
 		}
 		_, method := channel.Method(e.Name)
-		place := b.encode(entry{event: *e, custom: !method})
+		place := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
 		for _, v := range b.matched {
 			v.add(mention{place, e.ID})
 			for _, m := range v.members {

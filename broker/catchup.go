@@ -61,7 +61,7 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 			k.reached = e.ID
 			continue
 		}
-		k.addRead(e, s.broker.options.RetryEvent)
+		k.addRead(e, s.broker.log.Clock().Stamp(e.ID), s.broker.options.RetryEvent)
 		s.broker.Stats.Replayed.Add(1)
 	}
 	k.reached = max(k.reached, page.Reached)

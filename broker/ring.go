@@ -37,12 +37,12 @@ type form struct {
 }
 
 // encode is an event as a frame of its own.
-func (f form) encode(e *eventlog.Event, retry time.Duration) sse.Framed {
+func (f form) encode(e *eventlog.Event, ts int64, retry time.Duration) sse.Framed {
 	if f.encoder != nil {
 		return sse.FrameFunc(func(dst []byte) []byte { return f.encoder.Append(dst, e) })
 	}
 	_, method := channel.Method(e.Name)
-	return sse.Frame(e.ID, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+	return sse.Frame(e.ID, ts, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
 }
 
 // data is an event's as /realtime tells it: of a keyed one its key and number too.
@@ -54,12 +54,12 @@ func data(e *eventlog.Event) []byte {
 }
 
 // append appends what encode makes, bare.
-func (f form) append(dst []byte, e *eventlog.Event, retry time.Duration) []byte {
+func (f form) append(dst []byte, e *eventlog.Event, ts int64, retry time.Duration) []byte {
 	if f.encoder != nil {
 		return f.encoder.Append(dst, e)
 	}
 	_, method := channel.Method(e.Name)
-	return sse.AppendWhole(dst, e.ID, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+	return sse.AppendWhole(dst, e.ID, ts, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
 }
 
 // replayed appends a retained keyed event, bare.
@@ -75,6 +75,7 @@ func (f form) replayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 type entry struct {
 	event  eventlog.Event
 	custom bool
+	stamp  int64 // of its commit
 	frames [sse.FrameModes]sse.Framed
 	others map[Encoder]sse.Framed
 	weight int // what the ring counted it as
@@ -85,7 +86,7 @@ func (e *entry) frame(f form, retry time.Duration) sse.Framed {
 	if f.encoder != nil {
 		made, ok := e.others[f.encoder]
 		if !ok {
-			made = f.encode(&e.event, retry)
+			made = f.encode(&e.event, e.stamp, retry)
 			if e.others == nil {
 				e.others = map[Encoder]sse.Framed{}
 			}
@@ -98,7 +99,7 @@ func (e *entry) frame(f form, retry time.Duration) sse.Framed {
 		f.frames = sse.FramesName
 	}
 	if e.frames[f.frames].Len() == 0 {
-		e.frames[f.frames] = f.encode(&e.event, retry)
+		e.frames[f.frames] = f.encode(&e.event, e.stamp, retry)
 	}
 	return e.frames[f.frames]
 }

@@ -15,7 +15,7 @@ type Held struct {
 func (b *Broker) Each(f func(Held) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.options.Now().UnixMicro()
+	now := b.log.Clock().Now()
 	for _, v := range b.views {
 		for _, m := range v.members {
 			for _, s := range m.subs {
@@ -28,10 +28,10 @@ func (b *Broker) Each(f func(Held) bool) {
 }
 
 // behind is how long the first mention that the subscriber has not been at the head for has waited.
-func (v *view) behind(s *Subscriber, now int64) time.Duration {
+func (v *view) behind(s *Subscriber, now uint64) time.Duration {
 	i := v.after(s.seen)
 	if i == v.end() {
 		return 0
 	}
-	return max(0, time.Duration(now-int64(v.list[i-v.base].id))*time.Microsecond)
+	return max(0, time.Duration(int64(now-v.list[i-v.base].id))*time.Microsecond)
 }

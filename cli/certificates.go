@@ -47,6 +47,9 @@ func (c *certificates) load() error {
 
 func (c *certificates) changed() bool { return c.cert.Changed() || c.key.Changed() }
 
+// origin is what looks are counted from: no step of the clock holds them up.
+var origin = time.Now()
+
 // config looks at the files when a client connects, at most once a second: no goroutine waits for
 // a change that nobody would see.
 func (c *certificates) config() *tls.Config {
@@ -54,7 +57,7 @@ func (c *certificates) config() *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			now, last := time.Now().UnixNano(), c.checked.Load()
+			now, last := int64(time.Since(origin)), c.checked.Load()
 			if now-last > int64(time.Second) && c.checked.CompareAndSwap(last, now) && c.changed() {
 				if err := c.load(); err != nil {
 					c.logger.Error("the certificate changed and cannot be read; the last good one stays", "cause", err)

@@ -17,19 +17,17 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/logtest"
 	"sluice/broker/eventlog/pebble"
 )
-
-// farAway is what the engine's clock shows once it is open: it stands still, so that an age says to the
-// microsecond what is over.
-const farAway = 4_000_000_000_000_000
 
 // selectorModel is the list of all events ever published, of which retention has removed the beginning.
 type selectorModel struct {
 	t       *testing.T
 	dir     string
-	bytes   int64       // retained, unless more is dropped for once
-	open    atomic.Bool // the engine
+	bytes   int64        // retained, unless more is dropped for once
+	clock   atomic.Int64 // what the engine's shows
+	over    uint64       // up to here all is over the age; 0: none is
 	retain  atomic.Pointer[eventlog.Retention]
 	engine  *pebble.Engine
 	g       *gateway
@@ -37,19 +35,25 @@ type selectorModel struct {
 	removed uint64 // the newest that is gone
 }
 
-// start opens the folder. While it does the clock is right, as ids follow it.
+// tick sets the engine's clock, which stands still else, so that an age says to the microsecond what is over.
+func (m *selectorModel) tick() {
+	now := time.Now().UnixMicro()
+	if m.over != 0 {
+		m.retain.Store(&eventlog.Retention{Age: now - int64(m.over), Bytes: m.retain.Load().Bytes})
+	}
+	m.clock.Store(now)
+}
+
+// start opens the folder.
 func (m *selectorModel) start() {
 	m.t.Helper()
-	m.open.Store(false)
-	now := func() time.Time {
-		return map[bool]time.Time{true: time.UnixMicro(farAway), false: time.Now()}[m.open.Load()]
-	}
+	m.tick()
+	source := logtest.SourceOf(func() time.Time { return time.UnixMicro(m.clock.Load()) })
 	var err error
-	m.engine, err = pebble.Open(pebble.Options{Dir: m.dir, Now: now, Retain: func(string) eventlog.Retention { return *m.retain.Load() }})
+	m.engine, err = pebble.Open(pebble.Options{Dir: m.dir, Source: source, Retain: func(string) eventlog.Retention { return *m.retain.Load() }})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.open.Store(true)
 	// The ring holds a few events only, so that most is read from the store.
 	m.g = newGateway(m.t, func(s *setup) { s.engine, s.broker.RingBytes = m.engine, 4<<10 })
 }
@@ -98,6 +102,7 @@ func (m *selectorModel) data(i, size int) []byte {
 }
 
 func (m *selectorModel) put(events []eventlog.Event) {
+	m.tick()
 	ids := m.g.put(m.t, events...)
 	for i, e := range events {
 		m.all = append(m.all, entry{ids[i], e.Name, e.Collection, e.Stream, e.Data, number(m.t, ids[i])})
@@ -135,7 +140,8 @@ func (m *selectorModel) drop(rt *rapid.T) {
 		return
 	}
 	over := max(m.all[rapid.IntRange(0, len(m.all)-1).Draw(rt, "over")].id, m.removed)
-	m.retain.Store(&eventlog.Retention{Age: farAway - int64(over), Bytes: m.bytes})
+	m.over = over
+	m.tick()
 	if m.look(rt); m.removed != over {
 		rt.Fatalf("what is up to %d is over the age, but removed is up to %d", over, m.removed)
 	}
@@ -369,7 +375,8 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	}
 	// By age all goes at once, so that there is one gap.
 	rest := len(m.all) - 40
-	m.retain.Store(&eventlog.Retention{Bytes: 64 << 20, Age: farAway - int64(m.all[rest-1].id)})
+	m.over = m.all[rest-1].id
+	m.tick()
 	if err := m.engine.Retain(); err != nil {
 		t.Fatal(err)
 	}

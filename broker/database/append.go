@@ -264,7 +264,7 @@ func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first,
 		return 0, 0, err
 	}
 	defer d.using.RUnlock()
-	first, last = uint64(at.UnixMicro()), uint64(at.UnixMicro())+999
+	first, last = c.log.Clock().Place(at), c.log.Clock().Place(at.Add(time.Millisecond))-1
 	if d.info.Cloned == 0 {
 		return first, last, nil
 	}
@@ -287,7 +287,7 @@ func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first,
 }
 
 // firstCopy is the place of the first event of a clone that was copied and whose time is as told, the place
-// behind all that were copied where there is none. Times do not go back from one event to the next.
+// behind all that were copied where there is none. Of a time that a clock that was set back has seen twice it is one of the two.
 func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string) bool) (uint64, error) {
 	low, high := uint64(1), d.info.Cloned+1
 	for low < high {
@@ -296,7 +296,7 @@ func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string)
 		switch {
 		case err != nil:
 			return 0, err
-		case e == nil || e.ID > d.info.Cloned || is(timeText(e)):
+		case e == nil || e.ID > d.info.Cloned || is(timeText(c.log.Clock(), e)):
 			high = middle
 		default:
 			low = e.ID + 1

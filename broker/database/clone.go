@@ -137,7 +137,7 @@ func (c *Catalog) copyEvents(ctx context.Context, d, made *Database) error {
 		for rest := page.Events; len(rest) > 0; {
 			n, bytes := 0, int64(0)
 			for n < len(rest) && bytes < editBytes {
-				if err := copied(&rest[n], made.name); err != nil {
+				if err := copied(c.log.Clock(), &rest[n], made.name); err != nil {
 					return err
 				}
 				bytes += c.log.Weight(&rest[n])
@@ -211,14 +211,14 @@ func (c *Catalog) store(ctx context.Context, d *Database, r *eventlog.Request, e
 	return err
 }
 
-func copied(r *eventlog.Event, to string) error {
+func copied(clock *eventlog.Clock, r *eventlog.Event, to string) error {
 	kind, namespace, stream, k, own := names(r)
 	e := Event{ID: r.Key, Type: kind, Namespace: namespace, Stream: stream, Data: r.Data}
 	if err := unmarshalMeta(own, &e.Meta); err != nil {
 		return err
 	}
 	if k.TS == "" {
-		k.TS = timeOf(r.ID).Format(TimeFormat)
+		k.TS = clock.Time(r.ID).Format(TimeFormat)
 	}
 	var err error
 	*r, err = e.record(Space(to), k.TS)

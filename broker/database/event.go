@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
@@ -96,19 +95,16 @@ func names(r *eventlog.Event) (kind, namespace, stream string, k kept, own []byt
 // TimeFormat is how times are written: UTC, milliseconds.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
 
-// timeOf is the time of a position.
-func timeOf(id uint64) time.Time { return time.UnixMicro(int64(id)).UTC() }
-
 // timeText is an event's time as its clients read it.
-func timeText(r *eventlog.Event) string {
+func timeText(clock *eventlog.Clock, r *eventlog.Event) string {
 	if k, _ := cutMeta(r.Meta); k.TS != "" {
 		return k.TS
 	}
-	return timeOf(r.ID).Format(TimeFormat)
+	return clock.Time(r.ID).Format(TimeFormat)
 }
 
-// Append appends a record as its clients read it: {"data":…,"meta":{…}}.
-func Append(dst []byte, database string, r *eventlog.Event) []byte {
+// Append appends a record as its clients read it: {"data":…,"meta":{…}}. The clock is that of its log.
+func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Event) []byte {
 	kind, namespace, stream, k, own := names(r)
 	dst = append(dst, `{"data":`...)
 	dst = append(dst, r.Data...)
@@ -120,7 +116,7 @@ func Append(dst []byte, database string, r *eventlog.Event) []byte {
 	if k.TS != "" {
 		dst = append(dst, k.TS...)
 	} else {
-		dst = timeOf(r.ID).AppendFormat(dst, TimeFormat)
+		dst = clock.Time(r.ID).AppendFormat(dst, TimeFormat)
 	}
 	dst = append(dst, `","db":`...)
 	dst = sse.AppendText(dst, database)
@@ -143,8 +139,7 @@ func TypeOf(r *eventlog.Event) string {
 	return kind
 }
 
-// TimeOf spells a position as a time that a reader can go on from.
-func TimeOf(id uint64) string { return timeOf(id).Format("2006-01-02T15:04:05.000000Z") }
-
 // Text is what Append appends.
-func Text(database string, r *eventlog.Event) []byte { return Append(nil, database, r) }
+func Text(clock *eventlog.Clock, database string, r *eventlog.Event) []byte {
+	return Append(nil, clock, database, r)
+}

@@ -70,8 +70,8 @@ func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
 		}
 		for i := range p.Events {
 			var e told
-			if err := json.Unmarshal(database.Text(name, &p.Events[i]), &e); err != nil {
-				t.Fatalf("%s: %v", database.Text(name, &p.Events[i]), err)
+			if err := json.Unmarshal(database.Text(m.log.Clock(), name, &p.Events[i]), &e); err != nil {
+				t.Fatalf("%s: %v", database.Text(m.log.Clock(), name, &p.Events[i]), err)
 			}
 			if e.Meta.DB != name || e.Meta.TS == "" {
 				t.Fatalf("%+v", e)

@@ -156,10 +156,10 @@ func (c *Catalog) timeAt(ctx context.Context, d *Database, mapped string, at uin
 			return "", err
 		}
 		if e != nil {
-			return timeText(e), nil
+			return timeText(c.log.Clock(), e), nil
 		}
 	}
-	return timeOf(at).Format(TimeFormat), nil
+	return c.log.Clock().Time(at).Format(TimeFormat), nil
 }
 
 func annotationKey(d *Database, mapped string) string {

@@ -11,6 +11,7 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/logtest"
 	"sluice/broker/eventlog/pebble"
 )
 
@@ -23,7 +24,7 @@ func TestRetentionLeavesDocuments(t *testing.T) {
 	openLater := func() (*document.Store, *eventlog.Log, *pebble.Engine) {
 		engine, err := pebble.Open(pebble.Options{
 			Dir: "data", FS: disk, Retain: func(string) eventlog.Retention { return eventlog.Retention{Age: time.Hour.Microseconds()} },
-			Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) },
+			Source: logtest.SourceOf(func() time.Time { return time.Now().Add(time.Duration(later.Load())) }),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -41,9 +41,9 @@ const (
 )
 
 // answers are the remembered ones and those under way, by hash of credential and key. Remembered
-// ones leave from the front, in order of their ids, which are times.
+// ones leave from the front, in order of their ids, which are times of the clock.
 type answers struct {
-	now         func() time.Time
+	clock       *Clock
 	mostInAll   int
 	mostPerUser int
 
@@ -53,8 +53,8 @@ type answers struct {
 	order  []*Claim // fulfilled, by id
 }
 
-func newAnswers(now func() time.Time) *answers {
-	return &answers{now: now, mostInAll: maxKeysInAll, mostPerUser: maxPerOwner, claims: map[[16]byte]*Claim{}, owners: map[[8]byte]int{}}
+func newAnswers(clock *Clock) *answers {
+	return &answers{clock: clock, mostInAll: maxKeysInAll, mostPerUser: maxPerOwner, claims: map[[16]byte]*Claim{}, owners: map[[8]byte]int{}}
 }
 
 // hashKey hashes an owner and a key of theirs; neither is kept. The owner's length goes first, so
@@ -123,7 +123,7 @@ func (t *answers) answer(c *Claim) (Answer, bool) {
 }
 
 func (t *answers) expire() {
-	limit := uint64(max(0, t.now().Add(-answerLife).UnixMicro()))
+	limit := t.clock.Before(answerLife)
 	n := 0
 	for n < len(t.order) && t.order[n].answer.First <= limit {
 		t.forget(t.order[n])

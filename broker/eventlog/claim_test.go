@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 )
 
 // Owners with many idempotency keys leave a quarter of all to owners that have few.
 func TestIdempotencyKeysShared(t *testing.T) {
 	t.Parallel()
-	table := newAnswers(time.Now)
+	table := newAnswers(NewClock(System(), 0, nil))
 	table.mostInAll, table.mostPerUser = 400, 128
 	fill := func(owner string) (n int) {
 		for ; ; n++ {

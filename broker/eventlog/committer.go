@@ -83,6 +83,7 @@ type committer struct {
 	recent map[place]uint64 // what changed while conditional requests were under way
 	forgot uint64           // all of it up to here is forgotten
 	keyed  known
+	marks  []byte     // of the clock, until they are stored; nil else
 	batch  []*pending // of the last step, for its room
 }
 
@@ -117,6 +118,9 @@ func (c *committer) step() bool {
 		c.keyed.clear() // what it says was not stored
 	} else {
 		c.remember(group)
+		if !group.empty() {
+			c.marks = nil
+		}
 		c.keyed.trim()
 		c.log.settle(group.Last)
 		if c.log.tail != nil {
@@ -145,13 +149,26 @@ func (c *committer) take() []*pending {
 	return c.batch
 }
 
+// next is the first id of a group.
+func (c *committer) next() uint64 {
+	first, marked := c.log.clock.Next(c.last)
+	if marked {
+		if o, ok := c.log.engine.(oldester); ok {
+			c.log.clock.forget(o.Oldest())
+		}
+		c.marks = c.log.clock.Marks()
+	}
+	return first
+}
+
 // group checks conditions in order and gives ids; requests whose conditions fail are answered here.
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
 	changed := map[place]uint64{}
 	written := map[string][]byte{} // the requests' rows
 	accepted := make([]*pending, 0, len(batch))
-	now := uint64(c.log.options.Now().UnixMicro())
+	now := c.next()
+	g.Marks = c.marks
 	for _, p := range batch {
 		first := max(c.last+1, now)
 		if p.err = cmp.Or(c.holds(p, first, changed), c.rowsHold(p.request, written)); p.err != nil {

@@ -241,6 +241,8 @@ func (e *BoundError) Error() string {
 // others by any number, during a Commit too.
 type Engine interface {
 	Viewer
+	// Clock is the time of what it stores, from its opening on.
+	Clock() *Clock
 	// Commit stores the group, whose events have their ids, and the idempotency answers, and
 	// remembers last, atomically. When it returns nil the group survives what the engine's
 	// durability promises.
@@ -279,7 +281,8 @@ type Group struct {
 	Events  []Event
 	Answers []Answer
 	Rows    []Row
-	Edit    *Edit // done before all else; nil in most
+	Edit    *Edit  // done before all else; nil in most
+	Marks   []byte // of the clock, for an engine that keeps what it is given; nil in most
 	Last    uint64
 }
 

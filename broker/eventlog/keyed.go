@@ -309,7 +309,7 @@ func (c *committer) install(changes map[string]*change, last uint64) (rows []Row
 
 // Create makes an empty space of keyed events. The error is ErrRow where there is such a space already.
 func (l *Log) Create(ctx context.Context, space string) error {
-	now := max(l.Settled(), uint64(l.options.Now().UnixMicro()))
+	now := max(l.Settled(), l.clock.Now())
 	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Row{{Key: keyedRow + space}}})
 	return err
 }

@@ -14,9 +14,8 @@ import (
 
 // Options of a Log; zero values take the defaults named.
 type Options struct {
-	Now        func() time.Time // time.Now
-	QueueBytes int              // what may wait for the committer, of one owner half of it; 64 MiB
-	WaitLimit  time.Duration    // how long a publisher waits for a commit; 10 s
+	QueueBytes int           // what may wait for the committer, of one owner half of it; 64 MiB
+	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
 	Logger     *slog.Logger
 }
 
@@ -29,6 +28,8 @@ type (
 	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
 	// lowest of them.
 	floorer interface{ Floor(space string) uint64 }
+	// oldester gives an id that nothing is retained before.
+	oldester interface{ Oldest() uint64 }
 	// backuper copies all that is acknowledged to a new folder, while running.
 	backuper interface{ Backup(dir string) error }
 	// healther says why the engine cannot serve now.
@@ -38,6 +39,7 @@ type (
 // Log gives ids and order to what publishers append, and answers readers.
 type Log struct {
 	engine  Engine
+	clock   *Clock
 	options Options
 	answers *answers
 	failed  <-chan struct{} // nil where the engine cannot tell
@@ -62,9 +64,6 @@ type Log struct {
 
 // Open makes the log of an engine and starts its committer.
 func Open(engine Engine, o Options) (*Log, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 64 << 20
 	}
@@ -75,7 +74,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Log{
-		engine: engine, options: o, answers: newAnswers(o.Now), queue: newQueue(o.QueueBytes),
+		engine: engine, options: o, clock: engine.Clock(), answers: newAnswers(engine.Clock()), queue: newQueue(o.QueueBytes),
 		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if f, ok := engine.(failer); ok {
@@ -86,8 +85,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 		return nil, errors.New("the engine has no run")
 	}
 	l.settled.Store(runs[len(runs)-1].Start)
-	since := uint64(max(0, o.Now().Add(-answerLife).UnixMicro()))
-	if err := engine.Answers(since, l.answers.restore); err != nil {
+	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
 	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown()}
@@ -105,6 +103,9 @@ func (l *Log) Tail(f func(events []Event, position uint64)) { l.tail = f }
 
 // OnEdit sets who is told of edits, before those are answered. It is to be called before the first Append.
 func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }
+
+// Clock is the log's time.
+func (l *Log) Clock() *Clock { return l.clock }
 
 // Settled is the newest position that readers may see.
 func (l *Log) Settled() uint64 { return l.settled.Load() }

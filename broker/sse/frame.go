@@ -79,17 +79,17 @@ func appendEventTail(dst []byte, retry time.Duration) []byte {
 // event:, data:, retry: and 13 digits, line ends.
 const frameOverhead = 80
 
-// Frame is a whole event as a frame of its own, in one allocation.
-func Frame(id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) Framed {
+// Frame is a whole event as a frame of its own, in one allocation. Only a line tells ts.
+func Frame(id uint64, ts int64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) Framed {
 	frame := FrameName(name, custom, mode)
 	dst := make([]byte, 0, chunkRoom+frameOverhead+len(frame)+ObjectLen(name, collection, stream, data)+2)
-	return frameChunk(AppendWhole(BeginChunk(dst), id, name, custom, collection, stream, data, mode, retry))
+	return frameChunk(AppendWhole(BeginChunk(dst), id, ts, name, custom, collection, stream, data, mode, retry))
 }
 
 // AppendWhole appends what Frame makes, bare.
-func AppendWhole(dst []byte, id uint64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+func AppendWhole(dst []byte, id uint64, ts int64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
 	if mode == FramesLines {
-		return AppendLine(dst, id, name, collection, stream, data)
+		return AppendLine(dst, id, ts, name, collection, stream, data)
 	}
 	dst = appendEventHead(dst, id, FrameName(name, custom, mode))
 	dst = AppendObject(dst, name, collection, stream, data)

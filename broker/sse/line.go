@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// AppendLine appends an event as a line of NDJSON: id, ts (the time of its commit, which the id is, in
-// milliseconds), event, collection and stream only where given, data.
-func AppendLine(dst []byte, id uint64, event, collection, stream string, data []byte) []byte {
+// AppendLine appends an event as a line of NDJSON: id, ts (the time of its commit, here in microseconds since
+// 1970, there in milliseconds), event, collection and stream only where given, data.
+func AppendLine(dst []byte, id uint64, ts int64, event, collection, stream string, data []byte) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = strconv.AppendUint(dst, id, 10)
 	dst = append(dst, `","ts":"`...)
-	dst = time.UnixMicro(int64(id)).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = time.UnixMicro(ts).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
 	dst = append(dst, `","event":`...)
 	dst = appendString(dst, event)
 	if collection != "" {

@@ -46,6 +46,7 @@ type logged struct {
 	Bytes         int64  `json:"bytes"`
 	Events        int64  `json:"events"`
 	Oldest        string `json:"oldest"`
+	OldestSeconds int64  `json:"oldest_seconds"` // its age
 	Newest        string `json:"newest"`
 	RetainBytes   int64  `json:"retain_bytes"`
 	RetainSeconds int64  `json:"retain_seconds"`
@@ -82,6 +83,7 @@ func (h *Handler) figures() *stats {
 	s.Log.Bytes, s.Log.Events = state.Bytes, state.Count
 	if state.Oldest != 0 {
 		s.Log.Oldest = strconv.FormatUint(state.Oldest, 10)
+		s.Log.OldestSeconds = int64(b.Log().Clock().Age(state.Oldest).Seconds())
 	}
 	return s
 }

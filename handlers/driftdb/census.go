@@ -86,12 +86,12 @@ func (h *Handler) evict() bool {
 		return false
 	}
 	h.made.evicted = now
-	unused, err := h.survey(0, position(now.Add(-evictAge)))
+	unused, err := h.survey(0, h.o.Broker.Log().Clock().Before(evictAge))
 	if err == nil {
 		slices.SortFunc(unused, func(a, b eventlog.KeyedSpace) int { return cmp.Compare(a.Last, b.Last) })
 		for some := range slices.Chunk(unused, evictMost) {
 			var n int
-			if n, err = h.drop(some, 0, now.Add(-evictAge)); err != nil || n > 0 {
+			if n, err = h.drop(some, 0, evictAge); err != nil || n > 0 {
 				break
 			}
 		}
@@ -102,15 +102,13 @@ func (h *Handler) evict() bool {
 	return h.made.n.Load() < h.made.most
 }
 
-// position is the place of a time in the log.
-func position(t time.Time) uint64 { return uint64(max(0, t.UnixMicro())) }
-
 // dropOld drops the rooms in which nobody is and nothing was said for ROOM_RETENTION, or nothing ever for ROOM_UNUSED.
-func (h *Handler) dropOld(now time.Time) error {
+func (h *Handler) dropOld() error {
 	h.made.evicting.Lock()
 	defer h.made.evicting.Unlock()
-	before, unused := position(now.Add(-h.o.Retention)), now.Add(-h.o.Unused)
-	old, err := h.survey(before, position(unused))
+	clock := h.o.Broker.Log().Clock()
+	before, unused := clock.Before(h.o.Retention), h.o.Unused
+	old, err := h.survey(before, clock.Before(unused))
 	if err != nil {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}
@@ -127,7 +125,7 @@ const dropsMost = 100
 
 // drop deletes those of some rooms that are still old, with the door shut: who comes now finds none. They may have been
 // in use since they were listed.
-func (h *Handler) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Time) (n int, err error) {
+func (h *Handler) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (n int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var ids, spaces []string
@@ -157,7 +155,7 @@ func (h *Handler) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.T
 
 // goes reports whether nobody is in a room, and it is old: its last message or, where there never was one, the moment
 // that somebody was last in it.
-func (h *Handler) goes(id string, before uint64, unused time.Time) (bool, error) {
+func (h *Handler) goes(id string, before uint64, unused time.Duration) (bool, error) {
 	r := h.rooms[id]
 	if r != nil && r.inside > 0 {
 		return false, nil
@@ -166,7 +164,7 @@ func (h *Handler) goes(id string, before uint64, unused time.Time) (bool, error)
 	if err != nil || !there || s.Last < before {
 		return there, err
 	}
-	if s.Seq > 0 || s.Last >= position(unused) || r != nil && r.left.After(unused) || h.started.After(unused) {
+	if s.Seq > 0 || s.Last >= h.o.Broker.Log().Clock().Before(unused) || r != nil && time.Since(r.left) < unused || time.Since(h.started) < unused {
 		return false, nil // or its clients may be on their way back after a restart
 	}
 	return h.empty(id)

@@ -115,8 +115,8 @@ func (h *Handler) keep() {
 			return
 		case now := <-tick.C:
 			h.forgetEmpty(now)
-		case now := <-old.C:
-			if err := h.dropOld(now); err != nil {
+		case <-old.C:
+			if err := h.dropOld(); err != nil {
 				h.o.Logger.Error("dropping rooms", "cause", err)
 			}
 		}

@@ -113,6 +113,43 @@ func TestLongRetention(t *testing.T) {
 	}
 }
 
+// A clock that is set takes no room away that is young, and keeps none that is old.
+func TestSetClockDropsNoRoom(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{1000 * time.Hour, -1000 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var stepped atomic.Int64
+			began := time.Now()
+			source := eventlog.Source{
+				Now: func() (wall, elapsed int64) {
+					passed := time.Since(began).Microseconds()
+					return began.UnixMicro() + passed + stepped.Load(), passed
+				},
+				Boot: func() (string, int64) { return "", 0 },
+			}
+			e := door(t, memory.Open(memory.Options{Source: source}), 24*time.Hour)
+			unused, used := newRoom(t, e), newRoom(t, e)
+			is := func(when string, want int) {
+				t.Helper()
+				for _, room := range []string{unused, used} {
+					if status, text := ask(t, e, http.MethodGet, room+"/presence", ""); status != want {
+						t.Errorf("%s, set by %s: %d %s", when, step, status, text)
+					}
+				}
+			}
+			time.Sleep(time.Hour)
+			stepped.Store(step.Microseconds())
+			if status, text := ask(t, e, http.MethodPost, used+"/send", replace); status != http.StatusOK {
+				t.Fatal(status, text)
+			}
+			time.Sleep(22 * time.Hour)
+			is("after 23 hours", http.StatusOK)
+			time.Sleep(3 * time.Hour)
+			is("after 26 hours", http.StatusNotFound)
+		})
+	}
+}
+
 // listed calls a function when rooms were listed.
 type listed struct {
 	eventlog.Engine

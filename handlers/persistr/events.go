@@ -85,7 +85,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(database.Text(name, &r)); int64(n) > h.o.MaxEvent {
+	if n := len(database.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
 	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
@@ -100,7 +100,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return database.Text(name, &r), nil
+	return database.Text(h.o.Broker.Log().Clock(), name, &r), nil
 }
 
 // parseEvent reads an event, and the database it is for.
@@ -168,7 +168,7 @@ func (h *Handler) readEvent(c *call) error {
 	if err != nil {
 		return err
 	}
-	return body.JSON(c, http.StatusOK, database.Text(name, r))
+	return body.JSON(c, http.StatusOK, database.Text(h.o.Broker.Log().Clock(), name, r))
 }
 
 func (h *Handler) destroyEvent(c *call) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/broker/database"
+	"sluice/broker/eventlog"
 )
 
 // FuzzEvent: whatever body is taken is stored as an event that reads back as JSON with the same names.
@@ -35,7 +36,7 @@ func FuzzEvent(f *testing.F) {
 			Data map[string]any
 			Meta struct{ ID, Type, DB, NS, Stream, TS string }
 		}
-		text := database.Text(name, &r)
+		text := database.Text(eventlog.NewClock(eventlog.System(), 0, nil), name, &r)
 		if err := json.Unmarshal(text, &back); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

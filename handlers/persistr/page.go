@@ -46,13 +46,13 @@ func (h *Handler) page(c *call) error {
 		if i > 0 {
 			list = append(list, ',')
 		}
-		list = database.Append(list, s.database, &records[i])
+		list = database.Append(list, h.o.Broker.Log().Clock(), s.database, &records[i])
 	}
 	list = append(list, ']')
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	after := ""
 	if more {
-		after = database.TimeOf(reached)
+		after = placeText(reached)
 		c.Response().Header().Set("Link", "<"+h.next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {

@@ -29,6 +29,7 @@ const usualLimit = 50
 // selection is what a reader asks for.
 type selection struct {
 	database  string
+	clock     *eventlog.Clock
 	may       channel.Set // what the sender may read of it
 	namespace *string     // nil: all
 	awaited   bool        // the namespace is not there yet: it comes with the stream's first event
@@ -62,7 +63,7 @@ func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	if err != nil {
 		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
 	}
-	s := &selection{database: c.name("db"), may: may, namespace: c.namespaceOf(), last: stream.Endless}
+	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: stream.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
 		s.namespace = nil // an empty parameter is none
 	}
@@ -161,13 +162,16 @@ func (s *selection) feedLimit() int {
 // written with no more stands for all of its millisecond.
 func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) error {
 	var first, last uint64
-	if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-		now := max(time.Now().UnixMicro(), int64(h.o.Broker.Log().Settled())) // events do not go back with a clock
-		if at.UnixMicro() < 1 || at.UnixMicro() > now && (name == "from" || name == "after") {
-			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
-		}
+	if at, ok := readPlaceText(v); ok {
+		first, last = at, at
+	} else if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
 		if first, last, err = h.moment(ctx, s.database, at, v); err != nil {
 			return err
+		}
+		// An event may have a time that lies ahead since the clock was set back.
+		ahead := at.After(time.Now()) && first > h.o.Broker.Log().Settled()
+		if at.UnixMicro() < 1 || ahead && (name == "from" || name == "after") {
+			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
 		}
 	} else {
 		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)
@@ -207,11 +211,21 @@ func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error
 	return err
 }
 
-// moment is what a time stands for: one that is written with more than milliseconds, as pages tell where to go
-// on, for one position.
+// A place between events, as pages tell where to go on, is written as a time in the log's own clock. Nobody but a page
+// writes the zone so, which RFC 3339, 4.3, has for a time in UTC of no local clock.
+const placeFormat = "2006-01-02T15:04:05.000000-00:00"
+
+func placeText(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(placeFormat) }
+
+func readPlaceText(v string) (id uint64, ok bool) {
+	at, err := time.Parse(placeFormat, v)
+	return uint64(at.UnixMicro()), err == nil && at.UnixMicro() > 0
+}
+
+// moment is what a time stands for: one that is written with more than milliseconds for a microsecond.
 func (h *Handler) moment(ctx context.Context, name string, at time.Time, v string) (first, last uint64, err error) {
 	if digits(v) > 3 {
-		return uint64(at.UnixMicro()), uint64(at.UnixMicro()), nil
+		return h.o.Broker.Log().Clock().Place(at), h.o.Broker.Log().Clock().Place(at.Truncate(time.Microsecond).Add(time.Microsecond)) - 1, nil
 	}
 	return h.o.Catalog.Moment(ctx, name, at)
 }
@@ -228,7 +242,7 @@ func digits(v string) int {
 
 // filter is what the cursor is asked for, of what the sender may read.
 func (s *selection) filter(may channel.Set) (broker.Filter, error) {
-	f := broker.Filter{Channels: may, Encoder: encoder{s.database}}
+	f := broker.Filter{Channels: may, Encoder: encoder{s.database, s.clock}}
 	if c, choice := s.chooser(); c != nil {
 		f.Chooser, f.Choice = c, choice
 	}

@@ -12,14 +12,17 @@ import (
 )
 
 // encoder makes the messages of a database's feeds.
-type encoder struct{ database string }
+type encoder struct {
+	database string
+	clock    *eventlog.Clock
+}
 
 // Append appends a message. The id is for a bare EventSource, which comes back with it; the client needs none.
 func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendUint(dst, r.ID, 10)
 	dst = append(dst, "\ndata: "...)
-	dst = database.Append(dst, e.database, r)
+	dst = database.Append(dst, e.clock, e.database, r)
 	return append(dst, "\n\n"...)
 }
 

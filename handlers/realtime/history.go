@@ -34,8 +34,9 @@ type selection struct {
 type place struct {
 	kind  placeKind
 	param string
-	id    uint64 // or the time in µs, or how many from the end
-	text  string // an id as it was written
+	id    uint64    // or how many from the end
+	at    time.Time // where the request names one
+	text  string    // an id as it was written
 }
 
 type placeKind int
@@ -140,9 +141,20 @@ func (s *selection) setPlace(p *place, name, v string) error {
 		if err != nil || at.UnixMicro() < 1 {
 			return badParameter(name, "must be an id, an RFC 3339 time like 2026-11-20T13:22:01Z%s", also(begins, name))
 		}
-		p.kind, p.id = placeTime, uint64(at.UnixMicro())
+		p.kind, p.at = placeTime, at.Truncate(time.Microsecond)
 	}
 	return nil
+}
+
+// find makes of a time an id: of the last event up to it, or of the first one that is not before it.
+func (p *place) find(clock *eventlog.Clock) {
+	switch {
+	case p.kind != placeTime:
+	case p.param == "after" || p.param == "to":
+		p.id = clock.Place(p.at.Add(time.Microsecond)) - 1
+	default:
+		p.id = clock.Place(p.at)
+	}
 }
 
 func also(begins bool, name string) string {
@@ -160,8 +172,10 @@ func also(begins bool, name string) string {
 func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *stream.Range, exhausted bool, err error) {
 	log := h.o.Broker.Log()
 	settled := log.Settled()
+	s.begin.find(log.Clock())
+	s.end.find(log.Clock())
 	r = &stream.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
-	if !time.Now().Before(r.Over()) {
+	if r.Left(log.Clock()) <= 0 {
 		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
 	}
 	start, err := h.begin(ctx, s, f)
@@ -202,7 +216,7 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 		if s.begin.param == "from" {
 			after = max(1, after) - 1
 		}
-		if s.begin.kind == placeTime && after > uint64(time.Now().UnixMicro()) {
+		if s.begin.kind == placeTime && after > now.After && s.begin.at.After(time.Now()) {
 			return start, badParameter(s.begin.param, "lies ahead; leave it out for what is to come")
 		}
 		if s.begin.kind == placeTime {

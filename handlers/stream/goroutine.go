@@ -91,8 +91,8 @@ func (g *goroutineStream) untilNext(now time.Time) time.Duration {
 		next = e
 	}
 	if g.Range != nil {
-		if at := g.Range.Over(); at.After(now) && at.Before(next) {
-			next = at
+		if left := g.Range.Left(g.config.Broker.Log().Clock()); left > 0 && left < next.Sub(now) {
+			return left
 		}
 	}
 	return next.Sub(now)
@@ -152,7 +152,7 @@ func (g *goroutineStream) hand(block *broker.Block) (over string, err error) {
 	}
 	g.Subscriber.Advance(block, n)
 	if id := block.Fresh(); id != 0 {
-		g.config.Observer.Delivered(time.Since(time.UnixMicro(int64(id))))
+		g.config.Observer.Delivered(g.config.Broker.Log().Clock().Age(id))
 	}
 	if over == "" && g.Range != nil && g.Subscriber.Position() >= g.Range.Last {
 		over = g.Range.Reason
@@ -162,7 +162,7 @@ func (g *goroutineStream) hand(block *broker.Block) (over string, err error) {
 
 // atHead tells, once, that the present is reached, and says why the range is over, if it is.
 func (g *goroutineStream) atHead() (over string, err error) {
-	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || !time.Now().Before(g.Range.Over())) {
+	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || g.Range.Left(g.config.Broker.Log().Clock()) <= 0) {
 		return g.Range.Reason, nil
 	}
 	if g.live {

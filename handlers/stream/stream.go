@@ -10,6 +10,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/broker/eventlog"
 	"sluice/broker/share"
 	"sluice/broker/sse"
 )
@@ -80,12 +81,12 @@ func (r *Range) Ends() bool { return r != nil && (r.Last != Endless || r.Limit >
 // settles is how long after its time an event may still be on its way through the log.
 const settles = 250 * time.Millisecond
 
-// Over is when nothing joins the range any more, as ids are times.
-func (r *Range) Over() time.Time {
+// Left is how long something may still join the range, as ids are times of the log's clock.
+func (r *Range) Left(clock *eventlog.Clock) time.Duration {
 	if r.Last > math.MaxInt64/2 {
-		return time.Unix(1<<40, 0)
+		return math.MaxInt64
 	}
-	return time.UnixMicro(int64(r.Last)).Add(settles)
+	return clock.Until(r.Last) + settles
 }
 
 // Endless is the Last of a range that goes on.

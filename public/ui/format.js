@@ -42,7 +42,8 @@ function relative(date) {
   return `${seconds < 60 ? `${Math.floor(seconds / 5) * 5} s` : duration(seconds)} ago`;
 }
 
-// idTime is when an event was stored: ids are microseconds.
+// idTime is about when an event was stored: ids are microseconds of the log's own time, which is away from the clock's by what
+// that was set.
 export const idTime = id => new Date(Number(id) / 1000);
 
 // when is a time that keeps telling how long ago it is, and in full where the pointer rests on it.

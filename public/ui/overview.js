@@ -32,7 +32,7 @@ const tiles = [
 let follow = null, credential = null, past = new History(), last = null, chosen = 0, onstate, ondata;
 
 function retention(log) {
-  const age = log.oldest && log.events ? Math.max(0, Date.parse(last.time) - Number(log.oldest) / 1000) / 1000 : 0;
+  const age = log.events ? log.oldest_seconds : 0;
   return `${share(log)} of ${bytes(log.retain_bytes)}, ${duration(age)} of ${duration(log.retain_seconds)}`;
 }
 

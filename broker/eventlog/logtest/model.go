@@ -27,7 +27,7 @@ func testModel(t *testing.T, o Opener) {
 			Age:   rapid.SampledFrom([]int64{0, time.Minute.Microseconds()}).Draw(t, "age"),
 			Bytes: rapid.SampledFrom([]int64{0, 4_000}).Draw(t, "bytes"),
 		}
-		m.config = Config{Now: m.clock.Now, Retain: func(string) eventlog.Retention { return retain }}
+		m.config = Config{Source: m.clock.Source(), Retain: func(string) eventlog.Retention { return retain }}
 		m.log, m.engine = open(t, m.o, m.config)
 		defer func() { closeLog(t, m.log) }()
 		t.Repeat(map[string]func(*rapid.T){"append": m.append, "clock": m.move, "drop": m.drop, "reopen": m.reopen, "read": m.read})
@@ -52,7 +52,8 @@ func (m *logModel) append(t *rapid.T) {
 }
 
 func (m *logModel) move(t *rapid.T) {
-	m.clock.Add(time.Duration(rapid.IntRange(-5, 40).Draw(t, "seconds")) * time.Second)
+	m.clock.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+	m.clock.Step(time.Duration(rapid.IntRange(-50, 50).Draw(t, "stepped")) * time.Second)
 }
 
 func (m *logModel) drop(t *rapid.T) { m.o.Drop(t, m.engine) }

@@ -15,7 +15,7 @@ import (
 // Config is what a test wants of an engine.
 type Config struct {
 	Retain func(space string) eventlog.Retention
-	Now    func() time.Time
+	Source eventlog.Source
 }
 
 // Opener opens engines of one kind. Open is called several times on one Opener, each time after the
@@ -60,7 +60,7 @@ var suite = map[string]func(*testing.T, Opener){
 }
 
 // models hold an engine against lists. They take most of the time.
-var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews}
+var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews, "clocks": testClocks}
 
 // Run runs the suite; make gives an Opener on nothing for each test.
 func Run(t *testing.T, make func(t *testing.T) Opener) {
@@ -81,33 +81,10 @@ func run(t *testing.T, tests map[string]func(*testing.T, Opener), make func(t *t
 	}
 }
 
-// Clock is a time that a test moves.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewClock begins at a fixed time.
-func NewClock() *Clock { return &Clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)} }
-
-// Now is the time.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Add moves it, backwards too.
-func (c *Clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func open(t TB, o Opener, c Config) (*eventlog.Log, eventlog.Engine) {
 	t.Helper()
 	engine := o.Open(t, c)
-	log, err := eventlog.Open(engine, eventlog.Options{Now: c.Now})
+	log, err := eventlog.Open(engine, eventlog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +143,7 @@ func testIDs(t *testing.T, o Opener) {
 	clock := NewClock()
 	last := uint64(0)
 	for round := range 3 {
-		log, _ := open(t, o, Config{Now: clock.Now})
+		log, _ := open(t, o, Config{Source: clock.Source()})
 		if log.Settled() <= last && o.Keeps() {
 			t.Fatalf("round %d starts at %d, not above %d", round, log.Settled(), last)
 		}
@@ -180,7 +157,7 @@ func testIDs(t *testing.T, o Opener) {
 				t.Fatalf("id %d lies before its time %d", id, now)
 			}
 			last = id
-			clock.Add(-time.Second)
+			clock.Step(-time.Second)
 		}
 		closeLog(t, log)
 		if !o.Keeps() {
@@ -232,7 +209,7 @@ func locate(t TB, l *eventlog.Log, id string) eventlog.Start {
 
 func testLocate(t *testing.T, o Opener) {
 	clock := NewClock()
-	log, _ := open(t, o, Config{Now: clock.Now})
+	log, _ := open(t, o, Config{Source: clock.Source()})
 	start := log.Settled()
 	clock.Add(time.Second)
 	id := put(t, log, event("a", "", ""))
@@ -257,7 +234,7 @@ func testLocate(t *testing.T, o Opener) {
 		return
 	}
 	clock.Add(time.Second)
-	log, _ = open(t, o, Config{Now: clock.Now})
+	log, _ = open(t, o, Config{Source: clock.Source()})
 	defer closeLog(t, log)
 	run := log.Settled()
 	check("recovered", id, eventlog.Start{After: id})

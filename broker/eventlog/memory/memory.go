@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Retain   func(space string) eventlog.Retention // nothing is dropped
 	MaxBytes int64                                 // of all spaces together, oldest go first; 256 MiB
-	Now      func() time.Time                      // time.Now
+	Source   eventlog.Source                       // the system's
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -25,6 +25,7 @@ var _ eventlog.Engine = (*Engine)(nil)
 // Engine keeps events in memory.
 type Engine struct {
 	options Options
+	clock   *eventlog.Clock
 	run     eventlog.Run
 
 	mu     sync.RWMutex
@@ -43,11 +44,12 @@ func Open(o Options) *Engine {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 256 << 20
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.Source.Now == nil {
+		o.Source = eventlog.System()
 	}
-	start := uint64(o.Now().UnixMicro())
-	return &Engine{options: o, run: eventlog.Run{Start: start}, last: start, spaces: map[string]*space{}}
+	clock := eventlog.NewClock(o.Source, 0, nil)
+	start, _ := clock.Next(0)
+	return &Engine{options: o, clock: clock, run: eventlog.Run{Start: start}, last: start, spaces: map[string]*space{}}
 }
 
 // space is one ordered sequence. Places count from its beginning, so that the indexes need no
@@ -169,7 +171,7 @@ func (m *Engine) floor(r eventlog.Retention) uint64 {
 	if r.Age == 0 {
 		return 0
 	}
-	return uint64(max(0, m.options.Now().UnixMicro()-r.Age))
+	return m.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
 // cut removes from the front until at most so many bytes are left; the newest event stays.
@@ -257,6 +259,9 @@ func (m *Engine) front(name string, s *space) (int, uint64) {
 	}
 	return n, s.events[n-1].ID
 }
+
+// Clock is the engine's.
+func (m *Engine) Clock() *eventlog.Clock { return m.clock }
 
 // Runs is the one run.
 func (m *Engine) Runs() []eventlog.Run { return []eventlog.Run{m.run} }

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type opener struct{}
 
 func (opener) Open(_ logtest.TB, c logtest.Config) eventlog.Engine {
-	return memory.Open(memory.Options{Retain: c.Retain, Now: c.Now})
+	return memory.Open(memory.Options{Retain: c.Retain, Source: c.Source})
 }
 
 func (opener) Keeps() bool { return false }

@@ -55,6 +55,9 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 		w.value = appendAnswer(w.value[:0], a)
 		err = errors.Join(err, b.Set(w.key, w.value, nil))
 	}
+	if g.Marks != nil {
+		err = errors.Join(err, b.Set(marksKey, g.Marks, nil))
+	}
 	err = errors.Join(err, w.rows(), b.Set(lastKey, appendUint64(nil, g.Last), nil))
 	if err != nil {
 		return fmt.Errorf("writing a group: %w", err)
@@ -63,6 +66,7 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 		return err
 	}
 	w.settle()
+	e.news.Store(true)
 	if g.Edit != nil {
 		e.edited(g.Edit)
 	}

@@ -196,6 +196,9 @@ func (e *Engine) keep() {
 			if err := e.state.checkSpace(); err != nil {
 				e.options.Logger.Debug("still no room", "cause", err)
 			}
+			if err := e.keepClock(); err != nil && !e.state.dead() {
+				e.options.Logger.Error("storing the log's time", "cause", err)
+			}
 		}
 		err := e.Retain()
 		if ticks == answersEvery {

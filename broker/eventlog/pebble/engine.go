@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ type Options struct {
 	FS         vfs.FS // the real one
 	Durability Durability
 	Retain     func(space string) eventlog.Retention // nothing is dropped
-	Now        func() time.Time                      // time.Now
+	Source     eventlog.Source                       // the system's
 	Logger     *slog.Logger
 	Fatal      func(error) // called once, when the engine is dead for good
 	Reserve    int64       // free space under which events are refused; 128 MiB, or 5 % of a small volume
@@ -50,6 +51,9 @@ type Engine struct {
 	folder  *folder
 	state   *condition
 	runs    []eventlog.Run
+	clock   *eventlog.Clock
+	anchor  eventlog.Anchor // the newest that is stored; of the keeper, and then of Close
+	news    atomic.Bool     // something was committed since
 
 	mu     sync.RWMutex
 	spaces map[string]*space
@@ -74,8 +78,8 @@ func Open(o Options) (*Engine, error) {
 	if o.Retain == nil {
 		o.Retain = func(string) eventlog.Retention { return eventlog.Retention{} }
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.Source.Now == nil {
+		o.Source = eventlog.System()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -173,6 +177,9 @@ func (e *Engine) load() error {
 	if err := e.loadSpaces(); err != nil {
 		return fmt.Errorf("reading spaces and segments: %w", err)
 	}
+	if err := e.loadClock(last); err != nil {
+		return fmt.Errorf("reading the log's time: %w", err)
+	}
 	if err := e.loadRuns(last); err != nil {
 		return fmt.Errorf("noting the run: %w", err)
 	}
@@ -245,7 +252,8 @@ func (e *Engine) loadSpaces() error {
 // unknown.
 const maxRuns = 4096
 
-// loadRuns reads the runs and begins another, above all that was ever given out and at the present.
+// loadRuns reads the runs and begins another, above all that was ever given out and at the present. With it the clock is
+// tied to what goes on without the process.
 func (e *Engine) loadRuns(last uint64) error {
 	number := uint64(0)
 	first := uint64(0)
@@ -262,16 +270,22 @@ func (e *Engine) loadRuns(last uint64) error {
 	if err != nil {
 		return err
 	}
-	run := eventlog.Run{Recovered: last, Start: max(last+1, uint64(e.options.Now().UnixMicro()))}
+	start, marked := e.clock.Next(last)
+	run := eventlog.Run{Recovered: last, Start: start}
 	b := e.db.NewBatch()
 	defer b.Close()
+	if marked {
+		err = b.Set(marksKey, e.clock.Marks(), nil)
+	}
+	e.anchor = e.newAnchor()
 	if len(e.runs) >= maxRuns {
 		e.runs = e.runs[1:]
-		err = b.Delete(runKey(first), nil)
+		err = errors.Join(err, b.Delete(runKey(first), nil))
 	}
 	e.runs = append(e.runs, run)
 	row := appendUint64(appendUint64(nil, run.Recovered), run.Start)
-	if err = errors.Join(err, b.Set(runKey(number), row, nil), b.Set(lastKey, appendUint64(nil, run.Start), nil)); err != nil {
+	if err = errors.Join(err, b.Set(runKey(number), row, nil), b.Set(lastKey, appendUint64(nil, run.Start), nil),
+		b.Set(anchorKey, e.anchor.Append(nil), nil)); err != nil {
 		return err
 	}
 	return e.commit(b)
@@ -315,11 +329,12 @@ func (e *Engine) Close() error {
 
 func (e *Engine) close() error {
 	e.group.Wait()
+	last := e.lastAnchor()
 	e.using.Lock()
 	e.closed = true
 	e.using.Unlock()
 	if e.state.dead() {
 		return nil
 	}
-	return errors.Join(e.db.Close(), e.unlock())
+	return errors.Join(last, e.db.Close(), e.unlock())
 }

@@ -26,6 +26,7 @@ const (
 	metaSpace   = 's' // name -> number
 	metaSegment = 'g' // space segment -> row
 	metaFloor   = 'f' // space -> the highest removed id
+	metaClock   = 'c' // a | m -> the clock's anchor, its marks
 	metaRow     = 'k' // a door's key -> its value
 )
 
@@ -118,4 +119,8 @@ func spaceKey(name string) []byte { return append([]byte{keyMeta, metaSpace}, na
 
 func answerKey(b []byte, id uint64) []byte { return appendUint64(append(b, keyAnswer), id) }
 
-var lastKey = []byte{keyMeta, metaLast}
+var (
+	lastKey   = []byte{keyMeta, metaLast}
+	anchorKey = []byte{keyMeta, metaClock, 'a'}
+	marksKey  = []byte{keyMeta, metaClock, 'm'}
+)

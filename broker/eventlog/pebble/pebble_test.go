@@ -18,7 +18,7 @@ type opener struct {
 
 func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
 	t.Helper()
-	e, err := pebble.Open(pebble.Options{Dir: "log", FS: o.fs, Durability: o.durability, Retain: c.Retain, Now: c.Now})
+	e, err := pebble.Open(pebble.Options{Dir: "log", FS: o.fs, Durability: o.durability, Retain: c.Retain, Source: c.Source})
 	if err != nil {
 		t.Fatal(err)
 	}

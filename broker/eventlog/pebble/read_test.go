@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/broker/eventlog/logtest"
 )
 
 // filled is an engine that holds n events, event(i) each, in groups of 500.
@@ -218,7 +219,7 @@ func TestRunsBounded(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	open := func() *Engine {
 		t.Helper()
-		e, err := Open(Options{Dir: "log", FS: fs, Now: func() time.Time { return now }})
+		e, err := Open(Options{Dir: "log", FS: fs, Source: logtest.SourceOf(func() time.Time { return now })})
 		if err != nil {
 			t.Fatal(err)
 		}

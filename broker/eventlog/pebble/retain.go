@@ -15,7 +15,7 @@ func (e *Engine) expired(r eventlog.Retention) uint64 {
 	if r.Age == 0 {
 		return 0
 	}
-	return uint64(max(0, e.options.Now().UnixMicro()-r.Age))
+	return e.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
 // Retain drops the segments that are over age or bytes, of every space. The open one always stays:
@@ -109,7 +109,7 @@ func (e *Engine) dropAnswers() error {
 		return err
 	}
 	defer e.using.RUnlock()
-	limit := uint64(max(0, e.options.Now().Add(-answerLife).UnixMicro()))
+	limit := e.clock.Before(answerLife)
 	iter, err := e.db.NewIter(&pebble.IterOptions{LowerBound: answerKey(nil, 0), UpperBound: answerKey(nil, limit)})
 	if err != nil {
 		return fmt.Errorf("looking for old answers: %w", err)

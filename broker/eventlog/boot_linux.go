@@ -1,0 +1,26 @@
+package eventlog
+
+import (
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+var bootID = sync.OnceValue(func() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "" // then the wall clock has to do
+	}
+	return strings.TrimSpace(string(text))
+})
+
+// boot is the running boot, and how long it has been up, sleep included.
+func boot() (string, int64) {
+	var t unix.Timespec
+	if bootID() == "" || unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return "", 0
+	}
+	return bootID(), t.Nano() / 1000
+}

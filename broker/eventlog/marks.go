@@ -1,0 +1,155 @@
+package eventlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"sort"
+	"time"
+)
+
+// mark says how far the wall clock was ahead of ids, from one id on.
+type mark struct {
+	first uint64
+	ahead int64
+}
+
+// marks are those of a log, in order; the first of them begins at 0. Most logs have that one alone.
+type marks []mark
+
+const (
+	tolerance = 500_000 // µs that the wall clock may be away from a mark
+	burst     = 16      // marks in as many seconds: who plays with a clock does not fill the log
+	marksMost = 256
+)
+
+// apart reports whether two differences of clocks are those before and after a step.
+func apart(a, b int64) bool { return a-b > tolerance || b-a > tolerance }
+
+func (m marks) strays(id uint64, wall int64) bool { return apart(wall-int64(id), m[len(m)-1].ahead) }
+
+// of is the mark of an id. Almost always that is the last.
+func (m marks) of(id uint64) mark {
+	if last := m[len(m)-1]; id >= last.first {
+		return last
+	}
+	return m[sort.Search(len(m), func(i int) bool { return m[i].first > id })-1]
+}
+
+// Stamp is what the wall clock said when an id was given, within half a second, in microseconds since 1970.
+func (c *Clock) Stamp(id uint64) int64 { return int64(id) + c.marks.Load().of(id).ahead }
+
+// Time is Stamp as a time, in UTC.
+func (c *Clock) Time(id uint64) time.Time { return time.UnixMicro(c.Stamp(id)).UTC() }
+
+// Place is the first id whose Time is at or after a time. Of a time that a clock that was set back has seen twice it is
+// the earlier one.
+func (c *Clock) Place(t time.Time) uint64 {
+	wall, m := t.UnixMicro(), *c.marks.Load()
+	for i := range m {
+		id := max(int64(m[i].first), wall-m[i].ahead)
+		if i == len(m)-1 || uint64(id) < m[i+1].first {
+			return uint64(max(1, id))
+		}
+	}
+	return 0
+}
+
+// mark notes that the wall clock was stepped, and reports whether it did: not while there were too many.
+func (c *Clock) mark(first uint64, wall int64) bool {
+	old := *c.marks.Load()
+	n := len(old)
+	if n > burst && first-old[n-burst].first < burst*1_000_000 {
+		return false
+	}
+	if n > 1 && old[n-1].first == first { // no event came of it
+		old = old[:n-1]
+	}
+	c.set(append(append(make(marks, 0, n+1), old...), mark{first, wall - int64(first)}))
+	return true
+}
+
+// set makes marks those in force, at most marksMost.
+func (c *Clock) set(m marks) {
+	for len(m) > marksMost {
+		m = m.merge()
+	}
+	c.marks.Store(&m)
+}
+
+// merge takes away the mark whose events' times change the least by it; they become those of the mark before.
+func (m marks) merge() marks {
+	least, at := int64(-1), 0
+	for i := 1; i < len(m)-1; i++ {
+		if by := max(m[i].ahead-m[i-1].ahead, m[i-1].ahead-m[i].ahead); least < 0 || by < least {
+			least, at = by, i
+		}
+	}
+	return append(m[:at], m[at+1:]...)
+}
+
+// forget drops the marks of which nothing is retained any more.
+func (c *Clock) forget(oldest uint64) {
+	m := *c.marks.Load()
+	n := 0
+	for n < len(m)-1 && m[n+1].first <= oldest {
+		n++
+	}
+	if n > 0 {
+		m = append(marks{}, m[n:]...)
+		m[0].first = 0
+		c.marks.Store(&m)
+	}
+}
+
+// errClock is that what a store knows of its time cannot be read.
+var errClock = errors.New("the row of the log's time cannot be read: the log is damaged, or was written by a newer version")
+
+// Marks are the clock's, as a store keeps them.
+func (c *Clock) Marks() []byte {
+	m := *c.marks.Load()
+	b := make([]byte, 0, 16*len(m))
+	for _, one := range m {
+		b = binary.BigEndian.AppendUint64(b, one.first)
+		b = binary.BigEndian.AppendUint64(b, uint64(one.ahead))
+	}
+	return b
+}
+
+// SetMarks takes what Marks gave; nothing where a store has none.
+func (c *Clock) SetMarks(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if len(b)%16 != 0 {
+		return errClock
+	}
+	var m marks
+	for ; len(b) > 0; b = b[16:] {
+		m = append(m, mark{binary.BigEndian.Uint64(b), int64(binary.BigEndian.Uint64(b[8:]))})
+		if n := len(m); n == 1 && m[0].first != 0 || n > 1 && m[n-1].first <= m[n-2].first {
+			return errClock
+		}
+	}
+	c.set(m)
+	return nil
+}
+
+// Append appends an anchor as a store keeps it.
+func (a *Anchor) Append(b []byte) []byte {
+	for _, n := range [...]uint64{a.At, uint64(a.Wall), uint64(a.Since), uint64(a.Slack)} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return append(b, a.Boot...)
+}
+
+// ReadAnchor reads what Append appended; nil of nothing.
+func ReadAnchor(b []byte) (*Anchor, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	if len(b) < 32 {
+		return nil, errClock
+	}
+	n := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
+	return &Anchor{At: uint64(n(0)), Wall: n(1), Since: n(2), Slack: n(3), Boot: string(b[32:])}, nil
+}
