@@ -24,6 +24,18 @@ type Source struct {
 	Boot func() (boot string, since int64) // the boot, "" where the system has no name for it; and what passed since, sleep too
 }
 
+// read reads both as of one moment: a process that was not running in between would take that for a sleep of the machine.
+func (s Source) read() (wall, elapsed int64, boot string, since int64) {
+	const close, tries = 1000, 10
+	for try := 1; ; try++ {
+		wall, elapsed = s.Now()
+		boot, since = s.Boot()
+		if _, after := s.Now(); after-elapsed < close || try == tries {
+			return wall, elapsed, boot, since
+		}
+	}
+}
+
 // System is the source that the process runs by.
 func System() Source {
 	began := time.Now()
@@ -48,8 +60,7 @@ type Anchor struct {
 // NewClock goes on from an anchor, nil where there is none, behind the last id.
 func NewClock(source Source, last uint64, from *Anchor) *Clock {
 	c := &Clock{source: source}
-	wall, elapsed := source.Now()
-	boot, since := source.Boot()
+	wall, elapsed, boot, since := source.read()
 	c.awake = since - elapsed
 	at := max(from.resume(wall, boot, since), last+1)
 	c.base.Store(int64(at) - elapsed)
@@ -75,8 +86,7 @@ func (a *Anchor) resume(wall int64, boot string, since int64) uint64 {
 // Anchor is where the clock stands.
 func (c *Clock) Anchor() Anchor {
 	c.Wake()
-	wall, elapsed := c.source.Now()
-	boot, since := c.source.Boot()
+	wall, elapsed, boot, since := c.source.read()
 	return Anchor{At: c.at(elapsed), Wall: wall, Boot: boot, Since: since}
 }
 
@@ -116,8 +126,7 @@ const asleep = 100_000
 func (c *Clock) Wake() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, elapsed := c.source.Now()
-	boot, since := c.source.Boot()
+	_, elapsed, boot, since := c.source.read()
 	slept := since - elapsed - c.awake
 	if boot == "" || slept < asleep {
 		return false
