@@ -134,7 +134,10 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey) error {
 		}
 		row.Value = text
 	}
-	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}}); err != nil {
+	s.mu.Lock()
+	_, changes := s.specs[id]
+	s.mu.Unlock()
+	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: changes}); err != nil {
 		return fmt.Errorf("storing a key: %w", err)
 	}
 	s.mu.Lock()

@@ -196,7 +196,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if signsOut {
 		rows = append(rows, s.sessions.gone(next.ID)...)
 	}
-	if err := s.commit(ctx, rows); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: old != nil}); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
 	why := grant.Changed
@@ -213,8 +213,8 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	return nil
 }
 
-func (s *Store) commit(ctx context.Context, rows []eventlog.Row) error {
-	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: rows})
+func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), r)
 	return err
 }
 
@@ -230,7 +230,7 @@ func (s *Store) remove(ctx context.Context, email string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: rowUser + u.Email})); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.gone(u.ID), eventlog.Row{Key: rowUser + u.Email})}); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)

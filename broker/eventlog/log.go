@@ -22,8 +22,8 @@ type Options struct {
 
 // Abilities that an engine may have beside Engine.
 type (
-	// admitter refuses events before they are queued, while the engine cannot take them.
-	admitter interface{ Admit() error }
+	// admitter refuses requests while the engine cannot take them; those from the reserve later than others.
+	admitter interface{ Admit(fromReserve bool) error }
 	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
 	failer interface{ Failed() <-chan struct{} }
 	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
@@ -248,10 +248,8 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 
 // enqueue queues a request for an owner.
 func (l *Log) enqueue(p *pending, owner string) error {
-	if a, ok := l.engine.(admitter); ok {
-		if err := a.Admit(); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
+	if err := l.admit(p.request); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/broker/eventlog"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 )
@@ -51,7 +52,7 @@ func refusal(err error) error {
 	case errors.Is(err, auth.ErrRevocation), errors.Is(err, auth.ErrTooManyRevoked):
 		return httperr.New(http.StatusBadRequest, httperr.BadRevocation, "%v", err)
 	}
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the store cannot take this now").After(2 * time.Second).Because(err)
+	return httperr.OfLog(err)
 }
 
 func (h *Handler) listKeys(c echo.Context) error {
@@ -131,6 +132,9 @@ func (h *Handler) revoke(c echo.Context) error {
 func (h *Handler) backup(c echo.Context) error {
 	path, err := h.o.Backup()
 	if err != nil {
+		if eventlog.DiskFull(err) {
+			return httperr.OfLog(err)
+		}
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "no backup was made: %v", err).Because(err)
 	}
 	audit.Target(c, path)

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/broker/eventlog"
 )
 
 // Error is an answer other than 2xx.
@@ -50,6 +51,18 @@ func (e *Error) Because(cause error) *Error {
 func OfAuth(e *auth.Error) *Error {
 	return &Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.After}
 }
+
+// OfLog is why the log did not take something, as an answer. It names no folder: that is for the operator's log.
+func OfLog(err error) *Error {
+	code := Unavailable
+	if eventlog.DiskFull(err) {
+		code = DiskFull
+	}
+	return New(http.StatusServiceUnavailable, code, "%s", eventlog.Explain(err)).After(logRetry).Because(err)
+}
+
+// logRetry is when the log may take it.
+const logRetry = 2 * time.Second
 
 // Passes reports whether the same request can succeed later.
 func (e *Error) Passes() bool {

@@ -113,6 +113,8 @@ func failed(err error) *failure {
 	switch {
 	case errors.Is(err, account.ErrBusy), errors.Is(err, database.ErrBusy):
 		passing.message = err.Error()
+	case eventlog.DiskFull(err):
+		passing.message, passing.code = eventlog.Explain(err), httperr.DiskFull
 	case errors.Is(err, broker.ErrDraining):
 		passing.message = "the gateway is shutting down; come back in a moment"
 	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown), errors.Is(err, context.Canceled):

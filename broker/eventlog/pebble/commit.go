@@ -70,11 +70,16 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 }
 
 func (e *Engine) commit(b *pebble.Batch) error {
+	n := b.Len()
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
 	}
 	if e.state.dead() {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
+	}
+	e.state.wrote(n)
+	if e.state.reclaims() { // nothing is stored then but what makes room, or goes with it
+		e.deleted.Store(true)
 	}
 	return nil
 }
@@ -207,10 +212,7 @@ func (w *writer) settle() {
 	}
 	e.mu.Unlock()
 	if over {
-		select {
-		case e.kick <- struct{}{}:
-		default:
-		}
+		e.kickKeep()
 	}
 }
 

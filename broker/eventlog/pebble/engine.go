@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,9 +35,9 @@ type Options struct {
 	Now        func() time.Time                      // time.Now
 	Logger     *slog.Logger
 	Fatal      func(error) // called once, when the engine is dead for good
-	Reserve    int64       // free space under which events are refused; 128 MiB, or 5 % of a small volume
+	Reserve    int64       // free space under which events are refused; 128 MiB, and an eighth of a volume under 1 GiB
 
-	memTable uint64 // bytes; 16 MiB, and less in tests of what a full one sets off
+	memTable uint64 // bytes; 16 MiB, less on a small volume, and in tests of what a full one sets off
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -60,6 +61,9 @@ type Engine struct {
 
 	retaining sync.Mutex // held by Retain
 
+	deleted   atomic.Bool // something, while the disk was full
+	reclaimed time.Time   // when reclaim last did anything; of keep alone
+
 	kick  chan struct{} // holds a token when a space crossed its bytes
 	quit  chan struct{} // closed by Close
 	once  sync.Once
@@ -80,9 +84,6 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.memTable == 0 {
-		o.memTable = 16 << 20
-	}
 	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := e.open(); err != nil {
 		return nil, err
@@ -94,11 +95,12 @@ func Open(o Options) (*Engine, error) {
 	// is then told as lost.
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
+	e.group.Go(e.watch)
 	return e, nil
 }
 
 func (e *Engine) open() error {
-	o := e.options
+	o := &e.options
 	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder %s: %w", o.Dir, err)
 	}
@@ -113,15 +115,44 @@ func (e *Engine) open() error {
 		return errors.Join(err, lock.Close())
 	}
 	e.lock = lock
-	e.state = newCondition(o, e.quit)
-	if err := e.state.checkStart(); err != nil {
-		return errors.Join(err, e.unlock())
-	}
+	e.fitVolume()
+	e.state = newCondition(*o, e.quit)
+	e.state.makeRoom = e.kickKeep
+	e.state.checkSpace()
 	e.db, err = pebble.Open(o.Dir, e.pebbleOptions())
 	if err != nil {
 		return errors.Join(fmt.Errorf("opening the log in %s: %w", o.Dir, err), e.unlock())
 	}
 	return nil
+}
+
+// fitVolume chooses the size of memtables, of which the reserve is a multiple.
+func (e *Engine) fitVolume() {
+	o := &e.options
+	if o.memTable != 0 {
+		return
+	}
+	o.memTable = largestTable
+	usage, err := o.FS.GetDiskUsage(o.Dir)
+	if err != nil {
+		return
+	}
+	if o.memTable = tableFor(usage.TotalBytes); o.memTable < largestTable {
+		l := levelsOf(*o)
+		o.Logger.Warn("the volume is small: publishing costs more there", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "better_mib", largestTable*tableShare>>20,
+			"memtable_kib", o.memTable>>10, "refuses_under_mib", l.refuse>>20, "kept_mib", l.spare>>20)
+	}
+	if least := uint64(2*(takeTables+spareTables)) * o.memTable; usage.TotalBytes < least {
+		o.Logger.Warn("the volume is too small for the reserve that a full disk needs", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "needs_mib", least>>20)
+	}
+}
+
+// kickKeep has keep look at what can be dropped now.
+func (e *Engine) kickKeep() {
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
 }
 
 func lockedError(dir string, cause error) error {
