@@ -161,8 +161,7 @@ func Handler(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		e := From(err)
 		if e.Status >= http.StatusInternalServerError && e.Cause != nil {
-			log.Error("request failed", "code", e.Code, "path", c.Path(), "cause", e.Cause,
-				"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+			LogCause(log, c, e.Code, c.Path(), e.Cause)
 		}
 		if werr := Write(c, e); werr != nil {
 			log.Debug("writing an error answer", "cause", werr)

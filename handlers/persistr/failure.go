@@ -144,6 +144,5 @@ func (h *Handler) logCause(c echo.Context, f *failure) {
 	if f.status < http.StatusInternalServerError || f.cause == nil {
 		return
 	}
-	h.o.Logger.Error("request failed", "code", f.name, "path", c.Path(), "cause", f.cause,
-		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+	httperr.LogCause(h.o.Logger, c, f.name, c.Path(), f.cause)
 }

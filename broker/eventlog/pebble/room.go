@@ -14,11 +14,12 @@ import (
 // A volume is never filled by what the log writes, as it then could do nothing any more: neither withdraw a key, nor delete, nor
 // start. What is needed is counted in memtables: up to three wait, each with its write-ahead log, and become tables.
 const (
-	refuseTables = 8 // less is free: events are refused
-	takeTables   = 10
-	lastTables   = 3 // less is free: all is refused, and nothing is compacted
-	reopenTables = 4
-	spareTables  = 4 // the file that is given up when others fill the volume
+	refuseTables  = 8 // less is free: events are refused
+	takeTables    = 10
+	compactTables = 6 // less is free: nothing is compacted
+	lastTables    = 2 // less is free: all is refused
+	reopenTables  = 3
+	spareTables   = 5 // the file that is given up when others fill the volume; no compaction may take what that leaves
 )
 
 // The largest memtables, and the part of a volume that they may be: small volumes get smaller ones, and with them smaller
@@ -39,19 +40,22 @@ func tableFor(total uint64) uint64 {
 type levels struct {
 	refuse, take uint64 // events
 	last, reopen uint64 // what is taken from the reserve
-	spare        uint64
+	compact      uint64 // for compactions
+	spare        uint64 // the file's size
 }
 
 func levelsOf(o Options) levels {
 	l := levels{
 		refuse: refuseTables * o.memTable, take: takeTables * o.memTable,
-		last: lastTables * o.memTable, reopen: reopenTables * o.memTable, spare: spareTables * o.memTable,
+		last: lastTables * o.memTable, reopen: reopenTables * o.memTable,
+		compact: compactTables * o.memTable, spare: spareTables * o.memTable,
 	}
 	if o.Reserve > 0 {
 		l.take += uint64(o.Reserve) - l.refuse
 		l.refuse = uint64(o.Reserve)
 		l.last = min(l.last, l.refuse/2)
 		l.reopen = min(l.reopen, l.refuse)
+		l.compact = min(l.compact, l.refuse)
 	}
 	return l
 }
@@ -180,7 +184,7 @@ func (c *condition) awaitCompaction() error {
 		c.mu.Lock()
 		last, flush := c.compaction, c.flush
 		c.mu.Unlock()
-		if flush.err == nil && c.hasRoom(c.room.levels.last) &&
+		if flush.err == nil && c.hasRoom(c.room.levels.compact) &&
 			(last.err == nil || time.Since(last.at) >= compactAgain || time.Since(last.at) >= soon && c.hasRoom(c.room.levels.take)) {
 			return nil
 		}
