@@ -33,6 +33,8 @@ type (
 	backuper interface{ Backup(dir string) error }
 	// healther says why the engine cannot serve now.
 	healther interface{ Health() error }
+	// damager counts the damaged places of its files that it has met since the start.
+	damager interface{ Damaged() uint64 }
 )
 
 // Log gives ids and order to what publishers append, and answers readers.
@@ -173,6 +175,14 @@ func (l *Log) Err() error {
 		return h.Health()
 	}
 	return nil
+}
+
+// Damaged is how many damaged places of its files the log has met since the start.
+func (l *Log) Damaged() uint64 {
+	if d, ok := l.engine.(damager); ok {
+		return d.Damaged()
+	}
+	return 0
 }
 
 func (l *Log) dead() bool {

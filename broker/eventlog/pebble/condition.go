@@ -17,6 +17,7 @@ type condition struct {
 	failed  chan struct{}
 	quit    <-chan struct{} // closed when the engine is closing
 	running atomic.Bool     // it is open
+	damaged atomic.Uint64   // places met
 
 	mu         sync.Mutex
 	reason     error     // why it is dead for good
@@ -96,16 +97,17 @@ func (c *condition) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if errors.Is(err, errPaused) {
-				c.options.Logger.Debug("a compaction waits for room", "cause", err)
+				c.options.Logger.Debug("a compaction waits for room", "cause", plain(err))
 				return
 			}
 			if c.setBackground(err) {
-				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", err)
+				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", plain(err))
 			}
 		},
 		// Left alone, it would end the process: a client that reads there could do that again and again.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", info.Details, "file", info.Path)
+			c.damaged.Add(1)
+			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", plain(info.Details), "file", info.Path)
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
 			if info.Err == nil && c.wroteTables() {

@@ -4,11 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -51,6 +49,7 @@ type Engine struct {
 	folder  *folder
 	state   *condition
 	runs    []eventlog.Run
+	damage  damage // found at the start
 
 	mu     sync.RWMutex
 	spaces map[string]*space
@@ -89,62 +88,15 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if err := e.load(); err != nil {
-		return nil, errors.Join(err, e.db.Close(), e.unlock())
+		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
 	}
+	e.tellDamage()
 	// What the run begins with is on the disk, whatever the durability: a position that a power cut takes
 	// is then told as lost.
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
 	e.group.Go(e.watch)
 	return e, nil
-}
-
-func (e *Engine) open() error {
-	o := &e.options
-	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder %s: %w", o.Dir, err)
-	}
-	lock, err := pebble.LockDirectory(o.Dir, o.FS)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("making the file LOCK in %s: %w; give this user the right to write there, and room, or set another DATA_DIR", o.Dir, err)
-	}
-	if err != nil {
-		return lockedError(o.Dir, err)
-	}
-	if e.folder, err = holdFolder(o.Dir, o.FS); err != nil {
-		return errors.Join(err, lock.Close())
-	}
-	e.lock = lock
-	e.fitVolume()
-	e.state = newCondition(*o, e.quit)
-	e.state.makeRoom = e.kickKeep
-	e.state.checkSpace()
-	e.db, err = pebble.Open(o.Dir, e.pebbleOptions())
-	if err != nil {
-		return errors.Join(fmt.Errorf("opening the log in %s: %w", o.Dir, err), e.unlock())
-	}
-	return nil
-}
-
-// fitVolume chooses the size of memtables, of which the reserve is a multiple.
-func (e *Engine) fitVolume() {
-	o := &e.options
-	if o.memTable != 0 {
-		return
-	}
-	o.memTable = largestTable
-	usage, err := o.FS.GetDiskUsage(o.Dir)
-	if err != nil {
-		return
-	}
-	if o.memTable = tableFor(usage.TotalBytes); o.memTable < largestTable {
-		l := levelsOf(*o)
-		o.Logger.Warn("the volume is small: publishing costs more there", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "better_mib", largestTable*tableShare>>20,
-			"memtable_kib", o.memTable>>10, "refuses_under_mib", l.refuse>>20, "kept_mib", l.spare>>20)
-	}
-	if least := uint64(2*(takeTables+spareTables)) * o.memTable; usage.TotalBytes < least {
-		o.Logger.Warn("the volume is too small for the reserve that a full disk needs", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "needs_mib", least>>20)
-	}
 }
 
 // kickKeep has keep look at what can be dropped now.
@@ -154,12 +106,6 @@ func (e *Engine) kickKeep() {
 	default:
 	}
 }
-
-func lockedError(dir string, cause error) error {
-	return fmt.Errorf("%w: %s; stop that process, or set another DATA_DIR (%w)", eventlog.ErrLocked, dir, cause)
-}
-
-func (e *Engine) unlock() error { return errors.Join(e.lock.Close(), e.folder.release()) }
 
 // cacheBytes is what unpacked blocks may take. Pebble counts its memtables in with the cache: one that is written to,
 // and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id
