@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,6 +45,24 @@ func volume(t *testing.T, mb string) string {
 	return dir
 }
 
+// told is a gateway's log that can be read while it is written.
+type told struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *told) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *told) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // freeBytes is how much of a volume is free.
 func freeBytes(t *testing.T, dir string) uint64 {
 	t.Helper()
@@ -81,14 +98,13 @@ func fillUp(t *testing.T, dir string, but uint64) (file string) {
 func noisy(events, bytes int) string {
 	one := make([]string, events)
 	for i := range one {
-		b := make([]byte, bytes*3/4)
-		for i := range b {
-			b[i] = byte(rand.Uint32())
-		}
-		one[i] = `{"event":"n","data":"` + base64.StdEncoding.EncodeToString(b) + `"}`
+		one[i] = `{"event":"n","data":"` + noise(bytes) + `"}`
 	}
 	return "[" + strings.Join(one, ",") + "]"
 }
+
+// noise is text that does not compress.
+func noise(bytes int) string { return base64.StdEncoding.EncodeToString(random(bytes * 3 / 4)) }
 
 // fill publishes from several clients until each is refused, and returns how many events were stored. A refusal must say why.
 func (s *server) fill(t *testing.T) (stored int64) {
@@ -271,7 +287,8 @@ func TestDiskFull(t *testing.T) {
 	for _, mb := range volumes() {
 		t.Run(mb+" MB", func(t *testing.T) {
 			dir := volume(t, mb)
-			s := start(t, dir, diskEnv("RETAIN_BYTES=64GiB")...)
+			log := &told{}
+			s := startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
 			s.prepare(t, 4)
 			stored := s.fill(t)
 			if stored < 20 {
@@ -289,7 +306,7 @@ func TestDiskFull(t *testing.T) {
 			for began := time.Now(); time.Since(began) < hammer(); time.Sleep(10 * time.Millisecond) {
 				again += s.fill(t)
 			}
-			if n := strings.Count(s.log.String(), "publishes are taken"); n > 3 {
+			if n := strings.Count(log.String(), "publishes are taken"); n > 3 {
 				t.Errorf("it took events again %d times", n)
 			}
 			if share := s.processor(t, 3*time.Second); share > 0.1 {
@@ -347,6 +364,49 @@ func TestDiskFullRetention(t *testing.T) {
 			fillUp(t, dir, 0)
 			s = start(t, dir, diskEnv(fmt.Sprintf("RETAIN_BYTES=%dMiB", n/4))...)
 			t.Logf("healed after %v, %d MiB are free", s.heals(t), freeBytes(t, dir)>>20)
+		})
+	}
+}
+
+// TestDiskFullDeletes: room can be made through the gateway. Where documents or a database are deleted on a full disk, events are
+// taken again, though nothing else is written that would have the log compact what is gone.
+func TestDiskFullDeletes(t *testing.T) {
+	for _, mb := range volumes() {
+		n, _ := strconv.Atoi(mb)
+		t.Run(mb+" MB/documents", func(t *testing.T) {
+			s := start(t, volume(t, mb), diskEnv("RETAIN_BYTES=64GiB", "MAX_COLLECTION_BYTES=8GiB")...)
+			ids := 0
+			for bytes := 0; bytes < n<<20/3; bytes += 8 * 50_000 {
+				docs := make([]string, 8)
+				for i := range docs {
+					docs[i] = fmt.Sprintf(`{"_id":"d%d","pad":%q}`, ids, noise(50_000))
+					ids++
+				}
+				if code, text := s.call(t, "POST", "/rest/c", "["+strings.Join(docs, ",")+"]", testKey); code >= 300 {
+					t.Fatalf("%d %.300s", code, text)
+				}
+			}
+			s.fill(t)
+			for i := range ids {
+				if code, text := s.call(t, "DELETE", fmt.Sprintf("/rest/c/d%d", i), "", testKey); code >= 300 {
+					t.Fatalf("%d of %d deleted: %d %s", i, ids, code, text)
+				}
+			}
+			t.Logf("healed after %v", s.heals(t))
+		})
+		t.Run(mb+" MB/database", func(t *testing.T) {
+			s := start(t, volume(t, mb), diskEnv("RETAIN_BYTES=64GiB", "MAX_DATABASE_BYTES=8GiB")...)
+			s.prepare(t, 1)
+			for bytes := 0; bytes < n<<20/3; bytes += 50_000 {
+				if code, text := s.call(t, "POST", "/events", fmt.Sprintf(`{"data":{"pad":%q},"meta":{"db":"d0","ns":"a","stream":"s","type":"t"}}`, noise(50_000)), adminTestKey); code >= 300 {
+					t.Fatalf("%d %.300s", code, text)
+				}
+			}
+			s.fill(t)
+			if code, text := s.call(t, "DELETE", "/db/d0", "", adminTestKey); code >= 300 {
+				t.Fatalf("%d %s", code, text)
+			}
+			t.Logf("healed after %v", s.heals(t))
 		})
 	}
 }

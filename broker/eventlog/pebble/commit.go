@@ -71,16 +71,21 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 
 func (e *Engine) commit(b *pebble.Batch) error {
 	n := b.Len()
+	var gone []keyRange
+	reclaims := e.state.reclaims()
+	if reclaims {
+		gone = deletedBy(b)
+	}
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
 	}
 	if e.state.dead() {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
 	}
-	e.state.wrote(n)
-	if e.state.reclaims() { // nothing is stored then but what makes room, or goes with it
-		e.deleted.Store(true)
+	if reclaims {
+		e.deleted.note(gone)
 	}
+	e.state.wrote(n)
 	return nil
 }
 

@@ -29,6 +29,8 @@ type condition struct {
 	looking  sync.Mutex // held by checkSpace
 	room     room
 	makeRoom func() // what can be dropped is to be dropped now
+
+	reclaiming atomic.Bool // compactions give room now
 }
 
 // quiet is how long a write that failed must not have failed again to be taken for healed. Pebble tries
@@ -206,7 +208,7 @@ func (e *Engine) keep() {
 		if ticks == answersEvery {
 			ticks, err = 0, errors.Join(err, e.dropAnswers())
 		}
-		if err = errors.Join(err, e.reclaim()); err != nil && !e.state.dead() {
+		if err != nil && !e.state.dead() {
 			e.options.Logger.Error("dropping old events", "cause", err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -60,8 +59,7 @@ type Engine struct {
 
 	retaining sync.Mutex // held by Retain
 
-	deleted   atomic.Bool // something, while the disk was full
-	reclaimed time.Time   // when reclaim last did anything; of keep alone
+	deleted deleted
 
 	kick  chan struct{} // holds a token when a space crossed its bytes
 	quit  chan struct{} // closed by Close
@@ -96,6 +94,7 @@ func Open(o Options) (*Engine, error) {
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
 	e.group.Go(e.watch)
+	e.group.Go(e.reclaim)
 	return e, nil
 }
 

@@ -181,10 +181,14 @@ func (c *condition) awaitFlush() error {
 // awaitCompaction holds up a compaction while there is little room, or a memtable waits to be written.
 func (c *condition) awaitCompaction() error {
 	for began := time.Now(); ; {
+		need := c.room.levels.compact
+		if c.reclaiming.Load() {
+			need = c.room.levels.reopen
+		}
 		c.mu.Lock()
 		last, flush := c.compaction, c.flush
 		c.mu.Unlock()
-		if flush.err == nil && c.hasRoom(c.room.levels.compact) &&
+		if flush.err == nil && c.hasRoom(need) &&
 			(last.err == nil || time.Since(last.at) >= compactAgain || time.Since(last.at) >= soon && c.hasRoom(c.room.levels.take)) {
 			return nil
 		}
