@@ -14,3 +14,6 @@ func DamageOf(dir string, fs vfs.FS) (bytes int64, commits int) {
 	d := findDamage(dir, fs)
 	return d.bytes, d.commits
 }
+
+// Look looks at the free space now.
+func (e *Engine) Look() { e.state.checkSpace() }
