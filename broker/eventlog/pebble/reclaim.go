@@ -37,13 +37,16 @@ type keyRange struct{ first, last []byte }
 func deletedBy(b *pebble.Batch) (ranges []keyRange) {
 	var d deleted
 	for r := b.Reader(); ; {
-		kind, key, _, ok, err := r.Next()
+		kind, key, value, ok, err := r.Next()
 		if !ok || err != nil {
 			ranges, _ = d.take()
 			return ranges
 		}
-		if kind == pebble.InternalKeyKindDelete { // a range that is deleted takes whole tables with it
+		switch kind {
+		case pebble.InternalKeyKindDelete:
 			d.add(keyRange{key, key})
+		case pebble.InternalKeyKindRangeDelete:
+			d.add(keyRange{key, value})
 		}
 	}
 }
