@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen bench microbench generate
+.PHONY: build test deps check unit e2e cross soak models race-one crash trouble fuzz halfopen bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -30,6 +30,10 @@ cross: ## other systems: build only
 
 crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
+
+trouble: ## full disks of 160 MB, 900 MB and 4 GB (root; in memory), damaged files, for long (CI fills 160 MB)
+	DISK_VOLUMES=160,900,4096 $(GO) test -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
+	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./broker/eventlog/pebble
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh
