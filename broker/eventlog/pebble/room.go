@@ -151,8 +151,18 @@ const (
 
 // attempt is when writing tables last failed, and why.
 type attempt struct {
-	at  time.Time
-	err error
+	first time.Time // of those in a row
+	at    time.Time
+	err   error
+}
+
+// again is the next in a row.
+func (a attempt) again(err error) attempt {
+	now := time.Now()
+	if a.err == nil {
+		a.first = now
+	}
+	return attempt{a.first, now, err}
 }
 
 var errPaused = fmt.Errorf("nothing is compacted while the disk is full: %w", syscall.ENOSPC)
@@ -163,6 +173,9 @@ func (c *condition) awaitFlush() error {
 		c.mu.Lock()
 		last := c.flush
 		c.mu.Unlock()
+		if last.err != nil && !c.running.Load() && time.Since(last.first) > openMost {
+			c.Fatalf("a memtable cannot be written: %v", last.err) // a start does not wait for ever
+		}
 		since := time.Since(last.at)
 		switch {
 		case last.err == nil, since >= flushAgain:
@@ -212,9 +225,9 @@ func (c *condition) pause() bool {
 func (c *condition) tableFailed(compacting bool, err error) {
 	c.mu.Lock()
 	if compacting {
-		c.compaction = attempt{time.Now(), err}
+		c.compaction = c.compaction.again(err)
 	} else {
-		c.flush = attempt{time.Now(), err}
+		c.flush = c.flush.again(err)
 	}
 	c.mu.Unlock()
 	if isFull(err) {

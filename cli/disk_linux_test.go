@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -409,4 +410,51 @@ func TestDiskFullDeletes(t *testing.T) {
 			t.Logf("healed after %v", s.heals(t))
 		})
 	}
+}
+
+// TestDiskFullToTheLastByte: where nothing at all is free, not even by what was kept, a start says so and ends; it comes up as
+// soon as there is room for that.
+func TestDiskFullToTheLastByte(t *testing.T) {
+	dir := volume(t, "160")
+	s := start(t, dir, diskEnv()...)
+	for range 20 {
+		if code, text, err := s.post(noisy(1, 50_000)); code != http.StatusOK {
+			t.Fatalf("%d %s %v", code, text, err)
+		}
+	}
+	s.stop(t, syscall.SIGKILL)
+	if err := os.Remove(filepath.Join(dir, "data", "log", "RESERVE")); err != nil {
+		t.Fatal(err)
+	}
+	other := fillUp(t, dir, 0)
+	cmd := exec.Command(binary, "serve")
+	cmd.Dir = dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, diskEnv()...)
+	log := &told{}
+	cmd.Stderr = log
+	ended := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	err := cmd.Run()
+	ended.Stop()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "make room there, and start again") || strings.Contains(log.String(), "goroutine ") {
+		t.Errorf("it ended with %v:\n%s", err, log)
+	}
+	if err := os.Truncate(other, sizeOf(t, other)-8<<20); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, diskEnv()...)
+	if code, text := s.call(t, "POST", "/admin/revocations", `{"jti":"stolen"}`, adminTestKey); code >= 300 {
+		t.Errorf("%d %s", code, text)
+	}
+	if page := s.page(t, "/realtime?from=earliest&until=caught-up&apikey="+testKey); strings.Count(page, "event: n\n") != 20 {
+		t.Errorf("%d events are there", strings.Count(page, "event: n\n"))
+	}
+}
+
+func sizeOf(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
