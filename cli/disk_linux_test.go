@@ -266,9 +266,10 @@ func (s *server) refuses(t *testing.T, dir string) {
 	for _, one := range [][3]string{
 		{"GET", "/readyz", ""}, {"POST", "/realtime", `{"event":"n"}`}, {"POST", "/rest/c", `{"a":1}`}, {"POST", "/admin/keys", `{"name":"more","sub":["*"],"pub":[],"rest":[]}`},
 		{"PUT", "/db/more", ""}, {"POST", "/accounts/more", `{"name":"a","password":"s3cret-s3cret"}`}, {"POST", "/new", ""},
+		{"POST", "/items/c", `{"a":1}`}, {"PATCH", "/items/c/d3", `{"a":2}`}, {"POST", "/events", `{"data":{},"meta":{"db":"d3","ns":"a","stream":"s","type":"t"}}`},
 	} {
 		key := adminTestKey
-		if one[1] == "/realtime" || strings.HasPrefix(one[1], "/rest/") || one[1] == "/new" {
+		if one[1] == "/realtime" || strings.HasPrefix(one[1], "/rest/") || strings.HasPrefix(one[1], "/items/") || one[1] == "/new" {
 			key = testKey
 		}
 		code, text := s.call(t, one[0], one[1], one[2], key)

@@ -19,7 +19,8 @@ const (
 	compactTables = 6 // less is free: nothing is compacted
 	lastTables    = 2 // less is free: all is refused
 	reopenTables  = 3
-	spareTables   = 5 // the file that is given up when others fill the volume; no compaction may take what that leaves
+	nearTables    = 512 // less is free: the file is made that is given up when others fill the volume
+	spareTables   = 5   // its size; no compaction may take what it leaves
 )
 
 // The largest memtables, and the part of a volume that they may be: small volumes get smaller ones, and with them smaller
@@ -98,7 +99,7 @@ func (c *condition) checkSpace() {
 		}
 	}
 	free := usage.AvailBytes
-	if free >= r.levels.take+r.levels.spare {
+	if free >= r.levels.take+r.levels.spare && free < nearTables*c.options.memTable {
 		r.spare.keep(int64(r.levels.spare))
 	}
 	c.mu.Lock()
