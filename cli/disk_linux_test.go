@@ -263,6 +263,7 @@ func (s *server) prepare(t *testing.T, sets int) {
 // refuses looks at what a full disk refuses, and that nobody learns where the folder is.
 func (s *server) refuses(t *testing.T, dir string) {
 	t.Helper()
+	s.fill(t) // what has become free since: files of an earlier run, of compactions
 	for _, one := range [][3]string{
 		{"GET", "/readyz", ""}, {"POST", "/realtime", `{"event":"n"}`}, {"POST", "/rest/c", `{"a":1}`}, {"POST", "/admin/keys", `{"name":"more","sub":["*"],"pub":[],"rest":[]}`},
 		{"PUT", "/db/more", ""}, {"POST", "/accounts/more", `{"name":"a","password":"s3cret-s3cret"}`}, {"POST", "/new", ""},
@@ -327,13 +328,16 @@ func TestDiskFull(t *testing.T) {
 			t.Logf("%d MiB are left when it is killed", freeBytes(t, dir)>>20)
 			keys := s.keys
 			s.stop(t, syscall.SIGKILL)
-			s = start(t, dir, diskEnv("RETAIN_BYTES=64GiB")...)
+			before := log
+			log = &told{}
+			s = startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
 			s.keys = keys
 			s.refuses(t, dir)
 			s.withdrawals(t, 2)
 			if share := s.processor(t, 3*time.Second); share > 0.1 {
 				t.Errorf("after a start it takes %.2f of a core", share)
 			}
+			s.fill(t)
 			if err := os.Remove(other); err != nil {
 				t.Fatal(err)
 			}
@@ -348,6 +352,9 @@ func TestDiskFull(t *testing.T) {
 			}
 			if err := s.stop(t, syscall.SIGTERM); err != nil {
 				t.Errorf("it ended with %v", err)
+			}
+			if t.Failed() {
+				t.Logf("before:\n%s\nafter:\n%s", before, log)
 			}
 		})
 	}
