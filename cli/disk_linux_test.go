@@ -318,7 +318,11 @@ func TestDiskFull(t *testing.T) {
 			t.Logf("%d more were taken meanwhile", again)
 
 			other := fillUp(t, dir, 0)
-			time.Sleep(2 * time.Second)
+			for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+				if _, err := os.Stat(filepath.Join(dir, "data", "log", "RESERVE")); err != nil {
+					break
+				}
+			}
 			s.refuses(t, dir)
 			s.withdrawals(t, 1)
 			if share := s.processor(t, 5*time.Second); share > 0.1 {

@@ -67,6 +67,7 @@ type room struct {
 	spare   *spare
 	written atomic.Int64 // since the last look
 	free    uint64       // at the last look
+	low     time.Time    // since when less than the last level is
 	full    error        // events are refused
 	empty   error        // all is refused
 }
@@ -92,14 +93,14 @@ func (c *condition) checkSpace() {
 	if err != nil {
 		return
 	}
-	if usage.AvailBytes < r.levels.last && r.spare.giveUp() {
+	if c.mustGiveUp(usage.AvailBytes) && r.spare.giveUp() {
 		c.options.Logger.Warn("the disk is nearly full; the file that was kept for this is given up", "folder", c.options.Dir)
 		if usage, err = c.options.FS.GetDiskUsage(c.options.Dir); err != nil {
 			return
 		}
 	}
 	free := usage.AvailBytes
-	if free >= r.levels.take+r.levels.spare && free < nearTables*c.options.memTable {
+	if free >= r.levels.compact+r.levels.spare && free < nearTables*c.options.memTable {
 		r.spare.keep(int64(r.levels.spare))
 	}
 	c.mu.Lock()
@@ -122,6 +123,25 @@ func (c *condition) checkSpace() {
 	if empty != nil && !wasEmpty {
 		c.options.Logger.Error("all changes are refused", "cause", empty)
 	}
+}
+
+// lowFor is how long less than the last level must be free before the file is given up: what the log writes itself, and removes
+// again, dips under it for a moment.
+const lowFor = 500 * time.Millisecond
+
+// mustGiveUp reports whether the file that was kept is needed now: at a start, when a write has failed, or when others fill the
+// volume.
+func (c *condition) mustGiveUp(free uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if free >= c.room.levels.last {
+		c.room.low = time.Time{}
+		return false
+	}
+	if c.room.low.IsZero() {
+		c.room.low = time.Now()
+	}
+	return !c.running.Load() || isFull(c.background) || isFull(c.flush.err) || time.Since(c.room.low) >= lowFor
 }
 
 // short is the error of too little free space. It lasts until over is free.
@@ -196,7 +216,7 @@ func (c *condition) awaitFlush() error {
 func (c *condition) awaitCompaction() error {
 	for began := time.Now(); ; {
 		need := c.room.levels.compact
-		if c.reclaiming.Load() {
+		if c.reclaiming.Load() && !c.room.spare.there.Load() { // nothing is left to save
 			need = c.room.levels.reopen
 		}
 		c.mu.Lock()
