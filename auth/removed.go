@@ -71,7 +71,7 @@ func (m *minters) note(present map[string]bool) {
 	m.unstored = append(m.unstored, m.update(present)...)
 	for len(m.unstored) > 0 {
 		n := min(len(m.unstored), maxMinterRows)
-		if _, err := m.log.Append(context.Background(), &eventlog.Request{Rows: m.unstored[:n]}); err != nil {
+		if _, err := m.log.Append(context.Background(), &eventlog.Request{Rows: m.unstored[:n], FromReserve: true}); err != nil {
 			m.logger.Error("cannot store which API keys the settings have: after a restart, tokens that a removed key minted may be valid again if the key comes back", "cause", err)
 			return
 		}

@@ -103,7 +103,7 @@ func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
 	if r.full() {
 		return ErrTooManyRevoked
 	}
-	if _, err := r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}}); err != nil {
+	if _, err := r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: true}); err != nil {
 		return fmt.Errorf("storing a revocation: %w", err)
 	}
 	for _, w := range r.add(v, second) {

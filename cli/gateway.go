@@ -327,6 +327,8 @@ func (g *gateway) registerLogMetrics() {
 			return of(state)
 		}))
 	}
+	g.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_damaged_total", Help: "Damaged places of the log's files, met at the start or in reading. What lay there is lost."},
+		func() float64 { return float64(g.log.Damaged()) }))
 	gauge("sluice_log_bytes", "Bytes of records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Bytes) })
 	gauge("sluice_log_events", "Records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Count) })
 	gauge("sluice_log_oldest_id", "The oldest retained id: the time of its commit in microseconds.", func(s eventlog.State) float64 { return float64(s.Oldest) })

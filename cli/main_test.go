@@ -47,6 +47,7 @@ type server struct {
 	url  string
 	log  *bytes.Buffer
 	done chan error
+	keys []string // that the administrator made
 }
 
 // start runs the binary in dir with settings on top of a bare environment, and waits until it is up.

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/auth"
+	"sluice/broker/eventlog"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
 	"sluice/handlers/directus"
@@ -165,7 +166,9 @@ func readyz(o Options) echo.HandlerFunc {
 		if o.Traffic.Draining() {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down").After(5 * time.Second)
 		}
-		if err := o.Ready(); err != nil {
+		if err := o.Ready(); eventlog.DiskFull(err) {
+			return httperr.OfLog(err).After(5 * time.Second)
+		} else if err != nil {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
 		}
 		if o.KeysReady != nil && !o.KeysReady() {

@@ -144,7 +144,7 @@ func (s *Store) create(ctx context.Context, username, name, password string) (*A
 		return nil, ErrTooMany
 	}
 	a := &Account{ID: rand.Text(), Username: username, Name: name, Active: true, Created: time.Now().UTC(), Hash: hash}
-	return a, s.store(ctx, a)
+	return a, s.store(ctx, a, false)
 }
 
 // SetActive says whether an account may sign in.
@@ -161,7 +161,7 @@ func (s *Store) setActive(ctx context.Context, username string, active bool) err
 	}
 	a := *old
 	a.Active = active
-	if err := s.store(ctx, &a); err != nil {
+	if err := s.store(ctx, &a, true); err != nil {
 		return err
 	}
 	if !active {
@@ -170,12 +170,12 @@ func (s *Store) setActive(ctx context.Context, username string, active bool) err
 	return nil
 }
 
-func (s *Store) store(ctx context.Context, a *Account) error {
+func (s *Store) store(ctx context.Context, a *Account, fromReserve bool) error {
 	text, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("storing account %q: %w", a.Username, err)
 	}
-	if err := s.put(ctx, eventlog.Row{Key: rowAccount + a.Username, Value: text}); err != nil {
+	if err := s.put(ctx, eventlog.Row{Key: rowAccount + a.Username, Value: text}, fromReserve); err != nil {
 		return fmt.Errorf("storing account %q: %w", a.Username, err)
 	}
 	s.mu.Lock()
@@ -184,8 +184,8 @@ func (s *Store) store(ctx context.Context, a *Account) error {
 	return nil
 }
 
-func (s *Store) put(ctx context.Context, row eventlog.Row) error {
-	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}})
+func (s *Store) put(ctx context.Context, row eventlog.Row, fromReserve bool) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: fromReserve})
 	return err
 }
 
@@ -201,7 +201,7 @@ func (s *Store) destroy(ctx context.Context, username string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.put(ctx, eventlog.Row{Key: rowAccount + username}); err != nil {
+	if err := s.put(ctx, eventlog.Row{Key: rowAccount + username}, true); err != nil {
 		return fmt.Errorf("destroying account %q: %w", username, err)
 	}
 	s.mu.Lock()

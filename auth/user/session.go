@@ -251,7 +251,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 		return t, nil, ErrBadLogin
 	case used:
 		s.sessions.end(t.user, grant.Revoked, one) // though it cannot be stored
-		if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
+		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
 			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
 		}
 		return t, nil, ErrUsed
@@ -271,7 +271,7 @@ func (s *Store) logout(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, []eventlog.Row{one.gone(t.user)}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
 	s.sessions.end(t.user, grant.Revoked, one)
@@ -298,7 +298,8 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 	for _, old := range over {
 		rows = append(rows, old.gone(u.ID))
 	}
-	if err := s.commit(ctx, rows); err != nil {
+	// Who withdraws something signs in first.
+	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: true}); err != nil {
 		return "", fmt.Errorf("storing a session: %w", err)
 	}
 	if one != nil && one.id == fresh.id {
@@ -334,7 +335,7 @@ func (s *Store) sweep(ctx context.Context) error {
 		x.swept = now
 		return nil
 	}
-	if err := s.commit(ctx, rows); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: rows}); err != nil {
 		return fmt.Errorf("sweeping sessions: %w", err)
 	}
 	for user, list := range over {

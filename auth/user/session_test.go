@@ -299,7 +299,7 @@ func TestSessionOfEarlierVersion(t *testing.T) {
 		token := u.ID + "." + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{n}, secretBytes))
 		hash := sha256.Sum256([]byte(token))
 		row := eventlog.Row{Key: rowSession + u.ID + "/" + hex.EncodeToString(hash[:]), Value: fmt.Append(nil, c.at.Add(sessionTTL).Unix())}
-		if err := s.commit(ctx, []eventlog.Row{row}); err != nil {
+		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{row}}); err != nil {
 			t.Fatal(err)
 		}
 		return token

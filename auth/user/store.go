@@ -204,7 +204,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if signsOut {
 		rows = append(rows, s.sessions.gone(next.ID)...)
 	}
-	if err := s.commit(ctx, rows, was); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Row{was}, FromReserve: old != nil}); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
 	why := grant.Changed
@@ -230,9 +230,8 @@ func (s *Store) row(email string) (eventlog.Row, error) {
 	return eventlog.Row{Key: rowUser + email, Value: value}, err
 }
 
-// commit stores rows if others are still as they were read.
-func (s *Store) commit(ctx context.Context, rows []eventlog.Row, was ...eventlog.Row) error {
-	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: rows, If: was})
+func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
+	_, err := s.log.Append(context.WithoutCancel(ctx), r)
 	return err
 }
 
@@ -258,7 +257,7 @@ func (s *Store) remove(ctx context.Context, email string, match version.Match) e
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, append(s.sessions.gone(u.ID), eventlog.Row{Key: was.Key}), was); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.gone(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)

@@ -177,8 +177,12 @@ func (c *Catalog) put(d *Database) {
 
 // edit commits an edit and rows; either may be empty.
 func (c *Catalog) edit(ctx context.Context, edit *eventlog.Edit, rows ...eventlog.Row) error {
+	return c.commit(ctx, &eventlog.Request{Edit: edit, Rows: rows})
+}
+
+func (c *Catalog) commit(ctx context.Context, r *eventlog.Request) error {
 	// What was begun is not left half known because a client went away.
-	_, err := c.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Edit: edit, Rows: rows})
+	_, err := c.log.Append(context.WithoutCancel(ctx), r)
 	return err
 }
 
@@ -244,7 +248,7 @@ func (c *Catalog) destroy(ctx context.Context, name, by string) error {
 	}
 	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
 	old, row := retire(d, by)
-	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, row); err != nil {
+	if err := c.commit(ctx, &eventlog.Request{Edit: edit, Rows: []eventlog.Row{{Key: rowDatabase + name}, row}, FromReserve: true}); err != nil {
 		return fmt.Errorf("destroying database %q: %w", name, err)
 	}
 	c.mu.Lock()
@@ -319,7 +323,8 @@ func (c *Catalog) grant(ctx context.Context, name, account string, role Role) er
 	if len(i.Grants) > maxGrants {
 		return fmt.Errorf("%w: %d accounts have a role in %q", ErrTooMany, maxGrants, name)
 	}
-	if err := c.edit(ctx, nil, row(name, i)); err != nil {
+	withdrawn := role < d.info.Grants[account]
+	if err := c.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{row(name, i)}, FromReserve: withdrawn}); err != nil {
 		return fmt.Errorf("granting in database %q: %w", name, err)
 	}
 	c.mu.Lock()

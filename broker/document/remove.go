@@ -53,6 +53,7 @@ func (s *Store) remove(ctx context.Context, name string, ids []string, lenient b
 		return ch.add(s, id, was, nil)
 	}, func(ch *change) {
 		data, _ := json.Marshal(ch.ids) // strings
+		ch.request.FromReserve = true
 		ch.request.Events = []eventlog.Event{{Name: "delete", Collection: name, Data: data, Meta: []byte{metaAll}}}
 	})
 	return ch.ids, err

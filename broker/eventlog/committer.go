@@ -171,7 +171,10 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g.Marks = c.marks
 	for _, p := range batch {
 		first := max(c.last+1, now)
-		if p.err = cmp.Or(c.holds(p, first, changed), c.rowsHold(p.request, written)); p.err != nil {
+		if p.err = c.log.admit(p.request); p.err == nil {
+			p.err = cmp.Or(c.holds(p, first, changed), c.rowsHold(p.request, written))
+		}
+		if p.err != nil {
 			c.answer(p)
 			continue
 		}

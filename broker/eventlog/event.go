@@ -66,6 +66,8 @@ type Request struct {
 	Sizes  []int  // given by Append: how many entries the key of each keyed event has then
 	Stored func() // called once it is stored, also where its publisher has given up; it must not wait for the log
 	Edit   *Edit  // changes what is there, in the same commit; or nil
+
+	FromReserve bool // it withdraws trust, makes room, or is needed for that: a full disk takes it. One that only takes away needs not say so
 }
 
 // conditional says whether the request holds only if something is so.

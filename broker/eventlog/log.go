@@ -21,8 +21,8 @@ type Options struct {
 
 // Abilities that an engine may have beside Engine.
 type (
-	// admitter refuses events before they are queued, while the engine cannot take them.
-	admitter interface{ Admit() error }
+	// admitter refuses requests while the engine cannot take them; those from the reserve later than others.
+	admitter interface{ Admit(fromReserve bool) error }
 	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
 	failer interface{ Failed() <-chan struct{} }
 	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
@@ -34,6 +34,8 @@ type (
 	backuper interface{ Backup(dir string) error }
 	// healther says why the engine cannot serve now.
 	healther interface{ Health() error }
+	// damager counts the damaged places of its files that it has met since the start.
+	damager interface{ Damaged() uint64 }
 )
 
 // Log gives ids and order to what publishers append, and answers readers.
@@ -176,6 +178,14 @@ func (l *Log) Err() error {
 	return nil
 }
 
+// Damaged is how many damaged places of its files the log has met since the start.
+func (l *Log) Damaged() uint64 {
+	if d, ok := l.engine.(damager); ok {
+		return d.Damaged()
+	}
+	return 0
+}
+
 func (l *Log) dead() bool {
 	select {
 	case <-l.failed:
@@ -249,10 +259,8 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 
 // enqueue queues a request for an owner.
 func (l *Log) enqueue(p *pending, owner string) error {
-	if a, ok := l.engine.(admitter); ok {
-		if err := a.Admit(); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
+	if err := l.admit(p.request); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

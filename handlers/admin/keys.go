@@ -64,7 +64,7 @@ func refusal(err error) error {
 	case errors.Is(err, auth.ErrRevocation), errors.Is(err, auth.ErrTooManyRevoked):
 		return httperr.New(http.StatusBadRequest, httperr.BadRevocation, "%v", err)
 	}
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the store cannot take this now").After(2 * time.Second).Because(err)
+	return httperr.OfLog(err)
 }
 
 // placeOfKey is a key's place in the list of auth.Keys.
@@ -182,6 +182,9 @@ func (h *Handler) backup(c echo.Context) error {
 		return httperr.New(http.StatusConflict, httperr.NoBackup, "no backup was made: %v", err)
 	}
 	if err != nil {
+		if eventlog.DiskFull(err) {
+			return httperr.OfLog(err)
+		}
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "no backup was made: %v", err).Because(err)
 	}
 	audit.Target(c, path)

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 )
 
@@ -50,6 +51,7 @@ type logged struct {
 	Newest        string `json:"newest"`
 	RetainBytes   int64  `json:"retain_bytes"`
 	RetainSeconds int64  `json:"retain_seconds"`
+	Damaged       uint64 `json:"damaged"`
 	Error         string `json:"error"`
 }
 
@@ -78,8 +80,9 @@ func (h *Handler) figures() *stats {
 		err = b.Log().Err()
 	}
 	if err != nil {
-		s.Log.Error = err.Error()
+		s.Log.Error = eventlog.Explain(err)
 	}
+	s.Log.Damaged = b.Log().Damaged()
 	s.Log.Bytes, s.Log.Events = state.Bytes, state.Count
 	if state.Oldest != 0 {
 		s.Log.Oldest = strconv.FormatUint(state.Oldest, 10)

@@ -63,7 +63,7 @@ func userRefusal(err error) error {
 	case errors.Is(err, auth.ErrBusy):
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "%v", err).After(2 * time.Second)
 	}
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the store cannot take this now").After(2 * time.Second).Because(err)
+	return httperr.OfLog(err)
 }
 
 func (h *Handler) listUsers(c echo.Context) error {

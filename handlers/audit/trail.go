@@ -263,7 +263,10 @@ func (t *Trail) line(e *Entry) {
 func (t *Trail) store(ctx context.Context, e Entry) {
 	text, err := json.Marshal(e)
 	if err == nil {
-		_, err = t.to.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}}})
+		_, err = t.to.Publish(ctx, &eventlog.Request{
+			Events:      []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}},
+			FromReserve: e.Outcome == Ok, // what was done goes with its entry; what was refused, anybody can ask for
+		})
 	}
 	if err != nil {
 		t.dropped.Add(1)

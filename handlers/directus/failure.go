@@ -142,6 +142,8 @@ func failed(err error) *failure {
 		passing.message, passing.cause = document.ErrMemory.Error(), nil
 	case errors.Is(err, document.ErrBusy):
 		passing.message = document.ErrBusy.Error()
+	case eventlog.DiskFull(err):
+		passing.message, passing.shared = eventlog.Explain(err), httperr.DiskFull
 	case errors.Is(err, broker.ErrDraining):
 		passing.message = "the gateway is shutting down; come back in a moment"
 	case errors.Is(err, eventlog.ErrUnknown):
@@ -202,6 +204,5 @@ func (h *Handler) logCause(c echo.Context, f *failure) {
 	if f.status < http.StatusInternalServerError || f.cause == nil {
 		return
 	}
-	h.o.Logger.Error("request failed", "code", f.code, "path", c.Path(), "cause", f.cause,
-		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+	httperr.LogCause(h.o.Logger, c, f.code, c.Path(), f.cause)
 }

@@ -140,7 +140,7 @@ func charged(c echo.Context) context.Context {
 }
 
 func unavailable(err error) error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot take this now").After(2 * time.Second).Because(err)
+	return httperr.OfLog(err)
 }
 
 // look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no

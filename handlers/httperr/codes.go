@@ -33,6 +33,7 @@ const (
 	MemoryFull           = "client_memory_full"
 	MemoryFullPerKey     = "client_memory_full_per_key"
 	Unavailable          = "unavailable"
+	DiskFull             = "disk_full"
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
 	AdminKey             = auth.InvalidAdminKey

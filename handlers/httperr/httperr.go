@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
+	"sluice/broker/eventlog"
 )
 
 // Error is an answer other than 2xx.
@@ -51,6 +52,18 @@ func (e *Error) Because(cause error) *Error {
 func OfAuth(e *auth.Error) *Error {
 	return &Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.After}
 }
+
+// OfLog is why the log did not take something, as an answer. It names no folder: that is for the operator's log.
+func OfLog(err error) *Error {
+	code := Unavailable
+	if eventlog.DiskFull(err) {
+		code = DiskFull
+	}
+	return New(http.StatusServiceUnavailable, code, "%s", eventlog.Explain(err)).After(logRetry).Because(err)
+}
+
+// logRetry is when the log may take it.
+const logRetry = 2 * time.Second
 
 // Passes reports whether the same request can succeed later.
 func (e *Error) Passes() bool {
@@ -150,8 +163,7 @@ func Handler(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		e := From(err)
 		if e.Status >= http.StatusInternalServerError && e.Cause != nil {
-			log.Error("request failed", "code", e.Code, "path", c.Path(), "cause", e.Cause,
-				"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+			LogCause(log, c, e.Code, c.Path(), e.Cause)
 		}
 		if werr := Write(c, e); werr != nil {
 			log.Debug("writing an error answer", "cause", werr)

@@ -113,6 +113,8 @@ func failed(err error) *failure {
 	switch {
 	case errors.Is(err, account.ErrBusy), errors.Is(err, database.ErrBusy):
 		passing.message = err.Error()
+	case eventlog.DiskFull(err):
+		passing.message, passing.code = eventlog.Explain(err), httperr.DiskFull
 	case errors.Is(err, broker.ErrDraining):
 		passing.message = "the gateway is shutting down; come back in a moment"
 	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown), errors.Is(err, context.Canceled):
@@ -142,6 +144,5 @@ func (h *Handler) logCause(c echo.Context, f *failure) {
 	if f.status < http.StatusInternalServerError || f.cause == nil {
 		return
 	}
-	h.o.Logger.Error("request failed", "code", f.name, "path", c.Path(), "cause", f.cause,
-		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+	httperr.LogCause(h.o.Logger, c, f.name, c.Path(), f.cause)
 }

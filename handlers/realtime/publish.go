@@ -24,7 +24,6 @@ import (
 
 const (
 	contentTypeNDJSON      = "application/x-ndjson"
-	retryWhenUnavailable   = 2 * time.Second
 	retryWhenTooManyKeys   = 30 * time.Second
 	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
 )
@@ -198,12 +197,12 @@ func publishError(b *batch, err error) error {
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
-	code, message := httperr.Unavailable, eventlog.Explain(err)
+	e := httperr.OfLog(err)
 	if errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, context.Canceled) {
-		code = httperr.UnknownOutcome
-		message += unknownOutcomeAddendum
+		e.Code = httperr.UnknownOutcome
+		e.Message += unknownOutcomeAddendum
 	}
-	return httperr.New(http.StatusServiceUnavailable, code, "%s", message).After(retryWhenUnavailable).Because(err)
+	return e
 }
 
 var noStore = []string{"no-store"} // shared by all answers, and never changed

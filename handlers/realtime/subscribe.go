@@ -180,8 +180,7 @@ func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) err
 	h.o.Traffic.Busy()
 	httperr.Note(c, e.Status, e.Code)
 	if e.Cause != nil {
-		h.o.Logger.Error("request failed", "code", e.Code, "path", Path, "cause", e.Cause,
-			"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+		httperr.LogCause(h.o.Logger, c, e.Code, Path, e.Cause)
 	}
 	if !broker.IsID(lastEventID) {
 		lastEventID = ""

@@ -60,7 +60,7 @@ func failed(err error) error {
 		return httperr.New(http.StatusServiceUnavailable, httperr.UnknownOutcome,
 			"the log cannot take changes now; whether this one was stored is not known: look before you repeat it").After(retryLater).Because(err)
 	case errors.Is(err, eventlog.ErrUnavailable):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "%s", eventlog.Explain(err)).After(retryLater).Because(err)
+		return httperr.OfLog(err)
 	case errors.Is(err, context.Canceled):
 		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the request was given up").After(retryLater)
 	}

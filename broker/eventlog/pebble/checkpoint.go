@@ -14,7 +14,7 @@ func (e *Engine) Checkpoint(dir string) error {
 		return err
 	}
 	defer e.using.RUnlock()
-	if err := e.state.why(); err != nil {
+	if err := e.state.why(true); err != nil {
 		return fmt.Errorf("copying the log to %s: %w", dir, err)
 	}
 	if err := e.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {

@@ -62,7 +62,7 @@ func (e *Engine) newAnchor() eventlog.Anchor {
 func (e *Engine) keepClock() error {
 	e.clock.Wake()
 	old := e.clock.Age(e.anchor.At) >= anchorEvery
-	if e.state.why() != nil || !e.news.Load() && !old && !e.clock.Strays(&e.anchor) {
+	if e.state.why(true) != nil || !e.news.Load() && !old && !e.clock.Strays(&e.anchor) {
 		return nil
 	}
 	e.news.Store(false)
@@ -84,7 +84,7 @@ func (e *Engine) setAnchor(a eventlog.Anchor) error {
 
 // lastAnchor stores the one of the end: nothing is lost with it.
 func (e *Engine) lastAnchor() error {
-	if e.state.why() != nil {
+	if e.state.why(true) != nil {
 		return nil
 	}
 	return e.setAnchor(e.clock.Anchor())

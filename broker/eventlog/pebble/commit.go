@@ -74,12 +74,22 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 }
 
 func (e *Engine) commit(b *pebble.Batch) error {
+	n := b.Len()
+	var gone []keyRange
+	reclaims := e.state.reclaims()
+	if reclaims {
+		gone = deletedBy(b)
+	}
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
 	}
 	if e.state.dead() {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
 	}
+	if reclaims {
+		e.deleted.note(gone)
+	}
+	e.state.wrote(n)
 	return nil
 }
 
@@ -211,10 +221,7 @@ func (w *writer) settle() {
 	}
 	e.mu.Unlock()
 	if over {
-		select {
-		case e.kick <- struct{}{}:
-		default:
-		}
+		e.kickKeep()
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"sluice/broker/eventlog"
 )
 
 // condition is whether the disk takes what is written. It is Pebble's Logger, since a WAL or MANIFEST
@@ -19,12 +17,20 @@ type condition struct {
 	failed  chan struct{}
 	quit    <-chan struct{} // closed when the engine is closing
 	running atomic.Bool     // it is open
+	damaged atomic.Uint64   // places met
 
 	mu         sync.Mutex
 	reason     error     // why it is dead for good
 	background error     // of a write that is tried again
 	seen       time.Time // when it was last met
-	space      error     // too little is free
+	flush      attempt   // the last, where it failed
+	compaction attempt   // likewise
+
+	looking  sync.Mutex // held by checkSpace
+	room     room
+	makeRoom func() // what can be dropped is to be dropped now
+
+	reclaiming atomic.Bool // compactions give room now
 }
 
 // quiet is how long a write that failed must not have failed again to be taken for healed. Pebble tries
@@ -33,7 +39,9 @@ type condition struct {
 const quiet = 10 * time.Second
 
 func newCondition(o Options, quit <-chan struct{}) *condition {
-	return &condition{options: o, failed: make(chan struct{}), quit: quit}
+	c := &condition{options: o, failed: make(chan struct{}), quit: quit, makeRoom: func() {}}
+	c.room.levels, c.room.spare = levelsOf(o), findSpare(o.Dir, o.FS)
+	return c
 }
 
 // Infof is Pebble's chatter.
@@ -58,7 +66,7 @@ func (c *condition) Fatalf(format string, args ...any) {
 	c.mu.Unlock()
 	if first {
 		c.options.Logger.Error("the log has failed", "cause", c.reason)
-		if c.options.Fatal != nil {
+		if c.options.Fatal != nil && c.running.Load() { // else Open returns it
 			c.options.Fatal(c.reason)
 		}
 	}
@@ -90,17 +98,29 @@ func (c *condition) dead() bool {
 func (c *condition) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if errors.Is(err, errPaused) {
+				c.options.Logger.Debug("a compaction waits for room", "cause", plain(err))
+				return
+			}
 			if c.setBackground(err) {
-				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", err)
+				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", plain(err))
 			}
 		},
 		// Left alone, it would end the process: a client that reads there could do that again and again.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", info.Details, "file", info.Path)
+			c.damaged.Add(1)
+			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", plain(info.Details), "file", info.Path)
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
-			if info.Err == nil && c.setBackground(nil) {
+			if info.Err == nil && c.wroteTables() {
 				c.options.Logger.Info("the log can write to the disk again")
+			}
+		},
+		CompactionEnd: func(info pebble.CompactionInfo) {
+			if info.Err == nil {
+				c.mu.Lock()
+				c.compaction = attempt{}
+				c.mu.Unlock()
 			}
 		},
 	}
@@ -115,54 +135,29 @@ func (c *condition) setBackground(err error) bool {
 	return news
 }
 
-// why is what stands against taking events now.
-func (c *condition) why() error {
+// wroteTables notes that a memtable was written, and reports whether that was news.
+func (c *condition) wroteTables() bool {
+	c.mu.Lock()
+	c.flush = attempt{}
+	c.mu.Unlock()
+	return c.setBackground(nil)
+}
+
+// why is what stands against taking events now, or what is taken from the reserve.
+func (c *condition) why(fromReserve bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.reason != nil:
 		return c.reason
-	case c.space != nil:
-		return c.space
+	case c.room.empty != nil:
+		return c.room.empty
+	case fromReserve && (c.room.full != nil || isFull(c.background)):
+		return nil
+	case c.room.full != nil:
+		return c.room.full
 	case c.background != nil && time.Since(c.seen) < quiet:
 		return fmt.Errorf("the disk of %s cannot be written to: %w", c.options.Dir, c.background)
-	}
-	return nil
-}
-
-// reserve is the free space that must stay: what memtables and a compaction may still need.
-func (c *condition) reserve(total uint64) uint64 {
-	if c.options.Reserve > 0 {
-		return uint64(c.options.Reserve)
-	}
-	return min(128<<20, total/20)
-}
-
-// checkSpace looks at the free space; a file system that cannot tell is taken to have enough.
-func (c *condition) checkSpace() error {
-	usage, err := c.options.FS.GetDiskUsage(c.options.Dir)
-	var low error
-	if err == nil {
-		if need := c.reserve(usage.TotalBytes); usage.AvailBytes < need {
-			low = fmt.Errorf("%w: %d MiB are free for %s and %d MiB must stay so; make room, or lower RETAIN_BYTES or RETAIN_AGE",
-				eventlog.ErrDiskFull, usage.AvailBytes>>20, c.options.Dir, need>>20)
-		}
-	}
-	c.mu.Lock()
-	news := (c.space == nil) != (low == nil)
-	c.space = low
-	c.mu.Unlock()
-	if news && low != nil {
-		c.options.Logger.Error("publishes are refused", "cause", low)
-	} else if news {
-		c.options.Logger.Info("there is room on the disk again")
-	}
-	return low
-}
-
-func (c *condition) checkStart() error {
-	if err := c.checkSpace(); err != nil {
-		return fmt.Errorf("not starting: %w", err)
 	}
 	return nil
 }
@@ -171,15 +166,33 @@ func (c *condition) checkStart() error {
 func (e *Engine) Failed() <-chan struct{} { return e.state.failed }
 
 // Health is why the engine cannot serve now.
-func (e *Engine) Health() error { return e.state.why() }
+func (e *Engine) Health() error { return e.state.why(false) }
 
-// Admit refuses events while the disk cannot take them, before they wait for it.
-func (e *Engine) Admit() error { return e.state.why() }
+// Admit refuses events while the disk cannot take them, before they wait for it. What is taken from the reserve it refuses only
+// when that is used up.
+func (e *Engine) Admit(fromReserve bool) error { return e.state.why(fromReserve) }
 
-// keepEvery is how often retention and free space are looked at.
+// keepEvery is how often retention, the folder and free space are looked at.
 const keepEvery = time.Second
 
-// keep drops what is over and looks at the disk, until Close.
+// watch looks at the folder and the disk, until Close. It waits for nothing that a full disk may hold up.
+func (e *Engine) watch() {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.quit:
+			return
+		case <-tick.C:
+			if err := e.folder.check(); err != nil {
+				e.state.Fatalf("%v", err)
+			}
+			e.state.checkSpace()
+		}
+	}
+}
+
+// keep drops what is over, until Close.
 func (e *Engine) keep() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -190,12 +203,6 @@ func (e *Engine) keep() {
 		case <-e.kick:
 		case <-tick.C:
 			ticks++
-			if err := e.folder.check(); err != nil {
-				e.state.Fatalf("%v", err)
-			}
-			if err := e.state.checkSpace(); err != nil {
-				e.options.Logger.Debug("still no room", "cause", err)
-			}
 			if err := e.keepClock(); err != nil && !e.state.dead() {
 				e.options.Logger.Error("storing the log's time", "cause", err)
 			}

@@ -4,11 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,9 +33,9 @@ type Options struct {
 	Source     eventlog.Source                       // the system's
 	Logger     *slog.Logger
 	Fatal      func(error) // called once, when the engine is dead for good
-	Reserve    int64       // free space under which events are refused; 128 MiB, or 5 % of a small volume
+	Reserve    int64       // free space under which events are refused; 128 MiB, and an eighth of a volume under 1 GiB
 
-	memTable uint64 // bytes; 16 MiB, and less in tests of what a full one sets off
+	memTable uint64 // bytes; 16 MiB, less on a small volume, and in tests of what a full one sets off
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -54,6 +52,7 @@ type Engine struct {
 	clock   *eventlog.Clock
 	anchor  eventlog.Anchor // the newest that is stored; of the keeper, and then of Close
 	news    atomic.Bool     // something was committed since
+	damage  damage          // found at the start
 
 	mu     sync.RWMutex
 	spaces map[string]*space
@@ -63,6 +62,8 @@ type Engine struct {
 	closed bool
 
 	retaining sync.Mutex // held by Retain
+
+	deleted deleted
 
 	kick  chan struct{} // holds a token when a space crossed its bytes
 	quit  chan struct{} // closed by Close
@@ -84,55 +85,30 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.memTable == 0 {
-		o.memTable = 16 << 20
-	}
 	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := e.open(); err != nil {
 		return nil, err
 	}
 	if err := e.load(); err != nil {
-		return nil, errors.Join(err, e.db.Close(), e.unlock())
+		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
 	}
+	e.tellDamage()
 	// What the run begins with is on the disk, whatever the durability: a position that a power cut takes
 	// is then told as lost.
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
+	e.group.Go(e.watch)
+	e.group.Go(e.reclaim)
 	return e, nil
 }
 
-func (e *Engine) open() error {
-	o := e.options
-	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder %s: %w", o.Dir, err)
+// kickKeep has keep look at what can be dropped now.
+func (e *Engine) kickKeep() {
+	select {
+	case e.kick <- struct{}{}:
+	default:
 	}
-	lock, err := pebble.LockDirectory(o.Dir, o.FS)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("making the file LOCK in %s: %w; give this user the right to write there, and room, or set another DATA_DIR", o.Dir, err)
-	}
-	if err != nil {
-		return lockedError(o.Dir, err)
-	}
-	if e.folder, err = holdFolder(o.Dir, o.FS); err != nil {
-		return errors.Join(err, lock.Close())
-	}
-	e.lock = lock
-	e.state = newCondition(o, e.quit)
-	if err := e.state.checkStart(); err != nil {
-		return errors.Join(err, e.unlock())
-	}
-	e.db, err = pebble.Open(o.Dir, e.pebbleOptions())
-	if err != nil {
-		return errors.Join(fmt.Errorf("opening the log in %s: %w", o.Dir, err), e.unlock())
-	}
-	return nil
 }
-
-func lockedError(dir string, cause error) error {
-	return fmt.Errorf("%w: %s; stop that process, or set another DATA_DIR (%w)", eventlog.ErrLocked, dir, cause)
-}
-
-func (e *Engine) unlock() error { return errors.Join(e.lock.Close(), e.folder.release()) }
 
 // cacheBytes is what unpacked blocks may take. Pebble counts its memtables in with the cache: one that is written to,
 // and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id

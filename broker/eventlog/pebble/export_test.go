@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/eventlog"
 )
@@ -44,3 +45,12 @@ func StoredAnchor(t *testing.T, e *Engine) *eventlog.Anchor {
 	}
 	return a
 }
+
+// DamageOf is the bytes and commits behind damage in the newest write-ahead log of a folder.
+func DamageOf(dir string, fs vfs.FS) (bytes int64, commits int) {
+	d := findDamage(dir, fs)
+	return d.bytes, d.commits
+}
+
+// Look looks at the free space now.
+func (e *Engine) Look() { e.state.checkSpace() }

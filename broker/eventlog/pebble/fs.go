@@ -92,13 +92,16 @@ func (f walDir) Sync() error { return f.state.endBy(f.File.Sync()) }
 
 // waitFS waits for room where a full disk would end the log: Pebble takes an error of the WAL or the
 // MANIFEST as fatal, but the cause passes. Publishers that wait get their 503 from the Log meanwhile. Tables
-// are left to Pebble, which tries again by itself. Nothing is retried after a failed fsync.
+// Pebble tries to write again by itself; it has to wait before each try. Nothing is retried after a failed fsync.
 type waitFS struct {
 	vfs.FS
 	state *condition
 }
 
 func (f waitFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if category == flushing || category == compacting {
+		return f.createTable(name, category)
+	}
 	return f.wait(name, func() (vfs.File, error) { return f.FS.Create(name, category) })
 }
 
@@ -141,10 +144,17 @@ func (f waitFile) Write(p []byte) (int, error) {
 // roomEvery is how often a full disk is tried again.
 const roomEvery = 50 * time.Millisecond
 
+// openMost is how long opening waits for room.
+const openMost = 10 * time.Second
+
 // untilRoom tries until there is room, or the engine is closing: then the error ends it.
 func (c *condition) untilRoom(try func() error) error {
 	err := try()
-	for errors.Is(err, syscall.ENOSPC) {
+	for began := time.Now(); errors.Is(err, syscall.ENOSPC); {
+		c.checkSpace()
+		if !c.running.Load() && time.Since(began) > openMost {
+			return err
+		}
 		if c.setBackground(err) {
 			c.options.Logger.Error("the disk is full; publishes are refused until there is room", "cause", err)
 		}

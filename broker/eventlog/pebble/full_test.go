@@ -76,7 +76,7 @@ func TestNoRoom(t *testing.T) {
 			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) || eventlog.Explain(err) != toldFull {
 				t.Errorf("one that came later: %v, and to clients %s", err, eventlog.Explain(err))
 			}
-			if engine.Admit() == nil {
+			if engine.Admit(false) == nil {
 				t.Error("it admits")
 			}
 			f.on.Store(false)
@@ -110,11 +110,30 @@ func TestCloseWithoutRoom(t *testing.T) {
 	closeLog(t, again)
 }
 
-// TestReserve: with less free than must stay so, nothing starts, and the need is told.
+// TestReserve: with less free than must stay so, it starts and refuses events. It takes what withdraws trust or makes room.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	_, err := pebble.Open(pebble.Options{Dir: t.TempDir(), Reserve: 1 << 60})
-	if err == nil || !strings.Contains(err.Error(), "MiB") || !strings.Contains(err.Error(), "must stay") {
-		t.Errorf("%v", err)
+	log, engine := openLog(t, pebble.Options{Dir: t.TempDir(), Reserve: 1 << 60}, eventlog.Options{})
+	defer closeLog(t, log)
+	if why := engine.Health(); why == nil || !strings.Contains(why.Error(), "MiB") {
+		t.Errorf("%v", why)
+	}
+	if _, err := log.Append(t.Context(), request()); !eventlog.DiskFull(err) {
+		t.Errorf("an event: %v", err)
+	}
+	row := eventlog.Row{Key: "k", Value: []byte("v")}
+	if _, err := log.Append(t.Context(), &eventlog.Request{Rows: []eventlog.Row{row}}); !eventlog.DiskFull(err) {
+		t.Errorf("a row: %v", err)
+	}
+	for name, r := range map[string]*eventlog.Request{
+		"a row that withdraws":  {Rows: []eventlog.Row{row}, FromReserve: true},
+		"the removal of a row":  {Rows: []eventlog.Row{{Key: "k"}}},
+		"the drop of a space":   {Edit: &eventlog.Edit{Drop: []string{"$db/x"}}},
+		"a barrier":             {},
+		"a removal of an event": {Edit: &eventlog.Edit{Remove: []eventlog.Event{{ID: 1, Space: "$db/x", Name: "a"}}}},
+	} {
+		if _, err := log.Append(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

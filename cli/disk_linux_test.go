@@ -1,0 +1,472 @@
+package cli_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const adminTestKey = "fedcba9876543210-admin"
+
+// volumes are the sizes of the disks that tests fill, in MB: a small one in CI, others in `make trouble`.
+func volumes() []string {
+	if v := os.Getenv("DISK_VOLUMES"); v != "" {
+		return strings.Split(v, ",")
+	}
+	return []string{"160"}
+}
+
+// hammer is how long clients go on trying on a full disk.
+func hammer() time.Duration {
+	if os.Getenv("DISK_VOLUMES") != "" {
+		return 30 * time.Second
+	}
+	return 3 * time.Second
+}
+
+// volume mounts a disk of its own.
+func volume(t *testing.T, mb string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+mb+"m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("no volume can be mounted here, which takes root: %v: %s", err, out)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// told is a gateway's log that can be read while it is written.
+type told struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *told) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *told) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// freeBytes is how much of a volume is free.
+func freeBytes(t *testing.T, dir string) uint64 {
+	t.Helper()
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		t.Fatal(err)
+	}
+	return stat.Bavail * uint64(stat.Bsize)
+}
+
+// fillUp takes all that is free of a volume but some bytes, with a file of somebody else's.
+func fillUp(t *testing.T, dir string, but uint64) (file string) {
+	t.Helper()
+	f, err := os.CreateTemp(dir, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if free := freeBytes(t, dir); free > but {
+		if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(free-but)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for but == 0 { // the last byte too
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	return f.Name()
+}
+
+// noisy is a batch of events that do not compress.
+func noisy(events, bytes int) string {
+	one := make([]string, events)
+	for i := range one {
+		one[i] = `{"event":"n","data":"` + noise(bytes) + `"}`
+	}
+	return "[" + strings.Join(one, ",") + "]"
+}
+
+// noise is text that does not compress.
+func noise(bytes int) string { return base64.StdEncoding.EncodeToString(random(bytes * 3 / 4)) }
+
+// fill publishes from several clients until each is refused, and returns how many events were stored. A refusal must say why.
+func (s *server) fill(t *testing.T) (stored int64) {
+	t.Helper()
+	var n atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		body := noisy(4, 50_000)
+		all.Go(func() {
+			for {
+				code, text, err := s.post(body)
+				if err == nil && code == http.StatusOK {
+					n.Add(1)
+					continue
+				}
+				if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(text, `"code":"disk_full"`) {
+					t.Errorf("%d %s %v", code, text, err)
+				}
+				return
+			}
+		})
+	}
+	all.Wait()
+	return n.Load()
+}
+
+// call sends a request as the administrator, or with a key of somebody else's.
+func (s *server) call(t *testing.T, method, path, body, key string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path == "/events" || strings.HasPrefix(path, "/db/") || strings.HasPrefix(path, "/accounts/") {
+		r.SetBasicAuth("root", key)
+	} else {
+		r.Header.Set("X-Apikey", key)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := answer.StatusCode; code == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") == "" {
+		t.Errorf("%s %s: no Retry-After", method, path)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// processor is how much of a core the process takes over a time.
+func (s *server) processor(t *testing.T, over time.Duration) float64 {
+	t.Helper()
+	ticks := func() (sum float64) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(text), ") ")
+		for _, f := range strings.Fields(after)[11:13] {
+			n, err := strconv.ParseFloat(f, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+		}
+		return sum
+	}
+	before := ticks()
+	<-time.After(over)
+	return (ticks() - before) / 100 / over.Seconds()
+}
+
+// heals waits until events are taken again.
+func (s *server) heals(t *testing.T) time.Duration {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		code, text, err := s.post(`{"event":"healed"}`)
+		if err == nil && code == http.StatusOK {
+			return time.Since(began)
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("it does not heal: %d %s %v", code, text, err)
+		}
+	}
+}
+
+func diskEnv(more ...string) []string {
+	return append([]string{"ROOM_CREATE=open", strings.TrimSuffix(keysSetting, "}]") + `,"rest":["*"]}]`, "DATA_DIR=data", "ADMIN_KEY=" + adminTestKey}, more...)
+}
+
+// withdrawals are what a full disk still takes. Each goes once with a number.
+func (s *server) withdrawals(t *testing.T, n int) {
+	t.Helper()
+	for _, one := range [][3]string{
+		{"POST", "/admin/revocations", fmt.Sprintf(`{"jti":"stolen-%d"}`, n)},
+		{"POST", "/admin/revocations", fmt.Sprintf(`{"subject":"thief-%d"}`, n)},
+		{"POST", "/auth/login", `{"email":"ann@example.org","password":"s3cret-s3cret"}`},
+		{"PATCH", fmt.Sprintf("/admin/users/u%d@example.org", n), `{"active":false}`},
+		{"DELETE", fmt.Sprintf("/admin/users/u%d@example.org", n), ""},
+		{"PATCH", "/admin/keys/" + s.keys[n], `{"pub":[]}`},
+		{"DELETE", "/admin/keys/" + s.keys[n], ""},
+		{"DELETE", fmt.Sprintf("/rest/c/d%d", n), ""},
+		{"DELETE", fmt.Sprintf("/db/d%d/ns/a/streams/s", n), ""},
+		{"DELETE", fmt.Sprintf("/db/d%d", n), ""},
+		{"POST", fmt.Sprintf("/accounts/a%d/deactivate", n), ""},
+		{"DELETE", fmt.Sprintf("/accounts/a%d", n), ""},
+	} {
+		key := adminTestKey
+		if strings.HasPrefix(one[1], "/rest/") {
+			key = testKey
+		}
+		if code, text := s.call(t, one[0], one[1], one[2], key); code >= 300 {
+			t.Errorf("%s %s: %d %s", one[0], one[1], code, text)
+		}
+	}
+}
+
+// prepare makes what withdrawals takes away.
+func (s *server) prepare(t *testing.T, sets int) {
+	t.Helper()
+	calls := [][3]string{{"POST", "/admin/users", `{"email":"ann@example.org","password":"s3cret-s3cret","sub":[],"pub":[],"rest":[]}`}}
+	for n := range sets {
+		calls = append(calls, [][3]string{
+			{"POST", "/admin/users", fmt.Sprintf(`{"email":"u%d@example.org","password":"s3cret-s3cret","sub":[],"pub":[],"rest":[]}`, n)},
+			{"POST", "/rest/c", fmt.Sprintf(`{"_id":"d%d","a":1}`, n)},
+			{"PUT", fmt.Sprintf("/db/d%d", n), ""},
+			{"PUT", fmt.Sprintf("/db/d%d/ns/a", n), ""},
+			{"POST", "/events", fmt.Sprintf(`{"data":{},"meta":{"db":"d%d","ns":"a","stream":"s","type":"t"}}`, n)},
+			{"POST", fmt.Sprintf("/accounts/a%d", n), `{"name":"a","password":"s3cret-s3cret"}`},
+			{"POST", "/admin/keys", fmt.Sprintf(`{"name":"k%d","sub":["*"],"pub":["*"],"rest":[]}`, n)},
+		}...)
+	}
+	for _, one := range calls {
+		key := adminTestKey
+		if strings.HasPrefix(one[1], "/rest/") {
+			key = testKey
+		}
+		code, text := s.call(t, one[0], one[1], one[2], key)
+		if code >= 300 {
+			t.Fatalf("%s %s: %d %s", one[0], one[1], code, text)
+		}
+		if one[1] == "/admin/keys" {
+			_, id, _ := strings.Cut(text, `"id":"`)
+			id, _, _ = strings.Cut(id, `"`)
+			s.keys = append(s.keys, id)
+		}
+	}
+}
+
+// refuses looks at what a full disk refuses, and that nobody learns where the folder is.
+func (s *server) refuses(t *testing.T, dir string) {
+	t.Helper()
+	s.fill(t) // what has become free since: files of an earlier run, of compactions
+	for _, one := range [][3]string{
+		{"GET", "/readyz", ""}, {"POST", "/realtime", `{"event":"n"}`}, {"POST", "/rest/c", `{"a":1}`}, {"POST", "/admin/keys", `{"name":"more","sub":["*"],"pub":[],"rest":[]}`},
+		{"PUT", "/db/more", ""}, {"POST", "/accounts/more", `{"name":"a","password":"s3cret-s3cret"}`}, {"POST", "/new", ""},
+		{"POST", "/items/c", `{"a":1}`}, {"PATCH", "/items/c/d3", `{"a":2}`}, {"POST", "/events", `{"data":{},"meta":{"db":"d3","ns":"a","stream":"s","type":"t"}}`},
+	} {
+		key := adminTestKey
+		if one[1] == "/realtime" || strings.HasPrefix(one[1], "/rest/") || strings.HasPrefix(one[1], "/items/") || one[1] == "/new" {
+			key = testKey
+		}
+		code, text := s.call(t, one[0], one[1], one[2], key)
+		if code != http.StatusServiceUnavailable || !strings.Contains(text, "the disk is full") || strings.Contains(text, dir) || strings.Contains(text, "data/") {
+			t.Errorf("%s %s: %d %s", one[0], one[1], code, text)
+		}
+	}
+	if text := s.page(t, "/realtime?from=-5&until=caught-up&apikey="+testKey); !strings.Contains(text, "event: end") {
+		t.Errorf("a stream: %.300s", text)
+	}
+}
+
+// TestDiskFull fills a volume as fast as it goes. The gateway refuses events at every door and says why, goes on reading,
+// takes what withdraws trust or makes room, is at rest, leaves some of the volume free, and heals. When somebody else fills the
+// rest, to the last byte, it still does, and it starts there.
+func TestDiskFull(t *testing.T) {
+	for _, mb := range volumes() {
+		t.Run(mb+" MB", func(t *testing.T) {
+			dir := volume(t, mb)
+			log := &told{}
+			s := startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
+			s.prepare(t, 4)
+			stored := s.fill(t)
+			if stored < 20 {
+				t.Fatalf("it stored %d events", stored)
+			}
+			free := freeBytes(t, dir)
+			t.Logf("%d events stored, %d MiB are left", stored, free>>20)
+			if free < 1<<20 {
+				t.Errorf("%d bytes are left", free)
+			}
+			s.refuses(t, dir)
+			s.withdrawals(t, 0)
+			// Clients go on trying. What compactions give back may be taken, but taking and refusing do not alternate.
+			again := int64(0)
+			for began := time.Now(); time.Since(began) < hammer(); time.Sleep(10 * time.Millisecond) {
+				again += s.fill(t)
+			}
+			if n := strings.Count(log.String(), "publishes are taken"); n > 3 {
+				t.Errorf("it took events again %d times", n)
+			}
+			if share := s.processor(t, 3*time.Second); share > 0.1 {
+				t.Errorf("it takes %.2f of a core at rest", share)
+			}
+			t.Logf("%d more were taken meanwhile", again)
+
+			other := fillUp(t, dir, 0)
+			for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+				if _, err := os.Stat(filepath.Join(dir, "data", "log", "RESERVE")); err != nil {
+					break
+				}
+			}
+			s.refuses(t, dir)
+			s.withdrawals(t, 1)
+			if share := s.processor(t, 5*time.Second); share > 0.1 {
+				t.Errorf("it takes %.2f of a core on a disk that others filled", share)
+			}
+
+			t.Logf("%d MiB are left when it is killed", freeBytes(t, dir)>>20)
+			keys := s.keys
+			s.stop(t, syscall.SIGKILL)
+			before := log
+			log = &told{}
+			s = startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
+			s.keys = keys
+			s.refuses(t, dir)
+			s.withdrawals(t, 2)
+			if share := s.processor(t, 3*time.Second); share > 0.1 {
+				t.Errorf("after a start it takes %.2f of a core", share)
+			}
+			s.fill(t)
+			if err := os.Remove(other); err != nil {
+				t.Fatal(err)
+			}
+			// What it wrote itself is still there: somebody makes the volume larger.
+			n, _ := strconv.Atoi(mb)
+			if out, err := exec.Command("mount", "-o", fmt.Sprintf("remount,size=%dm", 2*n+200), dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			t.Logf("healed after %v", s.heals(t))
+			if code, text := s.call(t, "GET", "/readyz", "", testKey); code != http.StatusOK {
+				t.Errorf("readyz: %d %s", code, text)
+			}
+			if err := s.stop(t, syscall.SIGTERM); err != nil {
+				t.Errorf("it ended with %v", err)
+			}
+			if t.Failed() {
+				t.Logf("before:\n%s\nafter:\n%s", before, log)
+			}
+		})
+	}
+}
+
+// TestDiskFullRetention: the advice of the error can be followed. With a lower RETAIN_BYTES it starts on the full disk, drops
+// what is over and takes events again.
+func TestDiskFullRetention(t *testing.T) {
+	for _, mb := range volumes() {
+		t.Run(mb+" MB", func(t *testing.T) {
+			dir := volume(t, mb)
+			n, _ := strconv.Atoi(mb)
+			s := start(t, dir, diskEnv(fmt.Sprintf("RETAIN_BYTES=%dMiB", 2*n))...) // some 20 segments fit
+			s.fill(t)
+			s.stop(t, syscall.SIGKILL)
+			fillUp(t, dir, 0)
+			s = start(t, dir, diskEnv(fmt.Sprintf("RETAIN_BYTES=%dMiB", n/4))...)
+			t.Logf("healed after %v, %d MiB are free", s.heals(t), freeBytes(t, dir)>>20)
+		})
+	}
+}
+
+// TestDiskFullDeletes: room can be made through the gateway. Where documents or a database are deleted on a full disk, events are
+// taken again, though nothing else is written that would have the log compact what is gone.
+func TestDiskFullDeletes(t *testing.T) {
+	for _, mb := range volumes() {
+		n, _ := strconv.Atoi(mb)
+		t.Run(mb+" MB/documents", func(t *testing.T) {
+			s := start(t, volume(t, mb), diskEnv("RETAIN_BYTES=64GiB", "MAX_COLLECTION_BYTES=8GiB")...)
+			ids := 0
+			for bytes := 0; bytes < n<<20/3; bytes += 8 * 50_000 {
+				docs := make([]string, 8)
+				for i := range docs {
+					docs[i] = fmt.Sprintf(`{"_id":"d%d","pad":%q}`, ids, noise(50_000))
+					ids++
+				}
+				if code, text := s.call(t, "POST", "/rest/c", "["+strings.Join(docs, ",")+"]", testKey); code >= 300 {
+					t.Fatalf("%d %.300s", code, text)
+				}
+			}
+			s.fill(t)
+			for i := range ids {
+				if code, text := s.call(t, "DELETE", fmt.Sprintf("/rest/c/d%d", i), "", testKey); code >= 300 {
+					t.Fatalf("%d of %d deleted: %d %s", i, ids, code, text)
+				}
+			}
+			t.Logf("healed after %v", s.heals(t))
+		})
+		t.Run(mb+" MB/database", func(t *testing.T) {
+			s := start(t, volume(t, mb), diskEnv("RETAIN_BYTES=64GiB", "MAX_DATABASE_BYTES=8GiB")...)
+			s.prepare(t, 1)
+			for bytes := 0; bytes < n<<20/3; bytes += 50_000 {
+				if code, text := s.call(t, "POST", "/events", fmt.Sprintf(`{"data":{"pad":%q},"meta":{"db":"d0","ns":"a","stream":"s","type":"t"}}`, noise(50_000)), adminTestKey); code >= 300 {
+					t.Fatalf("%d %.300s", code, text)
+				}
+			}
+			s.fill(t)
+			if code, text := s.call(t, "DELETE", "/db/d0", "", adminTestKey); code >= 300 {
+				t.Fatalf("%d %s", code, text)
+			}
+			t.Logf("healed after %v", s.heals(t))
+		})
+	}
+}
+
+// TestDiskFullToTheLastByte: where nothing at all is free, not even by what was kept, a start says so and ends; it comes up as
+// soon as there is room for that.
+func TestDiskFullToTheLastByte(t *testing.T) {
+	dir := volume(t, "160")
+	s := start(t, dir, diskEnv()...)
+	for range 20 {
+		if code, text, err := s.post(noisy(1, 50_000)); code != http.StatusOK {
+			t.Fatalf("%d %s %v", code, text, err)
+		}
+	}
+	s.stop(t, syscall.SIGKILL)
+	if err := os.Remove(filepath.Join(dir, "data", "log", "RESERVE")); err != nil {
+		t.Fatal(err)
+	}
+	other := fillUp(t, dir, 0)
+	cmd := exec.Command(binary, "serve")
+	cmd.Dir = dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, diskEnv()...)
+	log := &told{}
+	cmd.Stderr = log
+	ended := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	err := cmd.Run()
+	ended.Stop()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "make room there, and start again") || strings.Contains(log.String(), "goroutine ") {
+		t.Errorf("it ended with %v:\n%s", err, log)
+	}
+	if err := os.Truncate(other, sizeOf(t, other)-8<<20); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, diskEnv()...)
+	if code, text := s.call(t, "POST", "/admin/revocations", `{"jti":"stolen"}`, adminTestKey); code >= 300 {
+		t.Errorf("%d %s", code, text)
+	}
+	if page := s.page(t, "/realtime?from=earliest&until=caught-up&apikey="+testKey); strings.Count(page, "event: n\n") != 20 {
+		t.Errorf("%d events are there", strings.Count(page, "event: n\n"))
+	}
+}
+
+func sizeOf(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
