@@ -17,6 +17,8 @@ type Options struct {
 	Now        func() time.Time // time.Now
 	QueueBytes int              // what may wait for the committer, of one owner half of it; 64 MiB
 	WaitLimit  time.Duration    // how long a publisher waits for a commit; 10 s
+	KnownBytes int64            // what may be known of spaces of keyed events; 256 MiB
+	Keys       int              // idempotency keys that may be remembered, of one owner a fifth of them; 500,000
 	Logger     *slog.Logger
 }
 
@@ -68,6 +70,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 64 << 20
 	}
+	if o.KnownBytes == 0 {
+		o.KnownBytes = knownBytes
+	}
 	if o.WaitLimit == 0 {
 		o.WaitLimit = 10 * time.Second
 	}
@@ -77,6 +82,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	l := &Log{
 		engine: engine, options: o, answers: newAnswers(o.Now), queue: newQueue(o.QueueBytes),
 		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if o.Keys > 0 {
+		l.answers.mostInAll, l.answers.mostPerUser = o.Keys, max(1, o.Keys/(maxKeysInAll/maxPerOwner))
 	}
 	if f, ok := engine.(failer); ok {
 		l.failed = f.Failed()
@@ -90,7 +98,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(since, l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown()}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()

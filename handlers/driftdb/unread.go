@@ -22,7 +22,7 @@ import (
 const (
 	// smallAnswer is what may be read without a share of the budget: as much as a connection may have to write anyway.
 	smallAnswer = 64 << 10
-	// unreadRooms is how many whole rooms the budget is for.
+	// unreadRooms is how many whole rooms the budget is for, where Options have no other.
 	unreadRooms = 32
 	// piece is written at once: a client is thought to read as long as each takes no longer than a stall.
 	piece = 16 << 10
@@ -40,11 +40,15 @@ type unread struct {
 	loads   map[*load]struct{} // those with a share
 }
 
-func newUnread(roomBytes int64) *unread {
+// newUnread makes the budget of some bytes, 0 for the default. One read of the largest room always fits.
+func newUnread(roomBytes, most int64) *unread {
 	if roomBytes <= 0 || roomBytes > math.MaxInt64/unreadRooms/2 {
 		roomBytes = math.MaxInt64 / unreadRooms / 2
 	}
-	total := unreadRooms * roomBytes
+	if most == 0 {
+		most = unreadRooms * roomBytes
+	}
+	total := max(4*roomBytes, min(most, unreadRooms*roomBytes)) // an address has half of it, and a read a share
 	return &unread{share: 2 * roomBytes, budget: share.NewUnits(total, total/2, math.MaxInt), loads: map[*load]struct{}{}}
 }
 

@@ -36,7 +36,8 @@ type Options struct {
 	Fatal      func(error) // called once, when the engine is dead for good
 	Reserve    int64       // free space under which events are refused; 128 MiB, or 5 % of a small volume
 
-	memTable uint64 // bytes; 16 MiB, and less in tests of what a full one sets off
+	Cache    int64  // bytes of unpacked blocks; 16 MiB
+	MemTable uint64 // bytes of one; 16 MiB, and less in tests of what a full one sets off
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -80,8 +81,11 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.memTable == 0 {
-		o.memTable = 16 << 20
+	if o.Cache == 0 {
+		o.Cache = cacheBytes
+	}
+	if o.MemTable == 0 {
+		o.MemTable = memTableBytes
 	}
 	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := e.open(); err != nil {
@@ -130,10 +134,17 @@ func lockedError(dir string, cause error) error {
 
 func (e *Engine) unlock() error { return errors.Join(e.lock.Close(), e.folder.release()) }
 
-// cacheBytes is what unpacked blocks may take. Pebble counts its memtables in with the cache: one that is written to,
+// What unpacked blocks, and one memtable, may take where Options have nothing else. Pebble counts its memtables in with the cache: one that is written to,
 // and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id
 // took 150 µs instead of 85, and 200 by an index 17 ms instead of 4.
-const cacheBytes = 16 << 20
+const (
+	cacheBytes    = 16 << 20
+	memTableBytes = 16 << 20
+)
+
+// Footprint is what the engine takes of memory beside the Go heap: blocks and memtables, of which a third may wait to be
+// flushed. Built with cgo, Pebble has them from malloc, where the runtime's limit of memory does not count them.
+func Footprint(cache, memTable int64) int64 { return cache + 3*memTable }
 
 // pebbleOptions are as measured: two shared cores, 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
@@ -143,8 +154,8 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		// From format 20 on WAL chunks state how far they were synced; with a missing page (a power cut
 		// in `process`) newer formats refuse to open, 19 opens with the prefix.
 		FormatMajorVersion:          pebble.FormatColumnarBlocks,
-		CacheSize:                   cacheBytes + 2*int64(e.options.memTable),
-		MemTableSize:                e.options.memTable,
+		CacheSize:                   e.options.Cache + 2*int64(e.options.MemTable),
+		MemTableSize:                e.options.MemTable,
 		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       8, // 4: p99 of 100 to 150 ms at 50,000/s, and 3 µs more an event
 		L0StopWritesThreshold:       64,
