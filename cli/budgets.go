@@ -38,15 +38,20 @@ func newBudgets(memory memoryLimit) budgets {
 	return b
 }
 
-// runtimeShare is the part of the memory that the runtime tries to stay within, with what the log has beside it, in percent.
-// The rest is for the kernel's side of the process: sockets, and pages of files.
-const runtimeShare = 90
+// The runtime tries to stay within the memory but a tenth, or beside, which is more of a small one. That is for the kernel's
+// side of the process (sockets, and pages of files, of which the program's own take 12 MiB), and for what the runtime takes
+// before it notices.
+const (
+	besideShare = 10
+	beside      = 20 << 20
+)
 
 // limitRuntime has the runtime collect garbage more often when memory gets scarce, and returns the limit in force, which is
 // that of GOMEMLIMIT where it is set.
 func (b *budgets) limitRuntime() int64 {
 	if !b.memory.own && b.memory.found() {
-		debug.SetMemoryLimit(max(b.memory.bytes/100*runtimeShare-pebble.Footprint(b.cache, b.memTable), b.memory.bytes/2))
+		rest := b.memory.bytes - max(b.memory.bytes/besideShare, beside) - pebble.Footprint(b.cache, b.memTable)
+		debug.SetMemoryLimit(max(rest, b.memory.bytes/2)) // below that it would do little else than collect
 	}
 	return debug.SetMemoryLimit(-1)
 }

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -211,4 +214,66 @@ func TestServesInLittleMemory(t *testing.T) {
 	}
 	s.ended(t)
 	t.Logf("%d MiB at most", g.used(t))
+}
+
+// In 64 MiB, clients that send half a body each, and clients that read many large events of the past, get no more memory
+// than there is.
+func TestHoldersInLittleMemory(t *testing.T) {
+	g := newMemoryGroup(t, 64<<20)
+	s := g.start(t)
+	if !strings.Contains(s.log.String(), `found a limit of memory" limit=64MiB from="control group"`) || !strings.Contains(s.log.String(), "MAX_CLIENT_MEMORY=16MiB") {
+		t.Errorf("the limit is not told:\n%s", s.log)
+	}
+	large := fmt.Sprintf(`{"event":"large","data":%q}`, strings.Repeat("x", 60_000))
+	for range 300 {
+		if status, text, err := s.post(large); err != nil || status != http.StatusOK {
+			s.ended(t)
+			t.Fatalf("a publish: %d %s %v", status, text, err)
+		}
+	}
+	var group sync.WaitGroup
+	for range 40 {
+		group.Go(func() {
+			r, err := http.NewRequest(http.MethodGet, s.url+"/realtime?from=-300&until=caught-up", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("X-Apikey", testKey)
+			answer, err := streams.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer answer.Body.Close()
+			if n, err := io.Copy(io.Discard, answer.Body); err != nil || n < 300*60_000 {
+				t.Errorf("%d bytes of the past, %v", n, err)
+			}
+		})
+	}
+	group.Wait()
+	s.ended(t)
+	refused := 0
+	half := strings.Repeat("x", 1<<20-1000)
+	for range 100 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			s.ended(t)
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		head := fmt.Sprintf("POST /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", testKey, 1<<20)
+		if _, err := io.WriteString(c, head+half); err != nil {
+			refused++ // answered before all of it was sent
+		}
+	}
+	if status, text, err := s.post(`{"event":"a"}`); err != nil || status != http.StatusOK && status != http.StatusTooManyRequests {
+		s.ended(t)
+		t.Errorf("a publish: %d %s %v", status, text, err)
+	}
+	s.ended(t)
+	t.Logf("%d MiB at most; %d of 100 half bodies were refused at once", g.used(t), refused)
 }
