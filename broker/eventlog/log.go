@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/broker/pause"
 	"sluice/broker/share"
 )
 
@@ -210,18 +211,24 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		timer.Stop()
 		l.timers.Put(timer)
 	}()
-	select {
-	case <-p.done:
-		return p.first, p.err
-	case <-ctx.Done():
-		return p.giveUp(ctx.Err())
-	case <-timer.C:
-		if ctx.Value(changing{}) != nil {
-			return l.changes.await(l, p)
+	for begun := time.Now(); ; begun = time.Now() {
+		select {
+		case <-p.done:
+			return p.first, p.err
+		case <-ctx.Done():
+			return p.giveUp(ctx.Err())
+		case <-l.failed:
+			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+		case <-timer.C:
 		}
-		return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
-	case <-l.failed:
-		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+		switch {
+		case pause.Since(begun): // the disk has not had its time
+			timer.Reset(l.options.WaitLimit)
+		case ctx.Value(changing{}) != nil:
+			return l.changes.await(l, p)
+		default:
+			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
+		}
 	}
 }
 

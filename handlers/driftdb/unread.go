@@ -11,6 +11,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/pause"
 	"sluice/broker/share"
 )
 
@@ -113,9 +114,16 @@ func (u *unread) cutStalled(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for l := range u.loads {
-		if begun := l.begun.Load(); begun != 0 && (now.UnixNano()-begun >= int64(stall) || now.Sub(l.taken) > mostAge) {
-			l.cut()
+		begun := l.begun.Load()
+		if begun == 0 || now.UnixNano()-begun < int64(stall) && now.Sub(l.taken) <= mostAge {
+			continue
 		}
+		if pause.Since(time.Unix(0, begun)) {
+			l.taken = now
+			l.begun.CompareAndSwap(begun, now.UnixNano())
+			continue
+		}
+		l.cut()
 	}
 }
 

@@ -26,8 +26,8 @@ type socket struct {
 	rest     []byte // to be written before anything else: the head, or what is left of a frame
 	reason   string // why it ends, from ending on
 	cause    error
-	nextPing int64 // Unix ms
-	deadline int64 // Unix ms: until when it must have taken a byte, while blocked; else until when it may linger
+	nextPing int64 // as clock counts, like deadline
+	deadline int64 // until when it must have taken a byte, while blocked; else until when it may linger
 	fd       int32
 	slot     int32
 	queued   int32 // what the kernel had in hand when the connection blocked, or at the last look
