@@ -44,7 +44,7 @@ func TestStopClosesNobody(t *testing.T) {
 func narrow(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err == nil {
-		err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+		err = c.(*net.TCPConn).SetReadBuffer(128 << 10)
 	}
 	return c, err
 }
@@ -53,8 +53,10 @@ func narrow(ctx context.Context, network, address string) (net.Conn, error) {
 const stopFor = 5 * time.Second
 
 func stopped(t *testing.T, s *server, client *http.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	request := func(method, path, body string) *http.Response {
-		r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+		r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +111,7 @@ func stopped(t *testing.T, s *server, client *http.Client) {
 	beaten := s.beat(t, client)
 	var readers []reader
 	for what, path := range map[string]string{
-		"a stream of the past": "/realtime?channels=large&lastEventId=1", "lines of the past": "/realtime?from=earliest&channels=large&until=caught-up",
+		"a stream of the past": "/realtime?from=earliest&channels=large", "lines of the past": "/realtime?from=earliest&channels=large&until=caught-up",
 		"a list of documents": `/rest/c?h={"$max":1000}`,
 	} {
 		answer := request(http.MethodGet, path, "")
