@@ -56,6 +56,9 @@ type Engine struct {
 	spaces map[string]*space
 	next   uint32 // number of the space to come
 
+	viewing sync.Mutex // a leaf, but for Pebble's own
+	shown   *moment    // before the commit under way, nil where there is none
+
 	using  sync.RWMutex // held for reading by all that call into Pebble, until Close
 	closed bool
 
