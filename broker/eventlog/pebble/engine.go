@@ -56,8 +56,10 @@ type Engine struct {
 	spaces map[string]*space
 	next   uint32 // number of the space to come
 
-	viewing sync.Mutex // a leaf, but for Pebble's own
-	shown   *moment    // before the commit under way, nil where there is none
+	viewing    sync.Mutex // a leaf, but for Pebble's own
+	shown      *moment    // before the commit of rows that is under way, nil where there is none
+	committing bool       // something is being committed
+	committed  uint64     // the last position that was
 
 	using  sync.RWMutex // held for reading by all that call into Pebble, until Close
 	closed bool
@@ -284,6 +286,7 @@ func (e *Engine) loadRuns(last uint64) error {
 		err = b.Delete(runKey(first), nil)
 	}
 	e.runs = append(e.runs, run)
+	e.committed = run.Start
 	row := appendUint64(appendUint64(nil, run.Recovered), run.Start)
 	if err = errors.Join(err, b.Set(runKey(number), row, nil), b.Set(lastKey, appendUint64(nil, run.Start), nil)); err != nil {
 		return err

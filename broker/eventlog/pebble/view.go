@@ -20,7 +20,10 @@ func (e *Engine) View(ctx context.Context, f func(eventlog.View) error) error {
 	defer e.using.RUnlock()
 	m := e.show()
 	v := view{ctx: ctx, snapshot: m.Snapshot}
-	err := v.place()
+	err := error(nil)
+	if v.position = m.position; v.position == 0 {
+		err = v.place()
+	}
 	if err == nil {
 		err = f(&v)
 	}
