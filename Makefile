@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen bench microbench generate
+.PHONY: build test deps check unit e2e cross soak models race-one crash fuzz halfopen trouble-memory trouble-stop bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -36,6 +36,12 @@ soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay b
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh
+
+trouble-memory: ## containers of 256 and 64 MiB under load (root: it makes control groups)
+	./scripts/trouble-memory.sh
+
+trouble-stop: ## the process stopped for a minute with 10,000 clients
+	./scripts/trouble-stop.sh
 
 MODELS := ./broker ./broker/database ./broker/document/... ./broker/eventlog/pebble ./handlers ./handlers/directus ./handlers/restdb
 models: ## the models with 400 cases each (CI tries 40 to 100)
