@@ -90,7 +90,9 @@ func slowDiskDelaysPublishersOnly(t *testing.T, durability pebble.Durability, di
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGateway(t, func(s *setup) { s.engine, s.realtime.PingInterval, s.broker.RingBytes = engine, 100*time.Millisecond, 4<<10 })
+	g := newGateway(t, func(s *setup) {
+		s.engine, s.realtime.PingInterval, s.broker.RingBytes = engine, 100*time.Millisecond, 4<<10
+	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	name, all, rest := "slow", []string{"*", "*:*", "$db/d"}, []string{"*:*"}

@@ -262,6 +262,10 @@ const busy = 8
 // beat tells an authenticated client that we are here, and ends with who has not answered the last time. Who has held up
 // writing lately reads, and has the ping before it behind all that: it is given some more beats, the more the longer.
 func (c *conn) beat() error {
+	// A tick that came late, after a stop or a long answer, is soon followed by the next: the ping has not had its time yet.
+	if !c.pinged.IsZero() && time.Since(c.pinged) < c.h.o.Heartbeat/2 {
+		return nil
+	}
 	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
 	c.held /= 2
 	if !c.pinged.IsZero() && !heard && !reads && !pause.Since(c.pinged) {
