@@ -3,7 +3,7 @@ GO ?= go
 PKGS := ./handlers ./... # the longest first, so that the others run beside it
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross trouble soak models race-one crash fuzz halfopen bench microbench generate
+.PHONY: build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
 
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
@@ -31,7 +31,7 @@ cross: ## other systems: build only
 crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
 
-trouble: ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), damaged files, and the machine's clock an hour ahead for some seconds (root)
+trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), damaged files, and the machine's clock an hour ahead for some seconds (root)
 	DISK_VOLUMES=160,900,4096 $(GO) test -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
 	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./broker/eventlog/pebble
 	CLOCK_TROUBLE=1 $(GO) test -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
@@ -45,6 +45,12 @@ tabs: build ## 20 tabs at random in Chromium and Firefox, 10 rounds each (CI tri
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh
+
+trouble-memory: ## containers of 256 and 64 MiB under load (root: it makes control groups)
+	./scripts/trouble-memory.sh
+
+trouble-stop: ## the process stopped for a minute with 10,000 clients
+	./scripts/trouble-stop.sh
 
 MODELS := ./broker ./broker/database ./broker/document/... ./broker/eventlog/pebble ./handlers ./handlers/directus ./handlers/restdb
 models: ## the models with 400 cases each (CI tries 40 to 100)

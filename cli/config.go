@@ -14,12 +14,12 @@ type Config struct{}
 
 // Help is shown by sluice config --help.
 func (*Config) Help() string {
-	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env)."
+	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env), and how much memory a default is lowered for."
 }
 
 // Run prints a table.
 func (*Config) Run(std *Streams) error {
-	cfg, err := config.Load(os.Environ(), ".env")
+	cfg, err := config.LoadWithin(findMemoryLimit().bytes, os.Environ(), ".env")
 	if err != nil {
 		return usageError{err}
 	}

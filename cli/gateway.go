@@ -47,6 +47,7 @@ const logFolder = "log"
 // gateway is all that serve wires together.
 type gateway struct {
 	cfg       *config.Config
+	budgets   budgets
 	logger    *slog.Logger
 	registry  *prometheus.Registry
 	log       *eventlog.Log
@@ -74,8 +75,8 @@ type gateway struct {
 	group   sync.WaitGroup
 }
 
-func newGateway(cfg *config.Config, logger *slog.Logger) (_ *gateway, err error) {
-	g := &gateway{cfg: cfg, logger: logger, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
+func newGateway(cfg *config.Config, budgets budgets, logger *slog.Logger) (_ *gateway, err error) {
+	g := &gateway{cfg: cfg, budgets: budgets, logger: logger, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			g.close()
@@ -173,7 +174,9 @@ func (g *gateway) openLog() error {
 	if err != nil {
 		return err
 	}
-	log, err := eventlog.Open(engine, eventlog.Options{Logger: g.logger})
+	log, err := eventlog.Open(engine, eventlog.Options{
+		Logger: g.logger, QueueBytes: int(g.budgets.queue), KnownBytes: g.budgets.known, Keys: int(g.budgets.keys),
+	})
 	if err != nil {
 		_ = engine.Close() // the first error is the one to tell
 		return fmt.Errorf("reading the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
@@ -192,7 +195,7 @@ func (g *gateway) openEngine() (eventlog.Engine, error) {
 		durability = pebble.Disk
 	}
 	engine, err := pebble.Open(pebble.Options{
-		Dir: filepath.Join(g.cfg.DataDir, logFolder), Durability: durability, Retain: g.retention, Logger: g.logger,
+		Dir: filepath.Join(g.cfg.DataDir, logFolder), Durability: durability, Cache: g.budgets.cache, MemTable: uint64(g.budgets.memTable), Retain: g.retention, Logger: g.logger,
 		Fatal: func(err error) {
 			select {
 			case g.fatal <- err:
@@ -207,7 +210,7 @@ func (g *gateway) openEngine() (eventlog.Engine, error) {
 }
 
 func (g *gateway) openHandlers() (err error) {
-	g.broker = broker.New(g.log, broker.Options{RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
+	g.broker = broker.New(g.log, broker.Options{RingBytes: int(g.budgets.ring), RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
 	frames := sse.FramesName
 	if g.cfg.CustomEventFrame == config.FramePublish {
 		frames = sse.FramesPublish
@@ -248,6 +251,7 @@ func (g *gateway) openHandlers() (err error) {
 	g.closers = append(g.closers, persistrDoor.Close)
 	rooms, err := driftdb.New(driftdb.Options{
 		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
+		Unread:       g.budgets.rooms,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
 		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate, Flood: g.cfg.RoomFloodTimeout},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
@@ -308,7 +312,7 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
-	g.answers = document.NewAnswers(int64(g.cfg.MaxResult))
+	g.answers = document.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
 	g.documents, err = document.Open(context.Background(), g.log, document.Options{
 		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),

@@ -8,23 +8,28 @@ import (
 	"os"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// memoryShare is the part of a control group's memory that the runtime tries to stay within, in percent. The rest is for
-// what is not the runtime's: mapped files and the kernel's side of the process.
-const memoryShare = 90
+// memoryLimit is how much memory the process may take; math.MaxInt64 where nobody has set a limit.
+type memoryLimit struct {
+	bytes int64
+	from  string
+	own   bool // GOMEMLIMIT is set: the runtime keeps to that
+}
 
-// limitMemory has the runtime collect garbage more often when memory gets scarce: it does not see the limit of the
-// control group (a container, or MemoryMax= of systemd), and lets the heap grow to twice what is live. GOMEMLIMIT goes first.
-func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
+func (l memoryLimit) found() bool { return l.bytes < math.MaxInt64 }
+
+// findMemoryLimit finds the lower of GOMEMLIMIT and the limit of the control group (a container, or MemoryMax= of systemd),
+// which the runtime does not see: it would let the heap grow to twice what is live.
+func findMemoryLimit() memoryLimit {
+	l := memoryLimit{bytes: groupLimit(os.DirFS("/")), from: "control group", own: os.Getenv("GOMEMLIMIT") != ""}
+	if own := debug.SetMemoryLimit(-1); l.own && own < l.bytes {
+		l.bytes, l.from = own, "GOMEMLIMIT"
 	}
-	if limit := groupLimit(os.DirFS("/")); limit < math.MaxInt64 {
-		debug.SetMemoryLimit(limit / 100 * memoryShare)
-	}
+	return l
 }
 
 // groupLimit returns the least limit of the process's control group and of those above it, of either version;
@@ -41,7 +46,7 @@ func groupLimit(root fs.FS) int64 {
 			continue
 		}
 		base, file := "sys/fs/cgroup", "memory.max"
-		if parts[1] == "memory" {
+		if slices.Contains(strings.Split(parts[1], ","), "memory") {
 			base, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
 		} else if parts[1] != "" {
 			continue

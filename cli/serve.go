@@ -28,21 +28,21 @@ type Serve struct {
 }
 
 // settings reads the settings; --addr stands in front of them.
-func (c *Serve) settings() (*config.Config, error) {
+func (c *Serve) settings(memory memoryLimit) (*config.Config, error) {
 	environ := os.Environ()
 	if c.Addr != "" {
 		environ = append(environ, "ADDR="+c.Addr)
 	}
-	return config.Load(environ, ".env")
+	return config.LoadWithin(memory.bytes, environ, ".env")
 }
 
 // Run is the life of the gateway: settings, log, auth, broker, handlers, listener; and back.
 func (c *Serve) Run(std *Streams) error {
-	cfg, err := c.settings()
+	memory := findMemoryLimit()
+	cfg, err := c.settings(memory)
 	if err != nil {
 		return usageError{withKeyFaults(cfg, err)}
 	}
-	limitMemory()
 	logs := std.queue()
 	logger := newLogger(cfg, logs)
 	logs.tell = func(dropped uint64) {
@@ -54,7 +54,9 @@ func (c *Serve) Run(std *Streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	g, err := newGateway(cfg, logger)
+	budgets := newBudgets(memory)
+	budgets.tell(logger, cfg)
+	g, err := newGateway(cfg, budgets, logger)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func (g *gateway) newServer() *http.Server {
 		ReadHeaderTimeout: g.cfg.ReadHeaderTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
-		ConnState:         handlers.NewHeads().State,
+		ConnState:         handlers.NewHeads(int(g.budgets.heads)).State,
 		ConnContext:       handlers.ConnContext,
 		HTTP2:             &handlers.HTTP2,
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),

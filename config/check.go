@@ -25,9 +25,9 @@ const (
 )
 
 // check is what no field can say of itself alone.
-func (c *Config) check(values map[string]string) Faults {
+func (c *Config) check(all []field, values map[string]string) Faults {
 	fields := map[string]field{}
-	for _, f := range fieldsOf(c) {
+	for _, f := range all {
 		fields[f.name] = f
 	}
 	var faults Faults
@@ -49,7 +49,9 @@ func (c *Config) check(values map[string]string) Faults {
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
 		add("MAX_EVENT", fmt.Errorf("must not be over MAX_BODY (%s)", c.MaxBody))
 	}
-	if c.MaxMemoryPerKey > c.MaxClientMemory && c.MaxClientMemory > 0 {
+	// A default that is lowered bounds what is set, and refuses no start.
+	lowered := values["MAX_CLIENT_MEMORY"] == "" && fields["MAX_CLIENT_MEMORY"].lowered != ""
+	if c.MaxMemoryPerKey > c.MaxClientMemory && c.MaxClientMemory > 0 && !lowered {
 		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be over MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
 	}
 	if c.RetryEvent > 0 && c.RetryEvent < time.Millisecond {

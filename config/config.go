@@ -7,7 +7,7 @@ import (
 )
 
 // Config holds the settings, checked. Tags: env is the name, envDefault the default as written, doc
-// the line in the docs, min and max the bounds; secret masks the value (url: where it has an @ or a ?).
+// the line in the docs, min and max the bounds; memory marks a default for FullMemory; secret masks the value (url: where it has an @ or a ?).
 type Config struct {
 	Addr       string     `env:"ADDR" envDefault:"127.0.0.1:8080" doc:"listen address; beyond loopback a credential must be configured"`
 	DataDir    string     `env:"DATA_DIR" envDefault:"./data" doc:"folder of the embedded log; 'memory' keeps nothing (and at most 256 MiB)"`
@@ -59,7 +59,7 @@ type Config struct {
 	MaxDocuments       int           `env:"MAX_DOCUMENTS" envDefault:"1000000" min:"1" doc:"documents of a collection"`
 	MaxCollectionBytes Size          `env:"MAX_COLLECTION_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes of a collection's documents"`
 	MaxCollections     int           `env:"MAX_COLLECTIONS" envDefault:"1000" min:"1" doc:"collections of documents"`
-	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" doc:"bytes of the documents of one answer"`
+	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" memory:"true" doc:"bytes of the documents of one answer"`
 	QueryTime          time.Duration `env:"QUERY_TIME" envDefault:"2s" min:"1ms" max:"1m" doc:"how long a query of documents may take"`
 
 	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how sockets of /websocket tell who they are: 'handshake' by their first message, 'public' by any message or none, 'strict' by ?access_token="`
@@ -82,9 +82,9 @@ type Config struct {
 
 	MaxConnections       int     `env:"MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"streams open at once; 0 is no limit"`
 	MaxConnectionsPerKey int     `env:"MAX_CONNECTIONS_PER_KEY" envDefault:"0" min:"0" doc:"streams open at once for each key, or each token's issuer and subject; 0 is no limit"`
-	MaxPending           int     `env:"MAX_PENDING" envDefault:"1000" min:"8" doc:"sockets of /websocket that have not authenticated; an eighth of them for one client address; beyond it the oldest are closed"`
-	MaxMemoryPerKey      Size    `env:"MAX_MEMORY_PER_KEY" envDefault:"64MiB" min:"1MiB" doc:"bytes held in memory for the connections of each key, or each token's issuer and subject"`
-	MaxClientMemory      Size    `env:"MAX_CLIENT_MEMORY" envDefault:"256MiB" min:"1MiB" doc:"bytes held in memory for all clients together; a quarter of it is kept for those that hold little"`
+	MaxPending           int     `env:"MAX_PENDING" envDefault:"1000" min:"8" memory:"true" doc:"sockets of /websocket that have not authenticated; an eighth of them for one client address; beyond it the oldest are closed"`
+	MaxMemoryPerKey      Size    `env:"MAX_MEMORY_PER_KEY" envDefault:"64MiB" min:"1MiB" memory:"true" doc:"bytes held in memory for the connections of each key, or each token's issuer and subject"`
+	MaxClientMemory      Size    `env:"MAX_CLIENT_MEMORY" envDefault:"256MiB" min:"1MiB" memory:"true" doc:"bytes held in memory for all clients together; a quarter of it is kept for those that hold little"`
 	PublishRate          float64 `env:"PUBLISH_RATE" envDefault:"0" min:"0" max:"1000000000" doc:"events a second for each key that has no rate of its own; 0 is no limit"`
 	MaxBody              Size    `env:"MAX_BODY" envDefault:"1MiB" min:"1B" doc:"bytes of a request's body"`
 	MaxEvent             Size    `env:"MAX_EVENT" envDefault:"64KiB" min:"1B" doc:"bytes of one event as delivered"`

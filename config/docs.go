@@ -21,8 +21,11 @@ func EnvExample() string {
 	return b.String()
 }
 
-// described is the doc of a setting, with the setting that names a file with its value.
+// described is the doc of a setting, with the setting that names a file with its value, or what its default is for.
 func (f *field) described() string {
+	if f.scaled {
+		return f.doc + " (the default is for 1 GiB of memory; less where there is less)"
+	}
 	if file := f.fileSetting(); file != "" {
 		return f.doc + "; or " + file + " names a file that holds it"
 	}

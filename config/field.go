@@ -17,7 +17,9 @@ const masked = "***"
 // field is one setting of the struct.
 type field struct {
 	name, fallback, doc, least, most string
+	lowered                          string // the memory that the default is lowered for, if it is
 	secret, url                      bool
+	scaled                           bool // the default is for FullMemory
 	value                            reflect.Value
 }
 
@@ -32,7 +34,7 @@ func fieldsOf(c *Config) []field {
 		out = append(out, field{
 			name: tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
 			least: tag.Get("min"), most: tag.Get("max"),
-			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", value: v.Field(i),
+			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", scaled: tag.Get("memory") == "true", value: v.Field(i),
 		})
 	}
 	return out
@@ -137,6 +139,9 @@ func (f *field) show(value string) string {
 func (f *field) setting(value, source string) Setting {
 	if value == "" {
 		value, source = f.fallback, "default"
+		if f.lowered != "" {
+			source = "default with " + f.lowered + " of memory"
+		}
 	}
 	return Setting{Name: f.name, Value: f.show(value), Default: f.fallback, Source: source, Doc: f.doc, Secret: f.secret}
 }

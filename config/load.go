@@ -7,8 +7,8 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Setting is one line of what is in force; Source is default, environment or .env, behind the name of the file's
-// setting where the value is read from a file.
+// Setting is one line of what is in force; Source is default (with the memory that it is lowered for, if it is),
+// environment or .env, behind the name of the file's setting where the value is read from a file.
 type Setting struct {
 	Name, Value, Default, Source, Doc string
 	Secret                            bool
@@ -18,16 +18,23 @@ type Setting struct {
 // not exist. The error is Faults; the Config then holds what could be read, so that a caller can check
 // what only it understands and report its faults together with these.
 func Load(environ []string, dotenv string) (*Config, error) {
+	return LoadWithin(FullMemory, environ, dotenv)
+}
+
+// LoadWithin is Load for a process that has so many bytes of memory: with less than FullMemory, some defaults are lower.
+func LoadWithin(memory int64, environ []string, dotenv string) (*Config, error) {
 	values, sources, unknown, faults := gather(environ, dotenv)
 	c := &Config{unknown: unknown}
 	fields := fieldsOf(c)
-	for _, f := range fields {
+	for i := range fields {
+		f := &fields[i]
+		f.scale(memory)
 		// Each field is parsed by itself, so that every fault has its setting's name.
 		if err := f.parse(values[f.name]); err != nil {
 			faults = append(faults, Fault{f.name, f.show(values[f.name]), err.Error()})
 		}
 	}
-	faults = append(faults, c.check(values)...)
+	faults = append(faults, c.check(fields, values)...)
 	for _, f := range fields {
 		c.settings = append(c.settings, f.setting(values[f.name], sources[f.name]))
 	}

@@ -151,7 +151,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	if s.document.Answers == nil {
-		s.document.Answers = document.NewAnswers(16 << 20)
+		s.document.Answers = document.NewAnswers(16<<20, 32<<20)
 	}
 	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout, Memory: g.memory}
-	g.Config.ConnContext, g.Config.ConnState, g.Config.HTTP2 = handlers.ConnContext, handlers.NewHeads().State, &handlers.HTTP2
+	g.Config.ConnContext, g.Config.ConnState, g.Config.HTTP2 = handlers.ConnContext, handlers.NewHeads(2048).State, &handlers.HTTP2
 	g.Config.MaxHeaderBytes = 128 << 10
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()

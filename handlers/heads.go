@@ -14,7 +14,6 @@ import (
 // Bounds of the connections whose request head, or TLS handshake, is not there yet: each may hold 128 KiB of a head. Most
 // heads are there at once, so only those that have had time for it are closed.
 const (
-	mostHeads           = 2048
 	mostHeadsPerAddress = 256
 	headTime            = time.Second
 )
@@ -22,6 +21,7 @@ const (
 // Heads bounds the connections that are waiting for a request head, in all and for each address. Where there are too
 // many, the oldest of the address goes, or the oldest of the address with the most. Its State is http.Server's ConnState.
 type Heads struct {
+	most    int
 	mu      sync.Mutex // a leaf
 	waiting map[net.Conn]*head
 	by      map[string][]*head // the oldest first; only addresses that have some
@@ -33,8 +33,10 @@ type head struct {
 	since   time.Time
 }
 
-// NewHeads makes the bounds.
-func NewHeads() *Heads { return &Heads{waiting: map[net.Conn]*head{}, by: map[string][]*head{}} }
+// NewHeads makes the bounds, for so many connections in all.
+func NewHeads(most int) *Heads {
+	return &Heads{most: most, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
+}
 
 // State follows a connection: from its beginning until its first request head is there, or it is gone.
 func (h *Heads) State(c net.Conn, state http.ConnState) {
@@ -73,7 +75,7 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 	defer h.mu.Unlock()
 	crowd := one.network
 	full := len(h.by[crowd]) >= mostHeadsPerAddress
-	if !full && len(h.waiting) >= mostHeads {
+	if !full && len(h.waiting) >= h.most {
 		crowd, full = h.crowded(), true
 	}
 	h.waiting[c] = one

@@ -31,7 +31,7 @@ func (a address) String() string { return string(a) }
 func TestHeads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHeads()
+		h := NewHeads(2048)
 		open := func(from string) *silent {
 			c := &silent{address: from}
 			h.State(c, http.StateNew)
@@ -52,7 +52,7 @@ func TestHeads(t *testing.T) {
 			t.Error("the oldest of the address has to go, and only that")
 		}
 		h.State(good, http.StateActive)
-		for i := range mostHeads {
+		for i := range 2048 {
 			open(net.JoinHostPort(net.IPv4(198, 51, byte(i>>8), byte(i)).String(), "1"))
 		}
 		time.Sleep(headTime)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/broker/pause"
 	"sluice/broker/share"
 	"sluice/handlers/traffic"
 )
@@ -113,7 +114,8 @@ const piece = 64 << 10
 func (c *progressConn) Write(b []byte) (int, error) {
 	written := 0
 	for {
-		if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		begun := time.Now()
+		if err := c.SetWriteDeadline(begun.Add(c.timeout)); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(b[written:min(len(b), written+piece)])
@@ -121,7 +123,7 @@ func (c *progressConn) Write(b []byte) (int, error) {
 		c.written.Add(int64(n))
 		switch {
 		case err == nil && written < len(b):
-		case n == 0 || !errors.Is(err, os.ErrDeadlineExceeded):
+		case !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 && !pause.Since(begun):
 			return written, err
 		}
 	}

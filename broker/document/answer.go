@@ -16,9 +16,9 @@ const (
 )
 
 // NewAnswers makes the memory of answers: one owner may have the largest answer under way, or many smaller ones, and
-// all owners together twice as much.
-func NewAnswers(maxResult int64) *share.Answers {
-	perOwner := max(heldTwice*maxResult, 32<<20)
+// all owners together twice as much. An owner may have least in any case.
+func NewAnswers(maxResult, least int64) *share.Answers {
+	perOwner := max(heldTwice*maxResult, least)
 	return share.NewAnswers(perOwner, 2*perOwner)
 }
 

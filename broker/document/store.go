@@ -39,7 +39,7 @@ func (o *Options) defaults() {
 	orDefault(&o.MaxResult, 16<<20)
 	orDefault(&o.QueryTime, 2*time.Second)
 	if o.Answers == nil {
-		o.Answers = NewAnswers(o.MaxResult)
+		o.Answers = NewAnswers(o.MaxResult, 32<<20)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

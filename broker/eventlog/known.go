@@ -3,7 +3,7 @@ package eventlog
 // Bounds of what is known of spaces of keyed events at once.
 const (
 	knownMost  = 4096
-	knownBytes = 256 << 20
+	knownBytes = 256 << 20 // where Options have no other
 )
 
 // What a key and an entry take of memory, beside the key's text.
@@ -16,9 +16,10 @@ const (
 type known struct {
 	spaces map[string]*keyedSpace
 	weight int64
+	most   int64 // of weight
 }
 
-func newKnown() known { return known{spaces: map[string]*keyedSpace{}} }
+func newKnown(most int64) known { return known{spaces: map[string]*keyedSpace{}, most: most} }
 
 func (k *known) add(name string, s *keyedSpace) {
 	k.spaces[name] = s
@@ -32,13 +33,13 @@ func (k *known) forget(name string) {
 	}
 }
 
-func (k *known) clear() { *k = newKnown() }
+func (k *known) clear() { *k = newKnown(k.most) }
 
 // trim forgets some spaces where there are too many. It is called between groups only: of a space that a group has
 // changed, the store does not know until the group is committed.
 func (k *known) trim() {
 	for name := range k.spaces {
-		if len(k.spaces) <= knownMost && (k.weight <= knownBytes || len(k.spaces) == 1) {
+		if len(k.spaces) <= knownMost && (k.weight <= k.most || len(k.spaces) == 1) {
 			return
 		}
 		k.forget(name)

@@ -19,7 +19,7 @@ func TestKnownIsBounded(t *testing.T) {
 		"one giant":  {1, 2 * knownBytes, 1},
 		"two giants": {2, 2 * knownBytes, 1},
 	} {
-		k := newKnown()
+		k := newKnown(knownBytes)
 		for i := range tt.spaces {
 			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]held{}, weight: tt.weight})
 		}

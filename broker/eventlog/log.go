@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/broker/pause"
 	"sluice/broker/share"
 )
 
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	QueueBytes int           // what may wait for the committer, of one owner half of it; 64 MiB
 	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
+	KnownBytes int64         // what may be known of spaces of keyed events; 256 MiB
+	Keys       int           // idempotency keys that may be remembered, of one owner a fifth of them; 500,000
 	Logger     *slog.Logger
 }
 
@@ -69,6 +72,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 64 << 20
 	}
+	if o.KnownBytes == 0 {
+		o.KnownBytes = knownBytes
+	}
 	if o.WaitLimit == 0 {
 		o.WaitLimit = 10 * time.Second
 	}
@@ -78,6 +84,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	l := &Log{
 		engine: engine, options: o, clock: engine.Clock(), answers: newAnswers(engine.Clock()), queue: newQueue(o.QueueBytes),
 		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if o.Keys > 0 {
+		l.answers.mostInAll, l.answers.mostPerUser = o.Keys, max(1, o.Keys/(maxKeysInAll/maxPerOwner))
 	}
 	if f, ok := engine.(failer); ok {
 		l.failed = f.Failed()
@@ -90,7 +99,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown()}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()
@@ -213,18 +222,24 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		timer.Stop()
 		l.timers.Put(timer)
 	}()
-	select {
-	case <-p.done:
-		return p.first, p.err
-	case <-ctx.Done():
-		return p.giveUp(ctx.Err())
-	case <-timer.C:
-		if ctx.Value(changing{}) != nil {
-			return l.changes.await(l, p)
+	for begun := time.Now(); ; begun = time.Now() {
+		select {
+		case <-p.done:
+			return p.first, p.err
+		case <-ctx.Done():
+			return p.giveUp(ctx.Err())
+		case <-l.failed:
+			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+		case <-timer.C:
 		}
-		return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
-	case <-l.failed:
-		return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+		switch {
+		case pause.Since(begun): // the disk has not had its time
+			timer.Reset(l.options.WaitLimit)
+		case ctx.Value(changing{}) != nil:
+			return l.changes.await(l, p)
+		default:
+			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"sluice/broker/pause"
 )
 
 // Conn is a connection as those see it who wait for what its answer holds.
@@ -111,6 +113,10 @@ func (a *Answers) cutSlow(owner string, all bool) {
 			continue
 		}
 		written := one.conn.Written()
+		if pause.Since(one.looked) {
+			one.began, one.looked, one.written = now, now, written
+			continue
+		}
 		if float64(written-one.written) < leastSpeed*passed.Seconds() || now.Sub(one.began) > mostAge {
 			one.conn.Cut()
 			continue

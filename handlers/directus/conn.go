@@ -16,6 +16,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/pause"
 	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
@@ -52,8 +53,9 @@ type conn struct {
 	ended    chan struct{}  // receives when who may have ended
 	greeted  bool           // somebody has told who they are
 	deadline *time.Timer    // to tell who they are
+	awaited  time.Time      // since when that is set
 	expiry   *time.Timer    // of who
-	pinged   bool           // at the last beat
+	pinged   time.Time      // at the last beat; zero: not
 	heard    atomic.Bool    // something was, since the last beat
 	held     time.Duration  // how long the client has held up what is written to it, lately
 
@@ -182,7 +184,7 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 	case who != nil:
 		c.become(who)
 	case c.h.o.Mode != Public:
-		c.deadline.Reset(c.h.o.AuthTimeout)
+		c.await()
 	}
 	for {
 		more, err := c.handOut(ctx)
@@ -260,14 +262,19 @@ const busy = 8
 // beat tells an authenticated client that we are here, and ends with who has not answered the last time. Who has held up
 // writing lately reads, and has the ping before it behind all that: it is given some more beats, the more the longer.
 func (c *conn) beat() error {
-	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
-	c.held /= 2
-	if c.pinged && !heard && !reads {
-		return errSilent
-	}
-	if c.pinged = c.who != nil; !c.pinged {
+	// A tick that came late, after a stop or a long answer, is soon followed by the next: the ping has not had its time yet.
+	if !c.pinged.IsZero() && time.Since(c.pinged) < c.h.o.Heartbeat/2 {
 		return nil
 	}
+	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
+	c.held /= 2
+	if !c.pinged.IsZero() && !heard && !reads && !pause.Since(c.pinged) {
+		return errSilent
+	}
+	if c.pinged = (time.Time{}); c.who == nil {
+		return nil
+	}
+	c.pinged = time.Now()
 	return c.send([]byte(`{"type":"ping"}`))
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/broker/pause"
 	"sluice/handlers/audit"
 	"sluice/handlers/traffic"
 )
@@ -153,12 +154,22 @@ func (c *conn) over() bool {
 func (c *conn) expire() error {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
 	c.forget()
-	c.deadline.Reset(c.h.o.AuthTimeout)
+	c.await()
 	return c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
+}
+
+// await gives a client the time to tell who they are.
+func (c *conn) await() {
+	c.awaited = time.Now()
+	c.deadline.Reset(c.h.o.AuthTimeout)
 }
 
 // late is the end of the time to authenticate in.
 func (c *conn) late() error {
+	if pause.Since(c.awaited) {
+		c.await()
+		return nil
+	}
 	if !c.greeted {
 		return c.refuseHandshake()
 	}

@@ -24,7 +24,7 @@ func TestUnreadBudget(t *testing.T) {
 			return share.With(ctx, fmt.Sprint(owner))
 		}
 		const room = 100_000
-		u, quit := newUnread(room), make(chan struct{})
+		u, quit := newUnread(room, 0), make(chan struct{})
 		go u.keep(quit)
 		defer close(quit)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -101,7 +101,7 @@ func TestUnreadBudget(t *testing.T) {
 func TestUnreadBudgetIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u, quit := newUnread(100_000), make(chan struct{})
+		u, quit := newUnread(100_000, 0), make(chan struct{})
 		go u.keep(quit)
 		defer close(quit)
 		ctx, cancel := context.WithCancel(context.Background())

@@ -44,6 +44,7 @@ type Options struct {
 	Create         Create
 	Retention      time.Duration // a room without messages for so long is dropped
 	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
+	Unread         int64         // bytes that answers may hold until they are read; 32 times Bound.Bytes
 	Bound          eventlog.Bound
 	Limits         Limits
 	PingInterval   time.Duration
@@ -86,7 +87,7 @@ type Handler struct {
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
-	h.unread = newUnread(o.Bound.Bytes)
+	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
 	if _, err := h.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)

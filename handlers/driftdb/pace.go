@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/broker/eventlog"
+	"sluice/broker/pause"
 	"sluice/broker/share"
 	"sluice/handlers/httperr"
 )
@@ -190,10 +191,11 @@ func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err 
 func (c *conn) ping(ctx context.Context) error {
 	for {
 		heard := c.heard.Load()
+		begun := time.Now()
 		pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
 		err := c.ws.Ping(pong)
 		cancel()
-		silent := c.heard.Load() == heard && !c.waits.Load()
+		silent := c.heard.Load() == heard && !c.waits.Load() && !pause.Since(begun)
 		if !errors.Is(err, context.DeadlineExceeded) || silent {
 			return err
 		}

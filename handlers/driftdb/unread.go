@@ -11,6 +11,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/eventlog"
+	"sluice/broker/pause"
 	"sluice/broker/share"
 )
 
@@ -22,7 +23,7 @@ import (
 const (
 	// smallAnswer is what may be read without a share of the budget: as much as a connection may have to write anyway.
 	smallAnswer = 64 << 10
-	// unreadRooms is how many whole rooms the budget is for.
+	// unreadRooms is how many whole rooms the budget is for, where Options have no other.
 	unreadRooms = 32
 	// piece is written at once: a client is thought to read as long as each takes no longer than a stall.
 	piece = 16 << 10
@@ -40,11 +41,15 @@ type unread struct {
 	loads   map[*load]struct{} // those with a share
 }
 
-func newUnread(roomBytes int64) *unread {
+// newUnread makes the budget of some bytes, 0 for the default. One read of the largest room always fits.
+func newUnread(roomBytes, most int64) *unread {
 	if roomBytes <= 0 || roomBytes > math.MaxInt64/unreadRooms/2 {
 		roomBytes = math.MaxInt64 / unreadRooms / 2
 	}
-	total := unreadRooms * roomBytes
+	if most == 0 {
+		most = unreadRooms * roomBytes
+	}
+	total := max(4*roomBytes, min(most, unreadRooms*roomBytes)) // an address has half of it, and a read a share
 	return &unread{share: 2 * roomBytes, budget: share.NewUnits(total, total/2, math.MaxInt), loads: map[*load]struct{}{}}
 }
 
@@ -109,9 +114,16 @@ func (u *unread) cutStalled(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for l := range u.loads {
-		if begun := l.begun.Load(); begun != 0 && (int64(now.Sub(origin))-begun >= int64(stall) || now.Sub(l.taken) > mostAge) {
-			l.cut()
+		begun := l.begun.Load()
+		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= mostAge {
+			continue
 		}
+		if pause.Since(origin.Add(time.Duration(begun))) {
+			l.taken = now
+			l.begun.CompareAndSwap(begun, int64(now.Sub(origin)))
+			continue
+		}
+		l.cut()
 	}
 }
 

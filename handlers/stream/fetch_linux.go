@@ -24,6 +24,8 @@ type fetches struct {
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 
+	ready chan struct{} // holds a token for each block that is read or waits for the shard
+
 	mu      sync.Mutex
 	queue   *share.Queue[*Stream] // by owner: who has one stream behind does not wait for who has a thousand
 	running int
@@ -31,8 +33,12 @@ type fetches struct {
 
 const fetchers = 4
 
+// readAhead bounds the blocks that wait for a shard: while it was busy, its fetchers read one for every stream that was behind.
+const readAhead = 32
+
 func (f *fetches) init(h *shard) {
 	f.shard, f.queue = h, share.NewQueue[*Stream]()
+	f.ready = make(chan struct{}, readAhead)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 }
 
@@ -59,6 +65,10 @@ func (f *fetches) run() {
 		if s == nil {
 			return
 		}
+		select {
+		case f.ready <- struct{}{}:
+		case <-f.ctx.Done(): // what it is given then is not looked at any more
+		}
 		// Another may have read what this one needs by now.
 		block, progress, err := s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
 		h := f.shard
@@ -84,6 +94,7 @@ func (h *shard) took(f *fetched) {
 	s := f.stream
 	k := &s.socket
 	k.fetching = false
+	<-h.fetches.ready
 	switch {
 	case k.phase == closed:
 		h.config.end(s, k.reason, k.cause)

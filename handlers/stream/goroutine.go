@@ -21,28 +21,29 @@ var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
 // goroutineStream is a stream served from its own goroutine, through net/http.
 type goroutineStream struct {
 	*Stream
-	config    *Config
-	w         *echo.Response
-	rc        *http.ResponseController
-	deadlines bool
-	words     Words
-	nextPing  time.Time
-	gathered  []byte // with Batch: what is not written yet
-	left      int    // events to the limit
-	live      bool   // the client was told that the present is reached, or need not be
-	stalled   *stalled
+	config   *Config
+	w        *echo.Response
+	rc       *http.ResponseController
+	words    Words
+	nextPing time.Time
+	gathered []byte // with Batch: what is not written yet
+	left     int    // events to the limit
+	live     bool   // the client was told that the present is reached, or need not be
+	stalled  *stalled
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
-	// HTTP/2 shares a connection, whose own deadline says nothing of one stream's flow control.
-	g.deadlines = c.Request().ProtoMajor >= 2
 	g.left, g.live = math.MaxInt, s.Range == nil
 	g.words = s.words(w.config)
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()))
+	most := time.Duration(0)
+	if c.Request().ProtoMajor >= 2 {
+		most = w.config.WriteTimeout
+	}
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()), most)
 	DropHead(c)
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
@@ -242,11 +243,6 @@ func (g *goroutineStream) send(b []byte) error {
 		return os.ErrDeadlineExceeded // as who takes no byte: its client would make us hold it
 	}
 	defer g.written()
-	if g.deadlines {
-		if err := g.rc.SetWriteDeadline(time.Now().Add(g.config.WriteTimeout)); err != nil {
-			return err
-		}
-	}
 	g.stalled.begin()
 	defer g.stalled.end()
 	n, err := g.w.Write(b)

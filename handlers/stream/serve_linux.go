@@ -161,7 +161,7 @@ func (h *shard) blockedNow(s *Stream) {
 	k.blocked = true
 	k.queued = queued(k.fd)
 	if k.phase == open {
-		k.deadline = millis(time.Now().Add(h.config.WriteTimeout))
+		k.deadline = clock(time.Now().Add(h.config.WriteTimeout))
 	}
 }
 
@@ -176,7 +176,7 @@ func (h *shard) finish(s *Stream, reason string, cause error) {
 		return
 	}
 	k.phase, k.reason, k.cause = ending, reason, cause
-	k.deadline = millis(time.Now().Add(lingerMost))
+	k.deadline = clock(time.Now().Add(lingerMost))
 	k.rest = h.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && h.flush(s) {
 		h.linger(s)
@@ -195,7 +195,7 @@ func (h *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 // the connection, and destroy the last frame on its way.
 func (h *shard) linger(s *Stream) {
 	k := &s.socket
-	k.phase, k.deadline = lingering, millis(time.Now().Add(lingerMost))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerMost))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		h.drop(s, Gone, err)
 		return

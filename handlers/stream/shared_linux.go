@@ -76,7 +76,7 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string
 	if err != nil {
 		return Failed, err
 	}
-	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: millis(time.Now().Add(h.config.PingInterval))}
+	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(h.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()

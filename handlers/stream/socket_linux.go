@@ -21,19 +21,13 @@ const (
 	closed
 )
 
-// began is what millis counts from.
-var began = time.Now()
-
-// millis is a time in milliseconds that pass: what is due does not move with the system's clock.
-func millis(t time.Time) int64 { return t.Sub(began).Milliseconds() }
-
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
 	rest     []byte // to be written before anything else: the head, or what is left of a frame
 	reason   string // why it ends, from ending on
 	cause    error
-	nextPing int64 // as millis has it
-	deadline int64 // as millis has it: until when it must have taken a byte, while blocked; else until when it may linger
+	nextPing int64 // as clock counts, like deadline
+	deadline int64 // until when it must have taken a byte, while blocked; else until when it may linger
 	fd       int32
 	slot     int32
 	queued   int32 // what the kernel had in hand when the connection blocked, or at the last look

@@ -9,7 +9,7 @@ import (
 
 // sweep does for every stream what the clock asks for.
 func (h *shard) sweep(now time.Time) {
-	ms := millis(now)
+	ms := clock(now)
 	h.pings.clear()
 	for _, s := range h.streams {
 		if s != nil {
@@ -29,7 +29,7 @@ func (h *shard) look(s *Stream, now time.Time, ms int64) {
 	}
 	switch k.phase {
 	case ending, lingering:
-		if ms >= k.deadline {
+		if ranOut(&k.deadline, lingerMost, now) {
 			h.drop(s, k.reason, k.cause)
 		}
 		return
@@ -58,7 +58,7 @@ func (h *shard) look(s *Stream, now time.Time, ms int64) {
 // there is much of it, so a slow client is known by what is still in hand.
 func (h *shard) blockedStill(s *Stream, now time.Time) {
 	k := &s.socket
-	if millis(now) < k.deadline {
+	if !ranOut(&k.deadline, h.config.WriteTimeout, now) {
 		return
 	}
 	left := queued(k.fd)
@@ -66,7 +66,7 @@ func (h *shard) blockedStill(s *Stream, now time.Time) {
 		h.drop(s, Slow, nil)
 		return
 	}
-	k.queued, k.deadline = left, millis(now.Add(h.config.WriteTimeout))
+	k.queued, k.deadline = left, clock(now.Add(h.config.WriteTimeout))
 }
 
 // ping brings the stream to the head, where it is not, and writes a ping behind.
@@ -77,8 +77,8 @@ func (h *shard) ping(s *Stream, now time.Time) {
 		return
 	}
 	interval := h.config.PingInterval.Milliseconds()
-	if k.nextPing += interval; k.nextPing <= millis(now) {
-		k.nextPing = millis(now) + interval
+	if k.nextPing += interval; k.nextPing <= clock(now) {
+		k.nextPing = clock(now) + interval
 	}
 	if s.Words == nil {
 		h.say(s, h.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))

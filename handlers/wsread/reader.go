@@ -9,10 +9,12 @@ import (
 	"io"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"sluice/broker/pause"
 	"sluice/broker/share"
 )
 
@@ -30,6 +32,7 @@ type Reader struct {
 	account *share.Account
 	timeout time.Duration
 	timer   *time.Timer
+	begun   atomic.Pointer[time.Time] // of the message under way
 	skips   bool
 }
 
@@ -39,9 +42,33 @@ const longest = 16
 // New makes the reader of a socket, which is to be closed. A message that is not there within the timeout after it has
 // begun calls cut, which is to end the connection: else half a message would be held for as long as the client likes.
 func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut func()) *Reader {
-	r := &Reader{ws: ws, account: account, timeout: timeout, timer: time.AfterFunc(timeout, cut)}
+	r := &Reader{ws: ws, account: account, timeout: timeout}
+	r.timer = time.AfterFunc(timeout, func() {
+		begun := r.begun.Load()
+		switch {
+		case begun == nil: // it is there by now
+		case pause.Since(*begun):
+			if now := time.Now(); r.begun.CompareAndSwap(begun, &now) {
+				r.timer.Reset(timeout)
+			}
+		default:
+			cut()
+		}
+	})
 	r.timer.Stop()
 	return r
+}
+
+// begin gives a message its time.
+func (r *Reader) begin() {
+	now := time.Now()
+	r.begun.Store(&now)
+	r.timer.Reset(r.timeout)
+}
+
+func (r *Reader) end() {
+	r.begun.Store(nil)
+	r.timer.Stop()
 }
 
 // SkipLong makes Next skip a message that is too long, up to 16 times the limit, instead of ending the connection.
@@ -91,8 +118,8 @@ func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
 	if m.Kind, body, err = r.ws.Reader(ctx); err != nil {
 		return m, err
 	}
-	r.timer.Reset(r.timeout)
-	defer r.timer.Stop()
+	r.begin()
+	defer r.end()
 	m.account = r.account
 	err = m.fill(body, limit)
 	if n := int64(processed * len(m.Text)); err == nil && n > free {

@@ -62,7 +62,7 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	if err != nil {
 		return fmt.Errorf("writing a group: %w", err)
 	}
-	if err := e.commit(b); err != nil {
+	if err := e.commitShowingBefore(b, len(g.Rows) > 0 || g.Edit != nil, g.Last); err != nil {
 		return err
 	}
 	w.settle()

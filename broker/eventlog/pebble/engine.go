@@ -35,7 +35,8 @@ type Options struct {
 	Fatal      func(error) // called once, when the engine is dead for good
 	Reserve    int64       // free space under which events are refused; 128 MiB, and an eighth of a volume under 1 GiB
 
-	memTable uint64 // bytes; 16 MiB, less on a small volume, and in tests of what a full one sets off
+	Cache    int64  // bytes of unpacked blocks; 16 MiB
+	MemTable uint64 // bytes of one; 16 MiB, less on a small volume, and in tests of what a full one sets off
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -57,6 +58,11 @@ type Engine struct {
 	mu     sync.RWMutex
 	spaces map[string]*space
 	next   uint32 // number of the space to come
+
+	viewing    sync.Mutex // a leaf, but for Pebble's own
+	shown      *moment    // before the commit of rows that is under way, nil where there is none
+	committing bool       // something is being committed
+	committed  uint64     // the last position that was
 
 	using  sync.RWMutex // held for reading by all that call into Pebble, until Close
 	closed bool
@@ -85,6 +91,9 @@ func Open(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Cache == 0 {
+		o.Cache = cacheBytes
+	}
 	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := e.open(); err != nil {
 		return nil, err
@@ -110,10 +119,14 @@ func (e *Engine) kickKeep() {
 	}
 }
 
-// cacheBytes is what unpacked blocks may take. Pebble counts its memtables in with the cache: one that is written to,
+// What unpacked blocks, and one memtable, may take where Options have nothing else. Pebble counts its memtables in with the cache: one that is written to,
 // and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id
 // took 150 µs instead of 85, and 200 by an index 17 ms instead of 4.
 const cacheBytes = 16 << 20
+
+// Footprint is what the engine takes of memory beside the Go heap: blocks and memtables, of which a third may wait to be
+// flushed. Built with cgo, Pebble has them from malloc, where the runtime's limit of memory does not count them.
+func Footprint(cache, memTable int64) int64 { return cache + 3*memTable }
 
 // pebbleOptions are as measured: two shared cores, 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
@@ -123,8 +136,8 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		// From format 20 on WAL chunks state how far they were synced; with a missing page (a power cut
 		// in `process`) newer formats refuse to open, 19 opens with the prefix.
 		FormatMajorVersion:          pebble.FormatColumnarBlocks,
-		CacheSize:                   cacheBytes + 2*int64(e.options.memTable),
-		MemTableSize:                e.options.memTable,
+		CacheSize:                   e.options.Cache + 2*int64(e.options.MemTable),
+		MemTableSize:                e.options.MemTable,
 		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       8, // 4: p99 of 100 to 150 ms at 50,000/s, and 3 µs more an event
 		L0StopWritesThreshold:       64,
@@ -259,6 +272,7 @@ func (e *Engine) loadRuns(last uint64) error {
 		err = errors.Join(err, b.Delete(runKey(first), nil))
 	}
 	e.runs = append(e.runs, run)
+	e.committed = run.Start
 	row := appendUint64(appendUint64(nil, run.Recovered), run.Start)
 	if err = errors.Join(err, b.Set(runKey(number), row, nil), b.Set(lastKey, appendUint64(nil, run.Start), nil),
 		b.Set(anchorKey, e.anchor.Append(nil), nil)); err != nil {

@@ -13,7 +13,7 @@ import (
 // Small gives the options memtables that are soon full, so that tables, a new WAL and the MANIFEST are
 // written within a few requests.
 func Small(o Options) Options {
-	o.memTable = 1 << 20
+	o.MemTable = 1 << 20
 	return o
 }
 

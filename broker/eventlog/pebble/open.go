@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,20 +50,18 @@ func (e *Engine) unlock() error { return errors.Join(e.lock.Close(), e.folder.re
 // fitVolume chooses the size of memtables, of which the reserve is a multiple.
 func (e *Engine) fitVolume() {
 	o := &e.options
-	if o.memTable != 0 {
-		return
-	}
-	o.memTable = largestTable
+	most := cmp.Or(o.MemTable, uint64(largestTable)) // what the memory allows, or a test wants
+	o.MemTable = most
 	usage, err := o.FS.GetDiskUsage(o.Dir)
 	if err != nil {
 		return
 	}
-	if o.memTable = tableFor(usage.TotalBytes); o.memTable < largestTable {
+	if o.MemTable = min(most, tableFor(usage.TotalBytes)); o.MemTable < most {
 		l := levelsOf(*o)
 		o.Logger.Warn("the volume is small: publishing costs more there", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "better_mib", largestTable*tableShare>>20,
-			"memtable_kib", o.memTable>>10, "refuses_under_mib", l.refuse>>20, "kept_mib", l.spare>>20)
+			"memtable_kib", o.MemTable>>10, "refuses_under_mib", l.refuse>>20, "kept_mib", l.spare>>20)
 	}
-	if least := uint64(2*(takeTables+spareTables)) * o.memTable; usage.TotalBytes < least {
+	if least := uint64(2*(takeTables+spareTables)) * o.MemTable; usage.TotalBytes < least {
 		o.Logger.Warn("the volume is too small for the reserve that a full disk needs", "folder", o.Dir, "volume_mib", usage.TotalBytes>>20, "needs_mib", least>>20)
 	}
 }

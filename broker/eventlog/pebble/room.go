@@ -47,9 +47,9 @@ type levels struct {
 
 func levelsOf(o Options) levels {
 	l := levels{
-		refuse: refuseTables * o.memTable, take: takeTables * o.memTable,
-		last: lastTables * o.memTable, reopen: reopenTables * o.memTable,
-		compact: compactTables * o.memTable, spare: spareTables * o.memTable,
+		refuse: refuseTables * o.MemTable, take: takeTables * o.MemTable,
+		last: lastTables * o.MemTable, reopen: reopenTables * o.MemTable,
+		compact: compactTables * o.MemTable, spare: spareTables * o.MemTable,
 	}
 	if o.Reserve > 0 {
 		l.take += uint64(o.Reserve) - l.refuse
@@ -100,7 +100,7 @@ func (c *condition) checkSpace() {
 		}
 	}
 	free := usage.AvailBytes
-	if free >= r.levels.compact+r.levels.spare && free < nearTables*c.options.memTable {
+	if free >= r.levels.compact+r.levels.spare && free < nearTables*c.options.MemTable {
 		r.spare.keep(int64(r.levels.spare))
 	}
 	c.mu.Lock()

@@ -12,18 +12,22 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// View shows a snapshot.
+// View shows a snapshot, of before the commit that is under way.
 func (e *Engine) View(ctx context.Context, f func(eventlog.View) error) error {
 	if err := e.begin(); err != nil {
 		return err
 	}
 	defer e.using.RUnlock()
-	v := view{ctx: ctx, snapshot: e.db.NewSnapshot()}
-	err := v.place()
+	m := e.show()
+	v := view{ctx: ctx, snapshot: m.Snapshot}
+	err := error(nil)
+	if v.position = m.position; v.position == 0 {
+		err = v.place()
+	}
 	if err == nil {
 		err = f(&v)
 	}
-	return errors.Join(err, v.snapshot.Close())
+	return errors.Join(err, e.release(m))
 }
 
 type view struct {
