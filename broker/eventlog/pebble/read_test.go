@@ -88,6 +88,7 @@ func TestReadWays(t *testing.T) {
 				records:  rapid.SampledFrom([]int{1, 50, measured.records}).Draw(t, "records"),
 				segments: rapid.SampledFrom([]int{1, 3, measured.segments}).Draw(t, "segments"),
 				seeks:    rapid.SampledFrom([]int{4, measured.seeks}).Draw(t, "seeks"),
+				bytes:    rapid.SampledFrom([]int{1, 100, measured.bytes}).Draw(t, "page"),
 				ids:      rapid.SampledFrom([]int{1, 5, measured.ids}).Draw(t, "ids"),
 				sparse:   rapid.SampledFrom([]int{0, 3, measured.sparse, 1 << 30}).Draw(t, "sparse"), // 0: the index always
 			}
