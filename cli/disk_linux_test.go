@@ -27,6 +27,14 @@ func volumes() []string {
 	return []string{"160"}
 }
 
+// inTroubleOnly leaves out what takes a minute and more: CI has TestDiskFull.
+func inTroubleOnly(t *testing.T) {
+	t.Helper()
+	if os.Getenv("DISK_VOLUMES") == "" {
+		t.Skip("make trouble runs it")
+	}
+}
+
 // hammer is how long clients go on trying on a full disk.
 func hammer() time.Duration {
 	if os.Getenv("DISK_VOLUMES") != "" {
@@ -367,6 +375,7 @@ func TestDiskFull(t *testing.T) {
 // TestDiskFullRetention: the advice of the error can be followed. With a lower RETAIN_BYTES it starts on the full disk, drops
 // what is over and takes events again.
 func TestDiskFullRetention(t *testing.T) {
+	inTroubleOnly(t)
 	for _, mb := range volumes() {
 		t.Run(mb+" MB", func(t *testing.T) {
 			dir := volume(t, mb)
@@ -384,6 +393,7 @@ func TestDiskFullRetention(t *testing.T) {
 // TestDiskFullDeletes: room can be made through the gateway. Where documents or a database are deleted on a full disk, events are
 // taken again, though nothing else is written that would have the log compact what is gone.
 func TestDiskFullDeletes(t *testing.T) {
+	inTroubleOnly(t)
 	for _, mb := range volumes() {
 		n, _ := strconv.Atoi(mb)
 		t.Run(mb+" MB/documents", func(t *testing.T) {
