@@ -8,7 +8,6 @@ import { backoff, child, onAbort, pause } from "./wait.js";
 
 /** @import { Event, Frame, State } from "../sluice.js" */
 /** @import { Listener } from "./channel.js" */
-/** @import { Place } from "./link.js" */
 
 const notice = /^((dis|re)?connect|live)$/;
 
@@ -24,11 +23,8 @@ export function connect(url, o = {}) {
 
   // The live stream. The tab that leads reads it, the others hear that one.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
-  let place = /** @type {Place} */ ({ id: "" });
   let lead = false, missed = 0; // seconds since the leader was heard
   let told = false; // the notice live, of this connection
-  let present = false; // the one that leads has told all that it had missed
-  let trust = false; // it tells nothing from before this tab
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
   let tabs = /** @type {BroadcastChannel?} */ (null);
@@ -67,7 +63,7 @@ export function connect(url, o = {}) {
     if (!anew && +id <= +last && (type === "gap" || !control.includes(type))) return;
     if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
-    if (anew || +id > +last) last = id;
+    if (anew || !last || +id > +last) last = id;
   }
 
   /** arrive tells, once a connection, that all that was missed has come. */
@@ -81,17 +77,14 @@ export function connect(url, o = {}) {
   async function read() {
     reader?.abort();
     const cut = reader = child(feed.signal);
-    const at = place = /** @type {Place} */ ({ id: last });
     // Who comes back asks for the mark behind what it has missed: with an id, from= begins there.
-    const query = { channels: o.channels, get from() { return at.id ? "now" : null; } };
+    const query = { channels: o.channels, get from() { return last ? "now" : null; } };
     try {
-      for await (const frame of follow(query, at, turn, cut.signal)) {
-        const { type } = frame;
-        if (type === "ping" || type === "live") at.calm = true;
-        if (type === "message") at.calm = !at.id; // the first frame of a connection
-        if (sure) tabs?.postMessage({ frame, prev: at.id || frame.id, live: at.calm });
+      for await (const frame of follow(query, { id: last }, turn, cut.signal)) {
+        const { type } = frame, live = told || type === "ping" || type === "live" || !last; // no event of the past follows
+        if (sure) tabs?.postMessage({ frame, prev: last || frame.id, live });
         deliver(frame);
-        if (at.calm) arrive();
+        if (live) arrive();
         if (sure || type === "message") continue;
         sure = true;
         answer();
@@ -101,7 +94,10 @@ export function connect(url, o = {}) {
     }
   }
 
-  /** catchUp reads what the leader tells no more to a tab that is not where that one is. */
+  /**
+   * catchUp takes a tab to where the leader is, which tells it no more of what lies between. A tab that is new has its
+   * place from the gateway too: what the leader tells may have waited in it while it hung, and be older than the tab.
+   */
   async function catchUp() {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
@@ -118,7 +114,7 @@ export function connect(url, o = {}) {
       }
       reader = null;
       if (leader) turn(leader.to, leader.detail);
-      if (present) arrive();
+      arrive();
     } catch (e) {
       refuse(e);
     }
@@ -137,16 +133,14 @@ export function connect(url, o = {}) {
   }
 
   const hail = () => tabs?.postMessage({ ask: me });
-  const answer = () => {
-    const calm = !place.id || state === "open" && place.calm;
-    tabs?.postMessage({ to: state, detail, calm, at: sure && state === "open" ? place.id : "" });
-  };
+  const answer = () => lead && tabs?.postMessage({
+    to: state, detail, live: told, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
+  });
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
-  function hear({ data }) {
-    let { ask, to, calm, at, frame, prev } = data;
+  function hear({ data: { ask, to, detail, frame, prev, live } }) {
     if (ask) {
-      if (lead) answer();
+      if (lead) setTimeout(answer); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
       else if (ask > me) missed = 0; // that tab takes the lead, if there is need
       return;
     }
@@ -154,27 +148,16 @@ export function connect(url, o = {}) {
     missed = 0;
     if (to) {
       if (to === "open" && leader?.to !== to) way.hurry(); // the gateway is back
-      leader = data;
-      if (!reader) turn(to, data.detail);
+      leader = { to, detail };
+      if (!reader) turn(to, detail);
     }
-    if (to) present = false;
-    present = data.live ?? calm ?? present;
-    if (calm !== undefined) {
-      trust = calm;
-      if (!last && !calm) return catchUp(); // there, events from before this tab are still on their way
-      if (at) frame = { type: "ping", data: "", id: prev = at };
-    }
-    if (!frame || !last && !reader && !trust) return;
-    if (!last && !reader) last = prev;
-    if (frame.type === "gap") { // each asks the gateway what it has missed itself
+    if (frame?.type === "gap") { // each asks the gateway what it has missed itself
       sure = false;
       ahead = [];
-      return catchUp();
-    }
-    if (ahead.push({ frame, prev }) > 1000) ahead.shift();
+    } else if (frame && ahead.push({ frame, prev }) > 1000) ahead.shift();
     join();
-    if (ahead[0]) catchUp();
-    else if (present && !reader) arrive();
+    if (ahead[0] || leader?.to === "open" && !(sure && last)) catchUp();
+    else if (live && !reader) arrive();
   }
 
   /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
@@ -213,7 +196,6 @@ export function connect(url, o = {}) {
     tabs = new BroadcastChannel(name);
     tabs.onmessage = hear;
     hail();
-    if (!sure) catchUp(); // only the gateway knows
     const timer = setInterval(() => {
       if (lead) return;
       if (++missed > 1) hail();
@@ -254,7 +236,7 @@ export function connect(url, o = {}) {
     feed = new AbortController();
     tabs?.close();
     tabs = reader = null;
-    lead = trust = false;
+    lead = false;
     ahead = [];
     if (to === "idle") last = o.lastEventId ?? "";
     sure = !last;

@@ -3,7 +3,7 @@ import { control, event, parser } from "./parser.js";
 import { backoff, child, forever, onAbort, pause, race } from "./wait.js";
 
 /** @import { Failure, Options, State } from "../sluice.js" */
-/** @typedef {{ id: string, calm?: boolean }} Place calm: nothing that is older is on its way */
+/** @typedef {{ id: string }} Place */
 /** @typedef {ReturnType<typeof link>} Link */
 
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
@@ -97,7 +97,7 @@ export function link(address, o, closing) {
     for (let again = typeof o.token !== "function"; ; again = true) {
       const jwt = await token(signal);
       const headers = { ...init.headers, ...(o.apikey && { "x-apikey": o.apikey }), ...(jwt && { Authorization: "Bearer " + jwt }) };
-      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal }));
+      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal, cache: "no-store" }));
       doubtful = false;
       if (r.status !== 401) {
         refused = 0;
