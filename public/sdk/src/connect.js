@@ -112,12 +112,16 @@ export function connect(url, o = {}) {
         if (!(+at.id <= +last)) last = at.id;
         join();
       }
-      reader = null;
-      if (leader) turn(leader.to, leader.detail);
-      arrive();
+      caughtUp();
     } catch (e) {
       refuse(e);
     }
+  }
+
+  function caughtUp() {
+    reader = null;
+    if (leader) turn(leader.to, leader.detail);
+    arrive();
   }
 
   /** @param {any} e */
@@ -149,6 +153,7 @@ export function connect(url, o = {}) {
     if (to) {
       if (to === "open" && leader?.to !== to) way.hurry(); // the gateway is back
       leader = { to, detail };
+      if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
       if (!reader) turn(to, detail);
     }
     if (frame?.type === "gap") { // each asks the gateway what it has missed itself
@@ -156,7 +161,7 @@ export function connect(url, o = {}) {
       ahead = [];
     } else if (frame && ahead.push({ frame, prev }) > 1000) ahead.shift();
     join();
-    if (ahead[0] || leader?.to === "open" && !(sure && last)) catchUp();
+    if (ahead[0] || frame && !sure) catchUp();
     else if (live && !reader) arrive();
   }
 
@@ -196,8 +201,15 @@ export function connect(url, o = {}) {
     tabs = new BroadcastChannel(name);
     tabs.onmessage = hear;
     hail();
+    let waited = 0;
     const timer = setInterval(() => {
       if (lead) return;
+      if (!last && ahead[0] && ++waited > 4) { // the browser has no connection to spare: begin at the newest that was told
+        last = /** @type {any} */ (ahead.pop()).frame.id;
+        ahead = [];
+        reader?.abort();
+        caughtUp();
+      }
       if (++missed > 1) hail();
       if (missed < 6) return;
       missed = 0;
