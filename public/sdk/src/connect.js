@@ -4,7 +4,7 @@ import { identity, link } from "./link.js";
 import { home } from "./options.js";
 import { control, event } from "./parser.js";
 import { publisher } from "./publish.js";
-import { backoff, child, onAbort, pause } from "./wait.js";
+import { child, onAbort, pause } from "./wait.js";
 
 /** @import { Event, Frame, State } from "../sluice.js" */
 /** @import { Listener } from "./channel.js" */
@@ -104,7 +104,7 @@ export function connect(url, o = {}) {
     const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
-        if (n) await sleep(backoff(n - 1), signal);
+        if (n) await sleep(pause(n), signal);
         const at = { id: last };
         for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
         if (signal.aborted) return;
@@ -174,9 +174,7 @@ export function connect(url, o = {}) {
         break;
       } catch (e) {
         if (signal.aborted) return;
-        const { message: reason, code } = coded(e), delay = Math.round(pause(n));
-        turn("waiting", { reason, code, delay });
-        await sleep(delay, signal);
+        await way.rest(coded(e), pause(n), turn, signal);
       }
     }
     const all = JSON.stringify([2, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
@@ -231,13 +229,12 @@ export function connect(url, o = {}) {
     const { signal } = feed;
     const alone = () => {
       if (signal.aborted) return;
-      tabs?.close(); // a sandboxed page has no locks
+      tabs?.close(); // a sandboxed page has no locks, and an old browser lacks the rest
       tabs = null;
       lead = true;
       read();
     };
-    const can = o.shared !== false && globalThis.navigator?.locks && globalThis.location && globalThis.BroadcastChannel;
-    if (can) shared(signal).catch(alone);
+    if (o.shared !== false && globalThis.location) shared(signal).catch(alone);
     else alone();
   }
 
@@ -349,18 +346,14 @@ export function connect(url, o = {}) {
           end();
         }
       }();
-      return /** @type {any} */ ({
-        next: () => all.next(),
-        return(/** @type {any} */ value) {
+      for (const how of /** @type {("return" | "throw")[]} */ (["return", "throw"])) {
+        const settle = all[how].bind(all);
+        all[how] = (/** @type {any} */ v) => {
           end(); // or it would wait for the next event
-          return all.return(value);
-        },
-        throw(/** @type {any} */ e) {
-          end();
-          return all.throw(e);
-        },
-        [Symbol.asyncIterator]() { return this; },
-      });
+          return settle(v);
+        };
+      }
+      return all;
     },
   };
 }

@@ -21,5 +21,8 @@ export function failure(r, { message, code, last }, strict = false) {
   });
 }
 
+/** @type {(r: Response, signal: AbortSignal) => Promise<Failure>} */
+export const refusal = async (r, signal) => failure(r, await json(r, signal));
+
 /** @type {(e: any) => Failure} */
 export const coded = e => typeof e?.code === "string" ? e : fault("unreachable", `the gateway could not be reached: ${e?.message ?? e}`);

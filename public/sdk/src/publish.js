@@ -37,7 +37,7 @@ export function publisher(link, o, closing) {
       if (wait > 0) await link.sleep(wait, signal);
       if (signal.aborted) throw signal.reason;
       const began = link.doubtful ? Infinity : Date.now(); // without a network nothing arrives
-      const attempt = child(signal, 25_000, fault("timeout", "no answer came within 25 s"));
+      const attempt = child(signal, 25_000, fault("timeout", "no answer within 25 s"));
       let error;
       try {
         const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
@@ -65,10 +65,10 @@ export function publisher(link, o, closing) {
     return new Promise((done, fail) => {
       const most = o.queue ?? 1000;
       if (closing.signal.aborted) throw closing.signal.reason;
-      if (queue.length >= most) throw fault("queue_full", `${most} events wait to be published already`);
+      if (queue.length >= most) throw fault("queue_full", `${most} events wait already`);
       const body = JSON.stringify({ event: name, ...fields, data });
       const key = idempotencyKey ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-      const cut = child(closing.signal, timeout, fault("timeout", `it was not published within ${timeout} ms`));
+      const cut = child(closing.signal, timeout, fault("timeout", `no success within ${timeout} ms`));
       const item = /** @type {typeof queue[0]} */ ({ body, key, at: Date.now(), until: Date.now() + timeout, cut, done, fail });
       onAbort(cut.signal, () => {
         queue = queue.filter(i => i !== item);
