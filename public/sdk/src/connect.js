@@ -51,9 +51,7 @@ export function connect(url, o = {}) {
     if (to !== "open") told = false;
     if (lead) tabs?.postMessage({ to, detail });
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
-    else if (to === from || from === "idle") return;
-    else if (to === "open") emit("connect", detail);
-    else emit("reconnect", detail);
+    else if (to !== from && from !== "idle") emit(to === "open" ? "connect" : "reconnect", detail);
   }
 
   /** deliver dispatches a frame, once. @param {Frame} frame */
@@ -151,7 +149,7 @@ export function connect(url, o = {}) {
     if (lead) return; // one that lost the lead, and has not noticed yet
     missed = 0;
     if (to) {
-      if (to === "open" && leader?.to !== to) way.hurry(); // the gateway is back
+      if (to === "open" && leader?.to !== to) way.rouse(); // the gateway is back
       leader = { to, detail };
       if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
       if (!reader) turn(to, detail);
@@ -186,8 +184,7 @@ export function connect(url, o = {}) {
       lead = true;
       ahead = [];
       read();
-      answer();
-      return new Promise(done => onAbort(signal, () => done(0)));
+      return new Promise(done => onAbort(signal, /** @type {() => void} */ (done)));
     };
     const deposed = () => {
       lead = false;
@@ -272,17 +269,16 @@ export function connect(url, o = {}) {
 
     const heard = /** @type {Event[]} */ ([]), live = feed.signal;
     let wake = () => {}, full = false;
-    const changed = () => new Promise(done => wake = () => done(0));
-    const opened = { pattern: "connect", match: () => false, fn: () => wake() };
+    const changed = () => new Promise(done => wake = /** @type {() => void} */ (done));
     const tail = {
-      pattern: "",
+      pattern: "connect", // which wakes as events do
       match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
       fn: (/** @type {Event} */ e) => {
-        full = heard.push(e) > 1000; // who is slow reads on by himself
+        if (e.event) full = heard.push(e) > 1000; // who is slow reads on by himself
         wake();
       },
     };
-    listeners = [...listeners, tail, opened];
+    listeners = [...listeners, tail];
     for (const s of [signal, live]) onAbort(s, () => wake());
     try {
       if (state === "idle") {
@@ -304,7 +300,7 @@ export function connect(url, o = {}) {
         if (!heard[0] && !full) await changed();
       }
     } finally {
-      listeners = listeners.filter(l => l !== tail && l !== opened);
+      listeners = listeners.filter(l => l !== tail);
       if (!kept && !listeners[0] && state !== /** @type {State} */ ("closed")) end("idle");
     }
     yield* past(range);

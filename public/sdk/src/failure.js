@@ -11,9 +11,9 @@ export const json = async (r, signal) => await race(signal, r.json()).catch(() =
 /** failure is what an answer tells. Only the gateway's own have a message and a code in words. @param {Response} r @param {any} said */
 export function failure(r, { message, code, last }, strict = false) {
   const { status } = r, ours = typeof code === "string" && typeof message === "string";
-  const passes = status > 499 || status === 408 || status === 429, to = r.headers.get("Location");
+  const passes = status > 499 || status === 408 || status === 429;
   const why = ours ? fault(code, message)
-    : r.type === "opaqueredirect" || status > 299 && status < 400 ? fault("redirected", `the gateway's url redirects${to ? " to " + to : ""}: connect to where it leads`)
+    : r.type === "opaqueredirect" || status > 299 && status < 400 ? fault("redirected", "the gateway's url redirects: connect to where it leads")
     : fault("not_a_gateway", `the answer was ${status}: is this a gateway's url?`);
   return Object.assign(why, {
     status, last, final: (ours || strict) && !passes,

@@ -39,20 +39,21 @@ export function link(address, o, closing) {
   const sleepers = new Set(), streams = new Set();
   let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
 
-  const closed = () => closing.signal.aborted;
+  /** rouse ends what waits for its next attempt, and what waits in vain. */
   const rouse = () => {
     sleepers.forEach(s => s.abort());
     streams.forEach(s => s.look());
   };
-  globalThis.addEventListener?.("online", () => {
+  const listen = (/** @type {string} */ name, /** @type {() => void} */ fn) => globalThis.addEventListener?.(name, fn, closing);
+  listen("online", () => {
     doubtful = false;
     rouse();
-  }, closing);
-  globalThis.addEventListener?.("offline", () => {
+  });
+  listen("offline", () => {
     doubtful = true;
     streams.forEach(s => s.cut.abort(fault("offline", "offline")));
-  }, closing);
-  globalThis.addEventListener?.("pageshow", rouse, closing);
+  });
+  listen("pageshow", rouse);
   globalThis.document?.addEventListener("visibilitychange", rouse, closing);
 
   /** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
@@ -78,7 +79,7 @@ export function link(address, o, closing) {
   /** ask asks the token function. One question serves all who wait, and a second failure has to wait. */
   async function ask() {
     if (refused > 1) await sleep(askedAt + pause(refused - 1) - Date.now(), closing.signal);
-    if (closed()) throw closing.signal.reason;
+    closing.signal.throwIfAborted();
     refused++;
     askedAt = Date.now();
     const limit = child(closing.signal, 10_000, "nothing for 10 s");
@@ -159,7 +160,7 @@ export function link(address, o, closing) {
         heard = Date.now();
         const { done, value } = await body.read();
         heard = Infinity; // what takes time now is not the gateway
-        if (signal.aborted) throw signal.reason;
+        signal.throwIfAborted();
         if (done) throw fault("ended", "the stream ended");
         const frames = parse.push(value);
         pace.retry = parse.retry ?? pace.retry;
@@ -187,7 +188,7 @@ export function link(address, o, closing) {
       try {
         for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
           const { type, id } = frame;
-          if (cut.signal.aborted) throw cut.signal.reason;
+          cut.signal.throwIfAborted();
           if (type === "end") {
             place.id = id;
             return;
@@ -220,9 +221,7 @@ export function link(address, o, closing) {
   }
 
   return {
-    sleep, rest, token, request, follow,
-    /** hurry ends what waits for its next attempt. */
-    hurry: () => sleepers.forEach(s => s.abort()),
+    sleep, rest, token, request, follow, rouse,
     get doubtful() { return doubtful; },
   };
 }

@@ -19,5 +19,5 @@ export function home(url, o) {
     const at = new URL(url || "/", globalThis.location?.href);
     if (/^(https?:\/\/|[/.]|$)/i.test(url) && at.protocol.startsWith("http")) return at.origin + at.pathname.replace(/\/+$/, "");
   } catch {}
-  throw fault("bad_url", `"${url}" is no gateway's url: did you mean "http://${url.replace(/^(https?:|\w+:(?=\/))?\/*/i, "")}"?`, TypeError);
+  throw fault("bad_url", `"${url}" is no gateway's url: did you mean "http://${url.replace(/^(\w+:(?!\d))?\/*/, "")}"?`, TypeError);
 }
