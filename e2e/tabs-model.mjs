@@ -150,7 +150,7 @@ export class Model {
       window.opened = Date.now();
       for (const c of channels) rt.on(c, e => log.push({ n: e.data.n, at: Date.now() }));
       rt.on("gap", g => log.push({ gap: g.reason, at: Date.now() }));
-      for (const notice of ["connect", "disconnect", "reconnect", "expired", "error"]) rt.on(notice, e => told.push([notice, Date.now(), e.message ?? e.reason]));
+      for (const notice of ["connect", "live", "disconnect", "reconnect", "expired", "error"]) rt.on(notice, e => told.push([notice, Date.now(), e.message ?? e.reason, log.length]));
     }, [group.proxy.url, group.user, group.channels, lastEventId]);
     this.tabs.push(Object.assign(tab, { name, group, place, after: event?.n }));
   }
