@@ -9,7 +9,8 @@ const slack = 100; // ms
  * given a gap, and is given one only if it came with an id that the log never had.
  *
  * tab: place ("now", "resume", "odd"), after (the n to resume behind), channels, opened (when), log (of {n, at} for an
- * event and {gap, at} for a gap), told (of [notice, at, text, the log's length then]), whole (by now it must have everything).
+ * event and {gap, at} for a gap), told (of [notice, at, text, the log's length then, if it matters]), whole
+ * (by now it must have everything).
  * events: {n, channel, sent, acked}, in the log's order.
  */
 export function faults(tab, events) {
