@@ -24,6 +24,7 @@ export function connect(url, o = {}) {
   // The live stream. The tab that leads reads it, the others hear that one.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
   let lead = false, missed = 0; // seconds since the leader was heard
+  let asked = 0; // when this tab began to catch up
   let told = false; // the notice live, of this connection
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
@@ -99,6 +100,7 @@ export function connect(url, o = {}) {
   async function catchUp() {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
+    asked = Date.now();
     const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
@@ -154,6 +156,12 @@ export function connect(url, o = {}) {
       if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
       if (!reader) turn(to, detail);
     }
+    if (reader && !last && live && !to && Date.now() - asked > 5000) { // no connection is free: now is what the leader has now
+      last = prev;
+      ahead = [];
+      reader.abort();
+      caughtUp();
+    }
     if (frame?.type === "gap") { // each asks the gateway what it has missed itself
       sure = false;
       ahead = [];
@@ -196,15 +204,8 @@ export function connect(url, o = {}) {
     tabs = new BroadcastChannel(name);
     tabs.onmessage = hear;
     hail();
-    let waited = 0;
     const timer = setInterval(() => {
       if (lead) return;
-      if (!last && ahead[0] && ++waited > 4) { // the browser has no connection to spare: begin at the newest that was told
-        last = /** @type {any} */ (ahead.pop()).frame.id;
-        ahead = [];
-        reader?.abort();
-        caughtUp();
-      }
       if (++missed > 1) hail();
       if (missed < 6) return;
       missed = 0;
