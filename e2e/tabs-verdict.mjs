@@ -23,20 +23,24 @@ export function faults(tab, events) {
   return found;
 }
 
-// lives: behind each connect, and behind all that was missed then, comes one live.
-function lives({ told, log, place, after, whole }, mine) {
+// lives: behind each connect comes one live, and behind what was there when that attempt began: a leader that hangs
+// tells of a connect late.
+function lives({ told, log, place, after, opened, whole }, mine) {
   const found = [], begin = place === "resume" ? after : log.find(e => e.n !== undefined)?.n;
-  let open;
+  let open = false, since = opened;
   for (const [notice, at, , have] of told) {
-    if (notice === "connect") open = at;
-    if (notice === "disconnect" || notice === "reconnect") open = undefined;
+    if (notice === "connect") open = true;
+    if (notice === "disconnect" || notice === "reconnect") {
+      open = false;
+      since = have === undefined ? undefined : at;
+    }
     if (notice !== "live") continue;
-    if (open === undefined) found.push("live told twice, or without a connect");
-    const missed = mine.findLast(e => e.acked < open - slack)?.n, last = log.slice(0, have).findLast(e => e.n !== undefined)?.n ?? -1;
+    if (!open) found.push("live told twice, or without a connect");
+    const missed = mine.findLast(e => e.acked < since - slack)?.n, last = log.slice(0, have).findLast(e => e.n !== undefined)?.n ?? -1;
     if (missed > Math.max(last, begin - 1)) found.push(`live told before ${missed}, which was missed`);
-    open = undefined;
+    open = false;
   }
-  if (whole && open !== undefined) found.push("no live told behind the last connect");
+  if (whole && open) found.push("no live told behind the last connect");
   return found;
 }
 
