@@ -233,6 +233,31 @@ test("a tab that is opened while its leader reconnects hears nothing from before
   }
 });
 
+test("a tab that is opened while its leader hears late hears nothing from before it", { timeout: 60_000 }, async () => {
+  context = await browser.newContext();
+  const proxy = new Proxy(base);
+  await proxy.start();
+  try {
+    const url = await site();
+    const first = await tab(url, {}, proxy.url);
+    const want = await publish(5);
+    await all([first], want);
+    const held = [...proxy.pairs];
+    for (const { far } of held) far.pause();
+    want.push(...await publish(20));
+    const late = await tab(url, {}, proxy.url);
+    for (const { far } of held) far.resume();
+    await all([first], want);
+    const after = await publish(5);
+    want.push(...after);
+    await all([late], after);
+    await all([first], want);
+    await oneConnection();
+  } finally {
+    proxy.stop();
+  }
+});
+
 test("six streams that are left, as an effect's cleanup leaves them, block no request", { timeout: 30_000 }, async () => {
   context = await browser.newContext();
   const page = await tab(await site(), { shared: false });

@@ -303,6 +303,19 @@ test("pageshow, a page that becomes visible, and online bring it back at once", 
   }
 });
 
+test("no request waits for the browser's cache, which Firefox locks while another tab has the same stream", { timeout: 20_000 }, async t => {
+  const seen = [];
+  const rt = connect("http://127.0.0.1", { fetch: async (_, options) => {
+    seen.push(options);
+    return new Response(options.method ? '{"id":"1"}' : init(1), { headers: { "content-type": "text/event-stream" } });
+  } });
+  t.after(() => rt.close());
+  rt.on("*", () => {});
+  await rt.publish("a");
+  await poll("both", () => seen.length > 1);
+  for (const { cache } of seen) assert.equal(cache, "no-store");
+});
+
 test("Retry-After is a minute at most", { timeout: 20_000 }, async t => {
   const { url } = await script(t, says(503, {}, { "retry-after": "86400" }));
   const rt = connect(url);

@@ -9,7 +9,8 @@ const slack = 100; // ms
  * given a gap, and is given one only if it came with an id that the log never had.
  *
  * tab: place ("now", "resume", "odd"), after (the n to resume behind), channels, opened (when), log (of {n, at} for an
- * event and {gap, at} for a gap), told (of [notice, at]), whole (by now it must have everything).
+ * event and {gap, at} for a gap), told (of [notice, at, text, the log's length then, if it matters]), whole
+ * (by now it must have everything).
  * events: {n, channel, sent, acked}, in the log's order.
  */
 export function faults(tab, events) {
@@ -18,6 +19,28 @@ export function faults(tab, events) {
   const gaps = tab.log.filter(e => e.gap).map(e => e.gap);
   if (tab.place !== "odd" && gaps[0]) found.push(`${gaps.length} gaps told, though nothing is gone: ${gaps}`);
   if (tab.whole) found.push(...whole(tab, mine, next));
+  found.push(...lives(tab, mine));
+  return found;
+}
+
+// lives: behind each connect comes one live, and behind what was there when that attempt began: a leader that hangs
+// tells of a connect late.
+function lives({ told, log, place, after, opened, whole }, mine) {
+  const found = [], begin = place === "resume" ? after : log.find(e => e.n !== undefined)?.n;
+  let open = false, since = opened;
+  for (const [notice, at, , have] of told) {
+    if (notice === "connect") open = true;
+    if (notice === "disconnect" || notice === "reconnect") {
+      open = false;
+      since = have === undefined ? undefined : at;
+    }
+    if (notice !== "live") continue;
+    if (!open) found.push("live told twice, or without a connect");
+    const missed = mine.findLast(e => e.acked < since - slack)?.n, last = log.slice(0, have).findLast(e => e.n !== undefined)?.n ?? -1;
+    if (missed > Math.max(last, begin - 1)) found.push(`live told before ${missed}, which was missed`);
+    open = false;
+  }
+  if (whole && open) found.push("no live told behind the last connect");
   return found;
 }
 

@@ -6,7 +6,7 @@ import { faults } from "./tabs-verdict.mjs";
 // Twenty events, one every 200 ms from 1000 on; those with odd n are of another channel.
 const events = Array.from({ length: 20 }, (_, n) => ({ n, channel: n % 2 ? "other" : "a", sent: 1000 + 200 * n, acked: 1001 + 200 * n }));
 const entries = (...ns) => ns.map(n => ({ n, at: events[n].acked }));
-const tab = (log, more) => ({ place: "now", channels: ["a"], opened: 1900, log, told: [["connect", 2000]], whole: true, ...more });
+const tab = (log, more) => ({ place: "now", channels: ["a"], opened: 1900, log, told: [["connect", 2000], ["live", 2000, "", log.length]], whole: true, ...more });
 const gap = at => ({ gap: "unknown", at });
 
 for (const [what, of, want] of [
@@ -31,4 +31,11 @@ for (const [what, of, want] of [
   ["odd and told", tab([gap(1950), ...entries(6, 8, 10, 12, 14, 16, 18)], { place: "odd" }), []],
   ["odd and not told", tab(entries(6, 8, 10, 12, 14, 16, 18), { place: "odd" }), ["no gap told, though the log never had its id"]],
   ["odd, told, and then nothing", tab([gap(1950)], { place: "odd" }), ["7 events missing at the end, from 6 on"]],
+  ["live, twice", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000], ["live", 2000], ["live", 2001]] }), ["live told twice, or without a connect"]],
+  ["live after a cut", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000], ["disconnect", 2000], ["live", 2001]] }), ["live told twice, or without a connect"]],
+  ["never live", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000]] }), ["no live told behind the last connect"]],
+  ["not live at the end, where it is cut", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000], ["reconnect", 2001]] }), []],
+  ["live too early", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4], ["connect", 4200], ["live", 4201, "", 4]] }), ["live told before 14, which was missed"]],
+  ["live behind what was missed", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4], ["connect", 4200], ["live", 4201, "", 5]] }), []],
+  ["live before what it resumes from", tab(entries(4, 6, 8, 10, 12, 14, 16, 18), { place: "resume", after: 3, opened: 2000, told: [["connect", 2100], ["live", 2101, "", 0]] }), ["live told before 4, which was missed"]],
 ]) test(what, () => assert.deepEqual(faults(of, events), want));

@@ -30,7 +30,7 @@ func write(folder string) error {
 func made(folder string) string { return filepath.Join(folder, "sluice.js") }
 
 // banner tells who opens the file where to look instead.
-const banner = "// Made of src by go generate ./public."
+const banner = "// Made of src."
 
 func bundle(folder string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{

@@ -4,11 +4,10 @@ import { identity, link } from "./link.js";
 import { home } from "./options.js";
 import { control, event } from "./parser.js";
 import { publisher } from "./publish.js";
-import { backoff, child, onAbort, pause } from "./wait.js";
+import { child, onAbort, pause } from "./wait.js";
 
 /** @import { Event, Frame, State } from "../sluice.js" */
 /** @import { Listener } from "./channel.js" */
-/** @import { Place } from "./link.js" */
 
 const notice = /^((dis|re)?connect|live)$/;
 
@@ -24,11 +23,9 @@ export function connect(url, o = {}) {
 
   // The live stream. The tab that leads reads it, the others hear that one.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
-  let place = /** @type {Place} */ ({ id: "" });
   let lead = false, missed = 0; // seconds since the leader was heard
+  let asked = 0; // when this tab began to catch up
   let told = false; // the notice live, of this connection
-  let present = false; // the one that leads has told all that it had missed
-  let trust = false; // it tells nothing from before this tab
   let leader = /** @type {any} */ (null); // what it told of itself
   let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
   let tabs = /** @type {BroadcastChannel?} */ (null);
@@ -55,9 +52,7 @@ export function connect(url, o = {}) {
     if (to !== "open") told = false;
     if (lead) tabs?.postMessage({ to, detail });
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
-    else if (to === from || from === "idle") return;
-    else if (to === "open") emit("connect", detail);
-    else emit("reconnect", detail);
+    else if (to !== from && from !== "idle") emit(to === "open" ? "connect" : "reconnect", detail);
   }
 
   /** deliver dispatches a frame, once. @param {Frame} frame */
@@ -67,7 +62,7 @@ export function connect(url, o = {}) {
     if (!anew && +id <= +last && (type === "gap" || !control.includes(type))) return;
     if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
-    if (anew || +id > +last) last = id;
+    if (anew || !last || +id > +last) last = id;
   }
 
   /** arrive tells, once a connection, that all that was missed has come. */
@@ -81,17 +76,14 @@ export function connect(url, o = {}) {
   async function read() {
     reader?.abort();
     const cut = reader = child(feed.signal);
-    const at = place = /** @type {Place} */ ({ id: last });
     // Who comes back asks for the mark behind what it has missed: with an id, from= begins there.
-    const query = { channels: o.channels, get from() { return at.id ? "now" : null; } };
+    const query = { channels: o.channels, get from() { return last ? "now" : null; } };
     try {
-      for await (const frame of follow(query, at, turn, cut.signal)) {
-        const { type } = frame;
-        if (type === "ping" || type === "live") at.calm = true;
-        if (type === "message") at.calm = !at.id; // the first frame of a connection
-        if (sure) tabs?.postMessage({ frame, prev: at.id || frame.id, live: at.calm });
+      for await (const frame of follow(query, { id: last }, turn, cut.signal)) {
+        const { type } = frame, live = told || type === "ping" || type === "live" || !last; // no event of the past follows
+        if (sure) tabs?.postMessage({ frame, prev: last || frame.id, live });
         deliver(frame);
-        if (at.calm) arrive();
+        if (live) arrive();
         if (sure || type === "message") continue;
         sure = true;
         answer();
@@ -101,14 +93,18 @@ export function connect(url, o = {}) {
     }
   }
 
-  /** catchUp reads what the leader tells no more to a tab that is not where that one is. */
+  /**
+   * catchUp takes a tab to where the leader is, which tells it no more of what lies between. A tab that is new has its
+   * place from the gateway too: what the leader tells may have waited in it while it hung, and be older than the tab.
+   */
   async function catchUp() {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
+    asked = Date.now();
     const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
-        if (n) await sleep(backoff(n - 1), signal);
+        if (n) await sleep(pause(n), signal);
         const at = { id: last };
         for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
         if (signal.aborted) return;
@@ -116,12 +112,16 @@ export function connect(url, o = {}) {
         if (!(+at.id <= +last)) last = at.id;
         join();
       }
-      reader = null;
-      if (leader) turn(leader.to, leader.detail);
-      if (present) arrive();
+      caughtUp();
     } catch (e) {
       refuse(e);
     }
+  }
+
+  function caughtUp() {
+    reader = null;
+    if (leader) turn(leader.to, leader.detail);
+    arrive();
   }
 
   /** @param {any} e */
@@ -137,44 +137,38 @@ export function connect(url, o = {}) {
   }
 
   const hail = () => tabs?.postMessage({ ask: me });
-  const answer = () => {
-    const calm = !place.id || state === "open" && place.calm;
-    tabs?.postMessage({ to: state, detail, calm, at: sure && state === "open" ? place.id : "" });
-  };
+  const answer = () => lead && tabs?.postMessage({
+    to: state, detail, live: told, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
+  });
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
-  function hear({ data }) {
-    let { ask, to, calm, at, frame, prev } = data;
+  function hear({ data: { ask, to, detail, frame, prev, live } }) {
     if (ask) {
-      if (lead) answer();
+      if (lead) setTimeout(answer); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
       else if (ask > me) missed = 0; // that tab takes the lead, if there is need
       return;
     }
     if (lead) return; // one that lost the lead, and has not noticed yet
     missed = 0;
     if (to) {
-      if (to === "open" && leader?.to !== to) way.hurry(); // the gateway is back
-      leader = data;
-      if (!reader) turn(to, data.detail);
+      if (to === "open" && leader?.to !== to) way.rouse(); // the gateway is back
+      leader = { to, detail };
+      if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
+      if (!reader) turn(to, detail);
     }
-    if (to) present = false;
-    present = data.live ?? calm ?? present;
-    if (calm !== undefined) {
-      trust = calm;
-      if (!last && !calm) return catchUp(); // there, events from before this tab are still on their way
-      if (at) frame = { type: "ping", data: "", id: prev = at };
+    if (reader && !last && live && !to && Date.now() - asked > 5000) { // no connection is free: now is what the leader has now
+      last = prev;
+      ahead = [];
+      reader.abort();
+      caughtUp();
     }
-    if (!frame || !last && !reader && !trust) return;
-    if (!last && !reader) last = prev;
-    if (frame.type === "gap") { // each asks the gateway what it has missed itself
+    if (frame?.type === "gap") { // each asks the gateway what it has missed itself
       sure = false;
       ahead = [];
-      return catchUp();
-    }
-    if (ahead.push({ frame, prev }) > 1000) ahead.shift();
+    } else if (frame && ahead.push({ frame, prev }) > 1000) ahead.shift();
     join();
-    if (ahead[0]) catchUp();
-    else if (present && !reader) arrive();
+    if (ahead[0] || frame && !sure) catchUp();
+    else if (live && !reader) arrive();
   }
 
   /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
@@ -186,9 +180,7 @@ export function connect(url, o = {}) {
         break;
       } catch (e) {
         if (signal.aborted) return;
-        const { message: reason, code } = coded(e), delay = Math.round(pause(n));
-        turn("waiting", { reason, code, delay });
-        await sleep(delay, signal);
+        await way.rest(coded(e), pause(n), turn, signal);
       }
     }
     const all = JSON.stringify([2, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
@@ -200,8 +192,7 @@ export function connect(url, o = {}) {
       lead = true;
       ahead = [];
       read();
-      answer();
-      return new Promise(done => onAbort(signal, () => done(0)));
+      return new Promise(done => onAbort(signal, /** @type {() => void} */ (done)));
     };
     const deposed = () => {
       lead = false;
@@ -213,7 +204,6 @@ export function connect(url, o = {}) {
     tabs = new BroadcastChannel(name);
     tabs.onmessage = hear;
     hail();
-    if (!sure) catchUp(); // only the gateway knows
     const timer = setInterval(() => {
       if (lead) return;
       if (++missed > 1) hail();
@@ -237,13 +227,12 @@ export function connect(url, o = {}) {
     const { signal } = feed;
     const alone = () => {
       if (signal.aborted) return;
-      tabs?.close(); // a sandboxed page has no locks
+      tabs?.close(); // a sandboxed page has no locks, and an old browser lacks the rest
       tabs = null;
       lead = true;
       read();
     };
-    const can = o.shared !== false && globalThis.navigator?.locks && globalThis.location && globalThis.BroadcastChannel;
-    if (can) shared(signal).catch(alone);
+    if (o.shared !== false && globalThis.location) shared(signal).catch(alone);
     else alone();
   }
 
@@ -254,7 +243,7 @@ export function connect(url, o = {}) {
     feed = new AbortController();
     tabs?.close();
     tabs = reader = null;
-    lead = trust = false;
+    lead = false;
     ahead = [];
     if (to === "idle") last = o.lastEventId ?? "";
     sure = !last;
@@ -281,17 +270,16 @@ export function connect(url, o = {}) {
 
     const heard = /** @type {Event[]} */ ([]), live = feed.signal;
     let wake = () => {}, full = false;
-    const changed = () => new Promise(done => wake = () => done(0));
-    const opened = { pattern: "connect", match: () => false, fn: () => wake() };
+    const changed = () => new Promise(done => wake = /** @type {() => void} */ (done));
     const tail = {
-      pattern: "",
+      pattern: "connect", // which wakes as events do
       match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
       fn: (/** @type {Event} */ e) => {
-        full = heard.push(e) > 1000; // who is slow reads on by himself
+        if (e.event) full = heard.push(e) > 1000; // who is slow reads on by himself
         wake();
       },
     };
-    listeners = [...listeners, tail, opened];
+    listeners = [...listeners, tail];
     for (const s of [signal, live]) onAbort(s, () => wake());
     try {
       if (state === "idle") {
@@ -313,7 +301,7 @@ export function connect(url, o = {}) {
         if (!heard[0] && !full) await changed();
       }
     } finally {
-      listeners = listeners.filter(l => l !== tail && l !== opened);
+      listeners = listeners.filter(l => l !== tail);
       if (!kept && !listeners[0] && state !== /** @type {State} */ ("closed")) end("idle");
     }
     yield* past(range);
@@ -355,18 +343,14 @@ export function connect(url, o = {}) {
           end();
         }
       }();
-      return /** @type {any} */ ({
-        next: () => all.next(),
-        return(/** @type {any} */ value) {
+      for (const how of /** @type {("return" | "throw")[]} */ (["return", "throw"])) {
+        const settle = all[how].bind(all);
+        all[how] = (/** @type {any} */ v) => {
           end(); // or it would wait for the next event
-          return all.return(value);
-        },
-        throw(/** @type {any} */ e) {
-          end();
-          return all.throw(e);
-        },
-        [Symbol.asyncIterator]() { return this; },
-      });
+          return settle(v);
+        };
+      }
+      return all;
     },
   };
 }

@@ -11,15 +11,18 @@ export const json = async (r, signal) => await race(signal, r.json()).catch(() =
 /** failure is what an answer tells. Only the gateway's own have a message and a code in words. @param {Response} r @param {any} said */
 export function failure(r, { message, code, last }, strict = false) {
   const { status } = r, ours = typeof code === "string" && typeof message === "string";
-  const passes = status > 499 || status === 408 || status === 429, to = r.headers.get("Location");
+  const passes = status > 499 || status === 408 || status === 429;
   const why = ours ? fault(code, message)
-    : r.type === "opaqueredirect" || status > 299 && status < 400 ? fault("redirected", `the gateway's url redirects${to ? " to " + to : ""}: connect to where it leads`)
+    : r.type === "opaqueredirect" || status > 299 && status < 400 ? fault("redirected", "the gateway's url redirects: connect to where it leads")
     : fault("not_a_gateway", `the answer was ${status}: is this a gateway's url?`);
   return Object.assign(why, {
     status, last, final: (ours || strict) && !passes,
     after: Math.min(1000 * Number(r.headers.get("Retry-After")) || 0, 60_000),
   });
 }
+
+/** @type {(r: Response, signal: AbortSignal) => Promise<Failure>} */
+export const refusal = async (r, signal) => failure(r, await json(r, signal));
 
 /** @type {(e: any) => Failure} */
 export const coded = e => typeof e?.code === "string" ? e : fault("unreachable", `the gateway could not be reached: ${e?.message ?? e}`);

@@ -1,14 +1,15 @@
-import { failure, fault, coded, json } from "./failure.js";
+import { coded, fault, refusal } from "./failure.js";
 import { control, event, parser } from "./parser.js";
-import { backoff, child, forever, onAbort, pause, race } from "./wait.js";
+import { child, forever, onAbort, pause, race } from "./wait.js";
 
 /** @import { Failure, Options, State } from "../sluice.js" */
-/** @typedef {{ id: string, calm?: boolean }} Place calm: nothing that is older is on its way */
+/** @typedef {{ id: string }} Place */
+/** @typedef {(to: State, detail?: any) => void} Tell */
 /** @typedef {ReturnType<typeof link>} Link */
 
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
 const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
-const renewed = fault("renewed", "the token is renewed");
+const renewed = fault("renewed", "");
 
 /** @param {string} token */
 function claims(token) {
@@ -38,20 +39,21 @@ export function link(address, o, closing) {
   const sleepers = new Set(), streams = new Set();
   let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
 
-  const closed = () => closing.signal.aborted;
+  /** rouse ends what waits for its next attempt, and what waits in vain. */
   const rouse = () => {
     sleepers.forEach(s => s.abort());
     streams.forEach(s => s.look());
   };
-  globalThis.addEventListener?.("online", () => {
+  const listen = (/** @type {string} */ name, /** @type {() => void} */ fn) => globalThis.addEventListener?.(name, fn, closing);
+  listen("online", () => {
     doubtful = false;
     rouse();
-  }, closing);
-  globalThis.addEventListener?.("offline", () => {
+  });
+  listen("offline", () => {
     doubtful = true;
     streams.forEach(s => s.cut.abort(fault("offline", "offline")));
-  }, closing);
-  globalThis.addEventListener?.("pageshow", rouse, closing);
+  });
+  listen("pageshow", rouse);
   globalThis.document?.addEventListener("visibilitychange", rouse, closing);
 
   /** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
@@ -64,20 +66,27 @@ export function link(address, o, closing) {
     });
   });
 
+  /** rest waits for the next attempt, and tells why. @type {(why: Failure, ms: number, tell: Tell, signal: AbortSignal) => Promise<void>} */
+  const rest = ({ message: reason, code, status }, ms, tell, signal) => {
+    const delay = Math.round(Math.max(ms, doubtful ? 3000 : 0));
+    tell(doubtful ? "offline" : "waiting", { reason, code, status, delay });
+    return sleep(delay, signal);
+  };
+
   let known = "", asking = /** @type {Promise<string>?} */ (null);
   let refused = 0, askedAt = 0; // tokens that failed, one after another
 
   /** ask asks the token function. One question serves all who wait, and a second failure has to wait. */
   async function ask() {
-    if (refused > 1) await sleep(askedAt + backoff(refused - 2) - Date.now(), closing.signal);
-    if (closed()) throw closing.signal.reason;
+    if (refused > 1) await sleep(askedAt + pause(refused - 1) - Date.now(), closing.signal);
+    closing.signal.throwIfAborted();
     refused++;
     askedAt = Date.now();
-    const limit = child(closing.signal, 10_000, "it gave nothing for 10 s");
+    const limit = child(closing.signal, 10_000, "nothing for 10 s");
     try {
       const token = /** @type {() => any} */ (o.token);
       const text = String(await race(limit.signal, Promise.resolve().then(token)) ?? "").trim();
-      if (text && !bearer.test(text)) throw "it gave what is no token";
+      if (text && !bearer.test(text)) throw "it gave no token";
       return known = text;
     } catch (e) {
       throw fault("token_failed", "the token function failed: " + (/** @type {any} */ (e)?.message ?? e));
@@ -97,7 +106,7 @@ export function link(address, o, closing) {
     for (let again = typeof o.token !== "function"; ; again = true) {
       const jwt = await token(signal);
       const headers = { ...init.headers, ...(o.apikey && { "x-apikey": o.apikey }), ...(jwt && { Authorization: "Bearer " + jwt }) };
-      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal }));
+      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal, cache: "no-store" }));
       doubtful = false;
       if (r.status !== 401) {
         refused = 0;
@@ -105,7 +114,7 @@ export function link(address, o, closing) {
       }
       if (jwt === known) known = "";
       if (again) {
-        const why = failure(r, await json(r, signal));
+        const why = await refusal(r, signal);
         if (!jwt && !o.apikey && o.token !== undefined) Object.assign(why, { final: true, code: "token_empty", message: "the token is empty: " + why.message });
         throw why;
       }
@@ -134,7 +143,7 @@ export function link(address, o, closing) {
       const headers = { Accept: "text/event-stream", ...(place.id && { "Last-Event-ID": place.id }) };
       const r = await request(search(query), { headers }, signal), jwt = known;
       if (r.status === 204 && ("stream" in query || query.until)) return;
-      if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw failure(r, await json(r, signal));
+      if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw await refusal(r, signal);
       const renew = () => {
         const left = 1000 * claims(jwt)?.exp - Date.now();
         if (left > 3000) renewal = +setTimeout(async () => {
@@ -151,8 +160,8 @@ export function link(address, o, closing) {
         heard = Date.now();
         const { done, value } = await body.read();
         heard = Infinity; // what takes time now is not the gateway
-        if (signal.aborted) throw signal.reason;
-        if (done) throw fault("ended", "the gateway ended the stream");
+        signal.throwIfAborted();
+        if (done) throw fault("ended", "the stream ended");
         const frames = parse.push(value);
         pace.retry = parse.retry ?? pace.retry;
         yield frames;
@@ -167,7 +176,7 @@ export function link(address, o, closing) {
 
   /**
    * follow yields frames through every cut. An id counts when the next frame is asked for.
-   * @param {Record<string, any>} query @param {Place} place @param {(to: State, detail?: any) => void} tell @param {AbortSignal} signal
+   * @param {Record<string, any>} query @param {Place} place @param {Tell} tell @param {AbortSignal} signal
    */
   async function* follow(query, place, tell, signal) {
     const pace = { retry: 0, patience: silence };
@@ -179,7 +188,7 @@ export function link(address, o, closing) {
       try {
         for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
           const { type, id } = frame;
-          if (cut.signal.aborted) throw cut.signal.reason;
+          cut.signal.throwIfAborted();
           if (type === "end") {
             place.id = id;
             return;
@@ -207,16 +216,12 @@ export function link(address, o, closing) {
       if (error.code === "busy") failures = 1; // it says when
       else if (!opened && again) failures ||= 1;
       else if (Date.now() - opened > 5000) failures = 0;
-      const delay = Math.round(Math.max(pause(failures++, pace.retry, error.after), doubtful ? 3000 : 0));
-      tell(doubtful ? "offline" : "waiting", { reason: error.message, code: error.code, status: error.status, delay });
-      await sleep(delay, signal);
+      await rest(error, pause(failures++, pace.retry, error.after), tell, signal);
     }
   }
 
   return {
-    sleep, token, request, follow,
-    /** hurry ends what waits for its next attempt. */
-    hurry: () => sleepers.forEach(s => s.abort()),
+    sleep, rest, token, request, follow, rouse,
     get doubtful() { return doubtful; },
   };
 }

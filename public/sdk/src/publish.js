@@ -1,5 +1,5 @@
 import { coded, failure, fault, json } from "./failure.js";
-import { child, onAbort, pause } from "./wait.js";
+import { child, pause, race } from "./wait.js";
 
 /** @import { Failure, Options } from "../sluice.js" */
 
@@ -12,32 +12,20 @@ const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/
  * @returns {import("../sluice.js").Connection["publish"]}
  */
 export function publisher(link, o, closing) {
-  /** @type {{ body: string, key: string, at: number, until: number, cut: AbortController, error?: Failure, done: (id: string) => void, fail: (e: any) => void }[]} */
-  let queue = [], draining = false;
+  let turn = /** @type {Promise<any>} */ (Promise.resolve()), waiting = 0;
   let failed = 0, failedAt = 0, resume = 0, trouble = /** @type {Failure?} */ (null); // what holds one up holds up all
 
-  /** drain sends one after another, so that events are stored in the order of the calls. */
-  async function drain() {
-    if (draining) return;
-    draining = true;
-    for (let item; item = queue[0];) {
-      await send(item).then(item.done, item.fail);
-      item.cut.abort(); // takes it off the queue
-    }
-    draining = false;
-  }
-
-  /** @param {typeof queue[0]} item */
+  /** @param {{ body: string, key: string, at: number, until: number, signal: AbortSignal, error?: Failure }} item */
   async function send(item) {
-    const { body, key, cut: { signal } } = item;
+    const { body, key, signal } = item;
     for (let until = item.until; ;) {
       const late = resume > until;
       if (late && item.at <= failedAt) throw trouble;
       const wait = Math.max(late ? 0 : resume - Date.now(), link.doubtful ? 3000 : 0);
       if (wait > 0) await link.sleep(wait, signal);
-      if (signal.aborted) throw signal.reason;
+      signal.throwIfAborted();
       const began = link.doubtful ? Infinity : Date.now(); // without a network nothing arrives
-      const attempt = child(signal, 25_000, fault("timeout", "no answer came within 25 s"));
+      const attempt = child(signal, 25_000, fault("timeout", "no answer within 25 s"));
       let error;
       try {
         const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
@@ -61,21 +49,24 @@ export function publisher(link, o, closing) {
     }
   }
 
-  return function publish(name, data, { idempotencyKey, timeout = o.timeout ?? 60_000, ...fields } = {}) {
-    return new Promise((done, fail) => {
-      const most = o.queue ?? 1000;
-      if (closing.signal.aborted) throw closing.signal.reason;
-      if (queue.length >= most) throw fault("queue_full", `${most} events wait to be published already`);
-      const body = JSON.stringify({ event: name, ...fields, data });
-      const key = idempotencyKey ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-      const cut = child(closing.signal, timeout, fault("timeout", `it was not published within ${timeout} ms`));
-      const item = /** @type {typeof queue[0]} */ ({ body, key, at: Date.now(), until: Date.now() + timeout, cut, done, fail });
-      onAbort(cut.signal, () => {
-        queue = queue.filter(i => i !== item);
-        fail(closing.signal.aborted ? cut.signal.reason : item.error ?? cut.signal.reason);
-      });
-      queue.push(item);
-      drain();
-    });
+  return async function publish(name, data, { idempotencyKey, timeout = o.timeout ?? 60_000, ...fields } = {}) {
+    const most = o.queue ?? 1000;
+    closing.signal.throwIfAborted();
+    if (waiting >= most) throw fault("queue_full", `${most} events wait already`);
+    const body = JSON.stringify({ event: name, ...fields, data });
+    const key = idempotencyKey ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+    const cut = child(closing.signal, timeout, fault("timeout", `no success within ${timeout} ms`)), { signal } = cut;
+    const item = { body, key, at: Date.now(), until: Date.now() + timeout, signal, error: undefined };
+    const sent = turn.then(() => send(item)); // events are stored in the order of the calls
+    turn = sent.catch(() => {});
+    waiting++;
+    try {
+      return await race(signal, sent);
+    } catch (e) {
+      throw e === signal.reason && !closing.signal.aborted && item.error || e;
+    } finally {
+      cut.abort();
+      waiting--;
+    }
   };
 }

@@ -20,11 +20,13 @@ export const race = (signal, p) => new Promise((done, fail) => {
   p.then(done, fail);
 });
 
-/** backoff is spread, so that not all come back together. @type {(failures: number) => number} */
-export const backoff = failures => Math.min(30_000, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
-
-/** pause is how long to wait: after a cut (no failure yet) at most a second, then the gateway's retry, then longer. */
+/**
+ * pause is how long to wait: after a cut (no failure yet) at most a second, then the gateway's retry, then longer each time.
+ * It is spread, so that not all come back together.
+ */
 export function pause(failures = 0, retry = 0, after = 0) {
-  if (!failures && (!retry || retry > 1000)) return 1000 * Math.random();
-  return Math.max(after, retry, failures > 1 || !retry ? backoff(failures - 1) : 0) * (1 + Math.random() / 5);
+  const spread = Math.random();
+  if (!failures && (!retry || retry > 1000)) return 1000 * spread;
+  const longer = failures > 1 || !retry ? Math.min(30_000, 250 * 2 ** failures) * (0.5 + spread / 2) : 0;
+  return Math.max(after, retry, longer) * (1 + spread / 5);
 }
