@@ -36,7 +36,7 @@ const collect = (rt, pattern, list = []) => (rt.on(pattern, e => list.push(e)), 
 test("types hold, and the file is small", () => {
   execFileSync(process.execPath, [join(import.meta.dirname, "node_modules/typescript/bin/tsc"), "-p", import.meta.dirname], { stdio: "pipe", encoding: "utf8" });
   const size = gzipSync(readFileSync(join(sdk, "sluice.js")), { level: 9 }).length;
-  assert.ok(size < 6_250, `${size} bytes`);
+  assert.ok(size < 6_300, `${size} bytes`);
 });
 
 test("exactly what was published, through cuts at random bytes and kill -9", { timeout: 60_000 }, async t => {

@@ -183,7 +183,7 @@ export function connect(url, o = {}) {
         await way.rest(coded(e), pause(n), turn, signal);
       }
     }
-    const all = JSON.stringify([2, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const all = JSON.stringify([3, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (signal.aborted) return;
 
