@@ -174,7 +174,7 @@ func TestDiskFull(t *testing.T) {
 	for _, mb := range volumes() {
 		t.Run(mb+" MB", func(t *testing.T) {
 			dir := volume(t, mb)
-			log := &told{}
+			log := &logText{}
 			s := startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
 			s.prepare(t, 4)
 			stored := s.fill(t)
@@ -217,7 +217,7 @@ func TestDiskFull(t *testing.T) {
 			keys := s.keys
 			s.stop(t, syscall.SIGKILL)
 			before := log
-			log = &told{}
+			log = &logText{}
 			s = startLogging(t, dir, log, diskEnv("RETAIN_BYTES=64GiB")...)
 			s.keys = keys
 			s.refuses(t, dir)
@@ -328,7 +328,7 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir = dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, diskEnv()...)
-	log := &told{}
+	log := &logText{}
 	cmd.Stderr = log
 	ended := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	err := cmd.Run()

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,15 +46,33 @@ const keysSetting = `API_KEYS=[{"name":"test","key":"` + testKey + `","sub":["*"
 type server struct {
 	cmd  *exec.Cmd
 	url  string
-	log  *bytes.Buffer
+	log  *logText
 	done chan error
 	keys []string // that the administrator made
+}
+
+// logText is a gateway's log that can be read while it is written.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start runs the binary in dir with settings on top of a bare environment, and waits until it is up.
 func start(t testing.TB, dir string, env ...string) *server {
 	t.Helper()
-	return startLogging(t, dir, &bytes.Buffer{}, env...)
+	return startLogging(t, dir, &logText{}, env...)
 }
 
 // startLogging is start with a log of its own.
@@ -68,10 +87,10 @@ func startLogging(t testing.TB, dir string, log io.Writer, env ...string) *serve
 func startCommand(t testing.TB, cmd *exec.Cmd, dir string, env ...string) *server {
 	t.Helper()
 	if cmd.Stderr == nil {
-		cmd.Stderr = &bytes.Buffer{}
+		cmd.Stderr = &logText{}
 	}
 	s := &server{cmd: cmd, done: make(chan error, 1)}
-	s.log, _ = cmd.Stderr.(*bytes.Buffer)
+	s.log, _ = cmd.Stderr.(*logText)
 	s.cmd.Dir = dir
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADDR=127.0.0.1:0"}, env...)
 	out, err := s.cmd.StdoutPipe()

@@ -48,24 +48,6 @@ func volume(t *testing.T, mb string) string {
 	return dir
 }
 
-// told is a gateway's log that can be read while it is written.
-type told struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *told) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *told) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // freeBytes is how much of a volume is free.
 func freeBytes(t *testing.T, dir string) uint64 {
 	t.Helper()
