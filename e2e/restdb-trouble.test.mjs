@@ -237,7 +237,9 @@ test("publishes over a slow network wait for each other, and get through", { tim
   const { published } = run(door);
   const said = await Promise.all(Array.from({ length: 30 }, (_, n) => published("boing", n)));
   assert.deepEqual(said, Array(30).fill("OK"));
-  assert.equal(door.of("POST").length, 30);
+  const posts = door.of("POST"), keys = new Set(posts.map(r => r.headers["idempotency-key"]));
+  assert.equal(keys.size, 30);
+  assert.ok(posts.length < 35, `${posts.length} requests`); // time is hurried: one that this machine held up is repeated
 });
 
 test("the stream comes back after strange answers", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
