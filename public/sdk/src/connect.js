@@ -121,7 +121,7 @@ export function connect(url, o = {}) {
   function caughtUp() {
     reader = null;
     if (leader) turn(leader.to, leader.detail);
-    arrive();
+    if (leader?.live) arrive(); // else it is about to tell what came while this tab asked
   }
 
   /** @param {any} e */
@@ -152,10 +152,10 @@ export function connect(url, o = {}) {
     missed = 0;
     if (to) {
       if (to === "open" && leader?.to !== to) way.rouse(); // the gateway is back
-      leader = { to, detail };
+      leader = { to, detail, live };
       if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
       if (!reader) turn(to, detail);
-    }
+    } else if (leader) leader.live = live;
     if (reader && !last && live && !to && Date.now() - asked > 5000) { // no connection is free: now is what the leader has now
       last = prev;
       ahead = [];
