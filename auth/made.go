@@ -10,7 +10,7 @@ import (
 	"sluice/broker/eventlog"
 )
 
-// A new key is told once, and that answer can be lost. Who made it under an idempotency key repeats the request and gets
+// The answer to a new key holds its secret once, and can be lost on the way. Who made it under an idempotency key repeats the request and gets
 // the same answer, as long as it is remembered. After that, and after a restart, the row of the key still knows which
 // request made it, so that a repeat never makes a second one.
 

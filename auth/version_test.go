@@ -16,7 +16,7 @@ import (
 
 func only(v string) version.Match { return func(now string) bool { return now == v } }
 
-// Of many changes that were made on one version exactly one is done, and the others are told what there is now.
+// Of many changes that were made on one version exactly one is done, and the others get what there is now.
 func TestVersionsUnderRaces(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -116,7 +116,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// TestDamagedFolder: a folder that cannot be opened is told in one sentence with its cure, exit code 1, and left as it is.
+// TestDamagedFolder: a folder that cannot be opened is named in one sentence with its cure, exit code 1, and left as it is.
 func TestDamagedFolder(t *testing.T) {
 	t.Parallel()
 	dir := logged(t, 300)

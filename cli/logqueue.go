@@ -88,7 +88,7 @@ func (q *logQueue) written(line []byte, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= len(line)
-	if err != nil { // it is closed, and nobody is left who could be told
+	if err != nil { // it is closed, and nobody can read the cause
 		q.dropped.Add(1)
 	}
 }

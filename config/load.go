@@ -21,7 +21,7 @@ func Load(environ []string, dotenv string) (*Config, error) {
 	return LoadWithin(FullMemory, environ, dotenv)
 }
 
-// LoadWithin is Load for a process that has so many bytes of memory: with less than FullMemory, some defaults are lower.
+// LoadWithin is Load for a process with that much memory, in bytes: with less than FullMemory, some defaults are lower.
 func LoadWithin(memory int64, environ []string, dotenv string) (*Config, error) {
 	values, sources, unknown, faults := gather(environ, dotenv)
 	c := &Config{unknown: unknown}

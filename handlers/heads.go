@@ -33,7 +33,7 @@ type head struct {
 	since   time.Time
 }
 
-// NewHeads makes the bounds, for so many connections in all.
+// NewHeads makes the bounds; most is for all connections together.
 func NewHeads(most int) *Heads {
 	return &Heads{most: most, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
 }

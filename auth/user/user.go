@@ -41,7 +41,7 @@ type User struct {
 	hash    string
 }
 
-// Revision is the version that an administrator is told, in place of the one that is in access tokens.
+// Revision is the version that administrators see, in place of the one that is in access tokens.
 func (u *User) Revision() string {
 	sum := sha256.Sum256([]byte("revision\x00" + u.ID + u.Version))
 	return hex.EncodeToString(sum[:12])

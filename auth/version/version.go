@@ -15,7 +15,7 @@ const first = "0"
 // former versions.
 func New() string { return rand.Text() }
 
-// Of is the version as it is told, of one as it is stored.
+// Of makes the version that answers hold from the one that is stored.
 func Of(stored string) string { return cmp.Or(stored, first) }
 
 // Match reports whether a change is meant for the state of a version. A nil Match is for each.

@@ -14,7 +14,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// A list is told in pages. Where the next one begins is not a number, which would skip some and repeat others when the list
+// A list comes in pages. Where the next one begins is not a number, which would skip some and repeat others when the list
 // changes, but the place of the last entry in its order.
 
 // What a list tells of itself: how many there are, and how many of them match the search.

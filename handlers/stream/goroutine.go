@@ -28,7 +28,7 @@ type goroutineStream struct {
 	nextPing time.Time
 	gathered []byte // with Batch: what is not written yet
 	left     int    // events to the limit
-	live     bool   // the client was told that the present is reached, or need not be
+	live     bool   // the mark of the present was sent, or is not wanted
 	stalled  *stalled
 }
 

@@ -36,7 +36,7 @@ type socket struct {
 	blocked  bool // the kernel takes no more for now
 	fetching bool // another goroutine uses the cursor
 	chatty   bool // there may be more to read
-	live     bool // the client was told that the present is reached, or need not be
+	live     bool // the mark of the present was sent, or is not wanted
 }
 
 // notSent bounds what the kernel holds for a client before it is sent. What is behind that stays in the log,

@@ -24,10 +24,10 @@ const reserved = 64
 const (
 	warnEvery  = time.Minute // bounds the lines about it
 	probeEvery = 250 * time.Millisecond
-	probed     = 8 // so many have to be free below the reserve
+	probed     = 8 // descriptors that have to be free below the reserve
 )
 
-// NewDescriptors watches the descriptors of a process that may have so many. Probe opens n more for a moment, and returns
+// NewDescriptors watches the descriptors of a process that may have at most that number. Probe opens n more for a moment, and returns
 // the highest number among them.
 func NewDescriptors(most int, probe func(n int) (highest int), logger *slog.Logger) *Descriptors {
 	return &Descriptors{mark: most - min(reserved, most/8), probe: probe, logger: logger}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestPowerCutAndClockSetBack: ids that a power cut took are not given again, though nothing but a clock that was set
-// back tells how long ago that was. Who holds one of them is told that it is lost.
+// back tells how long ago that was. A client that holds one of them gets a gap with the reason lost.
 func TestPowerCutAndClockSetBack(t *testing.T) {
 	t.Parallel()
 	for _, back := range []time.Duration{-50 * time.Second, time.Hour, 20000 * time.Hour} {
