@@ -170,7 +170,14 @@ func (e *Engine) Health() error { return e.state.why(false) }
 
 // Admit refuses events while the disk cannot take them, before they wait for it. What is taken from the reserve it refuses only
 // when that is used up.
-func (e *Engine) Admit(fromReserve bool) error { return e.state.why(fromReserve) }
+func (e *Engine) Admit(fromReserve bool) error {
+	err := e.state.why(fromReserve)
+	if err != nil && fromReserve && !e.state.dead() {
+		e.state.checkSpace() // a start, or a compaction, may have removed files since the last look
+		err = e.state.why(fromReserve)
+	}
+	return err
+}
 
 // keepEvery is how often retention, the folder and free space are looked at.
 const keepEvery = time.Second

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"syscall"
@@ -16,7 +17,7 @@ import (
 const (
 	refuseTables  = 8 // less is free: events are refused
 	takeTables    = 10
-	compactTables = 6 // less is free: nothing is compacted
+	compactTables = 6 // less is free: nothing is compacted, but for room: then reopenTables
 	lastTables    = 2 // less is free: all is refused
 	reopenTables  = 3
 	nearTables    = 512 // less is free: the file is made that is given up when others fill the volume
@@ -215,21 +216,28 @@ func (c *condition) awaitFlush() error {
 // awaitCompaction holds up a compaction while there is little room, or a memtable waits to be written.
 func (c *condition) awaitCompaction() error {
 	for began := time.Now(); ; {
-		need := c.room.levels.compact
-		if c.reclaiming.Load() && !c.room.spare.there.Load() { // nothing is left to save
-			need = c.room.levels.reopen
-		}
 		c.mu.Lock()
 		last, flush := c.compaction, c.flush
 		c.mu.Unlock()
-		if flush.err == nil && c.hasRoom(need) &&
-			(last.err == nil || time.Since(last.at) >= compactAgain || time.Since(last.at) >= soon && c.hasRoom(c.room.levels.take)) {
+		since := time.Since(last.at)
+		ready := last.err == nil || since >= compactAgain || c.reclaiming.Load() && since >= reclaimEvery/2 ||
+			since >= soon && c.hasRoom(c.room.levels.take)
+		if ready && flush.err == nil && c.mayCompact() {
 			return nil
 		}
 		if time.Since(began) >= compactWait || !c.pause() {
 			return errPaused
 		}
 	}
+}
+
+// mayCompact reports whether there is room for more of a compaction. What memtables, write-ahead logs and the next start need is
+// never taken; one that gives room may take the rest.
+func (c *condition) mayCompact() bool {
+	if c.reclaiming.Load() {
+		return c.hasRoom(c.room.levels.reopen)
+	}
+	return c.hasRoom(c.room.levels.compact)
 }
 
 // pause waits a moment; it is false when the engine is closing.
@@ -271,7 +279,7 @@ func (f waitFS) createTable(name string, category vfs.DiskWriteCategory) (vfs.Fi
 	if err := await(); err != nil {
 		return nil, err
 	}
-	t := tableFile{state: f.state, compacting: category == compacting}
+	t := &tableFile{state: f.state, compacting: category == compacting}
 	var err error
 	t.File, err = f.FS.Create(name, category)
 	if err != nil {
@@ -284,24 +292,32 @@ type tableFile struct {
 	vfs.File
 	state      *condition
 	compacting bool
+	written    int // since the last look at the room
 }
 
-func (f tableFile) Write(p []byte) (int, error) {
+// Write stops a compaction where there is no more room for it. Pebble removes what that has written.
+func (f *tableFile) Write(p []byte) (int, error) {
+	if f.written += len(p); f.compacting && f.written >= lookEvery/4 {
+		f.written = 0
+		if !f.state.mayCompact() {
+			return 0, f.failed(errPaused)
+		}
+	}
 	n, err := f.File.Write(p)
 	return n, f.failed(err)
 }
 
-func (f tableFile) Sync() error     { return f.failed(f.File.Sync()) }
-func (f tableFile) SyncData() error { return f.failed(f.File.SyncData()) }
-func (f tableFile) Close() error    { return f.failed(f.File.Close()) }
+func (f *tableFile) Sync() error     { return f.failed(f.File.Sync()) }
+func (f *tableFile) SyncData() error { return f.failed(f.File.SyncData()) }
+func (f *tableFile) Close() error    { return f.failed(f.File.Close()) }
 
 // failed notes an error. That a compaction finds no room refuses nothing by itself.
-func (f tableFile) failed(err error) error {
+func (f *tableFile) failed(err error) error {
 	if err == nil {
 		return nil
 	}
 	f.state.tableFailed(f.compacting, err)
-	if f.compacting && isFull(err) {
+	if f.compacting && isFull(err) && !errors.Is(err, errPaused) {
 		return fmt.Errorf("%w: %w", errPaused, err)
 	}
 	return err
