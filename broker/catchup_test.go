@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 )
 
 func openPebble(t testing.TB) *broker.Broker {

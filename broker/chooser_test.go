@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // only is an encoder for the events of one key.

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
+	"sluice/channel"
 )
 
 // failing fails commits on demand.

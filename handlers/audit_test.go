@@ -14,9 +14,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 	"sluice/handlers/audit"
 )
 

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/share"
+	"sluice/channel"
 )
 
 // The rows: a database by name, what belongs to it by its id, which never changes.

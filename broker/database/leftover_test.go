@@ -10,10 +10,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 )
 
 // openOn opens the catalog of a file system.

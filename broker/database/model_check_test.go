@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 func (m *model) check(t *rapid.T) {

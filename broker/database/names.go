@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // How names are mapped, so that /realtime can carry all of them:

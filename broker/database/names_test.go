@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
+	"sluice/channel"
 )
 
 func TestMapped(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // Whatever a cut leaves, at any moment of writes and of the building of an index: the documents are those that the

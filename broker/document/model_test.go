@@ -16,10 +16,10 @@ import (
 	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // model is what a store should hold: texts by id.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // Event is a record of the log.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // A space of keyed events retains entries by key. The committer knows, of the spaces in use, the numbers and sizes of

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/channel"
+	"sluice/channel"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // changes are the newest changes of items, for all who are to be told. It is the hub's encoder, and notes a change by

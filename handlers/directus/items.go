@@ -12,9 +12,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
-	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/document/query"
+	"sluice/channel"
 	"sluice/handlers/traffic"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/traffic"
 )
 

@@ -17,9 +17,9 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/share"
+	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"

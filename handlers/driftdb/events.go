@@ -11,9 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"

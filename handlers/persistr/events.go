@@ -10,10 +10,10 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/syntax"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
 )

@@ -9,8 +9,8 @@ import (
 	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/auth/peer"
-	"sluice/broker/channel"
 	"sluice/broker/database"
+	"sluice/channel"
 )
 
 // principal is who sends a request: root, an account, or who has an API key or a token of the gateway.

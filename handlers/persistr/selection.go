@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/stream"
 )
 

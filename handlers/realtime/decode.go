@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/httperr"
 )
 

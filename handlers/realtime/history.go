@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/stream"
 )
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"sluice/auth"
-	"sluice/broker/channel"
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/httperr"
 )
 

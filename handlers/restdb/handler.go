@@ -9,9 +9,9 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/peer"
-	"sluice/broker/channel"
 	"sluice/broker/document"
 	"sluice/broker/share"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"

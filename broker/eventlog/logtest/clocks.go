@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 const (

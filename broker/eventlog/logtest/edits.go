@@ -12,8 +12,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // testRows: rows are stored with the events of their request or not at all, and are there after a reopening.

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 var (

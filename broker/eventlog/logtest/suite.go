@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // Config is what a test wants of an engine.

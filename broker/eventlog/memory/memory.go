@@ -9,8 +9,8 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
+	"sluice/channel"
 )
 
 // Options of an engine; zero values take the defaults named.

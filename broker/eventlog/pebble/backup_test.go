@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 )
 
 // A copy that is made while many append holds all that was acknowledged before, without a hole, and opens.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 )
 
 func uitoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // prefixes are the index keys, less the id, of all that the query can match in a segment; false

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // The first byte of a key says what it is. Integers are big-endian; text is escaped (00 as 00 FF) and

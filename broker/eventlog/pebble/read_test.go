@@ -10,9 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/logtest"
+	"sluice/channel"
 )
 
 // filled is an engine that holds n events, event(i) each, in groups of 500.

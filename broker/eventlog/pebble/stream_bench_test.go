@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 )
 
 // BenchmarkOneStream reads a stream of 1,000 events that lie scattered over a long log, against a log that holds

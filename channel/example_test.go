@@ -3,7 +3,7 @@ package channel_test
 import (
 	"fmt"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // A grant, what a request narrows it to, and which events that lets through.
