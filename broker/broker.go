@@ -14,9 +14,9 @@ import (
 
 	"sluice/broker/eventlog"
 	"sluice/broker/index"
-	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/channel"
+	"sluice/store/share"
 )
 
 // Options are plain values; zero ones take the default named.

@@ -11,8 +11,8 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/channel"
+	"sluice/store/share"
 )
 
 // waiting is an engine whose reads wait until they are let go.

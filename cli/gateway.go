@@ -24,7 +24,6 @@ import (
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/eventlog/pebble"
-	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -36,6 +35,7 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // inMemory is the DATA_DIR that keeps nothing.

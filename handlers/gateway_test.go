@@ -26,7 +26,6 @@ import (
 	"sluice/broker/document"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
@@ -36,6 +35,7 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 func TestMain(m *testing.M) {

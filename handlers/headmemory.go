@@ -9,9 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // The head of a request can be 128 KiB long, and comes before anybody knows who sends it. What it takes is charged to the

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/channel"
+	"sluice/store/share"
 )
 
 // The rows: a database by name, what belongs to it by its id, which never changes.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // rowCloning begins the rows of clones under way: what is stored of a clone that was cut off is dropped at the next start.

@@ -16,7 +16,7 @@ import (
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/pebble"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // gated is an engine whose commits wait at the gate, where there is one.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"runtime"
 
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // ClonesWaiting is how many clones of an owner wait.

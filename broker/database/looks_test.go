@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/database"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // TestLooksTakeTurns: reads that look at many streams or names run in slots that owners share: while one owner has them

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Open reads the catalog of a log.

@@ -3,7 +3,7 @@ package document
 import (
 	"context"
 
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 const (

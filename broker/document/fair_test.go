@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sluice/broker/document"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // A scan is answered however many scans others have under way, whether it is cheap or takes all the time that it may:

@@ -7,7 +7,7 @@ import (
 
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Query says which documents are wanted, and in what order: that of their ids where Order is empty, which is that of

@@ -14,7 +14,7 @@ import (
 
 	"sluice/broker/document/query"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Options of a Store; zero values take the defaults named.

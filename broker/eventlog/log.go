@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/pause"
-	"sluice/broker/share"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // Options of a Log; zero values take the defaults named.

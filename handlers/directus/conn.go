@@ -16,10 +16,10 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/eventlog"
-	"sluice/broker/pause"
-	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // connectionRate is how many messages a second are taken of one connection, and at once.

@@ -15,11 +15,11 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/document"
-	"sluice/broker/share"
-	"sluice/broker/syntax"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
+	"sluice/store/syntax"
 )
 
 // Mode is how sockets tell who they are.

@@ -11,8 +11,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/channel"
+	"sluice/store/share"
 )
 
 // Who asks for a lot of each change waits for a slot, and takes turns with others who do; who asks for little does not

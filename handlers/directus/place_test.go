@@ -9,9 +9,9 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // A connection that comes with a credential is known once it has its place, which is before anything is read of it: else

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Who holds a share and takes nothing goes once somebody waits for it; who takes a piece now and then stays.

@@ -18,12 +18,12 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 	"sluice/handlers/wsread"
+	"sluice/store/share"
 )
 
 // Times of a connection.

@@ -18,11 +18,11 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // Create says who may make rooms.

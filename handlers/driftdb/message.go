@@ -11,7 +11,7 @@ import (
 
 	"sluice/broker/eventlog"
 	"sluice/broker/sse"
-	"sluice/broker/syntax"
+	"sluice/store/syntax"
 )
 
 // kind is what a client wants.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // An address that posts all it can leaves others their share of a room's rate: their requests wait for a turn. Where it is

@@ -21,11 +21,11 @@ import (
 	"sluice/broker"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 const (

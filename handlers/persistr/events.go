@@ -12,10 +12,10 @@ import (
 
 	"sluice/broker/database"
 	"sluice/broker/eventlog"
-	"sluice/broker/syntax"
 	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/syntax"
 )
 
 // body reads a request's, compact. An empty one is "". It takes its time, so who sends it is held against what is known

@@ -13,10 +13,10 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/share"
 	"sluice/handlers/audit"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // Options are plain values out of the settings, and what the gateway is made of.

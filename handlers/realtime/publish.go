@@ -15,11 +15,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 const (

@@ -13,9 +13,9 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/store/syntax"
 )
 
 // body reads the JSON of a request, or a form as JSON: compact, and nil where there is none.

@@ -10,11 +10,11 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker/document"
-	"sluice/broker/share"
 	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // Path is where the door is.

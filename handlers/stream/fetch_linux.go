@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"sluice/broker"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // fetched is what was read from the log for a stream.

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // blocks are lent to a stream only while it has something to write, so that idle ones hold none.

@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // TestHold: what a slow client makes a stream hold is charged once it is much, and given back.

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/pause"
+	"sluice/store/pause"
 )
 
 // lingerMost is how long a client may take for its last frame, and then for its goodbye.

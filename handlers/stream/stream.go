@@ -11,8 +11,8 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/broker/sse"
+	"sluice/store/share"
 )
 
 // Config is what all streams of a door have in common.

@@ -7,8 +7,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sluice/broker"
-	"sluice/broker/share"
 	"sluice/handlers/stream"
+	"sluice/store/share"
 )
 
 // Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons

@@ -8,9 +8,9 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/store/share"
 )
 
 // Limits of connections; 0: none.

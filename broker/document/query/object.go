@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/syntax"
+	"sluice/store/syntax"
 )
 
 // ParseObject reads a JSON object that a client sent, which is called what in a refusal; an empty text counts as {}.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"sluice/broker/pause"
+	"sluice/store/pause"
 )
 
 // Conn is a connection as those see it who wait for what its answer holds.
