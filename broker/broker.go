@@ -12,10 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/index"
 	"sluice/broker/sse"
 	"sluice/channel"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

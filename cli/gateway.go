@@ -21,9 +21,6 @@ import (
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/eventlog/pebble"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -35,6 +32,9 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/eventlog/pebble"
 	"sluice/store/share"
 )
 

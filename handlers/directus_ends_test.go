@@ -14,8 +14,8 @@ import (
 	"sluice/auth"
 	"sluice/auth/grant"
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
 	"sluice/handlers/directus"
+	"sluice/store/eventlog"
 )
 
 func TestSocketHandshake(t *testing.T) {

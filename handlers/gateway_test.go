@@ -24,8 +24,6 @@ import (
 	"sluice/broker"
 	"sluice/broker/database"
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
@@ -35,6 +33,8 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 	"sluice/store/share"
 )
 

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // as sends a request as a user, and gives the status and the body.

@@ -17,8 +17,8 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/handlers/persistr"
+	"sluice/store/eventlog"
 )
 
 func basic(user, password string) string {

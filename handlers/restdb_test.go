@@ -15,7 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog/pebble"
 )
 
 // Keys of the tests of documents.

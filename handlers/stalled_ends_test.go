@@ -11,7 +11,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // What a key opened ends soon after the key, though the client takes nothing of what is being written to it, and it has

@@ -7,8 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // Writing is a database that events are being appended to, until Done: it is not renamed or destroyed

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Limits bound what databases make the disk hold; zero is without bound. An account is charged for the databases that it

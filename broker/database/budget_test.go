@@ -13,7 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // openWithin opens the catalog of a file system with bounds.

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -7,7 +7,7 @@ import (
 	"iter"
 	"strings"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 	"sluice/store/share"
 )
 

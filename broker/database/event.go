@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 )
 
 // Event is what a client appends. The log gives it its place and its time.

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/memory"
 )
 
 // What is stored after who asked for it has given up is in force all the same: databases, grants, and namespaces, also those

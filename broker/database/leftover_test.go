@@ -11,9 +11,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
 	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 // openOn opens the catalog of a file system.

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 func (m *model) check(t *rapid.T) {

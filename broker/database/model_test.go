@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 // told is an event as a client reads it.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 func namespaceRow(d *Database, namespace string) eventlog.Row {

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"strings"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

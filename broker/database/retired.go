@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Grants of keys and tokens name a database: $db/NAME. So that none of them ever means a database that it was not given

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Stream is what there is to tell of a stream.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // buildMost is how many documents are indexed in one commit.

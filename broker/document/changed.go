@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // What the Meta of an event of documents begins with: it tells them from events of the same name that somebody has

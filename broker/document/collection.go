@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // collection is what is known of one.

@@ -12,8 +12,8 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // Whatever a cut leaves, at any moment of writes and of the building of an index: the documents are those that the

@@ -18,8 +18,8 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // model is what a store should hold: texts by id.

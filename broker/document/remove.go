@@ -7,7 +7,7 @@ import (
 	"hash/maphash"
 
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is

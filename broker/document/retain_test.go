@@ -10,9 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/pebble"
 )
 
 // Retention is of events: when the last one of a document is gone the document stays, in its indexes too, and can be

@@ -4,7 +4,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Rows: a document lies under its collection and the key of its id, so that documents are an index on _id. A row of

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -13,9 +13,9 @@ import (
 	"go.uber.org/goleak"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/eventlog/pebble"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // heldEngine holds up what is committed until it is let go.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Bounds of one change, of the documents as they were or as they become: all who write wait while it is stored. Taking

@@ -11,11 +11,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 	"sluice/store/syntax"
 )
 

@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"sluice/broker/document"
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // changes are the newest changes of items, for all who are to be told. It is the hub's encoder, and notes a change by

@@ -15,9 +15,9 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 	"sluice/store/pause"
 	"sluice/store/share"
 )

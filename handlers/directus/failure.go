@@ -14,8 +14,8 @@ import (
 	"sluice/broker"
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // Codes of errors, which are Directus' words: its SDK and pages decide on them.

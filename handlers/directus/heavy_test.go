@@ -10,8 +10,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/eventlog"
 	"sluice/channel"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -7,10 +7,10 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 	"sluice/store/share"
 )
 

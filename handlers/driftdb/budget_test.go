@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

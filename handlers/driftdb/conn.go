@@ -17,12 +17,12 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 	"sluice/handlers/wsread"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

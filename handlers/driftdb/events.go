@@ -11,13 +11,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 )
 
 // send is POST /room/{id}/send: a connection of one message.

@@ -17,11 +17,11 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 	"sluice/store/syntax"
 )
 

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 	"sluice/store/pause"
 	"sluice/store/share"
 )

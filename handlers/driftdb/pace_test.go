@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

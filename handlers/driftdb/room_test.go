@@ -19,12 +19,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 	"sluice/store/share"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 	"sluice/store/pause"
 	"sluice/store/share"
 )

@@ -5,7 +5,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // chooser picks the events of a feed that its channels do not tell apart: those of a namespace, and those whose types

@@ -11,10 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 	"sluice/store/syntax"
 )
 

@@ -15,8 +15,8 @@ import (
 	"sluice/auth/passwords"
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // failure is an answer other than 2xx. Feeds tell name, status and message, other calls message alone.

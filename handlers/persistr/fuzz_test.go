@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // FuzzEvent: whatever body is taken is stored as an event that reads back as JSON with the same names.

@@ -10,7 +10,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and

@@ -12,9 +12,9 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/stream"
+	"sluice/store/eventlog"
 )
 
 // Bounds of a selection.

@@ -7,8 +7,8 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/handlers/stream"
+	"sluice/store/eventlog"
 )
 
 // encoder makes the messages of a database's feeds.

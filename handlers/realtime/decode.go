@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
 	"sluice/channel"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // maxEvents is how many events one request may hold.

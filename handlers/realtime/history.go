@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/stream"
+	"sluice/store/eventlog"
 )
 
 // Bounds of a selection.

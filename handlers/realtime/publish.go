@@ -14,11 +14,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 

@@ -7,9 +7,9 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/channel"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // writings are the databases that a batch appends to, kept from being renamed or destroyed until it is stored.

@@ -8,8 +8,8 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // retryLater is when somebody who met a passing failure may come back.

@@ -8,8 +8,8 @@ import (
 
 	"sluice/broker/document"
 	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // TestFailures: what passes is a 503 that says when to come back; what the client is to mend is not.

@@ -10,8 +10,8 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 
