@@ -20,7 +20,6 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/database"
-	"sluice/broker/document"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -32,6 +31,7 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/eventlog/pebble"
@@ -58,7 +58,7 @@ type gateway struct {
 	trail     *audit.Trail
 	realtime  *realtime.Handler
 	databases *database.Catalog
-	documents *document.Store
+	documents *documents.Store
 	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
 	handler   http.Handler
@@ -312,8 +312,8 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
-	g.answers = document.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
-	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+	g.answers = documents.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
+	g.documents, err = documents.Open(context.Background(), g.log, documents.Options{
 		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
 		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"sluice/broker/document"
 	"sluice/channel"
+	"sluice/store/documents"
 	"sluice/store/eventlog"
 )
 
@@ -30,12 +30,12 @@ func newChanges(log *eventlog.Log) *changes { return &changes{log: log, byID: ma
 type change struct {
 	event eventlog.Event
 	once  sync.Once
-	told  document.Changed
+	told  documents.Changed
 	ok    bool
 }
 
-func (c *change) read() (*document.Changed, bool) {
-	c.once.Do(func() { c.told, c.ok = document.Changes(&c.event) })
+func (c *change) read() (*documents.Changed, bool) {
+	c.once.Do(func() { c.told, c.ok = documents.Changes(&c.event) })
 	return &c.told, c.ok
 }
 

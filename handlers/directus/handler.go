@@ -14,10 +14,10 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/document"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
 	"sluice/store/share"
 	"sluice/store/syntax"
 )
@@ -35,7 +35,7 @@ const (
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
 	Auth        *auth.Authenticator
-	Documents   *document.Store
+	Documents   *documents.Store
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger
