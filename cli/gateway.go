@@ -19,7 +19,6 @@ import (
 	"sluice/auth/passwords"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -36,6 +35,7 @@ import (
 	"sluice/store/eventlog/memory"
 	"sluice/store/eventlog/pebble"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // inMemory is the DATA_DIR that keeps nothing.
@@ -57,7 +57,7 @@ type gateway struct {
 	traffic   *traffic.Traffic
 	trail     *audit.Trail
 	realtime  *realtime.Handler
-	databases *database.Catalog
+	databases *streams.Catalog
 	documents *documents.Store
 	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
@@ -284,10 +284,10 @@ func (g *gateway) openHandlers() (err error) {
 
 // openDatabases reads accounts and databases, and makes those of a first try where the settings ask for them.
 func (g *gateway) openDatabases() (err error) {
-	if g.databases, err = database.Open(g.log); err != nil {
+	if g.databases, err = streams.Open(g.log); err != nil {
 		return err
 	}
-	g.databases.SetLimits(database.Limits{
+	g.databases.SetLimits(streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
 	})
 	if g.accounts, err = account.Open(g.log, passwords.New()); err != nil {

@@ -22,7 +22,6 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/passwords"
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
@@ -36,6 +35,7 @@ import (
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 func TestMain(m *testing.M) {
@@ -81,7 +81,7 @@ type gateway struct {
 	persistr *persistr.Handler
 	rooms    *driftdb.Handler
 
-	databases *database.Catalog
+	databases *streams.Catalog
 	documents *documents.Store
 	accounts  *account.Store
 	auth      *auth.Authenticator
@@ -144,7 +144,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
 	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic
-	if g.databases, err = database.Open(log); err != nil {
+	if g.databases, err = streams.Open(log); err != nil {
 		t.Fatal(err)
 	}
 	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {

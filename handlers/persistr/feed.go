@@ -11,9 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
+	"sluice/store/streams"
 )
 
 // batch is how much of history may leave in one write: a client that reads it in pieces takes the first for
@@ -165,7 +165,7 @@ func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	}
 	if ns := s.namespace; ns != nil && !h.o.Catalog.HasNamespace(name, *ns) {
 		if s.stream == "" {
-			return nil, broker.Filter{}, fmt.Errorf("%w: %q", database.ErrNoNamespace, *ns)
+			return nil, broker.Filter{}, fmt.Errorf("%w: %q", streams.ErrNoNamespace, *ns)
 		}
 		s.awaited = true
 	}

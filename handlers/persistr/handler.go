@@ -12,18 +12,18 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/handlers/audit"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
 	Auth         *auth.Authenticator
 	Accounts     *account.Store
-	Catalog      *database.Catalog
+	Catalog      *streams.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
 	Answers      *share.Answers // nil: what answers hold is charged to nobody
@@ -159,7 +159,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 }
 
 // allowed says whether the sender has a role in the database of the path.
-func (h *Handler) allowed(c *call, least database.Role) (string, error) {
+func (h *Handler) allowed(c *call, least streams.Role) (string, error) {
 	name := c.name("db")
 	if h.role(c.who, name) < least {
 		return name, forbidden("%s of database %q is needed for this; an unknown database gives the same answer", least, name)

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/handlers/stream"
 	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // encoder makes the messages of a database's feeds.
@@ -22,7 +22,7 @@ func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendUint(dst, r.ID, 10)
 	dst = append(dst, "\ndata: "...)
-	dst = database.Append(dst, e.clock, e.database, r)
+	dst = streams.Append(dst, e.clock, e.database, r)
 	return append(dst, "\n\n"...)
 }
 

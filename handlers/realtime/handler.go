@@ -10,11 +10,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
 	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/store/streams"
 )
 
 // Path is where the door is.
@@ -25,7 +25,7 @@ type Options struct {
 	Auth         *auth.Authenticator
 	Broker       *broker.Broker
 	Logger       *slog.Logger
-	Databases    *database.Catalog
+	Databases    *streams.Catalog
 	Traffic      *traffic.Traffic
 	Frames       sse.Frames // of custom events, where neither request nor key says
 	PingInterval time.Duration

@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/database"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // TestLooksTakeTurns: reads that look at many streams or names run in slots that owners share: while one owner has them
@@ -22,7 +22,7 @@ func TestLooksTakeTurns(t *testing.T) {
 	must(t, try(c, "a", "e", 1))
 	reads := map[string]func(ctx context.Context) error{
 		"streams": func(ctx context.Context) error {
-			return c.Streams(ctx, "a", nil, func(*database.Stream) error { return nil })
+			return c.Streams(ctx, "a", nil, func(*streams.Stream) error { return nil })
 		},
 		"namespaces": func(ctx context.Context) error {
 			_, err := c.Namespaces(ctx, "a")

@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/database"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/pebble"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // gated is an engine whose commits wait at the gate, where there is one.
@@ -38,7 +38,7 @@ func (g *gated) Commit(group *eventlog.Group) error {
 }
 
 // openGated opens a catalog with a database of ann's and one of ben's.
-func openGated(t *testing.T) (*database.Catalog, *gated) {
+func openGated(t *testing.T) (*streams.Catalog, *gated) {
 	t.Helper()
 	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
 	must(t, err)
@@ -46,7 +46,7 @@ func openGated(t *testing.T) (*database.Catalog, *gated) {
 	log, err := eventlog.Open(g, eventlog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close()) })
-	c, err := database.Open(log)
+	c, err := streams.Open(log)
 	must(t, err)
 	must(t, c.Create(context.Background(), "a", "ann"))
 	must(t, c.Create(context.Background(), "b", "ben"))
@@ -54,7 +54,7 @@ func openGated(t *testing.T) (*database.Catalog, *gated) {
 }
 
 // hold begins a clone of ann's and returns once it stands still, until open.
-func (g *gated) hold(t *testing.T, c *database.Catalog, to string) (open func()) {
+func (g *gated) hold(t *testing.T, c *streams.Catalog, to string) (open func()) {
 	t.Helper()
 	gate := make(chan struct{})
 	g.gate.Store(&gate)
@@ -98,7 +98,7 @@ func TestClonesTakeTurns(t *testing.T) {
 		}
 	}
 	waiting("ann", 10)
-	mustBe(t, c.Clone(share.With(context.Background(), "ann"), "a", "a11", "ann"), database.ErrBusy)
+	mustBe(t, c.Clone(share.With(context.Background(), "ann"), "a", "a11", "ann"), streams.ErrBusy)
 	clone("ben", "b", "b1")
 	waiting("ben", 1)
 	open()
@@ -112,20 +112,20 @@ func TestClonesTakeTurns(t *testing.T) {
 // no more of what takes an owner.
 func TestWaitingIsNoGrant(t *testing.T) {
 	t.Parallel()
-	for what, do := range map[string]func(c *database.Catalog) error{
-		"clone":   func(c *database.Catalog) error { return c.Clone(context.Background(), "b", "copy", "ben") },
-		"rename":  func(c *database.Catalog) error { return c.Rename(context.Background(), "b", "copy", "ben") },
-		"destroy": func(c *database.Catalog) error { return c.Destroy(context.Background(), "b", "ben") },
+	for what, do := range map[string]func(c *streams.Catalog) error{
+		"clone":   func(c *streams.Catalog) error { return c.Clone(context.Background(), "b", "copy", "ben") },
+		"rename":  func(c *streams.Catalog) error { return c.Rename(context.Background(), "b", "copy", "ben") },
+		"destroy": func(c *streams.Catalog) error { return c.Destroy(context.Background(), "b", "ben") },
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			c, _ := openGated(t)
-			must(t, c.Grant(context.Background(), "b", "ben", database.Admin))
-			mustBe(t, do(c), database.ErrNoDatabase)
+			must(t, c.Grant(context.Background(), "b", "ben", streams.Admin))
+			mustBe(t, do(c), streams.ErrNoDatabase)
 			must(t, c.Rename(context.Background(), "b", "old", ""))
 			must(t, c.Create(context.Background(), "b", ""))
-			mustBe(t, do(c), database.ErrNoDatabase)
-			if _, err := c.Write("copy"); !errors.Is(err, database.ErrNoDatabase) {
+			mustBe(t, do(c), streams.ErrNoDatabase)
+			if _, err := c.Write("copy"); !errors.Is(err, streams.ErrNoDatabase) {
 				t.Errorf("there is a copy: %v", err)
 			}
 			if databases, _, _ := c.Charged("ben"); databases != 1 {

@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/database"
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 func (m *model) check(t *rapid.T) {
@@ -41,7 +41,7 @@ func (m *model) check(t *rapid.T) {
 
 // checkCharges: what accounts are charged for is what a catalog that is opened now counts.
 func (m *model) checkCharges(t *rapid.T) {
-	anew, err := database.Open(m.log)
+	anew, err := streams.Open(m.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func (m *model) checkCharges(t *rapid.T) {
 }
 
 func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
-	space := database.Space(name)
+	space := streams.Space(name)
 	q := &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
 	var got []told
 	for after := uint64(0); after < m.log.Settled(); {
@@ -70,8 +70,8 @@ func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
 		}
 		for i := range p.Events {
 			var e told
-			if err := json.Unmarshal(database.Text(m.log.Clock(), name, &p.Events[i]), &e); err != nil {
-				t.Fatalf("%s: %v", database.Text(m.log.Clock(), name, &p.Events[i]), err)
+			if err := json.Unmarshal(streams.Text(m.log.Clock(), name, &p.Events[i]), &e); err != nil {
+				t.Fatalf("%s: %v", streams.Text(m.log.Clock(), name, &p.Events[i]), err)
 			}
 			if e.Meta.DB != name || e.Meta.TS == "" {
 				t.Fatalf("%+v", e)
@@ -103,7 +103,7 @@ func (m *model) checkStreams(t *rapid.T, name string, d *modelDB) {
 			asked = nil
 		}
 		var got, want []string
-		err := m.catalog.Streams(context.Background(), name, asked, func(s *database.Stream) error {
+		err := m.catalog.Streams(context.Background(), name, asked, func(s *streams.Stream) error {
 			got = append(got, fmt.Sprint(s.Namespace, "|", s.ID, "|", s.Size, string(s.Annotation), string(s.Type)))
 			return nil
 		})

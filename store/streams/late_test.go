@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/database"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
+	"sluice/store/streams"
 )
 
 // What is stored after who asked for it has given up is in force all the same: databases, grants, and namespaces, also those
@@ -28,7 +28,7 @@ func TestLateChanges(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c, err := database.Open(log)
+	c, err := streams.Open(log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,15 +41,15 @@ func TestLateChanges(t *testing.T) {
 	}
 	not := func(f func() bool) func() bool { return func() bool { return !f() } }
 	event := func(ctx context.Context) error {
-		_, err := c.Append(ctx, "b", &database.Event{ID: database.NewID(), Type: "t", Namespace: "with", Stream: "s", Data: json.RawMessage("{}")}, true)
+		_, err := c.Append(ctx, "b", &streams.Event{ID: streams.NewID(), Type: "t", Namespace: "with", Stream: "s", Data: json.RawMessage("{}")}, true)
 		return err
 	}
 	gone, leave := context.WithCancel(ctx)
 	leave()
 	gate.RunLate(t, log, []logtest.Late{
-		{Name: "create", Change: func() error { return c.Create(ctx, "a", "ann") }, InForce: func() bool { return c.Exists("a") && c.Role("a", "ann") == database.Owner }},
-		{Name: "grant", Change: func() error { return c.Grant(ctx, "a", "bob", database.Reader) }, InForce: func() bool { return c.Role("a", "bob") == database.Reader }},
-		{Name: "revoke", Change: func() error { return c.Grant(ctx, "a", "bob", database.None) }, InForce: func() bool { return c.Role("a", "bob") == database.None }},
+		{Name: "create", Change: func() error { return c.Create(ctx, "a", "ann") }, InForce: func() bool { return c.Exists("a") && c.Role("a", "ann") == streams.Owner }},
+		{Name: "grant", Change: func() error { return c.Grant(ctx, "a", "bob", streams.Reader) }, InForce: func() bool { return c.Role("a", "bob") == streams.Reader }},
+		{Name: "revoke", Change: func() error { return c.Grant(ctx, "a", "bob", streams.None) }, InForce: func() bool { return c.Role("a", "bob") == streams.None }},
 		{Name: "rename", Change: func() error { return c.Rename(ctx, "a", "b", "ann") }, InForce: func() bool { return c.Exists("b") && !c.Exists("a") }},
 		{Name: "a namespace", Change: func() error { return c.CreateNamespace(ctx, "b", "n") }, InForce: func() bool { return c.HasNamespace("b", "n") }},
 		{Name: "rename a namespace", Change: func() error { return c.RenameNamespace(ctx, "b", "n", "m") }, InForce: func() bool { return c.HasNamespace("b", "m") && !c.HasNamespace("b", "n") }},
@@ -73,7 +73,7 @@ func TestLateChangeHoldsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := database.Open(log)
+	c, err := streams.Open(log)
 	if err == nil {
 		err = c.Create(context.Background(), "a", "")
 	}

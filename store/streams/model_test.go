@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"sluice/broker/database"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/pebble"
+	"sluice/store/streams"
 )
 
 // told is an event as a client reads it.
@@ -32,19 +32,19 @@ type modelDB struct {
 	events      []told
 	namespaces  map[string]bool
 	annotations map[spot]string
-	grants      map[string]database.Role
+	grants      map[string]streams.Role
 	maker       string
 }
 
 // ownedBy reports whether there is the database and an account, or root, may do with it what it wants.
 func (d *modelDB) ownedBy(account string) bool {
-	return d != nil && (account == "" || d.grants[account] == database.Owner)
+	return d != nil && (account == "" || d.grants[account] == streams.Owner)
 }
 
 type model struct {
 	fs      vfs.FS
 	log     *eventlog.Log
-	catalog *database.Catalog
+	catalog *streams.Catalog
 	dbs     map[string]*modelDB
 	retired map[string][2]string // who gave up a name, and who had made its database
 	next    int
@@ -54,7 +54,7 @@ type model struct {
 func (m *model) takes(name, account string) error {
 	r, retired := m.retired[name]
 	if m.dbs[name] != nil || retired && account != "" && r != [2]string{account, account} {
-		return database.ErrTaken
+		return streams.ErrTaken
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func (m *model) open(t *rapid.T) {
 	if m.log, err = eventlog.Open(engine, eventlog.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if m.catalog, err = database.Open(m.log); err != nil {
+	if m.catalog, err = streams.Open(m.log); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,7 +87,7 @@ func (m *model) open(t *rapid.T) {
 var (
 	dbNames    = rapid.SampledFrom([]string{"a", "b", "c"})
 	namespaces = rapid.SampledFrom([]string{"", "", "shop", "shop/x", "ü ", strings.Repeat("n", 100)})
-	streams    = rapid.SampledFrom([]string{"s", "t", "s:1", "a/b", strings.Repeat("s", 200)})
+	names      = rapid.SampledFrom([]string{"s", "t", "s:1", "a/b", strings.Repeat("s", 200)})
 	types      = rapid.SampledFrom([]string{"deposit", "pay bill", "put", "error", strings.Repeat("t", 140)})
 )
 
@@ -95,9 +95,9 @@ var (
 var accounts = rapid.SampledFrom([]string{"ann", "bob", ""})
 
 func newModelDB(maker string) *modelDB {
-	d := &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]database.Role{}, maker: maker}
+	d := &modelDB{namespaces: map[string]bool{}, annotations: map[spot]string{}, grants: map[string]streams.Role{}, maker: maker}
 	if maker != "" {
-		d.grants[maker] = database.Owner
+		d.grants[maker] = streams.Owner
 	}
 	return d
 }
@@ -137,21 +137,21 @@ func TestModel(t *testing.T) {
 				name, d := with(rt)
 				m.next++
 				e := told{Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, m.next))}
-				e.Meta.ID, e.Meta.Type, e.Meta.NS, e.Meta.Stream, e.Meta.TZ = fmt.Sprint(m.next%40), types.Draw(rt, "type"), namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream"), "UTC"
+				e.Meta.ID, e.Meta.Type, e.Meta.NS, e.Meta.Stream, e.Meta.TZ = fmt.Sprint(m.next%40), types.Draw(rt, "type"), namespaces.Draw(rt, "ns"), names.Draw(rt, "stream"), "UTC"
 				create := rapid.Bool().Draw(rt, "create")
-				_, err := m.catalog.Append(ctx, name, &database.Event{
+				_, err := m.catalog.Append(ctx, name, &streams.Event{
 					ID: e.Meta.ID, Type: e.Meta.Type, Namespace: e.Meta.NS, Stream: e.Meta.Stream, Data: e.Data,
 					Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`), "id": json.RawMessage(`"not this"`)},
 				}, create)
 				switch {
 				case d == nil:
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 				case !create && e.Meta.NS != "" && !d.namespaces[e.Meta.NS]:
-					expect(rt, err, database.ErrMayNot)
+					expect(rt, err, streams.ErrMayNot)
 				case slices.ContainsFunc(d.events, func(o told) bool {
 					return o.Meta.ID == e.Meta.ID && o.Meta.NS == e.Meta.NS && o.Meta.Stream == e.Meta.Stream
 				}):
-					expect(rt, err, database.ErrDuplicate)
+					expect(rt, err, streams.ErrDuplicate)
 				default:
 					expect(rt, err, nil)
 					d.events = append(d.events, e)
@@ -162,15 +162,15 @@ func TestModel(t *testing.T) {
 			},
 			"annotate": func(rt *rapid.T) {
 				name, d := with(rt)
-				at := spot{namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream")}
+				at := spot{namespaces.Draw(rt, "ns"), names.Draw(rt, "stream")}
 				m.next++
 				text := fmt.Sprintf(`{"n":%d,"type":"x"}`, m.next)
 				err := m.catalog.Annotate(ctx, name, at.namespace, at.stream, []byte(text))
 				switch {
 				case d == nil:
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 				case at.namespace != "" && !d.namespaces[at.namespace]:
-					expect(rt, err, database.ErrNoNamespace)
+					expect(rt, err, streams.ErrNoNamespace)
 				default:
 					expect(rt, err, nil)
 					d.annotations[at] = text
@@ -184,18 +184,18 @@ func TestModel(t *testing.T) {
 				e := rapid.SampledFrom(d.events).Draw(rt, "event").Meta
 				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), nil)
 				d.drop(func(o told) bool { return o.Meta == e })
-				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), database.ErrNoEvent)
+				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), streams.ErrNoEvent)
 			},
 			"destroy stream": func(rt *rapid.T) {
 				name, d := with(rt)
-				at := spot{namespaces.Draw(rt, "ns"), streams.Draw(rt, "stream")}
+				at := spot{namespaces.Draw(rt, "ns"), names.Draw(rt, "stream")}
 				err := m.catalog.DestroyStream(ctx, name, at.namespace, at.stream)
 				if d == nil {
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 					return
 				}
 				if n := d.drop(func(o told) bool { return o.Meta.NS == at.namespace && o.Meta.Stream == at.stream }); n == 0 && d.annotations[at] == "" {
-					expect(rt, err, database.ErrNoStream)
+					expect(rt, err, streams.ErrNoStream)
 				} else {
 					expect(rt, err, nil)
 				}
@@ -212,9 +212,9 @@ func TestModel(t *testing.T) {
 				err := f(ctx, name, ns)
 				switch {
 				case d == nil:
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 				case ns != "" && !d.namespaces[ns]:
-					expect(rt, err, database.ErrNoNamespace)
+					expect(rt, err, streams.ErrNoNamespace)
 				default:
 					expect(rt, err, nil)
 					d.drop(func(o told) bool { return o.Meta.NS == ns })
@@ -230,13 +230,13 @@ func TestModel(t *testing.T) {
 				err := m.catalog.RenameNamespace(ctx, name, ns, to)
 				switch {
 				case d == nil:
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 				case ns != "" && !d.namespaces[ns]:
-					expect(rt, err, database.ErrNoNamespace)
+					expect(rt, err, streams.ErrNoNamespace)
 				case to == "":
-					expect(rt, err, database.ErrName)
+					expect(rt, err, streams.ErrName)
 				case d.namespaces[to]:
-					expect(rt, err, database.ErrTaken)
+					expect(rt, err, streams.ErrTaken)
 				default:
 					expect(rt, err, nil)
 					d.rename(ns, to)
@@ -257,7 +257,7 @@ func TestModel(t *testing.T) {
 					rt.Fatal("it was not there, or not the account's")
 				case !d.ownedBy(who):
 				case m.takes(to, who) != nil:
-					expect(rt, err, database.ErrTaken)
+					expect(rt, err, streams.ErrTaken)
 				case clone:
 					expect(rt, err, nil)
 					made := newModelDB(who)
@@ -276,20 +276,20 @@ func TestModel(t *testing.T) {
 				if d.ownedBy(who) {
 					m.giveUp(name, who)
 				} else {
-					want = database.ErrNoDatabase
+					want = streams.ErrNoDatabase
 				}
 				expect(rt, m.catalog.Destroy(ctx, name, who), want)
 			},
 			"grant": func(rt *rapid.T) {
 				name, d := with(rt)
-				who, role := rapid.SampledFrom([]string{"ann", "bob"}).Draw(rt, "who"), database.Role(rapid.IntRange(0, 4).Draw(rt, "role"))
+				who, role := rapid.SampledFrom([]string{"ann", "bob"}).Draw(rt, "who"), streams.Role(rapid.IntRange(0, 4).Draw(rt, "role"))
 				err := m.catalog.Grant(ctx, name, who, role)
 				if d == nil {
-					expect(rt, err, database.ErrNoDatabase)
+					expect(rt, err, streams.ErrNoDatabase)
 					return
 				}
 				expect(rt, err, nil)
-				if d.grants[who] = role; role == database.None {
+				if d.grants[who] = role; role == streams.None {
 					delete(d.grants, who)
 				}
 			},

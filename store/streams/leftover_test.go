@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/database"
 	"sluice/channel"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/pebble"
+	"sluice/store/streams"
 )
 
 // openOn opens the catalog of a file system.
-func openOn(t *testing.T, fs vfs.FS) (*database.Catalog, *eventlog.Log) {
+func openOn(t *testing.T, fs vfs.FS) (*streams.Catalog, *eventlog.Log) {
 	t.Helper()
 	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: fs})
 	if err != nil {
@@ -27,16 +27,16 @@ func openOn(t *testing.T, fs vfs.FS) (*database.Catalog, *eventlog.Log) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := database.Open(log)
+	c, err := streams.Open(log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c, log
 }
 
-func put(t *testing.T, c *database.Catalog, name, id string, data json.RawMessage) {
+func put(t *testing.T, c *streams.Catalog, name, id string, data json.RawMessage) {
 	t.Helper()
-	if _, err := c.Append(context.Background(), name, &database.Event{ID: id, Type: "t", Stream: "s", Data: data}, true); err != nil {
+	if _, err := c.Append(context.Background(), name, &streams.Event{ID: id, Type: "t", Stream: "s", Data: data}, true); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -54,8 +54,8 @@ func TestLeftoverOfClone(t *testing.T) {
 	}
 	put(t, c, "mine", "1", json.RawMessage("{}"))
 	// As Clone appends them, page by page.
-	e := database.Event{ID: "2", Type: "t", Stream: "s", Data: json.RawMessage(`"of secret"`)}
-	r, err := e.RecordOf(database.Space("copy"))
+	e := streams.Event{ID: "2", Type: "t", Stream: "s", Data: json.RawMessage(`"of secret"`)}
+	r, err := e.RecordOf(streams.Space("copy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestLeftoverOfClone(t *testing.T) {
 	}
 	put(t, c, "another", "3", json.RawMessage("{}"))
 	for name, want := range map[string]string{"copy": "1", "another": "3"} {
-		space := database.Space(name)
+		space := streams.Space(name)
 		q := &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
 		p, err := log.Read(ctx, q, 0, 10)
 		if err != nil || len(p.Events) != 1 || p.Events[0].Key != want {
@@ -95,11 +95,11 @@ func TestRevokeDuringClone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	space := database.Space("big")
+	space := streams.Space("big")
 	for page := range 30 {
 		var some []eventlog.Event
 		for i := range 1000 {
-			e := database.Event{ID: fmt.Sprint(page, "-", i), Type: "t", Stream: "s", Data: json.RawMessage("{}")}
+			e := streams.Event{ID: fmt.Sprint(page, "-", i), Type: "t", Stream: "s", Data: json.RawMessage("{}")}
 			r, err := e.RecordOf(space)
 			if err != nil {
 				t.Fatal(err)
@@ -116,7 +116,7 @@ func TestRevokeDuringClone(t *testing.T) {
 	for log.Settled() == before {
 		time.Sleep(time.Millisecond)
 	}
-	if err := c.Grant(ctx, "other", "owner", database.None); err != nil {
+	if err := c.Grant(ctx, "other", "owner", streams.None); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -131,7 +131,7 @@ func TestRevokeDuringClone(t *testing.T) {
 	destroyed := make(chan error, 1)
 	go func() { destroyed <- c.Destroy(ctx, "big", "owner") }()
 	time.Sleep(5 * time.Millisecond)
-	if err := c.Grant(ctx, "other", "owner", database.Reader); err != nil {
+	if err := c.Grant(ctx, "other", "owner", streams.Reader); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -165,7 +165,7 @@ func TestRenameOfLargeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	c, err := database.Open(log)
+	c, err := streams.Open(log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestRenameOfLargeEvents(t *testing.T) {
 		t.Errorf("one commit had %d bytes", weighed.most)
 	}
 	n := "n"
-	err = c.Streams(ctx, "a", &n, func(s *database.Stream) error {
+	err = c.Streams(ctx, "a", &n, func(s *streams.Stream) error {
 		if s.Size != 400 {
 			t.Error(s)
 		}
@@ -227,7 +227,7 @@ func TestCancelledClone(t *testing.T) {
 		if cutClone(c, log, to) == nil {
 			continue
 		}
-		state, err := log.State(database.Space(to))
+		state, err := log.State(streams.Space(to))
 		if err != nil || state.Count != 0 {
 			t.Errorf("%+v, %v", state, err)
 		}
@@ -240,7 +240,7 @@ func TestCancelledClone(t *testing.T) {
 }
 
 // cutClone clones a, and goes away once something was copied.
-func cutClone(c *database.Catalog, log *eventlog.Log, to string) error {
+func cutClone(c *streams.Catalog, log *eventlog.Log, to string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	before := log.Settled()
 	done := make(chan struct{})

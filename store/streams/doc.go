@@ -1,4 +1,4 @@
-// Package database keeps databases of event streams, after Persistr's model: a database holds namespaces, a
+// Package streams keeps databases of event streams, after Persistr's model: a database holds namespaces, a
 // namespace streams, a stream events. It knows neither HTTP nor passwords.
 //
 // A database is a space of the log, $db/NAME, kept until it is deleted; what else belongs to it (grants,
@@ -18,4 +18,4 @@
 // while the log commits, using for as long as a clone or an edit of many events takes; so nobody who holds changing waits
 // for it. Appends and reads hold using for reading, whatever takes away or renames holds it for writing: so no event is
 // appended to what is being deleted.
-package database
+package streams

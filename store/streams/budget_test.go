@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/database"
 	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // openWithin opens the catalog of a file system with bounds.
-func openWithin(t *testing.T, fs vfs.FS, l database.Limits) (*database.Catalog, *eventlog.Log) {
+func openWithin(t *testing.T, fs vfs.FS, l streams.Limits) (*streams.Catalog, *eventlog.Log) {
 	t.Helper()
 	c, log := openOn(t, fs)
 	c.SetLimits(l)
 	return c, log
 }
 
-func try(c *database.Catalog, name, id string, bytes int) error {
-	e := database.Event{ID: id, Type: "t", Stream: "s", Data: json.RawMessage(`"` + strings.Repeat("x", bytes) + `"`)}
+func try(c *streams.Catalog, name, id string, bytes int) error {
+	e := streams.Event{ID: id, Type: "t", Stream: "s", Data: json.RawMessage(`"` + strings.Repeat("x", bytes) + `"`)}
 	_, err := c.Append(context.Background(), name, &e, true)
 	return err
 }
@@ -52,7 +52,7 @@ func left(t *testing.T, log *eventlog.Log, names ...string) (rows []string, byte
 		return nil
 	}))
 	for _, name := range names {
-		state, err := log.State(database.Space(name))
+		state, err := log.State(streams.Space(name))
 		must(t, err)
 		bytes += state.Bytes
 	}
@@ -62,26 +62,26 @@ func left(t *testing.T, log *eventlog.Log, names ...string) (rows []string, byte
 // An account makes as many databases as it may, by whatever way, before and after a restart. Root is not counted.
 func TestDatabasesOfAnAccount(t *testing.T) {
 	t.Parallel()
-	ctx, fs, limits := context.Background(), vfs.NewMem(), database.Limits{Databases: 3}
+	ctx, fs, limits := context.Background(), vfs.NewMem(), streams.Limits{Databases: 3}
 	c, log := openWithin(t, fs, limits)
 	must(t, c.Create(ctx, "a", "ann"))
 	must(t, c.Create(ctx, "b", "ann"))
 	must(t, c.Clone(ctx, "a", "c", "ann"))
-	mustBe(t, c.Create(ctx, "d", "ann"), database.ErrTooMany)
-	mustBe(t, c.Clone(ctx, "a", "d", "ann"), database.ErrTooMany)
-	must(t, c.Grant(ctx, "a", "bob", database.Owner)) // ann stays charged
+	mustBe(t, c.Create(ctx, "d", "ann"), streams.ErrTooMany)
+	mustBe(t, c.Clone(ctx, "a", "d", "ann"), streams.ErrTooMany)
+	must(t, c.Grant(ctx, "a", "bob", streams.Owner)) // ann stays charged
 	must(t, c.Rename(ctx, "a", "a2", "bob"))
-	mustBe(t, c.Create(ctx, "d", "ann"), database.ErrTooMany)
+	mustBe(t, c.Create(ctx, "d", "ann"), streams.ErrTooMany)
 	must(t, c.Create(ctx, "r", ""))
 	must(t, c.Create(ctx, "x", "bob"))
 	for range 2 {
 		must(t, log.Close())
 		c, log = openWithin(t, fs, limits)
-		mustBe(t, c.Create(ctx, "d", "ann"), database.ErrTooMany)
+		mustBe(t, c.Create(ctx, "d", "ann"), streams.ErrTooMany)
 	}
 	must(t, c.Destroy(ctx, "b", ""))
 	must(t, c.Create(ctx, "d", "ann"))
-	mustBe(t, c.Create(ctx, "e", "ann"), database.ErrTooMany)
+	mustBe(t, c.Create(ctx, "e", "ann"), streams.ErrTooMany)
 	must(t, log.Close())
 }
 
@@ -89,31 +89,31 @@ func TestDatabasesOfAnAccount(t *testing.T) {
 func TestBytesOfADatabase(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
-	c, log := openWithin(t, fs, database.Limits{})
+	c, log := openWithin(t, fs, streams.Limits{})
 	must(t, c.Create(ctx, "a", "ann"))
 	must(t, try(c, "a", "1", 1000))
 	one := c.Held("a")
-	limits := database.Limits{DatabaseBytes: 10 * one}
+	limits := streams.Limits{DatabaseBytes: 10 * one}
 	c.SetLimits(limits)
 	for i := 2; i <= 9; i++ {
 		must(t, try(c, "a", fmt.Sprint(i), 1000))
 	}
-	mustBe(t, try(c, "a", "x", 1001), database.ErrFull)
+	mustBe(t, try(c, "a", "x", 1001), streams.ErrFull)
 	must(t, try(c, "a", "x", 1000))
-	mustBe(t, try(c, "a", "y", 1), database.ErrFull)
-	mustBe(t, c.Annotate(ctx, "a", "", "s", []byte("{}")), database.ErrFull)
-	mustBe(t, c.CreateNamespace(ctx, "a", "n"), database.ErrFull)
-	mustBe(t, c.RenameNamespace(ctx, "a", "", strings.Repeat("n", 60)), database.ErrFull)
-	mustBe(t, try(c, "a", "1", 1), database.ErrFull)
+	mustBe(t, try(c, "a", "y", 1), streams.ErrFull)
+	mustBe(t, c.Annotate(ctx, "a", "", "s", []byte("{}")), streams.ErrFull)
+	mustBe(t, c.CreateNamespace(ctx, "a", "n"), streams.ErrFull)
+	mustBe(t, c.RenameNamespace(ctx, "a", "", strings.Repeat("n", 60)), streams.ErrFull)
+	mustBe(t, try(c, "a", "1", 1), streams.ErrFull)
 	must(t, log.Close())
 	c, log = openWithin(t, fs, limits)
-	mustBe(t, try(c, "a", "y", 1), database.ErrFull)
+	mustBe(t, try(c, "a", "y", 1), streams.ErrFull)
 	if got := c.Held("a"); got != 10*one {
 		t.Errorf("it holds %d, want %d", got, 10*one)
 	}
 	must(t, c.DestroyEvent(ctx, "a", "", "s", "3"))
 	must(t, try(c, "a", "y", 1000))
-	mustBe(t, try(c, "a", "z", 1), database.ErrFull)
+	mustBe(t, try(c, "a", "z", 1), streams.ErrFull)
 	must(t, c.Truncate(ctx, "a", ""))
 	if got := c.Held("a"); got != 0 {
 		t.Errorf("it holds %d when it is empty", got)
@@ -126,7 +126,7 @@ func TestBytesOfADatabase(t *testing.T) {
 func TestCloneOverTheBound(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
-	c, log := openWithin(t, fs, database.Limits{})
+	c, log := openWithin(t, fs, streams.Limits{})
 	must(t, c.Create(ctx, "a", "ann"))
 	for i := range 50 {
 		must(t, try(c, "a", fmt.Sprint(i), 100))
@@ -134,11 +134,11 @@ func TestCloneOverTheBound(t *testing.T) {
 	must(t, c.CreateNamespace(ctx, "a", "n"))
 	must(t, c.Annotate(ctx, "a", "n", "s", []byte(`{"of":"a"}`)))
 	// Beside the first there is room for one as it is, but not for the times that copies keep beside.
-	limits := database.Limits{AccountBytes: 2*c.Held("a") + 10}
+	limits := streams.Limits{AccountBytes: 2*c.Held("a") + 10}
 	c.SetLimits(limits)
 	before, _ := left(t, log)
 	for range 2 {
-		mustBe(t, c.Clone(ctx, "a", "b", "ann"), database.ErrFull)
+		mustBe(t, c.Clone(ctx, "a", "b", "ann"), streams.ErrFull)
 		if rows, bytes := left(t, log, "b"); len(rows) != len(before) || bytes != 0 {
 			t.Errorf("there are %q and %d bytes", rows, bytes)
 		}
@@ -148,7 +148,7 @@ func TestCloneOverTheBound(t *testing.T) {
 		must(t, log.Close())
 		c, log = openWithin(t, fs, limits)
 	}
-	must(t, c.Grant(ctx, "a", "bob", database.Owner))
+	must(t, c.Grant(ctx, "a", "bob", streams.Owner))
 	must(t, c.Clone(ctx, "a", "b", "bob")) // who pays for himself
 	must(t, c.Clone(ctx, "a", "r", ""))
 	must(t, log.Close())
@@ -158,12 +158,12 @@ func TestCloneOverTheBound(t *testing.T) {
 func TestBoundsUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
-	c, log := openWithin(t, fs, database.Limits{})
+	c, log := openWithin(t, fs, streams.Limits{})
 	must(t, c.Create(ctx, "a", "ann"))
 	must(t, try(c, "a", "0", 1000))
 	one := c.Held("a")
 	must(t, c.Create(ctx, "empty", "bob"))
-	limits := database.Limits{Databases: 4, DatabaseBytes: 50 * one, AccountBytes: 120 * one}
+	limits := streams.Limits{Databases: 4, DatabaseBytes: 50 * one, AccountBytes: 120 * one}
 	c.SetLimits(limits)
 	var group sync.WaitGroup
 	var cloned, stored, ofBob atomic.Int64
@@ -177,7 +177,7 @@ func TestBoundsUnderConcurrency(t *testing.T) {
 			for j := range 10 {
 				if err := try(c, "a", fmt.Sprint(i, "-", j), 1000); err == nil {
 					stored.Add(1)
-				} else if !errors.Is(err, database.ErrFull) {
+				} else if !errors.Is(err, streams.ErrFull) {
 					t.Error(err)
 				}
 			}
@@ -222,8 +222,8 @@ func TestKilledClone(t *testing.T) {
 	c, log := openOn(t, fs)
 	must(t, c.Create(ctx, "a", "ann"))
 	before, _ := left(t, log)
-	e := database.Event{ID: "2", Type: "t", Stream: "s", Data: json.RawMessage(`1`)}
-	r, err := e.RecordOf(database.Space("copy"))
+	e := streams.Event{ID: "2", Type: "t", Stream: "s", Data: json.RawMessage(`1`)}
+	r, err := e.RecordOf(streams.Space("copy"))
 	must(t, err)
 	_, err = log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{r}, Rows: []eventlog.Row{
 		{Key: "db/c/copy", Value: []byte("ID")}, {Key: "db/n/ID/shop", Value: []byte{}}, {Key: "db/a/ID/s", Value: []byte(`{"stream":"s","annotation":1}`)},
@@ -248,8 +248,8 @@ func TestRetiredNames(t *testing.T) {
 	}
 	must(t, c.Create(ctx, "bob", "bob"))
 	must(t, c.Create(ctx, "ann", "ann"))
-	must(t, c.Grant(ctx, "of-root", "ann", database.Owner))
-	must(t, c.Grant(ctx, "by-another", "bob", database.Owner))
+	must(t, c.Grant(ctx, "of-root", "ann", streams.Owner))
+	must(t, c.Grant(ctx, "by-another", "bob", streams.Owner))
 	must(t, c.Rename(ctx, "root-renamed", "x1", ""))
 	must(t, c.Destroy(ctx, "root-destroyed", ""))
 	must(t, c.Rename(ctx, "of-root", "x2", "ann"))
@@ -262,9 +262,9 @@ func TestRetiredNames(t *testing.T) {
 				if who == "ann" && strings.HasPrefix(name, "own-") {
 					continue
 				}
-				mustBe(t, c.Create(ctx, name, who), database.ErrTaken)
-				mustBe(t, c.Rename(ctx, who, name, who), database.ErrTaken)
-				mustBe(t, c.Clone(ctx, who, name, who), database.ErrTaken)
+				mustBe(t, c.Create(ctx, name, who), streams.ErrTaken)
+				mustBe(t, c.Rename(ctx, who, name, who), streams.ErrTaken)
+				mustBe(t, c.Clone(ctx, who, name, who), streams.ErrTaken)
 			}
 		}
 		if round == 0 {
@@ -278,9 +278,9 @@ func TestRetiredNames(t *testing.T) {
 	must(t, c.Rename(ctx, "bob", "by-another", ""))
 	must(t, log.Close())
 	c, log = openOn(t, fs)
-	mustBe(t, c.Create(ctx, "own-renamed", "bob"), database.ErrTaken)
-	mustBe(t, c.Create(ctx, "bob", "bob"), database.ErrTaken) // root gave it up
-	if _, _, retired := c.Charged("ann"); retired != 1 {      // of-root
+	mustBe(t, c.Create(ctx, "own-renamed", "bob"), streams.ErrTaken)
+	mustBe(t, c.Create(ctx, "bob", "bob"), streams.ErrTaken) // root gave it up
+	if _, _, retired := c.Charged("ann"); retired != 1 {     // of-root
 		t.Errorf("%d names", retired)
 	}
 	must(t, log.Close())
@@ -296,16 +296,16 @@ func TestBoundsOfMemory(t *testing.T) {
 	for i := range 1024 {
 		must(t, c.CreateNamespace(ctx, "a", fmt.Sprintf("%1024d", i)))
 	}
-	one := database.Event{ID: "1", Type: "t", Namespace: "n", Stream: "s", Data: json.RawMessage("1")}
+	one := streams.Event{ID: "1", Type: "t", Namespace: "n", Stream: "s", Data: json.RawMessage("1")}
 	large := []byte(`"` + strings.Repeat("x", 12<<20) + `"`)
 	for i := range 5 {
 		must(t, c.Annotate(ctx, "b", "", fmt.Sprint(i), large))
 	}
 	for range 2 {
-		mustBe(t, c.CreateNamespace(ctx, "a", "n"), database.ErrTooMany)
+		mustBe(t, c.CreateNamespace(ctx, "a", "n"), streams.ErrTooMany)
 		_, err := c.Append(ctx, "a", &one, true)
-		mustBe(t, err, database.ErrTooMany)
-		mustBe(t, c.Annotate(ctx, "b", "", "5", large), database.ErrFull)
+		mustBe(t, err, streams.ErrTooMany)
+		mustBe(t, c.Annotate(ctx, "b", "", "5", large), streams.ErrFull)
 		must(t, c.Annotate(ctx, "b", "", "4", large))
 		must(t, log.Close())
 		c, log = openOn(t, fs)
@@ -333,9 +333,9 @@ func TestSearchIsBounded(t *testing.T) {
 		must(t, c.CreateNamespace(ctx, "a", fmt.Sprint(i)))
 	}
 	_, err := c.Position(ctx, "a", nil, "", strings.Repeat(".", 400))
-	mustBe(t, err, database.ErrNoEvent)
+	mustBe(t, err, streams.ErrNoEvent)
 	_, err = c.Position(ctx, "a", nil, "", strings.Repeat(".", 1024))
-	mustBe(t, err, database.ErrTooMany)
+	mustBe(t, err, streams.ErrTooMany)
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = c.Position(gone, "a", nil, "", "a.b")
@@ -352,9 +352,9 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 	for i := range 10_000 {
 		must(t, c.Rename(ctx, fmt.Sprint(i), fmt.Sprint(i+1), "ann"))
 	}
-	mustBe(t, c.Rename(ctx, "10000", "10001", "ann"), database.ErrTooMany)
-	mustBe(t, c.Create(ctx, "x", "ann"), database.ErrTooMany)
-	mustBe(t, c.Clone(ctx, "10000", "x", "ann"), database.ErrTooMany)
+	mustBe(t, c.Rename(ctx, "10000", "10001", "ann"), streams.ErrTooMany)
+	mustBe(t, c.Create(ctx, "x", "ann"), streams.ErrTooMany)
+	mustBe(t, c.Clone(ctx, "10000", "x", "ann"), streams.ErrTooMany)
 	must(t, c.Create(ctx, "x", "bob"))
 	must(t, c.Rename(ctx, "10000", "5", "")) // by which root takes one of them off the list
 	must(t, c.Create(ctx, "y", "ann"))

@@ -1,4 +1,4 @@
-package database_test
+package streams_test
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/database"
 	"sluice/channel"
+	"sluice/store/streams"
 )
 
 func TestMapped(t *testing.T) {
@@ -29,7 +29,7 @@ func TestMapped(t *testing.T) {
 		{strings.Repeat("x", 126), strings.Repeat("x", 126)},
 		{strings.Repeat("x", 127), strings.Repeat("x", 93) + "~fc4a6a08e09f5f19c0ae4f8eae7ca5b6"},
 	} {
-		got := database.MapType(tt.name)
+		got := streams.MapType(tt.name)
 		if len(tt.name) > 126 && strings.HasPrefix(got, tt.mapped[:94]) && len(got) == 126 {
 			continue // the hash is the standard library's
 		}
@@ -37,7 +37,7 @@ func TestMapped(t *testing.T) {
 			t.Errorf("%q is mapped to %q, want %q", tt.name, got, tt.mapped)
 		}
 	}
-	if got := database.MapStream("shop/a", "s:1"); got != "shop%2Fa/s%3A1" {
+	if got := streams.MapStream("shop/a", "s:1"); got != "shop%2Fa/s%3A1" {
 		t.Errorf("%q", got)
 	}
 }
@@ -53,7 +53,7 @@ func TestMapping(t *testing.T) {
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := text.Draw(t, "a"), text.Draw(t, "b")
-		kind, other := database.MapType(a), database.MapType(b)
+		kind, other := streams.MapType(a), streams.MapType(b)
 		if err := channel.CheckEvent(kind); err != nil {
 			t.Fatalf("the type %q is mapped to %q, which %v", a, kind, err)
 		}
@@ -63,22 +63,22 @@ func TestMapping(t *testing.T) {
 		if (a == b) != (kind == other) {
 			t.Fatalf("%q and %q are mapped to %q and %q", a, b, kind, other)
 		}
-		if !strings.Contains(kind, "~") && database.Given(kind) != a {
-			t.Fatalf("%q came back as %q", a, database.Given(kind))
+		if !strings.Contains(kind, "~") && streams.Given(kind) != a {
+			t.Fatalf("%q came back as %q", a, streams.Given(kind))
 		}
 		namespace := rapid.OneOf(rapid.Just(""), text).Draw(t, "namespace")
-		stream := database.MapStream(namespace, a)
+		stream := streams.MapStream(namespace, a)
 		if err := channel.CheckName(stream); err != nil {
 			t.Fatalf("the stream %q of %q is mapped to %q, which %v", a, namespace, stream, err)
 		}
-		n, s := database.GivenStream(stream)
+		n, s := streams.GivenStream(stream)
 		if !strings.Contains(stream, "~") && (n != namespace || s != a) {
 			t.Fatalf("%q of %q came back as %q of %q", a, namespace, s, n)
 		}
-		if (a == b) != (stream == database.MapStream(namespace, b)) {
+		if (a == b) != (stream == streams.MapStream(namespace, b)) {
 			t.Fatalf("streams %q and %q are both %q", a, b, stream)
 		}
-		if namespace != b && stream == database.MapStream(b, a) {
+		if namespace != b && stream == streams.MapStream(b, a) {
 			t.Fatalf("the stream %q of %q and %q is one", a, namespace, b)
 		}
 	})
