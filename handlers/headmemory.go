@@ -9,8 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/share"
 )
 
@@ -41,7 +41,7 @@ func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
 				return traffic.MemoryFull(err)
 			}
-			stream.OnDropHead(c, account.Close)
+			writers.OnDropHead(c, account.Close)
 			return next(c)
 		}
 	}

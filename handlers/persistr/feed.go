@@ -12,7 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
 	"sluice/store/streams"
 )
 
@@ -207,10 +207,10 @@ func (h *Handler) feed(c *call) error {
 		h.closed(one)
 		return err
 	}
-	span := &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
+	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
 	place := h.writers.Place(c.Request(), span.Ends())
 	filter.Chunked = place.Chunked
-	open := &stream.Stream{
+	open := &writers.Stream{
 		Range: span, Words: words{}, Batch: batch,
 		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
@@ -240,7 +240,7 @@ func (h *Handler) closed(f *feed) {
 }
 
 // ended tells what became of a feed.
-func (h *Handler) ended(s *stream.Stream, end stream.End) {
+func (h *Handler) ended(s *writers.Stream, end writers.End) {
 	if one := h.feeds.remove(s.Subscriber); one != nil {
 		h.closed(one)
 	}

@@ -13,8 +13,8 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/handlers/audit"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -31,7 +31,7 @@ type Options struct {
 	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
-	Shards       int // as of stream.Config
+	Shards       int // as of writers.Config
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
@@ -44,7 +44,7 @@ type Options struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
-	writers *stream.Writers
+	writers *writers.Writers
 	feeds   feeds
 }
 
@@ -52,7 +52,7 @@ type Handler struct {
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
-	h.writers, err = stream.New(stream.Config{
+	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })

@@ -12,7 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
 )
@@ -37,7 +37,7 @@ type selection struct {
 	types     []string
 	wild      bool   // one of types holds * or ?
 	after     uint64 // everything behind it
-	last      uint64 // everything up to it; stream.Endless without
+	last      uint64 // everything up to it; writers.Endless without
 	bounded   bool   // to or until: the range ends
 	onlyLive  bool   // after=past-events
 	caughtUp  bool
@@ -63,7 +63,7 @@ func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	if err != nil {
 		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
 	}
-	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: stream.Endless}
+	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: writers.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
 		s.namespace = nil // an empty parameter is none
 	}

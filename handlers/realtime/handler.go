@@ -12,8 +12,8 @@ import (
 	"sluice/broker"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/streams"
 )
 
@@ -40,17 +40,17 @@ type Options struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
-	writers *stream.Writers
+	writers *writers.Writers
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o}
 	var err error
-	h.writers, err = stream.New(stream.Config{
+	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
-		Ended: func(s *stream.Stream, end stream.End) { o.Traffic.Ended(o.Logger, s, end) },
+		Ended: func(s *writers.Stream, end writers.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
 	return h, err
 }

@@ -1,4 +1,4 @@
-package stream
+package writers
 
 // freeHeld is how much a stream may have to write without being charged: the rest of an event, or a batch of them. Of a
 // room it can be all that the room retains.

@@ -1,5 +1,5 @@
-// Package stream writes what a cursor hands out to its client's connection, until the stream ends. There
-// are two writers that give the same bytes:
+// Package writers writes the events of a stream to its client's connection, until the stream ends. There are two
+// writers that give the same bytes:
 //
 // The goroutine writer holds a goroutine for each stream and writes through net/http: TLS, HTTP/2, and
 // systems other than Linux.
@@ -13,4 +13,4 @@
 // end ends between frames; Config.Ended is called once for each stream, after its subscriber is closed.
 //
 // Lock order: shard.mu is a leaf; it is held for moving items of a list only.
-package stream
+package writers

@@ -1,4 +1,4 @@
-package stream
+package writers
 
 import (
 	"net/url"
@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-const dropKey = "stream.DropHead"
+const dropKey = "writers.DropHead"
 
 // OnDropHead has f called when the head of a request is dropped, to give back what is charged for it.
 func OnDropHead(c echo.Context, f func()) { c.Set(dropKey, f) }
