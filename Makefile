@@ -33,7 +33,7 @@ crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 
 trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), damaged files, and the machine's clock an hour ahead for some seconds (root)
 	DISK_VOLUMES=160,900,4096 $(GO) test -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
-	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./broker/eventlog/pebble
+	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./store/eventlog/pebble
 	CLOCK_TROUBLE=1 $(GO) test -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
@@ -52,7 +52,7 @@ trouble-memory: ## containers of 256 and 64 MiB under load (root: it makes contr
 trouble-stop: ## the process stopped for a minute with 10,000 clients
 	./scripts/trouble-stop.sh
 
-MODELS := ./broker ./broker/database ./broker/document/... ./broker/eventlog/pebble ./handlers ./handlers/directus ./handlers/restdb
+MODELS := ./broker ./store/streams ./store/documents/... ./store/eventlog/pebble ./handlers ./handlers/directus ./handlers/restdb
 models: ## the models with 400 cases each (CI tries 40 to 100)
 	$(GO) test -race -count=1 -timeout 60m $(MODELS) -rapid.checks=400
 

@@ -11,7 +11,7 @@ import (
 	"sluice/auth/passwords"
 	"sluice/auth/tries"
 	"sluice/auth/user"
-	"sluice/broker/channel"
+	"sluice/channel"
 	"sluice/config/filewatch"
 )
 

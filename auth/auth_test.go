@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

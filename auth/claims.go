@@ -11,7 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // members decodes a JSON object by exact names, which encoding/json does not do for structs (it

@@ -12,8 +12,8 @@ import (
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/auth/user"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // guessing is an authenticator with each kind of credential.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sluice/auth/grant"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // Identity is who a request is from, and what that grants. It is never changed, and shared by all

@@ -9,9 +9,9 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/passwords"
 	"sluice/auth/user"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/memory"
 )
 
 // openLate is an authenticator over a log that gives up soon.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // The answer to a new key holds its secret once, and can be lost on the way. Who made it under an idempotency key repeats the request and gets

@@ -13,7 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // ownIssuer is the iss of the gateway's own tokens.

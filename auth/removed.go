@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // rowMinter is the prefix of the rows of minters, by the id of the key.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"sluice/auth/grant"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/pebble"
 )
 
 // minting is a gateway whose keys are in a file, and which is started again and again over the same store.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sluice/auth/grant"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // The claim realtime grants documents in its object form only; another shape grants nothing at all.

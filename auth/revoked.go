@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Revocation names tokens that are worth nothing any more: one by its jti, or all that a subject was given so

@@ -11,7 +11,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/user"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // The access token of a session is taken wherever a key is, grants what its user may, and ends with any change of that;

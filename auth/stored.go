@@ -15,7 +15,7 @@ import (
 
 	"sluice/auth/user"
 	"sluice/auth/version"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Keys that are made while the gateway runs are kept, hashed, in the store of the log, beside those of the

@@ -9,8 +9,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 const storeSecret = "a secret of at least 32 bytes, for tests"

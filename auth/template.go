@@ -3,7 +3,7 @@ package auth
 import (
 	"strings"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // placeholder stands for a token's subject in JWT_DEFAULT_SUB and JWT_DEFAULT_PUB.

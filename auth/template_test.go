@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // A subject is text inside one name of a configured pattern, or grants nothing.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // maxToken bounds a token: what is larger is not even looked at.

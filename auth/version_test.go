@@ -11,7 +11,7 @@ import (
 
 	"sluice/auth/user"
 	"sluice/auth/version"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 func only(v string) version.Match { return func(now string) bool { return now == v } }

@@ -3,8 +3,8 @@ package broker
 import (
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 )
 
 // Block is a run of whole frames that a cursor hands out next. Cursors of one view that stand at the

@@ -12,11 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
 	"sluice/broker/index"
-	"sluice/broker/share"
 	"sluice/broker/sse"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // Options are plain values; zero ones take the default named.

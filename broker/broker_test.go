@@ -10,9 +10,9 @@ import (
 	"go.uber.org/goleak"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // pageEvents bounds a step of catching up; so does the limit of bytes, as pages are handed out

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 func openPebble(t testing.TB) *broker.Broker {

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // plain is an encoder that counts what it makes.

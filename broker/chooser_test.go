@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
+	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // only is an encoder for the events of one key.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // BenchmarkFilters publishes an event that one of so many different filters matches, and hands it out.

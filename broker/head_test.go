@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // failing fails commits on demand.

@@ -8,10 +8,10 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // published is what the model remembers of an event.

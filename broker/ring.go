@@ -3,9 +3,9 @@ package broker
 import (
 	"time"
 
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // Encoder makes the frames of a door of its own. Encoders that are equal make equal frames of an event, so

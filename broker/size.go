@@ -3,7 +3,7 @@ package broker
 import (
 	"unsafe"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // What a view takes beside the texts of its filter, as TestViewMemory measures it.

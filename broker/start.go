@@ -3,7 +3,7 @@ package broker
 import (
 	"context"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Of several spaces the one with the lowest place decides where a cursor begins: gaps in the others are met,

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 )
 
 // Why a subscriber was ended from outside.

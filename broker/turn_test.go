@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/share"
 )
 
 // waiting is an engine whose reads wait until they are let go.

@@ -5,8 +5,8 @@ import (
 	"sort"
 	"sync/atomic"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/index"
+	"sluice/store/eventlog"
 )
 
 // viewKey is what makes two subscribers the same to the hub.

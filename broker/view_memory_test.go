@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
+	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // TestViewMemory: what a view takes is not much more than what was sent for it, and no more than Filter.Size has it.

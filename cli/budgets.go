@@ -4,8 +4,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 
-	"sluice/broker/eventlog/pebble"
 	"sluice/config"
+	"sluice/store/eventlog/pebble"
 )
 
 // budgets are what the gateway may take of memory beside what settings bound, in bytes. They are for config.FullMemory, and

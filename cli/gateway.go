@@ -19,12 +19,6 @@ import (
 	"sluice/auth/passwords"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/eventlog/pebble"
-	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/config"
 	"sluice/handlers"
@@ -36,6 +30,12 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/eventlog/pebble"
+	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // inMemory is the DATA_DIR that keeps nothing.
@@ -57,8 +57,8 @@ type gateway struct {
 	traffic   *traffic.Traffic
 	trail     *audit.Trail
 	realtime  *realtime.Handler
-	databases *database.Catalog
-	documents *document.Store
+	databases *streams.Catalog
+	documents *documents.Store
 	answers   *share.Answers // of documents and of Persistr
 	accounts  *account.Store
 	handler   http.Handler
@@ -284,10 +284,10 @@ func (g *gateway) openHandlers() (err error) {
 
 // openDatabases reads accounts and databases, and makes those of a first try where the settings ask for them.
 func (g *gateway) openDatabases() (err error) {
-	if g.databases, err = database.Open(g.log); err != nil {
+	if g.databases, err = streams.Open(g.log); err != nil {
 		return err
 	}
-	g.databases.SetLimits(database.Limits{
+	g.databases.SetLimits(streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
 	})
 	if g.accounts, err = account.Open(g.log, passwords.New()); err != nil {
@@ -312,8 +312,8 @@ func (g *gateway) openDocuments() (err error) {
 			}
 		}
 	}
-	g.answers = document.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
-	g.documents, err = document.Open(context.Background(), g.log, document.Options{
+	g.answers = documents.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
+	g.documents, err = documents.Open(context.Background(), g.log, documents.Options{
 		Answers: g.answers,
 		Indexes: g.cfg.CollectionIndexes, MaxDocument: int(g.cfg.MaxDocument), MaxDocuments: int64(g.cfg.MaxDocuments), MaxBytes: int64(g.cfg.MaxCollectionBytes),
 		MaxCollections: g.cfg.MaxCollections, MaxResult: int64(g.cfg.MaxResult), QueryTime: g.cfg.QueryTime, Logger: g.logger,

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/auth/peer"
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // The least lengths of keys and secrets, of the contract.

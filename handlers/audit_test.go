@@ -14,10 +14,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
 	"sluice/handlers/audit"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 // request sends a request with headers, and gives the status and the body.

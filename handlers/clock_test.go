@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/memory"
 )
 
 const stampFormat = "2006-01-02T15:04:05.000Z"

@@ -13,9 +13,9 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
-	"sluice/broker/document"
-	"sluice/broker/eventlog"
 	"sluice/handlers/directus"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
 )
 
 func TestSocketHandshake(t *testing.T) {
@@ -281,7 +281,7 @@ func TestSocketMissed(t *testing.T) {
 		t.Fatal(text, err)
 	}
 	for range 100 {
-		if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{Fields: fields(t, `{"a":"`+strings.Repeat("x", 1000)+`"}`)}}); err != nil {
+		if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+strings.Repeat("x", 1000)+`"}`)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,9 +290,9 @@ func TestSocketMissed(t *testing.T) {
 	s.ends(websocket.StatusTryAgainLater)
 }
 
-func fields(t testing.TB, text string) document.Fields {
+func fields(t testing.TB, text string) documents.Fields {
 	t.Helper()
-	f, _, err := document.ParseFields([]byte(text))
+	f, _, err := documents.ParseFields([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +344,7 @@ func TestSocketSlow(t *testing.T) {
 	}
 	text := strings.Repeat("x", 60_000)
 	for range 400 {
-		if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{Fields: fields(t, `{"a":"`+text+`"}`)}}); err != nil {
+		if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+text+`"}`)}}); err != nil {
 			t.Fatal(err)
 		}
 		quick.hears(created(`[{"a":"`+text+`"}]`, "1"))

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"sluice/broker/document"
+	"sluice/store/documents"
 )
 
 // TestSubscriptionModel: whatever several writers do, singly and to many at once, while subscriptions begin, are
@@ -20,7 +20,7 @@ func TestSubscriptionModel(t *testing.T) {
 	g := newGateway(t, withItems, func(s *setup) { s.broker.RingBytes = 3000 })
 	const writers, readers, changes = 4, 6, 150
 	seed := fields(t, `{"n":0,"w":0}`)
-	if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{ID: "seed", Fields: seed}}); err != nil {
+	if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "seed", Fields: seed}}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -40,7 +40,7 @@ func TestSubscriptionModel(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{ID: "last", Fields: fields(t, `{"n":9,"w":0}`)}}); err != nil {
+	if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "last", Fields: fields(t, `{"n":9,"w":0}`)}}); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()
@@ -60,17 +60,17 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 	ctx := t.Context()
 	switch random.IntN(4) {
 	case 0, 1:
-		var docs []document.New
+		var docs []documents.New
 		for i := range 1 + random.IntN(3) {
 			id := fmt.Sprintf("%d-%d-%d", w, n, i)
-			docs = append(docs, document.New{ID: id, Fields: fields(t, fmt.Sprintf(`{"n":%d,"w":%d,"v":1}`, random.IntN(10), w))})
+			docs = append(docs, documents.New{ID: id, Fields: fields(t, fmt.Sprintf(`{"n":%d,"w":%d,"v":1}`, random.IntN(10), w))})
 			*own = append(*own, id)
 		}
 		_, err := g.documents.Insert(ctx, "m", "test", docs)
 		return err
 	case 2:
 		if ids := pick(); len(ids) > 0 {
-			_, err := g.documents.Update(ctx, "m", "test", ids, false, func(_ string, f *document.Fields) error {
+			_, err := g.documents.Update(ctx, "m", "test", ids, false, func(_ string, f *documents.Fields) error {
 				v, err := strconv.Atoi(string(f.Get("v")))
 				f.Set("v", strconv.AppendInt(nil, int64(v+1), 10))
 				return err
@@ -213,7 +213,7 @@ func TestSubscriptionOrder(t *testing.T) {
 			s.hears(tells("init", "[]", strconv.Itoa(i)))
 		}
 		for n := range changes {
-			if _, err := g.documents.Insert(t.Context(), "m", "test", []document.New{{Fields: fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
+			if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/broker/document"
 	"sluice/handlers/directus"
+	"sluice/store/documents"
 )
 
 // TestSocketSlowReader: who reads a large answer slowly is closed neither in the midst of it, as long as it takes
@@ -25,7 +25,7 @@ func TestSocketSlowReader(t *testing.T) {
 		s.realtime.WriteTimeout, s.directus.Heartbeat = time.Second, 600*time.Millisecond
 	})
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]document.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,8 +57,8 @@ func TestSocketSlowReader(t *testing.T) {
 }
 
 // largeFields are those of a document of 60 KB.
-func largeFields(t *testing.T) document.Fields {
-	f, _, err := document.ParseFields([]byte(`{"text":"` + strings.Repeat("x", 60_000) + `"}`))
+func largeFields(t *testing.T) documents.Fields {
+	f, _, err := documents.ParseFields([]byte(`{"text":"` + strings.Repeat("x", 60_000) + `"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestSocketCut(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = time.Hour })
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]document.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sluice/auth/user"
-	"sluice/broker/document"
+	"sluice/store/documents"
 )
 
 // Keys of the tests of Directus' door.
@@ -91,7 +91,7 @@ func refusal(code, message string) string {
 
 func TestItems(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.document = document.Options{MaxDocument: 300} })
+	g := newGateway(t, withItems, func(s *setup) { s.document = documents.Options{MaxDocument: 300} })
 	const at = `,"date_created":"AT"}`
 	one, two := `{"id":"1","text":"hi","n":1`+at, `{"id":"b","n":2`+at
 	for _, c := range []itemCall{

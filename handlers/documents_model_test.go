@@ -14,7 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog/pebble"
 )
 
 // doors is a collection behind both doors, and what it should hold and tell.

@@ -22,11 +22,6 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/passwords"
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/document"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
@@ -36,6 +31,11 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 func TestMain(m *testing.M) {
@@ -81,8 +81,8 @@ type gateway struct {
 	persistr *persistr.Handler
 	rooms    *driftdb.Handler
 
-	databases *database.Catalog
-	documents *document.Store
+	databases *streams.Catalog
+	documents *documents.Store
 	accounts  *account.Store
 	auth      *auth.Authenticator
 	stopped   sync.Once
@@ -102,7 +102,7 @@ type setup struct {
 	create   driftdb.Create
 	room     driftdb.Limits
 	directus directus.Options
-	document document.Options
+	document documents.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 	logger   *slog.Logger
 	proxies  []*net.IPNet
@@ -121,7 +121,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		create:   driftdb.Anybody,
 		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300, Flood: time.Minute},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
-		document: document.Options{QueryTime: time.Minute},
+		document: documents.Options{QueryTime: time.Minute},
 		logger:   slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
@@ -144,16 +144,16 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	s.realtime.Auth, s.realtime.Broker, s.realtime.Logger = a, g.broker, s.logger
 	g.traffic = traffic.New(traffic.NewMetrics(registry, g.broker, g.memory), s.limits, g.memory)
 	s.realtime.Traffic = g.traffic
-	if g.databases, err = database.Open(log); err != nil {
+	if g.databases, err = streams.Open(log); err != nil {
 		t.Fatal(err)
 	}
 	if g.accounts, err = account.Open(log, passwords.Cheap()); err != nil {
 		t.Fatal(err)
 	}
 	if s.document.Answers == nil {
-		s.document.Answers = document.NewAnswers(16<<20, 32<<20)
+		s.document.Answers = documents.NewAnswers(16<<20, 32<<20)
 	}
-	if g.documents, err = document.Open(context.Background(), log, s.document); err != nil {
+	if g.documents, err = documents.Open(context.Background(), log, s.document); err != nil {
 		t.Fatal(err)
 	}
 	s.realtime.Databases = g.databases

@@ -9,9 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/broker/share"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/share"
 )
 
 // The head of a request can be 128 KiB long, and comes before anybody knows who sends it. What it takes is charged to the
@@ -41,7 +41,7 @@ func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
 				return traffic.MemoryFull(err)
 			}
-			stream.OnDropHead(c, account.Close)
+			writers.OnDropHead(c, account.Close)
 			return next(c)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 )
 
 // past is a request for history whose answer ends: its events, and how it ended.

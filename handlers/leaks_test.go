@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // inside is what no client may read: a path, an address inside, a type of Go, a stack, the text of a library.

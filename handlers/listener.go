@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/pause"
-	"sluice/broker/share"
 	"sluice/handlers/traffic"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // Listener gives every write of its connections a deadline that only progress moves: a client may

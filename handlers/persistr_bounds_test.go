@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/streams"
 )
 
 // as sends a request as a user, and gives the status and the body.
@@ -68,7 +68,7 @@ func (g *gateway) people(t *testing.T, names ...string) {
 func TestCloneTakesAnOwner(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)
-	g.databases.SetLimits(database.Limits{Databases: 2})
+	g.databases.SetLimits(streams.Limits{Databases: 2})
 	g.store(t, "", "s", "x", "1")
 	g.people(t, "ann")
 	for _, role := range []string{"reader", "member", "admin"} {
@@ -94,7 +94,7 @@ func TestFullDatabase(t *testing.T) {
 		s.auth.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"],"pub":["$db/demo","goal"]}]`
 	})
 	g.store(t, "", "s", "x", "1")
-	g.databases.SetLimits(database.Limits{DatabaseBytes: g.databases.Held("demo") + 100})
+	g.databases.SetLimits(streams.Limits{DatabaseBytes: g.databases.Held("demo") + 100})
 	kept := func() [2]eventlog.State { // and not the log's place, which the audit trail moves
 		var both [2]eventlog.State
 		for i, space := range []string{"", "$db/demo"} {
@@ -263,7 +263,7 @@ func TestPageHasATime(t *testing.T) {
 		if i%640 == 639 {
 			kind = "wanted"
 		}
-		if _, err := g.databases.Append(context.Background(), "demo", &database.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")}, true); err != nil {
+		if _, err := g.databases.Append(context.Background(), "demo", &streams.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")}, true); err != nil {
 			t.Fatal(err)
 		}
 	}

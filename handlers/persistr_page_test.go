@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/broker/database"
+	"sluice/store/streams"
 )
 
 // A page of JSON ends by its bytes as by its events, and Link leads on, until all was read once and in order.
@@ -21,7 +21,7 @@ func TestPersistrPages(t *testing.T) {
 	const many = 150
 	data := json.RawMessage(`"` + strings.Repeat("x", 60<<10) + `"`)
 	for i := range many {
-		e := database.Event{ID: fmt.Sprint(i), Type: []string{"a", "b"}[i%2], Stream: "s", Data: data}
+		e := streams.Event{ID: fmt.Sprint(i), Type: []string{"a", "b"}[i%2], Stream: "s", Data: data}
 		if _, err := g.databases.Append(context.Background(), "demo", &e, true); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestPersistrPagesAreCharged(t *testing.T) {
 	g := withDemo(t)
 	data := json.RawMessage(`"` + strings.Repeat("x", 60<<10) + `"`)
 	for i := range 80 {
-		e := database.Event{ID: fmt.Sprint(i), Type: "a", Stream: "s", Data: data}
+		e := streams.Event{ID: fmt.Sprint(i), Type: "a", Stream: "s", Data: data}
 		if _, err := g.databases.Append(context.Background(), "demo", &e, true); err != nil {
 			t.Fatal(err)
 		}

@@ -16,9 +16,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/handlers/persistr"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 func basic(user, password string) string {
@@ -38,7 +38,7 @@ func withDemo(t *testing.T, change ...func(*setup)) *gateway {
 // store appends an event to demo and gives its place.
 func (g *gateway) store(t *testing.T, namespace, stream, kind, id string) uint64 {
 	t.Helper()
-	at, err := g.databases.Append(context.Background(), "demo", &database.Event{
+	at, err := g.databases.Append(context.Background(), "demo", &streams.Event{
 		ID: id, Type: kind, Namespace: namespace, Stream: stream, Data: json.RawMessage("{}"), Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`)},
 	}, true)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestPersistrRefusals(t *testing.T) {
 	g.store(t, "shop", "orders", "placed", "2")
 	events := func() (n int64) {
 		for _, name := range append(g.databases.Names(), "other") {
-			state, err := g.log.State(database.Space(name))
+			state, err := g.log.State(streams.Space(name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestPersistrFeedsAreCut(t *testing.T) {
 		"renamed":   func(g *gateway) error { return g.databases.Rename(ctx, "demo", "other", "") },
 		"revoked": func(g *gateway) error {
 			a, _ := g.accounts.Get("demo")
-			return g.databases.Grant(ctx, "demo", a.ID, database.None)
+			return g.databases.Grant(ctx, "demo", a.ID, streams.None)
 		},
 		"deactivated":        func(g *gateway) error { return g.accounts.SetActive(ctx, "demo", false) },
 		"account destroyed":  func(g *gateway) error { return g.accounts.Destroy(ctx, "demo") },

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Many that come back at once, each from somewhere else and far behind what is held at the head, get exactly

@@ -14,8 +14,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/document"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/documents"
+	"sluice/store/eventlog/pebble"
 )
 
 // Keys of the tests of documents.
@@ -568,10 +568,10 @@ func TestLargeDeletes(t *testing.T) {
 	text := strings.Repeat("x", 60_000)
 	var ids []string
 	for range 150 {
-		var fields document.Fields
+		var fields documents.Fields
 		fields.Set("s", []byte(`"`+text+`"`))
 		ids = append(ids, fmt.Sprintf("d%03d", len(ids)))
-		if _, err := g.documents.Insert(t.Context(), "c", "docs", []document.New{{ID: ids[len(ids)-1], Fields: fields}}); err != nil {
+		if _, err := g.documents.Insert(t.Context(), "c", "docs", []documents.New{{ID: ids[len(ids)-1], Fields: fields}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/broker/eventlog/pebble"
 	"sluice/handlers/driftdb"
+	"sluice/store/eventlog/pebble"
 )
 
 // makeRoom tries to make a room, and gives status, Retry-After and answer.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // heard is a message of the server, as far as tests look into it.

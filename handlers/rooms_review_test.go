@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // around calls functions around the first read of a key.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // vary is what differs between two runs of one story: ids, times and what is random.

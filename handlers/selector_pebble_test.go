@@ -16,9 +16,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/logtest"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/pebble"
 )
 
 // selectorModel is the list of all events ever published, of which retention has removed the beginning.

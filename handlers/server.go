@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
 	"sluice/handlers/admin"
 	"sluice/handlers/audit"
 	"sluice/handlers/directus"
@@ -28,6 +27,7 @@ import (
 	"sluice/handlers/realtime"
 	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 )
 
 // Options are what the routes need beside the doors' own.

@@ -12,7 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/user"
-	"sluice/broker/database"
+	"sluice/store/streams"
 )
 
 // A request changes nothing, and mints nothing, once its credential has ended: also where the gateway took the
@@ -82,7 +82,7 @@ func TestBodyAfterTheEndOfItsAccount(t *testing.T) {
 	ends := map[string]func(id string) error{
 		"deactivated": func(string) error { return g.accounts.SetActive(ctx, "slow", false) },
 		"destroyed":   func(string) error { return g.accounts.Destroy(ctx, "slow") },
-		"no member":   func(id string) error { return g.databases.Grant(ctx, "slow", id, database.Reader) },
+		"no member":   func(id string) error { return g.databases.Grant(ctx, "slow", id, streams.Reader) },
 	}
 	if err := g.databases.Create(ctx, "slow", ""); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestBodyAfterTheEndOfItsAccount(t *testing.T) {
 			_ = g.accounts.Destroy(ctx, "slow") // there is none at first
 			a, err := g.accounts.Create(ctx, "slow", "slow", "s3cret-s3cret")
 			if err == nil {
-				err = g.databases.Grant(ctx, "slow", a.ID, database.Member)
+				err = g.databases.Grant(ctx, "slow", a.ID, streams.Member)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"sluice/auth"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog/pebble"
 )
 
 // slowDisk is a disk whose writes of the write-ahead log, and fsyncs of it, wait while it is held.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/broker/document"
-	"sluice/broker/eventlog"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
 )
 
 // What a key opened ends soon after the key, though the client takes nothing of what is being written to it, and it has
@@ -24,7 +24,7 @@ func TestStalledReadersEndWithTheirKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := g.documents.Insert(ctx, "large", "a test", slices.Repeat([]document.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.documents.Insert(ctx, "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}

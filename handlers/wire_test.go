@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/store/eventlog"
 )
 
 // wire is a stream on a connection of the test's own, so that it decides what is read and when.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sluice/auth/passwords"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // What callers may decide on.

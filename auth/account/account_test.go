@@ -8,8 +8,8 @@ import (
 
 	"sluice/auth/account"
 	"sluice/auth/passwords"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 func open(t *testing.T, dir string) (*account.Store, func()) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // Lists are a grant as it is written.

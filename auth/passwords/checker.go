@@ -17,7 +17,7 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/auth/tries"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // ErrBusy is the error of Hash and Verify where too many wait already.

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"sluice/auth/peer"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // takeAll takes all processors of a checker, for nobody that the tests know.

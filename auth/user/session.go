@@ -16,7 +16,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Bounds of sessions.

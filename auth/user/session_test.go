@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"sluice/auth/passwords"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 func TestLogin(t *testing.T) {

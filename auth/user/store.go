@@ -14,7 +14,7 @@ import (
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/auth/version"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // maxUsers bounds what is held in memory.

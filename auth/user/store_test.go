@@ -13,9 +13,9 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/pebble"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/pebble"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"sluice/broker/channel"
 	"sluice/broker/index"
+	"sluice/channel"
 )
 
 // Two views, one event: who wants it.

@@ -1,6 +1,6 @@
 package index
 
-import "sluice/broker/channel"
+import "sluice/channel"
 
 // Index holds values of type T, each with the set of channels it wants.
 type Index[T any] struct {

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 var (

@@ -3,7 +3,7 @@ package index
 import (
 	"slices"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // table leads from one side of patterns to values.

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"sluice/broker/channel"
+	"sluice/channel"
 )
 
 // The frames to the byte, as contract section 3 shows them.

@@ -12,10 +12,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/channel"
+	"sluice/channel"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
 )
 
 // connection is one that is open now. Its id is the X-Request-Id of its answer, as in the log.
@@ -34,7 +34,7 @@ const maxChannels = 400
 
 // held is one that is open now, as it was seen.
 type held struct {
-	*stream.Stream
+	*writers.Stream
 	channels string
 	behind   time.Duration
 }
@@ -50,7 +50,7 @@ func (h *Handler) listConnections(c echo.Context) error {
 	defer h.listing.Unlock()
 	all := make([]held, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
-		if s, ok := b.Holder.(*stream.Stream); ok {
+		if s, ok := b.Holder.(*writers.Stream); ok {
 			all = append(all, held{s, b.Channels, b.Behind})
 		}
 		return true
@@ -110,7 +110,7 @@ func (h *Handler) cutConnection(c echo.Context) error {
 	id := c.Param("id")
 	var found *broker.Subscriber
 	h.o.Broker.Each(func(b broker.Held) bool {
-		if s, ok := b.Holder.(*stream.Stream); ok && s.RequestID == id {
+		if s, ok := b.Holder.(*writers.Stream); ok && s.RequestID == id {
 			found = b.Subscriber
 			audit.Detail(c, s.Identity.Name+" from "+s.From)
 		}

@@ -11,12 +11,12 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/syntax"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/syntax"
 )
 
 // Options are plain values out of the settings, and what the gateway is made of.

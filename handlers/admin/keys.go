@@ -11,10 +11,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
+	"sluice/store/eventlog"
 )
 
 // change is a key as the API takes it. Raw fields tell null from nothing.

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/auth/peer"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
+	"sluice/channel"
+	"sluice/store/eventlog"
 )
 
 // The spaces of the trail. What administrators do, what clients do and what was refused are kept apart, so that a flood

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // published stands in for the event log.

@@ -15,9 +15,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/broker/share"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // Limits bound a body.

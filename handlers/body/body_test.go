@@ -14,9 +14,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/store/share"
 )
 
 // TestRead: what is sent, and what is answered; after a fault the connection is closed.

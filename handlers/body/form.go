@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/syntax"
+	"sluice/store/syntax"
 )
 
 // Form reports whether a body comes under the content type that curl gives to -d by itself. It is taken where it is JSON. A

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"sync"
 
-	"sluice/broker/channel"
-	"sluice/broker/document"
-	"sluice/broker/eventlog"
+	"sluice/channel"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
 )
 
 // changes are the newest changes of items, for all who are to be told. It is the hub's encoder, and notes a change by
@@ -30,12 +30,12 @@ func newChanges(log *eventlog.Log) *changes { return &changes{log: log, byID: ma
 type change struct {
 	event eventlog.Event
 	once  sync.Once
-	told  document.Changed
+	told  documents.Changed
 	ok    bool
 }
 
-func (c *change) read() (*document.Changed, bool) {
-	c.once.Do(func() { c.told, c.ok = document.Changes(&c.event) })
+func (c *change) read() (*documents.Changed, bool) {
+	c.once.Do(func() { c.told, c.ok = documents.Changes(&c.event) })
 	return &c.told, c.ok
 }
 

@@ -15,11 +15,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/pause"
-	"sluice/broker/share"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // connectionRate is how many messages a second are taken of one connection, and at once.
@@ -34,7 +34,7 @@ type conn struct {
 	h       *Handler
 	ws      *websocket.Conn
 	origin  string
-	open    *stream.Stream     // as it is counted
+	open    *writers.Stream    // as it is counted
 	root    *broker.Subscriber // of no channel: by it the connection is ended from outside, and knows how far the hub is
 	group   *broker.Group
 	limiter *rate.Limiter
@@ -76,9 +76,9 @@ func (e *closing) Error() string { return e.text }
 // Why the connection ends. The SDK reconnects after any of them.
 var (
 	errAuth   = &closing{"auth", websocket.StatusPolicyViolation, "authentication failed"}
-	errSilent = &closing{stream.Gone, websocket.StatusPolicyViolation, "no sign of life"}
-	errMissed = &closing{stream.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
-	errCrowd  = &closing{stream.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
+	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
+	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
+	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
 	errFull   = &closing{"busy", websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
 )
 
@@ -97,13 +97,13 @@ func (h *Handler) connect(c echo.Context) error {
 	one := &conn{
 		h: h, origin: strings.Clone(origin[:min(len(origin), maxOrigin)]), group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
 		unwatch: func() {}, ended: make(chan struct{}, 1), taken: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
-		open: &stream.Stream{From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
+		open: &writers.Stream{From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
 	}
 	if err := one.enter(who); err != nil {
 		return h.refuse(c, err)
 	}
 	h.o.Traffic.Opened()
-	end := stream.End{Reason: stream.Failed}
+	end := writers.End{Reason: writers.Failed}
 	defer func() { // after a panic as well: what is not given back here is counted for ever
 		one.leave()
 		end.Bytes = one.bytes
@@ -123,11 +123,11 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		return stream.Gone, err // it has answered
+		return writers.Gone, err // it has answered
 	}
 	e.Response().Committed = true
 	ctx, cancel := context.WithCancel(e.Request().Context())
-	stream.DropHead(e)
+	writers.DropHead(e)
 	messages, done := make(chan incoming), make(chan struct{})
 	go func() { // ends with the connection, which is closed below
 		defer close(done)
@@ -145,11 +145,11 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err err
 	switch {
 	case errors.As(err, &closing):
 		status, text, err = closing.code, closing.text, nil
-	case reason != stream.Gone:
+	case reason != writers.Gone:
 		status = websocket.StatusGoingAway
 	}
 	if err == nil { // who does not answer is not waited for
-		if reason == stream.Crowd { // its place is another's already
+		if reason == writers.Crowd { // its place is another's already
 			if conn := share.ConnOf(ctx); conn != nil {
 				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
 			}
@@ -198,7 +198,7 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 		if err == nil {
 			select {
 			case <-ctx.Done():
-				return stream.Gone, nil
+				return writers.Gone, nil
 			case <-again:
 			case <-c.group.Wake():
 			case m := <-messages:
@@ -226,7 +226,7 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 
 // ending is the end from outside.
 func ending(reason string) (string, error) {
-	if reason == stream.Crowd {
+	if reason == writers.Crowd {
 		return reason, errCrowd
 	}
 	return reason, nil
@@ -240,11 +240,11 @@ func broken(err error) (string, error) {
 	case errors.Is(err, broker.ErrDraining):
 		return broker.EndDraining, nil
 	case errors.Is(err, eventlog.ErrUnavailable):
-		return stream.Failed, err
+		return writers.Failed, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return stream.Slow, err
+		return writers.Slow, err
 	}
-	return stream.Gone, err
+	return writers.Gone, err
 }
 
 // charged is the connection's context, with who its work is charged to. It is made once for an identity, as it is used

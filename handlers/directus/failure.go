@@ -12,10 +12,10 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/document"
-	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
+	"sluice/store/eventlog"
 )
 
 // Codes of errors, which are Directus' words: its SDK and pages decide on them.
@@ -90,13 +90,13 @@ var known = []struct {
 	status int
 	code   string
 }{
-	{document.ErrNotFound, http.StatusForbidden, codeForbidden},
-	{document.ErrCollection, http.StatusForbidden, codeForbidden},
-	{document.ErrTaken, http.StatusBadRequest, codeNotUnique},
-	{document.ErrID, http.StatusBadRequest, codePayload},
-	{document.ErrShape, http.StatusBadRequest, codePayload},
-	{document.ErrTwice, http.StatusBadRequest, codePayload},
-	{document.ErrTime, http.StatusBadRequest, codeQuery},
+	{documents.ErrNotFound, http.StatusForbidden, codeForbidden},
+	{documents.ErrCollection, http.StatusForbidden, codeForbidden},
+	{documents.ErrTaken, http.StatusBadRequest, codeNotUnique},
+	{documents.ErrID, http.StatusBadRequest, codePayload},
+	{documents.ErrShape, http.StatusBadRequest, codePayload},
+	{documents.ErrTwice, http.StatusBadRequest, codePayload},
+	{documents.ErrTime, http.StatusBadRequest, codeQuery},
 }
 
 // retryLater is when somebody who met a passing failure may come back.
@@ -106,7 +106,7 @@ const retryLater = 2 * time.Second
 func failed(err error) *failure {
 	var f *failure
 	var he *httperr.Error
-	var limit *document.LimitError
+	var limit *documents.LimitError
 	var tries *auth.TriesError
 	switch {
 	case errors.As(err, &f):
@@ -136,12 +136,12 @@ func failed(err error) *failure {
 	}
 	passing := &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, after: retryLater, cause: err}
 	switch {
-	case errors.Is(err, document.ErrCrowd):
-		passing.message, passing.cause = document.ErrCrowd.Error(), nil // who asks too much does not fill the log
-	case errors.Is(err, document.ErrMemory):
-		passing.message, passing.cause = document.ErrMemory.Error(), nil
-	case errors.Is(err, document.ErrBusy):
-		passing.message = document.ErrBusy.Error()
+	case errors.Is(err, documents.ErrCrowd):
+		passing.message, passing.cause = documents.ErrCrowd.Error(), nil // who asks too much does not fill the log
+	case errors.Is(err, documents.ErrMemory):
+		passing.message, passing.cause = documents.ErrMemory.Error(), nil
+	case errors.Is(err, documents.ErrBusy):
+		passing.message = documents.ErrBusy.Error()
 	case eventlog.DiskFull(err):
 		passing.message, passing.shared = eventlog.Explain(err), httperr.DiskFull
 	case errors.Is(err, broker.ErrDraining):

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document"
+	"sluice/store/documents"
 )
 
 // feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
@@ -180,7 +180,7 @@ func (f *feed) grow(n int) {
 }
 
 // message appends what a change is to the feed; false, where that is nothing.
-func (f *feed) message(dst []byte, c *document.Changed, q *itemsQuery) ([]byte, bool) {
+func (f *feed) message(dst []byte, c *documents.Changed, q *itemsQuery) ([]byte, bool) {
 	if c.Kind == "delete" {
 		dst = append(dst, `{"type":"subscription","event":"delete","data":`...)
 		if f.item != "" {
@@ -190,7 +190,7 @@ func (f *feed) message(dst []byte, c *document.Changed, q *itemsQuery) ([]byte, 
 	}
 	texts := c.Documents
 	if f.item != "" {
-		texts = slices.DeleteFunc(slices.Clone(texts), func(text []byte) bool { return document.ID(text) != f.item })
+		texts = slices.DeleteFunc(slices.Clone(texts), func(text []byte) bool { return documents.ID(text) != f.item })
 	}
 	if texts = q.arrange(texts); len(texts) == 0 {
 		return dst, false

@@ -9,9 +9,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // TestFeeds: those who ask for the same have one feed, which holds a change against its query once and keeps some of

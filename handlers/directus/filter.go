@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // filterOperators are Directus' comparisons; those that take a list or nothing are told by their Op.

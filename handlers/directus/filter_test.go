@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 var moment = time.Date(2026, 3, 31, 12, 0, 0, 5e6, time.UTC)

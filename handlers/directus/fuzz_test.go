@@ -7,7 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // try asks a parsed query of a document; a refusal must be one of ours.

@@ -14,12 +14,12 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/document"
-	"sluice/broker/share"
-	"sluice/broker/syntax"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/share"
+	"sluice/store/syntax"
 )
 
 // Mode is how sockets tell who they are.
@@ -35,7 +35,7 @@ const (
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
 	Auth        *auth.Authenticator
-	Documents   *document.Store
+	Documents   *documents.Store
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
 	Logger      *slog.Logger

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"sluice/broker"
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Bounds of a round of handing out, in bytes and in changes.

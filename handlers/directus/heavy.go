@@ -4,7 +4,7 @@ import (
 	"context"
 	"runtime"
 
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // freeWork is what asking a change of a query may cost without waiting, in bytes that are passed over, times the weight

@@ -10,9 +10,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/channel"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // Who asks for a lot of each change waits for a slot, and takes turns with others who do; who asks for little does not

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document"
+	"sluice/store/documents"
 )
 
 // Fields of an item that are the store's own.
@@ -32,7 +32,7 @@ func appendItem(dst, text []byte) []byte {
 			add(`"`+fieldID+`"`, value.Raw)
 		case name.Str == "_created":
 			created = value.Raw
-		case name.Str == fieldID, name.Str == fieldCreated, slices.Contains(document.MetaFields, name.Str):
+		case name.Str == fieldID, name.Str == fieldCreated, slices.Contains(documents.MetaFields, name.Str):
 		default:
 			add(name.Raw, value.Raw)
 		}
@@ -72,7 +72,7 @@ func (q *itemsQuery) arrange(texts [][]byte) [][]byte {
 	}
 	if len(q.order) > 0 {
 		slices.SortStableFunc(out, func(a, b []byte) int {
-			tie := cmp.Compare(document.ID(a), document.ID(b))
+			tie := cmp.Compare(documents.ID(a), documents.ID(b))
 			if q.order[0].Descending {
 				tie = -tie
 			}
@@ -91,7 +91,7 @@ func idOf(v gjson.Result) string {
 	if v.Type == gjson.Number {
 		id = v.Raw
 	}
-	if document.CheckID(id) != nil {
+	if documents.CheckID(id) != nil {
 		return ""
 	}
 	return id

@@ -12,10 +12,10 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
-	"sluice/broker/channel"
-	"sluice/broker/document"
-	"sluice/broker/document/query"
+	"sluice/channel"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
 )
 
 // changeMost is how many items one request changes: the store's bound, all of them in one commit.
@@ -47,8 +47,8 @@ func (c *caller) need(method string) error {
 	switch {
 	case strings.HasPrefix(c.collection, "directus_"):
 		return forbidden("there are no system collections here: %.40q", c.collection)
-	case document.CheckCollection(c.collection) != nil:
-		return forbidden("%v", document.ErrCollection)
+	case documents.CheckCollection(c.collection) != nil:
+		return forbidden("%v", documents.ErrCollection)
 	case c.who == nil:
 		return forbidden("there is no credential: send an API key, or a token, as Authorization: Bearer")
 	}
@@ -127,7 +127,7 @@ func (c *caller) list(q *itemsQuery) (*found, error) {
 	if q.grouping != nil {
 		return c.aggregate(q)
 	}
-	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &document.Query{
+	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &documents.Query{
 		Where: q.condition, Order: q.order, Skip: q.offset, Limit: q.limit, Total: q.filtered,
 	})
 	if err != nil {
@@ -180,7 +180,7 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 
 // chosen is what a query selects out of the documents of some ids, in its order. Pages and offsets are of lists, and do
 // nothing here; nor does a limit that nobody has asked for.
-func (c *caller) chosen(ids []string, q *itemsQuery) (r *document.Result, err error) {
+func (c *caller) chosen(ids []string, q *itemsQuery) (r *documents.Result, err error) {
 	if q.condition == nil && len(q.order) == 0 {
 		r, err = c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
 	} else {
@@ -220,7 +220,7 @@ func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err err
 			return nil, single, err
 		}
 	}
-	docs := make([]document.New, len(list))
+	docs := make([]documents.New, len(list))
 	for i, v := range list {
 		if docs[i], err = newItem(v); err != nil {
 			return nil, single, err
@@ -236,26 +236,26 @@ func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err err
 }
 
 // newItem reads an item that is to be made. It may bring its id.
-func newItem(v gjson.Result) (document.New, error) {
+func newItem(v gjson.Result) (documents.New, error) {
 	f, err := itemFields(v)
 	if err != nil {
-		return document.New{}, err
+		return documents.New{}, err
 	}
-	d := document.New{Fields: f}
+	d := documents.New{Fields: f}
 	if given := v.Get(fieldID); given.Exists() && given.Type != gjson.Null {
 		if d.ID = idOf(given); d.ID == "" {
-			return d, badPayload("%v; it is a string, or a number", document.ErrID)
+			return d, badPayload("%v; it is a string, or a number", documents.ErrID)
 		}
 	}
 	return d, nil
 }
 
 // itemFields are an item's own fields: what the server fills in is left out, as clients send whole items back.
-func itemFields(v gjson.Result) (document.Fields, error) {
+func itemFields(v gjson.Result) (documents.Fields, error) {
 	if !v.IsObject() {
-		return document.Fields{}, badPayload("an item is a JSON object, not %.40s", cmp.Or(v.Raw, "nothing"))
+		return documents.Fields{}, badPayload("an item is a JSON object, not %.40s", cmp.Or(v.Raw, "nothing"))
 	}
-	f, _, err := document.ParseFields([]byte(v.Raw))
+	f, _, err := documents.ParseFields([]byte(v.Raw))
 	f.Delete(fieldID)
 	f.Delete(fieldCreated)
 	return f, err
@@ -267,7 +267,7 @@ func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte
 	if err != nil {
 		return nil, err
 	}
-	return c.merge(ids, lenient, func(string) document.Fields { return f })
+	return c.merge(ids, lenient, func(string) documents.Fields { return f })
 }
 
 // updateEach sets fields of items, of each its own.
@@ -276,7 +276,7 @@ func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, fields := make([]string, len(data)), make(map[string]document.Fields, len(data))
+	ids, fields := make([]string, len(data)), make(map[string]documents.Fields, len(data))
 	for i, v := range data {
 		f, err := itemFields(v)
 		if err != nil {
@@ -291,12 +291,12 @@ func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
 		}
 		ids[i], fields[id] = id, f
 	}
-	return c.merge(ids, false, func(id string) document.Fields { return fields[id] })
+	return c.merge(ids, false, func(id string) documents.Fields { return fields[id] })
 }
 
-func (c *caller) merge(ids []string, lenient bool, of func(id string) document.Fields) (texts [][]byte, err error) {
+func (c *caller) merge(ids []string, lenient bool, of func(id string) documents.Fields) (texts [][]byte, err error) {
 	err = c.change(update, len(ids), func() (err error) {
-		texts, err = c.h.o.Documents.Update(c.ctx, c.collection, c.who.Name, ids, lenient, func(id string, own *document.Fields) error {
+		texts, err = c.h.o.Documents.Update(c.ctx, c.collection, c.who.Name, ids, lenient, func(id string, own *documents.Fields) error {
 			own.Merge(of(id))
 			return nil
 		})
@@ -333,7 +333,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	if q.limited && q.limit >= 0 {
 		limit = min(limit, q.limit)
 	}
-	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &document.Query{Where: q.condition, Order: q.order, Skip: q.offset, Limit: limit})
+	r, err := c.h.o.Documents.Find(c.ctx, c.collection, &documents.Query{Where: q.condition, Order: q.order, Skip: q.offset, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +343,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	}
 	ids := make([]string, len(r.Documents))
 	for i, text := range r.Documents {
-		ids[i] = document.ID(text)
+		ids[i] = documents.ID(text)
 	}
 	return ids, nil
 }

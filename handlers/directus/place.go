@@ -7,7 +7,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
 )
 
 // maxOrigin bounds the Origin that is kept; no key names one so long.
@@ -27,7 +27,7 @@ func (c *conn) enter(who *auth.Identity) error {
 		}
 		root := c.root
 		var err error
-		if c.pending, err = t.EnterPending(c.open.From, func() { root.End(stream.Crowd) }); err != nil {
+		if c.pending, err = t.EnterPending(c.open.From, func() { root.End(writers.Crowd) }); err != nil {
 			root.Close()
 			return err
 		}

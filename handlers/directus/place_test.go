@@ -7,11 +7,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/share"
 )
 
 // A connection that comes with a credential is known once it has its place, which is before anything is read of it: else
@@ -26,7 +26,7 @@ func TestKnownOnceEntered(t *testing.T) {
 	b, m := broker.New(log, broker.Options{}), share.NewMemory(1<<20, 1<<20)
 	h := &Handler{o: Options{Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, m), traffic.Limits{Pending: 10}, m)}}
 	for _, who := range []*auth.Identity{nil, {Name: "ann", Scope: "ann"}} {
-		c := &conn{h: h, group: b.NewGroup(), unwatch: func() {}, open: &stream.Stream{From: "192.0.2.1"}}
+		c := &conn{h: h, group: b.NewGroup(), unwatch: func() {}, open: &writers.Stream{From: "192.0.2.1"}}
 		if err := c.enter(who); err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // usualLimit is how many items a list has that asks for no number; noLimit stands for all.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/share"
 	"sluice/handlers/traffic"
+	"sluice/store/share"
 )
 
 // take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's

@@ -12,9 +12,9 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 )
 
 // maxSubscriptions is how many a connection has.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // queryParameters are those that a query object is made of; others belong to the request.

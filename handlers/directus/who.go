@@ -8,9 +8,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
-	"sluice/broker/pause"
 	"sluice/handlers/audit"
 	"sluice/handlers/traffic"
+	"sluice/store/pause"
 )
 
 // authenticate is an auth message: by a key or a token, by email and password, or by a refresh token.

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // Who holds a share and takes nothing goes once somebody waits for it; who takes a piece now and then stays.

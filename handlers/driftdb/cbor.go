@@ -16,7 +16,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/syntax"
+	"sluice/store/syntax"
 )
 
 // Values come as JSON or as CBOR (RFC 8949) and go back as they came. Who reads the other one gets what it can say:

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
 )
 
 // census is how many rooms there are: those of the last survey, and those made since. So one whose making had an

@@ -17,13 +17,13 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/channel"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/handlers/wsread"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // Times of a connection.
@@ -74,7 +74,7 @@ func (h *Handler) connect(c echo.Context) error {
 	if over := h.o.Traffic.EnterOpen(from); over != nil {
 		return over
 	}
-	open := &stream.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
+	open := &writers.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
 	one := &conn{
 		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
 		asked:   map[string]bool{},
@@ -94,7 +94,7 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	open.Subscriber = one.sub
 	h.o.Traffic.Opened()
-	end := stream.End{Reason: stream.Failed}
+	end := writers.End{Reason: writers.Failed}
 	defer func() { // after a panic as well: what is not given back here is counted for ever
 		one.sub.Close()
 		end.Bytes = one.written()
@@ -107,14 +107,14 @@ func (h *Handler) connect(c echo.Context) error {
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context) (reason string, err error) {
 	if c.ws, err = accept(e, &c.load); err != nil {
-		return stream.Gone, err
+		return writers.Gone, err
 	}
 	c.load.of, c.load.cut = c.h.unread, c.cut
 	defer c.load.done()
 	defer c.h.forget(c.id, c)
 	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
-	stream.DropHead(e)
+	writers.DropHead(e)
 	done := make(chan struct{})
 	go func() { // ends with the connection, which the writer closes
 		defer close(done)
@@ -125,8 +125,8 @@ func (c *conn) serve(e echo.Context) (reason string, err error) {
 	status, why := websocket.StatusNormalClosure, ""
 	switch {
 	case c.flooded.Load():
-		reason, status, why = stream.Flood, websocket.StatusPolicyViolation, errFlood.Error()
-	case reason == broker.EndDraining || reason == stream.Failed:
+		reason, status, why = writers.Flood, websocket.StatusPolicyViolation, errFlood.Error()
+	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
 	if err == nil || c.flooded.Load() { // who does not answer is not waited for
@@ -273,7 +273,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 		var err error
 		select {
 		case <-ctx.Done():
-			return stream.Gone, nil
+			return writers.Gone, nil
 		case <-c.sub.Wake():
 		case <-held:
 			held = nil // a select of fewer is cheaper, and this one is made for each push
@@ -299,13 +299,13 @@ func (c *conn) write(ctx context.Context) (string, error) {
 func (c *conn) broken(err error) (string, error) {
 	switch {
 	case c.stalled.Load():
-		return stream.Slow, err
+		return writers.Slow, err
 	case errors.Is(err, eventlog.ErrUnavailable):
-		return stream.Failed, err
+		return writers.Failed, err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return stream.Slow, err
+		return writers.Slow, err
 	}
-	return stream.Gone, err
+	return writers.Gone, err
 }
 
 func (c *conn) do(ctx context.Context, one command) error {

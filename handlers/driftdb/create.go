@@ -12,9 +12,9 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/peer"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
 )
 
 // create answers with a new room, whose id is its secret: 130 random bits. A page gets a refusal as text: see look.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // How a connection gets the pushes of its room, in the order of their numbers, and how they meet the answers to its gets.

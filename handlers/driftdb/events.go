@@ -11,13 +11,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
 )
 
 // send is POST /room/{id}/send: a connection of one message.
@@ -139,7 +139,7 @@ func (roomWords) Over(uint64, string) []byte { return nil }
 
 func (roomWords) Last(reason string) []byte {
 	switch reason {
-	case broker.EndDraining, stream.Failed:
+	case broker.EndDraining, writers.Failed:
 		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
 	}
 	return nil
@@ -169,7 +169,7 @@ func (h *Handler) events(c echo.Context) error {
 		h.part(id)
 		return h.busy(c, err)
 	}
-	open := &stream.Stream{
+	open := &writers.Stream{
 		Identity: anybody, Door: id, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) },
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}

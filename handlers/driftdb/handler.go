@@ -17,12 +17,12 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/channel"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // Create says who may make rooms.
@@ -49,7 +49,7 @@ type Options struct {
 	Limits         Limits
 	PingInterval   time.Duration
 	WriteTimeout   time.Duration
-	Shards         int // as of stream.Config
+	Shards         int // as of writers.Config
 	ReadTimeout    time.Duration
 	MaxBody        int64
 	TrustedProxies peer.Proxies
@@ -71,7 +71,7 @@ type Limits struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
-	writers *stream.Writers
+	writers *writers.Writers
 	quit    chan struct{}
 	started time.Time
 	group   sync.WaitGroup
@@ -93,9 +93,9 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("counting rooms: %w", err)
 	}
 	var err error
-	h.writers, err = stream.New(stream.Config{
+	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		Ended: func(s *stream.Stream, end stream.End) {
+		Ended: func(s *writers.Stream, end writers.End) {
 			if id, ok := s.Door.(string); ok {
 				h.part(id)
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/fxamacker/cbor/v2"
 
-	"sluice/broker/share"
+	"sluice/store/share"
 )
 
 // Large frames of CBOR are read a few at once: each takes a hundred times its length for a moment.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
-	"sluice/broker/syntax"
+	"sluice/store/eventlog"
+	"sluice/store/syntax"
 )
 
 // kind is what a client wants.

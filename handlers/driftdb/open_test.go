@@ -13,8 +13,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/eventlog/memory"
 	"sluice/handlers/driftdb"
+	"sluice/store/eventlog/memory"
 )
 
 // open are the defaults of the gateway, but for the number of rooms.

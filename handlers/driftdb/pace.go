@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/pause"
-	"sluice/broker/share"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // A client that sends faster than the settings allow loses nothing: the gateway reads its WebSocket no faster, so that

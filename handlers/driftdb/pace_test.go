@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // An address that posts all it can leaves others their share of a room's rate: their requests wait for a turn. Where it is

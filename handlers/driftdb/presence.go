@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Presence is what clients say of themselves: driftdb's PresenceListener relays {"value":…,"client":"…"} at least once a

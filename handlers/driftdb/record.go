@@ -3,7 +3,7 @@ package driftdb
 import (
 	"encoding/binary"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // record is a push between the cursor and the connection.

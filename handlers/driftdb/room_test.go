@@ -19,13 +19,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/eventlog/memory"
-	"sluice/broker/share"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+	"sluice/store/share"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/eventlog"
-	"sluice/broker/pause"
-	"sluice/broker/share"
+	"sluice/store/eventlog"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 // What is read out of a room lies in memory until its client has read it, and a client may be slow, or read nothing at all.

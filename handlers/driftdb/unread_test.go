@@ -14,8 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/broker/eventlog/memory"
 	"sluice/handlers"
+	"sluice/store/eventlog/memory"
 )
 
 // crowded is a gateway with a large room, and a small one.

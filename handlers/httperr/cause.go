@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // fullEvery is how often at most a log tells that a full disk refused something at a path, as it refuses whatever comes: the

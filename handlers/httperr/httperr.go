@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
 )
 
 // Error is an answer other than 2xx.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 
 	"sluice/auth/account"
-	"sluice/broker/database"
+	"sluice/store/streams"
 )
 
 // told is an account as a list tells it.
@@ -27,8 +27,8 @@ type profile struct {
 }
 
 type profileDB struct {
-	Name string        `json:"name"`
-	Role database.Role `json:"role"`
+	Name string       `json:"name"`
+	Role streams.Role `json:"role"`
 }
 
 // rootOnly refuses all but the administrator.
@@ -73,7 +73,7 @@ func (h *Handler) profileOf(who *principal) *profile {
 		p.ID, p.Username, p.Name = who.identity.Name, who.identity.Name, who.identity.Name
 	}
 	for _, name := range h.visible(who) {
-		p.DBs = append(p.DBs, profileDB{name, max(h.role(who, name), database.Reader)})
+		p.DBs = append(p.DBs, profileDB{name, max(h.role(who, name), streams.Reader)})
 	}
 	return p
 }
@@ -121,7 +121,7 @@ func (h *Handler) deactivate(c *call) error {
 const demo = "demo"
 
 // MakeDemo makes the account demo, which owns the database demo, where they are not there.
-func MakeDemo(ctx context.Context, accounts *account.Store, catalog *database.Catalog) error {
+func MakeDemo(ctx context.Context, accounts *account.Store, catalog *streams.Catalog) error {
 	a, err := accounts.Get(demo)
 	if err != nil {
 		if a, err = accounts.Create(ctx, demo, demo, demo); err != nil {
@@ -130,7 +130,7 @@ func MakeDemo(ctx context.Context, accounts *account.Store, catalog *database.Ca
 	}
 	if !catalog.Exists(demo) {
 		// Where the name was given up, it is not taken again behind root's back.
-		if err := catalog.Create(ctx, demo, a.ID); !errors.Is(err, database.ErrTaken) {
+		if err := catalog.Create(ctx, demo, a.ID); !errors.Is(err, streams.ErrTaken) {
 			return err
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"sluice/broker/share"
 	"sluice/handlers/body"
+	"sluice/store/share"
 )
 
 // freeAnswer is what an answer may have without being charged to anybody.

@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // chooser picks the events of a feed that its channels do not tell apart: those of a namespace, and those whose types
@@ -27,7 +27,7 @@ func (c *chooser) Wants(e *eventlog.Event) bool {
 	if c.wildcards == nil {
 		return true
 	}
-	kind := database.TypeOf(e)
+	kind := streams.TypeOf(e)
 	return c.types[kind] || c.wildcards.match(kind)
 }
 
@@ -40,7 +40,7 @@ func (s *selection) chooser() (*chooser, string) {
 	}
 	choice := "all\n"
 	if c.within {
-		c.namespace = database.MapNamespace(*s.namespace)
+		c.namespace = streams.MapNamespace(*s.namespace)
 		choice = "of " + c.namespace + "\n" // no mapped name holds a line end
 	}
 	if s.wild {

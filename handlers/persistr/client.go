@@ -6,7 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/database"
+	"sluice/store/streams"
 )
 
 // db.streams({}).all() of the published client, @persistr/js 4.5, throws on a row whose namespace is "": it takes the empty
@@ -15,7 +15,7 @@ import (
 
 // clientRow is a row as the published client reads it.
 type clientRow struct {
-	*database.Stream
+	*streams.Stream
 	Namespace []string `json:"ns"`
 }
 
@@ -23,9 +23,9 @@ type clientRow struct {
 var unnamed = []string{}
 
 // rowFor returns what makes a row of a stream for the sender of a call.
-func rowFor(c *call) func(*database.Stream) any {
+func rowFor(c *call) func(*streams.Stream) any {
 	published := c.namespaceOf() == nil && publishedClient(c.Request().Header)
-	return func(s *database.Stream) any {
+	return func(s *streams.Stream) any {
 		if published && s.Namespace == "" {
 			return clientRow{s, unnamed}
 		}

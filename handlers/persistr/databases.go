@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"sluice/broker/database"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
+	"sluice/store/streams"
 )
 
 // visible are the databases that a principal may read, at least a part of.
@@ -48,7 +48,7 @@ func done(c *call, err error) error {
 }
 
 // within does something to the database of the path that takes a role.
-func (h *Handler) within(c *call, least database.Role, f func(ctx context.Context, name string) error) error {
+func (h *Handler) within(c *call, least streams.Role, f func(ctx context.Context, name string) error) error {
 	name, err := h.allowed(c, least)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (h *Handler) owned(c *call, f func(ctx context.Context, name, maker string)
 	if err != nil {
 		return err
 	}
-	return h.within(c, database.Owner, func(ctx context.Context, name string) error { return f(ctx, name, maker) })
+	return h.within(c, streams.Owner, func(ctx context.Context, name string) error { return f(ctx, name, maker) })
 }
 
 func (h *Handler) destroyDatabase(c *call) error {
@@ -99,11 +99,11 @@ func (h *Handler) grantee(c *call) (string, error) {
 }
 
 func (h *Handler) grant(c *call) error {
-	name, err := h.allowed(c, database.Owner)
+	name, err := h.allowed(c, streams.Owner)
 	if err != nil {
 		return err
 	}
-	role, err := database.ParseRole(c.QueryParam("role"))
+	role, err := streams.ParseRole(c.QueryParam("role"))
 	if err != nil {
 		return err
 	}
@@ -118,17 +118,17 @@ func (h *Handler) grant(c *call) error {
 }
 
 func (h *Handler) revoke(c *call) error {
-	return h.within(c, database.Owner, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Owner, func(ctx context.Context, name string) error {
 		grantee, err := h.grantee(c)
 		if err != nil {
 			return err
 		}
-		return h.o.Catalog.Grant(ctx, name, grantee, database.None)
+		return h.o.Catalog.Grant(ctx, name, grantee, streams.None)
 	})
 }
 
 func (h *Handler) listNamespaces(c *call) error {
-	name, err := h.allowed(c, database.Reader)
+	name, err := h.allowed(c, streams.Reader)
 	if err != nil {
 		return err
 	}
@@ -140,26 +140,26 @@ func (h *Handler) listNamespaces(c *call) error {
 }
 
 func (h *Handler) createNamespace(c *call) error {
-	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.CreateNamespace(ctx, name, c.name("ns"))
 	})
 }
 
 func (h *Handler) destroyNamespace(c *call) error {
-	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.DestroyNamespace(ctx, name, c.name("ns"))
 	})
 }
 
 func (h *Handler) renameNamespace(c *call) error {
 	audit.Detail(c, "to "+c.QueryParam("to"))
-	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.RenameNamespace(ctx, name, c.name("ns"), c.QueryParam("to"))
 	})
 }
 
 func (h *Handler) truncateNamespace(c *call) error {
-	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.Truncate(ctx, name, c.name("ns"))
 	})
 }
@@ -178,7 +178,7 @@ func (c *call) namespaceOf() *string {
 }
 
 func (h *Handler) listStreams(c *call) error {
-	name, err := h.allowed(c, database.Reader)
+	name, err := h.allowed(c, streams.Reader)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (h *Handler) listStreams(c *call) error {
 }
 
 func (h *Handler) destroyStream(c *call) error {
-	return h.within(c, database.Admin, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
 		ns := ""
 		if given := c.namespaceOf(); given != nil {
 			ns = *given
@@ -200,10 +200,10 @@ func (h *Handler) destroyStream(c *call) error {
 }
 
 func (h *Handler) annotate(c *call) error {
-	return h.within(c, database.Member, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Member, func(ctx context.Context, name string) error {
 		text, err := h.body(c)
 		if err == nil {
-			_, err = h.allowed(c, database.Member) // still
+			_, err = h.allowed(c, streams.Member) // still
 		}
 		switch {
 		case err != nil:
@@ -218,7 +218,7 @@ func (h *Handler) annotate(c *call) error {
 }
 
 func (h *Handler) readAnnotation(c *call) error {
-	name, err := h.allowed(c, database.Reader)
+	name, err := h.allowed(c, streams.Reader)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (h *Handler) readAnnotation(c *call) error {
 }
 
 func (h *Handler) removeAnnotation(c *call) error {
-	return h.within(c, database.Member, func(ctx context.Context, name string) error {
+	return h.within(c, streams.Member, func(ctx context.Context, name string) error {
 		if _, err := h.o.Catalog.Annotation(name, c.name("ns"), c.name("stream")); err != nil {
 			return err
 		}

@@ -10,12 +10,12 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/channel"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/broker/syntax"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
+	"sluice/store/syntax"
 )
 
 // body reads a request's, compact. An empty one is "". It takes its time, so who sends it is held against what is known
@@ -85,7 +85,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(database.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
+	if n := len(streams.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
 	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
@@ -100,11 +100,11 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return database.Text(h.o.Broker.Log().Clock(), name, &r), nil
+	return streams.Text(h.o.Broker.Log().Clock(), name, &r), nil
 }
 
 // parseEvent reads an event, and the database it is for.
-func parseEvent(text []byte, id string) (name string, e *database.Event, err error) {
+func parseEvent(text []byte, id string) (name string, e *streams.Event, err error) {
 	var body, meta map[string]json.RawMessage // and no struct, whose fields match in any case
 	if len(text) == 0 || json.Unmarshal(text, &body) != nil || json.Unmarshal(body["meta"], &meta) != nil || meta == nil {
 		return "", nil, bad(`the body must be an event: {"data":{…},"meta":{"db":…,"ns":…,"stream":…,"type":…}}`)
@@ -115,7 +115,7 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 	if !utf8.Valid(text) { // encoding/json lets it through in what it does not decode
 		return "", nil, bad("the body is not UTF-8")
 	}
-	e = &database.Event{Data: body["data"], Meta: meta}
+	e = &streams.Event{Data: body["data"], Meta: meta}
 	if len(e.Data) == 0 {
 		e.Data = json.RawMessage("{}")
 	}
@@ -150,7 +150,7 @@ func parseEvent(text []byte, id string) (name string, e *database.Event, err err
 	case id != "":
 		e.ID = id
 	case e.ID == "":
-		e.ID = database.NewID()
+		e.ID = streams.NewID()
 	}
 	return name, e, nil
 }
@@ -163,16 +163,16 @@ func (h *Handler) readEvent(c *call) error {
 	}
 	r, err := h.o.Catalog.Event(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event"))
 	if err == nil && !may.Match(channel.Of(r.Space, r.Name, "")) {
-		err = database.NoEvent(c.name("event"), c.name("stream")) // as if it were not there
+		err = streams.NoEvent(c.name("event"), c.name("stream")) // as if it were not there
 	}
 	if err != nil {
 		return err
 	}
-	return body.JSON(c, http.StatusOK, database.Text(h.o.Broker.Log().Clock(), name, r))
+	return body.JSON(c, http.StatusOK, streams.Text(h.o.Broker.Log().Clock(), name, r))
 }
 
 func (h *Handler) destroyEvent(c *call) error {
-	name, err := h.allowed(c, database.Admin)
+	name, err := h.allowed(c, streams.Admin)
 	if err != nil {
 		return err
 	}

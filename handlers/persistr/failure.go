@@ -14,9 +14,9 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/passwords"
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // failure is an answer other than 2xx. Feeds tell name, status and message, other calls message alone.
@@ -72,18 +72,18 @@ var known = []struct {
 	status int
 	name   string
 }{
-	{database.ErrNoDatabase, http.StatusForbidden, "Forbidden"},
-	{database.ErrMayNot, http.StatusForbidden, "Forbidden"},
-	{database.ErrNoNamespace, http.StatusNotFound, "NamespaceNotFound"},
-	{database.ErrNoStream, http.StatusNotFound, "StreamNotFound"},
-	{database.ErrNoEvent, http.StatusNotFound, "EventNotFound"},
-	{database.ErrNoAnnotation, http.StatusNotFound, "AnnotationNotFound"},
-	{database.ErrRole, http.StatusNotFound, "RoleNotFound"},
-	{database.ErrTaken, http.StatusBadRequest, "NameTaken"},
-	{database.ErrName, http.StatusBadRequest, "BadName"},
-	{database.ErrTooMany, http.StatusBadRequest, "TooMany"},
-	{database.ErrFull, http.StatusForbidden, "DatabaseFull"},
-	{database.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
+	{streams.ErrNoDatabase, http.StatusForbidden, "Forbidden"},
+	{streams.ErrMayNot, http.StatusForbidden, "Forbidden"},
+	{streams.ErrNoNamespace, http.StatusNotFound, "NamespaceNotFound"},
+	{streams.ErrNoStream, http.StatusNotFound, "StreamNotFound"},
+	{streams.ErrNoEvent, http.StatusNotFound, "EventNotFound"},
+	{streams.ErrNoAnnotation, http.StatusNotFound, "AnnotationNotFound"},
+	{streams.ErrRole, http.StatusNotFound, "RoleNotFound"},
+	{streams.ErrTaken, http.StatusBadRequest, "NameTaken"},
+	{streams.ErrName, http.StatusBadRequest, "BadName"},
+	{streams.ErrTooMany, http.StatusBadRequest, "TooMany"},
+	{streams.ErrFull, http.StatusForbidden, "DatabaseFull"},
+	{streams.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
 	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
 	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},
 	{account.ErrName, http.StatusBadRequest, "BadName"},
@@ -111,7 +111,7 @@ func failed(err error) *failure {
 	}
 	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2 * time.Second, cause: err}
 	switch {
-	case errors.Is(err, account.ErrBusy), errors.Is(err, database.ErrBusy):
+	case errors.Is(err, account.ErrBusy), errors.Is(err, streams.ErrBusy):
 		passing.message = err.Error()
 	case eventlog.DiskFull(err):
 		passing.message, passing.code = eventlog.Explain(err), httperr.DiskFull

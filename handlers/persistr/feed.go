@@ -11,9 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
+	"sluice/store/streams"
 )
 
 // batch is how much of history may leave in one write: a client that reads it in pieces takes the first for
@@ -165,7 +165,7 @@ func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	}
 	if ns := s.namespace; ns != nil && !h.o.Catalog.HasNamespace(name, *ns) {
 		if s.stream == "" {
-			return nil, broker.Filter{}, fmt.Errorf("%w: %q", database.ErrNoNamespace, *ns)
+			return nil, broker.Filter{}, fmt.Errorf("%w: %q", streams.ErrNoNamespace, *ns)
 		}
 		s.awaited = true
 	}
@@ -207,10 +207,10 @@ func (h *Handler) feed(c *call) error {
 		h.closed(one)
 		return err
 	}
-	span := &stream.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
+	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
 	place := h.writers.Place(c.Request(), span.Ends())
 	filter.Chunked = place.Chunked
-	open := &stream.Stream{
+	open := &writers.Stream{
 		Range: span, Words: words{}, Batch: batch,
 		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
@@ -240,7 +240,7 @@ func (h *Handler) closed(f *feed) {
 }
 
 // ended tells what became of a feed.
-func (h *Handler) ended(s *stream.Stream, end stream.End) {
+func (h *Handler) ended(s *writers.Stream, end writers.End) {
 	if one := h.feeds.remove(s.Subscriber); one != nil {
 		h.closed(one)
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // FuzzEvent: whatever body is taken is stored as an event that reads back as JSON with the same names.
@@ -36,7 +36,7 @@ func FuzzEvent(f *testing.F) {
 			Data map[string]any
 			Meta struct{ ID, Type, DB, NS, Stream, TS string }
 		}
-		text := database.Text(eventlog.NewClock(eventlog.System(), 0, nil), name, &r)
+		text := streams.Text(eventlog.NewClock(eventlog.System(), 0, nil), name, &r)
 		if err := json.Unmarshal(text, &back); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

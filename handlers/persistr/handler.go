@@ -12,18 +12,18 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/share"
 	"sluice/handlers/audit"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
 	Auth         *auth.Authenticator
 	Accounts     *account.Store
-	Catalog      *database.Catalog
+	Catalog      *streams.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
 	Answers      *share.Answers // nil: what answers hold is charged to nobody
@@ -31,7 +31,7 @@ type Options struct {
 	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
 	WriteTimeout time.Duration
-	Shards       int // as of stream.Config
+	Shards       int // as of writers.Config
 	ReadTimeout  time.Duration
 	MaxBody      int64
 	MaxEvent     int64
@@ -44,7 +44,7 @@ type Options struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
-	writers *stream.Writers
+	writers *writers.Writers
 	feeds   feeds
 }
 
@@ -52,7 +52,7 @@ type Handler struct {
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, feeds: newFeeds()}
 	var err error
-	h.writers, err = stream.New(stream.Config{
+	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
@@ -159,7 +159,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 }
 
 // allowed says whether the sender has a role in the database of the path.
-func (h *Handler) allowed(c *call, least database.Role) (string, error) {
+func (h *Handler) allowed(c *call, least streams.Role) (string, error) {
 	name := c.name("db")
 	if h.role(c.who, name) < least {
 		return name, forbidden("%s of database %q is needed for this; an unknown database gives the same answer", least, name)

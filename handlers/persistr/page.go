@@ -9,8 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and
@@ -46,7 +46,7 @@ func (h *Handler) page(c *call) error {
 		if i > 0 {
 			list = append(list, ',')
 		}
-		list = database.Append(list, h.o.Broker.Log().Clock(), s.database, &records[i])
+		list = streams.Append(list, h.o.Broker.Log().Clock(), s.database, &records[i])
 	}
 	list = append(list, ']')
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
@@ -88,7 +88,7 @@ func (h *Handler) next(c *call, after string) string {
 // reached.
 func (h *Handler) past(c *call, s *selection, filter *broker.Filter, most int) (records []eventlog.Event, reached uint64, more bool, err error) {
 	log, ctx := h.o.Broker.Log(), c.Request().Context()
-	q := &eventlog.Query{Space: database.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}
+	q := &eventlog.Query{Space: streams.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}
 	until := time.Now().Add(pageTime)
 	last := min(s.last, log.Settled())
 	bytes := 0

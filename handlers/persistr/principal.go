@@ -9,8 +9,8 @@ import (
 	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/auth/peer"
-	"sluice/broker/channel"
-	"sluice/broker/database"
+	"sluice/channel"
+	"sluice/store/streams"
 )
 
 // principal is who sends a request: root, an account, or who has an API key or a token of the gateway.
@@ -100,37 +100,37 @@ func (h *Handler) active(who *principal) bool {
 
 // role is what a principal may do in a database. Keys and tokens are readers of what they may subscribe to, and
 // members where they may publish everything.
-func (h *Handler) role(who *principal, name string) database.Role {
+func (h *Handler) role(who *principal, name string) streams.Role {
 	switch {
 	case !h.o.Catalog.Exists(name):
-		return database.None
+		return streams.None
 	case who.root:
-		return database.Owner
+		return streams.Owner
 	case who.account != nil:
 		return h.o.Catalog.Role(name, who.account.ID)
 	case whole(who.identity.Pub, name) && whole(who.identity.Sub, name):
-		return database.Member
+		return streams.Member
 	case whole(who.identity.Sub, name):
-		return database.Reader
+		return streams.Reader
 	}
-	return database.None
+	return streams.None
 }
 
 // whole says whether a set covers all of a database.
 func whole(set channel.Set, name string) bool {
-	every := channel.NewSet(channel.Pattern{Space: database.Space(name)})
+	every := channel.NewSet(channel.Pattern{Space: streams.Space(name)})
 	return set.Intersect(every).String() == every.String()
 }
 
 // readable is what a principal may read of a database; nothing, if it may not.
 func (h *Handler) readable(who *principal, name string) channel.Set {
-	every := channel.NewSet(channel.Pattern{Space: database.Space(name)})
+	every := channel.NewSet(channel.Pattern{Space: streams.Space(name)})
 	switch {
 	case !h.o.Catalog.Exists(name):
 		return channel.Set{}
 	case who.account == nil && !who.root:
 		return who.identity.Sub.Intersect(every)
-	case h.role(who, name) >= database.Reader:
+	case h.role(who, name) >= streams.Reader:
 		return every
 	}
 	return channel.Set{}
@@ -142,8 +142,8 @@ func (h *Handler) mayAppend(who *principal, name, kind string) (ok, create bool)
 		return false, false
 	}
 	if who.account == nil && !who.root {
-		return who.identity.Pub.Match(channel.Of(database.Space(name), database.MapType(kind), "")), whole(who.identity.Pub, name)
+		return who.identity.Pub.Match(channel.Of(streams.Space(name), streams.MapType(kind), "")), whole(who.identity.Pub, name)
 	}
 	role := h.role(who, name)
-	return role >= database.Member, role >= database.Admin
+	return role >= streams.Member, role >= streams.Admin
 }

@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/handlers/stream"
+	"sluice/channel"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // Bounds of a selection.
@@ -37,7 +37,7 @@ type selection struct {
 	types     []string
 	wild      bool   // one of types holds * or ?
 	after     uint64 // everything behind it
-	last      uint64 // everything up to it; stream.Endless without
+	last      uint64 // everything up to it; writers.Endless without
 	bounded   bool   // to or until: the range ends
 	onlyLive  bool   // after=past-events
 	caughtUp  bool
@@ -63,7 +63,7 @@ func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	if err != nil {
 		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
 	}
-	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: stream.Endless}
+	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: writers.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
 		s.namespace = nil // an empty parameter is none
 	}
@@ -99,8 +99,8 @@ func (s *selection) readTypes(query url.Values) error {
 		switch {
 		case t == "":
 			return bad("parameter types: one of them is empty")
-		case len(t) > database.MaxName || !utf8.ValidString(t):
-			return bad("parameter types: a type has at most %d bytes of UTF-8", database.MaxName)
+		case len(t) > streams.MaxName || !utf8.ValidString(t):
+			return bad("parameter types: a type has at most %d bytes of UTF-8", streams.MaxName)
 		case hasWildcard(t):
 			wildcards += len(t)
 		}
@@ -178,7 +178,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 		if err == nil {
 			err = h.readableAt(ctx, s, at)
 		}
-		if errors.Is(err, database.ErrNoEvent) {
+		if errors.Is(err, streams.ErrNoEvent) {
 			return fail(404, "EventNotFound", "Event %s not found (parameter %s): give the id of an event, STREAM.ID where no stream is given, or a time like 2026-11-20T13:22:01.000Z", v, name)
 		}
 		if err != nil {
@@ -204,9 +204,9 @@ func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error
 	if whole(s.may, s.database) {
 		return nil
 	}
-	p, err := h.o.Broker.Log().Read(ctx, &eventlog.Query{Space: database.Space(s.database), Channels: s.may}, at-1, 1)
+	p, err := h.o.Broker.Log().Read(ctx, &eventlog.Query{Space: streams.Space(s.database), Channels: s.may}, at-1, 1)
 	if err == nil && (len(p.Events) == 0 || p.Events[0].ID != at) {
-		err = database.ErrNoEvent
+		err = streams.ErrNoEvent
 	}
 	return err
 }
@@ -247,12 +247,12 @@ func (s *selection) filter(may channel.Set) (broker.Filter, error) {
 		f.Chooser, f.Choice = c, choice
 	}
 	if s.stream != "" {
-		f.Stream = database.MapStream(value(s.namespace), s.stream)
+		f.Stream = streams.MapStream(value(s.namespace), s.stream)
 	}
 	if len(s.types) > 0 && !s.wild {
 		patterns := make([]channel.Pattern, len(s.types))
 		for i, t := range s.types {
-			patterns[i] = channel.Pattern{Space: database.Space(s.database), Left: channel.Side{Kind: channel.Exact, Text: database.MapType(t)}}
+			patterns[i] = channel.Pattern{Space: streams.Space(s.database), Left: channel.Side{Kind: channel.Exact, Text: streams.MapType(t)}}
 		}
 		f.Channels = may.Intersect(channel.NewSet(patterns...))
 		if f.Channels.Empty() {

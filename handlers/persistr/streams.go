@@ -6,7 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/broker/database"
+	"sluice/store/streams"
 )
 
 // listBytes is how much of a list of streams is written at once: a database can have millions of them.
@@ -18,10 +18,10 @@ type streamList struct {
 	c    *call
 	text []byte
 	any  bool
-	row  func(*database.Stream) any // a row as the client reads it
+	row  func(*streams.Stream) any // a row as the client reads it
 }
 
-func (l *streamList) add(s *database.Stream) error {
+func (l *streamList) add(s *streams.Stream) error {
 	row, err := json.Marshal(l.row(s))
 	if err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // encoder makes the messages of a database's feeds.
@@ -22,7 +22,7 @@ func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendUint(dst, r.ID, 10)
 	dst = append(dst, "\ndata: "...)
-	dst = database.Append(dst, e.clock, e.database, r)
+	dst = streams.Append(dst, e.clock, e.database, r)
 	return append(dst, "\n\n"...)
 }
 
@@ -52,7 +52,7 @@ const end = "event: error\ndata: \n\n"
 // words are what a feed says beside its events.
 type words struct{}
 
-var _ stream.Words = words{}
+var _ writers.Words = words{}
 
 func (words) Opening(*broker.Subscriber) []byte { return []byte(retry) }
 
@@ -66,7 +66,7 @@ func (words) Last(reason string) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return appendFailure(nil, fail(503, "ServiceUnavailable", "the gateway is shutting down; read on from the last event in a moment"))
-	case stream.Failed:
+	case writers.Failed:
 		return appendFailure(nil, fail(503, "ServiceUnavailable", "the log cannot be read now; read on from the last event in a moment"))
 	case broker.EndExpired, broker.EndRevoked:
 		return appendFailure(nil, fail(401, "InvalidCredentials", "the credential has ended"))

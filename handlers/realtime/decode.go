@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/broker/channel"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // maxEvents is how many events one request may hold.
@@ -248,7 +248,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 		d.event.Stream = s
 	case fieldSpace:
 		name, ok := strings.CutPrefix(s, channel.DBSpace)
-		if !ok || database.CheckName(name) != nil {
+		if !ok || streams.CheckName(name) != nil {
 			return &fieldError{field, "names no space that events can be published to; leave it out, or give a database, $db/NAME"}
 		}
 		d.event.Space = s
@@ -295,14 +295,14 @@ func (d *eventDecoder) check() error {
 func (d *eventDecoder) checkSpaced() error {
 	e := d.event
 	if _, method := channel.Method(e.Name); method {
-		return &fieldError{"event", "is a method, which a database has none of; a type of this name is written " + database.MapType(e.Name)}
+		return &fieldError{"event", "is a method, which a database has none of; a type of this name is written " + streams.MapType(e.Name)}
 	}
 	if e.Collection != "" {
 		return &fieldError{"collection", "cannot be beside the space of a database"}
 	}
-	e.Name = database.MapType(database.Given(e.Name))
+	e.Name = streams.MapType(streams.Given(e.Name))
 	if e.Stream != "" {
-		e.Stream = database.MapStream(database.GivenStream(e.Stream))
+		e.Stream = streams.MapStream(streams.GivenStream(e.Stream))
 	}
 	if e.Data == nil {
 		e.Data = []byte("{}")

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"sluice/broker/channel"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/httperr"
 )
 

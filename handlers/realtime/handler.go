@@ -10,11 +10,11 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/database"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/streams"
 )
 
 // Path is where the door is.
@@ -25,7 +25,7 @@ type Options struct {
 	Auth         *auth.Authenticator
 	Broker       *broker.Broker
 	Logger       *slog.Logger
-	Databases    *database.Catalog
+	Databases    *streams.Catalog
 	Traffic      *traffic.Traffic
 	Frames       sse.Frames // of custom events, where neither request nor key says
 	PingInterval time.Duration
@@ -40,17 +40,17 @@ type Options struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
-	writers *stream.Writers
+	writers *writers.Writers
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o}
 	var err error
-	h.writers, err = stream.New(stream.Config{
+	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
-		Ended: func(s *stream.Stream, end stream.End) { o.Traffic.Ended(o.Logger, s, end) },
+		Ended: func(s *writers.Stream, end writers.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
 	return h, err
 }

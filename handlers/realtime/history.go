@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/channel"
-	"sluice/broker/eventlog"
-	"sluice/handlers/stream"
+	"sluice/channel"
+	"sluice/handlers/writers"
+	"sluice/store/eventlog"
 )
 
 // Bounds of a selection.
@@ -169,12 +169,12 @@ func also(begins bool, name string) string {
 
 // rangeOf makes of a selection where the cursor begins, and where the stream ends. Exhausted says that there is
 // nothing in it, and never will be.
-func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *stream.Range, exhausted bool, err error) {
+func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *writers.Range, exhausted bool, err error) {
 	log := h.o.Broker.Log()
 	settled := log.Settled()
 	s.begin.find(log.Clock())
 	s.end.find(log.Clock())
-	r = &stream.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
+	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
 	if r.Left(log.Clock()) <= 0 {
 		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
 	}
@@ -194,7 +194,7 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 func (s *selection) last(settled uint64) uint64 {
 	switch {
 	case s.end.kind == placeNone:
-		return stream.Endless
+		return writers.Endless
 	case s.end.kind == placeCaughtUp:
 		return settled
 	case s.end.param == "until" && s.end.id > 0:

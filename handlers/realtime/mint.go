@@ -11,9 +11,9 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
-	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/store/syntax"
 )
 
 // usualTTL is how long a token lives that was asked for without a ttl.

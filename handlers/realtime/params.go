@@ -11,8 +11,8 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
-	"sluice/broker/channel"
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 )

@@ -14,12 +14,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/broker/eventlog"
-	"sluice/broker/share"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
+	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 const (

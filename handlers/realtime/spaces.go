@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"sluice/auth"
-	"sluice/broker/channel"
-	"sluice/broker/database"
-	"sluice/broker/eventlog"
+	"sluice/channel"
 	"sluice/handlers/httperr"
+	"sluice/store/eventlog"
+	"sluice/store/streams"
 )
 
 // writings are the databases that a batch appends to, kept from being renamed or destroyed until it is stored.
-type writings map[string]*database.Writing
+type writings map[string]*streams.Writing
 
 func (w writings) done() {
 	for _, one := range w {
@@ -76,7 +76,7 @@ func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventl
 			w.done()
 			status := http.StatusBadRequest
 			code := httperr.BadEvent
-			if errors.Is(err, database.ErrMayNot) {
+			if errors.Is(err, streams.ErrMayNot) {
 				status, code = http.StatusForbidden, httperr.Forbidden
 			}
 			return nil, nil, httperr.New(status, code, "%sfield \"stream\": %v", b.where(i), err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/syntax"
+	"sluice/store/syntax"
 )
 
 // maxDepth is how deep an event may nest, its own object being 1.

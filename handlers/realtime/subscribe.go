@@ -12,11 +12,11 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/share"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
+	"sluice/store/share"
 )
 
 func (h *Handler) subscribe(c echo.Context) error {
@@ -71,7 +71,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if err != nil {
 		return h.busy(c, filter.LastEventID, httperr.From(err))
 	}
-	var span *stream.Range
+	var span *writers.Range
 	if selection.any {
 		var over bool
 		if span, over, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || over && filter.LastEventID != "" {
@@ -88,11 +88,11 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		setHeaders(c, span.Ends(), lines)
 		return c.NoContent(http.StatusOK)
 	}
-	open := &stream.Stream{
+	open := &writers.Stream{
 		Range: span, Identity: id, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
 	}
 	if lines {
-		open.Words = stream.Lines
+		open.Words = writers.Lines
 	}
 	place := h.writers.Place(r, span.Ends())
 	filter.Chunked, filter.Holder = place.Chunked, open

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // errOverflow refuses what an integer cannot hold: a counter that became a fraction would no longer count.

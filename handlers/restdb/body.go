@@ -11,11 +11,11 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
-	"sluice/broker/syntax"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
+	"sluice/store/syntax"
 )
 
 // body reads the JSON of a request, or a form as JSON: compact, and nil where there is none.
@@ -74,17 +74,17 @@ func badType(more string) error {
 }
 
 // object reads the body as one document's fields.
-func (h *Handler) object(c *call) (document.Fields, error) {
+func (h *Handler) object(c *call) (documents.Fields, error) {
 	text, err := h.body(c)
 	if err != nil {
-		return document.Fields{}, err
+		return documents.Fields{}, err
 	}
 	f, _, err := fieldsOf(text)
 	return f, err
 }
 
-func fieldsOf(text []byte) (document.Fields, string, error) {
-	f, id, err := document.ParseFields(text)
+func fieldsOf(text []byte) (documents.Fields, string, error) {
+	f, id, err := documents.ParseFields(text)
 	if err != nil {
 		return f, "", httperr.New(http.StatusBadRequest, httperr.BadDocument, "%s", shapeFault(text))
 	}
@@ -99,22 +99,22 @@ func shapeFault(text []byte) string {
 	case !v.IsObject():
 		return "a document is a JSON object, not " + query.KindOf(v)
 	}
-	return document.ErrShape.Error()
+	return documents.ErrShape.Error()
 }
 
 // documents reads the body of an insert: one document, or an array.
-func (h *Handler) documents(c *call) (docs []document.New, single bool, err error) {
+func (h *Handler) documents(c *call) (docs []documents.New, single bool, err error) {
 	text, err := h.body(c)
 	if err != nil {
 		return nil, false, err
 	}
 	if len(text) == 0 || text[0] != '[' {
 		d, err := newDocument(text)
-		return []document.New{d}, true, err
+		return []documents.New{d}, true, err
 	}
 	// It is valid, as body has seen. Of too many documents one is read, for the store to refuse.
 	elements := jsontext.NewDecoder(bytes.NewReader(text))
-	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= document.ChangeMost; {
+	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= documents.ChangeMost; {
 		var v jsontext.Value
 		if v, err = elements.ReadValue(); err != nil {
 			break
@@ -130,21 +130,21 @@ func (h *Handler) documents(c *call) (docs []document.New, single bool, err erro
 
 // newDocument reads one that is to be made. Names that begin with a $ are operators in later changes, which is why it
 // can have none.
-func newDocument(text []byte) (document.New, error) {
+func newDocument(text []byte) (documents.New, error) {
 	f, id, err := fieldsOf(text)
 	if err != nil {
-		return document.New{}, err
+		return documents.New{}, err
 	}
 	switch given := gjson.GetBytes(text, "_id"); {
 	case given.Type != gjson.Null && given.Type != gjson.String: // it would be made under another
-		return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "_id is %s: %v", query.KindOf(given), document.ErrID)
-	case id != "" && document.CheckID(id) != nil:
-		return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", document.ErrID)
+		return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "_id is %s: %v", query.KindOf(given), documents.ErrID)
+	case id != "" && documents.CheckID(id) != nil:
+		return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", documents.ErrID)
 	}
 	for _, name := range f.Names() {
 		if isOperator(name) {
-			return document.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: the names of fields do not begin with a $", name)
+			return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: the names of fields do not begin with a $", name)
 		}
 	}
-	return document.New{ID: id, Fields: f}, nil
+	return documents.New{ID: id, Fields: f}, nil
 }

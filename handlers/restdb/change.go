@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
 )
 
 // version is what an insert's answer leaves out of the metafields, as RestDB does.
@@ -60,18 +60,18 @@ func (h *Handler) set(c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return h.update(c, func(own *document.Fields) error {
+	return h.update(c, func(own *documents.Fields) error {
 		own.Merge(fields)
 		return changes.apply(own)
 	})
 }
 
 // update changes one document, and answers with all of it to who may read it.
-func (h *Handler) update(c *call, f func(own *document.Fields) error) (int, error) {
+func (h *Handler) update(c *call, f func(own *documents.Fields) error) (int, error) {
 	if err := c.take(1); err != nil {
 		return 0, err
 	}
-	texts, err := h.o.Documents.Update(c.Request().Context(), c.collection, c.who.Name, []string{c.id}, false, func(_ string, own *document.Fields) error { return f(own) })
+	texts, err := h.o.Documents.Update(c.Request().Context(), c.collection, c.who.Name, []string{c.id}, false, func(_ string, own *documents.Fields) error { return f(own) })
 	if err != nil {
 		return 0, err
 	}
@@ -151,14 +151,14 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if len(s.order) > 0 || s.skip > 0 {
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
 	}
-	bounded := s.bounded && s.max <= document.ChangeMost
-	var found []document.Found
+	bounded := s.bounded && s.max <= documents.ChangeMost
+	var found []documents.Found
 	size, more := 0, false
 	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
 		if bounded && len(found) == s.max {
 			return errEnough
 		}
-		if size += len(text); len(found) == document.ChangeMost || size > document.ChangeBytes && len(found) > 0 {
+		if size += len(text); len(found) == documents.ChangeMost || size > documents.ChangeBytes && len(found) > 0 {
 			more = true
 			return errEnough
 		}
@@ -171,7 +171,7 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if more && !bounded {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
 			"q asks for more than %d documents, or %d bytes of them, which is what one request takes away; add max=%d, and repeat it until its result is empty",
-			document.ChangeMost, document.ChangeBytes, document.ChangeMost)
+			documents.ChangeMost, documents.ChangeBytes, documents.ChangeMost)
 	}
 	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // knownOperators are the operators, as a refusal lists them.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 const noDate = `$date takes a time such as 2026-11-20T13:22:01.000Z or 2026-11-20, milliseconds since 1970, $currentDate, $currentMonth or $currentYear, not `

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // layouts are the spellings of a time that $date takes: those of a page's Date, and a blank in place of the T.

@@ -1,5 +1,5 @@
 // Package restdb is the door for RestDB.io's clients: collections of JSON documents by REST. It reads their queries
-// (q, h and the plain parameters) into those of broker/document/query, by MongoDB's rules, and their update operators
+// (q, h and the plain parameters) into those of store/documents/query, by MongoDB's rules, and their update operators
 // into functions over one document, which the store calls under the document's lock. docs/documents-restdb.md has its
 // use.
 //

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
+	"sluice/store/eventlog"
 )
 
 // retryLater is when somebody who met a passing failure may come back.
@@ -21,19 +21,19 @@ var refusals = []struct {
 	status int
 	code   string
 }{
-	{document.ErrNotFound, http.StatusNotFound, httperr.NotFound},
-	{document.ErrCollection, http.StatusNotFound, httperr.NotFound},
-	{document.ErrTaken, http.StatusConflict, httperr.IDTaken},
-	{document.ErrTwice, http.StatusBadRequest, httperr.BadDocument},
-	{document.ErrID, http.StatusBadRequest, httperr.BadDocument},
-	{document.ErrShape, http.StatusBadRequest, httperr.BadDocument},
-	{document.ErrTime, http.StatusBadRequest, httperr.QueryTooSlow},
+	{documents.ErrNotFound, http.StatusNotFound, httperr.NotFound},
+	{documents.ErrCollection, http.StatusNotFound, httperr.NotFound},
+	{documents.ErrTaken, http.StatusConflict, httperr.IDTaken},
+	{documents.ErrTwice, http.StatusBadRequest, httperr.BadDocument},
+	{documents.ErrID, http.StatusBadRequest, httperr.BadDocument},
+	{documents.ErrShape, http.StatusBadRequest, httperr.BadDocument},
+	{documents.ErrTime, http.StatusBadRequest, httperr.QueryTooSlow},
 }
 
 // failed is an error as an answer.
 func failed(err error) error {
 	var refused *query.Error
-	var limit *document.LimitError
+	var limit *documents.LimitError
 	switch {
 	case err == nil:
 		return nil
@@ -50,12 +50,12 @@ func failed(err error) error {
 		}
 	}
 	switch {
-	case errors.Is(err, document.ErrCrowd):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrCrowd).After(time.Second)
-	case errors.Is(err, document.ErrMemory):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrMemory).After(time.Second)
-	case errors.Is(err, document.ErrBusy):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", document.ErrBusy).After(time.Second).Because(err)
+	case errors.Is(err, documents.ErrCrowd):
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", documents.ErrCrowd).After(time.Second)
+	case errors.Is(err, documents.ErrMemory):
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", documents.ErrMemory).After(time.Second)
+	case errors.Is(err, documents.ErrBusy):
+		return httperr.New(http.StatusServiceUnavailable, httperr.Busy, "%v", documents.ErrBusy).After(time.Second).Because(err)
 	case errors.Is(err, eventlog.ErrUnknown):
 		return httperr.New(http.StatusServiceUnavailable, httperr.UnknownOutcome,
 			"the log cannot take changes now; whether this one was stored is not known: look before you repeat it").After(retryLater).Because(err)
@@ -68,7 +68,7 @@ func failed(err error) error {
 }
 
 // over is the answer to what would cross a bound.
-func over(limit *document.LimitError) *httperr.Error {
+func over(limit *documents.LimitError) *httperr.Error {
 	status, code := http.StatusRequestEntityTooLarge, httperr.TooManyDocuments
 	switch limit.Setting {
 	case "MAX_DOCUMENT":

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"testing"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
-	"sluice/broker/eventlog"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
+	"sluice/store/eventlog"
 )
 
 // TestFailures: what passes is a 503 that says when to come back; what the client is to mend is not.
@@ -19,20 +19,20 @@ func TestFailures(t *testing.T) {
 		err  error
 		want string
 	}{
-		{document.ErrNotFound, "404 not_found false"},
-		{document.ErrTaken, "409 id_taken false"},
-		{document.ErrShape, "400 bad_document false"},
-		{document.ErrTwice, "400 bad_document false"},
-		{document.ErrID, "400 bad_document false"},
-		{document.ErrTime, "400 query_too_slow false"},
-		{&document.LimitError{What: "%d", Setting: "MAX_RESULT"}, "400 result_too_large false"},
-		{&document.LimitError{What: "%d", Setting: "MAX_DOCUMENT"}, "413 document_too_large false"},
-		{&document.LimitError{What: "%d", Setting: "MAX_COLLECTION_BYTES"}, "409 collection_full false"},
-		{&document.LimitError{What: "%d"}, "413 too_many_documents false"},
+		{documents.ErrNotFound, "404 not_found false"},
+		{documents.ErrTaken, "409 id_taken false"},
+		{documents.ErrShape, "400 bad_document false"},
+		{documents.ErrTwice, "400 bad_document false"},
+		{documents.ErrID, "400 bad_document false"},
+		{documents.ErrTime, "400 query_too_slow false"},
+		{&documents.LimitError{What: "%d", Setting: "MAX_RESULT"}, "400 result_too_large false"},
+		{&documents.LimitError{What: "%d", Setting: "MAX_DOCUMENT"}, "413 document_too_large false"},
+		{&documents.LimitError{What: "%d", Setting: "MAX_COLLECTION_BYTES"}, "409 collection_full false"},
+		{&documents.LimitError{What: "%d"}, "413 too_many_documents false"},
 		{query.Refuse(query.BadField, "x"), "400 bad_query false"},
-		{document.ErrBusy, "503 busy true"},
-		{document.ErrCrowd, "503 busy true"},
-		{document.ErrMemory, "503 busy true"},
+		{documents.ErrBusy, "503 busy true"},
+		{documents.ErrCrowd, "503 busy true"},
+		{documents.ErrMemory, "503 busy true"},
 		{eventlog.ErrUnavailable, "503 unavailable true"},
 		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown), "503 unknown_outcome true"},
 		{context.Canceled, "503 unavailable true"},

@@ -10,8 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sluice/broker/document/query"
 	"sluice/handlers/httperr"
+	"sluice/store/documents/query"
 )
 
 // formMost is how many values a form may have: each takes much more memory than it has bytes.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // FuzzSelection: whatever is sent is refused with a reason or works on a document without panic.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // branch is a level of an answer that is grouped: what it holds by the values of one field.

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"testing"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // Documents are listed by as many groups as an aggregate may have: each takes memory beside the documents.

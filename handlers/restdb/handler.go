@@ -9,12 +9,12 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/peer"
-	"sluice/broker/channel"
-	"sluice/broker/document"
-	"sluice/broker/share"
+	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/share"
 )
 
 // Path is where the door is.
@@ -23,7 +23,7 @@ const Path = "/rest"
 // Options are plain values out of the settings, and what the gateway is made of.
 type Options struct {
 	Auth        *auth.Authenticator
-	Documents   *document.Store
+	Documents   *documents.Store
 	Traffic     *traffic.Traffic
 	ReadTimeout time.Duration
 	MaxBody     int64
@@ -81,7 +81,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
 		}
 		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
-		if err := document.CheckCollection(one.collection); err != nil {
+		if err := documents.CheckCollection(one.collection); err != nil {
 			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; answers are JSON alone, so no .js or .html stands behind it", err)
 		}
 		if err := one.allowed(); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // usualMax is how many documents a list has that asks for no number.

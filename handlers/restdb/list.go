@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
 )
 
 // headerPagination tells a list's place in all that was asked for.
@@ -41,7 +41,7 @@ func (h *Handler) list(c *call) error {
 	if s.count {
 		s.skip, s.max, s.order, s.groupBy = 0, 0, nil, nil
 	}
-	r, err := h.o.Documents.Find(c.Request().Context(), c.collection, &document.Query{
+	r, err := h.o.Documents.Find(c.Request().Context(), c.collection, &documents.Query{
 		Where: s.condition, Order: s.order, Skip: s.skip, Limit: s.max, Total: true,
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document/query"
+	"sluice/store/documents/query"
 )
 
 // editElement edits below an element that there is. One that is taken away leaves null, so that the others keep their

@@ -10,9 +10,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/broker/document"
-	"sluice/broker/document/query"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
+	"sluice/store/documents/query"
 )
 
 // edit gives what is to be where was is. nil stands for nothing, on either side.
@@ -27,7 +27,7 @@ var operators = map[string]func(arg gjson.Result) (edit, error){
 	"$min":   func(arg gjson.Result) (edit, error) { return extreme(arg, -1), nil },
 	"$max":   func(arg gjson.Result) (edit, error) { return extreme(arg, 1), nil },
 	"$currentDate": func(gjson.Result) (edit, error) {
-		return func([]byte) ([]byte, error) { return []byte(`"` + document.Time(time.Now()) + `"`), nil }, nil
+		return func([]byte) ([]byte, error) { return []byte(`"` + documents.Time(time.Now()) + `"`), nil }, nil
 	},
 	"$push":     push,
 	"$addToSet": addToSet,
@@ -41,7 +41,7 @@ func constant(value []byte) edit { return func([]byte) ([]byte, error) { return 
 // operation is one edit of a document.
 type operation struct {
 	paths []string // what it touches
-	apply func(own *document.Fields) error
+	apply func(own *documents.Fields) error
 }
 
 // operations are those of one request, each of another part of the document, so that their order means nothing.
@@ -57,7 +57,7 @@ func badUpdate(format string, args ...any) error {
 const applyMost = 2 << 20
 
 // apply makes all of the changes, or says why one cannot be.
-func (os operations) apply(own *document.Fields) error {
+func (os operations) apply(own *documents.Fields) error {
 	work := 0
 	for i := range os {
 		for _, path := range os[i].paths {
@@ -77,7 +77,7 @@ func (os operations) apply(own *document.Fields) error {
 func isOperator(name string) bool { return strings.HasPrefix(name, "$") }
 
 // takeOperators takes the operators out of a body's fields.
-func takeOperators(fields *document.Fields) (operations, error) {
+func takeOperators(fields *documents.Fields) (operations, error) {
 	var all operations
 	var err error
 	for _, name := range slices.Clone(fields.Names()) {
@@ -106,7 +106,7 @@ func takeOperators(fields *document.Fields) (operations, error) {
 }
 
 // check refuses too many operations, and those that touch the same.
-func (os operations) check(fields *document.Fields) error {
+func (os operations) check(fields *documents.Fields) error {
 	if len(os) > query.MaxFields {
 		return badUpdate("there are operators for more than %d fields: send them in several requests", query.MaxFields)
 	}
@@ -144,7 +144,7 @@ func newOperation(name, path string, value gjson.Result) (operation, error) {
 	if err != nil {
 		return operation{}, badUpdate("%s of %.40q %v", name, path, err)
 	}
-	return operation{[]string{path}, func(own *document.Fields) error { return editField(own, name, path, f) }}, nil
+	return operation{[]string{path}, func(own *documents.Fields) error { return editField(own, name, path, f) }}, nil
 }
 
 // checkPath refuses what no operator may touch.
@@ -152,7 +152,7 @@ func checkPath(name, path string) error {
 	if _, err := query.ParseField(path); err != nil {
 		return badUpdate("%s: %v", name, err)
 	}
-	if top, _, _ := strings.Cut(path, "."); top == "_id" || slices.Contains(document.MetaFields, top) {
+	if top, _, _ := strings.Cut(path, "."); top == "_id" || slices.Contains(documents.MetaFields, top) {
 		return badUpdate("%s cannot touch %q: the gateway keeps it", name, top)
 	}
 	if strings.HasPrefix(path, "$") || strings.Contains(path, ".$") {
@@ -169,7 +169,7 @@ func rename(path string, to gjson.Result) (operation, error) {
 	if err := checkPath("$rename", to.Str); err != nil {
 		return operation{}, err
 	}
-	return operation{[]string{path, to.Str}, func(own *document.Fields) error {
+	return operation{[]string{path, to.Str}, func(own *documents.Fields) error {
 		var value []byte
 		err := editField(own, "$rename", path, func(was []byte) ([]byte, error) {
 			value = was
@@ -183,7 +183,7 @@ func rename(path string, to gjson.Result) (operation, error) {
 }
 
 // editField edits what lies at a path.
-func editField(own *document.Fields, name, path string, f edit) error {
+func editField(own *documents.Fields, name, path string, f edit) error {
 	parts := strings.Split(path, ".")
 	value, err := editAt(own.Get(parts[0]), parts[1:], f)
 	switch {

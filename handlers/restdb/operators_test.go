@@ -11,17 +11,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
 
-	"sluice/broker/document"
 	"sluice/handlers/httperr"
+	"sluice/store/documents"
 )
 
 // changed is a document's fields after a body of PATCH, as JSON, or why they are not.
 func changed(doc, body string) (string, error) {
-	own, _, err := document.ParseFields([]byte(doc))
+	own, _, err := documents.ParseFields([]byte(doc))
 	if err != nil {
 		return "", err
 	}
-	fields, _, err := document.ParseFields([]byte(body))
+	fields, _, err := documents.ParseFields([]byte(body))
 	if err != nil {
 		return "", err
 	}
@@ -142,7 +142,7 @@ func FuzzOperators(f *testing.F) {
 		got, err := changed(doc, body)
 		var e *httperr.Error
 		switch {
-		case errors.Is(err, document.ErrShape): // no bodies
+		case errors.Is(err, documents.ErrShape): // no bodies
 		case err != nil && (!errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Message == ""):
 			t.Fatalf("%s %s: %v", doc, body, err)
 		case err == nil && !jsontext.Value(got).IsValid(jsontext.AllowDuplicateNames(false)):

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"sluice/broker"
-	"sluice/broker/share"
 	"sluice/handlers/httperr"
+	"sluice/store/share"
 )
 
 // FreeFilter is what the filter of a stream may take without being charged, as most do: it is a part of what every

@@ -7,8 +7,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sluice/broker"
-	"sluice/broker/share"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
+	"sluice/store/share"
 )
 
 // Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons
@@ -60,7 +60,7 @@ type Counts struct {
 
 // Counts reads the metrics.
 func (m *Metrics) Counts() Counts {
-	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(stream.Slow)), Bytes: read(m.bytes)}
+	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(writers.Slow)), Bytes: read(m.bytes)}
 	outcomes := make(chan prometheus.Metric)
 	go func() { // ended by the loop below, which takes all there is
 		m.publishes.Collect(outcomes)

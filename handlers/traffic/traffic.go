@@ -8,9 +8,9 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/broker/share"
 	"sluice/handlers/httperr"
-	"sluice/handlers/stream"
+	"sluice/handlers/writers"
+	"sluice/store/share"
 )
 
 // Limits of connections; 0: none.
@@ -87,7 +87,7 @@ func (t *Traffic) MoveStream(from, to string) error {
 }
 
 // Ended counts a stream out, and tells what became of it, since middleware has seen only its beginning.
-func (t *Traffic) Ended(log *slog.Logger, s *stream.Stream, end stream.End) {
+func (t *Traffic) Ended(log *slog.Logger, s *writers.Stream, end writers.End) {
 	if s.Leave != nil {
 		s.Leave()
 	} else {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/broker/pause"
-	"sluice/broker/share"
+	"sluice/store/pause"
+	"sluice/store/share"
 )
 
 const (

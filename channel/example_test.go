@@ -1,0 +1,27 @@
+package channel_test
+
+import (
+	"fmt"
+
+	"sluice/channel"
+)
+
+// A grant, what a request narrows it to, and which events that lets through.
+func Example() {
+	grant, err := channel.ParseSet([]string{"*:customer", "chat-*"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	asked, err := channel.Parse("put:*")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	set, err := grant.Narrow([]channel.Pattern{asked})
+	fmt.Println(set, err)
+	fmt.Println(set.Match(channel.Of("", "patch", "customer")), set.Match(channel.Of("", "post", "customer")))
+	// Output:
+	// PUT:customer <nil>
+	// true false
+}

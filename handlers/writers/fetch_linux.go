@@ -1,0 +1,114 @@
+package writers
+
+import (
+	"context"
+	"sync"
+
+	"sluice/broker"
+	"sluice/store/share"
+)
+
+// fetched is what was read from the log for a stream.
+type fetched struct {
+	stream   *Stream
+	block    *broker.Block
+	progress broker.Progress
+	err      error
+}
+
+// fetches reads the log for streams that are behind, off the shard's goroutine, as that may wait for the
+// disk. Few goroutines do it, and only while there is something to read.
+type fetches struct {
+	shard  *shard
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	ready chan struct{} // holds a token for each block that is read or waits for the shard
+
+	mu      sync.Mutex
+	queue   *share.Queue[*Stream] // by owner: who has one stream behind does not wait for who has a thousand
+	running int
+}
+
+const fetchers = 4
+
+// readAhead bounds the blocks that wait for a shard: while it was busy, its fetchers read one for every stream that was behind.
+const readAhead = 32
+
+func (f *fetches) init(h *shard) {
+	f.shard, f.queue = h, share.NewQueue[*Stream]()
+	f.ready = make(chan struct{}, readAhead)
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+}
+
+func (f *fetches) close() {
+	f.cancel()
+	f.group.Wait()
+}
+
+// add queues a stream. Its cursor belongs to the fetches until the shard gets it back.
+func (f *fetches) add(s *Stream) {
+	s.socket.fetching = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue.Push(s.Owner(), s)
+	if f.running < fetchers {
+		f.running++
+		f.group.Go(f.run)
+	}
+}
+
+func (f *fetches) run() {
+	for {
+		s := f.next()
+		if s == nil {
+			return
+		}
+		select {
+		case f.ready <- struct{}{}:
+		case <-f.ctx.Done(): // what it is given then is not looked at any more
+		}
+		// Another may have read what this one needs by now.
+		block, progress, err := s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
+		h := f.shard
+		h.mu.Lock()
+		h.fetched = append(h.fetched, fetched{s, block, progress, err})
+		h.mu.Unlock()
+		h.group.Kick()
+	}
+}
+
+func (f *fetches) next() *Stream {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.queue.Pop()
+	if !ok {
+		f.running--
+	}
+	return s
+}
+
+// took gives a stream back to the shard, with what was read.
+func (h *shard) took(f *fetched) {
+	s := f.stream
+	k := &s.socket
+	k.fetching = false
+	<-h.fetches.ready
+	switch {
+	case k.phase == closed:
+		h.config.end(s, k.reason, k.cause)
+		return
+	case k.phase != open:
+		return // it ends; what was read is not for it any more
+	case f.err != nil:
+		h.finish(s, Failed, f.err)
+		return
+	}
+	if reason := s.Subscriber.Ending(); reason == "" && f.progress == broker.More && !k.blocked {
+		if !h.send(s, f.block) {
+			return
+		}
+	}
+	h.again = append(h.again, s)
+}

@@ -1,0 +1,145 @@
+package writers
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+)
+
+// shared is the writer of clear-text HTTP/1 connections.
+type shared struct {
+	shards []*shard
+	turn   atomic.Uint32
+	once   sync.Once
+	group  sync.WaitGroup
+}
+
+func newShared(c *Config) (*shared, error) {
+	n := c.Shards
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	w := &shared{}
+	for range n {
+		s, err := newShard(c)
+		if err != nil {
+			w.close()
+			return nil, fmt.Errorf("making the writer of streams: %w", err)
+		}
+		w.shards = append(w.shards, s)
+		w.group.Go(s.run)
+		w.group.Go(s.poll)
+	}
+	return w, nil
+}
+
+func (w *shared) close() {
+	w.once.Do(func() {
+		for _, s := range w.shards {
+			close(s.quit)
+		}
+	})
+	w.group.Wait()
+}
+
+// next gives the shards in turn.
+func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
+
+// heads are buffers for what a stream begins with.
+var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
+// written from here, before the shard has it. A reason other than "" is the stream's end.
+func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string, _ error) {
+	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
+	if err != nil {
+		return Gone, fmt.Errorf("taking the connection over: %w", err)
+	}
+	c.Response().Committed, c.Response().Status = true, http.StatusOK
+	fd, err := duplicate(conn, h.config.WriteTimeout)
+	if err == nil {
+		h.config.Observer.Descriptor(int(fd))
+	}
+	// The duplicate keeps the connection open; what net held is free.
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		closeFD(fd)
+		err = fmt.Errorf("closing the first descriptor: %w", cerr)
+	}
+	if err != nil {
+		return Failed, err
+	}
+	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(h.config.PingInterval))}
+	head := heads.Get().(*bytes.Buffer)
+	defer heads.Put(head)
+	head.Reset()
+	appendHead(head, c.Request(), c.Response().Header(), chunked)
+	first := appendOpening(head.AvailableBuffer(), s, chunked)
+	if s.Batch > 0 {
+		s.socket.rest = bytes.Clone(first) // leaves with what comes behind it
+	} else {
+		head.Write(first)
+	}
+	if err := h.writeFirst(s, head.Bytes()); err != nil {
+		closeFD(fd)
+		return Gone, err
+	}
+	if !h.adopt(s) {
+		closeFD(fd)
+		return broker.EndCut, nil
+	}
+	return "", nil
+}
+
+// writeFirst writes the head, and with it what the client has missed, where that is at hand.
+func (h *shard) writeFirst(s *Stream, head []byte) error {
+	own := blocks.Get().(*broker.Block)
+	defer putBlock(own)
+	block, progress := s.Subscriber.Peek(own, batchBytes)
+	if progress != broker.More || s.Batch > 0 {
+		progress = broker.Idle
+		own.Clear()
+		block = own
+	}
+	n, err := write(s.socket.fd, head, block.Bytes)
+	if err != nil {
+		return err
+	}
+	h.wrote(s, n)
+	k := &s.socket
+	switch {
+	case n < len(head):
+		k.rest, k.blocked = append(bytes.Clone(head[n:]), k.rest...), true
+	case progress == broker.More:
+		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
+		k.blocked = n < len(head)+len(block.Bytes)
+	}
+	return nil
+}
+
+// appendHead writes the answer's head as net/http would.
+func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {
+	proto := "HTTP/1.1"
+	if r.ProtoMinor == 0 {
+		proto = "HTTP/1.0"
+	}
+	b.WriteString(proto)
+	b.WriteString(" 200 OK\r\n")
+	_ = header.Write(b) // a Buffer takes everything
+	if chunked && header.Get(echo.HeaderConnection) == "" {
+		b.WriteString("Connection: close\r\n")
+	}
+	b.WriteString("Date: ")
+	b.Write(time.Now().UTC().AppendFormat(b.AvailableBuffer(), http.TimeFormat))
+	if chunked {
+		b.WriteString("\r\nTransfer-Encoding: chunked")
+	}
+	b.WriteString("\r\n\r\n")
+}

@@ -1,0 +1,28 @@
+//go:build !linux
+
+package writers
+
+import (
+	"errors"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+)
+
+// There is no shared writer but on Linux.
+type (
+	socket struct{}
+	shared struct{}
+	shard  struct{ group *broker.Group }
+)
+
+func newShared(*Config) (*shared, error) { return nil, nil }
+
+func (*shared) close() {}
+
+func (*shared) next() *shard { return nil }
+
+func (*shard) takeOver(echo.Context, *Stream, bool) (string, error) {
+	return Failed, errors.ErrUnsupported
+}

@@ -1,0 +1,133 @@
+package writers
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// phase is where a connection is in its life.
+type phase uint8
+
+const (
+	open      phase = iota
+	ending          // the last frame is on its way; nothing follows it
+	lingering       // we have said that we are done, and wait for the client to be
+	closed
+)
+
+// socket is a connection that the shared writer has taken over. Only its shard touches it.
+type socket struct {
+	rest     []byte // to be written before anything else: the head, or what is left of a frame
+	reason   string // why it ends, from ending on
+	cause    error
+	nextPing int64 // as clock counts, like deadline
+	deadline int64 // until when it must have taken a byte, while blocked; else until when it may linger
+	fd       int32
+	slot     int32
+	queued   int32 // what the kernel had in hand when the connection blocked, or at the last look
+	phase    phase
+	chunked  bool
+	blocked  bool // the kernel takes no more for now
+	fetching bool // another goroutine uses the cursor
+	chatty   bool // there may be more to read
+	live     bool // the mark of the present was sent, or is not wanted
+}
+
+// notSent bounds what the kernel holds for a client before it is sent. What is behind that stays in the log,
+// once for all.
+const notSent = 128 << 10
+
+// duplicate makes the connection's descriptor ours; net's own is to be closed by the caller, so that Go's
+// poller lets go of it. SetsockOpt errors are none of the client's business: without them it is served too.
+func duplicate(conn net.Conn, timeout time.Duration) (int32, error) {
+	for {
+		inner, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = inner.NetConn()
+	}
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("a connection of type %T has no descriptor", conn)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("reaching the descriptor: %w", err)
+	}
+	fd := -1
+	var dup error
+	err = raw.Control(func(old uintptr) { fd, dup = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, dup); err != nil {
+		return 0, fmt.Errorf("duplicating the descriptor: %w", err)
+	}
+	// A client that vanished without a word is noticed by what it does not acknowledge. Ours comes first for
+	// one that is there and does not read.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((timeout + 5*time.Second).Milliseconds()))
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent)
+	return int32(fd), nil
+}
+
+// write sends a and then b with one system call, and tells how much of both the kernel has taken. The call
+// cannot block, so Go's scheduler is not told of it.
+func write(fd int32, a, b []byte) (int, error) {
+	if len(a) == 0 {
+		a, b = b, nil
+	}
+	if len(a) == 0 {
+		return 0, nil
+	}
+	for {
+		var n uintptr
+		var errno unix.Errno
+		if len(b) == 0 {
+			n, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&a[0])), uintptr(len(a)))
+		} else {
+			var v [2]unix.Iovec
+			v[0].Base, v[1].Base = &a[0], &b[0]
+			v[0].SetLen(len(a))
+			v[1].SetLen(len(b))
+			n, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v[0])), 2)
+		}
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// discard reads what a client sends after its request, which is never looked at. It is false once the client
+// has closed its side, or the connection is broken; more says that there may be more to read.
+func discard(fd int32, buf []byte) (alive, more bool) {
+	for range 16 {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			return true, false
+		case errno != 0 || n == 0:
+			return false, false
+		}
+	}
+	return true, true
+}
+
+// queued is how many bytes the kernel has in hand for the client: sent and not acknowledged, or not sent.
+func queued(fd int32) int32 {
+	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}

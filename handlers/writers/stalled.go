@@ -1,0 +1,86 @@
+package writers
+
+import (
+	"sync/atomic"
+	"time"
+
+	"sluice/store/pause"
+)
+
+// lingerMost is how long a client may take for its last frame, and then for its goodbye.
+const lingerMost = time.Second
+
+// began is what times of connections are counted from: by the clock that nobody sets.
+var began = time.Now()
+
+// clock counts in milliseconds.
+func clock(t time.Time) int64 { return t.Sub(began).Milliseconds() }
+
+// ranOut reports whether a time of so long, which ends at a deadline, is over. Where the process itself stood still
+// meanwhile it is not, and begins anew.
+func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
+	if clock(now) < *deadline {
+		return false
+	}
+	if !pause.Since(began.Add(time.Duration(*deadline)*time.Millisecond - long)) {
+		return true
+	}
+	*deadline = clock(now.Add(long))
+	return false
+}
+
+// stalled cuts off a client that takes little or nothing of what is written to a stream that is over: a write waits as
+// long as some byte is taken within WRITE_TIMEOUT, which can be for ever, and no stream outlives its credential. Over HTTP/2
+// it is what keeps to WRITE_TIMEOUT too: the connection does not know of one stream's flow control.
+type stalled struct {
+	over    func() bool
+	cut     func()
+	most    time.Duration // that a write may take; 0: the connection has a time of its own
+	timer   *time.Timer   // runs while something is being written
+	writing atomic.Bool
+	until   atomic.Int64 // as clock counts
+}
+
+func newStalled(over func() bool, cut func(), most time.Duration) *stalled {
+	s := &stalled{over: over, cut: cut, most: most}
+	s.timer = time.AfterFunc(time.Hour, s.look)
+	s.timer.Stop()
+	return s
+}
+
+func (s *stalled) begin() {
+	s.until.Store(clock(time.Now().Add(s.most)))
+	s.writing.Store(true)
+	s.timer.Reset(s.pace())
+}
+
+// pace is how often a write that waits is looked at.
+func (s *stalled) pace() time.Duration {
+	if s.most > 0 {
+		return min(lingerMost, s.most)
+	}
+	return lingerMost
+}
+
+func (s *stalled) late() bool {
+	was := s.until.Load()
+	until := was
+	over := ranOut(&until, s.most, time.Now())
+	s.until.CompareAndSwap(was, until) // unless another write has begun
+	return over
+}
+
+func (s *stalled) end() {
+	s.writing.Store(false)
+	s.timer.Stop()
+}
+
+func (s *stalled) look() {
+	if !s.writing.Load() {
+		return
+	}
+	if s.over() || s.most > 0 && s.late() {
+		s.cut()
+	}
+	s.timer.Reset(s.pace())
+}

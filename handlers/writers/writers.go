@@ -1,0 +1,201 @@
+package writers
+
+import (
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/auth/peer"
+	"sluice/broker"
+	"sluice/broker/sse"
+	"sluice/store/eventlog"
+	"sluice/store/share"
+)
+
+// Config is what all streams of a door have in common.
+type Config struct {
+	Broker       *broker.Broker
+	PingInterval time.Duration
+	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
+	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
+	Observer     Observer
+	Memory       *share.Memory        // what slow clients make us hold is charged to it; nil: to nobody
+	DrainRetry   func() time.Duration // when to come back from a gateway that shuts down
+	CutRetry     func() time.Duration // when to come back with what the credential grants now
+	FailRetry    func() time.Duration // when to come back from trouble that passes
+	Ended        func(*Stream, End)
+}
+
+// Observer counts; it is called from many goroutines.
+type Observer interface {
+	// Wrote is called with the bytes of each write.
+	Wrote(bytes int)
+	// Delivered is called with how long an event was on its way, after each write that had one.
+	Delivered(time.Duration)
+	// Descriptor is called with the number of each descriptor that a writer makes.
+	Descriptor(number int)
+}
+
+// Stream is one client's, and what is told of it at its end.
+type Stream struct {
+	Subscriber *broker.Subscriber
+	Identity   *auth.Identity
+	From       string // the client's address
+	RequestID  string
+	Started    time.Time
+	Door       any    // the door's own
+	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
+
+	Range *Range // of a request for history; else nil
+	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
+	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
+
+	bytes   int64
+	account *share.Account // of what is yet to be written, while that is much
+	socket  socket         // the shared writer's
+}
+
+func (s *Stream) words(c *Config) Words {
+	if s.Words != nil {
+		return s.Words
+	}
+	return frames{c}
+}
+
+// Owner is who the work for the stream is charged to.
+func (s *Stream) Owner() string { return peer.Owner(s.Identity.Scope, s.From) }
+
+// Range is what a request for history asks for.
+type Range struct {
+	Last   uint64 // the stream ends once everything at or before it is written; Endless without
+	Limit  int    // or after so many events; 0 without
+	Reason string // to or until: what Last comes from
+}
+
+// Ends reports whether the range ends by itself; that of nil, of a request that asks for no history, does not.
+func (r *Range) Ends() bool { return r != nil && (r.Last != Endless || r.Limit > 0) }
+
+// settles is how long after its time an event may still be on its way through the log.
+const settles = 250 * time.Millisecond
+
+// Left is how long something may still join the range, as ids are times of the log's clock.
+func (r *Range) Left(clock *eventlog.Clock) time.Duration {
+	if r.Last > math.MaxInt64/2 {
+		return math.MaxInt64
+	}
+	return clock.Until(r.Last) + settles
+}
+
+// Endless is the Last of a range that goes on.
+const Endless = 1<<64 - 1
+
+// End tells why a stream ended.
+type End struct {
+	Reason string // one of the broker's, or of those below
+	Bytes  int64  // written, heads and chunks included where we write them
+	Err    error
+}
+
+// Reasons of a writer's own.
+const (
+	Gone   = "gone"   // the client left
+	Slow   = "slow"   // it took no byte for the time allowed
+	Failed = "failed" // the log could not be read on
+	Flood  = "flood"  // it sent messages too fast for too long
+	Over   = "over"   // the range it asked for is over
+	Crowd  = "crowd"  // it had not authenticated, and others came
+)
+
+// batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
+// enough that a slow client pins no more.
+const batchBytes = 64 << 10
+
+// Writers are the two.
+type Writers struct {
+	config *Config
+	shared *shared // nil where there is none
+}
+
+// New makes the writers. Close ends them.
+func New(c Config) (*Writers, error) {
+	w := &Writers{config: &c}
+	if c.Shards < 0 {
+		return w, nil
+	}
+	var err error
+	w.shared, err = newShared(w.config)
+	return w, err
+}
+
+// Close cuts the streams of the shared writer that have not ended, and waits for its goroutines.
+func (w *Writers) Close() {
+	if w.shared != nil {
+		w.shared.close()
+	}
+}
+
+// Place is where a request's stream is written. Its subscriber is to be of the group, which may be nil.
+type Place struct {
+	Group   *broker.Group
+	Chunked bool // frames as chunks of HTTP/1.1
+
+	writers *Writers
+	shard   *shard
+}
+
+// Place finds the writer for a request. Answers that end by themselves have a goroutine each.
+func (w *Writers) Place(r *http.Request, endsByItself bool) Place {
+	p := Place{writers: w}
+	if !endsByItself && w.shared != nil && r.TLS == nil && r.ProtoMajor == 1 {
+		p.shard = w.shared.next()
+		p.Group, p.Chunked = p.shard.group, r.ProtoMinor >= 1
+	}
+	return p
+}
+
+// Serve writes the stream to the connection of a request whose answer's headers are set. It may return
+// long before the stream ends.
+func (p Place) Serve(c echo.Context, s *Stream) {
+	if p.shard == nil {
+		p.writers.serveGoroutine(c, s)
+		return
+	}
+	if reason, err := p.shard.takeOver(c, s, p.Chunked); reason != "" {
+		p.writers.config.end(s, reason, err)
+	}
+}
+
+func (c *Config) end(s *Stream, reason string, err error) {
+	s.written()
+	s.Subscriber.Close()
+	c.Ended(s, End{Reason: reason, Bytes: s.bytes, Err: err})
+}
+
+// due says for what reason the stream is over now, or "".
+func (s *Stream) due(now time.Time) string {
+	if reason := s.Subscriber.Ending(); reason != "" {
+		return reason
+	}
+	if e := s.Identity.Expires; !e.IsZero() && !now.Before(e) {
+		return broker.EndExpired
+	}
+	return ""
+}
+
+// appendLast appends the frame that a stream ends with for a reason, if there is one.
+func (c *Config) appendLast(dst []byte, reason string) []byte {
+	switch reason {
+	case broker.EndDraining:
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the gateway is shutting down; come back in a moment", c.DrainRetry())
+	case broker.EndExpired:
+		return sse.AppendExpired(dst, reason, 0)
+	case broker.EndRevoked, broker.EndChanged:
+		return sse.AppendExpired(dst, reason, c.CutRetry())
+	case Failed:
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the log cannot be read now; come back in a moment", c.FailRetry())
+	}
+	return dst
+}

@@ -1,0 +1,66 @@
+package documents
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"sluice/store/documents/query"
+)
+
+// Choose are those of some documents that a condition asks for, in an order, or in that of the ids. It is a query: each
+// document is asked, and may take as long as one.
+func (s *Store) Choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order) (*Result, error) {
+	r := &Result{Total: -1}
+	a := answer{store: s, ctx: ctx}
+	err := s.look(ctx, name, func(l *looking) error {
+		r.Position = l.view.Position()
+		for _, id := range ids {
+			text, err := l.view.Row(documentKey(name, id))
+			if err != nil {
+				return err
+			}
+			if text == nil {
+				continue
+			}
+			if err := l.step(where, text); err != nil {
+				return err
+			}
+			if !where.Match(text) {
+				continue
+			}
+			if err := a.show(text); err != nil {
+				return err
+			}
+			r.Documents = append(r.Documents, text)
+		}
+		return l.sort(r.Documents, order)
+	})
+	a.end(err)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// sort sorts documents, for as long as the query may take.
+func (l *looking) sort(texts [][]byte, order query.Order) (err error) {
+	if len(order) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(texts, func(x, y []byte) int {
+		if err != nil {
+			return 0
+		}
+		if err = l.spend(int64(len(order)) * int64(max(len(x)+len(y), leastWork))); err != nil {
+			return 0
+		}
+		tie := strings.Compare(ID(x), ID(y))
+		if order[0].Descending {
+			tie = -tie
+		}
+		return cmp.Or(order.Compare(x, y), tie)
+	})
+	return err
+}

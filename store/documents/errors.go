@@ -1,0 +1,35 @@
+package documents
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What callers may decide on. Others are the log's and the query's.
+var (
+	ErrNotFound   = errors.New("there is no such document")
+	ErrTaken      = errors.New("the collection has a document with this id already")
+	ErrTwice      = errors.New("an id is there twice; send each once")
+	ErrID         = errors.New("an id is 1 to 128 letters, digits, and . _ ~ - signs")
+	ErrCollection = errors.New("a collection's name is 1 to 128 letters, digits, - and _ signs")
+	ErrShape      = errors.New("a document is a JSON object, without a field twice, not nested deeper than 100")
+	ErrBusy       = errors.New("the document is being changed by too many others; try again in a moment")
+	ErrCrowd      = errors.New("too many queries look at many documents at this moment; try again in a moment, narrow it, or declare an index by COLLECTION_INDEXES")
+	ErrMemory     = errors.New("the answers under way take as much memory as they may; try again in a moment, or ask for fewer documents or fields")
+	ErrTime       = errors.New("the query took longer than QUERY_TIME: narrow it, or declare an index by COLLECTION_INDEXES")
+)
+
+// LimitError says which bound a change or an answer would go over.
+type LimitError struct {
+	What    string // as in "the collection would have more than 5 documents"
+	Most    int64
+	Setting string // what to raise; empty where it is fixed
+}
+
+func (e *LimitError) Error() string {
+	s := fmt.Sprintf(e.What, e.Most)
+	if e.Setting != "" {
+		s += " (" + e.Setting + ")"
+	}
+	return s
+}

@@ -1,0 +1,33 @@
+package query_test
+
+import (
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"sluice/store/documents/query"
+)
+
+// A condition, where an index on a field has what it asks for, and what is shown of a document that matches.
+func Example() {
+	age, err := query.ParseField("user.age")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	condition, err := query.Compile(query.Node{Op: query.Gte, Field: age, Rules: query.SQL, Values: []gjson.Result{gjson.Parse("18")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	shown, err := query.Show("user.name")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	doc := []byte(`{"_id":"1","user":{"name":"Ann","age":39}}`)
+	_, narrowed := condition.Ranges("user.age")
+	fmt.Println(condition.Match(doc), narrowed, string(shown.Append(nil, doc)))
+	// Output:
+	// true true {"user":{"name":"Ann"}}
+}

@@ -1,0 +1,78 @@
+package documents
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// MetaFields are what a document's text has beside its own fields and _id.
+var MetaFields = []string{"_created", "_changed", "_createdby", "_changedby", "_version"}
+
+func isMeta(name string) bool {
+	switch name {
+	case "_id", "_created", "_changed", "_createdby", "_changedby", "_version":
+		return true
+	}
+	return false
+}
+
+// meta are a document's id and metafields.
+type meta struct {
+	id                 string
+	created, changed   time.Time
+	createdBy, changer string
+	version            int64
+}
+
+// timeForm is how metafields spell a time: of one length, so that texts sort as times do.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+// Time spells a time as documents have it.
+func Time(t time.Time) string { return t.UTC().Format(timeForm) }
+
+// text spells a document.
+func (m *meta) text(f *Fields) []byte {
+	n := 256 + len(m.id)
+	for i := range f.names {
+		n += len(f.names[i]) + len(f.values[i]) + 4
+	}
+	b := make([]byte, 0, n)
+	b = gjson.AppendJSONString(append(b, `{"_id":`...), m.id)
+	for i, name := range f.names {
+		b = gjson.AppendJSONString(append(b, ','), name)
+		b = append(append(b, ':'), f.values[i]...)
+	}
+	b = append(append(append(b, `,"_created":"`...), Time(m.created)...), `","_changed":"`...)
+	b = gjson.AppendJSONString(append(append(b, Time(m.changed)...), `","_createdby":`...), m.createdBy)
+	b = gjson.AppendJSONString(append(b, `,"_changedby":`...), m.changer)
+	return append(strconv.AppendInt(append(b, `,"_version":`...), m.version, 10), '}')
+}
+
+// read takes a document's text apart. What it gives points into the text, which is never changed.
+func read(text []byte) (m meta, f Fields) {
+	gjson.ParseBytes(text).ForEach(func(name, value gjson.Result) bool {
+		switch name.Str {
+		case "_id":
+			m.id = value.Str
+		case "_created":
+			m.created, _ = time.Parse(timeForm, value.Str)
+		case "_changed":
+			m.changed, _ = time.Parse(timeForm, value.Str)
+		case "_createdby":
+			m.createdBy = value.Str
+		case "_changedby":
+			m.changer = value.Str
+		case "_version":
+			m.version = value.Int()
+		default:
+			f.names, f.values = append(f.names, name.Str), append(f.values, []byte(value.Raw))
+		}
+		return true
+	})
+	return m, f
+}
+
+// ID is a document's.
+func ID(text []byte) string { return gjson.GetBytes(text, "_id").Str }

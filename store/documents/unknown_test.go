@@ -1,0 +1,63 @@
+package documents_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sluice/store/documents"
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+)
+
+// heldEngine holds up what is committed until it is let go.
+type heldEngine struct {
+	*memory.Engine
+	hold chan struct{}
+}
+
+func (e *heldEngine) Commit(g *eventlog.Group) error {
+	<-e.hold
+	return e.Engine.Commit(g)
+}
+
+// A change whose writer gave up may be stored later still: who counts in between waits for it, or says that it cannot.
+func TestCountAfterUnknown(t *testing.T) {
+	t.Parallel()
+	engine := &heldEngine{memory.Open(memory.Options{}), make(chan struct{})}
+	log, err := eventlog.Open(engine, eventlog.Options{WaitLimit: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLog(t, log)
+	ctx := context.Background()
+	s, err := documents.Open(ctx, log, documents.Options{MaxDocuments: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := []documents.New{{Fields: fields(t, `{}`)}}
+	if _, err := s.Insert(ctx, "c", "ann", []documents.New{one[0], one[0]}); !errors.Is(err, eventlog.ErrUnknown) {
+		t.Fatal(err)
+	}
+	if n, err := s.Count(ctx, "c"); err == nil {
+		t.Errorf("%d were counted while the outcome is unknown", n)
+	}
+	if _, err := s.Insert(ctx, "c", "ann", one); !errors.Is(err, eventlog.ErrUnavailable) || errors.Is(err, eventlog.ErrUnknown) {
+		t.Error(err) // nothing was asked of the log
+	}
+	close(engine.hold)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		n, err := s.Count(ctx, "c")
+		if err == nil && n == 2 {
+			break
+		}
+		if err == nil || time.Now().After(deadline) {
+			t.Fatalf("%d, %v", n, err)
+		}
+	}
+	var full *documents.LimitError
+	if _, err := s.Insert(ctx, "c", "ann", one); !errors.As(err, &full) {
+		t.Error(err)
+	}
+}

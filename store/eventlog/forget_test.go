@@ -1,0 +1,81 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+)
+
+// A space that the group under way has changed stays known until it is stored, however many others are read meanwhile:
+// its numbers go on.
+func TestKnownUntilStored(t *testing.T) {
+	t.Parallel()
+	for name, others := range map[string][]int{"one request": {30_000}, "many requests": {5000, 5000, 5000, 5000}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			engine := &slowEngine{memory.Open(memory.Options{}), make(chan struct{}), make(chan struct{})}
+			log, err := eventlog.Open(engine, eventlog.Options{QueueBytes: 64 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := log.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			push := func(space string) eventlog.Event {
+				return eventlog.Event{Space: space, Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}
+			}
+			gone, leave := context.WithCancel(context.Background())
+			leave()
+			queue := func(r *eventlog.Request) *eventlog.Request { // its publisher waits for no answer
+				if _, err := log.Append(gone, r); !errors.Is(err, eventlog.ErrUnknown) {
+					t.Fatal(err)
+				}
+				return r
+			}
+			first := &eventlog.Request{Events: []eventlog.Event{push("$room/r")}}
+			if _, err := log.Append(context.Background(), first); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error)
+			go func() {
+				_, err := log.Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{{Name: "slow", Data: []byte("0")}}})
+				done <- err
+			}()
+			<-engine.begun
+			second := queue(&eventlog.Request{Events: []eventlog.Event{push("$room/r")}})
+			made := 0
+			for _, n := range others {
+				r := &eventlog.Request{}
+				for range n {
+					made++
+					r.Events = append(r.Events, push(fmt.Sprint("$room/", made)))
+				}
+				queue(r)
+			}
+			third := queue(&eventlog.Request{Events: []eventlog.Event{push("$room/r")}})
+			engine.go_ <- struct{}{}
+			last := &eventlog.Request{Events: []eventlog.Event{push("$room/r")}}
+			if _, err := log.Append(context.Background(), last); errors.Join(err, <-done) != nil {
+				t.Fatal(err)
+			}
+			for i, r := range []*eventlog.Request{first, second, third, last} {
+				if got := r.Events[0].Seq; got != uint64(i+1) {
+					t.Errorf("push %d has number %d", i+1, got)
+				}
+			}
+			var kept []uint64
+			if _, err := log.Keyed(context.Background(), "$room/r", nil, func(e eventlog.Event) error {
+				kept = append(kept, e.Seq)
+				return nil
+			}); err != nil || len(kept) != 4 {
+				t.Errorf("it retains %v: %v", kept, err)
+			}
+		})
+	}
+}

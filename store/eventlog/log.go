@@ -1,0 +1,320 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/store/pause"
+	"sluice/store/share"
+)
+
+// Options of a Log; zero values take the defaults named.
+type Options struct {
+	QueueBytes int           // what may wait for the committer, of one owner half of it; 64 MiB
+	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
+	KnownBytes int64         // what may be known of spaces of keyed events; 256 MiB
+	Keys       int           // idempotency keys that may be remembered, of one owner a fifth of them; 500,000
+	Logger     *slog.Logger
+}
+
+// Abilities that an engine may have beside Engine.
+type (
+	// admitter refuses requests while the engine cannot take them; those from the reserve later than others.
+	admitter interface{ Admit(fromReserve bool) error }
+	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
+	failer interface{ Failed() <-chan struct{} }
+	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
+	// lowest of them.
+	floorer interface{ Floor(space string) uint64 }
+	// oldester gives an id that nothing is retained before.
+	oldester interface{ Oldest() uint64 }
+	// backuper copies all that is acknowledged to a new folder, while running.
+	backuper interface{ Backup(dir string) error }
+	// healther says why the engine cannot serve now.
+	healther interface{ Health() error }
+	// damager counts the damaged places of its files that it has met since the start.
+	damager interface{ Damaged() uint64 }
+)
+
+// Log gives ids and order to what publishers append, and answers readers.
+type Log struct {
+	engine  Engine
+	clock   *Clock
+	options Options
+	answers *answers
+	failed  <-chan struct{} // nil where the engine cannot tell
+	tail    func([]Event, uint64)
+	edited  func(*Edit)
+
+	settled   atomic.Uint64
+	changes   changes
+	awaited   atomic.Int64 // how many wait for settled to move
+	expecting atomic.Int64 // conditional requests under way
+
+	mu      sync.Mutex
+	queue   queue
+	moved   chan struct{} // closed, and another made, when settled moves
+	closed  bool
+	work    chan struct{} // holds a token while the queue has something
+	quit    chan struct{}
+	stopped chan struct{} // closed when the committer has ended
+
+	timers sync.Pool // of publishers that wait, stopped
+}
+
+// Open makes the log of an engine and starts its committer.
+func Open(engine Engine, o Options) (*Log, error) {
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 64 << 20
+	}
+	if o.KnownBytes == 0 {
+		o.KnownBytes = knownBytes
+	}
+	if o.WaitLimit == 0 {
+		o.WaitLimit = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{
+		engine: engine, options: o, clock: engine.Clock(), answers: newAnswers(engine.Clock()), queue: newQueue(o.QueueBytes),
+		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if o.Keys > 0 {
+		l.answers.mostInAll, l.answers.mostPerUser = o.Keys, max(1, o.Keys/(maxKeysInAll/maxPerOwner))
+	}
+	if f, ok := engine.(failer); ok {
+		l.failed = f.Failed()
+	}
+	runs := engine.Runs()
+	if len(runs) == 0 {
+		return nil, errors.New("the engine has no run")
+	}
+	l.settled.Store(runs[len(runs)-1].Start)
+	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
+		return nil, fmt.Errorf("reading remembered answers: %w", err)
+	}
+	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
+	go func() { // ended and waited for by Close
+		defer close(l.stopped)
+		c.run()
+	}()
+	return l, nil
+}
+
+// Tail sets who gets each group of settled events, in order, and the position that is settled with them, before its
+// publishers are answered. A group of rows has no events; ids of a group that failed are passed over. It is to be called
+// before the first Append.
+func (l *Log) Tail(f func(events []Event, position uint64)) { l.tail = f }
+
+// OnEdit sets who is told of edits, before those are answered. It is to be called before the first Append.
+func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }
+
+// Clock is the log's time.
+func (l *Log) Clock() *Clock { return l.clock }
+
+// Settled is the newest position that readers may see.
+func (l *Log) Settled() uint64 { return l.settled.Load() }
+
+func (l *Log) settle(position uint64) {
+	l.settled.Store(position)
+	if l.awaited.Load() == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.moved)
+	l.moved = make(chan struct{})
+}
+
+// Read is one bounded step of a reader: events of the query after an id, up to what is settled.
+func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {
+	if IsKeyed(q.Space) {
+		return l.readKeyed(ctx, q, after, limit)
+	}
+	return l.engine.Read(ctx, q, after, l.Settled(), limit)
+}
+
+// Find is the id of the event with a key in a stream, 0 where there is none.
+func (l *Log) Find(space, stream, key string) (uint64, error) {
+	return l.engine.Find(space, stream, key)
+}
+
+// Streams tells of some streams of a space without retention: see Engine.
+func (l *Log) Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error) {
+	return l.engine.Streams(ctx, space, prefix, after, limit)
+}
+
+// Row is the value of a row, nil where there is none.
+func (l *Log) Row(key string) ([]byte, error) { return l.engine.Row(key) }
+
+// Rows calls f for each row whose key begins with prefix, in order.
+func (l *Log) Rows(prefix string, f func(Row) error) error { return l.engine.Rows(prefix, f) }
+
+// Weight is what State.Bytes counts an event as.
+func (l *Log) Weight(e *Event) int64 { return l.engine.Weight(e) }
+
+// State tells of a space.
+func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
+
+// ErrNoBackup is the error of Backup where nothing is kept.
+var ErrNoBackup = errors.New("DATA_DIR=memory keeps nothing that could be copied")
+
+// Backup copies all that is acknowledged to a new folder, without holding up anybody.
+func (l *Log) Backup(dir string) error {
+	b, ok := l.engine.(backuper)
+	if !ok {
+		return ErrNoBackup
+	}
+	return b.Backup(dir)
+}
+
+// Err is why the log cannot serve now, or nil.
+func (l *Log) Err() error {
+	select {
+	case <-l.quit:
+		return ErrClosed
+	default:
+	}
+	if h, ok := l.engine.(healther); ok {
+		return h.Health()
+	}
+	return nil
+}
+
+// Damaged is how many damaged places of its files the log has met since the start.
+func (l *Log) Damaged() uint64 {
+	if d, ok := l.engine.(damager); ok {
+		return d.Damaged()
+	}
+	return 0
+}
+
+func (l *Log) dead() bool {
+	select {
+	case <-l.failed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Append stores a request and returns the first of its consecutive ids, 0 where it has no event. An error that is
+// ErrUnknown leaves open whether it was, or still will be, stored. Within a Change it waits until that is known.
+func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
+	p, err := l.prepare(r)
+	if err == nil {
+		err = l.enqueue(p, share.Owner(ctx))
+	}
+	if err != nil {
+		if r.conditional() {
+			l.expecting.Add(-1)
+		}
+		return 0, err
+	}
+	timer := l.timer()
+	defer func() {
+		timer.Stop()
+		l.timers.Put(timer)
+	}()
+	for begun := time.Now(); ; begun = time.Now() {
+		select {
+		case <-p.done:
+			return p.first, p.err
+		case <-ctx.Done():
+			return p.giveUp(ctx.Err())
+		case <-l.failed:
+			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
+		case <-timer.C:
+		}
+		switch {
+		case pause.Since(begun): // the disk has not had its time
+			timer.Reset(l.options.WaitLimit)
+		case ctx.Value(changing{}) != nil:
+			return l.changes.await(l, p)
+		default:
+			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
+		}
+	}
+}
+
+// timer is one for WaitLimit. One that was stopped can be set again: since Go 1.23 nothing is left in its channel.
+func (l *Log) timer() *time.Timer {
+	if t, ok := l.timers.Get().(*time.Timer); ok {
+		t.Reset(l.options.WaitLimit)
+		return t
+	}
+	return time.NewTimer(l.options.WaitLimit)
+}
+
+// prepare looks up what conditions speak of, before queueing, as an absent stream costs 90 µs. It counts
+// itself first: see committer.remember.
+func (l *Log) prepare(r *Request) (*pending, error) {
+	p := &pending{request: r, done: make(chan struct{})}
+	for i := range r.Events {
+		e := &r.Events[i]
+		p.size += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
+	}
+	for _, rows := range [][]Row{r.Rows, r.If} {
+		for i := range rows {
+			p.size += len(rows[i].Key) + len(rows[i].Value)
+		}
+	}
+	if !r.conditional() {
+		return p, nil
+	}
+	l.expecting.Add(1)
+	return p, p.look(l)
+}
+
+// enqueue queues a request for an owner.
+func (l *Log) enqueue(p *pending, owner string) error {
+	if err := l.admit(p.request); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrClosed)
+	case l.dead():
+		return fmt.Errorf("%w: it has failed", ErrUnavailable)
+	case !l.queue.push(p, owner):
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrQueueFull)
+	}
+	if p.request.Claim != nil {
+		p.request.Claim.take()
+	}
+	select {
+	case l.work <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Close stores what waits, then closes the engine. It waits for a dead engine not at all, and for one
+// that a full disk holds up no longer than publishers do.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	already := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if already {
+		return nil
+	}
+	close(l.quit)
+	select {
+	case <-l.stopped:
+	case <-l.failed:
+		return nil
+	case <-time.After(l.options.WaitLimit):
+		return fmt.Errorf("%w: the disk did not take what waited", ErrUnavailable)
+	}
+	l.changes.running.Wait() // what was stored comes into force first
+	return l.engine.Close()
+}

@@ -1,0 +1,99 @@
+package logtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/store/eventlog"
+)
+
+var bodyA, bodyB = [32]byte{1}, [32]byte{2}
+
+// publish goes through claim and append as a handler does.
+func publish(log *eventlog.Log, owner, key string, body [32]byte) (first uint64, replay bool, err error) {
+	claim, answer, err := log.Claim(context.Background(), owner, key, body)
+	if err != nil {
+		return 0, false, err
+	}
+	if answer != nil {
+		return answer.First, true, nil
+	}
+	defer claim.Release()
+	first, err = log.Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{event("a", "", ""), event("b", "", "")}, Claim: claim})
+	return first, false, err
+}
+
+func testIdempotency(t *testing.T, o Opener) {
+	clock := NewClock()
+	log, _ := open(t, o, Config{Source: clock.Source()})
+	expect := func(what, owner, key string, body [32]byte, want uint64, wantErr error) uint64 {
+		t.Helper()
+		id, replay, err := publish(log, owner, key, body)
+		if !errors.Is(err, wantErr) || want != 0 && (id != want || !replay) || want == 0 && replay {
+			t.Errorf("%s: %d, replay %v, %v", what, id, replay, err)
+		}
+		return id
+	}
+	clock.Add(time.Second) // the run itself has taken the present
+	first := expect("first", "me", "k", bodyA, 0, nil)
+	expect("repeat", "me", "k", bodyA, first, nil)
+	expect("another body", "me", "k", bodyB, 0, eventlog.ErrKeyConflict)
+	expect("another owner", "you", "k", bodyA, 0, nil)
+	expect("no run-together", "mek", "", bodyA, 0, nil)
+	claim, _, err := log.Claim(context.Background(), "me", "failed", bodyA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect("another body while under way", "me", "failed", bodyB, 0, eventlog.ErrKeyConflict)
+	claim.Release()
+	claim.Release()
+	expect("after a failure", "me", "failed", bodyB, 0, nil)
+	clock.Add(time.Minute)
+	if o.Keeps() {
+		closeLog(t, log)
+		log, _ = open(t, o, Config{Source: clock.Source()})
+		expect("repeat after reopening", "me", "k", bodyA, first, nil)
+		expect("another body after reopening", "me", "k", bodyB, 0, eventlog.ErrKeyConflict)
+	}
+	clock.Add(time.Minute - time.Second)
+	expect("just within two minutes", "me", "k", bodyA, first, nil)
+	clock.Add(time.Second)
+	if id := expect("after two minutes", "me", "k", bodyB, 0, nil); id == first {
+		t.Error("an old answer was given")
+	}
+	closeLog(t, log)
+}
+
+// testOneOfMany: of fifty at once with one key, one publishes and all get its answer.
+func testOneOfMany(t *testing.T, o Opener) {
+	log, _ := open(t, o, Config{})
+	defer closeLog(t, log)
+	var group sync.WaitGroup
+	var published atomic.Int32
+	var ids sync.Map
+	for range 50 {
+		group.Go(func() {
+			id, replay, err := publish(log, "me", "k", bodyA)
+			if err != nil {
+				t.Error(err)
+			}
+			if !replay {
+				published.Add(1)
+			}
+			ids.Store(id, true)
+		})
+	}
+	group.Wait()
+	different := 0
+	ids.Range(func(any, any) bool { different++; return true })
+	if published.Load() != 1 || different != 1 {
+		t.Errorf("%d published, %d different answers", published.Load(), different)
+	}
+	if got := all(t, log, everything(""), 0, 100); len(got) != 2 {
+		t.Errorf("%d events are stored", len(got))
+	}
+}

@@ -1,0 +1,114 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"sluice/store/eventlog"
+)
+
+func (m *Engine) edit(edit *eventlog.Edit) {
+	by := map[uint64]*eventlog.Event{} // nil: removed
+	touched := map[string]bool{}
+	for i := range edit.Remove {
+		e := &edit.Remove[i]
+		by[e.ID], touched[e.Space] = nil, true
+	}
+	for i := range edit.Replace {
+		e := &edit.Replace[i].New
+		by[e.ID], touched[e.Space] = e, true
+	}
+	for name := range touched {
+		if s := m.spaces[name]; s != nil {
+			m.put(name, s.rebuilt(by))
+		}
+	}
+	for _, name := range edit.Drop {
+		m.put(name, nil)
+	}
+	if s := m.spaces[edit.Rename[0]]; s != nil && edit.Rename[0] != "" {
+		delete(m.spaces, edit.Rename[0])
+		for i := range s.events {
+			s.events[i].Space = edit.Rename[1]
+		}
+		// The index by channel knows the space's name too.
+		m.bytes -= s.bytes
+		m.kept -= s.kept
+		m.put(edit.Rename[1], s.rebuilt(nil))
+	}
+	for _, prefix := range edit.DropRows {
+		m.dropRows(prefix)
+	}
+}
+
+// put puts a space in the place of another; nil takes it away.
+func (m *Engine) put(name string, s *space) {
+	if old := m.spaces[name]; old != nil {
+		m.bytes -= old.bytes
+		m.kept -= old.kept
+		delete(m.spaces, name)
+	}
+	if s != nil {
+		m.bytes += s.bytes
+		m.kept += s.kept
+		m.spaces[name] = s
+	}
+}
+
+// rebuilt is the space with some events changed or gone. It takes as long as the space is large.
+func (s *space) rebuilt(by map[uint64]*eventlog.Event) *space {
+	out := newSpace()
+	out.removed, out.entries = s.removed, s.entries
+	for _, entries := range s.entries {
+		for i := range entries {
+			out.bytes += size(&entries[i])
+		}
+	}
+	out.kept = out.bytes
+	for i := range s.events {
+		e, changed := by[s.events[i].ID]
+		if !changed {
+			e = &s.events[i]
+		}
+		if e != nil {
+			out.add(e)
+		}
+	}
+	return out
+}
+
+// Find is the id of the event with a key in a stream.
+func (m *Engine) Find(name, stream, key string) (uint64, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if s := m.spaces[name]; s != nil {
+		return s.keys[streamKey{stream, key}], nil
+	}
+	return 0, nil
+}
+
+// Streams sorts the names of all streams for each call.
+func (m *Engine) Streams(_ context.Context, name, prefix, after string, limit int) ([]eventlog.StreamState, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := m.spaces[name]
+	if s == nil {
+		return nil, nil
+	}
+	var found []eventlog.StreamState
+	for _, stream := range slices.Sorted(maps.Keys(s.streams)) {
+		if !strings.HasPrefix(stream, prefix) || stream <= after && after != "" {
+			continue
+		}
+		if len(found) == limit {
+			break
+		}
+		places := s.streams[stream]
+		found = append(found, eventlog.StreamState{
+			Stream: stream, First: s.events[places[0]-s.base].ID, Last: s.events[places[len(places)-1]-s.base].ID, Count: len(places),
+		})
+	}
+	return found, nil
+}

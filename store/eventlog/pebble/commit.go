@@ -1,0 +1,234 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/store/eventlog"
+)
+
+// Commit stores a group in one batch.
+func (e *Engine) Commit(g *eventlog.Group) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.using.RUnlock()
+	size := 64
+	for i := range g.Events {
+		size += 2*len(g.Events[i].Data) + 160
+	}
+	b := e.db.NewBatchWithSize(size)
+	defer b.Close()
+	w := writer{engine: e, batch: b, open: map[string]*openSpace{}}
+	if g.Edit != nil {
+		if err := w.edit(g.Edit); err != nil {
+			return fmt.Errorf("editing: %w", err)
+		}
+	}
+	// All records, then all index rows: neighbours in the batch are neighbours in the memtable, which finds
+	// the next place from the last.
+	w.places = make([]place, len(g.Events))
+	for i := range g.Events {
+		if err := w.event(i, &g.Events[i]); err != nil {
+			return fmt.Errorf("writing event %d: %w", g.Events[i].ID, err)
+		}
+	}
+	var err error
+	for i := range g.Events {
+		if g.Events[i].Op == 0 {
+			err = errors.Join(err, w.channel(w.places[i], &g.Events[i]))
+		}
+	}
+	for i := range g.Events {
+		if g.Events[i].Op == 0 {
+			err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
+		}
+	}
+	for i := range g.Rows {
+		err = errors.Join(err, w.row(&g.Rows[i]))
+	}
+	for i := range g.Answers {
+		a := &g.Answers[i]
+		w.key = answerKey(w.key[:0], a.First)
+		w.value = appendAnswer(w.value[:0], a)
+		err = errors.Join(err, b.Set(w.key, w.value, nil))
+	}
+	if g.Marks != nil {
+		err = errors.Join(err, b.Set(marksKey, g.Marks, nil))
+	}
+	err = errors.Join(err, w.rows(), b.Set(lastKey, appendUint64(nil, g.Last), nil))
+	if err != nil {
+		return fmt.Errorf("writing a group: %w", err)
+	}
+	if err := e.commitShowingBefore(b, len(g.Rows) > 0 || g.Edit != nil, g.Last); err != nil {
+		return err
+	}
+	w.settle()
+	e.news.Store(true)
+	if g.Edit != nil {
+		e.edited(g.Edit)
+	}
+	return nil
+}
+
+func (e *Engine) commit(b *pebble.Batch) error {
+	n := b.Len()
+	var gone []keyRange
+	reclaims := e.state.reclaims()
+	if reclaims {
+		gone = deletedBy(b)
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
+	}
+	if e.state.dead() {
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
+	}
+	if reclaims {
+		e.deleted.note(gone)
+	}
+	e.state.wrote(n)
+	return nil
+}
+
+// writer is one commit under way. Segments are counted on copies until the batch is in.
+type writer struct {
+	engine     *Engine
+	batch      *pebble.Batch
+	open       map[string]*openSpace
+	places     []place
+	key, value []byte
+}
+
+// place is where an event lies.
+type place struct{ space, segment uint32 }
+
+type openSpace struct {
+	space    *space
+	made     bool
+	retain   eventlog.Retention
+	segment  segment
+	finished []segment
+}
+
+func (w *writer) event(i int, e *eventlog.Event) error {
+	s, err := w.space(e.Space)
+	if err != nil {
+		return err
+	}
+	if e.Op != 0 {
+		return w.entry(s, e)
+	}
+	size := recordSize(e)
+	if done := s.segment.put(e, w.engine.Weight(e), s.retain); done != nil {
+		s.finished = append(s.finished, *done)
+	}
+	w.places[i] = place{s.space.number, s.segment.number}
+	op := w.batch.SetDeferred(1+4+8, size)
+	logKey(op.Key[:0], s.space.number, e.ID)
+	appendRecord(op.Value[:0], e)
+	return op.Finish()
+}
+
+func (w *writer) channel(p place, e *eventlog.Event) error {
+	w.key = appendUint64(channelKey(w.key[:0], p.space, p.segment, e.Channel()), e.ID)
+	return w.batch.Set(w.key, nil, nil)
+}
+
+func (w *writer) stream(p place, e *eventlog.Event) error {
+	if e.Stream != "" {
+		w.key = appendUint64(streamKey(w.key[:0], p.space, p.segment, e.Stream), e.ID)
+		if err := w.batch.Set(w.key, nil, nil); err != nil {
+			return err
+		}
+	}
+	if e.Key == "" {
+		return nil
+	}
+	w.key = uniqueKey(w.key[:0], p.space, e.Stream, e.Key)
+	return w.batch.Set(w.key, appendUint64(w.value[:0], e.ID), nil)
+}
+
+func (w *writer) row(r *eventlog.Row) error {
+	if r.Value == nil {
+		return w.batch.Delete(rowKey(r.Key), nil)
+	}
+	return w.batch.Set(rowKey(r.Key), r.Value, nil)
+}
+
+func (w *writer) space(name string) (*openSpace, error) {
+	if s := w.open[name]; s != nil {
+		return s, nil
+	}
+	e := w.engine
+	e.mu.RLock()
+	found, next := e.spaces[name], e.next
+	s := &openSpace{space: found}
+	if found != nil && len(found.segments) > 0 {
+		s.segment = found.segments[len(found.segments)-1]
+	}
+	e.mu.RUnlock()
+	s.retain = e.options.Retain(name)
+	if found == nil {
+		for _, o := range w.open {
+			if o.made {
+				next++
+			}
+		}
+		s.space, s.made = &space{name: name, number: next}, true
+		if err := w.batch.Set(spaceKey(name), appendUint32(nil, next), nil); err != nil {
+			return nil, err
+		}
+	}
+	w.open[name] = s
+	return s, nil
+}
+
+// rows writes the rows of the segments that were touched.
+func (w *writer) rows() error {
+	var err error
+	for _, s := range w.open {
+		if s.segment.count == 0 {
+			continue // a space of keyed events has none
+		}
+		for _, seg := range append(s.finished, s.segment) {
+			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, seg.number), seg.row(), nil))
+		}
+	}
+	return err
+}
+
+// settle makes what was counted on copies the truth.
+func (w *writer) settle() {
+	e := w.engine
+	over := false
+	e.mu.Lock()
+	for name, s := range w.open {
+		if s.made {
+			e.spaces[name] = s.space
+			e.next = max(e.next, s.space.number+1)
+		}
+		if s.segment.count == 0 {
+			continue
+		}
+		if n := len(s.space.segments); n > 0 {
+			s.space.segments = s.space.segments[:n-1]
+		}
+		s.space.segments = append(append(s.space.segments, s.finished...), s.segment)
+		over = over || s.retain.Bytes > 0 && s.space.bytes() > s.retain.Bytes
+	}
+	e.mu.Unlock()
+	if over {
+		e.kickKeep()
+	}
+}
+
+func (s *space) bytes() int64 {
+	n := int64(0)
+	for i := range s.segments {
+		n += s.segments[i].bytes
+	}
+	return n
+}

@@ -1,0 +1,132 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"sluice/store/eventlog"
+)
+
+// The first byte of a record. Both go on with length and bytes of name, collection and stream; a keyed one then
+// with those of key and meta. Data is the rest.
+const (
+	recordPlain = 1
+	recordKeyed = 2
+)
+
+// names is how many texts are before the data.
+func names(version byte) int {
+	switch version {
+	case recordPlain:
+		return 3
+	case recordKeyed:
+		return 5
+	}
+	return 0
+}
+
+var errRecord = errors.New("a record cannot be read: the log is damaged, or was written by a newer version")
+
+func recordSize(e *eventlog.Event) int {
+	n := 1 + textSize(len(e.Name)) + textSize(len(e.Collection)) + textSize(len(e.Stream)) + len(e.Data)
+	if keyed(e) {
+		n += textSize(len(e.Key)) + textSize(len(e.Meta))
+	}
+	return n
+}
+
+// indexOverhead is about what the rows take, beside their texts, by which an event is found that is unique in its stream.
+const indexOverhead = 96
+
+// Weight is what State counts an event as: its record and, where it is unique in its stream, the rows by which it is
+// found, which are larger than the record of a small event.
+func (*Engine) Weight(e *eventlog.Event) int64 {
+	n := recordSize(e)
+	if e.Key != "" && e.Op == 0 {
+		n += indexOverhead + len(e.Name) + 2*len(e.Stream) + len(e.Key)
+	}
+	return int64(n)
+}
+
+func keyed(e *eventlog.Event) bool { return e.Key != "" || len(e.Meta) > 0 }
+
+// textSize is what a text of n bytes takes, with its length before it.
+func textSize(n int) int {
+	size := n + 1
+	for n >= 0x80 {
+		n >>= 7
+		size++
+	}
+	return size
+}
+
+func appendRecord(b []byte, e *eventlog.Event) []byte {
+	version := byte(recordPlain)
+	if keyed(e) {
+		version = recordKeyed
+	}
+	b = append(b, version)
+	for _, s := range [...]string{e.Name, e.Collection, e.Stream} {
+		b = appendCounted(b, s)
+	}
+	if version == recordKeyed {
+		b = appendCounted(appendCounted(b, e.Key), e.Meta)
+	}
+	return append(b, e.Data...)
+}
+
+func appendCounted[T string | []byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// cutRecord parts a record into its names, which many have in common, and its data. Both are b's.
+func cutRecord(b []byte) (head, data []byte, err error) {
+	if len(b) == 0 || names(b[0]) == 0 {
+		return nil, nil, errRecord
+	}
+	at := 1
+	for range names(b[0]) {
+		n, size := binary.Uvarint(b[at:])
+		if size <= 0 || uint64(len(b)-at-size) < n {
+			return nil, nil, errRecord
+		}
+		at += size + int(n)
+	}
+	return b[:at], b[at:], nil
+}
+
+// readNames fills the event with names that cutRecord has cut; they share one copy.
+func readNames(head []byte, e *eventlog.Event) {
+	s := string(head)
+	at := 1
+	next := func() string {
+		n, size := binary.Uvarint(head[at:])
+		from := at + size
+		at = from + int(n)
+		return s[from:at]
+	}
+	e.Name, e.Collection, e.Stream = next(), next(), next()
+	if head[0] == recordKeyed {
+		e.Key, e.Meta = next(), []byte(next())
+	}
+}
+
+// answerSize is the length of an answer's row: key, owner, body, count.
+const answerSize = 16 + 8 + 32 + 4
+
+func appendAnswer(b []byte, a *eventlog.Answer) []byte {
+	b = append(b, a.Key[:]...)
+	b = append(b, a.Owner[:]...)
+	b = append(b, a.Body[:]...)
+	return appendUint32(b, uint32(a.Count))
+}
+
+func readAnswer(first uint64, b []byte) (eventlog.Answer, error) {
+	if len(b) != answerSize {
+		return eventlog.Answer{}, errRecord
+	}
+	return eventlog.Answer{
+		First: first, Key: [16]byte(b[:16]), Owner: [8]byte(b[16:24]), Body: [32]byte(b[24:56]),
+		Count: int(binary.BigEndian.Uint32(b[56:])),
+	}, nil
+}

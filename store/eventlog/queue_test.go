@@ -1,0 +1,43 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
+)
+
+// What waits is bounded in bytes, for one owner by half of them, those of its conditions too: who takes documents away sends
+// only what they were.
+func TestQueueBytes(t *testing.T) {
+	t.Parallel()
+	engine := &slowEngine{memory.Open(memory.Options{}), make(chan struct{}), make(chan struct{})}
+	log, err := eventlog.Open(engine, eventlog.Options{QueueBytes: 8 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := log.Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{{Name: "slow", Data: []byte("0")}}})
+		done <- err
+	}()
+	<-engine.begun
+	large := eventlog.Row{Key: "k", Value: make([]byte, 3<<10)}
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	for i, r := range []*eventlog.Request{{Rows: []eventlog.Row{{Key: "k"}}}, {If: []eventlog.Row{large}}, {If: []eventlog.Row{large}}, {Rows: []eventlog.Row{large}}} {
+		_, err := log.Append(gone, r) // queued, or refused
+		if full := errors.Is(err, eventlog.ErrUnavailable); full != (i > 1) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	engine.go_ <- struct{}{}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,145 @@
+package streams
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"sluice/broker/sse"
+	"sluice/store/eventlog"
+)
+
+// Event is what a client appends. The log gives it its place and its time.
+type Event struct {
+	ID        string
+	Type      string
+	Namespace string
+	Stream    string
+	Data      json.RawMessage            // compact JSON
+	Meta      map[string]json.RawMessage // all that the fields above do not say
+}
+
+// Names of what the catalog itself says in an event's meta; the rest is the client's.
+var ownMeta = []string{"id", "type", "ts", "db", "ns", "stream"}
+
+// kept is what a record keeps of an event that its names cannot say: names that were cut, and the time of an
+// event that was cloned.
+type kept struct {
+	Type      *string `json:"type,omitempty"`
+	Namespace *string `json:"ns,omitempty"`
+	Stream    *string `json:"stream,omitempty"`
+	TS        string  `json:"ts,omitempty"`
+}
+
+// RecordOf is the event as the log stores it in a space.
+func (e *Event) RecordOf(space string) (eventlog.Event, error) { return e.record(space, "") }
+
+// record is the event as the log stores it. Its Meta is an object of the client's own; before it, where
+// something is kept, that on a line of its own: compact JSON has no line ends.
+func (e *Event) record(space string, ts string) (eventlog.Event, error) {
+	r := eventlog.Event{Space: space, Name: MapType(e.Type), Stream: MapStream(e.Namespace, e.Stream), Key: e.ID, Data: e.Data}
+	k := kept{TS: ts}
+	if _, whole := unmap(r.Name); !whole {
+		k.Type = &e.Type
+	}
+	if _, _, whole := unmapStream(r.Stream); !whole {
+		k.Namespace, k.Stream = &e.Namespace, &e.Stream
+	}
+	meta := make(map[string]json.RawMessage, len(e.Meta))
+	for name, v := range e.Meta {
+		if !slices.Contains(ownMeta, name) {
+			meta[name] = v
+		}
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return r, err
+	}
+	if k != (kept{}) {
+		head, err := json.Marshal(k)
+		if err != nil {
+			return r, err
+		}
+		text = append(append(head, '\n'), text...)
+	}
+	r.Meta = text
+	return r, nil
+}
+
+// cutMeta parts a record's meta.
+func cutMeta(meta []byte) (k kept, own []byte) {
+	head, rest, found := bytes.Cut(meta, []byte{'\n'})
+	if !found {
+		return k, meta
+	}
+	if err := json.Unmarshal(head, &k); err != nil {
+		return kept{}, rest
+	}
+	return k, rest
+}
+
+// names are a record's as the client knows them.
+func names(r *eventlog.Event) (kind, namespace, stream string, k kept, own []byte) {
+	k, own = cutMeta(r.Meta)
+	kind, _ = unmap(r.Name)
+	namespace, stream, _ = unmapStream(r.Stream)
+	if k.Type != nil {
+		kind = *k.Type
+	}
+	if k.Namespace != nil && k.Stream != nil {
+		namespace, stream = *k.Namespace, *k.Stream
+	}
+	return kind, namespace, stream, k, own
+}
+
+// TimeFormat is how times are written: UTC, milliseconds.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
+// timeText is an event's time as its clients read it.
+func timeText(clock *eventlog.Clock, r *eventlog.Event) string {
+	if k, _ := cutMeta(r.Meta); k.TS != "" {
+		return k.TS
+	}
+	return clock.Time(r.ID).Format(TimeFormat)
+}
+
+// Append appends a record as its clients read it: {"data":…,"meta":{…}}. The clock is that of its log.
+func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Event) []byte {
+	kind, namespace, stream, k, own := names(r)
+	dst = append(dst, `{"data":`...)
+	dst = append(dst, r.Data...)
+	dst = append(dst, `,"meta":{"id":`...)
+	dst = sse.AppendText(dst, r.Key)
+	dst = append(dst, `,"type":`...)
+	dst = sse.AppendText(dst, kind)
+	dst = append(dst, `,"ts":"`...)
+	if k.TS != "" {
+		dst = append(dst, k.TS...)
+	} else {
+		dst = clock.Time(r.ID).AppendFormat(dst, TimeFormat)
+	}
+	dst = append(dst, `","db":`...)
+	dst = sse.AppendText(dst, database)
+	dst = append(dst, `,"ns":`...)
+	dst = sse.AppendText(dst, namespace)
+	dst = append(dst, `,"stream":`...)
+	dst = sse.AppendText(dst, stream)
+	if len(own) > 2 {
+		dst = append(append(dst, ','), own[1:len(own)-1]...)
+	}
+	return append(dst, "}}"...)
+}
+
+// TypeOf is a record's type as the client knows it.
+func TypeOf(r *eventlog.Event) string {
+	kind, whole := unmap(r.Name)
+	if !whole { // the meta, which may be long, knows it
+		kind, _, _, _, _ = names(r)
+	}
+	return kind
+}
+
+// Text is what Append appends.
+func Text(clock *eventlog.Clock, database string, r *eventlog.Event) []byte {
+	return Append(nil, clock, database, r)
+}
