@@ -225,7 +225,7 @@ func (g *gateway) openHandlers() (err error) {
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}
-	g.trail = audit.New(g.broker, g.logger)
+	g.trail = audit.New(g.log, g.logger)
 	g.closers = append(g.closers, g.trail.Close)
 	g.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_audit_dropped_total", Help: "Entries of the audit trail that could not be stored."},
 		func() float64 { return float64(g.trail.Dropped()) }))

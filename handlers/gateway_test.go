@@ -158,7 +158,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	s.realtime.Databases = g.databases
-	g.trail = audit.New(g.broker, s.realtime.Logger)
+	g.trail = audit.New(g.log, s.realtime.Logger)
 	administrator := auth.NewAdministrator(adminKey)
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)

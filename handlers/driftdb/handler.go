@@ -165,7 +165,7 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	}
 	defer h.o.Traffic.LeavePublish()
 	r := &eventlog.Request{Events: []eventlog.Event{m.event(rooms.Space(id))}, Bound: &h.o.Bound}
-	at, err = h.o.Broker.Publish(ctx, r)
+	at, err = h.o.Broker.Log().Append(ctx, r)
 	var over *eventlog.BoundError
 	switch {
 	case errors.As(err, &over) && over.What == "keys":
