@@ -39,7 +39,7 @@ func publish(t testing.TB, b *broker.Broker, name, collection string, n int) uin
 	for i := range events {
 		events[i] = eventlog.Event{Name: name, Collection: collection, Data: []byte(`{}`)}
 	}
-	first, err := b.Publish(context.Background(), &eventlog.Request{Events: events})
+	first, err := b.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}

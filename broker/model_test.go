@@ -95,7 +95,7 @@ func (m *model) close() {
 }
 
 func (m *model) append(t *rapid.T, events []eventlog.Event) {
-	first, err := m.broker.Publish(context.Background(), &eventlog.Request{Events: events})
+	first, err := m.broker.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}

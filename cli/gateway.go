@@ -34,6 +34,7 @@ import (
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/eventlog/pebble"
+	"sluice/store/rooms"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -224,7 +225,7 @@ func (g *gateway) openHandlers() (err error) {
 	if err = errors.Join(g.openDatabases(), g.openDocuments()); err != nil {
 		return err
 	}
-	g.trail = audit.New(g.broker, g.logger)
+	g.trail = audit.New(g.log, g.logger)
 	g.closers = append(g.closers, g.trail.Close)
 	g.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_audit_dropped_total", Help: "Entries of the audit trail that could not be stored."},
 		func() float64 { return float64(g.trail.Dropped()) }))
@@ -253,7 +254,7 @@ func (g *gateway) openHandlers() (err error) {
 		Auth: g.auth, Broker: g.broker, Traffic: g.traffic, Logger: g.logger, Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused,
 		Unread:       g.budgets.rooms,
 		Bound:        eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
-		Limits:       driftdb.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate, Flood: g.cfg.RoomFloodTimeout},
+		Limits:       rooms.Limits{Rooms: g.cfg.MaxRooms, CreateRate: g.cfg.RoomCreateRate, CreateRateAll: g.cfg.RoomCreateRateAll, CreateRateKey: g.cfg.RoomCreateRateKey, Connections: g.cfg.MaxRoomConnections, Rate: g.cfg.RoomRate, ConnectionRate: g.cfg.RoomConnectionRate, Flood: g.cfg.RoomFloodTimeout},
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		TrustedProxies: peer.Proxies(g.cfg.TrustedProxies),
 	})

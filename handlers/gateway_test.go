@@ -34,6 +34,7 @@ import (
 	"sluice/store/documents"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
+	"sluice/store/rooms"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -100,7 +101,7 @@ type setup struct {
 	rooms    time.Duration // retention
 	unused   time.Duration // retention of rooms that nothing was pushed to
 	create   driftdb.Create
-	room     driftdb.Limits
+	room     rooms.Limits
 	directus directus.Options
 	document documents.Options
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
@@ -119,7 +120,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		rooms:    time.Hour,
 		unused:   time.Hour,
 		create:   driftdb.Anybody,
-		room:     driftdb.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300, Flood: time.Minute},
+		room:     rooms.Limits{Rooms: 10_000, CreateRate: 1 << 20, CreateRateAll: 1 << 20, CreateRateKey: 1 << 20, Connections: 100, Rate: 2000, ConnectionRate: 300, Flood: time.Minute},
 		directus: directus.Options{Mode: directus.Handshake, AuthTimeout: 5 * time.Second, Heartbeat: time.Minute},
 		document: documents.Options{QueryTime: time.Minute},
 		logger:   slog.New(slog.DiscardHandler),
@@ -157,7 +158,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	s.realtime.Databases = g.databases
-	g.trail = audit.New(g.broker, s.realtime.Logger)
+	g.trail = audit.New(g.log, s.realtime.Logger)
 	administrator := auth.NewAdministrator(adminKey)
 	if g.realtime, err = realtime.New(s.realtime); err != nil {
 		t.Fatal(err)

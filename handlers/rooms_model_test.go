@@ -209,7 +209,7 @@ func (m *roomModel) crowd(rt *rapid.T) {
 			}
 			r.Events = append(r.Events, e)
 		}
-		if _, err := m.g.broker.Publish(context.Background(), r); err != nil {
+		if _, err := m.g.broker.Log().Append(context.Background(), r); err != nil {
 			rt.Fatal(err)
 		}
 	}

@@ -67,7 +67,7 @@ func TestRoomAskAgain(t *testing.T) {
 			for range writers {
 				group.Go(func() { // beside the door, as fast as it goes
 					for range rounds {
-						if _, err := g.broker.Publish(context.Background(), replaces(room, each)); err != nil {
+						if _, err := g.broker.Log().Append(context.Background(), replaces(room, each)); err != nil {
 							t.Error(err)
 						}
 					}

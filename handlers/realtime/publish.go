@@ -161,7 +161,7 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 	if len(rows) > 0 {
 		request.Stored = w.stored
 	}
-	first, err = h.o.Broker.Publish(ctx, request)
+	first, err = h.o.Broker.Log().Append(ctx, request)
 	w.answered(err)
 	if err != nil {
 		return 0, publishError(b, err)

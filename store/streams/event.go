@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 
-	"sluice/broker/sse"
 	"sluice/store/eventlog"
+	"sluice/store/syntax"
 )
 
 // Event is what a client appends. The log gives it its place and its time.
@@ -109,9 +109,9 @@ func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Even
 	dst = append(dst, `{"data":`...)
 	dst = append(dst, r.Data...)
 	dst = append(dst, `,"meta":{"id":`...)
-	dst = sse.AppendText(dst, r.Key)
+	dst = syntax.AppendText(dst, r.Key)
 	dst = append(dst, `,"type":`...)
-	dst = sse.AppendText(dst, kind)
+	dst = syntax.AppendText(dst, kind)
 	dst = append(dst, `,"ts":"`...)
 	if k.TS != "" {
 		dst = append(dst, k.TS...)
@@ -119,11 +119,11 @@ func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Even
 		dst = clock.Time(r.ID).AppendFormat(dst, TimeFormat)
 	}
 	dst = append(dst, `","db":`...)
-	dst = sse.AppendText(dst, database)
+	dst = syntax.AppendText(dst, database)
 	dst = append(dst, `,"ns":`...)
-	dst = sse.AppendText(dst, namespace)
+	dst = syntax.AppendText(dst, namespace)
 	dst = append(dst, `,"stream":`...)
-	dst = sse.AppendText(dst, stream)
+	dst = syntax.AppendText(dst, stream)
 	if len(own) > 2 {
 		dst = append(append(dst, ','), own[1:len(own)-1]...)
 	}

@@ -1,20 +1,17 @@
-package driftdb
+package rooms
 
 import (
 	"math"
-	"net/http"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"sluice/handlers/httperr"
 )
 
-// maker is who makes a room: a credential or, where there is none, the network of an address.
-type maker struct {
-	owner     string
-	anonymous bool
+// Maker is who makes a room: a credential or, where there is none, the network of an address.
+type Maker struct {
+	Owner     string
+	Anonymous bool
 }
 
 // makers bound how fast rooms are made, and how many each maker has. What they know is lost when the process ends: the
@@ -51,46 +48,46 @@ func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(
 
 // admit lets a maker make one more room, which is to be added or refused afterwards. Whoever is turned away is charged
 // nothing.
-func (m *makers) admit(who maker, now time.Time) error {
+func (m *makers) admit(who Maker, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	own := m.rateOf(who, now)
 	most := m.mostKey
-	if who.anonymous {
+	if who.Anonymous {
 		most = m.mostAnonymous
 	}
 	switch {
-	case m.held[who.owner] >= most:
+	case m.held[who.Owner] >= most:
 		return tooManyOf(who, most)
 	case until(own, now) > 0:
-		return tooFast(who, m.limits).After(until(own, now))
-	case who.anonymous && until(m.all, now) > 0:
-		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited,
-			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll).After(until(m.all, now))
+		return tooFast(who, m.limits, until(own, now))
+	case who.Anonymous && until(m.all, now) > 0:
+		return refuse(TooFast, until(m.all, now),
+			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll)
 	}
 	own.AllowN(now, 1)
-	if who.anonymous {
+	if who.Anonymous {
 		m.all.AllowN(now, 1)
 	}
-	m.held[who.owner]++
+	m.held[who.Owner]++
 	return nil
 }
 
-func tooFast(who maker, l Limits) *httperr.Error {
-	if who.anonymous {
-		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited,
+func tooFast(who Maker, l Limits, wait time.Duration) *Refusal {
+	if who.Anonymous {
+		return refuse(TooFast, wait,
 			"more than %d rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES", l.CreateRate)
 	}
-	return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "more than %d rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down", l.CreateRateKey)
+	return refuse(TooFast, wait, "more than %d rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down", l.CreateRateKey)
 }
 
-func tooManyOf(who maker, most int) *httperr.Error {
+func tooManyOf(who Maker, most int) *Refusal {
 	of := "credential"
-	if who.anonymous {
+	if who.Anonymous {
 		of = "address"
 	}
-	return httperr.New(http.StatusTooManyRequests, httperr.TooManyRoomsOf,
-		"this %s has %d rooms, as many as one may have of MAX_ROOMS; try again when some of them have ended, or raise MAX_ROOMS", of, most).After(time.Minute)
+	return refuse(TooManyOwn, time.Minute,
+		"this %s has %d rooms, as many as one may have of MAX_ROOMS; try again when some of them have ended, or raise MAX_ROOMS", of, most)
 }
 
 // until is how long it takes until a rate has a token.
@@ -105,8 +102,8 @@ func until(l *rate.Limiter, now time.Time) time.Duration {
 // rateOf is the rate of a maker. Those that have all their tokens are forgotten now and then. Of addresses as many are
 // left as have made a room within a minute, which ROOM_CREATE_RATE_ALL bounds; of credentials as many as the operator
 // has given out.
-func (m *makers) rateOf(who maker, now time.Time) *rate.Limiter {
-	if l := m.by[who.owner]; l != nil {
+func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
+	if l := m.by[who.Owner]; l != nil {
 		return l
 	}
 	if len(m.by) >= m.pruneAt {
@@ -118,29 +115,29 @@ func (m *makers) rateOf(who maker, now time.Time) *rate.Limiter {
 		m.pruneAt = max(leastPrune, 2*len(m.by))
 	}
 	n := m.limits.CreateRateKey
-	if who.anonymous {
+	if who.Anonymous {
 		n = m.limits.CreateRate
 	}
 	l := perMinute(n)
-	m.by[who.owner] = l
+	m.by[who.Owner] = l
 	return l
 }
 
 // add notes the room that an admitted maker has made.
-func (m *makers) add(who maker, id string) {
+func (m *makers) add(who Maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if before, ok := m.rooms[id]; ok { // it was dropped, which is not noted yet
 		m.less(before)
 	}
-	m.rooms[id] = who.owner
+	m.rooms[id] = who.Owner
 }
 
 // refuse takes back that a maker was admitted: no room was made.
-func (m *makers) refuse(who maker) {
+func (m *makers) refuse(who Maker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.less(who.owner)
+	m.less(who.Owner)
 }
 
 // ended notes that a room is gone.

@@ -1,17 +1,15 @@
-package driftdb
+package rooms
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"sluice/handlers/httperr"
 	"sluice/store/eventlog"
 )
 
@@ -37,22 +35,21 @@ func (c *census) enter(evict func() bool) error {
 		c.n.Add(-1)
 		c.mu.RUnlock()
 		if !evict() {
-			return httperr.New(http.StatusServiceUnavailable, httperr.TooManyRooms,
-				"the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise it").After(time.Minute)
+			return refuse(TooMany, time.Minute, "the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise it")
 		}
 	}
 }
 
-// Rooms is how many rooms there are.
-func (h *Handler) Rooms() int { return int(h.made.n.Load()) }
+// Count is how many rooms there are.
+func (r *Rooms) Count() int { return int(r.made.n.Load()) }
 
 // survey counts the rooms, and lists those whose last message is older than a position, and those that nothing was ever
 // pushed to and that are older than another.
-func (h *Handler) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, err error) {
-	h.made.mu.Lock()
-	defer h.made.mu.Unlock()
+func (r *Rooms) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, err error) {
+	r.made.mu.Lock()
+	defer r.made.mu.Unlock()
 	n := int64(0)
-	err = h.o.Broker.Log().KeyedSpaces(func(s eventlog.KeyedSpace) error {
+	err = r.o.Log.KeyedSpaces(func(s eventlog.KeyedSpace) error {
 		n++
 		if s.Last < before || s.Seq == 0 && s.Last < unusedBefore {
 			old = append(old, s)
@@ -60,7 +57,7 @@ func (h *Handler) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace
 		return nil
 	})
 	if err == nil {
-		h.made.n.Store(n)
+		r.made.n.Store(n)
 	}
 	return old, err
 }
@@ -75,45 +72,45 @@ const (
 
 // evict drops the oldest rooms that nothing was ever pushed to and nobody is in, as there are as many rooms as may be,
 // and reports whether there is room now.
-func (h *Handler) evict() bool {
-	h.made.evicting.Lock()
-	defer h.made.evicting.Unlock()
-	if h.made.n.Load() < h.made.most {
+func (r *Rooms) evict() bool {
+	r.made.evicting.Lock()
+	defer r.made.evicting.Unlock()
+	if r.made.n.Load() < r.made.most {
 		return true
 	}
 	now := time.Now()
-	if now.Sub(h.made.evicted) < evictRest {
+	if now.Sub(r.made.evicted) < evictRest {
 		return false
 	}
-	h.made.evicted = now
-	unused, err := h.survey(0, h.o.Broker.Log().Clock().Before(evictAge))
+	r.made.evicted = now
+	unused, err := r.survey(0, r.o.Log.Clock().Before(evictAge))
 	if err == nil {
 		slices.SortFunc(unused, func(a, b eventlog.KeyedSpace) int { return cmp.Compare(a.Last, b.Last) })
 		for some := range slices.Chunk(unused, evictMost) {
 			var n int
-			if n, err = h.drop(some, 0, evictAge); err != nil || n > 0 {
+			if n, err = r.drop(some, 0, evictAge); err != nil || n > 0 {
 				break
 			}
 		}
 	}
 	if err != nil {
-		h.o.Logger.Error("dropping unused rooms", "cause", err)
+		r.o.Logger.Error("dropping unused rooms", "cause", err)
 	}
-	return h.made.n.Load() < h.made.most
+	return r.made.n.Load() < r.made.most
 }
 
 // dropOld drops the rooms in which nobody is and nothing was said for ROOM_RETENTION, or nothing ever for ROOM_UNUSED.
-func (h *Handler) dropOld() error {
-	h.made.evicting.Lock()
-	defer h.made.evicting.Unlock()
-	clock := h.o.Broker.Log().Clock()
-	before, unused := clock.Before(h.o.Retention), h.o.Unused
-	old, err := h.survey(before, clock.Before(unused))
+func (r *Rooms) dropOld() error {
+	r.made.evicting.Lock()
+	defer r.made.evicting.Unlock()
+	clock := r.o.Log.Clock()
+	before, unused := clock.Before(r.o.Retention), r.o.Unused
+	old, err := r.survey(before, clock.Before(unused))
 	if err != nil {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}
 	for some := range slices.Chunk(old, dropsMost) {
-		if _, err := h.drop(some, before, unused); err != nil {
+		if _, err := r.drop(some, before, unused); err != nil {
 			return fmt.Errorf("dropping rooms: %w", err)
 		}
 	}
@@ -125,13 +122,13 @@ const dropsMost = 100
 
 // drop deletes those of some rooms that are still old, with the door shut: who comes now finds none. They may have been
 // in use since they were listed.
-func (h *Handler) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (n int, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (r *Rooms) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var ids, spaces []string
 	for _, s := range rooms {
-		id := s.Space[len(space("")):]
-		goes, err := h.goes(id, before, unused)
+		id := s.Space[len(Space("")):]
+		goes, err := r.goes(id, before, unused)
 		if err != nil {
 			return 0, err
 		}
@@ -142,40 +139,40 @@ func (h *Handler) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.D
 	if len(spaces) == 0 {
 		return 0, nil
 	}
-	if err := h.o.Broker.Log().Drop(context.Background(), spaces...); err != nil {
+	if err := r.o.Log.Drop(context.Background(), spaces...); err != nil {
 		return 0, err
 	}
 	for _, id := range ids {
-		delete(h.rooms, id)
-		h.makers.ended(id)
+		delete(r.rooms, id)
+		r.makers.ended(id)
 	}
-	h.made.n.Add(-int64(len(ids)))
+	r.made.n.Add(-int64(len(ids)))
 	return len(ids), nil
 }
 
 // goes reports whether nobody is in a room, and it is old: its last message or, where there never was one, the moment
 // that somebody was last in it.
-func (h *Handler) goes(id string, before uint64, unused time.Duration) (bool, error) {
-	r := h.rooms[id]
-	if r != nil && r.inside > 0 {
+func (r *Rooms) goes(id string, before uint64, unused time.Duration) (bool, error) {
+	known := r.rooms[id]
+	if known != nil && known.inside > 0 {
 		return false, nil
 	}
-	s, there, err := h.o.Broker.Log().KeyedSpace(space(id))
+	s, there, err := r.o.Log.KeyedSpace(Space(id))
 	if err != nil || !there || s.Last < before {
 		return there, err
 	}
-	if s.Seq > 0 || s.Last >= h.o.Broker.Log().Clock().Before(unused) || r != nil && time.Since(r.left) < unused || time.Since(h.started) < unused {
+	if s.Seq > 0 || s.Last >= r.o.Log.Clock().Before(unused) || known != nil && time.Since(known.left) < unused || time.Since(r.started) < unused {
 		return false, nil // or its clients may be on their way back after a restart
 	}
-	return h.empty(id)
+	return r.empty(id)
 }
 
 // errSome is that a room retains something.
 var errSome = errors.New("the room retains something")
 
 // empty reports whether a room retains nothing: a compact before the first message has no number.
-func (h *Handler) empty(id string) (bool, error) {
-	_, err := h.o.Broker.Log().Keyed(context.Background(), space(id), nil, func(eventlog.Event) error { return errSome })
+func (r *Rooms) empty(id string) (bool, error) {
+	_, err := r.o.Log.Keyed(context.Background(), Space(id), nil, func(eventlog.Event) error { return errSome })
 	if errors.Is(err, errSome) {
 		return false, nil
 	}

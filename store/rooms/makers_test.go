@@ -1,32 +1,30 @@
-package driftdb
+package rooms
 
 import (
 	"errors"
 	"fmt"
 	"testing"
 	"time"
-
-	"sluice/handlers/httperr"
 )
 
 // anon is who makes rooms from an address, and key who does with a credential.
-func anon(address string) maker { return maker{"address\x00" + address, true} }
-func key(name string) maker     { return maker{"key\x00" + name, false} }
+func anon(address string) Maker { return Maker{"address\x00" + address, true} }
+func key(name string) Maker     { return Maker{"key\x00" + name, false} }
 
 // tries makes ten rooms, and tells how many could be made and what the last was told.
-func tries(m *makers, who maker, now time.Time) (made int, wait time.Duration, code string) {
+func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
 	for range 10 {
 		err := m.admit(who, now)
 		if err == nil {
 			made++
 			continue
 		}
-		var refused *httperr.Error
+		var refused *Refusal
 		if errors.As(err, &refused) {
-			wait, code = refused.RetryAfter, refused.Code
+			wait, reason = refused.Wait, refused.Reason
 		}
 	}
-	return made, wait, code
+	return made, wait, reason
 }
 
 // An address has a rate, all of them together another, and each credential one of its own.
@@ -36,7 +34,7 @@ func TestMakersRates(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for i, step := range []struct {
 		after time.Duration
-		who   maker
+		who   Maker
 		made  int // of ten
 		wait  time.Duration
 	}{
@@ -52,9 +50,9 @@ func TestMakersRates(t *testing.T) {
 		{time.Hour, anon("a"), 6, 10 * time.Second},
 	} {
 		now = now.Add(step.after)
-		made, wait, code := tries(m, step.who, now)
-		if made != step.made || wait.Round(time.Millisecond) != step.wait || code != httperr.RateLimited {
-			t.Errorf("step %d: %d rooms, then %s to wait (%s); want %d and %s", i, made, wait, code, step.made, step.wait)
+		made, wait, reason := tries(m, step.who, now)
+		if made != step.made || wait.Round(time.Millisecond) != step.wait || reason != TooFast {
+			t.Errorf("step %d: %d rooms, then %s to wait (%d); want %d and %s", i, made, wait, reason, step.made, step.wait)
 		}
 	}
 }
@@ -66,9 +64,9 @@ func TestMakersShare(t *testing.T) {
 	const fast = 1 << 20
 	m := newMakers(Limits{Rooms: 2000, CreateRate: fast, CreateRateAll: fast, CreateRateKey: fast})
 	now := time.Unix(1_800_000_000, 0)
-	fill := func(who maker) (n int) {
+	fill := func(who Maker) (n int) {
 		for ; m.admit(who, now) == nil; n++ {
-			m.add(who, fmt.Sprint(who.owner, len(m.rooms)))
+			m.add(who, fmt.Sprint(who.Owner, len(m.rooms)))
 		}
 		return n
 	}
@@ -81,11 +79,11 @@ func TestMakersShare(t *testing.T) {
 	if n := fill(key("k")); n != 1800 {
 		t.Errorf("%d rooms of a credential", n)
 	}
-	if _, wait, code := tries(m, anon("a"), now); code != httperr.TooManyRoomsOf || wait != time.Minute {
-		t.Errorf("told %s, %s", code, wait)
+	if _, wait, reason := tries(m, anon("a"), now); reason != TooManyOwn || wait != time.Minute {
+		t.Errorf("refused for reason %d, %s", reason, wait)
 	}
 	for range 2 { // the second time it is gone already
-		m.ended(anon("a").owner + "0")
+		m.ended(anon("a").Owner + "0")
 	}
 	m.ended("a room that was there before the start")
 	if err := m.admit(anon("a"), now); err != nil {

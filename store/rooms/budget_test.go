@@ -1,4 +1,4 @@
-package driftdb
+package rooms
 
 import (
 	"context"
@@ -18,13 +18,13 @@ func TestPostsShareTheRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const perSecond = 10
-		h := &Handler{rooms: map[string]*room{"r": {budget: newBudget(perSecond)}}}
-		h.o.Limits.Rate = perSecond
+		r := &Rooms{rooms: map[string]*room{"r": {budget: newBudget(perSecond)}}}
+		r.o.Limits.Rate = perSecond
 		ctx := t.Context()
 		flood, cancel := context.WithCancel(ctx)
 		post := func(owner string) (took time.Duration, err error) {
 			began := time.Now()
-			err = h.allow(share.With(ctx, owner), "r", eventlog.Append)
+			err = r.Allow(share.With(ctx, owner), "r", eventlog.Append)
 			return time.Since(began), err
 		}
 		for i := range 2 * perSecond {
@@ -70,7 +70,7 @@ func TestPostsShareTheRate(t *testing.T) {
 				time.Sleep(2 * time.Second) // the others were there before
 			}
 		}
-		if waiting := h.rooms["r"].users.waiting; len(waiting) != 0 {
+		if waiting := r.rooms["r"].users.waiting; len(waiting) != 0 {
 			t.Errorf("left behind: %v", waiting)
 		}
 		if n := taken.Load(); n < 10*perSecond/2 {
