@@ -34,7 +34,7 @@ type source struct {
 	routes                              []route // of METRICS_ADDR, which are no routes of echo
 	tests                               set
 	files                               set // base names
-	literals                            set // of all Go files, tests too
+	parts                               set // names of a test's parts: the keys of maps of tests
 	words                               set // what Go and JavaScript files but tests spell, and scripts
 	targets                             set // of make
 }
@@ -49,7 +49,7 @@ func readCode(t *testing.T) *source {
 	t.Helper()
 	readOnce.Do(func() {
 		s := &readAll
-		for _, one := range []*set{&s.codes, &s.directusCodes, &s.persistrNames, &s.metrics, &s.settings, &s.tests, &s.files, &s.literals, &s.words, &s.targets} {
+		for _, one := range []*set{&s.codes, &s.directusCodes, &s.persistrNames, &s.metrics, &s.settings, &s.tests, &s.files, &s.parts, &s.words, &s.targets} {
 			*one = set{}
 		}
 		walk(t, func(path string) { s.file(t, path) })
@@ -101,8 +101,7 @@ func (s *source) golang(t *testing.T, path, text string, isTest bool) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if text, ok := literal(n); ok {
-			s.literals.add(text)
-			if !isTest && metricName.FindString(text) == text && text != "" {
+			if !isTest && text != "" && metricName.FindString(text) == text {
 				s.metrics.add(text)
 			}
 		}
@@ -128,6 +127,11 @@ func (s *source) find(path, pkg string, n ast.Node) {
 			}
 		}
 	case *ast.KeyValueExpr:
+		if f, ok := n.Value.(*ast.Ident); ok && strings.HasPrefix(f.Name, "test") {
+			if text, ok := literal(n.Key); ok {
+				s.parts.add(text)
+			}
+		}
 		text, ok := literal(n.Value)
 		key, isName := n.Key.(*ast.Ident)
 		switch {
@@ -165,7 +169,7 @@ func (s *source) call(pkg string, n *ast.CallExpr) {
 		}
 	case *ast.SelectorExpr:
 		if text, ok := argument(n, 0); ok && (f.Sel.Name == "Handle" || f.Sel.Name == "HandleFunc") {
-			s.routes = append(s.routes, route{"", text[strings.Index(text, "/"):]})
+			s.routes = append(s.routes, route{"", text[strings.Index(text, "/"):], false})
 		}
 	}
 }
@@ -225,7 +229,7 @@ func readRoutes(t *testing.T) []route {
 	all := readCode(t).routes
 	for _, r := range router.Routes() {
 		if r.Method != echo.RouteNotFound {
-			all = append(all, route{r.Method, r.Path})
+			all = append(all, route{r.Method, r.Path, false})
 		}
 	}
 	if len(all) < 50 {

@@ -188,8 +188,12 @@ func anchor(heading string) string {
 	}, heading)
 }
 
-// route is a method and a path; any method where it is "". In documents words in capitals and … stand for parameters.
-type route struct{ method, path string }
+// route is a method and a path; any method where it is "". In documents words in capitals and … stand for parameters, and in
+// an example anything may.
+type route struct {
+	method, path string
+	example      bool
+}
 
 func (r route) String() string { return strings.TrimSpace(r.method + " " + r.path) }
 
@@ -206,12 +210,32 @@ func routesOf(text string) (all []route) {
 			continue
 		}
 		path, _, _ := strings.Cut(m[2], "?")
-		all = append(all, route{m[1], path})
+		all = append(all, route{m[1], path, m[1] != ""}) // as in POST /db/bank/rename
 	}
 	return all
 }
 
-func (d document) routes() []route { return routesOf(fence.ReplaceAllString(d.text, "")) }
+var (
+	address = regexp.MustCompile(`(http://127\.0\.0\.1:8080|\$B'?)(/[^\s<>"'?)\\|` + "`" + `]*)`)
+	base    = regexp.MustCompile(`\bB=http://127\.0\.0\.1:8080(/\w+)?`)
+)
+
+// routes are those that the page names, and those of the addresses in its examples.
+func (d document) routes() []route {
+	all := routesOf(fence.ReplaceAllString(d.text, ""))
+	prefix := ""
+	if m := base.FindStringSubmatch(d.text); m != nil {
+		prefix = m[1]
+	}
+	for _, m := range address.FindAllStringSubmatch(d.text, -1) {
+		path := strings.TrimRight(m[2], ".,;")
+		if m[1][0] == '$' {
+			path = prefix + path
+		}
+		all = append(all, route{"", path, true})
+	}
+	return all
+}
 
 // is reports whether a route of a document is one of the code.
 func (r route) is(of route) bool {
@@ -228,10 +252,9 @@ func (r route) is(of route) bool {
 		case have[i] == "*":
 			return true
 		case !isParameter(part) && strings.HasPrefix(have[i], ":"):
-			if r.method != "" { // an example may name a thing of its own, as in /db/bank
-				continue
+			if !r.example {
+				return false
 			}
-			return false
 		case strings.HasPrefix(have[i], ":"):
 		case part != have[i]:
 			return false

@@ -203,7 +203,7 @@ func TestFilesOfDocuments(t *testing.T) {
 			if !code.tests[m[1]] {
 				t.Errorf("%s: there is no test %s", p.path, m[1])
 			}
-			if part := strings.ReplaceAll(m[2], "_", " "); part != "" && !code.literals[part] {
+			if part := strings.ReplaceAll(m[2], "_", " "); part != "" && !code.parts[part] {
 				t.Errorf("%s: %s has no part %q", p.path, m[1], part)
 			}
 		}
