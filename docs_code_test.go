@@ -37,6 +37,9 @@ type source struct {
 	parts                               set // names of a test's parts: the keys of maps of tests
 	words                               set // what Go and JavaScript files but tests spell, and scripts
 	targets                             set // of make
+
+	constants map[string]string // by name, in any package
+	codeNames set               // names of constants that are codes
 }
 
 var (
@@ -52,8 +55,14 @@ func readCode(t *testing.T) *source {
 		for _, one := range []*set{&s.codes, &s.directusCodes, &s.persistrNames, &s.metrics, &s.settings, &s.tests, &s.files, &s.parts, &s.words, &s.targets} {
 			*one = set{}
 		}
+		s.constants, s.codeNames = map[string]string{}, set{}
 		walk(t, func(path string) { s.file(t, path) })
 		s.readSettings(t)
+		for name := range s.codeNames {
+			if code := s.constants[name]; snakeCase.MatchString(code) {
+				s.codes.add(code)
+			}
+		}
 	})
 	return &readAll
 }
@@ -118,10 +127,13 @@ func (s *source) find(path, pkg string, n ast.Node) {
 	case *ast.ValueSpec:
 		for i, value := range n.Values {
 			text, ok := literal(value)
+			if ok {
+				s.constants[n.Names[i].Name] = text
+			}
 			switch {
-			case !ok:
 			case strings.HasSuffix(path, "/codes.go"), strings.HasSuffix(path, "auth/errors.go"):
-				s.codes.add(text)
+				s.code(value)
+			case !ok:
 			case upperCase.MatchString(text) && strings.HasPrefix(n.Names[i].Name, "code"):
 				s.directusCodes.add(text)
 			}
@@ -132,14 +144,15 @@ func (s *source) find(path, pkg string, n ast.Node) {
 				s.parts.add(text)
 			}
 		}
-		text, ok := literal(n.Value)
 		key, isName := n.Key.(*ast.Ident)
 		switch {
-		case !ok || !isName:
+		case !isName:
 		case key.Name == "Code" && pkg != "client": // which has a code of its own
-			s.codes.add(text)
+			s.code(n.Value)
 		case key.Name == "name" && pkg == "persistr":
-			s.nameOfPersistr(text)
+			if text, ok := literal(n.Value); ok {
+				s.nameOfPersistr(text)
+			}
 		}
 	case *ast.AssignStmt:
 		if to, ok := n.Lhs[0].(*ast.SelectorExpr); ok && to.Sel.Name == "name" && pkg == "persistr" {
@@ -161,8 +174,8 @@ func (s *source) find(path, pkg string, n ast.Node) {
 func (s *source) call(pkg string, n *ast.CallExpr) {
 	switch f := n.Fun.(type) {
 	case *ast.Ident:
-		if text, ok := argument(n, 0); ok && f.Name == "unauthorized" && pkg == "auth" {
-			s.codes.add(text)
+		if f.Name == "unauthorized" && pkg == "auth" {
+			s.code(n.Args[0])
 		}
 		if text, ok := argument(n, 1); ok && f.Name == "fail" && pkg == "persistr" {
 			s.nameOfPersistr(text)
@@ -170,6 +183,20 @@ func (s *source) call(pkg string, n *ast.CallExpr) {
 	case *ast.SelectorExpr:
 		if text, ok := argument(n, 0); ok && (f.Sel.Name == "Handle" || f.Sel.Name == "HandleFunc") {
 			s.routes = append(s.routes, route{"", text[strings.Index(text, "/"):], false})
+		}
+	}
+}
+
+// code notes a code: a text, or the constant that holds it.
+func (s *source) code(n ast.Expr) {
+	switch n := n.(type) {
+	case *ast.Ident:
+		s.codeNames.add(n.Name)
+	case *ast.SelectorExpr:
+		s.codeNames.add(n.Sel.Name)
+	default:
+		if text, ok := literal(n); ok {
+			s.codes.add(text)
 		}
 	}
 }
