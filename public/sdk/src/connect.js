@@ -50,7 +50,7 @@ export function connect(url, o = {}) {
     state = to;
     detail = more;
     if (to !== "open") told = false;
-    if (lead) say({ to, detail, live: told });
+    status();
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
     else if (to !== from && from !== "idle") emit(to === "open" ? "connect" : "reconnect", detail);
   }
@@ -86,7 +86,7 @@ export function connect(url, o = {}) {
         if (live) arrive();
         if (sure || type === "message") continue;
         sure = true;
-        answer();
+        status();
       }
     } catch (e) {
       refuse(e);
@@ -138,14 +138,15 @@ export function connect(url, o = {}) {
 
   const say = (/** @type {any} */ message) => tabs?.postMessage({ me, ...message });
   const hail = () => say({ ask: true });
-  const answer = () => lead && say({
+  // status is what the tab that leads says of itself.
+  const status = () => lead && say({
     to: state, detail, live: told, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
   });
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
   function hear({ data: { me: from, ask, to, detail, frame, prev, live } }) {
     if (ask) {
-      if (lead) setTimeout(answer); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
+      if (lead) setTimeout(status); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
       else if (from > me) missed = 0; // that tab takes the lead, if there is need
       return;
     }
