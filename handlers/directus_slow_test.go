@@ -25,7 +25,7 @@ func TestSocketSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // by a clock that a busy machine does not drive on
 		listener := newPipes()
 		g := newGateway(t, withItems, func(s *setup) {
-			s.listener, s.realtime.Shards, s.realtime.WriteTimeout, s.directus.Heartbeat = listener, -1, time.Second, 600*time.Millisecond
+			s.listener, s.realtime.Shards, s.realtime.WriteTimeout, s.directus.Heartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
 		})
 		for range 10 {
 			if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]document.New{{Fields: largeFields(t)}}, 20)); err != nil {

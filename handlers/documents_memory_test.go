@@ -64,9 +64,9 @@ func TestMemoryOfAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.eventually(t, keyAnn, "503", "/rest/large?h={%22$max%22:1000}")
-	g.eventually(t, keyAnn, "503", "/items/large?limit=-1")
-	g.eventually(t, keyAnn, "503", "/rest/some?groupby=_id,t&aggregate=MAX:t,MIN:t,MAX:_id,MIN:_id")
+	g.gets(t, keyAnn, "503", "/rest/large?h={%22$max%22:1000}")
+	g.gets(t, keyAnn, "503", "/items/large?limit=-1")
+	g.gets(t, keyAnn, "503", "/rest/some?groupby=_id,t&aggregate=MAX:t,MIN:t,MAX:_id,MIN:_id")
 	other := g.socket(t, keyAnn)
 	other.say(fmt.Sprintf(readAll, "large"))
 	if got, err := other.next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {
@@ -77,7 +77,7 @@ func TestMemoryOfAnswers(t *testing.T) {
 		t.Fatalf("%.200s, %v", got, err)
 	}
 	page := g.slowPage(t, keyBen)
-	g.eventually(t, keyCid, "503", "/items/large?limit=-1")
+	g.gets(t, keyCid, "503", "/items/large?limit=-1")
 	for range 20 {
 		if got, _ := g.asked(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
 			t.Fatal(got)
@@ -161,26 +161,39 @@ func (g *gateway) slowSocket(t *testing.T, key string) *socket {
 	return &socket{t, ws}
 }
 
-// eventually wants an answer's status.
+// eventually wants an answer's status, soon.
 func (g *gateway) eventually(t *testing.T, key, want, path string) {
 	t.Helper()
-	status := ""
-	for deadline := time.Now().Add(patience); status != want && time.Now().Before(deadline); {
-		r, err := http.NewRequest(http.MethodGet, g.URL+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("x-apikey", key)
-		answer, err := g.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if status = answer.Status[:3]; status == "503" && answer.Header.Get("Retry-After") == "" {
-			t.Error("not told when to come back")
+	for deadline := time.Now().Add(patience); g.status(t, key, path) != want; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is never %s", path, want)
 		}
 	}
-	if status != want {
+}
+
+// gets wants an answer's status at once: answers that were not read would be in the way of a repeat.
+func (g *gateway) gets(t *testing.T, key, want, path string) {
+	t.Helper()
+	if status := g.status(t, key, path); status != want {
 		t.Errorf("%s: %s, want %s", path, status, want)
 	}
+}
+
+func (g *gateway) status(t *testing.T, key, path string) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, g.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("x-apikey", key)
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	status := answer.Status[:3]
+	if status == "503" && answer.Header.Get("Retry-After") == "" {
+		t.Error("it does not say when to come back")
+	}
+	return status
 }
