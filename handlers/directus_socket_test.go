@@ -52,7 +52,7 @@ func (s *socket) say(text string) {
 
 // next is the next message, as it came.
 func (s *socket) next() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, text, err := s.ws.Read(ctx)
 	return string(text), err

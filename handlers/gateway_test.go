@@ -89,6 +89,10 @@ type gateway struct {
 	stopped   sync.Once
 }
 
+// patience is how long tests wait for what has to come: so long that a busy machine never ends it, and less than the
+// minute between pings, so that none of those brings what should come by itself.
+const patience = 30 * time.Second
+
 type setup struct {
 	auth     auth.Options
 	realtime realtime.Options
@@ -107,6 +111,8 @@ type setup struct {
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 	logger   *slog.Logger
 	proxies  []*net.IPNet
+	uncut    bool         // nobody is cut off for reading an answer slowly
+	listener net.Listener // one of the test's own, in place of a port
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -127,6 +133,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	}
 	for _, f := range change {
 		f(&s)
+	}
+	if s.auth.Passwords == nil { // the real ones take a processor in turns, which all tests of the process would wait for
+		s.auth.Passwords = passwords.Cheap()
 	}
 	a, err := auth.New(s.auth)
 	if err != nil {
@@ -197,8 +206,15 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Realtime: g.realtime, Persistr: g.persistr, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, KeysReady: a.KeysReady, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
+	if s.listener != nil {
+		g.Listener.Close()
+		g.Listener = s.listener
+	}
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout, Memory: g.memory}
-	g.Config.ConnContext, g.Config.ConnState, g.Config.HTTP2 = handlers.ConnContext, handlers.NewHeads(2048).State, &handlers.HTTP2
+	g.Config.ConnState, g.Config.HTTP2 = handlers.NewHeads(2048).State, &handlers.HTTP2
+	if !s.uncut {
+		g.Config.ConnContext = handlers.ConnContext
+	}
 	g.Config.MaxHeaderBytes = 128 << 10
 	if g.EnableHTTP2 = s.tls; s.tls {
 		g.StartTLS()

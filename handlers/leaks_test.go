@@ -231,7 +231,7 @@ func TestFaultsTellNothing(t *testing.T) {
 func (g *gateway) call(t *testing.T, what, body string) (status int, text string) {
 	t.Helper()
 	method, path, _ := strings.Cut(what, " ")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, g.URL+path, strings.NewReader(body))
 	if err != nil {

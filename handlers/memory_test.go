@@ -216,11 +216,13 @@ func TestStreamsFull(t *testing.T) {
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, withLittle)
+	sent := 0
 	open := func(n int) string {
 		types := make([]string, 100)
 		for i := range types {
 			types[i] = fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 100))
 		}
+		sent = len(strings.Join(types, ","))
 		c := dial(t, g, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nAccept: text/event-stream\r\nAuthorization: "+basic("demo", "demo")+"\r\n\r\n")
 		text := make([]byte, 4096)
 		n, err := c.Read(text)
@@ -235,6 +237,10 @@ func TestFeedsFull(t *testing.T) {
 			n += more
 		}
 		return string(text[:n])
+	}
+	open(0)
+	if held := g.memory.Held(); held < 5*int64(sent) { // the hub has a matcher of them, and the feed another
+		t.Errorf("types of %d bytes are charged as %d", sent, held)
 	}
 	for n := range 200 {
 		if text := open(n); strings.Contains(text, "event: error") {

@@ -88,13 +88,14 @@ func TestRoomSlowsDown(t *testing.T) {
 // Many WebSockets that send all they can cost one who appends now and then no append, and hardly any time.
 func TestRoomShares(t *testing.T) {
 	t.Parallel()
+	const rate = 100
 	for name, tt := range map[string]struct {
 		action string
 		others int
 	}{"relays": {"relay", 10}, "appends": {"append", 10}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.Rate = 100 })
+			g := newGateway(t, func(s *setup) { s.room.Rate = rate })
 			room := g.newRoom(t)
 			ctx, stop := context.WithCancel(t.Context())
 			var crowd sync.WaitGroup
@@ -111,6 +112,7 @@ func TestRoomShares(t *testing.T) {
 			}
 			time.Sleep(500 * time.Millisecond) // the room's burst is used up
 			ws, got := g.join(t, room, "")
+			joined := time.Now()
 			var longest time.Duration
 			const appends = 10
 			for i := range appends {
@@ -124,8 +126,12 @@ func TestRoomShares(t *testing.T) {
 				}
 				longest = max(longest, time.Since(began))
 			}
+			noise, most := len(pushed(t, got(), "noise")), rate*int(time.Since(joined)/time.Millisecond)/1000+rate
 			stop()
 			crowd.Wait()
+			if noise > most {
+				t.Errorf("the room took %d of the others, %d are the most", noise, most)
+			}
 			if all := strings.Join(got(), "\n"); strings.Contains(all, `"error"`) {
 				t.Error("refused")
 			}

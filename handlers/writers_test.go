@@ -368,7 +368,7 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 func TestNothingWaitsForAPing(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval = time.Hour })
+		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval, s.realtime.WriteTimeout = time.Hour, time.Hour })
 		const readers, events = 12, 800
 		var group sync.WaitGroup
 		for i := range readers {
@@ -382,6 +382,10 @@ func TestNothingWaitsForAPing(t *testing.T) {
 				for seen < events {
 					if random.IntN(40) == 0 {
 						time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+					}
+					if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil { // for the next bytes, not for all
+						t.Error(err)
+						return
 					}
 					n, err := c.Read(buf[:1+random.IntN(len(buf)-1)])
 					if err != nil {
