@@ -13,7 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers/directus"
+	"sluice/config"
 	"sluice/store/documents"
 )
 
@@ -22,10 +22,10 @@ import (
 func TestSocketSlowReader(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.realtime.WriteTimeout, s.directus.Heartbeat = time.Second, 600*time.Millisecond
+		s.WriteTimeout, s.WebSocketHeartbeat = time.Second, 600*time.Millisecond
 	})
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,9 +76,9 @@ func (c *slowConn) Read(b []byte) (int, error) {
 // TestSocketCut: who is ended by the administrator is, though it takes nothing.
 func TestSocketCut(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = time.Hour })
+	g := newGateway(t, withItems, func(s *setup) { s.WriteTimeout = time.Hour })
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestSocketCut(t *testing.T) {
 	for _, one := range list {
 		g.asAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
 	}
-	for end := time.Now().Add(20 * time.Second); g.traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); g.Traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("of %v it goes on", list)
 		}
@@ -100,7 +100,7 @@ func TestSocketCut(t *testing.T) {
 func TestSocketSlowWriter(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.directus.Mode, s.realtime.ReadTimeout = directus.Public, 300*time.Millisecond
+		s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
 	})
 	s, _ := g.dial(t, "", nil)
 	time.Sleep(600 * time.Millisecond) // between messages it may say nothing

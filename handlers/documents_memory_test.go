@@ -20,8 +20,8 @@ const keyAnn, keyBen, keyCid = "key-ann-0123456789", "key-ben-0123456789", "key-
 func withCrowd(t *testing.T) *gateway {
 	t.Helper()
 	g := newGateway(t, func(s *setup) {
-		s.auth.APIKeys = fmt.Sprintf(`[{"name":"ann","key":%q,"rest":["*:*"]},{"name":"ben","key":%q,"rest":["*:*"]},{"name":"cid","key":%q,"rest":["*:*"]}]`, keyAnn, keyBen, keyCid)
-		s.realtime.WriteTimeout = time.Minute
+		s.APIKeys = fmt.Sprintf(`[{"name":"ann","key":%q,"rest":["*:*"]},{"name":"ben","key":%q,"rest":["*:*"]},{"name":"cid","key":%q,"rest":["*:*"]}]`, keyAnn, keyBen, keyCid)
+		s.WriteTimeout = time.Minute
 	})
 	insert := func(collection string, many, size int) {
 		one := fmt.Sprintf(`{"t":%q}`, strings.Repeat("x", size))

@@ -18,6 +18,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
@@ -102,9 +103,12 @@ func New(o Options) (*Handler, error) {
 			o.Traffic.Ended(o.Logger, s, end)
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
 	h.group.Go(h.keep)
 	h.group.Go(func() { h.unread.keep(h.quit) })
-	return h, err
+	return h, nil
 }
 
 // Close ends what New began.
@@ -125,6 +129,15 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
 	e.GET("/room/:room/presence", h.presence)
+}
+
+// CORS returns what pages of other origins may do.
+func (h *Handler) CORS() []cors.Rule {
+	var rules []cors.Rule
+	for _, path := range []string{"/new", "/room"} {
+		rules = append(rules, cors.Rule{Path: path, Methods: "GET, POST", Headers: []string{echo.HeaderAccept}})
+	}
+	return rules
 }
 
 // anybody is who connects to a room: its id is all that is asked for.
