@@ -242,9 +242,10 @@ func (s *source) readSettings(t *testing.T) {
 func readRoutes(t *testing.T) []route {
 	t.Helper()
 	gateway := handlers.New(handlers.Options{
-		Realtime: new(realtime.Handler), Persistr: new(persistr.Handler), Driftdb: new(driftdb.Handler), Restdb: new(restdb.Handler),
-		Directus: new(directus.Handler), Admin: new(admin.Handler), Traffic: new(traffic.Traffic), Trail: new(audit.Trail),
-		Logger: slog.New(slog.DiscardHandler),
+		Doors: []handlers.Door{
+			new(realtime.Handler), new(persistr.Handler), new(driftdb.Handler), new(restdb.Handler), new(directus.Handler), new(admin.Handler),
+		},
+		Traffic: new(traffic.Traffic), Trail: new(audit.Trail), Logger: slog.New(slog.DiscardHandler),
 	})
 	router, ok := gateway.(interface {
 		http.Handler

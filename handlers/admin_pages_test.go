@@ -124,7 +124,7 @@ func TestAdminOlderConnections(t *testing.T) {
 		t.Errorf("%d of hay", len(hay))
 	}
 	g.asAdmin(t, "DELETE", "/admin/connections/"+found[0]["id"].(string), "", 204)
-	for g.broker.Count() > many {
+	for g.Broker.Count() > many {
 		if t.Context().Err() != nil {
 			t.Fatal("it was not cut")
 		}

@@ -146,7 +146,7 @@ func TestAdminKeyOnce(t *testing.T) {
 	if got := make1("form-2", `{"name":"second"}`); got.status != 201 || got.text == first.text {
 		t.Errorf("%d %s", got.status, got.text)
 	}
-	if n := g.auth.StoredKeys(); n != 2 {
+	if n := g.Auth.StoredKeys(); n != 2 {
 		t.Errorf("%d keys", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers/directus"
+	"sluice/config"
 	"sluice/store/documents"
 )
 
@@ -25,10 +25,10 @@ func TestSocketSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // by a clock that a busy machine does not drive on
 		listener := newPipes()
 		g := newGateway(t, withItems, func(s *setup) {
-			s.listener, s.realtime.Shards, s.realtime.WriteTimeout, s.directus.Heartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
+			s.Listener, s.Shards, s.WriteTimeout, s.WebSocketHeartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
 		})
 		for range 10 {
-			if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+			if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,9 +82,9 @@ func (c *slowConn) Read(b []byte) (int, error) {
 // TestSocketCut: who is ended by the administrator is, though it takes nothing.
 func TestSocketCut(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = time.Hour })
+	g := newGateway(t, withItems, func(s *setup) { s.WriteTimeout = time.Hour })
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestSocketCut(t *testing.T) {
 	for _, one := range list {
 		g.asAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
 	}
-	for end := time.Now().Add(20 * time.Second); g.traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); g.Traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("of %v it goes on", list)
 		}
@@ -106,7 +106,7 @@ func TestSocketCut(t *testing.T) {
 func TestSocketSlowWriter(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.directus.Mode, s.realtime.ReadTimeout = directus.Public, 300*time.Millisecond
+		s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
 	})
 	s, _ := g.dial(t, "", nil)
 	time.Sleep(600 * time.Millisecond) // between messages it may say nothing

@@ -20,8 +20,8 @@ const keyAnn, keyBen, keyCid = "key-ann-0123456789", "key-ben-0123456789", "key-
 func withCrowd(t *testing.T, change ...func(*setup)) *gateway {
 	t.Helper()
 	g := newGateway(t, append(change, func(s *setup) {
-		s.auth.APIKeys = fmt.Sprintf(`[{"name":"ann","key":%q,"rest":["*:*"]},{"name":"ben","key":%q,"rest":["*:*"]},{"name":"cid","key":%q,"rest":["*:*"]}]`, keyAnn, keyBen, keyCid)
-		s.realtime.WriteTimeout = time.Hour
+		s.APIKeys = fmt.Sprintf(`[{"name":"ann","key":%q,"rest":["*:*"]},{"name":"ben","key":%q,"rest":["*:*"]},{"name":"cid","key":%q,"rest":["*:*"]}]`, keyAnn, keyBen, keyCid)
+		s.WriteTimeout = time.Hour
 	})...)
 	insert := func(collection string, many, size int) {
 		one := fmt.Sprintf(`{"t":%q}`, strings.Repeat("x", size))
@@ -57,7 +57,7 @@ const readAll = `{"type":"items","action":"read","collection":%q,"query":{"limit
 // what goes beyond is refused until they have read it or are gone, what is small never.
 func TestMemoryOfAnswers(t *testing.T) {
 	t.Parallel()
-	g := withCrowd(t, func(s *setup) { s.uncut = true }) // else the slow ones hold nothing where the rest takes five seconds
+	g := withCrowd(t, func(s *setup) { s.Uncut = true }) // else the slow ones hold nothing where the rest takes five seconds
 	slow := g.slowSocket(t, keyAnn)
 	slow.say(fmt.Sprintf(readAll, "large"))
 	_, waiting, err := slow.ws.Reader(context.Background()) // the answer has begun

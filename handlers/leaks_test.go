@@ -138,7 +138,7 @@ func TestFaultsTellNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			engine, told := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
-			g := withDocuments(t, func(s *setup) { s.engine, s.logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
+			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
 			g.addUser(t, "ann@example.com", "s3cret-s3cret")
 			room := g.newRoom(t)
 			g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)

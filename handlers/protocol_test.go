@@ -24,13 +24,13 @@ func TestPreflights(t *testing.T) {
 		{"/users/me", "GET, HEAD", headers, exposed},
 		{"/server/ping", "GET, HEAD", headers, exposed},
 	} {
-		all = append(all, scenario{name: door.path, path: door.path, method: "OPTIONS", key: "-", headers: asks, status: 204, answers: map[string]string{
+		all = append(all, scenario{Name: door.path, Path: door.path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": door.methods, "Access-Control-Allow-Headers": door.headers,
 			"Access-Control-Expose-Headers": door.exposed, "Access-Control-Max-Age": "600",
 		}})
 	}
 	for _, path := range []string{"/", "/ui/main.js", "/metrics", "/admin/keys", "/healthz"} {
-		all = append(all, scenario{name: path, path: path, method: "OPTIONS", key: "-", headers: asks, status: 204, answers: map[string]string{"Access-Control-Allow-Origin": ""}})
+		all = append(all, scenario{Name: path, Path: path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, Answers: map[string]string{"Access-Control-Allow-Origin": ""}})
 	}
 	runAll(t, newGateway(t), all)
 }
@@ -39,7 +39,7 @@ func TestPreflights(t *testing.T) {
 func TestItemsTakeNoEncoding(t *testing.T) {
 	t.Parallel()
 	runAll(t, newGateway(t, withItems), []scenario{{
-		name: "gzip", path: "/items/m", key: keyItems, body: `{"a":1}`, headers: map[string]string{"Content-Encoding": "gzip"},
-		status: 415, has: []string{`"code":"UNSUPPORTED_MEDIA_TYPE"`},
+		Name: "gzip", Path: "/items/m", Key: keyItems, Body: `{"a":1}`, Headers: map[string]string{"Content-Encoding": "gzip"},
+		Status: 415, Has: []string{`"code":"UNSUPPORTED_MEDIA_TYPE"`},
 	}})
 }

@@ -53,7 +53,7 @@ func TestRoomSlowsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.Rate, s.room.ConnectionRate = tt.room, tt.connection })
+			g := newGateway(t, func(s *setup) { s.RoomRate, s.RoomConnectionRate = tt.room, tt.connection })
 			ws, got := g.join(t, g.newRoom(t), "")
 			began := time.Now()
 			for i := range n {
@@ -95,7 +95,7 @@ func TestRoomShares(t *testing.T) {
 	}{"relays": {"relay", 10}, "appends": {"append", 10}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.Rate = rate })
+			g := newGateway(t, func(s *setup) { s.RoomRate = rate })
 			room := g.newRoom(t)
 			ctx, stop := context.WithCancel(t.Context())
 			var crowd sync.WaitGroup
@@ -149,7 +149,7 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 	t.Parallel()
 	for used, other := range map[string]string{"relay": "append", "append": "relay"} {
 		const rate = 3
-		g := newGateway(t, func(s *setup) { s.room.Rate = rate })
+		g := newGateway(t, func(s *setup) { s.RoomRate = rate })
 		room := g.newRoom(t)
 		send := func(action string) int {
 			t.Helper()
@@ -178,7 +178,7 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 func TestRoomFlood(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) {
-		s.room.ConnectionRate, s.room.Flood, s.realtime.WriteTimeout = 20, time.Second, 300*time.Millisecond
+		s.RoomConnectionRate, s.RoomFloodTimeout, s.WriteTimeout = 20, time.Second, 300*time.Millisecond
 	})
 	ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+g.newRoom(t)+"/connect", nil)
 	if err != nil {
@@ -205,7 +205,7 @@ func TestRoomFlood(t *testing.T) {
 // A pong that comes behind much that is read slowly is no sign that the client is gone.
 func TestRoomSlowedPongs(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.room.ConnectionRate, s.realtime.WriteTimeout = 10, 300*time.Millisecond })
+	g := newGateway(t, func(s *setup) { s.RoomConnectionRate, s.WriteTimeout = 10, 300*time.Millisecond })
 	ws, got := g.join(t, g.newRoom(t), "")
 	const n = 55 // they take 4.5 seconds, and it pings after 3
 	for i := range n {

@@ -158,7 +158,7 @@ func (g *gateway) put(t *testing.T, events ...eventlog.Event) []string {
 			events[i].Data = []byte("1")
 		}
 	}
-	first, err := g.broker.Log().Append(context.Background(), &eventlog.Request{Events: events})
+	first, err := g.Broker.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
+	"sluice/handlers/cors"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/share"
@@ -90,6 +91,19 @@ func (h *Handler) Register(e *echo.Echo) {
 	}
 	e.GET("/websocket", h.connect)
 }
+
+// CORS returns what pages of other origins may do. A WebSocket needs none.
+func (h *Handler) CORS() []cors.Rule {
+	return []cors.Rule{
+		{Path: "/items", Methods: "GET, POST, PATCH, DELETE, SEARCH"},
+		{Path: "/auth", Methods: http.MethodPost},
+		{Path: "/users", Methods: "GET, HEAD"},
+		{Path: "/server", Methods: "GET, HEAD"},
+	}
+}
+
+// Close has nothing to end: its sockets have ended when a gateway has drained.
+func (h *Handler) Close() error { return nil }
 
 // The names in paths.
 const (

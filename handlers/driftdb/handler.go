@@ -16,6 +16,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
@@ -112,6 +113,15 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
 	e.GET("/room/:room/presence", h.presence)
+}
+
+// CORS returns what pages of other origins may do.
+func (h *Handler) CORS() []cors.Rule {
+	var rules []cors.Rule
+	for _, path := range []string{"/new", "/room"} {
+		rules = append(rules, cors.Rule{Path: path, Methods: "GET, POST", Headers: []string{echo.HeaderAccept}})
+	}
+	return rules
 }
 
 // anybody is who connects to a room: its id is all that is asked for.

@@ -49,9 +49,6 @@ type held struct {
 	recounted   time.Time // of a database of root's: when it was counted again last
 }
 
-// SetLimits sets the bounds. It is to be called before the catalog is used.
-func (c *Catalog) SetLimits(l Limits) { c.limits = l }
-
 // Held is how many bytes a database holds.
 func (c *Catalog) Held(name string) int64 {
 	c.mu.RLock()

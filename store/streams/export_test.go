@@ -28,3 +28,6 @@ func (c *Catalog) TakeLooks(ctx context.Context) (release func()) {
 		}
 	}
 }
+
+// SetLimits has other bounds from now on; nothing else may use the catalog meanwhile.
+func (c *Catalog) SetLimits(l Limits) { c.limits = l }

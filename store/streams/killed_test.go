@@ -45,7 +45,7 @@ func TestKilledClone(t *testing.T) {
 		killed := &dying{engine, math.MaxInt}
 		log, err = eventlog.Open(killed, eventlog.Options{})
 		must(t, err)
-		c, err = streams.Open(log)
+		c, err = streams.Open(log, streams.Limits{})
 		must(t, err)
 		killed.after = commits
 		done := c.Clone(ctx, "a", "copy", "ann") == nil

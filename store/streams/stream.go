@@ -286,7 +286,7 @@ func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream str
 	if err := b.commit(ctx); err != nil {
 		return fmt.Errorf("destroying a stream: %w", err)
 	}
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package cli
+package gateway
 
 import (
 	"bufio"
@@ -13,21 +13,21 @@ import (
 	"strings"
 )
 
-// memoryLimit is how much memory the process may take; math.MaxInt64 where nobody has set a limit.
-type memoryLimit struct {
-	bytes int64
-	from  string
-	own   bool // GOMEMLIMIT is set: the runtime keeps to that
+// MemoryLimit is how much memory the process may take: math.MaxInt64, or 0, where nobody has set a limit.
+type MemoryLimit struct {
+	Bytes int64
+	From  string // what set it
+	own   bool   // GOMEMLIMIT is set: the runtime keeps to that
 }
 
-func (l memoryLimit) found() bool { return l.bytes < math.MaxInt64 }
+func (l MemoryLimit) found() bool { return l.Bytes > 0 && l.Bytes < math.MaxInt64 }
 
-// findMemoryLimit finds the lower of GOMEMLIMIT and the limit of the control group (a container, or MemoryMax= of systemd),
+// FindMemoryLimit finds the lower of GOMEMLIMIT and the limit of the control group (a container, or MemoryMax= of systemd),
 // which the runtime does not see: it would let the heap grow to twice what is live.
-func findMemoryLimit() memoryLimit {
-	l := memoryLimit{bytes: groupLimit(os.DirFS("/")), from: "control group", own: os.Getenv("GOMEMLIMIT") != ""}
-	if own := debug.SetMemoryLimit(-1); l.own && own < l.bytes {
-		l.bytes, l.from = own, "GOMEMLIMIT"
+func FindMemoryLimit() MemoryLimit {
+	l := MemoryLimit{Bytes: groupLimit(os.DirFS("/")), From: "control group", own: os.Getenv("GOMEMLIMIT") != ""}
+	if own := debug.SetMemoryLimit(-1); l.own && own < l.Bytes {
+		l.Bytes, l.From = own, "GOMEMLIMIT"
 	}
 	return l
 }

@@ -1,4 +1,4 @@
-package cli
+package gateway
 
 import (
 	"crypto/tls"
@@ -25,6 +25,17 @@ type certificates struct {
 func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificates, error) {
 	c := &certificates{cert: filewatch.File{Name: certFile}, key: filewatch.File{Name: keyFile}, logger: logger}
 	return c, c.load()
+}
+
+// loadCertificates reads those of the settings, where there are any.
+func (g *Gateway) loadCertificates() (err error) {
+	if g.cfg.TLSCertFile == "" {
+		return nil
+	}
+	if g.certificates, err = newCertificates(g.cfg.TLSCertFile, g.cfg.TLSKeyFile, g.o.Logger); err != nil {
+		return &SettingsError{err}
+	}
+	return nil
 }
 
 func (c *certificates) load() error {

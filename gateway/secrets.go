@@ -1,4 +1,4 @@
-package cli
+package gateway
 
 import (
 	"crypto/rand"
@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 )
+
+// tokenSecretFile keeps the secret of the gateway's own tokens.
+const tokenSecretFile = "token-secret"
 
 // newSecret makes a secret of 256 bits and more: 52 characters of base32.
 func newSecret() string { return rand.Text() + rand.Text() }

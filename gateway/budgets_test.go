@@ -1,4 +1,4 @@
-package cli
+package gateway
 
 import (
 	"math"
@@ -8,15 +8,18 @@ import (
 // TestBudgets: they are for 1 GiB, and all that they bound together fits into less.
 func TestBudgets(t *testing.T) {
 	t.Parallel()
-	full := newBudgets(memoryLimit{bytes: math.MaxInt64})
+	full := newBudgets(MemoryLimit{Bytes: math.MaxInt64})
+	if none := newBudgets(MemoryLimit{}); none != full {
+		t.Errorf("where nothing is said of a limit: %+v", none)
+	}
 	if full.ring != 16<<20 || full.cache != 16<<20 || full.memTable != 16<<20 || full.keys != 500_000 || full.rooms != 0 {
 		t.Errorf("without a limit: %+v", full)
 	}
-	if one := newBudgets(memoryLimit{bytes: 1 << 30}); one.ring != full.ring || one.queue != full.queue || one.heads != full.heads {
+	if one := newBudgets(MemoryLimit{Bytes: 1 << 30}); one.ring != full.ring || one.queue != full.queue || one.heads != full.heads {
 		t.Errorf("with 1 GiB: %+v", one)
 	}
 	for _, limit := range []int64{32 << 20, 64 << 20, 128 << 20, 256 << 20, 512 << 20} {
-		b := newBudgets(memoryLimit{bytes: limit})
+		b := newBudgets(MemoryLimit{Bytes: limit})
 		// What the process has at all times; the rest is held only while clients hold it.
 		if own := b.ring + b.cache + 3*b.memTable + b.queue; own > limit/3 {
 			t.Errorf("%d MiB: %d MiB for the log and the ring", limit>>20, own>>20)
