@@ -11,7 +11,7 @@ import (
 	"sluice/broker/channel"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // published is what the model remembers of an event.
@@ -24,7 +24,7 @@ type published struct {
 type reader struct {
 	sub    *broker.Subscriber
 	set    channel.Set
-	parser sse.Parser
+	parser ssetest.Parser
 	last   string // Last-Event-ID of the next connection
 	at     uint64 // all matching events at or before it were received, or a gap told that they are lost
 	lost   uint64 // a gap told that those of /realtime up to here may be lost
@@ -133,7 +133,7 @@ func (m *model) connect(t *rapid.T, r *reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sub, r.parser = sub, sse.Parser{}
+	r.sub, r.parser = sub, ssetest.Parser{}
 }
 
 func (m *model) subscribe(t *rapid.T) {

@@ -16,7 +16,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker/eventlog"
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // past is a request for history whose answer ends: its events, and how it ended.
@@ -24,7 +24,7 @@ type past struct {
 	status int
 	ids    []string
 	names  []string
-	end    sse.Event
+	end    ssetest.Event
 	gap    string
 	live   bool
 }
