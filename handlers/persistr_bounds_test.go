@@ -94,7 +94,11 @@ func TestFullDatabase(t *testing.T) {
 		s.auth.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"],"pub":["$db/demo","goal"]}]`
 	})
 	g.store(t, "", "s", "x", "1")
-	g.databases.SetLimits(database.Limits{DatabaseBytes: g.databases.Held("demo") + 100})
+	full, err := g.log.State("$db/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.databases.SetLimits(database.Limits{DatabaseBytes: full.Bytes + 100})
 	kept := func() [2]eventlog.State { // and not the log's place, which the audit trail moves
 		var both [2]eventlog.State
 		for i, space := range []string{"", "$db/demo"} {
@@ -263,9 +267,7 @@ func TestPageHasATime(t *testing.T) {
 		if i%640 == 639 {
 			kind = "wanted"
 		}
-		if _, err := g.databases.Append(context.Background(), "demo", &database.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")}, true); err != nil {
-			t.Fatal(err)
-		}
+		g.storeEvent(t, &database.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")})
 	}
 	engine.pause = 100 * time.Millisecond
 	pages, found := 0, 0

@@ -38,9 +38,29 @@ func withDemo(t *testing.T, change ...func(*setup)) *gateway {
 // store appends an event to demo and gives its place.
 func (g *gateway) store(t *testing.T, namespace, stream, kind, id string) uint64 {
 	t.Helper()
-	at, err := g.databases.Append(context.Background(), "demo", &database.Event{
+	return g.storeEvent(t, &database.Event{
 		ID: id, Type: kind, Namespace: namespace, Stream: stream, Data: json.RawMessage("{}"), Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`)},
-	}, true)
+	})
+}
+
+// storeEvent appends an event to demo past the doors, and gives its place.
+func (g *gateway) storeEvent(t *testing.T, e *database.Event) uint64 {
+	t.Helper()
+	w, err := g.databases.Write("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Done()
+	r, err := w.Record(e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
+	if err := w.Charge(request.Events); err != nil {
+		t.Fatal(err)
+	}
+	at, err := g.log.Append(context.Background(), request)
+	w.Answered(err)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,6 @@ var known = []struct {
 	{database.ErrName, http.StatusBadRequest, "BadName"},
 	{database.ErrTooMany, http.StatusBadRequest, "TooMany"},
 	{database.ErrFull, http.StatusForbidden, "DatabaseFull"},
-	{database.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
 	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
 	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},
 	{account.ErrName, http.StatusBadRequest, "BadName"},
