@@ -9,6 +9,7 @@ import (
 
 	"sluice/broker"
 	"sluice/broker/channel"
+	"sluice/broker/channel/channeltest"
 	"sluice/broker/eventlog"
 	"sluice/broker/eventlog/memory"
 	"sluice/broker/sse/ssetest"
@@ -140,10 +141,7 @@ func (m *model) subscribe(t *rapid.T) {
 	if len(m.readers) > 8 {
 		return // enough
 	}
-	set, err := channel.ParseSet(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := channeltest.Set(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set")...)
 	r := &reader{set: set, at: m.newest()}
 	m.connect(t, r)
 	m.readers = append(m.readers, r)

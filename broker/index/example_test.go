@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sluice/broker/channel"
+	"sluice/broker/channel/channeltest"
 	"sluice/broker/index"
 )
 
@@ -12,11 +13,7 @@ import (
 func Example() {
 	x := index.New[string]()
 	x.Add(channel.Everything(), "dashboard")
-	inbox, err := channel.ParseSet([]string{"inbox-42", "news"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	inbox := channeltest.Set("inbox-42", "news")
 	entry := x.Add(inbox, "user 42")
 
 	news := channel.Of("", "news", "")
