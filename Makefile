@@ -3,8 +3,9 @@ GO ?= go
 PKGS := ./handlers ./... # the longest first, so that the others run beside it
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
+.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
 
+# build comes first, so that make alone builds.
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
 
@@ -13,9 +14,8 @@ test: deps check unit e2e cross ## everything that CI runs
 deps: ## nginx, Chromium, Firefox and a C compiler for -race, where they are missing
 	./scripts/install-test-deps.sh
 
-check: ## formatting and vet
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt -w on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet $(PKGS)
+check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ built and tested, no tracked file that .gitignore names
+	GO="$(GO)" ./scripts/check.sh
 
 unit: ## all tests, with the race detector
 	$(GO) test -race -timeout 20m $(PKGS)
@@ -71,3 +71,6 @@ microbench: ## benchmarks beside the code
 
 generate: ## .env.example and the settings table, from config.Config
 	$(GO) generate ./config
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // asAdmin asks the admin API.
@@ -89,13 +89,13 @@ func TestAdminRefusals(t *testing.T) {
 }
 
 // lines reads what a stream brings, in the background.
-func lines(t *testing.T, g *gateway, key string) (<-chan sse.Event, func()) {
+func lines(t *testing.T, g *gateway, key string) (<-chan ssetest.Event, func()) {
 	t.Helper()
 	s := g.open(t, key, "")
-	events := make(chan sse.Event, 100)
+	events := make(chan ssetest.Event, 100)
 	go func() {
 		defer close(events)
-		var p sse.Parser
+		var p ssetest.Parser
 		r := bufio.NewReader(s.answer.Body)
 		buf := make([]byte, 4096)
 		for {
@@ -113,7 +113,7 @@ func lines(t *testing.T, g *gateway, key string) (<-chan sse.Event, func()) {
 }
 
 // next waits for a frame of a name.
-func next(t *testing.T, events <-chan sse.Event, name string) sse.Event {
+func next(t *testing.T, events <-chan ssetest.Event, name string) ssetest.Event {
 	t.Helper()
 	deadline := time.After(5 * time.Second)
 	for {
@@ -304,7 +304,7 @@ func TestMint(t *testing.T) {
 		{Name: "no token for a token", Path: "/realtime/token", Key: "-", Headers: bearer, Body: `{"sub":["inbox-1"]}`, Status: 403},
 		{Name: "not changed", Key: "-", Headers: map[string]string{"Authorization": "Bearer " + token[:len(token)-2]}, Body: `{"event":"chat"}`, Status: 401},
 	})
-	watch := func(token string) (<-chan sse.Event, func()) {
+	watch := func(token string) (<-chan ssetest.Event, func()) {
 		t.Helper()
 		events, stop := lines(t, g, token)
 		next(t, events, "init")

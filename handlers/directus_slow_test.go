@@ -39,7 +39,7 @@ func TestSocketSlowReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ws.CloseNow() //nolint:errcheck // a test's
+		defer ws.CloseNow()
 		ws.SetReadLimit(1 << 26)
 		s := &socket{t, ws}
 		s.say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)

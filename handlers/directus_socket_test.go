@@ -29,7 +29,7 @@ func (g *gateway) dial(t testing.TB, query string, header http.Header) (*socket,
 		return nil, answer.StatusCode
 	}
 	ws.SetReadLimit(1 << 26)
-	t.Cleanup(func() { ws.CloseNow() }) //nolint:errcheck // it may be closed
+	t.Cleanup(func() { ws.CloseNow() })
 	return &socket{t, ws}, answer.StatusCode
 }
 
@@ -304,7 +304,7 @@ func TestSharedFeeds(t *testing.T) {
 		t.Errorf("%d views", got)
 	}
 	for _, s := range sockets {
-		s.ws.CloseNow() //nolint:errcheck // it may be closed
+		s.ws.CloseNow()
 	}
 	for end := time.Now().Add(5 * time.Second); g.Broker.Views() != before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

@@ -157,7 +157,7 @@ func (g *gateway) slowSocket(t *testing.T, key string) *socket {
 		t.Fatal(err)
 	}
 	ws.SetReadLimit(1 << 26)
-	t.Cleanup(func() { ws.CloseNow() }) //nolint:errcheck // it may be closed
+	t.Cleanup(func() { ws.CloseNow() })
 	return &socket{t, ws}
 }
 

@@ -146,7 +146,7 @@ func (d *doors) open(rt *rapid.T, last string) {
 
 // close closes all, so that nothing of it is held while others are opened, and gives the stream's last id.
 func (d *doors) close() string {
-	d.socket.ws.CloseNow() //nolint:errcheck // it is only given back
+	d.socket.ws.CloseNow() // it is only given back
 	d.stream.answer.Body.Close()
 	d.g.Stop(d.t)
 	return d.stream.parser.LastEventID()

@@ -84,7 +84,7 @@ func TestStreamDropsHead(t *testing.T) {
 func TestLongFrame(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.TLS = true })
-	c, err := tls.Dial("tcp", g.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // a test's
+	c, err := tls.Dial("tcp", g.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // past is a request for history whose answer ends: its events, and how it ended.
@@ -22,7 +22,7 @@ type past struct {
 	status int
 	ids    []string
 	names  []string
-	end    sse.Event
+	end    ssetest.Event
 	gap    string
 	live   bool
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
@@ -202,7 +203,7 @@ func TestFaultsTellNothing(t *testing.T) {
 			for _, message := range []string{
 				`{"type":"push","key":"k","value":1,"action":{"type":"append"}}`, `{"type":"get","key":"k"}`,
 			} {
-				ws.Write(t.Context(), 1, []byte(message)) //nolint:errcheck // the gateway may have closed the connection
+				ws.Write(t.Context(), 1, []byte(message)) // the gateway may have closed the connection
 			}
 			for _, message := range []string{
 				`{"type":"items","collection":"customer","action":"create","data":{"a":1}}`,
@@ -281,7 +282,7 @@ func TestBadBodiesTellNothing(t *testing.T) {
 		for _, body := range []string{`{`, `[`, `x`, `{"a":1,"a":2}`, `{"name":{},"email":1,"sub":[1],"password":[],"jti":7,"ttl":{}}`, "\"\xff\"", `{"a":`, strings.Repeat("[", 20000), `7`, `"x"`, `{"unknown":1}`} {
 			what, text := door, body
 			if strings.Contains(door, "%s") {
-				if strings.ContainsAny(body, "\xff") || len(body) > 1000 {
+				if !utf8.ValidString(body) || len(body) > 1000 {
 					continue
 				}
 				what, text = strings.Replace(door, "%s", strings.NewReplacer("{", "%7B", "}", "%7D", `"`, "%22", "[", "%5B", "]", "%5D").Replace(body), 1), ""

@@ -120,7 +120,7 @@ func (g *gateway) bystander(t *testing.T) {
 	s.hears(`{"type":"subscription","event":"init","uid":"1"}`)
 	runAll(t, g, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: keyWriter, Body: `{"n":1}`, Status: 204}})
 	s.hears(tells("create", `[{"n":1}]`, "1"))
-	s.ws.CloseNow() //nolint:errcheck // a test's
+	s.ws.CloseNow()
 }
 
 // TestSubscriptionsFull: who has filled its part of the memory with subscriptions is refused further ones, and nobody
@@ -279,7 +279,7 @@ func TestMessagesFull(t *testing.T) {
 	s.hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
 	s.quiet()
 	g.bystander(t)
-	hold.ws.CloseNow() //nolint:errcheck // a test's
+	hold.ws.CloseNow()
 	_ = rest
 	g.holds(t, 0)
 	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)

@@ -92,9 +92,12 @@ func TestFullDatabase(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)
 	g.store(t, "", "s", "x", "1")
-	holds := g.Databases.Held("demo")
+	full, err := g.Log.State("$db/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
 	g = withDemo(t, func(s *setup) {
-		s.MaxDatabaseBytes = config.Size(holds + 100)
+		s.MaxDatabaseBytes = config.Size(full.Bytes + 100)
 		s.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"],"pub":["$db/demo","goal"]}]`
 	})
 	g.store(t, "", "s", "x", "1")
@@ -266,9 +269,7 @@ func TestPageHasATime(t *testing.T) {
 		if i%640 == 639 {
 			kind = "wanted"
 		}
-		if _, err := g.Databases.Append(context.Background(), "demo", &streams.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")}, true); err != nil {
-			t.Fatal(err)
-		}
+		g.storeEvent(t, &streams.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")})
 	}
 	engine.pause = 100 * time.Millisecond
 	pages, found := 0, 0

@@ -33,9 +33,29 @@ func withDemo(t *testing.T, change ...func(*setup)) *gateway {
 // store appends an event to demo and gives its place.
 func (g *gateway) store(t *testing.T, namespace, stream, kind, id string) uint64 {
 	t.Helper()
-	at, err := g.Databases.Append(context.Background(), "demo", &streams.Event{
+	return g.storeEvent(t, &streams.Event{
 		ID: id, Type: kind, Namespace: namespace, Stream: stream, Data: json.RawMessage("{}"), Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`)},
-	}, true)
+	})
+}
+
+// storeEvent appends an event to demo past the doors, and gives its place.
+func (g *gateway) storeEvent(t *testing.T, e *streams.Event) uint64 {
+	t.Helper()
+	w, err := g.Databases.Write("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Done()
+	r, err := w.Record(e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
+	if err := w.Charge(request.Events); err != nil {
+		t.Fatal(err)
+	}
+	at, err := g.Log.Append(context.Background(), request)
+	w.Answered(err)
 	if err != nil {
 		t.Fatal(err)
 	}

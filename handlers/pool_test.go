@@ -40,7 +40,7 @@ func TestNobodyTakesAPlace(t *testing.T) {
 		second.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
 		second.hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
 		second.ends(websocket.StatusTryAgainLater)
-		first.ws.CloseNow() //nolint:errcheck // a test's
+		first.ws.CloseNow()
 		g.streams(t, 20)
 		nobodies[2].say(`{"type":"auth","access_token":"` + keyItems + `"}`)
 		nobodies[2].hears(`{"type":"auth","status":"ok"}`)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // TestStreamModel: whatever the order of publishes, stalls, reads of any size, cuts and resumes, each client
@@ -121,7 +121,7 @@ func (m *model) pull(c *modelClient, n int, wait time.Duration) {
 	}
 }
 
-func (m *model) got(c *modelClient, e sse.Event) {
+func (m *model) got(c *modelClient, e ssetest.Event) {
 	id := number(m.t, e.ID)
 	want, ok := m.due(c)
 	switch {

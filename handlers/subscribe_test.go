@@ -14,14 +14,14 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // stream is an open GET, parsed by a parser that shares nothing with the encoder.
 type stream struct {
 	answer *http.Response
-	parser sse.Parser
-	queue  []sse.Event
+	parser ssetest.Parser
+	queue  []ssetest.Event
 	bytes  []byte
 }
 
@@ -71,7 +71,7 @@ func (g *gateway) openAt(t testing.TB, key, path string, headers ...string) *str
 }
 
 // event is the next event but pings.
-func (s *stream) event(t testing.TB) sse.Event {
+func (s *stream) event(t testing.TB) ssetest.Event {
 	t.Helper()
 	for {
 		if len(s.queue) > 0 {

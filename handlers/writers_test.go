@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // bothWriters runs a test over the writer that connections share and over that with a goroutine for each.
@@ -209,7 +210,7 @@ func TestStalledReadsOn(t *testing.T) {
 		if err := stalled.SetReadDeadline(begun.Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		var p sse.Parser
+		var p ssetest.Parser
 		in := bufio.NewReaderSize(stalled, 64<<10)
 		last := begun
 		for line := ""; line != "\r\n"; {
@@ -343,7 +344,7 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p sse.Parser
+	var p ssetest.Parser
 	var ids []string
 	for buf := make([]byte, 16<<10); len(ids) < n; {
 		k, err := answer.Body.Read(buf)

@@ -160,7 +160,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
 	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	if carriers.Empty() {
-		return nil, nil //nolint:nilnil // nobody is no error here
+		return nil, nil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {

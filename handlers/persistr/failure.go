@@ -83,7 +83,6 @@ var known = []struct {
 	{streams.ErrName, http.StatusBadRequest, "BadName"},
 	{streams.ErrTooMany, http.StatusBadRequest, "TooMany"},
 	{streams.ErrFull, http.StatusForbidden, "DatabaseFull"},
-	{streams.ErrDuplicate, http.StatusBadRequest, "DuplicateEvent"},
 	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
 	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},
 	{account.ErrName, http.StatusBadRequest, "BadName"},

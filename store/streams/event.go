@@ -31,9 +31,6 @@ type kept struct {
 	TS        string  `json:"ts,omitempty"`
 }
 
-// RecordOf is the event as the log stores it in a space.
-func (e *Event) RecordOf(space string) (eventlog.Event, error) { return e.record(space, "") }
-
 // record is the event as the log stores it. Its Meta is an object of the client's own; before it, where
 // something is kept, that on a line of its own: compact JSON has no line ends.
 func (e *Event) record(space string, ts string) (eventlog.Event, error) {

@@ -1,4 +1,5 @@
-package sse
+// Package ssetest reads event streams in tests, as a browser would.
+package ssetest
 
 import (
 	"bytes"
@@ -20,7 +21,7 @@ type Event struct {
 const maxParsed = 16 << 20
 
 // ErrTooLarge is the error of a block that is larger than any frame of ours.
-var ErrTooLarge = errors.New("sse: a block is larger than 16 MiB")
+var ErrTooLarge = errors.New("ssetest: a block is larger than 16 MiB")
 
 // Parser reads a stream as the WHATWG HTML standard 9.2.6 says, fed in pieces cut anywhere. It
 // shares nothing with the encoder, so that each can test the other. The zero value is ready. Bytes
