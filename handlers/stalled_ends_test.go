@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/gateway/gatewaytest"
 	"sluice/store/documents"
 	"sluice/store/eventlog"
 )
@@ -24,7 +25,7 @@ func TestStalledReadersEndWithTheirKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := g.Documents.Insert(ctx, "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(ctx, "large", "a test", slices.Repeat([]documents.New{{Fields: gatewaytest.LargeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
