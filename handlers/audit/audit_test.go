@@ -238,7 +238,7 @@ func TestActionsAreComplete(t *testing.T) {
 			t.Errorf("%s %s is the action %q", r.Method, r.Path, action)
 		}
 	}
-	text, err := os.ReadFile("../docs/admin.md")
+	text, err := os.ReadFile("../../docs/admin.md")
 	if err != nil {
 		t.Fatal(err)
 	}

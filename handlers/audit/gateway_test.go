@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,13 +8,7 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) {
-	// Each case opens several gateways; make models tries more.
-	if err := flag.Set("rapid.checks", "40"); err != nil { // what the command line says comes after it
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Keys of the tests.
 const (

@@ -195,7 +195,7 @@ func TestDataPassesThrough(t *testing.T) {
 // TestJSONVectors: JSON or not is decided as the public test suite says, for data of an event.
 func TestJSONVectors(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("realtime/testdata/jsontestsuite.json")
+	text, err := os.ReadFile("testdata/jsontestsuite.json")
 	if err != nil {
 		t.Fatal(err)
 	}
