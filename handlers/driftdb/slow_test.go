@@ -33,7 +33,10 @@ func TestSlowReaderOfRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Await(t, 1)
-		time.Sleep(50 * time.Millisecond) // it is blocked by now, on most machines
+		// It is blocked once nothing more is written, on most machines.
+		for before := -1.0; before != g.Traffic.Counts().Bytes; time.Sleep(10 * time.Millisecond) {
+			before = g.Traffic.Counts().Bytes
+		}
 		g.Push(t, room, `{"type":"push","key":"last","value":1,"action":{"type":"append"}}`)
 		want = append(want, "last")
 		var parser sse.Parser

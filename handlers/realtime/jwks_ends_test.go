@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -23,11 +24,13 @@ func TestStreamEndsWithVerificationKey(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		var set atomic.Pointer[[]byte]
+		var failures atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if text := *set.Load(); text != nil {
 				w.Write(text)
 				return
 			}
+			failures.Add(1)
 			w.WriteHeader(http.StatusBadGateway)
 		}))
 		t.Cleanup(server.Close)
@@ -60,7 +63,12 @@ func TestStreamEndsWithVerificationKey(t *testing.T) {
 		g := newGateway(t, writer, func(s *setup) { s.JWTJWKSURL, s.JWTJWKSRefresh = server.URL, 100*time.Millisecond })
 		one, two := g.Stream(t, tokens["one"], ""), g.Stream(t, tokens["two"], "")
 		set.Store(new([]byte))
-		time.Sleep(300 * time.Millisecond) // the failure is seen, and changes nothing
+		gatewaytest.Until(t, func() error { // the first of two is seen, and changes nothing
+			if n := failures.Load(); n < 2 {
+				return fmt.Errorf("%d fetches have failed", n)
+			}
+			return nil
+		})
 		serve("two")
 		if e := one.Event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"revoked"}}` {
 			t.Errorf("%+v", e)

@@ -3,11 +3,13 @@ package realtime_test
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,10 +195,11 @@ func TestKeysReload(t *testing.T) {
 			return fmt.Sprintf(`{"name":%q,"key":"%s-0123456789abcdef","sub":[%q]}`, name, name, sub)
 		}
 		write("[" + key("one", "a") + "," + key("two", "a") + "," + key("three", "*") + "]")
-		g := newGateway(t, writer, func(s *setup) { s.APIKeysFile = file })
+		broken := &seen{text: "cannot be used", came: make(chan struct{})}
+		g := newGateway(t, writer, func(s *setup) { s.APIKeysFile, s.Logger = file, slog.New(slog.NewTextHandler(broken, nil)) })
 		one, two, three := g.Stream(t, "one-0123456789abcdef", ""), g.Stream(t, "two-0123456789abcdef", ""), g.Stream(t, "three-0123456789abcdef", "")
 		write("[{broken")
-		time.Sleep(600 * time.Millisecond) // the broken file is seen, and changes nothing
+		<-broken.came // and changes nothing
 		write("[" + key("two", "b") + "," + key("three", "*") + "]")
 		if e := one.Event(t); e.Name != "expired" || e.Data != `{"event":"expired","data":{"reason":"revoked"}}` {
 			t.Errorf("%+v", e)
@@ -291,4 +294,18 @@ func TestPingInterval(t *testing.T) {
 			t.Errorf("%d pings in %.3000q", len(pings), got)
 		}
 	})
+}
+
+// seen is a log that waits for a text.
+type seen struct {
+	text string
+	once sync.Once
+	came chan struct{}
+}
+
+func (s *seen) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), s.text) {
+		s.once.Do(func() { close(s.came) })
+	}
+	return len(line), nil
 }
