@@ -30,8 +30,8 @@ var only = []struct {
 }{
 	{"github.com/labstack/echo/...", []string{"handlers/..."}},
 	{"net/http/...", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "client/...", "load/..."}},
-	{"sluice/store/eventlog/memory", []string{"gateway"}}, // an engine is chosen where a gateway is built
-	{"sluice/store/eventlog/pebble", []string{"gateway"}},
+	{"sluice/store/eventlog/memory", []string{"gateway/..."}}, // an engine is chosen where a gateway is built
+	{"sluice/store/eventlog/pebble", []string{"gateway/..."}},
 	{"sluice/auth/peer", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "config/..."}}, // not the store
 }
 

@@ -135,13 +135,12 @@ func (s *server) connections(t *testing.T) int {
 // fetch is the answer to a request of the gateway, which must still be there.
 func (s *server) fetch(t *testing.T, path string) string {
 	t.Helper()
-	for tries := 0; ; tries++ {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		code, text := s.call(t, http.MethodGet, path, "", testKey)
 		switch {
 		case code == http.StatusOK:
 			return text
-		case code == http.StatusServiceUnavailable && strings.Contains(text, `"code":"busy"`) && tries < 10:
-			time.Sleep(100 * time.Millisecond) // the memory of the answer before is not given back yet
+		case code == http.StatusServiceUnavailable && strings.Contains(text, `"code":"busy"`) && time.Now().Before(end): // the memory of the answer before is not given back yet
 		default:
 			s.ended(t)
 			t.Fatalf("%d %.300s", code, text)

@@ -19,7 +19,7 @@ func (g *Gateway) counter(name, help string, count func() uint64) {
 	g.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(count()) }))
 }
 
-// gauge tells something of what /realtime retains.
+// gauge registers a number about what /realtime retains.
 func (g *Gateway) gauge(name, help string, of func(eventlog.State) float64) {
 	g.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		state, err := g.Log.State("")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
@@ -29,12 +30,12 @@ func TestTimesAfterStep(t *testing.T) {
 	for i, step := range []time.Duration{0, 0, -time.Hour, 0, 20_000 * time.Hour, -24 * time.Hour} {
 		clock.Step(step)
 		clock.Add(10 * time.Second)
-		ids = append(ids, g.put(t, eventlog.Event{Name: "e"})...)
-		g.store(t, "", "s", "deposit", fmt.Sprint(i))
+		ids = append(ids, g.Put(t, eventlog.Event{Name: "e"})...)
+		g.Store(t, "", "s", "deposit", fmt.Sprint(i))
 		inDemo = append(inDemo, fmt.Sprint(i))
 		stamps = append(stamps, clock.Now())
 	}
-	if log := g.asAdmin(t, "GET", "/admin/stats", "", 200)["log"].(map[string]any); log["oldest_seconds"] != 50.0 {
+	if log := g.AsAdmin(t, "GET", "/admin/stats", "", 200)["log"].(map[string]any); log["oldest_seconds"] != 50.0 {
 		t.Errorf("the oldest event is %v seconds old", log["oldest_seconds"])
 	}
 	lines := func(query string) (found []string) {
@@ -77,7 +78,7 @@ func TestTimesAfterStep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("Authorization", basic("demo", "demo"))
+			r.Header.Set("Authorization", gatewaytest.Basic("demo", "demo"))
 			r.Header.Set("Accept", "application/json")
 			answer, err := g.Client().Do(r)
 			if err != nil {

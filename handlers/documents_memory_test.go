@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // keys of three clients of the documents.
@@ -25,7 +27,7 @@ func withCrowd(t *testing.T, change ...func(*setup)) *gateway {
 	})...)
 	insert := func(collection string, many, size int) {
 		one := fmt.Sprintf(`{"t":%q}`, strings.Repeat("x", size))
-		if got, _ := g.asked(t, keyAnn, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
+		if got, _ := g.Asked(t, keyAnn, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
 			t.Fatal(got[:100])
 		}
 	}
@@ -40,7 +42,7 @@ func withCrowd(t *testing.T, change ...func(*setup)) *gateway {
 // page asks for all of the large collection, and reads no more than that the answer has begun.
 func (g *gateway) slowPage(t *testing.T, key string) net.Conn {
 	t.Helper()
-	page := dial(t, g, "GET /rest/large?h={%22$max%22:1000} HTTP/1.1\r\nHost: x\r\nX-Apikey: "+key+"\r\n\r\n")
+	page := g.Dial(t, "GET /rest/large?h={%22$max%22:1000} HTTP/1.1\r\nHost: x\r\nX-Apikey: "+key+"\r\n\r\n")
 	if err := page.SetReadBuffer(256 << 10); err != nil {
 		t.Fatal(err)
 	}
@@ -59,27 +61,27 @@ func TestMemoryOfAnswers(t *testing.T) {
 	t.Parallel()
 	g := withCrowd(t, func(s *setup) { s.Uncut = true }) // else the slow ones hold nothing where the rest takes five seconds
 	slow := g.slowSocket(t, keyAnn)
-	slow.say(fmt.Sprintf(readAll, "large"))
-	_, waiting, err := slow.ws.Reader(context.Background()) // the answer has begun
+	slow.Say(fmt.Sprintf(readAll, "large"))
+	_, waiting, err := slow.WS.Reader(context.Background()) // the answer has begun
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.gets(t, keyAnn, "503", "/rest/large?h={%22$max%22:1000}")
 	g.gets(t, keyAnn, "503", "/items/large?limit=-1")
 	g.gets(t, keyAnn, "503", "/rest/some?groupby=_id,t&aggregate=MAX:t,MIN:t,MAX:_id,MIN:_id")
-	other := g.socket(t, keyAnn)
-	other.say(fmt.Sprintf(readAll, "large"))
-	if got, err := other.next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {
+	other := g.Socket(t, keyAnn)
+	other.Say(fmt.Sprintf(readAll, "large"))
+	if got, err := other.Next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {
 		t.Fatalf("%.200s, %v", got, err)
 	}
-	other.say(fmt.Sprintf(readAll, "small"))
-	if got, err := other.next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
+	other.Say(fmt.Sprintf(readAll, "small"))
+	if got, err := other.Next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
 		t.Fatalf("%.200s, %v", got, err)
 	}
 	page := g.slowPage(t, keyBen)
 	g.gets(t, keyCid, "503", "/items/large?limit=-1")
 	for range 20 {
-		if got, _ := g.asked(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
+		if got, _ := g.Asked(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
 			t.Fatal(got)
 		}
 	}
@@ -89,10 +91,10 @@ func TestMemoryOfAnswers(t *testing.T) {
 	}
 	g.eventually(t, keyAnn, "200", "/items/large?limit=-1") // what the socket has read is not held any more
 	page.Close()
-	for _, c := range []*socket{slow, other} {
-		until(t, func() error { // the answer before may not be given back yet
-			c.say(fmt.Sprintf(readAll, "large"))
-			if got, err := c.next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
+	for _, c := range []*gatewaytest.Socket{slow, other} {
+		gatewaytest.Until(t, func() error { // the answer before may not be given back yet
+			c.Say(fmt.Sprintf(readAll, "large"))
+			if got, err := c.Next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
 				return fmt.Errorf("%.200s, %w", got, err)
 			}
 			return nil
@@ -106,8 +108,8 @@ func TestSlowReadersAreCut(t *testing.T) {
 	t.Parallel()
 	g := withCrowd(t)
 	slow := g.slowSocket(t, keyAnn)
-	slow.say(fmt.Sprintf(readAll, "large"))
-	if _, _, err := slow.ws.Reader(context.Background()); err != nil {
+	slow.Say(fmt.Sprintf(readAll, "large"))
+	if _, _, err := slow.WS.Reader(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	page := g.slowPage(t, keyBen)
@@ -123,15 +125,15 @@ func TestSlowReadersAreCut(t *testing.T) {
 	}()
 	status := ""
 	for deadline := time.Now().Add(30 * time.Second); status != "200" && time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
-		got, _ := g.asked(t, keyCid, http.MethodGet, "large?h={%22$max%22:1000}", "")
+		got, _ := g.Asked(t, keyCid, http.MethodGet, "large?h={%22$max%22:1000}", "")
 		status = got[:3]
 	}
 	if status != "200" {
 		t.Fatalf("the bystander got %s", status)
 	}
 	// One of the two was in the way, and is cut off: what it has of the answer is less than all.
-	slow.ws.SetReadLimit(1 << 26)
-	_, _, err := slow.ws.Read(context.Background())
+	slow.WS.SetReadLimit(1 << 26)
+	_, _, err := slow.WS.Read(context.Background())
 	select {
 	case <-trickle:
 	default:
@@ -142,7 +144,7 @@ func TestSlowReadersAreCut(t *testing.T) {
 }
 
 // slowSocket is one whose system takes little before it is read.
-func (g *gateway) slowSocket(t *testing.T, key string) *socket {
+func (g *gateway) slowSocket(t *testing.T, key string) *gatewaytest.Socket {
 	t.Helper()
 	transport := http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -158,13 +160,13 @@ func (g *gateway) slowSocket(t *testing.T, key string) *socket {
 	}
 	ws.SetReadLimit(1 << 26)
 	t.Cleanup(func() { ws.CloseNow() })
-	return &socket{t, ws}
+	return gatewaytest.NewSocket(t, ws)
 }
 
 // eventually wants an answer's status, soon.
 func (g *gateway) eventually(t *testing.T, key, want, path string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); g.status(t, key, path) != want; {
+	for deadline := time.Now().Add(gatewaytest.Patience); g.status(t, key, path) != want; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is never %s", path, want)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog/pebble"
 )
 
@@ -23,9 +24,9 @@ type doors struct {
 	fs     *vfs.MemFS
 	keeps  pebble.Durability
 	g      *gateway
-	docs   map[string]int // n of each, by id
-	socket *socket        // subscribed to n of 2 or more
-	stream *stream
+	docs   map[string]int      // n of each, by id
+	socket *gatewaytest.Socket // subscribed to n of 2 or more
+	stream *gatewaytest.Stream
 }
 
 // TestBothDoors: any mix of writes through RestDB's and Directus' door, of reopenings, of kills (what was written is
@@ -127,7 +128,7 @@ func TestBothDoors(t *testing.T) {
 			},
 			"": d.look,
 		})
-		d.socket.quiet()
+		d.socket.Quiet()
 	})
 }
 
@@ -138,18 +139,18 @@ func (d *doors) open(rt *rapid.T, last string) {
 		rt.Fatal(err)
 	}
 	d.g = newGateway(d.t, func(s *setup) { s.APIKeys, s.Engine = documentKeys, engine })
-	d.stream = d.g.stream(d.t, keyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
-	d.socket = d.g.socket(d.t, keyDocs)
-	d.socket.say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
+	d.stream = d.g.Stream(d.t, keyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
+	d.socket = d.g.Socket(d.t, keyDocs)
+	d.socket.Say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
 	d.heard(rt, "init", d.items(2))
 }
 
 // close closes all, so that nothing of it is held while others are opened, and gives the stream's last id.
 func (d *doors) close() string {
-	d.socket.ws.CloseNow() // it is only given back
-	d.stream.answer.Body.Close()
+	d.socket.WS.CloseNow()
+	d.stream.Answer.Body.Close()
 	d.g.Stop(d.t)
-	return d.stream.parser.LastEventID()
+	return d.stream.Parser.LastEventID()
 }
 
 // items are the documents with n of least or more, as Directus' clients see them.
@@ -164,7 +165,7 @@ func (d *doors) items(least int, only ...string) string {
 }
 
 func (d *doors) heard(rt *rapid.T, event, data string) {
-	got, err := d.socket.next()
+	got, err := d.socket.Next()
 	if want := fmt.Sprintf(`{"type":"subscription","event":%q,"data":%s}`, event, data); err != nil || got != want {
 		rt.Fatalf("the socket got %s, %v; want %s", got, err, want)
 	}
@@ -190,7 +191,7 @@ func (d *doors) told(rt *rapid.T, kind, event string, ids ...string) {
 
 // streams wants the stream's next event to be a change: of all the ids, for a delete.
 func (d *doors) streams(rt *rapid.T, kind, id string) {
-	e := d.stream.event(d.t)
+	e := d.stream.Event(d.t)
 	var body struct {
 		Event, Collection string
 		Data              json.RawMessage

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // JSON with more fields than a document can have is refused before its fields are looked at: that one is there twice
@@ -17,7 +19,7 @@ func TestWideBodies(t *testing.T) {
 		fmt.Fprintf(&b, `"%s":0,`, strconv.FormatInt(int64(i), 36))
 	}
 	wide := "{" + b.String() + `"twice":0,"twice":0}`
-	if got, _ := g.asked(t, keyDocs, "POST", "c", `{"_id":"1"}`); got[:3] != "201" {
+	if got, _ := g.Asked(t, keyDocs, "POST", "c", `{"_id":"1"}`); got[:3] != "201" {
 		t.Fatal(got)
 	}
 	for _, tt := range []struct{ method, path, body string }{
@@ -28,27 +30,29 @@ func TestWideBodies(t *testing.T) {
 		{"PUT", "c/1", `{"$unset":` + wide + `}`},
 		{"PUT", "c/*?q={}", wide},
 	} {
-		got, _ := g.asked(t, keyDocs, tt.method, tt.path, tt.body)
+		got, _ := g.Asked(t, keyDocs, tt.method, tt.path, tt.body)
 		if !strings.HasPrefix(got, `413 {"message":"the document would have more than 65536 bytes (MAX_DOCUMENT)","code":"document_too_large"}`) {
 			t.Errorf("%s %s: %.200s", tt.method, tt.path, got)
 		}
 	}
 	const told = "the document would have more than 65536 bytes (MAX_DOCUMENT)"
-	for _, one := range []itemCall{
-		{method: "POST", path: "/items/c", body: wide},
-		{method: "POST", path: "/items/c", body: " [{}," + wide + ",{}]"},
-		{method: "PATCH", path: "/items/c/1", body: wide},
-		{method: "PATCH", path: "/items/c", body: `{"keys":["1"],"data":` + wide + `}`},
-		{method: "PATCH", path: "/items/c", body: "[" + wide + "]"},
-		{method: "SEARCH", path: "/items/c", body: `{"query":{"filter":` + wide + `}}`},
+	for _, one := range []struct{ method, path, body string }{
+		{"POST", "/items/c", wide},
+		{"POST", "/items/c", " [{}," + wide + ",{}]"},
+		{"PATCH", "/items/c/1", wide},
+		{"PATCH", "/items/c", `{"keys":["1"],"data":` + wide + `}`},
+		{"PATCH", "/items/c", "[" + wide + "]"},
+		{"SEARCH", "/items/c", `{"query":{"filter":` + wide + `}}`},
 	} {
-		one.name, one.key, one.status, one.want = one.method+" "+one.path, keyDocs, 413, refusal("CONTENT_TOO_LARGE", told)
-		g.items(t, &one)
+		status, text := g.Request(t, one.method, one.path, one.body, "x-apikey", keyDocs)
+		if want := gatewaytest.Refusal("CONTENT_TOO_LARGE", told); status != 413 || gatewaytest.Steady(text) != want {
+			t.Errorf("%s %s: %d %.200s, want %s", one.method, one.path, status, text, want)
+		}
 	}
-	s := g.socket(t, keyDocs)
+	s := g.Socket(t, keyDocs)
 	for _, data := range []string{wide, "[{}," + wide + ",{}]"} {
-		s.say(`{"type":"items","collection":"c","action":"create","data":` + data + `}`)
-		if got, err := s.next(); err != nil || !strings.Contains(got, told) {
+		s.Say(`{"type":"items","collection":"c","action":"create","data":` + data + `}`)
+		if got, err := s.Next(); err != nil || !strings.Contains(got, told) {
 			t.Errorf("%.200s %v", got, err)
 		}
 	}

@@ -3,7 +3,6 @@ package handlers_test
 import (
 	"flag"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,23 +17,19 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Keys of the tests, by what they may do.
+// Keys of the tests.
 const (
-	keyAll     = gatewaytest.KeyAll
-	keyNone    = gatewaytest.KeyNone
-	keyPut     = gatewaytest.KeyPut
-	keyOrigin  = gatewaytest.KeyOrigin
-	keyRate    = gatewaytest.KeyRate
-	keyPublish = gatewaytest.KeyPublish
-	keyExpired = gatewaytest.KeyExpired
 	adminKey   = gatewaytest.AdminKey
+	keyAll     = gatewaytest.KeyAll
+	keyDocs    = gatewaytest.KeyDocs
+	keyExpired = gatewaytest.KeyExpired
+	keyItems   = gatewaytest.KeyItems
+	keyNone    = gatewaytest.KeyNone
+	keyPublish = gatewaytest.KeyPublish
+	keyPut     = gatewaytest.KeyPut
+	keyReader  = gatewaytest.KeyReader
+	keyWriter  = gatewaytest.KeyWriter
 )
-
-// patience is how long tests wait for what has to come: so long that a busy machine never ends it, and less than the
-// minute between pings, so that none of those brings what should come by itself.
-const patience = 30 * time.Second
-
-var testKeys = gatewaytest.Keys
 
 type (
 	setup    = gatewaytest.Setup
@@ -52,4 +47,18 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 func runAll(t *testing.T, g *gateway, scenarios []scenario) {
 	t.Helper()
 	gatewaytest.RunAll(t, g.Gateway, scenarios)
+}
+
+var documentKeys = gatewaytest.DocumentKeys
+
+// withDocuments is a gateway whose keys may use documents, all of which are made at the same time.
+func withDocuments(t testing.TB, change ...func(*setup)) *gateway {
+	t.Helper()
+	return newGateway(t, append([]func(*setup){gatewaytest.WithDocuments}, change...)...)
+}
+
+// withDemo is a gateway with the account and the database demo.
+func withDemo(t testing.TB, change ...func(*setup)) *gateway {
+	t.Helper()
+	return newGateway(t, append([]func(*setup){gatewaytest.WithDemo}, change...)...)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // Nobody guesses the admin key, by whichever door; one line tells of all that was tried, and the right key goes on.
@@ -12,9 +14,9 @@ func TestGuessedAdminKeys(t *testing.T) {
 	g := withDemo(t)
 	right := func(want int) {
 		t.Helper()
-		for _, headers := range [][]string{{"x-apikey", adminKey}, {"Authorization", basic("root", adminKey)}, {"Authorization", "Apikey " + adminKey}} {
+		for _, headers := range [][]string{{"x-apikey", adminKey}, {"Authorization", gatewaytest.Basic("root", adminKey)}, {"Authorization", "Apikey " + adminKey}} {
 			path := map[string]string{"x-apikey": "/admin/keys", "Authorization": "/accounts"}[headers[0]]
-			if status, text := g.request(t, "GET", path, "", headers...); status != want {
+			if status, text := g.Request(t, "GET", path, "", headers...); status != want {
 				t.Errorf("the right key at %s: %d %s, want %d", path, status, text, want)
 			}
 		}
@@ -23,9 +25,9 @@ func TestGuessedAdminKeys(t *testing.T) {
 		statuses = map[int]int{}
 		for n := range 1000 {
 			for path, headers := range map[string][]string{
-				"/admin/keys": {"x-apikey", fmt.Sprint("guess-", n)}, "/accounts": {"Authorization", basic("root", fmt.Sprint("guess-", n))},
+				"/admin/keys": {"x-apikey", fmt.Sprint("guess-", n)}, "/accounts": {"Authorization", gatewaytest.Basic("root", fmt.Sprint("guess-", n))},
 			} {
-				status, _ := g.request(t, "GET", path, "", headers...)
+				status, _ := g.Request(t, "GET", path, "", headers...)
 				statuses[status]++
 			}
 		}
@@ -33,18 +35,18 @@ func TestGuessedAdminKeys(t *testing.T) {
 	}
 	right(200)
 	for range 50 { // an expired key is no guess
-		if status, _ := g.request(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
+		if status, _ := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
 			t.Fatalf("an expired key: %d", status)
 		}
 	}
 	if got := guess(); got[401] < 30 || got[401] > 50 || got[429] != 2000-got[401] {
 		t.Errorf("%v", got)
 	}
-	if status, text := g.request(t, "GET", "/metrics", "", "Via", "1.1 a", "x-apikey", "guess"); status != 429 {
+	if status, text := g.Request(t, "GET", "/metrics", "", "Via", "1.1 a", "x-apikey", "guess"); status != 429 {
 		t.Errorf("/metrics: %d %s", status, text)
 	}
 	right(200) // it has come from there before
-	found := g.auditSoon(t, "credential.refuse", 6)
+	found := g.AuditSoon(t, "credential.refuse", 6)
 	if len(found) != 6 { // two doors, 401 and 429, the expired key, and the metrics
 		t.Errorf("%v", found)
 	}
@@ -54,12 +56,12 @@ func TestGuessedAdminKeys(t *testing.T) {
 func TestGuessedKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
 		t.Fatal(status)
 	}
 	got := map[int]int{}
 	for n := range 500 {
-		status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
+		status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
 		got[status]++
 	}
 	if got[401] < 300 || got[401] > 400 || got[429] != 500-got[401] {
@@ -68,7 +70,7 @@ func TestGuessedKeys(t *testing.T) {
 	guess := func(path string, headers ...string) (int, string) {
 		t.Helper()
 		for range 20 { // one more passes five times a second
-			status, text := g.request(t, "GET", path, "", append(headers, "x-apikey", "guess")...)
+			status, text := g.Request(t, "GET", path, "", append(headers, "x-apikey", "guess")...)
 			if status != 401 {
 				return status, text
 			}
@@ -83,7 +85,7 @@ func TestGuessedKeys(t *testing.T) {
 	if status, text := guess("/realtime", "Accept", "text/event-stream", "Last-Event-ID", "42"); status != 200 || !strings.Contains(text, "event: busy\nid: 42\n") || !strings.Contains(text, "429") {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, _ := g.request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
 		t.Errorf("a key that has come from there before: %d", status)
 	}
 }
@@ -105,7 +107,7 @@ func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 	} {
 		var got []string
 		for _, key := range []string{"guess", adminKey} {
-			status, text := g.request(t, "GET", "/accounts"+other.query, "", append(other.headers, "Authorization", "Apikey "+key)...)
+			status, text := g.Request(t, "GET", "/accounts"+other.query, "", append(other.headers, "Authorization", "Apikey "+key)...)
 			got = append(got, fmt.Sprint(status, text))
 		}
 		if got[0] != got[1] || strings.HasPrefix(got[1], "2") {
@@ -119,13 +121,13 @@ func TestGuessedAdminKeysOfExhaustedAddress(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)
 	for n := range 400 {
-		g.request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
+		g.Request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
 	}
 	for n := range 100 {
-		g.request(t, "GET", "/rest/a", "", "x-apikey", "one more") // it takes what comes back
-		g.request(t, "GET", "/accounts", "", "Authorization", fmt.Sprint("Apikey guess-", n))
+		g.Request(t, "GET", "/rest/a", "", "x-apikey", "one more") // it takes what comes back
+		g.Request(t, "GET", "/accounts", "", "Authorization", fmt.Sprint("Apikey guess-", n))
 	}
-	if status, text := g.request(t, "GET", "/accounts", "", "Authorization", "Apikey "+adminKey); status != 429 {
+	if status, text := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+adminKey); status != 429 {
 		t.Errorf("the right key after 100 guesses: %d %s", status, text)
 	}
 }

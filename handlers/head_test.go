@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // HEAD answers at each route for GET with the same status and headers, and no body; a stream ends with them.
 func TestHeadEverywhere(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.WebSocketAuth = "public" })
-	room := g.newRoom(t)
-	g.publish(t, `{"event":"a"}`)
+	room := g.NewRoom(t)
+	g.Publish(t, `{"event":"a"}`)
 	named := strings.NewReplacer(":room", room, ":db", "demo", ":ns", "n", ":stream", "s", ":event", "e", ":collection", "c", ":id", "1", ":account", "demo", ":email", "ann@example.com", "*", "main.js")
 	gets := 0
 	for _, r := range g.Config.Handler.(interface{ Routes() []*echo.Route }).Routes() {
@@ -81,7 +83,7 @@ func ask(t *testing.T, g *gateway, method, path, accept string) string {
 // No byte of body is no body, however it is framed; a byte is one.
 func TestEmptyChunkedBody(t *testing.T) {
 	t.Parallel()
-	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.ReadTimeout = 300 * time.Millisecond })
 		send := func(method, path, chunks string) string {
 			return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nx-apikey: %s\r\nTransfer-Encoding: chunked\r\n\r\n%s", method, path, keyAll, chunks)

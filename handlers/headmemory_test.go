@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // longHead is the beginning of a request with a header of n bytes, without the empty line at its end.
@@ -35,13 +37,13 @@ func TestHeadsFull(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
+			g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
 			var all []io.Closer
 			for range x.fill {
-				all = append(all, dial(t, g, x.request))
+				all = append(all, g.Dial(t, x.request))
 			}
 			g.holds(t, int64(x.fill)*x.each)
-			text, _ := io.ReadAll(dial(t, g, longHead("GET /healthz", head)))
+			text, _ := io.ReadAll(g.Dial(t, longHead("GET /healthz", head)))
 			if got := string(text); !strings.HasPrefix(got, "HTTP/1.1 503 ") || strings.Count(got, "HTTP/1.1") != 1 || !strings.Contains(got, `"code":"client_memory_full"`) {
 				t.Errorf("one more: %.300q", text)
 			}

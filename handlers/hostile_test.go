@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // Heads and bodies that try to smuggle, split or break get a clear answer or a clean close, and a
@@ -15,7 +17,7 @@ import (
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	bystander := g.stream(t, keyAll, "?channels=fine")
+	bystander := g.Stream(t, keyAll, "?channels=fine")
 	auth := "Host: x\r\nX-Apikey: " + keyAll + "\r\nContent-Type: application/json\r\n"
 	event := `{"event":"smuggled"}`
 	tests := []struct{ name, request, status string }{
@@ -44,8 +46,8 @@ func TestHostileRequests(t *testing.T) {
 			t.Errorf("%s: %.3000q", tt.name, got)
 		}
 	}
-	id := g.publish(t, `{"event":"fine"}`)
-	if e := bystander.event(t); e.ID != id {
+	id := g.Publish(t, `{"event":"fine"}`)
+	if e := bystander.Event(t); e.ID != id {
 		t.Errorf("the bystander got %+v", e)
 	}
 	if n := g.Log.Settled(); fmt.Sprint(n) != id {
@@ -55,9 +57,9 @@ func TestHostileRequests(t *testing.T) {
 
 // Connections that come in crowds and vanish leave nothing behind.
 func TestVanishingConnections(t *testing.T) {
-	bothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		bystander := g.stream(t, keyAll, "?channels=fine")
+		bystander := g.Stream(t, keyAll, "?channels=fine")
 		head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + keyAll + "\r\n\r\n"
 		wave := func(n int) {
 			conns := make([]net.Conn, 0, n)
@@ -103,8 +105,8 @@ func TestVanishingConnections(t *testing.T) {
 		if g.Broker.Count() != 1 || g.Broker.Views() != 1 {
 			t.Errorf("%d subscribers and %d views are left", g.Broker.Count(), g.Broker.Views())
 		}
-		id := g.publish(t, `{"event":"fine"}`)
-		if e := bystander.event(t); e.ID != id {
+		id := g.Publish(t, `{"event":"fine"}`)
+		if e := bystander.Event(t); e.ID != id {
 			t.Errorf("the bystander got %+v", e)
 		}
 	})

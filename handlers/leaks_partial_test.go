@@ -14,8 +14,8 @@ func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
 	g := withDemo(t, func(s *setup) {
 		s.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
 	})
-	g.store(t, "", "s", "deposit", "seen")
-	g.store(t, "", "s", "secret", "hidden")
+	g.Store(t, "", "s", "deposit", "seen")
+	g.Store(t, "", "s", "secret", "hidden")
 	if got := g.stranger(t, "key "+partial, "GET /db/demo/ns//streams/s/events/seen", ""); !strings.HasPrefix(got, "200") {
 		t.Fatal(got)
 	}

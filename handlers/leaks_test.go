@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 )
@@ -140,9 +141,9 @@ func TestFaultsTellNothing(t *testing.T) {
 			t.Parallel()
 			engine, told := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
 			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
-			g.addUser(t, "ann@example.com", "s3cret-s3cret")
-			room := g.newRoom(t)
-			g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+			g.AddUser(t, "ann@example.com", "s3cret-s3cret")
+			room := g.NewRoom(t)
+			g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
 			for _, one := range [][2]string{
 				{"PUT /db/orders", ""}, {"PUT /db/orders/ns/shop", ""}, {"PUT /db/orders/ns/shop/streams/s/annotation", `{"a":1}`},
 				{"POST /realtime", `{"event":"n"}`}, {"POST /rest/customer", `{"_id":"5f0000000000000000000001","a":1}`},
@@ -151,8 +152,8 @@ func TestFaultsTellNothing(t *testing.T) {
 					t.Fatalf("%s: %d %s", one[0], status, text)
 				}
 			}
-			ws, said := g.join(t, room, "")
-			items := g.socket(t, keyDocs)
+			ws, said := g.Join(t, room, "")
+			items := g.Socket(t, keyDocs)
 			engine.err.Store(&fault)
 
 			for _, one := range [][2]string{
@@ -211,14 +212,14 @@ func TestFaultsTellNothing(t *testing.T) {
 				`{"type":"subscribe","collection":"customer"}`,
 				`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret"}`,
 			} {
-				items.say(message)
-				text, err := items.next()
+				items.Say(message)
+				text, err := items.Next()
 				if err == nil && !strings.Contains(text, `"error"`) {
 					t.Errorf("%s: the fault was not met: %s", message, text)
 				}
 				tellsNothing(t, message, fmt.Sprint(text, err))
 			}
-			tellsNothing(t, "the room", strings.Join(untilCame(t, said, 1), "\n"))
+			tellsNothing(t, "the room", strings.Join(gatewaytest.UntilCame(t, said, 1), "\n"))
 			for _, door := range []string{"/realtime", "/readyz", "/db/:db", "/rest/:collection", "/items/:collection", "/room/:room/send", "/admin/keys", "message failed"} {
 				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(told.String()) {
 					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, told)
@@ -232,7 +233,7 @@ func TestFaultsTellNothing(t *testing.T) {
 func (g *gateway) call(t *testing.T, what, body string) (status int, text string) {
 	t.Helper()
 	method, path, _ := strings.Cut(what, " ")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), gatewaytest.Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, g.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -274,7 +275,7 @@ func tellsNothing(t *testing.T, what, text string) {
 func TestBadBodiesTellNothing(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t)
-	room := g.newRoom(t)
+	room := g.NewRoom(t)
 	for _, door := range []string{
 		"POST /realtime", "POST /realtime/token", "POST /rest/customer", "GET /rest/customer?q=%s", "PUT /events/s.1", "POST /items/customer", "SEARCH /items/customer",
 		"GET /items/customer?filter=%s", "POST /auth/login", "POST /accounts/ann", "POST /room/" + room + "/send", "POST /admin/keys", "POST /admin/users", "POST /admin/revocations",
@@ -301,7 +302,7 @@ func TestBadBodiesTellNothing(t *testing.T) {
 func TestNothingTellsWhatExists(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t)
-	g.addUser(t, "ann@example.com", "s3cret-s3cret")
+	g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 	for _, one := range [][2]string{
 		{"PUT /db/thereis", ""}, {"PUT /db/thereis/ns/thereis", ""}, {"PUT /db/thereis/ns/thereis/streams/thereis/annotation", `{"a":1}`},
 		{"POST /accounts/thereis", `{"name":"a","password":"s3cret-s3cret"}`}, {"POST /accounts/none", `{"name":"n","password":"s3cret-s3cret"}`},
@@ -360,8 +361,8 @@ func TestNothingTellsWhatExists(t *testing.T) {
 			t.Errorf("%s as %s:\nis      %s\nnowhere %s", one.what, one.who, answers[0], answers[1])
 		}
 	}
-	known := g.post(t, "/auth/login", `{"email":"ann@example.com","password":"wrong-wrong","mode":"json"}`, 401)
-	if unknown := g.post(t, "/auth/login", `{"email":"eve@example.com","password":"wrong-wrong","mode":"json"}`, 401); known != unknown {
+	known := g.Post(t, "/auth/login", `{"email":"ann@example.com","password":"wrong-wrong","mode":"json"}`, 401)
+	if unknown := g.Post(t, "/auth/login", `{"email":"eve@example.com","password":"wrong-wrong","mode":"json"}`, 401); known != unknown {
 		t.Errorf("a login tells who has an account: %s and %s", known, unknown)
 	}
 }

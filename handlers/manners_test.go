@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 const form = "application/x-www-form-urlencoded"
@@ -17,8 +19,8 @@ func everything(s *setup) { s.APIKeys = keyEverything }
 func TestJSONAnswersEndWithALine(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, everything)
-	room := g.newRoom(t)
-	demo, admin, key := basic("demo", "demo"), "", keyAll
+	room := g.NewRoom(t)
+	demo, admin, key := gatewaytest.Basic("demo", "demo"), "", keyAll
 	for _, tt := range []struct {
 		method, path, body string
 		header, value      string
@@ -114,8 +116,8 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 func TestCurlsOwnContentType(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, everything)
-	room := g.newRoom(t)
-	demo := basic("demo", "demo")
+	room := g.NewRoom(t)
+	demo := gatewaytest.Basic("demo", "demo")
 	for _, tt := range []struct {
 		path, good    string
 		header, value string

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // heap returns the bytes that are live.
@@ -77,22 +79,22 @@ func TestSubscriptionMemory(t *testing.T) {
 	const base = 48 << 10 // of a socket
 	for name, filter := range map[string]func(int) string{"wide": wideFilter, "conditions": manyConditions, "groups": emptyGroups, "words": shortWords} {
 		t.Run(name, func(t *testing.T) {
-			g := newGateway(t, withItems)
+			g := newGateway(t, gatewaytest.WithItems)
 			before, sent := heap(), int64(0)
-			var all []*socket
+			var all []*gatewaytest.Socket
 			for i := range sockets {
-				s := g.socket(t, keyItems)
+				s := g.Socket(t, keyItems)
 				all = append(all, s)
 				for j := range each {
 					text := fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, j, filter(i*each+j))
 					sent += int64(len(text))
-					s.say(text)
-					s.hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
+					s.Say(text)
+					s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
 				}
 			}
 			runAll(t, g, []scenario{{Name: "a change", Method: "POST", Path: "/items/m", Key: keyItems, Body: `{"z":-1}`, Status: 200}})
 			for _, s := range all {
-				s.quiet() // it has dealt with the change
+				s.Quiet() // it has dealt with the change
 			}
 			held, charged := heap()-before, g.Memory.Held()
 			t.Logf("sent %d, held %d, charged %d: %.1f times", sent, held, charged, float64(held)/float64(sent))
@@ -115,23 +117,23 @@ func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 
 // bystander wants another key to subscribe and to hear of what is made.
 func (g *gateway) bystander(t *testing.T) {
 	t.Helper()
-	s := g.socket(t, keyReader)
-	s.say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
-	s.hears(`{"type":"subscription","event":"init","uid":"1"}`)
+	s := g.Socket(t, keyReader)
+	s.Say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
+	s.Hears(`{"type":"subscription","event":"init","uid":"1"}`)
 	runAll(t, g, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: keyWriter, Body: `{"n":1}`, Status: 204}})
-	s.hears(tells("create", `[{"n":1}]`, "1"))
-	s.ws.CloseNow()
+	s.Hears(gatewaytest.Tells("create", `[{"n":1}]`, "1"))
+	s.WS.CloseNow()
 }
 
 // TestSubscriptionsFull: who has filled its part of the memory with subscriptions is refused further ones, and nobody
 // else is; what has ended makes room.
 func TestSubscriptionsFull(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, withLittle)
-	s := g.socket(t, keyItems)
+	g := newGateway(t, gatewaytest.WithItems, withLittle)
+	s := g.Socket(t, keyItems)
 	subscribe := func(i int) string {
-		s.say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
-		text, err := s.next()
+		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
+		text, err := s.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,12 +156,12 @@ func TestSubscriptionsFull(t *testing.T) {
 		t.Errorf("%d subscriptions hold %d bytes", there, held)
 	}
 	g.bystander(t)
-	s.say(`{"type":"unsubscribe"}`)
-	s.hears(`{"type":"subscription","event":"unsubscribe"}`)
+	s.Say(`{"type":"unsubscribe"}`)
+	s.Hears(`{"type":"subscription","event":"unsubscribe"}`)
 	if text := subscribe(0); text != `{"type":"subscription","event":"init","uid":"0"}` || g.Memory.Held() > 1<<16 {
 		t.Errorf("%s; %d bytes are held", text, g.Memory.Held())
 	}
-	g.metric(t, "sluice_client_memory_refused_total 1")
+	g.Metric(t, "sluice_client_memory_refused_total 1")
 }
 
 // longPatterns are 100 patterns of 250 bytes, others for each n.
@@ -178,7 +180,7 @@ func TestStreamsFull(t *testing.T) {
 	g := newGateway(t, withLittle)
 	refused := 0
 	for n := range 100 {
-		if s := g.open(t, keyAll, "?channels="+longPatterns(n)); s.answer.StatusCode != http.StatusOK {
+		if s := g.Open(t, keyAll, "?channels="+longPatterns(n)); s.Answer.StatusCode != http.StatusOK {
 			refused = n
 			break
 		}
@@ -193,23 +195,23 @@ func TestStreamsFull(t *testing.T) {
 	})
 	before := g.Memory.Held()
 	for range 20 { // the patterns are there
-		if s := g.open(t, keyAll, "?channels="+longPatterns(0)); s.answer.StatusCode != http.StatusOK {
-			t.Fatal(s.answer.Status)
+		if s := g.Open(t, keyAll, "?channels="+longPatterns(0)); s.Answer.StatusCode != http.StatusOK {
+			t.Fatal(s.Answer.Status)
 		}
 	}
 	for range 20 { // and a few take nothing that is charged
-		if s := g.open(t, keyAll, "?channels=a,b:c,PUT:d"); s.answer.StatusCode != http.StatusOK {
-			t.Fatal(s.answer.Status)
+		if s := g.Open(t, keyAll, "?channels=a,b:c,PUT:d"); s.Answer.StatusCode != http.StatusOK {
+			t.Fatal(s.Answer.Status)
 		}
 	}
 	if held := g.Memory.Held(); held != before {
 		t.Errorf("%d bytes held, %d before", held, before)
 	}
-	s := g.open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
-	if s.answer.StatusCode != http.StatusOK {
-		t.Error(s.answer.Status)
+	s := g.Open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
+	if s.Answer.StatusCode != http.StatusOK {
+		t.Error(s.Answer.Status)
 	}
-	g.publish(t, `{"event":"a","data":1}`)
+	g.Publish(t, `{"event":"a","data":1}`)
 }
 
 // TestFeedsFull: the same for feeds of databases, which tell it as an event.
@@ -223,7 +225,7 @@ func TestFeedsFull(t *testing.T) {
 			types[i] = fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 100))
 		}
 		sent = len(strings.Join(types, ","))
-		c := dial(t, g, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: "+basic("demo", "demo")+"\r\n\r\n")
+		c := g.Dial(t, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: "+gatewaytest.Basic("demo", "demo")+"\r\n\r\n")
 		text := make([]byte, 4096)
 		n, err := c.Read(text)
 		if err != nil {
@@ -270,26 +272,26 @@ func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
 // told, and the connection goes on; others notice nothing.
 func TestMessagesFull(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
-	hold := g.socket(t, keyItems)
-	rest := half(t, hold.ws, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
+	g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
+	hold := g.Socket(t, keyItems)
+	rest := half(t, hold.WS, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
 	g.holds(t, 400_000)
-	s := g.socket(t, keyItems)
-	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
-	s.hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
-	s.quiet()
+	s := g.Socket(t, keyItems)
+	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
+	s.Hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
+	s.Quiet()
 	g.bystander(t)
-	hold.ws.CloseNow()
+	hold.WS.CloseNow()
 	_ = rest
 	g.holds(t, 0)
-	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
-	s.hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid is a string or a number of at most 128 bytes"}}`)
+	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
+	s.Hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid is a string or a number of at most 128 bytes"}}`)
 
-	room := g.newRoom(t)
-	one, _ := g.join(t, room, "")
+	room := g.NewRoom(t)
+	one, _ := g.Join(t, room, "")
 	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 400_000))
 	g.holds(t, 400_000)
-	other, got := g.join(t, room, "")
+	other, got := g.Join(t, room, "")
 	if err := other.Write(t.Context(), websocket.MessageText, []byte(`{"type":"push","action":{"type":"relay"},"key":"k","value":"`+strings.Repeat("x", 900_000)+`"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -305,13 +307,13 @@ func TestMessagesFull(t *testing.T) {
 func TestHalfMessageInRoom(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.ReadTimeout = 100 * time.Millisecond })
-	room := g.newRoom(t)
-	one, _ := g.join(t, room, "")
+	room := g.NewRoom(t)
+	one, _ := g.Join(t, room, "")
 	if err := one.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
 		t.Fatal(err)
 	}
 	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 10_000))
-	g.streams(t, 0)
+	g.WantStreams(t, 0)
 }
 
 // holds wants about as much to be held, soon.
@@ -331,9 +333,9 @@ func (g *gateway) holds(t *testing.T, least int64) {
 // TestBodiesFull: half-sent bodies are charged as they come, and cost nothing before; who has no credential sends little.
 func TestBodiesFull(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
+	g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
 	post := func(path, key string, length, sent int) net.Conn {
-		return dial(t, g, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, key, length, strings.Repeat(" ", sent)))
+		return g.Dial(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, key, length, strings.Repeat(" ", sent)))
 	}
 	for range 40 {
 		post("/items/m", keyItems, 900_000, 100) // who says that it will send much
@@ -363,11 +365,11 @@ func wide(fields int) string {
 // TestHalfMessages: who has not authenticated makes the gateway hold little.
 func TestHalfMessages(t *testing.T) {
 	const sockets = 300
-	g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuthTimeout, s.MaxPending = time.Minute, 8*sockets })
+	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuthTimeout, s.MaxPending = time.Minute, 8*sockets })
 	before := heap()
 	for range sockets {
-		s, _ := g.dial(t, "", http.Header{"X-Junk": {strings.Repeat("x", 100_000)}})
-		w, err := s.ws.Writer(t.Context(), websocket.MessageText)
+		s, _ := g.DialSocket(t, "", http.Header{"X-Junk": {strings.Repeat("x", 100_000)}})
+		w, err := s.WS.Writer(t.Context(), websocket.MessageText)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -380,7 +382,7 @@ func TestHalfMessages(t *testing.T) {
 	if held > sockets*(48<<10) {
 		t.Errorf("%d bytes for each of %d sockets", held/sockets, sockets)
 	}
-	s, _ := g.dial(t, "", nil)
-	s.say(`{"type":"auth","access_token":"` + strings.Repeat("x", 8<<10) + `"}`)
-	s.ends(websocket.StatusMessageTooBig)
+	s, _ := g.DialSocket(t, "", nil)
+	s.Say(`{"type":"auth","access_token":"` + strings.Repeat("x", 8<<10) + `"}`)
+	s.Ends(websocket.StatusMessageTooBig)
 }

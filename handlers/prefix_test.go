@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // Addresses in answers have the path that a trusted proxy took off in front, and nobody else's word counts.
@@ -35,7 +37,7 @@ func TestForwardedPrefix(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("Authorization", basic("demo", "demo"))
+			r.Header.Set("Authorization", gatewaytest.Basic("demo", "demo"))
 			r.Header.Set("Accept", "application/json")
 			r.Header.Set("X-Forwarded-Prefix", tt.prefix)
 			answer, err := tt.g.Client().Do(r)
@@ -61,7 +63,7 @@ func TestForwardedPrefix(t *testing.T) {
 		if link := answer.Header.Get("Link"); !strings.HasPrefix(link, "<"+next) || !strings.HasPrefix(page.Links.Next, next) {
 			t.Errorf("prefix %q: the next page is at %s and %s, want %s", tt.prefix, link, page.Links.Next, next)
 		}
-		room := tt.g.newRoom(t)
+		room := tt.g.NewRoom(t)
 		host := strings.TrimPrefix(tt.g.URL, "http")
 		_, text = ask("GET", "/room/"+room, "")
 		for _, want := range []string{`"ws` + host + tt.want + "/room/" + room + `/connect"`, `"http` + host + tt.want + "/room/" + room + `/send"`} {

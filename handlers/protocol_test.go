@@ -1,6 +1,10 @@
 package handlers_test
 
-import "testing"
+import (
+	"testing"
+
+	"sluice/gateway/gatewaytest"
+)
 
 // Preflights name what each door takes, and the headers of answers that pages may read.
 func TestPreflights(t *testing.T) {
@@ -38,7 +42,7 @@ func TestPreflights(t *testing.T) {
 // An encoded body is refused in Directus' words at its door.
 func TestItemsTakeNoEncoding(t *testing.T) {
 	t.Parallel()
-	runAll(t, newGateway(t, withItems), []scenario{{
+	runAll(t, newGateway(t, gatewaytest.WithItems), []scenario{{
 		Name: "gzip", Path: "/items/m", Key: keyItems, Body: `{"a":1}`, Headers: map[string]string{"Content-Encoding": "gzip"},
 		Status: 415, Has: []string{`"code":"UNSUPPORTED_MEDIA_TYPE"`},
 	}})

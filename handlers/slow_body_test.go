@@ -47,7 +47,7 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 				return key, func() error { return g.Auth.DeleteKey(ctx, info.ID) }
 			},
 			"session": func() (string, func() error) {
-				password, email := usersPassword, "slow@example.org"
+				password, email := "correct horse", "slow@example.org"
 				_ = g.Auth.Users().Remove(ctx, email) // there is none at first
 				if _, err := g.Auth.Users().Add(ctx, email, user.Change{Password: &password, Sub: &all, Pub: &all, Rest: &rest}); err != nil {
 					t.Fatal(err)

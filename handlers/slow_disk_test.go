@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -159,12 +160,13 @@ func slowDiskDelaysPublishersOnly(t *testing.T, durability pebble.Durability, di
 	release := disk.hold()
 	defer release()
 	var writers sync.WaitGroup
-	answered := make(chan string, 20)
+	answered, written := make(chan string, 20), make(chan struct{}, 20)
+	writing := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { written <- struct{}{} }})
 	for path, body := range map[string]string{
 		"/realtime": `{"event":"late"}`, "/rest/c": `{"_id":"2","n":2}`, room + "/send": push(2), "/new": "", "/admin/keys": `{"name":"late"}`,
 	} {
 		writers.Go(func() {
-			status, text, err := ask(ctx, http.MethodPost, path, body, 1<<20)
+			status, text, err := ask(writing, http.MethodPost, path, body, 1<<20)
 			answered <- path
 			if err != nil || status >= 300 {
 				t.Errorf("%s after the disk is back: %d %s %v", path, status, text, err)
@@ -172,14 +174,16 @@ func slowDiskDelaysPublishersOnly(t *testing.T, durability pebble.Durability, di
 		})
 	}
 	writers.Go(func() {
-		status, text, err := ask(ctx, http.MethodPut, "/rest/c/1", `{"n":3}`, 1<<20)
+		status, text, err := ask(writing, http.MethodPut, "/rest/c/1", `{"n":3}`, 1<<20)
 		answered <- "a change of a document"
 		if err != nil || status >= 300 {
 			t.Errorf("a change of a document after the disk is back: %d %s %v", status, text, err)
 		}
 	})
 	<-disk.waits
-	time.Sleep(50 * time.Millisecond) // the others have come too, and wait for the first or for its lock
+	for range 6 {
+		<-written // the others have come too, and wait for the first or for its lock
+	}
 	for _, path := range []string{
 		"/healthz", "/readyz", "/metrics", "/admin/stats", "/admin/keys", "/admin/connections", "/rest/c", "/rest/c/1", `/rest/c?q={"n":1}`, room, room + "/presence",
 		"/realtime?from=-5&until=caught-up", "/realtime?from=earliest&limit=10", "/realtime?channels=a&lastEventId=" + first, "/realtime", "/db/d/streams", "/db/d/events",

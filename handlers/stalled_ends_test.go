@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/gateway/gatewaytest"
 	"sluice/store/documents"
 	"sluice/store/eventlog"
 )
@@ -18,7 +19,7 @@ import (
 // long to take something.
 func TestStalledReadersEndWithTheirKey(t *testing.T) {
 	t.Parallel()
-	bothWriters(t, stalledReaders)
+	gatewaytest.BothWriters(t, stalledReaders)
 }
 
 func stalledReaders(t *testing.T, writer func(*setup)) {
@@ -28,7 +29,7 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := g.Documents.Insert(ctx, "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(ctx, "large", "a test", slices.Repeat([]documents.New{{Fields: gatewaytest.LargeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,7 +64,7 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		until(t, func() error {
+		gatewaytest.Until(t, func() error {
 			if n := g.Traffic.Streams(); n != 1 {
 				return fmt.Errorf("%s: there are %d streams", path, n)
 			}

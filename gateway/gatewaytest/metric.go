@@ -1,0 +1,35 @@
+package gatewaytest
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Metric awaits a line of /metrics: counts of ends follow the subscribers' by a moment.
+func (g *Gateway) Metric(t *testing.T, line string) {
+	t.Helper()
+	text := ""
+	for range 500 {
+		answer, err := g.Client().Get(g.URL + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(answer.Body)
+		if answer.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if text = string(all); strings.Contains(text, line+"\n") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var of []string
+	for l := range strings.Lines(text) {
+		if strings.HasPrefix(l, "sluice_connections") || strings.HasPrefix(l, "sluice_streams_") {
+			of = append(of, l)
+		}
+	}
+	t.Errorf("no %q in %q", line, of)
+}

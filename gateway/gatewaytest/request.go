@@ -1,0 +1,83 @@
+package gatewaytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Request sends a request with headers, and gives the status and the body.
+func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// AsAdmin asks the admin API.
+func (g *Gateway) AsAdmin(t testing.TB, method, path, body string, status int) map[string]any {
+	t.Helper()
+	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("x-apikey", AdminKey)
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != status {
+		t.Fatalf("%s %s %s: %s %s", method, path, body, answer.Status, text)
+	}
+	told := map[string]any{}
+	if len(text) == 0 {
+		return told
+	}
+	if text[0] == '[' {
+		text = fmt.Appendf(nil, `{"list":%s}`, text)
+	}
+	if err := json.Unmarshal(text, &told); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return told
+}
+
+// Post sends JSON without a credential and gives the answer's body.
+func (g *Gateway) Post(t *testing.T, path, body string, status int) string {
+	t.Helper()
+	answer, err := g.Client().Post(g.URL+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != status {
+		t.Fatalf("%s: %s %s %v, want %d", path, answer.Status, text, err, status)
+	}
+	return string(text)
+}

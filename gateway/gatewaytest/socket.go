@@ -1,0 +1,143 @@
+package gatewaytest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Socket is a client's, whose messages are read one by one.
+type Socket struct {
+	t  testing.TB
+	WS *websocket.Conn
+}
+
+// NewSocket makes one of a connection that the test has opened.
+func NewSocket(t testing.TB, ws *websocket.Conn) *Socket { return &Socket{t, ws} }
+
+// DialSocket opens a socket; query may hold a token.
+func (g *Gateway) DialSocket(t testing.TB, query string, header http.Header) (*Socket, int) {
+	t.Helper()
+	ws, answer, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket"+query,
+		&websocket.DialOptions{HTTPClient: g.Client(), HTTPHeader: header})
+	if err != nil {
+		if answer == nil {
+			t.Fatal(err)
+		}
+		return nil, answer.StatusCode
+	}
+	ws.SetReadLimit(1 << 26)
+	t.Cleanup(func() { ws.CloseNow() })
+	return &Socket{t, ws}, answer.StatusCode
+}
+
+// Socket opens one that is authenticated by its address.
+func (g *Gateway) Socket(t testing.TB, key string) *Socket {
+	t.Helper()
+	s, status := g.DialSocket(t, "?access_token="+key, nil)
+	if s == nil {
+		t.Fatal(status)
+	}
+	return s
+}
+
+// Say sends a message.
+func (s *Socket) Say(text string) {
+	s.t.Helper()
+	if err := s.WS.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Next is the next message, as it came.
+func (s *Socket) Next() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	_, text, err := s.WS.Read(ctx)
+	return string(text), err
+}
+
+// Hears wants just these messages next.
+func (s *Socket) Hears(want ...string) {
+	s.t.Helper()
+	for _, w := range want {
+		got, err := s.Next()
+		if err != nil {
+			s.t.Fatalf("%v; want %s", err, w)
+		}
+		if got = Steady(got); got != w {
+			s.t.Fatalf("got  %s\nwant %s", got, w)
+		}
+	}
+}
+
+// Quiet wants no message by now: what was asked is answered in order, so nothing is before the pong.
+func (s *Socket) Quiet() {
+	s.t.Helper()
+	s.Say(`{"type":"ping","uid":"quiet"}`)
+	s.Hears(`{"type":"pong","uid":"quiet"}`)
+}
+
+// Ends wants the server to close.
+func (s *Socket) Ends(code websocket.StatusCode) {
+	s.t.Helper()
+	text, err := s.Next()
+	if err == nil || websocket.CloseStatus(err) != code {
+		s.t.Fatalf("got %s, %v; want an end with %d", text, err, code)
+	}
+}
+
+// InAnyOrder wants these messages next, however they follow each other.
+func (s *Socket) InAnyOrder(want ...string) {
+	s.t.Helper()
+	left := map[string]int{}
+	for _, w := range want {
+		left[w]++
+	}
+	for range want {
+		got, err := s.Next()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if got = Steady(got); left[got] == 0 {
+			s.t.Fatalf("got %s, want one of %q", got, want)
+		}
+		left[got]--
+	}
+}
+
+// Created is the message that tells a subscription of items that were made.
+func Created(items, uid string) string { return Tells("create", items, uid) }
+
+// Tells is a message of a subscription.
+func Tells(event, data, uid string) string {
+	if uid != "" {
+		uid = `,"uid":"` + uid + `"`
+	}
+	return `{"type":"subscription","event":"` + event + `","data":` + data + uid + `}`
+}
+
+// RefreshToken is the one in an answer that begins so.
+func (s *Socket) RefreshToken(begins string) string {
+	s.t.Helper()
+	text, err := s.Next()
+	token, ok := strings.CutPrefix(text, begins)
+	if err != nil || !ok || len(token) < 20 {
+		s.t.Fatal(text, err)
+	}
+	return strings.TrimSuffix(token, `"}`)
+}
+
+// WantStreams waits until as many as wanted are counted.
+func (g *Gateway) WantStreams(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); g.Traffic.Streams() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d streams, want %d", g.Traffic.Streams(), want)
+		}
+	}
+}
