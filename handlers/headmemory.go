@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/share"
 )
@@ -39,7 +38,7 @@ func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 			defer account.Close()
 			if err := account.Take(size); err != nil {
 				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
-				return traffic.MemoryFull(err)
+				return err
 			}
 			writers.OnDropHead(c, account.Close)
 			return next(c)

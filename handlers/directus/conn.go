@@ -15,6 +15,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
@@ -86,9 +87,7 @@ var (
 func (h *Handler) connect(c echo.Context) error {
 	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
-		missing := fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
-		missing.shared = auth.MissingCredential // which the audit trail leaves out
-		err = missing
+		err = httperr.New(http.StatusUnauthorized, auth.MissingCredential, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
 	}
 	if err != nil {
 		return h.refuse(c, err)

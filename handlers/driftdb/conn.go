@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -90,7 +89,7 @@ func (h *Handler) connect(c echo.Context) error {
 	}, nil)
 	if err != nil {
 		open.Leave()
-		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
+		return err // it drains
 	}
 	open.Subscriber = one.sub
 	h.o.Traffic.Opened()
@@ -199,21 +198,22 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 	return decodeCBOR(frame)
 }
 
-// refuse tells that a message was not taken, and counts it.
-func (c *conn) refuse(code, why string) command {
-	c.h.o.Traffic.Refused(traffic.DoorRooms, code)
-	return command{text: c.mode.failure(why)}
+// refuse tells that a message was not taken, counts it and has the log keep the cause.
+func (c *conn) refuse(err error) command {
+	e := httperr.From(err)
+	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
+	httperr.LogMessage(c.h.o.Logger, connectPath, c.request, e)
+	return command{text: c.mode.failure(e.Message)}
 }
 
 // deal deals with a message, of which nothing is held then.
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
 	if m.Long {
-		return c.refuse(httperr.BodyTooLarge, fmt.Sprintf("a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
 	}
 	if m.Refused != nil {
-		full := httperr.From(traffic.MemoryFull(m.Refused))
-		return c.refuse(full.Code, full.Message)
+		return c.refuse(m.Refused)
 	}
 	return c.take(ctx, m.Kind, m.Text)
 }
@@ -222,7 +222,7 @@ func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
 	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
-		return c.refuse(httperr.BadEvent, fmt.Sprintf("Could not decode message: %v", err))
+		return c.refuse(undecodable(err))
 	}
 	switch m.kind {
 	case kindPing:
@@ -235,11 +235,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 		return command{} // there is nobody to tell
 	}
 	if err != nil {
-		e := httperr.From(err)
-		if e.Cause != nil {
-			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
-		}
-		return c.refuse(e.Code, e.Message)
+		return c.refuse(err)
 	}
 	c.h.note(c.id, c, m)
 	if size > 1 {

@@ -128,7 +128,7 @@ func (h *Handler) maker(c echo.Context) (maker, error) {
 		return maker{}, httperr.OfAuth(bad)
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
-		return maker{}, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
+		return maker{}, httperr.ForeignOrigin()
 	}
 	return maker{peer.Owner(who.Scope, c.RealIP()), false}, nil
 }

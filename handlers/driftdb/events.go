@@ -2,7 +2,6 @@ package driftdb
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -83,9 +82,14 @@ func (h *Handler) body(c echo.Context) (*message, error) {
 	}
 	m, err := decodeJSON(bytes.TrimSpace(text))
 	if err != nil {
-		return nil, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
+		return nil, undecodable(err)
 	}
 	return m, nil
+}
+
+// undecodable refuses a message that is none, as DriftDB says it.
+func undecodable(err error) *httperr.Error {
+	return httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
 }
 
 // pushes are a room as Server-Sent Events: a frame for each push, named push, with DriftDB's message as its data.
@@ -202,34 +206,9 @@ func setStreamHeaders(c echo.Context) {
 	head.Set("X-Accel-Buffering", "no")
 }
 
-// busy answers trouble that will pass to an EventSource as /realtime does, by a frame and the end: it would give up for
-// good on any status but 200. Others, and other faults, get the status itself.
 func (h *Handler) busy(c echo.Context, err error) error {
-	e := httperr.From(err)
-	passes := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
-	if !passes || !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/event-stream") {
-		return err
-	}
-	h.o.Traffic.Busy()
-	httperr.Note(c, e.Status, e.Code)
-	last := lastEventID(c)
-	if !broker.IsID(last) {
-		last = ""
-	}
-	setStreamHeaders(c)
-	c.Response().WriteHeader(http.StatusOK)
-	retry := leastBusy + rand.N(mostBusy-leastBusy)
-	if _, err := c.Response().Write(sse.AppendBusy(nil, last, e.Status, e.Message, retry)); err != nil {
-		h.o.Logger.Debug("writing a busy frame", "cause", err)
-	}
-	return nil
+	return h.o.Traffic.RefuseStream(c, h.o.Logger, lastEventID(c), err)
 }
-
-// Those who were sent away together do not come back together: the contract's section 3.
-const (
-	leastBusy = 2 * time.Second
-	mostBusy  = 10 * time.Second
-)
 
 // lastEventID is the id that a client goes on behind, or "".
 func lastEventID(c echo.Context) string {

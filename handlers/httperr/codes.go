@@ -37,7 +37,6 @@ const (
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
 	AdminKey             = auth.InvalidAdminKey
-	BadLogin             = "invalid_login" // in metrics and the audit trail only: doors have words of their own
 	BadKey               = "bad_key"
 	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
@@ -61,4 +60,21 @@ const (
 	QueryTooSlow         = "query_too_slow"
 	Busy                 = "busy"
 	Internal             = "internal"
+)
+
+// Codes that stand in metrics and the audit trail only: the doors that meet them have words of their own.
+const (
+	BadLogin           = "invalid_login"
+	TooManySignIns     = "too_many_sign_ins"
+	NamespaceNotFound  = "namespace_not_found"
+	StreamNotFound     = "stream_not_found"
+	EventNotFound      = "event_not_found"
+	AnnotationNotFound = "annotation_not_found"
+	RoleNotFound       = "role_not_found"
+	AccountNotFound    = "account_not_found"
+	NameTaken          = "name_taken"
+	BadName            = "bad_name"
+	BadPassword        = "bad_password"
+	DuplicateEvent     = "duplicate_event"
+	TooMany            = "too_many"
 )

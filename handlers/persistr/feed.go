@@ -139,19 +139,6 @@ func setFeedHeaders(c echo.Context) {
 	head.Set("X-Accel-Buffering", "no")
 }
 
-// fail tells a failure in a feed: the client dies of a status other than 200.
-func (h *Handler) fail(c echo.Context, err error) error {
-	f := failed(err)
-	h.logCause(c, f)
-	httperr.Note(c, f.status, f.counted())
-	setFeedHeaders(c)
-	c.Response().WriteHeader(http.StatusOK)
-	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {
-		h.o.Logger.Debug("writing a failure", "cause", err)
-	}
-	return nil
-}
-
 // selected reads what the sender asks for, as far as it may.
 func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	name := c.name("db")
@@ -188,7 +175,7 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	if start.Gap != "" && s.after > 0 {
-		return fail(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+		return httperr.New(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
 		setFeedHeaders(c)
@@ -198,7 +185,7 @@ func (h *Handler) feed(c *call) error {
 	one := &feed{c.who, s, ""}
 	if s.wild {
 		if one.wildcards = s.database + "\n" + filter.Choice; !h.feeds.enter(c.who.identity.Scope, one.wildcards) {
-			return fail(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
+			return httperr.New(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
 	}
 	s.own()

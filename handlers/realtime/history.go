@@ -10,6 +10,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 )
@@ -240,4 +241,4 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 }
 
 // wantsLines says whether Accept names NDJSON.
-func wantsLines(r *http.Request) bool { return accepts(r, contentTypeNDJSON) }
+func wantsLines(r *http.Request) bool { return traffic.Accepts(r, contentTypeNDJSON) }

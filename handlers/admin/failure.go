@@ -1,0 +1,40 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"sluice/auth"
+	"sluice/auth/user"
+	"sluice/auth/version"
+	"sluice/handlers/httperr"
+)
+
+// refusal is an error of keys, users and revocations as an answer. What is none of theirs is the log's.
+func refusal(err error) error {
+	var (
+		changed *version.ChangedError
+		made    *auth.MadeError
+	)
+	switch {
+	case errors.As(err, &changed):
+		e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
+		e.Current = changed.Now
+		if u, ok := changed.Now.(*user.User); ok {
+			e.Current = told(u)
+		}
+		return e
+	case errors.As(err, &made):
+		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
+		e.Current = made.Key
+		return e
+	}
+	e := httperr.From(err)
+	switch e.Code {
+	case httperr.Internal:
+		return httperr.OfLog(err)
+	case httperr.TooManySignIns: // clients of this door know it as
+		e.Code = httperr.Unavailable
+	}
+	return e
+}
