@@ -1,6 +1,9 @@
 package httperr
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -66,10 +69,30 @@ const plainKey = "plain"
 // that they wanted.
 func PlainText(c echo.Context) { c.Set(plainKey, true) }
 
+// Raw is an answer in our own shape for a connection that net/http has no request of. It closes the connection.
+func Raw(e *Error) []byte {
+	status, body := ours(e)
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil // texts always can
+	}
+	head := http.Header{echo.HeaderContentType: {echo.MIMEApplicationJSON}}
+	addHeaders(head, e, status)
+	var b bytes.Buffer
+	_ = (&http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: head, Close: true,
+		ContentLength: int64(len(text)) + 1, Body: io.NopCloser(bytes.NewReader(append(text, '\n'))),
+	}).Write(&b) // a buffer takes all
+	return b.Bytes()
+}
+
 // setHead sets the headers of an error answer, and notes it.
 func setHead(c echo.Context, e *Error, status int) {
 	Note(c, status, e)
-	h := c.Response().Header()
+	addHeaders(c.Response().Header(), e, status)
+}
+
+func addHeaders(h http.Header, e *Error, status int) {
 	if status == http.StatusUnauthorized {
 		// Not Basic, even where that is taken: a browser would ask its user, and send the answer with every page.
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
