@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/grant"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
@@ -129,7 +130,7 @@ func (c *conn) become(who *auth.Identity) {
 	if c.expiry.Stop(); !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
 	}
-	c.unwatch = who.OnEnd(func(string) {
+	c.unwatch = who.OnEnd(func(grant.End) {
 		select {
 		case c.ended <- struct{}{}:
 		default:

@@ -104,7 +104,7 @@ func (h *Handler) connect(c echo.Context) error {
 }
 
 // serve runs the connection to its end.
-func (c *conn) serve(e echo.Context) (reason string, err error) {
+func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	if c.ws, err = accept(e, &c.load); err != nil {
 		return writers.Gone, err
 	}
@@ -245,7 +245,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 }
 
 // write hands out what comes until the connection ends.
-func (c *conn) write(ctx context.Context) (string, error) {
+func (c *conn) write(ctx context.Context) (broker.End, error) {
 	if c.debug {
 		c.asked = nil
 		if err := c.initAll(ctx); err != nil {
@@ -292,7 +292,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	}
 }
 
-func (c *conn) broken(err error) (string, error) {
+func (c *conn) broken(err error) (broker.End, error) {
 	switch {
 	case c.stalled.Load():
 		return writers.Slow, err

@@ -121,13 +121,13 @@ func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 // roomWords are what a room's stream says beside its pushes.
 type roomWords struct {
 	retry time.Duration
-	gap   string // why the client's id cannot be gone on from: all that is retained follows
+	gap   eventlog.Gap // why the client's id cannot be gone on from: all that is retained follows
 }
 
 func (w roomWords) Opening(*broker.Subscriber) []byte {
 	dst := append([]byte("retry: "), strconv.FormatInt(w.retry.Milliseconds(), 10)...)
 	dst = append(dst, "\n\n"...)
-	if w.gap != "" {
+	if w.gap != eventlog.NoGap {
 		dst = append(dst, `event: gap
 data: {"event":"gap","data":{"reason":"`...)
 		dst = append(append(dst, w.gap...), "\"}}\n\n"...)
@@ -139,9 +139,9 @@ func (roomWords) Ping(s *broker.Subscriber, now time.Time) []byte { return s.App
 
 func (roomWords) Live() []byte { return nil }
 
-func (roomWords) Over(uint64, string) []byte { return nil }
+func (roomWords) Over(uint64, writers.RangeEnd) []byte { return nil }
 
-func (roomWords) Last(reason string) []byte {
+func (roomWords) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining, writers.Failed:
 		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
@@ -228,7 +228,7 @@ func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words
 	if start, err = h.o.Broker.Log().Locate(space(id), last); err != nil {
 		return start, words, unavailable(err)
 	}
-	if start.Gap != "" {
+	if start.Gap != eventlog.NoGap {
 		words.gap = start.Gap
 		start = eventlog.Start{}
 	}

@@ -190,7 +190,7 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	at, err = h.o.Broker.Publish(ctx, r)
 	var over *eventlog.BoundError
 	switch {
-	case errors.As(err, &over) && over.What == "keys":
+	case errors.As(err, &over) && over.What == eventlog.BoundedKeys:
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room has its %d keys (MAX_ROOM_KEYS)", over.Most)
 	case errors.As(err, &over):
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace what it has", over.Most)

@@ -183,11 +183,11 @@ func OfLog(err error) *Error {
 func overLimit(limit *documents.LimitError, err error) *Error {
 	status, code := http.StatusRequestEntityTooLarge, TooManyDocuments
 	switch limit.Setting {
-	case "MAX_DOCUMENT":
+	case documents.MaxDocument:
 		code = DocumentTooLarge
-	case "MAX_RESULT":
+	case documents.MaxResult:
 		status, code = http.StatusBadRequest, ResultTooLarge
-	case "MAX_DOCUMENTS", "MAX_COLLECTION_BYTES", "MAX_COLLECTIONS":
+	case documents.MaxDocuments, documents.MaxCollectionBytes, documents.MaxCollections:
 		status, code = http.StatusConflict, CollectionFull
 	}
 	return New(status, code, "%v", err)

@@ -13,6 +13,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/httperr"
 	"sluice/handlers/writers"
+	"sluice/store/eventlog"
 	"sluice/store/streams"
 )
 
@@ -174,7 +175,7 @@ func (h *Handler) feed(c *call) error {
 	if err != nil {
 		return err
 	}
-	if start.Gap != "" && s.after > 0 {
+	if start.Gap != eventlog.NoGap && s.after > 0 {
 		return httperr.New(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
@@ -194,7 +195,7 @@ func (h *Handler) feed(c *call) error {
 		h.closed(one)
 		return err
 	}
-	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
+	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}
 	place := h.writers.Place(c.Request(), span.Ends())
 	filter.Chunked = place.Chunked
 	open := &writers.Stream{

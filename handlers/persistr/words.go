@@ -50,9 +50,9 @@ func (words) Ping(*broker.Subscriber, time.Time) []byte { return []byte(":\n\n")
 
 func (words) Live() []byte { return nil }
 
-func (words) Over(uint64, string) []byte { return []byte(end) }
+func (words) Over(uint64, writers.RangeEnd) []byte { return []byte(end) }
 
-func (words) Last(reason string) []byte {
+func (words) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the gateway is shutting down; read on from the last event in a moment"))

@@ -175,7 +175,7 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 	settled := log.Settled()
 	s.begin.find(log.Clock())
 	s.end.find(log.Clock())
-	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
+	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: writers.RangeEnd(s.end.param)}
 	if r.Left(log.Clock()) <= 0 {
 		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
 	}
@@ -188,7 +188,7 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 	if told, err := strconv.ParseUint(f.LastEventID, 10, 64); err == nil && told >= r.Last && told <= settled {
 		return r, true, nil
 	}
-	return r, start.Gap == "" && start.After >= r.Last, nil
+	return r, start.Gap == eventlog.NoGap && start.After >= r.Last, nil
 }
 
 // last is the position of who has read the range.

@@ -8,16 +8,20 @@ import (
 // Start is where a client that comes back goes on.
 type Start struct {
 	After  uint64 // everything behind it follows
-	Gap    string // "", expired, lost or unknown: why that is not what it asked for
+	Gap    Gap    // why that is not what it asked for
 	Oldest uint64 // with a gap: the oldest retained id of the space, 0 while it is empty
 	Passed uint64 // what was removed up to here is no gap: who asks for the earliest event asks for none of it
 }
 
+// Gap is why a client cannot go on from where it was. Clients see the word.
+type Gap string
+
 // The reasons of a gap.
 const (
-	GapExpired = "expired" // retention removed something after the client's position
-	GapLost    = "lost"    // the position was given out by a run whose end was lost in a crash
-	GapUnknown = "unknown" // the log never had that position
+	NoGap      Gap = ""
+	GapExpired Gap = "expired" // retention removed something after the client's position
+	GapLost    Gap = "lost"    // the position was given out by a run whose end was lost in a crash
+	GapUnknown Gap = "unknown" // the log never had that position
 )
 
 // Locate finds where a client goes on that last saw id, as contract section 3 orders the reasons.
