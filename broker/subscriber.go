@@ -85,17 +85,10 @@ func (s *Subscriber) openLines(dst []byte, start eventlog.Start, after string) [
 	return sse.AppendGapLine(dst, string(start.Gap), after, start.Oldest)
 }
 
-// IsID says whether a text is an id as clients may send it: 1 to 16 digits.
+// IsID reports whether a text is an id as clients may send it.
 func IsID(s string) bool {
-	if len(s) < 1 || len(s) > 16 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
+	_, ok := eventlog.ParseID(s)
+	return ok
 }
 
 // Wake receives when there may be something new for the subscriber's group, or an end.

@@ -140,6 +140,6 @@ func printJSON(w io.Writer, e client.Event) error {
 	if err != nil {
 		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
 	}
-	_, err = w.Write(sse.AppendLine(nil, id, int64(id), told.Event, told.Collection, told.Stream, told.Data))
+	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: told.Event, Collection: told.Collection, Stream: told.Stream, Data: told.Data}))
 	return err
 }

@@ -3,7 +3,6 @@ package persistr
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -166,10 +165,8 @@ func (h *Handler) feed(c *call) error {
 	if err != nil {
 		return err
 	}
-	if id := c.Request().Header.Get("Last-Event-ID"); broker.IsID(id) {
-		if at, err := strconv.ParseUint(id, 10, 64); err == nil {
-			s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
-		}
+	if at, ok := eventlog.ParseID(c.Request().Header.Get("Last-Event-ID")); ok {
+		s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
 	}
 	start, err := h.o.Broker.Begin(filter.Channels.Spaces(), s.after)
 	if err != nil {

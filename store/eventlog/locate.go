@@ -27,7 +27,7 @@ const (
 // Locate finds where a client goes on that last saw id, as contract section 3 orders the reasons.
 func (l *Log) Locate(space, id string) (Start, error) {
 	settled, runs := l.Settled(), l.engine.Runs()
-	after, ok := parseID(id)
+	after, ok := ParseID(id)
 	known := ok && runs[0].Start <= after && after <= settled
 	lost := uint64(0)
 	for _, r := range runs[1:] {
@@ -54,8 +54,8 @@ func (l *Log) Locate(space, id string) (Start, error) {
 	return Start{After: after}, nil
 }
 
-// parseID reads 1 to 16 digits.
-func parseID(s string) (uint64, bool) {
+// ParseID reads an id as clients may send it: 1 to 16 digits.
+func ParseID(s string) (uint64, bool) {
 	if len(s) < 1 || len(s) > 16 {
 		return 0, false
 	}
