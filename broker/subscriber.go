@@ -26,10 +26,10 @@ const (
 
 // Subscriber is a cursor on the log. Its methods but End are for its writer alone.
 type Subscriber struct {
-	Holder any // the writer's own
+	Slot int32 // the writer's own
 
 	broker  *Broker
-	holder  any // Filter.Holder
+	holder  Holder // Filter.Holder
 	members *members
 	ending  atomic.Pointer[End]
 	opening *opening // until the first frames are handed out

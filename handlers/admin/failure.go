@@ -13,17 +13,15 @@ import (
 // refusal is an error of keys, users and revocations as an answer. What is none of theirs is the log's.
 func refusal(err error) error {
 	var (
-		changed *version.ChangedError
-		made    *auth.MadeError
+		otherKey  *version.ChangedError[auth.KeyInfo]
+		otherUser *version.ChangedError[*user.User]
+		made      *auth.MadeError
 	)
 	switch {
-	case errors.As(err, &changed):
-		e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
-		e.Current = changed.Now
-		if u, ok := changed.Now.(*user.User); ok {
-			e.Current = told(u)
-		}
-		return e
+	case errors.As(err, &otherKey):
+		return mismatch(otherKey.Now)
+	case errors.As(err, &otherUser):
+		return mismatch(told(otherUser.Now))
 	case errors.As(err, &made):
 		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
 		e.Current = made.Key
@@ -36,5 +34,12 @@ func refusal(err error) error {
 	case httperr.TooManySignIns: // clients of this door know it as
 		e.Code = httperr.Unavailable
 	}
+	return e
+}
+
+// mismatch is the answer to a change that was meant for another version than what there is now.
+func mismatch(current any) *httperr.Error {
+	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
+	e.Current = current
 	return e
 }

@@ -96,9 +96,7 @@ func New(o Options) (*Handler, error) {
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		Ended: func(s *writers.Stream, end writers.End) {
-			if id, ok := s.Door.(string); ok {
-				h.part(id)
-			}
+			h.part(s.Door)
 			o.Traffic.Ended(o.Logger, s, end)
 		},
 	})

@@ -46,7 +46,7 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
-	Door       any    // the door's own
+	Door       string // the door's own name for what it shows, as the id of a room
 	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
 
 	Range *Range // of a request for history; else nil
@@ -63,6 +63,11 @@ func (s *Stream) words(c *Config) Words {
 		return s.Words
 	}
 	return frames{c}
+}
+
+// Client is whose the stream is, as the administrator sees it.
+func (s *Stream) Client() broker.Client {
+	return broker.Client{RequestID: s.RequestID, Name: s.Identity.Name, Kind: s.Identity.Kind, From: s.From, Started: s.Started}
 }
 
 // Owner is who the work for the stream is charged to.

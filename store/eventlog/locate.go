@@ -56,15 +56,10 @@ func (l *Log) Locate(space, id string) (Start, error) {
 
 // ParseID reads an id as clients may send it: 1 to 16 digits.
 func ParseID(s string) (uint64, bool) {
-	if len(s) < 1 || len(s) > 16 {
+	if len(s) > 16 {
 		return 0, false
 	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseUint(s, 10, 64)
+	n, err := strconv.ParseUint(s, 10, 64) // which takes no sign and no underscore
 	return n, err == nil
 }
 
