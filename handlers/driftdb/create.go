@@ -125,7 +125,7 @@ func (h *Handler) maker(c echo.Context) (maker, error) {
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {
-		return maker{}, httperr.OfAuth(bad)
+		return maker{}, bad
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return maker{}, httperr.ForeignOrigin()

@@ -135,7 +135,7 @@ func typed(err error) *Error {
 	case errors.As(err, &he):
 		return ofEcho(he)
 	case errors.As(err, &refused):
-		return OfAuth(refused)
+		return ofAuth(refused)
 	case errors.As(err, &tries):
 		return New(http.StatusTooManyRequests, auth.TooManyTries, "%v", tries).After(tries.After)
 	case errors.As(err, new(*query.Error)):
@@ -157,8 +157,8 @@ func ofEcho(e *echo.HTTPError) *Error {
 	return New(e.Code, Internal, "%s", http.StatusText(e.Code))
 }
 
-// OfAuth is why a credential was refused, as an answer.
-func OfAuth(e *auth.Error) *Error {
+// ofAuth is why a credential was refused, as an answer.
+func ofAuth(e *auth.Error) *Error {
 	a := New(e.Status, e.Code, "%s", e.Message)
 	if a.Passes() {
 		return a.After(e.After)

@@ -32,7 +32,7 @@ func (h *Handler) mint(c echo.Context) error {
 		return err
 	}
 	if over := id.Over(time.Now()); over != nil {
-		return httperr.OfAuth(over)
+		return over
 	}
 	if !body.FormIsJSON(c.Request().Header, text) {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json; %s", body.FormFault(text))
