@@ -56,12 +56,12 @@ func TestFrom(t *testing.T) {
 
 		{streams.ErrNoDatabase, "403 forbidden 0s", false},
 		{streams.ErrMayNot, "403 forbidden 0s", false},
-		{streams.ErrNoNamespace, "404 namespace_not_found 0s", false},
-		{streams.NoEvent("1", "s"), "404 event_not_found 0s", false},
+		{streams.ErrNoNamespace, "404 NamespaceNotFound 0s", false},
+		{streams.NoEvent("1", "s"), "404 EventNotFound 0s", false},
 		{streams.ErrFull, "403 database_full 0s", false},
 		{streams.ErrBusy, "503 busy 2s", false},
-		{account.ErrUnknown, "404 account_not_found 0s", false},
-		{account.ErrTaken, "400 name_taken 0s", false},
+		{account.ErrUnknown, "404 AccountNotFound 0s", false},
+		{account.ErrTaken, "400 NameTaken 0s", false},
 		{account.ErrBusy, "503 too_many_sign_ins 2s", false},
 		{user.ErrTaken, "409 user_exists 0s", false},
 

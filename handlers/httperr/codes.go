@@ -64,17 +64,21 @@ const (
 
 // Codes that stand in metrics and the audit trail only: the doors that meet them have words of their own.
 const (
-	BadLogin           = "invalid_login"
-	TooManySignIns     = "too_many_sign_ins"
-	NamespaceNotFound  = "namespace_not_found"
-	StreamNotFound     = "stream_not_found"
-	EventNotFound      = "event_not_found"
-	AnnotationNotFound = "annotation_not_found"
-	RoleNotFound       = "role_not_found"
-	AccountNotFound    = "account_not_found"
-	NameTaken          = "name_taken"
-	BadName            = "bad_name"
-	BadPassword        = "bad_password"
-	DuplicateEvent     = "duplicate_event"
-	TooMany            = "too_many"
+	BadLogin       = "invalid_login"
+	TooManySignIns = "too_many_sign_ins"
+)
+
+// Codes of what only Persistr's door has, in the words of its clients.
+const (
+	NamespaceNotFound  = "NamespaceNotFound"
+	StreamNotFound     = "StreamNotFound"
+	EventNotFound      = "EventNotFound"
+	AnnotationNotFound = "AnnotationNotFound"
+	RoleNotFound       = "RoleNotFound"
+	AccountNotFound    = "AccountNotFound"
+	NameTaken          = "NameTaken"
+	BadName            = "BadName"
+	BadPassword        = "BadPassword"
+	DuplicateEvent     = "DuplicateEvent"
+	TooMany            = "TooMany"
 )
