@@ -3,8 +3,9 @@ GO ?= go
 PKGS := ./handlers ./... # the longest first, so that the others run beside it
 export CGO_ENABLED ?= 1
 
-.PHONY: build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
+.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
 
+# build comes first, so that make alone builds.
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
 
@@ -13,9 +14,8 @@ test: deps check unit e2e cross ## everything that CI runs
 deps: ## nginx, Chromium, Firefox and a C compiler for -race, where they are missing
 	./scripts/install-test-deps.sh
 
-check: ## formatting and vet
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt -w on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet $(PKGS)
+check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ built and tested, no tracked file that .gitignore names
+	GO="$(GO)" ./scripts/check.sh
 
 unit: ## all tests, with the race detector
 	$(GO) test -race -timeout 20m $(PKGS)
@@ -31,7 +31,7 @@ cross: ## other systems: build only
 crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
 
-trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), damaged files, and the machine's clock an hour ahead for some seconds (root)
+trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), frozen and throttled ones (loop devices), damaged files, and the machine's clock an hour ahead for some seconds (root)
 	DISK_VOLUMES=160,900,4096 $(GO) test -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
 	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./store/eventlog/pebble
 	CLOCK_TROUBLE=1 $(GO) test -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
@@ -41,7 +41,7 @@ soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay b
 
 tabs: build ## 20 tabs at random in Chromium and Firefox, 10 rounds each (CI tries 6 tabs once): SEED=, ROUNDS=, STEPS=, TABS=, BROWSER=
 	cd e2e && npm ci --no-audit --no-fund --silent && \
-		LIVE=1 ROUNDS=$${ROUNDS:-10} STEPS=$${STEPS:-100} TABS=$${TABS:-20} node --test tabs-model.test.mjs
+		ROUNDS=$${ROUNDS:-10} STEPS=$${STEPS:-100} TABS=$${TABS:-20} node --test tabs-model.test.mjs
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh
@@ -71,3 +71,6 @@ microbench: ## benchmarks beside the code
 
 generate: ## .env.example and the settings table, from config.Config
 	$(GO) generate ./config
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -13,10 +13,16 @@ import (
 	"sluice/auth/user"
 	"sluice/channel"
 	"sluice/config/filewatch"
+	"sluice/store/eventlog"
 )
 
-// Options are plain values out of the settings.
+// Options are plain values out of the settings, and the log whose store has keys, revocations and users.
 type Options struct {
+	Log         *eventlog.Log // nil: there are only the keys of the settings
+	TokenSecret string        // of the gateway's own tokens, which gateways share; "": it makes none
+	// FirstKey makes the key of a first start. It is called where the store has no key; nil: there is none.
+	FirstKey func() (string, error)
+
 	APIKeys     string // JSON list
 	APIKeysFile string
 
@@ -57,8 +63,40 @@ type Authenticator struct {
 	once  sync.Once
 }
 
-// New reads keys and begins to watch their file. Its error joins *SettingError values.
+// Check reads the keys of the settings and nothing else. Its error joins *SettingError values.
+func Check(o Options) error {
+	o.Logger = nil // New warns
+	o.defaults()
+	a := newAuthenticator(o)
+	_, err := a.tokenKeys(o)
+	return errors.Join(a.keys.load(), err)
+}
+
+// New reads all keys, puts them in force and begins to watch their files. Its error joins *SettingError values.
 func New(o Options) (*Authenticator, error) {
+	o.defaults()
+	a := newAuthenticator(o)
+	set, err := a.tokenKeys(o)
+	if err != nil {
+		return nil, errors.Join(a.keys.load(), err)
+	}
+	if err := a.openStore(o); err != nil {
+		return nil, err
+	}
+	if set != nil {
+		a.tokens = newTokens(set, o, newLimiters(o.PublishRate), a.revoked)
+	}
+	if o.TokenSecret != "" {
+		a.own = newOwnTokens(a, o)
+	}
+	if err := a.keys.load(); err != nil { // last, so that ids of keys are made with the secret, and the store is known
+		return nil, err
+	}
+	a.watch(o.Logger)
+	return a, nil
+}
+
+func (o *Options) defaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -68,28 +106,26 @@ func New(o Options) (*Authenticator, error) {
 	if o.Passwords == nil {
 		o.Passwords = passwords.New()
 	}
-	a := &Authenticator{
-		passwords: o.Passwords,
-		keys:      &keyring{inline: o.APIKeys, file: filewatch.File{Name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger, naming: randomSecret()},
-		global:    o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+}
+
+func newAuthenticator(o Options) *Authenticator {
+	return &Authenticator{
+		passwords: o.Passwords, keys: newKeyring(o),
+		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
-	set, err := a.tokenKeys(o)
-	if err = errors.Join(a.keys.load(), err); err != nil {
-		return nil, err
-	}
-	if set != nil {
-		a.tokens = newTokens(set, o, &limiters{perSecond: o.PublishRate, by: map[string]*limiter{}}, a.revoked)
-	}
-	if o.APIKeysFile != "" {
+}
+
+// watch begins to look after the keys that can change without the gateway.
+func (a *Authenticator) watch(logger *slog.Logger) {
+	if a.keys.file.Name != "" {
 		a.group.Go(func() { a.keys.file.Watch(a.quit, func() { _ = a.keys.reload() }) }) // it logs its errors
 	}
 	if a.pem != nil {
-		a.group.Go(func() { a.pem.file.Watch(a.quit, func() { _ = a.pem.reload(o.Logger) }) })
+		a.group.Go(func() { a.pem.file.Watch(a.quit, func() { _ = a.pem.reload(logger) }) })
 	}
 	if a.jwks != nil {
 		a.group.Go(func() { a.jwks.watch(a.quit) })
 	}
-	return a, nil
 }
 
 // tokenKeys returns the keys that tokens of others are verified with, nil where there are none.

@@ -36,16 +36,12 @@ func newGuessing(t *testing.T) *guessing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Secrets: []string{testSecret}, Passwords: passwords.Cheap(), APIKeys: fmt.Sprintf(
+	a, err := New(Options{Log: log, TokenSecret: storeSecret, Secrets: []string{testSecret}, Passwords: passwords.Cheap(), APIKeys: fmt.Sprintf(
 		`[{"name":"a","key":%q,"sub":["*"]},{"name":"b","key":%q},{"name":"c","key":%q,"expires":"1999-01-01T00:00:00Z"},{"name":"d","key":%q}]`, keyChosen, keyOther, keyOld, keyLong)})
-	if err == nil {
-		err = a.UseStore(log)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := &guessing{Authenticator: a, log: log}
-	a.UseTokenSecret(storeSecret)
 	ctx := context.Background()
 	_, g.stored, err = a.CreateKey(ctx, KeyChange{Name: ptr("stored"), Sub: &[]string{"*"}})
 	if err != nil {

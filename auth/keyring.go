@@ -34,6 +34,18 @@ type keyring struct {
 	good []byte     // the file as it was last in force
 }
 
+// newKeyring makes one without keys; load reads them. Without a secret of the gateway, ids are others at each start, and
+// the store does not note whose they are.
+func newKeyring(o Options) *keyring {
+	r := &keyring{inline: o.APIKeys, file: filewatch.File{Name: o.APIKeysFile}, defaultRate: o.PublishRate, logger: o.Logger}
+	if r.named = o.TokenSecret != ""; r.named {
+		r.naming = derive(o.TokenSecret, "sluice: ids of keys")
+	} else {
+		r.naming = randomSecret()
+	}
+	return r
+}
+
 // find looks a key up by its hash. The map's look-up tells by its time at most bits of a hash, which
 // say nothing of the key; the comparison itself is constant.
 func (r *keyring) find(value string) *Key {
@@ -137,19 +149,6 @@ func (r *keyring) idOf(k *Key) string {
 	mac := hmac.New(sha256.New, r.naming)
 	mac.Write(k.hash[:])
 	return "s-" + hex.EncodeToString(mac.Sum(nil)[:12])
-}
-
-// name gives the keys of the settings their ids. It comes once, after all sources are known and before any key is used.
-func (r *keyring) name(secret []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.naming, r.named = secret, true
-	for _, k := range *r.current.Load() {
-		if !k.stored {
-			k.id = r.idOf(k)
-		}
-	}
-	r.note()
 }
 
 // note has the minters take in which keys the settings have.

@@ -23,15 +23,7 @@ func openLate(t *testing.T) (*Authenticator, *eventlog.Log, *logtest.Gate) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Secrets: []string{storeSecret}})
-	if err == nil {
-		err = a.UseStore(log)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.UseTokenSecret(storeSecret + " and another")
-	a.users, err = user.Open(log, passwords.Cheap(), time.Now)
+	a, err := New(Options{Log: log, TokenSecret: storeSecret + " and another", Secrets: []string{storeSecret}, Passwords: passwords.Cheap()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,10 @@ type limiters struct {
 	by        map[string]*limiter
 }
 
+func newLimiters(perSecond float64) *limiters {
+	return &limiters{perSecond: perSecond, by: map[string]*limiter{}}
+}
+
 const maxLimiters = 100_000
 
 func (ls *limiters) of(scope string, now time.Time) *limiter {

@@ -20,7 +20,7 @@ func TestWaitIsLongEnough(t *testing.T) {
 				id.limiters = append(id.limiters, newLimiter(perSecond))
 			}
 			for _, n := range charges {
-				for ok, wait := id.Take(time.Now(), n); !ok; ok, wait = id.Take(time.Now(), n) {
+				if ok, wait := id.Take(time.Now(), n); !ok {
 					if wait <= 0 {
 						t.Fatalf("refused, and told to wait for %s", wait)
 					}
@@ -33,7 +33,6 @@ func TestWaitIsLongEnough(t *testing.T) {
 					if ok, again := id.Take(time.Now(), n); !ok {
 						t.Fatalf("waited for %s and refused, for another %s", wait, again)
 					}
-					break
 				}
 			}
 		})

@@ -39,14 +39,11 @@ type ownTokens struct {
 	tokens *tokens // parses; its identities are not used
 }
 
-// UseTokenSecret lets the gateway make tokens of its own. Gateways that share the secret, and the keys, take
-// each other's. It is called once, after UseStore and UseMadeKey and before the authenticator is used: what is not
-// among the keys then was removed.
-func (a *Authenticator) UseTokenSecret(secret string) {
-	a.keys.name(derive(secret, "sluice: ids of keys"))
-	a.own = &ownTokens{
-		auth: a, secret: []byte(secret),
-		tokens: newTokens(newSecrets([]string{secret}, "HS256"), Options{Issuer: ownIssuer, Now: a.now}, &limiters{perSecond: a.keys.defaultRate, by: map[string]*limiter{}}, a.revoked),
+// newOwnTokens lets the gateway make tokens of its own. Gateways that share the secret, and the keys, take each other's.
+func newOwnTokens(a *Authenticator, o Options) *ownTokens {
+	return &ownTokens{
+		auth: a, secret: []byte(o.TokenSecret),
+		tokens: newTokens(newSecrets([]string{o.TokenSecret}, "HS256"), Options{Issuer: ownIssuer, Now: o.Now}, newLimiters(o.PublishRate), a.revoked),
 	}
 }
 
@@ -61,7 +58,7 @@ func derive(secret, purpose string) []byte {
 
 func randomSecret() []byte {
 	secret := make([]byte, sha256.Size)
-	rand.Read(secret) //nolint:errcheck // never fails, by its documentation
+	rand.Read(secret) // never fails, by its documentation
 	return secret
 }
 

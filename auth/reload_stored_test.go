@@ -21,11 +21,9 @@ func openMemory(t *testing.T, o Options) *Authenticator {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Log = log
 	a, err := New(o)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.UseStore(log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -78,8 +76,7 @@ func TestStoredKeysBesideBrokenFile(t *testing.T) {
 // outlive its key.
 func TestOwnTokenIsNoOther(t *testing.T) {
 	t.Parallel()
-	a, ctx := openMemory(t, Options{Secrets: []string{storeSecret}, DefaultSub: []string{"more"}}), context.Background()
-	a.UseTokenSecret(storeSecret)
+	a, ctx := openMemory(t, Options{TokenSecret: storeSecret, Secrets: []string{storeSecret}, DefaultSub: []string{"more"}}), context.Background()
 	info, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr([]string{"a"}), Pub: ptr([]string{"a"})})
 	if err != nil {
 		t.Fatal(err)
@@ -111,8 +108,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 // What a key asks for is bounded before it is looked at: a body of MAX_BODY has room for a quarter of a million patterns.
 func TestMintBounds(t *testing.T) {
 	t.Parallel()
-	a, ctx := openMemory(t, Options{}), context.Background()
-	a.UseTokenSecret(storeSecret)
+	a, ctx := openMemory(t, Options{TokenSecret: storeSecret}), context.Background()
 	has := make([]string, 1000)
 	for i := range has {
 		has[i] = strings.Repeat("x", i%100+1) + string(rune('a'+i/100)) + "*"

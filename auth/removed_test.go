@@ -44,13 +44,9 @@ func (m *minting) start(keys string) {
 		m.Fatal(err)
 	}
 	ahead := m.ahead
-	if m.a, err = New(Options{APIKeysFile: file, Now: func() time.Time { return time.Now().Add(ahead) }}); err != nil {
+	if m.a, err = New(Options{Log: m.log, TokenSecret: storeSecret, APIKeysFile: file, Now: func() time.Time { return time.Now().Add(ahead) }}); err != nil {
 		m.Fatal(err)
 	}
-	if err := m.a.UseStore(m.log); err != nil {
-		m.Fatal(err)
-	}
-	m.a.UseTokenSecret(storeSecret)
 }
 
 func (m *minting) stop() {
@@ -167,8 +163,7 @@ func TestHandedOutTellsNothingOfKeys(t *testing.T) {
 	t.Parallel()
 	told := func(secret string) string {
 		t.Helper()
-		a := openMemory(t, Options{APIKeys: fmt.Sprintf(`[{"name":"web","key":%q,"sub":["a"]}]`, keyOne)})
-		a.UseTokenSecret(secret)
+		a := openMemory(t, Options{TokenSecret: secret, APIKeys: fmt.Sprintf(`[{"name":"web","key":%q,"sub":["a"]}]`, keyOne)})
 		id := a.bearer(t, keyOne)
 		token, _, err := a.Mint(id, grant.Lists{Sub: []string{"a"}}, time.Hour)
 		if err != nil {

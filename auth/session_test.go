@@ -116,8 +116,7 @@ func TestSession(t *testing.T) {
 func TestAccessToken(t *testing.T) {
 	t.Parallel()
 	ctx, now := context.Background(), time.Now()
-	a := openMemory(t, Options{Global: true, PublishRate: 2, Secrets: []string{storeSecret}, Issuer: "us", DefaultSub: []string{"x"}, Now: func() time.Time { return now }})
-	a.UseTokenSecret(storeSecret + " and another")
+	a := openMemory(t, Options{TokenSecret: storeSecret + " and another", Global: true, PublishRate: 2, Secrets: []string{storeSecret}, Issuer: "us", DefaultSub: []string{"x"}, Now: func() time.Time { return now }})
 	const email, password = "ann@example.org", "correct horse"
 	if _, err := a.Users().Add(ctx, email, user.Change{Password: ptr(password), Pub: ptr([]string{"chat"})}); err != nil {
 		t.Fatal(err)
@@ -180,8 +179,7 @@ func TestAccessToken(t *testing.T) {
 func TestAccessTokenEndsWithSession(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	a := openMemory(t, Options{})
-	a.UseTokenSecret(storeSecret)
+	a := openMemory(t, Options{TokenSecret: storeSecret})
 	const email, password = "ann@example.org", "correct horse"
 	if _, err := a.Users().Add(ctx, email, user.Change{Password: ptr(password), Pub: ptr([]string{"chat"})}); err != nil {
 		t.Fatal(err)

@@ -81,9 +81,30 @@ type keyStore struct {
 	made     []made // answers to requests that made keys, oldest first; changing guards them
 }
 
-// UseStore reads the keys, revocations and users of a log's store and puts them in force. It is called once, before
-// UseMadeKey and UseTokenSecret and before the authenticator is used.
-func (a *Authenticator) UseStore(log *eventlog.Log) error {
+// openStore reads the keys, revocations and users of the log's store, where there is a log.
+func (a *Authenticator) openStore(o Options) (err error) {
+	if o.Log == nil {
+		return nil
+	}
+	if a.keys.store, err = openKeyStore(o.Log); err != nil {
+		return err
+	}
+	if a.keys.minters, err = openMinters(o.Log, o.Logger, o.Now); err != nil {
+		return err
+	}
+	if err := a.revoked.open(o.Log); err != nil {
+		return err
+	}
+	if a.users, err = user.Open(o.Log, o.Passwords, o.Now); err != nil {
+		return err
+	}
+	if o.FirstKey != nil && a.StoredKeys() == 0 {
+		a.keys.made, err = o.FirstKey()
+	}
+	return err
+}
+
+func openKeyStore(log *eventlog.Log) (*keyStore, error) {
 	s := &keyStore{log: log, specs: map[string]storedKey{}}
 	err := log.Rows(rowKey, func(r eventlog.Row) error {
 		var k storedKey
@@ -94,29 +115,13 @@ func (a *Authenticator) UseStore(log *eventlog.Log) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading stored keys: %w", err)
+		return nil, fmt.Errorf("reading stored keys: %w", err)
 	}
-	a.keys.store = s
-	if a.keys.minters, err = openMinters(log, a.keys.logger, a.now); err != nil {
-		return err
-	}
-	if err := a.revoked.open(log); err != nil {
-		return err
-	}
-	if a.users, err = user.Open(log, a.passwords, a.now); err != nil {
-		return err
-	}
-	return a.keys.load()
+	return s, nil
 }
 
 // StoredKeys is how many keys the store has.
 func (a *Authenticator) StoredKeys() int { return len(a.keys.store.all()) }
-
-// UseMadeKey puts the key of a first start in force.
-func (a *Authenticator) UseMadeKey(key string) error {
-	a.keys.made = key
-	return a.keys.load()
-}
 
 func (s *keyStore) all() map[string]storedKey {
 	if s == nil {

@@ -27,15 +27,11 @@ func openStore(t *testing.T, dir string, ahead time.Duration) (*Authenticator, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{APIKeys: `[{"name":"web","key":"0123456789abcdef","sub":["*"]}]`, Secrets: []string{storeSecret},
+	a, err := New(Options{Log: log, TokenSecret: storeSecret + " and another", APIKeys: `[{"name":"web","key":"0123456789abcdef","sub":["*"]}]`, Secrets: []string{storeSecret},
 		Now: func() time.Time { return time.Now().Add(ahead) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.UseStore(log); err != nil {
-		t.Fatal(err)
-	}
-	a.UseTokenSecret(storeSecret + " and another")
 	return a, log, func() {
 		if err := errors.Join(a.Close(), log.Close()); err != nil {
 			t.Error(err)

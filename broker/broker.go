@@ -2,7 +2,6 @@ package broker
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"math"
 	"runtime"
@@ -34,10 +33,10 @@ type Stats struct {
 	Gaps       atomic.Uint64 // gaps told
 }
 
-// ErrDraining is the error of Subscribe and Publish once Drain was called.
+// ErrDraining is the error of Subscribe once Drain was called.
 var ErrDraining = errors.New("the gateway is draining")
 
-// Broker hands what is published to who may see it.
+// Broker hands what the log stores to who may see it.
 type Broker struct {
 	Stats Stats
 
@@ -81,15 +80,8 @@ func New(log *eventlog.Log, o Options) *Broker {
 	return b
 }
 
-// Log is the broker's log.
+// Log is the broker's log: what is appended to it is on its way to the subscribers, while draining too.
 func (b *Broker) Log() *eventlog.Log { return b.log }
-
-// Publish stores the events of one request, all or none, and answers with the first id once they
-// are stored and on their way to the subscribers. Publishing goes on while draining: it is for
-// the door to refuse what came too late.
-func (b *Broker) Publish(ctx context.Context, r *eventlog.Request) (uint64, error) {
-	return b.log.Append(ctx, r)
-}
 
 // deliver is the log's tail: it is called with each group of settled events, in order.
 func (b *Broker) deliver(events []eventlog.Event, position uint64) {

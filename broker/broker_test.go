@@ -11,6 +11,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/channel/channeltest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 )
@@ -39,7 +40,7 @@ func publish(t testing.TB, b *broker.Broker, name, collection string, n int) uin
 	for i := range events {
 		events[i] = eventlog.Event{Name: name, Collection: collection, Data: []byte(`{}`)}
 	}
-	first, err := b.Publish(context.Background(), &eventlog.Request{Events: events})
+	first, err := b.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +49,7 @@ func publish(t testing.TB, b *broker.Broker, name, collection string, n int) uin
 
 func subscribe(t testing.TB, b *broker.Broker, pattern, id string) *broker.Subscriber {
 	t.Helper()
-	set, err := channel.ParseSet(strings.Split(pattern, ","))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := channeltest.Set(strings.Split(pattern, ",")...)
 	s, err := b.Subscribe(broker.Filter{Channels: set, LastEventID: id}, nil)
 	if err != nil {
 		t.Fatal(err)

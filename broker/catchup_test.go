@@ -43,7 +43,7 @@ func flood(t testing.TB, b *broker.Broker, n int) uint64 {
 				events[i].Name = "rare"
 			}
 		}
-		if _, err := b.Publish(context.Background(), &eventlog.Request{Events: events}); err != nil {
+		if _, err := b.Log().Append(context.Background(), &eventlog.Request{Events: events}); err != nil {
 			t.Fatal(err)
 		}
 		done += len(events)

@@ -63,7 +63,7 @@ func TestChoices(t *testing.T) {
 		t.Errorf("%d views", n)
 	}
 	for _, name := range []string{"1a", "2z", "3b", "4a"} {
-		if _, err := b.Publish(context.Background(), &eventlog.Request{Events: []eventlog.Event{{Space: "$db/a", Name: name, Data: []byte("1")}}}); err != nil {
+		if _, err := b.Log().Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{{Space: "$db/a", Name: name, Data: []byte("1")}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestStepOfManySpaces(t *testing.T) {
 	for i := range spaces * each {
 		e := eventlog.Event{Space: patterns[i%spaces].Space, Name: fmt.Sprint("n", i), Data: []byte("1")}
 		fmt.Fprintln(&want, e.Name)
-		if _, err := b.Publish(context.Background(), &eventlog.Request{Events: []eventlog.Event{e}}); err != nil {
+		if _, err := b.Log().Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{e}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,7 +37,7 @@ func TestChoosersCostNothing(t *testing.T) {
 	}
 	push := func(key string) {
 		r := &eventlog.Request{Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: eventlog.Append, Key: key, Data: []byte("1")}}}
-		if _, err := b.Publish(t.Context(), r); err != nil {
+		if _, err := b.Log().Append(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package broker is the heart: publish, subscribe, cursors, fan-out. It knows neither HTTP nor
+// Package broker is fan-out: subscribers, their cursors, and what they share. It knows neither HTTP nor
 // credentials.
 //
 // Every subscriber is a cursor on the log. At the head it reads frames that the hub encoded once,

@@ -50,7 +50,7 @@ func TestHeadIsSettled(t *testing.T) {
 	}
 	defer s.Close()
 	engine.now.Store(true)
-	if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}}}); !errors.Is(err, eventlog.ErrUnavailable) {
+	if _, err := b.Log().Append(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}}}); !errors.Is(err, eventlog.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	engine.now.Store(false)

@@ -8,8 +8,9 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/broker"
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 	"sluice/channel"
+	"sluice/channel/channeltest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 )
@@ -24,7 +25,7 @@ type published struct {
 type reader struct {
 	sub    *broker.Subscriber
 	set    channel.Set
-	parser sse.Parser
+	parser ssetest.Parser
 	last   string // Last-Event-ID of the next connection
 	at     uint64 // all matching events at or before it were received, or a gap told that they are lost
 	lost   uint64 // a gap told that those of /realtime up to here may be lost
@@ -95,7 +96,7 @@ func (m *model) close() {
 }
 
 func (m *model) append(t *rapid.T, events []eventlog.Event) {
-	first, err := m.broker.Publish(context.Background(), &eventlog.Request{Events: events})
+	first, err := m.broker.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +134,14 @@ func (m *model) connect(t *rapid.T, r *reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sub, r.parser = sub, sse.Parser{}
+	r.sub, r.parser = sub, ssetest.Parser{}
 }
 
 func (m *model) subscribe(t *rapid.T) {
 	if len(m.readers) > 8 {
 		return // enough
 	}
-	set, err := channel.ParseSet(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := channeltest.Set(rapid.SliceOfN(rapid.SampledFrom(modelSets), 1, 3).Draw(t, "set")...)
 	r := &reader{set: set, at: m.newest()}
 	m.connect(t, r)
 	m.readers = append(m.readers, r)

@@ -82,7 +82,7 @@ func TestRetainedTakesTurns(t *testing.T) {
 			t.Errorf("%d read at once, want 2", engine.begun.Load())
 		}
 		giveUp()
-		if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{{Name: "e", Data: []byte("1")}}}); err != nil {
+		if _, err := b.Log().Append(ctx, &eventlog.Request{Events: []eventlog.Event{{Name: "e", Data: []byte("1")}}}); err != nil {
 			t.Error(err)
 		}
 		for want := int64(3); want <= 6; want++ {
@@ -160,7 +160,7 @@ func TestRetainedLarge(t *testing.T) {
 	for range 10 {
 		e := eventlog.Event{Space: room, Name: "push", Op: eventlog.Append, Key: key, Data: []byte(`"some text"`)}
 		size += e.Size()
-		if _, err := b.Publish(ctx, &eventlog.Request{Events: []eventlog.Event{e}}); err != nil {
+		if _, err := b.Log().Append(ctx, &eventlog.Request{Events: []eventlog.Event{e}}); err != nil {
 			t.Fatal(err)
 		}
 	}

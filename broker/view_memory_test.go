@@ -8,6 +8,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/channel/channeltest"
 	"sluice/store/eventlog"
 )
 
@@ -32,10 +33,7 @@ func TestViewMemory(t *testing.T) {
 					list[j] = fmt.Sprintf(pattern, i, j)
 					sent += len(list[j]) + 1
 				}
-				set, err := channel.ParseSet(list)
-				if err != nil {
-					t.Fatal(err)
-				}
+				set := channeltest.Set(list...)
 				f := broker.Filter{Channels: set.Own()}
 				size += f.Size()
 				if _, err := b.Subscribe(f, nil); err != nil {

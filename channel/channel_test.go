@@ -157,11 +157,11 @@ func TestAlgebra(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		x, y := list.Draw(t, "x"), list.Draw(t, "y")
-		a, err := ParseSet(x)
+		a, err := parseSet(x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := ParseSet(y)
+		b, err := parseSet(y)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestAlgebra(t *testing.T) {
 			if s.Empty() {
 				continue
 			}
-			again, err := ParseSet(strings.Split(s.String(), ","))
+			again, err := parseSet(strings.Split(s.String(), ","))
 			if err != nil || again.String() != s.String() {
 				t.Fatalf("%s comes back as %s, %v", s, again, err)
 			}
@@ -235,7 +235,7 @@ func TestPair(t *testing.T) {
 
 func TestNarrowRefuses(t *testing.T) {
 	t.Parallel()
-	grant, err := ParseSet([]string{"PUT:customer", "chat-*", "$db/x"})
+	grant, err := parseSet([]string{"PUT:customer", "chat-*", "$db/x"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,12 @@ import (
 	"fmt"
 
 	"sluice/channel"
+	"sluice/channel/channeltest"
 )
 
 // A grant, what a request narrows it to, and which events that lets through.
 func Example() {
-	grant, err := channel.ParseSet([]string{"*:customer", "chat-*"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	grant := channeltest.Set("*:customer", "chat-*")
 	asked, err := channel.Parse("put:*")
 	if err != nil {
 		fmt.Println(err)

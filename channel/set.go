@@ -31,22 +31,6 @@ func NewSet(patterns ...Pattern) Set {
 	return Set{patterns: minimal(ps)}
 }
 
-// ParseSet reads patterns; the first bad one is the error.
-func ParseSet(list []string) (Set, error) {
-	if len(list) > MaxGrant {
-		return Set{}, fmt.Errorf("%d patterns, at most %d are allowed", len(list), MaxGrant)
-	}
-	ps := make([]Pattern, 0, len(list))
-	for _, s := range list {
-		p, err := Parse(s)
-		if err != nil {
-			return Set{}, err
-		}
-		ps = append(ps, p)
-	}
-	return NewSet(ps...), nil
-}
-
 // Everything is the set of one *: all channels of /realtime.
 func Everything() Set { return Set{patterns: []Pattern{{}}} }
 

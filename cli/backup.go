@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -32,36 +29,4 @@ func (c *Backup) Run(std *Streams) error {
 	}
 	_, err = fmt.Fprintln(std.Out, told.Path)
 	return err
-}
-
-// backup makes a copy of all that DATA_DIR holds, but earlier copies, as a folder that can be a DATA_DIR.
-func (g *gateway) backup() (string, error) {
-	g.backups.Lock()
-	defer g.backups.Unlock()
-	dir, err := filepath.Abs(filepath.Join(g.cfg.DataDir, "backups", time.Now().UTC().Format("20060102T150405.000Z")))
-	if err != nil {
-		return "", err
-	}
-	if g.cfg.DataDir == inMemory {
-		return "", g.log.Backup(dir)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("making the folder: %w", err)
-	}
-	if err := g.log.Backup(filepath.Join(dir, logFolder)); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
-	}
-	for _, name := range []string{firstKeyFile, tokenSecretFile} {
-		content, err := os.ReadFile(filepath.Join(g.cfg.DataDir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
-		}
-		if err != nil {
-			return "", errors.Join(fmt.Errorf("copying %s: %w", name, err), os.RemoveAll(dir))
-		}
-	}
-	return dir, nil
 }

@@ -100,7 +100,7 @@ func stepClock(t *testing.T) (back func()) {
 		done = true
 		in.Close()
 		until("set back")
-		keeper.Wait() //nolint:errcheck // it has said all
+		keeper.Wait() // it has said all
 	}
 	t.Cleanup(back)
 	return back

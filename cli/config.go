@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"sluice/config"
+	"sluice/gateway"
 )
 
 // Config prints the settings in force.
@@ -19,7 +20,7 @@ func (*Config) Help() string {
 
 // Run prints a table.
 func (*Config) Run(std *Streams) error {
-	cfg, err := config.LoadWithin(findMemoryLimit().bytes, os.Environ(), ".env")
+	cfg, err := config.LoadWithin(gateway.FindMemoryLimit().Bytes, os.Environ(), ".env")
 	if err != nil {
 		return usageError{err}
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // pushed is a push of a room's stream. Values count: a number n stands for one entry, a text "n" for all up to n.
@@ -91,7 +91,7 @@ func (s *server) follow(t *testing.T, room string, c *counts, done func() bool) 
 		return
 	}
 	defer answer.Body.Close()
-	var parser sse.Parser
+	var parser ssetest.Parser
 	piece := make([]byte, 64<<10)
 	for {
 		n, err := answer.Body.Read(piece)

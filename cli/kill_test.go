@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // crashRounds is 2 in CI; make crash runs 20.
@@ -135,9 +135,9 @@ func checkReplay(t *testing.T, s *server, from string, acked *acknowledged) {
 }
 
 // frames reads a stream's events until it ends.
-func frames(t *testing.T, answer interface{ Read([]byte) (int, error) }) func(func(sse.Event) bool) {
-	return func(yield func(sse.Event) bool) {
-		var p sse.Parser
+func frames(t *testing.T, answer interface{ Read([]byte) (int, error) }) func(func(ssetest.Event) bool) {
+	return func(yield func(ssetest.Event) bool) {
+		var p ssetest.Parser
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := answer.Read(buf)

@@ -248,7 +248,7 @@ func TestNginxDeployed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", url, err)
 		}
-		defer ws.CloseNow() //nolint:errcheck // it ends anyway
+		defer ws.CloseNow()
 		if err := ws.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func faultsOf(err error) config.Faults {
 	if err == nil {
 		return nil
 	}
-	return err.(config.Faults) //nolint:errorlint // Load promises just this type
+	return err.(config.Faults) // Load promises just this type
 }
 
 // write makes a file in a folder of the test's own.

@@ -19,7 +19,7 @@ func checkNames(file map[string]string) (faults Faults, unknown []string) {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
-			faults = append(faults, Fault{printable(name), masked, "is no setting; did you mean " + near + "? Write it so, or take the line out of .env"})
+			faults = append(faults, Fault{printable(name), masked, "is not a setting; did you mean " + near + "? Correct the name, or remove the line from .env"})
 			continue
 		}
 		unknown = append(unknown, name)

@@ -140,14 +140,15 @@ export class Model {
       window.log = [];
       window.told = [];
       for (const fault of ["error", "unhandledrejection"]) addEventListener(fault, e => told.push(["uncaught", Date.now(), String(e.reason ?? e.message)]));
-      // To a tab that wakes, what the others said meanwhile is late.
-      let beat = Date.now(), woke = 0;
+      // A tab that hung hears late what the others said meanwhile: prompt is since when it may have waited.
+      let beat = Date.now(), woke = 0, hung = 0;
+      const behind = now => now - beat > 100, recent = now => now - woke < 1000;
       setInterval(() => {
         const now = Date.now();
-        if (now - beat > 1500) woke = now;
+        if (behind(now)) [hung, woke] = [recent(now) ? hung : beat, now];
         beat = now;
-      }, 100);
-      const late = () => Date.now() - beat > 1500 || Date.now() - woke < 1000;
+      }, 50);
+      const prompt = (now = Date.now()) => recent(now) ? hung : behind(now) ? beat : now;
       const token = async () => {
         // Without it Firefox lets a request wait for another tab's that is the same, for up to 20 s.
         const r = await fetch("/token?user=" + user, { cache: "no-store" });
@@ -158,7 +159,7 @@ export class Model {
       window.opened = Date.now();
       for (const c of channels) rt.on(c, e => log.push({ n: e.data.n, at: Date.now() }));
       rt.on("gap", g => log.push({ gap: g.reason, at: Date.now() }));
-      for (const notice of ["connect", "live", "disconnect", "reconnect", "expired", "error"]) rt.on(notice, e => told.push([notice, Date.now(), e.message ?? e.reason, late() ? undefined : log.length]));
+      for (const notice of ["connect", "live", "disconnect", "reconnect", "expired", "error"]) rt.on(notice, e => told.push([notice, Date.now(), e.message ?? e.reason, log.length, prompt()]));
     }, [group.proxy.url, group.user, group.channels, lastEventId]);
     this.tabs.push(Object.assign(tab, { name, group, place, after: event?.n }));
   }

@@ -26,11 +26,7 @@ for (const name of BROWSER ? [BROWSER] : browsers) describe(`tabs in ${name}`, (
       await model.stop();
     }
     t.diagnostic(`${model.events.length} events, ${model.count} tabs, ${Date.now() - model.began} ms`);
-    // Known fault: a tab that catches up while connections are cut may tell live before all that it had missed. No event is
-    // lost or doubled by it. LIVE=1, as make tabs sets it, counts these too.
-    const early = /: live told before /, found = process.env.LIVE ? model.found : model.found.filter(f => !early.test(f));
-    if (found.length < model.found.length) t.diagnostic(`live came early, seed ${seed}`);
-    assert.deepEqual(found, [], `SEED=${seed} BROWSER=${name} TABS=${most} STEPS=${steps}\n${model.steps.join("\n")}\n`);
+    assert.deepEqual(model.found, [], `SEED=${seed} BROWSER=${name} TABS=${most} STEPS=${steps}\n${model.steps.join("\n")}\n`);
   }
 
   // In Firefox a tab with an alert still hears other tabs, and does nothing else: it must not pass for healthy.

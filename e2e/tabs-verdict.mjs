@@ -9,8 +9,8 @@ const slack = 100; // ms
  * given a gap, and is given one only if it came with an id that the log never had.
  *
  * tab: place ("now", "resume", "odd"), after (the n to resume behind), channels, opened (when), log (of {n, at} for an
- * event and {gap, at} for a gap), told (of [notice, at, text, the log's length then, if it matters]), whole
- * (by now it must have everything).
+ * event and {gap, at} for a gap), told (of [notice, at, text, the log's length then, since when
+ * the notice may have waited in a tab that hung]), whole (by now it must have everything).
  * events: {n, channel, sent, acked}, in the log's order.
  */
 export function faults(tab, events) {
@@ -23,16 +23,16 @@ export function faults(tab, events) {
   return found;
 }
 
-// lives: behind each connect comes one live, and behind what was there when that attempt began: a leader that hangs
-// tells of a connect late.
+// lives: behind each connect comes one live, and behind what was there when that attempt began: a tab that hangs
+// tells of it late, and what came since then may still wait behind the live.
 function lives({ told, log, place, after, opened, whole }, mine) {
   const found = [], begin = place === "resume" ? after : log.find(e => e.n !== undefined)?.n;
   let open = false, since = opened;
-  for (const [notice, at, , have] of told) {
+  for (const [notice, , , have, began] of told) {
     if (notice === "connect") open = true;
     if (notice === "disconnect" || notice === "reconnect") {
       open = false;
-      since = have === undefined ? undefined : at;
+      since = began;
     }
     if (notice !== "live") continue;
     if (!open) found.push("live told twice, or without a connect");

@@ -35,7 +35,9 @@ for (const [what, of, want] of [
   ["live after a cut", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000], ["disconnect", 2000], ["live", 2001]] }), ["live told twice, or without a connect"]],
   ["never live", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000]] }), ["no live told behind the last connect"]],
   ["not live at the end, where it is cut", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["connect", 2000], ["reconnect", 2001]] }), []],
-  ["live too early", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4], ["connect", 4200], ["live", 4201, "", 4]] }), ["live told before 14, which was missed"]],
-  ["live behind what was missed", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4], ["connect", 4200], ["live", 4201, "", 5]] }), []],
+  ["live too early", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4, 3910], ["connect", 4200], ["live", 4201, "", 4]] }), ["live told before 14, which was missed"]],
+  ["live behind what was missed", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4, 3910], ["connect", 4200], ["live", 4201, "", 5]] }), []],
+  ["live that waited in a tab that hung", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 4, 3890], ["connect", 3911], ["live", 3912, "", 4]] }), []],
+  ["live too early, in a tab that hung", tab(entries(6, 8, 10, 12, 14, 16, 18), { told: [["reconnect", 3910, "", 3, 3890], ["connect", 3911], ["live", 3912, "", 3]] }), ["live told before 12, which was missed"]],
   ["live before what it resumes from", tab(entries(4, 6, 8, 10, 12, 14, 16, 18), { place: "resume", after: 3, opened: 2000, told: [["connect", 2100], ["live", 2101, "", 0]] }), ["live told before 4, which was missed"]],
 ]) test(what, () => assert.deepEqual(faults(of, events), want));

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"sluice/auth/passwords"
 )
 
 var nextPage = regexp.MustCompile(`^<(\?[^>]+)>; rel="next"$`)
@@ -37,7 +35,7 @@ func (g *gateway) pages(t *testing.T, path, query string) (all []map[string]any,
 // Lists are searched and told in pages, each entry once, also while others come and go.
 func TestAdminPages(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.auth.Passwords = passwords.Cheap() })
+	g := newGateway(t)
 	for n := range 23 {
 		g.asAdmin(t, "POST", "/admin/keys", fmt.Sprintf(`{"name":"Key %02d","sub":["chan-%d"]}`, n, n%2), 201)
 		g.asAdmin(t, "POST", "/admin/users", fmt.Sprintf(`{"email":"u%02d@example.org","password":"a long one","rest":["GET:c%d"]}`, n, n%2), 201)
@@ -126,7 +124,7 @@ func TestAdminOlderConnections(t *testing.T) {
 		t.Errorf("%d of hay", len(hay))
 	}
 	g.asAdmin(t, "DELETE", "/admin/connections/"+found[0]["id"].(string), "", 204)
-	for g.broker.Count() > many {
+	for g.Broker.Count() > many {
 		if t.Context().Err() != nil {
 			t.Fatal("it was not cut")
 		}

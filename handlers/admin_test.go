@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sluice/auth"
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // asAdmin asks the admin API.
@@ -55,15 +55,15 @@ func TestAdminRefusals(t *testing.T) {
 	var all []scenario
 	for _, p := range paths {
 		all = append(all,
-			scenario{name: "no key " + p, path: p, key: "-", status: 401, has: []string{"ADMIN_KEY"}},
-			scenario{name: "another key " + p, path: p, status: 401, has: []string{`"invalid_admin_key"`}, hasNot: []string{keyAll}},
-			scenario{name: "in the query " + p, path: p + "?apikey=" + adminKey, key: "-", status: 401},
-			scenario{name: "no CORS " + p, path: p, key: adminKey, headers: map[string]string{"Origin": "https://a.example"}, status: map[bool]int{true: 404, false: 200}[p == "/admin/keys/x"],
-				answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
+			scenario{Name: "no key " + p, Path: p, Key: "-", Status: 401, Has: []string{"ADMIN_KEY"}},
+			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}, HasNot: []string{keyAll}},
+			scenario{Name: "in the query " + p, Path: p + "?apikey=" + adminKey, Key: "-", Status: 401},
+			scenario{Name: "no CORS " + p, Path: p, Key: adminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 404, false: 200}[p == "/admin/keys/x"],
+				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
 	body := func(name, text string, has ...string) scenario {
-		return scenario{name: name, path: "/admin/keys", key: adminKey, body: text, status: 400, has: has}
+		return scenario{Name: name, Path: "/admin/keys", Key: adminKey, Body: text, Status: 400, Has: has}
 	}
 	runAll(t, g, append(all,
 		body("no JSON", "{", "bad_json", "it ends at byte 1, where a name in double quotes, or } was expected"),
@@ -76,12 +76,12 @@ func TestAdminRefusals(t *testing.T) {
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
 		body("two objects", `{"name":"x"}{"name":"y"}`, "byte 13 is '{', where nothing more was expected"),
-		scenario{name: "wrong method", method: "PUT", path: "/admin/keys", key: adminKey, status: 405, answers: map[string]string{"Allow": "*any*"}},
-		scenario{name: "unknown connection", method: "DELETE", path: "/admin/connections/nope", key: adminKey, status: 404},
-		scenario{name: "unknown key", method: "PATCH", path: "/admin/keys/nope", key: adminKey, body: "{}", status: 404},
-		scenario{name: "neither jti nor subject", path: "/admin/revocations", key: adminKey, body: "{}", status: 400},
-		scenario{name: "both", path: "/admin/revocations", key: adminKey, body: `{"jti":"a","subject":"b"}`, status: 400, has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
-		scenario{name: "backup of memory", path: "/admin/backup", key: adminKey, body: "{}", status: 409, has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, answers: map[string]string{"Retry-After": ""}},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/keys", Key: adminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "unknown connection", Method: "DELETE", Path: "/admin/connections/nope", Key: adminKey, Status: 404},
+		scenario{Name: "unknown key", Method: "PATCH", Path: "/admin/keys/nope", Key: adminKey, Body: "{}", Status: 404},
+		scenario{Name: "neither jti nor subject", Path: "/admin/revocations", Key: adminKey, Body: "{}", Status: 400},
+		scenario{Name: "both", Path: "/admin/revocations", Key: adminKey, Body: `{"jti":"a","subject":"b"}`, Status: 400, Has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
+		scenario{Name: "backup of memory", Path: "/admin/backup", Key: adminKey, Body: "{}", Status: 409, Has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, Answers: map[string]string{"Retry-After": ""}},
 	))
 	if keys := g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(testKeys, `"name"`) {
 		t.Errorf("%v", keys)
@@ -89,13 +89,13 @@ func TestAdminRefusals(t *testing.T) {
 }
 
 // lines reads what a stream brings, in the background.
-func lines(t *testing.T, g *gateway, key string) (<-chan sse.Event, func()) {
+func lines(t *testing.T, g *gateway, key string) (<-chan ssetest.Event, func()) {
 	t.Helper()
 	s := g.open(t, key, "")
-	events := make(chan sse.Event, 100)
+	events := make(chan ssetest.Event, 100)
 	go func() {
 		defer close(events)
-		var p sse.Parser
+		var p ssetest.Parser
 		r := bufio.NewReader(s.answer.Body)
 		buf := make([]byte, 4096)
 		for {
@@ -113,7 +113,7 @@ func lines(t *testing.T, g *gateway, key string) (<-chan sse.Event, func()) {
 }
 
 // next waits for a frame of a name.
-func next(t *testing.T, events <-chan sse.Event, name string) sse.Event {
+func next(t *testing.T, events <-chan ssetest.Event, name string) ssetest.Event {
 	t.Helper()
 	deadline := time.After(5 * time.Second)
 	for {
@@ -167,13 +167,13 @@ func TestAdminKeys(t *testing.T) {
 	if e := next(t, events, "expired"); !strings.Contains(e.Data, "revoked") {
 		t.Errorf("%+v", e)
 	}
-	(&scenario{name: "revoked", key: key, status: 401}).run(t, g)
+	(&scenario{Name: "revoked", Key: key, Status: 401}).Run(t, g.Gateway)
 	for _, k := range g.asAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any) {
 		k := k.(map[string]any)
 		if k["readonly"] != true {
 			t.Errorf("%v", k)
 		}
-		(&scenario{name: "read-only", method: "DELETE", path: "/admin/keys/" + k["id"].(string), key: adminKey, status: 409, has: []string{"settings"}}).run(t, g)
+		(&scenario{Name: "read-only", Method: "DELETE", Path: "/admin/keys/" + k["id"].(string), Key: adminKey, Status: 409, Has: []string{"settings"}}).Run(t, g.Gateway)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestAdminConnections(t *testing.T) {
 				t.Fatal("it was not cut")
 			}
 		}
-		for g.broker.Count() > 0 {
+		for g.Broker.Count() > 0 {
 			time.Sleep(time.Millisecond)
 		}
 	})
@@ -214,7 +214,7 @@ func TestAdminStats(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	g.publish(t, `{"event":"goal"}`)
-	(&scenario{name: "refused", body: "{", status: 400}).run(t, g)
+	(&scenario{Name: "refused", Body: "{", Status: 400}).Run(t, g.Gateway)
 	r, err := http.NewRequest(http.MethodGet, g.URL+"/admin/stats", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -293,18 +293,18 @@ func TestMint(t *testing.T) {
 	mint(`{"sub":["news"],"ttl":"-1s"}`, 400, "ttl")
 	mint(`{"sub":["news"],"ttl":600}`, 400)
 	mint(`{"sub":["news"],"x":1}`, 400)
-	(&scenario{name: "no key", path: "/realtime/token", key: "-", body: "{}", status: 401}).run(t, g)
+	(&scenario{Name: "no key", Path: "/realtime/token", Key: "-", Body: "{}", Status: 401}).Run(t, g.Gateway)
 
 	token := mint(`{"sub":["inbox-1"],"pub":["chat"],"ttl":"10m"}`, 200, `"expires":"`)
 	bearer := map[string]string{"Authorization": "Bearer " + token}
 	runAll(t, g, []scenario{
-		{name: "more than its own", path: "?channels=news", key: "-", headers: bearer, status: 403},
-		{name: "may publish", key: "-", headers: bearer, body: `{"event":"chat"}`, status: 200},
-		{name: "may not publish", key: "-", headers: bearer, body: `{"event":"news"}`, status: 403},
-		{name: "no token for a token", path: "/realtime/token", key: "-", headers: bearer, body: `{"sub":["inbox-1"]}`, status: 403},
-		{name: "not changed", key: "-", headers: map[string]string{"Authorization": "Bearer " + token[:len(token)-2]}, body: `{"event":"chat"}`, status: 401},
+		{Name: "more than its own", Path: "?channels=news", Key: "-", Headers: bearer, Status: 403},
+		{Name: "may publish", Key: "-", Headers: bearer, Body: `{"event":"chat"}`, Status: 200},
+		{Name: "may not publish", Key: "-", Headers: bearer, Body: `{"event":"news"}`, Status: 403},
+		{Name: "no token for a token", Path: "/realtime/token", Key: "-", Headers: bearer, Body: `{"sub":["inbox-1"]}`, Status: 403},
+		{Name: "not changed", Key: "-", Headers: map[string]string{"Authorization": "Bearer " + token[:len(token)-2]}, Body: `{"event":"chat"}`, Status: 401},
 	})
-	watch := func(token string) (<-chan sse.Event, func()) {
+	watch := func(token string) (<-chan ssetest.Event, func()) {
 		t.Helper()
 		events, stop := lines(t, g, token)
 		next(t, events, "init")
@@ -321,7 +321,7 @@ func TestMint(t *testing.T) {
 	// It is narrowed with its key.
 	g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["news"]}`, 200)
 	next(t, events, "expired")
-	(&scenario{name: "the key has it no more", key: "-", headers: bearer, status: 403}).run(t, g)
+	(&scenario{Name: "the key has it no more", Key: "-", Headers: bearer, Status: 403}).Run(t, g.Gateway)
 	g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["inbox-*"]}`, 200)
 
 	// One is revoked by its jti, others go on.
@@ -330,18 +330,18 @@ func TestMint(t *testing.T) {
 	defer stop()
 	stays, stopOther := watch(other)
 	defer stopOther()
-	if err := g.auth.Revoke(t.Context(), auth.Revocation{JTI: jti(t, token)}); err != nil {
+	if err := g.Auth.Revoke(t.Context(), auth.Revocation{JTI: jti(t, token)}); err != nil {
 		t.Fatal(err)
 	}
 	if e := next(t, events, "expired"); !strings.Contains(e.Data, "revoked") {
 		t.Errorf("%+v", e)
 	}
-	(&scenario{name: "revoked", key: "-", headers: bearer, body: `{"event":"chat"}`, status: 401, has: []string{`"revoked_token"`}}).run(t, g)
+	(&scenario{Name: "revoked", Key: "-", Headers: bearer, Body: `{"event":"chat"}`, Status: 401, Has: []string{`"revoked_token"`}}).Run(t, g.Gateway)
 	g.publish(t, `{"event":"inbox-2","data":3}`)
 	next(t, stays, "inbox-2")
 	g.asAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
 	next(t, stays, "expired")
-	(&scenario{name: "it ended with its key", key: other, status: 401}).run(t, g)
+	(&scenario{Name: "it ended with its key", Key: other, Status: 401}).Run(t, g.Gateway)
 }
 
 // jti is a token's.
@@ -363,7 +363,7 @@ func TestOriginsOfKeys(t *testing.T) {
 	t.Parallel()
 	const written = `["https://app.example.com/","HTTPS://Shop.Example.COM","https://pay.example.com:443","http://localhost:3000"]`
 	g := newGateway(t, func(s *setup) {
-		s.auth.APIKeys = `[{"name":"set","key":"` + keyAll + `","sub":["*"],"pub":["*"],"origins":` + written + `}]`
+		s.APIKeys = `[{"name":"set","key":"` + keyAll + `","sub":["*"],"pub":["*"],"origins":` + written + `}]`
 	})
 	made := g.asAdmin(t, "POST", "/admin/keys", `{"name":"made","pub":["*"],"origins":`+written+`}`, 201)
 	if got := fmt.Sprint(made["origins"]); got != "[https://app.example.com https://shop.example.com https://pay.example.com http://localhost:3000]" {
@@ -374,16 +374,16 @@ func TestOriginsOfKeys(t *testing.T) {
 			"https://app.example.com": 200, "https://shop.example.com": 200, "https://pay.example.com": 200, "http://localhost:3000": 200, "": 200,
 			"https://other.example.com": 403, "http://app.example.com": 403, "https://app.example.com:8443": 403, "null": 403,
 		} {
-			(&scenario{name: origin, key: key, headers: map[string]string{"Origin": origin}, body: `{"event":"a"}`, status: status}).run(t, g)
+			(&scenario{Name: origin, Key: key, Headers: map[string]string{"Origin": origin}, Body: `{"event":"a"}`, Status: status}).Run(t, g.Gateway)
 		}
 	}
 	id := made["id"].(string)
 	for _, bad := range []string{"app.example.com", "https://*.example.com", "https://app.example.com/path", "", "null"} {
 		runAll(t, g, []scenario{
-			{name: "make " + bad, path: "/admin/keys", key: adminKey, body: `{"name":"x","origins":["` + bad + `"]}`, status: 400, has: []string{"origin", "https://app.example.com"}},
-			{name: "change to " + bad, method: "PATCH", path: "/admin/keys/" + id, key: adminKey, body: `{"origins":["` + bad + `"]}`, status: 400},
+			{Name: "make " + bad, Path: "/admin/keys", Key: adminKey, Body: `{"name":"x","origins":["` + bad + `"]}`, Status: 400, Has: []string{"origin", "https://app.example.com"}},
+			{Name: "change to " + bad, Method: "PATCH", Path: "/admin/keys/" + id, Key: adminKey, Body: `{"origins":["` + bad + `"]}`, Status: 400},
 		})
 	}
 	g.asAdmin(t, "PATCH", "/admin/keys/"+id, `{"origins":["https://new.example.com/"]}`, 200)
-	(&scenario{name: "changed", key: made["key"].(string), headers: map[string]string{"Origin": "https://new.example.com"}, body: `{"event":"a"}`, status: 200}).run(t, g)
+	(&scenario{Name: "changed", Key: made["key"].(string), Headers: map[string]string{"Origin": "https://new.example.com"}, Body: `{"event":"a"}`, Status: 200}).Run(t, g.Gateway)
 }

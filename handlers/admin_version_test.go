@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"sluice/auth/passwords"
 )
 
 // answered is an answer of the admin API as it came.
@@ -46,7 +44,7 @@ func (g *gateway) admin1(t testing.TB, method, path, body string, headers map[st
 // A change that was made on another version is refused, tells what there is now, and changes nothing.
 func TestAdminVersions(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.auth.Passwords = passwords.Cheap() })
+	g := newGateway(t)
 	const password = "a password of hers"
 	key := g.asAdmin(t, "POST", "/admin/keys", `{"name":"web","sub":["a","b"],"pub":["a"]}`, 201)
 	secret := key["key"].(string)
@@ -148,7 +146,7 @@ func TestAdminKeyOnce(t *testing.T) {
 	if got := make1("form-2", `{"name":"second"}`); got.status != 201 || got.text == first.text {
 		t.Errorf("%d %s", got.status, got.text)
 	}
-	if n := g.auth.StoredKeys(); n != 2 {
+	if n := g.Auth.StoredKeys(); n != 2 {
 		t.Errorf("%d keys", n)
 	}
 }

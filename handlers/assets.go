@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/handlers/cors"
 	"sluice/public"
 )
 
@@ -85,8 +86,17 @@ func (a assets) serve(c echo.Context) error {
 	return nil
 }
 
-func (a assets) register(e *echo.Echo) {
+// Register adds the routes.
+func (a assets) Register(e *echo.Echo) {
 	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc"} {
 		e.GET(p, a.serve)
 	}
 }
+
+// CORS lets all pages load the SDK; those of the gateway itself are for nobody else.
+func (assets) CORS() []cors.Rule {
+	return []cors.Rule{{Path: "/sdk", Methods: "GET, HEAD, POST"}}
+}
+
+// Close has nothing to end.
+func (assets) Close() error { return nil }

@@ -216,12 +216,12 @@ func TestAuditIsHistory(t *testing.T) {
 		}
 	}
 	runAll(t, g, []scenario{
-		{name: "no key", path: "/admin/audit", key: "-", status: 401},
-		{name: "another key", path: "/admin/audit", status: 401},
-		{name: "bad limit", path: "/admin/audit?limit=0", key: adminKey, status: 400, has: []string{"limit"}},
-		{name: "channels of others", path: "/admin/audit?channels=*", key: adminKey, status: 403},
-		{name: "a body", method: "GET", path: "/admin/audit", key: adminKey, body: "x", status: 400},
-		{name: "POST", path: "/admin/audit", key: adminKey, body: "{}", status: 405},
+		{Name: "no key", Path: "/admin/audit", Key: "-", Status: 401},
+		{Name: "another key", Path: "/admin/audit", Status: 401},
+		{Name: "bad limit", Path: "/admin/audit?limit=0", Key: adminKey, Status: 400, Has: []string{"limit"}},
+		{Name: "channels of others", Path: "/admin/audit?channels=*", Key: adminKey, Status: 403},
+		{Name: "a body", Method: "GET", Path: "/admin/audit", Key: adminKey, Body: "x", Status: 400},
+		{Name: "POST", Path: "/admin/audit", Key: adminKey, Body: "{}", Status: 405},
 	})
 	g.auditSoon(t, "credential.refuse", 1)
 	live := g.openAt(t, adminKey, "/admin/audit?from=now")
@@ -244,7 +244,7 @@ func TestAuditIsHistory(t *testing.T) {
 // No grant, pattern or door but /admin/audit reaches the trail, and none publishes there.
 func TestAuditIsNobodysElse(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.auth.Global = true })
+	g := withDemo(t, func(s *setup) { s.RealtimeGlobal = true })
 	g.asAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
 	spaces := audit.Spaces[:]
 	for _, pattern := range []string{
@@ -270,7 +270,7 @@ func TestAuditIsNobodysElse(t *testing.T) {
 				t.Errorf("%s: %d %s", body, status, text)
 			}
 		}
-		state, err := g.log.State(space)
+		state, err := g.Log.State(space)
 		if want := int64(map[string]int{audit.Space: 1}[space]); err != nil || state.Count != want {
 			t.Errorf("%s has %d entries, %v", space, state.Count, err)
 		}
@@ -329,7 +329,7 @@ func TestAuditIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newGateway(t, func(s *setup) { s.engine = engine })
+		return newGateway(t, func(s *setup) { s.Engine = engine })
 	}
 	g := start()
 	g.asAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
@@ -337,7 +337,7 @@ func TestAuditIsKept(t *testing.T) {
 		g.request(t, "GET", "/rest/a", "", "x-apikey", "wrong")
 	}
 	g.auditSoon(t, "credential.refuse", 1)
-	g.stop(t)
+	g.Stop(t)
 	g = start()
 	text, entries := g.audited(t, "?until=caught-up")
 	if len(entries) != 3 || entries[0].Data.Target != "jti x" || entries[1].Data.Count != 1 || entries[2].Data.Count != 9 {
@@ -348,7 +348,7 @@ func TestAuditIsKept(t *testing.T) {
 // Refused requests and messages are counted by door and code, however the door tells them.
 func TestRefusedAreCounted(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.limits.ConnectionsPerKey = 1 })
+	g := withDemo(t, func(s *setup) { s.MaxConnectionsPerKey = 1 })
 	g.stream(t, keyAll, "")
 	for _, one := range []struct{ method, path, body, headers, want string }{
 		{"GET", "/realtime", "", "x-apikey=wrong", `code="invalid_key",door="realtime"`},

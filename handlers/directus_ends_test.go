@@ -13,14 +13,13 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
-	"sluice/handlers/directus"
+	"sluice/config"
 	"sluice/store/documents"
-	"sluice/store/eventlog"
 )
 
 func TestSocketHandshake(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout = time.Second; s.limits.ConnectionsPerKey = 3 })
+	g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuthTimeout = time.Second; s.MaxConnectionsPerKey = 3 })
 	g.addUser(t, "ann@example.com", "s3cret-s3cret")
 	open := func() *socket {
 		t.Helper()
@@ -105,7 +104,7 @@ func (s *socket) refreshToken(begins string) string {
 
 func TestSocketModes(t *testing.T) {
 	t.Parallel()
-	strict := newGateway(t, withItems, func(s *setup) { s.directus.Mode = directus.Strict })
+	strict := newGateway(t, withItems, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
 	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + keyItems: 101} {
 		if _, status := strict.dial(t, query, nil); status != want {
 			t.Errorf("strict %s: %d, want %d", query, status, want)
@@ -114,7 +113,7 @@ func TestSocketModes(t *testing.T) {
 	strict.socket(t, keyItems).quiet()
 
 	public := newGateway(t, withItems, func(s *setup) {
-		s.directus.Mode, s.directus.AuthTimeout, s.directus.Heartbeat = directus.Public, 50*time.Millisecond, 100*time.Millisecond
+		s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
 	})
 	s, _ := public.dial(t, "", nil)
 	time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
@@ -133,8 +132,8 @@ func TestSocketModes(t *testing.T) {
 // TestSocketEnds: the identity ends, and what is missed meanwhile is told to who comes back.
 func TestSocketEnds(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []directus.Mode{directus.Handshake, directus.Public} {
-		g := newGateway(t, withItems, func(s *setup) { s.directus.Mode, s.directus.AuthTimeout = mode, 2*time.Second })
+	for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
+		g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuth, s.WebSocketAuthTimeout = mode, 2*time.Second })
 		key := g.asAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
 		s := g.socket(t, key)
 		s.say(`{"type":"subscribe","collection":"m","uid":"1"}`)
@@ -144,9 +143,9 @@ func TestSocketEnds(t *testing.T) {
 		const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
 		s.hears(expired)
 		runAll(t, g, []scenario{
-			{name: "made", method: "POST", path: "/items/m", key: keyItems, body: `{"id":"1"}`, status: 200},
-			{name: "changed", method: "PATCH", path: "/items/m/1", key: keyItems, body: `{"n":1}`, status: 200},
-			{name: "gone", method: "DELETE", path: "/items/m/1", key: keyItems, status: 204},
+			{Name: "made", Method: "POST", Path: "/items/m", Key: keyItems, Body: `{"id":"1"}`, Status: 200},
+			{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: keyItems, Body: `{"n":1}`, Status: 200},
+			{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: keyItems, Status: 204},
 		})
 		s.quiet()
 		s.say(`{"type":"auth","access_token":"` + key + `"}`)
@@ -158,7 +157,7 @@ func TestSocketEnds(t *testing.T) {
 		s.hears(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
 		g.asAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
 		s.hears(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
-		if mode == directus.Public {
+		if mode == config.SocketPublic {
 			s.quiet()
 			continue
 		}
@@ -169,7 +168,7 @@ func TestSocketEnds(t *testing.T) {
 // keyID is the id of a stored key.
 func (g *gateway) keyID(t *testing.T, name string) string {
 	t.Helper()
-	for _, k := range g.auth.Keys() {
+	for _, k := range g.Auth.Keys() {
 		if k.Name == name {
 			return k.ID
 		}
@@ -183,11 +182,11 @@ func TestSocketExpiry(t *testing.T) {
 	g := newGateway(t, withItems)
 	mint := func(ttl time.Duration) string {
 		t.Helper()
-		who, bad := g.auth.Authenticate(auth.Carriers{Bearer: []string{keyItems}})
+		who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{keyItems}})
 		if bad != nil {
 			t.Fatal(bad)
 		}
-		token, _, err := g.auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
+		token, _, err := g.Auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +204,7 @@ func TestSocketExpiry(t *testing.T) {
 
 func TestSocketHeartbeat(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.directus.Heartbeat = 700 * time.Millisecond })
+	g := newGateway(t, withItems, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
 	s, silent := g.socket(t, keyItems), g.socket(t, keyItems)
 	for range 3 {
 		s.hears(`{"type":"ping"}`)
@@ -218,7 +217,7 @@ func TestSocketHeartbeat(t *testing.T) {
 
 func TestSocketBounds(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.MaxBody = 1000; s.limits.Connections = 4 })
+	g := newGateway(t, withItems, func(s *setup) { s.MaxBody = 1000; s.MaxConnections = 4 })
 	s := g.socket(t, keyItems)
 	for i := range 100 {
 		s.say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":%d}`, i))
@@ -252,9 +251,9 @@ func TestSocketBounds(t *testing.T) {
 	large.ends(websocket.StatusMessageTooBig)
 	g.socket(t, keyItems)
 	g.socket(t, keyItems)
-	for end := time.Now().Add(5 * time.Second); g.traffic.Streams() != 3; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); g.Traffic.Streams() != 3; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(g.traffic.Streams())
+			t.Fatal(g.Traffic.Streams())
 		}
 	}
 	g.socket(t, keyItems)
@@ -271,7 +270,7 @@ func TestSocketBounds(t *testing.T) {
 func TestSocketMissed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.directus.Mode, s.broker.RingBytes, s.retain = directus.Public, 1000, eventlog.Retention{Bytes: 20_000}
+		s.WebSocketAuth, s.RingBytes, s.RetainBytes = config.SocketPublic, 1000, 20_000
 	})
 	s := g.socket(t, keyItems)
 	s.say(`{"type":"subscribe","collection":"m","uid":"1"}`)
@@ -281,7 +280,7 @@ func TestSocketMissed(t *testing.T) {
 		t.Fatal(text, err)
 	}
 	for range 100 {
-		if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+strings.Repeat("x", 1000)+`"}`)}}); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+strings.Repeat("x", 1000)+`"}`)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -322,7 +321,7 @@ func TestSocketDrains(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	drained := make(chan error, 1)
-	go func() { drained <- g.traffic.Drain(ctx, g.broker) }()
+	go func() { drained <- g.Traffic.Drain(ctx, g.Broker) }()
 	a.ends(websocket.StatusGoingAway)
 	c.ends(websocket.StatusGoingAway)
 	if err := <-drained; err != nil {
@@ -336,7 +335,7 @@ func TestSocketDrains(t *testing.T) {
 // TestSocketSlow: who does not read is closed, and holds up nobody.
 func TestSocketSlow(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = 500 * time.Millisecond; s.broker.RingBytes = 200_000 })
+	g := newGateway(t, withItems, func(s *setup) { s.WriteTimeout = 500 * time.Millisecond; s.RingBytes = 200_000 })
 	slow, quick := g.socket(t, keyItems), g.socket(t, keyItems)
 	for _, s := range []*socket{slow, quick} {
 		s.say(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
@@ -344,12 +343,12 @@ func TestSocketSlow(t *testing.T) {
 	}
 	text := strings.Repeat("x", 60_000)
 	for range 400 {
-		if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+text+`"}`)}}); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, `{"a":"`+text+`"}`)}}); err != nil {
 			t.Fatal(err)
 		}
 		quick.hears(created(`[{"a":"`+text+`"}]`, "1"))
 	}
-	for end := time.Now().Add(10 * time.Second); g.traffic.Streams() > 1; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); g.Traffic.Streams() > 1; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the slow one is still there")
 		}

@@ -17,10 +17,10 @@ import (
 // twice, none out of order, none missed.
 func TestSubscriptionModel(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.broker.RingBytes = 3000 })
+	g := newGateway(t, withItems, func(s *setup) { s.RingBytes = 3000 })
 	const writers, readers, changes = 4, 6, 150
 	seed := fields(t, `{"n":0,"w":0}`)
-	if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "seed", Fields: seed}}); err != nil {
+	if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "seed", Fields: seed}}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -40,7 +40,7 @@ func TestSubscriptionModel(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "last", Fields: fields(t, `{"n":9,"w":0}`)}}); err != nil {
+	if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{ID: "last", Fields: fields(t, `{"n":9,"w":0}`)}}); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()
@@ -66,11 +66,11 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 			docs = append(docs, documents.New{ID: id, Fields: fields(t, fmt.Sprintf(`{"n":%d,"w":%d,"v":1}`, random.IntN(10), w))})
 			*own = append(*own, id)
 		}
-		_, err := g.documents.Insert(ctx, "m", "test", docs)
+		_, err := g.Documents.Insert(ctx, "m", "test", docs)
 		return err
 	case 2:
 		if ids := pick(); len(ids) > 0 {
-			_, err := g.documents.Update(ctx, "m", "test", ids, false, func(_ string, f *documents.Fields) error {
+			_, err := g.Documents.Update(ctx, "m", "test", ids, false, func(_ string, f *documents.Fields) error {
 				v, err := strconv.Atoi(string(f.Get("v")))
 				f.Set("v", strconv.AppendInt(nil, int64(v+1), 10))
 				return err
@@ -93,7 +93,7 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 			}
 		}
 		*own = left
-		_, err := g.documents.Remove(ctx, "m", gone, false)
+		_, err := g.Documents.Remove(ctx, "m", gone, false)
 		return err
 	}
 	return nil
@@ -201,7 +201,7 @@ func compareModel(t *testing.T, g *gateway, filter string, state map[string]int)
 func TestSubscriptionOrder(t *testing.T) {
 	t.Parallel()
 	for _, ring := range []int{1 << 20, 2000} {
-		g := newGateway(t, withItems, func(s *setup) { s.broker.RingBytes = ring })
+		g := newGateway(t, withItems, func(s *setup) { s.RingBytes = ring })
 		s := g.socket(t, keyItems)
 		const parts, changes = 5, 300
 		for i := range parts {
@@ -213,7 +213,7 @@ func TestSubscriptionOrder(t *testing.T) {
 			s.hears(tells("init", "[]", strconv.Itoa(i)))
 		}
 		for n := range changes {
-			if _, err := g.documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
+			if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
 				t.Fatal(err)
 			}
 		}

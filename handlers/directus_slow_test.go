@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers/directus"
+	"sluice/config"
 	"sluice/store/documents"
 )
 
@@ -21,39 +22,44 @@ import (
 // something, nor for the pongs that it cannot send before it has read the pings behind that.
 func TestSocketSlowReader(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) {
-		s.realtime.WriteTimeout, s.directus.Heartbeat = time.Second, 600*time.Millisecond
-	})
-	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+	synctest.Test(t, func(t *testing.T) { // by a clock that a busy machine does not drive on
+		listener := newPipes()
+		g := newGateway(t, withItems, func(s *setup) {
+			s.Listener, s.Shards, s.WriteTimeout, s.WebSocketHeartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
+		})
+		for range 10 {
+			if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return &slowConn{listener.dial()}, nil
+		}}}
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+keyItems, &websocket.DialOptions{HTTPClient: client})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err == nil {
-			err = c.(*net.TCPConn).SetReadBuffer(16 << 10)
+		defer ws.CloseNow()
+		ws.SetReadLimit(1 << 26)
+		s := &socket{t, ws}
+		s.say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
+		began := time.Now()
+		for pings, length := 0, 0; pings < 3; {
+			_, text, err := ws.Read(t.Context())
+			if err != nil {
+				t.Fatalf("after %s, %d bytes and %d pings: %v", time.Since(began), length, pings, err)
+			}
+			if len(text) > 10<<20 {
+				if took := time.Since(began); took < 10*time.Second {
+					t.Fatalf("the answer took %s only", took)
+				}
+			}
+			if length = max(length, len(text)); string(text) == `{"type":"ping"}` {
+				pings++
+				s.say(`{"type":"pong"}`)
+			}
 		}
-		return &slowConn{c}, err
-	}}}
-	ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+keyItems, &websocket.DialOptions{HTTPClient: client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ws.CloseNow() //nolint:errcheck // a test's
-	ws.SetReadLimit(1 << 26)
-	s := &socket{t, ws}
-	s.say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
-	for pings, length := 0, 0; pings < 3; {
-		_, text, err := ws.Read(t.Context())
-		if err != nil {
-			t.Fatalf("after %d bytes and %d pings: %v", length, pings, err)
-		}
-		if length = max(length, len(text)); string(text) == `{"type":"ping"}` {
-			pings++
-			s.say(`{"type":"pong"}`)
-		}
-	}
+	})
 }
 
 // largeFields are those of a document of 60 KB.
@@ -69,16 +75,16 @@ func largeFields(t *testing.T) documents.Fields {
 type slowConn struct{ net.Conn }
 
 func (c *slowConn) Read(b []byte) (int, error) {
-	time.Sleep(3 * time.Millisecond) // 12 MB take over two seconds
+	time.Sleep(20 * time.Millisecond) // 12 MB take 15 seconds, and the last MiB of them more than one
 	return c.Conn.Read(b[:min(len(b), 16<<10)])
 }
 
 // TestSocketCut: who is ended by the administrator is, though it takes nothing.
 func TestSocketCut(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.WriteTimeout = time.Hour })
+	g := newGateway(t, withItems, func(s *setup) { s.WriteTimeout = time.Hour })
 	for range 10 {
-		if _, err := g.documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "large", "a test", slices.Repeat([]documents.New{{Fields: largeFields(t)}}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +95,7 @@ func TestSocketCut(t *testing.T) {
 	for _, one := range list {
 		g.asAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
 	}
-	for end := time.Now().Add(20 * time.Second); g.traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); g.Traffic.Streams() > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("of %v it goes on", list)
 		}
@@ -100,7 +106,7 @@ func TestSocketCut(t *testing.T) {
 func TestSocketSlowWriter(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems, func(s *setup) {
-		s.directus.Mode, s.realtime.ReadTimeout = directus.Public, 300*time.Millisecond
+		s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
 	})
 	s, _ := g.dial(t, "", nil)
 	time.Sleep(600 * time.Millisecond) // between messages it may say nothing

@@ -29,7 +29,7 @@ func (g *gateway) dial(t testing.TB, query string, header http.Header) (*socket,
 		return nil, answer.StatusCode
 	}
 	ws.SetReadLimit(1 << 26)
-	t.Cleanup(func() { ws.CloseNow() }) //nolint:errcheck // it may be closed
+	t.Cleanup(func() { ws.CloseNow() })
 	return &socket{t, ws}, answer.StatusCode
 }
 
@@ -52,7 +52,7 @@ func (s *socket) say(text string) {
 
 // next is the next message, as it came.
 func (s *socket) next() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, text, err := s.ws.Read(ctx)
 	return string(text), err
@@ -190,7 +190,7 @@ func TestSubscriptions(t *testing.T) {
 	const at = `,"date_created":"AT"}`
 	change := func(method, path, body string, status int) {
 		t.Helper()
-		runAll(t, g, []scenario{{name: path, method: method, path: path, key: keyItems, body: body, status: status}})
+		runAll(t, g, []scenario{{Name: path, Method: method, Path: path, Key: keyItems, Body: body, Status: status}})
 	}
 	change("POST", "/items/m", `[{"id":"1","user":"Ben","n":1},{"id":"2","user":"Ann","n":2}]`, 200)
 	s := g.socket(t, keyItems)
@@ -263,7 +263,7 @@ func TestSubscriptions(t *testing.T) {
 	change("DELETE", "/items/messages/1", ``, 204)
 	change("POST", "/items/messages", `{"id":"2"}`, 200)
 	r.hears(created(`[{"id":"1"`+at+`]`, "r"), created(`[{"id":"2"`+at+`]`, "r"))
-	if n := g.broker.Views(); n > 5 {
+	if n := g.Broker.Views(); n > 5 {
 		t.Errorf("%d views are left", n)
 	}
 }
@@ -291,7 +291,7 @@ func (s *socket) inAnyOrder(want ...string) {
 func TestSharedFeeds(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withItems)
-	before := g.broker.Views()
+	before := g.Broker.Views()
 	sockets := make([]*socket, 5)
 	for i := range sockets {
 		sockets[i] = g.socket(t, keyItems)
@@ -300,15 +300,15 @@ func TestSharedFeeds(t *testing.T) {
 		sockets[i].say(`{"type":"subscribe","collection":"m","uid":"x","query":{"fields":["id"],"filter":{"n":{"_gt":1}}}}`)
 		sockets[i].hears(tells("init", `[]`, "x"))
 	}
-	if got := g.broker.Views() - before; got != 2 { // and that of the connections themselves
+	if got := g.Broker.Views() - before; got != 2 { // and that of the connections themselves
 		t.Errorf("%d views", got)
 	}
 	for _, s := range sockets {
-		s.ws.CloseNow() //nolint:errcheck // it may be closed
+		s.ws.CloseNow()
 	}
-	for end := time.Now().Add(5 * time.Second); g.broker.Views() != before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); g.Broker.Views() != before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d views are left", g.broker.Views()-before)
+			t.Fatalf("%d views are left", g.Broker.Views()-before)
 		}
 	}
 }

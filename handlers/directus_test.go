@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/auth/user"
-	"sluice/store/documents"
 )
 
 // Keys of the tests of Directus' door.
@@ -28,7 +27,7 @@ const itemKeys = `[
 	{"name":"none","key":"key-none-0123456789"}
 ]`
 
-func withItems(s *setup) { s.auth.APIKeys = itemKeys }
+func withItems(s *setup) { s.APIKeys = itemKeys }
 
 var (
 	madeIDs = regexp.MustCompile(`"[0-9a-f]{24}"`)
@@ -91,7 +90,7 @@ func refusal(code, message string) string {
 
 func TestItems(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.document = documents.Options{MaxDocument: 300} })
+	g := newGateway(t, withItems, func(s *setup) { s.MaxDocument = 300 })
 	const at = `,"date_created":"AT"}`
 	one, two := `{"id":"1","text":"hi","n":1`+at, `{"id":"b","n":2`+at
 	for _, c := range []itemCall{
@@ -195,7 +194,7 @@ func TestItemsBounds(t *testing.T) {
 func (g *gateway) addUser(t *testing.T, email, password string) {
 	t.Helper()
 	all := []string{"*"}
-	if _, err := g.auth.Users().Add(t.Context(), email, user.Change{Password: &password, Rest: &all, Sub: &all}); err != nil {
+	if _, err := g.Auth.Users().Add(t.Context(), email, user.Change{Password: &password, Rest: &all, Sub: &all}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -294,23 +293,23 @@ func (g *gateway) post(t *testing.T, path, body string, status int) string {
 // TestItemsBrowsers: pages of other origins, and bodies that do not come.
 func TestItemsBrowsers(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.realtime.ReadTimeout = 50 * time.Millisecond; s.realtime.MaxBody = 1000 })
+	g := newGateway(t, withItems, func(s *setup) { s.ReadTimeout = 50 * time.Millisecond; s.MaxBody = 1000 })
 	preflight := func(path, method string) scenario {
-		return scenario{name: path, method: "OPTIONS", path: path, key: "-", headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": method}, status: 204}
+		return scenario{Name: path, Method: "OPTIONS", Path: path, Key: "-", Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": method}, Status: 204}
 	}
 	items, auth := preflight("/items/messages/1", "PATCH"), preflight("/auth/login", "POST")
-	items.answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, SEARCH"}
-	auth.answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST"}
+	items.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, SEARCH"}
+	auth.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST"}
 	runAll(t, g, []scenario{
 		items, auth,
-		{name: "an error can be read", path: "/items/messages", key: "nope", status: 401, answers: map[string]string{"Access-Control-Allow-Origin": "*", "WWW-Authenticate": "Bearer"}},
-		{name: "its page", path: "/items/messages", key: "key-page-0123456789", headers: map[string]string{"Origin": "https://a.example"}, status: 200},
-		{name: "another's page", path: "/items/messages", key: "key-page-0123456789", headers: map[string]string{"Origin": "https://b.example"}, status: 403, has: []string{`"code":"FORBIDDEN"`}},
-		{name: "bad filter", path: `/items/messages?filter={"n":{"_is":1}}`, key: keyItems, status: 400, has: []string{`"code":"INVALID_QUERY"`, "_is"}},
-		{name: "too large a body", path: "/items/messages", key: keyItems, body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, status: 413, has: []string{`"code":"CONTENT_TOO_LARGE"`, "MAX_BODY"}},
-		{name: "packed", path: "/items/messages", key: keyItems, body: `{}`, headers: map[string]string{"Content-Encoding": "gzip"}, status: 415},
+		{Name: "an error can be read", Path: "/items/messages", Key: "nope", Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "WWW-Authenticate": "Bearer"}},
+		{Name: "its page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://a.example"}, Status: 200},
+		{Name: "another's page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"FORBIDDEN"`}},
+		{Name: "bad filter", Path: `/items/messages?filter={"n":{"_is":1}}`, Key: keyItems, Status: 400, Has: []string{`"code":"INVALID_QUERY"`, "_is"}},
+		{Name: "too large a body", Path: "/items/messages", Key: keyItems, Body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, Status: 413, Has: []string{`"code":"CONTENT_TOO_LARGE"`, "MAX_BODY"}},
+		{Name: "packed", Path: "/items/messages", Key: keyItems, Body: `{}`, Headers: map[string]string{"Content-Encoding": "gzip"}, Status: 415},
 	})
-	got := raw(t, g, "POST /items/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+keyItems+"\r\nContent-Length: 10\r\n\r\n{", 5*time.Second)
+	got := g.Raw(t, "POST /items/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+keyItems+"\r\nContent-Length: 10\r\n\r\n{", 5*time.Second)
 	if !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "READ_TIMEOUT") {
 		t.Error(got)
 	}

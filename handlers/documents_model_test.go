@@ -137,7 +137,7 @@ func (d *doors) open(rt *rapid.T, last string) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	d.g = newGateway(d.t, func(s *setup) { s.auth.APIKeys, s.engine = documentKeys, engine })
+	d.g = newGateway(d.t, func(s *setup) { s.APIKeys, s.Engine = documentKeys, engine })
 	d.stream = d.g.stream(d.t, keyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
 	d.socket = d.g.socket(d.t, keyDocs)
 	d.socket.say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
@@ -146,9 +146,9 @@ func (d *doors) open(rt *rapid.T, last string) {
 
 // close closes all, so that nothing of it is held while others are opened, and gives the stream's last id.
 func (d *doors) close() string {
-	d.socket.ws.CloseNow() //nolint:errcheck // it is only given back
+	d.socket.ws.CloseNow() // it is only given back
 	d.stream.answer.Body.Close()
-	d.g.stop(d.t)
+	d.g.Stop(d.t)
 	return d.stream.parser.LastEventID()
 }
 

@@ -37,8 +37,8 @@ func TestClientsThatLeave(t *testing.T) {
 			}
 			g.metric(t, "sluice_connections 0")
 			g.metric(t, `sluice_streams_ended_total{reason="gone"} 2`)
-			if g.broker.Views() != 0 {
-				t.Errorf("%s: %d views are left", name, g.broker.Views())
+			if g.Broker.Views() != 0 {
+				t.Errorf("%s: %d views are left", name, g.Broker.Views())
 			}
 		}
 	})
@@ -51,7 +51,7 @@ func TestSlowAndSteady(t *testing.T) {
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
 		// It is to be longer than a loaded machine, or TCP's timer for closed windows, may keep the steady one from its turn.
 		const timeout = 3 * time.Second
-		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = timeout })
+		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = timeout })
 		stalled, steady := g.wire(t, get(keyAll, "")), g.wire(t, get(keyAll, ""))
 		ids := g.flood(t, "e", 12<<20)
 		started := time.Now()
@@ -78,7 +78,7 @@ func TestSlowAndSteady(t *testing.T) {
 // having to close first; one that is blocked holds it up for a moment only.
 func TestDrainShared(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.WriteTimeout = 2, time.Minute })
+	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 2, time.Minute })
 	var reading []*wire
 	for _, request := range []string{
 		get(keyAll, "?channels=small"), get(keyAll, "?channels=small", "Connection: close\r\n"),
@@ -91,7 +91,7 @@ func TestDrainShared(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- g.traffic.Drain(ctx, g.broker) }()
+	go func() { done <- g.Traffic.Drain(ctx, g.Broker) }()
 	for _, w := range reading {
 		if err := w.toEnd(); err != io.EOF {
 			t.Errorf("%s: %v", w.answer.Proto, err)
@@ -123,7 +123,7 @@ func TestRevokedWhileBlocked(t *testing.T) {
 	}
 	write("*")
 	g := newGateway(t, func(s *setup) {
-		s.auth.APIKeysFile, s.realtime.Shards, s.realtime.WriteTimeout = file, 1, time.Minute
+		s.APIKeysFile, s.Shards, s.WriteTimeout = file, 1, time.Minute
 	})
 	blocked := g.wire(t, get("k-0123456789abcdef", "?channels=big"))
 	reading := g.wire(t, get("k-0123456789abcdef", "?channels=small", "Connection: close\r\n"))
@@ -141,11 +141,11 @@ func TestRevokedWhileBlocked(t *testing.T) {
 // After Close nothing is open any more, whatever it was about, and what comes late is cut at once.
 func TestCloseOfAll(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.WriteTimeout = 2, time.Minute })
+	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 2, time.Minute })
 	idle, blocked := g.wire(t, get(keyAll, "?channels=small")), g.wire(t, get(keyAll, "?channels=big"))
 	g.flood(t, "big", 12<<20)
 	for range 2 { // the second finds nothing to do
-		if err := g.realtime.Close(); err != nil {
+		if err := g.Realtime.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestCloseOfAll(t *testing.T) {
 // gets its last frame.
 func TestChattyClient(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards = 1 })
+	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	chatty, other := g.wire(t, get(keyAll, "")+get(keyAll, "")), g.wire(t, get(keyAll, ""))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -198,11 +198,11 @@ func TestChattyClient(t *testing.T) {
 			}
 		}
 	}
-	if n := g.broker.Count(); n != 2 {
+	if n := g.Broker.Count(); n != 2 {
 		t.Errorf("%d streams", n)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.traffic.Drain(ctx, g.broker) }()
+	go func() { done <- g.Traffic.Drain(ctx, g.Broker) }()
 	for _, w := range []*wire{chatty, other} {
 		if err := w.toEnd(); err != io.EOF || w.queue[len(w.queue)-1].Name != "busy" {
 			t.Errorf("%v %+v", err, w.queue[len(w.queue)-1])

@@ -17,7 +17,7 @@ import (
 // HEAD answers at each route for GET with the same status and headers, and no body; a stream ends with them.
 func TestHeadEverywhere(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.directus.Mode = "public" })
+	g := newGateway(t, func(s *setup) { s.WebSocketAuth = "public" })
 	room := g.newRoom(t)
 	g.publish(t, `{"event":"a"}`)
 	named := strings.NewReplacer(":room", room, ":db", "demo", ":ns", "n", ":stream", "s", ":event", "e", ":collection", "c", ":id", "1", ":account", "demo", ":email", "ann@example.com", "*", "main.js")
@@ -38,7 +38,7 @@ func TestHeadEverywhere(t *testing.T) {
 	if gets < 30 {
 		t.Errorf("only %d routes for GET", gets)
 	}
-	g.nothingHeld(t)
+	g.NothingHeld(t)
 }
 
 // ask returns the status and those headers of an answer that do not depend on its moment.
@@ -82,7 +82,7 @@ func ask(t *testing.T, g *gateway, method, path, accept string) string {
 func TestEmptyChunkedBody(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.ReadTimeout = 300 * time.Millisecond })
+		g := newGateway(t, writer, func(s *setup) { s.ReadTimeout = 300 * time.Millisecond })
 		send := func(method, path, chunks string) string {
 			return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nx-apikey: %s\r\nTransfer-Encoding: chunked\r\n\r\n%s", method, path, keyAll, chunks)
 		}
@@ -98,7 +98,7 @@ func TestEmptyChunkedBody(t *testing.T) {
 			{"DELETE", "/rest/c/1", "0\r\n\r\n", "403", "forbidden"},
 			{"GET", "/healthz", "0\r\n\r\n", "200", "ok"},
 		} {
-			text := raw(t, g, send(tt.method, tt.path, tt.chunks), time.Second)
+			text := g.Raw(t, send(tt.method, tt.path, tt.chunks), time.Second)
 			answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text)), nil)
 			if err != nil || !strings.HasPrefix(answer.Status, tt.want) || !strings.Contains(text, tt.has) {
 				t.Errorf("%s %s %q: %.600q %v", tt.method, tt.path, tt.chunks, text, err)
@@ -110,7 +110,7 @@ func TestEmptyChunkedBody(t *testing.T) {
 // The same over HTTP/2, where a client need not end the stream with the header.
 func TestEmptyDataOverHTTP2(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.tls = true })
+	g := newGateway(t, func(s *setup) { s.TLS = true })
 	for text, want := range map[string]int{"": 200, "x": 400} {
 		r, err := http.NewRequest(http.MethodGet, g.URL+"/realtime?until=caught-up", io.NopCloser(strings.NewReader(text)))
 		if err != nil {

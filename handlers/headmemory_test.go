@@ -35,7 +35,7 @@ func TestHeadsFull(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, withItems, withLittle, func(s *setup) { s.realtime.ReadTimeout = time.Minute })
+			g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
 			var all []io.Closer
 			for range x.fill {
 				all = append(all, dial(t, g, x.request))
@@ -50,7 +50,7 @@ func TestHeadsFull(t *testing.T) {
 				c.Close()
 			}
 			g.holds(t, 0)
-			runAll(t, g, []scenario{{name: "again", path: "/healthz", headers: map[string]string{"X-Junk": strings.Repeat("x", head)}, status: 200}})
+			runAll(t, g, []scenario{{Name: "again", Path: "/healthz", Headers: map[string]string{"X-Junk": strings.Repeat("x", head)}, Status: 200}})
 		})
 	}
 }
@@ -59,7 +59,7 @@ func TestHeadsFull(t *testing.T) {
 func TestStreamDropsHead(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
-		g := newGateway(t, withLittle, func(s *setup) { s.tls = secure })
+		g := newGateway(t, withLittle, func(s *setup) { s.TLS = secure })
 		for range 20 {
 			r, err := http.NewRequest(http.MethodGet, g.URL+"/realtime", nil)
 			if err != nil {
@@ -83,8 +83,8 @@ func TestStreamDropsHead(t *testing.T) {
 // TestLongFrame: a frame of HTTP/2 that says it is long is refused before memory is taken for it.
 func TestLongFrame(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.tls = true })
-	c, err := tls.Dial("tcp", g.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // a test's
+	g := newGateway(t, func(s *setup) { s.TLS = true })
+	c, err := tls.Dial("tcp", g.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

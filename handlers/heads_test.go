@@ -70,6 +70,29 @@ func TestHeads(t *testing.T) {
 	})
 }
 
+// TestHeadsThatAreThere: a connection whose request head is there counts no more, however many wait.
+func TestHeadsThatAreThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHeads(2048)
+		served, oldest := &silent{address: "192.0.2.1:1"}, &silent{address: "192.0.2.1:2"}
+		h.State(served, http.StateNew)
+		h.State(served, http.StateActive)
+		h.State(oldest, http.StateNew)
+		for range mostHeadsPerAddress - 1 {
+			h.State(&silent{address: "192.0.2.1:3"}, http.StateNew)
+		}
+		time.Sleep(headTime)
+		if oldest.closed {
+			t.Error("there is room for one more")
+		}
+		h.State(&silent{address: "192.0.2.1:4"}, http.StateNew)
+		if served.closed || !oldest.closed {
+			t.Error("the oldest that waits has to go, and not who is served")
+		}
+	})
+}
+
 func closed(all []*silent) (n int) {
 	for _, c := range all {
 		if c.closed {

@@ -14,9 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/auth"
-	"sluice/broker/sse"
-	"sluice/store/eventlog"
+	"sluice/broker/sse/ssetest"
 )
 
 // past is a request for history whose answer ends: its events, and how it ended.
@@ -24,7 +22,7 @@ type past struct {
 	status int
 	ids    []string
 	names  []string
-	end    sse.Event
+	end    ssetest.Event
 	gap    string
 	live   bool
 }
@@ -307,7 +305,7 @@ func TestSelectorModel(t *testing.T) {
 // A position that retention has passed is told as a gap; earliest never is.
 func TestExpiredPositions(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.retain = eventlog.Retention{Bytes: 20_000} })
+	g := newGateway(t, func(s *setup) { s.RetainBytes = 20_000 })
 	first := g.publish(t, `{"event":"a"}`)
 	for range 200 {
 		g.publish(t, `{"event":"a","data":"`+strings.Repeat("x", 1000)+`"}`)
@@ -327,8 +325,8 @@ func TestExpiredPositions(t *testing.T) {
 func TestEarliestHasNoGap(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
-		s.retain = eventlog.Retention{Bytes: 20_000}
-		s.auth = auth.Options{APIKeys: fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, keyAll)}
+		s.RetainBytes = 20_000
+		s.APIKeys = fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, keyAll)
 	})
 	g.publish(t, `{"space":"$db/demo","event":"deposit","stream":"s"}`)
 	for range 200 {

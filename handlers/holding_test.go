@@ -9,15 +9,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sluice/auth"
 )
 
 // keyDemo appends to the database demo, and reads one type of it.
 const keyDemo = "key-demo-0123456789"
 
 func withDemoKey(s *setup) {
-	s.auth = auth.Options{APIKeys: fmt.Sprintf(`[{"name":"demo","key":%q,"sub":["$db/demo:deposit"],"pub":["$db/demo"]}]`, keyDemo)}
+	s.APIKeys = fmt.Sprintf(`[{"name":"demo","key":%q,"sub":["$db/demo:deposit"],"pub":["$db/demo"]}]`, keyDemo)
 }
 
 // A publisher that takes no answers keeps nobody from changing the database.
@@ -41,11 +39,11 @@ func TestPublisherWithoutEarsHoldsNothing(t *testing.T) {
 			}
 		}
 	}()
-	for before := uint64(0); before != g.log.Settled(); time.Sleep(500 * time.Millisecond) {
-		before = g.log.Settled()
+	for before := uint64(0); before != g.Log.Settled(); time.Sleep(500 * time.Millisecond) {
+		before = g.Log.Settled()
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.databases.CreateNamespace(context.Background(), "demo", "shop") }()
+	go func() { done <- g.Databases.CreateNamespace(context.Background(), "demo", "shop") }()
 	select {
 	case err := <-done:
 		if err != nil {
@@ -107,7 +105,7 @@ func TestDestroyedIsGone(t *testing.T) {
 	g.await(t, 1)
 	g.store(t, "", "s", "t", "2")
 	g.store(t, "", "s", "t", "3")
-	if err := g.databases.DestroyEvent(ctx, "demo", "", "s", "2"); err != nil {
+	if err := g.Databases.DestroyEvent(ctx, "demo", "", "s", "2"); err != nil {
 		t.Fatal(err)
 	}
 	r = r.Clone(ctx)

@@ -36,7 +36,7 @@ func TestHostileRequests(t *testing.T) {
 		{"no host", "GET /realtime HTTP/1.1\r\n\r\n", "400"},
 	}
 	for _, tt := range tests {
-		got := raw(t, g, tt.request, time.Second)
+		got := g.Raw(t, tt.request, time.Second)
 		if tt.status != "" && !strings.HasPrefix(got, "HTTP/1.1 "+tt.status) && !strings.HasPrefix(got, "HTTP/1.0 "+tt.status) {
 			t.Errorf("%s: %.200q", tt.name, got)
 		}
@@ -48,7 +48,7 @@ func TestHostileRequests(t *testing.T) {
 	if e := bystander.event(t); e.ID != id {
 		t.Errorf("the bystander got %+v", e)
 	}
-	if n := g.log.Settled(); fmt.Sprint(n) != id {
+	if n := g.Log.Settled(); fmt.Sprint(n) != id {
 		t.Errorf("something was stored behind %s: %d", id, n)
 	}
 }
@@ -81,7 +81,7 @@ func TestVanishingConnections(t *testing.T) {
 		settle := func() (heap uint64, goroutines int) {
 			// Connections may still wait to be accepted, so one look at the count is not enough.
 			for calm, deadline := 0, time.Now().Add(20*time.Second); calm < 50 && time.Now().Before(deadline); calm++ {
-				if g.broker.Count() > 1 {
+				if g.Broker.Count() > 1 {
 					calm = 0
 				}
 				time.Sleep(10 * time.Millisecond)
@@ -100,8 +100,8 @@ func TestVanishingConnections(t *testing.T) {
 		if after > heap+16<<20 {
 			t.Errorf("the heap was %d bytes and is %d", heap, after)
 		}
-		if g.broker.Count() != 1 || g.broker.Views() != 1 {
-			t.Errorf("%d subscribers and %d views are left", g.broker.Count(), g.broker.Views())
+		if g.Broker.Count() != 1 || g.Broker.Views() != 1 {
+			t.Errorf("%d subscribers and %d views are left", g.Broker.Count(), g.Broker.Views())
 		}
 		id := g.publish(t, `{"event":"fine"}`)
 		if e := bystander.event(t); e.ID != id {

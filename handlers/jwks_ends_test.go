@@ -55,7 +55,7 @@ func TestStreamEndsWithVerificationKey(t *testing.T) {
 			set.Store(&text)
 		}
 		serve("one", "two")
-		g := newGateway(t, writer, func(s *setup) { s.auth.JWKSURL, s.auth.JWKSRefresh = server.URL, 100*time.Millisecond })
+		g := newGateway(t, writer, func(s *setup) { s.JWTJWKSURL, s.JWTJWKSRefresh = server.URL, 100*time.Millisecond })
 		one, two := g.stream(t, tokens["one"], ""), g.stream(t, tokens["two"], "")
 		set.Store(new([]byte))
 		time.Sleep(300 * time.Millisecond) // the failure is seen, and changes nothing

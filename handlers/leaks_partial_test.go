@@ -12,7 +12,7 @@ func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
 	t.Parallel()
 	const partial = "key-partial-0123456789"
 	g := withDemo(t, func(s *setup) {
-		s.auth.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
+		s.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
 	})
 	g.store(t, "", "s", "deposit", "seen")
 	g.store(t, "", "s", "secret", "hidden")

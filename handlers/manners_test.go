@@ -5,15 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"sluice/auth"
 )
 
 const form = "application/x-www-form-urlencoded"
 
 const keyEverything = `[{"name":"every","key":"` + keyAll + `","sub":["*"],"pub":["*"],"rest":["*:*"]}]`
 
-func everything(s *setup) { s.auth = auth.Options{APIKeys: keyEverything, QueryCredentials: true} }
+func everything(s *setup) { s.APIKeys = keyEverything }
 
 // Every JSON answer ends with a line end, at every door, errors too, and has a Content-Length.
 func TestJSONAnswersEndWithALine(t *testing.T) {
@@ -163,15 +161,15 @@ func TestCurlsOwnContentType(t *testing.T) {
 		}
 	}
 	runAll(t, g, []scenario{
-		{name: "a fault of JSON is named", headers: map[string]string{"Content-Type": form}, body: `{"event":"ping"}`, status: 400, has: []string{"reserved"}},
-		{name: "from a page", headers: map[string]string{"Content-Type": form, "Origin": "https://a.example"}, body: `{"event":"x"}`, status: 415},
-		{name: "what is no JSON there", headers: map[string]string{"Content-Type": form}, body: `{"event":x}`, status: 415, has: []string{"byte 10 is 'x', where a value was expected"}},
-		{name: "what is no JSON of a token", path: "/realtime/token", headers: map[string]string{"Content-Type": form}, body: `{"sub":`, status: 415, has: []string{"it ends at byte 7, where a value was expected"}},
-		{name: "what is no document", path: "/rest/c", headers: map[string]string{"Content-Type": form}, body: `{"sub":`, status: 415, has: []string{"it ends at byte 7, where a value was expected"}},
-		{name: "a token that is no JSON", path: "/realtime/token", body: `{`, status: 400, has: []string{"bad_json", "it ends at byte 1"}},
-		{name: "in another charset", headers: map[string]string{"Content-Type": form + "; charset=latin1"}, body: `{"event":"x"}`, status: 415},
-		{name: "encoded", headers: map[string]string{"Content-Type": form, "Content-Encoding": "gzip"}, body: `{"event":"x"}`, status: 415},
-		{name: "text is no form", headers: map[string]string{"Content-Type": "text/plain"}, body: `{"event":"x"}`, status: 415},
-		{name: "the type of files", headers: map[string]string{"Content-Type": "multipart/form-data; boundary=x"}, body: `{"event":"x"}`, status: 415},
+		{Name: "a fault of JSON is named", Headers: map[string]string{"Content-Type": form}, Body: `{"event":"ping"}`, Status: 400, Has: []string{"reserved"}},
+		{Name: "from a page", Headers: map[string]string{"Content-Type": form, "Origin": "https://a.example"}, Body: `{"event":"x"}`, Status: 415},
+		{Name: "what is no JSON there", Headers: map[string]string{"Content-Type": form}, Body: `{"event":x}`, Status: 415, Has: []string{"byte 10 is 'x', where a value was expected"}},
+		{Name: "what is no JSON of a token", Path: "/realtime/token", Headers: map[string]string{"Content-Type": form}, Body: `{"sub":`, Status: 415, Has: []string{"it ends at byte 7, where a value was expected"}},
+		{Name: "what is no document", Path: "/rest/c", Headers: map[string]string{"Content-Type": form}, Body: `{"sub":`, Status: 415, Has: []string{"it ends at byte 7, where a value was expected"}},
+		{Name: "a token that is no JSON", Path: "/realtime/token", Body: `{`, Status: 400, Has: []string{"bad_json", "it ends at byte 1"}},
+		{Name: "in another charset", Headers: map[string]string{"Content-Type": form + "; charset=latin1"}, Body: `{"event":"x"}`, Status: 415},
+		{Name: "encoded", Headers: map[string]string{"Content-Type": form, "Content-Encoding": "gzip"}, Body: `{"event":"x"}`, Status: 415},
+		{Name: "text is no form", Headers: map[string]string{"Content-Type": "text/plain"}, Body: `{"event":"x"}`, Status: 415},
+		{Name: "the type of files", Headers: map[string]string{"Content-Type": "multipart/form-data; boundary=x"}, Body: `{"event":"x"}`, Status: 415},
 	})
 }

@@ -90,11 +90,11 @@ func TestSubscriptionMemory(t *testing.T) {
 					s.hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
 				}
 			}
-			runAll(t, g, []scenario{{name: "a change", method: "POST", path: "/items/m", key: keyItems, body: `{"z":-1}`, status: 200}})
+			runAll(t, g, []scenario{{Name: "a change", Method: "POST", Path: "/items/m", Key: keyItems, Body: `{"z":-1}`, Status: 200}})
 			for _, s := range all {
 				s.quiet() // it has dealt with the change
 			}
-			held, charged := heap()-before, g.memory.Held()
+			held, charged := heap()-before, g.Memory.Held()
 			t.Logf("sent %d, held %d, charged %d: %.1f times", sent, held, charged, float64(held)/float64(sent))
 			if most := 4*sent + sockets*base + sockets*each*4096; held > most {
 				t.Errorf("%d bytes sent make %d held, more than %d", sent, held, most)
@@ -110,7 +110,7 @@ func TestSubscriptionMemory(t *testing.T) {
 const full = "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 1048576 bytes; end connections or subscriptions, or send less"
 
 // withLittle lets a credential hold 1 MiB.
-func withLittle(s *setup) { s.memory = [2]int64{1 << 20, 8 << 20} }
+func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 }
 
 // bystander wants another key to subscribe and to hear of what is made.
 func (g *gateway) bystander(t *testing.T) {
@@ -118,9 +118,9 @@ func (g *gateway) bystander(t *testing.T) {
 	s := g.socket(t, keyReader)
 	s.say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
 	s.hears(`{"type":"subscription","event":"init","uid":"1"}`)
-	runAll(t, g, []scenario{{name: "a bystander's", method: "POST", path: "/items/messages", key: keyWriter, body: `{"n":1}`, status: 204}})
+	runAll(t, g, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: keyWriter, Body: `{"n":1}`, Status: 204}})
 	s.hears(tells("create", `[{"n":1}]`, "1"))
-	s.ws.CloseNow() //nolint:errcheck // a test's
+	s.ws.CloseNow()
 }
 
 // TestSubscriptionsFull: who has filled its part of the memory with subscriptions is refused further ones, and nobody
@@ -150,14 +150,14 @@ func TestSubscriptionsFull(t *testing.T) {
 		}
 		break
 	}
-	if held := g.memory.Held(); there < 20 || there == 100 || held > 1<<20 {
+	if held := g.Memory.Held(); there < 20 || there == 100 || held > 1<<20 {
 		t.Errorf("%d subscriptions hold %d bytes", there, held)
 	}
 	g.bystander(t)
 	s.say(`{"type":"unsubscribe"}`)
 	s.hears(`{"type":"subscription","event":"unsubscribe"}`)
-	if text := subscribe(0); text != `{"type":"subscription","event":"init","uid":"0"}` || g.memory.Held() > 1<<16 {
-		t.Errorf("%s; %d bytes are held", text, g.memory.Held())
+	if text := subscribe(0); text != `{"type":"subscription","event":"init","uid":"0"}` || g.Memory.Held() > 1<<16 {
+		t.Errorf("%s; %d bytes are held", text, g.Memory.Held())
 	}
 	g.metric(t, "sluice_client_memory_refused_total 1")
 }
@@ -183,15 +183,15 @@ func TestStreamsFull(t *testing.T) {
 			break
 		}
 	}
-	if held := g.memory.Held(); refused < 10 || held > 1<<20 {
+	if held := g.Memory.Held(); refused < 10 || held > 1<<20 {
 		t.Errorf("%d streams hold %d bytes", refused, held)
 	}
 	runAll(t, g, []scenario{
-		{name: "one more", path: "?channels=" + longPatterns(1000), status: 429, has: []string{`"code":"client_memory_full_per_key"`, full}, answers: map[string]string{"Retry-After": "5"}},
-		{name: "an EventSource", path: "?channels=" + longPatterns(1000), headers: map[string]string{"Accept": "text/event-stream"}, status: 200, has: []string{"event: busy", `"status":429`}},
-		{name: "a page", path: "?until=caught-up&channels=" + longPatterns(1000), status: 429},
+		{Name: "one more", Path: "?channels=" + longPatterns(1000), Status: 429, Has: []string{`"code":"client_memory_full_per_key"`, full}, Answers: map[string]string{"Retry-After": "5"}},
+		{Name: "an EventSource", Path: "?channels=" + longPatterns(1000), Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy", `"status":429`}},
+		{Name: "a page", Path: "?until=caught-up&channels=" + longPatterns(1000), Status: 429},
 	})
-	before := g.memory.Held()
+	before := g.Memory.Held()
 	for range 20 { // the patterns are there
 		if s := g.open(t, keyAll, "?channels="+longPatterns(0)); s.answer.StatusCode != http.StatusOK {
 			t.Fatal(s.answer.Status)
@@ -202,7 +202,7 @@ func TestStreamsFull(t *testing.T) {
 			t.Fatal(s.answer.Status)
 		}
 	}
-	if held := g.memory.Held(); held != before {
+	if held := g.Memory.Held(); held != before {
 		t.Errorf("%d bytes held, %d before", held, before)
 	}
 	s := g.open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
@@ -216,12 +216,14 @@ func TestStreamsFull(t *testing.T) {
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, withLittle)
+	sent := 0
 	open := func(n int) string {
 		types := make([]string, 100)
 		for i := range types {
 			types[i] = fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 100))
 		}
-		c := dial(t, g, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nAccept: text/event-stream\r\nAuthorization: "+basic("demo", "demo")+"\r\n\r\n")
+		sent = len(strings.Join(types, ","))
+		c := dial(t, g, "GET /db/demo/events?types="+strings.Join(types, ",")+" HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: "+basic("demo", "demo")+"\r\n\r\n")
 		text := make([]byte, 4096)
 		n, err := c.Read(text)
 		if err != nil {
@@ -236,15 +238,19 @@ func TestFeedsFull(t *testing.T) {
 		}
 		return string(text[:n])
 	}
+	open(0)
+	if held := g.Memory.Held(); held < 5*int64(sent) { // the hub has a matcher of them, and the feed another
+		t.Errorf("types of %d bytes are charged as %d", sent, held)
+	}
 	for n := range 200 {
 		if text := open(n); strings.Contains(text, "event: error") {
-			if held := g.memory.Held(); !strings.Contains(text, full) || n < 10 || held > 1<<20 {
+			if held := g.Memory.Held(); !strings.Contains(text, full) || n < 10 || held > 1<<20 {
 				t.Errorf("%d feeds hold %d bytes: %s", n, held, text)
 			}
 			return
 		}
 	}
-	t.Errorf("nobody was refused; %d bytes are held", g.memory.Held())
+	t.Errorf("nobody was refused; %d bytes are held", g.Memory.Held())
 }
 
 // half sends a part of a message.
@@ -264,7 +270,7 @@ func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
 // told, and the connection goes on; others notice nothing.
 func TestMessagesFull(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, withLittle, func(s *setup) { s.realtime.ReadTimeout = time.Minute })
+	g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
 	hold := g.socket(t, keyItems)
 	rest := half(t, hold.ws, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
 	g.holds(t, 400_000)
@@ -273,7 +279,7 @@ func TestMessagesFull(t *testing.T) {
 	s.hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
 	s.quiet()
 	g.bystander(t)
-	hold.ws.CloseNow() //nolint:errcheck // a test's
+	hold.ws.CloseNow()
 	_ = rest
 	g.holds(t, 0)
 	s.say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
@@ -298,7 +304,7 @@ func TestMessagesFull(t *testing.T) {
 // TestHalfMessageInRoom: a message that has begun has to be there soon.
 func TestHalfMessageInRoom(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.ReadTimeout = 100 * time.Millisecond })
+	g := newGateway(t, func(s *setup) { s.ReadTimeout = 100 * time.Millisecond })
 	room := g.newRoom(t)
 	one, _ := g.join(t, room, "")
 	if err := one.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
@@ -312,7 +318,7 @@ func TestHalfMessageInRoom(t *testing.T) {
 func (g *gateway) holds(t *testing.T, least int64) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		held := g.memory.Held()
+		held := g.Memory.Held()
 		if held >= least && held <= 3*least {
 			return
 		}
@@ -325,7 +331,7 @@ func (g *gateway) holds(t *testing.T, least int64) {
 // TestBodiesFull: half-sent bodies are charged as they come, and cost nothing before; who has no credential sends little.
 func TestBodiesFull(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, withLittle, func(s *setup) { s.realtime.ReadTimeout = time.Minute })
+	g := newGateway(t, withItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
 	post := func(path, key string, length, sent int) net.Conn {
 		return dial(t, g, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, key, length, strings.Repeat(" ", sent)))
 	}
@@ -335,14 +341,14 @@ func TestBodiesFull(t *testing.T) {
 	one := post("/items/m", keyItems, 900_000, 500_000)
 	g.holds(t, 500_000)
 	runAll(t, g, []scenario{
-		{name: "one more", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 600_000) + "{}", status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{name: "a small one of many fields", path: "/items/m", key: keyItems, body: wide(12_000), status: 429, has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{name: "nobody", path: "/auth/login", key: "-", body: strings.Repeat(" ", 9_000) + "{}", status: 413, has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
+		{Name: "one more", Path: "/items/m", Key: keyItems, Body: strings.Repeat(" ", 600_000) + "{}", Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+		{Name: "a small one of many fields", Path: "/items/m", Key: keyItems, Body: wide(12_000), Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+		{Name: "nobody", Path: "/auth/login", Key: "-", Body: strings.Repeat(" ", 9_000) + "{}", Status: 413, Has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
 	})
 	g.bystander(t)
 	one.Close()
 	g.holds(t, 0)
-	runAll(t, g, []scenario{{name: "again", path: "/items/m", key: keyItems, body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, status: 200}})
+	runAll(t, g, []scenario{{Name: "again", Path: "/items/m", Key: keyItems, Body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, Status: 200}})
 }
 
 // wide is an object of many fields, which takes much more memory once it is parsed than as a text.
@@ -357,7 +363,7 @@ func wide(fields int) string {
 // TestHalfMessages: who has not authenticated makes the gateway hold little.
 func TestHalfMessages(t *testing.T) {
 	const sockets = 300
-	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 8*sockets })
+	g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuthTimeout, s.MaxPending = time.Minute, 8*sockets })
 	before := heap()
 	for range sockets {
 		s, _ := g.dial(t, "", http.Header{"X-Junk": {strings.Repeat("x", 100_000)}})

@@ -33,7 +33,7 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 		{"the administrator by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + adminKey + "\r\nConnection: close\r\n\r\n", "200"},
 		{"another key by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + keyAll + "\r\nConnection: close\r\n\r\n", "403"},
 	} {
-		got := raw(t, g, one.request, 5e9)
+		got := g.Raw(t, one.request, 5e9)
 		if !strings.HasPrefix(got[min(len(got), 9):], one.status) {
 			t.Errorf("%s: %.200s", one.name, got)
 		}
@@ -42,8 +42,8 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 		}
 	}
 	runAll(t, g, []scenario{
-		{name: "healthz", method: "HEAD", path: "/healthz", key: "-", status: 200},
-		{name: "readyz", method: "HEAD", path: "/readyz", key: "-", status: 200},
+		{Name: "healthz", Method: "HEAD", Path: "/healthz", Key: "-", Status: 200},
+		{Name: "readyz", Method: "HEAD", Path: "/readyz", Key: "-", Status: 200},
 	})
 }
 
@@ -81,8 +81,8 @@ func TestPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}
 	runAll(t, newGateway(t), []scenario{
-		{name: "dashboard", path: "/", key: "-", status: 200, answers: silent},
-		{name: "its parts", path: "/ui/main.js", key: "-", status: 200, answers: silent},
-		{name: "an answer", path: "/realtime", key: "-", status: 401, answers: map[string]string{"Server": "", "X-Powered-By": ""}},
+		{Name: "dashboard", Path: "/", Key: "-", Status: 200, Answers: silent},
+		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, Answers: silent},
+		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, Answers: map[string]string{"Server": "", "X-Powered-By": ""}},
 	})
 }

@@ -21,7 +21,7 @@ func TestKeysOutOfReach(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	t.Cleanup(server.Close)
-	g := newGateway(t, func(s *setup) { s.auth.JWKSURL = server.URL })
+	g := newGateway(t, func(s *setup) { s.JWTJWKSURL = server.URL })
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(), "realtime": []string{"*"}})
 	token.Header["kid"] = "one"
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -42,19 +42,19 @@ func TestKeysOutOfReach(t *testing.T) {
 	code := []string{`"code":"keys_unavailable"`}
 	later := map[string]string{"Retry-After": "*any*"}
 	runAll(t, g, []scenario{
-		{name: "an EventSource", key: "-", headers: bearer("Accept", "text/event-stream"), status: 200, has: []string{"event: busy", `"status":503`}},
-		{name: "in its query", key: "-", path: "/realtime?token=" + text, headers: map[string]string{"Accept": "text/event-stream"}, status: 200, has: []string{"event: busy"}},
-		{name: "a GET", key: "-", headers: bearer(), status: 503, has: code, answers: later},
-		{name: "a HEAD", method: "HEAD", key: "-", headers: bearer(), status: 503, answers: later},
-		{name: "a POST", key: "-", headers: bearer(), body: `{"event":"a"}`, status: 503, has: code, answers: later},
-		{name: "RestDB", key: "-", path: "/rest/c", headers: bearer(), status: 503, has: code, answers: later},
-		{name: "Directus", key: "-", path: "/items/c", headers: bearer(), status: 503, has: []string{"SERVICE_UNAVAILABLE"}, answers: later},
-		{name: "a database", key: "-", path: "/db", headers: bearer(), status: 503, has: []string{"JWT_JWKS_URL"}, answers: later},
-		{name: "its feed", key: "-", path: "/db/x/events", headers: bearer("Accept", "text/event-stream"), status: 200, has: []string{"event: error", `"status":503`, `"name":"ServiceUnavailable"`}},
-		{name: "readyz", key: "-", path: "/readyz", status: 503, has: code, answers: map[string]string{"Retry-After": "10"}},
-		{name: "healthz", key: "-", path: "/healthz", status: 200},
-		{name: "a key is checked as ever", body: `{"event":"a"}`, status: 200},
-		{name: "no JWT", key: "-", headers: map[string]string{"Authorization": "Bearer nonsense"}, status: 401},
+		{Name: "an EventSource", Key: "-", Headers: bearer("Accept", "text/event-stream"), Status: 200, Has: []string{"event: busy", `"status":503`}},
+		{Name: "in its query", Key: "-", Path: "/realtime?token=" + text, Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy"}},
+		{Name: "a GET", Key: "-", Headers: bearer(), Status: 503, Has: code, Answers: later},
+		{Name: "a HEAD", Method: "HEAD", Key: "-", Headers: bearer(), Status: 503, Answers: later},
+		{Name: "a POST", Key: "-", Headers: bearer(), Body: `{"event":"a"}`, Status: 503, Has: code, Answers: later},
+		{Name: "RestDB", Key: "-", Path: "/rest/c", Headers: bearer(), Status: 503, Has: code, Answers: later},
+		{Name: "Directus", Key: "-", Path: "/items/c", Headers: bearer(), Status: 503, Has: []string{"SERVICE_UNAVAILABLE"}, Answers: later},
+		{Name: "a database", Key: "-", Path: "/db", Headers: bearer(), Status: 503, Has: []string{"JWT_JWKS_URL"}, Answers: later},
+		{Name: "its feed", Key: "-", Path: "/db/x/events", Headers: bearer("Accept", "text/event-stream"), Status: 200, Has: []string{"event: error", `"status":503`, `"name":"ServiceUnavailable"`}},
+		{Name: "readyz", Key: "-", Path: "/readyz", Status: 503, Has: code, Answers: map[string]string{"Retry-After": "10"}},
+		{Name: "healthz", Key: "-", Path: "/healthz", Status: 200},
+		{Name: "a key is checked as ever", Body: `{"event":"a"}`, Status: 200},
+		{Name: "no JWT", Key: "-", Headers: map[string]string{"Authorization": "Bearer nonsense"}, Status: 401},
 	})
 }
 
@@ -68,9 +68,9 @@ func TestRetryAfterIsLongEnough(t *testing.T) {
 		t.Run(strings.ReplaceAll(door.path, "/", "_"), func(t *testing.T) {
 			t.Parallel()
 			g := newGateway(t, func(s *setup) {
-				s.auth.APIKeys = fmt.Sprintf(`[{"name":"slow","key":%q,"sub":["*","$db/d"],"pub":["*","$db/d"],"rest":["*:*"],"rate":0.7}]`, key)
+				s.APIKeys = fmt.Sprintf(`[{"name":"slow","key":%q,"sub":["*","$db/d"],"pub":["*","$db/d"],"rest":["*:*"],"rate":0.7}]`, key)
 			})
-			if err := g.databases.Create(t.Context(), "d", "owner"); err != nil {
+			if err := g.Databases.Create(t.Context(), "d", "owner"); err != nil {
 				t.Fatal(err)
 			}
 			send := func() (status int, wait string) {

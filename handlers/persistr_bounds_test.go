@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/config"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/streams"
@@ -67,8 +68,7 @@ func (g *gateway) people(t *testing.T, names ...string) {
 // A clone takes an owner, and counts for who asks for it.
 func TestCloneTakesAnOwner(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
-	g.databases.SetLimits(streams.Limits{Databases: 2})
+	g := withDemo(t, func(s *setup) { s.MaxDatabases = 2 })
 	g.store(t, "", "s", "x", "1")
 	g.people(t, "ann")
 	for _, role := range []string{"reader", "member", "admin"} {
@@ -90,15 +90,21 @@ func TestCloneTakesAnOwner(t *testing.T) {
 // A full database refuses what would make it larger at every door, in the door's own words.
 func TestFullDatabase(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) {
-		s.auth.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"],"pub":["$db/demo","goal"]}]`
+	g := withDemo(t)
+	g.store(t, "", "s", "x", "1")
+	full, err := g.Log.State("$db/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g = withDemo(t, func(s *setup) {
+		s.MaxDatabaseBytes = config.Size(full.Bytes + 100)
+		s.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"],"pub":["$db/demo","goal"]}]`
 	})
 	g.store(t, "", "s", "x", "1")
-	g.databases.SetLimits(streams.Limits{DatabaseBytes: g.databases.Held("demo") + 100})
 	kept := func() [2]eventlog.State { // and not the log's place, which the audit trail moves
 		var both [2]eventlog.State
 		for i, space := range []string{"", "$db/demo"} {
-			state, err := g.log.State(space)
+			state, err := g.Log.State(space)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,8 +121,8 @@ func TestFullDatabase(t *testing.T) {
 	g.want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns//streams/s/annotation", `"`+big+`"`)
 	g.want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns/"+big, "")
 	runAll(t, g, []scenario{
-		{name: "one", key: "key-db-0123456789", body: `{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}`, status: 403, has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
-		{name: "one of a batch", key: "key-db-0123456789", body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}]`, status: 403, has: []string{`"code":"database_full"`}},
+		{Name: "one", Key: "key-db-0123456789", Body: `{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}`, Status: 403, Has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
+		{Name: "one of a batch", Key: "key-db-0123456789", Body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}]`, Status: 403, Has: []string{`"code":"database_full"`}},
 	})
 	if now := kept(); now != before {
 		t.Errorf("something was stored: %+v, and %+v before", now, before)
@@ -129,21 +135,21 @@ func TestFullDatabase(t *testing.T) {
 func TestRenamedDatabaseKeepsItsKeys(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
-		s.auth.APIKeys = `[{"name":"shop","key":"key-shop-0123456789","pub":["$db/orders"]}]`
+		s.APIKeys = `[{"name":"shop","key":"key-shop-0123456789","pub":["$db/orders"]}]`
 	})
-	publish := scenario{name: "publish", key: "key-shop-0123456789", body: `{"space":"$db/orders","event":"placed","data":{"card":"secret"}}`, status: 200}
+	publish := scenario{Name: "publish", Key: "key-shop-0123456789", Body: `{"space":"$db/orders","event":"placed","data":{"card":"secret"}}`, Status: 200}
 	g.want(t, 204, "", "root", "PUT", "/db/orders", "")
-	publish.run(t, g)
+	publish.Run(t, g.Gateway)
 	g.want(t, 204, "", "root", "POST", "/db/orders/rename?to=archive", "")
 	g.want(t, 204, "", "demo", "PUT", "/db/mine", "")
 	for _, way := range [][2]string{{"PUT", "/db/orders"}, {"POST", "/db/mine/rename?to=orders"}, {"POST", "/db/mine/clone?to=orders"}} {
 		g.want(t, 400, "only root", "demo", way[0], way[1], "")
 	}
-	publish.status = 400
-	publish.run(t, g)
+	publish.Status = 400
+	publish.Run(t, g.Gateway)
 	g.want(t, 204, "", "root", "PUT", "/db/orders", "")
-	publish.status = 200
-	publish.run(t, g)
+	publish.Status = 200
+	publish.Run(t, g.Gateway)
 	g.want(t, 403, "", "demo", "GET", "/db/orders/events", "")
 }
 
@@ -151,7 +157,7 @@ func TestRenamedDatabaseKeepsItsKeys(t *testing.T) {
 func TestNextPageWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
-		s.auth.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"]}]`
+		s.APIKeys = `[{"name":"db","key":"key-db-0123456789","sub":["$db/demo"]}]`
 	})
 	g.store(t, "", "s", "x", "1")
 	g.store(t, "", "s", "x", "2")
@@ -257,15 +263,13 @@ func (s *slowly) Read(ctx context.Context, q *eventlog.Query, after, upto uint64
 func TestPageHasATime(t *testing.T) {
 	t.Parallel()
 	engine := &slowly{Engine: memory.Open(memory.Options{})}
-	g := withDemo(t, func(s *setup) { s.engine = engine })
+	g := withDemo(t, func(s *setup) { s.Engine = engine })
 	for i := range 64 * 30 {
 		kind := "x"
 		if i%640 == 639 {
 			kind = "wanted"
 		}
-		if _, err := g.databases.Append(context.Background(), "demo", &streams.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")}, true); err != nil {
-			t.Fatal(err)
-		}
+		g.storeEvent(t, &streams.Event{ID: fmt.Sprint(i), Type: kind, Stream: "s", Data: json.RawMessage("{}")})
 	}
 	engine.pause = 100 * time.Millisecond
 	pages, found := 0, 0

@@ -51,7 +51,7 @@ func TestRowsForThePublishedClient(t *testing.T) {
 		`{"data":{},"meta":{"db":"demo","ns":["x"],"stream":"s","type":"t"}}`:           400,
 		`{"data":{},"meta":{"db":"demo","ns":"","stream":[],"type":"t"}}`:               400,
 	} {
-		(&scenario{name: body, path: "/events", key: "-", headers: map[string]string{"Authorization": basic("demo", "demo")}, body: body, status: status}).run(t, g)
+		(&scenario{Name: body, Path: "/events", Key: "-", Headers: map[string]string{"Authorization": basic("demo", "demo")}, Body: body, Status: status}).Run(t, g.Gateway)
 	}
-	(&scenario{name: "read", path: "/db/demo/ns//streams/plain/events/2", key: "-", headers: map[string]string{"Authorization": basic("demo", "demo")}, status: 200, has: []string{`"ns":""`}}).run(t, g)
+	(&scenario{Name: "read", Path: "/db/demo/ns//streams/plain/events/2", Key: "-", Headers: map[string]string{"Authorization": basic("demo", "demo")}, Status: 200, Has: []string{`"ns":""`}}).Run(t, g.Gateway)
 }

@@ -16,7 +16,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/handlers/persistr"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
 )
@@ -28,19 +27,35 @@ func basic(user, password string) string {
 // withDemo is a gateway with the account and the database demo.
 func withDemo(t *testing.T, change ...func(*setup)) *gateway {
 	t.Helper()
-	g := newGateway(t, change...)
-	if err := persistr.MakeDemo(context.Background(), g.accounts, g.databases); err != nil {
-		t.Fatal(err)
-	}
-	return g
+	return newGateway(t, append([]func(*setup){func(s *setup) { s.PersistrDemo = true }}, change...)...)
 }
 
 // store appends an event to demo and gives its place.
 func (g *gateway) store(t *testing.T, namespace, stream, kind, id string) uint64 {
 	t.Helper()
-	at, err := g.databases.Append(context.Background(), "demo", &streams.Event{
+	return g.storeEvent(t, &streams.Event{
 		ID: id, Type: kind, Namespace: namespace, Stream: stream, Data: json.RawMessage("{}"), Meta: map[string]json.RawMessage{"tz": json.RawMessage(`"UTC"`)},
-	}, true)
+	})
+}
+
+// storeEvent appends an event to demo past the doors, and gives its place.
+func (g *gateway) storeEvent(t *testing.T, e *streams.Event) uint64 {
+	t.Helper()
+	w, err := g.Databases.Write("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Done()
+	r, err := w.Record(e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
+	if err := w.Charge(request.Events); err != nil {
+		t.Fatal(err)
+	}
+	at, err := g.Log.Append(context.Background(), request)
+	w.Answered(err)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +105,8 @@ func TestPersistrRefusals(t *testing.T) {
 	g.store(t, "", "s", "deposit", "1")
 	g.store(t, "shop", "orders", "placed", "2")
 	events := func() (n int64) {
-		for _, name := range append(g.databases.Names(), "other") {
-			state, err := g.log.State(streams.Space(name))
+		for _, name := range append(g.Databases.Names(), "other") {
+			state, err := g.Log.State(streams.Space(name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,47 +127,47 @@ func TestPersistrRefusals(t *testing.T) {
 	}
 	json := []string{`{"error":"`}
 	runAll(t, g, []scenario{
-		{name: "no credential", path: "/db", key: "-", status: 401, has: json, answers: map[string]string{"WWW-Authenticate": "Bearer"}},
-		{name: "wrong password", path: "/db", key: "-", headers: head("Authorization", basic("demo", "x")), status: 401, has: json, hasNot: []string{"demo:x"}},
-		{name: "unknown user", path: "/db", key: "-", headers: head("Authorization", basic("nobody", "x")), status: 401, has: json},
-		{name: "no basic", path: "/db", key: "-", headers: head("Authorization", "Basic !!"), status: 401, has: json},
-		{name: "wrong root", path: "/db", key: "-", headers: head("Authorization", basic("root", "x")), status: 401},
-		{name: "root", path: "/db", key: "-", headers: head("Authorization", basic("root", adminKey)), status: 200, has: []string{`["demo"]`}},
-		{name: "admin key", path: "/accounts", key: "-", headers: head("Authorization", "Apikey "+adminKey), status: 200, has: []string{`"username":"demo"`}},
-		{name: "unknown key", path: "/db", key: "-", headers: head("Authorization", "Apikey nope"), status: 401},
-		{name: "key without databases", path: "/db", status: 200, has: []string{"[]"}},
-		{name: "unknown database", path: "/db/none/ns", key: "-", headers: demo, status: 403, has: json},
-		{name: "unknown namespace", path: "/db/demo/ns/none/streams", key: "-", headers: demo, status: 404, has: json},
-		{name: "unknown event", path: "/db/demo/ns//streams/s/events/9", key: "-", headers: demo, status: 404, has: json},
-		{name: "no annotation", path: "/db/demo/ns//streams/s/annotation", key: "-", headers: demo, status: 404, has: json},
-		{name: "accounts are root's", path: "/accounts", key: "-", headers: demo, status: 403, has: json},
-		{name: "taken", method: "PUT", path: "/db/demo", key: "-", headers: demo, status: 400, has: json},
-		{name: "bad name", method: "PUT", path: "/db/a%2Fb", key: "-", headers: demo, status: 400, has: json},
-		{name: "unknown role", method: "POST", path: "/db/demo/grant?role=king&email=demo", key: "-", headers: demo, status: 404, has: json},
-		{name: "unknown account", method: "POST", path: "/db/demo/grant?role=admin&email=none", key: "-", headers: demo, status: 404, has: json},
+		{Name: "no credential", Path: "/db", Key: "-", Status: 401, Has: json, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "wrong password", Path: "/db", Key: "-", Headers: head("Authorization", basic("demo", "x")), Status: 401, Has: json, HasNot: []string{"demo:x"}},
+		{Name: "unknown user", Path: "/db", Key: "-", Headers: head("Authorization", basic("nobody", "x")), Status: 401, Has: json},
+		{Name: "no basic", Path: "/db", Key: "-", Headers: head("Authorization", "Basic !!"), Status: 401, Has: json},
+		{Name: "wrong root", Path: "/db", Key: "-", Headers: head("Authorization", basic("root", "x")), Status: 401},
+		{Name: "root", Path: "/db", Key: "-", Headers: head("Authorization", basic("root", adminKey)), Status: 200, Has: []string{`["demo"]`}},
+		{Name: "admin key", Path: "/accounts", Key: "-", Headers: head("Authorization", "Apikey "+adminKey), Status: 200, Has: []string{`"username":"demo"`}},
+		{Name: "unknown key", Path: "/db", Key: "-", Headers: head("Authorization", "Apikey nope"), Status: 401},
+		{Name: "key without databases", Path: "/db", Status: 200, Has: []string{"[]"}},
+		{Name: "unknown database", Path: "/db/none/ns", Key: "-", Headers: demo, Status: 403, Has: json},
+		{Name: "unknown namespace", Path: "/db/demo/ns/none/streams", Key: "-", Headers: demo, Status: 404, Has: json},
+		{Name: "unknown event", Path: "/db/demo/ns//streams/s/events/9", Key: "-", Headers: demo, Status: 404, Has: json},
+		{Name: "no annotation", Path: "/db/demo/ns//streams/s/annotation", Key: "-", Headers: demo, Status: 404, Has: json},
+		{Name: "accounts are root's", Path: "/accounts", Key: "-", Headers: demo, Status: 403, Has: json},
+		{Name: "taken", Method: "PUT", Path: "/db/demo", Key: "-", Headers: demo, Status: 400, Has: json},
+		{Name: "bad name", Method: "PUT", Path: "/db/a%2Fb", Key: "-", Headers: demo, Status: 400, Has: json},
+		{Name: "unknown role", Method: "POST", Path: "/db/demo/grant?role=king&email=demo", Key: "-", Headers: demo, Status: 404, Has: json},
+		{Name: "unknown account", Method: "POST", Path: "/db/demo/grant?role=admin&email=none", Key: "-", Headers: demo, Status: 404, Has: json},
 
-		{name: "no JSON", path: "/events", key: "-", headers: demo, body: "{", status: 400, has: json},
-		{name: "an array", path: "/events", key: "-", headers: demo, body: "[]", status: 400, has: json},
-		{name: "no body", method: "PUT", path: "/events/1", key: "-", headers: demo, status: 400, has: json},
-		{name: "no meta", path: "/events", key: "-", headers: demo, body: `{"data":{}}`, status: 400},
-		{name: "no type", path: "/events", key: "-", headers: demo, body: event(`"db":"demo","stream":"s"`), status: 400, has: []string{"meta.type"}},
-		{name: "no stream", path: "/events", key: "-", headers: demo, body: event(`"db":"demo","type":"s"`), status: 400, has: []string{"meta.stream"}},
-		{name: "a number for a name", path: "/events", key: "-", headers: demo, body: event(`"db":1,"stream":"s","type":"x"`), status: 400, has: []string{"meta.db"}},
-		{name: "data no object", path: "/events", key: "-", headers: demo, body: `{"data":[],"meta":{` + good + `}}`, status: 400, has: []string{"data"}},
-		{name: "no UTF-8", path: "/events", key: "-", headers: demo, body: `{"data":{"a":"` + "\xff" + `"},"meta":{` + good + `}}`, status: 400, has: []string{"UTF-8"}},
-		{name: "two ids", method: "PUT", path: "/events/1", key: "-", headers: demo, body: event(good + `,"id":"2"`), status: 400},
-		{name: "duplicate", method: "PUT", path: "/events/1", key: "-", headers: demo, body: event(good), status: 400, has: []string{"already"}},
-		{name: "too large", path: "/events", key: "-", headers: demo, body: event(good + `,"x":"` + strings.Repeat("x", 70_000) + `"`), status: 413},
-		{name: "another's database", path: "/events", key: "-", headers: demo, body: event(`"db":"other","stream":"s","type":"x"`), status: 403},
-		{name: "a key without", path: "/events", body: event(good), status: 403},
+		{Name: "no JSON", Path: "/events", Key: "-", Headers: demo, Body: "{", Status: 400, Has: json},
+		{Name: "an array", Path: "/events", Key: "-", Headers: demo, Body: "[]", Status: 400, Has: json},
+		{Name: "no body", Method: "PUT", Path: "/events/1", Key: "-", Headers: demo, Status: 400, Has: json},
+		{Name: "no meta", Path: "/events", Key: "-", Headers: demo, Body: `{"data":{}}`, Status: 400},
+		{Name: "no type", Path: "/events", Key: "-", Headers: demo, Body: event(`"db":"demo","stream":"s"`), Status: 400, Has: []string{"meta.type"}},
+		{Name: "no stream", Path: "/events", Key: "-", Headers: demo, Body: event(`"db":"demo","type":"s"`), Status: 400, Has: []string{"meta.stream"}},
+		{Name: "a number for a name", Path: "/events", Key: "-", Headers: demo, Body: event(`"db":1,"stream":"s","type":"x"`), Status: 400, Has: []string{"meta.db"}},
+		{Name: "data no object", Path: "/events", Key: "-", Headers: demo, Body: `{"data":[],"meta":{` + good + `}}`, Status: 400, Has: []string{"data"}},
+		{Name: "no UTF-8", Path: "/events", Key: "-", Headers: demo, Body: `{"data":{"a":"` + "\xff" + `"},"meta":{` + good + `}}`, Status: 400, Has: []string{"UTF-8"}},
+		{Name: "two ids", Method: "PUT", Path: "/events/1", Key: "-", Headers: demo, Body: event(good + `,"id":"2"`), Status: 400},
+		{Name: "duplicate", Method: "PUT", Path: "/events/1", Key: "-", Headers: demo, Body: event(good), Status: 400, Has: []string{"already"}},
+		{Name: "too large", Path: "/events", Key: "-", Headers: demo, Body: event(good + `,"x":"` + strings.Repeat("x", 70_000) + `"`), Status: 413},
+		{Name: "another's database", Path: "/events", Key: "-", Headers: demo, Body: event(`"db":"other","stream":"s","type":"x"`), Status: 403},
+		{Name: "a key without", Path: "/events", Body: event(good), Status: 403},
 
-		{name: "live as JSON", path: "/db/demo/events?after=past-events", key: "-", headers: head("Accept", "application/json"), status: 406, has: json},
-		{name: "a page", path: "/db/demo/events?schema=jsonapi&limit=1", key: "-", headers: head("Accept", "application/json"), status: 200, has: []string{`"cursor":{"after":"`, `"links":{"next":"/db/demo/events?after=`, `"id":"1"`}},
-		{name: "a bare page", path: "/db/demo/ns/shop/events", key: "-", headers: head("Accept", "application/json"), status: 200, has: []string{`[{"data":{},"meta":{"id":"2"`}},
-		{name: "preflight", method: "OPTIONS", path: "/events/1", key: "-", headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PUT"), status: 204,
-			answers: map[string]string{"Access-Control-Allow-Methods": "GET, POST, PUT, DELETE", "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*any*"}},
+		{Name: "live as JSON", Path: "/db/demo/events?after=past-events", Key: "-", Headers: head("Accept", "application/json"), Status: 406, Has: json},
+		{Name: "a page", Path: "/db/demo/events?schema=jsonapi&limit=1", Key: "-", Headers: head("Accept", "application/json"), Status: 200, Has: []string{`"cursor":{"after":"`, `"links":{"next":"/db/demo/events?after=`, `"id":"1"`}},
+		{Name: "a bare page", Path: "/db/demo/ns/shop/events", Key: "-", Headers: head("Accept", "application/json"), Status: 200, Has: []string{`[{"data":{},"meta":{"id":"2"`}},
+		{Name: "preflight", Method: "OPTIONS", Path: "/events/1", Key: "-", Headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PUT"), Status: 204,
+			Answers: map[string]string{"Access-Control-Allow-Methods": "GET, POST, PUT, DELETE", "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*any*"}},
 	})
-	if now := events(); now != before || len(g.databases.Names()) != 1 {
+	if now := events(); now != before || len(g.Databases.Names()) != 1 {
 		t.Errorf("something was stored: %d events, before %d", now, before)
 	}
 }
@@ -190,17 +205,17 @@ func TestPersistrFeedsAreCut(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for name, cut := range map[string]func(g *gateway) error{
-		"destroyed": func(g *gateway) error { return g.databases.Destroy(ctx, "demo", "") },
-		"renamed":   func(g *gateway) error { return g.databases.Rename(ctx, "demo", "other", "") },
+		"destroyed": func(g *gateway) error { return g.Databases.Destroy(ctx, "demo", "") },
+		"renamed":   func(g *gateway) error { return g.Databases.Rename(ctx, "demo", "other", "") },
 		"revoked": func(g *gateway) error {
-			a, _ := g.accounts.Get("demo")
-			return g.databases.Grant(ctx, "demo", a.ID, streams.None)
+			a, _ := g.Accounts.Get("demo")
+			return g.Databases.Grant(ctx, "demo", a.ID, streams.None)
 		},
-		"deactivated":        func(g *gateway) error { return g.accounts.SetActive(ctx, "demo", false) },
-		"account destroyed":  func(g *gateway) error { return g.accounts.Destroy(ctx, "demo") },
-		"namespace gone":     func(g *gateway) error { return g.databases.DestroyNamespace(ctx, "demo", "shop") },
-		"namespace renamed":  func(g *gateway) error { return g.databases.RenameNamespace(ctx, "demo", "shop", "other") },
-		"the gateway drains": func(g *gateway) error { return g.traffic.Drain(ctx, g.broker) },
+		"deactivated":        func(g *gateway) error { return g.Accounts.SetActive(ctx, "demo", false) },
+		"account destroyed":  func(g *gateway) error { return g.Accounts.Destroy(ctx, "demo") },
+		"namespace gone":     func(g *gateway) error { return g.Databases.DestroyNamespace(ctx, "demo", "shop") },
+		"namespace renamed":  func(g *gateway) error { return g.Databases.RenameNamespace(ctx, "demo", "shop", "other") },
+		"the gateway drains": func(g *gateway) error { return g.Traffic.Drain(ctx, g.Broker) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,7 +226,7 @@ func TestPersistrFeedsAreCut(t *testing.T) {
 				_, end := g.feed(t, "?ns=shop")
 				ended <- end
 			}()
-			for g.broker.Count() == 0 {
+			for g.Broker.Count() == 0 {
 				time.Sleep(time.Millisecond)
 			}
 			if err := cut(g); err != nil {
@@ -314,7 +329,7 @@ func TestPersistrSelectors(t *testing.T) {
 func TestDatabaseOverRealtime(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
-		s.auth.APIKeys = `[{"name":"star","key":"` + keyAll + `","sub":["*"],"pub":["*"]},
+		s.APIKeys = `[{"name":"star","key":"` + keyAll + `","sub":["*"],"pub":["*"]},
 			{"name":"db","key":"key-db-0123456789","sub":["$db/demo","goal"],"pub":["$db/demo"]},
 			{"name":"deposits","key":"key-deposits-0123456789","sub":["$db/demo:deposit"],"pub":["$db/demo:deposit"]}]`
 	})
@@ -348,19 +363,19 @@ func TestDatabaseOverRealtime(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	runAll(t, g, []scenario{
-		{name: "append", key: "key-db-0123456789", body: `{"event":"pay bill","stream":"shop/a%3Ab","space":"$db/demo","data":{"n":1}}`, status: 200},
-		{name: "new namespace", key: "key-db-0123456789", body: `{"event":"x","stream":"new/a","space":"$db/demo"}`, status: 200},
-		{name: "no stream", key: "key-db-0123456789", body: `{"event":"x","space":"$db/demo"}`, status: 200},
-		{name: "a batch with both", key: "key-db-0123456789", body: `[{"event":"x","stream":"s","space":"$db/demo"},{"event":"goal"}]`, status: 403},
-		{name: "type not granted", key: "key-deposits-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo"}`, status: 403},
-		{name: "namespace not granted", key: "key-deposits-0123456789", body: `{"event":"deposit","stream":"newer/s","space":"$db/demo"}`, status: 403, has: []string{"namespace"}},
-		{name: "type granted", key: "key-deposits-0123456789", body: `{"event":"deposit","stream":"s","space":"$db/demo"}`, status: 200},
-		{name: "a number", key: "key-db-0123456789", body: `{"event":"x","space":"$db/demo","data":1}`, status: 400, has: []string{`field \"data\": must be an object in a database`}},
-		{name: "a list", key: "key-db-0123456789", body: `[{"event":"x","space":"$db/demo"},{"event":"x","space":"$db/demo","data":[{}]}]`, status: 400, has: []string{`event 1`, `field \"data\"`}},
-		{name: "a text", key: "key-db-0123456789", body: `{"event":"x","space":"$db/demo","data":"{}"}`, status: 400},
-		{name: "nothing", key: "key-db-0123456789", body: `{"event":"none","space":"$db/demo","data":null}`, status: 200},
-		{name: "elsewhere", key: "key-db-0123456789", body: `{"event":"goal","data":1}`, status: 403},
-		{name: "expect", key: "key-db-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo","expect":0}`, status: 409},
+		{Name: "append", Key: "key-db-0123456789", Body: `{"event":"pay bill","stream":"shop/a%3Ab","space":"$db/demo","data":{"n":1}}`, Status: 200},
+		{Name: "new namespace", Key: "key-db-0123456789", Body: `{"event":"x","stream":"new/a","space":"$db/demo"}`, Status: 200},
+		{Name: "no stream", Key: "key-db-0123456789", Body: `{"event":"x","space":"$db/demo"}`, Status: 200},
+		{Name: "a batch with both", Key: "key-db-0123456789", Body: `[{"event":"x","stream":"s","space":"$db/demo"},{"event":"goal"}]`, Status: 403},
+		{Name: "type not granted", Key: "key-deposits-0123456789", Body: `{"event":"x","stream":"s","space":"$db/demo"}`, Status: 403},
+		{Name: "namespace not granted", Key: "key-deposits-0123456789", Body: `{"event":"deposit","stream":"newer/s","space":"$db/demo"}`, Status: 403, Has: []string{"namespace"}},
+		{Name: "type granted", Key: "key-deposits-0123456789", Body: `{"event":"deposit","stream":"s","space":"$db/demo"}`, Status: 200},
+		{Name: "a number", Key: "key-db-0123456789", Body: `{"event":"x","space":"$db/demo","data":1}`, Status: 400, Has: []string{`field \"data\": must be an object in a database`}},
+		{Name: "a list", Key: "key-db-0123456789", Body: `[{"event":"x","space":"$db/demo"},{"event":"x","space":"$db/demo","data":[{}]}]`, Status: 400, Has: []string{`event 1`, `field \"data\"`}},
+		{Name: "a text", Key: "key-db-0123456789", Body: `{"event":"x","space":"$db/demo","data":"{}"}`, Status: 400},
+		{Name: "nothing", Key: "key-db-0123456789", Body: `{"event":"none","space":"$db/demo","data":null}`, Status: 200},
+		{Name: "elsewhere", Key: "key-db-0123456789", Body: `{"event":"goal","data":1}`, Status: 403},
+		{Name: "expect", Key: "key-db-0123456789", Body: `{"event":"x","stream":"s","space":"$db/demo","expect":0}`, Status: 409},
 	})
 	ids, end := g.feed(t, "?until=caught-up&types="+url.QueryEscape("pay bill,deposit"))
 	if len(ids) != 3 || end != "end " {
@@ -369,15 +384,15 @@ func TestDatabaseOverRealtime(t *testing.T) {
 	if text := past("key-db-0123456789"); !strings.Contains(text, `"event":"none","stream":"`) || strings.Contains(text, `"data":null`) || strings.Count(text, `"data":{}`) < 3 {
 		t.Errorf("data that is none: %s", text)
 	}
-	names, err := g.databases.Namespaces(t.Context(), "demo")
+	names, err := g.Databases.Namespaces(t.Context(), "demo")
 	if err != nil || !slices.Equal(names, []string{"new", "shop"}) {
 		t.Error(names, err)
 	}
-	if err := g.databases.Destroy(context.Background(), "demo", ""); err != nil {
+	if err := g.Databases.Destroy(context.Background(), "demo", ""); err != nil {
 		t.Fatal(err)
 	}
-	(&scenario{name: "gone", key: "key-db-0123456789", body: `{"event":"x","stream":"s","space":"$db/demo"}`, status: 400, has: []string{"no such database"}}).run(t, g)
-	if p, err := g.log.Read(context.Background(), &eventlog.Query{Space: "$db/demo"}, 0, 1); err != nil || len(p.Events) > 0 {
+	(&scenario{Name: "gone", Key: "key-db-0123456789", Body: `{"event":"x","stream":"s","space":"$db/demo"}`, Status: 400, Has: []string{"no such database"}}).Run(t, g.Gateway)
+	if p, err := g.Log.Read(context.Background(), &eventlog.Query{Space: "$db/demo"}, 0, 1); err != nil || len(p.Events) > 0 {
 		t.Error(p, err)
 	}
 }

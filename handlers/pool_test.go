@@ -7,15 +7,15 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers/directus"
+	"sluice/config"
 )
 
 // TestNobodyTakesAPlace: sockets that have not authenticated leave all places to those who have, in every mode.
 func TestNobodyTakesAPlace(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []directus.Mode{directus.Handshake, directus.Public} {
+	for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
 		g := newGateway(t, withItems, func(s *setup) {
-			s.directus.Mode, s.directus.AuthTimeout, s.limits.Connections, s.limits.Pending = mode, time.Minute, 3, 1000
+			s.WebSocketAuth, s.WebSocketAuthTimeout, s.MaxConnections, s.MaxPending = mode, time.Minute, 3, 1000
 		})
 		var nobodies []*socket
 		for range 20 {
@@ -40,11 +40,11 @@ func TestNobodyTakesAPlace(t *testing.T) {
 		second.say(`{"type":"auth","access_token":"` + keyItems + `"}`)
 		second.hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
 		second.ends(websocket.StatusTryAgainLater)
-		first.ws.CloseNow() //nolint:errcheck // a test's
+		first.ws.CloseNow()
 		g.streams(t, 20)
 		nobodies[2].say(`{"type":"auth","access_token":"` + keyItems + `"}`)
 		nobodies[2].hears(`{"type":"auth","status":"ok"}`)
-		if n := g.traffic.Streams(); n != 20 { // two have authenticated
+		if n := g.Traffic.Streams(); n != 20 { // two have authenticated
 			t.Errorf("%d are counted", n)
 		}
 	}
@@ -53,9 +53,9 @@ func TestNobodyTakesAPlace(t *testing.T) {
 // streams waits until as many as wanted are counted.
 func (g *gateway) streams(t *testing.T, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); g.traffic.Streams() != want; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); g.Traffic.Streams() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d streams, want %d", g.traffic.Streams(), want)
+			t.Fatalf("%d streams, want %d", g.Traffic.Streams(), want)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func (g *gateway) streams(t *testing.T, want int) {
 // not kept out.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 16 })
+	g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuthTimeout, s.MaxPending = time.Minute, 16 })
 	first, _ := g.dial(t, "", nil)
 	g.dial(t, "", nil)
 	third, _ := g.dial(t, "", nil) // an address has two of 16
@@ -79,7 +79,7 @@ func TestCrowd(t *testing.T) {
 // message that it has begun.
 func TestCrowdGoesAtOnce(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, withItems, func(s *setup) { s.directus.AuthTimeout, s.limits.Pending = time.Minute, 16 })
+	g := newGateway(t, withItems, func(s *setup) { s.WebSocketAuthTimeout, s.MaxPending = time.Minute, 16 })
 	const upgrade = "GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	for range 10 { // which never answer; a frame of 8,000 bytes has begun
 		dial(t, g, upgrade+"\x81\xfe\x1f\x40\x00\x00\x00\x00half")
@@ -90,20 +90,20 @@ func TestCrowdGoesAtOnce(t *testing.T) {
 // TestRoomsTakeNoPlace: rooms, which ask for no credential, have places of their own, of which an address has half.
 func TestRoomsTakeNoPlace(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.limits.Connections = 4 })
+	g := newGateway(t, func(s *setup) { s.MaxConnections = 4 })
 	room := g.newRoom(t)
 	for range 2 {
 		g.join(t, room, "")
 	}
 	runAll(t, g, []scenario{
-		{name: "a third stream", path: "/room/" + room + "/events", key: "-", status: 503, has: []string{`"code":"too_many_connections"`, "half of MAX_CONNECTIONS"}},
-		{name: "for an EventSource", path: "/room/" + room + "/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 200, has: []string{"event: busy"}},
-		{name: "a third socket", path: "/room/" + room + "/connect", key: "-", status: 503},
+		{Name: "a third stream", Path: "/room/" + room + "/events", Key: "-", Status: 503, Has: []string{`"code":"too_many_connections"`, "half of MAX_CONNECTIONS"}},
+		{Name: "for an EventSource", Path: "/room/" + room + "/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy"}},
+		{Name: "a third socket", Path: "/room/" + room + "/connect", Key: "-", Status: 503},
 	})
 	for range 4 {
 		if s := g.open(t, keyAll, ""); s.answer.StatusCode != http.StatusOK {
 			t.Fatal(s.answer.Status)
 		}
 	}
-	runAll(t, g, []scenario{{name: "a fifth", status: 503}})
+	runAll(t, g, []scenario{{Name: "a fifth", Status: 503}})
 }

@@ -16,7 +16,7 @@ func TestForwardedPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusting := withDemo(t, everything, func(s *setup) { s.proxies = []*net.IPNet{loopback} })
+	trusting := withDemo(t, everything, func(s *setup) { s.TrustedProxies = []*net.IPNet{loopback} })
 	strange := withDemo(t, everything)
 	for _, tt := range []struct {
 		g            *gateway

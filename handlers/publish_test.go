@@ -36,82 +36,82 @@ func TestPublishRefusals(t *testing.T) {
 		return m
 	}
 	runAll(t, g, []scenario{
-		{name: "method", method: "PUT", status: 405, answers: map[string]string{"Allow": "*any*"}, has: []string{`"code":"method_not_allowed"`}},
-		{name: "unreadable query", path: "?x=%zz", body: good, key: "-", status: 400, has: []string{`"bad_query"`}},
-		{name: "two values in one carrier", path: "?apikey=a&rt-apikey=b", body: good, key: "-", status: 400, has: []string{`"ambiguous_credential"`}},
-		{name: "no credential", body: good, key: "-", status: 401, answers: map[string]string{"WWW-Authenticate": "Bearer"}, has: []string{`"missing_credential"`}},
-		{name: "bad credential", body: good, key: "wrong", status: 401, has: []string{`"invalid_key"`}, hasNot: []string{"wrong"}},
-		{name: "bad beside good", path: "?apikey=wrong", body: good, status: 401},
-		{name: "expired key", key: keyExpired, body: good, status: 401, has: []string{`"expired_key"`}},
-		{name: "no credential before a bad body", body: "{", key: "-", status: 401, headers: head("Content-Type", "text/plain")},
-		{name: "origin", key: keyOrigin, body: "{", headers: head("Origin", "https://b.example", "Content-Type", "text/plain"), status: 403, has: []string{`"origin_not_allowed"`}},
-		{name: "its origin", key: keyOrigin, body: good, headers: head("Origin", "https://a.example"), status: 200},
-		{name: "no origin", key: keyOrigin, body: good, status: 200},
-		{name: "no type", body: "{", headers: head("Content-Type", ""), status: 415},
-		{name: "another type", body: "{", headers: head("Content-Type", "text/plain"), status: 415, has: []string{"application/json", "application/x-ndjson"}},
-		{name: "another charset", body: good, headers: head("Content-Type", "application/json; charset=latin1"), status: 415, has: []string{"utf-8"}},
-		{name: "utf-8", body: good, headers: head("Content-Type", `Application/JSON; charset="UTF-8"`), status: 200, has: []string{ok1}},
-		{name: "encoding", body: good, headers: head("Content-Encoding", "gzip"), status: 415, has: []string{`"unsupported_encoding"`, "application/json"}},
-		{name: "body too large", body: `"` + strings.Repeat("x", 1<<20) + `"`, status: 413, has: []string{`"body_too_large"`}},
-		{name: "no body", method: "POST", status: 400, has: []string{`"bad_json"`}},
-		{name: "no json", body: "{", status: 400, has: []string{`"bad_json"`}},
-		{name: "trailing garbage", body: good + "x", status: 400},
-		{name: "two values", body: good + good, status: 400},
-		{name: "invalid utf-8", body: event("\"data\":\"\xff\""), status: 400, has: []string{"UTF-8"}},
-		{name: "byte order mark", body: "\ufeff" + good, status: 400},
-		{name: "depth 65", body: deep(64), status: 400, has: []string{`\"data\" nests`}},
-		{name: "depth 64", body: deep(63), status: 200},
-		{name: "depth bomb", body: deep(100_000), status: 400},
-		{name: "missing field", body: `{"data":1}`, status: 400, has: []string{`\"event\" is missing`}},
-		{name: "repeated field", body: `{"event":"a","event":"b"}`, status: 400, has: []string{`\"event\" is there twice`}},
-		{name: "repeated by escape", body: `{"event":"a","\u0065vent":"b"}`, status: 400, has: []string{"twice"}},
-		{name: "wrong type", body: `{"event":1}`, status: 400, has: []string{`\"event\" must be a string`}},
-		{name: "null collection", body: event(`"collection":null`), status: 400},
-		{name: "no object", body: `"goal"`, status: 400},
-		{name: "unknown field", body: event(`"datum":1`), status: 400, has: []string{`\"datum\" is not known`}},
-		{name: "other case", body: `{"Event":"goal"}`, status: 400},
-		{name: "empty name", body: `{"event":""}`, status: 400},
-		{name: "long name", body: `{"event":"` + strings.Repeat("x", 129) + `"}`, status: 400, has: []string{"128"}},
-		{name: "longest name", body: `{"event":"` + strings.Repeat("x", 128) + `"}`, status: 200},
-		{name: "control character", body: `{"event":"a\nb"}`, status: 400, has: []string{"U+000A"}},
-		{name: "next line", body: `{"event":"a\u0085b"}`, status: 400},
-		{name: "line separator", body: `{"event":"a\u2028b"}`, status: 400},
-		{name: "NUL", body: `{"event":"a\u0000"}`, status: 400},
-		{name: "half a surrogate pair", body: `{"event":"a\ud800"}`, status: 400},
-		{name: "white space", body: `{"event":" a"}`, status: 400},
-		{name: "colon", body: `{"event":"a:b"}`, status: 400},
-		{name: "bad collection", body: event(`"collection":"a*"`), status: 400, has: []string{`\"collection\"`}},
-		{name: "bad stream", body: event(`"stream":"a,b"`), status: 400, has: []string{`\"stream\"`}},
-		{name: "reserved", body: `{"event":"ping"}`, status: 400, has: []string{"reserved"}},
-		{name: "reserved dollar", body: `{"event":"$x"}`, status: 400},
-		{name: "reserved in other case is not", body: `{"event":"Ping"}`, status: 200},
-		{name: "method without collection", body: `{"event":"PATCH"}`, status: 400, has: []string{`\"collection\" is missing`}},
-		{name: "no space", body: event(`"space":"$room/x"`), status: 400, has: []string{`\"space\"`}},
-		{name: "bad space", body: event(`"space":"$db/a/b"`), status: 400, has: []string{`\"space\"`}},
-		{name: "space not granted", body: event(`"space":"$db/x"`), status: 403, has: []string{`$db/x:goal`}},
-		{name: "collection in a space", body: event(`"space":"$db/x","collection":"c"`), status: 400, has: []string{`\"collection\"`}},
-		{name: "method in a space", body: `{"event":"put","space":"$db/x"}`, status: 400, has: []string{`%70ut`}},
-		{name: "empty batch", body: `[]`, status: 400, has: []string{`"empty_batch"`}},
-		{name: "index", body: `[` + good + `,{"event":""}]`, status: 400, has: []string{"event 1: "}},
-		{name: "array in array", body: `[[` + good + `]]`, status: 400},
-		{name: "form before size", body: "[" + large(70_000) + `,{"event":""}]`, status: 400},
-		{name: "event too large", body: large(64<<10 - overhead + 1), status: 413, has: []string{`"event_too_large"`}},
-		{name: "largest event", body: large(64<<10 - overhead), status: 200},
-		{name: "white space does not count", body: strings.Replace(large(64<<10-overhead), ":", ":  ", 2), status: 200},
-		{name: "too many", body: many, status: 413, has: []string{`"too_many_events"`}},
-		{name: "a thousand", body: strings.Replace(many, good+",", "", 1), status: 200, has: []string{`"ids":["`}},
-		{name: "no grant at all", key: keyNone, body: good, status: 403, has: []string{`"forbidden"`}},
-		{name: "grant of another channel", key: keyPut, body: `{"event":"put","collection":"company"}`, status: 403, has: []string{"PUT:company"}},
-		{name: "its grant, as patch", key: keyPut, body: `{"event":"PaTcH","collection":"customer"}`, status: 200},
-		{name: "one of a batch", key: keyPut, body: `[{"event":"put","collection":"customer"},` + good + `]`, status: 403, has: []string{"event 1"}},
-		{name: "permission before size of key", key: keyNone, body: good, headers: head("Idempotency-Key", strings.Repeat("x", 129)), status: 403},
-		{name: "idempotency key too long", body: good, headers: head("Idempotency-Key", strings.Repeat("x", 129)), status: 400, has: []string{`"bad_idempotency_key"`}},
-		{name: "idempotency key with blanks", body: good, headers: head("Idempotency-Key", "a b"), status: 400},
-		{name: "expect without stream", body: event(`"expect":0`), status: 400, has: []string{`\"stream\" is missing`}},
-		{name: "expect of another kind", body: event(`"stream":"s","expect":-1`), status: 400},
-		{name: "expect a fraction", body: event(`"stream":"s","expect":1.0`), status: 400},
-		{name: "expect does not hold", body: event(`"stream":"s","expect":"12"`), status: 409, has: []string{`"last":"0"`}},
-		{name: "expect holds", body: event(`"stream":"s","expect":"0"`), status: 200},
+		{Name: "method", Method: "PUT", Status: 405, Answers: map[string]string{"Allow": "*any*"}, Has: []string{`"code":"method_not_allowed"`}},
+		{Name: "unreadable query", Path: "?x=%zz", Body: good, Key: "-", Status: 400, Has: []string{`"bad_query"`}},
+		{Name: "two values in one carrier", Path: "?apikey=a&rt-apikey=b", Body: good, Key: "-", Status: 400, Has: []string{`"ambiguous_credential"`}},
+		{Name: "no credential", Body: good, Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}, Has: []string{`"missing_credential"`}},
+		{Name: "bad credential", Body: good, Key: "wrong", Status: 401, Has: []string{`"invalid_key"`}, HasNot: []string{"wrong"}},
+		{Name: "bad beside good", Path: "?apikey=wrong", Body: good, Status: 401},
+		{Name: "expired key", Key: keyExpired, Body: good, Status: 401, Has: []string{`"expired_key"`}},
+		{Name: "no credential before a bad body", Body: "{", Key: "-", Status: 401, Headers: head("Content-Type", "text/plain")},
+		{Name: "origin", Key: keyOrigin, Body: "{", Headers: head("Origin", "https://b.example", "Content-Type", "text/plain"), Status: 403, Has: []string{`"origin_not_allowed"`}},
+		{Name: "its origin", Key: keyOrigin, Body: good, Headers: head("Origin", "https://a.example"), Status: 200},
+		{Name: "no origin", Key: keyOrigin, Body: good, Status: 200},
+		{Name: "no type", Body: "{", Headers: head("Content-Type", ""), Status: 415},
+		{Name: "another type", Body: "{", Headers: head("Content-Type", "text/plain"), Status: 415, Has: []string{"application/json", "application/x-ndjson"}},
+		{Name: "another charset", Body: good, Headers: head("Content-Type", "application/json; charset=latin1"), Status: 415, Has: []string{"utf-8"}},
+		{Name: "utf-8", Body: good, Headers: head("Content-Type", `Application/JSON; charset="UTF-8"`), Status: 200, Has: []string{ok1}},
+		{Name: "encoding", Body: good, Headers: head("Content-Encoding", "gzip"), Status: 415, Has: []string{`"unsupported_encoding"`, "application/json"}},
+		{Name: "body too large", Body: `"` + strings.Repeat("x", 1<<20) + `"`, Status: 413, Has: []string{`"body_too_large"`}},
+		{Name: "no body", Method: "POST", Status: 400, Has: []string{`"bad_json"`}},
+		{Name: "no json", Body: "{", Status: 400, Has: []string{`"bad_json"`}},
+		{Name: "trailing garbage", Body: good + "x", Status: 400},
+		{Name: "two values", Body: good + good, Status: 400},
+		{Name: "invalid utf-8", Body: event("\"data\":\"\xff\""), Status: 400, Has: []string{"UTF-8"}},
+		{Name: "byte order mark", Body: "\ufeff" + good, Status: 400},
+		{Name: "depth 65", Body: deep(64), Status: 400, Has: []string{`\"data\" nests`}},
+		{Name: "depth 64", Body: deep(63), Status: 200},
+		{Name: "depth bomb", Body: deep(100_000), Status: 400},
+		{Name: "missing field", Body: `{"data":1}`, Status: 400, Has: []string{`\"event\" is missing`}},
+		{Name: "repeated field", Body: `{"event":"a","event":"b"}`, Status: 400, Has: []string{`\"event\" is there twice`}},
+		{Name: "repeated by escape", Body: `{"event":"a","\u0065vent":"b"}`, Status: 400, Has: []string{"twice"}},
+		{Name: "wrong type", Body: `{"event":1}`, Status: 400, Has: []string{`\"event\" must be a string`}},
+		{Name: "null collection", Body: event(`"collection":null`), Status: 400},
+		{Name: "no object", Body: `"goal"`, Status: 400},
+		{Name: "unknown field", Body: event(`"datum":1`), Status: 400, Has: []string{`\"datum\" is not known`}},
+		{Name: "other case", Body: `{"Event":"goal"}`, Status: 400},
+		{Name: "empty name", Body: `{"event":""}`, Status: 400},
+		{Name: "long name", Body: `{"event":"` + strings.Repeat("x", 129) + `"}`, Status: 400, Has: []string{"128"}},
+		{Name: "longest name", Body: `{"event":"` + strings.Repeat("x", 128) + `"}`, Status: 200},
+		{Name: "control character", Body: `{"event":"a\nb"}`, Status: 400, Has: []string{"U+000A"}},
+		{Name: "next line", Body: `{"event":"a\u0085b"}`, Status: 400},
+		{Name: "line separator", Body: `{"event":"a\u2028b"}`, Status: 400},
+		{Name: "NUL", Body: `{"event":"a\u0000"}`, Status: 400},
+		{Name: "half a surrogate pair", Body: `{"event":"a\ud800"}`, Status: 400},
+		{Name: "white space", Body: `{"event":" a"}`, Status: 400},
+		{Name: "colon", Body: `{"event":"a:b"}`, Status: 400},
+		{Name: "bad collection", Body: event(`"collection":"a*"`), Status: 400, Has: []string{`\"collection\"`}},
+		{Name: "bad stream", Body: event(`"stream":"a,b"`), Status: 400, Has: []string{`\"stream\"`}},
+		{Name: "reserved", Body: `{"event":"ping"}`, Status: 400, Has: []string{"reserved"}},
+		{Name: "reserved dollar", Body: `{"event":"$x"}`, Status: 400},
+		{Name: "reserved in other case is not", Body: `{"event":"Ping"}`, Status: 200},
+		{Name: "method without collection", Body: `{"event":"PATCH"}`, Status: 400, Has: []string{`\"collection\" is missing`}},
+		{Name: "no space", Body: event(`"space":"$room/x"`), Status: 400, Has: []string{`\"space\"`}},
+		{Name: "bad space", Body: event(`"space":"$db/a/b"`), Status: 400, Has: []string{`\"space\"`}},
+		{Name: "space not granted", Body: event(`"space":"$db/x"`), Status: 403, Has: []string{`$db/x:goal`}},
+		{Name: "collection in a space", Body: event(`"space":"$db/x","collection":"c"`), Status: 400, Has: []string{`\"collection\"`}},
+		{Name: "method in a space", Body: `{"event":"put","space":"$db/x"}`, Status: 400, Has: []string{`%70ut`}},
+		{Name: "empty batch", Body: `[]`, Status: 400, Has: []string{`"empty_batch"`}},
+		{Name: "index", Body: `[` + good + `,{"event":""}]`, Status: 400, Has: []string{"event 1: "}},
+		{Name: "array in array", Body: `[[` + good + `]]`, Status: 400},
+		{Name: "form before size", Body: "[" + large(70_000) + `,{"event":""}]`, Status: 400},
+		{Name: "event too large", Body: large(64<<10 - overhead + 1), Status: 413, Has: []string{`"event_too_large"`}},
+		{Name: "largest event", Body: large(64<<10 - overhead), Status: 200},
+		{Name: "white space does not count", Body: strings.Replace(large(64<<10-overhead), ":", ":  ", 2), Status: 200},
+		{Name: "too many", Body: many, Status: 413, Has: []string{`"too_many_events"`}},
+		{Name: "a thousand", Body: strings.Replace(many, good+",", "", 1), Status: 200, Has: []string{`"ids":["`}},
+		{Name: "no grant at all", Key: keyNone, Body: good, Status: 403, Has: []string{`"forbidden"`}},
+		{Name: "grant of another channel", Key: keyPut, Body: `{"event":"put","collection":"company"}`, Status: 403, Has: []string{"PUT:company"}},
+		{Name: "its grant, as patch", Key: keyPut, Body: `{"event":"PaTcH","collection":"customer"}`, Status: 200},
+		{Name: "one of a batch", Key: keyPut, Body: `[{"event":"put","collection":"customer"},` + good + `]`, Status: 403, Has: []string{"event 1"}},
+		{Name: "permission before size of key", Key: keyNone, Body: good, Headers: head("Idempotency-Key", strings.Repeat("x", 129)), Status: 403},
+		{Name: "idempotency key too long", Body: good, Headers: head("Idempotency-Key", strings.Repeat("x", 129)), Status: 400, Has: []string{`"bad_idempotency_key"`}},
+		{Name: "idempotency key with blanks", Body: good, Headers: head("Idempotency-Key", "a b"), Status: 400},
+		{Name: "expect without stream", Body: event(`"expect":0`), Status: 400, Has: []string{`\"stream\" is missing`}},
+		{Name: "expect of another kind", Body: event(`"stream":"s","expect":-1`), Status: 400},
+		{Name: "expect a fraction", Body: event(`"stream":"s","expect":1.0`), Status: 400},
+		{Name: "expect does not hold", Body: event(`"stream":"s","expect":"12"`), Status: 409, Has: []string{`"last":"0"`}},
+		{Name: "expect holds", Body: event(`"stream":"s","expect":"0"`), Status: 200},
 	})
 }
 
@@ -120,8 +120,8 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	g := newGateway(t)
 	post := func(name, key, idem, contentType, body string, status int, replay string) {
 		t.Helper()
-		(&scenario{name: name, key: key, body: body, status: status, answers: map[string]string{"Idempotent-Replay": replay},
-			headers: map[string]string{"Idempotency-Key": idem, "Content-Type": contentType}}).run(t, g)
+		(&scenario{Name: name, Key: key, Body: body, Status: status, Answers: map[string]string{"Idempotent-Replay": replay},
+			Headers: map[string]string{"Idempotency-Key": idem, "Content-Type": contentType}}).Run(t, g.Gateway)
 	}
 	const kind = "application/json"
 	post("first", keyAll, "k", kind, `{"event":"a"}`, 200, "")
@@ -134,16 +134,16 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	// A page with a token of the key can neither take the key's own Idempotency-Keys nor learn which it used.
 	page := func(name, idem, body string, status int, replay string) {
 		t.Helper()
-		id, bad := g.auth.Authenticate(auth.Carriers{Header: []string{keyAll}})
+		id, bad := g.Auth.Authenticate(auth.Carriers{Header: []string{keyAll}})
 		if bad != nil {
 			t.Fatal(bad)
 		}
-		token, _, err := g.auth.Mint(id, grant.Lists{Pub: []string{"*"}}, time.Minute)
+		token, _, err := g.Auth.Mint(id, grant.Lists{Pub: []string{"*"}}, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		(&scenario{name: name, key: "-", body: body, status: status, answers: map[string]string{"Idempotent-Replay": replay},
-			headers: map[string]string{"Idempotency-Key": idem, "Authorization": "Bearer " + token}}).run(t, g)
+		(&scenario{Name: name, Key: "-", Body: body, Status: status, Answers: map[string]string{"Idempotent-Replay": replay},
+			Headers: map[string]string{"Idempotency-Key": idem, "Authorization": "Bearer " + token}}).Run(t, g.Gateway)
 	}
 	page("the key's", "k", `{"event":"a"}`, 200, "")
 	page("ahead of the key", "order-1", `{"event":"evil"}`, 200, "")
@@ -153,7 +153,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	post("rate 1", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "")
 	post("rate repeat", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "true")
 	post("rate 2", keyRate, "s", kind, `{"event":"a"}`, 429, "")
-	(&scenario{name: "retry after", key: keyRate, body: `{"event":"a"}`, status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"rate_limited"}}).run(t, g)
+	(&scenario{Name: "retry after", Key: keyRate, Body: `{"event":"a"}`, Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"rate_limited"}}).Run(t, g.Gateway)
 }
 
 func TestNDJSON(t *testing.T) {
@@ -161,11 +161,11 @@ func TestNDJSON(t *testing.T) {
 	g := newGateway(t)
 	head := map[string]string{"Content-Type": "application/x-ndjson"}
 	runAll(t, g, []scenario{
-		{name: "lines", headers: head, body: "{\"event\":\"a\"}\r\n\n  \n{\"event\":\"b\"}", status: 200, has: []string{`"ids":["`}},
-		{name: "one line has ids too", headers: head, body: `{"event":"a"}`, status: 200, has: []string{`"ids":["`}},
-		{name: "bad line", headers: head, body: "{\"event\":\"a\"}\n{", status: 400, has: []string{"event 1"}},
-		{name: "blank", headers: head, body: "\n\n", status: 400, has: []string{"empty_batch"}},
-		{name: "two on a line", headers: head, body: `{"event":"a"}{"event":"b"}`, status: 400},
+		{Name: "lines", Headers: head, Body: "{\"event\":\"a\"}\r\n\n  \n{\"event\":\"b\"}", Status: 200, Has: []string{`"ids":["`}},
+		{Name: "one line has ids too", Headers: head, Body: `{"event":"a"}`, Status: 200, Has: []string{`"ids":["`}},
+		{Name: "bad line", Headers: head, Body: "{\"event\":\"a\"}\n{", Status: 400, Has: []string{"event 1"}},
+		{Name: "blank", Headers: head, Body: "\n\n", Status: 400, Has: []string{"empty_batch"}},
+		{Name: "two on a line", Headers: head, Body: `{"event":"a"}{"event":"b"}`, Status: 400},
 	})
 }
 
@@ -185,7 +185,7 @@ func TestDataPassesThrough(t *testing.T) {
 		{"{\"event\":\"a\",\"data\":\"\u2028\"}", "{\"event\":\"a\",\"data\":\"\u2028\"}"},
 	}
 	for _, tt := range tests {
-		(&scenario{name: tt.body, body: tt.body, status: 200}).run(t, g)
+		(&scenario{Name: tt.body, Body: tt.body, Status: 200}).Run(t, g.Gateway)
 		if got := s.event(t); got.Data != tt.want {
 			t.Errorf("%s came out as %s", tt.body, got.Data)
 		}
@@ -203,7 +203,7 @@ func TestJSONVectors(t *testing.T) {
 	if err := json.Unmarshal(text, &suite); err != nil {
 		t.Fatal(err)
 	}
-	g := newGateway(t, func(s *setup) { s.realtime.MaxEvent = 1 << 20 })
+	g := newGateway(t, func(s *setup) { s.MaxEvent = 1 << 20 })
 	for name, encoded := range suite.Vectors {
 		v, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
@@ -233,8 +233,8 @@ func TestJSONVectors(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.ReadTimeout = 200 * time.Millisecond })
-	got := raw(t, g, "POST /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 10*time.Second)
+	g := newGateway(t, func(s *setup) { s.ReadTimeout = 200 * time.Millisecond })
+	got := g.Raw(t, "POST /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 10*time.Second)
 	if !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
 		t.Errorf("got %q", got)
 	}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"sluice/store/eventlog"
 )
 
 // Many that come back at once, each from somewhere else and far behind what is held at the head, get exactly
@@ -18,7 +16,7 @@ func TestDeepResume(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) {
-			s.broker.RingBytes, s.broker.Replays, s.realtime.PingInterval = 32<<10, 2, 20*time.Millisecond
+			s.RingBytes, s.Replays, s.PingInterval = 32<<10, 2, 20*time.Millisecond
 		})
 		const before, after, clients = 1000, 150, 40
 		var all []mentioned
@@ -73,7 +71,7 @@ func TestGapInMidStream(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) {
-			s.retain, s.broker.RingBytes, s.realtime.WriteTimeout = eventlog.Retention{Bytes: 1 << 20}, 64<<10, time.Minute
+			s.RetainBytes, s.RingBytes, s.WriteTimeout = 1<<20, 64<<10, time.Minute
 		})
 		w := g.wire(t, get(keyAll, ""))
 		ids := g.flood(t, "e", 16<<20)

@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // entry is an event as an answer gives it.
@@ -35,7 +35,7 @@ type reply struct {
 	status int
 	events []entry
 	gaps   []told
-	end    sse.Event
+	end    ssetest.Event
 }
 
 // told is what a gap says.
@@ -74,7 +74,7 @@ func (p *reply) read(t rapid.TB, text []byte, lines bool) {
 		}
 		return
 	}
-	var parser sse.Parser
+	var parser ssetest.Parser
 	frames, err := parser.Feed(text)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ const (
 func TestBlindChanges(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t, func(s *setup) {
-		s.auth.APIKeys = strings.TrimSuffix(documentKeys, "]") + fmt.Sprintf(`,{"name":"blind","key":%q,"rest":["POST:c","PUT:c","DELETE:c","GET:other"]},
+		s.APIKeys = strings.TrimSuffix(documentKeys, "]") + fmt.Sprintf(`,{"name":"blind","key":%q,"rest":["POST:c","PUT:c","DELETE:c","GET:other"]},
 			{"name":"blind-reader","key":%q,"rest":["GET:c","PUT:c","DELETE:c"]}]`, keyBlind, keyBlindReader)
 	})
 	if got, _ := g.asked(t, keyDocs, "POST", "c", `[{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]`); !strings.HasPrefix(got, "201") {

@@ -42,7 +42,7 @@ func TestDocumentForms(t *testing.T) {
 		"GET /rest/c/1":                          `{"_id":"1","name":"Eve"`,
 		"POST /rest/c":                           `a document is a JSON object`,
 	} {
-		if got := raw(t, g, line+chunked, 5*time.Second); !strings.Contains(got, want) {
+		if got := g.Raw(t, line+chunked, 5*time.Second); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", line, got)
 		}
 	}
@@ -81,9 +81,9 @@ func TestMethodOverride(t *testing.T) {
 	if got := head.Get("Allow"); got != "OPTIONS, DELETE, GET, HEAD, PATCH, PUT" {
 		t.Errorf("Allow: %s", got)
 	}
-	runAll(t, g, []scenario{{name: "preflight", method: "OPTIONS", path: "/rest/c/1", key: "-", status: 204,
-		headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
-		answers: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
+	runAll(t, g, []scenario{{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Status: 204,
+		Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
+		Answers: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
 }
 
 // TestTrailingSlash: a path with a slash behind it is the same path at every door, and one that ends in an encoded slash

@@ -51,8 +51,8 @@ func withDocuments(t testing.TB, change ...func(*setup)) *gateway {
 		t.Fatal(err)
 	}
 	return newGateway(t, append([]func(*setup){func(s *setup) {
-		s.auth.APIKeys = documentKeys
-		s.document.Now = func() time.Time { return at }
+		s.APIKeys = documentKeys
+		s.Now = func() time.Time { return at }
 	}}, change...)...)
 }
 
@@ -62,7 +62,7 @@ func onPebble(t testing.TB) func(*setup) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.engine = engine
+		s.Engine = engine
 	}
 }
 
@@ -261,7 +261,7 @@ type rawAnswer struct{ text, page string }
 // rawQuery sends a request line as it is, which Go's client would not.
 func rawQuery(t *testing.T, g *gateway, target string) rawAnswer {
 	t.Helper()
-	head, body, _ := strings.Cut(raw(t, g, "GET /rest/"+target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: "+keyDocs+"\r\n\r\n", 5*time.Second), "\r\n\r\n")
+	head, body, _ := strings.Cut(g.Raw(t, "GET /rest/"+target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: "+keyDocs+"\r\n\r\n", 5*time.Second), "\r\n\r\n")
 	lines := strings.Split(head, "\r\n")
 	a := rawAnswer{text: strings.Fields(lines[0] + " - -")[1] + " " + strings.TrimSuffix(body, "\n")}
 	for _, l := range lines {
@@ -321,11 +321,11 @@ func TestDocumentPermissions(t *testing.T) {
 		t.Error(got)
 	}
 	runAll(t, g, []scenario{
-		{name: "no key", path: "/rest/customer", key: "-", status: 401, has: []string{`"code":"missing_credential"`}, answers: map[string]string{"WWW-Authenticate": "Bearer"}},
-		{name: "a wrong key", path: "/rest/customer", key: "wrong", status: 401, has: []string{`"message":"`}},
-		{name: "a key in the query", path: "/rest/customer?apikey=" + keyDocs, key: "-", status: 200, has: []string{`[`}},
-		{name: "another origin", path: "/rest/customer", key: keyHome, headers: map[string]string{"Origin": "https://b.example"}, status: 403, has: []string{`"code":"origin_not_allowed"`}},
-		{name: "the key's origin", path: "/rest/customer", key: keyHome, headers: map[string]string{"Origin": "https://a.example"}, status: 200},
+		{Name: "no key", Path: "/rest/customer", Key: "-", Status: 401, Has: []string{`"code":"missing_credential"`}, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "a wrong key", Path: "/rest/customer", Key: "wrong", Status: 401, Has: []string{`"message":"`}},
+		{Name: "a key in the query", Path: "/rest/customer?apikey=" + keyDocs, Key: "-", Status: 200, Has: []string{`[`}},
+		{Name: "another origin", Path: "/rest/customer", Key: keyHome, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"origin_not_allowed"`}},
+		{Name: "the key's origin", Path: "/rest/customer", Key: keyHome, Headers: map[string]string{"Origin": "https://a.example"}, Status: 200},
 	})
 }
 
@@ -333,7 +333,7 @@ func TestDocumentPermissions(t *testing.T) {
 func TestDocumentRefusals(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t, func(s *setup) {
-		s.document.MaxDocument, s.document.MaxDocuments, s.document.MaxCollections, s.document.MaxResult = 2000, 12, 3, 6000
+		s.MaxDocument, s.MaxDocuments, s.MaxCollections, s.MaxResult = 2000, 12, 3, 6000
 	})
 	g.asked(t, keyDocs, "POST", "c", `{"_id":"1","n":1,"s":"x","list":[1],"o":{"n":1},"big":9223372036854775807}`)
 	big := strings.Repeat("x", 2500)
@@ -466,7 +466,7 @@ func manyFields(n int) string {
 // TestDocumentBodies: types, sizes and methods that are not taken, and preflights.
 func TestDocumentBodies(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.realtime.MaxBody, s.realtime.ReadTimeout = 1000, 200*time.Millisecond })
+	g := withDocuments(t, func(s *setup) { s.MaxBody, s.ReadTimeout = 1000, 200*time.Millisecond })
 	head := func(kv ...string) map[string]string {
 		m := map[string]string{}
 		for i := 0; i < len(kv); i += 2 {
@@ -475,25 +475,25 @@ func TestDocumentBodies(t *testing.T) {
 		return m
 	}
 	runAll(t, g, []scenario{
-		{name: "another type", path: "/rest/c", key: keyDocs, body: "{}", headers: head("Content-Type", "text/plain"), status: 415, has: []string{`"code":"unsupported_media_type"`}},
-		{name: "none", path: "/rest/c", key: keyDocs, body: "{}", headers: head("Content-Type", ""), status: 415},
-		{name: "another charset", path: "/rest/c", key: keyDocs, body: "{}", headers: head("Content-Type", "application/json; charset=latin1"), status: 415},
-		{name: "jQuery's type", path: "/rest/c", key: keyDocs, body: "{}", headers: head("Content-Type", "application/json; charset=utf-8"), status: 201},
-		{name: "compressed", path: "/rest/c", key: keyDocs, body: "{}", headers: head("Content-Encoding", "gzip"), status: 415, has: []string{`"code":"unsupported_encoding"`}},
-		{name: "too large", path: "/rest/c", key: keyDocs, body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, status: 413, has: []string{`"code":"body_too_large"`, "MAX_BODY"}},
-		{name: "no method", method: "PUT", path: "/rest/c", key: keyDocs, status: 405, has: []string{`"message":"`}, answers: map[string]string{"Allow": "*any*"}},
-		{name: "preflight", method: "OPTIONS", path: "/rest/c/1", key: "-", headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PATCH",
-			"Access-Control-Request-Headers", "cache-control,content-type,x-apikey"), status: 204, answers: map[string]string{
+		{Name: "another type", Path: "/rest/c", Key: keyDocs, Body: "{}", Headers: head("Content-Type", "text/plain"), Status: 415, Has: []string{`"code":"unsupported_media_type"`}},
+		{Name: "none", Path: "/rest/c", Key: keyDocs, Body: "{}", Headers: head("Content-Type", ""), Status: 415},
+		{Name: "another charset", Path: "/rest/c", Key: keyDocs, Body: "{}", Headers: head("Content-Type", "application/json; charset=latin1"), Status: 415},
+		{Name: "jQuery's type", Path: "/rest/c", Key: keyDocs, Body: "{}", Headers: head("Content-Type", "application/json; charset=utf-8"), Status: 201},
+		{Name: "compressed", Path: "/rest/c", Key: keyDocs, Body: "{}", Headers: head("Content-Encoding", "gzip"), Status: 415, Has: []string{`"code":"unsupported_encoding"`}},
+		{Name: "too large", Path: "/rest/c", Key: keyDocs, Body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, Status: 413, Has: []string{`"code":"body_too_large"`, "MAX_BODY"}},
+		{Name: "no method", Method: "PUT", Path: "/rest/c", Key: keyDocs, Status: 405, Has: []string{`"message":"`}, Answers: map[string]string{"Allow": "*any*"}},
+		{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PATCH",
+			"Access-Control-Request-Headers", "cache-control,content-type,x-apikey"), Status: 204, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
-		{name: "exposed", path: "/rest/c", key: keyDocs, headers: head("Origin", "https://a.example"), status: 200, answers: map[string]string{
+		{Name: "exposed", Path: "/rest/c", Key: keyDocs, Headers: head("Origin", "https://a.example"), Status: 200, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id, X-Pagination", "X-Pagination": "*any*"}},
-		{name: "no preflight", method: "OPTIONS", path: "/rest/c", key: "-", status: 204, answers: map[string]string{"Allow": "*any*"}},
-		{name: "errors too", path: "/rest/c", key: "-", headers: head("Origin", "https://a.example"), status: 401, answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
-		{name: "the API", path: "/rest/_jsapi.js?plainjs=true", key: "-", status: 200, answers: map[string]string{"Content-Type": "text/javascript; charset=utf-8"}},
-		{name: "its page", path: "/rest/_jsapi.doc", key: "-", status: 200, has: []string{"db.chat.find"}, answers: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "*any*"}},
+		{Name: "no preflight", Method: "OPTIONS", Path: "/rest/c", Key: "-", Status: 204, Answers: map[string]string{"Allow": "*any*"}},
+		{Name: "errors too", Path: "/rest/c", Key: "-", Headers: head("Origin", "https://a.example"), Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
+		{Name: "the API", Path: "/rest/_jsapi.js?plainjs=true", Key: "-", Status: 200, Answers: map[string]string{"Content-Type": "text/javascript; charset=utf-8"}},
+		{Name: "its page", Path: "/rest/_jsapi.doc", Key: "-", Status: 200, Has: []string{"db.chat.find"}, Answers: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "*any*"}},
 	})
-	if got := raw(t, g, "POST /rest/c HTTP/1.1\r\nHost: x\r\nx-apikey: "+keyDocs+"\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 5*time.Second); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"code":"body_timeout"`) {
+	if got := g.Raw(t, "POST /rest/c HTTP/1.1\r\nHost: x\r\nx-apikey: "+keyDocs+"\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 5*time.Second); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"code":"body_timeout"`) {
 		t.Error(got)
 	}
 }
@@ -523,10 +523,10 @@ func TestDocumentDrain(t *testing.T) {
 	g.asked(t, keyDocs, "POST", "c", `[{"_id":"1"},{}]`)
 	g.asked(t, keyDocs, "PUT", "c/1", `{}`)
 	g.asked(t, keyDocs, "PUT", "c/9", `{}`)
-	if n := g.traffic.Counts(); n.Events != 3 || n.Refused != 1 {
+	if n := g.Traffic.Counts(); n.Events != 3 || n.Refused != 1 {
 		t.Errorf("%+v", n)
 	}
-	if err := g.traffic.Drain(t.Context(), g.broker); err != nil {
+	if err := g.Traffic.Drain(t.Context(), g.Broker); err != nil {
 		t.Fatal(err)
 	}
 	if got, head := g.asked(t, keyDocs, "PUT", "c/1", `{}`); !strings.HasPrefix(got, "503 ") || !strings.Contains(got, `"code":"draining"`) || head.Get("Retry-After") == "" {
@@ -555,7 +555,7 @@ func TestManyDeletes(t *testing.T) {
 		if left -= c.gone; strings.Count(got, `","`)+min(1, c.gone) != c.gone {
 			t.Errorf("%s: %.100s", c.query, got)
 		}
-		if n, err := g.documents.Count(t.Context(), "c"); err != nil || n != int64(left) {
+		if n, err := g.Documents.Count(t.Context(), "c"); err != nil || n != int64(left) {
 			t.Error(c.query, n, err)
 		}
 	}
@@ -571,7 +571,7 @@ func TestLargeDeletes(t *testing.T) {
 		var fields documents.Fields
 		fields.Set("s", []byte(`"`+text+`"`))
 		ids = append(ids, fmt.Sprintf("d%03d", len(ids)))
-		if _, err := g.documents.Insert(t.Context(), "c", "docs", []documents.New{{ID: ids[len(ids)-1], Fields: fields}}); err != nil {
+		if _, err := g.Documents.Insert(t.Context(), "c", "docs", []documents.New{{ID: ids[len(ids)-1], Fields: fields}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -596,7 +596,7 @@ func TestLargeDeletes(t *testing.T) {
 // TestDocumentQueryTime: a query that takes too long says what to do about it.
 func TestDocumentQueryTime(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.document.QueryTime = 1 })
+	g := withDocuments(t, func(s *setup) { s.QueryTime = 1 })
 	g.asked(t, keyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 999)+`{}]`)
 	for _, query := range []string{"", "?aggregate=COUNT:n", `?groupby=n`} {
 		if got, _ := g.asked(t, keyDocs, "GET", "c"+query, ""); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, `"code":"query_too_slow"`) || !strings.Contains(got, "COLLECTION_INDEXES") {

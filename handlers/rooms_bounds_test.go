@@ -49,20 +49,20 @@ func (g *gateway) listen(t *testing.T, room string) (leave func()) {
 
 func TestRoomConnections(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.room.Connections = 3 })
+	g := newGateway(t, func(s *setup) { s.MaxRoomConnections = 3 })
 	room, other := g.newRoom(t), g.newRoom(t)
 	g.join(t, room, "")
 	leave := g.listen(t, room)
 	last, _ := g.join(t, room, "?debug=true")
 	full := []scenario{
-		{name: "a stream", path: "/room/" + room + "/events", key: "-", status: 429, has: []string{"too_many_connections_per_room", "MAX_ROOM_CONNECTIONS"}, answers: map[string]string{"Retry-After": "*any*"}},
-		{name: "an EventSource", path: "/room/" + room + "/events", key: "-", headers: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "12"}, status: 200,
-			has: []string{"retry: ", "\nevent: busy\nid: 12\n", `"status":429`, "MAX_ROOM_CONNECTIONS"}},
-		{name: "another room", path: "/room/" + other, key: "-", status: 200},
-		{name: "who looks", path: "/room/" + room, key: "-", status: 200},
-		{name: "who is there", path: "/room/" + room + "/presence", key: "-", status: 200},
-		{name: "a message", path: "/room/" + room + "/send", key: "-", body: `{"type":"ping"}`, status: 200},
-		{name: "no room", path: "/room/undefined/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 404},
+		{Name: "a stream", Path: "/room/" + room + "/events", Key: "-", Status: 429, Has: []string{"too_many_connections_per_room", "MAX_ROOM_CONNECTIONS"}, Answers: map[string]string{"Retry-After": "*any*"}},
+		{Name: "an EventSource", Path: "/room/" + room + "/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "12"}, Status: 200,
+			Has: []string{"retry: ", "\nevent: busy\nid: 12\n", `"status":429`, "MAX_ROOM_CONNECTIONS"}},
+		{Name: "another room", Path: "/room/" + other, Key: "-", Status: 200},
+		{Name: "who looks", Path: "/room/" + room, Key: "-", Status: 200},
+		{Name: "who is there", Path: "/room/" + room + "/presence", Key: "-", Status: 200},
+		{Name: "a message", Path: "/room/" + room + "/send", Key: "-", Body: `{"type":"ping"}`, Status: 200},
+		{Name: "no room", Path: "/room/undefined/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 404},
 	}
 	for range 2 {
 		if got := g.refused(t, room); !strings.HasPrefix(got, "429 5 ") || !strings.Contains(got, `"code":"too_many_connections_per_room"`) {
@@ -99,7 +99,7 @@ func (g *gateway) joinSoon(t *testing.T, room string) {
 // A request over the rate of a room is refused and told, and changes nothing.
 func TestRoomRateOfRequests(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.room.Rate = 10 })
+	g := newGateway(t, func(s *setup) { s.RoomRate = 10 })
 	room, began := g.newRoom(t), time.Now()
 	const tries = 60
 	taken := 0

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"sluice/handlers/driftdb"
+	"sluice/config"
 	"sluice/store/eventlog/pebble"
 )
 
@@ -42,7 +42,7 @@ func TestMaxRooms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newGateway(t, func(s *setup) { s.engine, s.room.Rooms = engine, rooms })
+		return newGateway(t, func(s *setup) { s.Engine, s.MaxRooms = engine, rooms })
 	}
 	g := open(most)
 	var made atomic.Int64
@@ -66,12 +66,12 @@ func TestMaxRooms(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	g.stop(t)
+	g.Stop(t)
 	g = open(most)
 	if got := g.makeRoom(t); got != noMoreRooms {
 		t.Errorf("after a restart: %s", got)
 	}
-	g.stop(t)
+	g.Stop(t)
 	g = open(most + 1)
 	if got := g.makeRoom(t); !strings.HasPrefix(got, "200 ") {
 		t.Errorf("with one more allowed: %s", got)
@@ -84,15 +84,15 @@ func TestMaxRooms(t *testing.T) {
 // Rooms that end make place, one each.
 func TestEndedRoomsMakePlace(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.rooms, s.room.Rooms = time.Second, 3 })
+	g := newGateway(t, func(s *setup) { s.RoomRetention, s.MaxRooms = time.Second, 3 })
 	kept := g.newRoom(t)
 	g.join(t, kept, "")
 	for range 2 {
 		g.newRoom(t)
 		g.newRoom(t)
-		for deadline := time.Now().Add(20 * time.Second); g.rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(20 * time.Second); g.Rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("there are still %d rooms", g.rooms.Rooms())
+				t.Fatalf("there are still %d rooms", g.Rooms.Rooms())
 			}
 		}
 	}
@@ -101,19 +101,19 @@ func TestEndedRoomsMakePlace(t *testing.T) {
 // Who makes rooms too fast is told when to come back; who may not make any is told that.
 func TestRoomCreateRate(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.create, s.room.CreateRateKey = driftdb.KeysOnly, 5 })
+	g := newGateway(t, func(s *setup) { s.RoomCreate, s.RoomCreateRateKey = config.RoomsKey, 5 })
 	var all []scenario
 	for range 10 {
-		all = append(all, scenario{name: "nobody", method: "POST", path: "/new", key: "-", status: 401})
+		all = append(all, scenario{Name: "nobody", Method: "POST", Path: "/new", Key: "-", Status: 401})
 	}
-	all = append(all, scenario{name: "a page of another site", method: "POST", path: "/new", key: keyOrigin, headers: map[string]string{"Origin": "https://b.example"}, status: 403, has: []string{`"code":"origin_not_allowed"`}})
+	all = append(all, scenario{Name: "a page of another site", Method: "POST", Path: "/new", Key: keyOrigin, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"origin_not_allowed"`}})
 	for _, key := range []string{keyAll, keyPut} {
 		for range 5 {
-			all = append(all, scenario{name: "in time", method: "POST", path: "/new", key: key, status: 200, has: []string{`"room":"`}})
+			all = append(all, scenario{Name: "in time", Method: "POST", Path: "/new", Key: key, Status: 200, Has: []string{`"room":"`}})
 		}
 		all = append(all,
-			scenario{name: "too fast", method: "POST", path: "/new", key: key, status: 429, answers: map[string]string{"Retry-After": "12"},
-				has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
+			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, Answers: map[string]string{"Retry-After": "12"},
+				Has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
 	}
 	runAll(t, g, all)
 }
@@ -122,9 +122,9 @@ func TestRoomCreateRate(t *testing.T) {
 func TestOpenRoomCreateRate(t *testing.T) {
 	t.Parallel()
 	make := func(name, key string, status int, has string) scenario {
-		one := scenario{name: name, method: "POST", path: "/new", key: key, status: status, has: []string{has}}
+		one := scenario{Name: name, Method: "POST", Path: "/new", Key: key, Status: status, Has: []string{has}}
 		if status == 429 {
-			one.answers = map[string]string{"Retry-After": "*any*"}
+			one.Answers = map[string]string{"Retry-After": "*any*"}
 		}
 		return one
 	}
@@ -137,15 +137,15 @@ func TestOpenRoomCreateRate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.CreateRate, s.room.CreateRateAll, s.room.CreateRateKey = tt.address, tt.all, 4 })
+			g := newGateway(t, func(s *setup) { s.RoomCreateRate, s.RoomCreateRateAll, s.RoomCreateRateKey = tt.address, tt.all, 4 })
 			all := []scenario{make("a wrong key", "wrong", 401, `"code":`)}
 			for range 3 {
 				all = append(all, make("in time", "-", 200, `"room":"`))
 			}
 			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`),
-				scenario{name: "an EventSource", path: "/room/new/events", key: "-", headers: map[string]string{"Accept": "text/event-stream"}, status: 200,
-					has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
-				scenario{name: "another client of its stream", path: "/room/new/events", key: "-", status: 429, has: []string{tt.told}, answers: map[string]string{"Retry-After": "*any*"}})
+				scenario{Name: "an EventSource", Path: "/room/new/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200,
+					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
+				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, Answers: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
 				all = append(all, make("with a key", keyAll, 200, `"room":"`))
 			}

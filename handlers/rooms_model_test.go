@@ -58,8 +58,8 @@ func (m *roomModel) start() {
 		m.t.Fatal(err)
 	}
 	m.g = newGateway(m.t, func(s *setup) {
-		s.engine, s.broker.RingBytes, s.room.Rate, s.room.ConnectionRate = engine, m.ring, 1<<20, 1<<20
-		s.realtime.PingInterval = 50 * time.Millisecond // whose ids move a stream of events
+		s.Engine, s.RingBytes, s.RoomRate, s.RoomConnectionRate = engine, m.ring, 1<<20, 1<<20
+		s.PingInterval = 50 * time.Millisecond // whose ids move a stream of events
 	})
 }
 
@@ -209,7 +209,7 @@ func (m *roomModel) crowd(rt *rapid.T) {
 			}
 			r.Events = append(r.Events, e)
 		}
-		if _, err := m.g.broker.Publish(context.Background(), r); err != nil {
+		if _, err := m.g.Broker.Log().Append(context.Background(), r); err != nil {
 			rt.Fatal(err)
 		}
 	}
@@ -300,7 +300,7 @@ func (m *roomModel) reopen(rt *rapid.T) {
 		r.stop()
 		r.look(rt)
 	}
-	m.g.stop(m.t)
+	m.g.Stop(m.t)
 	m.start()
 	for _, r := range m.readers {
 		r.connect(rt)
@@ -311,7 +311,7 @@ func (m *roomModel) leave() {
 	for _, r := range m.readers {
 		r.stop()
 	}
-	m.g.stop(m.t)
+	m.g.Stop(m.t)
 }
 
 // TestRoomDoors: whatever is said, by any door, while readers join, ask, ask again, lose their connections, and the store

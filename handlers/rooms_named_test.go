@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers/driftdb"
+	"sluice/config"
 )
 
 // look gets the addresses of a room.
@@ -41,20 +41,20 @@ func (g *gateway) look(t *testing.T, id string, head ...string) (status int, bod
 // take for a room.
 func TestNamedRooms(t *testing.T) {
 	t.Parallel()
-	for create, tt := range map[driftdb.Create][]struct {
+	for create, tt := range map[config.RoomCreate][]struct {
 		id, key string
 		status  int
 	}{
-		driftdb.Anybody: {
+		config.RoomsOpen: {
 			{"my-room", "", 200}, {"a", "", 200}, {"_", "", 200}, {"-a", "", 200}, {"v1.2", "", 200}, {"2f1c9f6e-8d3c-4f0e-9a54-0f2b8f4b7a11", "", 200},
 			{strings.Repeat("x", 128), "", 200}, {"keyed", keyAll, 200}, {"wrong", "no key of ours", 401},
 			{strings.Repeat("x", 129), "", 404}, {"undefined", "", 404}, {"null", "", 404}, {"NaN", "", 404}, {".a", "", 404}, {"a%20b", "", 404}, {"a%2Fb", "", 404},
 			{"a:b", "", 404}, {"a*", "", 404}, {"a,b", "", 404}, {"%00", "", 404}, {"%C3%BC", "", 404}, {"a%25b", "", 404}, {"%22", "", 404},
 		},
-		driftdb.KeysOnly: {{"a", "", 404}, {"a", "no key of ours", 401}, {"a", keyAll, 200}, {"a", "", 200}, {"b", "", 404}, {"undefined", keyAll, 404}},
-		driftdb.Nobody:   {{"a", "", 404}, {"a", keyAll, 404}},
+		config.RoomsKey: {{"a", "", 404}, {"a", "no key of ours", 401}, {"a", keyAll, 200}, {"a", "", 200}, {"b", "", 404}, {"undefined", keyAll, 404}},
+		config.RoomsOff: {{"a", "", 404}, {"a", keyAll, 404}},
 	} {
-		g := newGateway(t, func(s *setup) { s.create = create })
+		g := newGateway(t, func(s *setup) { s.RoomCreate = create })
 		for _, one := range tt {
 			var head []string
 			if one.key != "" {
@@ -96,8 +96,8 @@ func TestConnectingMakesRooms(t *testing.T) {
 	if got := g.push(t, "stream", replaceOne); !strings.HasPrefix(got, "200 ") {
 		t.Error(got)
 	}
-	if g.rooms.Rooms() != 2 {
-		t.Errorf("there are %d rooms", g.rooms.Rooms())
+	if g.Rooms.Rooms() != 2 {
+		t.Errorf("there are %d rooms", g.Rooms.Rooms())
 	}
 }
 
@@ -123,8 +123,8 @@ func TestNamedRoomIsMadeOnce(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if g.rooms.Rooms() != 10 {
-		t.Errorf("there are %d rooms", g.rooms.Rooms())
+	if g.Rooms.Rooms() != 10 {
+		t.Errorf("there are %d rooms", g.Rooms.Rooms())
 	}
 }
 
@@ -132,8 +132,8 @@ func TestNamedRoomIsMadeOnce(t *testing.T) {
 func TestNamedRoomsAreBounded(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*setup){
-		"429 rate_limited: ":   func(s *setup) { s.room.CreateRate = 3 },
-		"503 too_many_rooms: ": func(s *setup) { s.room.Rooms = 3 },
+		"429 rate_limited: ":   func(s *setup) { s.RoomCreateRate = 3 },
+		"503 too_many_rooms: ": func(s *setup) { s.MaxRooms = 3 },
 	} {
 		g := newGateway(t, change)
 		for i := range 5 {
@@ -154,7 +154,7 @@ func TestNamedRoomsAreBounded(t *testing.T) {
 // A dropped room lives again when its old id is opened.
 func TestDroppedRoomLivesAgain(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.rooms = time.Second })
+	g := newGateway(t, func(s *setup) { s.RoomRetention = time.Second })
 	room := g.newRoom(t)
 	g.push(t, room, replaceOne)
 	for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.push(t, room, `{"type":"ping"}`), "200"); time.Sleep(100 * time.Millisecond) {
@@ -176,10 +176,10 @@ func TestDroppedRoomLivesAgain(t *testing.T) {
 // What fetch asks for a new room is refused in text, as DriftDB's client would take JSON for the room.
 func TestRefusalsOfNewRooms(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.create = driftdb.Nobody })
+	g := newGateway(t, func(s *setup) { s.RoomCreate = config.RoomsOff })
 	runAll(t, g, []scenario{
-		{name: "fetch", method: "POST", path: "/new", key: "-", headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "*/*"}, status: 403, has: []string{"forbidden: rooms are off"}},
-		{name: "fetch of JSON", method: "POST", path: "/new", key: "-", headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "application/json"}, status: 403, has: []string{`"code":"forbidden"`}},
-		{name: "others", method: "POST", path: "/new", key: "-", status: 403, has: []string{`"code":"forbidden"`}},
+		{Name: "fetch", Method: "POST", Path: "/new", Key: "-", Headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "*/*"}, Status: 403, Has: []string{"forbidden: rooms are off"}},
+		{Name: "fetch of JSON", Method: "POST", Path: "/new", Key: "-", Headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "application/json"}, Status: 403, Has: []string{`"code":"forbidden"`}},
+		{Name: "others", Method: "POST", Path: "/new", Key: "-", Status: 403, Has: []string{`"code":"forbidden"`}},
 	})
 }

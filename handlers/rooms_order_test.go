@@ -56,7 +56,7 @@ func TestRoomAskAgain(t *testing.T) {
 	}{"at once": {0, 0}, "after the hold": {300 * time.Millisecond, 0}, "lagging": {0, 2000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.ConnectionRate, s.broker.RingBytes = 1<<20, one.ring })
+			g := newGateway(t, func(s *setup) { s.RoomConnectionRate, s.RingBytes = 1<<20, one.ring })
 			room := g.newRoom(t)
 			reader, got := g.join(t, room, "")
 			time.Sleep(one.wait)
@@ -67,7 +67,7 @@ func TestRoomAskAgain(t *testing.T) {
 			for range writers {
 				group.Go(func() { // beside the door, as fast as it goes
 					for range rounds {
-						if _, err := g.broker.Publish(context.Background(), replaces(room, each)); err != nil {
+						if _, err := g.Broker.Log().Append(context.Background(), replaces(room, each)); err != nil {
 							t.Error(err)
 						}
 					}

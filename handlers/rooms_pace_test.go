@@ -53,7 +53,7 @@ func TestRoomSlowsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.Rate, s.room.ConnectionRate = tt.room, tt.connection })
+			g := newGateway(t, func(s *setup) { s.RoomRate, s.RoomConnectionRate = tt.room, tt.connection })
 			ws, got := g.join(t, g.newRoom(t), "")
 			began := time.Now()
 			for i := range n {
@@ -88,13 +88,14 @@ func TestRoomSlowsDown(t *testing.T) {
 // Many WebSockets that send all they can cost one who appends now and then no append, and hardly any time.
 func TestRoomShares(t *testing.T) {
 	t.Parallel()
+	const rate = 100
 	for name, tt := range map[string]struct {
 		action string
 		others int
 	}{"relays": {"relay", 10}, "appends": {"append", 10}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.room.Rate = 100 })
+			g := newGateway(t, func(s *setup) { s.RoomRate = rate })
 			room := g.newRoom(t)
 			ctx, stop := context.WithCancel(t.Context())
 			var crowd sync.WaitGroup
@@ -111,6 +112,7 @@ func TestRoomShares(t *testing.T) {
 			}
 			time.Sleep(500 * time.Millisecond) // the room's burst is used up
 			ws, got := g.join(t, room, "")
+			joined := time.Now()
 			var longest time.Duration
 			const appends = 10
 			for i := range appends {
@@ -124,8 +126,12 @@ func TestRoomShares(t *testing.T) {
 				}
 				longest = max(longest, time.Since(began))
 			}
+			noise, most := len(pushed(t, got(), "noise")), rate*int(time.Since(joined)/time.Millisecond)/1000+rate
 			stop()
 			crowd.Wait()
+			if noise > most {
+				t.Errorf("the room took %d of the others, %d are the most", noise, most)
+			}
 			if all := strings.Join(got(), "\n"); strings.Contains(all, `"error"`) {
 				t.Error("refused")
 			}
@@ -143,7 +149,7 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 	t.Parallel()
 	for used, other := range map[string]string{"relay": "append", "append": "relay"} {
 		const rate = 3
-		g := newGateway(t, func(s *setup) { s.room.Rate = rate })
+		g := newGateway(t, func(s *setup) { s.RoomRate = rate })
 		room := g.newRoom(t)
 		send := func(action string) int {
 			t.Helper()
@@ -172,7 +178,7 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 func TestRoomFlood(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) {
-		s.room.ConnectionRate, s.room.Flood, s.realtime.WriteTimeout = 20, time.Second, 300*time.Millisecond
+		s.RoomConnectionRate, s.RoomFloodTimeout, s.WriteTimeout = 20, time.Second, 300*time.Millisecond
 	})
 	ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+g.newRoom(t)+"/connect", nil)
 	if err != nil {
@@ -199,7 +205,7 @@ func TestRoomFlood(t *testing.T) {
 // A pong that comes behind much that is read slowly is no sign that the client is gone.
 func TestRoomSlowedPongs(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.room.ConnectionRate, s.realtime.WriteTimeout = 10, 300*time.Millisecond })
+	g := newGateway(t, func(s *setup) { s.RoomConnectionRate, s.WriteTimeout = 10, 300*time.Millisecond })
 	ws, got := g.join(t, g.newRoom(t), "")
 	const n = 55 // they take 4.5 seconds, and it pings after 3
 	for i := range n {

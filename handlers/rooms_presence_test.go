@@ -171,7 +171,7 @@ func TestRoomPresenceVanished(t *testing.T) {
 
 func vanish(t *testing.T) {
 	t.Helper()
-	g := newGateway(t, func(s *setup) { s.room.Connections = 1 })
+	g := newGateway(t, func(s *setup) { s.MaxRoomConnections = 1 })
 	room := g.newRoom(t)
 	ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
 	if err != nil {

@@ -41,7 +41,7 @@ func TestGetMeetsPushesBehind(t *testing.T) {
 	const n = 150 // more than the hub keeps at hand
 	for _, action := range []string{"append", "relay"} {
 		engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
-		g := newGateway(t, func(s *setup) { s.engine, s.broker.RingBytes = engine, 2000 })
+		g := newGateway(t, func(s *setup) { s.Engine, s.RingBytes = engine, 2000 })
 		room := g.newRoom(t)
 		push := func(key, action string, n int) {
 			for i := range n {

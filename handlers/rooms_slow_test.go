@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // A reader that takes what a room retains a little at a time gets each entry once, and then what came meanwhile: what is
@@ -35,7 +35,7 @@ func TestSlowReaderOfRoom(t *testing.T) {
 		time.Sleep(50 * time.Millisecond) // it is blocked by now, on most machines
 		g.push(t, room, `{"type":"push","key":"last","value":1,"action":{"type":"append"}}`)
 		want = append(want, "last")
-		var parser sse.Parser
+		var parser ssetest.Parser
 		var got []string
 		body := unchunked(t, bufio.NewReaderSize(c, 4<<10))
 		for buf := make([]byte, 4<<10); !slices.Contains(got, "last"); {

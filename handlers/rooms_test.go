@@ -52,21 +52,21 @@ func TestRoomRefusals(t *testing.T) {
 	room := g.newRoom(t)
 	send := "/room/" + room + "/send"
 	runAll(t, g, []scenario{
-		{name: "look", path: "/room/" + room, key: "-", status: 200, has: []string{`"room":"` + room, `"socket_url":"ws://127.0.0.1:`, "/connect", `"http_url":"http://127.0.0.1:`, "/send"}},
-		{name: "unknown presence", path: "/room/nope/presence", key: "-", status: 404, has: []string{`"message"`}},
-		{name: "unknown send", path: "/room/nope/send", key: "-", body: "{}", status: 404},
-		{name: "no JSON", path: send, key: "-", body: "{", status: 422},
-		{name: "no type", path: send, key: "-", body: "{}", status: 422},
-		{name: "no action", path: send, key: "-", body: `{"type":"push","key":"k","value":1}`, status: 422},
-		{name: "no value", path: send, key: "-", body: `{"type":"push","key":"k","action":{"type":"append"}}`, status: 422},
-		{name: "no key", path: send, key: "-", body: `{"type":"push","value":1,"action":{"type":"append"}}`, status: 422},
-		{name: "compact without seq", path: send, key: "-", body: `{"type":"push","key":"k","value":1,"action":{"type":"compact"}}`, status: 422},
-		{name: "compact ahead", path: send, key: "-", body: `{"type":"push","key":"k","value":1,"action":{"type":"compact","seq":7}}`, status: 422},
-		{name: "null", path: send, key: "-", body: `{"type":"push","key":"k","value":null,"action":{"type":"append"}}`, status: 200, has: []string{"null"}},
-		{name: "pong", path: send, key: "-", body: `{"type":"ping","nonce":17}`, status: 200, has: []string{`{"type":"pong","nonce":17}`}},
-		{name: "too large a room", path: send, key: "-", body: `{"type":"push","key":"k","value":"` + strings.Repeat("x", 1<<20-100) + `","action":{"type":"append"}}`, status: 413, has: []string{"MAX_ROOM_BYTES"}},
-		{name: "preflight", method: "OPTIONS", path: "/new", key: "-", headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}, status: 204,
-			answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
+		{Name: "look", Path: "/room/" + room, Key: "-", Status: 200, Has: []string{`"room":"` + room, `"socket_url":"ws://127.0.0.1:`, "/connect", `"http_url":"http://127.0.0.1:`, "/send"}},
+		{Name: "unknown presence", Path: "/room/nope/presence", Key: "-", Status: 404, Has: []string{`"message"`}},
+		{Name: "unknown send", Path: "/room/nope/send", Key: "-", Body: "{}", Status: 404},
+		{Name: "no JSON", Path: send, Key: "-", Body: "{", Status: 422},
+		{Name: "no type", Path: send, Key: "-", Body: "{}", Status: 422},
+		{Name: "no action", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":1}`, Status: 422},
+		{Name: "no value", Path: send, Key: "-", Body: `{"type":"push","key":"k","action":{"type":"append"}}`, Status: 422},
+		{Name: "no key", Path: send, Key: "-", Body: `{"type":"push","value":1,"action":{"type":"append"}}`, Status: 422},
+		{Name: "compact without seq", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":1,"action":{"type":"compact"}}`, Status: 422},
+		{Name: "compact ahead", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":1,"action":{"type":"compact","seq":7}}`, Status: 422},
+		{Name: "null", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":null,"action":{"type":"append"}}`, Status: 200, Has: []string{"null"}},
+		{Name: "pong", Path: send, Key: "-", Body: `{"type":"ping","nonce":17}`, Status: 200, Has: []string{`{"type":"pong","nonce":17}`}},
+		{Name: "too large a room", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":"` + strings.Repeat("x", 1<<20-100) + `","action":{"type":"append"}}`, Status: 413, Has: []string{"MAX_ROOM_BYTES"}},
+		{Name: "preflight", Method: "OPTIONS", Path: "/new", Key: "-", Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}, Status: 204,
+			Answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
 	})
 	for i := range 101 {
 		got := g.push(t, room, fmt.Sprintf(`{"type":"push","key":"%d","value":1,"action":{"type":"replace"}}`, i))
@@ -134,7 +134,7 @@ func untilCame(t *testing.T, got func() []string, n int) []string {
 
 func TestRoomSockets(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.limits.ConnectionsPerKey = 1 }) // which is for credentials
+	g := newGateway(t, func(s *setup) { s.MaxConnectionsPerKey = 1 }) // which is for credentials
 	room := g.newRoom(t)
 	a, gotA := g.join(t, room, "")
 	b, gotB := g.join(t, room, "")
@@ -190,7 +190,7 @@ func TestRoomSockets(t *testing.T) {
 // a list has, by number.
 func TestRoomModel(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.broker.RingBytes = 2000 })
+	g := newGateway(t, func(s *setup) { s.RingBytes = 2000 })
 	type entry struct {
 		value string
 		seq   uint64
@@ -323,7 +323,7 @@ func TestRoomOverRealtime(t *testing.T) {
 // Rooms without messages are dropped, but not while somebody is in them.
 func TestOldRooms(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.rooms = time.Second })
+	g := newGateway(t, func(s *setup) { s.RoomRetention = time.Second })
 	room, other := g.newRoom(t), g.newRoom(t)
 	g.push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
 	_, got := g.join(t, other, "")

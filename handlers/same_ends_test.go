@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"sluice/store/eventlog"
 )
 
 // vary is what differs between two runs of one story: ids, times and what is random.
@@ -52,8 +50,8 @@ func TestSameEnds(t *testing.T) {
 			}
 			write(`[{"name":"k","key":"` + key + `","sub":["*"]}]`)
 			g := newGateway(t, func(s *setup) {
-				s.realtime.Shards, s.retain = shards, eventlog.Retention{Bytes: 4000}
-				s.auth.APIKeysFile, s.auth.Secrets = file, []string{secret}
+				s.Shards, s.RetainBytes = shards, 4000
+				s.APIKeysFile, s.JWTSecret = file, []string{secret}
 			})
 			ids := g.put(t, many(30, "e", 100)...)
 			credential := key
@@ -77,7 +75,7 @@ func TestSameEnds(t *testing.T) {
 			case tt.keys != "":
 				write(tt.keys)
 			case tt.key == nil:
-				go g.traffic.Drain(context.Background(), g.broker)
+				go g.Traffic.Drain(context.Background(), g.Broker)
 			}
 			if err := w.toEnd(); err != io.EOF {
 				t.Fatalf("%v after %q", err, w.text)

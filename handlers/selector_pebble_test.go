@@ -55,11 +55,11 @@ func (m *selectorModel) start() {
 		m.t.Fatal(err)
 	}
 	// The ring holds a few events only, so that most is read from the store.
-	m.g = newGateway(m.t, func(s *setup) { s.engine, s.broker.RingBytes = m.engine, 4<<10 })
+	m.g = newGateway(m.t, func(s *setup) { s.Engine, s.RingBytes = m.engine, 4<<10 })
 }
 
 func (m *selectorModel) reopen(*rapid.T) {
-	m.g.stop(m.t)
+	m.g.Stop(m.t)
 	m.start()
 }
 
@@ -119,7 +119,7 @@ func (m *selectorModel) cut(rt *rapid.T) {
 
 // look takes over what is gone, once that is found to be a beginning of the list.
 func (m *selectorModel) look(rt *rapid.T) {
-	state, err := m.g.log.State("")
+	state, err := m.g.Log.State("")
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func (m *selectorModel) near(rt *rapid.T, settled uint64) uint64 {
 }
 
 func (m *selectorModel) begin(rt *rapid.T, r *request) {
-	settled := m.g.log.Settled()
+	settled := m.g.Log.Settled()
 	param := rapid.SampledFrom([]string{"from", "after"}).Draw(rt, "begin")
 	switch rapid.IntRange(0, 7).Draw(rt, "kind") {
 	case 0:
@@ -260,7 +260,7 @@ func (m *selectorModel) oldest() string {
 func inTime(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(time.RFC3339Nano) }
 
 func (m *selectorModel) end(rt *rapid.T, r *request) {
-	settled := m.g.log.Settled()
+	settled := m.g.Log.Settled()
 	if r.reason = rapid.SampledFrom([]string{"until", "until", "to"}).Draw(rt, "end"); r.reason == "until" && rapid.Bool().Draw(rt, "caught up") {
 		r.query.Set("until", "caught-up")
 		r.last = settled
@@ -329,7 +329,7 @@ func TestSelectorModelOverReopen(t *testing.T) {
 		m := &selectorModel{t: t, dir: t.TempDir(), bytes: rapid.SampledFrom([]int64{16 << 10, 128 << 10}).Draw(rt, "retained")}
 		m.retain.Store(&eventlog.Retention{Bytes: m.bytes})
 		m.start()
-		defer func() { m.g.stop(t) }()
+		defer func() { m.g.Stop(t) }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"publish": m.publish, "publish many": m.publishMany, "drop": m.drop, "reopen": m.reopen,
 			"read": m.read, "read again": m.read, "read more": m.read,
@@ -354,7 +354,7 @@ func TestCutBehindSlowReader(t *testing.T) {
 
 func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	m := &selectorModel{t: t, dir: t.TempDir()}
-	defer func() { m.g.stop(t) }()                       // at once, and not when all are done
+	defer func() { m.g.Stop(t) }()                       // at once, and not when all are done
 	m.retain.Store(&eventlog.Retention{Bytes: 64 << 20}) // segments of 2 MiB
 	m.start()
 	flood := func(bytes int) string {

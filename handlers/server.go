@@ -18,26 +18,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/auth"
-	"sluice/handlers/admin"
 	"sluice/handlers/audit"
-	"sluice/handlers/directus"
-	"sluice/handlers/driftdb"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
-	"sluice/handlers/persistr"
-	"sluice/handlers/realtime"
-	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
 	"sluice/store/eventlog"
 )
 
-// Options are what the routes need beside the doors' own.
+// Options are the doors, and what the routes beside them need.
 type Options struct {
-	Realtime       *realtime.Handler
-	Persistr       *persistr.Handler
-	Driftdb        *driftdb.Handler
-	Restdb         *restdb.Handler
-	Directus       *directus.Handler
-	Admin          *admin.Handler
+	Doors          []Door
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Metrics        prometheus.Gatherer
@@ -51,6 +41,7 @@ type Options struct {
 
 // New makes the gateway's handler.
 func New(o Options) http.Handler {
+	doors := append([]Door{loadAssets()}, o.Doors...)
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
@@ -60,20 +51,16 @@ func New(o Options) http.Handler {
 		o.Trail.Watch(o.Traffic),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
-		cors(o.CORSOrigins),
+		cors.New(o.CORSOrigins, rulesOf(doors)),
 		chargeHead(o.Traffic.Memory),
 	))
 	addHeads := headsOfGets(e)
-	o.Realtime.Register(e)
-	o.Persistr.Register(e)
-	o.Driftdb.Register(e)
-	o.Restdb.Register(e)
-	o.Directus.Register(e)
-	o.Admin.Register(e)
+	for _, d := range doors {
+		d.Register(e)
+	}
 	for path, answer := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": readyz(o), "/metrics": metrics(o)} {
 		e.GET(path, answer)
 	}
-	loadAssets().register(e)
 	addHeads()
 	return slashless{e}
 }

@@ -24,7 +24,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 	if most := int(min(limit.Cur, 1<<20)) / 3; most < crowd { // both ends are ours
 		crowd = most
 	}
-	g := newGateway(t, func(s *setup) { s.realtime.Shards = 2 })
+	g := newGateway(t, func(s *setup) { s.Shards = 2 })
 	bystander := g.wire(t, get(keyAll, "?channels=e"))
 	g.metric(t, "sluice_connections 1")
 	g.Client().CloseIdleConnections()
@@ -47,7 +47,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 			}
 		}
 		g.await(t, crowd+1)
-		if n := g.broker.Views(); n != 8 {
+		if n := g.Broker.Views(); n != 8 {
 			t.Errorf("%d views of 8 filters", n)
 		}
 		until(t, func() error {
@@ -75,8 +75,8 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 		}
 		g.await(t, 1)
 		until(t, func() error {
-			if f, n := openFiles(t), runtime.NumGoroutine(); f > files+2 || n > goroutines+2 || g.broker.Views() != 1 {
-				return fmt.Errorf("%d descriptors, %d goroutines and %d views; before %d, %d and 1", f, n, g.broker.Views(), files, goroutines)
+			if f, n := openFiles(t), runtime.NumGoroutine(); f > files+2 || n > goroutines+2 || g.Broker.Views() != 1 {
+				return fmt.Errorf("%d descriptors, %d goroutines and %d views; before %d, %d and 1", f, n, g.Broker.Views(), files, goroutines)
 			}
 			return nil
 		})
@@ -101,7 +101,7 @@ func until(t *testing.T, f func() error) {
 // still in its hands, and not closed.
 func TestVerySlowAndSteady(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.WriteTimeout = 1, time.Second })
+	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 1, time.Second })
 	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var set error // before it connects, so that the window is never larger
 		err := c.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
@@ -122,14 +122,14 @@ func TestVerySlowAndSteady(t *testing.T) {
 			t.Fatalf("after %s: %v", time.Since(started), err)
 		}
 	}
-	if n := g.broker.Count(); n != 1 {
+	if n := g.Broker.Count(); n != 1 {
 		t.Errorf("%d streams", n)
 	}
 }
 
 // Streams of history and feeds of databases that have come to the present hold no goroutine.
 func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goroutines
-	g := withDemo(t, func(s *setup) { s.realtime.Shards = 1 })
+	g := withDemo(t, func(s *setup) { s.Shards = 1 })
 	last := g.publish(t, `{"event":"x","stream":"s1"}`)
 	g.await(t, 0)
 	const each = 50
@@ -137,7 +137,7 @@ func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goro
 	for i, request := range []string{
 		get(keyAll, "?stream=s1"), get(keyAll, "?after="+last), get(keyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
 		get(keyAll, "?from=now", "Last-Event-ID: "+last+"\r\n"),
-		"GET /db/demo/events HTTP/1.1\r\nHost: x\r\nAuthorization: " + basic("demo", "demo") + "\r\n\r\n",
+		"GET /db/demo/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basic("demo", "demo") + "\r\n\r\n",
 	} {
 		for range each {
 			c := dial(t, g, request)

@@ -21,7 +21,7 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	g := newGateway(t)
-	if err := g.databases.Create(ctx, "slow", ""); err != nil {
+	if err := g.Databases.Create(ctx, "slow", ""); err != nil {
 		t.Fatal(err)
 	}
 	name, all := "slow", []string{"*", "$db/slow"}
@@ -40,23 +40,23 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 	} {
 		for what, begin := range map[string]func() (credential string, end func() error){
 			"key": func() (string, func() error) {
-				info, key, err := g.auth.CreateKey(ctx, auth.KeyChange{Name: &name, Sub: &all, Pub: &all, Rest: &rest})
+				info, key, err := g.Auth.CreateKey(ctx, auth.KeyChange{Name: &name, Sub: &all, Pub: &all, Rest: &rest})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return key, func() error { return g.auth.DeleteKey(ctx, info.ID) }
+				return key, func() error { return g.Auth.DeleteKey(ctx, info.ID) }
 			},
 			"session": func() (string, func() error) {
 				password, email := usersPassword, "slow@example.org"
-				_ = g.auth.Users().Remove(ctx, email) // there is none at first
-				if _, err := g.auth.Users().Add(ctx, email, user.Change{Password: &password, Sub: &all, Pub: &all, Rest: &rest}); err != nil {
+				_ = g.Auth.Users().Remove(ctx, email) // there is none at first
+				if _, err := g.Auth.Users().Add(ctx, email, user.Change{Password: &password, Sub: &all, Pub: &all, Rest: &rest}); err != nil {
 					t.Fatal(err)
 				}
-				s, err := g.auth.Login(ctx, "", email, password)
+				s, err := g.Auth.Login(ctx, "", email, password)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return s.Access, func() error { return g.auth.Logout(ctx, s.Refresh) }
+				return s.Access, func() error { return g.Auth.Logout(ctx, s.Refresh) }
 			},
 		} {
 			if what == "session" && tt.path == "/realtime/token" {
@@ -69,7 +69,7 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 			}
 		}
 	}
-	if state, err := g.log.State(""); err != nil || state.Count != 0 {
+	if state, err := g.Log.State(""); err != nil || state.Count != 0 {
 		t.Errorf("%d events were stored, %v", state.Count, err)
 	}
 }
@@ -80,11 +80,11 @@ func TestBodyAfterTheEndOfItsAccount(t *testing.T) {
 	ctx := context.Background()
 	g := newGateway(t)
 	ends := map[string]func(id string) error{
-		"deactivated": func(string) error { return g.accounts.SetActive(ctx, "slow", false) },
-		"destroyed":   func(string) error { return g.accounts.Destroy(ctx, "slow") },
-		"no member":   func(id string) error { return g.databases.Grant(ctx, "slow", id, streams.Reader) },
+		"deactivated": func(string) error { return g.Accounts.SetActive(ctx, "slow", false) },
+		"destroyed":   func(string) error { return g.Accounts.Destroy(ctx, "slow") },
+		"no member":   func(id string) error { return g.Databases.Grant(ctx, "slow", id, streams.Reader) },
 	}
-	if err := g.databases.Create(ctx, "slow", ""); err != nil {
+	if err := g.Databases.Create(ctx, "slow", ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ method, path, body string }{
@@ -92,10 +92,10 @@ func TestBodyAfterTheEndOfItsAccount(t *testing.T) {
 		{"PUT", "/db/slow/ns//streams/s/annotation", `{"a":1}`},
 	} {
 		for what, end := range ends {
-			_ = g.accounts.Destroy(ctx, "slow") // there is none at first
-			a, err := g.accounts.Create(ctx, "slow", "slow", "s3cret-s3cret")
+			_ = g.Accounts.Destroy(ctx, "slow") // there is none at first
+			a, err := g.Accounts.Create(ctx, "slow", "slow", "s3cret-s3cret")
 			if err == nil {
-				err = g.databases.Grant(ctx, "slow", a.ID, streams.Member)
+				err = g.Databases.Grant(ctx, "slow", a.ID, streams.Member)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -91,16 +91,16 @@ func slowDiskDelaysPublishersOnly(t *testing.T, durability pebble.Durability, di
 		t.Fatal(err)
 	}
 	g := newGateway(t, func(s *setup) {
-		s.engine, s.realtime.PingInterval, s.broker.RingBytes = engine, 100*time.Millisecond, 4<<10
+		s.Engine, s.PingInterval, s.RingBytes = engine, 100*time.Millisecond, 4<<10
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	name, all, rest := "slow", []string{"*", "*:*", "$db/d"}, []string{"*:*"}
-	_, key, err := g.auth.CreateKey(ctx, auth.KeyChange{Name: &name, Sub: &all, Pub: &all, Rest: &rest})
+	_, key, err := g.Auth.CreateKey(ctx, auth.KeyChange{Name: &name, Sub: &all, Pub: &all, Rest: &rest})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.databases.Create(ctx, "d", ""); err != nil {
+	if err := g.Databases.Create(ctx, "d", ""); err != nil {
 		t.Fatal(err)
 	}
 	// ask answers with the status and what text begins with.

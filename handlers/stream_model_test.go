@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // TestStreamModel: whatever the order of publishes, stalls, reads of any size, cuts and resumes, each client
@@ -61,8 +61,8 @@ type modelClient struct {
 func newModel(t *testing.T, writer func(*setup), seed uint64) *model {
 	random := rand.New(rand.NewPCG(seed, 0))
 	g := newGateway(t, writer, func(s *setup) {
-		s.realtime.PingInterval = []time.Duration{5 * time.Millisecond, time.Hour}[random.IntN(2)]
-		s.broker.RingBytes = []int{1, 50_000, 0}[random.IntN(3)]
+		s.PingInterval = []time.Duration{5 * time.Millisecond, time.Hour}[random.IntN(2)]
+		s.RingBytes = []int{1, 50_000, 0}[random.IntN(3)]
 	})
 	m := &model{t: t, random: random, g: g}
 	for i := range 8 {
@@ -121,7 +121,7 @@ func (m *model) pull(c *modelClient, n int, wait time.Duration) {
 	}
 }
 
-func (m *model) got(c *modelClient, e sse.Event) {
+func (m *model) got(c *modelClient, e ssetest.Event) {
 	id := number(m.t, e.ID)
 	want, ok := m.due(c)
 	switch {

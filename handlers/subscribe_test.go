@@ -14,14 +14,14 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // stream is an open GET, parsed by a parser that shares nothing with the encoder.
 type stream struct {
 	answer *http.Response
-	parser sse.Parser
-	queue  []sse.Event
+	parser ssetest.Parser
+	queue  []ssetest.Event
 	bytes  []byte
 }
 
@@ -71,7 +71,7 @@ func (g *gateway) openAt(t testing.TB, key, path string, headers ...string) *str
 }
 
 // event is the next event but pings.
-func (s *stream) event(t testing.TB) sse.Event {
+func (s *stream) event(t testing.TB) ssetest.Event {
 	t.Helper()
 	for {
 		if len(s.queue) > 0 {
@@ -155,25 +155,25 @@ func TestSubscribeRefusals(t *testing.T) {
 	g := newGateway(t)
 	patterns := func(n int) string { return "?channels=" + strings.TrimSuffix(strings.Repeat("a,", n), ",") }
 	runAll(t, g, []scenario{
-		{name: "no credential", key: "-", status: 401, answers: map[string]string{"WWW-Authenticate": "Bearer"}},
-		{name: "no grant", key: keyNone, status: 403, has: []string{"forbidden"}},
-		{name: "empty channels", path: "?channels=", status: 400, has: []string{"channels"}},
-		{name: "bare method", path: "?channels=put", status: 400},
-		{name: "empty side", path: "?channels=put:", status: 400},
-		{name: "blank", path: "?channels=a,%20b", status: 400},
-		{name: "beyond the grant", key: keyPut, path: "?channels=chat-1,POST:customer", status: 403, has: []string{"POST:customer"}},
-		{name: "too many patterns", path: patterns(101), status: 400},
-		{name: "too many in several", path: patterns(50) + "&channels=" + strings.TrimPrefix(patterns(51), "?channels="), status: 400},
-		{name: "another space", path: "?channels=$db/x", status: 403},
-		{name: "frames", path: "?frames=x", status: 400, has: []string{"frames"}},
-		{name: "body", method: "GET", path: "", body: "x", status: 400, has: []string{"unexpected_body"}},
-		{name: "head", method: "HEAD", status: 200, answers: map[string]string{"Content-Type": "text/event-stream"}},
-		{name: "head of a bad request", method: "HEAD", path: "?channels=", status: 400},
-		{name: "head of a range that is over", method: "HEAD", path: "?until=caught-up", status: 200},
-		{name: "head of who comes back to it", method: "HEAD", path: "?from=now&to=2020-01-01T00:00:00Z", headers: map[string]string{"Last-Event-ID": "1577836800000000"}, status: 204},
-		{name: "head without a grant", method: "HEAD", key: keyNone, status: 403},
-		{name: "options", method: "OPTIONS", key: "-", status: 204, answers: map[string]string{"Allow": "*any*"}},
-		{name: "elsewhere", path: "/nothing", key: "-", status: 404, has: []string{`"code":"not_found"`}},
+		{Name: "no credential", Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "no grant", Key: keyNone, Status: 403, Has: []string{"forbidden"}},
+		{Name: "empty channels", Path: "?channels=", Status: 400, Has: []string{"channels"}},
+		{Name: "bare method", Path: "?channels=put", Status: 400},
+		{Name: "empty side", Path: "?channels=put:", Status: 400},
+		{Name: "blank", Path: "?channels=a,%20b", Status: 400},
+		{Name: "beyond the grant", Key: keyPut, Path: "?channels=chat-1,POST:customer", Status: 403, Has: []string{"POST:customer"}},
+		{Name: "too many patterns", Path: patterns(101), Status: 400},
+		{Name: "too many in several", Path: patterns(50) + "&channels=" + strings.TrimPrefix(patterns(51), "?channels="), Status: 400},
+		{Name: "another space", Path: "?channels=$db/x", Status: 403},
+		{Name: "frames", Path: "?frames=x", Status: 400, Has: []string{"frames"}},
+		{Name: "body", Method: "GET", Path: "", Body: "x", Status: 400, Has: []string{"unexpected_body"}},
+		{Name: "head", Method: "HEAD", Status: 200, Answers: map[string]string{"Content-Type": "text/event-stream"}},
+		{Name: "head of a bad request", Method: "HEAD", Path: "?channels=", Status: 400},
+		{Name: "head of a range that is over", Method: "HEAD", Path: "?until=caught-up", Status: 200},
+		{Name: "head of who comes back to it", Method: "HEAD", Path: "?from=now&to=2020-01-01T00:00:00Z", Headers: map[string]string{"Last-Event-ID": "1577836800000000"}, Status: 204},
+		{Name: "head without a grant", Method: "HEAD", Key: keyNone, Status: 403},
+		{Name: "options", Method: "OPTIONS", Key: "-", Status: 204, Answers: map[string]string{"Allow": "*any*"}},
+		{Name: "elsewhere", Path: "/nothing", Key: "-", Status: 404, Has: []string{`"code":"not_found"`}},
 	})
 	if s := g.open(t, keyAll, patterns(100)); s.answer.StatusCode != 200 {
 		t.Errorf("a hundred patterns: %d", s.answer.StatusCode)
@@ -188,15 +188,15 @@ func TestCORS(t *testing.T) {
 	origin := map[string]string{"Origin": "https://a.example"}
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
 	runAll(t, newGateway(t), []scenario{
-		{name: "preflight", method: "OPTIONS", key: "-", headers: preflight, status: 204, answers: map[string]string{
+		{Name: "preflight", Method: "OPTIONS", Key: "-", Headers: preflight, Status: 204, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Max-Age": "600", "Vary": "",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
-		{name: "error", key: "-", headers: origin, status: 401, answers: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
-		{name: "metrics", path: "/metrics", headers: origin, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": ""}},
+		{Name: "error", Key: "-", Headers: origin, Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
+		{Name: "metrics", Path: "/metrics", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": ""}},
 	})
-	runAll(t, newGateway(t, func(s *setup) { s.cors = []string{"https://b.example"} }), []scenario{
-		{name: "another origin is served", method: "HEAD", headers: origin, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
-		{name: "its origin", method: "HEAD", headers: map[string]string{"Origin": "https://b.example"}, status: 200, answers: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
+	runAll(t, newGateway(t, func(s *setup) { s.CORSOrigins = []string{"https://b.example"} }), []scenario{
+		{Name: "another origin is served", Method: "HEAD", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
+		{Name: "its origin", Method: "HEAD", Headers: map[string]string{"Origin": "https://b.example"}, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
 	})
 }
 
@@ -255,9 +255,9 @@ func TestResumeOverHTTP(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.limits.Connections, s.limits.ConnectionsPerKey = 3, 1 })
+		g := newGateway(t, writer, func(s *setup) { s.MaxConnections, s.MaxConnectionsPerKey = 3, 1 })
 		g.stream(t, keyAll, "")
-		runAll(t, g, []scenario{{name: "per key", status: 429, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections_per_key"}}})
+		runAll(t, g, []scenario{{Name: "per key", Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections_per_key"}}})
 		s := g.open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")
 		if e := s.event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
 			t.Errorf("%+v", e)
@@ -268,8 +268,8 @@ func TestBusy(t *testing.T) {
 		g.stream(t, keyPut, "")
 		g.stream(t, keyPublish, "")
 		runAll(t, g, []scenario{
-			{name: "in all", key: keyOrigin, status: 503, answers: map[string]string{"Retry-After": "*any*"}, has: []string{"too_many_connections"}},
-			{name: "credentials first", key: "-", status: 401, headers: map[string]string{"Accept": "text/event-stream"}},
+			{Name: "in all", Key: keyOrigin, Status: 503, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections"}},
+			{Name: "credentials first", Key: "-", Status: 401, Headers: map[string]string{"Accept": "text/event-stream"}},
 		})
 	})
 }
@@ -289,7 +289,7 @@ func TestKeysReload(t *testing.T) {
 			return fmt.Sprintf(`{"name":%q,"key":"%s-0123456789abcdef","sub":[%q]}`, name, name, sub)
 		}
 		write("[" + key("one", "a") + "," + key("two", "a") + "," + key("three", "*") + "]")
-		g := newGateway(t, writer, func(s *setup) { s.auth.APIKeysFile = file })
+		g := newGateway(t, writer, func(s *setup) { s.APIKeysFile = file })
 		one, two, three := g.stream(t, "one-0123456789abcdef", ""), g.stream(t, "two-0123456789abcdef", ""), g.stream(t, "three-0123456789abcdef", "")
 		write("[{broken")
 		time.Sleep(600 * time.Millisecond) // the broken file is seen, and changes nothing
@@ -313,7 +313,7 @@ func TestKeysReload(t *testing.T) {
 // HTTP/2 over TLS gives the same streams.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.tls = true })
+	g := newGateway(t, func(s *setup) { s.TLS = true })
 	s := g.stream(t, keyAll, "")
 	if s.answer.ProtoMajor != 2 || s.answer.Header.Get("Connection") != "" {
 		t.Errorf("%s %v", s.answer.Proto, s.answer.Header)
@@ -328,7 +328,7 @@ func TestHTTP2(t *testing.T) {
 func TestStalledReader(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = 300 * time.Millisecond })
+		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = 300 * time.Millisecond })
 		g.open(t, keyAll, "") // its body is never read
 		reader := g.stream(t, keyAll, "?channels=small")
 		big := `{"event":"big","data":"` + strings.Repeat("x", 60_000) + `"}`
@@ -339,7 +339,7 @@ func TestStalledReader(t *testing.T) {
 		if e := reader.event(t); e.ID != id {
 			t.Errorf("%+v", e)
 		}
-		for deadline := time.Now().Add(20 * time.Second); g.broker.Count() > 1; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(20 * time.Second); g.Broker.Count() > 1; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the stalled connection is still open")
 			}
@@ -352,7 +352,7 @@ func TestTokenExpiresOnStream(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
 		secret := strings.Repeat("s", 32)
-		g := newGateway(t, writer, func(s *setup) { s.auth.Secrets = []string{secret} })
+		g := newGateway(t, writer, func(s *setup) { s.JWTSecret = []string{secret} })
 		exp := time.Now().Add(2 * time.Second).Truncate(time.Second)
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": exp.Unix(), "realtime": []string{"a"}}).SignedString([]byte(secret))
 		if err != nil {
@@ -380,8 +380,8 @@ func TestTokenExpiresOnStream(t *testing.T) {
 func TestPingInterval(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval = 50 * time.Millisecond })
-		got := raw(t, g, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
+		g := newGateway(t, writer, func(s *setup) { s.PingInterval = 50 * time.Millisecond })
+		got := g.Raw(t, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
 		pings := regexp.MustCompile(`event: ping\n(?:id: [0-9]+\n)?data: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n\n`).FindAllString(got, -1)
 		if len(pings) < 3 {
 			t.Errorf("%d pings in %.3000q", len(pings), got)

@@ -15,19 +15,19 @@ func TestUserRefusals(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	body := func(name, text string, has ...string) scenario {
-		return scenario{name: name, path: "/admin/users", key: adminKey, body: text, status: 400, has: has, hasNot: []string{"short!!"}}
+		return scenario{Name: name, Path: "/admin/users", Key: adminKey, Body: text, Status: 400, Has: has, HasNot: []string{"short!!"}}
 	}
 	var all []scenario
 	for _, p := range []string{"/admin/users", "/admin/users/ann@example.org"} {
 		all = append(all,
-			scenario{name: "no key " + p, path: p, key: "-", status: 401, has: []string{"ADMIN_KEY"}},
-			scenario{name: "another key " + p, path: p, status: 401, has: []string{`"invalid_admin_key"`}},
-			scenario{name: "no CORS " + p, path: p, key: adminKey, headers: map[string]string{"Origin": "https://a.example"}, status: map[bool]int{true: 200, false: 404}[p == "/admin/users"],
-				answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
+			scenario{Name: "no key " + p, Path: p, Key: "-", Status: 401, Has: []string{"ADMIN_KEY"}},
+			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}},
+			scenario{Name: "no CORS " + p, Path: p, Key: adminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 200, false: 404}[p == "/admin/users"],
+				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
 	runAll(t, g, append(all,
-		scenario{name: "none yet", path: "/admin/users", key: adminKey, status: 200, has: []string{"[]"}, answers: map[string]string{"X-Total-Count": "0"}},
+		scenario{Name: "none yet", Path: "/admin/users", Key: adminKey, Status: 200, Has: []string{"[]"}, Answers: map[string]string{"X-Total-Count": "0"}},
 		body("no JSON", "{"),
 		body("unknown field", `{"email":"ann@example.org","password":"long enough","hash":"x"}`),
 		body("no email", `{"password":"long enough"}`, "email", "bad_user"),
@@ -38,9 +38,9 @@ func TestUserRefusals(t *testing.T) {
 		body("password no text", `{"email":"ann@example.org","password":12345678}`),
 		body("bad channel", `{"email":"ann@example.org","password":"long enough","sub":["put"]}`, "sub"),
 		body("bad documents", `{"email":"ann@example.org","password":"long enough","rest":["chat"]}`, "METHOD:collection"),
-		scenario{name: "wrong method", method: "PUT", path: "/admin/users", key: adminKey, status: 405, answers: map[string]string{"Allow": "*any*"}},
-		scenario{name: "unknown", method: "PATCH", path: "/admin/users/ann@example.org", key: adminKey, body: "{}", status: 404},
-		scenario{name: "unknown to delete", method: "DELETE", path: "/admin/users/ann@example.org", key: adminKey, status: 404},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/users", Key: adminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "unknown", Method: "PATCH", Path: "/admin/users/ann@example.org", Key: adminKey, Body: "{}", Status: 404},
+		scenario{Name: "unknown to delete", Method: "DELETE", Path: "/admin/users/ann@example.org", Key: adminKey, Status: 404},
 	))
 }
 
@@ -61,13 +61,13 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	want(made, `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
-	(&scenario{name: "again", path: "/admin/users", key: adminKey, body: `{"email":"ann+x@example.org","password":"` + usersPassword + `"}`, status: 409, has: []string{`"user_exists"`}}).run(t, g)
+	(&scenario{Name: "again", Path: "/admin/users", Key: adminKey, Body: `{"email":"ann+x@example.org","password":"` + usersPassword + `"}`, Status: 409, Has: []string{`"user_exists"`}}).Run(t, g.Gateway)
 	want(g.asAdmin(t, "GET", "/admin/users/ANN%2Bx%40example.org", "", 200), `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
-	(&scenario{name: "list", path: "/admin/users", key: adminKey, status: 200, has: []string{`[{"email":"ann+x@example.org",`}, hasNot: []string{"hash", `"id"`, g.auth.Users().All()[0].Version, "$2a$"}, answers: map[string]string{"X-Total-Count": "1"}}).run(t, g)
+	(&scenario{Name: "list", Path: "/admin/users", Key: adminKey, Status: 200, Has: []string{`[{"email":"ann+x@example.org",`}, HasNot: []string{"hash", `"id"`, g.Auth.Users().All()[0].Version, "$2a$"}, Answers: map[string]string{"X-Total-Count": "1"}}).Run(t, g.Gateway)
 
 	login := func() *auth.Session {
 		t.Helper()
-		s, err := g.auth.Login(t.Context(), "", "ann+x@example.org", usersPassword)
+		s, err := g.Auth.Login(t.Context(), "", "ann+x@example.org", usersPassword)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,9 +83,9 @@ func TestUsers(t *testing.T) {
 	g.publish(t, `{"event":"goal","data":1}`)
 	next(t, events, "goal")
 	runAll(t, g, []scenario{
-		{name: "may not publish", key: "-", headers: bearer(s), body: `{"event":"goal"}`, status: 403},
-		{name: "no token for a token", path: "/realtime/token", key: "-", headers: bearer(s), body: `{"sub":["goal"]}`, status: 403},
-		{name: "a refresh token is no credential", key: s.Refresh, body: `{"event":"goal"}`, status: 401},
+		{Name: "may not publish", Key: "-", Headers: bearer(s), Body: `{"event":"goal"}`, Status: 403},
+		{Name: "no token for a token", Path: "/realtime/token", Key: "-", Headers: bearer(s), Body: `{"sub":["goal"]}`, Status: 403},
+		{Name: "a refresh token is no credential", Key: s.Refresh, Body: `{"event":"goal"}`, Status: 401},
 	})
 
 	for _, tt := range []struct{ method, body, reason string }{
@@ -105,9 +105,9 @@ func TestUsers(t *testing.T) {
 		if e := next(t, events, "expired"); !strings.Contains(e.Data, tt.reason) {
 			t.Errorf("%s %s: %+v", tt.method, tt.body, e)
 		}
-		(&scenario{name: "void", key: "-", headers: bearer(s), body: `{"event":"goal"}`, status: 401, has: []string{`"revoked_token"`}}).run(t, g)
+		(&scenario{Name: "void", Key: "-", Headers: bearer(s), Body: `{"event":"goal"}`, Status: 401, Has: []string{`"revoked_token"`}}).Run(t, g.Gateway)
 		if tt.reason == "revoked" {
-			if _, err := g.auth.Login(t.Context(), "", "ann+x@example.org", usersPassword); err == nil {
+			if _, err := g.Auth.Login(t.Context(), "", "ann+x@example.org", usersPassword); err == nil {
 				t.Errorf("%s %s: it signs in", tt.method, tt.body)
 			}
 			continue
@@ -116,7 +116,7 @@ func TestUsers(t *testing.T) {
 		events, stop = lines(t, g, s.Access)
 		defer stop()
 		next(t, events, "init")
-		(&scenario{name: "may publish", key: "-", headers: bearer(s), body: `{"event":"goal"}`, status: 200}).run(t, g)
+		(&scenario{Name: "may publish", Key: "-", Headers: bearer(s), Body: `{"event":"goal"}`, Status: 200}).Run(t, g.Gateway)
 	}
 	if list := g.asAdmin(t, "GET", "/admin/users", "", 200); fmt.Sprint(list) != "map[list:[]]" {
 		t.Errorf("%v", list)

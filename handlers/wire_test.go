@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 	"sluice/store/eventlog"
 )
 
@@ -24,8 +24,8 @@ type wire struct {
 	in     *bufio.Reader
 	answer *http.Response // its head
 	chunks *chunks        // nil where the body has none
-	parser sse.Parser
-	queue  []sse.Event
+	parser ssetest.Parser
+	queue  []ssetest.Event
 	text   []byte // the body as read so far
 }
 
@@ -107,7 +107,7 @@ func (w *wire) pull(n int) error {
 }
 
 // next is the next frame but pings and init.
-func (w *wire) next(t *testing.T) sse.Event {
+func (w *wire) next(t *testing.T) ssetest.Event {
 	t.Helper()
 	for {
 		for len(w.queue) > 0 {
@@ -158,7 +158,7 @@ func (g *gateway) put(t *testing.T, events ...eventlog.Event) []string {
 			events[i].Data = []byte("1")
 		}
 	}
-	first, err := g.broker.Publish(context.Background(), &eventlog.Request{Events: events})
+	first, err := g.Broker.Log().Append(context.Background(), &eventlog.Request{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // bothWriters runs a test over the writer that connections share and over that with a goroutine for each.
@@ -25,7 +26,7 @@ func bothWriters(t *testing.T, f func(t *testing.T, writer func(*setup))) {
 	t.Helper()
 	for name, shards := range map[string]int{"shared": 2, "goroutine": -1} {
 		t.Run(name, func(t *testing.T) {
-			f(t, func(s *setup) { s.realtime.Shards = shards })
+			f(t, func(s *setup) { s.Shards = shards })
 		})
 	}
 }
@@ -53,9 +54,9 @@ func get(key, query string, lines ...string) string {
 
 func (g *gateway) await(t *testing.T, subscribers int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); g.broker.Count() != subscribers; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); g.Broker.Count() != subscribers; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d subscribers, not %d", g.broker.Count(), subscribers)
+			t.Fatalf("%d subscribers, not %d", g.Broker.Count(), subscribers)
 		}
 	}
 }
@@ -66,7 +67,7 @@ var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	story := func(shards int, request string) string {
-		g := newGateway(t, func(s *setup) { s.realtime.Shards, s.realtime.PingInterval = shards, 700*time.Millisecond })
+		g := newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
 		first := g.publish(t, `{"event":"before"}`)
 		c := dial(t, g, strings.ReplaceAll(request, "LAST", first))
 		g.await(t, 1)
@@ -84,7 +85,7 @@ func TestSameBytes(t *testing.T) {
 				t.Fatalf("%v after %q", err, text)
 			}
 		}
-		go g.traffic.Drain(context.Background(), g.broker)
+		go g.Traffic.Drain(context.Background(), g.Broker)
 		whole := string(append(text, readToEnd(t, c)...))
 		head, _, _ := strings.Cut(whole, "\r\n\r\n")
 		if strings.Contains(head, "Transfer-Encoding: chunked") {
@@ -167,7 +168,7 @@ func sortedHead(text string) string {
 // What a client sends behind its request is neither answered nor in anybody's way.
 func TestBytesBehindTheRequest(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards = 1 })
+	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := dial(t, g, get(keyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 	g.await(t, 1)
 	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
@@ -191,7 +192,7 @@ func TestBytesBehindTheRequest(t *testing.T) {
 func TestStalledReadsOn(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = time.Minute })
+		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Minute })
 		stalled := dial(t, g, strings.Replace(get(keyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
 		g.await(t, 1) // else what is published before it has come is none of its events
 		reader := g.stream(t, keyAll, "?channels=small")
@@ -209,7 +210,7 @@ func TestStalledReadsOn(t *testing.T) {
 		if err := stalled.SetReadDeadline(begun.Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		var p sse.Parser
+		var p ssetest.Parser
 		in := bufio.NewReaderSize(stalled, 64<<10)
 		last := begun
 		for line := ""; line != "\r\n"; {
@@ -245,7 +246,7 @@ func TestStalledReadsOn(t *testing.T) {
 func TestDrainOfStreams(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.WriteTimeout = time.Second })
+		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Second })
 		c := dial(t, g, get(keyAll, "?channels=small"))
 		dial(t, g, get(keyAll, "?channels=big")) // never read
 		g.await(t, 2)
@@ -253,7 +254,7 @@ func TestDrainOfStreams(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- g.traffic.Drain(ctx, g.broker) }()
+		go func() { done <- g.Traffic.Drain(ctx, g.Broker) }()
 		text := readToEnd(t, c)
 		if !bytes.Contains(text, []byte("event: busy\ndata: ")) || !bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
 			t.Errorf("%q", text[max(0, len(text)-300):])
@@ -269,10 +270,10 @@ func TestDrainOfStreams(t *testing.T) {
 // Closing the handler cuts what is left, without a chunk that would say it was whole.
 func TestCloseCuts(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.realtime.Shards = 1 })
+	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := dial(t, g, get(keyAll, ""))
 	g.await(t, 1)
-	if err := g.realtime.Close(); err != nil {
+	if err := g.Realtime.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text, _ := io.ReadAll(c)
@@ -284,7 +285,7 @@ func TestCloseCuts(t *testing.T) {
 
 // Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
 func TestCrowdsResume(t *testing.T) {
-	g := newGateway(t, func(s *setup) { s.realtime.Shards = 2 })
+	g := newGateway(t, func(s *setup) { s.Shards = 2 })
 	start := g.stream(t, keyAll, "?channels=none").parser.LastEventID()
 	var ids []string
 	for i := range 300 {
@@ -343,7 +344,7 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p sse.Parser
+	var p ssetest.Parser
 	var ids []string
 	for buf := make([]byte, 16<<10); len(ids) < n; {
 		k, err := answer.Body.Read(buf)
@@ -368,7 +369,7 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 func TestNothingWaitsForAPing(t *testing.T) {
 	t.Parallel()
 	bothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, func(s *setup) { s.realtime.PingInterval = time.Hour })
+		g := newGateway(t, writer, func(s *setup) { s.PingInterval, s.WriteTimeout = time.Hour, time.Hour })
 		const readers, events = 12, 800
 		var group sync.WaitGroup
 		for i := range readers {
@@ -382,6 +383,10 @@ func TestNothingWaitsForAPing(t *testing.T) {
 				for seen < events {
 					if random.IntN(40) == 0 {
 						time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+					}
+					if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil { // for the next bytes, not for all
+						t.Error(err)
+						return
 					}
 					n, err := c.Read(buf[:1+random.IntN(len(buf)-1)])
 					if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/auth/passwords"
@@ -44,7 +45,7 @@ const rowAccount = "account/"
 // Store keeps accounts.
 type Store struct {
 	log     *eventlog.Log
-	changed func(*Account)
+	changed atomic.Pointer[func(*Account)]
 	checks  *passwords.Checker
 
 	changing sync.Mutex // held by all that change accounts
@@ -54,7 +55,7 @@ type Store struct {
 
 // Open reads the accounts.
 func Open(log *eventlog.Log, checks *passwords.Checker) (*Store, error) {
-	s := &Store{log: log, changed: func(*Account) {}, checks: checks, byName: map[string]*Account{}}
+	s := &Store{log: log, checks: checks, byName: map[string]*Account{}}
 	err := log.Rows(rowAccount, func(r eventlog.Row) error {
 		a := &Account{}
 		if err := json.Unmarshal(r.Value, a); err != nil {
@@ -69,9 +70,14 @@ func Open(log *eventlog.Log, checks *passwords.Checker) (*Store, error) {
 	return s, nil
 }
 
-// OnChange sets who is told of an account that was deactivated or destroyed. It is to be called before the
-// store is used.
-func (s *Store) OnChange(f func(*Account)) { s.changed = f }
+// OnChange has f called, from now on, with each account that is deactivated or destroyed. Only the last f is called.
+func (s *Store) OnChange(f func(*Account)) { s.changed.Store(&f) }
+
+func (s *Store) notify(a *Account) {
+	if f := s.changed.Load(); f != nil {
+		(*f)(a)
+	}
+}
 
 // Get finds an account.
 func (s *Store) Get(username string) (*Account, error) {
@@ -165,7 +171,7 @@ func (s *Store) setActive(ctx context.Context, username string, active bool) err
 		return err
 	}
 	if !active {
-		s.changed(old)
+		s.notify(old)
 	}
 	return nil
 }
@@ -207,7 +213,7 @@ func (s *Store) destroy(ctx context.Context, username string) error {
 	s.mu.Lock()
 	delete(s.byName, username)
 	s.mu.Unlock()
-	s.changed(a)
+	s.notify(a)
 	return nil
 }
 

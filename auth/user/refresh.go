@@ -49,9 +49,9 @@ func parseRefresh(token string) (t refreshToken, ok bool) {
 // earlier version, or of none.
 func (t *refreshToken) next(user string) (string, refreshToken) {
 	raw := make([]byte, sessionID+proofBytes+secretBytes)
-	rand.Read(raw) //nolint:errcheck // never fails, by its documentation
+	rand.Read(raw) // never fails, by its documentation
 	if t.proof != nil {
-		hex.Decode(raw, []byte(t.session)) //nolint:errcheck // it was read from bytes
+		hex.Decode(raw, []byte(t.session)) // it was read from bytes
 		copy(raw[sessionID:], t.proof)
 	}
 	text := user + "." + base64.RawURLEncoding.EncodeToString(raw)

@@ -6,17 +6,14 @@ import (
 
 	"sluice/broker/index"
 	"sluice/channel"
+	"sluice/channel/channeltest"
 )
 
 // Two views, one event: who wants it.
 func Example() {
 	x := index.New[string]()
 	x.Add(channel.Everything(), "dashboard")
-	inbox, err := channel.ParseSet([]string{"inbox-42", "news"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	inbox := channeltest.Set("inbox-42", "news")
 	entry := x.Add(inbox, "user 42")
 
 	news := channel.Of("", "news", "")

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/channel"
+	"sluice/channel/channeltest"
 )
 
 var (
@@ -27,10 +28,7 @@ func TestModel(t *testing.T) {
 		next := 0
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				set, err := channel.ParseSet(rapid.SliceOfN(rapid.SampledFrom(patterns), 1, 5).Draw(t, "set"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				set := channeltest.Set(rapid.SliceOfN(rapid.SampledFrom(patterns), 1, 5).Draw(t, "set")...)
 				sets[next], entries[next] = set, x.Add(set, next)
 				next++
 			},
@@ -82,11 +80,7 @@ func TestNothingGrows(t *testing.T) {
 		if i%2 == 0 {
 			list = []string{"*", "$db/x", fmt.Sprintf("$db/n%d", i), fmt.Sprintf("$db/y:inbox-%d", i), fmt.Sprintf("$db/y:i%d*", i)}
 		}
-		set, err := channel.ParseSet(list)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return set
+		return channeltest.Set(list...)
 	}
 	x.Add(set(-1), -1)
 	x.Add(set(-2), -2)
@@ -155,10 +149,7 @@ func TestMatchAppends(t *testing.T) {
 	if got := x.Match(channel.Of("", "goal", ""), []string{"before"}); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("an empty index: %q", got)
 	}
-	set, err := channel.ParseSet([]string{"*:*", "goal", "go*", "$db/x"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := channeltest.Set("*:*", "goal", "go*", "$db/x")
 	x.Add(set, "view")
 	if got := x.Match(channel.Of("", "goal", "c"), []string{"before"}); !slices.Equal(got, []string{"before", "view"}) {
 		t.Errorf("matched by several patterns: %q", got)
@@ -184,10 +175,7 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			x := New[int]()
 			for i := range n {
-				set, err := channel.ParseSet([]string{fmt.Sprintf("inbox-%d", i), fmt.Sprintf("PUT:user-%d", i), fmt.Sprintf("chat-%d-*", i)})
-				if err != nil {
-					b.Fatal(err)
-				}
+				set := channeltest.Set(fmt.Sprintf("inbox-%d", i), fmt.Sprintf("PUT:user-%d", i), fmt.Sprintf("chat-%d-*", i))
 				x.Add(set, i)
 			}
 			c := channel.Of("", "inbox-7", "")
@@ -209,10 +197,7 @@ func BenchmarkMatchAll(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			x := New[int]()
 			for i := range n {
-				set, err := channel.ParseSet([]string{"news", fmt.Sprintf("inbox-%d", i)})
-				if err != nil {
-					b.Fatal(err)
-				}
+				set := channeltest.Set("news", fmt.Sprintf("inbox-%d", i))
 				x.Add(set, i)
 			}
 			c := channel.Of("", "news", "")
@@ -233,10 +218,7 @@ func BenchmarkAddRemove(b *testing.B) {
 	x := New[int]()
 	sets := make([]channel.Set, 100_001)
 	for i := range sets {
-		var err error
-		if sets[i], err = channel.ParseSet([]string{"news", fmt.Sprintf("inbox-%d", i), fmt.Sprintf("chat-%d-*", i)}); err != nil {
-			b.Fatal(err)
-		}
+		sets[i] = channeltest.Set("news", fmt.Sprintf("inbox-%d", i), fmt.Sprintf("chat-%d-*", i))
 		if i > 0 {
 			x.Add(sets[i], i)
 		}

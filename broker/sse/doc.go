@@ -1,4 +1,4 @@
-// Package sse turns frames to bytes and back, after the WHATWG HTML standard 9.2 and the contract's
+// Package sse turns frames to bytes, after the WHATWG HTML standard 9.2 and the contract's
 // section 3. Pure functions: no locks, no I/O, no clock.
 //
 // Invariants: every frame ends with one blank line, has a data line, and uses LF alone; whatever is

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/broker/sse"
+	"sluice/broker/sse/ssetest"
 )
 
 // An event as a frame, and what a reader makes of it, however it is cut.
@@ -12,7 +13,7 @@ func Example() {
 	frame := sse.Frame(&sse.Published{ID: 1795219523000053, Name: "put", Collection: "customer", Data: []byte(`"577c"`)}, sse.FramesName, 10*time.Second).Bare()
 	fmt.Printf("%s", frame)
 
-	var p sse.Parser
+	var p ssetest.Parser
 	for _, piece := range [][]byte{frame[:30], frame[30:]} {
 		events, err := p.Feed(piece)
 		fmt.Printf("%d %v %q\n", len(events), err, p.LastEventID())

@@ -53,13 +53,6 @@ func AppendPing(dst []byte, id uint64, now time.Time) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// AppendEvent appends the frame of an event; a retry of 0 leaves the line out.
-func AppendEvent(dst []byte, id uint64, name string, object []byte, retry time.Duration) []byte {
-	dst = appendEventHead(dst, id, name)
-	dst = append(dst, object...)
-	return appendEventTail(dst, retry)
-}
-
 func appendEventHead(dst []byte, id uint64, name string) []byte {
 	dst = appendID(dst, id)
 	dst = append(dst, "event: "...)

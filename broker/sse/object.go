@@ -1,8 +1,9 @@
 package sse
 
 import (
-	"encoding/json"
 	"strconv"
+
+	"sluice/store/syntax"
 )
 
 // AppendObject appends the data object of an event: event, collection, data, stream, in this
@@ -30,28 +31,12 @@ func AppendObject(dst []byte, event, collection, stream string, data []byte) []b
 // AppendPush appends a keyed event: {"type":"push","key":…,"value":…,"seq":…}. A key may be any text.
 func AppendPush(dst []byte, key string, value []byte, seq uint64) []byte {
 	dst = append(dst, `{"type":"push","key":`...)
-	dst = AppendText(dst, key)
+	dst = syntax.AppendText(dst, key)
 	dst = append(dst, `,"value":`...)
 	dst = append(dst, value...)
 	dst = append(dst, `,"seq":`...)
 	dst = strconv.AppendUint(dst, seq, 10)
 	return append(dst, '}')
-}
-
-// AppendText appends any text as a JSON string.
-func AppendText(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			text, err := json.Marshal(s)
-			if err != nil {
-				return append(dst, `""`...) // no string fails
-			}
-			return append(dst, text...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }
 
 // ObjectLen is the length of what AppendObject appends.

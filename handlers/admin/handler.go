@@ -13,6 +13,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/eventlog"
@@ -71,6 +72,9 @@ func (h *Handler) Register(e *echo.Echo) {
 		e.Add(r.method, "/admin"+r.path, h.only(r.f)) // and no group: its middleware would answer a wrong method with 404
 	}
 }
+
+// CORS lets no page of another origin in: the administrator's key is for servers, and for the gateway's own pages.
+func (h *Handler) CORS() []cors.Rule { return nil }
 
 // only lets nobody but the administrator in.
 func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {

@@ -59,9 +59,9 @@ const (
 	KindRoot  = "root"  // of the databases
 )
 
-// Publisher stores events; a broker is one.
-type Publisher interface {
-	Publish(ctx context.Context, r *eventlog.Request) (uint64, error)
+// Appender stores events; a log is one.
+type Appender interface {
+	Append(ctx context.Context, r *eventlog.Request) (uint64, error)
 }
 
 // Bounds of the trail.
@@ -85,7 +85,7 @@ const (
 // Trail keeps the trail.
 type Trail struct {
 	log     *slog.Logger
-	to      Publisher
+	to      Appender
 	queue   chan Entry
 	dropped atomic.Uint64
 	quit    chan struct{}
@@ -97,7 +97,7 @@ type Trail struct {
 }
 
 // New begins a trail. Close ends it, and is to be called before the log is closed.
-func New(to Publisher, log *slog.Logger) *Trail {
+func New(to Appender, log *slog.Logger) *Trail {
 	t := &Trail{log: log, to: to, queue: make(chan Entry, maxQueue), quit: make(chan struct{}), tallies: map[Entry]int{}, actors: map[string]*rate.Limiter{}}
 	t.group.Go(t.keep)
 	return t
@@ -263,7 +263,7 @@ func (t *Trail) line(e *Entry) {
 func (t *Trail) store(ctx context.Context, e Entry) {
 	text, err := json.Marshal(e)
 	if err == nil {
-		_, err = t.to.Publish(ctx, &eventlog.Request{
+		_, err = t.to.Append(ctx, &eventlog.Request{
 			Events:      []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}},
 			FromReserve: e.Outcome == Ok, // what was done goes with its entry; what was refused, anybody can ask for
 		})

@@ -24,7 +24,7 @@ type published struct {
 	hangs   bool // as with a full disk
 }
 
-func (p *published) Publish(ctx context.Context, r *eventlog.Request) (uint64, error) {
+func (p *published) Append(ctx context.Context, r *eventlog.Request) (uint64, error) {
 	p.mu.Lock()
 	hangs := p.hangs
 	p.mu.Unlock()

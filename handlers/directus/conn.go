@@ -47,7 +47,7 @@ type conn struct {
 	known   atomic.Bool      // who is not nil
 	taken   chan struct{}    // receives when a message of nobody was dealt with
 
-	charge   context.Context //nolint:containedctx // the connection's, with who its work is charged to; made for paying
+	charge   context.Context // of the connection; names the client that pays for its work, and is made for paying
 	paying   *auth.Identity
 	who      *auth.Identity // nil: nobody
 	unwatch  func()         // of who

@@ -98,7 +98,7 @@ func TestChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // a test's
+	defer log.Close()
 	c := newChanges(log)
 	log.Tail(func(events []eventlog.Event, _ uint64) {
 		for i := range events {

@@ -16,6 +16,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
@@ -95,6 +96,19 @@ func (h *Handler) Register(e *echo.Echo) {
 // pathSocket is where sockets are.
 const pathSocket = "/websocket"
 
+// CORS returns what pages of other origins may do. A WebSocket needs none.
+func (h *Handler) CORS() []cors.Rule {
+	return []cors.Rule{
+		{Path: "/items", Methods: "GET, POST, PATCH, DELETE, SEARCH"},
+		{Path: "/auth", Methods: http.MethodPost},
+		{Path: "/users", Methods: "GET, HEAD"},
+		{Path: "/server", Methods: "GET, HEAD"},
+	}
+}
+
+// Close has nothing to end: its sockets have ended when a gateway has drained.
+func (h *Handler) Close() error { return nil }
+
 // The names in paths.
 const (
 	paramCollection = "collection"
@@ -150,7 +164,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
 	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	if carriers.Empty() {
-		return nil, nil //nolint:nilnil // nobody is no error here
+		return nil, nil // nobody is no error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {

@@ -33,7 +33,7 @@ const (
 // caller is who wants something of a collection, by whichever way.
 type caller struct {
 	h          *Handler
-	ctx        context.Context //nolint:containedctx // it lives as long as the request
+	ctx        context.Context // it lives as long as the request
 	who        *auth.Identity  // nil: nobody
 	collection string
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // Too many elements are refused by their number: reading each of them would take a hundred times the memory of its text.
-func TestTooManyElementsAreNotRead(t *testing.T) { //nolint:paralleltest // it measures what the process takes
+// It measures the memory of the whole process, so it does not run in parallel.
+func TestTooManyElementsAreNotRead(t *testing.T) {
 	c := &caller{}
 	for name, f := range map[string]func(gjson.Result) error{
 		"create": func(v gjson.Result) error { _, _, err := c.create(v); return err },

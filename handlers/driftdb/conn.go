@@ -12,7 +12,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
-	"golang.org/x/time/rate"
 
 	"sluice/auth/peer"
 	"sluice/broker"
@@ -22,6 +21,7 @@ import (
 	"sluice/handlers/writers"
 	"sluice/handlers/wsread"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
 	"sluice/store/share"
 )
 
@@ -48,7 +48,8 @@ type conn struct {
 	debug    bool
 	request  string // its id, for the log
 	commands chan command
-	pace     pace
+	pace     rooms.Pace
+	clients  rooms.Clients
 	account  *share.Account
 
 	stalled atomic.Bool     // it was cut off, as others waited for what it held
@@ -68,7 +69,7 @@ func (h *Handler) connect(c echo.Context) error {
 	if err := h.join(c, id); err != nil {
 		return err
 	}
-	defer h.part(id)
+	defer h.rooms.Disconnect(id)
 	from := c.RealIP()
 	if over := h.o.Traffic.EnterOpen(from); over != nil {
 		return over
@@ -80,12 +81,12 @@ func (h *Handler) connect(c echo.Context) error {
 		account: h.o.Traffic.Memory.Account(peer.Owner("", from)),
 	}
 	defer one.account.Close()
-	one.pace = pace{limiter: rate.NewLimiter(rate.Limit(h.o.Limits.ConnectionRate), h.o.Limits.ConnectionRate), most: h.o.Limits.Flood}
+	one.pace = rooms.NewPace(h.o.Limits)
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	var err error
 	one.sub, err = h.o.Broker.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug, Holder: open,
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug, Holder: open,
 	}, nil)
 	if err != nil {
 		open.Leave()
@@ -110,7 +111,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	}
 	c.load.of, c.load.cut = c.h.unread, c.cut
 	defer c.load.done()
-	defer c.h.forget(c.id, c)
+	defer c.h.rooms.Forget(c.id, &c.clients)
 	ctx, cancel := context.WithCancel(charged(e))
 	defer cancel()
 	writers.DropHead(e)
@@ -124,7 +125,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	status, why := websocket.StatusNormalClosure, ""
 	switch {
 	case c.flooded.Load():
-		reason, status, why = writers.Flood, websocket.StatusPolicyViolation, errFlood.Error()
+		reason, status, why = writers.Flood, websocket.StatusPolicyViolation, rooms.ErrFlood.Error()
 	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
@@ -157,8 +158,8 @@ func (c *conn) read(ctx context.Context, cut func()) {
 	defer reader.Close()
 	reader.SkipLong()
 	for {
-		if err := c.pace.wait(ctx); err != nil {
-			c.flooded.Store(errors.Is(err, errFlood))
+		if err := c.pace.Wait(ctx); err != nil {
+			c.flooded.Store(errors.Is(err, rooms.ErrFlood))
 			return
 		}
 		m, err := reader.Next(ctx, c.h.o.MaxBody)
@@ -166,7 +167,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 			return
 		}
 		c.heard.Add(1)
-		c.pace.took()
+		c.pace.Took()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue
@@ -237,7 +238,8 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	if err != nil {
 		return c.refuse(err)
 	}
-	c.h.note(c.id, c, m)
+	e := m.event("")
+	c.h.rooms.Note(c.id, &c.clients, &e)
 	if size > 1 {
 		return command{text: c.mode.size(m.key, size), after: at}
 	}

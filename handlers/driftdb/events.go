@@ -17,6 +17,7 @@ import (
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
 )
 
 // send is POST /room/{id}/send: a connection of one message.
@@ -25,7 +26,7 @@ func (h *Handler) send(c echo.Context) error {
 	if err := h.enter(id); err != nil {
 		return err
 	}
-	defer h.leave(id)
+	defer h.rooms.Leave(id)
 	m, err := h.body(c)
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		entries, _, err := h.retained(charged(c), id, &m.key, &l)
 		if err != nil {
-			return unavailable(err)
+			return httperr.OfLog(err)
 		}
 		wanted := entries[:0]
 		for _, e := range entries {
@@ -54,8 +55,11 @@ func (h *Handler) send(c echo.Context) error {
 		}
 		answer = modeJSON.init(m.key, wanted)
 	default:
-		if err := h.allow(charged(c), id, m.op); err != nil {
-			return err
+		if err := h.rooms.Allow(charged(c), id, m.op); err != nil {
+			if e := refusal(err); e != nil {
+				return e
+			}
+			return err // the client has gone
 		}
 		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
@@ -170,7 +174,7 @@ func (h *Handler) events(c echo.Context) error {
 		}
 	}
 	if err != nil {
-		h.part(id)
+		h.rooms.Disconnect(id)
 		return h.busy(c, err)
 	}
 	open := &writers.Stream{
@@ -178,18 +182,18 @@ func (h *Handler) events(c echo.Context) error {
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
 	}
 	if c.Request().Method == http.MethodHead {
-		h.part(id)
+		h.rooms.Disconnect(id)
 		open.Leave()
 		setStreamHeaders(c)
 		return c.NoContent(http.StatusOK)
 	}
 	place := h.writers.Place(c.Request(), false)
 	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key},
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key},
 		Start: &start, Chunked: place.Chunked, Holder: open,
 	}, place.Group)
 	if err != nil {
-		h.part(id)
+		h.rooms.Disconnect(id)
 		open.Leave()
 		return h.busy(c, traffic.ErrDraining())
 	}
@@ -225,8 +229,8 @@ func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words
 	if last == "" {
 		return start, words, nil
 	}
-	if start, err = h.o.Broker.Log().Locate(space(id), last); err != nil {
-		return start, words, unavailable(err)
+	if start, err = h.o.Broker.Log().Locate(rooms.Space(id), last); err != nil {
+		return start, words, httperr.OfLog(err)
 	}
 	if start.Gap != eventlog.NoGap {
 		words.gap = start.Gap

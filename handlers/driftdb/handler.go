@@ -3,7 +3,6 @@ package driftdb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -17,11 +16,12 @@ import (
 	"sluice/auth"
 	"sluice/auth/peer"
 	"sluice/broker"
-	"sluice/channel"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
 	"sluice/store/share"
 )
 
@@ -46,7 +46,7 @@ type Options struct {
 	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
 	Unread         int64         // bytes that answers may hold until they are read; 32 times Bound.Bytes
 	Bound          eventlog.Bound
-	Limits         Limits
+	Limits         rooms.Limits
 	PingInterval   time.Duration
 	WriteTimeout   time.Duration
 	Shards         int // as of writers.Config
@@ -55,63 +55,51 @@ type Options struct {
 	TrustedProxies peer.Proxies
 }
 
-// Limits bound what those who know a room's id can take of the gateway.
-type Limits struct {
-	Rooms          int // at the same time
-	CreateRate     int // rooms a minute that are made for one client address
-	CreateRateAll  int // rooms a minute that are made for all clients without a credential
-	CreateRateKey  int // rooms a minute that are made for one credential
-	Connections    int // open at once in a room
-	Rate           int // stored pushes a second of a room, and as many relays
-	ConnectionRate int // messages a second of a WebSocket
-
-	Flood time.Duration // how long a WebSocket may be slowed down, in sum, before it is closed
-}
-
 // Handler serves the door.
 type Handler struct {
 	o       Options
 	writers *writers.Writers
+	rooms   *rooms.Rooms
 	quit    chan struct{}
-	started time.Time
 	group   sync.WaitGroup
 	large   *share.Slots // for large frames of CBOR that are read
-	made    census
-	makers  *makers
 	unread  *unread
-
-	mu    sync.Mutex // a leaf, but for the drop of a room, which nobody may enter meanwhile
-	rooms map[string]*room
 }
 
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
+	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
-	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
-	if _, err := h.survey(0, 0); err != nil {
-		return nil, fmt.Errorf("counting rooms: %w", err)
-	}
 	var err error
+	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {
+		return nil, err
+	}
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		Ended: func(s *writers.Stream, end writers.End) {
-			h.part(s.Door)
+			h.rooms.Disconnect(s.Door)
 			o.Traffic.Ended(o.Logger, s, end)
 		},
 	})
-	h.group.Go(h.keep)
+	if err != nil {
+		h.rooms.Close()
+		return nil, err
+	}
 	h.group.Go(func() { h.unread.keep(h.quit) })
-	return h, err
+	return h, nil
 }
 
 // Close ends what New began.
 func (h *Handler) Close() error {
 	close(h.quit)
 	h.group.Wait()
+	h.rooms.Close()
 	h.writers.Close()
 	return nil
 }
+
+// Rooms is how many rooms there are.
+func (h *Handler) Rooms() int { return h.rooms.Count() }
 
 const connectPath = "/room/:room/connect"
 
@@ -125,21 +113,21 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.GET("/room/:room/presence", h.presence)
 }
 
+// CORS returns what pages of other origins may do.
+func (h *Handler) CORS() []cors.Rule {
+	var rules []cors.Rule
+	for _, path := range []string{"/new", "/room"} {
+		rules = append(rules, cors.Rule{Path: path, Methods: "GET, POST", Headers: []string{echo.HeaderAccept}})
+	}
+	return rules
+}
+
 // anybody is who connects to a room: its id is all that is asked for.
 var anybody = &auth.Identity{Name: "room", Kind: "room"}
-
-// space is the part of the log that a room is.
-func space(id string) string { return channel.RoomSpace + id }
-
-var errNoRoom = httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
 
 // charged is a request's context, whose work is charged to the address, as a room asks for no credential.
 func charged(c echo.Context) context.Context {
 	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
-}
-
-func unavailable(err error) error {
-	return httperr.OfLog(err)
 }
 
 // look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no
@@ -150,7 +138,7 @@ func (h *Handler) look(c echo.Context) error {
 	if err := h.find(c, id); err != nil {
 		return err
 	}
-	h.leave(id)
+	h.rooms.Leave(id)
 	return c.JSON(http.StatusOK, h.object(c, id))
 }
 
@@ -184,8 +172,8 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 		return 0, 0, traffic.ErrDraining()
 	}
 	defer h.o.Traffic.LeavePublish()
-	r := &eventlog.Request{Events: []eventlog.Event{m.event(space(id))}, Bound: &h.o.Bound}
-	at, err = h.o.Broker.Publish(ctx, r)
+	r := &eventlog.Request{Events: []eventlog.Event{m.event(rooms.Space(id))}, Bound: &h.o.Bound}
+	at, err = h.o.Broker.Log().Append(ctx, r)
 	var over *eventlog.BoundError
 	switch {
 	case errors.As(err, &over) && over.What == eventlog.BoundedKeys:
@@ -195,7 +183,7 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	case errors.Is(err, eventlog.ErrSeq):
 		return 0, 0, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "%v", err)
 	case err != nil:
-		return 0, 0, unavailable(err)
+		return 0, 0, httperr.OfLog(err)
 	}
 	return at, r.Sizes[0], nil
 }

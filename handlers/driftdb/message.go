@@ -209,7 +209,7 @@ func appendValue(dst []byte, e *eventlog.Event) []byte {
 
 func (c mode) init(key string, entries []eventlog.Event) []byte {
 	if c == modeJSON {
-		dst := sse.AppendText([]byte(`{"type":"init","key":`), key)
+		dst := syntax.AppendText([]byte(`{"type":"init","key":`), key)
 		dst = append(dst, `,"data":[`...)
 		for i := range entries {
 			if i > 0 {
@@ -234,7 +234,7 @@ func (c mode) init(key string, entries []eventlog.Event) []byte {
 
 func (c mode) size(key string, n int) []byte {
 	if c == modeJSON {
-		dst := sse.AppendText([]byte(`{"type":"stream_size","key":`), key)
+		dst := syntax.AppendText([]byte(`{"type":"stream_size","key":`), key)
 		return append(strconv.AppendInt(append(dst, `,"size":`...), int64(n), 10), '}')
 	}
 	dst := appendCBORText(appendType(nil, 3, "stream_size"), "key")
@@ -257,7 +257,7 @@ func (c mode) pong(m *message) []byte {
 
 func (c mode) failure(text string) []byte {
 	if c == modeJSON {
-		return append(sse.AppendText([]byte(`{"type":"error","message":`), text), '}')
+		return append(syntax.AppendText([]byte(`{"type":"error","message":`), text), '}')
 	}
 	return appendCBORText(appendCBORText(appendType(nil, 2, "error"), "message"), text)
 }

@@ -25,6 +25,7 @@ import (
 	"sluice/handlers/traffic"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
+	"sluice/store/rooms"
 	"sluice/store/share"
 )
 
@@ -44,7 +45,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration, change 
 	o := driftdb.Options{
 		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, Unused: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
-		Limits: driftdb.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300, Flood: time.Minute}, Shards: -1, // time stands still around a system call
+		Limits: rooms.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300, Flood: time.Minute}, Shards: -1, // time stands still around a system call
 	}
 	for _, f := range change {
 		f(&o)

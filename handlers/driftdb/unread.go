@@ -12,6 +12,7 @@ import (
 	"sluice/broker"
 	"sluice/store/eventlog"
 	"sluice/store/pause"
+	"sluice/store/rooms"
 	"sluice/store/share"
 )
 
@@ -145,7 +146,7 @@ func (u *unread) keep(quit <-chan struct{}) {
 // written, then has what that takes.
 func (h *Handler) retained(ctx context.Context, id string, key *string, l *load) (entries []eventlog.Event, position uint64, err error) {
 	if !l.held() {
-		entries, position, err = h.o.Broker.Retained(ctx, space(id), key, smallAnswer)
+		entries, position, err = h.o.Broker.Retained(ctx, rooms.Space(id), key, smallAnswer)
 		if !errors.Is(err, broker.ErrLarge) {
 			return entries, position, err
 		}
@@ -153,7 +154,7 @@ func (h *Handler) retained(ctx context.Context, id string, key *string, l *load)
 			return nil, 0, err
 		}
 	}
-	entries, position, err = h.o.Broker.Retained(ctx, space(id), key, math.MaxInt)
+	entries, position, err = h.o.Broker.Retained(ctx, rooms.Space(id), key, math.MaxInt)
 	l.weigh(entries)
 	return entries, position, err
 }

@@ -60,7 +60,6 @@ var causes = []struct {
 	{err: streams.ErrName, status: http.StatusBadRequest, code: BadName},
 	{err: streams.ErrTooMany, status: http.StatusBadRequest, code: TooMany},
 	{err: streams.ErrFull, status: http.StatusForbidden, code: DatabaseFull},
-	{err: streams.ErrDuplicate, status: http.StatusBadRequest, code: DuplicateEvent},
 	{err: streams.ErrBusy, status: http.StatusServiceUnavailable, code: Busy, after: afterLog},
 
 	{err: account.ErrUnknown, status: http.StatusNotFound, code: AccountNotFound},

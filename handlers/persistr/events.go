@@ -91,7 +91,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err := w.Charge(request.Events); err != nil {
 		return nil, err
 	}
-	r.ID, err = h.o.Broker.Publish(c.Request().Context(), request)
+	r.ID, err = h.o.Broker.Log().Append(c.Request().Context(), request)
 	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
 		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream has an event %q already", e.ID)

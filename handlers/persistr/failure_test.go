@@ -38,7 +38,6 @@ func TestErrors(t *testing.T) {
 		{streams.ErrName, 400, "", "BadName", "the name cannot be used"},
 		{streams.ErrTooMany, 400, "", "TooMany", "there are too many"},
 		{streams.ErrFull, 403, "", "DatabaseFull", "there is no room"},
-		{streams.ErrDuplicate, 400, "", "DuplicateEvent", "the stream has an event with this id already"},
 		{streams.ErrBusy, 503, "2", "ServiceUnavailable", "too many clones of this account wait already; try again when some are done"},
 		{account.ErrUnknown, 404, "", "AccountNotFound", "there is no such account"},
 		{account.ErrTaken, 400, "", "NameTaken", "the username is taken"},

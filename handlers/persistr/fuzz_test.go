@@ -2,11 +2,13 @@ package persistr
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 	"sluice/store/streams"
 )
 
@@ -19,6 +21,18 @@ func FuzzEvent(f *testing.F) {
 	} {
 		f.Add([]byte(seed), "1")
 	}
+	log, err := eventlog.Open(memory.Open(memory.Options{Retain: func(string) eventlog.Retention { return eventlog.Retention{} }}), eventlog.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer log.Close()
+	catalog, err := streams.Open(log, streams.Limits{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := catalog.Create(f.Context(), "d", ""); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body []byte, id string) {
 		v := jsontext.Value(body)
 		if v.Compact(jsontext.AllowDuplicateNames(true)) != nil {
@@ -28,7 +42,15 @@ func FuzzEvent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := e.RecordOf("$db/" + name)
+		w, err := catalog.Write("d") // the record is the same in each database
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Done()
+		r, err := w.Record(e, true)
+		if errors.Is(err, streams.ErrName) {
+			return
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/handlers/audit"
+	"sluice/handlers/cors"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/share"
@@ -55,11 +56,14 @@ func New(o Options) (*Handler, error) {
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
 	})
+	if err != nil {
+		return nil, err
+	}
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
 	o.Accounts.OnChange(func(a *account.Account) {
 		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.holds)
 	})
-	return h, err
+	return h, nil
 }
 
 // Close cuts the feeds that have not ended.
@@ -131,6 +135,15 @@ func (h *Handler) Register(e *echo.Echo) {
 	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
 		e.GET(path, h.readEvents)
 	}
+}
+
+// CORS returns what pages of other origins may do. A sign-in answers with a token in Authorization.
+func (h *Handler) CORS() []cors.Rule {
+	var rules []cors.Rule
+	for _, path := range []string{"/db", "/events", "/accounts"} {
+		rules = append(rules, cors.Rule{Path: path, Methods: "GET, POST, PUT, DELETE", Exposed: []string{echo.HeaderAuthorization}})
+	}
+	return rules
 }
 
 // authenticate tells who sends a request. What the request takes is charged to them.

@@ -11,6 +11,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/broker/sse"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
@@ -68,6 +69,9 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.OPTIONS(Path, options)
 	e.POST(Path+"/token", h.mint)
 }
+
+// CORS returns what pages of other origins may do.
+func (h *Handler) CORS() []cors.Rule { return []cors.Rule{{Path: Path, Methods: "GET, HEAD, POST"}} }
 
 // options answers what is not a preflight; that the CORS middleware has answered already.
 func options(c echo.Context) error {

@@ -1,11 +1,13 @@
 package realtime
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"sluice/config/spelling"
+	"sluice/handlers/httperr"
 )
 
 // parameters are those of a GET. Others are ignored, but for those that are nearly one of these: with ?channel=a in
@@ -20,7 +22,8 @@ func checkNames(query url.Values) error {
 		}
 		for _, known := range parameters {
 			if alike(plain(name), plain(known)) {
-				return badParameter(known, "is written so, and not %q", strings.ToValidUTF8(name[:min(len(name), maxName)], "?"))
+				written := strings.ToValidUTF8(name[:min(len(name), maxName)], "?")
+				return httperr.New(http.StatusBadRequest, httperr.BadParameter, "unknown parameter %q; did you mean %q?", written, known)
 			}
 		}
 	}

@@ -119,7 +119,7 @@ func (h *Handler) enter(scope string, f *broker.Filter) (leave func(), err error
 		return nil, err
 	}
 	if release == nil {
-		return nil, nil //nolint:nilnil // as said
+		return nil, nil
 	}
 	return func() {
 		release()

@@ -24,15 +24,7 @@ var comparisons = map[string]query.Node{
 	"$bt":  {Op: query.Between},
 }
 
-// parseCondition reads q. Without one there is no condition.
-func parseCondition(q string) (*query.Condition, error) {
-	n, err := parseQ(q)
-	if err != nil {
-		return nil, err
-	}
-	return query.Compile(n)
-}
-
+// parseQ reads the parameter q.
 func parseQ(q string) (query.Node, error) {
 	v, err := parseObject("parameter q", q)
 	if err != nil {

@@ -166,7 +166,11 @@ func TestConditionMatches(t *testing.T) {
 		`{"_created":{"$lt":{"$date":"$currentYear"}}}`: false,
 		`{"_created":{"$gt":{"$date":"2026-11-20"}},"name":{"$regex":"^j","$options":"i"}}`: true,
 	} {
-		c, err := parseCondition(q)
+		n, err := parseQ(q)
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+		c, err := query.Compile(n)
 		if err != nil || c.Match(doc) != want {
 			t.Errorf("%s: %v, %v", q, c.Match(doc), err)
 		}

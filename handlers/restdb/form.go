@@ -127,6 +127,6 @@ func (in *input) append(dst []byte) []byte {
 
 // appendQuoted appends a text as a JSON string.
 func appendQuoted(dst []byte, text string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, text) //nolint:errcheck // it refuses nothing but what is not UTF-8, as readForm has seen
+	dst, _ = jsontext.AppendQuote(dst, text) // it refuses nothing but what is not UTF-8, as readForm has seen
 	return dst
 }

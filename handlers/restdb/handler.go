@@ -11,6 +11,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/channel"
 	"sluice/handlers/body"
+	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
@@ -51,6 +52,16 @@ func (h *Handler) Register(e *echo.Echo) {
 		e.POST(path, h.posted(methods))
 	}
 }
+
+// CORS returns what pages of other origins may do.
+func (h *Handler) CORS() []cors.Rule {
+	return []cors.Rule{{
+		Path: Path, Methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", Asked: []string{headerOverride}, Exposed: []string{"X-Pagination"},
+	}}
+}
+
+// Close has nothing to end.
+func (h *Handler) Close() error { return nil }
 
 // action serves a request whose sender is known, and may do it.
 type action func(*call) error

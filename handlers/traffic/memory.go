@@ -16,7 +16,7 @@ const FreeFilter = 4 << 10
 func (t *Traffic) HoldFilter(scope string, f *broker.Filter, free int64) (release func(), err error) {
 	n := f.Size()
 	if n <= free {
-		return nil, nil //nolint:nilnil // there is nothing to give back
+		return nil, nil // there is nothing to give back
 	}
 	names := strings.Join(f.Names, ",")
 	hash := sha256.Sum256([]byte("filter\n" + f.Channels.String() + "\n" + f.Stream + "\n" + names + "\n" + f.Choice)) // none but the last has a line end

@@ -19,13 +19,13 @@ type pending struct {
 	queued
 }
 
-// look finds what the conditions speak of, and refuses a key that is taken.
-func (p *pending) look(l *Log) error {
-	p.looked = l.Settled()
+// look finds what the conditions speak of, and refuses a key that is taken. What was settled is read before the look.
+func (p *pending) look(settled uint64, in Lookup) error {
+	p.looked = settled
 	p.heads = p.heads[:0]
 	for _, x := range p.request.Expect {
 		e := &p.request.Events[x.Index]
-		head, err := l.engine.Head(e.Space, e.Stream)
+		head, err := in.Head(e.Space, e.Stream)
 		if err != nil {
 			return fmt.Errorf("%w: looking up a stream: %w", ErrUnavailable, err)
 		}
@@ -36,7 +36,7 @@ func (p *pending) look(l *Log) error {
 		if !e.unique() {
 			continue
 		}
-		id, err := l.engine.Find(e.Space, e.Stream, e.Key)
+		id, err := in.Find(e.Space, e.Stream, e.Key)
 		if err != nil {
 			return fmt.Errorf("%w: looking up a key: %w", ErrUnavailable, err)
 		}
@@ -79,6 +79,7 @@ const recentMost = 1 << 16
 // committer is the one goroutine that gives ids.
 type committer struct {
 	log    *Log
+	engine Applier
 	last   uint64
 	recent map[place]uint64 // what changed while conditional requests were under way
 	forgot uint64           // all of it up to here is forgotten
@@ -153,7 +154,7 @@ func (c *committer) take() []*pending {
 func (c *committer) next() uint64 {
 	first, marked := c.log.clock.Next(c.last)
 	if marked {
-		if o, ok := c.log.engine.(oldester); ok {
+		if o, ok := c.engine.(oldester); ok {
 			c.log.clock.forget(o.Oldest())
 		}
 		c.marks = c.log.clock.Marks()
@@ -216,7 +217,7 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 // group changed, and the request's own events before each.
 func (c *committer) holds(p *pending, first uint64, changed map[place]uint64) error {
 	if p.looked < c.forgot && p.request.conditional() {
-		if err := p.look(c.log); err != nil {
+		if err := p.look(c.log.Settled(), c.engine); err != nil {
 			return err
 		}
 	}
@@ -264,7 +265,7 @@ func (c *committer) commit(g *Group) error {
 	if g.empty() {
 		return nil
 	}
-	err := c.log.engine.Commit(g)
+	err := c.engine.Commit(g)
 	if c.log.dead() {
 		return fmt.Errorf("%w: %w: it has failed", ErrUnavailable, ErrUnknown)
 	}

@@ -81,7 +81,7 @@ func (l *Log) KeyedSpaces(f func(KeyedSpace) error) error {
 	})
 }
 
-// Keyed reads what a space of keyed events retains, as of one moment: see Engine. It returns once that moment is
+// Keyed reads what a space of keyed events retains, as of one moment: see Lookup. It returns once that moment is
 // settled, so that what follows the position follows what was read.
 func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event) error) (position uint64, err error) {
 	position, err = l.engine.Keyed(ctx, space, key, f)
@@ -157,10 +157,10 @@ func (c *committer) space(name string) (*keyedSpace, error) {
 		return s, nil
 	}
 	s := &keyedSpace{keys: map[string][]held{}}
-	v, err := c.log.engine.Row(keyedRow + name)
+	v, err := c.engine.Row(keyedRow + name)
 	if err == nil {
 		s.seq, _, _ = readRow(v)
-		_, err = c.log.engine.Keyed(context.Background(), name, nil, func(e Event) error {
+		_, err = c.engine.Keyed(context.Background(), name, nil, func(e Event) error {
 			s.set(e.Key, append(s.keys[e.Key], held{e.Seq, entrySize(&e)}))
 			s.bytes += entrySize(&e)
 			return nil

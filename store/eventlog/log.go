@@ -22,25 +22,6 @@ type Options struct {
 	Logger     *slog.Logger
 }
 
-// Abilities that an engine may have beside Engine.
-type (
-	// admitter refuses requests while the engine cannot take them; those from the reserve later than others.
-	admitter interface{ Admit(fromReserve bool) error }
-	// failer tells, by closing, that the engine is dead for good; Commit may never return then.
-	failer interface{ Failed() <-chan struct{} }
-	// floorer gives, out of memory, an id behind which nothing was removed from a space, perhaps not the
-	// lowest of them.
-	floorer interface{ Floor(space string) uint64 }
-	// oldester gives an id that nothing is retained before.
-	oldester interface{ Oldest() uint64 }
-	// backuper copies all that is acknowledged to a new folder, while running.
-	backuper interface{ Backup(dir string) error }
-	// healther says why the engine cannot serve now.
-	healther interface{ Health() error }
-	// damager counts the damaged places of its files that it has met since the start.
-	damager interface{ Damaged() uint64 }
-)
-
 // Log gives ids and order to what publishers append, and answers readers.
 type Log struct {
 	engine  Engine
@@ -99,7 +80,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
+	c := &committer{log: l, engine: engine, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
 	go func() { // ended and waited for by Close
 		defer close(l.stopped)
 		c.run()
@@ -145,7 +126,7 @@ func (l *Log) Find(space, stream, key string) (uint64, error) {
 	return l.engine.Find(space, stream, key)
 }
 
-// Streams tells of some streams of a space without retention: see Engine.
+// Streams tells of some streams of a space without retention: see Reader.
 func (l *Log) Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error) {
 	return l.engine.Streams(ctx, space, prefix, after, limit)
 }
@@ -269,7 +250,7 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 		return p, nil
 	}
 	l.expecting.Add(1)
-	return p, p.look(l)
+	return p, p.look(l.Settled(), l.engine)
 }
 
 // enqueue queues a request for an owner.

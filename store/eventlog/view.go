@@ -18,11 +18,6 @@ type View interface {
 	Scan(from, to string, backwards bool, f func(key, value []byte) (bool, error)) error
 }
 
-// Viewer is an Engine's way to show its rows as of one moment. Close has to wait until f returns.
-type Viewer interface {
-	View(ctx context.Context, f func(View) error) error
-}
-
 // View calls f with the rows as of one moment, once all that they hold is acknowledged. What follows its position
 // in the log follows what it shows.
 func (l *Log) View(ctx context.Context, f func(View) error) error {
@@ -45,7 +40,7 @@ func (c *committer) rowsHold(r *Request, written map[string][]byte) error {
 		value, ok := written[want.Key]
 		if !ok {
 			var err error
-			if value, err = c.log.engine.Row(want.Key); err != nil {
+			if value, err = c.engine.Row(want.Key); err != nil {
 				return fmt.Errorf("%w: looking up a row: %w", ErrUnavailable, err)
 			}
 		}

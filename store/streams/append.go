@@ -157,29 +157,6 @@ func checkNames(e *Event) error {
 	return nil
 }
 
-// Append stores one event.
-func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool) (uint64, error) {
-	w, err := c.Write(name)
-	if err != nil {
-		return 0, err
-	}
-	defer w.Done()
-	r, err := w.Record(e, create)
-	if err != nil {
-		return 0, err
-	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
-	if err := w.Charge(request.Events); err != nil {
-		return 0, err
-	}
-	id, err := c.log.Append(ctx, request)
-	w.Answered(err)
-	if errors.As(err, new(*eventlog.KeyError)) {
-		return 0, fmt.Errorf("%w: %q", ErrDuplicate, e.ID)
-	}
-	return id, err
-}
-
 // searchMost is how many streams an event is looked for in. A name of 1,024 dots in a database of 100,000 namespaces
 // could be in a hundred million.
 const searchMost = 10_000

@@ -49,29 +49,6 @@ type held struct {
 	recounted   time.Time // of a database of root's: when it was counted again last
 }
 
-// SetLimits sets the bounds. It is to be called before the catalog is used.
-func (c *Catalog) SetLimits(l Limits) { c.limits = l }
-
-// Held is how many bytes a database holds.
-func (c *Catalog) Held(name string) int64 {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if d := c.byName[name]; d != nil {
-		return d.held.events + d.held.rows
-	}
-	return 0
-}
-
-// Charged is what an account is charged for: databases, their bytes, and names that it gave up.
-func (c *Catalog) Charged(account string) (databases int, bytes int64, retired int) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if u := c.accounts[account]; u != nil {
-		return u.databases, u.bytes, u.retired
-	}
-	return 0, 0, 0
-}
-
 // account is what an account is charged for. For root it is nil, and c.mu must be held.
 func (c *Catalog) account(name string) *usage {
 	if name == "" {

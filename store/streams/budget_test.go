@@ -215,28 +215,6 @@ func TestBoundsUnderConcurrency(t *testing.T) {
 	must(t, log.Close())
 }
 
-// What is stored of a clone when the process is killed is dropped at the next start.
-func TestKilledClone(t *testing.T) {
-	t.Parallel()
-	ctx, fs := context.Background(), vfs.NewMem()
-	c, log := openOn(t, fs)
-	must(t, c.Create(ctx, "a", "ann"))
-	before, _ := left(t, log)
-	e := streams.Event{ID: "2", Type: "t", Stream: "s", Data: json.RawMessage(`1`)}
-	r, err := e.RecordOf(streams.Space("copy"))
-	must(t, err)
-	_, err = log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{r}, Rows: []eventlog.Row{
-		{Key: "db/c/copy", Value: []byte("ID")}, {Key: "db/n/ID/shop", Value: []byte{}}, {Key: "db/a/ID/s", Value: []byte(`{"stream":"s","annotation":1}`)},
-	}})
-	must(t, err)
-	must(t, log.Close())
-	_, log = openOn(t, fs)
-	if rows, bytes := left(t, log, "copy"); fmt.Sprint(rows) != fmt.Sprint(before) || bytes != 0 {
-		t.Errorf("there are %q and %d bytes", rows, bytes)
-	}
-	must(t, log.Close())
-}
-
 // A name that was given up is root's, and of the account that had made the database and gave it up itself. No other way
 // to take a name leads around that, before and after a restart.
 func TestRetiredNames(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/channel"
@@ -51,7 +52,7 @@ func Space(name string) string { return channel.DBSpace + name }
 type Catalog struct {
 	log     *eventlog.Log
 	limits  Limits
-	changed func(name string)
+	changed atomic.Pointer[func(name string)]
 
 	looks    *share.Slots // for reads that look at many streams or names; taken after Database.using
 	changing sync.Mutex   // held by all that change the catalog; taken after Database.using
@@ -63,9 +64,15 @@ type Catalog struct {
 	retired  map[string]retired // names that were given up
 }
 
-// OnChange registers f to be called with the name of each database whose grants, namespaces or name have changed, or that
-// is gone. It is to be called before the catalog is used.
-func (c *Catalog) OnChange(f func(name string)) { c.changed = f }
+// OnChange has f called, from now on, with the name of each database whose grants, namespaces or name change, or that goes.
+// Only the last f is called.
+func (c *Catalog) OnChange(f func(name string)) { c.changed.Store(&f) }
+
+func (c *Catalog) notify(name string) {
+	if f := c.changed.Load(); f != nil {
+		(*f)(name)
+	}
+}
 
 func (c *Catalog) find(name string) (*Database, error) {
 	c.mu.RLock()
@@ -257,7 +264,7 @@ func (c *Catalog) destroy(ctx context.Context, name, by string) error {
 	c.mu.Unlock()
 	c.leave(d)
 	d.name = ""
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 
@@ -297,7 +304,7 @@ func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
 	c.setRetired(name, old)
 	c.setRevived(to)
 	c.mu.Unlock()
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 
@@ -330,6 +337,6 @@ func (c *Catalog) grant(ctx context.Context, name, account string, role Role) er
 	c.mu.Lock()
 	d.info.Grants = i.Grants // the rest is read without mu
 	c.mu.Unlock()
-	c.changed(name)
+	c.notify(name)
 	return nil
 }

@@ -46,7 +46,7 @@ func openGated(t *testing.T) (*streams.Catalog, *gated) {
 	log, err := eventlog.Open(g, eventlog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close()) })
-	c, err := streams.Open(log)
+	c, err := streams.Open(log, streams.Limits{})
 	must(t, err)
 	must(t, c.Create(context.Background(), "a", "ann"))
 	must(t, c.Create(context.Background(), "b", "ben"))

@@ -17,7 +17,6 @@ var (
 	ErrRole         = errors.New("unknown role")
 	ErrTooMany      = errors.New("there are too many")
 	ErrFull         = errors.New("there is no room")
-	ErrDuplicate    = errors.New("the stream has an event with this id already")
 	ErrBusy         = errors.New("too many clones of this account wait already; try again when some are done")
 	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
 )

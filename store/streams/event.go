@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 
-	"sluice/broker/sse"
 	"sluice/store/eventlog"
+	"sluice/store/syntax"
 )
 
 // Event is what a client appends. The log gives it its place and its time.
@@ -30,9 +30,6 @@ type kept struct {
 	Stream    *string `json:"stream,omitempty"`
 	TS        string  `json:"ts,omitempty"`
 }
-
-// RecordOf is the event as the log stores it in a space.
-func (e *Event) RecordOf(space string) (eventlog.Event, error) { return e.record(space, "") }
 
 // record is the event as the log stores it. Its Meta is an object of the client's own; before it, where
 // something is kept, that on a line of its own: compact JSON has no line ends.
@@ -109,9 +106,9 @@ func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Even
 	dst = append(dst, `{"data":`...)
 	dst = append(dst, r.Data...)
 	dst = append(dst, `,"meta":{"id":`...)
-	dst = sse.AppendText(dst, r.Key)
+	dst = syntax.AppendText(dst, r.Key)
 	dst = append(dst, `,"type":`...)
-	dst = sse.AppendText(dst, kind)
+	dst = syntax.AppendText(dst, kind)
 	dst = append(dst, `,"ts":"`...)
 	if k.TS != "" {
 		dst = append(dst, k.TS...)
@@ -119,11 +116,11 @@ func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Even
 		dst = clock.Time(r.ID).AppendFormat(dst, TimeFormat)
 	}
 	dst = append(dst, `","db":`...)
-	dst = sse.AppendText(dst, database)
+	dst = syntax.AppendText(dst, database)
 	dst = append(dst, `,"ns":`...)
-	dst = sse.AppendText(dst, namespace)
+	dst = syntax.AppendText(dst, namespace)
 	dst = append(dst, `,"stream":`...)
-	dst = sse.AppendText(dst, stream)
+	dst = syntax.AppendText(dst, stream)
 	if len(own) > 2 {
 		dst = append(append(dst, ','), own[1:len(own)-1]...)
 	}

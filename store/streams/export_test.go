@@ -2,10 +2,62 @@ package streams
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 
+	"sluice/store/eventlog"
 	"sluice/store/share"
 )
+
+// ErrDuplicate is the error of Append where the stream has an event of this id.
+var ErrDuplicate = errors.New("the stream has an event with this id already")
+
+// Append stores one event, as the doors do.
+func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool) (uint64, error) {
+	w, err := c.Write(name)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Done()
+	r, err := w.Record(e, create)
+	if err != nil {
+		return 0, err
+	}
+	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
+	if err := w.Charge(request.Events); err != nil {
+		return 0, err
+	}
+	id, err := c.log.Append(ctx, request)
+	w.Answered(err)
+	if errors.As(err, new(*eventlog.KeyError)) {
+		return 0, fmt.Errorf("%w: %q", ErrDuplicate, e.ID)
+	}
+	return id, err
+}
+
+// RecordOf is the event as the log stores it in a space.
+func (e *Event) RecordOf(space string) (eventlog.Event, error) { return e.record(space, "") }
+
+// Held is how many bytes a database holds.
+func (c *Catalog) Held(name string) int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if d := c.byName[name]; d != nil {
+		return d.held.events + d.held.rows
+	}
+	return 0
+}
+
+// Charged is what an account is charged for: databases, their bytes, and names that it gave up.
+func (c *Catalog) Charged(account string) (databases int, bytes int64, retired int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if u := c.accounts[account]; u != nil {
+		return u.databases, u.bytes, u.retired
+	}
+	return 0, 0, 0
+}
 
 // ClonesWaiting is how many clones of an owner wait.
 func (c *Catalog) ClonesWaiting(owner string) int {
@@ -28,3 +80,6 @@ func (c *Catalog) TakeLooks(ctx context.Context) (release func()) {
 		}
 	}
 }
+
+// SetLimits has other bounds from now on; nothing else may use the catalog meanwhile.
+func (c *Catalog) SetLimits(l Limits) { c.limits = l }

@@ -28,7 +28,7 @@ func TestLateChanges(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c, err := streams.Open(log)
+	c, err := streams.Open(log, streams.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestLateChangeHoldsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := streams.Open(log)
+	c, err := streams.Open(log, streams.Limits{})
 	if err == nil {
 		err = c.Create(context.Background(), "a", "")
 	}

@@ -27,7 +27,7 @@ func openOn(t *testing.T, fs vfs.FS) (*streams.Catalog, *eventlog.Log) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := streams.Open(log)
+	c, err := streams.Open(log, streams.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestRenameOfLargeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	c, err := streams.Open(log)
+	c, err := streams.Open(log, streams.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

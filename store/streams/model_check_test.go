@@ -41,7 +41,7 @@ func (m *model) check(t *rapid.T) {
 
 // checkCharges: what accounts are charged for is what a catalog that is opened now counts.
 func (m *model) checkCharges(t *rapid.T) {
-	anew, err := streams.Open(m.log)
+	anew, err := streams.Open(m.log, streams.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

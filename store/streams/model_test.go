@@ -79,7 +79,7 @@ func (m *model) open(t *rapid.T) {
 	if m.log, err = eventlog.Open(engine, eventlog.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if m.catalog, err = streams.Open(m.log); err != nil {
+	if m.catalog, err = streams.Open(m.log, streams.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -155,7 +155,7 @@ func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy boo
 		d.setNamespace(namespace, false)
 		c.mu.Unlock()
 	}
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to strin
 	d.setNamespace(namespace, false)
 	d.setNamespace(to, true)
 	c.mu.Unlock()
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 

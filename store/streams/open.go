@@ -13,9 +13,9 @@ import (
 )
 
 // Open reads the catalog of a log.
-func Open(log *eventlog.Log) (*Catalog, error) {
+func Open(log *eventlog.Log, limits Limits) (*Catalog, error) {
 	c := &Catalog{
-		log: log, changed: func(string) {}, cloning: share.NewSlots(1, clonesWaiting),
+		log: log, limits: limits, cloning: share.NewSlots(1, clonesWaiting),
 		looks:  share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // who waits is a connection each
 		byName: map[string]*Database{}, accounts: map[string]*usage{}, retired: map[string]retired{},
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"sluice/store/eventlog"
 )
@@ -286,7 +285,7 @@ func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream str
 	if err := b.commit(ctx); err != nil {
 		return fmt.Errorf("destroying a stream: %w", err)
 	}
-	c.changed(name)
+	c.notify(name)
 	return nil
 }
 
@@ -384,13 +383,4 @@ func unmarshalMeta(own []byte, to *map[string]json.RawMessage) error {
 		return nil
 	}
 	return json.Unmarshal(own, to)
-}
-
-// ParseTime reads an ISO 8601 time as clients write it.
-func ParseTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return t, fmt.Errorf("%q is no time: %w", s, err)
-	}
-	return t, nil
 }

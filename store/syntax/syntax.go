@@ -1,4 +1,5 @@
-// Package syntax says in plain words why a client's JSON or CBOR cannot be read.
+// Package syntax is what doors and models share of JSON as text: why a client's JSON (or CBOR) cannot be read, in plain
+// words, and how a text is quoted.
 package syntax
 
 import (

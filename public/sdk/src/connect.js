@@ -50,7 +50,7 @@ export function connect(url, o = {}) {
     state = to;
     detail = more;
     if (to !== "open") told = false;
-    if (lead) tabs?.postMessage({ to, detail });
+    status();
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
     else if (to !== from && from !== "idle") emit(to === "open" ? "connect" : "reconnect", detail);
   }
@@ -80,13 +80,13 @@ export function connect(url, o = {}) {
     const query = { channels: o.channels, get from() { return last ? "now" : null; } };
     try {
       for await (const frame of follow(query, { id: last }, turn, cut.signal)) {
-        const { type } = frame, live = told || type === "ping" || type === "live" || !last; // no event of the past follows
-        if (sure) tabs?.postMessage({ frame, prev: last || frame.id, live });
+        const { type } = frame, live = told || type === "live" || !last; // no event of the past follows
+        if (sure) say({ frame, prev: last || frame.id, live });
         deliver(frame);
         if (live) arrive();
         if (sure || type === "message") continue;
         sure = true;
-        answer();
+        status();
       }
     } catch (e) {
       refuse(e);
@@ -136,26 +136,31 @@ export function connect(url, o = {}) {
     while (sure && ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
   }
 
-  const hail = () => tabs?.postMessage({ ask: me });
-  const answer = () => lead && tabs?.postMessage({
+  const say = (/** @type {any} */ message) => tabs?.postMessage({ me, ...message });
+  const hail = () => say({ ask: true });
+  // status is what the tab that leads says of itself.
+  const status = () => lead && say({
     to: state, detail, live: told, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
   });
 
   /** What tabs say to each other holds no credential. @param {MessageEvent} message */
-  function hear({ data: { ask, to, detail, frame, prev, live } }) {
+  function hear({ data: { me: from, ask, to, detail, frame, prev, live } }) {
     if (ask) {
-      if (lead) setTimeout(answer); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
-      else if (ask > me) missed = 0; // that tab takes the lead, if there is need
+      if (lead) setTimeout(status); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
+      else if (from > me) missed = 0; // that tab takes the lead, if there is need
       return;
     }
     if (lead) return; // one that lost the lead, and has not noticed yet
-    missed = 0;
     if (to) {
       if (to === "open" && leader?.to !== to) way.rouse(); // the gateway is back
-      leader = { to, detail, live };
+      leader = { from, to, detail };
       if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
       if (!reader) turn(to, detail);
-    } else if (leader) leader.live = live;
+    }
+    const known = leader?.from === from; // else it lost the lead, and its connection is not the one that we follow
+    if (known) leader.live = live;
+    else live = false;
+    missed = known ? 0 : 1; // so that we ask who leads
     if (reader && !last && live && !to && Date.now() - asked > 5000) { // no connection is free: now is what the leader has now
       last = prev;
       ahead = [];
@@ -183,7 +188,7 @@ export function connect(url, o = {}) {
         await way.rest(coded(e), pause(n), turn, signal);
       }
     }
-    const all = JSON.stringify([3, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const all = JSON.stringify([4, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (signal.aborted) return;
 

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sluice/channel"
+	"sluice/channel/channeltest"
 	"sluice/store/eventlog"
 )
 
@@ -67,10 +67,7 @@ func (m *logModel) reopen(t *rapid.T) {
 }
 
 func (m *logModel) read(t *rapid.T) {
-	set, err := channel.ParseSet(rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 1, 3, rapid.ID).Draw(t, "set"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := channeltest.Set(rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 1, 3, rapid.ID).Draw(t, "set")...)
 	q := eventlog.Query{Channels: set, Stream: rapid.SampledFrom(streams).Draw(t, "of stream")}
 	if rapid.Bool().Draw(t, "by name") {
 		q.Names = []string{"goal", "put"}

@@ -39,7 +39,7 @@ func TestFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // a test's
+	defer log.Close()
 	ctx, large := context.Background(), bytes.Repeat([]byte("x"), 10_000)
 	fill := func(make func(i int) *eventlog.Request) (n int) {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/channel"
+	"sluice/channel/channeltest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/logtest"
 )
@@ -79,10 +80,7 @@ func TestReadWays(t *testing.T) {
 			}
 		}
 		for range 10 {
-			set, err := channel.ParseSet(rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 1, 4, rapid.ID).Draw(t, "set"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			set := channeltest.Set(rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 1, 4, rapid.ID).Draw(t, "set")...)
 			q := &eventlog.Query{Channels: set, Stream: rapid.SampledFrom([]string{"", "", "s", "t3"}).Draw(t, "stream")}
 			e.bounds = bounds{
 				records:  rapid.SampledFrom([]int{1, 50, measured.records}).Draw(t, "records"),
@@ -152,10 +150,7 @@ func TestSparseByIndex(t *testing.T) {
 				{"goal-1:few", "", 6}, {"goal-1", "", 6}, {"goal-*", "", 6}, {"*:few", "", 6}, {"*:f*", "", 6}, {"*", "rare", 6},
 				{"put:none", "", 0}, {"absent", "", 0}, {"absent-*", "", 0}, {"*:none", "", 0}, {"*", "none", 0},
 			} {
-				set, err := channel.ParseSet([]string{tt.pattern})
-				if err != nil {
-					t.Fatal(err)
-				}
+				set := channeltest.Set(tt.pattern)
 				got, steps := readAll(t, e, &eventlog.Query{Channels: set, Stream: tt.stream}, 0, upto, 1000)
 				if len(got) != tt.want || steps > 2 {
 					t.Errorf("%s %s: %d events in %d steps", tt.pattern, tt.stream, len(got), steps)

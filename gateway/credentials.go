@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"sluice/auth"
+	"sluice/auth/passwords"
+)
+
+// checkCredentials finds what is wrong with the credentials of the settings before anything is opened.
+func (g *Gateway) checkCredentials() error {
+	if withoutCredential(g.cfg) {
+		return &SettingsError{errOpenToAll}
+	}
+	if err := auth.Check(g.authOptions()); err != nil {
+		return &SettingsError{keyFaults(err)}
+	}
+	return nil
+}
+
+// openAuth puts the credentials of the settings and those of the store in force.
+func (g *Gateway) openAuth() (err error) {
+	o := g.authOptions()
+	o.Log = g.Log
+	if o.TokenSecret == "" {
+		if o.TokenSecret, _, err = keptSecret(g.cfg.DataDir, tokenSecretFile); err != nil {
+			return err
+		}
+	}
+	if !configured(g.cfg) {
+		o.FirstKey = g.makeFirstKey
+	}
+	if g.Auth, err = auth.New(o); err != nil {
+		return err
+	}
+	g.ends(g.Auth.Close)
+	return nil
+}
+
+func (g *Gateway) authOptions() auth.Options {
+	cfg := g.cfg
+	return auth.Options{
+		TokenSecret: cfg.TokenSecret, APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
+		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
+		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
+		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
+		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate,
+		Passwords: g.passwords(), Logger: g.o.Logger,
+	}
+}
+
+// passwords makes what checks the passwords of users or of accounts; tries of the two are counted apart.
+func (g *Gateway) passwords() *passwords.Checker {
+	if g.o.CheapPasswords {
+		return passwords.Cheap()
+	}
+	return passwords.New()
+}

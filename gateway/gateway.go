@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/auth"
+	"sluice/auth/account"
+	"sluice/broker"
+	"sluice/config"
+	"sluice/handlers"
+	"sluice/handlers/audit"
+	"sluice/handlers/driftdb"
+	"sluice/handlers/realtime"
+	"sluice/handlers/traffic"
+	"sluice/store/documents"
+	"sluice/store/eventlog"
+	"sluice/store/share"
+	"sluice/store/streams"
+)
+
+// Options are what the settings do not say. Zero values are right for a gateway of its own process.
+type Options struct {
+	Logger  *slog.Logger // nil: nothing is logged
+	Memory  MemoryLimit  // how much the process may take; zero: no limit
+	Version string
+
+	// The rest is for tests.
+
+	Engine         eventlog.Engine  // in place of the one that DATA_DIR names; the gateway closes it
+	CheapPasswords bool             // hashes take no 50 ms, and protect nothing
+	Shards         int              // of the shared writers; 0: one a processor, less than 0: none
+	RingBytes      int              // of frames shared at the head; 0: by Memory
+	Replays        int              // steps of catching up under way at once; 0: by the number of processors
+	Now            func() time.Time // when documents are made and changed; nil: time.Now
+	Doors          []Opener         // that come after the gateway's own
+}
+
+// Gateway is one that runs, or could. Its fields are what it is made of, to look at and not to be set.
+type Gateway struct {
+	Log       *eventlog.Log
+	Auth      *auth.Authenticator
+	Broker    *broker.Broker
+	Memory    *share.Memory // what is held for clients
+	Traffic   *traffic.Traffic
+	Databases *streams.Catalog
+	Documents *documents.Store
+	Accounts  *account.Store
+	Realtime  *realtime.Handler
+	Rooms     *driftdb.Handler
+	Registry  *prometheus.Registry // of its metrics
+	FirstKey  FirstKey
+
+	cfg           *config.Config
+	o             Options
+	budgets       budgets
+	administrator *auth.Administrator
+	answers       *share.Answers // of documents and of Persistr
+	trail         *audit.Trail
+	descriptors   *traffic.Descriptors
+	certificates  *certificates
+	handler       http.Handler
+	backups       sync.Mutex // one at a time
+
+	listener        net.Listener
+	metricsListener net.Listener
+
+	fatal   chan error
+	closers []func() error
+	group   sync.WaitGroup
+}
+
+// New builds a gateway; Close ends it. A SettingsError says that the settings cannot be used.
+func New(cfg *config.Config, o Options) (*Gateway, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{
+		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
+		administrator: auth.NewAdministrator(cfg.AdminKey),
+	}
+	// Each needs those before it. What can fail for the settings alone comes first, and leaves no folder behind.
+	for _, step := range []func() error{
+		g.loadCertificates, g.checkCredentials, g.openLog, g.openAuth, g.openBroker, g.openStore, g.openTrail, g.openDoors,
+	} {
+		if err := step(); err != nil {
+			g.Close()
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// ends has f called when the gateway closes, before what was opened earlier is closed.
+func (g *Gateway) ends(f func() error) { g.closers = append(g.closers, f) }
+
+// Close undoes New, newest first. Serve has returned, or never began.
+func (g *Gateway) Close() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		if err := g.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			g.o.Logger.Error("closing", "cause", err)
+		}
+	}
+	g.closers = nil
+}
+
+// Reload reads keys and certificates again. On an error the last good ones stay.
+func (g *Gateway) Reload() {
+	g.o.Logger.Info("reloading keys and certificates")
+	if err := g.Auth.Reload(); err != nil {
+		g.o.Logger.Error("reloading keys; the last good ones stay", "cause", err)
+	}
+	if g.certificates != nil {
+		if err := g.certificates.load(); err != nil {
+			g.o.Logger.Error("reloading certificates; the last good ones stay", "cause", err)
+		}
+	}
+}
+
+func (g *Gateway) openBroker() error {
+	ring := g.o.RingBytes
+	if ring == 0 {
+		ring = int(g.budgets.ring)
+	}
+	g.Broker = broker.New(g.Log, broker.Options{RingBytes: ring, Replays: g.o.Replays, RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
+	g.Memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
+	g.descriptors = handlers.WatchDescriptors(g.o.Logger)
+	g.Traffic = traffic.New(traffic.NewMetrics(g.Registry, g.Broker, g.Memory), traffic.Limits{
+		Connections: g.cfg.MaxConnections, ConnectionsPerKey: g.cfg.MaxConnectionsPerKey, Pending: g.cfg.MaxPending, Descriptors: g.descriptors,
+	}, g.Memory)
+	g.registerMetrics()
+	return nil
+}
+
+func (g *Gateway) openTrail() error {
+	g.trail = audit.New(g.Log, g.o.Logger)
+	g.ends(g.trail.Close)
+	g.counter("sluice_audit_dropped_total", "Entries of the audit trail that could not be stored.", g.trail.Dropped)
+	return nil
+}

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// tokenSecretFile keeps the secret of the gateway's own tokens.
+const tokenSecretFile = "token-secret"
+
+// newSecret makes a secret of 256 bits and more: 52 characters of base32.
+func newSecret() string { return rand.Text() + rand.Text() }
+
+// keptSecret reads a secret that is kept in a file of DATA_DIR, mode 0600, or makes it. One that an earlier version made
+// may be shorter, and is kept. In memory it is another each time, and made says so too.
+func keptSecret(dataDir, file string) (secret string, made bool, err error) {
+	if dataDir == inMemory {
+		return newSecret(), true, nil
+	}
+	name := filepath.Join(dataDir, file)
+	b, err := os.ReadFile(name)
+	switch {
+	case err == nil && strings.TrimSpace(string(b)) != "":
+		return strings.TrimSpace(string(b)), false, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", false, fmt.Errorf("reading %s: %w", name, err)
+	}
+	secret = newSecret()
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return "", false, fmt.Errorf("making DATA_DIR: %w", err)
+	}
+	if err := os.WriteFile(name, []byte(secret+"\n"), 0o600); err != nil {
+		return "", false, fmt.Errorf("keeping a secret in %s: %w", name, err)
+	}
+	return secret, true, nil
+}

@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"sluice/auth/peer"
+	"sluice/handlers"
+)
+
+// Listen takes ADDR, and METRICS_ADDR where it is set.
+func (g *Gateway) Listen() error {
+	// Streams have their pings, and other connections IdleTimeout; four system calls a connection are saved.
+	listen := net.ListenConfig{KeepAlive: -1}
+	inner, err := listen.Listen(context.Background(), "tcp", g.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
+	}
+	if g.cfg.MetricsAddr != "" {
+		if g.metricsListener, err = net.Listen("tcp", g.cfg.MetricsAddr); err != nil {
+			_ = inner.Close() // the first error is the one to tell
+			return fmt.Errorf("listening on METRICS_ADDR %s: %w; stop what uses it, or set another", g.cfg.MetricsAddr, err)
+		}
+	}
+	g.listener = g.Guard(inner)
+	return nil
+}
+
+// Guard watches the connections of a listener: those that take no byte, what arrives of heads, and their number.
+func (g *Gateway) Guard(inner net.Listener) net.Listener {
+	return &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.Memory, Descriptors: g.descriptors}
+}
+
+// BaseURL is where the gateway answers: ADDR as set, with the port that was given where it says 0.
+func (g *Gateway) BaseURL() string {
+	scheme := "http"
+	if g.certificates != nil {
+		scheme = "https"
+	}
+	address := g.cfg.Addr
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if actual, ok := g.listener.Addr().(*net.TCPAddr); ok && port == "0" {
+			port = fmt.Sprint(actual.Port)
+		}
+		address = net.JoinHostPort(host, port)
+	}
+	return scheme + "://" + address
+}
+
+// maxHeader bounds a request head: 100 patterns of 257 bytes percent-encoded, and a token of 8 KiB.
+const maxHeader = 128 << 10
+
+// Server makes the server of the doors. Its connections are to come from a listener that Guard watches.
+func (g *Gateway) Server() *http.Server {
+	return &http.Server{
+		Handler:           g.handler,
+		ReadHeaderTimeout: g.cfg.ReadHeaderTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ConnState:         handlers.NewHeads(int(g.budgets.heads)).State,
+		ConnContext:       handlers.ConnContext,
+		HTTP2:             &handlers.HTTP2,
+		ErrorLog:          slog.NewLogLogger(g.o.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Serve runs on what Listen took until ctx ends, the log dies or a listener fails; where ctx ends, it drains.
+func (g *Gateway) Serve(ctx context.Context) error {
+	server := g.Server()
+	failed := make(chan error, 2)
+	g.group.Go(func() {
+		if g.certificates != nil {
+			server.TLSConfig = g.certificates.config()
+			failed <- server.ServeTLS(g.listener, "", "")
+			return
+		}
+		failed <- server.Serve(g.listener)
+	})
+	metrics := g.serveMetrics(failed)
+	quiet, stop := context.WithCancel(ctx)
+	defer stop()
+	g.group.Go(func() { handBack(quiet, g.Broker.Count) })
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case err := <-g.fatal:
+		return fmt.Errorf("the log failed for good; start again when the cause is mended: %w", err)
+	case <-ctx.Done():
+		g.drain(server, metrics)
+		return nil
+	}
+}
+
+func (g *Gateway) serveMetrics(failed chan<- error) *http.Server {
+	if g.metricsListener == nil {
+		return nil
+	}
+	server := &http.Server{Handler: handlers.MetricsServer(g.Registry, peer.LoopbackAddr(g.cfg.MetricsAddr)), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout}
+	g.group.Go(func() { failed <- server.Serve(g.metricsListener) })
+	return server
+}
+
+// drain ends in the order of the contract: refuse, end streams with a last frame, let running
+// publishes finish, close the listener. It takes DRAIN_TIMEOUT at the most.
+func (g *Gateway) drain(server, metrics *http.Server) {
+	g.o.Logger.Info("draining", "connections", g.Broker.Count(), "timeout", g.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
+	defer cancel()
+	err := g.Traffic.Drain(ctx, g.Broker)
+	if err == nil {
+		err = server.Shutdown(ctx)
+	}
+	if err != nil {
+		g.o.Logger.Warn("draining took longer than DRAIN_TIMEOUT; closing what is left", "cause", err)
+		if cerr := server.Close(); cerr != nil {
+			g.o.Logger.Debug("closing", "cause", cerr)
+		}
+	}
+	if metrics != nil {
+		if cerr := metrics.Close(); cerr != nil {
+			g.o.Logger.Debug("closing metrics", "cause", cerr)
+		}
+	}
+	g.group.Wait()
+	g.o.Logger.Info("stopped")
+}

@@ -1,0 +1,49 @@
+package driftdb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/store/eventlog"
+	"sluice/store/pause"
+)
+
+// queueRetry is how long a WebSocket waits before it tries again to store a push, where too much waits to be stored.
+const queueRetry = 50 * time.Millisecond
+
+// store publishes a push of a WebSocket in its turn. While the log has too much to store it waits, as for its turn.
+func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err error) {
+	c.waits.Store(true)
+	defer c.waits.Store(false)
+	if err := c.h.rooms.Turn(ctx, c.id, m.op); err != nil {
+		return 0, 0, err
+	}
+	for deadline := time.Now().Add(c.h.o.WriteTimeout); ; {
+		at, size, err = c.h.publish(ctx, c.id, m)
+		if !errors.Is(err, eventlog.ErrQueueFull) || time.Now().After(deadline) {
+			return at, size, err
+		}
+		select {
+		case <-time.After(queueRetry):
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
+	}
+}
+
+// ping pings the client. It fails where no pong has come within WRITE_TIMEOUT and nothing else either: the pong comes
+// behind all that the client has sent before, which is read no faster than the rates allow.
+func (c *conn) ping(ctx context.Context) error {
+	for {
+		heard := c.heard.Load()
+		begun := time.Now()
+		pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
+		err := c.ws.Ping(pong)
+		cancel()
+		silent := c.heard.Load() == heard && !c.waits.Load() && !pause.Since(begun)
+		if !errors.Is(err, context.DeadlineExceeded) || silent {
+			return err
+		}
+	}
+}

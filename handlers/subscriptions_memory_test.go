@@ -1,0 +1,26 @@
+package handlers_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestSmallSubscriptionsAreCharged: those that have no filter, and all ask for the same, take memory too.
+func TestSmallSubscriptionsAreCharged(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withItems)
+	s := g.socket(t, keyItems)
+	before := g.Memory.Held()
+	for i := range 50 {
+		s.say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d"}`, i))
+		s.hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
+	}
+	if held := g.Memory.Held() - before; held < 50<<10 {
+		t.Errorf("50 subscriptions are charged as %d bytes", held)
+	}
+	s.say(`{"type":"unsubscribe"}`)
+	s.hears(`{"type":"subscription","event":"unsubscribe"}`)
+	if held := g.Memory.Held(); held != before {
+		t.Errorf("%d bytes are held, %d before", held, before)
+	}
+}

@@ -1,0 +1,34 @@
+package rooms
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/store/eventlog"
+)
+
+// Make makes a room, if there is none of that id and its maker may make one more. The error is a *Refusal or the log's.
+func (r *Rooms) Make(ctx context.Context, who Maker, id string) error {
+	if err := r.makers.admit(who, time.Now()); err != nil {
+		return err
+	}
+	if err := r.made.enter(r.evict); err != nil {
+		r.makers.refuse(who)
+		return err
+	}
+	defer r.made.mu.RUnlock()
+	err := r.o.Log.Create(ctx, Space(id))
+	if err != nil {
+		r.makers.refuse(who)
+		if !errors.Is(err, eventlog.ErrUnknown) {
+			r.made.n.Add(-1)
+		}
+		if errors.Is(err, eventlog.ErrRow) {
+			return nil // somebody else has made it
+		}
+		return err
+	}
+	r.makers.add(who, id)
+	return nil
+}

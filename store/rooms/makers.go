@@ -1,0 +1,157 @@
+package rooms
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Maker is who makes a room: a credential or, where there is none, the network of an address.
+type Maker struct {
+	Owner     string
+	Anonymous bool
+}
+
+// makers bound how fast rooms are made, and how many each maker has. What they know is lost when the process ends: the
+// rates begin anew, and the rooms that are there then count for MAX_ROOMS only.
+type makers struct {
+	limits        Limits
+	mostAnonymous int // rooms of an address
+	mostKey       int // rooms of a credential
+
+	mu      sync.Mutex
+	all     *rate.Limiter // of all who have no credential
+	by      map[string]*rate.Limiter
+	pruneAt int // the size of by at which those are forgotten that have all their tokens
+	rooms   map[string]string
+	held    map[string]int // rooms by maker, with those being made
+}
+
+// leastShare is how many rooms a maker may have, however few MAX_ROOMS is.
+const leastShare = 100
+
+// leastPrune is how many rates are known before any is forgotten.
+const leastPrune = 4096
+
+func newMakers(l Limits) *makers {
+	return &makers{
+		limits: l, mostAnonymous: max(l.Rooms/10, leastShare), mostKey: max(l.Rooms/10*9, leastShare),
+		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: leastPrune,
+		rooms: map[string]string{}, held: map[string]int{},
+	}
+}
+
+// perMinute is a rate of which a minute's worth may come at once.
+func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
+
+// admit lets a maker make one more room, which is to be added or refused afterwards. Whoever is turned away is charged
+// nothing.
+func (m *makers) admit(who Maker, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	own := m.rateOf(who, now)
+	most := m.mostKey
+	if who.Anonymous {
+		most = m.mostAnonymous
+	}
+	switch {
+	case m.held[who.Owner] >= most:
+		return tooManyOf(who, most)
+	case until(own, now) > 0:
+		return tooFast(who, m.limits, until(own, now))
+	case who.Anonymous && until(m.all, now) > 0:
+		return refuse(TooFast, until(m.all, now),
+			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll)
+	}
+	own.AllowN(now, 1)
+	if who.Anonymous {
+		m.all.AllowN(now, 1)
+	}
+	m.held[who.Owner]++
+	return nil
+}
+
+func tooFast(who Maker, l Limits, wait time.Duration) *Refusal {
+	if who.Anonymous {
+		return refuse(TooFast, wait,
+			"more than %d rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES", l.CreateRate)
+	}
+	return refuse(TooFast, wait, "more than %d rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down", l.CreateRateKey)
+}
+
+func tooManyOf(who Maker, most int) *Refusal {
+	of := "credential"
+	if who.Anonymous {
+		of = "address"
+	}
+	return refuse(TooManyOwn, time.Minute,
+		"this %s has %d rooms, as many as one may have of MAX_ROOMS; try again when some of them have ended, or raise MAX_ROOMS", of, most)
+}
+
+// until is how long it takes until a rate has a token.
+func until(l *rate.Limiter, now time.Time) time.Duration {
+	missing := 1 - l.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return max(1, time.Duration(math.Ceil(missing/float64(l.Limit())*float64(time.Second))))
+}
+
+// rateOf is the rate of a maker. Those that have all their tokens are forgotten now and then. Of addresses as many are
+// left as have made a room within a minute, which ROOM_CREATE_RATE_ALL bounds; of credentials as many as the operator
+// has given out.
+func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
+	if l := m.by[who.Owner]; l != nil {
+		return l
+	}
+	if len(m.by) >= m.pruneAt {
+		for owner, l := range m.by {
+			if l.TokensAt(now) >= float64(l.Burst()) {
+				delete(m.by, owner)
+			}
+		}
+		m.pruneAt = max(leastPrune, 2*len(m.by))
+	}
+	n := m.limits.CreateRateKey
+	if who.Anonymous {
+		n = m.limits.CreateRate
+	}
+	l := perMinute(n)
+	m.by[who.Owner] = l
+	return l
+}
+
+// add notes the room that an admitted maker has made.
+func (m *makers) add(who Maker, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if before, ok := m.rooms[id]; ok { // it was dropped, which is not noted yet
+		m.less(before)
+	}
+	m.rooms[id] = who.Owner
+}
+
+// refuse takes back that a maker was admitted: no room was made.
+func (m *makers) refuse(who Maker) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.less(who.Owner)
+}
+
+// ended notes that a room is gone.
+func (m *makers) ended(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if owner, ok := m.rooms[id]; ok {
+		delete(m.rooms, id)
+		m.less(owner)
+	}
+}
+
+func (m *makers) less(owner string) {
+	if m.held[owner]--; m.held[owner] <= 0 {
+		delete(m.held, owner)
+	}
+}

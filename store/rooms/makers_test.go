@@ -1,0 +1,121 @@
+package rooms
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// anon is who makes rooms from an address, and key who does with a credential.
+func anon(address string) Maker { return Maker{"address\x00" + address, true} }
+func key(name string) Maker     { return Maker{"key\x00" + name, false} }
+
+// tries makes ten rooms, and tells how many could be made and what the last was told.
+func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
+	for range 10 {
+		err := m.admit(who, now)
+		if err == nil {
+			made++
+			continue
+		}
+		var refused *Refusal
+		if errors.As(err, &refused) {
+			wait, reason = refused.Wait, refused.Reason
+		}
+	}
+	return made, wait, reason
+}
+
+// An address has a rate, all of them together another, and each credential one of its own.
+func TestMakersRates(t *testing.T) {
+	t.Parallel()
+	m := newMakers(Limits{Rooms: 1 << 20, CreateRate: 6, CreateRateAll: 15, CreateRateKey: 8})
+	now := time.Unix(1_800_000_000, 0)
+	for i, step := range []struct {
+		after time.Duration
+		who   Maker
+		made  int // of ten
+		wait  time.Duration
+	}{
+		{0, anon("a"), 6, 10 * time.Second},
+		{0, anon("a"), 0, 10 * time.Second},
+		{0, anon("b"), 6, 10 * time.Second},
+		{0, anon("c"), 3, 4 * time.Second}, // of all
+		{0, key("k"), 8, 7500 * time.Millisecond},
+		{0, key("l"), 8, 7500 * time.Millisecond},
+		{4 * time.Second, anon("a"), 0, 6 * time.Second},
+		{0, anon("c"), 1, 4 * time.Second},
+		{21 * time.Second, anon("a"), 2, 5 * time.Second},
+		{time.Hour, anon("a"), 6, 10 * time.Second},
+	} {
+		now = now.Add(step.after)
+		made, wait, reason := tries(m, step.who, now)
+		if made != step.made || wait.Round(time.Millisecond) != step.wait || reason != TooFast {
+			t.Errorf("step %d: %d rooms, then %s to wait (%d); want %d and %s", i, made, wait, reason, step.made, step.wait)
+		}
+	}
+}
+
+// No address has more than a tenth of the rooms, and no credential more than nine tenths. What it may have comes back
+// when a room ends or was not made.
+func TestMakersShare(t *testing.T) {
+	t.Parallel()
+	const fast = 1 << 20
+	m := newMakers(Limits{Rooms: 2000, CreateRate: fast, CreateRateAll: fast, CreateRateKey: fast})
+	now := time.Unix(1_800_000_000, 0)
+	fill := func(who Maker) (n int) {
+		for ; m.admit(who, now) == nil; n++ {
+			m.add(who, fmt.Sprint(who.Owner, len(m.rooms)))
+		}
+		return n
+	}
+	if n := fill(anon("a")); n != 200 {
+		t.Errorf("%d rooms of an address", n)
+	}
+	if n := fill(anon("b")); n != 200 {
+		t.Errorf("%d rooms of another", n)
+	}
+	if n := fill(key("k")); n != 1800 {
+		t.Errorf("%d rooms of a credential", n)
+	}
+	if _, wait, reason := tries(m, anon("a"), now); reason != TooManyOwn || wait != time.Minute {
+		t.Errorf("refused for reason %d, %s", reason, wait)
+	}
+	for range 2 { // the second time it is gone already
+		m.ended(anon("a").Owner + "0")
+	}
+	m.ended("a room that was there before the start")
+	if err := m.admit(anon("a"), now); err != nil {
+		t.Error(err)
+	}
+	m.refuse(anon("a"))
+	if n := fill(anon("a")); n != 1 {
+		t.Errorf("%d more", n)
+	}
+	for id := range m.rooms {
+		m.ended(id)
+	}
+	if len(m.held)+len(m.rooms) != 0 {
+		t.Errorf("left behind: %d makers, %d rooms", len(m.held), len(m.rooms))
+	}
+	if m := newMakers(Limits{Rooms: 5}); m.mostAnonymous != leastShare || m.mostKey != leastShare {
+		t.Errorf("of five rooms: %d and %d", m.mostAnonymous, m.mostKey)
+	}
+}
+
+// However many addresses come, only those are known that made a room lately.
+func TestMakersDoNotGrow(t *testing.T) {
+	t.Parallel()
+	m := newMakers(Limits{Rooms: 1 << 30, CreateRate: 60, CreateRateAll: 600, CreateRateKey: 1})
+	now := time.Unix(1_800_000_000, 0)
+	for i := range 200_000 {
+		if m.admit(anon(fmt.Sprint(i)), now) == nil {
+			m.refuse(anon(fmt.Sprint(i)))
+		}
+		now = now.Add(time.Millisecond)
+	}
+	if len(m.by) > 2*leastPrune || len(m.held) != 0 {
+		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.held))
+	}
+}

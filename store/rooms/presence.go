@@ -1,0 +1,139 @@
+package rooms
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"sluice/store/eventlog"
+)
+
+// Presence is what clients say of themselves: driftdb's PresenceListener relays {"value":…,"client":"…"} at least once a
+// second, on any key. It is known as long as it is repeated and the connection is there.
+
+// PresenceKey is the key of clients that name none.
+const PresenceKey = "__presence"
+
+// quiet is for how long a client is taken to be present without a word.
+const quiet = 4 * time.Second
+
+// What is known of a connection; what it has not repeated for the longest time goes first.
+const (
+	presenceMost  = 16      // clients and keys
+	presenceBytes = 4 << 10 // of all together
+	clientMost    = 256     // bytes of a client's name
+)
+
+// clientKey is one client on one key.
+type clientKey struct{ key, client string }
+
+// Presence is what a client last said of itself.
+type Presence struct {
+	Client json.RawMessage `json:"client"`
+	Value  json.RawMessage `json:"value"`
+	at     time.Time
+}
+
+// Clients are those of a connection that have said that they are there. The zero value has none. It belongs to one room.
+type Clients struct{ said map[clientKey]Presence }
+
+// add takes what was said, within the bounds.
+func (c *Clients) add(where clientKey, what Presence) {
+	if c.said == nil {
+		c.said = map[clientKey]Presence{}
+	}
+	c.said[where] = what
+	for len(c.said) > presenceMost || c.size() > presenceBytes {
+		delete(c.said, c.oldest())
+	}
+}
+
+func (c *Clients) size() (n int) {
+	for where, what := range c.said {
+		n += len(where.key) + len(what.Client) + len(what.Value)
+	}
+	return n
+}
+
+func (c *Clients) oldest() (oldest clientKey) {
+	var at time.Time
+	for where, what := range c.said {
+		if at.IsZero() || what.at.Before(at) {
+			oldest, at = where, what.at
+		}
+	}
+	return oldest
+}
+
+// presenceOf reads a push that is presence: a relay of an object with a client's name, a value, as far as JSON has it, and
+// nothing else.
+func presenceOf(e *eventlog.Event) (where clientKey, what Presence, ok bool) {
+	var fields map[string]json.RawMessage
+	if e.Op != eventlog.Relay || json.Unmarshal(e.Data, &fields) != nil {
+		return where, what, false
+	}
+	client := fields["client"]
+	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &where.client) != nil {
+		return where, what, false
+	}
+	value, has := fields["value"]
+	if has && len(fields) > 2 || !has && len(fields) > 1 {
+		return where, what, false
+	}
+	if len(e.Key)+len(client)+len(value) > presenceBytes {
+		value = json.RawMessage("null") // it is there, whatever it says
+	}
+	where.key = e.Key
+	return where, Presence{Client: client, Value: value}, true
+}
+
+// Note takes what a connection has pushed: it may say that a client is there.
+func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
+	where, what, ok := presenceOf(e)
+	if !ok {
+		return
+	}
+	what.at = time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entered := r.rooms[id]
+	if entered.present == nil {
+		entered.present = map[*Clients]struct{}{}
+	}
+	entered.present[c] = struct{}{}
+	c.add(where, what)
+}
+
+// Forget takes the clients of a connection that ends to be gone.
+func (r *Rooms) Forget(id string, c *Clients) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rooms[id].present, c)
+}
+
+// Present are the clients that are there on a key now, ordered by name. One that has come back, while its old connection
+// is not given up yet, is there once.
+func (r *Rooms) Present(id, key string) []Presence {
+	list := r.present(id, key, time.Now())
+	slices.SortFunc(list, func(a, b Presence) int { return bytes.Compare(a.Client, b.Client) })
+	return list
+}
+
+func (r *Rooms) present(id, key string, now time.Time) []Presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := map[string]Presence{}
+	for c := range r.rooms[id].present {
+		for where, what := range c.said {
+			if where.key == key && now.Sub(what.at) < quiet && what.at.After(last[where.client].at) {
+				last[where.client] = what
+			}
+		}
+	}
+	list := make([]Presence, 0, len(last))
+	for _, what := range last {
+		list = append(list, what)
+	}
+	return list
+}
