@@ -85,7 +85,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, err
 	}
 	if n := len(streams.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
-		return nil, httperr.New(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
+		return nil, httperr.New(http.StatusRequestEntityTooLarge, nameTooLarge, "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
 	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {

@@ -13,12 +13,17 @@ import (
 
 // Names of errors, as feeds tell them. Other calls are answered with the message alone.
 const (
-	nameBad         = "BadRequest"
-	nameForbidden   = "Forbidden"
-	nameCredentials = "InvalidCredentials"
-	nameTooMany     = "TooManyRequests"
-	nameUnavailable = "ServiceUnavailable"
-	nameInternal    = "InternalError"
+	nameBad           = "BadRequest"
+	nameForbidden     = "Forbidden"
+	nameCredentials   = "InvalidCredentials"
+	nameTooMany       = "TooManyRequests"
+	nameUnavailable   = "ServiceUnavailable"
+	nameInternal      = "InternalError"
+	nameFull          = "DatabaseFull"
+	nameTooLarge      = "TooLarge"
+	nameTooManyFeeds  = "TooManyFeeds"
+	nameNotAcceptable = "NotAcceptable"
+	nameExpired       = "EventsExpired"
 )
 
 func bad(format string, args ...any) *httperr.Error {
@@ -42,7 +47,7 @@ var names = map[string]string{
 	httperr.OriginNotAllowed: nameForbidden,
 	httperr.Forbidden:        nameForbidden,
 	httperr.RateLimited:      nameTooMany,
-	httperr.DatabaseFull:     "DatabaseFull",
+	httperr.DatabaseFull:     nameFull,
 	httperr.TooManySignIns:   nameUnavailable,
 	httperr.Busy:             nameUnavailable,
 	httperr.Draining:         nameUnavailable,

@@ -60,7 +60,7 @@ func TestErrors(t *testing.T) {
 		{httperr.ForeignOrigin(), 403, "", "Forbidden", "this key may not be used from this Origin; add it to the key's origins"},
 		{&share.FullError{Limit: 5}, 429, "5", "client_memory_full_per_key", "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 5 bytes; end connections or subscriptions, or send less"},
 		{bad("bad"), 400, "", "BadRequest", "bad"},
-		{httperr.New(410, "EventsExpired", "gone"), 410, "", "EventsExpired", "gone"},
+		{httperr.New(410, nameExpired, "gone"), 410, "", "EventsExpired", "gone"},
 	} {
 		h := &Handler{o: Options{Logger: slog.New(slog.DiscardHandler)}}
 		for _, door := range []struct {

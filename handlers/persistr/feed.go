@@ -173,7 +173,7 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	if start.Gap != eventlog.NoGap && s.after > 0 {
-		return httperr.New(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+		return httperr.New(http.StatusGone, nameExpired, "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
 		setFeedHeaders(c)
@@ -183,7 +183,7 @@ func (h *Handler) feed(c *call) error {
 	one := &feed{c.who, s, ""}
 	if s.wild {
 		if one.wildcards = s.database + "\n" + filter.Choice; !h.feeds.enter(c.who.identity.Scope, one.wildcards) {
-			return httperr.New(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
+			return httperr.New(http.StatusTooManyRequests, nameTooManyFeeds, "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
 	}
 	s.own()

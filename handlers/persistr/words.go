@@ -30,7 +30,7 @@ func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 // AppendGap appends what tells that events are gone which nobody deleted: as only DATA_DIR=memory lets go of
 // some.
 func (e encoder) AppendGap(dst []byte, _ uint64, after string) []byte {
-	return appendFailure(dst, httperr.New(http.StatusGone, "EventsExpired", "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
+	return appendFailure(dst, httperr.New(http.StatusGone, nameExpired, "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
 }
 
 // retry is the reconnection time of a bare EventSource.
