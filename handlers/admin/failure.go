@@ -27,11 +27,8 @@ func refusal(err error) error {
 		e.Current = made.Key
 		return e
 	}
-	e := httperr.From(err)
-	switch e.Code {
-	case httperr.Internal:
-		return httperr.OfLog(err)
-	case httperr.TooManySignIns: // clients of this door know it as
+	e := httperr.OfLog(err)
+	if e.Code == httperr.TooManySignIns { // clients of this door know it as
 		e.Code = httperr.Unavailable
 	}
 	return e

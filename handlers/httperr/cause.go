@@ -93,6 +93,22 @@ var causes = []struct {
 
 // From is any error as an answer. What it does not know is a 500 that tells the client nothing of the cause.
 func From(err error) *Error {
+	if e := known(err); e != nil {
+		return e
+	}
+	return New(http.StatusInternalServerError, Internal, "the gateway failed; its log has the cause under the X-Request-Id of the request").Because(err)
+}
+
+// OfLog is From for what the log was asked: what it does not know is the log's, and passes.
+func OfLog(err error) *Error {
+	if e := known(err); e != nil {
+		return e
+	}
+	return ofLog(err)
+}
+
+// known is the answer to an error, nil where it has none.
+func known(err error) *Error {
 	if e := typed(err); e != nil {
 		return e
 	}
@@ -112,11 +128,11 @@ func From(err error) *Error {
 	case errors.As(err, &full):
 		return overMemory(full)
 	case eventlog.DiskFull(err), errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown):
-		return OfLog(err)
+		return ofLog(err)
 	case errors.Is(err, context.Canceled): // last: of what the log has taken already the outcome is unknown
 		return New(http.StatusServiceUnavailable, Unavailable, "the request was given up").After(afterLog)
 	}
-	return New(http.StatusInternalServerError, Internal, "the gateway failed; its log has the cause under the X-Request-Id of the request").Because(err)
+	return nil
 }
 
 // typed is an error that has its answer within it, nil for others.
@@ -165,9 +181,8 @@ func ofAuth(e *auth.Error) *Error {
 	return a
 }
 
-// OfLog is why the log did not do something, as an answer. It names no folder: that is for the operator's log. From knows
-// the errors that the log gives its writers; of what else a caller knows that it is the log's, this is the answer.
-func OfLog(err error) *Error {
+// ofLog is why the log did not do something, as an answer. It names no folder: that is for the operator's log.
+func ofLog(err error) *Error {
 	code, text := Unavailable, eventlog.Explain(err)
 	switch {
 	case errors.Is(err, eventlog.ErrUnknown):

@@ -96,6 +96,27 @@ func TestFrom(t *testing.T) {
 	}
 }
 
+// TestOfLog: what the log was asked passes, unless it is known to be something else.
+func TestOfLog(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("else"), "503 unavailable"},
+		{syscall.ENOSPC, "503 disk_full"},
+		{eventlog.ErrUnknown, "503 unknown_outcome"},
+		{context.DeadlineExceeded, "503 unavailable"},
+		{broker.ErrDraining, "503 draining"},
+		{eventlog.ErrKeyConflict, "409 idempotency_conflict"},
+	} {
+		e := httperr.OfLog(c.err)
+		if got := fmt.Sprint(e.Status, " ", e.Code); got != c.want || e.Passes() != (e.RetryAfter > 0) {
+			t.Errorf("%v: %s after %v, want %s", c.err, got, e.RetryAfter, c.want)
+		}
+	}
+}
+
 // TestMessagesTellNoPath: what the log says of its files is for the operator.
 func TestMessagesTellNoPath(t *testing.T) {
 	t.Parallel()

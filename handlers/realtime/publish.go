@@ -191,13 +191,9 @@ func publishError(b *batch, err error) error {
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
-	e := httperr.From(err)
-	switch {
-	case e.Code == httperr.UnknownOutcome, errors.Is(err, context.Canceled): // what to do about it is known here
-		e = httperr.OfLog(err)
+	e := httperr.OfLog(err)
+	if e.Code == httperr.UnknownOutcome || errors.Is(err, context.Canceled) { // what to do about it is known here
 		e.Code, e.Message = httperr.UnknownOutcome, eventlog.Explain(err)+unknownOutcomeAddendum
-	case e.Code == httperr.Internal: // whatever else keeps the log from taking events passes
-		e = httperr.OfLog(err)
 	}
 	return e
 }
