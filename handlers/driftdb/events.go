@@ -56,10 +56,7 @@ func (h *Handler) send(c echo.Context) error {
 		answer = modeJSON.init(m.key, wanted)
 	default:
 		if err := h.rooms.Allow(charged(c), id, m.op); err != nil {
-			if e := refusal(err); e != nil {
-				return e
-			}
-			return err // the client has gone
+			return err
 		}
 		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"sluice/store/documents"
 	"sluice/store/documents/query"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -48,6 +49,8 @@ var causes = []struct {
 	{documents.ErrMemory, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrMemory.Error()},
 	{documents.ErrBusy, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrBusy.Error()},
 	{share.ErrQueueFull, http.StatusServiceUnavailable, Busy, afterTurn, share.ErrQueueFull.Error()},
+
+	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "there is no such room, or no more: POST /new makes one"},
 
 	{err: streams.ErrNoDatabase, status: http.StatusForbidden, code: Forbidden},
 	{err: streams.ErrMayNot, status: http.StatusForbidden, code: Forbidden},
@@ -143,6 +146,7 @@ func typed(err error) *Error {
 		refused *auth.Error
 		tries   *passwords.TriesError
 		limit   *documents.LimitError
+		room    *rooms.Refusal
 	)
 	switch {
 	case errors.As(err, &e):
@@ -157,8 +161,22 @@ func typed(err error) *Error {
 		return New(http.StatusBadRequest, BadQuery, "%v", err)
 	case errors.As(err, &limit):
 		return overLimit(limit, err)
+	case errors.As(err, &room):
+		to := ofRooms[room.Reason]
+		return New(to.status, to.code, "%s", room.Message).After(room.Wait)
 	}
 	return nil
+}
+
+// ofRooms are the answers to what rooms refuse.
+var ofRooms = map[rooms.Reason]struct {
+	status int
+	code   string
+}{
+	rooms.Full:       {http.StatusTooManyRequests, TooManyPerRoom},
+	rooms.TooMany:    {http.StatusServiceUnavailable, TooManyRooms},
+	rooms.TooManyOwn: {http.StatusTooManyRequests, TooManyRoomsOf},
+	rooms.TooFast:    {http.StatusTooManyRequests, RateLimited},
 }
 
 // ofEcho is an error of the router.

@@ -19,6 +19,7 @@ import (
 	"sluice/store/documents"
 	"sluice/store/documents/query"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -53,6 +54,12 @@ func TestFrom(t *testing.T) {
 		{share.ErrQueueFull, "503 busy 1s", false},
 		{&share.FullError{Limit: 5}, "429 client_memory_full_per_key 5s", false},
 		{&share.FullError{Limit: 5, All: true}, "503 client_memory_full 5s", false},
+
+		{rooms.ErrNoRoom, "404 not_found 0s", false},
+		{&rooms.Refusal{Reason: rooms.Full, Message: "100% full", Wait: 7 * time.Second}, "429 too_many_connections_per_room 7s", false},
+		{&rooms.Refusal{Reason: rooms.TooMany, Message: "x", Wait: time.Minute}, "503 too_many_rooms 1m0s", false},
+		{&rooms.Refusal{Reason: rooms.TooManyOwn, Message: "x", Wait: time.Minute}, "429 too_many_rooms_of_client 1m0s", false},
+		{&rooms.Refusal{Reason: rooms.TooFast, Message: "x", Wait: 7}, "429 rate_limited 7ns", false},
 
 		{streams.ErrNoDatabase, "403 forbidden 0s", false},
 		{streams.ErrMayNot, "403 forbidden 0s", false},
@@ -90,7 +97,7 @@ func TestFrom(t *testing.T) {
 		{httperr.New(418, "x", "y").After(0), "418 x 1ns", false},
 	} {
 		e := httperr.From(fmt.Errorf("wrapped: %w", c.err))
-		if got := fmt.Sprintf("%d %s %v", e.Status, e.Code, e.RetryAfter); got != c.want || e.Message == "" || (e.Cause != nil) != c.logged {
+		if got := fmt.Sprintf("%d %s %v", e.Status, e.Code, e.RetryAfter); got != c.want || e.Message == "" || strings.Contains(e.Message, "%!") || (e.Cause != nil) != c.logged {
 			t.Errorf("%v: %s, cause %v, want %s", c.err, got, e.Cause, c.want)
 		}
 	}
