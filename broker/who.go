@@ -2,7 +2,7 @@ package broker
 
 import "time"
 
-// Holder is what a subscriber is held by, a stream or a socket, and says whose it is.
+// Holder is the stream or socket that a subscriber belongs to. It says whose that is.
 type Holder interface{ Client() Client }
 
 // Client is whose a subscriber is.

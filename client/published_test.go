@@ -7,7 +7,7 @@ import (
 	"sluice/client"
 )
 
-// TestPublished: the gateway's own frames are told from events, as no event can have their names.
+// TestPublished: no event can have the name of one of the gateway's own frames, so that the two are never mixed up.
 func TestPublished(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{client.Init, client.Ping, client.Gap, client.Live, client.End, client.Expired, client.Busy} {

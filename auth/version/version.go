@@ -31,7 +31,7 @@ func Check[T any](m Match, version string, now T) error {
 
 // ChangedError is the error of a change that is meant for another state.
 type ChangedError[T any] struct {
-	Now T // as it may be told
+	Now T // as clients may see it
 }
 
 func (*ChangedError[T]) Error() string { return "it has changed meanwhile" }

@@ -87,15 +87,15 @@ func wire(e *httperr.Error) (status int, code string) {
 
 // shape is {"errors":[…]}.
 func shape(e *httperr.Error) (status int, body any) {
-	type told struct {
+	type fault struct {
 		Message    string `json:"message"`
 		Extensions struct {
 			Code string `json:"code"`
 		} `json:"extensions"`
 	}
-	one := told{Message: e.Message}
+	one := fault{Message: e.Message}
 	status, one.Extensions.Code = wire(e)
-	return status, map[string][]told{"errors": {one}}
+	return status, map[string][]fault{"errors": {one}}
 }
 
 // refuse answers a request.

@@ -41,10 +41,10 @@ func TestErrors(t *testing.T) {
 		{fmt.Errorf("%w: /srv/secret", eventlog.ErrUnknown), "unknown_outcome", "the log cannot take events now; whether this was stored is not known: look before you repeat it", true},
 		{errors.New("/srv/secret"), "internal", "the gateway failed; its log has the cause under the X-Request-Id of the request", true},
 	} {
-		var told bytes.Buffer
+		var lines bytes.Buffer
 		registry, b, m := prometheus.NewRegistry(), broker.New(log, broker.Options{}), share.NewMemory(1, 1)
 		one := &conn{request: "id1", h: &Handler{o: Options{
-			Logger:  slog.New(slog.NewTextHandler(&told, nil)),
+			Logger:  slog.New(slog.NewTextHandler(&lines, nil)),
 			Traffic: traffic.New(traffic.NewMetrics(registry, b, m), traffic.Limits{}, m),
 		}}}
 		if got, want := string(one.refuse(c.err).text), `{"type":"error","message":"`+c.words+`"}`; got != want {
@@ -54,8 +54,8 @@ func TestErrors(t *testing.T) {
 		if got, words := one.refuse(c.err).text, strings.ReplaceAll(c.words, `\"`, `"`); !bytes.HasSuffix(got, []byte(words)) {
 			t.Errorf("%s: %q", words, got)
 		}
-		if got := strings.Contains(told.String(), "/srv/secret") && strings.Contains(told.String(), "request_id=id1"); got != c.logged {
-			t.Errorf("%v: the log has %q", c.err, told.String())
+		if got := strings.Contains(lines.String(), "/srv/secret") && strings.Contains(lines.String(), "request_id=id1"); got != c.logged {
+			t.Errorf("%v: the log has %q", c.err, lines.String())
 		}
 		families, err := registry.Gather()
 		if err != nil {

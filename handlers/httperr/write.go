@@ -50,16 +50,16 @@ func respond(c echo.Context, log *slog.Logger, err error) error {
 
 // ours is {"message":…,"code":…}.
 func ours(e *Error) (status int, body any) {
-	told := struct {
+	answer := struct {
 		Message string  `json:"message"`
 		Code    string  `json:"code"`
 		Last    *string `json:"last,omitempty"`
 		Current any     `json:"current,omitempty"`
 	}{Message: e.Message, Code: e.Code, Current: e.Current}
 	if e.Code == ExpectFailed {
-		told.Last = &e.Last
+		answer.Last = &e.Last
 	}
-	return e.Status, told
+	return e.Status, answer
 }
 
 // plainKey is where the context of a request holds that its error is answered as plain text.
