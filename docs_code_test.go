@@ -131,6 +131,8 @@ func (s *source) find(path, pkg string, n ast.Node) {
 				s.constants[n.Names[i].Name] = text
 			}
 			switch {
+			case ok && camelCase.MatchString(text) && (strings.HasSuffix(path, "/codes.go") || pkg == "persistr" && strings.HasPrefix(n.Names[i].Name, "name")):
+				s.persistrNames.add(text)
 			case strings.HasSuffix(path, "/codes.go"), strings.HasSuffix(path, "auth/errors.go"):
 				s.code(value)
 			case !ok:
@@ -149,22 +151,6 @@ func (s *source) find(path, pkg string, n ast.Node) {
 		case !isName:
 		case key.Name == "Code" && pkg != "client": // which has a code of its own
 			s.code(n.Value)
-		case key.Name == "name" && pkg == "persistr":
-			if text, ok := literal(n.Value); ok {
-				s.nameOfPersistr(text)
-			}
-		}
-	case *ast.AssignStmt:
-		if to, ok := n.Lhs[0].(*ast.SelectorExpr); ok && to.Sel.Name == "name" && pkg == "persistr" {
-			if text, ok := literal(n.Rhs[0]); ok {
-				s.nameOfPersistr(text)
-			}
-		}
-	case *ast.CompositeLit: // a row of the door's table of errors
-		if len(n.Elts) == 3 && pkg == "persistr" {
-			if text, ok := literal(n.Elts[2]); ok {
-				s.nameOfPersistr(text)
-			}
 		}
 	case *ast.CallExpr:
 		s.call(pkg, n)
@@ -176,9 +162,6 @@ func (s *source) call(pkg string, n *ast.CallExpr) {
 	case *ast.Ident:
 		if f.Name == "unauthorized" && pkg == "auth" {
 			s.code(n.Args[0])
-		}
-		if text, ok := argument(n, 1); ok && f.Name == "fail" && pkg == "persistr" {
-			s.nameOfPersistr(text)
 		}
 	case *ast.SelectorExpr:
 		if text, ok := argument(n, 0); ok && (f.Sel.Name == "Handle" || f.Sel.Name == "HandleFunc") {
@@ -198,12 +181,6 @@ func (s *source) code(n ast.Expr) {
 		if text, ok := literal(n); ok {
 			s.codes.add(text)
 		}
-	}
-}
-
-func (s *source) nameOfPersistr(text string) {
-	if camelCase.MatchString(text) {
-		s.persistrNames.add(text)
 	}
 }
 

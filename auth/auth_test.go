@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sluice/auth/grant"
 	"sluice/channel"
 )
 
@@ -153,14 +154,14 @@ func TestReload(t *testing.T) {
 		if bad != nil {
 			t.Fatal(bad)
 		}
-		stop := id.OnEnd(func(reason string) { ended <- name + " " + reason })
+		stop := id.OnEnd(func(reason grant.End) { ended <- name + " " + string(reason) })
 		defer stop()
 	}
 	stopped, bad := a.Authenticate(Carriers{Header: []string{"revoked"}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	stopped.OnEnd(func(string) { ended <- "called after stop" })()
+	stopped.OnEnd(func(grant.End) { ended <- "called after stop" })()
 	write("[")
 	if err := a.Reload(); err == nil {
 		t.Error("a broken file was taken")

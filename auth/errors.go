@@ -22,9 +22,11 @@ func (e *Error) Guess() bool { return e.guess }
 
 // Codes that callers decide on.
 const (
-	TooManyTries      = "too_many_tries"     // too many wrong credentials came from the address
-	MissingCredential = "missing_credential" // there is none
-	KeysUnavailable   = "keys_unavailable"   // whether it is right is not known
+	TooManyTries        = "too_many_tries"       // too many wrong credentials came from the address
+	MissingCredential   = "missing_credential"   // there is none
+	AmbiguousCredential = "ambiguous_credential" // there are two
+	ExpiredToken        = "expired_token"
+	KeysUnavailable     = "keys_unavailable" // whether it is right is not known
 )
 
 // keysUnavailable says that a token cannot be checked now. Where the set was fetched before, a token may name a key that
@@ -52,7 +54,7 @@ func guessed(e *Error) *Error {
 
 // What can be wrong with credentials.
 var (
-	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: "ambiguous_credential", Message: "two different values for one credential; send one"}
+	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: AmbiguousCredential, Message: "two different values for one credential; send one"}
 	errMissing      = unauthorized(MissingCredential, "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
 	errInQuery      = unauthorized("query_credential", "credentials are not taken from the query here (QUERY_CREDENTIALS=false); send them in a header")
 	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
@@ -60,7 +62,7 @@ var (
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
 	errNoTokens     = guessed(unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
 	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
-	errTokenExpired = unauthorized("expired_token", "the token has expired; get a new one")
+	errTokenExpired = unauthorized(ExpiredToken, "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
 )
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/auth/grant"
 )
 
 // JWT_PUBLIC_KEY_FILE is read again: what rests on a key that is gone ends. A broken file changes nothing.
@@ -45,8 +47,8 @@ func TestPublicKeyFileReload(t *testing.T) {
 	if _, bad := a.Authenticate(Carriers{Bearer: []string{k.tokenOne}}); codeOf(bad) != "invalid_token" {
 		t.Error(bad)
 	}
-	ended := make(chan string, 1)
-	defer two.OnEnd(func(reason string) { ended <- reason })()
+	ended := make(chan grant.End, 1)
+	defer two.OnEnd(func(reason grant.End) { ended <- reason })()
 	write(k.one, k.one) // no Reload: the change is noticed
 	select {
 	case reason := <-ended:

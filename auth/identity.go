@@ -105,14 +105,14 @@ func (id *Identity) Frames() string {
 
 // OnEnd calls f once, with Revoked or Changed, when anything that the identity rests on is removed, revoked or changed,
 // until stop is called. No goroutine waits for it.
-func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
+func (id *Identity) OnEnd(f func(grant.End)) (stop func()) {
 	var once sync.Once
 	var stops []func() bool
 	for _, l := range id.lives {
-		stops = append(stops, l.OnEnd(func(reason string) { once.Do(func() { f(reason) }) }))
+		stops = append(stops, l.OnEnd(func(why grant.End) { once.Do(func() { f(why) }) }))
 	}
 	for _, b := range id.bearers {
-		stops = append(stops, b.onRevoked(func(reason string) { once.Do(func() { f(reason) }) }))
+		stops = append(stops, b.onRevoked(func(why grant.End) { once.Do(func() { f(why) }) }))
 	}
 	if end := id.Ended(); end != "" { // before anybody watched
 		once.Do(func() { f(end) })
@@ -126,7 +126,7 @@ func (id *Identity) OnEnd(f func(reason string)) (stop func()) {
 
 // Ended is Revoked or Changed once anything that the identity rests on was removed, revoked or changed, else "". It is
 // for those who look often; others have OnEnd.
-func (id *Identity) Ended() string {
+func (id *Identity) Ended() grant.End {
 	for _, l := range id.lives {
 		if end := l.Ended(); end != "" {
 			return end

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"sluice/auth/peer"
 )
 
 // Bounds of fetching keys.
@@ -80,15 +81,10 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 		return errors.New("it redirects too often")
 	case r.URL.Scheme != via[0].URL.Scheme:
 		return errors.New("it redirects to another scheme")
-	case r.URL.Scheme != "https" && !loopback(r.URL.Hostname()):
+	case r.URL.Scheme != "https" && !peer.Loopback(r.URL.Hostname()):
 		return errors.New("it redirects from loopback to http elsewhere")
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}

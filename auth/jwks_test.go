@@ -22,6 +22,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"sluice/auth/grant"
 )
 
 // jwksServer serves what set holds, and counts.
@@ -191,9 +193,9 @@ func TestRemovedKeyEndsIdentity(t *testing.T) {
 			if bad != nil {
 				t.Fatal(bad)
 			}
-			ended := make(chan string, 2)
+			ended := make(chan grant.End, 2)
 			for _, one := range []*Identity{id, both} {
-				defer one.OnEnd(func(reason string) { ended <- reason })()
+				defer one.OnEnd(func(reason grant.End) { ended <- reason })()
 			}
 			server.set.Store(&tt.set)
 			a.jwks.fetch(0)
@@ -277,6 +279,7 @@ func TestJWKSRedirects(t *testing.T) {
 		{"https to http", []string{"https://a.example/", "http://a.example/"}, false},
 		{"https to http on loopback", []string{"https://a.example/", "http://127.0.0.1/"}, false},
 		{"loopback to loopback", []string{"http://127.0.0.1:1/", "http://localhost:2/", "http://[::1]:3/", "http://127.9.9.9/"}, true},
+		{"loopback by its name, in capitals", []string{"http://127.0.0.1/", "http://LOCALHOST/"}, true},
 		{"loopback to http elsewhere", []string{"http://127.0.0.1/", "http://a.example/"}, false},
 		{"by way of loopback", []string{"http://127.0.0.1/", "http://[::1]/", "http://10.0.0.1/"}, false},
 		{"a name that looks like loopback", []string{"http://localhost/", "http://127.0.0.1.example/"}, false},

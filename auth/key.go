@@ -55,8 +55,8 @@ type Key struct {
 
 // Why an identity ends.
 const (
-	Revoked = string(grant.Revoked)
-	Changed = string(grant.Changed)
+	Revoked = grant.Revoked
+	Changed = grant.Changed
 )
 
 // same says whether two keys grant the same in every way.

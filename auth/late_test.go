@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/auth/account"
+	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/auth/user"
 	"sluice/store/eventlog"
@@ -54,8 +55,8 @@ func TestLateChanges(t *testing.T) {
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	ended := make(chan string, 1)
-	defer id.OnEnd(func(reason string) { ended <- reason })()
+	ended := make(chan grant.End, 1)
+	defer id.OnEnd(func(reason grant.End) { ended <- reason })()
 	users := func(email string) *user.User { u, _ := a.users.Get(email); return u }
 	active := false
 	gate.RunLate(t, log, []logtest.Late{

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sluice/auth/grant"
 	"sluice/store/eventlog"
 )
 
@@ -47,7 +48,7 @@ type revoked struct {
 // watch is a stream that wants to know when its token is revoked.
 type watch struct {
 	of *bearer
-	f  func(reason string)
+	f  func(grant.End)
 }
 
 // bearer is what of a token a revocation can name.
@@ -163,7 +164,7 @@ func (b *bearer) is() bool {
 }
 
 // onRevoked calls f once the token is revoked, until stop is called.
-func (b *bearer) onRevoked(f func(reason string)) (stop func() bool) {
+func (b *bearer) onRevoked(f func(grant.End)) (stop func() bool) {
 	w := &watch{b, f}
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()

@@ -61,14 +61,14 @@ func TestSession(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change user.Change
-		reason string
+		reason grant.End
 	}{
 		{"grants", user.Change{Pub: ptr([]string{"chat"})}, Changed},
 		{"password", user.Change{Password: ptr("another one")}, Changed},
 		{"deactivated", user.Change{Active: ptr(false)}, Revoked},
 	} {
-		told := make(chan string, 1)
-		stop := id.OnEnd(func(reason string) { told <- reason })
+		told := make(chan grant.End, 1)
+		stop := id.OnEnd(func(reason grant.End) { told <- reason })
 		if _, err := a.Users().Change(ctx, email, tt.change); err != nil {
 			t.Fatal(err)
 		}
@@ -204,10 +204,10 @@ func TestAccessTokenEndsWithSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ids []*Identity
-		ended := make(chan string, 2)
+		ended := make(chan grant.End, 2)
 		for _, s := range []*Session{first, last} {
 			id := a.bearer(t, s.Access)
-			defer id.OnEnd(func(reason string) { ended <- reason })()
+			defer id.OnEnd(func(reason grant.End) { ended <- reason })()
 			ids = append(ids, id)
 		}
 		if err := end(first, last); (err == nil) != (name == "logout") || err != nil && !errors.Is(err, ErrBadLogin) {

@@ -274,7 +274,7 @@ func (a *Authenticator) meant(id string, k *storedKey, match version.Match) erro
 	if err != nil {
 		return err
 	}
-	return match.Check(version.Of(k.Version), info)
+	return version.Check(match, version.Of(k.Version), info)
 }
 
 // UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.

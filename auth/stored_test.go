@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/grant"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/pebble"
 )
@@ -132,8 +133,8 @@ func TestRevoke(t *testing.T) {
 	if !ok {
 		t.Fatal("it was not good")
 	}
-	told := make(chan string, 2)
-	stop := first.OnEnd(func(reason string) { told <- reason })
+	told := make(chan grant.End, 2)
+	stop := first.OnEnd(func(reason grant.End) { told <- reason })
 	defer stop()
 	for _, v := range []Revocation{{JTI: "1"}, {Subject: "carl"}} {
 		if err := a.Revoke(ctx, v); err != nil {

@@ -106,9 +106,9 @@ func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	case k.view.form.encoder != nil:
 		k.Bytes = k.view.form.encoder.AppendGap(k.Bytes, id, after)
 	case k.view.form.frames == sse.FramesLines:
-		k.Bytes = sse.AppendGapLine(k.Bytes, "expired", after, oldest)
+		k.Bytes = sse.AppendGapLine(k.Bytes, string(eventlog.GapExpired), after, oldest)
 	default:
-		k.Bytes = sse.AppendGap(k.Bytes, id, "expired", after, oldest)
+		k.Bytes = sse.AppendGap(k.Bytes, id, string(eventlog.GapExpired), after, oldest)
 	}
 	k.finish(at, mark{id: id, gap: true})
 }

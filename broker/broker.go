@@ -141,7 +141,7 @@ type Filter struct {
 	Asked       string          // with Start: the id that was asked for, which a gap repeats
 	Chunked     bool            // its frames are handed out as chunks of HTTP/1.1
 	Silent      bool            // it gets compacts of keyed events too
-	Holder      any             // what Each tells of it
+	Holder      Holder          // whose it is, for Each; nil: nobody's
 }
 
 // Subscribe makes a cursor in a group, or, where that is nil, in one of its own. The caller is its writer,

@@ -41,8 +41,14 @@ func (f form) encode(e *eventlog.Event, ts int64, retry time.Duration) sse.Frame
 	if f.encoder != nil {
 		return sse.FrameFunc(func(dst []byte) []byte { return f.encoder.Append(dst, e) })
 	}
+	written := event(e, ts)
+	return sse.Frame(&written, f.frames, retry)
+}
+
+// event is an event of the log as /realtime writes it.
+func event(e *eventlog.Event, ts int64) sse.Published {
 	_, method := channel.Method(e.Name)
-	return sse.Frame(e.ID, ts, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+	return sse.Published{ID: e.ID, Time: ts, Name: e.Name, Custom: !method, Collection: e.Collection, Stream: e.Stream, Data: data(e)}
 }
 
 // data is an event's as /realtime tells it: of a keyed one its key and number too.
@@ -58,8 +64,8 @@ func (f form) append(dst []byte, e *eventlog.Event, ts int64, retry time.Duratio
 	if f.encoder != nil {
 		return f.encoder.Append(dst, e)
 	}
-	_, method := channel.Method(e.Name)
-	return sse.AppendWhole(dst, e.ID, ts, e.Name, !method, e.Collection, e.Stream, data(e), f.frames, retry)
+	written := event(e, ts)
+	return sse.AppendWhole(dst, &written, f.frames, retry)
 }
 
 // replayed appends a retained keyed event, bare.

@@ -11,23 +11,27 @@ import (
 	"sluice/store/eventlog"
 )
 
+// End is why a stream ends; "" while it goes on. Clients, logs and metrics see the word. Writers have reasons of their own
+// beside these.
+type End string
+
 // Why a subscriber was ended from outside.
 const (
-	EndDraining = "draining"
-	EndExpired  = "exp"
-	EndRevoked  = "revoked"
-	EndChanged  = "changed"
-	EndCut      = "cut"
+	EndDraining End = "draining"
+	EndExpired  End = "exp"
+	EndRevoked  End = "revoked"
+	EndChanged  End = "changed"
+	EndCut      End = "cut"
 )
 
 // Subscriber is a cursor on the log. Its methods but End are for its writer alone.
 type Subscriber struct {
-	Holder any // the writer's own
+	Slot int32 // the writer's own
 
 	broker  *Broker
-	holder  any // Filter.Holder
+	holder  Holder // Filter.Holder
 	members *members
-	ending  atomic.Pointer[string]
+	ending  atomic.Pointer[End]
 	opening *opening // until the first frames are handed out
 	sent    uint64   // events handed to the writer
 	after   uint64   // all at or before it was handed to the writer or is not for it
@@ -58,7 +62,7 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	if s.members.view.form.frames == sse.FramesLines {
 		return s.openLines(dst, start, after)
 	}
-	if start.Gap == "" {
+	if start.Gap == eventlog.NoGap {
 		return sse.AppendInit(dst, strconv.FormatUint(start.After, 10), retry)
 	}
 	if !IsID(after) {
@@ -66,39 +70,32 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	}
 	dst = sse.AppendInit(dst, after, retry)
 	s.broker.Stats.Gaps.Add(1)
-	return sse.AppendGap(dst, start.After, start.Gap, after, start.Oldest)
+	return sse.AppendGap(dst, start.After, string(start.Gap), after, start.Oldest)
 }
 
 // openLines appends what a stream of lines begins with: nothing, or a gap.
 func (s *Subscriber) openLines(dst []byte, start eventlog.Start, after string) []byte {
-	if start.Gap == "" {
+	if start.Gap == eventlog.NoGap {
 		return dst
 	}
 	if !IsID(after) {
 		after = ""
 	}
 	s.broker.Stats.Gaps.Add(1)
-	return sse.AppendGapLine(dst, start.Gap, after, start.Oldest)
+	return sse.AppendGapLine(dst, string(start.Gap), after, start.Oldest)
 }
 
-// IsID says whether a text is an id as clients may send it: 1 to 16 digits.
+// IsID reports whether a text is an id as clients may send it.
 func IsID(s string) bool {
-	if len(s) < 1 || len(s) > 16 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
+	_, ok := eventlog.ParseID(s)
+	return ok
 }
 
 // Wake receives when there may be something new for the subscriber's group, or an end.
 func (s *Subscriber) Wake() <-chan struct{} { return s.members.group.wake }
 
 // End asks the writer to end the stream, from any goroutine; the first reason stays.
-func (s *Subscriber) End(reason string) {
+func (s *Subscriber) End(reason End) {
 	if !s.ending.CompareAndSwap(nil, &reason) {
 		return
 	}
@@ -116,7 +113,7 @@ func (s *Subscriber) End(reason string) {
 }
 
 // Ending is the reason given to End, or "".
-func (s *Subscriber) Ending() string {
+func (s *Subscriber) Ending() End {
 	if r := s.ending.Load(); r != nil {
 		return *r
 	}

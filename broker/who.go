@@ -2,10 +2,21 @@ package broker
 
 import "time"
 
+// Holder is the stream or socket that a subscriber belongs to. It says whose that is.
+type Holder interface{ Client() Client }
+
+// Client is whose a subscriber is.
+type Client struct {
+	RequestID  string // of the request that opened the stream or socket
+	Name, Kind string // of the credential
+	From       string // the address
+	Started    time.Time
+}
+
 // Held is a subscriber as others than its writer may see it.
 type Held struct {
 	Subscriber *Subscriber
-	Holder     any
+	Holder     Holder
 	Channels   string
 	Behind     time.Duration // how long the oldest event that it has yet to take has been there; 0 at the head
 }

@@ -63,13 +63,13 @@ func (p *pastProgress) see(e client.Event) {
 	if p.over || !p.line.on {
 		return
 	}
-	if e.Name == "live" || e.Name == "end" {
+	if e.Name == client.Live || e.Name == client.End {
 		p.over = true
 		p.line.clear()
 		return
 	}
 	id, err := strconv.ParseInt(e.ID, 10, 64)
-	if err != nil || e.Name == "" || e.Name == "ping" {
+	if err != nil || e.Name == client.Init || e.Name == client.Ping {
 		return
 	}
 	if p.events++; p.first == 0 {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -122,12 +121,12 @@ func printFrame(w io.Writer, e client.Event) error {
 
 // printJSON prints an event or a gap as the line of NDJSON that the gateway makes of it, and nothing of the rest.
 func printJSON(w io.Writer, e client.Event) error {
-	if slices.Contains([]string{"", "ping", "busy", "expired", "live", "end"}, e.Name) {
-		return nil
-	}
-	if e.Name == "gap" {
+	if e.Name == client.Gap {
 		_, err := io.WriteString(w, e.Data+"\n")
 		return err
+	}
+	if !e.Published() {
+		return nil
 	}
 	var told struct {
 		Event, Collection, Stream string
@@ -140,6 +139,6 @@ func printJSON(w io.Writer, e client.Event) error {
 	if err != nil {
 		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
 	}
-	_, err = w.Write(sse.AppendLine(nil, id, int64(id), told.Event, told.Collection, told.Stream, told.Data))
+	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: told.Event, Collection: told.Collection, Stream: told.Stream, Data: told.Data}))
 	return err
 }

@@ -18,8 +18,28 @@ import (
 // Event is one frame.
 type Event struct {
 	ID   string // the last id that the server told
-	Name string // "" for init
+	Name string // of the event, or one of those below
 	Data string
+}
+
+// Names of the frames that are not events, but what the gateway says of the stream. No event can have one of them.
+const (
+	Init    = ""        // the stream begins
+	Ping    = "ping"    // the connection is alive
+	Gap     = "gap"     // events are missing here
+	Live    = "live"    // the past is over
+	End     = "end"     // the range is over
+	Expired = "expired" // the credential has ended
+	Busy    = "busy"    // the gateway cannot serve now
+)
+
+// Published reports whether the frame is an event that somebody published.
+func (e *Event) Published() bool {
+	switch e.Name {
+	case Init, Ping, Gap, Live, End, Expired, Busy:
+		return false
+	}
+	return true
 }
 
 // maxFrame bounds a frame: MAX_EVENT can be raised, but hardly to this.
@@ -103,12 +123,13 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 		if e.Data == nil {
 			return // a block without data is no event
 		}
-		if s.stopped = s.handle(Event{ID: string(e.ID), Name: string(e.Event), Data: string(e.Data)}); s.stopped != nil {
+		event := Event{ID: string(e.ID), Name: string(e.Event), Data: string(e.Data)}
+		if s.stopped = s.handle(event); s.stopped != nil {
 			cancel()
 			return
 		}
-		s.last = string(e.ID)
-		s.count(string(e.Event))
+		s.last = event.ID
+		s.count(&event)
 		if s.over {
 			cancel()
 		}
@@ -117,12 +138,11 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 }
 
 // count counts events to the limit: a connection after a cut asks for what is left of it.
-func (s *subscription) count(name string) {
-	switch name {
-	case "end":
+func (s *subscription) count(e *Event) {
+	switch {
+	case e.Name == End:
 		s.over = true
-	case "", "ping", "gap", "live", "busy", "expired":
-	default:
+	case e.Published():
 		s.events++
 		s.over = s.events == s.client.options.History.Limit
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/peer"
-	"sluice/handlers/traffic"
+	"sluice/handlers/httperr"
 	"sluice/handlers/writers"
 	"sluice/store/share"
 )
@@ -39,7 +39,7 @@ func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 			defer account.Close()
 			if err := account.Take(size); err != nil {
 				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
-				return traffic.MemoryFull(err)
+				return err
 			}
 			writers.OnDropHead(c, account.Close)
 			return next(c)
@@ -87,13 +87,13 @@ func (p *partialHead) end() {
 }
 
 // refusedHead is the answer to a head for which there is no memory. There is no request yet that a handler could answer.
-const refusedHead = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\nRetry-After: 5\r\n\r\n" +
-	`{"message":"your address, or all clients together, hold as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once","code":"client_memory_full"}` + "\n"
+var refusedHead = httperr.Raw(httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
+	"your address, or all clients together, hold as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
 
 // refuseHead answers on a connection without TLS, and returns the error that makes http.Server close it silently.
 func refuseHead(c net.Conn, plain bool, cause error) error {
 	if plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
-		_, _ = c.Write([]byte(refusedHead)) // it may be gone
+		_, _ = c.Write(refusedHead) // it may be gone
 	}
 	if half, ok := c.(interface{ CloseWrite() error }); ok { // nothing follows that; a full close could take it back
 		_ = half.CloseWrite()

@@ -28,7 +28,7 @@ func metrics(o Options) echo.HandlerFunc {
 			case bad == nil:
 				return serve(c)
 			case bad.Code == auth.TooManyTries:
-				return httperr.OfAuth(bad)
+				return bad
 			}
 			o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.RealIP(), Door: traffic.DoorMetrics, Outcome: bad.Code})
 		}

@@ -30,14 +30,15 @@ func NewLife() *Life {
 func (l *Life) End(why End) { l.end(why) }
 
 // Ended is why it ended, "" while it lasts.
-func (l *Life) Ended() string {
+func (l *Life) Ended() End {
 	if l.ctx.Err() == nil {
 		return ""
 	}
-	return context.Cause(l.ctx).Error()
+	why, _ := context.Cause(l.ctx).(End) // nothing else ends it
+	return why
 }
 
 // OnEnd calls f once it ends, until stop is called. No goroutine waits for it.
-func (l *Life) OnEnd(f func(reason string)) (stop func() bool) {
+func (l *Life) OnEnd(f func(End)) (stop func() bool) {
 	return context.AfterFunc(l.ctx, func() { f(l.Ended()) })
 }

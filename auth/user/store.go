@@ -175,7 +175,7 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Match.Check(old.Revision(), old); err != nil {
+	if err := version.Check(c.Match, old.Revision(), old); err != nil {
 		return nil, err
 	}
 	next, err := old.apply(&c, hash)
@@ -250,7 +250,7 @@ func (s *Store) remove(ctx context.Context, email string, match version.Match) e
 	if err != nil {
 		return err
 	}
-	if err := match.Check(u.Revision(), u); err != nil {
+	if err := version.Check(match, u.Revision(), u); err != nil {
 		return err
 	}
 	was, err := s.row(u.Email)

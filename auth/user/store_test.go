@@ -133,7 +133,7 @@ func TestUsers(t *testing.T) {
 	if all := s.All(); len(all) != 2 || all[0] != again || all[1].Active || s.Count() != 2 {
 		t.Errorf("%v", all)
 	}
-	if err := s.Remove(ctx, "ann@EXAMPLE.org"); err != nil || again.Life.Ended() != string(grant.Revoked) || s.ByID(u.ID) != nil {
+	if err := s.Remove(ctx, "ann@EXAMPLE.org"); err != nil || again.Life.Ended() != grant.Revoked || s.ByID(u.ID) != nil {
 		t.Error(err, again.Life.Ended())
 	}
 	_, err = s.Get("ann@example.org")
@@ -188,7 +188,7 @@ func TestChange(t *testing.T) {
 			token = fresh
 		}
 		next, err := s.Change(ctx, "Ann@example.org", tt.change)
-		if err != nil || old.Life.Ended() != string(tt.ends) || (next.Version == old.Version) != (tt.ends == "") || next.ID != u.ID || next.Life.Ended() != "" {
+		if err != nil || old.Life.Ended() != tt.ends || (next.Version == old.Version) != (tt.ends == "") || next.ID != u.ID || next.Life.Ended() != "" {
 			t.Errorf("%s: %v, ended %q, version %s", tt.name, err, old.Life.Ended(), next.Version)
 		}
 		if !tt.sessions {

@@ -21,17 +21,17 @@ func Of(stored string) string { return cmp.Or(stored, first) }
 // Match reports whether a change is meant for the state of a version. A nil Match is for each.
 type Match func(version string) bool
 
-// Check is nil where the change is meant for the version, else a *ChangedError with what there is now.
-func (m Match) Check(version string, now any) error {
+// Check is nil where the change is meant for the version of what there is now, else a *ChangedError with that.
+func Check[T any](m Match, version string, now T) error {
 	if m == nil || m(version) {
 		return nil
 	}
-	return &ChangedError{now}
+	return &ChangedError[T]{now}
 }
 
 // ChangedError is the error of a change that is meant for another state.
-type ChangedError struct {
-	Now any // as it may be told
+type ChangedError[T any] struct {
+	Now T // as clients may see it
 }
 
-func (*ChangedError) Error() string { return "it has changed meanwhile" }
+func (*ChangedError[T]) Error() string { return "it has changed meanwhile" }

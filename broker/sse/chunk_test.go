@@ -20,7 +20,7 @@ func TestChunks(t *testing.T) {
 	}
 	at := len(body)
 	body = EndChunk(BeginChunk(body), at)
-	frame := Frame(53, 53, "goal", true, "", "", []byte(`1`), FramesName, time.Second)
+	frame := Frame(&Published{ID: 53, Name: "goal", Custom: true, Data: []byte(`1`)}, FramesName, time.Second)
 	body = append(append(body, frame.Chunk()...), LastChunk...)
 	want = append(want, frame.Bare()...)
 	got, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))

@@ -10,7 +10,7 @@ import (
 
 // An event as a frame, and what a reader makes of it, however it is cut.
 func Example() {
-	frame := sse.Frame(1795219523000053, 1795219523000053, "put", false, "customer", "", []byte(`"577c"`), sse.FramesName, 10*time.Second).Bare()
+	frame := sse.Frame(&sse.Published{ID: 1795219523000053, Name: "put", Collection: "customer", Data: []byte(`"577c"`)}, sse.FramesName, 10*time.Second).Bare()
 	fmt.Printf("%s", frame)
 
 	var p ssetest.Parser

@@ -72,20 +72,31 @@ func appendEventTail(dst []byte, retry time.Duration) []byte {
 // event:, data:, retry: and 13 digits, line ends.
 const frameOverhead = 80
 
-// Frame is a whole event as a frame of its own, in one allocation. Only a line tells ts.
-func Frame(id uint64, ts int64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) Framed {
-	frame := FrameName(name, custom, mode)
-	dst := make([]byte, 0, chunkRoom+frameOverhead+len(frame)+ObjectLen(name, collection, stream, data)+2)
-	return frameChunk(AppendWhole(BeginChunk(dst), id, ts, name, custom, collection, stream, data, mode, retry))
+// Published is an event of a publisher, as it is written.
+type Published struct {
+	ID         uint64
+	Time       int64 // of its commit, in microseconds since 1970; only lines have it
+	Name       string
+	Custom     bool // the name is a publisher's own, not a method
+	Collection string
+	Stream     string
+	Data       []byte // JSON; nil is null
+}
+
+// Frame is a whole event as a frame of its own, in one allocation.
+func Frame(e *Published, mode Frames, retry time.Duration) Framed {
+	name := FrameName(e.Name, e.Custom, mode)
+	dst := make([]byte, 0, chunkRoom+frameOverhead+len(name)+ObjectLen(e.Name, e.Collection, e.Stream, e.Data)+2)
+	return frameChunk(AppendWhole(BeginChunk(dst), e, mode, retry))
 }
 
 // AppendWhole appends what Frame makes, bare.
-func AppendWhole(dst []byte, id uint64, ts int64, name string, custom bool, collection, stream string, data []byte, mode Frames, retry time.Duration) []byte {
+func AppendWhole(dst []byte, e *Published, mode Frames, retry time.Duration) []byte {
 	if mode == FramesLines {
-		return AppendLine(dst, id, ts, name, collection, stream, data)
+		return AppendLine(dst, e)
 	}
-	dst = appendEventHead(dst, id, FrameName(name, custom, mode))
-	dst = AppendObject(dst, name, collection, stream, data)
+	dst = appendEventHead(dst, e.ID, FrameName(e.Name, e.Custom, mode))
+	dst = AppendObject(dst, e.Name, e.Collection, e.Stream, e.Data)
 	return appendEventTail(dst, retry)
 }
 

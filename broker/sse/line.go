@@ -7,26 +7,26 @@ import (
 
 // AppendLine appends an event as a line of NDJSON: id, ts (the time of its commit, here in microseconds since
 // 1970, there in milliseconds), event, collection and stream only where given, data.
-func AppendLine(dst []byte, id uint64, ts int64, event, collection, stream string, data []byte) []byte {
+func AppendLine(dst []byte, e *Published) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = strconv.AppendUint(dst, id, 10)
+	dst = strconv.AppendUint(dst, e.ID, 10)
 	dst = append(dst, `","ts":"`...)
-	dst = time.UnixMicro(ts).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = time.UnixMicro(e.Time).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
 	dst = append(dst, `","event":`...)
-	dst = appendString(dst, event)
-	if collection != "" {
+	dst = appendString(dst, e.Name)
+	if e.Collection != "" {
 		dst = append(dst, `,"collection":`...)
-		dst = appendString(dst, collection)
+		dst = appendString(dst, e.Collection)
 	}
-	if stream != "" {
+	if e.Stream != "" {
 		dst = append(dst, `,"stream":`...)
-		dst = appendString(dst, stream)
+		dst = appendString(dst, e.Stream)
 	}
 	dst = append(dst, `,"data":`...)
-	if data == nil {
+	if e.Data == nil {
 		dst = append(dst, "null"...)
 	} else {
-		dst = append(dst, data...)
+		dst = append(dst, e.Data...)
 	}
 	return append(dst, "}\n"...)
 }

@@ -23,11 +23,11 @@ func TestFrames(t *testing.T) {
 		{string(AppendInit(nil, "", time.Millisecond)), pad + "retry: 1\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"},
 		{string(AppendPing(nil, 52, now)), "event: ping\nid: 52\ndata: 2026-11-20T13:22:01.130Z\n\n"},
 		{string(AppendPing(nil, 0, now.Truncate(time.Second))), "event: ping\ndata: 2026-11-20T13:22:01.000Z\n\n"},
-		{string(Frame(53, 53, "put", false, "customer", "", []byte(`"x"`), FramesPublish, 10*time.Second).Bare()), "id: 53\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"x\"}\nretry: 10000\n\n"},
-		{string(Frame(53, 53, `a"\b`, true, "", "s", nil, FramesName, 0).Bare()), "id: 53\nevent: a\"\\b\ndata: {\"event\":\"a\\\"\\\\b\",\"data\":null,\"stream\":\"s\"}\n\n"},
-		{string(Frame(53, 53, "goal", true, "", "", []byte(`1`), FramesPublish, 0).Bare()), "id: 53\nevent: publish\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
+		{string(Frame(&Published{ID: 53, Name: "put", Collection: "customer", Data: []byte(`"x"`)}, FramesPublish, 10*time.Second).Bare()), "id: 53\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"x\"}\nretry: 10000\n\n"},
+		{string(Frame(&Published{ID: 53, Name: `a"\b`, Custom: true, Stream: "s"}, FramesName, 0).Bare()), "id: 53\nevent: a\"\\b\ndata: {\"event\":\"a\\\"\\\\b\",\"data\":null,\"stream\":\"s\"}\n\n"},
+		{string(Frame(&Published{ID: 53, Name: "goal", Custom: true, Data: []byte(`1`)}, FramesPublish, 0).Bare()), "id: 53\nevent: publish\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
 		{string(AppendGap(nil, 9, "expired", "12", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"expired\",\"after\":\"12\",\"oldest\":\"10\"}}\n\n"},
-		{string(Frame(1, 1, "goal", true, "c", "s", []byte(`[1.0,"<&>é\u2028"]`), FramesName, 0).Bare()), "id: 1\nevent: goal\ndata: {\"event\":\"goal\",\"collection\":\"c\",\"data\":[1.0,\"<&>é\\u2028\"],\"stream\":\"s\"}\n\n"},
+		{string(Frame(&Published{ID: 1, Name: "goal", Custom: true, Collection: "c", Stream: "s", Data: []byte(`[1.0,"<&>é\u2028"]`)}, FramesName, 0).Bare()), "id: 1\nevent: goal\ndata: {\"event\":\"goal\",\"collection\":\"c\",\"data\":[1.0,\"<&>é\\u2028\"],\"stream\":\"s\"}\n\n"},
 		{string(AppendObject(nil, "é<", `"`, `\`, []byte("null"))), `{"event":"é<","collection":"\"","data":null,"stream":"\\"}`},
 		{string(AppendGap(nil, 9, "lost", "", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"lost\",\"oldest\":\"10\"}}\n\n"},
 		{string(AppendGap(nil, 9, "unknown", "", 0)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"unknown\"}}\n\n"},
@@ -47,7 +47,7 @@ func TestFrames(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	data, now := []byte(`{"id":"577cf185e2039b0900000016"}`), time.Now()
 	if n := testing.AllocsPerRun(100, func() {
-		Frame(1795219523000053, 1795219523000053, `a"b`, true, "customer", "s", data, FramesName, 10*time.Second)
+		Frame(&Published{ID: 1795219523000053, Name: `a"b`, Custom: true, Collection: "customer", Stream: "s", Data: data}, FramesName, 10*time.Second)
 	}); n != 1 {
 		t.Errorf("Frame allocates %v times", n)
 	}
@@ -55,7 +55,7 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		dst = AppendInit(dst[:0], "41", time.Second)
 		dst = AppendPing(dst, 41, now)
-		dst = AppendWhole(dst, 42, 42, "goal", true, "c", "s", data, FramesPublish, time.Second)
+		dst = AppendWhole(dst, &Published{ID: 42, Name: "goal", Custom: true, Collection: "c", Stream: "s", Data: data}, FramesPublish, time.Second)
 		dst = AppendGap(dst, 43, "expired", "12", 10)
 		dst = AppendExpired(dst, "exp", time.Second)
 		dst = AppendBusy(dst, "7", 503, "wait", time.Second)
@@ -77,7 +77,7 @@ func FuzzFrame(f *testing.F) {
 		if publish {
 			mode = FramesPublish
 		}
-		frame := Frame(id, int64(id), name, true, collection, stream, []byte(data), mode, time.Second).Bare()
+		frame := Frame(&Published{ID: id, Name: name, Custom: true, Collection: collection, Stream: stream, Data: []byte(data)}, mode, time.Second).Bare()
 		var parser ssetest.Parser
 		var events []ssetest.Event
 		for piece := range slices.Chunk(frame, 7) {
@@ -110,6 +110,6 @@ func BenchmarkFrame(b *testing.B) {
 	data := []byte(`{"id":"577cf185e2039b0900000016","text":"` + strings.Repeat("x", 150) + `"}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		Frame(1795219523000053, 1795219523000053, "put", false, "customer", "", data, FramesName, 10*time.Second)
+		Frame(&Published{ID: 1795219523000053, Name: "put", Collection: "customer", Data: data}, FramesName, 10*time.Second)
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"sluice/channel"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
-	"sluice/handlers/writers"
 )
 
 // connection is one that is open now. Its id is the X-Request-Id of its answer, as in the log.
@@ -34,7 +33,7 @@ const maxChannels = 400
 
 // held is one that is open now, as it was seen.
 type held struct {
-	*writers.Stream
+	broker.Holder
 	channels string
 	behind   time.Duration
 }
@@ -50,20 +49,22 @@ func (h *Handler) listConnections(c echo.Context) error {
 	defer h.listing.Unlock()
 	all := make([]held, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
-		if s, ok := b.Holder.(*writers.Stream); ok {
-			all = append(all, held{s, b.Channels, b.Behind})
+		if b.Holder != nil {
+			all = append(all, held{b.Holder, b.Channels, b.Behind})
 		}
 		return true
 	})
 	total := len(all)
 	all = q.matching(all)
 	slices.SortFunc(all, func(a, b held) int {
-		return cmp.Or(cmp.Compare(b.Started.UnixNano(), a.Started.UnixNano()), cmp.Compare(a.RequestID, b.RequestID))
+		first, second := a.Client(), b.Client()
+		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
 	})
 	page := cut(c, q, total, all, placeOfConnection)
 	list := make([]connection, 0, len(page))
 	for _, s := range page {
-		one := connection{s.RequestID, s.Identity.Name, s.Identity.Kind, s.From, s.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds()}
+		who := s.Client()
+		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds()}
 		if len(one.Channels) > maxChannels {
 			one.Channels = one.Channels[:maxChannels] + "…"
 		}
@@ -83,13 +84,15 @@ func (q *query) matching(all []held) []held {
 		if s.channels != last {
 			last, found = s.channels, q.in(withoutRooms(s.channels))
 		}
-		return !found && !q.in(s.RequestID, s.Identity.Name, s.Identity.Kind, s.From)
+		who := s.Client()
+		return !found && !q.in(who.RequestID, who.Name, who.Kind, who.From)
 	})
 }
 
 // placeOfConnection has the newest first.
 func placeOfConnection(s *held) string {
-	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-s.Started.UnixNano()), s.RequestID)
+	who := s.Client()
+	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-who.Started.UnixNano()), who.RequestID)
 }
 
 // withoutRooms leaves the ids of rooms out: each is the secret that opens its room.
@@ -110,9 +113,12 @@ func (h *Handler) cutConnection(c echo.Context) error {
 	id := c.Param("id")
 	var found *broker.Subscriber
 	h.o.Broker.Each(func(b broker.Held) bool {
-		if s, ok := b.Holder.(*writers.Stream); ok && s.RequestID == id {
+		if b.Holder == nil {
+			return true
+		}
+		if who := b.Holder.Client(); who.RequestID == id {
 			found = b.Subscriber
-			audit.Detail(c, s.Identity.Name+" from "+s.From)
+			audit.Detail(c, who.Name+" from "+who.From)
 		}
 		return found == nil
 	})

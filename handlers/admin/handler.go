@@ -87,7 +87,7 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 			return httperr.New(http.StatusUnauthorized, httperr.AdminKey, "send ADMIN_KEY in the header x-apikey")
 		}
 		if bad := h.o.Admin.Check(c.RealIP(), values[0]); bad != nil {
-			return httperr.OfAuth(bad)
+			return bad
 		}
 		audit.Identify(c, audit.KindAdmin, audit.KindAdmin)
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")

@@ -42,31 +42,6 @@ func (c *change) of() (auth.KeyChange, error) {
 	return k, nil
 }
 
-// refusal is an error of auth as an answer.
-func refusal(err error) error {
-	if bad := mismatch(err); bad != nil {
-		return bad
-	}
-	var made *auth.MadeError
-	switch {
-	case errors.As(err, &made):
-		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
-		e.Current = made.Key
-		return e
-	case errors.Is(err, auth.ErrOtherBody):
-		return httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new one for a new key")
-	case errors.Is(err, auth.ErrNoKey):
-		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
-	case errors.Is(err, auth.ErrReadOnly):
-		return httperr.New(http.StatusConflict, httperr.ReadOnly, "%v", err)
-	case errors.Is(err, auth.ErrBadKey), errors.Is(err, auth.ErrTooManyKeys):
-		return httperr.New(http.StatusBadRequest, httperr.BadKey, "%v", err)
-	case errors.Is(err, auth.ErrRevocation), errors.Is(err, auth.ErrTooManyRevoked):
-		return httperr.New(http.StatusBadRequest, httperr.BadRevocation, "%v", err)
-	}
-	return httperr.OfLog(err)
-}
-
 // placeOfKey is a key's place in the list of auth.Keys.
 func placeOfKey(k *auth.KeyInfo) string {
 	if k.ReadOnly {

@@ -1,18 +1,14 @@
 package admin
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/auth"
 	"sluice/auth/user"
 	"sluice/handlers/audit"
-	"sluice/handlers/httperr"
 )
 
 // userChange is a user as the API takes it.
@@ -48,24 +44,6 @@ func email(c echo.Context) string {
 	return raw
 }
 
-// userRefusal is an error of the users as an answer.
-func userRefusal(err error) error {
-	if bad := mismatch(err); bad != nil {
-		return bad
-	}
-	switch {
-	case errors.Is(err, user.ErrUnknown):
-		return httperr.New(http.StatusNotFound, httperr.NotFound, "%v", err)
-	case errors.Is(err, user.ErrTaken):
-		return httperr.New(http.StatusConflict, httperr.UserExists, "%v; change it with PATCH /admin/users/EMAIL", err)
-	case errors.Is(err, user.ErrInvalid), errors.Is(err, user.ErrTooMany):
-		return httperr.New(http.StatusBadRequest, httperr.BadUser, "%v", err)
-	case errors.Is(err, auth.ErrBusy):
-		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "%v", err).After(2 * time.Second)
-	}
-	return httperr.OfLog(err)
-}
-
 func (h *Handler) listUsers(c echo.Context) error {
 	q, err := pageOf(c, 0)
 	if err != nil {
@@ -87,7 +65,7 @@ func (h *Handler) listUsers(c echo.Context) error {
 func (h *Handler) getUser(c echo.Context) error {
 	u, err := h.o.Auth.Users().Get(email(c))
 	if err != nil {
-		return userRefusal(err)
+		return refusal(err)
 	}
 	setVersion(c, u.Revision())
 	return c.JSON(http.StatusOK, told(u))
@@ -103,7 +81,7 @@ func (h *Handler) addUser(c echo.Context) error {
 	}
 	u, err := h.o.Auth.Users().Add(c.Request().Context(), body.Email, body.of())
 	if err != nil {
-		return userRefusal(err)
+		return refusal(err)
 	}
 	audit.Target(c, u.Email)
 	setVersion(c, u.Revision())
@@ -119,7 +97,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 	change.Match = ifMatch(c)
 	u, err := h.o.Auth.Users().Change(c.Request().Context(), email(c), change)
 	if err != nil {
-		return userRefusal(err)
+		return refusal(err)
 	}
 	setVersion(c, u.Revision())
 	return c.JSON(http.StatusOK, told(u))
@@ -127,7 +105,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 
 func (h *Handler) removeUser(c echo.Context) error {
 	if err := h.o.Auth.Users().RemoveIf(c.Request().Context(), email(c), ifMatch(c)); err != nil {
-		return userRefusal(err)
+		return refusal(err)
 	}
 	return c.NoContent(http.StatusNoContent)
 }

@@ -1,15 +1,11 @@
 package admin
 
 import (
-	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"sluice/auth/user"
 	"sluice/auth/version"
-	"sluice/handlers/httperr"
 )
 
 // setVersion tells the version of what is answered as its ETag; "" tells nothing.
@@ -31,18 +27,4 @@ func ifMatch(c echo.Context) version.Match {
 		tags[strings.TrimSpace(tag)] = true
 	}
 	return func(version string) bool { return tags["*"] || tags[`"`+version+`"`] }
-}
-
-// mismatch is an error of a change that was meant for another version as an answer, nil for others.
-func mismatch(err error) error {
-	var changed *version.ChangedError
-	if !errors.As(err, &changed) {
-		return nil
-	}
-	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
-	e.Current = changed.Now
-	if u, ok := changed.Now.(*user.User); ok {
-		e.Current = told(u)
-	}
-	return e
 }

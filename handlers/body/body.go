@@ -16,7 +16,6 @@ import (
 
 	"sluice/auth/peer"
 	"sluice/handlers/httperr"
-	"sluice/handlers/traffic"
 	"sluice/store/share"
 )
 
@@ -49,7 +48,7 @@ func refused(c echo.Context, err error, l *Limits) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", l.Time)
 	case errors.As(err, new(*share.FullError)):
-		bad = httperr.From(traffic.MemoryFull(err))
+		bad = httperr.From(err)
 	case errors.Is(err, errDeadline):
 		return err
 	default:

@@ -15,6 +15,7 @@ import (
 
 	"sluice/auth"
 	"sluice/broker"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
@@ -66,7 +67,7 @@ type conn struct {
 
 // closing is why the connection ends by our side.
 type closing struct {
-	reason string // for the log
+	reason broker.End // for the log
 	code   websocket.StatusCode
 	text   string
 }
@@ -75,20 +76,18 @@ func (e *closing) Error() string { return e.text }
 
 // Why the connection ends. The SDK reconnects after any of them.
 var (
-	errAuth   = &closing{"auth", websocket.StatusPolicyViolation, "authentication failed"}
+	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
 	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
 	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
-	errFull   = &closing{"busy", websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
+	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
 )
 
 // connect is GET /websocket.
 func (h *Handler) connect(c echo.Context) error {
 	who, err := h.identify(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
-		missing := fail(http.StatusUnauthorized, codeCredentials, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
-		missing.shared = auth.MissingCredential // which the audit trail leaves out
-		err = missing
+		err = httperr.New(http.StatusUnauthorized, auth.MissingCredential, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
 	}
 	if err != nil {
 		return h.refuse(c, err)
@@ -117,7 +116,7 @@ func (h *Handler) connect(c echo.Context) error {
 const crowdClose = 100 * time.Millisecond
 
 // serve runs the connection to its end.
-func (c *conn) serve(e echo.Context, who *auth.Identity) (reason string, err error) {
+func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err error) {
 	c.ws, err = websocket.Accept(e.Response(), e.Request(), &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // any origin: no cookie is looked at, and keys name theirs
 		CompressionMode:    websocket.CompressionDisabled,
@@ -174,7 +173,7 @@ var always = func() chan struct{} {
 }()
 
 // run does what is to do until the connection ends.
-func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Identity) (string, error) {
+func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Identity) (broker.End, error) {
 	c.deadline, c.expiry = stoppedTimer(), stoppedTimer()
 	defer c.deadline.Stop()
 	defer c.expiry.Stop()
@@ -225,14 +224,14 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 }
 
 // ending is the end from outside.
-func ending(reason string) (string, error) {
+func ending(reason broker.End) (broker.End, error) {
 	if reason == writers.Crowd {
 		return reason, errCrowd
 	}
 	return reason, nil
 }
 
-func broken(err error) (string, error) {
+func broken(err error) (broker.End, error) {
 	var closing *closing
 	switch {
 	case errors.As(err, &closing):

@@ -17,6 +17,7 @@ import (
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
 	"sluice/handlers/cors"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/share"
@@ -86,11 +87,14 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/auth/logout", h.session(h.logout))
 	for _, path := range []string{"/items", "/items/*", item + "/*", "/auth", "/auth/*", "/users", "/users/*", "/server", "/server/*"} { // without the third, an id is all that is left of the path
 		e.RouteNotFound(path, func(c echo.Context) error {
-			return h.refuse(c, fail(http.StatusNotFound, codeNoRoute, "there is no %s %s here", c.Request().Method, c.Request().URL.Path))
+			return h.refuse(c, httperr.New(http.StatusNotFound, codeNoRoute, "there is no %s %s here", c.Request().Method, c.Request().URL.Path))
 		})
 	}
-	e.GET("/websocket", h.connect)
+	e.GET(pathSocket, h.connect)
 }
+
+// pathSocket is where sockets are.
+const pathSocket = "/websocket"
 
 // CORS returns what pages of other origins may do. A WebSocket needs none.
 func (h *Handler) CORS() []cors.Rule {
@@ -164,10 +168,10 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {
-		return nil, badCredential(bad)
+		return nil, bad
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
-		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
+		return nil, httperr.ForeignOrigin()
 	}
 	return who, nil
 }
@@ -189,7 +193,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 		return none, nil
 	}
 	if len(c.Request().Header.Values(echo.HeaderContentEncoding)) > 0 {
-		return none, fail(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
+		return none, httperr.New(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
 	}
 	return h.compact(text)
 }

@@ -13,6 +13,7 @@ import (
 
 	"sluice/auth"
 	"sluice/channel"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/documents/query"
@@ -55,7 +56,7 @@ func (c *caller) need(method string) error {
 	over := c.who.Over(time.Now())
 	switch {
 	case over != nil:
-		return badCredential(over)
+		return over
 	case !c.may(method):
 		return forbidden(`this credential has no permission %s:%s (in its "rest")`, method, c.collection)
 	}
@@ -75,22 +76,20 @@ func (c *caller) change(method string, n int, f func() error) error {
 	}
 	defer c.h.o.Traffic.LeavePublish()
 	if ok, wait := c.who.Take(time.Now(), n); !ok {
-		f := fail(http.StatusTooManyRequests, codeRate, "this key changes more than its rate allows; slow down")
-		f.after = wait
-		return f
+		return httperr.OverRate("this key changes more than its rate allows", wait)
 	}
 	started := time.Now()
 	err := f()
 	outcome := "ok"
 	if err != nil {
-		outcome, n = strings.ToLower(failed(err).code), 0
+		outcome, n = httperr.From(err).Code, 0
 	}
 	c.h.o.Traffic.Published(outcome, n, time.Since(started))
 	return err
 }
 
 func tooMany(n int) error {
-	return fail(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+	return httperr.New(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
 }
 
 // elements are those of an array that a client sent, unless they are more than one request may change. They are counted
@@ -338,7 +337,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 		return nil, err
 	}
 	if len(r.Documents) > changeMost {
-		return nil, fail(http.StatusBadRequest, codeQuery,
+		return nil, httperr.New(http.StatusBadRequest, codeQuery,
 			"the query selects more than %d items, which is what one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
 	}
 	ids := make([]string, len(r.Documents))

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"sluice/handlers/httperr"
 )
 
 // Types of messages.
@@ -80,9 +82,10 @@ func asString(uid string) string {
 }
 
 // problem tells an error.
-func problem(kind string, f *failure, uid string) []byte {
+func problem(kind string, e *httperr.Error, uid string) []byte {
+	_, code := wire(e)
 	dst := append([]byte(`{"type":"`), kind...)
-	dst = append(append(dst, `","status":"error","error":{"code":"`...), f.code...)
-	dst = gjson.AppendJSONString(append(dst, `","message":`...), f.message)
+	dst = append(append(dst, `","status":"error","error":{"code":"`...), code...)
+	dst = gjson.AppendJSONString(append(dst, `","message":`...), e.Message)
 	return appendUID(append(dst, '}'), uid)
 }

@@ -3,7 +3,6 @@ package directus
 import (
 	"context"
 
-	"sluice/handlers/traffic"
 	"sluice/handlers/wsread"
 )
 
@@ -55,7 +54,7 @@ func (c *conn) deal(ctx context.Context, m *incoming) error {
 		defer func() { c.taken <- struct{}{} }() // it has room for the one that is waited for
 	}
 	if m.Refused != nil {
-		return c.fail(typeServer, traffic.MemoryFull(m.Refused), "")
+		return c.fail(typeServer, m.Refused, "")
 	}
 	return c.take(ctx, m.Text)
 }

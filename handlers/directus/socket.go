@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/share"
 )
@@ -23,7 +24,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 		return c.fail(typeServer, err, "")
 	}
 	if !c.limiter.Allow() {
-		return c.fail(typeServer, fail(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was not taken", connectionRate), m.uid)
+		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was not taken", connectionRate), m.uid)
 	}
 	switch m.kind {
 	case typeAuth:
@@ -45,12 +46,10 @@ func (c *conn) take(conn context.Context, text []byte) error {
 
 // fail tells an error.
 func (c *conn) fail(kind string, err error, uid string) error {
-	f := failed(err)
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
-	if f.status >= http.StatusInternalServerError && f.cause != nil {
-		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.open.RequestID)
-	}
-	return c.send(problem(kind, f, uid))
+	e := httperr.From(err)
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	httperr.LogMessage(c.h.o.Logger, pathSocket, c.open.RequestID, e)
+	return c.send(problem(kind, e, uid))
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
@@ -60,8 +59,8 @@ func (c *conn) caller(ctx context.Context, collection string) *caller {
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.
 func (c *caller) reach(method string) error {
 	err := c.need(method)
-	if err != nil && c.need(read) != nil && failed(err).status != http.StatusUnauthorized {
-		return fail(http.StatusForbidden, codeCollection, "%v", err)
+	if err != nil && c.need(read) != nil && httperr.From(err).Status != http.StatusUnauthorized {
+		return httperr.New(http.StatusForbidden, codeCollection, "%v", err)
 	}
 	return err
 }

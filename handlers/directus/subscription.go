@@ -13,7 +13,7 @@ import (
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/channel"
-	"sluice/handlers/traffic"
+	"sluice/handlers/httperr"
 	"sluice/store/eventlog"
 )
 
@@ -106,7 +106,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	}
 	old := c.byUID(one.uid)
 	if old == nil && len(c.subs) >= maxSubscriptions {
-		return fail(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
+		return httperr.New(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
 	}
 	r := requestOf(m.Get("query"), q, at, item)
 	if err := c.begin(one, &r, init.position); err != nil {
@@ -152,7 +152,7 @@ const subscriptionBytes = 1536
 func (c *conn) hold(f *broker.Filter, r *request) (release func(), err error) {
 	t := c.h.o.Traffic
 	if err := c.account.Take(subscriptionBytes); err != nil {
-		return nil, traffic.MemoryFull(err)
+		return nil, err
 	}
 	view, err := t.HoldFilter(c.who.Scope, f, 0)
 	if err != nil {
@@ -163,7 +163,7 @@ func (c *conn) hold(f *broker.Filter, r *request) (release func(), err error) {
 	if err != nil {
 		view()
 		c.account.Give(subscriptionBytes)
-		return nil, traffic.MemoryFull(err)
+		return nil, err
 	}
 	return func() {
 		feed()

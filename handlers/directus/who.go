@@ -8,7 +8,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/auth"
+	"sluice/auth/grant"
 	"sluice/handlers/audit"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/pause"
 )
@@ -21,15 +23,15 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 	}
 	if err != nil {
 		c.forget()
-		f := failed(err)
-		c.refused(f)
-		if f.status == http.StatusServiceUnavailable { // it passes, and is not the credential's fault
-			if err := c.send(problem(typeAuth, &failure{code: codeUnavailable, message: f.message}, m.uid)); err != nil {
+		e := httperr.From(err)
+		c.refused(e)
+		if status, _ := wire(e); status == http.StatusServiceUnavailable { // it passes, and is not the credential's fault
+			if err := c.send(problem(typeAuth, e, m.uid)); err != nil {
 				return err
 			}
 			return errFull
 		}
-		if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", f), m.uid)); err != nil {
+		if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", e), m.uid)); err != nil {
 			return err
 		}
 		if c.h.o.Mode == Public {
@@ -52,10 +54,10 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 }
 
 // refused counts a refused auth message, and has the audit trail keep it where it was for the credential.
-func (c *conn) refused(f *failure) {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
-	if f.status == http.StatusUnauthorized || f.shared == auth.TooManyTries {
-		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.open.From, Door: traffic.DoorDirectus, Outcome: f.counted()})
+func (c *conn) refused(e *httperr.Error) {
+	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	if e.Status == http.StatusUnauthorized || e.Code == auth.TooManyTries {
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.open.From, Door: traffic.DoorDirectus, Outcome: e.Code})
 	}
 }
 
@@ -84,10 +86,10 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	}
 	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.open.From})
 	if bad != nil {
-		return nil, "", badCredential(bad)
+		return nil, "", bad
 	}
 	if !who.OriginAllowed(c.origin) {
-		return nil, "", forbidden("this key may not be used from this Origin; add it to the key's origins")
+		return nil, "", httperr.ForeignOrigin()
 	}
 	return who, refresh, nil
 }
@@ -107,7 +109,7 @@ func (c *conn) admit(who *auth.Identity) error {
 		c.pending, before = nil, who.Scope
 	}
 	c.scope = before
-	err := traffic.MemoryFull(c.account.Move(who.Scope))
+	err := c.account.Move(who.Scope)
 	if err == nil {
 		err = c.holdAs(who)
 	}
@@ -128,7 +130,7 @@ func (c *conn) become(who *auth.Identity) {
 	if c.expiry.Stop(); !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
 	}
-	c.unwatch = who.OnEnd(func(string) {
+	c.unwatch = who.OnEnd(func(grant.End) {
 		select {
 		case c.ended <- struct{}{}:
 		default:
@@ -155,7 +157,7 @@ func (c *conn) expire() error {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
 	c.forget()
 	c.await()
-	return c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
+	return c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
 }
 
 // await gives a client the time to tell who they are.
@@ -174,7 +176,7 @@ func (c *conn) late() error {
 		return c.refuseHandshake()
 	}
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthTimeout)
-	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
+	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
 		return err
 	}
 	return errAuth
@@ -182,7 +184,7 @@ func (c *conn) late() error {
 
 func (c *conn) refuseHandshake() error {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthFailed)
-	if err := c.send(problem(typeAuth, fail(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
+	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
 		return err
 	}
 	return errAuth

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -91,7 +90,7 @@ func (h *Handler) connect(c echo.Context) error {
 	}, nil)
 	if err != nil {
 		open.Leave()
-		return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(time.Second)
+		return err // it drains
 	}
 	open.Subscriber = one.sub
 	h.o.Traffic.Opened()
@@ -106,7 +105,7 @@ func (h *Handler) connect(c echo.Context) error {
 }
 
 // serve runs the connection to its end.
-func (c *conn) serve(e echo.Context) (reason string, err error) {
+func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	if c.ws, err = accept(e, &c.load); err != nil {
 		return writers.Gone, err
 	}
@@ -200,21 +199,22 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 	return decodeCBOR(frame)
 }
 
-// refuse tells that a message was not taken, and counts it.
-func (c *conn) refuse(code, why string) command {
-	c.h.o.Traffic.Refused(traffic.DoorRooms, code)
-	return command{text: c.mode.failure(why)}
+// refuse tells that a message was not taken, counts it and has the log keep the cause.
+func (c *conn) refuse(err error) command {
+	e := httperr.From(err)
+	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
+	httperr.LogMessage(c.h.o.Logger, connectPath, c.request, e)
+	return command{text: c.mode.failure(e.Message)}
 }
 
 // deal deals with a message, of which nothing is held then.
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
 	if m.Long {
-		return c.refuse(httperr.BodyTooLarge, fmt.Sprintf("a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
 	}
 	if m.Refused != nil {
-		full := httperr.From(traffic.MemoryFull(m.Refused))
-		return c.refuse(full.Code, full.Message)
+		return c.refuse(m.Refused)
 	}
 	return c.take(ctx, m.Kind, m.Text)
 }
@@ -223,7 +223,7 @@ func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
 	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
-		return c.refuse(httperr.BadEvent, fmt.Sprintf("Could not decode message: %v", err))
+		return c.refuse(undecodable(err))
 	}
 	switch m.kind {
 	case kindPing:
@@ -236,11 +236,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 		return command{} // there is nobody to tell
 	}
 	if err != nil {
-		e := httperr.From(err)
-		if e.Cause != nil {
-			c.h.o.Logger.Error("message failed", "code", e.Code, "cause", e.Cause, "request_id", c.request)
-		}
-		return c.refuse(e.Code, e.Message)
+		return c.refuse(err)
 	}
 	e := m.event("")
 	c.h.rooms.Note(c.id, &c.clients, &e)
@@ -251,7 +247,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 }
 
 // write hands out what comes until the connection ends.
-func (c *conn) write(ctx context.Context) (string, error) {
+func (c *conn) write(ctx context.Context) (broker.End, error) {
 	if c.debug {
 		c.asked = nil
 		if err := c.initAll(ctx); err != nil {
@@ -298,7 +294,7 @@ func (c *conn) write(ctx context.Context) (string, error) {
 	}
 }
 
-func (c *conn) broken(err error) (string, error) {
+func (c *conn) broken(err error) (broker.End, error) {
 	switch {
 	case c.stalled.Load():
 		return writers.Slow, err

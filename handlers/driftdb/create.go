@@ -68,10 +68,10 @@ func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {
-		return rooms.Maker{}, httperr.OfAuth(bad)
+		return rooms.Maker{}, bad
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
-		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
+		return rooms.Maker{}, httperr.ForeignOrigin()
 	}
 	return rooms.Maker{Owner: peer.Owner(who.Scope, c.RealIP())}, nil
 }

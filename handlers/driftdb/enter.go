@@ -2,7 +2,6 @@ package driftdb
 
 import (
 	"errors"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -10,39 +9,10 @@ import (
 	"sluice/store/rooms"
 )
 
-var errNoRoom = httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such room, or no more: POST /new makes one")
-
-// refusals are the answers for each rooms.Reason.
-var refusals = map[rooms.Reason]struct {
-	status int
-	code   string
-}{
-	rooms.Full:       {http.StatusTooManyRequests, httperr.TooManyPerRoom},
-	rooms.TooMany:    {http.StatusServiceUnavailable, httperr.TooManyRooms},
-	rooms.TooManyOwn: {http.StatusTooManyRequests, httperr.TooManyRoomsOf},
-	rooms.TooFast:    {http.StatusTooManyRequests, httperr.RateLimited},
-}
-
-// refusal is the answer to what the rooms refused; nil where the error is another.
-func refusal(err error) *httperr.Error {
-	var r *rooms.Refusal
-	switch {
-	case errors.Is(err, rooms.ErrNoRoom):
-		return errNoRoom
-	case errors.As(err, &r):
-		to := refusals[r.Reason]
-		return httperr.New(to.status, to.code, "%s", r.Message).After(r.Wait)
-	}
-	return nil
-}
-
-// answerTo is the answer to an error of the rooms: to a refusal, or else to the log's.
+// answerTo is the answer to an error of the rooms, which is a refusal or the log's.
 func answerTo(err error) error {
 	if err == nil {
 		return nil
-	}
-	if e := refusal(err); e != nil {
-		return e
 	}
 	return httperr.OfLog(err)
 }

@@ -2,7 +2,6 @@ package driftdb
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -57,10 +56,7 @@ func (h *Handler) send(c echo.Context) error {
 		answer = modeJSON.init(m.key, wanted)
 	default:
 		if err := h.rooms.Allow(charged(c), id, m.op); err != nil {
-			if e := refusal(err); e != nil {
-				return e
-			}
-			return err // the client has gone
+			return err
 		}
 		_, size, err := h.publish(charged(c), id, m)
 		if err != nil {
@@ -87,9 +83,14 @@ func (h *Handler) body(c echo.Context) (*message, error) {
 	}
 	m, err := decodeJSON(bytes.TrimSpace(text))
 	if err != nil {
-		return nil, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
+		return nil, undecodable(err)
 	}
 	return m, nil
+}
+
+// undecodable refuses a message that is none, as DriftDB says it.
+func undecodable(err error) *httperr.Error {
+	return httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
 }
 
 // pushes are a room as Server-Sent Events: a frame for each push, named push, with DriftDB's message as its data.
@@ -121,13 +122,13 @@ func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 // roomWords are what a room's stream says beside its pushes.
 type roomWords struct {
 	retry time.Duration
-	gap   string // why the client's id cannot be gone on from: all that is retained follows
+	gap   eventlog.Gap // why the client's id cannot be gone on from: all that is retained follows
 }
 
 func (w roomWords) Opening(*broker.Subscriber) []byte {
 	dst := append([]byte("retry: "), strconv.FormatInt(w.retry.Milliseconds(), 10)...)
 	dst = append(dst, "\n\n"...)
-	if w.gap != "" {
+	if w.gap != eventlog.NoGap {
 		dst = append(dst, `event: gap
 data: {"event":"gap","data":{"reason":"`...)
 		dst = append(append(dst, w.gap...), "\"}}\n\n"...)
@@ -139,9 +140,9 @@ func (roomWords) Ping(s *broker.Subscriber, now time.Time) []byte { return s.App
 
 func (roomWords) Live() []byte { return nil }
 
-func (roomWords) Over(uint64, string) []byte { return nil }
+func (roomWords) Over(uint64, writers.RangeEnd) []byte { return nil }
 
-func (roomWords) Last(reason string) []byte {
+func (roomWords) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining, writers.Failed:
 		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
@@ -206,34 +207,9 @@ func setStreamHeaders(c echo.Context) {
 	head.Set("X-Accel-Buffering", "no")
 }
 
-// busy answers trouble that will pass to an EventSource as /realtime does, by a frame and the end: it would give up for
-// good on any status but 200. Others, and other faults, get the status itself.
 func (h *Handler) busy(c echo.Context, err error) error {
-	e := httperr.From(err)
-	passes := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
-	if !passes || !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/event-stream") {
-		return err
-	}
-	h.o.Traffic.Busy()
-	httperr.Note(c, e.Status, e.Code)
-	last := lastEventID(c)
-	if !broker.IsID(last) {
-		last = ""
-	}
-	setStreamHeaders(c)
-	c.Response().WriteHeader(http.StatusOK)
-	retry := leastBusy + rand.N(mostBusy-leastBusy)
-	if _, err := c.Response().Write(sse.AppendBusy(nil, last, e.Status, e.Message, retry)); err != nil {
-		h.o.Logger.Debug("writing a busy frame", "cause", err)
-	}
-	return nil
+	return h.o.Traffic.RefuseStream(c, h.o.Logger, lastEventID(c), err)
 }
-
-// Those who were sent away together do not come back together: the contract's section 3.
-const (
-	leastBusy = 2 * time.Second
-	mostBusy  = 10 * time.Second
-)
 
 // lastEventID is the id that a client goes on behind, or "".
 func lastEventID(c echo.Context) string {
@@ -253,7 +229,7 @@ func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words
 	if start, err = h.o.Broker.Log().Locate(rooms.Space(id), last); err != nil {
 		return start, words, httperr.OfLog(err)
 	}
-	if start.Gap != "" {
+	if start.Gap != eventlog.NoGap {
 		words.gap = start.Gap
 		start = eventlog.Start{}
 	}

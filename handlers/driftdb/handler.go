@@ -77,9 +77,7 @@ func New(o Options) (*Handler, error) {
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		Ended: func(s *writers.Stream, end writers.End) {
-			if id, ok := s.Door.(string); ok {
-				h.rooms.Disconnect(id)
-			}
+			h.rooms.Disconnect(s.Door)
 			o.Traffic.Ended(o.Logger, s, end)
 		},
 	})
@@ -178,7 +176,7 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	at, err = h.o.Broker.Log().Append(ctx, r)
 	var over *eventlog.BoundError
 	switch {
-	case errors.As(err, &over) && over.What == "keys":
+	case errors.As(err, &over) && over.What == eventlog.BoundedKeys:
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room has its %d keys (MAX_ROOM_KEYS)", over.Most)
 	case errors.As(err, &over):
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace what it has", over.Most)

@@ -37,7 +37,6 @@ const (
 	UnknownOutcome       = "unknown_outcome"
 	Draining             = "draining"
 	AdminKey             = auth.InvalidAdminKey
-	BadLogin             = "invalid_login" // in metrics and the audit trail only: doors have words of their own
 	BadKey               = "bad_key"
 	BadRevocation        = "bad_revocation"
 	BadToken             = "bad_token_request"
@@ -61,4 +60,25 @@ const (
 	QueryTooSlow         = "query_too_slow"
 	Busy                 = "busy"
 	Internal             = "internal"
+)
+
+// Codes that stand in metrics and the audit trail only: the doors that meet them have words of their own.
+const (
+	BadLogin       = "invalid_login"
+	TooManySignIns = "too_many_sign_ins"
+)
+
+// Codes of what only Persistr's door has, in the words of its clients.
+const (
+	NamespaceNotFound  = "NamespaceNotFound"
+	StreamNotFound     = "StreamNotFound"
+	EventNotFound      = "EventNotFound"
+	AnnotationNotFound = "AnnotationNotFound"
+	RoleNotFound       = "RoleNotFound"
+	AccountNotFound    = "AccountNotFound"
+	NameTaken          = "NameTaken"
+	BadName            = "BadName"
+	BadPassword        = "BadPassword"
+	DuplicateEvent     = "DuplicateEvent"
+	TooMany            = "TooMany"
 )

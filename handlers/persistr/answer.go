@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"sluice/handlers/body"
+	"sluice/handlers/httperr"
 	"sluice/store/share"
 )
 
 // freeAnswer is what an answer may have without being charged to anybody.
 const freeAnswer = 64 << 10
 
-// errMemory is the refusal of an answer whose credential, or all of them, have too much that waits to be read.
-var errMemory = &failure{
-	status: http.StatusServiceUnavailable, name: "Busy", after: time.Second,
-	message: "the answers under way take as much memory as they may; try again in a moment, or ask for less",
+// overMemory refuses an answer whose credential, or all of them, have too much that waits to be read.
+func overMemory() error {
+	return httperr.New(http.StatusServiceUnavailable, httperr.Busy,
+		"the answers under way take as much memory as they may; try again in a moment, or ask for less").After(time.Second)
 }
 
 // hold charges what an answer takes of memory until it is released, as a client may read it as slowly as it likes:
@@ -28,7 +29,7 @@ func (h *Handler) hold(c *call, length int) (release func(), err error) {
 	if err := a.Take(2 * int64(length)); err != nil {
 		a.Close()
 		if errors.As(err, new(*share.FullError)) {
-			err = errMemory
+			err = overMemory()
 		}
 		return nil, err
 	}

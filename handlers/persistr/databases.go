@@ -8,6 +8,7 @@ import (
 
 	"sluice/handlers/audit"
 	"sluice/handlers/body"
+	"sluice/handlers/httperr"
 	"sluice/store/streams"
 )
 
@@ -211,7 +212,7 @@ func (h *Handler) annotate(c *call) error {
 		case text == nil:
 			text = []byte("null") // the client sends no body for null, 0, false and ""
 		case int64(len(text)) > h.o.MaxEvent:
-			return fail(http.StatusRequestEntityTooLarge, "TooLarge", "the annotation is %d bytes; MAX_EVENT allows %d", len(text), h.o.MaxEvent)
+			return httperr.New(http.StatusRequestEntityTooLarge, nameTooLarge, "the annotation is %d bytes; MAX_EVENT allows %d", len(text), h.o.MaxEvent)
 		}
 		return h.o.Catalog.Annotate(ctx, name, c.name("ns"), c.name("stream"), text)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"sluice/channel"
 	"sluice/handlers/body"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
@@ -26,7 +27,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, err
 	}
 	if over := c.who.identity.Over(time.Now()); over != nil {
-		return nil, &failure{status: over.Status, name: "InvalidCredentials", message: over.Message}
+		return nil, over
 	}
 	if !h.active(c.who) {
 		return nil, unauthorized("this account was deactivated or destroyed while the request came in")
@@ -50,7 +51,7 @@ func (h *Handler) appendEvent(c *call) error {
 	defer h.o.Traffic.LeavePublish()
 	text, err := h.store(c)
 	if err != nil {
-		h.o.Traffic.Published(failed(err).name, 0, time.Since(started))
+		h.o.Traffic.Published(httperr.From(err).Code, 0, time.Since(started))
 		return err
 	}
 	h.o.Traffic.Published("ok", 1, time.Since(started))
@@ -72,9 +73,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
 	}
 	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
-		f := fail(http.StatusTooManyRequests, "TooManyRequests", "over the publish rate of this key; slow down")
-		f.after = wait
-		return nil, f
+		return nil, httperr.OverRate("over the publish rate of this key", wait)
 	}
 	w, err := h.o.Catalog.Write(name)
 	if err != nil {
@@ -86,7 +85,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, err
 	}
 	if n := len(streams.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
-		return nil, fail(http.StatusRequestEntityTooLarge, "TooLarge", "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
+		return nil, httperr.New(http.StatusRequestEntityTooLarge, nameTooLarge, "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
 	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
 	if err := w.Charge(request.Events); err != nil {
@@ -95,7 +94,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	r.ID, err = h.o.Broker.Log().Append(c.Request().Context(), request)
 	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
-		return nil, fail(http.StatusBadRequest, "DuplicateEvent", "the stream has an event %q already", e.ID)
+		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream has an event %q already", e.ID)
 	}
 	if err != nil {
 		return nil, err

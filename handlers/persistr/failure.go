@@ -2,146 +2,103 @@ package persistr
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"fmt"
+	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/auth/account"
-	"sluice/auth/passwords"
-	"sluice/broker"
 	"sluice/handlers/httperr"
-	"sluice/store/eventlog"
-	"sluice/store/streams"
 )
 
-// failure is an answer other than 2xx. Feeds tell name, status and message, other calls message alone.
-type failure struct {
-	status  int
-	name    string
-	message string
-	cause   error         // for the log alone
-	after   time.Duration // when to come back, where it will pass
-	code    string        // in the words that all doors share, where there is one
+// Names of errors, as feeds tell them. Other calls are answered with the message alone.
+const (
+	nameBad           = "BadRequest"
+	nameForbidden     = "Forbidden"
+	nameCredentials   = "InvalidCredentials"
+	nameTooMany       = "TooManyRequests"
+	nameUnavailable   = "ServiceUnavailable"
+	nameInternal      = "InternalError"
+	nameFull          = "DatabaseFull"
+	nameTooLarge      = "TooLarge"
+	nameTooManyFeeds  = "TooManyFeeds"
+	nameNotAcceptable = "NotAcceptable"
+	nameExpired       = "EventsExpired"
+)
+
+func bad(format string, args ...any) *httperr.Error {
+	return httperr.New(http.StatusBadRequest, nameBad, format, args...)
 }
 
-// counted is the word for metrics and the audit trail.
-func (f *failure) counted() string { return cmp.Or(f.code, f.name) }
-
-func (f *failure) Error() string { return f.message }
-
-func (f *failure) Unwrap() error { return f.cause }
-
-func fail(status int, name, format string, args ...any) *failure {
-	return &failure{status: status, name: name, message: fmt.Sprintf(format, args...)}
+func forbidden(format string, args ...any) *httperr.Error {
+	return httperr.New(http.StatusForbidden, nameForbidden, format, args...)
 }
 
-func bad(format string, args ...any) *failure {
-	return fail(http.StatusBadRequest, "BadRequest", format, args...)
+// unauthorized refuses a name and a password.
+func unauthorized(format string, args ...any) *httperr.Error {
+	return httperr.New(http.StatusUnauthorized, httperr.BadLogin, format, args...)
 }
 
-func forbidden(format string, args ...any) *failure {
-	return fail(http.StatusForbidden, "Forbidden", format, args...)
+// names are what Persistr calls the errors of the gateway, by their codes. What is not among them keeps its code.
+var names = map[string]string{
+	auth.AmbiguousCredential: nameCredentials,
+	auth.TooManyTries:        nameTooMany,
+	auth.KeysUnavailable:     nameUnavailable,
+	httperr.OriginNotAllowed: nameForbidden,
+	httperr.Forbidden:        nameForbidden,
+	httperr.RateLimited:      nameTooMany,
+	httperr.DatabaseFull:     nameFull,
+	httperr.TooManySignIns:   nameUnavailable,
+	httperr.Busy:             nameUnavailable,
+	httperr.Draining:         nameUnavailable,
+	httperr.DiskFull:         nameUnavailable,
+	httperr.Unavailable:      nameUnavailable,
+	httperr.UnknownOutcome:   nameUnavailable,
 }
 
-// refused is why a key, a token or an admin key was not taken.
-func refused(e *auth.Error) *failure {
-	f := &failure{status: e.Status, name: "InvalidCredentials", message: e.Message, code: e.Code, after: e.After}
-	switch e.Status {
-	case http.StatusTooManyRequests:
-		f.name = "TooManyRequests"
-	case http.StatusServiceUnavailable:
-		f.name = "ServiceUnavailable"
-	}
-	return f
-}
-
-func unauthorized(format string, args ...any) *failure {
-	f := fail(http.StatusUnauthorized, "InvalidCredentials", format, args...)
-	f.code = httperr.BadLogin
-	return f
-}
-
-// known are the errors of what the door serves.
-var known = []struct {
-	err    error
-	status int
-	name   string
-}{
-	{streams.ErrNoDatabase, http.StatusForbidden, "Forbidden"},
-	{streams.ErrMayNot, http.StatusForbidden, "Forbidden"},
-	{streams.ErrNoNamespace, http.StatusNotFound, "NamespaceNotFound"},
-	{streams.ErrNoStream, http.StatusNotFound, "StreamNotFound"},
-	{streams.ErrNoEvent, http.StatusNotFound, "EventNotFound"},
-	{streams.ErrNoAnnotation, http.StatusNotFound, "AnnotationNotFound"},
-	{streams.ErrRole, http.StatusNotFound, "RoleNotFound"},
-	{streams.ErrTaken, http.StatusBadRequest, "NameTaken"},
-	{streams.ErrName, http.StatusBadRequest, "BadName"},
-	{streams.ErrTooMany, http.StatusBadRequest, "TooMany"},
-	{streams.ErrFull, http.StatusForbidden, "DatabaseFull"},
-	{account.ErrUnknown, http.StatusNotFound, "AccountNotFound"},
-	{account.ErrTaken, http.StatusBadRequest, "NameTaken"},
-	{account.ErrName, http.StatusBadRequest, "BadName"},
-	{account.ErrPassword, http.StatusBadRequest, "BadPassword"},
-	{account.ErrTooMany, http.StatusBadRequest, "TooMany"},
-}
-
-// failed is any error as a failure.
-func failed(err error) *failure {
-	var f *failure
-	var he *httperr.Error
-	var tries *passwords.TriesError
+// wire returns the name and the message of an error as Persistr's clients know it.
+func wire(e *httperr.Error) (name, message string) {
 	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.As(err, &he):
-		return &failure{status: he.Status, name: he.Code, code: he.Code, message: he.Message, cause: he.Cause, after: he.RetryAfter}
-	case errors.As(err, &tries):
-		return &failure{status: http.StatusTooManyRequests, name: "TooManyRequests", code: auth.TooManyTries, message: tries.Error(), after: tries.After}
+	case e.Status == http.StatusUnauthorized:
+		return nameCredentials, e.Message
+	case e.Code == httperr.Internal: // as Persistr says it
+		return nameInternal, "Internal service error"
 	}
-	for _, k := range known {
-		if errors.Is(err, k.err) {
-			return fail(k.status, k.name, "%v", err)
-		}
-	}
-	passing := &failure{status: http.StatusServiceUnavailable, name: "ServiceUnavailable", after: 2 * time.Second, cause: err}
-	switch {
-	case errors.Is(err, account.ErrBusy), errors.Is(err, streams.ErrBusy):
-		passing.message = err.Error()
-	case eventlog.DiskFull(err):
-		passing.message, passing.code = eventlog.Explain(err), httperr.DiskFull
-	case errors.Is(err, broker.ErrDraining):
-		passing.message = "the gateway is shutting down; come back in a moment"
-	case errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown), errors.Is(err, context.Canceled):
-		passing.message = "the log cannot do this now; whether it was done is not always known: look before you try again"
-	default:
-		return &failure{status: http.StatusInternalServerError, name: "InternalError", message: "Internal service error", cause: err}
-	}
-	return passing
+	return cmp.Or(names[e.Code], e.Code), e.Message
 }
 
-// refuse answers a call with {"error":…}.
+// shape is {"error":…}.
+func shape(e *httperr.Error) (status int, body any) {
+	_, message := wire(e)
+	return e.Status, map[string]string{"error": message}
+}
+
+// refuse answers a call.
 func (h *Handler) refuse(c echo.Context, err error) error {
-	f := failed(err)
-	h.logCause(c, f)
-	httperr.Note(c, f.status, f.counted())
-	head := c.Response().Header()
-	if f.status == http.StatusUnauthorized {
-		// Not Basic: a browser would ask its user, and keep what it is told for every page.
-		head.Set(echo.HeaderWWWAuthenticate, "Bearer")
-	}
-	httperr.SetRetryAfter(head, f.after)
-	head.Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(f.status, map[string]string{"error": f.message})
+	return httperr.Respond(c, h.o.Logger, err, shape)
 }
 
-func (h *Handler) logCause(c echo.Context, f *failure) {
-	if f.status < http.StatusInternalServerError || f.cause == nil {
-		return
+// fail tells an error in a feed, as the client dies of a status other than 200.
+func (h *Handler) fail(c echo.Context, err error) error {
+	e := httperr.From(err)
+	httperr.LogRequest(h.o.Logger, c, e)
+	httperr.Note(c, e.Status, e)
+	setFeedHeaders(c)
+	c.Response().WriteHeader(http.StatusOK)
+	if _, err := c.Response().Write(appendFailure([]byte(retry), e)); err != nil {
+		h.o.Logger.Debug("writing a failure", "cause", err)
 	}
-	httperr.LogCause(h.o.Logger, c, f.name, c.Path(), f.cause)
+	return nil
+}
+
+// appendFailure appends what ends a feed with an error at the client.
+func appendFailure(dst []byte, e *httperr.Error) []byte {
+	name, message := wire(e)
+	text, err := json.Marshal(map[string]any{"message": message, "name": name, "status": e.Status})
+	if err != nil {
+		return dst // texts and numbers always can
+	}
+	dst = append(dst, "event: error\ndata: "...)
+	dst = append(dst, text...)
+	return append(dst, "\n\n"...)
 }

@@ -3,7 +3,6 @@ package persistr
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/httperr"
 	"sluice/handlers/writers"
+	"sluice/store/eventlog"
 	"sluice/store/streams"
 )
 
@@ -139,19 +139,6 @@ func setFeedHeaders(c echo.Context) {
 	head.Set("X-Accel-Buffering", "no")
 }
 
-// fail tells a failure in a feed: the client dies of a status other than 200.
-func (h *Handler) fail(c echo.Context, err error) error {
-	f := failed(err)
-	h.logCause(c, f)
-	httperr.Note(c, f.status, f.counted())
-	setFeedHeaders(c)
-	c.Response().WriteHeader(http.StatusOK)
-	if _, err := c.Response().Write(appendFailure([]byte(retry), f)); err != nil {
-		h.o.Logger.Debug("writing a failure", "cause", err)
-	}
-	return nil
-}
-
 // selected reads what the sender asks for, as far as it may.
 func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	name := c.name("db")
@@ -178,17 +165,15 @@ func (h *Handler) feed(c *call) error {
 	if err != nil {
 		return err
 	}
-	if id := c.Request().Header.Get("Last-Event-ID"); broker.IsID(id) {
-		if at, err := strconv.ParseUint(id, 10, 64); err == nil {
-			s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
-		}
+	if at, ok := eventlog.ParseID(c.Request().Header.Get("Last-Event-ID")); ok {
+		s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
 	}
 	start, err := h.o.Broker.Begin(filter.Channels.Spaces(), s.after)
 	if err != nil {
 		return err
 	}
-	if start.Gap != "" && s.after > 0 {
-		return fail(http.StatusGone, "EventsExpired", "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+	if start.Gap != eventlog.NoGap && s.after > 0 {
+		return httperr.New(http.StatusGone, nameExpired, "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
 		setFeedHeaders(c)
@@ -198,7 +183,7 @@ func (h *Handler) feed(c *call) error {
 	one := &feed{c.who, s, ""}
 	if s.wild {
 		if one.wildcards = s.database + "\n" + filter.Choice; !h.feeds.enter(c.who.identity.Scope, one.wildcards) {
-			return fail(http.StatusTooManyRequests, "TooManyFeeds", "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
+			return httperr.New(http.StatusTooManyRequests, nameTooManyFeeds, "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
 	}
 	s.own()
@@ -207,7 +192,7 @@ func (h *Handler) feed(c *call) error {
 		h.closed(one)
 		return err
 	}
-	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: "to"}
+	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}
 	place := h.writers.Place(c.Request(), span.Ends())
 	filter.Chunked = place.Chunked
 	open := &writers.Stream{

@@ -46,7 +46,7 @@ func (h *Handler) enter(scope string, f *broker.Filter, s *selection) (leave fun
 	}
 	if err := account.Take(s.size()); err != nil {
 		leave()
-		return nil, traffic.MemoryFull(err)
+		return nil, err
 	}
 	return leave, nil
 }

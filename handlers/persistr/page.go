@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
+	"sluice/handlers/httperr"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
 )
@@ -31,7 +32,7 @@ func (h *Handler) page(c *call) error {
 		return err
 	}
 	if s.onlyLive {
-		return fail(http.StatusNotAcceptable, "NotAcceptable", "what is to come is told as text/event-stream only")
+		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "what is to come is told as text/event-stream only")
 	}
 	most := pageMost
 	if s.limit > 0 {

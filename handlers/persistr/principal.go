@@ -10,6 +10,7 @@ import (
 	"sluice/auth/account"
 	"sluice/auth/peer"
 	"sluice/channel"
+	"sluice/handlers/httperr"
 	"sluice/store/streams"
 )
 
@@ -53,10 +54,10 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 				err = over
 			}
 		}
-		return nil, refused(err)
+		return nil, err
 	}
 	if !id.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
-		return nil, forbidden("this key may not be used from this Origin; add it to the key's origins")
+		return nil, httperr.ForeignOrigin()
 	}
 	return &principal{identity: id}, nil
 }
@@ -71,7 +72,7 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 		case bad == nil:
 			return root, nil
 		case bad.Code == auth.TooManyTries:
-			return nil, refused(bad)
+			return nil, bad
 		}
 		return nil, unauthorized("wrong user or password")
 	}

@@ -3,6 +3,7 @@ package persistr
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/handlers/httperr"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
@@ -179,7 +181,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 			err = h.readableAt(ctx, s, at)
 		}
 		if errors.Is(err, streams.ErrNoEvent) {
-			return fail(404, "EventNotFound", "Event %s not found (parameter %s): give the id of an event, STREAM.ID where no stream is given, or a time like 2026-11-20T13:22:01.000Z", v, name)
+			return httperr.New(http.StatusNotFound, httperr.EventNotFound, "Event %s not found (parameter %s): give the id of an event, STREAM.ID where no stream is given, or a time like 2026-11-20T13:22:01.000Z", v, name)
 		}
 		if err != nil {
 			return err

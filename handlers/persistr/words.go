@@ -1,11 +1,12 @@
 package persistr
 
 import (
-	"encoding/json"
+	"net/http"
 	"strconv"
 	"time"
 
 	"sluice/broker"
+	"sluice/handlers/httperr"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
@@ -29,18 +30,7 @@ func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 // AppendGap appends what tells that events are gone which nobody deleted: as only DATA_DIR=memory lets go of
 // some.
 func (e encoder) AppendGap(dst []byte, _ uint64, after string) []byte {
-	return appendFailure(dst, fail(410, "EventsExpired", "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
-}
-
-// appendFailure appends what ends a feed with an error at the client.
-func appendFailure(dst []byte, f *failure) []byte {
-	text, err := json.Marshal(map[string]any{"message": f.message, "name": f.name, "status": f.status})
-	if err != nil {
-		return dst // texts and numbers always can
-	}
-	dst = append(dst, "event: error\ndata: "...)
-	dst = append(dst, text...)
-	return append(dst, "\n\n"...)
+	return appendFailure(dst, httperr.New(http.StatusGone, nameExpired, "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
 }
 
 // retry is the reconnection time of a bare EventSource.
@@ -60,18 +50,18 @@ func (words) Ping(*broker.Subscriber, time.Time) []byte { return []byte(":\n\n")
 
 func (words) Live() []byte { return nil }
 
-func (words) Over(uint64, string) []byte { return []byte(end) }
+func (words) Over(uint64, writers.RangeEnd) []byte { return []byte(end) }
 
-func (words) Last(reason string) []byte {
+func (words) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
-		return appendFailure(nil, fail(503, "ServiceUnavailable", "the gateway is shutting down; read on from the last event in a moment"))
+		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the gateway is shutting down; read on from the last event in a moment"))
 	case writers.Failed:
-		return appendFailure(nil, fail(503, "ServiceUnavailable", "the log cannot be read now; read on from the last event in a moment"))
+		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the log cannot be read now; read on from the last event in a moment"))
 	case broker.EndExpired, broker.EndRevoked:
-		return appendFailure(nil, fail(401, "InvalidCredentials", "the credential has ended"))
+		return appendFailure(nil, httperr.New(http.StatusUnauthorized, nameCredentials, "the credential has ended"))
 	case broker.EndChanged:
-		return appendFailure(nil, fail(403, "Forbidden", "the database, the namespace, or what may be read of it has changed; read again"))
+		return appendFailure(nil, httperr.New(http.StatusForbidden, nameForbidden, "the database, the namespace, or what may be read of it has changed; read again"))
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func New(o Options) (*Handler, error) {
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: busyRetry,
+		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
 		Ended: func(s *writers.Stream, end writers.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
 	return h, err
@@ -79,9 +79,6 @@ func options(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// refused is the answer to a credential that is not taken.
-func refused(bad *auth.Error) error { return httperr.OfAuth(bad) }
-
 // identify is the part of the checks that both handlers share: the query, the credentials, the
 // origin.
 func (h *Handler) identify(c echo.Context) (*auth.Identity, url.Values, error) {
@@ -92,11 +89,10 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, url.Values, error) {
 	}
 	id, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, query).At(c.RealIP()))
 	if bad != nil {
-		return nil, nil, refused(bad)
+		return nil, nil, bad
 	}
 	if origin := r.Header.Get(echo.HeaderOrigin); !id.OriginAllowed(origin) {
-		return nil, nil, httperr.New(http.StatusForbidden, httperr.OriginNotAllowed,
-			"this key may not be used from this Origin; add it to the key's origins")
+		return nil, nil, httperr.ForeignOrigin()
 	}
 	return id, query, nil
 }

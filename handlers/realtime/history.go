@@ -10,6 +10,7 @@ import (
 
 	"sluice/broker"
 	"sluice/channel"
+	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 )
@@ -130,13 +131,11 @@ func (s *selection) setPlace(p *place, name, v string) error {
 			return badParameter(name, "-N must be a whole number from -1 to -%d", maxLimit)
 		}
 		p.kind, p.id = placeLast, n
-	case broker.IsID(v):
-		id, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			return badParameter(name, "%q is no id", v)
-		}
-		p.kind, p.id, p.text = placeID, id, v
 	default:
+		if id, ok := eventlog.ParseID(v); ok {
+			p.kind, p.id, p.text = placeID, id, v
+			break
+		}
 		at, err := time.Parse(time.RFC3339Nano, v)
 		if err != nil || at.UnixMicro() < 1 {
 			return badParameter(name, "must be an id, an RFC 3339 time like 2026-11-20T13:22:01Z%s", also(begins, name))
@@ -174,7 +173,7 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 	settled := log.Settled()
 	s.begin.find(log.Clock())
 	s.end.find(log.Clock())
-	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: s.end.param}
+	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: writers.RangeEnd(s.end.param)}
 	if r.Left(log.Clock()) <= 0 {
 		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
 	}
@@ -184,10 +183,10 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 	}
 	f.Start = &start
 	// Who was told the end has read the range, whatever became of that position since. One ahead of the log is of another.
-	if told, err := strconv.ParseUint(f.LastEventID, 10, 64); err == nil && told >= r.Last && told <= settled {
+	if told, ok := eventlog.ParseID(f.LastEventID); ok && told >= r.Last && told <= settled {
 		return r, true, nil
 	}
-	return r, start.Gap == "" && start.After >= r.Last, nil
+	return r, start.Gap == eventlog.NoGap && start.After >= r.Last, nil
 }
 
 // last is the position of who has read the range.
@@ -240,4 +239,4 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 }
 
 // wantsLines says whether Accept names NDJSON.
-func wantsLines(r *http.Request) bool { return accepts(r, contentTypeNDJSON) }
+func wantsLines(r *http.Request) bool { return traffic.Accepts(r, contentTypeNDJSON) }

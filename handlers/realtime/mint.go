@@ -2,7 +2,6 @@ package realtime
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -33,7 +32,7 @@ func (h *Handler) mint(c echo.Context) error {
 		return err
 	}
 	if over := id.Over(time.Now()); over != nil {
-		return refused(over)
+		return over
 	}
 	if !body.FormIsJSON(c.Request().Header, text) {
 		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json; %s", body.FormFault(text))
@@ -60,13 +59,8 @@ func (h *Handler) mint(c echo.Context) error {
 		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`)
 	}
 	token, expires, err := h.o.Auth.Mint(id, asked.Lists, ttl)
-	switch {
-	case errors.Is(err, auth.ErrExceeds), errors.Is(err, auth.ErrNoMint):
-		return httperr.New(http.StatusForbidden, httperr.Forbidden, "%v", err)
-	case errors.Is(err, auth.ErrAsked):
-		return httperr.New(http.StatusBadRequest, httperr.BadToken, "%v", err)
-	case err != nil:
-		return httperr.New(http.StatusInternalServerError, httperr.Internal, "the token could not be signed").Because(err)
+	if err != nil {
+		return err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(http.StatusOK, map[string]string{"token": token, "expires": expires.UTC().Format(time.RFC3339)})

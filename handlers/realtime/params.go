@@ -126,20 +126,3 @@ func lastEventID(r *http.Request, query url.Values) (string, error) {
 	}
 	return "", badParameter("lastEventId", "is there with different values")
 }
-
-// wantsEventStream says whether Accept names text/event-stream: an EventSource, which gives up for
-// good on any status but 200.
-func wantsEventStream(r *http.Request) bool { return accepts(r, "text/event-stream") }
-
-// accepts says whether Accept names a type.
-func accepts(r *http.Request, name string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		for item := range strings.SplitSeq(line, ",") {
-			kind, _, _ := strings.Cut(item, ";")
-			if strings.EqualFold(strings.TrimSpace(kind), name) {
-				return true
-			}
-		}
-	}
-	return false
-}

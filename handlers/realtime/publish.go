@@ -24,7 +24,6 @@ import (
 
 const (
 	contentTypeNDJSON      = "application/x-ndjson"
-	retryWhenTooManyKeys   = 30 * time.Second
 	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
 )
 
@@ -59,7 +58,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 		return 0, err
 	}
 	if over := id.Over(time.Now()); over != nil {
-		return 0, refused(over)
+		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
 		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", notTaken, body.FormFault(text))
@@ -138,7 +137,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		defer claim.Release()
 	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
-		return 0, httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(wait)
+		return 0, httperr.OverRate("over the publish rate of this credential", wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()
@@ -179,15 +178,10 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 	hash.Write([]byte{0})
 	hash.Write(body)
 	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
-	switch {
-	case errors.Is(err, eventlog.ErrKeyConflict):
-		err = httperr.New(http.StatusConflict, httperr.IdempotencyConflict, "this Idempotency-Key was used with another body; take a new key for a new publish")
-	case errors.Is(err, eventlog.ErrTooManyKeys):
-		err = httperr.New(http.StatusTooManyRequests, httperr.TooManyKeys, "too many Idempotency-Keys are remembered now; try again later, or publish in batches").After(retryWhenTooManyKeys)
-	case err != nil:
-		err = publishError(nil, err)
+	if err != nil {
+		return nil, nil, publishError(nil, err)
 	}
-	return claim, answer, err
+	return claim, answer, nil
 }
 
 func publishError(b *batch, err error) error {
@@ -198,9 +192,8 @@ func publishError(b *batch, err error) error {
 		return e
 	}
 	e := httperr.OfLog(err)
-	if errors.Is(err, eventlog.ErrUnknown) || errors.Is(err, context.Canceled) {
-		e.Code = httperr.UnknownOutcome
-		e.Message += unknownOutcomeAddendum
+	if e.Code == httperr.UnknownOutcome || errors.Is(err, context.Canceled) { // what to do about it is known here
+		e.Code, e.Message = httperr.UnknownOutcome, eventlog.Explain(err)+unknownOutcomeAddendum
 	}
 	return e
 }

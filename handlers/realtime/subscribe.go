@@ -29,15 +29,14 @@ func (h *Handler) subscribe(c echo.Context) error {
 
 // unknown answers whose credential was not taken. Where that will pass, an EventSource must come back.
 func (h *Handler) unknown(c echo.Context, err error) error {
-	e := httperr.From(err)
-	if !e.Passes() {
+	if !httperr.From(err).Passes() {
 		return err
 	}
-	last, err := lastEventID(c.Request(), c.QueryParams())
-	if err != nil {
-		return err
+	last, bad := lastEventID(c.Request(), c.QueryParams())
+	if bad != nil {
+		return bad
 	}
-	return h.busy(c, last, e)
+	return h.busy(c, last, err)
 }
 
 // History answers a GET of what an identity may see as /realtime does, from the earliest event unless the request says
@@ -69,7 +68,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	}
 	leave, err := h.enter(id.Scope, &filter)
 	if err != nil {
-		return h.busy(c, filter.LastEventID, httperr.From(err))
+		return h.busy(c, filter.LastEventID, err)
 	}
 	var span *writers.Range
 	if selection.any {
@@ -99,7 +98,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
 		h.giveUp(id.Scope, leave)
 		if errors.Is(err, broker.ErrDraining) {
-			return h.busy(c, filter.LastEventID, traffic.ErrDraining())
+			return h.busy(c, filter.LastEventID, err)
 		}
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
@@ -171,35 +170,9 @@ func setStreamHeaders(c echo.Context) {
 	}
 }
 
-// busy answers trouble that will pass: one frame and the end to an EventSource, which would give
-// up for good on any other status; the status itself to others.
-func (h *Handler) busy(c echo.Context, lastEventID string, e *httperr.Error) error {
-	if !wantsEventStream(c.Request()) {
-		return e
-	}
-	h.o.Traffic.Busy()
-	httperr.Note(c, e.Status, e.Code)
-	if e.Cause != nil {
-		httperr.LogCause(h.o.Logger, c, e.Code, Path, e.Cause)
-	}
-	if !broker.IsID(lastEventID) {
-		lastEventID = ""
-	}
-	setStreamHeaders(c)
-	// These end by themselves, so nothing is kept alive.
-	c.Response().Header().Del(echo.HeaderConnection)
-	c.Response().WriteHeader(http.StatusOK)
-	if c.Request().Method == http.MethodHead {
-		return nil
-	}
-	_, err := c.Response().Write(sse.AppendBusy(nil, lastEventID, e.Status, e.Message, busyRetry()))
-	if err != nil {
-		h.o.Logger.Debug("writing a busy frame", "cause", err)
-	}
-	return nil
+func (h *Handler) busy(c echo.Context, lastEventID string, err error) error {
+	return h.o.Traffic.RefuseStream(c, h.o.Logger, lastEventID, err)
 }
-
-func busyRetry() time.Duration { return between(2*time.Second, 10*time.Second) }
 
 // cutRetry is short: the client comes back with what its credential grants now.
 func cutRetry() time.Duration { return between(500*time.Millisecond, 1500*time.Millisecond) }

@@ -33,7 +33,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, err
 	}
 	if over := c.who.Over(time.Now()); over != nil {
-		return nil, httperr.New(over.Status, over.Code, "%s", over.Message)
+		return nil, over
 	}
 	switch trimmed := bytes.TrimSpace(text); {
 	case len(trimmed) == 0:

@@ -86,10 +86,10 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 		}
 		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values).At(c.RealIP()))
 		if bad != nil {
-			return httperr.OfAuth(bad)
+			return bad
 		}
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
-			return httperr.New(http.StatusForbidden, httperr.OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
+			return httperr.ForeignOrigin()
 		}
 		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
 		if err := documents.CheckCollection(one.collection); err != nil {
@@ -99,7 +99,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 			return err
 		}
 		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
-		return failed(f(one))
+		return f(one)
 	}
 }
 
@@ -158,7 +158,7 @@ func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 		defer h.o.Traffic.LeavePublish()
 		events, err := f(c)
 		code := "ok"
-		if err = failed(err); err != nil {
+		if err != nil {
 			code = httperr.From(err).Code
 		}
 		h.o.Traffic.Published(code, events, time.Since(started))
@@ -169,7 +169,7 @@ func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 // take charges events to the publish rate.
 func (c *call) take(events int) error {
 	if ok, wait := c.who.Take(time.Now(), events); !ok {
-		return httperr.New(http.StatusTooManyRequests, httperr.RateLimited, "over the publish rate of this credential; slow down").After(wait)
+		return httperr.OverRate("over the publish rate of this credential", wait)
 	}
 	return nil
 }

@@ -26,8 +26,11 @@ func newLimits(l Limits) *limits {
 	return &limits{most: l.Connections, mostPerKey: l.ConnectionsPerKey, descriptors: l.Descriptors, byKey: map[string]int{}, byNetwork: map[string]int{}}
 }
 
+// retryFull is when a place may be free again.
+const retryFull = 5 * time.Second
+
 func errFull(what string) *httperr.Error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections, "%s; try again later", what).After(5 * time.Second)
+	return httperr.New(http.StatusServiceUnavailable, httperr.TooManyConnections, "%s; try again later", what).After(retryFull)
 }
 
 // errNoDescriptor is the refusal of a stream that would take one of the last descriptors.
@@ -57,7 +60,7 @@ func (l *limits) full(scope string) *httperr.Error {
 		return nil
 	}
 	return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
-		"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(5 * time.Second)
+		"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(retryFull)
 }
 
 // give counts it out.

@@ -2,14 +2,9 @@ package traffic
 
 import (
 	"crypto/sha256"
-	"errors"
-	"net/http"
 	"strings"
-	"time"
 
 	"sluice/broker"
-	"sluice/handlers/httperr"
-	"sluice/store/share"
 )
 
 // FreeFilter is what the filter of a stream may take without being charged, as most do: it is a part of what every
@@ -26,21 +21,7 @@ func (t *Traffic) HoldFilter(scope string, f *broker.Filter, free int64) (releas
 	names := strings.Join(f.Names, ",")
 	hash := sha256.Sum256([]byte("filter\n" + f.Channels.String() + "\n" + f.Stream + "\n" + names + "\n" + f.Choice)) // none but the last has a line end
 	if release, err = t.Memory.TakeCommon(scope, hash, n); err != nil {
-		return nil, MemoryFull(err)
+		return nil, err
 	}
 	return release, nil
-}
-
-// MemoryFull returns the answer to who holds too much memory; other errors as they are.
-func MemoryFull(err error) error {
-	var full *share.FullError
-	switch {
-	case !errors.As(err, &full):
-		return err
-	case full.All:
-		return httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
-			"all clients together hold as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(5 * time.Second)
-	}
-	return httperr.New(http.StatusTooManyRequests, httperr.MemoryFullPerKey,
-		"this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(5 * time.Second)
 }

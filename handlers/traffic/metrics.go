@@ -60,7 +60,7 @@ type Counts struct {
 
 // Counts reads the metrics.
 func (m *Metrics) Counts() Counts {
-	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(writers.Slow)), Bytes: read(m.bytes)}
+	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(string(writers.Slow))), Bytes: read(m.bytes)}
 	outcomes := make(chan prometheus.Metric)
 	go func() { // ended by the loop below, which takes all there is
 		m.publishes.Collect(outcomes)
@@ -88,9 +88,9 @@ func read(m prometheus.Metric) float64 {
 func (m *Metrics) Opened() { m.connections.Inc() }
 
 // Closed counts a stream out.
-func (m *Metrics) Closed(reason string) {
+func (m *Metrics) Closed(reason broker.End) {
 	m.connections.Dec()
-	m.closed.WithLabelValues(reason).Inc()
+	m.closed.WithLabelValues(string(reason)).Inc()
 }
 
 // Refused counts a request or message that was answered with an error. Both labels must be words of ours.

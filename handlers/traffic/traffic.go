@@ -3,7 +3,6 @@ package traffic
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"sluice/auth/peer"
@@ -39,7 +38,7 @@ func (t *Traffic) Descriptor(number int) { t.limits.descriptors.Saw(number) }
 
 // ErrDraining is the answer to who comes too late.
 func ErrDraining() *httperr.Error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.Draining, "the gateway is shutting down; come back in a moment").After(5 * time.Second)
+	return httperr.From(broker.ErrDraining)
 }
 
 // EnterStream lets a stream of a credential in, or says why there can be none now.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"sluice/auth/grant"
 	"sluice/broker"
 	"sluice/store/share"
 )
@@ -45,7 +46,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	}
 	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()), most)
 	DropHead(c)
-	stop := s.Identity.OnEnd(s.Subscriber.End)
+	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
 	defer stop()
 	reason, err := Failed, error(nil)
 	defer func() { w.config.end(s, reason, err) }() // after a panic as well
@@ -60,7 +61,7 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 	return func() { _ = g.rc.SetWriteDeadline(time.Now()) } // the connection may be gone
 }
 
-func (g *goroutineStream) run(ctx context.Context) (string, error) {
+func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
 	g.w.WriteHeader(http.StatusOK)
 	if err := g.write(g.words.Opening(g.Subscriber)); err != nil {
 		return g.gone(err)
@@ -100,7 +101,7 @@ func (g *goroutineStream) untilNext(now time.Time) time.Duration {
 }
 
 // flush writes all there is, and what the clock asks for. A reason other than "" is the end.
-func (g *goroutineStream) flush(ctx context.Context) (string, error) {
+func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	for more := true; more; {
@@ -136,14 +137,14 @@ func (g *goroutineStream) flush(ctx context.Context) (string, error) {
 }
 
 // hand writes a block, as far as the range goes, and says why that is over, if it is.
-func (g *goroutineStream) hand(block *broker.Block) (over string, err error) {
+func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
 	n := len(block.Bytes)
 	if g.Range != nil {
 		var events int
 		n, events = block.Upto(g.Range.Last, g.left)
 		switch g.left -= events; {
 		case g.left == 0:
-			over = "limit"
+			over = Limit
 		case n < len(block.Bytes):
 			over = g.Range.Reason
 		}
@@ -162,7 +163,7 @@ func (g *goroutineStream) hand(block *broker.Block) (over string, err error) {
 }
 
 // atHead tells, once, that the present is reached, and says why the range is over, if it is.
-func (g *goroutineStream) atHead() (over string, err error) {
+func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || g.Range.Left(g.config.Broker.Log().Clock()) <= 0) {
 		return g.Range.Reason, nil
 	}
@@ -174,9 +175,9 @@ func (g *goroutineStream) atHead() (over string, err error) {
 }
 
 // finish ends a range.
-func (g *goroutineStream) finish(over string) (string, error) {
+func (g *goroutineStream) finish(over RangeEnd) (broker.End, error) {
 	position := g.Subscriber.Position()
-	if over != "limit" && g.Range.Last <= g.config.Broker.Log().Settled() {
+	if over != Limit && g.Range.Last <= g.config.Broker.Log().Settled() {
 		position = g.Range.Last // all of it was read, though there was no event just there
 	}
 	return Over, g.say(g.words.Over(position, over))
@@ -191,7 +192,7 @@ func putBlock(k *broker.Block) {
 }
 
 // broken ends a stream that cannot be read on: it will pass, so the client is told to come back.
-func (g *goroutineStream) broken(err error) (string, error) {
+func (g *goroutineStream) broken(err error) (broker.End, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
@@ -199,7 +200,7 @@ func (g *goroutineStream) broken(err error) (string, error) {
 }
 
 // gone is the end of a stream whose client cannot be written to: why it was over, where it was.
-func (g *goroutineStream) gone(err error) (string, error) {
+func (g *goroutineStream) gone(err error) (broker.End, error) {
 	if reason := g.due(time.Now()); reason != "" {
 		return reason, err
 	}

@@ -166,7 +166,7 @@ func (h *shard) blockedNow(s *Stream) {
 }
 
 // finish ends a stream with a last frame, after what is left of the one half sent.
-func (h *shard) finish(s *Stream, reason string, cause error) {
+func (h *shard) finish(s *Stream, reason broker.End, cause error) {
 	k := &s.socket
 	if k.phase != open {
 		return
@@ -204,7 +204,7 @@ func (h *shard) linger(s *Stream) {
 }
 
 // drop closes the connection as it is and gives the stream back.
-func (h *shard) drop(s *Stream, reason string, cause error) {
+func (h *shard) drop(s *Stream, reason broker.End, cause error) {
 	k := &s.socket
 	if k.phase == closed {
 		return

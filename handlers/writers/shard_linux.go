@@ -152,7 +152,7 @@ func (h *shard) round() {
 		h.breathe()
 	}
 	for _, sub := range h.work {
-		if s, ok := sub.Holder.(*Stream); ok {
+		if s := h.of(sub); s != nil {
 			h.serve(s)
 			h.breathe()
 		}
@@ -161,6 +161,17 @@ func (h *shard) round() {
 		h.group.Kick()
 	}
 	h.keep(in)
+}
+
+// of is the stream of a subscriber, nil where the shard has none yet or no more: then its slot is another's, or free.
+func (h *shard) of(sub *broker.Subscriber) *Stream {
+	if int(sub.Slot) >= len(h.streams) {
+		return nil
+	}
+	if s := h.streams[sub.Slot]; s != nil && s.Subscriber == sub {
+		return s
+	}
+	return nil
 }
 
 // breathe lets publishers go on, every so many streams. Their events then gather while a round is going, and
@@ -206,7 +217,7 @@ func (h *shard) enter(s *Stream) {
 		h.drop(s, Failed, fmt.Errorf("watching the connection: %w", err))
 		return
 	}
-	s.Subscriber.Holder = s
+	s.Subscriber.Slot = k.slot
 	if k.blocked {
 		h.blockedNow(s)
 	}

@@ -58,7 +58,7 @@ var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
 // written from here, before the shard has it. A reason other than "" is the stream's end.
-func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason string, _ error) {
+func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
 	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if err != nil {
 		return Gone, fmt.Errorf("taking the connection over: %w", err)

@@ -23,6 +23,6 @@ func (*shared) close() {}
 
 func (*shared) next() *shard { return nil }
 
-func (*shard) takeOver(echo.Context, *Stream, bool) (string, error) {
+func (*shard) takeOver(echo.Context, *Stream, bool) (broker.End, error) {
 	return Failed, errors.ErrUnsupported
 }

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/broker"
 )
 
 // phase is where a connection is in its life.
@@ -23,8 +25,8 @@ const (
 
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
-	rest     []byte // to be written before anything else: the head, or what is left of a frame
-	reason   string // why it ends, from ending on
+	rest     []byte     // to be written before anything else: the head, or what is left of a frame
+	reason   broker.End // why it ends, from ending on
 	cause    error
 	nextPing int64 // as clock counts, like deadline
 	deadline int64 // until when it must have taken a byte, while blocked; else until when it may linger

@@ -38,7 +38,7 @@ func (h *shard) look(s *Stream, now time.Time, ms int64) {
 		return
 	}
 	if reason := s.Identity.Ended(); reason != "" {
-		h.finish(s, reason, nil)
+		h.finish(s, broker.End(reason), nil)
 		return
 	}
 	if reason := s.due(now); reason != "" {

@@ -15,10 +15,10 @@ type Words interface {
 	Ping(s *broker.Subscriber, now time.Time) []byte
 	// Live comes once in a range, when the present is reached.
 	Live() []byte
-	// Over ends a range: at a position, for a reason, which is that of the range or limit.
-	Over(position uint64, reason string) []byte
+	// Over ends a range at a position.
+	Over(position uint64, reason RangeEnd) []byte
 	// Last ends a stream for another reason.
-	Last(reason string) []byte
+	Last(reason broker.End) []byte
 }
 
 // frames are the words of an event stream.
@@ -30,11 +30,11 @@ func (frames) Ping(s *broker.Subscriber, now time.Time) []byte { return s.Append
 
 func (frames) Live() []byte { return sse.AppendLive(nil) }
 
-func (frames) Over(position uint64, reason string) []byte {
-	return sse.AppendEnd(nil, position, reason)
+func (frames) Over(position uint64, reason RangeEnd) []byte {
+	return sse.AppendEnd(nil, position, string(reason))
 }
 
-func (f frames) Last(reason string) []byte { return f.config.appendLast(nil, reason) }
+func (f frames) Last(reason broker.End) []byte { return f.config.appendLast(nil, reason) }
 
 // Lines are the words of NDJSON: events and gaps only. An empty line keeps the connection alive.
 var Lines Words = lines{}
@@ -47,6 +47,6 @@ func (lines) Ping(*broker.Subscriber, time.Time) []byte { return []byte{'\n'} }
 
 func (lines) Live() []byte { return nil }
 
-func (lines) Over(uint64, string) []byte { return nil }
+func (lines) Over(uint64, RangeEnd) []byte { return nil }
 
-func (lines) Last(string) []byte { return nil }
+func (lines) Last(broker.End) []byte { return nil }

@@ -46,7 +46,7 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
-	Door       any    // the door's own
+	Door       string // the door's own name for what it shows, as the id of a room
 	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
 
 	Range *Range // of a request for history; else nil
@@ -65,15 +65,30 @@ func (s *Stream) words(c *Config) Words {
 	return frames{c}
 }
 
+// Client is whose the stream is, as the administrator sees it.
+func (s *Stream) Client() broker.Client {
+	return broker.Client{RequestID: s.RequestID, Name: s.Identity.Name, Kind: s.Identity.Kind, From: s.From, Started: s.Started}
+}
+
 // Owner is who the work for the stream is charged to.
 func (s *Stream) Owner() string { return peer.Owner(s.Identity.Scope, s.From) }
 
 // Range is what a request for history asks for.
 type Range struct {
-	Last   uint64 // the stream ends once everything at or before it is written; Endless without
-	Limit  int    // or after so many events; 0 without
-	Reason string // to or until: what Last comes from
+	Last   uint64   // the stream ends once everything at or before it is written; Endless without
+	Limit  int      // or after so many events; 0 without
+	Reason RangeEnd // what Last comes from
 }
+
+// RangeEnd is what ends a range: a parameter of its request. Clients see the word.
+type RangeEnd string
+
+// What ends ranges.
+const (
+	To    RangeEnd = "to"
+	Until RangeEnd = "until"
+	Limit RangeEnd = "limit"
+)
 
 // Ends reports whether the range ends by itself; that of nil, of a request that asks for no history, does not.
 func (r *Range) Ends() bool { return r != nil && (r.Last != Endless || r.Limit > 0) }
@@ -94,19 +109,21 @@ const Endless = 1<<64 - 1
 
 // End tells why a stream ended.
 type End struct {
-	Reason string // one of the broker's, or of those below
-	Bytes  int64  // written, heads and chunks included where we write them
+	Reason broker.End // one of the broker's, or of those below
+	Bytes  int64      // written, heads and chunks included where we write them
 	Err    error
 }
 
 // Reasons of a writer's own.
 const (
-	Gone   = "gone"   // the client left
-	Slow   = "slow"   // it took no byte for the time allowed
-	Failed = "failed" // the log could not be read on
-	Flood  = "flood"  // it sent messages too fast for too long
-	Over   = "over"   // the range it asked for is over
-	Crowd  = "crowd"  // it had not authenticated, and others came
+	Gone   broker.End = "gone"   // the client left
+	Slow   broker.End = "slow"   // it took no byte for the time allowed
+	Failed broker.End = "failed" // the log could not be read on
+	Flood  broker.End = "flood"  // it sent messages too fast for too long
+	Over   broker.End = "over"   // the range it asked for is over
+	Crowd  broker.End = "crowd"  // it had not authenticated, and others came
+	NoAuth broker.End = "auth"   // it did not authenticate, or not rightly
+	Busy   broker.End = "busy"   // there was no room for it as who it is
 )
 
 // batchBytes is how much leaves in one write: enough to make a system call of a burst, and little
@@ -168,14 +185,14 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 	}
 }
 
-func (c *Config) end(s *Stream, reason string, err error) {
+func (c *Config) end(s *Stream, reason broker.End, err error) {
 	s.written()
 	s.Subscriber.Close()
 	c.Ended(s, End{Reason: reason, Bytes: s.bytes, Err: err})
 }
 
 // due says for what reason the stream is over now, or "".
-func (s *Stream) due(now time.Time) string {
+func (s *Stream) due(now time.Time) broker.End {
 	if reason := s.Subscriber.Ending(); reason != "" {
 		return reason
 	}
@@ -186,14 +203,14 @@ func (s *Stream) due(now time.Time) string {
 }
 
 // appendLast appends the frame that a stream ends with for a reason, if there is one.
-func (c *Config) appendLast(dst []byte, reason string) []byte {
+func (c *Config) appendLast(dst []byte, reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the gateway is shutting down; come back in a moment", c.DrainRetry())
 	case broker.EndExpired:
-		return sse.AppendExpired(dst, reason, 0)
+		return sse.AppendExpired(dst, string(reason), 0)
 	case broker.EndRevoked, broker.EndChanged:
-		return sse.AppendExpired(dst, reason, c.CutRetry())
+		return sse.AppendExpired(dst, string(reason), c.CutRetry())
 	case Failed:
 		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the log cannot be read now; come back in a moment", c.FailRetry())
 	}

@@ -60,7 +60,7 @@ func (s *Store) Hold(ctx context.Context, text []byte) error {
 // show charges a text that was asked for, or refuses it.
 func (a *answer) show(text []byte) error {
 	if a.bytes+int64(len(text)) > a.store.o.MaxResult {
-		return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", a.store.o.MaxResult, "MAX_RESULT"}
+		return &LimitError{"the answer would have more than %d bytes; ask for fewer documents or fields", a.store.o.MaxResult, MaxResult}
 	}
 	return a.hold(text)
 }

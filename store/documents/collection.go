@@ -50,7 +50,7 @@ func (s *Store) known(name string) (*collection, error) {
 		return c, nil
 	}
 	if len(s.collections) >= s.o.MaxCollections && !s.dropEmpty() {
-		return nil, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), "MAX_COLLECTIONS"}
+		return nil, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), MaxCollections}
 	}
 	c = &collection{loaded: true}
 	s.collections[name] = c
@@ -125,9 +125,9 @@ func (s *Store) reserve(c *collection, count, bytes int64) error {
 	defer c.mu.Unlock()
 	switch {
 	case count > 0 && c.count+count > s.o.MaxDocuments:
-		return &LimitError{"the collection would have more than %d documents", s.o.MaxDocuments, "MAX_DOCUMENTS"}
+		return &LimitError{"the collection would have more than %d documents", s.o.MaxDocuments, MaxDocuments}
 	case bytes > 0 && c.bytes+bytes > s.o.MaxBytes:
-		return &LimitError{"the collection would have more than %d bytes", s.o.MaxBytes, "MAX_COLLECTION_BYTES"}
+		return &LimitError{"the collection would have more than %d bytes", s.o.MaxBytes, MaxCollectionBytes}
 	}
 	c.count += count
 	c.bytes += bytes

@@ -19,17 +19,30 @@ var (
 	ErrTime       = errors.New("the query took longer than QUERY_TIME: narrow it, or declare an index by COLLECTION_INDEXES")
 )
 
+// Setting is the setting that raises a bound.
+type Setting string
+
+// The settings of the store's bounds.
+const (
+	Fixed              Setting = "" // none does
+	MaxDocument        Setting = "MAX_DOCUMENT"
+	MaxDocuments       Setting = "MAX_DOCUMENTS"
+	MaxCollectionBytes Setting = "MAX_COLLECTION_BYTES"
+	MaxCollections     Setting = "MAX_COLLECTIONS"
+	MaxResult          Setting = "MAX_RESULT"
+)
+
 // LimitError says which bound a change or an answer would go over.
 type LimitError struct {
 	What    string // as in "the collection would have more than 5 documents"
 	Most    int64
-	Setting string // what to raise; empty where it is fixed
+	Setting Setting
 }
 
 func (e *LimitError) Error() string {
 	s := fmt.Sprintf(e.What, e.Most)
-	if e.Setting != "" {
-		s += " (" + e.Setting + ")"
+	if e.Setting != Fixed {
+		s += " (" + string(e.Setting) + ")"
 	}
 	return s
 }

@@ -204,7 +204,7 @@ func (c *collector) rank(text []byte) error {
 	}
 	switch {
 	case most > sortMost, c.q.Limit < 0 && len(c.first) == sortMost:
-		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, ""}
+		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, Fixed}
 	case most == 0:
 	case len(c.first) < most:
 		key := bytes.Clone(c.key)
@@ -218,7 +218,7 @@ func (c *collector) rank(text []byte) error {
 		heap.Fix(&c.first, 0)
 	}
 	if c.keys > sortBytes {
-		return &LimitError{"the values to sort by would take more than %d bytes; sort by fewer fields, or give a smaller limit", sortBytes, ""}
+		return &LimitError{"the values to sort by would take more than %d bytes; sort by fewer fields, or give a smaller limit", sortBytes, Fixed}
 	}
 	return nil
 }

@@ -44,5 +44,5 @@ func (s *Store) CheckWidth(text []byte, depth int) error {
 }
 
 func (s *Store) tooLarge() error {
-	return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), "MAX_DOCUMENT"}
+	return &LimitError{"the document would have more than %d bytes", int64(s.o.MaxDocument), MaxDocument}
 }

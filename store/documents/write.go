@@ -64,7 +64,7 @@ func countError(n int) error {
 	if n == 0 {
 		return fmt.Errorf("%w: there is none", ErrShape)
 	}
-	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, ""}
+	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, Fixed}
 }
 
 // taken says which of some ids there is a document with.
@@ -176,7 +176,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 		return s.tooLarge()
 	}
 	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
-		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, ""}
+		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, Fixed}
 	}
 	if err := ch.answer.hold(is); err != nil {
 		return err

@@ -228,9 +228,18 @@ type KeyError struct{ Index int }
 
 func (e *KeyError) Error() string { return "the stream has an event with this key" }
 
+// Bounded is what a Bound is of.
+type Bounded string
+
+// What there is.
+const (
+	BoundedBytes Bounded = "bytes"
+	BoundedKeys  Bounded = "keys"
+)
+
 // BoundError says that a space of keyed events would hold more than its bound.
 type BoundError struct {
-	What string // bytes or keys
+	What Bounded
 	Most int64
 }
 

@@ -278,7 +278,7 @@ func (ch *change) within(b *Bound) error {
 		return nil
 	}
 	if b.Bytes > 0 && ch.bytes > b.Bytes && ch.bytes > ch.space.bytes {
-		return &BoundError{"bytes", b.Bytes}
+		return &BoundError{BoundedBytes, b.Bytes}
 	}
 	keys := len(ch.space.keys)
 	for key, entries := range ch.keys {
@@ -290,7 +290,7 @@ func (ch *change) within(b *Bound) error {
 		}
 	}
 	if b.Keys > 0 && keys > b.Keys && keys > len(ch.space.keys) {
-		return &BoundError{"keys", int64(b.Keys)}
+		return &BoundError{BoundedKeys, int64(b.Keys)}
 	}
 	return nil
 }

@@ -8,22 +8,26 @@ import (
 // Start is where a client that comes back goes on.
 type Start struct {
 	After  uint64 // everything behind it follows
-	Gap    string // "", expired, lost or unknown: why that is not what it asked for
+	Gap    Gap    // why that is not what it asked for
 	Oldest uint64 // with a gap: the oldest retained id of the space, 0 while it is empty
 	Passed uint64 // what was removed up to here is no gap: who asks for the earliest event asks for none of it
 }
 
+// Gap is why a client cannot go on from where it was. Clients see the word.
+type Gap string
+
 // The reasons of a gap.
 const (
-	GapExpired = "expired" // retention removed something after the client's position
-	GapLost    = "lost"    // the position was given out by a run whose end was lost in a crash
-	GapUnknown = "unknown" // the log never had that position
+	NoGap      Gap = ""
+	GapExpired Gap = "expired" // retention removed something after the client's position
+	GapLost    Gap = "lost"    // the position was given out by a run whose end was lost in a crash
+	GapUnknown Gap = "unknown" // the log never had that position
 )
 
 // Locate finds where a client goes on that last saw id, as contract section 3 orders the reasons.
 func (l *Log) Locate(space, id string) (Start, error) {
 	settled, runs := l.Settled(), l.engine.Runs()
-	after, ok := parseID(id)
+	after, ok := ParseID(id)
 	known := ok && runs[0].Start <= after && after <= settled
 	lost := uint64(0)
 	for _, r := range runs[1:] {
@@ -50,17 +54,12 @@ func (l *Log) Locate(space, id string) (Start, error) {
 	return Start{After: after}, nil
 }
 
-// parseID reads 1 to 16 digits.
-func parseID(s string) (uint64, bool) {
-	if len(s) < 1 || len(s) > 16 {
+// ParseID reads an id as clients may send it: 1 to 16 digits.
+func ParseID(s string) (uint64, bool) {
+	if len(s) > 16 {
 		return 0, false
 	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseUint(s, 10, 64)
+	n, err := strconv.ParseUint(s, 10, 64) // which takes no sign and no underscore
 	return n, err == nil
 }
 

@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"strings"
 	"testing"
 
 	"sluice/store/eventlog"
@@ -24,4 +25,21 @@ func FuzzLastEventID(f *testing.F) {
 			t.Fatalf("%q: %+v %v", id, start, err)
 		}
 	})
+}
+
+// TestParseID: an id is 1 to 16 digits, and nothing that strconv takes beside.
+func TestParseID(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]uint64{
+		"0": 0, "7": 7, "0007": 7, "1795219523000053": 1795219523000053, strings.Repeat("9", 16): 9999999999999999,
+	} {
+		if id, ok := eventlog.ParseID(text); !ok || id != want {
+			t.Errorf("%q: %d, %t", text, id, ok)
+		}
+	}
+	for _, text := range []string{"", strings.Repeat("1", 17), "+1", "-1", "1_0", "0x1", " 1", "1\n", "1.0", "x", "١"} {
+		if id, ok := eventlog.ParseID(text); ok {
+			t.Errorf("%q is the id %d", text, id)
+		}
+	}
 }

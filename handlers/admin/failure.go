@@ -1,0 +1,42 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"sluice/auth"
+	"sluice/auth/user"
+	"sluice/auth/version"
+	"sluice/handlers/httperr"
+)
+
+// refusal is an error of keys, users and revocations as an answer. What is none of theirs is the log's.
+func refusal(err error) error {
+	var (
+		otherKey  *version.ChangedError[auth.KeyInfo]
+		otherUser *version.ChangedError[*user.User]
+		made      *auth.MadeError
+	)
+	switch {
+	case errors.As(err, &otherKey):
+		return mismatch(otherKey.Now)
+	case errors.As(err, &otherUser):
+		return mismatch(told(otherUser.Now))
+	case errors.As(err, &made):
+		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
+		e.Current = made.Key
+		return e
+	}
+	e := httperr.OfLog(err)
+	if e.Code == httperr.TooManySignIns { // clients of this door know it as
+		e.Code = httperr.Unavailable
+	}
+	return e
+}
+
+// mismatch is the answer to a change that was meant for another version than what there is now.
+func mismatch(current any) *httperr.Error {
+	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
+	e.Current = current
+	return e
+}

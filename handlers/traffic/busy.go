@@ -1,0 +1,68 @@
+package traffic
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/broker"
+	"sluice/broker/sse"
+	"sluice/handlers/httperr"
+)
+
+// A client that was sent away comes back after a time between these, drawn uniformly: those who were sent away together do
+// not come back together.
+const (
+	leastBusy = 2 * time.Second
+	mostBusy  = 10 * time.Second
+)
+
+const eventStream = "text/event-stream"
+
+// RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200, so
+// that trouble which passes is one frame and the end for it, with the id that it came with; others, and other faults, get
+// the error itself.
+func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID string, err error) error {
+	e := httperr.From(err)
+	if !e.Passes() || !Accepts(c.Request(), eventStream) {
+		return e
+	}
+	t.Busy()
+	httperr.LogRequest(log, c, e)
+	httperr.Note(c, e.Status, e)
+	if !broker.IsID(lastEventID) {
+		lastEventID = ""
+	}
+	head := c.Response().Header()
+	head.Set(echo.HeaderContentType, eventStream)
+	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
+	head.Set("X-Accel-Buffering", "no")
+	c.Response().WriteHeader(http.StatusOK)
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
+	if _, err := c.Response().Write(sse.AppendBusy(nil, lastEventID, e.Status, e.Message, BusyRetry())); err != nil {
+		log.Debug("writing a busy frame", "cause", err)
+	}
+	return nil
+}
+
+// BusyRetry draws when a client that was sent away is to come back.
+func BusyRetry() time.Duration { return leastBusy + rand.N(mostBusy-leastBusy+1) }
+
+// Accepts reports whether Accept names a type.
+func Accepts(r *http.Request, name string) bool {
+	for _, line := range r.Header.Values(echo.HeaderAccept) {
+		for item := range strings.SplitSeq(line, ",") {
+			kind, _, _ := strings.Cut(item, ";")
+			if strings.EqualFold(strings.TrimSpace(kind), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
