@@ -13,15 +13,15 @@ func TestKnownIsBounded(t *testing.T) {
 		weight int64 // of each
 		want   int   // that are known at most
 	}{
-		"many":       {3 * knownMost, 1, knownMost},
-		"heavy":      {10, knownBytes / 4, 4},
-		"few":        {10, knownBytes / 10, 10},
-		"one giant":  {1, 2 * knownBytes, 1},
-		"two giants": {2, 2 * knownBytes, 1},
+		"many":       {3 * cacheSpaces, 1, cacheSpaces},
+		"heavy":      {10, cacheBytes / 4, 4},
+		"few":        {10, cacheBytes / 10, 10},
+		"one giant":  {1, 2 * cacheBytes, 1},
+		"two giants": {2, 2 * cacheBytes, 1},
 	} {
-		k := newKnown(knownBytes)
+		k := newSpaceCache(cacheBytes)
 		for i := range tt.spaces {
-			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]held{}, weight: tt.weight})
+			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]entry{}, weight: tt.weight})
 		}
 		k.trim()
 		if got := len(k.spaces); got != tt.want {
