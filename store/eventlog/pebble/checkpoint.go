@@ -6,9 +6,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Checkpoint makes a copy of the log in a new folder on the same volume, while it is in use: it holds
-// all that was acknowledged before, and takes hardly any time or room, as tables are linked. It can be
-// opened as a log of its own. Only the engine can make it, since it holds the lock.
+// Checkpoint copies the log to a new folder on the same volume while the log is in use. The copy has all that was
+// acknowledged before, and opens as a log of its own. It takes little time and space, as tables are hard links. Only
+// the engine can make it, since it has the lock.
 func (e *Engine) Checkpoint(dir string) error {
 	if err := e.begin(); err != nil {
 		return err
@@ -18,7 +18,7 @@ func (e *Engine) Checkpoint(dir string) error {
 		return fmt.Errorf("copying the log to %s: %w", dir, err)
 	}
 	if err := e.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
-		return fmt.Errorf("copying the log to %s (it must not exist yet, and lie on the log's volume): %w", dir, err)
+		return fmt.Errorf("copying the log to %s (the folder must not exist yet, and must be on the log's volume): %w", dir, err)
 	}
 	return nil
 }

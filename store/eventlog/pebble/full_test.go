@@ -50,7 +50,7 @@ func TestDiskFull(t *testing.T) {
 	holds(t, log, acked)
 }
 
-const toldFull = "the log cannot take events now: the disk is full; the operator has to make room"
+const toldFull = "the log cannot take events now: the disk is full; the operator must free space"
 
 // noRoom is a disk on which nothing can be made or written, from the moment it is on.
 func noRoom() *faults {
