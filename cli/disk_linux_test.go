@@ -199,7 +199,7 @@ func TestDiskFull(t *testing.T) {
 			for began := time.Now(); time.Since(began) < hammer(); time.Sleep(10 * time.Millisecond) {
 				again += s.fill(t)
 			}
-			if n := strings.Count(log.String(), "publishes are taken"); n > 3 {
+			if n := strings.Count(log.String(), "publishes are accepted"); n > 3 {
 				t.Errorf("it took events again %d times", n)
 			}
 			if share := s.processor(t, 3*time.Second); share > 0.1 {

@@ -418,7 +418,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"DELETE", "c/*", `{}`, `400 bad_json`},
 		{"DELETE", "c/*", `null`, `400 bad_json`},
 		{"DELETE", "c/*", `[1]`, `400 bad_json`},
-		{"DELETE", "c/*", `["1","1"]`, `400 bad_document: an id is there twice; send each once: "1"`},
+		{"DELETE", "c/*", `["1","1"]`, `400 bad_document: an id occurs twice; send each id once: "1"`},
 		{"DELETE", "c/*?q={}&skip=1", "", `400 bad_query`},
 		{"DELETE", `c/*?q={}&h={"$orderby":{"n":1}}`, "", `400 bad_query`},
 		{"DELETE", `c/*?q={"$frob":1}`, "", `400 bad_query`},

@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		"none": {func() error {
 			_, err := s.Insert(ctx, "c", "", nil)
 			return err
-		}, documents.ErrShape.Error() + ": there is none"},
+		}, documents.ErrShape.Error() + ": the request has none"},
 		"many": {func() error {
 			_, err := s.Insert(ctx, "c", "", many)
 			return err

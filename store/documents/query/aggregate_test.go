@@ -136,7 +136,7 @@ func TestAggregateBounds(t *testing.T) {
 	_, err := NewAggregation(nil, []Aggregate{{Func: Sum}})
 	checkError(t, "no field", err, BadField, "an aggregate names no field")
 	_, err = NewAggregation(make([]Field, 50), make([]Aggregate, 51))
-	checkError(t, "fields", err, TooMany, "the aggregate has 101 fields: at most 100 are taken")
+	checkError(t, "fields", err, TooMany, "the aggregate has 101 fields: at most 100 are allowed")
 
 	a, err := NewAggregation([]Field{field("n")}, []Aggregate{{Func: Count}})
 	if err != nil {

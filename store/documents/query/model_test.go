@@ -16,26 +16,26 @@ import (
 // The model decodes the whole document and asks each condition in the plainest way. It shares Compare with the code,
 // which TestOrderOfValues holds, and nothing else.
 
-// leaves are the values a path leads to; nil stands for a missing one. With places, a number is also an element.
-func leaves(v any, names []string, places bool) []any {
+// leaves are the values a path leads to; nil stands for a missing one. With subscripts, a number is also an element.
+func leaves(v any, names []string, subscripts bool) []any {
 	if len(names) == 0 {
 		return []any{v}
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		if e, ok := v[names[0]]; ok {
-			return leaves(e, names[1:], places)
+			return leaves(e, names[1:], subscripts)
 		}
 	case []any:
 		var out []any
 		i, err := strconv.Atoi(names[0])
-		places := places && err == nil
-		if places && i < len(v) {
+		subscripts := subscripts && err == nil
+		if subscripts && i < len(v) {
 			out = leaves(v[i], names[1:], true)
 		}
 		for _, e := range v {
-			if o, ok := e.(map[string]any); ok && (!places || has(o, names[0])) {
-				out = append(out, leaves(e, names, places)...)
+			if o, ok := e.(map[string]any); ok && (!subscripts || has(o, names[0])) {
+				out = append(out, leaves(e, names, subscripts)...)
 			}
 		}
 		if out != nil {
@@ -82,7 +82,7 @@ func naive(n Node, doc any) bool {
 	case Not:
 		return !naive(n.Nodes[0], doc)
 	}
-	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.places)
+	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.subscripts)
 	if n.Rules == SQL {
 		for _, v := range all {
 			r := result(v)
@@ -214,7 +214,7 @@ func anyNode(depth int) *rapid.Generator[Node] {
 			Negate: rapid.IntRange(0, 4).Draw(t, "negate") == 0,
 			Field:  field(rapid.SampledFrom(append([]string{"a", "a.b", "a.b", "#.a", "0.0"}, fieldNames...)).Draw(t, "field")),
 		}
-		if rapid.IntRange(0, 3).Draw(t, "places") == 0 {
+		if rapid.IntRange(0, 3).Draw(t, "subscripts") == 0 {
 			n.Field = path(rapid.SampledFrom([]string{"a.0", "a.1.b", "a.0.0", "0.0", "#.0.a"}).Draw(t, "path"))
 		}
 		count := n.Op.values()

@@ -30,7 +30,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	checkError(t, "fields", make(Order, MaxFields).Check(), "", "")
-	checkError(t, "too many", make(Order, MaxFields+1).Check(), TooMany, "the order has 101 fields: at most 100 are taken")
+	checkError(t, "too many", make(Order, MaxFields+1).Check(), TooMany, "the order has 101 fields: at most 100 are allowed")
 }
 
 func b2i(b bool) int {
@@ -100,7 +100,7 @@ func TestProjection(t *testing.T) {
 	_, err := Show("a..b")
 	checkError(t, "bad", err, BadField, `field "a..b" has an empty name in it: one dot goes between two names`)
 	_, err = Show(make([]string, MaxFields+1)...)
-	checkError(t, "many", err, TooMany, "101 fields are named to be shown or hidden: at most 100 are taken")
+	checkError(t, "many", err, TooMany, "101 fields are named to be shown or hidden: at most 100 are allowed")
 }
 
 // TestShowAndHide: what is shown and what is hidden by the same names make the document's top fields, and both stay
