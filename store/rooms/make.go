@@ -8,7 +8,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Make makes a room, if there is none of that id and its maker may make one more. The error is a *Refusal or the log's.
+// Make makes a room, unless it exists or its maker may make no more. The error is a *Refusal or the log's.
 func (r *Rooms) Make(ctx context.Context, who Maker, id string) error {
 	if err := r.makers.admit(who, time.Now()); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (r *Rooms) Make(ctx context.Context, who Maker, id string) error {
 			r.made.n.Add(-1)
 		}
 		if errors.Is(err, eventlog.ErrRow) {
-			return nil // somebody else has made it
+			return nil // it exists: somebody else has made it
 		}
 		return err
 	}

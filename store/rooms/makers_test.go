@@ -96,8 +96,8 @@ func TestMakersShare(t *testing.T) {
 	for id := range m.rooms {
 		m.ended(id)
 	}
-	if len(m.held)+len(m.rooms) != 0 {
-		t.Errorf("left behind: %d makers, %d rooms", len(m.held), len(m.rooms))
+	if len(m.count)+len(m.rooms) != 0 {
+		t.Errorf("left behind: %d makers, %d rooms", len(m.count), len(m.rooms))
 	}
 	if m := newMakers(Limits{Rooms: 5}); m.mostAnonymous != leastShare || m.mostKey != leastShare {
 		t.Errorf("of five rooms: %d and %d", m.mostAnonymous, m.mostKey)
@@ -115,7 +115,7 @@ func TestMakersDoNotGrow(t *testing.T) {
 		}
 		now = now.Add(time.Millisecond)
 	}
-	if len(m.by) > 2*leastPrune || len(m.held) != 0 {
-		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.held))
+	if len(m.by) > 2*leastPrune || len(m.count) != 0 {
+		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.count))
 	}
 }

@@ -23,9 +23,9 @@ func TestMemoryBounds(t *testing.T) {
 	}{
 		{a, 60, ""},
 		{b, 40, ""},
-		{b, 1, "this credential holds as much memory as it may (100 bytes)"},
+		{b, 1, "this credential uses as much memory as it may (100 bytes)"},
 		{c, 50, ""},
-		{c, 1, "all clients together hold as much memory as they may (150 bytes)"},
+		{c, 1, "all clients together use as much memory as they may (150 bytes)"},
 	} {
 		got := ""
 		if err := step.of.Take(step.n); err != nil {
@@ -48,7 +48,7 @@ func TestMemoryBounds(t *testing.T) {
 	b.Close()
 	c.Close()
 	if len(m.by) != 0 || m.Held() != 0 {
-		t.Errorf("left behind: %v, %d", m.by, m.held)
+		t.Errorf("left behind: %v, %d", m.by, m.used)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestCommon(t *testing.T) {
 	second()
 	theirs()
 	if m.Held() != 0 || len(m.by)+len(m.common) != 0 {
-		t.Errorf("left behind: %d, %v, %v", m.held, m.by, m.common)
+		t.Errorf("left behind: %d, %v, %v", m.used, m.by, m.common)
 	}
 }
 
