@@ -31,7 +31,7 @@ func testExpect(t *testing.T, o Opener) {
 		t.Fatal("a new stream was refused")
 	}
 	if _, last := try(none, event("a", "", "s")); last != id {
-		t.Errorf("the last id told is %d, not %d", last, id)
+		t.Errorf("the error's last id is %d, not %d", last, id)
 	}
 	if other, _ := try(none, event("a", "", "t")); other == 0 {
 		t.Error("another stream was refused")
@@ -45,10 +45,10 @@ func testExpect(t *testing.T, o Opener) {
 		t.Error("something of a refused batch was stored")
 	}
 	if ok, _ := try([]eventlog.Expectation{{Index: 1, Last: 0}}, event("a", "", "u"), event("a", "", "v")); ok == 0 {
-		t.Error("a condition on the second event was held against the first")
+		t.Error("a condition on the second event was applied to the first")
 	}
 	closeLog(t, log)
-	if o.Keeps() {
+	if o.Durable() {
 		log, _ = open(t, o, Config{})
 		if again, _ := try([]eventlog.Expectation{{Last: id}}, event("a", "", "s")); again == 0 {
 			t.Error("the head was lost on reopening")
@@ -57,8 +57,8 @@ func testExpect(t *testing.T, o Opener) {
 	}
 }
 
-// testExpectRace: many writers append to one stream, each on the condition of what it saw. Exactly
-// one wins each turn.
+// testExpectRace: many writers append to one stream, each on the condition of the last id that it has seen. Exactly one
+// wins each turn.
 func testExpectRace(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)

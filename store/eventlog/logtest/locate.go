@@ -40,7 +40,7 @@ func testLocate(t *testing.T, o Opener) {
 		}
 	}
 	closeLog(t, log)
-	if !o.Keeps() {
+	if !o.Durable() {
 		return
 	}
 	clock.Add(time.Second)

@@ -10,7 +10,7 @@ func testIDs(t *testing.T, o Opener) {
 	last := uint64(0)
 	for round := range 3 {
 		log, _ := open(t, o, Config{Source: clock.Source()})
-		if log.Settled() <= last && o.Keeps() {
+		if log.Settled() <= last && o.Durable() {
 			t.Fatalf("round %d starts at %d, not above %d", round, log.Settled(), last)
 		}
 		last = log.Settled()
@@ -26,7 +26,7 @@ func testIDs(t *testing.T, o Opener) {
 			clock.Step(-time.Second)
 		}
 		closeLog(t, log)
-		if !o.Keeps() {
+		if !o.Durable() {
 			return
 		}
 	}
@@ -54,7 +54,7 @@ func testReopen(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	put(t, log, event("a", "", ""), event("b", "c", "s"))
 	closeLog(t, log)
-	if !o.Keeps() {
+	if !o.Durable() {
 		return
 	}
 	log, _ = open(t, o, Config{})

@@ -21,7 +21,7 @@ func testClosed(t *testing.T, o Opener) {
 	}
 }
 
-// testConcurrent: the tail sees what readers see, in order, before publishers are answered.
+// testConcurrent: the tail gets what readers see, in order, before publishers are answered.
 func testConcurrent(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)

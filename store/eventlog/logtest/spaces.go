@@ -21,7 +21,7 @@ func testSpaces(t *testing.T, o Opener) {
 	}
 	check()
 	closeLog(t, log)
-	if o.Keeps() {
+	if o.Durable() {
 		log, _ = open(t, o, Config{})
 		check()
 		closeLog(t, log)

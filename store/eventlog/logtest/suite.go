@@ -3,26 +3,25 @@ package logtest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"sluice/channel"
 	"sluice/store/eventlog"
 )
 
-// Config is what a test wants of an engine.
+// Config is what a test asks of an engine.
 type Config struct {
 	Retain func(space string) eventlog.Retention
 	Source eventlog.Source
 }
 
-// Opener opens engines of one kind. Open is called several times on one Opener, each time after the
-// engine before was closed: an engine that Keeps must then have what was committed. Drop makes an
-// engine drop now what it would drop in time.
+// Opener opens engines of one kind. A test calls Open several times on one Opener, each time after the engine before
+// was closed. A Durable engine must then have what was committed. Drop makes an engine drop at once what it would drop
+// later.
 type Opener interface {
 	Open(t TB, c Config) eventlog.Engine
-	Keeps() bool
+	Durable() bool
 	Drop(t TB, e eventlog.Engine)
-	Fresh() Opener // another one, on nothing
+	Fresh() Opener // another Opener, with nothing stored
 }
 
 // TB is what testing.T and rapid.T have in common.
@@ -33,7 +32,7 @@ type TB interface {
 	Errorf(format string, args ...any)
 }
 
-// suite are all tests but the models.
+// suite has all tests but the models.
 var suite = map[string]func(*testing.T, Opener){
 	"ids grow":             testIDs,
 	"batches are whole":    testBatches,
@@ -56,17 +55,17 @@ var suite = map[string]func(*testing.T, Opener){
 	"concurrent publishes": testConcurrent,
 }
 
-// models hold an engine against lists. They take most of the time.
+// models compare an engine with lists. They take most of the time.
 var models = map[string]func(*testing.T, Opener){"model": testModel, "edits": testEdits, "keyed": testKeyed, "views": testViews, "clocks": testClocks}
 
-// Run runs the suite; make gives an Opener on nothing for each test.
+// Run runs the suite. make returns an Opener with nothing stored for each test.
 func Run(t *testing.T, make func(t *testing.T) Opener) {
 	RunBriefly(t, make)
 	run(t, models, make)
 }
 
-// RunBriefly leaves the models out, for an engine that differs from one that they run over in what they do not
-// look at.
+// RunBriefly leaves out the models. It is for an engine that differs from another one, which runs them, only in what
+// they do not test.
 func RunBriefly(t *testing.T, make func(t *testing.T) Opener) { run(t, suite, make) }
 
 func run(t *testing.T, tests map[string]func(*testing.T, Opener), make func(t *testing.T) Opener) {
@@ -108,7 +107,7 @@ func put(t TB, l *eventlog.Log, events ...eventlog.Event) uint64 {
 	return first
 }
 
-// all reads everything of a query behind an id, in steps.
+// all reads everything of a query after an id, in steps.
 func all(t TB, l *eventlog.Log, q eventlog.Query, after uint64, limit int) []eventlog.Event {
 	t.Helper()
 	var out []eventlog.Event
@@ -135,4 +134,3 @@ func everything(space string) eventlog.Query {
 	}
 	return eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
 }
-

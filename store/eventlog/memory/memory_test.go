@@ -22,7 +22,7 @@ func (opener) Open(_ logtest.TB, c logtest.Config) eventlog.Engine {
 	return memory.Open(memory.Options{Retain: c.Retain, Source: c.Source})
 }
 
-func (opener) Keeps() bool { return false }
+func (opener) Durable() bool { return false }
 
 func (opener) Drop(logtest.TB, eventlog.Engine) {}
 

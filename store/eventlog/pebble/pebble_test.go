@@ -25,7 +25,7 @@ func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
 	return e
 }
 
-func (o *opener) Keeps() bool { return true }
+func (o *opener) Durable() bool { return true }
 
 func (o *opener) Drop(t logtest.TB, e eventlog.Engine) {
 	t.Helper()
