@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Revocation names tokens that are worth nothing any more: one by its jti, or all that a subject was given so
@@ -30,8 +31,8 @@ const (
 
 // The rows: the time of the revocation.
 const (
-	rowJTI     = "revoked/jti/"
-	rowSubject = "revoked/sub/"
+	rowJTI     = rows.RevokedJTI
+	rowSubject = rows.RevokedSubject
 )
 
 // revoked are the revocations. Lock order: mu is a leaf; what it tells is called without it.

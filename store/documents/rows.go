@@ -5,15 +5,16 @@ import (
 
 	"sluice/store/documents/query"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // The keys of rows. A document's key is its collection and the key of its id, so the documents are an index on _id. The
 // key of an index row is collection, field, the key of the document's value, and the key of its id. The row's value is
 // the id.
 const (
-	rowDocument = "document/"
-	rowIndex    = "index/"
-	rowBuilt    = "indexed/" // collection/field: the mark of a complete index
+	rowDocument = rows.Document
+	rowIndex    = rows.Index
+	rowBuilt    = rows.Indexed
 )
 
 func idKey(id string) []byte {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sluice/channel"
+	"sluice/store/rows"
 )
 
 // A keyed space retains entries by key. For the keyed spaces in use, the committer has the numbers and sizes of all
@@ -34,7 +35,7 @@ type keyedSpace struct {
 }
 
 // keyedRow begins the key of a space's row. The value is the space's last number and the id of its last event.
-const keyedRow = "keyed/"
+const keyedRow = rows.Keyed
 
 func row(space string, seq, id uint64) Row {
 	return Row{Key: keyedRow + space, Value: binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, seq), id)}

@@ -13,14 +13,15 @@ import (
 
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 	"sluice/store/share"
 )
 
 // The prefixes of rows. A database's row has its name. All that belongs to it has its id, which never changes.
 const (
-	rowDatabase   = "db/d/" // NAME -> info
-	rowNamespace  = "db/n/" // ID/NAMESPACE -> nothing
-	rowAnnotation = "db/a/" // ID/mapped stream -> JSON
+	rowDatabase   = rows.Database
+	rowNamespace  = rows.Namespace
+	rowAnnotation = rows.Annotation
 )
 
 // info is a database's row.

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 	"sluice/store/share"
 )
 
 // rowCloning begins the rows of clones under way. The next start drops what an interrupted clone has stored.
-const rowCloning = "db/c/" // NAME -> ID
+const rowCloning = rows.Cloning
 
 // clonesWaiting is the most clones of one owner that wait.
 const clonesWaiting = 10

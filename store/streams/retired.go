@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Grants of keys and tokens name a database: $db/NAME. A grant must never apply to a database that it was not given
@@ -13,7 +14,7 @@ import (
 // database before, and are so then.
 
 // rowRetired begins the rows of retired names.
-const rowRetired = "db/r/" // NAME -> retired
+const rowRetired = rows.Retired
 
 // retired is a name that was given up.
 type retired struct {
