@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// What is known of spaces is bounded by their number and by what they weigh; one alone may weigh more.
+// The cache of spaces is bounded by number and by weight. A single space may weigh more.
 func TestKnownIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		spaces int
 		weight int64 // of each
-		want   int   // that are known at most
+		want   int   // the most spaces that stay in the cache
 	}{
 		"many":       {3 * cacheSpaces, 1, cacheSpaces},
 		"heavy":      {10, cacheBytes / 4, 4},

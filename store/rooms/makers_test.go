@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// anon is who makes rooms from an address, and key who does with a credential.
+// anon is a maker without a credential, and key one with a credential.
 func anon(address string) Maker { return Maker{"address\x00" + address, true} }
 func key(name string) Maker     { return Maker{"key\x00" + name, false} }
 
-// tries makes ten rooms, and tells how many could be made and what the last was told.
+// tries makes ten rooms. It returns how many could be made, and the last error.
 func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
 	for range 10 {
 		err := m.admit(who, now)
@@ -27,7 +27,7 @@ func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, r
 	return made, wait, reason
 }
 
-// An address has a rate, all of them together another, and each credential one of its own.
+// Each address has a rate, all addresses together have another, and each credential has one of its own.
 func TestMakersRates(t *testing.T) {
 	t.Parallel()
 	m := newMakers(Limits{Rooms: 1 << 20, CreateRate: 6, CreateRateAll: 15, CreateRateKey: 8})
@@ -41,7 +41,7 @@ func TestMakersRates(t *testing.T) {
 		{0, anon("a"), 6, 10 * time.Second},
 		{0, anon("a"), 0, 10 * time.Second},
 		{0, anon("b"), 6, 10 * time.Second},
-		{0, anon("c"), 3, 4 * time.Second}, // of all
+		{0, anon("c"), 3, 4 * time.Second}, // the rate of all
 		{0, key("k"), 8, 7500 * time.Millisecond},
 		{0, key("l"), 8, 7500 * time.Millisecond},
 		{4 * time.Second, anon("a"), 0, 6 * time.Second},
@@ -57,8 +57,8 @@ func TestMakersRates(t *testing.T) {
 	}
 }
 
-// No address has more than a tenth of the rooms, and no credential more than nine tenths. What it may have comes back
-// when a room ends or was not made.
+// No address has more than a tenth of the rooms, and no credential more than nine tenths. A room that ends, or that was
+// not made, no longer counts.
 func TestMakersShare(t *testing.T) {
 	t.Parallel()
 	const fast = 1 << 20
@@ -82,7 +82,7 @@ func TestMakersShare(t *testing.T) {
 	if _, wait, reason := tries(m, anon("a"), now); reason != TooManyOwn || wait != time.Minute {
 		t.Errorf("refused for reason %d, %s", reason, wait)
 	}
-	for range 2 { // the second time it is gone already
+	for range 2 { // the second time it is already gone
 		m.ended(anon("a").Owner + "0")
 	}
 	m.ended("a room that was there before the start")
@@ -104,7 +104,7 @@ func TestMakersShare(t *testing.T) {
 	}
 }
 
-// However many addresses come, only those are known that made a room lately.
+// However many addresses come, the makers have only those that have made a room lately.
 func TestMakersDoNotGrow(t *testing.T) {
 	t.Parallel()
 	m := newMakers(Limits{Rooms: 1 << 30, CreateRate: 60, CreateRateAll: 600, CreateRateKey: 1})

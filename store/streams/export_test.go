@@ -7,7 +7,7 @@ import (
 	"sluice/store/share"
 )
 
-// ClonesWaiting is how many clones of an owner wait.
+// ClonesWaiting is the number of clones of an owner that wait.
 func (c *Catalog) ClonesWaiting(owner string) int {
 	return c.cloning.Waiting(share.With(context.Background(), owner))
 }

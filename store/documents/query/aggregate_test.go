@@ -42,7 +42,7 @@ func TestAggregate(t *testing.T) {
 			if err := a.Add(own); err != nil {
 				t.Fatal(err)
 			}
-			clear(own) // the next document comes in the same memory
+			clear(own) // the next document reuses the memory
 		}
 		if got := a.Groups(); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v", c.name, got)
@@ -50,7 +50,8 @@ func TestAggregate(t *testing.T) {
 	}
 }
 
-// TestAggregateDocuments: the first document with the least or greatest value, and what these take is bounded.
+// TestAggregateDocuments: the first document with the least or greatest value. The memory of these documents is
+// bounded.
 func TestAggregateDocuments(t *testing.T) {
 	t.Parallel()
 	a, err := NewAggregation([]Field{field("c")}, []Aggregate{{Func: MinDocument, Field: field("n")}, {Func: MaxDocument, Field: field("n")}})

@@ -16,7 +16,7 @@ func field(path string) Field {
 	return f
 }
 
-// ask is a comparison, its values written as JSON.
+// ask is a comparison. Its values are JSON.
 func ask(op Op, path string, values ...string) Node {
 	n := Node{Op: op, Field: field(path)}
 	for _, v := range values {
@@ -44,7 +44,7 @@ func at(op Op, field string, values ...string) Node {
 	return n
 }
 
-// element is a condition on an element of a list, itself one on the element and none of its fields.
+// element is a condition on an element of a list: on the element itself or on its fields.
 func element(path string, of Node) Node {
 	return Node{Op: Element, Field: field(path), Nodes: []Node{of}}
 }
@@ -180,7 +180,7 @@ func list(count int) Node {
 	return n
 }
 
-// TestBounds crosses each limit.
+// TestBounds exceeds each limit.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	pattern := func(s string) Node { return ask(Regex, "a", quote(s)) }
@@ -236,7 +236,7 @@ func checkError(t *testing.T, name string, err error, reason Reason, text string
 	}
 }
 
-// TestFields: paths that are none.
+// TestFields: paths that are invalid.
 func TestFields(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -261,7 +261,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestPlaces: what a path leads to for an order or a figure, and what it costs to follow it where it may turn.
+// TestPlaces: what a path with subscripts leads to for an order or a figure, and its weight.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ path, doc, value, at string }{

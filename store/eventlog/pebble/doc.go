@@ -6,7 +6,7 @@
 // what was written survives a kill of the process, since the kernel has it.
 //
 // Invariants: the floor in memory moves before anything is deleted, and a reader opens its iterator before it reads the
-// floor, so a reader never misses an event without seeing a gap. Every commit writes `last`. An engine that has failed
+// floor. So a reader never misses an event without seeing a gap. Every commit writes `last`. An engine that has failed
 // (a WAL or MANIFEST write failed) never acknowledges anything.
 //
 // Lock order: Engine.using (for reading by all that call Pebble, for writing by Close), then Engine.retaining, then
