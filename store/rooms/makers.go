@@ -48,42 +48,42 @@ func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(
 
 // admit lets a maker make one more room. The caller must then call add or refuse. A maker that is refused is charged
 // nothing.
-func (m *makers) admit(who Maker, now time.Time) error {
+func (m *makers) admit(maker Maker, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	own := m.rateOf(who, now)
+	own := m.rateOf(maker, now)
 	most := m.mostKey
-	if who.Anonymous {
+	if maker.Anonymous {
 		most = m.mostAnonymous
 	}
 	switch {
-	case m.count[who.Owner] >= most:
-		return tooManyOf(who, most)
+	case m.count[maker.Owner] >= most:
+		return tooManyOf(maker, most)
 	case until(own, now) > 0:
-		return tooFast(who, m.limits, until(own, now))
-	case who.Anonymous && until(m.all, now) > 0:
+		return tooFast(maker, m.limits, until(own, now))
+	case maker.Anonymous && until(m.all, now) > 0:
 		return refuse(TooFast, until(m.all, now),
 			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll)
 	}
 	own.AllowN(now, 1)
-	if who.Anonymous {
+	if maker.Anonymous {
 		m.all.AllowN(now, 1)
 	}
-	m.count[who.Owner]++
+	m.count[maker.Owner]++
 	return nil
 }
 
-func tooFast(who Maker, l Limits, wait time.Duration) *Refusal {
-	if who.Anonymous {
+func tooFast(maker Maker, l Limits, wait time.Duration) *Refusal {
+	if maker.Anonymous {
 		return refuse(TooFast, wait,
 			"more than %d rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES", l.CreateRate)
 	}
 	return refuse(TooFast, wait, "more than %d rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down", l.CreateRateKey)
 }
 
-func tooManyOf(who Maker, most int) *Refusal {
+func tooManyOf(maker Maker, most int) *Refusal {
 	of := "credential"
-	if who.Anonymous {
+	if maker.Anonymous {
 		of = "address"
 	}
 	return refuse(TooManyOwn, time.Minute,
@@ -102,8 +102,8 @@ func until(l *rate.Limiter, now time.Time) time.Duration {
 // rateOf is the rate of a maker. From time to time the full limiters are forgotten. What is left is bounded: for
 // addresses by ROOM_CREATE_RATE_ALL, as they have made a room within a minute, for credentials by how many the operator
 // has issued.
-func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
-	if l := m.by[who.Owner]; l != nil {
+func (m *makers) rateOf(maker Maker, now time.Time) *rate.Limiter {
+	if l := m.by[maker.Owner]; l != nil {
 		return l
 	}
 	if len(m.by) >= m.pruneAt {
@@ -115,29 +115,29 @@ func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
 		m.pruneAt = max(leastPrune, 2*len(m.by))
 	}
 	n := m.limits.CreateRateKey
-	if who.Anonymous {
+	if maker.Anonymous {
 		n = m.limits.CreateRate
 	}
 	l := perMinute(n)
-	m.by[who.Owner] = l
+	m.by[maker.Owner] = l
 	return l
 }
 
 // add notes the room that an admitted maker has made.
-func (m *makers) add(who Maker, id string) {
+func (m *makers) add(maker Maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if before, ok := m.rooms[id]; ok { // it was dropped, but ended was not called yet
 		m.less(before)
 	}
-	m.rooms[id] = who.Owner
+	m.rooms[id] = maker.Owner
 }
 
 // refuse undoes admit: no room was made.
-func (m *makers) refuse(who Maker) {
+func (m *makers) refuse(maker Maker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.less(who.Owner)
+	m.less(maker.Owner)
 }
 
 // ended notes that a room is gone.

@@ -12,9 +12,9 @@ func anon(address string) Maker { return Maker{"address\x00" + address, true} }
 func key(name string) Maker     { return Maker{"key\x00" + name, false} }
 
 // tries makes ten rooms. It returns how many could be made, and the last error.
-func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
+func tries(m *makers, maker Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
 	for range 10 {
-		err := m.admit(who, now)
+		err := m.admit(maker, now)
 		if err == nil {
 			made++
 			continue
@@ -34,7 +34,7 @@ func TestMakersRates(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for i, step := range []struct {
 		after time.Duration
-		who   Maker
+		maker Maker
 		made  int // of ten
 		wait  time.Duration
 	}{
@@ -50,7 +50,7 @@ func TestMakersRates(t *testing.T) {
 		{time.Hour, anon("a"), 6, 10 * time.Second},
 	} {
 		now = now.Add(step.after)
-		made, wait, reason := tries(m, step.who, now)
+		made, wait, reason := tries(m, step.maker, now)
 		if made != step.made || wait.Round(time.Millisecond) != step.wait || reason != TooFast {
 			t.Errorf("step %d: %d rooms, then %s to wait (%d); want %d and %s", i, made, wait, reason, step.made, step.wait)
 		}
@@ -64,9 +64,9 @@ func TestMakersShare(t *testing.T) {
 	const fast = 1 << 20
 	m := newMakers(Limits{Rooms: 2000, CreateRate: fast, CreateRateAll: fast, CreateRateKey: fast})
 	now := time.Unix(1_800_000_000, 0)
-	fill := func(who Maker) (n int) {
-		for ; m.admit(who, now) == nil; n++ {
-			m.add(who, fmt.Sprint(who.Owner, len(m.rooms)))
+	fill := func(maker Maker) (n int) {
+		for ; m.admit(maker, now) == nil; n++ {
+			m.add(maker, fmt.Sprint(maker.Owner, len(m.rooms)))
 		}
 		return n
 	}

@@ -36,31 +36,31 @@ type Presence struct {
 }
 
 // Clients are the present clients of a connection, in one room. The zero value has none.
-type Clients struct{ said map[clientKey]Presence }
+type Clients struct{ last map[clientKey]Presence }
 
 // add adds a presence, within the bounds.
-func (c *Clients) add(where clientKey, what Presence) {
-	if c.said == nil {
-		c.said = map[clientKey]Presence{}
+func (c *Clients) add(key clientKey, presence Presence) {
+	if c.last == nil {
+		c.last = map[clientKey]Presence{}
 	}
-	c.said[where] = what
-	for len(c.said) > presenceMost || c.size() > presenceBytes {
-		delete(c.said, c.oldest())
+	c.last[key] = presence
+	for len(c.last) > presenceMost || c.size() > presenceBytes {
+		delete(c.last, c.oldest())
 	}
 }
 
 func (c *Clients) size() (n int) {
-	for where, what := range c.said {
-		n += len(where.key) + len(what.Client) + len(what.Value)
+	for key, presence := range c.last {
+		n += len(key.key) + len(presence.Client) + len(presence.Value)
 	}
 	return n
 }
 
 func (c *Clients) oldest() (oldest clientKey) {
 	var at time.Time
-	for where, what := range c.said {
-		if at.IsZero() || what.at.Before(at) {
-			oldest, at = where, what.at
+	for key, presence := range c.last {
+		if at.IsZero() || presence.at.Before(at) {
+			oldest, at = key, presence.at
 		}
 	}
 	return oldest
@@ -68,33 +68,33 @@ func (c *Clients) oldest() (oldest clientKey) {
 
 // presenceOf reads a push that is a presence: a relay of an object with a client's name, perhaps a value, and nothing
 // else. JSON leaves out an undefined value.
-func presenceOf(e *eventlog.Event) (where clientKey, what Presence, ok bool) {
+func presenceOf(e *eventlog.Event) (key clientKey, presence Presence, ok bool) {
 	var fields map[string]json.RawMessage
 	if e.Op != eventlog.Relay || json.Unmarshal(e.Data, &fields) != nil {
-		return where, what, false
+		return key, presence, false
 	}
 	client := fields["client"]
-	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &where.client) != nil {
-		return where, what, false
+	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &key.client) != nil {
+		return key, presence, false
 	}
 	value, has := fields["value"]
 	if has && len(fields) > 2 || !has && len(fields) > 1 {
-		return where, what, false
+		return key, presence, false
 	}
 	if len(e.Key)+len(client)+len(value) > presenceBytes {
 		value = json.RawMessage("null") // the client is present even if its value is too long
 	}
-	where.key = e.Key
-	return where, Presence{Client: client, Value: value}, true
+	key.key = e.Key
+	return key, Presence{Client: client, Value: value}, true
 }
 
 // Note looks at a push of a connection and notes a presence.
 func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
-	where, what, ok := presenceOf(e)
+	key, presence, ok := presenceOf(e)
 	if !ok {
 		return
 	}
-	what.at = time.Now()
+	presence.at = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	entered := r.rooms[id]
@@ -102,7 +102,7 @@ func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
 		entered.present = map[*Clients]struct{}{}
 	}
 	entered.present[c] = struct{}{}
-	c.add(where, what)
+	c.add(key, presence)
 }
 
 // Forget removes the clients of a connection that ends.
@@ -125,15 +125,15 @@ func (r *Rooms) present(id, key string, now time.Time) []Presence {
 	defer r.mu.Unlock()
 	last := map[string]Presence{}
 	for c := range r.rooms[id].present {
-		for where, what := range c.said {
-			if where.key == key && now.Sub(what.at) < quiet && what.at.After(last[where.client].at) {
-				last[where.client] = what
+		for k, presence := range c.last {
+			if k.key == key && now.Sub(presence.at) < quiet && presence.at.After(last[k.client].at) {
+				last[k.client] = presence
 			}
 		}
 	}
 	list := make([]Presence, 0, len(last))
-	for _, what := range last {
-		list = append(list, what)
+	for _, presence := range last {
+		list = append(list, presence)
 	}
 	return list
 }
