@@ -339,7 +339,7 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 	ended := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	err := cmd.Run()
 	ended.Stop()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "make room there, and start again") || strings.Contains(log.String(), "goroutine ") {
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "free space there, and start again") || strings.Contains(log.String(), "goroutine ") {
 		t.Errorf("it ended with %v:\n%s", err, log)
 	}
 	if err := os.Truncate(other, sizeOf(t, other)-8<<20); err != nil {

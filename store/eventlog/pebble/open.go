@@ -149,7 +149,7 @@ func (e *Engine) cure(err error) error {
 	case format != 0:
 		return fmt.Errorf("the log in %s has the format %d, which a later version of Sluice has written: start that version, or restore a backup from this version", dir, format)
 	case errors.Is(err, eventlog.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || strings.Contains(text, syscall.ENOSPC.Error()): // Fatalf has only the text
-		return fmt.Errorf("the log in %s cannot be opened: its disk is full to the last byte (%s). Free space there, and start again", dir, text)
+		return fmt.Errorf("the log in %s cannot be opened: its disk is full to the last byte (%s); free space there, and start again", dir, text)
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("opening the log in %s: %w; give this user the right to read and write there", dir, err)
 	}
