@@ -15,7 +15,7 @@ var (
 	ErrShape      = errors.New("a document is a JSON object, nested at most 100 deep, in which no field occurs twice")
 	ErrBusy       = errors.New("too many other requests change this document; try again in a moment")
 	ErrCrowd      = errors.New("too many queries that read many documents are running; try again in a moment, narrow the query, or declare an index with COLLECTION_INDEXES")
-	ErrMemory     = errors.New("the answers being sent use all of their memory; try again in a moment, or ask for fewer documents or fields")
+	ErrMemory     = errors.New("the answers being sent use all the memory for answers; try again in a moment, or ask for fewer documents or fields")
 	ErrTime       = errors.New("the query took longer than QUERY_TIME: narrow it, or declare an index with COLLECTION_INDEXES")
 )
 

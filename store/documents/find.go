@@ -11,7 +11,7 @@ import (
 )
 
 // Query selects documents and their order. An empty Order is that of ids, which is the order in which the documents
-// were made. Documents that compare equal are in order of ids, or backwards if the first field of Order is.
+// were made. Documents that compare equal are in order of ids, or in reverse if the first field of Order is descending.
 type Query struct {
 	Where *query.Condition
 	Order query.Order

@@ -2,7 +2,7 @@ package eventlog
 
 // queue has the requests that wait for the committer. The committer takes them round robin by owner, so an owner that
 // sends much delays another's request by only one of its own. The requests of one owner stay in order. A barrier waits
-// for all older requests, since a sender that gave up on one of them may still count on its order.
+// for all older requests, also for those whose senders have given up: they are still in the queue.
 //
 // An owner is in turn if its first request may go: it is no barrier, or no older request waits. The oldest request of
 // all may always go, so while anything waits, some owner is in turn.

@@ -109,7 +109,7 @@ func TestClosed(t *testing.T) {
 	_, state := engine.State("")
 	for name, err := range map[string]error{
 		"read under way": <-ended, "read": read(), "head": head, "state": state, "commit": engine.Commit(&eventlog.Group{Last: 1}),
-		"answers": engine.Answers(0, func(eventlog.Answer) {}), "retain": engine.Retain(), "checkpoint": engine.Checkpoint("copy"),
+		"answers": engine.Answers(0, func(eventlog.Answer) {}), "retain": engine.Retain(), "backup": engine.Backup("copy"),
 	} {
 		if !errors.Is(err, eventlog.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
@@ -131,10 +131,10 @@ func TestCheckpoint(t *testing.T) {
 	}
 	acked = append(acked, put(t, log, request()))
 	folder := filepath.Join(dir, "copies", "1")
-	if err := engine.Checkpoint(folder); err != nil {
+	if err := engine.Backup(folder); err != nil {
 		t.Fatal(err)
 	}
-	if err := engine.Checkpoint(folder); err == nil || !strings.Contains(err.Error(), folder) {
+	if err := engine.Backup(folder); err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("onto one that exists: %v", err)
 	}
 	put(t, log, request())

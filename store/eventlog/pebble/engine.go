@@ -237,7 +237,7 @@ func (e *Engine) loadSpaces() error {
 	})
 }
 
-// maxRuns bounds the runs in the log's memory. A position before the first of them gets the gap `unknown`.
+// maxRuns bounds the runs that are remembered. A position before the first of them gets the gap `unknown`.
 const maxRuns = 4096
 
 // loadRuns reads the runs and begins a new one, at the present time and after all ids of earlier runs. It also stores

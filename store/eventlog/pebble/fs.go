@@ -16,7 +16,7 @@ import (
 // when it is closed.
 //
 // Any failure here ends the engine at once. While Pebble changes from one WAL to the next, it answers some failures
-// with a panic that leaves its mutex locked, which nothing can recover from.
+// with a panic that leaves its mutex unlocked, which nothing can recover from.
 type walFS struct {
 	vfs.FS
 	state *condition
