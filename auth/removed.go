@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // rowMinter is the prefix of the rows of minters, by the id of the key.
-const rowMinter = "minter/"
+const rowMinter = rows.Minter
 
 // maxMinterRows bounds one commit.
 const maxMinterRows = 1000

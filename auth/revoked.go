@@ -11,6 +11,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Revocation names tokens that are worth nothing any more: one by its jti, or all that a subject was given so
@@ -31,8 +32,8 @@ const (
 
 // The rows: the time of the revocation.
 const (
-	rowJTI     = "revoked/jti/"
-	rowSubject = "revoked/sub/"
+	rowJTI     = rows.RevokedJTI
+	rowSubject = rows.RevokedSubject
 )
 
 // revoked are the revocations. Lock order: mu is a leaf; what it tells is called without it.

@@ -16,6 +16,7 @@ import (
 	"sluice/auth/user"
 	"sluice/auth/version"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Keys that are made while the gateway runs are kept, hashed, in the store of the log, beside those of the
@@ -62,7 +63,7 @@ var (
 // maxStored bounds the keys of the store.
 const maxStored = 100_000
 
-const rowKey = "key/"
+const rowKey = rows.Key
 
 // storedKey is a row.
 type storedKey struct {

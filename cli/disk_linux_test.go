@@ -199,7 +199,7 @@ func TestDiskFull(t *testing.T) {
 			for began := time.Now(); time.Since(began) < hammer(); time.Sleep(10 * time.Millisecond) {
 				again += s.fill(t)
 			}
-			if n := strings.Count(log.String(), "publishes are taken"); n > 3 {
+			if n := strings.Count(log.String(), "publishes are accepted"); n > 3 {
 				t.Errorf("it took events again %d times", n)
 			}
 			if share := s.processor(t, 3*time.Second); share > 0.1 {
@@ -339,7 +339,7 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 	ended := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	err := cmd.Run()
 	ended.Stop()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "make room there, and start again") || strings.Contains(log.String(), "goroutine ") {
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "free space there, and start again") || strings.Contains(log.String(), "goroutine ") {
 		t.Errorf("it ended with %v:\n%s", err, log)
 	}
 	if err := os.Truncate(other, sizeOf(t, other)-8<<20); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"sluice/auth/passwords"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // What callers may decide on.
@@ -40,7 +41,7 @@ type Account struct {
 	Hash     string    `json:"hash"`
 }
 
-const rowAccount = "account/"
+const rowAccount = rows.Account
 
 // Store keeps accounts.
 type Store struct {

@@ -17,6 +17,7 @@ import (
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Bounds of sessions.
@@ -28,7 +29,7 @@ const (
 )
 
 // rowSession is the prefix of the rows of sessions: the user's id, a slash and the session's id follow.
-const rowSession = "session/"
+const rowSession = rows.Session
 
 // session is what is kept of one. All but life is guarded by Store.changing.
 type session struct {

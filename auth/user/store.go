@@ -15,12 +15,13 @@ import (
 	"sluice/auth/passwords"
 	"sluice/auth/version"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // maxUsers bounds what is held in memory.
 const maxUsers = 100_000
 
-const rowUser = "user/"
+const rowUser = rows.User
 
 // Store keeps users and their sessions.
 type Store struct {

@@ -99,8 +99,8 @@ func TestFilter(t *testing.T) {
 		{nested(query.MaxDepth + 1), `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
 		{strings.Repeat(`{"a":`, 2000) + `1` + strings.Repeat(`}`, 2000), `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
 		{`{"_or":[{"a":1}` + strings.Repeat(`,{"a":1}`, query.MaxConditions) + `]}`, `too_many: there are more than 100 conditions: ask in several queries, or for a list of values`},
-		{`{"a":{"_in":"` + strings.Repeat(",", query.MaxList) + `"}}`, `too_many: the list for a has 1001 values: at most 1000 are taken, ask in several queries`},
-		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: the filter has 16392 bytes: at most 16384 are taken, ask in several queries`},
+		{`{"a":{"_in":"` + strings.Repeat(",", query.MaxList) + `"}}`, `too_many: the list for a has 1001 values: at most 1000 are allowed, ask in several queries`},
+		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: the filter has 16392 bytes: at most 16384 are allowed, ask in several queries`},
 	} {
 		n, err := readFilter(query.String(c.filter), moment)
 		if err == nil {

@@ -78,7 +78,7 @@ func TestQuery(t *testing.T) {
 		{`{"sort":5}`, `bad_value: sort is a number: it takes a list of names, or a string of them with commas`},
 		{`{"sort":[5]}`, `bad_value: sort holds a number: it takes a list of names`},
 		{`{"sort":"year(at)"}`, `bad_field: there are no functions of fields such as "year(at)": name a field`},
-		{`{"sort":"` + strings.Repeat("a,", 101) + `"}`, `too_many: the order has 101 fields: at most 100 are taken`},
+		{`{"sort":"` + strings.Repeat("a,", 101) + `"}`, `too_many: the order has 101 fields: at most 100 are allowed`},
 		{`{"fields":5}`, `bad_value: fields holds a number: it takes a list of names, or a string of them with commas`},
 		{`{"fields":[true]}`, `bad_value: fields holds true: it takes a list of names, or a string of them with commas`},
 		{`{"fields":"a..b"}`, `bad_field: field "a..b" has an empty name in it: one dot goes between two names`},

@@ -67,7 +67,7 @@ func TestItems(t *testing.T) {
 		{"make none", "", "POST", "/items/messages", `[]`, 200, `{"data":[]}`},
 		{"make with fields", "", "POST", "/items/messages?fields=n", `{"n":4}`, 200, `{"data":{"n":4}}`},
 		{"make again", "", "POST", "/items/messages", `{"id":"1"}`, 400, gatewaytest.Refusal("RECORD_NOT_UNIQUE", `the collection has a document with this id already: \"1\"`)},
-		{"bad id", "", "POST", "/items/messages", `{"id":"a b"}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an id is 1 to 128 letters, digits, and . _ ~ - signs; it is a string, or a number")},
+		{"bad id", "", "POST", "/items/messages", `{"id":"a b"}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an id has 1 to 128 characters: letters, digits, and . _ ~ -; it is a string, or a number")},
 		{"no item", "", "POST", "/items/messages", `5`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an item is a JSON object, not 5")},
 		{"no item but null", "", "POST", "/items/messages", `null`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an item is a JSON object, not null")},
 		{"null among items", "", "POST", "/items/messages", `[null]`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an item is a JSON object, not null")},
@@ -115,7 +115,7 @@ func TestItems(t *testing.T) {
 		{"nobody", "-", "GET", "/items/messages", ``, 403, gatewaytest.Refusal("FORBIDDEN", "there is no credential: send an API key, or a token, as Authorization: Bearer")},
 		{"unknown key", "nope", "GET", "/items/messages", ``, 401, gatewaytest.Refusal("INVALID_CREDENTIALS", "this API key is not known here")},
 		{"system", "", "GET", "/items/directus_users", ``, 403, gatewaytest.Refusal("FORBIDDEN", `there are no system collections here: \"directus_users\"`)},
-		{"bad name", "", "GET", "/items/a.b", ``, 403, gatewaytest.Refusal("FORBIDDEN", "a collection's name is 1 to 128 letters, digits, - and _ signs")},
+		{"bad name", "", "GET", "/items/a.b", ``, 403, gatewaytest.Refusal("FORBIDDEN", "a collection's name has 1 to 128 characters: letters, digits, - and _")},
 		{"over the rate", "key-slow-0123456789", "POST", "/items/messages", `[{"id":"s1"},{"id":"s2"},{"id":"s3"}]`, 200, `{"data":[{"id":"s1"` + at + `,{"id":"s2"` + at + `,{"id":"s3"` + at + `]}`},
 		{"over the rate now", "key-slow-0123456789", "POST", "/items/messages", `{}`, 429, gatewaytest.Refusal("REQUESTS_EXCEEDED", "this key changes more than its rate allows; slow down")},
 

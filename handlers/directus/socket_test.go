@@ -66,7 +66,7 @@ func TestSocketItems(t *testing.T) {
 		{`{"type":"items","collection":"m","action":"read","id":"none","uid":1}`, failed("items", "FORBIDDEN", `there is no item \"none\", or it is not for you`, `,"uid":1`)},
 		{`{"type":"items","collection":"m","action":"read","query":{"limit":"x"}}`, failed("items", "INVALID_QUERY", `limit is \"x\": it must be a whole number from -1 to 1000000000`, "")},
 		{`{"type":"items","collection":"directus_users","action":"read"}`, failed("items", "INVALID_COLLECTION", `there are no system collections here: \"directus_users\"`, "")},
-		{`{"type":"items","collection":"a/b","action":"read"}`, failed("items", "INVALID_COLLECTION", `a collection's name is 1 to 128 letters, digits, - and _ signs`, "")},
+		{`{"type":"items","collection":"a/b","action":"read"}`, failed("items", "INVALID_COLLECTION", `a collection's name has 1 to 128 characters: letters, digits, - and _`, "")},
 		{`{"type":"subscribe","uid":"s"}`, failed("subscribe", "INVALID_PAYLOAD", `\"collection\" must be a string`, `,"uid":"s"`)},
 		{`{"type":"subscribe","collection":"m","event":"boing"}`, failed("subscribe", "INVALID_PAYLOAD", `an \"event\" is create, update or delete`, "")},
 		{`{"type":"subscribe","collection":"m","item":"none"}`, failed("subscribe", "FORBIDDEN", `there is no item \"none\", or it is not for you`, "")},

@@ -30,7 +30,7 @@ func (g *gateway) makeRoom(t *testing.T) string {
 	return fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Retry-After"), " ", string(text))
 }
 
-const noMoreRooms = `503 60 {"message":"the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise it","code":"too_many_rooms"}` + "\n"
+const noMoreRooms = `503 60 {"message":"the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise MAX_ROOMS","code":"too_many_rooms"}` + "\n"
 
 // MAX_ROOMS holds for those who come at once, and after a restart.
 func TestMaxRooms(t *testing.T) {

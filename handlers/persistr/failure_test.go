@@ -53,7 +53,7 @@ func TestErrors(t *testing.T) {
 		{unauthorized("wrong user or password"), 401, "", "InvalidCredentials", "wrong user or password"},
 		{broker.ErrDraining, 503, "5", "ServiceUnavailable", "the gateway is shutting down; come back in a moment"},
 		{fmt.Errorf("%w: /srv", eventlog.ErrUnavailable), 503, "2", "ServiceUnavailable", "the log cannot take events now"},
-		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrDiskFull), 503, "2", "ServiceUnavailable", "the log cannot take events now: the disk is full; the operator has to make room"},
+		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrDiskFull), 503, "2", "ServiceUnavailable", "the log cannot take events now: the disk is full; the operator must free space"},
 		{eventlog.ErrUnknown, 503, "2", "ServiceUnavailable", "the log cannot take events now; whether this was stored is not known: look before you repeat it"},
 		{errors.New("/srv"), 500, "", "InternalError", "Internal service error"},
 		{httperr.OverRate("too fast", 200*time.Millisecond), 429, "1", "TooManyRequests", "too fast; slow down"},

@@ -114,9 +114,9 @@ func TestCondition(t *testing.T) {
 		{nested(query.MaxDepth), `not(not(not(not(not(not(not(not(not(a eq 1)))))))))`},
 		{nested(query.MaxDepth + 1), `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
 		{`{"a":` + strings.Repeat(`{"$not":`, 5000/len(`{"$not":}`)*2) + `1` + strings.Repeat(`}`, 5000/len(`{"$not":}`)*2) + `}`, `too_deep: conditions lie more than 10 deep: write them with fewer groups within groups`},
-		{`{"a":{"$in":[1` + strings.Repeat(",1", query.MaxList) + `]}}`, `too_many: the list for a has 1001 values: at most 1000 are taken, ask in several queries`},
+		{`{"a":{"$in":[1` + strings.Repeat(",1", query.MaxList) + `]}}`, `too_many: the list for a has 1001 values: at most 1000 are allowed, ask in several queries`},
 		{`{"$or":[{"a":1}` + strings.Repeat(`,{"a":1}`, query.MaxConditions) + `]}`, `too_many: there are more than 100 conditions: ask in several queries, or for a list of values`},
-		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: parameter q has 16392 bytes: at most 16384 are taken, ask in several queries`},
+		{`{"a":"` + strings.Repeat("x", query.MaxText) + `"}`, `too_long: parameter q has 16392 bytes: at most 16384 are allowed, ask in several queries`},
 	} {
 		n, err := parseQ(c.q)
 		if err == nil {

@@ -85,10 +85,10 @@ func TestSelection(t *testing.T) {
 		{`h={"$fields":{"a":1,"b":0}}`, `bad_value: $fields both shows and hides: give either names with 1 or names with 0`},
 		{`h={"$fields":{"a":"x"}}`, `bad_value: $fields has a string for "a": 1 shows a field, 0 hides it`},
 		{`h={"$fields":{"a..b":1}}`, `bad_field: field "a..b" has an empty name in it: one dot goes between two names`},
-		{strings.Repeat("sort=a&", 101), `too_many: the order has 101 fields: at most 100 are taken`},
-		{strings.Repeat("aggregate=SUM:a&", 101), `too_many: the aggregate has 101 fields: at most 100 are taken`},
+		{strings.Repeat("sort=a&", 101), `too_many: the order has 101 fields: at most 100 are allowed`},
+		{strings.Repeat("aggregate=SUM:a&", 101), `too_many: the aggregate has 101 fields: at most 100 are allowed`},
 		{`q={"a":{"$gz":1}}`, `unknown_operator: there is no operator "$gz": there are ` + knownOperators},
-		{`filter=` + strings.Repeat("x", 1001), `too_long: the text to search for has 1001 bytes: at most 1000 are taken`},
+		{`filter=` + strings.Repeat("x", 1001), `too_long: the text to search for has 1001 bytes: at most 1000 are allowed`},
 	} {
 		values, err := url.ParseQuery(c.query)
 		if err != nil {

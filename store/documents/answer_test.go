@@ -11,7 +11,7 @@ import (
 	"sluice/store/documents"
 )
 
-// Answers that are not taken are held in memory: all of them together no more than a bound, and what is small not at all.
+// Answers that clients do not read stay in memory. All of them together have a bound; small ones do not count.
 func TestMemoryOfAnswers(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})
@@ -44,13 +44,13 @@ func TestMemoryOfAnswers(t *testing.T) {
 	}
 	for name, ask := range asks {
 		ctx, written := context.WithCancel(context.Background())
-		held := 0
+		n := 0
 		var err error
-		for ; err == nil && held < 100; held++ {
+		for ; err == nil && n < 100; n++ {
 			err = ask(ctx)
 		}
-		if !errors.Is(err, documents.ErrMemory) || held < 1 || held > 5 {
-			t.Errorf("%s: %d answers, %v", name, held, err)
+		if !errors.Is(err, documents.ErrMemory) || n < 1 || n > 5 {
+			t.Errorf("%s: %d answers, %v", name, n, err)
 		}
 		for range 1000 {
 			r, err := s.Find(ctx, "small", &documents.Query{Limit: -1})

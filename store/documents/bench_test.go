@@ -12,7 +12,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// filled is a store of n documents of some 300 bytes, on a true disk.
+// filled is a store with n documents of about 300 bytes, on a real disk.
 func filled(b *testing.B, n int, o documents.Options) *documents.Store {
 	b.Helper()
 	s, log := openIn(b, b.TempDir(), o)

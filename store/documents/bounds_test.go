@@ -12,7 +12,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// Skip and Limit come from clients, who send what they like.
+// Skip and Limit come from clients, which may send any number.
 func TestSkipAnything(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})
@@ -38,7 +38,7 @@ func TestSkipAnything(t *testing.T) {
 	}
 }
 
-// What a query sorts by is held in memory: 10,000 documents by the same long text a hundred times would be a gigabyte.
+// Sort keys are in memory: 10,000 documents sorted a hundred times by the same long text would take a gigabyte.
 func TestSortBytes(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})

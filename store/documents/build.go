@@ -11,8 +11,8 @@ import (
 // buildMost is how many documents are indexed in one commit.
 const buildMost = 1000
 
-// build makes the indexes that are new whole, and takes away those that are declared no more. One whose building was
-// cut is not marked, and built again.
+// build builds the new indexes and drops those that are no longer declared. An index gets its mark only when it is
+// complete, so an interrupted build starts again.
 func (s *Store) build(ctx context.Context) error {
 	declared := map[string]bool{}
 	for name, fields := range s.indexes {
@@ -33,7 +33,7 @@ func (s *Store) build(ctx context.Context) error {
 		return err
 	}
 	for _, mark := range gone {
-		if err := s.takeAway(ctx, mark); err != nil {
+		if err := s.dropIndex(ctx, mark); err != nil {
 			return err
 		}
 	}
@@ -50,8 +50,8 @@ func (s *Store) build(ctx context.Context) error {
 	return nil
 }
 
-// takeAway drops an index: the mark goes with the entries.
-func (s *Store) takeAway(ctx context.Context, mark string) error {
+// dropIndex drops an index and its mark.
+func (s *Store) dropIndex(ctx context.Context, mark string) error {
 	_, err := s.log.Append(ctx, &eventlog.Request{
 		Edit: &eventlog.Edit{DropRows: []string{rowIndex + strings.TrimPrefix(mark, rowBuilt) + "\x00"}},
 		Rows: []eventlog.Row{{Key: mark}},
@@ -61,7 +61,7 @@ func (s *Store) takeAway(ctx context.Context, mark string) error {
 
 func (s *Store) buildOne(ctx context.Context, name string, f query.Field) error {
 	base := documents(name)
-	// What a building that was cut has left may speak of documents that are gone since.
+	// Entries of an interrupted build may be of documents that are gone by now.
 	if _, err := s.log.Append(ctx, &eventlog.Request{Edit: &eventlog.Edit{DropRows: []string{entries(name, f)}}}); err != nil {
 		return err
 	}

@@ -7,22 +7,22 @@ import (
 	"sluice/store/eventlog"
 )
 
-// What the Meta of an event of documents begins with: it tells them from events of the same name that somebody has
-// published, which are no change of any document.
+// The first byte of the Meta of an event of documents. It distinguishes such an event from one of the same name that a
+// client has published, which changes no document.
 const (
-	metaPart = 'p' // of a change of several, whose last event tells them all
-	metaAll  = 'd' // documents, as a JSON array; of a post and a delete none
+	metaPart = 'p' // one event of a change of several documents; the last event has them all
+	metaAll  = 'd' // documents, as a JSON array; a post and a delete have none
 )
 
-// Changed is what an event says of documents.
+// Changed is what an event says about documents.
 type Changed struct {
 	Kind      string   // post, put or delete
-	IDs       []string // of a delete
-	Documents [][]byte // else: as they are after the change
+	IDs       []string // for a delete
+	Documents [][]byte // otherwise: as they are after the change
 }
 
-// Changes reads an event; false where it is no change of documents, or is told by a later event of the same commit:
-// several documents that are updated at once are an event each, and one change.
+// Changes reads an event. It returns false if the event changes no document, or if a later event of the same commit has
+// the change: an update of several documents is one event for each, but one change.
 func Changes(e *eventlog.Event) (Changed, bool) {
 	c := Changed{Kind: e.Name}
 	if len(e.Meta) == 0 || e.Meta[0] != metaAll {
@@ -49,7 +49,7 @@ func Changes(e *eventlog.Event) (Changed, bool) {
 	return c, true
 }
 
-// updated makes the events of documents that were updated at once.
+// updated makes the events of an update of several documents.
 func updated(collection string, ids []string, texts [][]byte) []eventlog.Event {
 	events := make([]eventlog.Event, len(ids))
 	for i, id := range ids {

@@ -9,22 +9,22 @@ import (
 	"sluice/store/documents/query"
 )
 
-// Choose are those of some documents that a condition asks for, in an order, or in that of the ids. It is a query: each
-// document is asked, and may take as long as one.
+// Choose returns those of some documents that match a condition, in an order, or in that of ids. It counts as a query:
+// the condition is tested on each document, and that may take as long as a query may.
 func (s *Store) Choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order) (*Result, error) {
 	r := &Result{Total: -1}
 	a := answer{store: s, ctx: ctx}
-	err := s.look(ctx, name, func(l *looking) error {
-		r.Position = l.view.Position()
+	err := s.look(ctx, name, func(ex *execution) error {
+		r.Position = ex.view.Position()
 		for _, id := range ids {
-			text, err := l.view.Row(documentKey(name, id))
+			text, err := ex.view.Row(documentKey(name, id))
 			if err != nil {
 				return err
 			}
 			if text == nil {
 				continue
 			}
-			if err := l.step(where, text); err != nil {
+			if err := ex.step(where, text); err != nil {
 				return err
 			}
 			if !where.Match(text) {
@@ -35,7 +35,7 @@ func (s *Store) Choose(ctx context.Context, name string, ids []string, where *qu
 			}
 			r.Documents = append(r.Documents, text)
 		}
-		return l.sort(r.Documents, order)
+		return ex.sort(r.Documents, order)
 	})
 	a.end(err)
 	if err != nil {
@@ -44,8 +44,8 @@ func (s *Store) Choose(ctx context.Context, name string, ids []string, where *qu
 	return r, nil
 }
 
-// sort sorts documents, for as long as the query may take.
-func (l *looking) sort(texts [][]byte, order query.Order) (err error) {
+// sort sorts documents. It counts as work of the query.
+func (ex *execution) sort(texts [][]byte, order query.Order) (err error) {
 	if len(order) == 0 {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (l *looking) sort(texts [][]byte, order query.Order) (err error) {
 		if err != nil {
 			return 0
 		}
-		if err = l.spend(int64(len(order)) * int64(max(len(x)+len(y), leastWork))); err != nil {
+		if err = ex.spend(int64(len(order)) * int64(max(len(x)+len(y), leastWork))); err != nil {
 			return 0
 		}
 		tie := strings.Compare(ID(x), ID(y))

@@ -14,7 +14,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// Documents that are named are asked and sorted for no longer than a query may take.
+// Testing and sorting documents given by id takes no longer than a query may.
 func TestChoose(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

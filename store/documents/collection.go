@@ -9,18 +9,24 @@ import (
 	"sluice/store/eventlog"
 )
 
-// collection is what is known of one.
+// collection is what the store knows of a collection:
+//
+//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, late
+//	loaded, empty and unused --dropEmpty--> dropped
+//
+// A late collection waits in load until the commit with the unknown outcome can no longer come.
 type collection struct {
-	using   sync.RWMutex // held for reading while a change is under way, for writing while it is counted
+	using   sync.RWMutex // read-locked during a change, locked while the documents are counted
 	loaded  bool
-	dropped bool        // it is not in the Store's map any more: look there again
-	late    atomic.Bool // a change whose outcome is unknown may come yet
+	dropped bool        // no longer in the Store's map: look there again
+	late    atomic.Bool // a change with an unknown outcome may still be stored
 	mu      sync.Mutex
 	count   int64
 	bytes   int64
 }
 
-// use finds a collection, or makes one, and counts it. The caller holds its using for reading until release.
+// use returns a collection, and counts it first if need be. It makes a new one if there is none. The collection is
+// read-locked; the caller must call c.using.RUnlock.
 func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	if err := CheckCollection(name); err != nil {
 		return nil, err
@@ -41,7 +47,7 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	}
 }
 
-// known gives a collection, made where there is none.
+// known returns the collection of this name. It makes one if there is none.
 func (s *Store) known(name string) (*collection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,13 +63,13 @@ func (s *Store) known(name string) (*collection, error) {
 	return c, nil
 }
 
-// dropEmpty forgets the collections that have no document and that nobody uses, and says whether there were any.
+// dropEmpty forgets the collections without documents that nobody uses. It reports whether there were any.
 func (s *Store) dropEmpty() (some bool) {
 	for name, c := range s.collections {
 		if !c.using.TryLock() {
 			continue
 		}
-		if c.loaded && c.count == 0 && !c.late.Load() { // mu is not needed: who counts holds using
+		if c.loaded && c.count == 0 && !c.late.Load() { // no need for mu: whoever changes count has using
 			c.dropped = true
 			delete(s.collections, name)
 			some = true
@@ -73,8 +79,8 @@ func (s *Store) dropEmpty() (some bool) {
 	return some
 }
 
-// load counts a collection, while nobody changes it. Once begun it goes on without its client: it is done once after a
-// start, and nobody makes the others wait for it again and again by going away.
+// load counts a collection's documents while nobody changes it. It goes on if its client leaves. It runs once after a
+// start; if it stopped, clients that leave could make the others wait again and again.
 func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	ctx = context.WithoutCancel(ctx)
 	c.using.Lock()
@@ -82,9 +88,9 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	if c.loaded || c.dropped {
 		return nil
 	}
-	if c.late.Load() { // the log takes in order: behind this nothing comes any more
+	if c.late.Load() { // the log takes requests in order, so the late change cannot come after this one
 		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
-			return fmt.Errorf("%w: an earlier change waits to be stored: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: nothing is asked yet
+			return fmt.Errorf("%w: an earlier change is not stored yet: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: this change was not sent yet
 		}
 		c.late.Store(false)
 	}
@@ -101,7 +107,7 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	return err
 }
 
-// Count is how many documents a collection has.
+// Count is the number of documents in a collection.
 func (s *Store) Count(ctx context.Context, name string) (int64, error) {
 	s.mu.Lock()
 	known := s.collections[name] != nil
@@ -119,7 +125,7 @@ func (s *Store) Count(ctx context.Context, name string) (int64, error) {
 	return c.count, nil
 }
 
-// reserve counts a change in advance, or refuses it. Who makes a collection smaller always may.
+// reserve counts a change in advance, or refuses it. A change that makes the collection smaller is never refused.
 func (s *Store) reserve(c *collection, count, bytes int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

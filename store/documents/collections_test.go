@@ -9,13 +9,13 @@ import (
 	"sluice/store/documents"
 )
 
-// TestEmptyCollections: one without a document makes room for another.
+// TestEmptyCollections: a collection without documents makes room for another.
 func TestEmptyCollections(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{MaxCollections: 3, MaxDocuments: 2})
 	defer closeLog(t, log)
 	insert(t, s, "kept", "a", `{}`)
-	for i := range 10 { // inserted, and taken away
+	for i := range 10 { // inserted and removed
 		name := fmt.Sprintf("c%d", i)
 		insert(t, s, name, "a", `{}`)
 		if _, err := s.Remove(t.Context(), name, []string{"a"}, false); err != nil {
@@ -41,7 +41,7 @@ func TestEmptyCollections(t *testing.T) {
 	}
 }
 
-// TestEmptyCollectionsTogether: a collection that is forgotten while somebody reaches for it is counted right.
+// TestEmptyCollectionsTogether: a collection that is forgotten while somebody uses it is counted right.
 func TestEmptyCollectionsTogether(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{MaxCollections: 2})

@@ -16,8 +16,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Whatever a cut leaves, at any moment of writes and of the building of an index: the documents are those that the
-// events tell of, and the rows of each index are theirs, no more and no fewer.
+// After a power cut at any moment, during writes or the building of an index, the documents are those that the events
+// describe, and each index has exactly their rows.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewCrashableMem()
@@ -34,13 +34,13 @@ func TestCut(t *testing.T) {
 	for round := range uint64(8) {
 		cut := vfs.CrashCloneCfg{UnsyncedDataPercent: int(round*37) % 101, RNG: rand.New(rand.NewPCG(2, round))}
 		left := disk.CrashClone(cut)
-		after := map[string][]string{"c": {"n", "a.b"}} // t goes, a.b is built
+		after := map[string][]string{"c": {"n", "a.b"}} // the index on t is dropped, that on a.b built
 		_, again := open(t, left, documents.Options{Indexes: after})
 		if n := whole(t, again, "n", "a.b"); n == 0 && round > 4 {
 			t.Error("there is nothing to compare")
 		}
 		cut.RNG = rand.New(rand.NewPCG(3, round))
-		left = left.CrashClone(cut) // in which the building is cut anywhere
+		left = left.CrashClone(cut) // with the building cut anywhere
 		closeLog(t, again)
 		_, again = open(t, left, documents.Options{Indexes: before})
 		whole(t, again, "n", "t")
@@ -48,7 +48,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// write changes documents, two in one commit, until it is told to end.
+// write changes documents, two in one commit, until it must stop.
 func write(ctx context.Context, t *testing.T, s *documents.Store, r *rand.Rand) {
 	for i := 0; ctx.Err() == nil; i++ {
 		id := fmt.Sprintf("d%d", r.IntN(40))
@@ -67,10 +67,10 @@ func write(ctx context.Context, t *testing.T, s *documents.Store, r *rand.Rand) 
 	}
 }
 
-// whole compares documents, events and indexes, and says how many documents there are.
+// whole compares documents, events and indexes. It returns the number of documents.
 func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 	t.Helper()
-	told := map[string]string{} // by the events
+	seen := map[string]string{} // by the events
 	for after := uint64(0); after < log.Settled(); {
 		page, err := log.Read(context.Background(), &eventlog.Query{Channels: channel.Everything()}, after, 1000)
 		if err != nil {
@@ -79,10 +79,10 @@ func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 		for i := range page.Events {
 			ch, _ := documents.Changes(&page.Events[i])
 			for _, id := range ch.IDs {
-				delete(told, id)
+				delete(seen, id)
 			}
 			for _, text := range ch.Documents {
-				told[documents.ID(text)] = string(text)
+				seen[documents.ID(text)] = string(text)
 			}
 		}
 		after = page.Reached
@@ -91,8 +91,8 @@ func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 	n := 0
 	for r := range rows(t, log, "document/c/") {
 		n++
-		if id := documents.ID(r.Value); told[id] != string(r.Value) {
-			t.Errorf("%s is\n%s, and was told as\n%s", id, r.Value, told[id])
+		if id := documents.ID(r.Value); seen[id] != string(r.Value) {
+			t.Errorf("%s is\n%s, and by the events it is\n%s", id, r.Value, seen[id])
 		}
 		for _, path := range indexes {
 			f, err := query.ParseField(path)
@@ -102,8 +102,8 @@ func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 			entries["index/c/"+path+"\x00"+string(f.AppendKey(nil, r.Value))+strings.TrimPrefix(r.Key, "document/c/")] = true
 		}
 	}
-	if n != len(told) {
-		t.Errorf("there are %d documents, and %d were told", n, len(told))
+	if n != len(seen) {
+		t.Errorf("there are %d documents, and %d by the events", n, len(seen))
 	}
 	for r := range rows(t, log, "index/c/") {
 		if !entries[r.Key] {

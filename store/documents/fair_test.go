@@ -13,12 +13,12 @@ import (
 	"sluice/store/share"
 )
 
-// A scan is answered however many scans others have under way, whether it is cheap or takes all the time that it may:
-// the time that it waits is not its own.
+// A scan is answered however many scans others run, whether it is cheap or takes all of its time: time spent waiting
+// does not count.
 func TestScansTakeTurns(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		owners, each int           // hostile credentials, and their scans at once
+		owners, each int           // hostile credentials, and the scans of each at once
 		work         time.Duration // of the bystander, for each of 60 documents
 		within       time.Duration
 	}{
@@ -63,7 +63,7 @@ func TestScansTakeTurns(t *testing.T) {
 	}
 }
 
-// slowly takes so long for a document.
+// slowly takes this long for each document.
 func slowly(work time.Duration) func([]byte) error {
 	return func([]byte) error {
 		time.Sleep(work)
@@ -71,7 +71,7 @@ func slowly(work time.Duration) func([]byte) error {
 	}
 }
 
-// A query has QUERY_TIME for itself, wherever it spends it.
+// A query has QUERY_TIME, however it spends it.
 func TestQueryTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestQueryTime(t *testing.T) {
 	})
 }
 
-// One credential's answers, however many wait to be read, leave as much memory to the others.
+// One credential's answers, however many wait to be read, leave as much memory to others.
 func TestMemoryOfAnswersIsShared(t *testing.T) {
 	t.Parallel()
 	memory := share.NewAnswers(32<<20, 60<<20)
@@ -130,8 +130,8 @@ func TestMemoryOfAnswersIsShared(t *testing.T) {
 	}
 }
 
-// However many bulk changes one credential has under way, whoever changes one document waits for one of them, and
-// another's bulk change for one as well.
+// However many bulk changes one credential runs, a writer of one document waits for at most one of them, and so does
+// another credential's bulk change.
 func TestBulkChangesTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

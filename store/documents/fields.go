@@ -8,17 +8,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Fields are a document's own, in their order, without the metafields. The zero Fields have none.
+// Fields are a document's own fields in their order, without the metafields. The zero Fields have none.
 type Fields struct {
 	names  []string
 	values [][]byte // compact JSON
 }
 
-// maxNested is how deep a document may be nested: readers of ours recurse into it.
+// maxNested is how deep a document may be nested, since some of our readers are recursive.
 const maxNested = 100
 
-// ParseFields reads a JSON object. Names of metafields in it are left out: clients send back whole documents. The id
-// is what it has as _id, "" where it has none, or that is no string.
+// ParseFields reads a JSON object. It skips metafields, since clients send back whole documents. id is the _id, or ""
+// if there is none or it is no string.
 func ParseFields(text []byte) (f Fields, id string, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -55,7 +55,7 @@ func ParseFields(text []byte) (f Fields, id string, err error) {
 	return f, id, nil
 }
 
-// nested is how deep valid JSON goes.
+// nested is how deep valid JSON is nested.
 func nested(value []byte) (most int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(value); i++ {
@@ -75,7 +75,7 @@ func nested(value []byte) (most int) {
 	return most
 }
 
-// Get is a field's value, nil where there is none.
+// Get is a field's value, or nil if there is none.
 func (f *Fields) Get(name string) []byte {
 	if i := slices.Index(f.names, name); i >= 0 {
 		return f.values[i]
@@ -83,7 +83,7 @@ func (f *Fields) Get(name string) []byte {
 	return nil
 }
 
-// Set sets a field to compact JSON: in its place where it is there, else at the end.
+// Set sets a field to compact JSON. A new field goes to the end.
 func (f *Fields) Set(name string, value []byte) {
 	if i := slices.Index(f.names, name); i >= 0 {
 		f.values[i] = value
@@ -92,21 +92,21 @@ func (f *Fields) Set(name string, value []byte) {
 	f.names, f.values = append(f.names, name), append(f.values, value)
 }
 
-// Delete takes a field away.
+// Delete removes a field.
 func (f *Fields) Delete(name string) {
 	if i := slices.Index(f.names, name); i >= 0 {
 		f.names, f.values = slices.Delete(f.names, i, i+1), slices.Delete(f.values, i, i+1)
 	}
 }
 
-// Merge sets all fields of another. There may be as many as a request has room for.
+// Merge sets all fields of another document. It is fast for many fields: a request may have as many as fit into it.
 func (f *Fields) Merge(with Fields) {
-	places := make(map[string]int, len(f.names))
+	indexes := make(map[string]int, len(f.names))
 	for i, name := range f.names {
-		places[name] = i
+		indexes[name] = i
 	}
 	for i, name := range with.names {
-		if at, ok := places[name]; ok {
+		if at, ok := indexes[name]; ok {
 			f.values[at] = with.values[i]
 			continue
 		}
@@ -114,5 +114,5 @@ func (f *Fields) Merge(with Fields) {
 	}
 }
 
-// Names are those of the fields, in order.
+// Names are the names of the fields, in order.
 func (f *Fields) Names() []string { return f.names }

@@ -10,22 +10,22 @@ import (
 	"sluice/store/share"
 )
 
-// Query says which documents are wanted, and in what order: that of their ids where Order is empty, which is that of
-// their making. Ties are in order of ids, too, backwards where the order's first field is.
+// Query selects documents and their order. An empty Order is that of ids, which is the order in which the documents
+// were made. Documents that compare equal are in order of ids, or in reverse if the first field of Order is descending.
 type Query struct {
 	Where *query.Condition
 	Order query.Order
 	Skip  int
-	Limit int  // below 0: all
-	Total bool // how many there are in all is asked for
+	Limit int  // negative: all
+	Total bool // also count all matches
 }
 
-// Result is an answer, as of one moment. What it holds of the memory that there is for answers is given back when the
-// context ends with which it was asked for, so that has to be the request's.
+// Result is an answer, as of one moment. Its memory is given back when the context of the call ends, so pass the
+// request's context.
 type Result struct {
 	Documents [][]byte // texts
-	Total     int64    // how many match, whatever Skip and Limit; -1 where it was not asked for
-	Position  uint64   // the log's place: what follows it is not in the answer
+	Total     int64    // how many match, regardless of Skip and Limit; -1 if not asked for
+	Position  uint64   // position in the log; later changes are not in the answer
 }
 
 // Get is a document's text.
@@ -40,7 +40,7 @@ func (s *Store) Get(ctx context.Context, name, id string) ([]byte, error) {
 	return r.Documents[0], nil
 }
 
-// GetMany are the texts of some documents as of one moment; of those that are not there, none.
+// GetMany returns the texts of some documents as of one moment. It leaves out those that do not exist.
 func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result, error) {
 	r := &Result{Total: -1}
 	if CheckCollection(name) != nil {
@@ -72,10 +72,10 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
 	r := &Result{Total: -1}
 	a := answer{store: s, ctx: ctx}
-	err := s.look(ctx, name, func(l *looking) error {
-		r.Position = l.view.Position()
-		l.answer = &a
-		return l.find(q, r)
+	err := s.look(ctx, name, func(ex *execution) error {
+		r.Position = ex.view.Position()
+		ex.answer = &a
+		return ex.find(q, r)
 	})
 	a.end(err)
 	if err != nil {
@@ -89,144 +89,147 @@ func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error
 	return r, nil
 }
 
-// Each calls f for each document that matches, in order of ids. The text is lent for the call, in which f waits for
-// nothing: it may hold one of few slots.
+// Each calls f for each document that matches, in order of ids. f must not use text after it returns, and must not wait
+// for anything, since the query may have one of few slots.
 func (s *Store) Each(ctx context.Context, name string, where *query.Condition, f func(text []byte) error) error {
-	return s.look(ctx, name, func(l *looking) error {
-		return l.scan(where, false, func(text []byte) (bool, error) { return true, f(text) })
+	return s.look(ctx, name, func(ex *execution) error {
+		return ex.scan(where, false, func(text []byte) (bool, error) { return true, f(text) })
 	})
 }
 
-// look lets f look at a collection, as of one moment and for so long as a query may take.
-func (s *Store) look(ctx context.Context, name string, f func(l *looking) error) error {
+// look runs f on a collection, as of one moment, for at most as long as a query may take.
+func (s *Store) look(ctx context.Context, name string, f func(ex *execution) error) error {
 	if err := CheckCollection(name); err != nil {
 		return err
 	}
-	l := &looking{store: s, ctx: ctx, name: name, until: time.Now().Add(s.o.QueryTime)}
-	defer l.done()
+	ex := &execution{store: s, ctx: ctx, name: name, until: time.Now().Add(s.o.QueryTime)}
+	defer ex.done()
 	begin := s.queries
 	if s.scans.Waiting(ctx) >= crowd {
 		begin = s.crowds
 	}
-	if err := l.wait(begin); err != nil {
+	if err := ex.wait(begin); err != nil {
 		return err
 	}
 	return s.log.View(ctx, func(v eventlog.View) error {
-		l.view = v
-		return f(l)
+		ex.view = v
+		return f(ex)
 	})
 }
 
-// Work is counted in bytes that are passed over: a document's, times the weight of what is asked of it.
+// Work is counted in bytes examined: the size of a document times the weight of the condition.
 const (
-	leastWork = 256      // of a document, however small
-	checkWork = 64 << 10 // after which the time is looked at
+	leastWork = 256      // the least of a document
+	checkWork = 64 << 10 // work between two looks at the time
 )
 
-// workOf is what it is to ask a document a condition.
+// workOf is the work of testing a condition on a document.
 func workOf(where *query.Condition, text []byte) int64 {
 	return int64(where.Weight()) * int64(max(len(text), leastWork))
 }
 
-// freeWork is what a query may do before it has to wait for a slot for scans, as few may do more at once: a thousand
-// documents with one condition. At 200 clients that ask for scans without a pause, publishers wait 20 ms (p99) on two cores; with
-// four times as much, and a slot for each core, 400 to 900 ms.
+// freeWork is the work that a query may do before it must wait for a slot for scans: a thousand documents with one
+// condition. If 200 clients ask for scans without a pause, publishers wait 20 ms (p99) on two cores. With four times as
+// much free work and a slot for each core they wait 400 to 900 ms.
 const freeWork = 512 << 10
 
-// turn is how long a query keeps its slot while another owner waits for one. With it a query waits a second for 20
-// others, each of an owner of its own, that take as long as they may.
+// turn is how long a query keeps its slot while another owner waits for one. With 20 other owners, each with a query
+// that takes as long as it may, a query then waits one second.
 const turn = 50 * time.Millisecond
 
-// scansWaiting bounds the queries of one owner that wait for a slot. Each holds a snapshot of the log.
+// scansWaiting bounds the queries of one owner that wait for a slot. Each of them has a snapshot of the log.
 const scansWaiting = 100
 
-// crowd is how many scans of one owner wait when its further queries begin one after the other. Else what they do before
-// they wait, or are refused, would slow down the scans of others so much that these run out of time.
+// crowd is how many waiting scans of one owner make its further queries start one after the other. Otherwise the work
+// that they do before they wait, or are refused, would slow down other owners' scans so much that these run out of
+// time.
 const crowd = 16
 
-// looking is a query under way.
-type looking struct {
+// execution is a query under way:
+//
+//	slot for queries --freeWork is used up--> slot for scans --turn is over, another owner waits--> yields, waits again
+type execution struct {
 	store *Store
 	ctx   context.Context // the request's
 	view  eventlog.View
 	name  string
 	work  int64
-	until time.Time   // when the time of the query is over; waiting moves it
-	slot  *share.Slot // of queries, then of scans
-	scans bool        // it is of scans
+	until time.Time   // when the query's time is over; time spent waiting does not count
+	slot  *share.Slot // a slot for queries, later one for scans
+	scans bool        // slot is one for scans
 	since time.Time   // when it got the slot
 
-	answer *answer // of Find
+	answer *answer // only in Find
 }
 
-func (l *looking) done() {
-	if l.slot != nil {
-		l.slot.Release()
+func (ex *execution) done() {
+	if ex.slot != nil {
+		ex.slot.Release()
 	}
 }
 
-// step is called before a document is asked a condition.
-func (l *looking) step(where *query.Condition, text []byte) error {
-	return l.spend(workOf(where, text))
+// step must be called before a condition is tested on a document.
+func (ex *execution) step(where *query.Condition, text []byte) error {
+	return ex.spend(workOf(where, text))
 }
 
-// spend counts work, and looks now and then whether the query may go on.
-func (l *looking) spend(work int64) error {
-	before := l.work
-	l.work += work
-	if before/checkWork == l.work/checkWork {
+// spend counts work. Once every checkWork it checks whether the query may go on.
+func (ex *execution) spend(work int64) error {
+	before := ex.work
+	ex.work += work
+	if before/checkWork == ex.work/checkWork {
 		return nil
 	}
-	return l.pause()
+	return ex.pause()
 }
 
-// pause looks whether the query may go on, and waits for its turn where it has to.
-func (l *looking) pause() error {
+// pause checks whether the query may go on, and waits for its turn if it must.
+func (ex *execution) pause() error {
 	now := time.Now()
 	switch {
-	case l.ctx.Err() != nil:
-		return l.ctx.Err()
-	case now.After(l.until):
+	case ex.ctx.Err() != nil:
+		return ex.ctx.Err()
+	case now.After(ex.until):
 		return ErrTime
-	case l.work <= freeWork || l.scans && (now.Sub(l.since) < turn || !l.slot.Waited()):
+	case ex.work <= freeWork || ex.scans && (now.Sub(ex.since) < turn || !ex.slot.Waited()):
 		return nil
-	case l.scans:
-		return l.wait(nil)
+	case ex.scans:
+		return ex.wait(nil)
 	}
-	l.scans = true
-	return l.wait(l.store.scans)
+	ex.scans = true
+	return ex.wait(ex.store.scans)
 }
 
-// wait waits for a slot or, where slots is nil, lets others have the one it has until it is its turn again: for
-// QUERY_TIME at most, which does not count as the query's own.
-func (l *looking) wait(slots *share.Slots) (err error) {
+// wait waits for a slot. If slots is nil, it lends its slot to others until it is its turn again. It waits at most
+// QUERY_TIME, which does not count as the query's time.
+func (ex *execution) wait(slots *share.Slots) (err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(l.ctx, l.store.o.QueryTime)
+	ctx, cancel := context.WithTimeout(ex.ctx, ex.store.o.QueryTime)
 	defer cancel()
 	if slots == nil {
-		err = l.slot.Yield(ctx)
+		err = ex.slot.Yield(ctx)
 	} else {
-		l.done()
-		l.slot, err = slots.Take(ctx, 1)
+		ex.done()
+		ex.slot, err = slots.Take(ctx, 1)
 	}
 	switch {
-	case l.ctx.Err() != nil:
-		return l.ctx.Err()
+	case ex.ctx.Err() != nil:
+		return ex.ctx.Err()
 	case err != nil:
 		return ErrCrowd
 	}
-	l.since = time.Now()
-	l.until = l.until.Add(l.since.Sub(began))
+	ex.since = time.Now()
+	ex.until = ex.until.Add(ex.since.Sub(began))
 	return nil
 }
 
-// scan calls f for each document that matches, in order of ids or backwards, until it says false.
-func (l *looking) scan(where *query.Condition, backwards bool, f func(text []byte) (bool, error)) error {
-	base := documents(l.name)
+// scan calls f for each document that matches, in order of ids or backwards, until f returns false.
+func (ex *execution) scan(where *query.Condition, backwards bool, f func(text []byte) (bool, error)) error {
+	base := documents(ex.name)
 	on := true
-	return l.ranges(where, "_id", base, backwards, func(from, to string) (bool, error) {
-		err := l.view.Scan(from, to, backwards, func(_, text []byte) (bool, error) {
-			if err := l.step(where, text); err != nil {
+	return ex.ranges(where, "_id", base, backwards, func(from, to string) (bool, error) {
+		err := ex.view.Scan(from, to, backwards, func(_, text []byte) (bool, error) {
+			if err := ex.step(where, text); err != nil {
 				return false, err
 			}
 			if !where.Match(text) {
@@ -240,8 +243,8 @@ func (l *looking) scan(where *query.Condition, backwards bool, f func(text []byt
 	})
 }
 
-// ranges calls f for the parts of an index where documents of a condition can be, until it says false.
-func (l *looking) ranges(where *query.Condition, field, base string, backwards bool, f func(from, to string) (bool, error)) error {
+// ranges calls f for the parts of an index that may have documents of a condition, until f returns false.
+func (ex *execution) ranges(where *query.Condition, field, base string, backwards bool, f func(from, to string) (bool, error)) error {
 	parts, narrowed := where.Ranges(field)
 	if !narrowed {
 		_, err := f(base, end(base))

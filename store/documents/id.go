@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// maxID is the longest id, in bytes; maxCollection the longest name.
+// maxID is the length of the longest id, in bytes; maxCollection that of the longest name.
 const (
 	maxID         = 128
 	maxCollection = 128
 )
 
-// CheckID refuses what cannot be an id. Ids stand in paths, so that they need no escaping there.
+// CheckID refuses an invalid id. Ids need no escaping in paths.
 func CheckID(id string) error {
 	if id == "" || len(id) > maxID || id == "." || id == ".." {
 		return ErrID
@@ -27,7 +27,7 @@ func CheckID(id string) error {
 	return nil
 }
 
-// CheckCollection refuses what cannot be a collection's name.
+// CheckCollection refuses an invalid name of a collection.
 func CheckCollection(name string) error {
 	if name == "" || len(name) > maxCollection {
 		return ErrCollection
@@ -44,8 +44,9 @@ func letter(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// ids makes ids that sort as they were made: 24 hex digits, of which 12 are the millisecond and 12 count up from a
-// random number in it. A process that starts in the same millisecond as another's end does not repeat its ids.
+// ids makes ids that sort in the order in which they were made. An id is 24 hex digits: 12 for the millisecond, and 12
+// that count up from a random number. So a process that starts in the millisecond in which another one ended does not
+// repeat its ids.
 type ids struct {
 	mu   sync.Mutex
 	last [12]byte

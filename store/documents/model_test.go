@@ -22,22 +22,22 @@ import (
 	"sluice/store/eventlog"
 )
 
-// model is what a store should hold: texts by id.
+// model is what a store should have: texts by id.
 type model struct {
 	fs    vfs.FS
 	store *documents.Store
 	log   *eventlog.Log
 	docs  map[string]string
-	told  map[string]string // as the events have it
-	read  uint64            // so far
+	seen  map[string]string // texts by the events
+	read  uint64            // the position that follow has reached
 }
 
-// TestModel: any mix of changes, queries, reopenings and other indexes gives the documents of a map; and who follows
-// the events has the same documents.
+// TestModel: after any mix of changes, queries, reopenings and other indexes, the store has the documents of a map. A
+// follower of the events has the same documents.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{fs: vfs.NewMem(), docs: map[string]string{}, told: map[string]string{}}
+		m := &model{fs: vfs.NewMem(), docs: map[string]string{}, seen: map[string]string{}}
 		if rapid.Bool().Draw(rt, "in memory") {
 			m.fs = nil
 		}
@@ -99,15 +99,15 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"find": func(rt *rapid.T) {
-				for range 8 { // what is seldom asked is where a plan goes wrong
+				for range 8 { // rare queries find the errors of a plan
 					m.find(rt)
 				}
 			},
 			"reopen": m.reopen,
 			"": func(rt *rapid.T) {
 				m.follow(rt)
-				if !maps.Equal(m.told, m.docs) {
-					rt.Fatalf("told %q, want %q", m.told, m.docs)
+				if !maps.Equal(m.seen, m.docs) {
+					rt.Fatalf("seen %q, want %q", m.seen, m.docs)
 				}
 				for _, id := range []string{"a", "b", "c", "d", "e", "a.b", "~"} {
 					if text, err := m.store.Get(context.Background(), "c", id); string(text) != m.docs[id] || errors.Is(err, documents.ErrNotFound) != (m.docs[id] == "") {
@@ -122,7 +122,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// own are fields of which some are missing, and of several kinds.
+// own draws fields, some of them missing, and of several kinds.
 var own = rapid.Custom(func(rt *rapid.T) string {
 	var members []string
 	for _, name := range []string{"n", "s", "x"} {
@@ -145,7 +145,7 @@ func (m *model) open(rt *rapid.T) {
 
 func (m *model) reopen(rt *rapid.T) {
 	if m.fs == nil {
-		return // it keeps nothing
+		return // not durable
 	}
 	m.follow(rt)
 	closeLog(rt, m.log)
@@ -167,7 +167,7 @@ func (m *model) there(ids []string) (there []string) {
 	return there
 }
 
-// follow reads the events on, as a door does.
+// follow reads the new events, as a door does.
 func (m *model) follow(rt *rapid.T) {
 	q := &eventlog.Query{Channels: channel.Everything()}
 	for m.read < m.log.Settled() {
@@ -181,10 +181,10 @@ func (m *model) follow(rt *rapid.T) {
 				continue
 			}
 			for _, text := range ch.Documents {
-				m.told[documents.ID(text)] = string(text)
+				m.seen[documents.ID(text)] = string(text)
 			}
 			for _, id := range ch.IDs {
-				delete(m.told, id)
+				delete(m.seen, id)
 			}
 		}
 		m.read = p.Reached
@@ -235,7 +235,7 @@ func compiled(rt *rapid.T, n query.Node) *query.Condition {
 	return c
 }
 
-// find asks a query, and a sorted list.
+// find compares a query with a sorted list.
 func (m *model) find(rt *rapid.T) {
 	q := &documents.Query{Where: condition(rt), Skip: rapid.IntRange(0, 3).Draw(rt, "skip"), Limit: rapid.IntRange(-1, 4).Draw(rt, "limit"), Total: rapid.Bool().Draw(rt, "total")}
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"n", "s", "_id", "x.y"}), 0, 2, rapid.ID).Draw(rt, "order") {
@@ -287,7 +287,7 @@ func (m *model) find(rt *rapid.T) {
 	}
 }
 
-// What /realtime tells of each change, and the order of ids.
+// What /realtime shows of each change, and the order of ids.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_790_000_000_000)
@@ -332,7 +332,7 @@ func TestEvents(t *testing.T) {
 	if !slices.Equal(got, want) || fmt.Sprint(changes) != "[1 1 1 2 3]" {
 		t.Errorf("got  %q\nwant %q\nchanges %v", got, want, changes)
 	}
-	// What somebody published under the same name is no change of a document.
+	// An event that a client published under the same name changes no document.
 	for _, e := range []eventlog.Event{{Name: "post", Data: []byte("{}")}, {Name: "put", Data: []byte(`"x"`)}, {Name: "goal", Data: []byte("1"), Meta: []byte("d")}, {Name: "put", Meta: []byte("d[")}, {Name: "delete", Meta: []byte("d"), Data: []byte("{}")}} {
 		if _, ok := documents.Changes(&e); ok {
 			t.Errorf("%+v", e)
@@ -340,7 +340,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// A condition that leads to several parts of an index, gone through backwards.
+// A condition that leads to several parts of an index, read backwards.
 func TestPartsBackwards(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, vfs.NewMem(), documents.Options{Indexes: map[string][]string{"c": {"n"}}})

@@ -11,37 +11,37 @@ import (
 	"sluice/store/documents/query"
 )
 
-// errMany says that an index leads to so many documents that a scan is cheaper: a row reached by its key takes 10 to
-// 40 µs, one that is passed 1 to 3.
+// errMany means that an index leads to so many documents that a scan is cheaper: a row found by its key takes 10 to 40
+// µs, a scanned one 1 to 3 µs.
 var errMany = errors.New("too many documents for the index")
 
-// gathered is how many documents are reached by an index before that.
-const gathered = 2000
+// indexMost is the most documents that a query reads through an index.
+const indexMost = 2000
 
-// find answers a query: by an index that narrows it, else by one that has the order, else by a scan.
-func (l *looking) find(q *Query, r *Result) error {
-	for _, f := range l.store.indexes[l.name] {
+// find answers a query. It tries an index that narrows the query, then one that has its order, then a scan.
+func (ex *execution) find(q *Query, r *Result) error {
+	for _, f := range ex.store.indexes[ex.name] {
 		if _, narrowed := q.Where.Ranges(f.String()); !narrowed {
 			continue
 		}
-		if err := l.narrowed(f, q, r); !errors.Is(err, errMany) {
+		if err := ex.narrowed(f, q, r); !errors.Is(err, errMany) {
 			return err
 		}
 	}
-	if f, ok := l.ordered(q); ok {
-		if err := l.inOrder(f, q, r); !errors.Is(err, errMany) {
+	if f, ok := ex.ordered(q); ok {
+		if err := ex.inOrder(f, q, r); !errors.Is(err, errMany) {
 			return err
 		}
 	}
 	backwards, byID := idOrder(q.Order)
-	c := l.collect(q, r, byID)
-	if err := l.scan(q.Where, backwards, c.add); err != nil {
+	c := ex.collect(q, r, byID)
+	if err := ex.scan(q.Where, backwards, c.add); err != nil {
 		return err
 	}
 	return c.end()
 }
 
-// idOrder says whether an order is that of ids, and which way.
+// idOrder reports whether an order is that of ids, and in which direction.
 func idOrder(o query.Order) (backwards, ok bool) {
 	if len(o) == 0 {
 		return false, true
@@ -49,12 +49,12 @@ func idOrder(o query.Order) (backwards, ok bool) {
 	return o[0].Descending, o[0].Field.String() == "_id"
 }
 
-// ordered is the index that has the documents in the order asked for, where only the first of them are wanted.
-func (l *looking) ordered(q *Query) (query.Field, bool) {
-	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil || q.Order[0].Field.Places() {
+// ordered returns an index that has the query's order, if the query wants only the first documents.
+func (ex *execution) ordered(q *Query) (query.Field, bool) {
+	if len(q.Order) != 1 || q.Limit < 0 || q.Total && q.Where != nil || q.Order[0].Field.Subscripts() {
 		return query.Field{}, false
 	}
-	for _, f := range l.store.indexes[l.name] {
+	for _, f := range ex.store.indexes[ex.name] {
 		if f.String() == q.Order[0].Field.String() {
 			return f, true
 		}
@@ -63,12 +63,12 @@ func (l *looking) ordered(q *Query) (query.Field, bool) {
 }
 
 // narrowed answers from the documents that an index leads to, in order of their ids.
-func (l *looking) narrowed(f query.Field, q *Query, r *Result) error {
+func (ex *execution) narrowed(f query.Field, q *Query, r *Result) error {
 	var found []string
-	base := entries(l.name, f)
-	err := l.ranges(q.Where, f.String(), base, false, func(from, to string) (bool, error) {
-		err := l.view.Scan(from, to, false, func(_, id []byte) (bool, error) {
-			if len(found) == gathered {
+	base := entries(ex.name, f)
+	err := ex.ranges(q.Where, f.String(), base, false, func(from, to string) (bool, error) {
+		err := ex.view.Scan(from, to, false, func(_, id []byte) (bool, error) {
+			if len(found) == indexMost {
 				return false, errMany
 			}
 			found = append(found, string(id))
@@ -84,29 +84,29 @@ func (l *looking) narrowed(f query.Field, q *Query, r *Result) error {
 	if backwards && byID {
 		slices.Reverse(found)
 	}
-	c := l.collect(q, r, byID)
+	c := ex.collect(q, r, byID)
 	c.owned = true
 	for _, id := range found {
-		if on, err := l.fetch(id, q.Where, c.add); err != nil || !on {
+		if on, err := ex.fetch(id, q.Where, c.add); err != nil || !on {
 			return err
 		}
 	}
 	return c.end()
 }
 
-// inOrder answers by going along an index.
-func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
-	base := entries(l.name, f)
+// inOrder answers by reading an index in its order.
+func (ex *execution) inOrder(f query.Field, q *Query, r *Result) error {
+	base := entries(ex.name, f)
 	reached, backwards := 0, q.Order[0].Descending
-	c := l.collect(q, r, true)
+	c := ex.collect(q, r, true)
 	c.owned = true
-	err := l.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
+	err := ex.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
-		err := l.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
-			if reached++; reached > gathered || q.Order[0].Unordered(key[len(base):]) {
-				return false, errMany // or it has no exact order
+		err := ex.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
+			if reached++; reached > indexMost || q.Order[0].Unordered(key[len(base):]) {
+				return false, errMany // or the index has no exact order here
 			}
-			on, err = l.fetch(string(id), q.Where, c.add)
+			on, err = ex.fetch(string(id), q.Where, c.add)
 			return on, err
 		})
 		return on, err
@@ -118,11 +118,11 @@ func (l *looking) inOrder(f query.Field, q *Query, r *Result) error {
 	return c.end()
 }
 
-// fetch hands a document to f, if it matches.
-func (l *looking) fetch(id string, where *query.Condition, f func(text []byte) (bool, error)) (bool, error) {
-	text, err := l.view.Row(documentKey(l.name, id))
+// fetch calls f with a document if it matches.
+func (ex *execution) fetch(id string, where *query.Condition, f func(text []byte) (bool, error)) (bool, error) {
+	text, err := ex.view.Row(documentKey(ex.name, id))
 	if err == nil {
-		err = l.step(where, text)
+		err = ex.step(where, text)
 	}
 	if err != nil || text == nil || !where.Match(text) {
 		return err == nil, err
@@ -130,37 +130,36 @@ func (l *looking) fetch(id string, where *query.Condition, f func(text []byte) (
 	return f(text)
 }
 
-// Bounds of what can be in the first places of an answer that has to be sorted: documents, and bytes of what they are
-// sorted by.
+// Bounds of an answer that must be sorted: its documents, and the bytes of their sort keys.
 const (
 	sortMost  = 10_000
 	sortBytes = 16 << 20
 )
 
-// keptBytes bounds the texts that are kept until it is known which of them are the first. Others are read twice.
-const keptBytes = 1 << 20
+// sortTexts bounds the texts in memory of documents that may be in a sorted answer. Others are read again at the end.
+const sortTexts = 1 << 20
 
 // collector makes an answer of the documents that match.
 type collector struct {
-	*looking
-	q       *Query
-	r       *Result
-	sorted  bool // they come in order
-	owned   bool // their texts stay
-	skip    int
-	matched int64
-	key     []byte // of the match that is looked at
-	keys    int    // bytes of those in first
-	kept    int    // bytes of their texts
-	first   firsts // of those that do not: the first ones so far, the last of them on top
+	*execution
+	q         *Query
+	r         *Result
+	sorted    bool // the matches come in order
+	owned     bool // the texts need no copy
+	skip      int
+	matched   int64
+	key       []byte // of the current match
+	keys      int    // bytes of the keys in first
+	textBytes int    // bytes of the texts in first
+	first     firsts // if the matches are not in order: the best so far, the worst of them on top
 }
 
-func (l *looking) collect(q *Query, r *Result, sorted bool) *collector {
-	l.answer.bytes = 0 // it may be the second try
-	return &collector{looking: l, q: q, r: r, sorted: sorted, skip: max(0, q.Skip)}
+func (ex *execution) collect(q *Query, r *Result, sorted bool) *collector {
+	ex.answer.bytes = 0 // this may be the second try
+	return &collector{execution: ex, q: q, r: r, sorted: sorted, skip: max(0, q.Skip)}
 }
 
-// add takes the next match, and says whether more are wanted.
+// add takes the next match. It reports whether the query wants more.
 func (c *collector) add(text []byte) (bool, error) {
 	c.matched++
 	if !c.sorted {
@@ -187,7 +186,7 @@ func (c *collector) show(text []byte) error {
 	return nil
 }
 
-// rank keeps a match if it is one of the first so far.
+// rank adds a match to first if it is good enough.
 func (c *collector) rank(text []byte) error {
 	id := gjson.GetBytes(text, "_id").Str
 	c.key = c.q.Order.AppendKey(c.key[:0], text)
@@ -200,7 +199,7 @@ func (c *collector) rank(text []byte) error {
 	}
 	most := sortMost
 	if c.q.Limit >= 0 {
-		most = min(c.skip, sortMost+1) + min(c.q.Limit, sortMost+1) // they may be as large as integers are
+		most = min(c.skip, sortMost+1) + min(c.q.Limit, sortMost+1) // min first: the sum of the numbers as sent could overflow
 	}
 	switch {
 	case most > sortMost, c.q.Limit < 0 && len(c.first) == sortMost:
@@ -209,11 +208,11 @@ func (c *collector) rank(text []byte) error {
 	case len(c.first) < most:
 		key := bytes.Clone(c.key)
 		c.keys += cap(key)
-		heap.Push(&c.first, match{key, id, c.keep(text)})
+		heap.Push(&c.first, match{key, id, c.textToKeep(text)})
 	case bytes.Compare(c.key, c.first[0].key) < 0:
 		was := c.first[0]
-		c.kept -= len(was.text)
-		c.first[0] = match{append(was.key[:0], c.key...), id, c.keep(text)}
+		c.textBytes -= len(was.text)
+		c.first[0] = match{append(was.key[:0], c.key...), id, c.textToKeep(text)}
 		c.keys += cap(c.first[0].key) - cap(was.key)
 		heap.Fix(&c.first, 0)
 	}
@@ -223,12 +222,12 @@ func (c *collector) rank(text []byte) error {
 	return nil
 }
 
-// keep is the text if it stays and there is room, else nil.
-func (c *collector) keep(text []byte) []byte {
-	if !c.owned || c.kept+len(text) > keptBytes {
+// textToKeep returns the text if it needs no copy and there is room for it, else nil.
+func (c *collector) textToKeep(text []byte) []byte {
+	if !c.owned || c.textBytes+len(text) > sortTexts {
 		return nil
 	}
-	c.kept += len(text)
+	c.textBytes += len(text)
 	return text
 }
 
@@ -263,18 +262,18 @@ func (c *collector) end() error {
 type match struct {
 	key  []byte
 	id   string
-	text []byte // nil: it is to be read again
+	text []byte // nil: must be read again
 }
 
-// firsts are matches, the last of them in the order asked for on top.
+// firsts is a heap of matches with the last one in the order on top.
 type firsts []match
 
 func (f firsts) Len() int           { return len(f) }
 func (f firsts) Less(i, j int) bool { return bytes.Compare(f[i].key, f[j].key) > 0 }
 func (f firsts) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
-// Push is the heap's.
+// Push implements heap.Interface.
 func (f *firsts) Push(m any) { *f = append(*f, m.(match)) }
 
-// Pop is the heap's; none is ever taken away.
+// Pop implements heap.Interface. Nothing calls it: no match is taken off the heap.
 func (f *firsts) Pop() any { return nil }

@@ -10,24 +10,24 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Remove takes documents away, all or none, and gives the ids of those that it took away. One that is not there is
-// ErrNotFound, or, where lenient, left out.
+// Remove removes documents, all or none, and returns their ids. If one does not exist, the error is ErrNotFound; if
+// lenient, Remove skips it.
 func (s *Store) Remove(ctx context.Context, name string, ids []string, lenient bool) ([]string, error) {
 	return s.remove(ctx, name, ids, lenient, func(string, []byte) (bool, error) { return true, nil })
 }
 
-// Found is a document as a query has met it.
+// Found is a document as a query has found it.
 type Found struct {
 	ID   string
 	hash uint64 // of its text
 }
 
-// Found is a document for RemoveWhere.
+// Found makes the Found of a document, for RemoveWhere.
 func (s *Store) Found(text []byte) Found { return Found{ID(text), maphash.Bytes(s.seed, text)} }
 
-// RemoveWhere takes away those of some documents that are there and match. Only those that others have changed since
-// they were found are asked again: a condition may take as long as a query, and all who write wait for a thousand
-// documents. It is ErrBusy where that would be more work than a query does without a slot.
+// RemoveWhere removes those of some found documents that still exist and match. It tests the condition again only on
+// documents that have changed since: testing it may take as long as a query, and all writers would wait for a thousand
+// documents. The error is ErrBusy if that would be more work than a query may do without a slot for scans.
 func (s *Store) RemoveWhere(ctx context.Context, name string, found []Found, where *query.Condition) ([]string, error) {
 	ids, hashes := make([]string, len(found)), make(map[string]uint64, len(found))
 	for i, f := range found {

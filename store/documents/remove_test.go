@@ -13,8 +13,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// TestRemoveWhere: what has changed since it was found is asked again, as what no longer matches, or is gone, stays
-// untouched. The rest is not: others wait for the documents meanwhile.
+// TestRemoveWhere: a document that has changed since it was found is tested again, since it may no longer match, or be
+// gone. The others are not tested again, since other writers wait during the test.
 func TestRemoveWhere(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})
@@ -38,7 +38,7 @@ func TestRemoveWhere(t *testing.T) {
 	if _, err := s.Remove(t.Context(), "c", []string{"d", "e"}, false); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, s, "c", "e", `{"n":4}`) // another one, of the same version
+	insert(t, s, "c", "e", `{"n":4}`) // another document of the same version
 	if gone, err := s.RemoveWhere(t.Context(), "c", found, one); err != nil || !slices.Equal(gone, []string{"a", "b"}) {
 		t.Error(gone, err)
 	}
@@ -47,7 +47,7 @@ func TestRemoveWhere(t *testing.T) {
 	}
 }
 
-// TestRemoveWhereBusy: so many of them have changed that asking would hold up others for long.
+// TestRemoveWhereBusy: so many documents have changed that testing them would delay others for long.
 func TestRemoveWhereBusy(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})
@@ -66,7 +66,7 @@ func TestRemoveWhereBusy(t *testing.T) {
 	if gone, err := s.RemoveWhere(t.Context(), "c", found, slow); !errors.Is(err, documents.ErrBusy) || gone != nil {
 		t.Error(gone, err)
 	}
-	if gone, err := s.RemoveWhere(t.Context(), "c", found, nil); err != nil || !slices.Equal(gone, []string{"a"}) { // nothing is asked
+	if gone, err := s.RemoveWhere(t.Context(), "c", found, nil); err != nil || !slices.Equal(gone, []string{"a"}) { // no condition
 		t.Error(gone, err)
 	}
 }
@@ -91,7 +91,7 @@ func set(t *testing.T, s *documents.Store, id, field, value string) {
 	}
 }
 
-// TestDepthOfChanges: an update cannot make a document deeper than an insert can.
+// TestDepthOfChanges: an update cannot nest a document deeper than an insert can.
 func TestDepthOfChanges(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})

@@ -15,8 +15,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// Retention is of events: when the last one of a document is gone the document stays, in its indexes too, and can be
-// changed.
+// Retention drops events. A document whose last event is dropped stays, also in its indexes, and can be changed.
 func TestRetentionLeavesDocuments(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewMem()
@@ -36,15 +35,15 @@ func TestRetentionLeavesDocuments(t *testing.T) {
 	for i := range 10 {
 		insert(t, s, "c", fmt.Sprint(i), fmt.Sprintf(`{"n":%d}`, i))
 	}
-	told := log.Settled()
+	last := log.Settled()
 	later.Store(int64(3 * time.Hour))
-	insert(t, s, "other", "", `{}`) // the segment ends with the next commit
+	insert(t, s, "other", "", `{}`) // ends the segment
 	if err := engine.Retain(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if state, err := log.State(""); err != nil || state.Removed < told {
-			t.Fatalf("removed up to %d, %v; want %d", state.Removed, err, told)
+		if state, err := log.State(""); err != nil || state.Removed < last {
+			t.Fatalf("removed up to %d, %v; want %d", state.Removed, err, last)
 		}
 		r, err := s.Find(context.Background(), "c", &documents.Query{Order: order("n"), Limit: 3, Skip: 2, Total: true})
 		if err != nil || len(r.Documents) != 3 || documents.ID(r.Documents[0]) != "7" || r.Total != 10 {

@@ -5,15 +5,16 @@ import (
 
 	"sluice/store/documents/query"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
-// Rows: a document lies under its collection and the key of its id, so that documents are an index on _id. A row of
-// an index lies under collection, field, the key of the document's value, and the key of its id, which is its value
-// too.
+// The keys of rows. A document's key is its collection and the key of its id, so the documents are an index on _id. The
+// key of an index row is collection, field, the key of the document's value, and the key of its id. The row's value is
+// the id.
 const (
-	rowDocument = "document/"
-	rowIndex    = "index/"
-	rowBuilt    = "indexed/" // collection/field: the index is whole
+	rowDocument = rows.Document
+	rowIndex    = rows.Index
+	rowBuilt    = rows.Indexed
 )
 
 func idKey(id string) []byte {
@@ -22,20 +23,21 @@ func idKey(id string) []byte {
 
 func documentKey(collection, id string) string { return documents(collection) + string(idKey(id)) }
 
-// documents is what the keys of a collection's documents begin with.
+// documents is the prefix of the keys of a collection's documents.
 func documents(collection string) string { return rowDocument + collection + "/" }
 
-// entries is what the keys of an index begin with.
+// entries is the prefix of the keys of an index.
 func entries(collection string, f query.Field) string {
 	return rowIndex + collection + "/" + f.String() + "\x00"
 }
 
-// end follows all keys with a prefix that ends in neither 0xFF.
+// end is the least key after all keys with a prefix. The last byte of the prefix must not be 0xFF.
 func end(prefix string) string {
 	return prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1)
 }
 
-// indexRows are what has to be written to the indexes of a collection when was becomes is; nil stands for none.
+// indexRows appends the changes of a collection's indexes when a document changes from was to is; nil means no
+// document.
 func (s *Store) indexRows(rows []eventlog.Row, collection, id string, was, is []byte) []eventlog.Row {
 	for _, f := range s.indexes[collection] {
 		var before, after string

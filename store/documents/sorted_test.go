@@ -13,12 +13,12 @@ import (
 	"sluice/store/documents/query"
 )
 
-// More than is kept of what an index leads to is sorted all the same, each document whole and in its place.
+// If an index leads to more text than stays in memory, the answer is still sorted and complete.
 func TestSortedBeyondWhatIsKept(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, vfs.NewMem(), documents.Options{Indexes: map[string][]string{"c": {"city"}}})
 	defer closeLog(t, log)
-	const n = 40 // of 60,000 bytes, of which 1 MiB is kept
+	const n = 40 // of 60,000 bytes; 1 MiB of them stays in memory
 	for i := range n {
 		insert(t, s, "c", fmt.Sprintf("d%02d", i), fmt.Sprintf(`{"city":"Oslo","n":%d,"text":"%s"}`, i*17%n, strings.Repeat(string(rune('a'+i%26)), 60_000)))
 	}

@@ -17,16 +17,16 @@ import (
 	"sluice/store/share"
 )
 
-// Options of a Store; zero values take the defaults named.
+// Options of a Store. Zero values mean the defaults named here.
 type Options struct {
 	Indexes        map[string][]string // fields with an index, by collection; none
 	MaxDocument    int                 // bytes of a document; 64 KiB
-	MaxDocuments   int64               // of a collection; 1,000,000
+	MaxDocuments   int64               // in a collection; 1,000,000
 	MaxBytes       int64               // of a collection's documents; 1 GiB
 	MaxCollections int                 // 1,000
 	MaxResult      int64               // bytes of the documents of one answer; 16 MiB
-	Answers        *share.Answers      // the memory of answers; one of the store's own
-	QueryTime      time.Duration       // 2 s, without the time that it waits for its turn
+	Answers        *share.Answers      // the memory for answers; the default is the store's own
+	QueryTime      time.Duration       // 2 s; time spent waiting for a turn does not count
 	Now            func() time.Time    // time.Now
 	Logger         *slog.Logger
 }
@@ -56,20 +56,20 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// shards is how many locks documents share.
+// shards is the number of locks that documents share.
 const shards = 256
 
-// Store keeps documents.
+// Store stores documents.
 type Store struct {
 	log     *eventlog.Log
 	o       Options
 	indexes map[string][]query.Field
 	ids     ids
-	queries *share.Slots   // for queries that have looked at few documents yet: one a processor
-	crowds  *share.Slots   // for those of owners whose scans wait already: one
-	scans   *share.Slots   // for those that look at many: half the processors are for others
+	queries *share.Slots   // for queries that have examined few documents so far: one for each processor
+	crowds  *share.Slots   // for queries of owners with many waiting scans: one
+	scans   *share.Slots   // for queries that examine many documents: half of the processors
 	bulk    *share.Slots   // for changes of many documents, which lock most shards
-	answers *share.Answers // bytes that answers hold
+	answers *share.Answers // memory of answers
 	seed    maphash.Seed
 	locks   [shards]chan struct{}
 
@@ -77,8 +77,8 @@ type Store struct {
 	collections map[string]*collection
 }
 
-// Open finds the collections, and builds the indexes that are new and takes away those that are declared no more. It
-// is called before the log is written to.
+// Open finds the collections, builds new indexes and drops those that are no longer declared. Call it before anybody
+// writes to the log.
 func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
@@ -110,7 +110,7 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	return s, nil
 }
 
-// find finds the collections by one step for each.
+// find finds the collections, with one short scan for each.
 func (s *Store) find(ctx context.Context) error {
 	return s.log.View(ctx, func(v eventlog.View) error {
 		for from := rowDocument; ; {
@@ -128,11 +128,11 @@ func (s *Store) find(ctx context.Context) error {
 	})
 }
 
-// bulkLeast is how many documents a change has that takes turns with others as large: two such would have all who write
-// wait for both. They take turns by owner, so that whoever changes one document waits for one bulk change.
+// bulkLeast is the size from which changes take turns. Two large changes at once would make all other writers wait for
+// both. They take turns by owner, so a writer of one document waits for at most one bulk change.
 const bulkLeast = 16
 
-// lock takes the shards of some documents, in order, so that no two wait for each other.
+// lock locks the shards of some documents, in ascending order, so that no two callers block each other.
 func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock func(), err error) {
 	leave := func() {}
 	if len(ids) >= bulkLeast {
@@ -140,28 +140,28 @@ func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock fun
 			return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 		}
 	}
-	places := make([]int, len(ids))
+	wanted := make([]int, len(ids))
 	for i, id := range ids {
 		var h maphash.Hash
 		h.SetSeed(s.seed)
 		h.WriteString(name)
 		h.WriteByte(0)
 		h.WriteString(id)
-		places[i] = int(h.Sum64() % shards)
+		wanted[i] = int(h.Sum64() % shards)
 	}
-	slices.Sort(places)
-	places = slices.Compact(places)
-	held := 0
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	locked := 0
 	unlock = func() {
-		for _, p := range places[:held] {
-			<-s.locks[p]
+		for _, shard := range wanted[:locked] {
+			<-s.locks[shard]
 		}
 		leave()
 	}
-	for _, p := range places {
+	for _, shard := range wanted {
 		select {
-		case s.locks[p] <- struct{}{}:
-			held++
+		case s.locks[shard] <- struct{}{}:
+			locked++
 		case <-ctx.Done():
 			unlock()
 			return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())

@@ -27,7 +27,7 @@ type tb interface {
 	Fatalf(format string, args ...any)
 }
 
-// open opens a store on a file system, or, where that is nil, in memory.
+// open opens a store on a file system, or in memory if that is nil.
 func open(t tb, fs vfs.FS, o documents.Options) (*documents.Store, *eventlog.Log) {
 	t.Helper()
 	if fs == nil {
@@ -57,7 +57,7 @@ func openOn(t tb, engine eventlog.Engine, o documents.Options) (*documents.Store
 		t.Fatal(err)
 	}
 	if o.QueryTime == 0 {
-		o.QueryTime = time.Minute // which no test is to meet by chance
+		o.QueryTime = time.Minute // longer than any test takes
 	}
 	s, err := documents.Open(context.Background(), log, o)
 	if err != nil {
@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		"none": {func() error {
 			_, err := s.Insert(ctx, "c", "", nil)
 			return err
-		}, documents.ErrShape.Error() + ": there is none"},
+		}, documents.ErrShape.Error() + ": the request has none"},
 		"many": {func() error {
 			_, err := s.Insert(ctx, "c", "", many)
 			return err
@@ -245,14 +245,14 @@ func TestRefusals(t *testing.T) {
 	if n, err := s.Count(ctx, "c"); n != 2 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	// Whoever makes room may.
+	// A change that makes room is accepted.
 	if gone, err := s.Remove(ctx, "c", []string{"z", "a"}, true); err != nil || fmt.Sprint(gone) != "[a]" {
 		t.Error(gone, err)
 	}
 	insert(t, s, "c", "a", "{}")
 }
 
-// Writers of one document wait for each other: nothing is lost, and nobody tries again.
+// Writers of one document wait for each other: no update is lost, and none is tried again.
 func TestNoUpdateIsLost(t *testing.T) {
 	t.Parallel()
 	for name, fs := range map[string]vfs.FS{"pebble": vfs.NewMem(), "memory": nil} {
@@ -290,7 +290,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 			}
 			got, err := s.Get(context.Background(), "c", "n")
 			if fs == nil {
-				return // it keeps nothing, and is closed
+				return // not durable, and closed
 			}
 			if want := fmt.Sprintf(`{"_id":"n","n":%d,`, writers*each); err != nil || !strings.HasPrefix(string(got), want) {
 				t.Errorf("%s, %v", got, err)

@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MetaFields are what a document's text has beside its own fields and _id.
+// MetaFields are the fields that the store adds to a document, besides _id.
 var MetaFields = []string{"_created", "_changed", "_createdby", "_changedby", "_version"}
 
 func isMeta(name string) bool {
@@ -26,13 +26,13 @@ type meta struct {
 	version            int64
 }
 
-// timeForm is how metafields spell a time: of one length, so that texts sort as times do.
+// timeForm is the format of a time in metafields. All texts have the same length, so they sort as the times do.
 const timeForm = "2006-01-02T15:04:05.000Z"
 
-// Time spells a time as documents have it.
+// Time formats a time as metafields have it.
 func Time(t time.Time) string { return t.UTC().Format(timeForm) }
 
-// text spells a document.
+// text returns the text of a document.
 func (m *meta) text(f *Fields) []byte {
 	n := 256 + len(m.id)
 	for i := range f.names {
@@ -50,7 +50,7 @@ func (m *meta) text(f *Fields) []byte {
 	return append(strconv.AppendInt(append(b, `,"_version":`...), m.version, 10), '}')
 }
 
-// read takes a document's text apart. What it gives points into the text, which is never changed.
+// read splits a document's text. The results point into the text, which is never modified.
 func read(text []byte) (m meta, f Fields) {
 	gjson.ParseBytes(text).ForEach(func(name, value gjson.Result) bool {
 		switch name.Str {
@@ -74,5 +74,5 @@ func read(text []byte) (m meta, f Fields) {
 	return m, f
 }
 
-// ID is a document's.
+// ID is the _id of a document's text.
 func ID(text []byte) string { return gjson.GetBytes(text, "_id").Str }

@@ -11,21 +11,21 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// heldEngine holds up what is committed until it is let go.
-type heldEngine struct {
+// gatedEngine delays commits until they may go on.
+type gatedEngine struct {
 	*memory.Engine
 	hold chan struct{}
 }
 
-func (e *heldEngine) Commit(g *eventlog.Group) error {
+func (e *gatedEngine) Commit(g *eventlog.Group) error {
 	<-e.hold
 	return e.Engine.Commit(g)
 }
 
-// A change whose writer gave up may be stored later still: who counts in between waits for it, or says that it cannot.
+// A change whose writer gave up may be stored later. A count in between waits for it, or fails.
 func TestCountAfterUnknown(t *testing.T) {
 	t.Parallel()
-	engine := &heldEngine{memory.Open(memory.Options{}), make(chan struct{})}
+	engine := &gatedEngine{memory.Open(memory.Options{}), make(chan struct{})}
 	log, err := eventlog.Open(engine, eventlog.Options{WaitLimit: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestCountAfterUnknown(t *testing.T) {
 		t.Errorf("%d were counted while the outcome is unknown", n)
 	}
 	if _, err := s.Insert(ctx, "c", "ann", one); !errors.Is(err, eventlog.ErrUnavailable) || errors.Is(err, eventlog.ErrUnknown) {
-		t.Error(err) // nothing was asked of the log
+		t.Error(err) // no request was sent to the log
 	}
 	close(engine.hold)
 	for deadline := time.Now().Add(10 * time.Second); ; {

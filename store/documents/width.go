@@ -1,20 +1,22 @@
 package documents
 
-// leastField is what a field takes of a document at least: two quotes, a colon, a value, and a comma or a brace.
+// leastField is the least size of a field in a document: two quotes, a colon, a value, and a comma or a brace.
 const leastField = 5
 
-// fewFields are never too many, however small MAX_DOCUMENT is: a request has fields beside those of its documents.
+// fewFields is the number of fields that is always allowed, even if MAX_DOCUMENT is small: a request has other fields
+// besides those of its documents.
 const fewFields = 1000
 
-// CheckWidth refuses JSON with more fields in one document than MAX_DOCUMENT has room for. Doors ask it before they parse:
-// it is one pass over the text, and to find out that no field is there twice takes a hundred times as long. Documents are
-// the elements of arrays at a depth, from 1; where there is no such array, the text is one document. The text may be invalid.
+// CheckWidth refuses JSON in which one document has more fields than fit into MAX_DOCUMENT. Doors call it before they
+// parse: it is one pass over the text, while finding a field that occurs twice takes a hundred times as long. Documents
+// are the elements of the arrays at depth, which counts from 1. Without such an array the text is one document. The
+// text may be invalid JSON.
 func (s *Store) CheckWidth(text []byte, depth int) error {
 	most := max(s.o.MaxDocument/leastField, fewFields)
 	if len(text) <= most*leastField {
 		return nil
 	}
-	around, inside := 0, 0 // fields above the depth, and of one document
+	around, inside := 0, 0 // fields outside of the documents, and in the current one
 	level, quoted, list := 0, false, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

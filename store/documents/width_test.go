@@ -10,7 +10,7 @@ import (
 	"sluice/store/documents"
 )
 
-// many are n fields, as short as can be.
+// many returns n fields, as short as possible.
 func many(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -19,7 +19,7 @@ func many(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// CheckWidth refuses what has more fields than a document can have, whatever stands around them, and nothing else.
+// CheckWidth refuses exactly the texts in which a document has too many fields, whatever is around it.
 func TestCheckWidth(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{MaxDocument: 10_000})
@@ -49,7 +49,7 @@ func TestCheckWidth(t *testing.T) {
 	}
 }
 
-// A document that just fits has no field too many, however short its fields are.
+// A document that just fits never has too many fields, however short they are.
 func TestWidthOfWhatFits(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{MaxDocument: 10_000})

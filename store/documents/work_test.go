@@ -16,7 +16,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// costly is a condition that counts as much work, and matches what is not only b's.
+// costly is a condition with a large weight. It matches documents whose t has no 240 b in a row.
 func costly(t *testing.T) *query.Condition {
 	t.Helper()
 	text, err := query.ParseField("t")
@@ -30,7 +30,7 @@ func costly(t *testing.T) *query.Condition {
 	return c
 }
 
-// A query's time is looked at as often as its work asks for: a document of 60 KiB can take half a second.
+// A query checks its time as often as its work requires: a document of 60 KiB can take half a second.
 func TestTimeOfWork(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})
@@ -59,7 +59,7 @@ func TestTimeOfWork(t *testing.T) {
 	}
 }
 
-// What is costly waits for a slot even where it looks at few documents; what is not never waits.
+// A costly query waits for a slot even if it examines few documents. A cheap one never waits.
 func TestSlots(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{QueryTime: 300 * time.Millisecond})
@@ -86,7 +86,7 @@ func TestSlots(t *testing.T) {
 	}
 	nothing := func([]byte) error { return nil }
 	if err := s.Each(ctx, "c", costly(t), nothing); !errors.Is(err, documents.ErrCrowd) {
-		t.Error(err) // with time left, which is told from a query that takes too long
+		t.Error(err) // with time left, unlike a query that takes too long
 	}
 	if err := s.Each(ctx, "c", nil, nothing); err != nil {
 		t.Error(err)

@@ -8,8 +8,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Bounds of one change, of the documents as they were or as they become: all who write wait while it is stored. Taking
-// away 1,000 documents of 60 KB, they waited 0.7 s, and publishers 0.3.
+// Bounds of one change: its documents, and their bytes before or after it, whichever is more. All writers wait while it
+// is stored. While 1,000 documents of 60 KB were removed, they waited 0.7 s, and publishers 0.3 s.
 const (
 	ChangeMost  = 1000
 	ChangeBytes = 8 << 20
@@ -17,11 +17,11 @@ const (
 
 // New is a document to be made.
 type New struct {
-	ID     string // "": one is given
+	ID     string // "": the store makes one
 	Fields Fields
 }
 
-// Insert makes documents, all or none, and gives their texts.
+// Insert makes documents, all or none, and returns their texts.
 func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
 	if len(docs) == 0 || len(docs) > ChangeMost {
 		return nil, countError(len(docs))
@@ -62,12 +62,12 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 
 func countError(n int) error {
 	if n == 0 {
-		return fmt.Errorf("%w: there is none", ErrShape)
+		return fmt.Errorf("%w: the request has none", ErrShape)
 	}
 	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, Fixed}
 }
 
-// taken says which of some ids there is a document with.
+// taken is the error for ids of which one exists already. It names that id if it can.
 func (s *Store) taken(name string, ids []string) error {
 	for _, id := range ids {
 		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
@@ -77,7 +77,7 @@ func (s *Store) taken(name string, ids []string) error {
 	return ErrTaken
 }
 
-// twice is an id that is there a second time.
+// twice returns an id that occurs twice.
 func twice(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -89,12 +89,12 @@ func twice(ids []string) (id string, is bool) {
 	return "", false
 }
 
-// guardTries is how often a change is made again when its condition failed, which only a writer can cause whose
-// outcome was unknown and came after all.
+// guardTries is how often a change is tried again when its condition failed. Only a change with an unknown outcome that
+// was stored after all can make it fail.
 const guardTries = 3
 
-// Update changes documents, all or none, and gives their texts. f is given each one's own fields; it may be called
-// again. One that is not there is ErrNotFound, or, where lenient, left out.
+// Update changes documents, all or none, and returns their texts. f gets the own fields of each; it may be called more
+// than once. If one does not exist, the error is ErrNotFound; if lenient, Update skips it.
 func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenient bool, f func(id string, own *Fields) error) ([][]byte, error) {
 	ch, err := s.change(ctx, name, ids, lenient, func(ch *change, id string, was []byte) error {
 		m, own := read(was)
@@ -109,8 +109,8 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 	return ch.texts, err
 }
 
-// change reads documents, lets each see what becomes of it, and commits that with the events that tell makes of it.
-func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, tell func(ch *change)) (_ change, err error) {
+// change reads documents, calls each on every one of them, and commits the result with the events that addEvents adds.
+func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, addEvents func(ch *change)) (_ change, err error) {
 	if len(ids) > ChangeMost {
 		return change{}, countError(len(ids))
 	}
@@ -148,7 +148,7 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 		if len(ch.ids) == 0 {
 			return ch, nil
 		}
-		tell(&ch)
+		addEvents(&ch)
 		if err = s.commit(ctx, &ch); !errors.Is(err, eventlog.ErrRow) {
 			return ch, err
 		}
@@ -156,20 +156,20 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	return change{}, fmt.Errorf("%w: %w", ErrBusy, err)
 }
 
-// change is one under way.
+// change is a change under way.
 type change struct {
 	name         string
 	ids          []string
-	texts        [][]byte // as they become; nil: gone
+	texts        [][]byte // after the change; nil: removed
 	count, bytes int64    // by how much the collection grows
-	size         int      // of the documents, as they were or become
+	size         int      // of the documents, before or after, whichever is more
 	answer       *answer
 	request      eventlog.Request
 }
 
-// add notes what becomes of one document; nil stands for none.
+// add adds the change of one document from was to is; nil means no document.
 func (ch *change) add(s *Store, id string, was, is []byte) error {
-	if nested(is) > maxNested+1 { // a change may have moved a value deeper
+	if nested(is) > maxNested+1 { // the change may have moved a value deeper
 		return ErrShape
 	}
 	if len(is) > s.o.MaxDocument {
@@ -178,7 +178,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
 		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, Fixed}
 	}
-	if err := ch.answer.hold(is); err != nil {
+	if err := ch.answer.charge(is); err != nil {
 		return err
 	}
 	key := documentKey(ch.name, id)
@@ -195,8 +195,8 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	return nil
 }
 
-// commit stores a change, counted before and, where it is refused, taken back. Where its outcome is unknown the
-// collection is counted again.
+// commit stores a change. It counts the change in advance, and undoes that if the change fails. If the outcome is
+// unknown, the collection will be counted again.
 func (s *Store) commit(ctx context.Context, ch *change) error {
 	c, err := s.use(ctx, ch.name)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 		c.using.RUnlock()
 		return err
 	}
-	_, err = s.log.Append(context.WithoutCancel(ctx), &ch.request) // who goes away shall not leave it unknown
+	_, err = s.log.Append(context.WithoutCancel(ctx), &ch.request) // a client that leaves must not make the outcome unknown
 	if err == nil {
 		c.using.RUnlock()
 		return nil
@@ -217,7 +217,7 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.mu.Unlock()
 	unknown := errors.Is(err, eventlog.ErrUnknown)
 	if unknown {
-		c.late.Store(true) // at once, so that it is not dropped
+		c.late.Store(true) // before using is unlocked, so that dropEmpty does not drop it
 	}
 	c.using.RUnlock()
 	if unknown {

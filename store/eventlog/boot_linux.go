@@ -11,12 +11,12 @@ import (
 var bootID = sync.OnceValue(func() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return "" // then the wall clock has to do
+		return "" // the clock then goes by the wall clock alone
 	}
 	return strings.TrimSpace(string(text))
 })
 
-// boot is the running boot, and how long it has been up, sleep included.
+// boot returns the id of the running boot, and the microseconds since it began, sleep included.
 func boot() (string, int64) {
 	var t unix.Timespec
 	if bootID() == "" || unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {

@@ -2,5 +2,5 @@
 
 package eventlog
 
-// boot has no name for the running boot.
+// boot returns "": these systems have no name for the running boot.
 func boot() (string, int64) { return "", 0 }

@@ -7,36 +7,37 @@ import (
 	"time"
 )
 
-// What is held in memory beside its rows (keys, users, databases) is changed once the rows are stored. A change whose commit
-// came after its sender gave up would be stored and not in force until a restart. So a change runs to its end, however long
-// the disk takes. Its sender waits no longer than a publisher does.
+// Some state lives both in rows and in memory: keys, users, databases. A change stores the rows first and then changes
+// the memory. If a change stopped when its sender gave up, a commit that came later would be stored, but would not
+// apply until a restart. So a change always runs to its end, however long the disk takes. Its sender waits no longer
+// than a publisher.
 
-// changes are those under way.
+// changes counts the changes that run.
 type changes struct {
 	running sync.WaitGroup
 	mu      sync.Mutex
 	waiting int           // how many have waited longer than WaitLimit
-	late    chan struct{} // closed while there are such
+	late    chan struct{} // closed while waiting > 0
 }
 
-// changing is the key of a change in its context.
+// changing is the context key that marks a running change.
 type changing struct{}
 
-// Change calls f, which passes its context on to Append, and returns what f does. Where the log does not answer within
-// WaitLimit it returns ErrUnknown, and f goes on. Until that has ended, other changes are refused: what they begin with may
-// be out of date, and each would hold memory.
+// Change calls f, which must pass its context on to Append, and returns the result of f. If the log does not answer
+// within WaitLimit, Change returns ErrUnknown and f goes on. Until f has ended, Change refuses all other changes: they
+// would start from state that may be out of date, and each of them would take memory.
 func Change[T any](ctx context.Context, l *Log, f func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	if ctx.Value(changing{}) != nil {
-		return f(ctx) // a part of another
+		return f(ctx) // part of another change
 	}
 	late := l.changes.lateness()
 	select {
 	case <-late:
-		return *new(T), fmt.Errorf("%w: %w: an earlier change waits to be stored", ErrUnavailable, ErrNoAnswer)
+		return *new(T), fmt.Errorf("%w: %w: an earlier change is not stored yet", ErrUnavailable, ErrNoAnswer)
 	default:
 	}
 	done := make(chan result, 1)
@@ -57,13 +58,13 @@ func Change[T any](ctx context.Context, l *Log, f func(context.Context) (T, erro
 	}
 }
 
-// Changed is Change for what returns nothing but an error.
+// Changed is Change for a function that returns only an error.
 func Changed(ctx context.Context, l *Log, f func(context.Context) error) error {
 	_, err := Change(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
 }
 
-// Late reports whether a change waits for the log longer than WaitLimit.
+// Late reports whether a change has waited for the log longer than WaitLimit.
 func (l *Log) Late() bool {
 	select {
 	case <-l.changes.lateness():
@@ -77,14 +78,14 @@ func (l *Log) noAnswer(unknown error) error {
 	return fmt.Errorf("%w: %w: %w: no answer for %s", unknown, ErrUnavailable, ErrNoAnswer, l.options.WaitLimit.Round(time.Millisecond))
 }
 
-// lateness is closed while a change is late.
+// lateness returns a channel that is closed while a change is late.
 func (c *changes) lateness() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.channel()
 }
 
-// channel is lateness while mu is held.
+// channel is lateness for callers that hold mu.
 func (c *changes) channel() chan struct{} {
 	if c.late == nil {
 		c.late = make(chan struct{})
@@ -92,7 +93,7 @@ func (c *changes) channel() chan struct{} {
 	return c.late
 }
 
-// await waits for the answer to a request of a change that is late.
+// await waits for the answer to a request whose change is late.
 func (c *changes) await(l *Log, p *pending) (uint64, error) {
 	c.mu.Lock()
 	if c.waiting++; c.waiting == 1 {

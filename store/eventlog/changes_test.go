@@ -12,7 +12,7 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// gated is a log that gives up soon, and the gate of its engine.
+// gated is a log with a short WaitLimit, and the gate of its engine.
 func gated(t *testing.T) (*eventlog.Log, *logtest.Gate) {
 	t.Helper()
 	gate := &logtest.Gate{Engine: memory.Open(memory.Options{})}
@@ -28,7 +28,7 @@ func gated(t *testing.T) (*eventlog.Log, *logtest.Gate) {
 	return log, gate
 }
 
-// A change goes on when its sender has given up; until it ends others are refused, and do nothing.
+// A change goes on when its sender has given up. Until it ends, others are refused and do nothing.
 func TestChangeRunsToItsEnd(t *testing.T) {
 	t.Parallel()
 	log, gate := gated(t)
@@ -57,7 +57,7 @@ func TestChangeRunsToItsEnd(t *testing.T) {
 	if len(applied) != 0 {
 		t.Error("it went on before it was stored")
 	}
-	// What is no change gives up as ever.
+	// A request that is no change gives up as usual.
 	if _, err := log.Append(context.Background(), &eventlog.Request{}); !errors.Is(err, eventlog.ErrUnknown) {
 		t.Error(err)
 	}
@@ -73,13 +73,13 @@ func TestChangeRunsToItsEnd(t *testing.T) {
 	}
 }
 
-// Many at once: each that is stored is applied, whatever its sender was told.
+// Many changes at once: each one that is stored is applied, even if its sender got ErrUnknown.
 func TestChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	log, gate := gated(t)
 	open := gate.Shut()
 	var mu sync.Mutex
-	stored, told := 0, 0
+	stored, unknown := 0, 0
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -98,21 +98,21 @@ func TestChangesAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 			if errors.Is(err, eventlog.ErrUnknown) {
-				told++
+				unknown++
 			}
 		})
 	}
 	all.Wait()
 	open()
-	if err := log.Close(); err != nil { // which waits for them
+	if err := log.Close(); err != nil { // Close waits for the changes
 		t.Fatal(err)
 	}
-	if stored != told || stored == 0 {
-		t.Errorf("%d are stored, of %d it was not known", stored, told)
+	if stored != unknown || stored == 0 {
+		t.Errorf("%d are stored, and %d senders got ErrUnknown", stored, unknown)
 	}
 }
 
-// Stored is called for what was stored after its publisher gave up, and not for what was refused.
+// Stored is called for a request that was stored after its publisher gave up, and not for a refused one.
 func TestStoredIsCalledLate(t *testing.T) {
 	t.Parallel()
 	log, gate := gated(t)

@@ -8,30 +8,34 @@ import (
 	"time"
 )
 
-// Bounds of what idempotency remembers.
+// Bounds of the idempotency answers in memory.
 const (
-	answerLife   = 2 * time.Minute
-	maxPerOwner  = 100_000
-	maxKeysInAll = 500_000
-	keptShare    = 4  // one in so many keys is kept for owners that have few,
-	fewShare     = 64 // which is one in so many of those that an owner may have
+	answerLife    = 2 * time.Minute
+	maxPerOwner   = 100_000
+	maxKeysInAll  = 500_000
+	reservedShare = 4  // a quarter of all keys is for owners with few keys,
+	fewShare      = 64 // which have at most 1/64 of what one owner may have
 )
 
-// What Claim refuses.
+// The errors of Claim.
 var (
 	ErrKeyConflict = errors.New("the idempotency key was used with another body")
 	ErrTooManyKeys = errors.New("too many idempotency keys are remembered")
 )
 
-// Claim is the right to publish under an idempotency key: who holds it is the first.
+// Claim is the right to publish under an idempotency key. One request has it at a time.
 type Claim struct {
 	table  *answers
-	answer Answer        // ids are set when it is fulfilled
+	answer Answer        // its ids are set when the claim is fulfilled
 	done   chan struct{} // closed when it is fulfilled or released
-	queued bool          // the committer has it: Release is not the holder's any more
+	queued bool          // the committer owns the claim; Release does nothing
 	state  claimState
 }
 
+// The states of a claim:
+//
+//	underWay --settle with ids--> fulfilled --after answerLife--> forgotten
+//	underWay --Release, or settle without ids--> released, and forgotten at once
 type claimState uint8
 
 const (
@@ -40,8 +44,8 @@ const (
 	released
 )
 
-// answers are the remembered ones and those under way, by hash of credential and key. Remembered
-// ones leave from the front, in order of their ids, which are times of the clock.
+// answers are the claims under way and the fulfilled ones, by the hash of owner and key. Fulfilled claims are also in
+// order, by id. Ids are times of the clock, so the oldest claims expire from the front.
 type answers struct {
 	clock       *Clock
 	mostInAll   int
@@ -57,17 +61,17 @@ func newAnswers(clock *Clock) *answers {
 	return &answers{clock: clock, mostInAll: maxKeysInAll, mostPerUser: maxPerOwner, claims: map[[16]byte]*Claim{}, owners: map[[8]byte]int{}}
 }
 
-// hashKey hashes an owner and a key of theirs; neither is kept. The owner's length goes first, so
-// that no two pairs run together.
+// hashKey hashes an owner and their key; neither is stored in clear. The owner is hashed on its own first, so that two
+// different pairs never give the same input.
 func hashKey(owner, key string) (k [16]byte, o [8]byte) {
 	whose := sha256.Sum256([]byte(owner))
 	both := sha256.Sum256(append(whose[:], key...))
 	return [16]byte(both[:16]), [8]byte(whose[:8])
 }
 
-// Claim asks to be the first to publish under key. It answers with a claim, or with what is
-// remembered for the same body, waiting while another is under way; else ErrKeyConflict,
-// ErrTooManyKeys or the context's error. A claim must be handed to Append, or released.
+// Claim asks for the right to publish under key. It returns a claim, or the remembered answer to an earlier request
+// with the same body. While another request with the key is under way, it waits. The error is ErrKeyConflict,
+// ErrTooManyKeys or the context's. The caller must pass the claim to Append or release it.
 func (l *Log) Claim(ctx context.Context, owner, key string, body [32]byte) (*Claim, *Answer, error) {
 	k, o := hashKey(owner, key)
 	for {
@@ -86,7 +90,7 @@ func (l *Log) Claim(ctx context.Context, owner, key string, body [32]byte) (*Cla
 	}
 }
 
-// claim gives a new claim, or the one that stands in its way.
+// claim returns a new claim, or the existing claim with the same key and body.
 func (t *answers) claim(k [16]byte, o [8]byte, body [32]byte) (mine, other *Claim, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,12 +110,12 @@ func (t *answers) claim(k [16]byte, o [8]byte, body [32]byte) (mine, other *Clai
 	return c, nil, nil
 }
 
-// full reports whether an owner may have no more keys. The last quarter is for owners that have few, so that a few
-// owners with many keys do not refuse everybody.
+// full reports whether an owner may have no more keys. The last quarter of all keys is for owners with few of them, so
+// that a few owners with many keys cannot make everybody else fail.
 func (t *answers) full(o [8]byte) bool {
 	n, most := t.owners[o], t.mostInAll
 	if n >= max(1, t.mostPerUser/fewShare) {
-		most -= t.mostInAll / keptShare
+		most -= t.mostInAll / reservedShare
 	}
 	return n >= t.mostPerUser || len(t.claims) >= most
 }
@@ -142,7 +146,7 @@ func (t *answers) forget(c *Claim) {
 	}
 }
 
-// restore puts an answer back that was read from the engine.
+// restore adds an answer that was read from the engine.
 func (t *answers) restore(a Answer) {
 	c := &Claim{table: t, answer: a, done: make(chan struct{}), queued: true, state: fulfilled}
 	close(c.done)
@@ -155,8 +159,8 @@ func (t *answers) restore(a Answer) {
 	}
 }
 
-// Release gives the key free, so that a repeat may publish. It does nothing once Append has taken
-// the claim: then only the committer knows what became of it.
+// Release gives the key up, so that a repeated request may publish. It does nothing after Append has taken the claim:
+// from then on only the committer knows the outcome.
 func (c *Claim) Release() {
 	c.table.mu.Lock()
 	defer c.table.mu.Unlock()
@@ -173,14 +177,14 @@ func (c *Claim) release() {
 	}
 }
 
-// take marks the claim as the committer's.
+// take makes the committer the owner of the claim.
 func (c *Claim) take() {
 	c.table.mu.Lock()
 	defer c.table.mu.Unlock()
 	c.queued = true
 }
 
-// settle ends the claim: with the ids stored, or (count 0) without.
+// settle ends the claim. With count 0 nothing was stored, and the claim is released.
 func (c *Claim) settle(first uint64, count int) {
 	t := c.table
 	t.mu.Lock()

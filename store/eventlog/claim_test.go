@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Owners with many idempotency keys leave a quarter of all to owners that have few.
+// Owners with many idempotency keys leave a quarter of all keys to owners with few.
 func TestIdempotencyKeysShared(t *testing.T) {
 	t.Parallel()
 	table := newAnswers(NewClock(System(), 0, nil))
@@ -23,7 +23,7 @@ func TestIdempotencyKeysShared(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []int{128, 128, 44, 2, 2} { // a 64th of 128 are few
+	for _, want := range []int{128, 128, 44, 2, 2} { // few means a 64th of 128
 		if got := fill(fmt.Sprint("owner ", len(table.owners))); got != want {
 			t.Errorf("owner %d has %d keys, not %d", len(table.owners), got, want)
 		}

@@ -6,25 +6,26 @@ import (
 	"time"
 )
 
-// Clock is the log's own time, in microseconds. It advances only as time passes: no step of the system's clock touches
-// it. Ids are places in it, so an age is the difference of two of its times. What the system's clock said at an id is
-// kept beside it, as marks.
+// Clock is the log's own time, in microseconds. It advances only as time passes: a step of the system's clock does not
+// move it. An id is a time of this clock, so the difference of two ids is an age. Marks note how far the system's clock
+// was away from ids.
 type Clock struct {
 	source Source
-	base   atomic.Int64 // the log's time when the source had counted nothing
+	base   atomic.Int64 // the log's time at which elapsed was 0
 	marks  atomic.Pointer[marks]
 
-	mu    sync.Mutex // of those who move base
-	awake int64      // what the boot had counted more than the source, the last time that anybody looked
+	mu    sync.Mutex // for changes of base
+	awake int64      // Boot's since minus Now's elapsed, at the last look
 }
 
-// Source is where a clock reads the time. All is in microseconds.
+// Source is where a clock reads the time. All values are in microseconds.
 type Source struct {
-	Now  func() (wall, elapsed int64)      // since 1970, as the system has it; and since some moment, which no step touches
-	Boot func() (boot string, since int64) // the boot, "" where the system has no name for it; and what passed since, sleep too
+	Now  func() (wall, elapsed int64)      // the system's time since 1970; the time since some fixed moment, which no step changes
+	Boot func() (boot string, since int64) // the boot's id, or "" if the system has none; the time since then, sleep included
 }
 
-// read reads both as of one moment: a process that was not running in between would take that for a sleep of the machine.
+// read reads both as of one moment. If the process were suspended between the two calls, the difference would look like
+// a sleep of the machine. So read repeats until they are close together.
 func (s Source) read() (wall, elapsed int64, boot string, since int64) {
 	const close, tries = 1000, 10
 	for try := 1; ; try++ {
@@ -36,7 +37,7 @@ func (s Source) read() (wall, elapsed int64, boot string, since int64) {
 	}
 }
 
-// System is the source that the process runs by.
+// System is the source that reads the system's clocks.
 func System() Source {
 	began := time.Now()
 	return Source{
@@ -48,16 +49,17 @@ func System() Source {
 	}
 }
 
-// Anchor ties the log's time to what goes on while nothing runs. A store keeps the newest.
+// Anchor ties the log's time to clocks that go on while the process does not run. A store has the newest one.
 type Anchor struct {
 	At    uint64 // the log's time
 	Wall  int64
 	Boot  string
 	Since int64
-	Slack int64 // ids this far ahead of At may have been given to clients and lost with the power
+	Slack int64 // clients may have ids up to At+Slack that a power cut has taken from the log
 }
 
-// NewClock goes on from an anchor, nil where there is none, behind the last id.
+// NewClock makes a clock that goes on from an anchor, or from the wall clock if from is nil, and always after the id
+// last.
 func NewClock(source Source, last uint64, from *Anchor) *Clock {
 	c := &Clock{source: source}
 	wall, elapsed, boot, since := source.read()
@@ -68,8 +70,8 @@ func NewClock(source Source, last uint64, from *Anchor) *Clock {
 	return c
 }
 
-// resume is the log's time by an anchor. Within one boot that is exact. Over another, or on another machine, nothing but
-// the wall clock can say how long it was.
+// resume returns the log's time by an anchor. Within one boot this is exact. After another boot, or on another machine,
+// only the wall clock can say how much time has passed.
 func (a *Anchor) resume(wall int64, boot string, since int64) uint64 {
 	switch {
 	case a == nil:
@@ -79,18 +81,19 @@ func (a *Anchor) resume(wall int64, boot string, since int64) uint64 {
 	case wall >= a.Wall:
 		return a.At + uint64(wall-a.Wall)
 	}
-	// It was set back, and says nothing. What was lost must not be given again, as a client may hold it.
+	// The wall clock was set back, so it cannot say how much time has passed. Ids that were lost must not be given
+	// again: a client may have one of them as its position.
 	return a.At + uint64(a.Slack)
 }
 
-// Anchor is where the clock stands.
+// Anchor returns an anchor of this moment.
 func (c *Clock) Anchor() Anchor {
 	c.Wake()
 	wall, elapsed, boot, since := c.source.read()
 	return Anchor{At: c.at(elapsed), Wall: wall, Boot: boot, Since: since}
 }
 
-// Strays reports whether the wall clock was stepped since an anchor was made.
+// Strays reports whether the wall clock was stepped after the anchor was made.
 func (c *Clock) Strays(a *Anchor) bool {
 	wall, elapsed := c.source.Now()
 	return apart(wall-int64(c.at(elapsed)), a.Wall-int64(a.At))
@@ -98,31 +101,32 @@ func (c *Clock) Strays(a *Anchor) bool {
 
 func (c *Clock) at(elapsed int64) uint64 { return uint64(max(0, c.base.Load()+elapsed)) }
 
-// Now is the present.
+// Now is the log's present time.
 func (c *Clock) Now() uint64 {
 	_, elapsed := c.source.Now()
 	return c.at(elapsed)
 }
 
-// Before is the place of what is so old now.
+// Before returns the id that is age old now.
 func (c *Clock) Before(age time.Duration) uint64 {
 	return uint64(max(0, int64(c.Now())-age.Microseconds()))
 }
 
-// Age is how old the event with an id is.
+// Age is the age of the event with an id.
 func (c *Clock) Age(id uint64) time.Duration {
 	return max(0, time.Duration(int64(c.Now())-int64(id))*time.Microsecond)
 }
 
-// Until is how long it is to a place; less than 0 where that is past.
+// Until is the time until the clock reaches an id. It is negative if the id is in the past.
 func (c *Clock) Until(id uint64) time.Duration {
 	return time.Duration(min(int64(id)-int64(c.Now()), int64(1<<62)/1000)) * time.Microsecond
 }
 
-// asleep is the least difference that is taken for a sleep of the machine.
+// asleep is the least difference, in microseconds, that counts as a sleep of the machine.
 const asleep = 100_000
 
-// Wake counts in what a machine has slept, which the source does not, and reports whether it had.
+// Wake adds the time that the machine has slept, which the source does not count. It reports whether the machine has
+// slept.
 func (c *Clock) Wake() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +140,8 @@ func (c *Clock) Wake() bool {
 	return true
 }
 
-// Next is the first id that may follow the last one, and whether there is a new mark with it, which is to be stored with
-// what gets the id. It is the one place where ids come from; an engine that opens and then the committer call it.
+// Next returns the first id after last, and whether there is a new mark. A new mark must be stored in the same commit
+// as the id. All ids come from here. An engine calls it when it opens, and then only the committer does.
 func (c *Clock) Next(last uint64) (first uint64, marked bool) {
 	for {
 		wall, elapsed := c.source.Now()
@@ -145,7 +149,7 @@ func (c *Clock) Next(last uint64) (first uint64, marked bool) {
 		switch {
 		case !c.marks.Load().strays(first, wall):
 			return first, false
-		case c.Wake(): // no step: the machine has slept
+		case c.Wake(): // not a step of the clock: the machine has slept
 		default:
 			return first, c.mark(first, wall)
 		}

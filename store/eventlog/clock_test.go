@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// fake is a source that a test sets.
+// fake is a source whose times a test sets.
 type fake struct{ wall, elapsed int64 }
 
 func (f *fake) source() Source {
@@ -18,8 +18,8 @@ func (f *fake) source() Source {
 
 func (f *fake) pass(d time.Duration) { f.wall += d.Microseconds(); f.elapsed += d.Microseconds() }
 
-// TestMarksAreBounded: however often the clock is set, the marks are few, the newest times are right, and so are those
-// around great steps: what is merged are the smallest.
+// TestMarksAreBounded: however often the clock is set, there are few marks. The newest times are right, and so are
+// those around large steps: the smallest steps are merged.
 func TestMarksAreBounded(t *testing.T) {
 	t.Parallel()
 	f := &fake{wall: 1_795_176_000_000_000}
@@ -32,7 +32,7 @@ func TestMarksAreBounded(t *testing.T) {
 	last := uint64(0)
 	for i := range int64(3 * marksMost) {
 		f.pass(2 * time.Second)
-		f.wall += (i%2*2 - 1) * 2_000_000 // two seconds to and fro
+		f.wall += (i%2*2 - 1) * 2_000_000 // two seconds forward, then back
 		if i == 100 {
 			f.wall += 86_400_000_000
 		}
@@ -70,7 +70,7 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 }
 
-// TestMarksAreRare: who plays with the clock for a second makes a few marks, and times are right again soon.
+// TestMarksAreRare: a clock that jumps for a second makes a few marks, and times are soon right again.
 func TestMarksAreRare(t *testing.T) {
 	t.Parallel()
 	f := &fake{wall: 1_795_176_000_000_000}
@@ -90,8 +90,8 @@ func TestMarksAreRare(t *testing.T) {
 	}
 }
 
-// TestAnchorsOfOthers: what is no anchor is refused, and one of a boot that is younger than the anchor is of another
-// machine, or of another time namespace.
+// TestAnchorsOfOthers: bytes that are no anchor are refused. If the boot is younger than the anchor, the anchor is of
+// another machine or another time namespace.
 func TestAnchorsOfOthers(t *testing.T) {
 	t.Parallel()
 	a := Anchor{At: 5_000_000, Wall: 1_000_000, Boot: "b", Since: 9_000_000, Slack: 7}
@@ -111,7 +111,7 @@ func TestAnchorsOfOthers(t *testing.T) {
 		{"b", 3_000_000, 1_000_000, 7_000_000}, // by the wall clock
 		{"c", 3_000_000, 99_000_000, 7_000_000},
 		{"", 3_000_000, 0, 7_000_000},
-		{"c", 999_999, 99_000_000, 5_000_007}, // it was set back
+		{"c", 999_999, 99_000_000, 5_000_007}, // the wall clock was set back
 	} {
 		if got := a.resume(tt.wall, tt.boot, tt.since); got != tt.want {
 			t.Errorf("%+v: %d", tt, got)
@@ -119,7 +119,7 @@ func TestAnchorsOfOthers(t *testing.T) {
 	}
 }
 
-// TestNextAllocatesNothing: the clock is asked for each group of a commit.
+// TestNextAllocatesNothing: Next is called for each commit.
 func TestNextAllocatesNothing(t *testing.T) {
 	c := NewClock(System(), 0, nil)
 	last := uint64(0)

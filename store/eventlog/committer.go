@@ -11,15 +11,16 @@ import (
 type pending struct {
 	request *Request
 	size    int
-	looked  uint64   // what was settled before the look at what conditions speak of
-	heads   []uint64 // of the streams that Expect speaks of
+	looked  uint64   // the settled position from before look read the state
+	heads   []uint64 // of the streams in Expect
 	done    chan struct{}
 	first   uint64
 	err     error
 	queued
 }
 
-// look finds what the conditions speak of, and refuses a key that is taken. What was settled is read before the look.
+// look reads the state that the request's conditions need, and refuses a key that is taken. The caller reads settled
+// before the call.
 func (p *pending) look(settled uint64, in Lookup) error {
 	p.looked = settled
 	p.heads = p.heads[:0]
@@ -47,7 +48,7 @@ func (p *pending) look(settled uint64, in Lookup) error {
 	return nil
 }
 
-// giveUp is the answer of a publisher that waits no longer, unless the true one is there by now.
+// giveUp returns the outcome if it is known by now, else ErrUnknown with why.
 func (p *pending) giveUp(why error) (uint64, error) {
 	select {
 	case <-p.done:
@@ -57,23 +58,23 @@ func (p *pending) giveUp(why error) (uint64, error) {
 	}
 }
 
-// groupBytes bounds one commit.
+// groupBytes is the most that one commit takes, unless a single request is larger.
 const groupBytes = 4 << 20
 
-// place is a stream, or with a key one event of it.
-type place struct{ space, stream, key string }
+// subject is what a condition is about: a stream, or with a key one event of it.
+type subject struct{ space, stream, key string }
 
-// note notes what an event changes.
-func note(places map[place]uint64, e *Event) {
+// note adds what an event changes.
+func note(changes map[subject]uint64, e *Event) {
 	if e.Stream != "" {
-		places[place{e.Space, e.Stream, ""}] = e.ID
+		changes[subject{e.Space, e.Stream, ""}] = e.ID
 	}
 	if e.unique() {
-		places[place{e.Space, e.Stream, e.Key}] = e.ID
+		changes[subject{e.Space, e.Stream, e.Key}] = e.ID
 	}
 }
 
-// recentMost bounds what is remembered for requests under way. Who looked before that was forgotten looks again.
+// recentMost bounds committer.recent. When it is cleared, requests that looked before that look again.
 const recentMost = 1 << 16
 
 // committer is the one goroutine that gives ids.
@@ -81,11 +82,11 @@ type committer struct {
 	log    *Log
 	engine Applier
 	last   uint64
-	recent map[place]uint64 // what changed while conditional requests were under way
-	forgot uint64           // all of it up to here is forgotten
-	keyed  known
-	marks  []byte     // of the clock, until they are stored; nil else
-	batch  []*pending // of the last step, for its room
+	recent map[subject]uint64 // what changed while conditional requests were under way; see remember
+	forgot uint64             // recent has nothing up to this position
+	cache  spaceCache
+	marks  []byte     // the clock's marks that are not stored yet, or nil
+	batch  []*pending // of the last step, to reuse its memory
 }
 
 func (c *committer) run() {
@@ -98,15 +99,17 @@ func (c *committer) run() {
 			}
 			return
 		}
-		// Publishers that are about to queue get the chance: at 64 of them groups grow from 1.2 to 42
-		// requests, and CPU an event falls by a third.
+		// Let publishers that are about to queue do so. With 64 of them, groups grow from 1.2 to 42 requests, and CPU
+		// time per event falls by a third.
 		runtime.Gosched()
 		for c.step() {
 		}
 	}
 }
 
-// step commits one group; it is false when nothing waited.
+// step commits one group. It returns false if no request waited. The order matters: readers may see the events only
+// when they are committed, the tail must have them before the publishers get their answers, and remember must run after
+// the commit is visible.
 func (c *committer) step() bool {
 	batch := c.take()
 	if len(batch) == 0 {
@@ -116,13 +119,13 @@ func (c *committer) step() bool {
 	group, accepted := c.group(batch)
 	err := c.commit(group)
 	if err != nil {
-		c.keyed.clear() // what it says was not stored
+		c.cache.clear() // it has changes that were not stored
 	} else {
 		c.remember(group)
 		if !group.empty() {
 			c.marks = nil
 		}
-		c.keyed.trim()
+		c.cache.trim()
 		c.log.settle(group.Last)
 		if c.log.tail != nil {
 			c.log.tail(group.Events, group.Last)
@@ -150,7 +153,7 @@ func (c *committer) take() []*pending {
 	return c.batch
 }
 
-// next is the first id of a group.
+// next returns the first id of a group.
 func (c *committer) next() uint64 {
 	first, marked := c.log.clock.Next(c.last)
 	if marked {
@@ -162,11 +165,11 @@ func (c *committer) next() uint64 {
 	return first
 }
 
-// group checks conditions in order and gives ids; requests whose conditions fail are answered here.
+// group checks conditions in order and gives ids. It answers requests whose conditions fail.
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
-	changed := map[place]uint64{}
-	written := map[string][]byte{} // the requests' rows
+	changed := map[subject]uint64{}
+	written := map[string][]byte{} // rows of this group's requests
 	accepted := make([]*pending, 0, len(batch))
 	now := c.next()
 	g.Marks = c.marks
@@ -213,9 +216,9 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	return g, accepted
 }
 
-// holds checks a request's conditions against what was found before queueing, what changed since, what this
-// group changed, and the request's own events before each.
-func (c *committer) holds(p *pending, first uint64, changed map[place]uint64) error {
+// holds checks a request's conditions against four things: what look found before queueing, what has changed since,
+// what this group changes, and the request's own earlier events.
+func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) error {
 	if p.looked < c.forgot && p.request.conditional() {
 		if err := p.look(c.log.Settled(), c.engine); err != nil {
 			return err
@@ -223,7 +226,7 @@ func (c *committer) holds(p *pending, first uint64, changed map[place]uint64) er
 	}
 	for n, x := range p.request.Expect {
 		e := &p.request.Events[x.Index]
-		at := place{e.Space, e.Stream, ""}
+		at := subject{e.Space, e.Stream, ""}
 		head := max(p.heads[n], c.recent[at], changed[at])
 		for i := range x.Index {
 			if before := &p.request.Events[i]; before.Space == e.Space && before.Stream == e.Stream {
@@ -237,20 +240,20 @@ func (c *committer) holds(p *pending, first uint64, changed map[place]uint64) er
 	return c.unique(p.request.Events, changed)
 }
 
-// unique refuses a key that is taken by now, or twice in the request.
-func (c *committer) unique(events []Event, changed map[place]uint64) error {
-	var own map[place]bool
+// unique refuses a key that is taken by now, or that is twice in the request.
+func (c *committer) unique(events []Event, changed map[subject]uint64) error {
+	var own map[subject]bool
 	for i := range events {
 		e := &events[i]
 		if !e.unique() {
 			continue
 		}
-		at := place{e.Space, e.Stream, e.Key}
+		at := subject{e.Space, e.Stream, e.Key}
 		if c.recent[at] != 0 || changed[at] != 0 || own[at] {
 			return &KeyError{i}
 		}
 		if own == nil && len(events) > 1 {
-			own = map[place]bool{}
+			own = map[subject]bool{}
 		}
 		if own != nil {
 			own[at] = true
@@ -259,8 +262,8 @@ func (c *committer) unique(events []Event, changed map[place]uint64) error {
 	return nil
 }
 
-// commit is the engine's, with an error that callers can decide on. Ids taken by a failed group are
-// not given out again.
+// commit calls the engine and makes its error one that callers can act on. The ids of a group that fails are not used
+// again.
 func (c *committer) commit(g *Group) error {
 	if g.empty() {
 		return nil
@@ -275,9 +278,14 @@ func (c *committer) commit(g *Group) error {
 	return err
 }
 
-// remember notes what changed, for requests that looked before. A publisher counts itself before it looks;
-// the count is read here after the commit can be seen. So one that is not counted yet will find what was
-// committed.
+// remember notes what a group changed, for conditional requests that looked before the commit:
+//
+//	request:    count itself in expecting -> look (reads settled, then heads and keys) -> queue
+//	committer:  commit is visible -> read expecting -> note the changes, or forget all if it is 0
+//
+// If the committer reads 0, every later request counts itself, and so looks, after the commit is visible: it finds the
+// changes by itself. Otherwise recent has them. A request that looked before recent was cleared (looked < forgot) looks
+// again in holds.
 func (c *committer) remember(g *Group) {
 	idle := c.log.expecting.Load() == 0
 	if len(c.recent) > 0 && (idle || len(c.recent) > recentMost || g.Edit != nil) {
@@ -286,9 +294,9 @@ func (c *committer) remember(g *Group) {
 	}
 	if g.Edit != nil {
 		for name := range g.Edit.Spaces() {
-			c.keyed.forget(name)
+			c.cache.forget(name)
 		}
-		c.forgot = g.Last + 1 // what it took away is looked for again too
+		c.forgot = g.Last + 1 // +1: the edit may have no ids of its own, so a request may have looked at Last before it
 	}
 	if idle {
 		return
@@ -307,7 +315,7 @@ func (c *committer) answer(p *pending) {
 		}
 	}
 	if p.request.conditional() {
-		// Not when its publisher leaves: who gives up leaves it in the queue.
+		// Here and not when its publisher gives up, since the request is still in the queue then.
 		c.log.expecting.Add(-1)
 	}
 	close(p.done)

@@ -1,13 +1,12 @@
-// Package eventlog is the ordered, durable sequence of all events: what is in it was published,
-// in that order, and its place in it is its id.
+// Package eventlog is the log: the ordered, durable sequence of all events. The id of an event is its position.
 //
-// A Log is a committer in front of an Engine. The committer is one goroutine: it takes all that
-// waits, checks conditions in order, gives ids, lets the engine store the group in one commit,
-// moves settled, hands the group to the tail and answers the publishers, in that order. Engines
-// (memory, pebble) store and read; they give no ids and keep no order of their own.
+// A Log is a committer in front of an Engine. The committer is one goroutine. It takes all requests that wait, checks
+// their conditions in order, gives ids, and lets the engine store the group in one commit. Then it moves settled,
+// passes the group to the tail and answers the publishers, in that order. Engines (memory, pebble) store and read. They
+// give no ids and have no order of their own.
 //
-// Invariants: ids only grow, across restarts and clock steps; readers see nothing above settled;
-// a request is stored whole or not at all; an acknowledged event survives a kill of the process.
+// Invariants: ids only grow, across restarts and steps of the clock. Readers see nothing above settled. A request is
+// stored whole or not at all. An acknowledged event survives a kill of the process.
 //
-// Lock order: Log.mu, then an engine's own lock. The tail is called without any lock held.
+// Lock order: Log.mu, then an engine's own lock. The tail is called without any lock.
 package eventlog

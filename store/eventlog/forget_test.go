@@ -10,8 +10,8 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// A space that the group under way has changed stays known until it is stored, however many others are read meanwhile:
-// its numbers go on.
+// A space that the current group has changed stays in the cache until the group is stored, however many other spaces
+// are read: otherwise its numbers would repeat.
 func TestKnownUntilStored(t *testing.T) {
 	t.Parallel()
 	for name, others := range map[string][]int{"one request": {30_000}, "many requests": {5000, 5000, 5000, 5000}} {
@@ -32,7 +32,7 @@ func TestKnownUntilStored(t *testing.T) {
 			}
 			gone, leave := context.WithCancel(context.Background())
 			leave()
-			queue := func(r *eventlog.Request) *eventlog.Request { // its publisher waits for no answer
+			queue := func(r *eventlog.Request) *eventlog.Request { // its publisher does not wait for the answer
 				if _, err := log.Append(gone, r); !errors.Is(err, eventlog.ErrUnknown) {
 					t.Fatal(err)
 				}
@@ -69,12 +69,12 @@ func TestKnownUntilStored(t *testing.T) {
 					t.Errorf("push %d has number %d", i+1, got)
 				}
 			}
-			var kept []uint64
+			var seqs []uint64
 			if _, err := log.Keyed(context.Background(), "$room/r", nil, func(e eventlog.Event) error {
-				kept = append(kept, e.Seq)
+				seqs = append(seqs, e.Seq)
 				return nil
-			}); err != nil || len(kept) != 4 {
-				t.Errorf("it retains %v: %v", kept, err)
+			}); err != nil || len(seqs) != 4 {
+				t.Errorf("it retains %v: %v", seqs, err)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// slowEngine holds up a commit while it is told to.
+// slowEngine delays a commit until it may go on.
 type slowEngine struct {
 	*memory.Engine
 	begun chan struct{}
@@ -25,8 +25,8 @@ func (s *slowEngine) Commit(g *eventlog.Group) error {
 	return s.Engine.Commit(g)
 }
 
-// A publisher that gives up leaves its request in the queue: what is committed before that is still held against its
-// conditions.
+// A publisher that gives up leaves its request in the queue. The request's conditions still see what is committed
+// before it.
 func TestGivenUpConditions(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]*eventlog.Request{
@@ -47,11 +47,11 @@ func TestGivenUpConditions(t *testing.T) {
 			}()
 		}
 		gone, leave := context.WithCancel(ctx)
-		// In the stream of the late one, and taken by the committer before that is queued.
+		// In the late request's stream, and taken by the committer before the late one is queued.
 		add(gone, &eventlog.Request{Events: []eventlog.Event{{Name: "slow", Stream: "s", Key: "k", Data: []byte("0")}}})
 		<-engine.begun
 		add(gone, late)
-		time.Sleep(50 * time.Millisecond) // it is queued
+		time.Sleep(50 * time.Millisecond) // until it is queued
 		leave()
 		for range 2 {
 			if err := <-done; !errors.Is(err, context.Canceled) {

@@ -10,31 +10,32 @@ import (
 	"strings"
 
 	"sluice/channel"
+	"sluice/store/rows"
 )
 
-// A space of keyed events retains entries by key. The committer knows, of the spaces in use, the numbers and sizes of
-// their entries, so that it can say what an event takes away without reading.
+// A keyed space retains entries by key. For the keyed spaces in use, the committer has the numbers and sizes of all
+// entries in memory. So it can find the entries that an event removes without reading the store.
 
 // ErrSeq is the error of a Compact at a number that the space has not given yet.
 var ErrSeq = errors.New("a compact must be at a number that was given already")
 
-// held is one retained entry.
-type held struct {
+// entry is one retained entry.
+type entry struct {
 	seq  uint64
 	size int64
 }
 
-// keyedSpace is a space of keyed events.
+// keyedSpace is what the committer knows of a keyed space.
 type keyedSpace struct {
 	seq   uint64
 	bytes int64
-	keys  map[string][]held // in order of their numbers; a key has one at least
+	keys  map[string][]entry // in order of their numbers; a key has at least one
 
-	weight int64 // what it takes of memory
+	weight int64 // the memory that it takes
 }
 
-// keyedRow is the row of a space: its last number, and the id of its last event.
-const keyedRow = "keyed/"
+// keyedRow begins the key of a space's row. The value is the space's last number and the id of its last event.
+const keyedRow = rows.Keyed
 
 func row(space string, seq, id uint64) Row {
 	return Row{Key: keyedRow + space, Value: binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, seq), id)}
@@ -47,17 +48,17 @@ func readRow(v []byte) (seq, id uint64, ok bool) {
 	return binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:]), true
 }
 
-// errRow does not tell the name, which may be a secret.
-var errRow = errors.New("the row of a space of keyed events cannot be read")
+// errRow does not contain the space's name, which may be a secret.
+var errRow = errors.New("the row of a keyed space cannot be read")
 
-// KeyedSpace tells of a space of keyed events.
+// KeyedSpace describes a keyed space.
 type KeyedSpace struct {
 	Space string
 	Seq   uint64 // its last number
 	Last  uint64 // the id of its last event, relays included
 }
 
-// KeyedSpace tells of one space of keyed events, and whether there is such a space.
+// KeyedSpace describes one keyed space. there is false if the space does not exist.
 func (l *Log) KeyedSpace(space string) (s KeyedSpace, there bool, err error) {
 	v, err := l.engine.Row(keyedRow + space)
 	if err != nil || v == nil {
@@ -70,7 +71,7 @@ func (l *Log) KeyedSpace(space string) (s KeyedSpace, there bool, err error) {
 	return KeyedSpace{space, seq, id}, true, nil
 }
 
-// KeyedSpaces calls f for each space of keyed events.
+// KeyedSpaces calls f for each keyed space.
 func (l *Log) KeyedSpaces(f func(KeyedSpace) error) error {
 	return l.Rows(keyedRow, func(r Row) error {
 		seq, id, ok := readRow(r.Value)
@@ -81,8 +82,8 @@ func (l *Log) KeyedSpaces(f func(KeyedSpace) error) error {
 	})
 }
 
-// Keyed reads what a space of keyed events retains, as of one moment: see Lookup. It returns once that moment is
-// settled, so that what follows the position follows what was read.
+// Keyed reads the entries of a keyed space as of one moment: see Lookup. It returns when that moment is settled, so
+// every event after position is newer than what was read.
 func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event) error) (position uint64, err error) {
 	position, err = l.engine.Keyed(ctx, space, key, f)
 	if err != nil {
@@ -91,7 +92,7 @@ func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event
 	return position, l.waitSettled(ctx, position)
 }
 
-// Drop deletes spaces of keyed events. Their numbers would begin anew, so their names should not be used again.
+// Drop deletes keyed spaces. Their numbers would begin again at 1, so do not use the names again.
 func (l *Log) Drop(ctx context.Context, spaces ...string) error {
 	r := &Request{Edit: &Edit{Drop: spaces}}
 	for _, name := range spaces {
@@ -101,10 +102,10 @@ func (l *Log) Drop(ctx context.Context, spaces ...string) error {
 	return err
 }
 
-// IsKeyed says whether a space is one of keyed events.
+// IsKeyed reports whether a space is a keyed one.
 func IsKeyed(space string) bool { return strings.HasPrefix(space, channel.RoomSpace) }
 
-// readKeyed is Read of a space of keyed events: what it retains, in order of ids.
+// readKeyed is Read for a keyed space: its retained entries, in order of ids.
 func (l *Log) readKeyed(ctx context.Context, q *Query, after uint64, limit int) (page Page, err error) {
 	page.Reached, err = l.Keyed(ctx, q.Space, nil, func(e Event) error {
 		if e.ID > after && q.Match(&e) {
@@ -124,7 +125,8 @@ func (l *Log) readKeyed(ctx context.Context, q *Query, after uint64, limit int) 
 	return page, nil
 }
 
-// waitSettled waits until a commit that could be read is acknowledged too: an fsync may lie between.
+// waitSettled waits until position is settled. Rows and entries can be read as soon as the engine has them in memory,
+// which may be one fsync before their commit is acknowledged.
 func (l *Log) waitSettled(ctx context.Context, position uint64) error {
 	if l.Settled() >= position {
 		return nil
@@ -151,17 +153,17 @@ func (l *Log) waitSettled(ctx context.Context, position uint64) error {
 	return nil
 }
 
-// space finds what is known of a space, or reads it.
+// space returns what is known of a space. It reads the space if nothing is known.
 func (c *committer) space(name string) (*keyedSpace, error) {
-	if s := c.keyed.spaces[name]; s != nil {
+	if s := c.cache.spaces[name]; s != nil {
 		return s, nil
 	}
-	s := &keyedSpace{keys: map[string][]held{}}
+	s := &keyedSpace{keys: map[string][]entry{}}
 	v, err := c.engine.Row(keyedRow + name)
 	if err == nil {
 		s.seq, _, _ = readRow(v)
 		_, err = c.engine.Keyed(context.Background(), name, nil, func(e Event) error {
-			s.set(e.Key, append(s.keys[e.Key], held{e.Seq, entrySize(&e)}))
+			s.set(e.Key, append(s.keys[e.Key], entry{e.Seq, entrySize(&e)}))
 			s.bytes += entrySize(&e)
 			return nil
 		})
@@ -169,26 +171,20 @@ func (c *committer) space(name string) (*keyedSpace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading a space: %w", ErrUnavailable, err)
 	}
-	c.keyed.add(name, s)
+	c.cache.add(name, s)
 	return s, nil
 }
 
-// entryOverhead is what an entry takes beside its texts.
-const entryOverhead = 64
-
-func entrySize(e *Event) int64 {
-	return int64(entryOverhead + len(e.Key) + len(e.Data) + len(e.Meta))
-}
-
-// change is what a request does to one space, until it is known that all of it can be done.
+// change is what a request does to one space. It is applied to the space once the whole request is accepted.
 type change struct {
 	space *keyedSpace
 	seq   uint64
 	bytes int64
-	keys  map[string][]held // those that are touched
+	keys  map[string][]entry // the keys that change
 }
 
-// apply numbers a request's keyed events and finds what each takes away. Nothing is changed where it fails.
+// apply gives numbers to a request's keyed events and finds the entries that each removes. If it fails, nothing has
+// changed.
 func (c *committer) apply(r *Request) (map[string]*change, error) {
 	var changes map[string]*change
 	for i := range r.Events {
@@ -206,7 +202,7 @@ func (c *committer) apply(r *Request) (map[string]*change, error) {
 				changes = map[string]*change{}
 				r.Sizes = make([]int, len(r.Events))
 			}
-			ch = &change{space: s, seq: s.seq, bytes: s.bytes, keys: map[string][]held{}}
+			ch = &change{space: s, seq: s.seq, bytes: s.bytes, keys: map[string][]entry{}}
 			changes[e.Space] = ch
 		}
 		if err := ch.event(e); err != nil {
@@ -222,8 +218,8 @@ func (c *committer) apply(r *Request) (map[string]*change, error) {
 	return changes, nil
 }
 
-// of are the entries of a key as the change leaves them.
-func (ch *change) of(key string) []held {
+// of returns the entries of a key after the change.
+func (ch *change) of(key string) []entry {
 	if entries, touched := ch.keys[key]; touched {
 		return entries
 	}
@@ -244,10 +240,10 @@ func (ch *change) event(e *Event) error {
 	case Relay:
 		return nil
 	case Append:
-		entries = append(entries, held{e.Seq, size}) // what lies behind its length is nobody's
+		entries = append(entries, entry{e.Seq, size}) // may write behind the space's own slice, where nobody reads
 	case Replace:
 		ch.drop(e, entries)
-		entries = []held{{e.Seq, size}}
+		entries = []entry{{e.Seq, size}}
 	case Compact:
 		n := 0
 		for n < len(entries) && entries[n].seq <= e.Seq {
@@ -258,21 +254,21 @@ func (ch *change) event(e *Event) error {
 			ch.keys[e.Key] = entries
 			return nil
 		}
-		entries = append([]held{{e.Seq, size}}, entries...)
+		entries = append([]entry{{e.Seq, size}}, entries...)
 	}
 	ch.bytes += size
 	ch.keys[e.Key] = entries
 	return nil
 }
 
-func (ch *change) drop(e *Event, entries []held) {
-	for _, h := range entries {
-		e.Drops = append(e.Drops, h.seq)
-		ch.bytes -= h.size
+func (ch *change) drop(e *Event, entries []entry) {
+	for _, old := range entries {
+		e.Drops = append(e.Drops, old.seq)
+		ch.bytes -= old.size
 	}
 }
 
-// within says whether what the space would hold is allowed. Who makes it smaller may always.
+// within checks the bound. A request that makes the space smaller is always within it.
 func (ch *change) within(b *Bound) error {
 	if b == nil {
 		return nil
@@ -295,19 +291,19 @@ func (ch *change) within(b *Bound) error {
 	return nil
 }
 
-// install makes a request's changes what is known, and returns the rows that keep their numbers.
+// install applies a request's changes to the known spaces. It returns the rows with their new last numbers.
 func (c *committer) install(changes map[string]*change, last uint64) (rows []Row) {
 	for name, ch := range changes {
 		ch.space.seq, ch.space.bytes = ch.seq, ch.bytes
 		for key, entries := range ch.keys {
-			c.keyed.weight += ch.space.set(key, entries)
+			c.cache.weight += ch.space.set(key, entries)
 		}
 		rows = append(rows, row(name, ch.seq, last))
 	}
 	return rows
 }
 
-// Create makes an empty space of keyed events. The error is ErrRow where there is such a space already.
+// Create makes an empty keyed space. The error is ErrRow if it exists already.
 func (l *Log) Create(ctx context.Context, space string) error {
 	now := max(l.Settled(), l.clock.Now())
 	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Row{{Key: keyedRow + space}}})

@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// readCounter counts how often spaces of keyed events are read.
+// readCounter counts how often keyed spaces are read.
 type readCounter struct {
 	eventlog.Engine
 	reads atomic.Int64
@@ -21,7 +21,7 @@ func (c *readCounter) Keyed(ctx context.Context, space string, key *string, f fu
 	return c.Engine.Keyed(ctx, space, key, f)
 }
 
-// An edit of other spaces does not make the committer read a space anew: all publishers would wait for it.
+// An edit of other spaces does not make the committer read a space again: all publishers would wait for that.
 func TestEditsLeaveOtherSpacesKnown(t *testing.T) {
 	t.Parallel()
 	engine := &readCounter{Engine: memory.Open(memory.Options{})}

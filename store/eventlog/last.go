@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// lastStep is how many events LastN reads in one step.
+// lastStep is the most events that LastN reads in one step.
 const lastStep = 256
 
-// Turn is asked for leave before each step of a long read, and gives what is to be called after the step.
+// Turn is called before each step of a long read, and may wait or refuse. leave is called after the step.
 type Turn func() (leave func(), err error)
 
-// LastN is the position behind which lie the last n events of a query in some spaces, or all where there are
-// fewer.
+// LastN returns the position after which the last n events of a query in some spaces come. If there are fewer, that is
+// the position before all of them.
 func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int, turn Turn) (uint64, error) {
 	var ids []uint64
 	lowest := l.Settled()
@@ -42,16 +42,16 @@ func (l *Log) LastN(ctx context.Context, spaces []string, q *Query, n int, turn 
 	return ids[len(ids)-n] - 1, nil
 }
 
-// lastN is LastN of one space. Engines read forward only, so it guesses how far back they begin: wider by steps,
-// and by halves where a guess held far too many.
+// lastN is LastN of one space. Engines read forward only. So lastN guesses a position, and moves it: further back if
+// too few events follow, halfway forward if far too many do.
 func (l *Log) lastN(ctx context.Context, q *Query, n int, turn Turn) (uint64, error) {
 	start, err := l.Earliest(q.Space)
 	if err != nil {
 		return 0, err
 	}
 	settled, floor := l.Settled(), start.After
-	few := settled    // behind it are too few
-	many := uint64(0) // behind it are too many; 0 until that is known
+	few := settled    // after it come too few
+	many := uint64(0) // after it come too many; 0 if no such position is known
 	at := settled - min(settled-floor, 1000)
 	for {
 		ids, over, err := l.ids(ctx, q, at, settled, n, turn)
@@ -75,7 +75,7 @@ func (l *Log) lastN(ctx context.Context, q *Query, n int, turn Turn) (uint64, er
 	}
 }
 
-// ids reads the ids of a query's events in a range, until they are many more than asked for.
+// ids reads the ids of a query's events in a range. It stops with over when they are far more than n.
 func (l *Log) ids(ctx context.Context, q *Query, after, upto uint64, n int, turn Turn) (ids []uint64, over bool, err error) {
 	for after < upto {
 		page, err := l.step(ctx, q, after, upto, turn)

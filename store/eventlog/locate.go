@@ -5,26 +5,26 @@ import (
 	"strconv"
 )
 
-// Start is where a client that comes back goes on.
+// Start is the position from which a returning client reads on.
 type Start struct {
-	After  uint64 // everything behind it follows
-	Gap    Gap    // why that is not what it asked for
-	Oldest uint64 // with a gap: the oldest retained id of the space, 0 while it is empty
-	Passed uint64 // what was removed up to here is no gap: who asks for the earliest event asks for none of it
+	After  uint64 // the client gets everything after it
+	Gap    Gap    // why After is not the client's position
+	Oldest uint64 // with a gap: the oldest retained id of the space, or 0
+	Passed uint64 // events removed up to here are no gap, as a client that asks for the earliest event does not expect them
 }
 
-// Gap is why a client cannot go on from where it was. Clients see the word.
+// Gap is why a client cannot read on from its position. Clients see the word.
 type Gap string
 
-// The reasons of a gap.
+// The reasons for a gap.
 const (
 	NoGap      Gap = ""
 	GapExpired Gap = "expired" // retention removed something after the client's position
-	GapLost    Gap = "lost"    // the position was given out by a run whose end was lost in a crash
+	GapLost    Gap = "lost"    // the position is of a run whose end was lost in a crash
 	GapUnknown Gap = "unknown" // the log never had that position
 )
 
-// Locate finds where a client goes on that last saw id, as contract section 3 orders the reasons.
+// Locate finds where a client whose last id was id reads on. The order of the reasons is that of contract section 3.
 func (l *Log) Locate(space, id string) (Start, error) {
 	settled, runs := l.Settled(), l.engine.Runs()
 	after, ok := ParseID(id)
@@ -35,8 +35,8 @@ func (l *Log) Locate(space, id string) (Start, error) {
 			lost = r.Start
 		}
 	}
-	// Most clients are back within moments. They are spared a look into the store: 20 µs of some 100 that
-	// a connection takes.
+	// Most clients return within moments. They need no look into the store, which takes 20 µs of the 100 µs of a
+	// connection.
 	if f, able := l.engine.(floorer); able && known && lost == 0 && after >= f.Floor(space) {
 		return Start{After: after}, nil
 	}
@@ -63,8 +63,8 @@ func ParseID(s string) (uint64, bool) {
 	return n, err == nil
 }
 
-// Begin is where a reader of history begins that wants everything behind a position, as far as it is there. The
-// position may be any number: only what retention removed, and what is yet to come, is a gap.
+// Begin finds where a reader of history begins that wants everything after a position. The position may be any number.
+// Only removed events, and a position that is yet to come, are a gap.
 func (l *Log) Begin(space string, after uint64) (Start, error) {
 	settled := l.Settled()
 	state, err := l.engine.State(space)

@@ -8,8 +8,8 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// FuzzLastEventID: whatever a client sends, it is told where it goes on: never behind the newest
-// position, and somewhere else than it asked for only with a reason.
+// FuzzLastEventID: whatever a client sends, it gets a position to go on from. The position is never after the newest
+// one, and differs from what the client asked for only with a reason.
 func FuzzLastEventID(f *testing.F) {
 	log, err := eventlog.Open(memory.Open(memory.Options{}), eventlog.Options{})
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"sluice/store/share"
 )
 
-// Options of a Log; zero values take the defaults named.
+// Options of a Log. Zero values mean the defaults named here.
 type Options struct {
-	QueueBytes int           // what may wait for the committer, of one owner half of it; 64 MiB
+	QueueBytes int           // bytes that may wait for the committer, half of it for one owner; 64 MiB
 	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
-	KnownBytes int64         // what may be known of spaces of keyed events; 256 MiB
-	Keys       int           // idempotency keys that may be remembered, of one owner a fifth of them; 500,000
+	KnownBytes int64         // memory for what is known of keyed spaces; 256 MiB
+	Keys       int           // idempotency keys in memory, a fifth of them for one owner; 500,000
 	Logger     *slog.Logger
 }
 
@@ -28,24 +28,24 @@ type Log struct {
 	clock   *Clock
 	options Options
 	answers *answers
-	failed  <-chan struct{} // nil where the engine cannot tell
+	failed  <-chan struct{} // nil if the engine is no failer
 	tail    func([]Event, uint64)
 	edited  func(*Edit)
 
 	settled   atomic.Uint64
 	changes   changes
-	awaited   atomic.Int64 // how many wait for settled to move
+	awaited   atomic.Int64 // how many callers wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 
 	mu      sync.Mutex
 	queue   queue
-	moved   chan struct{} // closed, and another made, when settled moves
+	moved   chan struct{} // closed and replaced when settled moves
 	closed  bool
-	work    chan struct{} // holds a token while the queue has something
+	work    chan struct{} // has a token while the queue is not empty
 	quit    chan struct{}
 	stopped chan struct{} // closed when the committer has ended
 
-	timers sync.Pool // of publishers that wait, stopped
+	timers sync.Pool // stopped timers, to reuse
 }
 
 // Open makes the log of an engine and starts its committer.
@@ -54,7 +54,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 		o.QueueBytes = 64 << 20
 	}
 	if o.KnownBytes == 0 {
-		o.KnownBytes = knownBytes
+		o.KnownBytes = cacheBytes
 	}
 	if o.WaitLimit == 0 {
 		o.WaitLimit = 10 * time.Second
@@ -80,23 +80,23 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, engine: engine, last: l.Settled(), recent: map[place]uint64{}, keyed: newKnown(o.KnownBytes)}
-	go func() { // ended and waited for by Close
+	c := &committer{log: l, engine: engine, last: l.Settled(), recent: map[subject]uint64{}, cache: newSpaceCache(o.KnownBytes)}
+	go func() { // Close ends it and waits for it
 		defer close(l.stopped)
 		c.run()
 	}()
 	return l, nil
 }
 
-// Tail sets who gets each group of settled events, in order, and the position that is settled with them, before its
-// publishers are answered. A group of rows has no events; ids of a group that failed are passed over. It is to be called
-// before the first Append.
+// Tail sets the function that gets each group of settled events, in order, with the settled position. It runs before
+// the publishers get their answers. A group with only rows has no events. Ids of a group that failed are skipped. Call
+// Tail before the first Append.
 func (l *Log) Tail(f func(events []Event, position uint64)) { l.tail = f }
 
-// OnEdit sets who is told of edits, before those are answered. It is to be called before the first Append.
+// OnEdit sets the function that gets each edit before it is answered. Call OnEdit before the first Append.
 func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }
 
-// Clock is the log's time.
+// Clock is the log's clock.
 func (l *Log) Clock() *Clock { return l.clock }
 
 // Settled is the newest position that readers may see.
@@ -113,7 +113,7 @@ func (l *Log) settle(position uint64) {
 	l.moved = make(chan struct{})
 }
 
-// Read is one bounded step of a reader: events of the query after an id, up to what is settled.
+// Read is one bounded step of a reader: events of the query after an id, up to settled.
 func (l *Log) Read(ctx context.Context, q *Query, after uint64, limit int) (Page, error) {
 	if IsKeyed(q.Space) {
 		return l.readKeyed(ctx, q, after, limit)
@@ -126,7 +126,7 @@ func (l *Log) Find(space, stream, key string) (uint64, error) {
 	return l.engine.Find(space, stream, key)
 }
 
-// Streams tells of some streams of a space without retention: see Reader.
+// Streams describes some streams of a space without retention: see Reader.
 func (l *Log) Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error) {
 	return l.engine.Streams(ctx, space, prefix, after, limit)
 }
@@ -137,16 +137,16 @@ func (l *Log) Row(key string) ([]byte, error) { return l.engine.Row(key) }
 // Rows calls f for each row whose key begins with prefix, in order.
 func (l *Log) Rows(prefix string, f func(Row) error) error { return l.engine.Rows(prefix, f) }
 
-// Weight is what State.Bytes counts an event as.
+// Weight is the number of bytes that an event adds to State.Bytes.
 func (l *Log) Weight(e *Event) int64 { return l.engine.Weight(e) }
 
-// State tells of a space.
+// State describes a space.
 func (l *Log) State(space string) (State, error) { return l.engine.State(space) }
 
-// ErrNoBackup is the error of Backup where nothing is kept.
-var ErrNoBackup = errors.New("DATA_DIR=memory keeps nothing that could be copied")
+// ErrNoBackup is the error of Backup if the engine stores nothing.
+var ErrNoBackup = errors.New("there is nothing to copy: DATA_DIR=memory stores no files")
 
-// Backup copies all that is acknowledged to a new folder, without holding up anybody.
+// Backup copies all that is acknowledged to a new folder. Appends go on meanwhile.
 func (l *Log) Backup(dir string) error {
 	b, ok := l.engine.(backuper)
 	if !ok {
@@ -155,7 +155,7 @@ func (l *Log) Backup(dir string) error {
 	return b.Backup(dir)
 }
 
-// Err is why the log cannot serve now, or nil.
+// Err is the reason that the log cannot serve now, or nil.
 func (l *Log) Err() error {
 	select {
 	case <-l.quit:
@@ -168,7 +168,7 @@ func (l *Log) Err() error {
 	return nil
 }
 
-// Damaged is how many damaged places of its files the log has met since the start.
+// Damaged is the number of damaged changes in the log's files that were found since the start.
 func (l *Log) Damaged() uint64 {
 	if d, ok := l.engine.(damager); ok {
 		return d.Damaged()
@@ -185,8 +185,9 @@ func (l *Log) dead() bool {
 	}
 }
 
-// Append stores a request and returns the first of its consecutive ids, 0 where it has no event. An error that is
-// ErrUnknown leaves open whether it was, or still will be, stored. Within a Change it waits until that is known.
+// Append stores a request and returns the first of its consecutive ids, or 0 if it has no events. If the error is
+// ErrUnknown, the request may have been stored, or may still be. Within a Change, Append waits until the outcome is
+// known.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
 	if err == nil {
@@ -214,7 +215,7 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		case <-timer.C:
 		}
 		switch {
-		case pause.Since(begun): // the disk has not had its time
+		case pause.Since(begun): // the process was suspended, so the disk has not had its time
 			timer.Reset(l.options.WaitLimit)
 		case ctx.Value(changing{}) != nil:
 			return l.changes.await(l, p)
@@ -224,7 +225,8 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	}
 }
 
-// timer is one for WaitLimit. One that was stopped can be set again: since Go 1.23 nothing is left in its channel.
+// timer returns a timer for WaitLimit. Since Go 1.23 a stopped timer leaves nothing in its channel, so it can be
+// reused.
 func (l *Log) timer() *time.Timer {
 	if t, ok := l.timers.Get().(*time.Timer); ok {
 		t.Reset(l.options.WaitLimit)
@@ -233,19 +235,10 @@ func (l *Log) timer() *time.Timer {
 	return time.NewTimer(l.options.WaitLimit)
 }
 
-// prepare looks up what conditions speak of, before queueing, as an absent stream costs 90 µs. It counts
-// itself first: see committer.remember.
+// prepare looks up what the conditions need. It does so before queueing, since looking up an absent stream takes 90 µs.
+// It counts the request first: see committer.remember.
 func (l *Log) prepare(r *Request) (*pending, error) {
-	p := &pending{request: r, done: make(chan struct{})}
-	for i := range r.Events {
-		e := &r.Events[i]
-		p.size += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
-	}
-	for _, rows := range [][]Row{r.Rows, r.If} {
-		for i := range rows {
-			p.size += len(rows[i].Key) + len(rows[i].Value)
-		}
-	}
+	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
 	if !r.conditional() {
 		return p, nil
 	}
@@ -278,8 +271,8 @@ func (l *Log) enqueue(p *pending, owner string) error {
 	return nil
 }
 
-// Close stores what waits, then closes the engine. It waits for a dead engine not at all, and for one
-// that a full disk holds up no longer than publishers do.
+// Close stores what waits, then closes the engine. It does not wait for a failed engine. If a full disk blocks the
+// engine, Close waits no longer than publishers do.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	already := l.closed
@@ -294,8 +287,8 @@ func (l *Log) Close() error {
 	case <-l.failed:
 		return nil
 	case <-time.After(l.options.WaitLimit):
-		return fmt.Errorf("%w: the disk did not take what waited", ErrUnavailable)
+		return fmt.Errorf("%w: the disk did not store the requests that waited", ErrUnavailable)
 	}
-	l.changes.running.Wait() // what was stored comes into force first
+	l.changes.running.Wait() // what was stored takes effect first
 	return l.engine.Close()
 }

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// mark says how far the wall clock was ahead of ids, from one id on.
+// mark is how far the wall clock was ahead of ids, from the id first on.
 type mark struct {
 	first uint64
 	ahead int64
 }
 
-// marks are those of a log, in order; the first of them begins at 0. Most logs have that one alone.
+// marks are the marks of a log, in order. The first one begins at 0; most logs have no other.
 type marks []mark
 
 const (
 	tolerance = 500_000 // µs that the wall clock may be away from a mark
-	burst     = 16      // marks in as many seconds: who plays with a clock does not fill the log
+	burst     = 16      // at most 16 marks in 16 seconds, so that a clock that jumps all the time does not fill the log
 	marksMost = 256
 )
 
-// apart reports whether two differences of clocks are those before and after a step.
+// apart reports whether two differences of clocks are so far apart that a clock was stepped.
 func apart(a, b int64) bool { return a-b > tolerance || b-a > tolerance }
 
 func (m marks) strays(id uint64, wall int64) bool { return apart(wall-int64(id), m[len(m)-1].ahead) }
 
-// of is the mark of an id. Almost always that is the last.
+// of returns the mark of an id. That is almost always the last one.
 func (m marks) of(id uint64) mark {
 	if last := m[len(m)-1]; id >= last.first {
 		return last
@@ -35,14 +35,14 @@ func (m marks) of(id uint64) mark {
 	return m[sort.Search(len(m), func(i int) bool { return m[i].first > id })-1]
 }
 
-// Stamp is what the wall clock said when an id was given, within half a second, in microseconds since 1970.
+// Stamp is the wall clock's time when an id was given, within half a second, in microseconds since 1970.
 func (c *Clock) Stamp(id uint64) int64 { return int64(id) + c.marks.Load().of(id).ahead }
 
-// Time is Stamp as a time, in UTC.
+// Time is Stamp as a time in UTC.
 func (c *Clock) Time(id uint64) time.Time { return time.UnixMicro(c.Stamp(id)).UTC() }
 
-// Place is the first id whose Time is at or after a time. Of a time that a clock that was set back has seen twice it is
-// the earlier one.
+// Place is the first id whose Time is at or after t. If the clock was set back and had a time twice, Place uses the
+// first.
 func (c *Clock) Place(t time.Time) uint64 {
 	wall, m := t.UnixMicro(), *c.marks.Load()
 	for i := range m {
@@ -54,21 +54,22 @@ func (c *Clock) Place(t time.Time) uint64 {
 	return 0
 }
 
-// mark notes that the wall clock was stepped, and reports whether it did: not while there were too many.
+// mark notes that the wall clock was stepped. It does nothing, and returns false, if there were too many steps just
+// now.
 func (c *Clock) mark(first uint64, wall int64) bool {
 	old := *c.marks.Load()
 	n := len(old)
 	if n > burst && first-old[n-burst].first < burst*1_000_000 {
 		return false
 	}
-	if n > 1 && old[n-1].first == first { // no event came of it
+	if n > 1 && old[n-1].first == first { // the last mark got no event
 		old = old[:n-1]
 	}
 	c.set(append(append(make(marks, 0, n+1), old...), mark{first, wall - int64(first)}))
 	return true
 }
 
-// set makes marks those in force, at most marksMost.
+// set replaces the marks, and reduces them to marksMost.
 func (c *Clock) set(m marks) {
 	for len(m) > marksMost {
 		m = m.merge()
@@ -76,7 +77,7 @@ func (c *Clock) set(m marks) {
 	c.marks.Store(&m)
 }
 
-// merge takes away the mark whose events' times change the least by it; they become those of the mark before.
+// merge removes the mark that changes times the least; its events take the mark before it.
 func (m marks) merge() marks {
 	least, at := int64(-1), 0
 	for i := 1; i < len(m)-1; i++ {
@@ -87,7 +88,7 @@ func (m marks) merge() marks {
 	return append(m[:at], m[at+1:]...)
 }
 
-// forget drops the marks of which nothing is retained any more.
+// forget drops the marks of events that are all gone.
 func (c *Clock) forget(oldest uint64) {
 	m := *c.marks.Load()
 	n := 0
@@ -101,10 +102,10 @@ func (c *Clock) forget(oldest uint64) {
 	}
 }
 
-// errClock is that what a store knows of its time cannot be read.
-var errClock = errors.New("the row of the log's time cannot be read: the log is damaged, or was written by a newer version")
+// errClock is the error of a stored anchor or stored marks that cannot be read.
+var errClock = errors.New("the stored time of the log cannot be read: the log is damaged, or a newer version wrote it")
 
-// Marks are the clock's, as a store keeps them.
+// Marks returns the clock's marks in the form in which a store has them.
 func (c *Clock) Marks() []byte {
 	m := *c.marks.Load()
 	b := make([]byte, 0, 16*len(m))
@@ -115,7 +116,7 @@ func (c *Clock) Marks() []byte {
 	return b
 }
 
-// SetMarks takes what Marks gave; nothing where a store has none.
+// SetMarks reads what Marks returned. Empty input changes nothing.
 func (c *Clock) SetMarks(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -134,7 +135,7 @@ func (c *Clock) SetMarks(b []byte) error {
 	return nil
 }
 
-// Append appends an anchor as a store keeps it.
+// Append appends the anchor in the form in which a store has it.
 func (a *Anchor) Append(b []byte) []byte {
 	for _, n := range [...]uint64{a.At, uint64(a.Wall), uint64(a.Since), uint64(a.Slack)} {
 		b = binary.BigEndian.AppendUint64(b, n)
@@ -142,7 +143,7 @@ func (a *Anchor) Append(b []byte) []byte {
 	return append(b, a.Boot...)
 }
 
-// ReadAnchor reads what Append appended; nil of nothing.
+// ReadAnchor reads what Append appended. It returns nil for empty input.
 func ReadAnchor(b []byte) (*Anchor, error) {
 	if len(b) == 0 {
 		return nil, nil

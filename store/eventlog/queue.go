@@ -1,17 +1,17 @@
 package eventlog
 
-// queue holds the requests that wait for the committer, which takes them round robin by owner: one that sends much keeps
-// another's request waiting for one of its own. Those of one owner stay in order. A barrier waits for all that came before
-// it: somebody may have given up waiting for what is still queued.
+// queue has the requests that wait for the committer. The committer takes them round robin by owner, so an owner that
+// sends much delays another's request by only one of its own. The requests of one owner stay in order. A barrier waits
+// for all older requests, also for those whose senders have given up: they are still in the queue.
 //
-// An owner is in turn while its first request may go, that is, unless it is a barrier and others are older. While anything
-// waits somebody is in turn, as the oldest request of all may go.
+// An owner is in turn if its first request may go: it is no barrier, or no older request waits. The oldest request of
+// all may always go, so while anything waits, some owner is in turn.
 type queue struct {
 	most           int // bytes
 	bytes          int
 	by             map[string]*line
 	head, tail     *line    // in turn
-	oldest, newest *pending // of all that wait
+	oldest, newest *pending // of all owners
 }
 
 // line is an owner's part of the queue.
@@ -23,17 +23,17 @@ type line struct {
 	next        *line // in turn
 }
 
-// queued is where a request stands in the queue.
+// queued is a request's links in the queue.
 type queued struct {
 	line           *line
-	next           *pending // of the line
+	next           *pending // in the line
 	earlier, later *pending // of all
 }
 
 func newQueue(most int) queue { return queue{most: most, by: map[string]*line{}} }
 
-// push queues a request, or reports false where there is no room: for one owner there is half of it. A request of any size
-// fits where nothing else waits.
+// push queues a request. It returns false if the queue is full; one owner may have half of it. A request of any size
+// fits into an empty queue.
 func (q *queue) push(p *pending, owner string) bool {
 	o := q.by[owner]
 	if q.bytes > 0 && q.bytes+p.size > q.most || o != nil && o.bytes+p.size > q.most/2 {
@@ -59,14 +59,15 @@ func (q *queue) push(p *pending, owner string) bool {
 	return true
 }
 
-// barrier reports whether a request must not overtake others: an edit, as what it takes away may still be appended to;
-// rows without conditions, as older ones may still come; and one with nothing, which callers send to wait for all before.
+// barrier reports whether a request must not overtake older ones. An edit must not: what it removes may still be
+// appended to. Rows without conditions must not: older values may still wait. A request with nothing is a barrier by
+// design: callers send it to wait for all older requests.
 func (p *pending) barrier() bool {
 	r := p.request
 	return r.Edit != nil || len(r.Events)+len(r.If) == 0
 }
 
-// wait makes an owner the last in turn, if it is not in turn and its first request may go.
+// wait puts an owner at the end of the turns, unless it is in turn already or its first request may not go.
 func (q *queue) wait(o *line) {
 	if o.inTurn || o.first.barrier() && o.first != q.oldest {
 		return
@@ -80,7 +81,7 @@ func (q *queue) wait(o *line) {
 	q.tail = o
 }
 
-// take appends to batch what one commit should have, and takes it out of the queue. An edit comes alone.
+// take removes the requests of one commit from the queue and appends them to batch. An edit is a commit of its own.
 func (q *queue) take(batch []*pending) []*pending {
 	size := 0
 	for q.head != nil {
@@ -98,7 +99,7 @@ func (q *queue) take(batch []*pending) []*pending {
 	return batch
 }
 
-// pop takes out the first request of the owner whose turn it is, who is last in turn then.
+// pop removes the first request of the owner whose turn it is. The owner goes to the end of the turns.
 func (q *queue) pop() {
 	o := q.head
 	p := o.first

@@ -9,8 +9,8 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// What waits is bounded in bytes, for one owner by half of them, those of its conditions too: who takes documents away sends
-// only what they were.
+// The bytes that wait are bounded, and one owner may have half of them. Conditions count too: a request that removes
+// documents has only their old texts.
 func TestQueueBytes(t *testing.T) {
 	t.Parallel()
 	engine := &slowEngine{memory.Open(memory.Options{}), make(chan struct{}), make(chan struct{})}

@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// A full disk takes no more events. It still takes, from a reserve, what withdraws trust or makes room: else a leaked key could
-// not be withdrawn, and no room be made through the gateway.
+// A full disk takes no more events. From a reserve it still takes what withdraws trust or makes room. Without the
+// reserve, nobody could revoke a leaked key or free space through the gateway.
 
-// fromReserve reports whether a request is taken from the reserve: its maker says so, or it only takes away.
+// fromReserve reports whether a request may use the reserve: it says so itself, or it only removes.
 func (r *Request) fromReserve() bool { return r.FromReserve || r.takesAway() }
 
-// takesAway reports whether a request stores nothing.
+// takesAway reports whether a request stores nothing new.
 func (r *Request) takesAway() bool {
 	if len(r.Events) > 0 || slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Value != nil }) {
 		return false
@@ -21,8 +21,8 @@ func (r *Request) takesAway() bool {
 	return r.Edit == nil || len(r.Edit.Replace) == 0 && r.Edit.Rename[0] == ""
 }
 
-// admit refuses a request that the engine cannot take now. It is asked before the request waits, so that nobody waits in vain,
-// and before its commit, as the disk may be full by then.
+// admit refuses a request that the engine cannot take now. It runs twice: before the request waits, so that it does not
+// wait in vain, and before the commit, as the disk may have become full.
 func (l *Log) admit(r *Request) error {
 	a, ok := l.engine.(admitter)
 	if !ok {
@@ -34,7 +34,7 @@ func (l *Log) admit(r *Request) error {
 	return nil
 }
 
-// DiskFull reports whether a full disk is the reason of an error, and that it is certain that nothing was stored.
+// DiskFull reports whether err means that the disk is full and that nothing was stored.
 func DiskFull(err error) bool {
 	return !errors.Is(err, ErrUnknown) && (errors.Is(err, ErrDiskFull) || errors.Is(err, syscall.ENOSPC))
 }

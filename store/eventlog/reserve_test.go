@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// fullEngine is an engine whose disk may be full. It holds up the commit of an event named slow.
+// fullEngine is an engine whose disk may be full. It delays the commit of an event named slow.
 type fullEngine struct {
 	slowEngine
 	full  atomic.Bool
@@ -25,7 +25,8 @@ func (f *fullEngine) Admit(fromReserve bool) error {
 	return nil
 }
 
-// What waits for the committer when the disk becomes full is refused, and for certain not stored. What withdraws trust is stored.
+// If the disk becomes full, requests that wait for the committer are refused, and are certainly not stored. Requests
+// that withdraw trust are stored.
 func TestFullWhileQueued(t *testing.T) {
 	t.Parallel()
 	engine := &fullEngine{slowEngine: slowEngine{memory.Open(memory.Options{}), make(chan struct{}), make(chan struct{})}}
@@ -50,7 +51,7 @@ func TestFullWhileQueued(t *testing.T) {
 	asked := engine.asked.Load()
 	late := send(event("late"))
 	withdrawal := send(&eventlog.Request{Rows: []eventlog.Row{{Key: "k", Value: []byte("v")}}, FromReserve: true})
-	for engine.asked.Load() < asked+2 { // both were let in
+	for engine.asked.Load() < asked+2 { // both were admitted
 		time.Sleep(time.Millisecond)
 	}
 	engine.full.Store(true)
@@ -65,7 +66,7 @@ func TestFullWhileQueued(t *testing.T) {
 	}
 }
 
-// What takes from the reserve is told by its maker, or by that it stores nothing.
+// A request uses the reserve if its maker says so, or if it stores nothing.
 func TestFromReserve(t *testing.T) {
 	t.Parallel()
 	engine := &fullEngine{slowEngine: slowEngine{Engine: memory.Open(memory.Options{})}}

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestQueueTakesTurns: one owner's many requests keep another's waiting for one of them.
+// TestQueueTakesTurns: one owner's many requests delay another owner's by only one of them.
 func TestQueueTakesTurns(t *testing.T) {
 	t.Parallel()
 	q := newQueue(1 << 30)
@@ -35,8 +35,9 @@ func TestQueueTakesTurns(t *testing.T) {
 	}
 }
 
-// TestQueueModel: what comes out is all that went in, each owner's in order; an edit is alone, and a barrier behind all that
-// came before it; no commit is larger than it may be, and no owner has more than half of the room.
+// TestQueueModel: everything that went in comes out, each owner's requests in order. An edit is alone in its commit,
+// and a barrier comes after everything older. No commit is larger than allowed, and no owner has more than half of the
+// queue.
 func TestQueueModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -44,7 +45,7 @@ func TestQueueModel(t *testing.T) {
 		q := newQueue(most)
 		in := map[string][]*pending{}
 		barrier := map[*pending]bool{}
-		number := map[*pending]int{} // of arrival
+		number := map[*pending]int{} // order of arrival
 		bytes := func(owner string) (n int) {
 			for _, p := range in[owner] {
 				n += p.size

@@ -7,19 +7,19 @@ import (
 	"fmt"
 )
 
-// View is the rows as of one moment, whatever is committed meanwhile.
+// View shows the rows as of one moment. Later commits do not change it.
 type View interface {
-	// Position is that of the last commit before the moment.
+	// Position is the position of the last commit before the moment.
 	Position() uint64
-	// Row is the value of a row, nil where there is none.
+	// Row is the value of a row, or nil if there is none.
 	Row(key string) ([]byte, error)
-	// Scan calls f for each row whose key is at or after from and before to, in order, or backwards, until f says
-	// false. What f gets is lent to it for the call.
+	// Scan calls f for each row with from <= key < to, in order or backwards, until f returns false. f must not use key
+	// and value after it returns.
 	Scan(from, to string, backwards bool, f func(key, value []byte) (bool, error)) error
 }
 
-// View calls f with the rows as of one moment, once all that they hold is acknowledged. What follows its position
-// in the log follows what it shows.
+// View calls f with the rows as of one moment, once all of them are acknowledged. Every event after the view's position
+// is newer than the view.
 func (l *Log) View(ctx context.Context, f func(View) error) error {
 	return l.engine.View(ctx, func(v View) error {
 		if err := l.waitSettled(ctx, v.Position()); err != nil {
@@ -29,11 +29,11 @@ func (l *Log) View(ctx context.Context, f func(View) error) error {
 	})
 }
 
-// ErrRow is the error of a request one of whose If rows is not so.
-var ErrRow = errors.New("a row is not as it was read")
+// ErrRow is the error of a request whose If rows have other values.
+var ErrRow = errors.New("a row has changed since it was read")
 
-// rowsHold checks the rows that a request depends on against the store and what this group writes, which the
-// committer, being the one who writes, can do without anybody coming between.
+// rowsHold checks the If rows of a request against the store and what this group writes. Only the committer writes, so
+// nothing can change in between.
 func (c *committer) rowsHold(r *Request, written map[string][]byte) error {
 	for i := range r.If {
 		want := &r.If[i]

@@ -1,6 +1,6 @@
-// Package pause tells when the process itself stood still: it was stopped (SIGSTOP, a frozen container, a machine that was
-// suspended) or got no processor. Time limits that others have to keep to ran out meanwhile, through no fault of theirs, so
-// whoever enforces one asks here first and gives the time anew.
+// Package pause detects when the process itself stood still: it was stopped (SIGSTOP, a frozen container, a suspended
+// machine) or got no processor. Time limits ran out meanwhile through no fault of the clients. So code that enforces a
+// time limit on others asks here first, and gives them the time again.
 package pause
 
 import (
@@ -10,11 +10,11 @@ import (
 
 const (
 	every = 200 * time.Millisecond
-	// late is how much later than due a look has to be for a pause.
+	// late is how much later than due a look must be to count as a pause.
 	late = time.Second
 )
 
-// watch looks at the clock again and again, and remembers the last time that it came late.
+// watch looks at the clock regularly and remembers the last time that a look was late.
 type watch struct {
 	now func() time.Time
 
@@ -29,7 +29,7 @@ func newWatch(now func() time.Time) *watch {
 	return &watch{now: now, began: t, looked: t}
 }
 
-// look is called every so often, and by whoever asks: their timer may come before ours when the process goes on.
+// look runs regularly, and on each question: after a pause, the timer of whoever asks may run before ours.
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,11 +43,13 @@ func (w *watch) look() {
 	w.looked = now
 }
 
-// between is the time that passed, by the clock that has gone further: while a machine is suspended only the wall clock goes.
-// A wall clock that is set forward looks like a pause, and gives everybody their time anew, which harms nobody.
+// between is the time that passed, by the clock that has advanced more: while a machine is suspended, only the wall
+// clock advances. A wall clock that is set forward looks like a pause. That gives everybody their time again, which
+// harms nobody.
 func between(a, b time.Time) time.Duration { return max(b.Sub(a), b.Round(0).Sub(a.Round(0))) }
 
-// foreign reports whether a time is from before the process began: by the clock of a test, which stands still by itself.
+// foreign reports whether t is from before the process began. Then it is of a test's clock, which stands still by
+// itself.
 func (w *watch) foreign(t time.Time) bool { return t.Round(0).Before(w.began.Round(0)) }
 
 // since reports whether there was a pause after t.
@@ -71,5 +73,5 @@ func start() *watch {
 	return w
 }
 
-// Since reports whether the process stood still at some time after t, for a second or more.
+// Since reports whether the process stood still after t, for a second or more.
 func Since(t time.Time) bool { return process.since(t) }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestPause: a look that comes late is a pause, for all who began before it ended, and however it is noticed first.
+// TestPause: a late look is a pause, for everyone who began before it ended, whoever notices it first.
 func TestPause(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -16,7 +16,7 @@ func TestPause(t *testing.T) {
 	}
 	begun := pass(every)
 	for range 20 {
-		pass(every + late/2) // slow, and not late
+		pass(every + late/2) // slow, but not late
 		w.look()
 	}
 	if w.since(begun) {

@@ -10,8 +10,8 @@ import (
 	"sluice/store/share"
 )
 
-// budget is how fast a room takes pushes. Relays have one of their own, so that cursors take nothing from what is
-// stored.
+// budget is how fast a room accepts pushes. Relays have a rate of their own, so that cursors take nothing from stored
+// pushes.
 type budget struct{ stored, relays *rate.Limiter }
 
 func newBudget(perSecond int) budget {
@@ -25,8 +25,8 @@ func (b budget) of(op eventlog.Op) *rate.Limiter {
 	return b.stored
 }
 
-// Turn waits until the room takes one more push. A WebSocket waits with one push at a time, and they are served in the
-// order they came in, so each gets the same share: who has one push to send waits for one of each of the others at most.
+// Turn waits until the room accepts one more push. A WebSocket waits with one push at a time, and they are served in
+// order of arrival. So each gets the same share: a push waits for at most one of each other WebSocket.
 func (r *Rooms) Turn(ctx context.Context, id string, op eventlog.Op) error {
 	r.mu.Lock()
 	entered := r.rooms[id]
@@ -49,14 +49,15 @@ func wait(ctx context.Context, reserved *rate.Reservation) error {
 	return nil
 }
 
-// users tells whether a room has pushes of more than one owner: addresses, as a room asks for no credential.
+// users knows whether a room has pushes of more than one owner. An owner is an address, as a room asks for no
+// credential.
 type users struct {
-	last    string              // whose push was the last one; "": there was none
-	changed time.Time           // when one was another's than the one before
-	waiting map[string]struct{} // those with a request that waits for its turn; nil: none
+	last    string              // owner of the last push; "" before the first
+	changed time.Time           // when the owner of a push last differed from the one before
+	waiting map[string]struct{} // owners with a request that waits for its turn
 }
 
-// together is how long after another's push an owner is not alone.
+// together is how long an owner is not alone after another owner's push.
 const together = time.Second
 
 func (u *users) note(owner string, now time.Time) {
@@ -66,7 +67,7 @@ func (u *users) note(owner string, now time.Time) {
 	u.last = owner
 }
 
-// alone reports whether nobody but an owner has pushed lately.
+// alone reports whether only this owner has pushed lately.
 func (u *users) alone(owner string, now time.Time) bool {
 	return u.last == owner && now.Sub(u.changed) > together
 }
@@ -74,9 +75,9 @@ func (u *users) alone(owner string, now time.Time) bool {
 // mostTurn is how long a request waits for its turn.
 const mostTurn = time.Second
 
-// Allow lets the push of a request in, unless there were too many: then the error is a *Refusal, else the context's.
-// WebSockets that wait come before it. Where others push too, an address may have one request wait for its turn as a
-// WebSocket does: so one that sends too much leaves the others their share.
+// Allow lets the push of a request in. If there were too many pushes, the error is a *Refusal; else it is the
+// context's. WebSockets that wait come first. If other owners push too, an address may have one request wait for its
+// turn, as a WebSocket does. So an address that sends too much leaves the others their share.
 func (r *Rooms) Allow(ctx context.Context, id string, op eventlog.Op) error {
 	reserved, err := r.admit(share.Owner(ctx), id, op)
 	if err != nil || reserved == nil {
@@ -86,7 +87,7 @@ func (r *Rooms) Allow(ctx context.Context, id string, op eventlog.Op) error {
 	return wait(ctx, reserved)
 }
 
-// admit refuses a push, or lets it in: at once, where reserved is nil, or in its turn.
+// admit refuses a push or lets it in: at once if reserved is nil, otherwise after reserved.
 func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservation, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,7 +96,7 @@ func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservat
 	if !limiter.AllowN(now, 1) {
 		_, waits := entered.users.waiting[owner]
 		if waits || entered.users.alone(owner, now) || until(limiter, now) > mostTurn {
-			return nil, refuse(TooFast, until(limiter, now), "more than %d pushes a second in this room (ROOM_RATE); slow down: this one was not taken", r.o.Limits.Rate)
+			return nil, refuse(TooFast, until(limiter, now), "more than %d pushes a second in this room (ROOM_RATE); slow down: this push was not accepted", r.o.Limits.Rate)
 		}
 		if entered.users.waiting == nil {
 			entered.users.waiting = map[string]struct{}{}
@@ -108,7 +109,7 @@ func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservat
 	return reserved, nil
 }
 
-// admitted ends the wait of a request, which is still counted into the room.
+// admitted ends the wait of a request, which has not left the room yet.
 func (r *Rooms) admitted(owner, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"sluice/store/share"
 )
 
-// An address that posts all it can leaves others their share of a room's rate: their requests wait for a turn. Where it is
-// alone it is refused at once.
+// An address that posts as much as it can leaves others their share of a room's rate: their requests wait for a turn.
+// If the address is alone, its excess requests are refused at once.
 func TestPostsShareTheRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestPostsShareTheRate(t *testing.T) {
 				t.Errorf("push %d of the other took %s: %v", i, took, err)
 			}
 		}
-		// One of each address waits, however many there are, and none for long.
+		// One request of each address waits, and none waits long.
 		for _, owner := range strings.Split("cdefghijklmnopqrstuvwxyz", "") {
 			go func() { _, _ = post(owner) }()
 		}
@@ -67,7 +67,7 @@ func TestPostsShareTheRate(t *testing.T) {
 				t.Errorf("push %d of one who is alone again took %s: %v", i, took, err)
 			}
 			if i == 0 {
-				time.Sleep(2 * time.Second) // the others were there before
+				time.Sleep(2 * time.Second) // the others came first
 			}
 		}
 		if waiting := r.rooms["r"].users.waiting; len(waiting) != 0 {

@@ -13,19 +13,19 @@ import (
 	"sluice/store/eventlog"
 )
 
-// census is how many rooms there are: those of the last survey, and those made since. So one whose making had an
-// unknown outcome counts until the next, at most a minute.
+// census is the number of rooms: those of the last survey, and those made since. If the outcome of making a room is
+// unknown, the room counts until the next survey, at most a minute.
 type census struct {
 	most int64
 	n    atomic.Int64
-	mu   sync.RWMutex // held for reading while a room is made: none is half made while they are counted
+	mu   sync.RWMutex // read-locked while a room is made, so that none is half made during a survey
 
 	evicting sync.Mutex
-	evicted  time.Time // when room was last made for others
+	evicted  time.Time // when evict last ran
 }
 
-// enter counts one in, unless there are as many as may be, and evict makes no room. While the caller makes the room it
-// holds mu for reading.
+// enter counts one more room. It refuses if there are as many as allowed and evict cannot drop any. On success mu is
+// read-locked; the caller unlocks it when the room is made.
 func (c *census) enter(evict func() bool) error {
 	for {
 		c.mu.RLock()
@@ -35,16 +35,16 @@ func (c *census) enter(evict func() bool) error {
 		c.n.Add(-1)
 		c.mu.RUnlock()
 		if !evict() {
-			return refuse(TooMany, time.Minute, "the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise it")
+			return refuse(TooMany, time.Minute, "the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise MAX_ROOMS")
 		}
 	}
 }
 
-// Count is how many rooms there are.
+// Count is the number of rooms.
 func (r *Rooms) Count() int { return int(r.made.n.Load()) }
 
-// survey counts the rooms, and lists those whose last message is older than a position, and those that nothing was ever
-// pushed to and that are older than another.
+// survey counts the rooms. It returns those whose last message is before a position, and those without any push that
+// are older than another position.
 func (r *Rooms) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, err error) {
 	r.made.mu.Lock()
 	defer r.made.mu.Unlock()
@@ -62,16 +62,14 @@ func (r *Rooms) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, 
 	return old, err
 }
 
-// What evict takes away: rooms that nothing was pushed to, and nobody is in, and that their maker has had time to
-// enter.
+// What evict may drop: rooms without any push, with nobody inside, whose maker has had time to enter.
 const (
 	evictAge  = 10 * time.Second
 	evictMost = dropsMost
-	evictRest = time.Second // between two evictions, which look at all rooms
+	evictRest = time.Second // between two evictions, since each reads all rooms
 )
 
-// evict drops the oldest rooms that nothing was ever pushed to and nobody is in, as there are as many rooms as may be,
-// and reports whether there is room now.
+// evict drops the oldest rooms without any push and with nobody inside. It reports whether one more room may be made.
 func (r *Rooms) evict() bool {
 	r.made.evicting.Lock()
 	defer r.made.evicting.Unlock()
@@ -99,7 +97,7 @@ func (r *Rooms) evict() bool {
 	return r.made.n.Load() < r.made.most
 }
 
-// dropOld drops the rooms in which nobody is and nothing was said for ROOM_RETENTION, or nothing ever for ROOM_UNUSED.
+// dropOld drops empty rooms that were silent for ROOM_RETENTION, or for ROOM_UNUSED if nothing was ever pushed.
 func (r *Rooms) dropOld() error {
 	r.made.evicting.Lock()
 	defer r.made.evicting.Unlock()
@@ -117,22 +115,22 @@ func (r *Rooms) dropOld() error {
 	return nil
 }
 
-// dropsMost bounds the rooms dropped in one commit.
+// dropsMost is the most rooms that one commit drops.
 const dropsMost = 100
 
-// drop deletes those of some rooms that are still old, with the door shut: who comes now finds none. They may have been
-// in use since they were listed.
+// drop deletes those of some rooms that are still old; they may have been used since the survey. Rooms.mu stays locked,
+// so nobody can enter meanwhile: whoever comes finds no room.
 func (r *Rooms) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var ids, spaces []string
 	for _, s := range rooms {
 		id := s.Space[len(Space("")):]
-		goes, err := r.goes(id, before, unused)
+		old, err := r.expired(id, before, unused)
 		if err != nil {
 			return 0, err
 		}
-		if goes {
+		if old {
 			ids, spaces = append(ids, id), append(spaces, s.Space)
 		}
 	}
@@ -150,9 +148,9 @@ func (r *Rooms) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Dur
 	return len(ids), nil
 }
 
-// goes reports whether nobody is in a room, and it is old: its last message or, where there never was one, the moment
-// that somebody was last in it.
-func (r *Rooms) goes(id string, before uint64, unused time.Duration) (bool, error) {
+// expired reports whether nobody is in a room and it is old. Its age counts from its last message or, if there was
+// none, from when somebody was last in it.
+func (r *Rooms) expired(id string, before uint64, unused time.Duration) (bool, error) {
 	known := r.rooms[id]
 	if known != nil && known.inside > 0 {
 		return false, nil
@@ -162,18 +160,19 @@ func (r *Rooms) goes(id string, before uint64, unused time.Duration) (bool, erro
 		return there, err
 	}
 	if s.Seq > 0 || s.Last >= r.o.Log.Clock().Before(unused) || known != nil && time.Since(known.left) < unused || time.Since(r.started) < unused {
-		return false, nil // or its clients may be on their way back after a restart
+		return false, nil // after a restart its clients may be about to return
 	}
 	return r.empty(id)
 }
 
-// errSome is that a room retains something.
-var errSome = errors.New("the room retains something")
+// errNotEmpty means that a room retains something.
+var errNotEmpty = errors.New("the room retains something")
 
-// empty reports whether a room retains nothing: a compact before the first message has no number.
+// empty reports whether a room retains nothing. Seq alone does not say that: a compact before the first message has no
+// number.
 func (r *Rooms) empty(id string) (bool, error) {
-	_, err := r.o.Log.Keyed(context.Background(), Space(id), nil, func(eventlog.Event) error { return errSome })
-	if errors.Is(err, errSome) {
+	_, err := r.o.Log.Keyed(context.Background(), Space(id), nil, func(eventlog.Event) error { return errNotEmpty })
+	if errors.Is(err, errNotEmpty) {
 		return false, nil
 	}
 	return err == nil, err

@@ -8,27 +8,27 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Make makes a room, if there is none of that id and its maker may make one more. The error is a *Refusal or the log's.
-func (r *Rooms) Make(ctx context.Context, who Maker, id string) error {
-	if err := r.makers.admit(who, time.Now()); err != nil {
+// Make makes a room, unless it exists or its maker may make no more. The error is a *Refusal or the log's.
+func (r *Rooms) Make(ctx context.Context, maker Maker, id string) error {
+	if err := r.makers.admit(maker, time.Now()); err != nil {
 		return err
 	}
 	if err := r.made.enter(r.evict); err != nil {
-		r.makers.refuse(who)
+		r.makers.refuse(maker)
 		return err
 	}
 	defer r.made.mu.RUnlock()
 	err := r.o.Log.Create(ctx, Space(id))
 	if err != nil {
-		r.makers.refuse(who)
+		r.makers.refuse(maker)
 		if !errors.Is(err, eventlog.ErrUnknown) {
 			r.made.n.Add(-1)
 		}
 		if errors.Is(err, eventlog.ErrRow) {
-			return nil // somebody else has made it
+			return nil // it exists: somebody else has made it
 		}
 		return err
 	}
-	r.makers.add(who, id)
+	r.makers.add(maker, id)
 	return nil
 }

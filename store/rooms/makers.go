@@ -8,89 +8,89 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Maker is who makes a room: a credential or, where there is none, the network of an address.
+// Maker is who makes a room: a credential, or without one the network of an address.
 type Maker struct {
 	Owner     string
 	Anonymous bool
 }
 
-// makers bound how fast rooms are made, and how many each maker has. What they know is lost when the process ends: the
-// rates begin anew, and the rooms that are there then count for MAX_ROOMS only.
+// makers bounds how fast rooms are made, and how many each maker has. It is lost when the process ends. Then the rates
+// start again, and the existing rooms count only against MAX_ROOMS.
 type makers struct {
 	limits        Limits
 	mostAnonymous int // rooms of an address
 	mostKey       int // rooms of a credential
 
 	mu      sync.Mutex
-	all     *rate.Limiter // of all who have no credential
+	all     *rate.Limiter // of all makers without a credential
 	by      map[string]*rate.Limiter
-	pruneAt int // the size of by at which those are forgotten that have all their tokens
+	pruneAt int // the size of by at which full limiters are forgotten
 	rooms   map[string]string
-	held    map[string]int // rooms by maker, with those being made
+	count   map[string]int // rooms by maker, including those being made
 }
 
-// leastShare is how many rooms a maker may have, however few MAX_ROOMS is.
+// leastShare is the number of rooms that a maker may always have, even if MAX_ROOMS is small.
 const leastShare = 100
 
-// leastPrune is how many rates are known before any is forgotten.
+// leastPrune is the number of limiters before any is forgotten.
 const leastPrune = 4096
 
 func newMakers(l Limits) *makers {
 	return &makers{
 		limits: l, mostAnonymous: max(l.Rooms/10, leastShare), mostKey: max(l.Rooms/10*9, leastShare),
 		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: leastPrune,
-		rooms: map[string]string{}, held: map[string]int{},
+		rooms: map[string]string{}, count: map[string]int{},
 	}
 }
 
-// perMinute is a rate of which a minute's worth may come at once.
+// perMinute is a rate of n a minute, of which all n may come at once.
 func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
 
-// admit lets a maker make one more room, which is to be added or refused afterwards. Whoever is turned away is charged
+// admit lets a maker make one more room. The caller must then call add or refuse. A maker that is refused is charged
 // nothing.
-func (m *makers) admit(who Maker, now time.Time) error {
+func (m *makers) admit(maker Maker, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	own := m.rateOf(who, now)
+	own := m.rateOf(maker, now)
 	most := m.mostKey
-	if who.Anonymous {
+	if maker.Anonymous {
 		most = m.mostAnonymous
 	}
 	switch {
-	case m.held[who.Owner] >= most:
-		return tooManyOf(who, most)
+	case m.count[maker.Owner] >= most:
+		return tooManyOf(maker, most)
 	case until(own, now) > 0:
-		return tooFast(who, m.limits, until(own, now))
-	case who.Anonymous && until(m.all, now) > 0:
+		return tooFast(maker, m.limits, until(own, now))
+	case maker.Anonymous && until(m.all, now) > 0:
 		return refuse(TooFast, until(m.all, now),
 			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll)
 	}
 	own.AllowN(now, 1)
-	if who.Anonymous {
+	if maker.Anonymous {
 		m.all.AllowN(now, 1)
 	}
-	m.held[who.Owner]++
+	m.count[maker.Owner]++
 	return nil
 }
 
-func tooFast(who Maker, l Limits, wait time.Duration) *Refusal {
-	if who.Anonymous {
+func tooFast(maker Maker, l Limits, wait time.Duration) *Refusal {
+	if maker.Anonymous {
 		return refuse(TooFast, wait,
 			"more than %d rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES", l.CreateRate)
 	}
 	return refuse(TooFast, wait, "more than %d rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down", l.CreateRateKey)
 }
 
-func tooManyOf(who Maker, most int) *Refusal {
+func tooManyOf(maker Maker, most int) *Refusal {
 	of := "credential"
-	if who.Anonymous {
+	if maker.Anonymous {
 		of = "address"
 	}
 	return refuse(TooManyOwn, time.Minute,
-		"this %s has %d rooms, as many as one may have of MAX_ROOMS; try again when some of them have ended, or raise MAX_ROOMS", of, most)
+		"this %s has %d rooms, as many as MAX_ROOMS allows for one; try again when some of them have ended, or raise MAX_ROOMS", of, most)
 }
 
-// until is how long it takes until a rate has a token.
+// until is the time until a rate has a token.
 func until(l *rate.Limiter, now time.Time) time.Duration {
 	missing := 1 - l.TokensAt(now)
 	if missing <= 0 {
@@ -99,11 +99,11 @@ func until(l *rate.Limiter, now time.Time) time.Duration {
 	return max(1, time.Duration(math.Ceil(missing/float64(l.Limit())*float64(time.Second))))
 }
 
-// rateOf is the rate of a maker. Those that have all their tokens are forgotten now and then. Of addresses as many are
-// left as have made a room within a minute, which ROOM_CREATE_RATE_ALL bounds; of credentials as many as the operator
-// has given out.
-func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
-	if l := m.by[who.Owner]; l != nil {
+// rateOf is the rate of a maker. From time to time the full limiters are forgotten. What is left is bounded: for
+// addresses by ROOM_CREATE_RATE_ALL, as they have made a room within a minute, for credentials by how many the operator
+// has issued.
+func (m *makers) rateOf(maker Maker, now time.Time) *rate.Limiter {
+	if l := m.by[maker.Owner]; l != nil {
 		return l
 	}
 	if len(m.by) >= m.pruneAt {
@@ -115,29 +115,29 @@ func (m *makers) rateOf(who Maker, now time.Time) *rate.Limiter {
 		m.pruneAt = max(leastPrune, 2*len(m.by))
 	}
 	n := m.limits.CreateRateKey
-	if who.Anonymous {
+	if maker.Anonymous {
 		n = m.limits.CreateRate
 	}
 	l := perMinute(n)
-	m.by[who.Owner] = l
+	m.by[maker.Owner] = l
 	return l
 }
 
 // add notes the room that an admitted maker has made.
-func (m *makers) add(who Maker, id string) {
+func (m *makers) add(maker Maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if before, ok := m.rooms[id]; ok { // it was dropped, which is not noted yet
+	if before, ok := m.rooms[id]; ok { // it was dropped, but ended was not called yet
 		m.less(before)
 	}
-	m.rooms[id] = who.Owner
+	m.rooms[id] = maker.Owner
 }
 
-// refuse takes back that a maker was admitted: no room was made.
-func (m *makers) refuse(who Maker) {
+// refuse undoes admit: no room was made.
+func (m *makers) refuse(maker Maker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.less(who.Owner)
+	m.less(maker.Owner)
 }
 
 // ended notes that a room is gone.
@@ -151,7 +151,7 @@ func (m *makers) ended(id string) {
 }
 
 func (m *makers) less(owner string) {
-	if m.held[owner]--; m.held[owner] <= 0 {
-		delete(m.held, owner)
+	if m.count[owner]--; m.count[owner] <= 0 {
+		delete(m.count, owner)
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// anon is who makes rooms from an address, and key who does with a credential.
+// anon is a maker without a credential, and key one with a credential.
 func anon(address string) Maker { return Maker{"address\x00" + address, true} }
 func key(name string) Maker     { return Maker{"key\x00" + name, false} }
 
-// tries makes ten rooms, and tells how many could be made and what the last was told.
-func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
+// tries makes ten rooms. It returns how many could be made, and the last error.
+func tries(m *makers, maker Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
 	for range 10 {
-		err := m.admit(who, now)
+		err := m.admit(maker, now)
 		if err == nil {
 			made++
 			continue
@@ -27,21 +27,21 @@ func tries(m *makers, who Maker, now time.Time) (made int, wait time.Duration, r
 	return made, wait, reason
 }
 
-// An address has a rate, all of them together another, and each credential one of its own.
+// Each address has a rate, all addresses together have another, and each credential has one of its own.
 func TestMakersRates(t *testing.T) {
 	t.Parallel()
 	m := newMakers(Limits{Rooms: 1 << 20, CreateRate: 6, CreateRateAll: 15, CreateRateKey: 8})
 	now := time.Unix(1_800_000_000, 0)
 	for i, step := range []struct {
 		after time.Duration
-		who   Maker
+		maker Maker
 		made  int // of ten
 		wait  time.Duration
 	}{
 		{0, anon("a"), 6, 10 * time.Second},
 		{0, anon("a"), 0, 10 * time.Second},
 		{0, anon("b"), 6, 10 * time.Second},
-		{0, anon("c"), 3, 4 * time.Second}, // of all
+		{0, anon("c"), 3, 4 * time.Second}, // the rate of all
 		{0, key("k"), 8, 7500 * time.Millisecond},
 		{0, key("l"), 8, 7500 * time.Millisecond},
 		{4 * time.Second, anon("a"), 0, 6 * time.Second},
@@ -50,23 +50,23 @@ func TestMakersRates(t *testing.T) {
 		{time.Hour, anon("a"), 6, 10 * time.Second},
 	} {
 		now = now.Add(step.after)
-		made, wait, reason := tries(m, step.who, now)
+		made, wait, reason := tries(m, step.maker, now)
 		if made != step.made || wait.Round(time.Millisecond) != step.wait || reason != TooFast {
 			t.Errorf("step %d: %d rooms, then %s to wait (%d); want %d and %s", i, made, wait, reason, step.made, step.wait)
 		}
 	}
 }
 
-// No address has more than a tenth of the rooms, and no credential more than nine tenths. What it may have comes back
-// when a room ends or was not made.
+// No address has more than a tenth of the rooms, and no credential more than nine tenths. A room that ends, or that was
+// not made, no longer counts.
 func TestMakersShare(t *testing.T) {
 	t.Parallel()
 	const fast = 1 << 20
 	m := newMakers(Limits{Rooms: 2000, CreateRate: fast, CreateRateAll: fast, CreateRateKey: fast})
 	now := time.Unix(1_800_000_000, 0)
-	fill := func(who Maker) (n int) {
-		for ; m.admit(who, now) == nil; n++ {
-			m.add(who, fmt.Sprint(who.Owner, len(m.rooms)))
+	fill := func(maker Maker) (n int) {
+		for ; m.admit(maker, now) == nil; n++ {
+			m.add(maker, fmt.Sprint(maker.Owner, len(m.rooms)))
 		}
 		return n
 	}
@@ -82,7 +82,7 @@ func TestMakersShare(t *testing.T) {
 	if _, wait, reason := tries(m, anon("a"), now); reason != TooManyOwn || wait != time.Minute {
 		t.Errorf("refused for reason %d, %s", reason, wait)
 	}
-	for range 2 { // the second time it is gone already
+	for range 2 { // the second time it is already gone
 		m.ended(anon("a").Owner + "0")
 	}
 	m.ended("a room that was there before the start")
@@ -96,15 +96,15 @@ func TestMakersShare(t *testing.T) {
 	for id := range m.rooms {
 		m.ended(id)
 	}
-	if len(m.held)+len(m.rooms) != 0 {
-		t.Errorf("left behind: %d makers, %d rooms", len(m.held), len(m.rooms))
+	if len(m.count)+len(m.rooms) != 0 {
+		t.Errorf("left behind: %d makers, %d rooms", len(m.count), len(m.rooms))
 	}
 	if m := newMakers(Limits{Rooms: 5}); m.mostAnonymous != leastShare || m.mostKey != leastShare {
 		t.Errorf("of five rooms: %d and %d", m.mostAnonymous, m.mostKey)
 	}
 }
 
-// However many addresses come, only those are known that made a room lately.
+// However many addresses come, the makers have only those that have made a room lately.
 func TestMakersDoNotGrow(t *testing.T) {
 	t.Parallel()
 	m := newMakers(Limits{Rooms: 1 << 30, CreateRate: 60, CreateRateAll: 600, CreateRateKey: 1})
@@ -115,7 +115,7 @@ func TestMakersDoNotGrow(t *testing.T) {
 		}
 		now = now.Add(time.Millisecond)
 	}
-	if len(m.by) > 2*leastPrune || len(m.held) != 0 {
-		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.held))
+	if len(m.by) > 2*leastPrune || len(m.count) != 0 {
+		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.count))
 	}
 }

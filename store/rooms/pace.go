@@ -8,21 +8,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Pace is how fast messages are read from one WebSocket. A client that sends faster than the settings allow loses nothing:
-// its WebSocket is read no faster, so that what it sends waits in the network and then at the client. A request over HTTP
-// is refused instead: see Allow.
+// Pace is how fast messages of one WebSocket are read. A client that sends faster than the settings allow loses
+// nothing: its WebSocket is read more slowly, so its messages wait in the network and then at the client. A request
+// over HTTP is refused instead: see Allow.
 type Pace struct {
 	limiter *rate.Limiter
 	most    time.Duration // more delay than this ends the connection
-	delayed time.Duration // in sum, since the client last left half of its rate unused
+	delayed time.Duration // total delay since the client last left half of its rate unused
 }
 
-// NewPace makes that of a new connection.
+// NewPace makes the pace of a new connection.
 func NewPace(l Limits) Pace {
 	return Pace{limiter: rate.NewLimiter(rate.Limit(l.ConnectionRate), l.ConnectionRate), most: l.Flood}
 }
 
-// ErrFlood is the error of a pace whose client goes on sending too fast.
+// ErrFlood is the error of a client that goes on sending too fast.
 var ErrFlood = errors.New("messages come faster than ROOM_CONNECTION_RATE for longer than ROOM_FLOOD_TIMEOUT")
 
 // Wait waits until one more message may be read.
@@ -37,7 +37,7 @@ func (p *Pace) Wait(ctx context.Context) error {
 	return sleep(ctx, d)
 }
 
-// Took notes that a message was read.
+// Took counts a message that was read.
 func (p *Pace) Took() {
 	now := time.Now()
 	if p.limiter.TokensAt(now) >= float64(p.limiter.Burst())/2 {
@@ -46,7 +46,7 @@ func (p *Pace) Took() {
 	p.limiter.AllowN(now, 1)
 }
 
-// sleep waits for a while, or until the context ends.
+// sleep waits for d, or until the context ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

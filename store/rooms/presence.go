@@ -9,18 +9,18 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Presence is what clients say of themselves: driftdb's PresenceListener relays {"value":…,"client":"…"} at least once a
-// second, on any key. It is known as long as it is repeated and the connection is there.
+// Presence is what clients say about themselves. driftdb's PresenceListener relays {"value":…,"client":"…"} at least
+// once a second, on any key. The room knows a presence while it is repeated and the connection is open.
 
-// PresenceKey is the key of clients that name none.
+// PresenceKey is the key of clients that give no key.
 const PresenceKey = "__presence"
 
-// quiet is for how long a client is taken to be present without a word.
+// quiet is how long a client counts as present after its last message.
 const quiet = 4 * time.Second
 
-// What is known of a connection; what it has not repeated for the longest time goes first.
+// Bounds of what one connection may have. The presence that was not repeated for the longest time goes first.
 const (
-	presenceMost  = 16      // clients and keys
+	presenceMost  = 16      // pairs of client and key
 	presenceBytes = 4 << 10 // of all together
 	clientMost    = 256     // bytes of a client's name
 )
@@ -28,73 +28,73 @@ const (
 // clientKey is one client on one key.
 type clientKey struct{ key, client string }
 
-// Presence is what a client last said of itself.
+// Presence is what a client last said about itself.
 type Presence struct {
 	Client json.RawMessage `json:"client"`
 	Value  json.RawMessage `json:"value"`
 	at     time.Time
 }
 
-// Clients are those of a connection that have said that they are there. The zero value has none. It belongs to one room.
-type Clients struct{ said map[clientKey]Presence }
+// Clients are the present clients of a connection, in one room. The zero value has none.
+type Clients struct{ last map[clientKey]Presence }
 
-// add takes what was said, within the bounds.
-func (c *Clients) add(where clientKey, what Presence) {
-	if c.said == nil {
-		c.said = map[clientKey]Presence{}
+// add adds a presence, within the bounds.
+func (c *Clients) add(key clientKey, presence Presence) {
+	if c.last == nil {
+		c.last = map[clientKey]Presence{}
 	}
-	c.said[where] = what
-	for len(c.said) > presenceMost || c.size() > presenceBytes {
-		delete(c.said, c.oldest())
+	c.last[key] = presence
+	for len(c.last) > presenceMost || c.size() > presenceBytes {
+		delete(c.last, c.oldest())
 	}
 }
 
 func (c *Clients) size() (n int) {
-	for where, what := range c.said {
-		n += len(where.key) + len(what.Client) + len(what.Value)
+	for key, presence := range c.last {
+		n += len(key.key) + len(presence.Client) + len(presence.Value)
 	}
 	return n
 }
 
 func (c *Clients) oldest() (oldest clientKey) {
 	var at time.Time
-	for where, what := range c.said {
-		if at.IsZero() || what.at.Before(at) {
-			oldest, at = where, what.at
+	for key, presence := range c.last {
+		if at.IsZero() || presence.at.Before(at) {
+			oldest, at = key, presence.at
 		}
 	}
 	return oldest
 }
 
-// presenceOf reads a push that is presence: a relay of an object with a client's name, a value, as far as JSON has it, and
-// nothing else.
-func presenceOf(e *eventlog.Event) (where clientKey, what Presence, ok bool) {
+// presenceOf reads a push that is a presence: a relay of an object with a client's name, perhaps a value, and nothing
+// else. JSON leaves out an undefined value.
+func presenceOf(e *eventlog.Event) (key clientKey, presence Presence, ok bool) {
 	var fields map[string]json.RawMessage
 	if e.Op != eventlog.Relay || json.Unmarshal(e.Data, &fields) != nil {
-		return where, what, false
+		return key, presence, false
 	}
 	client := fields["client"]
-	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &where.client) != nil {
-		return where, what, false
+	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &key.client) != nil {
+		return key, presence, false
 	}
 	value, has := fields["value"]
 	if has && len(fields) > 2 || !has && len(fields) > 1 {
-		return where, what, false
+		return key, presence, false
 	}
 	if len(e.Key)+len(client)+len(value) > presenceBytes {
-		value = json.RawMessage("null") // it is there, whatever it says
+		value = json.RawMessage("null") // the client is present even if its value is too long
 	}
-	where.key = e.Key
-	return where, Presence{Client: client, Value: value}, true
+	key.key = e.Key
+	return key, Presence{Client: client, Value: value}, true
 }
 
-// Note takes what a connection has pushed: it may say that a client is there.
+// Note looks at a push of a connection and notes a presence.
 func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
-	where, what, ok := presenceOf(e)
+	key, presence, ok := presenceOf(e)
 	if !ok {
 		return
 	}
-	what.at = time.Now()
+	presence.at = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	entered := r.rooms[id]
@@ -102,18 +102,18 @@ func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
 		entered.present = map[*Clients]struct{}{}
 	}
 	entered.present[c] = struct{}{}
-	c.add(where, what)
+	c.add(key, presence)
 }
 
-// Forget takes the clients of a connection that ends to be gone.
+// Forget removes the clients of a connection that ends.
 func (r *Rooms) Forget(id string, c *Clients) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.rooms[id].present, c)
 }
 
-// Present are the clients that are there on a key now, ordered by name. One that has come back, while its old connection
-// is not given up yet, is there once.
+// Present are the clients that are present on a key now, ordered by name. A client that has come back, while its old
+// connection is still open, is there once.
 func (r *Rooms) Present(id, key string) []Presence {
 	list := r.present(id, key, time.Now())
 	slices.SortFunc(list, func(a, b Presence) int { return bytes.Compare(a.Client, b.Client) })
@@ -125,15 +125,15 @@ func (r *Rooms) present(id, key string, now time.Time) []Presence {
 	defer r.mu.Unlock()
 	last := map[string]Presence{}
 	for c := range r.rooms[id].present {
-		for where, what := range c.said {
-			if where.key == key && now.Sub(what.at) < quiet && what.at.After(last[where.client].at) {
-				last[where.client] = what
+		for k, presence := range c.last {
+			if k.key == key && now.Sub(presence.at) < quiet && presence.at.After(last[k.client].at) {
+				last[k.client] = presence
 			}
 		}
 	}
 	list := make([]Presence, 0, len(last))
-	for _, what := range last {
-		list = append(list, what)
+	for _, presence := range last {
+		list = append(list, presence)
 	}
 	return list
 }

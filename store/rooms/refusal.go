@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// ErrNoRoom is the error of whoever enters a room that is not there.
+// ErrNoRoom is the error of entering a room that does not exist.
 var ErrNoRoom = errors.New("there is no such room")
 
-// Reason is why something was refused that may go well later.
+// Reason is why something was refused that may succeed later.
 type Reason int
 
-// Reasons of a Refusal.
+// The reasons of a Refusal.
 const (
-	Full       Reason = iota // the room has its connections
-	TooMany                  // there are as many rooms as may be
-	TooManyOwn               // the maker has as many as it may
-	TooFast                  // rooms are made, or a room is pushed to, too fast
+	Full       Reason = iota // the room has as many connections as allowed
+	TooMany                  // there are as many rooms as allowed
+	TooManyOwn               // the maker has as many rooms as allowed
+	TooFast                  // rooms are made, or pushes are sent, too fast
 )
 
-// Refusal is the error of what is beyond a limit now.
+// Refusal is the error of what exceeds a limit now.
 type Refusal struct {
 	Reason  Reason
 	Message string        // for the client: it names the setting

@@ -5,18 +5,24 @@ import (
 	"time"
 )
 
-// room is one that somebody is in, or is just looking at.
+// room is a room that somebody is in, or is looking at:
+//
+//	inside counts connections and requests, open only connections
+//
+//	Enter: inside+1 --> Connect: open+1   --> Disconnect: open-1, inside-1
+//	                --> Connect refused: inside-1
+//	                --> Leave: inside-1
 type room struct {
 	inside  int       // connections, and requests under way
 	open    int       // connections
-	left    time.Time // when it became empty; it is known for a while, so that its rate holds for POSTs too
+	left    time.Time // when it became empty; it stays known for a while, so that its rate also limits POSTs
 	used    bool      // something was pushed to it
 	budget  budget
 	users   users
-	present map[*Clients]struct{} // nil until somebody says that they are there: most rooms are just pushed to
+	present map[*Clients]struct{} // nil until a client sends a presence; most rooms have none
 }
 
-// Enter counts somebody in, if there is such a room: else the error is ErrNoRoom, or the log's.
+// Enter counts somebody in. If there is no such room, the error is ErrNoRoom; otherwise it is the log's.
 func (r *Rooms) Enter(id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
@@ -33,14 +39,14 @@ func (r *Rooms) Enter(id string) error {
 			return ErrNoRoom
 		}
 		entered = &room{used: known.Seq > 0, budget: newBudget(r.o.Limits.Rate)}
-		r.rooms[strings.Clone(id)] = entered // an id is a part of the request line, which it would keep
+		r.rooms[strings.Clone(id)] = entered // a clone, since id points into the request line and would keep that in memory
 	}
 	entered.inside++
 	return nil
 }
 
-// Connect makes a connection of somebody who was counted in. Where the room has all its connections, it counts them out
-// instead. A request that ends by itself is no connection: whoever is in a full room can be talked to.
+// Connect counts a connection of somebody who has entered. If the room has as many as allowed, Connect counts them out
+// instead. Requests that end by themselves are no connections, so clients can still push to a full room.
 func (r *Rooms) Connect(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +67,7 @@ func (r *Rooms) Disconnect(id string) {
 	r.rooms[id].leave()
 }
 
-// Leave counts somebody out who made no connection.
+// Leave counts somebody out who has no connection.
 func (r *Rooms) Leave(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,8 +83,8 @@ func (r *room) leave() {
 // emptyFor is how long an empty room is known, so that its rate goes on.
 const emptyFor = 10 * time.Second
 
-// forgetEmpty forgets the rooms that have been empty for a while: they are read again when they are needed. One that
-// nothing was pushed to is known for longer, as its time begins when it is left.
+// forgetEmpty forgets rooms that have been empty for a while; Enter reads them again. A room without any push is known
+// for longer, since its age counts from when somebody left it.
 func (r *Rooms) forgetEmpty(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +95,7 @@ func (r *Rooms) forgetEmpty(now time.Time) {
 	}
 }
 
-// keep drops rooms in which nothing was said for the time that the settings give them, until Close.
+// keep drops old rooms and forgets empty ones, until Close.
 func (r *Rooms) keep() {
 	tick := time.NewTicker(emptyFor)
 	defer tick.Stop()

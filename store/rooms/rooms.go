@@ -10,29 +10,29 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Options are plain values out of the settings, and the log that the rooms are in.
+// Options are values from the settings, and the log of the rooms.
 type Options struct {
 	Log       *eventlog.Log
 	Logger    *slog.Logger
-	Retention time.Duration // a room without messages for so long is dropped
-	Unused    time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
+	Retention time.Duration // a room without messages for this long is dropped
+	Unused    time.Duration // and a room without any push, if nobody was in it for this long
 	Limits    Limits
 }
 
-// Limits bound what those who know a room's id can take of the gateway.
+// Limits bound what clients that know a room's id can use.
 type Limits struct {
 	Rooms          int // at the same time
-	CreateRate     int // rooms a minute that are made for one client address
-	CreateRateAll  int // rooms a minute that are made for all clients without a credential
-	CreateRateKey  int // rooms a minute that are made for one credential
+	CreateRate     int // rooms a minute for one client address
+	CreateRateAll  int // rooms a minute for all clients without a credential
+	CreateRateKey  int // rooms a minute for one credential
 	Connections    int // open at once in a room
 	Rate           int // stored pushes a second of a room, and as many relays
 	ConnectionRate int // messages a second of a WebSocket
 
-	Flood time.Duration // how long a WebSocket may be slowed down, in sum, before it is closed
+	Flood time.Duration // the total delay after which a WebSocket that sends too fast is closed
 }
 
-// Rooms are those of a log.
+// Rooms are the rooms of a log.
 type Rooms struct {
 	o       Options
 	quit    chan struct{}
@@ -45,7 +45,7 @@ type Rooms struct {
 	rooms map[string]*room
 }
 
-// Open counts the rooms of a log and begins to look after them. Close ends it.
+// Open counts the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
 	r := &Rooms{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, makers: newMakers(o.Limits)}
 	r.made.most = int64(o.Limits.Rooms)
@@ -56,20 +56,20 @@ func Open(o Options) (*Rooms, error) {
 	return r, nil
 }
 
-// Close ends what Open began.
+// Close ends what Open started.
 func (r *Rooms) Close() {
 	close(r.quit)
 	r.keeper.Wait()
 }
 
-// Space is the part of the log that a room is.
+// Space is the space of a room in the log.
 func Space(id string) string { return channel.RoomSpace + id }
 
-// mostID is how long an id may be.
+// mostID is the length of the longest id.
 const mostID = 128
 
-// IsID reports whether a text can be the id of a room: letters, digits, "-", "_" and, but for the first, ".". What
-// JavaScript makes of a missing value is none: strangers would meet there.
+// IsID reports whether a text can be the id of a room: letters, digits, "-", "_" and, except at the beginning, ".".
+// What JavaScript makes of a missing value is no id: strangers would meet in such a room.
 func IsID(text string) bool {
 	if text == "" || len(text) > mostID || text[0] == '.' || text == "undefined" || text == "null" || text == "NaN" {
 		return false

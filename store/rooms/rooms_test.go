@@ -12,7 +12,8 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// A room is there from its making on, and goes when it was empty and silent for its time; who is in it keeps it.
+// A room exists from when it is made. It goes when it was empty and silent for its time. It stays while somebody is in
+// it.
 func TestLifeOfARoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -45,7 +46,7 @@ func TestLifeOfARoom(t *testing.T) {
 			}
 		}
 		must(r.Make(context.Background(), key("k"), "a"))
-		must(r.Make(context.Background(), key("k"), "a")) // it is there already
+		must(r.Make(context.Background(), key("k"), "a")) // it exists already
 		if n := r.Count(); n != 1 {
 			t.Errorf("there are %d rooms", n)
 		}

@@ -9,35 +9,35 @@ import (
 	"sluice/store/pause"
 )
 
-// Conn is a connection as those see it who wait for what its answer holds.
+// Conn is a connection as Answers sees it.
 type Conn interface {
 	Written() int64 // bytes that the kernel has taken
-	Cut()           // closes it, from any goroutine; it may be called again
+	Cut()           // closes the connection; any goroutine may call it, more than once
 }
 
 type connKey struct{}
 
-// WithConn returns a context whose answers leave by conn.
+// WithConn returns a context whose answers are sent on conn.
 func WithConn(ctx context.Context, conn Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// ConnOf returns the connection that answers of a context leave by, nil where it is not known.
+// ConnOf returns the connection that the answers of a context are sent on, or nil if it is not known.
 func ConnOf(ctx context.Context) Conn {
 	conn, _ := ctx.Value(connKey{}).(Conn)
 	return conn
 }
 
-// When somebody is refused memory, an answer is cut off that has been on its way for grace and moves slower than
-// leastSpeed, or that has been on its way for mostAge, however fast it moves.
+// When an owner is refused memory, slow answers are cut off: those sent for longer than grace and slower than
+// leastSpeed, and those sent for longer than mostAge at any speed.
 const (
 	grace      = 5 * time.Second
 	leastSpeed = 16 << 10 // bytes a second
 	mostAge    = time.Minute
 )
 
-// Answers is the memory that answers hold until their clients have read them. It is shared out by owner, and who holds
-// some and reads slowly is cut off when another is refused.
+// Answers is the memory that answers take until their clients have read them. It is shared by owner. An owner whose
+// client reads slowly is cut off when another is refused.
 type Answers struct {
 	memory *Memory
 
@@ -45,23 +45,23 @@ type Answers struct {
 	sending map[*Answer]struct{}
 }
 
-// NewAnswers makes the memory of answers with its bounds in bytes.
+// NewAnswers makes the memory for answers with its bounds in bytes.
 func NewAnswers(perOwner, total int64) *Answers {
 	return &Answers{memory: NewMemory(perOwner, total), sending: map[*Answer]struct{}{}}
 }
 
-// Held returns the bytes that all answers hold.
+// Held is the number of bytes that all answers take.
 func (a *Answers) Held() int64 { return a.memory.Held() }
 
-// Answer is what one answer holds. It is to be closed, and used by one goroutine.
+// Answer is the memory of one answer. Only one goroutine may use it, and it must be closed.
 type Answer struct {
 	of      *Answers
 	account *Account
 	owner   string
-	conn    Conn // nil where nobody can cut it off
+	conn    Conn // nil if it cannot be cut off
 
 	// Guarded by of.mu, from Send on.
-	began, looked time.Time // when it began, and when written was
+	began, looked time.Time // when sending began, and when written was read
 	written       int64
 }
 
@@ -70,8 +70,8 @@ func (a *Answers) Open(ctx context.Context) *Answer {
 	return &Answer{of: a, owner: Owner(ctx), account: a.memory.Account(Owner(ctx)), conn: ConnOf(ctx)}
 }
 
-// Take charges n more bytes, or refuses with a *FullError. It never waits: those who wait would hold what others wait
-// for.
+// Take charges n more bytes, or refuses with a *FullError. It never waits: otherwise answers could wait for each
+// other's memory.
 func (a *Answer) Take(n int64) error {
 	err := a.account.Take(n)
 	var full *FullError
@@ -81,7 +81,7 @@ func (a *Answer) Take(n int64) error {
 	return err
 }
 
-// Send says that the answer is whole, and waits for its client from now on.
+// Send says that the answer is complete and from now on waits for its client.
 func (a *Answer) Send() {
 	if a.conn == nil {
 		return
@@ -93,7 +93,7 @@ func (a *Answer) Send() {
 	a.of.sending[a] = struct{}{}
 }
 
-// Close returns what the answer holds. It may be called again.
+// Close gives the answer's memory back. It may be called again.
 func (a *Answer) Close() {
 	a.of.mu.Lock()
 	delete(a.of.sending, a)
@@ -101,8 +101,8 @@ func (a *Answer) Close() {
 	a.account.Close()
 }
 
-// cutSlow cuts off the answers that move too slowly: those of an owner, or of all. Their connections give back what
-// they hold in a moment. Speed is that since the last look, so that what fits into a socket's buffer counts once.
+// cutSlow cuts off answers that are sent too slowly, of an owner or of all. Closing their connections soon gives their
+// memory back. The speed is that since the last look, so that what fits into a socket's buffer counts only once.
 func (a *Answers) cutSlow(owner string, all bool) {
 	now := time.Now()
 	a.mu.Lock()

@@ -21,7 +21,8 @@ func (r *reader) Written() int64 {
 
 func (r *reader) Cut() { r.cut = true }
 
-// TestSlowReaders: while others are refused, who reads too slowly is cut off after a grace, and nobody else.
+// TestSlowReaders: while others are refused, a client that reads too slowly is cut off after a grace, and no other
+// client.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -29,8 +30,8 @@ func TestSlowReaders(t *testing.T) {
 		owner   string
 		speed   float64
 		first   int64
-		refused string        // who else asks
-		cut     time.Duration // when, if asked every second; 0: never within 50 seconds
+		refused string        // who asks for memory
+		cut     time.Duration // when it is cut off, if somebody asks every second; 0: not within 50 seconds
 	}{
 		{"one that stands still", "ann", 0, 0, "cid", 6 * time.Second},
 		{"one with a large buffer", "ann", 0, 4 << 20, "cid", 6 * time.Second},
@@ -79,7 +80,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// TestOldAnswers: an answer that takes longer than a minute is cut off when its memory is needed, at whatever speed.
+// TestOldAnswers: an answer that takes longer than a minute is cut off when its memory is needed, at any speed.
 func TestOldAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

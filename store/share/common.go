@@ -2,23 +2,23 @@ package share
 
 import "sync"
 
-// commonKey names what the connections of an owner have in common, by a hash of it.
+// commonKey is what connections of an owner have in common, by its hash.
 type commonKey struct {
 	owner string
 	hash  [32]byte
 }
 
-// common is held once for an owner, however many of its connections use it.
+// common is charged once to an owner, for all of its connections that use it.
 type common struct {
 	bytes int64
 	uses  int
 }
 
-// commonBytes is what the entry of one takes by itself.
+// commonBytes is the memory of an entry in Memory.common.
 const commonBytes = 160
 
-// TakeCommon charges n bytes that an owner holds once for all of its connections that use the same, as of one filter.
-// The hash tells what is the same. The caller calls release when it does not use it any more; further calls do nothing.
+// TakeCommon charges n bytes once for all connections of an owner that use the same thing, such as one filter. hash is
+// the hash of that thing. The caller calls release when it no longer uses it; further calls do nothing.
 func (m *Memory) TakeCommon(owner string, hash [32]byte, n int64) (release func(), err error) {
 	key := commonKey{owner, hash}
 	m.mu.Lock()

@@ -14,24 +14,24 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSlotsFair: while an owner that has nothing waits, each other owner begins one task at most; tasks never hold more
-// slots than there are, nor more than their owner may have; and a slot is free only where nobody can use it.
+// TestSlotsFair: while an owner without a slot waits, each other owner begins at most one task. Tasks never have more
+// slots than there are, nor more than their owner may have. A slot is free only if nobody can use it.
 func TestSlotsFair(t *testing.T) {
 	t.Parallel()
 	type task struct {
 		slot *Slot
-		w    *waiter // nil: it has begun
+		w    *waiter // nil: the task has begun
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 5).Draw(t, "n")
 		perOwner := rapid.Int64Range(1, n).Draw(t, "perOwner")
 		s := NewUnits(n, perOwner, math.MaxInt)
 		var tasks []*task
-		begun := map[string]map[string]int{} // for each owner that waits and has nothing: the tasks others began meanwhile
+		begun := map[string]map[string]int{} // for each owner that waits without a slot: the tasks that others have begun since
 		check := func() {
 			running, all := map[string]int64{}, int64(0)
 			waits := map[string]bool{}
-			maps.DeleteFunc(begun, func(owner string, _ map[string]int) bool { // who gave up waits no more
+			maps.DeleteFunc(begun, func(owner string, _ map[string]int) bool { // owners that gave up
 				return !slices.ContainsFunc(tasks, func(k *task) bool { return k.w != nil && k.slot.owner == owner })
 			})
 			var began []string
@@ -82,12 +82,12 @@ func TestSlotsFair(t *testing.T) {
 			switch what := rapid.IntRange(0, 3).Draw(t, "what"); {
 			case what < 2 || len(tasks) == 0:
 				k := &task{slot: &Slot{of: s, owner: fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "owner")), n: rapid.Int64Range(1, perOwner).Draw(t, "slots")}}
-				k.w, _ = s.enqueue(k.slot) // nobody is refused
+				k.w, _ = s.enqueue(k.slot) // never refused
 				tasks = append(tasks, k)
-			case tasks[at].w == nil: // it is done
+			case tasks[at].w == nil: // done
 				tasks[at].slot.Release()
 				tasks = slices.Delete(tasks, at, at+1)
-			default: // it gives up
+			default: // gives up
 				gone, cancel := context.WithCancel(context.Background())
 				cancel()
 				if err := tasks[at].slot.ready(gone, tasks[at].w); err == nil {
@@ -100,8 +100,8 @@ func TestSlotsFair(t *testing.T) {
 	})
 }
 
-// TestSlotsFirst: an owner that has a slot gets another only while no owner waits that has none, and gives way only to one
-// that has less.
+// TestSlotsFirst: an owner with a slot gets another only while no owner without a slot waits. It gives way only to an
+// owner with fewer slots.
 func TestSlotsFirst(t *testing.T) {
 	t.Parallel()
 	s := NewSlots(2, 10)
@@ -132,7 +132,7 @@ func TestSlotsFirst(t *testing.T) {
 	}
 }
 
-// TestYield: a long task gives way to another owner's, and goes on before the other tasks of its own.
+// TestYield: a long task gives way to another owner's task, and goes on before the other tasks of its own owner.
 func TestYield(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestYield(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		// Who leaves while it waits to go on has nothing any more.
+		// A task that gives up while it waits to go on has no slot.
 		if long, err = s.Take(ann, 1); err != nil {
 			t.Fatal(err)
 		}

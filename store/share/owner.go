@@ -2,8 +2,8 @@ package share
 
 import "context"
 
-// owned is a context with an owner. Being a type of its own, it takes one allocation where context.WithValue takes two;
-// every publish makes one.
+// owned is a context with an owner. As a type of its own it needs one allocation, where context.WithValue needs two.
+// Every publish makes one.
 type owned struct {
 	context.Context
 	owner string
@@ -11,7 +11,7 @@ type owned struct {
 
 type ownerKey struct{}
 
-// Value is the context's; it finds itself for Owner.
+// Value returns o itself for ownerKey, otherwise the context's value.
 func (o *owned) Value(key any) any {
 	if key == (ownerKey{}) {
 		return o
@@ -22,7 +22,8 @@ func (o *owned) Value(key any) any {
 // With returns a context whose work and memory are charged to owner.
 func With(ctx context.Context, owner string) context.Context { return &owned{ctx, owner} }
 
-// Owner returns who the work of ctx is charged to. Work without an owner is charged to "", one owner for all of it.
+// Owner returns the owner that the work of ctx is charged to. All work without an owner is charged to "", as to one
+// owner.
 func Owner(ctx context.Context) string {
 	if o, ok := ctx.Value(ownerKey{}).(*owned); ok {
 		return o.owner

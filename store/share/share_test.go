@@ -23,9 +23,9 @@ func TestMemoryBounds(t *testing.T) {
 	}{
 		{a, 60, ""},
 		{b, 40, ""},
-		{b, 1, "this credential holds as much memory as it may (100 bytes)"},
+		{b, 1, "this credential uses as much memory as it may (100 bytes)"},
 		{c, 50, ""},
-		{c, 1, "all clients together hold as much memory as they may (150 bytes)"},
+		{c, 1, "all clients together use as much memory as they may (150 bytes)"},
 	} {
 		got := ""
 		if err := step.of.Take(step.n); err != nil {
@@ -43,32 +43,32 @@ func TestMemoryBounds(t *testing.T) {
 	a.Close()
 	a.Give(60)
 	if err := c.Move("ann"); err != nil || m.Held() != 90 {
-		t.Errorf("after a close: %v, %d held", err, m.Held())
+		t.Errorf("after a close: %v, %d used", err, m.Held())
 	}
 	b.Close()
 	c.Close()
 	if len(m.by) != 0 || m.Held() != 0 {
-		t.Errorf("left behind: %v, %d", m.by, m.held)
+		t.Errorf("left behind: %v, %d", m.by, m.used)
 	}
 }
 
-// TestMemoryModel holds the sums against a plain list of what each account has.
+// TestMemoryModel compares the sums with a plain list of what each account has.
 func TestMemoryModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := NewMemory(100, 250)
 		accounts := make([]*Account, 6)
-		owner, held, free := make([]string, 6), make([]int64, 6), make([]int64, 6)
+		owner, used, free := make([]string, 6), make([]int64, 6), make([]int64, 6)
 		for i := range accounts {
 			owner[i], free[i] = fmt.Sprint(i%4), int64(i%3*10)
 			accounts[i] = m.AccountAbove(owner[i], free[i])
 		}
 		charged := func(i int, n int64) int64 { return max(0, n-free[i]) }
 		sum := func(of string) (own, all int64) {
-			for i := range held {
-				all += charged(i, held[i])
+			for i := range used {
+				all += charged(i, used[i])
 				if owner[i] == of {
-					own += charged(i, held[i])
+					own += charged(i, used[i])
 				}
 			}
 			return own, all
@@ -79,36 +79,36 @@ func TestMemoryModel(t *testing.T) {
 			own, all := sum(owner[i])
 			switch rapid.IntRange(0, 2).Draw(t, "what") {
 			case 0:
-				more := charged(i, held[i]+n) - charged(i, held[i])
+				more := charged(i, used[i]+n) - charged(i, used[i])
 				want := more == 0 || own+more <= 100 && all+more <= 250
 				if got := accounts[i].Take(n) == nil; got != want {
 					t.Fatalf("take %d of %s: %v, want %v", n, owner[i], got, want)
 				}
 				if want {
-					held[i] += n
+					used[i] += n
 				}
 			case 1:
 				accounts[i].Give(n)
-				held[i] -= min(n, held[i])
+				used[i] -= min(n, used[i])
 			case 2:
 				to := fmt.Sprint(n % 4)
 				theirs, _ := sum(to)
-				want := to == owner[i] || charged(i, held[i]) == 0 || theirs+charged(i, held[i]) <= 100
+				want := to == owner[i] || charged(i, used[i]) == 0 || theirs+charged(i, used[i]) <= 100
 				if got := accounts[i].Move(to) == nil; got != want {
-					t.Fatalf("move %d to %s: %v, want %v", held[i], to, got, want)
+					t.Fatalf("move %d to %s: %v, want %v", used[i], to, got, want)
 				}
 				if want {
 					owner[i] = to
 				}
 			}
 			if _, all := sum(""); m.Held() != all {
-				t.Fatalf("%d held, want %d", m.Held(), all)
+				t.Fatalf("%d used, want %d", m.Held(), all)
 			}
 		}
 	})
 }
 
-// TestReserved: owners that hold much leave room for those that hold little.
+// TestReserved: owners with much leave room for owners with little.
 func TestReserved(t *testing.T) {
 	t.Parallel()
 	m := NewReserved(6400, 4*6400)
@@ -131,11 +131,11 @@ func TestReserved(t *testing.T) {
 		}
 	}
 	if err := m.Account("last").Take(1); !errors.As(err, &full) || !full.All || m.Held() != 4*6400 {
-		t.Errorf("all is held: %v, %d", err, m.Held())
+		t.Errorf("all is in use: %v, %d", err, m.Held())
 	}
 }
 
-// TestCommon: what is in common is charged once, until its last user is gone.
+// TestCommon: what connections have in common is charged once, until its last user is gone.
 func TestCommon(t *testing.T) {
 	t.Parallel()
 	m := NewMemory(1000, 1500)
@@ -145,7 +145,7 @@ func TestCommon(t *testing.T) {
 	}
 	second, err := m.TakeCommon("ann", [32]byte{1}, 500)
 	if err != nil || m.Held() != 500+commonBytes {
-		t.Fatalf("%v, %d held", err, m.Held())
+		t.Fatalf("%v, %d used", err, m.Held())
 	}
 	var full *FullError
 	if _, err := m.TakeCommon("ann", [32]byte{2}, 500); !errors.As(err, &full) || full.All {
@@ -161,16 +161,16 @@ func TestCommon(t *testing.T) {
 	first()
 	first()
 	if m.Held() != 2*(500+commonBytes) {
-		t.Errorf("%d held by those who are left", m.Held())
+		t.Errorf("%d charged to those who are left", m.Held())
 	}
 	second()
 	theirs()
 	if m.Held() != 0 || len(m.by)+len(m.common) != 0 {
-		t.Errorf("left behind: %d, %v, %v", m.held, m.by, m.common)
+		t.Errorf("left behind: %d, %v, %v", m.used, m.by, m.common)
 	}
 }
 
-// TestSlotsRoundRobin: ann asks for many slots first; ben waits for one task of hers at the most.
+// TestSlotsRoundRobin: ann asks for many slots first; ben waits for at most one of her tasks.
 func TestSlotsRoundRobin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestSlotsRoundRobin(t *testing.T) {
 	})
 }
 
-// TestSlotsBounds: a queue has an end, and who gives up waiting leaves it.
+// TestSlotsBounds: a queue is bounded, and a request that gives up leaves it.
 func TestSlotsBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

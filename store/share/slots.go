@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// ErrQueueFull is the error of Acquire where an owner has too many requests waiting already.
+// ErrQueueFull is the error of Acquire if too many requests of the owner wait already.
 var ErrQueueFull = errors.New("too many requests of this credential wait already")
 
-// Slots lets a fixed number of tasks run at once. Free slots go round robin to the owners that wait, and an owner that
-// has a slot gets another only while no other owner waits. So an owner waits for one task of each other owner at most.
+// Slots lets a fixed number of tasks run at once. Free slots go round robin to the owners that wait. An owner with a
+// slot gets another only if no other owner waits. So an owner waits for at most one task of each other owner.
 //
-// A task may need several slots at once: then a slot is a unit of what is scarce, such as a byte.
+// A task may need several slots at once. Then a slot is a unit of a resource, such as a byte.
 type Slots struct {
 	perOwner    int64 // slots
 	mostWaiting int   // requests of one owner
@@ -30,17 +30,17 @@ type waiter struct {
 	ready chan struct{}
 }
 
-// NewSlots makes n slots. At most mostWaiting requests of one owner wait; further ones are refused.
+// NewSlots makes n slots. At most mostWaiting requests of one owner may wait; further ones are refused.
 func NewSlots(n, mostWaiting int) *Slots { return NewUnits(int64(n), int64(n), mostWaiting) }
 
-// NewUnits makes n slots of which one owner has perOwner at most.
+// NewUnits makes n slots, of which one owner may have at most perOwner.
 func NewUnits(n, perOwner int64, mostWaiting int) *Slots {
 	return &Slots{
 		perOwner: perOwner, mostWaiting: mostWaiting, free: n, running: map[string]int64{}, waiting: map[string][]*waiter{},
 	}
 }
 
-// Slot is what a task has, until Release.
+// Slot is what a task has until Release.
 type Slot struct {
 	of    *Slots
 	owner string
@@ -56,8 +56,8 @@ func (s *Slots) Acquire(ctx context.Context) (release func(), err error) {
 	return slot.Release, nil
 }
 
-// Take waits for n slots at once for the owner of ctx, or until ctx ends. More than an owner may have are as many as
-// it may have.
+// Take waits for n slots at once for the owner of ctx, or until ctx ends. If n is more than an owner may have, it takes
+// as many as the owner may have.
 func (s *Slots) Take(ctx context.Context, n int64) (*Slot, error) {
 	slot := &Slot{of: s, owner: Owner(ctx), n: min(n, s.perOwner)}
 	s.mu.Lock()
@@ -72,7 +72,7 @@ func (s *Slots) Take(ctx context.Context, n int64) (*Slot, error) {
 	return slot, nil
 }
 
-// enqueue gives a slot its place at once, where w is nil, or when w is ready.
+// enqueue takes the slots at once and returns nil, or returns a waiter that is ready when the slots are taken.
 func (s *Slots) enqueue(slot *Slot) (w *waiter, err error) {
 	if len(s.turns) == 0 && s.free >= slot.n && s.running[slot.owner]+slot.n <= s.perOwner {
 		s.take(slot.owner, slot.n)
@@ -88,22 +88,22 @@ func (s *Slots) enqueue(slot *Slot) (w *waiter, err error) {
 	return w, nil
 }
 
-// Waiting returns how many requests of the owner of ctx wait.
+// Waiting is the number of requests of the owner of ctx that wait.
 func (s *Slots) Waiting(ctx context.Context) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.waiting[Owner(ctx)])
 }
 
-// Waited reports whether another owner, which has less, waits for a slot.
+// Waited reports whether another owner with fewer slots waits.
 func (t *Slot) Waited() bool {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
 	return t.waited()
 }
 
-// Yield gives the slot to another owner that waits, if there is one, and waits for it to come round again: before the
-// other tasks of its owner. Where it fails, as ctx ended, the slot is released.
+// Yield gives the slot to another owner that waits, if there is one. Then it waits for the slot again, ahead of the
+// other tasks of its owner. If it fails because ctx ended, the slot is released.
 func (t *Slot) Yield(ctx context.Context) error {
 	s := t.of
 	s.mu.Lock()
@@ -142,11 +142,11 @@ func (t *Slot) ready(ctx context.Context, w *waiter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-w.ready: // at the same moment
+	case <-w.ready: // it became ready at the same moment
 		s.release(t.owner, t.n)
 	default:
 		s.wait(t.owner, slices.DeleteFunc(s.waiting[t.owner], func(o *waiter) bool { return o == w }))
-		s.dispatch() // it may have been the one that the others waited for
+		s.dispatch() // the others may have waited only for this one
 	}
 	t.n = 0
 	return ctx.Err()
@@ -162,7 +162,7 @@ func (s *Slots) take(owner string, n int64) {
 	s.running[owner] += n
 }
 
-// release gives slots back. Their owner has had a turn, so those who wait go before it.
+// release gives slots back. Their owner has had a turn, so it goes behind those who wait.
 func (s *Slots) release(owner string, n int64) {
 	s.free += n
 	if s.running[owner] -= n; s.running[owner] == 0 {
@@ -172,8 +172,8 @@ func (s *Slots) release(owner string, n int64) {
 	s.dispatch()
 }
 
-// dispatch hands free slots to those whose turn it is. Where there are too few of them for the next, the others wait
-// behind it: else small tasks would keep a large one out for good.
+// dispatch gives free slots to the owners in turn. If they are too few for the next one, all others wait behind it:
+// otherwise small tasks could lock a large one out for good.
 func (s *Slots) dispatch() {
 	for {
 		owner, ok := s.next()
@@ -188,7 +188,7 @@ func (s *Slots) dispatch() {
 	}
 }
 
-// next is the first owner in turn that has nothing, else the first that may have more.
+// next is the first owner in turn without a slot, or else the first that may have more.
 func (s *Slots) next() (next string, ok bool) {
 	for _, owner := range s.turns {
 		if s.running[owner] == 0 {
@@ -207,7 +207,7 @@ func (s *Slots) moveBack(owner string) {
 	}
 }
 
-// wait sets an owner's queue. The turns hold the owners that have one.
+// wait sets an owner's queue. turns has the owners with a queue.
 func (s *Slots) wait(owner string, queue []*waiter) {
 	waited := len(s.waiting[owner]) > 0
 	switch {

@@ -11,14 +11,13 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Writing is a database that events are being appended to, until Done: it is not renamed or destroyed
-// meanwhile.
+// Writing is a database to which a caller appends events, until Done. Until then nobody can rename or destroy it.
 type Writing struct {
 	catalog *Catalog
 	db      *Database
-	made    map[string]bool // namespaces that come with the events
-	events  int64           // bytes of events that were charged and are not answered yet
-	rows    int64           // bytes of rows likewise
+	made    map[string]bool // namespaces that are made with the events
+	events  int64           // bytes of events that are charged and not answered yet
+	rows    int64           // the same for rows
 }
 
 // Write begins to append to a database.
@@ -30,7 +29,7 @@ func (c *Catalog) Write(name string) (*Writing, error) {
 	return &Writing{catalog: c, db: d}, nil
 }
 
-// Done ends it. What was charged and never stored is given back.
+// Done ends it. It gives back what was charged and never stored.
 func (w *Writing) Done() {
 	if w.events+w.rows > 0 {
 		w.catalog.settle(w.db, w.events, w.rows, false)
@@ -38,8 +37,8 @@ func (w *Writing) Done() {
 	w.db.using.RUnlock()
 }
 
-// Charge counts those of some events that are the database's, and the rows that come with them, against its bounds. It
-// is to be called once, when nothing but storing them is left.
+// Charge counts the database's share of some events, and the rows that come with them, against the bounds. Call it
+// once, when only storing is left to do.
 func (w *Writing) Charge(events []eventlog.Event) error {
 	var weight, rows int64
 	for i := range events {
@@ -57,8 +56,7 @@ func (w *Writing) Charge(events []eventlog.Event) error {
 	return nil
 }
 
-// Record is an event as the log stores it. A namespace that is not there is made along with the events, if
-// create says so.
+// Record makes the log's record of an event. If create is true, a missing namespace is made with the events.
 func (w *Writing) Record(e *Event, create bool) (eventlog.Event, error) {
 	if err := checkNames(e); err != nil {
 		return eventlog.Event{}, err
@@ -69,8 +67,8 @@ func (w *Writing) Record(e *Event, create bool) (eventlog.Event, error) {
 	return e.record(Space(w.db.name), "")
 }
 
-// Take makes of an event with mapped names what Record makes; it gets an id, and a stream of its own where it
-// has none, as the client's db.stream() makes them.
+// Take is Record for an event whose names are mapped already. It gives the event an id and, if it has no stream, a
+// stream of its own, as the client's db.stream() does.
 func (w *Writing) Take(r *eventlog.Event, create bool) error {
 	if r.Stream == "" {
 		r.Stream = NewID()
@@ -83,7 +81,7 @@ func (w *Writing) Take(r *eventlog.Event, create bool) error {
 	return nil
 }
 
-// join makes sure of a namespace.
+// join checks that a namespace exists, or notes that it must be made.
 func (w *Writing) join(namespace string, create bool) error {
 	if namespace == "" || w.made[namespace] || w.catalog.has(w.db, namespace) {
 		return nil
@@ -105,7 +103,7 @@ func (w *Writing) join(namespace string, create bool) error {
 	return nil
 }
 
-// Rows are to be stored with the events.
+// Rows are the rows to store with the events.
 func (w *Writing) Rows() (rows []eventlog.Row) {
 	for namespace := range w.made {
 		rows = append(rows, namespaceRow(w.db, namespace))
@@ -113,13 +111,13 @@ func (w *Writing) Rows() (rows []eventlog.Row) {
 	return rows
 }
 
-// Stored puts the namespaces in force that came with the events. It is for Request.Stored.
+// Stored adds the namespaces that were stored with the events. It is for Request.Stored.
 func (w *Writing) Stored() {
 	c := w.catalog
 	twice := int64(0)
 	c.mu.Lock()
 	for namespace := range w.made {
-		if w.db.namespaces[namespace] { // another made it meanwhile, and was charged too
+		if w.db.namespaces[namespace] { // another writer has made it too, and was charged for it
 			twice += weightOf(namespaceRow(w.db, namespace))
 		}
 		w.db.setNamespace(namespace, true)
@@ -130,14 +128,14 @@ func (w *Writing) Stored() {
 	}
 }
 
-// Answered is to be called with what storing the events came to. What may be stored stays charged.
+// Answered must be called with the error of storing the events. What may have been stored stays charged.
 func (w *Writing) Answered(err error) {
 	c := w.catalog
 	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
 	w.events, w.rows = 0, 0
 }
 
-// MaxName bounds the bytes of names and ids of events, before they are mapped.
+// MaxName is the most bytes of a name or an id, before mapping.
 const MaxName = 1024
 
 func checkNames(e *Event) error {
@@ -157,12 +155,12 @@ func checkNames(e *Event) error {
 	return nil
 }
 
-// searchMost is how many streams an event is looked for in. A name of 1,024 dots in a database of 100,000 namespaces
-// could be in a hundred million.
+// searchMost is the most streams that a search for an event looks at. A name of 1,024 dots in a database of 100,000
+// namespaces could be in a hundred million streams.
 const searchMost = 10_000
 
-// Position is the place of an event. Where stream is empty, id is STREAM.ID, in the namespace or, where that is
-// nil, in any.
+// Position is the log's id of an event. If stream is empty, id is STREAM.ID, in the given namespace, or in any if
+// namespace is nil.
 func (c *Catalog) Position(ctx context.Context, name string, namespace *string, stream, id string) (uint64, error) {
 	d, err := c.use(name)
 	if err != nil {
@@ -178,7 +176,8 @@ func (c *Catalog) Position(ctx context.Context, name string, namespace *string, 
 // yieldEvery is how many streams a search looks at before it lets others go on.
 const yieldEvery = 500
 
-// search is the place of the event STREAM.ID, in the namespace or, where that is nil, in any.
+// search is the log's id of the event STREAM.ID, in the given namespace, or in any if namespace is nil. STREAM and ID
+// may contain dots, so it tries each dot.
 func (c *Catalog) search(ctx context.Context, d *Database, namespace *string, id string) (uint64, error) {
 	turn, err := c.looks.Take(ctx, 1)
 	if err != nil {
@@ -192,7 +191,7 @@ func (c *Catalog) search(ctx context.Context, d *Database, namespace *string, id
 		}
 		for _, n := range searched {
 			if looked++; looked > searchMost {
-				return 0, fmt.Errorf("%w: %q can be in more than %d streams; name its namespace and stream", ErrTooMany, id, searchMost)
+				return 0, fmt.Errorf("%w: %q may be in more than %d streams; give its namespace and stream", ErrTooMany, id, searchMost)
 			}
 			if err := ctx.Err(); err != nil {
 				return 0, err
@@ -208,10 +207,10 @@ func (c *Catalog) search(ctx context.Context, d *Database, namespace *string, id
 			}
 		}
 	}
-	return 0, fmt.Errorf("%w: %q; events of a whole database are named STREAM.ID", ErrNoEvent, id)
+	return 0, fmt.Errorf("%w: %q; without a stream, give an event as STREAM.ID", ErrNoEvent, id)
 }
 
-// searched are the namespaces in which an event may be, the unnamed one first.
+// searched are the namespaces that may have an event, the unnamed one first.
 func (c *Catalog) searched(d *Database, namespace *string) []string {
 	if namespace != nil {
 		return []string{*namespace}
@@ -234,7 +233,7 @@ func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, e
 	return at, err
 }
 
-// Moment is where the events of a time, which has milliseconds, begin, and where they end.
+// Moment returns the range of ids of the events of one millisecond.
 func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first, last uint64, err error) {
 	d, err := c.use(name)
 	if err != nil {
@@ -263,8 +262,8 @@ func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first,
 	return first, last, nil
 }
 
-// firstCopy is the place of the first event of a clone that was copied and whose time is as told, the place
-// behind all that were copied where there is none. Of a time that a clock that was set back has seen twice it is one of the two.
+// firstCopy is the id of the first copied event of a clone for whose time is holds, or the position after all copies.
+// If the clock was set back and had a time twice, it is one of the two.
 func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string) bool) (uint64, error) {
 	low, high := uint64(1), d.info.Cloned+1
 	for low < high {
@@ -282,7 +281,7 @@ func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string)
 	return low, nil
 }
 
-// next is the first event of a stream, or of the database, behind a position; nil, if there is none.
+// next is the first event of a stream, or of the database, after a position, or nil.
 func (c *Catalog) next(ctx context.Context, d *Database, mapped string, after uint64) (*eventlog.Event, error) {
 	p, err := c.log.Read(ctx, query(d.name, mapped), after, 1)
 	if err != nil || len(p.Events) == 0 {
@@ -316,7 +315,7 @@ func (c *Catalog) event(ctx context.Context, d *Database, namespace, stream, id 
 	return &page.Events[0], nil
 }
 
-// query asks for all of a database, or of one stream of it.
+// query selects all events of a database, or of one of its streams.
 func query(name, mapped string) *eventlog.Query {
 	space := Space(name)
 	return &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space}), Stream: mapped}

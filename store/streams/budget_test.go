@@ -44,7 +44,7 @@ func mustBe(t *testing.T, err, want error) {
 	}
 }
 
-// rows are all rows of databases, and the bytes that spaces of these names have.
+// rows returns all rows of databases, and the bytes of the spaces with these names.
 func left(t *testing.T, log *eventlog.Log, names ...string) (rows []string, bytes int64) {
 	t.Helper()
 	must(t, log.Rows("db/", func(r eventlog.Row) error {
@@ -59,7 +59,7 @@ func left(t *testing.T, log *eventlog.Log, names ...string) (rows []string, byte
 	return rows, bytes
 }
 
-// An account makes as many databases as it may, by whatever way, before and after a restart. Root is not counted.
+// An account makes as many databases as allowed, in whatever way, before and after a restart. Root's are not counted.
 func TestDatabasesOfAnAccount(t *testing.T) {
 	t.Parallel()
 	ctx, fs, limits := context.Background(), vfs.NewMem(), streams.Limits{Databases: 3}
@@ -85,7 +85,7 @@ func TestDatabasesOfAnAccount(t *testing.T) {
 	must(t, log.Close())
 }
 
-// A database takes what fits to the byte, and no byte more; what is taken out of it makes room.
+// A database takes exactly as many bytes as allowed. What is removed makes room.
 func TestBytesOfADatabase(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -122,7 +122,7 @@ func TestBytesOfADatabase(t *testing.T) {
 	must(t, log.Close())
 }
 
-// A clone that would be over a bound leaves nothing behind: no event, no row, no name that is taken.
+// A clone that would exceed a bound leaves nothing behind: no event, no row, no name.
 func TestCloneOverTheBound(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -133,7 +133,7 @@ func TestCloneOverTheBound(t *testing.T) {
 	}
 	must(t, c.CreateNamespace(ctx, "a", "n"))
 	must(t, c.Annotate(ctx, "a", "n", "s", []byte(`{"of":"a"}`)))
-	// Beside the first there is room for one as it is, but not for the times that copies keep beside.
+	// There is room for a second database of this size, but not for the times that its copies also have.
 	limits := streams.Limits{AccountBytes: 2*c.Held("a") + 10}
 	c.SetLimits(limits)
 	before, _ := left(t, log)
@@ -149,12 +149,12 @@ func TestCloneOverTheBound(t *testing.T) {
 		c, log = openWithin(t, fs, limits)
 	}
 	must(t, c.Grant(ctx, "a", "bob", streams.Owner))
-	must(t, c.Clone(ctx, "a", "b", "bob")) // who pays for himself
+	must(t, c.Clone(ctx, "a", "b", "bob")) // bob is charged himself
 	must(t, c.Clone(ctx, "a", "r", ""))
 	must(t, log.Close())
 }
 
-// Many appends and clones at the same time go no byte over the bounds of an account.
+// Many appends and clones at the same time do not exceed the bounds of an account by a byte.
 func TestBoundsUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -215,8 +215,8 @@ func TestBoundsUnderConcurrency(t *testing.T) {
 	must(t, log.Close())
 }
 
-// A name that was given up is root's, and of the account that had made the database and gave it up itself. No other way
-// to take a name leads around that, before and after a restart.
+// A name that was given up may be used by root, and by the account that had made the database and gave up the name
+// itself. There is no other way to get the name, before or after a restart.
 func TestRetiredNames(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -264,7 +264,7 @@ func TestRetiredNames(t *testing.T) {
 	must(t, log.Close())
 }
 
-// What the catalog holds in memory has bounds of its own: names of namespaces, and annotations.
+// What the catalog has in memory has bounds of its own: names of namespaces, and annotations.
 func TestBoundsOfMemory(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -300,7 +300,7 @@ func TestBoundsOfMemory(t *testing.T) {
 	must(t, log.Close())
 }
 
-// An event that could be in too many streams is not looked for in all of them.
+// If an event may be in too many streams, the search does not look at all of them.
 func TestSearchIsBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -320,7 +320,7 @@ func TestSearchIsBounded(t *testing.T) {
 	mustBe(t, err, context.Canceled)
 }
 
-// Names that were given up are kept, so their number is bounded for each account, by whatever way it gives them up.
+// Names that were given up are remembered, so each account may give up only a bounded number, in whatever way.
 func TestRetiredNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -334,7 +334,7 @@ func TestRetiredNamesAreBounded(t *testing.T) {
 	mustBe(t, c.Create(ctx, "x", "ann"), streams.ErrTooMany)
 	mustBe(t, c.Clone(ctx, "10000", "x", "ann"), streams.ErrTooMany)
 	must(t, c.Create(ctx, "x", "bob"))
-	must(t, c.Rename(ctx, "10000", "5", "")) // by which root takes one of them off the list
+	must(t, c.Rename(ctx, "10000", "5", "")) // root uses one of them again
 	must(t, c.Create(ctx, "y", "ann"))
 	must(t, c.Destroy(ctx, "y", "ann"))
 }

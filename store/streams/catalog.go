@@ -14,49 +14,50 @@ import (
 
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 	"sluice/store/share"
 )
 
-// The rows: a database by name, what belongs to it by its id, which never changes.
+// The prefixes of rows. A database's row has its name. All that belongs to it has its id, which never changes.
 const (
-	rowDatabase   = "db/d/" // NAME -> info
-	rowNamespace  = "db/n/" // ID/NAMESPACE -> nothing
-	rowAnnotation = "db/a/" // ID/mapped stream -> JSON
+	rowDatabase   = rows.Database
+	rowNamespace  = rows.Namespace
+	rowAnnotation = rows.Annotation
 )
 
 // info is a database's row.
 type info struct {
 	ID      string          `json:"id"`
 	Created time.Time       `json:"created"`
-	Account string          `json:"account"`          // who made it, and is charged for it; "": root
+	Account string          `json:"account"`          // the account that made it and is charged for it; "": root
 	Grants  map[string]Role `json:"grants"`           // by account
-	Cloned  uint64          `json:"cloned,omitempty"` // up to here events are copies: their times are not those of their ids
+	Cloned  uint64          `json:"cloned,omitempty"` // events up to this id are copies: their times differ from those of their ids
 }
 
-// Database is one of the catalog's.
+// Database is a database of the catalog.
 type Database struct {
-	using      sync.RWMutex // see the package
-	annotating sync.Mutex   // held while an annotation is weighed against the one that it replaces
+	using      sync.RWMutex // see the package comment
+	annotating sync.Mutex   // locked while an annotation replaces another, so that the difference is counted right
 
 	name       string
 	info       info
 	namespaces map[string]bool // changed by setNamespace
-	names      int             // bytes of them
-	held       held
+	names      int             // bytes of their names
+	usage      dbUsage
 }
 
-// Space is the part of the log that a database is.
+// Space is the space of a database in the log.
 func Space(name string) string { return channel.DBSpace + name }
 
-// Catalog knows all databases.
+// Catalog has all databases.
 type Catalog struct {
 	log     *eventlog.Log
 	limits  Limits
 	changed atomic.Pointer[func(name string)]
 
-	looks    *share.Slots // for reads that look at many streams or names; taken after Database.using
-	changing sync.Mutex   // held by all that change the catalog; taken after Database.using
-	cloning  *share.Slots // one, held while a clone is under way; taken first
+	looks    *share.Slots // for reads of many streams or names; taken after Database.using
+	changing sync.Mutex   // locked by all that change the catalog; taken after Database.using
+	cloning  *share.Slots // one slot, for the clone under way; taken first
 	mu       sync.RWMutex
 	byName   map[string]*Database
 	coming   string // the name that a clone under way will have
@@ -64,7 +65,8 @@ type Catalog struct {
 	retired  map[string]retired // names that were given up
 }
 
-// OnChange has f called, from now on, with the name of each database whose grants, namespaces or name change, or that goes.
+// OnChange registers f. From now on it is called with the name of each database whose grants, namespaces or name change, or
+// that is destroyed.
 // Only the last f is called.
 func (c *Catalog) OnChange(f func(name string)) { c.changed.Store(&f) }
 
@@ -83,20 +85,20 @@ func (c *Catalog) find(name string) (*Database, error) {
 	return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
 }
 
-// Exists says whether there is a database of this name.
+// Exists reports whether there is a database of this name.
 func (c *Catalog) Exists(name string) bool {
 	_, err := c.find(name)
 	return err == nil
 }
 
-// Names are the databases' names, sorted.
+// Names are the names of the databases, sorted.
 func (c *Catalog) Names() []string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return slices.Sorted(maps.Keys(c.byName))
 }
 
-// Role is an account's in a database.
+// Role is the role of an account in a database.
 func (c *Catalog) Role(name, account string) Role {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -106,7 +108,7 @@ func (c *Catalog) Role(name, account string) Role {
 	return None
 }
 
-// CheckName says what is wrong with a database's name. It stands in patterns ($db/NAME) and in paths.
+// CheckName refuses an invalid name of a database. The name occurs in patterns ($db/NAME) and in paths.
 func CheckName(name string) error {
 	if err := channel.CheckName(name); err != nil {
 		return fmt.Errorf("%w: it %w", ErrName, err)
@@ -117,7 +119,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// free reports, by an error, that an account cannot make a database of this name now.
+// free returns an error if an account cannot make a database of this name now.
 func (c *Catalog) free(name, account string) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -133,7 +135,7 @@ func (c *Catalog) free(name, account string) error {
 	return c.openTo(name, account)
 }
 
-// Create makes an empty database; owner, if any, is granted everything in it, and charged for it.
+// Create makes an empty database. owner, unless "", gets the role Owner and is charged for the database.
 func (c *Catalog) Create(ctx context.Context, name, owner string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.create(ctx, name, owner) })
 }
@@ -148,7 +150,7 @@ func (c *Catalog) create(ctx context.Context, name, owner string) error {
 	if err := c.enter(d); err != nil {
 		return err
 	}
-	// A clone that was cut off may have left events behind.
+	// An interrupted clone may have left events behind.
 	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(name)}}, d.row(), revived(name)); err != nil {
 		c.leave(d)
 		return fmt.Errorf("creating database %q: %w", name, err)
@@ -170,7 +172,7 @@ func (d *Database) row() eventlog.Row { return row(d.name, d.info) }
 func row(name string, i info) eventlog.Row {
 	text, err := json.Marshal(i)
 	if err != nil {
-		panic(err) // texts, times and roles always can
+		panic(err) // never: texts, times and roles have JSON forms
 	}
 	return eventlog.Row{Key: rowDatabase + name, Value: text}
 }
@@ -188,34 +190,34 @@ func (c *Catalog) edit(ctx context.Context, edit *eventlog.Edit, rows ...eventlo
 }
 
 func (c *Catalog) commit(ctx context.Context, r *eventlog.Request) error {
-	// What was begun is not left half known because a client went away.
+	// A client that leaves must not make the outcome unknown.
 	_, err := c.log.Append(context.WithoutCancel(ctx), r)
 	return err
 }
 
-// lock finds a database and keeps everybody else out of it.
+// lock finds a database and locks everybody else out of it.
 func (c *Catalog) lock(name string) (*Database, error) {
 	d, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
 	d.using.Lock()
-	if d.name != name { // it was renamed or destroyed meanwhile
+	if d.name != name { // it was renamed or destroyed in between
 		d.using.Unlock()
 		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
 	}
 	return d, nil
 }
 
-// use is lock for those that only append and read.
+// use is lock for callers that only append and read.
 func (c *Catalog) use(name string) (*Database, error) {
 	d, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
 	if !d.using.TryRLock() {
-		if c.log.Late() { // it may be long until the change of this database ends
-			return nil, fmt.Errorf("%w: %w: an earlier change waits to be stored", eventlog.ErrUnavailable, eventlog.ErrNoAnswer)
+		if c.log.Late() { // the change of this database may take long
+			return nil, fmt.Errorf("%w: %w: an earlier change is not stored yet", eventlog.ErrUnavailable, eventlog.ErrNoAnswer)
 		}
 		d.using.RLock()
 	}
@@ -226,8 +228,8 @@ func (c *Catalog) use(name string) (*Database, error) {
 	return d, nil
 }
 
-// stillOwns reports, by an error, that an account owns a database no more, or not the one that has the name by now: what
-// takes an owner may have waited for long since the owner was let in. "" is root.
+// stillOwns returns an error if an account does not own a database any more. The caller may have waited long for a lock
+// since the account's role was checked, and the name may now be another database's. "" is root.
 func (c *Catalog) stillOwns(d *Database, account string) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -237,13 +239,13 @@ func (c *Catalog) stillOwns(d *Database, account string) error {
 	return fmt.Errorf("%w: %q", ErrNoDatabase, d.name)
 }
 
-// Destroy deletes a database with all that is in it, for an account; "" is root. Its name is retired.
+// Destroy deletes a database and all its contents, for an account; "" is root. The name is retired.
 func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroy(ctx, name, by) })
 }
 
 func (c *Catalog) destroy(ctx context.Context, name, by string) error {
-	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
+	d, err := c.lock(name) // before changing: others may use it for long, and grants must not wait for that
 	if err != nil {
 		return err
 	}
@@ -268,14 +270,14 @@ func (c *Catalog) destroy(ctx context.Context, name, by string) error {
 	return nil
 }
 
-// Rename gives a database another name, for an account; "" is root. Grants that name the old one see it no more, and
-// nothing else: that name is retired.
+// Rename gives a database another name, for an account; "" is root. Grants for the old name no longer apply to it, nor
+// to any other database, as the old name is retired.
 func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.rename(ctx, name, to, by) })
 }
 
 func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
-	d, err := c.lock(name) // first: who uses it may do so for long, and grants must not wait for that
+	d, err := c.lock(name) // before changing: others may use it for long, and grants must not wait for that
 	if err != nil {
 		return err
 	}
@@ -292,7 +294,7 @@ func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
 		return err
 	}
 	old, retiring := retire(d, by)
-	// A clone that was cut off may have left events under the new name.
+	// An interrupted clone may have left events under the new name.
 	edit := &eventlog.Edit{Drop: []string{Space(to)}, Rename: [2]string{Space(name), Space(to)}}
 	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, retiring, row(to, d.info), revived(to)); err != nil {
 		return fmt.Errorf("renaming database %q: %w", name, err)
@@ -308,7 +310,7 @@ func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
 	return nil
 }
 
-// Grant gives an account a role in a database; None takes it away.
+// Grant gives an account a role in a database. None removes the role.
 func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.grant(ctx, name, account, role) })
 }
@@ -335,7 +337,7 @@ func (c *Catalog) grant(ctx context.Context, name, account string, role Role) er
 		return fmt.Errorf("granting in database %q: %w", name, err)
 	}
 	c.mu.Lock()
-	d.info.Grants = i.Grants // the rest is read without mu
+	d.info.Grants = i.Grants // only Grants: the other fields are read without mu
 	c.mu.Unlock()
 	c.notify(name)
 	return nil

@@ -8,18 +8,19 @@ import (
 	"strings"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 	"sluice/store/share"
 )
 
-// rowCloning begins the rows of clones under way: what is stored of a clone that was cut off is dropped at the next start.
-const rowCloning = "db/c/" // NAME -> ID
+// rowCloning begins the rows of clones under way. The next start drops what an interrupted clone has stored.
+const rowCloning = rows.Cloning
 
-// clonesWaiting is how many clones of one owner wait at most.
+// clonesWaiting is the most clones of one owner that wait.
 const clonesWaiting = 10
 
-// Clone copies a database, events and all, for an account; "" is root. The copy is charged to the account from its first
-// event on, and appears when it is whole. It may take long, so that others change the catalog meanwhile; one runs at
-// a time, and owners take turns.
+// Clone copies a database with its events, for an account; "" is root. The account is charged from the first event on.
+// The copy appears when it is complete. That may take long, so the catalog can change meanwhile. One clone runs at a
+// time, and owners take turns.
 func (c *Catalog) Clone(ctx context.Context, name, to, owner string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.cloneTo(ctx, name, to, owner) })
 }
@@ -50,8 +51,8 @@ func (c *Catalog) cloneTo(ctx context.Context, name, to, owner string) error {
 		return err
 	}
 	if err := c.copyTo(ctx, d, made); err != nil {
-		// As when the client goes away, or the copy would be over a bound. What cannot be dropped now is dropped at the
-		// next start, or by who takes the name.
+		// The client has left, for example, or the copy would exceed a bound. What cannot be dropped now is dropped at
+		// the next start, or by the next database with this name.
 		err = errors.Join(err, c.edit(ctx, cutOff(made), c.uncloned(to)...))
 		c.leave(made)
 		return fmt.Errorf("cloning database %q: %w", name, err)
@@ -60,7 +61,8 @@ func (c *Catalog) cloneTo(ctx context.Context, name, to, owner string) error {
 	return nil
 }
 
-// uncloned are the rows of a name as they were before a clone: its last commit may have been done, for all that is known.
+// uncloned are the rows of a name as they were before a clone. The clone's last commit may have an unknown outcome, so
+// they undo it.
 func (c *Catalog) uncloned(name string) []eventlog.Row {
 	rows := []eventlog.Row{{Key: rowDatabase + name}, {Key: rowCloning + name}}
 	c.mu.RLock()
@@ -76,7 +78,7 @@ func cutOff(made *Database) *eventlog.Edit {
 	return &eventlog.Edit{Drop: []string{Space(made.name)}, DropRows: []string{rowNamespace + made.info.ID + "/", rowAnnotation + made.info.ID + "/"}}
 }
 
-// come keeps a name for a clone, until gone, and charges the clone to its account.
+// come reserves a name for a clone, until gone is called, and charges the clone to its account.
 func (c *Catalog) come(made *Database) (gone func(), err error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
@@ -96,7 +98,7 @@ func (c *Catalog) setComing(name string) {
 	c.coming = name
 }
 
-// copyTo stores all of a database again as another.
+// copyTo stores the contents of a database in another one.
 func (c *Catalog) copyTo(ctx context.Context, d, made *Database) error {
 	if err := c.fits(d, made); err != nil {
 		return err
@@ -115,10 +117,10 @@ func (c *Catalog) copyTo(ctx context.Context, d, made *Database) error {
 	return c.edit(ctx, nil, made.row(), revived(made.name), eventlog.Row{Key: rowCloning + made.name})
 }
 
-// fits refuses at once what would be over a bound in the end.
+// fits refuses a clone at the start that would exceed a bound at the end.
 func (c *Catalog) fits(d, made *Database) error {
 	c.mu.RLock()
-	events, rows := d.held.events-d.held.pending, d.held.rows
+	events, rows := d.usage.events-d.usage.pending, d.usage.rows
 	c.mu.RUnlock()
 	err := c.charge(made, events, rows)
 	if err == nil {
@@ -127,7 +129,7 @@ func (c *Catalog) fits(d, made *Database) error {
 	return err
 }
 
-// copyEvents appends all events of a database to another, with the times they have.
+// copyEvents appends all events of a database to another one, with their times.
 func (c *Catalog) copyEvents(ctx context.Context, d, made *Database) error {
 	for after, last := uint64(0), c.log.Settled(); after < last; {
 		page, err := c.log.Read(ctx, query(d.name, ""), after, 1000)
@@ -153,7 +155,7 @@ func (c *Catalog) copyEvents(ctx context.Context, d, made *Database) error {
 	return nil
 }
 
-// copyRows stores the namespaces and annotations of a database as another's.
+// copyRows stores the namespaces and annotations of a database in another one.
 func (c *Catalog) copyRows(ctx context.Context, d, made *Database) error {
 	var rows []eventlog.Row
 	for _, n := range c.namespaces(d) {
@@ -179,12 +181,12 @@ func (c *Catalog) copyRows(ctx context.Context, d, made *Database) error {
 		if err := c.store(ctx, made, &eventlog.Request{Rows: some}, 0, bytes); err != nil {
 			return err
 		}
-		made.held.annotations += annotations // nobody else has it yet
+		made.usage.annotations += annotations // no lock is needed: nobody else has made yet
 	}
 	return nil
 }
 
-// batches parts rows into as many as one commit should have.
+// batches splits rows into parts for one commit each.
 func batches(rows []eventlog.Row) iter.Seq[[]eventlog.Row] {
 	return func(yield func([]eventlog.Row) bool) {
 		for len(rows) > 0 {
@@ -201,7 +203,7 @@ func batches(rows []eventlog.Row) iter.Seq[[]eventlog.Row] {
 	}
 }
 
-// store charges and appends.
+// store charges a request and appends it.
 func (c *Catalog) store(ctx context.Context, d *Database, r *eventlog.Request, events, rows int64) error {
 	if err := c.charge(d, events, rows); err != nil {
 		return err
@@ -225,7 +227,7 @@ func copied(clock *eventlog.Clock, r *eventlog.Event, to string) error {
 	return err
 }
 
-// dropCutOff drops what clones that were cut off have left behind.
+// dropCutOff drops what interrupted clones have left behind.
 func (c *Catalog) dropCutOff(ctx context.Context) error {
 	var left []*Database
 	err := c.log.Rows(rowCloning, func(r eventlog.Row) error {
@@ -235,7 +237,7 @@ func (c *Catalog) dropCutOff(ctx context.Context) error {
 	for _, made := range left {
 		edit := cutOff(made)
 		if c.byName[made.name] != nil {
-			edit.Drop = nil // the name is another's by now, who has dropped what was there
+			edit.Drop = nil // the name is another database's by now, which has dropped those events
 		}
 		err = errors.Join(err, c.edit(ctx, edit, eventlog.Row{Key: rowCloning + made.name}))
 	}

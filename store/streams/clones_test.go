@@ -19,7 +19,7 @@ import (
 	"sluice/store/streams"
 )
 
-// gated is an engine whose commits wait at the gate, where there is one.
+// gated is an engine whose commits wait at the gate, if there is one.
 type gated struct {
 	*pebble.Engine
 	gate  atomic.Pointer[chan struct{}]
@@ -53,7 +53,7 @@ func openGated(t *testing.T) (*streams.Catalog, *gated) {
 	return c, g
 }
 
-// hold begins a clone of ann's and returns once it stands still, until open.
+// hold begins a clone of ann's and returns when it waits, until open is called.
 func (g *gated) hold(t *testing.T, c *streams.Catalog, to string) (open func()) {
 	t.Helper()
 	gate := make(chan struct{})
@@ -68,7 +68,8 @@ func (g *gated) hold(t *testing.T, c *streams.Catalog, to string) (open func()) 
 	}
 }
 
-// TestClonesTakeTurns: an account that asks for many clones keeps another waiting for one of them, and has an end.
+// TestClonesTakeTurns: an account with many clones delays another by only one of them, and the number that waits is
+// bounded.
 func TestClonesTakeTurns(t *testing.T) {
 	t.Parallel()
 	c, g := openGated(t)
@@ -103,13 +104,13 @@ func TestClonesTakeTurns(t *testing.T) {
 	waiting("ben", 1)
 	open()
 	all.Wait()
-	if at := slices.Index(order, "ben"); at > 1 { // two that are done in a row may be noted in any order
+	if at := slices.Index(order, "ben"); at > 1 { // two that end close together may be noted in any order
 		t.Errorf("ben's clone was number %d of %s", at, strings.Join(order, " "))
 	}
 }
 
-// TestWaitingIsNoGrant: an account that has lost its role while it waits, by a change or as the name is another's now, does
-// no more of what takes an owner.
+// TestWaitingIsNoGrant: an account may lose its role while it waits, by a change or because the name is now another
+// database's. Then it can no longer do what only an owner may.
 func TestWaitingIsNoGrant(t *testing.T) {
 	t.Parallel()
 	for what, do := range map[string]func(c *streams.Catalog) error{

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// What callers may decide on. Others are the log's.
+// Errors that callers may act on. Other errors are the log's.
 var (
 	ErrNoDatabase   = errors.New("there is no such database")
 	ErrNoNamespace  = errors.New("there is no such namespace")
@@ -21,5 +21,5 @@ var (
 	ErrMayNot       = errors.New("only an admin may create a namespace by writing to it")
 )
 
-// NoEvent returns the ErrNoEvent of a stream that has no event with an id.
+// NoEvent is the ErrNoEvent of an id in a stream.
 func NoEvent(id, stream string) error { return fmt.Errorf("%w: %q in %q", ErrNoEvent, id, stream) }

@@ -9,33 +9,32 @@ import (
 	"sluice/store/syntax"
 )
 
-// Event is what a client appends. The log gives it its place and its time.
+// Event is what a client appends. The log gives it its id and its time.
 type Event struct {
 	ID        string
 	Type      string
 	Namespace string
 	Stream    string
 	Data      json.RawMessage            // compact JSON
-	Meta      map[string]json.RawMessage // all that the fields above do not say
+	Meta      map[string]json.RawMessage // everything besides the fields above
 }
 
-// Names of what the catalog itself says in an event's meta; the rest is the client's.
+// ownMeta are the names in an event's meta that the catalog sets. All others are the client's.
 var ownMeta = []string{"id", "type", "ts", "db", "ns", "stream"}
 
-// kept is what a record keeps of an event that its names cannot say: names that were cut, and the time of an
-// event that was cloned.
-type kept struct {
+// extra is what a record's names cannot express: names that were cut, and the time of a copied event.
+type extra struct {
 	Type      *string `json:"type,omitempty"`
 	Namespace *string `json:"ns,omitempty"`
 	Stream    *string `json:"stream,omitempty"`
 	TS        string  `json:"ts,omitempty"`
 }
 
-// record is the event as the log stores it. Its Meta is an object of the client's own; before it, where
-// something is kept, that on a line of its own: compact JSON has no line ends.
+// record is the log's record of the event. Its Meta is the client's own meta. If there is an extra, that comes first,
+// on a line of its own: compact JSON has no line ends.
 func (e *Event) record(space string, ts string) (eventlog.Event, error) {
 	r := eventlog.Event{Space: space, Name: MapType(e.Type), Stream: MapStream(e.Namespace, e.Stream), Key: e.ID, Data: e.Data}
-	k := kept{TS: ts}
+	k := extra{TS: ts}
 	if _, whole := unmap(r.Name); !whole {
 		k.Type = &e.Type
 	}
@@ -52,7 +51,7 @@ func (e *Event) record(space string, ts string) (eventlog.Event, error) {
 	if err != nil {
 		return r, err
 	}
-	if k != (kept{}) {
+	if k != (extra{}) {
 		head, err := json.Marshal(k)
 		if err != nil {
 			return r, err
@@ -63,20 +62,20 @@ func (e *Event) record(space string, ts string) (eventlog.Event, error) {
 	return r, nil
 }
 
-// cutMeta parts a record's meta.
-func cutMeta(meta []byte) (k kept, own []byte) {
+// cutMeta splits a record's Meta.
+func cutMeta(meta []byte) (k extra, own []byte) {
 	head, rest, found := bytes.Cut(meta, []byte{'\n'})
 	if !found {
 		return k, meta
 	}
 	if err := json.Unmarshal(head, &k); err != nil {
-		return kept{}, rest
+		return extra{}, rest
 	}
 	return k, rest
 }
 
-// names are a record's as the client knows them.
-func names(r *eventlog.Event) (kind, namespace, stream string, k kept, own []byte) {
+// names returns a record's names as the client knows them.
+func names(r *eventlog.Event) (kind, namespace, stream string, k extra, own []byte) {
 	k, own = cutMeta(r.Meta)
 	kind, _ = unmap(r.Name)
 	namespace, stream, _ = unmapStream(r.Stream)
@@ -89,10 +88,10 @@ func names(r *eventlog.Event) (kind, namespace, stream string, k kept, own []byt
 	return kind, namespace, stream, k, own
 }
 
-// TimeFormat is how times are written: UTC, milliseconds.
+// TimeFormat is the format of times: UTC, milliseconds.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
 
-// timeText is an event's time as its clients read it.
+// timeText is an event's time as clients see it.
 func timeText(clock *eventlog.Clock, r *eventlog.Event) string {
 	if k, _ := cutMeta(r.Meta); k.TS != "" {
 		return k.TS
@@ -100,7 +99,7 @@ func timeText(clock *eventlog.Clock, r *eventlog.Event) string {
 	return clock.Time(r.ID).Format(TimeFormat)
 }
 
-// Append appends a record as its clients read it: {"data":…,"meta":{…}}. The clock is that of its log.
+// Append appends a record as clients see it: {"data":…,"meta":{…}}. clock is that of the log.
 func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Event) []byte {
 	kind, namespace, stream, k, own := names(r)
 	dst = append(dst, `{"data":`...)
@@ -130,7 +129,7 @@ func Append(dst []byte, clock *eventlog.Clock, database string, r *eventlog.Even
 // TypeOf is a record's type as the client knows it.
 func TypeOf(r *eventlog.Event) string {
 	kind, whole := unmap(r.Name)
-	if !whole { // the meta, which may be long, knows it
+	if !whole { // only the meta has it, which may be long
 		kind, _, _, _, _ = names(r)
 	}
 	return kind

@@ -44,7 +44,7 @@ func (c *Catalog) Held(name string) int64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if d := c.byName[name]; d != nil {
-		return d.held.events + d.held.rows
+		return d.usage.events + d.usage.rows
 	}
 	return 0
 }
@@ -59,7 +59,7 @@ func (c *Catalog) Charged(account string) (databases int, bytes int64, retired i
 	return 0, 0, 0
 }
 
-// ClonesWaiting is how many clones of an owner wait.
+// ClonesWaiting is the number of clones of an owner that wait.
 func (c *Catalog) ClonesWaiting(owner string) int {
 	return c.cloning.Waiting(share.With(context.Background(), owner))
 }

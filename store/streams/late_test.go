@@ -14,8 +14,8 @@ import (
 	"sluice/store/streams"
 )
 
-// What is stored after who asked for it has given up is in force all the same: databases, grants, and namespaces, also those
-// that come with an event.
+// A change that is stored after its sender has given up takes effect all the same: databases, grants, and namespaces,
+// also those that are made with an event.
 func TestLateChanges(t *testing.T) {
 	t.Parallel()
 	gate := &logtest.Gate{Engine: memory.Open(memory.Options{})}
@@ -65,7 +65,7 @@ func TestLateChanges(t *testing.T) {
 	}
 }
 
-// While a change of a database is late, who wants to use that is refused and does not wait for it.
+// While a change of a database is late, a request for that database is refused and does not wait.
 func TestLateChangeHoldsNobody(t *testing.T) {
 	t.Parallel()
 	gate := &logtest.Gate{Engine: memory.Open(memory.Options{})}

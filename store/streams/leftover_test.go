@@ -41,8 +41,8 @@ func put(t *testing.T, c *streams.Catalog, name, id string, data json.RawMessage
 	}
 }
 
-// What a clone that was cut off leaves behind is nobody's: neither under the name that it was for nor, after a
-// restart, in another database.
+// What an interrupted clone leaves behind appears nowhere: neither under the clone's name nor, after a restart, in
+// another database.
 func TestLeftoverOfClone(t *testing.T) {
 	t.Parallel()
 	ctx, fs := context.Background(), vfs.NewMem()
@@ -84,7 +84,7 @@ func TestLeftoverOfClone(t *testing.T) {
 	}
 }
 
-// A clone that takes long keeps nobody from taking a grant away.
+// A long clone does not prevent anybody from removing a grant.
 func TestRevokeDuringClone(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -151,7 +151,7 @@ func TestRevokeDuringClone(t *testing.T) {
 	}
 }
 
-// Renaming a namespace edits no more at once than the log takes in one commit, however large its events are.
+// Renaming a namespace edits no more at once than fits into one commit, however large its events are.
 func TestRenameOfLargeEvents(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -194,7 +194,7 @@ func TestRenameOfLargeEvents(t *testing.T) {
 	}
 }
 
-// scale weighs the edits of commits.
+// scale measures the edits of commits.
 type scale struct {
 	eventlog.Engine
 	most int
@@ -211,7 +211,7 @@ func (s *scale) Commit(g *eventlog.Group) error {
 	return s.Engine.Commit(g)
 }
 
-// A clone whose client went away leaves nothing behind.
+// A clone whose client has left leaves nothing behind.
 func TestCancelledClone(t *testing.T) {
 	t.Parallel()
 	c, log := openOn(t, vfs.NewMem())
@@ -222,7 +222,7 @@ func TestCancelledClone(t *testing.T) {
 	for i := range 3000 {
 		put(t, c, "a", fmt.Sprint(i), json.RawMessage("{}"))
 	}
-	for try := range 50 { // until the client is gone before the clone is done
+	for try := range 50 { // until the client leaves before the clone is done
 		to := fmt.Sprint("b", try)
 		if cutClone(c, log, to) == nil {
 			continue
@@ -239,7 +239,7 @@ func TestCancelledClone(t *testing.T) {
 	t.Fatal("it was faster each time")
 }
 
-// cutClone clones a, and goes away once something was copied.
+// cutClone clones a, and its client leaves once something was copied.
 func cutClone(c *streams.Catalog, log *eventlog.Log, to string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	before := log.Settled()

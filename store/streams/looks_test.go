@@ -12,8 +12,8 @@ import (
 	"sluice/store/streams"
 )
 
-// TestLooksTakeTurns: reads that look at many streams or names run in slots that owners share: while one owner has them
-// all, they wait, and what looks at one thing does not.
+// TestLooksTakeTurns: reads of many streams or names run in slots that owners share. While one owner has all slots,
+// such reads wait, and reads of one thing do not.
 func TestLooksTakeTurns(t *testing.T) {
 	t.Parallel()
 	c, log := openOn(t, vfs.NewMem())

@@ -39,7 +39,7 @@ func (m *model) check(t *rapid.T) {
 	}
 }
 
-// checkCharges: what accounts are charged for is what a catalog that is opened now counts.
+// checkCharges: accounts are charged for what a catalog that is opened now counts.
 func (m *model) checkCharges(t *rapid.T) {
 	anew, err := streams.Open(m.log, streams.Limits{})
 	if err != nil {
@@ -62,14 +62,14 @@ func (m *model) checkCharges(t *rapid.T) {
 func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
 	space := streams.Space(name)
 	q := &eventlog.Query{Space: space, Channels: channel.NewSet(channel.Pattern{Space: space})}
-	var got []told
+	var got []seen
 	for after := uint64(0); after < m.log.Settled(); {
 		p, err := m.log.Read(context.Background(), q, after, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range p.Events {
-			var e told
+			var e seen
 			if err := json.Unmarshal(streams.Text(m.log.Clock(), name, &p.Events[i]), &e); err != nil {
 				t.Fatalf("%s: %v", streams.Text(m.log.Clock(), name, &p.Events[i]), err)
 			}
@@ -81,7 +81,7 @@ func (m *model) checkEvents(t *rapid.T, name string, d *modelDB) {
 		}
 		after = p.Reached
 	}
-	same := slices.EqualFunc(got, d.events, func(a, b told) bool { return a.Meta == b.Meta && string(a.Data) == string(b.Data) })
+	same := slices.EqualFunc(got, d.events, func(a, b seen) bool { return a.Meta == b.Meta && string(a.Data) == string(b.Data) })
 	if !same {
 		t.Fatalf("%s holds\n%+v, want\n%+v", name, got, d.events)
 	}

@@ -18,8 +18,8 @@ import (
 	"sluice/store/streams"
 )
 
-// told is an event as a client reads it.
-type told struct {
+// seen is an event as a client sees it.
+type seen struct {
 	Data json.RawMessage
 	Meta struct{ ID, Type, DB, NS, Stream, TZ, TS string }
 }
@@ -29,14 +29,14 @@ type spot struct{ namespace, stream string }
 
 // modelDB is a database as lists.
 type modelDB struct {
-	events      []told
+	events      []seen
 	namespaces  map[string]bool
 	annotations map[spot]string
 	grants      map[string]streams.Role
 	maker       string
 }
 
-// ownedBy reports whether there is the database and an account, or root, may do with it what it wants.
+// ownedBy reports whether the database exists and an account, or root, may do everything with it.
 func (d *modelDB) ownedBy(account string) bool {
 	return d != nil && (account == "" || d.grants[account] == streams.Owner)
 }
@@ -46,11 +46,11 @@ type model struct {
 	log     *eventlog.Log
 	catalog *streams.Catalog
 	dbs     map[string]*modelDB
-	retired map[string][2]string // who gave up a name, and who had made its database
+	retired map[string][2]string // by name: who gave it up, and who had made the database
 	next    int
 }
 
-// takes says what comes of taking a name for an account.
+// takes returns the error of an account that takes a name.
 func (m *model) takes(name, account string) error {
 	r, retired := m.retired[name]
 	if m.dbs[name] != nil || retired && account != "" && r != [2]string{account, account} {
@@ -59,13 +59,13 @@ func (m *model) takes(name, account string) error {
 	return nil
 }
 
-// take is what happens to a name that is taken.
+// take notes that a name is taken.
 func (m *model) take(name string, d *modelDB) {
 	m.dbs[name] = d
 	delete(m.retired, name)
 }
 
-// giveUp is what happens to a name whose database gets another, or is destroyed.
+// giveUp notes that a name's database was renamed or destroyed.
 func (m *model) giveUp(name, by string) {
 	m.retired[name] = [2]string{by, m.dbs[name].maker}
 	delete(m.dbs, name)
@@ -91,7 +91,7 @@ var (
 	types      = rapid.SampledFrom([]string{"deposit", "pay bill", "put", "error", strings.Repeat("t", 140)})
 )
 
-// accounts make databases and give them up; "" is root.
+// accounts are the accounts that make databases and give them up; "" is root.
 var accounts = rapid.SampledFrom([]string{"ann", "bob", ""})
 
 func newModelDB(maker string) *modelDB {
@@ -102,7 +102,7 @@ func newModelDB(maker string) *modelDB {
 	return d
 }
 
-// expect checks that an error is the one wanted; nil wants none.
+// expect checks an error; nil means that none is wanted.
 func expect(t *rapid.T, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) || want == nil && err != nil {
@@ -110,15 +110,15 @@ func expect(t *rapid.T, err, want error) {
 	}
 }
 
-// TestModel: whatever is created, appended, annotated, renamed, cloned, emptied and destroyed, before and after the
-// store is opened again there is what plain lists have.
+// TestModel: after any creating, appending, annotating, renaming, cloning, emptying and destroying, before and after
+// the store is reopened, the catalog has what plain lists have.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{fs: vfs.NewMem(), dbs: map[string]*modelDB{}, retired: map[string][2]string{}}
 		m.open(rt)
-		// with draws a database and says what must come of it where there is none.
+		// with draws a database, and returns the error to expect if it does not exist.
 		with := func(rt *rapid.T) (string, *modelDB) {
 			name := dbNames.Draw(rt, "db")
 			return name, m.dbs[name]
@@ -136,7 +136,7 @@ func TestModel(t *testing.T) {
 			"append": func(rt *rapid.T) {
 				name, d := with(rt)
 				m.next++
-				e := told{Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, m.next))}
+				e := seen{Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, m.next))}
 				e.Meta.ID, e.Meta.Type, e.Meta.NS, e.Meta.Stream, e.Meta.TZ = fmt.Sprint(m.next%40), types.Draw(rt, "type"), namespaces.Draw(rt, "ns"), names.Draw(rt, "stream"), "UTC"
 				create := rapid.Bool().Draw(rt, "create")
 				_, err := m.catalog.Append(ctx, name, &streams.Event{
@@ -148,7 +148,7 @@ func TestModel(t *testing.T) {
 					expect(rt, err, streams.ErrNoDatabase)
 				case !create && e.Meta.NS != "" && !d.namespaces[e.Meta.NS]:
 					expect(rt, err, streams.ErrMayNot)
-				case slices.ContainsFunc(d.events, func(o told) bool {
+				case slices.ContainsFunc(d.events, func(o seen) bool {
 					return o.Meta.ID == e.Meta.ID && o.Meta.NS == e.Meta.NS && o.Meta.Stream == e.Meta.Stream
 				}):
 					expect(rt, err, streams.ErrDuplicate)
@@ -183,7 +183,7 @@ func TestModel(t *testing.T) {
 				}
 				e := rapid.SampledFrom(d.events).Draw(rt, "event").Meta
 				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), nil)
-				d.drop(func(o told) bool { return o.Meta == e })
+				d.drop(func(o seen) bool { return o.Meta == e })
 				expect(rt, m.catalog.DestroyEvent(ctx, name, e.NS, e.Stream, e.ID), streams.ErrNoEvent)
 			},
 			"destroy stream": func(rt *rapid.T) {
@@ -194,7 +194,7 @@ func TestModel(t *testing.T) {
 					expect(rt, err, streams.ErrNoDatabase)
 					return
 				}
-				if n := d.drop(func(o told) bool { return o.Meta.NS == at.namespace && o.Meta.Stream == at.stream }); n == 0 && d.annotations[at] == "" {
+				if n := d.drop(func(o seen) bool { return o.Meta.NS == at.namespace && o.Meta.Stream == at.stream }); n == 0 && d.annotations[at] == "" {
 					expect(rt, err, streams.ErrNoStream)
 				} else {
 					expect(rt, err, nil)
@@ -217,7 +217,7 @@ func TestModel(t *testing.T) {
 					expect(rt, err, streams.ErrNoNamespace)
 				default:
 					expect(rt, err, nil)
-					d.drop(func(o told) bool { return o.Meta.NS == ns })
+					d.drop(func(o seen) bool { return o.Meta.NS == ns })
 					maps.DeleteFunc(d.annotations, func(at spot, _ string) bool { return at.namespace == ns })
 					if destroy {
 						delete(d.namespaces, ns)
@@ -307,7 +307,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-func (d *modelDB) drop(is func(told) bool) (n int) {
+func (d *modelDB) drop(is func(seen) bool) (n int) {
 	n = len(d.events)
 	d.events = slices.DeleteFunc(slices.Clone(d.events), is)
 	return n - len(d.events)

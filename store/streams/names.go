@@ -13,23 +13,23 @@ import (
 	"sluice/channel"
 )
 
-// How names are mapped, so that /realtime can carry all of them:
+// How names are mapped, so that /realtime can have all of them.
 //
-// What no name may hold there (control characters, : * , and white space at the ends), and % ~ /, is written as
-// %XX, byte by byte. Where the whole is a name that is reserved there, its first byte is. A stream of a
-// namespace is NAMESPACE/STREAM, one of the unnamed namespace STREAM alone. Percent-decoding gives the name
+// Some characters become %XX, byte by byte: those that are not allowed in a name there (control characters, : * , and
+// white space at the ends), and % ~ and /. If the whole name is reserved there, its first byte becomes %XX. A stream of
+// a namespace is NAMESPACE/STREAM, and one of the unnamed namespace is STREAM alone. Percent-decoding gives the name
 // back.
 //
-// What is longer than 128 bytes then is cut, and a ~ and 32 hex digits of its SHA-256 take the place of the
-// rest; the event's record keeps the name as it was.
+// If the result is longer than 128 bytes, it is cut, and ends with a ~ and 32 hex digits of its SHA-256. The event's
+// record has the original name.
 
-// shortTail is the length of what takes the place of the rest.
+// shortTail is the length of the ~ and the digits.
 const shortTail = 1 + 32
 
-// maxNamespace bounds a namespace's part of a stream's mapped name, so that the stream has room.
+// maxNamespace bounds a namespace in a stream's mapped name, to leave room for the stream.
 const maxNamespace = channel.MaxName/2 - 1
 
-// MapType is the name of an event of a type. guard may make it longer by two bytes.
+// MapType is the name of an event in the log for a type. guard may make it two bytes longer.
 func MapType(name string) string { return guard(shorten(escape(name), name, channel.MaxName-2)) }
 
 // MapStream is the name of a stream in the log.
@@ -41,7 +41,7 @@ func MapStream(namespace, stream string) string {
 	return prefix + shorten(escape(stream), stream, channel.MaxName-len(prefix))
 }
 
-// MapNamespace is what the names of all streams of a namespace begin with.
+// MapNamespace is the prefix of the names of all streams of a namespace.
 func MapNamespace(namespace string) string {
 	if namespace == "" {
 		return ""
@@ -49,7 +49,7 @@ func MapNamespace(namespace string) string {
 	return shorten(escape(namespace), namespace, maxNamespace) + "/"
 }
 
-// escape writes what must not be in a name as %XX.
+// escape writes the characters that a name must not have as %XX.
 func escape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -76,7 +76,7 @@ func appendHex(b *strings.Builder, c byte) {
 	b.WriteByte(digits[c&15])
 }
 
-// guard escapes the first byte of what is no name of an event.
+// guard escapes the first byte of a reserved name.
 func guard(s string) string {
 	if s == "" {
 		return s
@@ -107,7 +107,7 @@ func shorten(mapped, name string, most int) string {
 	return keep + "~" + hex.EncodeToString(hash[:16])
 }
 
-// Given is the type that a name in /realtime stands for: mapped or, where it cannot be that, as it is.
+// Given is the type that a name in /realtime means. A name that is no mapped one means itself.
 func Given(name string) string {
 	s, whole := unmap(name)
 	if !whole {
@@ -116,7 +116,7 @@ func Given(name string) string {
 	return s
 }
 
-// GivenStream is the namespace and stream that a name in /realtime stands for.
+// GivenStream is the namespace and stream that a name in /realtime means.
 func GivenStream(name string) (namespace, stream string) {
 	first, second, named := strings.Cut(name, "/")
 	if !named {
@@ -125,7 +125,7 @@ func GivenStream(name string) (namespace, stream string) {
 	return Given(first), Given(second)
 }
 
-// unmap gives a name back; false where it was cut.
+// unmap returns the original name, or false if the name was cut.
 func unmap(mapped string) (string, bool) {
 	if strings.Contains(mapped, "~") {
 		return mapped, false
@@ -134,7 +134,7 @@ func unmap(mapped string) (string, bool) {
 	return name, err == nil
 }
 
-// unmapStream parts a stream's mapped name; false where one of the two was cut.
+// unmapStream splits a stream's mapped name. It returns false if one of the parts was cut.
 func unmapStream(mapped string) (namespace, stream string, ok bool) {
 	first, second, named := strings.Cut(mapped, "/")
 	if !named {
@@ -146,7 +146,7 @@ func unmapStream(mapped string) (namespace, stream string, ok bool) {
 	return namespace, stream, first1 && second1
 }
 
-// NewID is a random UUID (RFC 9562, version 4), as the clients make them.
+// NewID is a random UUID (RFC 9562, version 4), as clients make them.
 func NewID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails, by its documentation

@@ -31,7 +31,7 @@ func TestMapped(t *testing.T) {
 	} {
 		got := streams.MapType(tt.name)
 		if len(tt.name) > 126 && strings.HasPrefix(got, tt.mapped[:94]) && len(got) == 126 {
-			continue // the hash is the standard library's
+			continue // the hash is tested by the standard library
 		}
 		if got != tt.mapped {
 			t.Errorf("%q is mapped to %q, want %q", tt.name, got, tt.mapped)
@@ -42,8 +42,8 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// TestMapping: every name is mapped to one that /realtime takes, no two to the same, and what was not cut comes
-// back.
+// TestMapping: every name is mapped to one that /realtime allows, no two names to the same, and names that were not cut
+// can be read back.
 func TestMapping(t *testing.T) {
 	t.Parallel()
 	text := rapid.OneOf(

@@ -22,7 +22,7 @@ func (c *Catalog) has(d *Database, namespace string) bool {
 	return d.namespaces[namespace]
 }
 
-// setNamespace notes that a namespace is there, or is not; c.mu must be held.
+// setNamespace notes that a namespace exists, or does not. The caller has locked c.mu.
 func (d *Database) setNamespace(namespace string, there bool) {
 	switch {
 	case there == d.namespaces[namespace]:
@@ -35,7 +35,8 @@ func (d *Database) setNamespace(namespace string, there bool) {
 	}
 }
 
-// roomFor returns an error where more namespaces, whose names have that many bytes together, do not fit into a database.
+// roomFor returns an error if so many more namespaces, with names of that many bytes together, do not fit into a
+// database.
 func (c *Catalog) roomFor(d *Database, more, names int) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -52,7 +53,7 @@ func (c *Catalog) namespaces(d *Database) []string {
 	c.mu.RLock()
 	names := slices.AppendSeq(make([]string, 0, len(d.namespaces)), maps.Keys(d.namespaces))
 	c.mu.RUnlock()
-	slices.Sort(names) // all who write to any database wait for mu
+	slices.Sort(names) // without mu: all writers to all databases wait for it
 	return names
 }
 
@@ -71,17 +72,17 @@ func (c *Catalog) Namespaces(ctx context.Context, name string) ([]string, error)
 	return c.namespaces(d), nil
 }
 
-// HasNamespace says whether a database has a namespace; the unnamed one always is.
+// HasNamespace reports whether a database has a namespace. It always has the unnamed one.
 func (c *Catalog) HasNamespace(name, namespace string) bool {
 	d, err := c.find(name)
 	return err == nil && c.there(d, namespace)
 }
 
-// freeNamespace says whether a namespace can be made.
+// freeNamespace returns an error if a namespace cannot be made.
 func (c *Catalog) freeNamespace(d *Database, namespace string) error {
 	switch {
 	case namespace == "" || len(namespace) > MaxName || !utf8.ValidString(namespace):
-		return fmt.Errorf("%w: a namespace's must have 1 to %d bytes of UTF-8", ErrName, MaxName)
+		return fmt.Errorf("%w: a namespace's name must have 1 to %d bytes of UTF-8", ErrName, MaxName)
 	case c.has(d, namespace):
 		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
 	}
@@ -117,7 +118,7 @@ func (c *Catalog) Truncate(ctx context.Context, name, namespace string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, false) })
 }
 
-// DestroyNamespace deletes a namespace with all streams. The unnamed one is emptied.
+// DestroyNamespace deletes a namespace and all its streams. The unnamed namespace only loses its streams.
 func (c *Catalog) DestroyNamespace(ctx context.Context, name, namespace string) error {
 	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, namespace != "") })
 }
@@ -196,7 +197,7 @@ func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to strin
 	}
 	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}, charged: true}
 	err = b.rename(ctx, namespace, to)
-	c.settle(d, events, rows, err == nil || events+rows > 0) // a part of it may be done
+	c.settle(d, events, rows, err == nil || events+rows > 0) // after an error, a part may have been stored
 	if err != nil {
 		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
 	}
@@ -208,7 +209,7 @@ func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to strin
 	return nil
 }
 
-// growth is how many bytes more the events and rows of a namespace take under another name.
+// growth is how many more bytes the events and rows of a namespace take under another name.
 func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (events, rows int64, err error) {
 	reading := editing{catalog: c, db: d}
 	var failed error
@@ -256,7 +257,7 @@ func (b *editing) rename(ctx context.Context, namespace, to string) error {
 			}
 			b.bytes += len(by.Data) + len(by.Meta)
 			b.freed += c.log.Weight(old) - c.log.Weight(&by)
-			old.Data, old.Meta = nil, nil // by has what is still wanted
+			old.Data, old.Meta = nil, nil // only by needs them
 			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
 		})
 	})

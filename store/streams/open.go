@@ -16,7 +16,7 @@ import (
 func Open(log *eventlog.Log, limits Limits) (*Catalog, error) {
 	c := &Catalog{
 		log: log, limits: limits, cloning: share.NewSlots(1, clonesWaiting),
-		looks:  share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // who waits is a connection each
+		looks:  share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // no bound of its own: each that waits is a connection
 		byName: map[string]*Database{}, accounts: map[string]*usage{}, retired: map[string]retired{},
 	}
 	byID := map[string]*Database{}
@@ -44,16 +44,16 @@ func Open(log *eventlog.Log, limits Limits) (*Catalog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what database %q holds: %w", name, err)
 		}
-		d.held.events = state.Bytes
+		d.usage.events = state.Bytes
 		if u := c.account(d.info.Account); u != nil {
 			u.databases++
-			u.bytes += d.held.events + d.held.rows
+			u.bytes += d.usage.events + d.usage.rows
 		}
 	}
 	return c, nil
 }
 
-// readDatabase reads a database's row. In one of before accounts were charged, the only owner is.
+// readDatabase reads a database's row. Old rows have no account; then the only owner is charged.
 func readDatabase(r eventlog.Row) (*Database, error) {
 	d := &Database{name: strings.TrimPrefix(r.Key, rowDatabase), namespaces: map[string]bool{}}
 	var charged struct{ Account *string }
@@ -75,13 +75,13 @@ func readDatabase(r eventlog.Row) (*Database, error) {
 	return d, nil
 }
 
-// readRows reads namespaces, and weighs them and the annotations.
+// readRows reads the namespaces and counts their bytes and those of the annotations.
 func (c *Catalog) readRows(byID map[string]*Database) error {
 	err := c.log.Rows(rowNamespace, func(r eventlog.Row) error {
 		id, namespace, _ := strings.Cut(strings.TrimPrefix(r.Key, rowNamespace), "/")
 		if d := byID[id]; d != nil {
 			d.setNamespace(namespace, true)
-			d.held.rows += weightOf(r)
+			d.usage.rows += weightOf(r)
 		}
 		return nil
 	})
@@ -91,8 +91,8 @@ func (c *Catalog) readRows(byID map[string]*Database) error {
 	err = c.log.Rows(rowAnnotation, func(r eventlog.Row) error {
 		id, _, _ := strings.Cut(strings.TrimPrefix(r.Key, rowAnnotation), "/")
 		if d := byID[id]; d != nil {
-			d.held.rows += weightOf(r)
-			d.held.annotations += weightOf(r)
+			d.usage.rows += weightOf(r)
+			d.usage.annotations += weightOf(r)
 		}
 		return nil
 	})

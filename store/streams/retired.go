@@ -5,23 +5,24 @@ import (
 	"fmt"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
-// Grants of keys and tokens name a database: $db/NAME. So that none of them ever means a database that it was not given
-// for, a name that was in use is retired when its database is renamed or destroyed. Only root may give it to a database
-// again, or the account that had made the database and gave up the name itself: the grants meant that account's
-// database before, and do so then.
+// Grants of keys and tokens name a database: $db/NAME. A grant must never apply to a database that it was not given
+// for. So when a database is renamed or destroyed, its name is retired. Only two may use the name for a database again:
+// root, and the account that had made the database and gave up the name itself. The grants were for that account's
+// database before, and are so then.
 
-// rowRetired begins the rows of names that were given up.
-const rowRetired = "db/r/" // NAME -> retired
+// rowRetired begins the rows of retired names.
+const rowRetired = rows.Retired
 
 // retired is a name that was given up.
 type retired struct {
-	Account string `json:"account,omitempty"` // who gave it up; "": root
-	Maker   bool   `json:"maker,omitempty"`   // the account had made the database too, and may take the name again
+	Account string `json:"account,omitempty"` // the account that gave it up; "": root
+	Maker   bool   `json:"maker,omitempty"`   // the account had also made the database, so it may use the name again
 }
 
-// retire is the name of a database as it is after an account, or root, gave it up, and its row.
+// retire returns the retired name of a database that an account, or root, gives up, and its row.
 func retire(d *Database, by string) (retired, eventlog.Row) {
 	r := retired{Account: by, Maker: by != "" && by == d.info.Account}
 	return r, r.row(d.name)
@@ -30,15 +31,15 @@ func retire(d *Database, by string) (retired, eventlog.Row) {
 func (r retired) row(name string) eventlog.Row {
 	text, err := json.Marshal(r)
 	if err != nil {
-		panic(err) // texts always can
+		panic(err) // never: texts have a JSON form
 	}
 	return eventlog.Row{Key: rowRetired + name, Value: text}
 }
 
-// revived is the row of a name that is taken again.
+// revived is the row that makes a name usable again.
 func revived(name string) eventlog.Row { return eventlog.Row{Key: rowRetired + name} }
 
-// openTo reports, by an error, that a name was given up and that an account may not take it; c.mu must be held.
+// openTo returns an error if a name is retired and the account may not use it. The caller has locked c.mu.
 func (c *Catalog) openTo(name, account string) error {
 	r, there := c.retired[name]
 	if !there || account == "" || r.Maker && r.Account == account {
@@ -57,7 +58,7 @@ func (c *Catalog) mayRetire(account string) error {
 	return nil
 }
 
-// setRetired notes that a name was given up; c.mu must be held.
+// setRetired notes that a name was given up. The caller has locked c.mu.
 func (c *Catalog) setRetired(name string, r retired) {
 	c.retired[name] = r
 	if u := c.account(r.Account); u != nil {
@@ -65,7 +66,7 @@ func (c *Catalog) setRetired(name string, r retired) {
 	}
 }
 
-// setRevived notes that a name is in use again; c.mu must be held.
+// setRevived notes that a name is in use again. The caller has locked c.mu.
 func (c *Catalog) setRevived(name string) {
 	r, there := c.retired[name]
 	if !there {
@@ -78,7 +79,7 @@ func (c *Catalog) setRevived(name string) {
 	}
 }
 
-// readRetired reads the rows of names that were given up.
+// readRetired reads the rows of retired names.
 func (c *Catalog) readRetired() error {
 	return c.log.Rows(rowRetired, func(row eventlog.Row) error {
 		var r retired

@@ -2,7 +2,7 @@ package streams
 
 import "fmt"
 
-// Role is what an account may do in a database; each may what the ones before it may.
+// Role is what an account may do in a database. Each role includes the ones before it.
 type Role int
 
 // The roles.
@@ -25,10 +25,10 @@ func ParseRole(name string) (Role, error) {
 			return r, nil
 		}
 	}
-	return None, fmt.Errorf("%w: %q is none; there are reader, member, admin and owner", ErrRole, name)
+	return None, fmt.Errorf("%w: %q is not one of reader, member, admin and owner", ErrRole, name)
 }
 
-// MarshalText spells the role.
+// MarshalText returns the role's name.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText reads a role's name.

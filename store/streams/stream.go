@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Stream is what there is to tell of a stream.
+// Stream describes a stream, as clients see it.
 type Stream struct {
 	ID         string          `json:"id"`
 	Namespace  string          `json:"ns"`
@@ -18,17 +18,17 @@ type Stream struct {
 	Modified   string          `json:"modified"`
 	Size       int             `json:"size"`
 	Annotation json.RawMessage `json:"annotation,omitempty"`
-	Type       json.RawMessage `json:"type,omitempty"` // the annotation's
+	Type       json.RawMessage `json:"type,omitempty"` // the annotation's field "type"
 }
 
-// Bounds of one step over streams: how many it looks at, and how many bytes of annotations it holds.
+// Bounds of one step over streams: how many it reads, and how many bytes of annotations.
 const (
 	pageStreams = 500
 	pageBytes   = 1 << 20
 )
 
-// Streams calls f for each stream of a namespace, or of all where that is nil. The database is free between
-// the pages, so that who is slow to take them holds nobody up.
+// Streams calls f for each stream of a namespace, or of all if namespace is nil. The database is not locked while f
+// runs, so a slow client delays nobody.
 func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f func(*Stream) error) error {
 	for after := ""; ; {
 		some, next, err := c.streams(ctx, name, namespace, after)
@@ -47,7 +47,7 @@ func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f
 	}
 }
 
-// streams is one page of Streams, and the name to go on from, "" at the end.
+// streams returns one page of Streams, and the name to go on from, or "" at the end.
 func (c *Catalog) streams(ctx context.Context, name string, namespace *string, after string) (page []*Stream, next string, err error) {
 	d, err := c.use(name)
 	if err != nil {
@@ -71,12 +71,12 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 		if !within(namespace, s.Stream) {
 			continue
 		}
-		told, err := c.stream(ctx, d, s)
+		out, err := c.stream(ctx, d, s)
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, told)
-		if bytes += len(told.Annotation); bytes > pageBytes {
+		page = append(page, out)
+		if bytes += len(out.Annotation); bytes > pageBytes {
 			return page, s.Stream, nil
 		}
 	}
@@ -86,12 +86,13 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 	return page, next, nil
 }
 
-// within says whether a stream whose name begins as the namespace's do is of it: all do for the unnamed one.
+// within reports whether a stream belongs to a namespace. The caller has already matched the prefix of the name; the
+// prefix of the unnamed namespace matches all streams.
 func within(namespace *string, mapped string) bool {
 	return namespace == nil || *namespace != "" || !strings.Contains(mapped, "/")
 }
 
-// there says whether a namespace is; the unnamed one always is.
+// there reports whether a namespace exists. The unnamed one always does.
 func (c *Catalog) there(d *Database, namespace string) bool {
 	return namespace == "" || c.has(d, namespace)
 }
@@ -119,35 +120,35 @@ func (c *Catalog) each(ctx context.Context, d *Database, namespace string, f fun
 }
 
 func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamState) (*Stream, error) {
-	told := &Stream{Size: s.Count}
+	out := &Stream{Size: s.Count}
 	var whole bool
 	var err error
-	if told.Namespace, told.ID, whole = unmapStream(s.Stream); !whole {
+	if out.Namespace, out.ID, whole = unmapStream(s.Stream); !whole {
 		p, err := c.log.Read(ctx, query(d.name, s.Stream), s.First-1, 1)
 		if err != nil {
 			return nil, err
 		}
 		if len(p.Events) > 0 {
-			_, told.Namespace, told.ID, _, _ = names(&p.Events[0])
+			_, out.Namespace, out.ID, _, _ = names(&p.Events[0])
 		}
 	}
-	if told.Created, err = c.timeAt(ctx, d, s.Stream, s.First); err != nil {
+	if out.Created, err = c.timeAt(ctx, d, s.Stream, s.First); err != nil {
 		return nil, err
 	}
-	if told.Modified, err = c.timeAt(ctx, d, s.Stream, s.Last); err != nil {
+	if out.Modified, err = c.timeAt(ctx, d, s.Stream, s.Last); err != nil {
 		return nil, err
 	}
-	if told.Annotation, err = c.annotation(d, s.Stream); err != nil {
+	if out.Annotation, err = c.annotation(d, s.Stream); err != nil {
 		return nil, err
 	}
 	var typed struct{ Type json.RawMessage }
-	if told.Annotation != nil && json.Unmarshal(told.Annotation, &typed) == nil { // what is no object has no type
-		told.Type = typed.Type
+	if out.Annotation != nil && json.Unmarshal(out.Annotation, &typed) == nil { // if it is no object, it has no type
+		out.Type = typed.Type
 	}
-	return told, nil
+	return out, nil
 }
 
-// timeAt is the time of the event at a place, as its clients read it.
+// timeAt is the time of the event with an id, as clients see it.
 func (c *Catalog) timeAt(ctx context.Context, d *Database, mapped string, at uint64) (string, error) {
 	if at <= d.info.Cloned {
 		e, err := c.next(ctx, d, mapped, at-1)
@@ -165,14 +166,13 @@ func annotationKey(d *Database, mapped string) string {
 	return rowAnnotation + d.info.ID + "/" + mapped
 }
 
-// annotated is the row of an annotation, with the stream's name as it was: a stream may have no event that
-// knows it.
+// annotated is the row of an annotation. It has the stream's original name, since the stream may have no event with it.
 type annotated struct {
 	Stream     string          `json:"stream"`
 	Annotation json.RawMessage `json:"annotation"`
 }
 
-// annotation is that of a stream, nil where there is none.
+// annotation is the annotation of a stream, or nil.
 func (c *Catalog) annotation(d *Database, mapped string) (json.RawMessage, error) {
 	text, err := c.log.Row(annotationKey(d, mapped))
 	if err != nil || text == nil {
@@ -185,7 +185,7 @@ func (c *Catalog) annotation(d *Database, mapped string) (json.RawMessage, error
 	return row.Annotation, nil
 }
 
-// Annotate sets a stream's annotation, compact JSON; nil takes it away.
+// Annotate sets a stream's annotation, which is compact JSON. nil removes it.
 func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, annotation []byte) error {
 	d, err := c.use(name)
 	if err != nil {
@@ -196,7 +196,7 @@ func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, 
 		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
 	}
 	if stream == "" || len(stream) > MaxName {
-		return fmt.Errorf("%w: the stream's is empty or longer than %d bytes", ErrName, MaxName)
+		return fmt.Errorf("%w: the stream's name is empty or longer than %d bytes", ErrName, MaxName)
 	}
 	row := eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream))}
 	if annotation != nil {
@@ -207,7 +207,7 @@ func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, 
 	return c.putAnnotation(ctx, d, row)
 }
 
-// putAnnotation stores the row of an annotation in the place of the one that is there.
+// putAnnotation stores the row of an annotation and counts the difference to the old one.
 func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.Row) error {
 	d.annotating.Lock()
 	defer d.annotating.Unlock()
@@ -223,7 +223,7 @@ func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.R
 		grown += weightOf(row)
 	}
 	if c.annotationBytes(d, 0)+grown > maxAnnotationBytes && grown > 0 {
-		return fmt.Errorf("%w: the annotations of database %q may hold %d bytes", ErrFull, d.name, maxAnnotationBytes)
+		return fmt.Errorf("%w: the annotations of database %q may take %d bytes", ErrFull, d.name, maxAnnotationBytes)
 	}
 	err = c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, grown)
 	if err == nil || errors.Is(err, eventlog.ErrUnknown) {
@@ -232,15 +232,15 @@ func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.R
 	return err
 }
 
-// annotationBytes counts what the annotations of a database have grown by, and gives what they hold.
+// annotationBytes adds to the bytes of a database's annotations and returns the sum.
 func (c *Catalog) annotationBytes(d *Database, grown int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d.held.annotations += grown
-	return d.held.annotations
+	d.usage.annotations += grown
+	return d.usage.annotations
 }
 
-// Annotation is a stream's.
+// Annotation is a stream's annotation.
 func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
 	d, err := c.use(name)
 	if err != nil {
@@ -289,28 +289,29 @@ func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream str
 	return nil
 }
 
-// Bounds of one commit: how many events it edits, and how many bytes of them it writes again. More are edited in
-// several, of which readers can see some before the others. Appends of every door wait behind an edit: one of 100,000
-// events took 0.6 s on a busy machine, and one of 64 MiB a slow disk longer than the log waits for an answer (10 s).
+// Bounds of one commit: how many events it edits, and how many bytes it writes again. Larger edits take several
+// commits, so readers may see some of the changes before the others. Appends of every door wait for an edit. One of
+// 100,000 events took 0.6 s on a busy machine. One of 64 MiB took a slow disk longer than the log waits for an answer
+// (10 s).
 const (
 	editMost  = 10_000
 	editBytes = 8 << 20
 )
 
-// editing gathers edits of a database that is locked.
+// editing collects edits of a locked database.
 type editing struct {
 	catalog *Catalog
 	db      *Database
 	edit    eventlog.Edit
 	rows    []eventlog.Row
 	bytes   int   // of replacements
-	freed   int64 // what the edit takes off the events' bytes
-	grown   int64 // what the rows put to the rows' bytes
-	charged bool  // it was all charged before
+	freed   int64 // bytes of events that the edit frees
+	grown   int64 // bytes that the rows add
+	charged bool  // everything was charged before
 	done    int
 }
 
-// removeAnnotation gathers a row for removal.
+// removeAnnotation adds the removal of an annotation.
 func (b *editing) removeAnnotation(key string) error {
 	text, err := b.catalog.log.Row(key)
 	if err == nil && text != nil {
@@ -325,7 +326,7 @@ func (b *editing) dropAnnotation(old eventlog.Row) {
 	b.rows = append(b.rows, eventlog.Row{Key: old.Key})
 }
 
-// removeStream gathers the events of a stream for removal.
+// removeStream adds the removal of a stream's events.
 func (b *editing) removeStream(ctx context.Context, mapped string) error {
 	return b.events(ctx, mapped, func(e *eventlog.Event) {
 		b.freed += b.catalog.log.Weight(e)
@@ -334,7 +335,7 @@ func (b *editing) removeStream(ctx context.Context, mapped string) error {
 	})
 }
 
-// events calls f for each event of a stream, and commits whenever enough has been gathered.
+// events calls f for each event of a stream. It commits whenever enough edits are collected.
 func (b *editing) events(ctx context.Context, mapped string, f func(*eventlog.Event)) error {
 	log := b.catalog.log
 	for after, last := uint64(0), log.Settled(); after < last; {

@@ -13,8 +13,8 @@ import (
 
 const blanks = " \t\r\n"
 
-// ExplainJSON returns what a client may be told of a text that is not one JSON value, without a name twice in an object:
-// where it goes wrong, and what was expected there.
+// ExplainJSON explains to a client why a text is not one JSON value with distinct names in each object: where it goes
+// wrong, and what was expected there.
 func ExplainJSON(text []byte) string {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
@@ -31,13 +31,13 @@ func ExplainJSON(text []byte) string {
 
 func opens(t jsontext.Token) bool { return t.Kind() == '{' || t.Kind() == '[' }
 
-// explainRest tells of what follows a whole value.
+// explainRest explains text that follows a complete value.
 func explainRest(text []byte, from int64) string {
 	rest := bytes.TrimLeft(text[from:], blanks)
-	return fmt.Sprintf("%s, where nothing more was expected", place(text, len(text)-len(rest)))
+	return fmt.Sprintf("%s, where nothing more was expected", position(text, len(text)-len(rest)))
 }
 
-// explainToken tells of a token that could not be read, which begins somewhere behind an offset.
+// explainToken explains a token that cannot be read, and that begins somewhere after an offset.
 func explainToken(d *jsontext.Decoder, text []byte, from int64, err error) string {
 	var wrong *jsontext.SyntacticError
 	at := len(text)
@@ -52,21 +52,21 @@ func explainToken(d *jsontext.Decoder, text []byte, from int64, err error) strin
 		return Explain(err)
 	}
 	if kind, count := d.StackIndex(d.StackDepth()); at < len(text) && text[at] == ',' && count > 0 && (kind == '[' || count%2 == 0) {
-		at = len(text) - len(bytes.TrimLeft(text[at+1:], blanks)) // the comma is right, and what follows it is not
+		at = len(text) - len(bytes.TrimLeft(text[at+1:], blanks)) // the comma is right, but not what follows it
 	}
 	before := bytes.TrimRight(text[from:at], blanks)
 	switch string(bytes.TrimLeft(before, blanks)) {
 	case "", ",", ":":
-		return fmt.Sprintf("%s, where %s was expected", place(text, at), expected(d, before))
+		return fmt.Sprintf("%s, where %s was expected", position(text, at), expected(d, before))
 	}
 	if ended {
-		return place(text, at) + ", within a value or a name"
+		return position(text, at) + ", within a value or a name"
 	}
 	return Explain(err)
 }
 
-// place tells where in a text something is wrong, and what stands there.
-func place(text []byte, at int) string {
+// position says where in a text something is wrong, and what is there.
+func position(text []byte, at int) string {
 	if at >= len(text) {
 		return fmt.Sprintf("it ends at byte %d", len(text))
 	}
@@ -74,7 +74,7 @@ func place(text []byte, at int) string {
 	return fmt.Sprintf("byte %d is %q", at+1, r)
 }
 
-// expected names what may follow where a decoder stands, and behind a comma or colon that it has not taken yet.
+// expected names what may come next at a decoder's position, and after a comma or colon that it has not read yet.
 func expected(d *jsontext.Decoder, before []byte) string {
 	kind, count := d.StackIndex(d.StackDepth())
 	comma := strings.HasSuffix(string(before), ",")

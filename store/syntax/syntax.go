@@ -1,5 +1,5 @@
-// Package syntax is what doors and models share of JSON as text: why a client's JSON (or CBOR) cannot be read, in plain
-// words, and how a text is quoted.
+// Package syntax is what doors and models share for JSON as text: why a client's JSON (or CBOR) cannot be read, in
+// plain words, and how to quote a text.
 package syntax
 
 import (
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Explain returns what a client may be told of a decoder's error: what is wrong and where, and no name of a library or
-// of a type of Go.
+// Explain returns what a client may see of a decoder's error: what is wrong and where, without names of libraries or Go
+// types.
 func Explain(err error) string {
 	var kind *json.UnmarshalTypeError
 	switch {
@@ -20,7 +20,7 @@ func Explain(err error) string {
 	case errors.As(err, &kind) && kind.Field == "":
 		return "it must not be " + article(kind.Value)
 	case errors.As(err, &kind):
-		// Go 1.24 names the embedded structs too.
+		// Since Go 1.24 the field name includes embedded structs.
 		return fmt.Sprintf("field %q must not hold %s", kind.Field[strings.LastIndexByte(kind.Field, '.')+1:], article(kind.Value))
 	}
 	text := err.Error()

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// No library, no type of Go, and still what is wrong and where.
+// The text names no library and no Go type, but says what is wrong and where.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	text := func(s string) error {

@@ -8,7 +8,7 @@ func AppendText(dst []byte, s string) []byte {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
 			text, err := json.Marshal(s)
 			if err != nil {
-				return append(dst, `""`...) // no string fails
+				return append(dst, `""`...) // never: every string has a JSON form
 			}
 			return append(dst, text...)
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whatever a text is, it is quoted as encoding/json does it.
+// Any text is quoted as encoding/json quotes it.
 func FuzzAppendText(f *testing.F) {
 	for _, s := range []string{"", "plain", `"`, `\`, "line\nend", "\x00", "\x7f", "ü", "<&>", "\u2028", "\xff"} {
 		f.Add(s)

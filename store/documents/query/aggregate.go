@@ -9,11 +9,12 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Func is what an aggregate makes of values.
+// Func is the function of an aggregate.
 type Func byte
 
-// Count counts documents, with a Field those where it is not null. Sum and Avg take numbers only. Min and Max take
-// the least and greatest value by Compare that is not null. MinDocument and MaxDocument are the first document that has it.
+// Count counts documents, or with a Field those where it is not null. Sum and Avg use only numbers. Min and Max return
+// the least and the greatest value by Compare that is not null. MinDocument and MaxDocument return the first document
+// with it.
 const (
 	Count Func = iota
 	Sum
@@ -24,8 +25,8 @@ const (
 	MaxDocument
 )
 
-// Aggregate is one figure asked for. As is the name that the door shows it by. By SQL's rules the sum of nothing is null,
-// and texts that are moments compare as such. A Distinct figure takes each value once.
+// Aggregate is one figure of an aggregation. As is its name in the door's answer. By SQL's rules the sum of nothing is
+// null, and texts that are moments compare as moments. A Distinct figure uses each value once.
 type Aggregate struct {
 	Func     Func
 	Field    Field
@@ -34,14 +35,16 @@ type Aggregate struct {
 	Distinct bool
 }
 
-// Group is the figures of the documents that have the same values: By in the order of the fields grouped by (null
-// where missing), Values in the order of the aggregates, each as JSON. A figure of nothing is null.
+// Group has the figures of the documents with the same values. By has these values in the order of the grouping fields,
+// null for a missing one. Values has the figures in the order of the aggregates, each as JSON. A figure of no value is
+// null.
 type Group struct {
 	By     []string
 	Values []string
 }
 
-// Aggregation adds up documents in one pass. It is for one goroutine. Rules say which values are in one group.
+// Aggregation computes figures in one pass over documents. Only one goroutine may use it. Rules say which values are
+// equal.
 type Aggregation struct {
 	Rules Rules
 
@@ -61,17 +64,17 @@ type group struct {
 type figure struct {
 	count int
 	sum   float64
-	whole int64 // the sum, as long as it is exact
-	rough bool  // it is not
+	whole int64 // the sum, if it is exact
+	rough bool  // whole is not exact
 	best  string
-	seen  map[string]struct{} // the keys of the values of a Distinct one
-	doc   string              // that has the best, where it is asked for
+	seen  map[string]struct{} // the keys of the values so far, if the figure is Distinct
+	doc   string              // the document with the best value, for MinDocument and MaxDocument
 }
 
-// NewAggregation starts one. Without fields to group by there is one group of all.
+// NewAggregation starts an aggregation. Without grouping fields, all documents are one group.
 func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 	if len(by)+len(of) > MaxFields {
-		return nil, Refuse(TooMany, "the aggregate has %d fields: at most %d are taken", len(by)+len(of), MaxFields)
+		return nil, Refuse(TooMany, "the aggregate has %d fields: at most %d are allowed", len(by)+len(of), MaxFields)
 	}
 	for _, a := range of {
 		if a.Func != Count && len(a.Field.names) == 0 {
@@ -85,7 +88,7 @@ func NewAggregation(by []Field, of []Aggregate) (*Aggregation, error) {
 	return a, nil
 }
 
-// Add takes one document in. It fails when there are too many groups.
+// Add adds one document. It fails if there are too many groups.
 func (a *Aggregation) Add(doc []byte) error {
 	a.key = a.key[:0]
 	for _, f := range a.by {
@@ -104,7 +107,7 @@ func (a *Aggregation) Add(doc []byte) error {
 	return a.check(0)
 }
 
-// check refuses what would take too much memory.
+// check refuses an aggregation that would take too much memory.
 func (a *Aggregation) check(more int) error {
 	if len(a.groups)+more > MaxGroups || a.bytes > maxGroupBytes {
 		return Refuse(TooMany, "there are more than %d groups, or their values are too long: narrow the condition or group by a field with fewer values", MaxGroups)
@@ -115,7 +118,7 @@ func (a *Aggregation) check(more int) error {
 func (a *Aggregation) open(doc []byte) (*group, error) {
 	g := &group{key: string(a.key), figures: make([]figure, len(a.of))}
 	a.bytes += len(g.key) + 64*len(a.of)
-	for _, f := range a.by { // a number may be long, whose key is short
+	for _, f := range a.by { // a long number has a short key, so its text counts too
 		a.bytes += len(f.At(doc).Raw)
 	}
 	if err := a.check(1); err != nil {
@@ -128,7 +131,7 @@ func (a *Aggregation) open(doc []byte) (*group, error) {
 	return g, nil
 }
 
-// rawOf is a value's JSON in memory of its own.
+// rawOf is a copy of a value's JSON.
 func rawOf(v gjson.Result) string {
 	if !v.Exists() {
 		return "null"
@@ -136,10 +139,10 @@ func rawOf(v gjson.Result) string {
 	return strings.Clone(v.Raw)
 }
 
-// seenBytes is what a value takes that a figure remembers, beside its key.
+// seenBytes is the memory of a value in figure.seen, besides its key.
 const seenBytes = 64
 
-// first reports whether a value is there for the first time, and by how many bytes the figure has grown.
+// first reports whether a value occurs for the first time, and by how many bytes the figure has grown.
 func (f *figure) first(a *Aggregate, v gjson.Result) (bool, int) {
 	key := AppendExactKey(nil, a.Rules.sorted(v))
 	if _, seen := f.seen[string(key)]; seen {
@@ -163,7 +166,7 @@ func (f *figure) addUp(v gjson.Result) {
 	f.whole = sum
 }
 
-// add returns by how many bytes the figure has grown.
+// add adds a document's value. It returns by how many bytes the figure has grown.
 func (f *figure) add(a *Aggregate, doc []byte) int {
 	if len(a.Field.names) == 0 {
 		f.count++
@@ -195,7 +198,7 @@ func (f *figure) add(a *Aggregate, doc []byte) int {
 	return grown + len(f.best) + len(f.doc) - before
 }
 
-// keep makes v the best if it is the first or lies beyond the best, and reports whether it did.
+// keep replaces the best value by v if v is the first or better. It reports whether it did.
 func (f *figure) keep(rules Rules, v gjson.Result, least bool) bool {
 	c := rules.Compare(v, gjson.Parse(f.best))
 	if f.count > 1 && (c == 0 || least != (c < 0)) {
@@ -205,7 +208,7 @@ func (f *figure) keep(rules Rules, v gjson.Result, least bool) bool {
 	return true
 }
 
-// Groups are the figures so far, in the order of the values grouped by.
+// Groups are the groups so far, in the order of the values grouped by.
 func (a *Aggregation) Groups() []Group {
 	all := make([]*group, 0, len(a.groups))
 	for _, g := range a.groups {
@@ -240,7 +243,7 @@ func (f *figure) text(a *Aggregate) string {
 	return f.best
 }
 
-// number is a float64 as JSON, which has no infinity.
+// number formats a float64 as JSON. JSON has no infinity, so that becomes null.
 func number(f float64) string {
 	switch {
 	case math.IsInf(f, 0) || math.IsNaN(f):

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A number may be spelled long, and its key is short: what a group keeps of it is counted.
+// A number may be long while its key is short. A group counts the number.
 func TestLongNumbersAreCounted(t *testing.T) {
 	t.Parallel()
 	n, err := ParseField("n")

@@ -42,7 +42,7 @@ func TestAggregate(t *testing.T) {
 			if err := a.Add(own); err != nil {
 				t.Fatal(err)
 			}
-			clear(own) // the next document comes in the same memory
+			clear(own) // the next document reuses the memory
 		}
 		if got := a.Groups(); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v", c.name, got)
@@ -50,7 +50,8 @@ func TestAggregate(t *testing.T) {
 	}
 }
 
-// TestAggregateDocuments: the first document with the least or greatest value, and what these take is bounded.
+// TestAggregateDocuments: the first document with the least or greatest value. The memory of these documents is
+// bounded.
 func TestAggregateDocuments(t *testing.T) {
 	t.Parallel()
 	a, err := NewAggregation([]Field{field("c")}, []Aggregate{{Func: MinDocument, Field: field("n")}, {Func: MaxDocument, Field: field("n")}})
@@ -136,7 +137,7 @@ func TestAggregateBounds(t *testing.T) {
 	_, err := NewAggregation(nil, []Aggregate{{Func: Sum}})
 	checkError(t, "no field", err, BadField, "an aggregate names no field")
 	_, err = NewAggregation(make([]Field, 50), make([]Aggregate, 51))
-	checkError(t, "fields", err, TooMany, "the aggregate has 101 fields: at most 100 are taken")
+	checkError(t, "fields", err, TooMany, "the aggregate has 101 fields: at most 100 are allowed")
 
 	a, err := NewAggregation([]Field{field("n")}, []Aggregate{{Func: Count}})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// document is of a usual size: 300 bytes, the fields asked for in its middle and near its end.
+// document has a usual size: 300 bytes, with the queried fields in its middle and near its end.
 var document = []byte(`{"_id":"577cf185e2039b0900000016","_created":"2026-11-20T13:22:01.000Z","_changed":"2026-11-20T13:22:01.000Z","_version":3,` +
 	`"name":"Ann Example","email":"ann@example.com","age":39,"city":"Oslo","tags":["new","gold"],` +
 	`"address":{"street":"Main Street 1","zip":"0150"},"score":17.5,"joined":"2026-11-20T13:22:01.000Z","status":"active"}`)

@@ -2,7 +2,7 @@ package query
 
 import "testing"
 
-// TestMatchExactly: large numbers by all their digits, by both rules, and by SQL's moments and lists.
+// TestMatchExactly: large numbers match by all their digits, by both rules, and with SQL's moments and lists.
 func TestMatchExactly(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

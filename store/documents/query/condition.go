@@ -9,45 +9,44 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Rules are what a comparison takes for a match. The doors speak two languages that differ where values are missing
-// or lists.
+// Rules say when a comparison matches. The doors have two languages, which differ for missing values and arrays.
 type Rules byte
 
 const (
-	// Mongo: a missing field is null, and null equals null. A negation matches whatever the condition does not,
-	// missing fields included. A field that holds an array matches if the array or any of its elements does.
+	// Mongo: a missing field is null, and null equals null. A negation matches whatever the condition does not match,
+	// missing fields included. A field with an array matches if the array or any of its elements does.
 	Mongo Rules = iota
-	// SQL, as Directus has it: a missing field is null, and nothing compares with null, negated or not, but Null,
-	// Empty and Exists. A string that spells a number, true or false, as one from a URL does, stands for both. A text that
-	// is a date and time compares as the moment that it is. In, Contains, StartsWith and EndsWith match an array if they
+	// SQL, as in Directus: a missing field is null. Nothing matches null, negated or not, except Null, Empty and
+	// Exists. A string that reads as a number, true or false, as in a URL, is both the string and that value. A text
+	// that is a date and time compares as that moment. In, Contains, StartsWith and EndsWith match an array if they
 	// match any of its elements.
 	SQL
 )
 
-// Op is what a Node asks.
+// Op is the operator of a Node.
 type Op byte
 
-// The groups, then the comparisons. A Node's Values are one value unless said otherwise.
+// The groups, then the comparisons. A comparison has one value in Values unless said otherwise.
 const (
-	And        Op = iota // of Nodes; of none: everything
-	Or                   // of Nodes; of none: nothing
+	And        Op = iota // of Nodes; without Nodes: matches everything
+	Or                   // of Nodes; without Nodes: matches nothing
 	Not                  // of one Node
-	Search               // a text is part of any string or number in the document, whatever its case; no Field
-	Eq                   // Fold: a string also whatever the case
-	Lt                   // only within one kind of value, as are Lte, Gt, Gte and Between
+	Search               // a text is part of any string or number in the document, in any case; no Field
+	Eq                   // Fold: ignore the case of strings
+	Lt                   // Lt, Lte, Gt, Gte and Between compare only values of one kind
 	Lte                  //
 	Gt                   //
 	Gte                  //
 	In                   // Values: any number
 	Between              // Values: low and high, both inclusive
-	Contains             // a string in a string; Fold: whatever the case
+	Contains             // a string in a string; Fold: ignore case
 	StartsWith           //
 	EndsWith             //
-	Regex                // RE2; Fold: whatever the case
+	Regex                // RE2; Fold: ignore case
 	Exists               // no Values; null exists
 	Null                 // no Values; null or missing
 	Empty                // no Values; null, missing, "", [] or {}
-	Element              // of one Node, no Values: it matches an element of the array; its fields are the element's, or Itself
+	Element              // of one Node, no Values: an element of the array matches it; its fields are the element's, or Itself
 )
 
 // Node is a condition as a door builds it. Compile checks it.
@@ -58,7 +57,7 @@ type Node struct {
 	Rules  Rules
 	Negate bool
 	Fold   bool
-	Values []gjson.Result // objects and arrays in compact spelling
+	Values []gjson.Result // objects and arrays as compact JSON
 }
 
 // String makes a value of a text.
@@ -72,8 +71,9 @@ type Condition struct {
 	weight int
 }
 
-// Weight is what it costs to ask the condition of a text, as a multiple of passing over it: a step for each comparison,
-// for each instruction of a regular expression, as all of them may be tried at every byte, and for the turns of a field.
+// Weight is the cost of testing the condition on a text, as a multiple of reading the text once: one for each
+// comparison, one for each instruction of a regular expression (all of them may be tried at every byte), and one for
+// each further way that a field's path may take.
 func (c *Condition) Weight() int {
 	if c == nil {
 		return 1
@@ -81,23 +81,23 @@ func (c *Condition) Weight() int {
 	return c.weight
 }
 
-// node is a Node with everything looked up that does not depend on the document.
+// node is a Node with everything prepared that does not depend on the document.
 type node struct {
 	Op      Op
 	Rules   Rules
 	Negate  bool
 	Fold    bool
 	Field   Field
-	values  *operands // of Between its lows
-	highs   *operands // of Between
-	text    string    // of text operators: lower case if Fold
+	values  *operands // for Between: the low
+	highs   *operands // for Between: the high
+	text    string    // for text operators; lower case if Fold
 	pattern *regexp.Regexp
 	size    int // of the pattern, in instructions
 	nodes   []node
-	itself  bool // of Element: its node asks for the element and not for fields of it
+	itself  bool // for Element: its node compares the element and not its fields
 }
 
-// asksItself reports whether a comparison in the node asks for Itself.
+// asksItself reports whether the node has a comparison with Itself.
 func (n *node) asksItself() bool {
 	if n.Op <= Not {
 		return slices.ContainsFunc(n.nodes, func(kid node) bool { return kid.asksItself() })
@@ -115,11 +115,11 @@ func Compile(n Node) (*Condition, error) {
 	return &Condition{root, 1 + c.count + c.program + c.turns + c.dates*dateWeight}, nil
 }
 
-// compiler counts the comparisons, the instructions of their regular expressions, the turns of
-// their fields, and the comparisons with dates.
+// compiler counts comparisons, instructions of regular expressions, further ways of fields (see Field.turns), and
+// comparisons with dates.
 type compiler struct{ count, program, turns, dates int }
 
-// dateWeight is by how much more a comparison with a date weighs: a text that may be one has to be read.
+// dateWeight is the additional weight of a comparison with a date: texts that may be dates must be parsed.
 const dateWeight = 3
 
 func (c *compiler) compile(in Node, depth int) (node, error) {
@@ -151,11 +151,11 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 		out.nodes, out.itself = []node{kid}, kid.asksItself()
 		return out, err
 	}
-	c.count-- // groups do not count: they are nothing without comparisons
+	c.count-- // groups do not count: without comparisons they do nothing
 	if in.Op == Not && len(in.Nodes) != 1 {
 		return node{}, Refuse(BadSyntax, "a negation has %d conditions: it takes one", len(in.Nodes))
 	}
-	always := false // the group does, whatever else is in it
+	always := false // the group always matches
 	var kids []node
 	for _, one := range in.Nodes {
 		kid, err := c.compile(one, depth+1)
@@ -178,10 +178,10 @@ func (c *compiler) compile(in Node, depth int) (node, error) {
 	return out, nil
 }
 
-// everything reports whether the node is a group that always matches: all of nothing.
+// everything reports whether the node matches every document: it is an And of nothing.
 func (n *node) everything() bool { return n.Op == And && len(n.nodes) == 0 }
 
-// prepare checks a comparison's values and readies them.
+// prepare checks the values of a comparison and prepares them.
 func (n *node) prepare(values []gjson.Result) error {
 	if n.Op != Search && n.Field.path == "" {
 		return Refuse(BadField, "a condition names no field")
@@ -190,7 +190,7 @@ func (n *node) prepare(values []gjson.Result) error {
 		return Refuse(BadValue, "the condition on %s has %d values: it takes %d", n.Field, len(values), want)
 	}
 	if len(values) > MaxList {
-		return Refuse(TooMany, "the list for %s has %d values: at most %d are taken, ask in several queries", n.Field, len(values), MaxList)
+		return Refuse(TooMany, "the list for %s has %d values: at most %d are allowed, ask in several queries", n.Field, len(values), MaxList)
 	}
 	switch n.Op {
 	case Between:
@@ -207,7 +207,7 @@ func (n *node) prepare(values []gjson.Result) error {
 	return nil
 }
 
-// values is how many an Op takes; -1: any number.
+// values is the number of values that an Op takes; -1 means any number.
 func (o Op) values() int {
 	switch o {
 	case In:
@@ -220,8 +220,9 @@ func (o Op) values() int {
 	return 1
 }
 
-// operands are the values to compare with: by SQL's rules a string is there both as such and as what it spells, and a
-// moment in one spelling. The store's own fields, whose names begin with _, are spelled in one way, and compare as texts.
+// operands are the values to compare with. By SQL's rules a string is there twice: as such and as the value that it
+// reads as. A moment is there in one format. The store's own fields, whose names begin with _, always have one format,
+// so they compare as texts.
 func (n *node) operands(in []gjson.Result) *operands {
 	if n.Rules != SQL {
 		return newOperands(in)
@@ -244,7 +245,7 @@ func (n *node) operands(in []gjson.Result) *operands {
 	return o
 }
 
-// spells is the number or boolean that a string reads as in JSON.
+// spells returns the number or boolean that a string reads as in JSON.
 func spells(v gjson.Result) (gjson.Result, bool) {
 	s := v.Str
 	if v.Type != gjson.String || s == "" || strings.TrimSpace(s) != s || !gjson.Valid(s) {
@@ -265,18 +266,18 @@ func (n *node) prepareText(v gjson.Result) error {
 		n.pattern, n.size, err = compilePattern(n.text, n.Fold)
 		return err
 	case n.Op == Search && len(n.text) > MaxSearch:
-		return Refuse(TooLong, "the text to search for has %d bytes: at most %d are taken", len(n.text), MaxSearch)
+		return Refuse(TooLong, "the text to search for has %d bytes: at most %d are allowed", len(n.text), MaxSearch)
 	case n.Op == Search || n.Fold:
 		n.text = strings.ToLower(n.text)
 	}
 	return nil
 }
 
-// compilePattern takes RE2 only, whose time grows with the text and not beyond, and of that only what is small: a
-// program runs at every byte of every document.
+// compilePattern accepts only RE2, whose time is linear in the text, and only small programs: they run at every byte of
+// every document.
 func compilePattern(s string, fold bool) (re *regexp.Regexp, size int, err error) {
 	if len(s) > MaxPattern {
-		return nil, 0, Refuse(BadPattern, "the regular expression has %d bytes: at most %d are taken", len(s), MaxPattern)
+		return nil, 0, Refuse(BadPattern, "the regular expression has %d bytes: at most %d are allowed", len(s), MaxPattern)
 	}
 	if fold {
 		s = "(?i)" + s

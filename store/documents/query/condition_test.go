@@ -16,7 +16,7 @@ func field(path string) Field {
 	return f
 }
 
-// ask is a comparison, its values written as JSON.
+// ask is a comparison. Its values are JSON.
 func ask(op Op, path string, values ...string) Node {
 	n := Node{Op: op, Field: field(path)}
 	for _, v := range values {
@@ -29,7 +29,7 @@ func sql(n Node) Node    { n.Rules = SQL; return n }
 func negate(n Node) Node { n.Negate = true; return n }
 func fold(n Node) Node   { n.Fold = true; return n }
 
-// path is a field with places, at a comparison of one.
+// path is a field with subscripts, for a comparison.
 func path(text string) Field {
 	f, err := ParsePath(text)
 	if err != nil {
@@ -44,7 +44,7 @@ func at(op Op, field string, values ...string) Node {
 	return n
 }
 
-// element is a condition on an element of a list, itself one on the element and none of its fields.
+// element is a condition on an element of a list: on the element itself or on its fields.
 func element(path string, of Node) Node {
 	return Node{Op: Element, Field: field(path), Nodes: []Node{of}}
 }
@@ -71,32 +71,32 @@ func TestMatch(t *testing.T) {
 		node    Node
 		yes, no []string
 	}{
-		"equal":                  {ask(Eq, "a", `5`), []string{`{"a":5}`, `{"a":5.0}`, `{"b":0,"a":[1,5]}`}, []string{`{"a":"5"}`, `{}`, `{"a":[[5]]}`, `{"b":5}`}},
-		"equal to null":          {ask(Eq, "a", `null`), []string{`{"a":null}`, `{}`, `{"a":[null]}`}, []string{`{"a":0}`, `{"a":[]}`}},
-		"equal to an object":     {ask(Eq, "a", `{"x":1}`), []string{`{"a":{"x":1}}`, `{"a":[{"x":1}]}`}, []string{`{"a":{"x":1,"y":2}}`}},
-		"equal to an array":      {ask(Eq, "a", `[1,2]`), []string{`{"a":[1,2]}`, `{"a":[[1,2]]}`}, []string{`{"a":[2,1]}`, `{"a":1}`}},
-		"not equal":              {negate(ask(Eq, "a", `5`)), []string{`{}`, `{"a":"5"}`, `{"a":null}`}, []string{`{"a":5}`, `{"a":[4,5]}`}},
-		"greater":                {ask(Gt, "a", `3`), []string{`{"a":4}`, `{"a":[1,4]}`}, []string{`{"a":3}`, `{"a":"4"}`, `{"a":true}`, `{}`}},
-		"at least null":          {ask(Gte, "a", `null`), []string{`{}`, `{"a":null}`}, []string{`{"a":1}`}},
-		"less by bytes":          {ask(Lt, "a", `"b"`), []string{`{"a":"a"}`, `{"a":"B"}`}, []string{`{"a":"b"}`, `{"a":1}`, `{"a":null}`}},
-		"less than true":         {ask(Lt, "a", `true`), []string{`{"a":false}`}, []string{`{"a":true}`, `{"a":0}`}},
-		"between":                {ask(Between, "a", `2`, `4`), []string{`{"a":2}`, `{"a":4}`, `{"a":[9,3]}`}, []string{`{"a":1.9}`, `{"a":[1,9]}`}},
-		"one of":                 {ask(In, "a", `1`, `"x"`, `null`), []string{`{"a":1}`, `{"a":"x"}`, `{}`}, []string{`{"a":2}`}},
-		"none of":                {negate(ask(In, "a", `1`, `"x"`)), []string{`{"a":2}`, `{}`}, []string{`{"a":1}`, `{"a":["x"]}`}},
-		"one of nothing":         {ask(In, "a"), nil, []string{`{}`, `{"a":null}`}},
-		"exists":                 {ask(Exists, "a"), []string{`{"a":null}`, `{"a":[]}`}, []string{`{}`, `{"b":{"a":1}}`}},
-		"exists not":             {negate(ask(Exists, "a.b")), []string{`{}`, `{"a":{}}`, `{"a":5}`, `{"a":[]}`, `{"a":[{}]}`}, []string{`{"a":{"b":null}}`, `{"a":[{},{"b":1}]}`}},
-		"a path":                 {ask(Eq, "a.b", `1`), []string{`{"a":{"b":1}}`, `{"a":[{"b":2},{"b":1}]}`, `{"a":[{"b":[1]}]}`}, []string{`{"a.b":1}`, `{"a":1}`, `{"a":[[{"b":1}]]}`}},
-		"no syntax in names":     {ask(Eq, "#", `1`), []string{`{"#":1}`}, []string{`{"a":1}`, `{}`}},
-		"a place exists":         {at(Exists, "a.0"), []string{`{"a":[5]}`, `{"a":[null]}`, `{"a":[{}]}`, `{"a":{"0":1}}`, `{"a":[5,{"0":1}]}`}, []string{`{"a":[]}`, `{}`, `{"a":5}`, `{"a":{}}`}},
-		"a place does not exist": {negate(at(Exists, "a.1")), []string{`{"a":[5]}`, `{"a":[{"b":1}]}`, `{}`}, []string{`{"a":[5,6]}`, `{"a":[{"1":5}]}`}},
-		"a place":                {at(Eq, "a.1", `5`), []string{`{"a":[1,5]}`, `{"a":[1,[5]]}`, `{"a":{"1":5}}`, `{"a":[{"1":5}]}`}, []string{`{"a":[5,1]}`, `{"a":[5]}`, `{}`}},
-		"a place is null":        {at(Eq, "a.0", `null`), []string{`{"a":[]}`, `{"a":[null]}`, `{}`}, []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}},
-		"a place is not null":    {negate(at(Eq, "a.0", `null`)), []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}, []string{`{"a":[]}`, `{}`}},
-		"below a place":          {at(Gt, "a.0.b", `5`), []string{`{"a":[{"b":6}]}`, `{"a":[{"b":[1,6]}]}`, `{"a":[[{"b":6}]]}`}, []string{`{"a":[{"b":1},{"b":6}]}`, `{"a":[6]}`}},
-		"a place of a place":     {at(Eq, "a.0.1", `5`), []string{`{"a":[[1,5]]}`, `{"a":[{"1":5}]}`}, []string{`{"a":[[5,1]]}`, `{"a":[[1],[1,5]]}`}},
-		"no place":               {at(Exists, "a.01"), []string{`{"a":[{"01":1}]}`}, []string{`{"a":[1,2]}`}},
-		"names and no places":    {ask(Eq, "a.0", `5`), []string{`{"a":[{"0":5}]}`}, []string{`{"a":[5]}`}},
+		"equal":                   {ask(Eq, "a", `5`), []string{`{"a":5}`, `{"a":5.0}`, `{"b":0,"a":[1,5]}`}, []string{`{"a":"5"}`, `{}`, `{"a":[[5]]}`, `{"b":5}`}},
+		"equal to null":           {ask(Eq, "a", `null`), []string{`{"a":null}`, `{}`, `{"a":[null]}`}, []string{`{"a":0}`, `{"a":[]}`}},
+		"equal to an object":      {ask(Eq, "a", `{"x":1}`), []string{`{"a":{"x":1}}`, `{"a":[{"x":1}]}`}, []string{`{"a":{"x":1,"y":2}}`}},
+		"equal to an array":       {ask(Eq, "a", `[1,2]`), []string{`{"a":[1,2]}`, `{"a":[[1,2]]}`}, []string{`{"a":[2,1]}`, `{"a":1}`}},
+		"not equal":               {negate(ask(Eq, "a", `5`)), []string{`{}`, `{"a":"5"}`, `{"a":null}`}, []string{`{"a":5}`, `{"a":[4,5]}`}},
+		"greater":                 {ask(Gt, "a", `3`), []string{`{"a":4}`, `{"a":[1,4]}`}, []string{`{"a":3}`, `{"a":"4"}`, `{"a":true}`, `{}`}},
+		"at least null":           {ask(Gte, "a", `null`), []string{`{}`, `{"a":null}`}, []string{`{"a":1}`}},
+		"less by bytes":           {ask(Lt, "a", `"b"`), []string{`{"a":"a"}`, `{"a":"B"}`}, []string{`{"a":"b"}`, `{"a":1}`, `{"a":null}`}},
+		"less than true":          {ask(Lt, "a", `true`), []string{`{"a":false}`}, []string{`{"a":true}`, `{"a":0}`}},
+		"between":                 {ask(Between, "a", `2`, `4`), []string{`{"a":2}`, `{"a":4}`, `{"a":[9,3]}`}, []string{`{"a":1.9}`, `{"a":[1,9]}`}},
+		"one of":                  {ask(In, "a", `1`, `"x"`, `null`), []string{`{"a":1}`, `{"a":"x"}`, `{}`}, []string{`{"a":2}`}},
+		"none of":                 {negate(ask(In, "a", `1`, `"x"`)), []string{`{"a":2}`, `{}`}, []string{`{"a":1}`, `{"a":["x"]}`}},
+		"one of nothing":          {ask(In, "a"), nil, []string{`{}`, `{"a":null}`}},
+		"exists":                  {ask(Exists, "a"), []string{`{"a":null}`, `{"a":[]}`}, []string{`{}`, `{"b":{"a":1}}`}},
+		"exists not":              {negate(ask(Exists, "a.b")), []string{`{}`, `{"a":{}}`, `{"a":5}`, `{"a":[]}`, `{"a":[{}]}`}, []string{`{"a":{"b":null}}`, `{"a":[{},{"b":1}]}`}},
+		"a path":                  {ask(Eq, "a.b", `1`), []string{`{"a":{"b":1}}`, `{"a":[{"b":2},{"b":1}]}`, `{"a":[{"b":[1]}]}`}, []string{`{"a.b":1}`, `{"a":1}`, `{"a":[[{"b":1}]]}`}},
+		"no syntax in names":      {ask(Eq, "#", `1`), []string{`{"#":1}`}, []string{`{"a":1}`, `{}`}},
+		"a place exists":          {at(Exists, "a.0"), []string{`{"a":[5]}`, `{"a":[null]}`, `{"a":[{}]}`, `{"a":{"0":1}}`, `{"a":[5,{"0":1}]}`}, []string{`{"a":[]}`, `{}`, `{"a":5}`, `{"a":{}}`}},
+		"a place does not exist":  {negate(at(Exists, "a.1")), []string{`{"a":[5]}`, `{"a":[{"b":1}]}`, `{}`}, []string{`{"a":[5,6]}`, `{"a":[{"1":5}]}`}},
+		"a place":                 {at(Eq, "a.1", `5`), []string{`{"a":[1,5]}`, `{"a":[1,[5]]}`, `{"a":{"1":5}}`, `{"a":[{"1":5}]}`}, []string{`{"a":[5,1]}`, `{"a":[5]}`, `{}`}},
+		"a place is null":         {at(Eq, "a.0", `null`), []string{`{"a":[]}`, `{"a":[null]}`, `{}`}, []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}},
+		"a place is not null":     {negate(at(Eq, "a.0", `null`)), []string{`{"a":[{"b":1}]}`, `{"a":[0]}`}, []string{`{"a":[]}`, `{}`}},
+		"below a place":           {at(Gt, "a.0.b", `5`), []string{`{"a":[{"b":6}]}`, `{"a":[{"b":[1,6]}]}`, `{"a":[[{"b":6}]]}`}, []string{`{"a":[{"b":1},{"b":6}]}`, `{"a":[6]}`}},
+		"a place of a place":      {at(Eq, "a.0.1", `5`), []string{`{"a":[[1,5]]}`, `{"a":[{"1":5}]}`}, []string{`{"a":[[5,1]]}`, `{"a":[[1],[1,5]]}`}},
+		"no place":                {at(Exists, "a.01"), []string{`{"a":[{"01":1}]}`}, []string{`{"a":[1,2]}`}},
+		"names and no subscripts": {ask(Eq, "a.0", `5`), []string{`{"a":[{"0":5}]}`}, []string{`{"a":[5]}`}},
 		"an element's fields": {element("a", Node{Op: And, Nodes: []Node{ask(Gt, "x", `3`), ask(Eq, "y", `1`)}}),
 			[]string{`{"a":[{"x":1},{"x":4,"y":1}]}`, `{"a":[{"x":[1,4],"y":1}]}`}, []string{`{"a":[{"x":4},{"y":1}]}`, `{"a":{"x":4,"y":1}}`, `{}`, `{"a":[]}`, `{"a":[4]}`}},
 		"an element without":       {element("a", negate(ask(Eq, "x", `1`))), []string{`{"a":[{"x":1},{}]}`}, []string{`{"a":[{"x":1},5,null,[2]]}`}},
@@ -180,7 +180,7 @@ func list(count int) Node {
 	return n
 }
 
-// TestBounds crosses each limit.
+// TestBounds exceeds each limit.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	pattern := func(s string) Node { return ask(Regex, "a", quote(s)) }
@@ -196,16 +196,16 @@ func TestBounds(t *testing.T) {
 		{"conditions", many(MaxConditions), "", ""},
 		{"too many", many(MaxConditions + 1), TooMany, "there are more than 100 conditions: ask in several queries, or for a list of values"},
 		{"list", list(MaxList), "", ""},
-		{"too long a list", list(MaxList + 1), TooMany, "the list for a has 1001 values: at most 1000 are taken, ask in several queries"},
+		{"too long a list", list(MaxList + 1), TooMany, "the list for a has 1001 values: at most 1000 are allowed, ask in several queries"},
 		{"pattern", pattern(strings.Repeat("x", MaxPattern)), "", ""},
-		{"too long a pattern", pattern(strings.Repeat("x", MaxPattern+1)), BadPattern, "the regular expression has 201 bytes: at most 200 are taken"},
+		{"too long a pattern", pattern(strings.Repeat("x", MaxPattern+1)), BadPattern, "the regular expression has 201 bytes: at most 200 are allowed"},
 		{"too many repeats", pattern(`(x{20}){30}`), BadPattern, "the regular expression repeats too much: use + or *, or a smaller number in {}"},
 		{"many patterns", Node{Op: Or, Nodes: []Node{pattern(`a{240}`), pattern(`b{240}`)}}, "", ""},
 		{"too much of many", Node{Op: Or, Nodes: []Node{pattern(`a{240}`), pattern(`b{270}`)}}, BadPattern, "the regular expressions repeat too much together: use + or *, or a smaller number in {}, or ask in several queries"},
 		{"absurd repeats", pattern(`x{1001}`), BadPattern, "the regular expression cannot be read: invalid repeat count: `{1001}`; it is RE2, without look-around and back references"},
 		{"look-around", pattern(`(?=x)`), BadPattern, "the regular expression cannot be read: invalid or unsupported Perl syntax: `(?=`; it is RE2, without look-around and back references"},
 		{"search", search(MaxSearch), "", ""},
-		{"too long a search", search(MaxSearch + 1), TooLong, "the text to search for has 1001 bytes: at most 1000 are taken"},
+		{"too long a search", search(MaxSearch + 1), TooLong, "the text to search for has 1001 bytes: at most 1000 are allowed"},
 		{"no field", Node{Op: Null}, BadField, "a condition names no field"},
 		{"no value", ask(Eq, "a"), BadValue, "the condition on a has 0 values: it takes 1"},
 		{"one value of two", ask(Between, "a", `1`), BadValue, "the condition on a has 1 values: it takes 2"},
@@ -220,7 +220,7 @@ func TestBounds(t *testing.T) {
 	_, err := ParseObject("the filter", "{"+strings.Repeat(" ", MaxText-2)+"}")
 	checkError(t, "text", err, "", "")
 	_, err = ParseObject("the filter", strings.Repeat(" ", MaxText+1))
-	checkError(t, "text", err, TooLong, "the filter has 16385 bytes: at most 16384 are taken, ask in several queries")
+	checkError(t, "text", err, TooLong, "the filter has 16385 bytes: at most 16384 are allowed, ask in several queries")
 }
 
 func checkError(t *testing.T, name string, err error, reason Reason, text string) {
@@ -236,7 +236,7 @@ func checkError(t *testing.T, name string, err error, reason Reason, text string
 	}
 }
 
-// TestFields: paths that are none.
+// TestFields: paths that are invalid.
 func TestFields(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -251,7 +251,7 @@ func TestFields(t *testing.T) {
 		{"a..b", BadField, `field "a..b" has an empty name in it: one dot goes between two names`},
 		{".a", BadField, `field ".a" has an empty name in it: one dot goes between two names`},
 		{"a.b.c.d.e.f.g.h.i.j.k", TooDeep, `field "a.b.c.d.e.f.g.h.i.j.k" goes into more than 10 objects`},
-		{strings.Repeat("x", MaxName+1), TooLong, "a field's path has 257 bytes: at most 256 are taken"},
+		{strings.Repeat("x", MaxName+1), TooLong, "a field's path has 257 bytes: at most 256 are allowed"},
 	} {
 		f, err := ParseField(c.path)
 		checkError(t, c.path, err, c.reason, c.text)
@@ -261,7 +261,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestPlaces: what a path leads to for an order or a figure, and what it costs to follow it where it may turn.
+// TestPlaces: what a path with subscripts leads to for an order or a figure, and its weight.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ path, doc, value, at string }{

@@ -8,7 +8,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// A condition, where an index on a field has what it asks for, and what is shown of a document that matches.
+// A condition, the part of an index that may match it, and what is shown of a matching document.
 func Example() {
 	age, err := query.ParseField("user.age")
 	if err != nil {

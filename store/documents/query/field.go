@@ -8,17 +8,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Field is a path into a document, such as user.name. A dot goes into an object; a name that holds a dot cannot be
-// asked for. An array on the way is gone through: its objects are each asked for the rest of the path. Of ParsePath,
-// a name that is a number is also the element of an array at that place, as in kids.0.
+// Field is a path into a document, such as user.name. A dot goes into an object, so a name with a dot cannot be
+// queried. An array on the way is searched: the rest of the path applies to each of its objects. In a path of
+// ParsePath, a name that is a number is also a subscript, as in kids.0.
 type Field struct {
 	path  string
-	names []string // each escaped, so that gjson never reads a name of a user as its own syntax
-	// places is set where a name that is a number is a place in an array.
-	places bool
+	names []string // escaped, so that gjson does not read a user's name as its own syntax
+	// subscripts is true if numbers in the path are subscripts.
+	subscripts bool
 }
 
-// Itself is the field of an Element's Node that asks for the element and not for a field of it.
+// Itself is the field in an Element's Node that means the element and not a field of it.
 var Itself = Field{path: "the element"}
 
 // ParseField checks a path.
@@ -27,7 +27,7 @@ func ParseField(path string) (Field, error) {
 	case path == "":
 		return Field{}, Refuse(BadField, "the name of a field is empty: give one such as name or user.name")
 	case len(path) > MaxName:
-		return Field{}, Refuse(TooLong, "a field's path has %d bytes: at most %d are taken", len(path), MaxName)
+		return Field{}, Refuse(TooLong, "a field's path has %d bytes: at most %d are allowed", len(path), MaxName)
 	case strings.Count(path, ".") >= MaxDepth:
 		return Field{}, Refuse(TooDeep, "field %q goes into more than %d objects", path, MaxDepth)
 	}
@@ -41,11 +41,11 @@ func ParseField(path string) (Field, error) {
 	return Field{path: path, names: names}, nil
 }
 
-// ParsePath is ParseField for a language, such as Mongo's, in which a number is a place in an array.
+// ParsePath is ParseField for a language, such as Mongo's, in which a number is a subscript.
 func ParsePath(path string) (Field, error) {
 	f, err := ParseField(path)
-	f.places = slices.ContainsFunc(f.names, func(name string) bool {
-		_, is := place(name)
+	f.subscripts = slices.ContainsFunc(f.names, func(name string) bool {
+		_, is := subscript(name)
 		return is
 	})
 	return f, err
@@ -54,18 +54,18 @@ func ParsePath(path string) (Field, error) {
 // String is the path as it was given.
 func (f Field) String() string { return f.path }
 
-// Value is what the field holds in a document; the zero Result if it is missing. Where the path meets an array on its
-// way, that array is the value, as there may be several. The result points into doc.
+// Value is the field's value in a document, or the zero Result if it is missing. If there is an array on the way, the
+// array is the value, since the field may have several. The result points into doc.
 func (f Field) Value(doc []byte) gjson.Result { return f.value(doc, false) }
 
-// At is Value, but a place goes on to the element of the array.
-func (f Field) At(doc []byte) gjson.Result { return f.value(doc, f.places) }
+// At is Value, but a subscript goes on to the element of the array.
+func (f Field) At(doc []byte) gjson.Result { return f.value(doc, f.subscripts) }
 
-func (f Field) value(doc []byte, places bool) gjson.Result {
+func (f Field) value(doc []byte, subscripts bool) gjson.Result {
 	v := root(doc)
 	for _, name := range f.names {
 		if v.IsArray() {
-			if _, is := place(name); !is || !places {
+			if _, is := subscript(name); !is || !subscripts {
 				return v
 			}
 		} else if !v.IsObject() {
@@ -76,32 +76,32 @@ func (f Field) value(doc []byte, places bool) gjson.Result {
 	return v
 }
 
-// Places reports whether there are places in the path, so that At and Value may differ.
-func (f Field) Places() bool { return f.places }
+// Subscripts reports whether the path has subscripts, so that At and Value may differ.
+func (f Field) Subscripts() bool { return f.subscripts }
 
-// AppendKey appends what an index on the field holds for a document; null's key if the field is missing.
+// AppendKey appends what an index on the field has for a document: the key of null if the field is missing.
 func (f Field) AppendKey(dst, doc []byte) []byte { return AppendKey(dst, f.Value(doc)) }
 
-// root is a document as gjson sees it, which reads strings: the one place where bytes are taken for one without a
-// copy. What is found in it is part of doc, so it lives no longer than the call that was given doc.
+// root is a document as gjson reads it. gjson reads strings; this is the only place where bytes become a string without
+// a copy. Results point into doc, so they must not outlive the call that got doc.
 func root(doc []byte) gjson.Result {
 	return gjson.Result{Type: gjson.JSON, Raw: unsafe.String(unsafe.SliceData(doc), len(doc))}
 }
 
-// turns returns in how many ways the path may lead through a text at most, less one: at each place it may go
-// to an element, or on through the array, which takes a further name.
+// turns is the most ways that the path may take through a text, less one. At each subscript it may go to an element, or
+// through the objects of the array, which use the next name.
 func (f Field) turns() int {
 	before, ways := 1, 1
 	for _, name := range f.names {
-		if _, is := place(name); is && f.places {
+		if _, is := subscript(name); is && f.subscripts {
 			before, ways = ways, before+ways
 		}
 	}
 	return ways - 1
 }
 
-// place reads a name that is the place of an element.
-func place(name string) (int, bool) {
+// subscript reads a name that is a subscript.
+func subscript(name string) (int, bool) {
 	if name == "" || len(name) > 6 || name != "0" && name[0] == '0' {
 		return 0, false
 	}
@@ -115,8 +115,8 @@ func place(name string) (int, bool) {
 	return n, true
 }
 
-// any reports whether test holds for something that the path leads to from v: one value, or several where arrays lie
-// on the way. Where there is none, it is asked of a missing one.
+// any reports whether test holds for a value at the path from v: one value, or several if there are arrays on the way.
+// If there is none, it tests a missing value.
 func (n *node) any(v gjson.Result, names []string) bool {
 	for i, name := range names {
 		if v.IsArray() {
@@ -130,18 +130,18 @@ func (n *node) any(v gjson.Result, names []string) bool {
 	return n.holds(v)
 }
 
-// anyElement asks the objects of an array, and the element at the place that the path names. Other elements have no
-// fields, and arrays in arrays are not gone into.
+// anyElement tests the objects of an array, and the element of a subscript. Other elements have no fields. Arrays in
+// arrays are not searched.
 func (n *node) anyElement(array gjson.Result, names []string) bool {
-	at, placed := place(names[0])
-	placed = placed && n.Field.places
+	at, subscripted := subscript(names[0])
+	subscripted = subscripted && n.Field.subscripts
 	found, asked, i := false, false, 0
 	array.ForEach(func(_, e gjson.Result) bool {
-		if e.IsObject() && (!placed || gjson.Get(e.Raw, names[0]).Exists()) {
+		if e.IsObject() && (!subscripted || gjson.Get(e.Raw, names[0]).Exists()) {
 			asked = true
 			found = n.any(e, names)
 		}
-		if !found && placed && i == at {
+		if !found && subscripted && i == at {
 			asked = true
 			found = n.any(e, names[1:])
 		}

@@ -2,30 +2,30 @@ package query
 
 import "fmt"
 
-// Bounds of what one query may ask, since it is asked of each document.
+// Bounds of one query, since it is tested on each document.
 const (
-	MaxText       = 16 << 10 // bytes of what a client sends as a condition
-	MaxDepth      = 10       // groups within groups, and names in a path
+	MaxText       = 16 << 10 // bytes of a condition as a client sends it
+	MaxDepth      = 10       // levels of groups, and names in a path
 	MaxConditions = 100      // comparisons in all
 	MaxList       = 1000     // values of one In
-	MaxFields     = 100      // of a projection, an order or an aggregate
+	MaxFields     = 100      // in a projection, an order or an aggregate
 	MaxName       = 256      // bytes of a field's path
 	MaxPattern    = 200      // bytes of a regular expression
 	MaxSearch     = 1000     // bytes of a text to search for
-	MaxGroups     = 10_000   // of an aggregate
+	MaxGroups     = 10_000   // in an aggregate
 )
 
-// maxProgram bounds the instructions of a query's regular expressions: every one may be tried at every byte of a text,
-// and a short pattern such as \pL{1000} has many. So many of them take half a second for 64 KiB.
+// maxProgram bounds the instructions of a query's regular expressions. Each may be tried at every byte of a text, and a
+// short pattern such as \pL{1000} has many. This many take half a second for 64 KiB.
 const maxProgram = 500
 
-// maxGroupBytes bounds what the values that an aggregate groups by take, as MaxGroups bounds their number.
+// maxGroupBytes bounds the values that an aggregate groups by, as MaxGroups bounds their number.
 const maxGroupBytes = 8 << 20
 
-// Reason says what a refusal is about. It is stable: doors may tell it to clients.
+// Reason is what is wrong with a query. It is stable, so doors may show it to clients.
 type Reason string
 
-// What can be wrong with a query.
+// The reasons for a refusal.
 const (
 	TooLong    Reason = "too_long"
 	TooDeep    Reason = "too_deep"
@@ -37,7 +37,7 @@ const (
 	BadName    Reason = "unknown_operator"
 )
 
-// Error is a query that is refused: the client's to mend, and its text says how.
+// Error is the refusal of a query. The client can correct it, and Text says how.
 type Error struct {
 	Reason Reason
 	Text   string
@@ -50,7 +50,8 @@ func Refuse(why Reason, format string, args ...any) error {
 	return &Error{why, fmt.Sprintf(format, args...)}
 }
 
-// CheckDepth refuses groups within too many groups. A parser asks it too, as it would read a text once for each level.
+// CheckDepth refuses groups that are nested too deep. Parsers call it too, as they would otherwise read a text once for
+// each level.
 func CheckDepth(depth int) error {
 	if depth > MaxDepth {
 		return Refuse(TooDeep, "conditions lie more than %d deep: write them with fewer groups within groups", MaxDepth)

@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Match says whether a document is one that the condition asks for.
+// Match reports whether a document matches the condition.
 func (c *Condition) Match(doc []byte) bool { return c == nil || c.root.match(root(doc)) }
 
 func (n *node) match(doc gjson.Result) bool {
@@ -36,8 +36,8 @@ func (n *node) match(doc gjson.Result) bool {
 	return n.any(doc, n.Field.names) != n.Negate
 }
 
-// holds says whether one value that the path leads to is a match. SQL negates here, value by value, so that null is
-// none either way; Mongo negates the whole.
+// holds reports whether one value at the path matches. SQL negates here, value by value, so that null matches neither
+// way. Mongo negates the whole.
 func (n *node) holds(v gjson.Result) bool {
 	if n.Rules == SQL {
 		if v.Type == gjson.Null && n.Op < Exists {
@@ -56,7 +56,7 @@ func (n *node) inList() bool {
 // testElements reports whether the comparison holds for an element of an array.
 func (n *node) testElements(v gjson.Result) bool {
 	found := false
-	if v.IsArray() && len(n.Field.names) > 0 { // an element itself is not gone into
+	if v.IsArray() && len(n.Field.names) > 0 { // arrays in arrays are not searched
 		v.ForEach(func(_, e gjson.Result) bool {
 			found = n.test(e)
 			return !found
@@ -65,15 +65,15 @@ func (n *node) testElements(v gjson.Result) bool {
 	return found
 }
 
-// test is the bare comparison.
+// test is the comparison alone.
 func (n *node) test(v gjson.Result) bool {
 	switch n.Op {
 	case Eq, In:
 		return n.values.has(v) || n.Fold && v.Type == gjson.String && strings.ToLower(v.Str) == n.text
 	case Lt, Lte, Gt, Gte:
-		return n.values.beside(v, n.Op)
+		return n.values.compares(v, n.Op)
 	case Between:
-		return n.values.beside(v, Gte) && n.highs.beside(v, Lte)
+		return n.values.compares(v, Gte) && n.highs.compares(v, Lte)
 	case Exists:
 		return v.Exists()
 	case Null:
@@ -86,7 +86,7 @@ func (n *node) test(v gjson.Result) bool {
 	return v.Type == gjson.String && n.testText(v.Str)
 }
 
-// element reports whether one element of an array matches. Fields are asked of objects alone.
+// element reports whether one element of an array matches. Only objects have fields.
 func (n *node) element(v gjson.Result) bool {
 	found := false
 	if v.IsArray() {
@@ -119,10 +119,10 @@ func isEmpty(v gjson.Result) bool {
 	return v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" || v.Type == gjson.JSON && len(v.Raw) == 2
 }
 
-// maxSearchDepth is how deep Search looks, as each level takes some of the stack.
+// maxSearchDepth is how deep Search looks, since each level takes a part of the stack.
 const maxSearchDepth = 32
 
-// search looks for the text in all values. Fields whose name begins with _ are left out at the top: they are the
+// search looks for the text in all values. At the top level it skips fields whose names begin with _. They are the
 // store's, and a year would be found in everything that was written in it.
 func (n *node) search(v gjson.Result, depth int) bool {
 	switch v.Type {

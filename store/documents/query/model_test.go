@@ -13,29 +13,29 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The model decodes the whole document and asks each condition in the plainest way. It shares Compare with the code,
-// which TestOrderOfValues holds, and nothing else.
+// The model decodes the whole document and tests each condition in the simplest way. It shares only Compare with the
+// code, which TestOrderOfValues checks.
 
-// leaves are the values a path leads to; nil stands for a missing one. With places, a number is also an element.
-func leaves(v any, names []string, places bool) []any {
+// leaves are the values at a path; nil stands for a missing one. With subscripts, a number is also an element.
+func leaves(v any, names []string, subscripts bool) []any {
 	if len(names) == 0 {
 		return []any{v}
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		if e, ok := v[names[0]]; ok {
-			return leaves(e, names[1:], places)
+			return leaves(e, names[1:], subscripts)
 		}
 	case []any:
 		var out []any
 		i, err := strconv.Atoi(names[0])
-		places := places && err == nil
-		if places && i < len(v) {
+		subscripts := subscripts && err == nil
+		if subscripts && i < len(v) {
 			out = leaves(v[i], names[1:], true)
 		}
 		for _, e := range v {
-			if o, ok := e.(map[string]any); ok && (!places || has(o, names[0])) {
-				out = append(out, leaves(e, names, places)...)
+			if o, ok := e.(map[string]any); ok && (!subscripts || has(o, names[0])) {
+				out = append(out, leaves(e, names, subscripts)...)
 			}
 		}
 		if out != nil {
@@ -82,7 +82,7 @@ func naive(n Node, doc any) bool {
 	case Not:
 		return !naive(n.Nodes[0], doc)
 	}
-	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.places)
+	all := leaves(doc, strings.Split(n.Field.path, "."), n.Field.subscripts)
 	if n.Rules == SQL {
 		for _, v := range all {
 			r := result(v)
@@ -114,7 +114,7 @@ func naive(n Node, doc any) bool {
 	return n.Negate
 }
 
-// when is a moment as a number, by the standard library: of a text in one of the spellings that are drawn, or of a number.
+// when is a moment as a number, by the standard library: of a text in one of the drawn formats, or of a number.
 func when(v gjson.Result) (float64, bool) {
 	if v.Type == gjson.Number {
 		return v.Num, v.Num >= minMillis && v.Num <= maxMillis
@@ -127,7 +127,7 @@ func when(v gjson.Result) (float64, bool) {
 	return 0, false
 }
 
-// naiveMoments compares two values of which one at least is a text that is a moment, and the other one too, or a number.
+// naiveMoments compares two values. At least one is a text that is a moment; the other is one too, or a number.
 func naiveMoments(v, o gjson.Result) (c int, ok bool) {
 	if f, err := strconv.ParseFloat(o.Str, 64); err == nil && o.Type == gjson.String && gjson.Valid(o.Str) {
 		o = gjson.Result{Type: gjson.Number, Num: f}
@@ -193,7 +193,7 @@ func naiveTest(n Node, v gjson.Result) bool {
 	panic("not in the model")
 }
 
-// anyNode draws conditions on few fields, so that they meet the documents and each other.
+// anyNode draws conditions on few fields, so that they often meet the documents and each other.
 func anyNode(depth int) *rapid.Generator[Node] {
 	return rapid.Custom(func(t *rapid.T) Node {
 		if depth > 0 && rapid.Bool().Draw(t, "group") {
@@ -214,7 +214,7 @@ func anyNode(depth int) *rapid.Generator[Node] {
 			Negate: rapid.IntRange(0, 4).Draw(t, "negate") == 0,
 			Field:  field(rapid.SampledFrom(append([]string{"a", "a.b", "a.b", "#.a", "0.0"}, fieldNames...)).Draw(t, "field")),
 		}
-		if rapid.IntRange(0, 3).Draw(t, "places") == 0 {
+		if rapid.IntRange(0, 3).Draw(t, "subscripts") == 0 {
 			n.Field = path(rapid.SampledFrom([]string{"a.0", "a.1.b", "a.0.0", "0.0", "#.0.a"}).Draw(t, "path"))
 		}
 		count := n.Op.values()
@@ -235,14 +235,14 @@ func anyNode(depth int) *rapid.Generator[Node] {
 func decode(s string) any {
 	var v any
 	d := json.NewDecoder(strings.NewReader(s))
-	d.UseNumber() // a float64 does not hold all of them
+	d.UseNumber() // float64 cannot represent all of them
 	if err := d.Decode(&v); err != nil {
 		panic(err)
 	}
 	return v
 }
 
-// plain is a document as encoding/json spells it, as the model does.
+// plain is a document as encoding/json writes it, as in the model.
 func plain(t *rapid.T) (string, any) {
 	v := decode(anyObject(2).Draw(t, "doc"))
 	return result(v).Raw, v
@@ -265,7 +265,7 @@ func TestMatchAgainstModel(t *testing.T) {
 	})
 }
 
-// TestRangesHoldAllMatches: what matches has its key in one of the ranges, and those are ascending and apart.
+// TestRangesHoldAllMatches: the key of every match is in one of the ranges. The ranges are ascending and do not touch.
 func TestRangesHoldAllMatches(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -8,14 +8,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// By SQL's rules a text such as 2026-11-29T20:00:00+09:00 is a moment: it is compared by when it is, however it is
-// spelled. A number is compared with it as milliseconds since 1970, as JavaScript counts them.
+// By SQL's rules a text such as 2026-11-29T20:00:00+09:00 is a moment, and compares by its time in whatever format. A
+// number compares with it as milliseconds since 1970, as in JavaScript.
 
-// moments is the spelling that moments are compared in: its texts sort as the moments do.
+// moments is the format in which moments are compared: the texts sort as the moments do.
 const moments = "2006-01-02T15:04:05.000000000Z"
 
-// The layouts of a moment: by what is between date and time, by whether there are seconds, and by the offset, which is UTC
-// where there is none.
+// The parts of a moment's layout: what is between date and time, whether there are seconds, and the offset. Without an
+// offset the moment is UTC.
 var (
 	separators = []string{"T", " "}
 	clocks     = []string{"15:04:05", "15:04"}
@@ -35,8 +35,8 @@ func momentLayouts() map[string]string {
 	return all
 }
 
-// ParseMoment reads a date, or a date and time of day, as ISO 8601 writes them. Without an offset they are UTC. A blank
-// before an offset is a plus that was not escaped in an address.
+// ParseMoment reads an ISO 8601 date, or date and time of day. Without an offset it is UTC. A blank before the offset
+// is a plus that was not escaped in a URL.
 func ParseMoment(s string) (time.Time, bool) {
 	if len(s) < len(time.DateOnly) || len(s) > 40 || s[4] != '-' || s[7] != '-' {
 		return time.Time{}, false
@@ -49,7 +49,7 @@ func ParseMoment(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t = t.UTC()
-	return t, t.Year() >= 0 && t.Year() <= 9999 // others have no such spelling
+	return t, t.Year() >= 0 && t.Year() <= 9999 // other years do not fit the format
 }
 
 // momentLayout is the layout that fits the shape of a text.
@@ -71,21 +71,21 @@ func momentLayout(s string) string {
 	return layouts[s[10:11]+clock+offset]
 }
 
-// The numbers that are moments, whose years have four digits.
+// The range of the numbers that are moments: those with years of four digits.
 const (
 	minMillis = -62135596800000
 	maxMillis = 253402300799999
 )
 
-// MomentAt returns the moment that lies millis milliseconds after the start of 1970.
+// MomentAt returns the moment millis milliseconds after the start of 1970.
 func MomentAt(millis float64) (time.Time, bool) {
-	if !(millis >= minMillis && millis <= maxMillis) { // nor is NaN
+	if !(millis >= minMillis && millis <= maxMillis) { // also false for NaN
 		return time.Time{}, false
 	}
 	return time.UnixMicro(int64(math.Round(millis * 1000))).UTC(), true
 }
 
-// asText is a value in the spelling of moments, if it is one.
+// asText returns a value in the format of moments, if it is one.
 func asText(v gjson.Result) (gjson.Result, bool) {
 	var t time.Time
 	ok := false
@@ -101,7 +101,7 @@ func asText(v gjson.Result) (gjson.Result, bool) {
 	return gjson.Result{Type: gjson.String, Str: t.Format(moments)}, true
 }
 
-// asNumber is a text that is a moment as milliseconds since 1970.
+// asNumber returns a text that is a moment as milliseconds since 1970.
 func asNumber(v gjson.Result) (gjson.Result, bool) {
 	if v.Type != gjson.String {
 		return v, false
@@ -110,7 +110,7 @@ func asNumber(v gjson.Result) (gjson.Result, bool) {
 	return gjson.Result{Type: gjson.Number, Num: float64(t.UnixMicro()) / 1000}, ok
 }
 
-// sorted is a value as it is compared by rules: by SQL's a moment in one spelling.
+// sorted is a value as the rules compare it: by SQL's a moment in one format.
 func (r Rules) sorted(v gjson.Result) gjson.Result {
 	if r == SQL && v.Type == gjson.String {
 		v, _ = asText(v)
@@ -121,7 +121,7 @@ func (r Rules) sorted(v gjson.Result) gjson.Result {
 // Compare orders two values by rules.
 func (r Rules) Compare(a, b gjson.Result) int { return Compare(r.sorted(a), r.sorted(b)) }
 
-// compared returns what a document's value is compared as with operands that are numbers or moments.
+// compared returns what a document's value compares as with operands that are numbers or moments.
 func (o *operands) compared(v gjson.Result) (gjson.Result, bool) {
 	switch {
 	case o.dates:
@@ -132,10 +132,11 @@ func (o *operands) compared(v gjson.Result) (gjson.Result, bool) {
 	return v, false
 }
 
-// slack is by how much more than a moment's date that of another spelling of it may differ: offsets are below a day.
+// slack is how far the date in another format of a moment may differ: offsets are less than a day.
 const slack = 48 * time.Hour
 
-// momentRanges are where in an index other spellings lie of what the comparison with v holds for.
+// momentRanges are the parts of an index that may have other formats of the moments for which the comparison with v
+// holds.
 func momentRanges(v gjson.Result, op Op) []Range {
 	text, ok := asText(v)
 	if !ok {
@@ -161,7 +162,7 @@ func momentRanges(v gjson.Result, op Op) []Range {
 	return []Range{strings, numbers}
 }
 
-// dateKey is what the keys of a date begin with; otherwise where a year has not four digits.
+// dateKey is the prefix of the keys of a date. It is otherwise if the year does not have four digits.
 func dateKey(t time.Time, otherwise []byte) []byte {
 	if t.Year() < 0 || t.Year() > 9999 {
 		return otherwise

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestParseMoment: the spellings of ISO 8601, and texts that are none of them.
+// TestParseMoment: the formats of ISO 8601, and texts that have none of them.
 func TestParseMoment(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 29, 11, 0, 0, 0, time.UTC)
@@ -67,7 +67,7 @@ func TestOrderOfMoments(t *testing.T) {
 	}
 }
 
-// TestUnordered: where an index has not the order of a term.
+// TestUnordered: where the order of an index differs from that of a term.
 func TestUnordered(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string][2]bool{ // by Mongo's rules, and by SQL's

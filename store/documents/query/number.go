@@ -9,13 +9,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// exactBelow bounds the whole numbers that a float64 holds exactly. Beyond it several numbers fall on one float64.
+// exactBelow bounds the whole numbers that a float64 represents exactly. From there on, several numbers have one
+// float64.
 const exactBelow = 1 << 53
 
-// inexact reports whether a number's float64 may stand for other numbers too.
+// inexact reports whether other numbers may have the same float64.
 func inexact(v gjson.Result) bool { return v.Type == gjson.Number && math.Abs(v.Num) >= exactBelow }
 
-// compareNumbers orders numbers as float64, and those that fall on the same large float64 by their digits.
+// compareNumbers orders numbers as float64. Numbers with the same large float64 are ordered by their digits.
 func compareNumbers(a, b gjson.Result) int {
 	if c := cmp.Compare(a.Num, b.Num); c != 0 || math.Abs(a.Num) < exactBelow || a.Raw == b.Raw {
 		return c
@@ -23,15 +24,15 @@ func compareNumbers(a, b gjson.Result) int {
 	return decimalOf(a).compare(decimalOf(b))
 }
 
-// decimal is a number that is not zero: its sign, its digits without zeros at either end, and where its point is: that many
-// digits before it.
+// decimal is a number other than zero: its sign, its digits without zeros at either end, and how many digits come
+// before the point.
 type decimal struct {
 	negative bool
 	digits   string
 	point    int
 }
 
-// decimalOf reads the JSON of a number, or its float64 where there is none.
+// decimalOf reads the JSON of a number, or its float64 if there is no JSON.
 func decimalOf(v gjson.Result) decimal {
 	text := v.Raw
 	if text == "" {
@@ -40,7 +41,7 @@ func decimalOf(v gjson.Result) decimal {
 	d := decimal{}
 	text, d.negative = strings.CutPrefix(text, "-")
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		d.point, _ = strconv.Atoi(strings.TrimPrefix(text[i+1:], "+")) // beyond its bounds the bound
+		d.point, _ = strconv.Atoi(strings.TrimPrefix(text[i+1:], "+")) // an exponent out of range becomes the bound
 		text = text[:i]
 	}
 	whole, part, _ := strings.Cut(text, ".")
@@ -66,12 +67,12 @@ func (d decimal) sign() int {
 	return 1
 }
 
-// appendExact appends what tells large numbers of one float64 apart, in their order. It ends itself.
+// appendExact appends what distinguishes large numbers with one float64, in their order. It has its own end mark.
 func appendExact(dst []byte, v gjson.Result) []byte {
 	d := decimalOf(v)
 	from := len(dst)
-	place := uint32(d.point) ^ 1<<31 // negative ones first
-	dst = append(dst, byte(place>>24), byte(place>>16), byte(place>>8), byte(place))
+	point := uint32(d.point) ^ 1<<31 // negative ones first
+	dst = append(dst, byte(point>>24), byte(point>>16), byte(point>>8), byte(point))
 	dst = append(append(dst, d.digits...), 0)
 	if d.negative {
 		for i := from; i < len(dst); i++ {

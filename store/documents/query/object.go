@@ -9,11 +9,11 @@ import (
 	"sluice/store/syntax"
 )
 
-// ParseObject reads a JSON object that a client sent, which is called what in a refusal; an empty text counts as {}.
-// Its text comes back compact, so that values in it compare with those of documents.
+// ParseObject reads a JSON object that a client sent. An empty text counts as {}. A refusal calls the text what. The
+// result is compact, so that its values compare with those of documents.
 func ParseObject(what, text string) (gjson.Result, error) {
 	if len(text) > MaxText {
-		return gjson.Result{}, Refuse(TooLong, "%s has %d bytes: at most %d are taken, ask in several queries", what, len(text), MaxText)
+		return gjson.Result{}, Refuse(TooLong, "%s has %d bytes: at most %d are allowed, ask in several queries", what, len(text), MaxText)
 	}
 	if strings.TrimSpace(text) == "" {
 		text = "{}"
@@ -29,7 +29,7 @@ func ParseObject(what, text string) (gjson.Result, error) {
 	return v, nil
 }
 
-// KindOf names what a value is, for refusals.
+// KindOf names the kind of a value, for refusals.
 func KindOf(v gjson.Result) string {
 	switch {
 	case v.IsArray():

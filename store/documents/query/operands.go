@@ -8,15 +8,16 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// operands are the values that a comparison compares with, each once, in order. They are kept small, since subscriptions
-// hold them for long: a number that a float64 holds exactly takes 8 bytes and no text, another value its text and 5 bytes.
+// operands are the values that a comparison compares with, each once, in order. They are small, since subscriptions
+// keep them for long: a number that a float64 represents exactly takes 8 bytes and no text, any other value its text
+// and 5 bytes.
 type operands struct {
 	numbers []float64
 	kinds   []kind // of the other values
 	ends    []uint32
-	text    string // theirs: of a string its contents, else the compact spelling
-	moments bool   // a text that is a moment compares as one
-	dates   bool   // there are such texts among the values
+	text    string // of the other values: a string's contents, else compact JSON
+	moments bool   // a text that is a moment compares as a moment
+	dates   bool   // some of the values are such texts
 }
 
 func newOperands(in []gjson.Result) *operands {
@@ -110,9 +111,9 @@ func (o *operands) find(v gjson.Result) bool {
 	return found
 }
 
-// beside reports whether v lies on the given side of one of the operands: of the one of its kind, as they are spellings
-// of the same.
-func (o *operands) beside(v gjson.Result, op Op) bool {
+// compares reports whether v op operand holds for the operand of v's kind. If there are several operands, they are
+// forms of the same value.
+func (o *operands) compares(v gjson.Result, op Op) bool {
 	if o.moments {
 		if moment, ok := o.compared(v); ok {
 			v = moment

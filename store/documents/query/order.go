@@ -13,14 +13,14 @@ type Term struct {
 	Rules      Rules
 }
 
-// Order sorts documents by fields, the first one first. Ties are the caller's, by the documents' ids.
+// Order sorts documents by fields, the first field first. The caller orders documents that compare equal, by their ids.
 type Order []Term
 
-// value is what a document is sorted by.
+// value is the value that a document is sorted by.
 func (t *Term) value(doc []byte) gjson.Result { return t.Rules.sorted(t.Field.At(doc)) }
 
-// Unordered reports whether documents around a key of an index on the field may lie in another order there: as the key
-// stands for several values, or for a text among which moments lie in several spellings.
+// Unordered reports whether the order of an index around a key may differ from that of the documents. The key may stand
+// for several values, or for a text in a range where moments in several formats may be.
 func (t *Term) Unordered(key []byte) bool {
 	if t.Rules == SQL && !strings.HasPrefix(t.Field.path, "_") && len(key) > 1 && kind(key[0]) == stringKind && key[1] >= '0' && key[1] <= '9' {
 		return true
@@ -28,10 +28,10 @@ func (t *Term) Unordered(key []byte) bool {
 	return Cut(key)
 }
 
-// Check refuses an order of too many fields.
+// Check refuses an order with too many fields.
 func (o Order) Check() error {
 	if len(o) > MaxFields {
-		return Refuse(TooMany, "the order has %d fields: at most %d are taken", len(o), MaxFields)
+		return Refuse(TooMany, "the order has %d fields: at most %d are allowed", len(o), MaxFields)
 	}
 	return nil
 }
@@ -50,12 +50,12 @@ func (o Order) Compare(a, b []byte) int {
 	return 0
 }
 
-// maxOrderText is how many bytes of a text an order's key holds, since thousands of keys are held at once. Texts that
-// have all of them in common are a tie, unlike in Compare.
+// maxOrderText is how many bytes of a text a sort key contains, since thousands of keys are in memory at once. Unlike
+// in Compare, texts that have these bytes in common are equal.
 const maxOrderText = 1 << 10
 
-// AppendKey appends what sorts as the documents do, for those who hold many and not the documents. It ends itself,
-// so that an id may follow as the tie's end.
+// AppendKey appends a key that sorts as the documents do, for callers that have no room for the documents. The key has
+// its own end mark, so the id may follow to order equal ones.
 func (o Order) AppendKey(dst, doc []byte) []byte {
 	for i := range o {
 		t := &o[i]

@@ -11,7 +11,7 @@ import (
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	order := Order{{Field: field("a"), Descending: true}, {Field: field("b.c")}}
-	docs := []string{ // as they are to come
+	docs := []string{ // in the expected order
 		`{"a":true}`, `{"a":"x","b":{"c":1}}`, `{"a":"x","b":{"c":2}}`, `{"a":"x","b":[{"c":0}]}`, `{"a":2}`, `{"a":1}`, `{"b":{"c":null}}`, `{"b":{"c":0}}`,
 	}
 	for i := range docs {
@@ -30,7 +30,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	checkError(t, "fields", make(Order, MaxFields).Check(), "", "")
-	checkError(t, "too many", make(Order, MaxFields+1).Check(), TooMany, "the order has 101 fields: at most 100 are taken")
+	checkError(t, "too many", make(Order, MaxFields+1).Check(), TooMany, "the order has 101 fields: at most 100 are allowed")
 }
 
 func b2i(b bool) int {
@@ -100,11 +100,11 @@ func TestProjection(t *testing.T) {
 	_, err := Show("a..b")
 	checkError(t, "bad", err, BadField, `field "a..b" has an empty name in it: one dot goes between two names`)
 	_, err = Show(make([]string, MaxFields+1)...)
-	checkError(t, "many", err, TooMany, "101 fields are named to be shown or hidden: at most 100 are taken")
+	checkError(t, "many", err, TooMany, "101 fields are named to be shown or hidden: at most 100 are allowed")
 }
 
-// TestShowAndHide: what is shown and what is hidden by the same names make the document's top fields, and both stay
-// JSON.
+// TestShowAndHide: what is shown and what is hidden by the same names make up the document's top fields, and both are
+// valid JSON.
 func TestShowAndHide(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Projection is what of a document is shown. The zero Projection shows all of it.
+// Projection selects the fields of a document to show. The zero Projection shows all of it.
 type Projection struct {
 	tree *tree
 	hide bool
@@ -18,16 +18,16 @@ type tree struct {
 	fields map[string]*tree
 }
 
-// Show makes a projection of the fields named. A * stands for all fields of where it is; a path goes into objects
-// and the objects of arrays.
+// Show makes a projection of the named fields. A * stands for all fields at its position. A path goes into objects and
+// the objects of arrays.
 func Show(paths ...string) (Projection, error) { return project(paths, false) }
 
-// Hide makes a projection of all but the fields named.
+// Hide makes a projection of all but the named fields.
 func Hide(paths ...string) (Projection, error) { return project(paths, true) }
 
 func project(paths []string, hide bool) (Projection, error) {
 	if len(paths) > MaxFields {
-		return Projection{}, Refuse(TooMany, "%d fields are named to be shown or hidden: at most %d are taken", len(paths), MaxFields)
+		return Projection{}, Refuse(TooMany, "%d fields are named to be shown or hidden: at most %d are allowed", len(paths), MaxFields)
 	}
 	top := &tree{}
 	for _, path := range paths {
@@ -37,7 +37,7 @@ func project(paths []string, hide bool) (Projection, error) {
 		t := top
 		for name := range strings.SplitSeq(path, ".") {
 			if name == "*" && !hide {
-				break // what is asked for below all is part of it
+				break // all fields include what follows the *
 			}
 			t = t.below(name)
 		}
@@ -56,7 +56,7 @@ func (t *tree) below(name string) *tree {
 	return t.fields[name]
 }
 
-// Append appends what is shown of a document, its fields in their order.
+// Append appends the shown part of a document, its fields in their order.
 func (p Projection) Append(dst, doc []byte) []byte {
 	if p.tree == nil || p.tree.all && !p.hide {
 		return append(dst, doc...)
@@ -91,10 +91,10 @@ func (p Projection) append(dst []byte, v gjson.Result, t *tree) []byte {
 		}
 		return true
 	})
-	return append(dst, v.Raw[0]+2) // ] and } lie two behind [ and {
+	return append(dst, v.Raw[0]+2) // in ASCII, ] is [ + 2 and } is { + 2
 }
 
-// shown says whether there is anything to show of a value of which t names parts; nil: none is named.
+// shown reports whether a part of v is shown. t names parts of v, or is nil if v is not named.
 func (p Projection) shown(v gjson.Result, t *tree) bool {
 	if p.hide {
 		return t == nil || !t.all

@@ -7,21 +7,22 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Range is a part of an index on a field: the keys, as Field.AppendKey makes them, from Low up to and without High.
+// Range is a part of an index on a field: the keys, as Field.AppendKey makes them, from Low up to but not including
+// High.
 type Range struct{ Low, High []byte }
 
 // everything is the whole index: no key begins with 0xFF.
 var everything = []Range{{nil, []byte{0xFF}}}
 
-// arrays are where an index has the documents whose field is an array, or lies in one.
+// arrays is the part of an index with the documents whose field is an array, or is inside one.
 var arrays = kindRange(arrayKind, arrayKind)
 
-// Ranges says where in an index on a field the documents lie that may match: ascending, apart from each other, none
-// if there can be no such document. It is false if that is anywhere. No match lies outside of them, but not all that
-// lies inside is one: Match still decides.
+// Ranges returns the parts of an index on a field that may have matching documents. They are ascending and do not
+// touch; an empty result means that nothing can match. It returns false if a match may be anywhere. Every match is in
+// one of the ranges, but not everything in them matches: Match decides.
 //
-// By Mongo's rules an array matches by its elements, and an index has it by its whole, so that the range of arrays
-// is nearly always among them; it is empty where documents hold none.
+// By Mongo's rules an array matches by its elements, but an index has one key for the whole array. So the range of
+// arrays is nearly always among the results.
 func (c *Condition) Ranges(field string) ([]Range, bool) {
 	if c == nil {
 		return nil, false
@@ -61,7 +62,7 @@ func (n *node) ranges(field string) []Range {
 	return union(out)
 }
 
-// ownRanges is where the values lie that a comparison holds for.
+// ownRanges is where the values are for which a comparison holds.
 func (n *node) ownRanges() ([]Range, bool) {
 	var out []Range
 	switch n.Op {
@@ -88,7 +89,7 @@ func (n *node) ownRanges() ([]Range, bool) {
 	return out, true
 }
 
-// ranges are where the values lie that compare so with one of the operands.
+// ranges are where the values are for which the comparison with one of the operands holds.
 func (o *operands) ranges(op Op) []Range {
 	var out []Range
 	for v := range o.each {
@@ -108,7 +109,7 @@ func (o *operands) ranges(op Op) []Range {
 	return out
 }
 
-// kindsOf is where the values lie that v compares with.
+// kindsOf is where the values are that v compares with.
 func kindsOf(v gjson.Result) Range {
 	if v.IsBool() {
 		return kindRange(falseKind, trueKind)
@@ -138,7 +139,7 @@ func union(in []Range) []Range {
 	return out
 }
 
-// intersect is what lies in both of two unions.
+// intersect is the part that two unions have in common.
 func intersect(a, b []Range) []Range {
 	var out []Range
 	for i, j := 0, 0; i < len(a) && j < len(b); {

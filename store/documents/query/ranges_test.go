@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestRanges: what an index on a is asked for, by the values that are in and out. Documents come with their other
-// fields left out.
+// TestRanges: the ranges of an index on a, by values inside and outside of them. Documents are written without their
+// other fields.
 func TestRanges(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxKeyText)

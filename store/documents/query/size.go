@@ -2,14 +2,14 @@ package query
 
 import "unsafe"
 
-// What parts of a compiled query take beside their texts, as TestSize measures it.
+// The memory of parts of a compiled query, besides their texts, as measured by TestSize.
 const (
 	fieldBytes   = 16  // a name of a field's path
 	patternBytes = 256 // an instruction of a regular expression
 	treeBytes    = 320 // a name of a projection
 )
 
-// Size returns about how many bytes the condition takes.
+// Size is about the memory of the condition, in bytes.
 func (c *Condition) Size() int64 {
 	if c == nil {
 		return 0
@@ -17,7 +17,7 @@ func (c *Condition) Size() int64 {
 	return c.root.heap() + int64(unsafe.Sizeof(*c))
 }
 
-// heap is what a node takes beside itself.
+// heap is the memory of a node besides the struct itself.
 func (n *node) heap() int64 {
 	size := n.Field.heap() + int64(len(n.text)) + int64(patternBytes*n.size)
 	for _, o := range []*operands{n.values, n.highs} {
@@ -34,7 +34,7 @@ func (n *node) heap() int64 {
 
 func (f *Field) heap() int64 { return int64(len(f.path) + fieldBytes*len(f.names)) }
 
-// Size returns about how many bytes the order takes.
+// Size is about the memory of the order, in bytes.
 func (o Order) Size() int64 {
 	size := int64(cap(o)) * int64(unsafe.Sizeof(Term{}))
 	for i := range o {
@@ -43,7 +43,7 @@ func (o Order) Size() int64 {
 	return size
 }
 
-// Size returns about how many bytes the projection takes.
+// Size is about the memory of the projection, in bytes.
 func (p Projection) Size() int64 { return p.tree.heap() }
 
 func (t *tree) heap() int64 {

@@ -9,7 +9,7 @@ var opNames = [...]string{
 // String is the op's name.
 func (o Op) String() string { return opNames[o] }
 
-// String spells a condition for tests and logs: "and(age gt 3; name !eq~ "x")", where ! negates and ~ takes any case.
+// String formats a condition for tests and logs, as in "and(age gt 3; name !eq~ "x")". ! negates, and ~ ignores case.
 func (n Node) String() string {
 	if n.Op <= Not {
 		kids := make([]string, len(n.Nodes))

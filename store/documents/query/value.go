@@ -10,8 +10,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// kind is a value's place in the order of kinds, and the first byte of its key. The order is MongoDB's:
-// null and missing, numbers, strings, objects, arrays, false, true.
+// kind is the kind of a value, and the first byte of its key. The order is MongoDB's: null and missing, numbers,
+// strings, objects, arrays, false, true.
 type kind byte
 
 const (
@@ -43,14 +43,14 @@ func kindOf(v gjson.Result) kind {
 	return nullKind
 }
 
-// alike says whether two values may stand on either side of < : those of one kind, and booleans.
+// alike reports whether < may compare two values: they have one kind, or are booleans.
 func alike(a, b gjson.Result) bool {
 	return min(kindOf(a), falseKind) == min(kindOf(b), falseKind)
 }
 
-// Compare orders any two JSON values. A missing value (the zero Result) equals null; numbers compare as float64, large
-// ones that fall on the same one by their digits; strings compare by their bytes; objects and arrays by their compact
-// text, since nobody asks for more than that equal ones are equal.
+// Compare orders any two JSON values. A missing value (the zero Result) equals null. Numbers compare as float64, and
+// large ones with the same float64 by their digits. Strings compare by their bytes. Objects and arrays compare by their
+// compact text, since it only matters that equal ones are equal.
 func Compare(a, b gjson.Result) int {
 	ka, kb := kindOf(a), kindOf(b)
 	if ka != kb {
@@ -67,16 +67,16 @@ func Compare(a, b gjson.Result) int {
 	return 0
 }
 
-// maxKeyText is how many bytes of a text a key holds: keys of an index stay small, and what they hold in common
-// beyond that is seldom what tells values apart.
+// maxKeyText is how many bytes of a text a key contains. Keys of an index stay small, and values seldom differ only
+// after that many bytes.
 const maxKeyText = 256
 
-// AppendKey appends a spelling of v whose bytes sort as Compare orders values. It says itself where it ends, so
-// that more may follow. Texts longer than 256 bytes are cut: those that differ only behind that have one key, as have
-// large numbers of one float64. Such a key narrows to them but does not tell them apart.
+// AppendKey appends an encoding of v whose bytes sort as Compare orders values. It has its own end mark, so more may
+// follow. Texts longer than 256 bytes are cut. So texts that differ only after that have one key, as have large numbers
+// with one float64. Such a key narrows a search to these values but does not distinguish them.
 func AppendKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, maxKeyText) }
 
-// AppendExactKey is AppendKey for who tells values apart by their keys: nothing is cut.
+// AppendExactKey is AppendKey for callers that must distinguish values by their keys: nothing is cut.
 func AppendExactKey(dst []byte, v gjson.Result) []byte { return appendKey(dst, v, math.MaxInt) }
 
 func appendKey(dst []byte, v gjson.Result, limit int) []byte {
@@ -85,7 +85,7 @@ func appendKey(dst []byte, v gjson.Result, limit int) []byte {
 	switch k {
 	case numberKind:
 		dst = binary.BigEndian.AppendUint64(dst, numberKey(v.Num))
-		if limit > maxKeyText && inexact(v) { // keys of indexes are stored, and stay as they are
+		if limit > maxKeyText && inexact(v) { // keys of indexes are stored, so their form cannot change
 			dst = appendExact(dst, v)
 		}
 		return dst
@@ -97,10 +97,11 @@ func appendKey(dst []byte, v gjson.Result, limit int) []byte {
 	return dst
 }
 
-// numberKey turns a float64 into bits that sort alike: negative ones are inverted, others lie above them.
+// numberKey turns a float64 into bits that sort in the same order: negative numbers are inverted, others are above
+// them.
 func numberKey(f float64) uint64 {
 	if f != f {
-		return 0 // never in JSON; below all, as cmp.Compare has it
+		return 0 // NaN is never in JSON; it sorts first, as in cmp.Compare
 	}
 	if f == 0 {
 		f = 0 // -0 equals 0
@@ -112,8 +113,8 @@ func numberKey(f float64) uint64 {
 	}
 }
 
-// The ends of a text in a key. Both sort below any byte that may follow, as 00 in a text is written 00 FF; a text
-// that was cut sorts behind the one that is as long as the cut.
+// The end marks of a text in a key. Both sort below any byte that may follow, since 00 in a text becomes 00 FF. A text
+// that was cut sorts after the text that is just as long as the cut.
 const (
 	endOfText = "\x00\x01"
 	cutText   = "\x00\x02"
@@ -138,7 +139,7 @@ func appendEscaped(dst []byte, s string) []byte {
 	}
 }
 
-// following is the least spelling that sorts behind everything that begins with key.
+// following is the least key that sorts after everything that begins with key.
 func following(key []byte) []byte {
 	for i := len(key) - 1; i >= 0; i-- {
 		if key[i] != 0xFF {
@@ -147,10 +148,10 @@ func following(key []byte) []byte {
 			return next
 		}
 	}
-	return []byte{0xFF} // no key begins with it
+	return []byte{0xFF} // no key begins with 0xFF
 }
 
-// Cut reports whether a key that AppendKey made, with more behind it, may stand for several values: for a text that was
+// Cut reports whether a key from AppendKey, with more after it, may stand for several values: it has a text that was
 // cut, or a large number.
 func Cut(key []byte) bool {
 	if len(key) > 8 && kind(key[0]) == numberKind {

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestOrderOfValues goes through values from least to greatest; those of one line are equal.
+// TestOrderOfValues lists values from least to greatest. The values of one line are equal.
 func TestOrderOfValues(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxKeyText)
@@ -48,7 +48,7 @@ func TestOrderOfValues(t *testing.T) {
 	}
 }
 
-// anyText draws strings with what keys and JSON escape.
+// anyText draws strings with characters that keys and JSON escape.
 func anyText() *rapid.Generator[string] {
 	return rapid.StringOfN(rapid.RuneFrom([]rune{0, 1, 0xFF, 'a', 'b', '"', '\\', '.', '*', '漢'}), 0, 5, -1)
 }
@@ -79,7 +79,7 @@ func anyValue(depth int) *rapid.Generator[string] {
 	return rapid.OneOf(append(scalars, array, anyObject(depth-1))...)
 }
 
-// fieldNames are few, so that conditions meet them, and some are gjson's own syntax.
+// fieldNames are few, so that conditions often meet them. Some are gjson's own syntax.
 var fieldNames = []string{"a", "b", "#", "*", "@this", "a|b", "0", `\`, "!x", "漢 \x00"}
 
 func anyObject(depth int) *rapid.Generator[string] {
@@ -94,7 +94,7 @@ func anyObject(depth int) *rapid.Generator[string] {
 
 func quote(s string) string { return string(gjson.AppendJSONString(nil, s)) }
 
-// TestKeysSortAsValues: keys and Compare agree, also with more behind the key, and no key begins another.
+// TestKeysSortAsValues: keys and Compare agree, also with more after the key, and no key is a prefix of another.
 func TestKeysSortAsValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -113,7 +113,7 @@ func TestKeysSortAsValues(t *testing.T) {
 	})
 }
 
-// TestCutKeys: keys of long texts are bounded and never in the wrong order.
+// TestCutKeys: keys of long texts are bounded and never sort in the wrong order.
 func TestCutKeys(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -8,22 +8,22 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Clock is a time that a test moves.
+// Clock is a clock that a test moves.
 type Clock struct {
 	mu      sync.Mutex
 	wall    time.Time
-	elapsed time.Duration // since the first boot, sleep and all
-	slept   time.Duration // of it what processes do not see
+	elapsed time.Duration // since the first boot, sleep included
+	slept   time.Duration // the part of elapsed that processes do not see
 	boots   int
-	booted  time.Duration // when, by elapsed
+	booted  time.Duration // elapsed at the last boot
 }
 
-// NewClock begins at a fixed time.
+// NewClock makes a clock that begins at a fixed time.
 func NewClock() *Clock {
 	return &Clock{wall: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), elapsed: time.Hour}
 }
 
-// Source is where an engine reads the clock.
+// Source is the source that an engine reads.
 func (c *Clock) Source() eventlog.Source {
 	return eventlog.Source{
 		Now: func() (wall, elapsed int64) {
@@ -39,7 +39,7 @@ func (c *Clock) Source() eventlog.Source {
 	}
 }
 
-// SourceOf is a source of which nothing but the time is known, which is never stepped.
+// SourceOf makes a source from a time alone, which is never stepped.
 func SourceOf(now func() time.Time) eventlog.Source {
 	return eventlog.Source{
 		Now:  func() (wall, elapsed int64) { n := now().UnixMicro(); return n, n },
@@ -47,14 +47,14 @@ func SourceOf(now func() time.Time) eventlog.Source {
 	}
 }
 
-// Now is what the wall clock shows.
+// Now is the time of the wall clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wall
 }
 
-// Elapsed is how much time has passed.
+// Elapsed is the time that has passed.
 func (c *Clock) Elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *Clock) Step(d time.Duration) {
 	c.wall = c.wall.Add(d)
 }
 
-// Sleep is Add while the machine is suspended.
+// Sleep lets time pass while the machine is suspended.
 func (c *Clock) Sleep(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	clocksAge   = 5 * time.Minute // what the space of the model retains
+	clocksAge   = 5 * time.Minute // retention of the model's space
 	answerLife  = 2 * time.Minute
 	clocksSpace = channel.RoomSpace + "x"
 )
 
-// testClocks: whatever the system's clock is set to, and whatever goes on between two runs, ages are what has elapsed,
-// ids rise, and an event's time is what the clock showed.
+// testClocks: however the system's clock is set, and whatever happens between two runs, ages are the time that has
+// passed, ids grow, and an event's time is what the clock showed.
 func testClocks(t *testing.T, o Opener) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &clocksModel{o: o.Fresh(), clock: NewClock(), keys: map[string]given{}}
@@ -33,11 +33,11 @@ func testClocks(t *testing.T, o Opener) {
 	})
 }
 
-// given is an id, with what the clocks showed when it was given.
+// given is an id, and what the clocks showed when it was given.
 type given struct {
 	id   uint64
 	wall time.Time
-	age  time.Duration // of the model
+	age  time.Duration // by the model's time
 }
 
 type clocksModel struct {
@@ -47,7 +47,7 @@ type clocksModel struct {
 	log    *eventlog.Log
 	engine eventlog.Engine
 
-	passed time.Duration // more than has elapsed, by what the wall clock said over other boots
+	passed time.Duration // what the wall clock added between boots to the time that has elapsed
 	last   uint64
 	events []given
 	keys   map[string]given
@@ -95,7 +95,7 @@ func (m *clocksModel) publishOnce(t *rapid.T) {
 	m.events = append(m.events, m.keys[key], m.took(t, first+1))
 }
 
-// repeat repeats a publish: within two minutes that gives the first answer, and never later.
+// repeat repeats a publish. Within two minutes it gets the first answer, later never.
 func (m *clocksModel) repeat(t *rapid.T) {
 	if len(m.keys) == 0 {
 		return
@@ -104,7 +104,7 @@ func (m *clocksModel) repeat(t *rapid.T) {
 	was := m.keys[key]
 	age := m.now() - was.age
 	first, replay, err := publish(m.log, "me", key, bodyA)
-	const slack = 100 * time.Millisecond // of ids that run ahead, and of the sleep that is too short to count
+	const slack = 100 * time.Millisecond // for ids ahead of the clock, and for a sleep that is too short to count
 	switch {
 	case err != nil:
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func (m *clocksModel) pause(t *rapid.T) {
 	m.clock.Add(time.Duration(rapid.Int64Range(0, int64(90*time.Second)).Draw(t, "paused")))
 }
 
-// step sets the clock, as somebody does now and then.
+// step sets the clock, as somebody does from time to time.
 func (m *clocksModel) step(t *rapid.T) {
 	m.clock.Add(time.Second)
 	m.clock.Step(steps(t))
@@ -139,8 +139,8 @@ func steps(t *rapid.T) time.Duration {
 	return time.Duration(rapid.IntRange(-600, 600).Draw(t, "stepped")) * unit
 }
 
-// sleep suspends the machine. Whoever looks first, the engine's keeper or the committer, counts it in; the committer only
-// where the wall clock is away from where it was.
+// sleep suspends the machine. The engine's keeper or the committer counts the sleep, whichever looks first. The
+// committer does so only if the wall clock is away from its mark.
 func (m *clocksModel) sleep(t *rapid.T) {
 	m.clock.Sleep(time.Duration(rapid.Int64Range(int64(2*time.Second), int64(3*time.Minute)).Draw(t, "asleep")))
 	clock := m.log.Clock()
@@ -152,10 +152,10 @@ func (m *clocksModel) sleep(t *rapid.T) {
 	clock.Wake()
 }
 
-// restart lets time pass and the clock be set between two runs, of one boot or of two. Over two the wall clock tells how
-// long it was, but never less than nothing.
+// restart lets time pass and the clock be set between two runs, of one boot or of two. Between two boots the wall clock
+// says how long it was, but never less than zero.
 func (m *clocksModel) restart(t *rapid.T) {
-	if !m.o.Keeps() {
+	if !m.o.Durable() {
 		return
 	}
 	closeLog(t, m.log)
@@ -171,7 +171,7 @@ func (m *clocksModel) restart(t *rapid.T) {
 	m.open(t)
 }
 
-// check reads all: what is over the age is gone, all else is there, and times are right.
+// check reads everything. Events over the age are gone, all others exist, and times are right.
 func (m *clocksModel) check(t *rapid.T) {
 	const slack = 100 * time.Millisecond
 	there := map[uint64]bool{}
@@ -183,7 +183,7 @@ func (m *clocksModel) check(t *rapid.T) {
 		if there[e.id] && age > clocksAge+slack || !there[e.id] && age < clocksAge-slack {
 			t.Fatalf("event %d is %s old, there: %v", e.id, age, there[e.id])
 		}
-		// The engine's keeper may have dropped what is over, and the marks with it.
+		// The engine's keeper may have dropped expired events, and their marks with them.
 		if off := m.log.Clock().Time(e.id).Sub(e.wall); there[e.id] && (off > time.Second || off < -time.Second) {
 			t.Fatalf("event %d has the time %s, the clock showed %s", e.id, m.log.Clock().Time(e.id), e.wall)
 		}
@@ -204,8 +204,7 @@ func (m *clocksModel) check(t *rapid.T) {
 	}
 }
 
-// checkPlaces: the place of a time is that of the first id that is not before it. Nothing that the time asks for lies
-// before that.
+// checkPlaces: Clock.Place gives the first id at or after a time. No event of that time has an earlier id.
 func (m *clocksModel) checkPlaces(t TB, there map[uint64]bool) {
 	clock := m.log.Clock()
 	for _, of := range m.events {

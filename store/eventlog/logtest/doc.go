@@ -1,3 +1,3 @@
-// Package logtest is the conformance suite of eventlog engines: what every one of them must hold,
-// through a Log, closed and reopened wherever the engine keeps anything.
+// Package logtest is the conformance suite of engines: what each of them must do, used through a Log. Durable engines
+// are also closed and opened again.
 package logtest

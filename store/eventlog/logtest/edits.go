@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// testRows: rows are stored with the events of their request or not at all, and are there after a reopening.
+// testRows: rows are stored with the events of their request or not at all, and survive reopening.
 func testRows(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	ctx := context.Background()
@@ -55,14 +55,14 @@ func testRows(t *testing.T, o Opener) {
 	}
 	look()
 	closeLog(t, log)
-	if o.Keeps() {
+	if o.Durable() {
 		log, _ = open(t, o, Config{})
 		look()
 		closeLog(t, log)
 	}
 }
 
-// testUnique: of many that append under one key at the same time, one does.
+// testUnique: if many append with one key at the same time, one succeeds.
 func testUnique(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)
@@ -128,8 +128,8 @@ func (m *editModel) append(rt *rapid.T, request *eventlog.Request) {
 	}
 }
 
-// testEdits: whatever is appended, taken away, moved to another stream, dropped and renamed, by the whole, by
-// stream, by channel and by key there is what a list has.
+// testEdits: after any appends, removals, moves to another stream, drops and renames, the log has what the lists have,
+// read as a whole, by stream, by channel and by key.
 func testEdits(t *testing.T, o Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
 		opener := o.Fresh()
@@ -191,7 +191,7 @@ func testEdits(t *testing.T, o Opener) {
 					from, to = to, from
 				}
 				if len(m.spaces[to]) > 0 {
-					return // both are there
+					return // both exist
 				}
 				m.append(rt, &eventlog.Request{Edit: &eventlog.Edit{Drop: []string{to}}})
 				m.append(rt, &eventlog.Request{Edit: &eventlog.Edit{Rename: [2]string{from, to}}})
@@ -202,8 +202,8 @@ func testEdits(t *testing.T, o Opener) {
 				}
 			},
 			"reopen": func(rt *rapid.T) {
-				if !opener.Keeps() {
-					return // it keeps nothing
+				if !opener.Durable() {
+					return // not durable
 				}
 				closeLog(rt, m.log)
 				m.log, _ = open(rt, opener, Config{})

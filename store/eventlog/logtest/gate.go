@@ -9,13 +9,13 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Gate is an engine whose commits wait while it is shut, as those of a full disk do.
+// Gate is an engine whose commits wait while it is shut, as on a full disk.
 type Gate struct {
 	eventlog.Engine
 	commits sync.Mutex
 }
 
-// Shut makes commits wait, until open is called.
+// Shut makes commits wait until open is called.
 func (g *Gate) Shut() (open func()) {
 	g.commits.Lock()
 	return g.commits.Unlock
@@ -28,15 +28,15 @@ func (g *Gate) Commit(group *eventlog.Group) error {
 	return g.Engine.Commit(group)
 }
 
-// Late is a change that is stored only after its sender has given up, and how to see whether it is in force.
+// Late is a change that is stored only after its sender has given up, and a check that it has taken effect.
 type Late struct {
 	Name    string
 	Change  func() error
 	InForce func() bool
 }
 
-// RunLate makes each of some changes while the gate is shut, and sees that it comes into force once that is open again. The
-// log must give up soon.
+// RunLate makes each of some changes while the gate is shut, and checks that it takes effect once the gate is open. The log
+// must have a short WaitLimit.
 func (g *Gate) RunLate(t testing.TB, log *eventlog.Log, all []Late) {
 	t.Helper()
 	for _, l := range all {

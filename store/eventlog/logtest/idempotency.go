@@ -13,7 +13,7 @@ import (
 
 var bodyA, bodyB = [32]byte{1}, [32]byte{2}
 
-// publish goes through claim and append as a handler does.
+// publish calls Claim and Append as a handler does.
 func publish(log *eventlog.Log, owner, key string, body [32]byte) (first uint64, replay bool, err error) {
 	claim, answer, err := log.Claim(context.Background(), owner, key, body)
 	if err != nil {
@@ -38,7 +38,7 @@ func testIdempotency(t *testing.T, o Opener) {
 		}
 		return id
 	}
-	clock.Add(time.Second) // the run itself has taken the present
+	clock.Add(time.Second) // the run's start has taken the present id
 	first := expect("first", "me", "k", bodyA, 0, nil)
 	expect("repeat", "me", "k", bodyA, first, nil)
 	expect("another body", "me", "k", bodyB, 0, eventlog.ErrKeyConflict)
@@ -53,7 +53,7 @@ func testIdempotency(t *testing.T, o Opener) {
 	claim.Release()
 	expect("after a failure", "me", "failed", bodyB, 0, nil)
 	clock.Add(time.Minute)
-	if o.Keeps() {
+	if o.Durable() {
 		closeLog(t, log)
 		log, _ = open(t, o, Config{Source: clock.Source()})
 		expect("repeat after reopening", "me", "k", bodyA, first, nil)
@@ -68,7 +68,7 @@ func testIdempotency(t *testing.T, o Opener) {
 	closeLog(t, log)
 }
 
-// testOneOfMany: of fifty at once with one key, one publishes and all get its answer.
+// testOneOfMany: of fifty requests at once with one key, one publishes and all get its answer.
 func testOneOfMany(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)

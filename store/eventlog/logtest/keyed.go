@@ -13,7 +13,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// keyedModel is spaces of keyed events as lists.
+// keyedModel is keyed spaces as lists.
 type keyedModel struct {
 	log   *eventlog.Log
 	rooms map[string]*keyedRoom
@@ -60,8 +60,8 @@ func (r *keyedRoom) apply(e eventlog.Event) error {
 	return nil
 }
 
-// testKeyed: whatever is appended, replaced, relayed, compacted, dropped and opened again, each key has what a list
-// has, and numbers never go back.
+// testKeyed: after any appends, replaces, relays, compacts, drops and reopenings, each key has the entries of its list,
+// and numbers never go back.
 func testKeyed(t *testing.T, o Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
 		opener := o.Fresh()
@@ -125,8 +125,8 @@ func testKeyed(t *testing.T, o Opener) {
 			},
 			"plain": func(rt *rapid.T) { put(rt, m.log, event("goal", "", "")) },
 			"reopen": func(rt *rapid.T) {
-				if !opener.Keeps() {
-					return // it keeps nothing
+				if !opener.Durable() {
+					return // not durable
 				}
 				closeLog(rt, m.log)
 				m.log, _ = open(rt, opener, Config{})
@@ -162,11 +162,11 @@ func (m *keyedModel) check(rt *rapid.T) {
 			r = &keyedRoom{}
 		}
 		got := map[string][]string{}
-		tell := func(e eventlog.Event) string {
+		describe := func(e eventlog.Event) string {
 			return fmt.Sprint(e.Seq, " ", string(e.Data), " ", string(e.Meta), " ", e.Name)
 		}
 		position, err := m.log.Keyed(context.Background(), name, nil, func(e eventlog.Event) error {
-			got[e.Key] = append(got[e.Key], tell(e))
+			got[e.Key] = append(got[e.Key], describe(e))
 			return nil
 		})
 		if err != nil || position != m.log.Settled() {
@@ -175,9 +175,9 @@ func (m *keyedModel) check(rt *rapid.T) {
 		for key, want := range r.keys {
 			var texts, alone []string
 			for _, e := range want {
-				texts = append(texts, tell(e))
+				texts = append(texts, describe(e))
 			}
-			if _, err := m.log.Keyed(context.Background(), name, &key, func(e eventlog.Event) error { alone = append(alone, tell(e)); return nil }); err != nil {
+			if _, err := m.log.Keyed(context.Background(), name, &key, func(e eventlog.Event) error { alone = append(alone, describe(e)); return nil }); err != nil {
 				rt.Fatal(err)
 			}
 			if !slices.Equal(got[key], texts) || !slices.Equal(alone, texts) {
@@ -191,7 +191,7 @@ func (m *keyedModel) check(rt *rapid.T) {
 	}
 }
 
-// testBound: a space takes no more bytes than allowed, and lets who makes it smaller.
+// testBound: a space takes no more bytes than allowed, but always accepts what makes it smaller.
 func testBound(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)

@@ -18,8 +18,8 @@ var (
 	patterns    = []string{"*", "*:*", "put:a", "POST:*", "chat-*", "chat-*:a*", "*:a", "*:a*", "goal", "goal:b", "c*:*", "c:ab"}
 )
 
-// testModel: any mix of appends, clock, drops and reopenings, read through any filter in steps of any
-// size, gives what a naive filter over the list gives.
+// testModel: after any mix of appends, time, drops and reopenings, reading through any filter in steps of any size
+// gives what a simple filter over the list gives.
 func testModel(t *testing.T, o Opener) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &logModel{o: o.Fresh(), clock: NewClock()}
@@ -59,8 +59,8 @@ func (m *logModel) move(t *rapid.T) {
 func (m *logModel) drop(t *rapid.T) { m.o.Drop(t, m.engine) }
 
 func (m *logModel) reopen(t *rapid.T) {
-	if !m.o.Keeps() {
-		return // keeps nothing
+	if !m.o.Durable() {
+		return // not durable
 	}
 	closeLog(t, m.log)
 	m.log, m.engine = open(t, m.o, m.config)
@@ -90,7 +90,7 @@ func (m *logModel) read(t *rapid.T) {
 	for _, e := range all(t, m.log, q, after, rapid.SampledFrom([]int{1, 3, 100}).Draw(t, "limit")) {
 		got = append(got, e.ID)
 	}
-	// What the engine's own clockwork dropped between the two looks is no fault.
+	// The engine may drop events by itself between the two reads.
 	now, err := m.log.State("")
 	if err != nil {
 		t.Fatal(err)

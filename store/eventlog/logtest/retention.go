@@ -8,33 +8,33 @@ import (
 	"sluice/store/eventlog"
 )
 
-// testAge holds the floor at one microsecond before, at and after, dropped on disk or not.
+// testAge checks the floor one microsecond before, at and after an expiry, dropped on the disk or not.
 func testAge(t *testing.T, o Opener) {
 	clock := NewClock()
 	retain := func(string) eventlog.Retention { return eventlog.Retention{Age: time.Hour.Microseconds()} }
 	log, engine := open(t, o, Config{Retain: retain, Source: clock.Source()})
-	clock.Add(time.Second) // the run itself has taken the present
+	clock.Add(time.Second) // the run's start has taken the present id
 	var ids []uint64
 	for range 3 {
 		clock.Add(20 * time.Minute)
 		ids = append(ids, put(t, log, event("a", "", "s")))
 	}
-	check := func(what string, kept []uint64, removed uint64) {
+	check := func(what string, want []uint64, removed uint64) {
 		t.Helper()
 		got := all(t, log, everything(""), 0, 10)
-		if len(got) != len(kept) {
-			t.Fatalf("%s: %d events, want %d", what, len(got), len(kept))
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d events, want %d", what, len(got), len(want))
 		}
 		state, err := log.State("")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state.Removed != removed || len(kept) > 0 && state.Oldest != kept[0] || len(kept) == 0 && state.Oldest != 0 {
+		if state.Removed != removed || len(want) > 0 && state.Oldest != want[0] || len(want) == 0 && state.Oldest != 0 {
 			t.Errorf("%s: %+v", what, state)
 		}
 	}
-	// An hour after the first event it is expired: its id is its time, and the floor is the present
-	// less an hour. One microsecond earlier it is not.
+	// The first event expires after an hour: its id is its time, and the floor is the present less an hour. One
+	// microsecond earlier it is not expired.
 	clock.Add(20*time.Minute - time.Microsecond)
 	check("a microsecond before", ids, 0)
 	clock.Add(time.Microsecond)
@@ -51,7 +51,7 @@ func testAge(t *testing.T, o Opener) {
 	}
 	o.Drop(t, engine)
 	check("dropped", ids[1:], ids[0])
-	if o.Keeps() {
+	if o.Durable() {
 		closeLog(t, log)
 		log, engine = open(t, o, Config{Retain: retain, Source: clock.Source()})
 		check("reopened", ids[1:], ids[0])
@@ -67,7 +67,7 @@ func testAge(t *testing.T, o Opener) {
 	closeLog(t, log)
 }
 
-// testBytes: what is dropped leaves in order, its floor is told, and about what was allowed stays.
+// testBytes: events are dropped in order, the floor moves with them, and about as many bytes as allowed stay.
 func testBytes(t *testing.T, o Opener) {
 	const bytes = 32_000
 	retain := func(string) eventlog.Retention { return eventlog.Retention{Bytes: bytes} }
@@ -93,7 +93,7 @@ func testBytes(t *testing.T, o Opener) {
 			t.Fatalf("%d events, %+v", len(got), state)
 		}
 		if state.Bytes > bytes || state.Bytes < bytes*3/4 {
-			t.Errorf("%d bytes are kept of %d allowed", state.Bytes, bytes)
+			t.Errorf("%d bytes remain of %d allowed", state.Bytes, bytes)
 		}
 		if state.Count != int64(len(got)) {
 			t.Errorf("%d are counted, %d there", state.Count, len(got))
@@ -108,7 +108,7 @@ func testBytes(t *testing.T, o Opener) {
 		t.Errorf("locate at the floor: %+v", got)
 	}
 	closeLog(t, log)
-	if o.Keeps() {
+	if o.Durable() {
 		log, _ = open(t, o, Config{Retain: retain})
 		if after := check(); after != before {
 			t.Errorf("reopened: %+v, was %+v", after, before)

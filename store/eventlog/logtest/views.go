@@ -15,14 +15,14 @@ import (
 	"sluice/store/eventlog"
 )
 
-// testViews: any mix of conditional changes of rows and reopenings leaves the rows that a map has, and views show
-// what was there when they were made, in any range and either way.
+// testViews: after any mix of conditional changes of rows and reopenings, the rows are those of a map. Views show the
+// rows of the moment when they were made, in any range and in both directions.
 func testViews(t *testing.T, o Opener) {
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
 		opener := o.Fresh()
 		log, _ := open(rt, opener, Config{})
-		defer func() { closeLog(rt, log) }() // rapid can give a run up in the middle
+		defer func() { closeLog(rt, log) }() // rapid may stop a run in the middle
 		rows := map[string]string{}
 		key := rapid.SampledFrom([]string{"a", "a\x00", "a/1", "a/2", "b", "b/\xff", "c"})
 		row := rapid.Custom(func(rt *rapid.T) eventlog.Row {
@@ -86,8 +86,8 @@ func testViews(t *testing.T, o Opener) {
 				}
 			},
 			"reopen": func(rt *rapid.T) {
-				if !opener.Keeps() {
-					return // it keeps nothing
+				if !opener.Durable() {
+					return // not durable
 				}
 				closeLog(rt, log)
 				log, _ = open(rt, opener, Config{})
@@ -120,7 +120,7 @@ func naive(rows map[string]string, from, to string, backwards bool, most int) (w
 	return want
 }
 
-// testConditionRaces: of many who change a row as they have read it, none overwrites another.
+// testConditionRaces: if many change a row as they have read it, none overwrites another.
 func testConditionRaces(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	ctx := context.Background()
@@ -153,7 +153,7 @@ func testConditionRaces(t *testing.T, o Opener) {
 	closeLog(t, log)
 }
 
-// testLongView: a scan that takes more iterators than one passes each row once.
+// testLongView: a scan that needs several iterators passes each row once.
 func testLongView(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	const n = 10_000

@@ -9,8 +9,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// testWeights: the bytes of a space without retention are those of the events that are in it, whatever was edited, and
-// after a reopening too.
+// testWeights: the bytes of a space without retention are the weights of its events, after any edits, and after
+// reopening.
 func testWeights(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer func() { closeLog(t, log) }()
@@ -51,7 +51,7 @@ func testWeights(t *testing.T, o Opener) {
 		t.Fatal(err)
 	}
 	check("renamed")
-	if o.Keeps() {
+	if o.Durable() {
 		closeLog(t, log)
 		log, _ = open(t, o, Config{})
 		check("reopened")

@@ -1,5 +1,5 @@
-// Package memory is the engine that keeps nothing across a restart: DATA_DIR=memory, and tests.
+// Package memory is the engine for DATA_DIR=memory and for tests. Nothing survives a restart.
 //
-// Each space is a slice of events in order of ids, with an index by channel and one by stream.
-// Retention cuts from the front. Lock order: Engine.mu is the only lock.
+// Each space is a slice of events in order of ids, with one index by channel and one by stream. Retention cuts from the
+// front. Engine.mu is the only lock.
 package memory

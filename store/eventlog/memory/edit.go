@@ -33,9 +33,9 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 		for i := range s.events {
 			s.events[i].Space = edit.Rename[1]
 		}
-		// The index by channel knows the space's name too.
+		// The keys of the index by channel have the space's name, so the index is built again.
 		m.bytes -= s.bytes
-		m.kept -= s.kept
+		m.pinned -= s.pinned
 		m.put(edit.Rename[1], s.rebuilt(nil))
 	}
 	for _, prefix := range edit.DropRows {
@@ -43,21 +43,21 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 	}
 }
 
-// put puts a space in the place of another; nil takes it away.
+// put replaces a space, or deletes it if s is nil.
 func (m *Engine) put(name string, s *space) {
 	if old := m.spaces[name]; old != nil {
 		m.bytes -= old.bytes
-		m.kept -= old.kept
+		m.pinned -= old.pinned
 		delete(m.spaces, name)
 	}
 	if s != nil {
 		m.bytes += s.bytes
-		m.kept += s.kept
+		m.pinned += s.pinned
 		m.spaces[name] = s
 	}
 }
 
-// rebuilt is the space with some events changed or gone. It takes as long as the space is large.
+// rebuilt returns the space with some events replaced or removed. It takes time in proportion to the size of the space.
 func (s *space) rebuilt(by map[uint64]*eventlog.Event) *space {
 	out := newSpace()
 	out.removed, out.entries = s.removed, s.entries
@@ -66,7 +66,7 @@ func (s *space) rebuilt(by map[uint64]*eventlog.Event) *space {
 			out.bytes += size(&entries[i])
 		}
 	}
-	out.kept = out.bytes
+	out.pinned = out.bytes
 	for i := range s.events {
 		e, changed := by[s.events[i].ID]
 		if !changed {
@@ -89,7 +89,7 @@ func (m *Engine) Find(name, stream, key string) (uint64, error) {
 	return 0, nil
 }
 
-// Streams sorts the names of all streams for each call.
+// Streams sorts the names of all streams on each call.
 func (m *Engine) Streams(_ context.Context, name, prefix, after string, limit int) ([]eventlog.StreamState, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -105,9 +105,9 @@ func (m *Engine) Streams(_ context.Context, name, prefix, after string, limit in
 		if len(found) == limit {
 			break
 		}
-		places := s.streams[stream]
+		ordinals := s.streams[stream]
 		found = append(found, eventlog.StreamState{
-			Stream: stream, First: s.events[places[0]-s.base].ID, Last: s.events[places[len(places)-1]-s.base].ID, Count: len(places),
+			Stream: stream, First: s.events[ordinals[0]-s.base].ID, Last: s.events[ordinals[len(ordinals)-1]-s.base].ID, Count: len(ordinals),
 		})
 	}
 	return found, nil

@@ -9,9 +9,9 @@ import (
 	"sluice/store/eventlog"
 )
 
-// entry does what a keyed event does, and says by how much the space has grown.
+// entry applies a keyed event and returns by how much the space has grown.
 func (s *space) entry(e *eventlog.Event) (grown int64) {
-	kept := slices.DeleteFunc(slices.Clone(s.entries[e.Key]), func(old eventlog.Event) bool {
+	entries := slices.DeleteFunc(slices.Clone(s.entries[e.Key]), func(old eventlog.Event) bool {
 		gone := slices.Contains(e.Drops, old.Seq)
 		if gone {
 			grown -= size(&old)
@@ -21,21 +21,21 @@ func (s *space) entry(e *eventlog.Event) (grown int64) {
 	if e.Entry() {
 		entry := *e
 		entry.Op, entry.Drops = eventlog.Append, nil
-		kept = append(kept, entry)
+		entries = append(entries, entry)
 		grown += size(&entry)
-		slices.SortFunc(kept, func(a, b eventlog.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+		slices.SortFunc(entries, func(a, b eventlog.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	}
-	if len(kept) == 0 {
+	if len(entries) == 0 {
 		delete(s.entries, e.Key)
 	} else {
-		s.entries[e.Key] = kept
+		s.entries[e.Key] = entries
 	}
 	s.bytes += grown
-	s.kept += grown
+	s.pinned += grown
 	return grown
 }
 
-// Keyed reads entries and the last position at one moment.
+// Keyed reads the entries and the last position as of one moment.
 func (m *Engine) Keyed(_ context.Context, name string, key *string, f func(eventlog.Event) error) (uint64, error) {
 	m.mu.RLock()
 	last := max(m.last, m.run.Start)

@@ -13,16 +13,16 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Options of an engine; zero values take the defaults named.
+// Options of an engine. Zero values mean the defaults named here.
 type Options struct {
-	Retain   func(space string) eventlog.Retention // nothing is dropped
-	MaxBytes int64                                 // of all spaces together, oldest go first; 256 MiB
-	Source   eventlog.Source                       // the system's
+	Retain   func(space string) eventlog.Retention // default: drop nothing
+	MaxBytes int64                                 // of all spaces together; the oldest events go first; 256 MiB
+	Source   eventlog.Source                       // default: the system's
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
 
-// Engine keeps events in memory.
+// Engine stores events in memory.
 type Engine struct {
 	options Options
 	clock   *eventlog.Clock
@@ -30,13 +30,13 @@ type Engine struct {
 
 	mu     sync.RWMutex
 	spaces map[string]*space
-	rows   btree.Map[string, []byte] // values are never changed
+	rows   btree.Map[string, []byte] // values are never modified
 	last   uint64
 	bytes  int64
-	kept   int64 // of bytes those of rows and keyed events, which nothing makes room for
+	pinned int64 // the part of bytes of rows and keyed events, which are never dropped to make room
 }
 
-// Open makes an empty engine, whose only run begins now.
+// Open makes an empty engine. Its only run begins now.
 func Open(o Options) *Engine {
 	if o.Retain == nil {
 		o.Retain = func(string) eventlog.Retention { return eventlog.Retention{} }
@@ -52,14 +52,14 @@ func Open(o Options) *Engine {
 	return &Engine{options: o, clock: clock, run: eventlog.Run{Start: start}, last: start, spaces: map[string]*space{}}
 }
 
-// space is one ordered sequence. Places count from its beginning, so that the indexes need no
-// change when the front is cut; base is the place of events[0].
+// space is one ordered sequence. An ordinal counts events from the beginning of the space, so the indexes need no
+// change when the front is cut. base is the ordinal of events[0].
 type space struct {
 	events   []eventlog.Event
 	base     int
 	removed  uint64
 	bytes    int64
-	kept     int64 // of bytes those of entries
+	pinned   int64 // the part of bytes of entries
 	channels map[channel.Channel][]int
 	streams  map[string][]int
 	keys     map[streamKey]uint64
@@ -72,13 +72,13 @@ func newSpace() *space {
 	return &space{channels: map[channel.Channel][]int{}, streams: map[string][]int{}, keys: map[streamKey]uint64{}, entries: map[string][]eventlog.Event{}}
 }
 
-// add puts an event at the end.
+// add appends an event.
 func (s *space) add(e *eventlog.Event) {
-	place := s.base + len(s.events)
+	ordinal := s.base + len(s.events)
 	s.events = append(s.events, *e)
-	s.channels[e.Channel()] = append(s.channels[e.Channel()], place)
+	s.channels[e.Channel()] = append(s.channels[e.Channel()], ordinal)
 	if e.Stream != "" {
-		s.streams[e.Stream] = append(s.streams[e.Stream], place)
+		s.streams[e.Stream] = append(s.streams[e.Stream], ordinal)
 	}
 	if e.Key != "" {
 		s.keys[streamKey{e.Stream, e.Key}] = e.ID
@@ -86,25 +86,25 @@ func (s *space) add(e *eventlog.Event) {
 	s.bytes += size(e)
 }
 
-// overhead is what an event takes beside its text: the struct and its two index places.
+// overhead is the size of an event without its texts: the struct and its two ordinals in indexes.
 const overhead = 160
 
 func size(e *eventlog.Event) int64 {
 	return int64(overhead + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + len(e.Data) + len(e.Meta))
 }
 
-// Weight is what State counts an event as.
+// Weight is the number of bytes that an event adds to State.Bytes.
 func (m *Engine) Weight(e *eventlog.Event) int64 { return size(e) }
 
-// errFull is the error of a group that would fill the memory with what is not let go of.
+// errFull is the error of a group that would fill the memory with what is never dropped.
 var errFull = fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrMemoryFull)
 
 // Commit stores the group. Idempotency answers need no storing: they live as long as the log.
 func (m *Engine) Commit(g *eventlog.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// A quarter is left to events, else each of them would push out the one before.
-	if grows := m.growth(g); grows > 0 && m.kept+grows > m.options.MaxBytes/4*3 {
+	// A quarter is for events. Otherwise each event would push out the one before it.
+	if grows := m.growth(g); grows > 0 && m.pinned+grows > m.options.MaxBytes/4*3 {
 		return errFull
 	}
 	if g.Edit != nil {
@@ -118,7 +118,7 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 			m.spaces[e.Space] = s
 		}
 		if e.Op != 0 {
-			m.keep(s.entry(e))
+			m.addPinned(s.entry(e))
 			continue
 		}
 		s.add(e)
@@ -132,7 +132,7 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 	return nil
 }
 
-// retain cuts what is over, by a 32nd at a time so that the work is spread thin.
+// retain drops what exceeds the bounds. It cuts a 32nd at a time, so that few commits pay for it.
 func (m *Engine) retain() {
 	for name, s := range m.spaces {
 		r := m.options.Retain(name)
@@ -146,7 +146,7 @@ func (m *Engine) retain() {
 	for m.bytes > m.options.MaxBytes {
 		oldest := m.oldest()
 		if oldest == nil {
-			return // what is left are keyed entries, which have bounds of their own
+			return // only entries and rows are left; errFull bounds them
 		}
 		before := m.bytes
 		m.cut(oldest, oldest.bytes-m.options.MaxBytes/32)
@@ -174,7 +174,7 @@ func (m *Engine) floor(r eventlog.Retention) uint64 {
 	return m.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
-// cut removes from the front until at most so many bytes are left; the newest event stays.
+// cut removes events from the front until at most bytes are left. The newest event always stays.
 func (m *Engine) cut(s *space, bytes int64) {
 	n, left := 0, s.bytes
 	for left > bytes && n < len(s.events)-1 {
@@ -205,21 +205,21 @@ func (m *Engine) cutTo(s *space, n int) {
 	s.events = append(make([]eventlog.Event, 0, len(s.events)-n+64), s.events[n:]...)
 }
 
-// drop takes the oldest place off an index.
+// drop removes the oldest ordinal from an index.
 func drop[K comparable](index map[K][]int, key K) {
-	if places := index[key][1:]; len(places) > 0 {
-		index[key] = places
+	if ordinals := index[key][1:]; len(ordinals) > 0 {
+		index[key] = ordinals
 	} else {
 		delete(index, key)
 	}
 }
 
-// after is how many events of the space have an id up to this one.
+// after is the number of events with an id up to id.
 func (s *space) after(id uint64) int {
 	return sort.Search(len(s.events), func(i int) bool { return s.events[i].ID > id })
 }
 
-// Head is the id of the stream's last event, as far as it is retained.
+// Head is the id of the stream's last retained event.
 func (m *Engine) Head(name, stream string) (uint64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -227,15 +227,15 @@ func (m *Engine) Head(name, stream string) (uint64, error) {
 	if s == nil || len(s.streams[stream]) == 0 {
 		return 0, nil
 	}
-	places := s.streams[stream]
-	id := s.events[places[len(places)-1]-s.base].ID
+	ordinals := s.streams[stream]
+	id := s.events[ordinals[len(ordinals)-1]-s.base].ID
 	if id <= m.floor(m.options.Retain(name)) {
 		return 0, nil
 	}
 	return id, nil
 }
 
-// State tells of a space.
+// State describes a space.
 func (m *Engine) State(name string) (eventlog.State, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -251,7 +251,7 @@ func (m *Engine) State(name string) (eventlog.State, error) {
 	return state, nil
 }
 
-// front is the first event that is not expired by age, and the highest id that is removed.
+// front returns the index of the first event that is not expired by age, and the highest removed id.
 func (m *Engine) front(name string, s *space) (int, uint64) {
 	n := s.after(m.floor(m.options.Retain(name)))
 	if n == 0 {
@@ -260,16 +260,16 @@ func (m *Engine) front(name string, s *space) (int, uint64) {
 	return n, s.events[n-1].ID
 }
 
-// Clock is the engine's.
+// Clock is the engine's clock.
 func (m *Engine) Clock() *eventlog.Clock { return m.clock }
 
-// Runs is the one run.
+// Runs has only the current run.
 func (m *Engine) Runs() []eventlog.Run { return []eventlog.Run{m.run} }
 
-// Answers has none to tell.
+// Answers has none: nothing survives a restart.
 func (m *Engine) Answers(uint64, func(eventlog.Answer)) error { return nil }
 
-// Close lets everything go.
+// Close drops all events.
 func (m *Engine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -277,7 +277,7 @@ func (m *Engine) Close() error {
 	return nil
 }
 
-// stepEvents bounds how many events one Read looks at.
+// stepEvents bounds how many events one Read examines.
 const stepEvents = 4096
 
 // Read is one bounded step.
@@ -295,9 +295,9 @@ func (m *Engine) Read(_ context.Context, q *eventlog.Query, after, upto uint64, 
 	n, removed := m.front(q.Space, s)
 	page.Removed = removed
 	n = max(n, s.after(after))
-	places, more := s.places(q, n)
-	for _, place := range places {
-		e := &s.events[place-s.base]
+	ordinals, more := s.ordinals(q, n)
+	for _, ordinal := range ordinals {
+		e := &s.events[ordinal-s.base]
 		if e.ID > upto {
 			return page, nil
 		}
@@ -310,14 +310,14 @@ func (m *Engine) Read(_ context.Context, q *eventlog.Query, after, upto uint64, 
 		}
 	}
 	if more {
-		page.Reached = min(upto, s.events[places[len(places)-1]-s.base].ID)
+		page.Reached = min(upto, s.events[ordinals[len(ordinals)-1]-s.base].ID)
 	}
 	return page, nil
 }
 
-// places are where events of the query can be, from the n-th on, in order, and whether there may be
-// more behind the last of them. A stream or exact channels lead to them by index.
-func (s *space) places(q *eventlog.Query, n int) (places []int, more bool) {
+// ordinals returns the ordinals of events that the query may match, from events[n] on, in order. more is true if others
+// may follow. For a stream or for exact channels it uses the indexes.
+func (s *space) ordinals(q *eventlog.Query, n int) (ordinals []int, more bool) {
 	if q.Stream != "" {
 		return s.behind(s.streams[q.Stream], n)
 	}
@@ -325,25 +325,25 @@ func (s *space) places(q *eventlog.Query, n int) (places []int, more bool) {
 		if p.Left.Kind != channel.Exact || p.Right.Kind != channel.Exact {
 			last := min(len(s.events), n+stepEvents)
 			for i := n; i < last; i++ {
-				places = append(places, s.base+i)
+				ordinals = append(ordinals, s.base+i)
 			}
-			return places, last < len(s.events)
+			return ordinals, last < len(s.events)
 		}
 	}
 	horizon := -1
 	for _, p := range q.Channels.Patterns() {
 		some, cut := s.behind(s.channels[channel.Channel{Space: p.Space, Left: p.Left.Text, Collection: p.Right.Text}], n)
-		places = append(places, some...)
+		ordinals = append(ordinals, some...)
 		if cut && (horizon < 0 || some[len(some)-1] < horizon) {
 			horizon = some[len(some)-1]
 		}
 	}
-	sort.Ints(places)
+	sort.Ints(ordinals)
 	if horizon < 0 {
-		return places, false
+		return ordinals, false
 	}
-	// What lies behind the list that was cut first is left for the next step.
-	return places[:sort.SearchInts(places, horizon+1)], true
+	// Nothing after the first list that was cut short is complete, so it is left for the next step.
+	return ordinals[:sort.SearchInts(ordinals, horizon+1)], true
 }
 
 func (s *space) behind(index []int, n int) ([]int, bool) {

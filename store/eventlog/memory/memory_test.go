@@ -22,7 +22,7 @@ func (opener) Open(_ logtest.TB, c logtest.Config) eventlog.Engine {
 	return memory.Open(memory.Options{Retain: c.Retain, Source: c.Source})
 }
 
-func (opener) Keeps() bool { return false }
+func (opener) Durable() bool { return false }
 
 func (opener) Drop(logtest.TB, eventlog.Engine) {}
 
@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 	logtest.Run(t, func(*testing.T) logtest.Opener { return opener{} })
 }
 
-// What nothing makes room for is refused before the memory is full of it, and whoever takes something away may.
+// Rows and entries are refused before they fill the memory. Requests that remove something are always accepted.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	log, err := eventlog.Open(memory.Open(memory.Options{MaxBytes: 1 << 20}), eventlog.Options{})
@@ -79,7 +79,7 @@ func TestFull(t *testing.T) {
 	if err := log.Drop(ctx, "$room/a"); err != nil {
 		t.Error(err)
 	}
-	if n := fill(rows); n != room { // two anew; the others do not grow
+	if n := fill(rows); n != room { // two are new; the others do not grow
 		t.Errorf("%d rows, before it were %d", n, room)
 	}
 }

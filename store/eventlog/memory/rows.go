@@ -27,7 +27,7 @@ func (m *Engine) dropRows(prefix string) {
 func (m *Engine) setRow(key string, value []byte) {
 	if value == nil {
 		if was, there := m.rows.Delete(key); there {
-			m.keep(-rowSize(key, was))
+			m.addPinned(-rowSize(key, was))
 		}
 		return
 	}
@@ -35,18 +35,18 @@ func (m *Engine) setRow(key string, value []byte) {
 	if was, there := m.rows.Set(key, slices.Clone(value)); there {
 		grown -= rowSize(key, was)
 	}
-	m.keep(grown)
+	m.addPinned(grown)
 }
 
 func rowSize(key string, value []byte) int64 { return int64(overhead + len(key) + len(value)) }
 
-// keep counts what nothing makes room for.
-func (m *Engine) keep(n int64) {
-	m.kept += n
+// addPinned counts bytes of rows and entries, which are never dropped to make room.
+func (m *Engine) addPinned(n int64) {
+	m.pinned += n
 	m.bytes += n
 }
 
-// growth is how much more is kept after a group, at most: what its keyed events take away is not looked for.
+// growth is the most that pinned can grow by a group. Entries that the group's keyed events remove are not subtracted.
 func (m *Engine) growth(g *eventlog.Group) (n int64) {
 	for i := range g.Events {
 		if e := &g.Events[i]; e.Op != 0 && e.Entry() {
@@ -72,7 +72,7 @@ func (m *Engine) Row(key string) ([]byte, error) {
 	return slices.Clone(v), nil
 }
 
-// Rows calls f for each row whose key begins with prefix, without holding the engine.
+// Rows calls f for each row whose key begins with prefix, without the engine's lock.
 func (m *Engine) Rows(prefix string, f func(eventlog.Row) error) error {
 	var err error
 	m.view().rows.Ascend(prefix, func(key string, value []byte) bool {
@@ -85,7 +85,7 @@ func (m *Engine) Rows(prefix string, f func(eventlog.Row) error) error {
 	return err
 }
 
-// View shows a copy of the tree, which shares what neither side changes.
+// View shows a copy of the tree. The copy shares every node that neither side changes.
 func (m *Engine) View(_ context.Context, f func(eventlog.View) error) error { return f(m.view()) }
 
 func (m *Engine) view() *view {

@@ -15,7 +15,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// A copy that is made while many append holds all that was acknowledged before, without a hole, and opens.
+// A copy that is made while many append has everything that was acknowledged before, without a hole, and opens.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
 	for _, durability := range []pebble.Durability{pebble.Process, pebble.Disk} {

@@ -6,18 +6,19 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A batch can be seen as soon as Pebble has it in memory, and is acknowledged only once the disk has it. Whoever looked at
-// rows in between would have to wait for the disk. So while a commit is under way, views show what was before it: of a group
-// with rows by a snapshot, which costs 3 µs, and of one without by the position alone.
+// Pebble shows a batch as soon as it is in memory, but the batch is acknowledged only when it is on the disk. A reader
+// that saw rows in between would have to wait for the disk. So during a commit, views show the state before it. If the
+// group has rows, they use a snapshot from before the commit, which costs 3 µs. If it has none, only the position is
+// the old one.
 
-// moment is a snapshot that some share. Its uses are guarded by Engine.viewing.
+// moment is a snapshot that several views share. Engine.viewing guards its uses.
 type moment struct {
 	*pebble.Snapshot
-	position uint64 // where it is not the snapshot's own; else 0
+	position uint64 // if it is not the one in the snapshot; else 0
 	uses     int
 }
 
-// before keeps what is before a commit until it calls the func that it returns.
+// before makes views show the state before a commit, until the caller calls after.
 func (e *Engine) before(rows bool) (after func() error) {
 	e.viewing.Lock()
 	defer e.viewing.Unlock()
@@ -38,7 +39,7 @@ func (e *Engine) before(rows bool) (after func() error) {
 	}
 }
 
-// show is the moment that views show; it is to be released.
+// show returns the moment that a new view shows. The caller must release it.
 func (e *Engine) show() *moment {
 	e.viewing.Lock()
 	defer e.viewing.Unlock()
@@ -64,7 +65,7 @@ func (e *Engine) release(m *moment) error {
 	return m.Close()
 }
 
-// commitShowingBefore commits a batch up to a position; who looks meanwhile sees what was before it.
+// commitShowingBefore commits a batch up to a position. Until it returns, views show the state before it.
 func (e *Engine) commitShowingBefore(b *pebble.Batch, rows bool, position uint64) error {
 	after := e.before(rows)
 	err := e.commit(b)

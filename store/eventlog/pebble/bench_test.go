@@ -18,8 +18,7 @@ import (
 
 func uitoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// benchEvents is small unless BENCH_EVENTS says otherwise: figures worth quoting come from 1,000,000,
-// which brings compaction in.
+// benchEvents is small unless BENCH_EVENTS is set. Quote only figures from 1,000,000, which include compaction.
 func benchEvents() int {
 	if n, err := strconv.Atoi(os.Getenv("BENCH_EVENTS")); err == nil {
 		return n
@@ -54,7 +53,7 @@ func openBench(b *testing.B, d pebble.Durability) *eventlog.Log {
 	return log
 }
 
-// fill appends from 64 publishers; the channel index always, a stream on one in five.
+// fill appends from 64 publishers. Every event is in the channel index, one in five in a stream.
 func fill(b *testing.B, log *eventlog.Log, events, publishers int, idempotent bool) {
 	b.Helper()
 	var group sync.WaitGroup
@@ -69,7 +68,7 @@ func fill(b *testing.B, log *eventlog.Log, events, publishers int, idempotent bo
 				if idempotent {
 					var err error
 					if r.Claim, _, err = log.Claim(context.Background(), "bench"+strconv.Itoa(n/90_000), strconv.Itoa(n), [32]byte{}); err != nil {
-						r.Claim = nil // over the bound of live keys: the rest goes without
+						r.Claim = nil // over the bound of live keys: the rest has no key
 					}
 				}
 				if _, err := log.Append(context.Background(), r); err != nil {
@@ -109,7 +108,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkReplay reads a log whole, and one event in a thousand, or one stream, of it by the indexes.
+// BenchmarkReplay reads a whole log, and by the indexes one event in a thousand, or one stream.
 func BenchmarkReplay(b *testing.B) {
 	log := openBench(b, pebble.Process)
 	defer log.Close()

@@ -10,10 +10,10 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// Pebble takes the memtables' room from the cache's: once they are grown, what was read must still be kept.
+// Pebble takes the memory of memtables from the cache. When they have grown, the cache must still keep what was read.
 func TestCacheBesideMemtables(t *testing.T) {
 	t.Parallel()
-	engine, err := pebble.Open(pebble.Options{Dir: t.TempDir()}) // not with the small memtables of other tests
+	engine, err := pebble.Open(pebble.Options{Dir: t.TempDir()}) // with the default memtables, not the small ones of other tests
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestCacheBesideMemtables(t *testing.T) {
 	}
 	defer closeLog(t, log)
 	random := rand.NewChaCha8([32]byte{1})
-	const rows = 800 // of 60 KB: 48 MB, so that memtables are as large as they get
+	const rows = 800 // of 60 KB: 48 MB, so that memtables reach their full size
 	for i := range rows {
 		value := make([]byte, 60_000)
 		_, _ = random.Read(value)
@@ -37,6 +37,6 @@ func TestCacheBesideMemtables(t *testing.T) {
 		}
 	}
 	if s := engine.Sizes(); s.Cache < 8<<20 || s.Cache > 64<<20 {
-		t.Errorf("%d bytes are kept of 48,000,000 that were read", s.Cache)
+		t.Errorf("the cache has %d bytes of 48,000,000 that were read", s.Cache)
 	}
 }

@@ -10,17 +10,17 @@ import (
 	"sluice/store/eventlog"
 )
 
-// anchorEvery is how long an idle log goes without a new anchor. A busy one has one a second.
+// anchorEvery is the time between anchors of an idle log. A busy log stores one every second.
 const anchorEvery = time.Minute
 
-// lostMost is what a power cut may take in the durability `process`: what the kernel had not written by itself, for which
-// it takes half a minute, and the time that the newest anchor on the disk is older.
+// lostMost bounds what a power cut may take with the durability `process`: what the kernel has not written by itself,
+// which takes it half a minute, and the age of the newest anchor on the disk.
 const lostMost = 2 * time.Minute
 
-// Clock is the engine's time.
+// Clock is the log's clock.
 func (e *Engine) Clock() *eventlog.Clock { return e.clock }
 
-// loadClock goes on with the time of the runs before.
+// loadClock goes on with the time of the earlier runs.
 func (e *Engine) loadClock(last uint64) error {
 	v, err := e.value(anchorKey)
 	if err != nil {
@@ -37,7 +37,7 @@ func (e *Engine) loadClock(last uint64) error {
 	return e.clock.SetMarks(v)
 }
 
-// value is a copy of what a key has, nil where there is none.
+// value is a copy of a key's value, or nil if there is none.
 func (e *Engine) value(key []byte) ([]byte, error) {
 	v, closer, err := e.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -58,7 +58,7 @@ func (e *Engine) newAnchor() eventlog.Anchor {
 	return a
 }
 
-// keepClock stores an anchor where there is news: of the log, or of the wall clock, which was stepped.
+// keepClock stores a new anchor if there were commits, the old one is old, or the wall clock was stepped.
 func (e *Engine) keepClock() error {
 	e.clock.Wake()
 	old := e.clock.Age(e.anchor.At) >= anchorEvery
@@ -82,7 +82,7 @@ func (e *Engine) setAnchor(a eventlog.Anchor) error {
 	return nil
 }
 
-// lastAnchor stores the one of the end: nothing is lost with it.
+// lastAnchor stores the anchor of the end. It has no Slack, as nothing can be lost.
 func (e *Engine) lastAnchor() error {
 	if e.state.why(true) != nil {
 		return nil
@@ -90,7 +90,8 @@ func (e *Engine) lastAnchor() error {
 	return e.setAnchor(e.clock.Anchor())
 }
 
-// Oldest is an id that no event is retained before; 0 while there are keyed ones, whose ids are not looked at.
+// Oldest is an id before which no event is retained. It is 0 while there are keyed spaces, since it does not look at
+// the ids of their entries.
 func (e *Engine) Oldest() uint64 {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

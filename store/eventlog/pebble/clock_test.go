@@ -14,8 +14,8 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// TestPowerCutAndClockSetBack: ids that a power cut took are not given again, though nothing but a clock that was set
-// back tells how long ago that was. A client that holds one of them gets a gap with the reason lost.
+// TestPowerCutAndClockSetBack: ids that a power cut took are not given again, even if the only clock that goes on was
+// set back. A client with one of them gets a gap with the reason lost.
 func TestPowerCutAndClockSetBack(t *testing.T) {
 	t.Parallel()
 	for _, back := range []time.Duration{-50 * time.Second, time.Hour, 20000 * time.Hour} {
@@ -42,8 +42,8 @@ func TestPowerCutAndClockSetBack(t *testing.T) {
 	}
 }
 
-// TestOlderStore: a log whose ids lie days ahead, as an older version left it, goes on from them. Its keys end, and the
-// times of what is new are right.
+// TestOlderStore: a log whose ids are days ahead, as an older version left it, goes on from them. Its idempotency keys
+// expire, and new events have the right times.
 func TestOlderStore(t *testing.T) {
 	t.Parallel()
 	disk, clock := vfs.NewMem(), logtest.NewClock()
@@ -76,8 +76,7 @@ func TestOlderStore(t *testing.T) {
 	}
 }
 
-// TestAnchors: what ties the log's time to that of the machine is stored soon after each commit and each step of the
-// clock, and each minute.
+// TestAnchors: an anchor is stored soon after each commit and each step of the clock, and every minute.
 func TestAnchors(t *testing.T) {
 	t.Parallel()
 	disk, clock := vfs.NewMem(), logtest.NewClock()

@@ -22,8 +22,8 @@ import (
 const child = "PEBBLE_TEST_OPEN"
 
 func TestMain(m *testing.M) {
-	// Each case opens the engine several times; make models tries more.
-	if err := flag.Set("rapid.checks", "40"); err != nil { // what the command line says comes after it
+	// Each case opens the engine several times, so try few; make models tries more.
+	if err := flag.Set("rapid.checks", "40"); err != nil { // the command line overrides it
 		panic(err)
 	}
 	if dir := os.Getenv(child); dir != "" {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestLocked: neither a second engine of this process nor one of another gets the folder, until it is
-// closed. A folder that cannot be written to is not said to be locked.
+// TestLocked: until the engine is closed, no second engine gets the folder, of this process or of another. The error of
+// a folder that cannot be written does not say that it is locked.
 func TestLocked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestCloseLeavesNothing is not parallel, so that no other test's goroutines are about.
+// TestCloseLeavesNothing is not parallel, so that it sees no goroutines of other tests.
 func TestCloseLeavesNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	for _, d := range []pebble.Durability{pebble.Process, pebble.Disk} {
@@ -80,8 +80,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// TestClosed: what comes after Close, or is under way meanwhile, gets an error, and Close twice does
-// nothing.
+// TestClosed: calls after Close, or during it, return an error, and a second Close does nothing.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	log, engine := openLog(t, pebble.Options{FS: vfs.NewMem()}, eventlog.Options{})
@@ -110,7 +109,7 @@ func TestClosed(t *testing.T) {
 	_, state := engine.State("")
 	for name, err := range map[string]error{
 		"read under way": <-ended, "read": read(), "head": head, "state": state, "commit": engine.Commit(&eventlog.Group{Last: 1}),
-		"answers": engine.Answers(0, func(eventlog.Answer) {}), "retain": engine.Retain(), "checkpoint": engine.Checkpoint("copy"),
+		"answers": engine.Answers(0, func(eventlog.Answer) {}), "retain": engine.Retain(), "backup": engine.Backup("copy"),
 	} {
 		if !errors.Is(err, eventlog.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
@@ -121,7 +120,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestCheckpoint: the copy of a log in use opens as a log, with all that was acknowledged before.
+// TestCheckpoint: the copy of a log in use opens as a log, with everything that was acknowledged before.
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -132,10 +131,10 @@ func TestCheckpoint(t *testing.T) {
 	}
 	acked = append(acked, put(t, log, request()))
 	folder := filepath.Join(dir, "copies", "1")
-	if err := engine.Checkpoint(folder); err != nil {
+	if err := engine.Backup(folder); err != nil {
 		t.Fatal(err)
 	}
-	if err := engine.Checkpoint(folder); err == nil || !strings.Contains(err.Error(), folder) {
+	if err := engine.Backup(folder); err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("onto one that exists: %v", err)
 	}
 	put(t, log, request())

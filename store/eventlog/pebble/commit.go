@@ -27,9 +27,9 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 			return fmt.Errorf("editing: %w", err)
 		}
 	}
-	// All records, then all index rows: neighbours in the batch are neighbours in the memtable, which finds
-	// the next place from the last.
-	w.places = make([]place, len(g.Events))
+	// Write all records, then all index rows. Neighbours in the batch are then neighbours in the memtable, which finds
+	// the next position from the last one.
+	w.locations = make([]location, len(g.Events))
 	for i := range g.Events {
 		if err := w.event(i, &g.Events[i]); err != nil {
 			return fmt.Errorf("writing event %d: %w", g.Events[i].ID, err)
@@ -38,12 +38,12 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	var err error
 	for i := range g.Events {
 		if g.Events[i].Op == 0 {
-			err = errors.Join(err, w.channel(w.places[i], &g.Events[i]))
+			err = errors.Join(err, w.channel(w.locations[i], &g.Events[i]))
 		}
 	}
 	for i := range g.Events {
 		if g.Events[i].Op == 0 {
-			err = errors.Join(err, w.stream(w.places[i], &g.Events[i]))
+			err = errors.Join(err, w.stream(w.locations[i], &g.Events[i]))
 		}
 	}
 	for i := range g.Rows {
@@ -93,17 +93,17 @@ func (e *Engine) commit(b *pebble.Batch) error {
 	return nil
 }
 
-// writer is one commit under way. Segments are counted on copies until the batch is in.
+// writer is one commit under way. It counts segments on copies until the batch is committed.
 type writer struct {
 	engine     *Engine
 	batch      *pebble.Batch
 	open       map[string]*openSpace
-	places     []place
+	locations  []location
 	key, value []byte
 }
 
-// place is where an event lies.
-type place struct{ space, segment uint32 }
+// location is where an event is stored.
+type location struct{ space, segment uint32 }
 
 type openSpace struct {
 	space    *space
@@ -125,19 +125,19 @@ func (w *writer) event(i int, e *eventlog.Event) error {
 	if done := s.segment.put(e, w.engine.Weight(e), s.retain); done != nil {
 		s.finished = append(s.finished, *done)
 	}
-	w.places[i] = place{s.space.number, s.segment.number}
+	w.locations[i] = location{s.space.number, s.segment.number}
 	op := w.batch.SetDeferred(1+4+8, size)
 	logKey(op.Key[:0], s.space.number, e.ID)
 	appendRecord(op.Value[:0], e)
 	return op.Finish()
 }
 
-func (w *writer) channel(p place, e *eventlog.Event) error {
+func (w *writer) channel(p location, e *eventlog.Event) error {
 	w.key = appendUint64(channelKey(w.key[:0], p.space, p.segment, e.Channel()), e.ID)
 	return w.batch.Set(w.key, nil, nil)
 }
 
-func (w *writer) stream(p place, e *eventlog.Event) error {
+func (w *writer) stream(p location, e *eventlog.Event) error {
 	if e.Stream != "" {
 		w.key = appendUint64(streamKey(w.key[:0], p.space, p.segment, e.Stream), e.ID)
 		if err := w.batch.Set(w.key, nil, nil); err != nil {
@@ -186,12 +186,12 @@ func (w *writer) space(name string) (*openSpace, error) {
 	return s, nil
 }
 
-// rows writes the rows of the segments that were touched.
+// rows writes the rows of the segments that have changed.
 func (w *writer) rows() error {
 	var err error
 	for _, s := range w.open {
 		if s.segment.count == 0 {
-			continue // a space of keyed events has none
+			continue // a keyed space has no segments
 		}
 		for _, seg := range append(s.finished, s.segment) {
 			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, seg.number), seg.row(), nil))
@@ -200,7 +200,7 @@ func (w *writer) rows() error {
 	return err
 }
 
-// settle makes what was counted on copies the truth.
+// settle applies the counts of the copies to the engine.
 func (w *writer) settle() {
 	e := w.engine
 	over := false

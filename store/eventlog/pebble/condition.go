@@ -10,32 +10,32 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// condition is whether the disk takes what is written. It is Pebble's Logger, since a WAL or MANIFEST
-// that cannot be written comes to us as a call of Fatalf and never as an error.
+// condition knows whether the disk accepts writes. It is also Pebble's Logger, since Pebble reports a WAL or MANIFEST
+// that it cannot write by calling Fatalf, and never by an error.
 type condition struct {
 	options Options
 	failed  chan struct{}
 	quit    <-chan struct{} // closed when the engine is closing
-	running atomic.Bool     // it is open
-	damaged atomic.Uint64   // places met
+	running atomic.Bool     // the engine is open
+	damaged atomic.Uint64   // damaged places found
 
 	mu         sync.Mutex
-	reason     error     // why it is dead for good
-	background error     // of a write that is tried again
-	seen       time.Time // when it was last met
-	flush      attempt   // the last, where it failed
-	compaction attempt   // likewise
+	reason     error     // why the engine has failed for good; nil otherwise
+	background error     // of a write that Pebble tries again
+	seen       time.Time // when background last occurred
+	flush      attempt   // the last one, if it failed
+	compaction attempt   // the last one, if it failed
 
-	looking  sync.Mutex // held by checkSpace
+	looking  sync.Mutex // locked by checkSpace
 	room     room
-	makeRoom func() // what can be dropped is to be dropped now
+	makeRoom func() // starts retention now
 
-	reclaiming atomic.Bool // compactions give room now
+	reclaiming atomic.Bool // compactions now free space
 }
 
-// quiet is how long a write that failed must not have failed again to be taken for healed. Pebble tries
-// a flush 100 times a second, and untilRoom 20 times. A flush that works tells it at once; what else may
-// fail (a compaction, a look at the free space) has nothing to tell it.
+// quiet is how long a background error counts after it last occurred. Pebble tries a flush 100 times a second, and
+// untilRoom 20 times. A flush that succeeds clears the error at once. Other writes that fail, such as compactions, have
+// no event that clears it.
 const quiet = 10 * time.Second
 
 func newCondition(o Options, quit <-chan struct{}) *condition {
@@ -44,18 +44,18 @@ func newCondition(o Options, quit <-chan struct{}) *condition {
 	return c
 }
 
-// Infof is Pebble's chatter.
+// Infof logs what Pebble does.
 func (c *condition) Infof(format string, args ...any) {
 	c.options.Logger.Debug("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Errorf is what Pebble goes on after.
+// Errorf logs an error after which Pebble goes on.
 func (c *condition) Errorf(format string, args ...any) {
 	c.options.Logger.Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf ends the engine: it tells all who wait, and never returns, since Pebble goes on as if what
-// it could not write were written. After a failed fsync no repeat can tell what is on the disk.
+// Fatalf ends the engine. It closes failed, so that everybody who waits knows, and never returns: Pebble would go on as
+// if the write had succeeded. There is no second try, since after a failed fsync nobody can tell what is on the disk.
 func (c *condition) Fatalf(format string, args ...any) {
 	c.mu.Lock()
 	first := c.reason == nil
@@ -66,14 +66,14 @@ func (c *condition) Fatalf(format string, args ...any) {
 	c.mu.Unlock()
 	if first {
 		c.options.Logger.Error("the log has failed", "cause", c.reason)
-		if c.options.Fatal != nil && c.running.Load() { // else Open returns it
+		if c.options.Fatal != nil && c.running.Load() { // before that, Open returns the error
 			c.options.Fatal(c.reason)
 		}
 	}
 	select {}
 }
 
-// endBy ends the engine by an error, and does not return then. One in opening it goes to the caller.
+// endBy ends the engine by an error, and then does not return. While the engine opens, it returns the error instead.
 func (c *condition) endBy(err error) error {
 	if err != nil && c.running.Load() {
 		c.Fatalf("%v", err)
@@ -81,7 +81,7 @@ func (c *condition) endBy(err error) error {
 	return err
 }
 
-// answersAtOnce says whether the WAL's fsyncs are not waited for.
+// answersAtOnce reports whether fsyncs of the WAL return at once.
 func (c *condition) answersAtOnce() bool {
 	return c.options.Durability == Process && c.running.Load()
 }
@@ -106,10 +106,10 @@ func (c *condition) listener() *pebble.EventListener {
 				c.options.Logger.Error("the log cannot write to the disk; publishes are refused until it can", "cause", plain(err))
 			}
 		},
-		// Left alone, it would end the process: a client that reads there could do that again and again.
+		// Pebble's default would end the process. A client that reads the damaged place could do that again and again.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			c.damaged.Add(1)
-			c.options.Logger.Error("the log is damaged; what lies there cannot be read", "cause", plain(info.Details), "file", info.Path)
+			c.options.Logger.Error("the log is damaged; events in the damaged part cannot be read", "cause", plain(info.Details), "file", info.Path)
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
 			if info.Err == nil && c.wroteTables() {
@@ -126,7 +126,7 @@ func (c *condition) listener() *pebble.EventListener {
 	}
 }
 
-// setBackground says whether it was news.
+// setBackground reports whether err changes the condition.
 func (c *condition) setBackground(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +135,7 @@ func (c *condition) setBackground(err error) bool {
 	return news
 }
 
-// wroteTables notes that a memtable was written, and reports whether that was news.
+// wroteTables notes that a memtable was written. It reports whether that changes the condition.
 func (c *condition) wroteTables() bool {
 	c.mu.Lock()
 	c.flush = attempt{}
@@ -143,7 +143,8 @@ func (c *condition) wroteTables() bool {
 	return c.setBackground(nil)
 }
 
-// why is what stands against taking events now, or what is taken from the reserve.
+// why returns the reason that the engine takes no events now, or with fromReserve no requests from the reserve. nil
+// means that it takes them.
 func (c *condition) why(fromReserve bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,27 +163,27 @@ func (c *condition) why(fromReserve bool) error {
 	return nil
 }
 
-// Failed is closed when the engine is dead for good.
+// Failed is closed when the engine has failed for good.
 func (e *Engine) Failed() <-chan struct{} { return e.state.failed }
 
-// Health is why the engine cannot serve now.
+// Health is the reason that the engine cannot serve now, or nil.
 func (e *Engine) Health() error { return e.state.why(false) }
 
-// Admit refuses events while the disk cannot take them, before they wait for it. What is taken from the reserve it refuses only
-// when that is used up.
+// Admit refuses requests that the disk cannot take now, before they wait for it. Requests from the reserve are refused
+// only when the reserve is used up.
 func (e *Engine) Admit(fromReserve bool) error {
 	err := e.state.why(fromReserve)
 	if err != nil && fromReserve && !e.state.dead() {
-		e.state.checkSpace() // a start, or a compaction, may have removed files since the last look
+		e.state.checkSpace() // a start or a compaction may have removed files since the last look
 		err = e.state.why(fromReserve)
 	}
 	return err
 }
 
-// keepEvery is how often retention, the folder and free space are looked at.
+// keepEvery is the time between two looks at retention, the folder and the free space.
 const keepEvery = time.Second
 
-// watch looks at the folder and the disk, until Close. It waits for nothing that a full disk may hold up.
+// watch checks the folder and the free space until Close. It does nothing that a full disk could block.
 func (e *Engine) watch() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -199,7 +200,7 @@ func (e *Engine) watch() {
 	}
 }
 
-// keep drops what is over, until Close.
+// keep applies retention and stores the clock's anchor until Close.
 func (e *Engine) keep() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()

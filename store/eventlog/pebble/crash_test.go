@@ -13,8 +13,8 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// TestTornTail: a power cut in `process` takes what was not synced. The log opens with the rest, and a
-// position in what was lost is told as lost.
+// TestTornTail: with `process`, a power cut takes what was not synced. The log opens with the rest, and a lost position
+// gets the reason lost.
 func TestTornTail(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewCrashableMem()
@@ -23,7 +23,7 @@ func TestTornTail(t *testing.T) {
 	for range 2000 {
 		ids = append(ids, put(t, log, request()))
 	}
-	for percent := range 4 { // of what was not synced, a fourth, a half, three fourths are left
+	for percent := range 4 { // none, a quarter, a half or three quarters of what was not synced is left
 		cut := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 25 * percent, RNG: rand.New(rand.NewPCG(5, uint64(percent)))})
 		again, _ := openLog(t, pebble.Options{FS: cut}, eventlog.Options{})
 		page, err := again.Read(context.Background(), &eventlog.Query{Channels: channel.Everything()}, 0, 5000)
@@ -50,7 +50,7 @@ func TestTornTail(t *testing.T) {
 	closeLog(t, log)
 }
 
-// TestWiped: a position of a log that was wiped is unknown to the one that follows, and its ids are above.
+// TestWiped: a position of a wiped log is unknown to the next log, whose ids are above it.
 func TestWiped(t *testing.T) {
 	t.Parallel()
 	log, _ := openLog(t, pebble.Options{FS: vfs.NewMem()}, eventlog.Options{})

@@ -10,12 +10,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Pebble reads the newest write-ahead log up to the first place that it cannot read, and goes on as if that were its end. After
-// a kill it is: behind it are zeros, or what is left of an older log in the same file. Where valid chunks of this log lie
-// behind it, the file was damaged, and what was acknowledged is lost. So that is looked for before Pebble opens the folder.
+// Pebble reads the newest write-ahead log (WAL) up to the first place that it cannot read, and takes that for the end.
+// After a kill it is the end: only zeros follow, or the rest of an older log in the same file. But if valid chunks of
+// this log follow, the file was damaged, and acknowledged events are lost. So findDamage looks for them before Pebble
+// opens the folder.
 //
-// A write-ahead log is made of blocks of 32 KiB, and those of chunks, each with a head: a checksum of what follows it (4 bytes),
-// the size of the payload (2), the kind (1), and the low part of the log's number (4).
+// A WAL consists of blocks of 32 KiB, and a block of chunks. Each chunk has a head: a checksum of what follows it (4
+// bytes), the size of the payload (2), the kind (1), and the low part of the log's number (4).
 const (
 	walBlock = 32 << 10
 	walHead  = 11
@@ -27,15 +28,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// damage is what lies behind the first place of a log that cannot be read.
+// damage describes what follows the first unreadable place of a log.
 type damage struct {
 	file    string
-	at      int64 // where that place begins
-	bytes   int64 // of valid chunks behind it
-	commits int   // that begin there
+	at      int64 // offset of the unreadable place
+	bytes   int64 // of valid chunks after it
+	commits int   // that begin after it
 }
 
-// findDamage scans the newest write-ahead log of a folder. What it cannot read is for Pebble to tell.
+// findDamage scans the newest WAL of a folder. If it cannot read a file, it reports no damage: Pebble will report the
+// error.
 func findDamage(dir string, fs vfs.FS) damage {
 	names, err := fs.List(dir)
 	if err != nil {
@@ -90,13 +92,14 @@ func scanWAL(r io.Reader, number uint32) (d damage) {
 				b = b[1:] // the next chunk may begin anywhere in the block
 			}
 		}
-		if err != nil { // the end: what cannot be read is for Pebble to tell
+		if err != nil { // the end, or an error that Pebble will report
 			return d
 		}
 	}
 }
 
-// chunk is the size, with its head, and the kind of the chunk that b begins with; 0 where it is none of this log.
+// chunk returns the kind of the chunk at the beginning of b, and its size with the head. The size is 0 if b does not
+// begin with a chunk of this log.
 func chunk(b []byte, number uint32) (size int, kind byte) {
 	kind = b[6]
 	if kind < walFull || kind > walLast || binary.LittleEndian.Uint32(b[7:]) != number {
@@ -113,12 +116,12 @@ func chunk(b []byte, number uint32) (size int, kind byte) {
 	return size, kind
 }
 
-// ended reports whether b begins with the mark of a log that was closed: a head of the log that would come next.
+// ended reports whether b begins with the end mark of a closed log: a head with the number of the next log.
 func ended(b []byte, number uint32) bool {
 	return b[6] >= walFull && b[6] <= walLast && binary.LittleEndian.Uint32(b[7:]) == number+1
 }
 
-// padding reports whether b is the end of a block in which no other chunk had room.
+// padding reports whether b is the end of a block, too short for another chunk.
 func padding(b []byte) bool {
 	const longestHead = 19
 	if len(b) >= longestHead {

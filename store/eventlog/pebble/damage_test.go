@@ -14,8 +14,8 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// TestDamageOfReused: a write-ahead log is written into the file of an older one, of which the rest lies behind its end. That is
-// no damage, wherever a kill ends it.
+// TestDamageOfReused: a write-ahead log may reuse the file of an older one, whose rest follows its end. That is no
+// damage, wherever a kill ends the log.
 func TestDamageOfReused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

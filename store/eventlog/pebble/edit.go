@@ -13,7 +13,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// edit puts what an edit changes into the batch. It comes alone, so the spaces are as they were.
+// edit writes an edit to the batch. An edit is a commit of its own, so no event of the batch has changed the spaces.
 func (w *writer) edit(edit *eventlog.Edit) error {
 	var err error
 	for i := range edit.Remove {
@@ -40,7 +40,7 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 	return err
 }
 
-// free takes off the bytes of a space what an edit takes away. A space that events are edited in has one segment.
+// free subtracts the bytes that an edit removes. A space in which events are edited has one segment.
 func (w *writer) free(edit *eventlog.Edit) error {
 	for name := range edit.Spaces() {
 		if _, known := w.engine.number(name); !known {
@@ -55,22 +55,22 @@ func (w *writer) free(edit *eventlog.Edit) error {
 	return nil
 }
 
-// segmentOf is where an event lies, false where it is gone.
-func (e *Engine) segmentOf(ev *eventlog.Event) (place, bool) {
+// segmentOf returns where an event is stored, or false if it is gone.
+func (e *Engine) segmentOf(ev *eventlog.Event) (location, bool) {
 	number, known := e.number(ev.Space)
 	if !known {
-		return place{}, false
+		return location{}, false
 	}
 	segments, _ := e.segments(ev.Space)
 	for _, s := range segments {
 		if s.first <= ev.ID && ev.ID <= s.last {
-			return place{number, s.number}, true
+			return location{number, s.number}, true
 		}
 	}
-	return place{}, false
+	return location{}, false
 }
 
-// remove deletes an event's record and index rows. Its segment's count still has it: that is for estimates.
+// remove deletes an event's record and index rows. The segment's count does not change: it is only for estimates.
 func (w *writer) remove(e *eventlog.Event) error {
 	p, ok := w.engine.segmentOf(e)
 	if !ok {
@@ -113,7 +113,7 @@ func (w *writer) dropSpace(name string) error {
 	return errors.Join(err, w.batch.DeleteRange(segmentRowKey(number, 0), segmentRowKey(number+1, 0), nil))
 }
 
-// edited makes what was committed the truth in memory.
+// edited applies a committed edit to the state in memory.
 func (e *Engine) edited(edit *eventlog.Edit) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -168,11 +168,11 @@ func (e *Engine) Find(space, stream, key string) (uint64, error) {
 	return id, nil
 }
 
-// streamSteps is how many index rows an iterator passes before a new one takes its place, as it holds on to
-// memtables and deleted files.
+// streamSteps is how many index rows one iterator reads before a new one replaces it. An open iterator prevents Pebble
+// from freeing memtables and deleted files.
 const streamSteps = 100_000
 
-// Streams counts through the index. A space without retention has one segment.
+// Streams counts the rows of the index. A space without retention has one segment.
 func (e *Engine) Streams(ctx context.Context, space, prefix, after string, limit int) ([]eventlog.StreamState, error) {
 	if err := e.begin(); err != nil {
 		return nil, err
@@ -199,7 +199,7 @@ func (e *Engine) Streams(ctx context.Context, space, prefix, after string, limit
 	}
 }
 
-// streamCounter is one Streams under way.
+// streamCounter is one call of Streams.
 type streamCounter struct {
 	ctx          context.Context
 	base, within []byte
@@ -207,7 +207,7 @@ type streamCounter struct {
 	found        []eventlog.StreamState
 }
 
-// step counts on with one iterator, and gives the key to go on from, nil at the end.
+// step counts on with one iterator. It returns the key to go on from, or nil at the end.
 func (c *streamCounter) step(db *pebble.DB, from []byte) (next []byte, err error) {
 	if err := c.ctx.Err(); err != nil {
 		return nil, err

@@ -18,30 +18,30 @@ import (
 // Durability is what a commit survives.
 type Durability int
 
-// The two durabilities: a kill of the process, or a power cut too.
+// Process: a commit survives a kill of the process. Disk: it survives a power cut too.
 const (
 	Process Durability = iota
 	Disk
 )
 
-// Options of an engine; zero values take the defaults named.
+// Options of an engine. Zero values mean the defaults named here.
 type Options struct {
 	Dir        string
-	FS         vfs.FS // the real one
+	FS         vfs.FS // default: the real file system
 	Durability Durability
-	Retain     func(space string) eventlog.Retention // nothing is dropped
-	Source     eventlog.Source                       // the system's
+	Retain     func(space string) eventlog.Retention // default: drop nothing
+	Source     eventlog.Source                       // default: the system's
 	Logger     *slog.Logger
-	Fatal      func(error) // called once, when the engine is dead for good
-	Reserve    int64       // free space under which events are refused; 128 MiB, and an eighth of a volume under 1 GiB
+	Fatal      func(error) // called once, when the engine has failed for good
+	Reserve    int64       // events are refused if less space is free; 128 MiB, or an eighth of a volume under 1 GiB
 
-	Cache    int64  // bytes of unpacked blocks; 16 MiB
-	MemTable uint64 // bytes of one; 16 MiB, less on a small volume, and in tests of what a full one sets off
+	Cache    int64  // bytes of decompressed blocks; 16 MiB
+	MemTable uint64 // bytes of one memtable; 16 MiB, less on a small volume and in some tests
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
 
-// Engine keeps the log in a folder.
+// Engine stores the log in a folder.
 type Engine struct {
 	options Options
 	bounds  bounds
@@ -51,33 +51,33 @@ type Engine struct {
 	state   *condition
 	runs    []eventlog.Run
 	clock   *eventlog.Clock
-	anchor  eventlog.Anchor // the newest that is stored; of the keeper, and then of Close
-	news    atomic.Bool     // something was committed since
-	damage  damage          // found at the start
+	anchor  eventlog.Anchor // the newest one stored; only keep uses it, and after it Close
+	news    atomic.Bool     // something was committed since that anchor
+	damage  damage          // what open found
 
 	mu     sync.RWMutex
 	spaces map[string]*space
-	next   uint32 // number of the space to come
+	next   uint32 // number of the next new space
 
-	viewing    sync.Mutex // a leaf, but for Pebble's own
-	shown      *moment    // before the commit of rows that is under way, nil where there is none
-	committing bool       // something is being committed
-	committed  uint64     // the last position that was
+	viewing    sync.Mutex // a leaf lock: only Pebble's own locks come after it
+	shown      *moment    // the state before the commit of rows that is under way, or nil
+	committing bool       // a commit is under way
+	committed  uint64     // the last committed position
 
-	using  sync.RWMutex // held for reading by all that call into Pebble, until Close
+	using  sync.RWMutex // read-locked by all that call Pebble; Close locks it
 	closed bool
 
-	retaining sync.Mutex // held by Retain
+	retaining sync.Mutex // locked by Retain
 
 	deleted deleted
 
-	kick  chan struct{} // holds a token when a space crossed its bytes
+	kick  chan struct{} // has a token when a space exceeds its bytes
 	quit  chan struct{} // closed by Close
 	once  sync.Once
 	group sync.WaitGroup
 }
 
-// Open opens or makes the log in a folder and takes a position for this run.
+// Open opens or makes the log in a folder and takes a position for the new run.
 func Open(o Options) (*Engine, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -101,9 +101,9 @@ func Open(o Options) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
 	}
-	e.tellDamage()
-	// What the run begins with is on the disk, whatever the durability: a position that a power cut takes
-	// is then told as lost.
+	e.logDamage()
+	// Up to here all writes were synced, with any durability. So positions that a later power cut takes are reported as
+	// lost.
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
 	e.group.Go(e.watch)
@@ -111,7 +111,7 @@ func Open(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// kickKeep has keep look at what can be dropped now.
+// kickKeep makes keep apply retention now.
 func (e *Engine) kickKeep() {
 	select {
 	case e.kick <- struct{}{}:
@@ -119,22 +119,22 @@ func (e *Engine) kickKeep() {
 	}
 }
 
-// What unpacked blocks, and one memtable, may take where Options have nothing else. Pebble counts its memtables in with the cache: one that is written to,
-// and one that is put away or kept for the next. Without room for these, no block stays: a document read by its id
-// took 150 µs instead of 85, and 200 by an index 17 ms instead of 4.
+// cacheBytes is the default for decompressed blocks. Pebble counts its memtables as part of the cache: the one in use,
+// and one that is flushed or ready for reuse. Without room for these, no block stays in the cache: reading a document
+// by its id took 150 µs instead of 85, and 200 documents by an index 17 ms instead of 4.
 const cacheBytes = 16 << 20
 
-// Footprint is what the engine takes of memory beside the Go heap: blocks and memtables, of which a third may wait to be
-// flushed. Built with cgo, Pebble has them from malloc, where the runtime's limit of memory does not count them.
+// Footprint is the engine's memory outside the Go heap: blocks, and up to three memtables, of which some wait for a
+// flush. With cgo, Pebble takes this memory from malloc, where the runtime's memory limit does not count it.
 func Footprint(cache, memTable int64) int64 { return cache + 3*memTable }
 
-// pebbleOptions are as measured: two shared cores, 200 B events, 50,000 a second.
+// pebbleOptions were measured on two shared cores with 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:   walFS{waitFS{e.options.FS, e.state}, e.state},
 		Lock: e.lock,
-		// From format 20 on WAL chunks state how far they were synced; with a missing page (a power cut
-		// in `process`) newer formats refuse to open, 19 opens with the prefix.
+		// From format 20 on, WAL chunks contain how far they were synced. If a page is missing (a power cut with
+		// `process`), newer formats refuse to open. Format 19 opens with what comes before it.
 		FormatMajorVersion:          pebble.FormatColumnarBlocks,
 		CacheSize:                   e.options.Cache + 2*int64(e.options.MemTable),
 		MemTableSize:                e.options.MemTable,
@@ -152,12 +152,12 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		o.Levels[i].BlockSize = 8 << 10
 		o.Levels[i].IndexBlockSize = 32 << 10
 	}
-	// No compression would save 2 to 4 µs an event and take a third more disk.
+	// Without compression an event would take 2 to 4 µs less, and a third more disk.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o
 }
 
-// load reads what the log knows of itself and notes the new run.
+// load reads the log's own state and begins the new run.
 func (e *Engine) load() error {
 	last, err := e.getUint64(lastKey)
 	if err != nil {
@@ -190,7 +190,7 @@ func (e *Engine) getUint64(key []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(v), nil
 }
 
-// each calls f with all keys that begin with prefix, cut off, and their values.
+// each calls f for all keys that begin with prefix, in order. rest is the key without the prefix.
 func (e *Engine) each(prefix []byte, f func(rest, value []byte) error) error {
 	iter, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: past(prefix)})
 	if err != nil {
@@ -237,12 +237,11 @@ func (e *Engine) loadSpaces() error {
 	})
 }
 
-// maxRuns bounds the lives that are remembered. A position older than the first of them is told as
-// unknown.
+// maxRuns bounds the runs that are remembered. A position before the first of them gets the gap `unknown`.
 const maxRuns = 4096
 
-// loadRuns reads the runs and begins another, above all that was ever given out and at the present. With it the clock is
-// tied to what goes on without the process.
+// loadRuns reads the runs and begins a new one, at the present time and after all ids of earlier runs. It also stores
+// an anchor of the clock.
 func (e *Engine) loadRuns(last uint64) error {
 	number := uint64(0)
 	first := uint64(0)
@@ -281,11 +280,11 @@ func (e *Engine) loadRuns(last uint64) error {
 	return e.commit(b)
 }
 
-// Runs are the lives of the log.
+// Runs are the runs of the log.
 func (e *Engine) Runs() []eventlog.Run { return e.runs }
 
-// begin is called before all that calls into Pebble, which panics once it is closed; where it gives no
-// error e.using.RUnlock comes after.
+// begin must be called before all that calls Pebble, which panics once it is closed. If it returns nil, the caller must
+// call e.using.RUnlock.
 func (e *Engine) begin() error {
 	e.using.RLock()
 	if e.closed {
@@ -295,23 +294,23 @@ func (e *Engine) begin() error {
 	return nil
 }
 
-// closeMost is how long Close waits for a disk that fails and may heal.
+// closeMost is how long Close waits for a failing disk that may recover.
 const closeMost = 10 * time.Second
 
-// Close ends the engine. A dead one is left as it is, since closing would wait for what cannot end, and
-// so is one that dies while it closes, as on a full disk: the cause was told then. What was committed is
-// safe, however it ends.
+// Close ends the engine. It leaves a failed engine as it is, since closing would wait for writes that cannot end. The
+// same goes for an engine that fails while it closes, as on a full disk; Fatalf has logged the cause. What was
+// committed is safe in every case.
 func (e *Engine) Close() error {
 	var err error
 	e.once.Do(func() {
 		close(e.quit)
 		done := make(chan error, 1)
-		go func() { done <- e.close() }() // waited for, unless the engine is dead
+		go func() { done <- e.close() }() // the select waits for it, unless the engine has failed
 		select {
 		case err = <-done:
 		case <-e.state.failed:
 		case <-time.After(closeMost):
-			err = fmt.Errorf("closing the log in %s: the disk does not take what waits to be written", e.options.Dir)
+			err = fmt.Errorf("closing the log in %s: the disk does not accept the last writes", e.options.Dir)
 		}
 	})
 	return err

@@ -10,14 +10,14 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Small gives the options memtables that are soon full, so that tables, a new WAL and the MANIFEST are
-// written within a few requests.
+// Small sets memtables that are soon full, so that tables, a new WAL and the MANIFEST are written within a few
+// requests.
 func Small(o Options) Options {
 	o.MemTable = 1 << 20
 	return o
 }
 
-// ForgetClock makes of a closed log one that knows nothing of its time, as older versions have made it.
+// ForgetClock removes the time from a closed log, as older versions had none.
 func ForgetClock(t *testing.T, o Options) {
 	t.Helper()
 	o.Dir = "log"
@@ -46,7 +46,7 @@ func StoredAnchor(t *testing.T, e *Engine) *eventlog.Anchor {
 	return a
 }
 
-// DamageOf is the bytes and commits behind damage in the newest write-ahead log of a folder.
+// DamageOf is the bytes and commits after damage in the newest write-ahead log of a folder.
 func DamageOf(dir string, fs vfs.FS) (bytes int64, commits int) {
 	d := findDamage(dir, fs)
 	return d.bytes, d.commits

@@ -21,7 +21,7 @@ import (
 
 var errInjected = errors.New("injected fault")
 
-// faults fail the operations that want says, once on is set.
+// faults makes the operations fail that want selects, once on is set.
 type faults struct {
 	on   atomic.Bool
 	err  error
@@ -37,9 +37,9 @@ func (f *faults) MaybeError(op errorfs.Op) error {
 
 func (f *faults) String() string { return "faults" }
 
-// A WAL or MANIFEST that cannot be written, synced, made or closed ends the engine: no publish is
-// acknowledged any more, all who wait are told, the cause is told once, and after a restart all that was
-// acknowledged is there.
+// If a WAL or MANIFEST cannot be written, synced, made or closed, the engine ends. No publish is acknowledged any more,
+// everybody who waits gets an error, the cause is reported once, and after a restart everything that was acknowledged
+// is there.
 func TestFatalFaults(t *testing.T) {
 	t.Parallel()
 	on := func(part string, kinds ...errorfs.OpKind) func(errorfs.Op) bool {
@@ -75,7 +75,7 @@ func TestFatalFaults(t *testing.T) {
 				}
 			}
 			if err := <-fatal; !strings.Contains(err.Error(), "injected fault") || len(fatal) > 0 {
-				t.Errorf("told %v, and %d more", err, len(fatal))
+				t.Errorf("the cause is %v, and %d more were reported", err, len(fatal))
 			}
 			if err := log.Err(); err == nil || !strings.Contains(err.Error(), "injected") {
 				t.Errorf("health: %v", err)
@@ -91,7 +91,7 @@ func TestFatalFaults(t *testing.T) {
 	}
 }
 
-// openLog opens a log whose memtables are soon full.
+// openLog opens a log with memtables that are soon full.
 func openLog(t *testing.T, o pebble.Options, lo eventlog.Options) (*eventlog.Log, *pebble.Engine) {
 	t.Helper()
 	if o.Dir == "" {
@@ -124,7 +124,7 @@ func put(t *testing.T, log *eventlog.Log, r *eventlog.Request) uint64 {
 	return id
 }
 
-// untilRefused publishes until the log takes no more, and gives what was acknowledged.
+// untilRefused publishes until the log refuses. It returns the acknowledged ids.
 func untilRefused(t *testing.T, log *eventlog.Log) (acked []uint64) {
 	t.Helper()
 	for range 500 {
@@ -142,7 +142,7 @@ func untilRefused(t *testing.T, log *eventlog.Log) (acked []uint64) {
 	return nil
 }
 
-// holds looks for each id that was acknowledged.
+// holds checks that the log has each acknowledged id.
 func holds(t *testing.T, log *eventlog.Log, acked []uint64) {
 	t.Helper()
 	for _, id := range acked {
@@ -157,7 +157,7 @@ func request() *eventlog.Request {
 	return &eventlog.Request{Events: []eventlog.Event{{Name: "a", Data: []byte(`"` + strings.Repeat("x", 100) + `"`)}}}
 }
 
-// Tables that cannot be made, written or synced refuse events with the cause, and it heals by itself.
+// If tables cannot be made, written or synced, events are refused with the cause. The engine recovers by itself.
 func TestTableFaultHeals(t *testing.T) {
 	t.Parallel()
 	for name, kinds := range map[string][]errorfs.OpKind{

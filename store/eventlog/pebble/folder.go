@@ -9,19 +9,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// folder is the folder that an engine writes, as it was when it was opened. A process that has files open goes on writing
-// them when they are removed, and nobody would ever find what it acknowledged.
+// folder is the engine's folder as it was when the engine opened it. If somebody removes the folder, a process with
+// open files goes on writing to them, and what it acknowledges is lost. So the engine checks that the folder is still
+// the same.
 type folder struct {
-	files  map[string]os.FileInfo // by path; nil on file systems of tests
-	locked *os.File               // holds the folder's own lock; nil where there is none
+	files  map[string]os.FileInfo // by path; nil on the file systems of tests
+	locked *os.File               // has the lock on the folder itself; nil if there is none
 }
 
-var errMoved = errors.New("it is not the folder any more that the log is written to; it, or its file LOCK, was removed, renamed or replaced. " +
-	"What was acknowledged since then is not in it: stop what removes it, put the folder back or restore a backup, and start again")
+var errMoved = errors.New("it is not the folder any more that the log is written to: it, or its file LOCK, was removed, renamed or replaced. " +
+	"Events acknowledged since then are not in it. Stop what removes it, put the folder back or restore a backup, and start again")
 
-// holdFolder notes what a folder is, and locks it: the file LOCK alone could be removed, and another process come up beside
-// this one.
-func holdFolder(dir string, fs vfs.FS) (*folder, error) {
+// openFolder notes the folder's identity and locks it. The file LOCK is not enough: if somebody removes it, a second
+// process could start in the same folder.
+func openFolder(dir string, fs vfs.FS) (*folder, error) {
 	f := &folder{}
 	if fs != vfs.Default {
 		return f, nil
@@ -41,7 +42,7 @@ func holdFolder(dir string, fs vfs.FS) (*folder, error) {
 	return f, nil
 }
 
-// check reports that the folder is not the one that is there now. What cannot be looked at may pass.
+// check returns an error if another folder, or none, is at the path now. If it cannot look, it returns nil.
 func (f *folder) check() error {
 	for path, was := range f.files {
 		now, err := os.Stat(path)

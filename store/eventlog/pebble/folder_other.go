@@ -4,5 +4,5 @@ package pebble
 
 import "os"
 
-// lockFolder does nothing here: a file that is open cannot be removed.
+// lockFolder does nothing: on these systems an open file cannot be removed.
 func lockFolder(string) (*os.File, error) { return nil, nil }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// lockFolder locks a folder itself, where its file system can.
+// lockFolder locks the folder itself, if its file system can.
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -18,5 +18,5 @@ func lockFolder(dir string) (*os.File, error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, errors.Join(lockedError(dir, err), f.Close())
 	}
-	return f, nil // NFS and others lock no folders
+	return f, nil // NFS and some others cannot lock folders
 }

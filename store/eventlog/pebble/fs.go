@@ -9,14 +9,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// walFS is how Pebble sees the WAL. In the durability `process` its fsyncs are answered at once: what
-// Pebble has written to the file is the kernel's then, and survives a kill of the process; a power cut can
-// take the newest of it. Committing without Sync instead would leave up to 32 KiB in Pebble's own memory:
-// with 16 publishers and kill -9, acknowledged events were lost in 7 of 8 rounds. Tables and the MANIFEST
-// are synced as ever, and a WAL truly when it is closed.
+// walFS is the file system that Pebble sees. With the durability `process`, fsyncs of the WAL return at once: the
+// kernel already has what Pebble has written, so it survives a kill of the process. A power cut can take the newest
+// part. Committing without Sync is no alternative: it leaves up to 32 KiB in Pebble's own memory. With 16 publishers
+// and kill -9, acknowledged events were lost in 7 of 8 rounds. Tables and the MANIFEST are synced as usual, and a WAL
+// when it is closed.
 //
-// Whatever fails here ends the engine at once: some of it Pebble would answer, while it changes from one
-// WAL to the next, with a panic that leaves its mutex unlocked, which nothing can recover from.
+// Any failure here ends the engine at once. While Pebble changes from one WAL to the next, it answers some failures
+// with a panic that leaves its mutex unlocked, which nothing can recover from.
 type walFS struct {
 	vfs.FS
 	state *condition
@@ -82,7 +82,7 @@ func (f walFile) Close() error {
 	return f.state.endBy(errors.Join(f.File.Sync(), f.File.Close()))
 }
 
-// walDir is the folder: a WAL is made when the folder is synced.
+// walDir is the folder. A new WAL exists for good only when the folder is synced.
 type walDir struct {
 	vfs.File
 	state *condition
@@ -90,9 +90,9 @@ type walDir struct {
 
 func (f walDir) Sync() error { return f.state.endBy(f.File.Sync()) }
 
-// waitFS waits for room where a full disk would end the log: Pebble takes an error of the WAL or the
-// MANIFEST as fatal, but the cause passes. Publishers that wait get their 503 from the Log meanwhile. Tables
-// Pebble tries to write again by itself; it has to wait before each try. Nothing is retried after a failed fsync.
+// waitFS waits for free space where a full disk would end the log: Pebble takes an error of the WAL or the MANIFEST as
+// fatal, but a full disk may pass. Publishers that wait get their 503 from the Log meanwhile. Pebble itself writes
+// tables again; waitFS makes it wait before each try. Nothing is tried again after a failed fsync.
 type waitFS struct {
 	vfs.FS
 	state *condition
@@ -141,13 +141,13 @@ func (f waitFile) Write(p []byte) (int, error) {
 	return written, err
 }
 
-// roomEvery is how often a full disk is tried again.
+// roomEvery is the time between two tries on a full disk.
 const roomEvery = 50 * time.Millisecond
 
-// openMost is how long opening waits for room.
+// openMost is how long opening waits for free space.
 const openMost = 10 * time.Second
 
-// untilRoom tries until there is room, or the engine is closing: then the error ends it.
+// untilRoom calls try until the disk is no longer full. If the engine is closing, it returns the error.
 func (c *condition) untilRoom(try func() error) error {
 	err := try()
 	for began := time.Now(); errors.Is(err, syscall.ENOSPC); {
@@ -156,7 +156,7 @@ func (c *condition) untilRoom(try func() error) error {
 			return err
 		}
 		if c.setBackground(err) {
-			c.options.Logger.Error("the disk is full; publishes are refused until there is room", "cause", err)
+			c.options.Logger.Error("the disk is full; publishes are refused until space is free", "cause", err)
 		}
 		select {
 		case <-c.quit:
@@ -164,7 +164,7 @@ func (c *condition) untilRoom(try func() error) error {
 		case <-time.After(roomEvery):
 		}
 		if err = try(); err == nil && c.setBackground(nil) {
-			c.options.Logger.Info("there is room on the disk again")
+			c.options.Logger.Info("the disk has free space again")
 		}
 	}
 	return err

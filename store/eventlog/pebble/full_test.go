@@ -20,8 +20,8 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// TestDiskFull fills a small volume: events are refused with the cause, none that was acknowledged is
-// lost, and it heals when there is room again.
+// TestDiskFull fills a small volume. Events are refused with the cause, no acknowledged event is lost, and the engine
+// recovers when space is free again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -36,8 +36,8 @@ func TestDiskFull(t *testing.T) {
 	if len(acked) == 0 || engine.Health() == nil {
 		t.Errorf("after %d requests it says that it is well", len(acked))
 	}
-	// The operator reads which folder is full, a client only that one is.
-	if why := engine.Health(); !strings.Contains(fmt.Sprint(why), folder) || eventlog.Explain(why) != toldFull {
+	// The operator sees which folder is full. A client sees only that the disk is full.
+	if why := engine.Health(); !strings.Contains(fmt.Sprint(why), folder) || eventlog.Explain(why) != fullText {
 		t.Errorf("%v, and to clients %s", why, eventlog.Explain(why))
 	}
 	if out, err := exec.Command("mount", "-o", "remount,size=512m", dir).CombinedOutput(); err != nil {
@@ -50,16 +50,16 @@ func TestDiskFull(t *testing.T) {
 	holds(t, log, acked)
 }
 
-const toldFull = "the log cannot take events now: the disk is full; the operator has to make room"
+const fullText = "the log cannot take events now: the disk is full; the operator must free space"
 
-// noRoom is a disk on which nothing can be made or written, from the moment it is on.
+// noRoom is a disk on which nothing can be made or written once it is on.
 func noRoom() *faults {
 	return &faults{err: syscall.ENOSPC, want: func(op errorfs.Op) bool {
 		return slices.Contains([]errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpLink}, op.Kind)
 	}}
 }
 
-// TestNoRoom is TestDiskFull without a volume, and from one moment to the next, in both durabilities.
+// TestNoRoom is TestDiskFull without a volume, with a disk that is suddenly full, in both durabilities.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]pebble.Durability{"process": pebble.Process, "disk": pebble.Disk} {
@@ -73,7 +73,7 @@ func TestNoRoom(t *testing.T) {
 			if !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, eventlog.ErrUnknown) {
 				t.Errorf("one that waited: %v", err)
 			}
-			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) || eventlog.Explain(err) != toldFull {
+			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) || eventlog.Explain(err) != fullText {
 				t.Errorf("one that came later: %v, and to clients %s", err, eventlog.Explain(err))
 			}
 			if engine.Admit(false) == nil {
@@ -94,8 +94,8 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// TestCloseWithoutRoom: a full disk holds up the end of the process no longer than a moment, and what was
-// acknowledged is there afterwards.
+// TestCloseWithoutRoom: a full disk delays the end of the process only for a moment, and afterwards everything that was
+// acknowledged is there.
 func TestCloseWithoutRoom(t *testing.T) {
 	t.Parallel()
 	f, disk := noRoom(), vfs.NewCrashableMem()
@@ -110,7 +110,8 @@ func TestCloseWithoutRoom(t *testing.T) {
 	closeLog(t, again)
 }
 
-// TestReserve: with less free than must stay so, it starts and refuses events. It takes what withdraws trust or makes room.
+// TestReserve: with less free space than the reserve, the engine starts and refuses events. It takes what withdraws
+// trust or makes room.
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	log, engine := openLog(t, pebble.Options{Dir: t.TempDir(), Reserve: 1 << 60}, eventlog.Options{})

@@ -8,8 +8,8 @@ import (
 	"sluice/channel"
 )
 
-// prefixes are the index keys, less the id, of all that the query can match in a segment; false
-// where there are too many, or the query wants everything.
+// prefixes returns the index keys, without the id, of all channels or the stream that the query can match in a segment.
+// It returns false if they are too many, or if the query matches everything.
 func (r *reader) prefixes(s *segment) ([][]byte, bool) {
 	if r.query.Stream != "" {
 		return [][]byte{streamKey(nil, r.space, s.number, r.query.Stream)}, true
@@ -35,7 +35,7 @@ func (r *reader) prefixes(s *segment) ([][]byte, bool) {
 	return found, true
 }
 
-// skipScan finds the distinct channels of a wide pattern with a seek for each.
+// skipScan finds the channels that a pattern with wildcards matches, with one seek for each.
 func (r *reader) skipScan(s *segment, p channel.Pattern, found *[][]byte, seeks *int) bool {
 	base := segmentKey(nil, keyChannel, r.space, s.number)
 	within := base
@@ -71,7 +71,7 @@ func (r *reader) skipScan(s *segment, p channel.Pattern, found *[][]byte, seeks 
 	}
 }
 
-// leap goes straight to the collection that a pattern names, in this left side or the next.
+// leap returns the next key that the pattern's right side can match, under this left side or the next one.
 func leap(from, left []byte, side channel.Side, right string) []byte {
 	var wanted []byte
 	switch side.Kind {
@@ -92,9 +92,9 @@ func leap(from, left []byte, side channel.Side, right string) []byte {
 	return from
 }
 
-// gather collects ids behind the place reached, in order, up to a horizon: to, or where the first
-// channel was cut off. Up to the horizon nothing is missing. It stops as soon as it finds them dense, which
-// in a filter that matches much is after a few hundred.
+// gather collects ids after Reached, in order, up to a horizon: to, or where the ids of one channel were cut off. Up to
+// the horizon the ids are complete. gather stops when it finds that matches are dense; if the query matches much, that
+// is after a few hundred ids.
 func (r *reader) gather(prefixes [][]byte, s *segment, to uint64) (ids []uint64, horizon uint64, dense bool, err error) {
 	horizon = to
 	most := min(r.bounds.ids, max(16, r.limit-len(r.page.Events)))
@@ -125,7 +125,7 @@ func (r *reader) gather(prefixes [][]byte, s *segment, to uint64) (ids []uint64,
 	return slices.Compact(ids), horizon, false, nil
 }
 
-// estimate is how many records there are up to the horizon, if they are spread evenly.
+// estimate is the number of records up to the horizon, if they are spread evenly.
 func (r *reader) estimate(s *segment, horizon uint64) int {
 	from := max(s.first, r.page.Reached+1)
 	if horizon < from {

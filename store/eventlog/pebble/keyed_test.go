@@ -11,7 +11,7 @@ import (
 	"sluice/store/eventlog/logtest"
 )
 
-// Of a dropped space nothing is left, however much it held; its neighbours keep all.
+// Nothing is left of a dropped space, however large it was. Its neighbours lose nothing.
 func TestDropKeyed(t *testing.T) {
 	t.Parallel()
 	o := &opener{fs: vfs.NewMem()}
@@ -49,7 +49,7 @@ func TestDropKeyed(t *testing.T) {
 			sizes[name] = 0
 		}
 		check()
-	} // Whoever gets the number of a dropped space after a restart gets no more than that.
+	} // After a restart a new space may get the dropped one's number, but none of its entries.
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}

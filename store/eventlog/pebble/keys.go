@@ -7,8 +7,8 @@ import (
 	"sluice/channel"
 )
 
-// The first byte of a key says what it is. Integers are big-endian; text is escaped (00 as 00 FF) and
-// ended by 00 01, so that keys sort as their parts do. 14, 16 and 17 are kept for other doors.
+// The first byte of a key is its kind. Integers are big-endian. Texts are escaped (00 as 00 FF) and end with 00 01, so
+// keys sort by their parts. 14, 16 and 17 are reserved for other doors.
 const (
 	keyMeta    = 0x01
 	keyLog     = 0x10 // space id -> record
@@ -36,7 +36,7 @@ func appendUint64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUin
 
 func appendText(b []byte, s string) []byte { return append(appendOpenText(b, s), 0x00, 0x01) }
 
-// appendOpenText leaves the end open: the prefix of all texts that begin with s.
+// appendOpenText appends a text without its end: the prefix of all texts that begin with s.
 func appendOpenText(b []byte, s string) []byte {
 	for i := range len(s) {
 		if b = append(b, s[i]); s[i] == 0 {
@@ -46,7 +46,7 @@ func appendOpenText(b []byte, s string) []byte {
 	return b
 }
 
-// cutText reads an escaped text off the front of a key.
+// cutText reads an escaped text from the front of a key.
 func cutText(b []byte) (s string, rest []byte, ok bool) {
 	n := bytes.IndexByte(b, 0)
 	if n >= 0 && n+1 < len(b) && b[n+1] == 0x01 {
@@ -67,7 +67,7 @@ func cutText(b []byte) (s string, rest []byte, ok bool) {
 	return "", nil, false
 }
 
-// past is the least key behind all that begin with prefix.
+// past is the least key after all keys that begin with prefix.
 func past(prefix []byte) []byte {
 	out := bytes.Clone(prefix)
 	for i := len(out) - 1; i >= 0; i-- {
@@ -75,7 +75,7 @@ func past(prefix []byte) []byte {
 			return out[:i+1]
 		}
 	}
-	return nil // without bound; no key begins with ff alone
+	return nil // no bound is needed: no key begins with ff
 }
 
 func logKey(b []byte, space uint32, id uint64) []byte {
@@ -102,7 +102,7 @@ func entryKey(b []byte, space uint32, key string, seq uint64) []byte {
 	return appendUint64(appendText(appendUint32(append(b, keyEntry), space), key), seq)
 }
 
-// rowHead is what stands before a row's key.
+// rowHead is the number of bytes before a row's key.
 const rowHead = 2
 
 func rowKey(key string) []byte { return append([]byte{keyMeta, metaRow}, key...) }

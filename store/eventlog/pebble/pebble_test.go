@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// opener opens engines on one file system in memory, which keeps what was closed.
+// opener opens engines on one file system in memory, which survives a close.
 type opener struct {
 	fs         vfs.FS
 	durability pebble.Durability
@@ -25,7 +25,7 @@ func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
 	return e
 }
 
-func (o *opener) Keeps() bool { return true }
+func (o *opener) Durable() bool { return true }
 
 func (o *opener) Drop(t logtest.TB, e eventlog.Engine) {
 	t.Helper()
@@ -41,7 +41,7 @@ func TestConformance(t *testing.T) {
 	t.Run("process", func(t *testing.T) {
 		logtest.Run(t, func(*testing.T) logtest.Opener { return &opener{vfs.NewMem(), pebble.Process} })
 	})
-	t.Run("disk", func(t *testing.T) { // the same but for its fsyncs
+	t.Run("disk", func(t *testing.T) { // the same, except for fsyncs
 		logtest.RunBriefly(t, func(*testing.T) logtest.Opener { return &opener{vfs.NewMem(), pebble.Disk} })
 	})
 }

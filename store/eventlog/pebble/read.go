@@ -14,19 +14,19 @@ import (
 	"sluice/store/eventlog"
 )
 
-// bounds of one Read, so that its iterator, which holds memtables and deleted files, is soon gone.
+// bounds limit one Read, so that its iterator is soon closed: an iterator prevents Pebble from freeing memtables and
+// deleted files.
 type bounds struct {
-	records  int // looked at
-	segments int // passed
-	seeks    int // of the skip-scan for the channels of a query in one segment; beyond, it scans
-	ids      int // that one channel gives to a step
-	bytes    int // of data on a page; the event that crosses it is the last
-	// sparse is the share of matches, one in so many, under which the index pays.
+	records  int // examined
+	segments int // visited
+	seeks    int // of the skip-scan for the channels of a query in one segment; with more, Read scans
+	ids      int // of one channel in one step
+	bytes    int // of data on a page; the event that exceeds it is the last
+	// The index is used if fewer than one in sparse records match.
 	sparse int
 }
 
-// measured are the bounds in use: a record reached through the index costs 12 to 25 µs, one that is
-// scanned 0.5.
+// measured are the bounds in use. A record that is found through the index costs 12 to 25 µs, a scanned one 0.5 µs.
 var measured = bounds{records: 4096, segments: 64, seeks: 96, ids: 256, bytes: 1 << 20, sparse: 30}
 
 // reader is one Read under way.
@@ -39,13 +39,13 @@ type reader struct {
 	upto   uint64
 	limit  int
 	page   eventlog.Page
-	looked int // at so many records
+	looked int // records examined
 	bytes  int // of data on the page
 	kinds  map[string]kind
 }
 
-// kind is the names of a record as it stores them, and whether the query asks for them. Events of one
-// channel have them in common, so a scan matches and copies them once.
+// kind is the names of a record in their stored form, and whether the query wants them. Events of one channel share
+// them, so a scan matches and copies them only once.
 type kind struct {
 	event  eventlog.Event
 	wanted bool
@@ -63,7 +63,7 @@ func (e *Engine) Read(ctx context.Context, q *eventlog.Query, after, upto uint64
 		return eventlog.Page{Reached: max(after, upto)}, nil
 	}
 	r.space = number
-	// The iterator comes before the floor: what is dropped meanwhile it still has.
+	// Open the iterator before reading the floor: it still has what is dropped in between.
 	if r.iter, err = e.db.NewIter(nil); err != nil {
 		return page, fmt.Errorf("reading the log: %w", err)
 	}
@@ -92,13 +92,13 @@ func (e *Engine) segments(space string) ([]segment, uint64) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	s := e.spaces[space]
-	if s == nil { // it was dropped meanwhile
+	if s == nil { // it was dropped in between
 		return nil, 0
 	}
 	return slices.Clone(s.segments), s.removed
 }
 
-// Floor is an id behind which nothing was removed.
+// Floor is an id after which nothing was removed.
 func (e *Engine) Floor(space string) uint64 {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -109,8 +109,7 @@ func (e *Engine) Floor(space string) uint64 {
 	return max(removed, e.expired(e.options.Retain(space)))
 }
 
-// floor is the highest removed id: what was dropped, or what is expired by age and only not dropped
-// yet.
+// floor is the highest removed id: of what was dropped, or what is expired by age and only not dropped yet.
 func (r *reader) floor(removed uint64) (uint64, error) {
 	expired := r.engine.expired(r.engine.options.Retain(r.query.Space))
 	if expired <= removed {
@@ -124,7 +123,7 @@ func (r *reader) floor(removed uint64) (uint64, error) {
 	return removed, r.iter.Error()
 }
 
-// logID is the id of the record that the iterator stands on.
+// logID is the id of the record at the iterator's position.
 func (r *reader) logID() (uint64, bool) {
 	k := r.iter.Key()
 	if len(k) != 13 || k[0] != keyLog || binary.BigEndian.Uint32(k[1:]) != r.space {
@@ -133,7 +132,7 @@ func (r *reader) logID() (uint64, bool) {
 	return binary.BigEndian.Uint64(k[5:]), true
 }
 
-// run goes through the segments until the page is full or enough was done.
+// run reads the segments until the page is full or a bound is reached.
 func (r *reader) run(ctx context.Context, segments []segment) error {
 	for n := 0; r.page.Reached < r.upto && n < r.bounds.segments && !r.full(); n++ {
 		if err := ctx.Err(); err != nil {
@@ -151,12 +150,12 @@ func (r *reader) run(ctx context.Context, segments []segment) error {
 	return nil
 }
 
-// full reports whether the page has enough, or took enough to make.
+// full reports whether the page is full, or a bound is reached.
 func (r *reader) full() bool {
 	return r.looked >= r.bounds.records || len(r.page.Events) >= r.limit || r.bytes >= r.bounds.bytes
 }
 
-// step reads on in one segment, by the index where that pays.
+// step reads on in one segment. It uses the index if that is cheaper than a scan.
 func (r *reader) step(s *segment) error {
 	to := min(s.last, r.upto)
 	prefixes, ok := r.prefixes(s)
@@ -195,7 +194,7 @@ func (r *reader) scan(to uint64) error {
 	return nil
 }
 
-// take puts the record under the iterator on the page, if it matches.
+// take adds the record at the iterator's position to the page if it matches.
 func (r *reader) take(id uint64) error {
 	v, err := r.iter.ValueAndErr()
 	if err != nil {
@@ -211,7 +210,7 @@ func (r *reader) take(id uint64) error {
 		n.event.Space = r.query.Space
 		readNames(head, &n.event)
 		n.wanted = r.query.Match(&n.event)
-		if head[0] == recordPlain { // a keyed one is like no other
+		if head[0] == recordPlain { // a keyed record has a key of its own
 			r.kinds[string(head)] = n
 		}
 	}
@@ -277,7 +276,7 @@ func (e *Engine) Head(space, stream string) (head uint64, err error) {
 	return 0, iter.Error()
 }
 
-// State tells of a space. Of a segment of which a part is expired it counts the whole.
+// State describes a space. A segment that is partly expired counts in full.
 func (e *Engine) State(space string) (state eventlog.State, err error) {
 	if err := e.begin(); err != nil {
 		return state, err

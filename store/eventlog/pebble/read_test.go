@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog/logtest"
 )
 
-// filled is an engine that holds n events, event(i) each, in groups of 500.
+// filled is an engine with n events, event(i) each, in groups of 500.
 func filled(t rapid.TB, o Options, n int, event func(i int) eventlog.Event) (*Engine, []eventlog.Event) {
 	t.Helper()
 	o.Dir, o.FS = "log", vfs.NewMem()
@@ -39,7 +39,7 @@ func filled(t rapid.TB, o Options, n int, event func(i int) eventlog.Event) (*En
 	return e, all
 }
 
-// readAll reads a query to the end, and says in how many steps.
+// readAll reads a query to the end. It also returns the number of steps.
 func readAll(t rapid.TB, e *Engine, q *eventlog.Query, after, upto uint64, limit int) (got []eventlog.Event, steps int) {
 	t.Helper()
 	for after < upto {
@@ -57,8 +57,8 @@ func readAll(t rapid.TB, e *Engine, q *eventlog.Query, after, upto uint64, limit
 	return got, steps
 }
 
-// TestReadWays: whatever the sizes of segments and steps, what retention dropped and the way a query
-// goes (index, scan, one here and one there), it gives what a naive filter gives.
+// TestReadWays: for all sizes of segments and steps, whatever retention has dropped, and by index, by scan or by a mix
+// of both, a query gives what a simple filter gives.
 func TestReadWays(t *testing.T) {
 	t.Parallel()
 	patterns := []string{"*", "*:*", "put:c1", "PUT:c*", "post:*", "*:c2", "*:c1*", "*:d*", "chat-*", "chat-1*:c*", "chat-*:c3", "goal", "goal:d", "P*", "none:*"}
@@ -66,7 +66,7 @@ func TestReadWays(t *testing.T) {
 		retain := eventlog.Retention{Bytes: rapid.SampledFrom([]int64{0, 600, 5_000, 50_000}).Draw(t, "bytes")}
 		seed := rapid.IntRange(1, 1_000).Draw(t, "seed")
 		e, all := filled(t, Options{Retain: func(string) eventlog.Retention { return retain }}, rapid.IntRange(1, 1500).Draw(t, "events"), func(i int) eventlog.Event {
-			n := (i + seed) * (i + 7) // some are near, some are far apart
+			n := (i + seed) * (i + 7) // some are close together, some far apart
 			return eventlog.Event{
 				Name:       []string{"put", "post", "goal", "P", fmt.Sprint("chat-", n%23)}[n%5],
 				Collection: []string{"c1", "c2", "c", "d", "c12", "c3", "", "dx"}[n/5%8],
@@ -105,7 +105,7 @@ func closeEngine(t rapid.TB, e *Engine) {
 	}
 }
 
-// sameAsNaive leaves out what the engine's own clockwork may have dropped meanwhile.
+// sameAsNaive ignores events that the engine may have dropped by itself.
 func sameAsNaive(t rapid.TB, e *Engine, q *eventlog.Query, all, got []eventlog.Event, after, upto uint64) {
 	t.Helper()
 	state, err := e.State("")
@@ -126,8 +126,8 @@ func sameAsNaive(t rapid.TB, e *Engine, q *eventlog.Query, all, got []eventlog.E
 	}
 }
 
-// TestSparseByIndex: what is rare is reached by the index, in few steps however long the log; a scan looks
-// at 4,096 records a step.
+// TestSparseByIndex: rare events are found through the index, in few steps however long the log is. A scan reads 4,096
+// records a step.
 func TestSparseByIndex(t *testing.T) {
 	t.Parallel()
 	const events = 30_000
@@ -160,7 +160,7 @@ func TestSparseByIndex(t *testing.T) {
 	}
 }
 
-// TestReadDuringDrops: a reader that lags behind retention is told by Removed of all that it did not get.
+// TestReadDuringDrops: a reader behind retention learns from Removed about everything that it did not get.
 func TestReadDuringDrops(t *testing.T) {
 	t.Parallel()
 	retain := eventlog.Retention{Bytes: 20_000}
@@ -184,7 +184,7 @@ func TestReadDuringDrops(t *testing.T) {
 	defer func() { <-written }()
 	q := &eventlog.Query{Channels: channel.Everything()}
 	for at := last; at < last+20_000; {
-		// Ids have no holes here, so what lies between is either given or removed.
+		// Ids have no holes here, so every id is either read or removed.
 		p, err := e.Read(context.Background(), q, at, at+1000, 300)
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestReadDuringDrops(t *testing.T) {
 	}
 }
 
-// TestRunsBounded: of very many lives the newest are kept.
+// TestRunsBounded: of very many runs, the newest are remembered.
 func TestRunsBounded(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
@@ -244,6 +244,6 @@ func TestRunsBounded(t *testing.T) {
 		closeEngine(t, e)
 	}
 	if !slices.Equal(first, []uint64{5, 15, 25}) {
-		t.Errorf("the oldest runs kept start at %d", first)
+		t.Errorf("the oldest remembered runs start at %d", first)
 	}
 }

@@ -11,29 +11,30 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// While the disk is full, room has to come back by what is deleted. The tables that hold it would wait for others to be compacted
-// with, which never come, as nothing is published. So what was deleted is noted, and brought to the tables.
+// While the disk is full, deletions must free space. But a deletion frees space only when Pebble compacts the tables
+// that have the deleted keys, and no compaction would start, since nothing is published. So the engine notes the ranges
+// of deleted keys and compacts them.
 
-// reclaimEvery is how often at most that is done.
+// reclaimEvery is the shortest time between two such compactions.
 const reclaimEvery = 2 * time.Second
 
-// deletedPrefix is how much of a key those of a range have in common, and deletedMost how many ranges are kept. What is deleted
-// beyond them is compacted some day.
+// Deleted keys with the same first deletedPrefix bytes form one range. At most deletedMost ranges are noted. Keys
+// outside them wait for an ordinary compaction.
 const (
 	deletedPrefix = 16
 	deletedMost   = 256
 )
 
-// deleted is what was deleted while the disk was full.
+// deleted are the ranges deleted while the disk was full.
 type deleted struct {
 	mu     sync.Mutex
 	some   bool
-	ranges map[string]keyRange // by the beginning of their keys
+	ranges map[string]keyRange // by the first bytes of their keys
 }
 
 type keyRange struct{ first, last []byte }
 
-// deletedBy is what a batch deletes. It has to be asked before the batch is committed, which may take what it holds.
+// deletedBy returns the ranges that a batch deletes. Call it before the commit, which may take the batch's memory.
 func deletedBy(b *pebble.Batch) (ranges []keyRange) {
 	var d deleted
 	for r := b.Reader(); ; {
@@ -51,7 +52,7 @@ func deletedBy(b *pebble.Batch) (ranges []keyRange) {
 	}
 }
 
-// note notes what a commit has deleted.
+// note adds what a commit has deleted.
 func (d *deleted) note(ranges []keyRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -82,7 +83,7 @@ func (d *deleted) add(r keyRange) {
 	d.ranges[prefix] = old
 }
 
-// take gives what was noted, and forgets it.
+// take returns the noted ranges and forgets them.
 func (d *deleted) take() (ranges []keyRange, some bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,7 +94,7 @@ func (d *deleted) take() (ranges []keyRange, some bool) {
 	return ranges, some
 }
 
-// reclaim brings what was deleted on a full disk to the tables, until Close.
+// reclaim compacts what is deleted on a full disk, until Close.
 func (e *Engine) reclaim() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -112,7 +113,7 @@ func (e *Engine) reclaim() {
 			return
 		case <-tick.C:
 			if err := e.reclaimNow(ctx); err != nil && !e.state.dead() {
-				e.options.Logger.Debug("making room of what was deleted; it is tried again", "cause", plain(err))
+				e.options.Logger.Debug("freeing the space of deleted events failed; trying again", "cause", plain(err))
 			}
 		}
 	}
@@ -152,7 +153,7 @@ func (e *Engine) reclaimNow(ctx context.Context) error {
 	return nil
 }
 
-// reclaims reports whether the disk is full, but not so that a memtable cannot be written.
+// reclaims reports whether the disk is full, but a memtable can still be written.
 func (c *condition) reclaims() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

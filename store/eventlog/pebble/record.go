@@ -7,14 +7,14 @@ import (
 	"sluice/store/eventlog"
 )
 
-// The first byte of a record. Both go on with length and bytes of name, collection and stream; a keyed one then
-// with those of key and meta. Data is the rest.
+// The first byte of a record is its version. Then come length and bytes of name, collection and stream; in a keyed
+// record also of key and meta. The rest is the data.
 const (
 	recordPlain = 1
 	recordKeyed = 2
 )
 
-// names is how many texts are before the data.
+// names is the number of texts before the data.
 func names(version byte) int {
 	switch version {
 	case recordPlain:
@@ -25,7 +25,7 @@ func names(version byte) int {
 	return 0
 }
 
-var errRecord = errors.New("a record cannot be read: the log is damaged, or was written by a newer version")
+var errRecord = errors.New("a record cannot be read: the log is damaged, or a newer version wrote it")
 
 func recordSize(e *eventlog.Event) int {
 	n := 1 + textSize(len(e.Name)) + textSize(len(e.Collection)) + textSize(len(e.Stream)) + len(e.Data)
@@ -35,11 +35,11 @@ func recordSize(e *eventlog.Event) int {
 	return n
 }
 
-// indexOverhead is about what the rows take, beside their texts, by which an event is found that is unique in its stream.
+// indexOverhead is about the size of the index rows of an event that is unique in its stream, without their texts.
 const indexOverhead = 96
 
-// Weight is what State counts an event as: its record and, where it is unique in its stream, the rows by which it is
-// found, which are larger than the record of a small event.
+// Weight is the number of bytes that an event adds to State.Bytes: its record and, if it is unique in its stream, its
+// index rows, which are larger than the record of a small event.
 func (*Engine) Weight(e *eventlog.Event) int64 {
 	n := recordSize(e)
 	if e.Key != "" && e.Op == 0 {
@@ -50,7 +50,7 @@ func (*Engine) Weight(e *eventlog.Event) int64 {
 
 func keyed(e *eventlog.Event) bool { return e.Key != "" || len(e.Meta) > 0 }
 
-// textSize is what a text of n bytes takes, with its length before it.
+// textSize is the size of a text of n bytes with its length before it.
 func textSize(n int) int {
 	size := n + 1
 	for n >= 0x80 {
@@ -79,7 +79,7 @@ func appendCounted[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// cutRecord parts a record into its names, which many have in common, and its data. Both are b's.
+// cutRecord splits a record into its names, which many records share, and its data. Both point into b.
 func cutRecord(b []byte) (head, data []byte, err error) {
 	if len(b) == 0 || names(b[0]) == 0 {
 		return nil, nil, errRecord
@@ -95,7 +95,7 @@ func cutRecord(b []byte) (head, data []byte, err error) {
 	return b[:at], b[at:], nil
 }
 
-// readNames fills the event with names that cutRecord has cut; they share one copy.
+// readNames sets the event's names from the head that cutRecord returned. The names share one copy.
 func readNames(head []byte, e *eventlog.Event) {
 	s := string(head)
 	at := 1
@@ -111,7 +111,7 @@ func readNames(head []byte, e *eventlog.Event) {
 	}
 }
 
-// answerSize is the length of an answer's row: key, owner, body, count.
+// answerSize is the size of an answer's row: key, owner, body, count.
 const answerSize = 16 + 8 + 32 + 4
 
 func appendAnswer(b []byte, a *eventlog.Answer) []byte {

@@ -16,7 +16,7 @@ func readRecord(b []byte) (e eventlog.Event, err error) {
 	return e, err
 }
 
-// FuzzRecord: what is written is read, and what was not written by us is refused without a panic.
+// FuzzRecord: what we write we can read. Other bytes are refused without a panic.
 func FuzzRecord(f *testing.F) {
 	f.Add("put", "customer", "s", "", []byte(`{}`))
 	f.Add("pay bill", "", "s", "5f0c1f6e", []byte(`{}`))
@@ -37,13 +37,13 @@ func FuzzRecord(f *testing.F) {
 		if err != nil || got.Name != name || got.Collection != collection || got.Stream != stream || got.Key != key || !bytes.Equal(got.Meta, e.Meta) || !bytes.Equal(got.Data, data) {
 			t.Fatalf("%+v came back as %+v, %v", e, got, err)
 		}
-		_, _ = readRecord(data) // whatever it says, it must not panic
+		_, _ = readRecord(data) // any result, but no panic
 		_, _ = readRecord(append([]byte{recordPlain}, data...))
 		_, _ = readRecord(append([]byte{recordKeyed}, data...))
 	})
 }
 
-// FuzzText: escaped texts come back, and sort as they did.
+// FuzzText: escaped texts can be read back, and sort as the texts do.
 func FuzzText(f *testing.F) {
 	f.Add("a", "a\x00b")
 	f.Add("", "\x00")

@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// expired is the highest id that is over the age.
+// expired is the highest id that is older than the retention's age.
 func (e *Engine) expired(r eventlog.Retention) uint64 {
 	if r.Age == 0 {
 		return 0
@@ -18,14 +18,14 @@ func (e *Engine) expired(r eventlog.Retention) uint64 {
 	return e.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
-// Retain drops the segments that are over age or bytes, of every space. The open one always stays:
-// readers pass over what of it is expired.
+// Retain drops the segments of every space that exceed its age or bytes. The open segment always stays: readers skip
+// its expired events.
 func (e *Engine) Retain() error {
 	if err := e.begin(); err != nil {
 		return err
 	}
 	defer e.using.RUnlock()
-	// One at a time, so that the floors are written in order.
+	// One call at a time, so that the floors are written in order.
 	e.retaining.Lock()
 	defer e.retaining.Unlock()
 	var err error
@@ -58,8 +58,8 @@ func (e *Engine) names() []string {
 	return names
 }
 
-// dropOldest takes the oldest segment out of memory and moves the floor, if it is over. What is on
-// disk is deleted only then, so that no reader misses anything in silence.
+// dropOldest removes the oldest segment from memory and moves the floor, if the segment exceeds the bounds. Only after
+// that is it deleted on the disk, so a reader never misses events without seeing a gap.
 func (e *Engine) dropOldest(name string, r eventlog.Retention) (dropped droppedSegment, floor uint64, ok bool) {
 	expired := e.expired(r)
 	e.mu.Lock()
@@ -87,7 +87,7 @@ func (e *Engine) deleteSegment(s droppedSegment, floor uint64) error {
 		err = errors.Join(err, b.DeleteRange(segmentKey(nil, kind, s.space, s.number), segmentKey(nil, kind, s.space, s.number+1), nil))
 	}
 	err = errors.Join(err,
-		// From the beginning of the space: what an earlier run left behind goes along.
+		// From the beginning of the space, to delete what an earlier run may have left.
 		b.DeleteRange(logKey(nil, s.space, 0), logKey(nil, s.space, floor+1), nil),
 		b.Delete(segmentRowKey(s.space, s.number), nil),
 		b.Set(floorKey(s.space), appendUint64(nil, floor), nil))
@@ -102,8 +102,8 @@ const (
 	answersEvery = 30 // seconds
 )
 
-// dropAnswers deletes the answers that no repeat may get any more, with one range delete; none where
-// there are none, so that an idle log writes nothing.
+// dropAnswers deletes the expired idempotency answers with one range delete. If there are none, it writes nothing, so
+// that an idle log does not write.
 func (e *Engine) dropAnswers() error {
 	if err := e.begin(); err != nil {
 		return err

@@ -12,38 +12,48 @@ import (
 	"sluice/store/eventlog"
 )
 
-// A volume is never filled by what the log writes, as it then could do nothing any more: neither withdraw a key, nor delete, nor
-// start. What is needed is counted in memtables: up to three wait, each with its write-ahead log, and become tables.
+// The log never fills its volume. On a full one it could not revoke a key, delete anything or start. The levels of free
+// space are multiples of the memtable size: up to three memtables wait, each with its write-ahead log, and become
+// tables. By default:
+//
+//	free space      size  what happens when less is free
+//	---------------------------------------------------------------------------------
+//	nearTables       512  the spare file is made, if there is room for it
+//	takeTables        10  (events that were refused are taken again above this level)
+//	refuseTables       8  events are refused; requests from the reserve are taken
+//	compactTables      6  no compaction starts, except to free space: then reopenTables
+//	reopenTables       3  (all that was refused from the reserve is taken again above)
+//	lastTables         2  everything is refused; the spare file is given up
 const (
-	refuseTables  = 8 // less is free: events are refused
+	refuseTables  = 8
 	takeTables    = 10
-	compactTables = 6 // less is free: nothing is compacted, but for room: then reopenTables
-	lastTables    = 2 // less is free: all is refused
+	compactTables = 6
+	lastTables    = 2
 	reopenTables  = 3
-	nearTables    = 512 // less is free: the file is made that is given up when others fill the volume
-	spareTables   = 5   // its size; no compaction may take what it leaves
+	nearTables    = 512
+	spareTables   = 5 // the size of the spare file; no compaction may use the space that it leaves
 )
 
-// The largest memtables, and the part of a volume that they may be: small volumes get smaller ones, and with them smaller
-// write-ahead logs and a smaller reserve.
+// The bounds of a memtable's size, and the part of the volume that it may take. A small volume gets smaller memtables,
+// and with them smaller write-ahead logs and a smaller reserve.
 const (
 	largestTable  = 16 << 20
 	smallestTable = 1 << 20
 	tableShare    = 64
 )
 
-// tableFor is the size of memtables on a volume.
+// tableFor is the size of memtables for a volume of total bytes.
 func tableFor(total uint64) uint64 {
 	return min(largestTable, max(smallestTable, total/tableShare))
 }
 
-// levels are what must be free on the volume, in bytes. Between two of a pair nothing changes, so that taking and refusing do
-// not alternate.
+// levels are levels of free space on the volume, in bytes. Between the two levels of a pair nothing changes, so that
+// the engine does not alternate between taking and refusing.
 type levels struct {
 	refuse, take uint64 // events
-	last, reopen uint64 // what is taken from the reserve
-	compact      uint64 // for compactions
-	spare        uint64 // the file's size
+	last, reopen uint64 // requests from the reserve
+	compact      uint64 // compactions
+	spare        uint64 // size of the spare file
 }
 
 func levelsOf(o Options) levels {
@@ -62,29 +72,29 @@ func levelsOf(o Options) levels {
 	return l
 }
 
-// room is what is known of the free space. It is guarded by condition's mu, but for written.
+// room is what the engine knows of the free space. condition.mu guards it, except written.
 type room struct {
 	levels  levels
 	spare   *spare
 	written atomic.Int64 // since the last look
 	free    uint64       // at the last look
-	low     time.Time    // since when less than the last level is
-	full    error        // events are refused
-	empty   error        // all is refused
+	low     time.Time    // since when less than levels.last is free; zero if more is
+	full    error        // why events are refused, or nil
+	empty   error        // why everything is refused, or nil
 }
 
-// lookEvery is after how many bytes written the free space is looked at, beside once a second: a fast writer fills the reserve
-// in less.
+// lookEvery is the number of bytes written between two looks at the free space, besides the look once a second. A fast
+// writer fills the reserve in less than a second.
 const lookEvery = 1 << 20
 
-// wrote counts what was written.
+// wrote counts written bytes.
 func (c *condition) wrote(n int) {
 	if c.room.written.Add(int64(n)) >= lookEvery {
 		c.checkSpace()
 	}
 }
 
-// checkSpace looks at the free space; a file system that cannot tell is taken to have enough.
+// checkSpace looks at the free space. A file system that cannot report it counts as having enough.
 func (c *condition) checkSpace() {
 	c.looking.Lock()
 	defer c.looking.Unlock()
@@ -95,7 +105,7 @@ func (c *condition) checkSpace() {
 		return
 	}
 	if c.mustGiveUp(usage.AvailBytes) && r.spare.giveUp() {
-		c.options.Logger.Warn("the disk is nearly full; the file that was kept for this is given up", "folder", c.options.Dir)
+		c.options.Logger.Warn("the disk is nearly full; the file RESERVE is removed to free space", "folder", c.options.Dir)
 		if usage, err = c.options.FS.GetDiskUsage(c.options.Dir); err != nil {
 			return
 		}
@@ -116,21 +126,21 @@ func (c *condition) checkSpace() {
 	c.mu.Unlock()
 	switch {
 	case full != nil && !wasFull:
-		c.options.Logger.Error("publishes are refused; what withdraws trust or makes room is still taken", "cause", full)
+		c.options.Logger.Error("publishes are refused; revocations and deletions are still accepted", "cause", full)
 		c.makeRoom()
 	case full == nil && wasFull:
-		c.options.Logger.Info("there is room on the disk again; publishes are taken", "free_mib", free>>20)
+		c.options.Logger.Info("the disk has free space again; publishes are accepted", "free_mib", free>>20)
 	}
 	if empty != nil && !wasEmpty {
 		c.options.Logger.Error("all changes are refused", "cause", empty)
 	}
 }
 
-// lowFor is how long less than the last level must be free before the file is given up: what the log writes itself, and removes
-// again, dips under it for a moment.
+// lowFor is how long less than the last level must be free before the spare file is given up. The log's own temporary
+// files go below it for a moment.
 const lowFor = 500 * time.Millisecond
 
-// mustGiveUp reports whether the file that was kept is needed now: at a start, when a write has failed, or when others fill the
+// mustGiveUp reports whether the spare file is needed now: at a start, after a failed write, or when others fill the
 // volume.
 func (c *condition) mustGiveUp(free uint64) bool {
 	c.mu.Lock()
@@ -145,40 +155,40 @@ func (c *condition) mustGiveUp(free uint64) bool {
 	return !c.running.Load() || isFull(c.background) || isFull(c.flush.err) || time.Since(c.room.low) >= lowFor
 }
 
-// short is the error of too little free space. It lasts until over is free.
+// short returns the error of too little free space, or nil. If was is true, it returns the error until over is free.
 func (c *condition) short(was bool, under, over uint64) error {
 	if free := c.room.free; free >= over || !was && free >= under {
 		return nil
 	}
-	return fmt.Errorf("%w: %d MiB are free for %s, and it needs %d MiB; make room there, delete what is not needed, or lower RETAIN_BYTES or RETAIN_AGE and start again",
+	return fmt.Errorf("%w: %d MiB are free for %s, and it needs %d MiB; free space there, delete what is not needed, or lower RETAIN_BYTES or RETAIN_AGE and start again",
 		eventlog.ErrDiskFull, c.room.free>>20, c.options.Dir, over>>20)
 }
 
-// isFull reports whether a full disk is the cause of an error.
+// isFull reports whether err means that the disk is full.
 func isFull(err error) bool { return eventlog.DiskFull(err) }
 
-// hasRoom reports whether as much is free now.
+// hasRoom reports whether that many bytes are free now.
 func (c *condition) hasRoom(bytes uint64) bool {
 	usage, err := c.options.FS.GetDiskUsage(c.options.Dir)
 	return err != nil || usage.AvailBytes >= bytes
 }
 
-// How tables are written when they could not be: Pebble itself would try again at once, hundreds of times a second.
+// When a table is written again after a failure. Pebble alone would try again at once, hundreds of times a second.
 const (
-	soon         = 100 * time.Millisecond // where there is room again
-	flushAgain   = 4 * time.Second        // where there seems to be too little: it may need less than is thought
-	compactAgain = 30 * time.Second       // likewise
-	compactWait  = time.Second            // one that waits longer fails, as its tables could not be dropped meanwhile
+	soon         = 100 * time.Millisecond // if there is room again
+	flushAgain   = 4 * time.Second        // if there seems to be too little: it may need less than expected
+	compactAgain = 30 * time.Second       // the same for a compaction
+	compactWait  = time.Second            // a compaction that waits longer fails: while it waits, its tables cannot be dropped
 )
 
-// attempt is when writing tables last failed, and why.
+// attempt is the last failed write of a table.
 type attempt struct {
-	first time.Time // of those in a row
+	first time.Time // of the failures in a row
 	at    time.Time
 	err   error
 }
 
-// again is the next in a row.
+// again is the next failure in a row.
 func (a attempt) again(err error) attempt {
 	now := time.Now()
 	if a.err == nil {
@@ -189,14 +199,14 @@ func (a attempt) again(err error) attempt {
 
 var errPaused = fmt.Errorf("nothing is compacted while the disk is full: %w", syscall.ENOSPC)
 
-// awaitFlush holds up the writing of a memtable after one that failed.
+// awaitFlush delays the writing of a memtable after a failure.
 func (c *condition) awaitFlush() error {
 	for {
 		c.mu.Lock()
 		last := c.flush
 		c.mu.Unlock()
 		if last.err != nil && !c.running.Load() && time.Since(last.first) > openMost {
-			c.Fatalf("a memtable cannot be written: %v", last.err) // a start does not wait for ever
+			c.Fatalf("a memtable cannot be written: %v", last.err) // a start must not wait for ever
 		}
 		since := time.Since(last.at)
 		switch {
@@ -213,7 +223,7 @@ func (c *condition) awaitFlush() error {
 	}
 }
 
-// awaitCompaction holds up a compaction while there is little room, or a memtable waits to be written.
+// awaitCompaction delays a compaction while there is little room, or while a memtable waits to be written.
 func (c *condition) awaitCompaction() error {
 	for began := time.Now(); ; {
 		c.mu.Lock()
@@ -231,8 +241,8 @@ func (c *condition) awaitCompaction() error {
 	}
 }
 
-// mayCompact reports whether there is room for more of a compaction. What memtables, write-ahead logs and the next start need is
-// never taken; one that gives room may take the rest.
+// mayCompact reports whether a compaction may write more. It must leave what memtables, write-ahead logs and the next
+// start need. A compaction that frees space may use more.
 func (c *condition) mayCompact() bool {
 	if c.reclaiming.Load() {
 		return c.hasRoom(c.room.levels.reopen)
@@ -240,7 +250,7 @@ func (c *condition) mayCompact() bool {
 	return c.hasRoom(c.room.levels.compact)
 }
 
-// pause waits a moment; it is false when the engine is closing.
+// pause waits a moment. It returns false if the engine is closing.
 func (c *condition) pause() bool {
 	select {
 	case <-c.quit:
@@ -264,13 +274,13 @@ func (c *condition) tableFailed(compacting bool, err error) {
 	}
 }
 
-// Categories of writes, as Pebble names them.
+// Pebble's names for categories of writes.
 const (
 	flushing   vfs.DiskWriteCategory = "pebble-memtable-flush"
 	compacting vfs.DiskWriteCategory = "pebble-compaction"
 )
 
-// createTable makes the file of a table, when there may be room for it.
+// createTable makes the file of a table when there may be room for it.
 func (f waitFS) createTable(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	await := f.state.awaitFlush
 	if category == compacting {
@@ -292,10 +302,10 @@ type tableFile struct {
 	vfs.File
 	state      *condition
 	compacting bool
-	written    int // since the last look at the room
+	written    int // since the last look at the free space
 }
 
-// Write stops a compaction where there is no more room for it. Pebble removes what that has written.
+// Write stops a compaction if there is no more room for it. Pebble then removes what the compaction has written.
 func (f *tableFile) Write(p []byte) (int, error) {
 	if f.written += len(p); f.compacting && f.written >= lookEvery/4 {
 		f.written = 0
@@ -311,7 +321,7 @@ func (f *tableFile) Sync() error     { return f.failed(f.File.Sync()) }
 func (f *tableFile) SyncData() error { return f.failed(f.File.SyncData()) }
 func (f *tableFile) Close() error    { return f.failed(f.File.Close()) }
 
-// failed notes an error. That a compaction finds no room refuses nothing by itself.
+// failed notes an error. A compaction that finds no room does not make the engine refuse anything.
 func (f *tableFile) failed(err error) error {
 	if err == nil {
 		return nil

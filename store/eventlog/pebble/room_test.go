@@ -15,7 +15,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// gauge is a disk in memory, of which as much is free as it says.
+// gauge is a disk in memory whose free space a test sets.
 type gauge struct {
 	vfs.FS
 	free atomic.Uint64
@@ -25,7 +25,7 @@ func (g *gauge) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: g.free.Load(), TotalBytes: 1 << 40}, nil
 }
 
-// TestLevels: what is refused at which free space, and that taking and refusing do not alternate at a level.
+// TestLevels: what is refused at which free space. Taking and refusing do not alternate at a level.
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20 // a memtable
@@ -47,7 +47,7 @@ func TestLevels(t *testing.T) {
 			t.Errorf("with %d bytes free: events %v, from the reserve %v", step.free, events, reserve)
 		}
 	}
-	// It is asked again before the commit: what waited in the queue is not stored on a disk that has become full.
+	// admit runs again before the commit, so a request that waited is not stored if the disk has become full.
 	disk.free.Store(0)
 	engine.Look()
 	if _, err := log.Append(t.Context(), request()); !eventlog.DiskFull(err) || errors.Is(err, eventlog.ErrUnknown) {
@@ -55,7 +55,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestFastWriter: who writes fast does not get past the level between two looks of a second.
+// TestFastWriter: a fast writer does not go below the level between two looks, which are a second apart.
 func TestFastWriter(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
@@ -75,7 +75,8 @@ func TestFastWriter(t *testing.T) {
 	}
 }
 
-// TestNoLoopOfFlushes: tables that cannot be written are tried again some times a second, not hundreds: each try packs a memtable.
+// TestNoLoopOfFlushes: a table that cannot be written is tried again a few times a second, not hundreds of times, since
+// each try compresses a memtable.
 func TestNoLoopOfFlushes(t *testing.T) {
 	t.Parallel()
 	for name, cause := range map[string]error{"full": syscall.ENOSPC, "broken": syscall.EIO} {

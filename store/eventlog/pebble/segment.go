@@ -6,7 +6,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// segment is a stretch of one space that retention drops as a whole.
+// segment is a part of one space that retention drops as a whole.
 type segment struct {
 	number      uint32
 	first, last uint64
@@ -32,24 +32,24 @@ func readSegment(number uint32, b []byte) (segment, error) {
 	}, nil
 }
 
-// space is a part of the log. Its fields are guarded by Engine.mu.
+// space is a space of the log. Engine.mu guards its fields.
 type space struct {
 	name     string
 	number   uint32
 	segments []segment // oldest first; the last one is open
-	removed  uint64    // all up to here was dropped, or is about to be
+	removed  uint64    // everything up to this id was dropped, or is about to be
 }
 
-// parts is how many segments make what a space retains: dropping one takes a 32nd.
+// parts is the number of segments that make up what a space retains.
 const parts = 32
 
-// full says whether an event with this id must begin a new segment.
+// full reports whether an event with this id must begin a new segment.
 func (s *segment) full(id uint64, r eventlog.Retention) bool {
 	return r.Bytes > 0 && s.bytes >= max(1, r.Bytes/parts) || r.Age > 0 && id-s.first >= uint64(max(1, r.Age/parts))
 }
 
-// put counts an event into the open segment, beginning a new one where that is full. It works on a
-// copy of the open segment and gives back the finished ones.
+// put counts an event in the open segment. If the segment is full, put begins a new one and returns the finished one. s
+// is a copy of the engine's open segment.
 func (s *segment) put(e *eventlog.Event, size int64, r eventlog.Retention) (finished *segment) {
 	if s.count > 0 && s.full(e.ID, r) {
 		done := *s

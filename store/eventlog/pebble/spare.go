@@ -7,13 +7,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// spare is a file that keeps some of the volume for the log, as others may fill it to the last byte. It holds nothing, and is
-// given up for what a start, a deletion or a revocation needs.
+// spare is the spare file. It reserves a part of the volume for the log, since others may fill the volume to the last
+// byte. The file has no content. The engine removes it when a start, a deletion or a revocation needs the space.
 type spare struct {
 	fs     vfs.FS
 	path   string
 	there  atomic.Bool
-	failed bool // it cannot be kept here
+	failed bool // the file system cannot make it
 }
 
 // spareName is the file's name in the folder.
@@ -28,12 +28,12 @@ func findSpare(dir string, fs vfs.FS) *spare {
 	return s
 }
 
-// giveUp removes the file, and reports whether that made room.
+// giveUp removes the file. It reports whether that freed space.
 func (s *spare) giveUp() bool {
 	return s.there.CompareAndSwap(true, false) && s.fs.Remove(s.path) == nil
 }
 
-// keep makes the file, where the file system can allocate room for it.
+// keep makes the file, if the file system can allocate space for it.
 func (s *spare) keep(bytes int64) {
 	if s.failed || s.there.Load() {
 		return

@@ -11,8 +11,8 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// BenchmarkOneStream reads a stream of 1,000 events that lie scattered over a long log, against a log that holds
-// only these, and against a scan of all. The work is to follow the stream's length, not the log's.
+// BenchmarkOneStream reads a stream of 1,000 events scattered over a long log, and for comparison a log with only
+// these, and a scan of everything. The work should depend on the length of the stream, not of the log.
 func BenchmarkOneStream(b *testing.B) {
 	const few = 1000
 	many := max(benchEvents(), 10*few)
@@ -47,7 +47,7 @@ func BenchmarkOneStream(b *testing.B) {
 	}
 }
 
-// streamLog is a log of so many events, of which every so-manieth is of the stream, so that it has few.
+// streamLog is a log in which only every nth event is of the stream.
 func streamLog(b *testing.B, events, few int) *eventlog.Log {
 	b.Helper()
 	log := openBench(b, pebble.Process)
@@ -75,7 +75,7 @@ func streamLog(b *testing.B, events, few int) *eventlog.Log {
 	return log
 }
 
-// readWhole reads a query from the earliest to the end, and gives how many steps that took.
+// readWhole reads a query from the earliest event to the end. It returns the number of steps.
 func readWhole(b *testing.B, log *eventlog.Log, q *eventlog.Query, want int) (pages int) {
 	b.Helper()
 	n := 0
@@ -97,7 +97,7 @@ func readWhole(b *testing.B, log *eventlog.Log, q *eventlog.Query, want int) (pa
 	return pages
 }
 
-// BenchmarkStreams counts the events of 100 streams, of one of 100,000 at a time.
+// BenchmarkStreams counts the events of 100 streams at a time, of 100,000.
 func BenchmarkStreams(b *testing.B) {
 	log := openBench(b, pebble.Process)
 	defer log.Close()

@@ -12,7 +12,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// View shows a snapshot, of before the commit that is under way.
+// View shows a snapshot. During a commit it is the state before it.
 func (e *Engine) View(ctx context.Context, f func(eventlog.View) error) error {
 	if err := e.begin(); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (e *Engine) View(ctx context.Context, f func(eventlog.View) error) error {
 	v := view{ctx: ctx, snapshot: m.Snapshot}
 	err := error(nil)
 	if v.position = m.position; v.position == 0 {
-		err = v.place()
+		err = v.readPosition()
 	}
 	if err == nil {
 		err = f(&v)
@@ -36,7 +36,7 @@ type view struct {
 	position uint64
 }
 
-func (v *view) place() error {
+func (v *view) readPosition() error {
 	last, err := get(v.snapshot, lastKey)
 	if err != nil {
 		return fmt.Errorf("reading the last position: %w", err)
@@ -58,7 +58,7 @@ func (v *view) Row(key string) ([]byte, error) {
 	return value, nil
 }
 
-// get is a copy of a value, nil where there is none.
+// get is a copy of a value, or nil if there is none.
 func get(from pebble.Reader, key []byte) ([]byte, error) {
 	value, closer, err := from.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -70,7 +70,8 @@ func get(from pebble.Reader, key []byte) ([]byte, error) {
 	return append([]byte{}, value...), closer.Close()
 }
 
-// viewSteps is how many rows one iterator passes: it holds memtables and deleted files, which a snapshot does not.
+// viewSteps is how many rows one iterator reads. An iterator prevents Pebble from freeing memtables and deleted files;
+// a snapshot does not.
 const viewSteps = 4096
 
 func (v *view) Scan(from, to string, backwards bool, f func(key, value []byte) (bool, error)) error {
@@ -92,7 +93,7 @@ func (v *view) Scan(from, to string, backwards bool, f func(key, value []byte) (
 	return nil
 }
 
-// steps goes some steps with one iterator, and gives the last key that it has passed, nil at the end.
+// steps reads some rows with one iterator. It returns the last key that it has read, or nil at the end.
 func (v *view) steps(low, high []byte, backwards bool, f func(key, value []byte) (bool, error)) (last []byte, err error) {
 	iter, err := v.snapshot.NewIterWithContext(v.ctx, &pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {

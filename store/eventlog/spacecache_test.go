@@ -5,23 +5,23 @@ import (
 	"testing"
 )
 
-// What is known of spaces is bounded by their number and by what they weigh; one alone may weigh more.
+// The cache of spaces is bounded by number and by weight. A single space may weigh more.
 func TestKnownIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		spaces int
 		weight int64 // of each
-		want   int   // that are known at most
+		want   int   // the most spaces that stay in the cache
 	}{
-		"many":       {3 * knownMost, 1, knownMost},
-		"heavy":      {10, knownBytes / 4, 4},
-		"few":        {10, knownBytes / 10, 10},
-		"one giant":  {1, 2 * knownBytes, 1},
-		"two giants": {2, 2 * knownBytes, 1},
+		"many":       {3 * cacheSpaces, 1, cacheSpaces},
+		"heavy":      {10, cacheBytes / 4, 4},
+		"few":        {10, cacheBytes / 10, 10},
+		"one giant":  {1, 2 * cacheBytes, 1},
+		"two giants": {2, 2 * cacheBytes, 1},
 	} {
-		k := newKnown(knownBytes)
+		k := newSpaceCache(cacheBytes)
 		for i := range tt.spaces {
-			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]held{}, weight: tt.weight})
+			k.add(fmt.Sprint(i), &keyedSpace{keys: map[string][]entry{}, weight: tt.weight})
 		}
 		k.trim()
 		if got := len(k.spaces); got != tt.want {
