@@ -18,10 +18,9 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Keys that are made while the gateway runs are kept, hashed, in the store of the log, beside those of the
-// settings.
+// In addition to the keys of the settings, the store has the hashes of keys that are made while the gateway runs.
 
-// KeyInfo is a key as it is told: never with the key itself.
+// KeyInfo describes a key, without its secret.
 type KeyInfo struct {
 	ID       string     `json:"id"`
 	Name     string     `json:"name"`
@@ -32,11 +31,11 @@ type KeyInfo struct {
 	Rate     float64    `json:"rate"`
 	Frames   string     `json:"frames"`
 	Expires  *time.Time `json:"expires"`
-	Version  string     `json:"version,omitempty"`  // a new one after each change; none where it cannot be changed
-	ReadOnly bool       `json:"readonly,omitempty"` // it is one of the settings
+	Version  string     `json:"version,omitempty"`  // a new one after each change; "" if the key is read-only
+	ReadOnly bool       `json:"readonly,omitempty"` // it is a key of the settings
 }
 
-// KeyChange says what of a key is to be changed; nil fields stay.
+// KeyChange has the new values of a key's fields. nil leaves a field unchanged.
 type KeyChange struct {
 	Name    *string
 	Sub     *[]string
@@ -47,41 +46,41 @@ type KeyChange struct {
 	Frames  *string
 	Expires **time.Time
 
-	Match version.Match // of UpdateKey: which version it is meant for
+	Match version.Match // for UpdateKey: the version that the change is for
 }
 
-// What callers may decide on.
+// Errors that callers compare with.
 var (
 	ErrNoKey       = errors.New("there is no such key")
-	ErrReadOnly    = errors.New("this key is one of the settings; change it there")
-	ErrBadKey      = errors.New("the key cannot be made so")
+	ErrReadOnly    = errors.New("this key is in the settings; change it there")
+	ErrBadKey      = errors.New("the key is not valid")
 	ErrTooManyKeys = errors.New("there are too many keys")
 	ErrRevocation  = errors.New("give either jti or subject")
 )
 
-// maxStored bounds the keys of the store.
+// maxStored is the largest number of keys in the store.
 const maxStored = 100_000
 
 const rowKey = "key/"
 
-// storedKey is a row.
+// storedKey is a row of the store.
 type storedKey struct {
 	keySpec
 	Created time.Time `json:"created"`
 	Version string    `json:"version,omitempty"`
-	Once    string    `json:"once,omitempty"` // the request that made it
+	Once    string    `json:"once,omitempty"` // the hash of the idempotency key of the request that made it
 }
 
-// keyStore is the stored keys, by id.
+// keyStore has the stored keys, by id.
 type keyStore struct {
 	log      *eventlog.Log
-	changing sync.Mutex // held while the log commits
+	changing sync.Mutex // one change at a time, including its commit
 	mu       sync.Mutex
 	specs    map[string]storedKey
 	made     []made // answers to requests that made keys, oldest first; changing guards them
 }
 
-// UseStore reads the keys, revocations and users of a log's store and puts them in force. It is called once, before
+// UseStore reads the keys, revocations and users from the store of a log and puts them in force. Call it once, before
 // UseMadeKey and UseTokenSecret and before the authenticator is used.
 func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	s := &keyStore{log: log, specs: map[string]storedKey{}}
@@ -109,10 +108,10 @@ func (a *Authenticator) UseStore(log *eventlog.Log) error {
 	return a.keys.load()
 }
 
-// StoredKeys is how many keys the store has.
+// StoredKeys returns the number of keys in the store.
 func (a *Authenticator) StoredKeys() int { return len(a.keys.store.all()) }
 
-// UseMadeKey puts the key of a first start in force.
+// UseMadeKey puts the key of the first start in force.
 func (a *Authenticator) UseMadeKey(key string) error {
 	a.keys.made = key
 	return a.keys.load()
@@ -131,7 +130,8 @@ func (s *keyStore) all() map[string]storedKey {
 	return copied
 }
 
-// put writes a key through, or takes it away where k is nil. Its row must be as it was read when the version was compared.
+// put stores a key, or deletes it if k is nil. The commit fails if the row is no longer was, the row whose version was
+// compared.
 func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	row := eventlog.Row{Key: rowKey + id}
 	if k != nil {
@@ -157,7 +157,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlo
 	return nil
 }
 
-// info tells of a key.
+// info describes the key, without its secret.
 func (k *Key) info() KeyInfo {
 	i := KeyInfo{
 		ID: k.id, Name: k.Name, Sub: k.Sub.List(), Pub: k.Pub.List(), Rest: k.Rest.List(), Origins: append([]string{}, k.origins...),
@@ -172,7 +172,7 @@ func (k *Key) info() KeyInfo {
 	return i
 }
 
-// Keys are all keys in force, those of the settings first, by name.
+// Keys returns all keys in force: those of the settings first, then those of the store, each sorted by name.
 func (a *Authenticator) Keys() []KeyInfo {
 	list := []KeyInfo{}
 	for _, k := range *a.keys.current.Load() {
@@ -190,7 +190,7 @@ func (a *Authenticator) Keys() []KeyInfo {
 	return list
 }
 
-// Key tells of one key.
+// Key describes the key with an id, or returns ErrNoKey.
 func (a *Authenticator) Key(id string) (KeyInfo, error) {
 	k := a.keys.byID(id)
 	if k == nil {
@@ -199,7 +199,7 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 	return k.info(), nil
 }
 
-// CreateKey makes a key, which is told this once.
+// CreateKey makes a key. Only its result has the secret.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
 	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
 		a.keys.store.changing.Lock()
@@ -210,7 +210,7 @@ func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInf
 	return m.info, m.key, err
 }
 
-// createKey is for callers that hold changing.
+// createKey makes a key. The caller holds changing.
 func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) (info KeyInfo, key string, err error) {
 	if len(a.keys.store.all()) >= maxStored {
 		return info, "", fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
@@ -227,7 +227,7 @@ func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) 
 	return info, key, err
 }
 
-// storeKey checks a key, keeps it as a new version and puts it in force.
+// storeKey checks a key, stores it with a new version and puts it in force.
 func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	if k.Name == "" || len(k.Name) > 256 {
 		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
@@ -245,7 +245,7 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, w
 	return a.keys.again()
 }
 
-// changeable reads a key that can be changed, and gives its row too, so that the commit can depend on it.
+// changeable reads a key that can be changed. It returns its row too, so that the commit can depend on it.
 func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, err error) {
 	row.Key = rowKey + id
 	row.Value, err = a.keys.store.log.Row(row.Key)
@@ -263,7 +263,7 @@ func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, er
 	return k, row, ErrNoKey
 }
 
-// meant checks that a change is for a key as it is now.
+// meant returns an error if a change is not meant for the current version of a key.
 func (a *Authenticator) meant(id string, k *storedKey, match version.Match) error {
 	info, err := a.Key(id)
 	if err != nil {
@@ -272,7 +272,8 @@ func (a *Authenticator) meant(id string, k *storedKey, match version.Match) erro
 	return match.Check(version.Of(k.Version), info)
 }
 
-// UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
+// UpdateKey changes a key. The streams and sockets that were opened with it end, so that their clients connect again with
+// the new grant.
 func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
 	return eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (KeyInfo, error) { return a.updateKey(ctx, id, c) })
 }
@@ -294,12 +295,12 @@ func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (
 	return a.Key(id)
 }
 
-// DeleteKey revokes a key.
+// DeleteKey removes and revokes a key.
 func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
 	return a.DeleteKeyIf(ctx, id, nil)
 }
 
-// DeleteKeyIf revokes a key of a version.
+// DeleteKeyIf is DeleteKey for a key of the given version.
 func (a *Authenticator) DeleteKeyIf(ctx context.Context, id string, match version.Match) error {
 	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id, match) })
 }

@@ -333,7 +333,7 @@ func TestClaimFaults(t *testing.T) {
 		fmt.Sprintf(`{"iss":"me","aud":"us","exp":%d}`, now.Add(time.Hour).UnixMilli()): "claim exp must be a number of seconds since 1970; it looks like milliseconds",
 		`{"iss":"me","aud":"us","exp":"1796000000"}`:                                    "claim exp must be a number of seconds since 1970, not a string",
 		`{"iss":"me","aud":"us","exp":null}`:                                            "claim exp must be a number of seconds since 1970, not null",
-		`{"iss":"me","aud":"us","exp":-1}`:                                              "claim exp must be a number of seconds since 1970; it lies before that",
+		`{"iss":"me","aud":"us","exp":-1}`:                                              "claim exp must be a number of seconds since 1970; it is before 1970",
 		`{` + base + `,"nbf":true}`:                                                     "claim nbf must be a number of seconds since 1970, not true or false",
 		`{` + base + `,"iat":[]}`:                                                       "claim iat must be a number of seconds since 1970, not a list",
 		`{` + base + `,"sub":42}`:                                                       "claim sub must be a string, not a number",

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The bounds of passwords. A name has few tries, since its owner needs few; an address has more, since many may share it.
+// Limits of passwords. A name has few tries, because its owner needs few. An address has more, because many may share it.
 var (
 	ofName    = Limit{10, NameEvery}
 	ofAddress = Limit{30, 2 * time.Second}
@@ -14,11 +14,11 @@ var (
 // NameEvery is how often a name that has used up its tries gets another.
 const NameEvery = 6 * time.Second
 
-// maxKnown bounds how many names are remembered with an address where they have signed in.
+// maxKnown is how many names are remembered, each with an address where it has signed in.
 const maxKnown = 10_000
 
-// Names bounds the guessing of passwords. A name has tries of its own at an address where it has signed in before, so
-// that strangers who guess elsewhere do not lock its owner out.
+// Names limits the guessing of passwords. A name has separate tries at an address where it has signed in before, so that
+// strangers who guess elsewhere do not lock out its owner.
 type Names struct {
 	mu    sync.Mutex
 	names table
@@ -31,12 +31,12 @@ func NewNames() *Names {
 	return &Names{names: newTable(ofName), froms: newTable(ofAddress), known: map[Digest]struct{}{}}
 }
 
-// Who is whose password is tried, and from where. Both stands for the two together.
+// Who has the digests of the name whose password is tried, of the address, and of the two together.
 type Who struct{ Name, From, Both Digest }
 
-// Open reports whether a try may be looked at at all. Where it is false, the answer must be the same for every password.
-// An address without tries is closed to every name but those that have signed in there. A name that has is charged for
-// the refused try in Begin, and no other name is: else the bucket of a name would tell whether it exists.
+// Open reports whether a try may be checked at all. If not, the answer must be the same for every password. An address
+// without tries left is closed to all names except those that have signed in there. Only such a name is charged for the
+// refused try, in Begin; otherwise the bucket of a name would reveal whether it exists.
 func (t *Names) Open(w Who) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,7 +45,7 @@ func (t *Names) Open(w Who) bool {
 	return name.left.TokensAt(now) >= 1 && (known || t.froms.of(w.From, now).has(now))
 }
 
-// ofName finds the bucket of a name, or of a name together with an address where it has signed in.
+// ofName finds the bucket of a name; at an address where it has signed in, the bucket of the two together.
 func (t *Names) ofName(w Who, now time.Time) (b *bucket, known bool) {
 	if _, known = t.known[w.Both]; known {
 		w.Name = w.Both
@@ -53,17 +53,16 @@ func (t *Names) ofName(w Who, now time.Time) (b *bucket, known bool) {
 	return t.names.of(w.Name, now), known
 }
 
-// Outcome is what came of a try.
+// Outcome is the result of a try.
 type Outcome int
 
-// The outcomes.
 const (
-	Undone Outcome = iota // it could not be compared
+	Undone Outcome = iota // the password could not be compared
 	Right
 	Wrong
 )
 
-// Begin lets a try in, and the caller must call end. It is false where the name or the address has no tries left.
+// Begin starts a try; the caller must call end. It returns false if the name or the address has no tries left.
 func (t *Names) Begin(w Who) (end func(Outcome), ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +73,7 @@ func (t *Names) Begin(w Who) (end func(Outcome), ok bool) {
 	case !name.has(now):
 		return nil, false
 	case !from.has(now):
-		if known { // its remembered password could be guessed from here
+		if known { // a remembered password still passes from here, so a wrong one must count
 			name.charge(now)
 		}
 		return nil, false
@@ -97,7 +96,7 @@ func (t *Names) end(w Who, name, from *bucket, is Outcome) {
 	}
 }
 
-// Know notes that a name has signed in with a password that was remembered.
+// Know notes that a name has signed in with a remembered password, without Begin.
 func (t *Names) Know(w Who) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

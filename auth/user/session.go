@@ -19,9 +19,9 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Bounds of sessions.
+// Limits of sessions.
 const (
-	maxSessions = 100                // of a user; the oldest goes
+	maxSessions = 100                // of a user; then the oldest ends
 	sessionTTL  = 7 * 24 * time.Hour // without a refresh
 	sweepEvery  = time.Hour
 	maxSwept    = 1000 // rows of one commit
@@ -30,13 +30,13 @@ const (
 // rowSession is the prefix of the rows of sessions: the user's id, a slash and the session's id follow.
 const rowSession = "session/"
 
-// session is what is kept of one. All but life is guarded by Store.changing.
+// session is a user's session. Store.changing guards all fields except life.
 type session struct {
 	id      string
-	known   [sha256.Size]byte // hash of what its refresh tokens have in common
-	current [sha256.Size]byte // hash of the only one that is good
-	expires int64             // the second
-	life    *grant.Life       // of its access tokens; nil while nobody has asked for it; guarded by sessions.mu
+	known   [sha256.Size]byte // hash of the proof that its refresh tokens have in common
+	current [sha256.Size]byte // hash of the only refresh token that is valid
+	expires int64             // in seconds
+	life    *grant.Life       // of its access tokens; made when it is first needed; sessions.mu guards it
 }
 
 // sessionRow is a session's row.
@@ -51,7 +51,7 @@ func (one *session) row(user string) (eventlog.Row, error) {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id, Value: text}, err
 }
 
-// gone is the row that takes the session away.
+// gone returns the row that deletes the session.
 func (one *session) gone(user string) eventlog.Row {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id}
 }
@@ -59,7 +59,7 @@ func (one *session) gone(user string) eventlog.Row {
 func readSession(id string, value []byte) (*session, error) {
 	one := &session{id: id}
 	var r sessionRow
-	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // of an earlier version, whose id is the hash
+	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // a row of an earlier version: the id is the hash
 		r = sessionRow{id, id, expires}
 	} else if err := json.Unmarshal(value, &r); err != nil {
 		return nil, fmt.Errorf("the row of a session: %w", err)
@@ -67,7 +67,7 @@ func readSession(id string, value []byte) (*session, error) {
 	for text, to := range map[*string]*[sha256.Size]byte{&r.Known: &one.known, &r.Current: &one.current} {
 		hash, err := hex.DecodeString(*text)
 		if err != nil || len(hash) != sha256.Size {
-			return nil, errors.New("the row of a session holds no hash")
+			return nil, errors.New("the row of a session has no valid hash")
 		}
 		*to = [sha256.Size]byte(hash)
 	}
@@ -75,12 +75,12 @@ func readSession(id string, value []byte) (*session, error) {
 	return one, nil
 }
 
-// sessions are those of all users, by the user's id, the oldest first. Who changes the lists holds Store.changing and
-// mu, so that either is enough to read them. mu is a leaf.
+// sessions has the sessions of all users, by the user's id, the oldest first. To change the lists, hold both
+// Store.changing and mu; to read them, either is enough. mu is a leaf.
 type sessions struct {
 	mu    sync.Mutex
 	of    map[string][]*session
-	swept time.Time
+	swept time.Time // when sweep last found no more to remove
 }
 
 func (x *sessions) read(log *eventlog.Log) error {
@@ -99,7 +99,7 @@ func (x *sessions) read(log *eventlog.Log) error {
 	return err
 }
 
-// gone are the rows that take all sessions of a user away.
+// gone returns the rows that delete all sessions of a user.
 func (x *sessions) gone(user string) []eventlog.Row {
 	rows := make([]eventlog.Row, 0, len(x.of[user])+1)
 	for _, one := range x.of[user] {
@@ -111,7 +111,7 @@ func (x *sessions) gone(user string) []eventlog.Row {
 // forget ends all sessions of a user.
 func (x *sessions) forget(user string, why grant.End) { x.end(user, why, x.of[user]...) }
 
-// end takes sessions out of the list and ends what was opened with their access tokens.
+// end removes sessions from the list. The streams and sockets that were opened with their access tokens end.
 func (x *sessions) end(user string, why grant.End, over ...*session) {
 	x.mu.Lock()
 	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(one *session) bool { return slices.Contains(over, one) })
@@ -130,7 +130,7 @@ func (x *sessions) end(user string, why grant.End, over ...*session) {
 	}
 }
 
-// newest puts a session at the end of the list, whether it is there or not.
+// newest puts a session at the end of the list. It may be in the list already.
 func (x *sessions) newest(user string, one *session) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -147,7 +147,7 @@ func (x *sessions) byID(user, id string) *session {
 	return nil
 }
 
-// find returns the session of a refresh token, nil where there is none or it has expired, and whether the token was
+// find returns the session of a refresh token, or nil if there is none or it has expired. used means that the token was
 // used before.
 func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool) {
 	one = x.byID(t.user, t.session)
@@ -157,7 +157,7 @@ func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool
 	return one, one.current != t.whole
 }
 
-// Session returns what ends with a session of a user, nil where there is no such session.
+// Session returns the life of a user's session, or nil if there is no such session.
 func (s *Store) Session(user, id string) *grant.Life {
 	x := &s.sessions
 	x.mu.Lock()
@@ -172,13 +172,13 @@ func (s *Store) Session(user, id string) *grant.Life {
 	return one.life
 }
 
-// Login finds the user who signs in from an address, and gives a refresh token: ErrBadLogin where email and password are
-// none's, passwords.ErrBusy where too many try, a passwords.TriesError where too many were wrong.
+// Login returns the user with this email and password, and a refresh token. Its error is ErrBadLogin if they are wrong,
+// passwords.ErrBusy if too many try at once, and a passwords.TriesError after too many wrong tries.
 func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
 	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.login(ctx, from, email, password) })
 }
 
-// signedIn runs what makes a refresh token.
+// signedIn runs a change that returns a user and a refresh token.
 func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, string, error)) (*User, string, error) {
 	type made struct {
 		user  *User
@@ -194,7 +194,7 @@ func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, st
 func (s *Store) login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
-	if u := s.find(email); u != nil && u.Active { // else the right password would not be charged, and that would tell
+	if u := s.find(email); u != nil && u.Active { // the right password of an inactive user must count as wrong, or it could be found out
 		hash = u.hash
 	}
 	right, err := s.passwords.Verify(ctx, passwords.Attempt{From: from, Name: email, Password: password, Hash: hash})
@@ -203,7 +203,7 @@ func (s *Store) login(ctx context.Context, from, email, password string) (*User,
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	u := s.find(email) // it may have changed meanwhile
+	u := s.find(email) // the user may have changed during the check
 	if !right || u == nil || !u.Active || u.hash != hash {
 		return nil, "", ErrBadLogin
 	}
@@ -214,8 +214,8 @@ func (s *Store) login(ctx context.Context, from, email, password string) (*User,
 	return u, token, err
 }
 
-// Refresh gives another refresh token for one, which is worth nothing then. Who presents it again ends the session: it
-// is in two hands, of which one has stolen it.
+// Refresh exchanges a refresh token for the next one. A second use of the same token ends the session: two clients have
+// it, so one of them has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
 	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.refresh(ctx, token) })
 }
@@ -238,8 +238,8 @@ func (s *Store) refresh(ctx context.Context, token string) (*User, string, error
 	return u, token, err
 }
 
-// presented finds the session of a refresh token: ErrBadLogin where it has none, ErrUsed where it was used before, by
-// which its session has ended.
+// presented returns the session of a refresh token, or ErrBadLogin if it has none. If the token was used before, it ends
+// the session and returns ErrUsed.
 func (s *Store) presented(ctx context.Context, token string) (refreshToken, *session, error) {
 	t, ok := parseRefresh(token)
 	if !ok {
@@ -250,7 +250,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 	case one == nil:
 		return t, nil, ErrBadLogin
 	case used:
-		s.sessions.end(t.user, grant.Revoked, one) // though it cannot be stored
+		s.sessions.end(t.user, grant.Revoked, one) // before the commit, so that it ends even if the commit fails
 		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
 			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
 		}
@@ -259,7 +259,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 	return t, one, nil
 }
 
-// Logout ends the session of a refresh token: ErrBadLogin where it has none.
+// Logout ends the session of a refresh token, or returns ErrBadLogin if it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.logout(ctx, token) })
 }
@@ -278,8 +278,8 @@ func (s *Store) logout(ctx context.Context, token string) error {
 	return nil
 }
 
-// renew makes the next refresh token of a session, which was found by the token t, or the first of another where there
-// is none, in the place of the oldest where there would be too many.
+// renew makes the next refresh token of the session one, whose present token is t. If one is nil, it makes the first token
+// of a new session, and ends the oldest session if there are too many.
 func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken) (string, error) {
 	token, next := t.next(u.ID)
 	fresh := &session{id: next.session, known: next.known, current: next.whole, expires: s.now().Add(sessionTTL).Unix()}
@@ -290,7 +290,7 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 	rows := []eventlog.Row{row}
 	var over []*session
 	switch list := s.sessions.of[u.ID]; {
-	case one != nil && one.id != fresh.id: // of an earlier version
+	case one != nil && one.id != fresh.id: // a session of an earlier version is replaced by a new one
 		over = append(over, one)
 	case one == nil && len(list) >= maxSessions:
 		over = append(over, list[0])
@@ -298,7 +298,7 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 	for _, old := range over {
 		rows = append(rows, old.gone(u.ID))
 	}
-	// Who withdraws something signs in first.
+	// Signing in may use the reserve of a full disk: users must sign in before they can delete anything.
 	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: true}); err != nil {
 		return "", fmt.Errorf("storing a session: %w", err)
 	}
@@ -311,8 +311,8 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 	return token, nil
 }
 
-// sweep takes away what has expired, now and then: those who never come back would leave their sessions for ever. It is
-// done by whoever makes one, as without that there are not more of them.
+// sweep deletes expired sessions, once in sweepEvery. Otherwise those of users who never come back would stay for ever. It
+// runs when a session is made or renewed, because only then their number can grow.
 func (s *Store) sweep(ctx context.Context) error {
 	x, now := &s.sessions, s.now()
 	if now.Sub(x.swept) < sweepEvery {
@@ -328,7 +328,7 @@ func (s *Store) sweep(ctx context.Context) error {
 			rows, over[user] = append(rows, one.gone(user)), append(over[user], one)
 		}
 		if len(rows) >= maxSwept {
-			break // the next one goes on
+			break // the next sweep continues
 		}
 	}
 	if len(rows) == 0 {

@@ -17,19 +17,19 @@ import (
 	"sluice/store/eventlog"
 )
 
-// maxUsers bounds what is held in memory.
+// maxUsers is the largest number of users; all are in memory.
 const maxUsers = 100_000
 
 const rowUser = "user/"
 
-// Store keeps users and their sessions.
+// Store has the users and their sessions.
 type Store struct {
 	log       *eventlog.Log
 	now       func() time.Time
 	passwords *passwords.Checker
 	max       int
 
-	changing sync.Mutex // held by all that change users or sessions
+	changing sync.Mutex // one change of users or sessions at a time
 	sessions sessions
 	mu       sync.RWMutex
 	byEmail  map[string]*User
@@ -62,7 +62,7 @@ func (s *Store) put(u *User) {
 	s.byEmail[u.Email], s.byID[u.ID] = u, u
 }
 
-// Get finds a user by email.
+// Get returns the user with an email, or ErrUnknown.
 func (s *Store) Get(email string) (*User, error) {
 	if u := s.find(email); u != nil {
 		return u, nil
@@ -76,14 +76,14 @@ func (s *Store) find(email string) *User {
 	return s.byEmail[normal(email)]
 }
 
-// ByID finds a user, nil where it is gone.
+// ByID returns the user with an id, or nil.
 func (s *Store) ByID(id string) *User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byID[id]
 }
 
-// All are the users, by email.
+// All returns the users, sorted by email.
 func (s *Store) All() []*User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -95,14 +95,14 @@ func (s *Store) All() []*User {
 	return all
 }
 
-// Count is how many users there are.
+// Count returns the number of users.
 func (s *Store) Count() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.byEmail)
 }
 
-// hash is what to keep of a change's password, "" where it has none.
+// hash returns the hash of a change's new password, or "" if the change has none.
 func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 	if c.Password == nil {
 		return "", nil
@@ -113,7 +113,7 @@ func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 	return s.passwords.Hash(ctx, *c.Password)
 }
 
-// Add makes a user, who is active unless the change says otherwise, and may do what it says.
+// Add makes a user with the password and the grant of c. The user is active unless c says otherwise.
 func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) {
 	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.add(ctx, email, c) })
 }
@@ -126,7 +126,7 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 	if c.Password == nil {
 		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
 	}
-	// What can be said without a hash is said first.
+	// A hash is expensive, so all other checks come first.
 	if _, err := s.added(email, &c, ""); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 	return u, s.replace(ctx, nil, u)
 }
 
-// added is a user as it would be.
+// added returns the new user without storing it.
 func (s *Store) added(email string, c *Change, hash string) (*User, error) {
 	switch {
 	case s.find(email) != nil:
@@ -155,8 +155,8 @@ func (s *Store) added(email string, c *Change, hash string) (*User, error) {
 	return fresh.apply(c, hash)
 }
 
-// Change changes a user. What was opened with an access token ends, and the tokens are worth nothing; with another
-// password, and where the user is not active any more, the sessions end too.
+// Change changes a user. All access tokens of the user, and the streams and sockets that were opened with them, end. The
+// sessions end too if the password changes or the user is no longer active.
 func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
 	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.change(ctx, email, c) })
 }
@@ -188,7 +188,7 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 	return next, s.replace(ctx, old, next)
 }
 
-// replace puts a user in force, in the place of one before, if any.
+// replace stores a user and puts it in force. old is the same user before the change, or nil for a new one.
 func (s *Store) replace(ctx context.Context, old, next *User) error {
 	was, err := s.row(next.Email)
 	if err != nil {
@@ -221,7 +221,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	return nil
 }
 
-// row is a user's row as it is, without a value where there is none.
+// row returns a user's row, without a value if there is none.
 func (s *Store) row(email string) (eventlog.Row, error) {
 	value, err := s.log.Row(rowUser + email)
 	if err != nil {
@@ -235,10 +235,10 @@ func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
 	return err
 }
 
-// Remove takes a user away, with the sessions. Another of the same email is another user.
+// Remove deletes a user and the user's sessions. A later user with the same email is a different one.
 func (s *Store) Remove(ctx context.Context, email string) error { return s.RemoveIf(ctx, email, nil) }
 
-// RemoveIf takes a user of a revision away.
+// RemoveIf is Remove for a user of the given revision.
 func (s *Store) RemoveIf(ctx context.Context, email string, match version.Match) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email, match) })
 }
