@@ -27,8 +27,8 @@ func TestFrames(t *testing.T) {
 		{string(Frame(53, 53, `a"\b`, true, "", "s", nil, FramesName, 0).Bare()), "id: 53\nevent: a\"\\b\ndata: {\"event\":\"a\\\"\\\\b\",\"data\":null,\"stream\":\"s\"}\n\n"},
 		{string(Frame(53, 53, "goal", true, "", "", []byte(`1`), FramesPublish, 0).Bare()), "id: 53\nevent: publish\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
 		{string(AppendGap(nil, 9, "expired", "12", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"expired\",\"after\":\"12\",\"oldest\":\"10\"}}\n\n"},
-		{string(AppendEvent(nil, 53, "goal", []byte(`{"event":"goal","data":1}`), 10*time.Second)), "id: 53\nevent: goal\ndata: {\"event\":\"goal\",\"data\":1}\nretry: 10000\n\n"},
-		{string(AppendEvent([]byte("x"), 9007199254740991, "goal", []byte(`1`), 0)), "xid: 9007199254740991\nevent: goal\ndata: 1\n\n"},
+		{string(AppendWhole(nil, 53, 53, "goal", true, "", "", []byte(`1`), FramesName, 10*time.Second)), "id: 53\nevent: goal\ndata: {\"event\":\"goal\",\"data\":1}\nretry: 10000\n\n"},
+		{string(AppendWhole([]byte("x"), 9007199254740991, 53, "goal", true, "", "", []byte(`1`), FramesName, 0)), "xid: 9007199254740991\nevent: goal\ndata: {\"event\":\"goal\",\"data\":1}\n\n"},
 		{string(Frame(1, 1, "goal", true, "c", "s", []byte(`[1.0,"<&>é\u2028"]`), FramesName, 0).Bare()), "id: 1\nevent: goal\ndata: {\"event\":\"goal\",\"collection\":\"c\",\"data\":[1.0,\"<&>é\\u2028\"],\"stream\":\"s\"}\n\n"},
 		{string(AppendObject(nil, "é<", `"`, `\`, []byte("null"))), `{"event":"é<","collection":"\"","data":null,"stream":"\\"}`},
 		{string(AppendGap(nil, 9, "lost", "", 10)), "event: gap\nid: 9\ndata: {\"event\":\"gap\",\"data\":{\"reason\":\"lost\",\"oldest\":\"10\"}}\n\n"},
@@ -186,8 +186,8 @@ func FuzzFrame(f *testing.F) {
 		if err := json.Unmarshal([]byte(events[0].Data), &object); err != nil || object.Event != name || object.Collection != collection || object.Stream != stream || string(object.Data) != strings.TrimSpace(data) {
 			t.Fatalf("%q: %v", events[0].Data, err)
 		}
-		if whole := AppendEvent(nil, id, FrameName(name, true, mode), AppendObject(nil, name, collection, stream, []byte(data)), time.Second); string(whole) != string(frame) {
-			t.Fatalf("in parts %q, in one %q", whole, frame)
+		if whole := AppendWhole(nil, id, int64(id), name, true, collection, stream, []byte(data), mode, time.Second); string(whole) != string(frame) {
+			t.Fatalf("appended %q, as a frame %q", whole, frame)
 		}
 		if cap(frame) > len(frame)+frameOverhead {
 			t.Fatalf("%d bytes for a frame of %d", cap(frame), len(frame))
