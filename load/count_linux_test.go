@@ -38,7 +38,7 @@ func TestSaidInFrames(t *testing.T) {
 	for _, n := range []int{0, 125, 126, 1<<16 - 1, 1 << 16} {
 		text := strings.Repeat("x", n)
 		o := Options{Say: []string{text}}
-		got, err := o.said(0, 0)
+		got, err := o.messages(0, 0)
 		want := appendMasked(frame(opText, text))
 		if err != nil || string(got) != string(want) {
 			t.Errorf("%d bytes: %.20q %v, want %.20q", n, got, err, want)
