@@ -133,8 +133,7 @@ func TestKeyFaults(t *testing.T) {
 	}
 }
 
-// Unchanged keys stay, changed ones end with "changed", removed ones with "revoked"; a broken file
-// changes nothing.
+// Unchanged keys stay, changed ones end with "changed", and removed ones with "revoked". A broken file changes nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")

@@ -11,7 +11,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// TestViewMemory: what a view takes is not much more than what was sent for it, and no more than Filter.Size has it.
+// TestViewMemory: a view takes not much more memory than the request had bytes, and no more than Filter.Size returns.
 func TestViewMemory(t *testing.T) {
 	const views = 200
 	long := strings.Repeat("x", 100)
@@ -55,7 +55,7 @@ func TestViewMemory(t *testing.T) {
 	}
 }
 
-// heap is what is live.
+// heap returns the bytes of live objects.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()

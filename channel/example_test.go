@@ -6,7 +6,7 @@ import (
 	"sluice/channel"
 )
 
-// A grant, what a request narrows it to, and which events that lets through.
+// A grant, the part of it that a request asks for, and the events that match that.
 func Example() {
 	grant, err := channel.ParseSet([]string{"*:customer", "chat-*"})
 	if err != nil {

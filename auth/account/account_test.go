@@ -37,8 +37,8 @@ func TestAccounts(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), context.Background()
 	s, done := open(t, dir)
-	var told []string
-	s.OnChange(func(a *account.Account) { told = append(told, a.Username) })
+	var changed []string
+	s.OnChange(func(a *account.Account) { changed = append(changed, a.Username) })
 	if _, err := s.Create(ctx, "ann@example.org", "Ann", "secret"); err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +105,8 @@ func TestAccounts(t *testing.T) {
 		t.Fatal(again, err)
 	}
 	verify("ann@example.org", "secret", false)
-	if strings.Join(told, " ") != "bob ann@example.org" {
-		t.Errorf("told of %v", told)
+	if strings.Join(changed, " ") != "bob ann@example.org" {
+		t.Errorf("OnChange got %v", changed)
 	}
 	done()
 

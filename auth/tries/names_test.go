@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 )
 
-// What is remembered is bounded, and those who have used up their tries are forgotten last.
+// The tables have a largest size, and names without tries left are removed last.
 func TestNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

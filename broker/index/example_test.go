@@ -8,7 +8,7 @@ import (
 	"sluice/channel"
 )
 
-// Two views, one event: who wants it.
+// Which of two views wants an event?
 func Example() {
 	x := index.New[string]()
 	x.Add(channel.Everything(), "dashboard")

@@ -7,7 +7,7 @@ import (
 	"sluice/broker/sse"
 )
 
-// An event as a frame, and what a reader makes of it, however it is cut.
+// An event as a frame, which is then parsed in two pieces.
 func Example() {
 	frame := sse.Frame(1795219523000053, 1795219523000053, "put", false, "customer", "", []byte(`"577c"`), sse.FramesName, 10*time.Second).Bare()
 	fmt.Printf("%s", frame)

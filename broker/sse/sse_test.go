@@ -13,7 +13,7 @@ import (
 	"sluice/channel"
 )
 
-// The frames to the byte, as contract section 3 shows them.
+// The exact bytes of the frames in docs/protocol.md.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 14, 22, 1, 130_999_999, time.FixedZone("", 3600))
@@ -45,7 +45,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestWHATWG holds the parser to the examples and rules of the HTML standard, 9.2.6 and 9.2.7.
+// TestWHATWG checks the parser with the examples and rules of the HTML standard, sections 9.2.6 and 9.2.7.
 func TestWHATWG(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -105,7 +105,7 @@ func TestParserIsBounded(t *testing.T) {
 	}
 }
 
-// TestBound: the largest block is read, one byte more is refused for good, cut anywhere.
+// TestBound: the largest frame is read, and one byte more is refused for good, whatever the pieces are.
 func TestBound(t *testing.T) {
 	t.Parallel()
 	const room = 100
@@ -134,10 +134,10 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// full is all that a block may hold, never written to.
+// full is the longest content of a frame. Tests must not write to it.
 var full = make([]byte, maxParsed)
 
-// TestAllocations: one for a whole frame, none where there is room.
+// TestAllocations: Frame allocates once, and appending not at all if there is room.
 func TestAllocations(t *testing.T) {
 	data, now := []byte(`{"id":"577cf185e2039b0900000016"}`), time.Now()
 	if n := testing.AllocsPerRun(100, func() {
@@ -158,7 +158,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// FuzzFrame: what is encoded is what an independent parser reads, whatever names and data.
+// FuzzFrame: an independent parser reads what was encoded, for all names and data.
 func FuzzFrame(f *testing.F) {
 	f.Add("goal", "customer", "s", `{"a":1}`, uint64(53), false)
 	f.Add("a\"\\é", "", "", "\"\u2028\"", uint64(1), true)
@@ -231,7 +231,7 @@ func reference(stream string) []Event {
 	return out
 }
 
-// FuzzParse: a stream cut anywhere is read as the standard reads it whole.
+// FuzzParse: a stream in any pieces is read as the standard demands for the whole.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("id: 1\r\ndata: x\r\n\r\nretry: 3\rdata\r\r"), 1)
 	f.Add([]byte("\ufeff: c\ndata:\n\n\x00"), 2)

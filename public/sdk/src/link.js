@@ -4,7 +4,7 @@ import { child, forever, onAbort, pause, race } from "./wait.js";
 
 /** @import { Failure, Options, State } from "../sluice.js" */
 /** @typedef {{ id: string }} Place */
-/** @typedef {(to: State, detail?: any) => void} Tell */
+/** @typedef {(to: State, detail?: any) => void} Report */
 /** @typedef {ReturnType<typeof link>} Link */
 
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
@@ -66,10 +66,10 @@ export function link(address, o, closing) {
     });
   });
 
-  /** rest waits for the next attempt, and reports why. @type {(why: Failure, ms: number, tell: Tell, signal: AbortSignal) => Promise<void>} */
-  const rest = ({ message: reason, code, status }, ms, tell, signal) => {
+  /** rest waits for the next attempt, and reports why. @type {(why: Failure, ms: number, report: Report, signal: AbortSignal) => Promise<void>} */
+  const rest = ({ message: reason, code, status }, ms, report, signal) => {
     const delay = Math.round(Math.max(ms, doubtful ? 3000 : 0));
-    tell(doubtful ? "offline" : "waiting", { reason, code, status, delay });
+    report(doubtful ? "offline" : "waiting", { reason, code, status, delay });
     return sleep(delay, signal);
   };
 
@@ -128,9 +128,9 @@ export function link(address, o, closing) {
    */
   async function* open(query, place, pace, cut) {
     const { signal } = cut;
-    let heard = Date.now(), timer = 0, renewal = 0;
+    let receivedAt = Date.now(), timer = 0, renewal = 0;
     const look = () => {
-      const patience = o.pingTimeout ?? pace.patience, left = heard + patience - Date.now();
+      const patience = o.pingTimeout ?? pace.patience, left = receivedAt + patience - Date.now();
       clearTimeout(timer);
       if (left > 0) return timer = +setTimeout(look, Math.min(left, patience));
       pace.patience = Math.min(2 * pace.patience, 300_000); // perhaps the gateway sends pings less often
@@ -157,9 +157,9 @@ export function link(address, o, closing) {
       const body = r.body.getReader(), parse = parser(place.id);
       onAbort(signal, () => body.cancel().catch(() => {}));
       for (;;) {
-        heard = Date.now();
+        receivedAt = Date.now();
         const { done, value } = await body.read();
-        heard = Infinity; // from here on, the caller may take time, which is not the gateway's silence
+        receivedAt = Infinity; // from here on, the caller may take time, which is not the gateway's silence
         signal.throwIfAborted();
         if (done) throw fault("ended", "the stream ended");
         const frames = parse.push(value);
@@ -176,15 +176,15 @@ export function link(address, o, closing) {
 
   /**
    * follow yields frames, and reconnects and resumes. The id of a frame counts when the caller asks for the next one.
-   * @param {Record<string, any>} query @param {Place} place @param {Tell} tell @param {AbortSignal} signal
+   * @param {Record<string, any>} query @param {Place} place @param {Report} report @param {AbortSignal} signal
    */
-  async function* follow(query, place, tell, signal) {
+  async function* follow(query, place, report, signal) {
     const pace = { retry: 0, patience: silence };
     let failures = 0, error = /** @type {Failure?} */ (null);
     while (!signal.aborted) {
       const cut = child(signal), again = error !== renewed;
       let opened = 0, pinged = 0;
-      if (again) tell("connecting");
+      if (again) report("connecting");
       try {
         for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
           const { type, id } = frame;
@@ -200,7 +200,7 @@ export function link(address, o, closing) {
             if (pinged && now > pinged) pace.patience = Math.max(5000, 2.5 * (now - pinged));
             pinged = now;
           }
-          if (!opened) tell("open", { id });
+          if (!opened) report("open", { id });
           opened ||= Date.now();
           if (!control.includes(type)) failures = Math.min(failures, 1);
           yield frame;
@@ -216,7 +216,7 @@ export function link(address, o, closing) {
       if (error.code === "busy") failures = 1; // the frame has the time until the next attempt
       else if (!opened && again) failures ||= 1;
       else if (Date.now() - opened > 5000) failures = 0;
-      await rest(error, pause(failures++, pace.retry, error.after), tell, signal);
+      await rest(error, pause(failures++, pace.retry, error.after), report, signal);
     }
   }
 
