@@ -185,8 +185,8 @@ func (a *Authenticator) token(value string) (*Identity, *Error) {
 		return nil, errUnknownKey
 	}
 	if a.own != nil && isOwn(value) {
-		// A token that we signed is never verified as that of another issuer, even if JWT_SECRET is the same: then it would
-		// outlive the key that it was minted with.
+		// A token that we signed is never verified as that of another issuer, even if JWT_SECRET is the same. Otherwise it
+		// would outlive the key that minted it.
 		if a.tokens == nil || a.own.signed(value) {
 			return a.own.verify(value)
 		}

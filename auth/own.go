@@ -40,8 +40,8 @@ type ownTokens struct {
 }
 
 // UseTokenSecret lets the gateway make tokens of its own. Gateways that share the secret and the keys accept each other's
-// tokens. Call it once, after UseStore and UseMadeKey and before the authenticator is used: a key of an earlier start that
-// is missing then counts as removed, and its tokens are void.
+// tokens. Call it once, after UseStore and UseMadeKey and before the authenticator is used. If a key of an earlier start is
+// missing then, it counts as removed, and its tokens are void.
 func (a *Authenticator) UseTokenSecret(secret string) {
 	a.keys.name(derive(secret, "sluice: ids of keys"))
 	a.own = &ownTokens{

@@ -92,8 +92,8 @@ func (m *minting) check(what, token string, good bool) {
 	}
 }
 
-// The tokens of a key end when it is removed, and stay void even if the key comes back: also after a restart, and if the key
-// was removed while the gateway was down. Tokens of other keys, and later tokens, are valid.
+// The tokens of a key end when it is removed, and stay void even if the key comes back. This also holds after a restart, and
+// if the key was removed while the gateway was down. Tokens of other keys, and later tokens, are valid.
 func TestRemovedKeyVoidsItsTokens(t *testing.T) {
 	t.Parallel()
 	m := &minting{T: t, dir: t.TempDir()}

@@ -130,8 +130,8 @@ func (s *keyStore) all() map[string]storedKey {
 	return copied
 }
 
-// put stores a key, or deletes it if k is nil. The commit fails if the row is no longer was, the row whose version was
-// compared.
+// put stores a key, or deletes it if k is nil. was is the row whose version was compared; the commit fails if the row has
+// changed since.
 func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	row := eventlog.Row{Key: rowKey + id}
 	if k != nil {

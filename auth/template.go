@@ -43,15 +43,15 @@ func (d *defaults) of(subject string) channel.Set {
 	return d.fixed.Union(channel.NewSet(own...))
 }
 
-// template is a pattern with a placeholder inside one of its names. {sub} is itself a valid name, so the pattern is
-// parsed, with its space, its kinds and its method, before any subject is known.
+// template is a pattern with a placeholder inside one of its names. {sub} is itself a valid name. So the pattern, with its
+// space, kinds and method, is parsed before any subject is known.
 type template struct {
 	text    string
 	pattern channel.Pattern
 }
 
-// of returns the pattern for a subject. It returns false if the subject would change more than a name: if its text has
-// syntax of patterns, such as : or *, or if a name would become a method.
+// of returns the pattern for a subject. It returns false if the subject would change more than a name. That is so if the
+// subject has syntax of patterns, such as : or *, or if a name would become a method.
 func (t *template) of(subject string) (channel.Pattern, bool) {
 	if channel.CheckName(subject) != nil {
 		return channel.Pattern{}, false

@@ -165,8 +165,9 @@ func reason(err error) string {
 	return "it is not a JSON Web Token with valid claims"
 }
 
-// checkForm refuses what the library accepts: line breaks inside base64 (forbidden by RFC 7515 section 2), a crit field
-// (section 4.1.11: whoever does not understand it must refuse the token), and repeated header fields.
+// checkForm refuses three things that the library accepts. Line breaks inside base64 are forbidden by RFC 7515 section 2. A
+// token with a field crit must be refused by whoever does not understand it (section 4.1.11). Header fields must not be
+// repeated.
 func checkForm(token string) error {
 	var head []byte
 	for i, part := range strings.Split(token, ".") {

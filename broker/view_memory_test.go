@@ -42,14 +42,14 @@ func TestViewMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			held := heap() - before
-			if held > size*5/4 {
-				t.Errorf("%d bytes are held, and %d charged", held, size)
+			taken := heap() - before
+			if taken > size*5/4 {
+				t.Errorf("%d bytes are taken, and %d charged", taken, size)
 			}
-			if name != "short" && held > 4*int64(sent) {
-				t.Errorf("%d bytes are held for %d that were sent", held, sent)
+			if name != "short" && taken > 4*int64(sent) {
+				t.Errorf("%d bytes are taken for %d that were sent", taken, sent)
 			}
-			t.Logf("sent %d, size %d, held %d: %.1f and %.1f times", sent, size, held, float64(held)/float64(sent), float64(held)/float64(size))
+			t.Logf("sent %d, size %d, taken %d: %.1f and %.1f times", sent, size, taken, float64(taken)/float64(sent), float64(taken)/float64(size))
 			runtime.KeepAlive(b)
 		})
 	}

@@ -85,7 +85,7 @@ func TestAccounts(t *testing.T) {
 	}
 	verify("bob", "hidden", false)
 	var tries *passwords.TriesError
-	for range 20 { // else the right password of who may not sign in could be guessed
+	for range 20 { // otherwise the right password of an inactive account could be guessed
 		_, err := s.Verify(ctx, "192.0.2.9", "bob", "hidden")
 		errors.As(err, &tries)
 	}

@@ -85,7 +85,7 @@ func (s Sets) Same(t Sets) bool {
 // Lists returns the grant as text.
 func (s Sets) Lists() Lists { return Lists{s.Sub.List(), s.Pub.List(), s.Rest.List()} }
 
-// methodGet is the method that reads documents. channel.Parse takes it for the name of a custom event: its case would
+// methodGet is the method that reads documents. channel.Parse takes it for the name of a custom event. Then its case would
 // matter, and GET without a collection would match every collection. ParseRest corrects both.
 const methodGet = "GET"
 

@@ -135,8 +135,8 @@ type Attempt struct {
 }
 
 // Verify reports whether an attempt is right. Its error is ErrBusy, or a TriesError after too many wrong attempts. An
-// attempt for a name that does not exist is never right, and always takes the same time as a wrong password: also if many
-// come at once, and if they came before.
+// attempt for a name that does not exist is never right, and takes the same time as a wrong password. This also holds for
+// many attempts at once, and for repeated ones.
 func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	hash := cmp.Or(a.Hash, c.nobody)
 	by := c.who(a.Name, a.From)

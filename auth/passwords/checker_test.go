@@ -122,8 +122,8 @@ func TestBoundedChecks(t *testing.T) {
 	})
 }
 
-// The time does not reveal whether a name exists: many tries at once with one name and one password cost one check, for a
-// known name and for an unknown one, and two names cost two.
+// The time does not reveal whether a name exists. Many tries at once with one name and one password cost one check, whether
+// the name is known or not. Two names cost two checks.
 func TestUnknownCostsTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -4,8 +4,8 @@ package peer
 
 import "net/netip"
 
-// Network returns the part of an address that its owner cannot choose: all of an IPv4 address, and the first 64 bits of
-// an IPv6 address, because even one household gets that many addresses (RFC 6177). It returns any other text unchanged.
+// Network returns the part of an address that its owner cannot choose. That is all of an IPv4 address, but only the first
+// 64 bits of an IPv6 address: even one household may choose the rest (RFC 6177). It returns any other text unchanged.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

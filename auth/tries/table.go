@@ -18,7 +18,7 @@ type Limit struct {
 }
 
 // maxBuckets is the size of a table. Full buckets are removed first. A wrong password takes a processor for 50 ms, so even
-// 32 processors charge only 40,000 names in a minute, and by then the first of them are full again.
+// 32 processors charge only 40,000 names in a minute. After that time, the first of them are full again.
 const maxBuckets = 50_000
 
 // table has a bucket for each name or address. The caller of its methods holds the owner's lock.

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// A refresh token is the user's id, a dot, and in base64 three parts: the id of its session, a proof that all refresh
-// tokens of the session have in common, and a secret of its own. In an earlier version it had only the secret.
+// A refresh token is the user's id, a dot, and three parts in base64. The first is the id of its session. The second is a
+// proof, which all refresh tokens of the session have in common. The third is a secret of its own. In an earlier version,
+// there was only the secret.
 const (
 	sessionID   = 16
 	proofBytes  = 32

@@ -1,6 +1,6 @@
 // Package filewatch reads files that may be replaced while the gateway runs.
 //
-// It compares the contents of a file, not its time or size: rsync -t, tar and stores with pinned times may replace a file
+// It compares the contents of a file, not its time or size. rsync -t, tar and stores with pinned times may replace a file
 // by another one with the same time and size.
 package filewatch
 
