@@ -63,9 +63,9 @@ func (r *keyring) load() error {
 	return nil
 }
 
-// again puts the keys that the store has now in force. It uses the last good text of the file: a broken file must not
+// useStored puts the keys that the store has now in force. It uses the last good text of the file: a broken file must not
 // prevent the revocation of a stored key.
-func (r *keyring) again() error {
+func (r *keyring) useStored() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.use(r.good)
@@ -149,11 +149,11 @@ func (r *keyring) name(secret []byte) {
 			k.id = r.idOf(k)
 		}
 	}
-	r.note()
+	r.noteMinters()
 }
 
-// note updates minters with the keys that the settings have now.
-func (r *keyring) note() {
+// noteMinters updates the minters with the keys that the settings have now.
+func (r *keyring) noteMinters() {
 	if r.minters == nil || !r.named {
 		return
 	}
@@ -211,7 +211,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Changed)
 		}
 	}
-	r.note()
+	r.noteMinters()
 }
 
 func (r *keyring) reload() error {

@@ -143,7 +143,7 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 		return nil, err
 	}
 	t.cache.put(hash, id, now)
-	return t.still(id, now)
+	return t.checkEnd(id, now)
 }
 
 // ofKey returns the identity of a token that a key minted. It grants what both the token and the key grant.

@@ -242,7 +242,7 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, w
 	if err := a.keys.store.put(ctx, id, k, was); err != nil {
 		return err
 	}
-	return a.keys.again()
+	return a.keys.useStored()
 }
 
 // changeable reads a key that can be changed. It returns its row too, so that the commit can depend on it.
@@ -263,8 +263,8 @@ func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, er
 	return k, row, ErrNoKey
 }
 
-// meant returns an error if a change is not meant for the current version of a key.
-func (a *Authenticator) meant(id string, k *storedKey, match version.Match) error {
+// checkVersion returns an error if a change is not meant for the current version of a key.
+func (a *Authenticator) checkVersion(id string, k *storedKey, match version.Match) error {
 	info, err := a.Key(id)
 	if err != nil {
 		return err
@@ -285,7 +285,7 @@ func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	if err := a.meant(id, &k, c.Match); err != nil {
+	if err := a.checkVersion(id, &k, c.Match); err != nil {
 		return KeyInfo{}, err
 	}
 	c.apply(&k.keySpec)
@@ -312,13 +312,13 @@ func (a *Authenticator) deleteKey(ctx context.Context, id string, match version.
 	if err != nil {
 		return err
 	}
-	if err := a.meant(id, &k, match); err != nil {
+	if err := a.checkVersion(id, &k, match); err != nil {
 		return err
 	}
 	if err := a.keys.store.put(ctx, id, nil, was); err != nil {
 		return err
 	}
-	return a.keys.again()
+	return a.keys.useStored()
 }
 
 func (c *KeyChange) apply(s *keySpec) {

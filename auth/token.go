@@ -77,7 +77,7 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 		id.lives = append(id.lives, by.life)
 	}
 	t.cache.put(hash, id, now)
-	return t.still(id, now)
+	return t.checkEnd(id, now)
 }
 
 // cached returns the identity of a token that was verified before, or an error if it has expired. For one that was
@@ -87,7 +87,7 @@ func (t *tokens) cached(hash [sha256.Size]byte, now time.Time) (*Identity, *Erro
 	if id == nil {
 		return nil, nil
 	}
-	if _, err := t.still(id, now); err == errTokenRevoked {
+	if _, err := t.checkEnd(id, now); err == errTokenRevoked {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func (t *tokens) cached(hash [sha256.Size]byte, now time.Time) (*Identity, *Erro
 	return id, nil
 }
 
-// still returns an identity, or an error if it has expired or ended.
-func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
+// checkEnd returns an identity, or an error if it has expired or ended.
+func (t *tokens) checkEnd(id *Identity, now time.Time) (*Identity, *Error) {
 	if !now.Before(id.Expires) {
 		return nil, errTokenExpired
 	}

@@ -47,13 +47,13 @@ func (c *Config) check(all []field, values map[string]string) Faults {
 	c.checkTokens(add)
 	c.checkSecrets(add)
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
-		add("MAX_EVENT", fmt.Errorf("must not be over MAX_BODY (%s)", c.MaxBody))
+		add("MAX_EVENT", fmt.Errorf("must not be more than MAX_BODY (%s)", c.MaxBody))
 	}
 	// MAX_MEMORY_PER_KEY may be above a MAX_CLIENT_MEMORY that is only low because the machine has little memory. That
 	// must not stop the gateway; the lower of the two applies.
 	lowered := values["MAX_CLIENT_MEMORY"] == "" && fields["MAX_CLIENT_MEMORY"].lowered != ""
 	if c.MaxMemoryPerKey > c.MaxClientMemory && c.MaxClientMemory > 0 && !lowered {
-		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be over MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
+		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be more than MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
 	}
 	if c.RetryEvent > 0 && c.RetryEvent < time.Millisecond {
 		add("RETRY_EVENT", errors.New("must be 0, or 1ms or more: EventSource counts whole milliseconds"))

@@ -160,7 +160,7 @@ func TestTogether(t *testing.T) {
 		{"both", []string{"TLS_KEY_FILE=" + file, "TLS_CERT_FILE=" + file}, nil},
 		{"two token sources", []string{"JWT_SECRET=" + secret, "JWT_PUBLIC_KEY_FILE=" + file},
 			[]string{"JWT_PUBLIC_KEY_FILE=" + file + ": must be the only one", "JWT_SECRET=***: must be the only one"}},
-		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be over MAX_BODY (32KiB)"}},
+		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be more than MAX_BODY (32KiB)"}},
 		{"a bad body says nothing of the event", []string{"MAX_BODY=0"}, []string{"MAX_BODY=0: must be a size"}},
 		{"any free port twice", []string{"ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}, nil},
 		{"a folder to be made", []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "new", "deeper")}, nil},

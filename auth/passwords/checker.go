@@ -139,7 +139,7 @@ type Attempt struct {
 // many attempts at once, and for repeated ones.
 func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	hash := cmp.Or(a.Hash, c.nobody)
-	by := c.who(a.Name, a.From)
+	by := c.digests(a.Name, a.From)
 	key := c.key("password", a.Name, hash, a.Password) // with the hash, so that the key is worthless once that changes
 	for {
 		if !c.tries.Open(by) {
@@ -173,7 +173,7 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 func (a *Attempt) possible() bool { return a.Hash != "" && len(a.Password) <= Max }
 
 // try compares the password if the name and the address have tries left, and charges them if it is wrong.
-func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Who) (bool, error) {
+func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Digests) (bool, error) {
 	end, ok := c.tries.Begin(by)
 	if !ok {
 		return false, errTries
@@ -213,9 +213,9 @@ func (c *Checker) key(texts ...string) tries.Digest {
 	return tries.Digest(mac.Sum(nil))
 }
 
-func (c *Checker) who(name, from string) tries.Who {
+func (c *Checker) digests(name, from string) tries.Digests {
 	from = peer.Network(from)
-	return tries.Who{Name: c.key("name", name), From: c.key("from", from), Both: c.key("both", name, from)}
+	return tries.Digests{Name: c.key("name", name), From: c.key("from", from), Both: c.key("both", name, from)}
 }
 
 // begin looks for a password. known means that it is remembered as right. If it is not, exactly one of mine and other is

@@ -65,7 +65,7 @@ func (l *login) wants(from, name, password, want string) {
 func (l *login) fails(from, name string, n int) {
 	l.t.Helper()
 	for range n {
-		end, ok := l.c.tries.Begin(l.c.who(name, from))
+		end, ok := l.c.tries.Begin(l.c.digests(name, from))
 		if !ok {
 			l.t.Fatalf("%s at %s has no tries left", name, from)
 		}

@@ -31,26 +31,26 @@ func NewNames() *Names {
 	return &Names{names: newTable(ofName), froms: newTable(ofAddress), known: map[Digest]struct{}{}}
 }
 
-// Who has the digests of the name whose password is tried, of the address, and of the two together.
-type Who struct{ Name, From, Both Digest }
+// Digests has the digests of the name whose password is tried, of the address, and of the two together.
+type Digests struct{ Name, From, Both Digest }
 
 // Open reports whether a try may be checked at all. If not, the answer must be the same for every password. An address
 // without tries left is closed to all names except those that have signed in there. Only such a name is charged for the
 // refused try, in Begin; otherwise the bucket of a name would reveal whether it exists.
-func (t *Names) Open(w Who) bool {
+func (t *Names) Open(d Digests) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	name, known := t.ofName(w, now)
-	return name.left.TokensAt(now) >= 1 && (known || t.froms.of(w.From, now).has(now))
+	name, known := t.ofName(d, now)
+	return name.left.TokensAt(now) >= 1 && (known || t.froms.of(d.From, now).has(now))
 }
 
 // ofName finds the bucket of a name; at an address where it has signed in, the bucket of the two together.
-func (t *Names) ofName(w Who, now time.Time) (b *bucket, known bool) {
-	if _, known = t.known[w.Both]; known {
-		w.Name = w.Both
+func (t *Names) ofName(d Digests, now time.Time) (b *bucket, known bool) {
+	if _, known = t.known[d.Both]; known {
+		d.Name = d.Both
 	}
-	return t.names.of(w.Name, now), known
+	return t.names.of(d.Name, now), known
 }
 
 // Outcome is the result of a try.
@@ -63,12 +63,12 @@ const (
 )
 
 // Begin starts a try; the caller must call end. It returns false if the name or the address has no tries left.
-func (t *Names) Begin(w Who) (end func(Outcome), ok bool) {
+func (t *Names) Begin(d Digests) (end func(Outcome), ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	name, known := t.ofName(w, now)
-	from := t.froms.of(w.From, now)
+	name, known := t.ofName(d, now)
+	from := t.froms.of(d.From, now)
 	switch {
 	case !name.has(now):
 		return nil, false
@@ -79,16 +79,16 @@ func (t *Names) Begin(w Who) (end func(Outcome), ok bool) {
 		return nil, false
 	}
 	name.running++
-	return func(is Outcome) { t.end(w, name, from, is) }, true
+	return func(is Outcome) { t.end(d, name, from, is) }, true
 }
 
-func (t *Names) end(w Who, name, from *bucket, is Outcome) {
+func (t *Names) end(d Digests, name, from *bucket, is Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name.running--
 	switch is {
 	case Right:
-		t.signedIn(w)
+		t.signedIn(d)
 	case Wrong:
 		now := time.Now()
 		name.charge(now)
@@ -97,15 +97,15 @@ func (t *Names) end(w Who, name, from *bucket, is Outcome) {
 }
 
 // Know notes that a name has signed in with a remembered password, without Begin.
-func (t *Names) Know(w Who) {
+func (t *Names) Know(d Digests) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.signedIn(w)
+	t.signedIn(d)
 }
 
-func (t *Names) signedIn(w Who) {
-	if _, ok := t.known[w.Both]; !ok {
+func (t *Names) signedIn(d Digests) {
+	if _, ok := t.known[d.Both]; !ok {
 		makeRoom(t.known, maxKnown)
-		t.known[w.Both] = struct{}{}
+		t.known[d.Both] = struct{}{}
 	}
 }

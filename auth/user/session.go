@@ -51,8 +51,8 @@ func (one *session) row(user string) (eventlog.Row, error) {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id, Value: text}, err
 }
 
-// gone returns the row that deletes the session.
-func (one *session) gone(user string) eventlog.Row {
+// deletion returns the row that deletes the session.
+func (one *session) deletion(user string) eventlog.Row {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id}
 }
 
@@ -99,11 +99,11 @@ func (x *sessions) read(log *eventlog.Log) error {
 	return err
 }
 
-// gone returns the rows that delete all sessions of a user.
-func (x *sessions) gone(user string) []eventlog.Row {
+// deletions returns the rows that delete all sessions of a user.
+func (x *sessions) deletions(user string) []eventlog.Row {
 	rows := make([]eventlog.Row, 0, len(x.of[user])+1)
 	for _, one := range x.of[user] {
-		rows = append(rows, one.gone(user))
+		rows = append(rows, one.deletion(user))
 	}
 	return rows
 }
@@ -130,8 +130,8 @@ func (x *sessions) end(user string, why grant.End, over ...*session) {
 	}
 }
 
-// newest puts a session at the end of the list. It may be in the list already.
-func (x *sessions) newest(user string, one *session) {
+// putLast puts a session at the end of the list. It may be in the list already.
+func (x *sessions) putLast(user string, one *session) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(other *session) bool { return other == one })
@@ -226,7 +226,7 @@ func (s *Store) refresh(ctx context.Context, token string) (*User, string, error
 	if err := s.sweep(ctx); err != nil {
 		return nil, "", err
 	}
-	t, one, err := s.presented(ctx, token)
+	t, one, err := s.findSession(ctx, token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -238,9 +238,9 @@ func (s *Store) refresh(ctx context.Context, token string) (*User, string, error
 	return u, token, err
 }
 
-// presented returns the session of a refresh token, or ErrBadLogin if it has none. If the token was used before, it ends
+// findSession returns the session of a refresh token, or ErrBadLogin if it has none. If the token was used before, it ends
 // the session and returns ErrUsed.
-func (s *Store) presented(ctx context.Context, token string) (refreshToken, *session, error) {
+func (s *Store) findSession(ctx context.Context, token string) (refreshToken, *session, error) {
 	t, ok := parseRefresh(token)
 	if !ok {
 		return t, nil, ErrBadLogin
@@ -251,7 +251,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 		return t, nil, ErrBadLogin
 	case used:
 		s.sessions.end(t.user, grant.Revoked, one) // before the commit, so that it ends even if the commit fails
-		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
+		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
 			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
 		}
 		return t, nil, ErrUsed
@@ -267,11 +267,11 @@ func (s *Store) Logout(ctx context.Context, token string) error {
 func (s *Store) logout(ctx context.Context, token string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	t, one, err := s.presented(ctx, token)
+	t, one, err := s.findSession(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
 	s.sessions.end(t.user, grant.Revoked, one)
@@ -296,7 +296,7 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 		over = append(over, list[0])
 	}
 	for _, old := range over {
-		rows = append(rows, old.gone(u.ID))
+		rows = append(rows, old.deletion(u.ID))
 	}
 	// Signing in may use the reserve of a full disk: users must sign in before they can delete anything.
 	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: true}); err != nil {
@@ -306,7 +306,7 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 		one.current, one.expires = fresh.current, fresh.expires
 		fresh = one
 	}
-	s.sessions.newest(u.ID, fresh)
+	s.sessions.putLast(u.ID, fresh)
 	s.sessions.end(u.ID, grant.Revoked, over...)
 	return token, nil
 }
@@ -325,7 +325,7 @@ func (s *Store) sweep(ctx context.Context) error {
 			if one.expires > now.Unix() {
 				break
 			}
-			rows, over[user] = append(rows, one.gone(user)), append(over[user], one)
+			rows, over[user] = append(rows, one.deletion(user)), append(over[user], one)
 		}
 		if len(rows) >= maxSwept {
 			break // the next sweep continues

@@ -127,7 +127,7 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
 	}
 	// A hash is expensive, so all other checks come first.
-	if _, err := s.added(email, &c, ""); err != nil {
+	if _, err := s.newUser(email, &c, ""); err != nil {
 		return nil, err
 	}
 	hash, err := s.hash(ctx, &c)
@@ -136,15 +136,15 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	u, err := s.added(email, &c, hash)
+	u, err := s.newUser(email, &c, hash)
 	if err != nil {
 		return nil, err
 	}
 	return u, s.replace(ctx, nil, u)
 }
 
-// added returns the new user without storing it.
-func (s *Store) added(email string, c *Change, hash string) (*User, error) {
+// newUser returns the new user without storing it.
+func (s *Store) newUser(email string, c *Change, hash string) (*User, error) {
 	switch {
 	case s.find(email) != nil:
 		return nil, ErrTaken
@@ -202,7 +202,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	rows := []eventlog.Row{{Key: rowUser + next.Email, Value: value}}
 	signsOut := old != nil && (old.hash != next.hash || !next.Active)
 	if signsOut {
-		rows = append(rows, s.sessions.gone(next.ID)...)
+		rows = append(rows, s.sessions.deletions(next.ID)...)
 	}
 	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Row{was}, FromReserve: old != nil}); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
@@ -257,7 +257,7 @@ func (s *Store) remove(ctx context.Context, email string, match version.Match) e
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.gone(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.deletions(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)
