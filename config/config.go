@@ -38,7 +38,7 @@ type Config struct {
 	CORSOrigins      List  `env:"CORS_ORIGINS" envDefault:"*" doc:"origins whose pages may use the gateway, comma-separated, or * for all"`
 	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"name of a custom event's frame: 'name' uses the event's name, 'publish' uses publish for all, as RestDB's clients expect"`
 
-	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make an account demo with the password demo, which owns a database demo; for a first try only (on loopback, with a loopback Host)"`
+	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make an account demo with the password demo, which owns a database demo; for a first try only: it works on loopback, with a loopback Host"`
 
 	MaxDatabases     int  `env:"MAX_DATABASES" envDefault:"100" min:"1" doc:"databases that one account may make; those that root makes count for no account"`
 	MaxDatabaseBytes Size `env:"MAX_DATABASE_BYTES" envDefault:"1GiB" min:"1B" doc:"bytes that one database may hold: events and their index, namespaces and annotations"`
@@ -66,7 +66,7 @@ type Config struct {
 	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" memory:"true" doc:"bytes of all documents in one answer"`
 	QueryTime          time.Duration `env:"QUERY_TIME" envDefault:"2s" min:"1ms" max:"1m" doc:"time that a query of documents may take"`
 
-	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how a client of /websocket authenticates: 'handshake' with its first message, 'public' with any message or not at all, 'strict' with ?access_token= only"`
+	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how a client of /websocket authenticates: 'handshake' with its first message, 'public' with any message or not at all, 'strict' with ?access_token= in the address"`
 	WebSocketAuthTimeout time.Duration `env:"WEBSOCKET_AUTH_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"time that a client of /websocket has to authenticate"`
 	WebSocketHeartbeat   time.Duration `env:"WEBSOCKET_HEARTBEAT" envDefault:"30s" min:"100ms" max:"1h" doc:"time between pings on each WebSocket of /websocket; one that sends nothing between two pings is closed"`
 
@@ -79,7 +79,7 @@ type Config struct {
 	DrainTimeout      time.Duration `env:"DRAIN_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"longest time from SIGTERM to the end of the process"`
 
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"72h" min:"1ms" max:"876000h" doc:"how long /realtime keeps events"`
-	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes of events that /realtime keeps, removed in steps of 1/32; age or bytes, whichever comes first"`
+	RetainBytes Size          `env:"RETAIN_BYTES" envDefault:"4GiB" min:"1B" doc:"bytes of events that /realtime keeps, removed in steps of 1/32; the first limit of RETAIN_AGE and RETAIN_BYTES that is reached counts"`
 
 	AuditRetainAge   time.Duration `env:"AUDIT_RETAIN_AGE" envDefault:"2160h" min:"1ms" max:"876000h" doc:"how long the audit trail keeps entries"`
 	AuditRetainBytes Size          `env:"AUDIT_RETAIN_BYTES" envDefault:"64MiB" min:"1B" doc:"bytes that each part of the audit trail keeps: acts of administrators, acts of clients, and refusals"`
@@ -96,7 +96,7 @@ type Config struct {
 	TrustedProxies Networks `env:"TRUSTED_PROXIES" doc:"addresses or networks, comma-separated, of proxies whose X-Forwarded-* headers are used"`
 	TLSCertFile    string   `env:"TLS_CERT_FILE" doc:"certificate chain for HTTPS and HTTP/2; the gateway reads it again when it changes"`
 	TLSKeyFile     string   `env:"TLS_KEY_FILE" doc:"private key of TLS_CERT_FILE"`
-	MetricsAddr    string   `env:"METRICS_ADDR" doc:"a second address to listen on, for metrics and pprof, without a credential (on loopback, with a loopback Host)"`
+	MetricsAddr    string   `env:"METRICS_ADDR" doc:"a second address to listen on, for metrics and pprof, without a credential; on loopback, requests must have a loopback Host"`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"text" doc:"text or json"`
@@ -136,7 +136,7 @@ type SocketAuth string
 const (
 	SocketHandshake SocketAuth = "handshake" // with its first message
 	SocketPublic    SocketAuth = "public"    // with any message, or not at all
-	SocketStrict    SocketAuth = "strict"    // with ?access_token= only
+	SocketStrict    SocketAuth = "strict"    // with ?access_token= in the address
 )
 
 // LogFormat is text or json.
