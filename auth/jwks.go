@@ -222,7 +222,7 @@ func (j *jwks) update() {
 		gone = j.replace(keys)
 	}
 	j.state.Lock()
-	for _, k := range gone {
+	for _, k := range gone { // no fetch is needed to know that these are not in the set
 		j.lacks(k.kid)
 	}
 	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil

@@ -201,6 +201,8 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			r.logger.Warn(k.warning)
 		}
 	}
+	// First the new keys, then the ends of the old ones: a client that comes back after such an end must get the new grant.
+	// The minters come last (see minters.note).
 	r.current.Store(&next)
 	for hash, k := range old {
 		switch now := next[hash]; now {

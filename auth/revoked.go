@@ -106,7 +106,7 @@ func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
 	if _, err := r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: true}); err != nil {
 		return fmt.Errorf("storing a revocation: %w", err)
 	}
-	for _, w := range r.add(v, second) {
+	for _, w := range r.add(v, second) { // without the lock, because f may call stop
 		w.f(Revoked)
 	}
 	return nil

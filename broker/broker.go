@@ -168,6 +168,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	if f.Start == nil && f.LastEventID == "" {
 		start.After = b.last
 	}
+	// The subscriber joined its view under the same lock, so that no event falls between the two.
 	s.after, s.lastID, s.seen, s.lost = start.After, start.After, b.last, start.Passed
 	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
 	return s, nil

@@ -52,7 +52,7 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 	}
 	for i := range page.Events {
 		e := &page.Events[i]
-		if e.ID <= k.reached {
+		if e.ID <= k.reached { // before the gap
 			continue
 		}
 		if len(k.Bytes) >= limit {

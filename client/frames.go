@@ -30,6 +30,7 @@ func (w *wholeFrames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// fill reads more bytes, and finds the end of the last whole frame.
 func (w *wholeFrames) fill() {
 	if len(w.buffer) > maxFrame {
 		w.err = errFrameTooLarge

@@ -141,6 +141,14 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	hash := cmp.Or(a.Hash, c.nobody)
 	by := c.digests(a.Name, a.From)
 	key := c.key("password", a.Name, hash, a.Password) // with the hash, so that the key is worthless once that changes
+	// In each turn, one of four things happens:
+	//
+	//	no tries left   refused, whatever the password is
+	//	known           right without a hash, because it was right before
+	//	mine            this goroutine computes the hash
+	//	other           another goroutine computes the same hash: wait, and try again if that failed
+	//
+	// Open must come first, or a name without tries left would still reveal that a password is right.
 	for {
 		if !c.tries.Open(by) {
 			return false, errTries

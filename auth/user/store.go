@@ -211,6 +211,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if !next.Active {
 		why = grant.Revoked
 	}
+	// The life of the old user ends last: clients that come back after that must find the new user, and no old session.
 	if signsOut {
 		s.sessions.forget(next.ID, why)
 	}
