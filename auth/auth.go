@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Options are plain values out of the settings, and the log whose store has keys, revocations and users.
+// Options has values from the settings.
 type Options struct {
 	Log         *eventlog.Log // nil: there are only the keys of the settings
 	TokenSecret string        // of the gateway's own tokens, which gateways share; "": it makes none
@@ -29,7 +29,7 @@ type Options struct {
 	Secrets       []string // at most one of the three
 	PublicKeyFile string
 	JWKSURL       string
-	JWKSRefresh   time.Duration // 0: the usual
+	JWKSRefresh   time.Duration // 0: the default
 
 	Issuer, Audience       string
 	Leeway                 time.Duration
@@ -38,15 +38,15 @@ type Options struct {
 	Global           bool
 	QueryCredentials bool
 	PublishRate      float64
-	Passwords        *passwords.Checker // of users; nil: one whose checks cost what they should
+	Passwords        *passwords.Checker // of users; nil: one with the usual cost
 	Logger           *slog.Logger
 	Now              func() time.Time
 }
 
-// Authenticator tells who a request is from.
+// Authenticator finds the identity of a request.
 type Authenticator struct {
 	keys             *keyring
-	tokens           *tokens // nil where tokens of others are not taken
+	tokens           *tokens // nil if tokens of other issuers are not accepted
 	pem              *pemFile
 	jwks             *jwks
 	own              *ownTokens
@@ -72,7 +72,7 @@ func Check(o Options) error {
 	return errors.Join(a.keys.load(), err)
 }
 
-// New reads all keys, puts them in force and begins to watch their files. Its error joins *SettingError values.
+// New reads the keys and begins to watch their files. Its error joins *SettingError values.
 func New(o Options) (*Authenticator, error) {
 	o.defaults()
 	a := newAuthenticator(o)
@@ -128,7 +128,7 @@ func (a *Authenticator) watch(logger *slog.Logger) {
 	}
 }
 
-// tokenKeys returns the keys that tokens of others are verified with, nil where there are none.
+// tokenKeys returns the keys that verify tokens of other issuers, or nil if none are configured.
 func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 	switch {
 	case len(o.Secrets) > 0:
@@ -143,18 +143,18 @@ func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 	return nil, nil
 }
 
-// Close ends what New began.
+// Close stops watching the files, and fetching keys.
 func (a *Authenticator) Close() error {
 	a.once.Do(func() { close(a.quit) })
 	a.group.Wait()
 	return nil
 }
 
-// KeysReady reports whether tokens can be checked: it is false until JWT_JWKS_URL, where it is set, was fetched once.
+// KeysReady reports whether tokens can be checked. With JWT_JWKS_URL, they cannot until it was fetched once.
 func (a *Authenticator) KeysReady() bool { return a.jwks == nil || a.jwks.ready() }
 
-// Reload reads API_KEYS_FILE and JWT_PUBLIC_KEY_FILE again, and has JWT_JWKS_URL fetched soon. On an error the last good
-// keys stay.
+// Reload reads API_KEYS_FILE and JWT_PUBLIC_KEY_FILE again, and starts a fetch of JWT_JWKS_URL. After an error, the last
+// good keys stay in force.
 func (a *Authenticator) Reload() error {
 	err := a.keys.reload()
 	if a.pem != nil {
@@ -166,8 +166,8 @@ func (a *Authenticator) Reload() error {
 	return err
 }
 
-// Authenticate tells who sent the credentials. One that is present and invalid refuses the request
-// even beside a valid one.
+// Authenticate returns the identity that the credentials stand for together. One invalid credential refuses the
+// request, even if another one is valid.
 func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	values, inQuery, err := c.distinct()
 	switch {
@@ -189,13 +189,13 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	return join(ids), nil
 }
 
-// keyTries is how many wrong keys and tokens may come from an address: many, since a client that has lost its key tries
-// again and again, and few enough that a key which somebody thought up is not found.
+// keyTries limits the wrong keys and tokens from one address. It allows many, because a client whose key was removed
+// tries again and again. It allows too few to guess a key that a person made up.
 var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
 
-// guarded finds who a credential from an address stands for, and bounds guesses. Keys that people think up are bounded
-// even where they are right; else the answer would tell. Nobody guesses a long key, or one or a token that was made, so a
-// right one always passes.
+// guarded finds the identity of a credential from an address, and limits guesses. After too many of them, a key that a
+// person may have made up is refused even if it is right; otherwise a different answer would reveal it. A long key, or a
+// key or token that the gateway made, cannot be guessed, so it always passes if it is right.
 func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
 	k := a.keys.find(value)
 	if k != nil {
@@ -215,13 +215,14 @@ func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
 	return id, err
 }
 
-// token finds who a token stands for.
+// token finds the identity of a token.
 func (a *Authenticator) token(value string) (*Identity, *Error) {
 	if strings.Count(value, ".") != 2 {
 		return nil, errUnknownKey
 	}
 	if a.own != nil && isOwn(value) {
-		// What we signed is no other's, though JWT_SECRET be the same: it would outlive its key.
+		// A token that we signed is never verified as that of another issuer, even if JWT_SECRET is the same. Otherwise it
+		// would outlive the key that minted it.
 		if a.tokens == nil || a.own.signed(value) {
 			return a.own.verify(value)
 		}
@@ -243,7 +244,7 @@ func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
 		Name: k.Name, Kind: "key", Scope: "key\x00" + k.id, Expires: k.expires,
 		Sub: k.Sub, Pub: k.Pub, Rest: k.Rest, keys: []*Key{k}, lives: []*grant.Life{k.life}, limiters: []*limiter{k.limiter},
 	}
-	if a.global { // of /realtime: documents are granted by name
+	if a.global { // REALTIME_GLOBAL is about /realtime only; documents still need a grant
 		id.Sub, id.Pub = id.Sub.Union(channel.Everything()), id.Pub.Union(channel.Everything())
 	}
 	k.identity.Store(id)

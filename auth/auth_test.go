@@ -109,7 +109,7 @@ func TestKeyFaults(t *testing.T) {
 	const secret = "s3cret-s3cret-s3cret"
 	many := `"` + strings.Repeat(`a","`, channel.MaxGrant) + `a"`
 	for _, tt := range []struct{ keys, want string }{
-		{`{`, "JSON"}, {`[] x`, "behind"}, {`[{"kye":"` + secret + `"}]`, "none of name"},
+		{`{`, "JSON"}, {`[] x`, "after it"}, {`[{"kye":"` + secret + `"}]`, "unknown field"},
 		{`[{"name":"web"}]`, `"web"`}, {`[{"name":"web","key":"a b"}]`, "visible"},
 		{`[{"name":"web","key":"` + strings.Repeat("x", 257) + `"}]`, "256"},
 		{`[{"name":"web","key":"` + secret + `","sha256":"00"}]`, "both"},
@@ -134,8 +134,7 @@ func TestKeyFaults(t *testing.T) {
 	}
 }
 
-// Unchanged keys stay, changed ones end with "changed", removed ones with "revoked"; a broken file
-// changes nothing.
+// Unchanged keys stay, changed ones end with "changed", and removed ones with "revoked". A broken file changes nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")

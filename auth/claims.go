@@ -14,8 +14,8 @@ import (
 	"sluice/channel"
 )
 
-// members decodes a JSON object by exact names, which encoding/json does not do for structs (it
-// folds case, so that "EXP" could stand for "exp"), and refuses repeated ones.
+// members decodes a JSON object by the exact names of its fields, and refuses a repeated name. For structs,
+// encoding/json ignores case, so "EXP" could stand for "exp".
 func members(text []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -32,7 +32,7 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 			return nil, errors.New("it is no JSON object")
 		}
 		if _, twice := out[name]; twice {
-			return nil, errors.New("a field is there twice")
+			return nil, errors.New("a field occurs twice")
 		}
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
@@ -49,7 +49,7 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 	return out, nil
 }
 
-// claims are those of a token that say something to us. It implements jwt.Claims.
+// claims has the claims of a token that we use. It implements jwt.Claims.
 type claims struct {
 	exp, nbf, iat *jwt.NumericDate
 	iss, sub, jti string
@@ -58,14 +58,14 @@ type claims struct {
 	own           ownClaims
 }
 
-// ownClaims are what only the gateway's own tokens say: whose they are. To those of others the names mean anything, so
-// another type is no fault.
+// ownClaims has the claims of the gateway's own tokens: which key or user they belong to. Other issuers may use the same
+// names for anything, so a value of the wrong type is ignored.
 type ownClaims struct {
-	key     string // the id of the key that asked for it, or
+	key     string // the id of the key that minted the token; or
 	user    string // the id of the user who signed in,
-	version string // as the user was then
-	session string // by which the user signed in
-	minted  int64  // when the key asked for it, in microseconds
+	version string // the version of the user then,
+	session string // and the session
+	minted  int64  // when the key minted it, in microseconds
 }
 
 func (o *ownClaims) read(m map[string]json.RawMessage) {
@@ -109,7 +109,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// claimError is what is wrong with a claim. It repeats nothing of the token but the claim's name.
+// claimError is what is wrong with a claim. It contains nothing from the token except the claim's name.
 type claimError struct{ claim, fault string }
 
 func (e *claimError) Error() string { return "claim " + e.claim + " " + e.fault }
@@ -131,10 +131,10 @@ func kindOf(v json.RawMessage) string {
 	return "a number"
 }
 
-// latest is the year 2500 in seconds. A time behind it is one in milliseconds.
+// latest is the year 2500, in seconds. A later time is probably in milliseconds.
 const latest = 16725225600
 
-// maxDate is the year 9999: what lies behind it is no date, and overflows where it is computed with.
+// maxDate is the year 9999, in seconds. A later time overflows in computations.
 const maxDate = 253402300800
 
 func date(v json.RawMessage) (*jwt.NumericDate, error) {
@@ -143,11 +143,11 @@ func date(v json.RawMessage) (*jwt.NumericDate, error) {
 	case v[0] == '"' || v[0] == 'n' || json.Unmarshal(v, &seconds) != nil:
 		return nil, errors.New("must be a number of seconds since 1970, not " + kindOf(v))
 	case seconds < 0:
-		return nil, errors.New("must be a number of seconds since 1970; it lies before that")
+		return nil, errors.New("must be a number of seconds since 1970; it is before 1970")
 	case seconds > latest && seconds/1000 < latest:
 		return nil, errors.New("must be a number of seconds since 1970; it looks like milliseconds")
 	case seconds > maxDate:
-		return nil, errors.New("must be a number of seconds since 1970; it lies behind the year 9999")
+		return nil, errors.New("must be a number of seconds since 1970; it is after the year 9999")
 	}
 	whole, fraction := math.Modf(seconds)
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
@@ -165,14 +165,12 @@ func audience(v json.RawMessage) (jwt.ClaimStrings, error) {
 	out := make(jwt.ClaimStrings, 0, len(many))
 	for _, s := range many {
 		if s == nil {
-			return nil, &claimError{"aud", "must be a string or a list of strings; there is a null in it"}
+			return nil, &claimError{"aud", "must be a string or a list of strings; the list has a null"}
 		}
 		out = append(out, *s)
 	}
 	return out, nil
 }
-
-// The methods of jwt.Claims.
 
 // GetExpirationTime is exp.
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.exp, nil }
@@ -192,8 +190,8 @@ func (c *claims) GetSubject() (string, error) { return c.sub, nil }
 // GetAudience is aud.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.aud, nil }
 
-// grants reads the claim realtime: {"sub":[…],"pub":[…],"rest":[…]}, or a list that means sub. Another shape
-// grants nothing; an invalid pattern matches nothing; more than a grant may hold is an error.
+// grants reads the claim realtime: {"sub":[…],"pub":[…],"rest":[…]}, or a list, which means sub. Another shape
+// grants nothing, and an invalid pattern matches nothing. More than channel.MaxGrant patterns are an error.
 func (c *claims) grants() (s grant.Sets, err error) {
 	if len(c.realtime) == 0 {
 		return s, nil
@@ -220,7 +218,7 @@ func (c *claims) grants() (s grant.Sets, err error) {
 	return l.Valid(), nil
 }
 
-// stringList reads a list of strings; false for another shape, true for none at all.
+// stringList reads a list of strings. It returns true if there is no value, and false if the value has another shape.
 func stringList(v json.RawMessage) ([]string, bool) {
 	if len(v) == 0 {
 		return nil, true

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Carriers are the values that a request carried, by where.
+// Carriers has the credentials of a request, by the part of the request that carried them.
 type Carriers struct {
 	Header     []string // x-apikey
 	Bearer     []string // Authorization: Bearer
 	QueryKey   []string // apikey, rt-apikey
 	QueryToken []string // token, jwt, access_token
 
-	From string // the client's address, by which wrong credentials are counted
+	From string // the client's address, for which wrong credentials are counted
 }
 
-// At is the same credentials, sent from an address.
+// At returns the same credentials with the client's address.
 func (c Carriers) At(from string) Carriers {
 	c.From = from
 	return c
 }
 
-// FromRequest collects what a request carries. Other schemes of Authorization are not ours: a
-// staging site may have basic auth in front.
+// FromRequest collects the credentials of a request. It ignores other schemes of Authorization: a staging site
+// may have basic authentication in front.
 func FromRequest(h http.Header, q url.Values) Carriers {
 	c := Carriers{Header: h.Values("X-Apikey")}
 	for _, v := range h.Values("Authorization") {
@@ -51,7 +51,7 @@ func (c Carriers) Empty() bool {
 	return true
 }
 
-// one is the single value of a carrier, "" where it is absent; false where there are two.
+// one returns the value of a carrier, or "" if there is none. It returns false if there are two different values.
 func one(values []string) (string, bool) {
 	found := ""
 	for _, v := range values {
@@ -66,7 +66,7 @@ func one(values []string) (string, bool) {
 	return found, true
 }
 
-// distinct are the request's credentials, each once, and whether any came in the query.
+// distinct returns the request's credentials, each once, and whether any came in the query.
 func (c Carriers) distinct() (list []string, inQuery bool, err *Error) {
 	for i, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
 		v, ok := one(values)

@@ -1,10 +1,13 @@
-// Package auth turns credentials into what they grant: API keys, JSON Web Tokens, sessions of users, and the
-// channels and documents of each. It knows no routes and no echo.
+// Package auth checks credentials (API keys, JSON Web Tokens and sessions of users) and returns who sent them and which
+// channels and documents they grant. It knows no routes and no echo.
 //
-// Invariants: no error, log line or name holds a credential; only hashes of keys are stored, and they
-// are compared in constant time; a new key stays in memory for ten minutes at most, for who repeats the request that made
-// it; the algorithms that a token may use are fixed by the configured key material and never by the token; an identity ends
-// with each thing it rests on: its API key, its user and session, and the key that its token is signed with.
+// Invariants:
+//   - No error, log line or name contains a credential.
+//   - Only hashes of keys are stored, and they are compared in constant time. A new key stays in memory for ten minutes at
+//     most, for a client that repeats the request that made it.
+//   - The configured keys decide which algorithms a token may use; the token never does.
+//   - An identity ends when anything that it depends on ends: its API key, its user, its session, or the key that
+//     signed its token.
 //
-// Lock order: keyring.mu, then minters.mu. All others are leaves, and no life ends while one of them is held.
+// Lock order: keyring.mu, then minters.mu. All other locks are leaves. No life ends while the caller has one of those.
 package auth

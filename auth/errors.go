@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Error is why a request is not let in. Its message tells the cure and never holds a credential.
+// Error is why a request is refused. Its message says what to do, and never contains a credential.
 type Error struct {
 	Status  int // 400, 401, 429 or 503
 	Code    string
 	Message string
-	After   time.Duration // with 429 and 503: when to come back
+	After   time.Duration // with 429 and 503: when to try again
 
-	guess bool // the credential is none of ours, and was none before
+	guess bool // see Guess
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Guess reports whether the credential may be a guess: it is none of ours, and was none before.
+// Guess reports whether the credential may be a guess: it is not valid now, and never was.
 func (e *Error) Guess() bool { return e.guess }
 
-// Codes that callers decide on.
+// Codes that callers compare with.
 const (
 	TooManyTries        = "too_many_tries"       // too many wrong credentials came from the address
 	MissingCredential   = "missing_credential"   // there is none
@@ -29,8 +29,8 @@ const (
 	KeysUnavailable     = "keys_unavailable" // whether it is right is not known
 )
 
-// keysUnavailable says that a token cannot be checked now. Where the set was fetched before, a token may name a key that
-// was made up.
+// keysUnavailable is the error of a token that cannot be checked now. Once the set was fetched, an unknown key may be a
+// guess.
 func keysUnavailable(e *unavailableError) *Error {
 	return &Error{Status: http.StatusServiceUnavailable, Code: KeysUnavailable, Message: e.Error(), After: e.after, guess: e.loaded}
 }
@@ -38,7 +38,7 @@ func keysUnavailable(e *unavailableError) *Error {
 func tooManyTries(after time.Duration) *Error {
 	return &Error{
 		Status: http.StatusTooManyRequests, Code: TooManyTries, After: after,
-		Message: "too many wrong credentials came from this address; try again in a moment, and behind a proxy set TRUSTED_PROXIES",
+		Message: "too many wrong credentials came from this address; try again in a moment (if the gateway is behind a proxy, set TRUSTED_PROXIES)",
 	}
 }
 
@@ -46,7 +46,7 @@ func unauthorized(code, message string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
 
-// guessed marks an error as that of a credential which may be a guess.
+// guessed marks an error: its credential may be a guess.
 func guessed(e *Error) *Error {
 	e.guess = true
 	return e
@@ -56,11 +56,11 @@ func guessed(e *Error) *Error {
 var (
 	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: AmbiguousCredential, Message: "two different values for one credential; send one"}
 	errMissing      = unauthorized(MissingCredential, "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
-	errInQuery      = unauthorized("query_credential", "credentials are not taken from the query here (QUERY_CREDENTIALS=false); send them in a header")
+	errInQuery      = unauthorized("query_credential", "credentials in the query are not accepted here (QUERY_CREDENTIALS=false); send them in a header")
 	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
-	errKeyEnded     = unauthorized("invalid_key", "this API key was removed or changed while the request came in; send the request again")
+	errKeyEnded     = unauthorized("invalid_key", "this API key was removed or changed during the request; send the request again")
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
-	errNoTokens     = guessed(unauthorized("invalid_token", "tokens are not taken here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
+	errNoTokens     = guessed(unauthorized("invalid_token", "tokens are not accepted here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
 	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
 	errTokenExpired = unauthorized(ExpiredToken, "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")

@@ -14,7 +14,7 @@ import (
 	"sluice/auth/grant"
 )
 
-// JWT_PUBLIC_KEY_FILE is read again: what rests on a key that is gone ends. A broken file changes nothing.
+// When JWT_PUBLIC_KEY_FILE changes, identities that depend on a removed key end. A broken file changes nothing.
 func TestPublicKeyFileReload(t *testing.T) {
 	t.Parallel()
 	k := newSigningKeys(t, false)
@@ -60,7 +60,7 @@ func TestPublicKeyFileReload(t *testing.T) {
 	}
 }
 
-// A file of keys that is replaced by one of the same size and time is noticed.
+// A file of keys is read again even if the new one has the same size and time.
 func TestKeysFileOfSameSizeAndTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

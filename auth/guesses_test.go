@@ -74,7 +74,7 @@ func (g *guessing) stop(t *testing.T) {
 	}
 }
 
-// is tells what a credential from an address gives: ok, or a code.
+// is returns the result for a credential from an address: ok, or a code.
 func (g *guessing) is(from, credential string) string {
 	_, bad := g.Authenticate(Carriers{Header: []string{credential}, From: from})
 	if bad == nil {
@@ -86,9 +86,9 @@ func (g *guessing) is(from, credential string) string {
 	return bad.Code
 }
 
-// Each wrong credential is charged to its address, until those are refused that people may have thought up, the right
-// ones as the wrong ones, unless they have come from there before. What is genuine is never charged, and what nobody can
-// guess always passes.
+// Each wrong credential is charged to its address. After too many, credentials that people may have made up are refused,
+// the right ones too, unless they have come from there before. A right credential is never charged, and one that cannot
+// be guessed always passes.
 func TestGuesses(t *testing.T) {
 	t.Parallel()
 	const home, elsewhere = "192.0.2.1", "198.51.100.1"
@@ -169,7 +169,7 @@ func TestGuessesOfRefreshTokens(t *testing.T) {
 	})
 }
 
-// Nobody guesses ADMIN_KEY: 30 tries at once, and one every two seconds.
+// ADMIN_KEY cannot be guessed: 30 tries pass at once, and then one every two seconds.
 func TestAdministrator(t *testing.T) {
 	t.Parallel()
 	const right, long, home = "the administrator's key", "the administrator's key, and more", "192.0.2.1"
@@ -207,7 +207,7 @@ func TestAdministrator(t *testing.T) {
 			t.Errorf("after a while: %s", got)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // who has many addresses
+	synctest.Test(t, func(t *testing.T) { // a client with many addresses
 		a := NewAdministrator(right)
 		a.Check(home, right)
 		passed := 0

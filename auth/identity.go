@@ -10,29 +10,29 @@ import (
 	"sluice/channel"
 )
 
-// Identity is who a request is from, and what that grants. It is never changed, and shared by all
-// requests with the same credential.
+// Identity is who sent a request, and what they may do. Nothing changes it, and all requests with the same
+// credential share it.
 type Identity struct {
 	Name    string    // names of keys and subjects of tokens, for logs
 	Kind    string    // jwt, key, or jwt+key
-	Scope   string    // what per-credential bounds count by: that of one of the credentials
+	Scope   string    // what limits for each credential count by: the scope of one of the credentials
 	Expires time.Time // zero: never
 	Sub     channel.Set
 	Pub     channel.Set
 	Rest    channel.Set // METHOD:collection of documents
 
 	keys     []*Key
-	lives    []*grant.Life // of keys, users and their sessions, and the keys of signatures
-	bearers  []*bearer     // of tokens
+	lives    []*grant.Life // of API keys, of users and their sessions, and of the keys that sign tokens
+	bearers  []*bearer     // what revocations of tokens can name
 	limiters []*limiter
 }
 
-// join makes the union of several credentials' identities, which ends when the first of them does.
+// join returns the union of several identities. It ends when the first of them ends.
 func join(ids []*Identity) *Identity {
 	if len(ids) == 1 {
 		return ids[0]
 	}
-	// In order of scope, so that requests with the same two keys lock their limiters in one order.
+	// Sorted by scope, so that all requests with the same two keys lock their limiters in the same order (see Take).
 	slices.SortFunc(ids, func(a, b *Identity) int { return strings.Compare(a.Scope, b.Scope) })
 	all := &Identity{}
 	var names, kinds []string
@@ -58,8 +58,9 @@ func join(ids []*Identity) *Identity {
 	return all
 }
 
-// charged is the one of several identities that counts for them all: a scope of their own would give who has some keys a
-// share for each choice of them. It is that of a token where there is one, since all users of an app may share its key.
+// charged chooses the one of several identities whose limits count for all of them. If each combination had a scope of
+// its own, a client with several keys would get a share for each combination. A token comes first, because all users of
+// an app may share its key.
 func charged(ids []*Identity) *Identity {
 	for _, id := range ids {
 		if len(id.bearers) > 0 {
@@ -69,9 +70,9 @@ func charged(ids []*Identity) *Identity {
 	return ids[0]
 }
 
-// IdempotencyScope returns what an Idempotency-Key is good for: the credential. The tokens that a key minted have one
-// together, so that a page can repeat with its next token, and none of the key's own: a page could take those before the
-// key does, or learn that it used them.
+// IdempotencyScope returns the scope in which an Idempotency-Key is unique: the credential. All tokens that a key minted
+// share one scope, so that a page can repeat a request with its next token. It is not the key's own scope: otherwise a
+// page could use an Idempotency-Key before the key does, or find out that the key has used it.
 func (id *Identity) IdempotencyScope() string {
 	if len(id.keys) > 0 && len(id.bearers) > 0 {
 		return id.Scope + "\x00tokens"
@@ -79,8 +80,8 @@ func (id *Identity) IdempotencyScope() string {
 	return id.Scope
 }
 
-// OriginAllowed reports whether a page of this origin may use the keys; a request without one is no
-// browser's cross-origin request.
+// OriginAllowed reports whether a page of this origin may use the keys. A request without an origin is not a
+// browser's cross-origin request, so it is allowed.
 func (id *Identity) OriginAllowed(origin string) bool {
 	if origin == "" {
 		return true
@@ -93,7 +94,7 @@ func (id *Identity) OriginAllowed(origin string) bool {
 	return true
 }
 
-// Frames is how the key wants custom events named, "" where it does not say.
+// Frames returns how the key wants the frames of custom events to be named, or "" for the gateway's setting.
 func (id *Identity) Frames() string {
 	for _, k := range id.keys {
 		if k.frames != "" {
@@ -103,8 +104,8 @@ func (id *Identity) Frames() string {
 	return ""
 }
 
-// OnEnd calls f once, with Revoked or Changed, when anything that the identity rests on is removed, revoked or changed,
-// until stop is called. No goroutine waits for it.
+// OnEnd calls f once, with Revoked or Changed, when anything that the identity depends on is removed, revoked or changed;
+// not after stop is called. No goroutine waits for it.
 func (id *Identity) OnEnd(f func(grant.End)) (stop func()) {
 	var once sync.Once
 	var stops []func() bool
@@ -114,7 +115,7 @@ func (id *Identity) OnEnd(f func(grant.End)) (stop func()) {
 	for _, b := range id.bearers {
 		stops = append(stops, b.onRevoked(func(why grant.End) { once.Do(func() { f(why) }) }))
 	}
-	if end := id.Ended(); end != "" { // before anybody watched
+	if end := id.Ended(); end != "" { // it may have ended before OnEnd was called
 		once.Do(func() { f(end) })
 	}
 	return func() {
@@ -124,8 +125,8 @@ func (id *Identity) OnEnd(f func(grant.End)) (stop func()) {
 	}
 }
 
-// Ended is Revoked or Changed once anything that the identity rests on was removed, revoked or changed, else "". It is
-// for those who look often; others have OnEnd.
+// Ended returns Revoked or Changed once anything that the identity depends on was removed, revoked or changed, and ""
+// before that. It is cheap, for callers that ask often; others use OnEnd.
 func (id *Identity) Ended() grant.End {
 	for _, l := range id.lives {
 		if end := l.Ended(); end != "" {
@@ -133,15 +134,15 @@ func (id *Identity) Ended() grant.End {
 		}
 	}
 	for _, b := range id.bearers {
-		if b.is() {
+		if b.isRevoked() {
 			return Revoked
 		}
 	}
 	return ""
 }
 
-// Over returns what is wrong with an identity that has ended or expired since its request was let in, else nil. Doors
-// ask before they change anything: a body may take its time.
+// Over returns an error if the identity has ended or expired since its request was accepted. Doors ask before they change
+// anything, because the body of a request may arrive slowly.
 func (id *Identity) Over(now time.Time) *Error {
 	ended, expired := id.Ended() != "", !id.Expires.IsZero() && !now.Before(id.Expires)
 	switch {
@@ -157,13 +158,13 @@ func (id *Identity) Over(now time.Time) *Error {
 	return errTokenExpired
 }
 
-// Take charges n events to the publish rates, or returns how long it takes until all of them let a batch pass. All or
-// none are charged.
+// Take charges n events to all publish rates of the identity and returns true. If one of the rates is used up, it
+// charges none, and returns false and the time until a batch may pass.
 func (id *Identity) Take(now time.Time, n int) (bool, time.Duration) {
 	for _, l := range id.limiters {
 		l.mu.Lock()
 	}
-	defer func() { // one defer: those in a loop take memory each
+	defer func() { // one defer, because each defer in a loop allocates
 		for _, l := range id.limiters {
 			l.mu.Unlock()
 		}

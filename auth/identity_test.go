@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestJoinedScope: who has several credentials has no more shares than these, however a request joins them.
+// TestJoinedScope: a client with several credentials has no more shares than credentials, however it combines them.
 func TestJoinedScope(t *testing.T) {
 	t.Parallel()
 	keys := make([]string, 4)

@@ -19,32 +19,32 @@ import (
 	"sluice/auth/peer"
 )
 
-// Bounds of fetching keys.
+// Limits of fetching keys.
 const (
 	jwksTimeout  = 5 * time.Second
 	jwksMaxBytes = 1 << 20
 	jwksMaxKeys  = 100
-	jwksEvery    = 5 * time.Minute  // the usual JWT_JWKS_REFRESH
-	JWKSAtMost   = 10 * time.Second // between two fetches, whatever kids strangers make up
+	jwksEvery    = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
+	JWKSAtMost   = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
 )
 
-// unavailableError is the error while it is not known whether the set has a key.
+// unavailableError is the error of a token while the gateway does not know whether the set has its key.
 type unavailableError struct {
-	after  time.Duration // when it may be known
+	after  time.Duration // when to try again
 	loaded bool          // the set was fetched before
 }
 
 func (e *unavailableError) Error() string {
 	if e.loaded {
-		return "the key of this token is not known yet: the keys of JWT_JWKS_URL are fetched again soon; come back in a moment"
+		return "the gateway does not know the key of this token yet and will fetch JWT_JWKS_URL again soon; try again in a moment"
 	}
-	return "the keys of JWT_JWKS_URL could not be fetched yet; come back in a moment (the gateway's log has the cause)"
+	return "the keys of JWT_JWKS_URL could not be fetched yet; try again in a moment (the gateway's log has the cause)"
 }
 
-// jwks are keys fetched from an address, cached; a failed fetch keeps the last good set.
+// jwks has the keys of JWT_JWKS_URL. If a fetch fails, the last good set stays in force.
 type jwks struct {
 	url    string
-	every  time.Duration // between two fetches that went well
+	every  time.Duration // between two fetches that succeed
 	client *http.Client
 	logger *slog.Logger
 	now    func() time.Time
@@ -54,15 +54,15 @@ type jwks struct {
 	keyList
 
 	state   sync.RWMutex
-	loaded  bool // some fetch went well
-	failed  bool // the last one did not
-	tried   time.Time
-	fetches int                 // made so far
-	asked   time.Time           // the last fetch for a token whose key the set did not have
-	absent  map[string]struct{} // kids that it does not have for certain: they left it, or it was fetched for them
+	loaded  bool                // a fetch succeeded
+	failed  bool                // the last fetch failed
+	tried   time.Time           // the last fetch
+	fetches int                 // so far
+	asked   time.Time           // the last fetch for a token whose key was not in the set
+	absent  map[string]struct{} // kids that are certainly not in the set: they left it, or a fetch for them did not find them
 }
 
-// maxAbsent bounds what is remembered of kids that are not in the set. It is emptied when it is full.
+// maxAbsent is the size of absent. It is emptied when it is full.
 const maxAbsent = 1000
 
 func newJWKS(o Options) *jwks {
@@ -72,10 +72,10 @@ func newJWKS(o Options) *jwks {
 	}
 }
 
-// checkRedirect lets a set be read from where its address leads to: a few steps, https stays https, and http, which is
-// for loopback only, stays on loopback.
+// checkRedirect follows up to three redirects. From https they must lead to https. From http, which is for loopback
+// only, they must stay on loopback.
 func checkRedirect(r *http.Request, via []*http.Request) error {
-	r.Header.Del("Referer") // the query of the address may be a secret
+	r.Header.Del("Referer") // the query of the URL may be a secret
 	switch {
 	case len(via) > 3:
 		return errors.New("it redirects too often")
@@ -89,8 +89,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 
 var publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// algorithms are all public-key ones; find narrows them to each key's. Secrets have no place in a set
-// that is fetched.
+// algorithms returns all algorithms with public keys; find narrows them to those of each key. A set that is fetched
+// contains no secrets.
 func (j *jwks) algorithms() []string { return publicAlgorithms }
 
 func (j *jwks) find(alg, kid string) ([]*verificationKey, error) {
@@ -106,7 +106,8 @@ func (j *jwks) find(alg, kid string) ([]*verificationKey, error) {
 	return nil, j.unknown(kid, asked)
 }
 
-// unknown returns nil where the set does not have a key for certain. Asked says that it was just fetched for this key.
+// unknown returns nil if the set certainly does not have a key, and an unavailableError otherwise. asked means that the
+// set was just fetched for this key.
 func (j *jwks) unknown(kid string, asked bool) error {
 	j.state.Lock()
 	defer j.state.Unlock()
@@ -119,7 +120,7 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	return &unavailableError{after: max(time.Second, JWKSAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
 }
 
-// lacks notes that the set does not have a key.
+// lacks notes that the set does not have a key. The caller holds j.state.
 func (j *jwks) lacks(kid string) {
 	if len(j.absent) >= maxAbsent {
 		clear(j.absent)
@@ -127,8 +128,8 @@ func (j *jwks) lacks(kid string) {
 	j.absent[kid] = struct{}{}
 }
 
-// ask fetches the set for a key that it does not have, once in a while beside the regular fetches. It reports whether
-// it did.
+// ask fetches the set for a key that it does not have, in addition to the regular fetches and at most once in
+// JWKSAtMost. It reports whether it fetched.
 func (j *jwks) ask() bool {
 	may, before := j.mayAsk()
 	if !may {
@@ -137,7 +138,7 @@ func (j *jwks) ask() bool {
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
 	if may, now := j.mayAsk(); !may || now != before {
-		return false // another fetch was made while this one waited for its turn
+		return false // another goroutine fetched while this one waited for the lock
 	}
 	j.update()
 	j.state.Lock()
@@ -146,7 +147,7 @@ func (j *jwks) ask() bool {
 	return true
 }
 
-// mayAsk reports whether a fetch for a key is due, and how many fetches were made so far.
+// mayAsk reports whether a fetch for an unknown key is allowed now, and the number of fetches so far.
 func (j *jwks) mayAsk() (may bool, fetches int) {
 	j.state.RLock()
 	defer j.state.RUnlock()
@@ -165,7 +166,7 @@ func (j *jwks) due(after time.Duration) bool {
 	return j.tried.IsZero() || j.now().Sub(j.tried) >= after
 }
 
-// period returns the time between two fetches, and how much of it is left.
+// period returns the time between two fetches, and the time until the next.
 func (j *jwks) period() (every, left time.Duration) {
 	j.state.RLock()
 	defer j.state.RUnlock()
@@ -176,7 +177,7 @@ func (j *jwks) period() (every, left time.Duration) {
 	return every, min(every, max(0, every-j.now().Sub(j.tried)))
 }
 
-// refresh has the set fetched soon.
+// refresh makes watch fetch the set now.
 func (j *jwks) refresh() {
 	select {
 	case j.soon <- struct{}{}:
@@ -204,7 +205,7 @@ func (j *jwks) watch(quit <-chan struct{}) {
 	}
 }
 
-// fetch reads the set, unless another fetch was made while this one waited for its turn.
+// fetch reads the set, unless another fetch was made within the given time.
 func (j *jwks) fetch(unlessWithin time.Duration) {
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
@@ -213,7 +214,7 @@ func (j *jwks) fetch(unlessWithin time.Duration) {
 	}
 }
 
-// update reads the set. What was opened with tokens of a key that is gone ends with it.
+// update reads the set. If a key is gone, all streams and sockets that were opened with its tokens end.
 func (j *jwks) update() {
 	keys, err := j.get()
 	var gone []*verificationKey
@@ -221,7 +222,7 @@ func (j *jwks) update() {
 		gone = j.replace(keys)
 	}
 	j.state.Lock()
-	for _, k := range gone {
+	for _, k := range gone { // no fetch is needed to know that these are not in the set
 		j.lacks(k.kid)
 	}
 	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil
@@ -229,9 +230,9 @@ func (j *jwks) update() {
 	j.state.Unlock()
 	switch {
 	case err != nil:
-		j.logger.Error("fetching JWT_JWKS_URL; the last good keys stay", "cause", err)
+		j.logger.Error("cannot fetch JWT_JWKS_URL; the last good keys stay in force", "cause", err)
 	case len(keys) == 0:
-		j.logger.Warn("JWT_JWKS_URL has no public signature key of a kind that is taken; no token is valid until it has one")
+		j.logger.Warn("JWT_JWKS_URL has no public signature key of a supported kind; no token is valid until it has one")
 	}
 }
 
@@ -266,8 +267,8 @@ func (j *jwks) get() ([]*verificationKey, error) {
 	return parseJWKS(text)
 }
 
-// parseJWKS takes the public signature keys out of a set; others are passed over, as RFC 7517 5 asks.
-// A set without any is a set: its owner has removed them all.
+// parseJWKS returns the public signature keys of a set and ignores others, as RFC 7517 section 5 demands.
+// A set without any is valid: its owner has removed them all.
 func parseJWKS(text []byte) ([]*verificationKey, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -284,7 +285,7 @@ func parseJWKS(text []byte) ([]*verificationKey, error) {
 		if len(keys) == jwksMaxKeys || k.UnmarshalJSON(raw) != nil || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
 			continue
 		}
-		// go-jose knows no key_ops (RFC 7517 4.3).
+		// go-jose ignores key_ops (RFC 7517 section 4.3).
 		var ops struct {
 			KeyOps []string `json:"key_ops"`
 		}

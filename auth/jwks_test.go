@@ -26,7 +26,7 @@ import (
 	"sluice/auth/grant"
 )
 
-// jwksServer serves what set holds, and counts.
+// jwksServer serves the contents of set, and counts requests.
 type jwksServer struct {
 	*httptest.Server
 	set   atomic.Pointer[string]
@@ -162,7 +162,7 @@ func (a *Authenticator) bearer(t testing.TB, token string) *Identity {
 	return id
 }
 
-// What was opened with a token ends when its key leaves the set, and with nothing else.
+// An identity of a token ends when the token's key leaves the set, and at no other change of the set.
 func TestRemovedKeyEndsIdentity(t *testing.T) {
 	t.Parallel()
 	k := newSigningKeys(t, true)
@@ -226,7 +226,7 @@ func TestRemovedKeyEndsIdentity(t *testing.T) {
 	}
 }
 
-// A token without a kid rests on the key that its signature is by, not on the first that fits.
+// A token without a kid depends on the key that signed it, not on the first one that fits.
 func TestKeyWithoutKid(t *testing.T) {
 	t.Parallel()
 	k := newSigningKeys(t, false)
@@ -241,7 +241,7 @@ func TestKeyWithoutKid(t *testing.T) {
 	}
 }
 
-// answers is a transport that answers by address: a redirection where the answer is an address, a set else.
+// answers is a transport with an answer for each address: an address makes a redirection, any other text a set.
 type answers struct {
 	mu    sync.Mutex
 	by    map[string]string
@@ -265,7 +265,7 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// A set is read from where its address leads to, but never over http from beyond loopback.
+// Redirects of a set's address are followed, but never over http beyond loopback.
 func TestJWKSRedirects(t *testing.T) {
 	t.Parallel()
 	const set = `{"keys":[]}`
@@ -314,7 +314,7 @@ func TestJWKSRedirects(t *testing.T) {
 	}
 }
 
-// The set is read again every JWT_JWKS_REFRESH, sooner after a failure, and soon where somebody asks for it.
+// The set is read again after JWT_JWKS_REFRESH, sooner after a failure, and at once after Reload.
 func TestJWKSRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

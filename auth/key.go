@@ -18,7 +18,7 @@ import (
 	"sluice/auth/peer"
 )
 
-// keySpec is a key as the settings write it.
+// keySpec is a key in the JSON of the settings and of the store.
 type keySpec struct {
 	Name    string     `json:"name"`
 	Key     string     `json:"key"`
@@ -32,12 +32,12 @@ type keySpec struct {
 	Expires *time.Time `json:"expires"`
 }
 
-// Key is a configured key. It is never changed: a change in the settings makes another and ends this.
+// Key is an API key. Nothing changes it: a change in the settings or the store makes a new Key, and ends this one's life.
 type Key struct {
 	Name   string
-	id     string // stays as long as the key does
+	id     string // stays the same through all changes
 	stored bool   // in the store, not in the settings
-	strong bool   // nobody guesses it: the gateway made it, or it is long
+	strong bool   // cannot be guessed: the gateway made it, or it is long
 	hash   [sha256.Size]byte
 	grant.Sets
 	origins []string
@@ -48,7 +48,7 @@ type Key struct {
 	limiter *limiter
 
 	identity atomic.Pointer[Identity] // made when the key is first used
-	version  atomic.Pointer[string]   // of a stored one: changes also where what it grants stays the same
+	version  atomic.Pointer[string]   // of a stored key: a new one after each change, even if the grant stays the same
 
 	life *grant.Life // ends when the key is removed or changed
 }
@@ -59,22 +59,22 @@ const (
 	Changed = grant.Changed
 )
 
-// same says whether two keys grant the same in every way.
+// same reports whether two keys differ in nothing but their versions.
 func (k *Key) same(o *Key) bool {
 	return k.Name == o.Name && k.id == o.id && k.stored == o.stored && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&
 		k.Sets.Same(o.Sets) && reflect.DeepEqual(k.origins, o.origins)
 }
 
-// parseKeys reads a JSON list of keys; all faults are told at once, none with a key in it.
+// parseKeys reads a JSON list of keys. Its error has all faults, and contains no key.
 func parseKeys(text []byte, defaultRate float64) ([]*Key, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var specs []keySpec
 	if err := d.Decode(&specs); err != nil {
-		return nil, fmt.Errorf("must be a JSON list of keys, as [{\"name\":\"web\",\"key\":\"…\",\"sub\":[\"PUT:customer\"]}]: %w", withoutText(err))
+		return nil, fmt.Errorf("must be a JSON list of keys, such as [{\"name\":\"web\",\"key\":\"…\",\"sub\":[\"PUT:customer\"]}]: %w", withoutText(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("must be one JSON list, with nothing behind it")
+		return nil, errors.New("must be one JSON list, with nothing after it")
 	}
 	var keys []*Key
 	var faults []error
@@ -97,7 +97,7 @@ func parseKeys(text []byte, defaultRate float64) ([]*Key, error) {
 	return keys, errors.Join(faults...)
 }
 
-// withoutText keeps of a JSON error what cannot quote a key.
+// withoutText describes a JSON error without quoting the text, which may contain a key.
 func withoutText(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -107,16 +107,15 @@ func withoutText(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("field %q at byte %d has the wrong type", kind.Field, kind.Offset)
 	case strings.Contains(err.Error(), "unknown field"):
-		return errors.New("there is a field that is none of name, key, sha256, sub, pub, rest, origins, rate, frames, expires")
+		return errors.New("it has an unknown field; known are name, key, sha256, sub, pub, rest, origins, rate, frames and expires")
 	}
 	return errors.New("a value cannot be read (is expires an RFC 3339 time?)")
 }
 
-// shortKey is the length under which a key can be guessed in the long run, and longKey that from which on even a key
-// that people chose is not found by guessing.
+// Lengths of keys that people choose, in bytes.
 const (
-	shortKey = 16
-	longKey  = 32
+	shortKey = 16 // a shorter key can be guessed, given time
+	longKey  = 32 // a key of this length cannot
 )
 
 func (s *keySpec) key(defaultRate float64) (*Key, error) {
@@ -130,7 +129,7 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	}
 	switch {
 	case s.Frames != "" && s.Frames != "name" && s.Frames != "publish":
-		return nil, errors.New("has frames that are neither name nor publish")
+		return nil, errors.New("has a value of frames other than name and publish")
 	case s.Rate < 0:
 		return nil, errors.New("has a negative rate")
 	}
@@ -145,7 +144,8 @@ func (s *keySpec) key(defaultRate float64) (*Key, error) {
 	return k, nil
 }
 
-// checkOrigins refuses origins that no browser sends. Keys that an earlier version stored may have some: they never match.
+// checkOrigins refuses origins that no browser sends. Keys from an earlier version of the gateway may have such origins;
+// they never match.
 func (s *keySpec) checkOrigins() error {
 	for i, o := range s.Origins {
 		if _, err := peer.Origin(o); err != nil {
@@ -155,7 +155,7 @@ func (s *keySpec) checkOrigins() error {
 	return nil
 }
 
-// normalOrigins returns origins as browsers send them; what is none stays as it is.
+// normalOrigins returns origins in the form that browsers send. A text that is no origin stays unchanged.
 func normalOrigins(origins []string) []string {
 	normal := slices.Clone(origins)
 	for i, o := range normal {
@@ -169,7 +169,7 @@ func normalOrigins(origins []string) []string {
 func (s *keySpec) hash(k *Key) error {
 	switch {
 	case s.Key != "" && s.SHA256 != "":
-		return errors.New("has both key and sha256; give one")
+		return errors.New("has both key and sha256; remove one")
 	case s.SHA256 != "":
 		b, err := hex.DecodeString(s.SHA256)
 		if err != nil || len(b) != sha256.Size {

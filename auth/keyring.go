@@ -15,23 +15,23 @@ import (
 	"sluice/config/filewatch"
 )
 
-// keyring holds the keys in force: those of API_KEYS, those of API_KEYS_FILE, those of the store, and the one
-// made for a first try.
+// keyring has the keys in force: those of API_KEYS, of API_KEYS_FILE and of the store, and the key that the gateway made
+// at its first start.
 type keyring struct {
-	inline      string
+	inline      string // API_KEYS
 	file        filewatch.File
-	made        string
+	made        string // the key of the first start
 	store       *keyStore
 	minters     *minters // nil without a store
 	defaultRate float64
 	logger      *slog.Logger
-	naming      []byte // secret that the ids of the keys of the settings are made with
-	named       bool   // it is the gateway's, and not made for this start
+	naming      []byte // the secret from which idOf makes ids
+	named       bool   // naming is the gateway's secret; before that, it is random
 
 	current atomic.Pointer[map[[sha256.Size]byte]*Key]
 
 	mu   sync.Mutex // one load at a time
-	good []byte     // the file as it was last in force
+	good []byte     // the last text of the file that could be used
 }
 
 // newKeyring makes one without keys; load reads them. Without a secret of the gateway, ids are others at each start, and
@@ -46,8 +46,8 @@ func newKeyring(o Options) *keyring {
 	return r
 }
 
-// find looks a key up by its hash. The map's look-up tells by its time at most bits of a hash, which
-// say nothing of the key; the comparison itself is constant.
+// find looks up a key by its hash. The time that the map takes can reveal at most bits of a hash, which reveal
+// nothing about the key. The comparison takes constant time.
 func (r *keyring) find(value string) *Key {
 	hash := sha256.Sum256([]byte(value))
 	k := (*r.current.Load())[hash]
@@ -57,7 +57,7 @@ func (r *keyring) find(value string) *Key {
 	return k
 }
 
-// load reads all sources; on an error the keys in force stay.
+// load reads all sources. After an error, the keys in force stay.
 func (r *keyring) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,15 +75,15 @@ func (r *keyring) load() error {
 	return nil
 }
 
-// again puts what the store has now in force. The file stays as it was last good: a broken one must keep nobody from
-// revoking a key of the store.
-func (r *keyring) again() error {
+// useStored puts the keys that the store has now in force. It uses the last good text of the file: a broken file must not
+// prevent the revocation of a stored key.
+func (r *keyring) useStored() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.use(r.good)
 }
 
-// use puts the keys of all sources in force, those of the file out of its text.
+// use puts the keys of all sources in force. text has those of the file.
 func (r *keyring) use(text []byte) error {
 	keys, err := r.read(text)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *keyring) use(text []byte) error {
 			continue // the settings win
 		}
 		if next[k.hash] != nil {
-			return fmt.Errorf("the key named %q is there twice", k.Name)
+			return fmt.Errorf("the key named %q is configured twice", k.Name)
 		}
 		next[k.hash] = k
 	}
@@ -143,16 +143,16 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 	return keys, nil
 }
 
-// idOf names a key of the settings. The id is in tokens that pages hold, so it must not let anybody test guesses of the
-// key: it is a MAC with a secret that only the gateway has. It stays over restarts.
+// idOf makes the id of a key of the settings. The id is in tokens that pages have, so it must not help to test guesses of
+// the key. Therefore it is a MAC with a secret that only the gateway has. It is the same after a restart.
 func (r *keyring) idOf(k *Key) string {
 	mac := hmac.New(sha256.New, r.naming)
 	mac.Write(k.hash[:])
 	return "s-" + hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// note has the minters take in which keys the settings have.
-func (r *keyring) note() {
+// noteMinters updates the minters with the keys that the settings have now.
+func (r *keyring) noteMinters() {
 	if r.minters == nil || !r.named {
 		return
 	}
@@ -185,8 +185,8 @@ func (e *SettingError) Error() string { return e.Name + ": " + e.Err.Error() }
 
 func (e *SettingError) Unwrap() error { return e.Err }
 
-// swap puts keys in force. Those that did not change stay the very same, so that what was opened
-// with them goes on, and their rate is not given anew.
+// swap puts keys in force. A key that did not change keeps its old Key: its streams go on, and its publish rate does not
+// start again at its full burst.
 func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 	var old map[[sha256.Size]byte]*Key
 	if p := r.current.Load(); p != nil {
@@ -200,6 +200,8 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			r.logger.Warn(k.warning)
 		}
 	}
+	// First the new keys, then the ends of the old ones: a client that comes back after such an end must get the new grant.
+	// The minters come last (see minters.note).
 	r.current.Store(&next)
 	for hash, k := range old {
 		switch now := next[hash]; now {
@@ -210,7 +212,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Changed)
 		}
 	}
-	r.note()
+	r.noteMinters()
 }
 
 func (r *keyring) reload() error {
@@ -220,7 +222,7 @@ func (r *keyring) reload() error {
 		if errors.As(err, &setting) {
 			err = fmt.Errorf("%w; the last good keys stay in force", err)
 		}
-		r.logger.Error("the keys changed and cannot be used", "cause", err)
+		r.logger.Error("the API keys changed, but cannot be used", "cause", err)
 		return err
 	}
 	r.logger.Info("keys loaded", "keys", len(*r.current.Load()))

@@ -17,29 +17,29 @@ import (
 	"sluice/config/filewatch"
 )
 
-// keySet gives the keys that a token's signature may be checked with.
+// keySet has the keys that can verify a token's signature.
 type keySet interface {
-	// algorithms returns all that the set's keys can ever be used with.
+	// algorithms returns all algorithms that a key of the set may ever have.
 	algorithms() []string
 	// find returns the keys for an algorithm and a kid, which may be "".
 	find(alg, kid string) ([]*verificationKey, error)
 }
 
-// verificationKey is a key that signatures are checked with.
+// verificationKey is a key that verifies signatures.
 type verificationKey struct {
-	kid  string // "" where the set has no names for its keys
+	kid  string // "" if the set has no names for its keys
 	algs []string
 	key  jwt.VerificationKey
-	life *grant.Life // ends when the key leaves its set; nil where it never does
+	life *grant.Life // ends when the key leaves its set; nil if it never does
 }
 
-// same reports whether two public keys verify the same tokens: a kid whose key is another one now is another key.
+// same reports whether two public keys verify the same tokens. The same kid with a different key is not the same.
 func (k *verificationKey) same(o *verificationKey) bool {
 	public, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.kid == o.kid && slices.Equal(k.algs, o.algs) && public.Equal(o.key)
 }
 
-// keyList holds the keys of a set, which may be replaced.
+// keyList has the keys of a set, which may be replaced.
 type keyList struct {
 	mu   sync.RWMutex
 	keys []*verificationKey
@@ -57,8 +57,8 @@ func (l *keyList) filter(fits func(*verificationKey) bool) []*verificationKey {
 	return out
 }
 
-// replace puts other keys in force and returns those that are gone. A key that stays keeps its life, so that what was
-// opened with its tokens goes on; the life of one that is gone ends.
+// replace puts new keys in force and returns those that are gone. A key that stays keeps its life, so that the streams of
+// its tokens go on. The life of a key that is gone ends.
 func (l *keyList) replace(next []*verificationKey) (gone []*verificationKey) {
 	l.mu.Lock()
 	old := l.keys
@@ -80,8 +80,8 @@ func (l *keyList) replace(next []*verificationKey) (gone []*verificationKey) {
 	return gone
 }
 
-// secrets are the set of JWT_SECRET, and that of the gateway's own secret. They change with a restart only, which ends
-// all streams.
+// secrets is the set of JWT_SECRET, or that of the gateway's own secret. It changes only with a restart, which ends all
+// streams.
 type secrets struct {
 	algs []string
 	keys []*verificationKey
@@ -115,12 +115,12 @@ type pemFile struct {
 
 func (p *pemFile) algorithms() []string { return publicAlgorithms }
 
-// find returns all that fit, whatever the kid: a file of keys has none.
+// find ignores the kid: keys in a PEM file have none.
 func (p *pemFile) find(alg, _ string) ([]*verificationKey, error) {
 	return p.filter(func(k *verificationKey) bool { return slices.Contains(k.algs, alg) }), nil
 }
 
-// load reads the file; on an error the last good keys stay.
+// load reads the file. After an error, the last good keys stay in force.
 func (p *pemFile) load() error {
 	p.loading.Lock()
 	defer p.loading.Unlock()
@@ -140,14 +140,14 @@ func (p *pemFile) reload(logger *slog.Logger) error {
 	err := p.load()
 	if err != nil {
 		err = fmt.Errorf("%w; the last good keys stay in force", err)
-		logger.Error("the keys of tokens changed and cannot be used", "cause", err)
+		logger.Error("the keys in JWT_PUBLIC_KEY_FILE changed, but cannot be used", "cause", err)
 		return err
 	}
-	logger.Info("keys of tokens loaded")
+	logger.Info("keys of JWT_PUBLIC_KEY_FILE loaded")
 	return nil
 }
 
-// pemKeys reads public keys and certificates. A private key is refused: it has no place here.
+// pemKeys reads public keys and certificates. It refuses a private key, which the gateway must not have.
 func pemKeys(text []byte) ([]*verificationKey, error) {
 	var keys []*verificationKey
 	for n := 1; ; n++ {
@@ -167,7 +167,7 @@ func pemKeys(text []byte) ([]*verificationKey, error) {
 		keys = append(keys, &verificationKey{algs: algs, key: key})
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("holds no PEM block")
+		return nil, errors.New("has no PEM block")
 	}
 	return keys, nil
 }
@@ -185,17 +185,17 @@ func pemKey(block *pem.Block) (any, error) {
 		}
 		return c.PublicKey, nil
 	}
-	return nil, errors.New("is no public key")
+	return nil, errors.New("is not a public key")
 }
 
 const minRSA = 2048
 
 func checkKey(key any, algs []string) error {
 	if len(algs) == 0 {
-		return errors.New("is of a kind that is not taken: RSA, EC P-256/384/521 and Ed25519 are")
+		return errors.New("is of an unsupported kind; supported are RSA, EC P-256/384/521 and Ed25519")
 	}
 	if k, ok := key.(*rsa.PublicKey); ok && k.N.BitLen() < minRSA {
-		return fmt.Errorf("is an RSA key of %d bits; %d or more are taken", k.N.BitLen(), minRSA)
+		return fmt.Errorf("is an RSA key of %d bits; it must have %d or more", k.N.BitLen(), minRSA)
 	}
 	return nil
 }

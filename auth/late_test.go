@@ -35,7 +35,7 @@ func openLate(t *testing.T) (*Authenticator, *eventlog.Log, *logtest.Gate) {
 	return a, log, gate
 }
 
-// Keys, revocations and users that are stored after who changed them has given up are in force all the same.
+// A change of keys, revocations and users takes effect even if it is stored only after its client has given up.
 func TestLateChanges(t *testing.T) {
 	t.Parallel()
 	a, log, gate := openLate(t)
@@ -89,7 +89,7 @@ func TestLateChanges(t *testing.T) {
 	}
 }
 
-// A session that ended late has ended, and one that was made late is there.
+// The same for sessions: one that ends late has ended, and one that is made late exists.
 func TestLateSessions(t *testing.T) {
 	t.Parallel()
 	a, log, gate := openLate(t)
@@ -118,12 +118,12 @@ func TestLateAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan string, 10)
-	accounts.OnChange(func(a *account.Account) { told <- a.Username })
+	changes := make(chan string, 10)
+	accounts.OnChange(func(a *account.Account) { changes <- a.Username })
 	get := func() *account.Account { a, _ := accounts.Get("ann"); return a }
 	gate.RunLate(t, log, []logtest.Late{
 		{Name: "make", Change: func() error { _, err := accounts.Create(ctx, "ann", "", "secret"); return err }, InForce: func() bool { return get() != nil }},
-		{Name: "stop", Change: func() error { return accounts.SetActive(ctx, "ann", false) }, InForce: func() bool { return !get().Active && len(told) == 1 }},
-		{Name: "destroy", Change: func() error { return accounts.Destroy(ctx, "ann") }, InForce: func() bool { return get() == nil && len(told) == 2 }},
+		{Name: "stop", Change: func() error { return accounts.SetActive(ctx, "ann", false) }, InForce: func() bool { return !get().Active && len(changes) == 1 }},
+		{Name: "destroy", Change: func() error { return accounts.Destroy(ctx, "ann") }, InForce: func() bool { return get() == nil && len(changes) == 2 }},
 	})
 }

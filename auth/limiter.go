@@ -8,8 +8,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter is a publish rate: one second's worth at once, and a batch passes if anything is left and
-// is charged in full.
+// limiter is a publish rate. It lets the events of one second pass at once. A batch passes if anything is left, and is
+// charged in full, so the limiter may go below zero.
 type limiter struct {
 	mu    sync.Mutex
 	rate  *rate.Limiter // nil: no limit
@@ -24,10 +24,11 @@ func newLimiter(perSecond float64) *limiter {
 	return &limiter{rate: rate.NewLimiter(rate.Limit(perSecond), burst), burst: burst}
 }
 
-// nearly is how much of a token may be missing: as much as rounding takes. Who waits as long as told must pass.
+// nearly is the part of a token that may be missing because of rounding. A client that waits for the time it was given
+// must pass.
 const nearly = 1e-9
 
-// left reports whether a batch would pass now, else how long until it does.
+// left reports whether a batch would pass now. If not, it returns the time until one does.
 func (l *limiter) left(now time.Time) (bool, time.Duration) {
 	if l.rate == nil {
 		return true, 0
@@ -40,7 +41,7 @@ func (l *limiter) left(now time.Time) (bool, time.Duration) {
 	return false, time.Duration(min(wait, 1<<62))
 }
 
-// charge takes n, which may leave less than nothing.
+// charge takes n events; the limiter may go below zero.
 func (l *limiter) charge(now time.Time, n int) {
 	if l.rate == nil {
 		return
@@ -50,8 +51,8 @@ func (l *limiter) charge(now time.Time, n int) {
 	}
 }
 
-// limiters are those of tokens, by issuer and subject. A token that was signed for us names them, so
-// their number has a bound of its own: when it is reached, those that are full again go.
+// limiters has the limiters of tokens, by issuer and subject. Tokens choose these names, so the number of limiters is
+// bounded: when it is reached, those that are full again are removed.
 type limiters struct {
 	perSecond float64
 	mu        sync.Mutex

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Who waits as long as told passes, whatever the rates, and would not have passed much earlier.
+// A client that waits for the time it got passes, at any rate, and would not have passed much earlier.
 func TestWaitIsLongEnough(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -22,11 +22,11 @@ func TestWaitIsLongEnough(t *testing.T) {
 			for _, n := range charges {
 				if ok, wait := id.Take(time.Now(), n); !ok {
 					if wait <= 0 {
-						t.Fatalf("refused, and told to wait for %s", wait)
+						t.Fatalf("refused after the wait, with another wait of %s", wait)
 					}
 					if early := wait - wait/100 - time.Millisecond; early > 0 {
 						if ok, _ := id.Take(time.Now().Add(early), 1); ok {
-							t.Fatalf("told to wait for %s, and %s are enough", wait, early)
+							t.Fatalf("the wait is %s, but %s are enough", wait, early)
 						}
 					}
 					time.Sleep(wait)

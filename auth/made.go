@@ -10,25 +10,25 @@ import (
 	"sluice/store/eventlog"
 )
 
-// The answer to a new key holds its secret once, and can be lost on the way. Who made it under an idempotency key repeats the request and gets
-// the same answer, as long as it is remembered. After that, and after a restart, the row of the key still knows which
-// request made it, so that a repeat never makes a second one.
+// Only the answer to the request that makes a key shows its secret, and that answer can be lost on the way. So a client
+// may repeat the request with the same idempotency key. For ten minutes it gets the same answer. After that, and after a
+// restart, the key's row still has the hash of the idempotency key, so that a repeat never makes a second key.
 
-// Once names a request to make a key.
+// Once identifies a request to make a key.
 type Once struct {
-	Key  string            // the idempotency key, which is not kept: only its hash is
+	Key  string            // the idempotency key; only its hash is stored
 	Body [sha256.Size]byte // the hash of the body
 }
 
-// What a repeat may be refused with.
+// ErrOtherBody refuses a repeat with a different body.
 var ErrOtherBody = errors.New("the idempotency key was used with another body")
 
-// MadeError is the error of a repeat whose answer is not remembered.
+// MadeError is the error of a repeat whose answer is no longer remembered.
 type MadeError struct{ Key KeyInfo }
 
-func (*MadeError) Error() string { return "the key was made already, and is not told again" }
+func (*MadeError) Error() string { return "the key was already made, and is not shown again" }
 
-// Bounds of what is remembered: keys in the clear should not stay in memory for long.
+// Limits of the answers that are remembered: secrets should not stay in memory for long.
 const (
 	madeLife = 10 * time.Minute
 	maxMade  = 100
@@ -43,7 +43,7 @@ type made struct {
 	key  string
 }
 
-// name is what the row of the key has of the request.
+// name is the hash of the idempotency key, which is in the key's row.
 func (o *Once) name() string {
 	if o == nil {
 		return ""
@@ -52,7 +52,7 @@ func (o *Once) name() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// CreateKeyOnce is CreateKey for a request that may come more than once; again reports that it came before.
+// CreateKeyOnce is CreateKey for a request that may be repeated; again reports whether it is a repeat.
 func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChange) (info KeyInfo, key string, again bool, err error) {
 	type result struct {
 		made
@@ -85,15 +85,15 @@ func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChang
 	return r.info, r.key, r.again, err
 }
 
-// forget lets go of answers that are old, and of the oldest where there are too many.
+// forget removes old answers, and the oldest if there are too many.
 func (s *keyStore) forget(now time.Time) {
 	for len(s.made) > 0 && (len(s.made) >= maxMade || now.Sub(s.made[0].at) >= madeLife) {
-		s.made[0] = made{} // so that the key does not stay in the array
+		s.made[0] = made{} // otherwise the secret would stay in the array
 		s.made = s.made[1:]
 	}
 }
 
-// madeBefore is the answer that a request had, nil where it is the first.
+// madeBefore returns the answer to an earlier request with the same idempotency key, or nil if there was none.
 func (a *Authenticator) madeBefore(once *Once) (*made, error) {
 	s, name := a.keys.store, once.name()
 	s.forget(a.now())

@@ -19,20 +19,20 @@ import (
 // ownIssuer is the iss of the gateway's own tokens.
 const ownIssuer = "sluice"
 
-// The claims of the gateway's own tokens that say whose they are.
+// Claims of the gateway's own tokens. See ownClaims.
 const (
 	claimKey     = "key"
 	claimUser    = "user"
 	claimVersion = "version"
 	claimSession = "session"
-	claimMinted  = "minted" // when a key asked for it, in microseconds: iat has seconds
+	claimMinted  = "minted" // in microseconds; iat has only seconds
 )
 
 // MaxTTL is the longest life of a token that a key asks for.
 const MaxTTL = 24 * time.Hour
 
-// ownTokens makes and verifies the gateway's own tokens: short-lived, and worth what their key or user is
-// worth. Settings for the tokens of others do not apply to them.
+// ownTokens makes and verifies the gateway's own tokens. They live for a short time, and never grant more than their key
+// or user does now. The settings JWT_… do not apply to them.
 type ownTokens struct {
 	auth   *Authenticator
 	secret []byte
@@ -47,10 +47,10 @@ func newOwnTokens(a *Authenticator, o Options) *ownTokens {
 	}
 }
 
-// derive makes a secret of its own for a purpose, so that no use of the one can stand for a use of the other.
+// derive makes a separate secret for each purpose, so that a value made for one purpose is worthless for another.
 func derive(secret, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, sha256.Size)
-	if err != nil { // it cannot: the length is that of the hash
+	if err != nil { // cannot happen: the length is that of the hash
 		panic(err)
 	}
 	return key
@@ -58,7 +58,7 @@ func derive(secret, purpose string) []byte {
 
 func randomSecret() []byte {
 	secret := make([]byte, sha256.Size)
-	rand.Read(secret) // never fails, by its documentation
+	rand.Read(secret) //nolint:errcheck // its documentation says that it never fails
 	return secret
 }
 
@@ -85,7 +85,7 @@ func (o *ownTokens) sign(claims jwt.MapClaims) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(o.secret)
 }
 
-// Mint makes a token for a key, of a part of what the key may do.
+// Mint makes a token for a key. The token may grant only what the key grants.
 func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration) (token string, expires time.Time, err error) {
 	if a.own == nil || len(id.keys) != 1 || len(id.bearers) > 0 {
 		return "", expires, ErrNoMint
@@ -108,7 +108,7 @@ func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration)
 	token, err = a.own.sign(claims)
 	switch {
 	case err != nil:
-	case id.Ended() != "": // a removal voids what was minted up to then, so that nothing may be minted later
+	case id.Ended() != "": // a removal voids only the tokens minted before it, so no token may be minted after it
 		return "", expires, fmt.Errorf("%w, and this one was removed or changed meanwhile", ErrNoMint)
 	case len(token) > maxToken:
 		err = fmt.Errorf("%w: the token would be over 8 KiB", ErrAsked)
@@ -116,7 +116,7 @@ func (a *Authenticator) Mint(id *Identity, asked grant.Lists, ttl time.Duration)
 	return token, expires, err
 }
 
-// verify finds what a token grants now.
+// verify returns the identity of a token, with what it grants now.
 func (o *ownTokens) verify(token string) (*Identity, *Error) {
 	if len(token) > maxToken {
 		return nil, errTokenSize
@@ -140,10 +140,10 @@ func (o *ownTokens) verify(token string) (*Identity, *Error) {
 		return nil, err
 	}
 	t.cache.put(hash, id, now)
-	return t.still(id, now)
+	return t.checkEnd(id, now)
 }
 
-// ofKey is who a token stands for that a key asked for: it grants its own lists, as far as the key has them.
+// ofKey returns the identity of a token that a key minted. It grants what both the token and the key grant.
 func (o *ownTokens) ofKey(c *claims) (*Identity, *Error) {
 	k := o.auth.keys.byID(c.own.key)
 	if k == nil || !k.stored && o.auth.keys.minters.void(k.id, cmp.Or(c.own.minted, issuedAt(c)*1e6)) {
@@ -169,19 +169,19 @@ func (o *ownTokens) ofKey(c *claims) (*Identity, *Error) {
 	return id, nil
 }
 
-// bearer is what a revocation can name of our own tokens, which have no subject.
+// bearer returns what a revocation can name of one of our own tokens, which have no subject.
 func (o *ownTokens) bearer(c *claims) *bearer {
 	return &bearer{in: o.tokens.revoked, jti: c.jti, issued: issuedAt(c)}
 }
 
-// What Mint refuses.
+// Errors of Mint.
 var (
-	ErrNoMint  = fmt.Errorf("only one API key can ask for a token")
-	ErrAsked   = fmt.Errorf("this cannot be asked for")
-	ErrExceeds = fmt.Errorf("this is more than the key has")
+	ErrNoMint  = fmt.Errorf("a token can be made only for one API key")
+	ErrAsked   = fmt.Errorf("the token cannot be made")
+	ErrExceeds = fmt.Errorf("the token would grant more than its key")
 )
 
-// within says whether each pattern is covered by a set.
+// within returns an error for the first pattern that a set does not cover.
 func within(list []string, read func(string) (channel.Pattern, error), has channel.Set) error {
 	for _, text := range list {
 		p, err := read(text)

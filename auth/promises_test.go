@@ -23,7 +23,7 @@ func TestGlobalTokens(t *testing.T) {
 	}
 }
 
-// A key that can be guessed in the long run is warned of by its name, and works.
+// For a key that can be guessed, the log has a warning with its name. The key works.
 func TestShortKeyIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -33,7 +33,7 @@ func openMemory(t *testing.T, o Options) *Authenticator {
 	return a
 }
 
-// A broken file of keys keeps nobody from making and revoking keys of the store.
+// A broken file of keys does not prevent making and revoking keys of the store.
 func TestStoredKeysBesideBrokenFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys")
@@ -72,8 +72,8 @@ func TestStoredKeysBesideBrokenFile(t *testing.T) {
 	}
 }
 
-// A token of the gateway's own is never taken for one of another issuer, though the secrets be the same: it would
-// outlive its key.
+// One of the gateway's own tokens never counts as that of another issuer, even if the secrets are the same: it would outlive
+// its key.
 func TestOwnTokenIsNoOther(t *testing.T) {
 	t.Parallel()
 	a, ctx := openMemory(t, Options{TokenSecret: storeSecret, Secrets: []string{storeSecret}, DefaultSub: []string{"more"}}), context.Background()
@@ -95,7 +95,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	if id, bad := a.Authenticate(Carriers{Header: []string{token}}); bad == nil {
 		t.Errorf("the token lives on without its key: sub %s, pub %s", id.Sub, id.Pub)
 	}
-	// One of another issuer that calls itself the same is still taken.
+	// A token of another issuer with the same name is still accepted.
 	other, err := jwt.NewWithClaims(jwt.SigningMethodHS384, jwt.MapClaims{"iss": ownIssuer, "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(storeSecret))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	}
 }
 
-// What a key asks for is bounded before it is looked at: a body of MAX_BODY has room for a quarter of a million patterns.
+// The number of patterns is checked before the patterns: a body of MAX_BODY can have a quarter of a million.
 func TestMintBounds(t *testing.T) {
 	t.Parallel()
 	a, ctx := openMemory(t, Options{TokenSecret: storeSecret}), context.Background()

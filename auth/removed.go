@@ -13,27 +13,27 @@ import (
 	"sluice/store/rows"
 )
 
-// rowMinter is the prefix of the rows of minters, by the id of the key.
+// rowMinter is the prefix of the rows of minters; the id of the key follows.
 const rowMinter = rows.Minter
 
-// maxMinterRows bounds one commit.
+// maxMinterRows is the largest number of rows in one commit.
 const maxMinterRows = 1000
 
-// minter is what the store keeps of a key of the settings, which may mint tokens.
+// minter is the row of a key of the settings, which may mint tokens.
 type minter struct {
 	Present bool   `json:"present"`           // the settings have the key
-	Removed int64  `json:"removed,omitempty"` // when it was last removed, in microseconds: what it minted until then is void
-	Place   uint64 `json:"place,omitempty"`   // the same in the log's time, by which it is forgotten
+	Removed int64  `json:"removed,omitempty"` // when it was last removed, in microseconds: tokens minted until then are void
+	Gone    uint64 `json:"place,omitempty"`   // the same as an id of the log, which decides when the row is deleted
 }
 
-// minters are the keys that the settings have and had. A key of the settings is the same one when it comes back, but
-// its removal has voided what it minted, for good. Keys of the store need none of this: a new one has a new id.
+// minters has the keys that the settings have now or had before. If a removed key is put back into the settings, it has
+// the same id, but its earlier tokens must stay void. A key of the store needs no row: a new key has a new id.
 type minters struct {
 	log    *eventlog.Log
 	logger *slog.Logger
 	now    func() time.Time
 
-	unstored []eventlog.Row // what an earlier note could not store
+	unstored []eventlog.Row // rows that an earlier call of note could not store
 
 	mu sync.RWMutex
 	of map[string]minter
@@ -55,7 +55,7 @@ func openMinters(log *eventlog.Log, logger *slog.Logger, now func() time.Time) (
 	return m, nil
 }
 
-// void reports whether a key has been removed since it minted a token, at a time in microseconds.
+// void reports whether a key was removed after it minted a token. minted is a time in microseconds.
 func (m *minters) void(id string, minted int64) bool {
 	if m == nil {
 		return false
@@ -65,9 +65,9 @@ func (m *minters) void(id string, minted int64) bool {
 	return minted <= m.of[id].Removed
 }
 
-// note takes the ids of the keys that the settings have now. It comes after the lives of removed keys have ended, so
-// that they mint nothing later than the time it notes. A removal is in force though it cannot be stored. One note is
-// under way at a time.
+// note updates the minters to the keys that the settings have now, by id. Call it after the lives of removed keys have
+// ended, so that they mint no token after the time that it notes. A removal takes effect even if it cannot be stored.
+// Calls must not overlap.
 func (m *minters) note(present map[string]bool) {
 	m.unstored = append(m.unstored, m.update(present)...)
 	for len(m.unstored) > 0 {
@@ -87,14 +87,14 @@ func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
 	put := func(id string, one minter) {
 		m.of[id] = one
 		text, err := json.Marshal(one)
-		if err != nil { // it cannot: there are a bool and a number
+		if err != nil { // cannot happen: the fields are a bool and numbers
 			return
 		}
 		rows = append(rows, eventlog.Row{Key: rowMinter + id, Value: text})
 	}
 	for id := range present {
 		if one := m.of[id]; !one.Present {
-			put(id, minter{true, one.Removed, one.Place})
+			put(id, minter{true, one.Removed, one.Gone})
 		}
 	}
 	for id, one := range m.of {
@@ -102,8 +102,8 @@ func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
 		case present[id]:
 		case one.Present:
 			put(id, minter{false, now.UnixMicro(), m.log.Clock().Now()})
-		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL && m.log.Clock().Age(one.Place) > MaxTTL:
-			// Whatever it minted has expired, though the clock be ahead now and set back later.
+		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL && m.log.Clock().Age(one.Gone) > MaxTTL:
+			// All its tokens have expired. Both clocks must agree: the system's may be ahead now and set back later.
 			delete(m.of, id)
 			rows = append(rows, eventlog.Row{Key: rowMinter + id})
 		}

@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// minting is a gateway whose keys are in a file, and which is started again and again over the same store.
+// minting is a gateway with keys in a file, which starts again and again with the same store.
 type minting struct {
 	*testing.T
 	dir   string
@@ -88,8 +88,8 @@ func (m *minting) check(what, token string, good bool) {
 	}
 }
 
-// What a key has minted ends with its removal, for good, though the key comes back: also over restarts, and where the
-// key was removed while the gateway was down. Tokens of other keys, and later ones, are good.
+// The tokens of a key end when it is removed, and stay void even if the key comes back. This also holds after a restart, and
+// if the key was removed while the gateway was down. Tokens of other keys, and later tokens, are valid.
 func TestRemovedKeyVoidsItsTokens(t *testing.T) {
 	t.Parallel()
 	m := &minting{T: t, dir: t.TempDir()}
@@ -144,7 +144,7 @@ func TestRemovedKeyVoidsItsTokens(t *testing.T) {
 	m.stop()
 }
 
-// A request that was let in before its key was removed mints nothing afterwards.
+// A request that was accepted before its key was removed mints no token afterwards.
 func TestNothingIsMintedAfterRemoval(t *testing.T) {
 	t.Parallel()
 	m := &minting{T: t, dir: t.TempDir()}
@@ -157,11 +157,11 @@ func TestNothingIsMintedAfterRemoval(t *testing.T) {
 	}
 }
 
-// Nothing that leaves the gateway, or is stored for a key, lets anybody test a guess of the key: without the gateway's secret
-// all of it is different. With it, all of it stays over restarts and is the same at gateways that share the secret.
-func TestHandedOutTellsNothingOfKeys(t *testing.T) {
+// Nothing that leaves the gateway, or is stored for a key, helps to test a guess of the key: it depends on the gateway's
+// secret. With the same secret, it is the same after a restart and at other gateways.
+func TestIDsRevealNothingOfKeys(t *testing.T) {
 	t.Parallel()
-	told := func(secret string) string {
+	shown := func(secret string) string {
 		t.Helper()
 		a := openMemory(t, Options{TokenSecret: secret, APIKeys: fmt.Sprintf(`[{"name":"web","key":%q,"sub":["a"]}]`, keyOne)})
 		id := a.bearer(t, keyOne)
@@ -182,7 +182,7 @@ func TestHandedOutTellsNothingOfKeys(t *testing.T) {
 		}
 		return c.own.key + " " + id.Scope + " " + string(infos)
 	}
-	one, again, two := told(storeSecret), told(storeSecret), told(storeSecret+"x")
+	one, again, two := shown(storeSecret), shown(storeSecret), shown(storeSecret+"x")
 	if one != again {
 		t.Errorf("it does not stay: %s\n%s", one, again)
 	}
@@ -193,7 +193,7 @@ func TestHandedOutTellsNothingOfKeys(t *testing.T) {
 	}
 }
 
-// Where the store does not take what was removed, it is in force nevertheless and stored later.
+// If a removal cannot be stored, it takes effect nevertheless, and is stored later.
 func TestRemovalIsStoredLater(t *testing.T) {
 	t.Parallel()
 	m := &minting{T: t, dir: t.TempDir()}

@@ -33,8 +33,8 @@ func TestRestOfTokens(t *testing.T) {
 	}
 }
 
-// A stored key keeps what it grants of documents; a change of it ends what the key opened; a token of the key never
-// has more than the key has now.
+// A stored key keeps its grant of documents. A change of that ends the key's identities. A token of the key never grants
+// more than the key does now.
 func TestRestOfStoredKeys(t *testing.T) {
 	t.Parallel()
 	ctx, dir := context.Background(), t.TempDir()

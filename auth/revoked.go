@@ -14,51 +14,51 @@ import (
 	"sluice/store/rows"
 )
 
-// Revocation names tokens that are worth nothing any more: one by its jti, or all that a subject was given so
-// far.
+// Revocation names the tokens to revoke: one by its jti, or all that were issued to a subject so far.
 type Revocation struct {
 	JTI     string `json:"jti,omitempty"`
 	Subject string `json:"subject,omitempty"`
 }
 
-// ErrTooManyRevoked is the error of Revoke when it remembers all it can: letting one go would give a token back.
+// ErrTooManyRevoked is the error of Revoke when the list is full. Revoke never forgets a revocation: its token would be
+// valid again.
 var ErrTooManyRevoked = errors.New("too many tokens are revoked; change the keys they are signed with")
 
-// Bounds of what is remembered.
+// Limits of the revocations.
 const (
 	maxRevoked     = 1_000_000
-	maxRevokedText = 1024
+	maxRevokedText = 1024 // bytes
 )
 
-// The rows: the time of the revocation.
+// Prefixes of the rows; jti or subject follow. The value is the second of the revocation.
 const (
 	rowJTI     = rows.RevokedJTI
 	rowSubject = rows.RevokedSubject
 )
 
-// revoked are the revocations. Lock order: mu is a leaf; what it tells is called without it.
+// revoked has all revocations. mu is a leaf: the functions of watching are called without it.
 type revoked struct {
 	log      *eventlog.Log
 	mu       sync.RWMutex
 	jtis     map[string]bool
-	subjects map[string]int64 // the second of the revocation: tokens issued up to it are worth nothing
+	subjects map[string]int64 // the second of the revocation; tokens issued until then are revoked
 	watching map[*watch]struct{}
-	changes  atomic.Uint64 // how many revocations there were
+	changes  atomic.Uint64 // the number of revocations since the start
 }
 
-// watch is a stream that wants to know when its token is revoked.
+// watch has a function to call when a token is revoked.
 type watch struct {
 	of *bearer
 	f  func(grant.End)
 }
 
-// bearer is what of a token a revocation can name.
+// bearer has the parts of a token that a revocation can name.
 type bearer struct {
 	in      *revoked
 	jti     string
 	subject string
-	issued  int64
-	fine    atomic.Uint64 // up to so many revocations none named it, and 1: those who ask often need no lock
+	issued  int64         // in seconds
+	fine    atomic.Uint64 // revoked.changes+1 when the token was last found valid: until the next revocation, no lock is needed
 }
 
 func newRevoked() *revoked {
@@ -87,7 +87,7 @@ func (r *revoked) open(log *eventlog.Log) error {
 	return nil
 }
 
-// Revoke makes tokens worthless, and ends what was opened with them.
+// Revoke revokes tokens, and ends the streams and sockets that were opened with them.
 func (a *Authenticator) Revoke(ctx context.Context, v Revocation) error {
 	return eventlog.Changed(ctx, a.revoked.log, func(ctx context.Context) error { return a.revoke(ctx, v) })
 }
@@ -108,7 +108,7 @@ func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
 	if _, err := r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: true}); err != nil {
 		return fmt.Errorf("storing a revocation: %w", err)
 	}
-	for _, w := range r.add(v, second) {
+	for _, w := range r.add(v, second) { // without the lock, because f may call stop
 		w.f(Revoked)
 	}
 	return nil
@@ -120,7 +120,7 @@ func (r *revoked) full() bool {
 	return len(r.jtis)+len(r.subjects) >= maxRevoked
 }
 
-// add puts a revocation in force and gives those who are concerned.
+// add puts a revocation in force and returns the watches of the tokens that it names.
 func (r *revoked) add(v Revocation, second int64) (concerned []*watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,6 +138,7 @@ func (r *revoked) add(v Revocation, second int64) (concerned []*watch) {
 	return concerned
 }
 
+// names reports whether a revocation names a token. The caller holds mu.
 func (r *revoked) names(b *bearer) bool {
 	if b.jti != "" && r.jtis[b.jti] {
 		return true
@@ -146,8 +147,8 @@ func (r *revoked) names(b *bearer) bool {
 	return all && b.issued <= second
 }
 
-// is says whether a token was revoked.
-func (b *bearer) is() bool {
+// isRevoked reports whether a token was revoked.
+func (b *bearer) isRevoked() bool {
 	if b == nil {
 		return false
 	}
@@ -164,7 +165,7 @@ func (b *bearer) is() bool {
 	return false
 }
 
-// onRevoked calls f once the token is revoked, until stop is called.
+// onRevoked calls f when the token is revoked; not after stop is called.
 func (b *bearer) onRevoked(f func(grant.End)) (stop func() bool) {
 	w := &watch{b, f}
 	b.in.mu.Lock()
@@ -178,7 +179,7 @@ func (b *bearer) onRevoked(f func(grant.End)) (stop func() bool) {
 	}
 }
 
-// issuedAt is the second of a token's iat; one without was issued before all that is revoked.
+// issuedAt returns the second of a token's iat. A token without iat counts as issued before every revocation.
 func issuedAt(c *claims) int64 {
 	if c.iat == nil {
 		return 0

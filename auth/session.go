@@ -14,30 +14,30 @@ import (
 	"sluice/auth/user"
 )
 
-// SessionTTL is how long the access token of a session is good.
+// SessionTTL is the life of an access token.
 const SessionTTL = 15 * time.Minute
 
-// Session is what a user who signs in is given.
+// Session is what a user gets from signing in.
 type Session struct {
-	Access  string        // a token, which is taken wherever a key is
+	Access  string        // a token, which is accepted wherever a key is
 	Expires time.Time     // the end of the access token
-	TTL     time.Duration // the same as a time from now
-	Refresh string        // gives the next session, once
-	User    string        // the email of who signed in
+	TTL     time.Duration // from now to Expires
+	Refresh string        // the refresh token, which can be used once
+	User    string        // the user's email
 }
 
 // Errors of Login, Refresh and Logout.
 var (
-	ErrBadLogin = user.ErrBadLogin  // of whatever is wrong with email, password or refresh token
-	ErrBusy     = passwords.ErrBusy // too many sign in at once
+	ErrBadLogin = user.ErrBadLogin  // the email, password or refresh token is wrong, whatever the reason
+	ErrBusy     = passwords.ErrBusy // too many users sign in at once
 )
 
-// TriesError is the error of Login where too many passwords were wrong.
+// TriesError is the error after too many wrong passwords or refresh tokens.
 type TriesError = passwords.TriesError
 
 var errNoSecret = errors.New("there is no secret to sign sessions with")
 
-// Users are those who can sign in.
+// Users returns the users who can sign in.
 func (a *Authenticator) Users() *user.Store { return a.users }
 
 // Login signs a user in, from an address.
@@ -45,8 +45,8 @@ func (a *Authenticator) Login(ctx context.Context, from, email, password string)
 	return a.session(a.users.Login(ctx, from, email, password))
 }
 
-// Refresh gives the next access token for a refresh token, sent from an address. The token is worth nothing then:
-// presented again, it ends the session and all its tokens.
+// Refresh returns the next tokens for a refresh token from an address. A refresh token works once: a second use ends the
+// session and all its tokens.
 func (a *Authenticator) Refresh(ctx context.Context, from, token string) (*Session, error) {
 	s, err := a.session(a.users.Refresh(ctx, token))
 	if errors.Is(err, ErrBadLogin) {
@@ -57,13 +57,12 @@ func (a *Authenticator) Refresh(ctx context.Context, from, token string) (*Sessi
 	return s, err
 }
 
-// Logout ends the session of a refresh token, with its access tokens.
+// Logout ends the session of a refresh token and its access tokens.
 func (a *Authenticator) Logout(ctx context.Context, token string) error {
 	return a.users.Logout(ctx, token)
 }
 
-// Holder is the email of the user that a refresh token names, "" where there is none. It does not say whether the token
-// is right.
+// Holder returns the email of the user that a refresh token names, or "". It does not check the token.
 func (a *Authenticator) Holder(token string) string {
 	id, _, _ := strings.Cut(token, ".")
 	if u := a.users.ByID(id); u != nil {
@@ -72,8 +71,8 @@ func (a *Authenticator) Holder(token string) string {
 	return ""
 }
 
-// session signs the access token. It holds no grant: what the user has is looked up, and the version sees to it that
-// the token ends with any change of that.
+// session signs an access token. The token contains no grant: that of the user is looked up. The version in the token
+// makes it end when the user changes.
 func (a *Authenticator) session(u *user.User, refresh string, err error) (*Session, error) {
 	if err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func (a *Authenticator) session(u *user.User, refresh string, err error) (*Sessi
 		return nil, errNoSecret
 	}
 	now := a.now()
-	expires := now.Add(SessionTTL + time.Second).Truncate(time.Second) // in whole seconds, and not before its time
+	expires := now.Add(SessionTTL + time.Second).Truncate(time.Second) // whole seconds, rounded up
 	access, err := a.own.sign(jwt.MapClaims{
 		"iss": ownIssuer, "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(), claimUser: u.ID, claimVersion: u.Version,
 		claimSession: user.SessionOf(refresh),
@@ -93,7 +92,7 @@ func (a *Authenticator) session(u *user.User, refresh string, err error) (*Sessi
 	return &Session{access, expires, SessionTTL, refresh, u.Email}, nil
 }
 
-// ofUser is who an access token stands for.
+// ofUser returns the identity of a user's access token.
 func (o *ownTokens) ofUser(c *claims, now time.Time) (*Identity, *Error) {
 	u := o.auth.users.ByID(c.own.user)
 	if u == nil || u.Version != c.own.version || !u.Active {

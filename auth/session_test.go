@@ -14,8 +14,8 @@ import (
 	"sluice/channel"
 )
 
-// The access token of a session is taken wherever a key is, grants what its user may, and ends with any change of that;
-// the next session has what holds then.
+// The access token of a session is accepted wherever a key is. It has the grant of its user, and ends when that changes. The
+// next session has the new grant.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	ctx, dir := context.Background(), t.TempDir()
@@ -67,13 +67,13 @@ func TestSession(t *testing.T) {
 		{"password", user.Change{Password: ptr("another one")}, Changed},
 		{"deactivated", user.Change{Active: ptr(false)}, Revoked},
 	} {
-		told := make(chan grant.End, 1)
-		stop := id.OnEnd(func(reason grant.End) { told <- reason })
+		ended := make(chan grant.End, 1)
+		stop := id.OnEnd(func(reason grant.End) { ended <- reason })
 		if _, err := a.Users().Change(ctx, email, tt.change); err != nil {
 			t.Fatal(err)
 		}
-		if reason := <-told; reason != tt.reason || id.Ended() != tt.reason {
-			t.Errorf("%s: told %q, it says %q", tt.name, reason, id.Ended())
+		if reason := <-ended; reason != tt.reason || id.Ended() != tt.reason {
+			t.Errorf("%s: OnEnd got %q, and Ended returns %q", tt.name, reason, id.Ended())
 		}
 		stop()
 		for range 2 {
@@ -111,8 +111,8 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// An access token is for a quarter of an hour, ends with a revocation of its jti and with its user, and counts to the
-// rate; REALTIME_GLOBAL and the settings for the tokens of others do not apply to it.
+// An access token lives for a quarter of an hour. It ends with a revocation of its jti and with its user, and counts for the
+// publish rate. REALTIME_GLOBAL and the settings JWT_… do not apply to it.
 func TestAccessToken(t *testing.T) {
 	t.Parallel()
 	ctx, now := context.Background(), time.Now()
@@ -225,7 +225,7 @@ func TestAccessTokenEndsWithSession(t *testing.T) {
 	}
 }
 
-// The names of our own claims mean anything in the tokens of others.
+// Other issuers may use the names of our own claims for anything.
 func TestOwnClaimsOfOthers(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{Secrets: []string{testSecret}})

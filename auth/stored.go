@@ -19,10 +19,9 @@ import (
 	"sluice/store/rows"
 )
 
-// Keys that are made while the gateway runs are kept, hashed, in the store of the log, beside those of the
-// settings.
+// In addition to the keys of the settings, the store has the hashes of keys that are made while the gateway runs.
 
-// KeyInfo is a key as it is told: never with the key itself.
+// KeyInfo describes a key, without its secret.
 type KeyInfo struct {
 	ID       string     `json:"id"`
 	Name     string     `json:"name"`
@@ -33,11 +32,11 @@ type KeyInfo struct {
 	Rate     float64    `json:"rate"`
 	Frames   string     `json:"frames"`
 	Expires  *time.Time `json:"expires"`
-	Version  string     `json:"version,omitempty"`  // a new one after each change; none where it cannot be changed
-	ReadOnly bool       `json:"readonly,omitempty"` // it is one of the settings
+	Version  string     `json:"version,omitempty"`  // a new one after each change; "" if the key is read-only
+	ReadOnly bool       `json:"readonly,omitempty"` // it is a key of the settings
 }
 
-// KeyChange says what of a key is to be changed; nil fields stay.
+// KeyChange has the new values of a key's fields. nil leaves a field unchanged.
 type KeyChange struct {
 	Name    *string
 	Sub     *[]string
@@ -48,35 +47,35 @@ type KeyChange struct {
 	Frames  *string
 	Expires **time.Time
 
-	Match version.Match // of UpdateKey: which version it is meant for
+	Match version.Match // for UpdateKey: the version that the change is for
 }
 
-// What callers may decide on.
+// Errors that callers compare with.
 var (
 	ErrNoKey       = errors.New("there is no such key")
-	ErrReadOnly    = errors.New("this key is one of the settings; change it there")
-	ErrBadKey      = errors.New("the key cannot be made so")
+	ErrReadOnly    = errors.New("this key is in the settings; change it there")
+	ErrBadKey      = errors.New("the key is not valid")
 	ErrTooManyKeys = errors.New("there are too many keys")
 	ErrRevocation  = errors.New("give either jti or subject")
 )
 
-// maxStored bounds the keys of the store.
+// maxStored is the largest number of keys in the store.
 const maxStored = 100_000
 
 const rowKey = rows.Key
 
-// storedKey is a row.
+// storedKey is a row of the store.
 type storedKey struct {
 	keySpec
 	Created time.Time `json:"created"`
 	Version string    `json:"version,omitempty"`
-	Once    string    `json:"once,omitempty"` // the request that made it
+	Once    string    `json:"once,omitempty"` // the hash of the idempotency key of the request that made it
 }
 
-// keyStore is the stored keys, by id.
+// keyStore has the stored keys, by id.
 type keyStore struct {
 	log      *eventlog.Log
-	changing sync.Mutex // held while the log commits
+	changing sync.Mutex // one change at a time, including its commit
 	mu       sync.Mutex
 	specs    map[string]storedKey
 	made     []made // answers to requests that made keys, oldest first; changing guards them
@@ -121,7 +120,7 @@ func openKeyStore(log *eventlog.Log) (*keyStore, error) {
 	return s, nil
 }
 
-// StoredKeys is how many keys the store has.
+// StoredKeys returns the number of keys in the store.
 func (a *Authenticator) StoredKeys() int { return len(a.keys.store.all()) }
 
 func (s *keyStore) all() map[string]storedKey {
@@ -137,7 +136,8 @@ func (s *keyStore) all() map[string]storedKey {
 	return copied
 }
 
-// put writes a key through, or takes it away where k is nil. Its row must be as it was read when the version was compared.
+// put stores a key, or deletes it if k is nil. was is the row whose version was compared; the commit fails if the row has
+// changed since.
 func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	row := eventlog.Row{Key: rowKey + id}
 	if k != nil {
@@ -163,7 +163,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlo
 	return nil
 }
 
-// info tells of a key.
+// info describes the key, without its secret.
 func (k *Key) info() KeyInfo {
 	i := KeyInfo{
 		ID: k.id, Name: k.Name, Sub: k.Sub.List(), Pub: k.Pub.List(), Rest: k.Rest.List(), Origins: append([]string{}, k.origins...),
@@ -178,7 +178,7 @@ func (k *Key) info() KeyInfo {
 	return i
 }
 
-// Keys are all keys in force, those of the settings first, by name.
+// Keys returns all keys in force: those of the settings first, then those of the store, each sorted by name.
 func (a *Authenticator) Keys() []KeyInfo {
 	list := []KeyInfo{}
 	for _, k := range *a.keys.current.Load() {
@@ -196,7 +196,7 @@ func (a *Authenticator) Keys() []KeyInfo {
 	return list
 }
 
-// Key tells of one key.
+// Key describes the key with an id, or returns ErrNoKey.
 func (a *Authenticator) Key(id string) (KeyInfo, error) {
 	k := a.keys.byID(id)
 	if k == nil {
@@ -205,7 +205,7 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 	return k.info(), nil
 }
 
-// CreateKey makes a key, which is told this once.
+// CreateKey makes a key. Only its result has the secret.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
 	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
 		a.keys.store.changing.Lock()
@@ -216,7 +216,7 @@ func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInf
 	return m.info, m.key, err
 }
 
-// createKey is for callers that hold changing.
+// createKey makes a key. The caller holds changing.
 func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) (info KeyInfo, key string, err error) {
 	if len(a.keys.store.all()) >= maxStored {
 		return info, "", fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
@@ -233,7 +233,7 @@ func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) 
 	return info, key, err
 }
 
-// storeKey checks a key, keeps it as a new version and puts it in force.
+// storeKey checks a key, stores it with a new version and puts it in force.
 func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
 	if k.Name == "" || len(k.Name) > 256 {
 		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
@@ -248,10 +248,10 @@ func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, w
 	if err := a.keys.store.put(ctx, id, k, was); err != nil {
 		return err
 	}
-	return a.keys.again()
+	return a.keys.useStored()
 }
 
-// changeable reads a key that can be changed, and gives its row too, so that the commit can depend on it.
+// changeable reads a key that can be changed. It returns its row too, so that the commit can depend on it.
 func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, err error) {
 	row.Key = rowKey + id
 	row.Value, err = a.keys.store.log.Row(row.Key)
@@ -269,8 +269,8 @@ func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, er
 	return k, row, ErrNoKey
 }
 
-// meant checks that a change is for a key as it is now.
-func (a *Authenticator) meant(id string, k *storedKey, match version.Match) error {
+// checkVersion returns an error if a change is not meant for the current version of a key.
+func (a *Authenticator) checkVersion(id string, k *storedKey, match version.Match) error {
 	info, err := a.Key(id)
 	if err != nil {
 		return err
@@ -278,7 +278,8 @@ func (a *Authenticator) meant(id string, k *storedKey, match version.Match) erro
 	return version.Check(match, version.Of(k.Version), info)
 }
 
-// UpdateKey changes a key; what was opened with it ends, and comes back with what it grants now.
+// UpdateKey changes a key. The streams and sockets that were opened with it end, so that their clients connect again with
+// the new grant.
 func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
 	return eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (KeyInfo, error) { return a.updateKey(ctx, id, c) })
 }
@@ -290,7 +291,7 @@ func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	if err := a.meant(id, &k, c.Match); err != nil {
+	if err := a.checkVersion(id, &k, c.Match); err != nil {
 		return KeyInfo{}, err
 	}
 	c.apply(&k.keySpec)
@@ -300,12 +301,12 @@ func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (
 	return a.Key(id)
 }
 
-// DeleteKey revokes a key.
+// DeleteKey removes and revokes a key.
 func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
 	return a.DeleteKeyIf(ctx, id, nil)
 }
 
-// DeleteKeyIf revokes a key of a version.
+// DeleteKeyIf is DeleteKey for a key of the given version.
 func (a *Authenticator) DeleteKeyIf(ctx context.Context, id string, match version.Match) error {
 	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id, match) })
 }
@@ -317,13 +318,13 @@ func (a *Authenticator) deleteKey(ctx context.Context, id string, match version.
 	if err != nil {
 		return err
 	}
-	if err := a.meant(id, &k, match); err != nil {
+	if err := a.checkVersion(id, &k, match); err != nil {
 		return err
 	}
 	if err := a.keys.store.put(ctx, id, nil, was); err != nil {
 		return err
 	}
-	return a.keys.again()
+	return a.keys.useStored()
 }
 
 func (c *KeyChange) apply(s *keySpec) {

@@ -16,7 +16,7 @@ import (
 
 const storeSecret = "a secret of at least 32 bytes, for tests"
 
-// openStore is an authenticator over the store in a folder, with its clock ahead, and what closes it.
+// openStore returns an authenticator with the store in a folder and a clock that is ahead, and a function that closes it.
 func openStore(t *testing.T, dir string, ahead time.Duration) (*Authenticator, *eventlog.Log, func()) {
 	t.Helper()
 	engine, err := pebble.Open(pebble.Options{Dir: dir})
@@ -41,7 +41,7 @@ func openStore(t *testing.T, dir string, ahead time.Duration) (*Authenticator, *
 
 func ptr[T any](v T) *T { return &v }
 
-// What is stored is there after a reopening, hashed: nothing in the store holds a key.
+// Stored keys exist after a restart. The store has only their hashes.
 func TestStoredKeys(t *testing.T) {
 	t.Parallel()
 	ctx, dir := context.Background(), t.TempDir()
@@ -107,7 +107,7 @@ func TestStoredKeys(t *testing.T) {
 	}
 }
 
-// Revoked tokens stay so; a subject's later ones are good.
+// Revoked tokens stay revoked. Later tokens of the same subject are valid.
 func TestRevoke(t *testing.T) {
 	t.Parallel()
 	ctx, dir := context.Background(), t.TempDir()
@@ -133,16 +133,16 @@ func TestRevoke(t *testing.T) {
 	if !ok {
 		t.Fatal("it was not good")
 	}
-	told := make(chan grant.End, 2)
-	stop := first.OnEnd(func(reason grant.End) { told <- reason })
+	ended := make(chan grant.End, 2)
+	stop := first.OnEnd(func(reason grant.End) { ended <- reason })
 	defer stop()
 	for _, v := range []Revocation{{JTI: "1"}, {Subject: "carl"}} {
 		if err := a.Revoke(ctx, v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if reason := <-told; reason != Revoked || first.Ended() != Revoked {
-		t.Errorf("told %q, it says %q", reason, first.Ended())
+	if reason := <-ended; reason != Revoked || first.Ended() != Revoked {
+		t.Errorf("OnEnd got %q, and Ended returns %q", reason, first.Ended())
 	}
 	check := func(token string, want bool) {
 		t.Helper()

@@ -9,13 +9,13 @@ import (
 // placeholder stands for a token's subject in JWT_DEFAULT_SUB and JWT_DEFAULT_PUB.
 const placeholder = "{sub}"
 
-// defaults are the patterns that every valid token is granted.
+// defaults has the patterns of JWT_DEFAULT_SUB or JWT_DEFAULT_PUB.
 type defaults struct {
 	fixed     channel.Set
 	templates []template // those with a placeholder
 }
 
-// newDefaults reads patterns that config has checked; an invalid one grants nothing.
+// newDefaults reads patterns that config has already checked. An invalid one grants nothing.
 func newDefaults(list []string) defaults {
 	var d defaults
 	var fixed []channel.Pattern
@@ -32,7 +32,7 @@ func newDefaults(list []string) defaults {
 	return d
 }
 
-// of returns what a subject is granted.
+// of returns the patterns for a subject.
 func (d *defaults) of(subject string) channel.Set {
 	var own []channel.Pattern
 	for _, t := range d.templates {
@@ -43,15 +43,15 @@ func (d *defaults) of(subject string) channel.Set {
 	return d.fixed.Union(channel.NewSet(own...))
 }
 
-// template is a pattern with a placeholder, which is text inside one name of it: {sub} is a valid name itself, so the
-// pattern has its space, its kinds and its method before any subject is known.
+// template is a pattern with a placeholder inside one of its names. {sub} is itself a valid name. So the pattern, with its
+// space, kinds and method, is parsed before any subject is known.
 type template struct {
 	text    string
 	pattern channel.Pattern
 }
 
-// of returns the pattern of a subject, and false where the subject would be more than text: where the pattern that
-// spells it is not the template's own with the subject inside its names, or where a name would become a method.
+// of returns the pattern for a subject. It returns false if the subject would change more than a name. That is so if the
+// subject has syntax of patterns, such as : or *, or if a name would become a method.
 func (t *template) of(subject string) (channel.Pattern, bool) {
 	if channel.CheckName(subject) != nil {
 		return channel.Pattern{}, false

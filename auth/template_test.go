@@ -81,8 +81,8 @@ func TestSubjectIsText(t *testing.T) {
 
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, "\n", `\n`) + `"` }
 
-// For every pattern and subject, what is granted matches an event exactly where the pattern's space and sides, each
-// with the subject as text, do: or nothing is granted.
+// For every pattern and subject, either nothing is granted, or the granted pattern matches exactly the events that the
+// template's space and sides match with the subject as text.
 func TestSubjectModel(t *testing.T) {
 	t.Parallel()
 	piece := rapid.SampledFrom([]string{"{sub}", "{sub}", "a", "chat-", "$db/", "$room/", "demo", "PUT", "post", "PU", "T", "$", "-", "ping"})

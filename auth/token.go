@@ -17,7 +17,7 @@ import (
 	"sluice/channel"
 )
 
-// maxToken bounds a token: what is larger is not even looked at.
+// maxToken is the longest token that is parsed, in bytes.
 const maxToken = 8 << 10
 
 // tokens verifies JSON Web Tokens.
@@ -55,7 +55,7 @@ func newTokens(keys keySet, o Options, ls *limiters, r *revoked) *tokens {
 	}
 }
 
-// verify checks a token and tells what it grants.
+// verify checks a token and returns its identity.
 func (t *tokens) verify(token string) (*Identity, *Error) {
 	if len(token) > maxToken {
 		return nil, errTokenSize
@@ -77,17 +77,17 @@ func (t *tokens) verify(token string) (*Identity, *Error) {
 		id.lives = append(id.lives, by.life)
 	}
 	t.cache.put(hash, id, now)
-	return t.still(id, now)
+	return t.checkEnd(id, now)
 }
 
-// cached returns the identity of a token that was verified before; neither it nor an error where it has ended, as what
-// it rests on may be there again.
+// cached returns the identity of a token that was verified before, or an error if it has expired. For one that was
+// revoked it returns neither: what the token depends on may exist again, so the token must be verified again.
 func (t *tokens) cached(hash [sha256.Size]byte, now time.Time) (*Identity, *Error) {
 	id := t.cache.get(hash)
 	if id == nil {
 		return nil, nil
 	}
-	if _, err := t.still(id, now); err == errTokenRevoked {
+	if _, err := t.checkEnd(id, now); err == errTokenRevoked {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func (t *tokens) cached(hash [sha256.Size]byte, now time.Time) (*Identity, *Erro
 	return id, nil
 }
 
-// still returns the identity of a token, unless it has ended.
-func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
+// checkEnd returns an identity, or an error if it has expired or ended.
+func (t *tokens) checkEnd(id *Identity, now time.Time) (*Identity, *Error) {
 	if !now.Before(id.Expires) {
 		return nil, errTokenExpired
 	}
@@ -106,7 +106,7 @@ func (t *tokens) still(id *Identity, now time.Time) (*Identity, *Error) {
 	return id, nil
 }
 
-// parse verifies a token and returns its claims and the key that it is signed with.
+// parse verifies a token and returns its claims and the key that signed it.
 func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 	if err := checkForm(token); err != nil {
 		return nil, nil, guessed(badToken(err.Error()))
@@ -130,13 +130,13 @@ func (t *tokens) parse(token string) (*claims, *verificationKey, *Error) {
 	case err != nil:
 		return nil, nil, badToken(reason(err))
 	case !t.now().Before(c.exp.Time):
-		// The library's leeway would have let it live on; exp is exact.
+		// The library applies the leeway to exp as well, but exp is exact.
 		return nil, nil, errTokenExpired
 	}
 	return c, by, nil
 }
 
-// reason is our own words for the library's errors, some of which quote the token.
+// reason describes an error of the library, which may quote the token, in our own words.
 func reason(err error) string {
 	var claim *claimError
 	if errors.As(err, &claim) {
@@ -150,23 +150,24 @@ func reason(err error) string {
 		}
 	}
 	for known, why := range map[error]string{
-		jwt.ErrTokenNotValidYet:          "its nbf lies ahead",
-		jwt.ErrTokenUsedBeforeIssued:     "its iat lies ahead",
+		jwt.ErrTokenNotValidYet:          "its nbf is in the future",
+		jwt.ErrTokenUsedBeforeIssued:     "its iat is in the future",
 		jwt.ErrTokenInvalidIssuer:        "its iss is not JWT_ISSUER",
 		jwt.ErrTokenInvalidAudience:      "its aud does not name JWT_AUDIENCE",
 		jwt.ErrTokenRequiredClaimMissing: "a required claim is missing (exp, and iss or aud where configured)",
 		jwt.ErrTokenSignatureInvalid:     "its signature is not by a configured key",
-		jwt.ErrTokenUnverifiable:         "its algorithm or kid fits no configured key",
+		jwt.ErrTokenUnverifiable:         "no configured key has its algorithm and kid",
 	} {
 		if errors.Is(err, known) {
 			return why
 		}
 	}
-	return "it is not formed as a JSON Web Token with proper claims"
+	return "it is not a JSON Web Token with valid claims"
 }
 
-// checkForm refuses what the library lets pass: line breaks within base64 (RFC 7515 2 has none), a crit
-// that we would have to understand (4.1.11), and repeated header fields.
+// checkForm refuses three things that the library accepts. Line breaks inside base64 are forbidden by RFC 7515 section 2. A
+// token with a field crit must be refused by whoever does not understand it (section 4.1.11). Header fields must not be
+// repeated.
 func checkForm(token string) error {
 	var head []byte
 	for i, part := range strings.Split(token, ".") {
@@ -183,21 +184,21 @@ func checkForm(token string) error {
 		return fmt.Errorf("its header: %w", err)
 	}
 	if _, ok := m["crit"]; ok {
-		return errors.New("its header has crit, which is not taken")
+		return errors.New("its header has crit, which is not supported")
 	}
 	return nil
 }
 
-// RFC 7518 3.5 wants the salt of RSASSA-PSS as long as the hash; the library takes any length unless
-// its options say otherwise.
+// RFC 7518 section 3.5 demands that the salt of RSASSA-PSS is as long as the hash. By default, the library accepts any
+// length.
 func init() {
 	for _, m := range []*jwt.SigningMethodRSAPSS{jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512} {
 		m.VerifyOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 	}
 }
 
-// signer returns the key that a token is signed with. The parser checks it again: where no key fits the signature it
-// gets one that fits the header, and refuses the token.
+// signer returns the key that signed a token. If no key fits the signature, it returns one that fits the header; the
+// parser checks the signature again, and then refuses the token.
 func (t *tokens) signer(token *jwt.Token) (*verificationKey, error) {
 	kid, isText := token.Header["kid"].(string)
 	if _, has := token.Header["kid"]; has && !isText {
@@ -221,7 +222,7 @@ func (t *tokens) signer(token *jwt.Token) (*verificationKey, error) {
 	return keys[0], nil
 }
 
-// identity is what valid claims give, until their exp at the latest.
+// identity makes the identity of valid claims. It expires at their exp.
 func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	granted, err := c.grants()
 	if err != nil {
@@ -242,7 +243,7 @@ func (t *tokens) identity(c *claims, now time.Time) (*Identity, error) {
 	return id, nil
 }
 
-// algorithmsOf are those that a public key may be used with: its family, and no other.
+// algorithmsOf returns the algorithms for the type of a public key.
 func algorithmsOf(key any) []string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -262,8 +263,8 @@ func algorithmsOf(key any) []string {
 	return nil
 }
 
-// tokenCache remembers verified tokens: a verification costs 30 to 170 µs. It is emptied when it is full of tokens
-// that have not expired.
+// tokenCache remembers verified tokens, because a verification takes 30 to 170 µs. When it is full, it removes the
+// expired ones; if none are, it removes all.
 type tokenCache struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]*Identity

@@ -157,8 +157,8 @@ func TestHeaderAttacks(t *testing.T) {
 	}
 }
 
-// TestWycheproof: no vector is let in, as none has claims; and where the group's key is of a kind that
-// is taken, signatures are judged as the vectors say.
+// TestWycheproof: no vector is accepted, because none has claims. If the group's key is of a supported kind, its signatures
+// are valid or invalid as the vectors demand.
 func TestWycheproof(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/wycheproof_json_web_signature_test.json")
@@ -192,7 +192,7 @@ func TestWycheproof(t *testing.T) {
 				t.Errorf("vector %d was let in", v.TcID)
 			}
 			ok := signatureHolds(keys, v.JWS)
-			// 367 and 370 speak of wrong padding, but their text is a well-formed, rightly signed token.
+			// 367 and 370 are about wrong padding, but their text is a well-formed token with a right signature.
 			if v.Result == "invalid" && ok && v.TcID != 367 && v.TcID != 370 {
 				t.Errorf("vector %d: an invalid signature holds", v.TcID)
 			}
@@ -323,7 +323,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	})
 }
 
-// A refusal names the claim and what is wrong with it, and repeats nothing that the claim holds.
+// An error names the claim and what is wrong with it, but does not repeat the value of the claim.
 func TestClaimFaults(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{Secrets: []string{testSecret}, Issuer: "me", Audience: "us"})
@@ -333,7 +333,7 @@ func TestClaimFaults(t *testing.T) {
 		fmt.Sprintf(`{"iss":"me","aud":"us","exp":%d}`, now.Add(time.Hour).UnixMilli()): "claim exp must be a number of seconds since 1970; it looks like milliseconds",
 		`{"iss":"me","aud":"us","exp":"1796000000"}`:                                    "claim exp must be a number of seconds since 1970, not a string",
 		`{"iss":"me","aud":"us","exp":null}`:                                            "claim exp must be a number of seconds since 1970, not null",
-		`{"iss":"me","aud":"us","exp":-1}`:                                              "claim exp must be a number of seconds since 1970; it lies before that",
+		`{"iss":"me","aud":"us","exp":-1}`:                                              "claim exp must be a number of seconds since 1970; it is before 1970",
 		`{` + base + `,"nbf":true}`:                                                     "claim nbf must be a number of seconds since 1970, not true or false",
 		`{` + base + `,"iat":[]}`:                                                       "claim iat must be a number of seconds since 1970, not a list",
 		`{` + base + `,"sub":42}`:                                                       "claim sub must be a string, not a number",

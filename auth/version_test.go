@@ -16,7 +16,7 @@ import (
 
 func only(v string) version.Match { return func(now string) bool { return now == v } }
 
-// Of many changes that were made on one version exactly one is done, and the others get what there is now.
+// Of many changes that are meant for one version, exactly one succeeds, and the others get the current state.
 func TestVersionsUnderRaces(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -77,7 +77,7 @@ func TestVersionsUnderRaces(t *testing.T) {
 	}
 }
 
-// A row that is not as the version was read from, whoever wrote it, is not written over.
+// A change fails if its row is no longer the one that the version was read from, whoever wrote it.
 func TestVersionsInTheCommit(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -114,7 +114,7 @@ func TestVersionsStay(t *testing.T) {
 	if info, err = a.UpdateKey(ctx, info.ID, KeyChange{Sub: ptr([]string{"a"})}); err != nil {
 		t.Fatal(err)
 	}
-	// The same again changes nothing for who uses the key, and is a new version all the same.
+	// A change to the same values does not end the key, but is a new version.
 	again, err := a.UpdateKey(ctx, info.ID, KeyChange{Sub: ptr([]string{"a"})})
 	if err != nil || again.Version == info.Version {
 		t.Fatalf("%+v %v", again, err)
@@ -142,7 +142,7 @@ func TestVersionsStay(t *testing.T) {
 	}
 }
 
-// A request that makes a key and is repeated makes one, whenever it comes again.
+// A request that makes a key makes only one, whenever it is repeated.
 func TestCreateKeyOnce(t *testing.T) {
 	t.Parallel()
 	ctx, dir := context.Background(), t.TempDir()
@@ -185,7 +185,7 @@ func TestCreateKeyOnce(t *testing.T) {
 	}
 	done()
 
-	// The answer is forgotten, and what it made is not.
+	// The answer is forgotten, but not the key.
 	a, _, done = openStore(t, dir, 0)
 	var made *MadeError
 	if _, key, _, err := a.CreateKeyOnce(ctx, once, app); !errors.As(err, &made) || made.Key.ID != first.id || key != "" || a.StoredKeys() != 1 {
@@ -207,6 +207,6 @@ func TestCreateKeyOnce(t *testing.T) {
 	later := a.now().Add(madeLife)
 	a.now = func() time.Time { return later }
 	if _, _, _, err := a.CreateKeyOnce(ctx, Once{Key: "form-2"}, app); !errors.As(err, &made) || len(a.keys.store.made) != 0 {
-		t.Errorf("%v, and %d keys are held", err, len(a.keys.store.made))
+		t.Errorf("%v, and %d keys are remembered", err, len(a.keys.store.made))
 	}
 }

@@ -7,36 +7,36 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Block is a run of whole frames that a cursor hands out next. Cursors of one view that stand at the
-// same place hand out the same block, so that it is made once for all of them.
+// Block is a run of whole frames that a cursor delivers next. It is made once for all cursors of a view that have the same
+// position.
 type Block struct {
 	Bytes []byte
 
 	marks   []mark
 	view    *view
 	chunked bool
-	live    bool   // made from the view's list, else from the ring or the log
-	whole   bool   // only its end is a place to go on from
-	from    uint64 // number in the list that it begins with, while live; else the position it begins after
-	end     uint64 // number in the list that comes after it, while live
-	reached uint64 // the position of who has handed out all of it
+	live    bool   // made from the view's list; otherwise from the ring or the log
+	whole   bool   // the frames are not in the order of ids, so the cursor can move only over all of them
+	from    uint64 // if live: the number of the first item; otherwise the position before the block
+	end     uint64 // if live: the number of the item after the block
+	reached uint64 // the position after the block
 	fresh   uint64 // the newest event in it that was at the head
-	edits   uint64 // of the view, when it was begun
+	edits   uint64 // of the view, when the block was begun
 }
 
 // mark is one frame of a block.
 type mark struct {
-	end int    // where it ends in Bytes
-	id  uint64 // what the client is told by it
-	gap bool   // it is no event
+	end int    // where the frame ends in Bytes
+	id  uint64 // the id in the frame
+	gap bool   // it is a gap, not an event
 }
 
-// Fresh is the id of the block's newest event, if that was at the head when the block was made, else 0. By the
-// log's clock a writer can tell how long the way took.
+// Fresh returns the id of the block's newest event if that was at the head when the block was made, and otherwise 0. With
+// the log's clock, a writer can compute how long the delivery took.
 func (k *Block) Fresh() uint64 { return k.fresh }
 
-// Upto says how many of the block's bytes, and of its events, go no further than a position, and are no more
-// events than most.
+// Upto returns the number of bytes and of events at the beginning of the block that are not after the position last, and
+// are at most most events.
 func (k *Block) Upto(last uint64, most int) (n, events int) {
 	for _, m := range k.marks {
 		if !m.gap && (m.id > last || events == most) {
@@ -50,9 +50,10 @@ func (k *Block) Upto(last uint64, most int) (n, events int) {
 	return n, events
 }
 
-// Clear empties the block, so that it holds on to nothing.
+// Clear empties the block, so that its view can be freed.
 func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], nil }
 
+// reset empties the block and begins it at the position of s.
 func (k *Block) reset(s *Subscriber) {
 	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
 	k.view, k.chunked, k.live, k.whole = s.members.view, s.chunked, s.live, false
@@ -62,8 +63,8 @@ func (k *Block) reset(s *Subscriber) {
 	}
 }
 
-// serves says whether the block is what the subscriber hands out next. One that has read the log can be
-// ahead of the hub by the group that is on its way; it gets a block of its own.
+// serves reports whether a subscriber may deliver the block next. A subscriber that has read the log can be ahead of
+// deliver by one group of events. It must not get those twice, so its position must be before the block's first event.
 func (k *Block) serves(s *Subscriber) bool {
 	if len(k.marks) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live || k.edits != k.view.edits.Load() {
 		return false
@@ -74,7 +75,7 @@ func (k *Block) serves(s *Subscriber) bool {
 	return k.from == s.after
 }
 
-// add appends the frame of an entry.
+// add appends the frame of an entry of the ring.
 func (k *Block) add(e *entry, retry time.Duration) {
 	f := e.frame(k.view.form, retry)
 	if f.Len() == 0 {
@@ -89,7 +90,7 @@ func (k *Block) add(e *entry, retry time.Duration) {
 	k.fresh = e.event.ID
 }
 
-// addRead appends the frame of an event out of the log.
+// addRead appends the frame of an event that was read from the log.
 func (k *Block) addRead(e *eventlog.Event, ts int64, retry time.Duration) {
 	at := k.begin()
 	begun := len(k.Bytes)
@@ -100,6 +101,7 @@ func (k *Block) addRead(e *eventlog.Event, ts int64, retry time.Duration) {
 	k.finish(at, mark{id: e.ID})
 }
 
+// addGap appends a gap: the client goes on after id, and has everything up to after.
 func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	at := k.begin()
 	switch {
@@ -113,6 +115,7 @@ func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	k.finish(at, mark{id: id, gap: true})
 }
 
+// begin and finish enclose the appending of one frame. begin returns where the frame begins.
 func (k *Block) begin() (at int) {
 	at = len(k.Bytes)
 	if k.chunked {
@@ -130,20 +133,20 @@ func (k *Block) finish(at int, m mark) {
 	k.reached = max(k.reached, m.id)
 }
 
-// Blocks read from the log that are kept for others who miss the same, as after a restart all clients
-// do: so many, if they hold so many frames at least. They take 1 MiB, or what the largest events take.
+// Blocks that were read from the log are remembered for other subscribers that miss the same events, as all clients do
+// after a restart. They take about 1 MiB, or more with very large events.
 const (
-	keptBlocks = 16
-	keptLeast  = 8
+	recentBlocks = 16 // how many
+	recentLeast  = 8  // the fewest frames that are worth it
 )
 
-// kept holds the blocks read last; Broker.mu.
-type kept struct {
-	blocks [keptBlocks]*Block
+// recent has the blocks that were last read from the log. Broker.mu guards it.
+type recent struct {
+	blocks [recentBlocks]*Block
 	next   int
 }
 
-func (c *kept) find(s *Subscriber) *Block {
+func (c *recent) find(s *Subscriber) *Block {
 	for _, k := range c.blocks {
 		if k != nil && k.serves(s) {
 			return k
@@ -152,7 +155,7 @@ func (c *kept) find(s *Subscriber) *Block {
 	return nil
 }
 
-func (c *kept) add(k *Block) {
+func (c *recent) add(k *Block) {
 	c.blocks[c.next] = k
-	c.next = (c.next + 1) % keptBlocks
+	c.next = (c.next + 1) % recentBlocks
 }

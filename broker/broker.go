@@ -18,25 +18,25 @@ import (
 	"sluice/store/share"
 )
 
-// Options are plain values; zero ones take the default named.
+// Options has values from the settings. For 0, each has the default after the semicolon.
 type Options struct {
-	RingBytes    int           // bytes of frames shared at the head; 16 MiB
+	RingBytes    int           // bytes of the ring; 16 MiB
 	RetryConnect time.Duration // the first retry of a stream; 2 s
-	RetryEvent   time.Duration // the retry after events; 0 leaves the line out
-	Replays      int           // steps of catching up under way at once, shared by owner; 2 a processor
+	RetryEvent   time.Duration // the retry after each event; no retry
+	Replays      int           // steps of catching up at the same time, shared among owners; 2 for each processor
 }
 
-// Stats are counters since the start.
+// Stats counts since the start.
 type Stats struct {
-	Deliveries atomic.Uint64 // event frames handed to writers
+	Deliveries atomic.Uint64 // event frames that writers got
 	Replayed   atomic.Uint64 // those of them that were read from the log
-	Gaps       atomic.Uint64 // gaps told
+	Gaps       atomic.Uint64 // gaps that writers got
 }
 
 // ErrDraining is the error of Subscribe once Drain was called.
 var ErrDraining = errors.New("the gateway is draining")
 
-// Broker hands what the log stores to who may see it.
+// Broker delivers the events of a log to its subscribers.
 type Broker struct {
 	Stats Stats
 
@@ -46,16 +46,16 @@ type Broker struct {
 
 	mu       sync.Mutex
 	index    *index.Index[*view]
-	matched  []*view
+	matched  []*view // of deliver, which uses the memory again
 	views    map[viewKey]*view
 	ring     ring
-	kept     kept
-	last     uint64 // position that went through deliver
+	recent   recent
+	last     uint64 // the position up to which deliver has got everything
 	count    int    // subscribers
 	draining bool
 }
 
-// New makes the broker of a log and becomes its tail; the log must not have been appended to yet.
+// New makes the broker of a log, and registers it as the log's tail. Call it before the first append.
 func New(log *eventlog.Log, o Options) *Broker {
 	if o.RingBytes == 0 {
 		o.RingBytes = 16 << 20
@@ -69,7 +69,7 @@ func New(log *eventlog.Log, o Options) *Broker {
 	b := &Broker{
 		log:     log,
 		options: o,
-		replays: share.NewSlots(o.Replays, math.MaxInt), // who waits is a connection each
+		replays: share.NewSlots(o.Replays, math.MaxInt), // no limit of those that wait: each is a connection, and those are limited
 		index:   index.New[*view](),
 		views:   map[viewKey]*view{},
 		ring:    ring{limit: o.RingBytes},
@@ -80,10 +80,10 @@ func New(log *eventlog.Log, o Options) *Broker {
 	return b
 }
 
-// Log is the broker's log: what is appended to it is on its way to the subscribers, while draining too.
+// Log returns the broker's log. Events that are appended to it reach the subscribers, also during a drain.
 func (b *Broker) Log() *eventlog.Log { return b.log }
 
-// deliver is the log's tail: it is called with each group of settled events, in order.
+// deliver is the log's tail: the log calls it with each group of settled events, in order.
 func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,9 +95,9 @@ func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 			continue
 		}
 		_, method := channel.Method(e.Name)
-		place := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
+		n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
 		for _, v := range b.matched {
-			v.add(mention{place, e.ID})
+			v.add(item{n, e.ID})
 			for _, m := range v.members {
 				m.mark()
 			}
@@ -107,7 +107,8 @@ func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	clear(b.matched)
 }
 
-// edited is called when events were changed or taken away: who comes for them reads the log, not what is at hand.
+// edited is called after events were changed or removed. The views of their spaces drop their lists, so that their
+// subscribers read the log, where the change is.
 func (b *Broker) edited(edit *eventlog.Edit) {
 	spaces := edit.Spaces()
 	b.mu.Lock()
@@ -119,7 +120,8 @@ func (b *Broker) edited(edit *eventlog.Edit) {
 	}
 }
 
-// encode makes the frames that the matched views want, before the entry is weighed by the ring.
+// encode adds an entry to the ring and returns its index. First it makes all frames that the matched views need, because
+// push counts their bytes.
 func (b *Broker) encode(e entry) uint64 {
 	for _, v := range b.matched {
 		e.frame(v.form, b.options.RetryEvent)
@@ -127,25 +129,24 @@ func (b *Broker) encode(e entry) uint64 {
 	return b.ring.push(e)
 }
 
-// Filter is what a subscriber asks for.
+// Filter has the wishes of a subscriber: which events, from where on, and in which form.
 type Filter struct {
 	Channels    channel.Set
 	Frames      sse.Frames
-	Encoder     Encoder         // in place of Frames, if any
-	Chooser     Chooser         // only events that it wants, if any; else Encoder, where that is one
-	Choice      string          // what Chooser wants: those of equal text are the same
-	Stream      string          // only events of it, if any
-	Names       []string        // only events with one of these names, if any
-	LastEventID string          // "" begins now
-	Start       *eventlog.Start // in place of LastEventID: where to begin
-	Asked       string          // with Start: the id that was asked for, which a gap repeats
-	Chunked     bool            // its frames are handed out as chunks of HTTP/1.1
+	Encoder     Encoder         // if not nil: makes the frames, instead of Frames
+	Chooser     Chooser         // if not nil: only events that it wants; if nil, an Encoder that is a Chooser chooses
+	Choice      string          // what Chooser wants; two Choosers with the same text want the same
+	Stream      string          // if not "": only events of this stream
+	Names       []string        // if not empty: only events with one of these names
+	LastEventID string          // where to begin; "" is now
+	Start       *eventlog.Start // if not nil: where to begin, instead of LastEventID
+	Asked       string          // with Start: the id that the client asked for, which a gap repeats
+	Chunked     bool            // each frame is a chunk of HTTP/1.1
 	Silent      bool            // it gets compacts of keyed events too
 	Holder      Holder          // whose it is, for Each; nil: nobody's
 }
 
-// Subscribe makes a cursor in a group, or, where that is nil, in one of its own. The caller is its writer,
-// until Close.
+// Subscribe makes a cursor in a group, or in a new group if g is nil. The caller is its writer, until Close.
 func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	spaces := f.Channels.Spaces()
 	start, err := b.start(&f, spaces)
@@ -167,7 +168,8 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	if f.Start == nil && f.LastEventID == "" {
 		start.After = b.last
 	}
-	s.after, s.told, s.seen, s.lost = start.After, start.After, b.last, start.Passed
+	// The subscriber joined its view under the same lock, so that no event falls between the two.
+	s.after, s.lastID, s.seen, s.lost = start.After, start.After, b.last, start.Passed
 	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
 	return s, nil
 }
@@ -187,15 +189,15 @@ func value(s *eventlog.Start) (v eventlog.Start) {
 }
 
 func (b *Broker) view(f Filter, spaces []string) *view {
-	// Names hold no comma.
+	// No name contains a comma.
 	key := viewKey{f.Channels.String(), f.Stream, strings.Join(f.Names, ","), form{f.Frames, f.Encoder}, f.Choice, f.Silent}
 	v := b.views[key]
 	if v == nil {
-		// What is kept must not hold on to the request that it is a part of.
+		// The texts may be parts of a request. Copies allow its memory to be freed while the view lives.
 		key.stream = strings.Clone(key.stream)
 		f.Stream = key.stream
 		if len(f.Names) > 0 {
-			key.names = strings.Clone(key.names) // of one name it is that name
+			key.names = strings.Clone(key.names) // Join does not copy a single name
 			f.Names = strings.Split(key.names, ",")
 		}
 		v = &view{
@@ -211,29 +213,28 @@ func (b *Broker) view(f Filter, spaces []string) *view {
 	return v
 }
 
-// Count is how many subscribers there are.
+// Count returns the number of subscribers.
 func (b *Broker) Count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.count
 }
 
-// Views is how many different views they share.
+// Views returns the number of views that the subscribers share.
 func (b *Broker) Views() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.views)
 }
 
-// Drain ends every subscriber, with reason EndDraining, and refuses new ones. It does not wait
-// for their writers.
+// Drain ends every subscriber, with the reason EndDraining, and refuses new ones. It does not wait for the writers.
 func (b *Broker) Drain() {
 	for _, s := range b.refuse() {
 		s.End(EndDraining)
 	}
 }
 
-// refuse lets nobody in any more, and gives all who are.
+// refuse makes Subscribe fail from now on, and returns all subscribers.
 func (b *Broker) refuse() []*Subscriber {
 	b.mu.Lock()
 	defer b.mu.Unlock()

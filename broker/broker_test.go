@@ -58,7 +58,7 @@ func subscribe(t testing.TB, b *broker.Broker, pattern, id string) *broker.Subsc
 	return s
 }
 
-// next is what a writer that may wait hands out: whole frames, until there is nothing more.
+// next returns what a writer that may wait delivers: whole frames, until there are no more.
 func next(t interface{ Fatal(...any) }, s *broker.Subscriber, k *broker.Block, dst []byte, limit int) (out []byte, more bool) {
 	dst = s.AppendOpening(dst)
 	k, progress, err := s.Next(context.Background(), k, limit)
@@ -104,7 +104,7 @@ func TestFirstFrames(t *testing.T) {
 	}
 }
 
-// A ping tells a position once, and only one up to which everything was handed out.
+// A ping has each position only once, and only a position up to which everything was delivered.
 func TestPingPositions(t *testing.T) {
 	t.Parallel()
 	b := open(t, broker.Options{}, eventlog.Retention{})
@@ -129,11 +129,11 @@ func TestPingPositions(t *testing.T) {
 	}
 	readAll(t, s)
 	if got := ping(); got != bare {
-		t.Errorf("its event told the position: %q", got)
+		t.Errorf("its event already had the position: %q", got)
 	}
 }
 
-// A subscriber that falls out of list, ring and retention is told, and goes on.
+// A subscriber that falls behind the list, the ring and the retention gets a gap, and goes on.
 func TestGapInMidStream(t *testing.T) {
 	t.Parallel()
 	b := open(t, broker.Options{RingBytes: 1}, eventlog.Retention{Bytes: 2_000})
@@ -143,7 +143,7 @@ func TestGapInMidStream(t *testing.T) {
 	first := publish(t, b, "goal", "", 1)
 	got := readAll(t, s)
 	if !strings.Contains(got, `"reason":"expired"`) || strings.Count(got, "event: gap") != 1 {
-		t.Errorf("no gap told: %.200q", got)
+		t.Errorf("no gap: %.200q", got)
 	}
 	if !strings.Contains(got, fmt.Sprintf("id: %d\nevent: goal", first)) {
 		t.Errorf("the newest event is missing: %.200q", got)

@@ -12,12 +12,12 @@ import (
 	"sluice/store/eventlog"
 )
 
-// pageEvents bounds a step of catching up; so does the limit of bytes, as pages are handed out
-// whole: 256 events of the greatest size are 16 MiB for a moment, under the budget of all replays.
+// pageEvents is the largest number of events in one step. A page is read whole, so with the largest events it takes 16 MiB
+// for a moment. Options.Replays limits the number of steps at the same time.
 const pageEvents = 256
 
-// Fetch reads one bounded step of the log into a block of its own, which may be empty. It waits for its turn, which
-// goes round by the owner of ctx: all catching up shares one budget.
+// Fetch reads one bounded step of the log into a new block, which may be empty. It waits for its turn: all subscribers that
+// catch up share Options.Replays, and the owners (of ctx) take turns.
 func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	b := s.broker
 	turn, err := b.replays.Take(ctx, 1)
@@ -30,10 +30,11 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 	if err := s.fetch(ctx, k, limit); err != nil {
 		return nil, fmt.Errorf("reading on after %d: %w", s.after, err)
 	}
-	if len(k.marks) >= keptLeast && len(s.members.view.spaces) == 1 { // of several, what was told of gaps is each one's own
+	// With several spaces, a block depends on the gaps that this subscriber already got (s.lost), so it serves no other.
+	if len(k.marks) >= recentLeast && len(s.members.view.spaces) == 1 {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.kept.add(k)
+		b.recent.add(k)
 	}
 	return k, nil
 }
@@ -46,16 +47,16 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.tellGap(k, page.Removed); err != nil {
+	if err := s.addGap(k, page.Removed); err != nil {
 		return err
 	}
 	for i := range page.Events {
 		e := &page.Events[i]
-		if e.ID <= k.reached {
+		if e.ID <= k.reached { // before the gap
 			continue
 		}
 		if len(k.Bytes) >= limit {
-			return nil // the rest of the page is read again
+			return nil // the next step reads the rest of the page again
 		}
 		if !s.members.view.chosen(e) {
 			k.reached = e.ID
@@ -68,10 +69,10 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 	return nil
 }
 
-// tellGap adds a gap where something behind the cursor was removed. In one space all up to there was, so the cursor
-// goes on from there. Of several spaces only some have lost something: the cursor stays where it is, so that what
-// the others keep is not skipped, and the same is not told twice.
-func (s *Subscriber) tellGap(k *Block, removed uint64) error {
+// addGap adds a gap to the block if events after the cursor were removed. In a single space, everything up to removed is
+// gone, so the cursor goes on from there. With several spaces, the others may still have events before that: the cursor
+// stays where it is, and lost prevents a second gap for the same events.
+func (s *Subscriber) addGap(k *Block, removed uint64) error {
 	if removed <= max(s.after, s.lost) {
 		return nil
 	}
@@ -87,8 +88,9 @@ func (s *Subscriber) tellGap(k *Block, removed uint64) error {
 	return nil
 }
 
-// fetchKeyed reads what a space of keyed events retains behind the cursor, in order of numbers: a compact of late stands
-// before the entries that it left. As that is no order of ids, only the last of them moves the cursor, over all.
+// fetchKeyed reads the entries after the cursor that a keyed space retains, in the order of their numbers. A compact takes
+// the number of the entries that it replaces, so it comes before entries with lower ids. As this is not the order of
+// ids, the cursor can move only over all of them: only the last has a position.
 func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) error {
 	entries, position, err := s.broker.retained(ctx, space, nil, s.after, math.MaxInt)
 	if err != nil {
@@ -110,11 +112,12 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 	return nil
 }
 
-// ErrLarge is the error of Retained where there is more than was asked for.
+// ErrLarge is the error of Retained if the space retains more than the limit.
 var ErrLarge = errors.New("the space retains more than that")
 
-// Retained is what a space of keyed events retains, in order of numbers, of one key where that is not nil, and the position
-// that it is as of: at most so many bytes, else ErrLarge. It waits for its turn, as Fetch does.
+// Retained returns the entries that a keyed space retains, in the order of their numbers, and the position at which this
+// was so. If key is not nil, it returns only the entries of that key. If they are larger than most bytes, it returns
+// ErrLarge. It waits for its turn, as Fetch does.
 func (b *Broker) Retained(ctx context.Context, space string, key *string, most int) (entries []eventlog.Event, position uint64, err error) {
 	turn, err := b.replays.Take(ctx, 1)
 	if err != nil {
@@ -124,7 +127,7 @@ func (b *Broker) Retained(ctx context.Context, space string, key *string, most i
 	return b.retained(ctx, space, key, 0, most)
 }
 
-// retained is Retained behind an id, for who has the turn.
+// retained is Retained for the entries after an id. The caller has the turn.
 func (b *Broker) retained(ctx context.Context, space string, key *string, after uint64, most int) (entries []eventlog.Event, position uint64, err error) {
 	position, err = b.log.Keyed(ctx, space, key, func(e eventlog.Event) error {
 		if e.ID <= after {
@@ -143,7 +146,7 @@ func (b *Broker) retained(ctx context.Context, space string, key *string, after 
 	return entries, position, nil
 }
 
-// oldest is the oldest retained id of the view's spaces, 0 where there is none.
+// oldest returns the oldest retained id of the view's spaces, or 0 if they are empty.
 func (s *Subscriber) oldest() (uint64, error) {
 	oldest := uint64(0)
 	for _, space := range s.members.view.spaces {
@@ -158,7 +161,7 @@ func (s *Subscriber) oldest() (uint64, error) {
 	return oldest, nil
 }
 
-// Read is one bounded step of a reader of the log: see eventlog.Log. It waits for its turn, as Fetch does.
+// Read calls eventlog.Log.Read for one bounded step. It waits for its turn, as Fetch does.
 func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limit int) (eventlog.Page, error) {
 	turn, err := b.replays.Take(ctx, 1)
 	if err != nil {
@@ -168,8 +171,9 @@ func (b *Broker) Read(ctx context.Context, q *eventlog.Query, after uint64, limi
 	return b.log.Read(ctx, q, after, limit)
 }
 
-// page reads one step of every space of the view and merges them: what lies behind the space that came the
-// least far is read again. Removed is the highest of them all. A step of many spaces reads about as much as of one.
+// page reads one step of every space of the view and merges them. It stops at the space whose step ends first; the next
+// step reads the later events of the others again. Removed is the highest of all spaces. A step of many spaces reads
+// about as much as one of a single space.
 func (s *Subscriber) page(ctx context.Context) (eventlog.Page, error) {
 	var merged eventlog.Page
 	v := s.members.view

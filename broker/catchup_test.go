@@ -31,7 +31,7 @@ func openPebble(t testing.TB) *broker.Broker {
 	return broker.New(log, broker.Options{})
 }
 
-// flood publishes n events, one in 10,000 of them named rare, and gives the position before them.
+// flood publishes n events, one in 10,000 of them named rare, and returns the position before them.
 func flood(t testing.TB, b *broker.Broker, n int) uint64 {
 	t.Helper()
 	before := b.Log().Settled()
@@ -138,8 +138,7 @@ func TestStalledCostNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkCatchUp is a resume over a log in which one event in 10,000 is the subscriber's, and over
-// all of it.
+// BenchmarkCatchUp is a resume over a log in which one event in 10,000 matches, and over one in which all match.
 func BenchmarkCatchUp(b *testing.B) {
 	br := openPebble(b)
 	start := flood(b, br, 200_000)

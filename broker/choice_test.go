@@ -23,13 +23,13 @@ func (p plain) Append(dst []byte, e *eventlog.Event) []byte {
 
 func (plain) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// ending chooses events by the end of their names. Each is a value of its own, as compiled ones are.
+// ending chooses events by the end of their names. No two are equal, as with compiled filters.
 type ending struct{ end string }
 
 func (o *ending) Wants(e *eventlog.Event) bool { return strings.HasSuffix(e.Name, o.end) }
 
-// Filters of the same choice share a view, and all share their frames; each gets what it chose, live, out of the ring and
-// out of the log.
+// Filters with the same choice share a view, and all filters share the frames. Each gets the events of its choice: live, from
+// the ring and from the log.
 func TestChoices(t *testing.T) {
 	t.Parallel()
 	b := open(t, broker.Options{}, eventlog.Retention{})
@@ -82,7 +82,7 @@ func TestChoices(t *testing.T) {
 	}
 }
 
-// counting notes how many events were asked for.
+// counting counts the events that were asked for.
 type counting struct {
 	eventlog.Engine
 	asked, reads int
@@ -94,7 +94,7 @@ func (c *counting) Read(ctx context.Context, q *eventlog.Query, after, upto uint
 	return c.Engine.Read(ctx, q, after, upto, limit)
 }
 
-// A step over many spaces holds about as many events as one over one space, and the steps together skip none.
+// A step over many spaces has about as many events as a step over one space, and the steps together skip none.
 func TestStepOfManySpaces(t *testing.T) {
 	t.Parallel()
 	engine := &counting{Engine: memory.Open(memory.Options{})}

@@ -23,7 +23,7 @@ func (o only) Append(dst []byte, e *eventlog.Event) []byte {
 
 func (only) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// Subscribers that an event is not for are neither woken by it nor do they take room in the ring.
+// An event wakes only subscribers that it matches, and takes no room in the ring if there are none.
 func TestChoosersCostNothing(t *testing.T) {
 	t.Parallel()
 	b := open(t, broker.Options{RingBytes: 32 << 10}, eventlog.Retention{})
@@ -51,7 +51,7 @@ func TestChoosersCostNothing(t *testing.T) {
 	}
 	select {
 	case <-other.Wake():
-		t.Error("who wants nothing of it is woken")
+		t.Error("a subscriber that does not want the event is woken")
 	default:
 	}
 	k, progress := wanted.Peek(&broker.Block{}, 1<<20)

@@ -8,7 +8,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// BenchmarkFilters publishes an event that one of so many different filters matches, and hands it out.
+// BenchmarkFilters publishes an event that one of many different filters matches, and delivers it.
 func BenchmarkFilters(b *testing.B) {
 	for _, n := range []int{10, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -1,12 +1,12 @@
 package broker
 
-// Group is the subscribers that one goroutine writes for. What is published marks it once, however many
-// of them it is for.
+// Group has the subscribers that one goroutine writes for. An event wakes the goroutine once, even if it is for many of
+// them.
 type Group struct {
 	broker *Broker
 	wake   chan struct{}
-	single bool       // it is for one subscriber only, whose writer needs no Take
-	marked []*members // those with something new
+	single bool       // it has only one subscriber, whose writer does not need Take
+	marked []*members // those with new events
 	ended  []*Subscriber
 }
 
@@ -24,8 +24,8 @@ func (g *Group) Kick() {
 	}
 }
 
-// Take appends the subscribers for which something was published, or that were ended, since the last
-// call. One may be there twice, or be closed by now.
+// Take appends the subscribers that may have new events, or were ended, since the last call. The same subscriber may occur
+// twice, or be closed already.
 func (g *Group) Take(dst []*Subscriber) []*Subscriber {
 	g.broker.mu.Lock()
 	defer g.broker.mu.Unlock()
@@ -46,12 +46,11 @@ type members struct {
 	view   *view
 	group  *Group
 	subs   []*Subscriber
-	at     int // place in view.members
+	at     int // index in view.members
 	marked bool
 }
 
-// mark tells the group that there is something for the members. One for a single subscriber has no need
-// to be told for whom.
+// mark wakes the group's goroutine, and marks the members for Take. A group of a single subscriber needs no mark.
 func (m *members) mark() {
 	if m.group.single {
 		m.group.Kick()
@@ -71,7 +70,7 @@ func (m *members) add(s *Subscriber) {
 	m.view.count++
 }
 
-// remove takes the subscriber out, and the members out of their view where it was the last.
+// remove removes a subscriber. If it was the last, the members are removed from their view too.
 func (m *members) remove(s *Subscriber) {
 	last := len(m.subs) - 1
 	m.subs[s.at] = m.subs[last]
@@ -90,8 +89,8 @@ func (m *members) remove(s *Subscriber) {
 	v.members = v.members[:end]
 }
 
-// of is the view's members in a group, made where there are none. The search is short: a group is either
-// for one subscriber, and then new, or one of a few.
+// of returns the view's members in a group; it makes them if there are none. The search is short: a group of a single
+// subscriber is new, and there are only a few other groups.
 func (v *view) of(g *Group) *members {
 	if !g.single {
 		for _, m := range v.members {

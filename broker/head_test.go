@@ -28,7 +28,7 @@ func (f *failing) Commit(g *eventlog.Group) error {
 	return f.Engine.Commit(g)
 }
 
-// A reader at the head is at the position that the log is settled at, also where that was moved by no event.
+// The position of a reader at the head is that up to which the log is settled, even if no event moved that.
 func TestHeadIsSettled(t *testing.T) {
 	t.Parallel()
 	engine := &failing{Engine: memory.Open(memory.Options{})}

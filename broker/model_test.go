@@ -15,20 +15,20 @@ import (
 	"sluice/store/eventlog/memory"
 )
 
-// published is what the model remembers of an event.
+// published is an event in the model.
 type published struct {
 	id uint64
 	ch channel.Channel
 }
 
-// reader is a subscriber as its client sees it: nothing but bytes and the last id it was told.
+// reader is a subscriber as its client sees it: only bytes and the last id.
 type reader struct {
 	sub    *broker.Subscriber
 	set    channel.Set
 	parser ssetest.Parser
 	last   string // Last-Event-ID of the next connection
-	at     uint64 // all matching events at or before it were received, or a gap told that they are lost
-	lost   uint64 // a gap told that those of /realtime up to here may be lost
+	at     uint64 // all matching events at or before it were received, or a gap reported them as lost
+	lost   uint64 // a gap reported that events of /realtime up to here may be lost
 }
 
 type model struct {
@@ -37,7 +37,7 @@ type model struct {
 	broker  *broker.Broker
 	all     []published
 	readers []*reader
-	block   broker.Block // of all readers: what one reads is handed to others who stand where it did
+	block   broker.Block // shared by all readers, as others with the same position may deliver it too
 }
 
 var (
@@ -46,8 +46,8 @@ var (
 	modelSets  = []string{"*", "*:*", "put:a", "chat-*", "*:a", "POST:*", "goal", "*:a*", "goal:b", "$db/x", "$db/x:goal"}
 )
 
-// TestModel: any interleaving of publishes, stalls, cuts, resumes and retention gives each
-// subscriber exactly the matching sequence, or a gap that says from where it goes on.
+// TestModel: whatever the order of publishes, stalls, lost connections, resumes and retention, each subscriber gets exactly
+// the matching events in order, or a gap with the position where it goes on.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -119,7 +119,7 @@ func (m *model) publish(t *rapid.T) {
 	m.append(t, rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events"))
 }
 
-// flood outruns lists, rings and retention.
+// flood publishes so much that readers fall behind lists, rings and retention.
 func (m *model) flood(t *rapid.T) {
 	one := drawEvent(t)
 	events := make([]eventlog.Event, rapid.IntRange(50, 700).Draw(t, "n"))
@@ -176,7 +176,7 @@ func (m *model) step(t *rapid.T, r *reader, limit int) bool {
 		m.receive(t, r, out)
 		return false
 	}
-	// What was written of it, and the rest of the frame that this cut.
+	// The bytes that were written, and the rest of the last frame.
 	n := len(k.Bytes)
 	if n > 0 && rapid.Bool().Draw(t, "cut") {
 		n = rapid.IntRange(1, n).Draw(t, "written")
@@ -196,7 +196,7 @@ func (m *model) cut(t *rapid.T) {
 	r := m.pick(t)
 	r.sub.Close()
 	if r.last == "" {
-		// It had not even read its init: what it missed meanwhile it never asked for.
+		// It had not even read its init, so it has no id to ask for what it missed.
 		r.at = m.newest()
 	}
 	m.connect(t, r)
@@ -220,8 +220,8 @@ func (m *model) next(r *reader) (published, bool) {
 	return published{}, false
 }
 
-// event is called with each event that the reader gets. After a gap, what was told to be lost may come all the same: it
-// may have been at hand.
+// event is called with each event that the reader gets. After a gap, an event that was reported as lost may still come,
+// because it may still be in the ring.
 func (m *model) event(t *rapid.T, r *reader, id uint64, name string) {
 	for _, e := range m.all {
 		switch {
@@ -263,9 +263,9 @@ func (m *model) receive(t *rapid.T, r *reader, out []byte) {
 		case "gap":
 			m.gap(t, r, id)
 		case "", "message", "ping":
-			// A position: nothing of this reader's lies between.
+			// A position: no event of this reader is between it and the last one.
 			if next, ok := m.next(r); ok && next.id <= id && moved {
-				t.Fatalf("%s: told position %d, but %d %s was not delivered", r.set, id, next.id, next.ch)
+				t.Fatalf("%s: got the position %d, but %d %s was not delivered", r.set, id, next.id, next.ch)
 			}
 			r.at = max(r.at, id)
 		default:
@@ -284,7 +284,7 @@ func (m *model) gap(t *rapid.T, r *reader, id uint64) {
 	}
 	for _, e := range m.all {
 		if e.id > r.at && e.id <= id && e.ch.Space != "" && r.set.Match(e.ch) {
-			t.Fatalf("%s at %d: the gap to %d skips %d of %s, which is kept", r.set, r.at, id, e.id, e.ch)
+			t.Fatalf("%s at %d: the gap to %d skips %d of %s, which is retained", r.set, r.at, id, e.id, e.ch)
 		}
 	}
 	r.at = id

@@ -2,6 +2,6 @@
 
 package broker_test
 
-// farBack is how far back a resume begins. The race detector makes a million events take a minute; make unit runs that
-// test a second time, without it.
+// farBack is how far back a resume begins. With the race detector, a million events take a minute, so make unit also runs
+// that test without it.
 const farBack = 100_001

@@ -8,35 +8,34 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Encoder makes the frames of a door of its own. Encoders that are equal make equal frames of an event, so
-// they are made once for all.
+// Encoder makes frames in the form of a door. Equal Encoders make equal frames, so one frame serves all of them.
 type Encoder interface {
-	// Append appends the frame of an event; nothing, where it is not for the door's client.
+	// Append appends the frame of an event, or nothing if the door's clients do not get the event.
 	Append(dst []byte, e *eventlog.Event) []byte
-	// AppendGap appends what tells a gap: its id, and the position before it.
+	// AppendGap appends a gap: its id, and the position before it.
 	AppendGap(dst []byte, id uint64, after string) []byte
 }
 
-// Chooser picks some of a view's events; its subscribers learn nothing of the others. It is asked while the broker is
-// locked, so it has to answer in a short time, whatever the event and the client's wishes are.
+// Chooser chooses some of a view's events. The subscribers learn nothing about the others. Wants is called with the broker
+// locked, so it must be fast for every event and every wish of a client.
 type Chooser interface {
 	Wants(e *eventlog.Event) bool
 }
 
-// Replayer is an Encoder whose frames move the client. What a space of keyed events retains is in no order of ids, so of
-// a replay only the last frame may.
+// Replayer is an Encoder for keyed spaces, whose frames have the position that the client has reached. The retained
+// entries of a keyed space are not in the order of ids, so only the last frame of a replay may have a position.
 type Replayer interface {
-	// AppendReplayed appends the frame of an entry, which moves the client to a position, 0 not at all.
+	// AppendReplayed appends the frame of an entry, with a position unless that is 0.
 	AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte
 }
 
-// form is what the frames of a view look like.
+// form is the form of a view's frames.
 type form struct {
 	frames  sse.Frames
-	encoder Encoder // in place of frames, if any
+	encoder Encoder // if not nil, instead of frames
 }
 
-// encode is an event as a frame of its own.
+// encode returns the frame of an event, in its own memory.
 func (f form) encode(e *eventlog.Event, ts int64, retry time.Duration) sse.Framed {
 	if f.encoder != nil {
 		return sse.FrameFunc(func(dst []byte) []byte { return f.encoder.Append(dst, e) })
@@ -51,7 +50,7 @@ func event(e *eventlog.Event, ts int64) sse.Published {
 	return sse.Published{ID: e.ID, Time: ts, Name: e.Name, Custom: !method, Collection: e.Collection, Stream: e.Stream, Data: data(e)}
 }
 
-// data is an event's as /realtime tells it: of a keyed one its key and number too.
+// data returns the data of an event in the form of /realtime: that of a keyed event includes its key and number.
 func data(e *eventlog.Event) []byte {
 	if e.Op == 0 {
 		return e.Data
@@ -59,7 +58,7 @@ func data(e *eventlog.Event) []byte {
 	return sse.AppendPush(nil, e.Key, e.Data, e.Seq)
 }
 
-// append appends what encode makes, bare.
+// append appends the frame that encode makes, not as a chunk.
 func (f form) append(dst []byte, e *eventlog.Event, ts int64, retry time.Duration) []byte {
 	if f.encoder != nil {
 		return f.encoder.Append(dst, e)
@@ -68,7 +67,7 @@ func (f form) append(dst []byte, e *eventlog.Event, ts int64, retry time.Duratio
 	return sse.AppendWhole(dst, &written, f.frames, retry)
 }
 
-// replayed appends a retained keyed event, bare.
+// replayed appends a retained keyed event, not as a chunk.
 func (f form) replayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 	if r, ok := f.encoder.(Replayer); ok {
 		return r.AppendReplayed(dst, e, position)
@@ -76,18 +75,17 @@ func (f form) replayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 	return f.encoder.Append(dst, e)
 }
 
-// entry is an event that at least one view wanted when it was published, with the frames made of
-// it so far, one for each form.
+// entry is an event that at least one view wanted when it was published, and its frames so far, one for each form.
 type entry struct {
 	event  eventlog.Event
 	custom bool
-	stamp  int64 // of its commit
+	stamp  int64 // the time of its commit
 	frames [sse.FrameModes]sse.Framed
 	others map[Encoder]sse.Framed
-	weight int // what the ring counted it as
+	weight int // the bytes that the ring counted for it
 }
 
-// frame is the event in a form, encoded when first asked for.
+// frame returns the frame in a form. It encodes the event at the first call for the form.
 func (e *entry) frame(f form, retry time.Duration) sse.Framed {
 	if f.encoder != nil {
 		made, ok := e.others[f.encoder]
@@ -110,7 +108,7 @@ func (e *entry) frame(f form, retry time.Duration) sse.Framed {
 	return e.frames[f.frames]
 }
 
-// entryOverhead is what an entry takes beside its bytes: the struct, its slice headers and strings.
+// entryOverhead is the memory of an entry in addition to its bytes: the struct, its slice headers and strings.
 const entryOverhead = 256
 
 func (e *entry) size() int {
@@ -124,28 +122,29 @@ func (e *entry) size() int {
 	return n
 }
 
-// ring holds the newest entries, bounded in bytes. An entry's place is a number that only grows.
+// ring has the newest entries, up to limit bytes. The index of an entry counts all entries since the start, so it only
+// grows.
 type ring struct {
-	entries []entry // a circle; grown by doubling, never shrunk
-	first   uint64  // place of the oldest entry held
-	next    uint64  // place of the entry to come
+	entries []entry // a circle; its length doubles when it is full, and never shrinks
+	first   uint64  // index of the oldest entry
+	next    uint64  // index of the next entry
 	bytes   int
 	limit   int
-	evicted uint64 // id of the newest entry that was pushed out
+	evicted uint64 // id of the newest entry that was removed
 }
 
-func (r *ring) at(place uint64) *entry { return &r.entries[place%uint64(len(r.entries))] }
+func (r *ring) at(index uint64) *entry { return &r.entries[index%uint64(len(r.entries))] }
 
 func (r *ring) push(e entry) uint64 {
 	if int(r.next-r.first) == len(r.entries) {
 		r.grow()
 	}
-	place := r.next
+	index := r.next
 	r.next++
 	e.weight = e.size()
-	*r.at(place) = e
+	*r.at(index) = e
 	r.bytes += e.weight
-	// The newest entry always stays, however large.
+	// The newest entry stays, even if it is larger than the limit.
 	for r.bytes > r.limit && r.next-r.first > 1 {
 		old := r.at(r.first)
 		r.bytes -= old.weight
@@ -153,7 +152,7 @@ func (r *ring) push(e entry) uint64 {
 		*old = entry{}
 		r.first++
 	}
-	return place
+	return index
 }
 
 func (r *ring) grow() {

@@ -6,8 +6,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Of several spaces the one with the lowest place decides where a cursor begins: gaps in the others are met,
-// and told, on the way.
+// lowest returns where a cursor of several spaces begins: at the lowest position of them all. On the way from there, the
+// cursor finds the gaps of the other spaces and reports them.
 func lowest(spaces []string, of func(space string) (eventlog.Start, error)) (first eventlog.Start, err error) {
 	passed := uint64(0)
 	for i, space := range spaces {
@@ -24,23 +24,23 @@ func lowest(spaces []string, of func(space string) (eventlog.Start, error)) (fir
 	return first, nil
 }
 
-// Locate finds where a client goes on that last saw id.
+// Locate returns where a client goes on whose last event had this id.
 func (b *Broker) Locate(spaces []string, id string) (eventlog.Start, error) {
 	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Locate(space, id) })
 }
 
-// Begin is where a reader of history begins that wants everything behind a position.
+// Begin returns where a reader of history begins that wants all events after a position.
 func (b *Broker) Begin(spaces []string, after uint64) (eventlog.Start, error) {
 	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Begin(space, after) })
 }
 
-// Earliest is the position before everything that is retained.
+// Earliest returns the position before all retained events.
 func (b *Broker) Earliest(spaces []string) (eventlog.Start, error) {
 	return lowest(spaces, b.log.Earliest)
 }
 
-// LastN is the position behind which lie the last n events that a filter lets through. Each of its steps waits for its
-// turn, as Fetch does.
+// LastN returns the position before the last n events that match a filter. Each of its steps waits for its turn, as Fetch
+// does.
 func (b *Broker) LastN(ctx context.Context, f *Filter, n int) (uint64, error) {
 	q := eventlog.Query{Channels: f.Channels, Stream: f.Stream, Names: f.Names}
 	turn := func() (func(), error) { return b.replays.Acquire(ctx) }

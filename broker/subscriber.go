@@ -11,48 +11,61 @@ import (
 	"sluice/store/eventlog"
 )
 
-// End is why a stream ends; "" while it goes on. Clients, logs and metrics see the word. Writers have reasons of their own
-// beside these.
+// End is why a stream ends; "" while it goes on. Clients, logs and metrics see the word. Writers have further reasons.
 type End string
 
-// Why a subscriber was ended from outside.
+// Reasons to end a subscriber from outside.
 const (
-	EndDraining End = "draining"
-	EndExpired  End = "exp"
-	EndRevoked  End = "revoked"
-	EndChanged  End = "changed"
-	EndCut      End = "cut"
+	EndDraining End = "draining" // the gateway stops
+	EndExpired  End = "exp"      // the credential has expired
+	EndRevoked  End = "revoked"  // the credential was removed or revoked
+	EndChanged  End = "changed"  // the credential's grant was changed
+	EndCut      End = "cut"      // closed at once, without a last frame: by an administrator, or because the writer stops
 )
 
-// Subscriber is a cursor on the log. Its methods but End are for its writer alone.
+// Subscriber is a cursor on the log. Only its writer may call its methods, except End.
+//
+// The field after is the cursor's position. It decides where the cursor reads next:
+//
+//	         oldest                 ring.evicted           view.through        broker.last
+//	 removed   |        log              |        ring          |       list        |  still to come
+//	-----------+-------------------------+----------------------+-------------------+----------------> ids
+//	 Behind: Fetch reads one step of the | walkRing compares    | live: gather      | Idle: wait
+//	 log, with a gap if events were      | each entry of the    | takes the items   | for Wake
+//	 removed                             | ring with the view   | of the view       |
+//
+// A cursor that reads moves to the right in this picture. The borders move to the right as well, because the ring and the
+// list drop their oldest entries; so a slow cursor falls behind. locate decides whether a cursor is live. The ring has only
+// events that some view wanted. Before a view was made (view.since) it may lack events of that view, so it serves the
+// view only from there on.
 type Subscriber struct {
-	Slot int32 // the writer's own
+	Slot int32 // for the writer
 
 	broker  *Broker
 	holder  Holder // Filter.Holder
 	members *members
 	ending  atomic.Pointer[End]
-	opening *opening // until the first frames are handed out
-	sent    uint64   // events handed to the writer
-	after   uint64   // all at or before it was handed to the writer or is not for it
-	lost    uint64   // of several spaces: what was removed up to here, the client was told of
-	told    uint64   // the last id that the client was told
-	seen    uint64   // up to here it was at the head; Broker.mu
-	pos     uint64   // number of the next mention in the view's list, while live
-	at      int      // place in members.subs
-	live    bool     // reading the view's list; else the ring or the log
+	opening *opening // nil once the first frames were taken
+	sent    uint64   // events that the writer got
+	after   uint64   // the position: all matching events at or before it were given to the writer
+	lost    uint64   // with several spaces: the client got a gap for all that was removed up to here
+	lastID  uint64   // the last id that the client got; never beyond after
+	seen    uint64   // the newest position when it was last at the head; Broker.mu guards it
+	pos     uint64   // if live: the number of the next item in the view's list
+	at      int      // index in members.subs
+	live    bool     // reads the view's list; otherwise the ring or the log
 	chunked bool
 	closed  bool
 }
 
-// opening is what the first frames tell.
+// opening has the values of the first frames.
 type opening struct {
 	lastEventID string
 	start       eventlog.Start
 }
 
-// AppendOpening appends the first frames. Init tells the position that the stream starts from, or, where
-// it cannot start there, the client's own id and the gap tells the position.
+// AppendOpening appends the first frames. Usually the frame init has the position where the stream starts. If events after
+// the client's id are gone, init repeats that id, and a gap has the position.
 func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	if s.opening == nil {
 		return dst
@@ -73,7 +86,7 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 	return sse.AppendGap(dst, start.After, string(start.Gap), after, start.Oldest)
 }
 
-// openLines appends what a stream of lines begins with: nothing, or a gap.
+// openLines appends the beginning of a stream of lines: nothing, or a gap.
 func (s *Subscriber) openLines(dst []byte, start eventlog.Start, after string) []byte {
 	if start.Gap == eventlog.NoGap {
 		return dst
@@ -85,16 +98,16 @@ func (s *Subscriber) openLines(dst []byte, start eventlog.Start, after string) [
 	return sse.AppendGapLine(dst, string(start.Gap), after, start.Oldest)
 }
 
-// IsID reports whether a text is an id as clients may send it.
+// IsID reports whether a text is an id as clients may send it: 1 to 16 digits.
 func IsID(s string) bool {
 	_, ok := eventlog.ParseID(s)
 	return ok
 }
 
-// Wake receives when there may be something new for the subscriber's group, or an end.
+// Wake receives when the subscriber's group may have new events, or a subscriber to end.
 func (s *Subscriber) Wake() <-chan struct{} { return s.members.group.wake }
 
-// End asks the writer to end the stream, from any goroutine; the first reason stays.
+// End asks the writer to end the stream. Any goroutine may call it. Only the first reason counts.
 func (s *Subscriber) End(reason End) {
 	if !s.ending.CompareAndSwap(nil, &reason) {
 		return
@@ -112,7 +125,7 @@ func (s *Subscriber) End(reason End) {
 	g.Kick()
 }
 
-// Ending is the reason given to End, or "".
+// Ending returns the reason of End, or "".
 func (s *Subscriber) Ending() End {
 	if r := s.ending.Load(); r != nil {
 		return *r
@@ -120,13 +133,13 @@ func (s *Subscriber) Ending() End {
 	return ""
 }
 
-// Sent is how many events were handed to the writer.
+// Sent returns the number of events that the writer got.
 func (s *Subscriber) Sent() uint64 { return s.sent }
 
-// Closed says whether Close was called.
+// Closed reports whether Close was called.
 func (s *Subscriber) Closed() bool { return s.closed }
 
-// Close gives the cursor back.
+// Close removes the cursor from the broker.
 func (s *Subscriber) Close() {
 	b := s.broker
 	b.mu.Lock()
@@ -144,25 +157,23 @@ func (s *Subscriber) Close() {
 	}
 }
 
-// Progress is what Peek has found.
+// Progress is the result of Peek.
 type Progress int
 
-// Progress of a cursor.
 const (
-	Idle   Progress = iota // it is at the head: call again when Wake has received
-	More                   // the block comes next, even if it is empty; then call again
-	Behind                 // it has to Fetch
+	Idle   Progress = iota // at the head: call Peek again when Wake receives
+	More                   // the block comes next, even if it is empty; then call Peek again
+	Behind                 // the ring does not reach back far enough: call Fetch
 )
 
-// ringStep bounds how many entries are held against a view with the lock held; chosenStep, where the view has a chooser,
-// which takes longer for each.
+// How many entries of the ring are compared with a view while the broker is locked.
 const (
 	ringStep   = 512
-	chosenStep = 32
+	chosenStep = 32 // with a chooser, which takes longer for each entry
 )
 
-// Peek finds what comes next, up to the frame that crosses limit bytes, in bounded time and without
-// waiting. The block is k, or one that is shared and not to be written to; it is to be given to Advance.
+// Peek returns the block that comes next, up to and including the frame that crosses limit bytes. It takes a bounded time
+// and does not wait. The block is k, or a shared one, which the caller must not change. Pass it to Advance.
 func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 	if k.serves(s) {
 		return k, More
@@ -170,7 +181,7 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 	b, v := s.broker, s.members.view
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.place()
+	s.locate()
 	if k.serves(s) {
 		return k, More
 	}
@@ -188,14 +199,14 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 		s.walkRing(k, limit)
 		return k, More
 	}
-	if shared := b.kept.find(s); shared != nil {
+	if shared := b.recent.find(s); shared != nil {
 		return shared, More
 	}
 	return k, Behind
 }
 
-// AtHead says whether the cursor has handed out all there is. What comes later is told by its group; a block
-// cannot say it, as it may have been made, and its mark taken, before something else was published.
+// AtHead reports whether the cursor has delivered all events so far. Its group wakes it for later ones. The end of a block
+// does not show this: another event may have been published, and the wake-up consumed, after the block was made.
 func (s *Subscriber) AtHead() bool {
 	b := s.broker
 	b.mu.Lock()
@@ -207,14 +218,14 @@ func (s *Subscriber) AtHead() bool {
 	return at
 }
 
-// place finds the cursor's place in the view's list, and whether it has one.
-func (s *Subscriber) place() {
+// locate decides whether the cursor is live, and finds its number in the view's list. The caller holds Broker.mu.
+func (s *Subscriber) locate() {
 	r, v := &s.broker.ring, s.members.view
-	if s.live && (s.pos < v.base || s.pos < v.end() && v.list[s.pos-v.base].place < r.first) {
+	if s.live && (s.pos < v.base || s.pos < v.end() && v.list[s.pos-v.base].index < r.first) {
 		s.live = false
 	}
 	if !s.live && s.after >= v.through {
-		if pos := v.after(s.after); pos == v.end() || v.list[pos-v.base].place >= r.first {
+		if pos := v.after(s.after); pos == v.end() || v.list[pos-v.base].index >= r.first {
 			s.live, s.pos = true, pos
 		}
 	}
@@ -223,11 +234,12 @@ func (s *Subscriber) place() {
 	}
 }
 
+// gather fills a block from the view's list.
 func (s *Subscriber) gather(k *Block, limit int) {
 	b, v := s.broker, s.members.view
 	pos := s.pos
 	for ; pos < v.end() && len(k.Bytes) < limit; pos++ {
-		if e := b.ring.at(v.list[pos-v.base].place); e.event.ID > s.after {
+		if e := b.ring.at(v.list[pos-v.base].index); e.event.ID > s.after {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = max(k.reached, v.list[pos-v.base].id)
@@ -238,8 +250,8 @@ func (s *Subscriber) gather(k *Block, limit int) {
 	}
 }
 
-// walkRing reads on from the position through the ring, holding each entry against the view. It is
-// for who fell out of the view's list while the ring still has everything.
+// walkRing fills a block from the ring, and compares each entry with the view. It is for a cursor whose next items are no
+// longer in the view's list while their entries are still in the ring.
 func (s *Subscriber) walkRing(k *Block, limit int) {
 	b := s.broker
 	n, step := int(b.ring.next-b.ring.first), ringStep
@@ -256,9 +268,9 @@ func (s *Subscriber) walkRing(k *Block, limit int) {
 	}
 }
 
-// Advance moves the cursor over what was written of a block: n bytes, with all frames that they touch. It
-// gives what is still to be written of the last of them; of what a space of keyed events retains, which has no places but
-// its end, all that is left.
+// Advance moves the cursor over the first n bytes of a block, which were written, and over the rest of the last frame that
+// they touch. It returns that rest, which the writer must still write. With the entries of a keyed space (Block.whole),
+// the rest is all of the block.
 func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 	if n < len(k.Bytes) && !k.whole {
 		return s.advancePart(k, n)
@@ -267,7 +279,7 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 		return nil
 	}
 	for i := range k.marks {
-		s.handed(k.marks[i].id, k.marks[i].gap)
+		s.delivered(k.marks[i].id, k.marks[i].gap)
 	}
 	if k.live {
 		s.pos = k.end
@@ -285,14 +297,14 @@ func (s *Subscriber) advancePart(k *Block, n int) []byte {
 		return nil
 	}
 	for _, m := range k.marks[:i+1] {
-		s.handed(m.id, m.gap)
+		s.delivered(m.id, m.gap)
 	}
-	s.live = false // its place is found again by the position
+	s.live = false // locate finds the number again from the position
 	return k.Bytes[n:k.marks[i].end]
 }
 
-func (s *Subscriber) handed(id uint64, gap bool) {
-	s.after, s.told = id, id
+func (s *Subscriber) delivered(id uint64, gap bool) {
+	s.after, s.lastID = id, id
 	if gap {
 		s.broker.Stats.Gaps.Add(1)
 		return
@@ -301,7 +313,7 @@ func (s *Subscriber) handed(id uint64, gap bool) {
 	s.broker.Stats.Deliveries.Add(1)
 }
 
-// Next is Peek, and Fetch where it is needed: for writers that may wait.
+// Next calls Peek, and then Fetch if that is needed. It is for writers that may wait.
 func (s *Subscriber) Next(ctx context.Context, k *Block, limit int) (*Block, Progress, error) {
 	next, progress := s.Peek(k, limit)
 	if progress != Behind {
@@ -311,20 +323,19 @@ func (s *Subscriber) Next(ctx context.Context, k *Block, limit int) (*Block, Pro
 	return next, More, err
 }
 
-// Position is the place up to which everything was handed out.
+// Position returns the position up to which everything was delivered.
 func (s *Subscriber) Position() uint64 { return s.after }
 
-// AppendPing appends a ping. It carries the position reached, if that has moved since the client
-// was last told one.
+// AppendPing appends a ping. It has the position as its id if that has moved since the client last got an id.
 func (s *Subscriber) AppendPing(dst []byte, now time.Time) []byte {
 	return sse.AppendPing(dst, s.TakePosition(), now)
 }
 
-// TakePosition is the position reached, if that has moved since the client was last told one, else 0.
+// TakePosition returns the position for the client if it has moved since the client last got an id, and otherwise 0.
 func (s *Subscriber) TakePosition() uint64 {
-	if s.after == s.told {
+	if s.after == s.lastID {
 		return 0
 	}
-	s.told = s.after
+	s.lastID = s.after
 	return s.after
 }

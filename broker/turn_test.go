@@ -15,7 +15,7 @@ import (
 	"sluice/store/share"
 )
 
-// waiting is an engine whose reads wait until they are let go.
+// waiting is an engine whose reads wait until the test lets them go on.
 type waiting struct {
 	eventlog.Engine
 	begun atomic.Int64
@@ -32,7 +32,7 @@ func (w *waiting) Keyed(ctx context.Context, space string, key *string, f func(e
 	return w.Engine.Keyed(ctx, space, key, f)
 }
 
-// Reads of rooms take turns with one another and with replays, and hold up no publisher.
+// Reads of rooms take turns with one another and with replays, and delay no publisher.
 func TestRetainedTakesTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,7 +108,7 @@ func (s slow) Keyed(ctx context.Context, space string, key *string, f func(event
 	return s.Engine.Keyed(ctx, space, key, f)
 }
 
-// However many reads of one owner wait, one of another waits for one of them.
+// However many reads of one owner wait, a read of another owner waits for only one of them.
 func TestTurnsGoRound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ type silent struct{}
 func (silent) Append(dst []byte, _ *eventlog.Event) []byte     { return dst }
 func (silent) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// What is larger than was asked for is not read to its end.
+// A space that is larger than the limit is not read to its end.
 func TestRetainedLarge(t *testing.T) {
 	t.Parallel()
 	b := openPebble(t)

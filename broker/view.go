@@ -9,38 +9,38 @@ import (
 	"sluice/store/eventlog"
 )
 
-// viewKey is what makes two subscribers the same to the hub.
+// viewKey identifies a view. Subscribers with the same key share one.
 type viewKey struct {
 	set    string
 	stream string
 	names  string
 	form   form
 	choice string // what the chooser wants
-	silent bool   // it gets what is not told to others
+	silent bool   // as in Filter
 }
 
-// mention is an event of a view: its place in the ring, and its id.
-type mention struct{ place, id uint64 }
+// item is an event in a view's list: its index in the ring, and its id.
+type item struct{ index, id uint64 }
 
-// view is a filter and a way to name frames, shared by all subscribers that have the same. It
-// lists the events at the head that match; it holds no frames.
+// view is a filter and a form of frames, shared by all subscribers that have the same. It lists the matching events at the
+// head; their frames are in the ring.
 type view struct {
 	key     viewKey
-	query   eventlog.Query // of any of the spaces
+	query   eventlog.Query // without a space
 	spaces  []string
 	form    form
-	chooser Chooser // the filter's, or the form's encoder, where it is one
+	chooser Chooser // the filter's; if that has none, the form's encoder if it is a Chooser
 	entry   *index.Entry[*view]
 	members []*members
 	count   int // subscribers
-	list    []mention
-	base    uint64        // number of list[0] since the view began
-	since   uint64        // every match after this id was listed, if only for a time
-	edits   atomic.Uint64 // blocks made before the last of them are not handed out to others
-	through uint64        // all mentions up to this id have been dropped again
+	list    []item
+	base    uint64        // the number of list[0], counted since the view was made
+	since   uint64        // every matching event after this id was put into the list, even if it was dropped again
+	through uint64        // all items up to this id have been dropped
+	edits   atomic.Uint64 // calls of forget; a block made before the last of them serves no subscriber
 }
 
-// forget drops all that is at hand: it may not be so any more, and is read from the log again.
+// forget drops the whole list: its events may have changed, and must be read from the log again.
 func (v *view) forget(last uint64) {
 	v.drop(len(v.list))
 	v.since = last
@@ -50,35 +50,36 @@ func (v *view) forget(last uint64) {
 // chosen reports whether the view's chooser, if it has one, wants an event.
 func (v *view) chosen(e *eventlog.Event) bool { return v.chooser == nil || v.chooser.Wants(e) }
 
-// wants reports whether an event of the view's channels is for it.
+// wants reports whether an event on one of the view's channels matches the rest of its filter.
 func (v *view) wants(e *eventlog.Event) bool {
 	return (e.Op != eventlog.Compact || v.key.silent) && (v.query.Stream == "" || v.query.Stream == e.Stream) &&
 		(len(v.query.Names) == 0 || slices.Contains(v.query.Names, e.Name)) && v.chosen(e)
 }
 
-// match reports whether an event is for the view.
+// match reports whether an event matches the view's filter.
 func (v *view) match(e *eventlog.Event) bool {
 	return v.query.Channels.Match(e.Channel()) && v.wants(e)
 }
 
+// end returns the number of the next item.
 func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }
 
-// listPerView and listPerSubscriber bound a view's list: 1.3 KiB for a view of one, and enough
-// for a thousand subscribers to be a burst of 16,000 events behind without reading the log.
+// The length of a view's list: 1.3 KiB for one subscriber. With a thousand subscribers, they may be a burst of 16,000
+// events behind without reading the log.
 const (
 	listPerView       = 64
 	listPerSubscriber = 16
 	listMost          = 1 << 16
 )
 
-func (v *view) add(m mention) {
+func (v *view) add(m item) {
 	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, listMost) {
 		v.drop(len(v.list)/2 + 1)
 	}
 	v.list = append(v.list, m)
 }
 
-// drop forgets the oldest n mentions; who has not read them reads the ring or the log instead.
+// drop removes the oldest n items. A subscriber that has not read them reads the ring or the log instead.
 func (v *view) drop(n int) {
 	if n == 0 {
 		return
@@ -91,15 +92,15 @@ func (v *view) drop(n int) {
 	}
 }
 
-// read is called when a subscriber has read up to number n. Where it is the only one, what it has
-// read is dropped, so that a view for each user stays as small as it began.
+// read is called when a subscriber has read the items before number n. If it is the only subscriber, they are dropped, so
+// that the view of a single user stays small.
 func (v *view) read(n uint64) {
 	if v.count == 1 && n > v.base {
 		v.drop(int(n - v.base))
 	}
 }
 
-// after is the number of the first mention with a greater id.
+// after returns the number of the first item with a greater id.
 func (v *view) after(id uint64) uint64 {
 	return v.base + uint64(sort.Search(len(v.list), func(i int) bool { return v.list[i].id > id }))
 }

@@ -12,7 +12,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// TestViewMemory: what a view takes is not much more than what was sent for it, and no more than Filter.Size has it.
+// TestViewMemory: a view takes not much more memory than the request had bytes, and no more than Filter.Size returns.
 func TestViewMemory(t *testing.T) {
 	const views = 200
 	long := strings.Repeat("x", 100)
@@ -40,20 +40,20 @@ func TestViewMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			held := heap() - before
-			if held > size*5/4 {
-				t.Errorf("%d bytes are held, and %d charged", held, size)
+			taken := heap() - before
+			if taken > size*5/4 {
+				t.Errorf("%d bytes are taken, and %d charged", taken, size)
 			}
-			if name != "short" && held > 4*int64(sent) {
-				t.Errorf("%d bytes are held for %d that were sent", held, sent)
+			if name != "short" && taken > 4*int64(sent) {
+				t.Errorf("%d bytes are taken for %d that were sent", taken, sent)
 			}
-			t.Logf("sent %d, size %d, held %d: %.1f and %.1f times", sent, size, held, float64(held)/float64(sent), float64(held)/float64(size))
+			t.Logf("sent %d, size %d, taken %d: %.1f and %.1f times", sent, size, taken, float64(taken)/float64(sent), float64(taken)/float64(size))
 			runtime.KeepAlive(b)
 		})
 	}
 }
 
-// heap is what is live.
+// heap returns the bytes of live objects.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()

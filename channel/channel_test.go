@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPatterns is contract section 1, sentence by sentence.
+// TestPatterns checks the rules for patterns in docs/protocol.md, one by one.
 func TestPatterns(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -57,7 +57,7 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// naive is a matcher written from the contract's words alone, on a pattern's text.
+// naive is a matcher on a pattern's text, written only from the rules in docs/protocol.md.
 func naive(pattern string, c Channel) bool {
 	if space, rest, colon := strings.Cut(pattern, ":"); strings.HasPrefix(pattern, "$") {
 		return c.Space == space && (!colon || rest == "*" || naive(rest, Channel{Left: c.Left, Collection: c.Collection}))
@@ -93,7 +93,7 @@ func naive(pattern string, c Channel) bool {
 	return !method && glob(left, c.Left)
 }
 
-// The world of the model: small, so that everything meets.
+// The names of the model. There are few, so that many patterns have something in common.
 var (
 	texts    = []string{"a", "ab", "b", "P", "PU", "PUTS", "x"}
 	universe []Channel
@@ -107,8 +107,8 @@ func init() {
 			}
 		}
 	}
-	// One more for each text, which begins with it and is no text itself: so what covers what can be
-	// seen from what they match.
+	// For each name, a longer one that begins with it and occurs nowhere else. So the matches show which pattern covers
+	// which.
 	for _, text := range texts {
 		for _, other := range append([]string{"", "~"}, texts...) {
 			universe = append(universe, Channel{Left: text + "~", Collection: other}, Channel{Space: "$db/x", Left: text + "~"})
@@ -145,7 +145,7 @@ func drawPattern(t *rapid.T) string {
 // TestAlgebra: match, intersection, union and narrowing agree with the naive matcher.
 func TestAlgebra(t *testing.T) {
 	t.Parallel()
-	// Both ways of finding the minimal patterns have their turn: few and many.
+	// Few and many patterns, because there are two ways to find the minimal ones.
 	list := rapid.OneOf(rapid.SliceOfN(rapid.Custom(drawPattern), 0, 6), rapid.SliceOfN(rapid.Custom(drawPattern), 20, 40))
 	any := func(list []string, c Channel) bool {
 		for _, p := range list {
@@ -201,7 +201,7 @@ func TestAlgebra(t *testing.T) {
 	})
 }
 
-// TestPair: two patterns cover one another and meet exactly as their words say.
+// TestPair: Covers and Intersect of two patterns agree with what they match.
 func TestPair(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -251,7 +251,7 @@ func TestNarrowRefuses(t *testing.T) {
 			t.Errorf("%s: %s %v", asked, set, err)
 		}
 	}
-	// No request makes a view out of all products.
+	// No request makes a view of all products.
 	var wide, many []Pattern
 	for i := range 100 {
 		wide = append(wide, Pattern{Left: Side{Exact, strings.Repeat("x", i+1)}})

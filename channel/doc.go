@@ -1,10 +1,13 @@
-// Package channel speaks of who may see what: names, channels, patterns and sets of patterns.
+// Package channel has names, channels, patterns and sets of patterns. Permissions and filters are made of them.
 //
-// A channel is METHOD:collection for method events (POST, PUT, DELETE; PATCH is another
-// spelling of PUT) and name or name:collection for custom ones. A pattern is a channel in which
-// a side may be * or end in *. A Set is what a grant allows or a request asks for.
+// The channel of a method event is METHOD:collection, with POST, PUT or DELETE as the method (PATCH counts as PUT). That of
+// a custom event is name or name:collection. A pattern is a channel in which each side may be * or end in *. A Set is what
+// a grant allows, or what a request asks for.
 //
-// Everything here is a pure value: no locks, no I/O. Invariants: a Pattern is only ever made by
-// Parse or by intersecting two others, so its sides are valid; a Set is minimal (no pattern of
-// it is covered by another) and sorted, so equal sets have equal keys and share one view.
+// All types are plain values, without locks and I/O.
+//
+// Invariants:
+//   - Only Parse and Intersect make a Pattern, so its sides are valid.
+//   - A Set is minimal (no pattern covers another one) and sorted. So equal sets have equal texts, and their subscribers
+//     share one view.
 package channel

@@ -7,7 +7,7 @@ import (
 	"sluice/channel/channeltest"
 )
 
-// A grant, what a request narrows it to, and which events that lets through.
+// A grant, the part of it that a request asks for, and the events that match that.
 func Example() {
 	grant := channeltest.Set("*:customer", "chat-*")
 	asked, err := channel.Parse("put:*")

@@ -10,14 +10,14 @@ import (
 // MaxName is the longest event name, collection or stream, in bytes.
 const MaxName = 128
 
-// reserved names belong to the gateway's own frames: an event that carried one could pass for
-// them. Whatever begins with $ is reserved too (spaces, inner events).
+// reserved has the names of the gateway's own frames. A client could take an event with such a name for one of them. All
+// names that begin with $ are reserved too, for spaces and the gateway's own events.
 var reserved = map[string]bool{
 	"ping": true, "init": true, "gap": true, "live": true, "end": true, "expired": true,
 	"busy": true, "publish": true, "error": true, "open": true, "message": true, "close": true,
 }
 
-// CheckName says what is wrong with an event name, collection or stream.
+// CheckName returns an error for an invalid name of an event, collection or stream.
 func CheckName(s string) error {
 	switch {
 	case s == "":
@@ -32,7 +32,7 @@ func CheckName(s string) error {
 	return checkText(s)
 }
 
-// checkText refuses what could break a frame line or a log line.
+// checkText refuses characters that could break a line of a frame or of the log.
 func checkText(s string) error {
 	if !utf8.ValidString(s) {
 		return errors.New("is not valid UTF-8")
@@ -45,7 +45,7 @@ func checkText(s string) error {
 	return nil
 }
 
-// CheckEvent is CheckName for the name of an event, which must not be a reserved one either.
+// CheckEvent is CheckName for the name of an event. It also refuses reserved names.
 func CheckEvent(s string) error {
 	if err := CheckName(s); err != nil {
 		return err
@@ -56,13 +56,13 @@ func CheckEvent(s string) error {
 	return nil
 }
 
-// Method returns the left side of the channel of a method event (POST, PUT, DELETE) and true,
-// or "" and false where name is that of a custom event.
+// Method returns the left side of a method event's channel (POST, PUT or DELETE) and true. For a custom event it returns
+// "" and false.
 func Method(name string) (string, bool) {
 	if len(name) < 3 || len(name) > 6 {
 		return "", false
 	}
-	// EqualFold folds all of Unicode, by which "poſt" would be a post: only ASCII spells a method.
+	// Only ASCII is a method. EqualFold folds all of Unicode, so "poſt" would be equal to "post".
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {
 			return "", false
@@ -79,8 +79,8 @@ func Method(name string) (string, bool) {
 	return "", false
 }
 
-// Event returns the name under which an event is delivered (post, put, delete for the methods
-// in any spelling, else the name itself) and whether it is a method event.
+// Event returns the name under which an event is delivered, and whether it is a method event. Those are delivered as post,
+// put and delete, whatever their case; put also stands for patch.
 func Event(name string) (string, bool) {
 	m, ok := Method(name)
 	if !ok {
@@ -95,11 +95,11 @@ func Event(name string) (string, bool) {
 	return "delete", true
 }
 
-// Channel is one event's place in permissions: its space ("" is /realtime), its left side
-// (METHOD or custom name) and its collection, which may be empty.
+// Channel is the channel of an event: its space ("" is /realtime), its left side (METHOD or custom name) and its
+// collection, which may be empty.
 type Channel struct{ Space, Left, Collection string }
 
-// Of is the channel of an event.
+// Of returns the channel of an event.
 func Of(space, event, collection string) Channel {
 	if m, ok := Method(event); ok {
 		event = m
@@ -107,7 +107,7 @@ func Of(space, event, collection string) Channel {
 	return Channel{Space: space, Left: event, Collection: collection}
 }
 
-// String is how permissions spell the channel.
+// String returns the channel as text, as in permissions.
 func (c Channel) String() string {
 	s := c.Left
 	if c.Collection != "" {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNames is the paragraph Names of contract section 1.
+// TestNames checks the rules for names in docs/protocol.md.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -44,7 +44,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestMethods: three methods in any case, patch another spelling of put, and nothing else.
+// TestMethods: there are three methods, in any case, and patch, which counts as put.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, left, delivered string }{

@@ -7,17 +7,17 @@ import (
 	"unicode"
 )
 
-// Kind says how one side of a pattern matches.
+// Kind is the way in which one side of a pattern matches.
 type Kind uint8
 
 const (
-	// Open matches anything: on the left every event, on the right any collection or none.
+	// Open matches everything: on the left every event, on the right every collection and events without one.
 	Open Kind = iota
-	// Some matches any collection, but not none. It is only ever a right side.
+	// Some matches every collection, but not an event without one. Only a right side can have it.
 	Some
-	// Prefix matches what begins with the text. On the left it never matches a method.
+	// Prefix matches names that begin with the text. On the left it never matches a method.
 	Prefix
-	// Exact matches the text alone.
+	// Exact matches only the text.
 	Exact
 )
 
@@ -33,13 +33,13 @@ type Pattern struct {
 	Left, Right Side
 }
 
-// Spaces that a pattern can name; their rest is the space's own name.
+// Prefixes of the spaces that a pattern can name. The name of the database or the id of the room follows.
 const (
 	DBSpace   = "$db/"
 	RoomSpace = "$room/"
 )
 
-// Parse reads a pattern as contract section 1 writes them.
+// Parse reads a pattern in the syntax of docs/protocol.md.
 func Parse(s string) (Pattern, error) {
 	if strings.HasPrefix(s, "$") {
 		return parseSpaced(s)
@@ -76,8 +76,8 @@ func parse(s string) (Pattern, error) {
 	return Pattern{Left: l, Right: r}, nil
 }
 
-// parseSpaced reads $db/NAME, $db/NAME:PATTERN and $room/ID. The name is exact: a wildcard never
-// reaches into another space.
+// parseSpaced reads $db/NAME, $db/NAME:PATTERN and $room/ID. The name has no wildcard, so that no pattern matches several
+// spaces.
 func parseSpaced(s string) (Pattern, error) {
 	space, rest, colon := strings.Cut(s, ":")
 	name, isDB := strings.CutPrefix(space, DBSpace)
@@ -96,7 +96,7 @@ func parseSpaced(s string) (Pattern, error) {
 	if !colon {
 		return Pattern{Space: space}, nil
 	}
-	// Like a bare put in /realtime: it would match nothing, as a method event is on METHOD:collection.
+	// As in /realtime, a bare method would match nothing, because the channel of a method event is METHOD:collection.
 	if _, isMethod := Method(rest); isMethod {
 		return Pattern{}, patternError(s, "a bare method matches nothing; the whole space is "+space)
 	}
@@ -124,7 +124,7 @@ func side(s string) (Side, error) {
 	kind, text := Exact, s
 	if p, ok := strings.CutSuffix(s, "*"); ok {
 		kind, text = Prefix, p
-		// A prefix may end in white space (it matches "a b"), a whole name may not.
+		// A prefix may end in white space, because a name may contain some: "a *" matches "a b". A whole name may not.
 		s = strings.TrimRightFunc(p, unicode.IsSpace)
 		if s == "" {
 			return Side{}, errors.New("begins or ends with white space")
@@ -142,7 +142,7 @@ func side(s string) (Side, error) {
 	return Side{Kind: kind, Text: text}, nil
 }
 
-// IsMethod says whether the left side of a channel is a method.
+// IsMethod reports whether the left side of a channel is a method.
 func IsMethod(left string) bool { return left == "POST" || left == "PUT" || left == "DELETE" }
 
 func (k Side) matchLeft(left string) bool {
@@ -167,13 +167,13 @@ func (k Side) matchRight(right string) bool {
 	return k.Text == right
 }
 
-// Match says whether an event on channel c is the pattern's.
+// Match reports whether the pattern matches a channel.
 func (p Pattern) Match(c Channel) bool {
 	return p.Space == c.Space && p.Left.matchLeft(c.Left) && p.Right.matchRight(c.Collection)
 }
 
-// String spells the pattern as Parse reads it. Intersections have a spelling too, as the sides of two
-// patterns meet in a side of one of them.
+// String returns the text that Parse reads. The intersection of two patterns has a text too, because each of its sides is
+// a side of one of them.
 func (p Pattern) String() string {
 	var b strings.Builder
 	if p.Space != "" {
@@ -191,7 +191,7 @@ func (p Pattern) String() string {
 	return b.String()
 }
 
-// String is the side as written.
+// String returns the text of the side.
 func (k Side) String() string {
 	switch k.Kind {
 	case Exact:
@@ -202,7 +202,7 @@ func (k Side) String() string {
 	return "*"
 }
 
-// covers says whether everything that b matches k matches too.
+// covers reports whether k matches everything that b matches.
 func (k Side) covers(b Side, left bool) bool {
 	switch k.Kind {
 	case Open:
@@ -218,13 +218,13 @@ func (k Side) covers(b Side, left bool) bool {
 	return b.Kind == Exact && b.Text == k.Text
 }
 
-// Covers says whether everything that q matches p matches too.
+// Covers reports whether p matches everything that q matches.
 func (p Pattern) Covers(q Pattern) bool {
 	return p.Space == q.Space && p.Left.covers(q.Left, true) && p.Right.covers(q.Right, false)
 }
 
-// Intersect is the pattern of what both match, and whether there is any. Two sides either cover
-// one another or have nothing in common, so the answer is made of their narrower sides.
+// Intersect returns the pattern for what both match, and whether there is any. Of two sides, either one covers the other
+// or they have nothing in common, so the result has the narrower ones.
 func (p Pattern) Intersect(q Pattern) (Pattern, bool) {
 	if p.Space != q.Space {
 		return Pattern{}, false

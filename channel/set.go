@@ -7,20 +7,20 @@ import (
 	"unsafe"
 )
 
-// Set is a union of patterns, minimal and sorted. The zero value matches nothing. A Set is
-// never changed after it was made, so it may be shared.
+// Set is a union of patterns, minimal and sorted. The zero value matches nothing. Nothing changes a Set, so it may be
+// shared.
 type Set struct {
 	patterns []Pattern
-	text     string // its spelling, of which all texts of the patterns are parts; "" where nobody asked for it
+	text     string // the result of String, if Own made the set: then the texts of the patterns are parts of it
 }
 
-// Of one grant and one request the contract allows so many patterns.
+// The largest number of patterns (docs/protocol.md).
 const (
-	MaxGrant   = 1000
-	MaxRequest = 100
+	MaxGrant   = 1000 // of one grant
+	MaxRequest = 100  // of one request
 )
 
-// NewSet is the union of the patterns.
+// NewSet returns the union of the patterns.
 func NewSet(patterns ...Pattern) Set {
 	ps := slices.Clone(patterns)
 	slices.SortFunc(ps, compare)
@@ -31,7 +31,7 @@ func NewSet(patterns ...Pattern) Set {
 	return Set{patterns: minimal(ps)}
 }
 
-// Everything is the set of one *: all channels of /realtime.
+// Everything returns the set of the pattern *: all channels of /realtime.
 func Everything() Set { return Set{patterns: []Pattern{{}}} }
 
 func compare(a, b Pattern) int {
@@ -51,10 +51,10 @@ func compareSide(a, b Side) int {
 	return strings.Compare(a.Text, b.Text)
 }
 
-// Patterns are those of the set; the caller must not change them.
+// Patterns returns the patterns of the set. The caller must not change them.
 func (s Set) Patterns() []Pattern { return s.patterns }
 
-// List spells the patterns, each on its own.
+// List returns the text of each pattern.
 func (s Set) List() []string {
 	list := make([]string, len(s.patterns))
 	for i, p := range s.patterns {
@@ -63,10 +63,10 @@ func (s Set) List() []string {
 	return list
 }
 
-// Empty says whether the set matches nothing.
+// Empty reports whether the set matches nothing.
 func (s Set) Empty() bool { return len(s.patterns) == 0 }
 
-// Match says whether any pattern of the set matches.
+// Match reports whether any pattern of the set matches.
 func (s Set) Match(c Channel) bool {
 	for i := range s.patterns {
 		if s.patterns[i].Match(c) {
@@ -76,7 +76,7 @@ func (s Set) Match(c Channel) bool {
 	return false
 }
 
-// Union is what either matches.
+// Union returns the set of what either matches.
 func (s Set) Union(t Set) Set {
 	switch {
 	case s.Empty():
@@ -87,7 +87,7 @@ func (s Set) Union(t Set) Set {
 	return NewSet(append(slices.Clone(s.patterns), t.patterns...)...)
 }
 
-// Intersect is what both match.
+// Intersect returns the set of what both match.
 func (s Set) Intersect(t Set) Set {
 	var out []Pattern
 	for _, p := range s.patterns {
@@ -100,22 +100,22 @@ func (s Set) Intersect(t Set) Set {
 	return NewSet(out...)
 }
 
-// NotGranted is the error of Narrow for a pattern that meets no part of the set.
+// NotGranted is the error of Narrow for a pattern that has nothing in common with the set.
 type NotGranted struct{ Pattern Pattern }
 
 func (e *NotGranted) Error() string {
-	return fmt.Sprintf("the pattern %q meets nothing that this credential may subscribe to", e.Pattern)
+	return fmt.Sprintf("the pattern %q matches nothing that this credential may subscribe to", e.Pattern)
 }
 
-// maxNarrowed bounds the product of a request's patterns and a grant's, so that one request of
-// 100 patterns against a grant of 1,000 cannot make a view of 100,000.
+// maxNarrowed is the largest number of patterns that Narrow makes. A request of 100 patterns and a grant of 1,000 could
+// otherwise make a view of 100,000.
 const maxNarrowed = 4096
 
-// ErrTooManyMeet is the error of Narrow where request and grant meet in too many patterns.
-var ErrTooManyMeet = fmt.Errorf("channels and grant meet in more than %d patterns; ask for fewer or wider ones", maxNarrowed)
+// ErrTooManyMeet is the error of Narrow if the result has too many patterns.
+var ErrTooManyMeet = fmt.Errorf("channels and grant have more than %d patterns in common; ask for fewer or wider ones", maxNarrowed)
 
-// Narrow is what the set allows of the patterns asked for: *NotGranted for one that meets no
-// part of it, else ErrTooManyMeet or nil.
+// Narrow returns the part of the asked patterns that the set allows. Its error is a *NotGranted for a pattern of which the
+// set allows nothing, or ErrTooManyMeet.
 func (s Set) Narrow(asked []Pattern) (Set, error) {
 	var out []Pattern
 	for _, p := range asked {
@@ -135,7 +135,7 @@ func (s Set) Narrow(asked []Pattern) (Set, error) {
 	return NewSet(out...), nil
 }
 
-// Spaces are the spaces that the set speaks of, sorted, each once.
+// Spaces returns the spaces of the set's patterns, sorted, each once.
 func (s Set) Spaces() []string {
 	var out []string
 	for _, p := range s.patterns {
@@ -146,7 +146,7 @@ func (s Set) Spaces() []string {
 	return out
 }
 
-// String spells the set, comma-separated. Equal sets have equal strings, so it serves as a key.
+// String returns the patterns, separated by commas. Equal sets have equal strings, so it can be a key.
 func (s Set) String() string {
 	if s.text != "" {
 		return s.text
@@ -158,12 +158,12 @@ func (s Set) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Own returns the set with all its texts in one, its spelling. So it does not hold on to what it was read from, and a key
-// made of its spelling takes no more.
+// Own returns a copy of the set in which all texts are parts of a single one, that of String. So the memory of the request
+// that the patterns were read from can be freed, and a key of String takes no memory of its own.
 func (s Set) Own() Set {
 	own := Set{patterns: slices.Clone(s.patterns), text: s.String()}
 	rest := own.text
-	part := func(text *string) { // they stand in the spelling in their order
+	part := func(text *string) { // called for the texts in the order in which they are in String
 		at := strings.Index(rest, *text)
 		*text, rest = rest[at:at+len(*text)], rest[at+len(*text):]
 	}
@@ -176,7 +176,7 @@ func (s Set) Own() Set {
 	return own
 }
 
-// Size returns about what the set takes in memory.
+// Size returns about how many bytes of memory the set takes.
 func (s Set) Size() int64 {
 	n := int64(len(s.patterns)) * int64(unsafe.Sizeof(Pattern{}))
 	if s.text != "" {

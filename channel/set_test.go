@@ -60,8 +60,7 @@ func TestSetIsMinimal(t *testing.T) {
 	}
 }
 
-// TestManyLengths: where prefixes of a hundred lengths would mean too many look-ups, the answer is
-// the same.
+// TestManyLengths: prefixes of a hundred lengths would need too many look-ups. The result is the same.
 func TestManyLengths(t *testing.T) {
 	t.Parallel()
 	var list []string
@@ -89,7 +88,7 @@ func TestBadPattern(t *testing.T) {
 	}
 }
 
-// TestNarrowLimit: at the limit and one beyond.
+// TestNarrowLimit: the limit, and one more.
 func TestNarrowLimit(t *testing.T) {
 	t.Parallel()
 	grant, err := parseSet(numbered("*:c%d", 64))
@@ -116,7 +115,7 @@ func TestNarrowLimit(t *testing.T) {
 	}
 }
 
-// TestSetsAreShared: what is made of a set leaves it as it was.
+// TestSetsAreShared: no method changes the set.
 func TestSetsAreShared(t *testing.T) {
 	t.Parallel()
 	list := []Pattern{{Left: Side{Exact, "b"}}, {Left: Side{Exact, "a"}}}

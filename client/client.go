@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// Options say who subscribes, and to what.
+// Options has the credential and what to subscribe to.
 type Options struct {
 	Credential  string   // API key or JWT; "" sends none
-	Channels    []string // patterns; none is all that the credential may see
+	Channels    []string // patterns; if empty, all that the credential may subscribe to
 	LastEventID string   // where to resume; "" begins now
-	History     History  // what of the past, and until when
+	History     History  // the part of the past to read
 	HTTP        *http.Client
-	// Notify is told of each cut, with its cause and the time until the next attempt.
+	// Notify is called after each failed attempt, with its cause and the time until the next attempt.
 	Notify func(cause error, delay time.Duration)
 }
 
-// History is the part of the log that is asked for; see docs/streams.md. The zero value is the present.
+// History is the part of the log to read; see docs/streams.md. The zero value is the present.
 type History struct {
 	Stream      string
 	From, After string // at most one of them
@@ -33,13 +33,13 @@ type History struct {
 	Limit       int
 }
 
-// Client speaks to one gateway.
+// Client is a client of one gateway.
 type Client struct {
 	url     string
 	options Options
 }
 
-// New makes a client of a gateway's address: host:port, a base URL or the URL of the door itself.
+// New makes a client of the gateway at an address: host:port, a base URL, or the URL of /realtime.
 func New(address string, o Options) (*Client, error) {
 	u, err := ParseAddress(address)
 	if err != nil {
@@ -64,12 +64,12 @@ func ParseAddress(address string) (*url.URL, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the address must be host:port or a URL, as http://127.0.0.1:8080")
+		return nil, errors.New("the address must be host:port or a URL, such as http://127.0.0.1:8080")
 	}
 	return u, nil
 }
 
-// authorize sets the header that carries a credential: a token has exactly two dots.
+// authorize sets the header for the credential. A text with exactly two dots is a token.
 func (c *Client) authorize(set func(name, value string)) {
 	switch v := c.options.Credential; {
 	case v == "":
@@ -95,7 +95,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s (%d %s)", e.Message, e.Status, e.Code)
 }
 
-// Final says that no repeat can help: the request, the credential or the settings must change.
+// Final reports whether every repeat would fail too: the request, the credential or the settings must change first.
 func (e *StatusError) Final() bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -104,7 +104,7 @@ func (e *StatusError) Final() bool {
 	return e.Status < http.StatusInternalServerError
 }
 
-// statusError reads an answer that is no 200, and closes it.
+// statusError reads an answer other than 200, and closes its body.
 func statusError(r *http.Response) *StatusError {
 	defer r.Body.Close()
 	e := &StatusError{Status: r.StatusCode}
@@ -119,14 +119,14 @@ func statusError(r *http.Response) *StatusError {
 	return e
 }
 
-// Bounds of the delay between attempts where the server said nothing.
+// The shortest and the longest delay between attempts, if the server gives none.
 const (
 	leastDelay = 500 * time.Millisecond
 	mostDelay  = 30 * time.Second
 )
 
-// backoff is the delay before attempt n after failures in a row, spread so that clients that were cut
-// together do not come back together.
+// backoff returns the delay before the next attempt after n failures in a row. It is random, so that clients that lost
+// their connections together do not come back together.
 func backoff(n int) time.Duration {
 	d := min(leastDelay<<min(n, 10), mostDelay)
 	return d/2 + rand.N(d/2+1)

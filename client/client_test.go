@@ -44,7 +44,7 @@ func serve(t *testing.T, steps ...http.HandlerFunc) (*script, *httptest.Server) 
 	return s, server
 }
 
-// text sends a stream and cuts it.
+// text sends a stream and closes the connection.
 func text(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -187,7 +187,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// A range that ends ends the subscription; after a cut the rest of the limit is asked for.
+// The end of a range ends the subscription. After a lost connection, the client asks for the rest of the limit.
 func TestRangesEnd(t *testing.T) {
 	t.Parallel()
 	frame := func(id int) string {

@@ -1,10 +1,10 @@
-// Package client is the Go client of GET and POST /realtime: it follows a stream through every cut,
-// and publishes without doubling an event.
+// Package client is the Go client of GET and POST /realtime. It reconnects and resumes after each lost connection, and
+// never publishes an event twice.
 //
-// The stream is read by r3labs/sse's Client, used so that its weak spots do not show: a new one for
-// each attempt, with no backoff of its own; our loop owns delay, retry, jitter and context; a
-// validator that closes the body and tells final answers from passing ones; a body that hands on whole
-// frames only, as its reader would take a frame that was cut in two for an event.
+// It reads the stream with the Client of r3labs/sse, and works around the weak points of that:
+//   - Each attempt has a new Client without backoff. Our loop has the delays, the retry of the stream and the context.
+//   - A validator closes the body of an error, and separates final errors from temporary ones.
+//   - The body contains only whole frames, because the library takes the first half of a frame for an event.
 //
-// Invariant: the id resumed from is that of the last event the caller's function returned from.
+// Invariant: the client resumes after the last event for which the caller's function has returned.
 package client

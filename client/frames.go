@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// wholeFrames hands on what ends with a blank line and drops what a cut left behind it: r3labs/sse's
-// reader takes the rest before an end for a whole event.
+// wholeFrames passes on whole frames, which end with a blank line. If the connection is lost, it drops the part of a frame
+// at the end, because the reader of r3labs/sse would take that for an event.
 type wholeFrames struct {
-	body  io.ReadCloser
-	held  []byte // read, not handed on
-	whole int    // so many bytes of held are whole frames
-	err   error
+	body   io.ReadCloser
+	buffer []byte // bytes that were read, but not passed on yet
+	whole  int    // the number of bytes in buffer that are whole frames
+	err    error
 }
 
 var errFrameTooLarge = errors.New("a frame is larger than 16 MiB")
@@ -24,23 +24,24 @@ func (w *wholeFrames) Read(p []byte) (int, error) {
 		}
 		w.fill()
 	}
-	n := copy(p, w.held[:w.whole])
-	w.held = w.held[:copy(w.held, w.held[n:])]
+	n := copy(p, w.buffer[:w.whole])
+	w.buffer = w.buffer[:copy(w.buffer, w.buffer[n:])]
 	w.whole -= n
 	return n, nil
 }
 
+// fill reads more bytes, and finds the end of the last whole frame.
 func (w *wholeFrames) fill() {
-	if len(w.held) > maxFrame {
+	if len(w.buffer) > maxFrame {
 		w.err = errFrameTooLarge
 		return
 	}
-	from := max(0, len(w.held)-3) // a blank line may lie across two reads
+	from := max(0, len(w.buffer)-3) // two reads may each have a part of a blank line
 	buf := make([]byte, 16<<10)
 	n, err := w.body.Read(buf)
-	w.held, w.err = append(w.held, buf[:n]...), err
+	w.buffer, w.err = append(w.buffer, buf[:n]...), err
 	for _, blank := range [][]byte{[]byte("\n\n"), []byte("\r\r"), []byte("\n\r\n")} {
-		if i := bytes.LastIndex(w.held[from:], blank); i >= 0 {
+		if i := bytes.LastIndex(w.buffer[from:], blank); i >= 0 {
 			w.whole = max(w.whole, from+i+len(blank))
 		}
 	}

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// publishAttempts bounds the repeats of one publish: about a minute and a half of trouble.
+// publishAttempts is the largest number of attempts for one publish, which take about a minute and a half.
 const publishAttempts = 8
 
-// Publish sends one event (a JSON object) or several (a JSON array) and returns their ids. It repeats
-// through passing trouble with one Idempotency-Key, so that a lost answer doubles nothing; an empty
-// key makes one.
+// Publish sends one event (a JSON object) or several (a JSON array) and returns their ids. After temporary errors it
+// repeats the request with the same Idempotency-Key, so that the gateway stores nothing twice even if an answer is lost.
+// For an empty key, it makes one.
 func (c *Client) Publish(ctx context.Context, body []byte, key string) ([]string, error) {
 	if key == "" {
 		key = rand.Text()

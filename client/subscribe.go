@@ -42,12 +42,11 @@ func (e *Event) Published() bool {
 	return true
 }
 
-// maxFrame bounds a frame: MAX_EVENT can be raised, but hardly to this.
+// maxFrame is the largest frame, in bytes. It is far above MAX_EVENT.
 const maxFrame = 16 << 20
 
-// Subscribe follows the stream and calls f for each frame that has data, init and pings too, until f
-// fails, ctx ends, the range that was asked for is over (then it returns nil), or the gateway answers that no
-// repeat can help (*StatusError).
+// Subscribe follows the stream and calls f for each frame with data, including init and pings. It ends when f returns an
+// error, when ctx ends, at the end of the range in History (with nil), or at an answer that is final (with a *StatusError).
 func (c *Client) Subscribe(ctx context.Context, f func(Event) error) error {
 	s := &subscription{client: c, last: c.options.LastEventID, handle: f}
 	for failures := 0; ; failures++ {
@@ -78,18 +77,19 @@ func (c *Client) Subscribe(ctx context.Context, f func(Event) error) error {
 	}
 }
 
-// subscription is what lasts over attempts.
+// subscription is the state of Subscribe, over all attempts.
 type subscription struct {
 	client  *Client
-	last    string
-	retry   time.Duration // what the server told last; 0: nothing yet
+	last    string        // the id to resume after
+	retry   time.Duration // the last retry in the stream; 0 before the first
 	handle  func(Event) error
 	stopped error
-	events  int  // received of History.Limit
-	over    bool // the range is
+	events  int  // received so far, for History.Limit
+	over    bool // the range has ended
 }
 
-// delay obeys the server's own words first: Retry-After, retry; then it backs off.
+// delay returns the time until the next attempt. It takes what the server gave (Retry-After or retry) first, and
+// otherwise the backoff.
 func (s *subscription) delay(failures int, status *StatusError) time.Duration {
 	switch {
 	case status != nil && status.RetryAfter > 0:
@@ -100,7 +100,7 @@ func (s *subscription) delay(failures int, status *StatusError) time.Duration {
 	return max(backoff(failures), s.retry)
 }
 
-// attempt is one connection; received says whether anything came.
+// attempt makes one connection and reads it to its end; received means that a frame came.
 func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -121,7 +121,7 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 			s.retry = time.Duration(ms) * time.Millisecond
 		}
 		if e.Data == nil {
-			return // a block without data is no event
+			return // a frame without data is no event
 		}
 		event := Event{ID: string(e.ID), Name: string(e.Event), Data: string(e.Data)}
 		if s.stopped = s.handle(event); s.stopped != nil {
@@ -137,7 +137,7 @@ func (s *subscription) attempt(ctx context.Context) (received bool, err error) {
 	return received, err
 }
 
-// count counts events to the limit: a connection after a cut asks for what is left of it.
+// count counts events, because the next connection must ask only for the rest of the limit.
 func (s *subscription) count(e *Event) {
 	switch {
 	case e.Name == End:
@@ -174,14 +174,14 @@ func (s *subscription) address() string {
 	return u.String()
 }
 
-// validate closes the body of what is no stream: r3labs/sse would leave it open.
+// validate refuses an answer that is no stream. It closes the body, which r3labs/sse would leave open.
 func validate(_ *sse.Client, r *http.Response) error {
 	if r.StatusCode != http.StatusOK {
 		return statusError(r)
 	}
 	if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
 		r.Body.Close()
-		return &StatusError{Status: http.StatusBadRequest, Code: "no_stream", Message: fmt.Sprintf("this is no event stream but %q; is the address a gateway's?", kind)}
+		return &StatusError{Status: http.StatusBadRequest, Code: "no_stream", Message: fmt.Sprintf("the answer is not an event stream but %q; is this the address of a gateway?", kind)}
 	}
 	r.Body = &wholeFrames{body: r.Body}
 	return nil

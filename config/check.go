@@ -18,13 +18,13 @@ import (
 	"sluice/channel"
 )
 
-// The least lengths of keys and secrets, of the contract.
+// The shortest keys and secrets that are accepted (docs/protocol.md).
 const (
-	leastAdminKey = 16
-	leastSecret   = 32 // bytes: RFC 7518 section 3.2 asks as much of HS256
+	leastAdminKey = 16 // characters
+	leastSecret   = 32 // bytes: RFC 7518 section 3.2 demands as many for HS256
 )
 
-// check is what no field can say of itself alone.
+// check finds the faults that the tags of a field cannot express.
 func (c *Config) check(all []field, values map[string]string) Faults {
 	fields := map[string]field{}
 	for _, f := range all {
@@ -47,15 +47,16 @@ func (c *Config) check(all []field, values map[string]string) Faults {
 	c.checkTokens(add)
 	c.checkSecrets(add)
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
-		add("MAX_EVENT", fmt.Errorf("must not be over MAX_BODY (%s)", c.MaxBody))
+		add("MAX_EVENT", fmt.Errorf("must not be more than MAX_BODY (%s)", c.MaxBody))
 	}
-	// A default that is lowered bounds what is set, and refuses no start.
+	// MAX_MEMORY_PER_KEY may be above a MAX_CLIENT_MEMORY that is only low because the machine has little memory. That
+	// must not stop the gateway; the lower of the two applies.
 	lowered := values["MAX_CLIENT_MEMORY"] == "" && fields["MAX_CLIENT_MEMORY"].lowered != ""
 	if c.MaxMemoryPerKey > c.MaxClientMemory && c.MaxClientMemory > 0 && !lowered {
-		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be over MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
+		add("MAX_MEMORY_PER_KEY", fmt.Errorf("must not be more than MAX_CLIENT_MEMORY (%s)", c.MaxClientMemory))
 	}
 	if c.RetryEvent > 0 && c.RetryEvent < time.Millisecond {
-		add("RETRY_EVENT", errors.New("must be 0 or 1ms or more: EventSource counts whole milliseconds"))
+		add("RETRY_EVENT", errors.New("must be 0, or 1ms or more: EventSource counts whole milliseconds"))
 	}
 	return faults
 }
@@ -65,12 +66,12 @@ func (c *Config) checkAddresses(add func(string, error)) {
 	if c.MetricsAddr != "" {
 		add("METRICS_ADDR", address(c.MetricsAddr))
 		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
-			add("METRICS_ADDR", errors.New("must be another port than that of ADDR"))
+			add("METRICS_ADDR", errors.New("must be a different port from that of ADDR"))
 		}
 	}
 	for _, o := range c.CORSOrigins {
 		if o != "*" && !origin(o) {
-			add("CORS_ORIGINS", errors.New("must be * or origins as browsers send them, as https://example.com,http://localhost:3000 (lower case; no path, default port or wildcard)"))
+			add("CORS_ORIGINS", errors.New("must be * or origins as browsers send them, such as https://example.com,http://localhost:3000 (lower case; no path, default port or wildcard)"))
 			break
 		}
 	}
@@ -89,9 +90,9 @@ func (c *Config) checkFiles(add func(string, error)) {
 	}
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
-		add("TLS_KEY_FILE", errors.New("must be set, as TLS_CERT_FILE is"))
+		add("TLS_KEY_FILE", errors.New("must be set too, because TLS_CERT_FILE is"))
 	case c.TLSKeyFile != "" && c.TLSCertFile == "":
-		add("TLS_CERT_FILE", errors.New("must be set, as TLS_KEY_FILE is"))
+		add("TLS_CERT_FILE", errors.New("must be set too, because TLS_KEY_FILE is"))
 	}
 }
 
@@ -107,7 +108,7 @@ func (c *Config) checkTokens(add func(string, error)) {
 	}
 	if len(sources) > 1 {
 		for _, name := range sources {
-			add(name, errors.New("must be the only one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL"))
+			add(name, errors.New("must be the only one that is set of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL"))
 		}
 	}
 	if c.JWTJWKSURL != "" {
@@ -130,7 +131,7 @@ func (c *Config) checkSecrets(add func(string, error)) {
 	if c.AdminKey == "" {
 		return
 	}
-	// What no header field can carry would lock the administrator out without a word.
+	// A key that no header field can carry would lock the administrator out, and nothing would say why.
 	if utf8.RuneCountInString(c.AdminKey) < leastAdminKey || strings.ContainsFunc(c.AdminKey, unicode.IsControl) || strings.TrimSpace(c.AdminKey) != c.AdminKey {
 		add("ADMIN_KEY", fmt.Errorf("must have %d characters or more, no control characters, and no white space at either end", leastAdminKey))
 	}
@@ -142,7 +143,7 @@ func address(addr string) error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil || !hostname(host) {
-		return errors.New("must be host:port, as 127.0.0.1:8080, [::1]:8080 or :8080")
+		return errors.New("must be host:port, such as 127.0.0.1:8080, [::1]:8080 or :8080")
 	}
 	return nil
 }
@@ -162,28 +163,28 @@ func jwksURL(raw string) error {
 	return errors.New("must be an https address (http only on loopback)")
 }
 
-// origin says whether a browser would send s: origins are compared byte for byte, so what is written
-// in another way would never match.
+// origin reports whether s is an origin in exactly the form that browsers send. Origins are compared byte
+// for byte, so another form would never match.
 func origin(s string) bool {
 	sent, err := peer.Origin(s)
 	return err == nil && sent == s
 }
 
-// patterns checks the patterns of JWT_DEFAULT_SUB and JWT_DEFAULT_PUB. {sub} stands for text inside one name, and is a
-// valid name itself.
+// patterns checks JWT_DEFAULT_SUB and JWT_DEFAULT_PUB. {sub} needs no care: it stands for text inside one name, and is
+// itself a valid name.
 func patterns(list List) error {
 	if len(list) > channel.MaxGrant {
 		return fmt.Errorf("must be at most %d patterns", channel.MaxGrant)
 	}
 	for _, s := range list {
 		if _, err := channel.Parse(s); err != nil {
-			return fmt.Errorf("must be patterns, as PUT:customer,chat-*,inbox-{sub}: %w", err)
+			return fmt.Errorf("must be patterns, such as PUT:customer,chat-*,inbox-{sub}: %w", err)
 		}
 	}
 	return nil
 }
 
-// readable says whether a file can be read. Pipes are not tried: opening one could wait for ever.
+// readable returns an error for a file that cannot be read. It does not open pipes: that could wait for ever.
 func readable(name string) error {
 	info, err := os.Stat(name)
 	if err == nil && info.IsDir() {
@@ -201,7 +202,7 @@ func readable(name string) error {
 	return nil
 }
 
-// folder says whether name is one or can become one.
+// folder returns an error for a name that is no folder and cannot become one.
 func folder(name string) error {
 	info, err := os.Stat(name)
 	switch {
@@ -216,7 +217,7 @@ func folder(name string) error {
 	return nil
 }
 
-// cause is an error of the file system without the path, which the fault shows already.
+// cause takes the path out of an error of the file system; the fault already shows it.
 func cause(err error) error {
 	var perr *fs.PathError
 	if errors.As(err, &perr) {

@@ -38,7 +38,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// TestDefaults holds the struct against the names and defaults that users were promised.
+// TestDefaults compares the struct with the names and defaults that users rely on.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	promised := map[string]string{
@@ -73,14 +73,14 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestValues: what is written is what is read.
+// TestValues: each setting has the value that was set.
 func TestValues(t *testing.T) {
 	t.Parallel()
 	c, faults := load("ADDR=[::1]:0", "DURABILITY=disk", "CUSTOM_EVENT_FRAME=publish", "RETRY_EVENT=0", "RETAIN_BYTES=1.5GiB", "MAX_BODY=100",
 		"MAX_EVENT=100B", "PUBLISH_RATE=0.5", "MAX_CONNECTIONS=7", "REALTIME_GLOBAL=true", "QUERY_CREDENTIALS=false", "LOG_LEVEL=debug",
 		"LOG_FORMAT=json", "WEBSOCKET_AUTH=strict", "JWT_SECRET="+secret+", "+secret+"2", "JWT_DEFAULT_SUB=inbox-{sub}, PUT:customer,*", "TRUSTED_PROXIES=10.0.0.1,192.168.0.0/16,::1",
 		"CORS_ORIGINS=https://example.com,http://localhost:3000", "JWT_JWKS_URL=http://127.0.0.1:9/keys", "RETRY_CONNECT=1500ms")
-	// Two token sources are the one thing wrong here.
+	// The only mistake here is that there are two sources of tokens.
 	if len(faults) != 2 {
 		t.Fatal(faults)
 	}
@@ -186,7 +186,7 @@ func TestDotenvFaults(t *testing.T) {
 			name := write(t, ".env", x.text)
 			_, err := config.Load([]string{"PING_INTERVAL=never"}, name)
 			faults := faultsOf(err)
-			// The environment is checked all the same.
+			// The environment is checked in spite of the fault in .env.
 			if len(faults) != 2 || faults[0].Name != ".env" || faults[1].Name != "PING_INTERVAL" {
 				t.Fatal(err)
 			}
@@ -219,5 +219,5 @@ func ExampleLoad() {
 	// Output:
 	// 2 setting(s) cannot be used; nothing was started:
 	//   ADMIN_KEY=***: must have 16 characters or more, no control characters, and no white space at either end
-	//   PING_INTERVAL=15: must be a duration from 100ms to 1h, as 15s
+	//   PING_INTERVAL=15: must be a duration from 100ms to 1h, such as 15s
 }

@@ -14,20 +14,20 @@ const (
 // EnvExample is the text of .env.example.
 func EnvExample() string {
 	var b strings.Builder
-	b.WriteString("# Every setting with its default. Copy to .env and take the # off what you change;\n# the environment wins over .env. A value that holds $, # or quotes goes in single quotes.\n# Made by go generate ./config.\n")
+	b.WriteString("# Every setting with its default. Copy this file to .env, and remove the # before each setting that you change.\n# The environment wins over .env. Put a value that has $, # or quotes in it between single quotes.\n# Made by go generate ./config.\n")
 	for _, f := range fieldsOf(&Config{}) {
 		fmt.Fprintf(&b, "\n# %s\n#%s=%s\n", f.described(), f.name, f.fallback)
 	}
 	return b.String()
 }
 
-// described is the doc of a setting, with the setting that names a file with its value, or what its default is for.
+// described is the doc of a setting and what all settings of its kind have in common.
 func (f *field) described() string {
 	if f.scaled {
-		return f.doc + " (the default is for 1 GiB of memory; less where there is less)"
+		return f.doc + " (with less than 1 GiB of memory, the default is lower)"
 	}
 	if file := f.fileSetting(); file != "" {
-		return f.doc + "; or " + file + " names a file that holds it"
+		return f.doc + "; or set " + file + " to the name of a file that contains the value"
 	}
 	return f.doc
 }
@@ -46,7 +46,7 @@ func Table() string {
 	return b.String()
 }
 
-// WithTable is a README with the table between its markers made anew.
+// WithTable returns a README with a new table between its markers.
 func WithTable(readme string) (string, error) {
 	head, rest, ok := strings.Cut(readme, TableBegin)
 	_, tail, ok2 := strings.Cut(rest, TableEnd)

@@ -10,7 +10,7 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// readDotenv reads a .env file; one that does not exist is empty.
+// readDotenv reads a .env file. A file that does not exist counts as empty.
 func readDotenv(name string) (map[string]string, error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -28,8 +28,8 @@ func readDotenv(name string) (map[string]string, error) {
 	return values, nil
 }
 
-// parseDotenv is the library's parser, which takes a last line without = for a value without a name.
-// Its error must not be shown: it quotes the file, which may hold secrets.
+// parseDotenv calls the library's parser, and refuses what that takes for a value without a name: a last line without =.
+// Never show its error: it quotes the file, which may contain secrets.
 func parseDotenv(text []byte) (map[string]string, error) {
 	values, err := godotenv.UnmarshalBytes(append(bytes.Clone(text), '\n'))
 	if _, nameless := values[""]; err == nil && nameless {
@@ -38,9 +38,8 @@ func parseDotenv(text []byte) (map[string]string, error) {
 	return values, err
 }
 
-// badLine is the number of the line with which the first faulty statement begins. A statement is a
-// line, or several where a quoted value spans them: the fault is in the first line that no number of
-// lines after it completes.
+// badLine returns the number of the line where the first faulty statement begins. A statement is one line, or several
+// where a quoted value spans them. So a statement is faulty if it stays incomplete with all lines that follow.
 func badLine(text []byte) int {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	begin, end := 0, 0

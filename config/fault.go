@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Fault is what is wrong with one setting. Value is masked already where it is a secret.
+// Fault is what is wrong with one setting. Value is already masked if it is a secret.
 type Fault struct{ Name, Value, Why string }
 
-// longestShown bounds what a fault repeats of a value, in bytes.
+// longestShown is how much of a value a fault repeats, in bytes.
 const longestShown = 200
 
-// String is the fault on one line.
+// String returns the fault on one line.
 func (f Fault) String() string {
 	value := f.Value
 	if len(value) > longestShown {
@@ -23,7 +23,7 @@ func (f Fault) String() string {
 	return f.Name + "=" + printable(value) + ": " + f.Why
 }
 
-// Faults are all that is wrong: an error to print. Callers append those that they find themselves.
+// Faults is an error to print, with everything that is wrong. Callers append the faults that they find themselves.
 type Faults []Fault
 
 func (f Faults) Error() string {
@@ -35,8 +35,8 @@ func (f Faults) Error() string {
 	return b.String()
 }
 
-// printable quotes what could break a line or hide on a terminal. What is printable stays as it is,
-// so quoting twice changes nothing.
+// printable quotes a text that could break a line or hide on a terminal. It returns all other texts unchanged,
+// so a second call changes nothing.
 func printable(s string) string {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) || strings.TrimSpace(s) != s {

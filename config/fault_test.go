@@ -11,7 +11,7 @@ import (
 	"sluice/config"
 )
 
-// bad is, for each setting that can be wrong by itself, values and what the fault must say is allowed.
+// bad has, for each setting that can be wrong by itself, bad values and the text that the fault must contain.
 func bad(t *testing.T) map[string]struct {
 	values  []string
 	allowed string
@@ -31,42 +31,42 @@ func bad(t *testing.T) map[string]struct {
 		"JWT_SECRET":              {[]string{"short", secret + ",short", secret + ",," + secret, ","}, "comma-separated"},
 		"JWT_PUBLIC_KEY_FILE":     {files, fileAllowed},
 		"JWT_JWKS_URL":            {[]string{"x", "http://example.com/keys", "ftp://127.0.0.1/", "https://", "https://:443/", "//example.com", ":", "http://localhost.evil.com/"}, "must be an https address (http only on loopback)"},
-		"JWT_JWKS_REFRESH":        {[]string{"0", "10", "100ms", "25h"}, "must be a duration from 1s to 24h, as 5m"},
-		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, as 10s"},
+		"JWT_JWKS_REFRESH":        {[]string{"0", "10", "100ms", "25h"}, "must be a duration from 1s to 24h, such as 5m"},
+		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, such as 10s"},
 		"JWT_DEFAULT_SUB":         {[]string{"put", "a:b:c", ":a", "a,,b", "{sub}:", "$x"}, "must be"},
-		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, as"},
+		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, such as"},
 		"REALTIME_GLOBAL":         {[]string{"yes", "on", "2"}, "must be true or false"},
 		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
 		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
 		"TOKEN_SECRET":            {[]string{"short"}, "must have 32 bytes or more"},
 		"CORS_ORIGINS":            {[]string{"example.com", "https://example.com/", "https://Example.com", "https://a.b:443", "https://*.a.b", "https://u@a.b", "https://bücher.de", "https://a.b:", "https://a.b:0443", "http://127.1", "http://[0::1]", "null", "*,x", "a,"}, "must be"},
 		"CUSTOM_EVENT_FRAME":      {[]string{"event"}, "must be name or publish"},
-		"PING_INTERVAL":           {[]string{"15", "0s", "-1s", "2h", "99999999h", "NaN", "1d"}, "must be a duration from 100ms to 1h, as 15s"},
-		"RETRY_CONNECT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 2s"},
-		"RETRY_EVENT":             {[]string{"-1s", "x"}, "must be a duration from 0s to 1h, as 10s"},
-		"WRITE_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 30s"},
-		"READ_HEADER_TIMEOUT":     {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 10s"},
-		"READ_TIMEOUT":            {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 20s"},
-		"DRAIN_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, as 10s"},
-		"RETAIN_AGE":              {[]string{"0", "3d", "-1h"}, "must be a duration from 1ms to 876000h, as 72h"},
-		"AUDIT_RETAIN_AGE":        {[]string{"0", "90d"}, "must be a duration from 1ms to 876000h, as 2160h"},
-		"AUDIT_RETAIN_BYTES":      {[]string{"0", "64MB"}, "must be a size of 1B or more, as 64MiB"},
-		"RETAIN_BYTES":            {[]string{"0", "-1", "4GB", "4 G", "1e9", "0x10", "Inf", "NaN", "KiB", ".", "9999999TiB"}, "must be a size of 1B or more, as 4GiB"},
+		"PING_INTERVAL":           {[]string{"15", "0s", "-1s", "2h", "99999999h", "NaN", "1d"}, "must be a duration from 100ms to 1h, such as 15s"},
+		"RETRY_CONNECT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, such as 2s"},
+		"RETRY_EVENT":             {[]string{"-1s", "x"}, "must be a duration from 0s to 1h, such as 10s"},
+		"WRITE_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, such as 30s"},
+		"READ_HEADER_TIMEOUT":     {[]string{"0", "x"}, "must be a duration from 1ms to 1h, such as 10s"},
+		"READ_TIMEOUT":            {[]string{"0", "x"}, "must be a duration from 1ms to 1h, such as 20s"},
+		"DRAIN_TIMEOUT":           {[]string{"0", "x"}, "must be a duration from 1ms to 1h, such as 10s"},
+		"RETAIN_AGE":              {[]string{"0", "3d", "-1h"}, "must be a duration from 1ms to 876000h, such as 72h"},
+		"AUDIT_RETAIN_AGE":        {[]string{"0", "90d"}, "must be a duration from 1ms to 876000h, such as 2160h"},
+		"AUDIT_RETAIN_BYTES":      {[]string{"0", "64MB"}, "must be a size of 1B or more, such as 64MiB"},
+		"RETAIN_BYTES":            {[]string{"0", "-1", "4GB", "4 G", "1e9", "0x10", "Inf", "NaN", "KiB", ".", "9999999TiB"}, "must be a size of 1B or more, such as 4GiB"},
 		"MAX_CONNECTIONS":         {[]string{"-1", "1.5", "many", "99999999999999999999"}, "must be a whole number of 0 or more"},
 		"MAX_CONNECTIONS_PER_KEY": {[]string{"-1", "x"}, "must be a whole number of 0 or more"},
 		"MAX_PENDING":             {[]string{"7", "x"}, "must be a whole number of 8 or more"},
-		"MAX_MEMORY_PER_KEY":      {[]string{"1023KiB", "x"}, "must be a size of 1MiB or more, as 64MiB"},
-		"MAX_CLIENT_MEMORY":       {[]string{"1023KiB", "x"}, "must be a size of 1MiB or more, as 256MiB"},
+		"MAX_MEMORY_PER_KEY":      {[]string{"1023KiB", "x"}, "must be a size of 1MiB or more, such as 64MiB"},
+		"MAX_CLIENT_MEMORY":       {[]string{"1023KiB", "x"}, "must be a size of 1MiB or more, such as 256MiB"},
 		"PUBLISH_RATE":            {[]string{"-1", "x", "NaN", "Inf", "1e10"}, "must be a number from 0 to 1000000000"},
-		"MAX_BODY":                {[]string{"0", "x"}, "must be a size of 1B or more, as 1MiB"},
-		"MAX_EVENT":               {[]string{"0", "0.5B", "x"}, "must be a size of 1B or more, as 64KiB"},
+		"MAX_BODY":                {[]string{"0", "x"}, "must be a size of 1B or more, such as 1MiB"},
+		"MAX_EVENT":               {[]string{"0", "0.5B", "x"}, "must be a size of 1B or more, such as 64KiB"},
 		"TRUSTED_PROXIES":         {[]string{"localhost", "10.0.0.0/33", "10.0.0.1,,::1", "10.0.0.1:80"}, "must be"},
 		"TLS_CERT_FILE":           {[]string{missing}, fileAllowed},
 		"TLS_KEY_FILE":            {[]string{missing}, fileAllowed},
 		"METRICS_ADDR":            {[]string{"9090", "127.0.0.1:8080"}, "must be"},
 		"MAX_DATABASES":           {[]string{"0", "-1", "many"}, "must be a whole number of 1 or more"},
-		"MAX_DATABASE_BYTES":      {[]string{"0", "x"}, "must be a size of 1B or more, as 1GiB"},
-		"MAX_ACCOUNT_BYTES":       {[]string{"0", "x"}, "must be a size of 1B or more, as 4GiB"},
+		"MAX_DATABASE_BYTES":      {[]string{"0", "x"}, "must be a size of 1B or more, such as 1GiB"},
+		"MAX_ACCOUNT_BYTES":       {[]string{"0", "x"}, "must be a size of 1B or more, such as 4GiB"},
 		"ROOM_CREATE":             {[]string{"yes", "keys"}, "must be off or open or key"},
 		"ROOM_RETENTION":          {[]string{"0s", "forever"}, "must be"},
 		"ROOM_UNUSED":             {[]string{"0s", "forever"}, "must be"},
@@ -77,29 +77,29 @@ func bad(t *testing.T) map[string]struct {
 		"MAX_ROOM_BYTES":          {[]string{"0", "many"}, "must be"},
 		"MAX_ROOM_KEYS":           {[]string{"0", "-1", "many"}, "must be"},
 		"COLLECTION_INDEXES":      {[]string{"messages", ":a", "a:", "a:b,", "a:b;", "a:b;a:c"}, "must be like messages:date_created,user;customer:name"},
-		"MAX_DOCUMENT":            {[]string{"0", "x"}, "must be a size of 1B or more, as 64KiB"},
+		"MAX_DOCUMENT":            {[]string{"0", "x"}, "must be a size of 1B or more, such as 64KiB"},
 		"MAX_DOCUMENTS":           {[]string{"0", "-1", "many"}, "must be"},
-		"MAX_COLLECTION_BYTES":    {[]string{"0", "x"}, "must be a size of 1B or more, as 1GiB"},
+		"MAX_COLLECTION_BYTES":    {[]string{"0", "x"}, "must be a size of 1B or more, such as 1GiB"},
 		"MAX_COLLECTIONS":         {[]string{"0", "x"}, "must be"},
-		"MAX_RESULT":              {[]string{"0", "x"}, "must be a size of 1B or more, as 16MiB"},
-		"QUERY_TIME":              {[]string{"0", "2m"}, "must be a duration from 1ms to 1m, as 2s"},
+		"MAX_RESULT":              {[]string{"0", "x"}, "must be a size of 1B or more, such as 16MiB"},
+		"QUERY_TIME":              {[]string{"0", "2m"}, "must be a duration from 1ms to 1m, such as 2s"},
 		"MAX_ROOM_CONNECTIONS":    {[]string{"0", "-1", "many"}, "must be a whole number of 1 or more"},
 		"ROOM_RATE":               {[]string{"0", "-1", "1.5", "1000000001"}, "must be a whole number from 1 to 1000000000"},
 		"ROOM_CONNECTION_RATE":    {[]string{"0", "-1", "1.5", "1000000001"}, "must be a whole number from 1 to 1000000000"},
 		"ROOM_FLOOD_TIMEOUT":      {[]string{"0", "999ms"}, "must be a duration from 1s to 876000h"},
 		"WEBSOCKET_AUTH":          {[]string{"Strict", "off"}, "must be handshake or public or strict"},
-		"WEBSOCKET_AUTH_TIMEOUT":  {[]string{"0", "2h"}, "must be a duration from 1ms to 1h, as 10s"},
-		"WEBSOCKET_HEARTBEAT":     {[]string{"0", "99ms"}, "must be a duration from 100ms to 1h, as 30s"},
+		"WEBSOCKET_AUTH_TIMEOUT":  {[]string{"0", "2h"}, "must be a duration from 1ms to 1h, such as 10s"},
+		"WEBSOCKET_HEARTBEAT":     {[]string{"0", "99ms"}, "must be a duration from 100ms to 1h, such as 30s"},
 		"PERSISTR_DEMO":           {[]string{"yes", "demo"}, "must be true or false"},
 		"LOG_LEVEL":               {[]string{"warning", "5", "trace"}, "must be debug, info, warn or error"},
 		"LOG_FORMAT":              {[]string{"JSON", "logfmt"}, "must be text or json"},
 	}
 }
 
-// free are settings that any text fits, or whose check is the caller's.
+// free has the settings that accept any text, or that the caller checks.
 var free = []string{"API_KEYS", "JWT_ISSUER", "JWT_AUDIENCE"}
 
-// secrets are settings whose value no message may show.
+// secrets has the settings whose values no message may show.
 var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET"}
 
 func TestBadValues(t *testing.T) {
@@ -114,8 +114,8 @@ func TestBadValues(t *testing.T) {
 	for name, x := range table {
 		for _, value := range x.values {
 			_, faults := load(name + "=" + value)
-			// Half of a TLS pair is a fault of the other half as well.
-			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set, as TLS_") })
+			// If half of a TLS pair is set, the other half is a fault too.
+			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set too, because TLS_") })
 			if len(faults) != 1 || faults[0].Name != name || !strings.Contains(faults[0].Why, x.allowed) {
 				t.Errorf("%s=%s: got %v, want one fault that says %q", name, value, faults, x.allowed)
 				continue
@@ -130,7 +130,7 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// TestAllFaultsAtOnce: one start tells everything.
+// TestAllFaultsAtOnce: one start reports all faults.
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	var environ, want []string
@@ -146,7 +146,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-// TestTogether: what only shows when settings meet.
+// TestTogether: faults that need two settings.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	file := write(t, "file", "")
@@ -160,7 +160,7 @@ func TestTogether(t *testing.T) {
 		{"both", []string{"TLS_KEY_FILE=" + file, "TLS_CERT_FILE=" + file}, nil},
 		{"two token sources", []string{"JWT_SECRET=" + secret, "JWT_PUBLIC_KEY_FILE=" + file},
 			[]string{"JWT_PUBLIC_KEY_FILE=" + file + ": must be the only one", "JWT_SECRET=***: must be the only one"}},
-		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be over MAX_BODY (32KiB)"}},
+		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be more than MAX_BODY (32KiB)"}},
 		{"a bad body says nothing of the event", []string{"MAX_BODY=0"}, []string{"MAX_BODY=0: must be a size"}},
 		{"any free port twice", []string{"ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}, nil},
 		{"a folder to be made", []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "new", "deeper")}, nil},
@@ -209,7 +209,7 @@ func TestFaultIsOneLine(t *testing.T) {
 		if len(faults) != 1 || strings.Count(text, "\n") != 1 || strings.Contains(text, "\x1b") || len(text) > 1000 {
 			t.Errorf("%q", text)
 		}
-		// Those that callers append are shown in the same way.
+		// Faults that callers append look the same.
 		if own := (config.Faults{{Name: "LOG_FORMAT", Value: value, Why: faults[0].Why}}).Error(); own != text {
 			t.Errorf("got %q, want %q", own, text)
 		}

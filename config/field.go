@@ -17,9 +17,9 @@ const masked = "***"
 // field is one setting of the struct.
 type field struct {
 	name, fallback, doc, least, most string
-	lowered                          string // the memory that the default is lowered for, if it is
+	lowered                          string // the size of the memory, where the default is lowered for it
 	secret, url                      bool
-	scaled                           bool // the default is for FullMemory
+	scaled                           bool // the default is made for FullMemory
 	value                            reflect.Value
 }
 
@@ -40,8 +40,8 @@ func fieldsOf(c *Config) []field {
 	return out
 }
 
-// parse sets the field from text, or from its default where the text is empty. After an error it has
-// the zero value, so that later checks do not speak of what is known to be wrong.
+// parse sets the field from text, or from its default if the text is empty. After an error the field has
+// the zero value, so that later checks do not report the same mistake again.
 func (f *field) parse(text string) error {
 	if text == "" {
 		text = f.fallback
@@ -60,7 +60,7 @@ func (f *field) parse(text string) error {
 	return nil
 }
 
-// read makes a value of the field's type.
+// read parses text as the field's type.
 func (f *field) read(text string) (reflect.Value, error) {
 	v := reflect.New(f.value.Type())
 	if u, ok := v.Interface().(encoding.TextUnmarshaler); ok {
@@ -78,14 +78,13 @@ func (f *field) read(text string) (reflect.Value, error) {
 	return holder.Elem().Field(0), nil
 }
 
-// within says whether v is inside the bounds of the tags min and max. A number that is none (NaN) is
-// not.
+// within reports whether v is inside the bounds of the tags min and max. NaN is not.
 func (f *field) within(v reflect.Value) bool {
 	if f.least == "" {
 		return true
 	}
 	least, err := f.read(f.least)
-	if err != nil || !(number(v) >= number(least)) {
+	if err != nil || !(number(v) >= number(least)) { // not <, which is false for NaN
 		return false
 	}
 	if f.most == "" {
@@ -102,7 +101,7 @@ func number(v reflect.Value) float64 {
 	return float64(v.Int())
 }
 
-// kinds say what a value must look like, for types whose own parser does not tell.
+// kinds describes a valid value, for types whose own parser gives no useful error.
 var kinds = map[reflect.Type]string{
 	reflect.TypeFor[time.Duration](): "a duration",
 	reflect.TypeFor[bool]():          "true or false",
@@ -112,7 +111,7 @@ var kinds = map[reflect.Type]string{
 	reflect.TypeFor[slog.Level]():    "debug, info, warn or error",
 }
 
-// allowed says what a value must be: "must be a duration from 100ms to 1h, as 15s".
+// allowed describes the valid values: "must be a duration from 100ms to 1h, such as 15s".
 func (f *field) allowed() string {
 	s := "must be " + kinds[f.value.Type()]
 	switch {
@@ -122,13 +121,13 @@ func (f *field) allowed() string {
 		s += " of " + f.least + " or more"
 	}
 	if f.least != "" && f.fallback != "0" {
-		s += ", as " + f.fallback
+		s += ", such as " + f.fallback
 	}
 	return s
 }
 
-// show is a value as it may be printed. An address may carry a password or a key; it is shown only
-// where it has no place for either.
+// show returns a value in the form in which it may be printed. A URL may contain a password or a key, so one
+// with a user part or a query is masked.
 func (f *field) show(value string) string {
 	if value != "" && (f.secret || f.url && strings.ContainsAny(value, "@?")) {
 		return masked

@@ -11,8 +11,8 @@ import (
 	"sluice/config"
 )
 
-// FuzzSettings: whatever stands in the environment or in .env, Load neither panics nor shows a secret,
-// and tells each fault on a line of its own. With index a single setting is set, else all of them.
+// FuzzSettings: whatever the environment and .env contain, Load does not panic, shows no secret,
+// and writes each fault on one line. A valid index sets one setting; any other sets them all.
 func FuzzSettings(f *testing.F) {
 	for _, value := range []string{"", "15s", "-1", "1.5GiB", "NaN", "a,b", "*", "https://a.b", "{sub}:*", "10.0.0.0/8", "[::1]:80", "x\ny\x00", "\xff", "%zz", "debug-9"} {
 		f.Add(-1, value, "ADDR=:1\n")

@@ -7,21 +7,21 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Setting is one line of what is in force; Source is default (with the memory that it is lowered for, if it is),
-// environment or .env, behind the name of the file's setting where the value is read from a file.
+// Setting is a setting and the value that it has. Source is "default", "environment" or ".env"; a lowered default also
+// names the size of the memory, and a value from a file the setting that names the file.
 type Setting struct {
 	Name, Value, Default, Source, Doc string
 	Secret                            bool
 }
 
-// Load reads the settings out of an environment (as os.Environ gives it) and a .env file, which need
-// not exist. The error is Faults; the Config then holds what could be read, so that a caller can check
-// what only it understands and report its faults together with these.
+// Load reads the settings from an environment (as os.Environ returns it) and from a .env file, which need
+// not exist. Its error is of type Faults. The Config then has the values that could be read, so that a caller
+// can check them further and report all faults together.
 func Load(environ []string, dotenv string) (*Config, error) {
 	return LoadWithin(FullMemory, environ, dotenv)
 }
 
-// LoadWithin is Load for a process with that much memory, in bytes: with less than FullMemory, some defaults are lower.
+// LoadWithin is Load for a process with the given memory, in bytes. With less than FullMemory, some defaults are lower.
 func LoadWithin(memory int64, environ []string, dotenv string) (*Config, error) {
 	values, sources, unknown, faults := gather(environ, dotenv)
 	c := &Config{unknown: unknown}
@@ -45,13 +45,13 @@ func LoadWithin(memory int64, environ []string, dotenv string) (*Config, error) 
 	return c, nil
 }
 
-// Sources of values.
 const (
 	sourceEnvironment = "environment"
 	sourceDotenv      = ".env"
 )
 
-// gather merges .env under the environment; empty values count as not set. unknown are names in .env that are no settings.
+// gather merges .env and the environment, which wins. Empty values count as not set. unknown has the names in .env that
+// are no settings.
 func gather(environ []string, dotenv string) (values, sources map[string]string, unknown []string, faults Faults) {
 	values, sources = map[string]string{}, map[string]string{}
 	file, err := readDotenv(dotenv)
@@ -72,8 +72,8 @@ func gather(environ []string, dotenv string) (values, sources map[string]string,
 	return values, sources, unknown, append(faults, readSecretFiles(values, sources)...)
 }
 
-// Unknown are the names in .env that are no settings of the gateway, sorted. They may be those of other programs.
+// Unknown returns the names in .env that are no settings of the gateway, sorted. They may belong to other programs.
 func (c *Config) Unknown() []string { return slices.Clone(c.unknown) }
 
-// Effective is what is in force, secrets masked, in the order of the struct.
+// Effective returns all settings with the values that they have, secrets masked, in the order of the struct.
 func (c *Config) Effective() []Setting { return slices.Clone(c.settings) }

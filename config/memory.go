@@ -5,10 +5,11 @@ import (
 	"strconv"
 )
 
-// FullMemory is what the defaults are made for. With less of it, those of settings with the tag memory are less in proportion.
+// FullMemory is the memory, in bytes, that the defaults are made for. With less, the defaults of settings with the tag
+// memory are lower in proportion.
 const FullMemory = 1 << 30
 
-// ShareOf is the part of a number that there is memory for, but at least least.
+// ShareOf lowers n in proportion where memory, in bytes, is less than FullMemory; but not below least.
 func ShareOf(memory, n, least int64) int64 {
 	if memory >= FullMemory {
 		return n
@@ -16,18 +17,18 @@ func ShareOf(memory, n, least int64) int64 {
 	return max(min(least, n), int64(float64(n)*float64(memory)/FullMemory))
 }
 
-// scale makes a default that is for FullMemory one for some memory.
+// scale lowers a default that is made for FullMemory to fit the given memory.
 func (f *field) scale(memory int64) {
 	if !f.scaled || memory >= FullMemory {
 		return
 	}
 	full, err := f.read(f.fallback)
 	if err != nil {
-		panic(err) // a default is one of ours
+		panic(err) // the text is from a tag of Config
 	}
 	least, err := f.read(f.least)
 	if err != nil {
-		panic(err) // likewise
+		panic(err)
 	}
 	n := ShareOf(memory, full.Int(), least.Int())
 	if f.fallback = strconv.FormatInt(n, 10); n < full.Int() {

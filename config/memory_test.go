@@ -6,7 +6,7 @@ import (
 	"sluice/config"
 )
 
-// TestLoadWithin: defaults are lower where there is less memory; what is set stays, and a lowered default refuses nothing.
+// TestLoadWithin: defaults are lower where there is less memory; what is set stays, and a lowered default causes no fault.
 func TestLoadWithin(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct {
@@ -33,7 +33,7 @@ func TestLoadWithin(t *testing.T) {
 			t.Errorf("%d %v: %v, %v a key, %v a result, %d pending", x.memory, x.env, c.MaxClientMemory, c.MaxMemoryPerKey, c.MaxResult, c.MaxPending)
 		}
 		if c.RetainBytes != 4<<30 {
-			t.Errorf("RETAIN_BYTES is of the disk, and is %v", c.RetainBytes)
+			t.Errorf("RETAIN_BYTES is about the disk, but is %v", c.RetainBytes)
 		}
 		for _, s := range c.Effective() {
 			if s.Name == "MAX_CLIENT_MEMORY" && (s.Source != x.source || s.Value != x.showing) {

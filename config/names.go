@@ -8,8 +8,8 @@ import (
 	"sluice/config/spelling"
 )
 
-// A .env file may serve other programs too, so names that are no settings of the gateway are listed, not refused. One that
-// is nearly a setting is refused: with API_KEY for API_KEYS, a gateway that was to have keys would start without them.
+// A .env file may serve other programs too, so names that are no settings of the gateway are listed, not refused. A name
+// that is nearly a setting is refused: with API_KEY instead of API_KEYS, the gateway would start without the keys.
 
 // checkNames returns a fault for each name of .env that is nearly a setting, and the other unknown names, sorted.
 func checkNames(file map[string]string) (faults Faults, unknown []string) {
@@ -28,7 +28,7 @@ func checkNames(file map[string]string) (faults Faults, unknown []string) {
 	return faults, unknown
 }
 
-// settingNames are all names that are read.
+// settingNames returns all names that Load reads.
 func settingNames() (names []string) {
 	for _, f := range fieldsOf(&Config{}) {
 		names = append(names, f.name)
@@ -39,10 +39,11 @@ func settingNames() (names []string) {
 	return names
 }
 
-// longName is from how many letters on a name may differ in two places, and not only in one, to be nearly another.
+// longName is a length in letters. A name of this length or more may have two mistakes and still be nearly a setting; a
+// shorter one only one.
 const longName = 8
 
-// nearest returns the setting that a name was probably meant to be, "" where there is none.
+// nearest returns the setting that a name was probably meant to be, or "".
 func nearest(name string, known []string) string {
 	words := wordsOf(name)
 	joined := strings.Join(words, "")
@@ -66,10 +67,10 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// short are words that the settings have in a shorter form.
+// short has the words that the settings abbreviate.
 var short = map[string]string{"ADDRESS": "ADDR", "DIRECTORY": "DIR"}
 
-// wordsOf are the words of a name, in upper case, without the program's own name in front.
+// wordsOf splits a name into its words, in upper case. It removes the program's name from the front.
 func wordsOf(name string) []string {
 	words := strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return strings.ContainsRune("_-. ", r) })
 	if len(words) > 1 && words[0] == "SLUICE" {
@@ -81,7 +82,7 @@ func wordsOf(name string) []string {
 	return words
 }
 
-// sameWord reports whether two words are the same but for a plural.
+// sameWord reports whether two words are the same, or one is the plural of the other.
 func sameWord(a, b string) bool { return singular(a) == singular(b) }
 
 func singular(word string) string {

@@ -25,14 +25,14 @@ func TestNearNames(t *testing.T) {
 		if len(faults) != 1 || faults[0].Name != name || !strings.Contains(faults[0].Why, "did you mean "+want+"?") || strings.Contains(faults.Error(), "hunter2") {
 			t.Errorf("%s: got %v, want one fault that asks for %s", name, faults, want)
 		}
-		// Nobody chose the names of the environment for the gateway.
+		// The environment has names that are not meant for the gateway.
 		if _, faults := load(name + "=x"); faults != nil {
 			t.Errorf("%s in the environment: %v", name, faults)
 		}
 	}
 }
 
-// Names of other programs are no fault, and are listed.
+// Names of other programs are listed. They are no fault.
 func TestUnknownNames(t *testing.T) {
 	t.Parallel()
 	others := []string{"APP_KEY", "DATABASE_URL", "HOST", "JWT_ISSUER_URL", "LOG_DIR", "NODE_ENV", "PORT", "REDIS_ADDR", "SMTP_ADDRESS", "VITE_API_URL"}

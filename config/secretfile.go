@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// fileSuffix makes of the name of a secret the name of a setting that names a file with it, as secrets of Docker and
-// Kubernetes are given to a program.
+// fileSuffix follows the name of a secret's setting in the name of the setting for a file with the secret. Docker and
+// Kubernetes give a program its secrets in files.
 const fileSuffix = "_FILE"
 
-// maxSecretFile bounds what is read of such a file.
+// maxSecretFile is the largest such file that is read, in bytes.
 const maxSecretFile = 1 << 20
 
-// fileSetting returns the name of the setting that names a file with this one's value, "" where there is none. API_KEYS has
-// none of these: API_KEYS_FILE is a setting of its own, which is read again when the file changes.
+// fileSetting returns the name of the setting for a file with this one's value, or "". API_KEYS has none:
+// API_KEYS_FILE is a setting of its own, whose file is read again when it changes.
 func (f *field) fileSetting() string {
 	if !f.secret && !f.url || f.name == "API_KEYS" {
 		return ""
@@ -24,8 +24,8 @@ func (f *field) fileSetting() string {
 	return f.name + fileSuffix
 }
 
-// readSecretFiles sets the secrets whose files are named. A value and a file of the same source are a fault; of different
-// sources the environment wins.
+// readSecretFiles reads the files that settings name, and sets the secrets. A value and a file from the same source are a
+// fault; if the sources differ, the environment wins.
 func readSecretFiles(values, sources map[string]string) (faults Faults) {
 	for _, f := range fieldsOf(&Config{}) {
 		setting := f.fileSetting()
@@ -34,7 +34,7 @@ func readSecretFiles(values, sources map[string]string) (faults Faults) {
 			continue
 		}
 		if values[f.name] != "" && sources[f.name] == sources[setting] {
-			faults = append(faults, Fault{setting, printable(file), "must not be set together with " + f.name + "; keep one of the two"})
+			faults = append(faults, Fault{setting, printable(file), "must not be set together with " + f.name + "; remove one of the two"})
 			continue
 		}
 		if values[f.name] != "" && sources[f.name] == sourceEnvironment {
@@ -50,7 +50,7 @@ func readSecretFiles(values, sources map[string]string) (faults Faults) {
 	return faults
 }
 
-// readSecret reads a file without the line end behind its text, which echo and editors add.
+// readSecret reads a file and removes the line end after the text, which echo and editors add.
 func readSecret(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -64,7 +64,7 @@ func readSecret(name string) (string, error) {
 	case len(text) > maxSecretFile:
 		return "", fmt.Errorf("must name a file of %d bytes or less", maxSecretFile)
 	case secret == "":
-		return "", errors.New("must name a file that holds the secret; this one is empty")
+		return "", errors.New("must name a file that contains the secret; this file is empty")
 	default:
 		return secret, nil
 	}

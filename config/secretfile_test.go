@@ -30,7 +30,7 @@ func TestSecretFiles(t *testing.T) {
 			}
 			for _, s := range c.Effective() {
 				if s.Name == name && (s.Value != "***" || s.Source != name+"_FILE, environment") {
-					t.Errorf("%s_FILE: told as %q from %q", name, s.Value, s.Source)
+					t.Errorf("%s_FILE: shown as %q from %q", name, s.Value, s.Source)
 				}
 			}
 			if c, err := config.Load(nil, write(t, ".env", name+"_FILE='"+file+"'\n")); err != nil || get(c) != text {
@@ -52,7 +52,7 @@ func TestBadSecretFiles(t *testing.T) {
 	}{
 		{"missing", "ADMIN_KEY_FILE=" + filepath.Join(t.TempDir(), "missing"), "", "ADMIN_KEY_FILE=* must name a file that can be read: no such file"},
 		{"a folder", "ADMIN_KEY_FILE=" + t.TempDir(), "", "ADMIN_KEY_FILE=* must name a file that can be read: is a directory"},
-		{"empty", "ADMIN_KEY_FILE=" + write(t, "empty", "\n"), "", "ADMIN_KEY_FILE=* must name a file that holds the secret; this one is empty"},
+		{"empty", "ADMIN_KEY_FILE=" + write(t, "empty", "\n"), "", "ADMIN_KEY_FILE=* must name a file that contains the secret; this file is empty"},
 		{"too large", "ADMIN_KEY_FILE=" + write(t, "large", strings.Repeat("x", 1<<20+1)), "", "ADMIN_KEY_FILE=* must name a file of 1048576 bytes or less"},
 		{"a short key", "ADMIN_KEY_FILE=" + write(t, "short", "hunter2"), "", "ADMIN_KEY=***: must have 16 characters or more"},
 		{"both in .env", "", "ADMIN_KEY=" + secret + "\nADMIN_KEY_FILE='" + good + "'\n", "ADMIN_KEY_FILE=* must not be set together with ADMIN_KEY"},

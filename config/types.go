@@ -63,7 +63,7 @@ func oneOf(dst *string, s string, words ...string) error {
 	return fmt.Errorf("must be %s", strings.Join(words, " or "))
 }
 
-// UnmarshalText reads a comma-separated list; items lose the white space around them.
+// UnmarshalText reads a comma-separated list, without the white space around the items.
 func (l *List) UnmarshalText(b []byte) error {
 	var items List
 	for item := range strings.SplitSeq(string(b), ",") {
@@ -94,7 +94,7 @@ func (n *Networks) UnmarshalText(b []byte) error {
 		}
 		_, network, err := net.ParseCIDR(item)
 		if err != nil {
-			return errors.New("must be addresses or networks, as 10.0.0.1,192.168.0.0/16")
+			return errors.New("must be addresses or networks, such as 10.0.0.1,192.168.0.0/16")
 		}
 		networks = append(networks, network)
 	}
@@ -102,7 +102,7 @@ func (n *Networks) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Units of sizes, longest suffix first where one ends another.
+// Units of sizes. A suffix that ends another comes after it.
 var units = []struct {
 	suffix string
 	bytes  int64
@@ -127,10 +127,10 @@ func (s *Size) UnmarshalText(b []byte) error {
 		}
 		break
 	}
-	return errors.New("must be a size, as 512B, 64KiB, 1MiB, 4GiB")
+	return errors.New("must be a size, such as 512B, 64KiB, 1MiB, 4GiB")
 }
 
-// String is the size in the largest unit that divides it.
+// String writes the size in the largest unit that divides it.
 func (s Size) String() string {
 	for i := 3; i >= 0; i-- {
 		if u := units[i]; s > 0 && int64(s)%u.bytes == 0 {

@@ -6,21 +6,21 @@ import (
 	"strconv"
 )
 
-// body takes a response apart as it arrives, in pieces of any size: the head, then chunks or bare bytes.
+// body parses a response that arrives in pieces of any size: the head, then chunks or plain bytes.
 type body struct {
-	line    []byte   // the head, or a chunk's first line, as far as it is there
-	rest    []byte   // what may be the beginning of a marker
-	frames  *frames  // of a WebSocket, else nil
-	seqs    *seqs    // of a room, else nil
-	counted *counted // where no marker comes, else nil
-	ready   *finder  // what is waited for, else nil
-	left    int      // bytes of the chunk still to come
-	started bool     // the head is over
+	line    []byte   // the part of the head, or of a chunk's first line, that has arrived
+	rest    []byte   // bytes that may be the beginning of a marker
+	frames  *frames  // for a WebSocket, or nil
+	seqs    *seqs    // for a room, or nil
+	counted *counted // for Options.Count, or nil
+	ready   *finder  // for Options.Ready until it was found, or nil
+	left    int      // bytes of the chunk that are still to come
+	started bool     // the head has ended
 	chunked bool
 	ended   bool
 }
 
-// feed calls f with each marker. It fails where the answer is no 200, and for a WebSocket no 101.
+// feed calls f with each marker. It returns an error if the status is not 200, or for a WebSocket not 101.
 func (b *body) feed(p []byte, f func(marker)) error {
 	if !b.started {
 		b.line = append(b.line, p...)
@@ -70,10 +70,10 @@ func (b *body) feed(p []byte, f func(marker)) error {
 	return nil
 }
 
-// open says whether the answer has begun, and what was waited for has come.
+// open reports whether the answer has begun, and Options.Ready was found.
 func (b *body) open() bool { return b.started && b.ready == nil }
 
-// status is how a good answer begins.
+// status returns the beginning of a good answer.
 func (b *body) status() string {
 	if b.frames != nil {
 		return "HTTP/1.1 101"
@@ -81,14 +81,14 @@ func (b *body) status() string {
 	return "HTTP/1.1 200"
 }
 
-// size reads a chunk's first line; an empty one ends the chunk before.
+// size reads the first line of a chunk. An empty line is the end of the chunk before.
 func (b *body) size(line []byte) error {
 	if len(line) == 0 {
 		return nil
 	}
 	n, err := strconv.ParseUint(string(line), 16, 31)
 	if err != nil {
-		return fmt.Errorf("%.20q is no size of a chunk", line)
+		return fmt.Errorf("%.20q is not the size of a chunk", line)
 	}
 	b.left, b.ended = int(n), n == 0
 	return nil

@@ -5,10 +5,10 @@ import "bytes"
 // finder finds a text in bytes that arrive in pieces of any size.
 type finder struct {
 	text []byte
-	rest []byte // what may be the beginning of one
+	rest []byte // bytes that may be the beginning of one
 }
 
-// count says how often the text ends in the next piece.
+// count returns how often the text ends in the next piece.
 func (f *finder) count(p []byte) int {
 	if len(f.rest) > 0 {
 		p = append(f.rest, p...)
@@ -26,8 +26,8 @@ func (f *finder) count(p []byte) int {
 	return n
 }
 
-// counted makes a marker of each occurrence of a text: the first is of the first event that was published, and so on.
-// So it takes one publisher and one channel.
+// counted makes a marker for each occurrence of a text. The first occurrence counts as the first event, and so on. So there
+// must be only one publisher and one channel.
 type counted struct {
 	finder
 	all  *publishers
@@ -36,7 +36,7 @@ type counted struct {
 
 func (c *counted) take(p []byte, f func(marker)) {
 	for range c.count(p) {
-		// One more than were published is a repetition of the last.
+		// An occurrence for which no event was published counts as a repetition of the last event.
 		number := min(c.next, int(c.all.begun.Load())-1)
 		c.next = number + 1
 		f(marker{run: c.all.run, number: uint64(max(0, number)), sent: c.all.times[max(0, number)].Load()})

@@ -15,7 +15,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A text is found however its bytes are cut, and each only once.
+// A text is found in pieces of any size, and each occurrence only once.
 func TestFinderInPieces(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "put": 1, "xputput putpu tput": 4, "aput\nid: putt": 2, "pu": 0, "ppuput": 1} {
 		for size := 1; size <= len(text); size++ {
@@ -38,7 +38,7 @@ func TestSaidInFrames(t *testing.T) {
 	for _, n := range []int{0, 125, 126, 1<<16 - 1, 1 << 16} {
 		text := strings.Repeat("x", n)
 		o := Options{Say: []string{text}}
-		got, err := o.said(0, 0)
+		got, err := o.messages(0, 0)
 		want := appendMasked(frame(opText, text))
 		if err != nil || string(got) != string(want) {
 			t.Errorf("%d bytes: %.20q %v, want %.20q", n, got, err, want)
@@ -60,7 +60,7 @@ func appendMasked(server []byte) []byte {
 	return append(append(client, 0, 0, 0, 0), server[head:]...)
 }
 
-// Each occurrence is the next event, and one too many a repetition.
+// Each occurrence counts as the next event, and one too many as a repetition.
 func TestCounted(t *testing.T) {
 	for _, tt := range []struct {
 		published, arrived int
@@ -85,7 +85,7 @@ func TestCounted(t *testing.T) {
 	}
 }
 
-// teller says nothing of what is published but that something was: so often.
+// teller is a server that sends no events, but a text each time one was published.
 type teller struct {
 	mu    sync.Mutex
 	there []*websocket.Conn
@@ -120,7 +120,7 @@ func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.said[string(text)] = true
 		s.mu.Unlock()
 	}
-	// Who was not waited for would miss what is published from here on.
+	// A subscriber that is not ready here would miss the events that follow.
 	time.Sleep(50 * time.Millisecond)
 	s.mu.Lock()
 	s.there = append(s.there, ws)
@@ -129,7 +129,7 @@ func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _, _ = ws.Read(context.Background())
 }
 
-// Subscribers say what they are told to, are waited for, and events that carry no payload are counted.
+// Subscribers send their messages, the publishers wait until all are ready, and events without a payload are counted.
 func TestRunCounts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		times func(int) int
@@ -167,7 +167,7 @@ func TestRunCounts(t *testing.T) {
 	}
 }
 
-// Without a body there is nothing that tells of one.
+// A request without a body has no header for one.
 func TestRunWithoutBody(t *testing.T) {
 	s := &teller{times: func(int) int { return 0 }}
 	server := httptest.NewServer(s)

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowd is all subscribers. One goroutine reads them.
+// crowd has all subscribers. One goroutine reads them.
 type crowd struct {
 	run     uint64
-	ends    bool // the answers are to end
+	ends    bool // the answers should end
 	target  unix.SockaddrInet4
 	epfd    int
 	members []member
 	buf     []byte
 
-	joined   atomic.Int64 // members that the reading goroutine may see
-	open     atomic.Int64 // whose answer has begun
+	joined   atomic.Int64 // the number of members that the reading goroutine may access
+	open     atomic.Int64 // the number of members that are open
 	received atomic.Uint64
-	check    Check   // of the reading goroutine, until it has ended
-	latency  Latency // of the reading goroutine, until it has ended
+	check    Check   // belongs to the reading goroutine until that has ended
+	latency  Latency // belongs to the reading goroutine until that has ended
 	failed   atomic.Pointer[error]
 	quit     atomic.Bool
 	done     chan struct{}
@@ -31,11 +31,11 @@ type crowd struct {
 
 // member is one subscriber.
 type member struct {
-	fd      int
-	body    body
-	says    []byte // once it is open: frames
-	tally   tally
-	stalled atomic.Bool
+	fd       int
+	body     body
+	messages []byte // frames to send once the answer has begun
+	tally    tally
+	stalled  atomic.Bool
 }
 
 func newCrowd(run uint64, addr *net.TCPAddr) (*crowd, error) {
@@ -49,7 +49,7 @@ func newCrowd(run uint64, addr *net.TCPAddr) (*crowd, error) {
 	return c, nil
 }
 
-// sources are the addresses that connections come from, 127.0.0.2 to 20, as one has some 28,000 ports.
+// sources is the number of addresses that connections come from, 127.0.0.2 to 20: one address has only about 28,000 ports.
 const sources = 19
 
 // join connects a subscriber and sends its request.
@@ -81,7 +81,7 @@ func (c *crowd) join(i int, request string) error {
 	return nil
 }
 
-// stall leaves a subscriber unread; wakeAll reads them again.
+// stall stops the reading of a subscriber. wakeAll starts it again for all.
 func (c *crowd) stall(i int) error {
 	c.members[i].stalled.Store(true)
 	if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.members[i].fd, &unix.EpollEvent{Fd: int32(i)}); err != nil {
@@ -151,9 +151,9 @@ func (c *crowd) readOne(i int) error {
 	if err != nil {
 		return fmt.Errorf("subscriber %d: %w", i, err)
 	}
-	if !began && m.body.started && len(m.says) > 0 {
-		if _, err := unix.Write(m.fd, m.says); err != nil {
-			return fmt.Errorf("subscriber %d: saying what it is to say: %w", i, err)
+	if !began && m.body.started && len(m.messages) > 0 {
+		if _, err := unix.Write(m.fd, m.messages); err != nil {
+			return fmt.Errorf("subscriber %d: sending its messages: %w", i, err)
 		}
 	}
 	if w := m.body.frames; w != nil && len(w.pongs) > 0 {
@@ -169,7 +169,7 @@ func (c *crowd) readOne(i int) error {
 	return nil
 }
 
-// close ends the reading and all connections.
+// close ends the reading goroutine and all connections.
 func (c *crowd) close() {
 	c.quit.Store(true)
 	<-c.done

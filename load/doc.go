@@ -1,11 +1,10 @@
-// Package load puts load on a gateway, or on anything else that takes events by POST and sends them as
-// Server-Sent Events, and checks that every subscriber gets each event once and in order. Subscribers are bare
-// sockets, all read by one goroutine, so that the generator takes little of a machine that it shares with what
-// it measures.
+// Package load puts load on a gateway, or on any other server that accepts events by POST and sends them as Server-Sent
+// Events. It checks that every subscriber gets each event once and in order. The subscribers are plain sockets that one
+// goroutine reads, so that the generator takes little CPU from the server on the same machine.
 //
-// Every event carries a marker: which run, channel and publisher it is of, its number there, and when it was
-// sent. Whatever the target wraps around it, the marker is found in the bytes that arrive. Of a target that tells
-// only that something was changed, each telling is counted instead (Options.Count).
+// Every event has a marker with its run, channel, publisher, number and time. The generator finds the marker in the bytes
+// that arrive, whatever the server puts around it. If a server sends only the news that something has changed, the
+// generator counts those (Options.Count).
 //
-// It goes to loopback addresses only, and all its counts and times are bounded. Linux only.
+// It sends only to loopback addresses, and limits all counts and times. It needs Linux.
 package load

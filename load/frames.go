@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// upgrade is what a subscriber adds to its request to get a WebSocket. The key is any 16 bytes, as nobody here looks
-// at the answer's.
+// upgrade has the header lines that ask for a WebSocket. The key may be any 16 bytes, because nothing here checks the answer
+// to it.
 var upgrade = []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
 
-// Opcodes of frames. Others hold data.
+// Opcodes of frames.
 const (
 	opText  = 1
 	opClose = 8
@@ -18,13 +18,13 @@ const (
 	opPong  = 10
 )
 
-// frames takes a WebSocket's bytes apart as they arrive, in pieces of any size.
+// frames parses the bytes of a WebSocket, which arrive in pieces of any size.
 type frames struct {
-	head   []byte // of a frame, as far as it is there
+	head   []byte // the part of a frame's head that has arrived
 	opcode byte
-	left   uint64 // bytes of the frame still to come
-	ping   []byte // a ping's, as far as it is there
-	pongs  []byte // answers that are still to be sent
+	left   uint64 // bytes of the frame that are still to come
+	ping   []byte // the part of a ping's payload that has arrived
+	pongs  []byte // answers to pings, still to be sent
 }
 
 // feed calls take with each piece of data.
@@ -57,7 +57,7 @@ func (w *frames) feed(p []byte, take func([]byte)) error {
 	return nil
 }
 
-// begin reads a frame's head, and says whether it is whole.
+// begin reads the head of a frame, and reports whether it is complete.
 func (w *frames) begin(p []byte) (rest []byte, whole bool) {
 	for len(p) > 0 {
 		w.head = append(w.head, p[0])
@@ -88,7 +88,7 @@ func (w *frames) begin(p []byte) (rest []byte, whole bool) {
 	return nil, false
 }
 
-// checked ends the head that was begun.
+// checked checks the complete head of a frame.
 func (w *frames) checked() error {
 	w.opcode = w.head[0] & 0xf
 	masked := w.head[1]&0x80 != 0
@@ -104,7 +104,7 @@ func (w *frames) checked() error {
 	return nil
 }
 
-// appendFrame appends a frame as a client writes it. It is masked; a mask of zeros leaves the bytes as they are.
+// appendFrame appends a frame from a client. Such a frame must be masked; the mask is 0, which leaves the bytes unchanged.
 func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
 	dst = append(dst, 0x80|opcode)
 	switch n := len(payload); {

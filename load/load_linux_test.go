@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A marker is found however its bytes are cut, and nothing else is taken for one.
+// A marker is found in pieces of any size, and nothing else counts as one.
 func TestMarkersInPieces(t *testing.T) {
 	want := marker{run: 0xabc, channel: 3, publisher: 2, number: 17}
 	text := []byte("id: 1\ndata: {\"data\":\"~~ no ~1.2~ ")
@@ -115,7 +115,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// careless is a server that sends each event as often as it is told to, wrapped in its own way.
+// careless is a server that sends each event as often as the test wants, in a form of its own.
 type careless struct {
 	mu      sync.Mutex
 	streams map[chan string]bool
@@ -157,7 +157,7 @@ func (s *careless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// What a server loses or repeats is found out.
+// Events that a server loses or repeats are found.
 func TestRunFindsFaults(t *testing.T) {
 	for name, tt := range map[string]struct {
 		times func(int) int

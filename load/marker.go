@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// marker is what an event carries: ~run.channel.publisher.number.microseconds~
+// marker is in every event: ~run.channel.publisher.number.microseconds~
 type marker struct {
 	run, channel, publisher, number uint64
 	sent                            int64 // Unix µs
 }
 
-// leastSize is room for a marker; mostMarker is the longest that can be.
 const (
-	leastSize  = 64
-	mostMarker = 80
+	leastSize  = 64 // the smallest payload, in bytes
+	mostMarker = 80 // the longest marker, in bytes
 )
 
-// payload is a marker filled up to a size.
+// payload appends the marker, and fills it up to a size.
 func (m *marker) payload(dst []byte, size int) []byte {
 	at := len(dst)
 	m.sent = time.Now().UnixMicro()
@@ -52,7 +51,7 @@ func parseMarker(b []byte) (m marker, ok bool) {
 	return marker{fields[0], fields[1], fields[2], fields[3], int64(fields[4])}, true
 }
 
-// scan calls f with each marker in b and gives what may be the beginning of one at its end.
+// scan calls f with each marker in b. It returns the end of b that may be the beginning of a marker.
 func scan(b []byte, f func(marker)) (rest []byte) {
 	for {
 		from := bytes.IndexByte(b, '~')

@@ -10,45 +10,50 @@ import (
 	"time"
 )
 
-// Options say what load to make. {i} in a template is the number of the subscriber, {channel} that of the
-// channel, {room} a room that is made for the channel by POST /new, {token} a token signed for the subscriber, {payload}
-// the marker and what fills it up to Size, {n} the number of the event in the run, in nine digits.
+// Options describes the load. Templates may contain:
+//
+//   - {i}: the number of the subscriber
+//   - {channel}: the number of the channel
+//   - {room}: the room that POST /new made for the channel
+//   - {token}: a token that is signed for the subscriber
+//   - {payload}: the marker, filled up to Size
+//   - {n}: the number of the event in the run, in nine digits
 type Options struct {
 	Target      string   // http://127.0.0.1:8080
 	Subscribe   string   // template of the path to subscribe at
-	Method      string   // of a publish; "": POST
+	Method      string   // of a publish; "" is POST
 	Publish     string   // template of the path to publish to
 	Headers     []string // templates, of all requests
-	Body        string   // template of one event; "": requests without a body
+	Body        string   // template of one event; "" sends requests without a body
 	ContentType string
 	JWTSecret   string // signs {token}
-	JWTSub      string // template of the patterns a token may subscribe to, comma-separated
+	JWTSub      string // template of the patterns that a token may subscribe to, comma-separated
 
-	WebSocket   bool     // subscribers read WebSockets, not event streams
-	Say         []string // templates of messages that each sends as soon as it is open
-	Ready       string   // a subscriber is there once this has arrived; "": once the answer has begun
-	Count       string   // each of these that arrives is an event, since no payload does; "": payloads are looked for
+	WebSocket   bool     // subscribers read WebSockets instead of event streams
+	Say         []string // templates of the messages that each subscriber sends once its answer has begun
+	Ready       string   // a subscriber is connected once this text has arrived; "": once the answer has begun
+	Count       string   // each occurrence of this text counts as an event; "": markers are searched
 	Subscribers int
-	Channels    int // subscriber i is on channel i modulo this
-	To          int // events go to so many of the channels in turn; 0: all
-	Stalled     int // so many subscribers read nothing until all is published
+	Channels    int // subscriber i is on channel i modulo Channels
+	To          int // the number of channels that events go to, in turn; 0: all
+	Stalled     int // the number of subscribers that read nothing until all events are published
 
 	Events     int
 	Publishers int
 	Batch      int           // events in a request
 	Rate       float64       // events a second; 0: as fast as the answers come
 	Size       int           // bytes of a payload
-	Resume     int           // publish so many first, and subscribe after the first of them
-	Read       int           // publish so many first, and let the subscribers read them until the answers end
-	Among      int           // with Read: so many others lie between them
-	Hold       time.Duration // wait so long, idle, once all are subscribed
-	Wait       time.Duration // give up when nothing has arrived for so long
+	Resume     int           // the number of events to publish first; the subscribers resume after the first of them
+	Read       int           // the number of events to publish first; the subscribers read them until the answers end
+	Among      int           // with Read: the number of other events between them
+	Hold       time.Duration // how long to wait, idle, once all are subscribed
+	Wait       time.Duration // give up when nothing has arrived for this time
 
 	PIDs     []int // the server's processes
 	Progress func(string)
 }
 
-// Bounds of one run.
+// Limits of one run.
 const (
 	mostSubscribers = 200_000
 	mostEvents      = 50_000_000
@@ -76,22 +81,22 @@ func (o *Options) check() error {
 	between("--read", o.Read, 0, 100_000)
 	between("--among", o.Among, 0, mostEvents)
 	if o.Read > 0 && (o.Resume > 0 || o.Events > 0 || o.Stalled > 0 || o.Channels > 1) {
-		faults = append(faults, errors.New("--read goes with one channel, --events 0, and neither --resume nor --stalled: its answers end"))
+		faults = append(faults, errors.New("--read needs one channel and --events 0, without --resume and --stalled, because its answers end"))
 	}
 	if o.WebSocket && (o.Read > 0 || o.Resume > 0) {
-		faults = append(faults, errors.New("--websocket goes with neither --read nor --resume"))
+		faults = append(faults, errors.New("--websocket cannot be used with --read or --resume"))
 	}
 	if len(o.Say) > 0 && !o.WebSocket {
-		faults = append(faults, errors.New("--say goes with --websocket"))
+		faults = append(faults, errors.New("--say needs --websocket"))
 	}
 	if o.Count != "" && (o.Events == 0 || o.Channels > 1 || o.Publishers > 1 || o.Stalled > 0 || o.Read > 0 || o.Resume > 0) {
-		faults = append(faults, errors.New("--count goes with --events, one channel and one publisher, and neither --stalled, --read nor --resume: the first is of the first event"))
+		faults = append(faults, errors.New("--count needs --events, one channel and one publisher, without --stalled, --read and --resume, because the first occurrence counts as the first event"))
 	}
 	if o.Body == "" && o.Batch > 1 {
-		faults = append(faults, errors.New("--batch goes with a --body"))
+		faults = append(faults, errors.New("--batch needs a --body"))
 	}
 	if o.Among > 0 && o.Read == 0 {
-		faults = append(faults, errors.New("--among goes with --read"))
+		faults = append(faults, errors.New("--among needs --read"))
 	}
 	if o.Hold < 0 || o.Hold > mostHold {
 		faults = append(faults, fmt.Errorf("--hold is %s; it must be 0 to %s", o.Hold, mostHold))
@@ -102,11 +107,11 @@ func (o *Options) check() error {
 	return errors.Join(faults...)
 }
 
-// address is the target's host and port, which must be a loopback address.
+// address returns the target's host and port. It refuses an address that is not loopback.
 func (o *Options) address() (*net.TCPAddr, error) {
 	u, err := url.Parse(o.Target)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("the target %q is no address like http://127.0.0.1:8080", o.Target)
+		return nil, fmt.Errorf("the target %q must be a URL such as http://127.0.0.1:8080", o.Target)
 	}
 	port := u.Port()
 	if port == "" {
@@ -117,17 +122,17 @@ func (o *Options) address() (*net.TCPAddr, error) {
 		return nil, fmt.Errorf("finding the target: %w", err)
 	}
 	if !addr.IP.IsLoopback() {
-		return nil, fmt.Errorf("the target %s is not on this machine; load goes to loopback addresses only", addr)
+		return nil, fmt.Errorf("the target %s is not on this machine; only loopback addresses are allowed", addr)
 	}
 	return addr, nil
 }
 
-// fill puts the values into a template: names and values in turn.
+// fill puts values into a template. pairs has names and values in turn.
 func fill(template string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(template)
 }
 
-// request is the head of a request.
+// request returns the head of a request.
 func (o *Options) request(method, path string, extra []string, i, channel int) (string, error) {
 	number, on := strconv.Itoa(i), strconv.Itoa(channel)
 	lines := append([]string{fmt.Sprintf("%s %s HTTP/1.1", method, path), "Host: localhost"}, extra...)
@@ -135,7 +140,7 @@ func (o *Options) request(method, path string, extra []string, i, channel int) (
 	return o.filled(strings.Join(lines, "\r\n")+"\r\n\r\n", number, on)
 }
 
-// filled is a template with what is known of a subscriber.
+// filled puts the values of a subscriber into a template.
 func (o *Options) filled(text, number, channel string) (string, error) {
 	token := ""
 	if strings.Contains(text, "{token}") {
@@ -147,8 +152,8 @@ func (o *Options) filled(text, number, channel string) (string, error) {
 	return fill(text, "{i}", number, "{channel}", channel, "{token}", token), nil
 }
 
-// said is what a subscriber says once it is open, in frames.
-func (o *Options) said(i, channel int) ([]byte, error) {
+// messages returns the frames that a subscriber sends once its answer has begun.
+func (o *Options) messages(i, channel int) ([]byte, error) {
 	var dst []byte
 	for _, s := range o.Say {
 		text, err := o.filled(s, strconv.Itoa(i), strconv.Itoa(channel))

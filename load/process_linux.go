@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// ticks of the CPU times in /proc a second; Linux shows the same to all programs.
+// ticks is how many ticks of CPU time in /proc make a second. On Linux it is the same for all programs.
 const ticks = 100
 
-// processes adds up what these have taken. Without any there is nothing to tell.
+// processes adds up the usage of some processes.
 func processes(pids []int) (usage, error) {
 	var u usage
 	for _, pid := range pids {
 		one, err := process(pid)
 		if err != nil {
-			return u, fmt.Errorf("reading what process %d takes: %w", pid, err)
+			return u, fmt.Errorf("reading the usage of process %d: %w", pid, err)
 		}
 		u.cpu += one.cpu
 		u.rss += one.rss
@@ -32,7 +32,7 @@ func process(pid int) (usage, error) {
 	if err != nil {
 		return u, err
 	}
-	// The name, in brackets, may hold anything.
+	// The name, in brackets, may contain any characters.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	for _, f := range fields[11:13] {
 		n, err := strconv.ParseInt(f, 10, 64)

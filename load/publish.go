@@ -14,17 +14,18 @@ import (
 	"time"
 )
 
-// publishers share out the events of a run; each waits for its answers, so that its own are in order.
+// publishers divide the events of a run among them. Each waits for the answer before the next request, so that its own
+// events are in order.
 type publishers struct {
 	o       *Options
 	run     uint64
 	addr    *net.TCPAddr
-	sent    atomic.Int64   // events answered
-	begun   atomic.Int64   // events that were, or are about to be, published; kept for those who count
-	times   []atomic.Int64 // and when, Unix µs
-	counts  [][]uint32     // by publisher and channel
+	sent    atomic.Int64   // events that were answered
+	begun   atomic.Int64   // events that were published or are about to be; only for Options.Count
+	times   []atomic.Int64 // when they were published, in µs since 1970; only for Options.Count
+	counts  [][]uint32     // events by publisher and channel
 	rooms   []string       // by channel
-	latency Latency        // of the answers
+	latency Latency        // of the answers; mu guards it
 	mu      sync.Mutex
 }
 
@@ -39,7 +40,7 @@ func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
 	return p
 }
 
-// publish sends so many events, at a rate in all if there is one.
+// publish sends events. rate is that of all publishers together; 0 is no limit.
 func (p *publishers) publish(ctx context.Context, events int, rate float64) error {
 	var ticket atomic.Int64
 	start := time.Now()
@@ -48,7 +49,7 @@ func (p *publishers) publish(ctx context.Context, events int, rate float64) erro
 	})
 }
 
-// together lets each publisher work on a connection of its own. The first failure ends all.
+// together runs work for each publisher, with a connection of its own. The first failure ends all.
 func (p *publishers) together(ctx context.Context, work func(context.Context, int, net.Conn, *bufio.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -71,7 +72,7 @@ func (p *publishers) together(ctx context.Context, work func(context.Context, in
 	return context.Cause(ctx)
 }
 
-// one is one publisher. Tickets say whose turn it is, and when.
+// one runs one publisher. It takes the next batch from ticket, and waits for the time of that.
 func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
 	var body, request []byte
 	to := p.o.To
@@ -108,7 +109,7 @@ func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, event
 	}
 }
 
-// begin notes when events are published.
+// begin notes when events are published, for Options.Count.
 func (p *publishers) begin(turn, n int, at time.Time) {
 	if p.times == nil {
 		return
@@ -128,7 +129,7 @@ func (p *publishers) dial(ctx context.Context, number int) (net.Conn, error) {
 	return conn, nil
 }
 
-// body is one event, or a list where a request takes several.
+// body appends one event, or a list of n events if Batch is more than 1.
 func (p *publishers) body(dst []byte, number, channel, turn, n int) []byte {
 	if p.o.Batch > 1 {
 		dst = append(dst, '[')
@@ -145,7 +146,7 @@ func (p *publishers) body(dst []byte, number, channel, turn, n int) []byte {
 	return dst
 }
 
-// event is the next one of a publisher.
+// event appends the next event of a publisher.
 func (p *publishers) event(dst []byte, number, channel, turn int) []byte {
 	m := marker{run: p.run, channel: uint64(channel), publisher: uint64(number), number: uint64(p.counts[number][channel])}
 	p.counts[number][channel]++

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// filler is an event that is not to be read. It is of another name and another stream than what is, and as long.
+// filler is an event that the subscribers do not read. It has a different name and stream, but the same length.
 const filler = `{"event":"filler","stream":"filler","data":"{payload}"}`
 
-// fillBatch is how many of them go into a request.
+// fillBatch is the number of fillers in one request.
 const fillBatch = 500
 
-// prepareRead publishes what the subscribers are to read, evenly among the others.
+// prepareRead publishes the events that the subscribers will read, evenly distributed among fillers.
 func (r *run) prepareRead(ctx context.Context) error {
 	conn, err := r.publishers.dial(ctx, 0)
 	if err != nil {
@@ -31,12 +31,12 @@ func (r *run) prepareRead(ctx context.Context) error {
 		if err := r.publishers.scatter(conn, answers, others); err != nil {
 			return err
 		}
-		r.tell("stored", i+1+among*(i+1)/read, read+among, start)
+		r.progress("stored", i+1+among*(i+1)/read, read+among, start)
 	}
 	return r.calm(ctx)
 }
 
-// scatter publishes so many others, then an event.
+// scatter publishes fillers (others of them), then an event.
 func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) error {
 	other := fill(filler, "{payload}", strings.Repeat("0123456789abcdef", p.o.Size/16+1)[:p.o.Size])
 	for {
@@ -53,7 +53,7 @@ func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) e
 			return err
 		}
 		if _, err := roundTrip(conn, answers, request); err != nil {
-			return fmt.Errorf("storing what is to be read: %w", err)
+			return fmt.Errorf("storing the events to read: %w", err)
 		}
 		if others == 0 {
 			return nil
@@ -61,8 +61,8 @@ func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) e
 	}
 }
 
-// calm waits until the server has put away what was stored, which is no part of reading it: two seconds with next
-// to no CPU, or a minute.
+// calm waits until the server has finished its work after the publishes, so that the measurement has only the reading. It
+// waits for two seconds with almost no CPU, or for a minute.
 func (r *run) calm(ctx context.Context) error {
 	idle := 0
 	for range 120 {

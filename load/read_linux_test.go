@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// shelf keeps what is posted, and answers a GET with what is not filler.
+// shelf is a server that stores events, and answers a GET with all except fillers.
 type shelf struct {
 	lose int // of what is to be read, this one is not given
 
@@ -44,7 +44,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// What is read lies evenly among others; all of it must come, and then the answers end.
+// The events to read are evenly distributed among others. All of them must come, and then the answers end.
 func TestRead(t *testing.T) {
 	for name, tt := range map[string]struct {
 		among, lose int

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Report is what a run found. CPU is the server's, in µs; memory the server's, in bytes. Without the server's
-// process they are 0.
+// Report is the result of a run. CPU times are those of the server, in µs, and memory is that of the server, in bytes. They
+// are 0 without Options.PIDs.
 type Report struct {
 	Target      string  `json:"target"`
 	Subscribers int     `json:"subscribers"`
@@ -23,42 +23,42 @@ type Report struct {
 	Delivery Delivery `json:"delivery"`
 	Check    Check    `json:"check"`
 
-	GeneratorCPU float64 `json:"generator_cpu"` // processors that the generator itself kept busy while publishing
+	GeneratorCPU float64 `json:"generator_cpu"` // processors that the generator itself used while publishing
 }
 
-// Connect is the time until all subscribers had their answer, and all they had missed where they resumed.
+// Connect is about the time until all subscribers were connected. With Options.Resume, it includes all missed events.
 type Connect struct {
 	Seconds float64 `json:"seconds"`
 	CPUEach float64 `json:"cpu_us_each"`
-	RSS     int64   `json:"rss"`      // once they were held
-	RSSEach float64 `json:"rss_each"` // more than before they came
+	RSS     int64   `json:"rss"`      // after Options.Hold
+	RSSEach float64 `json:"rss_each"` // for each subscriber: the difference to the memory before
 }
 
-// Publish is the time until all publishes were answered.
+// Publish is about the time until all publishes were answered.
 type Publish struct {
 	Events    int     `json:"events"`
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"per_second"`
-	CPUEach   float64 `json:"cpu_us_each"` // all the server's CPU until everything was delivered, by events
+	CPUEach   float64 `json:"cpu_us_each"` // the server's whole CPU time until everything was delivered, divided by events
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 }
 
-// Delivery is the time until all was delivered.
+// Delivery is about the time until everything was delivered.
 type Delivery struct {
 	Count     uint64  `json:"count"`
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"per_second"`
-	CPUEach   float64 `json:"cpu_us_each"` // all the server's CPU, publishing included, by deliveries
+	CPUEach   float64 `json:"cpu_us_each"` // the server's whole CPU time, including publishing, divided by deliveries
 	RSS       int64   `json:"rss"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 	Most      float64 `json:"max_ms"`
 }
 
-// usage is what processes have taken so far.
+// usage is what processes use.
 type usage struct {
-	cpu time.Duration // of all threads, user and system
+	cpu time.Duration // so far, of all threads, user and system
 	rss int64         // bytes in memory now
 }
 
@@ -66,13 +66,13 @@ func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
-func (r *Report) connected(before, after, held usage) {
+func (r *Report) connected(before, after, idle usage) {
 	if r.Subscribers == 0 {
 		return
 	}
 	n := float64(r.Subscribers)
 	r.Connect.CPUEach = microseconds(after.cpu-before.cpu) / n
-	r.Connect.RSS, r.Connect.RSSEach = held.rss, float64(held.rss-before.rss)/n
+	r.Connect.RSS, r.Connect.RSSEach = idle.rss, float64(idle.rss-before.rss)/n
 }
 
 func (r *Report) published(run *run, before, after usage, published, delivered time.Duration, deliveries uint64) {
@@ -112,7 +112,7 @@ func (r *Report) Table(w io.Writer) error {
 	}
 	row("checked", "%s", &r.Check)
 	if r.GeneratorCPU > .9 {
-		row("note", "the generator kept %.0f %% of a processor busy: it may be what was measured", 100*r.GeneratorCPU)
+		row("note", "the generator used %.0f %% of a processor, so it may have slowed down what was measured", 100*r.GeneratorCPU)
 	}
 	return t.Flush()
 }

@@ -11,10 +11,10 @@ import (
 	"sync/atomic"
 )
 
-// inRooms says whether the channels are rooms.
+// inRooms reports whether the channels are rooms.
 func (o *Options) inRooms() bool { return strings.Contains(o.Subscribe+o.Publish, "{room}") }
 
-// makeRooms makes a room for each channel, where the templates name rooms.
+// makeRooms makes a room for each channel, if the channels are rooms.
 func (p *publishers) makeRooms(ctx context.Context) error {
 	p.rooms = make([]string, p.o.Channels)
 	if !p.o.inRooms() {
@@ -37,7 +37,7 @@ func (p *publishers) makeRooms(ctx context.Context) error {
 			}
 			var room struct{ Room string }
 			if err := json.Unmarshal(text, &room); err != nil || room.Room == "" {
-				return fmt.Errorf("making a room: the answer %.200q names none", text)
+				return fmt.Errorf("making a room: the answer %.200q has no room", text)
 			}
 			p.rooms[i] = room.Room
 		}
@@ -45,11 +45,12 @@ func (p *publishers) makeRooms(ctx context.Context) error {
 	})
 }
 
-// seqs are the numbers of a room's messages, one after the other: what stands behind "seq": in the bytes that arrive.
+// seqs checks the numbers of a room's messages, which follow "seq": in the bytes that arrive. Each must be one more than
+// the number before.
 type seqs struct {
-	rest  []byte // what may be the beginning of one
+	rest  []byte // bytes that may be the beginning of a number
 	last  uint64
-	wrong *uint64 // counts those that are not the one before and one
+	wrong *uint64 // counts the numbers that are not
 }
 
 var seqMark = []byte(`"seq":`)

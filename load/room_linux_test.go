@@ -17,7 +17,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// frame is one as a server writes it.
+// frame makes a frame from a server.
 func frame(opcode byte, payload string) []byte {
 	b := []byte{0x80 | opcode}
 	switch n := len(payload); {
@@ -31,7 +31,7 @@ func frame(opcode byte, payload string) []byte {
 	return append(b, payload...)
 }
 
-// Data and pings are told apart however the bytes are cut.
+// Data and pings are separated in pieces of any size.
 func TestFramesInPieces(t *testing.T) {
 	var stream []byte
 	want := ""
@@ -67,7 +67,7 @@ func TestFramesInPieces(t *testing.T) {
 	}
 }
 
-// A number is found however its bytes are cut, and one that does not follow is counted.
+// A number is found in pieces of any size, and counted if it is not one more than the number before.
 func TestSeqsInPieces(t *testing.T) {
 	for _, tt := range []struct {
 		numbers []int
@@ -94,8 +94,8 @@ func TestSeqsInPieces(t *testing.T) {
 	}
 }
 
-// hall is a server of rooms whose numbers are what next makes of them. It takes pushes once so many have come in and
-// answered a ping.
+// hall is a server of rooms; next makes the numbers of messages. It accepts pushes once the expected number of clients have
+// entered and answered a ping.
 type hall struct {
 	mu     sync.Mutex
 	rooms  int
@@ -152,7 +152,7 @@ func (h *hall) push(room string, r *http.Request) {
 	}
 }
 
-// Rooms are made, read by WebSockets whose pings are answered, and numbers that do not follow are found out.
+// Rooms are made, WebSockets read them and answer pings, and wrong numbers are found.
 func TestRunInRooms(t *testing.T) {
 	for name, tt := range map[string]struct {
 		next func(int) int

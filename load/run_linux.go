@@ -24,8 +24,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On a processor that it shares with nobody else the reading goroutine would keep publishers from their
-	// answers for 10 ms at a time; with more threads the kernel shares it out.
+	// With few threads, the reading goroutine would prevent the publishers from reading their answers for 10 ms at a time.
+	// With more threads, the kernel divides the processors among them.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))))
 	if err := enoughFiles(o.Subscribers + o.Publishers + 64); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r.publishers = newPublishers(&o, r.number, addr)
 	r.crowd.ends = o.Read > 0
-	go r.crowd.read() // ended and waited for by close
+	go r.crowd.read() // close ends it and waits for it
 	err = r.all(ctx)
 	r.crowd.close()
 	if err != nil && !errors.Is(err, errQuiet) {
@@ -90,8 +90,8 @@ func (r *run) all(ctx context.Context) error {
 	return r.publish(ctx)
 }
 
-// prepareResume publishes what the subscribers are to have missed. The id of the first event, after which they
-// subscribe, is read by a subscriber of its own.
+// prepareResume publishes the events that the subscribers will have missed. They resume after the first event, whose id an
+// extra subscriber reads.
 func (r *run) prepareResume(ctx context.Context) error {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp4", r.addr.String())
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *run) prepareResume(ctx context.Context) error {
 	return r.publishers.publish(ctx, r.o.Resume, 0)
 }
 
-// subscription is the head of a subscriber's request.
+// subscription returns the head of a subscriber's request.
 func (r *run) subscription(i int) (string, error) {
 	channel := i % r.o.Channels
 	extra := []string{"Accept: text/event-stream"}
@@ -150,7 +150,7 @@ func (r *run) subscription(i int) (string, error) {
 	return r.o.request("GET", path, extra, i, channel)
 }
 
-// prepare makes ready what a subscriber is to get, and to say.
+// prepare makes a member ready for the answer that it will get.
 func (r *run) prepare(i int) (err error) {
 	m := &r.crowd.members[i]
 	m.tally = newTally(i%r.o.Channels, r.o.Publishers)
@@ -166,7 +166,7 @@ func (r *run) prepare(i int) (err error) {
 	if r.o.Ready != "" {
 		m.body.ready = &finder{text: []byte(r.o.Ready)}
 	}
-	m.says, err = r.o.said(i, i%r.o.Channels)
+	m.messages, err = r.o.messages(i, i%r.o.Channels)
 	return err
 }
 
@@ -189,7 +189,7 @@ func (r *run) connect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Few at a time, as backlogs of new connections are short.
+		// Only a few at a time, because the queue for new connections is short.
 		for int64(i)-r.crowd.open.Load() >= 128 {
 			if err := r.pause(ctx, start, "connected", int(r.crowd.open.Load()), o.Subscribers); err != nil {
 				return err
@@ -213,11 +213,11 @@ func (r *run) connect(ctx context.Context) error {
 		return err
 	}
 	time.Sleep(o.Hold)
-	held, err := processes(o.PIDs)
+	idle, err := processes(o.PIDs)
 	if err != nil {
 		return err
 	}
-	r.report.connected(before, after, held)
+	r.report.connected(before, after, idle)
 	for i := range o.Stalled {
 		if err := r.crowd.stall(i); err != nil {
 			return err
@@ -238,7 +238,7 @@ func (r *run) publish(ctx context.Context) error {
 	r.publishers.latency = Latency{}
 	base, start := r.crowd.received.Load(), time.Now()
 	done := make(chan error, 1)
-	go func() { done <- r.publishers.publish(ctx, r.o.Events, r.o.Rate) }() // waited for below
+	go func() { done <- r.publishers.publish(ctx, r.o.Events, r.o.Rate) }() // the loop below waits for it
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for running := true; running; {
@@ -249,7 +249,7 @@ func (r *run) publish(ctx context.Context) error {
 			}
 			running = false
 		case <-tick.C:
-			r.tell("published", int(r.publishers.sent.Load()), r.o.Events, start)
+			r.progress("published", int(r.publishers.sent.Load()), r.o.Events, start)
 			if err := r.crowd.failed.Load(); err != nil {
 				return *err
 			}
@@ -273,14 +273,14 @@ func (r *run) publish(ctx context.Context) error {
 		return err
 	}
 	all := r.expected(true)
-	err = r.until(ctx, "delivered to those who had stalled", int(all-want), func() int { return int(r.crowd.received.Load() - base - want) })
+	err = r.until(ctx, "delivered to stalled subscribers", int(all-want), func() int { return int(r.crowd.received.Load() - base - want) })
 	if errors.Is(err, errQuiet) {
-		return nil // the check tells what is missing
+		return nil // the check counts what is missing
 	}
 	return err
 }
 
-// expected is how many deliveries there are to be.
+// expected returns the number of deliveries, with or without those to stalled subscribers.
 func (r *run) expected(stalled bool) uint64 {
 	var n uint64
 	first := r.o.Stalled
@@ -298,10 +298,10 @@ func (r *run) expected(stalled bool) uint64 {
 	return n
 }
 
-// errQuiet: nothing arrives any more.
+// errQuiet ends the wait for events that do not arrive.
 var errQuiet = errors.New("nothing has arrived for too long")
 
-// until waits for a count, as long as it grows.
+// until waits until a count reaches its end. It returns errQuiet if the count stops growing before.
 func (r *run) until(ctx context.Context, what string, want int, count func() int) error {
 	start, last, moved := time.Now(), -1, time.Now()
 	for {
@@ -325,7 +325,7 @@ func (r *run) pause(ctx context.Context, start time.Time, what string, n, want i
 	if err := r.crowd.failed.Load(); err != nil {
 		return *err
 	}
-	r.tell(what, n, want, start)
+	r.progress(what, n, want, start)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -334,13 +334,13 @@ func (r *run) pause(ctx context.Context, start time.Time, what string, n, want i
 	}
 }
 
-func (r *run) tell(what string, n, want int, start time.Time) {
+func (r *run) progress(what string, n, want int, start time.Time) {
 	if r.o.Progress != nil {
 		r.o.Progress(fmt.Sprintf("%s %d of %d, %.1f s", what, n, want, time.Since(start).Seconds()))
 	}
 }
 
-// finish counts what never came as lost.
+// finish counts the events that never arrived as lost.
 func (r *run) finish() error {
 	c := &r.crowd.check
 	for i := range r.crowd.members {
@@ -354,7 +354,7 @@ func (r *run) finish() error {
 	r.report.Check = *c
 	r.report.Delivery.latency(&r.crowd.latency)
 	if !c.OK() {
-		return fmt.Errorf("not all went as promised: %s", c)
+		return fmt.Errorf("some events were lost, repeated or out of order: %s", c)
 	}
 	return nil
 }

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// tally is what one subscriber has got, by publisher.
+// tally checks the events of one subscriber, by publisher.
 type tally struct {
 	channel uint64
-	next    []uint32 // number expected
-	missed  []uint32 // left out so far
+	next    []uint32 // the number that is expected next
+	missed  []uint32 // how many are missing so far
 }
 
-// Check is what was found of the order of events. All but Received should be 0.
+// Check is the result of checking the order of events. All numbers except Received should be 0.
 type Check struct {
 	Received    uint64 `json:"received"`
 	Lost        uint64 `json:"lost"`
 	Repeated    uint64 `json:"repeated"`
 	Reordered   uint64 `json:"reordered"`
 	Foreign     uint64 `json:"foreign"`
-	Unsequenced uint64 `json:"unsequenced"` // numbers of rooms that are not the one before and one
+	Unsequenced uint64 `json:"unsequenced"` // numbers of rooms that are not one more than the number before
 }
 
-// OK says whether all was as promised.
+// OK reports whether every event arrived once and in order.
 func (c *Check) OK() bool {
 	return c.Lost == 0 && c.Repeated == 0 && c.Reordered == 0 && c.Foreign == 0 && c.Unsequenced == 0
 }
@@ -36,7 +36,7 @@ func newTally(channel, publishers int) tally {
 	return tally{uint64(channel), numbers[:publishers], numbers[publishers:]}
 }
 
-// add counts a marker in. What comes later than its successor was not lost, but reordered.
+// add counts a marker. An event that arrives after its successor was first counted as lost; now it counts as reordered.
 func (t *tally) add(m marker, run uint64, c *Check) {
 	c.Received++
 	if m.run != run || m.channel != t.channel || m.publisher >= uint64(len(t.next)) {
@@ -60,7 +60,7 @@ func (t *tally) add(m marker, run uint64, c *Check) {
 	}
 }
 
-// Latency is a histogram of times: eight steps for each doubling.
+// Latency is a histogram of times, with eight steps for each doubling.
 type Latency struct {
 	counts [64 * 8]uint64
 	n      uint64
@@ -79,7 +79,7 @@ func (l *Latency) add(d time.Duration) {
 	l.counts[power*8+int(us>>power)] += 1
 }
 
-// At is the time that a share of all is within, 0 to 1.
+// At returns a quantile: the time that a share of all (0 to 1) does not exceed.
 func (l *Latency) At(share float64) time.Duration {
 	want := uint64(share * float64(l.n))
 	var seen uint64

@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// token is one for a subscriber of its own. Publishers use one too, so it may publish anything.
+// token makes a token for a subscriber. Publishers use such a token too, so it may publish everything.
 func (o *Options) token(i, channel string) (string, error) {
 	if o.JWTSecret == "" {
 		return "", errors.New("{token} needs a secret to sign with")

@@ -1,12 +1,12 @@
-// Package public holds what browsers load, embedded in the binary and served as it is: no outside host, and no build step but
-// that of the SDK, which go generate makes one small file of its source in sdk/src.
+// Package public embeds the files that browsers load into the binary. They load nothing from other hosts. Only the SDK has
+// a build step: go generate makes one small file of its source in sdk/src.
 package public
 
 import "embed"
 
 //go:generate go run ./gen
 
-// Files are the page at /, what it loads from /ui, and the SDK at /sdk.
+// Files has the page at /, the files that it loads from /ui, and the SDK at /sdk.
 //
 //go:embed index.html ui sdk
 var Files embed.FS

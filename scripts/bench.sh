@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the gateway and what it is compared with, and runs the whole comparison: some twenty minutes. Arguments go to
-# the driver: -only TEXT for some rows, -write to write docs/performance.md, with -only those rows of it.
+# Builds the gateway and the servers that it is compared with, and runs the whole comparison, which takes about twenty
+# minutes. Arguments go to the driver: -only TEXT runs some rows; -write writes them to docs/performance.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(nproc)" -ge 2 ] || { echo "make bench needs two processors: one for the server, one for the load" >&2; exit 1; }

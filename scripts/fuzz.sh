@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the tree in turn, for the time given.
+# Runs every fuzz target of the project, one after another, each for the given time.
 set -euo pipefail
 time=${1:-60s}
 grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do

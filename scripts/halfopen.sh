@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A client that vanishes without a word, in a network namespace of its own (needs root): the gateway must close the
-# connection by TCP_USER_TIMEOUT, which is WRITE_TIMEOUT and 5 s.
+# A client disappears without closing its connection. The gateway must close it after TCP_USER_TIMEOUT, which is
+# WRITE_TIMEOUT plus 5 s. The client runs in a network namespace, so this needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and the machine lacks: nginx (proxy test), Chromium and Firefox (browser
-# tests), gcc (race detector). Packages come from Debian; elsewhere install them by hand.
+# Installs the programs that the tests need and that are missing: nginx (proxy test), Chromium and Firefox (browser
+# tests), gcc (race detector). This works on Debian; on other systems, install them by hand.
 set -euo pipefail
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)

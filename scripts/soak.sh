@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets crowds come and go for some minutes, and holds memory, descriptors and goroutines against what they were after
-# the first of them.
+# Many clients connect and disconnect, again and again, for some minutes. Afterwards, memory, descriptors and goroutines
+# must be about what they were after the first time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-40}
@@ -12,7 +12,7 @@ pid=$!
 trap 'kill $pid; wait $pid 2>/dev/null || true; rm -rf "$dir"' EXIT
 sleep 1
 look() {
-  sleep 13 # memory is handed back a few seconds after a crowd
+  sleep 13 # the gateway returns memory a few seconds after the clients have gone
   rss=$(awk '/VmRSS/{print $2}' /proc/$pid/status)
   files=$(ls /proc/$pid/fd | wc -l)
   goroutines=$(curl -s -H "x-apikey: $SLUICE_KEY" http://127.0.0.1:9211/metrics | awk '/^go_goroutines/{print $2}')
@@ -25,4 +25,4 @@ first_rss=$rss first_files=$files first_goroutines=$goroutines
 for i in $(seq "$rounds"); do round; done
 look "after $rounds more"
 [ "$rss" -le $((first_rss * 13 / 10 + 8192)) ] && [ "$files" -le $((first_files + 4)) ] && [ "${goroutines%.*}" -le $((${first_goroutines%.*} + 4)) ] ||
-  { echo "something stayed behind" >&2; exit 1; }
+  { echo "memory, descriptors or goroutines have grown" >&2; exit 1; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Small containers, for long: 256 MiB hold 15,000 idle streams and a storm of 1,000 clients that come back, 64 MiB serve
-# (root: it makes control groups).
+# Runs the tests in small containers for a long time. With 256 MiB, the gateway serves 15,000 idle streams, and 1,000 clients
+# that come back at once. With 64 MiB it still works. This makes control groups, so it needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ulimit -n "$(ulimit -Hn)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Long pauses: the process is stopped for a minute with 10,000 clients, and none of them is closed.
+# Stops the process for a minute while it has 10,000 clients. None of them may lose its connection.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ulimit -n "$(ulimit -Hn)"

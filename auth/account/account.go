@@ -18,7 +18,7 @@ import (
 	"sluice/store/rows"
 )
 
-// What callers may decide on.
+// Errors that callers compare with.
 var (
 	ErrUnknown  = errors.New("there is no such account")
 	ErrTaken    = errors.New("the username is taken")
@@ -28,10 +28,10 @@ var (
 	ErrBusy     = passwords.ErrBusy
 )
 
-// maxAccounts bounds what is held in memory.
+// maxAccounts is the largest number of accounts; all are in memory.
 const maxAccounts = 100_000
 
-// Account is one of the store's. It is never changed: a change makes another.
+// Account is an account. Nothing changes an Account: a change makes a new one.
 type Account struct {
 	ID       string    `json:"id"`
 	Username string    `json:"username"`
@@ -43,13 +43,13 @@ type Account struct {
 
 const rowAccount = rows.Account
 
-// Store keeps accounts.
+// Store has the accounts.
 type Store struct {
 	log     *eventlog.Log
 	changed atomic.Pointer[func(*Account)]
 	checks  *passwords.Checker
 
-	changing sync.Mutex // held by all that change accounts
+	changing sync.Mutex // one change at a time
 	mu       sync.RWMutex
 	byName   map[string]*Account
 }
@@ -71,7 +71,8 @@ func Open(log *eventlog.Log, checks *passwords.Checker) (*Store, error) {
 	return s, nil
 }
 
-// OnChange has f called, from now on, with each account that is deactivated or destroyed. Only the last f is called.
+// OnChange sets the function that is called after an account was deactivated or destroyed. Call OnChange before the store
+// is used.
 func (s *Store) OnChange(f func(*Account)) { s.changed.Store(&f) }
 
 func (s *Store) notify(a *Account) {
@@ -80,7 +81,7 @@ func (s *Store) notify(a *Account) {
 	}
 }
 
-// Get finds an account.
+// Get returns an account, or ErrUnknown.
 func (s *Store) Get(username string) (*Account, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -90,7 +91,7 @@ func (s *Store) Get(username string) (*Account, error) {
 	return nil, fmt.Errorf("%w: %q", ErrUnknown, username)
 }
 
-// All are the accounts, by username.
+// All returns the accounts, sorted by username.
 func (s *Store) All() []*Account {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -105,7 +106,7 @@ func (s *Store) All() []*Account {
 // Root is the name of the administrator, who has no account.
 const Root = "root"
 
-// maxText bounds usernames and names.
+// maxText is the longest username and name, in bytes.
 const maxText = 256
 
 func checkName(username string) error {
@@ -115,7 +116,7 @@ func checkName(username string) error {
 	case username == Root || username == "current":
 		return fmt.Errorf("%w: %q is reserved", ErrName, username)
 	case strings.ContainsAny(username, ":/?#%") || strings.TrimSpace(username) != username || strings.ContainsFunc(username, func(r rune) bool { return r < 0x20 || r == 0x7f }):
-		return fmt.Errorf("%w: it holds one of : / ? # %% or a control character, or begins or ends with white space", ErrName)
+		return fmt.Errorf("%w: it contains one of : / ? # %% or a control character, or begins or ends with white space", ErrName)
 	}
 	return nil
 }
@@ -154,7 +155,7 @@ func (s *Store) create(ctx context.Context, username, name, password string) (*A
 	return a, s.store(ctx, a, false)
 }
 
-// SetActive says whether an account may sign in.
+// SetActive activates or deactivates an account. Only an active account may sign in.
 func (s *Store) SetActive(ctx context.Context, username string, active bool) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.setActive(ctx, username, active) })
 }
@@ -196,7 +197,7 @@ func (s *Store) put(ctx context.Context, row eventlog.Row, fromReserve bool) err
 	return err
 }
 
-// Destroy deletes an account. Another of the same name is another account, with no grants.
+// Destroy deletes an account. A later account of the same name is a different one, without any rights of the first.
 func (s *Store) Destroy(ctx context.Context, username string) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.destroy(ctx, username) })
 }
@@ -218,12 +219,12 @@ func (s *Store) destroy(ctx context.Context, username string) error {
 	return nil
 }
 
-// Verify finds the account that a name and a password sign in to, from an address; ErrUnknown says that they are wrong, or
-// the account is not active, a passwords.TriesError that too many were wrong.
+// Verify returns the account of a name and a password that come from an address. Its error is ErrUnknown if they are wrong
+// or the account is not active, and a passwords.TriesError if too many tries were wrong.
 func (s *Store) Verify(ctx context.Context, from, username, password string) (*Account, error) {
 	hash := ""
 	a, err := s.Get(username)
-	if err == nil && a.Active { // else its right password would not be charged, and that would tell
+	if err == nil && a.Active { // the right password of an inactive account must count as wrong, or it could be found out
 		hash = a.Hash
 	}
 	ok, err := s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})

@@ -37,8 +37,8 @@ func TestAccounts(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), context.Background()
 	s, done := open(t, dir)
-	var told []string
-	s.OnChange(func(a *account.Account) { told = append(told, a.Username) })
+	var changed []string
+	s.OnChange(func(a *account.Account) { changed = append(changed, a.Username) })
 	if _, err := s.Create(ctx, "ann@example.org", "Ann", "secret"); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestAccounts(t *testing.T) {
 	}
 	verify("bob", "hidden", false)
 	var tries *passwords.TriesError
-	for range 20 { // else the right password of who may not sign in could be guessed
+	for range 20 { // otherwise the right password of an inactive account could be guessed
 		_, err := s.Verify(ctx, "192.0.2.9", "bob", "hidden")
 		errors.As(err, &tries)
 	}
@@ -105,8 +105,8 @@ func TestAccounts(t *testing.T) {
 		t.Fatal(again, err)
 	}
 	verify("ann@example.org", "secret", false)
-	if strings.Join(told, " ") != "bob ann@example.org" {
-		t.Errorf("told of %v", told)
+	if strings.Join(changed, " ") != "bob ann@example.org" {
+		t.Errorf("OnChange got %v", changed)
 	}
 	done()
 

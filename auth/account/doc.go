@@ -1,9 +1,10 @@
-// Package account keeps accounts, people and programs that sign in with a name and a password, in the store of
-// the log.
+// Package account stores accounts in the log's store. An account signs in with a name and a password at the door of
+// databases; people and programs have accounts.
 //
-// Invariants: a password is kept as a bcrypt hash and stands in no log line and no error; what a wrong name costs
-// is what a wrong password costs; a hash that was verified is not computed again while the process lives and the
-// account does not change.
+// Invariants:
+//   - Only the bcrypt hash of a password is stored. No log line and no error contains a password.
+//   - A wrong name takes the same time as a wrong password.
+//   - A verified hash is not computed again until the account changes or the process ends.
 //
-// Lock order: Store.changing, Store.mu; the first is held while the log commits, the second never.
+// Lock order: Store.changing, then Store.mu. A commit of the log happens under changing, never under mu.
 package account

@@ -1,3 +1,3 @@
-// Package grant is what a credential may do: the channels of /realtime that it subscribes to and publishes on, and the
-// documents that it reads and writes. Keys, tokens and users each carry one.
+// Package grant describes what a credential may do: which channels of /realtime it may subscribe to and publish on, and
+// which documents it may read and write. Each key, token and user has a grant.
 package grant

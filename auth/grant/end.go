@@ -2,34 +2,35 @@ package grant
 
 import "context"
 
-// End is why what was opened with a credential ends. It is the cause that a Life ends with.
+// End is the reason why a Life ended.
 type End string
 
 func (e End) Error() string { return string(e) }
 
 // Why a credential ends.
 const (
-	Revoked End = "revoked" // it is gone
-	Changed End = "changed" // another grant has taken its place
+	Revoked End = "revoked" // it was removed
+	Changed End = "changed" // its grant was changed
 )
 
-// Life lasts as long as the key or user that it is of stays as it is.
+// Life lasts until a key, user or session is changed or removed. Then the streams and sockets that were opened with it
+// end too.
 type Life struct {
 	ctx context.Context
 	end context.CancelCauseFunc
 }
 
-// NewLife begins one. It holds nothing that needs to be released.
+// NewLife begins a life. It need not be released.
 func NewLife() *Life {
 	l := &Life{}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
 
-// End ends it; the first end counts.
+// End ends the life. Only the first call counts.
 func (l *Life) End(why End) { l.end(why) }
 
-// Ended is why it ended, "" while it lasts.
+// Ended returns the reason why the life ended, or "" if it has not.
 func (l *Life) Ended() End {
 	if l.ctx.Err() == nil {
 		return ""
@@ -38,7 +39,7 @@ func (l *Life) Ended() End {
 	return why
 }
 
-// OnEnd calls f once it ends, until stop is called. No goroutine waits for it.
+// OnEnd calls f when the life ends; not after stop is called. No goroutine waits for it.
 func (l *Life) OnEnd(f func(End)) (stop func() bool) {
 	return context.AfterFunc(l.ctx, func() { f(l.Ended()) })
 }

@@ -8,31 +8,31 @@ import (
 	"sluice/channel"
 )
 
-// Lists are a grant as it is written.
+// Lists is a grant as text, as settings, tokens and answers have it.
 type Lists struct {
 	Sub  []string `json:"sub"`
 	Pub  []string `json:"pub"`
 	Rest []string `json:"rest"`
 }
 
-// Size is how many patterns it has: what channel.MaxGrant bounds.
+// Size returns the number of patterns. channel.MaxGrant is the limit.
 func (l *Lists) Size() int { return len(l.Sub) + len(l.Pub) + len(l.Rest) }
 
-// Check says what is wrong with a grant.
+// Check returns an error for an invalid grant.
 func (l *Lists) Check() error {
 	_, err := l.Parse()
 	return err
 }
 
-// Whole is the grant with lists where it has none, as JSON is to show it.
+// Whole returns the grant with empty lists instead of nil, so that JSON shows [] and not null.
 func (l *Lists) Whole() Lists {
 	return Lists{append([]string{}, l.Sub...), append([]string{}, l.Pub...), append([]string{}, l.Rest...)}
 }
 
-// Sets are a grant to match with.
+// Sets is a grant in the form that matches channels.
 type Sets struct{ Sub, Pub, Rest channel.Set }
 
-// Parse reads a grant of the settings or the store; the first bad pattern is the error.
+// Parse reads a grant of the settings or the store. Its error names the first invalid pattern.
 func (l *Lists) Parse() (s Sets, err error) {
 	if l.Size() > channel.MaxGrant {
 		return s, fmt.Errorf("has %d patterns; at most %d are allowed", l.Size(), channel.MaxGrant)
@@ -56,12 +56,12 @@ func (l *Lists) Parse() (s Sets, err error) {
 	return s, nil
 }
 
-// Valid reads a grant of a token, in which an invalid pattern matches nothing.
+// Valid reads the grant of a token. There, an invalid pattern is no error and matches nothing.
 func (l *Lists) Valid() Sets {
 	return Sets{Patterns(l.Sub, channel.Parse), Patterns(l.Pub, channel.Parse), Patterns(l.Rest, ParseRest)}
 }
 
-// Patterns are the valid ones of a list.
+// Patterns reads the valid patterns of a list and ignores the others.
 func Patterns(list []string, read func(string) (channel.Pattern, error)) channel.Set {
 	var patterns []channel.Pattern
 	for _, s := range list {
@@ -72,25 +72,24 @@ func Patterns(list []string, read func(string) (channel.Pattern, error)) channel
 	return channel.NewSet(patterns...)
 }
 
-// Intersect is what both grant.
+// Intersect returns what both grant.
 func (s Sets) Intersect(t Sets) Sets {
 	return Sets{s.Sub.Intersect(t.Sub), s.Pub.Intersect(t.Pub), s.Rest.Intersect(t.Rest)}
 }
 
-// Same says whether both grant the same.
+// Same reports whether both grant the same.
 func (s Sets) Same(t Sets) bool {
 	return s.Sub.String() == t.Sub.String() && s.Pub.String() == t.Pub.String() && s.Rest.String() == t.Rest.String()
 }
 
-// Lists spells the patterns.
+// Lists returns the grant as text.
 func (s Sets) Lists() Lists { return Lists{s.Sub.List(), s.Pub.List(), s.Rest.List()} }
 
-// methodGet is the left side of reading. To the patterns of channels it is a name like any other, so that
-// its case would count, and GET alone would be every collection.
+// methodGet is the method that reads documents. channel.Parse takes it for the name of a custom event. Then its case would
+// matter, and GET without a collection would match every collection. ParseRest corrects both.
 const methodGet = "GET"
 
-// ParseRest reads a pattern of documents: * or METHOD:collection, in which either may be * and the collection end
-// in *.
+// ParseRest reads a pattern of documents: * or METHOD:collection. Either part may be *, and the collection may end in *.
 func ParseRest(text string) (channel.Pattern, error) {
 	p, err := channel.Parse(text)
 	if err != nil {

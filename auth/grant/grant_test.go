@@ -1,6 +1,11 @@
 package grant
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+
+	"sluice/channel"
+)
 
 func TestParseRest(t *testing.T) {
 	t.Parallel()
@@ -25,6 +30,20 @@ func TestParseRest(t *testing.T) {
 		p, err := ParseRest(tt.text)
 		if (err == nil) != (tt.want != "") || err == nil && p.String() != tt.want {
 			t.Errorf("%q: %q, %v", tt.text, p, err)
+		}
+	}
+}
+
+// A grant has at most MaxGrant patterns, in all its lists together.
+func TestMaxGrant(t *testing.T) {
+	t.Parallel()
+	for n, valid := range map[int]bool{channel.MaxGrant - 1: true, channel.MaxGrant: true, channel.MaxGrant + 1: false} {
+		l := Lists{Pub: []string{"last"}, Rest: []string{"GET:last"}}
+		for i := range n - 2 {
+			l.Sub = append(l.Sub, fmt.Sprint("n", i))
+		}
+		if s, err := l.Parse(); (err == nil) != valid || valid && len(s.Sub.Patterns()) != n-2 {
+			t.Errorf("%d patterns: %v", n, err)
 		}
 	}
 }

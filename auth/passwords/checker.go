@@ -20,40 +20,41 @@ import (
 	"sluice/store/share"
 )
 
-// ErrBusy is the error of Hash and Verify where too many wait already.
+// ErrBusy is the error of Hash and Verify if too many requests are already waiting.
 var ErrBusy = errors.New("too many passwords are being checked; try again in a moment")
 
-// TriesError is the error of Verify where too many passwords were wrong.
+// TriesError is the error of Verify after too many wrong passwords.
 type TriesError struct{ After time.Duration }
 
-// errTries is the only one. It is the same for a name and for an address: else it would tell whether a name exists.
+// errTries is the only TriesError of this package. It is the same for a name and for an address; otherwise it would
+// reveal whether a name exists.
 var errTries = &TriesError{tries.NameEvery}
 
 func (e *TriesError) Error() string {
 	return "too many sign-ins failed, for this name or from this address; try again in a moment"
 }
 
-// Max is the longest password in bytes: bcrypt takes no more into account.
+// Max is the longest password, in bytes. bcrypt ignores further bytes.
 const Max = 72
 
-// cost is bcrypt's: about 50 ms, as its authors' default.
+// cost is the default of bcrypt. A hash takes about 50 ms.
 const cost = bcrypt.DefaultCost
 
-// nobody is the hash of a random password that was not kept. It is compared where there is nobody to compare with,
-// and what comes of it is not looked at.
+// nobody is the hash of a random password that nobody knows. For a name that does not exist, Verify compares the password
+// with this hash and ignores the result, so that it takes the same time as for an existing name.
 const nobody = "$2a$10$gZMrclhz821zU1c6z9GTy.p4RYMYoKybYpD0yWBm4sSJG7s59vWz2"
 
-// cheapNobody is the same for tests.
+// cheapNobody is nobody with the lowest cost, for tests.
 const cheapNobody = "$2a$04$RSkRGu0kfMf4VqEzuKeWtu1quDJsq6ppH.zRrOj3.zAyRB64JdkxW"
 
-// Bounds of checks.
+// Limits of checks.
 const (
 	maxWaiting = 256  // requests of one address that wait for their password to be checked
 	maxChecked = 4096 // passwords that are remembered as right
 )
 
-// turns bound how many hashes are computed at a time, as each takes a processor for 50 ms, and how many wait. They go
-// round by address, so that one that floods keeps nobody else from signing in.
+// turns limits how many hashes are computed at a time, because each takes a processor for 50 ms, and how many wait. The
+// addresses take turns, so that one with many requests does not prevent others from signing in.
 type turns struct {
 	n       int
 	slots   *share.Slots
@@ -65,23 +66,23 @@ func newTurns() *turns {
 	return &turns{n: n, slots: share.NewSlots(n, maxWaiting)}
 }
 
-// ofProcess are the turns that all checkers share: they have the same processors.
+// ofProcess is shared by all checkers, because they share the processors.
 var ofProcess = newTurns()
 
-// Checker computes hashes, and remembers those that were right.
+// Checker computes hashes, and remembers the passwords that were right.
 type Checker struct {
 	turns  *turns
 	tries  *tries.Names
 	cost   int
 	nobody string // the hash of nobody, which costs the same
-	secret []byte // of this process: what is remembered serves nobody else
+	secret []byte // random, so that the digests are worthless outside this process
 
 	mu      sync.Mutex
 	right   map[tries.Digest]struct{}
 	running map[tries.Digest]*check
 }
 
-// check is one that runs. Others read what came of it once done is closed.
+// check is a check that is running. Others may read its result once done is closed.
 type check struct {
 	done  chan struct{}
 	right bool
@@ -91,16 +92,16 @@ type check struct {
 // New makes a checker.
 func New() *Checker { return newChecker(ofProcess, cost, nobody) }
 
-// Cheap makes a checker for tests, which have many passwords and keep none.
+// Cheap makes a checker with the lowest cost, for tests with many passwords.
 func Cheap() *Checker { return newChecker(newTurns(), bcrypt.MinCost, cheapNobody) }
 
 func newChecker(t *turns, cost int, nobody string) *Checker {
 	c := &Checker{turns: t, tries: tries.NewNames(), cost: cost, nobody: nobody, secret: make([]byte, 32), right: map[tries.Digest]struct{}{}, running: map[tries.Digest]*check{}}
-	rand.Read(c.secret) // never fails, by its documentation
+	rand.Read(c.secret) //nolint:errcheck // its documentation says that it never fails
 	return c
 }
 
-// take waits for a processor for the owner of ctx, which gives it back.
+// take waits for a processor, on behalf of the owner in ctx. The caller must call giveBack.
 func (t *turns) take(ctx context.Context) (giveBack func(), err error) {
 	t.waiting.Add(1)
 	defer t.waiting.Add(-1)
@@ -111,7 +112,7 @@ func (t *turns) take(ctx context.Context) (giveBack func(), err error) {
 	return giveBack, err
 }
 
-// Hash is what to keep of a password of at most Max bytes.
+// Hash returns the hash to store for a password of at most Max bytes.
 func (c *Checker) Hash(ctx context.Context, password string) (string, error) {
 	giveBack, err := c.turns.take(ctx)
 	if err != nil {
@@ -125,21 +126,29 @@ func (c *Checker) Hash(ctx context.Context, password string) (string, error) {
 	return string(hash), nil
 }
 
-// Attempt is a name and a password that somebody signs in with.
+// Attempt is one try to sign in.
 type Attempt struct {
 	From     string // the address of the client
 	Name     string
 	Password string
-	Hash     string // what is kept of the name's password; "" says that nobody has the name
+	Hash     string // the stored hash of the name's password; "" if the name does not exist
 }
 
-// Verify says whether an attempt is right; the error is ErrBusy, or a TriesError where too many were wrong. That nobody
-// has the name is never right, and costs what a wrong password costs, however many ask at once and whatever they have
-// asked before.
+// Verify reports whether an attempt is right. Its error is ErrBusy, or a TriesError after too many wrong attempts. An
+// attempt for a name that does not exist is never right, and takes the same time as a wrong password. This also holds for
+// many attempts at once, and for repeated ones.
 func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	hash := cmp.Or(a.Hash, c.nobody)
-	by := c.who(a.Name, a.From)
-	key := c.key("password", a.Name, hash, a.Password) // with the hash: worth nothing once that changes
+	by := c.digests(a.Name, a.From)
+	key := c.key("password", a.Name, hash, a.Password) // with the hash, so that the key is worthless once that changes
+	// In each turn, one of four things happens:
+	//
+	//	no tries left   refused, whatever the password is
+	//	known           right without a hash, because it was right before
+	//	mine            this goroutine computes the hash
+	//	other           another goroutine computes the same hash: wait, and try again if that failed
+	//
+	// Open must come first, or a name without tries left would still reveal that a password is right.
 	for {
 		if !c.tries.Open(by) {
 			return false, errTries
@@ -167,11 +176,12 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (bool, error) {
 	}
 }
 
-// possible is false of what cannot be right: a longer password would pass for what it begins with.
+// possible reports whether the attempt can be right. One with a password over Max bytes cannot; bcrypt would compare only
+// its beginning.
 func (a *Attempt) possible() bool { return a.Hash != "" && len(a.Password) <= Max }
 
-// try compares, if name and address have tries left, and charges them.
-func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Who) (bool, error) {
+// try compares the password if the name and the address have tries left, and charges them if it is wrong.
+func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Digests) (bool, error) {
 	end, ok := c.tries.Begin(by)
 	if !ok {
 		return false, errTries
@@ -188,7 +198,7 @@ func (c *Checker) try(ctx context.Context, a *Attempt, hash string, by tries.Who
 	return same, err
 }
 
-// compare computes a hash in its turn.
+// compare waits for a processor and compares a password with a hash.
 func (c *Checker) compare(ctx context.Context, hash, password string) (bool, error) {
 	giveBack, err := c.turns.take(ctx)
 	if err != nil {
@@ -202,7 +212,7 @@ func (c *Checker) compare(ctx context.Context, hash, password string) (bool, err
 	return err == nil, nil
 }
 
-// key is what is remembered of some texts, which cannot run together.
+// key makes a digest of some texts. Each is preceded by its length, so that different texts give different digests.
 func (c *Checker) key(texts ...string) tries.Digest {
 	mac := hmac.New(sha256.New, c.secret)
 	for _, text := range texts {
@@ -211,13 +221,14 @@ func (c *Checker) key(texts ...string) tries.Digest {
 	return tries.Digest(mac.Sum(nil))
 }
 
-func (c *Checker) who(name, from string) tries.Who {
+func (c *Checker) digests(name, from string) tries.Digests {
 	from = peer.Network(from)
-	return tries.Who{Name: c.key("name", name), From: c.key("from", from), Both: c.key("both", name, from)}
+	return tries.Digests{Name: c.key("name", name), From: c.key("from", from), Both: c.key("both", name, from)}
 }
 
-// begin says whether a password is known to be right, else that it is the caller's to check, or gives who checks it
-// already: a crowd that comes back at once costs one check.
+// begin looks for a password. known means that it is remembered as right. If it is not, exactly one of mine and other is
+// set: the caller must do the check mine, or wait for other, which another goroutine does. So when many clients of one
+// user come back at once, the hash is computed once.
 func (c *Checker) begin(key tries.Digest) (mine, other *check, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"sluice/store/share"
 )
 
-// takeAll takes all processors of a checker, for nobody that the tests know.
+// takeAll takes all processors of a checker, for an owner that no test uses.
 func takeAll(c *Checker) (giveBack func()) {
 	slots := make([]func(), c.turns.n)
 	for i := range slots {
@@ -32,7 +32,7 @@ func takeAll(c *Checker) (giveBack func()) {
 	}
 }
 
-// A flood of passwords from one address keeps another's waiting for one of them, and turns away nobody else.
+// During a flood of passwords from one address, another address waits for only one of them, and is not refused.
 func TestFloodOfOneAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestFloodOfOneAddress(t *testing.T) {
 	})
 }
 
-// A right password is computed once, whoever waits; wrong ones wait for their turn, and too many are turned away.
+// A right password is computed once for all that wait. Wrong ones wait for their turn, and too many are refused.
 func TestBoundedChecks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestBoundedChecks(t *testing.T) {
 	})
 }
 
-// Time tells nobody whether a name is known: a crowd with one name and one password costs one check, of a known name as
-// of an unknown one, and two names cost two.
+// The time does not reveal whether a name exists. Many tries at once with one name and one password cost one check, whether
+// the name is known or not. Two names cost two checks.
 func TestUnknownCostsTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestUnknownCostsTheSame(t *testing.T) {
 	})
 }
 
-// Who gave up takes nobody's answer away.
+// A client that gives up does not take away the result from others that wait for the same check.
 func TestCheckOfWhoGaveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestCheckOfWhoGaveUp(t *testing.T) {
 	})
 }
 
-// A password over 72 bytes is never right, though bcrypt looks at no more of it.
+// A password over 72 bytes is never right, although bcrypt ignores the further bytes.
 func TestTooLong(t *testing.T) {
 	t.Parallel()
 	ctx, c := context.Background(), Cheap()

@@ -1,9 +1,11 @@
-// Package passwords hashes passwords and checks them, for all who sign in with a name and a password.
+// Package passwords hashes and checks the passwords of users and accounts.
 //
-// Invariants: so many hashes are computed at a time as leave a processor free, and a bounded number waits for its
-// turn; what a wrong name costs is what a wrong password costs; a hash that was verified is not computed again while the
-// process lives. Wrong passwords are bounded by name and by address; who has used them up is told nothing more, not even
-// of a right one.
+// Invariants:
+//   - Hashes use all processors except one. A limited number of requests waits for them.
+//   - A wrong name takes the same time as a wrong password.
+//   - A verified hash is not computed again while the process lives.
+//   - Wrong passwords are limited by name and by address. Above the limit, every answer is the same, even for the right
+//     password.
 //
-// Lock order: Checker.mu and tries.mu are leaves, and are not held while a hash is computed.
+// Checker.mu and tries.mu are leaves. No hash is computed under a lock.
 package passwords

@@ -12,7 +12,7 @@ import (
 	"sluice/auth/tries"
 )
 
-// The bounds of auth/tries.
+// The limits of auth/tries.
 const (
 	nameTries, nameEvery = 10, 6 * time.Second
 	fromTries, fromEvery = 30, 2 * time.Second
@@ -35,7 +35,7 @@ func newLogin(t *testing.T) *login {
 	return &login{t, c, hash}
 }
 
-// as tells what came of an attempt: right, wrong, or that there were too many.
+// as returns the result of an attempt: right, wrong, or too many.
 func (l *login) as(from, name, password string) string {
 	l.t.Helper()
 	a := Attempt{From: from, Name: name, Password: password}
@@ -61,11 +61,11 @@ func (l *login) wants(from, name, password, want string) {
 	}
 }
 
-// fails has n wrong passwords tried, without their hashes.
+// fails tries n wrong passwords, without computing hashes.
 func (l *login) fails(from, name string, n int) {
 	l.t.Helper()
 	for range n {
-		end, ok := l.c.tries.Begin(l.c.who(name, from))
+		end, ok := l.c.tries.Begin(l.c.digests(name, from))
 		if !ok {
 			l.t.Fatalf("%s at %s has no tries left", name, from)
 		}
@@ -73,8 +73,8 @@ func (l *login) fails(from, name string, n int) {
 	}
 }
 
-// A name has so many wrong passwords, from wherever they come, and one more each so often. Nothing is told then, not even
-// of the right one, be it remembered or not; an unknown name is treated as a known one.
+// A name has a number of wrong passwords from all addresses together, and then one more in each interval. Above that, the
+// answer is the same for the right password, remembered or not. An unknown name is treated as a known one.
 func TestTriesOfName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ann", "nobody"} {
@@ -98,9 +98,9 @@ func TestTriesOfName(t *testing.T) {
 	}
 }
 
-// Right passwords cost nothing, and give a name tries of its own where it has signed in: strangers who guess do not lock
-// it out there, neither where the password is remembered nor where it is not. Nor does an address that has used its own up
-// lock out whose password is remembered; but it cannot guess those.
+// Right passwords cost no tries. A name gets separate tries at an address where it has signed in, so strangers who guess
+// elsewhere do not lock it out there, whether its password is remembered or not. An address without tries left still
+// accepts a remembered password, but cannot guess it.
 func TestTriesOfOwner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestTriesOfOwner(t *testing.T) {
 	})
 }
 
-// An address has so many wrong passwords, of whatever names; of IPv6 it is the network.
+// An address has a number of wrong passwords for all names together. With IPv6, the network counts as the address.
 func TestTriesOfAddress(t *testing.T) {
 	t.Parallel()
 	for first, same := range map[string]string{
@@ -152,7 +152,7 @@ func TestTriesOfAddress(t *testing.T) {
 	}
 }
 
-// Attempts side by side are no more than those one after the other; those of an address are paid for later.
+// Attempts at the same time are no more than attempts one after another. An address pays for its own later.
 func TestTriesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,8 +188,7 @@ func TestTriesAtOnce(t *testing.T) {
 	})
 }
 
-// An address that has used its tries up tells nobody which names exist, neither there nor elsewhere: what it tries is
-// charged to no name.
+// An address without tries left does not reveal which names exist, there or elsewhere: its tries are charged to no name.
 func TestExhaustedAddressTellsNoName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Loopback reports whether host is this machine's loopback: the name localhost, or an address of 127.0.0.0/8 or ::1.
-// Names below localhost are left out: resolvers ask the network for them.
+// Names below localhost do not count, because resolvers ask the network for them.
 func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -24,8 +24,8 @@ func LoopbackAddr(addr string) bool {
 	return err == nil && Loopback(host)
 }
 
-// LoopbackHost reports whether a request's Host is loopback, with or without a port. A page whose own name was pointed
-// at loopback (DNS rebinding) cannot forge that: its browser sends the name of the page.
+// LoopbackHost reports whether a request's Host is loopback, with or without a port. It stops DNS rebinding: a page whose
+// name resolves to loopback cannot forge the Host, because its browser sends the name of the page.
 func LoopbackHost(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil { // it has no port
@@ -34,8 +34,8 @@ func LoopbackHost(r *http.Request) bool {
 	return Loopback(host)
 }
 
-// LoopbackOrigin reports whether no page sent a request, or one of this machine's loopback: a page of any other site can
-// reach loopback by its address, and its browser then sends a loopback Host, but the page's own Origin.
+// LoopbackOrigin reports whether a request has no Origin or a loopback Origin. A page of another site can reach loopback
+// by its address. Then its browser sends a loopback Host, but the page's own Origin.
 func LoopbackOrigin(r *http.Request) bool {
 	for _, origin := range r.Header.Values("Origin") {
 		if u, err := url.Parse(origin); err != nil || !Loopback(u.Hostname()) {
@@ -45,14 +45,14 @@ func LoopbackOrigin(r *http.Request) bool {
 	return true
 }
 
-// Direct reports whether a request came from this machine without a proxy between. Behind a proxy on the same machine
-// every peer is loopback, so all that loopback alone opens asks this.
+// Direct reports whether a request came from this machine and not through a proxy. Behind a proxy on the same machine,
+// every peer is loopback. So use this wherever loopback alone gives rights.
 func Direct(r *http.Request) bool {
 	return LoopbackAddr(r.RemoteAddr) && LoopbackHost(r) && !Forwarded(r)
 }
 
-// Forwarded reports whether a request shows any trace of a proxy: HTTP/1.0, which nginx speaks by default and clients no
-// longer do, or a header that clients do not send of themselves.
+// Forwarded reports whether a request shows any trace of a proxy. One trace is HTTP/1.0, which nginx uses by default and
+// clients no longer do. Others are headers that only proxies send.
 func Forwarded(r *http.Request) bool {
 	if !r.ProtoAtLeast(1, 1) {
 		return true
@@ -65,11 +65,11 @@ func Forwarded(r *http.Request) bool {
 	return false
 }
 
-// proxyPrefixes begin the headers of content delivery networks and hosts that lack an X-.
+// proxyPrefixes has the prefixes, besides X-, of the headers that content delivery networks and hosting services add.
 var proxyPrefixes = []string{"cf-", "cdn-", "cloudfront-", "fastly-", "fly-", "akamai-", "true-client-", "front-end-", "proxy-", "client-", "remote-"}
 
-// addedByProxy reports whether proxies add a header of this name. Every X- counts, since there are too many to list,
-// but for those that clients of ours send.
+// addedByProxy reports whether proxies add a header of this name. Every name with X- counts, because there are too many
+// to list, except those that clients send.
 func addedByProxy(name string) bool {
 	switch name {
 	case "via", "forwarded":

@@ -31,7 +31,7 @@ func TestLoopbackHost(t *testing.T) {
 	}
 }
 
-// Whoever came by a proxy did not come directly, whatever trace the proxy leaves.
+// A request through a proxy is not direct, whatever trace the proxy leaves.
 func TestDirect(t *testing.T) {
 	t.Parallel()
 	direct := func(change func(*http.Request)) bool {

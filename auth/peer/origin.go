@@ -9,14 +9,14 @@ import (
 	"unicode"
 )
 
-// errOrigin is what is wrong with an origin.
-var errOrigin = errors.New("must be * or an origin as browsers send it, like https://app.example.com (no path, no wildcard; a name that is not ASCII in its xn-- form)")
+var errOrigin = errors.New("must be * or an origin as browsers send it, such as https://app.example.com (no path, no wildcard; a name that is not ASCII in its xn-- form)")
 
-// defaultPorts are never part of an origin (RFC 6454 section 6.2).
+// defaultPorts has the ports that are never part of an origin (RFC 6454 section 6.2).
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
 
-// Origin returns an origin as browsers send it: in lower case, without the default port and without a slash at the end.
-// Origins are compared byte for byte, so another spelling would never match. What no browser sends is an error, but for *.
+// Origin returns an origin in the form that browsers send: in lower case, without the default port, and without a slash at
+// the end. Origins are compared byte for byte, so another form would never match. It returns * unchanged, and an error for
+// a text that no browser sends.
 func Origin(s string) (string, error) {
 	if s == "*" {
 		return s, nil
@@ -42,9 +42,9 @@ func Origin(s string) (string, error) {
 	return u.Scheme + "://" + host, nil
 }
 
-// originHost returns a host as browsers write it: IPv6 in its shortest form. Where the last part of a name begins with a
-// digit, browsers take it for an address of IPv4 and write that with four plain numbers, so 127.1 would never match. Nor
-// would an address of IPv4 within one of IPv6, which they write in a third way.
+// originHost returns a host in the form that browsers send, with an IPv6 address in its shortest form. It refuses hosts
+// that would never match. If the last part of a name is a number, browsers take the name for an IPv4 address and send
+// four plain numbers: 127.1 becomes 127.0.0.1. They also write an IPv4 address inside an IPv6 address in another way.
 func originHost(host string) (string, bool) {
 	ip, err := netip.ParseAddr(host)
 	switch last := host[strings.LastIndexByte(host, '.')+1:]; {

@@ -1,7 +1,7 @@
 package peer
 
-// Owner is who the work and the memory of a client are charged to: the scope of its credential or, where that is "" as
-// it has none, the network of its address.
+// Owner returns whom a client's work and memory are charged to: the scope of its credential, or the network of its
+// address if it has no credential (scope is "").
 func Owner(scope, address string) string {
 	if scope != "" {
 		return scope

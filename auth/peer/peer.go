@@ -1,11 +1,11 @@
-// Package peer tells what an address says of who sent a request: what of it counts where clients are bounded by address,
-// and whether the request came from this machine.
+// Package peer finds out where a request came from: from which network, for limits by address, from which origin, and
+// whether from this machine.
 package peer
 
 import "net/netip"
 
-// Network is the part of an address that its owner does not choose: all of an IPv4 address, and the first 64 bits of
-// an IPv6 address, which even one household has to itself (RFC 6177). What is no address counts as it is.
+// Network returns the part of an address that its owner cannot choose. That is all of an IPv4 address, but only the first
+// 64 bits of an IPv6 address: even one household may choose the rest (RFC 6177). It returns any other text unchanged.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -21,8 +21,8 @@ func Network(address string) string {
 	return p.String()
 }
 
-// Bytes is the same without an allocation: two addresses have the same bytes if they have the same Network. It is zero
-// for what is no address.
+// Bytes is Network without an allocation: two addresses have the same bytes exactly if they have the same Network. It is
+// zero for a text that is no address.
 func Bytes(address string) (b [16]byte) {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Proxies are the networks of proxies that are believed.
+// Proxies has the networks of trusted proxies.
 type Proxies []*net.IPNet
 
-// Sent reports whether one of them sent a request.
+// Sent reports whether a trusted proxy sent a request.
 func (p Proxies) Sent(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	ip := net.ParseIP(host)
@@ -25,7 +25,7 @@ func (p Proxies) Sent(r *http.Request) bool {
 	return false
 }
 
-// Prefix is the path that one of them took off the front of a request's, as an address spells it; "" where there is none.
+// Prefix returns the prefix that a trusted proxy removed from a request's path, escaped, or "".
 func (p Proxies) Prefix(r *http.Request) string {
 	prefix := strings.Trim(r.Header.Get("X-Forwarded-Prefix"), "/")
 	if prefix == "" || !p.Sent(r) {

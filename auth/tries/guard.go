@@ -10,18 +10,18 @@ import (
 	"sluice/auth/peer"
 )
 
-// Guard bounds the guessing of keys by address. A key that was right from an address before always passes there: many
-// clients may share the address, behind a proxy all of them, and one who guesses must not lock the others out.
+// Guard limits the guessing of keys, by address. A key that was right from an address before always passes there. Many
+// clients may share an address (behind a proxy, all of them), and one that guesses must not lock out the others.
 type Guard struct {
 	seed  maphash.Seed
 	seen  [seenSets][seenWays]atomic.Uint64 // keys that were right, each with its address
-	next  atomic.Uint32                     // the way that is overwritten next in a full set
+	next  atomic.Uint32                     // which entry of a full set is overwritten next
 	mu    sync.Mutex
 	froms table
-	all   *bucket // of all addresses together; nil: they are not bounded
+	all   *bucket // for all addresses together; nil for no limit
 }
 
-// What is remembered of right keys: 128 KiB in all. A look-up takes no lock.
+// The size of seen, a hash table: 128 KiB in all. A look-up takes no lock.
 const (
 	seenSets = 1 << 12
 	seenWays = 4
@@ -30,14 +30,14 @@ const (
 // NewGuard makes a Guard.
 func NewGuard(l Limit) *Guard { return &Guard{seed: maphash.MakeSeed(), froms: newTable(l)} }
 
-// InAll bounds the wrong keys of all addresses together, for a guard of one key. It returns the guard.
+// InAll also limits the wrong keys of all addresses together, for a guard of a single key. It returns the guard.
 func (g *Guard) InAll(l Limit) *Guard {
 	g.all = newBucket(l)
 	return g
 }
 
-// Right is to be called with the hash of a key that is right. It returns 0 where the key may pass, else how long its owner must
-// wait: its address has no tries left, and the key has not come from there before.
+// Right must be called with the hash of each right key. It returns 0 if the key may pass. If the address has no tries
+// left and the key has not come from there before, it returns how long the client must wait.
 func (g *Guard) Right(from string, key Digest) time.Duration {
 	pair := g.pair(from, key)
 	set := &g.seen[pair%seenSets]
@@ -58,10 +58,11 @@ func (g *Guard) Right(from string, key Digest) time.Duration {
 	return 0
 }
 
-// pair is what a key and an address are remembered by. Where two pairs share one, the key is only compared.
+// pair hashes a key and an address, never to 0. If two pairs have the same hash, the second passes without using a try;
+// the key itself was compared before.
 func (g *Guard) pair(from string, key Digest) uint64 {
 	address := peer.Bytes(from)
-	if address == ([16]byte{}) { // it is none
+	if address == ([16]byte{}) { // it is no IP address
 		d := sha256.Sum256([]byte(from))
 		address = [16]byte(d[:])
 	}
@@ -70,7 +71,7 @@ func (g *Guard) pair(from string, key Digest) uint64 {
 	return max(1, maphash.Bytes(g.seed, both[:]))
 }
 
-// wait is how long an address has to wait for a try.
+// wait returns how long an address must wait for a try.
 func (g *Guard) wait(from string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -78,8 +79,8 @@ func (g *Guard) wait(from string) time.Duration {
 	return max(g.all.wait(now), g.froms.all[digest(from)].wait(now))
 }
 
-// Wrong is to be called with each key that is wrong. It charges the address and returns 0, or returns how long the
-// address must wait where it has no tries left.
+// Wrong must be called for each wrong key. It charges the address and returns 0. If the address has no tries left, it
+// returns how long the address must wait.
 func (g *Guard) Wrong(from string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -20,8 +20,8 @@ func exhaust(t *testing.T, g *Guard, from string) {
 	}
 }
 
-// An address has a burst of wrong keys and one more in each interval. What is refused is not charged. A key that was
-// right from there before passes, another has to wait, and other addresses notice nothing.
+// An address has a burst of wrong keys, and then one more in each interval. A refused key is not charged. A key that was
+// right from there before passes, and any other must wait. Other addresses are not affected.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	for from, same := range map[string]string{
@@ -64,7 +64,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// What is remembered of right keys has one size, and what came last is in there.
+// The table of right keys has a fixed size, and contains the last ones.
 func TestGuardForgets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestGuardForgets(t *testing.T) {
 	})
 }
 
-// Guesses side by side are no more than those one after the other.
+// Guesses at the same time are no more than guesses one after another.
 func TestGuardAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The bounds of passwords. A name has few tries, since its owner needs few; an address has more, since many may share it.
+// Limits of passwords. A name has few tries, because its owner needs few. An address has more, because many may share it.
 var (
 	ofName    = Limit{10, NameEvery}
 	ofAddress = Limit{30, 2 * time.Second}
@@ -14,11 +14,11 @@ var (
 // NameEvery is how often a name that has used up its tries gets another.
 const NameEvery = 6 * time.Second
 
-// maxKnown bounds how many names are remembered with an address where they have signed in.
+// maxKnown is how many names are remembered, each with an address where it has signed in.
 const maxKnown = 10_000
 
-// Names bounds the guessing of passwords. A name has tries of its own at an address where it has signed in before, so
-// that strangers who guess elsewhere do not lock its owner out.
+// Names limits the guessing of passwords. A name has separate tries at an address where it has signed in before, so that
+// strangers who guess elsewhere do not lock out its owner.
 type Names struct {
 	mu    sync.Mutex
 	names table
@@ -31,65 +31,64 @@ func NewNames() *Names {
 	return &Names{names: newTable(ofName), froms: newTable(ofAddress), known: map[Digest]struct{}{}}
 }
 
-// Who is whose password is tried, and from where. Both stands for the two together.
-type Who struct{ Name, From, Both Digest }
+// Digests has the digests of the name whose password is tried, of the address, and of the two together.
+type Digests struct{ Name, From, Both Digest }
 
-// Open reports whether a try may be looked at at all. Where it is false, the answer must be the same for every password.
-// An address without tries is closed to every name but those that have signed in there. A name that has is charged for
-// the refused try in Begin, and no other name is: else the bucket of a name would tell whether it exists.
-func (t *Names) Open(w Who) bool {
+// Open reports whether a try may be checked at all. If not, the answer must be the same for every password. An address
+// without tries left is closed to all names except those that have signed in there. Only such a name is charged for the
+// refused try, in Begin; otherwise the bucket of a name would reveal whether it exists.
+func (t *Names) Open(d Digests) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	name, known := t.ofName(w, now)
-	return name.left.TokensAt(now) >= 1 && (known || t.froms.of(w.From, now).has(now))
+	name, known := t.ofName(d, now)
+	return name.left.TokensAt(now) >= 1 && (known || t.froms.of(d.From, now).has(now))
 }
 
-// ofName finds the bucket of a name, or of a name together with an address where it has signed in.
-func (t *Names) ofName(w Who, now time.Time) (b *bucket, known bool) {
-	if _, known = t.known[w.Both]; known {
-		w.Name = w.Both
+// ofName finds the bucket of a name; at an address where it has signed in, the bucket of the two together.
+func (t *Names) ofName(d Digests, now time.Time) (b *bucket, known bool) {
+	if _, known = t.known[d.Both]; known {
+		d.Name = d.Both
 	}
-	return t.names.of(w.Name, now), known
+	return t.names.of(d.Name, now), known
 }
 
-// Outcome is what came of a try.
+// Outcome is the result of a try.
 type Outcome int
 
-// The outcomes.
 const (
-	Undone Outcome = iota // it could not be compared
+	Undone Outcome = iota // the password could not be compared
 	Right
 	Wrong
 )
 
-// Begin lets a try in, and the caller must call end. It is false where the name or the address has no tries left.
-func (t *Names) Begin(w Who) (end func(Outcome), ok bool) {
+// Begin starts a try; the caller must call end. It returns false if the name or the address has no tries left.
+func (t *Names) Begin(d Digests) (end func(Outcome), ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	name, known := t.ofName(w, now)
-	from := t.froms.of(w.From, now)
+	name, known := t.ofName(d, now)
+	from := t.froms.of(d.From, now)
 	switch {
 	case !name.has(now):
 		return nil, false
 	case !from.has(now):
-		if known { // its remembered password could be guessed from here
+		if known { // a remembered password still passes from here, so a wrong one must count
 			name.charge(now)
 		}
 		return nil, false
 	}
 	name.running++
-	return func(is Outcome) { t.end(w, name, from, is) }, true
+	return func(is Outcome) { t.end(d, name, from, is) }, true
 }
 
-func (t *Names) end(w Who, name, from *bucket, is Outcome) {
+func (t *Names) end(d Digests, name, from *bucket, is Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name.running--
 	switch is {
 	case Right:
-		t.signedIn(w)
+		t.signedIn(d)
 	case Wrong:
 		now := time.Now()
 		name.charge(now)
@@ -97,16 +96,16 @@ func (t *Names) end(w Who, name, from *bucket, is Outcome) {
 	}
 }
 
-// Know notes that a name has signed in with a password that was remembered.
-func (t *Names) Know(w Who) {
+// Know notes that a name has signed in with a remembered password, without Begin.
+func (t *Names) Know(d Digests) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.signedIn(w)
+	t.signedIn(d)
 }
 
-func (t *Names) signedIn(w Who) {
-	if _, ok := t.known[w.Both]; !ok {
+func (t *Names) signedIn(d Digests) {
+	if _, ok := t.known[d.Both]; !ok {
 		makeRoom(t.known, maxKnown)
-		t.known[w.Both] = struct{}{}
+		t.known[d.Both] = struct{}{}
 	}
 }

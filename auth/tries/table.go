@@ -8,34 +8,34 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Digest is what a name or an address is remembered by: all of them take the same space.
+// Digest stands for a name or an address in a table, so that each takes the same space.
 type Digest = [sha256.Size]byte
 
-// Limit is how many wrong tries pass at once, and how often one more passes after that.
+// Limit lets Burst wrong tries pass at once, and after that one more each time that Every has passed.
 type Limit struct {
 	Burst int
 	Every time.Duration
 }
 
-// maxBuckets bounds a table. Full buckets are forgotten first. A wrong password takes a processor for 50 ms, so even 32
-// processors charge only 40,000 names in a minute, and by then the first of them are full again.
+// maxBuckets is the size of a table. Full buckets are removed first. A wrong password takes a processor for 50 ms, so even
+// 32 processors charge only 40,000 names in a minute. After that time, the first of them are full again.
 const maxBuckets = 50_000
 
-// table holds what is left to each of many. Its owner holds the lock.
+// table has a bucket for each name or address. The caller of its methods holds the owner's lock.
 type table struct {
 	limit Limit
 	all   map[Digest]*bucket
 }
 
-// bucket is what is left to a name or an address.
+// bucket has the tries that a name or an address has left.
 type bucket struct {
 	left    *rate.Limiter
-	running int // checks that are under way, and may still be charged
+	running int // checks that have begun, and may still be charged
 }
 
 func newTable(l Limit) table { return table{limit: l, all: map[Digest]*bucket{}} }
 
-// of finds the bucket of a name or an address, and makes one where there is none.
+// of returns the bucket of a name or an address. It makes one if there is none.
 func (t *table) of(d Digest, now time.Time) *bucket {
 	if b := t.all[d]; b != nil {
 		return b
@@ -53,13 +53,13 @@ func (t *table) of(d Digest, now time.Time) *bucket {
 
 func newBucket(l Limit) *bucket { return &bucket{left: rate.NewLimiter(rate.Every(l.Every), l.Burst)} }
 
-// has reports whether a try is left beside those that are running.
+// has reports whether a try is left, in addition to those that are running.
 func (b *bucket) has(now time.Time) bool { return b.left.TokensAt(now) >= float64(b.running+1) }
 
-// charge takes one try away. The bucket may fall below zero: tries that ran side by side are paid for later.
+// charge removes one try. The bucket may fall below zero if several tries ran at the same time.
 func (b *bucket) charge(now time.Time) { b.left.ReserveN(now, 1) }
 
-// wait is how long it takes until the bucket has a try; 0 where it has one, and where there is no bucket.
+// wait returns the time until the bucket has a try: 0 if it has one, or if there is no bucket.
 func (b *bucket) wait(now time.Time) time.Duration {
 	if b == nil {
 		return 0
@@ -71,7 +71,7 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	return max(1, time.Duration(missing/float64(b.left.Limit())*float64(time.Second)))
 }
 
-// makeRoom forgets entries of a full map, in no order.
+// makeRoom removes entries of a full map, in no order.
 func makeRoom[T any](all map[Digest]T, most int) {
 	for d := range all {
 		if len(all) < most {

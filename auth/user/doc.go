@@ -1,9 +1,11 @@
-// Package user keeps users, people who sign in with an email address and a password and are given a session, in the
-// store of the log.
+// Package user stores users in the log's store. A user signs in with an email address and a password, and gets a session.
 //
-// Invariants: a password is kept as a bcrypt hash and a refresh token as its SHA-256, and neither stands in a log line, an
-// error or an answer; a refresh token is good for one use; what ends a user's sessions is in the same commit as they; a user
-// is never changed: a change makes another, and ends the life of the one before.
+// Invariants:
+//   - Only the bcrypt hash of a password and the SHA-256 hash of a refresh token are stored. No log line, error or answer
+//     contains either hash.
+//   - A refresh token works once.
+//   - A change that ends a user's sessions is in the same commit as their removal.
+//   - Nothing changes a User: a change makes a new one, and ends the life of the old one.
 //
-// Lock order: Store.changing, Store.mu; the first is held while the log commits, the second never.
+// Lock order: Store.changing, then Store.mu. A commit of the log happens under changing, never under mu.
 package user

@@ -8,24 +8,25 @@ import (
 	"strings"
 )
 
-// A refresh token is the user's id, a dot, and in base64 the id of its session, a proof that all refresh tokens of the
-// session have in common, and a secret of its own. An earlier version had the last alone.
+// A refresh token is the user's id, a dot, and three parts in base64. The first is the id of its session. The second is a
+// proof, which all refresh tokens of the session have in common. The third is a secret of its own. In an earlier version,
+// there was only the secret.
 const (
 	sessionID   = 16
 	proofBytes  = 32
 	secretBytes = 32
 )
 
-// refreshToken is one taken apart.
+// refreshToken is a parsed refresh token.
 type refreshToken struct {
 	user    string
 	session string
-	proof   []byte            // nil: of an earlier version
+	proof   []byte            // nil in tokens of an earlier version
 	known   [sha256.Size]byte // hash of the proof
 	whole   [sha256.Size]byte // hash of the token
 }
 
-// parseRefresh takes a token apart, which need not be one of ours; false where it has another form.
+// parseRefresh parses a token, which anybody may have made up. It returns false if the token has another form.
 func parseRefresh(token string) (t refreshToken, ok bool) {
 	user, text, _ := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -45,13 +46,13 @@ func parseRefresh(token string) (t refreshToken, ok bool) {
 	return t, true
 }
 
-// next makes the token that follows this one in its session; the first one of another session where this is of an
-// earlier version, or of none.
+// next makes the token that follows this one in its session. For the zero value, or a token of an earlier version, it makes
+// the first token of a new session.
 func (t *refreshToken) next(user string) (string, refreshToken) {
 	raw := make([]byte, sessionID+proofBytes+secretBytes)
-	rand.Read(raw) // never fails, by its documentation
+	rand.Read(raw) //nolint:errcheck // its documentation says that it never fails
 	if t.proof != nil {
-		hex.Decode(raw, []byte(t.session)) // it was read from bytes
+		hex.Decode(raw, []byte(t.session)) //nolint:errcheck // parseRefresh made it with EncodeToString
 		copy(raw[sessionID:], t.proof)
 	}
 	text := user + "." + base64.RawURLEncoding.EncodeToString(raw)

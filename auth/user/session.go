@@ -20,9 +20,9 @@ import (
 	"sluice/store/rows"
 )
 
-// Bounds of sessions.
+// Limits of sessions.
 const (
-	maxSessions = 100                // of a user; the oldest goes
+	maxSessions = 100                // of a user; then the oldest ends
 	sessionTTL  = 7 * 24 * time.Hour // without a refresh
 	sweepEvery  = time.Hour
 	maxSwept    = 1000 // rows of one commit
@@ -31,13 +31,13 @@ const (
 // rowSession is the prefix of the rows of sessions: the user's id, a slash and the session's id follow.
 const rowSession = rows.Session
 
-// session is what is kept of one. All but life is guarded by Store.changing.
+// session is a user's session. Store.changing guards all fields except life.
 type session struct {
 	id      string
-	known   [sha256.Size]byte // hash of what its refresh tokens have in common
-	current [sha256.Size]byte // hash of the only one that is good
-	expires int64             // the second
-	life    *grant.Life       // of its access tokens; nil while nobody has asked for it; guarded by sessions.mu
+	known   [sha256.Size]byte // hash of the proof that its refresh tokens have in common
+	current [sha256.Size]byte // hash of the only refresh token that is valid
+	expires int64             // in seconds
+	life    *grant.Life       // of its access tokens; made when it is first needed; sessions.mu guards it
 }
 
 // sessionRow is a session's row.
@@ -52,15 +52,15 @@ func (one *session) row(user string) (eventlog.Row, error) {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id, Value: text}, err
 }
 
-// gone is the row that takes the session away.
-func (one *session) gone(user string) eventlog.Row {
+// deletion returns the row that deletes the session.
+func (one *session) deletion(user string) eventlog.Row {
 	return eventlog.Row{Key: rowSession + user + "/" + one.id}
 }
 
 func readSession(id string, value []byte) (*session, error) {
 	one := &session{id: id}
 	var r sessionRow
-	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // of an earlier version, whose id is the hash
+	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // a row of an earlier version: the id is the hash
 		r = sessionRow{id, id, expires}
 	} else if err := json.Unmarshal(value, &r); err != nil {
 		return nil, fmt.Errorf("the row of a session: %w", err)
@@ -68,7 +68,7 @@ func readSession(id string, value []byte) (*session, error) {
 	for text, to := range map[*string]*[sha256.Size]byte{&r.Known: &one.known, &r.Current: &one.current} {
 		hash, err := hex.DecodeString(*text)
 		if err != nil || len(hash) != sha256.Size {
-			return nil, errors.New("the row of a session holds no hash")
+			return nil, errors.New("the row of a session has no valid hash")
 		}
 		*to = [sha256.Size]byte(hash)
 	}
@@ -76,12 +76,12 @@ func readSession(id string, value []byte) (*session, error) {
 	return one, nil
 }
 
-// sessions are those of all users, by the user's id, the oldest first. Who changes the lists holds Store.changing and
-// mu, so that either is enough to read them. mu is a leaf.
+// sessions has the sessions of all users, by the user's id, the oldest first. To change the lists, hold both
+// Store.changing and mu; to read them, either is enough. mu is a leaf.
 type sessions struct {
 	mu    sync.Mutex
 	of    map[string][]*session
-	swept time.Time
+	swept time.Time // when sweep last found no more to remove
 }
 
 func (x *sessions) read(log *eventlog.Log) error {
@@ -100,11 +100,11 @@ func (x *sessions) read(log *eventlog.Log) error {
 	return err
 }
 
-// gone are the rows that take all sessions of a user away.
-func (x *sessions) gone(user string) []eventlog.Row {
+// deletions returns the rows that delete all sessions of a user.
+func (x *sessions) deletions(user string) []eventlog.Row {
 	rows := make([]eventlog.Row, 0, len(x.of[user])+1)
 	for _, one := range x.of[user] {
-		rows = append(rows, one.gone(user))
+		rows = append(rows, one.deletion(user))
 	}
 	return rows
 }
@@ -112,7 +112,7 @@ func (x *sessions) gone(user string) []eventlog.Row {
 // forget ends all sessions of a user.
 func (x *sessions) forget(user string, why grant.End) { x.end(user, why, x.of[user]...) }
 
-// end takes sessions out of the list and ends what was opened with their access tokens.
+// end removes sessions from the list. The streams and sockets that were opened with their access tokens end.
 func (x *sessions) end(user string, why grant.End, over ...*session) {
 	x.mu.Lock()
 	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(one *session) bool { return slices.Contains(over, one) })
@@ -131,8 +131,8 @@ func (x *sessions) end(user string, why grant.End, over ...*session) {
 	}
 }
 
-// newest puts a session at the end of the list, whether it is there or not.
-func (x *sessions) newest(user string, one *session) {
+// putLast puts a session at the end of the list. It may be in the list already.
+func (x *sessions) putLast(user string, one *session) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(other *session) bool { return other == one })
@@ -148,7 +148,7 @@ func (x *sessions) byID(user, id string) *session {
 	return nil
 }
 
-// find returns the session of a refresh token, nil where there is none or it has expired, and whether the token was
+// find returns the session of a refresh token, or nil if there is none or it has expired. used means that the token was
 // used before.
 func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool) {
 	one = x.byID(t.user, t.session)
@@ -158,7 +158,7 @@ func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool
 	return one, one.current != t.whole
 }
 
-// Session returns what ends with a session of a user, nil where there is no such session.
+// Session returns the life of a user's session, or nil if there is no such session.
 func (s *Store) Session(user, id string) *grant.Life {
 	x := &s.sessions
 	x.mu.Lock()
@@ -173,13 +173,13 @@ func (s *Store) Session(user, id string) *grant.Life {
 	return one.life
 }
 
-// Login finds the user who signs in from an address, and gives a refresh token: ErrBadLogin where email and password are
-// none's, passwords.ErrBusy where too many try, a passwords.TriesError where too many were wrong.
+// Login returns the user with this email and password, and a refresh token. Its error is ErrBadLogin if they are wrong,
+// passwords.ErrBusy if too many try at once, and a passwords.TriesError after too many wrong tries.
 func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
 	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.login(ctx, from, email, password) })
 }
 
-// signedIn runs what makes a refresh token.
+// signedIn runs a change that returns a user and a refresh token.
 func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, string, error)) (*User, string, error) {
 	type made struct {
 		user  *User
@@ -195,7 +195,7 @@ func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, st
 func (s *Store) login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
-	if u := s.find(email); u != nil && u.Active { // else the right password would not be charged, and that would tell
+	if u := s.find(email); u != nil && u.Active { // the right password of an inactive user must count as wrong, or it could be found out
 		hash = u.hash
 	}
 	right, err := s.passwords.Verify(ctx, passwords.Attempt{From: from, Name: email, Password: password, Hash: hash})
@@ -204,7 +204,7 @@ func (s *Store) login(ctx context.Context, from, email, password string) (*User,
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	u := s.find(email) // it may have changed meanwhile
+	u := s.find(email) // the user may have changed during the check
 	if !right || u == nil || !u.Active || u.hash != hash {
 		return nil, "", ErrBadLogin
 	}
@@ -215,8 +215,8 @@ func (s *Store) login(ctx context.Context, from, email, password string) (*User,
 	return u, token, err
 }
 
-// Refresh gives another refresh token for one, which is worth nothing then. Who presents it again ends the session: it
-// is in two hands, of which one has stolen it.
+// Refresh exchanges a refresh token for the next one. A second use of the same token ends the session: two clients have
+// it, so one of them has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
 	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.refresh(ctx, token) })
 }
@@ -227,7 +227,7 @@ func (s *Store) refresh(ctx context.Context, token string) (*User, string, error
 	if err := s.sweep(ctx); err != nil {
 		return nil, "", err
 	}
-	t, one, err := s.presented(ctx, token)
+	t, one, err := s.findSession(ctx, token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -239,9 +239,9 @@ func (s *Store) refresh(ctx context.Context, token string) (*User, string, error
 	return u, token, err
 }
 
-// presented finds the session of a refresh token: ErrBadLogin where it has none, ErrUsed where it was used before, by
-// which its session has ended.
-func (s *Store) presented(ctx context.Context, token string) (refreshToken, *session, error) {
+// findSession returns the session of a refresh token, or ErrBadLogin if it has none. If the token was used before, it ends
+// the session and returns ErrUsed.
+func (s *Store) findSession(ctx context.Context, token string) (refreshToken, *session, error) {
 	t, ok := parseRefresh(token)
 	if !ok {
 		return t, nil, ErrBadLogin
@@ -251,8 +251,8 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 	case one == nil:
 		return t, nil, ErrBadLogin
 	case used:
-		s.sessions.end(t.user, grant.Revoked, one) // though it cannot be stored
-		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
+		s.sessions.end(t.user, grant.Revoked, one) // before the commit, so that it ends even if the commit fails
+		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
 			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
 		}
 		return t, nil, ErrUsed
@@ -260,7 +260,7 @@ func (s *Store) presented(ctx context.Context, token string) (refreshToken, *ses
 	return t, one, nil
 }
 
-// Logout ends the session of a refresh token: ErrBadLogin where it has none.
+// Logout ends the session of a refresh token, or returns ErrBadLogin if it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.logout(ctx, token) })
 }
@@ -268,19 +268,19 @@ func (s *Store) Logout(ctx context.Context, token string) error {
 func (s *Store) logout(ctx context.Context, token string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	t, one, err := s.presented(ctx, token)
+	t, one, err := s.findSession(ctx, token)
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.gone(t.user)}}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
 	s.sessions.end(t.user, grant.Revoked, one)
 	return nil
 }
 
-// renew makes the next refresh token of a session, which was found by the token t, or the first of another where there
-// is none, in the place of the oldest where there would be too many.
+// renew makes the next refresh token of the session one, whose present token is t. If one is nil, it makes the first token
+// of a new session, and ends the oldest session if there are too many.
 func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken) (string, error) {
 	token, next := t.next(u.ID)
 	fresh := &session{id: next.session, known: next.known, current: next.whole, expires: s.now().Add(sessionTTL).Unix()}
@@ -291,15 +291,15 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 	rows := []eventlog.Row{row}
 	var over []*session
 	switch list := s.sessions.of[u.ID]; {
-	case one != nil && one.id != fresh.id: // of an earlier version
+	case one != nil && one.id != fresh.id: // a session of an earlier version is replaced by a new one
 		over = append(over, one)
 	case one == nil && len(list) >= maxSessions:
 		over = append(over, list[0])
 	}
 	for _, old := range over {
-		rows = append(rows, old.gone(u.ID))
+		rows = append(rows, old.deletion(u.ID))
 	}
-	// Who withdraws something signs in first.
+	// Signing in may use the reserve of a full disk: users must sign in before they can delete anything.
 	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: true}); err != nil {
 		return "", fmt.Errorf("storing a session: %w", err)
 	}
@@ -307,13 +307,13 @@ func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken
 		one.current, one.expires = fresh.current, fresh.expires
 		fresh = one
 	}
-	s.sessions.newest(u.ID, fresh)
+	s.sessions.putLast(u.ID, fresh)
 	s.sessions.end(u.ID, grant.Revoked, over...)
 	return token, nil
 }
 
-// sweep takes away what has expired, now and then: those who never come back would leave their sessions for ever. It is
-// done by whoever makes one, as without that there are not more of them.
+// sweep deletes expired sessions, once in sweepEvery. Otherwise those of users who never come back would stay for ever. It
+// runs when a session is made or renewed, because only then their number can grow.
 func (s *Store) sweep(ctx context.Context) error {
 	x, now := &s.sessions, s.now()
 	if now.Sub(x.swept) < sweepEvery {
@@ -326,10 +326,10 @@ func (s *Store) sweep(ctx context.Context) error {
 			if one.expires > now.Unix() {
 				break
 			}
-			rows, over[user] = append(rows, one.gone(user)), append(over[user], one)
+			rows, over[user] = append(rows, one.deletion(user)), append(over[user], one)
 		}
 		if len(rows) >= maxSwept {
-			break // the next one goes on
+			break // the next sweep continues
 		}
 	}
 	if len(rows) == 0 {

@@ -58,7 +58,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// The right password of who may not sign in is charged as a wrong one: else it could be guessed.
+// The right password of an inactive user is charged as a wrong one; otherwise it could be guessed.
 func TestInactiveIsCharged(t *testing.T) {
 	t.Parallel()
 	ctx, c := context.Background(), &clock{time.Now()}
@@ -79,8 +79,8 @@ func TestInactiveIsCharged(t *testing.T) {
 	}
 }
 
-// A refresh token is good once, for seven days, also after a reopening; a logout and the user's end are its end. One that
-// was used and is presented again ends the session.
+// A refresh token works once, for seven days, also after a restart. It ends with a logout and with its user. A second use
+// ends the session.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}
@@ -179,7 +179,8 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// Of many who use one refresh token at once, one is given another, which is worth nothing: the others had a used one.
+// If many clients use one refresh token at once, one gets the next token. That is worthless, because the others used the
+// first one again.
 func TestRefreshOnce(t *testing.T) {
 	t.Parallel()
 	ctx, c := context.Background(), &clock{time.Now()}
@@ -217,7 +218,8 @@ func TestRefreshOnce(t *testing.T) {
 	}
 }
 
-// A user has so many sessions, of which the oldest goes; what has expired is swept, of those who never come back too.
+// A user has a largest number of sessions; then the oldest ends. Expired sessions are deleted, also those of users who never
+// come back.
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}
@@ -267,7 +269,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	if len(s.sessions.of) != 1 {
 		t.Errorf("%d users have sessions", len(s.sessions.of))
 	}
-	// More than one commit takes are swept by several.
+	// If there are too many for one commit, several sweeps delete them.
 	u, err := s.Get("ann@example.org")
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +287,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
-// A session that an earlier version stored goes on, and is one like all others with its first refresh.
+// A session that an earlier version stored goes on. Its first refresh turns it into one like all others.
 func TestSessionOfEarlierVersion(t *testing.T) {
 	t.Parallel()
 	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}

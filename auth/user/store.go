@@ -18,19 +18,19 @@ import (
 	"sluice/store/rows"
 )
 
-// maxUsers bounds what is held in memory.
+// maxUsers is the largest number of users; all are in memory.
 const maxUsers = 100_000
 
 const rowUser = rows.User
 
-// Store keeps users and their sessions.
+// Store has the users and their sessions.
 type Store struct {
 	log       *eventlog.Log
 	now       func() time.Time
 	passwords *passwords.Checker
 	max       int
 
-	changing sync.Mutex // held by all that change users or sessions
+	changing sync.Mutex // one change of users or sessions at a time
 	sessions sessions
 	mu       sync.RWMutex
 	byEmail  map[string]*User
@@ -63,7 +63,7 @@ func (s *Store) put(u *User) {
 	s.byEmail[u.Email], s.byID[u.ID] = u, u
 }
 
-// Get finds a user by email.
+// Get returns the user with an email, or ErrUnknown.
 func (s *Store) Get(email string) (*User, error) {
 	if u := s.find(email); u != nil {
 		return u, nil
@@ -77,14 +77,14 @@ func (s *Store) find(email string) *User {
 	return s.byEmail[normal(email)]
 }
 
-// ByID finds a user, nil where it is gone.
+// ByID returns the user with an id, or nil.
 func (s *Store) ByID(id string) *User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byID[id]
 }
 
-// All are the users, by email.
+// All returns the users, sorted by email.
 func (s *Store) All() []*User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -96,14 +96,14 @@ func (s *Store) All() []*User {
 	return all
 }
 
-// Count is how many users there are.
+// Count returns the number of users.
 func (s *Store) Count() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.byEmail)
 }
 
-// hash is what to keep of a change's password, "" where it has none.
+// hash returns the hash of a change's new password, or "" if the change has none.
 func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 	if c.Password == nil {
 		return "", nil
@@ -114,7 +114,7 @@ func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 	return s.passwords.Hash(ctx, *c.Password)
 }
 
-// Add makes a user, who is active unless the change says otherwise, and may do what it says.
+// Add makes a user with the password and the grant of c. The user is active unless c says otherwise.
 func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) {
 	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.add(ctx, email, c) })
 }
@@ -127,8 +127,8 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 	if c.Password == nil {
 		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
 	}
-	// What can be said without a hash is said first.
-	if _, err := s.added(email, &c, ""); err != nil {
+	// A hash is expensive, so all other checks come first.
+	if _, err := s.newUser(email, &c, ""); err != nil {
 		return nil, err
 	}
 	hash, err := s.hash(ctx, &c)
@@ -137,15 +137,15 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	u, err := s.added(email, &c, hash)
+	u, err := s.newUser(email, &c, hash)
 	if err != nil {
 		return nil, err
 	}
 	return u, s.replace(ctx, nil, u)
 }
 
-// added is a user as it would be.
-func (s *Store) added(email string, c *Change, hash string) (*User, error) {
+// newUser returns the new user without storing it.
+func (s *Store) newUser(email string, c *Change, hash string) (*User, error) {
 	switch {
 	case s.find(email) != nil:
 		return nil, ErrTaken
@@ -156,8 +156,8 @@ func (s *Store) added(email string, c *Change, hash string) (*User, error) {
 	return fresh.apply(c, hash)
 }
 
-// Change changes a user. What was opened with an access token ends, and the tokens are worth nothing; with another
-// password, and where the user is not active any more, the sessions end too.
+// Change changes a user. All access tokens of the user, and the streams and sockets that were opened with them, end. The
+// sessions end too if the password changes or the user is no longer active.
 func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
 	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.change(ctx, email, c) })
 }
@@ -189,7 +189,7 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 	return next, s.replace(ctx, old, next)
 }
 
-// replace puts a user in force, in the place of one before, if any.
+// replace stores a user and puts it in force. old is the same user before the change, or nil for a new one.
 func (s *Store) replace(ctx context.Context, old, next *User) error {
 	was, err := s.row(next.Email)
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	rows := []eventlog.Row{{Key: rowUser + next.Email, Value: value}}
 	signsOut := old != nil && (old.hash != next.hash || !next.Active)
 	if signsOut {
-		rows = append(rows, s.sessions.gone(next.ID)...)
+		rows = append(rows, s.sessions.deletions(next.ID)...)
 	}
 	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Row{was}, FromReserve: old != nil}); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
@@ -212,6 +212,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if !next.Active {
 		why = grant.Revoked
 	}
+	// The life of the old user ends last: clients that come back after that must find the new user, and no old session.
 	if signsOut {
 		s.sessions.forget(next.ID, why)
 	}
@@ -222,7 +223,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	return nil
 }
 
-// row is a user's row as it is, without a value where there is none.
+// row returns a user's row, without a value if there is none.
 func (s *Store) row(email string) (eventlog.Row, error) {
 	value, err := s.log.Row(rowUser + email)
 	if err != nil {
@@ -236,10 +237,10 @@ func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
 	return err
 }
 
-// Remove takes a user away, with the sessions. Another of the same email is another user.
+// Remove deletes a user and the user's sessions. A later user with the same email is a different one.
 func (s *Store) Remove(ctx context.Context, email string) error { return s.RemoveIf(ctx, email, nil) }
 
-// RemoveIf takes a user of a revision away.
+// RemoveIf is Remove for a user of the given revision.
 func (s *Store) RemoveIf(ctx context.Context, email string, match version.Match) error {
 	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email, match) })
 }
@@ -258,7 +259,7 @@ func (s *Store) remove(ctx context.Context, email string, match version.Match) e
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.gone(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.deletions(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)

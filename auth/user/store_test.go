@@ -55,7 +55,7 @@ func ann() Change {
 	return Change{Password: ptr(right), Sub: ptr([]string{"news"}), Pub: ptr([]string{"chat"}), Rest: ptr([]string{"get:customer", "PATCH:*"})}
 }
 
-// stored is all that the store has in rows, as one text.
+// stored returns all rows of the store as one text.
 func stored(t testing.TB, s *Store) string {
 	t.Helper()
 	var all strings.Builder
@@ -145,8 +145,8 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// Every change that means something ends what was opened, and makes tokens of before worth nothing; it stays after a
-// reopening. One that changes nothing does nothing.
+// Every real change ends the user's life and access tokens, and is still there after a restart. A change to the same values
+// does nothing.
 func TestChange(t *testing.T) {
 	t.Parallel()
 	ctx, dir, c := context.Background(), t.TempDir(), &clock{time.Now()}

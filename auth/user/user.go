@@ -16,64 +16,65 @@ import (
 	"sluice/auth/version"
 )
 
-// What callers may decide on.
+// Errors that callers compare with.
 var (
 	ErrUnknown  = errors.New("there is no such user")
-	ErrTaken    = errors.New("there is a user with this email already")
-	ErrInvalid  = errors.New("the user cannot be so")
+	ErrTaken    = errors.New("a user already has this email")
+	ErrInvalid  = errors.New("the user is not valid")
 	ErrTooMany  = errors.New("there are too many users")
 	ErrBadLogin = errors.New("the email or the password is wrong, or the session has ended; sign in again")
 
-	// ErrUsed is an ErrBadLogin, and says no more to the client: a refresh token was presented a second time.
+	// ErrUsed means that a refresh token was used a second time. It is an ErrBadLogin with the same text, so that the
+	// client cannot see the difference.
 	ErrUsed = fmt.Errorf("%w", ErrBadLogin)
 )
 
-// User is one of the store's. As JSON it is what may be told of a user.
+// User is a user. Its JSON has only what answers may show.
 type User struct {
 	Email string `json:"email"`
 	grant.Lists
 	Active  bool      `json:"active"`
 	Created time.Time `json:"created"`
 
-	ID      string      `json:"-"` // another of the same email has another
+	ID      string      `json:"-"` // never used again, even for a user with the same email
 	Version string      `json:"-"` // a new one after each change
 	Life    *grant.Life `json:"-"` // ends when the user is removed or changed
 	hash    string
 }
 
-// Revision is the version that administrators see, in place of the one that is in access tokens.
+// Revision returns the version that administrators see. It is a hash, because Version is in access tokens.
 func (u *User) Revision() string {
 	sum := sha256.Sum256([]byte("revision\x00" + u.ID + u.Version))
 	return hex.EncodeToString(sum[:12])
 }
 
-// Change says what of a user is to be changed; nil fields stay.
+// Change has the new values of a user's fields. nil leaves a field unchanged.
 type Change struct {
 	Password       *string
 	Sub, Pub, Rest *[]string
 	Active         *bool
 
-	Match version.Match // of Store.Change: which revision it is meant for
+	Match version.Match // for Store.Change: the revision that the change is for
 }
 
-// maxEmail is the longest address that mail can have (RFC 5321 4.5.3.1.3), and more.
+// maxEmail is the longest email address, in bytes. RFC 5321 section 4.5.3.1.3 allows less.
 const maxEmail = 256
 
-// minPassword keeps out what is guessed first.
+// minPassword is the shortest password, in bytes: shorter ones are guessed first.
 const minPassword = 8
 
-// normal is how an address is kept and looked for. Before the @ case could count; in practice it does not, and people
-// write their own in both ways.
+// normal returns the form of an email address that is stored and compared. In theory, case matters before the @. In
+// practice it does not, and people write their own address in several ways.
 func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 func checkEmail(email string) error {
-	if len(email) > maxEmail { // before it is read, which can take long
+	if len(email) > maxEmail { // before it is parsed, which can take long
 		return fmt.Errorf("%w: the email has more than %d bytes", ErrInvalid, maxEmail)
 	}
 	at, err := mail.ParseAddress(email)
 	switch {
 	case err != nil || at.Address != email || strings.ContainsAny(email, `/?#%"\`) || strings.ContainsFunc(email, unprintable):
-		return fmt.Errorf("%w: the email must be like ann@example.org, without blanks, quotes or any of / ? # %%", ErrInvalid)
+		return fmt.Errorf("%w: the email must be like ann@example.org, without spaces, quotes or any of / ? # %%", ErrInvalid)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ type record struct {
 	Hash    string `json:"hash"`
 }
 
-// user brings what is stored to life.
+// user makes a user from the row.
 func (r *record) user() *User {
 	u := r.User
 	u.ID, u.Version, u.hash, u.Life = r.ID, r.Version, r.Hash, grant.NewLife()
@@ -104,13 +105,13 @@ func (r *record) user() *User {
 
 func (u *User) record() *record { return &record{*u, u.ID, u.Version, u.hash} }
 
-// same says whether both sign in with the same and may do the same.
+// same reports whether two users differ in neither password, grant nor Active.
 func (u *User) same(o *User) bool {
 	return u.hash == o.hash && u.Active == o.Active &&
 		slices.Equal(u.Sub, o.Sub) && slices.Equal(u.Pub, o.Pub) && slices.Equal(u.Rest, o.Rest)
 }
 
-// apply gives the user as changed, which is not in force; hash is that of the change's password.
+// apply returns the user with a change; it stores nothing. hash is the hash of the change's new password.
 func (u *User) apply(c *Change, hash string) (*User, error) {
 	next := *u
 	for _, side := range []struct {

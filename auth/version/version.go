@@ -1,6 +1,7 @@
-// Package version says which state of a thing a change is meant for, so that nobody undoes what they have not seen.
+// Package version has versions of keys and users, which clients compare (If-Match), so that no change undoes another one
+// that its author has not seen.
 //
-// Invariant: a version is compared where nothing can come between it and the commit.
+// Invariant: no other change can happen between the comparison of a version and the commit.
 package version
 
 import (
@@ -8,17 +9,16 @@ import (
 	"crypto/rand"
 )
 
-// first is the version of what was stored before there were versions, and has not changed since.
+// first is the version of what an earlier version of the gateway stored without one.
 const first = "0"
 
-// New makes the version of a new state. It is random, so that a thing which was removed and made again has none of its
-// former versions.
+// New makes a version. It is random, so that something that was removed and made again never has an earlier version.
 func New() string { return rand.Text() }
 
-// Of makes the version that answers hold from the one that is stored.
+// Of returns the version to show for a stored one.
 func Of(stored string) string { return cmp.Or(stored, first) }
 
-// Match reports whether a change is meant for the state of a version. A nil Match is for each.
+// Match reports whether a change is meant for a version. A nil Match accepts every version.
 type Match func(version string) bool
 
 // Check is nil where the change is meant for the version of what there is now, else a *ChangedError with that.
@@ -29,7 +29,7 @@ func Check[T any](m Match, version string, now T) error {
 	return &ChangedError[T]{now}
 }
 
-// ChangedError is the error of a change that is meant for another state.
+// ChangedError is the error of a change that is meant for another version.
 type ChangedError[T any] struct {
 	Now T // as clients may see it
 }

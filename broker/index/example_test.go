@@ -9,7 +9,7 @@ import (
 	"sluice/channel/channeltest"
 )
 
-// Two views, one event: who wants it.
+// Which of two views wants an event?
 func Example() {
 	x := index.New[string]()
 	x.Add(channel.Everything(), "dashboard")

@@ -5,24 +5,25 @@ import "sluice/channel"
 // Index holds values of type T, each with the set of channels it wants.
 type Index[T any] struct {
 	spaces map[string]*table[*right[T]]
-	turn   uint64 // of Match, to name each entry once however many of its patterns match
+	turn   uint64 // the number of calls of Match
 }
 
-// Entry is a value's place in the index.
+// Entry is a value in the index.
 type Entry[T any] struct {
 	value T
 	set   []channel.Pattern
 	spots []spot[T]
-	seen  uint64
+	seen  uint64 // the turn in which Match found it, so that it is found once even if several patterns match
 }
 
-// spot says where one pattern of an entry is registered.
+// spot is where one pattern of an entry is registered.
 type spot[T any] struct {
 	list *list[T]
 	at   int
 }
 
-// reference leads from a list back to the entry's spot, which moves when others leave the list.
+// reference leads from a list back to the entry's spot: when another reference leaves the list, this one may move, and its
+// spot must change.
 type reference[T any] struct {
 	entry *Entry[T]
 	spot  int
@@ -30,7 +31,7 @@ type reference[T any] struct {
 
 type list[T any] struct{ refs []reference[T] }
 
-// right holds the lists of one left side.
+// right has the lists of one left side.
 type right[T any] struct {
 	open  list[T] // any collection or none
 	sides table[*list[T]]
@@ -64,7 +65,7 @@ func (x *Index[T]) list(p channel.Pattern) *list[T] {
 	return r.sides.get(p.Right, func() *list[T] { return &list[T]{} })
 }
 
-// Remove takes an entry out, and every node that it leaves empty. A second time it does nothing.
+// Remove removes an entry, and every node that becomes empty. A second call does nothing.
 func (x *Index[T]) Remove(e *Entry[T]) {
 	for _, s := range e.spots {
 		last := len(s.list.refs) - 1
@@ -100,7 +101,7 @@ func (x *Index[T]) prune(p channel.Pattern) {
 	}
 }
 
-// Match appends to dst each value that wants the channel, once, in no order.
+// Match appends each value that wants the channel to dst, once, in no order.
 func (x *Index[T]) Match(c channel.Channel, dst []T) []T {
 	lefts := x.spaces[c.Space]
 	if lefts == nil {

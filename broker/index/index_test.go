@@ -17,8 +17,7 @@ var (
 	rights   = []string{"", "a", "ab", "b"}
 )
 
-// TestModel: through any adding and removing, exactly those match whose set does, each once, and nothing
-// stays behind.
+// TestModel: however views are added and removed, exactly those match whose set does, each once. In the end, nothing is left.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -71,7 +70,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// TestNothingGrows: beside one view that stays, any number come and go without a trace.
+// TestNothingGrows: while one view stays, any number of others come and go, and leave nothing.
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
 	x := New[int]()
@@ -108,7 +107,7 @@ func TestNothingGrows(t *testing.T) {
 
 type size struct{ spaces, lefts, lengths, rights, references int }
 
-// sizes counts all that an index holds.
+// sizes counts everything in an index.
 func sizes(x *Index[int]) size {
 	n := size{spaces: len(x.spaces)}
 	count := func(l *list[int]) { n.references += len(l.refs) }
@@ -169,7 +168,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkMatch is one event of which one view of n wants to know, each view with a set of its own.
+// BenchmarkMatch is one event that one of n views wants; each view has a different set.
 func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

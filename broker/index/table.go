@@ -8,7 +8,7 @@ import (
 
 // table leads from one side of patterns to values.
 type table[V any] struct {
-	any     V // of the sides that match all there is: Open on the left, Some on the right
+	any     V // for the sides that match everything: Open on the left, Some on the right
 	hasAny  bool
 	exact   map[string]V
 	prefix  map[string]V
@@ -29,7 +29,7 @@ func (t *table[V]) find(s channel.Side) (V, bool) {
 	return t.any, t.hasAny
 }
 
-// get finds the side's value, or makes it.
+// get returns the value of a side; it makes one if there is none.
 func (t *table[V]) get(s channel.Side, make func() V) V {
 	v, ok := t.find(s)
 	if ok {

@@ -1,32 +1,32 @@
 package sse
 
-// chunkRoom is what BeginChunk leaves before a chunk's bytes: eight digits of their count and CRLF.
+// chunkRoom is the room for the head of a chunk: eight digits for the number of bytes, and CRLF.
 const chunkRoom = 8 + 2
 
-// Framed is a frame as a chunk of HTTP/1.1 (RFC 9112, 7.1). The same bytes serve those who want it bare.
+// Framed is a frame as a chunk of HTTP/1.1 (RFC 9112 section 7.1). Its bytes also contain the frame without the chunk.
 type Framed struct {
 	chunk []byte
 	head  int
 }
 
-// Chunk is the frame with the chunk's head and end.
+// Chunk returns the frame with the head and the end of the chunk.
 func (f Framed) Chunk() []byte { return f.chunk }
 
-// Bare is the frame alone.
+// Bare returns the frame without the chunk.
 func (f Framed) Bare() []byte { return f.chunk[f.head : len(f.chunk)-2] }
 
-// Len is the length of the chunk; 0 where there is none yet.
+// Len returns the length of the chunk, or 0 if there is no frame.
 func (f Framed) Len() int { return len(f.chunk) }
 
 // LastChunk ends a chunked body.
 const LastChunk = "0\r\n\r\n"
 
-// BeginChunk leaves room for the head of a chunk whose bytes are appended next; EndChunk takes the
-// place it was begun at.
+// BeginChunk appends room for the head of a chunk. The caller then appends the bytes of the chunk, and calls EndChunk with
+// the length that dst had before.
 func BeginChunk(dst []byte) []byte { return append(dst, "01234567\r\n"...) }
 
-// EndChunk closes the chunk begun at a place: what was left too much for its head is taken out again,
-// and all of it where nothing was appended, since a chunk of no bytes ends the body.
+// EndChunk ends the chunk that begins at dst[at]. It removes the room that the head does not need. If the chunk has no
+// bytes, it removes all of the chunk, because an empty chunk ends the body.
 func EndChunk(dst []byte, at int) []byte {
 	if len(dst) == at+chunkRoom {
 		return dst[:at]
@@ -36,7 +36,7 @@ func EndChunk(dst []byte, at int) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// writeChunkHead writes the count of bytes to the right end of the room, and says where it begins.
+// writeChunkHead writes the number of bytes to the right end of the room, and returns where it begins.
 func writeChunkHead(b []byte, n int) int {
 	at := chunkRoom - 2
 	for first := true; first || n > 0; first = false {
@@ -47,13 +47,13 @@ func writeChunkHead(b []byte, n int) int {
 	return at
 }
 
-// frameChunk closes a buffer that holds one chunk only, without moving it.
+// frameChunk ends a buffer with a single chunk, without moving its bytes.
 func frameChunk(b []byte) Framed {
 	skip := writeChunkHead(b, len(b)-chunkRoom)
 	return Framed{chunk: append(b, "\r\n"...)[skip:], head: chunkRoom - skip}
 }
 
-// FrameFunc frames what a function appends; where that is nothing, the frame is empty.
+// FrameFunc makes a frame of the bytes that a function appends. If it appends nothing, Len is 0.
 func FrameFunc(appendTo func(dst []byte) []byte) Framed {
 	b := appendTo(BeginChunk(make([]byte, 0, 256)))
 	if len(b) == chunkRoom {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestChunks: chunks of every length of head read back, by another's reader, as what was put in.
+// TestChunks: another reader reads chunks with heads of every length correctly.
 func TestChunks(t *testing.T) {
 	var body, want []byte
 	for _, n := range []int{1, 9, 15, 16, 17, 255, 256, 4095, 4096, 65535, 65536, 1 << 20} {

@@ -8,7 +8,7 @@ import (
 	"sluice/broker/sse/ssetest"
 )
 
-// An event as a frame, and what a reader makes of it, however it is cut.
+// An event as a frame, which is then parsed in two pieces.
 func Example() {
 	frame := sse.Frame(&sse.Published{ID: 1795219523000053, Name: "put", Collection: "customer", Data: []byte(`"577c"`)}, sse.FramesName, 10*time.Second).Bare()
 	fmt.Printf("%s", frame)

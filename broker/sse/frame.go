@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// Padding is the number of blanks in the comment that begins a stream: some proxies and old
-// browsers hold back the first kilobytes.
+// Padding is the number of spaces in the comment at the beginning of a stream. Some proxies and old browsers delay the
+// first kilobytes.
 const Padding = 2048
 
 var padding = ":" + strings.Repeat(" ", Padding) + "\n"
 
-// Frames says how the frames of custom events are named.
+// Frames is the form of frames.
 type Frames uint8
 
 const (
-	// FramesName names them after the event.
+	// FramesName gives the frame of a custom event the event's name.
 	FramesName Frames = iota
-	// FramesPublish names them all "publish", as RestDB's clients expect.
+	// FramesPublish names the frames of all custom events "publish", as RestDB's clients expect.
 	FramesPublish
-	// FramesLines are no frames, but lines of NDJSON.
+	// FramesLines makes lines of NDJSON instead of frames.
 	FramesLines
-	// FrameModes is how many ways there are.
+	// FrameModes is the number of forms.
 	FrameModes = 3
 )
 
-// FrameName is the name of an event's frame.
+// FrameName returns the name of an event's frame.
 func FrameName(event string, custom bool, mode Frames) string {
 	if custom && mode == FramesPublish {
 		return "publish"
@@ -60,6 +60,7 @@ func appendEventHead(dst []byte, id uint64, name string) []byte {
 	return append(dst, "\ndata: "...)
 }
 
+// appendEventTail ends the frame; a retry of 0 leaves the line out.
 func appendEventTail(dst []byte, retry time.Duration) []byte {
 	dst = append(dst, '\n')
 	if retry > 0 {
@@ -68,8 +69,8 @@ func appendEventTail(dst []byte, retry time.Duration) []byte {
 	return append(dst, '\n')
 }
 
-// frameOverhead is the most that a frame takes beside its name and object: id: and 20 digits,
-// event:, data:, retry: and 13 digits, line ends.
+// frameOverhead is the most bytes that a frame has in addition to its name and object: id: and 20 digits, event:, data:,
+// retry: and 13 digits, line ends.
 const frameOverhead = 80
 
 // Published is an event of a publisher, as it is written.
@@ -83,14 +84,14 @@ type Published struct {
 	Data       []byte // JSON; nil is null
 }
 
-// Frame is a whole event as a frame of its own, in one allocation.
+// Frame makes the frame of an event in one allocation. Only FramesLines uses ts. A retry of 0 leaves the line out.
 func Frame(e *Published, mode Frames, retry time.Duration) Framed {
 	name := FrameName(e.Name, e.Custom, mode)
 	dst := make([]byte, 0, chunkRoom+frameOverhead+len(name)+ObjectLen(e.Name, e.Collection, e.Stream, e.Data)+2)
 	return frameChunk(AppendWhole(BeginChunk(dst), e, mode, retry))
 }
 
-// AppendWhole appends what Frame makes, bare.
+// AppendWhole appends the frame that Frame makes, not as a chunk.
 func AppendWhole(dst []byte, e *Published, mode Frames, retry time.Duration) []byte {
 	if mode == FramesLines {
 		return AppendLine(dst, e)
@@ -100,7 +101,7 @@ func AppendWhole(dst []byte, e *Published, mode Frames, retry time.Duration) []b
 	return appendEventTail(dst, retry)
 }
 
-// AppendGap appends a gap: after is left out where empty, oldest where 0.
+// AppendGap appends a gap. An empty after and an oldest of 0 are left out.
 func AppendGap(dst []byte, id uint64, reason, after string, oldest uint64) []byte {
 	dst = append(dst, "event: gap\n"...)
 	dst = appendID(dst, id)
@@ -114,8 +115,7 @@ func AppendGapLine(dst []byte, reason, after string, oldest uint64) []byte {
 	return append(appendGapObject(dst, reason, after, oldest), '\n')
 }
 
-// AppendExpired appends the frame that ends a stream with its credential; a retry of 0 leaves the
-// line out.
+// AppendExpired appends the last frame of a stream whose credential has ended; a retry of 0 leaves the line out.
 func AppendExpired(dst []byte, reason string, retry time.Duration) []byte {
 	dst = append(dst, "event: expired\ndata: {\"event\":\"expired\",\"data\":{\"reason\":"...)
 	dst = appendString(dst, reason)
@@ -123,7 +123,7 @@ func AppendExpired(dst []byte, reason string, retry time.Duration) []byte {
 	return appendEventTail(dst, retry)
 }
 
-// AppendBusy appends the frame of passing trouble; an empty id leaves the line out.
+// AppendBusy appends the frame of a temporary error, after which the client comes back; an empty id leaves the line out.
 func AppendBusy(dst []byte, id string, status int, message string, retry time.Duration) []byte {
 	dst = appendRetry(dst, retry)
 	dst = append(dst, "event: busy\n"...)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// AppendLine appends an event as a line of NDJSON: id, ts (the time of its commit, here in microseconds since
-// 1970, there in milliseconds), event, collection and stream only where given, data.
+// AppendLine appends an event as a line of NDJSON with id, ts, event, collection, stream and data. An empty collection or
+// stream is left out. ts is the time of the commit in microseconds since 1970; the line has it in milliseconds.
 func AppendLine(dst []byte, e *Published) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = strconv.AppendUint(dst, e.ID, 10)
@@ -31,15 +31,15 @@ func AppendLine(dst []byte, e *Published) []byte {
 	return append(dst, "}\n"...)
 }
 
-// AppendLive appends the frame that tells that the present is reached.
+// AppendLive appends the frame between the past and the present.
 func AppendLive(dst []byte) []byte {
 	return append(dst, "event: live\ndata: {\"event\":\"live\",\"data\":{}}\n\n"...)
 }
 
-// endRetry keeps an EventSource from coming back to a range that has ended: a day.
+// endRetry prevents that an EventSource reconnects after the end of a range.
 const endRetry = 24 * time.Hour
 
-// AppendEnd appends the frame that a range ends with, and the last position read.
+// AppendEnd appends the frame at the end of a range. id is the last position that was read.
 func AppendEnd(dst []byte, id uint64, reason string) []byte {
 	dst = append(dst, "event: end\n"...)
 	dst = appendID(dst, id)
@@ -49,7 +49,7 @@ func AppendEnd(dst []byte, id uint64, reason string) []byte {
 	return appendEventTail(dst, endRetry)
 }
 
-// appendGapObject appends what a gap says, as a frame's data or a line.
+// appendGapObject appends the JSON object of a gap.
 func appendGapObject(dst []byte, reason, after string, oldest uint64) []byte {
 	dst = append(dst, `{"event":"gap","data":{"reason":"`...)
 	dst = append(dst, reason...)

@@ -6,8 +6,8 @@ import (
 	"sluice/store/syntax"
 )
 
-// AppendObject appends the data object of an event: event, collection, data, stream, in this
-// order, collection and stream only where given, data null where it is nil.
+// AppendObject appends the JSON object of an event with event, collection, data and stream, in this order. An empty
+// collection or stream is left out. If data is nil, it is null in the object.
 func AppendObject(dst []byte, event, collection, stream string, data []byte) []byte {
 	dst = append(dst, `{"event":`...)
 	dst = appendString(dst, event)
@@ -28,7 +28,7 @@ func AppendObject(dst []byte, event, collection, stream string, data []byte) []b
 	return append(dst, '}')
 }
 
-// AppendPush appends a keyed event: {"type":"push","key":…,"value":…,"seq":…}. A key may be any text.
+// AppendPush appends the JSON object of a keyed event: {"type":"push","key":…,"value":…,"seq":…}. A key may be any text.
 func AppendPush(dst []byte, key string, value []byte, seq uint64) []byte {
 	dst = append(dst, `{"type":"push","key":`...)
 	dst = syntax.AppendText(dst, key)
@@ -39,7 +39,7 @@ func AppendPush(dst []byte, key string, value []byte, seq uint64) []byte {
 	return append(dst, '}')
 }
 
-// ObjectLen is the length of what AppendObject appends.
+// ObjectLen returns the number of bytes that AppendObject appends.
 func ObjectLen(event, collection, stream string, data []byte) int {
 	n := len(`{"event":,"data":}`) + stringLen(event) + len(data)
 	if data == nil {
@@ -54,8 +54,8 @@ func ObjectLen(event, collection, stream string, data []byte) int {
 	return n
 }
 
-// appendString writes a JSON string. Names hold no control characters, so RFC 8259 asks for these
-// two escapes only; messages are ours.
+// appendString appends a JSON string. RFC 8259 also demands escapes for control characters, but no name and no message of
+// ours contains one.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := range len(s) {

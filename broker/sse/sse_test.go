@@ -13,7 +13,7 @@ import (
 	"sluice/channel"
 )
 
-// The frames to the byte, as contract section 3 shows them.
+// The exact bytes of the frames in docs/protocol.md.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 14, 22, 1, 130_999_999, time.FixedZone("", 3600))
@@ -43,7 +43,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestAllocations: one for a whole frame, none where there is room.
+// TestAllocations: Frame allocates once, and appending not at all if there is room.
 func TestAllocations(t *testing.T) {
 	data, now := []byte(`{"id":"577cf185e2039b0900000016"}`), time.Now()
 	if n := testing.AllocsPerRun(100, func() {
@@ -64,7 +64,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// FuzzFrame: what is encoded is what an independent parser reads, whatever names and data.
+// FuzzFrame: an independent parser reads what was encoded, for all names and data.
 func FuzzFrame(f *testing.F) {
 	f.Add("goal", "customer", "s", `{"a":1}`, uint64(53), false)
 	f.Add("a\"\\é", "", "", "\"\u2028\"", uint64(1), true)

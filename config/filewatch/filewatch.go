@@ -1,7 +1,7 @@
 // Package filewatch reads files that may be replaced while the gateway runs.
 //
-// What a file holds is compared, and neither its time nor its size: rsync -t, tar and stores with pinned times put
-// another file in place with the same of both.
+// It compares the contents of a file, not its time or size. rsync -t, tar and stores with pinned times may replace a file
+// by another one with the same time and size.
 package filewatch
 
 import (
@@ -16,10 +16,10 @@ type File struct {
 	Name string
 
 	mu   sync.Mutex
-	seen [sha256.Size]byte // of what was last read; zero where it could not be read
+	seen [sha256.Size]byte // of the contents at the last Read; zero if the file could not be read
 }
 
-// Read returns what the file holds now, and remembers it for Changed.
+// Read returns the contents of the file, and remembers them for Changed.
 func (f *File) Read() ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -28,7 +28,7 @@ func (f *File) Read() ([]byte, error) {
 	return text, err
 }
 
-// Changed reports whether the file holds something else than what was last read.
+// Changed reports whether the contents differ from those that Read last returned.
 func (f *File) Changed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,7 +42,7 @@ func sum(text []byte, err error) (s [sha256.Size]byte) {
 	return sha256.Sum256(text)
 }
 
-// Every is how often Watch looks. It keeps within the second that a revocation may take.
+// Every is the time between two looks of Watch. A key that is removed from a file must be refused within a second.
 const Every = 400 * time.Millisecond
 
 // Watch calls reload whenever the file has changed, until quit is closed.

@@ -1,5 +1,5 @@
-// Command gen writes what is generated from config.Config: .env.example and the table in README.md.
-// It is run by go generate in config/.
+// Command gen writes the two texts that are generated from config.Config: .env.example and the table in README.md.
+// Run it with go generate ./config.
 package main
 
 import (

@@ -1,8 +1,8 @@
-// Package spelling tells how near two names are, to find the one that was meant.
+// Package spelling compares names, to find the one that a misspelt name was meant to be.
 package spelling
 
-// Distance is how many letters must be put in, taken out, changed or swapped with the next to make b of a (the optimal
-// string alignment distance).
+// Distance returns how many letters must be inserted, removed, changed or swapped with the next one to turn a into b (the
+// optimal string alignment distance).
 func Distance(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -1,4 +1,4 @@
-// Presence: each window relays where its pointer is, at least every second; nothing is stored.
+// Presence: each window relays the position of its pointer, at least once a second. Nothing is stored.
 import { enter } from "./room.js";
 
 const room = await enter().catch(e => (document.querySelector("#state").textContent = e.message, null));
@@ -6,17 +6,17 @@ if (room) {
   const field = document.querySelector("#field");
   const me = crypto.randomUUID?.() ?? String(Math.random());
   const others = new Map();
-  let at = { x: 0.5, y: 0.5 }, said = 0;
+  let at = { x: 0.5, y: 0.5 }, sentAt = 0;
 
-  const say = () => { said = Date.now(); room.push("__presence", { client: me, value: at }, "relay"); };
+  const send = () => { sentAt = Date.now(); room.push("__presence", { client: me, value: at }, "relay"); };
   field.onpointermove = e => {
     const box = field.getBoundingClientRect();
     at = { x: (e.clientX - box.left) / box.width, y: (e.clientY - box.top) / box.height };
-    if (Date.now() - said > 30) say();
+    if (Date.now() - sentAt > 30) send();
   };
   setInterval(() => {
-    say();
-    for (const [id, dot] of others) if (Date.now() - dot.heard > 2000) { dot.element.remove(); others.delete(id); }
+    send();
+    for (const [id, dot] of others) if (Date.now() - dot.movedAt > 2000) { dot.element.remove(); others.delete(id); }
     document.querySelector("#state").textContent = `${others.size} others here. Open this page's address in another window.`;
   }, 1000);
 
@@ -29,9 +29,9 @@ if (room) {
       field.append(dot.element);
       others.set(client, dot);
     }
-    dot.heard = Date.now();
+    dot.movedAt = Date.now();
     dot.element.style.left = `${100 * value.x}%`;
     dot.element.style.top = `${100 * value.y}%`;
   });
-  say();
+  send();
 }

@@ -1,8 +1,9 @@
-// A room of the gateway without a library: one WebSocket, DriftDB's messages.
+// A client of a room without a library: one WebSocket with the messages of DriftDB.
 
 const gateway = new URLSearchParams(location.search).get("gateway") ?? "http://127.0.0.1:8080";
 
-// enter joins the room that the address names, or makes one and names it there: send the address to a friend.
+// enter opens the room that is in the page's address. If there is none, it makes a room and puts it into the address, which
+// you can send to a friend.
 export async function enter() {
   const at = new URL(location.href);
   const id = at.searchParams.get("room");
@@ -17,7 +18,7 @@ export async function enter() {
 class Room {
   #url;
   #socket;
-  #listeners = new Map(); // by key
+  #listeners = new Map(); // functions by key
   #sizes = new Map();
   #waiting = [];
 
@@ -28,36 +29,38 @@ class Room {
 
   #open() {
     this.#socket = new WebSocket(this.#url);
-    this.#socket.onmessage = e => this.#take(JSON.parse(e.data));
+    this.#socket.onmessage = e => this.#receive(JSON.parse(e.data));
     this.#socket.onclose = () => setTimeout(() => this.#open(), 1000);
     this.#socket.onopen = () => {
-      for (const key of this.#listeners.keys()) this.#say({ type: "get", key, seq: 0 });
-      for (const m of this.#waiting.splice(0)) this.#say(m);
+      for (const key of this.#listeners.keys()) this.#send({ type: "get", key, seq: 0 });
+      for (const m of this.#waiting.splice(0)) this.#send(m);
     };
   }
 
-  #say(message) {
+  #send(message) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
     else if (this.#waiting.length < 1000) this.#waiting.push(message);
   }
 
-  #take(m) {
-    const heard = this.#listeners.get(m.key);
-    if (m.type === "push") heard?.(m.value, m.seq);
-    if (m.type === "init") for (const e of m.data) heard?.(e.value, e.seq);
+  #receive(m) {
+    const listener = this.#listeners.get(m.key);
+    if (m.type === "push") listener?.(m.value, m.seq);
+    if (m.type === "init") for (const e of m.data) listener?.(e.value, e.seq);
     if (m.type === "stream_size") this.#sizes.get(m.key)?.(m.size);
     if (m.type === "error") console.warn(m.message);
   }
 
-  // on hears a key: what is retained first, then what comes. grown is told when it has many entries.
-  on(key, heard, grown) {
-    this.#listeners.set(key, heard);
-    if (grown) this.#sizes.set(key, grown);
-    if (this.#socket.readyState === WebSocket.OPEN) this.#say({ type: "get", key, seq: 0 });
+  // on calls listener for the retained entries of a key, and then for each new one. It calls onSize with the number of
+  // entries after each change of that.
+  on(key, listener, onSize) {
+    this.#listeners.set(key, listener);
+    if (onSize) this.#sizes.set(key, onSize);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#send({ type: "get", key, seq: 0 });
   }
 
-  // push tells everybody, this page too; type is append, replace, relay, or compact up to seq.
+  // push sends a message to everybody in the room, including this page. type is append, replace, relay, or compact, which
+  // replaces all entries up to seq.
   push(key, value, type, seq) {
-    this.#say({ type: "push", key, value, action: { type, seq } });
+    this.#send({ type: "push", key, value, action: { type, seq } });
   }
 }

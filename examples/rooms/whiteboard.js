@@ -1,4 +1,4 @@
-// A log of strokes: each is appended; clearing replaces them all.
+// A list of strokes: each is appended to the key. Clear replaces them all.
 import { enter } from "./room.js";
 
 const room = await enter().catch(e => (document.querySelector("#state").textContent = e.message, null));
@@ -10,7 +10,7 @@ if (room) {
   pen.strokeStyle = matchMedia("(prefers-color-scheme: dark)").matches ? "#7dd3a8" : "#0a7d55";
   let stroke, last = 0;
 
-  const place = e => {
+  const position = e => {
     const box = board.getBoundingClientRect();
     return [(e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height].map(n => Math.round(n * 1000) / 1000);
   };
@@ -19,8 +19,8 @@ if (room) {
     for (const [x, y] of points) pen.lineTo(x * board.width, y * board.height);
     pen.stroke();
   };
-  board.onpointerdown = e => { stroke = [place(e)]; board.setPointerCapture(e.pointerId); };
-  board.onpointermove = e => { if (stroke) { stroke.push(place(e)); draw(stroke.slice(-2)); } };
+  board.onpointerdown = e => { stroke = [position(e)]; board.setPointerCapture(e.pointerId); };
+  board.onpointermove = e => { if (stroke) { stroke.push(position(e)); draw(stroke.slice(-2)); } };
   board.onpointerup = () => { if (stroke) room.push("strokes", stroke, "append"); stroke = undefined; };
   document.querySelector("#clear").onclick = () => room.push("strokes", [], "replace");
 

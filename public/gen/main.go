@@ -1,5 +1,5 @@
-// Command gen makes public/sdk/sluice.js, which browsers load, of its source in public/sdk/src: one file, without comments
-// and blanks. Run it by go generate ./public.
+// Command gen makes public/sdk/sluice.js, which browsers load, from its source in public/sdk/src: one file, without comments
+// and spaces. Run it with go generate ./public.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// write makes the SDK of a folder.
+// write makes the file of the SDK in a folder.
 func write(folder string) error {
 	text, err := bundle(folder)
 	if err != nil {
@@ -29,7 +29,7 @@ func write(folder string) error {
 
 func made(folder string) string { return filepath.Join(folder, "sluice.js") }
 
-// banner tells who opens the file where to look instead.
+// banner leads readers of the file to its source.
 const banner = "// Made of src."
 
 func bundle(folder string) ([]byte, error) {

@@ -8,29 +8,28 @@ import (
 	"time"
 )
 
-// Event is what a reader of a stream gets: the WHATWG text's event, with the last event id that
-// holds when it is dispatched.
+// Event is an event as the WHATWG HTML standard defines it.
 type Event struct {
-	ID    string
-	Name  string // "" where no event field was there (a browser says message)
+	ID    string // the last event id at this event
+	Name  string // "" if there is no field event (a browser uses message)
 	Data  string
-	Retry time.Duration // the reconnection time in force, 0 before the first retry
+	Retry time.Duration // the reconnection time at this event; 0 before the first retry
 }
 
-// maxParsed bounds what a Parser holds of one block.
+// maxParsed is the largest frame that a Parser accepts, in bytes.
 const maxParsed = 16 << 20
 
-// ErrTooLarge is the error of a block that is larger than any frame of ours.
+// ErrTooLarge is the error of a frame that is larger than any of the gateway's.
 var ErrTooLarge = errors.New("ssetest: a block is larger than 16 MiB")
 
-// Parser reads a stream as the WHATWG HTML standard 9.2.6 says, fed in pieces cut anywhere. It
-// shares nothing with the encoder, so that each can test the other. The zero value is ready. Bytes
-// that are not UTF-8 pass as they are, where a browser would replace them.
+// Parser reads a stream by the WHATWG HTML standard section 9.2.6, in pieces of any length. It shares nothing with the
+// encoder, so that each can test the other. The zero value is ready for use. Bytes that are not UTF-8 pass unchanged; a
+// browser would replace them.
 type Parser struct {
-	line     []byte // the line under way
-	begun    bool   // the byte order mark was looked for
+	line     []byte // the beginning of a line
+	begun    bool   // the byte order mark, if any, was removed
 	afterCR  bool   // a LF that follows belongs to the CR before
-	tooLarge bool   // there is no way back into the stream after ErrTooLarge
+	tooLarge bool   // after ErrTooLarge, the stream cannot be read further
 	id       string
 	idBuf    string
 	name     string
@@ -38,11 +37,11 @@ type Parser struct {
 	retry    time.Duration
 }
 
-// LastEventID is the id that a reconnection would send.
+// LastEventID returns the id that a reconnection would send.
 func (p *Parser) LastEventID() string { return p.id }
 
-// Feed reads the next piece and returns the events that it completed. Its one error is ErrTooLarge,
-// at the same place however the stream is cut, and for good.
+// Feed reads the next piece and returns the events that it completes. Its only error is ErrTooLarge, which comes at the
+// same byte whatever the pieces are, and at every later call.
 func (p *Parser) Feed(piece []byte) ([]Event, error) {
 	if p.tooLarge {
 		return nil, ErrTooLarge
@@ -111,7 +110,7 @@ func (p *Parser) setRetry(value []byte) {
 			return
 		}
 	}
-	// What is empty or beyond 24 days fails here: no delay that anyone means.
+	// This ignores an empty value and one over 24 days, which nobody means.
 	if ms, err := strconv.ParseInt(string(value), 10, 32); err == nil {
 		p.retry = time.Duration(ms) * time.Millisecond
 	}

@@ -8,7 +8,7 @@ export const fault = (code, message, kind = Error) => Object.assign(kind(message
 /** @type {(r: Response, signal: AbortSignal) => Promise<any>} */
 export const json = async (r, signal) => await race(signal, r.json()).catch(() => {}) ?? {};
 
-/** failure is what an answer tells. Only the gateway's own have a message and a code in words. @param {Response} r @param {any} said */
+/** failure makes an error of an answer. Only answers of the gateway have a message and a code that are texts. @param {Response} r @param {any} said */
 export function failure(r, { message, code, last }, strict = false) {
   const { status } = r, ours = typeof code === "string" && typeof message === "string";
   const passes = status > 499 || status === 408 || status === 429;

@@ -4,11 +4,11 @@ import { child, forever, onAbort, pause, race } from "./wait.js";
 
 /** @import { Failure, Options, State } from "../sluice.js" */
 /** @typedef {{ id: string }} Place */
-/** @typedef {(to: State, detail?: any) => void} Tell */
+/** @typedef {(to: State, detail?: any) => void} Report */
 /** @typedef {ReturnType<typeof link>} Link */
 
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
-const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750, 2.1; the gateway takes 8 KiB
+const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750 section 2.1; the gateway accepts up to 8 KiB
 const renewed = fault("renewed", "");
 
 /** @param {string} token */
@@ -18,7 +18,7 @@ function claims(token) {
   } catch {}
 }
 
-/** identity outlives a renewal. @type {(token: string) => string} */
+/** identity returns the claims that a renewed token has in common with the one before. @type {(token: string) => string} */
 export function identity(token) {
   const { exp, iat, nbf, jti, ...rest } = claims(token) ?? { token };
   return JSON.stringify(rest);
@@ -32,14 +32,14 @@ function search(fields) {
 }
 
 /**
- * link is the way to a gateway: tokens, requests, and streams that go on through every cut.
+ * link has all that connects to a gateway: tokens, requests, and streams that reconnect and resume.
  * @param {string} address @param {Options} o @param {AbortController} closing
  */
 export function link(address, o, closing) {
   const sleepers = new Set(), streams = new Set();
-  let doubtful = globalThis.navigator?.onLine === false; // a hint, which any answer refutes
+  let doubtful = globalThis.navigator?.onLine === false; // probably offline; an answer proves the opposite
 
-  /** rouse ends what waits for its next attempt, and what waits in vain. */
+  /** rouse starts the next attempts now, and ends streams that have been silent for too long. */
   const rouse = () => {
     sleepers.forEach(s => s.abort());
     streams.forEach(s => s.look());
@@ -66,17 +66,17 @@ export function link(address, o, closing) {
     });
   });
 
-  /** rest waits for the next attempt, and tells why. @type {(why: Failure, ms: number, tell: Tell, signal: AbortSignal) => Promise<void>} */
-  const rest = ({ message: reason, code, status }, ms, tell, signal) => {
+  /** rest waits for the next attempt, and reports why. @type {(why: Failure, ms: number, report: Report, signal: AbortSignal) => Promise<void>} */
+  const rest = ({ message: reason, code, status }, ms, report, signal) => {
     const delay = Math.round(Math.max(ms, doubtful ? 3000 : 0));
-    tell(doubtful ? "offline" : "waiting", { reason, code, status, delay });
+    report(doubtful ? "offline" : "waiting", { reason, code, status, delay });
     return sleep(delay, signal);
   };
 
   let known = "", asking = /** @type {Promise<string>?} */ (null);
-  let refused = 0, askedAt = 0; // tokens that failed, one after another
+  let refused = 0, askedAt = 0; // refused: how many tokens failed in a row
 
-  /** ask asks the token function. One question serves all who wait, and a second failure has to wait. */
+  /** ask calls the token function. After two failures in a row, it waits first. */
   async function ask() {
     if (refused > 1) await sleep(askedAt + pause(refused - 1) - Date.now(), closing.signal);
     closing.signal.throwIfAborted();
@@ -101,7 +101,7 @@ export function link(address, o, closing) {
   /** @param {AbortSignal} signal */
   const token = async signal => typeof o.token !== "function" ? o.token : known || fresh(signal);
 
-  /** request repeats a 401 once, with a fresh token. @param {string} query @param {RequestInit} init @param {AbortSignal} signal */
+  /** request sends a request, and after a 401 once more with a new token. @param {string} query @param {RequestInit} init @param {AbortSignal} signal */
   async function request(query, init, signal) {
     for (let again = typeof o.token !== "function"; ; again = true) {
       const jwt = await token(signal);
@@ -123,17 +123,17 @@ export function link(address, o, closing) {
   }
 
   /**
-   * open yields the frames of one connection, by chunks, and throws what ended it.
+   * open yields the frames of one connection, a list for each chunk, and throws the error that ended it.
    * @param {Record<string, any>} query @param {Place} place @param {{ retry: number, patience: number }} pace @param {AbortController} cut
    */
   async function* open(query, place, pace, cut) {
     const { signal } = cut;
-    let heard = Date.now(), timer = 0, renewal = 0;
+    let receivedAt = Date.now(), timer = 0, renewal = 0;
     const look = () => {
-      const patience = o.pingTimeout ?? pace.patience, left = heard + patience - Date.now();
+      const patience = o.pingTimeout ?? pace.patience, left = receivedAt + patience - Date.now();
       clearTimeout(timer);
       if (left > 0) return timer = +setTimeout(look, Math.min(left, patience));
-      pace.patience = Math.min(2 * pace.patience, 300_000); // it may ping less often
+      pace.patience = Math.min(2 * pace.patience, 300_000); // perhaps the gateway sends pings less often
       cut.abort(fault("silent", "the stream fell silent"));
     };
     const stream = { cut, look };
@@ -157,9 +157,9 @@ export function link(address, o, closing) {
       const body = r.body.getReader(), parse = parser(place.id);
       onAbort(signal, () => body.cancel().catch(() => {}));
       for (;;) {
-        heard = Date.now();
+        receivedAt = Date.now();
         const { done, value } = await body.read();
-        heard = Infinity; // what takes time now is not the gateway
+        receivedAt = Infinity; // from here on, the caller may take time, which is not the gateway's silence
         signal.throwIfAborted();
         if (done) throw fault("ended", "the stream ended");
         const frames = parse.push(value);
@@ -175,16 +175,16 @@ export function link(address, o, closing) {
   }
 
   /**
-   * follow yields frames through every cut. An id counts when the next frame is asked for.
-   * @param {Record<string, any>} query @param {Place} place @param {Tell} tell @param {AbortSignal} signal
+   * follow yields frames, and reconnects and resumes. The id of a frame counts when the caller asks for the next one.
+   * @param {Record<string, any>} query @param {Place} place @param {Report} report @param {AbortSignal} signal
    */
-  async function* follow(query, place, tell, signal) {
+  async function* follow(query, place, report, signal) {
     const pace = { retry: 0, patience: silence };
     let failures = 0, error = /** @type {Failure?} */ (null);
     while (!signal.aborted) {
       const cut = child(signal), again = error !== renewed;
       let opened = 0, pinged = 0;
-      if (again) tell("connecting");
+      if (again) report("connecting");
       try {
         for await (const frames of open(query, place, pace, cut)) for (const frame of frames) {
           const { type, id } = frame;
@@ -200,7 +200,7 @@ export function link(address, o, closing) {
             if (pinged && now > pinged) pace.patience = Math.max(5000, 2.5 * (now - pinged));
             pinged = now;
           }
-          if (!opened) tell("open", { id });
+          if (!opened) report("open", { id });
           opened ||= Date.now();
           if (!control.includes(type)) failures = Math.min(failures, 1);
           yield frame;
@@ -213,10 +213,10 @@ export function link(address, o, closing) {
       if (signal.aborted) return;
       if (error.final) throw error;
       if (error === renewed) continue;
-      if (error.code === "busy") failures = 1; // it says when
+      if (error.code === "busy") failures = 1; // the frame has the time until the next attempt
       else if (!opened && again) failures ||= 1;
       else if (Date.now() - opened > 5000) failures = 0;
-      await rest(error, pause(failures++, pace.retry, error.after), tell, signal);
+      await rest(error, pause(failures++, pace.retry, error.after), report, signal);
     }
   }
 

@@ -4,7 +4,7 @@ import { fault } from "./failure.js";
 
 const names = ["apikey", "token", "channels", "lastEventId", "shared", "pingTimeout", "queue", "timeout", "fetch"];
 
-/** home checks what connect was given, and returns the gateway's address. @param {string} url @param {Options} o */
+/** home checks the arguments of connect, and returns the gateway's address. @param {string} url @param {Options} o */
 export function home(url, o) {
   for (const name of Object.keys(o)) {
     const near = names.find(n => n !== name && n.toLowerCase() === name.toLowerCase().replace(/[-_]/g, ""));

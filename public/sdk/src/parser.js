@@ -2,9 +2,9 @@ import { forever } from "./wait.js";
 
 /** @import { Event, Frame } from "../sluice.js" */
 
-/** parser: HTML standard, 9.2.6. @type {typeof import("../sluice.js").parser} */
+/** parser parses a stream by the HTML standard, section 9.2.6. @type {typeof import("../sluice.js").parser} */
 export function parser(id = "") {
-  const decoder = new TextDecoder(); // drops a BOM, keeps the half of a character for the next chunk
+  const decoder = new TextDecoder(); // removes a BOM, and remembers half a character until the next chunk
   let rest = "", type = "", data = "", cr = false;
 
   const field = (/** @type {string} */ line) => {
@@ -22,7 +22,7 @@ export function parser(id = "") {
       const frames = [];
       let text = decoder.decode(bytes, { stream: true });
       if (!text) return frames;
-      const lf = cr && text[0] === "\n"; // of the CRLF whose CR ended the last chunk
+      const lf = cr && text[0] === "\n"; // the second half of a CRLF whose CR ended the last chunk
       cr = text.endsWith("\r");
       if (lf) text = text.slice(1);
       rest += text;
@@ -52,5 +52,5 @@ export function event({ type, data, id }) {
   }
 }
 
-// control frames tell of the stream; no published event has such a name.
+// control has the names of frames about the stream. No published event has such a name.
 export const control = ["message", "ping", "gap", "live", "expired"];

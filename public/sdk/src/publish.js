@@ -3,8 +3,8 @@ import { child, pause, race } from "./wait.js";
 
 /** @import { Failure, Options } from "../sluice.js" */
 
-const repeatFor = 100_000; // the gateway knows an Idempotency-Key for two minutes
-const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/; // it may have been stored
+const repeatFor = 100_000; // the gateway remembers an Idempotency-Key for two minutes
+const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/; // after these, the event may have been stored
 
 /**
  * publisher publishes one event after another.
@@ -13,7 +13,7 @@ const unknown = /^(unreachable|timeout|not_a_gateway|internal|unknown_outcome)$/
  */
 export function publisher(link, o, closing) {
   let turn = /** @type {Promise<any>} */ (Promise.resolve()), waiting = 0;
-  let failed = 0, failedAt = 0, resume = 0, trouble = /** @type {Failure?} */ (null); // what holds one up holds up all
+  let failed = 0, failedAt = 0, resume = 0, trouble = /** @type {Failure?} */ (null); // one event that fails delays all that follow
 
   /** @param {{ body: string, key: string, at: number, until: number, signal: AbortSignal, error?: Failure }} item */
   async function send(item) {
@@ -24,7 +24,7 @@ export function publisher(link, o, closing) {
       const wait = Math.max(late ? 0 : resume - Date.now(), link.doubtful ? 3000 : 0);
       if (wait > 0) await link.sleep(wait, signal);
       signal.throwIfAborted();
-      const began = link.doubtful ? Infinity : Date.now(); // without a network nothing arrives
+      const began = link.doubtful ? Infinity : Date.now(); // offline, the request cannot have reached the gateway
       const attempt = child(signal, 25_000, fault("timeout", "no answer within 25 s"));
       let error;
       try {

@@ -1,3 +1,3 @@
-// The SDK. ../sluice.d.ts tells what all of it means; ../sluice.js is made of it.
+// The SDK. Its documentation is in ../sluice.d.ts. go generate ./public makes ../sluice.js of this source.
 export { connect } from "./connect.js";
 export { parser } from "./parser.js";

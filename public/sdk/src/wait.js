@@ -1,9 +1,9 @@
-export const forever = 2 ** 31 - 1; // a timer's longest
+export const forever = 2 ** 31 - 1; // the longest time of a timer, in ms
 
 /** @type {(signal: AbortSignal, fn: () => void, options?: AddEventListenerOptions) => void} */
 export const onAbort = (signal, fn, options) => signal.aborted ? fn() : signal.addEventListener("abort", fn, options);
 
-/** child is aborted with its parent, and after ms. @param {AbortSignal} parent @param {number} [ms] @param {any} [reason] */
+/** child makes a controller that is aborted with its parent, and after ms. @param {AbortSignal} parent @param {number} [ms] @param {any} [reason] */
 export function child(parent, ms, reason) {
   const cut = new AbortController();
   if (ms !== undefined) {
@@ -14,15 +14,15 @@ export function child(parent, ms, reason) {
   return cut;
 }
 
-/** race leaves what does not heed its signal. @type {<T>(signal: AbortSignal, p: Promise<T>) => Promise<T>} */
+/** race waits for p, but no longer than the signal allows; p may ignore the signal. @type {<T>(signal: AbortSignal, p: Promise<T>) => Promise<T>} */
 export const race = (signal, p) => new Promise((done, fail) => {
   onAbort(signal, () => fail(signal.reason));
   p.then(done, fail);
 });
 
 /**
- * pause is how long to wait: after a cut (no failure yet) at most a second, then the gateway's retry, then longer each time.
- * It is spread, so that not all come back together.
+ * pause returns how long to wait: at most a second after a lost connection (no failure yet), then the gateway's retry, then
+ * longer each time. It is random, so that not all clients come back together.
  */
 export function pause(failures = 0, retry = 0, after = 0) {
   const spread = Math.random();

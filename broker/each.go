@@ -13,16 +13,16 @@ type Client struct {
 	Started    time.Time
 }
 
-// Held is a subscriber as others than its writer may see it.
+// Held describes a subscriber to callers other than its writer.
 type Held struct {
 	Subscriber *Subscriber
 	Holder     Holder
 	Channels   string
-	Behind     time.Duration // how long the oldest event that it has yet to take has been there; 0 at the head
+	Behind     time.Duration // the age of the oldest event that it has yet to read; 0 at the head
 }
 
-// Each calls f for every subscriber until it is false, with the broker locked: f must be short, and must not call the
-// broker.
+// Each calls f for every subscriber until f returns false. The broker is locked meanwhile, so f must be short, and must
+// not call the broker.
 func (b *Broker) Each(f func(Held) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,7 +38,7 @@ func (b *Broker) Each(f func(Held) bool) {
 	}
 }
 
-// behind is how long the first mention that the subscriber has not been at the head for has waited.
+// behind returns the age of the first item that came after the subscriber was last at the head.
 func (v *view) behind(s *Subscriber, now uint64) time.Duration {
 	i := v.after(s.seen)
 	if i == v.end() {
