@@ -50,7 +50,6 @@ func TestStalledReadersEndWithTheirKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		written := g.Written()
 		c, err := net.Dial("tcp", g.Listener.Addr().String())
 		if err == nil {
 			err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
@@ -61,7 +60,7 @@ func TestStalledReadersEndWithTheirKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Blocked(t, written, 1000)
+		time.Sleep(300 * time.Millisecond) // it is being told what there is
 		if g.Traffic.Streams() != 1 {
 			t.Errorf("%s: there are %d streams", path, g.Traffic.Streams())
 		}
