@@ -21,7 +21,7 @@ func (g *Gateway) openAuth() (err error) {
 	o := g.authOptions()
 	o.Log = g.Log
 	if o.TokenSecret == "" {
-		if o.TokenSecret, _, err = keptSecret(g.cfg.DataDir, tokenSecretFile); err != nil {
+		if o.TokenSecret, _, err = storedSecret(g.cfg.DataDir, tokenSecretFile); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // FirstKey is the key that a gateway makes for a first try, when no credential is configured.
 type FirstKey struct {
 	Key  string // "" where a credential is configured
-	File string // where it is kept; "" in memory
+	File string // that holds it; "" in memory
 	Made bool   // just now: it is printed this once
 }
 
@@ -28,7 +28,7 @@ func (g *Gateway) makeFirstKey() (string, error) {
 		k.File = filepath.Join(g.cfg.DataDir, firstKeyFile)
 	}
 	var err error
-	if k.Key, k.Made, err = keptSecret(g.cfg.DataDir, firstKeyFile); err == nil {
+	if k.Key, k.Made, err = storedSecret(g.cfg.DataDir, firstKeyFile); err == nil {
 		g.FirstKey = k
 	}
 	return k.Key, err

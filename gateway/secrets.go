@@ -16,9 +16,9 @@ const tokenSecretFile = "token-secret"
 // newSecret makes a secret of 256 bits and more: 52 characters of base32.
 func newSecret() string { return rand.Text() + rand.Text() }
 
-// keptSecret reads a secret that is kept in a file of DATA_DIR, mode 0600, or makes it. One that an earlier version made
-// may be shorter, and is kept. In memory it is another each time, and made says so too.
-func keptSecret(dataDir, file string) (secret string, made bool, err error) {
+// storedSecret reads a secret from a file of DATA_DIR, mode 0600, or makes it. One that an earlier version made
+// may be shorter, and stays. In memory there is a new one at each start, and made is true.
+func storedSecret(dataDir, file string) (secret string, made bool, err error) {
 	if dataDir == inMemory {
 		return newSecret(), true, nil
 	}

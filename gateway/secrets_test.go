@@ -12,15 +12,15 @@ func TestKeptSecret(t *testing.T) {
 	t.Parallel()
 	const bitsOfBase32 = 5
 	dir := filepath.Join(t.TempDir(), "data")
-	first, made, err := keptSecret(dir, tokenSecretFile)
+	first, made, err := storedSecret(dir, tokenSecretFile)
 	if err != nil || !made || len(first) < 32 || len(first)*bitsOfBase32 < 256 {
 		t.Errorf("%q, made %v, %v", first, made, err)
 	}
-	again, made, err := keptSecret(dir, tokenSecretFile)
+	again, made, err := storedSecret(dir, tokenSecretFile)
 	if err != nil || made || again != first {
 		t.Errorf("%q, made %v, %v, want %q", again, made, err, first)
 	}
-	other, _, err := keptSecret(inMemory, tokenSecretFile)
+	other, _, err := storedSecret(inMemory, tokenSecretFile)
 	if err != nil || len(other) != len(first) || other == first || other[:26] == other[26:] {
 		t.Errorf("%q, %v", other, err)
 	}
@@ -28,7 +28,7 @@ func TestKeptSecret(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, tokenSecretFile), []byte(old+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if kept, made, err := keptSecret(dir, tokenSecretFile); err != nil || made || kept != old {
+	if kept, made, err := storedSecret(dir, tokenSecretFile); err != nil || made || kept != old {
 		t.Errorf("%q, made %v, %v, want %q", kept, made, err, old)
 	}
 	if info, err := os.Stat(filepath.Join(dir, firstKeyFile)); err == nil {

@@ -79,7 +79,7 @@ func (g *Gateway) retention(space string) eventlog.Retention {
 	return eventlog.Retention{}
 }
 
-// openStore opens what is kept in the log beside events: databases, accounts and documents.
+// openStore opens what the log has beside events: databases, accounts and documents.
 func (g *Gateway) openStore() (err error) {
 	g.Databases, err = streams.Open(g.Log, streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),

@@ -90,7 +90,7 @@ func (g *Gateway) Stop(t testing.TB) {
 	})
 }
 
-// NothingHeld wants all that connections and requests held to be given back soon after they are gone.
+// NothingHeld fails the test unless all memory and places of connections are free soon after the connections are gone.
 func (g *Gateway) NothingHeld(t testing.TB) {
 	deadline := time.Now().Add(10 * time.Second)
 	for g.Memory.Held() != 0 || g.Traffic.Streams() != 0 {

@@ -57,6 +57,15 @@ func (r *rule) headersFor(request *http.Request) string {
 	return named
 }
 
+func ruleOf(all []rule, path string) *rule {
+	for i := range all {
+		if all[i].covers(path) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
 var anyOrigin = []string{"*"}
 
 // New makes the middleware for pages of the origins, of which * is every one.
@@ -69,20 +78,20 @@ func New(origins []string, rules []Rule) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r, h := c.Request(), c.Response().Header()
-			at := slices.IndexFunc(all, func(one rule) bool { return one.covers(r.URL.Path) })
-			if at < 0 {
+			door := ruleOf(all, r.URL.Path)
+			if door == nil {
 				return next(c)
 			}
 			allowed := allow(h, r.Header.Get(echo.HeaderOrigin), origins, every)
 			if allowed {
-				h[echo.HeaderAccessControlExposeHeaders] = all[at].exposed
+				h[echo.HeaderAccessControlExposeHeaders] = door.exposed
 			}
 			if r.Method != http.MethodOptions || r.Header.Get(echo.HeaderAccessControlRequestMethod) == "" {
 				return next(c)
 			}
 			if allowed {
-				h.Set(echo.HeaderAccessControlAllowMethods, all[at].methods)
-				h.Set(echo.HeaderAccessControlAllowHeaders, all[at].headersFor(r))
+				h.Set(echo.HeaderAccessControlAllowMethods, door.methods)
+				h.Set(echo.HeaderAccessControlAllowHeaders, door.headersFor(r))
 				h.Set(echo.HeaderAccessControlMaxAge, maxAge)
 			}
 			return c.NoContent(http.StatusNoContent)

@@ -82,7 +82,7 @@ func TestSocketCut(t *testing.T) {
 	}
 	s := g.Socket(t, keyItems)
 	s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
-	time.Sleep(500 * time.Millisecond) // it is being told what there is
+	g.Blocked(t, 0, 1<<20)
 	list, _ := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
 	for _, one := range list {
 		g.AsAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
