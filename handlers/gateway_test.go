@@ -106,6 +106,7 @@ type setup struct {
 	engine   eventlog.Engine // one of the test's own, in place of the memory engine
 	logger   *slog.Logger
 	proxies  []*net.IPNet
+	listener func(net.Listener) net.Listener // put around the gateway's, if any
 }
 
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
@@ -196,6 +197,9 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 		Realtime: g.realtime, Persistr: g.persistr, Driftdb: g.rooms, Restdb: documents, Directus: directus.New(s.directus), Admin: g.admin, Traffic: g.traffic, Logger: s.logger, Metrics: registry, CORSOrigins: s.cors, Ready: log.Err, KeysReady: a.KeysReady, Trail: g.trail, Administrator: administrator,
 	})
 	g.Server = httptest.NewUnstartedServer(handler)
+	if s.listener != nil {
+		g.Listener = s.listener(g.Listener)
+	}
 	g.Listener = &handlers.Listener{Listener: g.Listener, Timeout: s.realtime.WriteTimeout, Memory: g.memory}
 	g.Config.ConnContext, g.Config.ConnState, g.Config.HTTP2 = handlers.ConnContext, handlers.NewHeads(2048).State, &handlers.HTTP2
 	g.Config.MaxHeaderBytes = 128 << 10

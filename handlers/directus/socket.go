@@ -48,13 +48,13 @@ func (c *conn) fail(kind string, err error, uid string) error {
 	f := failed(err)
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
 	if f.status >= http.StatusInternalServerError && f.cause != nil {
-		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.open.RequestID)
+		c.h.o.Logger.Error("message failed", "type", kind, "code", f.code, "cause", f.cause, "request_id", c.lease.RequestID)
 	}
 	return c.send(problem(kind, f, uid))
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, share.With(ctx, owner(c.who, c.open.From)), c.who, collection}
+	return &caller{c.h, share.With(ctx, owner(c.who, c.lease.From)), c.who, collection}
 }
 
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.

@@ -17,7 +17,7 @@ import (
 func (c *conn) authenticate(ctx context.Context, m *message) error {
 	who, refresh, err := c.credential(ctx, m)
 	if err == nil {
-		err = c.admit(who)
+		err = c.lease.Authenticate(who, c.group)
 	}
 	if err != nil {
 		c.forget()
@@ -55,7 +55,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 func (c *conn) refused(f *failure) {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, f.counted())
 	if f.status == http.StatusUnauthorized || f.shared == auth.TooManyTries {
-		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.open.From, Door: traffic.DoorDirectus, Outcome: f.counted()})
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: traffic.DoorDirectus, Outcome: f.counted()})
 	}
 }
 
@@ -66,13 +66,13 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	switch {
 	case token != "":
 	case m.has("email"):
-		if s, err = c.h.o.Auth.Login(ctx, c.open.From, m.Get("email").Str, m.Get("password").Str); err == nil {
+		if s, err = c.h.o.Auth.Login(ctx, c.lease.From, m.Get("email").Str, m.Get("password").Str); err == nil {
 			c.h.o.Trail.Record(audit.Entry{
-				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.open.From, Door: traffic.DoorDirectus, RequestID: c.open.RequestID,
+				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: traffic.DoorDirectus, RequestID: c.lease.RequestID,
 			})
 		}
 	case m.has("refresh_token"):
-		s, err = c.h.o.Auth.Refresh(ctx, c.open.From, m.Get("refresh_token").Str)
+		s, err = c.h.o.Auth.Refresh(ctx, c.lease.From, m.Get("refresh_token").Str)
 	default:
 		err = badPayload(`it needs an "access_token", "email" and "password", or a "refresh_token"`)
 	}
@@ -82,7 +82,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	if s != nil {
 		token, refresh = s.Access, s.Refresh
 	}
-	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.open.From})
+	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.lease.From})
 	if bad != nil {
 		return nil, "", badCredential(bad)
 	}
@@ -90,33 +90,6 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 		return nil, "", forbidden("this key may not be used from this Origin; add it to the key's origins")
 	}
 	return who, refresh, nil
-}
-
-// admit counts the connection as somebody's, where they may have one more.
-func (c *conn) admit(who *auth.Identity) error {
-	t := c.h.o.Traffic
-	before := c.scope
-	if c.pending == nil {
-		if err := t.MoveStream(before, who.Scope); err != nil {
-			return err
-		}
-	} else {
-		if err := t.Authenticated(c.pending, who.Scope); err != nil {
-			return err
-		}
-		c.pending, before = nil, who.Scope
-	}
-	c.scope = before
-	err := traffic.MemoryFull(c.account.Move(who.Scope))
-	if err == nil {
-		err = c.holdAs(who)
-	}
-	if err != nil {
-		_ = t.MoveStream(who.Scope, before) // it was there, and is given back at the end
-		return err
-	}
-	c.scope = who.Scope
-	return nil
 }
 
 // become takes over an identity, until it ends.

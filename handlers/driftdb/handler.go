@@ -72,6 +72,7 @@ type Limits struct {
 type Handler struct {
 	o       Options
 	writers *writers.Writers
+	streams traffic.Opener
 	quit    chan struct{}
 	started time.Time
 	group   sync.WaitGroup
@@ -87,6 +88,7 @@ type Handler struct {
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
+	h.streams = traffic.Opener{Door: traffic.DoorRooms, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	h.made.most, h.makers = int64(o.Limits.Rooms), newMakers(o.Limits)
 	if _, err := h.survey(0, 0); err != nil {
@@ -95,12 +97,6 @@ func New(o Options) (*Handler, error) {
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		Ended: func(s *writers.Stream, end writers.End) {
-			if id, ok := s.Door.(string); ok {
-				h.part(id)
-			}
-			o.Traffic.Ended(o.Logger, s, end)
-		},
 	})
 	h.group.Go(h.keep)
 	h.group.Go(func() { h.unread.keep(h.quit) })

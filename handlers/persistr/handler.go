@@ -45,15 +45,16 @@ type Options struct {
 type Handler struct {
 	o       Options
 	writers *writers.Writers
+	streams traffic.Opener
 	feeds   feeds
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: newFeeds()}
+	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: traffic.DoorPersistr, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 	})
 	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
 	o.Accounts.OnChange(func(a *account.Account) {

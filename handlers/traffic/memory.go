@@ -33,6 +33,9 @@ func (t *Traffic) HoldFilter(scope string, f *broker.Filter, free int64) (releas
 
 // MemoryFull returns the answer to who holds too much memory; other errors as they are.
 func MemoryFull(err error) error {
+	if err == nil {
+		return nil
+	}
 	var full *share.FullError
 	switch {
 	case !errors.As(err, &full):

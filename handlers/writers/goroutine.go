@@ -48,7 +48,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	stop := s.Identity.OnEnd(s.Subscriber.End)
 	defer stop()
 	reason, err := Failed, error(nil)
-	defer func() { w.config.end(s, reason, err) }() // after a panic as well
+	defer func() { s.end(reason, err) }() // after a panic as well
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 

@@ -11,8 +11,17 @@ import (
 	"sluice/broker/sse"
 )
 
+// contain drops a stream in which something panics, and lets the others of the shard go on. It is for a defer.
+func (h *shard) contain(s *Stream) {
+	if cause := recover(); cause != nil {
+		s.Lease.Panicked(cause)
+		h.drop(s, Failed, errPanic)
+	}
+}
+
 // serve writes what there is for a stream, at most one batch before the others have their turn.
 func (h *shard) serve(s *Stream) {
+	defer h.contain(s)
 	k := &s.socket
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
@@ -219,7 +228,7 @@ func (h *shard) drop(s *Stream, reason string, cause error) {
 	h.free = append(h.free, k.slot)
 	k.rest = nil
 	if !k.fetching {
-		h.config.end(s, reason, cause)
+		s.end(reason, cause)
 	}
 }
 

@@ -249,11 +249,11 @@ func (h *shard) shutdown() {
 	h.mu.Unlock()
 	for _, s := range adopted {
 		closeFD(s.socket.fd)
-		h.config.end(s, broker.EndCut, nil)
+		s.end(broker.EndCut, nil)
 	}
 	for i := range done {
 		if s := done[i].stream; s.socket.phase == closed {
-			h.config.end(s, s.socket.reason, s.socket.cause)
+			s.end(s.socket.reason, s.socket.cause)
 		}
 	}
 	for _, s := range h.streams {

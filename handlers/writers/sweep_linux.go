@@ -23,6 +23,7 @@ func (h *shard) sweep(now time.Time) {
 }
 
 func (h *shard) look(s *Stream, now time.Time, ms int64) {
+	defer h.contain(s)
 	k := &s.socket
 	if k.chatty && !h.listen(s) {
 		return
