@@ -108,7 +108,8 @@ func (f *fetches) next() *Stream {
 // took gives a stream back to the shard, with what was read.
 func (h *shard) took(f *fetched) {
 	s := f.stream
-	defer h.contain(s)
+	h.serving = s
+	defer h.contain()
 	k := &s.socket
 	k.fetching = false
 	<-h.fetches.ready

@@ -12,16 +12,36 @@ import (
 )
 
 // contain drops a stream in which something panics, and lets the others of the shard go on. It is for a defer.
-func (h *shard) contain(s *Stream) {
+func (h *shard) contain() {
 	if cause := recover(); cause != nil {
-		s.Lease.Panicked(cause)
-		h.drop(s, Failed, errPanic)
+		h.serving.Lease.Panicked(cause)
+		h.drop(h.serving, Failed, errPanic)
 	}
+}
+
+// serveFrom serves the streams of a round from the i-th on, first those that had more to be written. It returns how far it
+// came: to the end, or behind a stream that has panicked. One defer for many streams costs less than one for each.
+func (h *shard) serveFrom(again []*Stream, i int) (next int) {
+	defer h.contain()
+	for next = i; next < len(again)+len(h.work); {
+		var s *Stream
+		if next < len(again) {
+			s = again[next]
+		} else {
+			s, _ = h.work[next-len(again)].Holder.(*Stream)
+		}
+		next++
+		if s != nil {
+			h.serve(s)
+			h.breathe()
+		}
+	}
+	return next
 }
 
 // serve writes what there is for a stream, at most one batch before the others have their turn.
 func (h *shard) serve(s *Stream) {
-	defer h.contain(s)
+	h.serving = s
 	k := &s.socket
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
