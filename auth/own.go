@@ -58,7 +58,7 @@ func derive(secret, purpose string) []byte {
 
 func randomSecret() []byte {
 	secret := make([]byte, sha256.Size)
-	rand.Read(secret) //nolint:errcheck // its documentation says that it never fails
+	rand.Read(secret) // its documentation says that it never fails
 	return secret
 }
 

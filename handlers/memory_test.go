@@ -164,56 +164,6 @@ func TestSubscriptionsFull(t *testing.T) {
 	g.Metric(t, "sluice_client_memory_refused_total 1")
 }
 
-// longPatterns are 100 patterns of 250 bytes, others for each n.
-func longPatterns(n int) string {
-	list := make([]string, 100)
-	for i := range list {
-		side := fmt.Sprintf("%d-%d-%s", n, i, strings.Repeat("x", 110))
-		list[i] = side + ":" + side
-	}
-	return strings.Join(list, ",")
-}
-
-// TestStreamsFull: the same for streams, told as what passes. Streams with the same patterns hold them once.
-func TestStreamsFull(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t, withLittle)
-	refused := 0
-	for n := range 100 {
-		if s := g.Open(t, keyAll, "?channels="+longPatterns(n)); s.Answer.StatusCode != http.StatusOK {
-			refused = n
-			break
-		}
-	}
-	if held := g.Memory.Held(); refused < 10 || held > 1<<20 {
-		t.Errorf("%d streams hold %d bytes", refused, held)
-	}
-	runAll(t, g, []scenario{
-		{Name: "one more", Path: "?channels=" + longPatterns(1000), Status: 429, Has: []string{`"code":"client_memory_full_per_key"`, full}, Answers: map[string]string{"Retry-After": "5"}},
-		{Name: "an EventSource", Path: "?channels=" + longPatterns(1000), Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy", `"status":429`}},
-		{Name: "a page", Path: "?until=caught-up&channels=" + longPatterns(1000), Status: 429},
-	})
-	before := g.Memory.Held()
-	for range 20 { // the patterns are there
-		if s := g.Open(t, keyAll, "?channels="+longPatterns(0)); s.Answer.StatusCode != http.StatusOK {
-			t.Fatal(s.Answer.Status)
-		}
-	}
-	for range 20 { // and a few take nothing that is charged
-		if s := g.Open(t, keyAll, "?channels=a,b:c,PUT:d"); s.Answer.StatusCode != http.StatusOK {
-			t.Fatal(s.Answer.Status)
-		}
-	}
-	if held := g.Memory.Held(); held != before {
-		t.Errorf("%d bytes held, %d before", held, before)
-	}
-	s := g.Open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
-	if s.Answer.StatusCode != http.StatusOK {
-		t.Error(s.Answer.Status)
-	}
-	g.Publish(t, `{"event":"a","data":1}`)
-}
-
 // TestFeedsFull: the same for feeds of databases, which tell it as an event.
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()

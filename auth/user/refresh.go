@@ -50,9 +50,9 @@ func parseRefresh(token string) (t refreshToken, ok bool) {
 // the first token of a new session.
 func (t *refreshToken) next(user string) (string, refreshToken) {
 	raw := make([]byte, sessionID+proofBytes+secretBytes)
-	rand.Read(raw) //nolint:errcheck // its documentation says that it never fails
+	rand.Read(raw) // its documentation says that it never fails
 	if t.proof != nil {
-		hex.Decode(raw, []byte(t.session)) //nolint:errcheck // parseRefresh made it with EncodeToString
+		hex.Decode(raw, []byte(t.session)) // parseRefresh made it with EncodeToString
 		copy(raw[sessionID:], t.proof)
 	}
 	text := user + "." + base64.RawURLEncoding.EncodeToString(raw)

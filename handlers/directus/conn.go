@@ -1,6 +1,7 @@
 package directus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -35,17 +36,14 @@ type conn struct {
 	h       *Handler
 	ws      *websocket.Conn
 	origin  string
-	open    *writers.Stream    // as it is counted
-	root    *broker.Subscriber // of no channel: by it the connection is ended from outside, and knows how far the hub is
+	lease   *traffic.Lease // its subscriber is of no channel: it ends the connection from outside, and knows how far the hub is
 	group   *broker.Group
 	limiter *rate.Limiter
 	bytes   int64
 
 	account *share.Account
-	pending *traffic.Pending // its place until it has authenticated; then nil
-	scope   string           // of the credential that it is counted for then
-	known   atomic.Bool      // who is not nil
-	taken   chan struct{}    // receives when a message of nobody was dealt with
+	known   atomic.Bool   // who is not nil
+	taken   chan struct{} // receives when a message of nobody was dealt with
 
 	charge   context.Context // of the connection; names the client that pays for its work, and is made for paying
 	paying   *auth.Identity
@@ -94,20 +92,19 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	origin := c.Request().Header.Get(echo.HeaderOrigin)
 	one := &conn{
-		h: h, origin: strings.Clone(origin[:min(len(origin), maxOrigin)]), group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
+		h: h, lease: h.streams.Lease(c, cmp.Or(who, nobody)), origin: strings.Clone(origin[:min(len(origin), maxOrigin)]),
+		group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
 		unwatch: func() {}, ended: make(chan struct{}, 1), taken: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
-		open: &writers.Stream{From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()},
 	}
+	end := writers.End{Reason: writers.Failed}
+	defer func() { // after a panic as well
+		end.Bytes = one.bytes
+		one.lease.End(end)
+	}()
 	if err := one.enter(who); err != nil {
 		return h.refuse(c, err)
 	}
-	h.o.Traffic.Opened()
-	end := writers.End{Reason: writers.Failed}
-	defer func() { // after a panic as well: what is not given back here is counted for ever
-		one.leave()
-		end.Bytes = one.bytes
-		h.o.Traffic.Ended(h.o.Logger, one.open, end)
-	}()
+	one.lease.Begin()
 	end.Reason, end.Err = one.serve(c, who)
 	return nil
 }
@@ -131,6 +128,7 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err
 	go func() { // ends with the connection, which is closed below
 		defer close(done)
 		defer cancel()
+		defer c.lease.Contain()
 		c.read(ctx, cancel, messages)
 	}()
 	defer func() {
@@ -191,13 +189,13 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 		if more {
 			again = always
 		}
-		if reason := c.root.Ending(); reason != "" {
+		if reason := c.lease.Ending(); reason != "" {
 			return ending(reason)
 		}
 		if err == nil {
 			select {
 			case <-ctx.Done():
-				return writers.Gone, nil
+				return ending(cmp.Or(c.lease.Ending(), writers.Gone))
 			case <-again:
 			case <-c.group.Wake():
 			case m := <-messages:
@@ -215,7 +213,7 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 			}
 		}
 		if err != nil {
-			if reason := c.root.Ending(); reason != "" { // which is why it was cut off
+			if reason := c.lease.Ending(); reason != "" { // which is why it was cut off
 				return reason, err
 			}
 			return broken(err)
@@ -250,7 +248,7 @@ func broken(err error) (broker.End, error) {
 // for each event.
 func (c *conn) charged(ctx context.Context) context.Context {
 	if c.charge == nil || c.paying != c.who {
-		c.charge, c.paying = share.With(ctx, owner(c.who, c.open.From)), c.who
+		c.charge, c.paying = share.With(ctx, owner(c.who, c.lease.From)), c.who
 	}
 	return c.charge
 }
@@ -296,7 +294,7 @@ func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Ident
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer cutWhenEnding(ctx, c.root, c.who, cancel).Stop()
+	defer cutWhenEnding(ctx, c.lease.Subscriber, c.who, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()

@@ -52,6 +52,7 @@ type Options struct {
 // Handler serves the door.
 type Handler struct {
 	o       Options
+	streams traffic.Opener
 	feeds   feeds
 	changes *changes
 	heavy   *share.Slots // for queries that cost much to ask of a change
@@ -59,7 +60,8 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
+	return &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorDirectus, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
 }
 
 // Register adds the routes.

@@ -27,8 +27,8 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	}
 	ctx = share.With(ctx, c.who.Scope)
 	var k broker.Block
-	c.root.Peek(&k, batch) // of no channel: it is always at the head
-	head := c.root.Position()
+	c.lease.Subscriber.Peek(&k, batch) // of no channel: it is always at the head
+	head := c.lease.Subscriber.Position()
 	c.marked = c.group.Take(c.marked[:0])
 	for _, sub := range c.marked {
 		if one := c.subs[sub]; one != nil {

@@ -1,14 +1,17 @@
 package directus
 
 import (
+	"cmp"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/auth"
 	"sluice/broker"
 	"sluice/handlers/traffic"
-	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/share"
@@ -24,16 +27,20 @@ func TestKnownOnceEntered(t *testing.T) {
 	}
 	defer log.Close()
 	b, m := broker.New(log, broker.Options{}), share.NewMemory(1<<20, 1<<20)
-	h := &Handler{o: Options{Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, m), traffic.Limits{Pending: 10}, m)}}
+	counts := traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, m), traffic.Limits{Pending: 10}, m)
+	h := New(Options{Broker: b, Traffic: counts})
+	request := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/websocket", nil), httptest.NewRecorder())
 	for _, who := range []*auth.Identity{nil, {Name: "ann", Scope: "ann"}} {
-		c := &conn{h: h, group: b.NewGroup(), unwatch: func() {}, open: &writers.Stream{From: "192.0.2.1"}}
+		c := &conn{h: h, lease: h.streams.Lease(request, cmp.Or(who, nobody)), group: b.NewGroup(), unwatch: func() {}}
 		if err := c.enter(who); err != nil {
 			t.Fatal(err)
 		}
 		if c.known.Load() != (who != nil) {
 			t.Errorf("%v: known is %v", who, c.known.Load())
 		}
-		c.giveBack()
-		c.root.Close()
+		c.lease.Close()
+		if b.Count() != 0 || counts.Streams() != 0 {
+			t.Errorf("%d subscribers and %d streams are left", b.Count(), counts.Streams())
+		}
 	}
 }

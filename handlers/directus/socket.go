@@ -48,12 +48,12 @@ func (c *conn) take(conn context.Context, text []byte) error {
 func (c *conn) fail(kind string, err error, uid string) error {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
-	httperr.LogMessage(c.h.o.Logger, pathSocket, c.open.RequestID, e)
+	httperr.LogMessage(c.h.o.Logger, pathSocket, c.lease.RequestID, e)
 	return c.send(problem(kind, e, uid))
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, share.With(ctx, owner(c.who, c.open.From)), c.who, collection}
+	return &caller{c.h, share.With(ctx, owner(c.who, c.lease.From)), c.who, collection}
 }
 
 // reach refuses who has not a permission. On sockets a collection that one may not read is none.

@@ -19,7 +19,7 @@ import (
 func (c *conn) authenticate(ctx context.Context, m *message) error {
 	who, refresh, err := c.credential(ctx, m)
 	if err == nil {
-		err = c.admit(who)
+		err = c.lease.Authenticate(who, c.group)
 	}
 	if err != nil {
 		c.forget()
@@ -57,7 +57,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 func (c *conn) refused(e *httperr.Error) {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
 	if e.Status == http.StatusUnauthorized || e.Code == auth.TooManyTries {
-		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.open.From, Door: traffic.DoorDirectus, Outcome: e.Code})
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: traffic.DoorDirectus, Outcome: e.Code})
 	}
 }
 
@@ -68,13 +68,13 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	switch {
 	case token != "":
 	case m.has("email"):
-		if s, err = c.h.o.Auth.Login(ctx, c.open.From, m.Get("email").Str, m.Get("password").Str); err == nil {
+		if s, err = c.h.o.Auth.Login(ctx, c.lease.From, m.Get("email").Str, m.Get("password").Str); err == nil {
 			c.h.o.Trail.Record(audit.Entry{
-				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.open.From, Door: traffic.DoorDirectus, RequestID: c.open.RequestID,
+				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: traffic.DoorDirectus, RequestID: c.lease.RequestID,
 			})
 		}
 	case m.has("refresh_token"):
-		s, err = c.h.o.Auth.Refresh(ctx, c.open.From, m.Get("refresh_token").Str)
+		s, err = c.h.o.Auth.Refresh(ctx, c.lease.From, m.Get("refresh_token").Str)
 	default:
 		err = badPayload(`it needs an "access_token", "email" and "password", or a "refresh_token"`)
 	}
@@ -84,7 +84,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	if s != nil {
 		token, refresh = s.Access, s.Refresh
 	}
-	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.open.From})
+	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.lease.From})
 	if bad != nil {
 		return nil, "", bad
 	}
@@ -92,33 +92,6 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 		return nil, "", httperr.ForeignOrigin()
 	}
 	return who, refresh, nil
-}
-
-// admit counts the connection as somebody's, where they may have one more.
-func (c *conn) admit(who *auth.Identity) error {
-	t := c.h.o.Traffic
-	before := c.scope
-	if c.pending == nil {
-		if err := t.MoveStream(before, who.Scope); err != nil {
-			return err
-		}
-	} else {
-		if err := t.Authenticated(c.pending, who.Scope); err != nil {
-			return err
-		}
-		c.pending, before = nil, who.Scope
-	}
-	c.scope = before
-	err := c.account.Move(who.Scope)
-	if err == nil {
-		err = c.holdAs(who)
-	}
-	if err != nil {
-		_ = t.MoveStream(who.Scope, before) // it was there, and is given back at the end
-		return err
-	}
-	c.scope = who.Scope
-	return nil
 }
 
 // become takes over an identity, until it ends.

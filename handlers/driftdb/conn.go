@@ -13,7 +13,6 @@ import (
 	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
 
-	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/channel"
 	"sluice/handlers/httperr"
@@ -41,12 +40,12 @@ type command struct {
 // conn is one WebSocket.
 type conn struct {
 	h        *Handler
+	lease    *traffic.Lease
 	ws       *socket
 	sub      *broker.Subscriber
 	id       string
 	mode     mode
 	debug    bool
-	request  string // its id, for the log
 	commands chan command
 	pace     rooms.Pace
 	clients  rooms.Clients
@@ -66,43 +65,40 @@ type conn struct {
 
 func (h *Handler) connect(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	lease := h.streams.Lease(c, anybody)
+	one := &conn{
+		h: h, lease: lease, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
+		asked: map[string]bool{},
+	}
+	end := writers.End{Reason: writers.Failed}
+	defer func() { // after a panic as well
+		end.Bytes = one.written()
+		lease.End(end)
+	}()
 	if err := h.join(c, id); err != nil {
 		return err
 	}
-	defer h.rooms.Disconnect(id)
-	from := c.RealIP()
-	if over := h.o.Traffic.EnterOpen(from); over != nil {
-		return over
+	lease.Hold(one)
+	if err := lease.EnterOpen(); err != nil {
+		return err
 	}
-	open := &writers.Stream{Identity: anybody, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) }, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now()}
-	one := &conn{
-		h: h, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", request: open.RequestID, commands: make(chan command, 16),
-		asked:   map[string]bool{},
-		account: h.o.Traffic.Memory.Account(peer.Owner("", from)),
-	}
-	defer one.account.Close()
+	one.account = lease.Account(0)
 	one.pace = rooms.NewPace(h.o.Limits)
 	// The cursor comes first: what is pushed from here on is handed out.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
-	var err error
-	one.sub, err = h.o.Broker.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug, Holder: open,
-	}, nil)
-	if err != nil {
-		open.Leave()
+	if err := lease.Subscribe(broker.Filter{
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug,
+	}, nil); err != nil {
 		return err // it drains
 	}
-	open.Subscriber = one.sub
-	h.o.Traffic.Opened()
-	end := writers.End{Reason: writers.Failed}
-	defer func() { // after a panic as well: what is not given back here is counted for ever
-		one.sub.Close()
-		end.Bytes = one.written()
-		h.o.Traffic.Ended(h.o.Logger, open, end)
-	}()
+	one.sub = lease.Subscriber
+	lease.Begin()
 	end.Reason, end.Err = one.serve(c)
 	return nil
 }
+
+// Release counts the connection out of its room.
+func (c *conn) Release() { c.h.rooms.Disconnect(c.id) }
 
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
@@ -110,15 +106,22 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 		return writers.Gone, err
 	}
 	c.load.of, c.load.cut = c.h.unread, c.cut
-	defer c.load.done()
-	defer c.h.rooms.Forget(c.id, &c.clients)
 	ctx, cancel := context.WithCancel(charged(e))
-	defer cancel()
 	writers.DropHead(e)
 	done := make(chan struct{})
-	go func() { // ends with the connection, which the writer closes
+	// The reader ends with the connection. Nothing of that is given back before: the reader uses it, and a panic here must
+	// not leave it running.
+	defer func() {
+		cancel()
+		_ = c.ws.CloseNow() // it may be gone
+		<-done
+		c.h.rooms.Forget(c.id, &c.clients)
+		c.load.done()
+	}()
+	go func() {
 		defer close(done)
 		defer cancel()
+		defer c.lease.Contain()
 		c.read(ctx, cancel)
 	}()
 	reason, err = c.write(ctx)
@@ -132,9 +135,6 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	if err == nil || c.flooded.Load() { // who does not answer is not waited for
 		_ = c.ws.Close(status, why) // it may be gone
 	}
-	cancel()
-	_ = c.ws.CloseNow() // the same
-	<-done
 	return reason, err
 }
 
@@ -203,7 +203,7 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 func (c *conn) refuse(err error) command {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
-	httperr.LogMessage(c.h.o.Logger, connectPath, c.request, e)
+	httperr.LogMessage(c.h.o.Logger, connectPath, c.lease.RequestID, e)
 	return command{text: c.mode.failure(e.Message)}
 }
 
@@ -265,13 +265,13 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 		if err := cmp.Or(c.drain(ctx, 0, nil), c.ws.flush(nil)); err != nil {
 			return c.broken(err)
 		}
-		if reason := c.sub.Ending(); reason != "" {
+		if reason := c.lease.Ending(); reason != "" {
 			return reason, nil
 		}
 		var err error
 		select {
 		case <-ctx.Done():
-			return writers.Gone, nil
+			return cmp.Or(c.lease.Ending(), writers.Gone), nil
 		case <-c.sub.Wake():
 		case <-held:
 			held = nil // a select of fewer is cheaper, and this one is made for each push
@@ -286,7 +286,12 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 			}
 			waiting = true
 			// A pong comes behind what the client has not read yet: who reads slowly has as long for it as for a byte.
-			go func() { pongs <- c.ping(ctx) }() // ends with the connection, or before
+			go func() { // ends with the connection, or before
+				err := errPanic
+				defer func() { pongs <- err }()
+				defer c.lease.Contain()
+				err = c.ping(ctx)
+			}()
 		}
 		if err != nil {
 			return c.broken(err)
@@ -294,8 +299,13 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 	}
 }
 
+// errPanic is what is left of a ping that has panicked.
+var errPanic = errors.New("a panic, which is in the log")
+
 func (c *conn) broken(err error) (broker.End, error) {
 	switch {
+	case errors.Is(err, errPanic):
+		return writers.Failed, nil
 	case c.stalled.Load():
 		return writers.Slow, err
 	case errors.Is(err, eventlog.ErrUnavailable):

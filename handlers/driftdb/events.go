@@ -160,51 +160,33 @@ func (h *Handler) events(c echo.Context) error {
 	if len(key) > maxKey {
 		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
 	}
+	lease := h.streams.Lease(c, anybody)
+	defer lease.Close()
 	if err := h.join(c, id); err != nil {
 		return h.busy(c, err)
 	}
-	from := c.RealIP()
+	lease.Hold(traffic.ReleaseFunc(func() { h.rooms.Disconnect(id) }))
 	start, words, err := h.resume(c, id)
 	if err == nil {
-		if over := h.o.Traffic.EnterOpen(from); over != nil {
-			err = over
-		}
+		err = lease.EnterOpen()
 	}
 	if err != nil {
-		h.rooms.Disconnect(id)
 		return h.busy(c, err)
 	}
-	open := &writers.Stream{
-		Identity: anybody, Door: id, From: from, Leave: func() { h.o.Traffic.LeaveOpen(from) },
-		RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(), Words: words,
-	}
 	if c.Request().Method == http.MethodHead {
-		h.rooms.Disconnect(id)
-		open.Leave()
-		setStreamHeaders(c)
+		writers.SetHeaders(c, writers.EventStream, false)
 		return c.NoContent(http.StatusOK)
 	}
-	place := h.writers.Place(c.Request(), false)
-	open.Subscriber, err = h.o.Broker.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key},
-		Start: &start, Chunked: place.Chunked, Holder: open,
-	}, place.Group)
+	lease.Words = words
+	place, err := lease.SubscribeAt(h.writers, c, broker.Filter{
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key}, Start: &start,
+	})
 	if err != nil {
-		h.rooms.Disconnect(id)
-		open.Leave()
 		return h.busy(c, traffic.ErrDraining())
 	}
-	h.o.Traffic.Opened()
-	setStreamHeaders(c)
-	place.Serve(c, open)
+	writers.SetHeaders(c, writers.EventStream, false)
+	lease.Serve(c, place)
 	return nil
-}
-
-func setStreamHeaders(c echo.Context) {
-	head := c.Response().Header()
-	head.Set(echo.HeaderContentType, "text/event-stream")
-	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
-	head.Set("X-Accel-Buffering", "no")
 }
 
 func (h *Handler) busy(c echo.Context, err error) error {

@@ -13,6 +13,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/memory"
 	"sluice/store/share"
@@ -43,7 +44,7 @@ func TestErrors(t *testing.T) {
 	} {
 		var lines bytes.Buffer
 		registry, b, m := prometheus.NewRegistry(), broker.New(log, broker.Options{}), share.NewMemory(1, 1)
-		one := &conn{request: "id1", h: &Handler{o: Options{
+		one := &conn{lease: &traffic.Lease{Stream: writers.Stream{RequestID: "id1"}}, h: &Handler{o: Options{
 			Logger:  slog.New(slog.NewTextHandler(&lines, nil)),
 			Traffic: traffic.New(traffic.NewMetrics(registry, b, m), traffic.Limits{}, m),
 		}}}

@@ -60,6 +60,7 @@ type Handler struct {
 	o       Options
 	writers *writers.Writers
 	rooms   *rooms.Rooms
+	streams traffic.Opener
 	quit    chan struct{}
 	group   sync.WaitGroup
 	large   *share.Slots // for large frames of CBOR that are read
@@ -69,6 +70,7 @@ type Handler struct {
 // New makes the handler and begins to look after rooms. Close ends it.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
+	h.streams = traffic.Opener{Door: traffic.DoorRooms, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error
 	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {
@@ -76,10 +78,6 @@ func New(o Options) (*Handler, error) {
 	}
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		Ended: func(s *writers.Stream, end writers.End) {
-			h.rooms.Disconnect(s.Door)
-			o.Traffic.Ended(o.Logger, s, end)
-		},
 	})
 	if err != nil {
 		h.rooms.Close()

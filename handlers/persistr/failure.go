@@ -9,6 +9,7 @@ import (
 
 	"sluice/auth"
 	"sluice/handlers/httperr"
+	"sluice/handlers/writers"
 )
 
 // Names of errors, as feeds tell them. Other calls are answered with the message alone.
@@ -83,7 +84,7 @@ func (h *Handler) fail(c echo.Context, err error) error {
 	e := httperr.From(err)
 	httperr.LogRequest(h.o.Logger, c, e)
 	httperr.Note(c, e.Status, e)
-	setFeedHeaders(c)
+	writers.SetHeaders(c, writers.EventStream, false)
 	c.Response().WriteHeader(http.StatusOK)
 	if _, err := c.Response().Write(appendFailure([]byte(retry), e)); err != nil {
 		h.o.Logger.Debug("writing a failure", "cause", err)

@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/broker"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/streams"
@@ -22,9 +22,19 @@ const batch = 1 << 20
 
 // feed is one that is open.
 type feed struct {
+	h         *Handler
+	lease     *traffic.Lease
 	who       *principal
 	selected  *selection
 	wildcards string // what feeds.enter counted; "": nothing
+}
+
+// Release takes back what was counted of the feed.
+func (f *feed) Release() {
+	f.h.feeds.remove(f.lease.Subscriber)
+	if f.wildcards != "" {
+		f.h.feeds.leave(f.who.identity.Scope, f.wildcards)
+	}
 }
 
 // feeds are those that are open. It holds no more than there are connections.
@@ -73,12 +83,10 @@ func (f *feeds) add(sub *broker.Subscriber, one *feed) {
 	f.open[sub] = one
 }
 
-func (f *feeds) remove(sub *broker.Subscriber) *feed {
+func (f *feeds) remove(sub *broker.Subscriber) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	one := f.open[sub]
 	delete(f.open, sub)
-	return one
 }
 
 // check ends those that are concerned and whose right to go on does not hold any more.
@@ -132,13 +140,6 @@ func wantsJSON(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
 }
 
-func setFeedHeaders(c echo.Context) {
-	head := c.Response().Header()
-	head.Set(echo.HeaderContentType, "text/event-stream")
-	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
-	head.Set("X-Accel-Buffering", "no")
-}
-
 // selected reads what the sender asks for, as far as it may.
 func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	name := c.name("db")
@@ -176,58 +177,35 @@ func (h *Handler) feed(c *call) error {
 		return httperr.New(http.StatusGone, nameExpired, "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
-		setFeedHeaders(c)
+		writers.SetHeaders(c, writers.EventStream, false)
 		return c.NoContent(http.StatusOK)
 	}
 	filter.Start = &start
-	one := &feed{c.who, s, ""}
+	lease := h.streams.Lease(c, c.who.identity)
+	defer lease.Close()
+	one := &feed{h: h, lease: lease, who: c.who, selected: s}
 	if s.wild {
-		if one.wildcards = s.database + "\n" + filter.Choice; !h.feeds.enter(c.who.identity.Scope, one.wildcards) {
+		choice := s.database + "\n" + filter.Choice
+		if !h.feeds.enter(c.who.identity.Scope, choice) {
 			return httperr.New(http.StatusTooManyRequests, nameTooManyFeeds, "%d feeds of this credential have different types with * or ?; close one, or name its types in full", wildcardFeeds)
 		}
+		one.wildcards = choice
 	}
+	lease.Hold(one)
 	s.own()
-	leave, err := h.enter(c.who.identity.Scope, &filter, s)
-	if err != nil {
-		h.closed(one)
+	if err := enter(lease, &filter, s); err != nil {
 		return err
 	}
-	span := &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}
-	place := h.writers.Place(c.Request(), span.Ends())
-	filter.Chunked = place.Chunked
-	open := &writers.Stream{
-		Range: span, Words: words{}, Batch: batch,
-		Identity: c.who.identity, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
-	}
-	filter.Holder = open
-	sub, err := h.o.Broker.Subscribe(filter, place.Group)
-	open.Subscriber = sub
+	lease.Range, lease.Words, lease.Batch = &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}, words{}, batch
+	place, err := lease.SubscribeAt(h.writers, c, filter)
 	if err != nil {
-		leave()
-		h.closed(one)
 		return err
 	}
-	h.o.Traffic.Opened()
-	h.feeds.add(sub, one)
+	h.feeds.add(lease.Subscriber, one)
 	if !h.holds(one) { // it changed before the feed was known
-		sub.End(broker.EndChanged)
+		lease.Subscriber.End(broker.EndChanged)
 	}
-	setFeedHeaders(c)
-	place.Serve(c, open)
+	writers.SetHeaders(c, writers.EventStream, false)
+	lease.Serve(c, place)
 	return nil
-}
-
-// closed takes back what was counted of a feed.
-func (h *Handler) closed(f *feed) {
-	if f.wildcards != "" {
-		h.feeds.leave(f.who.identity.Scope, f.wildcards)
-	}
-}
-
-// ended tells what became of a feed.
-func (h *Handler) ended(s *writers.Stream, end writers.End) {
-	if one := h.feeds.remove(s.Subscriber); one != nil {
-		h.closed(one)
-	}
-	h.o.Traffic.Ended(h.o.Logger, s, end)
 }

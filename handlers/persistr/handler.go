@@ -46,15 +46,16 @@ type Options struct {
 type Handler struct {
 	o       Options
 	writers *writers.Writers
+	streams traffic.Opener
 	feeds   feeds
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: newFeeds()}
+	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: traffic.DoorPersistr, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
-		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory, Ended: h.ended,
+		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 	})
 	if err != nil {
 		return nil, err

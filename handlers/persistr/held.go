@@ -25,28 +25,13 @@ func (s *selection) size() int64 {
 	return n
 }
 
-// enter lets a feed in and charges what it holds to its credential. The caller calls leave at its end.
-func (h *Handler) enter(scope string, f *broker.Filter, s *selection) (leave func(), err error) {
-	t := h.o.Traffic
-	if over := t.EnterStream(scope); over != nil {
-		return nil, over
+// enter lets a feed in and charges what it holds to its credential.
+func enter(l *traffic.Lease, f *broker.Filter, s *selection) error {
+	if err := l.Enter(); err != nil {
+		return err
 	}
-	release, err := t.HoldFilter(scope, f, traffic.FreeFilter)
-	if err != nil {
-		t.LeaveStream(scope)
-		return nil, err
+	if err := l.HoldFilter(f, traffic.FreeFilter); err != nil {
+		return err
 	}
-	account := t.Memory.AccountAbove(scope, traffic.FreeFilter)
-	leave = func() {
-		account.Close()
-		if release != nil {
-			release()
-		}
-		t.LeaveStream(scope)
-	}
-	if err := account.Take(s.size()); err != nil {
-		leave()
-		return nil, err
-	}
-	return leave, nil
+	return l.Account(traffic.FreeFilter).Take(s.size())
 }

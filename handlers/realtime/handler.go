@@ -42,16 +42,16 @@ type Options struct {
 type Handler struct {
 	o       Options
 	writers *writers.Writers
+	streams traffic.Opener
 }
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o}
+	h := &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorRealtime, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
 		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
-		Ended: func(s *writers.Stream, end writers.End) { o.Traffic.Ended(o.Logger, s, end) },
 	})
 	return h, err
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/auth/peer"
 	"sluice/broker"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
@@ -66,74 +65,47 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if lines {
 		filter.Frames = sse.FramesLines
 	}
-	leave, err := h.enter(id.Scope, &filter)
-	if err != nil {
+	lease := h.streams.Lease(c, id)
+	defer lease.Close()
+	if err := enter(lease, &filter); err != nil {
 		return h.busy(c, filter.LastEventID, err)
 	}
-	var span *writers.Range
 	if selection.any {
 		var over bool
-		if span, over, err = h.rangeOf(share.With(r.Context(), peer.Owner(id.Scope, c.RealIP())), &selection, &filter); err != nil || over && filter.LastEventID != "" {
-			h.giveUp(id.Scope, leave)
-			if err != nil {
-				return h.unreadable(c, filter.LastEventID, err)
-			}
-			// Only who comes back is sent away for good: for others it were a refusal, which has no reason.
+		lease.Range, over, err = h.rangeOf(share.With(r.Context(), lease.Owner()), &selection, &filter)
+		if err != nil {
+			return h.unreadable(c, filter.LastEventID, err)
+		}
+		// Only who comes back is sent away for good: for others it were a refusal, which has no reason.
+		if over && filter.LastEventID != "" {
 			return c.NoContent(http.StatusNoContent)
 		}
 	}
 	if r.Method == http.MethodHead {
-		h.giveUp(id.Scope, leave)
-		setHeaders(c, span.Ends(), lines)
+		setHeaders(c, lease.Range.Ends(), lines)
 		return c.NoContent(http.StatusOK)
 	}
-	open := &writers.Stream{
-		Range: span, Identity: id, From: c.RealIP(), Leave: leave, RequestID: c.Response().Header().Get(echo.HeaderXRequestID), Started: time.Now(),
-	}
 	if lines {
-		open.Words = writers.Lines
+		lease.Words = writers.Lines
 	}
-	place := h.writers.Place(r, span.Ends())
-	filter.Chunked, filter.Holder = place.Chunked, open
-	if open.Subscriber, err = h.o.Broker.Subscribe(filter, place.Group); err != nil {
-		h.giveUp(id.Scope, leave)
+	place, err := lease.SubscribeAt(h.writers, c, filter)
+	if err != nil {
 		if errors.Is(err, broker.ErrDraining) {
 			return h.busy(c, filter.LastEventID, err)
 		}
 		return h.busy(c, filter.LastEventID, unavailable(err))
 	}
-	h.o.Traffic.Opened()
-	setHeaders(c, span.Ends(), lines)
-	place.Serve(c, open)
+	setHeaders(c, lease.Range.Ends(), lines)
+	lease.Serve(c, place)
 	return nil
 }
 
-// enter lets a stream in and charges its filter, if that takes much. Only then leave is not nil; it gives both back.
-func (h *Handler) enter(scope string, f *broker.Filter) (leave func(), err error) {
-	if over := h.o.Traffic.EnterStream(scope); over != nil {
-		return nil, over
+// enter lets a stream in and charges its filter, if that takes much.
+func enter(l *traffic.Lease, f *broker.Filter) error {
+	if err := l.Enter(); err != nil {
+		return err
 	}
-	release, err := h.o.Traffic.HoldFilter(scope, f, traffic.FreeFilter)
-	if err != nil {
-		h.o.Traffic.LeaveStream(scope)
-		return nil, err
-	}
-	if release == nil {
-		return nil, nil
-	}
-	return func() {
-		release()
-		h.o.Traffic.LeaveStream(scope)
-	}, nil
-}
-
-// giveUp counts out a stream that was let in and has not begun.
-func (h *Handler) giveUp(scope string, leave func()) {
-	if leave != nil {
-		leave()
-		return
-	}
-	h.o.Traffic.LeaveStream(scope)
+	return l.HoldFilter(f, traffic.FreeFilter)
 }
 
 // unreadable answers what kept a range from being found: a fault of the request, or of the log.
@@ -150,24 +122,11 @@ func unavailable(err error) *httperr.Error {
 
 // setHeaders sets those of a stream, which may end by itself and be of lines.
 func setHeaders(c echo.Context, ends, lines bool) {
-	setStreamHeaders(c)
-	if ends { // nothing is kept alive
-		c.Response().Header().Del(echo.HeaderConnection)
-	}
+	contentType := writers.EventStream
 	if lines {
-		c.Response().Header().Set(echo.HeaderContentType, contentTypeNDJSON)
+		contentType = contentTypeNDJSON
 	}
-}
-
-func setStreamHeaders(c echo.Context) {
-	head := c.Response().Header()
-	head.Set(echo.HeaderContentType, "text/event-stream")
-	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
-	head.Set("X-Accel-Buffering", "no")
-	// RFC 9113 8.2.2 knows no Connection header, and HTTP/1.0 ends the stream by closing.
-	if r := c.Request(); r.ProtoMajor == 1 && r.ProtoMinor == 1 && !r.Close {
-		head.Set(echo.HeaderConnection, "keep-alive")
-	}
+	writers.SetHeaders(c, contentType, !ends)
 }
 
 func (h *Handler) busy(c echo.Context, lastEventID string, err error) error {

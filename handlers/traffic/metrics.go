@@ -15,7 +15,7 @@ import (
 // are our words.
 type Metrics struct {
 	connections prometheus.Gauge
-	closed      *prometheus.CounterVec
+	ends        *prometheus.CounterVec
 	busy        prometheus.Counter
 	bytes       prometheus.Counter
 	publishes   *prometheus.CounterVec
@@ -29,7 +29,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memory) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),
-		closed:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
+		ends:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
 		busy:        prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_busy_total", Help: "Connections answered with a busy frame."}),
 		bytes:       prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_stream_bytes_total", Help: "Bytes of frames written to streams."}),
 		publishes:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_publishes_total", Help: "Publish requests, by outcome: ok or the code of the error."}, []string{"outcome"}),
@@ -40,7 +40,7 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memor
 	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_delivery_seconds", Help: "Time from an event's commit to the end of its write to a stream, at the head; of each write the newest event counts.",
 		Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_refused_total", Help: "Requests and messages of sockets that were answered with an error, by door and code."}, []string{"door", "code"})
-	reg.MustRegister(m.refused, m.connections, m.closed, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
+	reg.MustRegister(m.refused, m.connections, m.ends, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
 	counter := func(name, help string, load func() uint64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
 	}
@@ -60,7 +60,7 @@ type Counts struct {
 
 // Counts reads the metrics.
 func (m *Metrics) Counts() Counts {
-	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.closed.WithLabelValues(string(writers.Slow))), Bytes: read(m.bytes)}
+	c := Counts{Connections: read(m.connections), Events: read(m.events), Busy: read(m.busy), Slow: read(m.ends.WithLabelValues(string(writers.Slow))), Bytes: read(m.bytes)}
 	outcomes := make(chan prometheus.Metric)
 	go func() { // ended by the loop below, which takes all there is
 		m.publishes.Collect(outcomes)
@@ -84,13 +84,13 @@ func read(m prometheus.Metric) float64 {
 	return told.GetCounter().GetValue() + told.GetGauge().GetValue()
 }
 
-// Opened counts a stream in.
-func (m *Metrics) Opened() { m.connections.Inc() }
+// opened counts a stream in.
+func (m *Metrics) opened() { m.connections.Inc() }
 
-// Closed counts a stream out.
-func (m *Metrics) Closed(reason broker.End) {
+// closed counts a stream out.
+func (m *Metrics) closed(reason broker.End) {
 	m.connections.Dec()
-	m.closed.WithLabelValues(string(reason)).Inc()
+	m.ends.WithLabelValues(string(reason)).Inc()
 }
 
 // Refused counts a request or message that was answered with an error. Both labels must be words of ours.

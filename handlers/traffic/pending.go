@@ -3,8 +3,6 @@ package traffic
 import (
 	"slices"
 	"sync"
-
-	"sluice/auth/peer"
 )
 
 // pending are the sockets whose client has not authenticated yet. They have a pool of their own, so that they never
@@ -96,31 +94,4 @@ func (p *pending) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.n
-}
-
-// EnterPending lets a socket in whose client has yet to authenticate. Cut, which is called from another goroutine at
-// most once, is to end it.
-func (t *Traffic) EnterPending(address string, cut func()) (*Pending, error) {
-	if !t.gate.enter() {
-		return nil, ErrDraining()
-	}
-	return t.pending.enter(peer.Network(address), cut), nil
-}
-
-// LeavePending counts a socket out that has never authenticated.
-func (t *Traffic) LeavePending(p *Pending) {
-	p.Leave()
-	t.gate.leave()
-}
-
-// Authenticated counts a socket as one of a credential, or returns why it cannot.
-func (t *Traffic) Authenticated(p *Pending, scope string) error {
-	if over := t.limits.take(scope); over != nil {
-		return over
-	}
-	if !p.Leave() {
-		t.limits.give(scope)
-		return errFull("too many sockets of this address have not authenticated yet")
-	}
-	return nil
 }

@@ -10,7 +10,7 @@
 // Pings, expiries and time limits come from a sweep, four times a second.
 //
 // Invariants: a frame leaves in one write, unless the connection takes only a part of it; a stream that we
-// end ends between frames; Config.Ended is called once for each stream, after its subscriber is closed.
+// end ends between frames; the lease of each stream is ended, also after a panic, which ends no other stream.
 //
 // Lock order: shard.mu is a leaf; it is held for moving items of a list only.
 package writers

@@ -2,6 +2,7 @@ package writers
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"sluice/broker"
@@ -69,14 +70,29 @@ func (f *fetches) run() {
 		case f.ready <- struct{}{}:
 		case <-f.ctx.Done(): // what it is given then is not looked at any more
 		}
-		// Another may have read what this one needs by now.
-		block, progress, err := s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
+		read := f.fetch(s)
 		h := f.shard
 		h.mu.Lock()
-		h.fetched = append(h.fetched, fetched{s, block, progress, err})
+		h.fetched = append(h.fetched, read)
 		h.mu.Unlock()
 		h.group.Kick()
 	}
+}
+
+// errPanic is why a stream ends in which something has panicked.
+var errPanic = errors.New("a panic, which is in the log")
+
+// fetch reads what comes next for a stream. A panic is an error of this stream.
+func (f *fetches) fetch(s *Stream) (read fetched) {
+	read = fetched{stream: s, err: errPanic}
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.Lease.Panicked(cause)
+		}
+	}()
+	// Another may have read what this one needs by now.
+	read.block, read.progress, read.err = s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
+	return read
 }
 
 func (f *fetches) next() *Stream {
@@ -92,12 +108,14 @@ func (f *fetches) next() *Stream {
 // took gives a stream back to the shard, with what was read.
 func (h *shard) took(f *fetched) {
 	s := f.stream
+	h.serving = s
+	defer h.contain()
 	k := &s.socket
 	k.fetching = false
 	<-h.fetches.ready
 	switch {
 	case k.phase == closed:
-		h.config.end(s, k.reason, k.cause)
+		s.end(k.reason, k.cause)
 		return
 	case k.phase != open:
 		return // it ends; what was read is not for it any more

@@ -49,7 +49,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
 	defer stop()
 	reason, err := Failed, error(nil)
-	defer func() { w.config.end(s, reason, err) }() // after a panic as well
+	defer func() { s.end(reason, err) }() // after a panic as well
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 

@@ -11,8 +11,37 @@ import (
 	"sluice/broker/sse"
 )
 
+// contain drops a stream in which something panics, and lets the others of the shard go on. It is for a defer.
+func (h *shard) contain() {
+	if cause := recover(); cause != nil {
+		h.serving.Lease.Panicked(cause)
+		h.drop(h.serving, Failed, errPanic)
+	}
+}
+
+// serveFrom serves the streams of a round from the i-th on, first those that had more to be written. It returns how far it
+// came: to the end, or behind a stream that has panicked. One defer for many streams costs less than one for each.
+func (h *shard) serveFrom(again []*Stream, i int) (next int) {
+	defer h.contain()
+	for next = i; next < len(again)+len(h.work); {
+		var s *Stream
+		if next < len(again) {
+			s = again[next]
+		} else {
+			s = h.of(h.work[next-len(again)])
+		}
+		next++
+		if s != nil {
+			h.serve(s)
+			h.breathe()
+		}
+	}
+	return next
+}
+
 // serve writes what there is for a stream, at most one batch before the others have their turn.
 func (h *shard) serve(s *Stream) {
+	h.serving = s
 	k := &s.socket
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
@@ -219,7 +248,7 @@ func (h *shard) drop(s *Stream, reason broker.End, cause error) {
 	h.free = append(h.free, k.slot)
 	k.rest = nil
 	if !k.fetching {
-		h.config.end(s, reason, cause)
+		s.end(reason, cause)
 	}
 }
 

@@ -29,6 +29,7 @@ type shard struct {
 	streams []*Stream // by slot; nil where one is free
 	born    []uint32  // how often a slot was taken, so that events of who was there before are known
 	free    []int32
+	serving *Stream   // for contain
 	again   []*Stream // who has more to be written at once
 	work    []*broker.Subscriber
 	inbox   inbox
@@ -147,15 +148,8 @@ func (h *shard) round() {
 		h.took(&in.fetched[i])
 	}
 	h.work = h.group.Take(h.work[:0])
-	for _, s := range in.again {
-		h.serve(s)
-		h.breathe()
-	}
-	for _, sub := range h.work {
-		if s := h.of(sub); s != nil {
-			h.serve(s)
-			h.breathe()
-		}
+	for next := 0; next < len(in.again)+len(h.work); {
+		next = h.serveFrom(in.again, next)
 	}
 	if len(h.again) > 0 {
 		h.group.Kick()
@@ -188,6 +182,7 @@ const breatheEvery = 32
 // keep lets the lists be used again, with nothing in them, unless a crowd has grown them.
 func (h *shard) keep(in inbox) {
 	const most = 4096
+	h.serving = nil
 	clear(in.adopted)
 	clear(in.fetched)
 	clear(in.again)
@@ -203,6 +198,8 @@ func (h *shard) keep(in inbox) {
 
 // enter takes a stream in: from now on the shard sees its events, and those of its client.
 func (h *shard) enter(s *Stream) {
+	h.serving = s
+	defer h.contain()
 	k := &s.socket
 	if n := len(h.free); n > 0 {
 		k.slot, h.free = h.free[n-1], h.free[:n-1]
@@ -230,6 +227,8 @@ func (h *shard) event(ev *unix.EpollEvent) {
 		return
 	}
 	s := h.streams[ev.Fd]
+	h.serving = s
+	defer h.contain()
 	if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !h.listen(s) {
 		return
 	}
@@ -260,11 +259,11 @@ func (h *shard) shutdown() {
 	h.mu.Unlock()
 	for _, s := range adopted {
 		closeFD(s.socket.fd)
-		h.config.end(s, broker.EndCut, nil)
+		s.end(broker.EndCut, nil)
 	}
 	for i := range done {
 		if s := done[i].stream; s.socket.phase == closed {
-			h.config.end(s, s.socket.reason, s.socket.cause)
+			s.end(s.socket.reason, s.socket.cause)
 		}
 	}
 	for _, s := range h.streams {

@@ -76,6 +76,12 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 	if err != nil {
 		return Failed, err
 	}
+	adopted := false
+	defer func() { // after a panic as well
+		if !adopted {
+			closeFD(fd)
+		}
+	}()
 	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(h.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
@@ -88,11 +94,9 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 		head.Write(first)
 	}
 	if err := h.writeFirst(s, head.Bytes()); err != nil {
-		closeFD(fd)
 		return Gone, err
 	}
-	if !h.adopt(s) {
-		closeFD(fd)
+	if adopted = h.adopt(s); !adopted {
 		return broker.EndCut, nil
 	}
 	return "", nil

@@ -16,6 +16,7 @@ func (h *shard) sweep(now time.Time) {
 			h.look(s, now, ms)
 		}
 	}
+	h.serving = nil
 	if len(h.again) > 0 {
 		h.group.Kick()
 	}
@@ -23,6 +24,8 @@ func (h *shard) sweep(now time.Time) {
 }
 
 func (h *shard) look(s *Stream, now time.Time, ms int64) {
+	h.serving = s
+	defer h.contain()
 	k := &s.socket
 	if k.chatty && !h.listen(s) {
 		return

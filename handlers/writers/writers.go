@@ -26,7 +26,6 @@ type Config struct {
 	DrainRetry   func() time.Duration // when to come back from a gateway that shuts down
 	CutRetry     func() time.Duration // when to come back with what the credential grants now
 	FailRetry    func() time.Duration // when to come back from trouble that passes
-	Ended        func(*Stream, End)
 }
 
 // Observer counts; it is called from many goroutines.
@@ -39,6 +38,14 @@ type Observer interface {
 	Descriptor(number int)
 }
 
+// Lease is what a stream has taken, as its writer knows it.
+type Lease interface {
+	// End gives everything back, the subscriber too.
+	End(End)
+	// Panicked logs a panic, by which the stream is to end.
+	Panicked(cause any)
+}
+
 // Stream is one client's, and what is told of it at its end.
 type Stream struct {
 	Subscriber *broker.Subscriber
@@ -46,8 +53,7 @@ type Stream struct {
 	From       string // the client's address
 	RequestID  string
 	Started    time.Time
-	Door       string // the door's own name for what it shows, as the id of a room
-	Leave      func() // gives back what it was let in with; nil: a place of its credential and nothing else
+	Lease      Lease // what it has taken
 
 	Range *Range // of a request for history; else nil
 	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
@@ -180,15 +186,18 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 		p.writers.serveGoroutine(c, s)
 		return
 	}
-	if reason, err := p.shard.takeOver(c, s, p.Chunked); reason != "" {
-		p.writers.config.end(s, reason, err)
-	}
+	reason, err := Failed, error(nil)
+	defer func() { // after a panic as well
+		if reason != "" {
+			s.end(reason, err)
+		}
+	}()
+	reason, err = p.shard.takeOver(c, s, p.Chunked)
 }
 
-func (c *Config) end(s *Stream, reason broker.End, err error) {
+func (s *Stream) end(reason broker.End, err error) {
 	s.written()
-	s.Subscriber.Close()
-	c.Ended(s, End{Reason: reason, Bytes: s.bytes, Err: err})
+	s.Lease.End(End{Reason: reason, Bytes: s.bytes, Err: err})
 }
 
 // due says for what reason the stream is over now, or "".

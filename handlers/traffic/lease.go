@@ -1,0 +1,272 @@
+package traffic
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"sluice/auth"
+	"sluice/auth/peer"
+	"sluice/broker"
+	"sluice/handlers/httperr"
+	"sluice/handlers/writers"
+	"sluice/store/share"
+)
+
+// Opener opens the streams of one door.
+type Opener struct {
+	Door    string // for the log
+	Traffic *Traffic
+	Broker  *broker.Broker
+	Logger  *slog.Logger
+}
+
+// Lease is all that one stream has taken: its place among the limits, its subscriber, the memory it holds, what its door
+// counts of it, and its count in the metrics. End gives everything back, once, however the stream ends.
+//
+//	        Enter or EnterOpen            Begin or Serve
+//	empty ----------------------> entered --------------> begun
+//	  |                              |                      |
+//	  | Close, End                   | Close, End           | End
+//	  v                              v                      v
+//	                             ended
+//
+// One goroutine has the lease at a time: the handler's, and from Serve on the writer's. Contain, Panicked, End and Close are
+// for any goroutine.
+type Lease struct {
+	writers.Stream
+
+	opener *Opener
+	more   *more // nil: a place of its credential or address, and nothing else
+	place  place
+	begun  bool
+	flags  atomic.Uint32 // one word: with two, a lease would take 288 bytes of the heap instead of 256
+}
+
+const (
+	flagEnded  uint32 = 1 << iota // End was called
+	flagFailed                    // a goroutine of the stream has panicked
+)
+
+// place is what limits count a stream as.
+type place uint8
+
+const (
+	noPlace           place = iota
+	placeOfCredential       // of scope
+	placeOfAddress          // of the network of From
+	placePending            // of more.pending
+)
+
+// more is apart because most streams have none of it: a lease without it is small.
+type more struct {
+	held    []Releaser // in few, mostly
+	few     [1]Releaser
+	account *share.Account
+	pending *Pending
+	scope   string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+}
+
+// Releaser is something that a stream holds until its end.
+type Releaser interface{ Release() }
+
+// ReleaseFunc is a function as a Releaser.
+type ReleaseFunc func()
+
+// Release calls f.
+func (f ReleaseFunc) Release() { f() }
+
+// Lease makes the lease of a request's stream, which has taken nothing yet. The caller defers Close.
+func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
+	l := &Lease{opener: o}
+	l.Identity, l.From, l.Started, l.Lease = who, c.RealIP(), time.Now(), l
+	l.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
+	return l
+}
+
+func (l *Lease) extra() *more {
+	if l.more == nil {
+		l.more = &more{}
+		l.more.held = l.more.few[:0]
+	}
+	return l.more
+}
+
+// Hold has the stream hold what its door has taken for it. At the end what came last is released first.
+func (l *Lease) Hold(r Releaser) {
+	m := l.extra()
+	m.held = append(m.held, r)
+}
+
+// Enter takes a place of the credential, or returns why there is none.
+func (l *Lease) Enter() error { return l.enter(placeOfCredential) }
+
+// EnterOpen takes a place of those who need no credential, or returns why there is none.
+func (l *Lease) EnterOpen() error { return l.enter(placeOfAddress) }
+
+func (l *Lease) enter(p place) error {
+	t := l.opener.Traffic
+	if !t.gate.enter() {
+		return ErrDraining()
+	}
+	var over *httperr.Error
+	if p == placeOfAddress {
+		over = t.limits.takeOpen(peer.Network(l.From))
+	} else {
+		over = t.limits.take(l.Identity.Scope)
+	}
+	if over != nil {
+		t.gate.leave()
+		return over
+	}
+	l.place = p
+	return nil
+}
+
+// HoldFilter charges what a filter takes, as Traffic.HoldFilter does, until the end.
+func (l *Lease) HoldFilter(f *broker.Filter, free int64) error {
+	release, err := l.opener.Traffic.HoldFilter(l.Identity.Scope, f, free)
+	if release != nil {
+		l.Hold(ReleaseFunc(release))
+	}
+	return err
+}
+
+// Account is what the stream holds in memory beside its filter; some bytes are free of charge. The first call opens it.
+func (l *Lease) Account(free int64) *share.Account {
+	m := l.extra()
+	if m.account == nil {
+		m.account = l.opener.Traffic.Memory.AccountAbove(l.Owner(), free)
+	}
+	return m.account
+}
+
+// Subscribe makes the stream's cursor, in a group or, where that is nil, in one of its own.
+func (l *Lease) Subscribe(f broker.Filter, g *broker.Group) (err error) {
+	f.Holder = &l.Stream
+	l.Subscriber, err = l.opener.Broker.Subscribe(f, g)
+	return err
+}
+
+// SubscribeAt makes the cursor where the request's stream is written.
+func (l *Lease) SubscribeAt(w *writers.Writers, c echo.Context, f broker.Filter) (writers.Place, error) {
+	p := w.Place(c.Request(), l.Range.Ends())
+	f.Chunked = p.Chunked
+	return p, l.Subscribe(f, p.Group)
+}
+
+// Begin counts the stream as open. Only what has begun is counted out and logged at its end.
+func (l *Lease) Begin() {
+	l.begun = true
+	l.opener.Traffic.opened()
+}
+
+// Serve begins the stream and gives it to its writer, who ends it. The answer's headers are set.
+func (l *Lease) Serve(c echo.Context, p writers.Place) {
+	l.Begin()
+	p.Serve(c, &l.Stream)
+}
+
+// Close ends a stream that has not begun: an error or a panic on the way to it keeps nothing. Once it has begun, Close does
+// nothing.
+func (l *Lease) Close() {
+	if !l.begun {
+		l.End(writers.End{Reason: writers.Failed})
+	}
+}
+
+// End gives everything back; only the first call does. The place is the last: when Drain returns, nothing is in use any
+// more.
+func (l *Lease) End(end writers.End) {
+	if l.flags.Or(flagEnded)&flagEnded != 0 {
+		return
+	}
+	defer l.Contain()
+	defer l.leave() // a panic of one step does not stop the next
+	if l.begun {
+		defer l.report(end)
+	}
+	if l.more != nil {
+		defer l.releaseHeld()
+	}
+	if l.Subscriber != nil {
+		l.Subscriber.Close()
+	}
+}
+
+func (l *Lease) releaseHeld() {
+	if a := l.more.account; a != nil {
+		defer a.Close()
+	}
+	for _, r := range slices.Backward(l.more.held) {
+		l.release(r)
+	}
+}
+
+func (l *Lease) release(r Releaser) {
+	defer l.Contain()
+	r.Release()
+}
+
+// leave gives the place back.
+func (l *Lease) leave() {
+	t := l.opener.Traffic
+	switch l.place {
+	case noPlace:
+		return
+	case placeOfCredential:
+		t.limits.give(l.scope())
+	case placeOfAddress:
+		t.limits.giveOpen(peer.Network(l.From))
+	case placePending:
+		l.more.pending.Leave()
+	}
+	t.gate.leave()
+}
+
+// scope is the credential that the stream is counted for.
+func (l *Lease) scope() string {
+	if l.more != nil && l.more.scope != "" {
+		return l.more.scope
+	}
+	return l.Identity.Scope
+}
+
+// report counts the stream out, and logs what became of it, since middleware has seen only its beginning.
+func (l *Lease) report(end writers.End) {
+	l.opener.Traffic.closed(end.Reason)
+	attrs := []any{"who", l.Identity.Name, "kind", l.Identity.Kind, "from", l.From,
+		"for", time.Since(l.Started).Round(time.Millisecond), "events", l.Subscriber.Sent(), "bytes", end.Bytes,
+		"why", end.Reason, "request_id", l.RequestID}
+	if end.Err != nil {
+		attrs = append(attrs, "cause", end.Err)
+	}
+	l.opener.Logger.Info("stream ended", attrs...)
+}
+
+// Ending is why the stream is to end: the reason that its subscriber was given, or Failed once a goroutine of it has
+// panicked; else "".
+func (l *Lease) Ending() broker.End {
+	if l.flags.Load()&flagFailed != 0 {
+		return writers.Failed
+	}
+	return l.Subscriber.Ending()
+}
+
+// Contain is deferred by each goroutine of a stream, behind what wakes the one that has the lease. A panic then ends this
+// stream and not the process: it is logged, and Ending reports it.
+func (l *Lease) Contain() {
+	if cause := recover(); cause != nil {
+		l.Panicked(cause)
+	}
+}
+
+// Panicked logs a panic of one of the stream's goroutines, with the stack. It is for the function that recovers.
+func (l *Lease) Panicked(cause any) {
+	l.flags.Or(flagFailed)
+	l.opener.Logger.Error("a stream panicked", "door", l.opener.Door, "cause", cause, "stack", string(debug.Stack()), "request_id", l.RequestID)
+}

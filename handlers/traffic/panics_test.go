@@ -1,0 +1,112 @@
+package traffic
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/goleak"
+
+	"sluice/auth"
+	"sluice/broker"
+	"sluice/handlers/writers"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fragileWords panic at one place.
+type fragileWords struct{ at string }
+
+func (w fragileWords) say(at string) []byte {
+	if w.at == at {
+		panic("in " + at)
+	}
+	return []byte(": " + at + "\n")
+}
+
+func (w fragileWords) Opening(*broker.Subscriber) []byte         { return w.say("opening") }
+func (w fragileWords) Ping(*broker.Subscriber, time.Time) []byte { return w.say("ping") }
+func (w fragileWords) Live() []byte                              { return w.say("live") }
+func (w fragileWords) Over(uint64, writers.RangeEnd) []byte      { return w.say("over") }
+func (w fragileWords) Last(broker.End) []byte                    { return w.say("last") }
+
+// TestWritersContainPanics: wherever a stream panics at its writer, it ends and gives everything back, and the others go on.
+func TestWritersContainPanics(t *testing.T) {
+	t.Parallel()
+	for _, shards := range []int{1, -1} {
+		for _, at := range []string{"opening", "ping", "live", "last"} {
+			o, _ := opener(t, Limits{})
+			w, err := writers.New(writers.Config{Broker: o.Broker, PingInterval: 20 * time.Millisecond, WriteTimeout: time.Second, Shards: shards, Observer: o.Traffic})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, opened := echo.New(), make(chan *broker.Subscriber, 2)
+			e.GET("/:at", func(c echo.Context) (err error) {
+				defer func() { // as the gateway's middleware does
+					if cause := recover(); cause != nil {
+						c.Response().Committed = true
+						panic(http.ErrAbortHandler)
+					}
+				}()
+				lease := o.Lease(c, &auth.Identity{Scope: "a"})
+				defer lease.Close()
+				if err := lease.Enter(); err != nil {
+					return err
+				}
+				lease.Words = fragileWords{c.Param("at")}
+				if c.Param("at") == "live" {
+					lease.Range = &writers.Range{Last: writers.Endless}
+				}
+				place, err := lease.SubscribeAt(w, c, broker.Filter{})
+				if err != nil {
+					return err
+				}
+				opened <- lease.Subscriber
+				lease.Serve(c, place)
+				return nil
+			})
+			server := httptest.NewServer(e)
+			calm, err := server.Client().Get(server.URL + "/calm")
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-opened
+			if broken, err := server.Client().Get(server.URL + "/" + at); err == nil {
+				if sub := <-opened; at == "last" {
+					sub.End(broker.EndDraining)
+				}
+				_, _ = io.Copy(io.Discard, broken.Body) // until the gateway ends it, as it has begun
+				broken.Body.Close()
+			}
+			deadline := time.Now().Add(10 * time.Second)
+			for o.Traffic.Streams() != 1 || o.Broker.Count() != 1 {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s, %d shards: %d streams, %d subscribers", at, shards, o.Traffic.Streams(), o.Broker.Count())
+				}
+				time.Sleep(time.Millisecond)
+			}
+			lines, pings := bufio.NewScanner(calm.Body), 0
+			for pings < 3 && lines.Scan() {
+				if strings.Contains(lines.Text(), "ping") {
+					pings++
+				}
+			}
+			if pings < 3 {
+				t.Errorf("%s, %d shards: the other ends: %v", at, shards, lines.Err())
+			}
+			calm.Body.Close()
+			server.CloseClientConnections()
+			for o.Traffic.Streams() != 0 && time.Now().Before(deadline) {
+				time.Sleep(time.Millisecond)
+			}
+			server.Close()
+			w.Close()
+			o.nothing(t)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package traffic
+
+import (
+	"sluice/auth"
+	"sluice/auth/peer"
+	"sluice/broker"
+	"sluice/handlers/writers"
+)
+
+// EnterPending takes a place in the pool of sockets whose client has yet to authenticate. Another that comes can take the
+// place away; the subscriber then ends with reason Crowd.
+func (l *Lease) EnterPending(g *broker.Group) error {
+	if err := l.SubscribeAs(l.Identity, g); err != nil {
+		return err
+	}
+	t := l.opener.Traffic
+	if !t.gate.enter() {
+		return ErrDraining()
+	}
+	sub := l.Subscriber
+	l.extra().pending = t.pending.enter(peer.Network(l.From), func() { sub.End(writers.Crowd) })
+	l.place = placePending
+	return nil
+}
+
+// SubscribeAs makes a cursor of no channel, by which the socket is known as somebody's to those who list and end streams.
+// It replaces the one before.
+func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
+	seen := l.Stream // others read it, and Identity may change
+	seen.Identity, seen.Subscriber = who, nil
+	sub, err := l.opener.Broker.Subscribe(broker.Filter{Holder: &seen}, g)
+	if err != nil {
+		return err
+	}
+	if old := l.Subscriber; old != nil {
+		old.Close()
+		if reason := old.Ending(); reason != "" {
+			sub.End(reason)
+		}
+	}
+	l.Identity, l.Subscriber = who, sub
+	return nil
+}
+
+// Authenticate makes the socket one of a credential: of a client that had yet to authenticate, or has done so as somebody
+// else. It returns why the credential can have no further one.
+func (l *Lease) Authenticate(who *auth.Identity, g *broker.Group) error {
+	before := who.Scope // one that had no credential is counted for this one from now on
+	if l.place == placePending {
+		if err := l.admit(who.Scope); err != nil {
+			return err
+		}
+	} else {
+		before = l.scope()
+		if err := l.move(who.Scope); err != nil {
+			return err
+		}
+	}
+	var err error
+	if a := l.extra().account; a != nil {
+		err = a.Move(who.Scope)
+	}
+	if err == nil {
+		err = l.SubscribeAs(who, g)
+	}
+	if err != nil {
+		_ = l.move(before) // if that is full by now, it stays counted where it is
+	}
+	return err
+}
+
+// admit trades the place in the pool for one of the credential.
+func (l *Lease) admit(scope string) error {
+	limits := l.opener.Traffic.limits
+	if over := limits.take(scope); over != nil {
+		return over
+	}
+	if !l.more.pending.Leave() {
+		limits.give(scope)
+		return errFull("too many sockets of this address have not authenticated yet")
+	}
+	l.place, l.more.pending, l.more.scope = placeOfCredential, nil, scope
+	return nil
+}
+
+// move counts the socket for another credential.
+func (l *Lease) move(to string) error {
+	if over := l.opener.Traffic.limits.move(l.scope(), to); over != nil {
+		return over
+	}
+	l.extra().scope = to
+	return nil
+}
