@@ -42,7 +42,7 @@ func TestToyDoor(t *testing.T) {
 		s.Doors = []gateway.Opener{func(*gateway.Gateway) (handlers.Door, error) { return door, nil }}
 	})
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
-	gatewaytest.RunAll(t, g, []gatewaytest.Scenario{
+	g.RunAll(t, []gatewaytest.Scenario{
 		{Name: "route", Path: "/toy", Status: 200, Has: []string{"squeak"}, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id, X-Squeak",
 		}},

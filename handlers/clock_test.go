@@ -44,7 +44,7 @@ func TestTimesAfterStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("x-apikey", keyAll)
+		r.Header.Set("x-apikey", gatewaytest.KeyAll)
 		r.Header.Set("Accept", "application/x-ndjson")
 		answer, err := g.Client().Do(r)
 		if err != nil {

@@ -25,8 +25,8 @@ func BenchmarkConnect(b *testing.B) {
 			b.Fatal(err)
 		}
 		for door, request := range map[string]string{
-			"realtime": "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + keyDocs + "\r\n\r\n",
-			"persistr": "GET /db/orders/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Apikey " + adminKey + "\r\n\r\n",
+			"realtime": "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + gatewaytest.KeyDocs + "\r\n\r\n",
+			"persistr": "GET /db/orders/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Apikey " + gatewaytest.AdminKey + "\r\n\r\n",
 			"rooms":    "GET /room/" + room + "/events HTTP/1.1\r\nHost: x\r\n\r\n",
 		} {
 			b.Run(door+"/"+name, func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkConnect(b *testing.B) {
 		if shards < 0 {
 			continue
 		}
-		for door, path := range map[string]string{"rooms": "/room/" + room + "/connect", "directus": "/websocket?access_token=" + keyDocs} {
+		for door, path := range map[string]string{"rooms": "/room/" + room + "/connect", "directus": "/websocket?access_token=" + gatewaytest.KeyDocs} {
 			b.Run(door+"/socket", func(b *testing.B) {
 				b.ReportAllocs()
 				for range b.N {

@@ -139,8 +139,8 @@ func (d *doors) open(rt *rapid.T, last string) {
 		rt.Fatal(err)
 	}
 	d.g = newGateway(d.t, func(s *setup) { s.APIKeys, s.Engine = documentKeys, engine })
-	d.stream = d.g.Stream(d.t, keyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
-	d.socket = d.g.Socket(d.t, keyDocs)
+	d.stream = d.g.Stream(d.t, gatewaytest.KeyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
+	d.socket = d.g.Socket(d.t, gatewaytest.KeyDocs)
 	d.socket.Say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
 	d.heard(rt, "init", d.items(2))
 }
@@ -237,7 +237,7 @@ func (d *doors) call(rt *rapid.T, well bool, method, path, body string) string {
 		rt.Fatal(err)
 	}
 	r.URL.RawQuery = query
-	r.Header.Set("x-apikey", keyDocs)
+	r.Header.Set("x-apikey", gatewaytest.KeyDocs)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

@@ -14,7 +14,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 	g := withDemo(t)
 	right := func(want int) {
 		t.Helper()
-		for _, headers := range [][]string{{"x-apikey", adminKey}, {"Authorization", gatewaytest.Basic("root", adminKey)}, {"Authorization", "Apikey " + adminKey}} {
+		for _, headers := range [][]string{{"x-apikey", gatewaytest.AdminKey}, {"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, {"Authorization", "Apikey " + gatewaytest.AdminKey}} {
 			path := map[string]string{"x-apikey": "/admin/keys", "Authorization": "/accounts"}[headers[0]]
 			if status, text := g.Request(t, "GET", path, "", headers...); status != want {
 				t.Errorf("the right key at %s: %d %s, want %d", path, status, text, want)
@@ -35,7 +35,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 	}
 	right(200)
 	for range 50 { // an expired key is no guess
-		if status, _ := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+keyExpired); status != 401 {
+		if status, _ := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+gatewaytest.KeyExpired); status != 401 {
 			t.Fatalf("an expired key: %d", status)
 		}
 	}
@@ -56,7 +56,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 func TestGuessedKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", gatewaytest.KeyPut); status != 403 {
 		t.Fatal(status)
 	}
 	got := map[int]int{}
@@ -85,7 +85,7 @@ func TestGuessedKeys(t *testing.T) {
 	if status, text := guess("/realtime", "Accept", "text/event-stream", "Last-Event-ID", "42"); status != 200 || !strings.Contains(text, "event: busy\nid: 42\n") || !strings.Contains(text, "429") {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", keyPut); status != 403 {
+	if status, _ := g.Request(t, "GET", "/rest/a", "", "x-apikey", gatewaytest.KeyPut); status != 403 {
 		t.Errorf("a key that has come from there before: %d", status)
 	}
 }
@@ -100,13 +100,13 @@ func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 		headers []string
 	}{
 		{"", []string{"x-apikey", "other"}},
-		{"", []string{"x-apikey", keyAll}},
+		{"", []string{"x-apikey", gatewaytest.KeyAll}},
 		{"?apikey=other", nil},
 		{"?token=other", nil},
 		{"?access_token=a.b.c", nil},
 	} {
 		var got []string
-		for _, key := range []string{"guess", adminKey} {
+		for _, key := range []string{"guess", gatewaytest.AdminKey} {
 			status, text := g.Request(t, "GET", "/accounts"+other.query, "", append(other.headers, "Authorization", "Apikey "+key)...)
 			got = append(got, fmt.Sprint(status, text))
 		}
@@ -127,7 +127,7 @@ func TestGuessedAdminKeysOfExhaustedAddress(t *testing.T) {
 		g.Request(t, "GET", "/rest/a", "", "x-apikey", "one more") // it takes what comes back
 		g.Request(t, "GET", "/accounts", "", "Authorization", fmt.Sprint("Apikey guess-", n))
 	}
-	if status, text := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+adminKey); status != 429 {
+	if status, text := g.Request(t, "GET", "/accounts", "", "Authorization", "Apikey "+gatewaytest.AdminKey); status != 429 {
 		t.Errorf("the right key after 100 guesses: %d %s", status, text)
 	}
 }

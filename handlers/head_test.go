@@ -53,9 +53,9 @@ func ask(t *testing.T, g *gateway, method, path, accept string) string {
 	if accept != "" {
 		r.Header.Set("Accept", accept)
 	}
-	key := keyAll
+	key := gatewaytest.KeyAll
 	if strings.HasPrefix(path, "/admin") {
-		key = adminKey
+		key = gatewaytest.AdminKey
 	}
 	r.Header.Set("x-apikey", key)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -86,7 +86,7 @@ func TestEmptyChunkedBody(t *testing.T) {
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.ReadTimeout = 300 * time.Millisecond })
 		send := func(method, path, chunks string) string {
-			return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nx-apikey: %s\r\nTransfer-Encoding: chunked\r\n\r\n%s", method, path, keyAll, chunks)
+			return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nx-apikey: %s\r\nTransfer-Encoding: chunked\r\n\r\n%s", method, path, gatewaytest.KeyAll, chunks)
 		}
 		for _, tt := range []struct{ method, path, chunks, want, has string }{
 			{"GET", "/realtime", "0\r\n\r\n", "200", `"channel":"init"`},
@@ -118,7 +118,7 @@ func TestEmptyDataOverHTTP2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("x-apikey", keyAll)
+		r.Header.Set("x-apikey", gatewaytest.KeyAll)
 		answer, err := g.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -52,7 +52,7 @@ func TestHeadsFull(t *testing.T) {
 				c.Close()
 			}
 			g.holds(t, 0)
-			runAll(t, g, []scenario{{Name: "again", Path: "/healthz", Headers: map[string]string{"X-Junk": strings.Repeat("x", head)}, Status: 200}})
+			g.RunAll(t, []scenario{{Name: "again", Path: "/healthz", Headers: map[string]string{"X-Junk": strings.Repeat("x", head)}, Status: 200}})
 		})
 	}
 }
@@ -67,7 +67,7 @@ func TestStreamDropsHead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("X-Apikey", keyAll)
+			r.Header.Set("X-Apikey", gatewaytest.KeyAll)
 			r.Header.Set("X-Junk", strings.Repeat("x", 100_000))
 			answer, err := g.Client().Do(r)
 			if err != nil {

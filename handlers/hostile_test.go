@@ -17,8 +17,8 @@ import (
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	bystander := g.Stream(t, keyAll, "?channels=fine")
-	auth := "Host: x\r\nX-Apikey: " + keyAll + "\r\nContent-Type: application/json\r\n"
+	bystander := g.Stream(t, gatewaytest.KeyAll, "?channels=fine")
+	auth := "Host: x\r\nX-Apikey: " + gatewaytest.KeyAll + "\r\nContent-Type: application/json\r\n"
 	event := `{"event":"smuggled"}`
 	tests := []struct{ name, request, status string }{
 		{"two lengths", "POST /realtime HTTP/1.1\r\n" + auth + "Content-Length: 20\r\nContent-Length: 5\r\n\r\n" + event, "400"},
@@ -59,8 +59,8 @@ func TestHostileRequests(t *testing.T) {
 func TestVanishingConnections(t *testing.T) {
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		bystander := g.Stream(t, keyAll, "?channels=fine")
-		head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + keyAll + "\r\n\r\n"
+		bystander := g.Stream(t, gatewaytest.KeyAll, "?channels=fine")
+		head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + gatewaytest.KeyAll + "\r\n\r\n"
 		wave := func(n int) {
 			conns := make([]net.Conn, 0, n)
 			for i := range n {

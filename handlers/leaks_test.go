@@ -153,7 +153,7 @@ func TestFaultsTellNothing(t *testing.T) {
 				}
 			}
 			ws, said := g.Join(t, room, "")
-			items := g.Socket(t, keyDocs)
+			items := g.Socket(t, gatewaytest.KeyDocs)
 			engine.err.Store(&fault)
 
 			for _, one := range [][2]string{
@@ -241,12 +241,12 @@ func (g *gateway) call(t *testing.T, what, body string) (status int, text string
 	}
 	switch door, _, _ := strings.Cut(path[1:], "/"); door {
 	case "db", "events", "accounts":
-		r.Header.Set("Authorization", "Apikey "+adminKey)
+		r.Header.Set("Authorization", "Apikey "+gatewaytest.AdminKey)
 	case "admin":
-		r.Header.Set("X-Apikey", adminKey)
+		r.Header.Set("X-Apikey", gatewaytest.AdminKey)
 	case "auth":
 	default:
-		r.Header.Set("X-Apikey", keyDocs)
+		r.Header.Set("X-Apikey", gatewaytest.KeyDocs)
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -312,7 +312,7 @@ func TestNothingTellsWhatExists(t *testing.T) {
 			t.Fatalf("%s: %d %s", one[0], status, text)
 		}
 	}
-	const key, account = "key " + keyNone, "basic none:s3cret-s3cret"
+	const key, account = "key " + gatewaytest.KeyNone, "basic none:s3cret-s3cret"
 	for _, one := range []struct{ who, what, body string }{
 		{account, "GET /db/NAME/events", ""},
 		{account, "GET /db/NAME/streams", ""},

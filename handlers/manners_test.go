@@ -11,7 +11,7 @@ import (
 
 const form = "application/x-www-form-urlencoded"
 
-const keyEverything = `[{"name":"every","key":"` + keyAll + `","sub":["*"],"pub":["*"],"rest":["*:*"]}]`
+const keyEverything = `[{"name":"every","key":"` + gatewaytest.KeyAll + `","sub":["*"],"pub":["*"],"rest":["*:*"]}]`
 
 func everything(s *setup) { s.APIKeys = keyEverything }
 
@@ -20,7 +20,7 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, everything)
 	room := g.NewRoom(t)
-	demo, admin, key := gatewaytest.Basic("demo", "demo"), "", keyAll
+	demo, admin, key := gatewaytest.Basic("demo", "demo"), "", gatewaytest.KeyAll
 	for _, tt := range []struct {
 		method, path, body string
 		header, value      string
@@ -67,11 +67,11 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 		{"POST", "/auth/login", `{"email":"a@example.org","password":"wrong-wrong"}`, "", "", 401},
 
 		{"GET", "/admin/keys", ``, "x-apikey", admin, 401},
-		{"GET", "/admin/keys", ``, "x-apikey", adminKey, 200},
-		{"GET", "/admin/stats", ``, "x-apikey", adminKey, 200},
-		{"GET", "/admin/users", ``, "x-apikey", adminKey, 200},
-		{"GET", "/admin/connections", ``, "x-apikey", adminKey, 200},
-		{"POST", "/admin/keys", `{"name":"x"}`, "x-apikey", adminKey, 201},
+		{"GET", "/admin/keys", ``, "x-apikey", gatewaytest.AdminKey, 200},
+		{"GET", "/admin/stats", ``, "x-apikey", gatewaytest.AdminKey, 200},
+		{"GET", "/admin/users", ``, "x-apikey", gatewaytest.AdminKey, 200},
+		{"GET", "/admin/connections", ``, "x-apikey", gatewaytest.AdminKey, 200},
+		{"POST", "/admin/keys", `{"name":"x"}`, "x-apikey", gatewaytest.AdminKey, 201},
 	} {
 		for _, method := range []string{tt.method, http.MethodHead} {
 			if method == http.MethodHead && tt.method != http.MethodGet {
@@ -125,14 +125,14 @@ func TestCurlsOwnContentType(t *testing.T) {
 		fields        int // what a form of fields gets
 		other         int // what another body gets
 	}{
-		{"/realtime", `{"event":"x"}`, "x-apikey", keyAll, 200, 415, 415},
-		{"/realtime", ` [{"event":"x"},{"event":"y","data":{"a":1,"a":2}}] `, "x-apikey", keyAll, 200, 415, 415},
-		{"/realtime/token", `{"sub":["a"]}`, "x-apikey", keyAll, 200, 415, 415},
-		{"/rest/c", `{"a":1}`, "x-apikey", keyAll, 201, 201, 415},
-		{"/items/c", `{"a":1}`, "x-apikey", keyAll, 200, 400, 400},
+		{"/realtime", `{"event":"x"}`, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
+		{"/realtime", ` [{"event":"x"},{"event":"y","data":{"a":1,"a":2}}] `, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
+		{"/realtime/token", `{"sub":["a"]}`, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
+		{"/rest/c", `{"a":1}`, "x-apikey", gatewaytest.KeyAll, 201, 201, 415},
+		{"/items/c", `{"a":1}`, "x-apikey", gatewaytest.KeyAll, 200, 400, 400},
 		{"/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`, "Authorization", demo, 201, 400, 400},
 		{"/room/" + room + "/send", `{"type":"push","action":{"type":"append"},"key":"k","value":1}`, "", "", 200, 422, 422},
-		{"/admin/keys", `{"name":"x"}`, "x-apikey", adminKey, 201, 400, 400},
+		{"/admin/keys", `{"name":"x"}`, "x-apikey", gatewaytest.AdminKey, 201, 400, 400},
 	} {
 		for _, c := range []struct {
 			body, kind, origin string
@@ -162,7 +162,7 @@ func TestCurlsOwnContentType(t *testing.T) {
 			}
 		}
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "a fault of JSON is named", Headers: map[string]string{"Content-Type": form}, Body: `{"event":"ping"}`, Status: 400, Has: []string{"reserved"}},
 		{Name: "from a page", Headers: map[string]string{"Content-Type": form, "Origin": "https://a.example"}, Body: `{"event":"x"}`, Status: 415},
 		{Name: "what is no JSON there", Headers: map[string]string{"Content-Type": form}, Body: `{"event":x}`, Status: 415, Has: []string{"byte 10 is 'x', where a value was expected"}},

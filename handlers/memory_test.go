@@ -83,7 +83,7 @@ func TestSubscriptionMemory(t *testing.T) {
 			before, sent := heap(), int64(0)
 			var all []*gatewaytest.Socket
 			for i := range sockets {
-				s := g.Socket(t, keyItems)
+				s := g.Socket(t, gatewaytest.KeyItems)
 				all = append(all, s)
 				for j := range each {
 					text := fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, j, filter(i*each+j))
@@ -92,7 +92,7 @@ func TestSubscriptionMemory(t *testing.T) {
 					s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
 				}
 			}
-			runAll(t, g, []scenario{{Name: "a change", Method: "POST", Path: "/items/m", Key: keyItems, Body: `{"z":-1}`, Status: 200}})
+			g.RunAll(t, []scenario{{Name: "a change", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"z":-1}`, Status: 200}})
 			for _, s := range all {
 				s.Quiet() // it has dealt with the change
 			}
@@ -117,10 +117,10 @@ func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 
 // bystander wants another key to subscribe and to hear of what is made.
 func (g *gateway) bystander(t *testing.T) {
 	t.Helper()
-	s := g.Socket(t, keyReader)
+	s := g.Socket(t, gatewaytest.KeyReader)
 	s.Say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
 	s.Hears(`{"type":"subscription","event":"init","uid":"1"}`)
-	runAll(t, g, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: keyWriter, Body: `{"n":1}`, Status: 204}})
+	g.RunAll(t, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: gatewaytest.KeyWriter, Body: `{"n":1}`, Status: 204}})
 	s.Hears(gatewaytest.Tells("create", `[{"n":1}]`, "1"))
 	s.WS.CloseNow()
 }
@@ -130,7 +130,7 @@ func (g *gateway) bystander(t *testing.T) {
 func TestSubscriptionsFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, withLittle)
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	subscribe := func(i int) string {
 		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
 		text, err := s.Next()
@@ -223,10 +223,10 @@ func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
 func TestMessagesFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
-	hold := g.Socket(t, keyItems)
+	hold := g.Socket(t, gatewaytest.KeyItems)
 	rest := half(t, hold.WS, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
 	g.holds(t, 400_000)
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
 	s.Hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
 	s.Quiet()
@@ -288,19 +288,19 @@ func TestBodiesFull(t *testing.T) {
 		return g.Dial(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Apikey: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, key, length, strings.Repeat(" ", sent)))
 	}
 	for range 40 {
-		post("/items/m", keyItems, 900_000, 100) // who says that it will send much
+		post("/items/m", gatewaytest.KeyItems, 900_000, 100) // who says that it will send much
 	}
-	one := post("/items/m", keyItems, 900_000, 500_000)
+	one := post("/items/m", gatewaytest.KeyItems, 900_000, 500_000)
 	g.holds(t, 500_000)
-	runAll(t, g, []scenario{
-		{Name: "one more", Path: "/items/m", Key: keyItems, Body: strings.Repeat(" ", 600_000) + "{}", Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{Name: "a small one of many fields", Path: "/items/m", Key: keyItems, Body: wide(12_000), Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+	g.RunAll(t, []scenario{
+		{Name: "one more", Path: "/items/m", Key: gatewaytest.KeyItems, Body: strings.Repeat(" ", 600_000) + "{}", Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
+		{Name: "a small one of many fields", Path: "/items/m", Key: gatewaytest.KeyItems, Body: wide(12_000), Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
 		{Name: "nobody", Path: "/auth/login", Key: "-", Body: strings.Repeat(" ", 9_000) + "{}", Status: 413, Has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
 	})
 	g.bystander(t)
 	one.Close()
 	g.holds(t, 0)
-	runAll(t, g, []scenario{{Name: "again", Path: "/items/m", Key: keyItems, Body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, Status: 200}})
+	g.RunAll(t, []scenario{{Name: "again", Path: "/items/m", Key: gatewaytest.KeyItems, Body: strings.Repeat(" ", 500_000) + `{"id":"1"}`, Status: 200}})
 }
 
 // wide is an object of many fields, which takes much more memory once it is parsed than as a text.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/gateway/gatewaytest"
 	"sluice/handlers"
 )
 
@@ -30,8 +31,8 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 		{"without a Host", "GET /metrics HTTP/1.0\r\n\r\n", "403"},
 		{"a proxy", "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: a.example\r\nConnection: close\r\n\r\n", "403"},
 		{"a proxy, HEAD", "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 a\r\nConnection: close\r\n\r\n", "403"},
-		{"the administrator by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + adminKey + "\r\nConnection: close\r\n\r\n", "200"},
-		{"another key by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + keyAll + "\r\nConnection: close\r\n\r\n", "403"},
+		{"the administrator by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + gatewaytest.AdminKey + "\r\nConnection: close\r\n\r\n", "200"},
+		{"another key by a proxy", "GET /metrics HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 a\r\nX-Apikey: " + gatewaytest.KeyAll + "\r\nConnection: close\r\n\r\n", "403"},
 	} {
 		got := g.Raw(t, one.request, 5e9)
 		if !strings.HasPrefix(got[min(len(got), 9):], one.status) {
@@ -41,7 +42,7 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 			t.Errorf("%s: %.200s", one.name, got)
 		}
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "healthz", Method: "HEAD", Path: "/healthz", Key: "-", Status: 200},
 		{Name: "readyz", Method: "HEAD", Path: "/readyz", Key: "-", Status: 200},
 	})
@@ -80,7 +81,7 @@ func TestMetricsServer(t *testing.T) {
 func TestPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}
-	runAll(t, newGateway(t), []scenario{
+	newGateway(t).RunAll(t, []scenario{
 		{Name: "dashboard", Path: "/", Key: "-", Status: 200, Answers: silent},
 		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, Answers: silent},
 		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, Answers: map[string]string{"Server": "", "X-Powered-By": ""}},

@@ -41,7 +41,7 @@ func TestKeysOutOfReach(t *testing.T) {
 	}
 	code := []string{`"code":"keys_unavailable"`}
 	later := map[string]string{"Retry-After": "*any*"}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "an EventSource", Key: "-", Headers: bearer("Accept", "text/event-stream"), Status: 200, Has: []string{"event: busy", `"status":503`}},
 		{Name: "in its query", Key: "-", Path: "/realtime?token=" + text, Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy"}},
 		{Name: "a GET", Key: "-", Headers: bearer(), Status: 503, Has: code, Answers: later},

@@ -36,14 +36,14 @@ func TestPreflights(t *testing.T) {
 	for _, path := range []string{"/", "/ui/main.js", "/metrics", "/admin/keys", "/healthz"} {
 		all = append(all, scenario{Name: path, Path: path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, Answers: map[string]string{"Access-Control-Allow-Origin": ""}})
 	}
-	runAll(t, newGateway(t), all)
+	newGateway(t).RunAll(t, all)
 }
 
 // An encoded body is refused in Directus' words at its door.
 func TestItemsTakeNoEncoding(t *testing.T) {
 	t.Parallel()
-	runAll(t, newGateway(t, gatewaytest.WithItems), []scenario{{
-		Name: "gzip", Path: "/items/m", Key: keyItems, Body: `{"a":1}`, Headers: map[string]string{"Content-Encoding": "gzip"},
+	newGateway(t, gatewaytest.WithItems).RunAll(t, []scenario{{
+		Name: "gzip", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"a":1}`, Headers: map[string]string{"Content-Encoding": "gzip"},
 		Status: 415, Has: []string{`"code":"UNSUPPORTED_MEDIA_TYPE"`},
 	}})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"sluice/auth"
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog/pebble"
 )
 
@@ -112,7 +113,7 @@ func slowDiskDelaysPublishersOnly(t *testing.T, durability pebble.Durability, di
 		}
 		r.Header.Set("x-apikey", key)
 		if strings.HasPrefix(path, "/admin") || path == "/metrics" {
-			r.Header.Set("x-apikey", adminKey)
+			r.Header.Set("x-apikey", gatewaytest.AdminKey)
 		}
 		r.Header.Set("Content-Type", "application/json")
 		answer, err := g.Client().Do(r)

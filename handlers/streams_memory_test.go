@@ -25,7 +25,7 @@ func TestStreamsFull(t *testing.T) {
 	g := newGateway(t, withLittle)
 	refused := 0
 	for n := range 100 {
-		if s := g.Open(t, keyAll, "?channels="+longPatterns(n)); s.Answer.StatusCode != http.StatusOK {
+		if s := g.Open(t, gatewaytest.KeyAll, "?channels="+longPatterns(n)); s.Answer.StatusCode != http.StatusOK {
 			refused = n
 			break
 		}
@@ -36,19 +36,19 @@ func TestStreamsFull(t *testing.T) {
 		}
 		return nil
 	})
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "one more", Path: "?channels=" + longPatterns(1000), Status: 429, Has: []string{`"code":"client_memory_full_per_key"`, full}, Answers: map[string]string{"Retry-After": "5"}},
 		{Name: "an EventSource", Path: "?channels=" + longPatterns(1000), Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy", `"status":429`}},
 		{Name: "a page", Path: "?until=caught-up&channels=" + longPatterns(1000), Status: 429},
 	})
 	before := g.settledMemory(t)
 	for range 20 { // the patterns are there
-		if s := g.Open(t, keyAll, "?channels="+longPatterns(0)); s.Answer.StatusCode != http.StatusOK {
+		if s := g.Open(t, gatewaytest.KeyAll, "?channels="+longPatterns(0)); s.Answer.StatusCode != http.StatusOK {
 			t.Fatal(s.Answer.Status)
 		}
 	}
 	for range 20 { // and a few take nothing that is charged
-		if s := g.Open(t, keyAll, "?channels=a,b:c,PUT:d"); s.Answer.StatusCode != http.StatusOK {
+		if s := g.Open(t, gatewaytest.KeyAll, "?channels=a,b:c,PUT:d"); s.Answer.StatusCode != http.StatusOK {
 			t.Fatal(s.Answer.Status)
 		}
 	}
@@ -58,7 +58,7 @@ func TestStreamsFull(t *testing.T) {
 		}
 		return nil
 	})
-	s := g.Open(t, keyPublish, "?channels="+longPatterns(1000)) // somebody else
+	s := g.Open(t, gatewaytest.KeyPublish, "?channels="+longPatterns(1000)) // somebody else
 	if s.Answer.StatusCode != http.StatusOK {
 		t.Error(s.Answer.Status)
 	}

@@ -3,7 +3,6 @@ package gatewaytest
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -54,30 +53,11 @@ func OnPebble(t testing.TB) func(*Setup) {
 // Asked is a call of the door: the status, a blank, and the body of the answer.
 func (g *Gateway) Asked(t testing.TB, key, method, path, body string, headers ...string) (string, http.Header) {
 	t.Helper()
-	r, err := http.NewRequest(method, g.URL+"/rest/"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("x-apikey", key)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := g.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if kind := answer.Header.Get("Content-Type"); method != http.MethodHead && kind != "application/json" && kind != "application/json; charset=UTF-8" || len(text) > 0 && !json.Valid(text) {
+	answer, text := g.send(t, method, "/rest/"+path, body, append([]string{"x-apikey", key}, headers...)...)
+	if kind := answer.Header.Get("Content-Type"); method != http.MethodHead && kind != "application/json" && kind != "application/json; charset=UTF-8" || len(text) > 0 && !json.Valid([]byte(text)) {
 		t.Errorf("%s %s: %s %q is no JSON", method, path, kind, text)
 	}
-	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(string(text), "\n")), answer.Header
+	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(text, "\n")), answer.Header
 }
 
 // WithDocuments has the keys of DocumentKeys, and all documents made at Made.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Request sends a request with headers, and gives the status and the body.
-func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...string) (int, string) {
+// send sends a request with headers, and gives the answer with its body read. A body is JSON.
+func (g *Gateway) send(t testing.TB, method, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -31,7 +31,14 @@ func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.StatusCode, string(text)
+	return answer, string(text)
+}
+
+// Request sends a request with headers, and gives the status and the body.
+func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...string) (int, string) {
+	t.Helper()
+	answer, text := g.send(t, method, path, body, headers...)
+	return answer.StatusCode, text
 }
 
 // AsAdmin asks the admin API.

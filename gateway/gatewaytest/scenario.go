@@ -102,7 +102,7 @@ func (sc *Scenario) check(t *testing.T, text string) {
 }
 
 // RunAll runs them one after the other.
-func RunAll(t *testing.T, g *Gateway, scenarios []Scenario) {
+func (g *Gateway) RunAll(t *testing.T, scenarios []Scenario) {
 	t.Helper()
 	for i := range scenarios {
 		scenarios[i].Run(t, g)

@@ -24,16 +24,16 @@ func TestAdminRefusals(t *testing.T) {
 	for _, p := range paths {
 		all = append(all,
 			scenario{Name: "no key " + p, Path: p, Key: "-", Status: 401, Has: []string{"ADMIN_KEY"}},
-			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}, HasNot: []string{keyAll}},
-			scenario{Name: "in the query " + p, Path: p + "?apikey=" + adminKey, Key: "-", Status: 401},
-			scenario{Name: "no CORS " + p, Path: p, Key: adminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 404, false: 200}[p == "/admin/keys/x"],
+			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}, HasNot: []string{gatewaytest.KeyAll}},
+			scenario{Name: "in the query " + p, Path: p + "?apikey=" + gatewaytest.AdminKey, Key: "-", Status: 401},
+			scenario{Name: "no CORS " + p, Path: p, Key: gatewaytest.AdminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 404, false: 200}[p == "/admin/keys/x"],
 				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
 	body := func(name, text string, has ...string) scenario {
-		return scenario{Name: name, Path: "/admin/keys", Key: adminKey, Body: text, Status: 400, Has: has}
+		return scenario{Name: name, Path: "/admin/keys", Key: gatewaytest.AdminKey, Body: text, Status: 400, Has: has}
 	}
-	runAll(t, g, append(all,
+	g.RunAll(t, append(all,
 		body("no JSON", "{", "bad_json", "it ends at byte 1, where a name in double quotes, or } was expected"),
 		body("no value", `{"name":}`, "byte 9 is '}', where a value was expected"),
 		body("unknown field", `{"name":"x","key":"mine"}`),
@@ -44,12 +44,12 @@ func TestAdminRefusals(t *testing.T) {
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
 		body("two objects", `{"name":"x"}{"name":"y"}`, "byte 13 is '{', where nothing more was expected"),
-		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/keys", Key: adminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
-		scenario{Name: "unknown connection", Method: "DELETE", Path: "/admin/connections/nope", Key: adminKey, Status: 404},
-		scenario{Name: "unknown key", Method: "PATCH", Path: "/admin/keys/nope", Key: adminKey, Body: "{}", Status: 404},
-		scenario{Name: "neither jti nor subject", Path: "/admin/revocations", Key: adminKey, Body: "{}", Status: 400},
-		scenario{Name: "both", Path: "/admin/revocations", Key: adminKey, Body: `{"jti":"a","subject":"b"}`, Status: 400, Has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
-		scenario{Name: "backup of memory", Path: "/admin/backup", Key: adminKey, Body: "{}", Status: 409, Has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, Answers: map[string]string{"Retry-After": ""}},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/keys", Key: gatewaytest.AdminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "unknown connection", Method: "DELETE", Path: "/admin/connections/nope", Key: gatewaytest.AdminKey, Status: 404},
+		scenario{Name: "unknown key", Method: "PATCH", Path: "/admin/keys/nope", Key: gatewaytest.AdminKey, Body: "{}", Status: 404},
+		scenario{Name: "neither jti nor subject", Path: "/admin/revocations", Key: gatewaytest.AdminKey, Body: "{}", Status: 400},
+		scenario{Name: "both", Path: "/admin/revocations", Key: gatewaytest.AdminKey, Body: `{"jti":"a","subject":"b"}`, Status: 400, Has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
+		scenario{Name: "backup of memory", Path: "/admin/backup", Key: gatewaytest.AdminKey, Body: "{}", Status: 409, Has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, Answers: map[string]string{"Retry-After": ""}},
 	))
 	if keys := g.AsAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(gatewaytest.Keys, `"name"`) {
 		t.Errorf("%v", keys)
@@ -98,7 +98,7 @@ func TestAdminKeys(t *testing.T) {
 		if k["readonly"] != true {
 			t.Errorf("%v", k)
 		}
-		(&scenario{Name: "read-only", Method: "DELETE", Path: "/admin/keys/" + k["id"].(string), Key: adminKey, Status: 409, Has: []string{"settings"}}).Run(t, g.Gateway)
+		(&scenario{Name: "read-only", Method: "DELETE", Path: "/admin/keys/" + k["id"].(string), Key: gatewaytest.AdminKey, Status: 409, Has: []string{"settings"}}).Run(t, g.Gateway)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestAdminConnections(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		events, stop := g.Lines(t, keyPut)
+		events, stop := g.Lines(t, gatewaytest.KeyPut)
 		defer stop()
 		gatewaytest.NextOf(t, events, "init")
 		list := g.AsAdmin(t, "GET", "/admin/connections", "", 200)
@@ -144,7 +144,7 @@ func TestAdminStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("x-apikey", adminKey)
+	r.Header.Set("x-apikey", gatewaytest.AdminKey)
 	r.Header.Set("Accept", "text/event-stream")
 	answer, err := g.Client().Do(r)
 	if err != nil {
@@ -222,7 +222,7 @@ func TestMint(t *testing.T) {
 
 	token := mint(`{"sub":["inbox-1"],"pub":["chat"],"ttl":"10m"}`, 200, `"expires":"`)
 	bearer := map[string]string{"Authorization": "Bearer " + token}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "more than its own", Path: "?channels=news", Key: "-", Headers: bearer, Status: 403},
 		{Name: "may publish", Key: "-", Headers: bearer, Body: `{"event":"chat"}`, Status: 200},
 		{Name: "may not publish", Key: "-", Headers: bearer, Body: `{"event":"news"}`, Status: 403},
@@ -288,13 +288,13 @@ func TestOriginsOfKeys(t *testing.T) {
 	t.Parallel()
 	const written = `["https://app.example.com/","HTTPS://Shop.Example.COM","https://pay.example.com:443","http://localhost:3000"]`
 	g := newGateway(t, func(s *setup) {
-		s.APIKeys = `[{"name":"set","key":"` + keyAll + `","sub":["*"],"pub":["*"],"origins":` + written + `}]`
+		s.APIKeys = `[{"name":"set","key":"` + gatewaytest.KeyAll + `","sub":["*"],"pub":["*"],"origins":` + written + `}]`
 	})
 	made := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"made","pub":["*"],"origins":`+written+`}`, 201)
 	if got := fmt.Sprint(made["origins"]); got != "[https://app.example.com https://shop.example.com https://pay.example.com http://localhost:3000]" {
 		t.Error(got)
 	}
-	for _, key := range []string{keyAll, made["key"].(string)} {
+	for _, key := range []string{gatewaytest.KeyAll, made["key"].(string)} {
 		for origin, status := range map[string]int{
 			"https://app.example.com": 200, "https://shop.example.com": 200, "https://pay.example.com": 200, "http://localhost:3000": 200, "": 200,
 			"https://other.example.com": 403, "http://app.example.com": 403, "https://app.example.com:8443": 403, "null": 403,
@@ -304,9 +304,9 @@ func TestOriginsOfKeys(t *testing.T) {
 	}
 	id := made["id"].(string)
 	for _, bad := range []string{"app.example.com", "https://*.example.com", "https://app.example.com/path", "", "null"} {
-		runAll(t, g, []scenario{
-			{Name: "make " + bad, Path: "/admin/keys", Key: adminKey, Body: `{"name":"x","origins":["` + bad + `"]}`, Status: 400, Has: []string{"origin", "https://app.example.com"}},
-			{Name: "change to " + bad, Method: "PATCH", Path: "/admin/keys/" + id, Key: adminKey, Body: `{"origins":["` + bad + `"]}`, Status: 400},
+		g.RunAll(t, []scenario{
+			{Name: "make " + bad, Path: "/admin/keys", Key: gatewaytest.AdminKey, Body: `{"name":"x","origins":["` + bad + `"]}`, Status: 400, Has: []string{"origin", "https://app.example.com"}},
+			{Name: "change to " + bad, Method: "PATCH", Path: "/admin/keys/" + id, Key: gatewaytest.AdminKey, Body: `{"origins":["` + bad + `"]}`, Status: 400},
 		})
 	}
 	g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"origins":["https://new.example.com/"]}`, 200)

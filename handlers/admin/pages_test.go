@@ -92,7 +92,7 @@ func TestAdminOlderConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("x-apikey", keyAll)
+		r.Header.Set("x-apikey", gatewaytest.KeyAll)
 		a, err := g.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -16,19 +16,19 @@ func TestUserRefusals(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	body := func(name, text string, has ...string) scenario {
-		return scenario{Name: name, Path: "/admin/users", Key: adminKey, Body: text, Status: 400, Has: has, HasNot: []string{"short!!"}}
+		return scenario{Name: name, Path: "/admin/users", Key: gatewaytest.AdminKey, Body: text, Status: 400, Has: has, HasNot: []string{"short!!"}}
 	}
 	var all []scenario
 	for _, p := range []string{"/admin/users", "/admin/users/ann@example.org"} {
 		all = append(all,
 			scenario{Name: "no key " + p, Path: p, Key: "-", Status: 401, Has: []string{"ADMIN_KEY"}},
 			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}},
-			scenario{Name: "no CORS " + p, Path: p, Key: adminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 200, false: 404}[p == "/admin/users"],
+			scenario{Name: "no CORS " + p, Path: p, Key: gatewaytest.AdminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 200, false: 404}[p == "/admin/users"],
 				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
-	runAll(t, g, append(all,
-		scenario{Name: "none yet", Path: "/admin/users", Key: adminKey, Status: 200, Has: []string{"[]"}, Answers: map[string]string{"X-Total-Count": "0"}},
+	g.RunAll(t, append(all,
+		scenario{Name: "none yet", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{"[]"}, Answers: map[string]string{"X-Total-Count": "0"}},
 		body("no JSON", "{"),
 		body("unknown field", `{"email":"ann@example.org","password":"long enough","hash":"x"}`),
 		body("no email", `{"password":"long enough"}`, "email", "bad_user"),
@@ -39,9 +39,9 @@ func TestUserRefusals(t *testing.T) {
 		body("password no text", `{"email":"ann@example.org","password":12345678}`),
 		body("bad channel", `{"email":"ann@example.org","password":"long enough","sub":["put"]}`, "sub"),
 		body("bad documents", `{"email":"ann@example.org","password":"long enough","rest":["chat"]}`, "METHOD:collection"),
-		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/users", Key: adminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
-		scenario{Name: "unknown", Method: "PATCH", Path: "/admin/users/ann@example.org", Key: adminKey, Body: "{}", Status: 404},
-		scenario{Name: "unknown to delete", Method: "DELETE", Path: "/admin/users/ann@example.org", Key: adminKey, Status: 404},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "unknown", Method: "PATCH", Path: "/admin/users/ann@example.org", Key: gatewaytest.AdminKey, Body: "{}", Status: 404},
+		scenario{Name: "unknown to delete", Method: "DELETE", Path: "/admin/users/ann@example.org", Key: gatewaytest.AdminKey, Status: 404},
 	))
 }
 
@@ -62,9 +62,9 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	want(made, `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
-	(&scenario{Name: "again", Path: "/admin/users", Key: adminKey, Body: `{"email":"ann+x@example.org","password":"` + usersPassword + `"}`, Status: 409, Has: []string{`"user_exists"`}}).Run(t, g.Gateway)
+	(&scenario{Name: "again", Path: "/admin/users", Key: gatewaytest.AdminKey, Body: `{"email":"ann+x@example.org","password":"` + usersPassword + `"}`, Status: 409, Has: []string{`"user_exists"`}}).Run(t, g.Gateway)
 	want(g.AsAdmin(t, "GET", "/admin/users/ANN%2Bx%40example.org", "", 200), `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
-	(&scenario{Name: "list", Path: "/admin/users", Key: adminKey, Status: 200, Has: []string{`[{"email":"ann+x@example.org",`}, HasNot: []string{"hash", `"id"`, g.Auth.Users().All()[0].Version, "$2a$"}, Answers: map[string]string{"X-Total-Count": "1"}}).Run(t, g.Gateway)
+	(&scenario{Name: "list", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{`[{"email":"ann+x@example.org",`}, HasNot: []string{"hash", `"id"`, g.Auth.Users().All()[0].Version, "$2a$"}, Answers: map[string]string{"X-Total-Count": "1"}}).Run(t, g.Gateway)
 
 	login := func() *auth.Session {
 		t.Helper()
@@ -83,7 +83,7 @@ func TestUsers(t *testing.T) {
 	gatewaytest.NextOf(t, events, "init")
 	g.Publish(t, `{"event":"goal","data":1}`)
 	gatewaytest.NextOf(t, events, "goal")
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "may not publish", Key: "-", Headers: bearer(s), Body: `{"event":"goal"}`, Status: 403},
 		{Name: "no token for a token", Path: "/realtime/token", Key: "-", Headers: bearer(s), Body: `{"sub":["goal"]}`, Status: 403},
 		{Name: "a refresh token is no credential", Key: s.Refresh, Body: `{"event":"goal"}`, Status: 401},

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // answered is an answer of the admin API as it came.
@@ -23,7 +25,7 @@ func (g *gateway) admin1(t testing.TB, method, path, body string, headers map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("x-apikey", adminKey)
+	r.Header.Set("x-apikey", gatewaytest.AdminKey)
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}

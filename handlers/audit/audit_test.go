@@ -25,12 +25,12 @@ func TestAudit(t *testing.T) {
 	g := withDemo(t, gatewaytest.WithItems)
 	const password = "a password of hers"
 	var key struct{ ID, Key string }
-	admin, root, demo := []string{"x-apikey", adminKey}, []string{"Authorization", gatewaytest.Basic("root", adminKey)}, []string{"Authorization", gatewaytest.Basic("demo", "demo")}
+	admin, root, demo := []string{"x-apikey", gatewaytest.AdminKey}, []string{"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, []string{"Authorization", gatewaytest.Basic("demo", "demo")}
 	status, text := g.Request(t, "POST", "/admin/keys", `{"name":"web","sub":["*"]}`, admin...)
 	if err := json.Unmarshal([]byte(text), &key); err != nil || status != 201 {
 		t.Fatal(status, text)
 	}
-	open := g.Stream(t, keyItems, "")
+	open := g.Stream(t, gatewaytest.KeyItems, "")
 	cut := open.Answer.Header.Get("X-Request-Id")
 	for _, one := range []struct {
 		by           []string
@@ -97,7 +97,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("who is not known did something: %+v", e)
 		}
 	}
-	for _, secret := range []string{adminKey, key.Key, password, "demo:demo", "Basic", "evelyn", "guess"} {
+	for _, secret := range []string{gatewaytest.AdminKey, key.Key, password, "demo:demo", "Basic", "evelyn", "guess"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q is in %s", secret, text)
 		}
@@ -154,16 +154,16 @@ func TestAuditIsHistory(t *testing.T) {
 			t.Errorf("%s: %q, want %s", query, got, want)
 		}
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "no key", Path: "/admin/audit", Key: "-", Status: 401},
 		{Name: "another key", Path: "/admin/audit", Status: 401},
-		{Name: "bad limit", Path: "/admin/audit?limit=0", Key: adminKey, Status: 400, Has: []string{"limit"}},
-		{Name: "channels of others", Path: "/admin/audit?channels=*", Key: adminKey, Status: 403},
-		{Name: "a body", Method: "GET", Path: "/admin/audit", Key: adminKey, Body: "x", Status: 400},
-		{Name: "POST", Path: "/admin/audit", Key: adminKey, Body: "{}", Status: 405},
+		{Name: "bad limit", Path: "/admin/audit?limit=0", Key: gatewaytest.AdminKey, Status: 400, Has: []string{"limit"}},
+		{Name: "channels of others", Path: "/admin/audit?channels=*", Key: gatewaytest.AdminKey, Status: 403},
+		{Name: "a body", Method: "GET", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "x", Status: 400},
+		{Name: "POST", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "{}", Status: 405},
 	})
 	g.AuditSoon(t, "credential.refuse", 1)
-	live := g.OpenAt(t, adminKey, "/admin/audit?from=now")
+	live := g.OpenAt(t, gatewaytest.AdminKey, "/admin/audit?from=now")
 	for _, name := range []string{"", "live"} {
 		if e := live.Event(t); e.Name != name {
 			t.Fatalf("%+v", e)
@@ -172,10 +172,10 @@ func TestAuditIsHistory(t *testing.T) {
 	revoke("now")
 	if e := live.Event(t); e.Name != "token.revoke" || !strings.Contains(e.Data, `"target":"jti now"`) || e.ID == "" {
 		t.Errorf("%+v", e)
-	} else if again := g.OpenAt(t, adminKey, "/admin/audit", "Last-Event-ID", e.ID); again.Event(t).Name != "" || again.Event(t).Name != "live" {
+	} else if again := g.OpenAt(t, gatewaytest.AdminKey, "/admin/audit", "Last-Event-ID", e.ID); again.Event(t).Name != "" || again.Event(t).Name != "live" {
 		t.Error("a client that comes back gets it again")
 	}
-	if all := g.OpenAt(t, adminKey, "/admin/audit"); all.Event(t).Name != "" || all.Event(t).Name != "token.revoke" {
+	if all := g.OpenAt(t, gatewaytest.AdminKey, "/admin/audit"); all.Event(t).Name != "" || all.Event(t).Name != "token.revoke" {
 		t.Error("without a parameter the past does not come first")
 	}
 }
@@ -195,17 +195,17 @@ func TestAuditIsNobodysElse(t *testing.T) {
 				t.Errorf("%s reaches %s", pattern, space)
 			}
 		}
-		got := g.Past(t, keyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
+		got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
 		if len(got.IDs) != 0 {
 			t.Errorf("%s: %v", pattern, got)
 		}
 	}
-	if got := g.Past(t, keyAll, "?until=caught-up"); len(got.IDs) != 0 {
+	if got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up"); len(got.IDs) != 0 {
 		t.Errorf("a key for everything reads %v", got)
 	}
 	for _, space := range spaces {
 		for _, body := range []string{`{"event":"a","space":%q}`, `{"event":"token.revoke","space":%q,"data":1}`} {
-			if status, text := g.Request(t, "POST", "/realtime", fmt.Sprintf(body, space), "x-apikey", keyAll); status < 400 {
+			if status, text := g.Request(t, "POST", "/realtime", fmt.Sprintf(body, space), "x-apikey", gatewaytest.KeyAll); status < 400 {
 				t.Errorf("%s: %d %s", body, status, text)
 			}
 		}
@@ -288,14 +288,14 @@ func TestAuditIsKept(t *testing.T) {
 func TestRefusedAreCounted(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) { s.MaxConnectionsPerKey = 1 })
-	g.Stream(t, keyAll, "")
+	g.Stream(t, gatewaytest.KeyAll, "")
 	for _, one := range []struct{ method, path, body, headers, want string }{
 		{"GET", "/realtime", "", "x-apikey=wrong", `code="invalid_key",door="realtime"`},
 		{"GET", "/realtime", "", "", `code="missing_credential",door="realtime"`},
-		{"GET", "/realtime", "", "x-apikey=" + keyAll + ",Accept=text/event-stream", `code="too_many_connections_per_key",door="realtime"`},
-		{"POST", "/realtime", `{}`, "x-apikey=" + keyAll, `code="bad_event",door="realtime"`},
+		{"GET", "/realtime", "", "x-apikey=" + gatewaytest.KeyAll + ",Accept=text/event-stream", `code="too_many_connections_per_key",door="realtime"`},
+		{"POST", "/realtime", `{}`, "x-apikey=" + gatewaytest.KeyAll, `code="bad_event",door="realtime"`},
 		{"GET", "/rest/a", "", "x-apikey=wrong", `code="invalid_key",door="rest"`},
-		{"GET", "/rest/a", "", "x-apikey=" + keyNone, `code="forbidden",door="rest"`},
+		{"GET", "/rest/a", "", "x-apikey=" + gatewaytest.KeyNone, `code="forbidden",door="rest"`},
 		{"GET", "/items/a", "", "x-apikey=wrong", `code="invalid_key",door="directus"`},
 		{"POST", "/auth/login", `{"email":"a@b.example","password":"wrong"}`, "", `code="invalid_login",door="directus"`},
 		{"GET", "/auth/x", "", "", `code="ROUTE_NOT_FOUND",door="directus"`},
@@ -304,7 +304,7 @@ func TestRefusedAreCounted(t *testing.T) {
 		{"GET", "/db/none/events", "", "Authorization=" + gatewaytest.Basic("demo", "demo"), `code="Forbidden",door="persistr"`},
 		{"GET", "/room/no+id", "", "", `code="not_found",door="rooms"`},
 		{"GET", "/admin/keys", "", "x-apikey=wrong", `code="invalid_admin_key",door="admin"`},
-		{"GET", "/nothing/" + adminKey, "", "", `code="not_found",door="other"`},
+		{"GET", "/nothing/" + gatewaytest.AdminKey, "", "", `code="not_found",door="other"`},
 	} {
 		var headers []string
 		for _, h := range strings.FieldsFunc(one.headers, func(r rune) bool { return r == ',' }) {
@@ -317,7 +317,7 @@ func TestRefusedAreCounted(t *testing.T) {
 	s, _ := g.DialSocket(t, "", nil)
 	s.Say(`{"type":"auth","access_token":"wrong"}`)
 	g.Metric(t, `sluice_refused_total{code="invalid_key",door="directus"} 2`)
-	other := g.Socket(t, keyPut)
+	other := g.Socket(t, gatewaytest.KeyPut)
 	other.Say(`{"type":"items","collection":"messages","action":"dance"}`)
 	g.Metric(t, `sluice_refused_total{code="INVALID_PAYLOAD",door="directus"} 1`)
 	room, _ := g.Join(t, g.NewRoom(t), "")

@@ -3,21 +3,10 @@ package audit_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"sluice/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// Keys of the tests.
-const (
-	adminKey = gatewaytest.AdminKey
-	keyAll   = gatewaytest.KeyAll
-	keyItems = gatewaytest.KeyItems
-	keyNone  = gatewaytest.KeyNone
-	keyPut   = gatewaytest.KeyPut
-)
+func TestMain(m *testing.M) { gatewaytest.Main(m, 0) }
 
 type (
 	setup    = gatewaytest.Setup
@@ -30,11 +19,6 @@ type gateway struct{ *gatewaytest.Gateway }
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	t.Helper()
 	return &gateway{gatewaytest.Start(t, change...)}
-}
-
-func runAll(t *testing.T, g *gateway, scenarios []scenario) {
-	t.Helper()
-	gatewaytest.RunAll(t, g.Gateway, scenarios)
 }
 
 // withDemo is a gateway with the account and the database demo.

@@ -50,7 +50,7 @@ func TestItemsAggregate(t *testing.T) {
 		{"of one", "", "GET", "/items/sales/1?aggregate[count]=*", "", 400, gatewaytest.Refusal("INVALID_QUERY", refused)},
 		{"remove by figures", "", "DELETE", "/items/sales", `{"query":{"aggregate":{"count":"*"}}}`, 400, gatewaytest.Refusal("INVALID_QUERY", refused)},
 		{"make with figures", "", "POST", "/items/sales?groupBy=a", `{}`, 400, gatewaytest.Refusal("INVALID_QUERY", refused)},
-		{"who may not read", keyWriter, "GET", "/items/messages?aggregate[count]=*", "", 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
+		{"who may not read", gatewaytest.KeyWriter, "GET", "/items/messages?aggregate[count]=*", "", 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
 		{"no function", "", "GET", "/items/sales?aggregate[median]=n", "", 400, gatewaytest.Refusal("INVALID_QUERY", `there is no function \"median\" in aggregate: there are avg avgDistinct count countAll countDistinct max min sum sumDistinct`)},
 	} {
 		g.items(t, &c)

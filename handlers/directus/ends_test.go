@@ -28,9 +28,9 @@ func TestSocketHandshake(t *testing.T) {
 		return s
 	}
 	ok := open()
-	ok.Say(`{"access_token":"` + keyItems + `","type":"auth"}`)
+	ok.Say(`{"access_token":"` + gatewaytest.KeyItems + `","type":"auth"}`)
 	ok.Hears(`{"type":"auth","status":"ok"}`)
-	ok.Say(`{"type":"auth","access_token":"` + keyReader + `","uid":"1"}`)
+	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `","uid":"1"}`)
 	ok.Hears(`{"type":"auth","status":"ok","uid":"1"}`)
 	time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
 	ok.Quiet()
@@ -66,23 +66,23 @@ func TestSocketHandshake(t *testing.T) {
 	user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
 
 	// A credential has so many connections, and one that changes hands is counted anew.
-	ok.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	ok.Hears(`{"type":"auth","status":"ok"}`)
-	two, three := g.Socket(t, keyItems), g.Socket(t, keyItems)
+	two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
 	two.Quiet()
 	three.Quiet()
-	if s, status := g.DialSocket(t, "?access_token="+keyItems, nil); s != nil || status != http.StatusForbidden {
+	if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
 		t.Errorf("a fourth: %d", status)
 	}
 	four := open()
-	four.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	four.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	four.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
 	four.Ends(websocket.StatusPolicyViolation)
-	two.Say(`{"type":"auth","access_token":"` + keyReader + `"}`)
+	two.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `"}`)
 	two.Hears(`{"type":"auth","status":"ok"}`)
-	g.Socket(t, keyItems).Quiet()
+	g.Socket(t, gatewaytest.KeyItems).Quiet()
 
-	for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + keyItems: 403, "?access_token=" + keyReader: 101, "": 101} {
+	for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 403, "?access_token=" + gatewaytest.KeyReader: 101, "": 101} {
 		if _, status := g.DialSocket(t, query, nil); status != want {
 			t.Errorf("%s: %d, want %d", query, status, want)
 		}
@@ -95,12 +95,12 @@ func TestSocketHandshake(t *testing.T) {
 func TestSocketModes(t *testing.T) {
 	t.Parallel()
 	strict := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
-	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + keyItems: 101} {
+	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 101} {
 		if _, status := strict.DialSocket(t, query, nil); status != want {
 			t.Errorf("strict %s: %d, want %d", query, status, want)
 		}
 	}
-	strict.Socket(t, keyItems).Quiet()
+	strict.Socket(t, gatewaytest.KeyItems).Quiet()
 
 	public := newGateway(t, gatewaytest.WithItems, func(s *setup) {
 		s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
@@ -113,7 +113,7 @@ func TestSocketModes(t *testing.T) {
 	s.Say(`{"type":"auth","access_token":"nope"}`)
 	s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
 	s.Quiet()
-	s.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	s.Hears(`{"type":"auth","status":"ok"}`)
 	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
 	s.Hears(`{"type":"items","data":[],"uid":"a"}`)
@@ -132,10 +132,10 @@ func TestSocketEnds(t *testing.T) {
 		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
 		const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
 		s.Hears(expired)
-		runAll(t, g, []scenario{
-			{Name: "made", Method: "POST", Path: "/items/m", Key: keyItems, Body: `{"id":"1"}`, Status: 200},
-			{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: keyItems, Body: `{"n":1}`, Status: 200},
-			{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: keyItems, Status: 204},
+		g.RunAll(t, []scenario{
+			{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1"}`, Status: 200},
+			{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: gatewaytest.KeyItems, Body: `{"n":1}`, Status: 200},
+			{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: gatewaytest.KeyItems, Status: 204},
 		})
 		s.Quiet()
 		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
@@ -172,7 +172,7 @@ func TestSocketExpiry(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems)
 	mint := func(ttl time.Duration) string {
 		t.Helper()
-		who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{keyItems}})
+		who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
 		if bad != nil {
 			t.Fatal(bad)
 		}
@@ -195,7 +195,7 @@ func TestSocketExpiry(t *testing.T) {
 func TestSocketHeartbeat(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
-	s, silent := g.Socket(t, keyItems), g.Socket(t, keyItems)
+	s, silent := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
 	for range 3 {
 		s.Hears(`{"type":"ping"}`)
 		s.Say(`{"type":"pong"}`)
@@ -208,7 +208,7 @@ func TestSocketHeartbeat(t *testing.T) {
 func TestSocketBounds(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.MaxBody = 1000; s.MaxConnections = 4 })
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	for i := range 100 {
 		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":%d}`, i))
 		s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
@@ -236,22 +236,22 @@ func TestSocketBounds(t *testing.T) {
 	if over == 0 {
 		t.Error("500 messages at once were all taken")
 	}
-	large := g.Socket(t, keyItems)
+	large := g.Socket(t, gatewaytest.KeyItems)
 	large.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 1000) + `"}`)
 	large.Ends(websocket.StatusMessageTooBig)
-	g.Socket(t, keyItems)
-	g.Socket(t, keyItems)
+	g.Socket(t, gatewaytest.KeyItems)
+	g.Socket(t, gatewaytest.KeyItems)
 	for end := time.Now().Add(5 * time.Second); g.Traffic.Streams() != 3; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(g.Traffic.Streams())
 		}
 	}
-	g.Socket(t, keyItems)
-	if _, status := g.DialSocket(t, "?access_token="+keyItems, nil); status != http.StatusForbidden {
+	g.Socket(t, gatewaytest.KeyItems)
+	if _, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); status != http.StatusForbidden {
 		t.Errorf("one more connection: %d", status)
 	}
 	late, _ := g.DialSocket(t, "", nil) // who has not authenticated takes the place of nobody
-	late.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	late.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	late.Hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
 	late.Ends(websocket.StatusTryAgainLater)
 }
@@ -262,7 +262,7 @@ func TestSocketMissed(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) {
 		s.WebSocketAuth, s.RingBytes, s.RetainBytes = config.SocketPublic, 1000, 20_000
 	})
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
 	s.Hears(gatewaytest.Tells("init", `[]`, "1"))
 	s.Say(`{"type":"auth","access_token":"nope"}`)
@@ -274,7 +274,7 @@ func TestSocketMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	s.Hears(`{"type":"auth","status":"ok"}`)
 	s.Ends(websocket.StatusTryAgainLater)
 }
@@ -283,7 +283,7 @@ func TestSocketMissed(t *testing.T) {
 func TestSocketDrains(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
-	a, b := g.Socket(t, keyItems), g.Socket(t, keyReader)
+	a, b := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyReader)
 	c, _ := g.DialSocket(t, "", nil)
 	a.Quiet()
 	b.Quiet()
@@ -317,7 +317,7 @@ func TestSocketDrains(t *testing.T) {
 func TestSocketSlow(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout = 500 * time.Millisecond; s.RingBytes = 200_000 })
-	slow, quick := g.Socket(t, keyItems), g.Socket(t, keyItems)
+	slow, quick := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
 	for _, s := range []*gatewaytest.Socket{slow, quick} {
 		s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
 		s.Hears(gatewaytest.Tells("init", `[]`, "1"))

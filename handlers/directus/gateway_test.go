@@ -3,20 +3,10 @@ package directus_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"sluice/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// Keys of the tests.
-const (
-	keyAll    = gatewaytest.KeyAll
-	keyItems  = gatewaytest.KeyItems
-	keyReader = gatewaytest.KeyReader
-	keyWriter = gatewaytest.KeyWriter
-)
+func TestMain(m *testing.M) { gatewaytest.Main(m, 0) }
 
 type (
 	setup    = gatewaytest.Setup
@@ -29,9 +19,4 @@ type gateway struct{ *gatewaytest.Gateway }
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	t.Helper()
 	return &gateway{gatewaytest.Start(t, change...)}
-}
-
-func runAll(t *testing.T, g *gateway, scenarios []scenario) {
-	t.Helper()
-	gatewaytest.RunAll(t, g.Gateway, scenarios)
 }

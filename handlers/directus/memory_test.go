@@ -11,7 +11,7 @@ import (
 func TestSmallSubscriptionsAreCharged(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	before := g.Memory.Held()
 	for i := range 50 {
 		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d"}`, i))

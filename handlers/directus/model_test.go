@@ -103,7 +103,7 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 // followModel subscribes, applies what it is told, and holds the end against a list. Half of the readers have a
 // second subscription, and all begin theirs anew now and then.
 func followModel(t *testing.T, g *gateway, reader int) {
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	filter := fmt.Sprintf(`{"n":{"_gte":%d}}`, reader%3)
 	begin := func() {
 		s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"limit":-1,"filter":` + filter + `}}`)
@@ -171,7 +171,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 }
 
 func compareModel(t *testing.T, g *gateway, filter string, state map[string]int) {
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Say(`{"type":"items","collection":"m","action":"read","query":{"limit":-1,"filter":` + filter + `}}`)
 	text, err := s.Next()
 	if err != nil {
@@ -203,7 +203,7 @@ func TestSubscriptionOrder(t *testing.T) {
 	t.Parallel()
 	for _, ring := range []int{1 << 20, 2000} {
 		g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.RingBytes = ring })
-		s := g.Socket(t, keyItems)
+		s := g.Socket(t, gatewaytest.KeyItems)
 		const parts, changes = 5, 300
 		for i := range parts {
 			list := []string{}

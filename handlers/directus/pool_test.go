@@ -26,24 +26,24 @@ func TestNobodyTakesAPlace(t *testing.T) {
 			}
 			nobodies = append(nobodies, s)
 		}
-		g.Socket(t, keyItems).Quiet()
+		g.Socket(t, gatewaytest.KeyItems).Quiet()
 		first := nobodies[0]
-		first.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		first.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 		first.Hears(`{"type":"auth","status":"ok"}`)
-		third := g.Open(t, keyItems, "")
+		third := g.Open(t, gatewaytest.KeyItems, "")
 		if third.Answer.StatusCode != http.StatusOK {
 			t.Fatal(third.Answer.Status)
 		}
-		if s, status := g.DialSocket(t, "?access_token="+keyItems, nil); s != nil || status != http.StatusForbidden {
+		if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
 			t.Errorf("a fourth: %d", status)
 		}
 		second := nobodies[1]
-		second.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		second.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 		second.Hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
 		second.Ends(websocket.StatusTryAgainLater)
 		first.WS.CloseNow()
 		g.WantStreams(t, 20)
-		nobodies[2].Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+		nobodies[2].Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 		nobodies[2].Hears(`{"type":"auth","status":"ok"}`)
 		if n := g.Traffic.Streams(); n != 20 { // two have authenticated
 			t.Errorf("%d are counted", n)
@@ -60,7 +60,7 @@ func TestCrowd(t *testing.T) {
 	g.DialSocket(t, "", nil)
 	third, _ := g.DialSocket(t, "", nil) // an address has two of 16
 	first.Ends(websocket.StatusTryAgainLater)
-	third.Say(`{"type":"auth","access_token":"` + keyItems + `"}`)
+	third.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	third.Hears(`{"type":"auth","status":"ok"}`)
 	g.Metric(t, `sluice_streams_ended_total{reason="crowd"} 1`)
 	g.WantStreams(t, 2)
@@ -86,15 +86,15 @@ func TestRoomsTakeNoPlace(t *testing.T) {
 	for range 2 {
 		g.Join(t, room, "")
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "a third stream", Path: "/room/" + room + "/events", Key: "-", Status: 503, Has: []string{`"code":"too_many_connections"`, "half of MAX_CONNECTIONS"}},
 		{Name: "for an EventSource", Path: "/room/" + room + "/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy"}},
 		{Name: "a third socket", Path: "/room/" + room + "/connect", Key: "-", Status: 503},
 	})
 	for range 4 {
-		if s := g.Open(t, keyAll, ""); s.Answer.StatusCode != http.StatusOK {
+		if s := g.Open(t, gatewaytest.KeyAll, ""); s.Answer.StatusCode != http.StatusOK {
 			t.Fatal(s.Answer.Status)
 		}
 	}
-	runAll(t, g, []scenario{{Name: "a fifth", Status: 503}})
+	g.RunAll(t, []scenario{{Name: "a fifth", Status: 503}})
 }

@@ -31,7 +31,7 @@ func (g *gateway) items(t *testing.T, c *itemCall) {
 	switch c.key {
 	case "-":
 	case "":
-		r.Header.Set("Authorization", "Bearer "+keyItems)
+		r.Header.Set("Authorization", "Bearer "+gatewaytest.KeyItems)
 	default:
 		r.Header.Set("Authorization", "Bearer "+c.key)
 	}
@@ -106,12 +106,12 @@ func TestItems(t *testing.T) {
 		{"change without what", "", "PATCH", "/items/messages", `{"keys":["1"]}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an item is a JSON object, not nothing")},
 		{"change what", "", "PATCH", "/items/messages", `{"k":5}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", `the body is none of {\"keys\":[…],\"data\":{…}}, {\"query\":{…},\"data\":{…}} and an array of items with their ids`)},
 
-		{"who may not read is not told", keyWriter, "POST", "/items/messages", `{"id":"w"}`, 204, ""},
-		{"nor after a change", keyWriter, "PATCH", "/items/messages/w", `{"n":9}`, 204, ""},
-		{"nor by a query", keyWriter, "DELETE", "/items/messages", `{"query":{}}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
-		{"no permission to read", keyWriter, "GET", "/items/messages", ``, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
-		{"no permission to write", keyReader, "POST", "/items/messages", `{}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission POST:messages (in its \"rest\")`)},
-		{"no permission to change", keyReader, "PATCH", "/items/messages/1", `{}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission PATCH:messages (in its \"rest\")`)},
+		{"who may not read is not told", gatewaytest.KeyWriter, "POST", "/items/messages", `{"id":"w"}`, 204, ""},
+		{"nor after a change", gatewaytest.KeyWriter, "PATCH", "/items/messages/w", `{"n":9}`, 204, ""},
+		{"nor by a query", gatewaytest.KeyWriter, "DELETE", "/items/messages", `{"query":{}}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
+		{"no permission to read", gatewaytest.KeyWriter, "GET", "/items/messages", ``, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
+		{"no permission to write", gatewaytest.KeyReader, "POST", "/items/messages", `{}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission POST:messages (in its \"rest\")`)},
+		{"no permission to change", gatewaytest.KeyReader, "PATCH", "/items/messages/1", `{}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission PATCH:messages (in its \"rest\")`)},
 		{"nobody", "-", "GET", "/items/messages", ``, 403, gatewaytest.Refusal("FORBIDDEN", "there is no credential: send an API key, or a token, as Authorization: Bearer")},
 		{"unknown key", "nope", "GET", "/items/messages", ``, 401, gatewaytest.Refusal("INVALID_CREDENTIALS", "this API key is not known here")},
 		{"system", "", "GET", "/items/directus_users", ``, 403, gatewaytest.Refusal("FORBIDDEN", `there are no system collections here: \"directus_users\"`)},
@@ -244,16 +244,16 @@ func TestItemsBrowsers(t *testing.T) {
 	items, auth := preflight("/items/messages/1", "PATCH"), preflight("/auth/login", "POST")
 	items.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, SEARCH"}
 	auth.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST"}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		items, auth,
 		{Name: "an error can be read", Path: "/items/messages", Key: "nope", Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "WWW-Authenticate": "Bearer"}},
 		{Name: "its page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://a.example"}, Status: 200},
 		{Name: "another's page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"FORBIDDEN"`}},
-		{Name: "bad filter", Path: `/items/messages?filter={"n":{"_is":1}}`, Key: keyItems, Status: 400, Has: []string{`"code":"INVALID_QUERY"`, "_is"}},
-		{Name: "too large a body", Path: "/items/messages", Key: keyItems, Body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, Status: 413, Has: []string{`"code":"CONTENT_TOO_LARGE"`, "MAX_BODY"}},
-		{Name: "packed", Path: "/items/messages", Key: keyItems, Body: `{}`, Headers: map[string]string{"Content-Encoding": "gzip"}, Status: 415},
+		{Name: "bad filter", Path: `/items/messages?filter={"n":{"_is":1}}`, Key: gatewaytest.KeyItems, Status: 400, Has: []string{`"code":"INVALID_QUERY"`, "_is"}},
+		{Name: "too large a body", Path: "/items/messages", Key: gatewaytest.KeyItems, Body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, Status: 413, Has: []string{`"code":"CONTENT_TOO_LARGE"`, "MAX_BODY"}},
+		{Name: "packed", Path: "/items/messages", Key: gatewaytest.KeyItems, Body: `{}`, Headers: map[string]string{"Content-Encoding": "gzip"}, Status: 415},
 	})
-	got := g.Raw(t, "POST /items/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+keyItems+"\r\nContent-Length: 10\r\n\r\n{", 5*time.Second)
+	got := g.Raw(t, "POST /items/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+gatewaytest.KeyItems+"\r\nContent-Length: 10\r\n\r\n{", 5*time.Second)
 	if !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "READ_TIMEOUT") {
 		t.Error(got)
 	}

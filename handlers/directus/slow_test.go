@@ -36,7 +36,7 @@ func TestSocketSlowReader(t *testing.T) {
 		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return &slowConn{listener.dial()}, nil
 		}}}
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+keyItems, &websocket.DialOptions{HTTPClient: client})
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+gatewaytest.KeyItems, &websocket.DialOptions{HTTPClient: client})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestSocketCut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
 	g.Blocked(t, 0, 1<<20)
 	list, _ := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)

@@ -15,7 +15,7 @@ const handshakeFailed = `{"type":"auth","status":"error","error":{"code":"AUTH_F
 func TestSocketItems(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	failed := func(kind, code, message, rest string) string {
 		return `{"type":"` + kind + `","status":"error","error":{"code":"` + code + `","message":"` + message + `"}` + rest + `}`
 	}
@@ -83,7 +83,7 @@ func TestSocketItems(t *testing.T) {
 		s.Say(text)
 		s.Quiet()
 	}
-	w := g.Socket(t, keyWriter)
+	w := g.Socket(t, gatewaytest.KeyWriter)
 	for _, x := range [][2]string{
 		{`{"type":"items","collection":"messages","action":"create","data":{"id":"w"}}`, `{"type":"items","data":null}`},
 		{`{"type":"items","collection":"messages","action":"read"}`, failed("items", "INVALID_COLLECTION", `this credential has no permission GET:messages (in its \"rest\")`, "")},
@@ -102,10 +102,10 @@ func TestSubscriptions(t *testing.T) {
 	const at = `,"date_created":"AT"}`
 	change := func(method, path, body string, status int) {
 		t.Helper()
-		runAll(t, g, []scenario{{Name: path, Method: method, Path: path, Key: keyItems, Body: body, Status: status}})
+		g.RunAll(t, []scenario{{Name: path, Method: method, Path: path, Key: gatewaytest.KeyItems, Body: body, Status: status}})
 	}
 	change("POST", "/items/m", `[{"id":"1","user":"Ben","n":1},{"id":"2","user":"Ann","n":2}]`, 200)
-	s := g.Socket(t, keyItems)
+	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Say(`{"type":"subscribe","collection":"m","uid":7}`)
 	s.Hears(gatewaytest.Tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
 	s.Say(`{"type":"subscribe","collection":"m","uid":"ben","query":{"fields":"id,n","filter":"{\"user\":{\"_eq\":\"Ben\"}}","meta":"*","limit":"5"}}`)
@@ -116,7 +116,7 @@ func TestSubscriptions(t *testing.T) {
 	s.Hears(gatewaytest.Tells("init", `{"n":1}`, "one"))
 
 	// The author's own change is told to its subscriptions too, in their order of making or not: of one change there is no order.
-	other := g.Socket(t, keyItems)
+	other := g.Socket(t, gatewaytest.KeyItems)
 	other.Say(`{"type":"subscribe","collection":"m","uid":"7"}`)
 	other.Hears(gatewaytest.Tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
 	other.Say(`{"type":"items","collection":"m","action":"create","data":[{"id":"3","user":"Ben","n":3},{"id":"4","user":"Eve","n":4}],"uid":"x"}`)
@@ -165,7 +165,7 @@ func TestSubscriptions(t *testing.T) {
 	s.Quiet()
 
 	// Who may hear of a part only is told that part; who wants another is refused.
-	r := g.Socket(t, keyReader)
+	r := g.Socket(t, gatewaytest.KeyReader)
 	r.Say(`{"type":"subscribe","collection":"messages","uid":"r"}`)
 	r.Hears(gatewaytest.Tells("init", `[]`, "r"))
 	r.Say(`{"type":"subscribe","collection":"messages","event":"update","uid":"u"}`)
@@ -187,7 +187,7 @@ func TestSharedFeeds(t *testing.T) {
 	before := g.Broker.Views()
 	sockets := make([]*gatewaytest.Socket, 5)
 	for i := range sockets {
-		sockets[i] = g.Socket(t, keyItems)
+		sockets[i] = g.Socket(t, gatewaytest.KeyItems)
 		sockets[i].Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":"%d","query":{"filter":{"n":{"_gt":1}} , "fields":["id"]}}`, i))
 		sockets[i].Hears(gatewaytest.Tells("init", `[]`, fmt.Sprint(i)))
 		sockets[i].Say(`{"type":"subscribe","collection":"m","uid":"x","query":{"fields":["id"],"filter":{"n":{"_gt":1}}}}`)

@@ -68,7 +68,7 @@ func TestRoomConnections(t *testing.T) {
 		if got := g.refused(t, room); !strings.HasPrefix(got, "429 5 ") || !strings.Contains(got, `"code":"too_many_connections_per_room"`) {
 			t.Errorf("the fourth got %s", got)
 		}
-		runAll(t, g, full)
+		g.RunAll(t, full)
 	}
 	g.Join(t, other, "")
 	// Who leaves makes room, whatever the door.

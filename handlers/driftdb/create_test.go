@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"sluice/config"
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog/pebble"
 )
 
@@ -106,8 +107,8 @@ func TestRoomCreateRate(t *testing.T) {
 	for range 10 {
 		all = append(all, scenario{Name: "nobody", Method: "POST", Path: "/new", Key: "-", Status: 401})
 	}
-	all = append(all, scenario{Name: "a page of another site", Method: "POST", Path: "/new", Key: keyOrigin, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"origin_not_allowed"`}})
-	for _, key := range []string{keyAll, keyPut} {
+	all = append(all, scenario{Name: "a page of another site", Method: "POST", Path: "/new", Key: gatewaytest.KeyOrigin, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"origin_not_allowed"`}})
+	for _, key := range []string{gatewaytest.KeyAll, gatewaytest.KeyPut} {
 		for range 5 {
 			all = append(all, scenario{Name: "in time", Method: "POST", Path: "/new", Key: key, Status: 200, Has: []string{`"room":"`}})
 		}
@@ -115,7 +116,7 @@ func TestRoomCreateRate(t *testing.T) {
 			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, Answers: map[string]string{"Retry-After": "12"},
 				Has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
 	}
-	runAll(t, g, all)
+	g.RunAll(t, all)
 }
 
 // Where anybody may make rooms, an address has a rate, all addresses another, and who sends a credential one of its own.
@@ -147,10 +148,10 @@ func TestOpenRoomCreateRate(t *testing.T) {
 					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
 				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, Answers: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
-				all = append(all, make("with a key", keyAll, 200, `"room":"`))
+				all = append(all, make("with a key", gatewaytest.KeyAll, 200, `"room":"`))
 			}
-			all = append(all, make("too fast with it", keyAll, 429, "ROOM_CREATE_RATE_KEY"))
-			runAll(t, g, all)
+			all = append(all, make("too fast with it", gatewaytest.KeyAll, 429, "ROOM_CREATE_RATE_KEY"))
+			g.RunAll(t, all)
 		})
 	}
 }

@@ -101,7 +101,7 @@ func TestLongMessageOfRoom(t *testing.T) {
 func TestUnmaskedFrame(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
-	for _, path := range []string{"/room/" + g.NewRoom(t) + "/connect", "/websocket?access_token=" + keyItems} {
+	for _, path := range []string{"/room/" + g.NewRoom(t) + "/connect", "/websocket?access_token=" + gatewaytest.KeyItems} {
 		for name, frames := range map[string]string{
 			"text": "\x81\x02{}", "binary": "\x82\x01\xa0", "ping": "\x89\x00", "close": "\x88\x02\x03\xe8", "empty": "\x81\x00",
 			"a later part": "\x01\x81\x00\x00\x00\x00{" + "\x80\x01}",

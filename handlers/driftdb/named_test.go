@@ -3,7 +3,6 @@ package driftdb_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,23 +18,7 @@ import (
 // look gets the addresses of a room.
 func (g *gateway) look(t *testing.T, id string, head ...string) (status int, body string) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, g.URL+"/room/"+id, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(head); i += 2 {
-		r.Header.Set(head[i], head[i+1])
-	}
-	answer, err := g.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
+	return g.Request(t, http.MethodGet, "/room/"+id, "", head...)
 }
 
 // Any well-formed id names a room where who asks may make one; else the answer is no JSON, which DriftDB's client would
@@ -48,12 +31,12 @@ func TestNamedRooms(t *testing.T) {
 	}{
 		config.RoomsOpen: {
 			{"my-room", "", 200}, {"a", "", 200}, {"_", "", 200}, {"-a", "", 200}, {"v1.2", "", 200}, {"2f1c9f6e-8d3c-4f0e-9a54-0f2b8f4b7a11", "", 200},
-			{strings.Repeat("x", 128), "", 200}, {"keyed", keyAll, 200}, {"wrong", "no key of ours", 401},
+			{strings.Repeat("x", 128), "", 200}, {"keyed", gatewaytest.KeyAll, 200}, {"wrong", "no key of ours", 401},
 			{strings.Repeat("x", 129), "", 404}, {"undefined", "", 404}, {"null", "", 404}, {"NaN", "", 404}, {".a", "", 404}, {"a%20b", "", 404}, {"a%2Fb", "", 404},
 			{"a:b", "", 404}, {"a*", "", 404}, {"a,b", "", 404}, {"%00", "", 404}, {"%C3%BC", "", 404}, {"a%25b", "", 404}, {"%22", "", 404},
 		},
-		config.RoomsKey: {{"a", "", 404}, {"a", "no key of ours", 401}, {"a", keyAll, 200}, {"a", "", 200}, {"b", "", 404}, {"undefined", keyAll, 404}},
-		config.RoomsOff: {{"a", "", 404}, {"a", keyAll, 404}},
+		config.RoomsKey: {{"a", "", 404}, {"a", "no key of ours", 401}, {"a", gatewaytest.KeyAll, 200}, {"a", "", 200}, {"b", "", 404}, {"undefined", gatewaytest.KeyAll, 404}},
+		config.RoomsOff: {{"a", "", 404}, {"a", gatewaytest.KeyAll, 404}},
 	} {
 		g := newGateway(t, func(s *setup) { s.RoomCreate = create })
 		for _, one := range tt {
@@ -179,7 +162,7 @@ func TestDroppedRoomLivesAgain(t *testing.T) {
 func TestRefusalsOfNewRooms(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomCreate = config.RoomsOff })
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "fetch", Method: "POST", Path: "/new", Key: "-", Headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "*/*"}, Status: 403, Has: []string{"forbidden: rooms are off"}},
 		{Name: "fetch of JSON", Method: "POST", Path: "/new", Key: "-", Headers: map[string]string{"Sec-Fetch-Mode": "cors", "Accept": "application/json"}, Status: 403, Has: []string{`"code":"forbidden"`}},
 		{Name: "others", Method: "POST", Path: "/new", Key: "-", Status: 403, Has: []string{`"code":"forbidden"`}},

@@ -20,7 +20,7 @@ func TestRoomRefusals(t *testing.T) {
 	g := newGateway(t)
 	room := g.NewRoom(t)
 	send := "/room/" + room + "/send"
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "look", Path: "/room/" + room, Key: "-", Status: 200, Has: []string{`"room":"` + room, `"socket_url":"ws://127.0.0.1:`, "/connect", `"http_url":"http://127.0.0.1:`, "/send"}},
 		{Name: "unknown presence", Path: "/room/nope/presence", Key: "-", Status: 404, Has: []string{`"message"`}},
 		{Name: "unknown send", Path: "/room/nope/send", Key: "-", Body: "{}", Status: 404},
@@ -212,7 +212,7 @@ func TestRoomOverRealtime(t *testing.T) {
 	room := g.NewRoom(t)
 	key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"room","sub":["$room/`+room+`"]}`, 201)["key"].(string)
 	g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	star, stopStar := g.Lines(t, keyAll)
+	star, stopStar := g.Lines(t, gatewaytest.KeyAll)
 	defer stopStar()
 	gatewaytest.NextOf(t, star, "init")
 	events, stop := g.Lines(t, key)

@@ -73,7 +73,7 @@ func TestFullDatabase(t *testing.T) {
 	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "POST", "/events", `{"data":{"a":"`+big+`"},"meta":{"db":"demo","stream":"s","type":"t"}}`)
 	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns//streams/s/annotation", `"`+big+`"`)
 	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns/"+big, "")
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "one", Key: "key-db-0123456789", Body: `{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}`, Status: 403, Has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
 		{Name: "one of a batch", Key: "key-db-0123456789", Body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}]`, Status: 403, Has: []string{`"code":"database_full"`}},
 	})

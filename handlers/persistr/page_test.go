@@ -121,7 +121,7 @@ func TestPersistrPagesAreCharged(t *testing.T) {
 		}
 		return nil
 	})
-	if other := page("root", adminKey); other != "200" {
+	if other := page("root", gatewaytest.AdminKey); other != "200" {
 		t.Errorf("another got %s", other)
 	}
 	for _, c := range slow {

@@ -90,14 +90,14 @@ func TestPersistrRefusals(t *testing.T) {
 		return m
 	}
 	json := []string{`{"error":"`}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "no credential", Path: "/db", Key: "-", Status: 401, Has: json, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
 		{Name: "wrong password", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("demo", "x")), Status: 401, Has: json, HasNot: []string{"demo:x"}},
 		{Name: "unknown user", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("nobody", "x")), Status: 401, Has: json},
 		{Name: "no basic", Path: "/db", Key: "-", Headers: head("Authorization", "Basic !!"), Status: 401, Has: json},
 		{Name: "wrong root", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("root", "x")), Status: 401},
-		{Name: "root", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("root", adminKey)), Status: 200, Has: []string{`["demo"]`}},
-		{Name: "admin key", Path: "/accounts", Key: "-", Headers: head("Authorization", "Apikey "+adminKey), Status: 200, Has: []string{`"username":"demo"`}},
+		{Name: "root", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)), Status: 200, Has: []string{`["demo"]`}},
+		{Name: "admin key", Path: "/accounts", Key: "-", Headers: head("Authorization", "Apikey "+gatewaytest.AdminKey), Status: 200, Has: []string{`"username":"demo"`}},
 		{Name: "unknown key", Path: "/db", Key: "-", Headers: head("Authorization", "Apikey nope"), Status: 401},
 		{Name: "key without databases", Path: "/db", Status: 200, Has: []string{"[]"}},
 		{Name: "unknown database", Path: "/db/none/ns", Key: "-", Headers: demo, Status: 403, Has: json},
@@ -293,7 +293,7 @@ func TestPersistrSelectors(t *testing.T) {
 func TestDatabaseOverRealtime(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
-		s.APIKeys = `[{"name":"star","key":"` + keyAll + `","sub":["*"],"pub":["*"]},
+		s.APIKeys = `[{"name":"star","key":"` + gatewaytest.KeyAll + `","sub":["*"],"pub":["*"]},
 			{"name":"db","key":"key-db-0123456789","sub":["$db/demo","goal"],"pub":["$db/demo"]},
 			{"name":"deposits","key":"key-deposits-0123456789","sub":["$db/demo:deposit"],"pub":["$db/demo:deposit"]}]`
 	})
@@ -317,7 +317,7 @@ func TestDatabaseOverRealtime(t *testing.T) {
 		}
 		return string(text)
 	}
-	if text := past(keyAll); text != "" {
+	if text := past(gatewaytest.KeyAll); text != "" {
 		t.Errorf("a star reaches a database: %s", text)
 	}
 	if text := past("key-db-0123456789"); strings.Count(text, "\n") != 2 || !strings.Contains(text, `"event":"%70ut","stream":"shop/a%3Ab","data":{}`) {
@@ -326,7 +326,7 @@ func TestDatabaseOverRealtime(t *testing.T) {
 	if text := past("key-deposits-0123456789"); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"event":"deposit","stream":"s","data":{}`) {
 		t.Errorf("%s", text)
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "append", Key: "key-db-0123456789", Body: `{"event":"pay bill","stream":"shop/a%3Ab","space":"$db/demo","data":{"n":1}}`, Status: 200},
 		{Name: "new namespace", Key: "key-db-0123456789", Body: `{"event":"x","stream":"new/a","space":"$db/demo"}`, Status: 200},
 		{Name: "no stream", Key: "key-db-0123456789", Body: `{"event":"x","space":"$db/demo"}`, Status: 200},

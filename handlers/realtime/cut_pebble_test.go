@@ -37,7 +37,7 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 		return m.all[len(m.all)-1].ID
 	}
 	last := flood(16 << 20)
-	w := m.g.Wire(t, gatewaytest.Get(keyAll, query, header))
+	w := m.g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, query, header))
 	lines, ends := strings.Contains(header, "ndjson"), strings.Contains(query, "until")
 	whole := map[bool]string{true: "}\n", false: "\n\n"}[lines] // the end of a line, or of a frame
 	for len(w.Text) < 10_000 && w.Pull(1<<10) == nil {

@@ -30,7 +30,7 @@ func TestClientsThatLeave(t *testing.T) {
 		} {
 			g := newGateway(t, writer)
 			for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
-				w := g.Wire(t, gatewaytest.Over(version, gatewaytest.Get(keyAll, "")))
+				w := g.Wire(t, gatewaytest.Over(version, gatewaytest.Get(gatewaytest.KeyAll, "")))
 				g.Await(t, 1)
 				if err := leave(w); err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -54,7 +54,7 @@ func TestSlowAndSteady(t *testing.T) {
 		// It is to be longer than a loaded machine, or TCP's timer for closed windows, may keep the steady one from its turn.
 		const timeout = 3 * time.Second
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = timeout })
-		stalled, steady := g.Wire(t, gatewaytest.Get(keyAll, "")), g.Wire(t, gatewaytest.Get(keyAll, ""))
+		stalled, steady := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "")), g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 		ids := g.Flood(t, "e", 12<<20)
 		started := time.Now()
 		for steady.Parser.LastEventID() != ids[len(ids)-1] {
@@ -83,12 +83,12 @@ func TestDrainShared(t *testing.T) {
 	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 2, time.Minute })
 	var reading []*gatewaytest.Wire
 	for _, request := range []string{
-		gatewaytest.Get(keyAll, "?channels=small"), gatewaytest.Get(keyAll, "?channels=small", "Connection: close\r\n"),
-		gatewaytest.Over("HTTP/1.0", gatewaytest.Get(keyAll, "?channels=small")),
+		gatewaytest.Get(gatewaytest.KeyAll, "?channels=small"), gatewaytest.Get(gatewaytest.KeyAll, "?channels=small", "Connection: close\r\n"),
+		gatewaytest.Over("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, "?channels=small")),
 	} {
 		reading = append(reading, g.Wire(t, request))
 	}
-	blocked := g.Wire(t, gatewaytest.Get(keyAll, "?channels=big"))
+	blocked := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=big"))
 	g.Flood(t, "big", 12<<20)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -144,7 +144,7 @@ func TestRevokedWhileBlocked(t *testing.T) {
 func TestCloseOfAll(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 2, time.Minute })
-	idle, blocked := g.Wire(t, gatewaytest.Get(keyAll, "?channels=small")), g.Wire(t, gatewaytest.Get(keyAll, "?channels=big"))
+	idle, blocked := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=small")), g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=big"))
 	g.Flood(t, "big", 12<<20)
 	for range 2 { // the second finds nothing to do
 		if err := g.Realtime.Close(); err != nil {
@@ -153,7 +153,7 @@ func TestCloseOfAll(t *testing.T) {
 	}
 	g.Await(t, 0)
 	g.Metric(t, `sluice_streams_ended_total{reason="cut"} 2`)
-	late := g.Dial(t, gatewaytest.Get(keyAll, ""))
+	late := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 	if text, _ := io.ReadAll(late); bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
 		t.Errorf("a late one got %.200q", text)
 	}
@@ -171,11 +171,11 @@ func TestCloseOfAll(t *testing.T) {
 func TestChattyClient(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
-	chatty, other := g.Wire(t, gatewaytest.Get(keyAll, "")+gatewaytest.Get(keyAll, "")), g.Wire(t, gatewaytest.Get(keyAll, ""))
+	chatty, other := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "")+gatewaytest.Get(gatewaytest.KeyAll, "")), g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		junk := []byte(strings.Repeat(gatewaytest.Get(keyAll, ""), 200))
+		junk := []byte(strings.Repeat(gatewaytest.Get(gatewaytest.KeyAll, ""), 200))
 		for {
 			select {
 			case <-stop:

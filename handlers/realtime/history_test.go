@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // Every selector alone, and what is told at the end.
@@ -55,7 +57,7 @@ func TestSelectors(t *testing.T) {
 		{"?types=a&until=caught-up", 0, 10, "a", "until"},
 		{"?types=b,c&from=-2&until=caught-up", 6, 10, "b", "until"},
 	} {
-		p := g.Past(t, keyAll, tt.query)
+		p := g.Past(t, gatewaytest.KeyAll, tt.query)
 		var want []string
 		for i := tt.from; i < tt.to; i++ {
 			if name := []string{"a", "b"}[i%2]; tt.only == "" || tt.only == name {
@@ -72,16 +74,16 @@ func TestSelectors(t *testing.T) {
 			continue // who comes back may have as many again
 		}
 		// Who comes back to a range that is over is told by 204 not to come again.
-		if again := g.Past(t, keyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
+		if again := g.Past(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
 			t.Errorf("%s: coming back with %s: %d", tt.query, p.End.ID, again.Status)
 		}
 	}
-	stream := g.Past(t, keyAll, "?stream=t&until=caught-up")
+	stream := g.Past(t, gatewaytest.KeyAll, "?stream=t&until=caught-up")
 	if want := []string{ids[1], ids[4], ids[7]}; !slices.Equal(stream.IDs, want) {
 		t.Errorf("stream: %v, want %v", stream.IDs, want)
 	}
 	// The grant holds for the past.
-	if p := g.Past(t, keyPut, "?until=caught-up"); len(p.IDs) != 0 {
+	if p := g.Past(t, gatewaytest.KeyPut, "?until=caught-up"); len(p.IDs) != 0 {
 		t.Errorf("another's events: %v", p.IDs)
 	}
 }
@@ -96,7 +98,7 @@ func TestBadSelectors(t *testing.T) {
 		"?stream=": "stream", "?stream=a,b": "stream", "?types=": "types", "?types=a,,b": "types", "?types=ping": "types",
 		"?from=2999-01-01T00:00:00Z": "from", "?after=0000-01-01T00:00:00Z": "after", "?to=12345678901234567": "to", "?from=now&from=now": "from",
 	} {
-		s := g.Open(t, keyAll, query)
+		s := g.Open(t, gatewaytest.KeyAll, query)
 		text, _ := io.ReadAll(io.LimitReader(s.Answer.Body, 1000))
 		if s.Answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "parameter "+param+":") {
 			t.Errorf("%s: %d %.200q", query, s.Answer.StatusCode, text)
@@ -109,7 +111,7 @@ func TestHistoryGoesLive(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	a := g.Publish(t, `{"event":"x","stream":"s"}`)
-	s := g.Stream(t, keyAll, "?stream=s&limit=3")
+	s := g.Stream(t, gatewaytest.KeyAll, "?stream=s&limit=3")
 	if h := s.Answer.Header.Get("Connection"); h != "" {
 		t.Errorf("Connection: %s", h)
 	}
@@ -131,7 +133,7 @@ func TestHistoryGoesLive(t *testing.T) {
 	}
 	// A range that ends in the future ends then, though nothing is published.
 	soon := time.Now().Add(700 * time.Millisecond).UTC().Format(time.RFC3339Nano)
-	if p := g.Past(t, keyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
+	if p := g.Past(t, gatewaytest.KeyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -141,7 +143,7 @@ func TestLines(t *testing.T) {
 	g := newGateway(t)
 	id := g.Publish(t, `{"event":"put","collection":"c","stream":"s","data":{"n":1e400}}`)
 	g.Publish(t, `{"event":"goal"}`)
-	s := g.Open(t, keyAll, "?until=caught-up", "Accept", "application/x-ndjson")
+	s := g.Open(t, gatewaytest.KeyAll, "?until=caught-up", "Accept", "application/x-ndjson")
 	text, err := io.ReadAll(s.Answer.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +155,7 @@ func TestLines(t *testing.T) {
 		t.Errorf("%s: %s", s.Answer.Header.Get("Content-Type"), text)
 	}
 	// Without selectors it is the present, kept alive by empty lines.
-	live := g.Open(t, keyAll, "", "Accept", "application/x-ndjson")
+	live := g.Open(t, gatewaytest.KeyAll, "", "Accept", "application/x-ndjson")
 	g.Publish(t, `{"event":"goal","data":2}`)
 	line, err := bufio.NewReader(live.Answer.Body).ReadString('\n')
 	var e struct{ Event string }
@@ -248,7 +250,7 @@ func TestSelectorModel(t *testing.T) {
 				want = append(want, strconv.FormatUint(e.id, 10))
 			}
 		}
-		p := g.Past(t, keyAll, query)
+		p := g.Past(t, gatewaytest.KeyAll, query)
 		if !slices.Equal(p.IDs, want) {
 			rt.Fatalf("%s: got %v, want %v", query, p.IDs, want)
 		}
@@ -266,13 +268,13 @@ func TestExpiredPositions(t *testing.T) {
 	for range 200 {
 		g.Publish(t, `{"event":"a","data":"`+strings.Repeat("x", 1000)+`"}`)
 	}
-	if p := g.Past(t, keyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
+	if p := g.Past(t, gatewaytest.KeyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, keyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
+	if p := g.Past(t, gatewaytest.KeyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, keyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
+	if p := g.Past(t, gatewaytest.KeyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -282,7 +284,7 @@ func TestEarliestHasNoGap(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) {
 		s.RetainBytes = 20_000
-		s.APIKeys = fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, keyAll)
+		s.APIKeys = fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, gatewaytest.KeyAll)
 	})
 	g.Publish(t, `{"space":"$db/demo","event":"deposit","stream":"s"}`)
 	for range 200 {
@@ -290,7 +292,7 @@ func TestEarliestHasNoGap(t *testing.T) {
 	}
 	for _, query := range []string{"?from=earliest&until=caught-up", "?until=caught-up", "?from=-1000&until=caught-up"} {
 		for range 2 { // and not later on
-			if p := g.Past(t, keyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
+			if p := g.Past(t, gatewaytest.KeyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
 				t.Errorf("%s: %+v", query, p)
 			}
 		}
@@ -305,17 +307,17 @@ func TestFirstRequestIsNo204(t *testing.T) {
 		for _, query := range []string{
 			"?from=now&until=caught-up", "?until=caught-up", "?to=2020-01-01T00:00:00Z", "?until=1", "?from=-5&to=2020-01-01T00:00:00Z", "?stream=none&until=caught-up",
 		} {
-			first := g.Past(t, keyAll, query)
+			first := g.Past(t, gatewaytest.KeyAll, query)
 			if first.Status != http.StatusOK || first.End.ID == "" || first.End.Retry != 24*time.Hour || len(first.IDs) > 1 {
 				t.Errorf("%s: %+v", query, first)
 			}
-			if again := g.Past(t, keyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.Past(t, gatewaytest.KeyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with %q: %d", query, first.End.ID, again.Status)
 			}
-			if again := g.Past(t, keyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.Past(t, gatewaytest.KeyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with lastEventId: %d", query, again.Status)
 			}
-			if lines := g.Open(t, keyAll, query, "Accept", "application/x-ndjson"); lines.Answer.StatusCode != http.StatusOK {
+			if lines := g.Open(t, gatewaytest.KeyAll, query, "Accept", "application/x-ndjson"); lines.Answer.StatusCode != http.StatusOK {
 				t.Errorf("%s: lines: %d", query, lines.Answer.StatusCode)
 			}
 		}

@@ -14,7 +14,7 @@ func nearly(written, known string) string {
 // client would get all that it may see. Parameters of other programs pass.
 func TestNearParameters(t *testing.T) {
 	t.Parallel()
-	runAll(t, newGateway(t), []scenario{
+	newGateway(t).RunAll(t, []scenario{
 		{Name: "nearly channels", Path: "?channel=hello", Status: 400, Has: []string{nearly("channel", "channels"), "bad_parameter"}},
 		{Name: "nearly lastEventId", Path: "?lastEventID=1", Status: 400, Has: []string{nearly("lastEventID", "lastEventId")}},
 		{Name: "as the header", Path: "?Last-Event-ID=1", Status: 400, Has: []string{nearly("Last-Event-ID", "lastEventId")}},

@@ -12,6 +12,7 @@ import (
 
 	"sluice/auth"
 	"sluice/auth/grant"
+	"sluice/gateway/gatewaytest"
 )
 
 const ok1 = `{"message":"OK","id":"`
@@ -35,18 +36,18 @@ func TestPublishRefusals(t *testing.T) {
 		}
 		return m
 	}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "method", Method: "PUT", Status: 405, Answers: map[string]string{"Allow": "*any*"}, Has: []string{`"code":"method_not_allowed"`}},
 		{Name: "unreadable query", Path: "?x=%zz", Body: good, Key: "-", Status: 400, Has: []string{`"bad_query"`}},
 		{Name: "two values in one carrier", Path: "?apikey=a&rt-apikey=b", Body: good, Key: "-", Status: 400, Has: []string{`"ambiguous_credential"`}},
 		{Name: "no credential", Body: good, Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}, Has: []string{`"missing_credential"`}},
 		{Name: "bad credential", Body: good, Key: "wrong", Status: 401, Has: []string{`"invalid_key"`}, HasNot: []string{"wrong"}},
 		{Name: "bad beside good", Path: "?apikey=wrong", Body: good, Status: 401},
-		{Name: "expired key", Key: keyExpired, Body: good, Status: 401, Has: []string{`"expired_key"`}},
+		{Name: "expired key", Key: gatewaytest.KeyExpired, Body: good, Status: 401, Has: []string{`"expired_key"`}},
 		{Name: "no credential before a bad body", Body: "{", Key: "-", Status: 401, Headers: head("Content-Type", "text/plain")},
-		{Name: "origin", Key: keyOrigin, Body: "{", Headers: head("Origin", "https://b.example", "Content-Type", "text/plain"), Status: 403, Has: []string{`"origin_not_allowed"`}},
-		{Name: "its origin", Key: keyOrigin, Body: good, Headers: head("Origin", "https://a.example"), Status: 200},
-		{Name: "no origin", Key: keyOrigin, Body: good, Status: 200},
+		{Name: "origin", Key: gatewaytest.KeyOrigin, Body: "{", Headers: head("Origin", "https://b.example", "Content-Type", "text/plain"), Status: 403, Has: []string{`"origin_not_allowed"`}},
+		{Name: "its origin", Key: gatewaytest.KeyOrigin, Body: good, Headers: head("Origin", "https://a.example"), Status: 200},
+		{Name: "no origin", Key: gatewaytest.KeyOrigin, Body: good, Status: 200},
 		{Name: "no type", Body: "{", Headers: head("Content-Type", ""), Status: 415},
 		{Name: "another type", Body: "{", Headers: head("Content-Type", "text/plain"), Status: 415, Has: []string{"application/json", "application/x-ndjson"}},
 		{Name: "another charset", Body: good, Headers: head("Content-Type", "application/json; charset=latin1"), Status: 415, Has: []string{"utf-8"}},
@@ -100,11 +101,11 @@ func TestPublishRefusals(t *testing.T) {
 		{Name: "white space does not count", Body: strings.Replace(large(64<<10-overhead), ":", ":  ", 2), Status: 200},
 		{Name: "too many", Body: many, Status: 413, Has: []string{`"too_many_events"`}},
 		{Name: "a thousand", Body: strings.Replace(many, good+",", "", 1), Status: 200, Has: []string{`"ids":["`}},
-		{Name: "no grant at all", Key: keyNone, Body: good, Status: 403, Has: []string{`"forbidden"`}},
-		{Name: "grant of another channel", Key: keyPut, Body: `{"event":"put","collection":"company"}`, Status: 403, Has: []string{"PUT:company"}},
-		{Name: "its grant, as patch", Key: keyPut, Body: `{"event":"PaTcH","collection":"customer"}`, Status: 200},
-		{Name: "one of a batch", Key: keyPut, Body: `[{"event":"put","collection":"customer"},` + good + `]`, Status: 403, Has: []string{"event 1"}},
-		{Name: "permission before size of key", Key: keyNone, Body: good, Headers: head("Idempotency-Key", strings.Repeat("x", 129)), Status: 403},
+		{Name: "no grant at all", Key: gatewaytest.KeyNone, Body: good, Status: 403, Has: []string{`"forbidden"`}},
+		{Name: "grant of another channel", Key: gatewaytest.KeyPut, Body: `{"event":"put","collection":"company"}`, Status: 403, Has: []string{"PUT:company"}},
+		{Name: "its grant, as patch", Key: gatewaytest.KeyPut, Body: `{"event":"PaTcH","collection":"customer"}`, Status: 200},
+		{Name: "one of a batch", Key: gatewaytest.KeyPut, Body: `[{"event":"put","collection":"customer"},` + good + `]`, Status: 403, Has: []string{"event 1"}},
+		{Name: "permission before size of key", Key: gatewaytest.KeyNone, Body: good, Headers: head("Idempotency-Key", strings.Repeat("x", 129)), Status: 403},
 		{Name: "idempotency key too long", Body: good, Headers: head("Idempotency-Key", strings.Repeat("x", 129)), Status: 400, Has: []string{`"bad_idempotency_key"`}},
 		{Name: "idempotency key with blanks", Body: good, Headers: head("Idempotency-Key", "a b"), Status: 400},
 		{Name: "expect without stream", Body: event(`"expect":0`), Status: 400, Has: []string{`\"stream\" is missing`}},
@@ -124,17 +125,17 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 			Headers: map[string]string{"Idempotency-Key": idem, "Content-Type": contentType}}).Run(t, g.Gateway)
 	}
 	const kind = "application/json"
-	post("first", keyAll, "k", kind, `{"event":"a"}`, 200, "")
-	post("repeat", keyAll, "k", kind, `{"event":"a"}`, 200, "true")
-	post("another body", keyAll, "k", kind, `{"event":"a" }`, 409, "")
-	post("another type", keyAll, "k", "application/x-ndjson", `{"event":"a"}`, 409, "")
-	post("another credential", keyPublish, "k", kind, `{"event":"a"}`, 200, "")
-	post("a 400 is not remembered", keyAll, "bad", kind, `{"event":""}`, 400, "")
-	post("so the key is free", keyAll, "bad", kind, `{"event":"b"}`, 200, "")
+	post("first", gatewaytest.KeyAll, "k", kind, `{"event":"a"}`, 200, "")
+	post("repeat", gatewaytest.KeyAll, "k", kind, `{"event":"a"}`, 200, "true")
+	post("another body", gatewaytest.KeyAll, "k", kind, `{"event":"a" }`, 409, "")
+	post("another type", gatewaytest.KeyAll, "k", "application/x-ndjson", `{"event":"a"}`, 409, "")
+	post("another credential", gatewaytest.KeyPublish, "k", kind, `{"event":"a"}`, 200, "")
+	post("a 400 is not remembered", gatewaytest.KeyAll, "bad", kind, `{"event":""}`, 400, "")
+	post("so the key is free", gatewaytest.KeyAll, "bad", kind, `{"event":"b"}`, 200, "")
 	// A page with a token of the key can neither take the key's own Idempotency-Keys nor learn which it used.
 	page := func(name, idem, body string, status int, replay string) {
 		t.Helper()
-		id, bad := g.Auth.Authenticate(auth.Carriers{Header: []string{keyAll}})
+		id, bad := g.Auth.Authenticate(auth.Carriers{Header: []string{gatewaytest.KeyAll}})
 		if bad != nil {
 			t.Fatal(bad)
 		}
@@ -147,20 +148,20 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	}
 	page("the key's", "k", `{"event":"a"}`, 200, "")
 	page("ahead of the key", "order-1", `{"event":"evil"}`, 200, "")
-	post("the key, then", keyAll, "order-1", kind, `{"event":"order"}`, 200, "")
+	post("the key, then", gatewaytest.KeyAll, "order-1", kind, `{"event":"order"}`, 200, "")
 	page("with the page's next token", "order-1", `{"event":"evil"}`, 200, "true")
 	// A remembered answer costs no rate; a new publish does.
-	post("rate 1", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "")
-	post("rate repeat", keyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "true")
-	post("rate 2", keyRate, "s", kind, `{"event":"a"}`, 429, "")
-	(&scenario{Name: "retry after", Key: keyRate, Body: `{"event":"a"}`, Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"rate_limited"}}).Run(t, g.Gateway)
+	post("rate 1", gatewaytest.KeyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "")
+	post("rate repeat", gatewaytest.KeyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "true")
+	post("rate 2", gatewaytest.KeyRate, "s", kind, `{"event":"a"}`, 429, "")
+	(&scenario{Name: "retry after", Key: gatewaytest.KeyRate, Body: `{"event":"a"}`, Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"rate_limited"}}).Run(t, g.Gateway)
 }
 
 func TestNDJSON(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	head := map[string]string{"Content-Type": "application/x-ndjson"}
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "lines", Headers: head, Body: "{\"event\":\"a\"}\r\n\n  \n{\"event\":\"b\"}", Status: 200, Has: []string{`"ids":["`}},
 		{Name: "one line has ids too", Headers: head, Body: `{"event":"a"}`, Status: 200, Has: []string{`"ids":["`}},
 		{Name: "bad line", Headers: head, Body: "{\"event\":\"a\"}\n{", Status: 400, Has: []string{"event 1"}},
@@ -173,7 +174,7 @@ func TestNDJSON(t *testing.T) {
 func TestDataPassesThrough(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	s := g.Stream(t, keyAll, "")
+	s := g.Stream(t, gatewaytest.KeyAll, "")
 	tests := []struct{ body, want string }{
 		{`{"event":"a"}`, `{"event":"a","data":null}`},
 		{`{"data": 1e400 , "event":"a"}`, `{"event":"a","data":1e400}`},
@@ -213,7 +214,7 @@ func TestJSONVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("x-apikey", keyAll)
+		r.Header.Set("x-apikey", gatewaytest.KeyAll)
 		r.Header.Set("Content-Type", "application/json")
 		answer, err := g.Client().Do(r)
 		if err != nil {
@@ -234,7 +235,7 @@ func TestJSONVectors(t *testing.T) {
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.ReadTimeout = 200 * time.Millisecond })
-	got := g.Raw(t, "POST /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 10*time.Second)
+	got := g.Raw(t, "POST /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: "+gatewaytest.KeyAll+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 10*time.Second)
 	if !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
 		t.Errorf("got %q", got)
 	}

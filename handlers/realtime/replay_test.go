@@ -32,7 +32,7 @@ func TestDeepResume(t *testing.T) {
 		var wires []*gatewaytest.Wire
 		for i := range clients {
 			query := []string{"", "?channels=a", "?channels=b,c"}[i%3]
-			wires = append(wires, g.Wire(t, gatewaytest.Over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(keyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
+			wires = append(wires, g.Wire(t, gatewaytest.Over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(gatewaytest.KeyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
 		}
 		publish(after)
 		var group sync.WaitGroup
@@ -75,7 +75,7 @@ func TestGapInMidStream(t *testing.T) {
 		g := newGateway(t, writer, func(s *setup) {
 			s.RetainBytes, s.RingBytes, s.WriteTimeout = 1<<20, 64<<10, time.Minute
 		})
-		w := g.Wire(t, gatewaytest.Get(keyAll, ""))
+		w := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 		ids := g.Flood(t, "e", 16<<20)
 		last, gaps := uint64(0), 0
 		for newest := number(t, ids[len(ids)-1]); last != newest; {

@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/pebble"
@@ -164,7 +165,7 @@ type request struct {
 }
 
 func (m *selectorModel) request(rt *rapid.T) *request {
-	r := &request{key: keyAll, query: url.Values{}, after: m.removed, last: math.MaxUint64, limit: math.MaxInt, lines: rapid.Bool().Draw(rt, "lines")}
+	r := &request{key: gatewaytest.KeyAll, query: url.Values{}, after: m.removed, last: math.MaxUint64, limit: math.MaxInt, lines: rapid.Bool().Draw(rt, "lines")}
 	keep := func(e entry) bool { return e.id > m.removed }
 	and := func(more func(e entry) bool) {
 		before := keep
@@ -172,7 +173,7 @@ func (m *selectorModel) request(rt *rapid.T) *request {
 	}
 	switch rapid.IntRange(0, 5).Draw(rt, "grant") {
 	case 0:
-		r.key = keyPut // PUT:customer and chat-*
+		r.key = gatewaytest.KeyPut // PUT:customer and chat-*
 		and(func(e entry) bool { return e.Event == "put" && e.Collection == "customer" || e.Event == "chat-a" })
 	case 1:
 		r.query.Set("channels", "*:order")

@@ -27,7 +27,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 		crowd = most
 	}
 	g := newGateway(t, func(s *setup) { s.Shards = 2 })
-	bystander := g.Wire(t, gatewaytest.Get(keyAll, "?channels=e"))
+	bystander := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=e"))
 	g.Metric(t, "sluice_connections 1")
 	g.Client().CloseIdleConnections()
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
@@ -44,7 +44,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := io.WriteString(c, gatewaytest.Get(keyAll, fmt.Sprintf("?channels=e,e%d", i%7))); err != nil {
+			if _, err := io.WriteString(c, gatewaytest.Get(gatewaytest.KeyAll, fmt.Sprintf("?channels=e,e%d", i%7))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -102,7 +102,7 @@ func TestVerySlowAndSteady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, gatewaytest.Over("HTTP/1.0", gatewaytest.Get(keyAll, ""))); err != nil {
+	if _, err := io.WriteString(c, gatewaytest.Over("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, ""))); err != nil {
 		t.Fatal(err)
 	}
 	g.Await(t, 1)
@@ -125,8 +125,8 @@ func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goro
 	const each = 50
 	before := runtime.NumGoroutine()
 	for i, request := range []string{
-		gatewaytest.Get(keyAll, "?stream=s1"), gatewaytest.Get(keyAll, "?after="+last), gatewaytest.Get(keyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
-		gatewaytest.Get(keyAll, "?from=now", "Last-Event-ID: "+last+"\r\n"),
+		gatewaytest.Get(gatewaytest.KeyAll, "?stream=s1"), gatewaytest.Get(gatewaytest.KeyAll, "?after="+last), gatewaytest.Get(gatewaytest.KeyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
+		gatewaytest.Get(gatewaytest.KeyAll, "?from=now", "Last-Event-ID: "+last+"\r\n"),
 		"GET /db/demo/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + gatewaytest.Basic("demo", "demo") + "\r\n\r\n",
 	} {
 		for range each {

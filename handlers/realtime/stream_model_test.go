@@ -96,7 +96,7 @@ func (m *model) publish() {
 }
 
 func (m *model) come(c *modelClient) {
-	request := gatewaytest.Get(keyAll, "?channels="+strings.Join(strings.Split(c.names, ""), ","), "Last-Event-ID: "+c.last+"\r\n")
+	request := gatewaytest.Get(gatewaytest.KeyAll, "?channels="+strings.Join(strings.Split(c.names, ""), ","), "Last-Event-ID: "+c.last+"\r\n")
 	c.w = m.g.Wire(m.t, gatewaytest.Over([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
 	c.began = false
 }

@@ -27,7 +27,7 @@ func TestStreamBytes(t *testing.T) {
 			"HTTP/1.1": "Connection: keep-alive\r\n",
 			"HTTP/1.0": "",
 		} {
-			c := g.Dial(t, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+keyAll+"\r\n\r\n")
+			c := g.Dial(t, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+gatewaytest.KeyAll+"\r\n\r\n")
 			g.Await(t, 1)
 			id := g.Publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
 			got := ""
@@ -60,14 +60,14 @@ func TestSubscribeRefusals(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	patterns := func(n int) string { return "?channels=" + strings.TrimSuffix(strings.Repeat("a,", n), ",") }
-	runAll(t, g, []scenario{
+	g.RunAll(t, []scenario{
 		{Name: "no credential", Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
-		{Name: "no grant", Key: keyNone, Status: 403, Has: []string{"forbidden"}},
+		{Name: "no grant", Key: gatewaytest.KeyNone, Status: 403, Has: []string{"forbidden"}},
 		{Name: "empty channels", Path: "?channels=", Status: 400, Has: []string{"channels"}},
 		{Name: "bare method", Path: "?channels=put", Status: 400},
 		{Name: "empty side", Path: "?channels=put:", Status: 400},
 		{Name: "blank", Path: "?channels=a,%20b", Status: 400},
-		{Name: "beyond the grant", Key: keyPut, Path: "?channels=chat-1,POST:customer", Status: 403, Has: []string{"POST:customer"}},
+		{Name: "beyond the grant", Key: gatewaytest.KeyPut, Path: "?channels=chat-1,POST:customer", Status: 403, Has: []string{"POST:customer"}},
 		{Name: "too many patterns", Path: patterns(101), Status: 400},
 		{Name: "too many in several", Path: patterns(50) + "&channels=" + strings.TrimPrefix(patterns(51), "?channels="), Status: 400},
 		{Name: "another space", Path: "?channels=$db/x", Status: 403},
@@ -77,14 +77,14 @@ func TestSubscribeRefusals(t *testing.T) {
 		{Name: "head of a bad request", Method: "HEAD", Path: "?channels=", Status: 400},
 		{Name: "head of a range that is over", Method: "HEAD", Path: "?until=caught-up", Status: 200},
 		{Name: "head of who comes back to it", Method: "HEAD", Path: "?from=now&to=2020-01-01T00:00:00Z", Headers: map[string]string{"Last-Event-ID": "1577836800000000"}, Status: 204},
-		{Name: "head without a grant", Method: "HEAD", Key: keyNone, Status: 403},
+		{Name: "head without a grant", Method: "HEAD", Key: gatewaytest.KeyNone, Status: 403},
 		{Name: "options", Method: "OPTIONS", Key: "-", Status: 204, Answers: map[string]string{"Allow": "*any*"}},
 		{Name: "elsewhere", Path: "/nothing", Key: "-", Status: 404, Has: []string{`"code":"not_found"`}},
 	})
-	if s := g.Open(t, keyAll, patterns(100)); s.Answer.StatusCode != 200 {
+	if s := g.Open(t, gatewaytest.KeyAll, patterns(100)); s.Answer.StatusCode != 200 {
 		t.Errorf("a hundred patterns: %d", s.Answer.StatusCode)
 	}
-	if s := g.Open(t, keyAll, "?unknown=1"); s.Answer.StatusCode != 200 {
+	if s := g.Open(t, gatewaytest.KeyAll, "?unknown=1"); s.Answer.StatusCode != 200 {
 		t.Errorf("an unknown parameter: %d", s.Answer.StatusCode)
 	}
 }
@@ -93,14 +93,14 @@ func TestCORS(t *testing.T) {
 	t.Parallel()
 	origin := map[string]string{"Origin": "https://a.example"}
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
-	runAll(t, newGateway(t), []scenario{
+	newGateway(t).RunAll(t, []scenario{
 		{Name: "preflight", Method: "OPTIONS", Key: "-", Headers: preflight, Status: 204, Answers: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Max-Age": "600", "Vary": "",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
 		{Name: "error", Key: "-", Headers: origin, Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
 		{Name: "metrics", Path: "/metrics", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": ""}},
 	})
-	runAll(t, newGateway(t, func(s *setup) { s.CORSOrigins = []string{"https://b.example"} }), []scenario{
+	newGateway(t, func(s *setup) { s.CORSOrigins = []string{"https://b.example"} }).RunAll(t, []scenario{
 		{Name: "another origin is served", Method: "HEAD", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
 		{Name: "its origin", Method: "HEAD", Headers: map[string]string{"Origin": "https://b.example"}, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
 	})
@@ -110,9 +110,9 @@ func TestPermissionsOnStreams(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		s := g.Stream(t, keyPut, "")
-		narrow := g.Stream(t, keyPut, "?channels=chat-1")
-		framed := g.Stream(t, keyPublish, "")
+		s := g.Stream(t, gatewaytest.KeyPut, "")
+		narrow := g.Stream(t, gatewaytest.KeyPut, "?channels=chat-1")
+		framed := g.Stream(t, gatewaytest.KeyPublish, "")
 		for _, body := range []string{`{"event":"post","collection":"customer"}`, `{"event":"put","collection":"company"}`, `{"event":"goal"}`, `{"event":"put","collection":"customer"}`, `{"event":"chat-2"}`, `{"event":"chat-1","collection":"x"}`} {
 			g.Publish(t, body)
 		}
@@ -136,13 +136,13 @@ func TestResumeOverHTTP(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		first := g.Stream(t, keyAll, "")
+		first := g.Stream(t, gatewaytest.KeyAll, "")
 		start := first.Parser.LastEventID()
 		a, b := g.Publish(t, `{"event":"a"}`), g.Publish(t, `{"event":"b"}`)
 		for name, s := range map[string]*gatewaytest.Stream{
-			"header":            g.Stream(t, keyAll, "", "Last-Event-ID", start),
-			"query":             g.Stream(t, keyAll, "?lastEventId="+start),
-			"header over query": g.Stream(t, keyAll, "?lastEventId="+b, "Last-Event-ID", start),
+			"header":            g.Stream(t, gatewaytest.KeyAll, "", "Last-Event-ID", start),
+			"query":             g.Stream(t, gatewaytest.KeyAll, "?lastEventId="+start),
+			"header over query": g.Stream(t, gatewaytest.KeyAll, "?lastEventId="+b, "Last-Event-ID", start),
 		} {
 			for _, want := range []string{a, b} {
 				if got := s.Event(t); got.ID != want {
@@ -150,7 +150,7 @@ func TestResumeOverHTTP(t *testing.T) {
 				}
 			}
 		}
-		s := g.Open(t, keyAll, "?lastEventId=12")
+		s := g.Open(t, gatewaytest.KeyAll, "?lastEventId=12")
 		init, gap := s.Event(t), s.Event(t)
 		if init.ID != "12" || gap.Name != "gap" || gap.ID != b || !strings.Contains(gap.Data, `"reason":"unknown","after":"12"`) {
 			t.Errorf("%+v %+v", init, gap)
@@ -162,19 +162,19 @@ func TestBusy(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.MaxConnections, s.MaxConnectionsPerKey = 3, 1 })
-		g.Stream(t, keyAll, "")
-		runAll(t, g, []scenario{{Name: "per key", Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections_per_key"}}})
-		s := g.Open(t, keyAll, "?lastEventId=17", "Accept", "text/event-stream")
+		g.Stream(t, gatewaytest.KeyAll, "")
+		g.RunAll(t, []scenario{{Name: "per key", Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections_per_key"}}})
+		s := g.Open(t, gatewaytest.KeyAll, "?lastEventId=17", "Accept", "text/event-stream")
 		if e := s.Event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
 			t.Errorf("%+v", e)
 		}
 		if rest, err := io.ReadAll(s.Answer.Body); err != nil || len(rest) > 0 {
 			t.Errorf("it goes on: %q %v", rest, err)
 		}
-		g.Stream(t, keyPut, "")
-		g.Stream(t, keyPublish, "")
-		runAll(t, g, []scenario{
-			{Name: "in all", Key: keyOrigin, Status: 503, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections"}},
+		g.Stream(t, gatewaytest.KeyPut, "")
+		g.Stream(t, gatewaytest.KeyPublish, "")
+		g.RunAll(t, []scenario{
+			{Name: "in all", Key: gatewaytest.KeyOrigin, Status: 503, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections"}},
 			{Name: "credentials first", Key: "-", Status: 401, Headers: map[string]string{"Accept": "text/event-stream"}},
 		})
 	})
@@ -221,7 +221,7 @@ func TestKeysReload(t *testing.T) {
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.TLS = true })
-	s := g.Stream(t, keyAll, "")
+	s := g.Stream(t, gatewaytest.KeyAll, "")
 	if s.Answer.ProtoMajor != 2 || s.Answer.Header.Get("Connection") != "" {
 		t.Errorf("%s %v", s.Answer.Proto, s.Answer.Header)
 	}
@@ -236,8 +236,8 @@ func TestStalledReader(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = 300 * time.Millisecond })
-		g.Open(t, keyAll, "") // its body is never read
-		reader := g.Stream(t, keyAll, "?channels=small")
+		g.Open(t, gatewaytest.KeyAll, "") // its body is never read
+		reader := g.Stream(t, gatewaytest.KeyAll, "?channels=small")
 		big := `{"event":"big","data":"` + strings.Repeat("x", 60_000) + `"}`
 		for range 100 {
 			g.Publish(t, big)
@@ -288,7 +288,7 @@ func TestPingInterval(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.PingInterval = 50 * time.Millisecond })
-		got := g.Raw(t, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+keyAll+"\r\n\r\n", 500*time.Millisecond)
+		got := g.Raw(t, "GET /realtime?channels=none HTTP/1.0\r\nX-Apikey: "+gatewaytest.KeyAll+"\r\n\r\n", 500*time.Millisecond)
 		pings := regexp.MustCompile(`event: ping\n(?:id: [0-9]+\n)?data: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n\n`).FindAllString(got, -1)
 		if len(pings) < 3 {
 			t.Errorf("%d pings in %.3000q", len(pings), got)

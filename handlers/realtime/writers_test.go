@@ -63,19 +63,19 @@ func TestSameBytes(t *testing.T) {
 		return varying.ReplaceAllString(whole, "$1")
 	}
 	for name, request := range map[string]string{
-		"HTTP/1.1":        gatewaytest.Get(keyAll, ""),
-		"resumed":         gatewaytest.Get(keyAll, "", "Last-Event-ID: LAST\r\n"),
-		"unknown id":      gatewaytest.Get(keyAll, "", "Last-Event-ID: 12\r\n"),
-		"close":           gatewaytest.Get(keyAll, "", "Connection: close\r\n"),
-		"publish frames":  gatewaytest.Get(keyPublish, ""),
-		"with an origin":  gatewaytest.Get(keyAll, "", "Origin: https://a.example\r\n"),
-		"history":         gatewaytest.Get(keyAll, "?from=earliest"),
-		"history behind":  gatewaytest.Get(keyAll, "?after=LAST"),
-		"history resumed": gatewaytest.Get(keyAll, "?from=now", "Last-Event-ID: LAST\r\n"),
-		"history 1.0":     strings.Replace(gatewaytest.Get(keyAll, "?from=-1"), "HTTP/1.1", "HTTP/1.0", 1),
-		"lines":           gatewaytest.Get(keyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
-		"HTTP/1.0":        strings.Replace(gatewaytest.Get(keyAll, ""), "HTTP/1.1", "HTTP/1.0", 1),
-		"HTTP/1.0 resume": strings.Replace(gatewaytest.Get(keyAll, "", "Last-Event-ID: LAST\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
+		"HTTP/1.1":        gatewaytest.Get(gatewaytest.KeyAll, ""),
+		"resumed":         gatewaytest.Get(gatewaytest.KeyAll, "", "Last-Event-ID: LAST\r\n"),
+		"unknown id":      gatewaytest.Get(gatewaytest.KeyAll, "", "Last-Event-ID: 12\r\n"),
+		"close":           gatewaytest.Get(gatewaytest.KeyAll, "", "Connection: close\r\n"),
+		"publish frames":  gatewaytest.Get(gatewaytest.KeyPublish, ""),
+		"with an origin":  gatewaytest.Get(gatewaytest.KeyAll, "", "Origin: https://a.example\r\n"),
+		"history":         gatewaytest.Get(gatewaytest.KeyAll, "?from=earliest"),
+		"history behind":  gatewaytest.Get(gatewaytest.KeyAll, "?after=LAST"),
+		"history resumed": gatewaytest.Get(gatewaytest.KeyAll, "?from=now", "Last-Event-ID: LAST\r\n"),
+		"history 1.0":     strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "?from=-1"), "HTTP/1.1", "HTTP/1.0", 1),
+		"lines":           gatewaytest.Get(gatewaytest.KeyAll, "?from=earliest", "Accept: application/x-ndjson\r\n"),
+		"HTTP/1.0":        strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, ""), "HTTP/1.1", "HTTP/1.0", 1),
+		"HTTP/1.0 resume": strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "", "Last-Event-ID: LAST\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +130,7 @@ func sortedHead(text string) string {
 func TestBytesBehindTheRequest(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
-	c := g.Dial(t, gatewaytest.Get(keyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 	g.Await(t, 1)
 	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
 	if _, err := c.Write(junk); err != nil {
@@ -154,9 +154,9 @@ func TestStalledReadsOn(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Minute })
-		stalled := g.Dial(t, strings.Replace(gatewaytest.Get(keyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
+		stalled := g.Dial(t, strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
 		g.Await(t, 1) // else what is published before it has come is none of its events
-		reader := g.Stream(t, keyAll, "?channels=small")
+		reader := g.Stream(t, gatewaytest.KeyAll, "?channels=small")
 		const events = 400
 		var ids []string
 		for i := range events {
@@ -208,8 +208,8 @@ func TestDrainOfStreams(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Second })
-		c := g.Dial(t, gatewaytest.Get(keyAll, "?channels=small"))
-		g.Dial(t, gatewaytest.Get(keyAll, "?channels=big")) // never read
+		c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=small"))
+		g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=big")) // never read
 		g.Await(t, 2)
 		g.Flood(t, "big", 12<<20)
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -232,7 +232,7 @@ func TestDrainOfStreams(t *testing.T) {
 func TestCloseCuts(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
-	c := g.Dial(t, gatewaytest.Get(keyAll, ""))
+	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 	g.Await(t, 1)
 	if err := g.Realtime.Close(); err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestCloseCuts(t *testing.T) {
 // Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
 func TestCrowdsResume(t *testing.T) {
 	g := newGateway(t, func(s *setup) { s.Shards = 2 })
-	start := g.Stream(t, keyAll, "?channels=none").Parser.LastEventID()
+	start := g.Stream(t, gatewaytest.KeyAll, "?channels=none").Parser.LastEventID()
 	var ids []string
 	for i := range 300 {
 		ids = append(ids, g.Publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
@@ -298,7 +298,7 @@ func readIDs(g *gateway, after string, n int) ([]string, error) {
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		return nil, err
 	}
-	if _, err := io.WriteString(c, gatewaytest.Get(keyAll, "?channels=e", "Last-Event-ID: "+after+"\r\n")); err != nil {
+	if _, err := io.WriteString(c, gatewaytest.Get(gatewaytest.KeyAll, "?channels=e", "Last-Event-ID: "+after+"\r\n")); err != nil {
 		return nil, err
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -334,7 +334,7 @@ func TestNothingWaitsForAPing(t *testing.T) {
 		const readers, events = 12, 800
 		var group sync.WaitGroup
 		for i := range readers {
-			c := g.Dial(t, strings.Replace(gatewaytest.Get(keyAll, "?channels=e"), "HTTP/1.1", "HTTP/1.0", 1))
+			c := g.Dial(t, strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "?channels=e"), "HTTP/1.1", "HTTP/1.0", 1))
 			if err := c.SetReadBuffer(64 << 10); err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 const (
@@ -20,7 +22,7 @@ func TestBlindChanges(t *testing.T) {
 		s.APIKeys = strings.TrimSuffix(documentKeys, "]") + fmt.Sprintf(`,{"name":"blind","key":%q,"rest":["POST:c","PUT:c","DELETE:c","GET:other"]},
 			{"name":"blind-reader","key":%q,"rest":["GET:c","PUT:c","DELETE:c"]}]`, keyBlind, keyBlindReader)
 	})
-	if got, _ := g.Asked(t, keyDocs, "POST", "c", `[{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]`); !strings.HasPrefix(got, "201") {
+	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]`); !strings.HasPrefix(got, "201") {
 		t.Fatal(got)
 	}
 	query := func(q string) string { return "c/*?q=" + url.QueryEscape(q) }
@@ -46,7 +48,7 @@ func TestBlindChanges(t *testing.T) {
 			t.Errorf("%s %s %s: %s", refused.method, refused.path, refused.body, got)
 		}
 	}
-	if got, _ := g.Asked(t, keyDocs, "GET", "c", ""); got != `200 [{"_id":"1","n":42,"secret":"abc"},{"_id":"2","n":7,"secret":"def"}]` &&
+	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "GET", "c", ""); got != `200 [{"_id":"1","n":42,"secret":"abc"},{"_id":"2","n":7,"secret":"def"}]` &&
 		got != `200 [{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]` {
 		t.Errorf("something was changed: %s", got)
 	}

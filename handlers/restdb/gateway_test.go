@@ -3,24 +3,10 @@ package restdb_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"sluice/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// Keys of the tests.
-const (
-	keyDeletes  = gatewaytest.KeyDeletes
-	keyDocs     = gatewaytest.KeyDocs
-	keyDocsRate = gatewaytest.KeyDocsRate
-	keyHome     = gatewaytest.KeyHome
-	keyInserts  = gatewaytest.KeyInserts
-	keyNone     = gatewaytest.KeyNone
-	keyPuts     = gatewaytest.KeyPuts
-	keyReads    = gatewaytest.KeyReads
-)
+func TestMain(m *testing.M) { gatewaytest.Main(m, 0) }
 
 type (
 	setup    = gatewaytest.Setup
@@ -33,11 +19,6 @@ type gateway struct{ *gatewaytest.Gateway }
 func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	t.Helper()
 	return &gateway{gatewaytest.Start(t, change...)}
-}
-
-func runAll(t *testing.T, g *gateway, scenarios []scenario) {
-	t.Helper()
-	gatewaytest.RunAll(t, g.Gateway, scenarios)
 }
 
 var documentKeys = gatewaytest.DocumentKeys

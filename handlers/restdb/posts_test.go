@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/gateway/gatewaytest"
 )
 
 const form = "application/x-www-form-urlencoded"
@@ -27,18 +29,18 @@ func TestDocumentForms(t *testing.T) {
 		{"POST", "c", form + "; charset=latin1", `a=1`, `415 {"message":"`},
 		{"POST", "c", "multipart/form-data; boundary=x", `a=1`, `415 {"message":"`},
 	} {
-		if got, _ := g.Asked(t, keyDocs, c.method, c.path, c.body, "Content-Type", c.kind); !strings.HasPrefix(got, c.want) {
+		if got, _ := g.Asked(t, gatewaytest.KeyDocs, c.method, c.path, c.body, "Content-Type", c.kind); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s %s\n got %s\nwant %s", c.method, c.path, c.body, got, c.want)
 		}
 	}
 	// A page may send a form without being asked first, and only that.
-	if got, _ := g.Asked(t, keyDocs, "POST", "c", `_id=page`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, `201 {"_id":"page"`) {
+	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `_id=page`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, `201 {"_id":"page"`) {
 		t.Error(got)
 	}
-	if got, _ := g.Asked(t, keyDocs, "POST", "c", `{"_id":"page2"}`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, "415 ") {
+	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"page2"}`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, "415 ") {
 		t.Error(got)
 	}
-	const chunked = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: " + keyDocs + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+	const chunked = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: " + gatewaytest.KeyDocs + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 	for line, want := range map[string]string{ // no byte of body is no body, of whatever type
 		"DELETE /rest/c/*?q={%22_id%22:%222%22}": `{"result":["2"]}`,
 		"GET /rest/c/1":                          `{"_id":"1","name":"Eve"`,
@@ -54,36 +56,36 @@ func TestDocumentForms(t *testing.T) {
 func TestMethodOverride(t *testing.T) {
 	t.Parallel()
 	g := withDocuments(t)
-	g.Asked(t, keyDocs, "POST", "customer", `[{"_id":"1","n":1,"s":"x"},{"_id":"2"}]`)
+	g.Asked(t, gatewaytest.KeyDocs, "POST", "customer", `[{"_id":"1","n":1,"s":"x"},{"_id":"2"}]`)
 	const header = "X-HTTP-Method-Override"
 	for _, c := range []struct{ key, method, path, override, body, want string }{
-		{keyDocs, "POST", "customer/1", "PUT", `{"n":2}`, `200 {"_id":"1","n":2,"s":"x"}`},
-		{keyDocs, "POST", "customer/1", " patch ", `{"$inc":{"n":1}}`, `200 {"_id":"1","n":3,"s":"x"}`},
-		{keyPuts, "POST", "customer/1", "PATCH", `{"n":4}`, `200 {"_id":"1"}`},
-		{keyInserts, "POST", "customer/1", "PUT", `{"n":5}`, `403 {"message":"this credential may not PUT documents of \"customer\"`},
-		{keyInserts, "POST", "customer/1", "DELETE", ``, `403 {"message":"this credential may not DELETE documents`},
-		{keyDeletes, "POST", "customer/2", "DELETE", ``, `200 {"result":["2"]}`},
-		{keyDeletes, "POST", "customer/*", "DELETE", `["2"]`, `200 {"result":[]}`},
-		{keyDocs, "POST", "customer/1", "", `{}`, `405 {"message":"`},
-		{keyDocs, "POST", "customer/1", "POST", `{}`, `405 {"message":"`},
-		{keyDocs, "POST", "customer", "PUT", `{}`, `405 {"message":"`},
-		{keyDocs, "POST", "customer", "DELETE", `{}`, `405 {"message":"`},
-		{keyDocs, "POST", "customer", "post", `{"_id":"3"}`, `201 {"_id":"3",`},
-		{keyDocs, "POST", "customer", "GET", `{"_id":"4"}`, `400 {"message":"X-HTTP-Method-Override of a POST is \"GET\": it is PUT, PATCH or DELETE","code":"bad_parameter"}`},
-		{keyDocs, "POST", "customer/1", "PUT, DELETE", `{}`, `400 {"message":"`},
-		{keyDocs, "GET", "customer/1", "DELETE", ``, `200 {"_id":"1","n":4,"s":"x"}`},
-		{keyDocs, "PUT", "customer/1", "DELETE", `{}`, `200 {"_id":"1","n":4,"s":"x"}`},
-		{keyDocs, "GET", "customer", "", ``, `200 [{"_id":"1","n":4,"s":"x"},{"_id":"3"}]`},
+		{gatewaytest.KeyDocs, "POST", "customer/1", "PUT", `{"n":2}`, `200 {"_id":"1","n":2,"s":"x"}`},
+		{gatewaytest.KeyDocs, "POST", "customer/1", " patch ", `{"$inc":{"n":1}}`, `200 {"_id":"1","n":3,"s":"x"}`},
+		{gatewaytest.KeyPuts, "POST", "customer/1", "PATCH", `{"n":4}`, `200 {"_id":"1"}`},
+		{gatewaytest.KeyInserts, "POST", "customer/1", "PUT", `{"n":5}`, `403 {"message":"this credential may not PUT documents of \"customer\"`},
+		{gatewaytest.KeyInserts, "POST", "customer/1", "DELETE", ``, `403 {"message":"this credential may not DELETE documents`},
+		{gatewaytest.KeyDeletes, "POST", "customer/2", "DELETE", ``, `200 {"result":["2"]}`},
+		{gatewaytest.KeyDeletes, "POST", "customer/*", "DELETE", `["2"]`, `200 {"result":[]}`},
+		{gatewaytest.KeyDocs, "POST", "customer/1", "", `{}`, `405 {"message":"`},
+		{gatewaytest.KeyDocs, "POST", "customer/1", "POST", `{}`, `405 {"message":"`},
+		{gatewaytest.KeyDocs, "POST", "customer", "PUT", `{}`, `405 {"message":"`},
+		{gatewaytest.KeyDocs, "POST", "customer", "DELETE", `{}`, `405 {"message":"`},
+		{gatewaytest.KeyDocs, "POST", "customer", "post", `{"_id":"3"}`, `201 {"_id":"3",`},
+		{gatewaytest.KeyDocs, "POST", "customer", "GET", `{"_id":"4"}`, `400 {"message":"X-HTTP-Method-Override of a POST is \"GET\": it is PUT, PATCH or DELETE","code":"bad_parameter"}`},
+		{gatewaytest.KeyDocs, "POST", "customer/1", "PUT, DELETE", `{}`, `400 {"message":"`},
+		{gatewaytest.KeyDocs, "GET", "customer/1", "DELETE", ``, `200 {"_id":"1","n":4,"s":"x"}`},
+		{gatewaytest.KeyDocs, "PUT", "customer/1", "DELETE", `{}`, `200 {"_id":"1","n":4,"s":"x"}`},
+		{gatewaytest.KeyDocs, "GET", "customer", "", ``, `200 [{"_id":"1","n":4,"s":"x"},{"_id":"3"}]`},
 	} {
 		if got, _ := g.Asked(t, c.key, c.method, c.path, c.body, header, c.override); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s as %q %s\n got %s\nwant %s", c.method, c.path, c.override, c.body, got, c.want)
 		}
 	}
-	_, head := g.Asked(t, keyDocs, "POST", "customer/1", `{}`)
+	_, head := g.Asked(t, gatewaytest.KeyDocs, "POST", "customer/1", `{}`)
 	if got := head.Get("Allow"); got != "OPTIONS, DELETE, GET, HEAD, PATCH, PUT" {
 		t.Errorf("Allow: %s", got)
 	}
-	runAll(t, g, []scenario{{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Status: 204,
+	g.RunAll(t, []scenario{{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Status: 204,
 		Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
 		Answers: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
 }
@@ -104,7 +106,7 @@ func TestTrailingSlash(t *testing.T) {
 		{"GET", "c/1%2F/", "", `404 {"message":"there is no such document: \"1/\"","code":"not_found"}`},
 		{"DELETE", "c/*/?q={}", "", `200 {"result":["1"]}`},
 	} {
-		if got, _ := g.Asked(t, keyDocs, x.method, x.path, x.body); !strings.HasPrefix(got, x.want) {
+		if got, _ := g.Asked(t, gatewaytest.KeyDocs, x.method, x.path, x.body); !strings.HasPrefix(got, x.want) {
 			t.Errorf("%s %s: %s", x.method, x.path, got)
 		}
 	}
