@@ -54,6 +54,7 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		written := g.Written()
 		c, err := net.Dial("tcp", g.Listener.Addr().String())
 		if err == nil {
 			err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
@@ -70,7 +71,7 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 			}
 			return nil
 		})
-		time.Sleep(300 * time.Millisecond) // which is enough to fill what the kernel buffers
+		g.Blocked(t, written, 1000)
 		if err := g.Auth.DeleteKey(ctx, info.ID); err != nil {
 			t.Fatal(err)
 		}
