@@ -21,7 +21,6 @@ func (w writings) done() {
 	}
 }
 
-// answered tells each database what storing its events came to.
 // stored puts the namespaces in force that came with the batch.
 func (w writings) stored() {
 	for _, one := range w {
@@ -29,6 +28,7 @@ func (w writings) stored() {
 	}
 }
 
+// answered tells each database what storing its events came to.
 func (w writings) answered(err error) {
 	for _, one := range w {
 		one.Answered(err)

@@ -7,7 +7,7 @@ import (
 	"sluice/broker/sse"
 )
 
-// Words are what a stream says beside its events. What is empty is not said.
+// Words are what a stream says beside its events and gaps. What is empty is not said.
 type Words interface {
 	// Opening comes first.
 	Opening(s *broker.Subscriber) []byte
@@ -17,7 +17,7 @@ type Words interface {
 	Live() []byte
 	// Over ends a range at a position.
 	Over(position uint64, reason RangeEnd) []byte
-	// Last ends a stream for another reason.
+	// Last ends a stream for another reason. It says nothing for broker.EndCut: only one of the writers asks for that.
 	Last(reason broker.End) []byte
 }
 

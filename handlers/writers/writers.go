@@ -22,10 +22,13 @@ type Config struct {
 	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
 	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
 	Observer     Observer
-	Memory       *share.Memory        // what slow clients make us hold is charged to it; nil: to nobody
-	DrainRetry   func() time.Duration // when to come back from a gateway that shuts down
-	CutRetry     func() time.Duration // when to come back with what the credential grants now
-	FailRetry    func() time.Duration // when to come back from trouble that passes
+	Memory       *share.Memory // what slow clients make us hold is charged to it; nil: to nobody
+
+	// Only streams without Words of their own need these.
+
+	DrainRetry func() time.Duration // when to come back from a gateway that shuts down
+	CutRetry   func() time.Duration // when to come back with what the credential grants now
+	FailRetry  func() time.Duration // when to come back from trouble that passes
 }
 
 // Observer counts; it is called from many goroutines.
