@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/handlers/httperr"
+	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 )
 
@@ -99,11 +100,10 @@ const lagging = 1000
 const statsEvery = time.Second
 
 func (h *Handler) stats(c echo.Context) error {
-	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/event-stream") {
+	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), writers.EventStream) {
 		return c.JSON(http.StatusOK, h.figures())
 	}
-	c.Response().Header().Set(echo.HeaderContentType, "text/event-stream")
-	c.Response().Header().Set("X-Accel-Buffering", "no")
+	writers.SetHeaders(c, writers.EventStream, false)
 	if c.Request().Method == http.MethodHead {
 		return c.NoContent(http.StatusOK)
 	}

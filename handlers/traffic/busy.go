@@ -12,6 +12,7 @@ import (
 	"sluice/broker"
 	"sluice/broker/sse"
 	"sluice/handlers/httperr"
+	"sluice/handlers/writers"
 )
 
 // A client that was sent away comes back after a time between these, drawn uniformly: those who were sent away together do
@@ -21,14 +22,12 @@ const (
 	mostBusy  = 10 * time.Second
 )
 
-const eventStream = "text/event-stream"
-
 // RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200, so
 // that trouble which passes is one frame and the end for it, with the id that it came with; others, and other faults, get
 // the error itself.
 func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID string, err error) error {
 	e := httperr.From(err)
-	if !e.Passes() || !Accepts(c.Request(), eventStream) {
+	if !e.Passes() || !Accepts(c.Request(), writers.EventStream) {
 		return e
 	}
 	t.Busy()
@@ -37,10 +36,7 @@ func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID str
 	if !broker.IsID(lastEventID) {
 		lastEventID = ""
 	}
-	head := c.Response().Header()
-	head.Set(echo.HeaderContentType, eventStream)
-	head.Set(echo.HeaderCacheControl, "no-cache, no-store, no-transform")
-	head.Set("X-Accel-Buffering", "no")
+	writers.SetHeaders(c, writers.EventStream, false)
 	c.Response().WriteHeader(http.StatusOK)
 	if c.Request().Method == http.MethodHead {
 		return nil
