@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"log/slog"
 	"net/http"
 	"os"
 	"regexp"
@@ -16,15 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/config"
-	"sluice/handlers"
-	"sluice/handlers/admin"
-	"sluice/handlers/audit"
-	"sluice/handlers/directus"
-	"sluice/handlers/driftdb"
-	"sluice/handlers/persistr"
-	"sluice/handlers/realtime"
-	"sluice/handlers/restdb"
-	"sluice/handlers/traffic"
+	"sluice/gateway"
 )
 
 // source is what the code has of what documents name.
@@ -215,16 +206,19 @@ func (s *source) readSettings(t *testing.T) {
 	}
 }
 
-// readRoutes are the routes of a gateway without anything behind them, and those of METRICS_ADDR.
+// readRoutes are the routes of a whole gateway, and those of METRICS_ADDR.
 func readRoutes(t *testing.T) []route {
 	t.Helper()
-	gateway := handlers.New(handlers.Options{
-		Doors: []handlers.Door{
-			new(realtime.Handler), new(persistr.Handler), new(driftdb.Handler), new(restdb.Handler), new(directus.Handler), new(admin.Handler),
-		},
-		Traffic: new(traffic.Traffic), Trail: new(audit.Trail), Logger: slog.New(slog.DiscardHandler),
-	})
-	router, ok := gateway.(interface {
+	cfg, err := config.Load([]string{"DATA_DIR=memory", "ADMIN_KEY=0123456789abcdef"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(cfg, gateway.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	router, ok := g.Server().Handler.(interface {
 		http.Handler
 		Routes() []*echo.Route
 	})

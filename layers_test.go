@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -141,5 +142,31 @@ func TestLayersFindWrongImports(t *testing.T) {
 		if why := wrong(pair[0], pair[1]); (why != "") != want {
 			t.Errorf("%s imports %s: %q", pair[0], pair[1], why)
 		}
+	}
+}
+
+// TestDoorsAreOnTheirFloor: a package that is a door stands among the doors, so that no other may import it.
+func TestDoorsAreOnTheirFloor(t *testing.T) {
+	doors, _ := floorOf("handlers/realtime")
+	files, err := filepath.Glob("handlers/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") || !strings.Contains(string(text), ") CORS() []cors.Rule") {
+			continue
+		}
+		found++
+		if floor, _ := floorOf(filepath.Dir(file)); floor != doors {
+			t.Errorf("%s is a door, but is not among the doors of the table", filepath.Dir(file))
+		}
+	}
+	if found < 6 {
+		t.Errorf("only %d doors were found", found)
 	}
 }
