@@ -67,11 +67,11 @@ func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Du
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if answer.StatusCode/100 != 2 {
-		var told struct{ Message string }
-		if err := json.Unmarshal(text, &told); err != nil || told.Message == "" {
+		var failure struct{ Message string }
+		if err := json.Unmarshal(text, &failure); err != nil || failure.Message == "" {
 			return fmt.Errorf("%s answered %s; is it a gateway?", base, answer.Status)
 		}
-		return errors.New(told.Message)
+		return errors.New(failure.Message)
 	}
 	if to == nil {
 		return nil

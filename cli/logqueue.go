@@ -14,15 +14,15 @@ import (
 type logQueue struct {
 	to      io.Writer
 	dropped atomic.Uint64
-	tell    func(dropped uint64) // called once there is room again; may log
+	report  func(dropped uint64) // called once there is room again; may log
 
-	mu      sync.Mutex // a leaf
-	waiting [][]byte
-	bytes   int
-	untold  uint64
-	writing bool // a goroutine is at it
-	idle    chan struct{}
-	group   sync.WaitGroup
+	mu         sync.Mutex // a leaf
+	waiting    [][]byte
+	bytes      int
+	unreported uint64
+	writing    bool // a goroutine is at it
+	idle       chan struct{}
+	group      sync.WaitGroup
 }
 
 // logBytes bounds what waits: some 1,200 lines.
@@ -40,7 +40,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	defer q.mu.Unlock()
 	if q.bytes+len(line) > logBytes {
 		q.dropped.Add(1)
-		q.untold++
+		q.unreported++
 		return len(line), nil
 	}
 	q.waiting = append(q.waiting, bytes.Clone(line))
@@ -55,9 +55,9 @@ func (q *logQueue) Write(line []byte) (int, error) {
 // write writes what waits. A line counts against the bound until it is written.
 func (q *logQueue) write() {
 	for {
-		lines, untold := q.next()
-		if untold > 0 && q.tell != nil {
-			q.tell(untold)
+		lines, unreported := q.next()
+		if unreported > 0 && q.report != nil {
+			q.report(unreported)
 			continue
 		}
 		if lines == nil {
@@ -71,17 +71,17 @@ func (q *logQueue) write() {
 }
 
 // next takes what waits, and how many lines were dropped, once nothing waits. The goroutine has ended where it gives neither.
-func (q *logQueue) next() (lines [][]byte, untold uint64) {
+func (q *logQueue) next() (lines [][]byte, unreported uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if lines, q.waiting = q.waiting, nil; lines != nil {
 		return lines, 0
 	}
-	if untold, q.untold = q.untold, 0; untold == 0 || q.tell == nil {
+	if unreported, q.unreported = q.unreported, 0; unreported == 0 || q.report == nil {
 		q.writing = false
 		close(q.idle)
 	}
-	return nil, untold
+	return nil, unreported
 }
 
 func (q *logQueue) written(line []byte, err error) {

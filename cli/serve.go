@@ -39,7 +39,7 @@ func (c *Serve) Run(std *Streams) error {
 	}
 	logs := std.queue()
 	logger := newLogger(cfg, logs)
-	logs.tell = func(dropped uint64) {
+	logs.report = func(dropped uint64) {
 		logger.Warn("lines of the log were dropped: nobody read it", "count", dropped)
 	}
 	if unknown := cfg.Unknown(); len(unknown) > 0 {

@@ -128,17 +128,17 @@ func printJSON(w io.Writer, e client.Event) error {
 	if !e.Published() {
 		return nil
 	}
-	var told struct {
+	var event struct {
 		Event, Collection, Stream string
 		Data                      json.RawMessage
 	}
 	id, err := strconv.ParseUint(e.ID, 10, 64)
 	if err == nil {
-		err = json.Unmarshal([]byte(e.Data), &told)
+		err = json.Unmarshal([]byte(e.Data), &event)
 	}
 	if err != nil {
 		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
 	}
-	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: told.Event, Collection: told.Collection, Stream: told.Stream, Data: told.Data}))
+	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: event.Event, Collection: event.Collection, Stream: event.Stream, Data: event.Data}))
 	return err
 }

@@ -32,7 +32,7 @@ type connection struct {
 const maxChannels = 400
 
 // held is one that is open now, as it was seen.
-type held struct {
+type openConnection struct {
 	broker.Holder
 	channels string
 	behind   time.Duration
@@ -47,20 +47,20 @@ func (h *Handler) listConnections(c echo.Context) error {
 	}
 	h.listing.Lock()
 	defer h.listing.Unlock()
-	all := make([]held, 0, h.o.Broker.Count())
+	all := make([]openConnection, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
 		if b.Holder != nil {
-			all = append(all, held{b.Holder, b.Channels, b.Behind})
+			all = append(all, openConnection{b.Holder, b.Channels, b.Behind})
 		}
 		return true
 	})
 	total := len(all)
 	all = q.matching(all)
-	slices.SortFunc(all, func(a, b held) int {
+	slices.SortFunc(all, func(a, b openConnection) int {
 		first, second := a.Client(), b.Client()
 		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
 	})
-	page := cut(c, q, total, all, placeOfConnection)
+	page := cut(c, q, total, all, orderOfConnection)
 	list := make([]connection, 0, len(page))
 	for _, s := range page {
 		who := s.Client()
@@ -75,12 +75,12 @@ func (h *Handler) listConnections(c echo.Context) error {
 
 // matching leaves out what the search does not find. Those that get the same events come one after another, so that their
 // channels are looked through once.
-func (q *query) matching(all []held) []held {
+func (q *query) matching(all []openConnection) []openConnection {
 	if q.search == "" {
 		return all
 	}
 	last, found := "", q.in("")
-	return slices.DeleteFunc(all, func(s held) bool {
+	return slices.DeleteFunc(all, func(s openConnection) bool {
 		if s.channels != last {
 			last, found = s.channels, q.in(withoutRooms(s.channels))
 		}
@@ -89,8 +89,8 @@ func (q *query) matching(all []held) []held {
 	})
 }
 
-// placeOfConnection has the newest first.
-func placeOfConnection(s *held) string {
+// orderOfConnection has the newest first.
+func orderOfConnection(s *openConnection) string {
 	who := s.Client()
 	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-who.Started.UnixNano()), who.RequestID)
 }

@@ -21,7 +21,7 @@ func refusal(err error) error {
 	case errors.As(err, &otherKey):
 		return mismatch(otherKey.Now)
 	case errors.As(err, &otherUser):
-		return mismatch(told(otherUser.Now))
+		return mismatch(answerUser(otherUser.Now))
 	case errors.As(err, &made):
 		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
 		e.Current = made.Key

@@ -42,8 +42,8 @@ func (c *change) of() (auth.KeyChange, error) {
 	return k, nil
 }
 
-// placeOfKey is a key's place in the list of auth.Keys.
-func placeOfKey(k *auth.KeyInfo) string {
+// orderOfKey is a key's place in the list of auth.Keys.
+func orderOfKey(k *auth.KeyInfo) string {
 	if k.ReadOnly {
 		return "0" + k.Name + k.ID
 	}
@@ -60,7 +60,7 @@ func (h *Handler) listKeys(c echo.Context) error {
 	keys = slices.DeleteFunc(keys, func(k auth.KeyInfo) bool {
 		return !q.in(k.Name, k.ID) && !q.in(k.Sub...) && !q.in(k.Pub...) && !q.in(k.Rest...) && !q.in(k.Origins...)
 	})
-	return c.JSON(http.StatusOK, cut(c, q, total, keys, placeOfKey))
+	return c.JSON(http.StatusOK, cut(c, q, total, keys, orderOfKey))
 }
 
 func (h *Handler) getKey(c echo.Context) error {

@@ -24,13 +24,13 @@ func (c *userChange) of() user.Change {
 	return user.Change{Password: c.Password, Sub: c.Sub, Pub: c.Pub, Rest: c.Rest, Active: c.Active}
 }
 
-// toldUser is a user as the API tells it.
-type toldUser struct {
+// userAnswer is a user as the API tells it.
+type userAnswer struct {
 	*user.User
 	Version string `json:"version"`
 }
 
-func told(u *user.User) toldUser { return toldUser{u, u.Revision()} }
+func answerUser(u *user.User) userAnswer { return userAnswer{u, u.Revision()} }
 
 // email is that of the path.
 func email(c echo.Context) string {
@@ -55,9 +55,9 @@ func (h *Handler) listUsers(c echo.Context) error {
 		return !q.in(u.Email) && !q.in(u.Sub...) && !q.in(u.Pub...) && !q.in(u.Rest...)
 	})
 	page := cut(c, q, total, all, func(u **user.User) string { return (*u).Email })
-	list := make([]toldUser, 0, len(page))
+	list := make([]userAnswer, 0, len(page))
 	for _, u := range page {
-		list = append(list, told(u))
+		list = append(list, answerUser(u))
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -68,7 +68,7 @@ func (h *Handler) getUser(c echo.Context) error {
 		return refusal(err)
 	}
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusOK, told(u))
+	return c.JSON(http.StatusOK, answerUser(u))
 }
 
 func (h *Handler) addUser(c echo.Context) error {
@@ -85,7 +85,7 @@ func (h *Handler) addUser(c echo.Context) error {
 	}
 	audit.Target(c, u.Email)
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusCreated, told(u))
+	return c.JSON(http.StatusCreated, answerUser(u))
 }
 
 func (h *Handler) changeUser(c echo.Context) error {
@@ -100,7 +100,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 		return refusal(err)
 	}
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusOK, told(u))
+	return c.JSON(http.StatusOK, answerUser(u))
 }
 
 func (h *Handler) removeUser(c echo.Context) error {

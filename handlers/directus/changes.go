@@ -28,15 +28,15 @@ func newChanges(log *eventlog.Log) *changes { return &changes{log: log, byID: ma
 
 // change is one, read when first asked for.
 type change struct {
-	event eventlog.Event
-	once  sync.Once
-	told  documents.Changed
-	ok    bool
+	event   eventlog.Event
+	once    sync.Once
+	changed documents.Changed
+	ok      bool
 }
 
 func (c *change) read() (*documents.Changed, bool) {
-	c.once.Do(func() { c.told, c.ok = documents.Changes(&c.event) })
-	return &c.told, c.ok
+	c.once.Do(func() { c.changed, c.ok = documents.Changes(&c.event) })
+	return &c.changed, c.ok
 }
 
 // A frame is the id of an event, and whether it stands for a gap.

@@ -55,8 +55,8 @@ type conn struct {
 	awaited  time.Time      // since when that is set
 	expiry   *time.Timer    // of who
 	pinged   time.Time      // at the last beat; zero: not
-	heard    atomic.Bool    // something was, since the last beat
-	held     time.Duration  // how long the client has held up what is written to it, lately
+	received atomic.Bool    // something was, since the last beat
+	blocked  time.Duration  // how long the client has held up what is written to it, lately
 
 	subs    map[*broker.Subscriber]*subscription
 	waiting []*subscription // those that may have something to hand out
@@ -263,9 +263,9 @@ func (c *conn) beat() error {
 	if !c.pinged.IsZero() && time.Since(c.pinged) < c.h.o.Heartbeat/2 {
 		return nil
 	}
-	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
-	c.held /= 2
-	if !c.pinged.IsZero() && !heard && !reads && !pause.Since(c.pinged) {
+	received, reads := c.received.Swap(false), c.blocked > c.h.o.Heartbeat/busy
+	c.blocked /= 2
+	if !c.pinged.IsZero() && !received && !reads && !pause.Since(c.pinged) {
 		return errSilent
 	}
 	if c.pinged = (time.Time{}); c.who == nil {
@@ -299,6 +299,6 @@ func (c *conn) send(text []byte) error {
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()
 	err := c.ws.Write(ctx, websocket.MessageText, text)
-	c.held += time.Since(began)
+	c.blocked += time.Since(began)
 	return err
 }

@@ -48,7 +48,7 @@ func TestSocketHandshake(t *testing.T) {
 		`"access_token":"nope"`:                             "this API key is not known here",
 		`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
 		`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
-		`"token":"x"`:                                       `it needs an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
+		`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
 		`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
 	} {
 		s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})

@@ -33,9 +33,9 @@ type feed struct {
 // keeps none. It has more than its bytes, as of changes of a thousand items, as long as all feeds together have room: made
 // anew for each who comes, they take seconds. Where they have none, each keeps its part of as much again.
 const (
-	keptMessages = 2 * changeMost
-	keptBytes    = 64 << 10
-	keptOfAll    = 32 << 20
+	mostMessages = 2 * changeMost
+	mostBytes    = 64 << 10
+	mostOfAll    = 32 << 20
 	entryBytes   = 64 // about, without the message
 )
 
@@ -106,7 +106,7 @@ func (r *request) compiled() (*itemsQuery, error) {
 type feeds struct {
 	mu    sync.Mutex // a leaf
 	byKey map[feedKey]*feed
-	kept  atomic.Int64 // bytes of messages
+	used  atomic.Int64 // bytes of messages
 	count atomic.Int64 // of byKey
 }
 
@@ -130,18 +130,18 @@ func (f *feeds) drop(one *feed) {
 	if one.uses.Add(-1) == 0 {
 		delete(f.byKey, one.feedKey)
 		f.count.Add(-1)
-		f.kept.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
+		f.used.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
 	}
 }
 
 // tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
-func (f *feed) tell(id uint64, c *change) ([]byte, error) {
+func (f *feed) messageOf(id uint64, c *change) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if message, ok := f.made[id]; ok {
 		return message, nil
 	}
-	told, ok := c.read()
+	change, ok := c.read()
 	if !ok { // another event of the same request tells it; kept, these would put out what was made
 		return nil, nil
 	}
@@ -149,7 +149,7 @@ func (f *feed) tell(id uint64, c *change) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	message, ok := f.message(nil, told, q)
+	message, ok := f.message(nil, change, q)
 	if !ok {
 		message = nil
 	}
@@ -166,8 +166,8 @@ func (f *feed) keep(id uint64, message []byte) {
 	}
 	f.made[id], f.order = message, append(f.order, id)
 	f.grow(entryBytes + len(message))
-	part := min(keptBytes, keptOfAll/int(max(1, f.all.count.Load())))
-	for len(f.order) > keptMessages || f.bytes > part && f.all.kept.Load() > keptOfAll {
+	part := min(mostBytes, mostOfAll/int(max(1, f.all.count.Load())))
+	for len(f.order) > mostMessages || f.bytes > part && f.all.used.Load() > mostOfAll {
 		f.grow(-entryBytes - len(f.made[f.order[0]]))
 		delete(f.made, f.order[0])
 		f.order = f.order[1:]
@@ -176,7 +176,7 @@ func (f *feed) keep(id uint64, message []byte) {
 
 func (f *feed) grow(n int) {
 	f.bytes += n
-	f.all.kept.Add(int64(n))
+	f.all.used.Add(int64(n))
 }
 
 // message appends what a change is to the feed; false, where that is nothing.

@@ -49,7 +49,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		next.rest, next.told = rest, f.id
+		next.rest, next.delivered = rest, f.id
 		if bytes += len(text); text == nil {
 			continue
 		}
@@ -85,7 +85,7 @@ func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return s.tell(ctx, h.heavy, f.id, one)
+	return s.messageOf(ctx, h.heavy, f.id, one)
 }
 
 // wait notes that a subscription may have something.

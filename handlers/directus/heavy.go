@@ -20,7 +20,7 @@ const waitingMost = 1 << 20
 func newHeavy() *share.Slots { return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), waitingMost) }
 
 // tell is the feed's, in a slot where it costs more than is free and was not done yet.
-func (s *subscription) tell(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {
+func (s *subscription) messageOf(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {
 	if s.feed.cost(c) > freeWork && !s.feed.has(id) {
 		release, err := slots.Acquire(ctx)
 		if err != nil {
@@ -28,7 +28,7 @@ func (s *subscription) tell(ctx context.Context, slots *share.Slots, id uint64, 
 		}
 		defer release()
 	}
-	return s.feed.tell(id, c)
+	return s.feed.messageOf(id, c)
 }
 
 // readingCost is what a byte of a query costs that is read again.

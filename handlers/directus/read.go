@@ -29,7 +29,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 		if err != nil {
 			return
 		}
-		c.heard.Store(true)
+		c.received.Store(true)
 		select {
 		case messages <- incoming{m, !known}:
 		case <-ctx.Done():

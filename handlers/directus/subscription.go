@@ -32,11 +32,11 @@ type subscription struct {
 
 	release func() // gives back what was charged for the feed and the view
 
-	own     broker.Block
-	block   *broker.Block // being handed out
-	rest    []byte        // of it
-	told    uint64        // the last change that was handed out
-	waiting bool          // it is among the connection's waiting
+	own       broker.Block
+	block     *broker.Block // being handed out
+	rest      []byte        // of it
+	delivered uint64        // the last change that was handed out
+	waiting   bool          // it is among the connection's waiting
 }
 
 // events are what a subscription can be narrowed to, and the methods whose events they are.
@@ -45,7 +45,7 @@ var events = []struct{ name, method string }{
 }
 
 // heard are the channels of a subscription that a credential may hear; none, if it may not have it.
-func heard(who *auth.Identity, collection, event string) channel.Set {
+func permitted(who *auth.Identity, collection, event string) channel.Set {
 	var patterns []channel.Pattern
 	for _, e := range events {
 		if event != "" && event != e.name {
@@ -76,7 +76,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if err := by.reach(read); err != nil {
 		return err
 	}
-	if one.channels = heard(c.who, one.collection, one.event); one.channels.Empty() {
+	if one.channels = permitted(c.who, one.collection, one.event); one.channels.Empty() {
 		return forbidden(`this credential may not hear of these changes: its "sub" has none of POST:%s, PUT:%s and DELETE:%s that is asked for`, one.collection, one.collection, one.collection)
 	}
 	item := ""
@@ -183,7 +183,7 @@ func (c *conn) end(one *subscription) {
 
 // again begins a subscription anew where it is, for who the connection is now, on the channels that it may hear now.
 func (c *conn) again(old *subscription, now channel.Set) error {
-	r, position := old.feed.request, max(old.told, old.sub.Position())
+	r, position := old.feed.request, max(old.delivered, old.sub.Position())
 	c.end(old)
 	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, &r, position)
 }
@@ -216,7 +216,7 @@ func (c *conn) regrant(ctx context.Context) error {
 		var now channel.Set
 		err := c.caller(ctx, one.collection).reach(read)
 		if err == nil {
-			if now = heard(c.who, one.collection, one.event); now.Empty() {
+			if now = permitted(c.who, one.collection, one.event); now.Empty() {
 				err = forbidden("this credential may not hear of these changes")
 			}
 		}

@@ -51,16 +51,16 @@ type conn struct {
 	clients  rooms.Clients
 	account  *share.Account
 
-	stalled atomic.Bool     // it was cut off, as others waited for what it held
-	flooded atomic.Bool     // it is closed, as it sends too fast for too long
-	waits   atomic.Bool     // a push waits for its turn
-	heard   atomic.Int64    // how many messages have come
-	load    load            // what the answer under way takes
-	last    uint64          // the greatest number handed out
-	asked   map[string]bool // while pushes are held; then nil
-	held    []record        // in their order, with the answers among them
-	heavy   int             // bytes of held
-	late    []record        // what a get's answer goes before
+	stalled  atomic.Bool     // it was cut off, as others waited for what it held
+	flooded  atomic.Bool     // it is closed, as it sends too fast for too long
+	waits    atomic.Bool     // a push waits for its turn
+	received atomic.Int64    // how many messages have come
+	load     load            // what the answer under way takes
+	last     uint64          // the greatest number handed out
+	asked    map[string]bool // while pushes are held; then nil
+	delayed  []record        // in their order, with the answers among them
+	heavy    int             // bytes of delayed
+	late     []record        // what a get's answer goes before
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -166,7 +166,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 		if err != nil {
 			return
 		}
-		c.heard.Add(1)
+		c.received.Add(1)
 		c.pace.Took()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
@@ -323,8 +323,8 @@ func (c *conn) do(ctx context.Context, one command) error {
 	if err := c.drain(ctx, one.after, nil); err != nil {
 		return err
 	}
-	if one.after != 0 && len(c.held) > 0 {
-		return c.hold(record{relay: true, text: one.text}) // behind its push, which may be held
+	if one.after != 0 && len(c.delayed) > 0 {
+		return c.delay(record{relay: true, text: one.text}) // behind its push, which may be held
 	}
 	return c.send(one.text)
 }
@@ -354,7 +354,7 @@ func (c *conn) initAll(ctx context.Context) error {
 
 // initOne tells a debug connection of a key that has changed.
 func (c *conn) initOne(ctx context.Context, key string) error {
-	if !c.load.held() { // else it is the answer's that this comes before
+	if !c.load.charged() { // else it is the answer's that this comes before
 		defer c.load.done()
 	}
 	entries, _, err := c.h.retained(ctx, c.id, &key, &c.load)

@@ -23,8 +23,8 @@ import (
 
 // What is held at most; more ends the holding.
 const (
-	heldMost  = 256
-	heldBytes = 256 << 10
+	delayedMost  = 256
+	delayedBytes = 256 << 10
 )
 
 // batch bounds a step of handing out.
@@ -58,7 +58,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	if err := c.dropHeld(a); err != nil {
+	if err := c.dropDelayed(a); err != nil {
 		return err
 	}
 	if n := len(a.entries); n > 0 {
@@ -172,37 +172,37 @@ func (c *conn) hand(ctx context.Context, r record) error {
 		return c.initOne(ctx, r.key)
 	}
 	c.last = max(c.last, r.seq)
-	if c.asked == nil || len(c.held) == 0 && c.prompt(&r) {
+	if c.asked == nil || len(c.delayed) == 0 && c.prompt(&r) {
 		return c.send(r.text)
 	}
-	return c.hold(r)
+	return c.delay(r)
 }
 
 // prompt says whether a push needs not be held for itself.
 func (c *conn) prompt(r *record) bool { return r.relay || c.asked[r.key] }
 
-func (c *conn) hold(r record) error {
+func (c *conn) delay(r record) error {
 	r.text = bytes.Clone(r.text)
-	c.held = append(c.held, r)
-	if c.heavy += len(r.text); len(c.held) > heldMost || c.heavy > heldBytes {
+	c.delayed = append(c.delayed, r)
+	if c.heavy += len(r.text); len(c.delayed) > delayedMost || c.heavy > delayedBytes {
 		return c.release()
 	}
 	return nil
 }
 
-// dropHeld takes out of what is held the pushes that an answer stands for. If others of its key are held, which the client
+// dropDelayed takes out of what is held the pushes that an answer stands for. If others of its key are held, which the client
 // has listened for, or has said to know, they come before the answer, and the holding ends.
-func (c *conn) dropHeld(a *answer) error {
+func (c *conn) dropDelayed(a *answer) error {
 	mine := func(r record) bool { return r.key == a.key && !r.relay }
-	if c.asked[a.key] && slices.ContainsFunc(c.held, mine) {
+	if c.asked[a.key] && slices.ContainsFunc(c.delayed, mine) {
 		return c.release()
 	}
-	if slices.ContainsFunc(c.held, func(r record) bool { return mine(r) && r.seq <= a.after }) {
+	if slices.ContainsFunc(c.delayed, func(r record) bool { return mine(r) && r.seq <= a.after }) {
 		return c.release()
 	}
-	c.held = slices.DeleteFunc(c.held, mine)
+	c.delayed = slices.DeleteFunc(c.delayed, mine)
 	c.heavy = 0
-	for _, r := range c.held {
+	for _, r := range c.delayed {
 		c.heavy += len(r.text)
 	}
 	return nil
@@ -214,12 +214,12 @@ func (c *conn) ask(key string) error {
 		return nil
 	}
 	c.asked[key] = true
-	for len(c.held) > 0 && c.prompt(&c.held[0]) {
-		if err := c.send(c.held[0].text); err != nil {
+	for len(c.delayed) > 0 && c.prompt(&c.delayed[0]) {
+		if err := c.send(c.delayed[0].text); err != nil {
 			return err
 		}
-		c.heavy -= len(c.held[0].text)
-		c.held = c.held[1:]
+		c.heavy -= len(c.delayed[0].text)
+		c.delayed = c.delayed[1:]
 	}
 	return nil
 }
@@ -227,9 +227,9 @@ func (c *conn) ask(key string) error {
 // release hands out what was held, and ends the holding.
 func (c *conn) release() error {
 	c.asked = nil
-	held := c.held
-	c.held, c.heavy = nil, 0
-	for _, r := range held {
+	delayed := c.delayed
+	c.delayed, c.heavy = nil, 0
+	for _, r := range delayed {
 		if err := c.send(r.text); err != nil {
 			return err
 		}

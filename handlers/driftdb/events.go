@@ -119,13 +119,13 @@ func (pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []b
 // AppendGap appends nothing: a room forgets nothing that it retains.
 func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// roomWords are what a room's stream says beside its pushes.
-type roomWords struct {
+// roomNotices are what a room's stream says beside its pushes.
+type roomNotices struct {
 	retry time.Duration
 	gap   eventlog.Gap // why the client's id cannot be gone on from: all that is retained follows
 }
 
-func (w roomWords) Opening(*broker.Subscriber) []byte {
+func (w roomNotices) Opening(*broker.Subscriber) []byte {
 	dst := append([]byte("retry: "), strconv.FormatInt(w.retry.Milliseconds(), 10)...)
 	dst = append(dst, "\n\n"...)
 	if w.gap != eventlog.NoGap {
@@ -136,13 +136,13 @@ data: {"event":"gap","data":{"reason":"`...)
 	return dst
 }
 
-func (roomWords) Ping(s *broker.Subscriber, now time.Time) []byte { return s.AppendPing(nil, now) }
+func (roomNotices) Ping(s *broker.Subscriber, now time.Time) []byte { return s.AppendPing(nil, now) }
 
-func (roomWords) Live() []byte { return nil }
+func (roomNotices) Live() []byte { return nil }
 
-func (roomWords) Over(uint64, writers.RangeEnd) []byte { return nil }
+func (roomNotices) Over(uint64, writers.RangeEnd) []byte { return nil }
 
-func (roomWords) Last(reason broker.End) []byte {
+func (roomNotices) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining, writers.Failed:
 		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
@@ -166,7 +166,7 @@ func (h *Handler) events(c echo.Context) error {
 		return h.busy(c, err)
 	}
 	lease.Hold(traffic.ReleaseFunc(func() { h.rooms.Disconnect(id) }))
-	start, words, err := h.resume(c, id)
+	start, notices, err := h.resume(c, id)
 	if err == nil {
 		err = lease.EnterOpen()
 	}
@@ -177,7 +177,7 @@ func (h *Handler) events(c echo.Context) error {
 		writers.SetHeaders(c, writers.EventStream, false)
 		return c.NoContent(http.StatusOK)
 	}
-	lease.Words = words
+	lease.Notices = notices
 	place, err := lease.SubscribeAt(h.writers, c, broker.Filter{
 		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key}, Start: &start,
 	})
@@ -202,18 +202,18 @@ func lastEventID(c echo.Context) string {
 }
 
 // resume finds where a client goes on: behind its id, or, where that cannot be, with all that is retained.
-func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words roomWords, err error) {
-	words.retry = retryRoom
+func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, notices roomNotices, err error) {
+	notices.retry = retryRoom
 	last := lastEventID(c)
 	if last == "" {
-		return start, words, nil
+		return start, notices, nil
 	}
 	if start, err = h.o.Broker.Log().Locate(rooms.Space(id), last); err != nil {
-		return start, words, httperr.OfLog(err)
+		return start, notices, httperr.OfLog(err)
 	}
 	if start.Gap != eventlog.NoGap {
-		words.gap = start.Gap
+		notices.gap = start.Gap
 		start = eventlog.Start{}
 	}
-	return start, words, nil
+	return start, notices, nil
 }

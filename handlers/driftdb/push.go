@@ -36,12 +36,12 @@ func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err 
 // behind all that the client has sent before, which is read no faster than the rates allow.
 func (c *conn) ping(ctx context.Context) error {
 	for {
-		heard := c.heard.Load()
+		before := c.received.Load()
 		begun := time.Now()
 		pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
 		err := c.ws.Ping(pong)
 		cancel()
-		silent := c.heard.Load() == heard && !c.waits.Load() && !pause.Since(begun)
+		silent := c.received.Load() == before && !c.waits.Load() && !pause.Since(begun)
 		if !errors.Is(err, context.DeadlineExceeded) || silent {
 			return err
 		}

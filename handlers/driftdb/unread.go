@@ -64,8 +64,8 @@ type load struct {
 	begun  atomic.Int64 // when the write of a piece began that is under way, in nanoseconds; else 0
 }
 
-// held reports whether the load has a share.
-func (l *load) held() bool { return l.weight > 0 }
+// charged reports whether the load has a share.
+func (l *load) charged() bool { return l.weight > 0 }
 
 // take waits for a share.
 func (l *load) take(ctx context.Context) error {
@@ -97,7 +97,7 @@ func (l *load) weigh(entries []eventlog.Event) {
 
 // done gives the share back, if there is one.
 func (l *load) done() {
-	if !l.held() {
+	if !l.charged() {
 		return
 	}
 	l.of.mu.Lock()
@@ -145,7 +145,7 @@ func (u *unread) keep(quit <-chan struct{}) {
 // retained reads what a room retains, of one key where that is not nil. The load, which is to be given back once the answer is
 // written, then has what that takes.
 func (h *Handler) retained(ctx context.Context, id string, key *string, l *load) (entries []eventlog.Event, position uint64, err error) {
-	if !l.held() {
+	if !l.charged() {
 		entries, position, err = h.o.Broker.Retained(ctx, rooms.Space(id), key, smallAnswer)
 		if !errors.Is(err, broker.ErrLarge) {
 			return entries, position, err
@@ -164,7 +164,7 @@ var origin = time.Now()
 
 // write writes to the client, a piece after the other.
 func (l *load) write(w io.Writer, b []byte) error {
-	if !l.held() {
+	if !l.charged() {
 		_, err := w.Write(b)
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"sluice/store/streams"
 )
 
-// told is an account as a list tells it.
-type told struct {
+// listed is an account as an element of a list.
+type listed struct {
 	Name     string `json:"name"`
 	Username string `json:"username"`
 	IsActive bool   `json:"isActive"`
@@ -43,9 +43,9 @@ func (h *Handler) listAccounts(c *call) error {
 	if err := c.rootOnly(); err != nil {
 		return err
 	}
-	list := []told{}
+	list := []listed{}
 	for _, a := range h.o.Accounts.All() {
-		list = append(list, told{a.Name, a.Username, a.Active})
+		list = append(list, listed{a.Name, a.Username, a.Active})
 	}
 	return c.JSON(http.StatusOK, list)
 }

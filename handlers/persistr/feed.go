@@ -196,7 +196,7 @@ func (h *Handler) feed(c *call) error {
 	if err := enter(lease, &filter, s); err != nil {
 		return err
 	}
-	lease.Range, lease.Words, lease.Batch = &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}, words{}, batch
+	lease.Range, lease.Notices, lease.Batch = &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}, notices{}, batch
 	place, err := lease.SubscribeAt(h.writers, c, filter)
 	if err != nil {
 		return err

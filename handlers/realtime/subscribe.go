@@ -86,7 +86,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		return c.NoContent(http.StatusOK)
 	}
 	if lines {
-		lease.Words = writers.Lines
+		lease.Notices = writers.Lines
 	}
 	place, err := lease.SubscribeAt(h.writers, c, filter)
 	if err != nil {

@@ -37,8 +37,8 @@ const fetchers = 4
 // readAhead bounds the blocks that wait for a shard: while it was busy, its fetchers read one for every stream that was behind.
 const readAhead = 32
 
-func (f *fetches) init(h *shard) {
-	f.shard, f.queue = h, share.NewQueue[*Stream]()
+func (f *fetches) init(sh *shard) {
+	f.shard, f.queue = sh, share.NewQueue[*Stream]()
 	f.ready = make(chan struct{}, readAhead)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 }
@@ -71,11 +71,11 @@ func (f *fetches) run() {
 		case <-f.ctx.Done(): // what it is given then is not looked at any more
 		}
 		read := f.fetch(s)
-		h := f.shard
-		h.mu.Lock()
-		h.fetched = append(h.fetched, read)
-		h.mu.Unlock()
-		h.group.Kick()
+		sh := f.shard
+		sh.mu.Lock()
+		sh.fetched = append(sh.fetched, read)
+		sh.mu.Unlock()
+		sh.group.Kick()
 	}
 }
 
@@ -106,13 +106,13 @@ func (f *fetches) next() *Stream {
 }
 
 // took gives a stream back to the shard, with what was read.
-func (h *shard) took(f *fetched) {
+func (sh *shard) took(f *fetched) {
 	s := f.stream
-	h.serving = s
-	defer h.contain()
+	sh.serving = s
+	defer sh.contain()
 	k := &s.socket
 	k.fetching = false
-	<-h.fetches.ready
+	<-sh.fetches.ready
 	switch {
 	case k.phase == closed:
 		s.end(k.reason, k.cause)
@@ -120,13 +120,13 @@ func (h *shard) took(f *fetched) {
 	case k.phase != open:
 		return // it ends; what was read is not for it any more
 	case f.err != nil:
-		h.finish(s, Failed, f.err)
+		sh.finish(s, Failed, f.err)
 		return
 	}
 	if reason := s.Subscriber.Ending(); reason == "" && f.progress == broker.More && !k.blocked {
-		if !h.send(s, f.block) {
+		if !sh.send(s, f.block) {
 			return
 		}
 	}
-	h.again = append(h.again, s)
+	sh.again = append(sh.again, s)
 }

@@ -25,7 +25,7 @@ type goroutineStream struct {
 	config   *Config
 	w        *echo.Response
 	rc       *http.ResponseController
-	words    Words
+	notices  Notices
 	nextPing time.Time
 	gathered []byte // with Batch: what is not written yet
 	left     int    // events to the limit
@@ -36,7 +36,7 @@ type goroutineStream struct {
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
 	g.left, g.live = math.MaxInt, s.Range == nil
-	g.words = s.words(w.config)
+	g.notices = s.notices(w.config)
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
@@ -63,7 +63,7 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 
 func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
 	g.w.WriteHeader(http.StatusOK)
-	if err := g.write(g.words.Opening(g.Subscriber)); err != nil {
+	if err := g.write(g.notices.Opening(g.Subscriber)); err != nil {
 		return g.gone(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
@@ -106,7 +106,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	defer putBlock(own)
 	for more := true; more; {
 		if reason := g.due(time.Now()); reason != "" {
-			return reason, g.say(g.words.Last(reason))
+			return reason, g.say(g.notices.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
@@ -128,7 +128,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.say(g.words.Ping(g.Subscriber, now)); err != nil {
+			if err := g.say(g.notices.Ping(g.Subscriber, now)); err != nil {
 				return g.gone(err)
 			}
 		}
@@ -171,7 +171,7 @@ func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 		return "", g.say(nil)
 	}
 	g.live = true
-	return "", g.say(g.words.Live())
+	return "", g.say(g.notices.Live())
 }
 
 // finish ends a range.
@@ -180,7 +180,7 @@ func (g *goroutineStream) finish(over RangeEnd) (broker.End, error) {
 	if over != Limit && g.Range.Last <= g.config.Broker.Log().Settled() {
 		position = g.Range.Last // all of it was read, though there was no event just there
 	}
-	return Over, g.say(g.words.Over(position, over))
+	return Over, g.say(g.notices.Over(position, over))
 }
 
 // putBlock gives a block back, but not one that a large event has grown.
@@ -196,7 +196,7 @@ func (g *goroutineStream) broken(err error) (broker.End, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.say(g.words.Last(Failed)))
+	return Failed, errors.Join(err, g.say(g.notices.Last(Failed)))
 }
 
 // gone is the end of a stream whose client cannot be written to: why it was over, where it was.
@@ -210,19 +210,19 @@ func (g *goroutineStream) gone(err error) (broker.End, error) {
 	return Gone, err
 }
 
-// say writes what has gathered, and words behind it.
-func (g *goroutineStream) say(words []byte) error {
+// say writes the events that have gathered, and then a notice.
+func (g *goroutineStream) say(notice []byte) error {
 	if len(g.gathered) > 0 {
-		words = append(g.gathered, words...)
+		notice = append(g.gathered, notice...)
 		g.gathered = nil
 	}
-	return g.send(words)
+	return g.send(notice)
 }
 
 // write writes a block, or gathers it while the batch has room.
 func (g *goroutineStream) write(b []byte) error {
 	if n := len(g.gathered) + len(b); n <= g.Batch {
-		if g.hold(g.config, n) {
+		if g.charge(g.config, n) {
 			g.gathered = append(g.gathered, b...)
 			return nil
 		}
@@ -240,10 +240,10 @@ func (g *goroutineStream) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if !g.hold(g.config, len(b)) {
+	if !g.charge(g.config, len(b)) {
 		return os.ErrDeadlineExceeded // as who takes no byte: its client would make us hold it
 	}
-	defer g.written()
+	defer g.refund()
 	g.stalled.begin()
 	defer g.stalled.end()
 	n, err := g.w.Write(b)

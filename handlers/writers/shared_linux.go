@@ -58,15 +58,15 @@ var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
 // written from here, before the shard has it. A reason other than "" is the stream's end.
-func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
+func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
 	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if err != nil {
 		return Gone, fmt.Errorf("taking the connection over: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	fd, err := duplicate(conn, h.config.WriteTimeout)
+	fd, err := duplicate(conn, sh.config.WriteTimeout)
 	if err == nil {
-		h.config.Observer.Descriptor(int(fd))
+		sh.config.Observer.Descriptor(int(fd))
 	}
 	// The duplicate keeps the connection open; what net held is free.
 	if cerr := conn.Close(); err == nil && cerr != nil {
@@ -82,7 +82,7 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 			closeFD(fd)
 		}
 	}()
-	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(h.config.PingInterval))}
+	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
@@ -93,17 +93,17 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 	} else {
 		head.Write(first)
 	}
-	if err := h.writeFirst(s, head.Bytes()); err != nil {
+	if err := sh.writeFirst(s, head.Bytes()); err != nil {
 		return Gone, err
 	}
-	if adopted = h.adopt(s); !adopted {
+	if adopted = sh.adopt(s); !adopted {
 		return broker.EndCut, nil
 	}
 	return "", nil
 }
 
 // writeFirst writes the head, and with it what the client has missed, where that is at hand.
-func (h *shard) writeFirst(s *Stream, head []byte) error {
+func (sh *shard) writeFirst(s *Stream, head []byte) error {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	block, progress := s.Subscriber.Peek(own, batchBytes)
@@ -116,7 +116,7 @@ func (h *shard) writeFirst(s *Stream, head []byte) error {
 	if err != nil {
 		return err
 	}
-	h.wrote(s, n)
+	sh.wrote(s, n)
 	k := &s.socket
 	switch {
 	case n < len(head):

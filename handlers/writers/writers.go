@@ -55,18 +55,19 @@ type Stream struct {
 	Started    time.Time
 	Lease      Lease // what it has taken
 
-	Range *Range // of a request for history; else nil
-	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
-	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
+	Range   *Range  // of a request for history; else nil
+	Notices Notices // nil: frames of events; streams that do not end by themselves ping as those do
+	Batch   int     // so many bytes may gather before they are written, as long as more is at hand; 0: none
 
 	bytes   int64
 	account *share.Account // of what is yet to be written, while that is much
 	socket  socket         // the shared writer's
 }
 
-func (s *Stream) words(c *Config) Words {
-	if s.Words != nil {
-		return s.Words
+// notices returns the notices of the stream; the default is those of an event stream.
+func (s *Stream) notices(c *Config) Notices {
+	if s.Notices != nil {
+		return s.Notices
 	}
 	return frames{c}
 }
@@ -196,7 +197,7 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 }
 
 func (s *Stream) end(reason broker.End, err error) {
-	s.written()
+	s.refund()
 	s.Lease.End(End{Reason: reason, Bytes: s.bytes, Err: err})
 }
 
