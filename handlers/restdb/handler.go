@@ -93,7 +93,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 		}
 		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
 		if err := documents.CheckCollection(one.collection); err != nil {
-			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; answers are JSON alone, so no .js or .html stands behind it", err)
+			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; all answers are JSON, so leave out .js or .html", err)
 		}
 		if err := one.allowed(); err != nil {
 			return err
@@ -145,7 +145,7 @@ func (c *call) needToRead(what string) error {
 		return nil
 	}
 	return httperr.New(http.StatusForbidden, httperr.Forbidden,
-		`%s tells what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
+		`%s shows what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
 }
 
 // counted lets a change in unless the gateway drains, and counts it by its outcome. f gives how many events it made.
@@ -169,7 +169,7 @@ func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 // take charges events to the publish rate.
 func (c *call) take(events int) error {
 	if ok, wait := c.who.Take(time.Now(), events); !ok {
-		return httperr.OverRate("over the publish rate of this credential", wait)
+		return httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	return nil
 }
