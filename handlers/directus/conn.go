@@ -76,9 +76,9 @@ func (e *closing) Error() string { return e.text }
 var (
 	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
-	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
-	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
-	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
+	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "some changes were lost: subscribe again"}
+	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets wait for authentication: authenticate right after connecting"}
+	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory in use: try again later"}
 )
 
 // connect is GET /websocket.

@@ -185,7 +185,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	if one, ok := c.(*call); ok && one.who != nil {
 		limits.Owner = one.who.Scope
 	} else if limits.Bytes > firstMessage {
-		limits.Bytes, limits.Named = firstMessage, "what is read of a client that has not authenticated"
+		limits.Bytes, limits.Named = firstMessage, "the limit before authentication"
 	}
 	text, err := body.Read(c, limits)
 	if err != nil {
@@ -195,7 +195,7 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 		return none, nil
 	}
 	if len(c.Request().Header.Values(echo.HeaderContentEncoding)) > 0 {
-		return none, httperr.New(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
+		return none, httperr.New(http.StatusUnsupportedMediaType, codeUnsupportedType, "Content-Encoding is not supported; send JSON uncompressed")
 	}
 	return h.compact(text)
 }

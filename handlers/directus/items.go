@@ -51,7 +51,7 @@ func (c *caller) need(method string) error {
 	case documents.CheckCollection(c.collection) != nil:
 		return forbidden("%v", documents.ErrCollection)
 	case c.who == nil:
-		return forbidden("there is no credential: send an API key, or a token, as Authorization: Bearer")
+		return forbidden("no credential: send an API key or a token as Authorization: Bearer")
 	}
 	over := c.who.Over(time.Now())
 	switch {
@@ -76,7 +76,7 @@ func (c *caller) change(method string, n int, f func() error) error {
 	}
 	defer c.h.o.Traffic.LeavePublish()
 	if ok, wait := c.who.Take(time.Now(), n); !ok {
-		return httperr.OverRate("this key changes more than its rate allows", wait)
+		return httperr.OverRate("this key changes items faster than its rate allows", wait)
 	}
 	started := time.Now()
 	err := f()
@@ -286,7 +286,7 @@ func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
 			return nil, badPayload("item %d has no id", i)
 		}
 		if _, twice := fields[id]; twice {
-			return nil, badPayload("item %.40q is there twice", id)
+			return nil, badPayload("item %.40q is given twice", id)
 		}
 		ids[i], fields[id] = id, f
 	}
@@ -326,7 +326,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 		return nil, err
 	}
 	if q.emptyOr { // nobody shall delete everything by a list that happens to be empty
-		return nil, query.Refuse(query.BadValue, "the filter has an _or of no filters, which selects everything: leave it out to change all items")
+		return nil, query.Refuse(query.BadValue, "the filter has an empty _or, which selects everything: leave it out to change all items")
 	}
 	limit := changeMost + 1
 	if q.limited && q.limit >= 0 {
@@ -338,7 +338,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	}
 	if len(r.Documents) > changeMost {
 		return nil, httperr.New(http.StatusBadRequest, codeQuery,
-			"the query selects more than %d items, which is what one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
+			"the query selects more than %d items, the most that one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
 	}
 	ids := make([]string, len(r.Documents))
 	for i, text := range r.Documents {
@@ -353,7 +353,7 @@ func idsOf(v gjson.Result) ([]string, error) {
 		return nil, badPayload("the ids must be an array of strings or numbers")
 	}
 	if n := length(v); n > changeMost {
-		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", n, changeMost)
+		return nil, badPayload("there are %d ids: at most %d are allowed, send several requests", n, changeMost)
 	}
 	list := v.Array()
 	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))

@@ -35,7 +35,7 @@ const modeJSON = "json"
 // checkMode refuses the ways that need a cookie: none is set here, so they would end at the first refresh.
 func checkMode(v gjson.Result) error {
 	if mode := v.Get("mode"); mode.Type != gjson.Null && mode.Str != modeJSON {
-		return badPayload(`mode %.20s is not offered, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
+		return badPayload(`mode %.20s is not supported, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
 	}
 	return nil
 }

@@ -38,13 +38,13 @@ func (h *Handler) decode(frame []byte) (*message, error) {
 	}
 	kind, uid := v.Get("type"), v.Get("uid")
 	if !v.IsObject() || kind.Type != gjson.String {
-		return nil, badPayload(`a message is an object with a "type"`)
+		return nil, badPayload(`a message must be an object with a "type"`)
 	}
 	m := &message{Result: v, kind: kind.Str}
 	switch {
 	case uid.Type == gjson.Null: // as if it were not there
 	case uid.Type != gjson.String && uid.Type != gjson.Number || len(uid.Raw) > maxUID:
-		return nil, badPayload("a uid is a string or a number of at most %d bytes", maxUID)
+		return nil, badPayload("a uid must be a string or a number of at most %d bytes", maxUID)
 	default:
 		m.uid = uid.Raw
 	}

@@ -24,7 +24,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 		return c.fail(typeServer, err, "")
 	}
 	if !c.limiter.Allow() {
-		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was not taken", connectionRate), m.uid)
+		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was ignored", connectionRate), m.uid)
 	}
 	switch m.kind {
 	case typeAuth:
@@ -80,7 +80,7 @@ func (c *conn) items(ctx context.Context, m *message) error {
 	}
 	method := actions[action]
 	if method == "" {
-		return badPayload(`an "action" is create, read, update or delete`)
+		return badPayload(`"action" must be create, read, update or delete`)
 	}
 	by := c.caller(ctx, collection)
 	if err := by.reach(method); err != nil {
@@ -190,7 +190,7 @@ func (c *caller) target(method string, m *message, q *itemsQuery) (ids []string,
 		return m.ids()
 	}
 	if !m.Get("query").IsObject() {
-		return nil, false, badPayload(`it needs an "id", "ids" or a "query"; an empty one stands for all items`)
+		return nil, false, badPayload(`it needs an "id", "ids" or a "query"; an empty query means all items`)
 	}
 	ids, err = c.selected(method, q)
 	return ids, false, err

@@ -69,7 +69,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if v := m.Get("event"); v.Type != gjson.Null {
 		one.event = strings.Clone(v.Str)
 		if !slices.ContainsFunc(events, func(e struct{ name, method string }) bool { return e.name == v.Str }) {
-			return badPayload(`an "event" is create, update or delete`)
+			return badPayload(`"event" must be create, update or delete`)
 		}
 	}
 	by := c.caller(ctx, one.collection)
@@ -77,7 +77,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 		return err
 	}
 	if one.channels = permitted(c.who, one.collection, one.event); one.channels.Empty() {
-		return forbidden(`this credential may not hear of these changes: its "sub" has none of POST:%s, PUT:%s and DELETE:%s that is asked for`, one.collection, one.collection, one.collection)
+		return forbidden(`this credential may not subscribe to these changes: its "sub" needs POST:%s, PUT:%s or DELETE:%s, whichever is asked for`, one.collection, one.collection, one.collection)
 	}
 	item := ""
 	if v := m.Get("item"); v.Type != gjson.Null {
@@ -106,7 +106,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	}
 	old := c.byUID(one.uid)
 	if old == nil && len(c.subs) >= maxSubscriptions {
-		return httperr.New(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
+		return httperr.New(http.StatusForbidden, codeLimit, "a connection can have at most %d subscriptions: end one", maxSubscriptions)
 	}
 	r := requestOf(m.Get("query"), q, at, item)
 	if err := c.begin(one, &r, init.position); err != nil {
@@ -217,7 +217,7 @@ func (c *conn) regrant(ctx context.Context) error {
 		err := c.caller(ctx, one.collection).reach(read)
 		if err == nil {
 			if now = permitted(c.who, one.collection, one.event); now.Empty() {
-				err = forbidden("this credential may not hear of these changes")
+				err = forbidden("this credential may not subscribe to these changes")
 			}
 		}
 		if err == nil && one.scope == c.who.Scope && now.String() == one.channels.String() {

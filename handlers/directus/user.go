@@ -16,7 +16,7 @@ func (h *Handler) ping(c echo.Context) error { return c.String(http.StatusOK, "p
 // me tells who the caller is: a user by id and email, a key or token by its name.
 func (h *Handler) me(c *call) error {
 	if c.who == nil {
-		return httperr.New(http.StatusUnauthorized, codeCredentials, "there is no credential: send an API key, or a token, as Authorization: Bearer")
+		return httperr.New(http.StatusUnauthorized, codeCredentials, "no credential: send an API key or a token as Authorization: Bearer")
 	}
 	q, err := c.query()
 	if err != nil {
