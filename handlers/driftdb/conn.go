@@ -211,7 +211,7 @@ func (c *conn) refuse(err error) command {
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
 	if m.Long {
-		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was ignored", c.h.o.MaxBody))
 	}
 	if m.Refused != nil {
 		return c.refuse(m.Refused)
@@ -300,7 +300,7 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 }
 
 // errPanic is what is left of a ping that has panicked.
-var errPanic = errors.New("a panic, which is in the log")
+var errPanic = errors.New("a panic; the log has its stack")
 
 func (c *conn) broken(err error) (broker.End, error) {
 	switch {

@@ -64,7 +64,7 @@ func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	case h.o.Create == Anybody && carriers.Empty():
 		return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}, nil
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
-		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE=open, or key to make them with an API key")
+		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE to open, or to key so that an API key can make them")
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {

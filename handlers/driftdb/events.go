@@ -145,7 +145,7 @@ func (roomNotices) Over(uint64, writers.RangeEnd) []byte { return nil }
 func (roomNotices) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining, writers.Failed:
-		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
+		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read its log; come back in a moment", time.Second)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (h *Handler) events(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
 	key := strings.Clone(c.QueryParam("key"))
 	if len(key) > maxKey {
-		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
+		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes; no key can be", maxKey)
 	}
 	lease := h.streams.Lease(c, anybody)
 	defer lease.Close()
