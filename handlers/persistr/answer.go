@@ -16,7 +16,7 @@ const freeAnswer = 64 << 10
 // overMemory refuses an answer whose credential, or all of them, have too much that waits to be read.
 func overMemory() error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Busy,
-		"the answers under way take as much memory as they may; try again in a moment, or ask for less").After(time.Second)
+		"the answers in progress use as much memory as they may; try again in a moment, or ask for less").After(time.Second)
 }
 
 // hold charges what an answer takes of memory until it is released, as a client may read it as slowly as it likes:

@@ -30,7 +30,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, over
 	}
 	if !h.active(c.who) {
-		return nil, unauthorized("this account was deactivated or destroyed while the request came in")
+		return nil, unauthorized("this account was deactivated or destroyed while the request was arriving")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
@@ -73,7 +73,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
 	}
 	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
-		return nil, httperr.OverRate("over the publish rate of this key", wait)
+		return nil, httperr.OverRate("this key publishes faster than its rate allows", wait)
 	}
 	w, err := h.o.Catalog.Write(name)
 	if err != nil {
@@ -94,7 +94,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	r.ID, err = h.o.Broker.Log().Append(c.Request().Context(), request)
 	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
-		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream has an event %q already", e.ID)
+		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream already has an event %q", e.ID)
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func parseEvent(text []byte, id string) (name string, e *streams.Event, err erro
 		return "", nil, bad(`the body must be an event: {"data":{…},"meta":{"db":…,"ns":…,"stream":…,"type":…}}`)
 	}
 	if !utf8.ValidString(id) {
-		return "", nil, bad("the id in the path is not UTF-8")
+		return "", nil, bad("the id in the path is not valid UTF-8")
 	}
 	if !utf8.Valid(text) { // encoding/json lets it through in what it does not decode
 		return "", nil, bad("the body is not UTF-8")

@@ -174,7 +174,7 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	if start.Gap != eventlog.NoGap && s.after > 0 {
-		return httperr.New(http.StatusGone, nameExpired, "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+		return httperr.New(http.StatusGone, nameExpired, "the events after this position are gone: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
 		writers.SetHeaders(c, writers.EventStream, false)

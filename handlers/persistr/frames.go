@@ -57,7 +57,7 @@ func (notices) Last(reason broker.End) []byte {
 	case broker.EndDraining:
 		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the gateway is shutting down; read on from the last event in a moment"))
 	case writers.Failed:
-		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the log cannot be read now; read on from the last event in a moment"))
+		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the event log cannot be read now; read on from the last event in a moment"))
 	case broker.EndExpired, broker.EndRevoked:
 		return appendFailure(nil, httperr.New(http.StatusUnauthorized, nameCredentials, "the credential has ended"))
 	case broker.EndChanged:

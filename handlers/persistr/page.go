@@ -32,7 +32,7 @@ func (h *Handler) page(c *call) error {
 		return err
 	}
 	if s.onlyLive {
-		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "what is to come is told as text/event-stream only")
+		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "future events come as text/event-stream only")
 	}
 	most := pageMost
 	if s.limit > 0 {

@@ -65,7 +65,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 func (h *Handler) basic(c echo.Context) (*principal, error) {
 	username, password, ok := c.Request().BasicAuth()
 	if !ok {
-		return nil, unauthorized("the Authorization header is no Basic one: base64 of user:password")
+		return nil, unauthorized("the Authorization header must be Basic with the base64 of user:password")
 	}
 	if username == account.Root {
 		switch bad := h.o.Admin.Check(c.RealIP(), password); {

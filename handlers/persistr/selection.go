@@ -51,7 +51,7 @@ type selection struct {
 func one(query url.Values, name string) (string, error) {
 	values := slices.Compact(slices.Clone(query[name]))
 	if len(values) > 1 {
-		return "", bad("parameter %s is there with different values", name)
+		return "", bad("parameter %s is given twice with different values", name)
 	}
 	if len(values) == 0 {
 		return "", nil
@@ -63,7 +63,7 @@ func one(query url.Values, name string) (string, error) {
 func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
+		return nil, bad("the query cannot be read: percent-encode everything but letters and digits")
 	}
 	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: writers.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
@@ -173,7 +173,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 		// An event may have a time that lies ahead since the clock was set back.
 		ahead := at.After(time.Now()) && first > h.o.Broker.Log().Settled()
 		if at.UnixMicro() < 1 || ahead && (name == "from" || name == "after") {
-			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
+			return bad("parameter %s: the time %s is before 1970 or in the future", name, v)
 		}
 	} else {
 		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)
