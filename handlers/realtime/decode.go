@@ -182,14 +182,14 @@ type eventDecoder struct {
 func (d *eventDecoder) field(raw, v []byte) error {
 	bit := fieldBit(raw)
 	if bit == 0 {
-		return &fieldError{cut(string(raw)), "is not known; there are event, collection, data, stream, expect and space"}
+		return &fieldError{cut(string(raw)), "is unknown; the fields are event, collection, data, stream, expect and space"}
 	}
 	if d.asBefore(bit, v) {
 		return nil
 	}
 	name := string(raw)
 	if d.seen&bit != 0 {
-		return &fieldError{name, "is there twice"}
+		return &fieldError{name, "is given twice"}
 	}
 	d.seen |= bit
 	switch bit {
@@ -249,7 +249,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	case fieldSpace:
 		name, ok := strings.CutPrefix(s, channel.DBSpace)
 		if !ok || streams.CheckName(name) != nil {
-			return &fieldError{field, "names no space that events can be published to; leave it out, or give a database, $db/NAME"}
+			return &fieldError{field, "is not a space for publishing; leave it out, or give a database, $db/NAME"}
 		}
 		d.event.Space = s
 		return nil
@@ -295,10 +295,10 @@ func (d *eventDecoder) check() error {
 func (d *eventDecoder) checkSpaced() error {
 	e := d.event
 	if _, method := channel.Method(e.Name); method {
-		return &fieldError{"event", "is a method, which a database has none of; a type of this name is written " + streams.MapType(e.Name)}
+		return &fieldError{"event", "is the name of a method event, which a database does not have; write a type of this name as " + streams.MapType(e.Name)}
 	}
 	if e.Collection != "" {
-		return &fieldError{"collection", "cannot be beside the space of a database"}
+		return &fieldError{"collection", "cannot be combined with the space of a database"}
 	}
 	e.Name = streams.MapType(streams.Given(e.Name))
 	if e.Stream != "" {

@@ -61,7 +61,7 @@ func selectors(query url.Values) (s selection, err error) {
 		}
 		s.any = true
 		if len(values) > 1 {
-			return "", false, badParameter(name, "is there twice")
+			return "", false, badParameter(name, "is given twice")
 		}
 		if values[0] == "" {
 			return "", false, badParameter(name, "is empty; leave it out")
@@ -114,7 +114,7 @@ func (s *selection) set(name, v string) error {
 
 func (s *selection) setBound(p *bound, name, v string) error {
 	if p.kind != boundNone {
-		return badParameter(name, "cannot be beside %s; give one of them", p.param)
+		return badParameter(name, "cannot be combined with %s; give one of them", p.param)
 	}
 	p.param = name
 	begins := p == &s.begin
@@ -216,7 +216,7 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 			after = max(1, after) - 1
 		}
 		if s.begin.kind == boundTime && after > now.After && s.begin.at.After(time.Now()) {
-			return start, badParameter(s.begin.param, "lies ahead; leave it out for what is to come")
+			return start, badParameter(s.begin.param, "is in the future; leave it out for events to come")
 		}
 		if s.begin.kind == boundTime {
 			after = min(after, now.After)

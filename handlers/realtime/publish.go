@@ -24,7 +24,7 @@ import (
 
 const (
 	contentTypeNDJSON      = "application/x-ndjson"
-	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
+	unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
 )
 
 func (h *Handler) publish(c echo.Context) error {
@@ -74,7 +74,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 }
 
 // notTaken is why a content type is refused.
-const notTaken = "this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line"
+const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
 // contentType reports whether the body is NDJSON. It refuses all but the two types, in UTF-8, as they are, and curl's own
 // type for forms, under which the body has to be JSON.
@@ -97,7 +97,7 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 		return refuse(notTaken)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
+		return refuse("application/json and application/x-ndjson must be in charset utf-8")
 	}
 	return kind == contentTypeNDJSON, noEncoding(head)
 }
@@ -107,7 +107,7 @@ func noEncoding(head http.Header) *httperr.Error {
 		return nil
 	}
 	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
-		"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
+		"Content-Encoding is not supported; send application/json or application/x-ndjson uncompressed")
 }
 
 func (b *batch) allowed(id *auth.Identity) *httperr.Error {
@@ -137,7 +137,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		defer claim.Release()
 	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
-		return 0, httperr.OverRate("over the publish rate of this credential", wait)
+		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()
@@ -187,7 +187,7 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 func publishError(b *batch, err error) error {
 	var expect *eventlog.ExpectError
 	if errors.As(err, &expect) {
-		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects another last id of its stream; read on from there and try again", b.where(expect.Index))
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.where(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}

@@ -117,7 +117,7 @@ func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) erro
 }
 
 func unavailable(err error) *httperr.Error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot be reached now; try again in a moment").After(5 * time.Second).Because(err)
+	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the event log cannot be read now; try again in a moment").After(5 * time.Second).Because(err)
 }
 
 // setHeaders sets those of a stream, which may end by itself and be of lines.
