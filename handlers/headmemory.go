@@ -88,7 +88,7 @@ func (p *partialHead) end() {
 
 // refusedHead is the answer to a head for which there is no memory. There is no request yet that a handler could answer.
 var refusedHead = httperr.Raw(httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
-	"your address, or all clients together, hold as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
+	"your address, or all clients together, use as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
 
 // refuseHead answers on a connection without TLS, and returns the error that makes http.Server close it silently.
 func refuseHead(c net.Conn, plain bool, cause error) error {

@@ -33,7 +33,7 @@ func metrics(o Options) echo.HandlerFunc {
 			o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.RealIP(), Door: traffic.DoorMetrics, Outcome: bad.Code})
 		}
 		return httperr.New(http.StatusForbidden, httperr.Forbidden,
-			"metrics are for requests from this machine that come without a proxy and name a loopback Host; send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
+			"metrics without a key are for this machine only: connect directly, with a loopback Host; from elsewhere send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
 	}
 }
 

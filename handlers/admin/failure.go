@@ -23,7 +23,7 @@ func refusal(err error) error {
 	case errors.As(err, &otherUser):
 		return mismatch(answerUser(otherUser.Now))
 	case errors.As(err, &made):
-		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
+		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, and the gateway cannot show it again; if you do not have it, revoke it and use a new Idempotency-Key", made.Key.ID)
 		e.Current = made.Key
 		return e
 	}
@@ -36,7 +36,7 @@ func refusal(err error) error {
 
 // mismatch is the answer to a change that was meant for another version than what there is now.
 func mismatch(current any) *httperr.Error {
-	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
+	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed since that version; nothing was done, and the field current has what it is now")
 	e.Current = current
 	return e
 }

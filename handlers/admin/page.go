@@ -54,7 +54,7 @@ func pageOf(c echo.Context, usual int) (q query, err error) {
 	}
 	place, err := base64.RawURLEncoding.DecodeString(c.QueryParam("after"))
 	if err != nil {
-		return q, refuse("after", "must be as the Link of an answer has it")
+		return q, refuse("after", "must be copied from the Link header of an answer")
 	}
 	q.after = string(place)
 	return q, nil

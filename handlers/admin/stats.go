@@ -113,7 +113,7 @@ func (h *Handler) stats(c echo.Context) error {
 	for {
 		text, err := json.Marshal(h.figures())
 		if err != nil {
-			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be told").Because(err)
+			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be encoded").Because(err)
 		}
 		// Who does not take a few hundred bytes for so long is not there.
 		if err := rc.SetWriteDeadline(time.Now().Add(10 * statsEvery)); err != nil {

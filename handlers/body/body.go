@@ -44,15 +44,15 @@ func refused(c echo.Context, err error, l *Limits) error {
 	var bad *httperr.Error
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
-		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over %s, %d bytes; send less at once", cmp.Or(l.Named, "MAX_BODY"), l.Bytes)
+		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is larger than %s, %d bytes; send less in one request", cmp.Or(l.Named, "MAX_BODY"), l.Bytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", l.Time)
+		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body did not arrive within READ_TIMEOUT, %v", l.Time)
 	case errors.As(err, new(*share.FullError)):
 		bad = httperr.From(err)
 	case errors.Is(err, errDeadline):
 		return err
 	default:
-		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
+		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early, or its chunks are malformed")
 	}
 	c.Response().Header().Set(echo.HeaderConnection, "close")
 	return bad
@@ -100,7 +100,7 @@ const (
 	perField = 64
 )
 
-var errDeadline = errors.New("the connection takes no deadline")
+var errDeadline = errors.New("the connection has no deadlines")
 
 func read(c echo.Context, l *Limits) ([]byte, error) {
 	r, w := c.Request(), c.Response()

@@ -50,7 +50,7 @@ var causes = []struct {
 	{documents.ErrBusy, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrBusy.Error()},
 	{share.ErrQueueFull, http.StatusServiceUnavailable, Busy, afterTurn, share.ErrQueueFull.Error()},
 
-	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "there is no such room, or no more: POST /new makes one"},
+	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "this room does not exist, or no longer: POST /new makes one"},
 
 	{err: streams.ErrNoDatabase, status: http.StatusForbidden, code: Forbidden},
 	{err: streams.ErrMayNot, status: http.StatusForbidden, code: Forbidden},
@@ -81,7 +81,7 @@ var causes = []struct {
 	{err: auth.ErrExceeds, status: http.StatusForbidden, code: Forbidden},
 	{err: auth.ErrNoMint, status: http.StatusForbidden, code: Forbidden},
 	{err: auth.ErrAsked, status: http.StatusBadRequest, code: BadToken},
-	{err: auth.ErrOtherBody, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; take a new one for a new key"},
+	{err: auth.ErrOtherBody, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; use a new one for a new key"},
 	{err: auth.ErrNoKey, status: http.StatusNotFound, code: NotFound},
 	{err: auth.ErrReadOnly, status: http.StatusConflict, code: ReadOnly},
 	{err: auth.ErrBadKey, status: http.StatusBadRequest, code: BadKey},
@@ -89,8 +89,8 @@ var causes = []struct {
 	{err: auth.ErrRevocation, status: http.StatusBadRequest, code: BadRevocation},
 	{err: auth.ErrTooManyRevoked, status: http.StatusBadRequest, code: BadRevocation},
 
-	{err: eventlog.ErrKeyConflict, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; take a new key for a new publish"},
-	{eventlog.ErrTooManyKeys, http.StatusTooManyRequests, TooManyKeys, afterAnswers, "too many Idempotency-Keys are remembered now; try again later, or publish in batches"},
+	{err: eventlog.ErrKeyConflict, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; use a new one for a new publish"},
+	{eventlog.ErrTooManyKeys, http.StatusTooManyRequests, TooManyKeys, afterAnswers, "the gateway remembers too many Idempotency-Keys now; try again later, or publish in batches"},
 	{broker.ErrDraining, http.StatusServiceUnavailable, Draining, afterClients, "the gateway is shutting down; come back in a moment"},
 }
 
@@ -133,7 +133,7 @@ func known(err error) *Error {
 	case eventlog.DiskFull(err), errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown):
 		return ofLog(err)
 	case errors.Is(err, context.Canceled): // last: of what the log has taken already the outcome is unknown
-		return New(http.StatusServiceUnavailable, Unavailable, "the request was given up").After(afterLog)
+		return New(http.StatusServiceUnavailable, Unavailable, "the request was canceled").After(afterLog)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func ofLog(err error) *Error {
 	code, text := Unavailable, eventlog.Explain(err)
 	switch {
 	case errors.Is(err, eventlog.ErrUnknown):
-		code, text = UnknownOutcome, text+"; whether this was stored is not known: look before you repeat it"
+		code, text = UnknownOutcome, text+"; it is unknown if this was stored: check before you repeat it"
 	case eventlog.DiskFull(err):
 		code = DiskFull
 	}
@@ -229,8 +229,8 @@ func overLimit(limit *documents.LimitError, err error) *Error {
 func overMemory(full *share.FullError) *Error {
 	if full.All {
 		return New(http.StatusServiceUnavailable, MemoryFull,
-			"all clients together hold as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(afterClients)
+			"all clients together use as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(afterClients)
 	}
 	return New(http.StatusTooManyRequests, MemoryFullPerKey,
-		"this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(afterClients)
+		"this credential (without one, this address) uses as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(afterClients)
 }

@@ -43,7 +43,7 @@ func (d *Descriptors) Saw(number int) {
 	}
 	now := time.Now().Unix()
 	if last := d.warned.Load(); now-last >= int64(warnEvery/time.Second) && d.warned.CompareAndSwap(last, now) {
-		d.logger.Warn("file descriptors run out: new streams are answered busy; raise the limit of open files (ulimit -n, LimitNOFILE=), or set MAX_CONNECTIONS below it",
+		d.logger.Warn("file descriptors are running out: new streams get a busy answer; raise the limit of open files (ulimit -n, LimitNOFILE=), or set MAX_CONNECTIONS below it",
 			"in_use", number, "kept_for_others_from", d.mark)
 	}
 }

@@ -46,9 +46,9 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memor
 	}
 	counter("sluice_deliveries_total", "Event frames handed to streams.", b.Stats.Deliveries.Load)
 	counter("sluice_replayed_total", "Event frames among them that were read from the log.", b.Stats.Replayed.Load)
-	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
-	counter("sluice_client_memory_refused_total", "Requests and messages refused as their credential, or all clients together, held as much memory as they may.", memory.Refused)
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes held in memory for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
+	counter("sluice_gaps_total", "Gap frames sent to clients.", b.Stats.Gaps.Load)
+	counter("sluice_client_memory_refused_total", "Requests and messages refused because their credential, or all clients together, used as much memory as they may.", memory.Refused)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes of memory used for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
 	return m
 }

@@ -80,7 +80,7 @@ func (f *fetches) run() {
 }
 
 // errPanic is why a stream ends in which something has panicked.
-var errPanic = errors.New("a panic, which is in the log")
+var errPanic = errors.New("a panic; the log has its stack")
 
 // fetch reads what comes next for a stream. A panic is an error of this stream.
 func (f *fetches) fetch(s *Stream) (read fetched) {

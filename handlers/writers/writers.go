@@ -222,7 +222,7 @@ func (c *Config) appendLast(dst []byte, reason broker.End) []byte {
 	case broker.EndRevoked, broker.EndChanged:
 		return sse.AppendExpired(dst, string(reason), c.CutRetry())
 	case Failed:
-		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the log cannot be read now; come back in a moment", c.FailRetry())
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the event log cannot be read now; come back in a moment", c.FailRetry())
 	}
 	return dst
 }

@@ -141,7 +141,7 @@ func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
 // is not masked.
 func (r *Reader) explain(err error) {
 	if err != nil && strings.Contains(err.Error(), "unmasked frame") {
-		_ = r.ws.Close(websocket.StatusProtocolError, "a client masks its frames: RFC 6455, 5.1") // it may be gone
+		_ = r.ws.Close(websocket.StatusProtocolError, "a client must mask its frames: RFC 6455, 5.1") // it may be gone
 	}
 }
 
