@@ -54,7 +54,7 @@ func (l MemoryLimit) Apply(logger *slog.Logger, cfg *config.Config) {
 	b := newBudgets(l)
 	runtime := l.limitRuntime(&b)
 	if !l.found() {
-		logger.Debug("no limit of memory was found; budgets are for 1 GiB")
+		logger.Debug("found no limit of memory; budgets assume 1 GiB")
 		return
 	}
 	size := func(n int64) string { return config.Size(n >> 10 << 10).String() }

@@ -114,11 +114,11 @@ func (g *Gateway) Close() {
 func (g *Gateway) Reload() {
 	g.o.Logger.Info("reloading keys and certificates")
 	if err := g.Auth.Reload(); err != nil {
-		g.o.Logger.Error("reloading keys; the last good ones stay", "cause", err)
+		g.o.Logger.Error("keys cannot be reloaded; the last good ones stay in use", "cause", err)
 	}
 	if g.certificates != nil {
 		if err := g.certificates.load(); err != nil {
-			g.o.Logger.Error("reloading certificates; the last good ones stay", "cause", err)
+			g.o.Logger.Error("certificates cannot be reloaded; the last good ones stay in use", "cause", err)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (g *Gateway) makeDemo() error {
 	if !g.cfg.PersistrDemo {
 		return nil
 	}
-	g.o.Logger.Warn("PERSISTR_DEMO is on: everybody who reaches this gateway can sign in as demo/demo")
+	g.o.Logger.Warn("PERSISTR_DEMO is on: everyone who can reach this gateway can sign in as demo/demo")
 	if err := persistr.MakeDemo(context.Background(), g.Accounts, g.Databases); err != nil {
 		return fmt.Errorf("making the account of PERSISTR_DEMO: %w", err)
 	}
