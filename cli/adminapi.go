@@ -16,7 +16,7 @@ import (
 // adminAPI is a running gateway as its administrator asks it.
 type adminAPI struct {
 	gatewayURL
-	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; it can come from a file that ADMIN_KEY_FILE names, too."`
+	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; ADMIN_KEY_FILE can name a file with it instead."`
 }
 
 // key returns the administrator's key.
@@ -59,7 +59,7 @@ func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Du
 	r.Header.Set("x-apikey", key)
 	answer, err := (&http.Client{Timeout: timeout}).Do(r)
 	if err != nil {
-		return fmt.Errorf("asking the gateway (is it running there?): %w", err)
+		return fmt.Errorf("calling the gateway (is it running there?): %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))

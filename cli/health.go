@@ -19,13 +19,13 @@ import (
 // Health asks a gateway whether it is well. It is for containers, which have no shell and no curl.
 type Health struct {
 	gatewayURL
-	Ready   bool          `help:"Ask whether it can serve now (/readyz), and not only whether it is alive (/healthz)."`
+	Ready   bool          `help:"Ask if it can serve now (/readyz), not only if it is alive (/healthz)."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
 }
 
 // Help is shown by sluice health --help.
 func (*Health) Help() string {
-	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 where the gateway is well and 1 where it is not. Without --url and SLUICE_URL it asks at ADDR of the settings, on this machine."
+	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 if the gateway is well, else 1. Without --url and SLUICE_URL the command asks at ADDR of the settings, on this machine."
 }
 
 // Run asks, and fails where the answer is not 200.

@@ -20,7 +20,7 @@ import (
 // access says with which credential a command comes. It is never an argument: those show in the list
 // of processes and in shells' histories.
 type access struct {
-	KeyFile string `placeholder:"FILE" help:"File with the API key or token; else it comes from SLUICE_KEY."`
+	KeyFile string `placeholder:"FILE" help:"File with the API key or token; default: the environment's SLUICE_KEY."`
 }
 
 func (a *access) credential() (string, error) {
@@ -50,14 +50,14 @@ type Subscribe struct {
 	gatewayURL
 	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
 	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
-	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, the past first."`
+	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, from its beginning."`
 	From        string   `placeholder:"P" help:"Begin at an id, a time (RFC 3339), earliest, now, or -N for the last N."`
-	After       string   `placeholder:"P" help:"Begin just after it."`
+	After       string   `placeholder:"P" help:"Begin just after this position."`
 	To          string   `placeholder:"P" help:"End with an id or a time."`
-	Until       string   `placeholder:"P" help:"End just before it; caught-up ends where the past does."`
+	Until       string   `placeholder:"P" help:"End just before this position; caught-up ends once the past is read."`
 	Types       []string `placeholder:"NAME" help:"Only events with these names."`
 	Limit       int      `placeholder:"N" help:"End after N events."`
-	JSON        bool     `help:"One JSON object a line, as /realtime gives NDJSON: events and gaps only."`
+	JSON        bool     `help:"Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only."`
 	Gateway     string   `arg:"" optional:"" help:"The gateway, as --url."`
 }
 
@@ -137,7 +137,7 @@ func printJSON(w io.Writer, e client.Event) error {
 		err = json.Unmarshal([]byte(e.Data), &event)
 	}
 	if err != nil {
-		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
+		return fmt.Errorf("the event %q is not from a gateway: %w", e.ID, err)
 	}
 	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: event.Event, Collection: event.Collection, Stream: event.Stream, Data: event.Data}))
 	return err

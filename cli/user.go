@@ -22,7 +22,7 @@ type User struct {
 
 // Help is shown by sluice user --help.
 func (*User) Help() string {
-	return "Users sign in with email and password, and are given a token that is taken wherever a key is.\n\nExample:\n\n" +
+	return "Users sign in with email and password, and get a token that works wherever a key does.\n\nExample:\n\n" +
 		"  export ADMIN_KEY=…\n" +
 		"  sluice user add ann@example.org --rest 'GET:*,POST:messages' --sub '*:messages'\n" +
 		"  echo \"$PASSWORD\" | sluice user password ann@example.org\n" +
