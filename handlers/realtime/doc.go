@@ -1,8 +1,6 @@
-// Package realtime is the main door: GET and POST /realtime, contract sections 2 to 5.
+// Package realtime is the main door, GET and POST /realtime; docs/protocol.md specifies it.
 //
-// subscribe.go and publish.go are the two handlers; params.go, decode.go and split.go read what a
-// client sent; writer.go takes over a stream's connection. Handlers are thin: they turn a request
-// into a grant, a filter or events, and leave the rest to auth and broker.
-//
-// Lock order: limits.mu and gate.mu are leaves; neither is held across a call.
+// subscribe.go and publish.go have the two handlers. params.go, decode.go and split.go read what a client sent, and
+// history.go the range that it asks for. A handler turns a request into a grant, a filter or events, and leaves the rest
+// to auth and broker.
 package realtime
