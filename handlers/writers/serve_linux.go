@@ -11,7 +11,7 @@ import (
 	"sluice/broker/sse"
 )
 
-// contain drops a stream in which something panics, and lets the others of the shard go on. It is for a defer.
+// contain is deferred: it drops a stream that panics, and lets the other streams of the shard go on.
 func (sh *shard) contain() {
 	if cause := recover(); cause != nil {
 		sh.serving.Lease.Panicked(cause)
@@ -19,8 +19,8 @@ func (sh *shard) contain() {
 	}
 }
 
-// serveFrom serves the streams of a round from the i-th on, first those that had more to be written. It returns how far it
-// came: to the end, or behind a stream that has panicked. One defer for many streams costs less than one for each.
+// serveFrom serves the streams of a round from the i-th on; those that had more to write come first. It returns where it
+// stopped: at the end, or after a stream that panicked. One defer for many streams costs less than one for each.
 func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 	defer sh.contain()
 	for next = i; next < len(again)+len(sh.work); {
@@ -39,7 +39,7 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 	return next
 }
 
-// serve writes what there is for a stream, at most one batch before the others have their turn.
+// serve writes a stream's events: at most one batch, before the other streams have their turn.
 func (sh *shard) serve(s *Stream) {
 	sh.serving = s
 	k := &s.socket
@@ -66,31 +66,31 @@ func (sh *shard) serve(s *Stream) {
 		}
 	case broker.Idle:
 		if sh.flush(s) && !k.live {
-			sh.tellLive(s)
+			sh.sayLive(s)
 		}
 	case broker.More:
-		// What has gathered, and that the present is reached, is written once there is nothing more.
+		// There is nothing more: write the events that have gathered, and the notice Live.
 		if sh.send(s, block) && (!k.live || len(k.rest) > 0 || !s.Subscriber.AtHead()) {
 			sh.again = append(sh.again, s)
 		}
 	}
 }
 
-// gathers reports whether n more bytes may wait for what comes behind them.
+// gathers reports whether n more bytes may wait for the events after them.
 func (s *Stream) gathers(n int) bool {
 	k := &s.socket
 	return s.Batch > 0 && !k.live && !k.blocked && len(k.rest)+n <= s.Batch
 }
 
-// tellLive tells a stream of history, once, that it has reached the present.
-func (sh *shard) tellLive(s *Stream) {
+// sayLive writes the notice Live once to a stream of history.
+func (sh *shard) sayLive(s *Stream) {
 	s.socket.live = true
 	if frame := appendNotice(nil, s, s.notices(sh.config).Live()); len(frame) > 0 {
 		sh.say(s, frame)
 	}
 }
 
-// say writes a frame to a stream that has nothing else to be written.
+// say writes a frame to a stream that has nothing else to write.
 func (sh *shard) say(s *Stream, frame []byte) {
 	k := &s.socket
 	n, err := write(k.fd, frame, nil)
@@ -115,7 +115,7 @@ func appendNotice(dst []byte, s *Stream, notice []byte) []byte {
 	return sse.EndChunk(append(sse.BeginChunk(dst), notice...), at)
 }
 
-// send writes what is left and a block, and moves the cursor. It is false where the connection took less.
+// send writes the unwritten rest and a block, and advances the cursor. It returns false if the connection took less.
 func (sh *shard) send(s *Stream, block *broker.Block) bool {
 	k := &s.socket
 	before := len(k.rest)
@@ -156,7 +156,7 @@ func (sh *shard) send(s *Stream, block *broker.Block) bool {
 // errMemory ends a stream whose client reads slowly and has no memory left for what waits to be written.
 var errMemory = errors.New("its credential or address uses as much memory as it may")
 
-// flush writes what is left, and is true when there is nothing any more.
+// flush writes the unwritten rest, and returns true once nothing is left.
 func (sh *shard) flush(s *Stream) bool {
 	k := &s.socket
 	if len(k.rest) == 0 {
@@ -185,7 +185,7 @@ func (sh *shard) wrote(s *Stream, n int) {
 	}
 }
 
-// blockedNow leaves the stream until the kernel tells that there is room.
+// blockedNow leaves the stream alone until the kernel reports room.
 func (sh *shard) blockedNow(s *Stream) {
 	k := &s.socket
 	k.blocked = true
@@ -195,7 +195,7 @@ func (sh *shard) blockedNow(s *Stream) {
 	}
 }
 
-// finish ends a stream with a last frame, after what is left of the one half sent.
+// finish ends a stream with a last frame, after the rest of a frame that is half sent.
 func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 	k := &s.socket
 	if k.phase != open {
@@ -221,8 +221,8 @@ func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 	return dst
 }
 
-// linger says that we are done and waits for the client to close: a close with unread input would reset
-// the connection, and destroy the last frame on its way.
+// linger closes the gateway's side only, and waits for the client to close its own: a full close with unread input would
+// reset the connection, and destroy the last frame on its way.
 func (sh *shard) linger(s *Stream) {
 	k := &s.socket
 	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerMost))
@@ -233,7 +233,7 @@ func (sh *shard) linger(s *Stream) {
 	sh.listen(s)
 }
 
-// drop closes the connection as it is and gives the stream back.
+// drop closes the connection at once and ends the lease.
 func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 	k := &s.socket
 	if k.phase == closed {

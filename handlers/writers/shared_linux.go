@@ -50,14 +50,14 @@ func (w *shared) close() {
 	w.group.Wait()
 }
 
-// next gives the shards in turn.
+// next returns the shards in turn.
 func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
 
-// heads are buffers for what a stream begins with.
+// heads are buffers for the first bytes of streams.
 var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
-// written from here, before the shard has it. A reason other than "" is the stream's end.
+// takeOver gives the request's connection to a shard. It first writes the answer's head and the stream's first frames
+// itself. A reason other than "" ends the stream.
 func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
 	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if err != nil {
@@ -68,7 +68,7 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	if err == nil {
 		sh.config.Observer.Descriptor(int(fd))
 	}
-	// The duplicate keeps the connection open; what net held is free.
+	// The duplicate keeps the connection open; net's own descriptor is free.
 	if cerr := conn.Close(); err == nil && cerr != nil {
 		closeFD(fd)
 		err = fmt.Errorf("closing the first descriptor: %w", cerr)
@@ -102,7 +102,7 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	return "", nil
 }
 
-// writeFirst writes the head, and with it what the client has missed, where that is at hand.
+// writeFirst writes the head, together with the events that the client has missed if they are in memory.
 func (sh *shard) writeFirst(s *Stream, head []byte) error {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)

@@ -7,7 +7,7 @@ import (
 	"sluice/broker/sse"
 )
 
-// sweep does for every stream what the clock asks for.
+// sweep does what is due by the clock, for every stream.
 func (sh *shard) sweep(now time.Time) {
 	ms := clock(now)
 	sh.pings.clear()
@@ -57,8 +57,8 @@ func (sh *shard) look(s *Stream, now time.Time, ms int64) {
 	}
 }
 
-// blockedStill closes a connection that took no byte for the time allowed. The kernel tells of room only when
-// there is much of it, so a slow client is known by what is still in hand.
+// blockedStill closes a connection that took no byte within the time allowed. The kernel reports room only when there is
+// much of it. So a slow client that still reads is recognized by the bytes that the kernel still has for it.
 func (sh *shard) blockedStill(s *Stream, now time.Time) {
 	k := &s.socket
 	if !ranOut(&k.deadline, sh.config.WriteTimeout, now) {

@@ -46,7 +46,7 @@ type Lease interface {
 	Panicked(cause any)
 }
 
-// Stream is one client's, and what is told of it at its end.
+// Stream is one client's stream, with what its end reports.
 type Stream struct {
 	Subscriber *broker.Subscriber
 	Identity   *auth.Identity
@@ -57,7 +57,7 @@ type Stream struct {
 
 	Range   *Range  // of a request for history; else nil
 	Notices Notices // nil: frames of events; streams that do not end by themselves ping as those do
-	Batch   int     // so many bytes may gather before they are written, as long as more is at hand; 0: none
+	Batch   int     // bytes that may gather before they are written, while more events are at hand; 0: none
 
 	bytes   int64
 	account *share.Account // of what is yet to be written, while that is much
@@ -114,7 +114,7 @@ func (r *Range) Left(clock *eventlog.Clock) time.Duration {
 // Endless is the Last of a range that goes on.
 const Endless = 1<<64 - 1
 
-// End tells why a stream ended.
+// End is how a stream ended.
 type End struct {
 	Reason broker.End // one of the broker's, or of those below
 	Bytes  int64      // written, heads and chunks included where we write them
