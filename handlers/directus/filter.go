@@ -11,7 +11,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// filterOperators are Directus' comparisons; those that take a list or nothing are told by their Op.
+// filterOperators are Directus' comparisons. The Op shows which of them take a list or nothing.
 var filterOperators = map[string]query.Node{
 	"_eq":            {Op: query.Eq},
 	"_neq":           {Op: query.Eq, Negate: true},

@@ -78,7 +78,7 @@ func refreshToken(v gjson.Result) (string, error) {
 	return token.Str, nil
 }
 
-// signedIn tells a session. Expires is how long the access token is good, in milliseconds.
+// signedIn answers with a session. Expires is how long the access token is valid, in milliseconds.
 func signedIn(c echo.Context, s *auth.Session, err error) error {
 	if err != nil {
 		return err

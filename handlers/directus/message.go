@@ -17,7 +17,7 @@ const (
 	typePing         = "ping"
 	typePong         = "pong"
 	typeServer       = "server"       // of errors before a message has a type
-	typeSubscription = "subscription" // of what a subscription tells
+	typeSubscription = "subscription" // a subscription's items and changes
 )
 
 // maxUID bounds the uid, which a subscription keeps.
@@ -81,7 +81,7 @@ func asString(uid string) string {
 	return `"` + uid + `"`
 }
 
-// problem tells an error.
+// problem makes the message of an error.
 func problem(kind string, e *httperr.Error, uid string) []byte {
 	_, code := wire(e)
 	dst := append([]byte(`{"type":"`), kind...)

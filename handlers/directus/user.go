@@ -13,7 +13,7 @@ import (
 // ping answers who looks whether the gateway is there.
 func (h *Handler) ping(c echo.Context) error { return c.String(http.StatusOK, "pong") }
 
-// me tells who the caller is: a user by id and email, a key or token by its name.
+// me answers with the caller: a user by id and email, a key or token by its name.
 func (h *Handler) me(c *call) error {
 	if c.who == nil {
 		return httperr.New(http.StatusUnauthorized, codeCredentials, "no credential: send an API key or a token as Authorization: Bearer")
