@@ -17,7 +17,7 @@ type listed struct {
 	IsActive bool   `json:"isActive"`
 }
 
-// profile is what an account is told of itself.
+// profile is an account as it sees itself.
 type profile struct {
 	ID       string      `json:"id"`
 	Username string      `json:"username"`
@@ -31,7 +31,7 @@ type profileDB struct {
 	Role streams.Role `json:"role"`
 }
 
-// rootOnly refuses all but the administrator.
+// rootOnly refuses everyone but the administrator.
 func (c *call) rootOnly() error {
 	if c.who.root {
 		return nil
@@ -99,7 +99,7 @@ func (h *Handler) createAccount(c *call) error {
 	return done(c, err)
 }
 
-// toAccount does something to the account of the path.
+// toAccount calls a function with the account of the path.
 func (h *Handler) toAccount(c *call, f func(ctx context.Context, username string) error) error {
 	if err := c.rootOnly(); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (h *Handler) deactivate(c *call) error {
 // demo is name, password and database of the account that PERSISTR_DEMO makes.
 const demo = "demo"
 
-// MakeDemo makes the account demo, which owns the database demo, where they are not there.
+// MakeDemo makes the account demo and its database demo, if they do not exist.
 func MakeDemo(ctx context.Context, accounts *account.Store, catalog *streams.Catalog) error {
 	a, err := accounts.Get(demo)
 	if err != nil {
