@@ -17,7 +17,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// connection is one that is open now. Its id is the X-Request-Id of its answer, as in the log.
+// connection is an open connection. Its id is the X-Request-Id of its answer, as in the log.
 type connection struct {
 	ID       string    `json:"id"`
 	Who      string    `json:"who"`
@@ -28,17 +28,17 @@ type connection struct {
 	LagMS    int64     `json:"lag_ms"`
 }
 
-// maxChannels bounds what is told of a grant of a thousand patterns.
+// maxChannels bounds the text of a connection's channels: a grant can have a thousand patterns.
 const maxChannels = 400
 
-// held is one that is open now, as it was seen.
+// openConnection is an open connection at the moment of listing.
 type openConnection struct {
 	broker.Holder
 	channels string
 	behind   time.Duration
 }
 
-// listConnections tells of the newest first. What takes time, which grows with how many there are, is done without the
+// listConnections lists the newest first. Searching and sorting take time with many connections. So they run without the
 // broker's lock, and for one request at a time.
 func (h *Handler) listConnections(c echo.Context) error {
 	q, err := pageOf(c, maxListed)
@@ -73,8 +73,8 @@ func (h *Handler) listConnections(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
-// matching leaves out what the search does not find. Those that get the same events come one after another, so that their
-// channels are looked through once.
+// matching keeps the connections that match the search. Connections of one view come one after another, so it searches
+// their channels once.
 func (q *query) matching(all []openConnection) []openConnection {
 	if q.search == "" {
 		return all
@@ -89,7 +89,7 @@ func (q *query) matching(all []openConnection) []openConnection {
 	})
 }
 
-// orderOfConnection has the newest first.
+// orderOfConnection sorts the newest first.
 func orderOfConnection(s *openConnection) string {
 	who := s.Client()
 	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-who.Started.UnixNano()), who.RequestID)

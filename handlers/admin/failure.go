@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// refusal is an error of keys, users and revocations as an answer. What is none of theirs is the log's.
+// refusal turns an error of keys, users or revocations into an answer. Any other error is the log's.
 func refusal(err error) error {
 	var (
 		otherKey  *version.ChangedError[auth.KeyInfo]
@@ -34,7 +34,7 @@ func refusal(err error) error {
 	return e
 }
 
-// mismatch is the answer to a change that was meant for another version than what there is now.
+// mismatch answers a change that was meant for another version than the current one.
 func mismatch(current any) *httperr.Error {
 	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed since that version; nothing was done, and the field current has what it is now")
 	e.Current = current

@@ -17,7 +17,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// change is a key as the API takes it. Raw fields tell null from nothing.
+// change is the body that makes or changes a key. Raw fields distinguish null from an absent field.
 type change struct {
 	Name    *string         `json:"name"`
 	Sub     *[]string       `json:"sub"`
@@ -42,7 +42,7 @@ func (c *change) of() (auth.KeyChange, error) {
 	return k, nil
 }
 
-// orderOfKey is a key's place in the list of auth.Keys.
+// orderOfKey sorts as auth.Keys does: keys of the settings first, then by name.
 func orderOfKey(k *auth.KeyInfo) string {
 	if k.ReadOnly {
 		return "0" + k.Name + k.ID
@@ -100,7 +100,7 @@ func (h *Handler) createKey(c echo.Context) error {
 	audit.Target(c, info.ID)
 	audit.Detail(c, info.Name)
 	if again {
-		audit.Detail(c, info.Name+", told again")
+		audit.Detail(c, info.Name+", shown again")
 		c.Response().Header().Set(idempotency.Replay, "true")
 	}
 	setVersion(c, info.Version)

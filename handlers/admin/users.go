@@ -11,7 +11,7 @@ import (
 	"sluice/handlers/audit"
 )
 
-// userChange is a user as the API takes it.
+// userChange is the body that makes or changes a user.
 type userChange struct {
 	Password *string   `json:"password"`
 	Sub      *[]string `json:"sub"`
@@ -24,7 +24,7 @@ func (c *userChange) of() user.Change {
 	return user.Change{Password: c.Password, Sub: c.Sub, Pub: c.Pub, Rest: c.Rest, Active: c.Active}
 }
 
-// userAnswer is a user as the API tells it.
+// userAnswer is a user in an answer.
 type userAnswer struct {
 	*user.User
 	Version string `json:"version"`
@@ -32,7 +32,7 @@ type userAnswer struct {
 
 func answerUser(u *user.User) userAnswer { return userAnswer{u, u.Revision()} }
 
-// email is that of the path.
+// email returns the email in the path.
 func email(c echo.Context) string {
 	raw := c.Param("email")
 	if c.Request().URL.RawPath == "" {
