@@ -29,7 +29,7 @@ type fieldError struct{ name, why string }
 
 func (e *fieldError) Error() string { return fmt.Sprintf("field %q %s", e.name, e.why) }
 
-// decode reads a body. All faults of form come before those of size, as the contract orders them.
+// decode reads a body. Faults of form come before faults of size, in the order of docs/protocol.md.
 func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 	b := &batch{}
 	var bad *httperr.Error
@@ -209,7 +209,7 @@ func (d *eventDecoder) field(raw, v []byte) error {
 	return d.readName(bit, name, s)
 }
 
-// asBefore takes a name from the event before, if it is spelled the same.
+// asBefore reuses a name of the event before, if it is the same.
 func (d *eventDecoder) asBefore(bit int, v []byte) bool {
 	if d.before == nil || d.seen&bit != 0 || len(v) < 3 || v[0] != '"' {
 		return false
@@ -260,7 +260,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	return nil
 }
 
-// readExpect takes a number, or the string as an answer gives it.
+// readExpect reads a number, or the string that an answer has for it.
 func (d *eventDecoder) readExpect(v []byte) error {
 	digits := string(bytes.Trim(v, `"`))
 	n, err := strconv.ParseUint(digits, 10, 53)
@@ -271,7 +271,7 @@ func (d *eventDecoder) readExpect(v []byte) error {
 	return nil
 }
 
-// check is what can be said only when all fields were seen.
+// check finds the faults that depend on all fields.
 func (d *eventDecoder) check() error {
 	if d.seen&fieldEvent == 0 {
 		return &fieldError{"event", "is missing; it names the event"}
@@ -291,7 +291,7 @@ func (d *eventDecoder) check() error {
 	return nil
 }
 
-// checkSpaced makes of names what the database's own door would: they are taken as /realtime shows them.
+// checkSpaced translates names to what the database's own door would store; clients write them as /realtime shows them.
 func (d *eventDecoder) checkSpaced() error {
 	e := d.event
 	if _, method := channel.Method(e.Name); method {
@@ -310,7 +310,7 @@ func (d *eventDecoder) checkSpaced() error {
 	return nil
 }
 
-// cut shortens what a client sent for a message.
+// cut shortens a client's text for a message.
 func cut(s string) string {
 	if len(s) > channel.MaxName {
 		return s[:channel.MaxName] + "…"

@@ -31,13 +31,13 @@ type selection struct {
 	any    bool // there was a parameter of history
 }
 
-// place is a position as a request names it.
+// bound is one end of a range, as a request names it.
 type bound struct {
 	kind  boundKind
 	param string
-	id    uint64    // or how many from the end
-	at    time.Time // where the request names one
-	text  string    // an id as it was written
+	id    uint64    // of boundLast: how many events from the end
+	at    time.Time // of boundTime
+	text  string    // of boundID: the id as it was written
 }
 
 type boundKind int
@@ -48,11 +48,11 @@ const (
 	boundTime
 	boundEarliest
 	boundNow
-	boundLast // so many from the end
+	boundLast // N events from the end
 	boundCaughtUp
 )
 
-// selectors reads the parameters; each may be there once, and of two that say the same only one.
+// selectors reads the parameters. Each may be given once, and only one of from and after, and of to and until.
 func selectors(query url.Values) (s selection, err error) {
 	one := func(name string) (string, bool, error) {
 		values, ok := query[name]
@@ -145,7 +145,7 @@ func (s *selection) setBound(p *bound, name, v string) error {
 	return nil
 }
 
-// find makes of a time an id: of the last event up to it, or of the first one that is not before it.
+// find turns a time into an id: of the last event up to it, or of the first event that is not before it.
 func (p *bound) find(clock *eventlog.Clock) {
 	switch {
 	case p.kind != boundTime:
@@ -166,8 +166,8 @@ func also(begins bool, name string) string {
 	return ""
 }
 
-// rangeOf makes of a selection where the cursor begins, and where the stream ends. Exhausted says that there is
-// nothing in it, and never will be.
+// rangeOf turns a selection into the begin of the cursor and the end of the stream. exhausted reports that the range has no
+// events and never will.
 func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *writers.Range, exhausted bool, err error) {
 	log := h.o.Broker.Log()
 	settled := log.Settled()
@@ -182,14 +182,15 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 		return nil, false, err
 	}
 	f.Start = &start
-	// Who was told the end has read the range, whatever became of that position since. One ahead of the log is of another.
+	// A client with an id at or after the end has read the range, even if that position is gone by now. An id ahead of the
+	// log is from another log.
 	if seen, ok := eventlog.ParseID(f.LastEventID); ok && seen >= r.Last && seen <= settled {
 		return r, true, nil
 	}
 	return r, start.Gap == eventlog.NoGap && start.After >= r.Last, nil
 }
 
-// last is the position of who has read the range.
+// last returns the position at which the range is read.
 func (s *selection) last(settled uint64) uint64 {
 	switch {
 	case s.end.kind == boundNone:
@@ -202,7 +203,7 @@ func (s *selection) last(settled uint64) uint64 {
 	return s.end.id
 }
 
-// begin is where the cursor begins. A client that comes back goes on where it was.
+// begin returns where the cursor begins. A client that comes back goes on at its last id.
 func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (start eventlog.Start, err error) {
 	b, spaces := h.o.Broker, f.Channels.Spaces()
 	if f.LastEventID != "" {
@@ -238,5 +239,5 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 	return now, nil
 }
 
-// wantsLines says whether Accept names NDJSON.
+// wantsLines reports whether Accept names NDJSON.
 func wantsLines(r *http.Request) bool { return traffic.Accepts(r, contentTypeNDJSON) }

@@ -42,7 +42,7 @@ func (h *Handler) publish(c echo.Context) error {
 	return err
 }
 
-// publishEvents checks in the order of the contract's table; the first fault answers.
+// publishEvents checks in the order of the table in docs/protocol.md. The first fault is the answer.
 func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	r := c.Request()
 	id, _, err := h.identify(c)
@@ -73,11 +73,11 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// notTaken is why a content type is refused.
+// notTaken is the message for an unsupported content type.
 const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
-// contentType reports whether the body is NDJSON. It refuses all but the two types, in UTF-8, as they are, and curl's own
-// type for forms, under which the body has to be JSON.
+// contentType reports whether the body is NDJSON. It accepts the two types in UTF-8 without an encoding, and curl's type for
+// forms, with which the body must be JSON.
 func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	refuse := func(format string, args ...any) (bool, *httperr.Error) {
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, format, args...)
@@ -149,7 +149,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	return len(b.events), b.answer(c, first)
 }
 
-// append gives the databases free before anything is answered: who does not take the answer must not hold them.
+// append releases the databases before the answer: a client that does not read the answer must not block them.
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
 	w, rows, bad := h.spaced(id, b)
 	if bad != nil {
@@ -200,8 +200,8 @@ func publishError(b *batch, err error) error {
 
 var noStore = []string{"no-store"} // shared by all answers, and never changed
 
-// answer tells the ids, which are consecutive. It is put together by hand: the shape is fixed, and reflection
-// took 5 % of a publish.
+// answer writes the ids, which are consecutive. It builds the JSON by hand: the shape is fixed, and reflection took 5 % of a
+// publish.
 func (b *batch) answer(c echo.Context, first uint64) error {
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
 	text := make([]byte, 0, 48+20*len(b.events))
