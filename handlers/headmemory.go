@@ -24,7 +24,7 @@ const freeHead = 8 << 10
 // taken when its length has come, and the bodies that are not read yet. The defaults are 1 MiB each.
 var HTTP2 = http.HTTP2Config{MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
 
-// valueBytes is what a header takes beside its text.
+// valueBytes is what a header takes in addition to its text.
 const valueBytes = 64
 
 // chargeHead charges a large head until the request is over, or until a stream has dropped it.

@@ -15,7 +15,7 @@ import (
 // noteKey is where the context of a request that is an action holds its note.
 const noteKey = "audit"
 
-// note is what doors tell of an action.
+// note is what a door reports about an action.
 type note struct{ who, kind, target, detail string }
 
 func noteOf(c echo.Context) *note {

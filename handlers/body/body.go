@@ -23,14 +23,14 @@ import (
 type Limits struct {
 	Bytes  int64         // how long it may be
 	Named  string        // what bounds it, for the refusal; "": MAX_BODY
-	Time   time.Duration // READ_TIMEOUT: all of it has to be there within
-	Memory *share.Memory // what it holds until the request is over is charged to Owner
+	Time   time.Duration // READ_TIMEOUT: the whole body must arrive within it
+	Memory *share.Memory // charged to Owner until the request is over
 	Owner  string        // the scope of the credential; "": the client's address
-	Fields bool          // the door keeps the fields of the JSON one by one, which is charged too
+	Fields bool          // the door stores the fields of the JSON one by one, which is charged, too
 }
 
-// Read reads a request's body. What is wrong with it is an *httperr.Error, after which the connection is closed: what is
-// left on it is no request.
+// Read reads a request's body. Its error is an *httperr.Error. Then the connection is closed, since the bytes left on it are
+// not a request.
 func Read(c echo.Context, l Limits) ([]byte, error) {
 	text, err := read(c, &l)
 	if err != nil {
@@ -39,7 +39,7 @@ func Read(c echo.Context, l Limits) ([]byte, error) {
 	return text, nil
 }
 
-// refused says what is wrong with a body that could not be read, and has the connection closed.
+// refused makes the answer to a body that could not be read, and has the connection closed.
 func refused(c echo.Context, err error, l *Limits) error {
 	var bad *httperr.Error
 	switch {
@@ -92,11 +92,11 @@ type rest struct {
 
 const (
 	firstBuffer = 512
-	// free is what a body may take without being charged, as much as the buffers of any connection, and up to where
-	// memory is taken for what a client says that it will send.
+	// free is how many bytes a body may have without a charge: as much as the buffers of any connection. It also bounds the
+	// memory allocated for a length that a client only announces.
 	free = 4 << 10
-	// perField is what each field takes once it is parsed, beside its text: 66 bytes a field of {"0":{},"1":{},…} were
-	// measured. Without it a body of 1 MiB would make ten of heap, and be charged as one.
+	// perField is what each field takes once it is parsed, in addition to its text: 66 bytes a field were measured with
+	// {"0":{},"1":{},…}. Without it, a body of 1 MiB would take ten of heap, and be charged as one.
 	perField = 64
 )
 

@@ -11,8 +11,7 @@ import (
 	"sluice/store/share"
 )
 
-// Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons
-// are our words.
+// Metrics are the metrics of all doors together. Clients control no label: codes and reasons are the gateway's own.
 type Metrics struct {
 	connections prometheus.Gauge
 	ends        *prometheus.CounterVec
@@ -84,16 +83,16 @@ func read(m prometheus.Metric) float64 {
 	return told.GetCounter().GetValue() + told.GetGauge().GetValue()
 }
 
-// opened counts a stream in.
+// opened counts a stream that begins.
 func (m *Metrics) opened() { m.connections.Inc() }
 
-// closed counts a stream out.
+// closed counts a stream that ends.
 func (m *Metrics) closed(reason broker.End) {
 	m.connections.Dec()
 	m.ends.WithLabelValues(string(reason)).Inc()
 }
 
-// Refused counts a request or message that was answered with an error. Both labels must be words of ours.
+// Refused counts a request or message that was answered with an error. Both labels must be the gateway's own words.
 func (m *Metrics) Refused(door, code string) { m.refused.WithLabelValues(door, code).Inc() }
 
 // Busy counts a busy frame.
@@ -102,10 +101,10 @@ func (m *Metrics) Busy() { m.busy.Inc() }
 // Wrote counts bytes of frames.
 func (m *Metrics) Wrote(n int) { m.bytes.Add(float64(n)) }
 
-// Delivered observes how long an event was on its way.
+// Delivered observes the time from an event's commit to its write.
 func (m *Metrics) Delivered(took time.Duration) { m.delivery.Observe(took.Seconds()) }
 
-// Published counts a publish of so many events.
+// Published counts a publish and its events.
 func (m *Metrics) Published(outcome string, events int, took time.Duration) {
 	m.publishes.WithLabelValues(outcome).Inc()
 	if events > 0 {
