@@ -9,7 +9,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// budgets are what the gateway may take of memory beside what settings bound, in bytes. They are for config.FullMemory, and
+// budgets bound the memory that no setting bounds, in bytes. They are for config.FullMemory, and
 // less in proportion where there is less.
 type budgets struct {
 	ring     int64 // frames shared at the head

@@ -22,7 +22,7 @@ func (g *Gateway) Listen() error {
 	}
 	if g.cfg.MetricsAddr != "" {
 		if g.metricsListener, err = net.Listen("tcp", g.cfg.MetricsAddr); err != nil {
-			_ = inner.Close() // the first error is the one to tell
+			_ = inner.Close() // the first error is the one to report
 			return fmt.Errorf("listening on METRICS_ADDR %s: %w; stop what uses it, or set another", g.cfg.MetricsAddr, err)
 		}
 	}
