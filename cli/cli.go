@@ -23,8 +23,8 @@ type Streams struct {
 	queues []*logQueue
 }
 
-// queue puts a queue before what the gateway writes, so that it never waits for who reads that, and has a closed pipe be an
-// error of writing and not the end of the process. It returns the queue of Err.
+// queue puts a queue before the gateway's output, so that the gateway never waits for its reader. It also makes a closed
+// pipe an error of writing, not the end of the process. It returns the queue of Err.
 func (s *Streams) queue() *logQueue {
 	signal.Ignore(syscall.SIGPIPE)
 	out, logs := newLogQueue(s.Out), newLogQueue(s.Err)
@@ -32,7 +32,7 @@ func (s *Streams) queue() *logQueue {
 	return logs
 }
 
-// flushMost is how long the end waits for who reads what was written.
+// flushMost is how long the process waits at its end for the reader of its output.
 const flushMost = time.Second
 
 func (s *Streams) flush() {
@@ -116,7 +116,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	return exitCode(err, ctx, std.Err)
 }
 
-// exitCode tells of an error and, where it is one of the arguments, of the help for their command.
+// exitCode prints an error and, if the arguments are wrong, where to find the command's help.
 func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 	if err == nil {
 		return exitOK

@@ -10,7 +10,7 @@ import (
 	"sluice/gateway"
 )
 
-// Config prints the settings in force.
+// Config prints the settings in use.
 type Config struct{}
 
 // Help is shown by sluice config --help.

@@ -8,7 +8,7 @@ import (
 	"sluice/gateway"
 )
 
-// greet says what to do next: on a first start two lines to paste, later where the key is.
+// greet prints what to do next: on a first start commands to paste, later the file with the key.
 func greet(w io.Writer, first gateway.FirstKey, base string) {
 	switch {
 	case first.Made:

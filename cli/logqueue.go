@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// logQueue stands between who logs and a pipe or terminal that may stand still or be closed: who logs never waits, and what
-// finds no room is dropped and counted. Without it a collector that hangs would hold up every stream that ends, and the end
-// of the process.
+// logQueue is a queue in front of a pipe or terminal that may stall or be closed. Writing to it never waits: a line without
+// room is dropped and counted. Without it, a log collector that hangs would block every stream that ends, and the end of
+// the process.
 type logQueue struct {
 	to      io.Writer
 	dropped atomic.Uint64
@@ -70,7 +70,8 @@ func (q *logQueue) write() {
 	}
 }
 
-// next takes what waits, and how many lines were dropped, once nothing waits. The goroutine has ended where it gives neither.
+// next returns the waiting lines or, once none waits, the number of dropped lines to report. If it returns neither, the
+// goroutine must end.
 func (q *logQueue) next() (lines [][]byte, unreported uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -21,7 +21,7 @@ type Serve struct {
 	Addr string `placeholder:"HOST:PORT" help:"Listen address; it overrides ADDR of the settings."`
 }
 
-// settings reads the settings; --addr stands in front of them.
+// settings reads the settings; --addr overrides ADDR.
 func (c *Serve) settings(memory gateway.MemoryLimit) (*config.Config, error) {
 	environ := os.Environ()
 	if c.Addr != "" {
@@ -30,7 +30,7 @@ func (c *Serve) settings(memory gateway.MemoryLimit) (*config.Config, error) {
 	return config.LoadWithin(memory.Bytes, environ, ".env")
 }
 
-// Run is the life of a gateway: its settings, and from there up and down again.
+// Run reads the settings, builds the gateway, and runs it until it ends.
 func (c *Serve) Run(std *Streams) error {
 	memory := gateway.FindMemoryLimit()
 	cfg, err := c.settings(memory)
@@ -86,7 +86,7 @@ func onHangup(f func()) (stop func()) {
 	}
 }
 
-// newLogger writes structured lines; none of them ever holds a credential.
+// newLogger makes the logger. No line ever contains a credential.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {

@@ -17,8 +17,8 @@ import (
 	"sluice/client"
 )
 
-// access says with which credential a command comes. It is never an argument: those show in the list
-// of processes and in shells' histories.
+// access is the credential of a command. It is never an argument: arguments show in the list of processes and in shells'
+// histories.
 type access struct {
 	KeyFile string `placeholder:"FILE" help:"File with the API key or token; default: the environment's SLUICE_KEY."`
 }
@@ -34,8 +34,8 @@ func (a *access) credential() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// known is the credential of a command that needs one: the gateway refuses all that comes without, and the reason is told
-// before that.
+// known returns the credential of a command that needs one. Without it the gateway would refuse the request, so known
+// prints the reason first.
 func (a *access) known(errOut io.Writer) (string, error) {
 	credential, err := a.credential()
 	if err == nil && credential == "" {
@@ -119,7 +119,7 @@ func printFrame(w io.Writer, e client.Event) error {
 	return err
 }
 
-// printJSON prints an event or a gap as the line of NDJSON that the gateway makes of it, and nothing of the rest.
+// printJSON prints an event or a gap as the line of NDJSON that the gateway would send, and ignores other frames.
 func printJSON(w io.Writer, e client.Event) error {
 	if e.Name == client.Gap {
 		_, err := io.WriteString(w, e.Data+"\n")

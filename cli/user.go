@@ -12,7 +12,7 @@ import (
 	"sluice/auth/user"
 )
 
-// User keeps the users of a running gateway.
+// User manages the users of a running gateway.
 type User struct {
 	Add      UserAdd      `cmd:"" help:"Add a user; the password is asked for, or read from standard input."`
 	List     UserList     `cmd:"" help:"List the users and what they may do."`
@@ -131,7 +131,7 @@ func (c *UserPassword) Run(std *Streams) error {
 	return c.call(http.MethodPatch, c.Email, map[string]string{"password": password}, nil)
 }
 
-// UserRemove takes a user away.
+// UserRemove removes a user.
 type UserRemove struct {
 	userAccess
 	Email string `arg:"" help:"The user's email."`
