@@ -79,7 +79,7 @@ func (g *grouping) readFunction(name string, v gjson.Result) error {
 			if a.Func != query.Count {
 				return query.Refuse(query.BadField, "aggregate %s cannot take *: name the fields", name)
 			}
-			if len(fields) == 1 { // beside fields there is no place for it in the answer
+			if len(fields) == 1 { // with other fields, the answer has no place for it
 				g.add(figure{name, ""}, a)
 			}
 			continue

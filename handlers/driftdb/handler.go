@@ -42,8 +42,8 @@ type Options struct {
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Create         Create
-	Retention      time.Duration // a room without messages for so long is dropped
-	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
+	Retention      time.Duration // a room without messages for this time is dropped
+	Unused         time.Duration // so is a room without any push, once it was empty for this time
 	Unread         int64         // bytes that answers may hold until they are read; 32 times Bound.Bytes
 	Bound          eventlog.Bound
 	Limits         rooms.Limits

@@ -38,7 +38,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 			return h.basic(c)
 		case strings.EqualFold(scheme, "Apikey"):
 			key := strings.TrimSpace(rest)
-			if carriers.Empty() { // beside another credential it is an API key: a refusal of the two would not be charged
+			if carriers.Empty() { // together with another credential it counts as an API key: a refusal of both would not be charged
 				adminKey = key
 			}
 			if adminKey != "" && h.o.Admin.Is(c.RealIP(), adminKey) {

@@ -82,7 +82,7 @@ func (r rule) of(a, b string) ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// integral says whether a number is written as an integer.
+// integral reports whether a number is written as an integer.
 func integral(s string) bool { return !strings.ContainsAny(s, ".eE") }
 
 // extreme is $min or $max: the value where it lies on the side asked for, or where there is none.

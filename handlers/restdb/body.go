@@ -91,7 +91,7 @@ func fieldsOf(text []byte) (documents.Fields, string, error) {
 	return f, id, nil
 }
 
-// shapeFault tells why a value is no document. Names that are there twice were refused before.
+// shapeFault explains why a value is not a document. Duplicate names were refused before.
 func shapeFault(text []byte) string {
 	switch v := gjson.ParseBytes(text); {
 	case len(text) == 0:

@@ -11,7 +11,7 @@ import (
 // knownOperators are the operators, as a refusal lists them.
 const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
 
-// comparisons are the operators that take a value as it is.
+// comparisons are the operators that take a plain value.
 var comparisons = map[string]query.Node{
 	"$eq":  {Op: query.Eq},
 	"$ne":  {Op: query.Eq, Negate: true},
@@ -146,7 +146,7 @@ func readAsked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	return allOf(out), err
 }
 
-// hasOperators says whether an object is one of operators and not a value; {"$date":…} is a value.
+// hasOperators reports whether an object has operators and is not a value; {"$date":…} is a value.
 func hasOperators(v gjson.Result) bool {
 	found := false
 	if v.IsObject() {
@@ -158,8 +158,8 @@ func hasOperators(v gjson.Result) bool {
 	return found
 }
 
-// readOperator reads one of a field's operators; beside is the object that it is in.
-func readOperator(f query.Field, name string, v, beside gjson.Result, depth int) (query.Node, error) {
+// readOperator reads one of a field's operators; siblings is the object that has it.
+func readOperator(f query.Field, name string, v, siblings gjson.Result, depth int) (query.Node, error) {
 	if n, ok := comparisons[name]; ok {
 		n.Field = f
 		return n, readOperands(&n, name, v)
@@ -171,7 +171,7 @@ func readOperator(f query.Field, name string, v, beside gjson.Result, depth int)
 		}
 		return query.Node{Op: query.Exists, Field: f, Negate: !v.Bool()}, nil
 	case "$regex":
-		return readPattern(f, v, beside.Get(`\$options`))
+		return readPattern(f, v, siblings.Get(`\$options`))
 	case "$elemMatch":
 		return readElement(f, v, depth)
 	case "$not":

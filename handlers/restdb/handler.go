@@ -130,7 +130,7 @@ func (c *call) allowed() error {
 // may reports whether the sender has a permission.
 func (c *call) may(method string) bool { return c.who.Rest.Match(channel.Of("", method, c.collection)) }
 
-// need refuses who has not a permission.
+// need refuses a client without a permission.
 func (c *call) need(method string) error {
 	if c.may(method) {
 		return nil
@@ -139,7 +139,7 @@ func (c *call) need(method string) error {
 		`this credential may not %s documents of %q; give it "%s:%s" ("rest" of the key, "rest" in the token's "realtime")`, method, c.collection, method, c.collection)
 }
 
-// needToRead refuses who may not read, where a request would tell what documents hold.
+// needToRead refuses a client that may not read, if the request would show what documents hold.
 func (c *call) needToRead(what string) error {
 	if c.may(http.MethodGet) {
 		return nil

@@ -30,7 +30,7 @@ type selection struct {
 	projection query.Projection // of documents; an aggregate's fields are its own
 	groupBy    []query.Field
 	aggregates []query.Aggregate
-	totals     bool // the answer has the page's place beside the documents
+	totals     bool // the answer has the page's position in addition to the documents
 	count      bool // with totals: the number of documents, and none of them
 }
 

@@ -156,7 +156,7 @@ func pullAll(arg gjson.Result) (edit, error) {
 	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
 }
 
-// asksFields says whether a condition is one of an object's fields, and not of a value itself.
+// asksFields reports whether a condition is about an object's fields, not about a value itself.
 func asksFields(v gjson.Result) bool {
 	found := false
 	v.ForEach(func(key, _ gjson.Result) bool {

@@ -15,7 +15,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// edit gives what is to be where was is. nil stands for nothing, on either side.
+// edit returns the new value for the old one, was. nil means that there is none, for both.
 type edit func(was []byte) ([]byte, error)
 
 // operators make an edit out of their value for one field; $rename, which has two, is apart.

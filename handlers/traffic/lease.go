@@ -64,11 +64,11 @@ const (
 
 // more is separate because most streams do not need it: a lease without it is small.
 type more struct {
-	held    []Releaser // most streams have few
-	few     [1]Releaser
-	account *share.Account
-	pending *Pending
-	scope   string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+	releasers []Releaser // most streams have few
+	few       [1]Releaser
+	account   *share.Account
+	pending   *Pending
+	scope     string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
 }
 
 // Releaser is something that a stream has until its end.
@@ -91,7 +91,7 @@ func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
 func (l *Lease) extra() *more {
 	if l.more == nil {
 		l.more = &more{}
-		l.more.held = l.more.few[:0]
+		l.more.releasers = l.more.few[:0]
 	}
 	return l.more
 }
@@ -99,7 +99,7 @@ func (l *Lease) extra() *more {
 // Hold adds to the lease what the door has taken for the stream. The end releases the newest first.
 func (l *Lease) Hold(r Releaser) {
 	m := l.extra()
-	m.held = append(m.held, r)
+	m.releasers = append(m.releasers, r)
 }
 
 // Enter takes a place of the credential, or returns why there is none.
@@ -202,7 +202,7 @@ func (l *Lease) releaseHeld() {
 	if a := l.more.account; a != nil {
 		defer a.Close()
 	}
-	for _, r := range slices.Backward(l.more.held) {
+	for _, r := range slices.Backward(l.more.releasers) {
 		l.release(r)
 	}
 }

@@ -66,9 +66,9 @@ func (m *Metrics) Counts() Counts {
 		close(outcomes)
 	}()
 	for one := range outcomes {
-		var told dto.Metric
-		if one.Write(&told) == nil && told.GetLabel()[0].GetValue() != "ok" {
-			c.Refused += told.GetCounter().GetValue()
+		var value dto.Metric
+		if one.Write(&value) == nil && value.GetLabel()[0].GetValue() != "ok" {
+			c.Refused += value.GetCounter().GetValue()
 		}
 	}
 	return c
@@ -76,11 +76,11 @@ func (m *Metrics) Counts() Counts {
 
 // read is a metric's value; those that we make can always be written.
 func read(m prometheus.Metric) float64 {
-	var told dto.Metric
-	if m.Write(&told) != nil {
+	var value dto.Metric
+	if m.Write(&value) != nil {
 		return 0
 	}
-	return told.GetCounter().GetValue() + told.GetGauge().GetValue()
+	return value.GetCounter().GetValue() + value.GetGauge().GetValue()
 }
 
 // opened counts a stream that begins.

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Broker       *broker.Broker
 	PingInterval time.Duration
-	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
+	WriteTimeout time.Duration // a connection that takes no byte for this time is closed
 	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
 	Observer     Observer
 	Memory       *share.Memory        // what slow clients make us hold is charged to it; nil: to nobody
@@ -83,7 +83,7 @@ func (s *Stream) Owner() string { return peer.Owner(s.Identity.Scope, s.From) }
 // Range is what a request for history asks for.
 type Range struct {
 	Last   uint64   // the stream ends once everything at or before it is written; Endless without
-	Limit  int      // or after so many events; 0 without
+	Limit  int      // or after this many events; 0: no limit
 	Reason RangeEnd // what Last comes from
 }
 
