@@ -16,7 +16,7 @@ import (
 // adminAPI is a running gateway as its administrator asks it.
 type adminAPI struct {
 	gatewayURL
-	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; it can come from a file that ADMIN_KEY_FILE names, too."`
+	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; ADMIN_KEY_FILE can name a file with it instead."`
 }
 
 // key returns the administrator's key.
@@ -59,7 +59,7 @@ func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Du
 	r.Header.Set("x-apikey", key)
 	answer, err := (&http.Client{Timeout: timeout}).Do(r)
 	if err != nil {
-		return fmt.Errorf("asking the gateway (is it running there?): %w", err)
+		return fmt.Errorf("calling the gateway (is it running there?): %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
@@ -67,11 +67,11 @@ func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Du
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if answer.StatusCode/100 != 2 {
-		var told struct{ Message string }
-		if err := json.Unmarshal(text, &told); err != nil || told.Message == "" {
+		var failure struct{ Message string }
+		if err := json.Unmarshal(text, &failure); err != nil || failure.Message == "" {
 			return fmt.Errorf("%s answered %s; is it a gateway?", base, answer.Status)
 		}
-		return errors.New(told.Message)
+		return errors.New(failure.Message)
 	}
 	if to == nil {
 		return nil

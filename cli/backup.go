@@ -23,10 +23,10 @@ func (c *Backup) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	var told struct{ Path string }
-	if err := c.call(base, http.MethodPost, "/admin/backup", nil, &told, 5*time.Minute); err != nil {
+	var answer struct{ Path string }
+	if err := c.call(base, http.MethodPost, "/admin/backup", nil, &answer, 5*time.Minute); err != nil {
 		return fmt.Errorf("no backup was made: %w", err)
 	}
-	_, err = fmt.Fprintln(std.Out, told.Path)
+	_, err = fmt.Fprintln(std.Out, answer.Path)
 	return err
 }

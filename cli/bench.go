@@ -18,19 +18,19 @@ type Bench struct {
 	access
 	gatewayURL
 	Subscribers int           `short:"n" default:"100" help:"Connections that read."`
-	Channels    int           `default:"1" help:"Channels that they are spread over."`
-	To          int           `help:"Publish to so many of the channels only."`
-	Stalled     int           `help:"So many subscribers read nothing until all is published."`
+	Channels    int           `default:"1" help:"Channels that the subscribers are spread over."`
+	To          int           `help:"Publish to this many of the channels only."`
+	Stalled     int           `help:"This many subscribers read nothing until everything is published."`
 	Events      int           `short:"e" default:"1000" help:"Events to publish."`
-	Rate        float64       `short:"r" help:"Events a second; without, as fast as the answers come."`
+	Rate        float64       `short:"r" help:"Events a second; default: as fast as the answers come."`
 	Publishers  int           `short:"p" default:"1" help:"Connections that publish, each waiting for its answers."`
 	Batch       int           `default:"1" help:"Events in a request."`
 	Size        int           `default:"200" help:"Bytes of an event's payload."`
-	Resume      int           `help:"Let the subscribers begin so many events back."`
-	Read        int           `help:"Let the subscribers read so many events from the log; with a --subscribe that ends, and -e 0."`
-	Among       int           `help:"With --read: so many others lie between these in the log."`
-	Hold        time.Duration `help:"Wait so long once all are connected, before memory is read."`
-	Wait        time.Duration `default:"10s" help:"Give up when nothing has arrived for so long."`
+	Resume      int           `help:"The subscribers begin this many events back."`
+	Read        int           `help:"The subscribers read this many events from the log; use a --subscribe path that ends, and -e 0."`
+	Among       int           `help:"With --read: put this many other events between these in the log."`
+	Hold        time.Duration `help:"Wait this long after all have connected, before memory is measured."`
+	Wait        time.Duration `default:"10s" help:"Give up when nothing has arrived for this long."`
 	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 

@@ -23,8 +23,8 @@ type Streams struct {
 	queues []*logQueue
 }
 
-// queue puts a queue before what the gateway writes, so that it never waits for who reads that, and has a closed pipe be an
-// error of writing and not the end of the process. It returns the queue of Err.
+// queue puts a queue before the gateway's output, so that the gateway never waits for its reader. It also makes a closed
+// pipe an error of writing, not the end of the process. It returns the queue of Err.
 func (s *Streams) queue() *logQueue {
 	signal.Ignore(syscall.SIGPIPE)
 	out, logs := newLogQueue(s.Out), newLogQueue(s.Err)
@@ -32,7 +32,7 @@ func (s *Streams) queue() *logQueue {
 	return logs
 }
 
-// flushMost is how long the end waits for who reads what was written.
+// flushMost is how long the process waits at its end for the reader of its output.
 const flushMost = time.Second
 
 func (s *Streams) flush() {
@@ -56,14 +56,14 @@ func (e usageError) Unwrap() error { return e.error }
 // grammar is the command line.
 type grammar struct {
 	Serve     Serve     `cmd:"" default:"withargs" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
-	Subscribe Subscribe `cmd:"" help:"Print a stream as it comes, resuming through every cut."`
+	Subscribe Subscribe `cmd:"" help:"Print a stream as it arrives; resume after every broken connection."`
 	Publish   Publish   `cmd:"" help:"Publish events."`
 	Token     Token     `cmd:"" help:"Sign a token for development."`
 	User      User      `cmd:"" help:"Add, list and remove the users of a running gateway."`
 	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
 	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
-	Config    Config    `cmd:"" help:"Print the settings in force, secrets masked."`
-	Health    Health    `cmd:"" help:"Ask a gateway whether it is well."`
+	Config    Config    `cmd:"" help:"Print the settings in use, with secrets masked."`
+	Health    Health    `cmd:"" help:"Ask a gateway if it is well."`
 	Version   Version   `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
@@ -79,7 +79,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	parser, err := kong.New(&g,
 		kong.Name("sluice"),
 		kong.WithHyphenPrefixedParameters(true), // --from -5
-		kong.Description("A Server-Sent Events pub/sub gateway: servers POST events, browsers and programs receive them, and nothing is lost without a word."),
+		kong.Description("A Server-Sent Events pub/sub gateway: servers POST events, browsers and programs receive them, and no event is lost without a notice."),
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Bind(std),
@@ -116,7 +116,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	return exitCode(err, ctx, std.Err)
 }
 
-// exitCode tells of an error and, where it is one of the arguments, of the help for their command.
+// exitCode prints an error and, if the arguments are wrong, where to find the command's help.
 func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 	if err == nil {
 		return exitOK

@@ -10,12 +10,12 @@ import (
 	"sluice/gateway"
 )
 
-// Config prints the settings in force.
+// Config prints the settings in use.
 type Config struct{}
 
 // Help is shown by sluice config --help.
 func (*Config) Help() string {
-	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env), and how much memory a default is lowered for."
+	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env), and the memory limit that a default was lowered for."
 }
 
 // Run prints a table.

@@ -72,7 +72,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 		}
 	}
 	s.stop(t, os.Interrupt)
-	if n := strings.Count(s.log.String(), "file descriptors run out"); n != 1 {
+	if n := strings.Count(s.log.String(), "file descriptors are running out"); n != 1 {
 		t.Errorf("%d warnings\n%s", n, s.log)
 	}
 }

@@ -1,6 +1,5 @@
-// Package cli is the command line: serve and the commands for daily work, one file each. It is the
-// only reader of the settings, and wires the packages together with plain values.
+// Package cli is the command line: serve, and the commands for daily work, one file each. It reads the settings, and serve
+// gives them to the package gateway, which builds everything else.
 //
-// Order of construction: settings, credentials, log, broker, handlers, listener; the end is the
-// reverse. Exit codes: 0 done, 1 failed, 2 the arguments or settings are at fault.
+// Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments or settings.
 package cli

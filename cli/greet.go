@@ -8,16 +8,16 @@ import (
 	"sluice/gateway"
 )
 
-// greet says what to do next: on a first start two lines to paste, later where the key is.
+// greet prints what to do next: on a first start commands to paste, later the file with the key.
 func greet(w io.Writer, first gateway.FirstKey, base string) {
 	switch {
 	case first.Made:
-		fmt.Fprintf(w, "\nSluice is up. This first start made an API key that may do everything; it is shown this once.\n\n"+
+		fmt.Fprintf(w, "\nSluice is up. This first start made an API key that may do everything; it is shown only once.\n\n"+
 			"Watch events in one terminal:\n\n  curl -N -H 'x-apikey: %[1]s' %[2]s/realtime\n\n"+
 			"Publish one in another:\n\n  curl -H 'x-apikey: %[1]s' -H 'Content-Type: application/json' -d '{\"event\":\"hello\",\"data\":\"world\"}' %[2]s/realtime\n\n"+
 			"Or watch them in a browser:\n\n  %[2]s/#apikey=%[1]s\n\n", first.Key, base)
 		if first.File != "" {
-			fmt.Fprintf(w, "The key is kept in %s. It is valid as long as no API_KEYS, JWT_* or ADMIN_KEY is set.\n\n", first.File)
+			fmt.Fprintf(w, "The key is in the file %s. It is valid as long as no API_KEYS, JWT_* or ADMIN_KEY is set.\n\n", first.File)
 		}
 	case first.Key != "":
 		fmt.Fprintf(w, "\nSluice is up at %s. The key of the first start is in %s:\n\n"+

@@ -16,19 +16,19 @@ import (
 	"sluice/config"
 )
 
-// Health asks a gateway whether it is well. It is for containers, which have no shell and no curl.
+// Health asks a gateway if it is well. It is for containers without a shell and curl.
 type Health struct {
 	gatewayURL
-	Ready   bool          `help:"Ask whether it can serve now (/readyz), and not only whether it is alive (/healthz)."`
+	Ready   bool          `help:"Ask if it can serve now (/readyz), not only if it is alive (/healthz)."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
 }
 
 // Help is shown by sluice health --help.
 func (*Health) Help() string {
-	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 where the gateway is well and 1 where it is not. Without --url and SLUICE_URL it asks at ADDR of the settings, on this machine."
+	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 if the gateway is well, else 1. Without --url and SLUICE_URL the command asks at ADDR of the settings, on this machine."
 }
 
-// Run asks, and fails where the answer is not 200.
+// Run asks, and fails if the answer is not 200.
 func (c *Health) Run(std *Streams) error {
 	transport := &http.Transport{}
 	base, err := c.base("")
@@ -70,7 +70,7 @@ func ownAddress() (string, *tls.Config, error) {
 	cfg, err := config.Load(os.Environ(), ".env")
 	var faults config.Faults
 	if errors.As(err, &faults) {
-		for _, f := range faults { // what else is wrong is the gateway's to tell
+		for _, f := range faults { // the gateway itself reports all other faults
 			if f.Name == "ADDR" {
 				return "", nil, usageError{config.Faults{f}}
 			}

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// logQueue stands between who logs and a pipe or terminal that may stand still or be closed: who logs never waits, and what
-// finds no room is dropped and counted. Without it a collector that hangs would hold up every stream that ends, and the end
-// of the process.
+// logQueue is a queue in front of a pipe or terminal that may stall or be closed. Writing to it never waits: a line without
+// room is dropped and counted. Without it, a log collector that hangs would block every stream that ends, and the end of
+// the process.
 type logQueue struct {
 	to      io.Writer
 	dropped atomic.Uint64
-	tell    func(dropped uint64) // called once there is room again; may log
+	report  func(dropped uint64) // called once there is room again; may log
 
-	mu      sync.Mutex // a leaf
-	waiting [][]byte
-	bytes   int
-	untold  uint64
-	writing bool // a goroutine is at it
-	idle    chan struct{}
-	group   sync.WaitGroup
+	mu         sync.Mutex // a leaf
+	waiting    [][]byte
+	bytes      int
+	unreported uint64
+	writing    bool // a goroutine is at it
+	idle       chan struct{}
+	group      sync.WaitGroup
 }
 
 // logBytes bounds what waits: some 1,200 lines.
@@ -40,7 +40,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	defer q.mu.Unlock()
 	if q.bytes+len(line) > logBytes {
 		q.dropped.Add(1)
-		q.untold++
+		q.unreported++
 		return len(line), nil
 	}
 	q.waiting = append(q.waiting, bytes.Clone(line))
@@ -55,9 +55,9 @@ func (q *logQueue) Write(line []byte) (int, error) {
 // write writes what waits. A line counts against the bound until it is written.
 func (q *logQueue) write() {
 	for {
-		lines, untold := q.next()
-		if untold > 0 && q.tell != nil {
-			q.tell(untold)
+		lines, unreported := q.next()
+		if unreported > 0 && q.report != nil {
+			q.report(unreported)
 			continue
 		}
 		if lines == nil {
@@ -70,18 +70,19 @@ func (q *logQueue) write() {
 	}
 }
 
-// next takes what waits, and how many lines were dropped, once nothing waits. The goroutine has ended where it gives neither.
-func (q *logQueue) next() (lines [][]byte, untold uint64) {
+// next returns the waiting lines or, once none waits, the number of dropped lines to report. If it returns neither, the
+// goroutine must end.
+func (q *logQueue) next() (lines [][]byte, unreported uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if lines, q.waiting = q.waiting, nil; lines != nil {
 		return lines, 0
 	}
-	if untold, q.untold = q.untold, 0; untold == 0 || q.tell == nil {
+	if unreported, q.unreported = q.unreported, 0; unreported == 0 || q.report == nil {
 		q.writing = false
 		close(q.idle)
 	}
-	return nil, untold
+	return nil, unreported
 }
 
 func (q *logQueue) written(line []byte, err error) {

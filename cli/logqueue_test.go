@@ -91,7 +91,7 @@ func TestLogIsReadAgain(t *testing.T) {
 	go func() {
 		lines := bufio.NewScanner(read)
 		for lines.Scan() {
-			if strings.Contains(lines.Text(), "lines of the log were dropped") {
+			if strings.Contains(lines.Text(), "lines of this log were dropped") {
 				found <- true
 				break
 			}

@@ -223,7 +223,7 @@ func TestDotenvNames(t *testing.T) {
 	if err := s.stop(t, os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if log := s.log.String(); strings.Count(log, "no settings of the gateway") != 1 || !strings.Contains(log, "NODE_ENV,PORT") || !strings.Contains(log, "level=WARN") || strings.Contains(log, "hunter2") {
+	if log := s.log.String(); strings.Count(log, "not settings of the gateway") != 1 || !strings.Contains(log, "NODE_ENV,PORT") || !strings.Contains(log, "level=WARN") || strings.Contains(log, "hunter2") {
 		t.Error(log)
 	}
 	write("API_KEY=hunter2\n")

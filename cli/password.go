@@ -39,7 +39,7 @@ func askPassword(terminal int, prompt io.Writer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking for the password: %w", err)
 	}
-	// Who gives up with Ctrl-C is not to be left at a terminal without an echo.
+	// Ctrl-C must not leave the user at a terminal without an echo.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	asked := context.AfterFunc(ctx, func() {

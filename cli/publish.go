@@ -23,8 +23,8 @@ type Publish struct {
 	gatewayURL
 	Collection     string `short:"c" help:"The collection it is about."`
 	Stream         string `short:"s" help:"The stream it is an entry of."`
-	IdempotencyKey string `placeholder:"KEY" help:"A repeat with the same key publishes nothing; made by itself where none is given. Not with --ndjson."`
-	NDJSON         bool   `name:"ndjson" help:"Read many from standard input: the data of one event a line."`
+	IdempotencyKey string `placeholder:"KEY" help:"A repeat with the same key publishes nothing; by default the command makes one. Not with --ndjson."`
+	NDJSON         bool   `name:"ndjson" help:"Read many events from standard input: one event's data on each line."`
 	Event          string `arg:"" help:"The event's name: put, post, delete, or any other."`
 	Data           string `arg:"" optional:"" help:"Its data as JSON, or - for standard input."`
 }
@@ -91,13 +91,13 @@ func (c *Publish) data(in io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// event is the object to send. The data goes in as it is: its numbers are not ours to round.
+// event makes the object to send. The data stays unchanged, so that no number is rounded.
 func (c *Publish) event(data []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("null")
 	}
 	if !json.Valid(data) {
-		return nil, usageError{fmt.Errorf("the data is no JSON; a text needs quotes of its own, as in '\"%s\"'", "some text")}
+		return nil, usageError{fmt.Errorf("the data is not JSON; a text needs its own quotes, as in '\"%s\"'", "some text")}
 	}
 	b := []byte(`{"event":` + quote(c.Event))
 	if c.Collection != "" {

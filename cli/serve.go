@@ -18,10 +18,10 @@ import (
 
 // Serve runs the gateway until SIGTERM or SIGINT.
 type Serve struct {
-	Addr string `placeholder:"HOST:PORT" help:"Listen address; it wins over ADDR of the settings."`
+	Addr string `placeholder:"HOST:PORT" help:"Listen address; it overrides ADDR of the settings."`
 }
 
-// settings reads the settings; --addr stands in front of them.
+// settings reads the settings; --addr overrides ADDR.
 func (c *Serve) settings(memory gateway.MemoryLimit) (*config.Config, error) {
 	environ := os.Environ()
 	if c.Addr != "" {
@@ -30,7 +30,7 @@ func (c *Serve) settings(memory gateway.MemoryLimit) (*config.Config, error) {
 	return config.LoadWithin(memory.Bytes, environ, ".env")
 }
 
-// Run is the life of a gateway: its settings, and from there up and down again.
+// Run reads the settings, builds the gateway, and runs it until it ends.
 func (c *Serve) Run(std *Streams) error {
 	memory := gateway.FindMemoryLimit()
 	cfg, err := c.settings(memory)
@@ -39,11 +39,11 @@ func (c *Serve) Run(std *Streams) error {
 	}
 	logs := std.queue()
 	logger := newLogger(cfg, logs)
-	logs.tell = func(dropped uint64) {
-		logger.Warn("lines of the log were dropped: nobody read it", "count", dropped)
+	logs.report = func(dropped uint64) {
+		logger.Warn("lines of this log were dropped: its reader is too slow", "count", dropped)
 	}
 	if unknown := cfg.Unknown(); len(unknown) > 0 {
-		logger.Warn(".env has names that are no settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
+		logger.Warn(".env has names that are not settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -56,7 +56,7 @@ func (c *Serve) Run(std *Streams) error {
 		return err
 	}
 	defer g.Close()
-	g.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_lines_dropped_total", Help: "Lines of the gateway's own log that could not be written: nobody read it, or it was closed."},
+	g.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_log_lines_dropped_total", Help: "Lines of the gateway's own log that could not be written: its reader was too slow, or had closed it."},
 		func() float64 { return float64(logs.dropped.Load()) }))
 	if err := g.Listen(); err != nil {
 		return err
@@ -86,7 +86,7 @@ func onHangup(f func()) (stop func()) {
 	}
 }
 
-// newLogger writes structured lines; none of them ever holds a credential.
+// newLogger makes the logger. No line ever contains a credential.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {

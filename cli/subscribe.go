@@ -17,10 +17,10 @@ import (
 	"sluice/client"
 )
 
-// access says with which credential a command comes. It is never an argument: those show in the list
-// of processes and in shells' histories.
+// access is the credential of a command. It is never an argument: arguments show in the list of processes and in shells'
+// histories.
 type access struct {
-	KeyFile string `placeholder:"FILE" help:"File with the API key or token; else it comes from SLUICE_KEY."`
+	KeyFile string `placeholder:"FILE" help:"File with the API key or token; default: the environment's SLUICE_KEY."`
 }
 
 func (a *access) credential() (string, error) {
@@ -34,8 +34,8 @@ func (a *access) credential() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// known is the credential of a command that needs one: the gateway refuses all that comes without, and the reason is told
-// before that.
+// known returns the credential of a command that needs one. Without it the gateway would refuse the request, so known
+// prints the reason first.
 func (a *access) known(errOut io.Writer) (string, error) {
 	credential, err := a.credential()
 	if err == nil && credential == "" {
@@ -50,14 +50,14 @@ type Subscribe struct {
 	gatewayURL
 	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
 	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
-	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, the past first."`
+	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, from its beginning."`
 	From        string   `placeholder:"P" help:"Begin at an id, a time (RFC 3339), earliest, now, or -N for the last N."`
-	After       string   `placeholder:"P" help:"Begin just after it."`
+	After       string   `placeholder:"P" help:"Begin just after this position."`
 	To          string   `placeholder:"P" help:"End with an id or a time."`
-	Until       string   `placeholder:"P" help:"End just before it; caught-up ends where the past does."`
+	Until       string   `placeholder:"P" help:"End just before this position; caught-up ends once the past is read."`
 	Types       []string `placeholder:"NAME" help:"Only events with these names."`
 	Limit       int      `placeholder:"N" help:"End after N events."`
-	JSON        bool     `help:"One JSON object a line, as /realtime gives NDJSON: events and gaps only."`
+	JSON        bool     `help:"Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only."`
 	Gateway     string   `arg:"" optional:"" help:"The gateway, as --url."`
 }
 
@@ -119,7 +119,7 @@ func printFrame(w io.Writer, e client.Event) error {
 	return err
 }
 
-// printJSON prints an event or a gap as the line of NDJSON that the gateway makes of it, and nothing of the rest.
+// printJSON prints an event or a gap as the line of NDJSON that the gateway would send, and ignores other frames.
 func printJSON(w io.Writer, e client.Event) error {
 	if e.Name == client.Gap {
 		_, err := io.WriteString(w, e.Data+"\n")
@@ -128,17 +128,17 @@ func printJSON(w io.Writer, e client.Event) error {
 	if !e.Published() {
 		return nil
 	}
-	var told struct {
+	var event struct {
 		Event, Collection, Stream string
 		Data                      json.RawMessage
 	}
 	id, err := strconv.ParseUint(e.ID, 10, 64)
 	if err == nil {
-		err = json.Unmarshal([]byte(e.Data), &told)
+		err = json.Unmarshal([]byte(e.Data), &event)
 	}
 	if err != nil {
-		return fmt.Errorf("the event %q is none of a gateway's: %w", e.ID, err)
+		return fmt.Errorf("the event %q is not from a gateway: %w", e.ID, err)
 	}
-	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: told.Event, Collection: told.Collection, Stream: told.Stream, Data: told.Data}))
+	_, err = w.Write(sse.AppendLine(nil, &sse.Published{ID: id, Time: int64(id), Name: event.Event, Collection: event.Collection, Stream: event.Stream, Data: event.Data}))
 	return err
 }

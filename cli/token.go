@@ -19,9 +19,9 @@ type Token struct {
 	Pub      []string      `placeholder:"PATTERN" help:"Channels it may publish to."`
 	Rest     []string      `placeholder:"PATTERN" help:"Documents it may read and write, as GET:customer or POST:*."`
 	TTL      time.Duration `name:"ttl" default:"1h" help:"How long it is valid."`
-	Subject  string        `help:"Whom it is for."`
-	Issuer   string        `help:"Its iss; JWT_ISSUER where that is set."`
-	Audience string        `help:"Its aud; JWT_AUDIENCE where that is set."`
+	Subject  string        `help:"The user that it is for."`
+	Issuer   string        `help:"Its iss; default: JWT_ISSUER."`
+	Audience string        `help:"Its aud; default: JWT_AUDIENCE."`
 }
 
 // Help is shown by sluice token --help.

@@ -12,7 +12,7 @@ import (
 	"sluice/auth/user"
 )
 
-// User keeps the users of a running gateway.
+// User manages the users of a running gateway.
 type User struct {
 	Add      UserAdd      `cmd:"" help:"Add a user; the password is asked for, or read from standard input."`
 	List     UserList     `cmd:"" help:"List the users and what they may do."`
@@ -22,7 +22,7 @@ type User struct {
 
 // Help is shown by sluice user --help.
 func (*User) Help() string {
-	return "Users sign in with email and password, and are given a token that is taken wherever a key is.\n\nExample:\n\n" +
+	return "Users sign in with email and password, and get a token that works wherever a key does.\n\nExample:\n\n" +
 		"  export ADMIN_KEY=…\n" +
 		"  sluice user add ann@example.org --rest 'GET:*,POST:messages' --sub '*:messages'\n" +
 		"  echo \"$PASSWORD\" | sluice user password ann@example.org\n" +
@@ -131,7 +131,7 @@ func (c *UserPassword) Run(std *Streams) error {
 	return c.call(http.MethodPatch, c.Email, map[string]string{"password": password}, nil)
 }
 
-// UserRemove takes a user away.
+// UserRemove removes a user.
 type UserRemove struct {
 	userAccess
 	Email string `arg:"" help:"The user's email."`

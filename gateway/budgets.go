@@ -9,7 +9,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// budgets are what the gateway may take of memory beside what settings bound, in bytes. They are for config.FullMemory, and
+// budgets bound the memory that no setting bounds, in bytes. They are for config.FullMemory, and
 // less in proportion where there is less.
 type budgets struct {
 	ring     int64 // frames shared at the head
@@ -40,12 +40,12 @@ func newBudgets(memory MemoryLimit) budgets {
 	return b
 }
 
-// The runtime tries to stay within the memory but a tenth, or beside, which is more of a small one. That is for the kernel's
-// side of the process (sockets, and pages of files, of which the program's own take 12 MiB), and for what the runtime takes
-// before it notices.
+// The runtime's limit leaves out a tenth of the memory, but at least outside. That rest is for the kernel's part of the
+// process (sockets, and pages of files; the program's own pages take 12 MiB), and for what the runtime takes before it
+// notices.
 const (
-	besideShare = 10
-	beside      = 20 << 20
+	outsideShare = 10
+	outside      = 20 << 20
 )
 
 // Apply has the runtime collect garbage more often when memory gets scarce, and logs what limit was found, and what follows
@@ -54,7 +54,7 @@ func (l MemoryLimit) Apply(logger *slog.Logger, cfg *config.Config) {
 	b := newBudgets(l)
 	runtime := l.limitRuntime(&b)
 	if !l.found() {
-		logger.Debug("no limit of memory was found; budgets are for 1 GiB")
+		logger.Debug("found no limit of memory; budgets assume 1 GiB")
 		return
 	}
 	size := func(n int64) string { return config.Size(n >> 10 << 10).String() }
@@ -66,7 +66,7 @@ func (l MemoryLimit) Apply(logger *slog.Logger, cfg *config.Config) {
 // limitRuntime sets the runtime's limit, and returns the one in force, which is that of GOMEMLIMIT where it is set.
 func (l MemoryLimit) limitRuntime(b *budgets) int64 {
 	if !l.own && l.found() {
-		rest := l.Bytes - max(l.Bytes/besideShare, beside) - pebble.Footprint(b.cache, b.memTable)
+		rest := l.Bytes - max(l.Bytes/outsideShare, outside) - pebble.Footprint(b.cache, b.memTable)
 		debug.SetMemoryLimit(max(rest, l.Bytes/2)) // below that it would do little else than collect
 	}
 	return debug.SetMemoryLimit(-1)

@@ -71,7 +71,7 @@ func (c *certificates) config() *tls.Config {
 			now, last := int64(time.Since(origin)), c.checked.Load()
 			if now-last > int64(time.Second) && c.checked.CompareAndSwap(last, now) && c.changed() {
 				if err := c.load(); err != nil {
-					c.logger.Error("the certificate changed and cannot be read; the last good one stays", "cause", err)
+					c.logger.Error("the certificate changed and cannot be read; the last good one stays in use", "cause", err)
 				}
 			}
 			return c.current.Load(), nil

@@ -30,8 +30,8 @@ func WithKeyFaults(cfg *config.Config, err error) error {
 	return faults
 }
 
-// openToAll reports whether a gateway would be refused for want of a credential, as far as the settings that have no fault
-// tell.
+// openToAll reports whether a gateway would be refused because it has no credential. It looks only at settings without a
+// fault.
 func openToAll(cfg *config.Config, faults config.Faults) bool {
 	for _, f := range faults {
 		for _, name := range []string{".env", "ADDR", "ADMIN_KEY", "API_KEY", "DATA_DIR", "JWT_"} {

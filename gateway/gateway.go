@@ -25,7 +25,7 @@ import (
 	"sluice/store/streams"
 )
 
-// Options are what the settings do not say. Zero values are right for a gateway of its own process.
+// Options are what is not a setting. Zero values are right for a gateway in its own process.
 type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	Memory  MemoryLimit  // how much the process may take; zero: no limit
@@ -42,12 +42,12 @@ type Options struct {
 	Doors          []Opener         // that come after the gateway's own
 }
 
-// Gateway is one that runs, or could. Its fields are what it is made of, to look at and not to be set.
+// Gateway is a whole gateway, ready to run. Its fields are its parts: read them, but do not set them.
 type Gateway struct {
 	Log       *eventlog.Log
 	Auth      *auth.Authenticator
 	Broker    *broker.Broker
-	Memory    *share.Memory // what is held for clients
+	Memory    *share.Memory // used for clients
 	Traffic   *traffic.Traffic
 	Databases *streams.Catalog
 	Documents *documents.Store
@@ -114,11 +114,11 @@ func (g *Gateway) Close() {
 func (g *Gateway) Reload() {
 	g.o.Logger.Info("reloading keys and certificates")
 	if err := g.Auth.Reload(); err != nil {
-		g.o.Logger.Error("reloading keys; the last good ones stay", "cause", err)
+		g.o.Logger.Error("keys cannot be reloaded; the last good ones stay in use", "cause", err)
 	}
 	if g.certificates != nil {
 		if err := g.certificates.load(); err != nil {
-			g.o.Logger.Error("reloading certificates; the last good ones stay", "cause", err)
+			g.o.Logger.Error("certificates cannot be reloaded; the last good ones stay in use", "cause", err)
 		}
 	}
 }

@@ -25,8 +25,8 @@ func residentMemory() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// A crowd that comes or goes leaves garbage: some 20 KB for each request. The runtime would keep much of it
-// for two minutes and more, so it is handed back once so many streams have come or gone and then stood still.
+// A crowd that comes or goes leaves garbage: some 20 KB for each request. The runtime would keep much of it for two minutes
+// and more. So the gateway returns it once this many streams have come or gone, and their number then stays the same.
 const (
 	crowd     = 1000
 	standsFor = 5 * time.Second

@@ -35,7 +35,7 @@ func storedSecret(dataDir, file string) (secret string, made bool, err error) {
 		return "", false, fmt.Errorf("making DATA_DIR: %w", err)
 	}
 	if err := os.WriteFile(name, []byte(secret+"\n"), 0o600); err != nil {
-		return "", false, fmt.Errorf("keeping a secret in %s: %w", name, err)
+		return "", false, fmt.Errorf("storing a secret in %s: %w", name, err)
 	}
 	return secret, true, nil
 }

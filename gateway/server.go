@@ -22,7 +22,7 @@ func (g *Gateway) Listen() error {
 	}
 	if g.cfg.MetricsAddr != "" {
 		if g.metricsListener, err = net.Listen("tcp", g.cfg.MetricsAddr); err != nil {
-			_ = inner.Close() // the first error is the one to tell
+			_ = inner.Close() // the first error is the one to report
 			return fmt.Errorf("listening on METRICS_ADDR %s: %w; stop what uses it, or set another", g.cfg.MetricsAddr, err)
 		}
 	}
@@ -88,7 +88,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
 	case err := <-g.fatal:
-		return fmt.Errorf("the log failed for good; start again when the cause is mended: %w", err)
+		return fmt.Errorf("the log failed for good; start the gateway again when the cause is repaired: %w", err)
 	case <-ctx.Done():
 		g.drain(server, metrics)
 		return nil
@@ -115,7 +115,7 @@ func (g *Gateway) drain(server, metrics *http.Server) {
 		err = server.Shutdown(ctx)
 	}
 	if err != nil {
-		g.o.Logger.Warn("draining took longer than DRAIN_TIMEOUT; closing what is left", "cause", err)
+		g.o.Logger.Warn("draining took longer than DRAIN_TIMEOUT; closing the remaining connections", "cause", err)
 		if cerr := server.Close(); cerr != nil {
 			g.o.Logger.Debug("closing", "cause", cerr)
 		}

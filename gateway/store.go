@@ -17,7 +17,7 @@ import (
 	"sluice/store/streams"
 )
 
-// inMemory is the DATA_DIR that keeps nothing.
+// inMemory is the DATA_DIR that stores nothing on disk.
 const inMemory = "memory"
 
 // logFolder is where in DATA_DIR the log is.
@@ -32,7 +32,7 @@ func (g *Gateway) openLog() error {
 		Logger: g.o.Logger, QueueBytes: int(g.budgets.queue), KnownBytes: g.budgets.known, Keys: int(g.budgets.keys),
 	})
 	if err != nil {
-		_ = engine.Close() // the first error is the one to tell
+		_ = engine.Close() // the first error is the one to report
 		return fmt.Errorf("reading the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
 	}
 	g.Log = log
@@ -79,7 +79,7 @@ func (g *Gateway) retention(space string) eventlog.Retention {
 	return eventlog.Retention{}
 }
 
-// openStore opens what the log has beside events: databases, accounts and documents.
+// openStore opens the models on the log: databases, accounts and documents.
 func (g *Gateway) openStore() (err error) {
 	g.Databases, err = streams.Open(g.Log, streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
@@ -101,7 +101,7 @@ func (g *Gateway) makeDemo() error {
 	if !g.cfg.PersistrDemo {
 		return nil
 	}
-	g.o.Logger.Warn("PERSISTR_DEMO is on: everybody who reaches this gateway can sign in as demo/demo")
+	g.o.Logger.Warn("PERSISTR_DEMO is on: everyone who can reach this gateway can sign in as demo/demo")
 	if err := persistr.MakeDemo(context.Background(), g.Accounts, g.Databases); err != nil {
 		return fmt.Errorf("making the account of PERSISTR_DEMO: %w", err)
 	}

@@ -64,7 +64,7 @@ func loadAssets() assets {
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// serve answers with a file. It may be kept, but is asked for again each time, which costs a 304.
+// serve answers with a file. Browsers may cache it, but must ask again each time, which costs a 304.
 func (a assets) serve(c echo.Context) error {
 	name := c.Request().URL.Path
 	file := a[strings.TrimSuffix(name, "/index.html")]

@@ -1,5 +1,7 @@
-// Package handlers is where echo lives, and nowhere else: routes, middleware, errors. Each way to use the gateway is a Door in
-// a folder of its own below it; the package gateway opens them. The other folders below it are what doors share. Types of echo do not leave this folder.
+// Package handlers has all that concerns echo: routes, middleware and errors. Each way to use the gateway is a Door in a
+// folder of its own below this one, and the package gateway opens the doors. The other folders below it have what doors
+// share. Types of echo do not leave this folder.
 //
-// Tests here are about all doors. Those of one door are in its folder; all of them start a whole gateway by gatewaytest.
+// The tests here concern all doors. The tests of one door are in its folder. All of them start a whole gateway with
+// gatewaytest.
 package handlers

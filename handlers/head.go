@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// headsOfGets notes the routes for GET from now on. What it returns adds a route for HEAD beside each of them that has none: RFC 9110
+// headsOfGets notes the routes for GET from now on. The function that it returns adds HEAD to each of them without it: RFC 9110
 // 9.1 has every server take both. The handler answers as for GET, and net/http leaves out the body; those of streams
 // end with the header.
 func headsOfGets(e *echo.Echo) (add func()) {

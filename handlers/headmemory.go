@@ -24,7 +24,7 @@ const freeHead = 8 << 10
 // taken when its length has come, and the bodies that are not read yet. The defaults are 1 MiB each.
 var HTTP2 = http.HTTP2Config{MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
 
-// valueBytes is what a header takes beside its text.
+// valueBytes is what a header takes in addition to its text.
 const valueBytes = 64
 
 // chargeHead charges a large head until the request is over, or until a stream has dropped it.
@@ -88,7 +88,7 @@ func (p *partialHead) end() {
 
 // refusedHead is the answer to a head for which there is no memory. There is no request yet that a handler could answer.
 var refusedHead = httperr.Raw(httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
-	"your address, or all clients together, hold as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
+	"your address, or all clients together, use as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
 
 // refuseHead answers on a connection without TLS, and returns the error that makes http.Server close it silently.
 func refuseHead(c net.Conn, plain bool, cause error) error {

@@ -109,7 +109,7 @@ func TestSubscriptionMemory(t *testing.T) {
 }
 
 // full is the refusal of a client that holds too much.
-const full = "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 1048576 bytes; end connections or subscriptions, or send less"
+const full = "this credential (without one, this address) uses as much memory as MAX_MEMORY_PER_KEY allows, 1048576 bytes; end connections or subscriptions, or send less"
 
 // withLittle lets a credential hold 1 MiB.
 func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 }
@@ -235,7 +235,7 @@ func TestMessagesFull(t *testing.T) {
 	_ = rest
 	g.holds(t, 0)
 	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
-	s.Hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid is a string or a number of at most 128 bytes"}}`)
+	s.Hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid must be a string or a number of at most 128 bytes"}}`)
 
 	room := g.NewRoom(t)
 	one, _ := g.Join(t, room, "")
@@ -295,7 +295,7 @@ func TestBodiesFull(t *testing.T) {
 	g.RunAll(t, []scenario{
 		{Name: "one more", Path: "/items/m", Key: gatewaytest.KeyItems, Body: strings.Repeat(" ", 600_000) + "{}", Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
 		{Name: "a small one of many fields", Path: "/items/m", Key: gatewaytest.KeyItems, Body: wide(12_000), Status: 429, Has: []string{`"code":"REQUESTS_EXCEEDED"`, full}},
-		{Name: "nobody", Path: "/auth/login", Key: "-", Body: strings.Repeat(" ", 9_000) + "{}", Status: 413, Has: []string{"the body is over what is read of a client that has not authenticated, 8192 bytes"}},
+		{Name: "nobody", Path: "/auth/login", Key: "-", Body: strings.Repeat(" ", 9_000) + "{}", Status: 413, Has: []string{"the body is larger than the limit before authentication, 8192 bytes"}},
 	})
 	g.bystander(t)
 	one.Close()

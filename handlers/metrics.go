@@ -15,7 +15,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// metrics answers on the main address to who is on this machine and came without a proxy, and to who has the admin key.
+// metrics answers on the main address to direct requests from this machine, and to requests with the admin key.
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {
@@ -33,13 +33,12 @@ func metrics(o Options) echo.HandlerFunc {
 			o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.RealIP(), Door: traffic.DoorMetrics, Outcome: bad.Code})
 		}
 		return httperr.New(http.StatusForbidden, httperr.Forbidden,
-			"metrics are for requests from this machine that come without a proxy and name a loopback Host; send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
+			"metrics without a key are for this machine only: connect directly, with a loopback Host; from elsewhere send ADMIN_KEY in the header x-apikey, or set METRICS_ADDR")
 	}
 }
 
-// MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. Where only loopback protects
-// them, a Host that is not loopback is refused: a page that was
-// pointed here (DNS rebinding) cannot send one that is.
+// MetricsServer is the handler of METRICS_ADDR: metrics, and pprof, which is nowhere else. If only loopback protects them, it
+// refuses a Host that is not loopback: a page that DNS rebinding has pointed here cannot send a loopback Host.
 func MetricsServer(g prometheus.Gatherer, onLoopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))

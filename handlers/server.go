@@ -25,7 +25,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Options are the doors, and what the routes beside them need.
+// Options are the doors, and what the other routes need.
 type Options struct {
 	Doors          []Door
 	Traffic        *traffic.Traffic
@@ -125,8 +125,8 @@ func logPanic(log *slog.Logger) middleware.LogErrorFunc {
 	}
 }
 
-// accessLog tells of each request but streams, which tell of themselves when they end. The path is
-// the route's and no query is logged: both could hold a secret.
+// accessLog logs each request except streams, which are logged at their end. It logs the route's path and no query: the
+// real path and the query could contain a secret.
 func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -136,7 +136,7 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 				c.Error(err)
 			}
 			if !log.Enabled(c.Request().Context(), slog.LevelDebug) {
-				return nil // what it would tell is not put together
+				return nil // the line would be dropped, so do not build it
 			}
 			log.Debug("request", "method", c.Request().Method, "path", c.Path(), "status", c.Response().Status,
 				"code", httperr.Code(c), "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),
@@ -156,7 +156,7 @@ func readyz(o Options) echo.HandlerFunc {
 		if err := o.Ready(); eventlog.DiskFull(err) {
 			return httperr.OfLog(err).After(5 * time.Second)
 		} else if err != nil {
-			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
+			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the event log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
 		}
 		if o.KeysReady != nil && !o.KeysReady() {
 			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(auth.JWKSAtMost)

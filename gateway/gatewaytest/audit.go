@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/audit"
 )
 
-// AuditLine is an entry of the trail as NDJSON tells it.
+// AuditLine is an entry of the trail in NDJSON.
 type AuditLine struct {
 	Event string
 	Data  audit.Entry

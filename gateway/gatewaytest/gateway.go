@@ -17,7 +17,7 @@ type Setup struct {
 	config.Config
 	gateway.Options
 	TLS      bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
-	Uncut    bool         // nobody is cut off for reading an answer slowly
+	Uncut    bool         // no client is cut off for reading an answer slowly
 	Listener net.Listener // in place of one on a port of the system's choice
 }
 
@@ -59,7 +59,7 @@ func Start(t testing.TB, change ...func(*Setup)) *Gateway {
 	return g
 }
 
-// settings are the defaults but for what tests need otherwise.
+// settings are the defaults, except where tests need others.
 func settings(t testing.TB) config.Config {
 	t.Helper()
 	c, err := config.Load([]string{

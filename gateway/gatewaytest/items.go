@@ -39,7 +39,7 @@ func Steady(text string) string {
 	return times.ReplaceAllString(madeIDs.ReplaceAllString(strings.TrimSpace(text), `"ID"`), `"date_created":"AT"`)
 }
 
-// Refusal is an answer's body that tells an error.
+// Refusal is the body of an error answer.
 func Refusal(code, message string) string {
 	return `{"errors":[{"message":"` + message + `","extensions":{"code":"` + code + `"}}]}`
 }

@@ -61,17 +61,17 @@ func (g *Gateway) AsAdmin(t testing.TB, method, path, body string, status int) m
 	if answer.StatusCode != status {
 		t.Fatalf("%s %s %s: %s %s", method, path, body, answer.Status, text)
 	}
-	told := map[string]any{}
+	fields := map[string]any{}
 	if len(text) == 0 {
-		return told
+		return fields
 	}
 	if text[0] == '[' {
 		text = fmt.Appendf(nil, `{"list":%s}`, text)
 	}
-	if err := json.Unmarshal(text, &told); err != nil {
+	if err := json.Unmarshal(text, &fields); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	return told
+	return fields
 }
 
 // Post sends JSON without a credential and gives the answer's body.

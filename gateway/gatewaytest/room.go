@@ -88,7 +88,7 @@ func Say(t *testing.T, ws *websocket.Conn, text string) {
 	}
 }
 
-// UntilCame waits for so many messages.
+// UntilCame waits for a number of messages.
 func UntilCame(t *testing.T, got func() []string, n int) []string {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {

@@ -110,7 +110,7 @@ func (s *Socket) InAnyOrder(want ...string) {
 	}
 }
 
-// Created is the message that tells a subscription of items that were made.
+// Created is a subscription's message about new items.
 func Created(items, uid string) string { return Tells("create", items, uid) }
 
 // Tells is a message of a subscription.

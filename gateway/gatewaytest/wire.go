@@ -128,7 +128,7 @@ func (w *Wire) ToEnd() error {
 	}
 }
 
-// AtEOF says whether the server has closed the connection, and sent nothing else.
+// AtEOF reports whether the server has closed the connection, and sent nothing else.
 func (w *Wire) AtEOF(t *testing.T) {
 	t.Helper()
 	if rest, err := io.ReadAll(w.in); err != nil || len(rest) > 0 {

@@ -40,7 +40,7 @@ func Get(key, query string, lines ...string) string {
 	return "GET /realtime" + query + " HTTP/1.1\r\nHost: x\r\nX-Apikey: " + key + "\r\n" + strings.Join(lines, "") + "\r\n"
 }
 
-// Await waits for so many subscribers.
+// Await waits for a number of subscribers.
 func (g *Gateway) Await(t *testing.T, subscribers int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); g.Broker.Count() != subscribers; time.Sleep(time.Millisecond) {

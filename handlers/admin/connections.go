@@ -17,7 +17,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// connection is one that is open now. Its id is the X-Request-Id of its answer, as in the log.
+// connection is an open connection. Its id is the X-Request-Id of its answer, as in the log.
 type connection struct {
 	ID       string    `json:"id"`
 	Who      string    `json:"who"`
@@ -28,17 +28,17 @@ type connection struct {
 	LagMS    int64     `json:"lag_ms"`
 }
 
-// maxChannels bounds what is told of a grant of a thousand patterns.
+// maxChannels bounds the text of a connection's channels: a grant can have a thousand patterns.
 const maxChannels = 400
 
-// held is one that is open now, as it was seen.
-type held struct {
+// openConnection is an open connection at the moment of listing.
+type openConnection struct {
 	broker.Holder
 	channels string
 	behind   time.Duration
 }
 
-// listConnections tells of the newest first. What takes time, which grows with how many there are, is done without the
+// listConnections lists the newest first. Searching and sorting take time with many connections. So they run without the
 // broker's lock, and for one request at a time.
 func (h *Handler) listConnections(c echo.Context) error {
 	q, err := pageOf(c, maxListed)
@@ -47,20 +47,20 @@ func (h *Handler) listConnections(c echo.Context) error {
 	}
 	h.listing.Lock()
 	defer h.listing.Unlock()
-	all := make([]held, 0, h.o.Broker.Count())
+	all := make([]openConnection, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
 		if b.Holder != nil {
-			all = append(all, held{b.Holder, b.Channels, b.Behind})
+			all = append(all, openConnection{b.Holder, b.Channels, b.Behind})
 		}
 		return true
 	})
 	total := len(all)
 	all = q.matching(all)
-	slices.SortFunc(all, func(a, b held) int {
+	slices.SortFunc(all, func(a, b openConnection) int {
 		first, second := a.Client(), b.Client()
 		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
 	})
-	page := cut(c, q, total, all, placeOfConnection)
+	page := cut(c, q, total, all, orderOfConnection)
 	list := make([]connection, 0, len(page))
 	for _, s := range page {
 		who := s.Client()
@@ -73,14 +73,14 @@ func (h *Handler) listConnections(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
-// matching leaves out what the search does not find. Those that get the same events come one after another, so that their
-// channels are looked through once.
-func (q *query) matching(all []held) []held {
+// matching keeps the connections that match the search. Connections of one view come one after another, so it searches
+// their channels once.
+func (q *query) matching(all []openConnection) []openConnection {
 	if q.search == "" {
 		return all
 	}
 	last, found := "", q.in("")
-	return slices.DeleteFunc(all, func(s held) bool {
+	return slices.DeleteFunc(all, func(s openConnection) bool {
 		if s.channels != last {
 			last, found = s.channels, q.in(withoutRooms(s.channels))
 		}
@@ -89,8 +89,8 @@ func (q *query) matching(all []held) []held {
 	})
 }
 
-// placeOfConnection has the newest first.
-func placeOfConnection(s *held) string {
+// orderOfConnection sorts the newest first.
+func orderOfConnection(s *openConnection) string {
 	who := s.Client()
 	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-who.Started.UnixNano()), who.RequestID)
 }

@@ -1,5 +1,5 @@
-// Package admin is the administrator's API, /admin: keys, users, connections, figures, backups, revocations.
+// Package admin is the administrator's API, /admin: keys, users, connections, figures, backups and revocations.
 //
-// Invariants: nothing is told without ADMIN_KEY in the header x-apikey; where none is set there is nothing here; no
-// answer holds a key but the one that makes it, and none anything of a password.
+// Invariants: every route needs ADMIN_KEY in the header x-apikey, and answers 404 if no ADMIN_KEY is set. Only the answer
+// that makes a key contains it. No answer contains a password or its hash.
 package admin

@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// refusal is an error of keys, users and revocations as an answer. What is none of theirs is the log's.
+// refusal turns an error of keys, users or revocations into an answer. Any other error is the log's.
 func refusal(err error) error {
 	var (
 		otherKey  *version.ChangedError[auth.KeyInfo]
@@ -21,9 +21,9 @@ func refusal(err error) error {
 	case errors.As(err, &otherKey):
 		return mismatch(otherKey.Now)
 	case errors.As(err, &otherUser):
-		return mismatch(told(otherUser.Now))
+		return mismatch(answerUser(otherUser.Now))
 	case errors.As(err, &made):
-		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, which is not told again; if you do not have it, revoke it and take a new Idempotency-Key", made.Key.ID)
+		e := httperr.New(http.StatusConflict, httperr.AlreadyCreated, "this Idempotency-Key made the key %s already, and the gateway cannot show it again; if you do not have it, revoke it and use a new Idempotency-Key", made.Key.ID)
 		e.Current = made.Key
 		return e
 	}
@@ -34,9 +34,9 @@ func refusal(err error) error {
 	return e
 }
 
-// mismatch is the answer to a change that was meant for another version than what there is now.
+// mismatch answers a change that was meant for another version than the current one.
 func mismatch(current any) *httperr.Error {
-	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed meanwhile, and is as current says; nothing was done")
+	e := httperr.New(http.StatusPreconditionFailed, httperr.VersionMismatch, "it has changed since that version; nothing was done, and the field current has what it is now")
 	e.Current = current
 	return e
 }

@@ -30,9 +30,9 @@ type Options struct {
 	Retain      eventlog.Retention
 	ReadTimeout time.Duration
 	MaxBody     int64
-	// Backup makes a copy of the store and says where it is.
+	// Backup makes a copy of the store and returns its path.
 	Backup func() (path string, err error)
-	// History serves what an identity may see of the event log.
+	// History serves the part of the event log that an identity may read.
 	History func(c echo.Context, id *auth.Identity) error
 	// RSS is how many bytes the process has in memory.
 	RSS func() uint64
@@ -43,7 +43,7 @@ type Handler struct {
 	o       Options
 	started string
 	quit    chan struct{} // closed by Close: it ends the streams of figures
-	listing sync.Mutex    // held while connections are listed
+	listing sync.Mutex    // locked while a request lists connections
 }
 
 // Register adds the routes.
@@ -76,7 +76,7 @@ func (h *Handler) Register(e *echo.Echo) {
 // CORS lets no page of another origin in: the administrator's key is for servers, and for the gateway's own pages.
 func (h *Handler) CORS() []cors.Rule { return nil }
 
-// only lets nobody but the administrator in.
+// only admits the administrator alone.
 func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !h.o.Admin.Exists() {
@@ -95,7 +95,7 @@ func (h *Handler) only(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// read decodes the body, whose fields are all known, and gives it as it came.
+// read decodes the body, refuses unknown fields, and returns the body's bytes.
 func (h *Handler) read(c echo.Context, to any) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: "ADMIN_KEY"})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// change is a key as the API takes it. Raw fields tell null from nothing.
+// change is the body that makes or changes a key. Raw fields distinguish null from an absent field.
 type change struct {
 	Name    *string         `json:"name"`
 	Sub     *[]string       `json:"sub"`
@@ -42,8 +42,8 @@ func (c *change) of() (auth.KeyChange, error) {
 	return k, nil
 }
 
-// placeOfKey is a key's place in the list of auth.Keys.
-func placeOfKey(k *auth.KeyInfo) string {
+// orderOfKey sorts as auth.Keys does: keys of the settings first, then by name.
+func orderOfKey(k *auth.KeyInfo) string {
 	if k.ReadOnly {
 		return "0" + k.Name + k.ID
 	}
@@ -60,7 +60,7 @@ func (h *Handler) listKeys(c echo.Context) error {
 	keys = slices.DeleteFunc(keys, func(k auth.KeyInfo) bool {
 		return !q.in(k.Name, k.ID) && !q.in(k.Sub...) && !q.in(k.Pub...) && !q.in(k.Rest...) && !q.in(k.Origins...)
 	})
-	return c.JSON(http.StatusOK, cut(c, q, total, keys, placeOfKey))
+	return c.JSON(http.StatusOK, cut(c, q, total, keys, orderOfKey))
 }
 
 func (h *Handler) getKey(c echo.Context) error {
@@ -100,7 +100,7 @@ func (h *Handler) createKey(c echo.Context) error {
 	audit.Target(c, info.ID)
 	audit.Detail(c, info.Name)
 	if again {
-		audit.Detail(c, info.Name+", told again")
+		audit.Detail(c, info.Name+", shown again")
 		c.Response().Header().Set(idempotency.Replay, "true")
 	}
 	setVersion(c, info.Version)

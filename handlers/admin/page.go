@@ -14,29 +14,29 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// A list comes in pages. Where the next one begins is not a number, which would skip some and repeat others when the list
-// changes, but the place of the last entry in its order.
+// A list comes in pages. The next page begins after the sort key of the last entry. A number would skip or repeat entries
+// when the list changes.
 
-// What a list tells of itself: how many there are, and how many of them match the search.
+// Headers of a list: the number of all entries, and of those that match the search.
 const (
 	totalCount = "X-Total-Count"
 	matchCount = "X-Match-Count"
 )
 
-// maxListed bounds a page, and maxSearch what is looked for.
+// maxListed bounds a page, and maxSearch the text of a search.
 const (
 	maxListed = 1000
 	maxSearch = 256
 )
 
-// query is which part of a list is asked for.
+// query is the part of a list that a request asks for.
 type query struct {
 	search string // in lower case; "": all
-	after  string // the place that the page begins behind; "": at the beginning
+	after  string // the page begins after this sort key; "": at the beginning
 	limit  int    // 0: none
 }
 
-// pageOf reads a query; usual is its limit where none is given.
+// pageOf reads a query; usual is the default limit.
 func pageOf(c echo.Context, usual int) (q query, err error) {
 	refuse := func(name, why string) error {
 		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter %s: %s", name, why)
@@ -52,15 +52,15 @@ func pageOf(c echo.Context, usual int) (q query, err error) {
 	if q.search = strings.ToLower(strings.TrimSpace(c.QueryParam("search"))); len(q.search) > maxSearch {
 		return q, refuse("search", fmt.Sprintf("is longer than %d bytes", maxSearch))
 	}
-	place, err := base64.RawURLEncoding.DecodeString(c.QueryParam("after"))
+	after, err := base64.RawURLEncoding.DecodeString(c.QueryParam("after"))
 	if err != nil {
-		return q, refuse("after", "must be as the Link of an answer has it")
+		return q, refuse("after", "must be copied from the Link header of an answer")
 	}
-	q.after = string(place)
+	q.after = string(after)
 	return q, nil
 }
 
-// in reports whether one of the texts has what is looked for.
+// in reports whether one of the texts contains the search.
 func (q *query) in(texts ...string) bool {
 	if q.search == "" {
 		return true
@@ -73,19 +73,20 @@ func (q *query) in(texts ...string) bool {
 	return false
 }
 
-// cut is the page out of all that match, and tells the client how it goes on. The list is in the order of its places.
-func cut[T any](c echo.Context, q query, total int, list []T, place func(*T) string) []T {
+// cut returns the page out of all entries that match, and sets the header for the next page. The list is sorted by
+// sortKey.
+func cut[T any](c echo.Context, q query, total int, list []T, sortKey func(*T) string) []T {
 	h := c.Response().Header()
 	h.Set(totalCount, strconv.Itoa(total))
 	h.Set(matchCount, strconv.Itoa(len(list)))
 	if q.after != "" {
-		list = list[sort.Search(len(list), func(i int) bool { return place(&list[i]) > q.after }):]
+		list = list[sort.Search(len(list), func(i int) bool { return sortKey(&list[i]) > q.after }):]
 	}
 	if q.limit == 0 || len(list) <= q.limit {
 		return list
 	}
 	list = list[:q.limit]
-	next := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(place(&list[q.limit-1])))}}
+	next := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(sortKey(&list[q.limit-1])))}}
 	if q.search != "" {
 		next.Set("search", q.search)
 	}

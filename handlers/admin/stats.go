@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// stats are figures of now; counters are since the start.
+// stats are the figures of this moment; counters count from the start.
 type stats struct {
 	Time        string  `json:"time"`
 	Version     string  `json:"version"`
@@ -92,11 +92,10 @@ func (h *Handler) figures() *stats {
 	return s
 }
 
-// lagging is how many milliseconds behind a connection is slow to take what is there: one that is faster is just
-// being written to.
+// lagging is how many milliseconds behind a connection counts as slow. One that is less behind is just being written to.
 const lagging = 1000
 
-// statsEvery is how often a stream of figures tells them.
+// statsEvery is how often a stream sends the figures.
 const statsEvery = time.Second
 
 func (h *Handler) stats(c echo.Context) error {
@@ -113,9 +112,9 @@ func (h *Handler) stats(c echo.Context) error {
 	for {
 		text, err := json.Marshal(h.figures())
 		if err != nil {
-			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be told").Because(err)
+			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be encoded").Because(err)
 		}
-		// Who does not take a few hundred bytes for so long is not there.
+		// A client that does not take a few hundred bytes in this time is gone.
 		if err := rc.SetWriteDeadline(time.Now().Add(10 * statsEvery)); err != nil {
 			return nil
 		}

@@ -7,8 +7,8 @@ import (
 	"sluice/handlers/audit"
 )
 
-// reader is who reads the audit trail, which nothing but this grants.
+// reader is the identity that may read the audit trail. Nothing else grants this.
 var reader = &auth.Identity{Name: audit.KindAdmin, Kind: audit.KindAdmin, Scope: audit.KindAdmin, Sub: audit.Channels()}
 
-// trail tells the audit trail, with the parameters of history.
+// trail answers with the audit trail, and accepts the parameters of history.
 func (h *Handler) trail(c echo.Context) error { return h.o.History(c, reader) }

@@ -11,7 +11,7 @@ import (
 	"sluice/handlers/audit"
 )
 
-// userChange is a user as the API takes it.
+// userChange is the body that makes or changes a user.
 type userChange struct {
 	Password *string   `json:"password"`
 	Sub      *[]string `json:"sub"`
@@ -24,15 +24,15 @@ func (c *userChange) of() user.Change {
 	return user.Change{Password: c.Password, Sub: c.Sub, Pub: c.Pub, Rest: c.Rest, Active: c.Active}
 }
 
-// toldUser is a user as the API tells it.
-type toldUser struct {
+// userAnswer is a user in an answer.
+type userAnswer struct {
 	*user.User
 	Version string `json:"version"`
 }
 
-func told(u *user.User) toldUser { return toldUser{u, u.Revision()} }
+func answerUser(u *user.User) userAnswer { return userAnswer{u, u.Revision()} }
 
-// email is that of the path.
+// email returns the email in the path.
 func email(c echo.Context) string {
 	raw := c.Param("email")
 	if c.Request().URL.RawPath == "" {
@@ -55,9 +55,9 @@ func (h *Handler) listUsers(c echo.Context) error {
 		return !q.in(u.Email) && !q.in(u.Sub...) && !q.in(u.Pub...) && !q.in(u.Rest...)
 	})
 	page := cut(c, q, total, all, func(u **user.User) string { return (*u).Email })
-	list := make([]toldUser, 0, len(page))
+	list := make([]userAnswer, 0, len(page))
 	for _, u := range page {
-		list = append(list, told(u))
+		list = append(list, answerUser(u))
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -68,7 +68,7 @@ func (h *Handler) getUser(c echo.Context) error {
 		return refusal(err)
 	}
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusOK, told(u))
+	return c.JSON(http.StatusOK, answerUser(u))
 }
 
 func (h *Handler) addUser(c echo.Context) error {
@@ -85,7 +85,7 @@ func (h *Handler) addUser(c echo.Context) error {
 	}
 	audit.Target(c, u.Email)
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusCreated, told(u))
+	return c.JSON(http.StatusCreated, answerUser(u))
 }
 
 func (h *Handler) changeUser(c echo.Context) error {
@@ -100,7 +100,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 		return refusal(err)
 	}
 	setVersion(c, u.Revision())
-	return c.JSON(http.StatusOK, told(u))
+	return c.JSON(http.StatusOK, answerUser(u))
 }
 
 func (h *Handler) removeUser(c echo.Context) error {

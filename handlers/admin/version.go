@@ -8,7 +8,7 @@ import (
 	"sluice/auth/version"
 )
 
-// setVersion tells the version of what is answered as its ETag; "" tells nothing.
+// setVersion sends the version of the answer as its ETag; "" sends none.
 func setVersion(c echo.Context, version string) {
 	if version != "" {
 		c.Response().Header().Set("ETag", `"`+version+`"`)

@@ -15,7 +15,7 @@ import (
 // noteKey is where the context of a request that is an action holds its note.
 const noteKey = "audit"
 
-// note is what doors tell of an action.
+// note is what a door reports about an action.
 type note struct{ who, kind, target, detail string }
 
 func noteOf(c echo.Context) *note {
@@ -66,7 +66,7 @@ func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 // excused are the codes of a 401 that refuse no credential.
 var excused = map[string]bool{auth.MissingCredential: true, auth.KeysUnavailable: true}
 
-// answer records an action as it is about to be answered. A request whose credential is not right is no action.
+// answer records an action just before its answer. A request with a wrong credential is not an action.
 func (t *Trail) answer(c echo.Context, action Action) {
 	n := noteOf(c)
 	if n.who == "" {

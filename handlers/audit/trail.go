@@ -16,7 +16,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// The spaces of the trail. What administrators do, what clients do and what was refused are kept apart, so that a flood
+// The spaces of the trail. What administrators do, what clients do and what was refused are separate, so that a flood
 // of one pushes nothing of another out.
 const (
 	Space        = "$audit"
@@ -27,7 +27,7 @@ const (
 // Spaces are all of them.
 var Spaces = [...]string{Space, ClientsSpace, RefusedSpace}
 
-// Channels are all that the trail tells.
+// Channels are all channels of the trail.
 func Channels() channel.Set {
 	var all []channel.Pattern
 	for _, space := range Spaces {
@@ -130,7 +130,7 @@ func (t *Trail) Record(e Entry) {
 // byAdministrator reports whether an entry is of what an administrator did.
 func (e *Entry) byAdministrator() bool { return e.Kind == KindAdmin || e.Kind == KindRoot }
 
-// space is where an entry is kept.
+// space returns the space of an entry.
 func (e *Entry) space() string {
 	switch {
 	case e.Outcome != Ok:

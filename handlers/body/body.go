@@ -23,14 +23,14 @@ import (
 type Limits struct {
 	Bytes  int64         // how long it may be
 	Named  string        // what bounds it, for the refusal; "": MAX_BODY
-	Time   time.Duration // READ_TIMEOUT: all of it has to be there within
-	Memory *share.Memory // what it holds until the request is over is charged to Owner
+	Time   time.Duration // READ_TIMEOUT: the whole body must arrive within it
+	Memory *share.Memory // charged to Owner until the request is over
 	Owner  string        // the scope of the credential; "": the client's address
-	Fields bool          // the door keeps the fields of the JSON one by one, which is charged too
+	Fields bool          // the door stores the fields of the JSON one by one, which is charged, too
 }
 
-// Read reads a request's body. What is wrong with it is an *httperr.Error, after which the connection is closed: what is
-// left on it is no request.
+// Read reads a request's body. Its error is an *httperr.Error. Then the connection is closed, since the bytes left on it are
+// not a request.
 func Read(c echo.Context, l Limits) ([]byte, error) {
 	text, err := read(c, &l)
 	if err != nil {
@@ -39,20 +39,20 @@ func Read(c echo.Context, l Limits) ([]byte, error) {
 	return text, nil
 }
 
-// refused says what is wrong with a body that could not be read, and has the connection closed.
+// refused makes the answer to a body that could not be read, and has the connection closed.
 func refused(c echo.Context, err error, l *Limits) error {
 	var bad *httperr.Error
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
-		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is over %s, %d bytes; send less at once", cmp.Or(l.Named, "MAX_BODY"), l.Bytes)
+		bad = httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "the body is larger than %s, %d bytes; send less in one request", cmp.Or(l.Named, "MAX_BODY"), l.Bytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body was not there within READ_TIMEOUT, %v", l.Time)
+		bad = httperr.New(http.StatusRequestTimeout, httperr.BodyTimeout, "the body did not arrive within READ_TIMEOUT, %v", l.Time)
 	case errors.As(err, new(*share.FullError)):
 		bad = httperr.From(err)
 	case errors.Is(err, errDeadline):
 		return err
 	default:
-		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early or was framed wrongly")
+		bad = httperr.New(http.StatusBadRequest, httperr.BodyUnreadable, "the body ended too early, or its chunks are malformed")
 	}
 	c.Response().Header().Set(echo.HeaderConnection, "close")
 	return bad
@@ -92,15 +92,15 @@ type rest struct {
 
 const (
 	firstBuffer = 512
-	// free is what a body may take without being charged, as much as the buffers of any connection, and up to where
-	// memory is taken for what a client says that it will send.
+	// free is how many bytes a body may have without a charge: as much as the buffers of any connection. It also bounds the
+	// memory allocated for a length that a client only announces.
 	free = 4 << 10
-	// perField is what each field takes once it is parsed, beside its text: 66 bytes a field of {"0":{},"1":{},…} were
-	// measured. Without it a body of 1 MiB would make ten of heap, and be charged as one.
+	// perField is what each field takes once it is parsed, in addition to its text: 66 bytes a field were measured with
+	// {"0":{},"1":{},…}. Without it, a body of 1 MiB would take ten of heap, and be charged as one.
 	perField = 64
 )
 
-var errDeadline = errors.New("the connection takes no deadline")
+var errDeadline = errors.New("the connection has no deadlines")
 
 func read(c echo.Context, l *Limits) ([]byte, error) {
 	r, w := c.Request(), c.Response()

@@ -28,7 +28,8 @@ func FormIsJSON(head http.Header, text []byte) bool {
 	return head.Get(echo.HeaderContentType) == echo.MIMEApplicationJSON || !Form(head) || json.Valid(text)
 }
 
-// FormFault tells why a body under that type is not taken: a slip in JSON that was typed for curl looks like a wrong type.
+// FormFault explains why a body with that type was refused: to a user of curl, a slip in the JSON would look like a wrong
+// type.
 func FormFault(text []byte) string {
 	return "as " + echo.MIMEApplicationForm + " it must be JSON, and it is not: " + syntax.ExplainJSON(text)
 }

@@ -14,9 +14,9 @@ import (
 type Rule struct {
 	Path    string
 	Methods string   // as the header lists them
-	Headers []string // that pages may send, beside those of every rule
+	Headers []string // that pages may send, in addition to those of every rule
 	Asked   []string // that pages may send too, named only to those that ask, as few do
-	Exposed []string // that pages may read, beside those of every rule
+	Exposed []string // that pages may read, in addition to those of every rule
 }
 
 // What every rule has.

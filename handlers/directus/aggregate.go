@@ -77,9 +77,9 @@ func (g *grouping) readFunction(name string, v gjson.Result) error {
 	for _, field := range fields {
 		if field == "*" {
 			if a.Func != query.Count {
-				return query.Refuse(query.BadField, "aggregate %s is of *: name the fields", name)
+				return query.Refuse(query.BadField, "aggregate %s cannot take *: name the fields", name)
 			}
-			if len(fields) == 1 { // beside fields there is no place for it in the answer
+			if len(fields) == 1 { // with other fields, the answer has no place for it
 				g.add(figure{name, ""}, a)
 			}
 			continue
@@ -255,5 +255,5 @@ func (q *itemsQuery) plain() error {
 	if q.grouping == nil {
 		return nil
 	}
-	return query.Refuse(query.BadName, "aggregate and groupBy are of lists that are read: leave them out of the query")
+	return query.Refuse(query.BadName, "aggregate and groupBy are for reading lists only: leave them out of the query")
 }

@@ -10,8 +10,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// changes are the newest changes of items, for all who are to be told. It is the hub's encoder, and notes a change by
-// its id alone: the hub does nothing else meanwhile.
+// changes has the newest changes of items, for all subscriptions. It is the hub's encoder. A frame has only the id of a
+// change, since the hub does nothing else while it encodes.
 type changes struct {
 	log *eventlog.Log
 
@@ -21,28 +21,28 @@ type changes struct {
 	bytes int
 }
 
-// changesBytes bounds what is kept. Who comes for more reads the log.
+// changesBytes bounds what is stored. A connection that needs older changes reads the log.
 const changesBytes = 16 << 20
 
 func newChanges(log *eventlog.Log) *changes { return &changes{log: log, byID: map[uint64]*change{}} }
 
-// change is one, read when first asked for.
+// change is one change. It is parsed when first needed.
 type change struct {
-	event eventlog.Event
-	once  sync.Once
-	told  documents.Changed
-	ok    bool
+	event   eventlog.Event
+	once    sync.Once
+	changed documents.Changed
+	ok      bool
 }
 
 func (c *change) read() (*documents.Changed, bool) {
-	c.once.Do(func() { c.told, c.ok = documents.Changes(&c.event) })
-	return &c.told, c.ok
+	c.once.Do(func() { c.changed, c.ok = documents.Changes(&c.event) })
+	return &c.changed, c.ok
 }
 
-// A frame is the id of an event, and whether it stands for a gap.
+// A frame is the id of an event, and a flag for a gap.
 const frameBytes = 9
 
-// Append appends the frame of an event, and keeps the event. What is published under the same names has no Meta.
+// Append appends the frame of an event, and stores the event. Events that were published with the same names have no Meta.
 func (c *changes) Append(dst []byte, e *eventlog.Event) []byte {
 	if len(e.Meta) == 0 {
 		return dst
@@ -51,7 +51,7 @@ func (c *changes) Append(dst []byte, e *eventlog.Event) []byte {
 	return append(binary.BigEndian.AppendUint64(dst, e.ID), 0)
 }
 
-// AppendGap appends the frame of a gap: changes are gone that were not told.
+// AppendGap appends the frame of a gap: some changes were lost.
 func (c *changes) AppendGap(dst []byte, id uint64, _ string) []byte {
 	return append(binary.BigEndian.AppendUint64(dst, id), 1)
 }
@@ -85,10 +85,10 @@ func (c *changes) keep(e *eventlog.Event) *change {
 	return one
 }
 
-// weight is about what an event takes.
+// weight estimates the memory of an event.
 func weight(e *eventlog.Event) int { return 256 + len(e.Data) + len(e.Meta) }
 
-// find is the change with an id, out of the log where it is not at hand; nil where it is gone.
+// find returns the change with an id, from the log if it is not in memory; nil if it is gone.
 func (c *changes) find(ctx context.Context, id uint64, of channel.Set) (*change, error) {
 	c.mu.Lock()
 	one := c.byID[id]

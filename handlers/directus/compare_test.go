@@ -43,7 +43,7 @@ func TestItemsAggregate(t *testing.T) {
 	} {
 		g.items(t, &itemCall{c.query, "", "GET", "/items/sales?" + encoded(c.query), "", http.StatusOK, c.want})
 	}
-	const refused = "aggregate and groupBy are of lists that are read: leave them out of the query"
+	const refused = "aggregate and groupBy are for reading lists only: leave them out of the query"
 	for _, c := range []itemCall{
 		{"search", "", "SEARCH", "/items/sales", `{"query":{"aggregate":{"max":["n"]},"groupBy":["who"],"filter":{"who":"ann"}}}`, 200, `{"data":[{"who":"ann","max":{"n":3.5}}]}`},
 		{"of some ids", "", "SEARCH", "/items/sales", `{"keys":["1"],"query":{"groupBy":["who"]}}`, 400, gatewaytest.Refusal("INVALID_QUERY", refused)},
@@ -80,7 +80,7 @@ func TestItemsMoments(t *testing.T) {
 		{"a plus that is not escaped", "", "GET", "/items/a?fields=id&filter[at][_lt]=2026-11-29T20:00:00+09:00", "", 200, `{"data":[{"id":"1"}]}`},
 		{"not yet made", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"2020-01-01T20:00:00+09:00"}}}}`, 204, ""},
 		{"no time", "", "DELETE", "/items/a", `{"query":{"filter":{"date_created":{"_lt":"yesterday"}}}}`, 400, gatewaytest.Refusal("INVALID_QUERY", `date_created is compared with \"yesterday\": give a time such as \"2026-11-29T20:00:00+09:00\", or milliseconds since 1970`)},
-		{"an _or of nothing", "", "DELETE", "/items/a", `{"query":{"filter":{"_or":[]}}}`, 400, gatewaytest.Refusal("INVALID_QUERY", "the filter has an _or of no filters, which selects everything: leave it out to change all items")},
+		{"an _or of nothing", "", "DELETE", "/items/a", `{"query":{"filter":{"_or":[]}}}`, 400, gatewaytest.Refusal("INVALID_QUERY", "the filter has an empty _or, which selects everything: leave it out to change all items")},
 		{"all are left", "", "GET", "/items/a?aggregate[count]=*&filter={\"_or\":[]}", "", 200, `{"data":[{"count":5}]}`},
 		{"before", "", "DELETE", "/items/a", `{"query":{"filter":{"at":{"_lt":"2026-11-29T20:30:00+09:00"}}}}`, 204, ""},
 		{"these are left", "", "GET", "/items/a?fields=id&page=0", "", 200, `{"data":[{"id":"2"},{"id":"3"},{"id":"5"}]}`},

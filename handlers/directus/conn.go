@@ -24,46 +24,46 @@ import (
 	"sluice/store/share"
 )
 
-// connectionRate is how many messages a second are taken of one connection, and at once.
+// connectionRate bounds the messages of one connection: a second, and at once.
 const connectionRate = 300
 
-// nobody is who a connection is of that has not told.
+// nobody is the identity of a connection that has not authenticated.
 var nobody = &auth.Identity{Name: "nobody", Kind: "none"}
 
-// conn is one WebSocket. One goroutine does all of it but reading frames: a client that does not read its answers
-// has its next message wait, so nothing is queued for it.
+// conn is one WebSocket. One goroutine does everything except reading frames. If a client does not read its answers, its
+// next message waits, so nothing queues up for it.
 type conn struct {
 	h       *Handler
 	ws      *websocket.Conn
 	origin  string
-	lease   *traffic.Lease // its subscriber is of no channel: it ends the connection from outside, and knows how far the hub is
+	lease   *traffic.Lease // its subscriber has no channel: it ends the connection from outside, and knows the hub's position
 	group   *broker.Group
 	limiter *rate.Limiter
 	bytes   int64
 
 	account *share.Account
 	known   atomic.Bool   // who is not nil
-	taken   chan struct{} // receives when a message of nobody was dealt with
+	taken   chan struct{} // receives when a message of an unauthenticated client was handled
 
 	charge   context.Context // of the connection; names the client that pays for its work, and is made for paying
 	paying   *auth.Identity
 	who      *auth.Identity // nil: nobody
 	unwatch  func()         // of who
 	ended    chan struct{}  // receives when who may have ended
-	greeted  bool           // somebody has told who they are
-	deadline *time.Timer    // to tell who they are
+	greeted  bool           // the client has authenticated once
+	deadline *time.Timer    // for authenticating
 	awaited  time.Time      // since when that is set
 	expiry   *time.Timer    // of who
 	pinged   time.Time      // at the last beat; zero: not
-	heard    atomic.Bool    // something was, since the last beat
-	held     time.Duration  // how long the client has held up what is written to it, lately
+	received atomic.Bool    // a message came since the last beat
+	blocked  time.Duration  // how long writes to the client have waited recently
 
 	subs    map[*broker.Subscriber]*subscription
-	waiting []*subscription // those that may have something to hand out
+	waiting []*subscription // those that may have changes to send
 	marked  []*broker.Subscriber
 }
 
-// closing is why the connection ends by our side.
+// closing is why the gateway closes the connection.
 type closing struct {
 	reason broker.End // for the log
 	code   websocket.StatusCode
@@ -76,9 +76,9 @@ func (e *closing) Error() string { return e.text }
 var (
 	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
-	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "changes are gone that were not told: subscribe again"}
-	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets have not authenticated: authenticate at once"}
-	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory held: try again later"}
+	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "some changes were lost: subscribe again"}
+	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets wait for authentication: authenticate right after connecting"}
+	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory in use: try again later"}
 )
 
 // connect is GET /websocket.
@@ -109,7 +109,7 @@ func (h *Handler) connect(c echo.Context) error {
 	return nil
 }
 
-// crowdClose is how long a socket that has lost its place has to close.
+// crowdClose is how long the close of a socket may take that has lost its place.
 const crowdClose = 100 * time.Millisecond
 
 // serve runs the connection to its end.
@@ -145,8 +145,8 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err
 	case reason != writers.Gone:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil { // who does not answer is not waited for
-		if reason == writers.Crowd { // its place is another's already
+	if err == nil { // with an error, the client would not answer the close
+		if reason == writers.Crowd { // another socket has its place already
 			if conn := share.ConnOf(ctx); conn != nil {
 				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
 			}
@@ -170,7 +170,7 @@ var always = func() chan struct{} {
 	return c
 }()
 
-// run does what is to do until the connection ends.
+// run handles messages, changes and timers until the connection ends.
 func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Identity) (broker.End, error) {
 	c.deadline, c.expiry = stoppedTimer(), stoppedTimer()
 	defer c.deadline.Stop()
@@ -244,8 +244,8 @@ func broken(err error) (broker.End, error) {
 	return writers.Gone, err
 }
 
-// charged is the connection's context, with who its work is charged to. It is made once for an identity, as it is used
-// for each event.
+// charged returns the connection's context, which names the owner that its work is charged to. It is made once for each
+// identity, since every event uses it.
 func (c *conn) charged(ctx context.Context) context.Context {
 	if c.charge == nil || c.paying != c.who {
 		c.charge, c.paying = share.With(ctx, owner(c.who, c.lease.From)), c.who
@@ -253,19 +253,20 @@ func (c *conn) charged(ctx context.Context) context.Context {
 	return c.charge
 }
 
-// busy is the part of the time between two beats for which a client holds up writing that reads slowly.
+// busy is the part of a heartbeat, as a divisor, that writes to a client wait if it reads slowly.
 const busy = 8
 
-// beat tells an authenticated client that we are here, and ends with who has not answered the last time. Who has held up
-// writing lately reads, and has the ping before it behind all that: it is given some more beats, the more the longer.
+// beat sends a ping to an authenticated client, and ends the connection if the client has not answered the last one. A
+// client for which writes have waited recently reads slowly, and finds the last ping only after everything before it. It
+// gets more beats, the more the longer writes have waited.
 func (c *conn) beat() error {
-	// A tick that came late, after a stop or a long answer, is soon followed by the next: the ping has not had its time yet.
+	// After a late tick (a stop, or a long answer) the next comes soon, so the client has not had its time to answer yet.
 	if !c.pinged.IsZero() && time.Since(c.pinged) < c.h.o.Heartbeat/2 {
 		return nil
 	}
-	heard, reads := c.heard.Swap(false), c.held > c.h.o.Heartbeat/busy
-	c.held /= 2
-	if !c.pinged.IsZero() && !heard && !reads && !pause.Since(c.pinged) {
+	received, reads := c.received.Swap(false), c.blocked > c.h.o.Heartbeat/busy
+	c.blocked /= 2
+	if !c.pinged.IsZero() && !received && !reads && !pause.Since(c.pinged) {
 		return errSilent
 	}
 	if c.pinged = (time.Time{}); c.who == nil {
@@ -275,8 +276,7 @@ func (c *conn) beat() error {
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// cutWhenEnding looks now and then, as long as ctx lasts, whether a connection is to end, or who it is of has ended, and
-// cuts it off then.
+// cutWhenEnding checks every second, until ctx ends, if the connection or its identity has ended, and then cuts it off.
 func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
 	return time.AfterFunc(time.Second, func() {
 		switch {
@@ -289,8 +289,9 @@ func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Ident
 	})
 }
 
-// send writes a message. It has no time of its own: the connection below ends who takes no byte for WRITE_TIMEOUT, and
-// one who takes some may be as slow as it likes, until the connection is ended from outside or its credential ends.
+// send writes a message. It has no time limit of its own: the connection below ends if the client takes no byte within
+// WRITE_TIMEOUT. A client that takes some bytes may be slow, until the connection is ended from outside or its credential
+// ends.
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -299,6 +300,6 @@ func (c *conn) send(text []byte) error {
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()
 	err := c.ws.Write(ctx, websocket.MessageText, text)
-	c.held += time.Since(began)
+	c.blocked += time.Since(began)
 	return err
 }

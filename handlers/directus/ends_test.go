@@ -48,7 +48,7 @@ func TestSocketHandshake(t *testing.T) {
 		`"access_token":"nope"`:                             "this API key is not known here",
 		`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
 		`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
-		`"token":"x"`:                                       `it needs an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
+		`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
 		`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
 	} {
 		s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})
@@ -109,7 +109,7 @@ func TestSocketModes(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
 	s.Quiet()
 	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"there is no credential: send an API key, or a token, as Authorization: Bearer"},"uid":"a"}`)
+	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"},"uid":"a"}`)
 	s.Say(`{"type":"auth","access_token":"nope"}`)
 	s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
 	s.Quiet()
@@ -186,7 +186,7 @@ func TestSocketExpiry(t *testing.T) {
 	s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
 	s.Hears(gatewaytest.Tells("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
 	s.Say(`{"type":"items","collection":"m","action":"read"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"there is no credential: send an API key, or a token, as Authorization: Bearer"}}`)
+	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"}}`)
 	s.Say(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
 	s.Hears(`{"type":"auth","status":"ok"}`)
 	s.Quiet()
@@ -214,7 +214,7 @@ func TestSocketBounds(t *testing.T) {
 		s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
 	}
 	s.Say(`{"type":"subscribe","collection":"m","uid":"more"}`)
-	s.Hears(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection has at most 100 subscriptions: end one"},"uid":"more"}`)
+	s.Hears(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection can have at most 100 subscriptions: end one"},"uid":"more"}`)
 	s.Say(`{"type":"subscribe","collection":"m","event":"create","uid":"99"}`) // is there
 	s.Hears(`{"type":"subscription","event":"init","uid":"99"}`)
 	for i := range 500 {
@@ -228,7 +228,7 @@ func TestSocketBounds(t *testing.T) {
 		}
 		if text != fmt.Sprintf(`{"type":"pong","uid":%d}`, i) {
 			over++
-			if want := fmt.Sprintf(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"more than 300 messages a second; slow down: this one was not taken"},"uid":%d}`, i); text != want {
+			if want := fmt.Sprintf(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"more than 300 messages a second; slow down: this one was ignored"},"uid":%d}`, i); text != want {
 				t.Fatal(text)
 			}
 		}

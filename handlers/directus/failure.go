@@ -51,7 +51,7 @@ var answers = map[string]struct {
 	status int
 	code   string
 }{
-	// Directus does not tell what is not there from what one may not see.
+	// Directus answers the same for what does not exist and for what the client may not see.
 	httperr.NotFound:         {http.StatusForbidden, codeForbidden},
 	httperr.OriginNotAllowed: {0, codeForbidden},
 	httperr.IDTaken:          {http.StatusBadRequest, codeNotUnique},

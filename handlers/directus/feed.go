@@ -16,26 +16,27 @@ import (
 	"sluice/store/documents"
 )
 
-// feed is what subscriptions with the same query are told of a change: a change is held against a query once, however
-// many have it, and by one of those who have it, never by the hub, since a query can take long.
+// feed makes the messages for all subscriptions with the same query. Each change is matched against the query once. The
+// connection of a subscription does this, never the hub, since a query can take long.
 type feed struct {
 	request
 	all  *feeds
-	uses atomic.Int64 // changed with feeds.mu held
+	uses atomic.Int64 // changed with feeds.mu locked
 
-	mu    sync.Mutex        // a leaf; held while a message is made, for which the others wait
-	made  map[uint64][]byte // messages by the change, nil where the feed is told nothing
+	mu    sync.Mutex        // a leaf; locked while one connection makes a message, which the others wait for
+	made  map[uint64][]byte // messages by the change; nil: the change is not for this feed
 	order []uint64          // of made, the oldest first
-	bytes int               // of them
+	bytes int               // of made
 }
 
-// Bounds of the messages that a feed keeps for those who come for them a little later; one that has a single subscription
-// keeps none. It has more than its bytes, as of changes of a thousand items, as long as all feeds together have room: made
-// anew for each who comes, they take seconds. Where they have none, each keeps its part of as much again.
+// Bounds of the messages that a feed stores for subscriptions that need them a little later. A feed with a single
+// subscription stores none. A feed may exceed mostBytes, for changes of a thousand items, as long as all feeds together
+// are within mostOfAll: making such messages again for each subscription would take seconds. Beyond mostOfAll, each feed
+// may store its equal part of as much again, at most mostBytes.
 const (
-	keptMessages = 2 * changeMost
-	keptBytes    = 64 << 10
-	keptOfAll    = 32 << 20
+	mostMessages = 2 * changeMost
+	mostBytes    = 64 << 10
+	mostOfAll    = 32 << 20
 	entryBytes   = 64 // about, without the message
 )
 
@@ -43,7 +44,7 @@ const (
 type feedKey struct {
 	sum  [sha256.Size]byte
 	item string     // only this one, if any
-	own  *time.Time // the moment of a query that speaks of it, which is nobody else's
+	own  *time.Time // of a query with $NOW: the moment it was read, so that no other subscription shares it
 }
 
 // hash names what the subscriptions of a feed have in common.
@@ -54,21 +55,21 @@ func (k *feedKey) hash() [sha256.Size]byte {
 // request is what a subscription asks for.
 type request struct {
 	feedKey
-	query *itemsQuery // nil where it takes much more than its text: it is then read again for each change
-	text  string      // of the query, where it is to be read again
+	query *itemsQuery // nil if it takes much more memory than its text; it is then read again for each change
+	text  string      // of a query that is read again
 	size  int64       // about how many bytes the feed takes
-	// What a byte of a change costs that is held against the query.
+	// The cost of matching one byte of a change against the query.
 	weight int
 }
 
-// What a feed takes beside its query, and what a compiled query may take: so much, and three and a half times its text.
-// A filter of a hundred short conditions takes thirty times its text, so that its text is what is kept.
+// What a feed takes in addition to its query; and what a compiled query may take: compiledBytes and three and a half times
+// its text. A filter of a hundred short conditions takes thirty times its text; then only the text is stored.
 const (
 	feedBytes     = 768
 	compiledBytes = 4 << 10
 )
 
-// requestOf is what is asked for by a query, which was sent as v and read at a moment.
+// requestOf makes the request of a query, which was sent as v and read at a moment.
 func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request {
 	text := jsontext.Value(v.Raw)
 	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
@@ -86,7 +87,7 @@ func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request
 	return r
 }
 
-// compiled is the query, read again where it is not kept.
+// compiled returns the query, and reads it again if only its text is stored.
 func (r *request) compiled() (*itemsQuery, error) {
 	if r.query != nil {
 		return r.query, nil
@@ -106,11 +107,11 @@ func (r *request) compiled() (*itemsQuery, error) {
 type feeds struct {
 	mu    sync.Mutex // a leaf
 	byKey map[feedKey]*feed
-	kept  atomic.Int64 // bytes of messages
+	used  atomic.Int64 // bytes of messages
 	count atomic.Int64 // of byKey
 }
 
-// use gives the feed of a request, which is given back by drop.
+// use returns the feed of a request. The caller gives it back with drop.
 func (f *feeds) use(r *request) *feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,26 +131,26 @@ func (f *feeds) drop(one *feed) {
 	if one.uses.Add(-1) == 0 {
 		delete(f.byKey, one.feedKey)
 		f.count.Add(-1)
-		f.kept.Add(-int64(one.bytes)) // it is nobody's, so nobody makes a message
+		f.used.Add(-int64(one.bytes)) // no subscription is left that could make a message
 	}
 }
 
-// tell is the message of a change but for its end, which is each subscription's own; nil where there is none.
-func (f *feed) tell(id uint64, c *change) ([]byte, error) {
+// messageOf returns the message of a change without its end, which differs by subscription; nil if there is none.
+func (f *feed) messageOf(id uint64, c *change) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if message, ok := f.made[id]; ok {
 		return message, nil
 	}
-	told, ok := c.read()
-	if !ok { // another event of the same request tells it; kept, these would put out what was made
+	change, ok := c.read()
+	if !ok { // another event of the same request has the change; storing nothing leaves room for messages
 		return nil, nil
 	}
 	q, err := f.compiled()
 	if err != nil {
 		return nil, err
 	}
-	message, ok := f.message(nil, told, q)
+	message, ok := f.message(nil, change, q)
 	if !ok {
 		message = nil
 	}
@@ -159,15 +160,15 @@ func (f *feed) tell(id uint64, c *change) ([]byte, error) {
 	return message, nil
 }
 
-// keep keeps a message for others.
+// keep stores a message for other subscriptions.
 func (f *feed) keep(id uint64, message []byte) {
 	if f.made == nil {
 		f.made = map[uint64][]byte{}
 	}
 	f.made[id], f.order = message, append(f.order, id)
 	f.grow(entryBytes + len(message))
-	part := min(keptBytes, keptOfAll/int(max(1, f.all.count.Load())))
-	for len(f.order) > keptMessages || f.bytes > part && f.all.kept.Load() > keptOfAll {
+	part := min(mostBytes, mostOfAll/int(max(1, f.all.count.Load())))
+	for len(f.order) > mostMessages || f.bytes > part && f.all.used.Load() > mostOfAll {
 		f.grow(-entryBytes - len(f.made[f.order[0]]))
 		delete(f.made, f.order[0])
 		f.order = f.order[1:]
@@ -176,10 +177,10 @@ func (f *feed) keep(id uint64, message []byte) {
 
 func (f *feed) grow(n int) {
 	f.bytes += n
-	f.all.kept.Add(int64(n))
+	f.all.used.Add(int64(n))
 }
 
-// message appends what a change is to the feed; false, where that is nothing.
+// message appends the message of a change; false if the change is not for this feed.
 func (f *feed) message(dst []byte, c *documents.Changed, q *itemsQuery) ([]byte, bool) {
 	if c.Kind == "delete" {
 		dst = append(dst, `{"type":"subscription","event":"delete","data":`...)

@@ -41,7 +41,7 @@ func TestFeeds(t *testing.T) {
 		t.Errorf("%d feeds are left, one is used", len(all.byKey))
 	}
 	made := func(id uint64, data string) string {
-		message, err := b.tell(id, &change{event: eventlog.Event{ID: id, Name: "post", Data: []byte(data), Meta: []byte{'d'}}})
+		message, err := b.messageOf(id, &change{event: eventlog.Event{ID: id, Name: "post", Data: []byte(data), Meta: []byte{'d'}}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -54,40 +54,40 @@ func TestFeeds(t *testing.T) {
 	if got := made(1, `{"_id":"other","n":2}`); got != want {
 		t.Errorf("it was made again: %s", got)
 	}
-	for id := range uint64(keptMessages) {
+	for id := range uint64(mostMessages) {
 		if got := made(id+2, `{"_id":"x","n":0}`); got != "" {
 			t.Error(got)
 		}
 	}
-	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > keptMessages {
+	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > mostMessages {
 		t.Errorf("it was kept: %s, %d", got, len(b.made))
 	}
-	if _, err := b.tell(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); err != nil || len(b.made) > keptMessages || slices.Contains(b.order, 20000) {
+	if _, err := b.messageOf(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); err != nil || len(b.made) > mostMessages || slices.Contains(b.order, 20000) {
 		t.Error("an event that tells nothing was kept")
 	}
-	large := strings.Repeat("x", 2*keptBytes)
+	large := strings.Repeat("x", 2*mostBytes)
 	want = made(10000, `{"_id":"`+large+`","n":2}`)
 	if got := made(10000, `{"_id":"other","n":2}`); got != want {
 		t.Error("a large one was made again")
 	}
 	made(10001, `{"_id":"`+large+`","n":2}`)
-	if got := made(10000, `{"_id":"other","n":2}`); got != want || int(all.kept.Load()) != b.bytes {
-		t.Errorf("the second in a row put out the first; %d bytes are kept of one, %d of all", b.bytes, all.kept.Load())
+	if got := made(10000, `{"_id":"other","n":2}`); got != want || int(all.used.Load()) != b.bytes {
+		t.Errorf("the second in a row put out the first; %d bytes are kept of one, %d of all", b.bytes, all.used.Load())
 	}
-	all.kept.Add(keptOfAll)
+	all.used.Add(mostOfAll)
 	made(10002, `{"_id":"`+large+`","n":2}`)
-	if got := made(10002, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) || b.bytes > keptBytes {
+	if got := made(10002, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) || b.bytes > mostBytes {
 		t.Errorf("large ones were kept, where there is no room for them: %d bytes", b.bytes)
 	}
-	all.kept.Store(int64(b.bytes))
+	all.used.Store(int64(b.bytes))
 	all.drop(b)
 	kept := len(a.order)
-	if _, err := a.tell(30000, &change{event: eventlog.Event{ID: 30000, Name: "post", Data: []byte(`{"_id":"1","n":2}`), Meta: []byte{'d'}}}); err != nil || len(a.order) != kept {
+	if _, err := a.messageOf(30000, &change{event: eventlog.Event{ID: 30000, Name: "post", Data: []byte(`{"_id":"1","n":2}`), Meta: []byte{'d'}}}); err != nil || len(a.order) != kept {
 		t.Errorf("a feed of one subscription keeps what it has made for others: %v", err)
 	}
 	all.drop(a)
-	if len(all.byKey) != 0 || all.kept.Load() != 0 {
-		t.Errorf("%d feeds are left, and %d bytes", len(all.byKey), all.kept.Load())
+	if len(all.byKey) != 0 || all.used.Load() != 0 {
+		t.Errorf("%d feeds are left, and %d bytes", len(all.byKey), all.used.Load())
 	}
 }
 

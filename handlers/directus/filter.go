@@ -11,7 +11,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// filterOperators are Directus' comparisons; those that take a list or nothing are told by their Op.
+// filterOperators are Directus' comparisons. The Op shows which of them take a list or nothing.
 var filterOperators = map[string]query.Node{
 	"_eq":            {Op: query.Eq},
 	"_neq":           {Op: query.Eq, Negate: true},
@@ -113,7 +113,7 @@ func (f *filterReader) field(path string, v gjson.Result, depth int) (query.Node
 // parseField reads the path of a field as Directus names it.
 func parseField(path string) (query.Field, error) {
 	if strings.ContainsAny(path, "()") {
-		return query.Field{}, query.Refuse(query.BadField, "there are no functions of fields such as %.40q: name a field", path)
+		return query.Field{}, query.Refuse(query.BadField, "functions of fields such as %.40q are not supported: name a field", path)
 	}
 	return query.ParseField(storedName(path))
 }
@@ -166,7 +166,7 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 		return n, query.Refuse(query.BadName, "there is no operator %.40q: there are _and _or %s", name, strings.Join(slices.Sorted(maps.Keys(filterOperators)), " "))
 	}
 	if path == "" {
-		return n, query.Refuse(query.BadSyntax, `%s stands without a field: write {"name":{"%s":…}}`, name, name)
+		return n, query.Refuse(query.BadSyntax, `%s needs a field: write {"name":{"%s":…}}`, name, name)
 	}
 	var err error
 	if n.Field, err = parseField(path); err != nil {

@@ -24,7 +24,7 @@ import (
 	"sluice/store/syntax"
 )
 
-// Mode is how sockets tell who they are.
+// Mode is how sockets authenticate.
 type Mode string
 
 // The modes.
@@ -153,7 +153,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
-// owner is who a client's work and memory are charged to.
+// owner returns whom a client's work and memory are charged to.
 func owner(who *auth.Identity, address string) string {
 	if who == nil {
 		return peer.Owner("", address)
@@ -161,12 +161,12 @@ func owner(who *auth.Identity, address string) string {
 	return peer.Owner(who.Scope, address)
 }
 
-// identify tells who sent a request: nobody, where it has no credential.
+// identify returns the identity of a request: nil if it has no credential.
 func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
 	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 	if carriers.Empty() {
-		return nil, nil // nobody is no error here
+		return nil, nil // no credential is not an error here
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {
@@ -178,14 +178,14 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	return who, nil
 }
 
-// body reads a request's JSON: compact. Where there is none it is nothing, which exists in no type.
+// body reads a request's JSON, without white space. Without a body the result has no type and does not exist.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
 	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Fields: true}
 	if one, ok := c.(*call); ok && one.who != nil {
 		limits.Owner = one.who.Scope
 	} else if limits.Bytes > firstMessage {
-		limits.Bytes, limits.Named = firstMessage, "what is read of a client that has not authenticated"
+		limits.Bytes, limits.Named = firstMessage, "the limit before authentication"
 	}
 	text, err := body.Read(c, limits)
 	if err != nil {
@@ -195,13 +195,13 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 		return none, nil
 	}
 	if len(c.Request().Header.Values(echo.HeaderContentEncoding)) > 0 {
-		return none, httperr.New(http.StatusUnsupportedMediaType, codeUnsupportedType, "no Content-Encoding is taken; send JSON as it is")
+		return none, httperr.New(http.StatusUnsupportedMediaType, codeUnsupportedType, "Content-Encoding is not supported; send JSON uncompressed")
 	}
 	return h.compact(text)
 }
 
-// compact reads JSON, strictly, so that what is made of it is JSON too. A field that is there twice would be one thing
-// to whom it was checked by and another to the client. Items are an array, or the field data of an object.
+// compact reads JSON strictly, so that what is made of it is JSON too. It refuses duplicate fields: the checks could see
+// one of them and the client another. Items are an array, or the field data of an object.
 func (h *Handler) compact(text []byte) (gjson.Result, error) {
 	depth := 2
 	if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte{'['}) {

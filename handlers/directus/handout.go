@@ -8,15 +8,15 @@ import (
 	"sluice/store/share"
 )
 
-// Bounds of a round of handing out, in bytes and in changes.
+// Bounds of a round, in bytes and in changes.
 const (
 	batch     = 64 << 10
 	batchMost = 256
 )
 
-// handOut hands out what subscriptions have, in the order of the changes. It does so in rounds, of which each goes as
-// far as the hub was when it began: up to there a subscription that the group does not name has nothing. More says
-// that there is another round to come. While nobody is authenticated nothing is handed out, nor lost.
+// handOut sends the changes of all subscriptions, in the order of the changes. It works in rounds. A round goes up to the
+// hub's position at its start: up to there, a subscription that the group does not name has nothing. more reports that
+// another round follows. While the client is not authenticated, nothing is sent and nothing is lost.
 func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	ctx = c.charged(ctx)
 	if c.who != nil && c.over() {
@@ -49,7 +49,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		next.rest, next.told = rest, f.id
+		next.rest, next.delivered = rest, f.id
 		if bytes += len(text); text == nil {
 			continue
 		}
@@ -59,10 +59,10 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	}
 }
 
-// freePush is how long a message of a subscription may be without being charged while it is written.
+// freePush is how long a subscription's message may be without a charge while it is written.
 const freePush = 64 << 10
 
-// push sends a message of a subscription, which a client that reads slowly makes us hold.
+// push sends a subscription's message. A large one is charged until the client has read it.
 func (c *conn) push(text []byte, uid string) error {
 	if n := int64(len(text)); n > freePush {
 		if c.account.Take(n) != nil {
@@ -73,7 +73,7 @@ func (c *conn) push(text []byte, uid string) error {
 	return c.send(appendUID(slices.Clone(text), uid))
 }
 
-// message is what a frame tells the subscription, nil where that is nothing.
+// message returns the subscription's message for a frame, nil if there is none.
 func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte, error) {
 	if f.gap {
 		return nil, errMissed
@@ -85,7 +85,7 @@ func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return s.tell(ctx, h.heavy, f.id, one)
+	return s.messageOf(ctx, h.heavy, f.id, one)
 }
 
 // wait notes that a subscription may have something.
@@ -96,8 +96,8 @@ func (c *conn) wait(one *subscription) {
 	}
 }
 
-// next is the subscription with the oldest change to hand out, nil where there is none. Those that have nothing wait
-// no more.
+// next returns the subscription with the oldest unsent change, nil if there is none. It removes those without one from the
+// connection's waiting.
 func (c *conn) next(ctx context.Context) (first *subscription, err error) {
 	for i := 0; i < len(c.waiting); {
 		one := c.waiting[i]
@@ -118,13 +118,13 @@ func (c *conn) next(ctx context.Context) (first *subscription, err error) {
 	return first, nil
 }
 
-// oldest is the id of the next change to hand out.
+// oldest returns the id of the next change to send.
 func (s *subscription) oldest() uint64 {
 	f, _ := cut(s.rest)
 	return f.id
 }
 
-// fill takes the next block when all of the last one was handed out; false where there is nothing now.
+// fill takes the next block once the last one was sent; false if there is none now.
 func (s *subscription) fill(ctx context.Context) (bool, error) {
 	for len(s.rest) == 0 {
 		if s.block != nil {

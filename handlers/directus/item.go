@@ -85,7 +85,7 @@ func (q *itemsQuery) arrange(texts [][]byte) [][]byte {
 	return out
 }
 
-// idOf reads an id: a string, or a number as it is spelled. None that a document could have is "".
+// idOf reads an id: a string, or a number as the client spells it. It returns "" for an id that no document can have.
 func idOf(v gjson.Result) string {
 	id := v.Str
 	if v.Type == gjson.Number {

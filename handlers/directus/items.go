@@ -30,7 +30,7 @@ const (
 	remove = http.MethodDelete
 )
 
-// caller is who wants something of a collection, by whichever way.
+// caller is the client that asks for something of a collection, over the socket or by REST.
 type caller struct {
 	h          *Handler
 	ctx        context.Context // it lives as long as the request
@@ -38,12 +38,12 @@ type caller struct {
 	collection string
 }
 
-// may says whether the caller has a permission.
+// may reports whether the caller has a permission.
 func (c *caller) may(method string) bool {
 	return c.who != nil && c.who.Rest.Match(channel.Of("", method, c.collection))
 }
 
-// need refuses who has not a permission, or not any more: a body may take its time.
+// need refuses a caller that lacks a permission. The permission may have ended while the body arrived.
 func (c *caller) need(method string) error {
 	switch {
 	case strings.HasPrefix(c.collection, "directus_"):
@@ -51,7 +51,7 @@ func (c *caller) need(method string) error {
 	case documents.CheckCollection(c.collection) != nil:
 		return forbidden("%v", documents.ErrCollection)
 	case c.who == nil:
-		return forbidden("there is no credential: send an API key, or a token, as Authorization: Bearer")
+		return forbidden("no credential: send an API key or a token as Authorization: Bearer")
 	}
 	over := c.who.Over(time.Now())
 	switch {
@@ -76,7 +76,7 @@ func (c *caller) change(method string, n int, f func() error) error {
 	}
 	defer c.h.o.Traffic.LeavePublish()
 	if ok, wait := c.who.Take(time.Now(), n); !ok {
-		return httperr.OverRate("this key changes more than its rate allows", wait)
+		return httperr.OverRate("this key changes items faster than its rate allows", wait)
 	}
 	started := time.Now()
 	err := f()
@@ -92,8 +92,8 @@ func tooMany(n int) error {
 	return httperr.New(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
 }
 
-// elements are those of an array that a client sent, unless they are more than one request may change. They are counted
-// first, since 1 MiB of [{},{},…] would take 100 MiB once each is read.
+// elements returns the elements of a client's array, unless they are more than one request may change. It counts them
+// first, since 1 MiB of [{},{},…] would take 100 MiB once each element is read.
 func elements(array gjson.Result) ([]gjson.Result, error) {
 	if n := length(array); n > changeMost {
 		return nil, tooMany(n)
@@ -115,7 +115,7 @@ func length(array gjson.Result) int {
 type found struct {
 	data     []byte
 	meta     []byte // nil where none was asked for
-	position uint64 // the log's place: what follows it is not in there
+	position uint64 // in the log: later changes are not in the result
 }
 
 // list reads what a query selects.
@@ -159,7 +159,7 @@ func (c *caller) meta(q *itemsQuery, filtered int64) ([]byte, error) {
 	return append(meta, '}'), nil
 }
 
-// some reads the items of some ids that a query selects: those that are there.
+// some reads the items with the given ids that a query selects. Unknown ids are left out.
 func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
 		return nil, err
@@ -177,8 +177,8 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	return f, err
 }
 
-// chosen is what a query selects out of the documents of some ids, in its order. Pages and offsets are of lists, and do
-// nothing here; nor does a limit that nobody has asked for.
+// chosen returns what a query selects out of the documents with the given ids, in its order. Pages and offsets are for lists,
+// and do nothing here. Nor does the default limit.
 func (c *caller) chosen(ids []string, q *itemsQuery) (r *documents.Result, err error) {
 	if q.condition == nil && len(q.order) == 0 {
 		r, err = c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
@@ -234,7 +234,7 @@ func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err err
 	return texts, single, err
 }
 
-// newItem reads an item that is to be made. It may bring its id.
+// newItem reads an item to make. It may have its id.
 func newItem(v gjson.Result) (documents.New, error) {
 	f, err := itemFields(v)
 	if err != nil {
@@ -249,7 +249,7 @@ func newItem(v gjson.Result) (documents.New, error) {
 	return d, nil
 }
 
-// itemFields are an item's own fields: what the server fills in is left out, as clients send whole items back.
+// itemFields returns an item's own fields. It leaves out those that the server sets, since clients send whole items back.
 func itemFields(v gjson.Result) (documents.Fields, error) {
 	if !v.IsObject() {
 		return documents.Fields{}, badPayload("an item is a JSON object, not %.40s", cmp.Or(v.Raw, "nothing"))
@@ -286,7 +286,7 @@ func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
 			return nil, badPayload("item %d has no id", i)
 		}
 		if _, twice := fields[id]; twice {
-			return nil, badPayload("item %.40q is there twice", id)
+			return nil, badPayload("item %.40q is given twice", id)
 		}
 		ids[i], fields[id] = id, f
 	}
@@ -304,8 +304,7 @@ func (c *caller) merge(ids []string, lenient bool, of func(id string) documents.
 	return texts, err
 }
 
-// remove takes items away, all or none, in one event, and gives the ids of those. Leniently, those that are gone are
-// left out.
+// remove deletes items, all or none, in one event, and returns their ids. If lenient, it leaves out those that are gone.
 func (c *caller) remove(ids []string, lenient bool) (gone []string, err error) {
 	err = c.change(remove, len(ids), func() (err error) {
 		gone, err = c.h.o.Documents.Remove(c.ctx, c.collection, ids, lenient)
@@ -314,10 +313,10 @@ func (c *caller) remove(ids []string, lenient bool) (gone []string, err error) {
 	return gone, err
 }
 
-// selected are the ids of the items that a query selects, for a change of all of them: it is one commit, so that they
-// may not be too many. Without a limit in the query that is all of them.
+// selected returns the ids of all items that a query selects, to change them in one commit, which bounds their number.
+// Without a limit in the query it selects all items.
 func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
-	for _, m := range []string{method, read} { // a filter tells what is in there
+	for _, m := range []string{method, read} { // a filter shows what the items contain
 		if err := c.need(m); err != nil {
 			return nil, err
 		}
@@ -325,8 +324,8 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	if q.emptyOr { // nobody shall delete everything by a list that happens to be empty
-		return nil, query.Refuse(query.BadValue, "the filter has an _or of no filters, which selects everything: leave it out to change all items")
+	if q.emptyOr { // a list that happens to be empty must not delete everything
+		return nil, query.Refuse(query.BadValue, "the filter has an empty _or, which selects everything: leave it out to change all items")
 	}
 	limit := changeMost + 1
 	if q.limited && q.limit >= 0 {
@@ -338,7 +337,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	}
 	if len(r.Documents) > changeMost {
 		return nil, httperr.New(http.StatusBadRequest, codeQuery,
-			"the query selects more than %d items, which is what one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
+			"the query selects more than %d items, the most that one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
 	}
 	ids := make([]string, len(r.Documents))
 	for i, text := range r.Documents {
@@ -353,7 +352,7 @@ func idsOf(v gjson.Result) ([]string, error) {
 		return nil, badPayload("the ids must be an array of strings or numbers")
 	}
 	if n := length(v); n > changeMost {
-		return nil, badPayload("there are %d ids: at most %d are taken, send several requests", n, changeMost)
+		return nil, badPayload("there are %d ids: at most %d are allowed, send several requests", n, changeMost)
 	}
 	list := v.Array()
 	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))

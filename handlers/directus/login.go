@@ -35,7 +35,7 @@ const modeJSON = "json"
 // checkMode refuses the ways that need a cookie: none is set here, so they would end at the first refresh.
 func checkMode(v gjson.Result) error {
 	if mode := v.Get("mode"); mode.Type != gjson.Null && mode.Str != modeJSON {
-		return badPayload(`mode %.20s is not offered, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
+		return badPayload(`mode %.20s is not supported, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func refreshToken(v gjson.Result) (string, error) {
 	return token.Str, nil
 }
 
-// signedIn tells a session. Expires is how long the access token is good, in milliseconds.
+// signedIn answers with a session. Expires is how long the access token is valid, in milliseconds.
 func signedIn(c echo.Context, s *auth.Session, err error) error {
 	if err != nil {
 		return err

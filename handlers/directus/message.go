@@ -17,7 +17,7 @@ const (
 	typePing         = "ping"
 	typePong         = "pong"
 	typeServer       = "server"       // of errors before a message has a type
-	typeSubscription = "subscription" // of what a subscription tells
+	typeSubscription = "subscription" // a subscription's items and changes
 )
 
 // maxUID bounds the uid, which a subscription keeps.
@@ -38,13 +38,13 @@ func (h *Handler) decode(frame []byte) (*message, error) {
 	}
 	kind, uid := v.Get("type"), v.Get("uid")
 	if !v.IsObject() || kind.Type != gjson.String {
-		return nil, badPayload(`a message is an object with a "type"`)
+		return nil, badPayload(`a message must be an object with a "type"`)
 	}
 	m := &message{Result: v, kind: kind.Str}
 	switch {
 	case uid.Type == gjson.Null: // as if it were not there
 	case uid.Type != gjson.String && uid.Type != gjson.Number || len(uid.Raw) > maxUID:
-		return nil, badPayload("a uid is a string or a number of at most %d bytes", maxUID)
+		return nil, badPayload("a uid must be a string or a number of at most %d bytes", maxUID)
 	default:
 		m.uid = uid.Raw
 	}
@@ -81,7 +81,7 @@ func asString(uid string) string {
 	return `"` + uid + `"`
 }
 
-// problem tells an error.
+// problem makes the message of an error.
 func problem(kind string, e *httperr.Error, uid string) []byte {
 	_, code := wire(e)
 	dst := append([]byte(`{"type":"`), kind...)

@@ -77,7 +77,7 @@ func addMonths(t time.Time, n int) time.Time {
 }
 
 func adjusted(at time.Time, text string) (time.Time, error) {
-	wrong := query.Refuse(query.BadValue, "%.40q is no time: write $NOW, $NOW(-1 day) or $NOW(+2 hours)", text)
+	wrong := query.Refuse(query.BadValue, "%.40q is not a time: write $NOW, $NOW(-1 day) or $NOW(+2 hours)", text)
 	part := nowPattern.FindStringSubmatch(text)
 	if part == nil {
 		return at, wrong

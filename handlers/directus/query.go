@@ -91,7 +91,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 			err = g.readGroupBy(e)
 		case "alias", "deep":
 			if len(e.Raw) > len("{}") {
-				err = query.Refuse(query.BadName, "%s is not offered: leave it out of the query", key.Str)
+				err = query.Refuse(query.BadName, "%s is not supported: leave it out of the query", key.Str)
 			}
 		}
 		return err == nil

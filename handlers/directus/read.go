@@ -6,16 +6,16 @@ import (
 	"sluice/handlers/wsread"
 )
 
-// firstMessage is how long a message may be of who has not authenticated.
+// firstMessage bounds the messages of a client that has not authenticated.
 const firstMessage = 8 << 10
 
-// incoming is a message, and whether the next one is read only when this one was dealt with.
+// incoming is a message, and a flag: the next one is read only after this one was handled.
 type incoming struct {
 	wsread.Message
 	waits bool
 }
 
-// read hands on the client's messages until it is gone.
+// read passes on the client's messages until it is gone.
 func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut)
 	defer reader.Close()
@@ -29,7 +29,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 		if err != nil {
 			return
 		}
-		c.heard.Store(true)
+		c.received.Store(true)
 		select {
 		case messages <- incoming{m, !known}:
 		case <-ctx.Done():
@@ -47,7 +47,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 	}
 }
 
-// deal deals with a message, of which nothing is held then.
+// deal handles a message and releases its memory.
 func (c *conn) deal(ctx context.Context, m *incoming) error {
 	defer m.Release()
 	if m.waits {

@@ -132,7 +132,7 @@ func (h *Handler) updateItems(c *call) error {
 			texts, err = c.update(ids, true, v.Get("data"))
 		}
 	default:
-		err = badPayload(`the body is none of {"keys":[…],"data":{…}}, {"query":{…},"data":{…}} and an array of items with their ids`)
+		err = badPayload(`the body must be {"keys":[…],"data":{…}}, {"query":{…},"data":{…}} or an array of items with their ids`)
 	}
 	return c.changed(texts, false, err)
 }
@@ -175,7 +175,7 @@ func (h *Handler) deleteItems(c *call) error {
 		lenient = true
 		ids, err = c.selectedBy(remove, by)
 	default:
-		err = badPayload(`the body is none of {"keys":[…]}, {"query":{…}} and an array of ids`)
+		err = badPayload(`the body must be {"keys":[…]}, {"query":{…}} or an array of ids`)
 	}
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"sluice/store/share"
 )
 
-// take does what a message asks for. Whatever is wrong with it is told, and the connection goes on; an error of take's
-// own ends it.
+// take does what a message asks for. A fault in the message is answered with an error, and the connection goes on. An
+// error that take returns ends the connection.
 func (c *conn) take(conn context.Context, text []byte) error {
 	ctx, answered := context.WithCancel(conn) // by which the store knows that an answer is sent
 	defer answered()
@@ -24,7 +24,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 		return c.fail(typeServer, err, "")
 	}
 	if !c.limiter.Allow() {
-		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was not taken", connectionRate), m.uid)
+		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was ignored", connectionRate), m.uid)
 	}
 	switch m.kind {
 	case typeAuth:
@@ -41,10 +41,10 @@ func (c *conn) take(conn context.Context, text []byte) error {
 	if err != nil && ctx.Err() == nil {
 		return c.fail(m.kind, err, m.uid)
 	}
-	return nil // who is gone is noticed by the loop
+	return nil // the loop notices that the client is gone
 }
 
-// fail tells an error.
+// fail answers with an error.
 func (c *conn) fail(kind string, err error, uid string) error {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
@@ -56,7 +56,7 @@ func (c *conn) caller(ctx context.Context, collection string) *caller {
 	return &caller{c.h, share.With(ctx, owner(c.who, c.lease.From)), c.who, collection}
 }
 
-// reach refuses who has not a permission. On sockets a collection that one may not read is none.
+// reach refuses a client without a permission. On sockets, a collection that it may not read looks like an unknown one.
 func (c *caller) reach(method string) error {
 	err := c.need(method)
 	if err != nil && c.need(read) != nil && httperr.From(err).Status != http.StatusUnauthorized {
@@ -80,7 +80,7 @@ func (c *conn) items(ctx context.Context, m *message) error {
 	}
 	method := actions[action]
 	if method == "" {
-		return badPayload(`an "action" is create, read, update or delete`)
+		return badPayload(`"action" must be create, read, update or delete`)
 	}
 	by := c.caller(ctx, collection)
 	if err := by.reach(method); err != nil {
@@ -114,7 +114,7 @@ func (c *conn) items(ctx context.Context, m *message) error {
 	return c.send(m.answer(string(rest)))
 }
 
-// shown is what is answered to a change: the items as they are now, or nothing to who may not read them.
+// shown returns the answer to a change: the items as they are now, or nothing if the client may not read them.
 func (c *caller) shown(texts [][]byte, single bool, q *itemsQuery) *found {
 	switch {
 	case !c.may(read):
@@ -184,19 +184,19 @@ func (c *caller) removeBy(m *message, q *itemsQuery) (*found, error) {
 	return &found{data: appendIDs(nil, gone)}, nil
 }
 
-// target are the ids of the items that a message is to change: those it names, or those its query selects.
+// target returns the ids of the items that a message changes: those it names, or those its query selects.
 func (c *caller) target(method string, m *message, q *itemsQuery) (ids []string, single bool, err error) {
 	if m.named() {
 		return m.ids()
 	}
 	if !m.Get("query").IsObject() {
-		return nil, false, badPayload(`it needs an "id", "ids" or a "query"; an empty one stands for all items`)
+		return nil, false, badPayload(`it needs an "id", "ids" or a "query"; an empty query means all items`)
 	}
 	ids, err = c.selected(method, q)
 	return ids, false, err
 }
 
-// named says whether the message names items.
+// named reports whether the message names items.
 func (m *message) named() bool { return m.has("id") || m.has("ids") }
 
 func (m *message) has(name string) bool { return m.Get(name).Type != gjson.Null }

@@ -49,31 +49,31 @@ func TestSocketItems(t *testing.T) {
 		{`{"type":"ping"}`, `{"type":"pong"}`},
 		{`{"type":"ping","uid":"p"}`, `{"type":"pong","uid":"p"}`},
 		{`{`, failed("server", "INVALID_PAYLOAD", "it is not JSON: it ends at byte 1, where a name in double quotes, or } was expected", "")},
-		{`[]`, failed("server", "INVALID_PAYLOAD", `a message is an object with a \"type\"`, "")},
-		{`{"type":5,"uid":"a"}`, failed("server", "INVALID_PAYLOAD", `a message is an object with a \"type\"`, "")},
-		{`{"type":"ping","uid":{}}`, failed("server", "INVALID_PAYLOAD", "a uid is a string or a number of at most 128 bytes", "")},
-		{`{"type":"ping","uid":"` + strings.Repeat("x", 127) + `"}`, failed("server", "INVALID_PAYLOAD", "a uid is a string or a number of at most 128 bytes", "")},
+		{`[]`, failed("server", "INVALID_PAYLOAD", `a message must be an object with a \"type\"`, "")},
+		{`{"type":5,"uid":"a"}`, failed("server", "INVALID_PAYLOAD", `a message must be an object with a \"type\"`, "")},
+		{`{"type":"ping","uid":{}}`, failed("server", "INVALID_PAYLOAD", "a uid must be a string or a number of at most 128 bytes", "")},
+		{`{"type":"ping","uid":"` + strings.Repeat("x", 127) + `"}`, failed("server", "INVALID_PAYLOAD", "a uid must be a string or a number of at most 128 bytes", "")},
 		{`{"type":"items","uid":"a"}`, failed("items", "INVALID_PAYLOAD", `\"collection\" must be a string`, `,"uid":"a"`)},
 		{`{"type":"items","collection":"m"}`, failed("items", "INVALID_PAYLOAD", `\"action\" must be a string`, "")},
-		{`{"type":"items","collection":"m","action":"drop"}`, failed("items", "INVALID_PAYLOAD", `an \"action\" is create, read, update or delete`, "")},
+		{`{"type":"items","collection":"m","action":"drop"}`, failed("items", "INVALID_PAYLOAD", `\"action\" must be create, read, update or delete`, "")},
 		{`{"type":"items","collection":"m","action":"create"}`, failed("items", "INVALID_PAYLOAD", `a create needs \"data\": an item, or an array of them`, "")},
 		{`{"type":"items","collection":"m","action":"create","data":null}`, failed("items", "INVALID_PAYLOAD", `an item is a JSON object, not null`, "")},
 		{`{"type":"ping","type":"pong"}`, failed("server", "INVALID_PAYLOAD", `it is not JSON: duplicate object member name \"type\"`, "")},
 		{"{\"type\":\"ping\",\"uid\":\"\xff\"}", failed("server", "INVALID_PAYLOAD", `it is not JSON: invalid UTF-8 within \"/uid\" after offset 22`, "")},
-		{`{"type":"items","collection":"m","action":"update","data":{}}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty one stands for all items`, "")},
+		{`{"type":"items","collection":"m","action":"update","data":{}}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty query means all items`, "")},
 		{`{"type":"items","collection":"m","action":"update","id":1,"data":5}`, failed("items", "INVALID_PAYLOAD", `an item is a JSON object, not 5`, "")},
-		{`{"type":"items","collection":"m","action":"delete"}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty one stands for all items`, "")},
+		{`{"type":"items","collection":"m","action":"delete"}`, failed("items", "INVALID_PAYLOAD", `it needs an \"id\", \"ids\" or a \"query\"; an empty query means all items`, "")},
 		{`{"type":"items","collection":"m","action":"read","id":"none","uid":1}`, failed("items", "FORBIDDEN", `there is no item \"none\", or it is not for you`, `,"uid":1`)},
 		{`{"type":"items","collection":"m","action":"read","query":{"limit":"x"}}`, failed("items", "INVALID_QUERY", `limit is \"x\": it must be a whole number from -1 to 1000000000`, "")},
 		{`{"type":"items","collection":"directus_users","action":"read"}`, failed("items", "INVALID_COLLECTION", `there are no system collections here: \"directus_users\"`, "")},
 		{`{"type":"items","collection":"a/b","action":"read"}`, failed("items", "INVALID_COLLECTION", `a collection's name has 1 to 128 characters: letters, digits, - and _`, "")},
 		{`{"type":"subscribe","uid":"s"}`, failed("subscribe", "INVALID_PAYLOAD", `\"collection\" must be a string`, `,"uid":"s"`)},
-		{`{"type":"subscribe","collection":"m","event":"boing"}`, failed("subscribe", "INVALID_PAYLOAD", `an \"event\" is create, update or delete`, "")},
+		{`{"type":"subscribe","collection":"m","event":"boing"}`, failed("subscribe", "INVALID_PAYLOAD", `\"event\" must be create, update or delete`, "")},
 		{`{"type":"subscribe","collection":"m","item":"none"}`, failed("subscribe", "FORBIDDEN", `there is no item \"none\", or it is not for you`, "")},
 		{`{"type":"subscribe","collection":"m","query":[]}`, failed("subscribe", "INVALID_QUERY", `the query is an array: it must be a JSON object`, "")},
-		{`{"type":"items","collection":"m","action":"delete","query":{"aggregate":{"count":"*"}}}`, failed("items", "INVALID_QUERY", "aggregate and groupBy are of lists that are read: leave them out of the query", "")},
-		{`{"type":"items","collection":"m","action":"read","ids":["1"],"query":{"groupBy":"a"}}`, failed("items", "INVALID_QUERY", "aggregate and groupBy are of lists that are read: leave them out of the query", "")},
-		{`{"type":"subscribe","collection":"m","query":{"groupBy":"a"}}`, failed("subscribe", "INVALID_QUERY", "aggregate and groupBy are of lists that are read: leave them out of the query", "")},
+		{`{"type":"items","collection":"m","action":"delete","query":{"aggregate":{"count":"*"}}}`, failed("items", "INVALID_QUERY", "aggregate and groupBy are for reading lists only: leave them out of the query", "")},
+		{`{"type":"items","collection":"m","action":"read","ids":["1"],"query":{"groupBy":"a"}}`, failed("items", "INVALID_QUERY", "aggregate and groupBy are for reading lists only: leave them out of the query", "")},
+		{`{"type":"subscribe","collection":"m","query":{"groupBy":"a"}}`, failed("subscribe", "INVALID_QUERY", "aggregate and groupBy are for reading lists only: leave them out of the query", "")},
 		{`{"type":"unsubscribe","uid":9}`, `{"type":"subscription","event":"unsubscribe","uid":"9"}`},
 	} {
 		s.Say(x[0])
@@ -169,7 +169,7 @@ func TestSubscriptions(t *testing.T) {
 	r.Say(`{"type":"subscribe","collection":"messages","uid":"r"}`)
 	r.Hears(gatewaytest.Tells("init", `[]`, "r"))
 	r.Say(`{"type":"subscribe","collection":"messages","event":"update","uid":"u"}`)
-	r.Hears(`{"type":"subscribe","status":"error","error":{"code":"FORBIDDEN","message":"this credential may not hear of these changes: its \"sub\" has none of POST:messages, PUT:messages and DELETE:messages that is asked for"},"uid":"u"}`)
+	r.Hears(`{"type":"subscribe","status":"error","error":{"code":"FORBIDDEN","message":"this credential may not subscribe to these changes: its \"sub\" needs POST:messages, PUT:messages or DELETE:messages, whichever is asked for"},"uid":"u"}`)
 	change("POST", "/items/messages", `{"id":"1"}`, 200)
 	change("PATCH", "/items/messages/1", `{"n":1}`, 200)
 	change("DELETE", "/items/messages/1", ``, 204)

@@ -17,10 +17,10 @@ import (
 	"sluice/store/eventlog"
 )
 
-// maxSubscriptions is how many a connection has.
+// maxSubscriptions bounds the subscriptions of a connection.
 const maxSubscriptions = 100
 
-// subscription is one of a connection's: a cursor on the log.
+// subscription is one subscription of a connection: a cursor in the log.
 type subscription struct {
 	uid        string // as a JSON string; "" without
 	collection string
@@ -32,11 +32,11 @@ type subscription struct {
 
 	release func() // gives back what was charged for the feed and the view
 
-	own     broker.Block
-	block   *broker.Block // being handed out
-	rest    []byte        // of it
-	told    uint64        // the last change that was handed out
-	waiting bool          // it is among the connection's waiting
+	own       broker.Block
+	block     *broker.Block // being sent
+	rest      []byte        // the unsent part of block
+	delivered uint64        // the last change that was sent
+	waiting   bool          // it is among the connection's waiting
 }
 
 // events are what a subscription can be narrowed to, and the methods whose events they are.
@@ -44,8 +44,8 @@ var events = []struct{ name, method string }{
 	{"create", http.MethodPost}, {"update", http.MethodPut}, {"delete", http.MethodDelete},
 }
 
-// heard are the channels of a subscription that a credential may hear; none, if it may not have it.
-func heard(who *auth.Identity, collection, event string) channel.Set {
+// permitted returns the channels of a subscription that a credential may subscribe to; none if it may not have it at all.
+func permitted(who *auth.Identity, collection, event string) channel.Set {
 	var patterns []channel.Pattern
 	for _, e := range events {
 		if event != "" && event != e.name {
@@ -58,7 +58,7 @@ func heard(who *auth.Identity, collection, event string) channel.Set {
 	return channel.NewSet(patterns...)
 }
 
-// subscribe begins a subscription: what there is now first, and what follows that.
+// subscribe begins a subscription: first the items as they are now, then their changes.
 func (c *conn) subscribe(ctx context.Context, m *message) error {
 	one := &subscription{uid: strings.Clone(asString(m.uid))} // not a part of the message, which it would keep
 	collection, err := m.text("collection")
@@ -69,15 +69,15 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if v := m.Get("event"); v.Type != gjson.Null {
 		one.event = strings.Clone(v.Str)
 		if !slices.ContainsFunc(events, func(e struct{ name, method string }) bool { return e.name == v.Str }) {
-			return badPayload(`an "event" is create, update or delete`)
+			return badPayload(`"event" must be create, update or delete`)
 		}
 	}
 	by := c.caller(ctx, one.collection)
 	if err := by.reach(read); err != nil {
 		return err
 	}
-	if one.channels = heard(c.who, one.collection, one.event); one.channels.Empty() {
-		return forbidden(`this credential may not hear of these changes: its "sub" has none of POST:%s, PUT:%s and DELETE:%s that is asked for`, one.collection, one.collection, one.collection)
+	if one.channels = permitted(c.who, one.collection, one.event); one.channels.Empty() {
+		return forbidden(`this credential may not subscribe to these changes: its "sub" needs POST:%s, PUT:%s or DELETE:%s, whichever is asked for`, one.collection, one.collection, one.collection)
 	}
 	item := ""
 	if v := m.Get("item"); v.Type != gjson.Null {
@@ -106,7 +106,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	}
 	old := c.byUID(one.uid)
 	if old == nil && len(c.subs) >= maxSubscriptions {
-		return httperr.New(http.StatusForbidden, codeLimit, "a connection has at most %d subscriptions: end one", maxSubscriptions)
+		return httperr.New(http.StatusForbidden, codeLimit, "a connection can have at most %d subscriptions: end one", maxSubscriptions)
 	}
 	r := requestOf(m.Get("query"), q, at, item)
 	if err := c.begin(one, &r, init.position); err != nil {
@@ -129,10 +129,10 @@ func appendInit(f *found) []byte {
 	return dst
 }
 
-// begin charges a subscription to the connection's credential and makes its cursor, behind a position.
+// begin charges a subscription to the connection's credential and makes its cursor, after a position.
 func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
 	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}}
-	if one.release, err = c.hold(&filter, r); err != nil {
+	if one.release, err = c.takeMemory(&filter, r); err != nil {
 		return err
 	}
 	if one.sub, err = c.h.o.Broker.Subscribe(filter, c.group); err != nil {
@@ -145,11 +145,11 @@ func (c *conn) begin(one *subscription, r *request, position uint64) (err error)
 	return nil
 }
 
-// subscriptionBytes is what a subscription takes beside its feed and its view.
+// subscriptionBytes is the memory of a subscription without its feed and its view.
 const subscriptionBytes = 1536
 
-// hold charges what a subscription holds, or refuses it.
-func (c *conn) hold(f *broker.Filter, r *request) (release func(), err error) {
+// takeMemory charges a subscription's memory, or refuses the subscription.
+func (c *conn) takeMemory(f *broker.Filter, r *request) (release func(), err error) {
 	t := c.h.o.Traffic
 	if err := c.account.Take(subscriptionBytes); err != nil {
 		return nil, err
@@ -181,14 +181,14 @@ func (c *conn) end(one *subscription) {
 	one.release()
 }
 
-// again begins a subscription anew where it is, for who the connection is now, on the channels that it may hear now.
+// again begins a subscription anew at its position, for the connection's identity and channels of now.
 func (c *conn) again(old *subscription, now channel.Set) error {
-	r, position := old.feed.request, max(old.told, old.sub.Position())
+	r, position := old.feed.request, max(old.delivered, old.sub.Position())
 	c.end(old)
 	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, &r, position)
 }
 
-// byUID is the subscription with a uid; those without one are nobody's.
+// byUID returns the subscription with a uid. Without a uid there is none.
 func (c *conn) byUID(uid string) *subscription {
 	for _, one := range c.subs {
 		if uid != "" && one.uid == uid {
@@ -209,15 +209,15 @@ func (c *conn) unsubscribe(m *message) error {
 	return c.send(appendUID([]byte(`{"type":"subscription","event":"unsubscribe"`), uid))
 }
 
-// regrant holds the subscriptions against what the connection may do now. Those that it may have go on where they
-// are, and no change is missed; others end, which is told.
+// regrant checks the subscriptions against what the identity of now may do. Those that it may have go on at their
+// positions and miss no change. The others end, with an error message.
 func (c *conn) regrant(ctx context.Context) error {
 	for _, one := range c.subs {
 		var now channel.Set
 		err := c.caller(ctx, one.collection).reach(read)
 		if err == nil {
-			if now = heard(c.who, one.collection, one.event); now.Empty() {
-				err = forbidden("this credential may not hear of these changes")
+			if now = permitted(c.who, one.collection, one.event); now.Empty() {
+				err = forbidden("this credential may not subscribe to these changes")
 			}
 		}
 		if err == nil && one.scope == c.who.Scope && now.String() == one.channels.String() {

@@ -46,7 +46,7 @@ func objectOf(values url.Values) (gjson.Result, error) {
 				return none, query.Refuse(query.TooLong, "the query has more than %d bytes: ask in several queries", query.MaxText)
 			}
 			if !tree.put(path, v) {
-				return none, query.Refuse(query.BadSyntax, "parameter %.80s is there twice: as a value and with brackets", key)
+				return none, query.Refuse(query.BadSyntax, "parameter %.80s is given twice: as a value and with brackets", key)
 			}
 		}
 	}

@@ -13,10 +13,10 @@ import (
 // ping answers who looks whether the gateway is there.
 func (h *Handler) ping(c echo.Context) error { return c.String(http.StatusOK, "pong") }
 
-// me tells who the caller is: a user by id and email, a key or token by its name.
+// me answers with the caller: a user by id and email, a key or token by its name.
 func (h *Handler) me(c *call) error {
 	if c.who == nil {
-		return httperr.New(http.StatusUnauthorized, codeCredentials, "there is no credential: send an API key, or a token, as Authorization: Bearer")
+		return httperr.New(http.StatusUnauthorized, codeCredentials, "no credential: send an API key or a token as Authorization: Bearer")
 	}
 	q, err := c.query()
 	if err != nil {

@@ -166,7 +166,7 @@ func cborFields(frame []byte) (map[string][]byte, error) {
 	return fields, nil
 }
 
-var errNoMessage = errors.New("it is no message of DriftDB")
+var errNoMessage = errors.New("it is not a message of DriftDB")
 
 // toJSON writes CBOR as JSON.
 func toJSON(value []byte) ([]byte, error) {

@@ -26,11 +26,11 @@ import (
 
 // Times of a connection.
 const (
-	holds     = 250 * time.Millisecond // pushes of keys that were not asked for yet, after the opening
+	delayTime = 250 * time.Millisecond // after the opening, for pushes of keys that were not asked for yet
 	pingEvery = 3 * time.Second
 )
 
-// command is what the reader asks of the writer: an answer after all up to a place was handed out, or a get.
+// command is what the reader asks of the writer: to answer a get, or to send a text after all pushes up to an id.
 type command struct {
 	get   *message
 	text  []byte
@@ -51,16 +51,16 @@ type conn struct {
 	clients  rooms.Clients
 	account  *share.Account
 
-	stalled atomic.Bool     // it was cut off, as others waited for what it held
-	flooded atomic.Bool     // it is closed, as it sends too fast for too long
-	waits   atomic.Bool     // a push waits for its turn
-	heard   atomic.Int64    // how many messages have come
-	load    load            // what the answer under way takes
-	last    uint64          // the greatest number handed out
-	asked   map[string]bool // while pushes are held; then nil
-	held    []record        // in their order, with the answers among them
-	heavy   int             // bytes of held
-	late    []record        // what a get's answer goes before
+	stalled  atomic.Bool     // it was cut, because others waited for the memory that it used
+	flooded  atomic.Bool     // it is being closed, because it sends too fast for too long
+	waits    atomic.Bool     // a push of the client waits for its turn
+	received atomic.Int64    // messages from the client
+	load     load            // memory of the answer in progress
+	last     uint64          // the greatest number sent
+	asked    map[string]bool // the keys that were asked for; nil once pushes are no longer delayed
+	delayed  []record        // pushes in their order, with answers among them
+	heavy    int             // the bytes of delayed
+	late     []record        // pushes that go after the answer to the current get
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -84,12 +84,12 @@ func (h *Handler) connect(c echo.Context) error {
 	}
 	one.account = lease.Account(0)
 	one.pace = rooms.NewPace(h.o.Limits)
-	// The cursor comes first: what is pushed from here on is handed out.
+	// The cursor comes first: the connection gets every push from here on.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	if err := lease.Subscribe(broker.Filter{
 		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug,
 	}, nil); err != nil {
-		return err // it drains
+		return err // the gateway drains
 	}
 	one.sub = lease.Subscriber
 	lease.Begin()
@@ -109,8 +109,8 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	ctx, cancel := context.WithCancel(charged(e))
 	writers.DropHead(e)
 	done := make(chan struct{})
-	// The reader ends with the connection. Nothing of that is given back before: the reader uses it, and a panic here must
-	// not leave it running.
+	// The reader ends with the connection. Nothing is given back before the reader has ended, since it uses all of it. A
+	// panic here must not leave the reader running.
 	defer func() {
 		cancel()
 		_ = c.ws.CloseNow() // it may be gone
@@ -132,7 +132,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil || c.flooded.Load() { // who does not answer is not waited for
+	if err == nil || c.flooded.Load() { // with an error, the client would not answer the close
 		_ = c.ws.Close(status, why) // it may be gone
 	}
 	return reason, err
@@ -144,7 +144,7 @@ func (c *conn) cut() {
 	_ = c.ws.line.Close() // it may be gone
 }
 
-// written is how many bytes of messages went out.
+// written returns the bytes of messages sent.
 func (c *conn) written() int64 {
 	if c.ws == nil {
 		return 0
@@ -166,7 +166,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 		if err != nil {
 			return
 		}
-		c.heard.Add(1)
+		c.received.Add(1)
 		c.pace.Took()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
@@ -199,7 +199,7 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 	return decodeCBOR(frame)
 }
 
-// refuse tells that a message was not taken, counts it and has the log keep the cause.
+// refuse makes the answer to a message that was refused, counts it, and logs its cause.
 func (c *conn) refuse(err error) command {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
@@ -207,11 +207,11 @@ func (c *conn) refuse(err error) command {
 	return command{text: c.mode.failure(e.Message)}
 }
 
-// deal deals with a message, of which nothing is held then.
+// deal handles a message and releases its memory.
 func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	defer m.Release()
 	if m.Long {
-		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was not taken", c.h.o.MaxBody))
+		return c.refuse(httperr.New(http.StatusRequestEntityTooLarge, httperr.BodyTooLarge, "a message may have %d bytes (MAX_BODY): this one was ignored", c.h.o.MaxBody))
 	}
 	if m.Refused != nil {
 		return c.refuse(m.Refused)
@@ -233,7 +233,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	}
 	at, size, err := c.store(ctx, m)
 	if ctx.Err() != nil && err != nil {
-		return command{} // there is nobody to tell
+		return command{} // the client is gone
 	}
 	if err != nil {
 		return c.refuse(err)
@@ -246,7 +246,7 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 	return command{}
 }
 
-// write hands out what comes until the connection ends.
+// write sends pushes and answers until the connection ends.
 func (c *conn) write(ctx context.Context) (broker.End, error) {
 	if c.debug {
 		c.asked = nil
@@ -254,9 +254,9 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 			return c.broken(err)
 		}
 	}
-	hold := time.NewTimer(holds)
-	defer hold.Stop()
-	held := hold.C
+	delay := time.NewTimer(delayTime)
+	defer delay.Stop()
+	delayOver := delay.C
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	pongs := make(chan error, 1)
@@ -273,8 +273,8 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 		case <-ctx.Done():
 			return cmp.Or(c.lease.Ending(), writers.Gone), nil
 		case <-c.sub.Wake():
-		case <-held:
-			held = nil // a select of fewer is cheaper, and this one is made for each push
+		case <-delayOver:
+			delayOver = nil // a select runs for each push, and costs less with fewer cases
 			err = c.release()
 		case one := <-c.commands:
 			err = c.do(ctx, one)
@@ -285,7 +285,7 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 				continue
 			}
 			waiting = true
-			// A pong comes behind what the client has not read yet: who reads slowly has as long for it as for a byte.
+			// The pong comes after the client has read everything before the ping. So a slow client has WRITE_TIMEOUT for it.
 			go func() { // ends with the connection, or before
 				err := errPanic
 				defer func() { pongs <- err }()
@@ -299,8 +299,8 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 	}
 }
 
-// errPanic is what is left of a ping that has panicked.
-var errPanic = errors.New("a panic, which is in the log")
+// errPanic is the result of a ping that panicked.
+var errPanic = errors.New("a panic; the log has its stack")
 
 func (c *conn) broken(err error) (broker.End, error) {
 	switch {
@@ -323,13 +323,13 @@ func (c *conn) do(ctx context.Context, one command) error {
 	if err := c.drain(ctx, one.after, nil); err != nil {
 		return err
 	}
-	if one.after != 0 && len(c.held) > 0 {
-		return c.hold(record{relay: true, text: one.text}) // behind its push, which may be held
+	if one.after != 0 && len(c.delayed) > 0 {
+		return c.delay(record{relay: true, text: one.text}) // after its push, which may be delayed
 	}
 	return c.send(one.text)
 }
 
-// initAll tells a debug connection of every key.
+// initAll sends every key to a debug connection.
 func (c *conn) initAll(ctx context.Context) error {
 	defer c.load.done()
 	entries, _, err := c.h.retained(ctx, c.id, nil, &c.load)
@@ -352,9 +352,9 @@ func (c *conn) initAll(ctx context.Context) error {
 	return nil
 }
 
-// initOne tells a debug connection of a key that has changed.
+// initOne sends a changed key to a debug connection.
 func (c *conn) initOne(ctx context.Context, key string) error {
-	if !c.load.held() { // else it is the answer's that this comes before
+	if !c.load.charged() { // else the share belongs to the answer that follows
 		defer c.load.done()
 	}
 	entries, _, err := c.h.retained(ctx, c.id, &key, &c.load)
@@ -364,7 +364,7 @@ func (c *conn) initOne(ctx context.Context, key string) error {
 	return c.send(c.mode.init(key, entries))
 }
 
-// send has a message written, with what else there is: see write.
+// send adds a message to those that write flushes together.
 func (c *conn) send(text []byte) error {
 	kind := websocket.MessageText
 	if c.mode == modeCBOR {

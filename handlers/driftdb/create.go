@@ -27,7 +27,7 @@ func (h *Handler) create(c echo.Context) error {
 	return c.JSON(http.StatusOK, h.object(c, id))
 }
 
-// makes reports whether a request that names no room is one to make it.
+// makes reports whether a request for an unknown room may make it.
 func (h *Handler) makes(c echo.Context, id string) bool {
 	if !rooms.IsID(id) || c.Request().Method != http.MethodGet || c.Path() == connectPath && !c.IsWebSocket() {
 		return false
@@ -35,8 +35,7 @@ func (h *Handler) makes(c echo.Context, id string) bool {
 	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()
 }
 
-// make makes a room, if there is none of that id and the sender of a request may make one more. Whatever makes a room
-// goes through here.
+// make makes a room, if none has that id and the sender may make one more. Every new room is made here.
 func (h *Handler) make(c echo.Context, id string) error {
 	who, err := h.maker(c)
 	if err != nil {
@@ -55,8 +54,8 @@ func (h *Handler) carriers(c echo.Context) auth.Carriers {
 	return auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 }
 
-// maker tells who wants to make a room, or refuses who may not. Where anybody may, one who sends a credential is
-// counted by that.
+// maker returns who makes a room, or refuses a sender that may not. If anybody may make rooms, a sender with a credential is
+// still counted by that.
 func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	r := c.Request()
 	carriers := h.carriers(c)
@@ -64,7 +63,7 @@ func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	case h.o.Create == Anybody && carriers.Empty():
 		return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}, nil
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
-		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE=open, or key to make them with an API key")
+		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE to open, or to key so that an API key can make them")
 	}
 	who, bad := h.o.Auth.Authenticate(carriers)
 	if bad != nil {

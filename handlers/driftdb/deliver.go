@@ -12,34 +12,50 @@ import (
 	"sluice/store/eventlog"
 )
 
-// How a connection gets the pushes of its room, in the order of their numbers, and how they meet the answers to its gets.
+// This file delivers the pushes of a room to one connection, in the order of their numbers, and puts the answers to its
+// gets between them.
 //
-// The answer to a get is what is retained as of a place in the log. Pushes up to there come before it, those behind it
-// after it. A push that is in the answer is not handed out beside it, but one that is in there no more, as it was
-// replaced meanwhile, is: whoever has listened to the key before hears of it.
+// The answer to a get is what the room retains at a position in the log. Pushes up to that position go before the answer,
+// later ones after it. A push that the answer contains is not sent again. A push that was replaced before the answer was
+// read is not in the answer, so it is sent: a client that listened to the key before the get expects it.
 //
-// A client asks for its keys just after it has opened the connection. Until then a push could come before the answer
-// that should precede it, so for a moment pushes of keys that were not asked for are held, and what comes behind them.
+// A client asks for its keys just after it has opened the connection. A push of a key must not come before the answer that
+// should precede it. So at first the connection delays pushes of keys that were not asked for, and everything after the
+// first delayed push, which keeps the order:
+//
+//	               a relay or a key asked for, and nothing delayed
+//	             +---------------------------------------------------+
+//	             |                                                   v
+//	push --> delaying (asked != nil) --> delayed, in order -----> sent
+//	             |                            |
+//	             |                            +-- ask: the front goes out, as far as its keys were asked for
+//	             |                            +-- dropDelayed: those that an answer replaces are dropped
+//	             |                            +-- release: all go out, and the delay ends
+//	             v
+//	        not delaying (asked == nil): sent at once, from then on
+//
+// Three things end the delay: its time (delayTime), too many delayed pushes, or an answer that must follow delayed pushes.
+// A debug connection delays nothing.
 
-// What is held at most; more ends the holding.
+// Bounds of the delayed pushes; more end the delay.
 const (
-	heldMost  = 256
-	heldBytes = 256 << 10
+	delayedMost  = 256
+	delayedBytes = 256 << 10
 )
 
-// batch bounds a step of handing out.
+// batch bounds, in bytes, what is read from the cursor in one step.
 const batch = 64 << 10
 
-// answer is what a get is answered with.
+// answer is the answer to a get.
 type answer struct {
 	key      string
-	after    uint64 // a number: what is behind it was asked for
+	after    uint64 // the client has everything up to this number
 	entries  []eventlog.Event
-	position uint64 // the place in the log that it is as of
-	old      bool   // more than it knows of was handed out
+	position uint64 // in the log: the entries are those retained at this position
+	old      bool   // pushes after position were sent already, so it must be read again
 }
 
-// has says whether a push is in the answer, or is a part of what is in there.
+// has reports whether the answer contains a push, by itself or as a part of a compacted entry.
 func (a *answer) has(r *record) bool {
 	if r.relay || r.key != a.key {
 		return false
@@ -58,7 +74,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	if err := c.dropHeld(a); err != nil {
+	if err := c.dropDelayed(a); err != nil {
 		return err
 	}
 	if n := len(a.entries); n > 0 {
@@ -82,8 +98,9 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	return nil
 }
 
-// answer reads what a get asks for, and hands out what comes before it. A connection that lags reads on in the store, and
-// is then ahead of what was read here: it is read again. Another round would need the hub to drop all it has meanwhile.
+// answer reads what a get asks for, and sends the pushes that go before it. A connection that lags reads its pushes from the
+// store, which can bring it past the answer's position; then the answer is read again. A third round is rare: the hub would
+// have to drop all of its pushes in the meantime.
 func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	for {
 		a = &answer{key: m.key, after: m.seq}
@@ -98,11 +115,11 @@ func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	}
 }
 
-// blocks are lent to a connection only while it hands something out.
+// blocks lends a block to a connection only while it sends something.
 var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
 
-// drain hands out all there is, and at least what there is up to a position. For a get's answer it leaves out what is in
-// there, and keeps what is behind it for after it.
+// drain sends all pushes that are there, and at least those up to a position. With an answer to a get, it leaves out pushes
+// that the answer contains, and puts pushes after its position into c.late.
 func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 	own := blocks.Get().(*broker.Block)
 	defer func() {
@@ -118,7 +135,7 @@ func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 			if c.sub.Position() >= upto {
 				return nil
 			}
-			// The hub is about to have it: what is settled goes there at once.
+			// The hub has it in a moment: what is settled goes there at once.
 			select {
 			case <-c.sub.Wake():
 			case <-time.After(time.Millisecond):
@@ -137,7 +154,8 @@ func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 	}
 }
 
-// handBlock hands out a block. What was read from the store, now or for another connection, is what was retained then.
+// handBlock sends the pushes of a block. A record with the flag stored was read from the store, for this connection or
+// another of the same view. It is what the room retained at that time, not one push.
 func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 	last := c.last
 	for len(b) > 0 {
@@ -145,7 +163,7 @@ func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 		r, b = cut(b)
 		switch {
 		case r.stored && !c.debug && r.seq <= last:
-			continue // a compact: what it is made of was handed out
+			continue // a compacted entry: its parts were sent
 		case a == nil:
 		case r.stored:
 			a.old = true
@@ -166,70 +184,71 @@ func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 	return nil
 }
 
-// hand hands out a push, now or when the time of holding is over.
+// hand sends a push, or delays it.
 func (c *conn) hand(ctx context.Context, r record) error {
 	if c.debug && !r.relay {
 		return c.initOne(ctx, r.key)
 	}
 	c.last = max(c.last, r.seq)
-	if c.asked == nil || len(c.held) == 0 && c.prompt(&r) {
+	if c.asked == nil || len(c.delayed) == 0 && c.prompt(&r) {
 		return c.send(r.text)
 	}
-	return c.hold(r)
+	return c.delay(r)
 }
 
-// prompt says whether a push needs not be held for itself.
+// prompt reports whether a push may go out at once, if no delayed push is before it.
 func (c *conn) prompt(r *record) bool { return r.relay || c.asked[r.key] }
 
-func (c *conn) hold(r record) error {
+func (c *conn) delay(r record) error {
 	r.text = bytes.Clone(r.text)
-	c.held = append(c.held, r)
-	if c.heavy += len(r.text); len(c.held) > heldMost || c.heavy > heldBytes {
+	c.delayed = append(c.delayed, r)
+	if c.heavy += len(r.text); len(c.delayed) > delayedMost || c.heavy > delayedBytes {
 		return c.release()
 	}
 	return nil
 }
 
-// dropHeld takes out of what is held the pushes that an answer stands for. If others of its key are held, which the client
-// has listened for, or has said to know, they come before the answer, and the holding ends.
-func (c *conn) dropHeld(a *answer) error {
+// dropDelayed drops the delayed pushes that an answer replaces: those of its key. Delayed pushes that the client asked for
+// before, or that are not in the answer since the client has said that it knows them, must go out before it. Then all
+// delayed pushes do.
+func (c *conn) dropDelayed(a *answer) error {
 	mine := func(r record) bool { return r.key == a.key && !r.relay }
-	if c.asked[a.key] && slices.ContainsFunc(c.held, mine) {
+	if c.asked[a.key] && slices.ContainsFunc(c.delayed, mine) {
 		return c.release()
 	}
-	if slices.ContainsFunc(c.held, func(r record) bool { return mine(r) && r.seq <= a.after }) {
+	if slices.ContainsFunc(c.delayed, func(r record) bool { return mine(r) && r.seq <= a.after }) {
 		return c.release()
 	}
-	c.held = slices.DeleteFunc(c.held, mine)
+	c.delayed = slices.DeleteFunc(c.delayed, mine)
 	c.heavy = 0
-	for _, r := range c.held {
+	for _, r := range c.delayed {
 		c.heavy += len(r.text)
 	}
 	return nil
 }
 
-// ask takes it that a key was asked for: what is held for it is handed out.
+// ask notes that the client has asked for a key, and sends the delayed pushes that no longer wait for another key.
 func (c *conn) ask(key string) error {
 	if c.asked == nil {
 		return nil
 	}
 	c.asked[key] = true
-	for len(c.held) > 0 && c.prompt(&c.held[0]) {
-		if err := c.send(c.held[0].text); err != nil {
+	for len(c.delayed) > 0 && c.prompt(&c.delayed[0]) {
+		if err := c.send(c.delayed[0].text); err != nil {
 			return err
 		}
-		c.heavy -= len(c.held[0].text)
-		c.held = c.held[1:]
+		c.heavy -= len(c.delayed[0].text)
+		c.delayed = c.delayed[1:]
 	}
 	return nil
 }
 
-// release hands out what was held, and ends the holding.
+// release sends all delayed pushes, and ends the delay.
 func (c *conn) release() error {
 	c.asked = nil
-	held := c.held
-	c.held, c.heavy = nil, 0
-	for _, r := range held {
+	delayed := c.delayed
+	c.delayed, c.heavy = nil, 0
+	for _, r := range delayed {
 		if err := c.send(r.text); err != nil {
 			return err
 		}

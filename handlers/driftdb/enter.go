@@ -17,11 +17,11 @@ func answerTo(err error) error {
 	return httperr.OfLog(err)
 }
 
-// enter counts somebody in, if there is such a room.
+// enter counts a client in, if the room exists.
 func (h *Handler) enter(id string) error { return answerTo(h.rooms.Enter(id)) }
 
-// find counts somebody in, into a new room if there is none of that id and the request may make one. Clients of DriftDB
-// keep the ids of rooms, and may choose them.
+// find counts a client in. If no room has that id and the request may make one, it makes the room: DriftDB's clients store
+// ids of rooms, and may choose them.
 func (h *Handler) find(c echo.Context, id string) error {
 	err := h.rooms.Enter(id)
 	for range 2 { // a room may be dropped in the moment that it was found

@@ -88,24 +88,24 @@ func (h *Handler) body(c echo.Context) (*message, error) {
 	return m, nil
 }
 
-// undecodable refuses a message that is none, as DriftDB says it.
+// undecodable refuses a malformed message, with DriftDB's text.
 func undecodable(err error) *httperr.Error {
 	return httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "Could not decode message: %v", err)
 }
 
-// pushes are a room as Server-Sent Events: a frame for each push, named push, with DriftDB's message as its data.
+// pushes encodes a room as Server-Sent Events: one frame named push for each push, with DriftDB's message as its data.
 type pushes struct {
 	narrow bool // to key
 	key    string
 }
 
-// Wants says whether a push is of the key that the stream is narrowed to.
+// Wants reports whether a push belongs to the key that the stream is narrowed to.
 func (p pushes) Wants(e *eventlog.Event) bool { return !p.narrow || e.Key == p.key }
 
 // Append appends a frame.
 func (p pushes) Append(dst []byte, e *eventlog.Event) []byte { return p.AppendReplayed(dst, e, e.ID) }
 
-// AppendReplayed appends a frame with an id where it moves the client.
+// AppendReplayed appends a frame, with an id if the client can resume after it.
 func (pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []byte {
 	if position != 0 {
 		dst = strconv.AppendUint(append(dst, "id: "...), position, 10)
@@ -116,16 +116,16 @@ func (pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []b
 	return append(dst, "\n\n"...)
 }
 
-// AppendGap appends nothing: a room forgets nothing that it retains.
+// AppendGap appends nothing: a room loses nothing that it retains.
 func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// roomWords are what a room's stream says beside its pushes.
-type roomWords struct {
+// roomNotices are what a room's stream sends in addition to its pushes.
+type roomNotices struct {
 	retry time.Duration
-	gap   eventlog.Gap // why the client's id cannot be gone on from: all that is retained follows
+	gap   eventlog.Gap // why the stream cannot resume after the client's id; everything retained follows
 }
 
-func (w roomWords) Opening(*broker.Subscriber) []byte {
+func (w roomNotices) Opening(*broker.Subscriber) []byte {
 	dst := append([]byte("retry: "), strconv.FormatInt(w.retry.Milliseconds(), 10)...)
 	dst = append(dst, "\n\n"...)
 	if w.gap != eventlog.NoGap {
@@ -136,16 +136,16 @@ data: {"event":"gap","data":{"reason":"`...)
 	return dst
 }
 
-func (roomWords) Ping(s *broker.Subscriber, now time.Time) []byte { return s.AppendPing(nil, now) }
+func (roomNotices) Ping(s *broker.Subscriber, now time.Time) []byte { return s.AppendPing(nil, now) }
 
-func (roomWords) Live() []byte { return nil }
+func (roomNotices) Live() []byte { return nil }
 
-func (roomWords) Over(uint64, writers.RangeEnd) []byte { return nil }
+func (roomNotices) Over(uint64, writers.RangeEnd) []byte { return nil }
 
-func (roomWords) Last(reason broker.End) []byte {
+func (roomNotices) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining, writers.Failed:
-		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read; come back in a moment", time.Second)
+		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read its log; come back in a moment", time.Second)
 	}
 	return nil
 }
@@ -153,12 +153,12 @@ func (roomWords) Last(reason broker.End) []byte {
 // retryRoom is the reconnection time of a room's stream.
 const retryRoom = time.Second
 
-// events is the room for an EventSource: what is retained first, then what comes, resumable.
+// events serves a room to an EventSource, resumable: first what the room retains, then new pushes.
 func (h *Handler) events(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
 	key := strings.Clone(c.QueryParam("key"))
 	if len(key) > maxKey {
-		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes, which no key is", maxKey)
+		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes; no key can be", maxKey)
 	}
 	lease := h.streams.Lease(c, anybody)
 	defer lease.Close()
@@ -166,7 +166,7 @@ func (h *Handler) events(c echo.Context) error {
 		return h.busy(c, err)
 	}
 	lease.Hold(traffic.ReleaseFunc(func() { h.rooms.Disconnect(id) }))
-	start, words, err := h.resume(c, id)
+	start, notices, err := h.resume(c, id)
 	if err == nil {
 		err = lease.EnterOpen()
 	}
@@ -177,7 +177,7 @@ func (h *Handler) events(c echo.Context) error {
 		writers.SetHeaders(c, writers.EventStream, false)
 		return c.NoContent(http.StatusOK)
 	}
-	lease.Words = words
+	lease.Notices = notices
 	place, err := lease.SubscribeAt(h.writers, c, broker.Filter{
 		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key}, Start: &start,
 	})
@@ -193,7 +193,7 @@ func (h *Handler) busy(c echo.Context, err error) error {
 	return h.o.Traffic.RefuseStream(c, h.o.Logger, lastEventID(c), err)
 }
 
-// lastEventID is the id that a client goes on behind, or "".
+// lastEventID returns the id that a client resumes after, or "".
 func lastEventID(c echo.Context) string {
 	if last := c.Request().Header.Get("Last-Event-ID"); last != "" {
 		return last
@@ -201,19 +201,19 @@ func lastEventID(c echo.Context) string {
 	return c.QueryParam("lastEventId")
 }
 
-// resume finds where a client goes on: behind its id, or, where that cannot be, with all that is retained.
-func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, words roomWords, err error) {
-	words.retry = retryRoom
+// resume finds where a client resumes: after its id, or, if that is impossible, with everything retained.
+func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, notices roomNotices, err error) {
+	notices.retry = retryRoom
 	last := lastEventID(c)
 	if last == "" {
-		return start, words, nil
+		return start, notices, nil
 	}
 	if start, err = h.o.Broker.Log().Locate(rooms.Space(id), last); err != nil {
-		return start, words, httperr.OfLog(err)
+		return start, notices, httperr.OfLog(err)
 	}
 	if start.Gap != eventlog.NoGap {
-		words.gap = start.Gap
+		notices.gap = start.Gap
 		start = eventlog.Start{}
 	}
-	return start, words, nil
+	return start, notices, nil
 }

@@ -34,12 +34,12 @@ func TestErrors(t *testing.T) {
 		logged      bool
 	}{
 		{undecodable(errors.New("no JSON")), "bad_event", "Could not decode message: no JSON", false},
-		{&share.FullError{Limit: 5}, "client_memory_full_per_key", "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 5 bytes; end connections or subscriptions, or send less", false},
-		{&share.FullError{Limit: 5, All: true}, "client_memory_full", "all clients together hold as much memory as MAX_CLIENT_MEMORY allows, 5 bytes; try again later", false},
+		{&share.FullError{Limit: 5}, "client_memory_full_per_key", "this credential (without one, this address) uses as much memory as MAX_MEMORY_PER_KEY allows, 5 bytes; end connections or subscriptions, or send less", false},
+		{&share.FullError{Limit: 5, All: true}, "client_memory_full", "all clients together use as much memory as MAX_CLIENT_MEMORY allows, 5 bytes; try again later", false},
 		{broker.ErrDraining, "draining", "the gateway is shutting down; come back in a moment", false},
 		{httperr.New(413, httperr.RoomFull, "the room is %q", "full"), "room_full", `the room is \"full\"`, false},
 		{fmt.Errorf("%w: /srv/secret", eventlog.ErrUnavailable), "unavailable", "the log cannot take events now", true},
-		{fmt.Errorf("%w: /srv/secret", eventlog.ErrUnknown), "unknown_outcome", "the log cannot take events now; whether this was stored is not known: look before you repeat it", true},
+		{fmt.Errorf("%w: /srv/secret", eventlog.ErrUnknown), "unknown_outcome", "the log cannot take events now; it is unknown if this was stored: check before you repeat it", true},
 		{errors.New("/srv/secret"), "internal", "the gateway failed; its log has the cause under the X-Request-Id of the request", true},
 	} {
 		var lines bytes.Buffer

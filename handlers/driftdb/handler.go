@@ -25,7 +25,7 @@ import (
 	"sluice/store/share"
 )
 
-// Create says who may make rooms.
+// Create is who may make rooms.
 type Create string
 
 // Who may.
@@ -42,8 +42,8 @@ type Options struct {
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Create         Create
-	Retention      time.Duration // a room without messages for so long is dropped
-	Unused         time.Duration // and one that nothing was ever pushed to, when nobody was in it for so long
+	Retention      time.Duration // a room without messages for this time is dropped
+	Unused         time.Duration // so is a room without any push, once it was empty for this time
 	Unread         int64         // bytes that answers may hold until they are read; 32 times Bound.Bytes
 	Bound          eventlog.Bound
 	Limits         rooms.Limits
@@ -120,7 +120,7 @@ func (h *Handler) CORS() []cors.Rule {
 	return rules
 }
 
-// anybody is who connects to a room: its id is all that is asked for.
+// anybody is the identity of every client of a room: the room's id is the only secret.
 var anybody = &auth.Identity{Name: "room", Kind: "room"}
 
 // charged is a request's context, whose work is charged to the address, as a room asks for no credential.
@@ -128,8 +128,8 @@ func charged(c echo.Context) context.Context {
 	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
-// look answers with the addresses of a room. DriftDB's client takes all JSON for a room, whatever the status: what is no
-// room is answered as text, or the client goes on with a room of the name "undefined".
+// look answers with the addresses of a room. DriftDB's client takes any JSON for a room, whatever the status. So errors are
+// answered as text; otherwise the client would go on with a room named "undefined".
 func (h *Handler) look(c echo.Context) error {
 	httperr.PlainText(c)
 	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
@@ -163,8 +163,8 @@ func (h *Handler) object(c echo.Context, id string) *address {
 	return &address{Room: id, Socket: "ws" + s + path + "/connect", HTTP: "http" + s + path + "/send"}
 }
 
-// publish stores a push that the room's budget has let in, and returns how many entries its key has then. The error is
-// for the client.
+// publish stores a push that the room's budget has admitted, and returns how many entries its key has then. The error is for
+// the client.
 func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64, size int, err error) {
 	if !h.o.Traffic.EnterPublish() {
 		return 0, 0, traffic.ErrDraining()
@@ -175,9 +175,9 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 	var over *eventlog.BoundError
 	switch {
 	case errors.As(err, &over) && over.What == eventlog.BoundedKeys:
-		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room has its %d keys (MAX_ROOM_KEYS)", over.Most)
+		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room already has %d keys, the most that it may have (MAX_ROOM_KEYS)", over.Most)
 	case errors.As(err, &over):
-		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace what it has", over.Most)
+		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace some of it", over.Most)
 	case errors.Is(err, eventlog.ErrSeq):
 		return 0, 0, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "%v", err)
 	case err != nil:

@@ -71,7 +71,7 @@ func decodeJSON(text []byte) (*message, error) {
 	}
 	if m.kind == kindGet && hasSeq && !m.live {
 		if m.seq, err = strconv.ParseUint(string(seq), 10, 64); err != nil {
-			return nil, fmt.Errorf("seq is no whole number")
+			return nil, fmt.Errorf("seq is not a whole number")
 		}
 	}
 	if m.kind == kindPush {
@@ -102,7 +102,7 @@ func decodeCBOR(frame []byte) (*message, error) {
 	}
 	if m.kind == kindGet && hasSeq && !m.live {
 		if cborMode.Unmarshal(seq, &m.seq) != nil {
-			return nil, fmt.Errorf("seq is no whole number")
+			return nil, fmt.Errorf("seq is not a whole number")
 		}
 	}
 	if m.kind == kindPush {
@@ -154,7 +154,7 @@ func (w *wire) message(live bool) (*message, error) {
 			m.seq = *w.Action.Seq
 		}
 	default:
-		return nil, fmt.Errorf(`its "type" is none of push, get and ping`)
+		return nil, fmt.Errorf(`its "type" must be push, get or ping`)
 	}
 	if w.Key == nil {
 		return nil, fmt.Errorf(`it needs a "key"`)

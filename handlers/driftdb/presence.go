@@ -8,7 +8,7 @@ import (
 	"sluice/store/rooms"
 )
 
-// presence tells who is in the room now, on a key.
+// presence answers with the clients that are in the room now, on a key.
 func (h *Handler) presence(c echo.Context) error {
 	id := c.Param("room")
 	if err := h.enter(id); err != nil {

@@ -9,10 +9,10 @@ import (
 	"sluice/store/pause"
 )
 
-// queueRetry is how long a WebSocket waits before it tries again to store a push, where too much waits to be stored.
+// queueRetry is how long a WebSocket waits to store a push again, if the log's queue was full.
 const queueRetry = 50 * time.Millisecond
 
-// store publishes a push of a WebSocket in its turn. While the log has too much to store it waits, as for its turn.
+// store publishes a push of a WebSocket in its turn. While the log's queue is full, it waits, up to WRITE_TIMEOUT.
 func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err error) {
 	c.waits.Store(true)
 	defer c.waits.Store(false)
@@ -32,16 +32,16 @@ func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err 
 	}
 }
 
-// ping pings the client. It fails where no pong has come within WRITE_TIMEOUT and nothing else either: the pong comes
-// behind all that the client has sent before, which is read no faster than the rates allow.
+// ping pings the client. It fails if neither a pong nor a message came within WRITE_TIMEOUT. A message counts, since the
+// pong is behind all messages that the client sent before it, and the room's rates limit how fast those are read.
 func (c *conn) ping(ctx context.Context) error {
 	for {
-		heard := c.heard.Load()
+		before := c.received.Load()
 		begun := time.Now()
 		pong, cancel := context.WithTimeout(ctx, c.h.o.WriteTimeout)
 		err := c.ws.Ping(pong)
 		cancel()
-		silent := c.heard.Load() == heard && !c.waits.Load() && !pause.Since(begun)
+		silent := c.received.Load() == before && !c.waits.Load() && !pause.Since(begun)
 		if !errors.Is(err, context.DeadlineExceeded) || silent {
 			return err
 		}

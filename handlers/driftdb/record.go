@@ -10,7 +10,7 @@ import (
 type record struct {
 	id, seq uint64
 	relay   bool
-	stored  bool // read from the store: what is retained, not what was pushed
+	stored  bool // read from the store: an entry as it is retained, maybe compacted
 	key     string
 	text    []byte
 }
@@ -21,13 +21,13 @@ const (
 	flagStored
 )
 
-// records is how the hub makes a push for WebSockets, once for all of a mode.
+// records encodes pushes for WebSockets, once for all connections of a mode.
 type records struct{ mode mode }
 
-// Append appends id, number, flags, and key and message with their lengths.
+// Append appends the id, the number, the flags, and the key and the message with their lengths.
 func (r records) Append(dst []byte, e *eventlog.Event) []byte { return r.append(dst, e, 0) }
 
-// AppendReplayed appends what is retained.
+// AppendReplayed appends a retained entry, with the flag stored.
 func (r records) AppendReplayed(dst []byte, e *eventlog.Event, _ uint64) []byte {
 	return r.append(dst, e, flagStored)
 }
@@ -46,7 +46,7 @@ func (r records) append(dst []byte, e *eventlog.Event, flags byte) []byte {
 	return append(dst, text...)
 }
 
-// AppendGap appends nothing: a room forgets nothing that it retains.
+// AppendGap appends nothing: a room loses nothing that it retains.
 func (records) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
 // cut reads a record off the front of a block.

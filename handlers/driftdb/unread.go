@@ -16,17 +16,17 @@ import (
 	"sluice/store/share"
 )
 
-// What is read out of a room lies in memory until its client has read it, and a client may be slow, or read nothing at all.
-// So large answers share one budget: who needs some of it waits, in turns by address, and one address has half of it at
-// most. While anybody waits, a client is cut off that takes no piece of its own answer within a stall, or that has not
-// taken all of it in a minute. So what is waited for always comes to an end.
+// What is read out of a room stays in memory until its client has read it, and a client may be slow or read nothing at all.
+// So large answers share one budget. Answers wait for a share of it, the addresses taking turns, and one address can have at
+// most half. While an answer waits, a client that has a share is cut off if it takes no piece of its answer within a stall,
+// or not all of it within a minute. So every wait ends.
 
 const (
-	// smallAnswer is what may be read without a share of the budget: as much as a connection may have to write anyway.
+	// smallAnswer is how many bytes may be read without a share of the budget: as much as a connection may have to write anyway.
 	smallAnswer = 64 << 10
 	// unreadRooms is how many whole rooms the budget is for, where Options have no other.
 	unreadRooms = 32
-	// piece is written at once: a client is thought to read as long as each takes no longer than a stall.
+	// piece is how many bytes one write has. A client counts as reading while each piece takes no longer than a stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
 	// mostAge is how long a client may take for a whole answer while others wait.
@@ -54,7 +54,7 @@ func newUnread(roomBytes, most int64) *unread {
 	return &unread{share: 2 * roomBytes, budget: share.NewUnits(total, total/2, math.MaxInt), loads: map[*load]struct{}{}}
 }
 
-// load is what one client has of it.
+// load is one client's share of it.
 type load struct {
 	of     *unread
 	cut    func()       // ends the client's connection, from any goroutine, and may be called again
@@ -64,8 +64,8 @@ type load struct {
 	begun  atomic.Int64 // when the write of a piece began that is under way, in nanoseconds; else 0
 }
 
-// held reports whether the load has a share.
-func (l *load) held() bool { return l.weight > 0 }
+// charged reports whether the load has a share.
+func (l *load) charged() bool { return l.weight > 0 }
 
 // take waits for a share.
 func (l *load) take(ctx context.Context) error {
@@ -83,7 +83,7 @@ func (l *load) take(ctx context.Context) error {
 	return nil
 }
 
-// weigh gives back what the entries that were read do not need.
+// weigh gives back the part of the share that the entries do not need.
 func (l *load) weigh(entries []eventlog.Event) {
 	size := int64(1)
 	for i := range entries {
@@ -97,7 +97,7 @@ func (l *load) weigh(entries []eventlog.Event) {
 
 // done gives the share back, if there is one.
 func (l *load) done() {
-	if !l.held() {
+	if !l.charged() {
 		return
 	}
 	l.of.mu.Lock()
@@ -107,7 +107,7 @@ func (l *load) done() {
 	l.weight = 0
 }
 
-// cutStalled ends, while somebody waits, the connections of those who hold a share and take nothing, or take too long.
+// cutStalled cuts, while an answer waits, the clients with a share that take nothing or take too long.
 func (u *unread) cutStalled(now time.Time) {
 	if u.waiting.Load() == 0 {
 		return
@@ -128,7 +128,7 @@ func (u *unread) cutStalled(now time.Time) {
 	}
 }
 
-// keep looks after the budget until quit.
+// keep cuts stalled clients at intervals, until quit.
 func (u *unread) keep(quit <-chan struct{}) {
 	tick := time.NewTicker(stall / 4)
 	defer tick.Stop()
@@ -145,7 +145,7 @@ func (u *unread) keep(quit <-chan struct{}) {
 // retained reads what a room retains, of one key where that is not nil. The load, which is to be given back once the answer is
 // written, then has what that takes.
 func (h *Handler) retained(ctx context.Context, id string, key *string, l *load) (entries []eventlog.Event, position uint64, err error) {
-	if !l.held() {
+	if !l.charged() {
 		entries, position, err = h.o.Broker.Retained(ctx, rooms.Space(id), key, smallAnswer)
 		if !errors.Is(err, broker.ErrLarge) {
 			return entries, position, err
@@ -159,12 +159,12 @@ func (h *Handler) retained(ctx context.Context, id string, key *string, l *load)
 	return entries, position, err
 }
 
-// origin is what the beginning of a write is counted from: a clock that is set shall cut nobody off.
+// origin is the start that writes are timed from, by the monotonic clock: setting the clock must not cut a client off.
 var origin = time.Now()
 
-// write writes to the client, a piece after the other.
+// write writes to the client, one piece after another.
 func (l *load) write(w io.Writer, b []byte) error {
-	if !l.held() {
+	if !l.charged() {
 		_, err := w.Write(b)
 		return err
 	}

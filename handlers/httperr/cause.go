@@ -29,7 +29,7 @@ const (
 	afterAnswers = 30 * time.Second // remembered answers have been forgotten
 )
 
-// causes are the errors of the packages below that need no more than a status and a code. The first that fits counts.
+// causes are the errors of the packages below that need no more than a status and a code. The first match counts.
 var causes = []struct {
 	err    error
 	status int
@@ -44,13 +44,13 @@ var causes = []struct {
 	{err: documents.ErrID, status: http.StatusBadRequest, code: BadDocument},
 	{err: documents.ErrShape, status: http.StatusBadRequest, code: BadDocument},
 	{err: documents.ErrTime, status: http.StatusBadRequest, code: QueryTooSlow},
-	// They have no cause for the log: who asks too much must not fill it.
+	// They log no cause: a client that asks for too much must not fill the log.
 	{documents.ErrCrowd, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrCrowd.Error()},
 	{documents.ErrMemory, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrMemory.Error()},
 	{documents.ErrBusy, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrBusy.Error()},
 	{share.ErrQueueFull, http.StatusServiceUnavailable, Busy, afterTurn, share.ErrQueueFull.Error()},
 
-	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "there is no such room, or no more: POST /new makes one"},
+	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "this room does not exist, or no longer: POST /new makes one"},
 
 	{err: streams.ErrNoDatabase, status: http.StatusForbidden, code: Forbidden},
 	{err: streams.ErrMayNot, status: http.StatusForbidden, code: Forbidden},
@@ -81,7 +81,7 @@ var causes = []struct {
 	{err: auth.ErrExceeds, status: http.StatusForbidden, code: Forbidden},
 	{err: auth.ErrNoMint, status: http.StatusForbidden, code: Forbidden},
 	{err: auth.ErrAsked, status: http.StatusBadRequest, code: BadToken},
-	{err: auth.ErrOtherBody, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; take a new one for a new key"},
+	{err: auth.ErrOtherBody, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; use a new one for a new key"},
 	{err: auth.ErrNoKey, status: http.StatusNotFound, code: NotFound},
 	{err: auth.ErrReadOnly, status: http.StatusConflict, code: ReadOnly},
 	{err: auth.ErrBadKey, status: http.StatusBadRequest, code: BadKey},
@@ -89,12 +89,12 @@ var causes = []struct {
 	{err: auth.ErrRevocation, status: http.StatusBadRequest, code: BadRevocation},
 	{err: auth.ErrTooManyRevoked, status: http.StatusBadRequest, code: BadRevocation},
 
-	{err: eventlog.ErrKeyConflict, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; take a new key for a new publish"},
-	{eventlog.ErrTooManyKeys, http.StatusTooManyRequests, TooManyKeys, afterAnswers, "too many Idempotency-Keys are remembered now; try again later, or publish in batches"},
+	{err: eventlog.ErrKeyConflict, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; use a new one for a new publish"},
+	{eventlog.ErrTooManyKeys, http.StatusTooManyRequests, TooManyKeys, afterAnswers, "the gateway remembers too many Idempotency-Keys now; try again later, or publish in batches"},
 	{broker.ErrDraining, http.StatusServiceUnavailable, Draining, afterClients, "the gateway is shutting down; come back in a moment"},
 }
 
-// From is any error as an answer. What it does not know is a 500 that tells the client nothing of the cause.
+// From turns any error into an answer. An unknown error is a 500 that does not show its cause to the client.
 func From(err error) *Error {
 	if e := known(err); e != nil {
 		return e
@@ -102,7 +102,7 @@ func From(err error) *Error {
 	return New(http.StatusInternalServerError, Internal, "the gateway failed; its log has the cause under the X-Request-Id of the request").Because(err)
 }
 
-// OfLog is From for what the log was asked: what it does not know is the log's, and passes.
+// OfLog is From for an error of the log. An unknown one counts as a temporary fault of the log.
 func OfLog(err error) *Error {
 	if e := known(err); e != nil {
 		return e
@@ -110,7 +110,7 @@ func OfLog(err error) *Error {
 	return ofLog(err)
 }
 
-// known is the answer to an error, nil where it has none.
+// known returns the answer to an error, nil if it knows none.
 func known(err error) *Error {
 	if e := typed(err); e != nil {
 		return e
@@ -133,12 +133,12 @@ func known(err error) *Error {
 	case eventlog.DiskFull(err), errors.Is(err, eventlog.ErrUnavailable), errors.Is(err, eventlog.ErrUnknown):
 		return ofLog(err)
 	case errors.Is(err, context.Canceled): // last: of what the log has taken already the outcome is unknown
-		return New(http.StatusServiceUnavailable, Unavailable, "the request was given up").After(afterLog)
+		return New(http.StatusServiceUnavailable, Unavailable, "the request was canceled").After(afterLog)
 	}
 	return nil
 }
 
-// typed is an error that has its answer within it, nil for others.
+// typed returns the answer to an error whose type carries it, nil for others.
 func typed(err error) *Error {
 	var (
 		e       *Error
@@ -199,19 +199,19 @@ func ofAuth(e *auth.Error) *Error {
 	return a
 }
 
-// ofLog is why the log did not do something, as an answer. It names no folder: that is for the operator's log.
+// ofLog turns an error of the log into an answer. It names no folder; only the gateway's own log does.
 func ofLog(err error) *Error {
 	code, text := Unavailable, eventlog.Explain(err)
 	switch {
 	case errors.Is(err, eventlog.ErrUnknown):
-		code, text = UnknownOutcome, text+"; whether this was stored is not known: look before you repeat it"
+		code, text = UnknownOutcome, text+"; it is unknown if this was stored: check before you repeat it"
 	case eventlog.DiskFull(err):
 		code = DiskFull
 	}
 	return New(http.StatusServiceUnavailable, code, "%s", text).After(afterLog).Because(err)
 }
 
-// overLimit is the answer to what would cross a bound of documents.
+// overLimit is the answer to a request that would exceed a bound of documents.
 func overLimit(limit *documents.LimitError, err error) *Error {
 	status, code := http.StatusRequestEntityTooLarge, TooManyDocuments
 	switch limit.Setting {
@@ -225,12 +225,12 @@ func overLimit(limit *documents.LimitError, err error) *Error {
 	return New(status, code, "%v", err)
 }
 
-// overMemory is the answer to who holds too much memory.
+// overMemory is the answer to a client that uses too much memory.
 func overMemory(full *share.FullError) *Error {
 	if full.All {
 		return New(http.StatusServiceUnavailable, MemoryFull,
-			"all clients together hold as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(afterClients)
+			"all clients together use as much memory as MAX_CLIENT_MEMORY allows, %d bytes; try again later", full.Limit).After(afterClients)
 	}
 	return New(http.StatusTooManyRequests, MemoryFullPerKey,
-		"this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(afterClients)
+		"this credential (without one, this address) uses as much memory as MAX_MEMORY_PER_KEY allows, %d bytes; end connections or subscriptions, or send less", full.Limit).After(afterClients)
 }

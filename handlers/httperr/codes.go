@@ -62,13 +62,13 @@ const (
 	Internal             = "internal"
 )
 
-// Codes that stand in metrics and the audit trail only: the doors that meet them have words of their own.
+// Codes that only metrics and the audit trail show: the doors that answer with them have codes of their own.
 const (
 	BadLogin       = "invalid_login"
 	TooManySignIns = "too_many_sign_ins"
 )
 
-// Codes of what only Persistr's door has, in the words of its clients.
+// Codes that only Persistr's door has, as its clients spell them.
 const (
 	NamespaceNotFound  = "NamespaceNotFound"
 	StreamNotFound     = "StreamNotFound"

@@ -1,5 +1,5 @@
-// Package httperr is the one error that every door answers with: From makes it from whatever failed below, and each door
-// only says how its clients want it written. Invariant: no message holds a credential.
+// Package httperr has the one error that every door answers with. From makes it from whatever failed below. A door only
+// chooses the shape in which its clients get it. Invariant: no message contains a credential.
 package httperr
 
 import (
@@ -45,12 +45,12 @@ func (e *Error) Passes() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
-// OverRate refuses more than the rate of a credential allows, which the door says in its words, until wait is over.
+// OverRate refuses a request that exceeds its credential's rate, until wait is over. The door gives the message.
 func OverRate(what string, wait time.Duration) *Error {
 	return New(http.StatusTooManyRequests, RateLimited, "%s; slow down", what).After(wait)
 }
 
-// ForeignOrigin refuses a request that comes from a page of another site than those of its key.
+// ForeignOrigin refuses a request from a page of a site that its key does not allow.
 func ForeignOrigin() *Error {
 	return New(http.StatusForbidden, OriginNotAllowed, "this key may not be used from this Origin; add it to the key's origins")
 }

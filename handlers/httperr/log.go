@@ -24,12 +24,12 @@ type fullAt struct {
 	path string // of the route
 }
 
-// LogRequest tells the operator's log why a request failed, if the gateway is the reason.
+// LogRequest logs why a request failed, if the gateway is the reason.
 func LogRequest(log *slog.Logger, c echo.Context, e *Error) {
 	write(log, "request failed", c.Path(), c.Response().Header().Get(echo.HeaderXRequestID), e)
 }
 
-// LogMessage is LogRequest for a message of a socket, whose request has an id.
+// LogMessage is LogRequest for a message of a socket.
 func LogMessage(log *slog.Logger, path, requestID string, e *Error) {
 	write(log, "message failed", path, requestID, e)
 }

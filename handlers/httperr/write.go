@@ -117,8 +117,8 @@ type refusal struct {
 	code   string
 }
 
-// Note keeps an error, and the status that its door gives it, for those who count and log refusals. The answer may have
-// another status: that to an EventSource is 200, with the error in a frame.
+// Note stores an error and its door's status in the context, for counting and logging refusals. The answer may have another
+// status: an EventSource gets 200, with the error in a frame.
 func Note(c echo.Context, status int, e *Error) { c.Set(refusalKey, refusal{status, e.Code}) }
 
 // Noted returns the status and the code of the error that a request was answered with, "" where there was none.

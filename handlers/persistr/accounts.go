@@ -10,14 +10,14 @@ import (
 	"sluice/store/streams"
 )
 
-// told is an account as a list tells it.
-type told struct {
+// listed is an account as an element of a list.
+type listed struct {
 	Name     string `json:"name"`
 	Username string `json:"username"`
 	IsActive bool   `json:"isActive"`
 }
 
-// profile is what an account is told of itself.
+// profile is an account as it sees itself.
 type profile struct {
 	ID       string      `json:"id"`
 	Username string      `json:"username"`
@@ -31,7 +31,7 @@ type profileDB struct {
 	Role streams.Role `json:"role"`
 }
 
-// rootOnly refuses all but the administrator.
+// rootOnly refuses everyone but the administrator.
 func (c *call) rootOnly() error {
 	if c.who.root {
 		return nil
@@ -43,9 +43,9 @@ func (h *Handler) listAccounts(c *call) error {
 	if err := c.rootOnly(); err != nil {
 		return err
 	}
-	list := []told{}
+	list := []listed{}
 	for _, a := range h.o.Accounts.All() {
-		list = append(list, told{a.Name, a.Username, a.Active})
+		list = append(list, listed{a.Name, a.Username, a.Active})
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -99,7 +99,7 @@ func (h *Handler) createAccount(c *call) error {
 	return done(c, err)
 }
 
-// toAccount does something to the account of the path.
+// toAccount calls a function with the account of the path.
 func (h *Handler) toAccount(c *call, f func(ctx context.Context, username string) error) error {
 	if err := c.rootOnly(); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (h *Handler) deactivate(c *call) error {
 // demo is name, password and database of the account that PERSISTR_DEMO makes.
 const demo = "demo"
 
-// MakeDemo makes the account demo, which owns the database demo, where they are not there.
+// MakeDemo makes the account demo and its database demo, if they do not exist.
 func MakeDemo(ctx context.Context, accounts *account.Store, catalog *streams.Catalog) error {
 	a, err := accounts.Get(demo)
 	if err != nil {

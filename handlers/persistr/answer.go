@@ -10,17 +10,17 @@ import (
 	"sluice/store/share"
 )
 
-// freeAnswer is what an answer may have without being charged to anybody.
+// freeAnswer is how many bytes an answer may have without a charge.
 const freeAnswer = 64 << 10
 
-// overMemory refuses an answer whose credential, or all of them, have too much that waits to be read.
+// overMemory refuses an answer if too many bytes wait to be read, for its credential or for all together.
 func overMemory() error {
 	return httperr.New(http.StatusServiceUnavailable, httperr.Busy,
-		"the answers under way take as much memory as they may; try again in a moment, or ask for less").After(time.Second)
+		"the answers in progress use as much memory as they may; try again in a moment, or ask for less").After(time.Second)
 }
 
-// hold charges what an answer takes of memory until it is released, as a client may read it as slowly as it likes:
-// twice its length, as events and as text.
+// hold charges the memory of an answer until release, since a client may read it slowly. The charge is twice its length,
+// for the events and for the text.
 func (h *Handler) hold(c *call, length int) (release func(), err error) {
 	if length <= freeAnswer || h.o.Answers == nil {
 		return func() {}, nil

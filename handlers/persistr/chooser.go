@@ -8,8 +8,7 @@ import (
 	"sluice/store/streams"
 )
 
-// chooser picks the events of a feed that its channels do not tell apart: those of a namespace, and those whose types
-// are like some with wildcards.
+// chooser selects the events of a feed where channels cannot: by namespace, and by types with wildcards.
 type chooser struct {
 	within    bool   // only of one namespace
 	namespace string // as the names of its streams begin; "" is the unnamed one, whose names hold no slash

@@ -12,7 +12,7 @@ import (
 	"sluice/store/streams"
 )
 
-// visible are the databases that a principal may read, at least a part of.
+// visible returns the databases that a principal may read at least in part.
 func (h *Handler) visible(who *principal) []string {
 	return slices.DeleteFunc(h.o.Catalog.Names(), func(name string) bool { return h.readable(who, name).Empty() })
 }
@@ -21,7 +21,7 @@ func (h *Handler) listDatabases(c *call) error {
 	return c.JSON(http.StatusOK, append([]string{}, h.visible(c.who)...))
 }
 
-// maker is the account that the sender makes and gives up databases for; "" is root, who needs no grant.
+// maker returns the account for which the sender makes and deletes databases; "" is root, which needs no grant.
 func (c *call) maker() (string, error) {
 	switch {
 	case c.who.root:
@@ -48,7 +48,7 @@ func done(c *call, err error) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// within does something to the database of the path that takes a role.
+// within calls a function with the database of the path, if the sender has the role for it.
 func (h *Handler) within(c *call, least streams.Role, f func(ctx context.Context, name string) error) error {
 	name, err := h.allowed(c, least)
 	if err != nil {
@@ -57,7 +57,7 @@ func (h *Handler) within(c *call, least streams.Role, f func(ctx context.Context
 	return done(c, f(c.Request().Context(), name))
 }
 
-// owned does something to the database of the path as a whole, which takes an account that owns it, or root.
+// owned calls a function with the database of the path, if the sender is an account that owns it, or root.
 func (h *Handler) owned(c *call, f func(ctx context.Context, name, maker string) error) error {
 	maker, err := c.maker()
 	if err != nil {
@@ -77,7 +77,7 @@ func (h *Handler) renameDatabase(c *call) error {
 	})
 }
 
-// cloneDatabase takes an owner: the copy has all that the database holds, and its maker is charged for as much.
+// cloneDatabase needs an owner: the copy has everything in the database, and its maker is charged for all of it.
 func (h *Handler) cloneDatabase(c *call) error {
 	audit.Detail(c, "to "+c.QueryParam("to"))
 	return h.owned(c, func(ctx context.Context, name, maker string) error {

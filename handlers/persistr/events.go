@@ -19,8 +19,8 @@ import (
 	"sluice/store/syntax"
 )
 
-// body reads a request's, compact. An empty one is "". It takes its time, so who sends it is held against what is known
-// of them once more; who needs a role looks at that again as well.
+// body reads a request's body, without white space; an empty body is "". A body may arrive slowly, so it checks afterwards
+// that the sender is still active. A caller that needs a role checks that again, too.
 func (h *Handler) body(c *call) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.identity.Scope})
 	if err != nil {
@@ -30,7 +30,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, over
 	}
 	if !h.active(c.who) {
-		return nil, unauthorized("this account was deactivated or destroyed while the request came in")
+		return nil, unauthorized("this account was deactivated or destroyed while the request was arriving")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
@@ -58,7 +58,7 @@ func (h *Handler) appendEvent(c *call) error {
 	return body.JSON(c, http.StatusCreated, text)
 }
 
-// store appends the event of the body, and gives it as it was stored.
+// store appends the event of the body, and returns it as stored.
 func (h *Handler) store(c *call) ([]byte, error) {
 	text, err := h.body(c)
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
 	}
 	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
-		return nil, httperr.OverRate("over the publish rate of this key", wait)
+		return nil, httperr.OverRate("this key publishes faster than its rate allows", wait)
 	}
 	w, err := h.o.Catalog.Write(name)
 	if err != nil {
@@ -94,7 +94,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	r.ID, err = h.o.Broker.Log().Append(c.Request().Context(), request)
 	w.Answered(err)
 	if errors.As(err, new(*eventlog.KeyError)) {
-		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream has an event %q already", e.ID)
+		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream already has an event %q", e.ID)
 	}
 	if err != nil {
 		return nil, err
@@ -109,9 +109,9 @@ func parseEvent(text []byte, id string) (name string, e *streams.Event, err erro
 		return "", nil, bad(`the body must be an event: {"data":{…},"meta":{"db":…,"ns":…,"stream":…,"type":…}}`)
 	}
 	if !utf8.ValidString(id) {
-		return "", nil, bad("the id in the path is not UTF-8")
+		return "", nil, bad("the id in the path is not valid UTF-8")
 	}
-	if !utf8.Valid(text) { // encoding/json lets it through in what it does not decode
+	if !utf8.Valid(text) { // encoding/json does not check what it does not decode
 		return "", nil, bad("the body is not UTF-8")
 	}
 	e = &streams.Event{Data: body["data"], Meta: meta}
@@ -162,7 +162,7 @@ func (h *Handler) readEvent(c *call) error {
 	}
 	r, err := h.o.Catalog.Event(c.Request().Context(), name, c.name("ns"), c.name("stream"), c.name("event"))
 	if err == nil && !may.Match(channel.Of(r.Space, r.Name, "")) {
-		err = streams.NoEvent(c.name("event"), c.name("stream")) // as if it were not there
+		err = streams.NoEvent(c.name("event"), c.name("stream")) // the same answer as for an unknown event
 	}
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"sluice/handlers/writers"
 )
 
-// Names of errors, as feeds tell them. Other calls are answered with the message alone.
+// Names of errors in feeds. Other calls are answered with the message alone.
 const (
 	nameBad           = "BadRequest"
 	nameForbidden     = "Forbidden"
@@ -40,7 +40,7 @@ func unauthorized(format string, args ...any) *httperr.Error {
 	return httperr.New(http.StatusUnauthorized, httperr.BadLogin, format, args...)
 }
 
-// names are what Persistr calls the errors of the gateway, by their codes. What is not among them keeps its code.
+// names are Persistr's names for the gateway's codes. A code without a name here stays as it is.
 var names = map[string]string{
 	auth.AmbiguousCredential: nameCredentials,
 	auth.TooManyTries:        nameTooMany,
@@ -79,7 +79,7 @@ func (h *Handler) refuse(c echo.Context, err error) error {
 	return httperr.Respond(c, h.o.Logger, err, shape)
 }
 
-// fail tells an error in a feed, as the client dies of a status other than 200.
+// fail answers with an error in a feed, since the client crashes on a status other than 200.
 func (h *Handler) fail(c echo.Context, err error) error {
 	e := httperr.From(err)
 	httperr.LogRequest(h.o.Logger, c, e)
@@ -92,7 +92,7 @@ func (h *Handler) fail(c echo.Context, err error) error {
 	return nil
 }
 
-// appendFailure appends what ends a feed with an error at the client.
+// appendFailure appends the frame with which the client ends a feed with an error.
 func appendFailure(dst []byte, e *httperr.Error) []byte {
 	name, message := wire(e)
 	text, err := json.Marshal(map[string]any{"message": message, "name": name, "status": e.Status})

@@ -54,11 +54,11 @@ func TestErrors(t *testing.T) {
 		{broker.ErrDraining, 503, "5", "ServiceUnavailable", "the gateway is shutting down; come back in a moment"},
 		{fmt.Errorf("%w: /srv", eventlog.ErrUnavailable), 503, "2", "ServiceUnavailable", "the log cannot take events now"},
 		{fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrDiskFull), 503, "2", "ServiceUnavailable", "the log cannot take events now: the disk is full; the operator must free space"},
-		{eventlog.ErrUnknown, 503, "2", "ServiceUnavailable", "the log cannot take events now; whether this was stored is not known: look before you repeat it"},
+		{eventlog.ErrUnknown, 503, "2", "ServiceUnavailable", "the log cannot take events now; it is unknown if this was stored: check before you repeat it"},
 		{errors.New("/srv"), 500, "", "InternalError", "Internal service error"},
 		{httperr.OverRate("too fast", 200*time.Millisecond), 429, "1", "TooManyRequests", "too fast; slow down"},
 		{httperr.ForeignOrigin(), 403, "", "Forbidden", "this key may not be used from this Origin; add it to the key's origins"},
-		{&share.FullError{Limit: 5}, 429, "5", "client_memory_full_per_key", "this credential (without one, this address) holds as much memory as MAX_MEMORY_PER_KEY allows, 5 bytes; end connections or subscriptions, or send less"},
+		{&share.FullError{Limit: 5}, 429, "5", "client_memory_full_per_key", "this credential (without one, this address) uses as much memory as MAX_MEMORY_PER_KEY allows, 5 bytes; end connections or subscriptions, or send less"},
 		{bad("bad"), 400, "", "BadRequest", "bad"},
 		{httperr.New(410, nameExpired, "gone"), 410, "", "EventsExpired", "gone"},
 	} {

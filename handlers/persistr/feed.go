@@ -16,11 +16,11 @@ import (
 	"sluice/store/streams"
 )
 
-// batch is how much of history may leave in one write: a client that reads it in pieces takes the first for
-// all of it.
+// batch is how many bytes of history may leave in one write. It is large, since a client that gets history in pieces takes
+// the first piece for all of it.
 const batch = 1 << 20
 
-// feed is one that is open.
+// feed is an open feed.
 type feed struct {
 	h         *Handler
 	lease     *traffic.Lease
@@ -29,7 +29,7 @@ type feed struct {
 	wildcards string // what feeds.enter counted; "": nothing
 }
 
-// Release takes back what was counted of the feed.
+// Release removes the feed from the counts.
 func (f *feed) Release() {
 	f.h.feeds.remove(f.lease.Subscriber)
 	if f.wildcards != "" {
@@ -37,7 +37,7 @@ func (f *feed) Release() {
 	}
 }
 
-// feeds are those that are open. It holds no more than there are connections.
+// feeds has all open feeds, so never more than there are connections.
 type feeds struct {
 	mu        sync.Mutex
 	open      map[*broker.Subscriber]*feed
@@ -64,7 +64,7 @@ func (f *feeds) enter(scope, choice string) bool {
 	return true
 }
 
-// leave takes back what enter counted.
+// leave undoes enter.
 func (f *feeds) leave(scope, choice string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +89,7 @@ func (f *feeds) remove(sub *broker.Subscriber) {
 	delete(f.open, sub)
 }
 
-// check ends those that are concerned and whose right to go on does not hold any more.
+// check ends feeds that a change concerns and that may no longer go on.
 func (f *feeds) check(concerned, holds func(*feed) bool) {
 	f.mu.Lock()
 	var over []*broker.Subscriber
@@ -113,7 +113,7 @@ func (h *Handler) holds(f *feed) bool {
 	return ns == nil || f.selected.awaited || h.o.Catalog.HasNamespace(f.selected.database, *ns)
 }
 
-// readEvents is a feed, or, where Accept names JSON, a page of the past.
+// readEvents answers with a feed, or with a page of the past if Accept names JSON.
 func (h *Handler) readEvents(c echo.Context) error {
 	json := wantsJSON(c.Request())
 	who, err := h.authenticate(c)
@@ -134,13 +134,13 @@ func (h *Handler) readEvents(c echo.Context) error {
 	return h.fail(c, err)
 }
 
-// wantsJSON says whether Accept names JSON, and no event stream.
+// wantsJSON reports whether Accept names JSON, and no event stream.
 func wantsJSON(r *http.Request) bool {
 	accept := strings.ToLower(strings.Join(r.Header.Values(echo.HeaderAccept), ","))
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
 }
 
-// selected reads what the sender asks for, as far as it may.
+// selected reads the selection of the sender, limited to what it may read.
 func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
 	name := c.name("db")
 	may := h.readable(c.who, name)
@@ -174,7 +174,7 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	if start.Gap != eventlog.NoGap && s.after > 0 {
-		return httperr.New(http.StatusGone, nameExpired, "events behind this place are no longer there: DATA_DIR=memory keeps at most 256 MiB")
+		return httperr.New(http.StatusGone, nameExpired, "the events after this position are gone: DATA_DIR=memory keeps at most 256 MiB")
 	}
 	if c.Request().Method == http.MethodHead {
 		writers.SetHeaders(c, writers.EventStream, false)
@@ -196,7 +196,7 @@ func (h *Handler) feed(c *call) error {
 	if err := enter(lease, &filter, s); err != nil {
 		return err
 	}
-	lease.Range, lease.Words, lease.Batch = &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}, words{}, batch
+	lease.Range, lease.Notices, lease.Batch = &writers.Range{Last: s.last, Limit: s.feedLimit(), Reason: writers.To}, notices{}, batch
 	place, err := lease.SubscribeAt(h.writers, c, filter)
 	if err != nil {
 		return err

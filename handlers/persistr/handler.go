@@ -27,7 +27,7 @@ type Options struct {
 	Catalog      *streams.Catalog
 	Broker       *broker.Broker
 	Traffic      *traffic.Traffic
-	Answers      *share.Answers // nil: what answers hold is charged to nobody
+	Answers      *share.Answers // nil: the memory of answers is not charged
 	Logger       *slog.Logger
 	Admin        *auth.Administrator // whose key is the password of root
 	PingInterval time.Duration
@@ -79,7 +79,7 @@ type call struct {
 	who *principal
 }
 
-// name is a part of the path. The client writes names as they are, so what is not encoded is taken too.
+// name is a part of the path. The client does not encode names, so name accepts that, too.
 func (c *call) name(part string) string {
 	raw := c.Param(part)
 	if c.Request().URL.RawPath == "" {
@@ -147,7 +147,7 @@ func (h *Handler) CORS() []cors.Rule {
 	return rules
 }
 
-// authenticate tells who sends a request. What the request takes is charged to them.
+// authenticate finds the sender of a request, and charges the request to it.
 func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	who, err := h.identify(c)
 	if err == nil {
@@ -172,7 +172,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
-// allowed says whether the sender has a role in the database of the path.
+// allowed reports whether the sender has a role in the database of the path.
 func (h *Handler) allowed(c *call, least streams.Role) (string, error) {
 	name := c.name("db")
 	if h.role(c.who, name) < least {

@@ -23,16 +23,16 @@ const (
 	pageStep  = 64
 )
 
-// page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the place to go on
-// from. Where there may be more, Link gives the address of the next page (RFC 8288). A page can be empty and have one:
-// what it looked at in its time was not asked for.
+// page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the position to go on from. If
+// there may be more, Link has the address of the next page (RFC 8288). An empty page can have one, too: it found nothing
+// within its time.
 func (h *Handler) page(c *call) error {
 	s, filter, err := h.selected(c)
 	if err != nil {
 		return err
 	}
 	if s.onlyLive {
-		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "what is to come is told as text/event-stream only")
+		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "future events come as text/event-stream only")
 	}
 	most := pageMost
 	if s.limit > 0 {
@@ -70,11 +70,11 @@ func (h *Handler) page(c *call) error {
 	return h.blob(c, append(append(text, list...), '}'))
 }
 
-// selectors are the parameters that the address of the next page repeats. It repeats nothing else of the request, and so
-// no credential: the client sends its own with each request.
+// selectors are the parameters that the address of the next page repeats. It repeats nothing else, above all no credential:
+// the client sends its own with each request.
 var selectors = []string{"ns", "stream", "types", "to", "until", "limit", "schema"}
 
-// next is the address of the page that follows, as a client on the other side of a proxy names it.
+// next returns the address of the next page, as a client behind a proxy uses it.
 func (h *Handler) next(c *call, after string) string {
 	query, follow := c.QueryParams(), url.Values{"after": {after}}
 	for _, name := range selectors {
@@ -85,7 +85,7 @@ func (h *Handler) next(c *call, after string) string {
 	return h.o.TrustedProxies.Prefix(c.Request()) + c.Request().URL.EscapedPath() + "?" + follow.Encode()
 }
 
-// past reads events of a selection. Where a bound or the time ended that, more is true, and the next page begins behind
+// past reads events of a selection. If a bound or the time ended the reading, more is true, and the next page begins after
 // reached.
 func (h *Handler) past(c *call, s *selection, filter *broker.Filter, most int) (records []eventlog.Event, reached uint64, more bool, err error) {
 	log, ctx := h.o.Broker.Log(), c.Request().Context()

@@ -14,16 +14,16 @@ import (
 	"sluice/store/streams"
 )
 
-// principal is who sends a request: root, an account, or who has an API key or a token of the gateway.
+// principal is the sender of a request: root, an account, or the owner of an API key or a token of the gateway.
 type principal struct {
-	identity *auth.Identity // of keys and tokens; of others only a name
+	identity *auth.Identity // of keys and tokens; others have only a name
 	account  *account.Account
 	root     bool
 }
 
 var root = &principal{root: true, identity: &auth.Identity{Name: account.Root, Kind: account.Root, Scope: account.Root}}
 
-// identify takes Basic, Apikey and Bearer, and what /realtime takes.
+// identify accepts Basic, Apikey and Bearer, and the credentials of /realtime.
 func (h *Handler) identify(c echo.Context) (*principal, error) {
 	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
@@ -38,7 +38,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 			return h.basic(c)
 		case strings.EqualFold(scheme, "Apikey"):
 			key := strings.TrimSpace(rest)
-			if carriers.Empty() { // beside another credential it is an API key: a refusal of the two would not be charged
+			if carriers.Empty() { // together with another credential it counts as an API key: a refusal of both would not be charged
 				adminKey = key
 			}
 			if adminKey != "" && h.o.Admin.Is(c.RealIP(), adminKey) {
@@ -65,7 +65,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 func (h *Handler) basic(c echo.Context) (*principal, error) {
 	username, password, ok := c.Request().BasicAuth()
 	if !ok {
-		return nil, unauthorized("the Authorization header is no Basic one: base64 of user:password")
+		return nil, unauthorized("the Authorization header must be Basic with the base64 of user:password")
 	}
 	if username == account.Root {
 		switch bad := h.o.Admin.Check(c.RealIP(), password); {
@@ -90,7 +90,7 @@ func (h *Handler) basic(c echo.Context) (*principal, error) {
 	return &principal{account: a, identity: &auth.Identity{Name: a.Username, Kind: "account", Scope: "account\x00" + a.ID}}, nil
 }
 
-// active reports whether a principal's account is still there and may sign in. Of keys and tokens their identity knows.
+// active reports whether a principal's account still exists and may sign in. For keys and tokens, the identity knows.
 func (h *Handler) active(who *principal) bool {
 	if who.account == nil {
 		return true
@@ -99,8 +99,8 @@ func (h *Handler) active(who *principal) bool {
 	return err == nil && now.ID == who.account.ID && now.Active
 }
 
-// role is what a principal may do in a database. Keys and tokens are readers of what they may subscribe to, and
-// members where they may publish everything.
+// role returns what a principal may do in a database. Keys and tokens are readers of what they may subscribe to, and
+// members of a database to which they may publish everything.
 func (h *Handler) role(who *principal, name string) streams.Role {
 	switch {
 	case !h.o.Catalog.Exists(name):
@@ -117,13 +117,13 @@ func (h *Handler) role(who *principal, name string) streams.Role {
 	return streams.None
 }
 
-// whole says whether a set covers all of a database.
+// whole reports whether a set covers all of a database.
 func whole(set channel.Set, name string) bool {
 	every := channel.NewSet(channel.Pattern{Space: streams.Space(name)})
 	return set.Intersect(every).String() == every.String()
 }
 
-// readable is what a principal may read of a database; nothing, if it may not.
+// readable returns what a principal may read of a database; maybe nothing.
 func (h *Handler) readable(who *principal, name string) channel.Set {
 	every := channel.NewSet(channel.Pattern{Space: streams.Space(name)})
 	switch {
@@ -137,7 +137,7 @@ func (h *Handler) readable(who *principal, name string) channel.Set {
 	return channel.Set{}
 }
 
-// mayAppend says whether a principal may append an event of a type, and by that make a namespace.
+// mayAppend reports whether a principal may append an event of a type, and so make a namespace.
 func (h *Handler) mayAppend(who *principal, name, kind string) (ok, create bool) {
 	if !h.o.Catalog.Exists(name) {
 		return false, false

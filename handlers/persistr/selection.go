@@ -25,7 +25,7 @@ const (
 	maxTypes = 100
 )
 
-// usualLimit is what the client sends where its caller gave no limit, which is promised to mean none.
+// usualLimit is what the client sends if its caller gave no limit. The client's documentation promises no limit then.
 const usualLimit = 50
 
 // selection is what a reader asks for.
@@ -47,11 +47,11 @@ type selection struct {
 	openEnded bool // a limit of usualLimit may be none of the caller's: see feedLimit
 }
 
-// one is a parameter's value; an empty one counts as absent.
+// one returns a parameter's value; an empty value counts as absent.
 func one(query url.Values, name string) (string, error) {
 	values := slices.Compact(slices.Clone(query[name]))
 	if len(values) > 1 {
-		return "", bad("parameter %s is there with different values", name)
+		return "", bad("parameter %s is given twice with different values", name)
 	}
 	if len(values) == 0 {
 		return "", nil
@@ -63,7 +63,7 @@ func one(query url.Values, name string) (string, error) {
 func (h *Handler) selectors(c *call, may channel.Set) (*selection, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, bad("the query cannot be read: percent-encode what is not a letter or digit")
+		return nil, bad("the query cannot be read: percent-encode everything but letters and digits")
 	}
 	s := &selection{database: c.name("db"), clock: h.o.Broker.Log().Clock(), may: may, namespace: c.namespaceOf(), last: writers.Endless}
 	if s.namespace != nil && *s.namespace == "" && !slices.Contains(c.ParamNames(), "ns") {
@@ -126,7 +126,7 @@ func (s *selection) readLimit(query url.Values) error {
 	return nil
 }
 
-// readRange finds the places that the parameters speak of. Several of them make the narrowest range.
+// readRange finds the positions that the parameters name. Several parameters make the narrowest range.
 func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values) error {
 	settled := h.o.Broker.Log().Settled()
 	for _, name := range []string{"from", "after", "to", "until"} {
@@ -141,7 +141,7 @@ func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values)
 		case name == "until" && v == "caught-up":
 			s.last, s.bounded, s.caughtUp = min(s.last, settled), true, true
 		default:
-			if err := h.readPlace(ctx, s, name, v); err != nil {
+			if err := h.readPosition(ctx, s, name, v); err != nil {
 				return err
 			}
 		}
@@ -160,20 +160,20 @@ func (s *selection) feedLimit() int {
 	return s.limit
 }
 
-// readPlace reads a time or the id of an event. Times are those of events, which have milliseconds: one that is
-// written with no more stands for all of its millisecond.
-func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) error {
+// readPosition reads a time or the id of an event. Events have times in milliseconds, so a time without microseconds means
+// all of its millisecond.
+func (h *Handler) readPosition(ctx context.Context, s *selection, name, v string) error {
 	var first, last uint64
-	if at, ok := readPlaceText(v); ok {
+	if at, ok := readPositionText(v); ok {
 		first, last = at, at
 	} else if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
 		if first, last, err = h.moment(ctx, s.database, at, v); err != nil {
 			return err
 		}
-		// An event may have a time that lies ahead since the clock was set back.
+		// An event may have a time in the future after the clock was set back.
 		ahead := at.After(time.Now()) && first > h.o.Broker.Log().Settled()
 		if at.UnixMicro() < 1 || ahead && (name == "from" || name == "after") {
-			return bad("parameter %s: the time %s is before 1970 or lies ahead", name, v)
+			return bad("parameter %s: the time %s is before 1970 or in the future", name, v)
 		}
 	} else {
 		at, err := h.o.Catalog.Position(ctx, s.database, s.namespace, s.stream, v)
@@ -201,7 +201,7 @@ func (h *Handler) readPlace(ctx context.Context, s *selection, name, v string) e
 	return nil
 }
 
-// readableAt says whether the sender may read the event at a place: to others it is as if it were not there.
+// readableAt reports whether the sender may read the event at a position. To others the event looks unknown.
 func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error {
 	if whole(s.may, s.database) {
 		return nil
@@ -213,14 +213,14 @@ func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error
 	return err
 }
 
-// A place between events, as pages tell where to go on, is written as a time in the log's own clock. Nobody but a page
-// writes the zone so, which RFC 3339, 4.3, has for a time in UTC of no local clock.
-const placeFormat = "2006-01-02T15:04:05.000000-00:00"
+// A position between events, from which a page says to go on, is written as a time of the log's own clock. Its zone, -00:00,
+// marks it: RFC 3339, 4.3, has that zone for UTC without a local offset, and no client writes it by chance.
+const positionFormat = "2006-01-02T15:04:05.000000-00:00"
 
-func placeText(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(placeFormat) }
+func placeText(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(positionFormat) }
 
-func readPlaceText(v string) (id uint64, ok bool) {
-	at, err := time.Parse(placeFormat, v)
+func readPositionText(v string) (id uint64, ok bool) {
+	at, err := time.Parse(positionFormat, v)
 	return uint64(at.UnixMicro()), err == nil && at.UnixMicro() > 0
 }
 
@@ -242,7 +242,7 @@ func digits(v string) int {
 	return len(fraction) - len(strings.TrimLeft(fraction, "0123456789"))
 }
 
-// filter is what the cursor is asked for, of what the sender may read.
+// filter makes the cursor's filter, limited to what the sender may read.
 func (s *selection) filter(may channel.Set) (broker.Filter, error) {
 	f := broker.Filter{Channels: may, Encoder: encoder{s.database, s.clock}}
 	if c, choice := s.chooser(); c != nil {

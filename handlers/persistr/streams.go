@@ -12,8 +12,8 @@ import (
 // listBytes is how much of a list of streams is written at once: a database can have millions of them.
 const listBytes = 64 << 10
 
-// streamList writes a list of streams as a JSON array while it is read. Where reading fails after a part was written, the
-// array is left open, so that no client takes it for the whole.
+// streamList writes a list of streams as a JSON array while it reads them. If reading fails after a part was written, the
+// array stays open, so that no client takes it for complete.
 type streamList struct {
 	c    *call
 	text []byte

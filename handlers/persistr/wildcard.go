@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Bounds of types with * or ?. The hub matches each event against them while it holds its lock: one feed's take 25 µs
-// for the longest type, and 50 ns for most.
+// Bounds of types with * or ?. The hub matches each event against them while its mutex is locked: one feed's take 25 µs for
+// the longest type, and 50 ns for most.
 const (
 	wildcardBytes = 1024 // of one reader's, together
 	wildcardFeeds = 64   // feeds of one credential that differ in them; those that do not differ are matched once for all

@@ -29,7 +29,7 @@ type fieldError struct{ name, why string }
 
 func (e *fieldError) Error() string { return fmt.Sprintf("field %q %s", e.name, e.why) }
 
-// decode reads a body. All faults of form come before those of size, as the contract orders them.
+// decode reads a body. Faults of form come before faults of size, in the order of docs/protocol.md.
 func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 	b := &batch{}
 	var bad *httperr.Error
@@ -182,14 +182,14 @@ type eventDecoder struct {
 func (d *eventDecoder) field(raw, v []byte) error {
 	bit := fieldBit(raw)
 	if bit == 0 {
-		return &fieldError{cut(string(raw)), "is not known; there are event, collection, data, stream, expect and space"}
+		return &fieldError{cut(string(raw)), "is unknown; the fields are event, collection, data, stream, expect and space"}
 	}
 	if d.asBefore(bit, v) {
 		return nil
 	}
 	name := string(raw)
 	if d.seen&bit != 0 {
-		return &fieldError{name, "is there twice"}
+		return &fieldError{name, "is given twice"}
 	}
 	d.seen |= bit
 	switch bit {
@@ -209,7 +209,7 @@ func (d *eventDecoder) field(raw, v []byte) error {
 	return d.readName(bit, name, s)
 }
 
-// asBefore takes a name from the event before, if it is spelled the same.
+// asBefore reuses a name of the event before, if it is the same.
 func (d *eventDecoder) asBefore(bit int, v []byte) bool {
 	if d.before == nil || d.seen&bit != 0 || len(v) < 3 || v[0] != '"' {
 		return false
@@ -249,7 +249,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	case fieldSpace:
 		name, ok := strings.CutPrefix(s, channel.DBSpace)
 		if !ok || streams.CheckName(name) != nil {
-			return &fieldError{field, "names no space that events can be published to; leave it out, or give a database, $db/NAME"}
+			return &fieldError{field, "is not a space for publishing; leave it out, or give a database, $db/NAME"}
 		}
 		d.event.Space = s
 		return nil
@@ -260,7 +260,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	return nil
 }
 
-// readExpect takes a number, or the string as an answer gives it.
+// readExpect reads a number, or the string that an answer has for it.
 func (d *eventDecoder) readExpect(v []byte) error {
 	digits := string(bytes.Trim(v, `"`))
 	n, err := strconv.ParseUint(digits, 10, 53)
@@ -271,7 +271,7 @@ func (d *eventDecoder) readExpect(v []byte) error {
 	return nil
 }
 
-// check is what can be said only when all fields were seen.
+// check finds the faults that depend on all fields.
 func (d *eventDecoder) check() error {
 	if d.seen&fieldEvent == 0 {
 		return &fieldError{"event", "is missing; it names the event"}
@@ -291,14 +291,14 @@ func (d *eventDecoder) check() error {
 	return nil
 }
 
-// checkSpaced makes of names what the database's own door would: they are taken as /realtime shows them.
+// checkSpaced translates names to what the database's own door would store; clients write them as /realtime shows them.
 func (d *eventDecoder) checkSpaced() error {
 	e := d.event
 	if _, method := channel.Method(e.Name); method {
-		return &fieldError{"event", "is a method, which a database has none of; a type of this name is written " + streams.MapType(e.Name)}
+		return &fieldError{"event", "is the name of a method event, which a database does not have; write a type of this name as " + streams.MapType(e.Name)}
 	}
 	if e.Collection != "" {
-		return &fieldError{"collection", "cannot be beside the space of a database"}
+		return &fieldError{"collection", "cannot be combined with the space of a database"}
 	}
 	e.Name = streams.MapType(streams.Given(e.Name))
 	if e.Stream != "" {
@@ -310,7 +310,7 @@ func (d *eventDecoder) checkSpaced() error {
 	return nil
 }
 
-// cut shortens what a client sent for a message.
+// cut shortens a client's text for a message.
 func cut(s string) string {
 	if len(s) > channel.MaxName {
 		return s[:channel.MaxName] + "…"

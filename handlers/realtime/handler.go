@@ -103,7 +103,7 @@ func readQuery(r *http.Request) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode everything but letters and digits")
 	}
 	return query, nil
 }

@@ -25,34 +25,34 @@ const (
 type selection struct {
 	stream string
 	types  []string
-	begin  place // of from or after; its kind is placeNone without them
-	end    place // of to or until
+	begin  bound // of from or after; its kind is boundNone without them
+	end    bound // of to or until
 	limit  int
 	any    bool // there was a parameter of history
 }
 
-// place is a position as a request names it.
-type place struct {
-	kind  placeKind
+// bound is one end of a range, as a request names it.
+type bound struct {
+	kind  boundKind
 	param string
-	id    uint64    // or how many from the end
-	at    time.Time // where the request names one
-	text  string    // an id as it was written
+	id    uint64    // of boundLast: how many events from the end
+	at    time.Time // of boundTime
+	text  string    // of boundID: the id as it was written
 }
 
-type placeKind int
+type boundKind int
 
 const (
-	placeNone placeKind = iota
-	placeID
-	placeTime
-	placeEarliest
-	placeNow
-	placeLast // so many from the end
-	placeCaughtUp
+	boundNone boundKind = iota
+	boundID
+	boundTime
+	boundEarliest
+	boundNow
+	boundLast // N events from the end
+	boundCaughtUp
 )
 
-// selectors reads the parameters; each may be there once, and of two that say the same only one.
+// selectors reads the parameters. Each may be given once, and only one of from and after, and of to and until.
 func selectors(query url.Values) (s selection, err error) {
 	one := func(name string) (string, bool, error) {
 		values, ok := query[name]
@@ -61,7 +61,7 @@ func selectors(query url.Values) (s selection, err error) {
 		}
 		s.any = true
 		if len(values) > 1 {
-			return "", false, badParameter(name, "is there twice")
+			return "", false, badParameter(name, "is given twice")
 		}
 		if values[0] == "" {
 			return "", false, badParameter(name, "is empty; leave it out")
@@ -105,50 +105,50 @@ func (s *selection) set(name, v string) error {
 		}
 		s.limit = int(n)
 	case "from", "after":
-		return s.setPlace(&s.begin, name, v)
+		return s.setBound(&s.begin, name, v)
 	default:
-		return s.setPlace(&s.end, name, v)
+		return s.setBound(&s.end, name, v)
 	}
 	return nil
 }
 
-func (s *selection) setPlace(p *place, name, v string) error {
-	if p.kind != placeNone {
-		return badParameter(name, "cannot be beside %s; give one of them", p.param)
+func (s *selection) setBound(p *bound, name, v string) error {
+	if p.kind != boundNone {
+		return badParameter(name, "cannot be combined with %s; give one of them", p.param)
 	}
 	p.param = name
 	begins := p == &s.begin
 	switch {
 	case begins && v == "earliest":
-		p.kind = placeEarliest
+		p.kind = boundEarliest
 	case begins && (v == "now" || v == "past-events"):
-		p.kind = placeNow
+		p.kind = boundNow
 	case name == "until" && v == "caught-up":
-		p.kind = placeCaughtUp
+		p.kind = boundCaughtUp
 	case begins && len(v) > 1 && v[0] == '-':
 		n, err := strconv.ParseUint(v[1:], 10, 64)
 		if err != nil || n < 1 || n > maxLimit {
 			return badParameter(name, "-N must be a whole number from -1 to -%d", maxLimit)
 		}
-		p.kind, p.id = placeLast, n
+		p.kind, p.id = boundLast, n
 	default:
 		if id, ok := eventlog.ParseID(v); ok {
-			p.kind, p.id, p.text = placeID, id, v
+			p.kind, p.id, p.text = boundID, id, v
 			break
 		}
 		at, err := time.Parse(time.RFC3339Nano, v)
 		if err != nil || at.UnixMicro() < 1 {
 			return badParameter(name, "must be an id, an RFC 3339 time like 2026-11-20T13:22:01Z%s", also(begins, name))
 		}
-		p.kind, p.at = placeTime, at.Truncate(time.Microsecond)
+		p.kind, p.at = boundTime, at.Truncate(time.Microsecond)
 	}
 	return nil
 }
 
-// find makes of a time an id: of the last event up to it, or of the first one that is not before it.
-func (p *place) find(clock *eventlog.Clock) {
+// find turns a time into an id: of the last event up to it, or of the first event that is not before it.
+func (p *bound) find(clock *eventlog.Clock) {
 	switch {
-	case p.kind != placeTime:
+	case p.kind != boundTime:
 	case p.param == "after" || p.param == "to":
 		p.id = clock.Place(p.at.Add(time.Microsecond)) - 1
 	default:
@@ -166,8 +166,8 @@ func also(begins bool, name string) string {
 	return ""
 }
 
-// rangeOf makes of a selection where the cursor begins, and where the stream ends. Exhausted says that there is
-// nothing in it, and never will be.
+// rangeOf turns a selection into the begin of the cursor and the end of the stream. exhausted reports that the range has no
+// events and never will.
 func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *writers.Range, exhausted bool, err error) {
 	log := h.o.Broker.Log()
 	settled := log.Settled()
@@ -182,19 +182,20 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 		return nil, false, err
 	}
 	f.Start = &start
-	// Who was told the end has read the range, whatever became of that position since. One ahead of the log is of another.
-	if told, ok := eventlog.ParseID(f.LastEventID); ok && told >= r.Last && told <= settled {
+	// A client with an id at or after the end has read the range, even if that position is gone by now. An id ahead of the
+	// log is from another log.
+	if seen, ok := eventlog.ParseID(f.LastEventID); ok && seen >= r.Last && seen <= settled {
 		return r, true, nil
 	}
 	return r, start.Gap == eventlog.NoGap && start.After >= r.Last, nil
 }
 
-// last is the position of who has read the range.
+// last returns the position at which the range is read.
 func (s *selection) last(settled uint64) uint64 {
 	switch {
-	case s.end.kind == placeNone:
+	case s.end.kind == boundNone:
 		return writers.Endless
-	case s.end.kind == placeCaughtUp:
+	case s.end.kind == boundCaughtUp:
 		return settled
 	case s.end.param == "until" && s.end.id > 0:
 		return s.end.id - 1
@@ -202,7 +203,7 @@ func (s *selection) last(settled uint64) uint64 {
 	return s.end.id
 }
 
-// begin is where the cursor begins. A client that comes back goes on where it was.
+// begin returns where the cursor begins. A client that comes back goes on at its last id.
 func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (start eventlog.Start, err error) {
 	b, spaces := h.o.Broker, f.Channels.Spaces()
 	if f.LastEventID != "" {
@@ -210,22 +211,22 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 	}
 	now := eventlog.Start{After: b.Log().Settled()}
 	switch s.begin.kind {
-	case placeID, placeTime:
+	case boundID, boundTime:
 		after := s.begin.id
 		if s.begin.param == "from" {
 			after = max(1, after) - 1
 		}
-		if s.begin.kind == placeTime && after > now.After && s.begin.at.After(time.Now()) {
-			return start, badParameter(s.begin.param, "lies ahead; leave it out for what is to come")
+		if s.begin.kind == boundTime && after > now.After && s.begin.at.After(time.Now()) {
+			return start, badParameter(s.begin.param, "is in the future; leave it out for events to come")
 		}
-		if s.begin.kind == placeTime {
+		if s.begin.kind == boundTime {
 			after = min(after, now.After)
 		}
 		f.Asked = s.begin.text
 		return b.Begin(spaces, after)
-	case placeNone, placeEarliest:
+	case boundNone, boundEarliest:
 		return b.Earliest(spaces)
-	case placeLast:
+	case boundLast:
 		first, err := b.Earliest(spaces)
 		if err != nil {
 			return start, err
@@ -238,5 +239,5 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 	return now, nil
 }
 
-// wantsLines says whether Accept names NDJSON.
+// wantsLines reports whether Accept names NDJSON.
 func wantsLines(r *http.Request) bool { return traffic.Accepts(r, contentTypeNDJSON) }

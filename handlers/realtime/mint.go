@@ -15,10 +15,10 @@ import (
 	"sluice/store/syntax"
 )
 
-// usualTTL is how long a token lives that was asked for without a ttl.
+// usualTTL is the default ttl of a token.
 const usualTTL = 10 * time.Minute
 
-// mint makes a short-lived token of a part of what an API key may do, for one browser.
+// mint makes a short-lived token for one browser, with a part of what an API key may do.
 func (h *Handler) mint(c echo.Context) error {
 	id, _, err := h.identify(c)
 	if err != nil {

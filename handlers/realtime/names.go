@@ -10,8 +10,8 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// parameters are those of a GET. Others are ignored, but for those that are nearly one of these: with ?channel=a in
-// place of channels a client would get all that it may see.
+// parameters are those of a GET. Others are ignored, except names that are almost one of these: with ?channel=a instead
+// of channels, a client would get everything that it may see.
 var parameters = []string{"channels", "frames", "lastEventId", "stream", "types", "limit", "from", "after", "to", "until"}
 
 // checkNames refuses a parameter that was probably meant to be another one.
@@ -30,10 +30,10 @@ func checkNames(query url.Values) error {
 	return nil
 }
 
-// longName is from how many letters on a slip in one of them makes no other word: form is none of from.
+// longName is the length from which one wrong letter cannot make another word: form is not from.
 const longName = 5
 
-// alike reports whether two plain names are the same, but for a slip in a long one.
+// alike reports whether two plain names are the same; a long one may differ by one slip.
 func alike(a, b string) bool {
 	return a == b || min(len(a), len(b)) >= longName && len(a) <= maxName && spelling.Distance(a, b) == 1
 }
@@ -41,7 +41,7 @@ func alike(a, b string) bool {
 // maxName is how long a name may be to be looked at.
 const maxName = 40
 
-// plain is a name without what people get wrong: letters in the other case, dashes, underscores, and a plural.
+// plain removes from a name what people get wrong: upper case, dashes, underscores, and a plural.
 func plain(name string) string {
 	if len(name) > maxName {
 		return name

@@ -124,5 +124,5 @@ func lastEventID(r *http.Request, query url.Values) (string, error) {
 	case 1:
 		return values[0], nil
 	}
-	return "", badParameter("lastEventId", "is there with different values")
+	return "", badParameter("lastEventId", "is given twice with different values")
 }

@@ -24,7 +24,7 @@ import (
 
 const (
 	contentTypeNDJSON      = "application/x-ndjson"
-	unknownOutcomeAddendum = "; whether the events were stored is not known: repeat with the same Idempotency-Key, which is safe"
+	unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
 )
 
 func (h *Handler) publish(c echo.Context) error {
@@ -42,7 +42,7 @@ func (h *Handler) publish(c echo.Context) error {
 	return err
 }
 
-// publishEvents checks in the order of the contract's table; the first fault answers.
+// publishEvents checks in the order of the table in docs/protocol.md. The first fault is the answer.
 func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	r := c.Request()
 	id, _, err := h.identify(c)
@@ -73,11 +73,11 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// notTaken is why a content type is refused.
-const notTaken = "this Content-Type is not taken; send application/json for one event or an array, application/x-ndjson for one a line"
+// notTaken is the message for an unsupported content type.
+const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
-// contentType reports whether the body is NDJSON. It refuses all but the two types, in UTF-8, as they are, and curl's own
-// type for forms, under which the body has to be JSON.
+// contentType reports whether the body is NDJSON. It accepts the two types in UTF-8 without an encoding, and curl's type for
+// forms, with which the body must be JSON.
 func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	refuse := func(format string, args ...any) (bool, *httperr.Error) {
 		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, format, args...)
@@ -97,7 +97,7 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 		return refuse(notTaken)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return refuse("application/json and application/x-ndjson are taken in charset utf-8 only")
+		return refuse("application/json and application/x-ndjson must be in charset utf-8")
 	}
 	return kind == contentTypeNDJSON, noEncoding(head)
 }
@@ -107,7 +107,7 @@ func noEncoding(head http.Header) *httperr.Error {
 		return nil
 	}
 	return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding,
-		"no Content-Encoding is taken; send application/json or application/x-ndjson as it is")
+		"Content-Encoding is not supported; send application/json or application/x-ndjson uncompressed")
 }
 
 func (b *batch) allowed(id *auth.Identity) *httperr.Error {
@@ -137,7 +137,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		defer claim.Release()
 	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
-		return 0, httperr.OverRate("over the publish rate of this credential", wait)
+		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()
@@ -149,7 +149,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	return len(b.events), b.answer(c, first)
 }
 
-// append gives the databases free before anything is answered: who does not take the answer must not hold them.
+// append releases the databases before the answer: a client that does not read the answer must not block them.
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
 	w, rows, bad := h.spaced(id, b)
 	if bad != nil {
@@ -187,7 +187,7 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 func publishError(b *batch, err error) error {
 	var expect *eventlog.ExpectError
 	if errors.As(err, &expect) {
-		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects another last id of its stream; read on from there and try again", b.where(expect.Index))
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.where(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
@@ -200,8 +200,8 @@ func publishError(b *batch, err error) error {
 
 var noStore = []string{"no-store"} // shared by all answers, and never changed
 
-// answer tells the ids, which are consecutive. It is put together by hand: the shape is fixed, and reflection
-// took 5 % of a publish.
+// answer writes the ids, which are consecutive. It builds the JSON by hand: the shape is fixed, and reflection took 5 % of a
+// publish.
 func (b *batch) answer(c echo.Context, first uint64) error {
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
 	text := make([]byte, 0, 48+20*len(b.events))

@@ -12,7 +12,7 @@ import (
 	"sluice/store/streams"
 )
 
-// writings are the databases that a batch appends to, kept from being renamed or destroyed until it is stored.
+// writings are the databases that a batch appends to. They cannot be renamed or destroyed until the batch is stored.
 type writings map[string]*streams.Writing
 
 func (w writings) done() {
@@ -21,7 +21,7 @@ func (w writings) done() {
 	}
 }
 
-// stored puts the namespaces in force that came with the batch.
+// stored activates the namespaces that came with the batch.
 func (w writings) stored() {
 	for _, one := range w {
 		one.Stored()
@@ -35,8 +35,8 @@ func (w writings) answered(err error) {
 	}
 }
 
-// spacedData makes sure of the data of an event for a database: an object, as all its clients read it, and an empty one
-// where there is none. It returns what is wrong, or "".
+// spacedData checks the data of an event for a database. It must be an object, which all clients of databases expect;
+// without data it becomes {}. It returns the fault, or "".
 func spacedData(e *eventlog.Event) string {
 	switch {
 	case len(e.Data) == 0 || string(e.Data) == "null":
@@ -47,8 +47,8 @@ func spacedData(e *eventlog.Event) string {
 	return ""
 }
 
-// spaced makes of the events for databases what those store, and gives the rows that belong to them. Who may
-// publish everything in a database makes its namespaces by writing to them.
+// spaced turns the events for databases into what those store, and returns the rows that belong to them. An identity that
+// may publish everything in a database makes its namespaces by writing to them.
 func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventlog.Row, bad *httperr.Error) {
 	for i := range b.events {
 		e := &b.events[i]

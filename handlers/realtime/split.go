@@ -134,8 +134,7 @@ func fields(object []byte, f func(name, v []byte) error) error {
 	return nil
 }
 
-// errSurrogate is the error of a string with half of a surrogate pair: it is no text, and could
-// be written to no frame as the name it was sent as.
+// errSurrogate is the error of a string with half of a surrogate pair. It is not text, so no frame could have it unchanged.
 var errSurrogate = errors.New(`holds half of a surrogate pair (\ud800 to \udfff)`)
 
 // text is the string that a compact JSON string spells.

@@ -26,7 +26,7 @@ func (h *Handler) subscribe(c echo.Context) error {
 	return h.serve(c, id, query, false)
 }
 
-// unknown answers whose credential was not taken. Where that will pass, an EventSource must come back.
+// unknown answers a client whose credential was refused. If the reason is temporary, an EventSource must come back.
 func (h *Handler) unknown(c echo.Context, err error) error {
 	if !httperr.From(err).Passes() {
 		return err
@@ -38,7 +38,7 @@ func (h *Handler) unknown(c echo.Context, err error) error {
 	return h.busy(c, last, err)
 }
 
-// History answers a GET of what an identity may see as /realtime does, from the earliest event unless the request says
+// History answers a GET as /realtime does, with what an identity may read, from the earliest event unless the request says
 // otherwise.
 func (h *Handler) History(c echo.Context, id *auth.Identity) error {
 	query, err := readQuery(c.Request())
@@ -48,7 +48,7 @@ func (h *Handler) History(c echo.Context, id *auth.Identity) error {
 	return h.serve(c, id, query, true)
 }
 
-// serve answers a GET of who is known. Past says that the past comes first even if no parameter asks for it.
+// serve answers a GET of a known identity. past means that the past comes first even if no parameter asks for it.
 func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, past bool) error {
 	r := c.Request()
 	filter, err := h.filter(c, query, id)
@@ -76,7 +76,8 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		if err != nil {
 			return h.unreadable(c, filter.LastEventID, err)
 		}
-		// Only who comes back is sent away for good: for others it were a refusal, which has no reason.
+		// Only a client that comes back gets the answer that ends an EventSource for good. To others it would look like a
+		// refusal without a reason.
 		if over && filter.LastEventID != "" {
 			return c.NoContent(http.StatusNoContent)
 		}
@@ -86,7 +87,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		return c.NoContent(http.StatusOK)
 	}
 	if lines {
-		lease.Words = writers.Lines
+		lease.Notices = writers.Lines
 	}
 	place, err := lease.SubscribeAt(h.writers, c, filter)
 	if err != nil {
@@ -100,7 +101,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	return nil
 }
 
-// enter lets a stream in and charges its filter, if that takes much.
+// enter admits a stream and charges its filter if that is large.
 func enter(l *traffic.Lease, f *broker.Filter) error {
 	if err := l.Enter(); err != nil {
 		return err
@@ -108,7 +109,7 @@ func enter(l *traffic.Lease, f *broker.Filter) error {
 	return l.HoldFilter(f, traffic.FreeFilter)
 }
 
-// unreadable answers what kept a range from being found: a fault of the request, or of the log.
+// unreadable answers a range that could not be found: by a fault of the request, or of the log.
 func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) error {
 	if e := httperr.From(err); e.Status < http.StatusInternalServerError {
 		return e
@@ -117,7 +118,7 @@ func (h *Handler) unreadable(c echo.Context, lastEventID string, err error) erro
 }
 
 func unavailable(err error) *httperr.Error {
-	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the log cannot be reached now; try again in a moment").After(5 * time.Second).Because(err)
+	return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the event log cannot be read now; try again in a moment").After(5 * time.Second).Because(err)
 }
 
 // setHeaders sets those of a stream, which may end by itself and be of lines.
@@ -136,12 +137,12 @@ func (h *Handler) busy(c echo.Context, lastEventID string, err error) error {
 // cutRetry is short: the client comes back with what its credential grants now.
 func cutRetry() time.Duration { return between(500*time.Millisecond, 1500*time.Millisecond) }
 
-// between draws uniformly, so that those who were sent away together do not come back together.
+// between draws uniformly, so that clients that were sent away together do not come back together.
 func between(least, most time.Duration) time.Duration {
 	return least + rand.N(most-least+1)
 }
 
-// drainRetry spreads the return of everybody: 500 connections a second, and at least ten seconds.
+// drainRetry spreads the return of all clients: 500 connections a second, over at least ten seconds.
 func (h *Handler) drainRetry() time.Duration {
 	spread := max(10*time.Second, time.Duration(h.o.Traffic.Streams())*time.Second/500)
 	return between(time.Second, time.Second+spread)

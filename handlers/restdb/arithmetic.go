@@ -15,7 +15,7 @@ import (
 )
 
 // errOverflow refuses what an integer cannot hold: a counter that became a fraction would no longer count.
-var errOverflow = errors.New("would leave the integers of 64 bits, from -9223372036854775808 to 9223372036854775807")
+var errOverflow = errors.New("would leave the range of 64-bit integers, from -9223372036854775808 to 9223372036854775807")
 
 // rule is a sum or a product: of integers, false where it overflows, and of other numbers.
 type rule struct {
@@ -82,7 +82,7 @@ func (r rule) of(a, b string) ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// integral says whether a number is written as an integer.
+// integral reports whether a number is written as an integer.
 func integral(s string) bool { return !strings.ContainsAny(s, ".eE") }
 
 // extreme is $min or $max: the value where it lies on the side asked for, or where there is none.

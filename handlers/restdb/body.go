@@ -63,7 +63,7 @@ func bodyType(head http.Header) (form bool, err error) {
 	case err != nil || !form && kind != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8"):
 		return false, badType("")
 	case len(head.Values(echo.HeaderContentEncoding)) > 0:
-		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "no Content-Encoding is taken; send the body as it is")
+		return false, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedEncoding, "Content-Encoding is not supported; send the body uncompressed")
 	}
 	return form, nil
 }
@@ -91,7 +91,7 @@ func fieldsOf(text []byte) (documents.Fields, string, error) {
 	return f, id, nil
 }
 
-// shapeFault tells why a value is no document. Names that are there twice were refused before.
+// shapeFault explains why a value is not a document. Duplicate names were refused before.
 func shapeFault(text []byte) string {
 	switch v := gjson.ParseBytes(text); {
 	case len(text) == 0:
@@ -143,7 +143,7 @@ func newDocument(text []byte) (documents.New, error) {
 	}
 	for _, name := range f.Names() {
 		if isOperator(name) {
-			return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: the names of fields do not begin with a $", name)
+			return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "field %.40q: names of fields must not begin with $", name)
 		}
 	}
 	return documents.New{ID: id, Fields: f}, nil

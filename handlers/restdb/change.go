@@ -55,7 +55,7 @@ func (h *Handler) set(c *call) (int, error) {
 	operators := slices.ContainsFunc(fields.Names(), isOperator)
 	changes, err := takeOperators(&fields)
 	if err == nil && operators {
-		err = c.needToRead("an operator, by whether it can be applied,")
+		err = c.needToRead("the success or failure of an operator")
 	}
 	if err != nil {
 		return 0, err
@@ -118,9 +118,9 @@ func (h *Handler) removeMany(c *call) (int, error) {
 	q := given != "" && !emptyList(given) // an empty one would ask for all
 	switch {
 	case text == nil && !q:
-		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents: by a JSON array of ids as the body, or by q; q={} stands for all")
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "name the documents: with a JSON array of ids as the body, or with q; q={} means all")
 	case text != nil && q:
-		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "say which documents once: by a JSON array of ids as the body, or by q")
+		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "name the documents once: with a JSON array of ids as the body, or with q")
 	}
 	if q {
 		if err := c.needToRead("a query"); err != nil {
@@ -170,7 +170,7 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	}
 	if more && !bounded {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
-			"q asks for more than %d documents, or %d bytes of them, which is what one request takes away; add max=%d, and repeat it until its result is empty",
+			"q asks for more than %d documents, or %d bytes of them, the most that one request deletes; add max=%d, and repeat the request until its result is empty",
 			documents.ChangeMost, documents.ChangeBytes, documents.ChangeMost)
 	}
 	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))

@@ -11,7 +11,7 @@ import (
 // knownOperators are the operators, as a refusal lists them.
 const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
 
-// comparisons are the operators that take a value as it is.
+// comparisons are the operators that take a plain value.
 var comparisons = map[string]query.Node{
 	"$eq":  {Op: query.Eq},
 	"$ne":  {Op: query.Eq, Negate: true},
@@ -80,7 +80,7 @@ func readGroup(v gjson.Result, depth int) (query.Node, error) {
 
 func readNot(v gjson.Result, depth int) (query.Node, error) {
 	if !v.IsObject() {
-		return query.Node{}, query.Refuse(query.BadValue, "$not beside fields takes an object of conditions, not %s", query.KindOf(v))
+		return query.Node{}, query.Refuse(query.BadValue, "$not next to fields takes an object of conditions, not %s", query.KindOf(v))
 	}
 	n, err := readGroup(v, depth+1)
 	return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
@@ -116,7 +116,7 @@ func readList(op string, v gjson.Result, depth int) (query.Node, error) {
 func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 	if strings.HasPrefix(name, "$") {
 		if name == "$options" || strings.Contains(" "+knownOperators+" ", " "+name+" ") {
-			return query.Node{}, query.Refuse(query.BadSyntax, `%s stands without a field: write {"name":{"%s":…}}`, name, name)
+			return query.Node{}, query.Refuse(query.BadSyntax, `%s needs a field: write {"name":{"%s":…}}`, name, name)
 		}
 		return query.Node{}, unknownOperator(name)
 	}
@@ -146,7 +146,7 @@ func readAsked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	return allOf(out), err
 }
 
-// hasOperators says whether an object is one of operators and not a value; {"$date":…} is a value.
+// hasOperators reports whether an object has operators and is not a value; {"$date":…} is a value.
 func hasOperators(v gjson.Result) bool {
 	found := false
 	if v.IsObject() {
@@ -158,8 +158,8 @@ func hasOperators(v gjson.Result) bool {
 	return found
 }
 
-// readOperator reads one of a field's operators; beside is the object that it is in.
-func readOperator(f query.Field, name string, v, beside gjson.Result, depth int) (query.Node, error) {
+// readOperator reads one of a field's operators; siblings is the object that has it.
+func readOperator(f query.Field, name string, v, siblings gjson.Result, depth int) (query.Node, error) {
 	if n, ok := comparisons[name]; ok {
 		n.Field = f
 		return n, readOperands(&n, name, v)
@@ -171,7 +171,7 @@ func readOperator(f query.Field, name string, v, beside gjson.Result, depth int)
 		}
 		return query.Node{Op: query.Exists, Field: f, Negate: !v.Bool()}, nil
 	case "$regex":
-		return readPattern(f, v, beside.Get(`\$options`))
+		return readPattern(f, v, siblings.Get(`\$options`))
 	case "$elemMatch":
 		return readElement(f, v, depth)
 	case "$not":
@@ -183,7 +183,7 @@ func readOperator(f query.Field, name string, v, beside gjson.Result, depth int)
 	case "$and", "$or", "$nor":
 		return query.Node{}, query.Refuse(query.BadSyntax, `%s stands below field %s: write {"%s":[{"%s":…}]}`, name, f, name, f)
 	case "$options":
-		return query.Node{}, query.Refuse(query.BadSyntax, "$options of %s stands without $regex", f)
+		return query.Node{}, query.Refuse(query.BadSyntax, "$options of %s needs $regex", f)
 	}
 	if !strings.HasPrefix(name, "$") {
 		return query.Node{}, query.Refuse(query.BadSyntax, "field %s is asked for operators and for %q: give either operators or a value", f, name)
@@ -239,13 +239,13 @@ func readElement(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 func readPattern(f query.Field, v, options gjson.Result) (query.Node, error) {
 	n := query.Node{Op: query.Regex, Field: f, Values: []gjson.Result{v}}
 	if v.Type != gjson.String {
-		return n, query.Refuse(query.BadValue, `$regex of %s takes a string, not %s; options come beside it: {"$regex":"^a","$options":"i"}`, f, query.KindOf(v))
+		return n, query.Refuse(query.BadValue, `$regex of %s takes a string, not %s; options go next to it: {"$regex":"^a","$options":"i"}`, f, query.KindOf(v))
 	}
 	if !options.Exists() {
 		return n, nil
 	}
 	if options.Type != gjson.String || strings.Trim(options.Str, "ims") != "" {
-		return n, query.Refuse(query.BadValue, "$options of %s are %.40s: they are letters of i, m and s", f, options.Raw)
+		return n, query.Refuse(query.BadValue, "$options of %s are %.40s: use the letters i, m and s", f, options.Raw)
 	}
 	if options.Str != "" {
 		n.Values[0] = query.String("(?" + options.Str + ")" + v.Str)

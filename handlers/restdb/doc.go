@@ -1,8 +1,10 @@
-// Package restdb is the door for RestDB.io's clients: collections of JSON documents by REST. It reads their queries
-// (q, h and the plain parameters) into those of store/documents/query, by MongoDB's rules, and their update operators
-// into functions over one document, which the store calls under the document's lock. docs/documents-restdb.md has its
-// use.
+// Package restdb is the door for RestDB.io's clients: collections of JSON documents by REST. docs/documents-restdb.md
+// describes its use.
 //
-// Invariants: every answer is JSON, and an error's has a message, since the generated client parses each; what a
-// client sends is bounded before a document is touched.
+// The door translates a client's queries (q, h and the plain parameters) into those of store/documents/query, by MongoDB's
+// rules. It translates update operators into functions of one document, which the store calls while it has that document
+// locked.
+//
+// Invariants: Every answer is JSON and every error has a message, since the generated client parses both. A client's input
+// is checked against its limits before a document is touched.
 package restdb

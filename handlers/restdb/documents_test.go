@@ -160,7 +160,7 @@ func TestLargeDeletes(t *testing.T) {
 	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*", string(all)); got != `413 {"message":"the documents of one request would have more than 8388608 bytes; send them in several","code":"too_many_documents"}` {
 		t.Error(got)
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); got != `413 {"message":"q asks for more than 1000 documents, or 8388608 bytes of them, which is what one request takes away; add max=1000, and repeat it until its result is empty","code":"too_many_documents"}` {
+	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); got != `413 {"message":"q asks for more than 1000 documents, or 8388608 bytes of them, the most that one request deletes; add max=1000, and repeat the request until its result is empty","code":"too_many_documents"}` {
 		t.Error(got)
 	}
 	for _, want := range []int{139, 11, 0} {

@@ -44,7 +44,7 @@ func readForm(text string) ([]byte, error) {
 		}
 		switch {
 		case err != nil:
-			return nil, badForm(errors.New("percent-encode what is not a letter or digit"))
+			return nil, badForm(errors.New("percent-encode everything but letters and digits"))
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			return nil, badForm(errors.New("it is not in UTF-8"))
 		}
@@ -72,7 +72,7 @@ func keys(name string) []string {
 // add puts a value where the keys lead.
 func (in *input) add(keys []string, value string) error {
 	if len(keys) > query.MaxDepth {
-		return fmt.Errorf("goes into more than %d objects", query.MaxDepth)
+		return fmt.Errorf("nests more than %d objects", query.MaxDepth)
 	}
 	for i, key := range keys {
 		if key == "" && i > 0 {

@@ -29,9 +29,9 @@ func TestForms(t *testing.T) {
 		{`a=1&a[b]=2`, refused + `field "a[b]" is a value and an object: send one of them`},
 		{`a[b]=2&a=1`, refused + `field "a" is a value and an object: send one of them`},
 		{`a[][b]=2`, refused + `field "a[][b]" has a list of objects: send JSON`},
-		{`a=%zz`, refused + `percent-encode what is not a letter or digit`},
+		{`a=%zz`, refused + `percent-encode everything but letters and digits`},
 		{`a=%ff`, refused + `it is not in UTF-8`},
-		{`a` + strings.Repeat("[b]", 10) + `=1`, refused + `field "a` + strings.Repeat("[b]", 10) + `" goes into more than 10 objects`},
+		{`a` + strings.Repeat("[b]", 10) + `=1`, refused + `field "a` + strings.Repeat("[b]", 10) + `" nests more than 10 objects`},
 		{strings.Repeat("a=1&", 1000) + "a=1", refused + `it has more than 1000 values: send JSON`},
 	} {
 		text, err := readForm(c.form)

@@ -93,7 +93,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 		}
 		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
 		if err := documents.CheckCollection(one.collection); err != nil {
-			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; answers are JSON alone, so no .js or .html stands behind it", err)
+			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; all answers are JSON, so leave out .js or .html", err)
 		}
 		if err := one.allowed(); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (c *call) allowed() error {
 // may reports whether the sender has a permission.
 func (c *call) may(method string) bool { return c.who.Rest.Match(channel.Of("", method, c.collection)) }
 
-// need refuses who has not a permission.
+// need refuses a client without a permission.
 func (c *call) need(method string) error {
 	if c.may(method) {
 		return nil
@@ -139,13 +139,13 @@ func (c *call) need(method string) error {
 		`this credential may not %s documents of %q; give it "%s:%s" ("rest" of the key, "rest" in the token's "realtime")`, method, c.collection, method, c.collection)
 }
 
-// needToRead refuses who may not read, where a request would tell what documents hold.
+// needToRead refuses a client that may not read, if the request would show what documents hold.
 func (c *call) needToRead(what string) error {
 	if c.may(http.MethodGet) {
 		return nil
 	}
 	return httperr.New(http.StatusForbidden, httperr.Forbidden,
-		`%s tells what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
+		`%s shows what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
 }
 
 // counted lets a change in unless the gateway drains, and counts it by its outcome. f gives how many events it made.
@@ -169,7 +169,7 @@ func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 // take charges events to the publish rate.
 func (c *call) take(events int) error {
 	if ok, wait := c.who.Take(time.Now(), events); !ok {
-		return httperr.OverRate("over the publish rate of this credential", wait)
+		return httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type selection struct {
 	projection query.Projection // of documents; an aggregate's fields are its own
 	groupBy    []query.Field
 	aggregates []query.Aggregate
-	totals     bool // the answer has the page's place beside the documents
+	totals     bool // the answer has the page's position in addition to the documents
 	count      bool // with totals: the number of documents, and none of them
 }
 
@@ -47,7 +47,7 @@ type hints struct {
 func parseSelection(values url.Values) (*selection, error) {
 	for _, name := range []string{"q", "h", "filter", "max", "skip"} {
 		if n := len(values[name]); n > 1 {
-			return nil, query.Refuse(query.BadValue, "%s is there %d times: send it once", name, n)
+			return nil, query.Refuse(query.BadValue, "%s is given %d times: send it once", name, n)
 		}
 	}
 	h := &hints{}
@@ -152,10 +152,10 @@ func (h *hints) sort(name, dir string) error {
 
 func (h *hints) group(name string) error {
 	if strings.HasPrefix(name, "$") {
-		return query.Refuse(query.BadName, "there is no grouping by parts of dates such as %.40q: group by a field", name)
+		return query.Refuse(query.BadName, "grouping by parts of dates such as %.40q is not supported: group by a field", name)
 	}
 	if len(h.groupBy) == query.MaxDepth {
-		return query.Refuse(query.TooMany, "there are more than %d fields to group by, which would nest as deep", query.MaxDepth)
+		return query.Refuse(query.TooMany, "there are more than %d fields to group by: each nests the answer one level deeper", query.MaxDepth)
 	}
 	f, err := query.ParsePath(name)
 	h.groupBy = append(h.groupBy, f)
@@ -271,7 +271,7 @@ func (h *hints) readOrder(v gjson.Result) error {
 		v.ForEach(func(_, e gjson.Result) bool {
 			switch {
 			case e.IsArray():
-				err = query.Refuse(query.BadValue, "$orderby holds a list in a list")
+				err = query.Refuse(query.BadValue, "$orderby has a list within a list")
 			case e.Type == gjson.String:
 				err = h.sort(e.Str, "1")
 			default:

@@ -9,7 +9,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// headerPagination tells a list's place in all that was asked for.
+// headerPagination has a page's position in the whole list.
 const headerPagination = "X-Pagination"
 
 var withoutMeta, _ = query.Hide(metafields...)

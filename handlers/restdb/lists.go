@@ -37,7 +37,7 @@ func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
 		return err == nil
 	})
 	if !found {
-		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name one that there is, or add it by $push", names[0], i)
+		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
 	}
 	return append(out, ']'), err
 }
@@ -78,7 +78,7 @@ func several(arg gjson.Result) ([]gjson.Result, error) {
 	}
 	each := arg.Get(`\$each`)
 	if !each.IsArray() || len(arg.Map()) != 1 {
-		return nil, errors.New(`takes a value, or {"$each":[…]} and nothing beside it`)
+		return nil, errors.New(`takes a value, or {"$each":[…]} and nothing else`)
 	}
 	return bounded(each)
 }
@@ -90,7 +90,7 @@ func bounded(v gjson.Result) ([]gjson.Result, error) {
 	}
 	list := v.Array()
 	if len(list) > query.MaxList {
-		return nil, fmt.Errorf("has a list of %d values: at most %d are taken, send them in several requests", len(list), query.MaxList)
+		return nil, fmt.Errorf("has a list of %d values: send at most %d, in several requests", len(list), query.MaxList)
 	}
 	return list, nil
 }
@@ -156,7 +156,7 @@ func pullAll(arg gjson.Result) (edit, error) {
 	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
 }
 
-// asksFields says whether a condition is one of an object's fields, and not of a value itself.
+// asksFields reports whether a condition is about an object's fields, not about a value itself.
 func asksFields(v gjson.Result) bool {
 	found := false
 	v.ForEach(func(key, _ gjson.Result) bool {
@@ -202,7 +202,7 @@ func pull(arg gjson.Result) (edit, error) {
 	})
 	return func(was []byte) ([]byte, error) {
 		if len(was)*condition.Weight() > pullMost {
-			return nil, fmt.Errorf("meets a list of %d bytes, for which the condition is too much work: write it with fewer parts and repetitions", len(was))
+			return nil, fmt.Errorf("meets a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
 		}
 		return f(was)
 	}, nil

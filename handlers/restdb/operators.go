@@ -15,7 +15,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// edit gives what is to be where was is. nil stands for nothing, on either side.
+// edit returns the new value for the old one, was. nil means that there is none, for both.
 type edit func(was []byte) ([]byte, error)
 
 // operators make an edit out of their value for one field; $rename, which has two, is apart.
@@ -65,7 +65,7 @@ func (os operations) apply(own *documents.Fields) error {
 			work += len(own.Get(top)) * (1 + strings.Count(path, "."))
 		}
 		if work > applyMost {
-			return badUpdate("the operators change parts of fields that are too long for so many: send them in several requests")
+			return badUpdate("the operators change too many parts of long fields: send them in several requests")
 		}
 		if err := os[i].apply(own); err != nil {
 			return err
@@ -108,14 +108,14 @@ func takeOperators(fields *documents.Fields) (operations, error) {
 // check refuses too many operations, and those that touch the same.
 func (os operations) check(fields *documents.Fields) error {
 	if len(os) > query.MaxFields {
-		return badUpdate("there are operators for more than %d fields: send them in several requests", query.MaxFields)
+		return badUpdate("the operators change more than %d fields: send them in several requests", query.MaxFields)
 	}
 	taken := map[string]bool{} // paths, and true for what lies above one
 	for _, o := range os {
 		for _, path := range o.paths {
 			parts := strings.Split(path, ".")
 			if slices.Contains(fields.Names(), parts[0]) {
-				return badUpdate("field %.40q is given and changed by an operator: send one of them", path)
+				return badUpdate("field %.40q is both given and changed by an operator: send one of them", path)
 			}
 			if _, is := taken[path]; is {
 				return badUpdate("field %.40q is changed by two operators: send them in two requests", path)
@@ -153,10 +153,10 @@ func checkPath(name, path string) error {
 		return badUpdate("%s: %v", name, err)
 	}
 	if top, _, _ := strings.Cut(path, "."); top == "_id" || slices.Contains(documents.MetaFields, top) {
-		return badUpdate("%s cannot touch %q: the gateway keeps it", name, top)
+		return badUpdate("%s cannot change %q: the gateway sets it", name, top)
 	}
 	if strings.HasPrefix(path, "$") || strings.Contains(path, ".$") {
-		return badUpdate("%s of %.40q: the names of fields do not begin with a $; elements of lists have numbers, as in list.0", name, path)
+		return badUpdate("%s of %.40q: names of fields must not begin with $; elements of lists have numbers, as in list.0", name, path)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestDocumentForms(t *testing.T) {
 		{"DELETE", "c/*", form, `["3"]`, `200 {"result":["3"]}`},
 		{"DELETE", "c/*", form, `id=1`, `400 {"message":"the body must be a JSON array of ids","code":"bad_json"}`},
 		{"POST", "c", form, `{a:1}`, `415 {"message":"send documents as Content-Type: application/json, or a form of fields`},
-		{"POST", "c", form, `$inc=1`, `400 {"message":"field \"$inc\": the names of fields do not begin with a $","code":"bad_document"}`},
+		{"POST", "c", form, `$inc=1`, `400 {"message":"field \"$inc\": names of fields must not begin with $","code":"bad_document"}`},
 		{"POST", "c", form, `_id=a/b`, `400 {"message":"`},
 		{"POST", "c", form + "; charset=latin1", `a=1`, `415 {"message":"`},
 		{"POST", "c", "multipart/form-data; boundary=x", `a=1`, `415 {"message":"`},

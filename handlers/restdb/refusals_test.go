@@ -59,7 +59,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PUT", "c/2", `{}`, `404 not_found: there is no such document: "2"`},
 		{"PATCH", "c/2", `{}`, `404 not_found`},
 		{"DELETE", "c/2", "", `404 not_found`},
-		{"GET", "c.js", "", `404 not_found: there is no such collection: a collection's name has 1 to 128 characters: letters, digits, - and _; answers are JSON alone, so no .js or .html`},
+		{"GET", "c.js", "", `404 not_found: there is no such collection: a collection's name has 1 to 128 characters: letters, digits, - and _; all answers are JSON, so leave out .js or .html`},
 		{"GET", "c.html", "", `404 not_found`},
 		{"GET", "c/1/sub", "", `404 not_found`},
 		{"GET", strings.Repeat("c", 129), "", `404 not_found`},
@@ -81,7 +81,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"POST", "c", `1`, `400 bad_document`},
 		{"POST", "c", `[{},1]`, `400 bad_document: document 1: a document is a JSON object, not a number`},
 		{"POST", "c", `{"a":` + deep + `}`, `400 bad_document`},
-		{"POST", "c", `{"$inc":{"a":1}}`, `400 bad_document: field "$inc": the names of fields do not begin with a $`},
+		{"POST", "c", `{"$inc":{"a":1}}`, `400 bad_document: field "$inc": names of fields must not begin with $`},
 		{"POST", "c", `{"_id":"a/b"}`, `400 bad_document: an id has 1 to 128 characters`},
 		{"POST", "c", `{"_id":7}`, `400 bad_document: _id is a number: an id has 1 to 128 characters`},
 		{"POST", "c", `[{},{"_id":"a/b"}]`, `400 bad_document: document 1: an id has 1 to 128 characters`},
@@ -94,11 +94,11 @@ func TestDocumentRefusals(t *testing.T) {
 
 		{"PUT", "c/1", `[]`, `400 bad_document`},
 		{"PUT", "c/1", `{"$frob":{"a":1}}`, `400 bad_update: there is no operator "$frob": there are $addToSet $currentDate $inc $max $min $mul $pop $pull $pullAll $push $set $unset $rename`},
-		{"PATCH", "c/1", `{"n":1,"$inc":{"n":1}}`, `400 bad_update: field "n" is given and changed by an operator`},
+		{"PATCH", "c/1", `{"n":1,"$inc":{"n":1}}`, `400 bad_update: field "n" is both given and changed by an operator`},
 		{"PUT", "c/1", `{"$inc":5}`, `400 bad_update: $inc takes an object of fields, such as {"$inc":{"count":1}}, not a number`},
 		{"PUT", "c/1", `{"$inc":{"n":"1"}}`, `400 bad_update: $inc of "n" takes a number, not a string`},
 		{"PUT", "c/1", `{"$inc":{"s":1}}`, `400 bad_update: $inc of "s" meets a string: it takes a field that holds a number, or none`},
-		{"PUT", "c/1", `{"$inc":{"big":1}}`, `400 bad_update: $inc of "big" would leave the integers of 64 bits`},
+		{"PUT", "c/1", `{"$inc":{"big":1}}`, `400 bad_update: $inc of "big" would leave the range of 64-bit integers`},
 		{"PUT", "c/1", `{"$inc":{"n":99999999999999999999}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$mul":{"n":1.5e308,"o.n":1e308}}`, `200 `},
 		{"PUT", "c/1", `{"$mul":{"n":1.5e308}}`, `400 bad_update: $mul of "n" would be too large for a number`},
@@ -107,7 +107,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PUT", "c/1", `{"$set":{"list.x":1}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$set":{"list.$":1}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$set":{"a..b":1}}`, `400 bad_update`},
-		{"PUT", "c/1", `{"$set":{"_version":1}}`, `400 bad_update: $set cannot touch "_version": the gateway keeps it`},
+		{"PUT", "c/1", `{"$set":{"_version":1}}`, `400 bad_update: $set cannot change "_version": the gateway sets it`},
 		{"PUT", "c/1", `{"$set":{"_id":"2"}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$rename":{"n":"_id"}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$rename":{"n":1}}`, `400 bad_update`},
@@ -121,16 +121,16 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PUT", "c/1", `{"$pop":{"list":2}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$pull":{"list":{"$frob":2}}}`, `400 bad_update: $pull of "list" there is no operator`},
 		{"PUT", "c/1", `{"$pullAll":{"list":2}}`, `400 bad_update`},
-		{"PUT", "c/1", `{"$set":{` + manyFields(101) + `}}`, `400 bad_update: there are operators for more than 100 fields`},
+		{"PUT", "c/1", `{"$set":{` + manyFields(101) + `}}`, `400 bad_update: the operators change more than 100 fields`},
 		{"PUT", "c/1", `{"$set":{"s":"` + big + `"}}`, `413 document_too_large`},
 
-		{"DELETE", "c/*", "", `400 bad_query: say which documents`},
-		{"DELETE", "c/*?q=", "", `400 bad_query: say which documents`},
-		{"DELETE", "c/*?q=%20", "", `400 bad_query: say which documents`},
-		{"DELETE", "c/*?q=[]", "", `400 bad_query: say which documents`},
-		{"DELETE", "c/*?filter=x", "", `400 bad_query: say which documents`},
-		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is there 2 times: send it once`},
-		{"DELETE", "c/*?q={}", `["1"]`, `400 bad_query: say which documents once: by a JSON array of ids as the body, or by q`},
+		{"DELETE", "c/*", "", `400 bad_query: name the documents: with`},
+		{"DELETE", "c/*?q=", "", `400 bad_query: name the documents: with`},
+		{"DELETE", "c/*?q=%20", "", `400 bad_query: name the documents: with`},
+		{"DELETE", "c/*?q=[]", "", `400 bad_query: name the documents: with`},
+		{"DELETE", "c/*?filter=x", "", `400 bad_query: name the documents: with`},
+		{"DELETE", `c/*?q={}&q={"n":1}`, "", `400 bad_query: q is given 2 times: send it once`},
+		{"DELETE", "c/*?q={}", `["1"]`, `400 bad_query: name the documents once: with a JSON array of ids as the body, or with q`},
 		{"DELETE", "c/*", `{}`, `400 bad_json`},
 		{"DELETE", "c/*", `null`, `400 bad_json`},
 		{"DELETE", "c/*", `[1]`, `400 bad_json`},
@@ -142,7 +142,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"GET", `c?q={"a":`, "", `400 bad_query: parameter q is not JSON`},
 		{"GET", `c?q={"a":{"$frob":1}}`, "", `400 bad_query: there is no operator "$frob"`},
 		{"GET", `c?max=-1`, "", `400 bad_query`},
-		{"GET", `c?max=1&max=2`, "", `400 bad_query: max is there 2 times: send it once`},
+		{"GET", `c?max=1&max=2`, "", `400 bad_query: max is given 2 times: send it once`},
 		{"GET", `c?h={"$groupby":["a","b","c","d","e","f","g","h","i","j","k"]}`, "", `400 bad_query: there are more than 10 fields to group by`},
 		{"GET", "c?" + strings.Repeat("groupby=a&", 11), "", `400 bad_query: there are more than 10 fields to group by`},
 		{"GET", `c?x=%zz`, "", `400 bad_query: the query cannot be read`},
@@ -223,7 +223,7 @@ func TestDocumentRate(t *testing.T) {
 	}
 	for _, x := range []exchange{{"POST", "c", `{}`, ""}, {"PUT", "c/1", `{}`, ""}, {"PATCH", "c/1", `{}`, ""}, {"DELETE", "c/1", "", ""}, {"DELETE", "c/*?q={}", "", ""}} {
 		got, head := g.Asked(t, gatewaytest.KeyDocsRate, x.method, x.path, x.body)
-		if !strings.HasPrefix(got, `429 {"message":"over the publish rate`) || head.Get("Retry-After") == "" {
+		if !strings.HasPrefix(got, `429 {"message":"this credential publishes faster`) || head.Get("Retry-After") == "" {
 			t.Error(x, got)
 		}
 	}

@@ -29,7 +29,7 @@ func readValues(raw string) (url.Values, error) {
 			text, err = url.QueryUnescape(text)
 		}
 		if err != nil {
-			return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode what is not a letter or digit")
+			return nil, httperr.New(http.StatusBadRequest, httperr.BadQuery, "the query cannot be read: percent-encode everything but letters and digits")
 		}
 		values.Add(name, text)
 	}

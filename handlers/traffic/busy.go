@@ -15,15 +15,15 @@ import (
 	"sluice/handlers/writers"
 )
 
-// A client that was sent away comes back after a time between these, drawn uniformly: those who were sent away together do
+// A client that was sent away comes back after a random time between these, so that clients that were sent away together do
 // not come back together.
 const (
 	leastBusy = 2 * time.Second
 	mostBusy  = 10 * time.Second
 )
 
-// RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200, so
-// that trouble which passes is one frame and the end for it, with the id that it came with; others, and other faults, get
+// RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200. So
+// for a temporary fault it gets status 200 and one frame, with the id that it came with. Other clients and other faults get
 // the error itself.
 func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID string, err error) error {
 	e := httperr.From(err)
@@ -47,7 +47,7 @@ func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID str
 	return nil
 }
 
-// BusyRetry draws when a client that was sent away is to come back.
+// BusyRetry draws the time after which a client that was sent away comes back.
 func BusyRetry() time.Duration { return leastBusy + rand.N(mostBusy-leastBusy+1) }
 
 // Accepts reports whether Accept names a type.

@@ -21,7 +21,7 @@ import (
 func TestRefuseStream(t *testing.T) {
 	t.Parallel()
 	passing, lasting := error(&share.FullError{Limit: 5, All: true}), error(httperr.New(403, httperr.Forbidden, "no"))
-	const message = `"message":"all clients together hold as much memory as MAX_CLIENT_MEMORY allows, 5 bytes; try again later"`
+	const message = `"message":"all clients together use as much memory as MAX_CLIENT_MEMORY allows, 5 bytes; try again later"`
 	for _, c := range []struct {
 		method, accept, id string
 		err                error

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Descriptors keeps some of the process's file descriptors free for others than streams: publishers, the log's own files.
-// A system gives the lowest free number to each connection, so that numbers tell how many are in use. One that is low is
-// no sign of room, though: a file that was just closed leaves it. So what ends the scarcity is a probe.
+// Descriptors reserves some of the process's file descriptors for uses other than streams: publishers, the log's files. The
+// system gives each connection the lowest free number, so a high number shows that many are in use. A low number does not
+// show room, since a file may just have been closed. So only a probe ends the scarcity.
 type Descriptors struct {
-	mark   int // numbers from here on are the reserve
+	mark   int // numbers from here on belong to the reserve
 	probe  func(n int) (highest int)
 	logger *slog.Logger
 	scarce atomic.Bool
 	warned atomic.Int64 // Unix seconds
 }
 
-// reserved is how many descriptors streams leave alone, an eighth where there are few.
+// reserved is how many descriptors streams leave free: an eighth of a small limit.
 const reserved = 64
 
 const (
@@ -43,12 +43,12 @@ func (d *Descriptors) Saw(number int) {
 	}
 	now := time.Now().Unix()
 	if last := d.warned.Load(); now-last >= int64(warnEvery/time.Second) && d.warned.CompareAndSwap(last, now) {
-		d.logger.Warn("file descriptors run out: new streams are answered busy; raise the limit of open files (ulimit -n, LimitNOFILE=), or set MAX_CONNECTIONS below it",
+		d.logger.Warn("file descriptors are running out: new streams get a busy answer; raise the limit of open files (ulimit -n, LimitNOFILE=), or set MAX_CONNECTIONS below it",
 			"in_use", number, "kept_for_others_from", d.mark)
 	}
 }
 
-// look ends the scarcity once there is room below the reserve.
+// look probes, and ends the scarcity once there is room below the reserve.
 func (d *Descriptors) look() {
 	if d.probe(probed) < d.mark {
 		d.scarce.Store(false)
@@ -57,8 +57,8 @@ func (d *Descriptors) look() {
 	time.AfterFunc(probeEvery, d.look)
 }
 
-// Exhausted notes that there is none left.
+// Exhausted notes that no descriptor is left.
 func (d *Descriptors) Exhausted() { d.Saw(math.MaxInt) }
 
-// Scarce reports whether only the reserve is left. There is none where nothing watches.
+// Scarce reports whether only the reserve is left. A nil Descriptors is never scarce.
 func (d *Descriptors) Scarce() bool { return d != nil && d.scarce.Load() }

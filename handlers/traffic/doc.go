@@ -1,9 +1,11 @@
-// Package traffic is what all doors share: who is let in, up to the limits of the settings and until the
-// gateway drains, and what is counted.
+// Package traffic is what all doors share: it admits streams and requests, up to the limits of the settings and until the
+// gateway drains, and counts them.
 //
-// A door opens each stream by a Lease, which takes the place, the memory and the subscriber of the stream and gives all of
-// them back at its end.
+// A door opens each stream with a Lease. The lease takes the stream's place, memory and subscriber, and gives all of them
+// back when the stream ends.
 //
-// Invariants: a stream or a publish that was let in is waited for by Drain; who was not let in is never
-// counted; a panic in a stream ends that stream only. Lock order: gate.mu, limits.mu and pending.mu are leaves.
+// Invariants: Drain waits for every stream and publish that was admitted. One that was refused is never counted as open. A
+// panic in a stream ends only that stream.
+//
+// Lock order: gate.mu, limits.mu and pending.mu are leaves.
 package traffic

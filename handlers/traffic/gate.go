@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// gate counts the requests under way and can be shut: what is inside then finishes, and nothing
-// new comes in.
+// gate counts the requests in progress and can be shut. Then those inside finish, and no new one enters.
 type gate struct {
 	mu   sync.Mutex
 	shut bool
@@ -14,7 +13,7 @@ type gate struct {
 	idle chan struct{} // made by close, closed when the last is out
 }
 
-// enter is false once the gate is shut.
+// enter returns false once the gate is shut.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

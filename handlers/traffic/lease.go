@@ -25,8 +25,8 @@ type Opener struct {
 	Logger  *slog.Logger
 }
 
-// Lease is all that one stream has taken: its place among the limits, its subscriber, the memory it holds, what its door
-// counts of it, and its count in the metrics. End gives everything back, once, however the stream ends.
+// Lease is everything that one stream has taken: its place among the limits, its subscriber, its memory, its door's counts,
+// and its count in the metrics. End gives everything back, once, however the stream ends.
 //
 //	        Enter or EnterOpen            Begin or Serve
 //	empty ----------------------> entered --------------> begun
@@ -62,16 +62,16 @@ const (
 	placePending            // of more.pending
 )
 
-// more is apart because most streams have none of it: a lease without it is small.
+// more is separate because most streams do not need it: a lease without it is small.
 type more struct {
-	held    []Releaser // in few, mostly
-	few     [1]Releaser
-	account *share.Account
-	pending *Pending
-	scope   string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+	releasers []Releaser // most streams have few
+	few       [1]Releaser
+	account   *share.Account
+	pending   *Pending
+	scope     string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
 }
 
-// Releaser is something that a stream holds until its end.
+// Releaser is something that a stream has until its end.
 type Releaser interface{ Release() }
 
 // ReleaseFunc is a function as a Releaser.
@@ -91,21 +91,21 @@ func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
 func (l *Lease) extra() *more {
 	if l.more == nil {
 		l.more = &more{}
-		l.more.held = l.more.few[:0]
+		l.more.releasers = l.more.few[:0]
 	}
 	return l.more
 }
 
-// Hold has the stream hold what its door has taken for it. At the end what came last is released first.
+// Hold adds to the lease what the door has taken for the stream. The end releases the newest first.
 func (l *Lease) Hold(r Releaser) {
 	m := l.extra()
-	m.held = append(m.held, r)
+	m.releasers = append(m.releasers, r)
 }
 
 // Enter takes a place of the credential, or returns why there is none.
 func (l *Lease) Enter() error { return l.enter(placeOfCredential) }
 
-// EnterOpen takes a place of those who need no credential, or returns why there is none.
+// EnterOpen takes a place for clients without a credential, or returns why there is none.
 func (l *Lease) EnterOpen() error { return l.enter(placeOfAddress) }
 
 func (l *Lease) enter(p place) error {
@@ -127,7 +127,7 @@ func (l *Lease) enter(p place) error {
 	return nil
 }
 
-// HoldFilter charges what a filter takes, as Traffic.HoldFilter does, until the end.
+// HoldFilter charges a filter's memory until the end, as Traffic.HoldFilter does.
 func (l *Lease) HoldFilter(f *broker.Filter, free int64) error {
 	release, err := l.opener.Traffic.HoldFilter(l.Identity.Scope, f, free)
 	if release != nil {
@@ -136,7 +136,8 @@ func (l *Lease) HoldFilter(f *broker.Filter, free int64) error {
 	return err
 }
 
-// Account is what the stream holds in memory beside its filter; some bytes are free of charge. The first call opens it.
+// Account returns the account for the stream's memory without its filter; some bytes are free of charge. The first call
+// opens it.
 func (l *Lease) Account(free int64) *share.Account {
 	m := l.extra()
 	if m.account == nil {
@@ -145,7 +146,7 @@ func (l *Lease) Account(free int64) *share.Account {
 	return m.account
 }
 
-// Subscribe makes the stream's cursor, in a group or, where that is nil, in one of its own.
+// Subscribe makes the stream's cursor, in a group or, if that is nil, in a group of its own.
 func (l *Lease) Subscribe(f broker.Filter, g *broker.Group) (err error) {
 	f.Holder = &l.Stream
 	l.Subscriber, err = l.opener.Broker.Subscribe(f, g)
@@ -159,28 +160,27 @@ func (l *Lease) SubscribeAt(w *writers.Writers, c echo.Context, f broker.Filter)
 	return p, l.Subscribe(f, p.Group)
 }
 
-// Begin counts the stream as open. Only what has begun is counted out and logged at its end.
+// Begin counts the stream as open. Only a stream that has begun is counted and logged at its end.
 func (l *Lease) Begin() {
 	l.begun = true
 	l.opener.Traffic.opened()
 }
 
-// Serve begins the stream and gives it to its writer, who ends it. The answer's headers are set.
+// Serve begins the stream and gives it to its writer, which ends it. The caller has set the answer's headers.
 func (l *Lease) Serve(c echo.Context, p writers.Place) {
 	l.Begin()
 	p.Serve(c, &l.Stream)
 }
 
-// Close ends a stream that has not begun: an error or a panic on the way to it keeps nothing. Once it has begun, Close does
-// nothing.
+// Close ends a stream that has not begun, so that an error or a panic before that leaks nothing. Once the stream has begun,
+// Close does nothing.
 func (l *Lease) Close() {
 	if !l.begun {
 		l.End(writers.End{Reason: writers.Failed})
 	}
 }
 
-// End gives everything back; only the first call does. The place is the last: when Drain returns, nothing is in use any
-// more.
+// End gives everything back; later calls do nothing. It gives the place back last: when Drain returns, nothing is in use.
 func (l *Lease) End(end writers.End) {
 	if l.flags.Or(flagEnded)&flagEnded != 0 {
 		return
@@ -202,7 +202,7 @@ func (l *Lease) releaseHeld() {
 	if a := l.more.account; a != nil {
 		defer a.Close()
 	}
-	for _, r := range slices.Backward(l.more.held) {
+	for _, r := range slices.Backward(l.more.releasers) {
 		l.release(r)
 	}
 }
@@ -236,7 +236,7 @@ func (l *Lease) scope() string {
 	return l.Identity.Scope
 }
 
-// report counts the stream out, and logs what became of it, since middleware has seen only its beginning.
+// report counts the stream's end and logs it, since middleware has seen only the beginning.
 func (l *Lease) report(end writers.End) {
 	l.opener.Traffic.closed(end.Reason)
 	attrs := []any{"who", l.Identity.Name, "kind", l.Identity.Kind, "from", l.From,
@@ -248,8 +248,8 @@ func (l *Lease) report(end writers.End) {
 	l.opener.Logger.Info("stream ended", attrs...)
 }
 
-// Ending is why the stream is to end: the reason that its subscriber was given, or Failed once a goroutine of it has
-// panicked; else "".
+// Ending returns why the stream must end: its subscriber's reason, or Failed after a panic in one of its goroutines; else
+// "".
 func (l *Lease) Ending() broker.End {
 	if l.flags.Load()&flagFailed != 0 {
 		return writers.Failed
@@ -257,8 +257,8 @@ func (l *Lease) Ending() broker.End {
 	return l.Subscriber.Ending()
 }
 
-// Contain is deferred by each goroutine of a stream, behind what wakes the one that has the lease. A panic then ends this
-// stream and not the process: it is logged, and Ending reports it.
+// Contain is deferred by each goroutine of a stream, so that it runs before the call that wakes the lease's goroutine. A
+// panic then ends this stream and not the process: Contain logs it, and Ending reports it.
 func (l *Lease) Contain() {
 	if cause := recover(); cause != nil {
 		l.Panicked(cause)

@@ -8,9 +8,9 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// limits counts connections, in all and by credential. Connections without a credential, as those of rooms, count apart,
-// so that they never take the place of one that has one. It holds an entry only for credentials and addresses that are
-// connected, so it cannot be grown.
+// limits counts connections, in all and by credential. Connections without a credential, such as those of rooms, count
+// separately, so that they never take the place of one with a credential. It has entries only for credentials and addresses
+// that are connected, so clients cannot make it grow.
 type limits struct {
 	most, mostPerKey int
 	descriptors      *Descriptors
@@ -26,7 +26,7 @@ func newLimits(l Limits) *limits {
 	return &limits{most: l.Connections, mostPerKey: l.ConnectionsPerKey, descriptors: l.Descriptors, byKey: map[string]int{}, byNetwork: map[string]int{}}
 }
 
-// retryFull is when a place may be free again.
+// retryFull is the time after which a place may be free again.
 const retryFull = 5 * time.Second
 
 func errFull(what string) *httperr.Error {
@@ -36,7 +36,7 @@ func errFull(what string) *httperr.Error {
 // errNoDescriptor is the refusal of a stream that would take one of the last descriptors.
 var errNoDescriptor = errFull("the gateway has as many connections as its limit of open files allows")
 
-// take counts a connection of the credential in, or returns which limit it would cross.
+// take counts a connection of the credential, or returns which limit it would exceed.
 func (l *limits) take(scope string) *httperr.Error {
 	if l.descriptors.Scarce() {
 		return errNoDescriptor
@@ -63,7 +63,7 @@ func (l *limits) full(scope string) *httperr.Error {
 		"this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later").After(retryFull)
 }
 
-// give counts it out.
+// give undoes take.
 func (l *limits) give(scope string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +86,7 @@ func (l *limits) move(from, to string) *httperr.Error {
 	return nil
 }
 
-// takeOpen counts a connection without a credential in. One address has at most half of them.
+// takeOpen counts a connection without a credential. One address has at most half of them.
 func (l *limits) takeOpen(network string) *httperr.Error {
 	if l.descriptors.Scarce() {
 		return errNoDescriptor
@@ -104,7 +104,7 @@ func (l *limits) takeOpen(network string) *httperr.Error {
 	return nil
 }
 
-// giveOpen counts it out.
+// giveOpen undoes takeOpen.
 func (l *limits) giveOpen(network string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"sluice/broker"
 )
 
-// FreeFilter is what the filter of a stream may take without being charged, as most do: it is a part of what every
-// connection takes, which the number of connections bounds.
+// FreeFilter is how many bytes a stream's filter may take without a charge. Most filters take less. It is a part of what
+// every connection takes, which the number of connections bounds.
 const FreeFilter = 4 << 10
 
-// HoldFilter charges what a filter takes to its credential, if that is more than some bytes, once for all streams with
-// the same filter. The caller calls release at the stream's end; it is nil where nothing was charged.
+// HoldFilter charges a filter's memory to its credential if it is more than the free bytes, once for all streams with the
+// same filter. The caller calls release at the stream's end; it is nil if nothing was charged.
 func (t *Traffic) HoldFilter(scope string, f *broker.Filter, free int64) (release func(), err error) {
 	n := f.Size()
 	if n <= free {

@@ -11,8 +11,7 @@ import (
 	"sluice/store/share"
 )
 
-// Metrics are those of all doors together. No label holds anything that a client controls: codes and reasons
-// are our words.
+// Metrics are the metrics of all doors together. Clients control no label: codes and reasons are the gateway's own.
 type Metrics struct {
 	connections prometheus.Gauge
 	ends        *prometheus.CounterVec
@@ -46,9 +45,9 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memor
 	}
 	counter("sluice_deliveries_total", "Event frames handed to streams.", b.Stats.Deliveries.Load)
 	counter("sluice_replayed_total", "Event frames among them that were read from the log.", b.Stats.Replayed.Load)
-	counter("sluice_gaps_total", "Gaps told to clients.", b.Stats.Gaps.Load)
-	counter("sluice_client_memory_refused_total", "Requests and messages refused as their credential, or all clients together, held as much memory as they may.", memory.Refused)
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes held in memory for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
+	counter("sluice_gaps_total", "Gap frames sent to clients.", b.Stats.Gaps.Load)
+	counter("sluice_client_memory_refused_total", "Requests and messages refused because their credential, or all clients together, used as much memory as they may.", memory.Refused)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_client_memory_bytes", Help: "Bytes of memory used for clients, beyond what every connection takes."}, func() float64 { return float64(memory.Held()) }))
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_views", Help: "Different filters that the open streams share."}, func() float64 { return float64(b.Views()) }))
 	return m
 }
@@ -67,9 +66,9 @@ func (m *Metrics) Counts() Counts {
 		close(outcomes)
 	}()
 	for one := range outcomes {
-		var told dto.Metric
-		if one.Write(&told) == nil && told.GetLabel()[0].GetValue() != "ok" {
-			c.Refused += told.GetCounter().GetValue()
+		var value dto.Metric
+		if one.Write(&value) == nil && value.GetLabel()[0].GetValue() != "ok" {
+			c.Refused += value.GetCounter().GetValue()
 		}
 	}
 	return c
@@ -77,23 +76,23 @@ func (m *Metrics) Counts() Counts {
 
 // read is a metric's value; those that we make can always be written.
 func read(m prometheus.Metric) float64 {
-	var told dto.Metric
-	if m.Write(&told) != nil {
+	var value dto.Metric
+	if m.Write(&value) != nil {
 		return 0
 	}
-	return told.GetCounter().GetValue() + told.GetGauge().GetValue()
+	return value.GetCounter().GetValue() + value.GetGauge().GetValue()
 }
 
-// opened counts a stream in.
+// opened counts a stream that begins.
 func (m *Metrics) opened() { m.connections.Inc() }
 
-// closed counts a stream out.
+// closed counts a stream that ends.
 func (m *Metrics) closed(reason broker.End) {
 	m.connections.Dec()
 	m.ends.WithLabelValues(string(reason)).Inc()
 }
 
-// Refused counts a request or message that was answered with an error. Both labels must be words of ours.
+// Refused counts a request or message that was answered with an error. Both labels must be the gateway's own words.
 func (m *Metrics) Refused(door, code string) { m.refused.WithLabelValues(door, code).Inc() }
 
 // Busy counts a busy frame.
@@ -102,10 +101,10 @@ func (m *Metrics) Busy() { m.busy.Inc() }
 // Wrote counts bytes of frames.
 func (m *Metrics) Wrote(n int) { m.bytes.Add(float64(n)) }
 
-// Delivered observes how long an event was on its way.
+// Delivered observes the time from an event's commit to its write.
 func (m *Metrics) Delivered(took time.Duration) { m.delivery.Observe(took.Seconds()) }
 
-// Published counts a publish of so many events.
+// Published counts a publish and its events.
 func (m *Metrics) Published(outcome string, events int, took time.Duration) {
 	m.publishes.WithLabelValues(outcome).Inc()
 	if events > 0 {

@@ -19,21 +19,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fragileWords panic at one place.
-type fragileWords struct{ at string }
+// fragileNotices panic at one place.
+type fragileNotices struct{ at string }
 
-func (w fragileWords) say(at string) []byte {
+func (w fragileNotices) say(at string) []byte {
 	if w.at == at {
 		panic("in " + at)
 	}
 	return []byte(": " + at + "\n")
 }
 
-func (w fragileWords) Opening(*broker.Subscriber) []byte         { return w.say("opening") }
-func (w fragileWords) Ping(*broker.Subscriber, time.Time) []byte { return w.say("ping") }
-func (w fragileWords) Live() []byte                              { return w.say("live") }
-func (w fragileWords) Over(uint64, writers.RangeEnd) []byte      { return w.say("over") }
-func (w fragileWords) Last(broker.End) []byte                    { return w.say("last") }
+func (w fragileNotices) Opening(*broker.Subscriber) []byte         { return w.say("opening") }
+func (w fragileNotices) Ping(*broker.Subscriber, time.Time) []byte { return w.say("ping") }
+func (w fragileNotices) Live() []byte                              { return w.say("live") }
+func (w fragileNotices) Over(uint64, writers.RangeEnd) []byte      { return w.say("over") }
+func (w fragileNotices) Last(broker.End) []byte                    { return w.say("last") }
 
 // TestWritersContainPanics: wherever a stream panics at its writer, it ends and gives everything back, and the others go on.
 func TestWritersContainPanics(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWritersContainPanics(t *testing.T) {
 				if err := lease.Enter(); err != nil {
 					return err
 				}
-				lease.Words = fragileWords{c.Param("at")}
+				lease.Notices = fragileNotices{c.Param("at")}
 				if c.Param("at") == "live" {
 					lease.Range = &writers.Range{Last: writers.Endless}
 				}

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// pending are the sockets whose client has not authenticated yet. They have a pool of their own, so that they never
-// take the place of a client that has. A newcomer is always let in: where the pool or the share of its address is full,
-// the oldest socket of the address goes, or of the address with the most. So one who authenticates at once gets through,
-// whatever others hold open.
+// pending has the sockets whose clients have not authenticated yet. They have a pool of their own, so that they never take
+// the place of a client that has. A new socket always enters. If its address's share is full, the oldest socket of the
+// address goes; if the pool is full, the oldest socket of the address with the most. So a client that authenticates at
+// once gets through, whatever others leave open.
 type pending struct {
 	most, mostPerAddress int
 
@@ -31,7 +31,7 @@ type Pending struct {
 	cut     func()
 }
 
-// enter makes a place, for which another socket may have to go.
+// enter takes a place in the pool. Another socket may lose its own.
 func (p *pending) enter(network string, cut func()) *Pending {
 	one := &Pending{p, network, cut}
 	if old := p.add(one); old != nil {
@@ -40,7 +40,7 @@ func (p *pending) enter(network string, cut func()) *Pending {
 	return one
 }
 
-// add returns the place that the new one takes, if any.
+// add returns the place that loses its socket, if any.
 func (p *pending) add(one *Pending) (old *Pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +83,7 @@ func (p *pending) remove(one *Pending) bool {
 	return true
 }
 
-// Leave gives the place back. It reports whether it was still there: who has lost it is being cut.
+// Leave gives the place back. It reports whether the socket still had it; a socket that has lost it is being cut.
 func (o *Pending) Leave() bool {
 	o.pool.mu.Lock()
 	defer o.pool.mu.Unlock()

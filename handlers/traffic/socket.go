@@ -7,8 +7,8 @@ import (
 	"sluice/handlers/writers"
 )
 
-// EnterPending takes a place in the pool of sockets whose client has yet to authenticate. Another that comes can take the
-// place away; the subscriber then ends with reason Crowd.
+// EnterPending takes a place in the pool of sockets that have yet to authenticate. A new socket can take the place away; the
+// subscriber then ends with the reason Crowd.
 func (l *Lease) EnterPending(g *broker.Group) error {
 	if err := l.SubscribeAs(l.Identity, g); err != nil {
 		return err
@@ -23,8 +23,8 @@ func (l *Lease) EnterPending(g *broker.Group) error {
 	return nil
 }
 
-// SubscribeAs makes a cursor of no channel, by which the socket is known as somebody's to those who list and end streams.
-// It replaces the one before.
+// SubscribeAs makes a cursor without a channel, in place of the one before. With it, the socket appears under its identity
+// in the list of connections, and can be ended from there.
 func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
 	seen := l.Stream // others read it, and Identity may change
 	seen.Identity, seen.Subscriber = who, nil
@@ -42,8 +42,8 @@ func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
 	return nil
 }
 
-// Authenticate makes the socket one of a credential: of a client that had yet to authenticate, or has done so as somebody
-// else. It returns why the credential can have no further one.
+// Authenticate counts the socket for a credential: after its first authentication, or after one with another credential. It
+// returns the reason if the credential can have no further socket.
 func (l *Lease) Authenticate(who *auth.Identity, g *broker.Group) error {
 	before := who.Scope // one that had no credential is counted for this one from now on
 	if l.place == placePending {
@@ -69,7 +69,7 @@ func (l *Lease) Authenticate(who *auth.Identity, g *broker.Group) error {
 	return err
 }
 
-// admit trades the place in the pool for one of the credential.
+// admit exchanges the place in the pool for one of the credential.
 func (l *Lease) admit(scope string) error {
 	limits := l.opener.Traffic.limits
 	if over := limits.take(scope); over != nil {

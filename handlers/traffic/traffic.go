@@ -15,10 +15,10 @@ type Limits struct {
 	Descriptors                    *Descriptors // nil: nobody watches them
 }
 
-// Traffic lets in, and counts.
+// Traffic admits streams and publishes, and counts them.
 type Traffic struct {
 	*Metrics
-	Memory  *share.Memory // what is held for clients
+	Memory  *share.Memory // used for clients
 	gate    gate
 	limits  *limits
 	pending *pending
@@ -32,18 +32,18 @@ func New(m *Metrics, l Limits, memory *share.Memory) *Traffic {
 // Descriptor notes the number of a descriptor that was made for a stream.
 func (t *Traffic) Descriptor(number int) { t.limits.descriptors.Saw(number) }
 
-// ErrDraining is the answer to who comes too late.
+// ErrDraining is the answer to a client that comes while the gateway drains.
 func ErrDraining() *httperr.Error {
 	return httperr.From(broker.ErrDraining)
 }
 
-// EnterPublish lets a publish in; false while draining. What was let in is to leave.
+// EnterPublish admits a publish; false while draining. The caller of an admitted publish calls LeavePublish.
 func (t *Traffic) EnterPublish() bool { return t.gate.enter() }
 
-// LeavePublish counts it out.
+// LeavePublish ends a publish.
 func (t *Traffic) LeavePublish() { t.gate.leave() }
 
-// Streams is how many there are.
+// Streams returns how many streams are open.
 func (t *Traffic) Streams() int { return t.limits.count() + t.pending.count() }
 
 // Drain refuses new streams and publishes, ends every stream with a last frame, and returns when
@@ -54,5 +54,5 @@ func (t *Traffic) Drain(ctx context.Context, b *broker.Broker) error {
 	return t.gate.wait(ctx)
 }
 
-// Draining says whether Drain was called.
+// Draining reports whether Drain was called.
 func (t *Traffic) Draining() bool { return t.gate.isShut() }

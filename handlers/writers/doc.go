@@ -1,16 +1,17 @@
-// Package writers writes the events of a stream to its client's connection, until the stream ends. There are two
-// writers that give the same bytes:
+// Package writers writes the events of a stream to its client's connection until the stream ends. It has two writers,
+// which send the same bytes:
 //
-// The goroutine writer holds a goroutine for each stream and writes through net/http: TLS, HTTP/2, and
-// systems other than Linux.
+// The goroutine writer has one goroutine for each stream and writes through net/http. It serves TLS, HTTP/2, and systems
+// other than Linux.
 //
-// The shared writer takes clear-text HTTP/1 connections over once the handlers have done their part. Its
-// shards, one goroutine each, write to all of theirs without waiting: an idle connection has neither a
-// goroutine nor a buffer, and one that cannot take more now is left until the kernel says that it can.
-// Pings, expiries and time limits come from a sweep, four times a second.
+// The shared writer takes over connections of clear-text HTTP/1 after the handlers have done their part. It has a few
+// shards, with one goroutine each. A shard writes to all of its connections without waiting for any. An idle connection
+// has no goroutine and no buffer. A blocked one waits until the kernel reports room. A sweep, four times a second, sends
+// the pings, and ends streams that expire or exceed a time limit.
 //
-// Invariants: a frame leaves in one write, unless the connection takes only a part of it; a stream that we
-// end ends between frames; the lease of each stream is ended, also after a panic, which ends no other stream.
+// Invariants: A frame leaves in one write, unless the connection takes only a part of it. A stream that the gateway ends
+// ends between two frames. Every stream's lease is ended, even after a panic, and a panic ends no other stream.
 //
-// Lock order: shard.mu is a leaf; it is held for moving items of a list only.
+// Lock order: shard.mu is a leaf. It protects the lists that others put streams into, and is locked only to move their
+// items.
 package writers

@@ -9,7 +9,7 @@ import (
 	"sluice/store/share"
 )
 
-// fetched is what was read from the log for a stream.
+// fetched is the result of reading the log for a stream.
 type fetched struct {
 	stream   *Stream
 	block    *broker.Block
@@ -17,8 +17,8 @@ type fetched struct {
 	err      error
 }
 
-// fetches reads the log for streams that are behind, off the shard's goroutine, as that may wait for the
-// disk. Few goroutines do it, and only while there is something to read.
+// fetches reads the log for streams that are behind. It does so outside the shard's goroutine, since reading may wait for
+// the disk. It has few goroutines, and only while there is something to read.
 type fetches struct {
 	shard  *shard
 	ctx    context.Context
@@ -28,7 +28,7 @@ type fetches struct {
 	ready chan struct{} // holds a token for each block that is read or waits for the shard
 
 	mu      sync.Mutex
-	queue   *share.Queue[*Stream] // by owner: who has one stream behind does not wait for who has a thousand
+	queue   *share.Queue[*Stream] // owners take turns: one stream behind does not wait for another owner's thousand
 	running int
 }
 
@@ -37,8 +37,8 @@ const fetchers = 4
 // readAhead bounds the blocks that wait for a shard: while it was busy, its fetchers read one for every stream that was behind.
 const readAhead = 32
 
-func (f *fetches) init(h *shard) {
-	f.shard, f.queue = h, share.NewQueue[*Stream]()
+func (f *fetches) init(sh *shard) {
+	f.shard, f.queue = sh, share.NewQueue[*Stream]()
 	f.ready = make(chan struct{}, readAhead)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 }
@@ -68,19 +68,19 @@ func (f *fetches) run() {
 		}
 		select {
 		case f.ready <- struct{}{}:
-		case <-f.ctx.Done(): // what it is given then is not looked at any more
+		case <-f.ctx.Done(): // the shard has ended, and ignores results
 		}
 		read := f.fetch(s)
-		h := f.shard
-		h.mu.Lock()
-		h.fetched = append(h.fetched, read)
-		h.mu.Unlock()
-		h.group.Kick()
+		sh := f.shard
+		sh.mu.Lock()
+		sh.fetched = append(sh.fetched, read)
+		sh.mu.Unlock()
+		sh.group.Kick()
 	}
 }
 
-// errPanic is why a stream ends in which something has panicked.
-var errPanic = errors.New("a panic, which is in the log")
+// errPanic is why a stream ends after a panic in it.
+var errPanic = errors.New("a panic; the log has its stack")
 
 // fetch reads what comes next for a stream. A panic is an error of this stream.
 func (f *fetches) fetch(s *Stream) (read fetched) {
@@ -90,7 +90,7 @@ func (f *fetches) fetch(s *Stream) (read fetched) {
 			s.Lease.Panicked(cause)
 		}
 	}()
-	// Another may have read what this one needs by now.
+	// Another stream may have read the same block by now.
 	read.block, read.progress, read.err = s.Subscriber.Next(share.With(f.ctx, s.Owner()), &broker.Block{}, batchBytes)
 	return read
 }
@@ -105,28 +105,28 @@ func (f *fetches) next() *Stream {
 	return s
 }
 
-// took gives a stream back to the shard, with what was read.
-func (h *shard) took(f *fetched) {
+// took gives a stream back to the shard, with the result.
+func (sh *shard) took(f *fetched) {
 	s := f.stream
-	h.serving = s
-	defer h.contain()
+	sh.serving = s
+	defer sh.contain()
 	k := &s.socket
 	k.fetching = false
-	<-h.fetches.ready
+	<-sh.fetches.ready
 	switch {
 	case k.phase == closed:
 		s.end(k.reason, k.cause)
 		return
 	case k.phase != open:
-		return // it ends; what was read is not for it any more
+		return // it is ending, and needs no more events
 	case f.err != nil:
-		h.finish(s, Failed, f.err)
+		sh.finish(s, Failed, f.err)
 		return
 	}
 	if reason := s.Subscriber.Ending(); reason == "" && f.progress == broker.More && !k.blocked {
-		if !h.send(s, f.block) {
+		if !sh.send(s, f.block) {
 			return
 		}
 	}
-	h.again = append(h.again, s)
+	sh.again = append(sh.again, s)
 }

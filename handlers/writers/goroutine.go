@@ -16,7 +16,7 @@ import (
 	"sluice/store/share"
 )
 
-// blocks are lent to a stream only while it has something to write, so that idle ones hold none.
+// blocks lends a block to a stream only while it has something to write, so that idle streams have none.
 var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
 
 // goroutineStream is a stream served from its own goroutine, through net/http.
@@ -25,18 +25,18 @@ type goroutineStream struct {
 	config   *Config
 	w        *echo.Response
 	rc       *http.ResponseController
-	words    Words
+	notices  Notices
 	nextPing time.Time
 	gathered []byte // with Batch: what is not written yet
 	left     int    // events to the limit
-	live     bool   // the mark of the present was sent, or is not wanted
+	live     bool   // the notice Live was sent, or is not wanted
 	stalled  *stalled
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
 	g.left, g.live = math.MaxInt, s.Range == nil
-	g.words = s.words(w.config)
+	g.notices = s.notices(w.config)
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
@@ -53,7 +53,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
 }
 
-// cutter returns what ends a write that waits. HTTP/2 shares a connection with other requests, which go on.
+// cutter returns a function that ends a waiting write. With HTTP/2 it leaves the connection to the other requests.
 func (g *goroutineStream) cutter(r *http.Request) func() {
 	if conn := share.ConnOf(r.Context()); conn != nil && r.ProtoMajor == 1 {
 		return conn.Cut
@@ -63,7 +63,7 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 
 func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
 	g.w.WriteHeader(http.StatusOK)
-	if err := g.write(g.words.Opening(g.Subscriber)); err != nil {
+	if err := g.write(g.notices.Opening(g.Subscriber)); err != nil {
 		return g.gone(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
@@ -100,13 +100,13 @@ func (g *goroutineStream) untilNext(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// flush writes all there is, and what the clock asks for. A reason other than "" is the end.
+// flush writes all events that are there, and pings that are due. A reason other than "" ends the stream.
 func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	for more := true; more; {
 		if reason := g.due(time.Now()); reason != "" {
-			return reason, g.say(g.words.Last(reason))
+			return reason, g.say(g.notices.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
@@ -128,7 +128,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.say(g.words.Ping(g.Subscriber, now)); err != nil {
+			if err := g.say(g.notices.Ping(g.Subscriber, now)); err != nil {
 				return g.gone(err)
 			}
 		}
@@ -136,7 +136,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	return "", nil
 }
 
-// hand writes a block, as far as the range goes, and says why that is over, if it is.
+// hand writes a block up to the end of the range. If the range is over, it returns the reason.
 func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
 	n := len(block.Bytes)
 	if g.Range != nil {
@@ -162,7 +162,7 @@ func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
 	return over, nil
 }
 
-// atHead tells, once, that the present is reached, and says why the range is over, if it is.
+// atHead writes the notice Live once. If the range is over, it returns the reason.
 func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || g.Range.Left(g.config.Broker.Log().Clock()) <= 0) {
 		return g.Range.Reason, nil
@@ -171,19 +171,19 @@ func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 		return "", g.say(nil)
 	}
 	g.live = true
-	return "", g.say(g.words.Live())
+	return "", g.say(g.notices.Live())
 }
 
 // finish ends a range.
 func (g *goroutineStream) finish(over RangeEnd) (broker.End, error) {
 	position := g.Subscriber.Position()
 	if over != Limit && g.Range.Last <= g.config.Broker.Log().Settled() {
-		position = g.Range.Last // all of it was read, though there was no event just there
+		position = g.Range.Last // everything up to it was read, though no event has that id
 	}
-	return Over, g.say(g.words.Over(position, over))
+	return Over, g.say(g.notices.Over(position, over))
 }
 
-// putBlock gives a block back, but not one that a large event has grown.
+// putBlock gives a block back, unless a large event has grown it.
 func putBlock(k *broker.Block) {
 	if cap(k.Bytes) <= 2*batchBytes {
 		k.Clear()
@@ -191,15 +191,15 @@ func putBlock(k *broker.Block) {
 	}
 }
 
-// broken ends a stream that cannot be read on: it will pass, so the client is told to come back.
+// broken ends a stream because the log cannot be read. This is temporary, so a notice asks the client to come back.
 func (g *goroutineStream) broken(err error) (broker.End, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.say(g.words.Last(Failed)))
+	return Failed, errors.Join(err, g.say(g.notices.Last(Failed)))
 }
 
-// gone is the end of a stream whose client cannot be written to: why it was over, where it was.
+// gone returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
 func (g *goroutineStream) gone(err error) (broker.End, error) {
 	if reason := g.due(time.Now()); reason != "" {
 		return reason, err
@@ -210,19 +210,19 @@ func (g *goroutineStream) gone(err error) (broker.End, error) {
 	return Gone, err
 }
 
-// say writes what has gathered, and words behind it.
-func (g *goroutineStream) say(words []byte) error {
+// say writes the events that have gathered, and then a notice.
+func (g *goroutineStream) say(notice []byte) error {
 	if len(g.gathered) > 0 {
-		words = append(g.gathered, words...)
+		notice = append(g.gathered, notice...)
 		g.gathered = nil
 	}
-	return g.send(words)
+	return g.send(notice)
 }
 
 // write writes a block, or gathers it while the batch has room.
 func (g *goroutineStream) write(b []byte) error {
 	if n := len(g.gathered) + len(b); n <= g.Batch {
-		if g.hold(g.config, n) {
+		if g.charge(g.config, n) {
 			g.gathered = append(g.gathered, b...)
 			return nil
 		}
@@ -240,10 +240,10 @@ func (g *goroutineStream) send(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if !g.hold(g.config, len(b)) {
-		return os.ErrDeadlineExceeded // as who takes no byte: its client would make us hold it
+	if !g.charge(g.config, len(b)) {
+		return os.ErrDeadlineExceeded // as for a client that takes no byte: the rest would stay in memory
 	}
-	defer g.written()
+	defer g.refund()
 	g.stalled.begin()
 	defer g.stalled.end()
 	n, err := g.w.Write(b)

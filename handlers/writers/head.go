@@ -9,11 +9,11 @@ import (
 
 const dropKey = "writers.DropHead"
 
-// OnDropHead has f called when the head of a request is dropped, to give back what is charged for it.
+// OnDropHead registers f, which gives back the charge for a request's head once the head is dropped.
 func OnDropHead(c echo.Context, f func()) { c.Set(dropKey, f) }
 
-// DropHead forgets what the head of a request held, up to 128 KiB of it, for who answers for long. What middleware
-// looks at later stays: the method, the route and the address.
+// DropHead frees the head of a request, up to 128 KiB, for answers that last long. Middleware still needs the method, the
+// route and the address, so those stay.
 func DropHead(c echo.Context) {
 	r := c.Request()
 	values := c.ParamValues()

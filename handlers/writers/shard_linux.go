@@ -15,7 +15,7 @@ import (
 type shard struct {
 	config *Config
 	group  *broker.Group
-	epoll  *os.File // Go's poller tells when it has events
+	epoll  *os.File // Go's poller reports when it has events
 	epfd   int
 	quit   chan struct{}
 
@@ -25,12 +25,12 @@ type shard struct {
 	events  []unix.EpollEvent
 	fetched []fetched
 
-	// Of the goroutine alone.
+	// Only the shard's goroutine uses these.
 	streams []*Stream // by slot; nil where one is free
-	born    []uint32  // how often a slot was taken, so that events of who was there before are known
+	born    []uint32  // by slot: how often it was taken, which tells events of its earlier streams apart
 	free    []int32
 	serving *Stream   // for contain
-	again   []*Stream // who has more to be written at once
+	again   []*Stream // streams that have more to write at once
 	work    []*broker.Subscriber
 	inbox   inbox
 	block   broker.Block
@@ -41,7 +41,7 @@ type shard struct {
 	fetches fetches
 }
 
-// inbox is what others have put into the shard's lists, and what is left from the round before.
+// inbox has what others have put into the shard's lists, and what the round before has left.
 type inbox struct {
 	again   []*Stream
 	adopted []*Stream
@@ -66,32 +66,32 @@ func newShard(c *Config) (*shard, error) {
 		closeFD(int32(fd))
 		return nil, err
 	}
-	h := &shard{
+	sh := &shard{
 		yielder: y, config: c, group: c.Broker.NewGroup(), epfd: fd, epoll: os.NewFile(uintptr(fd), "epoll"),
 		quit: make(chan struct{}), trash: make([]byte, 4<<10),
 	}
-	h.fetches.init(h)
-	return h, nil
+	sh.fetches.init(sh)
+	return sh, nil
 }
 
-// closeFD gives a descriptor back. There is nobody to tell an error, and nothing to be done about one.
+// closeFD closes a descriptor. Nothing could be done about an error.
 func closeFD(fd int32) { _ = unix.Close(int(fd)) }
 
-// adopt hands a stream to the shard, unless that has been shut down.
-func (h *shard) adopt(s *Stream) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.shut {
+// adopt gives a stream to the shard, unless the shard was shut down.
+func (sh *shard) adopt(s *Stream) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.shut {
 		return false
 	}
-	h.adopted = append(h.adopted, s)
-	h.group.Kick()
+	sh.adopted = append(sh.adopted, s)
+	sh.group.Kick()
 	return true
 }
 
-// poll waits for the connections' events and hands them to the shard.
-func (h *shard) poll() {
-	raw, err := h.epoll.SyscallConn()
+// poll waits for the connections' events and gives them to the shard.
+func (sh *shard) poll() {
+	raw, err := sh.epoll.SyscallConn()
 	if err != nil {
 		panic(err) // the file was made by us, and is closed by us
 	}
@@ -100,7 +100,7 @@ func (h *shard) poll() {
 		n := 0
 		err := raw.Read(func(uintptr) bool {
 			var werr error
-			if n, werr = unix.EpollWait(h.epfd, events, 0); werr != nil {
+			if n, werr = unix.EpollWait(sh.epfd, events, 0); werr != nil {
 				n = 0
 			}
 			return n > 0
@@ -108,155 +108,156 @@ func (h *shard) poll() {
 		if err != nil {
 			return // closed
 		}
-		h.mu.Lock()
-		h.events = append(h.events, events[:n]...)
-		h.mu.Unlock()
-		h.group.Kick()
+		sh.mu.Lock()
+		sh.events = append(sh.events, events[:n]...)
+		sh.mu.Unlock()
+		sh.group.Kick()
 	}
 }
 
-func (h *shard) run() {
-	defer h.shutdown()
-	sweep := time.NewTicker(min(sweepEvery, max(h.config.PingInterval/4, time.Millisecond)))
+func (sh *shard) run() {
+	defer sh.shutdown()
+	sweep := time.NewTicker(min(sweepEvery, max(sh.config.PingInterval/4, time.Millisecond)))
 	defer sweep.Stop()
 	for {
 		select {
-		case <-h.quit:
+		case <-sh.quit:
 			return
-		case <-h.group.Wake():
-			h.round()
+		case <-sh.group.Wake():
+			sh.round()
 		case now := <-sweep.C:
-			h.sweep(now)
+			sh.sweep(now)
 		}
 	}
 }
 
-// round does what there is to do, once for each connection.
-func (h *shard) round() {
-	h.mu.Lock()
-	in := inbox{adopted: h.adopted, events: h.events, fetched: h.fetched, again: h.again}
-	h.adopted, h.events, h.fetched = h.inbox.adopted[:0], h.inbox.events[:0], h.inbox.fetched[:0]
-	h.mu.Unlock()
-	h.again = h.inbox.again[:0]
+// round does the work that is there, once for each connection.
+func (sh *shard) round() {
+	sh.mu.Lock()
+	in := inbox{adopted: sh.adopted, events: sh.events, fetched: sh.fetched, again: sh.again}
+	sh.adopted, sh.events, sh.fetched = sh.inbox.adopted[:0], sh.inbox.events[:0], sh.inbox.fetched[:0]
+	sh.mu.Unlock()
+	sh.again = sh.inbox.again[:0]
 	for _, s := range in.adopted {
-		h.enter(s)
+		sh.enter(s)
 	}
 	for i := range in.events {
-		h.event(&in.events[i])
+		sh.event(&in.events[i])
 	}
 	for i := range in.fetched {
-		h.took(&in.fetched[i])
+		sh.took(&in.fetched[i])
 	}
-	h.work = h.group.Take(h.work[:0])
-	for next := 0; next < len(in.again)+len(h.work); {
-		next = h.serveFrom(in.again, next)
+	sh.work = sh.group.Take(sh.work[:0])
+	for next := 0; next < len(in.again)+len(sh.work); {
+		next = sh.serveFrom(in.again, next)
 	}
-	if len(h.again) > 0 {
-		h.group.Kick()
+	if len(sh.again) > 0 {
+		sh.group.Kick()
 	}
-	h.keep(in)
+	sh.keep(in)
 }
 
-// of is the stream of a subscriber, nil where the shard has none yet or no more: then its slot is another's, or free.
-func (h *shard) of(sub *broker.Subscriber) *Stream {
-	if int(sub.Slot) >= len(h.streams) {
+// of returns the stream of a subscriber, or nil if the shard has it not yet or no longer. Then its slot is free, or another
+// stream's.
+func (sh *shard) of(sub *broker.Subscriber) *Stream {
+	if int(sub.Slot) >= len(sh.streams) {
 		return nil
 	}
-	if s := h.streams[sub.Slot]; s != nil && s.Subscriber == sub {
+	if s := sh.streams[sub.Slot]; s != nil && s.Subscriber == sub {
 		return s
 	}
 	return nil
 }
 
-// breathe lets publishers go on, every so many streams. Their events then gather while a round is going, and
-// leave together in the next: with 16 publishers and 1,000 streams on one processor, CPU a delivery fell from
-// 1.32 µs to 0.28, and answers came after 3 ms instead of 15; with runtime.Gosched it was 0.58 and 9 ms.
-func (h *shard) breathe() {
-	if h.served++; h.served%breatheEvery == 0 {
-		h.yielder.yield()
+// breathe lets publishers run after every few streams. Their events gather during a round, and leave together in the next.
+// With 16 publishers and 1,000 streams on one processor, CPU a delivery fell from 1.32 µs to 0.28, and answers came after 3
+// ms instead of 15; with runtime.Gosched it was 0.58 µs and 9 ms.
+func (sh *shard) breathe() {
+	if sh.served++; sh.served%breatheEvery == 0 {
+		sh.yielder.yield()
 	}
 }
 
 const breatheEvery = 32
 
-// keep lets the lists be used again, with nothing in them, unless a crowd has grown them.
-func (h *shard) keep(in inbox) {
+// keep empties the lists for the next round, and frees those that a crowd has grown.
+func (sh *shard) keep(in inbox) {
 	const most = 4096
-	h.serving = nil
+	sh.serving = nil
 	clear(in.adopted)
 	clear(in.fetched)
 	clear(in.again)
-	clear(h.work)
+	clear(sh.work)
 	if cap(in.again) > most || cap(in.adopted) > most || cap(in.events) > most || cap(in.fetched) > most {
 		in = inbox{}
 	}
-	if cap(h.work) > 1<<16 {
-		h.work = nil
+	if cap(sh.work) > 1<<16 {
+		sh.work = nil
 	}
-	h.inbox = in
+	sh.inbox = in
 }
 
-// enter takes a stream in: from now on the shard sees its events, and those of its client.
-func (h *shard) enter(s *Stream) {
-	h.serving = s
-	defer h.contain()
+// enter admits a stream: from now on the shard gets its events and its connection's.
+func (sh *shard) enter(s *Stream) {
+	sh.serving = s
+	defer sh.contain()
 	k := &s.socket
-	if n := len(h.free); n > 0 {
-		k.slot, h.free = h.free[n-1], h.free[:n-1]
+	if n := len(sh.free); n > 0 {
+		k.slot, sh.free = sh.free[n-1], sh.free[:n-1]
 	} else {
-		k.slot = int32(len(h.streams))
-		h.streams, h.born = append(h.streams, nil), append(h.born, 0)
+		k.slot = int32(len(sh.streams))
+		sh.streams, sh.born = append(sh.streams, nil), append(sh.born, 0)
 	}
-	h.streams[k.slot] = s
-	// Edges only: a connection that is idle, or blocked, costs nothing until that changes.
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: k.slot, Pad: int32(h.born[k.slot])}
-	if err := unix.EpollCtl(h.epfd, unix.EPOLL_CTL_ADD, int(k.fd), &ev); err != nil {
-		h.drop(s, Failed, fmt.Errorf("watching the connection: %w", err))
+	sh.streams[k.slot] = s
+	// Edge-triggered: an idle or blocked connection costs nothing until that changes.
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: k.slot, Pad: int32(sh.born[k.slot])}
+	if err := unix.EpollCtl(sh.epfd, unix.EPOLL_CTL_ADD, int(k.fd), &ev); err != nil {
+		sh.drop(s, Failed, fmt.Errorf("watching the connection: %w", err))
 		return
 	}
 	s.Subscriber.Slot = k.slot
 	if k.blocked {
-		h.blockedNow(s)
+		sh.blockedNow(s)
 	}
-	h.serve(s)
+	sh.serve(s)
 }
 
-// event is what the kernel tells of a connection.
-func (h *shard) event(ev *unix.EpollEvent) {
-	if int(ev.Fd) >= len(h.streams) || h.born[ev.Fd] != uint32(ev.Pad) || h.streams[ev.Fd] == nil {
+// event is the kernel's report about a connection.
+func (sh *shard) event(ev *unix.EpollEvent) {
+	if int(ev.Fd) >= len(sh.streams) || sh.born[ev.Fd] != uint32(ev.Pad) || sh.streams[ev.Fd] == nil {
 		return
 	}
-	s := h.streams[ev.Fd]
-	h.serving = s
-	defer h.contain()
-	if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !h.listen(s) {
+	s := sh.streams[ev.Fd]
+	sh.serving = s
+	defer sh.contain()
+	if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !sh.listen(s) {
 		return
 	}
 	if ev.Events&unix.EPOLLOUT != 0 && s.socket.blocked {
 		s.socket.blocked = false
-		h.serve(s)
+		sh.serve(s)
 	}
 }
 
-// listen reads what the client sent, and is false where it has left. One that never stops sending is left
-// alone until the next sweep, so that it holds up nobody.
-func (h *shard) listen(s *Stream) bool {
-	alive, more := discard(s.socket.fd, h.trash)
+// listen reads and discards what the client sent. It returns false if the client has left. A client that never stops
+// sending is left alone until the next sweep, so that it delays no other.
+func (sh *shard) listen(s *Stream) bool {
+	alive, more := discard(s.socket.fd, sh.trash)
 	if !alive {
-		h.drop(s, Gone, nil)
+		sh.drop(s, Gone, nil)
 		return false
 	}
 	s.socket.chatty = more
 	return true
 }
 
-// shutdown cuts everybody; no chunk tells them that the stream was whole. Nothing is read from the log any more.
-func (h *shard) shutdown() {
-	h.fetches.close()
-	h.mu.Lock()
-	adopted, done := h.adopted, h.fetched
-	h.adopted, h.fetched, h.shut = nil, nil, true
-	h.mu.Unlock()
+// shutdown cuts every connection, without the chunk that would mark the answer as complete. It also stops reading the log.
+func (sh *shard) shutdown() {
+	sh.fetches.close()
+	sh.mu.Lock()
+	adopted, done := sh.adopted, sh.fetched
+	sh.adopted, sh.fetched, sh.shut = nil, nil, true
+	sh.mu.Unlock()
 	for _, s := range adopted {
 		closeFD(s.socket.fd)
 		s.end(broker.EndCut, nil)
@@ -266,12 +267,12 @@ func (h *shard) shutdown() {
 			s.end(s.socket.reason, s.socket.cause)
 		}
 	}
-	for _, s := range h.streams {
+	for _, s := range sh.streams {
 		if s != nil {
 			s.socket.fetching = false
-			h.drop(s, broker.EndCut, nil)
+			sh.drop(s, broker.EndCut, nil)
 		}
 	}
-	h.yielder.close()
-	_ = h.epoll.Close() // which ends poll
+	sh.yielder.close()
+	_ = sh.epoll.Close() // which ends poll
 }

@@ -50,25 +50,25 @@ func (w *shared) close() {
 	w.group.Wait()
 }
 
-// next gives the shards in turn.
+// next returns the shards in turn.
 func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
 
-// heads are buffers for what a stream begins with.
+// heads are buffers for the first bytes of streams.
 var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// takeOver makes the request's connection the shard's. The answer's head and the stream's first frames are
-// written from here, before the shard has it. A reason other than "" is the stream's end.
-func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
+// takeOver gives the request's connection to a shard. It first writes the answer's head and the stream's first frames
+// itself. A reason other than "" ends the stream.
+func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
 	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if err != nil {
 		return Gone, fmt.Errorf("taking the connection over: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	fd, err := duplicate(conn, h.config.WriteTimeout)
+	fd, err := duplicate(conn, sh.config.WriteTimeout)
 	if err == nil {
-		h.config.Observer.Descriptor(int(fd))
+		sh.config.Observer.Descriptor(int(fd))
 	}
-	// The duplicate keeps the connection open; what net held is free.
+	// The duplicate keeps the connection open; net's own descriptor is free.
 	if cerr := conn.Close(); err == nil && cerr != nil {
 		closeFD(fd)
 		err = fmt.Errorf("closing the first descriptor: %w", cerr)
@@ -82,7 +82,7 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 			closeFD(fd)
 		}
 	}()
-	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(h.config.PingInterval))}
+	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
@@ -93,17 +93,17 @@ func (h *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker
 	} else {
 		head.Write(first)
 	}
-	if err := h.writeFirst(s, head.Bytes()); err != nil {
+	if err := sh.writeFirst(s, head.Bytes()); err != nil {
 		return Gone, err
 	}
-	if adopted = h.adopt(s); !adopted {
+	if adopted = sh.adopt(s); !adopted {
 		return broker.EndCut, nil
 	}
 	return "", nil
 }
 
-// writeFirst writes the head, and with it what the client has missed, where that is at hand.
-func (h *shard) writeFirst(s *Stream, head []byte) error {
+// writeFirst writes the head, together with the events that the client has missed if they are in memory.
+func (sh *shard) writeFirst(s *Stream, head []byte) error {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	block, progress := s.Subscriber.Peek(own, batchBytes)
@@ -116,7 +116,7 @@ func (h *shard) writeFirst(s *Stream, head []byte) error {
 	if err != nil {
 		return err
 	}
-	h.wrote(s, n)
+	sh.wrote(s, n)
 	k := &s.socket
 	switch {
 	case n < len(head):

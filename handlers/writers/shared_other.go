@@ -10,7 +10,7 @@ import (
 	"sluice/broker"
 )
 
-// There is no shared writer but on Linux.
+// Only Linux has the shared writer.
 type (
 	socket struct{}
 	shared struct{}

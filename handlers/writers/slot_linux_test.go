@@ -12,12 +12,12 @@ func TestStreamOfSubscriber(t *testing.T) {
 	own, other, gone := &broker.Subscriber{Slot: 1}, &broker.Subscriber{Slot: 1}, &broker.Subscriber{Slot: 0}
 	far, early := &broker.Subscriber{Slot: 2}, &broker.Subscriber{}
 	s := &Stream{Subscriber: own}
-	h := &shard{streams: []*Stream{nil, s}}
-	if h.of(own) != s {
+	sh := &shard{streams: []*Stream{nil, s}}
+	if sh.of(own) != s {
 		t.Error("its own stream is not found")
 	}
 	for _, sub := range []*broker.Subscriber{other, gone, far, early} {
-		if got := h.of(sub); got != nil {
+		if got := sh.of(sub); got != nil {
 			t.Errorf("slot %d: the stream of another", sub.Slot)
 		}
 	}

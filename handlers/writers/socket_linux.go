@@ -19,34 +19,34 @@ type phase uint8
 const (
 	open      phase = iota
 	ending          // the last frame is on its way; nothing follows it
-	lingering       // we have said that we are done, and wait for the client to be
+	lingering       // our side is closed; waiting for the client to close its own
 	closed
 )
 
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
-	rest     []byte     // to be written before anything else: the head, or what is left of a frame
+	rest     []byte     // to write before anything else: the head, or the rest of a frame
 	reason   broker.End // why it ends, from ending on
 	cause    error
 	nextPing int64 // as clock counts, like deadline
-	deadline int64 // until when it must have taken a byte, while blocked; else until when it may linger
+	deadline int64 // while blocked: when it must have taken a byte; else: when its lingering ends
 	fd       int32
 	slot     int32
-	queued   int32 // what the kernel had in hand when the connection blocked, or at the last look
+	queued   int32 // bytes that the kernel had for it when it blocked, or at the last look
 	phase    phase
 	chunked  bool
 	blocked  bool // the kernel takes no more for now
 	fetching bool // another goroutine uses the cursor
 	chatty   bool // there may be more to read
-	live     bool // the mark of the present was sent, or is not wanted
+	live     bool // the notice Live was sent, or is not wanted
 }
 
-// notSent bounds what the kernel holds for a client before it is sent. What is behind that stays in the log,
-// once for all.
+// notSent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all
+// clients share.
 const notSent = 128 << 10
 
-// duplicate makes the connection's descriptor ours; net's own is to be closed by the caller, so that Go's
-// poller lets go of it. SetsockOpt errors are none of the client's business: without them it is served too.
+// duplicate makes a descriptor of our own for the connection. The caller then closes net's, so that Go's poller releases
+// it. Errors of SetsockOpt are ignored: the client can be served without those options.
 func duplicate(conn net.Conn, timeout time.Duration) (int32, error) {
 	for {
 		inner, ok := conn.(interface{ NetConn() net.Conn })
@@ -69,15 +69,15 @@ func duplicate(conn net.Conn, timeout time.Duration) (int32, error) {
 	if err = errors.Join(err, dup); err != nil {
 		return 0, fmt.Errorf("duplicating the descriptor: %w", err)
 	}
-	// A client that vanished without a word is noticed by what it does not acknowledge. Ours comes first for
-	// one that is there and does not read.
+	// The kernel notices a vanished client by missing acknowledgements. For one that is there and does not read, our own
+	// time limit ends first.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((timeout + 5*time.Second).Milliseconds()))
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent)
 	return int32(fd), nil
 }
 
-// write sends a and then b with one system call, and tells how much of both the kernel has taken. The call
-// cannot block, so Go's scheduler is not told of it.
+// write sends a and then b with one system call, and returns how many bytes of both the kernel took. The call cannot block,
+// so it bypasses Go's scheduler.
 func write(fd int32, a, b []byte) (int, error) {
 	if len(a) == 0 {
 		a, b = b, nil
@@ -109,8 +109,8 @@ func write(fd int32, a, b []byte) (int, error) {
 	}
 }
 
-// discard reads what a client sends after its request, which is never looked at. It is false once the client
-// has closed its side, or the connection is broken; more says that there may be more to read.
+// discard reads and ignores what a client sends after its request. It returns false once the client has closed its side
+// or the connection is broken. more means that there may be more to read.
 func discard(fd int32, buf []byte) (alive, more bool) {
 	for range 16 {
 		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
@@ -125,7 +125,7 @@ func discard(fd int32, buf []byte) (alive, more bool) {
 	return true, true
 }
 
-// queued is how many bytes the kernel has in hand for the client: sent and not acknowledged, or not sent.
+// queued returns how many bytes the kernel has for the client: unsent, or sent and not acknowledged.
 func queued(fd int32) int32 {
 	n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
 	if err != nil {

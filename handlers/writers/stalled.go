@@ -16,8 +16,8 @@ var began = time.Now()
 // clock counts in milliseconds.
 func clock(t time.Time) int64 { return t.Sub(began).Milliseconds() }
 
-// ranOut reports whether a time of so long, which ends at a deadline, is over. Where the process itself stood still
-// meanwhile it is not, and begins anew.
+// ranOut reports whether a time limit is over. If the process itself stood still meanwhile, it is not over, and begins
+// anew.
 func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
 	if clock(now) < *deadline {
 		return false
@@ -29,9 +29,9 @@ func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
 	return false
 }
 
-// stalled cuts off a client that takes little or nothing of what is written to a stream that is over: a write waits as
-// long as some byte is taken within WRITE_TIMEOUT, which can be for ever, and no stream outlives its credential. Over HTTP/2
-// it is what keeps to WRITE_TIMEOUT too: the connection does not know of one stream's flow control.
+// stalled cuts off a client that takes too little of a stream that has ended. A write waits as long as the client takes some
+// byte within WRITE_TIMEOUT, which can be forever, but no stream may outlive its credential. Over HTTP/2 it also enforces
+// WRITE_TIMEOUT, since the connection does not see one stream's flow control.
 type stalled struct {
 	over    func() bool
 	cut     func()

@@ -7,33 +7,33 @@ import (
 	"sluice/broker/sse"
 )
 
-// sweep does for every stream what the clock asks for.
-func (h *shard) sweep(now time.Time) {
+// sweep does what is due by the clock, for every stream.
+func (sh *shard) sweep(now time.Time) {
 	ms := clock(now)
-	h.pings.clear()
-	for _, s := range h.streams {
+	sh.pings.clear()
+	for _, s := range sh.streams {
 		if s != nil {
-			h.look(s, now, ms)
+			sh.look(s, now, ms)
 		}
 	}
-	h.serving = nil
-	if len(h.again) > 0 {
-		h.group.Kick()
+	sh.serving = nil
+	if len(sh.again) > 0 {
+		sh.group.Kick()
 	}
-	h.shrink()
+	sh.shrink()
 }
 
-func (h *shard) look(s *Stream, now time.Time, ms int64) {
-	h.serving = s
-	defer h.contain()
+func (sh *shard) look(s *Stream, now time.Time, ms int64) {
+	sh.serving = s
+	defer sh.contain()
 	k := &s.socket
-	if k.chatty && !h.listen(s) {
+	if k.chatty && !sh.listen(s) {
 		return
 	}
 	switch k.phase {
 	case ending, lingering:
 		if ranOut(&k.deadline, lingerMost, now) {
-			h.drop(s, k.reason, k.cause)
+			sh.drop(s, k.reason, k.cause)
 		}
 		return
 	case open:
@@ -41,52 +41,52 @@ func (h *shard) look(s *Stream, now time.Time, ms int64) {
 		return
 	}
 	if reason := s.Identity.Ended(); reason != "" {
-		h.finish(s, broker.End(reason), nil)
+		sh.finish(s, broker.End(reason), nil)
 		return
 	}
 	if reason := s.due(now); reason != "" {
-		h.finish(s, reason, nil)
+		sh.finish(s, reason, nil)
 		return
 	}
 	if k.blocked {
-		h.blockedStill(s, now)
+		sh.blockedStill(s, now)
 		return
 	}
 	if ms >= k.nextPing && !k.fetching {
-		h.ping(s, now)
+		sh.ping(s, now)
 	}
 }
 
-// blockedStill closes a connection that took no byte for the time allowed. The kernel tells of room only when
-// there is much of it, so a slow client is known by what is still in hand.
-func (h *shard) blockedStill(s *Stream, now time.Time) {
+// blockedStill closes a connection that took no byte within the time allowed. The kernel reports room only when there is
+// much of it. So a slow client that still reads is recognized by the bytes that the kernel still has for it.
+func (sh *shard) blockedStill(s *Stream, now time.Time) {
 	k := &s.socket
-	if !ranOut(&k.deadline, h.config.WriteTimeout, now) {
+	if !ranOut(&k.deadline, sh.config.WriteTimeout, now) {
 		return
 	}
 	left := queued(k.fd)
 	if left >= k.queued {
-		h.drop(s, Slow, nil)
+		sh.drop(s, Slow, nil)
 		return
 	}
-	k.queued, k.deadline = left, clock(now.Add(h.config.WriteTimeout))
+	k.queued, k.deadline = left, clock(now.Add(sh.config.WriteTimeout))
 }
 
 // ping brings the stream to the head, where it is not, and writes a ping behind.
-func (h *shard) ping(s *Stream, now time.Time) {
-	h.serve(s)
+func (sh *shard) ping(s *Stream, now time.Time) {
+	sh.serve(s)
 	k := &s.socket
 	if k.phase != open || k.blocked || k.fetching || len(k.rest) > 0 {
 		return
 	}
-	interval := h.config.PingInterval.Milliseconds()
+	interval := sh.config.PingInterval.Milliseconds()
 	if k.nextPing += interval; k.nextPing <= clock(now) {
 		k.nextPing = clock(now) + interval
 	}
-	if s.Words == nil {
-		h.say(s, h.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
+	if s.Notices == nil {
+		sh.say(s, sh.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
 	} else {
-		h.say(s, appendWords(nil, s, s.Words.Ping(s.Subscriber, now)))
+		sh.say(s, appendNotice(nil, s, s.Notices.Ping(s.Subscriber, now)))
 	}
 }
 
@@ -128,11 +128,11 @@ func (p *pings) frame(id uint64, now time.Time, chunked bool) []byte {
 }
 
 // shrink gives back what a crowd has left behind.
-func (h *shard) shrink() {
-	if len(h.streams) > 1024 && len(h.free) == len(h.streams) {
-		h.streams, h.born, h.free = nil, nil, nil
+func (sh *shard) shrink() {
+	if len(sh.streams) > 1024 && len(sh.free) == len(sh.streams) {
+		sh.streams, sh.born, sh.free = nil, nil, nil
 	}
-	if cap(h.block.Bytes) > 4*batchBytes {
-		h.block = broker.Block{}
+	if cap(sh.block.Bytes) > 4*batchBytes {
+		sh.block = broker.Block{}
 	}
 }

@@ -19,12 +19,12 @@ import (
 type Config struct {
 	Broker       *broker.Broker
 	PingInterval time.Duration
-	WriteTimeout time.Duration // a connection that takes no byte for so long is closed
+	WriteTimeout time.Duration // a connection that takes no byte for this time is closed
 	Shards       int           // of the shared writer; 0: one a processor, less than 0: none
 	Observer     Observer
 	Memory       *share.Memory // what slow clients make us hold is charged to it; nil: to nobody
 
-	// Only streams without Words of their own need these.
+	// Only streams without Notices of their own need these.
 
 	DrainRetry func() time.Duration // when to come back from a gateway that shuts down
 	CutRetry   func() time.Duration // when to come back with what the credential grants now
@@ -49,7 +49,7 @@ type Lease interface {
 	Panicked(cause any)
 }
 
-// Stream is one client's, and what is told of it at its end.
+// Stream is one client's stream, with what its end reports.
 type Stream struct {
 	Subscriber *broker.Subscriber
 	Identity   *auth.Identity
@@ -58,18 +58,19 @@ type Stream struct {
 	Started    time.Time
 	Lease      Lease // what it has taken
 
-	Range *Range // of a request for history; else nil
-	Words Words  // nil: frames of events; streams that do not end by themselves ping as those do
-	Batch int    // so many bytes may gather before they are written, as long as more is at hand; 0: none
+	Range   *Range  // of a request for history; else nil
+	Notices Notices // nil: frames of events; streams that do not end by themselves ping as those do
+	Batch   int     // bytes that may gather before they are written, while more events are at hand; 0: none
 
 	bytes   int64
 	account *share.Account // of what is yet to be written, while that is much
 	socket  socket         // the shared writer's
 }
 
-func (s *Stream) words(c *Config) Words {
-	if s.Words != nil {
-		return s.Words
+// notices returns the notices of the stream; the default is those of an event stream.
+func (s *Stream) notices(c *Config) Notices {
+	if s.Notices != nil {
+		return s.Notices
 	}
 	return frames{c}
 }
@@ -85,7 +86,7 @@ func (s *Stream) Owner() string { return peer.Owner(s.Identity.Scope, s.From) }
 // Range is what a request for history asks for.
 type Range struct {
 	Last   uint64   // the stream ends once everything at or before it is written; Endless without
-	Limit  int      // or after so many events; 0 without
+	Limit  int      // or after this many events; 0: no limit
 	Reason RangeEnd // what Last comes from
 }
 
@@ -116,7 +117,7 @@ func (r *Range) Left(clock *eventlog.Clock) time.Duration {
 // Endless is the Last of a range that goes on.
 const Endless = 1<<64 - 1
 
-// End tells why a stream ended.
+// End is how a stream ended.
 type End struct {
 	Reason broker.End // one of the broker's, or of those below
 	Bytes  int64      // written, heads and chunks included where we write them
@@ -199,7 +200,7 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 }
 
 func (s *Stream) end(reason broker.End, err error) {
-	s.written()
+	s.refund()
 	s.Lease.End(End{Reason: reason, Bytes: s.bytes, Err: err})
 }
 
@@ -224,7 +225,7 @@ func (c *Config) appendLast(dst []byte, reason broker.End) []byte {
 	case broker.EndRevoked, broker.EndChanged:
 		return sse.AppendExpired(dst, string(reason), c.CutRetry())
 	case Failed:
-		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the log cannot be read now; come back in a moment", c.FailRetry())
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the event log cannot be read now; come back in a moment", c.FailRetry())
 	}
 	return dst
 }

@@ -40,7 +40,7 @@ type Reader struct {
 const longest = 16
 
 // New makes the reader of a socket, which is to be closed. A message that is not there within the timeout after it has
-// begun calls cut, which is to end the connection: else half a message would be held for as long as the client likes.
+// begun calls cut, which must end the connection: else half a message would stay in memory for as long as the client likes.
 func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut func()) *Reader {
 	r := &Reader{ws: ws, account: account, timeout: timeout}
 	r.timer = time.AfterFunc(timeout, func() {
@@ -141,7 +141,7 @@ func (r *Reader) Next(ctx context.Context, limit int64) (m Message, err error) {
 // is not masked.
 func (r *Reader) explain(err error) {
 	if err != nil && strings.Contains(err.Error(), "unmasked frame") {
-		_ = r.ws.Close(websocket.StatusProtocolError, "a client masks its frames: RFC 6455, 5.1") // it may be gone
+		_ = r.ws.Close(websocket.StatusProtocolError, "a client must mask its frames: RFC 6455, 5.1") // it may be gone
 	}
 }
 

@@ -114,7 +114,7 @@ function title() {
 function warn(stats) {
   const said = [];
   if (stats.log.error) said.push(`The log has a fault: ${stats.log.error}`);
-  if (stats.log.damaged) said.push(`Damaged places of the log's files were met: ${stats.log.damaged}. What lay there is lost; the gateway's own log tells more.`);
+  if (stats.log.damaged) said.push(`Damaged parts of the log's files were found: ${stats.log.damaged}. What lay there is lost; the gateway's own log tells more.`);
   if (stats.draining) said.push("The gateway is draining: it takes no new streams and will stop.");
   $("banner").hidden = !said.length;
   setText($("banner"), said.join(" "));

@@ -250,7 +250,7 @@ func TestFields(t *testing.T) {
 		{"", BadField, "the name of a field is empty: give one such as name or user.name"},
 		{"a..b", BadField, `field "a..b" has an empty name in it: one dot goes between two names`},
 		{".a", BadField, `field ".a" has an empty name in it: one dot goes between two names`},
-		{"a.b.c.d.e.f.g.h.i.j.k", TooDeep, `field "a.b.c.d.e.f.g.h.i.j.k" goes into more than 10 objects`},
+		{"a.b.c.d.e.f.g.h.i.j.k", TooDeep, `field "a.b.c.d.e.f.g.h.i.j.k" nests more than 10 objects`},
 		{strings.Repeat("x", MaxName+1), TooLong, "a field's path has 257 bytes: at most 256 are allowed"},
 	} {
 		f, err := ParseField(c.path)

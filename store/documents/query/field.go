@@ -29,7 +29,7 @@ func ParseField(path string) (Field, error) {
 	case len(path) > MaxName:
 		return Field{}, Refuse(TooLong, "a field's path has %d bytes: at most %d are allowed", len(path), MaxName)
 	case strings.Count(path, ".") >= MaxDepth:
-		return Field{}, Refuse(TooDeep, "field %q goes into more than %d objects", path, MaxDepth)
+		return Field{}, Refuse(TooDeep, "field %q nests more than %d objects", path, MaxDepth)
 	}
 	names := strings.Split(path, ".")
 	for i, name := range names {

@@ -7,7 +7,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// own lets the selection hold on to its own texts only, not to the request that they are parts of.
+// own copies the selection's texts. Otherwise they would keep the whole request in memory, which they are parts of.
 func (s *selection) own() {
 	s.database, s.stream = strings.Clone(s.database), strings.Clone(s.stream)
 	if s.namespace != nil {
@@ -16,7 +16,7 @@ func (s *selection) own() {
 	}
 }
 
-// size returns about how many bytes the selection takes, with a matcher of its types.
+// size estimates how many bytes of memory the selection takes, with a matcher for its types.
 func (s *selection) size() int64 {
 	n := int64(len(s.database) + len(s.stream) + len(value(s.namespace)))
 	for _, kind := range s.types {
@@ -25,7 +25,7 @@ func (s *selection) size() int64 {
 	return n
 }
 
-// enter lets a feed in and charges what it holds to its credential.
+// enter admits a feed and charges its memory to its credential.
 func enter(l *traffic.Lease, f *broker.Filter, s *selection) error {
 	if err := l.Enter(); err != nil {
 		return err

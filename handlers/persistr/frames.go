@@ -27,10 +27,10 @@ func (e encoder) Append(dst []byte, r *eventlog.Event) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// AppendGap appends what tells that events are gone which nobody deleted: as only DATA_DIR=memory lets go of
-// some.
+// AppendGap appends a failure: events are gone that nobody deleted. This happens with DATA_DIR=memory only, which
+// drops the oldest events when memory runs short.
 func (e encoder) AppendGap(dst []byte, _ uint64, after string) []byte {
-	return appendFailure(dst, httperr.New(http.StatusGone, nameExpired, "events behind %s are no longer there: DATA_DIR=memory keeps at most 256 MiB", after))
+	return appendFailure(dst, httperr.New(http.StatusGone, nameExpired, "the events after %s are gone: DATA_DIR=memory keeps at most 256 MiB", after))
 }
 
 // retry is the reconnection time of a bare EventSource.
@@ -39,29 +39,29 @@ const retry = "retry: 1000\n\n"
 // end ends a feed whose range is exhausted.
 const end = "event: error\ndata: \n\n"
 
-// words are what a feed says beside its events.
-type words struct{}
+// notices are what a feed sends in addition to its events.
+type notices struct{}
 
-var _ writers.Words = words{}
+var _ writers.Notices = notices{}
 
-func (words) Opening(*broker.Subscriber) []byte { return []byte(retry) }
+func (notices) Opening(*broker.Subscriber) []byte { return []byte(retry) }
 
-func (words) Ping(*broker.Subscriber, time.Time) []byte { return []byte(":\n\n") }
+func (notices) Ping(*broker.Subscriber, time.Time) []byte { return []byte(":\n\n") }
 
-func (words) Live() []byte { return nil }
+func (notices) Live() []byte { return nil }
 
-func (words) Over(uint64, writers.RangeEnd) []byte { return []byte(end) }
+func (notices) Over(uint64, writers.RangeEnd) []byte { return []byte(end) }
 
-func (words) Last(reason broker.End) []byte {
+func (notices) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the gateway is shutting down; read on from the last event in a moment"))
 	case writers.Failed:
-		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the log cannot be read now; read on from the last event in a moment"))
+		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the event log cannot be read now; read on from the last event in a moment"))
 	case broker.EndExpired, broker.EndRevoked:
 		return appendFailure(nil, httperr.New(http.StatusUnauthorized, nameCredentials, "the credential has ended"))
 	case broker.EndChanged:
-		return appendFailure(nil, httperr.New(http.StatusForbidden, nameForbidden, "the database, the namespace, or what may be read of it has changed; read again"))
+		return appendFailure(nil, httperr.New(http.StatusForbidden, nameForbidden, "the database, the namespace or a permission has changed; read again"))
 	}
 	return nil
 }

@@ -7,16 +7,17 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// maxOrigin bounds the Origin that is kept; no key names one so long.
+// maxOrigin bounds the Origin that a connection stores; no key has a longer one.
 const maxOrigin = 512
 
-// freeConnection is what a connection may hold without being charged, as most do: as much as its buffers take anyway.
+// freeConnection is how many bytes a connection may use without a charge: as much as its buffers take anyway. Most
+// connections stay below it.
 const freeConnection = 16 << 10
 
-// enter counts the connection in, as one of its credential or as one that has yet to authenticate.
+// enter admits the connection: under its credential, or as one that has yet to authenticate.
 func (c *conn) enter(who *auth.Identity) error {
 	l := c.lease
-	c.known.Store(who != nil) // before the first message is read, which may be long then
+	c.known.Store(who != nil) // before the first message is read: with a credential it may be long
 	if who == nil {
 		if err := l.EnterPending(c.group); err != nil {
 			return err
@@ -37,7 +38,7 @@ func (c *conn) enter(who *auth.Identity) error {
 	return nil
 }
 
-// Release gives back what the connection has beside its lease.
+// Release gives back what the connection has in addition to its lease.
 func (c *conn) Release() {
 	c.unwatch()
 	for _, one := range c.subs {

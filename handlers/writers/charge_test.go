@@ -13,8 +13,8 @@ import (
 	"sluice/store/share"
 )
 
-// TestHold: what a slow client makes a stream hold is charged once it is much, and given back.
-func TestHold(t *testing.T) {
+// TestCharge: bytes that a slow client leaves unwritten are charged above freeUnsent, and refunded.
+func TestCharge(t *testing.T) {
 	t.Parallel()
 	memory := share.NewMemory(1<<20, 2<<20)
 	c := &Config{Memory: memory}
@@ -28,22 +28,22 @@ func TestHold(t *testing.T) {
 		want bool
 		held int64
 	}{
-		{"a batch", key, freeHeld, true, 0},
+		{"a batch", key, freeUnsent, true, 0},
 		{"much", key, 600_000, true, 600_000},
 		{"less of the same", key, 500_000, true, 600_000},
 		{"more of the same", key, 1 << 20, true, 1 << 20},
 		{"too much", key, 1<<20 + 1, false, 1 << 20},
 		{"a room's", room, 600_000, true, 1<<20 + 600_000},
 		{"of the same network", neighbour, 600_000, false, 1<<20 + 600_000},
-		{"a batch of the same network", neighbour, freeHeld, true, 1<<20 + 600_000},
+		{"a batch of the same network", neighbour, freeUnsent, true, 1<<20 + 600_000},
 	} {
-		if got := step.of.hold(c, step.n); got != step.want || memory.Held() != step.held {
+		if got := step.of.charge(c, step.n); got != step.want || memory.Held() != step.held {
 			t.Errorf("%s: %v, %d held; want %v, %d", step.name, got, memory.Held(), step.want, step.held)
 		}
 	}
 	for _, s := range []*Stream{key, room, neighbour} {
-		s.written()
-		s.written()
+		s.refund()
+		s.refund()
 	}
 	if memory.Held() != 0 {
 		t.Errorf("%d bytes are not given back", memory.Held())

@@ -15,7 +15,7 @@ import (
 	"sluice/store/pause"
 )
 
-// authenticate is an auth message: by a key or a token, by email and password, or by a refresh token.
+// authenticate handles an auth message: with a key or a token, with email and password, or with a refresh token.
 func (c *conn) authenticate(ctx context.Context, m *message) error {
 	who, refresh, err := c.credential(ctx, m)
 	if err == nil {
@@ -25,7 +25,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 		c.forget()
 		e := httperr.From(err)
 		c.refused(e)
-		if status, _ := wire(e); status == http.StatusServiceUnavailable { // it passes, and is not the credential's fault
+		if status, _ := wire(e); status == http.StatusServiceUnavailable { // temporary, and not the credential's fault
 			if err := c.send(problem(typeAuth, e, m.uid)); err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 	return c.regrant(ctx)
 }
 
-// refused counts a refused auth message, and has the audit trail keep it where it was for the credential.
+// refused counts a refused auth message. If the credential was the reason, the audit trail records it.
 func (c *conn) refused(e *httperr.Error) {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
 	if e.Status == http.StatusUnauthorized || e.Code == auth.TooManyTries {
@@ -61,7 +61,7 @@ func (c *conn) refused(e *httperr.Error) {
 	}
 }
 
-// credential finds who an auth message is from, and the refresh token to tell.
+// credential finds the identity of an auth message, and the refresh token to answer with.
 func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, refresh string, err error) {
 	var s *auth.Session
 	token := m.Get("access_token").Str
@@ -76,7 +76,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	case m.has("refresh_token"):
 		s, err = c.h.o.Auth.Refresh(ctx, c.lease.From, m.Get("refresh_token").Str)
 	default:
-		err = badPayload(`it needs an "access_token", "email" and "password", or a "refresh_token"`)
+		err = badPayload(`send an "access_token", "email" and "password", or a "refresh_token"`)
 	}
 	if err != nil {
 		return nil, "", err
@@ -94,11 +94,11 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	return who, refresh, nil
 }
 
-// become takes over an identity, until it ends.
+// become gives the connection an identity, until that ends.
 func (c *conn) become(who *auth.Identity) {
 	c.unwatch()
 	c.who, c.greeted = who, true
-	c.known.Store(true) // and not false for a moment, in which the next message may begin
+	c.known.Store(true) // never false in between: the next message may begin at that moment
 	c.deadline.Stop()
 	if c.expiry.Stop(); !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
@@ -111,7 +111,7 @@ func (c *conn) become(who *auth.Identity) {
 	})
 }
 
-// forget drops the identity. Subscriptions stay where they are until somebody is there again: they are cursors.
+// forget drops the identity. Subscriptions stay at their cursors until the client authenticates again.
 func (c *conn) forget() {
 	c.unwatch()
 	c.unwatch = func() {}
@@ -120,12 +120,12 @@ func (c *conn) forget() {
 	c.expiry.Stop()
 }
 
-// over says whether the identity has ended.
+// over reports whether the identity has ended.
 func (c *conn) over() bool {
 	return c.who.Ended() != "" || !c.who.Expires.IsZero() && !time.Now().Before(c.who.Expires)
 }
 
-// expire is the end of the identity: by time, or because its key or token was revoked or changed.
+// expire ends the identity: its time is over, or its key or token was revoked or changed.
 func (c *conn) expire() error {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
 	c.forget()
@@ -133,13 +133,13 @@ func (c *conn) expire() error {
 	return c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
 }
 
-// await gives a client the time to tell who they are.
+// await gives the client AuthTimeout to authenticate.
 func (c *conn) await() {
 	c.awaited = time.Now()
 	c.deadline.Reset(c.h.o.AuthTimeout)
 }
 
-// late is the end of the time to authenticate in.
+// late handles the end of that time. If the process itself stood still meanwhile, the client gets the time again.
 func (c *conn) late() error {
 	if pause.Since(c.awaited) {
 		c.await()

@@ -7,21 +7,21 @@ import (
 	"sluice/broker/sse"
 )
 
-// Words are what a stream says beside its events and gaps. What is empty is not said.
-type Words interface {
-	// Opening comes first.
+// Notices are what a stream sends in addition to its events. An empty one is not sent.
+type Notices interface {
+	// Opening is the first.
 	Opening(s *broker.Subscriber) []byte
 	// Ping keeps the connection alive.
 	Ping(s *broker.Subscriber, now time.Time) []byte
-	// Live comes once in a range, when the present is reached.
+	// Live is sent once in a range, when the stream has reached the present.
 	Live() []byte
-	// Over ends a range at a position.
+	// Over ends a range; position is where it ended.
 	Over(position uint64, reason RangeEnd) []byte
 	// Last ends a stream for another reason. It says nothing for broker.EndCut: only one of the writers asks for that.
 	Last(reason broker.End) []byte
 }
 
-// frames are the words of an event stream.
+// frames are the notices of an event stream.
 type frames struct{ config *Config }
 
 func (frames) Opening(s *broker.Subscriber) []byte { return s.AppendOpening(nil) }
@@ -36,8 +36,8 @@ func (frames) Over(position uint64, reason RangeEnd) []byte {
 
 func (f frames) Last(reason broker.End) []byte { return f.config.appendLast(nil, reason) }
 
-// Lines are the words of NDJSON: events and gaps only. An empty line keeps the connection alive.
-var Lines Words = lines{}
+// Lines are the notices of NDJSON, which has only events and gaps. An empty line keeps the connection alive.
+var Lines Notices = lines{}
 
 type lines struct{}
 
