@@ -169,7 +169,7 @@ func (c *committer) next() uint64 {
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
 	changed := map[subject]uint64{}
-	written := map[string][]byte{} // rows of this group's requests
+	written := map[string][]byte{} // rows of this group, those of its keyed spaces too
 	accepted := make([]*pending, 0, len(batch))
 	now := c.next()
 	g.Marks = c.marks
@@ -198,12 +198,12 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		} else {
 			p.first = 0
 		}
-		g.Rows = append(g.Rows, c.install(changes, c.last)...)
-		g.Events = append(g.Events, events...)
-		g.Rows = append(g.Rows, p.request.Rows...)
-		for _, r := range p.request.Rows {
+		before := len(g.Rows)
+		g.Rows = append(append(g.Rows, c.install(changes, c.last)...), p.request.Rows...)
+		for _, r := range g.Rows[before:] {
 			written[r.Key] = r.Value
 		}
+		g.Events = append(g.Events, events...)
 		g.Edit = p.request.Edit
 		if claim := p.request.Claim; claim != nil {
 			a := claim.answer

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 
 	"sluice/store/eventlog"
@@ -136,16 +135,17 @@ func (c *Catalog) copyEvents(ctx context.Context, d, made *Database) error {
 		if err != nil {
 			return err
 		}
-		for rest := page.Events; len(rest) > 0; {
-			n, bytes := 0, int64(0)
-			for n < len(rest) && bytes < editBytes {
-				if err := copied(c.log.Clock(), &rest[n], made.name); err != nil {
-					return err
-				}
-				bytes += c.log.Weight(&rest[n])
-				n++
+		for i := range page.Events {
+			if err := copied(c.log.Clock(), &page.Events[i], made.name); err != nil {
+				return err
 			}
-			if err := c.store(ctx, made, &eventlog.Request{Events: rest[:n]}, bytes, 0); err != nil {
+		}
+		for rest := page.Events; len(rest) > 0; {
+			n, weight := fill(rest), int64(0)
+			for i := range rest[:n] {
+				weight += c.log.Weight(&rest[i])
+			}
+			if err := c.store(ctx, made, &eventlog.Request{Events: rest[:n]}, weight, 0); err != nil {
 				return err
 			}
 			rest = rest[n:]
@@ -170,7 +170,7 @@ func (c *Catalog) copyRows(ctx context.Context, d, made *Database) error {
 	if err != nil {
 		return err
 	}
-	for some := range batches(rows) {
+	for some := range batches(rows, 0) {
 		bytes, annotations := int64(0), int64(0)
 		for _, r := range some {
 			bytes += weightOf(r)
@@ -184,23 +184,6 @@ func (c *Catalog) copyRows(ctx context.Context, d, made *Database) error {
 		made.usage.annotations += annotations // no lock is needed: nobody else has made yet
 	}
 	return nil
-}
-
-// batches splits rows into parts for one commit each.
-func batches(rows []eventlog.Row) iter.Seq[[]eventlog.Row] {
-	return func(yield func([]eventlog.Row) bool) {
-		for len(rows) > 0 {
-			n, bytes := 0, int64(0)
-			for n < len(rows) && n < editMost && bytes < editBytes {
-				bytes += weightOf(rows[n])
-				n++
-			}
-			if !yield(rows[:n]) {
-				return
-			}
-			rows = rows[n:]
-		}
-	}
 }
 
 // store charges a request and appends it.

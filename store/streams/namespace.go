@@ -1,7 +1,6 @@
 package streams
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -211,15 +210,12 @@ func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to strin
 
 // growth is how many more bytes the events and rows of a namespace take under another name.
 func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (events, rows int64, err error) {
-	reading := editing{catalog: c, db: d}
-	var failed error
 	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
-		err := reading.events(ctx, s.Stream, func(old *eventlog.Event) {
+		return c.events(ctx, d, s.Stream, func(old *eventlog.Event) error {
 			by, err := renamed(old, to)
-			failed = cmp.Or(failed, err)
 			events += c.log.Weight(&by) - c.log.Weight(old)
+			return err
 		})
-		return cmp.Or(failed, err)
 	})
 	if err != nil {
 		return 0, 0, err
@@ -247,22 +243,17 @@ func reannotated(d *Database, to string, old eventlog.Row) (eventlog.Row, error)
 
 func (b *editing) rename(ctx context.Context, namespace, to string) error {
 	c, d := b.catalog, b.db
-	var failed error
 	err := c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
-		return b.events(ctx, s.Stream, func(old *eventlog.Event) {
+		return c.events(ctx, d, s.Stream, func(old *eventlog.Event) error {
 			by, err := renamed(old, to)
 			if err != nil {
-				failed = err
-				return
+				return err
 			}
-			b.bytes += len(by.Data) + len(by.Meta)
-			b.freed += c.log.Weight(old) - c.log.Weight(&by)
-			old.Data, old.Meta = nil, nil // only by needs them
-			b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: *old, New: by})
+			return b.replace(ctx, *old, by)
 		})
 	})
-	if err != nil || failed != nil {
-		return cmp.Or(err, failed)
+	if err != nil {
+		return err
 	}
 	err = c.annotations(d, namespace, func(r eventlog.Row) error {
 		by, err := reannotated(d, to, r)
