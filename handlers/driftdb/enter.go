@@ -18,12 +18,14 @@ func answerTo(err error) error {
 }
 
 // enter counts somebody in, if there is such a room.
-func (h *Handler) enter(id string) error { return answerTo(h.rooms.Enter(id)) }
+func (h *Handler) enter(c echo.Context, id string) error {
+	return answerTo(h.rooms.Enter(c.Request().Context(), id))
+}
 
 // find counts somebody in, into a new room if there is none of that id and the request may make one. Clients of DriftDB
 // keep the ids of rooms, and may choose them.
 func (h *Handler) find(c echo.Context, id string) error {
-	err := h.rooms.Enter(id)
+	err := h.rooms.Enter(c.Request().Context(), id)
 	for range 2 { // a room may be dropped in the moment that it was found
 		if !errors.Is(err, rooms.ErrNoRoom) || !h.makes(c, id) {
 			break
@@ -31,7 +33,7 @@ func (h *Handler) find(c echo.Context, id string) error {
 		if err := h.make(c, id); err != nil {
 			return err
 		}
-		err = h.rooms.Enter(id)
+		err = h.rooms.Enter(c.Request().Context(), id)
 	}
 	return answerTo(err)
 }
