@@ -33,14 +33,16 @@ func (g *gated) Commit(group *eventlog.Group) error {
 	return g.Engine.Commit(group)
 }
 
-// shut makes the next commits wait until open is called.
-func (g *gated) shut() (open func()) {
+// shut makes the next commits wait until open is called, or until the test ends.
+func (g *gated) shut(t *testing.T) (open func()) {
 	gate := make(chan struct{})
 	g.gate.Store(&gate)
-	return func() {
+	open = sync.OnceFunc(func() {
 		g.gate.Store(nil)
 		close(gate)
-	}
+	})
+	t.Cleanup(open)
+	return open
 }
 
 // engines are the engines that a test runs with.
@@ -133,7 +135,7 @@ func TestDropDelaysNoOtherRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := g.shut()
+	open := g.shut(t)
 	dropped, other, came, gone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	go func() {
 		n, err := r.drop([]eventlog.KeyedSpace{s}, s.Last+1, time.Hour)
@@ -197,7 +199,7 @@ func TestPushPreventsDrop(t *testing.T) {
 			for _, s := range rooms {
 				before = max(before, s.Last+1)
 			}
-			open := g.shut()
+			open := g.shut(t)
 			pushed, dropped := make(chan error, 1), make(chan int, 1)
 			go func() {
 				_, err := r.o.Log.Append(ctx, push("other", "1")) // in a commit before
@@ -216,14 +218,14 @@ func TestPushPreventsDrop(t *testing.T) {
 				}
 				dropped <- n
 			}()
-			for { // until the drop waits for the commit
-				r.mu.Lock()
-				marked := len(r.dropping)
-				r.mu.Unlock()
-				if marked == 2 {
-					break
+			for begun, marked := time.Now(), 0; marked != 2; time.Sleep(time.Millisecond) { // until it has judged them
+				if time.Since(begun) > soon {
+					t.Fatal("the drop does not wait for the commit, or waits with a lock")
 				}
-				time.Sleep(time.Millisecond)
+				if r.mu.TryLock() {
+					marked = len(r.dropping)
+					r.mu.Unlock()
+				}
 			}
 			open()
 			if n := within(t, "the drop", dropped); n != 1 {
