@@ -18,12 +18,14 @@ func answerTo(err error) error {
 }
 
 // enter counts a client in, if the room exists.
-func (h *Handler) enter(id string) error { return answerTo(h.rooms.Enter(id)) }
+func (h *Handler) enter(c echo.Context, id string) error {
+	return answerTo(h.rooms.Enter(c.Request().Context(), id))
+}
 
 // find counts a client in. If no room has that id and the request may make one, it makes the room: DriftDB's clients store
 // ids of rooms, and may choose them.
 func (h *Handler) find(c echo.Context, id string) error {
-	err := h.rooms.Enter(id)
+	err := h.rooms.Enter(c.Request().Context(), id)
 	for range 2 { // a room may be dropped in the moment that it was found
 		if !errors.Is(err, rooms.ErrNoRoom) || !h.makes(c, id) {
 			break
@@ -31,7 +33,7 @@ func (h *Handler) find(c echo.Context, id string) error {
 		if err := h.make(c, id); err != nil {
 			return err
 		}
-		err = h.rooms.Enter(id)
+		err = h.rooms.Enter(c.Request().Context(), id)
 	}
 	return answerTo(err)
 }

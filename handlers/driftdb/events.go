@@ -23,7 +23,7 @@ import (
 // send is POST /room/{id}/send: a connection of one message.
 func (h *Handler) send(c echo.Context) error {
 	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	if err := h.enter(c, id); err != nil {
 		return err
 	}
 	defer h.rooms.Leave(id)

@@ -11,7 +11,7 @@ import (
 // presence answers with the clients that are in the room now, on a key.
 func (h *Handler) presence(c echo.Context) error {
 	id := c.Param("room")
-	if err := h.enter(id); err != nil {
+	if err := h.enter(c, id); err != nil {
 		return err
 	}
 	defer h.rooms.Leave(id)

@@ -92,11 +92,14 @@ func (l *Log) Keyed(ctx context.Context, space string, key *string, f func(Event
 	return position, l.waitSettled(ctx, position)
 }
 
-// Drop deletes keyed spaces. Their numbers would begin again at 1, so do not use the names again.
-func (l *Log) Drop(ctx context.Context, spaces ...string) error {
-	r := &Request{Edit: &Edit{Drop: spaces}}
-	for _, name := range spaces {
-		r.Rows = append(r.Rows, Row{Key: keyedRow + name})
+// Drop deletes keyed spaces that are as they were read: if an event came to one of them since, the error is ErrRow and
+// all stay. Their numbers would begin again at 1, so do not use the names again.
+func (l *Log) Drop(ctx context.Context, spaces ...KeyedSpace) error {
+	r := &Request{Edit: &Edit{}}
+	for _, s := range spaces {
+		r.Edit.Drop = append(r.Edit.Drop, s.Space)
+		r.If = append(r.If, row(s.Space, s.Seq, s.Last))
+		r.Rows = append(r.Rows, Row{Key: keyedRow + s.Space})
 	}
 	_, err := l.Append(ctx, r)
 	return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
 )
 
@@ -47,7 +48,7 @@ func TestEditsLeaveOtherSpacesKnown(t *testing.T) {
 	push("$room/b")
 	begun := engine.reads.Load()
 	_, plain := log.Append(ctx, &eventlog.Request{Edit: &eventlog.Edit{Drop: []string{"plain"}}})
-	if err := errors.Join(plain, log.Drop(ctx, "$room/b")); err != nil {
+	if err := errors.Join(plain, logtest.DropKeyed(log, "$room/b")); err != nil {
 		t.Fatal(err)
 	}
 	if seq := push("$room/a"); seq != 2 || engine.reads.Load() != begun {

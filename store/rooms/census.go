@@ -2,8 +2,6 @@ package rooms
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -113,67 +111,4 @@ func (r *Rooms) dropOld() error {
 		}
 	}
 	return nil
-}
-
-// dropsMost is the most rooms that one commit drops.
-const dropsMost = 100
-
-// drop deletes those of some rooms that are still old; they may have been used since the survey. Rooms.mu stays locked,
-// so nobody can enter meanwhile: whoever comes finds no room.
-func (r *Rooms) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (n int, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var ids, spaces []string
-	for _, s := range rooms {
-		id := s.Space[len(Space("")):]
-		old, err := r.expired(id, before, unused)
-		if err != nil {
-			return 0, err
-		}
-		if old {
-			ids, spaces = append(ids, id), append(spaces, s.Space)
-		}
-	}
-	if len(spaces) == 0 {
-		return 0, nil
-	}
-	if err := r.o.Log.Drop(context.Background(), spaces...); err != nil {
-		return 0, err
-	}
-	for _, id := range ids {
-		delete(r.rooms, id)
-		r.makers.ended(id)
-	}
-	r.made.n.Add(-int64(len(ids)))
-	return len(ids), nil
-}
-
-// expired reports whether nobody is in a room and it is old. Its age counts from its last message or, if there was
-// none, from when somebody was last in it.
-func (r *Rooms) expired(id string, before uint64, unused time.Duration) (bool, error) {
-	known := r.rooms[id]
-	if known != nil && known.inside > 0 {
-		return false, nil
-	}
-	s, there, err := r.o.Log.KeyedSpace(Space(id))
-	if err != nil || !there || s.Last < before {
-		return there, err
-	}
-	if s.Seq > 0 || s.Last >= r.o.Log.Clock().Before(unused) || known != nil && time.Since(known.left) < unused || time.Since(r.started) < unused {
-		return false, nil // after a restart its clients may be about to return
-	}
-	return r.empty(id)
-}
-
-// errNotEmpty means that a room retains something.
-var errNotEmpty = errors.New("the room retains something")
-
-// empty reports whether a room retains nothing. Seq alone does not say that: a compact before the first message has no
-// number.
-func (r *Rooms) empty(id string) (bool, error) {
-	_, err := r.o.Log.Keyed(context.Background(), Space(id), nil, func(eventlog.Event) error { return errNotEmpty })
-	if errors.Is(err, errNotEmpty) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -11,6 +11,6 @@
 //
 // Whoever has entered calls Leave once; or Connect and, if that succeeds, Disconnect once.
 //
-// Lock order: census.evicting, then census.mu or Rooms.mu, then makers.mu. The log is called with census.mu locked, and
-// with Rooms.mu locked to look up or drop a room: nobody may enter a room while it is dropped.
+// Lock order: census.evicting, then census.mu, then Rooms.mu, then makers.mu. With Rooms.mu locked the log is only read,
+// to look up a room. While the log commits a drop, whoever comes to one of its rooms waits, and to others nobody does.
 package rooms

@@ -29,6 +29,9 @@ func (r *Rooms) Make(ctx context.Context, maker Maker, id string) error {
 		}
 		return err
 	}
+	if r.lock(ctx, id) == nil { // if a drop has just made way for the room, it ends first
+		defer r.mu.Unlock()
+	}
 	r.makers.add(maker, id)
 	return nil
 }

@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -22,12 +23,15 @@ type room struct {
 	present map[*Clients]struct{} // nil until a client sends a presence; most rooms have none
 }
 
-// Enter counts somebody in. If there is no such room, the error is ErrNoRoom; otherwise it is the log's.
-func (r *Rooms) Enter(id string) error {
+// Enter counts somebody in. If there is no such room, the error is ErrNoRoom; otherwise it is the log's or the
+// context's. If the room is being dropped, Enter waits for the outcome.
+func (r *Rooms) Enter(ctx context.Context, id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
 	}
-	r.mu.Lock()
+	if err := r.lock(ctx, id); err != nil {
+		return err
+	}
 	defer r.mu.Unlock()
 	entered := r.rooms[id]
 	if entered == nil {

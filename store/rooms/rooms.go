@@ -41,13 +41,14 @@ type Rooms struct {
 	made    census
 	makers  *makers
 
-	mu    sync.Mutex
-	rooms map[string]*room
+	mu       sync.Mutex
+	rooms    map[string]*room
+	dropping map[string]chan struct{} // the channel is closed when the drop has ended
 }
 
 // Open counts the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
-	r := &Rooms{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, makers: newMakers(o.Limits)}
+	r := &Rooms{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
 	r.made.most = int64(o.Limits.Rooms)
 	if _, err := r.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)

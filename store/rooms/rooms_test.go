@@ -41,7 +41,7 @@ func TestLifeOfARoom(t *testing.T) {
 			}
 		}
 		for _, id := range []string{"a", "undefined", ""} {
-			if err := r.Enter(id); !errors.Is(err, ErrNoRoom) {
+			if err := r.Enter(context.Background(), id); !errors.Is(err, ErrNoRoom) {
 				t.Errorf("a room %q that is not there: %v", id, err)
 			}
 		}
@@ -50,9 +50,9 @@ func TestLifeOfARoom(t *testing.T) {
 		if n := r.Count(); n != 1 {
 			t.Errorf("there are %d rooms", n)
 		}
-		must(r.Enter("a"))
+		must(r.Enter(context.Background(), "a"))
 		must(r.Connect("a"))
-		must(r.Enter("a"))
+		must(r.Enter(context.Background(), "a"))
 		var full *Refusal
 		if err := r.Connect("a"); !errors.As(err, &full) || full.Reason != Full {
 			t.Errorf("a second connection of one: %v", err)
@@ -63,7 +63,7 @@ func TestLifeOfARoom(t *testing.T) {
 		}
 		r.Disconnect("a")
 		time.Sleep(time.Hour)
-		if err := r.Enter("a"); !errors.Is(err, ErrNoRoom) || r.Count() != 0 {
+		if err := r.Enter(context.Background(), "a"); !errors.Is(err, ErrNoRoom) || r.Count() != 0 {
 			t.Errorf("a room that was left an hour ago: %v, there are %d", err, r.Count())
 		}
 	})

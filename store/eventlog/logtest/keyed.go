@@ -118,7 +118,18 @@ func testKeyed(t *testing.T, o Opener) {
 			},
 			"drop": func(rt *rapid.T) {
 				name := room.Draw(rt, "room")
-				if err := m.log.Drop(context.Background(), name); err != nil {
+				if rapid.Bool().Draw(rt, "stale") {
+					s, _, err := m.log.KeyedSpace(name)
+					if err != nil {
+						rt.Fatal(err)
+					}
+					s.Space, s.Last = name, s.Last-1
+					if err := m.log.Drop(context.Background(), s); !errors.Is(err, eventlog.ErrRow) {
+						rt.Fatalf("a drop of what was pushed to since: %v", err)
+					}
+					return
+				}
+				if err := DropKeyed(m.log, name); err != nil {
 					rt.Fatal(err)
 				}
 				delete(m.rooms, name)
@@ -219,4 +230,19 @@ func testBound(t *testing.T, o Opener) {
 	if err := push(eventlog.Append, 0, 150); err != nil {
 		t.Error(err)
 	}
+}
+
+// DropKeyed drops those of some keyed spaces that exist, as they are now.
+func DropKeyed(log *eventlog.Log, names ...string) error {
+	var some []eventlog.KeyedSpace
+	for _, name := range names {
+		s, there, err := log.KeyedSpace(name)
+		if err != nil {
+			return err
+		}
+		if there {
+			some = append(some, s)
+		}
+	}
+	return log.Drop(context.Background(), some...)
 }

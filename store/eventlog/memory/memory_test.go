@@ -76,7 +76,7 @@ func TestFull(t *testing.T) {
 	if n := fill(entries); n < 1 || n > 2 {
 		t.Errorf("%d entries in the place of two rows", n)
 	}
-	if err := log.Drop(ctx, "$room/a"); err != nil {
+	if err := logtest.DropKeyed(log, "$room/a"); err != nil {
 		t.Error(err)
 	}
 	if n := fill(rows); n != room { // two are new; the others do not grow
