@@ -299,13 +299,15 @@ test("a killed gateway comes back with all that was there", { timeout: 30_000 },
   try {
     await g.start();
     const { createDirectus, createItem, readItems, realtime, rest, staticToken } = sdk26;
-    c = createDirectus(g.url, { globals: { WebSocket: PageWebSocket } }).with(staticToken(token)).with(rest()).with(realtime({ reconnect: { delay: 100, retries: 100 } }));
+    // The client's iterator ends when its first try to reconnect fails: the gateway must be there by then.
+    c = createDirectus(g.url, { globals: { WebSocket: PageWebSocket } }).with(staticToken(token)).with(rest()).with(realtime({ reconnect: { delay: 3000, retries: 100 } }));
     await c.connect();
     const { subscription } = await c.subscribe("m");
     const got = [];
     (async () => {
       for await (const m of subscription) got.push(m);
     })().catch(() => {}); // it ends with the client
+    await poll("the first init", () => got.length === 1);
     await c.request(createItem("m", { id: "1" }));
     await poll("the first", () => got.length === 2);
     await g.stop("SIGKILL");
