@@ -14,12 +14,13 @@ import (
 	"sluice/store/documents/query"
 )
 
-// errOverflow refuses what an integer cannot hold: a counter that became a fraction would no longer count.
+// errOverflow refuses a result outside the range of 64-bit integers. A float instead would lose precision, and a counter
+// would stop counting.
 var errOverflow = errors.New("would leave the range of 64-bit integers, from -9223372036854775808 to 9223372036854775807")
 
-// rule is a sum or a product: of integers, false where it overflows, and of other numbers.
+// rule is a sum or a product. integers returns false on overflow; floats is for all other numbers.
 type rule struct {
-	none     string // what a missing field counts as
+	none     string // the value of a missing field
 	integers func(a, b int64) (int64, bool)
 	floats   func(a, b float64) float64
 }
@@ -32,7 +33,7 @@ var (
 	multiply = rule{"0", product, func(a, b float64) float64 { return a * b }}
 )
 
-// product is that of two integers.
+// product multiplies two integers. It returns false on overflow.
 func product(a, b int64) (int64, bool) {
 	magnitude := func(n int64) uint64 {
 		if n < 0 {
@@ -47,7 +48,7 @@ func product(a, b int64) (int64, bool) {
 	return int64(low), high == 0 && low <= math.MaxInt64
 }
 
-// reckon is $inc or $mul by a number.
+// reckon makes the edit of $inc or $mul by a number.
 func reckon(arg gjson.Result, r rule) (edit, error) {
 	if arg.Type != gjson.Number {
 		return nil, fmt.Errorf("takes a number, not %s", query.KindOf(arg))
@@ -64,7 +65,7 @@ func reckon(arg gjson.Result, r rule) (edit, error) {
 	}, nil
 }
 
-// of keeps integers exact, and what they make an integer.
+// of applies the rule to two numbers. The result of two integers is an exact integer.
 func (r rule) of(a, b string) ([]byte, error) {
 	if integral(a) && integral(b) {
 		x, err := strconv.ParseInt(a, 10, 64)
@@ -85,7 +86,8 @@ func (r rule) of(a, b string) ([]byte, error) {
 // integral reports whether a number is written as an integer.
 func integral(s string) bool { return !strings.ContainsAny(s, ".eE") }
 
-// extreme is $min or $max: the value where it lies on the side asked for, or where there is none.
+// extreme makes the edit of $min (side -1) or $max (side 1). It sets the value if the field is missing, or if the value
+// is lower ($min) or higher ($max) than the field's.
 func extreme(arg gjson.Result, side int) edit {
 	return func(was []byte) ([]byte, error) {
 		if was == nil || query.Compare(arg, gjson.ParseBytes(was)) == side {

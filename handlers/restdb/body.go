@@ -18,7 +18,7 @@ import (
 	"sluice/store/syntax"
 )
 
-// body reads the JSON of a request, or a form as JSON: compact, and nil where there is none.
+// body reads the request's body and returns compact JSON, or nil if there is no body. It converts a form to JSON.
 func (h *Handler) body(c *call) ([]byte, error) {
 	length := c.Request().ContentLength
 	if length == 0 {
@@ -42,7 +42,8 @@ func (h *Handler) body(c *call) ([]byte, error) {
 		return nil, bad
 	case form && trimmed[0] != '{' && trimmed[0] != '[':
 		return readForm(string(trimmed))
-	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)): // it is no JSON that curl calls a form
+	case form && (!body.Form(c.Request().Header) || !body.FormIsJSON(c.Request().Header, text)):
+		// curl labels JSON as a form, but this is not such JSON.
 		return nil, badType("; " + body.FormFault(text))
 	}
 	if err := h.o.Documents.CheckWidth(text, 1); err != nil {
@@ -55,7 +56,7 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	return v, nil
 }
 
-// bodyType reports whether a body is called a form, and refuses one that is neither that nor JSON.
+// bodyType reports whether the Content-Type is that of a form. It refuses all types other than forms and JSON.
 func bodyType(head http.Header) (form bool, err error) {
 	kind, params, err := mime.ParseMediaType(head.Get(echo.HeaderContentType))
 	form = kind == echo.MIMEApplicationForm
@@ -91,7 +92,7 @@ func fieldsOf(text []byte) (documents.Fields, string, error) {
 	return f, id, nil
 }
 
-// shapeFault explains why a value is not a document. Duplicate names were refused before.
+// shapeFault explains why a value is not a document. body has already refused duplicate names.
 func shapeFault(text []byte) string {
 	switch v := gjson.ParseBytes(text); {
 	case len(text) == 0:
@@ -112,7 +113,8 @@ func (h *Handler) documents(c *call) (docs []documents.New, single bool, err err
 		d, err := newDocument(text)
 		return []documents.New{d}, true, err
 	}
-	// It is valid, as body has seen. Of too many documents one is read, for the store to refuse.
+	// body has checked that the array is valid. If it has too many documents, the loop reads one more than the limit, and the
+	// store then refuses them.
 	elements := jsontext.NewDecoder(bytes.NewReader(text))
 	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= documents.ChangeMost; {
 		var v jsontext.Value
@@ -128,15 +130,15 @@ func (h *Handler) documents(c *call) (docs []documents.New, single bool, err err
 	return docs, false, err
 }
 
-// newDocument reads one that is to be made. Names that begin with a $ are operators in later changes, which is why it
-// can have none.
+// newDocument reads a new document. It refuses names that begin with a $, because a later change would read them as
+// operators.
 func newDocument(text []byte) (documents.New, error) {
 	f, id, err := fieldsOf(text)
 	if err != nil {
 		return documents.New{}, err
 	}
 	switch given := gjson.GetBytes(text, "_id"); {
-	case given.Type != gjson.Null && given.Type != gjson.String: // it would be made under another
+	case given.Type != gjson.Null && given.Type != gjson.String: // the document would get a different id
 		return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "_id is %s: %v", query.KindOf(given), documents.ErrID)
 	case id != "" && documents.CheckID(id) != nil:
 		return documents.New{}, httperr.New(http.StatusBadRequest, httperr.BadDocument, "%v", documents.ErrID)

@@ -12,7 +12,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// version is what an insert's answer leaves out of the metafields, as RestDB does.
+// version hides _version, the only metafield that the answer to an insert omits, as in RestDB.
 var version, _ = query.Hide("_version")
 
 func (h *Handler) insert(c *call) (int, error) {
@@ -66,7 +66,7 @@ func (h *Handler) set(c *call) (int, error) {
 	})
 }
 
-// update changes one document, and answers with all of it to who may read it.
+// update changes one document. The answer has the whole document if the sender may read it, else only the id.
 func (h *Handler) update(c *call, f func(own *documents.Fields) error) (int, error) {
 	if err := c.take(1); err != nil {
 		return 0, err
@@ -85,7 +85,7 @@ func (h *Handler) update(c *call, f func(own *documents.Fields) error) (int, err
 	return 1, c.json(http.StatusOK, c.shown().Append(nil, texts[0]))
 }
 
-// remove takes away one document, or several at *.
+// remove deletes one document, or several if the id is *.
 func (h *Handler) remove(c *call) (int, error) {
 	if c.id == "*" {
 		return h.removeMany(c)
@@ -108,14 +108,14 @@ func (c *call) removed(ids []string, err error) (int, error) {
 	return min(1, len(ids)), c.json(http.StatusOK, answer)
 }
 
-// removeMany takes away those that the body names, or those that q asks for.
+// removeMany deletes the documents that the body names, or those that q matches.
 func (h *Handler) removeMany(c *call) (int, error) {
 	text, err := h.body(c)
 	if err != nil {
 		return 0, err
 	}
 	given := strings.TrimSpace(c.values.Get("q"))
-	q := given != "" && !emptyList(given) // an empty one would ask for all
+	q := given != "" && !emptyList(given) // an empty q would match all documents
 	switch {
 	case text == nil && !q:
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "name the documents: with a JSON array of ids as the body, or with q; q={} means all")
@@ -142,7 +142,9 @@ func (h *Handler) removeMany(c *call) (int, error) {
 
 var errEnough = errors.New("there are enough")
 
-// removeFound takes away all that q asks for, or as many as max says and one request may.
+// removeFound deletes all documents that q matches, or at most max of them. One request deletes at most ChangeMost documents,
+// and ChangeBytes of them. If q matches more, a max up to ChangeMost lets the request delete a part; without such a max, the
+// request is refused.
 func (h *Handler) removeFound(c *call) (int, error) {
 	s, err := parseSelection(c.values)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// knownOperators are the operators, as a refusal lists them.
+// knownOperators lists the operators for an error message.
 const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
 
 // comparisons are the operators that take a plain value.
@@ -55,7 +55,7 @@ func allOf(nodes []query.Node) query.Node {
 	return query.Node{Op: query.And, Nodes: nodes}
 }
 
-// readGroup reads an object of fields and $and, $or, $nor, $not: all of them hold.
+// readGroup reads an object of fields and of $and, $or, $nor, $not. A document must match all of them.
 func readGroup(v gjson.Result, depth int) (query.Node, error) {
 	var out []query.Node
 	err := query.CheckDepth(depth)
@@ -86,7 +86,7 @@ func readNot(v gjson.Result, depth int) (query.Node, error) {
 	return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
 }
 
-// readList reads what $and, $or and $nor have: a list of groups.
+// readList reads the value of $and, $or or $nor: a list of groups.
 func readList(op string, v gjson.Result, depth int) (query.Node, error) {
 	n := query.Node{Op: query.And}
 	if op != "$and" {
@@ -112,7 +112,7 @@ func readList(op string, v gjson.Result, depth int) (query.Node, error) {
 	return n, err
 }
 
-// readField reads what is asked of a field: operators, or a value that it equals.
+// readField reads the condition on a field: operators, or a value that the field must equal.
 func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 	if strings.HasPrefix(name, "$") {
 		if name == "$options" || strings.Contains(" "+knownOperators+" ", " "+name+" ") {
@@ -146,7 +146,7 @@ func readAsked(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	return allOf(out), err
 }
 
-// hasOperators reports whether an object has operators and is not a value; {"$date":…} is a value.
+// hasOperators reports whether v is an object of operators, not a value. {"$date":…} is a value.
 func hasOperators(v gjson.Result) bool {
 	found := false
 	if v.IsObject() {
@@ -158,7 +158,7 @@ func hasOperators(v gjson.Result) bool {
 	return found
 }
 
-// readOperator reads one of a field's operators; siblings is the object that has it.
+// readOperator reads one of a field's operators. siblings is the object that contains the operator.
 func readOperator(f query.Field, name string, v, siblings gjson.Result, depth int) (query.Node, error) {
 	if n, ok := comparisons[name]; ok {
 		n.Field = f
@@ -178,7 +178,7 @@ func readOperator(f query.Field, name string, v, siblings gjson.Result, depth in
 		if err := query.CheckDepth(depth + 1); err != nil {
 			return query.Node{}, err
 		}
-		n, err := readAsked(f, v, depth+1) // a plain value too, as RestDB has it
+		n, err := readAsked(f, v, depth+1) // a plain value is allowed too, as in RestDB
 		return query.Node{Op: query.Not, Nodes: []query.Node{n}}, err
 	case "$and", "$or", "$nor":
 		return query.Node{}, query.Refuse(query.BadSyntax, `%s stands below field %s: write {"%s":[{"%s":…}]}`, name, f, name, f)
@@ -195,7 +195,7 @@ func unknownOperator(name string) error {
 	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, knownOperators)
 }
 
-// readOperands gives a comparison its values: a list to $in, $nin and $bt.
+// readOperands reads the values of a comparison. $in, $nin and $bt take a list.
 func readOperands(n *query.Node, name string, v gjson.Result) error {
 	in := []gjson.Result{v}
 	if n.Op == query.In || n.Op == query.Between {
@@ -217,7 +217,7 @@ func readOperands(n *query.Node, name string, v gjson.Result) error {
 	return nil
 }
 
-// readElement reads what is asked of one element of a list: conditions on its fields, or operators on itself.
+// readElement reads the condition on one element of a list: conditions on its fields, or operators on the element itself.
 func readElement(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	if !v.IsObject() {
 		return query.Node{}, query.Refuse(query.BadValue, `$elemMatch of %s takes an object such as {"name":"Ann","age":{"$gt":3}} or {"$gt":3}, not %s`, f, query.KindOf(v))
@@ -235,7 +235,7 @@ func readElement(f query.Field, v gjson.Result, depth int) (query.Node, error) {
 	return n, err
 }
 
-// readPattern reads a $regex with its $options. Those that RE2 knows go into the expression itself.
+// readPattern reads a $regex with its $options. It allows the options that RE2 has, and puts them into the expression.
 func readPattern(f query.Field, v, options gjson.Result) (query.Node, error) {
 	n := query.Node{Op: query.Regex, Field: f, Values: []gjson.Result{v}}
 	if v.Type != gjson.String {

@@ -9,21 +9,21 @@ import (
 	"sluice/store/documents/query"
 )
 
-// layouts are the spellings of a time that $date takes: those of a page's Date, and a blank in place of the T.
+// layouts are the formats of a time that $date takes: those of JavaScript's Date, also with a blank instead of the T.
 var layouts = []string{
 	time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04",
 	time.DateOnly, "2006-01", "2006",
 }
 
-// variables are RestDB's names for times that depend on now, in UTC.
+// variables are RestDB's names for times relative to now, in UTC.
 var variables = map[string]func(now time.Time) time.Time{
 	"$currentDate":  func(now time.Time) time.Time { return now },
 	"$currentMonth": func(now time.Time) time.Time { return time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC) },
 	"$currentYear":  func(now time.Time) time.Time { return time.Date(now.Year(), time.January, 1, 0, 0, 0, 0, time.UTC) },
 }
 
-// readValue reads a value to compare with. {"$date":…} is the text that a page's Date.toJSON makes of that time, which
-// is how documents hold it.
+// readValue reads a value to compare with. It converts {"$date":…} to the text that JavaScript's Date.toJSON makes of that
+// time, because documents store times as that text.
 func readValue(v gjson.Result) (gjson.Result, error) {
 	if !v.IsObject() || !v.Get(`\$date`).Exists() {
 		return v, nil
@@ -39,7 +39,7 @@ func readValue(v gjson.Result) (gjson.Result, error) {
 
 func readDate(v gjson.Result) (time.Time, bool) {
 	if v.Type == gjson.Number {
-		const most = 1 << 53 // milliseconds, as in a Date
+		const most = 1 << 53 // milliseconds, as in JavaScript's Date
 		return time.UnixMilli(int64(max(-most, min(most, v.Num)))), v.Num == math.Trunc(v.Num)
 	}
 	if of := variables[v.Str]; of != nil {

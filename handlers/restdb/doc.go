@@ -5,6 +5,6 @@
 // rules. It translates update operators into functions of one document, which the store calls while it has that document
 // locked.
 //
-// Invariants: Every answer is JSON and every error has a message, since the generated client parses both. A client's input
-// is checked against its limits before a document is touched.
+// Invariants: Every answer is JSON and every error has a message, since the generated client parses both. The door checks a
+// client's input against the limits before it touches a document.
 package restdb

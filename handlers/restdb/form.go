@@ -14,7 +14,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// formMost is how many values a form may have: each takes much more memory than it has bytes.
+// formMost is the most values of a form. The limit is needed because a value takes much more memory than its bytes.
 const formMost = 1000
 
 // input is a value of a form: one text, a list of texts, or an object.
@@ -25,8 +25,8 @@ type input struct {
 	below map[string]*input
 }
 
-// readForm reads a form as the JSON of a document. Values are strings; a name that is there twice, or as name[], is a
-// list, and name[city] is the field city of an object.
+// readForm converts a form to the JSON of a document. Values are strings. A name that occurs twice, or as name[], is a list.
+// name[city] is the field city of an object.
 func readForm(text string) ([]byte, error) {
 	form := &input{}
 	pairs := strings.Split(text, "&")
@@ -59,7 +59,8 @@ func badForm(why error) error {
 	return httperr.New(http.StatusBadRequest, httperr.BadDocument, "the form cannot be read: %v", why)
 }
 
-// keys are the names that a[b][c] has: a, b and c. The last is empty for a list. A name of another shape is one key.
+// keys splits a name such as a[b][c] into a, b and c. The last key of a list is empty. A name of any other
+// shape is one key.
 func keys(name string) []string {
 	base, inside, brackets := strings.Cut(name, "[")
 	inside, closed := strings.CutSuffix(inside, "]")
@@ -69,7 +70,7 @@ func keys(name string) []string {
 	return append([]string{base}, strings.Split(inside, "][")...)
 }
 
-// add puts a value where the keys lead.
+// add adds a value at the path that keys give.
 func (in *input) add(keys []string, value string) error {
 	if len(keys) > query.MaxDepth {
 		return fmt.Errorf("nests more than %d objects", query.MaxDepth)
@@ -127,6 +128,6 @@ func (in *input) append(dst []byte) []byte {
 
 // appendQuoted appends a text as a JSON string.
 func appendQuoted(dst []byte, text string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, text) // it refuses nothing but what is not UTF-8, as readForm has seen
+	dst, _ = jsontext.AppendQuote(dst, text) // it fails only on invalid UTF-8, which readForm has refused
 	return dst
 }

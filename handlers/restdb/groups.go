@@ -9,15 +9,15 @@ import (
 	"sluice/store/documents/query"
 )
 
-// branch is a level of an answer that is grouped: what it holds by the values of one field.
+// branch is one level of a grouped answer: it groups by the values of one field.
 type branch struct {
-	values []gjson.Result // each as it came first
+	values []gjson.Result // each as first seen
 	below  map[string]*branch
-	list   [][]byte // at the end: documents
-	leaf   []byte   // at the end: figures
+	list   [][]byte // on the last level: documents
+	leaf   []byte   // on the last level: figures
 }
 
-// at is the branch of a value.
+// at returns the branch of a value, and makes it if needed.
 func (b *branch) at(v gjson.Result) *branch {
 	m := mark(v)
 	if b.below == nil {
@@ -29,8 +29,8 @@ func (b *branch) at(v gjson.Result) *branch {
 	return b.below[m]
 }
 
-// append appends it in the order of its values. A value's name is its text, of a string what is in it; where "1" follows
-// 1 it keeps its quotes.
+// append appends the branch as JSON, in the order of its values. The name of a value is its JSON text, for a string without
+// the quotes. A string keeps its quotes if the name is taken: "1" after the number 1.
 func (b *branch) append(dst []byte, p query.Projection) []byte {
 	switch {
 	case b.leaf != nil:
@@ -55,8 +55,8 @@ func (b *branch) append(dst []byte, p query.Projection) []byte {
 	return append(dst, '}')
 }
 
-// grouped is an object of lists of documents, by the values of the fields grouped by. There may be as many groups as an
-// aggregate has: one by ten fields takes five kilobytes.
+// grouped returns an object of lists of documents, by the values of the fields to group by. The limit on groups is that of
+// aggregates, because a group costs memory: by ten fields, one takes five kilobytes.
 func grouped(s *selection, texts [][]byte) ([]byte, error) {
 	top, groups := &branch{}, 0
 	for _, text := range texts {
@@ -79,10 +79,10 @@ func grouped(s *selection, texts [][]byte) ([]byte, error) {
 	return top.append(nil, s.projection), nil
 }
 
-// aggregate answers with figures: one object, or one by each value of the fields grouped by.
+// aggregate answers with figures: one object, or one object for each group.
 func (h *Handler) aggregate(c *call, s *selection) error {
 	of := slices.Clone(s.aggregates)
-	for i := range of { // RestDB's MIN and MAX are documents
+	for i := range of { // RestDB's MIN and MAX return documents
 		switch of[i].Func {
 		case query.Min:
 			of[i].Func = query.MinDocument
@@ -112,7 +112,7 @@ func (h *Handler) aggregate(c *call, s *selection) error {
 	return c.json(http.StatusOK, text)
 }
 
-// figures is an object of the figures, of which those that are documents are shown as a list would.
+// figures returns an object of the figures. Figures that are documents get the projection of a list.
 func figures(s *selection, values []string) []byte {
 	text := []byte{'{'}
 	for i, a := range s.aggregates {

@@ -18,10 +18,10 @@ import (
 	"sluice/store/share"
 )
 
-// Path is where the door is.
+// Path is the prefix of the door's paths.
 const Path = "/rest"
 
-// Options are plain values out of the settings, and what the gateway is made of.
+// Options are values from the settings, and the parts of the gateway that the door uses.
 type Options struct {
 	Auth        *auth.Authenticator
 	Documents   *documents.Store
@@ -53,30 +53,30 @@ func (h *Handler) Register(e *echo.Echo) {
 	}
 }
 
-// CORS returns what pages of other origins may do.
+// CORS returns the rules for pages of other origins.
 func (h *Handler) CORS() []cors.Rule {
 	return []cors.Rule{{
 		Path: Path, Methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", Asked: []string{headerOverride}, Exposed: []string{"X-Pagination"},
 	}}
 }
 
-// Close has nothing to end.
+// Close does nothing: the door has no background work.
 func (h *Handler) Close() error { return nil }
 
-// action serves a request whose sender is known, and may do it.
+// action serves a request whose sender is authenticated and permitted.
 type action func(*call) error
 
-// call is a request whose sender is known, and may do it.
+// call is a request whose sender is authenticated and permitted.
 type call struct {
 	echo.Context
-	method     string // that X-HTTP-Method-Override asks for, where there is one
+	method     string // of the request, or of X-HTTP-Method-Override if it is set
 	who        *auth.Identity
 	values     url.Values
 	collection string
-	id         string // * stands for several
+	id         string // * means several documents
 }
 
-// known lets in who may do what the request asks for.
+// known authenticates the sender, checks the origin and the permission, and then runs f.
 func (h *Handler) known(method string, f action) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -103,7 +103,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 	}
 }
 
-// part is a part of the path.
+// part returns a parameter of the path, decoded.
 func part(c echo.Context, name string) string {
 	raw := c.Param(name)
 	if c.Request().URL.RawPath == "" {
@@ -115,7 +115,7 @@ func part(c echo.Context, name string) string {
 	return raw
 }
 
-// allowed refuses a sender who may not do this to documents of the collection.
+// allowed refuses a sender without the permission for the method on the collection.
 func (c *call) allowed() error {
 	switch c.method {
 	case http.MethodHead:
@@ -139,7 +139,8 @@ func (c *call) need(method string) error {
 		`this credential may not %s documents of %q; give it "%s:%s" ("rest" of the key, "rest" in the token's "realtime")`, method, c.collection, method, c.collection)
 }
 
-// needToRead refuses a client that may not read, if the request would show what documents hold.
+// needToRead refuses a client without the permission to read. It is for requests that reveal the content of documents; what
+// names the part of the request that does.
 func (c *call) needToRead(what string) error {
 	if c.may(http.MethodGet) {
 		return nil
@@ -148,7 +149,7 @@ func (c *call) needToRead(what string) error {
 		`%s shows what documents hold, and this credential may not GET documents of %q; give it "GET:%s" too`, what, c.collection, c.collection)
 }
 
-// counted lets a change in unless the gateway drains, and counts it by its outcome. f gives how many events it made.
+// counted runs a change, unless the gateway drains, and counts it by its outcome. f returns the number of its events.
 func (h *Handler) counted(f func(*call) (int, error)) func(*call) error {
 	return func(c *call) error {
 		started := time.Now()
@@ -174,7 +175,7 @@ func (c *call) take(events int) error {
 	return nil
 }
 
-// json answers with a text that is JSON.
+// json sends an answer that is already JSON.
 func (c *call) json(status int, text []byte) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return body.JSON(c, status, text)

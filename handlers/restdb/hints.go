@@ -12,29 +12,29 @@ import (
 	"sluice/store/documents/query"
 )
 
-// usualMax is how many documents a list has that asks for no number.
+// usualMax is the most documents in a list if the request sets no maximum.
 const usualMax = 1000
 
-// maxNumber bounds numbers that count documents; what a list may reach is the store's to say.
+// maxNumber bounds the values of max and skip. The store limits how far a list reaches.
 const maxNumber = 1_000_000_000
 
-// metafields are what a list shows only if it is asked to.
+// metafields are the fields that a list shows only on request.
 var metafields = []string{"_created", "_changed", "_createdby", "_changedby", "_version"}
 
-// selection is what a list asks for.
+// selection is the parsed request for a list.
 type selection struct {
 	condition  *query.Condition // nil: all
 	order      query.Order      // none: by _id
 	skip, max  int
-	bounded    bool             // max was asked for
-	projection query.Projection // of documents; an aggregate's fields are its own
+	bounded    bool             // the request set max
+	projection query.Projection // for documents; it hides no figures
 	groupBy    []query.Field
 	aggregates []query.Aggregate
-	totals     bool // the answer has the page's position in addition to the documents
-	count      bool // with totals: the number of documents, and none of them
+	totals     bool // the answer has the page's position after the documents
+	count      bool // with totals: the answer has the number of documents, but no documents
 }
 
-// hints are what h and the plain parameters say, before they are put together.
+// hints are the values of h and of the plain parameters, before they are combined.
 type hints struct {
 	selection
 	metafields bool
@@ -42,8 +42,8 @@ type hints struct {
 	noID       bool
 }
 
-// parseSelection reads the parameters of a list. Hints win over plain parameters, as RestDB has it; what it does not
-// know it leaves to others.
+// parseSelection reads the parameters of a list. Hints override plain parameters, as in RestDB. It ignores unknown
+// parameters, because other code reads some of them.
 func parseSelection(values url.Values) (*selection, error) {
 	for _, name := range []string{"q", "h", "filter", "max", "skip"} {
 		if n := len(values[name]); n > 1 {
@@ -74,7 +74,7 @@ func parseSelection(values url.Values) (*selection, error) {
 	if text := values.Get("filter"); text != "" {
 		n = allOf([]query.Node{n, {Op: query.Search, Values: []gjson.Result{query.String(text)}}})
 	}
-	if n.Op != query.And || len(n.Nodes) > 0 { // none: all documents, which are counted without looking at them
+	if n.Op != query.And || len(n.Nodes) > 0 { // no condition means all documents; the store counts those without reading them
 		h.condition, err = query.Compile(n)
 	}
 	return &h.selection, err
@@ -119,7 +119,7 @@ func (h *hints) readPlain(values url.Values) error {
 	return nil
 }
 
-// split returns the names in texts that may each hold several, with commas between them.
+// split returns the names in texts. A text can have several names, separated by commas.
 func split(texts ...string) (names []string) {
 	for _, text := range texts {
 		for name := range strings.SplitSeq(text, ",") {
@@ -164,8 +164,8 @@ func (h *hints) group(name string) error {
 
 var functions = map[string]query.Func{"COUNT": query.Count, "SUM": query.Sum, "AVG": query.Avg, "MIN": query.Min, "MAX": query.Max}
 
-// aggregate reads FUNCTION:field. The figure is called FUNCTION, blank, field. COUNT counts documents: what stands behind
-// it is only part of the name.
+// aggregate reads FUNCTION:field. The name of the figure in the answer is "FUNCTION field". COUNT counts documents, so its
+// field is only a part of the name.
 func (h *hints) aggregate(text string) error {
 	name, of, _ := strings.Cut(text, ":")
 	name = strings.ToUpper(strings.TrimSpace(name))
@@ -217,7 +217,7 @@ func (h *hints) readHints(text string) error {
 	return err
 }
 
-// spelled is the text of a number, also of one in a string.
+// spelled returns the text of a number, which may be in a string.
 func spelled(v gjson.Result) string {
 	if v.Type == gjson.String && v.Str != "" {
 		return v.Str
@@ -310,7 +310,7 @@ func (h *hints) readFields(v gjson.Result) error {
 	return err
 }
 
-// project puts together what is shown. The id is, unless it is hidden by name.
+// project makes the projection. It shows the id unless the client hides _id by name.
 func (h *hints) project() error {
 	var err error
 	switch {

@@ -9,12 +9,12 @@ import (
 	"sluice/store/documents/query"
 )
 
-// headerPagination has a page's position in the whole list.
+// headerPagination is the header with a page's position in the whole list.
 const headerPagination = "X-Pagination"
 
 var withoutMeta, _ = query.Hide(metafields...)
 
-// shown is what of a single document the answer has.
+// shown returns the projection for an answer with a single document.
 func (c *call) shown() query.Projection {
 	if c.values.Get("metafields") == "true" {
 		return query.Projection{}
@@ -70,7 +70,7 @@ func (h *Handler) list(c *call) error {
 	} else {
 		text = appendList(text, s.projection, r.Documents)
 	}
-	if s.count { // RestDB's count is here that of all that match
+	if s.count { // here RestDB counts all matching documents, not those of the page
 		page = fmt.Appendf(nil, `{"count":%d}`, r.Total)
 	}
 	if s.totals {

@@ -11,8 +11,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// editElement edits below an element that there is. One that is taken away leaves null, so that the others keep their
-// numbers.
+// editElement edits an existing element of a list, or what lies below it. A removed element leaves null, so that the other
+// elements keep their numbers.
 func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
 	at, err := strconv.Atoi(names[0])
 	if err != nil {
@@ -53,7 +53,8 @@ func listText(list []gjson.Result) []byte {
 	return append(text, ']')
 }
 
-// listEdit is an edit of a list; absent: where there is none it is an empty one, else nothing happens.
+// listEdit makes an edit of a list. If the field is missing, absent says what to do: true edits an empty list, false does
+// nothing.
 func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 	return func(was []byte) ([]byte, error) {
 		if was == nil && !absent {
@@ -71,7 +72,7 @@ func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 	}
 }
 
-// several are the values to be added: one, or the list of an $each.
+// several returns the values to add: one value, or the list of an $each.
 func several(arg gjson.Result) ([]gjson.Result, error) {
 	if !hasOperators(arg) {
 		return []gjson.Result{arg}, nil
@@ -83,7 +84,7 @@ func several(arg gjson.Result) ([]gjson.Result, error) {
 	return bounded(each)
 }
 
-// bounded are the elements of a list that a client sent.
+// bounded returns the elements of a list that a client sent. It refuses more than query.MaxList.
 func bounded(v gjson.Result) ([]gjson.Result, error) {
 	if !v.IsArray() {
 		return nil, fmt.Errorf("takes a list, not %s", query.KindOf(v))
@@ -100,7 +101,7 @@ func push(arg gjson.Result) (edit, error) {
 	return listEdit(true, func(list []gjson.Result) []gjson.Result { return append(list, values...) }), err
 }
 
-// mark is the same for equal values, as query.Compare has it.
+// mark returns a map key for a value. Values that query.Compare finds equal have the same key.
 func mark(v gjson.Result) string {
 	switch v.Type {
 	case gjson.Number:
@@ -166,12 +167,13 @@ func asksFields(v gjson.Result) bool {
 	return found
 }
 
-// pullMost is how much work the condition of a $pull may be, as Weight has it: others wait for the document. A regular
-// expression of 300 instructions took 0.3 s for 60 KB; this much takes about 30 ms.
+// pullMost limits the work of a $pull: the bytes of the list, times the Weight of the condition. The limit is needed because
+// other requests wait for the document. A regular expression of 300 instructions took 0.3 s for 60 KB. Work at the limit
+// takes about 30 ms.
 const pullMost = 2 << 20
 
-// pull takes away the elements that equal a value, that a condition such as {"$gt":5} holds for, or whose fields have
-// what an object's have.
+// pull removes elements from a list. The argument is a value, a condition on the element such as {"$gt":5}, or an object of
+// conditions on the element's fields.
 func pull(arg gjson.Result) (edit, error) {
 	if !arg.IsObject() || arg.Raw == "{}" {
 		return without(func(e gjson.Result) bool { return query.Compare(e, arg) == 0 }), nil

@@ -18,7 +18,7 @@ import (
 // edit returns the new value for the old one, was. nil means that there is none, for both.
 type edit func(was []byte) ([]byte, error)
 
-// operators make an edit out of their value for one field; $rename, which has two, is apart.
+// operators make an edit of one field from the operator's value. $rename is not here, because it changes two fields.
 var operators = map[string]func(arg gjson.Result) (edit, error){
 	"$set":   func(arg gjson.Result) (edit, error) { return constant([]byte(arg.Raw)), nil },
 	"$unset": func(gjson.Result) (edit, error) { return constant(nil), nil },
@@ -44,7 +44,8 @@ type operation struct {
 	apply func(own *documents.Fields) error
 }
 
-// operations are those of one request, each of another part of the document, so that their order means nothing.
+// operations are the operations of one request. Each changes a different part of the document, so their order does not
+// matter.
 type operations []operation
 
 // badUpdate refuses a change.
@@ -52,11 +53,12 @@ func badUpdate(format string, args ...any) error {
 	return httperr.New(http.StatusBadRequest, httperr.BadUpdate, format, args...)
 }
 
-// applyMost is how many bytes the operators of one request may go through, as others wait for the document: each goes
-// through its field once for each name of its path. Without it a hundred took three seconds for 64 KiB.
+// applyMost limits the bytes that the operators of one request read, because other requests wait for the document. An
+// operator reads its field once for each name of its path. Without the limit, a hundred operators took three seconds for
+// 64 KiB.
 const applyMost = 2 << 20
 
-// apply makes all of the changes, or says why one cannot be.
+// apply makes all changes, or returns the error of the first that is impossible.
 func (os operations) apply(own *documents.Fields) error {
 	work := 0
 	for i := range os {
@@ -76,7 +78,7 @@ func (os operations) apply(own *documents.Fields) error {
 
 func isOperator(name string) bool { return strings.HasPrefix(name, "$") }
 
-// takeOperators takes the operators out of a body's fields.
+// takeOperators removes the operators from a body's fields and returns them.
 func takeOperators(fields *documents.Fields) (operations, error) {
 	var all operations
 	var err error
@@ -105,12 +107,12 @@ func takeOperators(fields *documents.Fields) (operations, error) {
 	return all, all.check(fields)
 }
 
-// check refuses too many operations, and those that touch the same.
+// check refuses too many operations, and operations that overlap.
 func (os operations) check(fields *documents.Fields) error {
 	if len(os) > query.MaxFields {
 		return badUpdate("the operators change more than %d fields: send them in several requests", query.MaxFields)
 	}
-	taken := map[string]bool{} // paths, and true for what lies above one
+	taken := map[string]bool{} // false: a path of an operation; true: only a parent of one
 	for _, o := range os {
 		for _, path := range o.paths {
 			parts := strings.Split(path, ".")
@@ -147,7 +149,7 @@ func newOperation(name, path string, value gjson.Result) (operation, error) {
 	return operation{[]string{path}, func(own *documents.Fields) error { return editField(own, name, path, f) }}, nil
 }
 
-// checkPath refuses what no operator may touch.
+// checkPath refuses a path that no operator may change.
 func checkPath(name, path string) error {
 	if _, err := query.ParseField(path); err != nil {
 		return badUpdate("%s: %v", name, err)
@@ -182,7 +184,7 @@ func rename(path string, to gjson.Result) (operation, error) {
 	}}, nil
 }
 
-// editField edits what lies at a path.
+// editField edits the value at a path.
 func editField(own *documents.Fields, name, path string, f edit) error {
 	parts := strings.Split(path, ".")
 	value, err := editAt(own.Get(parts[0]), parts[1:], f)
@@ -197,7 +199,7 @@ func editField(own *documents.Fields, name, path string, f edit) error {
 	return nil
 }
 
-// editAt gives was with an edit of what lies below it. Objects on the way are made where there is nothing.
+// editAt returns was after an edit of the value that names lead to. It makes the objects that are missing on the way.
 func editAt(was []byte, names []string, f edit) ([]byte, error) {
 	if len(names) == 0 {
 		return f(was)

@@ -10,9 +10,9 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// readValues reads a query string. RestDB's clients write the JSON of q and h as it is, and browsers encode of it
-// only quotes and blanks: so a ; is no separator, and in such JSON a lone % is itself. Its brace tells it from what is
-// encoded as a form's: axios leaves , : $ as they are there, and no brace.
+// readValues reads a query string. RestDB's clients do not encode the JSON of q and h, and browsers then encode only its
+// quotes and blanks. So a ; does not separate parameters, and a lone % in such JSON stands for itself. JSON that begins with
+// a bare brace is of this kind. All other values are encoded like a form: axios does not encode , : $ but does encode braces.
 func readValues(raw string) (url.Values, error) {
 	values := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -36,8 +36,9 @@ func readValues(raw string) (url.Values, error) {
 	return values, nil
 }
 
-// readJSON decodes JSON that begins with a bare brace. A + in it is itself or a blank: the one of the two that gives JSON,
-// and of both a blank where blanks says so. Names of fields, which is what h holds, have blanks and seldom a +.
+// readJSON decodes JSON that begins with a bare brace. A + in it can mean a plus or a blank. readJSON takes the meaning that
+// gives valid JSON. If both do, it takes the blank if blanks is set, else the plus. blanks is set for h: its names of fields
+// can have blanks, and seldom have a +.
 func readJSON(text string, blanks bool) string {
 	plus := unescapeJSON(text)
 	if !strings.Contains(text, "+") {
