@@ -19,9 +19,9 @@ import (
 	"sluice/store/syntax"
 )
 
-// Values come as JSON or as CBOR (RFC 8949) and go back as they came. Who reads the other one gets what it can say:
-// of CBOR in JSON, byte strings and typed arrays become lists of numbers, tags are left out, what is no number, what
-// is undefined and whole numbers of thousands of digits become null.
+// Values arrive as JSON or as CBOR (RFC 8949). A client of the same format gets them unchanged; a client of the other gets
+// the nearest value in it. From CBOR to JSON, byte strings and typed arrays become lists of numbers, and tags are left out.
+// NaN, infinities, undefined and whole numbers of thousands of digits become null.
 
 // appendHead appends a major type and its count, in the shortest form.
 func appendHead(dst []byte, major byte, n uint64) []byte {
@@ -42,8 +42,9 @@ func appendCBORText(dst []byte, s string) []byte {
 	return append(appendHead(dst, majorText, uint64(len(s))), s...)
 }
 
-// toCBOR writes JSON as CBOR, keys in their order. CBOR says before a list how long it is: that is counted first, so
-// that what it costs is in proportion to the text, however deep it is. It is paid with the hub locked.
+// toCBOR converts JSON to CBOR, and preserves the order of keys. CBOR has the length of a list before the list. So all
+// lengths are counted first, which makes the cost proportional to the text at any depth. That matters because toCBOR runs
+// with the hub locked.
 func toCBOR(dst, text []byte) ([]byte, error) {
 	counts, err := counted(text)
 	if err != nil {
@@ -73,7 +74,8 @@ func toCBOR(dst, text []byte) ([]byte, error) {
 	return dst, err
 }
 
-// counted is how many values, names among them, each list and object of a text holds, in the order they begin in.
+// counted returns the number of values in each list and object of a text, in the order in which those begin. The names in an
+// object count as values.
 func counted(text []byte) (counts []uint64, err error) {
 	var open []int
 	err = tokens(text, func(token jsontext.Token) {
@@ -106,7 +108,7 @@ func tokens(text []byte, f func(jsontext.Token)) error {
 	}
 }
 
-// appendNumber keeps whole numbers whole, as far as 64 bits have them.
+// appendNumber appends a number: an integer if it is whole and fits 64 bits, else a double.
 func appendNumber(dst []byte, text string) []byte {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return appendHead(dst, majorUint, n)
@@ -114,11 +116,11 @@ func appendNumber(dst []byte, text string) []byte {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n < 0 { // -0 is a double
 		return appendHead(dst, majorNeg, uint64(-(n + 1)))
 	}
-	f, _ := strconv.ParseFloat(text, 64) // infinite with the error that it is more than a double has
+	f, _ := strconv.ParseFloat(text, 64) // the error means out of range, and f is then infinite
 	return binary.BigEndian.AppendUint64(append(dst, 0xfb), math.Float64bits(f))
 }
 
-// cborMode bounds what a client can make us hold.
+// cborMode bounds the memory that a client's value can take.
 var cborMode = func() cbor.DecMode {
 	mode, err := cbor.DecOptions{
 		MaxNestedLevels: 64, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 18,
@@ -131,7 +133,7 @@ var cborMode = func() cbor.DecMode {
 	return mode
 }()
 
-// cborNotes reads all of a value, of whatever it is made.
+// cborNotes checks a whole value, whatever its parts.
 var cborNotes = func() cbor.DiagMode {
 	mode, err := cbor.DiagOptions{MaxNestedLevels: 64, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 18}.DiagMode()
 	if err != nil {
@@ -140,8 +142,8 @@ var cborNotes = func() cbor.DiagMode {
 	return mode
 }()
 
-// cborFields cuts a map into its values as they came. The library does not hand out each value raw: it takes off the tag
-// 55799 (RFC 8949, 3.4.6), and refuses tags around content that it does not expect.
+// cborFields splits a map into its values, without changing their bytes. The library cannot do this for every value: it
+// removes the tag 55799 (RFC 8949, 3.4.6), and refuses tags around content that it does not expect.
 func cborFields(frame []byte) (map[string][]byte, error) {
 	if err := cborMode.Wellformed(frame); err != nil {
 		return nil, fmt.Errorf("it is not CBOR: %s", syntax.Explain(err))
@@ -168,7 +170,7 @@ func cborFields(frame []byte) (map[string][]byte, error) {
 
 var errNoMessage = errors.New("it is not a message of DriftDB")
 
-// toJSON writes CBOR as JSON.
+// toJSON converts CBOR to JSON.
 func toJSON(value []byte) ([]byte, error) {
 	var v any
 	err := cborMode.Unmarshal(value, &v)
@@ -177,8 +179,8 @@ func toJSON(value []byte) ([]byte, error) {
 		err = cborMode.Unmarshal(value, &v)
 	}
 	if errors.As(err, new(*cbor.InvalidMapKeyTypeError)) {
-		_, err = cborNotes.Diagnose(value) // the decoder has not looked at the rest
-		return []byte("null"), err         // a map with lists or maps for keys: JSON has nothing like it
+		_, err = cborNotes.Diagnose(value) // the decoder has not checked the rest
+		return []byte("null"), err         // JSON has no map with lists or maps as keys
 	}
 	if err != nil {
 		return nil, err
@@ -186,10 +188,10 @@ func toJSON(value []byte) ([]byte, error) {
 	return json.Marshal(plain(v))
 }
 
-// bitsMost bounds a number of any length: its digits cost the square of their count, 1.8 s for 1 MiB.
+// bitsMost bounds a big number. The cost of its digits grows with the square of their count: 1.8 s for 1 MiB.
 const bitsMost = 1 << 13
 
-// plain is what JSON can say of a decoded value.
+// plain converts a decoded value to the nearest value that JSON has.
 func plain(v any) any {
 	switch v := v.(type) {
 	case []byte:
@@ -222,9 +224,9 @@ func plain(v any) any {
 	case time.Time:
 		switch y := v.UTC().Year(); {
 		case v.IsZero():
-			return nil // no date: its seconds are no number
+			return nil // not a date: its seconds are NaN or infinite
 		case y < 0 || y > 9999:
-			return float64(v.UnixMilli()) / 1000 // which the text of a date cannot say
+			return float64(v.UnixMilli()) / 1000 // RFC 3339 has no such year
 		}
 		return v.UTC().Format(time.RFC3339Nano)
 	case big.Int:

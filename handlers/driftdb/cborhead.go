@@ -14,13 +14,13 @@ const (
 	majorOther = 7 << 5 // simple values and floats
 )
 
-// cborBreak ends what says no count.
+// cborBreak ends an item of unknown count.
 const cborBreak = 0xff
 
-// unknownCount is the count of what a break ends.
+// unknownCount is the count of an item that a break ends.
 const unknownCount = math.MaxUint64
 
-// readHead reads a major type and its count off what is well-formed.
+// readHead reads the major type and the count at the start of b, which must be well-formed.
 func readHead(b []byte) (major byte, n uint64, rest []byte) {
 	major, count, rest := b[0]&0xe0, b[0]&0x1f, b[1:]
 	switch {
@@ -36,7 +36,7 @@ func readHead(b []byte) (major byte, n uint64, rest []byte) {
 	return major, n, rest[width:]
 }
 
-// skip returns what follows the first item of b, which is well-formed.
+// skip returns the bytes after the first item of b, which must be well-formed.
 func skip(b []byte) []byte {
 	major, n, rest := readHead(b)
 	whole := b[0]&0x1f != 31
@@ -59,8 +59,8 @@ func skip(b []byte) []byte {
 	return rest
 }
 
-// The tags that the decoder makes something of, and refuses where the content is of another kind: dates and large
-// numbers (RFC 8949, 3.4).
+// The tags that the decoder interprets: dates and large numbers (RFC 8949, 3.4). It refuses them around content of the wrong
+// type.
 const (
 	tagDate     = 0
 	tagTime     = 1
@@ -68,8 +68,8 @@ const (
 	tagNegative = 3
 )
 
-// dropTags appends the first item of b, which is well-formed, without those of these tags that the decoder refuses. Any
-// client may send them: they are read as their content.
+// dropTags appends the first item of b, which must be well-formed, without the tags that the decoder refuses. Clients may
+// send such tags, and the gateway then reads only their content.
 func dropTags(dst, b []byte) (out, rest []byte) {
 	major, n, rest := readHead(b)
 	whole := b[0]&0x1f != 31
@@ -97,7 +97,7 @@ func dropTags(dst, b []byte) (out, rest []byte) {
 	return dst, rest
 }
 
-// decodes reports whether the decoder takes a tagged item that has the content.
+// decodes reports whether the decoder accepts a tagged item with the given content.
 func decodes(tag uint64, item, content []byte) bool {
 	major := content[0] & 0xe0
 	switch tag {

@@ -26,11 +26,11 @@ import (
 
 // Times of a connection.
 const (
-	delayTime = 250 * time.Millisecond // after the opening, for pushes of keys that were not asked for yet
+	delayTime = 250 * time.Millisecond // from the opening on, for pushes of keys that the client has not asked for
 	pingEvery = 3 * time.Second
 )
 
-// command is what the reader asks of the writer: to answer a get, or to send a text after all pushes up to an id.
+// command is a request from the reader to the writer: answer a get, or send a text after all pushes up to an id.
 type command struct {
 	get   *message
 	text  []byte
@@ -51,20 +51,20 @@ type conn struct {
 	clients  rooms.Clients
 	account  *share.Account
 
-	stalled  atomic.Bool     // it was cut, because others waited for the memory that it used
+	stalled  atomic.Bool     // it was cut off, because others waited for the memory that it used
 	flooded  atomic.Bool     // it is being closed, because it sends too fast for too long
-	waits    atomic.Bool     // a push of the client waits for its turn
+	waits    atomic.Bool     // a push of the client waits for the room's rates or the log's queue
 	received atomic.Int64    // messages from the client
 	load     load            // memory of the answer in progress
 	last     uint64          // the greatest number sent
-	asked    map[string]bool // the keys that were asked for; nil once pushes are no longer delayed
-	delayed  []record        // pushes in their order, with answers among them
+	asked    map[string]bool // keys that the client asked for; nil after the delay
+	delayed  []record        // pushes in order, with answers that follow them
 	heavy    int             // the bytes of delayed
-	late     []record        // pushes that go after the answer to the current get
+	late     []record        // pushes to send after the answer to the current get
 }
 
 func (h *Handler) connect(c echo.Context) error {
-	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	lease := h.streams.Lease(c, anybody)
 	one := &conn{
 		h: h, lease: lease, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
@@ -97,7 +97,7 @@ func (h *Handler) connect(c echo.Context) error {
 	return nil
 }
 
-// Release counts the connection out of its room.
+// Release removes the connection from its room's count.
 func (c *conn) Release() { c.h.rooms.Disconnect(c.id) }
 
 // serve runs the connection to its end.
@@ -109,8 +109,8 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	ctx, cancel := context.WithCancel(charged(e))
 	writers.DropHead(e)
 	done := make(chan struct{})
-	// The reader ends with the connection. Nothing is given back before the reader has ended, since it uses all of it. A
-	// panic here must not leave the reader running.
+	// The reader ends with the connection. Release nothing before the reader has ended, because the reader uses all of it.
+	// This is deferred so that a panic here also ends the reader.
 	defer func() {
 		cancel()
 		_ = c.ws.CloseNow() // it may be gone
@@ -138,13 +138,13 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	return reason, err
 }
 
-// cut ends the connection of a client that does not read.
+// cut ends the connection of a client that does not read its answer.
 func (c *conn) cut() {
 	c.stalled.Store(true)
 	_ = c.ws.line.Close() // it may be gone
 }
 
-// written returns the bytes of messages sent.
+// written returns the total bytes of the messages sent.
 func (c *conn) written() int64 {
 	if c.ws == nil {
 		return 0
@@ -180,11 +180,11 @@ func (c *conn) read(ctx context.Context, cut func()) {
 	}
 }
 
-// largeFrame is what a frame of CBOR may have without waiting for a turn.
+// largeFrame is the most bytes of a CBOR frame that is decoded without waiting for a turn.
 const largeFrame = 16 << 10
 
-// decode reads a frame. Of CBOR a tree is made that takes a hundred times its length: of large ones only a few at once,
-// in turns by address.
+// decode reads a frame. The decoded tree of a CBOR frame takes a hundred times the frame's length. So only a few large frames
+// are decoded at once, and addresses take turns.
 func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame []byte) (*message, error) {
 	if kind != websocket.MessageBinary {
 		return decodeJSON(frame)
@@ -199,7 +199,7 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 	return decodeCBOR(frame)
 }
 
-// refuse makes the answer to a message that was refused, counts it, and logs its cause.
+// refuse makes the answer to a refused message. It counts the refusal and logs its cause.
 func (c *conn) refuse(err error) command {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
@@ -219,7 +219,7 @@ func (c *conn) deal(ctx context.Context, m *wsread.Message) command {
 	return c.take(ctx, m.Kind, m.Text)
 }
 
-// take does what a message asks for.
+// take decodes a message and handles it.
 func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byte) command {
 	m, err := c.h.decode(ctx, kind, frame)
 	if err != nil {
@@ -274,7 +274,7 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 			return cmp.Or(c.lease.Ending(), writers.Gone), nil
 		case <-c.sub.Wake():
 		case <-delayOver:
-			delayOver = nil // a select runs for each push, and costs less with fewer cases
+			delayOver = nil // the select runs for each push, and a nil channel makes it cheaper
 			err = c.release()
 		case one := <-c.commands:
 			err = c.do(ctx, one)
@@ -285,8 +285,9 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 				continue
 			}
 			waiting = true
-			// The pong comes after the client has read everything before the ping. So a slow client has WRITE_TIMEOUT for it.
-			go func() { // ends with the connection, or before
+			// The client must read everything before the ping, and only then sends the pong. So a slow client has
+			// WRITE_TIMEOUT for it.
+			go func() { // ends with the connection, or earlier
 				err := errPanic
 				defer func() { pongs <- err }()
 				defer c.lease.Contain()
@@ -324,7 +325,7 @@ func (c *conn) do(ctx context.Context, one command) error {
 		return err
 	}
 	if one.after != 0 && len(c.delayed) > 0 {
-		return c.delay(record{relay: true, text: one.text}) // after its push, which may be delayed
+		return c.delay(record{relay: true, text: one.text}) // its push may be delayed, and must go first
 	}
 	return c.send(one.text)
 }
@@ -354,7 +355,7 @@ func (c *conn) initAll(ctx context.Context) error {
 
 // initOne sends a changed key to a debug connection.
 func (c *conn) initOne(ctx context.Context, key string) error {
-	if !c.load.charged() { // else the share belongs to the answer that follows
+	if !c.load.charged() { // a share that it has already is for the answer that follows
 		defer c.load.done()
 	}
 	entries, _, err := c.h.retained(ctx, c.id, &key, &c.load)
@@ -364,7 +365,7 @@ func (c *conn) initOne(ctx context.Context, key string) error {
 	return c.send(c.mode.init(key, entries))
 }
 
-// send adds a message to those that write flushes together.
+// send queues a message. write flushes the queued messages together.
 func (c *conn) send(text []byte) error {
 	kind := websocket.MessageText
 	if c.mode == modeCBOR {

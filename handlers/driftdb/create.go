@@ -15,7 +15,8 @@ import (
 	"sluice/store/rooms"
 )
 
-// create answers with a new room, whose id is its secret: 130 random bits. A page gets a refusal as text: see look.
+// create makes a room and answers with it. The id is the room's secret, of 130 random bits. A page gets a refusal as plain
+// text, for the reason that look gives.
 func (h *Handler) create(c echo.Context) error {
 	if isFetch(c.Request()) {
 		httperr.PlainText(c)
@@ -35,7 +36,7 @@ func (h *Handler) makes(c echo.Context, id string) bool {
 	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()
 }
 
-// make makes a room, if none has that id and the sender may make one more. Every new room is made here.
+// make makes a room, if no room has that id and the sender may make one more. All new rooms are made here.
 func (h *Handler) make(c echo.Context, id string) error {
 	who, err := h.maker(c)
 	if err != nil {
@@ -48,14 +49,14 @@ func (h *Handler) make(c echo.Context, id string) error {
 	return answerTo(h.rooms.Make(context.WithoutCancel(c.Request().Context()), who, id))
 }
 
-// carriers are what a request has of credentials.
+// carriers returns the credentials of a request.
 func (h *Handler) carriers(c echo.Context) auth.Carriers {
 	r := c.Request()
 	return auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
 }
 
-// maker returns who makes a room, or refuses a sender that may not. If anybody may make rooms, a sender with a credential is
-// still counted by that.
+// maker returns the maker of a room, or refuses a sender that may not make one. If anybody may make rooms, the rooms of a
+// sender with a credential still count for that credential.
 func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	r := c.Request()
 	carriers := h.carriers(c)
@@ -75,7 +76,7 @@ func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	return rooms.Maker{Owner: peer.Owner(who.Scope, c.RealIP())}, nil
 }
 
-// isFetch reports whether a request is made by fetch, as DriftDB's client does, which does not ask for JSON.
+// isFetch reports whether a page's fetch made the request without asking for JSON, as DriftDB's client does.
 func isFetch(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") != "" && !strings.Contains(r.Header.Get(echo.HeaderAccept), "json")
 }

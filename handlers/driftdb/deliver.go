@@ -12,50 +12,50 @@ import (
 	"sluice/store/eventlog"
 )
 
-// This file delivers the pushes of a room to one connection, in the order of their numbers, and puts the answers to its
-// gets between them.
+// This file delivers the pushes of a room to one connection, in the order of their numbers. It puts the answers to the
+// client's gets between them.
 //
-// The answer to a get is what the room retains at a position in the log. Pushes up to that position go before the answer,
-// later ones after it. A push that the answer contains is not sent again. A push that was replaced before the answer was
-// read is not in the answer, so it is sent: a client that listened to the key before the get expects it.
+// The answer to a get has the entries that the room retains at a position in the log. Pushes up to that position go before
+// the answer, later ones after it. A push that the answer contains is not sent again. A push that was replaced before the
+// answer was read is not in the answer. So it is sent, because a client that listened to the key before the get expects it.
 //
-// A client asks for its keys just after it has opened the connection. A push of a key must not come before the answer that
-// should precede it. So at first the connection delays pushes of keys that were not asked for, and everything after the
-// first delayed push, which keeps the order:
+// A client asks for its keys just after it has opened the connection. A push of a key must not come before the answer to the
+// first get of that key. So at first the connection delays pushes of keys that the client has not asked for. It also delays
+// everything after the first delayed push, to preserve the order:
 //
 //	               a relay or a key asked for, and nothing delayed
 //	             +---------------------------------------------------+
 //	             |                                                   v
 //	push --> delaying (asked != nil) --> delayed, in order -----> sent
 //	             |                            |
-//	             |                            +-- ask: the front goes out, as far as its keys were asked for
-//	             |                            +-- dropDelayed: those that an answer replaces are dropped
-//	             |                            +-- release: all go out, and the delay ends
+//	             |                            +-- ask: sends from the front, up to the first key not asked for
+//	             |                            +-- dropDelayed: drops the pushes that an answer replaces
+//	             |                            +-- release: sends all, and ends the delay
 //	             v
 //	        not delaying (asked == nil): sent at once, from then on
 //
-// Three things end the delay: its time (delayTime), too many delayed pushes, or an answer that must follow delayed pushes.
-// A debug connection delays nothing.
+// Three things end the delay: delayTime passes, there are too many delayed pushes, or an answer must follow delayed pushes.
+// A debug connection does not delay.
 
-// Bounds of the delayed pushes; more end the delay.
+// Bounds of the delayed pushes. The delay ends when they exceed one.
 const (
 	delayedMost  = 256
 	delayedBytes = 256 << 10
 )
 
-// batch bounds, in bytes, what is read from the cursor in one step.
+// batch is the most bytes that one step reads from the cursor.
 const batch = 64 << 10
 
 // answer is the answer to a get.
 type answer struct {
 	key      string
-	after    uint64 // the client has everything up to this number
+	after    uint64 // the client already has everything up to this number
 	entries  []eventlog.Event
-	position uint64 // in the log: the entries are those retained at this position
-	old      bool   // pushes after position were sent already, so it must be read again
+	position uint64 // in the log, at which the entries were retained
+	old      bool   // pushes after position were sent, so the answer must be read again
 }
 
-// has reports whether the answer contains a push, by itself or as a part of a compacted entry.
+// has reports whether the answer contains a push, as an entry or as a part of a compacted entry.
 func (a *answer) has(r *record) bool {
 	if r.relay || r.key != a.key {
 		return false
@@ -64,7 +64,7 @@ func (a *answer) has(r *record) bool {
 	return found
 }
 
-// get answers with what a key retains.
+// get answers with the entries that a key retains.
 func (c *conn) get(ctx context.Context, m *message) error {
 	if m.live {
 		return c.ask(m.key)
@@ -81,7 +81,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 		c.last = max(c.last, a.entries[n-1].Seq)
 	}
 	text := c.mode.init(m.key, a.entries)
-	a.entries = nil // the client may take its time
+	a.entries = nil // free the memory now: the client may read slowly
 	if err := c.send(text); err != nil {
 		return err
 	}
@@ -98,9 +98,9 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	return nil
 }
 
-// answer reads what a get asks for, and sends the pushes that go before it. A connection that lags reads its pushes from the
-// store, which can bring it past the answer's position; then the answer is read again. A third round is rare: the hub would
-// have to drop all of its pushes in the meantime.
+// answer reads the entries for a get, and sends the pushes that go before them. A connection that lags reads its pushes from
+// the store, which can take it past the answer's position. Then answer reads the entries again. A third round is rare: the
+// hub would have to drop all of its pushes in the meantime.
 func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	for {
 		a = &answer{key: m.key, after: m.seq}
@@ -118,8 +118,8 @@ func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 // blocks lends a block to a connection only while it sends something.
 var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
 
-// drain sends all pushes that are there, and at least those up to a position. With an answer to a get, it leaves out pushes
-// that the answer contains, and puts pushes after its position into c.late.
+// drain sends all available pushes, and waits for those up to the position upto. With an answer to a get, it leaves out
+// pushes that the answer contains, and puts pushes after the answer's position into c.late.
 func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 	own := blocks.Get().(*broker.Block)
 	defer func() {
@@ -135,7 +135,7 @@ func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 			if c.sub.Position() >= upto {
 				return nil
 			}
-			// The hub has it in a moment: what is settled goes there at once.
+			// The hub gets the push in a moment: settled pushes go to it at once.
 			select {
 			case <-c.sub.Wake():
 			case <-time.After(time.Millisecond):
@@ -149,13 +149,13 @@ func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 		}
 		c.sub.Advance(k, len(k.Bytes))
 		if a != nil && (a.old || c.sub.Position() >= upto) {
-			return nil // the rest comes after the answer
+			return nil // the other pushes go after the answer
 		}
 	}
 }
 
 // handBlock sends the pushes of a block. A record with the flag stored was read from the store, for this connection or
-// another of the same view. It is what the room retained at that time, not one push.
+// another with the same view. It is an entry that the room retained at that time, and can stand for several pushes.
 func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 	last := c.last
 	for len(b) > 0 {
@@ -163,7 +163,7 @@ func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 		r, b = cut(b)
 		switch {
 		case r.stored && !c.debug && r.seq <= last:
-			continue // a compacted entry: its parts were sent
+			continue // a compacted entry, whose parts were already sent
 		case a == nil:
 		case r.stored:
 			a.old = true
@@ -196,7 +196,7 @@ func (c *conn) hand(ctx context.Context, r record) error {
 	return c.delay(r)
 }
 
-// prompt reports whether a push may go out at once, if no delayed push is before it.
+// prompt reports whether a push may be sent at once if no delayed push is before it.
 func (c *conn) prompt(r *record) bool { return r.relay || c.asked[r.key] }
 
 func (c *conn) delay(r record) error {
@@ -208,9 +208,9 @@ func (c *conn) delay(r record) error {
 	return nil
 }
 
-// dropDelayed drops the delayed pushes that an answer replaces: those of its key. Delayed pushes that the client asked for
-// before, or that are not in the answer since the client has said that it knows them, must go out before it. Then all
-// delayed pushes do.
+// dropDelayed drops the delayed pushes that an answer replaces: those of its key. It sends all delayed pushes instead if some
+// of that key must go before the answer. There are two such cases: the client asked for the key before, or its get says that
+// it already has such a push, so that the answer leaves it out.
 func (c *conn) dropDelayed(a *answer) error {
 	mine := func(r record) bool { return r.key == a.key && !r.relay }
 	if c.asked[a.key] && slices.ContainsFunc(c.delayed, mine) {

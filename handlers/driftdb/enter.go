@@ -9,7 +9,7 @@ import (
 	"sluice/store/rooms"
 )
 
-// answerTo is the answer to an error of the rooms, which is a refusal or the log's.
+// answerTo converts an error of package rooms, a refusal or an error of the log, to the answer for the client.
 func answerTo(err error) error {
 	if err == nil {
 		return nil
@@ -17,16 +17,16 @@ func answerTo(err error) error {
 	return httperr.OfLog(err)
 }
 
-// enter counts a client in, if the room exists.
+// enter adds a client to the room's count, if the room exists.
 func (h *Handler) enter(c echo.Context, id string) error {
 	return answerTo(h.rooms.Enter(c.Request().Context(), id))
 }
 
-// find counts a client in. If no room has that id and the request may make one, it makes the room: DriftDB's clients store
-// ids of rooms, and may choose them.
+// find adds a client to the room's count. If the room does not exist and the request may make it, find makes the room. The
+// reason is that DriftDB's clients store the ids of rooms, and may choose them.
 func (h *Handler) find(c echo.Context, id string) error {
 	err := h.rooms.Enter(c.Request().Context(), id)
-	for range 2 { // a room may be dropped in the moment that it was found
+	for range 2 { // the room may be dropped between Make and Enter
 		if !errors.Is(err, rooms.ErrNoRoom) || !h.makes(c, id) {
 			break
 		}
@@ -38,7 +38,7 @@ func (h *Handler) find(c echo.Context, id string) error {
 	return answerTo(err)
 }
 
-// join counts a connection in.
+// join is find, and adds a connection to the room's count.
 func (h *Handler) join(c echo.Context, id string) error {
 	if err := h.find(c, id); err != nil {
 		return err

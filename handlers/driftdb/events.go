@@ -20,7 +20,7 @@ import (
 	"sluice/store/rooms"
 )
 
-// send is POST /room/{id}/send: a connection of one message.
+// send serves POST /room/{id}/send: one message, and its answer.
 func (h *Handler) send(c echo.Context) error {
 	id := c.Param("room")
 	if err := h.enter(c, id); err != nil {
@@ -72,7 +72,7 @@ func (h *Handler) send(c echo.Context) error {
 	if err := l.write(c.Response(), answer); err != nil {
 		return err
 	}
-	_, err = c.Response().Write([]byte{'\n'}) // as behind every JSON answer
+	_, err = c.Response().Write([]byte{'\n'}) // as after every JSON answer
 	return err
 }
 
@@ -95,11 +95,11 @@ func undecodable(err error) *httperr.Error {
 
 // pushes encodes a room as Server-Sent Events: one frame named push for each push, with DriftDB's message as its data.
 type pushes struct {
-	narrow bool // to key
+	narrow bool // only the pushes of key
 	key    string
 }
 
-// Wants reports whether a push belongs to the key that the stream is narrowed to.
+// Wants reports whether the stream includes a push.
 func (p pushes) Wants(e *eventlog.Event) bool { return !p.narrow || e.Key == p.key }
 
 // Append appends a frame.
@@ -119,10 +119,10 @@ func (pushes) AppendReplayed(dst []byte, e *eventlog.Event, position uint64) []b
 // AppendGap appends nothing: a room loses nothing that it retains.
 func (pushes) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// roomNotices are what a room's stream sends in addition to its pushes.
+// roomNotices writes the frames of a room's stream that are not pushes.
 type roomNotices struct {
 	retry time.Duration
-	gap   eventlog.Gap // why the stream cannot resume after the client's id; everything retained follows
+	gap   eventlog.Gap // why the stream cannot resume after the client's id; it then starts with everything retained
 }
 
 func (w roomNotices) Opening(*broker.Subscriber) []byte {
@@ -153,9 +153,9 @@ func (roomNotices) Last(reason broker.End) []byte {
 // retryRoom is the reconnection time of a room's stream.
 const retryRoom = time.Second
 
-// events serves a room to an EventSource, resumable: first what the room retains, then new pushes.
+// events serves a room to an EventSource: first the entries that the room retains, then new pushes. A client can resume.
 func (h *Handler) events(c echo.Context) error {
-	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	key := strings.Clone(c.QueryParam("key"))
 	if len(key) > maxKey {
 		return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter key: is longer than %d bytes; no key can be", maxKey)
@@ -201,7 +201,7 @@ func lastEventID(c echo.Context) string {
 	return c.QueryParam("lastEventId")
 }
 
-// resume finds where a client resumes: after its id, or, if that is impossible, with everything retained.
+// resume finds where a client's stream starts: after its id, or with everything retained if that is impossible.
 func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, notices roomNotices, err error) {
 	notices.retry = retryRoom
 	last := lastEventID(c)

@@ -25,17 +25,17 @@ import (
 	"sluice/store/share"
 )
 
-// Create is who may make rooms.
+// Create says who may make rooms.
 type Create string
 
-// Who may.
+// The values of Create.
 const (
 	Nobody   Create = "off"
 	Anybody  Create = "open"
 	KeysOnly Create = "key"
 )
 
-// Options are plain values out of the settings, and what the gateway is made of.
+// Options are values from the settings, and the parts of the gateway that the door uses.
 type Options struct {
 	Auth           *auth.Authenticator
 	Broker         *broker.Broker
@@ -43,13 +43,13 @@ type Options struct {
 	Logger         *slog.Logger
 	Create         Create
 	Retention      time.Duration // a room without messages for this time is dropped
-	Unused         time.Duration // so is a room without any push, once it was empty for this time
-	Unread         int64         // bytes that answers may hold until they are read; 32 times Bound.Bytes
+	Unused         time.Duration // a room that never had a push is dropped once it was empty for this time
+	Unread         int64         // bytes of answers that clients have not read yet; 0: 32 times Bound.Bytes
 	Bound          eventlog.Bound
 	Limits         rooms.Limits
 	PingInterval   time.Duration
 	WriteTimeout   time.Duration
-	Shards         int // as of writers.Config
+	Shards         int // as in writers.Config
 	ReadTimeout    time.Duration
 	MaxBody        int64
 	TrustedProxies peer.Proxies
@@ -63,11 +63,11 @@ type Handler struct {
 	streams traffic.Opener
 	quit    chan struct{}
 	group   sync.WaitGroup
-	large   *share.Slots // for large frames of CBOR that are read
+	large   *share.Slots // turns to decode large frames of CBOR
 	unread  *unread
 }
 
-// New makes the handler and begins to look after rooms. Close ends it.
+// New makes the handler and starts its background work. Close ends that.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
 	h.streams = traffic.Opener{Door: traffic.DoorRooms, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
@@ -87,7 +87,7 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// Close ends what New began.
+// Close ends the background work that New started.
 func (h *Handler) Close() error {
 	close(h.quit)
 	h.group.Wait()
@@ -96,7 +96,7 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// Rooms is how many rooms there are.
+// Rooms returns the number of rooms.
 func (h *Handler) Rooms() int { return h.rooms.Count() }
 
 const connectPath = "/room/:room/connect"
@@ -111,7 +111,7 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.GET("/room/:room/presence", h.presence)
 }
 
-// CORS returns what pages of other origins may do.
+// CORS returns the rules for pages of other origins.
 func (h *Handler) CORS() []cors.Rule {
 	var rules []cors.Rule
 	for _, path := range []string{"/new", "/room"} {
@@ -123,16 +123,16 @@ func (h *Handler) CORS() []cors.Rule {
 // anybody is the identity of every client of a room: the room's id is the only secret.
 var anybody = &auth.Identity{Name: "room", Kind: "room"}
 
-// charged is a request's context, whose work is charged to the address, as a room asks for no credential.
+// charged returns the request's context, with its work charged to the address, since a room needs no credential.
 func charged(c echo.Context) context.Context {
 	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
-// look answers with the addresses of a room. DriftDB's client takes any JSON for a room, whatever the status. So errors are
-// answered as text; otherwise the client would go on with a room named "undefined".
+// look answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are
+// sent as plain text; otherwise the client would continue with a room named "undefined".
 func (h *Handler) look(c echo.Context) error {
 	httperr.PlainText(c)
-	id := strings.Clone(c.Param("room")) // not a part of the request, which it would keep
+	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	if err := h.find(c, id); err != nil {
 		return err
 	}
@@ -140,15 +140,15 @@ func (h *Handler) look(c echo.Context) error {
 	return c.JSON(http.StatusOK, h.object(c, id))
 }
 
-// address is a room as clients take it.
+// address is the JSON with a room's addresses that clients expect.
 type address struct {
 	Room   string `json:"room"`
 	Socket string `json:"socket_url"`
 	HTTP   string `json:"http_url"`
 }
 
-// object builds addresses from the request's own. What a proxy says of scheme and prefix is believed from those of
-// the settings only.
+// object builds a room's addresses from the address of the request. It uses a proxy's headers for the scheme and the prefix
+// only if the settings trust that proxy.
 func (h *Handler) object(c echo.Context, id string) *address {
 	r := c.Request()
 	secure, prefix := r.TLS != nil, h.o.TrustedProxies.Prefix(r)
@@ -163,8 +163,8 @@ func (h *Handler) object(c echo.Context, id string) *address {
 	return &address{Room: id, Socket: "ws" + s + path + "/connect", HTTP: "http" + s + path + "/send"}
 }
 
-// publish stores a push that the room's budget has admitted, and returns how many entries its key has then. The error is for
-// the client.
+// publish stores a push that the room's rates have admitted. It returns the push's position, and the number of entries that
+// the key has after it. The error is the answer for the client.
 func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64, size int, err error) {
 	if !h.o.Traffic.EnterPublish() {
 		return 0, 0, traffic.ErrDraining()

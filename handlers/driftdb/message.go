@@ -14,7 +14,7 @@ import (
 	"sluice/store/syntax"
 )
 
-// kind is what a client wants.
+// kind is the type of a client's message.
 type kind int
 
 const (
@@ -23,20 +23,20 @@ const (
 	kindPing
 )
 
-// message is one of a client's.
+// message is one message of a client.
 type message struct {
 	kind   kind
 	key    string
 	op     eventlog.Op
 	seq    uint64 // of a compact, or of a get
 	live   bool   // a get without a replay: its seq is null
-	nonce  []byte // JSON of a ping's; nil without
-	number uint64 // the same as a number
+	nonce  []byte // of a ping, as JSON; nil: none
+	number uint64 // the nonce as a number
 	value  []byte // JSON; nil: a compact to nothing
-	raw    []byte // the value as CBOR, where it came so
+	raw    []byte // the value as CBOR, if it came as CBOR
 }
 
-// wire is a message as both modes decode it. The value is looked for by hand, since null is one too.
+// wire is a message as both modes decode it. The value is read separately, because null is a value too.
 type wire struct {
 	Type   string
 	Key    *string
@@ -52,7 +52,7 @@ const maxKey = 1024
 
 // decodeJSON reads a text frame.
 func decodeJSON(text []byte) (*message, error) {
-	if !utf8.Valid(text) { // Compact does not look at it
+	if !utf8.Valid(text) { // Compact does not check this
 		return nil, fmt.Errorf("it is not UTF-8")
 	}
 	v := jsontext.Value(text)
@@ -162,12 +162,12 @@ func (w *wire) message(live bool) (*message, error) {
 	return m, nil
 }
 
-// event is what a push stores.
+// event returns the event to store for a push.
 func (m *message) event(space string) eventlog.Event {
 	return eventlog.Event{Space: space, Name: "push", Op: m.op, Key: m.key, Seq: m.seq, Data: m.value, Meta: m.raw}
 }
 
-// mode is what a connection speaks.
+// mode is the format of a connection's messages.
 type mode bool
 
 const (
@@ -175,8 +175,8 @@ const (
 	modeCBOR mode = true
 )
 
-// Messages of the server, in either mode. CBOR is written by hand: maps of a few fields around values that are there
-// already.
+// The server's messages, in either mode. CBOR is written by hand, since a message is a small map around values that are
+// already encoded.
 
 func (c mode) push(dst []byte, e *eventlog.Event) []byte {
 	if c == modeJSON {
@@ -190,19 +190,19 @@ func (c mode) push(dst []byte, e *eventlog.Event) []byte {
 	return appendHead(dst, majorUint, e.Seq)
 }
 
-// appendType begins a map of n fields with the first of them.
+// appendType begins a map of n fields. The first field is the type, whose value is name.
 func appendType(dst []byte, n uint64, name string) []byte {
 	return appendCBORText(appendCBORText(appendHead(dst, majorMap, n), "type"), name)
 }
 
-// appendValue appends a value as it came, or what CBOR makes of JSON.
+// appendValue appends a value in CBOR: its original bytes if it came as CBOR, else its JSON converted.
 func appendValue(dst []byte, e *eventlog.Event) []byte {
 	if len(e.Meta) > 0 {
 		return append(dst, e.Meta...)
 	}
 	out, err := toCBOR(dst, e.Data)
 	if err != nil {
-		return append(dst, 0xf6) // what is stored is JSON
+		return append(dst, 0xf6) // cannot happen: stored data is valid JSON
 	}
 	return out
 }

@@ -8,7 +8,7 @@ import (
 	"sluice/store/rooms"
 )
 
-// presence answers with the clients that are in the room now, on a key.
+// presence answers with the clients that are in the room now, by the key of the request, or by the usual key of presence.
 func (h *Handler) presence(c echo.Context) error {
 	id := c.Param("room")
 	if err := h.enter(c, id); err != nil {

@@ -9,10 +9,11 @@ import (
 	"sluice/store/pause"
 )
 
-// queueRetry is how long a WebSocket waits to store a push again, if the log's queue was full.
+// queueRetry is the time between attempts to store a push of a WebSocket while the log's queue is full.
 const queueRetry = 50 * time.Millisecond
 
-// store publishes a push of a WebSocket in its turn. While the log's queue is full, it waits, up to WRITE_TIMEOUT.
+// store publishes a push of a WebSocket when the room's rates allow it. While the log's queue is full, it tries again, for
+// up to WRITE_TIMEOUT.
 func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err error) {
 	c.waits.Store(true)
 	defer c.waits.Store(false)
@@ -32,8 +33,8 @@ func (c *conn) store(ctx context.Context, m *message) (at uint64, size int, err 
 	}
 }
 
-// ping pings the client. It fails if neither a pong nor a message came within WRITE_TIMEOUT. A message counts, since the
-// pong is behind all messages that the client sent before it, and the room's rates limit how fast those are read.
+// ping pings the client. It fails if neither a pong nor a message arrives within WRITE_TIMEOUT. A message counts, because the
+// pong comes after all messages that the client sent before it, and the room's rates limit how fast the gateway reads those.
 func (c *conn) ping(ctx context.Context) error {
 	for {
 		before := c.received.Load()

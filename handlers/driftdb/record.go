@@ -10,7 +10,7 @@ import (
 type record struct {
 	id, seq uint64
 	relay   bool
-	stored  bool // read from the store: an entry as it is retained, maybe compacted
+	stored  bool // read from the store: a retained entry, perhaps compacted
 	key     string
 	text    []byte
 }
@@ -21,7 +21,7 @@ const (
 	flagStored
 )
 
-// records encodes pushes for WebSockets, once for all connections of a mode.
+// records encodes pushes for WebSockets. All connections of a mode share the result.
 type records struct{ mode mode }
 
 // Append appends the id, the number, the flags, and the key and the message with their lengths.
@@ -49,7 +49,7 @@ func (r records) append(dst []byte, e *eventlog.Event, flags byte) []byte {
 // AppendGap appends nothing: a room loses nothing that it retains.
 func (records) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 
-// cut reads a record off the front of a block.
+// cut reads the first record of a block, and returns the bytes after it.
 func cut(b []byte) (r record, rest []byte) {
 	r.id, r.seq = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 	r.relay, r.stored = b[16]&flagRelay != 0, b[16]&flagStored != 0

@@ -16,17 +16,18 @@ import (
 	"sluice/store/share"
 )
 
-// What is read out of a room stays in memory until its client has read it, and a client may be slow or read nothing at all.
-// So large answers share one budget. Answers wait for a share of it, the addresses taking turns, and one address can have at
-// most half. While an answer waits, a client that has a share is cut off if it takes no piece of its answer within a stall,
-// or not all of it within a minute. So every wait ends.
+// An answer stays in memory until its client has read it, and a client may be slow or read nothing at all. So large answers
+// share one budget. An answer waits for a share of the budget. Addresses take turns, and one address can have at most half.
+//
+// While an answer waits, cutStalled cuts off clients that have a share and are too slow. A client must take each piece of its
+// answer within stall, and the whole answer within mostAge. So every wait ends.
 
 const (
 	// smallAnswer is how many bytes may be read without a share of the budget: as much as a connection may have to write anyway.
 	smallAnswer = 64 << 10
-	// unreadRooms is how many whole rooms the budget is for, where Options have no other.
+	// unreadRooms is the default of the budget, and its maximum, as a number of whole rooms.
 	unreadRooms = 32
-	// piece is how many bytes one write has. A client counts as reading while each piece takes no longer than a stall.
+	// piece is the most bytes in one write. A client counts as reading while no piece takes longer than stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
 	// mostAge is how long a client may take for a whole answer while others wait.
@@ -35,14 +36,14 @@ const (
 
 // unread is the budget, in bytes.
 type unread struct {
-	share   int64        // what is taken for a read: of a room of tiny entries the half is overhead
+	share   int64        // taken for a read; twice a room, since half the memory of a room of tiny entries is overhead
 	budget  *share.Slots // a slot is a byte
 	waiting atomic.Int64
 	mu      sync.Mutex
 	loads   map[*load]struct{} // those with a share
 }
 
-// newUnread makes the budget of some bytes, 0 for the default. One read of the largest room always fits.
+// newUnread makes a budget of most bytes; 0 means the default. One read of the largest room always fits.
 func newUnread(roomBytes, most int64) *unread {
 	if roomBytes <= 0 || roomBytes > math.MaxInt64/unreadRooms/2 {
 		roomBytes = math.MaxInt64 / unreadRooms / 2
@@ -54,14 +55,14 @@ func newUnread(roomBytes, most int64) *unread {
 	return &unread{share: 2 * roomBytes, budget: share.NewUnits(total, total/2, math.MaxInt), loads: map[*load]struct{}{}}
 }
 
-// load is one client's share of it.
+// load is one client's share of the budget.
 type load struct {
 	of     *unread
-	cut    func()       // ends the client's connection, from any goroutine, and may be called again
-	slot   *share.Slot  // taken from the budget; nil: nothing is
-	weight int64        // of it
-	taken  time.Time    // when it was; guarded by of.mu
-	begun  atomic.Int64 // when the write of a piece began that is under way, in nanoseconds; else 0
+	cut    func()       // ends the client's connection; safe from any goroutine, and to call again
+	slot   *share.Slot  // taken from the budget; nil: nothing taken
+	weight int64        // bytes of the slot
+	taken  time.Time    // when the slot was taken; guarded by of.mu
+	begun  atomic.Int64 // start of the current write of a piece, in nanoseconds after origin; 0: no write
 }
 
 // charged reports whether the load has a share.
@@ -95,7 +96,7 @@ func (l *load) weigh(entries []eventlog.Event) {
 	}
 }
 
-// done gives the share back, if there is one.
+// done returns the share to the budget, if the load has one.
 func (l *load) done() {
 	if !l.charged() {
 		return
@@ -107,7 +108,7 @@ func (l *load) done() {
 	l.weight = 0
 }
 
-// cutStalled cuts, while an answer waits, the clients with a share that take nothing or take too long.
+// cutStalled cuts off the clients that have a share and are too slow, but only while an answer waits.
 func (u *unread) cutStalled(now time.Time) {
 	if u.waiting.Load() == 0 {
 		return
@@ -128,7 +129,7 @@ func (u *unread) cutStalled(now time.Time) {
 	}
 }
 
-// keep cuts stalled clients at intervals, until quit.
+// keep calls cutStalled at intervals, until quit closes.
 func (u *unread) keep(quit <-chan struct{}) {
 	tick := time.NewTicker(stall / 4)
 	defer tick.Stop()
@@ -142,8 +143,8 @@ func (u *unread) keep(quit <-chan struct{}) {
 	}
 }
 
-// retained reads what a room retains, of one key where that is not nil. The load, which is to be given back once the answer is
-// written, then has what that takes.
+// retained reads the entries that a room retains: of one key, or of all keys if key is nil. A large answer takes a share into
+// the load. The caller must call done on the load after it has written the answer.
 func (h *Handler) retained(ctx context.Context, id string, key *string, l *load) (entries []eventlog.Event, position uint64, err error) {
 	if !l.charged() {
 		entries, position, err = h.o.Broker.Retained(ctx, rooms.Space(id), key, smallAnswer)
@@ -159,10 +160,10 @@ func (h *Handler) retained(ctx context.Context, id string, key *string, l *load)
 	return entries, position, err
 }
 
-// origin is the start that writes are timed from, by the monotonic clock: setting the clock must not cut a client off.
+// origin is the zero of load.begun. It has the monotonic clock, since setting the clock must not cut a client off.
 var origin = time.Now()
 
-// write writes to the client, one piece after another.
+// write writes to the client. A load with a share writes in pieces, so that cutStalled sees whether the client reads.
 func (l *load) write(w io.Writer, b []byte) error {
 	if !l.charged() {
 		_, err := w.Write(b)
