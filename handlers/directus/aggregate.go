@@ -10,7 +10,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// functions are those of an aggregate.
+// functions are the functions that aggregate accepts.
 var functions = map[string]query.Aggregate{
 	"count":         {Func: query.Count},
 	"countAll":      {Func: query.Count},
@@ -23,25 +23,25 @@ var functions = map[string]query.Aggregate{
 	"max":           {Func: query.Max},
 }
 
-// grouping is what a query asks for that has aggregate or groupBy: figures of groups of items, not items.
+// grouping is what a query with aggregate or groupBy asks for. Its answer has figures of groups, not items.
 type grouping struct {
-	names   []string // of by, as they were sent
+	names   []string // of by, as the client sent them
 	by      []query.Field
 	figures []figure
-	of      []query.Aggregate // of figures
+	of      []query.Aggregate // how to compute figures, in the same order
 	order   []column
 }
 
-// figure is a function of a field, or of the items themselves.
+// figure is a function of a field or, with no field, of the items themselves.
 type figure struct{ function, field string }
 
-// column is a part of a group that groups are sorted by.
+// column is a part of a group by which the groups are sorted.
 type column struct {
-	at         int // of by, then of figures
+	at         int // an index into by followed by figures
 	descending bool
 }
 
-// readAggregate reads {"sum":["price"],"count":"*"}, or a string that holds it.
+// readAggregate parses {"sum":["price"],"count":"*"}, or a string that contains such an object.
 func (g *grouping) readAggregate(v gjson.Result) error {
 	if v.Type == gjson.String {
 		var err error
@@ -79,7 +79,7 @@ func (g *grouping) readFunction(name string, v gjson.Result) error {
 			if a.Func != query.Count {
 				return query.Refuse(query.BadField, "aggregate %s cannot take *: name the fields", name)
 			}
-			if len(fields) == 1 { // with other fields, the answer has no place for it
+			if len(fields) == 1 { // if there are other fields, the answer has no place for it
 				g.add(figure{name, ""}, a)
 			}
 			continue
@@ -92,14 +92,14 @@ func (g *grouping) readFunction(name string, v gjson.Result) error {
 	return nil
 }
 
-// add adds a figure, once.
+// add adds a figure unless it is already there.
 func (g *grouping) add(f figure, a query.Aggregate) {
 	if !slices.Contains(g.figures, f) {
 		g.figures, g.of = append(g.figures, f), append(g.of, a)
 	}
 }
 
-// readGroupBy reads the names of the fields by whose values items are grouped.
+// readGroupBy parses the names of the fields to group items by.
 func (g *grouping) readGroupBy(v gjson.Result) error {
 	list, err := nameList("groupBy", v)
 	if err != nil {
@@ -117,10 +117,10 @@ func (g *grouping) readGroupBy(v gjson.Result) error {
 	return nil
 }
 
-// empty reports whether nothing is asked for.
+// empty reports whether the query asks for neither groups nor figures.
 func (g *grouping) empty() bool { return len(g.by)+len(g.figures) == 0 }
 
-// sortBy finds what groups are sorted by: a field that they are grouped by, or a figure such as sum.price or count.
+// sortBy finds the columns to sort groups by. Each is a field of groupBy, or a figure such as sum.price or count.
 func (g *grouping) sortBy(order query.Order) error {
 	for _, t := range order {
 		name := t.Field.String()
@@ -137,7 +137,7 @@ func (g *grouping) sortBy(order query.Order) error {
 	return nil
 }
 
-// name is what sort calls a figure.
+// name returns the name of a figure in sort.
 func (f figure) name() string {
 	if f.field == "" {
 		return f.function
@@ -145,7 +145,7 @@ func (f figure) name() string {
 	return f.function + "." + f.field
 }
 
-// value is a column of a group.
+// value returns the column's value in a group.
 func (c *column) value(g *query.Group) gjson.Result {
 	if c.at < len(g.By) {
 		return gjson.Parse(g.By[c.at])
@@ -153,7 +153,7 @@ func (c *column) value(g *query.Group) gjson.Result {
 	return gjson.Parse(g.Values[c.at-len(g.By)])
 }
 
-// aggregate answers a query of figures.
+// aggregate answers a query with aggregate or groupBy.
 func (c *caller) aggregate(q *itemsQuery) (*found, error) {
 	g := q.grouping
 	a, err := query.NewAggregation(g.by, g.of)
@@ -177,7 +177,7 @@ func (c *caller) aggregate(q *itemsQuery) (*found, error) {
 	return f, err
 }
 
-// sorted puts groups into the order asked for.
+// sorted sorts groups in the query's order.
 func (g *grouping) sorted(groups []query.Group) []query.Group {
 	slices.SortStableFunc(groups, func(x, y query.Group) int {
 		for i := range g.order {
@@ -194,7 +194,7 @@ func (g *grouping) sorted(groups []query.Group) []query.Group {
 	return groups
 }
 
-// page is the part of a list that the query's limit and offset leave.
+// page returns the groups within the query's offset and limit.
 func (q *itemsQuery) page(groups []query.Group) []query.Group {
 	groups = groups[min(q.offset, len(groups)):]
 	if q.limit >= 0 {
@@ -203,7 +203,8 @@ func (q *itemsQuery) page(groups []query.Group) []query.Group {
 	return groups
 }
 
-// appendGroups appends groups as Directus has them: the values grouped by, then the figures by function and field.
+// appendGroups appends groups in Directus' form: first the values that they are grouped by, then the figures by
+// function and field.
 func (g *grouping) appendGroups(dst []byte, groups []query.Group) []byte {
 	dst = append(dst, '[')
 	for i := range groups {
@@ -225,12 +226,12 @@ func (g *grouping) appendGroup(dst []byte, group *query.Group) []byte {
 		dst = append(gjson.AppendJSONString(dst, text), ':')
 	}
 	for i, field := range g.names {
-		if !slices.ContainsFunc(g.figures, func(f figure) bool { return f.function == field }) { // a name is there once
+		if !slices.ContainsFunc(g.figures, func(f figure) bool { return f.function == field }) { // an object has each name once, and the function's wins
 			name(field)
 			dst = append(dst, group.By[i]...)
 		}
 	}
-	for i, f := range g.figures { // those of a function stand together
+	for i, f := range g.figures { // the figures of one function are neighbours
 		if f.field == "" {
 			name(f.function)
 			dst = append(dst, group.Values[i]...)
@@ -250,7 +251,7 @@ func (g *grouping) appendGroup(dst []byte, group *query.Group) []byte {
 	return append(dst, '}')
 }
 
-// plain refuses a query of figures where items are asked for.
+// plain refuses aggregate and groupBy in a query that must select items.
 func (q *itemsQuery) plain() error {
 	if q.grouping == nil {
 		return nil

@@ -24,7 +24,7 @@ import (
 	"sluice/store/share"
 )
 
-// connectionRate bounds the messages of one connection: a second, and at once.
+// connectionRate bounds the messages of one connection: it is both the rate a second and the burst.
 const connectionRate = 300
 
 // nobody is the identity of a connection that has not authenticated.
@@ -43,11 +43,11 @@ type conn struct {
 
 	account *share.Account
 	known   atomic.Bool   // who is not nil
-	taken   chan struct{} // receives when a message of an unauthenticated client was handled
+	taken   chan struct{} // receives once a message of an unauthenticated client was handled
 
-	charge   context.Context // of the connection; names the client that pays for its work, and is made for paying
+	charge   context.Context // the connection's context, made for paying: it names the client that its work is charged to
 	paying   *auth.Identity
-	who      *auth.Identity // nil: nobody
+	who      *auth.Identity // nil: not authenticated
 	unwatch  func()         // of who
 	ended    chan struct{}  // receives when who may have ended
 	greeted  bool           // the client has authenticated once
@@ -109,13 +109,13 @@ func (h *Handler) connect(c echo.Context) error {
 	return nil
 }
 
-// crowdClose is how long the close of a socket may take that has lost its place.
+// crowdClose bounds the time to close a socket that has lost its place to another.
 const crowdClose = 100 * time.Millisecond
 
 // serve runs the connection to its end.
 func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err error) {
 	c.ws, err = websocket.Accept(e.Response(), e.Request(), &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // any origin: no cookie is looked at, and keys name theirs
+		InsecureSkipVerify: true, // any origin: the gateway reads no cookies, and keys name their origins
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
@@ -151,12 +151,12 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err
 				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
 			}
 		}
-		_ = c.ws.Close(status, text) // the same
+		_ = c.ws.Close(status, text) // it may be gone
 	}
 	return reason, err
 }
 
-// stoppedTimer is one that is still to be set.
+// stoppedTimer returns a timer that does not run yet.
 func stoppedTimer() *time.Timer {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
@@ -221,7 +221,7 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 	}
 }
 
-// ending is the end from outside.
+// ending returns the end for a reason from outside the connection.
 func ending(reason broker.End) (broker.End, error) {
 	if reason == writers.Crowd {
 		return reason, errCrowd
@@ -253,7 +253,7 @@ func (c *conn) charged(ctx context.Context) context.Context {
 	return c.charge
 }
 
-// busy is the part of a heartbeat, as a divisor, that writes to a client wait if it reads slowly.
+// busy defines a slow reader: writes to the client have waited for a heartbeat divided by busy.
 const busy = 8
 
 // beat sends a ping to an authenticated client, and ends the connection if the client has not answered the last one. A

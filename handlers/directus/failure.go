@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// Codes of errors, which are Directus' words: its SDK and pages decide on them.
+// Codes of errors, in Directus' words: its SDK and pages act on them.
 const (
 	codeAuthFailed      = "AUTH_FAILED" // this and the next two on sockets only
 	codeAuthTimeout     = "AUTH_TIMEOUT"
@@ -38,15 +38,15 @@ func forbidden(format string, args ...any) *httperr.Error {
 	return httperr.New(http.StatusForbidden, codeForbidden, format, args...)
 }
 
-// own are the door's own codes, which stay as they are.
+// own are the door's own codes, which wire does not translate.
 var own = map[string]bool{
 	codeAuthFailed: true, codeAuthTimeout: true, codeCollection: true, codeTokenExpired: true, codeCredentials: true, codeForbidden: true,
 	codePayload: true, codeQuery: true, codeNotUnique: true, codeTooLarge: true, codeRate: true, codeLimit: true, codeNoRoute: true,
 	codeUnavailable: true, codeInternal: true, codeUnsupportedType: true,
 }
 
-// answers are the errors that Directus answers with another code than the status alone would give, or with another
-// status (0: the same).
+// answers are the errors for which Directus has a code that the status alone does not give, or another status (0: the
+// same one).
 var answers = map[string]struct {
 	status int
 	code   string
@@ -60,11 +60,11 @@ var answers = map[string]struct {
 	httperr.QueryTooSlow:     {0, codeQuery},
 	httperr.ResultTooLarge:   {0, codeQuery},
 	httperr.TooManySignIns:   {http.StatusTooManyRequests, codeRate},
-	auth.ExpiredToken:        {0, codeTokenExpired}, // clients get another then
+	auth.ExpiredToken:        {0, codeTokenExpired}, // clients then get a new token
 	auth.AmbiguousCredential: {0, codeCredentials},
 }
 
-// byStatus are the codes of all other errors; SERVICE_UNAVAILABLE, where the status is not among them.
+// byStatus are the codes of all other errors. A status that is not here gives SERVICE_UNAVAILABLE.
 var byStatus = map[int]string{
 	http.StatusBadRequest:            codePayload,
 	http.StatusUnauthorized:          codeCredentials,
@@ -74,7 +74,7 @@ var byStatus = map[int]string{
 	http.StatusInternalServerError:   codeInternal,
 }
 
-// wire returns the status and the code of an error as Directus' clients know it.
+// wire returns the status and the code of an error for Directus' clients.
 func wire(e *httperr.Error) (status int, code string) {
 	if own[e.Code] {
 		return e.Status, e.Code
@@ -85,7 +85,7 @@ func wire(e *httperr.Error) (status int, code string) {
 	return e.Status, cmp.Or(byStatus[e.Status], codeUnavailable)
 }
 
-// shape is {"errors":[…]}.
+// shape returns an error as {"errors":[…]}.
 func shape(e *httperr.Error) (status int, body any) {
 	type fault struct {
 		Message    string `json:"message"`

@@ -40,7 +40,7 @@ const (
 	entryBytes   = 64 // about, without the message
 )
 
-// feedKey is what makes two subscriptions the same: their query, by the hash of its text, and their item.
+// feedKey identifies subscriptions that share a feed: the same query, by the hash of its text, and the same item.
 type feedKey struct {
 	sum  [sha256.Size]byte
 	item string     // only this one, if any
@@ -62,8 +62,8 @@ type request struct {
 	weight int
 }
 
-// What a feed takes in addition to its query; and what a compiled query may take: compiledBytes and three and a half times
-// its text. A filter of a hundred short conditions takes thirty times its text; then only the text is stored.
+// feedBytes is the memory of a feed without its query. A compiled query may take compiledBytes and three and a half
+// times its text. A filter of a hundred short conditions takes thirty times its text; then only the text is stored.
 const (
 	feedBytes     = 768
 	compiledBytes = 4 << 10

@@ -11,7 +11,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// filterOperators are Directus' comparisons. The Op shows which of them take a list or nothing.
+// filterOperators are Directus' comparisons. The Op decides whether a comparison takes one value, a list or none.
 var filterOperators = map[string]query.Node{
 	"_eq":            {Op: query.Eq},
 	"_neq":           {Op: query.Eq, Negate: true},
@@ -43,13 +43,13 @@ var filterOperators = map[string]query.Node{
 	"_niends_with":   {Op: query.EndsWith, Fold: true, Negate: true},
 }
 
-// filterReader reads a filter. What it knows of now is one moment for all of it.
+// filterReader parses a filter. $NOW is the same moment in all of it.
 type filterReader struct {
 	now     time.Time
-	emptyOr bool // there is an _or of no filters
+	emptyOr bool // the filter has an _or without filters
 }
 
-// read reads a filter, or a string that holds one.
+// read parses a filter, or a string that contains one.
 func (f *filterReader) read(v gjson.Result) (query.Node, error) {
 	if v.Type == gjson.String {
 		var err error
@@ -63,7 +63,8 @@ func (f *filterReader) read(v gjson.Result) (query.Node, error) {
 	return f.group("", v, 1)
 }
 
-// group reads an object of fields, operators on the field path and _and and _or: all of them hold.
+// group parses an object of fields, of operators on the field path, and of _and and _or. All of its conditions must be
+// true.
 func (f *filterReader) group(path string, v gjson.Result, depth int) (query.Node, error) {
 	if err := query.CheckDepth(depth); err != nil {
 		return query.Node{}, err
@@ -96,7 +97,7 @@ func joinPath(path, name string) string {
 	return path + "." + name
 }
 
-// field reads what is asked of a field: an object of operators or of its own fields, or a value that it equals.
+// field parses the condition on a field: an object of operators or of the field's own fields, or a value to equal.
 func (f *filterReader) field(path string, v gjson.Result, depth int) (query.Node, error) {
 	if _, err := parseField(path); err != nil {
 		return query.Node{}, err
@@ -118,7 +119,7 @@ func parseField(path string) (query.Field, error) {
 	return query.ParseField(storedName(path))
 }
 
-// storedName is a field's name in the store.
+// storedName returns the name of a field in the store.
 func storedName(path string) string {
 	switch path {
 	case fieldID:
@@ -145,19 +146,19 @@ func (f *filterReader) list(path, op string, v gjson.Result, depth int) (query.N
 		}
 		var kid query.Node
 		kid, err = f.group(path, e, depth+1)
-		if n.Op == query.And || !asksNothing(kid) || len(e.Raw) == len("{}") { // {} among others is a filter that always holds
+		if n.Op == query.And || !asksNothing(kid) || len(e.Raw) == len("{}") { // a filter {} in the list is always true
 			n.Nodes = append(n.Nodes, kid)
 		}
 		return err == nil
 	})
-	if n.Op == query.Or && len(n.Nodes) == 0 { // Directus leaves such a list out
+	if n.Op == query.Or && len(n.Nodes) == 0 { // Directus ignores such a list
 		f.emptyOr = true
 		return query.Node{Op: query.And}, err
 	}
 	return n, err
 }
 
-// asksNothing reports whether a filter is all of no conditions.
+// asksNothing reports whether a filter has no conditions.
 func asksNothing(n query.Node) bool { return n.Op == query.And && len(n.Nodes) == 0 }
 
 func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, error) {
@@ -174,7 +175,7 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 	}
 	n.Rules = query.SQL
 	switch n.Op {
-	case query.Null, query.Empty: // without a value, or with true; false turns it round
+	case query.Null, query.Empty: // no value means true; false negates the operator
 		n.Negate = n.Negate != (v.Type == gjson.False || v.Str == "false")
 		return n, nil
 	case query.In, query.Between:
@@ -183,7 +184,7 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 		if v.Type == gjson.Null || v.Str == "null" || v.Str == "NULL" {
 			return query.Node{Op: query.Null, Negate: n.Negate, Field: n.Field, Rules: query.SQL}, nil
 		}
-		n.Fold = n.Fold && v.Type == gjson.String && n.Field.String() != "_created" // others have no case
+		n.Fold = n.Fold && v.Type == gjson.String && n.Field.String() != "_created" // other values have no case
 	case query.Contains, query.StartsWith, query.EndsWith:
 		if v.Type == gjson.Number {
 			v = query.String(v.Raw)
@@ -192,8 +193,8 @@ func (f *filterReader) operator(path, name string, v gjson.Result) (query.Node, 
 	return n, f.add(&n, v)
 }
 
-// add gives a comparison one value. Ids are strings in the store, though many an application has numbers for them, and
-// times are texts.
+// add adds a value to a comparison. The store's ids are strings, and many applications have numbers instead; add turns
+// them into strings. It also turns times into the store's texts.
 func (f *filterReader) add(n *query.Node, v gjson.Result) error {
 	v, err := f.value(v)
 	switch name := n.Field.String(); {
@@ -208,16 +209,16 @@ func (f *filterReader) add(n *query.Node, v gjson.Result) error {
 	return err
 }
 
-// values reads a list, which may be a string with commas, as in a URL, an object whose values it is, or the only value.
+// values parses a list of values: an array, a string with commas as in a URL, an object with the values, or one value.
 func (f *filterReader) values(n *query.Node, name string, v gjson.Result) error {
-	in := v.Array() // of another value that one; of null none
+	in := v.Array() // one value is a list of one; null is an empty list
 	switch {
 	case v.Type == gjson.String:
 		in = nil
 		for s := range strings.SplitSeq(v.Str, ",") {
 			in = append(in, query.String(s))
 		}
-	case v.IsObject(): // a URL with many brackets is read so
+	case v.IsObject(): // a URL with many brackets becomes such an object
 		in = nil
 		v.ForEach(func(_, e gjson.Result) bool {
 			in = append(in, e)
@@ -235,7 +236,7 @@ func (f *filterReader) values(n *query.Node, name string, v gjson.Result) error 
 	return nil
 }
 
-// value is what to compare with, where $NOW stands for the time.
+// value returns the value to compare with. It replaces $NOW with the time.
 func (f *filterReader) value(v gjson.Result) (gjson.Result, error) {
 	if strings.HasPrefix(v.Str, "$CURRENT_") {
 		return v, query.Refuse(query.BadValue, "there is no variable %.40q: there is $NOW, as in $NOW(-1 day)", v.Str)

@@ -34,7 +34,7 @@ const (
 	Strict    Mode = "strict"    // by the upgrade request
 )
 
-// Options are plain values out of the settings, and what the gateway is made of.
+// Options are values from the settings, and the parts of the gateway that the door uses.
 type Options struct {
 	Auth        *auth.Authenticator
 	Documents   *documents.Store
@@ -55,7 +55,7 @@ type Handler struct {
 	streams traffic.Opener
 	feeds   feeds
 	changes *changes
-	heavy   *share.Slots // for queries that cost much to ask of a change
+	heavy   *share.Slots // for queries that cost much to match against a change
 }
 
 // New makes the handler.
@@ -95,7 +95,7 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.GET(pathSocket, h.connect)
 }
 
-// pathSocket is where sockets are.
+// pathSocket is the path of the WebSocket.
 const pathSocket = "/websocket"
 
 // CORS returns what pages of other origins may do. A WebSocket needs none.
@@ -111,13 +111,13 @@ func (h *Handler) CORS() []cors.Rule {
 // Close has nothing to end: its sockets have ended when a gateway has drained.
 func (h *Handler) Close() error { return nil }
 
-// The names in paths.
+// The names of the parameters in paths.
 const (
 	paramCollection = "collection"
 	paramID         = "id"
 )
 
-// param is a part of the path, without its escapes.
+// param returns a parameter of the path, unescaped.
 func param(c echo.Context, name string) string {
 	raw := c.Param(name)
 	if c.Request().URL.RawPath == "" { // then it has none
@@ -132,7 +132,7 @@ func param(c echo.Context, name string) string {
 // methodSearch is a GET whose query is its body.
 const methodSearch = "SEARCH"
 
-// call is a request whose sender is known.
+// call is a request after authentication.
 type call struct {
 	echo.Context
 	*caller
@@ -153,7 +153,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	}
 }
 
-// owner returns whom a client's work and memory are charged to.
+// owner returns the owner to whom a client's work and memory are charged.
 func owner(who *auth.Identity, address string) string {
 	if who == nil {
 		return peer.Owner("", address)
@@ -178,7 +178,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	return who, nil
 }
 
-// body reads a request's JSON, without white space. Without a body the result has no type and does not exist.
+// body reads a request's JSON, without white space. If there is no body, Exists of the result is false.
 func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	none := gjson.Result{}
 	limits := body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Fields: true}
@@ -200,8 +200,8 @@ func (h *Handler) body(c echo.Context) (gjson.Result, error) {
 	return h.compact(text)
 }
 
-// compact reads JSON strictly, so that what is made of it is JSON too. It refuses duplicate fields: the checks could see
-// one of them and the client another. Items are an array, or the field data of an object.
+// compact parses JSON strictly, so that a text built from it is JSON too. It refuses duplicate fields: the checks could
+// see one of them and the client another. Items are an array, or the field data of an object.
 func (h *Handler) compact(text []byte) (gjson.Result, error) {
 	depth := 2
 	if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte{'['}) {

@@ -59,7 +59,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	}
 }
 
-// freePush is how long a subscription's message may be without a charge while it is written.
+// freePush bounds the messages of subscriptions, in bytes, that are not charged while they are written.
 const freePush = 64 << 10
 
 // push sends a subscription's message. A large one is charged until the client has read it.
@@ -136,7 +136,7 @@ func (s *subscription) fill(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if progress == broker.Idle {
-			s.own = broker.Block{} // it would keep what a burst has taken
+			s.own = broker.Block{} // it would retain the memory of a burst
 			return false, nil
 		}
 		s.block, s.rest = k, k.Bytes

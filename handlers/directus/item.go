@@ -9,14 +9,14 @@ import (
 	"sluice/store/documents"
 )
 
-// Fields of an item that are the store's own.
+// Names of the fields that belong to the store, which calls them _id and _created.
 const (
 	fieldID      = "id"
 	fieldCreated = "date_created"
 )
 
-// appendItem appends what is shown of a document, as Directus has it: its id first, its own fields, and when it was
-// made. The store's other metafields are not shown, nor fields of its own that have these two names.
+// appendItem appends a document in Directus' form: its id first, then its own fields, then the time of its creation. It
+// leaves out the store's other metafields, and own fields that have one of these two names.
 func appendItem(dst, text []byte) []byte {
 	dst = append(dst, '{')
 	begun, created := len(dst), ""
@@ -44,7 +44,7 @@ func appendItem(dst, text []byte) []byte {
 	return append(dst, '}')
 }
 
-// show is a document as the item that a query shows of it.
+// show appends a document as an item, with the fields that the query asks for.
 func (q *itemsQuery) show(dst, text []byte) []byte {
 	return appendItem(dst, q.projection.Append(nil, text))
 }
@@ -61,8 +61,8 @@ func (q *itemsQuery) appendList(dst []byte, texts [][]byte) []byte {
 	return append(dst, ']')
 }
 
-// arrange is what a query selects out of some documents, in its order. Pages and offsets are of lists, and do nothing
-// here; nor does a limit that nobody has asked for.
+// arrange returns the documents among texts that a query selects, in the query's order. Pages and offsets are for
+// lists, so arrange ignores them. It also ignores the default limit.
 func (q *itemsQuery) arrange(texts [][]byte) [][]byte {
 	var out [][]byte
 	for _, text := range texts {
@@ -85,7 +85,7 @@ func (q *itemsQuery) arrange(texts [][]byte) [][]byte {
 	return out
 }
 
-// idOf reads an id: a string, or a number as the client spells it. It returns "" for an id that no document can have.
+// idOf parses an id: a string, or a number in the client's spelling. It returns "" for an id that no document can have.
 func idOf(v gjson.Result) string {
 	id := v.Str
 	if v.Type == gjson.Number {

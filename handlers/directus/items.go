@@ -19,10 +19,10 @@ import (
 	"sluice/store/documents/query"
 )
 
-// changeMost is how many items one request changes: the store's bound, all of them in one commit.
+// changeMost is the most items that one request may change. One commit has all changes, so this is the store's bound.
 const changeMost = 1000
 
-// The methods that permissions speak of.
+// The methods that permissions name.
 const (
 	read   = http.MethodGet
 	create = http.MethodPost
@@ -30,11 +30,11 @@ const (
 	remove = http.MethodDelete
 )
 
-// caller is the client that asks for something of a collection, over the socket or by REST.
+// caller is the client of a request to a collection, over the socket or by REST.
 type caller struct {
 	h          *Handler
 	ctx        context.Context // it lives as long as the request
-	who        *auth.Identity  // nil: nobody
+	who        *auth.Identity  // nil: not authenticated
 	collection string
 }
 
@@ -92,8 +92,8 @@ func tooMany(n int) error {
 	return httperr.New(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
 }
 
-// elements returns the elements of a client's array, unless they are more than one request may change. It counts them
-// first, since 1 MiB of [{},{},…] would take 100 MiB once each element is read.
+// elements returns the elements of a client's array, or an error if one request may not change that many. It counts
+// them first, since 1 MiB of [{},{},…] would take 100 MiB once each element is read.
 func elements(array gjson.Result) ([]gjson.Result, error) {
 	if n := length(array); n > changeMost {
 		return nil, tooMany(n)
@@ -101,7 +101,7 @@ func elements(array gjson.Result) ([]gjson.Result, error) {
 	return array.Array(), nil
 }
 
-// length is how many elements an array has.
+// length returns the number of elements in an array.
 func length(array gjson.Result) int {
 	n := 0
 	array.ForEach(func(_, _ gjson.Result) bool {
@@ -111,14 +111,14 @@ func length(array gjson.Result) int {
 	return n
 }
 
-// found is what was read: JSON.
+// found is the result of a read, in JSON.
 type found struct {
 	data     []byte
-	meta     []byte // nil where none was asked for
+	meta     []byte // nil if the query asks for no counts
 	position uint64 // in the log: later changes are not in the result
 }
 
-// list reads what a query selects.
+// list reads the items, or the figures of groups, that a query asks for.
 func (c *caller) list(q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (c *caller) list(q *itemsQuery) (*found, error) {
 	return f, err
 }
 
-// meta are the counts that a query asks for.
+// meta returns the counts that a query asks for.
 func (c *caller) meta(q *itemsQuery, filtered int64) ([]byte, error) {
 	if !q.total && !q.filtered {
 		return nil, nil
@@ -159,7 +159,7 @@ func (c *caller) meta(q *itemsQuery, filtered int64) ([]byte, error) {
 	return append(meta, '}'), nil
 }
 
-// some reads the items with the given ids that a query selects. Unknown ids are left out.
+// some reads the items that a query selects among the given ids. It leaves out unknown ids.
 func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	if err := c.need(read); err != nil {
 		return nil, err
@@ -177,8 +177,8 @@ func (c *caller) some(ids []string, q *itemsQuery) (*found, error) {
 	return f, err
 }
 
-// chosen returns what a query selects out of the documents with the given ids, in its order. Pages and offsets are for lists,
-// and do nothing here. Nor does the default limit.
+// chosen returns the documents that a query selects among the given ids, in the query's order. Pages and offsets are
+// for lists, so chosen ignores them. It also ignores the default limit.
 func (c *caller) chosen(ids []string, q *itemsQuery) (r *documents.Result, err error) {
 	if q.condition == nil && len(q.order) == 0 {
 		r, err = c.h.o.Documents.GetMany(c.ctx, c.collection, ids)
@@ -211,7 +211,7 @@ func (c *caller) one(id string, q *itemsQuery) (*found, error) {
 
 func noItem(id string) error { return forbidden("there is no item %.40q, or it is not for you", id) }
 
-// create makes items, all or none: of an array one of each, else a single one.
+// create makes one item, or one for each element of an array: all or none.
 func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err error) {
 	list := []gjson.Result{data}
 	if single = !data.IsArray(); !single {
@@ -234,7 +234,7 @@ func (c *caller) create(data gjson.Result) (texts [][]byte, single bool, err err
 	return texts, single, err
 }
 
-// newItem reads an item to make. It may have its id.
+// newItem parses an item to create. The item may contain its id.
 func newItem(v gjson.Result) (documents.New, error) {
 	f, err := itemFields(v)
 	if err != nil {
@@ -260,7 +260,7 @@ func itemFields(v gjson.Result) (documents.Fields, error) {
 	return f, err
 }
 
-// update sets fields of items, all or none: the same of each. Leniently, those that are gone are left out.
+// update sets the same fields of several items, all or none. If lenient, it leaves out those that are gone.
 func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte, error) {
 	f, err := itemFields(data)
 	if err != nil {
@@ -269,7 +269,7 @@ func (c *caller) update(ids []string, lenient bool, data gjson.Result) ([][]byte
 	return c.merge(ids, lenient, func(string) documents.Fields { return f })
 }
 
-// updateEach sets fields of items, of each its own.
+// updateEach sets fields of several items. Each element of the array has the id and the fields of one item.
 func (c *caller) updateEach(array gjson.Result) ([][]byte, error) {
 	data, err := elements(array)
 	if err != nil {
@@ -313,8 +313,8 @@ func (c *caller) remove(ids []string, lenient bool) (gone []string, err error) {
 	return gone, err
 }
 
-// selected returns the ids of all items that a query selects, to change them in one commit, which bounds their number.
-// Without a limit in the query it selects all items.
+// selected returns the ids of the items that a query selects for a change. All changes are in one commit, which bounds
+// their number. Without a limit in the query, selected returns all items, not the usual number.
 func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	for _, m := range []string{method, read} { // a filter shows what the items contain
 		if err := c.need(m); err != nil {
@@ -324,7 +324,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	if err := q.plain(); err != nil {
 		return nil, err
 	}
-	if q.emptyOr { // a list that happens to be empty must not delete everything
+	if q.emptyOr { // a client's list that happens to be empty must not delete everything
 		return nil, query.Refuse(query.BadValue, "the filter has an empty _or, which selects everything: leave it out to change all items")
 	}
 	limit := changeMost + 1
@@ -346,7 +346,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	return ids, nil
 }
 
-// idsOf reads a list of ids, each once.
+// idsOf parses a list of ids and drops repeated ones.
 func idsOf(v gjson.Result) ([]string, error) {
 	if !v.IsArray() {
 		return nil, badPayload("the ids must be an array of strings or numbers")

@@ -12,7 +12,7 @@ import (
 	"sluice/handlers/audit"
 )
 
-// session answers what is sent to sign in, stay or go, in the door's shape.
+// session handles a request to sign in, refresh a session or sign out. It answers errors in the door's shape.
 func (h *Handler) session(f func(c echo.Context, body gjson.Result) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		v, err := h.body(c)
@@ -26,13 +26,13 @@ func (h *Handler) session(f func(c echo.Context, body gjson.Result) error) echo.
 	}
 }
 
-// kindUser is the kind of those who sign in here, in the audit trail.
+// kindUser is the kind of a user who signs in, in the audit trail.
 const kindUser = "user"
 
-// modeJSON is the one way of keeping a session: its client keeps the tokens.
+// modeJSON is the only mode of a session: the client stores the tokens.
 const modeJSON = "json"
 
-// checkMode refuses the ways that need a cookie: none is set here, so they would end at the first refresh.
+// checkMode refuses the modes that need a cookie. The gateway sets none, so the session would end at the first refresh.
 func checkMode(v gjson.Result) error {
 	if mode := v.Get("mode"); mode.Type != gjson.Null && mode.Str != modeJSON {
 		return badPayload(`mode %.20s is not supported, as the gateway sets no cookies: use "json", in the SDK authentication("json")`, mode.Raw)
@@ -92,7 +92,7 @@ func signedIn(c echo.Context, s *auth.Session, err error) error {
 	return c.JSON(http.StatusOK, map[string]tokens{"data": {s.Access, s.TTL.Milliseconds(), s.Refresh}})
 }
 
-// logout ends a session. One that has ended already is what was asked for.
+// logout ends a session. It also succeeds if the session has already ended.
 func (h *Handler) logout(c echo.Context, v gjson.Result) error {
 	token, err := refreshToken(v)
 	if err != nil {

@@ -20,17 +20,17 @@ const (
 	typeSubscription = "subscription" // a subscription's items and changes
 )
 
-// maxUID bounds the uid, which a subscription keeps.
+// maxUID bounds the uid, which a subscription stores.
 const maxUID = 128
 
-// message is one of a client's.
+// message is a message of a client.
 type message struct {
 	gjson.Result
 	kind string
 	uid  string // as it came: a JSON string or number; "" without
 }
 
-// decode reads a frame. The error is the server's, as nothing is known yet of the message.
+// decode parses a frame. Its error has the type server, since the message's type is not known yet.
 func (h *Handler) decode(frame []byte) (*message, error) {
 	v, err := h.compact(frame)
 	if err != nil {
@@ -42,7 +42,7 @@ func (h *Handler) decode(frame []byte) (*message, error) {
 	}
 	m := &message{Result: v, kind: kind.Str}
 	switch {
-	case uid.Type == gjson.Null: // as if it were not there
+	case uid.Type == gjson.Null: // the same as no uid
 	case uid.Type != gjson.String && uid.Type != gjson.Number || len(uid.Raw) > maxUID:
 		return nil, badPayload("a uid must be a string or a number of at most %d bytes", maxUID)
 	default:
@@ -51,7 +51,7 @@ func (h *Handler) decode(frame []byte) (*message, error) {
 	return m, nil
 }
 
-// text is a field that must be a string.
+// text returns a field that must be a string.
 func (m *message) text(name string) (string, error) {
 	v := m.Get(name)
 	if v.Type != gjson.String || v.Str == "" {
@@ -73,7 +73,7 @@ func appendUID(dst []byte, uid string) []byte {
 	return append(dst, '}')
 }
 
-// asString is a uid as messages of subscriptions have it.
+// asString returns a uid in the form of subscriptions' messages.
 func asString(uid string) string {
 	if uid == "" || strings.HasPrefix(uid, `"`) {
 		return uid

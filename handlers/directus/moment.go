@@ -15,8 +15,8 @@ import (
 // storedTime is how the store spells times.
 const storedTime = "2006-01-02T15:04:05.000Z"
 
-// createdAt is a moment that date_created is compared with, as the store spells it: so that texts compare as their moments
-// do, and an index narrows to them.
+// createdAt returns the moment that date_created is compared with, in the store's spelling. Texts in this spelling
+// compare as their moments do, so an index can narrow the search to them.
 func createdAt(n *query.Node, v gjson.Result) (gjson.Result, error) {
 	at, ok := momentOf(v)
 	if !ok {
@@ -26,14 +26,15 @@ func createdAt(n *query.Node, v gjson.Result) (gjson.Result, error) {
 	switch whole := at.Truncate(time.Millisecond); {
 	case whole.Equal(at):
 	case n.Op == query.Eq || n.Op == query.In:
-		return query.String(at.Format(time.RFC3339Nano)), nil // which none has
-	case low || n.Op == query.Lt || n.Op == query.Gte: // the next time that one can have
+		return query.String(at.Format(time.RFC3339Nano)), nil // no stored time has this text, so nothing is equal to it
+	case low || n.Op == query.Lt || n.Op == query.Gte: // the next time that an item can have
 		at = whole.Add(time.Millisecond)
 	}
 	return query.String(at.Format(storedTime)), nil
 }
 
-// momentOf reads a time: in a spelling of ISO 8601, of which a year and a month are enough, or as milliseconds since 1970.
+// momentOf parses a time: milliseconds since 1970, or a spelling of ISO 8601, of which the year alone or year and month
+// are enough.
 func momentOf(v gjson.Result) (time.Time, bool) {
 	text := v.Str
 	switch len(text) {
@@ -52,22 +53,22 @@ func momentOf(v gjson.Result) (time.Time, bool) {
 	return query.MomentAt(millis)
 }
 
-// nowPattern is $NOW, $NOW() or $NOW(-1 day), with the units that Directus knows.
+// nowPattern matches $NOW, $NOW() and $NOW(-1 day). nowUnits has the units, which are Directus' own.
 var nowPattern = regexp.MustCompile(`(?i)^\$NOW(?:\( *(?:([-+]?) *([0-9]{1,6}) *([a-z]*))? *\))?$`)
 
-// nowUnits are what an adjustment counts, each with its other names.
+// nowUnits are the units of an adjustment. A key lists all names of its unit.
 var nowUnits = map[string]func(t time.Time, n int) time.Time{
 	"milliseconds millisecond msecs msec ms": func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Millisecond) },
 	"seconds second secs sec s":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Second) },
 	"minutes minute mins min m":              func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) },
 	"hours hour hrs hr h":                    func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) },
-	"days day d ":                            func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }, // also without a unit
+	"days day d ":                            func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }, // the empty name: a number without a unit counts days
 	"weeks week w":                           func(t time.Time, n int) time.Time { return t.AddDate(0, 0, 7*n) },
 	"months month mth mo":                    addMonths,
 	"years year yrs yr y":                    func(t time.Time, n int) time.Time { return addMonths(t, 12*n) },
 }
 
-// addMonths ends in the month that it counts to: a month before the 31st of March is the last of February.
+// addMonths never goes past the end of the target month: one month before 31 March is the last day of February.
 func addMonths(t time.Time, n int) time.Time {
 	to := t.AddDate(0, n, 0)
 	if to.Day() != t.Day() {
@@ -92,7 +93,7 @@ func adjusted(at time.Time, text string) (time.Time, error) {
 	for names, add := range nowUnits {
 		if slices.Contains(strings.Split(names, " "), strings.ToLower(part[3])) {
 			at = add(at.UTC(), n)
-			if at.Year() < 0 || at.Year() > 9999 { // no such year in the texts it compares with
+			if at.Year() < 0 || at.Year() > 9999 { // stored times have no such year
 				return at, wrong
 			}
 			return at, nil

@@ -12,36 +12,36 @@ import (
 	"sluice/store/documents/query"
 )
 
-// usualLimit is how many items a list has that asks for no number; noLimit stands for all.
+// usualLimit is the limit of a query that sets none. noLimit means all items.
 const (
 	usualLimit = 100
 	noLimit    = -1
 )
 
-// maxNumber bounds numbers that count items; what a list may reach is the store's to say.
+// maxNumber bounds the numbers in a query that count items. The store has its own bound for lists.
 const maxNumber = 1_000_000_000
 
-// itemsQuery is a query object that was read.
+// itemsQuery is a parsed query object.
 type itemsQuery struct {
 	condition  *query.Condition
-	order      query.Order // none: by id
+	order      query.Order // empty: sorted by id
 	projection query.Projection
 	limit      int  // or noLimit
-	limited    bool // it was asked for
-	offset     int  // of pages too
+	limited    bool // the query sets the limit
+	offset     int  // page sets it too
 	total      bool
-	filtered   bool // what meta asks for: total_count, filter_count
-	emptyOr    bool // the filter has an _or of no filters, which is left out
+	filtered   bool // meta asks for filter_count; total: for total_count
+	emptyOr    bool // the filter has an _or without filters, which is ignored
 	grouping   *grouping
 }
 
-// size returns about how many bytes the query takes.
+// size estimates the memory of the query, in bytes.
 func (q *itemsQuery) size() int64 {
 	return int64(unsafe.Sizeof(*q)) + q.condition.Size() + q.order.Size() + q.projection.Size()
 }
 
-// parseQuery reads a query object as JSON, as the socket and SEARCH have it: values are as they are or in the
-// spelling of URLs. None, or null, asks for everything.
+// parseQuery parses a query object in JSON, from a socket or a SEARCH request. A value may be JSON, or a string in the
+// spelling of URLs. An empty text or null selects everything.
 func parseQuery(text string, at time.Time) (*itemsQuery, error) {
 	if strings.TrimSpace(text) == "null" {
 		text = ""
@@ -63,7 +63,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	var g grouping
 	v.ForEach(func(key, e gjson.Result) bool {
 		if e.Type == gjson.Null || e.Type == gjson.String && e.Str == "" {
-			return true // as if it were not there
+			return true // the same as a missing parameter
 		}
 		switch key.Str {
 		case "fields":
@@ -80,7 +80,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 		case "offset":
 			q.offset, err = wholeNumber("offset", e, 0)
 		case "page":
-			page, err = wholeNumber("page", e, 0) // 0 is the first one too
+			page, err = wholeNumber("page", e, 0) // 0 is the first page, as 1 is
 		case "search":
 			search = spelled(e)
 		case "meta":
@@ -118,7 +118,7 @@ func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
 	return q, err
 }
 
-// spelled is a value as one writes it in a URL.
+// spelled returns a value in the spelling of URLs.
 func spelled(v gjson.Result) string {
 	if v.Type == gjson.String {
 		return v.Str
@@ -126,7 +126,7 @@ func spelled(v gjson.Result) string {
 	return v.Raw
 }
 
-// wholeNumber reads a whole number or a string that spells one.
+// wholeNumber parses a whole number, or a string that contains one.
 func wholeNumber(name string, v gjson.Result, least int) (int, error) {
 	n, err := strconv.Atoi(spelled(v))
 	if err != nil || n < least || n > maxNumber {
@@ -135,7 +135,7 @@ func wholeNumber(name string, v gjson.Result, least int) (int, error) {
 	return n, nil
 }
 
-// nameList reads a list of names: an array, or a string with commas, or an array of these.
+// nameList parses a list of names: a string with commas, or an array of such strings.
 func nameList(what string, v gjson.Result) ([]string, error) {
 	if v.Type == gjson.String {
 		var out []string
@@ -176,7 +176,7 @@ func (q *itemsQuery) readSort(v gjson.Result) error {
 	return err
 }
 
-// readMeta notes which counts are asked for; others than these there are none.
+// readMeta parses the list of counts to return. These two are all that exist; it ignores other names.
 func (q *itemsQuery) readMeta(v gjson.Result) error {
 	list, err := nameList("meta", v)
 	q.total = slices.Contains(list, "*") || slices.Contains(list, "total_count")
@@ -184,7 +184,8 @@ func (q *itemsQuery) readMeta(v gjson.Result) error {
 	return err
 }
 
-// readFields reads names below a path. The SDK's own nesting, {"user":["name"]}, stands for user.name.
+// readFields returns the paths of the fields that v names below path. The SDK's nesting, {"user":["name"]}, means
+// user.name.
 func readFields(path string, v gjson.Result, depth int) ([]string, error) {
 	if err := query.CheckDepth(depth); err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func readFields(path string, v gjson.Result, depth int) ([]string, error) {
 	return out, err
 }
 
-// projectionOf makes a projection of the names; of none: everything.
+// projectionOf makes a projection of the paths. Without paths it shows everything.
 func projectionOf(paths []string) (query.Projection, error) {
 	if len(paths) == 0 {
 		return query.Projection{}, nil

@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/body"
 )
 
-// answer sends what was read.
+// answer sends the result of a read.
 func (c *call) answer(f *found) error {
 	text := append([]byte(`{"data":`), f.data...)
 	if f.meta != nil {
@@ -20,7 +20,7 @@ func (c *call) answer(f *found) error {
 	return body.JSON(c, http.StatusOK, append(text, '}'))
 }
 
-// changed answers a change with the items as they are now, to who may read them.
+// changed answers a change with the new state of the items. A client that may not read them gets no content.
 func (c *call) changed(texts [][]byte, single bool, err error) error {
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (c *call) changed(texts [][]byte, single bool, err error) error {
 	return c.answer(&found{data: q.appendList(nil, texts)})
 }
 
-// query is the one of the address, which asks for items.
+// query parses the query in the URL. It must ask for items, not for figures of groups.
 func (c *call) query() (*itemsQuery, error) {
 	q, err := parseURL(c.QueryParams(), time.Now())
 	if err == nil {
@@ -47,7 +47,7 @@ func (c *call) query() (*itemsQuery, error) {
 	return q, err
 }
 
-// queryIn is the one in a body.
+// queryIn parses the query in a body.
 func queryIn(v gjson.Result) (*itemsQuery, error) { return parseQuery(v.Raw, time.Now()) }
 
 func (h *Handler) listItems(c *call) error {
@@ -65,7 +65,7 @@ func (c *call) listed(f *found, err error) error {
 	return c.answer(f)
 }
 
-// searchItems is a list whose query may be long.
+// searchItems lists items by a query or by ids in the body, where there is room for long ones.
 func (h *Handler) searchItems(c *call) error {
 	v, err := h.body(c)
 	if err != nil {
@@ -98,7 +98,7 @@ func (h *Handler) createItems(c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.query(); err != nil { // before anything is made
+	if _, err := c.query(); err != nil { // a wrong query must create nothing
 		return err
 	}
 	if !v.Exists() {
@@ -108,7 +108,8 @@ func (h *Handler) createItems(c *call) error {
 	return c.changed(texts, single, err)
 }
 
-// updateItems changes several: by their ids, by a query, or each as it says itself.
+// updateItems changes several items. The body names their ids, has a query that selects them, or is an array of items
+// with ids and their own changes.
 func (h *Handler) updateItems(c *call) error {
 	v, err := h.body(c)
 	if err != nil {
@@ -137,7 +138,7 @@ func (h *Handler) updateItems(c *call) error {
 	return c.changed(texts, false, err)
 }
 
-// selectedBy are the ids of the items that a query, as JSON, selects.
+// selectedBy returns the ids of the items that a JSON query selects.
 func (c *caller) selectedBy(method string, by gjson.Result) ([]string, error) {
 	q, err := queryIn(by)
 	if err != nil {
@@ -158,7 +159,7 @@ func (h *Handler) updateItem(c *call) error {
 	return c.changed(texts, true, err)
 }
 
-// deleteItems takes several away: by their ids, or by a query.
+// deleteItems deletes several items: by their ids, or by a query.
 func (h *Handler) deleteItems(c *call) error {
 	v, err := h.body(c)
 	if err != nil {
@@ -183,7 +184,7 @@ func (h *Handler) deleteItems(c *call) error {
 	return c.removed(c.remove(ids, lenient))
 }
 
-// removed answers without a body and without its type: the SDK would read the one for the sake of the other.
+// removed answers without a body and without a Content-Type. If it found a Content-Type, the SDK would read a body.
 func (c *call) removed(_ []string, err error) error {
 	if err != nil {
 		return err

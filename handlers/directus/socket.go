@@ -14,7 +14,7 @@ import (
 // take does what a message asks for. A fault in the message is answered with an error, and the connection goes on. An
 // error that take returns ends the connection.
 func (c *conn) take(conn context.Context, text []byte) error {
-	ctx, answered := context.WithCancel(conn) // by which the store knows that an answer is sent
+	ctx, answered := context.WithCancel(conn) // its end shows the store that the answer is sent
 	defer answered()
 	m, err := c.h.decode(text)
 	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
@@ -201,7 +201,7 @@ func (m *message) named() bool { return m.has("id") || m.has("ids") }
 
 func (m *message) has(name string) bool { return m.Get(name).Type != gjson.Null }
 
-// ids are those that the message names: one, several or, where it names none, nil.
+// ids returns the ids that the message names: one, several, or nil if it names none.
 func (m *message) ids() (ids []string, single bool, err error) {
 	switch {
 	case m.has("id"):

@@ -39,12 +39,13 @@ type subscription struct {
 	waiting   bool          // it is among the connection's waiting
 }
 
-// events are what a subscription can be narrowed to, and the methods whose events they are.
+// events are the kinds of event that a subscription can ask for alone, and the methods of these events.
 var events = []struct{ name, method string }{
 	{"create", http.MethodPost}, {"update", http.MethodPut}, {"delete", http.MethodDelete},
 }
 
-// permitted returns the channels of a subscription that a credential may subscribe to; none if it may not have it at all.
+// permitted returns the channels of a subscription that a credential may subscribe to. There are none if it may not
+// have the subscription at all.
 func permitted(who *auth.Identity, collection, event string) channel.Set {
 	var patterns []channel.Pattern
 	for _, e := range events {
@@ -60,7 +61,7 @@ func permitted(who *auth.Identity, collection, event string) channel.Set {
 
 // subscribe begins a subscription: first the items as they are now, then their changes.
 func (c *conn) subscribe(ctx context.Context, m *message) error {
-	one := &subscription{uid: strings.Clone(asString(m.uid))} // not a part of the message, which it would keep
+	one := &subscription{uid: strings.Clone(asString(m.uid))} // a copy: a part of the message would retain all of it
 	collection, err := m.text("collection")
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	}
 	init := &found{position: c.h.o.Broker.Log().Settled()}
 	switch {
-	case one.event != "": // it is confirmed only
+	case one.event != "": // only a confirmation is sent
 	case item != "":
 		init, err = by.one(item, q)
 	default:
@@ -181,7 +182,7 @@ func (c *conn) end(one *subscription) {
 	one.release()
 }
 
-// again begins a subscription anew at its position, for the connection's identity and channels of now.
+// again begins a subscription anew at its position, for the connection's current identity and channels.
 func (c *conn) again(old *subscription, now channel.Set) error {
 	r, position := old.feed.request, max(old.delivered, old.sub.Position())
 	c.end(old)
@@ -209,8 +210,8 @@ func (c *conn) unsubscribe(m *message) error {
 	return c.send(appendUID([]byte(`{"type":"subscription","event":"unsubscribe"`), uid))
 }
 
-// regrant checks the subscriptions against what the identity of now may do. Those that it may have go on at their
-// positions and miss no change. The others end, with an error message.
+// regrant checks the subscriptions against the permissions of the current identity. Those that it may have go on at
+// their positions and miss no change. The others end, with an error message.
 func (c *conn) regrant(ctx context.Context) error {
 	for _, one := range c.subs {
 		var now channel.Set

@@ -14,11 +14,11 @@ import (
 	"sluice/store/documents/query"
 )
 
-// queryParameters are those that a query object is made of; others belong to the request.
+// queryParameters are the URL parameters that form the query object. The others belong to the request.
 var queryParameters = []string{"fields", "filter", "sort", "limit", "offset", "page", "search", "meta", "aggregate", "groupBy", "alias", "deep"}
 
-// parseURL reads a query object from a URL's parameters: as the SDK writes them, and with brackets, such as
-// filter[age][_gt]=3 and fields[]=name, as one writes them by hand.
+// parseURL parses the query object in a URL's parameters. It accepts the SDK's spelling, and brackets as people write
+// them by hand: filter[age][_gt]=3 and fields[]=name.
 func parseURL(values url.Values, at time.Time) (*itemsQuery, error) {
 	v, err := objectOf(values)
 	if err != nil {
@@ -27,7 +27,7 @@ func parseURL(values url.Values, at time.Time) (*itemsQuery, error) {
 	return readQuery(v, at)
 }
 
-// objectOf makes a query object of parameters. Its values are strings.
+// objectOf makes a query object of parameters. All its values are strings.
 func objectOf(values url.Values) (gjson.Result, error) {
 	none := gjson.Result{}
 	tree := branch{}
@@ -54,7 +54,8 @@ func objectOf(values url.Values) (gjson.Result, error) {
 	return gjson.ParseBytes(text), err
 }
 
-// brackets are the names in filter[a][b]; rest is what stands behind the first bracket.
+// brackets splits a key such as filter[a][b] into filter, a and b. name is the text before the first bracket, rest the
+// text after it.
 func brackets(key, name, rest string) ([]string, error) {
 	path := []string{name}
 	if len(key) == len(name) {
@@ -68,11 +69,11 @@ func brackets(key, name, rest string) ([]string, error) {
 	return path, nil
 }
 
-// branch is an object or a list in the making: values by their names or numbers.
+// branch is an object or a list under construction: its values by name or number.
 type branch map[string]any
 
-// put sets a value; an empty name, as in fields[], or one that is there already makes a list. It fails where a value
-// and a branch meet.
+// put sets the value at a path. An empty name, as in fields[], appends to a list. A second value for a name makes a
+// list of both. put returns false if a name would have both a value and a branch.
 func (b branch) put(path []string, v string) bool {
 	name := path[0]
 	if name == "" {
@@ -100,7 +101,8 @@ func (b branch) put(path []string, v string) bool {
 	return true
 }
 
-// value is the branch as it becomes JSON: a list, in the order of its numbers, if all names are numbers.
+// value returns the branch in the form that becomes JSON: a list, in the order of its numbers, if all names are
+// numbers, else an object.
 func (b branch) value() any {
 	type entry struct {
 		at int

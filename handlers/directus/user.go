@@ -10,7 +10,7 @@ import (
 	"sluice/handlers/httperr"
 )
 
-// ping answers who looks whether the gateway is there.
+// ping answers a client that checks if the gateway is there.
 func (h *Handler) ping(c echo.Context) error { return c.String(http.StatusOK, "pong") }
 
 // me answers with the caller: a user by id and email, a key or token by its name.
