@@ -2,7 +2,7 @@ package audit
 
 import "net/http"
 
-// Action is what somebody did or tried. It is the name of the entry's event.
+// Action names what somebody did or tried. It is also the name of the entry's event.
 type Action string
 
 // The actions.
@@ -37,7 +37,7 @@ const (
 	CredentialRefuse  Action = "credential.refuse"
 )
 
-// routes are the requests that are actions, by path and method.
+// routes has the requests that are actions, by path and method.
 var routes = map[string]map[string]Action{
 	"/admin/keys":            {http.MethodPost: KeyCreate},
 	"/admin/keys/:id":        {http.MethodPatch: KeyChange, http.MethodDelete: KeyDelete},
@@ -67,5 +67,5 @@ var routes = map[string]map[string]Action{
 	"/auth/logout": {http.MethodPost: Logout},
 }
 
-// Of is the action that a request to a route is, "" for none.
+// Of returns the action of a request to a route, "" if it is none.
 func Of(method, route string) Action { return routes[route][method] }

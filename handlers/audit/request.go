@@ -12,7 +12,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// noteKey is where the context of a request that is an action holds its note.
+// noteKey is the key of the note in a request's context. Only requests that are actions have a note.
 const noteKey = "audit"
 
 // note is what a door reports about an action.
@@ -22,23 +22,23 @@ func noteOf(c echo.Context) *note {
 	if n, ok := c.Get(noteKey).(*note); ok {
 		return n
 	}
-	return &note{} // the request is no action, and nobody reads it
+	return &note{} // the request is no action, so nothing reads the note
 }
 
-// Identify says who a request is from, once its credential is known to be right.
+// Identify sets who sent a request. Call it once the credential is checked.
 func Identify(c echo.Context, name, kind string) {
 	n := noteOf(c)
 	n.who, n.kind = name, kind
 }
 
-// Target says what an action is done to, where that is not in the path.
+// Target sets the object of an action, if the path does not name it.
 func Target(c echo.Context, what string) { noteOf(c).target = what }
 
-// Detail says what else is worth knowing of an action. It must hold no secret.
+// Detail adds further information about an action. It must not contain a secret.
 func Detail(c echo.Context, text string) { noteOf(c).detail = text }
 
-// Watch records the requests that are actions, before they are answered, and those whose credential was refused. It
-// counts every refused request.
+// Watch records actions, before the gateway answers them, and requests whose credential was refused. It counts every
+// refused request.
 func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -63,7 +63,7 @@ func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 	}
 }
 
-// excused are the codes of a 401 that refuse no credential.
+// excused are the codes of a 401 that do not mean a wrong credential.
 var excused = map[string]bool{auth.MissingCredential: true, auth.KeysUnavailable: true}
 
 // answer records an action just before its answer. A request with a wrong credential is not an action.
@@ -87,7 +87,7 @@ func (t *Trail) answer(c echo.Context, action Action) {
 	t.Record(e)
 }
 
-// inPath is what the path names: the values of its parameters.
+// inPath returns the values of the path's parameters, which name the object of an action.
 func inPath(c echo.Context) string {
 	values := append([]string{}, c.ParamValues()...)
 	for i, v := range values {

@@ -16,18 +16,18 @@ import (
 	"sluice/store/eventlog"
 )
 
-// The spaces of the trail. What administrators do, what clients do and what was refused are separate, so that a flood
-// of one pushes nothing of another out.
+// The spaces of the trail. Administrators' actions, clients' actions and refusals have separate spaces, so that a flood
+// in one pushes nothing out of another.
 const (
 	Space        = "$audit"
 	ClientsSpace = "$audit/clients"
 	RefusedSpace = "$audit/refused"
 )
 
-// Spaces are all of them.
+// Spaces are all spaces of the trail.
 var Spaces = [...]string{Space, ClientsSpace, RefusedSpace}
 
-// Channels are all channels of the trail.
+// Channels returns all channels of the trail.
 func Channels() channel.Set {
 	var all []channel.Pattern
 	for _, space := range Spaces {
@@ -39,34 +39,34 @@ func Channels() channel.Set {
 // Entry is one event of the trail.
 type Entry struct {
 	Action    Action `json:"-"`
-	Who       string `json:"who,omitempty"`    // a name: never a credential
+	Who       string `json:"who,omitempty"`    // a name, never a credential
 	Kind      string `json:"kind,omitempty"`   // admin, root, account, key, jwt, user
-	From      string `json:"from"`             // an address; of refusals the network, or "others"
-	Door      string `json:"door"`             // which the request came by
-	Target    string `json:"target,omitempty"` // what it was done to
-	Detail    string `json:"detail,omitempty"` // what else is worth knowing
+	From      string `json:"from"`             // an address; in refusals its network, or "others"
+	Door      string `json:"door"`             // the door of the request
+	Target    string `json:"target,omitempty"` // the object of the action
+	Detail    string `json:"detail,omitempty"` // further information
 	Outcome   string `json:"outcome"`          // ok, or the code of the refusal
-	Count     int    `json:"count"`            // how many requests the entry stands for
+	Count     int    `json:"count"`            // requests that the entry stands for
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// Ok is the outcome of what was done.
+// Ok is the outcome of an action that was done.
 const Ok = "ok"
 
 // The kinds of administrators.
 const (
-	KindAdmin = "admin" // by /admin
-	KindRoot  = "root"  // of the databases
+	KindAdmin = "admin" // acts through /admin
+	KindRoot  = "root"  // the root account of the databases
 )
 
-// Appender stores events; a log is one.
+// Appender stores events, as the event log does.
 type Appender interface {
 	Append(ctx context.Context, r *eventlog.Request) (uint64, error)
 }
 
 // Bounds of the trail.
 const (
-	maxTallies   = 256             // kinds of refusals a minute; others are counted together
+	maxTallies   = 256             // kinds of refusals a minute; the rest is counted together
 	maxQueue     = 1024            // entries that wait for the log
 	maxText      = 256             // bytes of a name
 	tallyEvery   = time.Minute     // between two entries of the same refusal
@@ -74,15 +74,15 @@ const (
 	othersFrom   = "others"
 )
 
-// actorBurst and actorRate are how many actions of somebody other than an administrator get entries of their own. The
-// rest is counted, so that nobody pushes the actions of others out of the trail.
+// An actor who is not an administrator gets actorBurst entries at once and actorRate a second. Further actions are only
+// counted, so that no actor pushes the actions of others out of the trail.
 const (
 	actorBurst = 60
 	actorRate  = 1
 	maxActors  = 10_000
 )
 
-// Trail keeps the trail.
+// Trail writes the audit trail.
 type Trail struct {
 	log     *slog.Logger
 	to      Appender
@@ -92,28 +92,28 @@ type Trail struct {
 	group   sync.WaitGroup
 
 	mu      sync.Mutex
-	tallies map[Entry]int // how many came since the last entry
+	tallies map[Entry]int // requests since the last entry
 	actors  map[string]*rate.Limiter
 }
 
-// New begins a trail. Close ends it, and is to be called before the log is closed.
+// New begins a trail. Call Close before the event log is closed.
 func New(to Appender, log *slog.Logger) *Trail {
 	t := &Trail{log: log, to: to, queue: make(chan Entry, maxQueue), quit: make(chan struct{}), tallies: map[Entry]int{}, actors: map[string]*rate.Limiter{}}
 	t.group.Go(t.keep)
 	return t
 }
 
-// Close stores what waits.
+// Close stores the entries that wait, and ends the trail.
 func (t *Trail) Close() error {
 	close(t.quit)
 	t.group.Wait()
 	return nil
 }
 
-// Dropped is how many entries the event log did not take.
+// Dropped returns the number of entries that the event log did not store.
 func (t *Trail) Dropped() uint64 { return t.dropped.Load() }
 
-// Record keeps what was done. It returns once the entry is stored or cannot be.
+// Record records an action that was done. It returns once the entry is stored, or storing it has failed.
 func (t *Trail) Record(e Entry) {
 	e = e.bounded()
 	e.Outcome, e.Count = Ok, 1
@@ -127,7 +127,7 @@ func (t *Trail) Record(e Entry) {
 	t.store(ctx, e)
 }
 
-// byAdministrator reports whether an entry is of what an administrator did.
+// byAdministrator reports whether an administrator did the action of an entry.
 func (e *Entry) byAdministrator() bool { return e.Kind == KindAdmin || e.Kind == KindRoot }
 
 // space returns the space of an entry.
@@ -163,13 +163,13 @@ func (t *Trail) single(e *Entry) bool {
 	return l.Allow()
 }
 
-// Refused keeps that a credential, or an action of somebody, was refused. It waits for nobody: the first refusal of an
-// action and code from an address is kept at once, and the others as one count each minute.
+// Refused records that a credential or an action was refused. It never waits. The first refusal of an action with a
+// code from a network gets an entry at once. Repetitions get one entry with their count each minute.
 func (t *Trail) Refused(e Entry) {
 	t.tally(e.bounded())
 }
 
-// tally counts an entry, or keeps it where it is the first of its like.
+// tally counts an entry. The first of its kind is queued at once.
 func (t *Trail) tally(e Entry) {
 	e.From = peer.Network(e.From)
 	e.Target, e.Detail, e.RequestID, e.Count = "", "", "", 0
@@ -190,7 +190,7 @@ func (t *Trail) tally(e Entry) {
 	}
 }
 
-// enqueue has an entry stored soon.
+// enqueue queues an entry to be stored soon. It drops the entry if the queue is full.
 func (t *Trail) enqueue(e Entry) {
 	t.line(&e)
 	select {
@@ -200,7 +200,7 @@ func (t *Trail) enqueue(e Entry) {
 	}
 }
 
-// keep stores what is queued, and counts what was refused, until Close.
+// keep stores the queued entries, and the counts of refusals each minute, until Close.
 func (t *Trail) keep() {
 	tick := time.NewTicker(tallyEvery)
 	defer tick.Stop()
@@ -222,7 +222,7 @@ func (t *Trail) keep() {
 	}
 }
 
-// count keeps one entry for each refusal that was repeated, and forgets the others.
+// count queues one entry for each refusal that was repeated since the last call, and forgets the others.
 func (t *Trail) count() {
 	t.mu.Lock()
 	var again []Entry
@@ -241,7 +241,7 @@ func (t *Trail) count() {
 	}
 }
 
-// line is the entry in the log of the process.
+// line writes an entry to the log of the process.
 func (t *Trail) line(e *Entry) {
 	level := slog.LevelInfo
 	if e.Outcome != Ok {
@@ -259,13 +259,13 @@ func (t *Trail) line(e *Entry) {
 	t.log.LogAttrs(context.Background(), level, "audit", append(attrs, slog.Int("count", e.Count))...)
 }
 
-// store has the event log take an entry.
+// store appends an entry to the event log.
 func (t *Trail) store(ctx context.Context, e Entry) {
 	text, err := json.Marshal(e)
 	if err == nil {
 		_, err = t.to.Append(ctx, &eventlog.Request{
 			Events:      []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}},
-			FromReserve: e.Outcome == Ok, // what was done goes with its entry; what was refused, anybody can ask for
+			FromReserve: e.Outcome == Ok, // an action that was done must have its entry; refusals must not use the reserve, since anybody can cause them
 		})
 	}
 	if err != nil {
@@ -274,7 +274,7 @@ func (t *Trail) store(ctx context.Context, e Entry) {
 	}
 }
 
-// bounded cuts long texts, all of which clients may choose.
+// bounded cuts long texts, since clients may choose all of them.
 func (e Entry) bounded() Entry {
 	for _, text := range []*string{&e.Who, &e.Kind, &e.From, &e.Target, &e.Detail, &e.Outcome} {
 		if len(*text) > maxText {
