@@ -24,10 +24,10 @@ type asset struct {
 	etag    string
 }
 
-// assets are all of them, by path.
+// assets are the embedded files, by path.
 type assets map[string]*asset
 
-// kinds are the types of what we have: a system's own table may say otherwise.
+// kinds are the content types of our files. The system's own table may have other types, so we do not use it.
 var kinds = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 	".ts": "text/plain; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml", ".md": "text/plain; charset=utf-8",
@@ -52,7 +52,7 @@ func loadAssets() assets {
 		return nil
 	})
 	if err != nil {
-		panic(err) // what is embedded can be read
+		panic(err) // embedded files can always be read
 	}
 	all["/"] = all["/index.html"]
 	all["/rest/_jsapi.js"] = all["/sdk/restdb.js"]
@@ -60,7 +60,7 @@ func loadAssets() assets {
 	return all
 }
 
-// pagePolicy lets the page load from here alone, and lets nobody frame it.
+// pagePolicy lets the page load only from this gateway, and no other page may frame it.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -80,7 +80,7 @@ func (a assets) serve(c echo.Context) error {
 	if name == "/" || strings.HasPrefix(name, "/ui/") || name == "/rest/_jsapi.doc" {
 		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
 	} else {
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // the SDK is for pages of others too
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages of other origins use the SDK too
 	}
 	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(file.content))
 	return nil
@@ -93,7 +93,7 @@ func (a assets) Register(e *echo.Echo) {
 	}
 }
 
-// CORS lets all pages load the SDK; those of the gateway itself are for nobody else.
+// CORS lets pages of all origins load the SDK, but not the gateway's own pages.
 func (assets) CORS() []cors.Rule {
 	return []cors.Rule{{Path: "/sdk", Methods: "GET, HEAD, POST"}}
 }

@@ -9,7 +9,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// WatchDescriptors watches nothing here: handles are not numbered by how many are in use.
+// WatchDescriptors watches nothing here: the number of a handle does not show how many are in use.
 func WatchDescriptors(*slog.Logger) *traffic.Descriptors { return nil }
 
 func descriptorOf(net.Conn) (number int, ok bool) { return 0, false }

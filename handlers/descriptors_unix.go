@@ -13,7 +13,7 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// WatchDescriptors watches the process's descriptors; nil where it may have any number.
+// WatchDescriptors watches the process's descriptors. It returns nil if the process may have any number of them.
 func WatchDescriptors(logger *slog.Logger) *traffic.Descriptors {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt32 {
@@ -35,7 +35,7 @@ func probe(n int) (highest int) {
 	return highest
 }
 
-// descriptorOf is the number of a connection's descriptor; false where it has none.
+// descriptorOf returns the number of a connection's descriptor, or false if it has none.
 func descriptorOf(c net.Conn) (number int, ok bool) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -49,7 +49,7 @@ func descriptorOf(c net.Conn) (number int, ok bool) {
 	return number, err == nil
 }
 
-// exhausted reports whether an error is that of a process, or a system, that has no descriptor left.
+// exhausted reports whether an error means that the process, or the system, has no descriptor left.
 func exhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

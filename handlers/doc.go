@@ -1,6 +1,6 @@
-// Package handlers has all that concerns echo: routes, middleware and errors. Each way to use the gateway is a Door in a
-// folder of its own below this one, and the package gateway opens the doors. The other folders below it have what doors
-// share. Types of echo do not leave this folder.
+// Package handlers has everything that concerns echo: routes, middleware and errors. Each way to use the gateway is a
+// Door in a folder of its own below this one. The package gateway opens the doors. The other folders here have what
+// doors share. Types of echo do not leave this folder.
 //
 // The tests here concern all doors. The tests of one door are in its folder. All of them start a whole gateway with
 // gatewaytest.

@@ -10,13 +10,13 @@ import (
 type Door interface {
 	// Register adds its routes.
 	Register(e *echo.Echo)
-	// CORS returns what pages of other origins may do there; nil: nothing.
+	// CORS returns what pages of other origins may do at the door; nil: nothing.
 	CORS() []cors.Rule
-	// Close ends what its constructor began.
+	// Close ends what the door's constructor began.
 	Close() error
 }
 
-// rulesOf collects what the doors say.
+// rulesOf collects the CORS rules of the doors.
 func rulesOf(doors []Door) (all []cors.Rule) {
 	for _, d := range doors {
 		all = append(all, d.CORS()...)

@@ -6,9 +6,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// headsOfGets notes the routes for GET from now on. The function that it returns adds HEAD to each of them without it: RFC 9110
-// 9.1 has every server take both. The handler answers as for GET, and net/http leaves out the body; those of streams
-// end with the header.
+// headsOfGets collects the GET routes that are added from now on. The function that it returns adds HEAD to those
+// without it, since RFC 9110 9.1 requires every server to support both. The handler answers as for GET, and net/http
+// leaves out the body. Handlers of streams end after the header.
 func headsOfGets(e *echo.Echo) (add func()) {
 	gets, heads := map[string]echo.HandlerFunc{}, map[string]bool{}
 	e.OnAddRouteHandler = func(_ string, r echo.Route, answer echo.HandlerFunc, _ []echo.MiddlewareFunc) {

@@ -14,20 +14,20 @@ import (
 	"sluice/store/share"
 )
 
-// The head of a request can be 128 KiB long, and comes before anybody knows who sends it. What it takes is charged to the
-// client's address: while it arrives, by the connection; once it is whole, by chargeHead.
+// The head of a request can be 128 KiB long, and arrives before the gateway knows the sender. Its memory is charged to
+// the client's address. While the head arrives, the connection charges it; once it is complete, chargeHead does.
 
 // freeHead is how much of a head is not charged: most are smaller, and every connection has buffers of that size.
 const freeHead = 8 << 10
 
-// HTTP2 bounds what a connection of HTTP/2 makes the server hold before a handler reads it: one frame, for which memory is
-// taken when its length has come, and the bodies that are not read yet. The defaults are 1 MiB each.
+// HTTP2 bounds the memory of an HTTP/2 connection for data that no handler has read yet. That is one frame, whose
+// memory is allocated as soon as its length is known, and the unread bodies. The defaults are 1 MiB each.
 var HTTP2 = http.HTTP2Config{MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
 
-// valueBytes is what a header takes in addition to its text.
+// valueBytes is the memory of a header in addition to its text.
 const valueBytes = 64
 
-// chargeHead charges a large head until the request is over, or until a stream has dropped it.
+// chargeHead charges a large head until the request ends, or until a stream drops the head.
 func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -38,7 +38,7 @@ func chargeHead(memory *share.Memory) echo.MiddlewareFunc {
 			account := memory.Account(peer.Owner("", c.RealIP()))
 			defer account.Close()
 			if err := account.Take(size); err != nil {
-				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, which nobody reads
+				c.Response().Header().Set(echo.HeaderConnection, "close") // a body may follow, and nothing reads it
 				return err
 			}
 			writers.OnDropHead(c, account.Close)
@@ -58,8 +58,8 @@ func headSize(r *http.Request) int64 {
 	return int64(size)
 }
 
-// partialHead counts what has been read of a head that is not whole yet. Only the goroutine that reads the connection
-// uses it.
+// partialHead counts the bytes of a head that is not complete yet. Only the goroutine that reads the connection uses
+// it.
 type partialHead struct {
 	account *share.Account // nil while it is small
 	read    int64
@@ -78,7 +78,7 @@ func (p *partialHead) take(memory *share.Memory, from net.Addr, n int64) error {
 	return p.account.Take(n)
 }
 
-// end gives back what was charged.
+// end returns the charged memory.
 func (p *partialHead) end() {
 	if p.account != nil {
 		p.account.Close()
@@ -86,7 +86,8 @@ func (p *partialHead) end() {
 	*p = partialHead{}
 }
 
-// refusedHead is the answer to a head for which there is no memory. There is no request yet that a handler could answer.
+// refusedHead is the answer to a head for which there is no memory. No handler can answer, since there is no request
+// yet.
 var refusedHead = httperr.Raw(httperr.New(http.StatusServiceUnavailable, httperr.MemoryFull,
 	"your address, or all clients together, use as much memory as MAX_MEMORY_PER_KEY or MAX_CLIENT_MEMORY allows; send a shorter request head, or fewer at once").After(5 * time.Second))
 
@@ -95,7 +96,7 @@ func refuseHead(c net.Conn, plain bool, cause error) error {
 	if plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
 		_, _ = c.Write(refusedHead) // it may be gone
 	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok { // nothing follows that; a full close could take it back
+	if half, ok := c.(interface{ CloseWrite() error }); ok { // nothing is sent after this; a full close could discard the answer
 		_ = half.CloseWrite()
 	}
 	return &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("a request head: %w", cause)}

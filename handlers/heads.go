@@ -11,20 +11,21 @@ import (
 	"sluice/auth/peer"
 )
 
-// Bounds of the connections whose request head, or TLS handshake, is not there yet: each may hold 128 KiB of a head. Most
-// heads are there at once, so only those that have had time for it are closed.
+// Bounds of the connections that have not sent their request head, or not finished the TLS handshake. Each may take 128
+// KiB for a head. Most heads arrive at once, so only connections that have had time to send one are closed.
 const (
 	mostHeadsPerAddress = 256
 	headTime            = time.Second
 )
 
-// Heads bounds the connections that are waiting for a request head, in all and for each address. Where there are too
-// many, the oldest of the address goes, or the oldest of the address with the most. Its State is http.Server's ConnState.
+// Heads bounds the connections that wait for a request head, in total and for each address. If an address has too many,
+// its oldest is closed. If there are too many in total, the oldest of the address with the most is closed. State is for
+// http.Server's ConnState.
 type Heads struct {
 	most    int
 	mu      sync.Mutex // a leaf
 	waiting map[net.Conn]*head
-	by      map[string][]*head // the oldest first; only addresses that have some
+	by      map[string][]*head // the oldest first; only addresses with a waiting connection
 }
 
 type head struct {
@@ -38,7 +39,7 @@ func NewHeads(most int) *Heads {
 	return &Heads{most: most, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
 }
 
-// State follows a connection: from its beginning until its first request head is there, or it is gone.
+// State follows a connection from its beginning until its first request head has arrived, or the connection is gone.
 func (h *Heads) State(c net.Conn, state http.ConnState) {
 	if progress, secure := progressOf(c); progress != nil && (state != http.StateIdle || !overHTTP2(c)) {
 		progress.State(state, secure)
@@ -52,14 +53,14 @@ func (h *Heads) State(c net.Conn, state http.ConnState) {
 	}
 }
 
-// overHTTP2 reports whether a connection speaks HTTP/2. Its heads have bounds of their own, and what it reads while it has
-// no request is not a head.
+// overHTTP2 reports whether a connection speaks HTTP/2. HTTP/2 bounds its heads itself, and the bytes that it reads
+// between requests are not a head.
 func overHTTP2(c net.Conn) bool {
 	secure, ok := c.(*tls.Conn)
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// hostOf is an address without its port.
+// hostOf returns an address without its port.
 func hostOf(address net.Addr) string {
 	host, _, err := net.SplitHostPort(address.String())
 	if err != nil {
@@ -68,7 +69,7 @@ func hostOf(address net.Addr) string {
 	return host
 }
 
-// add returns the connection that is to go, if any.
+// add adds a connection. It returns the connection to close, if any.
 func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 	one := &head{c, peer.Network(hostOf(c.RemoteAddr())), now}
 	h.mu.Lock()
@@ -88,7 +89,7 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 	return old.conn
 }
 
-// crowded returns the address with the most.
+// crowded returns the address with the most waiting connections.
 func (h *Heads) crowded() (most string) {
 	for network, list := range h.by {
 		if len(list) > len(h.by[most]) {

@@ -14,17 +14,17 @@ import (
 	"sluice/store/share"
 )
 
-// Listener gives every write of its connections a deadline that only progress moves: a client may
-// take a large answer as slowly as it likes, but one that takes no byte for the timeout is closed.
-// http.Server.WriteTimeout would end streams, and a deadline around a whole write would end slow
-// readers that do read.
+// Listener gives every write of its connections a deadline that only progress moves. A client may take a large answer
+// as slowly as it likes, but a connection that takes no byte for the timeout is closed. http.Server.WriteTimeout would
+// end streams, and a deadline around a whole write would end slow readers that do read.
 //
-// With Memory, it charges what arrives of a request's head to the address of its client; that needs Heads.State too.
+// With Memory, it charges the part of a request's head that has arrived to the client's address. That needs Heads.State
+// too.
 type Listener struct {
 	net.Listener
 	Timeout     time.Duration
 	Memory      *share.Memory
-	Descriptors *traffic.Descriptors // nil: nobody watches them
+	Descriptors *traffic.Descriptors // nil: not watched
 }
 
 // Accept waits for a connection.
@@ -44,7 +44,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
 }
 
-// ConnContext is http.Server's: by it, answers that hold memory know the connection they leave by.
+// ConnContext is for http.Server. With it, answers that use memory know the connection that sends them.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if progress, _ := progressOf(c); progress != nil {
 		return share.WithConn(ctx, progress)
@@ -52,7 +52,7 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// progressOf finds the connection that a Listener has made, which may be below TLS; nil where there is none.
+// progressOf finds the connection that a Listener has made, which may be below TLS. It returns nil if there is none.
 func progressOf(c net.Conn) (progress *progressConn, secure bool) {
 	if progress, ok := c.(*progressConn); ok {
 		return progress, false
@@ -69,12 +69,13 @@ type progressConn struct {
 	written atomic.Int64
 
 	memory  *share.Memory
-	heading atomic.Bool // a request head is awaited or arrives
+	heading atomic.Bool // a request head is expected or arrives
 	plain   bool        // without TLS; set with heading
 	head    partialHead
 }
 
-// State follows the connection, as http.Server's ConnState does: what is read before a request is active is its head.
+// State follows the connection, as http.Server's ConnState does. The bytes read before a request is active are its
+// head.
 func (c *progressConn) State(state http.ConnState, secure bool) {
 	c.heading.Store(false)
 	c.head.end()
@@ -99,7 +100,7 @@ func (c *progressConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// NetConn is the connection without its deadline, for who writes without waiting.
+// NetConn returns the connection without the deadline, for writers that do not wait.
 func (c *progressConn) NetConn() net.Conn { return c.Conn }
 
 // Written returns how many bytes the kernel has taken.
@@ -108,7 +109,7 @@ func (c *progressConn) Written() int64 { return c.written.Load() }
 // Cut closes the connection of a client that reads too slowly.
 func (c *progressConn) Cut() { _ = c.Conn.Close() } // it may be gone
 
-// piece is written at once, so that the progress of a large answer is seen.
+// piece bounds a single write, so that the progress of a large answer shows.
 const piece = 64 << 10
 
 func (c *progressConn) Write(b []byte) (int, error) {

@@ -15,7 +15,8 @@ import (
 	"sluice/handlers/traffic"
 )
 
-// metrics answers on the main address to direct requests from this machine, and to requests with the admin key.
+// metrics serves /metrics on the main address. It answers direct requests from this machine, and requests with the
+// admin key.
 func metrics(o Options) echo.HandlerFunc {
 	serve := echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return func(c echo.Context) error {

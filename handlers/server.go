@@ -25,7 +25,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Options are the doors, and what the other routes need.
+// Options are the doors, and the parts that the other routes need.
 type Options struct {
 	Doors          []Door
 	Traffic        *traffic.Traffic
@@ -33,9 +33,9 @@ type Options struct {
 	Metrics        prometheus.Gatherer
 	CORSOrigins    []string
 	TrustedProxies []*net.IPNet
-	Administrator  *auth.Administrator // whose key opens /metrics to others than loopback
+	Administrator  *auth.Administrator // with this key, clients beyond loopback may read /metrics
 	Trail          *audit.Trail
-	Ready          func() error // why the gateway cannot serve now
+	Ready          func() error // an error is the reason why the gateway cannot serve now
 	KeysReady      func() bool  // whether tokens can be checked; nil: they always can
 }
 
@@ -65,8 +65,8 @@ func New(o Options) http.Handler {
 	return slashless{e}
 }
 
-// chain makes one middleware of several, put together once: echo would do it for each request, with a closure for each of
-// them (7 of the 61 allocations of a publish).
+// chain makes one middleware of several. It combines them once. echo would do so for each request, with a closure for
+// each of them (7 of the 61 allocations of a publish).
 func chain(all ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	first := echo.HandlerFunc(func(c echo.Context) error { return c.Handler()(c) }) // the route's
 	for _, m := range slices.Backward(all) {
@@ -75,7 +75,7 @@ func chain(all ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(echo.HandlerFunc) echo.HandlerFunc { return first }
 }
 
-// ipExtractor believes X-Forwarded-For only from the proxies named in the settings.
+// ipExtractor trusts X-Forwarded-For only from the proxies named in the settings.
 func ipExtractor(proxies []*net.IPNet) echo.IPExtractor {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect()
@@ -106,7 +106,7 @@ func withoutPorts(lines []string) []string {
 	return all
 }
 
-// requestID names each answer. What a client sends is not taken over: it would stand in our log.
+// requestID gives each answer an id. It ignores an id from the client, which would otherwise get into our log.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var id [8]byte

@@ -7,11 +7,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// slashless makes a path that ends in a slash the same as one that does not, at every door. It comes before the routes
-// are looked up. One slash goes: before it, as in /db/NAME/ns//, an empty name is a name. An id that ends in a slash is
-// written with %2F, and keeps it. So do the pages, whose links start from their path.
+// slashless makes a path with a slash at its end the same as the path without it, at every door. It runs before the
+// routes are looked up. It removes only one slash: in /db/NAME/ns//, the empty name before it is a name. It leaves an
+// id that ends in %2F unchanged. It also leaves the pages unchanged, since their links start from their path.
 //
-// It is no Pre middleware of echo's: with one, echo makes a closure for each middleware and each request.
+// It is not a Pre middleware of echo: with one, echo makes a closure for each middleware and each request.
 type slashless struct{ *echo.Echo }
 
 func (s slashless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
