@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// backup makes a copy of all that DATA_DIR holds, but earlier copies, as a folder that can be a DATA_DIR.
+// backup copies everything in DATA_DIR except earlier copies. The copy is a folder that can be a DATA_DIR.
 func (g *Gateway) backup() (string, error) {
 	g.backups.Lock()
 	defer g.backups.Unlock()

@@ -12,8 +12,8 @@ import (
 	"sluice/config/filewatch"
 )
 
-// certificates serves a certificate from files that may be replaced while running. A pair that
-// cannot be read leaves the last good one in use.
+// certificates serves a certificate from files that may be replaced while the gateway runs. If it cannot read a new
+// pair, the last good one stays in use.
 type certificates struct {
 	cert, key filewatch.File
 	logger    *slog.Logger
@@ -27,7 +27,7 @@ func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificat
 	return c, c.load()
 }
 
-// loadCertificates reads those of the settings, where there are any.
+// loadCertificates reads the certificate that the settings name, if any.
 func (g *Gateway) loadCertificates() (err error) {
 	if g.cfg.TLSCertFile == "" {
 		return nil
@@ -42,7 +42,7 @@ func (c *certificates) load() error {
 	c.loading.Lock()
 	defer c.loading.Unlock()
 	cert, certErr := c.cert.Read()
-	key, keyErr := c.key.Read() // in any case: what is not read would count as changed each time
+	key, keyErr := c.key.Read() // even after an error: an unread file would count as changed each time
 	err := errors.Join(certErr, keyErr)
 	if err == nil {
 		var pair tls.Certificate
@@ -58,11 +58,11 @@ func (c *certificates) load() error {
 
 func (c *certificates) changed() bool { return c.cert.Changed() || c.key.Changed() }
 
-// origin is what looks are counted from: no step of the clock holds them up.
+// origin is the start of the time between checks. It is monotonic, so a step of the clock cannot delay a check.
 var origin = time.Now()
 
-// config looks at the files when a client connects, at most once a second: no goroutine waits for
-// a change that nobody would see.
+// config checks the files when a client connects, at most once a second. So no goroutine has to watch them while no
+// client connects.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

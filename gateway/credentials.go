@@ -5,7 +5,7 @@ import (
 	"sluice/auth/passwords"
 )
 
-// checkCredentials finds what is wrong with the credentials of the settings before anything is opened.
+// checkCredentials finds faults in the credentials of the settings before anything is opened.
 func (g *Gateway) checkCredentials() error {
 	if withoutCredential(g.cfg) {
 		return &SettingsError{errOpenToAll}
@@ -16,7 +16,7 @@ func (g *Gateway) checkCredentials() error {
 	return nil
 }
 
-// openAuth puts the credentials of the settings and those of the store in force.
+// openAuth puts the credentials of the settings and of the store in force.
 func (g *Gateway) openAuth() (err error) {
 	o := g.authOptions()
 	o.Log = g.Log
@@ -47,7 +47,7 @@ func (g *Gateway) authOptions() auth.Options {
 	}
 }
 
-// passwords makes what checks the passwords of users or of accounts; tries of the two are counted apart.
+// passwords makes a checker for the passwords of users or of accounts. Each of the two counts tries separately.
 func (g *Gateway) passwords() *passwords.Checker {
 	if g.o.CheapPasswords {
 		return passwords.Cheap()

@@ -15,10 +15,10 @@ import (
 	"sluice/store/rooms"
 )
 
-// Opener opens a door of a gateway whose parts are there.
+// Opener opens a door of a gateway whose other parts are ready.
 type Opener func(*Gateway) (handlers.Door, error)
 
-// doors are all of them, in the order in which they open. A new one is a line here.
+// doors are all doors, in the order in which they open. A new door is a new line here.
 var doors = []Opener{
 	(*Gateway).openRealtime,
 	(*Gateway).openPersistr,

@@ -8,14 +8,14 @@ import (
 	"sluice/config"
 )
 
-// SettingsError is the error of New where the settings cannot be used.
+// SettingsError is the error of New if the settings cannot be used.
 type SettingsError struct{ Err error }
 
 func (e *SettingsError) Error() string { return e.Err.Error() }
 
 func (e *SettingsError) Unwrap() error { return e.Err }
 
-// WithKeyFaults adds what is wrong with the keys to the faults that config found, so that a user reads all of them at once.
+// WithKeyFaults adds the faults of the keys to those that config found, so that a user reads all of them at once.
 func WithKeyFaults(cfg *config.Config, err error) error {
 	var faults config.Faults
 	if cfg == nil || !errors.As(err, &faults) {
@@ -43,7 +43,7 @@ func openToAll(cfg *config.Config, faults config.Faults) bool {
 	return withoutCredential(cfg)
 }
 
-// keyFaults are auth's errors as the settings' own.
+// keyFaults returns auth's errors as faults of the settings.
 func keyFaults(err error) config.Faults {
 	var fault *auth.SettingError
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -11,14 +11,14 @@ import (
 
 // FirstKey is the key that a gateway makes for a first try, when no credential is configured.
 type FirstKey struct {
-	Key  string // "" where a credential is configured
-	File string // that holds it; "" in memory
-	Made bool   // just now: it is printed this once
+	Key  string // "" if a credential is configured
+	File string // the file that contains the key; "" if DATA_DIR is memory
+	Made bool   // at this start: serve prints it only this time
 }
 
 const firstKeyFile = "first-key"
 
-// makeFirstKey reads the key of a first try, or makes it.
+// makeFirstKey reads the key for a first try, or makes it if there is none yet.
 func (g *Gateway) makeFirstKey() (string, error) {
 	if !peer.LoopbackAddr(g.cfg.Addr) {
 		return "", &SettingsError{errOpenToAll}
@@ -40,12 +40,12 @@ func configured(cfg *config.Config) bool {
 		cfg.JWTJWKSURL != "" || cfg.AdminKey != ""
 }
 
-// withoutCredential reports whether a gateway can be reached from other machines and has no credential. One with a log may
-// have keys in it, which is seen once the log is open.
+// withoutCredential reports whether other machines can reach a gateway that has no credential. It returns false if
+// there is a log: the log may contain keys, which shows only once it is open.
 func withoutCredential(cfg *config.Config) bool {
 	_, err := os.Stat(filepath.Join(cfg.DataDir, logFolder))
 	return err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr)
 }
 
-// errOpenToAll is why a gateway without credentials listens on loopback only.
+// errOpenToAll refuses to start a gateway that has no credentials and listens beyond loopback.
 var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")

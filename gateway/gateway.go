@@ -25,21 +25,21 @@ import (
 	"sluice/store/streams"
 )
 
-// Options are what is not a setting. Zero values are right for a gateway in its own process.
+// Options are parameters that are not settings. Zero values are right for a gateway in its own process.
 type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
-	Memory  MemoryLimit  // how much the process may take; zero: no limit
+	Memory  MemoryLimit  // the memory that the process may take; zero: no limit
 	Version string
 
 	// The rest is for tests.
 
 	Engine         eventlog.Engine  // in place of the one that DATA_DIR names; the gateway closes it
-	CheapPasswords bool             // hashes take no 50 ms, and protect nothing
-	Shards         int              // of the shared writers; 0: one a processor, less than 0: none
+	CheapPasswords bool             // hashes take less than 50 ms, and protect nothing
+	Shards         int              // of the shared writers; 0: one for each processor; negative: none
 	RingBytes      int              // of frames shared at the head; 0: by Memory
-	Replays        int              // steps of catching up under way at once; 0: by the number of processors
-	Now            func() time.Time // when documents are made and changed; nil: time.Now
-	Doors          []Opener         // that come after the gateway's own
+	Replays        int              // concurrent steps of catching up; 0: by the number of processors
+	Now            func() time.Time // the clock for the times in documents; nil: time.Now
+	Doors          []Opener         // they open after the gateway's own
 }
 
 // Gateway is a whole gateway, ready to run. Its fields are its parts: read them, but do not set them.
@@ -76,7 +76,7 @@ type Gateway struct {
 	group   sync.WaitGroup
 }
 
-// New builds a gateway; Close ends it. A SettingsError says that the settings cannot be used.
+// New builds a gateway; Close ends it. The error is a SettingsError if the settings cannot be used.
 func New(cfg *config.Config, o Options) (*Gateway, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -85,7 +85,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
 		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
-	// Each needs those before it. What can fail for the settings alone comes first, and leaves no folder behind.
+	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
+	// folder behind.
 	for _, step := range []func() error{
 		g.loadCertificates, g.checkCredentials, g.openLog, g.openAuth, g.openBroker, g.openStore, g.openTrail, g.openDoors,
 	} {
@@ -97,10 +98,10 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// ends has f called when the gateway closes, before what was opened earlier is closed.
+// ends registers f for Close. Close calls it before it closes anything that was opened earlier.
 func (g *Gateway) ends(f func() error) { g.closers = append(g.closers, f) }
 
-// Close undoes New, newest first. Serve has returned, or never began.
+// Close closes what New opened, the newest part first. Call it after Serve has returned, or without Serve.
 func (g *Gateway) Close() {
 	for i := len(g.closers) - 1; i >= 0; i-- {
 		if err := g.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// residentMemory is how many bytes of the process are in memory; where the system does not say, how many the
-// runtime has.
+// residentMemory returns the bytes of the process that are in memory. If the system does not report them, it returns
+// the bytes that the runtime has.
 func residentMemory() uint64 {
 	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
 		if fields := strings.Fields(string(text)); len(fields) > 1 {
@@ -25,14 +25,15 @@ func residentMemory() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// A crowd that comes or goes leaves garbage: some 20 KB for each request. The runtime would keep much of it for two minutes
-// and more. So the gateway returns it once this many streams have come or gone, and their number then stays the same.
+// When many clients come or go, each request leaves some 20 KB of garbage. The runtime would retain much of it for two
+// minutes or more. So the gateway returns it to the system once crowd streams have come or gone, and their number has
+// then been stable for standsFor.
 const (
 	crowd     = 1000
 	standsFor = 5 * time.Second
 )
 
-// handBack hands memory back after each crowd, until ctx ends.
+// handBack returns memory to the system after each crowd, until ctx ends.
 func handBack(ctx context.Context, count func() int) {
 	tick := time.NewTicker(standsFor)
 	defer tick.Stop()

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// MemoryLimit is how much memory the process may take: math.MaxInt64, or 0, where nobody has set a limit.
+// MemoryLimit is the memory that the process may take. Bytes is math.MaxInt64 or 0 if no limit is set.
 type MemoryLimit struct {
 	Bytes int64
-	From  string // what set it
-	own   bool   // GOMEMLIMIT is set: the runtime keeps to that
+	From  string // the source of the limit
+	own   bool   // GOMEMLIMIT is set, and the runtime obeys it
 }
 
 func (l MemoryLimit) found() bool { return l.Bytes > 0 && l.Bytes < math.MaxInt64 }
 
-// FindMemoryLimit finds the lower of GOMEMLIMIT and the limit of the control group (a container, or MemoryMax= of systemd),
-// which the runtime does not see: it would let the heap grow to twice what is live.
+// FindMemoryLimit finds the lower of GOMEMLIMIT and the limit of the control group (a container, or MemoryMax= of
+// systemd). The runtime does not see the control group's limit: it would let the heap grow to twice the live memory.
 func FindMemoryLimit() MemoryLimit {
 	l := MemoryLimit{Bytes: groupLimit(os.DirFS("/")), From: "control group", own: os.Getenv("GOMEMLIMIT") != ""}
 	if own := debug.SetMemoryLimit(-1); l.own && own < l.Bytes {
@@ -32,8 +32,8 @@ func FindMemoryLimit() MemoryLimit {
 	return l
 }
 
-// groupLimit returns the least limit of the process's control group and of those above it, of either version;
-// math.MaxInt64 where there is none.
+// groupLimit returns the lowest limit of the process's control group and the groups above it, in either version of
+// control groups. It returns math.MaxInt64 if there is none.
 func groupLimit(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -53,7 +53,7 @@ func groupLimit(root fs.FS) int64 {
 		}
 		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) {
 			text, err := fs.ReadFile(root, path.Join(base, group, file))
-			// "max" is no number, and version 1 has a huge one.
+			// Without a limit, the file has "max", which is no number, or a huge number in version 1.
 			if limit, bad := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && bad == nil && limit > 0 && limit < 1<<60 {
 				least = min(least, limit)
 			}

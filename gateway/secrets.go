@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// tokenSecretFile keeps the secret of the gateway's own tokens.
+// tokenSecretFile contains the secret of the gateway's own tokens.
 const tokenSecretFile = "token-secret"
 
-// newSecret makes a secret of 256 bits and more: 52 characters of base32.
+// newSecret makes a secret of more than 256 bits: 52 characters of base32.
 func newSecret() string { return rand.Text() + rand.Text() }
 
-// storedSecret reads a secret from a file of DATA_DIR, mode 0600, or makes it. One that an earlier version made
-// may be shorter, and stays. In memory there is a new one at each start, and made is true.
+// storedSecret reads a secret from a file in DATA_DIR, with mode 0600, or makes it. A secret from an earlier version
+// may be shorter, and stays. If DATA_DIR is memory, each start has a new secret, and made is true.
 func storedSecret(dataDir, file string) (secret string, made bool, err error) {
 	if dataDir == inMemory {
 		return newSecret(), true, nil

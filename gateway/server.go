@@ -12,9 +12,10 @@ import (
 	"sluice/handlers"
 )
 
-// Listen takes ADDR, and METRICS_ADDR where it is set.
+// Listen opens the listener of ADDR, and that of METRICS_ADDR if it is set.
 func (g *Gateway) Listen() error {
-	// Streams have their pings, and other connections IdleTimeout; four system calls a connection are saved.
+	// Streams have pings, and other connections have IdleTimeout. Without keep-alive, each connection saves four system
+	// calls.
 	listen := net.ListenConfig{KeepAlive: -1}
 	inner, err := listen.Listen(context.Background(), "tcp", g.cfg.Addr)
 	if err != nil {
@@ -30,12 +31,13 @@ func (g *Gateway) Listen() error {
 	return nil
 }
 
-// Guard watches the connections of a listener: those that take no byte, what arrives of heads, and their number.
+// Guard watches the connections of a listener: those that take no byte, the heads that arrive, and the number of
+// descriptors.
 func (g *Gateway) Guard(inner net.Listener) net.Listener {
 	return &handlers.Listener{Listener: inner, Timeout: g.cfg.WriteTimeout, Memory: g.Memory, Descriptors: g.descriptors}
 }
 
-// BaseURL is where the gateway answers: ADDR as set, with the port that was given where it says 0.
+// BaseURL returns the URL of the gateway: ADDR as set, but with the actual port if ADDR has port 0.
 func (g *Gateway) BaseURL() string {
 	scheme := "http"
 	if g.certificates != nil {
@@ -54,7 +56,7 @@ func (g *Gateway) BaseURL() string {
 // maxHeader bounds a request head: 100 patterns of 257 bytes percent-encoded, and a token of 8 KiB.
 const maxHeader = 128 << 10
 
-// Server makes the server of the doors. Its connections are to come from a listener that Guard watches.
+// Server makes the server of the doors. Serve it on a listener from Guard only.
 func (g *Gateway) Server() *http.Server {
 	return &http.Server{
 		Handler:           g.handler,
@@ -68,7 +70,8 @@ func (g *Gateway) Server() *http.Server {
 	}
 }
 
-// Serve runs on what Listen took until ctx ends, the log dies or a listener fails; where ctx ends, it drains.
+// Serve runs on the listeners of Listen until ctx ends, the log fails or a listener fails. If ctx ends, it drains
+// first.
 func (g *Gateway) Serve(ctx context.Context) error {
 	server := g.Server()
 	failed := make(chan error, 2)
@@ -104,8 +107,8 @@ func (g *Gateway) serveMetrics(failed chan<- error) *http.Server {
 	return server
 }
 
-// drain ends in the order of the contract: refuse, end streams with a last frame, let running
-// publishes finish, close the listener. It takes DRAIN_TIMEOUT at the most.
+// drain ends the gateway in the contract's order: refuse new requests, end streams with a last frame, let running
+// publishes finish, close the listener. It takes DRAIN_TIMEOUT at most.
 func (g *Gateway) drain(server, metrics *http.Server) {
 	g.o.Logger.Info("draining", "connections", g.Broker.Count(), "timeout", g.cfg.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)

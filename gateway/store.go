@@ -20,7 +20,7 @@ import (
 // inMemory is the DATA_DIR that stores nothing on disk.
 const inMemory = "memory"
 
-// logFolder is where in DATA_DIR the log is.
+// logFolder is the log's folder in DATA_DIR.
 const logFolder = "log"
 
 func (g *Gateway) openLog() error {
@@ -61,7 +61,7 @@ func (g *Gateway) openEngine() (eventlog.Engine, error) {
 	return engine, nil
 }
 
-// fail ends Serve with the first error that the log cannot go on after.
+// fail ends Serve with the first fatal error of the log.
 func (g *Gateway) fail(err error) {
 	select {
 	case g.fatal <- err:
@@ -96,7 +96,7 @@ func (g *Gateway) openStore() (err error) {
 	return g.openDocuments()
 }
 
-// makeDemo makes what is for a first try of Persistr's clients, where the settings ask for it.
+// makeDemo makes the account and the database for a first try of Persistr's clients, if the settings ask for them.
 func (g *Gateway) makeDemo() error {
 	if !g.cfg.PersistrDemo {
 		return nil
@@ -108,7 +108,7 @@ func (g *Gateway) makeDemo() error {
 	return nil
 }
 
-// openDocuments finds the collections and builds what indexes are declared anew.
+// openDocuments finds the collections, and builds the indexes that are newly declared.
 func (g *Gateway) openDocuments() (err error) {
 	g.answers = documents.NewAnswers(int64(g.cfg.MaxResult), g.budgets.answers)
 	g.Documents, err = documents.Open(context.Background(), g.Log, documents.Options{
@@ -119,8 +119,7 @@ func (g *Gateway) openDocuments() (err error) {
 	return err
 }
 
-// indexes are COLLECTION_INDEXES by the names that documents have for their fields: what Directus' clients call date_created
-// is _created.
+// indexes returns COLLECTION_INDEXES with the store's names of fields. Directus' clients say date_created for _created.
 func indexes(declared config.Indexes) map[string][]string {
 	all := make(map[string][]string, len(declared))
 	for collection, fields := range declared {

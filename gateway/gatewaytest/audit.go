@@ -10,13 +10,13 @@ import (
 	"sluice/handlers/audit"
 )
 
-// AuditLine is an entry of the trail in NDJSON.
+// AuditLine is an entry of the audit trail in NDJSON.
 type AuditLine struct {
 	Event string
 	Data  audit.Entry
 }
 
-// Audited reads the trail: the text, and its entries.
+// Audited reads the audit trail and returns its text and its entries.
 func (g *Gateway) Audited(t testing.TB, query string) (text string, entries []AuditLine) {
 	t.Helper()
 	status, text := g.Request(t, "GET", "/admin/audit"+query, "", "x-apikey", AdminKey, "Accept", "application/x-ndjson")

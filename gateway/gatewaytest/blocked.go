@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Written is how many bytes were written to streams so far.
+// Written returns the number of bytes written to streams so far.
 func (g *Gateway) Written() int64 { return int64(g.Traffic.Counts().Bytes) }
 
-// Blocked waits for a client that reads nothing to have what the kernel holds for it: since a number of Written, so much is
-// written or waits in memory, and no more follows.
+// Blocked waits until the kernel takes no more bytes for a client that reads nothing. since is an earlier result of
+// Written. The bytes written after it, together with those that wait in memory, must reach least and then stay the
+// same.
 func (g *Gateway) Blocked(t *testing.T, since, least int64) {
 	t.Helper()
 	sent := func() int64 { return g.Written() - since + g.Memory.Held() }

@@ -14,12 +14,12 @@ import (
 	"sluice/store/streams"
 )
 
-// Basic is the header Authorization of a user and a password.
+// Basic returns the Authorization header of a user and a password.
 func Basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// Store appends an event to demo and gives its place.
+// Store appends an event to the database demo and returns its position.
 func (g *Gateway) Store(t *testing.T, namespace, stream, kind, id string) uint64 {
 	t.Helper()
 	return g.StoreEvent(t, &streams.Event{
@@ -27,7 +27,7 @@ func (g *Gateway) Store(t *testing.T, namespace, stream, kind, id string) uint64
 	})
 }
 
-// StoreEvent appends an event to demo past the doors, and gives its place.
+// StoreEvent appends an event to the database demo without a door, and returns its position.
 func (g *Gateway) StoreEvent(t *testing.T, e *streams.Event) uint64 {
 	t.Helper()
 	w, err := g.Databases.Write("demo")
@@ -51,7 +51,7 @@ func (g *Gateway) StoreEvent(t *testing.T, e *streams.Event) uint64 {
 	return at
 }
 
-// As sends a request as a user, and gives the status and the body.
+// As sends a request as a user, and returns the status and the body.
 func (g *Gateway) As(t *testing.T, user, method, path, body string) (int, string) {
 	t.Helper()
 	answer := g.OpenAs(t, user, method, path, body, "application/json")
@@ -63,7 +63,7 @@ func (g *Gateway) As(t *testing.T, user, method, path, body string) (int, string
 	return answer.StatusCode, string(text)
 }
 
-// OpenAs sends a request as a user, whose password is the name.
+// OpenAs sends a request as a user whose password is the name.
 func (g *Gateway) OpenAs(t *testing.T, user, method, path, body, accept string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
@@ -83,7 +83,7 @@ func (g *Gateway) OpenAs(t *testing.T, user, method, path, body, accept string) 
 	return answer
 }
 
-// Want fails the test where the answer is another.
+// Want fails the test if the answer is different.
 func (g *Gateway) Want(t *testing.T, status int, has, user, method, path, body string) {
 	t.Helper()
 	if got, text := g.As(t, user, method, path, body); got != status || !strings.Contains(text, has) {

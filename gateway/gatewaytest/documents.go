@@ -36,10 +36,10 @@ var DocumentKeys = fmt.Sprintf(`[
 	{"name":"rate","key":%q,"rest":["*:*"],"rate":2}
 ]`, KeyDocs, KeyNone, KeyReads, KeyInserts, KeyPuts, KeyDeletes, KeyHome, KeyDocsRate)
 
-// Made is when all of the tests' documents are made.
+// Made is the time at which all documents of the tests are made.
 const Made = "2026-11-20T13:22:01.130Z"
 
-// OnPebble has the log on a disk that is in memory.
+// OnPebble puts the log on a disk in memory.
 func OnPebble(t testing.TB) func(*Setup) {
 	return func(s *Setup) {
 		engine, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
@@ -50,7 +50,7 @@ func OnPebble(t testing.TB) func(*Setup) {
 	}
 }
 
-// Asked is a call of the door: the status, a blank, and the body of the answer.
+// Asked calls the door. It returns the status, a blank and the body of the answer, and the headers.
 func (g *Gateway) Asked(t testing.TB, key, method, path, body string, headers ...string) (string, http.Header) {
 	t.Helper()
 	answer, text := g.send(t, method, "/rest/"+path, body, append([]string{"x-apikey", key}, headers...)...)
@@ -60,7 +60,7 @@ func (g *Gateway) Asked(t testing.TB, key, method, path, body string, headers ..
 	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(text, "\n")), answer.Header
 }
 
-// WithDocuments has the keys of DocumentKeys, and all documents made at Made.
+// WithDocuments sets the keys of DocumentKeys, and makes all documents at Made.
 func WithDocuments(s *Setup) {
 	s.APIKeys = DocumentKeys
 	s.Now = func() time.Time {

@@ -9,7 +9,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Put publishes without HTTP, which takes a fraction of the time. It gives the ids.
+// Put publishes without HTTP, in a fraction of the time. It returns the ids.
 func (g *Gateway) Put(t *testing.T, events ...eventlog.Event) []string {
 	t.Helper()
 	for i := range events {
@@ -28,7 +28,7 @@ func (g *Gateway) Put(t *testing.T, events ...eventlog.Event) []string {
 	return ids
 }
 
-// Many are n events alike, of so many bytes.
+// Many returns n equal events of size bytes.
 func Many(n int, name string, size int) []eventlog.Event {
 	events := make([]eventlog.Event, n)
 	for i := range events {
@@ -37,8 +37,8 @@ func Many(n int, name string, size int) []eventlog.Event {
 	return events
 }
 
-// Flood publishes so many bytes, in events of 50 kB: more than the kernel holds for a client that does not
-// read.
+// Flood publishes the given number of bytes in events of 50 kB. Use more than the kernel buffers for a client that does
+// not read.
 func (g *Gateway) Flood(t *testing.T, name string, bytes int) (ids []string) {
 	t.Helper()
 	const size, batch = 50_000, 8

@@ -12,16 +12,16 @@ import (
 	"sluice/gateway"
 )
 
-// Setup is what a test may change before its gateway starts: its settings, and what they do not say.
+// Setup is what a test may change before its gateway starts: the settings, and more.
 type Setup struct {
 	config.Config
 	gateway.Options
 	TLS      bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
 	Uncut    bool         // no client is cut off for reading an answer slowly
-	Listener net.Listener // in place of one on a port of the system's choice
+	Listener net.Listener // instead of one on a port that the system chooses
 }
 
-// Gateway is a whole one over the memory engine, on a real listener.
+// Gateway is a whole gateway over the memory engine, on a real listener.
 type Gateway struct {
 	*httptest.Server
 	*gateway.Gateway
@@ -85,12 +85,12 @@ func (g *Gateway) Stop(t testing.TB) {
 		}
 		g.Gateway.Close()
 		g.NothingHeld(t)
-		// The test holds on to g until it ends; a model that opens hundreds must not hold all they had.
+		// The test refers to g until it ends. A model that opens hundreds of gateways must not retain the memory of all.
 		g.Server, g.Gateway = nil, nil
 	})
 }
 
-// NothingHeld fails the test unless all memory and places of connections are free soon after the connections are gone.
+// NothingHeld fails the test if memory or places of connections are still in use well after the connections are gone.
 func (g *Gateway) NothingHeld(t testing.TB) {
 	deadline := time.Now().Add(10 * time.Second)
 	for g.Memory.Held() != 0 || g.Traffic.Streams() != 0 {

@@ -12,7 +12,7 @@ import (
 // Keys of the tests of Directus' door.
 const (
 	KeyItems  = "key-items-0123456789"  // all of every collection
-	KeyReader = "key-reader-0123456789" // reads messages and hears of what is made
+	KeyReader = "key-reader-0123456789" // reads messages and receives those that are created
 	KeyWriter = "key-writer-0123456789" // writes messages, and reads nothing
 )
 
@@ -26,7 +26,7 @@ const ItemKeys = `[
 	{"name":"none","key":"key-none-0123456789"}
 ]`
 
-// WithItems has the keys of ItemKeys.
+// WithItems sets the keys of ItemKeys.
 func WithItems(s *Setup) { s.APIKeys = ItemKeys }
 
 var (
@@ -34,17 +34,17 @@ var (
 	times   = regexp.MustCompile(`"date_created":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 )
 
-// Steady is a text with what differs from run to run left out.
+// Steady returns a text without the parts that differ from run to run.
 func Steady(text string) string {
 	return times.ReplaceAllString(madeIDs.ReplaceAllString(strings.TrimSpace(text), `"ID"`), `"date_created":"AT"`)
 }
 
-// Refusal is the body of an error answer.
+// Refusal returns the body of an error answer.
 func Refusal(code, message string) string {
 	return `{"errors":[{"message":"` + message + `","extensions":{"code":"` + code + `"}}]}`
 }
 
-// AddUser makes a user who may do all.
+// AddUser makes a user who may do everything.
 func (g *Gateway) AddUser(t *testing.T, email, password string) {
 	t.Helper()
 	all := []string{"*"}
@@ -53,7 +53,7 @@ func (g *Gateway) AddUser(t *testing.T, email, password string) {
 	}
 }
 
-// Fields reads those of a document.
+// Fields parses the fields of a document.
 func Fields(t testing.TB, text string) documents.Fields {
 	t.Helper()
 	f, _, err := documents.ParseFields([]byte(text))
@@ -63,7 +63,7 @@ func Fields(t testing.TB, text string) documents.Fields {
 	return f
 }
 
-// LargeFields are those of a document of 60 KB.
+// LargeFields returns the fields of a document of 60 KB.
 func LargeFields(t *testing.T) documents.Fields {
 	f, _, err := documents.ParseFields([]byte(`{"text":"` + strings.Repeat("x", 60_000) + `"}`))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs a package's tests and wants no goroutine left. Models try as many cases as checks says, 0 for rapid's own
-// number: each may open several gateways. The command line wins; make models tries more.
+// Main runs a package's tests, and fails if a goroutine is left. Models try the given number of checks, or rapid's own
+// number for 0: each check may open several gateways. The command line overrides checks; make models tries more.
 func Main(m *testing.M, checks int) {
 	if checks > 0 {
 		if err := flag.Set("rapid.checks", fmt.Sprint(checks)); err != nil {

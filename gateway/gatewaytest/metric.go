@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Metric awaits a line of /metrics: counts of ends follow the subscribers' by a moment.
+// Metric waits for a line of /metrics: the counts of ends change a moment after the number of subscribers.
 func (g *Gateway) Metric(t *testing.T, line string) {
 	t.Helper()
 	text := ""

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// send sends a request with headers, and gives the answer with its body read. A body is JSON.
+// send sends a request with headers, and returns the answer and its body. A request's body is JSON.
 func (g *Gateway) send(t testing.TB, method, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
@@ -34,14 +34,14 @@ func (g *Gateway) send(t testing.TB, method, path, body string, headers ...strin
 	return answer, string(text)
 }
 
-// Request sends a request with headers, and gives the status and the body.
+// Request sends a request with headers, and returns the status and the body.
 func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...string) (int, string) {
 	t.Helper()
 	answer, text := g.send(t, method, path, body, headers...)
 	return answer.StatusCode, text
 }
 
-// AsAdmin asks the admin API.
+// AsAdmin sends a request to the admin API.
 func (g *Gateway) AsAdmin(t testing.TB, method, path, body string, status int) map[string]any {
 	t.Helper()
 	r, err := http.NewRequest(method, g.URL+path, strings.NewReader(body))
@@ -74,7 +74,7 @@ func (g *Gateway) AsAdmin(t testing.TB, method, path, body string, status int) m
 	return fields
 }
 
-// Post sends JSON without a credential and gives the answer's body.
+// Post sends JSON without a credential and returns the answer's body.
 func (g *Gateway) Post(t *testing.T, path, body string, status int) string {
 	t.Helper()
 	answer, err := g.Client().Post(g.URL+path, "application/json", strings.NewReader(body))

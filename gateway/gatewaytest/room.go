@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// NewRoom makes a room and gives its id.
+// NewRoom makes a room and returns its id.
 func (g *Gateway) NewRoom(t testing.TB) string {
 	t.Helper()
 	answer, err := g.Client().Post(g.URL+"/new", "", nil)
@@ -29,7 +29,7 @@ func (g *Gateway) NewRoom(t testing.TB) string {
 	return room.Room
 }
 
-// Push sends a message and gives the answer.
+// Push sends a message and returns the answer.
 func (g *Gateway) Push(t testing.TB, room, message string) string {
 	t.Helper()
 	answer, err := g.Client().Post(g.URL+"/room/"+room+"/send", "application/json", strings.NewReader(message))
@@ -44,7 +44,7 @@ func (g *Gateway) Push(t testing.TB, room, message string) string {
 	return fmt.Sprint(answer.StatusCode, " ", strings.TrimSuffix(string(text), "\n"))
 }
 
-// Join opens a WebSocket and collects what it is sent.
+// Join opens a WebSocket and collects the messages that arrive.
 func (g *Gateway) Join(t *testing.T, room, query string) (ws *websocket.Conn, got func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

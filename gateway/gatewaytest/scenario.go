@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Scenario is a request and what must come back: it reads as the contract's table.
+// Scenario is a request and the answer that must come back. It reads like the contract's table.
 type Scenario struct {
 	Name    string
-	Method  string // POST where there is a body, else GET
-	Path    string // /realtime
-	Key     string // KeyAll; "-" sends none
+	Method  string // default: POST if there is a body, else GET
+	Path    string // default: /realtime
+	Key     string // default: KeyAll; "-" sends none
 	Headers map[string]string
 	Body    string
 
@@ -56,7 +56,7 @@ func (sc *Scenario) request(base string) (*http.Request, error) {
 	return r, nil
 }
 
-// Run sends the request and looks at the answer.
+// Run sends the request and checks the answer.
 func (sc *Scenario) Run(t *testing.T, g *Gateway) {
 	t.Helper()
 	r, err := sc.request(g.URL)
@@ -101,7 +101,7 @@ func (sc *Scenario) check(t *testing.T, text string) {
 	}
 }
 
-// RunAll runs them one after the other.
+// RunAll runs scenarios one after the other.
 func (g *Gateway) RunAll(t *testing.T, scenarios []Scenario) {
 	t.Helper()
 	for i := range scenarios {
@@ -109,7 +109,7 @@ func (g *Gateway) RunAll(t *testing.T, scenarios []Scenario) {
 	}
 }
 
-// Raw writes bytes to a connection of its own and gives what comes back within the time.
+// Raw writes bytes to a new connection and returns what comes back within the time.
 func (g *Gateway) Raw(t *testing.T, request string, wait time.Duration) string {
 	t.Helper()
 	c, err := net.Dial("tcp", g.Listener.Addr().String())

@@ -10,16 +10,16 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Socket is a client's, whose messages are read one by one.
+// Socket is a client's socket. A test reads its messages one by one.
 type Socket struct {
 	t  testing.TB
 	WS *websocket.Conn
 }
 
-// NewSocket makes one of a connection that the test has opened.
+// NewSocket makes a Socket of a connection that the test has opened.
 func NewSocket(t testing.TB, ws *websocket.Conn) *Socket { return &Socket{t, ws} }
 
-// DialSocket opens a socket; query may hold a token.
+// DialSocket opens a socket; query may contain a token.
 func (g *Gateway) DialSocket(t testing.TB, query string, header http.Header) (*Socket, int) {
 	t.Helper()
 	ws, answer, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket"+query,
@@ -35,7 +35,7 @@ func (g *Gateway) DialSocket(t testing.TB, query string, header http.Header) (*S
 	return &Socket{t, ws}, answer.StatusCode
 }
 
-// Socket opens one that is authenticated by its address.
+// Socket opens a socket that authenticates in its URL.
 func (g *Gateway) Socket(t testing.TB, key string) *Socket {
 	t.Helper()
 	s, status := g.DialSocket(t, "?access_token="+key, nil)
@@ -53,7 +53,7 @@ func (s *Socket) Say(text string) {
 	}
 }
 
-// Next is the next message, as it came.
+// Next returns the next message as it came.
 func (s *Socket) Next() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -61,7 +61,7 @@ func (s *Socket) Next() (string, error) {
 	return string(text), err
 }
 
-// Hears wants just these messages next.
+// Hears fails the test unless exactly these messages come next.
 func (s *Socket) Hears(want ...string) {
 	s.t.Helper()
 	for _, w := range want {
@@ -75,14 +75,15 @@ func (s *Socket) Hears(want ...string) {
 	}
 }
 
-// Quiet wants no message by now: what was asked is answered in order, so nothing is before the pong.
+// Quiet fails the test if a message has come. Answers come in the order of the requests, so it sends a ping, and the
+// pong must come first.
 func (s *Socket) Quiet() {
 	s.t.Helper()
 	s.Say(`{"type":"ping","uid":"quiet"}`)
 	s.Hears(`{"type":"pong","uid":"quiet"}`)
 }
 
-// Ends wants the server to close.
+// Ends fails the test unless the server closes with this code.
 func (s *Socket) Ends(code websocket.StatusCode) {
 	s.t.Helper()
 	text, err := s.Next()
@@ -91,7 +92,7 @@ func (s *Socket) Ends(code websocket.StatusCode) {
 	}
 }
 
-// InAnyOrder wants these messages next, however they follow each other.
+// InAnyOrder fails the test unless these messages come next, in any order.
 func (s *Socket) InAnyOrder(want ...string) {
 	s.t.Helper()
 	left := map[string]int{}
@@ -110,10 +111,10 @@ func (s *Socket) InAnyOrder(want ...string) {
 	}
 }
 
-// Created is a subscription's message about new items.
+// Created returns a subscription's message about new items.
 func Created(items, uid string) string { return Tells("create", items, uid) }
 
-// Tells is a message of a subscription.
+// Tells returns a message of a subscription.
 func Tells(event, data, uid string) string {
 	if uid != "" {
 		uid = `,"uid":"` + uid + `"`
@@ -121,7 +122,7 @@ func Tells(event, data, uid string) string {
 	return `{"type":"subscription","event":"` + event + `","data":` + data + uid + `}`
 }
 
-// RefreshToken is the one in an answer that begins so.
+// RefreshToken returns the token at the end of an answer that begins with begins.
 func (s *Socket) RefreshToken(begins string) string {
 	s.t.Helper()
 	text, err := s.Next()
@@ -132,7 +133,7 @@ func (s *Socket) RefreshToken(begins string) string {
 	return strings.TrimSuffix(token, `"}`)
 }
 
-// WantStreams waits until as many as wanted are counted.
+// WantStreams waits until the gateway counts the wanted number of streams.
 func (g *Gateway) WantStreams(t *testing.T, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); g.Traffic.Streams() != want; time.Sleep(time.Millisecond) {

@@ -20,7 +20,7 @@ type Stream struct {
 	Bytes  []byte
 }
 
-// Stream opens one and reads its init.
+// Stream opens a stream and reads its init event.
 func (g *Gateway) Stream(t testing.TB, key, query string, headers ...string) *Stream {
 	t.Helper()
 	s := g.Open(t, key, query, headers...)
@@ -33,7 +33,7 @@ func (g *Gateway) Stream(t testing.TB, key, query string, headers ...string) *St
 	return s
 }
 
-// Open opens one, whatever the answer is.
+// Open opens a stream, whatever the answer is.
 func (g *Gateway) Open(t testing.TB, key, query string, headers ...string) *Stream {
 	t.Helper()
 	return g.OpenAt(t, key, "/realtime"+query, headers...)
@@ -51,10 +51,10 @@ func (g *Gateway) OpenAt(t testing.TB, key, path string, headers ...string) *Str
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	// Connections of its own: the gateway closes one whose stream it has ended, and a publish that took it at
-	// that very moment would be lost with it.
+	// The stream has connections of its own. The gateway closes the connection of a stream that it has ended. A publish
+	// that reused the connection at that moment would be lost.
 	transport := g.Client().Transport.(*http.Transport).Clone()
-	transport.DialContext = nil // it holds on to the gateway
+	transport.DialContext = nil // it refers to the gateway
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func (g *Gateway) OpenAt(t testing.TB, key, path string, headers ...string) *Str
 	return &Stream{Answer: answer}
 }
 
-// Event is the next event but pings.
+// Event returns the next event except pings.
 func (s *Stream) Event(t testing.TB) ssetest.Event {
 	t.Helper()
 	for {
@@ -89,7 +89,7 @@ func (s *Stream) Event(t testing.TB) ssetest.Event {
 	}
 }
 
-// Publish publishes as KeyAll, and gives the id of the first event.
+// Publish publishes as KeyAll, and returns the id of the first event.
 func (g *Gateway) Publish(t testing.TB, body string) string {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, g.URL+"/realtime", strings.NewReader(body))
@@ -110,7 +110,7 @@ func (g *Gateway) Publish(t testing.TB, body string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(text)), `{"message":"OK","id":"`), `"}`)
 }
 
-// Lines reads what a stream brings, in the background.
+// Lines reads the events of a stream in the background.
 func (g *Gateway) Lines(t *testing.T, key string) (<-chan ssetest.Event, func()) {
 	t.Helper()
 	s := g.Open(t, key, "")
@@ -134,7 +134,7 @@ func (g *Gateway) Lines(t *testing.T, key string) (<-chan ssetest.Event, func())
 	return events, func() { s.Answer.Body.Close() }
 }
 
-// NextOf waits for a frame of a name.
+// NextOf waits for a frame with the given name.
 func NextOf(t *testing.T, events <-chan ssetest.Event, name string) ssetest.Event {
 	t.Helper()
 	deadline := time.After(5 * time.Second)

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Patience is how long tests wait for what has to come: so long that a busy machine never ends it, and less than the minute
-// between pings, so that none of those brings what should come by itself.
+// Patience bounds the time that tests wait for something that must come. It is long enough for a busy machine. It is
+// less than the minute between pings, so that a ping cannot cause what should come by itself.
 const Patience = 30 * time.Second
 
-// Until waits for something that takes a moment to be so.
+// Until waits until f returns no error.
 func Until(t *testing.T, f func() error) {
 	t.Helper()
 	err := f()

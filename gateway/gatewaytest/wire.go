@@ -15,22 +15,22 @@ import (
 	"sluice/broker/sse/ssetest"
 )
 
-// Wire is a stream on a connection of the test's own, so that it decides what is read and when.
+// Wire is a stream on a connection of the test's own. The test decides what is read, and when.
 type Wire struct {
 	*net.TCPConn
 	in     *bufio.Reader
 	Answer *http.Response // its head
-	chunks *chunks        // nil where the body has none
+	chunks *chunks        // nil if the body is not chunked
 	Parser ssetest.Parser
 	Queue  []ssetest.Event
 	Text   []byte // the body as read so far
 }
 
-// chunks takes a chunked body apart, and goes on after a read that came too early, which net/http's does not.
+// chunks decodes a chunked body. It can continue after a read that came too early, which net/http's decoder cannot.
 type chunks struct {
-	line []byte // the size under way
-	left int    // of the chunk, its CRLF included
-	last bool   // the chunk under way has size 0, and ends the body
+	line []byte // the part of the size line read so far
+	left int    // bytes left of the chunk, including its CRLF
+	last bool   // the current chunk has size 0, and ends the body
 }
 
 func (c *chunks) feed(piece []byte) (body []byte, err error) {
@@ -58,7 +58,7 @@ func (c *chunks) feed(piece []byte) (body []byte, err error) {
 	return body, err
 }
 
-// Over says which version of HTTP a request speaks.
+// Over returns a request with another version of HTTP.
 func Over(version, request string) string { return strings.Replace(request, "HTTP/1.1", version, 1) }
 
 // Wire sends a request and reads the answer's head. The window is small, so that little is in flight.
@@ -82,8 +82,8 @@ func (g *Gateway) Wire(t *testing.T, request string) *Wire {
 	return w
 }
 
-// Pull reads once, at most so many bytes. The error is io.EOF where the body is whole: at the last chunk, or
-// without chunks at the connection's end.
+// Pull reads once, at most n bytes. The error is io.EOF if the body is complete: at the last chunk, or without chunks
+// at the connection's end.
 func (w *Wire) Pull(n int) error {
 	buf := make([]byte, n)
 	n, err := w.in.Read(buf)
@@ -103,7 +103,7 @@ func (w *Wire) Pull(n int) error {
 	return cmp.Or(err, perr)
 }
 
-// Next is the next frame but pings and init.
+// Next returns the next frame except pings and init.
 func (w *Wire) Next(t *testing.T) ssetest.Event {
 	t.Helper()
 	for {
@@ -119,7 +119,7 @@ func (w *Wire) Next(t *testing.T) ssetest.Event {
 	}
 }
 
-// ToEnd reads the body to its end, and is io.EOF where that is whole.
+// ToEnd reads the body to its end, and returns io.EOF if the body is complete.
 func (w *Wire) ToEnd() error {
 	for {
 		if err := w.Pull(64 << 10); err != nil {
@@ -128,7 +128,7 @@ func (w *Wire) ToEnd() error {
 	}
 }
 
-// AtEOF reports whether the server has closed the connection, and sent nothing else.
+// AtEOF fails the test unless the server has closed the connection and sent nothing else.
 func (w *Wire) AtEOF(t *testing.T) {
 	t.Helper()
 	if rest, err := io.ReadAll(w.in); err != nil || len(rest) > 0 {
@@ -136,7 +136,7 @@ func (w *Wire) AtEOF(t *testing.T) {
 	}
 }
 
-// IDs are those of the events named so among all that were read.
+// IDs returns the ids of the events with a name among all that were read.
 func (w *Wire) IDs(name string) string {
 	var ids []string
 	for _, e := range w.Queue {

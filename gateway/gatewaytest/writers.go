@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// BothWriters runs a test over the writer that connections share and over that with a goroutine for each.
+// BothWriters runs a test with the shared writer, and with the writer that has a goroutine for each connection.
 func BothWriters(t *testing.T, f func(t *testing.T, writer func(*Setup))) {
 	t.Helper()
 	for name, shards := range map[string]int{"shared": 2, "goroutine": -1} {
@@ -18,7 +18,7 @@ func BothWriters(t *testing.T, f func(t *testing.T, writer func(*Setup))) {
 	}
 }
 
-// Dial opens a connection of its own and sends a request.
+// Dial opens a new connection and sends a request.
 func (g *Gateway) Dial(t *testing.T, request string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", g.Listener.Addr().String())
@@ -35,12 +35,12 @@ func (g *Gateway) Dial(t *testing.T, request string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// Get is a request for a stream of /realtime.
+// Get returns a request for a stream of /realtime.
 func Get(key, query string, lines ...string) string {
 	return "GET /realtime" + query + " HTTP/1.1\r\nHost: x\r\nX-Apikey: " + key + "\r\n" + strings.Join(lines, "") + "\r\n"
 }
 
-// Await waits for a number of subscribers.
+// Await waits until the gateway has a number of subscribers.
 func (g *Gateway) Await(t *testing.T, subscribers int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); g.Broker.Count() != subscribers; time.Sleep(time.Millisecond) {
