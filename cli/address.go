@@ -6,10 +6,10 @@ import (
 	"sluice/client"
 )
 
-// defaultURL is where a gateway is by default.
+// defaultURL is the URL of a gateway with default settings.
 const defaultURL = "http://127.0.0.1:8080"
 
-// gatewayURL is where a command finds the gateway. All commands take it in the same way.
+// gatewayURL is the URL of the gateway that a command uses. All commands take it in the same way.
 type gatewayURL struct {
 	URL string `name:"url" env:"SLUICE_URL" placeholder:"URL" help:"The gateway, as host:port or a URL; http://127.0.0.1:8080 where neither this nor SLUICE_URL is given."`
 }
@@ -25,7 +25,7 @@ func (g *gatewayURL) base(argument string) (string, error) {
 	}
 	u, err := client.ParseAddress(address)
 	if err != nil {
-		return "", usageError{err} // without the address: it may hold a password
+		return "", usageError{err} // without the address, which may contain a password
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// adminAPI is a running gateway as its administrator asks it.
+// adminAPI is the admin API of a running gateway.
 type adminAPI struct {
 	gatewayURL
 	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; ADMIN_KEY_FILE can name a file with it instead."`
@@ -35,10 +35,10 @@ func (a *adminAPI) key() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// maxAnswer bounds what is read of an answer: a list of all users.
+// maxAnswer bounds an answer. The largest is a list of all users.
 const maxAnswer = 256 << 20
 
-// call asks the gateway at base, and decodes the answer into to, which may be nil.
+// call sends a request to the gateway at base, and decodes the answer into to, which may be nil.
 func (a *adminAPI) call(base, method, path string, body, to any, timeout time.Duration) error {
 	key, err := a.key()
 	if err != nil {

@@ -23,8 +23,8 @@ type Streams struct {
 	queues []*logQueue
 }
 
-// queue puts a queue before the gateway's output, so that the gateway never waits for its reader. It also makes a closed
-// pipe an error of writing, not the end of the process. It returns the queue of Err.
+// queue puts a queue before the gateway's output, so that the gateway never waits for the reader. With it, a closed
+// pipe causes a write error and does not end the process. queue returns the queue of Err.
 func (s *Streams) queue() *logQueue {
 	signal.Ignore(syscall.SIGPIPE)
 	out, logs := newLogQueue(s.Out), newLogQueue(s.Err)
@@ -32,7 +32,7 @@ func (s *Streams) queue() *logQueue {
 	return logs
 }
 
-// flushMost is how long the process waits at its end for the reader of its output.
+// flushMost bounds the time that the process waits, at its end, for the reader of its output.
 const flushMost = time.Second
 
 func (s *Streams) flush() {
@@ -48,7 +48,7 @@ const (
 	exitUsage  = 2 // the arguments or the settings
 )
 
-// usageError is a fault of the arguments or the settings.
+// usageError is a fault in the arguments or the settings.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -91,7 +91,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		return exitFailed
 	}
 	defer func() {
-		// kong exits in the middle of parsing for --help; everything else is passed on.
+		// For --help, kong exits in the middle of parsing. Every other panic goes on.
 		switch e := recover().(type) {
 		case nil:
 		case exited:
@@ -116,7 +116,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	return exitCode(err, ctx, std.Err)
 }
 
-// exitCode prints an error and, if the arguments are wrong, where to find the command's help.
+// exitCode prints an error. If the arguments are wrong, it also prints how to get the command's help.
 func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
@@ -131,14 +131,14 @@ func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 	return exitUsage
 }
 
-// command returns the command that the arguments name, as sluice user add.
+// command returns the command that the arguments name, such as sluice user add.
 func command(ctx *kong.Context) string {
 	name := "sluice"
 	if ctx == nil {
 		return name
 	}
 	for _, p := range ctx.Path {
-		if p.Command != nil && (p.Command.Name != "serve" || slices.Contains(ctx.Args, "serve")) { // which is the default
+		if p.Command != nil && (p.Command.Name != "serve" || slices.Contains(ctx.Args, "serve")) { // serve is the default command
 			name += " " + p.Command.Name
 		}
 	}

@@ -34,13 +34,13 @@ func (*Config) Run(std *Streams) error {
 // Version prints the version.
 type Version struct{}
 
-// Run prints what the build knows of itself.
+// Run prints the version from the build information.
 func (*Version) Run(std *Streams) error {
 	_, err := fmt.Fprintln(std.Out, "sluice", version())
 	return err
 }
 
-// version is what the build knows of itself.
+// version returns the version from the build information.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version + " " + info.GoVersion

@@ -8,7 +8,7 @@ import (
 	"sluice/gateway"
 )
 
-// greet prints what to do next: on a first start commands to paste, later the file with the key.
+// greet prints the next steps. On a first start these are commands to paste, later the name of the file with the key.
 func greet(w io.Writer, first gateway.FirstKey, base string) {
 	switch {
 	case first.Made:

@@ -64,8 +64,8 @@ func (c *Health) Run(std *Streams) error {
 	return err
 }
 
-// ownAddress returns the address of a gateway with the settings of this environment, as this machine reaches it. The
-// certificate is not checked: it is for the name that clients use, and nothing secret is sent.
+// ownAddress returns the address at which this machine reaches a gateway with the settings of this environment. The
+// certificate is not checked: it is for the name that clients use, and the request contains no secret.
 func ownAddress() (string, *tls.Config, error) {
 	cfg, err := config.Load(os.Environ(), ".env")
 	var faults config.Faults

@@ -20,12 +20,12 @@ type logQueue struct {
 	waiting    [][]byte
 	bytes      int
 	unreported uint64
-	writing    bool // a goroutine is at it
+	writing    bool // a goroutine is writing
 	idle       chan struct{}
 	group      sync.WaitGroup
 }
 
-// logBytes bounds what waits: some 1,200 lines.
+// logBytes bounds the waiting lines: some 1,200.
 const logBytes = 256 << 10
 
 func newLogQueue(to io.Writer) *logQueue {
@@ -52,7 +52,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// write writes what waits. A line counts against the bound until it is written.
+// write writes the waiting lines. A line counts against the bound until it is written.
 func (q *logQueue) write() {
 	for {
 		lines, unreported := q.next()
@@ -89,12 +89,12 @@ func (q *logQueue) written(line []byte, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= len(line)
-	if err != nil { // it is closed, and nobody can read the cause
+	if err != nil { // the output is closed, so nobody could read the cause
 		q.dropped.Add(1)
 	}
 }
 
-// Flush waits until all is written, for a while.
+// Flush waits until everything is written, for at most the given time.
 func (q *logQueue) Flush(most time.Duration) {
 	q.mu.Lock()
 	idle := q.idle

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/term"
 )
 
-// maxPasswordLine bounds what is read as a password; the gateway says how long one may be.
+// maxPasswordLine bounds the line with a password. The gateway checks how long a password may be.
 const maxPasswordLine = 4096
 
-// readPassword asks for a password twice, without an echo, where a person sits at the terminal; else it is the first line
-// of standard input. It is no argument: those can be read by everybody on the machine.
+// readPassword asks twice for a password, without an echo, if standard input is a terminal. Otherwise the password is
+// the first line of standard input. It is never an argument: everybody on the machine can read arguments.
 func readPassword(std *Streams) (string, error) {
 	if file, ok := std.In.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return askPassword(int(file.Fd()), std.Err)
@@ -43,7 +43,7 @@ func askPassword(terminal int, prompt io.Writer) (string, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	asked := context.AfterFunc(ctx, func() {
-		_ = term.Restore(terminal, state) // nothing more can be done
+		_ = term.Restore(terminal, state) // if it fails, nothing more can be done
 		fmt.Fprintln(prompt)
 		os.Exit(exitFailed)
 	})

@@ -11,7 +11,7 @@ import (
 	"sluice/client"
 )
 
-// progress is one line that is written over, where somebody looks at a terminal.
+// progress is a line that each update overwrites. It appears only on a terminal.
 type progress struct {
 	w    io.Writer
 	last time.Time
@@ -41,8 +41,8 @@ func (p *progress) clear() {
 	}
 }
 
-// pastProgress shows how far the past has been read, if that takes more than a moment. Ids are times, so the
-// share of the time between the first event and the start of reading is the share that is done.
+// pastProgress shows the progress of reading the past, if that takes more than a moment. Ids are times. So the share
+// that is done is the share of the time between the first event and the start of reading.
 type pastProgress struct {
 	line    *progress
 	started time.Time
@@ -55,7 +55,7 @@ func newPastProgress(w io.Writer) *pastProgress {
 	return &pastProgress{line: newProgress(w), started: time.Now()}
 }
 
-// barWidth is how many characters the bar has.
+// barWidth is the number of characters in the bar.
 const barWidth = 30
 
 // see is called with each frame, before it is printed.

@@ -91,7 +91,7 @@ func (c *Publish) data(in io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// event makes the object to send. The data stays unchanged, so that no number is rounded.
+// event makes the object to send. It leaves the data unchanged, so that no number is rounded.
 func (c *Publish) event(data []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("null")

@@ -66,7 +66,7 @@ func (c *Serve) Run(std *Streams) error {
 	return g.Serve(ctx)
 }
 
-// mostNames bounds the names that a line of the log holds.
+// mostNames bounds the names in a line of the log.
 const mostNames = 50
 
 // onHangup calls f for each SIGHUP until stop is called.

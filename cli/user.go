@@ -35,10 +35,10 @@ type userAccess struct {
 	adminAPI
 }
 
-// usersTimeout is for an answer: a few passwords may be waiting to be hashed.
+// usersTimeout bounds the wait for an answer: the gateway may have to hash a few other passwords first.
 const usersTimeout = 30 * time.Second
 
-// call asks for all users, or for one where email is given.
+// call sends a request about all users, or about one user if email is set.
 func (a *userAccess) call(method, email string, body, to any) error {
 	base, err := a.base("")
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *UserAdd) Run(std *Streams) error {
 	return err
 }
 
-// UserList lists users.
+// UserList lists all users.
 type UserList struct {
 	userAccess
 }
