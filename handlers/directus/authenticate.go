@@ -94,7 +94,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	return who, refresh, nil
 }
 
-// become gives the connection an identity, until that ends.
+// become sets the connection's identity, until the identity ends.
 func (c *conn) become(who *auth.Identity) {
 	c.unwatch()
 	c.who, c.greeted = who, true
@@ -125,7 +125,7 @@ func (c *conn) over() bool {
 	return c.who.Ended() != "" || !c.who.Expires.IsZero() && !time.Now().Before(c.who.Expires)
 }
 
-// expire ends the identity: its time is over, or its key or token was revoked or changed.
+// expire ends the identity because its time is over, or its key or token was revoked or changed.
 func (c *conn) expire() error {
 	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
 	c.forget()

@@ -10,8 +10,8 @@ import (
 // maxOrigin bounds the Origin that a connection stores; no key has a longer one.
 const maxOrigin = 512
 
-// freeConnection is how many bytes a connection may use without a charge: as much as its buffers take anyway. Most
-// connections stay below it.
+// freeConnection is the number of bytes that a connection may use without a charge. Its buffers take as much in any
+// case, and most connections stay below it.
 const freeConnection = 16 << 10
 
 // enter admits the connection: under its credential, or as one that has yet to authenticate.
@@ -38,7 +38,7 @@ func (c *conn) enter(who *auth.Identity) error {
 	return nil
 }
 
-// Release gives back what the connection has in addition to its lease.
+// Release releases what the connection has in addition to its lease.
 func (c *conn) Release() {
 	c.unwatch()
 	for _, one := range c.subs {

@@ -47,7 +47,7 @@ type feedKey struct {
 	own  *time.Time // of a query with $NOW: the moment it was read, so that no other subscription shares it
 }
 
-// hash names what the subscriptions of a feed have in common.
+// hash identifies what the subscriptions of a feed have in common.
 func (k *feedKey) hash() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "feed %x %p %q", k.sum, k.own, k.item))
 }
@@ -69,7 +69,7 @@ const (
 	compiledBytes = 4 << 10
 )
 
-// requestOf makes the request of a query, which was sent as v and read at a moment.
+// requestOf makes the request of a query. The client sent it as v, and it was parsed at the moment at.
 func requestOf(v gjson.Result, q *itemsQuery, at time.Time, item string) request {
 	text := jsontext.Value(v.Raw)
 	same := len(text) == 0 || text.Canonicalize() == nil // it was read, so it is JSON
@@ -111,7 +111,7 @@ type feeds struct {
 	count atomic.Int64 // of byKey
 }
 
-// use returns the feed of a request. The caller gives it back with drop.
+// use returns the feed of a request. The caller releases it with drop.
 func (f *feeds) use(r *request) *feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -108,7 +108,7 @@ func (h *Handler) CORS() []cors.Rule {
 	}
 }
 
-// Close has nothing to end: its sockets have ended when a gateway has drained.
+// Close has nothing to end: the drain of the gateway has ended the sockets.
 func (h *Handler) Close() error { return nil }
 
 // The names of the parameters in paths.

@@ -59,7 +59,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	}
 }
 
-// freePush bounds the messages of subscriptions, in bytes, that are not charged while they are written.
+// freePush is the size in bytes up to which a subscription's message is not charged while it is written.
 const freePush = 64 << 10
 
 // push sends a subscription's message. A large one is charged until the client has read it.

@@ -12,7 +12,7 @@ import (
 // client may have a thousand subscriptions.
 const freeWork = 512 << 10
 
-// waitingMost bounds how many connections of one credential may wait for a slot. Each waits once.
+// waitingMost bounds the connections of one credential that wait for a slot. Each waits once.
 const waitingMost = 1 << 20
 
 // newHeavy makes the slots for heavy queries. Half the processors are for other work, and credentials take turns.

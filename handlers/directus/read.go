@@ -9,7 +9,7 @@ import (
 // firstMessage bounds the messages of a client that has not authenticated.
 const firstMessage = 8 << 10
 
-// incoming is a message, and a flag: the next one is read only after this one was handled.
+// incoming is a message. Its flag means that the next message is read only after this one was handled.
 type incoming struct {
 	wsread.Message
 	waits bool
@@ -51,7 +51,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 func (c *conn) deal(ctx context.Context, m *incoming) error {
 	defer m.Release()
 	if m.waits {
-		defer func() { c.taken <- struct{}{} }() // it has room for the one that is waited for
+		defer func() { c.taken <- struct{}{} }() // never blocks: the channel has room for the value that read waits for
 	}
 	if m.Refused != nil {
 		return c.fail(typeServer, m.Refused, "")

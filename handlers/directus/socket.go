@@ -11,7 +11,7 @@ import (
 	"sluice/store/share"
 )
 
-// take does what a message asks for. A fault in the message is answered with an error, and the connection goes on. An
+// take does what a message asks for. It answers a fault in the message with an error, and the connection continues. An
 // error that take returns ends the connection.
 func (c *conn) take(conn context.Context, text []byte) error {
 	ctx, answered := context.WithCancel(conn) // its end shows the store that the answer is sent

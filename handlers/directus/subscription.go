@@ -30,7 +30,7 @@ type subscription struct {
 	channels   channel.Set
 	sub        *broker.Subscriber
 
-	release func() // gives back what was charged for the feed and the view
+	release func() // releases the charge for the feed and the view
 
 	own       broker.Block
 	block     *broker.Block // being sent
