@@ -33,9 +33,9 @@ crash: build ## 20 rounds of kill -9 under load (CI runs 2)
 	CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 30m -run 'TestKill' -v ./cli
 
 trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for long: full disks of 160 MB, 900 MB and 4 GB (in memory), frozen and throttled ones (loop devices), damaged files, and the machine's clock an hour ahead for some seconds (root)
-	DISK_VOLUMES=160,900,4096 $(GO) test -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
+	DISK_VOLUMES=160,900,4096 $(GO) test -tags trouble -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
 	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./store/eventlog/pebble
-	CLOCK_TROUBLE=1 $(GO) test -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
+	$(GO) test -tags trouble -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh

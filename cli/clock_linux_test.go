@@ -1,3 +1,5 @@
+//go:build trouble
+
 package cli_test
 
 import (
@@ -23,50 +25,50 @@ const (
 	clockMost = 15 * time.Second
 )
 
-func clock(t testing.TB, id int32) time.Duration {
-	t.Helper()
+func mustClock(id int32) time.Duration {
 	var at unix.Timespec
 	if err := unix.ClockGettime(id, &at); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return time.Duration(at.Nano())
 }
 
-func setClock(t testing.TB, to time.Duration) {
-	t.Helper()
+func setClock(to time.Duration) {
 	at := unix.NsecToTimespec(int64(to))
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &at); err != nil {
-		t.Fatalf("setting the clock: %v; it takes root", err)
+		panic(fmt.Errorf("setting the clock, which takes root: %w", err))
 	}
 }
 
-// TestClockKeeper is no test but the process that sets the clock, for TestClockStep: ahead at once, and back, by what has
-// passed since the boot, when its standard input ends, as it does however the test ends, or after clockMost.
-func TestClockKeeper(t *testing.T) {
+// init makes this process the clock's keeper where TestClockStep has asked for one. The keeper sets the clock ahead at once.
+// It sets it back, by what has passed since the boot, when its standard input ends, as it does however the test ends, or
+// after clockMost.
+func init() {
 	if os.Getenv("CLOCK_KEEPER") == "" {
-		t.Skip("is run by TestClockStep")
+		return
 	}
-	before := clock(t, unix.CLOCK_REALTIME) - clock(t, unix.CLOCK_BOOTTIME)
+	before := mustClock(unix.CLOCK_REALTIME) - mustClock(unix.CLOCK_BOOTTIME)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		io.Copy(io.Discard, os.Stdin) // its end is all that counts
 	}()
-	setClock(t, before+clock(t, unix.CLOCK_BOOTTIME)+clockStep)
+	setClock(before + mustClock(unix.CLOCK_BOOTTIME) + clockStep)
 	fmt.Println("set")
 	select {
 	case <-ended:
 	case <-time.After(clockMost):
 	}
-	setClock(t, before+clock(t, unix.CLOCK_BOOTTIME))
-	off := clock(t, unix.CLOCK_REALTIME) - clock(t, unix.CLOCK_BOOTTIME) - before
+	setClock(before + mustClock(unix.CLOCK_BOOTTIME))
+	off := mustClock(unix.CLOCK_REALTIME) - mustClock(unix.CLOCK_BOOTTIME) - before
 	fmt.Println("set back, off by", off)
+	os.Exit(0)
 }
 
 // stepClock sets the machine's clock ahead; what it returns sets it back.
 func stepClock(t *testing.T) (back func()) {
 	t.Helper()
-	keeper := exec.Command(os.Args[0], "-test.run=^TestClockKeeper$", "-test.v")
+	keeper := exec.Command(os.Args[0])
 	keeper.Env = append(os.Environ(), "CLOCK_KEEPER=1")
 	keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C is not for it
 	in, err := keeper.StdinPipe()
@@ -109,9 +111,6 @@ func stepClock(t *testing.T) (back func()) {
 // TestClockStep sets the clock of the machine, which all others on it see: an hour ahead, for a few seconds. A time
 // namespace cannot do it: it has no clock of its own for CLOCK_REALTIME.
 func TestClockStep(t *testing.T) {
-	if os.Getenv("CLOCK_TROUBLE") == "" {
-		t.Skip("sets the machine's clock: make trouble")
-	}
 	dir := t.TempDir()
 	env := []string{keysSetting, "DATA_DIR=" + dir + "/data", "PING_INTERVAL=1s"}
 	s := start(t, dir, env...)
@@ -135,8 +134,8 @@ func TestClockStep(t *testing.T) {
 		stamps[id] = time.Now().Round(0)
 		return id
 	}
-	began := clock(t, unix.CLOCK_BOOTTIME)
-	passed := func() uint64 { return uint64((clock(t, unix.CLOCK_BOOTTIME) - began).Microseconds()) + 1_000_000 }
+	began := mustClock(unix.CLOCK_BOOTTIME)
+	passed := func() uint64 { return uint64((mustClock(unix.CLOCK_BOOTTIME) - began).Microseconds()) + 1_000_000 }
 	first := put("a")
 	repeat := func(when string) {
 		t.Helper()

@@ -1,3 +1,5 @@
+//go:build trouble
+
 package cli_test
 
 import (
@@ -28,7 +30,6 @@ func must(t *testing.T, name string, args ...string) string {
 // device mounts an ext4 of its own on a block device of its own, which can be throttled and frozen.
 func device(t *testing.T) (dir, number string) {
 	t.Helper()
-	inTroubleOnly(t)
 	image := filepath.Join(volume(t, "700"), "image")
 	must(t, "truncate", "-s", "600M", image)
 	loop := must(t, "losetup", "-f", "--show", image)

@@ -21,14 +21,6 @@ func volumes() []string {
 	return []string{"160"}
 }
 
-// inTroubleOnly leaves out what takes a minute and more: CI has TestDiskFull.
-func inTroubleOnly(t *testing.T) {
-	t.Helper()
-	if os.Getenv("DISK_VOLUMES") == "" {
-		t.Skip("make trouble runs it")
-	}
-}
-
 // hammer is how long clients go on trying on a full disk.
 func hammer() time.Duration {
 	if os.Getenv("DISK_VOLUMES") != "" {
