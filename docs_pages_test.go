@@ -26,7 +26,7 @@ func (s set) addAll(words ...string) {
 // document is one page of Markdown.
 type document struct{ path, text string }
 
-// isHistory reports whether a page tells of decisions as they were made. It may name what has gone since.
+// isHistory reports whether a page records decisions as they were made. It may name what has gone since.
 func (d document) isHistory() bool { return strings.HasPrefix(d.path, "docs/adr/") }
 
 func readPage(t *testing.T, path string) document {

@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,8 +42,13 @@ func TestDiskFullDeletes(t *testing.T) {
 					docs[i] = fmt.Sprintf(`{"_id":"d%d","pad":%q}`, ids, noise(50_000))
 					ids++
 				}
-				if code, text := s.call(t, "POST", "/rest/c", "["+strings.Join(docs, ",")+"]", testKey); code >= 300 {
-					t.Fatalf("%d %.300s", code, text)
+				code, text := s.call(t, "POST", "/rest/c", "["+strings.Join(docs, ",")+"]", testKey)
+				if code == http.StatusServiceUnavailable && bytes > n<<20/6 { // compactions have not come after it: full already
+					ids -= len(docs)
+					break
+				}
+				if code >= 300 {
+					t.Fatalf("after %d bytes: %d %.300s", bytes, code, text)
 				}
 			}
 			s.fill(t)

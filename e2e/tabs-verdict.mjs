@@ -24,7 +24,7 @@ export function faults(tab, events) {
 }
 
 // lives: behind each connect comes one live, and behind what was there when that attempt began: a tab that hangs
-// tells of it late, and what came since then may still wait behind the live.
+// reports it late, and what came since then may still wait behind the live.
 function lives({ told, log, place, after, opened, whole }, mine) {
   const found = [], begin = place === "resume" ? after : log.find(e => e.n !== undefined)?.n;
   let open = false, since = opened;

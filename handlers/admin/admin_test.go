@@ -67,7 +67,7 @@ func TestAdminKeys(t *testing.T) {
 	}
 	told := g.AsAdmin(t, "GET", "/admin/keys/"+id, "", 200)
 	if text, _ := json.Marshal(g.AsAdmin(t, "GET", "/admin/keys", "", 200)); strings.Contains(string(text), key) || told["key"] != nil || told["readonly"] != nil {
-		t.Errorf("the key is told again: %s", text)
+		t.Errorf("the key is shown again: %s", text)
 	}
 	events, stop := g.Lines(t, key)
 	defer stop()

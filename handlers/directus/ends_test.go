@@ -65,7 +65,7 @@ func TestSocketHandshake(t *testing.T) {
 	user.Say(`{"type":"auth","refresh_token":"` + token + `"}`)
 	user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
 
-	// A credential has so many connections, and one that changes hands is counted anew.
+	// A credential has a bounded number of connections. One that changes its credential is counted anew.
 	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
 	ok.Hears(`{"type":"auth","status":"ok"}`)
 	two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
@@ -119,7 +119,7 @@ func TestSocketModes(t *testing.T) {
 	s.Hears(`{"type":"items","data":[],"uid":"a"}`)
 }
 
-// TestSocketEnds: the identity ends, and what is missed meanwhile is told to who comes back.
+// TestSocketEnds: the identity ends, and a client that comes back gets what it has missed.
 func TestSocketEnds(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
@@ -140,7 +140,7 @@ func TestSocketEnds(t *testing.T) {
 		s.Quiet()
 		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
 		s.Hears(`{"type":"auth","status":"ok"}`, gatewaytest.Created(`[{"id":"1","date_created":"AT"}]`, "1"), gatewaytest.Tells("delete", `["1"]`, "1"))
-		// What it may no longer do at all is told to end.
+		// A subscription that it may no longer have ends with a message.
 		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
 		s.Hears(expired)
 		s.Say(`{"type":"auth","access_token":"` + key + `"}`)

@@ -95,7 +95,7 @@ func TestRoomSockets(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if list := g.AsAdmin(t, "GET", "/admin/connections", "", 200); strings.Contains(fmt.Sprint(list), room) {
-		t.Errorf("the room's id is told: %v", list)
+		t.Errorf("the room's id is listed: %v", list)
 	}
 }
 

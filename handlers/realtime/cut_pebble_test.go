@@ -10,7 +10,7 @@ import (
 	"sluice/store/eventlog"
 )
 
-// TestCutBehindSlowReader: a reader whom retention overtakes is told from where to where, also where nothing is
+// TestCutBehindSlowReader: a reader that retention overtakes learns from where to where, also where nothing is
 // left of what it asked for.
 func TestCutBehindSlowReader(t *testing.T) {
 	t.Parallel()

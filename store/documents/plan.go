@@ -11,7 +11,7 @@ import (
 	"sluice/store/documents/query"
 )
 
-// errMany means that an index leads to so many documents that a scan is cheaper: a row found by its key takes 10 to 40
+// errMany means that a scan is cheaper than an index, as it leads to too many documents: a row found by its key takes 10 to 40
 // µs, a scanned one 1 to 3 µs.
 var errMany = errors.New("too many documents for the index")
 

@@ -47,7 +47,7 @@ func TestRemoveWhere(t *testing.T) {
 	}
 }
 
-// TestRemoveWhereBusy: so many documents have changed that testing them would delay others for long.
+// TestRemoveWhereBusy: too many documents have changed, and testing them would delay others for long.
 func TestRemoveWhereBusy(t *testing.T) {
 	t.Parallel()
 	s, log := open(t, nil, documents.Options{})

@@ -34,7 +34,7 @@ func (d *Database) setNamespace(namespace string, there bool) {
 	}
 }
 
-// roomFor returns an error if so many more namespaces, with names of that many bytes together, do not fit into a
+// roomFor returns an error if more namespaces, with names of names bytes together, do not fit into a
 // database.
 func (c *Catalog) roomFor(d *Database, more, names int) error {
 	c.mu.RLock()
