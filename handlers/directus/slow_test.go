@@ -24,7 +24,7 @@ import (
 func TestSocketSlowReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // by a clock that a busy machine does not drive on
-		listener := newPipes()
+		listener := gatewaytest.NewPipes(1 << 20)
 		g := newGateway(t, gatewaytest.WithItems, func(s *setup) {
 			s.Listener, s.Shards, s.WriteTimeout, s.WebSocketHeartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
 		})
@@ -33,8 +33,9 @@ func TestSocketSlowReader(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return &slowConn{listener.dial()}, nil
+		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := listener.Dial(ctx, network, address)
+			return &slowConn{c}, err
 		}}}
 		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+gatewaytest.KeyItems, &websocket.DialOptions{HTTPClient: client})
 		if err != nil {
