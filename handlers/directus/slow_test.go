@@ -98,20 +98,22 @@ func TestSocketCut(t *testing.T) {
 // TestSocketSlowWriter: a message is there in time, or the connection ends: who sends half of one holds nothing for ever.
 func TestSocketSlowWriter(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) {
-		s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) {
+			s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
+		})
+		s, _ := g.DialSocket(t, "", nil)
+		time.Sleep(600 * time.Millisecond) // between messages it may say nothing
+		s.Quiet()
+		w, err := s.WS.Writer(t.Context(), websocket.MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(`{"type":"` + strings.Repeat("x", 32<<10))); err != nil { // more than is held back here
+			t.Fatal(err)
+		}
+		if text, err := s.Next(); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it goes on: %s %v", text, err)
+		}
 	})
-	s, _ := g.DialSocket(t, "", nil)
-	time.Sleep(600 * time.Millisecond) // between messages it may say nothing
-	s.Quiet()
-	w, err := s.WS.Writer(t.Context(), websocket.MessageText)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(`{"type":"` + strings.Repeat("x", 32<<10))); err != nil { // more than is held back here
-		t.Fatal(err)
-	}
-	if text, err := s.Next(); err == nil || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("it goes on: %s %v", text, err)
-	}
 }
