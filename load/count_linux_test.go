@@ -120,7 +120,8 @@ func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.said[string(text)] = true
 		s.mu.Unlock()
 	}
-	// A subscriber that is not ready here would miss the events that follow.
+	// Publishers must not publish meanwhile: this subscriber would miss the events. It waits for real, because nothing tells
+	// that a publisher does not publish, and the load generator reads its sockets by epoll, outside any bubble of synctest.
 	time.Sleep(50 * time.Millisecond)
 	s.mu.Lock()
 	s.there = append(s.there, ws)

@@ -3,6 +3,7 @@ package gatewaytest
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -55,6 +56,9 @@ func Start(t testing.TB, change ...func(*Setup)) *Gateway {
 		g.StartTLS()
 	} else {
 		g.Server.Start()
+	}
+	if pipes, ok := listener.(*Pipes); ok {
+		g.Client().Transport.(*http.Transport).DialContext = pipes.Dial
 	}
 	return g
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,139 +21,145 @@ import (
 
 func TestSocketHandshake(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuthTimeout = time.Second; s.MaxConnectionsPerKey = 3 })
-	g.AddUser(t, "ann@example.com", "s3cret-s3cret")
-	open := func() *gatewaytest.Socket {
-		t.Helper()
-		s, _ := g.DialSocket(t, "", nil)
-		return s
-	}
-	ok := open()
-	ok.Say(`{"access_token":"` + gatewaytest.KeyItems + `","type":"auth"}`)
-	ok.Hears(`{"type":"auth","status":"ok"}`)
-	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `","uid":"1"}`)
-	ok.Hears(`{"type":"auth","status":"ok","uid":"1"}`)
-	time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
-	ok.Quiet()
-
-	for _, first := range []string{`{"type":"subscribe","collection":"m","uid":"1"}`, `{"type":"ping"}`, `{`, `{"type":"boing"}`} {
-		s := open()
-		s.Say(first)
-		s.Hears(handshakeFailed)
-		s.Ends(websocket.StatusPolicyViolation)
-	}
-	late := open()
-	late.Hears(handshakeFailed)
-	late.Ends(websocket.StatusPolicyViolation)
-	for auth, why := range map[string]string{
-		`"access_token":"nope"`:                             "this API key is not known here",
-		`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
-		`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
-		`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
-		`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
-	} {
-		s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})
-		s.Say(`{"type":"auth",` + auth + `,"uid":2}`)
-		s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: ` + why + `."},"uid":2}`)
-		s.Ends(websocket.StatusPolicyViolation)
-	}
-
-	user := open()
-	user.Say(`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret","uid":"1"}`)
-	token := user.RefreshToken(`{"type":"auth","status":"ok","uid":"1","refresh_token":"`)
-	user.Say(`{"type":"items","collection":"m","action":"read"}`)
-	user.Hears(`{"type":"items","data":[]}`)
-	user.Say(`{"type":"auth","refresh_token":"` + token + `"}`)
-	user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
-
-	// A credential has a bounded number of connections. One that changes its credential is counted anew.
-	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	ok.Hears(`{"type":"auth","status":"ok"}`)
-	two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
-	two.Quiet()
-	three.Quiet()
-	if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
-		t.Errorf("a fourth: %d", status)
-	}
-	four := open()
-	four.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	four.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
-	four.Ends(websocket.StatusPolicyViolation)
-	two.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `"}`)
-	two.Hears(`{"type":"auth","status":"ok"}`)
-	g.Socket(t, gatewaytest.KeyItems).Quiet()
-
-	for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 403, "?access_token=" + gatewaytest.KeyReader: 101, "": 101} {
-		if _, status := g.DialSocket(t, query, nil); status != want {
-			t.Errorf("%s: %d, want %d", query, status, want)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuthTimeout = time.Second; s.MaxConnectionsPerKey = 3 })
+		g.AddUser(t, "ann@example.com", "s3cret-s3cret")
+		open := func() *gatewaytest.Socket {
+			t.Helper()
+			s, _ := g.DialSocket(t, "", nil)
+			return s
 		}
-	}
-	if _, status := g.DialSocket(t, "?access_token=key-page-0123456789", http.Header{"Origin": {"https://b.example"}}); status != 403 {
-		t.Errorf("another's page: %d", status)
-	}
+		ok := open()
+		ok.Say(`{"access_token":"` + gatewaytest.KeyItems + `","type":"auth"}`)
+		ok.Hears(`{"type":"auth","status":"ok"}`)
+		ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `","uid":"1"}`)
+		ok.Hears(`{"type":"auth","status":"ok","uid":"1"}`)
+		time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
+		ok.Quiet()
+
+		for _, first := range []string{`{"type":"subscribe","collection":"m","uid":"1"}`, `{"type":"ping"}`, `{`, `{"type":"boing"}`} {
+			s := open()
+			s.Say(first)
+			s.Hears(handshakeFailed)
+			s.Ends(websocket.StatusPolicyViolation)
+		}
+		late := open()
+		late.Hears(handshakeFailed)
+		late.Ends(websocket.StatusPolicyViolation)
+		for auth, why := range map[string]string{
+			`"access_token":"nope"`:                             "this API key is not known here",
+			`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
+			`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
+			`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
+			`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
+		} {
+			s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})
+			s.Say(`{"type":"auth",` + auth + `,"uid":2}`)
+			s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: ` + why + `."},"uid":2}`)
+			s.Ends(websocket.StatusPolicyViolation)
+		}
+
+		user := open()
+		user.Say(`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret","uid":"1"}`)
+		token := user.RefreshToken(`{"type":"auth","status":"ok","uid":"1","refresh_token":"`)
+		user.Say(`{"type":"items","collection":"m","action":"read"}`)
+		user.Hears(`{"type":"items","data":[]}`)
+		user.Say(`{"type":"auth","refresh_token":"` + token + `"}`)
+		user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
+
+		// A credential has a bounded number of connections. One that changes its credential is counted anew.
+		ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		ok.Hears(`{"type":"auth","status":"ok"}`)
+		two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
+		two.Quiet()
+		three.Quiet()
+		if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
+			t.Errorf("a fourth: %d", status)
+		}
+		four := open()
+		four.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		four.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
+		four.Ends(websocket.StatusPolicyViolation)
+		two.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `"}`)
+		two.Hears(`{"type":"auth","status":"ok"}`)
+		g.Socket(t, gatewaytest.KeyItems).Quiet()
+
+		for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 403, "?access_token=" + gatewaytest.KeyReader: 101, "": 101} {
+			if _, status := g.DialSocket(t, query, nil); status != want {
+				t.Errorf("%s: %d, want %d", query, status, want)
+			}
+		}
+		if _, status := g.DialSocket(t, "?access_token=key-page-0123456789", http.Header{"Origin": {"https://b.example"}}); status != 403 {
+			t.Errorf("another's page: %d", status)
+		}
+	})
 }
 
 func TestSocketModes(t *testing.T) {
 	t.Parallel()
-	strict := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
-	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 101} {
-		if _, status := strict.DialSocket(t, query, nil); status != want {
-			t.Errorf("strict %s: %d, want %d", query, status, want)
+	synctest.Test(t, func(t *testing.T) {
+		strict := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
+		for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 101} {
+			if _, status := strict.DialSocket(t, query, nil); status != want {
+				t.Errorf("strict %s: %d, want %d", query, status, want)
+			}
 		}
-	}
-	strict.Socket(t, gatewaytest.KeyItems).Quiet()
+		strict.Socket(t, gatewaytest.KeyItems).Quiet()
 
-	public := newGateway(t, gatewaytest.WithItems, func(s *setup) {
-		s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
+		public := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) {
+			s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
+		})
+		s, _ := public.DialSocket(t, "", nil)
+		time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
+		s.Quiet()
+		s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+		s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"},"uid":"a"}`)
+		s.Say(`{"type":"auth","access_token":"nope"}`)
+		s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
+		s.Quiet()
+		s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		s.Hears(`{"type":"auth","status":"ok"}`)
+		s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+		s.Hears(`{"type":"items","data":[],"uid":"a"}`)
 	})
-	s, _ := public.DialSocket(t, "", nil)
-	time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
-	s.Quiet()
-	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"},"uid":"a"}`)
-	s.Say(`{"type":"auth","access_token":"nope"}`)
-	s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
-	s.Quiet()
-	s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	s.Hears(`{"type":"auth","status":"ok"}`)
-	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
-	s.Hears(`{"type":"items","data":[],"uid":"a"}`)
 }
 
 // TestSocketEnds: the identity ends, and a client that comes back gets what it has missed.
 func TestSocketEnds(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
-		g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuth, s.WebSocketAuthTimeout = mode, 2*time.Second })
-		key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
-		s := g.Socket(t, key)
-		s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
-		s.Hears(gatewaytest.Tells("init", `[]`, "1"))
-		id := g.keyID(t, "temp")
-		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
-		const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
-		s.Hears(expired)
-		g.RunAll(t, []scenario{
-			{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1"}`, Status: 200},
-			{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: gatewaytest.KeyItems, Body: `{"n":1}`, Status: 200},
-			{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: gatewaytest.KeyItems, Status: 204},
-		})
-		s.Quiet()
-		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
-		s.Hears(`{"type":"auth","status":"ok"}`, gatewaytest.Created(`[{"id":"1","date_created":"AT"}]`, "1"), gatewaytest.Tells("delete", `["1"]`, "1"))
-		// A subscription that it may no longer have ends with a message.
-		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
-		s.Hears(expired)
-		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
-		s.Hears(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
-		g.AsAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
-		s.Hears(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
-		if mode == config.SocketPublic {
+	synctest.Test(t, func(t *testing.T) {
+		for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
+			g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuth, s.WebSocketAuthTimeout = mode, 2*time.Second })
+			key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
+			s := g.Socket(t, key)
+			s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
+			s.Hears(gatewaytest.Tells("init", `[]`, "1"))
+			id := g.keyID(t, "temp")
+			g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
+			const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
+			s.Hears(expired)
+			g.RunAll(t, []scenario{
+				{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1"}`, Status: 200},
+				{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: gatewaytest.KeyItems, Body: `{"n":1}`, Status: 200},
+				{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: gatewaytest.KeyItems, Status: 204},
+			})
 			s.Quiet()
-			continue
+			s.Say(`{"type":"auth","access_token":"` + key + `"}`)
+			s.Hears(`{"type":"auth","status":"ok"}`, gatewaytest.Created(`[{"id":"1","date_created":"AT"}]`, "1"), gatewaytest.Tells("delete", `["1"]`, "1"))
+			// A subscription that it may no longer have ends with a message.
+			g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
+			s.Hears(expired)
+			s.Say(`{"type":"auth","access_token":"` + key + `"}`)
+			s.Hears(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
+			g.AsAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
+			s.Hears(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
+			if mode == config.SocketPublic {
+				s.Quiet()
+				continue
+			}
+			s.Ends(websocket.StatusPolicyViolation)
 		}
-		s.Ends(websocket.StatusPolicyViolation)
-	}
+	})
 }
 
 // keyID is the id of a stored key.
@@ -169,40 +176,44 @@ func (g *gateway) keyID(t *testing.T, name string) string {
 
 func TestSocketExpiry(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems)
-	mint := func(ttl time.Duration) string {
-		t.Helper()
-		who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
-		if bad != nil {
-			t.Fatal(bad)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble)
+		mint := func(ttl time.Duration) string {
+			t.Helper()
+			who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
+			if bad != nil {
+				t.Fatal(bad)
+			}
+			token, _, err := g.Auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
 		}
-		token, _, err := g.Auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token
-	}
-	s := g.Socket(t, mint(2*time.Second))
-	s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
-	s.Hears(gatewaytest.Tells("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
-	s.Say(`{"type":"items","collection":"m","action":"read"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"}}`)
-	s.Say(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
-	s.Hears(`{"type":"auth","status":"ok"}`)
-	s.Quiet()
+		s := g.Socket(t, mint(2*time.Second))
+		s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
+		s.Hears(gatewaytest.Tells("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
+		s.Say(`{"type":"items","collection":"m","action":"read"}`)
+		s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"}}`)
+		s.Say(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
+		s.Hears(`{"type":"auth","status":"ok"}`)
+		s.Quiet()
+	})
 }
 
 func TestSocketHeartbeat(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
-	s, silent := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
-	for range 3 {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
+		s, silent := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
+		for range 3 {
+			s.Hears(`{"type":"ping"}`)
+			s.Say(`{"type":"pong"}`)
+		}
+		silent.Hears(`{"type":"ping"}`)
+		silent.Ends(websocket.StatusPolicyViolation)
 		s.Hears(`{"type":"ping"}`)
-		s.Say(`{"type":"pong"}`)
-	}
-	silent.Hears(`{"type":"ping"}`)
-	silent.Ends(websocket.StatusPolicyViolation)
-	s.Hears(`{"type":"ping"}`)
+	})
 }
 
 func TestSocketBounds(t *testing.T) {

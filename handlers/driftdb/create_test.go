@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -85,18 +86,20 @@ func TestMaxRooms(t *testing.T) {
 // Rooms that end make place, one each.
 func TestEndedRoomsMakePlace(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomRetention, s.MaxRooms = time.Second, 3 })
-	kept := g.NewRoom(t)
-	g.Join(t, kept, "")
-	for range 2 {
-		g.NewRoom(t)
-		g.NewRoom(t)
-		for deadline := time.Now().Add(20 * time.Second); g.Rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("there are still %d rooms", g.Rooms.Rooms())
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRetention, s.MaxRooms = time.Second, 3 })
+		kept := g.NewRoom(t)
+		g.Join(t, kept, "")
+		for range 2 {
+			g.NewRoom(t)
+			g.NewRoom(t)
+			for deadline := time.Now().Add(20 * time.Second); g.Rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("there are still %d rooms", g.Rooms.Rooms())
+				}
 			}
 		}
-	}
+	})
 }
 
 // Who makes rooms too fast is told when to come back; who may not make any is told that.

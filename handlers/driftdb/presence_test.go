@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -157,13 +158,15 @@ func TestRoomPresenceVanished(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
 		t.Parallel()
-		g := newGateway(t)
-		room := g.NewRoom(t)
-		ws, got := g.Join(t, room, "")
-		gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
-		g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
-		g.thereSoon(t, room, "?key=mouse", `[]`, 10*time.Second)
-		taken(t, ws, got)
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t, gatewaytest.InBubble)
+			room := g.NewRoom(t)
+			ws, got := g.Join(t, room, "")
+			gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+			g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
+			g.thereSoon(t, room, "?key=mouse", `[]`, 10*time.Second)
+			taken(t, ws, got)
+		})
 	})
 	t.Run("vanished", func(t *testing.T) {
 		t.Parallel()
@@ -173,15 +176,17 @@ func TestRoomPresenceVanished(t *testing.T) {
 
 func vanish(t *testing.T) {
 	t.Helper()
-	g := newGateway(t, func(s *setup) { s.MaxRoomConnections = 1 })
-	room := g.NewRoom(t)
-	ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ws.CloseNow()
-	gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
-	g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
-	g.thereSoon(t, room, "?key=mouse", `[]`, 7*time.Second)
-	g.joinSoon(t, room) // its connection is given up
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.MaxRoomConnections = 1 })
+		room := g.NewRoom(t)
+		ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.CloseNow()
+		gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+		g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
+		g.thereSoon(t, room, "?key=mouse", `[]`, 7*time.Second)
+		g.joinSoon(t, room) // its connection is given up
+	})
 }

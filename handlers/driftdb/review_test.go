@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -39,56 +40,58 @@ func (a *around) Keyed(ctx context.Context, space string, key *string, f func(ev
 // A connection that has fallen behind the hub gets a key's entries once all the same, in its init or as pushes.
 func TestGetMeetsPushesBehind(t *testing.T) {
 	t.Parallel()
-	const n = 150 // more than the hub keeps at hand
-	for _, action := range []string{"append", "relay"} {
-		engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
-		g := newGateway(t, func(s *setup) { s.Engine, s.RingBytes = engine, 2000 })
-		room := g.NewRoom(t)
-		push := func(key, action string, n int) {
-			for i := range n {
-				if got := g.Push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":%d,"action":{"type":"%s"}}`, key, i, action)); !strings.HasPrefix(got, "200") {
-					t.Error(got)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 150 // more than the hub keeps at hand
+		for _, action := range []string{"append", "relay"} {
+			engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
+			g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.Engine, s.RingBytes = engine, 2000 })
+			room := g.NewRoom(t)
+			push := func(key, action string, n int) {
+				for i := range n {
+					if got := g.Push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":%d,"action":{"type":"%s"}}`, key, i, action)); !strings.HasPrefix(got, "200") {
+						t.Error(got)
+					}
 				}
 			}
-		}
-		engine.before = func() { push("k", "append", 3) }
-		engine.after = func() { push("k", action, n) }
-		ws, got := g.Join(t, room, "")
-		time.Sleep(300 * time.Millisecond) // the time of holding is over
-		gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
-		for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		push("end", "append", 1)
-		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(strings.Join(got(), ""), `"key":"end"`) && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		var seqs []int
-		for _, text := range got() {
-			var m struct {
-				Type, Key string
-				Seq       int
-				Data      []struct{ Seq int }
+			engine.before = func() { push("k", "append", 3) }
+			engine.after = func() { push("k", action, n) }
+			ws, got := g.Join(t, room, "")
+			time.Sleep(300 * time.Millisecond) // the time of holding is over
+			gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
+			for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
 			}
-			if err := json.Unmarshal([]byte(text), &m); err != nil {
-				t.Fatal(err)
+			push("end", "append", 1)
+			for deadline := time.Now().Add(10 * time.Second); !strings.Contains(strings.Join(got(), ""), `"key":"end"`) && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
 			}
-			for _, e := range m.Data {
-				seqs = append(seqs, e.Seq)
+			var seqs []int
+			for _, text := range got() {
+				var m struct {
+					Type, Key string
+					Seq       int
+					Data      []struct{ Seq int }
+				}
+				if err := json.Unmarshal([]byte(text), &m); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range m.Data {
+					seqs = append(seqs, e.Seq)
+				}
+				if m.Type == "push" && m.Key == "k" {
+					seqs = append(seqs, m.Seq)
+				}
 			}
-			if m.Type == "push" && m.Key == "k" {
-				seqs = append(seqs, m.Seq)
+			want := 3
+			if action == "append" {
+				want += n
+			}
+			sorted := slices.IsSorted(seqs)
+			if len(slices.Compact(slices.Clone(seqs))) != len(seqs) || !sorted || len(seqs) != want {
+				t.Errorf("%s: got the numbers %v, want 1 to %d", action, seqs, want)
 			}
 		}
-		want := 3
-		if action == "append" {
-			want += n
-		}
-		sorted := slices.IsSorted(seqs)
-		if len(slices.Compact(slices.Clone(seqs))) != len(seqs) || !sorted || len(seqs) != want {
-			t.Errorf("%s: got the numbers %v, want 1 to %d", action, seqs, want)
-		}
-	}
+	})
 }
 
 // The last of what is retained moves a narrowed stream's client, wherever it stands among the others.

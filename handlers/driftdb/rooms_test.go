@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -236,17 +237,19 @@ func TestRoomOverRealtime(t *testing.T) {
 // Rooms without messages are dropped, but not while somebody is in them.
 func TestOldRooms(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomRetention = time.Second })
-	room, other := g.NewRoom(t), g.NewRoom(t)
-	g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	_, got := g.Join(t, other, "")
-	for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the old room is still there")
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRetention = time.Second })
+		room, other := g.NewRoom(t), g.NewRoom(t)
+		g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+		_, got := g.Join(t, other, "")
+		for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(200 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the old room is still there")
+			}
 		}
-	}
-	g.Push(t, other, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	if all := gatewaytest.UntilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
-		t.Errorf("%q", all)
-	}
+		g.Push(t, other, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+		if all := gatewaytest.UntilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
+			t.Errorf("%q", all)
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog"
 )
@@ -26,7 +28,7 @@ func TestCutBehindSlowReader(t *testing.T) {
 }
 
 func cutBehindSlowReader(t *testing.T, query, header string, more int) {
-	m := &selectorModel{t: t, dir: t.TempDir()}
+	m := &selectorModel{t: t, fs: vfs.NewMem()}
 	defer func() { m.g.Stop(t) }()                       // at once, and not when all are done
 	m.retain.Store(&eventlog.Retention{Bytes: 64 << 20}) // segments of 2 MiB
 	m.start()

@@ -27,40 +27,48 @@ var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry
 // TestSameBytes: for the same story both writers give the same bytes, but for ids, times and what is random.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
-	story := func(shards int, request string) string {
-		g := newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
+	// begin and the function that it returns are a story. Two stories wait for their pings together.
+	begin := func(t *testing.T, g *gateway, request, live string) (end func() string) {
 		first := g.Publish(t, `{"event":"before"}`)
 		c := g.Dial(t, strings.ReplaceAll(request, "LAST", first))
 		g.Await(t, 1)
+		text := make([]byte, 0, 8<<10)
+		readTo := func(what string) {
+			for buf := make([]byte, 4096); !bytes.Contains(text, []byte(what)); {
+				n, err := c.Read(buf)
+				if text = append(text, buf[:n]...); err != nil {
+					t.Fatalf("%v after %q", err, text)
+				}
+			}
+		}
+		if live != "" {
+			readTo(live) // or some of what follows may come before it
+		}
 		for _, body := range []string{`{"event":"put","collection":"c","data":[1.0,"é"]}`, `{"event":"goal","data":{"a":1}}`, `[{"event":"x"},{"event":"y"},{"event":"z","stream":"s"}]`} {
 			g.Publish(t, body)
 		}
-		text := make([]byte, 0, 8<<10)
-		ping := "event: ping"
-		if strings.Contains(request, "ndjson") {
-			ping = "\n\n"
-		}
-		for buf := make([]byte, 4096); !bytes.Contains(text, []byte(ping)); {
-			n, err := c.Read(buf)
-			if text = append(text, buf[:n]...); err != nil {
-				t.Fatalf("%v after %q", err, text)
+		return func() string {
+			ping := "event: ping"
+			if strings.Contains(request, "ndjson") {
+				ping = "\n\n"
 			}
-		}
-		go g.Traffic.Drain(context.Background(), g.Broker)
-		whole := string(append(text, readToEnd(t, c)...))
-		head, _, _ := strings.Cut(whole, "\r\n\r\n")
-		if strings.Contains(head, "Transfer-Encoding: chunked") {
-			answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(whole)), nil)
-			if err != nil {
-				t.Fatal(err)
+			readTo(ping)
+			go g.Traffic.Drain(context.Background(), g.Broker)
+			whole := string(append(text, readToEnd(t, c)...))
+			head, _, _ := strings.Cut(whole, "\r\n\r\n")
+			if strings.Contains(head, "Transfer-Encoding: chunked") {
+				answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(whole)), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(answer.Body)
+				if err != nil {
+					t.Errorf("the chunks: %v", err)
+				}
+				whole = head + "\r\n\r\n" + string(body)
 			}
-			body, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Errorf("the chunks: %v", err)
-			}
-			whole = head + "\r\n\r\n" + string(body)
+			return varying.ReplaceAllString(whole, "$1")
 		}
-		return varying.ReplaceAllString(whole, "$1")
 	}
 	for name, request := range map[string]string{
 		"HTTP/1.1":        gatewaytest.Get(gatewaytest.KeyAll, ""),
@@ -79,7 +87,16 @@ func TestSameBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shared, goroutine := story(1, request), story(-1, request)
+			live := ""
+			if strings.Contains(name, "history") {
+				live = "event: live\n"
+			}
+			writer := func(shards int) *gateway {
+				return newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
+			}
+			one, other := writer(1), writer(-1)
+			endShared, endGoroutine := begin(t, one, request, live), begin(t, other, request, live)
+			shared, goroutine := endShared(), endGoroutine()
 			if sortedHead(shared) != sortedHead(goroutine) {
 				t.Errorf("shared:\n%q\ngoroutine:\n%q", strings.ReplaceAll(sortedHead(shared), "  ", ""), strings.ReplaceAll(sortedHead(goroutine), "  ", ""))
 			}
