@@ -13,7 +13,11 @@ func TestPingsDuringThePast(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.PingInterval, s.RingBytes = time.Millisecond, 100_000 })
-		ids := g.Flood(t, "big", 40<<20)
+		var ids []string
+		for range 10 { // what lies between moves the position, though it is not for the client
+			ids = append(ids, g.Flood(t, "big", 4<<20)...)
+			g.Flood(t, "other", 4<<20)
+		}
 		s := g.Open(t, gatewaytest.KeyAll, "?from=earliest&channels=big")
 		events, pings := 0, 0
 		for live := false; !live; {
