@@ -46,6 +46,11 @@ func (f *fragile) View(ctx context.Context, see func(eventlog.View) error) error
 	return f.Engine.View(ctx, see)
 }
 
+func (f *fragile) Streams(ctx context.Context, space, prefix, after string, limit int) ([]eventlog.StreamState, error) {
+	panicIf(&f.reads)
+	return f.Engine.Streams(ctx, space, prefix, after, limit)
+}
+
 func (f *fragile) State(space string) (eventlog.State, error) {
 	panicIf(&f.begins)
 	return f.Engine.State(space)

@@ -145,7 +145,7 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err
 	case reason != writers.Gone:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil { // with an error, the client would not answer the close
+	if err == nil || reason == writers.Failed { // with an error of the connection, the client would not answer the close
 		if reason == writers.Crowd { // another socket has its place already
 			if conn := share.ConnOf(ctx); conn != nil {
 				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below

@@ -141,6 +141,7 @@ type call struct {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		httperr.UseShape(c, shape)
 		who, err := h.identify(c)
 		if err == nil {
 			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))

@@ -132,7 +132,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil || c.flooded.Load() { // with an error, the client would not answer the close
+	if err == nil || c.flooded.Load() || reason == writers.Failed { // with an error of the connection, the client would not answer the close
 		_ = c.ws.Close(status, why) // it may be gone
 	}
 	return reason, err

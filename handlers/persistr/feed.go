@@ -115,6 +115,7 @@ func (h *Handler) holds(f *feed) bool {
 
 // readEvents answers with a feed, or with a page of the past if Accept names JSON.
 func (h *Handler) readEvents(c echo.Context) error {
+	httperr.UseShape(c, shape)
 	json := wantsJSON(c.Request())
 	who, err := h.authenticate(c)
 	if err == nil {

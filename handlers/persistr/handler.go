@@ -14,6 +14,7 @@ import (
 	"sluice/broker"
 	"sluice/handlers/audit"
 	"sluice/handlers/cors"
+	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/share"
@@ -160,6 +161,7 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 // known authenticates, and answers errors in the door's shape.
 func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		httperr.UseShape(c, shape)
 		who, err := h.authenticate(c)
 		if err == nil {
 			audit.Identify(c, who.identity.Name, who.identity.Kind)

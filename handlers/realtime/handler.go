@@ -51,7 +51,7 @@ func New(o Options) (*Handler, error) {
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
+		DrainRetry: func() time.Duration { return drainRetry(o.Traffic.Streams()) }, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
 	})
 	return h, err
 }

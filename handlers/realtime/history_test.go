@@ -106,6 +106,29 @@ func TestBadSelectors(t *testing.T) {
 	}
 }
 
+// A selector is taken up to its bound, and one more is a 400 that names it.
+func TestBoundsOfSelectors(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	g.Publish(t, `{"event":"a","stream":"s"}`)
+	names := func(n int) string { return "types=a" + strings.Repeat(",b", n-1) }
+	for _, one := range []struct{ param, most, over string }{
+		{"types", names(100), names(101)},
+		{"limit", "limit=1000000", "limit=1000001"},
+		{"from", "from=-1000000", "from=-1000001"},
+		{"after", "after=-1000000", "after=-1000001"},
+		{"stream", "stream=s&types=a", "stream=" + strings.Repeat("s", 129)},
+	} {
+		if p := g.Past(t, gatewaytest.KeyAll, "?until=caught-up&"+one.most); p.Status != http.StatusOK || len(p.IDs) != 1 {
+			t.Errorf("%s at its bound: %d with %d events", one.param, p.Status, len(p.IDs))
+		}
+		status, text := g.Request(t, http.MethodGet, "/realtime?until=caught-up&"+one.over, "", "x-apikey", gatewaytest.KeyAll)
+		if status != http.StatusBadRequest || !strings.Contains(text, "parameter "+one.param+":") {
+			t.Errorf("%s over its bound: %d %s", one.param, status, text)
+		}
+	}
+}
+
 // History, then the present, without a seam; both ends and the limit count there too.
 func TestHistoryGoesLive(t *testing.T) {
 	t.Parallel()

@@ -46,8 +46,9 @@ func (sh *shard) serve(s *Stream) {
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
 	}
+	now := time.Now()
 	if k.phase == open {
-		if reason := s.due(time.Now()); reason != "" {
+		if reason := s.due(now); reason != "" {
 			sh.finish(s, reason, nil)
 			return
 		}
@@ -61,7 +62,7 @@ func (sh *shard) serve(s *Stream) {
 	block, progress := s.Subscriber.Peek(&sh.block, batchBytes)
 	switch progress {
 	case broker.Behind:
-		if s.gathers(0) || sh.flush(s) {
+		if s.gathers(0) || sh.flush(s) && sh.pingBehind(s, now) {
 			sh.fetches.add(s)
 		}
 	case broker.Idle:

@@ -79,6 +79,22 @@ func (sh *shard) ping(s *Stream, now time.Time) {
 	if k.phase != open || k.blocked || k.fetching || len(k.rest) > 0 {
 		return
 	}
+	sh.sayPing(s, now)
+}
+
+// pingBehind writes a ping that is due to a stream that reads the log, and returns false if the connection took less. The
+// sweep leaves such a stream to its fetch nearly always, so a long replay would have no pings.
+func (sh *shard) pingBehind(s *Stream, now time.Time) bool {
+	if k := &s.socket; clock(now) < k.nextPing {
+		return true
+	}
+	sh.sayPing(s, now)
+	return s.socket.phase == open && !s.socket.blocked
+}
+
+// sayPing writes a ping to a stream that has nothing else to write.
+func (sh *shard) sayPing(s *Stream, now time.Time) {
+	k := &s.socket
 	interval := sh.config.PingInterval.Milliseconds()
 	if k.nextPing += interval; k.nextPing <= clock(now) {
 		k.nextPing = clock(now) + interval
