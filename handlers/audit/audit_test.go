@@ -299,6 +299,8 @@ func TestRefusedAreCounted(t *testing.T) {
 		{"GET", "/items/a", "", "x-apikey=wrong", `code="invalid_key",door="directus"`},
 		{"POST", "/auth/login", `{"email":"a@b.example","password":"wrong"}`, "", `code="invalid_login",door="directus"`},
 		{"GET", "/auth/x", "", "", `code="ROUTE_NOT_FOUND",door="directus"`},
+		{"GET", "/users/me", "", "", `code="INVALID_CREDENTIALS",door="directus"`}, // each first part of a door's routes is the door's
+		{"GET", "/rest/_jsapi.js/x", "", "", `code="missing_credential",door="rest"`},
 		{"GET", "/db", "", "Authorization=Apikey wrong", `code="invalid_key",door="persistr"`},
 		{"GET", "/db", "", "Authorization=" + gatewaytest.Basic("demo", "wrong"), `code="invalid_login",door="persistr"`},
 		{"GET", "/db/none/events", "", "Authorization=" + gatewaytest.Basic("demo", "demo"), `code="Forbidden",door="persistr"`},

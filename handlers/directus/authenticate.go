@@ -11,7 +11,6 @@ import (
 	"sluice/auth/grant"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
-	"sluice/handlers/traffic"
 	"sluice/store/pause"
 )
 
@@ -55,9 +54,9 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 
 // refused counts a refused auth message. If the credential was the reason, the audit trail records it.
 func (c *conn) refused(e *httperr.Error) {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	if e.Status == http.StatusUnauthorized || e.Code == auth.TooManyTries {
-		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: traffic.DoorDirectus, Outcome: e.Code})
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: doorName, Outcome: e.Code})
 	}
 }
 
@@ -70,7 +69,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	case m.has("email"):
 		if s, err = c.h.o.Auth.Login(ctx, c.lease.From, m.Get("email").Str, m.Get("password").Str); err == nil {
 			c.h.o.Trail.Record(audit.Entry{
-				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: traffic.DoorDirectus, RequestID: c.lease.RequestID,
+				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: doorName, RequestID: c.lease.RequestID,
 			})
 		}
 	case m.has("refresh_token"):
@@ -127,7 +126,7 @@ func (c *conn) over() bool {
 
 // expire ends the identity because its time is over, or its key or token was revoked or changed.
 func (c *conn) expire() error {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
+	c.h.o.Traffic.Refused(doorName, codeTokenExpired)
 	c.forget()
 	c.await()
 	return c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
@@ -148,7 +147,7 @@ func (c *conn) late() error {
 	if !c.greeted {
 		return c.refuseHandshake()
 	}
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthTimeout)
+	c.h.o.Traffic.Refused(doorName, codeAuthTimeout)
 	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
 		return err
 	}
@@ -156,7 +155,7 @@ func (c *conn) late() error {
 }
 
 func (c *conn) refuseHandshake() error {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthFailed)
+	c.h.o.Traffic.Refused(doorName, codeAuthFailed)
 	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
 		return err
 	}

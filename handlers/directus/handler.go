@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +17,7 @@ import (
 	"sluice/handlers/body"
 	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/share"
@@ -60,9 +60,14 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorDirectus, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+	return &Handler{o: o, streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
 		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
 }
+
+const doorName = "directus"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
@@ -117,18 +122,6 @@ const (
 	paramID         = "id"
 )
 
-// param returns a parameter of the path, unescaped.
-func param(c echo.Context, name string) string {
-	raw := c.Param(name)
-	if c.Request().URL.RawPath == "" { // then it has none
-		return raw
-	}
-	if text, err := url.PathUnescape(raw); err == nil {
-		return text
-	}
-	return raw
-}
-
 // methodSearch is a GET whose query is its body.
 const methodSearch = "SEARCH"
 
@@ -145,7 +138,7 @@ func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
 		who, err := h.identify(c)
 		if err == nil {
 			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
-			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
+			err = f(&call{c, &caller{h, ctx, who, pathparam.Get(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil

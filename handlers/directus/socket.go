@@ -7,7 +7,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/handlers/httperr"
-	"sluice/handlers/traffic"
 	"sluice/store/share"
 )
 
@@ -47,7 +46,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 // fail answers with an error.
 func (c *conn) fail(kind string, err error, uid string) error {
 	e := httperr.From(err)
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	httperr.LogMessage(c.h.o.Logger, pathSocket, c.lease.RequestID, e)
 	return c.send(problem(kind, e, uid))
 }

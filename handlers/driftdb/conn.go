@@ -202,7 +202,7 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 // refuse makes the answer to a refused message. It counts the refusal and logs its cause.
 func (c *conn) refuse(err error) command {
 	e := httperr.From(err)
-	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	httperr.LogMessage(c.h.o.Logger, connectPath, c.lease.RequestID, e)
 	return command{text: c.mode.failure(e.Message)}
 }

@@ -70,7 +70,7 @@ type Handler struct {
 // New makes the handler and starts its background work. Close ends that.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
-	h.streams = traffic.Opener{Door: traffic.DoorRooms, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
+	h.streams = traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error
 	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {
@@ -100,6 +100,11 @@ func (h *Handler) Close() error {
 func (h *Handler) Rooms() int { return h.rooms.Count() }
 
 const connectPath = "/room/:room/connect"
+
+const doorName = "rooms"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {

@@ -3,7 +3,6 @@ package persistr
 import (
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -15,6 +14,7 @@ import (
 	"sluice/handlers/audit"
 	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/share"
@@ -53,7 +53,7 @@ type Handler struct {
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: traffic.DoorPersistr, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
+	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
@@ -80,17 +80,13 @@ type call struct {
 	who *principal
 }
 
-// name is a part of the path. The client does not encode names, so name accepts that, too.
-func (c *call) name(part string) string {
-	raw := c.Param(part)
-	if c.Request().URL.RawPath == "" {
-		return raw
-	}
-	if name, err := url.PathUnescape(raw); err == nil {
-		return name
-	}
-	return raw
-}
+// name returns a part of the path.
+func (c *call) name(part string) string { return pathparam.Get(c, part) }
+
+const doorName = "persistr"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes. A namespace's part of the path is empty for the unnamed one.
 func (h *Handler) Register(e *echo.Echo) {

@@ -18,14 +18,12 @@ import (
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 
-const (
-	contentTypeNDJSON      = "application/x-ndjson"
-	unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
-)
+const unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
 
 func (h *Handler) publish(c echo.Context) error {
 	started := time.Now()
@@ -93,13 +91,13 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 		return false, noEncoding(head)
 	}
 	kind, params, err := mime.ParseMediaType(values[0])
-	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
+	if err != nil || kind != echo.MIMEApplicationJSON && kind != writers.NDJSON {
 		return refuse(notTaken)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson must be in charset utf-8")
 	}
-	return kind == contentTypeNDJSON, noEncoding(head)
+	return kind == writers.NDJSON, noEncoding(head)
 }
 
 func noEncoding(head http.Header) *httperr.Error {

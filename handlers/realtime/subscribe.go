@@ -125,7 +125,7 @@ func unavailable(err error) *httperr.Error {
 func setHeaders(c echo.Context, ends, lines bool) {
 	contentType := writers.EventStream
 	if lines {
-		contentType = contentTypeNDJSON
+		contentType = writers.NDJSON
 	}
 	writers.SetHeaders(c, contentType, !ends)
 }
