@@ -77,6 +77,7 @@ var (
 	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
 	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "some changes were lost: subscribe again"}
+	errFailed = &closing{writers.Failed, websocket.StatusGoingAway, "the gateway failed: subscribe again"}
 	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets wait for authentication: authenticate right after connecting"}
 	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory in use: try again later"}
 )
