@@ -46,7 +46,7 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 		most = w.config.WriteTimeout
 	}
 	cut := g.cutter(c.Request())
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, cut, most)
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, cut, s.Lease, most)
 	DropHead(c)
 	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
 	defer stop()
