@@ -21,6 +21,7 @@ const (
 	EndRevoked  End = "revoked"  // the credential was removed or revoked
 	EndChanged  End = "changed"  // the credential's grant was changed
 	EndCut      End = "cut"      // closed at once, without a last frame: by an administrator, or because the writer stops
+	EndFailed   End = "failed"   // the log could not be read, or an event could not be encoded
 )
 
 // Subscriber is a cursor on the log. Only its writer may call its methods, except End.
@@ -109,13 +110,18 @@ func (s *Subscriber) Wake() <-chan struct{} { return s.members.group.wake }
 
 // End asks the writer to end the stream. Any goroutine may call it. Only the first reason counts.
 func (s *Subscriber) End(reason End) {
-	if !s.ending.CompareAndSwap(nil, &reason) {
+	if s.Ending() != "" {
 		return
 	}
 	b := s.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.closed {
+	s.end(reason)
+}
+
+// end is End for a caller that holds Broker.mu.
+func (s *Subscriber) end(reason End) {
+	if !s.ending.CompareAndSwap(nil, &reason) || s.closed {
 		return
 	}
 	g := s.members.group
@@ -152,8 +158,7 @@ func (s *Subscriber) Close() {
 	v := s.members.view
 	s.members.remove(s)
 	if v.count == 0 {
-		b.index.Remove(v.entry)
-		delete(b.views, v.key)
+		b.remove(v)
 	}
 }
 
@@ -186,6 +191,8 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 		return k, More
 	}
 	switch {
+	case v.failed:
+		return k, Behind // the list lacks events; the log has all
 	case s.live && s.pos == v.end():
 		s.after = max(s.after, b.last)
 		s.seen = s.after

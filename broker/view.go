@@ -37,6 +37,7 @@ type view struct {
 	base    uint64        // the number of list[0], counted since the view was made
 	since   uint64        // every matching event after this id was put into the list, even if it was dropped again
 	through uint64        // all items up to this id have been dropped
+	failed  bool          // its encoder or chooser panicked: its subscribers have ended, and it gets no more events
 	edits   atomic.Uint64 // calls of forget; a block made before the last of them serves no subscriber
 }
 

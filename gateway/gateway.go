@@ -129,7 +129,7 @@ func (g *Gateway) openBroker() error {
 	if ring == 0 {
 		ring = int(g.budgets.ring)
 	}
-	g.Broker = broker.New(g.Log, broker.Options{RingBytes: ring, Replays: g.o.Replays, RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
+	g.Broker = broker.New(g.Log, broker.Options{RingBytes: ring, Replays: g.o.Replays, RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent, Logger: g.o.Logger})
 	g.Memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
 	g.descriptors = handlers.WatchDescriptors(g.o.Logger)
 	g.Traffic = traffic.New(traffic.NewMetrics(g.Registry, g.Broker, g.Memory), traffic.Limits{

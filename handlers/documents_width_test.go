@@ -13,7 +13,7 @@ import (
 // remains unseen.
 func TestWideBodies(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	var b strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&b, `"%s":0,`, strconv.FormatInt(int64(i), 36))

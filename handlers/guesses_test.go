@@ -11,7 +11,7 @@ import (
 // Nobody guesses the admin key, by whichever door; one line tells of all that was tried, and the right key goes on.
 func TestGuessedAdminKeys(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	right := func(want int) {
 		t.Helper()
 		for _, headers := range [][]string{{"x-apikey", gatewaytest.AdminKey}, {"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, {"Authorization", "Apikey " + gatewaytest.AdminKey}} {
@@ -94,7 +94,7 @@ func TestGuessedKeys(t *testing.T) {
 // charged, would tell a wrong admin key from the right one.
 func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for _, other := range []struct {
 		query   string
 		headers []string
@@ -119,7 +119,7 @@ func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 // Who has used up the tries of API keys has no more of the admin key for that.
 func TestGuessedAdminKeysOfExhaustedAddress(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for n := range 400 {
 		g.Request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
 // Who may read some types of a database is not told whether there is an event of another type: to him it is as if it were
@@ -11,7 +13,7 @@ import (
 func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
 	t.Parallel()
 	const partial = "key-partial-0123456789"
-	g := withDemo(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) {
 		s.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
 	})
 	g.Store(t, "", "s", "deposit", "seen")

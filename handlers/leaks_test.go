@@ -140,7 +140,7 @@ func TestFaultsTellNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			engine, told := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
-			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
+			g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
 			g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 			room := g.NewRoom(t)
 			g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
@@ -274,7 +274,7 @@ func tellsNothing(t *testing.T, what, text string) {
 // Bodies that cannot be read are refused in plain words, without a name of a library or of a type of Go.
 func TestBadBodiesTellNothing(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	room := g.NewRoom(t)
 	for _, door := range []string{
 		"POST /realtime", "POST /realtime/token", "POST /rest/customer", "GET /rest/customer?q=%s", "PUT /events/s.1", "POST /items/customer", "SEARCH /items/customer",
@@ -301,7 +301,7 @@ func TestBadBodiesTellNothing(t *testing.T) {
 // Who has no right to a thing learns nothing of whether it exists: the answers are the same but for the name.
 func TestNothingTellsWhatExists(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 	for _, one := range [][2]string{
 		{"PUT /db/thereis", ""}, {"PUT /db/thereis/ns/thereis", ""}, {"PUT /db/thereis/ns/thereis/streams/thereis/annotation", `{"a":1}`},

@@ -167,7 +167,7 @@ func TestSubscriptionsFull(t *testing.T) {
 // TestFeedsFull: the same for feeds of databases, which tell it as an event.
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, withLittle)
+	g := newGateway(t, gatewaytest.WithDemo, withLittle)
 	sent := 0
 	open := func(n int) string {
 		types := make([]string, 100)

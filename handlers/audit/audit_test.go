@@ -22,7 +22,7 @@ import (
 // Each action is in the trail when it has been answered, with who did it and to what; no secret is.
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, gatewaytest.WithItems)
+	g := newGateway(t, gatewaytest.WithDemo, gatewaytest.WithItems)
 	const password = "a password of hers"
 	var key struct{ ID, Key string }
 	admin, root, demo := []string{"x-apikey", gatewaytest.AdminKey}, []string{"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, []string{"Authorization", gatewaytest.Basic("demo", "demo")}
@@ -107,7 +107,7 @@ func TestAudit(t *testing.T) {
 // A refused action of an authenticated client is recorded without what it named. What changes nothing is not recorded.
 func TestAuditOfRefusedActions(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for range 5 {
 		g.Request(t, "DELETE", "/db/secret-name", "", "Authorization", gatewaytest.Basic("demo", "demo"))
 		g.Request(t, "GET", "/db", "", "Authorization", gatewaytest.Basic("demo", "demo"))
@@ -183,7 +183,7 @@ func TestAuditIsHistory(t *testing.T) {
 // No grant, pattern or door but /admin/audit reaches the trail, and none publishes there.
 func TestAuditIsNobodysElse(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.RealtimeGlobal = true })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.RealtimeGlobal = true })
 	g.AsAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
 	spaces := audit.Spaces[:]
 	for _, pattern := range []string{
@@ -287,7 +287,7 @@ func TestAuditIsKept(t *testing.T) {
 // Refused requests and messages are counted by door and code, however the door tells them.
 func TestRefusedAreCounted(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.MaxConnectionsPerKey = 1 })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.MaxConnectionsPerKey = 1 })
 	g.Stream(t, gatewaytest.KeyAll, "")
 	for _, one := range []struct{ method, path, body, headers, want string }{
 		{"GET", "/realtime", "", "x-apikey=wrong", `code="invalid_key",door="realtime"`},

@@ -14,6 +14,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/panics"
 )
 
 // The spaces of the trail. Administrators' actions, clients' actions and refusals have separate spaces, so that a flood
@@ -207,7 +208,7 @@ func (t *Trail) keep() {
 	for {
 		select {
 		case e := <-t.queue:
-			t.store(context.Background(), e)
+			t.storeQueued(context.Background(), e)
 		case <-tick.C:
 			t.count()
 		case <-t.quit:
@@ -215,11 +216,16 @@ func (t *Trail) keep() {
 			ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 			defer cancel()
 			for len(t.queue) > 0 {
-				t.store(ctx, <-t.queue)
+				t.storeQueued(ctx, <-t.queue)
 			}
 			return
 		}
 	}
+}
+
+func (t *Trail) storeQueued(ctx context.Context, e Entry) {
+	defer panics.Contain(t.log, "storing an entry of the audit trail")
+	t.store(ctx, e)
 }
 
 // count queues one entry for each refusal that was repeated since the last call, and forgets the others.

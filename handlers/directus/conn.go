@@ -77,6 +77,7 @@ var (
 	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
 	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "some changes were lost: subscribe again"}
+	errFailed = &closing{writers.Failed, websocket.StatusGoingAway, "the gateway failed: subscribe again"}
 	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets wait for authentication: authenticate right after connecting"}
 	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory in use: try again later"}
 )
@@ -276,15 +277,17 @@ func (c *conn) beat() error {
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// cutWhenEnding checks every second, until ctx ends, if the connection or its identity has ended, and then cuts it off.
-func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
+// cutWhenEnding checks every second, until ctx ends, if the lease or the identity has ended, and then cuts the connection
+// off.
+func cutWhenEnding(ctx context.Context, lease *traffic.Lease, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
 	return time.AfterFunc(time.Second, func() {
+		defer lease.Contain()
 		switch {
 		case ctx.Err() != nil:
 		case root.Ending() != "", who != nil && who.Over(time.Now()) != nil:
 			cut()
 		default:
-			cutWhenEnding(ctx, root, who, cut)
+			cutWhenEnding(ctx, lease, root, who, cut)
 		}
 	})
 }
@@ -295,7 +298,7 @@ func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Ident
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer cutWhenEnding(ctx, c.lease.Subscriber, c.who, cancel).Stop()
+	defer cutWhenEnding(ctx, c.lease, c.lease.Subscriber, c.who, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()

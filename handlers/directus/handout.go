@@ -31,9 +31,14 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	head := c.lease.Subscriber.Position()
 	c.marked = c.group.Take(c.marked[:0])
 	for _, sub := range c.marked {
-		if one := c.subs[sub]; one != nil {
-			c.wait(one)
+		one := c.subs[sub]
+		if one == nil {
+			continue
 		}
+		if sub.Ending() != "" { // only a panic ends a subscription from outside
+			return false, errFailed
+		}
+		c.wait(one)
 	}
 	clear(c.marked)
 	for sent, bytes := 0, 0; ; sent++ {

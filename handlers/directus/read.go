@@ -17,7 +17,7 @@ type incoming struct {
 
 // read passes on the client's messages until it is gone.
 func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
-	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut)
+	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut, c.lease.Contain)
 	defer reader.Close()
 	for {
 		limit := c.h.o.MaxBody

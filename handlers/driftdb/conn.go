@@ -154,7 +154,7 @@ func (c *conn) written() int64 {
 
 // read takes the client's messages until it is gone.
 func (c *conn) read(ctx context.Context, cut func()) {
-	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
+	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut, c.lease.Contain)
 	defer reader.Close()
 	reader.SkipLong()
 	for {

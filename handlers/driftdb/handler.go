@@ -83,7 +83,7 @@ func New(o Options) (*Handler, error) {
 		h.rooms.Close()
 		return nil, err
 	}
-	h.group.Go(func() { h.unread.keep(h.quit) })
+	h.group.Go(func() { h.unread.keep(h.quit, o.Logger) })
 	return h, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/store/eventlog"
+	"sluice/store/panics"
 	"sluice/store/pause"
 	"sluice/store/rooms"
 	"sluice/store/share"
@@ -130,7 +132,7 @@ func (u *unread) cutStalled(now time.Time) {
 }
 
 // keep calls cutStalled at intervals, until quit closes.
-func (u *unread) keep(quit <-chan struct{}) {
+func (u *unread) keep(quit <-chan struct{}, log *slog.Logger) {
 	tick := time.NewTicker(stall / 4)
 	defer tick.Stop()
 	for {
@@ -138,9 +140,14 @@ func (u *unread) keep(quit <-chan struct{}) {
 		case <-quit:
 			return
 		case now := <-tick.C:
-			u.cutStalled(now)
+			u.sweep(now, log)
 		}
 	}
+}
+
+func (u *unread) sweep(now time.Time, log *slog.Logger) {
+	defer panics.Contain(log, "cutting off clients that do not read")
+	u.cutStalled(now)
 }
 
 // retained reads the entries that a room retains: of one key, or of all keys if key is nil. A large answer takes a share into

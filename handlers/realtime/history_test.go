@@ -305,7 +305,7 @@ func TestExpiredPositions(t *testing.T) {
 // A grant that also names a database reads from its beginning, which lies before all that /realtime has lost: no gap.
 func TestEarliestHasNoGap(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) {
 		s.RetainBytes = 20_000
 		s.APIKeys = fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, gatewaytest.KeyAll)
 	})

@@ -119,7 +119,7 @@ func TestVerySlowAndSteady(t *testing.T) {
 
 // Streams of history and feeds of databases that have come to the present hold no goroutine.
 func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goroutines
-	g := withDemo(t, func(s *setup) { s.Shards = 1 })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.Shards = 1 })
 	last := g.Publish(t, `{"event":"x","stream":"s1"}`)
 	g.Await(t, 0)
 	const each = 50

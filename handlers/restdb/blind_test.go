@@ -18,7 +18,7 @@ const (
 // documents a query finds, nor by whether an operator can be applied. Nothing is changed by what is refused.
 func TestBlindChanges(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) {
 		s.APIKeys = strings.TrimSuffix(documentKeys, "]") + fmt.Sprintf(`,{"name":"blind","key":%q,"rest":["POST:c","PUT:c","DELETE:c","GET:other"]},
 			{"name":"blind-reader","key":%q,"rest":["GET:c","PUT:c","DELETE:c"]}]`, keyBlind, keyBlindReader)
 	})

@@ -30,7 +30,7 @@ func TestDocuments(t *testing.T) {
 	for name, engine := range map[string]func(*setup){"memory": func(*setup) {}, "pebble": gatewaytest.OnPebble(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := withDocuments(t, engine)
+			g := newGateway(t, gatewaytest.WithDocuments, engine)
 			s := g.Open(t, gatewaytest.KeyDocs, "?channels=*:customer")
 			g.exchanges(t, []exchange{
 				{"GET", "customer", "", `200 []`},
@@ -84,7 +84,7 @@ func TestDocuments(t *testing.T) {
 // TestPartialPut: PUT changes the fields that its body names and keeps the others, as PATCH does.
 func TestPartialPut(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","name":"Ann","age":30,"at":{"city":"Oslo","zip":1}}`)
 	g.exchanges(t, []exchange{
 		{"PUT", "c/1", `{"age":31}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
@@ -100,7 +100,7 @@ func TestPartialPut(t *testing.T) {
 // TestDocumentsGivenID: the server's ids are 24 hex digits.
 func TestDocumentsGivenID(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, body := range []string{`{"a":1}`, `{"_id":null}`, `{"_id":""}`} {
 		got, head := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", body)
 		var d struct {
@@ -115,7 +115,7 @@ func TestDocumentsGivenID(t *testing.T) {
 // TestManyDeletes: more than one request takes away at once is refused, or done in parts.
 func TestManyDeletes(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for range 3 {
 		if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 499)+`{}]`); got[:3] != "201" {
 			t.Fatal(got)
@@ -142,7 +142,7 @@ func TestManyDeletes(t *testing.T) {
 // TestLargeDeletes: what one request takes away is bounded in bytes too, as others wait for it.
 func TestLargeDeletes(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	text := strings.Repeat("x", 60_000)
 	var ids []string
 	for range 150 {

@@ -14,7 +14,7 @@ const form = "application/x-www-form-urlencoded"
 // TestDocumentForms: a form is a document of strings, and JSON is JSON although curl calls it a form.
 func TestDocumentForms(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, c := range []struct{ method, path, kind, body, want string }{
 		{"POST", "c", form, `_id=1&name=Ann+Lee&tags=a&tags=b`, `201 {"_id":"1","name":"Ann Lee","tags":["a","b"],` + metas + `}`},
 		{"POST", "c", form + "; charset=UTF-8", `_id=2&at[city]=Oslo`, `201 {"_id":"2","at":{"city":"Oslo"},` + metas + `}`},
@@ -55,7 +55,7 @@ func TestDocumentForms(t *testing.T) {
 // TestMethodOverride: a POST may stand for PUT, PATCH and DELETE, with what these need, and for nothing else.
 func TestMethodOverride(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "customer", `[{"_id":"1","n":1,"s":"x"},{"_id":"2"}]`)
 	const header = "X-HTTP-Method-Override"
 	for _, c := range []struct{ key, method, path, override, body, want string }{
@@ -94,7 +94,7 @@ func TestMethodOverride(t *testing.T) {
 // is not.
 func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, x := range []exchange{
 		{"POST", "c/", `{"_id":"1"}`, `201 {"_id":"1",` + metas + `}`},
 		{"GET", "c/?q={}", "", `200 [{"_id":"1"}]`},

@@ -15,7 +15,7 @@ import (
 // TestDocumentLists: queries as they are typed, and as browsers and forms encode them.
 func TestDocumentLists(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.exchanges(t, []exchange{{"POST", "c", `[{"_id":"1","n":1,"s":"a b","c":"x"},{"_id":"2","n":2,"s":"+47","c":"y"},{"_id":"3","n":3,"s":"50%","c":"x"},{"_id":"4","n":4,"s":"a;b","c":1}]`,
 		`201 [{"_id":"1","n":1,"s":"a b","c":"x",` + metas + `},{"_id":"2","n":2,"s":"+47","c":"y",` + metas + `},{"_id":"3","n":3,"s":"50%","c":"x",` + metas + `},{"_id":"4","n":4,"s":"a;b","c":1,` + metas + `}]`}})
 	encoded := url.Values{"q": {`{"s":"+47"}`}, "h": {`{"$fields":{"n":1}}`}}.Encode()
@@ -90,7 +90,7 @@ func rawQuery(t *testing.T, g *gateway, target string) rawAnswer {
 // TestGroupsApart: a 1 and a "1" are two groups.
 func TestGroupsApart(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":"1","d":"x"},{"_id":"2","c":1,"d":"x"},{"_id":"3","c":null,"d":"x"},{"_id":"4","d":"x"}]`)
 	g.exchanges(t, []exchange{
 		{"GET", `c?groupby=c&groupby=d&aggregate=COUNT:n`, "", `200 {"null":{"x":{"COUNT n":2}},"1":{"x":{"COUNT n":1}},"\"1\"":{"x":{"COUNT n":1}}}`},
@@ -101,7 +101,7 @@ func TestGroupsApart(t *testing.T) {
 // TestGroupsTogether: values that compare as equal are one group, however they are spelled, and groups come in order.
 func TestGroupsTogether(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":10},{"_id":"2","c":9},{"_id":"3","c":9.0},{"_id":"4","c":"\u0041"},{"_id":"5","c":"A"},{"_id":"6","c":{"a":1}}]`)
 	g.exchanges(t, []exchange{
 		{"GET", `c?groupby=c&aggregate=COUNT:n`, "", `200 {"9":{"COUNT n":2},"10":{"COUNT n":1},"A":{"COUNT n":2},"{\"a\":1}":{"COUNT n":1}}`},
@@ -113,7 +113,7 @@ func TestGroupsTogether(t *testing.T) {
 // TestDocumentQueryTime: a query that takes too long says what to do about it.
 func TestDocumentQueryTime(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.QueryTime = 1 })
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.QueryTime = 1 })
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 999)+`{}]`)
 	for _, query := range []string{"", "?aggregate=COUNT:n", `?groupby=n`} {
 		if got, _ := g.Asked(t, gatewaytest.KeyDocs, "GET", "c"+query, ""); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, `"code":"query_too_slow"`) || !strings.Contains(got, "COLLECTION_INDEXES") {
@@ -125,7 +125,7 @@ func TestDocumentQueryTime(t *testing.T) {
 // TestDocumentDepth: no change makes a document deeper than one can be inserted.
 func TestDocumentDepth(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","a":1}`)
 	deeper := map[bool]string{true: `{"$rename":{"a":"b` + strings.Repeat(".x", 9) + `"}}`, false: `{"$rename":{"b":"a` + strings.Repeat(".x", 9) + `"}}`}
 	for i := range 12 {
@@ -139,7 +139,7 @@ func TestDocumentDepth(t *testing.T) {
 // TestCountTogether: many who count lose nothing.
 func TestCountTogether(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, gatewaytest.OnPebble(t))
+	g := newGateway(t, gatewaytest.WithDocuments, gatewaytest.OnPebble(t))
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1"}`)
 	const writers, each = 16, 25
 	var group sync.WaitGroup

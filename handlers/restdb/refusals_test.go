@@ -14,7 +14,7 @@ import (
 // TestDocumentPermissions: who may do what.
 func TestDocumentPermissions(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	calls := []struct{ what, method, path, body string }{
 		{"GET", "GET", "customer/1", ""}, {"GET", "HEAD", "customer", ""}, {"GET", "GET", "customer", ""},
 		{"POST", "POST", "customer", `{}`}, {"PUT", "PUT", "customer/1", `{}`}, {"PUT", "PATCH", "customer/1", `{}`},
@@ -48,7 +48,7 @@ func TestDocumentPermissions(t *testing.T) {
 // TestDocumentRefusals: each with its status, its code and what to do instead.
 func TestDocumentRefusals(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) {
 		s.MaxDocument, s.MaxDocuments, s.MaxCollections, s.MaxResult = 2000, 12, 3, 6000
 	})
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","n":1,"s":"x","list":[1],"o":{"n":1},"big":9223372036854775807}`)
@@ -182,7 +182,7 @@ func manyFields(n int) string {
 // TestDocumentBodies: types, sizes and methods that are not taken, and preflights.
 func TestDocumentBodies(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.MaxBody, s.ReadTimeout = 1000, 200*time.Millisecond })
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.MaxBody, s.ReadTimeout = 1000, 200*time.Millisecond })
 	head := func(kv ...string) map[string]string {
 		m := map[string]string{}
 		for i := 0; i < len(kv); i += 2 {
@@ -217,7 +217,7 @@ func TestDocumentBodies(t *testing.T) {
 // TestDocumentRate: each event that a change makes is charged.
 func TestDocumentRate(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	if got, _ := g.Asked(t, gatewaytest.KeyDocsRate, "POST", "c", `[{"_id":"1"},{},{},{}]`); got[:3] != "201" { // a batch passes if anything is left
 		t.Fatal(got)
 	}
@@ -235,7 +235,7 @@ func TestDocumentRate(t *testing.T) {
 // TestDocumentDrain: changes end with the gateway, and are counted by their outcome until then.
 func TestDocumentDrain(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1"},{}]`)
 	g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/1", `{}`)
 	g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/9", `{}`)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"sluice/store/panics"
 )
 
 // Descriptors reserves some of the process's file descriptors for uses other than streams: publishers, the log's files. The
@@ -50,6 +52,7 @@ func (d *Descriptors) Saw(number int) {
 
 // look probes, and ends the scarcity once there is room below the reserve.
 func (d *Descriptors) look() {
+	defer panics.Contain(d.logger, "looking for free file descriptors")
 	if d.probe(probed) < d.mark {
 		d.scarce.Store(false)
 		return

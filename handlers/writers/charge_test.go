@@ -95,6 +95,6 @@ func testStream(t *testing.T, out *bytes.Buffer, memory *share.Memory, batch int
 	return &goroutineStream{
 		Stream: &Stream{Identity: &auth.Identity{Scope: "key"}, Batch: batch},
 		config: &Config{Memory: memory, Observer: counter{}}, w: w, rc: http.NewResponseController(w.Writer),
-		stalled: newStalled(func() bool { return false }, func() {}, 0),
+		stalled: newStalled(func() bool { return false }, func() {}, nil, 0),
 	}
 }

@@ -30,6 +30,7 @@ type goroutineStream struct {
 	gathered []byte // with Batch: what is not written yet
 	left     int    // events to the limit
 	live     bool   // the notice Live was sent, or is not wanted
+	torn     bool   // a write failed, so the answer ends inside a frame or lacks one
 	stalled  *stalled
 }
 
@@ -44,16 +45,25 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if c.Request().ProtoMajor >= 2 {
 		most = w.config.WriteTimeout
 	}
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()), most)
+	cut := g.cutter(c.Request())
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, cut, s.Lease, most)
 	DropHead(c)
 	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
 	defer stop()
 	reason, err := Failed, error(nil)
-	defer func() { s.end(reason, err) }() // after a panic as well
+	whole := false
+	defer func() { // after a panic as well
+		if !whole || g.torn {
+			cut() // or net/http would mark the answer as complete
+		}
+		s.end(reason, err)
+	}()
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
+	whole = reason != broker.EndCut
 }
 
-// cutter returns a function that ends a waiting write. With HTTP/2 it leaves the connection to the other requests.
+// cutter returns a function that ends a waiting write, and leaves the answer incomplete. With HTTP/2 it resets the stream,
+// and leaves the connection to the other requests.
 func (g *goroutineStream) cutter(r *http.Request) func() {
 	if conn := share.ConnOf(r.Context()); conn != nil && r.ProtoMajor == 1 {
 		return conn.Cut
@@ -105,7 +115,11 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	for more := true; more; {
-		if reason := g.due(time.Now()); reason != "" {
+		switch reason := g.due(time.Now()); reason {
+		case "":
+		case broker.EndCut:
+			return reason, nil
+		default:
 			return reason, g.say(g.notices.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
@@ -236,10 +250,11 @@ func (g *goroutineStream) write(b []byte) error {
 	return g.send(b)
 }
 
-func (g *goroutineStream) send(b []byte) error {
+func (g *goroutineStream) send(b []byte) (err error) {
 	if len(b) == 0 {
 		return nil
 	}
+	defer func() { g.torn = g.torn || err != nil }()
 	if !g.charge(g.config, len(b)) {
 		return os.ErrDeadlineExceeded // as for a client that takes no byte: the rest would stay in memory
 	}

@@ -35,14 +35,15 @@ func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
 type stalled struct {
 	over    func() bool
 	cut     func()
+	lease   Lease         // logs a panic of the timer
 	most    time.Duration // that a write may take; 0: the connection has a time of its own
 	timer   *time.Timer   // runs while something is being written
 	writing atomic.Bool
 	until   atomic.Int64 // as clock counts
 }
 
-func newStalled(over func() bool, cut func(), most time.Duration) *stalled {
-	s := &stalled{over: over, cut: cut, most: most}
+func newStalled(over func() bool, cut func(), lease Lease, most time.Duration) *stalled {
+	s := &stalled{over: over, cut: cut, lease: lease, most: most}
 	s.timer = time.AfterFunc(time.Hour, s.look)
 	s.timer.Stop()
 	return s
@@ -75,12 +76,20 @@ func (s *stalled) end() {
 	s.timer.Stop()
 }
 
+// look is called by the timer, in a goroutine of its own.
 func (s *stalled) look() {
+	defer s.contain()
 	if !s.writing.Load() {
 		return
 	}
+	s.timer.Reset(s.pace()) // first, so that a panic does not leave the write alone
 	if s.over() || s.most > 0 && s.late() {
 		s.cut()
 	}
-	s.timer.Reset(s.pace())
+}
+
+func (s *stalled) contain() {
+	if cause := recover(); cause != nil {
+		s.lease.Panicked(cause)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"sluice/store/panics"
 )
 
 // room is a room that somebody is in, or is looking at:
@@ -112,9 +114,14 @@ func (r *Rooms) keep() {
 		case now := <-tick.C:
 			r.forgetEmpty(now)
 		case <-old.C:
-			if err := r.dropOld(); err != nil {
-				r.o.Logger.Error("dropping rooms", "cause", err)
-			}
+			r.sweep()
 		}
+	}
+}
+
+func (r *Rooms) sweep() {
+	defer panics.Contain(r.o.Logger, "dropping rooms")
+	if err := r.dropOld(); err != nil {
+		r.o.Logger.Error("dropping rooms", "cause", err)
 	}
 }
