@@ -126,7 +126,7 @@ func constantsOf(t *testing.T, kind string, packages ...string) set {
 	t.Helper()
 	values := set{}
 	for _, folder := range packages {
-		for _, path := range goFiles(t, folder) {
+		for _, path := range filesBelow(t, folder) {
 			ast.Inspect(parse(t, path), func(n ast.Node) bool {
 				spec, ok := n.(*ast.ValueSpec)
 				if !ok || !isType(spec.Type, kind) {
@@ -164,8 +164,8 @@ func parse(t *testing.T, path string) *ast.File {
 	return file
 }
 
-// goFiles are the files of a folder and below it, without tests.
-func goFiles(t *testing.T, folder string) (paths []string) {
+// filesBelow are the files of a folder and below it, without tests.
+func filesBelow(t *testing.T, folder string) (paths []string) {
 	t.Helper()
 	walk(t, func(path string) {
 		if strings.HasPrefix(path, folder+"/") && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
@@ -179,7 +179,7 @@ func goFiles(t *testing.T, folder string) (paths []string) {
 func codeOf(t *testing.T, folder string) string {
 	t.Helper()
 	var all strings.Builder
-	for _, path := range goFiles(t, folder) {
+	for _, path := range filesBelow(t, folder) {
 		all.WriteString(readPage(t, path).text)
 	}
 	return all.String()

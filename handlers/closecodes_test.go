@@ -78,7 +78,7 @@ func TestCloseCodes(t *testing.T) {
 			t.Run(door+": "+end.name, func(t *testing.T) {
 				t.Parallel()
 				s := &socketStory{engine: &failing{Engine: memory.Open(memory.Options{})}, room: door == "rooms"}
-				s.gateway = withDocuments(t, func(o *setup) { o.Engine, o.RingBytes, o.WebSocketAuth = s.engine, 1000, config.SocketPublic })
+				s.gateway = newGateway(t, gatewaytest.WithDocuments, func(o *setup) { o.Engine, o.RingBytes, o.WebSocketAuth = s.engine, 1000, config.SocketPublic })
 				if s.room {
 					s.socket = s.roomSocket(t)
 				} else {

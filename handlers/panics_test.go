@@ -13,7 +13,7 @@ import (
 func TestPanicsInTheWordsOfTheDoor(t *testing.T) {
 	t.Parallel()
 	engine, logged := &fragile{Engine: memory.Open(memory.Options{})}, &sink{}
-	g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(logged, nil)) })
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(logged, nil)) })
 	if status, text := g.call(t, "PUT /db/orders", ""); status >= 300 {
 		t.Fatal(status, text)
 	}
