@@ -127,7 +127,7 @@ func (b *Broker) deliverOne(e *eventlog.Event) {
 	for _, v := range b.matched {
 		v.add(item{n, e.ID})
 		for _, m := range v.members {
-			m.mark()
+			m.markAll()
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 // clockStep is how far the machine's clock is set ahead, and for at most clockMost.
 const (
 	clockStep = time.Hour
-	clockMost = 15 * time.Second
+	maxClock = 15 * time.Second
 )
 
 func mustClock(id int32) time.Duration {
@@ -57,7 +57,7 @@ func init() {
 	fmt.Println("set")
 	select {
 	case <-ended:
-	case <-time.After(clockMost):
+	case <-time.After(maxClock):
 	}
 	setClock(before + mustClock(unix.CLOCK_BOOTTIME))
 	off := mustClock(unix.CLOCK_REALTIME) - mustClock(unix.CLOCK_BOOTTIME) - before

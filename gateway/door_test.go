@@ -36,8 +36,8 @@ func TestToyDoor(t *testing.T) {
 	ndjson := map[string]string{"Content-Type": "application/x-ndjson"}
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
 	g.RunAll(t, []gatewaytest.Scenario{ // HEAD, which has the checks of GET, and ends
-		{Name: "HEAD", Method: "HEAD", Path: "/toy/squeak", Status: 200, Answers: ndjson},
-		{Name: "slash", Method: "HEAD", Path: "/toy/squeak/", Status: 200, Answers: ndjson},
+		{Name: "HEAD", Method: "HEAD", Path: "/toy/squeak", Status: 200, ResponseHeaders: ndjson},
+		{Name: "slash", Method: "HEAD", Path: "/toy/squeak/", Status: 200, ResponseHeaders: ndjson},
 		{Name: "granted", Method: "HEAD", Path: "/toy/put:customer", Key: gatewaytest.KeyPut, Status: 200},
 		{Name: "granted, encoded", Method: "HEAD", Path: "/toy/put%3Acustomer", Key: gatewaytest.KeyPut, Status: 200},
 		{Name: "not granted", Method: "HEAD", Path: "/toy/squeak", Key: gatewaytest.KeyPut, Status: 403},
@@ -45,19 +45,19 @@ func TestToyDoor(t *testing.T) {
 		{Name: "no credential", Method: "HEAD", Path: "/toy/squeak", Key: "-", Status: 401},
 		{Name: "another origin", Method: "HEAD", Path: "/toy/squeak", Key: gatewaytest.KeyOrigin, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403},
 		{Name: "method", Method: "DELETE", Path: "/toy/squeak", Status: 405},
-		{Name: "no route", Path: "/toy", Status: 404, Answers: map[string]string{
+		{Name: "no route", Path: "/toy", Status: 404, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id, X-Squeak",
 		}},
-		{Name: "preflight", Method: "OPTIONS", Path: "/toy/squeak", Key: "-", Headers: preflight, Status: 204, Answers: map[string]string{
+		{Name: "preflight", Method: "OPTIONS", Path: "/toy/squeak", Key: "-", Headers: preflight, Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Methods": "GET, HEAD",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-Toy",
 		}},
-		{Name: "no rule for the path beside it", Path: "/toys", Status: 404, Answers: map[string]string{"Access-Control-Allow-Origin": ""}},
+		{Name: "no rule for the path beside it", Path: "/toys", Status: 404, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": ""}},
 		{Name: "another door", Body: `{"event":"a"}`, Status: 200},
 	})
-	g.Metric(t, `sluice_refused_total{code="missing_credential",door="toy"} 1`)
-	g.Metric(t, `sluice_refused_total{code="not_found",door="toy"} 1`)
-	g.Metric(t, `sluice_refused_total{code="not_found",door="other"} 1`)
+	g.AwaitMetric(t, `sluice_refused_total{code="missing_credential",door="toy"} 1`)
+	g.AwaitMetric(t, `sluice_refused_total{code="not_found",door="toy"} 1`)
+	g.AwaitMetric(t, `sluice_refused_total{code="not_found",door="other"} 1`)
 }
 
 // A door's streams have the limits, the resuming and the drain of all streams, by either writer.
@@ -81,7 +81,7 @@ func TestToyStreams(t *testing.T) {
 		if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
 			t.Errorf("%q, %v", rest, err)
 		}
-		g.Metric(t, `sluice_streams_ended_total{reason="draining"} 1`)
+		g.AwaitMetric(t, `sluice_streams_ended_total{reason="draining"} 1`)
 		drained := gatewaytest.Scenario{Method: "HEAD", Path: "/toy/squeak", Status: 503}
 		drained.Run(t, g)
 	})

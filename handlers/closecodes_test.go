@@ -50,13 +50,13 @@ func (s *socketStory) readFailing(t *testing.T) {
 	fault := fmt.Errorf("%w: %s", eventlog.ErrUnavailable, inside)
 	if s.room {
 		s.engine.err.Store(&fault)
-		s.socket.Say(`{"type":"get","key":"k"}`)
+		s.socket.Send(`{"type":"get","key":"k"}`)
 		return
 	}
 	// A subscription that waits for a new credential falls behind, and then reads what it has missed from the log.
-	s.socket.Say(`{"type":"subscribe","collection":"customer","uid":"1"}`)
-	s.socket.Hears(gatewaytest.Tells("init", `[]`, "1"))
-	s.socket.Say(`{"type":"auth","access_token":"nope"}`)
+	s.socket.Send(`{"type":"subscribe","collection":"customer","uid":"1"}`)
+	s.socket.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"))
+	s.socket.Send(`{"type":"auth","access_token":"nope"}`)
 	if text, err := s.socket.Next(); err != nil || !strings.Contains(text, "AUTH_FAILED") {
 		t.Fatal(text, err)
 	}
@@ -66,8 +66,8 @@ func (s *socketStory) readFailing(t *testing.T) {
 		}
 	}
 	s.engine.err.Store(&fault)
-	s.socket.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyDocs + `"}`)
-	s.socket.Hears(`{"type":"auth","status":"ok"}`)
+	s.socket.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyDocs + `"}`)
+	s.socket.Expect(`{"type":"auth","status":"ok"}`)
 }
 
 // A client learns from the close code why its socket ended.
@@ -84,11 +84,11 @@ func TestCloseCodes(t *testing.T) {
 				} else {
 					s.socket = s.Socket(t, gatewaytest.KeyDocs)
 				}
-				s.WantStreams(t, 1)
+				s.AwaitStreams(t, 1)
 				if end.run(t, s); end.name != "the client closes" {
-					s.socket.Ends(want)
+					s.socket.ExpectClose(want)
 				}
-				s.WantStreams(t, 0)
+				s.AwaitStreams(t, 0)
 			})
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Bounds of the connections that have not sent their request head, or not finished the TLS handshake. Each may take 128
 // KiB for a head. Most heads arrive at once, so only connections that have had time to send one are closed.
 const (
-	mostHeadsPerAddress = 256
+	maxHeadsPerAddress = 256
 	headTime            = time.Second
 )
 
@@ -22,7 +22,7 @@ const (
 // its oldest is closed. If there are too many in total, the oldest of the address with the most is closed. State is for
 // http.Server's ConnState.
 type Heads struct {
-	most    int
+	max    int
 	mu      sync.Mutex // a leaf
 	waiting map[net.Conn]*head
 	by      map[string][]*head // the oldest first; only addresses with a waiting connection
@@ -35,8 +35,8 @@ type head struct {
 }
 
 // NewHeads makes the bounds; most is for all connections together.
-func NewHeads(most int) *Heads {
-	return &Heads{most: most, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
+func NewHeads(max int) *Heads {
+	return &Heads{max: max, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
 }
 
 // State follows a connection from its beginning until its first request head has arrived, or the connection is gone.
@@ -75,8 +75,8 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	crowd := one.network
-	full := len(h.by[crowd]) >= mostHeadsPerAddress
-	if !full && len(h.waiting) >= h.most {
+	full := len(h.by[crowd]) >= maxHeadsPerAddress
+	if !full && len(h.waiting) >= h.max {
 		crowd, full = h.crowded(), true
 	}
 	h.waiting[c] = one
@@ -90,13 +90,13 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 }
 
 // crowded returns the address with the most waiting connections.
-func (h *Heads) crowded() (most string) {
+func (h *Heads) crowded() (max string) {
 	for network, list := range h.by {
-		if len(list) > len(h.by[most]) {
-			most = network
+		if len(list) > len(h.by[max]) {
+			max = network
 		}
 	}
-	return most
+	return max
 }
 
 func (h *Heads) remove(c net.Conn) {

@@ -15,8 +15,8 @@ func TestSocketOfFailedView(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
-	s.Hears(gatewaytest.Tells("init", `[]`, "1"))
+	s.Send(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
+	s.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"))
 	var subscription *broker.Subscriber
 	g.Broker.Each(func(h broker.Held) bool {
 		if h.Holder == nil {
@@ -28,5 +28,5 @@ func TestSocketOfFailedView(t *testing.T) {
 		t.Fatal("the socket has no subscription")
 	}
 	subscription.End(broker.EndFailed)
-	s.Ends(websocket.StatusGoingAway)
+	s.ExpectClose(websocket.StatusGoingAway)
 }

@@ -12,9 +12,9 @@ import (
 	"sluice/store/documents/query"
 )
 
-// usualLimit is the limit of a query that sets none. noLimit means all items.
+// defaultLimit is the limit of a query that sets none. noLimit means all items.
 const (
-	usualLimit = 100
+	defaultLimit = 100
 	noLimit    = -1
 )
 
@@ -54,7 +54,7 @@ func parseQuery(text string, at time.Time) (*itemsQuery, error) {
 }
 
 func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
-	q := &itemsQuery{limit: usualLimit}
+	q := &itemsQuery{limit: defaultLimit}
 	var paths []string
 	var node query.Node
 	page := 1

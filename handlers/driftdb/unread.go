@@ -32,8 +32,8 @@ const (
 	// piece is the most bytes in one write. A client counts as reading while no piece takes longer than stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
-	// mostAge is how long a client may take for a whole answer while others wait.
-	mostAge = time.Minute
+	// maxAge is how long a client may take for a whole answer while others wait.
+	maxAge = time.Minute
 )
 
 // unread is the budget, in bytes.
@@ -119,7 +119,7 @@ func (u *unread) cutStalled(now time.Time) {
 	defer u.mu.Unlock()
 	for l := range u.loads {
 		begun := l.begun.Load()
-		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= mostAge {
+		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= maxAge {
 			continue
 		}
 		if pause.Since(origin.Add(time.Duration(begun))) {

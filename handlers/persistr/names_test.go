@@ -58,7 +58,7 @@ func TestEachName(t *testing.T) {
 		s.APIKeys = `[{"name":"slow","key":"key-slow-0123456789","sub":["$db/demo"],"pub":["$db/demo"],"rate":1}]`
 	})
 	g.Store(t, "", "s", "x", "1")
-	g.Want(t, 204, "", "demo", "PUT", "/db/second", "") // as many as MAX_DATABASES allows
+	g.ExpectAs(t, 204, "", "demo", "PUT", "/db/second", "") // as many as MAX_DATABASES allows
 	long := strings.Repeat("x", 70_000)
 	event := func(id, data string) string {
 		return fmt.Sprintf(`{"data":{"a":%q},"meta":{"db":"demo","stream":"s","type":"t","id":%q}}`, data, id)
@@ -83,22 +83,22 @@ func TestEachName(t *testing.T) {
 		{"NotAcceptable", "", "406", "demo", "GET", "/db/demo/events?after=past-events", ""},
 		{"TooLarge", "", "413", "demo", "POST", "/events", event("2", long)},
 	} {
-		status, text := g.As(t, one.user, one.method, one.path, one.body)
+		status, text := g.RequestAs(t, one.user, one.method, one.path, one.body)
 		if fmt.Sprint(status) != one.status || !strings.HasPrefix(text, `{"error":"`) {
 			t.Errorf("%s: %d %s", one.name, status, text)
 		}
 		if one.code == "" {
 			one.code = one.name
 		}
-		g.Metric(t, fmt.Sprintf(`sluice_refused_total{code=%q,door="persistr"} 1`, one.code))
+		g.AwaitMetric(t, fmt.Sprintf(`sluice_refused_total{code=%q,door="persistr"} 1`, one.code))
 		seen[one.name] = one.status
 	}
 	seen["TooManyRequests"] = g.overRate(t)
 	seen["TooManyFeeds"] = g.tooManyFeeds(t)
 	seen["EventsExpired"] = expired(t)
 	engine.on.Store(true)
-	g.Want(t, 500, `{"error":"Internal service error"}`, "demo", "GET", "/db/demo/streams", "")
-	g.Metric(t, `sluice_refused_total{code="internal",door="persistr"} 1`)
+	g.ExpectAs(t, 500, `{"error":"Internal service error"}`, "demo", "GET", "/db/demo/streams", "")
+	g.AwaitMetric(t, `sluice_refused_total{code="internal",door="persistr"} 1`)
 	seen["InternalError"] = "500"
 	if err := g.Traffic.Drain(t.Context(), g.Broker); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func (g *gateway) overRate(t *testing.T) string {
 	for range 2 {
 		status, _ := g.Request(t, "POST", "/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`, "Authorization", "Apikey key-slow-0123456789")
 		if status != http.StatusCreated {
-			g.Metric(t, `sluice_refused_total{code="rate_limited",door="persistr"} 1`)
+			g.AwaitMetric(t, `sluice_refused_total{code="rate_limited",door="persistr"} 1`)
 			return fmt.Sprint(status)
 		}
 	}

@@ -31,8 +31,8 @@ func TestCutStream(t *testing.T) {
 		if bytes.Contains(w.Text, []byte("\nevent: ")) {
 			t.Errorf("the stream had a last frame: %q", w.Text)
 		}
-		g.Await(t, 0)
-		g.Metric(t, `sluice_streams_ended_total{reason="cut"} 1`)
+		g.AwaitSubscribers(t, 0)
+		g.AwaitMetric(t, `sluice_streams_ended_total{reason="cut"} 1`)
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
 		g := newGateway(t, func(s *setup) { s.TLS = true })

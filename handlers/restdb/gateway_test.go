@@ -23,4 +23,4 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 
 var documentKeys = gatewaytest.DocumentKeys
 
-const made = gatewaytest.Made
+const made = gatewaytest.CreatedTime

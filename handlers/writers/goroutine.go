@@ -74,10 +74,10 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
 	g.w.WriteHeader(http.StatusOK)
 	if err := g.write(g.notices.Opening(g.Subscriber)); err != nil {
-		return g.gone(err)
+		return g.endAfterWriteError(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
-		return g.gone(err)
+		return g.endAfterWriteError(err)
 	}
 	g.nextPing = time.Now().Add(g.config.PingInterval)
 	timer := time.NewTimer(g.untilNext(time.Now()))
@@ -127,31 +127,31 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 			return g.broken(err)
 		}
 		if more = progress != broker.Idle; more {
-			over, err := g.hand(block)
+			over, err := g.writeBlock(block)
 			if err != nil {
-				return g.gone(err)
+				return g.endAfterWriteError(err)
 			}
 			if over != "" {
 				return g.finish(over)
 			}
 		} else if over, err := g.atHead(); over != "" || err != nil {
 			if err != nil {
-				return g.gone(err)
+				return g.endAfterWriteError(err)
 			}
 			return g.finish(over)
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
 			if err := g.say(g.notices.Ping(g.Subscriber, now)); err != nil {
-				return g.gone(err)
+				return g.endAfterWriteError(err)
 			}
 		}
 	}
 	return "", nil
 }
 
-// hand writes a block up to the end of the range. If the range is over, it returns the reason.
-func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
+// writeBlock writes a block up to the end of the range. If the range is over, it returns the reason.
+func (g *goroutineStream) writeBlock(block *broker.Block) (over RangeEnd, err error) {
 	n := len(block.Bytes)
 	if g.Range != nil {
 		var events int
@@ -213,8 +213,8 @@ func (g *goroutineStream) broken(err error) (broker.End, error) {
 	return Failed, errors.Join(err, g.say(g.notices.Last(Failed)))
 }
 
-// gone returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
-func (g *goroutineStream) gone(err error) (broker.End, error) {
+// endAfterWriteError returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
+func (g *goroutineStream) endAfterWriteError(err error) (broker.End, error) {
 	if reason := g.due(time.Now()); reason != "" {
 		return reason, err
 	}

@@ -21,7 +21,7 @@ func TestStalledContainsPanics(t *testing.T) {
 		var w witness
 		s := newStalled(func() bool { panic("in over") }, func() {}, &w, 0)
 		s.begin()
-		time.Sleep(2*lingerMost + lingerMost/2)
+		time.Sleep(2*maxLinger + maxLinger/2)
 		s.end()
 		synctest.Wait()
 		if w.panics != 2 {

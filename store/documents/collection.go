@@ -19,7 +19,7 @@ type collection struct {
 	using   sync.RWMutex // read-locked during a change, locked while the documents are counted
 	loaded  bool
 	dropped bool        // no longer in the Store's map: look there again
-	late    atomic.Bool // a change with an unknown outcome may still be stored
+	uncertain    atomic.Bool // a change with an unknown outcome may still be stored
 	mu      sync.Mutex
 	count   int64
 	bytes   int64
@@ -32,7 +32,7 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 		return nil, err
 	}
 	for {
-		c, err := s.known(name)
+		c, err := s.openedCollection(name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +47,8 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	}
 }
 
-// known returns the collection of this name. It makes one if there is none.
-func (s *Store) known(name string) (*collection, error) {
+// openedCollection returns the collection of this name. It makes one if there is none.
+func (s *Store) openedCollection(name string) (*collection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.collections[name]
@@ -69,7 +69,7 @@ func (s *Store) dropEmpty() (some bool) {
 		if !c.using.TryLock() {
 			continue
 		}
-		if c.loaded && c.count == 0 && !c.late.Load() { // no need for mu: whoever changes count has using
+		if c.loaded && c.count == 0 && !c.uncertain.Load() { // no need for mu: whoever changes count has using
 			c.dropped = true
 			delete(s.collections, name)
 			some = true
@@ -88,11 +88,11 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	if c.loaded || c.dropped {
 		return nil
 	}
-	if c.late.Load() { // the log takes requests in order, so the late change cannot come after this one
+	if c.uncertain.Load() { // the log takes requests in order, so the late change cannot come after this one
 		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
 			return fmt.Errorf("%w: an earlier change is not stored yet: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: this change was not sent yet
 		}
-		c.late.Store(false)
+		c.uncertain.Store(false)
 	}
 	c.count, c.bytes = 0, 0
 	base := documents(name)
@@ -110,9 +110,9 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 // Count is the number of documents in a collection.
 func (s *Store) Count(ctx context.Context, name string) (int64, error) {
 	s.mu.Lock()
-	known := s.collections[name] != nil
+	openedCollection := s.collections[name] != nil
 	s.mu.Unlock()
-	if !known {
+	if !openedCollection {
 		return 0, nil
 	}
 	c, err := s.use(ctx, name)
