@@ -43,17 +43,17 @@ func TestToyDoor(t *testing.T) {
 	})
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
 	g.RunAll(t, []gatewaytest.Scenario{
-		{Name: "route", Path: "/toy", Status: 200, Has: []string{"squeak"}, Answers: map[string]string{
+		{Name: "route", Path: "/toy", Status: 200, Has: []string{"squeak"}, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id, X-Squeak",
 		}},
 		{Name: "HEAD", Method: "HEAD", Path: "/toy", Status: 200},
 		{Name: "slash", Path: "/toy/", Status: 200},
 		{Name: "method", Method: "DELETE", Path: "/toy", Status: 405},
-		{Name: "preflight", Method: "OPTIONS", Path: "/toy", Key: "-", Headers: preflight, Status: 204, Answers: map[string]string{
+		{Name: "preflight", Method: "OPTIONS", Path: "/toy", Key: "-", Headers: preflight, Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Methods": "GET",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-Toy",
 		}},
-		{Name: "no rule for the path beside it", Path: "/toys", Status: 404, Answers: map[string]string{"Access-Control-Allow-Origin": ""}},
+		{Name: "no rule for the path beside it", Path: "/toys", Status: 404, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": ""}},
 		{Name: "another door", Body: `{"event":"a"}`, Status: 200},
 	})
 	g.Stop(t)

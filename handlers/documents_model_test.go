@@ -128,7 +128,7 @@ func TestBothDoors(t *testing.T) {
 			},
 			"": d.look,
 		})
-		d.socket.Quiet()
+		d.socket.ExpectNothing()
 	})
 }
 
@@ -141,7 +141,7 @@ func (d *doors) open(rt *rapid.T, last string) {
 	d.g = newGateway(d.t, func(s *setup) { s.APIKeys, s.Engine = documentKeys, engine })
 	d.stream = d.g.Stream(d.t, gatewaytest.KeyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
 	d.socket = d.g.Socket(d.t, gatewaytest.KeyDocs)
-	d.socket.Say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
+	d.socket.Send(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
 	d.heard(rt, "init", d.items(2))
 }
 

@@ -46,7 +46,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 		t.Errorf("/metrics: %d %s", status, text)
 	}
 	right(200) // it has come from there before
-	found := g.AuditSoon(t, "credential.refuse", 6)
+	found := g.AwaitAudit(t, "credential.refuse", 6)
 	if len(found) != 6 { // two doors, 401 and 429, the expired key, and the metrics
 		t.Errorf("%v", found)
 	}

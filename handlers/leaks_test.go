@@ -212,14 +212,14 @@ func TestFaultsTellNothing(t *testing.T) {
 				`{"type":"subscribe","collection":"customer"}`,
 				`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret"}`,
 			} {
-				items.Say(message)
+				items.Send(message)
 				text, err := items.Next()
 				if err == nil && !strings.Contains(text, `"error"`) {
 					t.Errorf("%s: the fault was not met: %s", message, text)
 				}
 				tellsNothing(t, message, fmt.Sprint(text, err))
 			}
-			tellsNothing(t, "the room", strings.Join(gatewaytest.UntilCame(t, said, 1), "\n"))
+			tellsNothing(t, "the room", strings.Join(gatewaytest.AwaitMessages(t, said, 1), "\n"))
 			for _, door := range []string{"/realtime", "/readyz", "/db/:db", "/rest/:collection", "/items/:collection", "/room/:room/send", "/admin/keys", "message failed"} {
 				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(told.String()) {
 					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, told)

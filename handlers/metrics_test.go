@@ -82,8 +82,8 @@ func TestPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}
 	newGateway(t).RunAll(t, []scenario{
-		{Name: "dashboard", Path: "/", Key: "-", Status: 200, Answers: silent},
-		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, Answers: silent},
-		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, Answers: map[string]string{"Server": "", "X-Powered-By": ""}},
+		{Name: "dashboard", Path: "/", Key: "-", Status: 200, ResponseHeaders: silent},
+		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, ResponseHeaders: silent},
+		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, ResponseHeaders: map[string]string{"Server": "", "X-Powered-By": ""}},
 	})
 }

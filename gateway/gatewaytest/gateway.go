@@ -17,7 +17,7 @@ type Setup struct {
 	config.Config
 	gateway.Options
 	TLS      bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
-	Uncut    bool         // no client is cut off for reading an answer slowly
+	NoWriteTimeout    bool         // no client is cut off for reading an answer slowly
 	Listener net.Listener // instead of one on a port that the system chooses
 }
 
@@ -48,7 +48,7 @@ func Start(t testing.TB, change ...func(*Setup)) *Gateway {
 		}
 	}
 	g.Server = &httptest.Server{Listener: whole.Guard(listener), Config: whole.Server(), EnableHTTP2: s.TLS}
-	if s.Uncut {
+	if s.NoWriteTimeout {
 		g.Config.ConnContext = nil
 	}
 	if s.TLS {
@@ -84,14 +84,14 @@ func (g *Gateway) Stop(t testing.TB) {
 			g.Server.Close()
 		}
 		g.Gateway.Close()
-		g.NothingHeld(t)
+		g.CheckReleased(t)
 		// The test refers to g until it ends. A model that opens hundreds of gateways must not retain the memory of all.
 		g.Server, g.Gateway = nil, nil
 	})
 }
 
-// NothingHeld fails the test if memory or places of connections are still in use well after the connections are gone.
-func (g *Gateway) NothingHeld(t testing.TB) {
+// CheckReleased fails the test if memory or places of connections are still in use well after the connections are gone.
+func (g *Gateway) CheckReleased(t testing.TB) {
 	deadline := time.Now().Add(10 * time.Second)
 	for g.Memory.Held() != 0 || g.Traffic.Streams() != 0 {
 		if time.Now().After(deadline) {

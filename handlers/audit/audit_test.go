@@ -69,7 +69,7 @@ func TestAudit(t *testing.T) {
 				t.Fatalf("%s %s: %d %s", one.method, one.path, status, text)
 			}
 		}
-		_, entries := g.Audited(t, "?from=-1&until=caught-up")
+		_, entries := g.ReadAudit(t, "?from=-1&until=caught-up")
 		if len(entries) != 1 {
 			t.Fatalf("%s: %d entries", one.want, len(entries))
 		}
@@ -83,15 +83,15 @@ func TestAudit(t *testing.T) {
 		g.Request(t, "PUT", path, "", "Authorization", gatewaytest.Basic("evelyn", password))
 		g.Request(t, "POST", path, "", "x-apikey", "guess-"+password)
 	}
-	g.Socket(t, "").Say(`{"type":"auth","access_token":"guess-` + password + `"}`)
+	g.Socket(t, "").Send(`{"type":"auth","access_token":"guess-` + password + `"}`)
 	g.Request(t, "GET", "/db/x/events", "", "x-apikey", "guess-"+password) // a feed answers 200
-	found := g.AuditSoon(t, "credential.refuse", 5)
+	found := g.AwaitAudit(t, "credential.refuse", 5)
 	if !slices.ContainsFunc(found, func(l gatewaytest.AuditLine) bool {
 		return l.Data.Door == "persistr" && l.Data.Outcome == "invalid_key"
 	}) {
 		t.Errorf("the refusal of a feed is missing in %v", found)
 	}
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	for _, e := range entries {
 		if e.Data.Outcome != audit.Ok && e.Event != "credential.refuse" {
 			t.Errorf("who is not known did something: %+v", e)
@@ -112,9 +112,9 @@ func TestAuditOfRefusedActions(t *testing.T) {
 		g.Request(t, "DELETE", "/db/secret-name", "", "Authorization", gatewaytest.Basic("demo", "demo"))
 		g.Request(t, "GET", "/db", "", "Authorization", gatewaytest.Basic("demo", "demo"))
 	}
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	for range 500 {
-		if text, entries = g.Audited(t, "?until=caught-up"); len(entries) > 0 {
+		if text, entries = g.ReadAudit(t, "?until=caught-up"); len(entries) > 0 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -145,7 +145,7 @@ func TestAuditIsHistory(t *testing.T) {
 		"?from=2000-01-01T00:00:00Z&limit=1":        "jti 0",
 		"?from=earliest&types=token.revoke&limit=3": "jti 0,jti 1,jti 2",
 	} {
-		_, entries := g.Audited(t, query)
+		_, entries := g.ReadAudit(t, query)
 		var got []string
 		for _, e := range entries {
 			got = append(got, strings.Replace(e.Data.Target, e.Data.Target, map[bool]string{true: "key", false: e.Data.Target}[e.Event == "key.create"], 1))
@@ -162,7 +162,7 @@ func TestAuditIsHistory(t *testing.T) {
 		{Name: "a body", Method: "GET", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "x", Status: 400},
 		{Name: "POST", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "{}", Status: 405},
 	})
-	g.AuditSoon(t, "credential.refuse", 1)
+	g.AwaitAudit(t, "credential.refuse", 1)
 	live := g.OpenAt(t, gatewaytest.AdminKey, "/admin/audit?from=now")
 	for _, name := range []string{"", "live"} {
 		if e := live.Event(t); e.Name != name {
@@ -195,12 +195,12 @@ func TestAuditIsNobodysElse(t *testing.T) {
 				t.Errorf("%s reaches %s", pattern, space)
 			}
 		}
-		got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
+		got := g.History(t, gatewaytest.KeyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
 		if len(got.IDs) != 0 {
 			t.Errorf("%s: %v", pattern, got)
 		}
 	}
-	if got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up"); len(got.IDs) != 0 {
+	if got := g.History(t, gatewaytest.KeyAll, "?until=caught-up"); len(got.IDs) != 0 {
 		t.Errorf("a key for everything reads %v", got)
 	}
 	for _, space := range spaces {
@@ -275,10 +275,10 @@ func TestAuditIsKept(t *testing.T) {
 	for range 10 {
 		g.Request(t, "GET", "/rest/a", "", "x-apikey", "wrong")
 	}
-	g.AuditSoon(t, "credential.refuse", 1)
+	g.AwaitAudit(t, "credential.refuse", 1)
 	g.Stop(t)
 	g = start()
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	if len(entries) != 3 || entries[0].Data.Target != "jti x" || entries[1].Data.Count != 1 || entries[2].Data.Count != 9 {
 		t.Errorf("%s", text)
 	}
@@ -312,17 +312,17 @@ func TestRefusedAreCounted(t *testing.T) {
 			headers = append(headers, name, v)
 		}
 		g.Request(t, one.method, one.path, one.body, headers...)
-		g.Metric(t, "sluice_refused_total{"+one.want+"} 1")
+		g.AwaitMetric(t, "sluice_refused_total{"+one.want+"} 1")
 	}
 	s, _ := g.DialSocket(t, "", nil)
-	s.Say(`{"type":"auth","access_token":"wrong"}`)
-	g.Metric(t, `sluice_refused_total{code="invalid_key",door="directus"} 2`)
+	s.Send(`{"type":"auth","access_token":"wrong"}`)
+	g.AwaitMetric(t, `sluice_refused_total{code="invalid_key",door="directus"} 2`)
 	other := g.Socket(t, gatewaytest.KeyPut)
-	other.Say(`{"type":"items","collection":"messages","action":"dance"}`)
-	g.Metric(t, `sluice_refused_total{code="INVALID_PAYLOAD",door="directus"} 1`)
+	other.Send(`{"type":"items","collection":"messages","action":"dance"}`)
+	g.AwaitMetric(t, `sluice_refused_total{code="INVALID_PAYLOAD",door="directus"} 1`)
 	room, _ := g.Join(t, g.NewRoom(t), "")
 	if err := room.Write(t.Context(), 1, []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	g.Metric(t, `sluice_refused_total{code="bad_event",door="rooms"} 1`)
+	g.AwaitMetric(t, `sluice_refused_total{code="bad_event",door="rooms"} 1`)
 }

@@ -106,9 +106,9 @@ func followModel(t *testing.T, g *gateway, reader int) {
 	s := g.Socket(t, gatewaytest.KeyItems)
 	filter := fmt.Sprintf(`{"n":{"_gte":%d}}`, reader%3)
 	begin := func() {
-		s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"limit":-1,"filter":` + filter + `}}`)
+		s.Send(`{"type":"subscribe","collection":"m","uid":"1","query":{"limit":-1,"filter":` + filter + `}}`)
 		if reader%2 == 0 {
-			s.Say(`{"type":"subscribe","collection":"m","uid":"2","event":"create"}`)
+			s.Send(`{"type":"subscribe","collection":"m","uid":"2","event":"create"}`)
 		}
 	}
 	begin()
@@ -172,7 +172,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 
 func compareModel(t *testing.T, g *gateway, filter string, state map[string]int) {
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"items","collection":"m","action":"read","query":{"limit":-1,"filter":` + filter + `}}`)
+	s.Send(`{"type":"items","collection":"m","action":"read","query":{"limit":-1,"filter":` + filter + `}}`)
 	text, err := s.Next()
 	if err != nil {
 		t.Error(err)
@@ -210,8 +210,8 @@ func TestSubscriptionOrder(t *testing.T) {
 			for n := i; n < changes; n += parts {
 				list = append(list, strconv.Itoa(n))
 			}
-			s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":%d,"query":{"fields":"n","filter":{"n":{"_in":[%s]}}}}`, i, strings.Join(list, ",")))
-			s.Hears(gatewaytest.Tells("init", "[]", strconv.Itoa(i)))
+			s.Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":%d,"query":{"fields":"n","filter":{"n":{"_in":[%s]}}}}`, i, strings.Join(list, ",")))
+			s.Expect(gatewaytest.SubscriptionMessage("init", "[]", strconv.Itoa(i)))
 		}
 		for n := range changes {
 			if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: gatewaytest.Fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
@@ -219,7 +219,7 @@ func TestSubscriptionOrder(t *testing.T) {
 			}
 		}
 		for n := range changes {
-			s.Hears(gatewaytest.Tells("create", fmt.Sprintf(`[{"n":%d}]`, n), strconv.Itoa(n%parts)))
+			s.Expect(gatewaytest.SubscriptionMessage("create", fmt.Sprintf(`[{"n":%d}]`, n), strconv.Itoa(n%parts)))
 		}
 	}
 }

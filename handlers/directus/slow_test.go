@@ -43,7 +43,7 @@ func TestSocketSlowReader(t *testing.T) {
 		defer ws.CloseNow()
 		ws.SetReadLimit(1 << 26)
 		s := gatewaytest.NewSocket(t, ws)
-		s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
+		s.Send(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
 		began := time.Now()
 		for pings, length := 0, 0; pings < 3; {
 			_, text, err := ws.Read(t.Context())
@@ -57,7 +57,7 @@ func TestSocketSlowReader(t *testing.T) {
 			}
 			if length = max(length, len(text)); string(text) == `{"type":"ping"}` {
 				pings++
-				s.Say(`{"type":"pong"}`)
+				s.Send(`{"type":"pong"}`)
 			}
 		}
 	})
@@ -81,8 +81,8 @@ func TestSocketCut(t *testing.T) {
 		}
 	}
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
-	g.Blocked(t, 0, 1<<20)
+	s.Send(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
+	g.AwaitBlocked(t, 0, 1<<20)
 	list, _ := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
 	for _, one := range list {
 		g.AsAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
@@ -102,7 +102,7 @@ func TestSocketSlowWriter(t *testing.T) {
 	})
 	s, _ := g.DialSocket(t, "", nil)
 	time.Sleep(600 * time.Millisecond) // between messages it may say nothing
-	s.Quiet()
+	s.ExpectNothing()
 	w, err := s.WS.Writer(t.Context(), websocket.MessageText)
 	if err != nil {
 		t.Fatal(err)

@@ -113,7 +113,7 @@ func TestRoomCreateRate(t *testing.T) {
 			all = append(all, scenario{Name: "in time", Method: "POST", Path: "/new", Key: key, Status: 200, Has: []string{`"room":"`}})
 		}
 		all = append(all,
-			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, Answers: map[string]string{"Retry-After": "12"},
+			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, ResponseHeaders: map[string]string{"Retry-After": "12"},
 				Has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
 	}
 	g.RunAll(t, all)
@@ -125,7 +125,7 @@ func TestOpenRoomCreateRate(t *testing.T) {
 	make := func(name, key string, status int, has string) scenario {
 		one := scenario{Name: name, Method: "POST", Path: "/new", Key: key, Status: status, Has: []string{has}}
 		if status == 429 {
-			one.Answers = map[string]string{"Retry-After": "*any*"}
+			one.ResponseHeaders = map[string]string{"Retry-After": "*any*"}
 		}
 		return one
 	}
@@ -146,7 +146,7 @@ func TestOpenRoomCreateRate(t *testing.T) {
 			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`),
 				scenario{Name: "an EventSource", Path: "/room/new/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200,
 					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
-				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, Answers: map[string]string{"Retry-After": "*any*"}})
+				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, ResponseHeaders: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
 				all = append(all, make("with a key", gatewaytest.KeyAll, 200, `"room":"`))
 			}

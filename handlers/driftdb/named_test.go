@@ -72,8 +72,8 @@ func TestConnectingMakesRooms(t *testing.T) {
 		}
 	}
 	ws, got := g.Join(t, "socket", "")
-	gatewaytest.Say(t, ws, replaceOne)
-	if all := gatewaytest.UntilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
+	gatewaytest.SendText(t, ws, replaceOne)
+	if all := gatewaytest.AwaitMessages(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
 		t.Error(all)
 	}
 	g.listen(t, "stream")()
@@ -150,10 +150,10 @@ func TestDroppedRoomLivesAgain(t *testing.T) {
 		t.Error(status, body)
 	}
 	ws, got := g.Join(t, room, "")
-	gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
-	gatewaytest.UntilCame(t, got, 1) // the answer to a get may have what is pushed right behind it
-	gatewaytest.Say(t, ws, replaceOne)
-	if all := gatewaytest.UntilCame(t, got, 2); all[0] != `{"type":"init","key":"k","data":[]}` || !strings.Contains(all[1], `"seq":1`) {
+	gatewaytest.SendText(t, ws, `{"type":"get","key":"k"}`)
+	gatewaytest.AwaitMessages(t, got, 1) // the answer to a get may have what is pushed right behind it
+	gatewaytest.SendText(t, ws, replaceOne)
+	if all := gatewaytest.AwaitMessages(t, got, 2); all[0] != `{"type":"init","key":"k","data":[]}` || !strings.Contains(all[1], `"seq":1`) {
 		t.Error(all)
 	}
 }

@@ -55,8 +55,8 @@ func taken(t *testing.T, ws *websocket.Conn, got func() []string) {
 		return slices.DeleteFunc(got(), func(one string) bool { return !strings.Contains(one, `"pong"`) })
 	}
 	before := len(pongs())
-	gatewaytest.Say(t, ws, `{"type":"ping"}`)
-	gatewaytest.UntilCame(t, pongs, before+1)
+	gatewaytest.SendText(t, ws, `{"type":"ping"}`)
+	gatewaytest.AwaitMessages(t, pongs, before+1)
 }
 
 func TestRoomPresence(t *testing.T) {
@@ -65,14 +65,14 @@ func TestRoomPresence(t *testing.T) {
 	room, other := g.NewRoom(t), g.NewRoom(t)
 	a, gotA := g.Join(t, room, "")
 	b, gotB := g.Join(t, room, "")
-	gatewaytest.Say(t, a, relay("__presence", `{"value":{"x":1},"client":"a"}`))
-	gatewaytest.Say(t, b, relay("__presence", `{"client":"b","value":null}`))
-	gatewaytest.Say(t, a, relay("mouse", `{"value":[1, 2],"client":"a"}`))
-	gatewaytest.Say(t, b, relay("", `{"client":"ü"}`)) // in JSON there is no undefined
+	gatewaytest.SendText(t, a, relay("__presence", `{"value":{"x":1},"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("__presence", `{"client":"b","value":null}`))
+	gatewaytest.SendText(t, a, relay("mouse", `{"value":[1, 2],"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("", `{"client":"ü"}`)) // in JSON there is no undefined
 	for _, no := range []string{`1`, `null`, `[]`, `{}`, `{"value":1}`, `{"client":1,"value":1}`, `{"client":null,"value":1}`, `{"client":"c","value":1,"text":"hi"}`, `{"client":"c","text":"hi"}`, `{"Client":"c","value":1}`} {
-		gatewaytest.Say(t, a, relay("mouse", no))
+		gatewaytest.SendText(t, a, relay("mouse", no))
 	}
-	gatewaytest.Say(t, a, `{"type":"push","key":"mouse","value":{"value":1,"client":"stored"},"action":{"type":"append"}}`)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"mouse","value":{"value":1,"client":"stored"},"action":{"type":"append"}}`)
 	taken(t, a, gotA)
 	taken(t, b, gotB)
 	for query, want := range map[string]string{
@@ -90,10 +90,10 @@ func TestRoomPresence(t *testing.T) {
 		t.Errorf("in another room there are %s", got)
 	}
 	// The last word counts, and of a client that has two connections the last of both.
-	gatewaytest.Say(t, a, relay("mouse", `{"value":3,"client":"a"}`))
+	gatewaytest.SendText(t, a, relay("mouse", `{"value":3,"client":"a"}`))
 	taken(t, a, gotA)
-	gatewaytest.Say(t, b, relay("mouse", `{"value":4,"client":"a"}`))
-	gatewaytest.Say(t, b, relay("mouse", `{"value":5,"client":"b"}`))
+	gatewaytest.SendText(t, b, relay("mouse", `{"value":4,"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("mouse", `{"value":5,"client":"b"}`))
 	taken(t, b, gotB)
 	for range 10 { // connections come in no order
 		if got := g.there(t, room, "?key=mouse"); got != `[{"client":"a","value":4},{"client":"b","value":5}]` {
@@ -120,9 +120,9 @@ func TestRoomPresenceBounds(t *testing.T) {
 		t.Helper()
 		before := len(got())
 		for i := range n {
-			gatewaytest.Say(t, a, message(i))
+			gatewaytest.SendText(t, a, message(i))
 		}
-		gatewaytest.UntilCame(t, got, before+n)
+		gatewaytest.AwaitMessages(t, got, before+n)
 		taken(t, a, got)
 	}
 	tell(30, func(i int) string { return relay("many", fmt.Sprintf(`{"value":%d,"client":"c%02d"}`, i, i)) })
@@ -160,7 +160,7 @@ func TestRoomPresenceVanished(t *testing.T) {
 		g := newGateway(t)
 		room := g.NewRoom(t)
 		ws, got := g.Join(t, room, "")
-		gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+		gatewaytest.SendText(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
 		g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
 		g.thereSoon(t, room, "?key=mouse", `[]`, 10*time.Second)
 		taken(t, ws, got)
@@ -180,7 +180,7 @@ func vanish(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ws.CloseNow()
-	gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+	gatewaytest.SendText(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
 	g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
 	g.thereSoon(t, room, "?key=mouse", `[]`, 7*time.Second)
 	g.joinSoon(t, room) // its connection is given up

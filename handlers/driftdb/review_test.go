@@ -55,7 +55,7 @@ func TestGetMeetsPushesBehind(t *testing.T) {
 		engine.after = func() { push("k", action, n) }
 		ws, got := g.Join(t, room, "")
 		time.Sleep(300 * time.Millisecond) // the time of holding is over
-		gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
+		gatewaytest.SendText(t, ws, `{"type":"get","key":"k"}`)
 		for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -133,11 +133,11 @@ func TestPresenceIsSmall(t *testing.T) {
 	for i, size := range []int{10, 100_000} {
 		ws, got := g.Join(t, room, "")
 		for _, n := range []int{10, size} {
-			gatewaytest.Say(t, ws, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"c%d","value":"%s"},"action":{"type":"relay"}}`, i, strings.Repeat("x", n)))
+			gatewaytest.SendText(t, ws, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"c%d","value":"%s"},"action":{"type":"relay"}}`, i, strings.Repeat("x", n)))
 		}
 		long, _ := g.Join(t, room, "")
-		gatewaytest.Say(t, long, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"%s","value":1},"action":{"type":"relay"}}`, strings.Repeat("y", size)))
-		gatewaytest.UntilCame(t, got, 3)
+		gatewaytest.SendText(t, long, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"%s","value":1},"action":{"type":"relay"}}`, strings.Repeat("y", size)))
+		gatewaytest.AwaitMessages(t, got, 3)
 	}
 	want := `[{"client":"c0","value":"xxxxxxxxxx"},{"client":"c1","value":null},{"client":"yyyyyyyyyy","value":1}]`
 	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // what is said is told to others first
@@ -189,9 +189,9 @@ func TestRoomTakesUTF8Only(t *testing.T) {
 			if got := g.Push(t, room, message); !strings.HasPrefix(got, "422") {
 				t.Errorf("posted, %q: %s", message, got)
 			}
-			gatewaytest.Say(t, ws, message)
+			gatewaytest.SendText(t, ws, message)
 		}
-		all := gatewaytest.UntilCame(t, got, 3*(i+1))
+		all := gatewaytest.AwaitMessages(t, got, 3*(i+1))
 		for _, text := range all[3*i:] {
 			if !strings.HasPrefix(text, `{"type":"error"`) || !utf8.ValidString(text) {
 				t.Errorf("%q", text)

@@ -59,7 +59,7 @@ func TestRoomSlowsDown(t *testing.T) {
 			ws, got := g.Join(t, g.NewRoom(t), "")
 			began := time.Now()
 			for i := range n {
-				gatewaytest.Say(t, ws, tt.message(i))
+				gatewaytest.SendText(t, ws, tt.message(i))
 			}
 			answers := func() (of []string) {
 				for _, text := range got() {
@@ -72,7 +72,7 @@ func TestRoomSlowsDown(t *testing.T) {
 				}
 				return of
 			}
-			all := gatewaytest.UntilCame(t, answers, n)
+			all := gatewaytest.AwaitMessages(t, answers, n)
 			if took, least := time.Since(began), time.Second*(n-60-1)/60; took < least {
 				t.Errorf("it took %s, %s is the least", took, least)
 			}
@@ -119,7 +119,7 @@ func TestRoomShares(t *testing.T) {
 			const appends = 10
 			for i := range appends {
 				began := time.Now()
-				gatewaytest.Say(t, ws, numbered("calm", i, "append"))
+				gatewaytest.SendText(t, ws, numbered("calm", i, "append"))
 				for len(pushed(t, got(), "calm")) <= i {
 					if time.Since(began) > 5*time.Second {
 						t.Fatalf("append %d does not come", i)
@@ -201,7 +201,7 @@ func TestRoomFlood(t *testing.T) {
 	if websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "ROOM_FLOOD_TIMEOUT") || pongs < 30 || pongs > 60 {
 		t.Errorf("after %d pongs: %v", pongs, err)
 	}
-	g.Metric(t, `sluice_streams_ended_total{reason="flood"} 1`)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="flood"} 1`)
 }
 
 // A pong that comes behind much that is read slowly is no sign that the client is gone.
@@ -211,9 +211,9 @@ func TestRoomSlowedPongs(t *testing.T) {
 	ws, got := g.Join(t, g.NewRoom(t), "")
 	const n = 55 // they take 4.5 seconds, and it pings after 3
 	for i := range n {
-		gatewaytest.Say(t, ws, numbered("k", i, "append"))
+		gatewaytest.SendText(t, ws, numbered("k", i, "append"))
 	}
-	gatewaytest.UntilCame(t, func() (all []string) {
+	gatewaytest.AwaitMessages(t, func() (all []string) {
 		for _, v := range pushed(t, got(), "k") {
 			all = append(all, fmt.Sprint(v))
 		}

@@ -104,7 +104,7 @@ func TestDestroyedIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer open.Body.Close()
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	g.Store(t, "", "s", "t", "2")
 	g.Store(t, "", "s", "t", "3")
 	if err := g.Databases.DestroyEvent(ctx, "demo", "", "s", "2"); err != nil {

@@ -57,7 +57,7 @@ func TestSelectors(t *testing.T) {
 		{"?types=a&until=caught-up", 0, 10, "a", "until"},
 		{"?types=b,c&from=-2&until=caught-up", 6, 10, "b", "until"},
 	} {
-		p := g.Past(t, gatewaytest.KeyAll, tt.query)
+		p := g.History(t, gatewaytest.KeyAll, tt.query)
 		var want []string
 		for i := tt.from; i < tt.to; i++ {
 			if name := []string{"a", "b"}[i%2]; tt.only == "" || tt.only == name {
@@ -74,16 +74,16 @@ func TestSelectors(t *testing.T) {
 			continue // who comes back may have as many again
 		}
 		// Who comes back to a range that is over is told by 204 not to come again.
-		if again := g.Past(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
+		if again := g.History(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
 			t.Errorf("%s: coming back with %s: %d", tt.query, p.End.ID, again.Status)
 		}
 	}
-	stream := g.Past(t, gatewaytest.KeyAll, "?stream=t&until=caught-up")
+	stream := g.History(t, gatewaytest.KeyAll, "?stream=t&until=caught-up")
 	if want := []string{ids[1], ids[4], ids[7]}; !slices.Equal(stream.IDs, want) {
 		t.Errorf("stream: %v, want %v", stream.IDs, want)
 	}
 	// The grant holds for the past.
-	if p := g.Past(t, gatewaytest.KeyPut, "?until=caught-up"); len(p.IDs) != 0 {
+	if p := g.History(t, gatewaytest.KeyPut, "?until=caught-up"); len(p.IDs) != 0 {
 		t.Errorf("another's events: %v", p.IDs)
 	}
 }
@@ -133,7 +133,7 @@ func TestHistoryGoesLive(t *testing.T) {
 	}
 	// A range that ends in the future ends then, though nothing is published.
 	soon := time.Now().Add(700 * time.Millisecond).UTC().Format(time.RFC3339Nano)
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -250,7 +250,7 @@ func TestSelectorModel(t *testing.T) {
 				want = append(want, strconv.FormatUint(e.id, 10))
 			}
 		}
-		p := g.Past(t, gatewaytest.KeyAll, query)
+		p := g.History(t, gatewaytest.KeyAll, query)
 		if !slices.Equal(p.IDs, want) {
 			rt.Fatalf("%s: got %v, want %v", query, p.IDs, want)
 		}
@@ -268,13 +268,13 @@ func TestExpiredPositions(t *testing.T) {
 	for range 200 {
 		g.Publish(t, `{"event":"a","data":"`+strings.Repeat("x", 1000)+`"}`)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -292,7 +292,7 @@ func TestEarliestHasNoGap(t *testing.T) {
 	}
 	for _, query := range []string{"?from=earliest&until=caught-up", "?until=caught-up", "?from=-1000&until=caught-up"} {
 		for range 2 { // and not later on
-			if p := g.Past(t, gatewaytest.KeyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
+			if p := g.History(t, gatewaytest.KeyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
 				t.Errorf("%s: %+v", query, p)
 			}
 		}
@@ -307,14 +307,14 @@ func TestFirstRequestIsNo204(t *testing.T) {
 		for _, query := range []string{
 			"?from=now&until=caught-up", "?until=caught-up", "?to=2020-01-01T00:00:00Z", "?until=1", "?from=-5&to=2020-01-01T00:00:00Z", "?stream=none&until=caught-up",
 		} {
-			first := g.Past(t, gatewaytest.KeyAll, query)
+			first := g.History(t, gatewaytest.KeyAll, query)
 			if first.Status != http.StatusOK || first.End.ID == "" || first.End.Retry != 24*time.Hour || len(first.IDs) > 1 {
 				t.Errorf("%s: %+v", query, first)
 			}
-			if again := g.Past(t, gatewaytest.KeyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.History(t, gatewaytest.KeyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with %q: %d", query, first.End.ID, again.Status)
 			}
-			if again := g.Past(t, gatewaytest.KeyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.History(t, gatewaytest.KeyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with lastEventId: %d", query, again.Status)
 			}
 			if lines := g.Open(t, gatewaytest.KeyAll, query, "Accept", "application/x-ndjson"); lines.Answer.StatusCode != http.StatusOK {

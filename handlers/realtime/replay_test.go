@@ -25,14 +25,14 @@ func TestDeepResume(t *testing.T) {
 		publish := func(n int) {
 			for range n {
 				name := []string{"a", "b", "c"}[len(all)%3]
-				all = append(all, mentioned{g.Put(t, gatewaytest.Many(1, name, 400)...)[0], name})
+				all = append(all, mentioned{g.Put(t, gatewaytest.Events(1, name, 400)...)[0], name})
 			}
 		}
 		publish(before)
 		var wires []*gatewaytest.Wire
 		for i := range clients {
 			query := []string{"", "?channels=a", "?channels=b,c"}[i%3]
-			wires = append(wires, g.Wire(t, gatewaytest.Over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(gatewaytest.KeyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
+			wires = append(wires, g.Wire(t, gatewaytest.WithVersion([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(gatewaytest.KeyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
 		}
 		publish(after)
 		var group sync.WaitGroup

@@ -90,14 +90,14 @@ func (m *model) publish() {
 	name := string("abc"[m.random.IntN(3)])
 	size := []int{1, 100, 20_000}[m.random.IntN(3)] + m.random.IntN(100)
 	n := 1 + m.random.IntN(5)
-	for _, id := range m.g.Put(m.t, gatewaytest.Many(n, name, size)...) {
+	for _, id := range m.g.Put(m.t, gatewaytest.Events(n, name, size)...) {
 		m.all = append(m.all, published{number(m.t, id), name, size})
 	}
 }
 
 func (m *model) come(c *modelClient) {
 	request := gatewaytest.Get(gatewaytest.KeyAll, "?channels="+strings.Join(strings.Split(c.names, ""), ","), "Last-Event-ID: "+c.last+"\r\n")
-	c.w = m.g.Wire(m.t, gatewaytest.Over([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
+	c.w = m.g.Wire(m.t, gatewaytest.WithVersion([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
 	c.began = false
 }
 

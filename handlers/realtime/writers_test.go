@@ -31,7 +31,7 @@ func TestSameBytes(t *testing.T) {
 		g := newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
 		first := g.Publish(t, `{"event":"before"}`)
 		c := g.Dial(t, strings.ReplaceAll(request, "LAST", first))
-		g.Await(t, 1)
+		g.AwaitSubscribers(t, 1)
 		for _, body := range []string{`{"event":"put","collection":"c","data":[1.0,"é"]}`, `{"event":"goal","data":{"a":1}}`, `[{"event":"x"},{"event":"y"},{"event":"z","stream":"s"}]`} {
 			g.Publish(t, body)
 		}
@@ -131,7 +131,7 @@ func TestBytesBehindTheRequest(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
 	if _, err := c.Write(junk); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestStalledReadsOn(t *testing.T) {
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Minute })
 		stalled := g.Dial(t, strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
-		g.Await(t, 1) // else what is published before it has come is none of its events
+		g.AwaitSubscribers(t, 1) // else what is published before it has come is none of its events
 		reader := g.Stream(t, gatewaytest.KeyAll, "?channels=small")
 		const events = 400
 		var ids []string
@@ -210,7 +210,7 @@ func TestDrainOfStreams(t *testing.T) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Second })
 		c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=small"))
 		g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=big")) // never read
-		g.Await(t, 2)
+		g.AwaitSubscribers(t, 2)
 		g.Flood(t, "big", 12<<20)
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -224,7 +224,7 @@ func TestDrainOfStreams(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("drain: %v", err)
 		}
-		g.Await(t, 0)
+		g.AwaitSubscribers(t, 0)
 	})
 }
 
@@ -233,7 +233,7 @@ func TestCloseCuts(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	if err := g.Realtime.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestCloseCuts(t *testing.T) {
 	if bytes.HasSuffix(text, []byte("0\r\n\r\n")) || !bytes.Contains(text, []byte("init")) {
 		t.Errorf("%q", text)
 	}
-	g.Await(t, 0)
+	g.AwaitSubscribers(t, 0)
 }
 
 // Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
@@ -253,7 +253,7 @@ func TestCrowdsResume(t *testing.T) {
 		ids = append(ids, g.Publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
 	}
 	want := strings.Join(ids, " ")
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
 	var group sync.WaitGroup
 	for range 20 {
@@ -267,7 +267,7 @@ func TestCrowdsResume(t *testing.T) {
 		})
 	}
 	group.Wait()
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		nowFiles, now := openFiles(t), runtime.NumGoroutine()
 		if nowFiles <= files+2 && now <= goroutines+2 {
@@ -358,7 +358,7 @@ func TestNothingWaitsForAPing(t *testing.T) {
 				}
 			})
 		}
-		g.Await(t, readers)
+		g.AwaitSubscribers(t, readers)
 		body := `{"event":"e","data":"` + strings.Repeat("x", 8000) + `~"}`
 		for range events {
 			g.Publish(t, body)

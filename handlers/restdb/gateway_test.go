@@ -23,7 +23,7 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 
 var documentKeys = gatewaytest.DocumentKeys
 
-const made = gatewaytest.Made
+const made = gatewaytest.CreatedTime
 
 // withDocuments is a gateway whose keys may use documents, all of which are made at the same time.
 func withDocuments(t testing.TB, change ...func(*setup)) *gateway {

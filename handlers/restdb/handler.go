@@ -46,7 +46,7 @@ func (h *Handler) Register(e *echo.Echo) {
 	} {
 		for method, f := range methods {
 			if method != http.MethodPost {
-				e.Add(method, path, h.known(method, f))
+				e.Add(method, path, h.authenticated(method, f))
 			}
 		}
 		e.POST(path, h.posted(methods))
@@ -76,8 +76,8 @@ type call struct {
 	id         string // * means several documents
 }
 
-// known authenticates the sender, checks the origin and the permission, and then runs f.
-func (h *Handler) known(method string, f action) echo.HandlerFunc {
+// authenticated authenticates the sender, checks the origin and the permission, and then runs f.
+func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		values, err := readValues(r.URL.RawQuery)

@@ -101,8 +101,8 @@ func push(arg gjson.Result) (edit, error) {
 	return listEdit(true, func(list []gjson.Result) []gjson.Result { return append(list, values...) }), err
 }
 
-// mark returns a map key for a value. Values that query.Compare finds equal have the same key.
-func mark(v gjson.Result) string {
+// valueKey returns a map key for a value. Values that query.Compare finds equal have the same key.
+func valueKey(v gjson.Result) string {
 	switch v.Type {
 	case gjson.Number:
 		return string(query.AppendExactKey(nil, v))
@@ -117,10 +117,10 @@ func addToSet(arg gjson.Result) (edit, error) {
 	return listEdit(true, func(list []gjson.Result) []gjson.Result {
 		has := map[string]bool{}
 		for _, e := range list {
-			has[mark(e)] = true
+			has[valueKey(e)] = true
 		}
 		for _, v := range values {
-			if m := mark(v); !has[m] {
+			if m := valueKey(v); !has[m] {
 				has[m] = true
 				list = append(list, v)
 			}
@@ -152,9 +152,9 @@ func pullAll(arg gjson.Result) (edit, error) {
 	values, err := bounded(arg)
 	gone := map[string]bool{}
 	for _, v := range values {
-		gone[mark(v)] = true
+		gone[valueKey(v)] = true
 	}
-	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
+	return without(func(e gjson.Result) bool { return gone[valueKey(e)] }), err
 }
 
 // asksFields reports whether a condition is about an object's fields, not about a value itself.

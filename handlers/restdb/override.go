@@ -31,6 +31,6 @@ func (h *Handler) posted(methods map[string]action) echo.HandlerFunc {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			return echo.ErrMethodNotAllowed
 		}
-		return h.known(method, f)(c)
+		return h.authenticated(method, f)(c)
 	}
 }
