@@ -21,11 +21,11 @@ import (
 
 // Limits of fetching keys.
 const (
-	jwksTimeout  = 5 * time.Second
-	jwksMaxBytes = 1 << 20
-	jwksMaxKeys  = 100
-	jwksEvery    = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
-	JWKSAtMost   = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
+	jwksTimeout     = 5 * time.Second
+	jwksMaxBytes    = 1 << 20
+	jwksMaxKeys     = 100
+	jwksEvery       = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
+	MinJWKSInterval = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
 )
 
 // unavailableError is the error of a token while the gateway does not know whether the set has its key.
@@ -117,7 +117,7 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	if _, certain := j.absent[kid]; certain && !j.failed {
 		return nil
 	}
-	return &unavailableError{after: max(time.Second, JWKSAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
+	return &unavailableError{after: max(time.Second, MinJWKSInterval-j.now().Sub(j.asked)), loaded: j.loaded}
 }
 
 // lacks notes that the set does not have a key. The caller holds j.state.
@@ -129,7 +129,7 @@ func (j *jwks) lacks(kid string) {
 }
 
 // ask fetches the set for a key that it does not have, in addition to the regular fetches and at most once in
-// JWKSAtMost. It reports whether it fetched.
+// MinJWKSInterval. It reports whether it fetched.
 func (j *jwks) ask() bool {
 	may, before := j.mayAsk()
 	if !may {
@@ -151,7 +151,7 @@ func (j *jwks) ask() bool {
 func (j *jwks) mayAsk() (may bool, fetches int) {
 	j.state.RLock()
 	defer j.state.RUnlock()
-	return j.asked.IsZero() || j.now().Sub(j.asked) >= JWKSAtMost, j.fetches
+	return j.asked.IsZero() || j.now().Sub(j.asked) >= MinJWKSInterval, j.fetches
 }
 
 func (j *jwks) ready() bool {
@@ -172,7 +172,7 @@ func (j *jwks) period() (every, left time.Duration) {
 	defer j.state.RUnlock()
 	every = j.every
 	if j.failed {
-		every = min(every, JWKSAtMost)
+		every = min(every, MinJWKSInterval)
 	}
 	return every, min(every, max(0, every-j.now().Sub(j.tried)))
 }

@@ -338,7 +338,7 @@ func TestJWKSRefresh(t *testing.T) {
 			}
 		}
 		asked(0, 1)
-		asked(JWKSAtMost-time.Second, 1)
+		asked(MinJWKSInterval-time.Second, 1)
 		there.mu.Lock()
 		there.by[address] = `{"keys":[]}`
 		there.mu.Unlock()

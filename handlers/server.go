@@ -159,7 +159,7 @@ func readyz(o Options) echo.HandlerFunc {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the event log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
 		}
 		if o.KeysReady != nil && !o.KeysReady() {
-			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(auth.JWKSAtMost)
+			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(auth.MinJWKSInterval)
 		}
 		return c.String(http.StatusOK, "ok\n")
 	}

@@ -49,7 +49,7 @@ func (h *Handler) Register(e *echo.Echo) {
 				e.Add(method, path, h.authenticated(method, f))
 			}
 		}
-		e.POST(path, h.posted(methods))
+		e.POST(path, h.servePost(methods))
 	}
 }
 

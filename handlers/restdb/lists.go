@@ -37,7 +37,7 @@ func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
 		return err == nil
 	})
 	if !found {
-		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
+		return nil, fmt.Errorf("names element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
 	}
 	return append(out, ']'), err
 }
@@ -64,7 +64,7 @@ func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 		if was != nil {
 			v := gjson.ParseBytes(was)
 			if !v.IsArray() {
-				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", query.KindOf(v))
+				return nil, fmt.Errorf("cannot change %s: it takes a field that holds a list", query.KindOf(v))
 			}
 			list = v.Array()
 		}
@@ -167,10 +167,10 @@ func asksFields(v gjson.Result) bool {
 	return found
 }
 
-// pullMost limits the work of a $pull: the bytes of the list, times the Weight of the condition. The limit is needed because
+// maxPullBytes limits the work of a $pull: the bytes of the list, times the Weight of the condition. The limit is needed because
 // other requests wait for the document. A regular expression of 300 instructions took 0.3 s for 60 KB. Work at the limit
 // takes about 30 ms.
-const pullMost = 2 << 20
+const maxPullBytes = 2 << 20
 
 // pull removes elements from a list. The argument is a value, a condition on the element such as {"$gt":5}, or an object of
 // conditions on the element's fields.
@@ -203,8 +203,8 @@ func pull(arg gjson.Result) (edit, error) {
 		return text[0] == '{' && condition.Match([]byte(text))
 	})
 	return func(was []byte) ([]byte, error) {
-		if len(was)*condition.Weight() > pullMost {
-			return nil, fmt.Errorf("meets a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
+		if len(was)*condition.Weight() > maxPullBytes {
+			return nil, fmt.Errorf("would search a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
 		}
 		return f(was)
 	}, nil

@@ -53,10 +53,10 @@ func badUpdate(format string, args ...any) error {
 	return httperr.New(http.StatusBadRequest, httperr.BadUpdate, format, args...)
 }
 
-// applyMost limits the bytes that the operators of one request read, because other requests wait for the document. An
+// maxApplyBytes limits the bytes that the operators of one request read, because other requests wait for the document. An
 // operator reads its field once for each name of its path. Without the limit, a hundred operators took three seconds for
 // 64 KiB.
-const applyMost = 2 << 20
+const maxApplyBytes = 2 << 20
 
 // apply makes all changes, or returns the error of the first that is impossible.
 func (os operations) apply(own *documents.Fields) error {
@@ -66,7 +66,7 @@ func (os operations) apply(own *documents.Fields) error {
 			top, _, _ := strings.Cut(path, ".")
 			work += len(own.Get(top)) * (1 + strings.Count(path, "."))
 		}
-		if work > applyMost {
+		if work > maxApplyBytes {
 			return badUpdate("the operators change too many parts of long fields: send them in several requests")
 		}
 		if err := os[i].apply(own); err != nil {
@@ -217,7 +217,7 @@ func editAt(was []byte, names []string, f edit) ([]byte, error) {
 	case v.IsArray():
 		return editElement(v, names, f)
 	default:
-		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", query.KindOf(v))
+		return nil, fmt.Errorf("goes into %s, but only objects and lists have parts", query.KindOf(v))
 	}
 }
 

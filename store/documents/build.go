@@ -8,8 +8,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// buildMost is how many documents are indexed in one commit.
-const buildMost = 1000
+// buildBatch is how many documents are indexed in one commit.
+const buildBatch = 1000
 
 // build builds the new indexes and drops those that are no longer declared. An index gets its mark only when it is
 // complete, so an interrupted build starts again.
@@ -71,7 +71,7 @@ func (s *Store) buildOne(ctx context.Context, name string, f query.Field) error 
 		next := ""
 		err := s.log.View(ctx, func(v eventlog.View) error {
 			return v.Scan(from, end(base), false, func(key, text []byte) (bool, error) {
-				if len(r.Rows) == buildMost {
+				if len(r.Rows) == buildBatch {
 					next = string(key)
 					return false, nil
 				}

@@ -53,7 +53,7 @@ func (ex *execution) sort(texts [][]byte, order query.Order) (err error) {
 		if err != nil {
 			return 0
 		}
-		if err = ex.spend(int64(len(order)) * int64(max(len(x)+len(y), leastWork))); err != nil {
+		if err = ex.spend(int64(len(order)) * int64(max(len(x)+len(y), minWork))); err != nil {
 			return 0
 		}
 		tie := strings.Compare(ID(x), ID(y))

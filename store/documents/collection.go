@@ -32,7 +32,7 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 		return nil, err
 	}
 	for {
-		c, err := s.known(name)
+		c, err := s.getOrCreate(name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +47,8 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	}
 }
 
-// known returns the collection of this name. It makes one if there is none.
-func (s *Store) known(name string) (*collection, error) {
+// getOrCreate returns the collection of this name. It makes one if there is none.
+func (s *Store) getOrCreate(name string) (*collection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.collections[name]
@@ -110,9 +110,9 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 // Count is the number of documents in a collection.
 func (s *Store) Count(ctx context.Context, name string) (int64, error) {
 	s.mu.Lock()
-	known := s.collections[name] != nil
+	exists := s.collections[name] != nil
 	s.mu.Unlock()
-	if !known {
+	if !exists {
 		return 0, nil
 	}
 	c, err := s.use(ctx, name)

@@ -119,13 +119,13 @@ func (s *Store) look(ctx context.Context, name string, f func(ex *execution) err
 
 // Work is counted in bytes examined: the size of a document times the weight of the condition.
 const (
-	leastWork = 256      // the least of a document
+	minWork   = 256      // the least of a document
 	checkWork = 64 << 10 // work between two looks at the time
 )
 
 // workOf is the work of testing a condition on a document.
 func workOf(where *query.Condition, text []byte) int64 {
-	return int64(where.Weight()) * int64(max(len(text), leastWork))
+	return int64(where.Weight()) * int64(max(len(text), minWork))
 }
 
 // freeWork is the work that a query may do before it must wait for a slot for scans: a thousand documents with one

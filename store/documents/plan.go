@@ -15,8 +15,8 @@ import (
 // µs, a scanned one 1 to 3 µs.
 var errMany = errors.New("too many documents for the index")
 
-// indexMost is the most documents that a query reads through an index.
-const indexMost = 2000
+// maxIndexReads is the most documents that a query reads through an index.
+const maxIndexReads = 2000
 
 // find answers a query. It tries an index that narrows the query, then one that has its order, then a scan.
 func (ex *execution) find(q *Query, r *Result) error {
@@ -68,7 +68,7 @@ func (ex *execution) narrowed(f query.Field, q *Query, r *Result) error {
 	base := entries(ex.name, f)
 	err := ex.ranges(q.Where, f.String(), base, false, func(from, to string) (bool, error) {
 		err := ex.view.Scan(from, to, false, func(_, id []byte) (bool, error) {
-			if len(found) == indexMost {
+			if len(found) == maxIndexReads {
 				return false, errMany
 			}
 			found = append(found, string(id))
@@ -103,7 +103,7 @@ func (ex *execution) inOrder(f query.Field, q *Query, r *Result) error {
 	err := ex.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
 		err := ex.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
-			if reached++; reached > indexMost || q.Order[0].Unordered(key[len(base):]) {
+			if reached++; reached > maxIndexReads || q.Order[0].Unordered(key[len(base):]) {
 				return false, errMany // or the index has no exact order here
 			}
 			on, err = ex.fetch(string(id), q.Where, c.add)
@@ -132,7 +132,7 @@ func (ex *execution) fetch(id string, where *query.Condition, f func(text []byte
 
 // Bounds of an answer that must be sorted: its documents, and the bytes of their sort keys.
 const (
-	sortMost  = 10_000
+	maxSort   = 10_000
 	sortBytes = 16 << 20
 )
 
@@ -197,13 +197,13 @@ func (c *collector) rank(text []byte) error {
 			c.key[i] = ^c.key[i]
 		}
 	}
-	most := sortMost
+	most := maxSort
 	if c.q.Limit >= 0 {
-		most = min(c.skip, sortMost+1) + min(c.q.Limit, sortMost+1) // min first: the sum of the numbers as sent could overflow
+		most = min(c.skip, maxSort+1) + min(c.q.Limit, maxSort+1) // min first: the sum of the numbers as sent could overflow
 	}
 	switch {
-	case most > sortMost, c.q.Limit < 0 && len(c.first) == sortMost:
-		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, Fixed}
+	case most > maxSort, c.q.Limit < 0 && len(c.first) == maxSort:
+		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", maxSort, Fixed}
 	case most == 0:
 	case len(c.first) < most:
 		key := bytes.Clone(c.key)
@@ -247,7 +247,7 @@ func (c *collector) end() error {
 			if text, err = c.view.Row(documentKey(c.name, m.id)); err != nil {
 				return err
 			}
-			if err = c.spend(int64(max(len(text), leastWork))); err != nil {
+			if err = c.spend(int64(max(len(text), minWork))); err != nil {
 				return err
 			}
 		}

@@ -128,14 +128,14 @@ func (s *Store) find(ctx context.Context) error {
 	})
 }
 
-// bulkLeast is the size from which changes take turns. Two large changes at once would make all other writers wait for
+// minBulk is the size from which changes take turns. Two large changes at once would make all other writers wait for
 // both. They take turns by owner, so a writer of one document waits for at most one bulk change.
-const bulkLeast = 16
+const minBulk = 16
 
 // lock locks the shards of some documents, in ascending order, so that no two callers block each other.
 func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock func(), err error) {
 	leave := func() {}
-	if len(ids) >= bulkLeast {
+	if len(ids) >= minBulk {
 		if leave, err = s.bulk.Acquire(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 		}

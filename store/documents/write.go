@@ -11,8 +11,8 @@ import (
 // Bounds of one change: its documents, and their bytes before or after it, whichever is more. All writers wait while it
 // is stored. While 1,000 documents of 60 KB were removed, they waited 0.7 s, and publishers 0.3 s.
 const (
-	ChangeMost  = 1000
-	ChangeBytes = 8 << 20
+	MaxChangeDocuments = 1000
+	MaxChangeBytes     = 8 << 20
 )
 
 // New is a document to be made.
@@ -23,7 +23,7 @@ type New struct {
 
 // Insert makes documents, all or none, and returns their texts.
 func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
-	if len(docs) == 0 || len(docs) > ChangeMost {
+	if len(docs) == 0 || len(docs) > MaxChangeDocuments {
 		return nil, countError(len(docs))
 	}
 	now := s.o.Now()
@@ -64,7 +64,7 @@ func countError(n int) error {
 	if n == 0 {
 		return fmt.Errorf("%w: the request has none", ErrShape)
 	}
-	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, Fixed}
+	return &LimitError{"more than %d documents at once; send them in several requests", MaxChangeDocuments, Fixed}
 }
 
 // taken is the error for ids of which one exists already. It names that id if it can.
@@ -111,7 +111,7 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 
 // change reads documents, calls each on every one of them, and commits the result with the events that addEvents adds.
 func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, addEvents func(ch *change)) (_ change, err error) {
-	if len(ids) > ChangeMost {
+	if len(ids) > MaxChangeDocuments {
 		return change{}, countError(len(ids))
 	}
 	if err := CheckCollection(name); err != nil {
@@ -175,8 +175,8 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if len(is) > s.o.MaxDocument {
 		return s.tooLarge()
 	}
-	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
-		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, Fixed}
+	if ch.size += max(len(was), len(is)); ch.size > MaxChangeBytes {
+		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", MaxChangeBytes, Fixed}
 	}
 	if err := ch.answer.charge(is); err != nil {
 		return err
