@@ -72,8 +72,8 @@ func (u *users) alone(owner string, now time.Time) bool {
 	return u.last == owner && now.Sub(u.changed) > together
 }
 
-// mostTurn is how long a request waits for its turn.
-const mostTurn = time.Second
+// maxTurn is how long a request waits for its turn.
+const maxTurn = time.Second
 
 // Allow lets the push of a request in. If there were too many pushes, the error is a *Refusal; else it is the
 // context's. WebSockets that wait come first. If other owners push too, an address may have one request wait for its
@@ -95,7 +95,7 @@ func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservat
 	limiter := entered.budget.of(op)
 	if !limiter.AllowN(now, 1) {
 		_, waits := entered.users.waiting[owner]
-		if waits || entered.users.alone(owner, now) || until(limiter, now) > mostTurn {
+		if waits || entered.users.alone(owner, now) || until(limiter, now) > maxTurn {
 			return nil, refuse(TooFast, until(limiter, now), "more than %d pushes a second in this room (ROOM_RATE); slow down: this push was not accepted", r.o.Limits.Rate)
 		}
 		if entered.users.waiting == nil {

@@ -13,13 +13,13 @@ import (
 // over HTTP is refused instead: see Allow.
 type Pace struct {
 	limiter *rate.Limiter
-	most    time.Duration // more delay than this ends the connection
+	max     time.Duration // more delay than this ends the connection
 	delayed time.Duration // total delay since the client last left half of its rate unused
 }
 
 // NewPace makes the pace of a new connection.
 func NewPace(l Limits) Pace {
-	return Pace{limiter: rate.NewLimiter(rate.Limit(l.ConnectionRate), l.ConnectionRate), most: l.Flood}
+	return Pace{limiter: rate.NewLimiter(rate.Limit(l.ConnectionRate), l.ConnectionRate), max: l.Flood}
 }
 
 // ErrFlood is the error of a client that goes on sending too fast.
@@ -31,7 +31,7 @@ func (p *Pace) Wait(ctx context.Context) error {
 	if d == 0 {
 		return nil
 	}
-	if p.delayed += d; p.delayed > p.most {
+	if p.delayed += d; p.delayed > p.max {
 		return ErrFlood
 	}
 	return sleep(ctx, d)
