@@ -97,12 +97,12 @@ func stopped(t *testing.T, s *server, client *http.Client) {
 	idle := request(http.MethodGet, "/realtime?channels=idle", "")
 	defer idle.Body.Close()
 	lines := bufio.NewScanner(idle.Body)
-	told := atomic.Int32{}
+	lineCount := atomic.Int32{}
 	over := make(chan error, 1)
 	event := make(chan struct{})
 	go func() { // ends with the stream
 		for lines.Scan() {
-			if told.Add(1); strings.Contains(lines.Text(), `"event":"idle"`) {
+			if lineCount.Add(1); strings.Contains(lines.Text(), `"event":"idle"`) {
 				close(event)
 			}
 		}
@@ -123,7 +123,7 @@ func stopped(t *testing.T, s *server, client *http.Client) {
 		t.Fatal(err)
 	}
 	time.Sleep(stopFor)
-	before := told.Load()
+	before := lineCount.Load()
 	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func stopped(t *testing.T, s *server, client *http.Client) {
 	case <-time.After(10 * time.Second):
 		t.Error("the idle stream gets no event")
 	}
-	if told.Load() == before {
+	if lineCount.Load() == before {
 		t.Error("the idle stream gets nothing")
 	}
 	select {
