@@ -51,17 +51,17 @@ type Options struct {
 
 // Handler serves the door.
 type Handler struct {
-	o       Options
-	streams traffic.Opener
-	feeds   feeds
-	changes *changes
-	heavy   *share.Slots // for queries that cost much to match against a change
+	o             Options
+	streams       traffic.Opener
+	feeds         feeds
+	changes       *changes
+	costlyQueries *share.Slots // for queries that cost much to match against a change
 }
 
 // New makes the handler.
 func New(o Options) *Handler {
 	return &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorDirectus, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
-		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
+		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}
 }
 
 // Register adds the routes.
@@ -80,9 +80,9 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPatch, item, h.updateItem},
 		{http.MethodDelete, item, h.deleteItem},
 	} {
-		e.Add(r.method, r.path, h.known(r.f))
+		e.Add(r.method, r.path, h.authenticated(r.f))
 	}
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.known(h.me))
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.authenticated(h.me))
 	e.Match([]string{http.MethodGet, http.MethodHead}, "/server/ping", h.ping)
 	e.POST("/auth/login", h.session(h.login))
 	e.POST("/auth/refresh", h.session(h.refresh))
@@ -138,8 +138,8 @@ type call struct {
 	*caller
 }
 
-// known authenticates, and answers errors in the door's shape.
-func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+// authenticated authenticates, and answers errors in the door's shape.
+func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.identify(c)
 		if err == nil {

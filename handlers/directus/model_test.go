@@ -112,7 +112,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 		}
 	}
 	begin()
-	state, heard := map[string]int{}, 0
+	state, messages := map[string]int{}, 0
 	for {
 		text, err := s.Next()
 		if err != nil {
@@ -130,7 +130,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 		if m.UID != "1" {
 			continue
 		}
-		if heard++; heard == 40*(reader+1) {
+		if messages++; messages == 40*(reader+1) {
 			begin()
 		}
 		var items []struct {

@@ -17,7 +17,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 	ctx, answered := context.WithCancel(conn) // its end shows the store that the answer is sent
 	defer answered()
 	m, err := c.h.decode(text)
-	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
+	if !c.hasAuthenticated && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
 		return c.refuseHandshake()
 	}
 	if err != nil {
