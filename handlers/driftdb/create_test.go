@@ -131,7 +131,7 @@ func TestOpenRoomCreateRate(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		address, all int
-		told         string
+		message      string
 	}{
 		"an address": {3, 100, "more than 3 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES"},
 		"all":        {100, 3, "all clients without a credential make more than 3 rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token"},
@@ -143,10 +143,10 @@ func TestOpenRoomCreateRate(t *testing.T) {
 			for range 3 {
 				all = append(all, make("in time", "-", 200, `"room":"`))
 			}
-			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`),
+			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.message+`","code":"rate_limited"}`),
 				scenario{Name: "an EventSource", Path: "/room/new/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200,
-					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
-				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, ResponseHeaders: map[string]string{"Retry-After": "*any*"}})
+					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.message}},
+				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.message}, ResponseHeaders: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
 				all = append(all, make("with a key", gatewaytest.KeyAll, 200, `"room":"`))
 			}

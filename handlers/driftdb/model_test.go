@@ -73,8 +73,8 @@ func (m *roomModel) state(key string, upto uint64) (state []string) {
 	return state
 }
 
-// known holds an entry against what was said. One that was compacted is the state by then.
-func (m *roomModel) known(rt *rapid.T, r *roomReader, key, value string, seq uint64, compacted bool) {
+// checkEntry holds an entry against what was said. One that was compacted is the state by then.
+func (m *roomModel) checkEntry(rt *rapid.T, r *roomReader, key, value string, seq uint64, compacted bool) {
 	switch {
 	case seq == 0 || seq > m.seq:
 		rt.Fatalf("reader %d: nothing was said as %d: %q", r.name, seq, value)

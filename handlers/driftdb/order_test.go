@@ -13,8 +13,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// heard is a message of the server, as far as tests look into it.
-type heard struct {
+// received is a message of the server, as far as tests look into it.
+type received struct {
 	Type, Key string
 	Value     string
 	Seq       uint64
@@ -26,7 +26,7 @@ type heard struct {
 	}
 }
 
-func parse(t testing.TB, text string) (m heard) {
+func parse(t testing.TB, text string) (m received) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatalf("%s: %v", text, err)

@@ -116,7 +116,7 @@ func TestRoomPresenceBounds(t *testing.T) {
 	g := newGateway(t)
 	room := g.NewRoom(t)
 	a, got := g.Join(t, room, "")
-	tell := func(n int, message func(i int) string) {
+	sendAll := func(n int, message func(i int) string) {
 		t.Helper()
 		before := len(got())
 		for i := range n {
@@ -125,24 +125,24 @@ func TestRoomPresenceBounds(t *testing.T) {
 		gatewaytest.AwaitMessages(t, got, before+n)
 		taken(t, a, got)
 	}
-	tell(30, func(i int) string { return relay("many", fmt.Sprintf(`{"value":%d,"client":"c%02d"}`, i, i)) })
+	sendAll(30, func(i int) string { return relay("many", fmt.Sprintf(`{"value":%d,"client":"c%02d"}`, i, i)) })
 	if all := g.there(t, room, "?key=many"); strings.Count(all, "client") != 16 || strings.Contains(all, `"c13"`) || !strings.Contains(all, `"c14"`) || !strings.Contains(all, `"c29"`) {
 		t.Errorf("there are %s", all)
 	}
-	tell(16, func(i int) string { return relay(fmt.Sprint("key", i), `{"value":1,"client":"c"}`) })
+	sendAll(16, func(i int) string { return relay(fmt.Sprint("key", i), `{"value":1,"client":"c"}`) })
 	if got := g.there(t, room, "?key=many"); got != "[]" {
 		t.Errorf("there are %s beside 16 keys", got)
 	}
 	// 3 of 1,300 bytes are known, 4 are not, and of what is too long for itself no more than that it is there.
 	text := strings.Repeat("x", 1300)
-	tell(4, func(i int) string { return relay("long", fmt.Sprintf(`{"value":%q,"client":"c%d"}`, text, i)) })
+	sendAll(4, func(i int) string { return relay("long", fmt.Sprintf(`{"value":%q,"client":"c%d"}`, text, i)) })
 	if all := g.there(t, room, "?key=long"); strings.Count(all, "client") != 3 || strings.Contains(all, `"c0"`) {
 		t.Errorf("there are %.200s", all)
 	}
 	for length, want := range map[int]string{4080: "xxx", 5000: `[{"client":"c","value":null}]`} {
 		key := fmt.Sprint(length % 7) // short, as it counts
 		value := `{"value":"` + strings.Repeat("x", length-len(`{"value":"","client":"c"}`)) + `","client":"c"}`
-		tell(1, func(int) string { return relay(key, value) })
+		sendAll(1, func(int) string { return relay(key, value) })
 		if all := g.there(t, room, "?key="+key); !strings.Contains(all, want) {
 			t.Errorf("of %d bytes: there are %.200s", length, all)
 		}

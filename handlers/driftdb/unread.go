@@ -20,7 +20,7 @@ import (
 // share one budget. An answer waits for a share of the budget. Addresses take turns, and one address can have at most half.
 //
 // While an answer waits, cutStalled cuts off clients that have a share and are too slow. A client must take each piece of its
-// answer within stall, and the whole answer within mostAge. So every wait ends.
+// answer within stall, and the whole answer within maxAge. So every wait ends.
 
 const (
 	// smallAnswer is how many bytes may be read without a share of the budget: as much as a connection may have to write anyway.
@@ -30,8 +30,8 @@ const (
 	// piece is the most bytes in one write. A client counts as reading while no piece takes longer than stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
-	// mostAge is how long a client may take for a whole answer while others wait.
-	mostAge = time.Minute
+	// maxAge is how long a client may take for a whole answer while others wait.
+	maxAge = time.Minute
 )
 
 // unread is the budget, in bytes.
@@ -117,7 +117,7 @@ func (u *unread) cutStalled(now time.Time) {
 	defer u.mu.Unlock()
 	for l := range u.loads {
 		begun := l.begun.Load()
-		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= mostAge {
+		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= maxAge {
 			continue
 		}
 		if pause.Since(origin.Add(time.Duration(begun))) {
