@@ -60,9 +60,11 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
+	o.Catalog.OnChange(func(name string) {
+		h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.mayContinue)
+	})
 	o.Accounts.OnChange(func(a *account.Account) {
-		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.holds)
+		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.mayContinue)
 	})
 	return h, nil
 }
@@ -131,7 +133,7 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPost, "/accounts/:account/activate", h.activate},
 		{http.MethodPost, "/accounts/:account/deactivate", h.deactivate},
 	} {
-		e.Add(r.method, r.path, h.known(r.f))
+		e.Add(r.method, r.path, h.authenticated(r.f))
 	}
 	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
 		e.GET(path, h.readEvents)
@@ -157,8 +159,8 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	return who, err
 }
 
-// known authenticates, and answers errors in the door's shape.
-func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+// authenticated authenticates, and answers errors in the door's shape.
+func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := h.authenticate(c)
 		if err == nil {

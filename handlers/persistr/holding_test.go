@@ -64,7 +64,7 @@ func TestPlacesTellNothing(t *testing.T) {
 	g := withDemo(t, withDemoKey)
 	g.Store(t, "", "s", "deposit", "mine")
 	g.Store(t, "", "s", "secret", "theirs")
-	told := map[string]string{}
+	answers := map[string]string{}
 	for _, id := range []string{"mine", "theirs", "none"} {
 		for _, query := range []string{"?stream=s&from=" + id, "?to=s." + id} {
 			r, err := http.NewRequest(http.MethodGet, g.URL+"/db/demo/events"+query, nil)
@@ -79,11 +79,11 @@ func TestPlacesTellNothing(t *testing.T) {
 			}
 			text, _ := io.ReadAll(answer.Body)
 			answer.Body.Close()
-			told[id] += fmt.Sprintf("%d %s;", answer.StatusCode, strings.ReplaceAll(string(text), id, "ID"))
+			answers[id] += fmt.Sprintf("%d %s;", answer.StatusCode, strings.ReplaceAll(string(text), id, "ID"))
 		}
 	}
-	if told["theirs"] != told["none"] || told["mine"] == told["none"] {
-		t.Errorf("%q", told)
+	if answers["theirs"] != answers["none"] || answers["mine"] == answers["none"] {
+		t.Errorf("%q", answers)
 	}
 }
 
