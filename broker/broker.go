@@ -99,7 +99,7 @@ func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 		for _, v := range b.matched {
 			v.add(item{n, e.ID})
 			for _, m := range v.members {
-				m.mark()
+				m.markAll()
 			}
 		}
 	}

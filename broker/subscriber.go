@@ -278,8 +278,8 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 	if n == 0 && len(k.Bytes) > 0 {
 		return nil
 	}
-	for i := range k.marks {
-		s.delivered(k.marks[i].id, k.marks[i].gap)
+	for i := range k.frameEnds {
+		s.delivered(k.frameEnds[i].id, k.frameEnds[i].gap)
 	}
 	if k.live {
 		s.pos = k.end
@@ -292,15 +292,15 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 }
 
 func (s *Subscriber) advancePart(k *Block, n int) []byte {
-	i := sort.Search(len(k.marks), func(i int) bool { return k.marks[i].end >= n })
+	i := sort.Search(len(k.frameEnds), func(i int) bool { return k.frameEnds[i].end >= n })
 	if n == 0 {
 		return nil
 	}
-	for _, m := range k.marks[:i+1] {
+	for _, m := range k.frameEnds[:i+1] {
 		s.delivered(m.id, m.gap)
 	}
 	s.live = false // locate finds the number again from the position
-	return k.Bytes[n:k.marks[i].end]
+	return k.Bytes[n:k.frameEnds[i].end]
 }
 
 func (s *Subscriber) delivered(id uint64, gap bool) {

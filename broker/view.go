@@ -69,11 +69,11 @@ func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }
 const (
 	listPerView       = 64
 	listPerSubscriber = 16
-	listMost          = 1 << 16
+	maxListEntries    = 1 << 16
 )
 
 func (v *view) add(m item) {
-	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, listMost) {
+	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, maxListEntries) {
 		v.drop(len(v.list)/2 + 1)
 	}
 	v.list = append(v.list, m)
