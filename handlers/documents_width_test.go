@@ -35,7 +35,7 @@ func TestWideBodies(t *testing.T) {
 			t.Errorf("%s %s: %.200s", tt.method, tt.path, got)
 		}
 	}
-	const told = "the document would have more than 65536 bytes (MAX_DOCUMENT)"
+	const tooLarge = "the document would have more than 65536 bytes (MAX_DOCUMENT)"
 	for _, one := range []struct{ method, path, body string }{
 		{"POST", "/items/c", wide},
 		{"POST", "/items/c", " [{}," + wide + ",{}]"},
@@ -45,14 +45,14 @@ func TestWideBodies(t *testing.T) {
 		{"SEARCH", "/items/c", `{"query":{"filter":` + wide + `}}`},
 	} {
 		status, text := g.Request(t, one.method, one.path, one.body, "x-apikey", gatewaytest.KeyDocs)
-		if want := gatewaytest.Refusal("CONTENT_TOO_LARGE", told); status != 413 || gatewaytest.Normalize(text) != want {
+		if want := gatewaytest.Refusal("CONTENT_TOO_LARGE", tooLarge); status != 413 || gatewaytest.Normalize(text) != want {
 			t.Errorf("%s %s: %d %.200s, want %s", one.method, one.path, status, text, want)
 		}
 	}
 	s := g.Socket(t, gatewaytest.KeyDocs)
 	for _, data := range []string{wide, "[{}," + wide + ",{}]"} {
 		s.Send(`{"type":"items","collection":"c","action":"create","data":` + data + `}`)
-		if got, err := s.Next(); err != nil || !strings.Contains(got, told) {
+		if got, err := s.Next(); err != nil || !strings.Contains(got, tooLarge) {
 			t.Errorf("%.200s %v", got, err)
 		}
 	}

@@ -139,8 +139,8 @@ func TestFaultsTellNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			engine, told := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
-			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
+			engine, operatorLog := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
+			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(operatorLog, nil)) })
 			g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 			room := g.NewRoom(t)
 			g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
@@ -199,7 +199,7 @@ func TestFaultsTellNothing(t *testing.T) {
 				if status < 400 && !strings.Contains(text, "event: error") && !strings.Contains(text, "event: busy") {
 					t.Errorf("%s: the fault was not met: %d %s", one[0], status, text)
 				}
-				tellsNothing(t, one[0], text)
+				expectNoInternals(t, one[0], text)
 			}
 			for _, message := range []string{
 				`{"type":"push","key":"k","value":1,"action":{"type":"append"}}`, `{"type":"get","key":"k"}`,
@@ -217,12 +217,12 @@ func TestFaultsTellNothing(t *testing.T) {
 				if err == nil && !strings.Contains(text, `"error"`) {
 					t.Errorf("%s: the fault was not met: %s", message, text)
 				}
-				tellsNothing(t, message, fmt.Sprint(text, err))
+				expectNoInternals(t, message, fmt.Sprint(text, err))
 			}
-			tellsNothing(t, "the room", strings.Join(gatewaytest.AwaitMessages(t, said, 1), "\n"))
+			expectNoInternals(t, "the room", strings.Join(gatewaytest.AwaitMessages(t, said, 1), "\n"))
 			for _, door := range []string{"/realtime", "/readyz", "/db/:db", "/rest/:collection", "/items/:collection", "/room/:room/send", "/admin/keys", "message failed"} {
-				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(told.String()) {
-					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, told)
+				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(operatorLog.String()) {
+					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, operatorLog)
 				}
 			}
 		})
@@ -261,8 +261,8 @@ func (g *gateway) call(t *testing.T, what, body string) (status int, text string
 	return answer.StatusCode, fmt.Sprint(answer.Header, string(all), err)
 }
 
-// tellsNothing looks for what no client may read.
-func tellsNothing(t *testing.T, what, text string) {
+// expectNoInternals looks for what no client may read.
+func expectNoInternals(t *testing.T, what, text string) {
 	t.Helper()
 	for _, word := range insides {
 		if strings.Contains(text, word) {

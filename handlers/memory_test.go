@@ -248,8 +248,8 @@ func TestMessagesFull(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	if told := strings.Join(got(), " "); told != `{"type":"error","message":"`+full+`"}` {
-		t.Error(told)
+	if text := strings.Join(got(), " "); text != `{"type":"error","message":"`+full+`"}` {
+		t.Error(text)
 	}
 }
 

@@ -65,8 +65,8 @@ func TestAdminKeys(t *testing.T) {
 	if len(key) < 20 || made["name"] != "web" || made["rate"] != 50.0 || made["expires"] != "2999-01-01T00:00:00Z" || fmt.Sprint(made["rest"]) != "[GET:customer]" {
 		t.Fatalf("%v", made)
 	}
-	told := g.AsAdmin(t, "GET", "/admin/keys/"+id, "", 200)
-	if text, _ := json.Marshal(g.AsAdmin(t, "GET", "/admin/keys", "", 200)); strings.Contains(string(text), key) || told["key"] != nil || told["readonly"] != nil {
+	got := g.AsAdmin(t, "GET", "/admin/keys/"+id, "", 200)
+	if text, _ := json.Marshal(g.AsAdmin(t, "GET", "/admin/keys", "", 200)); strings.Contains(string(text), key) || got["key"] != nil || got["readonly"] != nil {
 		t.Errorf("the key is shown again: %s", text)
 	}
 	events, stop := g.StreamEvents(t, key)
@@ -74,8 +74,8 @@ func TestAdminKeys(t *testing.T) {
 	gatewaytest.NextOf(t, events, "init")
 	g.Publish(t, `{"event":"goal","data":1}`)
 	gatewaytest.NextOf(t, events, "publish")
-	if told := g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); told["expires"] != nil || told["name"] != "web" || fmt.Sprint(told["rest"]) != "[GET:customer]" {
-		t.Errorf("%v", told)
+	if got := g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); got["expires"] != nil || got["name"] != "web" || fmt.Sprint(got["rest"]) != "[GET:customer]" {
+		t.Errorf("%v", got)
 	}
 	if e := gatewaytest.NextOf(t, events, "expired"); !strings.Contains(e.Data, "changed") || e.Retry == 0 {
 		t.Errorf("%+v", e)
@@ -198,12 +198,12 @@ func TestMint(t *testing.T) {
 				t.Errorf("%s: %q is not in %s", body, want, text)
 			}
 		}
-		var told struct {
+		var got struct {
 			Token   string
 			Expires time.Time
 		}
-		_ = json.Unmarshal(text, &told) // refusals have neither
-		return told.Token
+		_ = json.Unmarshal(text, &got) // refusals have neither
+		return got.Token
 	}
 	mint(`{"sub":["*"]}`, 403, `*`)
 	mint(`{"sub":["inbox-1","secret"]}`, 403, "secret")

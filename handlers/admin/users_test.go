@@ -51,13 +51,13 @@ func TestUsers(t *testing.T) {
 	g := newGateway(t)
 	const one = "/admin/users/ann+x@example.org"
 	made := g.AsAdmin(t, "POST", "/admin/users", `{"email":" Ann+X@Example.org","password":"`+usersPassword+`","sub":["goal"],"rest":["get:customer","PATCH:*"]}`, 201)
-	want := func(told map[string]any, fields string) {
+	want := func(user map[string]any, fields string) {
 		t.Helper()
-		created, _ := told["created"].(string)
-		version, _ := told["version"].(string)
-		delete(told, "created")
-		delete(told, "version")
-		if text, err := json.Marshal(told); err != nil || string(text) != fields || created == "" || version == "" {
+		created, _ := user["created"].(string)
+		version, _ := user["version"].(string)
+		delete(user, "created")
+		delete(user, "version")
+		if text, err := json.Marshal(user); err != nil || string(text) != fields || created == "" || version == "" {
 			t.Errorf("%s created %q, want %s", text, created, fields)
 		}
 	}

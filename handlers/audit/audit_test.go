@@ -243,16 +243,16 @@ func TestActionsAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, part, _ := strings.Cut(string(text), "| action | by |")
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z.]+)`").FindAllStringSubmatch(part, -1) {
-		told[m[1]] = true
+		documented[m[1]] = true
 	}
 	for a := range actions {
-		if !told[a] {
+		if !documented[a] {
 			t.Errorf("docs/admin.md does not tell of %s", a)
 		}
 	}
-	for a := range told {
+	for a := range documented {
 		if !actions[a] {
 			t.Errorf("docs/admin.md tells of %s, which is no action of a route", a)
 		}

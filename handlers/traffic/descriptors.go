@@ -11,11 +11,11 @@ import (
 // system gives each connection the lowest free number, so a high number shows that many are in use. A low number does not
 // show room, since a file may just have been closed. So only a probe ends the scarcity.
 type Descriptors struct {
-	mark   int // numbers from here on belong to the reserve
-	probe  func(n int) (highest int)
-	logger *slog.Logger
-	scarce atomic.Bool
-	warned atomic.Int64 // Unix seconds
+	reservedFrom int // numbers from here on belong to the reserve
+	probe        func(n int) (highest int)
+	logger       *slog.Logger
+	scarce       atomic.Bool
+	warned       atomic.Int64 // Unix seconds
 }
 
 // reserved is how many descriptors streams leave free: an eighth of a small limit.
@@ -30,12 +30,12 @@ const (
 // NewDescriptors watches the descriptors of a process that may have at most that number. Probe opens n more for a moment, and returns
 // the highest number among them.
 func NewDescriptors(most int, probe func(n int) (highest int), logger *slog.Logger) *Descriptors {
-	return &Descriptors{mark: most - min(reserved, most/8), probe: probe, logger: logger}
+	return &Descriptors{reservedFrom: most - min(reserved, most/8), probe: probe, logger: logger}
 }
 
 // Saw notes the number of a descriptor that was just made.
 func (d *Descriptors) Saw(number int) {
-	if d == nil || number < d.mark {
+	if d == nil || number < d.reservedFrom {
 		return
 	}
 	if d.scarce.CompareAndSwap(false, true) {
@@ -44,13 +44,13 @@ func (d *Descriptors) Saw(number int) {
 	now := time.Now().Unix()
 	if last := d.warned.Load(); now-last >= int64(warnEvery/time.Second) && d.warned.CompareAndSwap(last, now) {
 		d.logger.Warn("file descriptors are running out: new streams get a busy answer; raise the limit of open files (ulimit -n, LimitNOFILE=), or set MAX_CONNECTIONS below it",
-			"in_use", number, "kept_for_others_from", d.mark)
+			"in_use", number, "reserved_from", d.reservedFrom)
 	}
 }
 
 // look probes, and ends the scarcity once there is room below the reserve.
 func (d *Descriptors) look() {
-	if d.probe(probed) < d.mark {
+	if d.probe(probed) < d.reservedFrom {
 		d.scarce.Store(false)
 		return
 	}

@@ -64,11 +64,11 @@ const (
 
 // more is separate because most streams do not need it: a lease without it is small.
 type more struct {
-	releasers []Releaser // most streams have few
-	few       [1]Releaser
-	account   *share.Account
-	pending   *Pending
-	scope     string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+	releasers     []Releaser // most streams have few
+	firstReleaser [1]Releaser
+	account       *share.Account
+	pending       *Pending
+	scope         string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
 }
 
 // Releaser is something that a stream has until its end.
@@ -91,7 +91,7 @@ func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
 func (l *Lease) extra() *more {
 	if l.more == nil {
 		l.more = &more{}
-		l.more.releasers = l.more.few[:0]
+		l.more.releasers = l.more.firstReleaser[:0]
 	}
 	return l.more
 }

@@ -113,7 +113,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 			return g.broken(err)
 		}
 		if more = progress != broker.Idle; more {
-			over, err := g.hand(block)
+			over, err := g.writeBlock(block)
 			if err != nil {
 				return g.gone(err)
 			}
@@ -136,8 +136,8 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	return "", nil
 }
 
-// hand writes a block up to the end of the range. If the range is over, it returns the reason.
-func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
+// writeBlock writes a block up to the end of the range. If the range is over, it returns the reason.
+func (g *goroutineStream) writeBlock(block *broker.Block) (over RangeEnd, err error) {
 	n := len(block.Bytes)
 	if g.Range != nil {
 		var events int

@@ -206,7 +206,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 		return
 	}
 	k.phase, k.reason, k.cause = ending, reason, cause
-	k.deadline = clock(time.Now().Add(lingerMost))
+	k.deadline = clock(time.Now().Add(maxLinger))
 	k.rest = sh.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && sh.flush(s) {
 		sh.linger(s)
@@ -225,7 +225,7 @@ func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 // reset the connection, and destroy the last frame on its way.
 func (sh *shard) linger(s *Stream) {
 	k := &s.socket
-	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerMost))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(maxLinger))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return

@@ -7,8 +7,8 @@ import (
 	"sluice/store/pause"
 )
 
-// lingerMost is how long a client may take for its last frame, and then for its goodbye.
-const lingerMost = time.Second
+// maxLinger is how long a client may take for its last frame, and then for its goodbye.
+const maxLinger = time.Second
 
 // began is what times of connections are counted from: by the clock that nobody sets.
 var began = time.Now()
@@ -35,37 +35,37 @@ func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
 type stalled struct {
 	over    func() bool
 	cut     func()
-	most    time.Duration // that a write may take; 0: the connection has a time of its own
+	max     time.Duration // that a write may take; 0: the connection has a time of its own
 	timer   *time.Timer   // runs while something is being written
 	writing atomic.Bool
 	until   atomic.Int64 // as clock counts
 }
 
-func newStalled(over func() bool, cut func(), most time.Duration) *stalled {
-	s := &stalled{over: over, cut: cut, most: most}
+func newStalled(over func() bool, cut func(), limit time.Duration) *stalled {
+	s := &stalled{over: over, cut: cut, max: limit}
 	s.timer = time.AfterFunc(time.Hour, s.look)
 	s.timer.Stop()
 	return s
 }
 
 func (s *stalled) begin() {
-	s.until.Store(clock(time.Now().Add(s.most)))
+	s.until.Store(clock(time.Now().Add(s.max)))
 	s.writing.Store(true)
 	s.timer.Reset(s.pace())
 }
 
 // pace is how often a write that waits is looked at.
 func (s *stalled) pace() time.Duration {
-	if s.most > 0 {
-		return min(lingerMost, s.most)
+	if s.max > 0 {
+		return min(maxLinger, s.max)
 	}
-	return lingerMost
+	return maxLinger
 }
 
 func (s *stalled) late() bool {
 	was := s.until.Load()
 	until := was
-	over := ranOut(&until, s.most, time.Now())
+	over := ranOut(&until, s.max, time.Now())
 	s.until.CompareAndSwap(was, until) // unless another write has begun
 	return over
 }
@@ -79,7 +79,7 @@ func (s *stalled) look() {
 	if !s.writing.Load() {
 		return
 	}
-	if s.over() || s.most > 0 && s.late() {
+	if s.over() || s.max > 0 && s.late() {
 		s.cut()
 	}
 	s.timer.Reset(s.pace())

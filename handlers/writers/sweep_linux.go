@@ -32,7 +32,7 @@ func (sh *shard) look(s *Stream, now time.Time, ms int64) {
 	}
 	switch k.phase {
 	case ending, lingering:
-		if ranOut(&k.deadline, lingerMost, now) {
+		if ranOut(&k.deadline, maxLinger, now) {
 			sh.drop(s, k.reason, k.cause)
 		}
 		return
