@@ -40,7 +40,7 @@ function state(s) {
     if (!s.told) put({ element: notice("waiting", `Reconnecting: ${s.text}`) });
   } else if (s.name === "live" && broken) {
     broken = false;
-    put({ element: notice("live", follow.frames.lastId ? `Connected again, goes on after ${follow.frames.lastId}` : "Connected again") });
+    put({ element: notice("live", follow.frames.lastId ? `Connected again, continues after ${follow.frames.lastId}` : "Connected again") });
   } else if (s.name === "refused") {
     broken = false;
     put({ element: notice("refused", `Refused: ${s.text}`) });
@@ -53,7 +53,7 @@ function state(s) {
 const empty = {
   connecting: () => "Connecting …",
   live: () => "No event yet. Publish one, or wait.",
-  waiting: text => `Events cannot be read now: ${text}. It is tried again.`,
+  waiting: text => `Events cannot be read now: ${text}. The page will try again.`,
   refused: text => `Events cannot be read: ${text}.`,
   ended: () => "The stream has ended.",
 };
@@ -63,7 +63,7 @@ function sees() {
   const asked = channels();
   const claims = credential.kind === "token" ? claimsOf(credential.value) : null;
   const grant = claims && (Array.isArray(claims.realtime) ? claims.realtime : claims.realtime?.sub);
-  let text = asked ? `Asked for ${asked.replaceAll(",", ", ")}.` : "Shows every channel that this credential may see.";
+  let text = asked ? `Shows ${asked.replaceAll(",", ", ")}.` : "Shows every channel that this credential may see.";
   if (Array.isArray(grant)) text += ` The token names ${grant.join(", ") || "none"}.`;
   if (Number.isFinite(claims?.exp)) text += ` It expires ${new Date(claims.exp * 1000).toLocaleString()}.`;
   setText($("sees"), text);

@@ -94,7 +94,7 @@ export class Pages {
   }
 
   #show(error = null) {
-    const since = this.#at ? ` What is shown is from ${this.#at.toLocaleTimeString()}.` : "";
+    const since = this.#at ? ` The list is from ${this.#at.toLocaleTimeString()}.` : "";
     message(this.fault, error ? `The list cannot be read (${error.status || "no answer"}): ${error.message.replace(/\.$/, "")}.${since}` : "", true);
     this.retry.hidden = !error;
     this.newer.hidden = this.#queries.length < 2;

@@ -134,7 +134,7 @@ export class Follow {
     } catch (e) {
       if (e.name === "AbortError") {
         this.silence = Math.min(this.silence * 2, 600_000); // perhaps its pings are rare
-        return { text: "nothing was heard for too long" };
+        return { text: "nothing arrived for too long" };
       }
       return { text: this.live ? "the connection was lost" : "the gateway cannot be reached" };
     } finally {
