@@ -33,13 +33,13 @@ func NewDescriptors(most int, probe func(n int) (highest int), logger *slog.Logg
 	return &Descriptors{reservedFrom: most - min(reserved, most/8), probe: probe, logger: logger}
 }
 
-// Saw notes the number of a descriptor that was just made.
-func (d *Descriptors) Saw(number int) {
+// Observe notes the number of a descriptor that was just made.
+func (d *Descriptors) Observe(number int) {
 	if d == nil || number < d.reservedFrom {
 		return
 	}
 	if d.scarce.CompareAndSwap(false, true) {
-		time.AfterFunc(probeEvery, d.look)
+		time.AfterFunc(probeEvery, d.checkAgain)
 	}
 	now := time.Now().Unix()
 	if last := d.warned.Load(); now-last >= int64(warnEvery/time.Second) && d.warned.CompareAndSwap(last, now) {
@@ -48,17 +48,17 @@ func (d *Descriptors) Saw(number int) {
 	}
 }
 
-// look probes, and ends the scarcity once there is room below the reserve.
-func (d *Descriptors) look() {
+// checkAgain probes, and ends the scarcity once there is room below the reserve.
+func (d *Descriptors) checkAgain() {
 	if d.probe(probed) < d.reservedFrom {
 		d.scarce.Store(false)
 		return
 	}
-	time.AfterFunc(probeEvery, d.look)
+	time.AfterFunc(probeEvery, d.checkAgain)
 }
 
 // Exhausted notes that no descriptor is left.
-func (d *Descriptors) Exhausted() { d.Saw(math.MaxInt) }
+func (d *Descriptors) Exhausted() { d.Observe(math.MaxInt) }
 
 // Scarce reports whether only the reserve is left. A nil Descriptors is never scarce.
 func (d *Descriptors) Scarce() bool { return d != nil && d.scarce.Load() }

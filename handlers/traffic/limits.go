@@ -68,7 +68,7 @@ func (l *limits) give(scope string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--
-	drop(l.byKey, scope)
+	decrement(l.byKey, scope)
 }
 
 // move counts a connection of one credential as another's.
@@ -81,7 +81,7 @@ func (l *limits) move(from, to string) *httperr.Error {
 	if over := l.full(to); over != nil {
 		return over
 	}
-	drop(l.byKey, from)
+	decrement(l.byKey, from)
 	l.byKey[to]++
 	return nil
 }
@@ -109,10 +109,10 @@ func (l *limits) giveOpen(network string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
-	drop(l.byNetwork, network)
+	decrement(l.byNetwork, network)
 }
 
-func drop(counts map[string]int, of string) {
+func decrement(counts map[string]int, of string) {
 	if counts[of]--; counts[of] == 0 {
 		delete(counts, of)
 	}

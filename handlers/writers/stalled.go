@@ -16,9 +16,9 @@ var began = time.Now()
 // clock counts in milliseconds.
 func clock(t time.Time) int64 { return t.Sub(began).Milliseconds() }
 
-// ranOut reports whether a time limit is over. If the process itself stood still meanwhile, it is not over, and begins
+// timedOut reports whether a time limit is over. If the process itself stood still meanwhile, it is not over, and begins
 // anew.
-func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
+func timedOut(deadline *int64, long time.Duration, now time.Time) bool {
 	if clock(now) < *deadline {
 		return false
 	}
@@ -43,7 +43,7 @@ type stalled struct {
 
 func newStalled(over func() bool, cut func(), limit time.Duration) *stalled {
 	s := &stalled{over: over, cut: cut, max: limit}
-	s.timer = time.AfterFunc(time.Hour, s.look)
+	s.timer = time.AfterFunc(time.Hour, s.check)
 	s.timer.Stop()
 	return s
 }
@@ -51,11 +51,11 @@ func newStalled(over func() bool, cut func(), limit time.Duration) *stalled {
 func (s *stalled) begin() {
 	s.until.Store(clock(time.Now().Add(s.max)))
 	s.writing.Store(true)
-	s.timer.Reset(s.pace())
+	s.timer.Reset(s.checkInterval())
 }
 
-// pace is how often a write that waits is looked at.
-func (s *stalled) pace() time.Duration {
+// checkInterval is how often a write that waits is looked at.
+func (s *stalled) checkInterval() time.Duration {
 	if s.max > 0 {
 		return min(maxLinger, s.max)
 	}
@@ -65,7 +65,7 @@ func (s *stalled) pace() time.Duration {
 func (s *stalled) late() bool {
 	was := s.until.Load()
 	until := was
-	over := ranOut(&until, s.max, time.Now())
+	over := timedOut(&until, s.max, time.Now())
 	s.until.CompareAndSwap(was, until) // unless another write has begun
 	return over
 }
@@ -75,12 +75,12 @@ func (s *stalled) end() {
 	s.timer.Stop()
 }
 
-func (s *stalled) look() {
+func (s *stalled) check() {
 	if !s.writing.Load() {
 		return
 	}
 	if s.over() || s.max > 0 && s.late() {
 		s.cut()
 	}
-	s.timer.Reset(s.pace())
+	s.timer.Reset(s.checkInterval())
 }
