@@ -11,18 +11,18 @@ import (
 
 // collection is what the store knows of a collection:
 //
-//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, late
+//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, uncertain
 //	loaded, empty and unused --dropEmpty--> dropped
 //
-// A late collection waits in load until the commit with the unknown outcome can no longer come.
+// An uncertain collection waits in load until the commit with the unknown outcome can no longer come.
 type collection struct {
-	using   sync.RWMutex // read-locked during a change, locked while the documents are counted
-	loaded  bool
-	dropped bool        // no longer in the Store's map: look there again
-	late    atomic.Bool // a change with an unknown outcome may still be stored
-	mu      sync.Mutex
-	count   int64
-	bytes   int64
+	using     sync.RWMutex // read-locked during a change, locked while the documents are counted
+	loaded    bool
+	dropped   bool        // no longer in the Store's map: look there again
+	uncertain atomic.Bool // a change with an unknown outcome may still be stored
+	mu        sync.Mutex
+	count     int64
+	bytes     int64
 }
 
 // use returns a collection, and counts it first if need be. It makes a new one if there is none. The collection is
@@ -69,7 +69,7 @@ func (s *Store) dropEmpty() (some bool) {
 		if !c.using.TryLock() {
 			continue
 		}
-		if c.loaded && c.count == 0 && !c.late.Load() { // no need for mu: whoever changes count has using
+		if c.loaded && c.count == 0 && !c.uncertain.Load() { // no need for mu: whoever changes count has using
 			c.dropped = true
 			delete(s.collections, name)
 			some = true
@@ -88,11 +88,11 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 	if c.loaded || c.dropped {
 		return nil
 	}
-	if c.late.Load() { // the log takes requests in order, so the late change cannot come after this one
+	if c.uncertain.Load() { // the log takes requests in order, so the late change cannot come after this one
 		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
 			return fmt.Errorf("%w: an earlier change is not stored yet: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: this change was not sent yet
 		}
-		c.late.Store(false)
+		c.uncertain.Store(false)
 	}
 	c.count, c.bytes = 0, 0
 	base := documents(name)

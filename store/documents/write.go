@@ -44,7 +44,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		}
 		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
 	}
-	if id, is := twice(ch.ids); is {
+	if id, is := firstDuplicate(ch.ids); is {
 		return nil, fmt.Errorf("%w: %q", ErrTaken, id)
 	}
 	unlock, err := s.lock(ctx, name, ch.ids)
@@ -53,7 +53,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 	}
 	defer unlock()
 	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
-		return nil, s.taken(name, ch.ids)
+		return nil, s.takenError(name, ch.ids)
 	} else if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func countError(n int) error {
 	return &LimitError{"more than %d documents at once; send them in several requests", MaxChangeDocuments, Fixed}
 }
 
-// taken is the error for ids of which one exists already. It names that id if it can.
-func (s *Store) taken(name string, ids []string) error {
+// takenError is the error for ids of which one exists already. It names that id if it can.
+func (s *Store) takenError(name string, ids []string) error {
 	for _, id := range ids {
 		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
 			return fmt.Errorf("%w: %q", ErrTaken, id)
@@ -77,8 +77,8 @@ func (s *Store) taken(name string, ids []string) error {
 	return ErrTaken
 }
 
-// twice returns an id that occurs twice.
-func twice(ids []string) (id string, is bool) {
+// firstDuplicate returns an id that occurs twice.
+func firstDuplicate(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if seen[id] {
@@ -117,7 +117,7 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	if err := CheckCollection(name); err != nil {
 		return change{}, err
 	}
-	if id, is := twice(ids); is {
+	if id, is := firstDuplicate(ids); is {
 		return change{}, fmt.Errorf("%w: %q", ErrTwice, id)
 	}
 	unlock, err := s.lock(ctx, name, ids)
@@ -217,7 +217,7 @@ func (s *Store) commit(ctx context.Context, ch *change) error {
 	c.mu.Unlock()
 	unknown := errors.Is(err, eventlog.ErrUnknown)
 	if unknown {
-		c.late.Store(true) // before using is unlocked, so that dropEmpty does not drop it
+		c.uncertain.Store(true) // before using is unlocked, so that dropEmpty does not drop it
 	}
 	c.using.RUnlock()
 	if unknown {
