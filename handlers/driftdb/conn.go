@@ -167,7 +167,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 			return
 		}
 		c.received.Add(1)
-		c.pace.Took()
+		c.pace.Count()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue

@@ -128,7 +128,7 @@ func (m *makers) add(maker Maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if before, ok := m.rooms[id]; ok { // it was dropped, but ended was not called yet
-		m.less(before)
+		m.decrement(before)
 	}
 	m.rooms[id] = maker.Owner
 }
@@ -137,7 +137,7 @@ func (m *makers) add(maker Maker, id string) {
 func (m *makers) refuse(maker Maker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.less(maker.Owner)
+	m.decrement(maker.Owner)
 }
 
 // ended notes that a room is gone.
@@ -146,11 +146,11 @@ func (m *makers) ended(id string) {
 	defer m.mu.Unlock()
 	if owner, ok := m.rooms[id]; ok {
 		delete(m.rooms, id)
-		m.less(owner)
+		m.decrement(owner)
 	}
 }
 
-func (m *makers) less(owner string) {
+func (m *makers) decrement(owner string) {
 	if m.count[owner]--; m.count[owner] <= 0 {
 		delete(m.count, owner)
 	}

@@ -37,8 +37,8 @@ func (p *Pace) Wait(ctx context.Context) error {
 	return sleep(ctx, d)
 }
 
-// Took counts a message that was read.
-func (p *Pace) Took() {
+// Count counts a message that was read.
+func (p *Pace) Count() {
 	now := time.Now()
 	if p.limiter.TokensAt(now) >= float64(p.limiter.Burst())/2 {
 		p.delayed = 0

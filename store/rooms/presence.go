@@ -15,8 +15,8 @@ import (
 // PresenceKey is the key of clients that give no key.
 const PresenceKey = "__presence"
 
-// quiet is how long a client counts as present after its last message.
-const quiet = 4 * time.Second
+// presenceLife is how long a client counts as present after its last message.
+const presenceLife = 4 * time.Second
 
 // Bounds of what one connection may have. The presence that was not repeated for the longest time goes first.
 const (
@@ -126,7 +126,7 @@ func (r *Rooms) present(id, key string, now time.Time) []Presence {
 	last := map[string]Presence{}
 	for c := range r.rooms[id].present {
 		for k, presence := range c.last {
-			if k.key == key && now.Sub(presence.at) < quiet && presence.at.After(last[k.client].at) {
+			if k.key == key && now.Sub(presence.at) < presenceLife && presence.at.After(last[k.client].at) {
 				last[k.client] = presence
 			}
 		}

@@ -53,7 +53,7 @@ func Open(o Options) (*Rooms, error) {
 	if _, err := r.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)
 	}
-	r.keeper.Go(r.keep)
+	r.keeper.Go(r.maintain)
 	return r, nil
 }
 
