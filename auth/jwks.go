@@ -43,12 +43,12 @@ func (e *unavailableError) Error() string {
 
 // jwks has the keys of JWT_JWKS_URL. If a fetch fails, the last good set stays in force.
 type jwks struct {
-	url    string
-	every  time.Duration // between two fetches that succeed
-	client *http.Client
-	logger *slog.Logger
-	now    func() time.Time
-	soon   chan struct{} // asks watch for a fetch
+	url      string
+	every    time.Duration // between two fetches that succeed
+	client   *http.Client
+	logger   *slog.Logger
+	now      func() time.Time
+	fetchNow chan struct{} // asks watch for a fetch
 
 	fetching sync.Mutex // one fetch at a time
 	keyList
@@ -67,7 +67,7 @@ const maxAbsent = 1000
 
 func newJWKS(o Options) *jwks {
 	return &jwks{
-		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, soon: make(chan struct{}, 1), absent: map[string]struct{}{},
+		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, fetchNow: make(chan struct{}, 1), absent: map[string]struct{}{},
 		client: &http.Client{Timeout: jwksTimeout, CheckRedirect: checkRedirect},
 	}
 }
@@ -112,7 +112,7 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	j.state.Lock()
 	defer j.state.Unlock()
 	if asked && !j.failed {
-		j.lacks(kid)
+		j.noteMissing(kid)
 	}
 	if _, certain := j.absent[kid]; certain && !j.failed {
 		return nil
@@ -120,8 +120,8 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	return &unavailableError{after: max(time.Second, MinJWKSInterval-j.now().Sub(j.asked)), loaded: j.loaded}
 }
 
-// lacks notes that the set does not have a key. The caller holds j.state.
-func (j *jwks) lacks(kid string) {
+// noteMissing notes that the set does not have a key. The caller holds j.state.
+func (j *jwks) noteMissing(kid string) {
 	if len(j.absent) >= maxAbsent {
 		clear(j.absent)
 	}
@@ -131,13 +131,13 @@ func (j *jwks) lacks(kid string) {
 // ask fetches the set for a key that it does not have, in addition to the regular fetches and at most once in
 // MinJWKSInterval. It reports whether it fetched.
 func (j *jwks) ask() bool {
-	may, before := j.mayAsk()
+	may, before := j.mayFetch()
 	if !may {
 		return false
 	}
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
-	if may, now := j.mayAsk(); !may || now != before {
+	if may, now := j.mayFetch(); !may || now != before {
 		return false // another goroutine fetched while this one waited for the lock
 	}
 	j.update()
@@ -147,8 +147,8 @@ func (j *jwks) ask() bool {
 	return true
 }
 
-// mayAsk reports whether a fetch for an unknown key is allowed now, and the number of fetches so far.
-func (j *jwks) mayAsk() (may bool, fetches int) {
+// mayFetch reports whether a fetch for an unknown key is allowed now, and the number of fetches so far.
+func (j *jwks) mayFetch() (may bool, fetches int) {
 	j.state.RLock()
 	defer j.state.RUnlock()
 	return j.asked.IsZero() || j.now().Sub(j.asked) >= MinJWKSInterval, j.fetches
@@ -180,7 +180,7 @@ func (j *jwks) period() (every, left time.Duration) {
 // refresh makes watch fetch the set now.
 func (j *jwks) refresh() {
 	select {
-	case j.soon <- struct{}{}:
+	case j.fetchNow <- struct{}{}:
 	default:
 	}
 }
@@ -195,7 +195,7 @@ func (j *jwks) watch(quit <-chan struct{}) {
 		case <-quit:
 			next.Stop()
 			return
-		case <-j.soon:
+		case <-j.fetchNow:
 			next.Stop()
 			j.fetch(0)
 		case <-next.C:
@@ -223,7 +223,7 @@ func (j *jwks) update() {
 	}
 	j.state.Lock()
 	for _, k := range gone { // no fetch is needed to know that these are not in the set
-		j.lacks(k.kid)
+		j.noteMissing(k.kid)
 	}
 	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil
 	j.fetches++
