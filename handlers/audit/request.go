@@ -82,13 +82,13 @@ func (t *Trail) answer(c echo.Context, action Action) {
 		return
 	}
 	if e.Target == "" {
-		e.Target = inPath(c)
+		e.Target = pathValues(c)
 	}
 	t.Record(e)
 }
 
-// inPath returns the values of the path's parameters, which name the object of an action.
-func inPath(c echo.Context) string {
+// pathValues returns the values of the path's parameters, which name the object of an action.
+func pathValues(c echo.Context) string {
 	values := append([]string{}, c.ParamValues()...)
 	for i, v := range values {
 		if text, err := url.PathUnescape(v); err == nil && c.Request().URL.RawPath != "" {

@@ -61,7 +61,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
-		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", notTaken, body.FormFault(text))
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", unsupportedType, body.FormFault(text))
 	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
@@ -73,8 +73,8 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// notTaken is the message for an unsupported content type.
-const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
+// unsupportedType is the message for an unsupported content type.
+const unsupportedType = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
 // contentType reports whether the body is NDJSON. It accepts the two types in UTF-8 without an encoding, and curl's type for
 // forms, with which the body must be JSON.
@@ -94,7 +94,7 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	}
 	kind, params, err := mime.ParseMediaType(values[0])
 	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
-		return refuse(notTaken)
+		return refuse(unsupportedType)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson must be in charset utf-8")
@@ -117,7 +117,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 	}
 	for i := range b.events {
 		if ch := b.events[i].Channel(); !id.Pub.Match(ch) {
-			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.where(i), ch)
+			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.eventName(i), ch)
 		}
 	}
 	return nil
@@ -151,7 +151,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 
 // append releases the databases before the answer: a client that does not read the answer must not block them.
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
-	w, rows, bad := h.spaced(id, b)
+	w, rows, bad := h.prepareDatabases(id, b)
 	if bad != nil {
 		return 0, bad
 	}
@@ -161,7 +161,7 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 		request.Stored = w.stored
 	}
 	first, err = h.o.Broker.Log().Append(ctx, request)
-	w.answered(err)
+	w.finish(err)
 	if err != nil {
 		return 0, publishError(b, err)
 	}
@@ -187,7 +187,7 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 func publishError(b *batch, err error) error {
 	var expect *eventlog.ExpectError
 	if errors.As(err, &expect) {
-		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.where(expect.Index))
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.eventName(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}
