@@ -150,7 +150,7 @@ func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlo
 	s.mu.Lock()
 	_, changes := s.specs[id]
 	s.mu.Unlock()
-	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Row{was}, FromReserve: changes}); err != nil {
+	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}, FromReserve: changes}); err != nil {
 		return fmt.Errorf("storing a key: %w", err)
 	}
 	s.mu.Lock()

@@ -205,7 +205,7 @@ func (s *Store) replace(ctx context.Context, old, next *User) error {
 	if signsOut {
 		rows = append(rows, s.sessions.deletions(next.ID)...)
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Row{was}, FromReserve: old != nil}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}, FromReserve: old != nil}); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
 	why := grant.Changed
@@ -259,7 +259,7 @@ func (s *Store) remove(ctx context.Context, email string, match version.Match) e
 	if err != nil {
 		return err
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.deletions(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Row{was}}); err != nil {
+	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.deletions(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}}); err != nil {
 		return fmt.Errorf("removing a user: %w", err)
 	}
 	s.sessions.forget(u.ID, grant.Revoked)

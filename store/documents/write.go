@@ -190,7 +190,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	case is == nil:
 		ch.count--
 	}
-	ch.request.If = append(ch.request.If, eventlog.Row{Key: key, Value: was})
+	ch.request.If = append(ch.request.If, eventlog.RowIs(key, was))
 	ch.request.Rows = s.indexRows(append(ch.request.Rows, eventlog.Row{Key: key, Value: is}), ch.name, id, was, is)
 	return nil
 }

@@ -124,7 +124,7 @@ func TestStoredIsCalledLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := request("b")
-	refused.If = []eventlog.Row{{Key: "k", Value: []byte("other")}}
+	refused.If = []eventlog.Condition{eventlog.RowIs("k", []byte("other"))}
 	if _, err := log.Append(context.Background(), refused); !errors.Is(err, eventlog.ErrRow) || len(stored) > 0 {
 		t.Error(err, len(stored))
 	}

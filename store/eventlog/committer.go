@@ -116,6 +116,8 @@ func (c *committer) step() bool {
 		return false
 	}
 	defer clear(batch)
+	c.log.applying.Lock()
+	defer c.log.applying.Unlock()
 	group, accepted := c.group(batch)
 	err := c.commit(group)
 	if err != nil {
@@ -126,6 +128,7 @@ func (c *committer) step() bool {
 			c.marks = nil
 		}
 		c.cache.trim()
+		c.log.follow(group)
 		c.log.settle(group.Last)
 		if c.log.tail != nil {
 			c.log.tail(group.Events, group.Last)
@@ -169,7 +172,7 @@ func (c *committer) next() uint64 {
 func (c *committer) group(batch []*pending) (*Group, []*pending) {
 	g := &Group{}
 	changed := map[subject]uint64{}
-	written := map[string][]byte{} // rows of this group, those of its keyed spaces too
+	written := map[string][]byte{} // rows as this group wrote or read them, those of its keyed spaces too
 	accepted := make([]*pending, 0, len(batch))
 	now := c.next()
 	g.Marks = c.marks
@@ -182,7 +185,11 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 			c.answer(p)
 			continue
 		}
-		changes, err := c.apply(p.request)
+		derived, err := c.derive(p.request.Rows, written)
+		var changes map[string]*change
+		if err == nil {
+			changes, err = c.apply(p.request)
+		}
 		if p.err = err; err != nil {
 			c.answer(p)
 			continue
@@ -198,11 +205,11 @@ func (c *committer) group(batch []*pending) (*Group, []*pending) {
 		} else {
 			p.first = 0
 		}
-		before := len(g.Rows)
-		g.Rows = append(append(g.Rows, c.install(changes, c.last)...), p.request.Rows...)
-		for _, r := range g.Rows[before:] {
+		rows := append(c.install(changes, c.last), derived...)
+		for _, r := range rows {
 			written[r.Key] = r.Value
 		}
+		g.Rows = append(g.Rows, rows...)
 		g.Events = append(g.Events, events...)
 		g.Edit = p.request.Edit
 		if claim := p.request.Claim; claim != nil {

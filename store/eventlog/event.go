@@ -51,13 +51,13 @@ type Expectation struct {
 type Request struct {
 	Events []Event
 	Expect []Expectation
-	Claim  *Claim // the idempotency claim that this request fulfils, or nil
-	Rows   []Row  // stored in the same commit
-	If     []Row  // store only if these rows have these values; a nil Value: the row must not exist
-	Bound  *Bound // for the keyed spaces of the request; nil: none
-	Sizes  []int  // set by Append: how many entries the key of each keyed event then has
-	Stored func() // called when the request is stored, even if its publisher has given up; it must not wait for the log
-	Edit   *Edit  // changes to stored events, in the same commit; or nil
+	Claim  *Claim      // the idempotency claim that this request fulfils, or nil
+	Rows   []Row       // stored in the same commit
+	If     []Condition // store only if these hold
+	Bound  *Bound      // for the keyed spaces of the request; nil: none
+	Sizes  []int       // set by Append: how many entries the key of each keyed event then has
+	Stored func()      // called when the request is stored, even if its publisher has given up; it must not wait for the log
+	Edit   *Edit       // changes to stored events, in the same commit; or nil
 
 	FromReserve bool // a full disk takes it, as it withdraws trust or makes room. Need not be set if the request only removes
 }

@@ -98,7 +98,8 @@ func (l *Log) Drop(ctx context.Context, spaces ...KeyedSpace) error {
 	r := &Request{Edit: &Edit{}}
 	for _, s := range spaces {
 		r.Edit.Drop = append(r.Edit.Drop, s.Space)
-		r.If = append(r.If, row(s.Space, s.Seq, s.Last))
+		is := row(s.Space, s.Seq, s.Last)
+		r.If = append(r.If, RowIs(is.Key, is.Value))
 		r.Rows = append(r.Rows, Row{Key: keyedRow + s.Space})
 	}
 	_, err := l.Append(ctx, r)
@@ -309,6 +310,6 @@ func (c *committer) install(changes map[string]*change, last uint64) (rows []Row
 // Create makes an empty keyed space. The error is ErrRow if it exists already.
 func (l *Log) Create(ctx context.Context, space string) error {
 	now := max(l.Settled(), l.clock.Now())
-	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Row{{Key: keyedRow + space}}})
+	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Condition{RowIs(keyedRow+space, nil)}})
 	return err
 }

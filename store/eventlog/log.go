@@ -32,8 +32,13 @@ type Log struct {
 	tail    func([]Event, uint64)
 	edited  func(*Edit)
 
-	settled   atomic.Uint64
-	changes   changes
+	settled atomic.Uint64
+	changes changes
+
+	applying  sync.Mutex // locked while a group is applied, and by all that must run between two groups
+	followers []follower
+	derivers  []deriver
+
 	awaited   atomic.Int64 // how many callers wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 

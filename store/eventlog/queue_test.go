@@ -25,9 +25,10 @@ func TestQueueBytes(t *testing.T) {
 	}()
 	<-engine.begun
 	large := eventlog.Row{Key: "k", Value: make([]byte, 3<<10)}
+	condition := []eventlog.Condition{eventlog.RowIs("k", nil)} // with one, a request is no barrier
 	gone, leave := context.WithCancel(context.Background())
 	leave()
-	for i, r := range []*eventlog.Request{{Rows: []eventlog.Row{{Key: "k"}}}, {If: []eventlog.Row{large}}, {If: []eventlog.Row{large}}, {Rows: []eventlog.Row{large}}} {
+	for i, r := range []*eventlog.Request{{Rows: []eventlog.Row{{Key: "k"}}}, {Rows: []eventlog.Row{large}, If: condition}, {Rows: []eventlog.Row{large}, If: condition}, {Rows: []eventlog.Row{large}}} {
 		_, err := log.Append(gone, r) // queued, or refused
 		if full := errors.Is(err, eventlog.ErrUnavailable); full != (i > 1) {
 			t.Errorf("%d: %v", i, err)

@@ -18,16 +18,20 @@ func entrySize(e *Event) int64 {
 	return int64(entryOverhead + len(e.Key) + len(e.Data) + len(e.Meta))
 }
 
+// conditionSize is the size of a Condition without its key.
+const conditionSize = 48
+
 // size is the memory of a request that waits in the queue.
 func (r *Request) size() (n int) {
 	for i := range r.Events {
 		e := &r.Events[i]
 		n += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
 	}
-	for _, rows := range [][]Row{r.Rows, r.If} {
-		for i := range rows {
-			n += len(rows[i].Key) + len(rows[i].Value)
-		}
+	for i := range r.Rows {
+		n += len(r.Rows[i].Key) + len(r.Rows[i].Value)
+	}
+	for i := range r.If {
+		n += len(r.If[i].Key) + conditionSize
 	}
 	return n
 }

@@ -1,11 +1,6 @@
 package eventlog
 
-import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-)
+import "context"
 
 // View shows the rows as of one moment. Later commits do not change it.
 type View interface {
@@ -27,26 +22,4 @@ func (l *Log) View(ctx context.Context, f func(View) error) error {
 		}
 		return f(v)
 	})
-}
-
-// ErrRow is the error of a request whose If rows have other values.
-var ErrRow = errors.New("a row has changed since it was read")
-
-// rowsHold checks the If rows of a request against the store and what this group writes. Only the committer writes, so
-// nothing can change in between.
-func (c *committer) rowsHold(r *Request, written map[string][]byte) error {
-	for i := range r.If {
-		want := &r.If[i]
-		value, ok := written[want.Key]
-		if !ok {
-			var err error
-			if value, err = c.engine.Row(want.Key); err != nil {
-				return fmt.Errorf("%w: looking up a row: %w", ErrUnavailable, err)
-			}
-		}
-		if (value == nil) != (want.Value == nil) || !bytes.Equal(value, want.Value) {
-			return ErrRow
-		}
-	}
-	return nil
 }

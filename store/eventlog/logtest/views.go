@@ -34,12 +34,14 @@ func testViews(t *testing.T, o Opener) {
 		})
 		rt.Repeat(map[string]func(*rapid.T){
 			"change": func(rt *rapid.T) {
-				r := &eventlog.Request{Rows: rapid.SliceOfN(row, 1, 4).Draw(rt, "rows"), If: rapid.SliceOfN(row, 0, 2).Draw(rt, "if")}
+				r := &eventlog.Request{Rows: rapid.SliceOfN(row, 1, 4).Draw(rt, "rows")}
+				conditions := rapid.SliceOfN(row, 0, 2).Draw(rt, "if")
 				if rapid.Bool().Draw(rt, "with an event") {
 					r.Events = []eventlog.Event{event("e", "", "")}
 				}
 				holds := true
-				for _, x := range r.If {
+				for _, x := range conditions {
+					r.If = append(r.If, eventlog.RowIs(x.Key, x.Value))
 					v, ok := rows[x.Key]
 					holds = holds && ok == (x.Value != nil) && v == string(x.Value)
 				}
@@ -132,7 +134,7 @@ func testConditionRaces(t *testing.T, o Opener) {
 				was, err := log.Row("n")
 				if err == nil {
 					_, err = log.Append(ctx, &eventlog.Request{
-						If:   []eventlog.Row{{Key: "n", Value: was}},
+						If:   []eventlog.Condition{eventlog.RowIs("n", was)},
 						Rows: []eventlog.Row{{Key: "n", Value: append(slices.Clone(was), '+')}},
 					})
 				}
