@@ -175,7 +175,7 @@ func TestDamagedFolder(t *testing.T) {
 				t.Errorf("it ended with %v:\n%s", err, log.String())
 			}
 			if strings.Contains(log.String(), "goroutine ") || strings.Contains(log.String(), ".go:") {
-				t.Errorf("it told its inside:\n%s", log.String())
+				t.Errorf("it revealed its internals:\n%s", log.String())
 			}
 			for _, file := range before {
 				if _, err := os.Stat(file); err != nil {

@@ -99,7 +99,7 @@ func TestEndedRoomsMakePlace(t *testing.T) {
 	}
 }
 
-// Who makes rooms too fast is told when to come back; who may not make any is told that.
+// A client that makes rooms too fast gets a Retry-After. A client that may not make any gets a refusal.
 func TestRoomCreateRate(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomCreate, s.RoomCreateRateKey = config.RoomsKey, 5 })

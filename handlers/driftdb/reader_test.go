@@ -62,7 +62,7 @@ type roomView struct {
 	last  uint64
 }
 
-// keyState is what a connection has heard of a key.
+// keyState is what a connection has received for a key.
 type keyState struct {
 	gets, inits int
 	top         uint64 // the greatest number in an init
@@ -311,7 +311,7 @@ func (r *roomReader) lookInit(rt *rapid.T, m *received) {
 	h.inits++
 }
 
-// complete says what a connection has not heard yet, or "": all answers, every relay since it joined, and every other
+// complete names what a connection has not received yet, or returns "": all answers, every relay since it joined, and every other
 // push, unless it was held and is a part of the first init.
 func (r *roomReader) complete() string {
 	if !r.events() {

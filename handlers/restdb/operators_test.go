@@ -44,7 +44,7 @@ func changed(doc, body string) (string, error) {
 	return "{" + strings.Join(members, ",") + "}", nil
 }
 
-// TestOperators: a document, what it is told, and what it becomes.
+// TestOperators: a document, the operators, and the result.
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ doc, body, want string }{

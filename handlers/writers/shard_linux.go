@@ -27,7 +27,7 @@ type shard struct {
 
 	// Only the shard's goroutine uses these.
 	streams       []*Stream // by slot; nil where one is free
-	generations   []uint32  // by slot: how often it was taken, which tells events of its earlier streams apart
+	generations   []uint32  // by slot: how often it was used, to recognize events of its earlier streams
 	free          []int32
 	serving       *Stream   // for dropPanicking
 	again         []*Stream // streams that have more to write at once

@@ -25,7 +25,7 @@ export function ask(method, path, { credential, headers = {}, body, signal } = {
   return fetch(at(path), { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
 }
 
-// failure is the error that an answer tells.
+// failure returns the error of an answer.
 export async function failure(response) {
   const text = await response.text().catch(() => "");
   try {

@@ -54,7 +54,7 @@ function draw() {
   waiting = [];
   if (!past) $("audit-rows").prepend(fresh);
   while (rows.length > most) rows.shift().element.remove();
-  tell();
+  render();
 }
 
 // older reads the page before what is shown from the gateway; what comes meanwhile waits. The gateway counts back from the
@@ -84,7 +84,7 @@ function newest() {
   filter();
 }
 
-function tell() {
+function render() {
   const shown = past ?? rows;
   const found = shown.filter(one => !one.element.hidden).length;
   $("audit-table").hidden = !found;
@@ -99,13 +99,13 @@ function tell() {
 
 function filter() {
   for (const one of past ?? rows) one.element.hidden = !matches(one);
-  tell();
+  render();
 }
 
 // state knows why nothing comes, so that an empty table is not taken for an empty trail.
 function state(s) {
   fault = s.name === "waiting" || s.name === "refused" ? s.text : "";
-  tell();
+  render();
   onstate(s);
 }
 

@@ -61,21 +61,21 @@ export function edit(key, done) {
       dialog.close();
       done(saved);
     } catch (error) {
-      message(answer, told(error, key), true);
+      message(answer, explain(error, key), true);
     }
   });
   const dialog = open(key ? `Change ${key.name}` : "New API key", form);
   return closed(dialog);
 }
 
-// told is an error in words, and what to do.
-function told(error, key) {
+// explain describes an error, and what to do.
+function explain(error, key) {
   if (doubled.has(error.code)) return "An earlier attempt made this key, but its answer was lost. Close this form. Then revoke the key in the list, and make another.";
   if (error.status === 404 && key) return "This key no longer exists: somebody has revoked it.";
   return `${error.message}${error.status ? "" : " The page does not know whether the change was made. It is safe to send the form again."}`;
 }
 
-// show tells a new key, this once: it closes by its button only.
+// show shows a new key. It is the only time, so the dialog closes only by its button.
 export function show({ name, key, sub, pub }) {
   const credential = { kind: "key", value: key };
   const input = el("input", { class: "mono", id: "new-key", readonly: true, value: key, "aria-label": `API key of ${name}`, onfocus: () => input.select() });

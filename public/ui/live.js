@@ -1,8 +1,8 @@
-// The stream of events that the key sees, and what it tells of itself.
+// The stream of events that the key may see, and its notices.
 import { $, act, setText } from "./dom.js";
 import { copier, watchLine } from "./curl.js";
 import { clear, draw, put, startList, tellNothing } from "./eventlist.js";
-import { notice, told } from "./row.js";
+import { notice, noticeOf } from "./row.js";
 import { claimsOf, session } from "./session.js";
 import { Follow } from "./stream.js";
 
@@ -26,18 +26,18 @@ function take(frame) {
   if (words.has(frame.type)) {
     if (frame.type === "live" && reached) return; // after a reconnection, which has a row of its own
     reached ||= frame.type === "live";
-    const element = told(frame);
+    const element = noticeOf(frame);
     if (element) put({ element });
     return;
   }
   put({ frame });
 }
 
-// state tells reconnections in the list too, once for each time that the stream breaks.
+// state adds a notice to the list when the stream reconnects, once for each time that it breaks.
 function state(s) {
   if (s.name === "waiting" && !broken) {
     broken = true;
-    if (!s.told) put({ element: notice("waiting", `Reconnecting: ${s.text}`) });
+    if (!s.announced) put({ element: notice("waiting", `Reconnecting: ${s.text}`) });
   } else if (s.name === "live" && broken) {
     broken = false;
     put({ element: notice("live", follow.frames.lastId ? `Connected again, continues after ${follow.frames.lastId}` : "Connected again") });
@@ -84,8 +84,8 @@ export const drawLive = draw;
 
 export const reconnect = () => follow?.again();
 
-export function startLive(tell) {
-  onstate = tell;
+export function startLive(report) {
+  onstate = report;
   act($("watch"), "submit", () => {
     clear();
     connect();

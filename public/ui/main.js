@@ -102,7 +102,7 @@ function state(id, again) {
   };
 }
 
-// title lets a tab in the background tell that something is wrong.
+// title shows in a background tab that something is wrong.
 function title() {
   const states = ["events-state", "stats-state", "audit-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
   const bad = states.find(s => s === "refused") ?? states.find(s => s === "waiting");

@@ -99,11 +99,11 @@ export class Pages {
     this.retry.hidden = !error;
     this.newer.hidden = this.#queries.length < 2;
     this.older.hidden = !this.#next;
-    setText(this.count, this.#at ? this.#told() : "");
+    setText(this.count, this.#at ? this.#summary() : "");
     this.draw(this.entries);
   }
 
-  #told() {
+  #summary() {
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";

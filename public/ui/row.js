@@ -53,8 +53,8 @@ const reasons = {
   },
 };
 
-// told is the notice for a frame that is none of an event, null for one that says nothing new.
-export function told({ type, data }) {
+// noticeOf returns the notice for a frame that is not an event, or null if the frame has nothing new.
+export function noticeOf({ type, data }) {
   const frame = JSON.parse(data).data ?? {};
   if (type === "gap") {
     const after = frame.after ? ` (after ${frame.after}${frame.oldest ? `, oldest stored ${frame.oldest}` : ""})` : "";

@@ -84,5 +84,5 @@ export function claimsOf(value) {
   }
 }
 
-// hint tells one credential from another without showing it.
+// hint distinguishes credentials without showing them.
 export const hint = value => value.length > 12 ? `…${value.slice(-4)}` : "…";

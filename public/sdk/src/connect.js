@@ -101,12 +101,12 @@ export function connect(url, o = {}) {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
     asked = Date.now();
-    const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
+    const report = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
         if (n) await sleep(pause(n), signal);
         const at = { id: last };
-        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
+        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, report, signal)) deliver(frame);
         if (signal.aborted) return;
         sure = true;
         if (!(+at.id <= +last)) last = at.id;
