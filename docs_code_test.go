@@ -227,7 +227,7 @@ func readRoutes(t *testing.T) []route {
 		Routes() []*echo.Route
 	})
 	if !ok {
-		t.Fatal("the gateway's handler does not tell its routes")
+		t.Fatal("the gateway's handler has no method Routes")
 	}
 	all := readCode(t).routes
 	for _, r := range router.Routes() {

@@ -124,7 +124,7 @@ func TestDoorNamesAreDocumented(t *testing.T) {
 	if folders := doors(); len(names) != len(folders)+2 { // and DoorMetrics, DoorOther
 		t.Errorf("the doors %v have the names %v: each door needs a constant doorName, unlike the others", folders, names)
 	}
-	for path, before := range map[string]string{"docs/operations.md": "`door` is one of ", "docs/admin.md": "the door that the request came by: "} {
+	for path, before := range map[string]string{"docs/operations.md": "`door` is one of ", "docs/admin.md": "the door that received the request: "} {
 		_, list, found := strings.Cut(readPage(t, path).text, before)
 		if !found {
 			t.Fatalf("%s has no %q", path, before)

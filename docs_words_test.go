@@ -27,7 +27,7 @@ func TestDocumentedReasons(t *testing.T) {
 		exist, documented set
 	}{
 		{"the ends of streams, in docs/operations.md", ends, firstCells(readPage(t, "docs/operations.md").table(t, "| reason | why the stream or socket ended |"))},
-		{"the reasons of gaps, in docs/protocol.md", gaps, firstCells(protocolPage.table(t, "| `reason` | cause | the stream goes on from |"))},
+		{"the reasons of gaps, in docs/protocol.md", gaps, firstCells(protocolPage.table(t, "| `reason` | cause | the stream continues from |"))},
 		{"the reasons of gaps, in the SDK's types", gaps, union(between(t, sdk, `gap: {`, `}`))},
 		{"the reasons of expired, in the SDK's types", expired, union(between(t, sdk, `expired: {`, `}`))},
 		{"the parameters that end a range, in docs/protocol.md", ranges, setOf(spans(between(t, protocolPage.text, "| where ", " ends the stream.")))},

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// floors are the packages from the top to the bottom. A package imports packages of its own entry and of the floors
-// below, never of those above and never of another entry on its floor. "x/..." is x and all below it; of the entries that
+// layers are the packages from the top to the bottom. A package imports packages of its own entry and of the layers
+// below, never of those above and never of another entry on its layer. "x/..." is x and all below it; of the entries that
 // stand for a package the longest counts, and its own name before all.
-var floors = [][]string{
+var layers = [][]string{
 	{"."},
 	{"cli/..."},                 // the command line
 	{"gateway/..."},             // builds and runs a whole gateway
@@ -61,20 +61,20 @@ func fits(pattern, name string) bool {
 	return name == root || subtree && strings.HasPrefix(name, root+"/")
 }
 
-// floorOf finds the entry of a package, and its floor; -1 where there is none.
-func floorOf(name string) (floor int, entry string) {
-	floor = -1
-	for i, entries := range floors {
+// layerOf finds the entry of a package, and its layer; -1 where there is none.
+func layerOf(name string) (layer int, entry string) {
+	layer = -1
+	for i, entries := range layers {
 		for _, e := range entries {
 			if e == name {
 				return i, e
 			}
 			if fits(e, name) && len(e) > len(entry) {
-				floor, entry = i, e
+				layer, entry = i, e
 			}
 		}
 	}
-	return floor, entry
+	return layer, entry
 }
 
 // local is the name of a package of ours in the table.
@@ -97,15 +97,15 @@ func wrong(from, to string) string {
 	if !ours {
 		return ""
 	}
-	floor, entry := floorOf(name)
-	below, other := floorOf(target)
+	layer, entry := layerOf(name)
+	below, other := layerOf(target)
 	switch {
-	case floor < 0 || below < 0:
-		return "one of them has no floor: put it into the table"
-	case below < floor:
-		return "that is a floor above"
-	case below == floor && entry != other:
-		return "that is another room on the same floor"
+	case layer < 0 || below < 0:
+		return "one of them has no layer: put it into the table"
+	case below < layer:
+		return "that is a layer above"
+	case below == layer && entry != other:
+		return "that is another room on the same layer"
 	}
 	return ""
 }

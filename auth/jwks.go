@@ -21,11 +21,11 @@ import (
 
 // Limits of fetching keys.
 const (
-	jwksTimeout  = 5 * time.Second
-	jwksMaxBytes = 1 << 20
-	jwksMaxKeys  = 100
-	jwksEvery    = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
-	MinJWKSInterval   = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
+	jwksTimeout     = 5 * time.Second
+	jwksMaxBytes    = 1 << 20
+	jwksMaxKeys     = 100
+	jwksEvery       = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
+	MinJWKSInterval = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
 )
 
 // unavailableError is the error of a token while the gateway does not know whether the set has its key.
@@ -43,12 +43,12 @@ func (e *unavailableError) Error() string {
 
 // jwks has the keys of JWT_JWKS_URL. If a fetch fails, the last good set stays in force.
 type jwks struct {
-	url    string
-	every  time.Duration // between two fetches that succeed
-	client *http.Client
-	logger *slog.Logger
-	now    func() time.Time
-	fetchNow   chan struct{} // asks watch for a fetch
+	url      string
+	every    time.Duration // between two fetches that succeed
+	client   *http.Client
+	logger   *slog.Logger
+	now      func() time.Time
+	fetchNow chan struct{} // asks watch for a fetch
 
 	fetching sync.Mutex // one fetch at a time
 	keyList
@@ -129,7 +129,7 @@ func (j *jwks) noteMissing(kid string) {
 }
 
 // ask fetches the set for a key that it does not have, in addition to the regular fetches and at most once in
-// JWKSAtMost. It reports whether it fetched.
+// MinJWKSInterval. It reports whether it fetched.
 func (j *jwks) ask() bool {
 	may, before := j.mayFetch()
 	if !may {

@@ -20,7 +20,7 @@ import (
 type keyring struct {
 	inline      string // API_KEYS
 	file        filewatch.File
-	firstKey        string // the key of the first start
+	firstKey    string // the key of the first start
 	store       *keyStore
 	minters     *minters // nil without a store
 	defaultRate float64

@@ -31,7 +31,7 @@ func (*MadeError) Error() string { return "the key was already made, and is not 
 // Limits of the answers that are remembered: secrets should not stay in memory for long.
 const (
 	createdKeyLife = 10 * time.Minute
-	maxCreatedKeys  = 100
+	maxCreatedKeys = 100
 )
 
 // createdKey is the answer to a request that made a key.

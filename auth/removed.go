@@ -35,7 +35,7 @@ type minters struct {
 
 	unstored []eventlog.Row // rows that an earlier call of note could not store
 
-	mu sync.RWMutex
+	mu    sync.RWMutex
 	byKey map[string]minter
 }
 

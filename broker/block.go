@@ -12,16 +12,16 @@ import (
 type Block struct {
 	Bytes []byte
 
-	frameEnds   []frameEnd
-	view    *view
-	chunked bool
-	live    bool   // made from the view's list; otherwise from the ring or the log
-	whole   bool   // the frames are not in the order of ids, so the cursor can move only over all of them
-	from    uint64 // if live: the number of the first item; otherwise the position before the block
-	end     uint64 // if live: the number of the item after the block
-	reached uint64 // the position after the block
-	fresh   uint64 // the newest event in it that was at the head
-	edits   uint64 // of the view, when the block was begun
+	frameEnds []frameEnd
+	view      *view
+	chunked   bool
+	live      bool   // made from the view's list; otherwise from the ring or the log
+	whole     bool   // the frames are not in the order of ids, so the cursor can move only over all of them
+	from      uint64 // if live: the number of the first item; otherwise the position before the block
+	end       uint64 // if live: the number of the item after the block
+	reached   uint64 // the position after the block
+	fresh     uint64 // the newest event in it that was at the head
+	edits     uint64 // of the view, when the block was begun
 }
 
 // frameEnd is one frame of a block.
@@ -137,7 +137,7 @@ func (k *Block) finish(at int, m frameEnd) {
 // after a restart. They take about 1 MiB, or more with very large events.
 const (
 	recentBlocks = 16 // how many
-	minRecent  = 8  // the fewest frames that are worth it
+	minRecent    = 8  // the fewest frames that are worth it
 )
 
 // recent has the blocks that were last read from the log. Broker.mu guards it.

@@ -70,7 +70,7 @@ func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }
 const (
 	listPerView       = 64
 	listPerSubscriber = 16
-	maxListEntries          = 1 << 16
+	maxListEntries    = 1 << 16
 )
 
 func (v *view) add(m item) {

@@ -69,8 +69,8 @@ func TestDamagedLog(t *testing.T) {
 	const events = 600
 	middle := int64(events * 1100 / 2)
 	for name, tt := range map[string]struct {
-		damage func(t *testing.T, file string)
-		reported   bool
+		damage   func(t *testing.T, file string)
+		reported bool
 	}{
 		"random bytes": {func(t *testing.T, file string) { overwrite(t, file, middle, random(100)) }, true},
 		"one bit": {func(t *testing.T, file string) {
@@ -175,7 +175,7 @@ func TestDamagedFolder(t *testing.T) {
 				t.Errorf("it ended with %v:\n%s", err, log.String())
 			}
 			if strings.Contains(log.String(), "goroutine ") || strings.Contains(log.String(), ".go:") {
-				t.Errorf("it told its inside:\n%s", log.String())
+				t.Errorf("it revealed its internals:\n%s", log.String())
 			}
 			for _, file := range before {
 				if _, err := os.Stat(file); err != nil {

@@ -125,16 +125,16 @@ func counted(t *testing.T, s *server) (last int) {
 		}
 		switch err := json.Unmarshal(text, &m); {
 		case err != nil:
-			if !strings.Contains(string(text), `"delete"`) { // which has ids, and is told whatever the filter
+			if !strings.Contains(string(text), `"delete"`) { // which has ids, and is sent regardless of the filter
 				t.Errorf("%s: %v", text, err)
 			}
 		case len(m.Data) != 1:
-			t.Errorf("told %s", text)
+			t.Errorf("got %s", text)
 		case m.Event == "init":
 			last = m.Data[0].N
 		case m.Event == "update":
 			if m.Data[0].N != last+1 {
-				t.Errorf("%d is told after %d", m.Data[0].N, last)
+				t.Errorf("%d came after %d", m.Data[0].N, last)
 			}
 			last = m.Data[0].N
 		}
@@ -262,7 +262,7 @@ func (w *documentWriters) killed(s *server, round int, reader *changesSeen) (see
 	return seen
 }
 
-// check holds the documents against what was acknowledged and against what a reader has heard.
+// check compares the documents with the acknowledged changes and with what a reader has received.
 func (w *documentWriters) check(s *server, reader *changesSeen, seen int) {
 	w.t.Helper()
 	all := s.list(w.t, "{}")
@@ -296,7 +296,7 @@ func (w *documentWriters) check(s *server, reader *changesSeen, seen int) {
 	}
 	counter := all["counter"]
 	if counter.N < w.count || counter.N < seen || counter.Version != counter.N+1 {
-		w.t.Errorf("the counter is %+v, acknowledged %d, told %d", counter, w.count, seen)
+		w.t.Errorf("the counter is %+v, acknowledged %d, seen %d", counter, w.count, seen)
 	}
 	w.count = counter.N // those whose outcome was unknown
 	if all["left"].N != all["right"].N || all["left"].Version != all["right"].Version {

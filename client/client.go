@@ -122,7 +122,7 @@ func statusError(r *http.Response) *StatusError {
 // The shortest and the longest delay between attempts, if the server gives none.
 const (
 	minDelay = 500 * time.Millisecond
-	maxDelay  = 30 * time.Second
+	maxDelay = 30 * time.Second
 )
 
 // backoff returns the delay before the next attempt after n failures in a row. It is random, so that clients that lost

@@ -17,10 +17,10 @@ const masked = "***"
 // field is one setting of the struct.
 type field struct {
 	name, fallback, doc, min, max string
-	lowered                          string // the size of the memory, where the default is lowered for it
-	secret, url                      bool
-	scaled                           bool // the default is made for FullMemory
-	value                            reflect.Value
+	lowered                       string // the size of the memory, where the default is lowered for it
+	secret, url                   bool
+	scaled                        bool // the default is made for FullMemory
+	value                         reflect.Value
 }
 
 func fieldsOf(c *Config) []field {
@@ -83,15 +83,15 @@ func (f *field) within(v reflect.Value) bool {
 	if f.min == "" {
 		return true
 	}
-	min, err := f.read(f.min)
-	if err != nil || !(number(v) >= number(min)) { // not <, which is false for NaN
+	lower, err := f.read(f.min)
+	if err != nil || !(number(v) >= number(lower)) { // not <, which is false for NaN
 		return false
 	}
 	if f.max == "" {
 		return true
 	}
-	max, err := f.read(f.max)
-	return err == nil && number(v) <= number(max)
+	upper, err := f.read(f.max)
+	return err == nil && number(v) <= number(upper)
 }
 
 func number(v reflect.Value) float64 {

@@ -18,7 +18,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// doors is a collection behind both doors, and what it should hold and tell.
+// doors is a collection behind both doors, with its expected documents and messages.
 type doors struct {
 	t      *testing.T
 	fs     *vfs.MemFS
@@ -171,7 +171,7 @@ func (d *doors) expectMessage(rt *rapid.T, event, data string) {
 	}
 }
 
-// expectChange wants a change to be told by both doors, to each in its way.
+// expectChange checks that both doors report a change, each in its own form.
 func (d *doors) expectChange(rt *rapid.T, kind, event string, ids ...string) {
 	all, _ := json.Marshal(ids)
 	switch items := d.items(2, ids...); {

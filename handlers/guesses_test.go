@@ -8,7 +8,7 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-// Nobody guesses the admin key, by whichever door; one line tells of all that was tried, and the right key goes on.
+// Nobody can guess the admin key at any door. One line of the log has the count of all tries, and the right key still works.
 func TestGuessedAdminKeys(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithDemo)
@@ -91,7 +91,7 @@ func TestGuessedKeys(t *testing.T) {
 }
 
 // Beside another credential the admin key is an API key, and an unknown one: else the refusal of the two, which is not
-// charged, would tell a wrong admin key from the right one.
+// charged, would show whether an admin key is right.
 func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithDemo)

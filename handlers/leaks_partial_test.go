@@ -8,9 +8,9 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-// Who may read some types of a database is not told whether there is an event of another type: to him it is as if it were
-// not there, in every way in which it can be asked for.
-func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
+// A client that may read some types of a database does not learn whether there is an event of another type: every request
+// gets the answer for an event that does not exist.
+func TestPartialReadersLearnNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	const partial = "key-partial-0123456789"
 	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) {

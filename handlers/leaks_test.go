@@ -363,7 +363,7 @@ func TestNothingTellsWhatExists(t *testing.T) {
 	}
 	known := g.Post(t, "/auth/login", `{"email":"ann@example.com","password":"wrong-wrong","mode":"json"}`, 401)
 	if unknown := g.Post(t, "/auth/login", `{"email":"eve@example.com","password":"wrong-wrong","mode":"json"}`, 401); known != unknown {
-		t.Errorf("a login tells who has an account: %s and %s", known, unknown)
+		t.Errorf("a login reveals who has an account: %s and %s", known, unknown)
 	}
 }
 

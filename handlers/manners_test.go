@@ -106,7 +106,7 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 				t.Errorf("%s %s %s: %q of type %s", method, tt.path, tt.body, text, answer.Header.Get("Content-Type"))
 			}
 			if answer.ContentLength >= 0 && answer.ContentLength != int64(len(text)) {
-				t.Errorf("%s %s: %d bytes, told %d", method, tt.path, len(text), answer.ContentLength)
+				t.Errorf("%s %s: %d bytes, Content-Length %d", method, tt.path, len(text), answer.ContentLength)
 			}
 		}
 	}

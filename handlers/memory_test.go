@@ -114,7 +114,7 @@ const full = "this credential (without one, this address) uses as much memory as
 // withLittle lets a credential hold 1 MiB.
 func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 }
 
-// bystander wants another key to subscribe and to hear of what is made.
+// bystander checks that another key can subscribe and gets new items.
 func (g *gateway) bystander(t *testing.T) {
 	t.Helper()
 	s := g.Socket(t, gatewaytest.KeyReader)
@@ -164,7 +164,7 @@ func TestSubscriptionsFull(t *testing.T) {
 	g.AwaitMetric(t, "sluice_client_memory_refused_total 1")
 }
 
-// TestFeedsFull: the same for feeds of databases, which tell it as an event.
+// TestFeedsFull: the same for feeds of databases, which report it as an event.
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithDemo, withLittle)
@@ -218,8 +218,8 @@ func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
 	return w
 }
 
-// TestMessagesFull: half-sent messages are charged as they grow. One that there is no room for is not taken, which is
-// told, and the connection goes on; others notice nothing.
+// TestMessagesFull: messages are charged while they arrive. One that does not fit is refused with an error, and the
+// connection continues; others notice nothing.
 func TestMessagesFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })

@@ -77,7 +77,7 @@ func TestMetricsServer(t *testing.T) {
 	}
 }
 
-// A page tells other sites nothing of its address, and no answer tells of the server's software.
+// A page does not reveal its address to other sites, and no answer names the server's software.
 func TestPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}

@@ -19,7 +19,7 @@ func longPatterns(n int) string {
 	return strings.Join(list, ",")
 }
 
-// TestStreamsFull: the same for streams, told as what passes. Streams with the same patterns hold them once.
+// TestStreamsFull: the same for streams, reported as temporary. Streams with the same patterns share their memory.
 func TestStreamsFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withLittle)

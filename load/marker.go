@@ -14,7 +14,7 @@ type marker struct {
 }
 
 const (
-	minSize  = 64 // the smallest payload, in bytes
+	minSize   = 64 // the smallest payload, in bytes
 	maxMarker = 80 // the longest marker, in bytes
 )
 

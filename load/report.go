@@ -53,7 +53,7 @@ type Delivery struct {
 	RSS       int64   `json:"rss"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
-	Max      float64 `json:"max_ms"`
+	Max       float64 `json:"max_ms"`
 }
 
 // usage is what processes use.

@@ -64,7 +64,7 @@ func (t *tally) add(m marker, run uint64, c *Check) {
 type Latency struct {
 	counts [64 * 8]uint64
 	n      uint64
-	max   time.Duration
+	max    time.Duration
 }
 
 func (l *Latency) add(d time.Duration) {

@@ -60,7 +60,7 @@ func (g *Gateway) RequestRest(t testing.TB, key, method, path, body string, head
 	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(text, "\n")), answer.Header
 }
 
-// WithDocuments sets the keys of DocumentKeys, and makes all documents at Made.
+// WithDocuments sets the keys of DocumentKeys, and makes all documents at CreatedTime.
 func WithDocuments(s *Setup) {
 	s.APIKeys = DocumentKeys
 	s.Now = func() time.Time {

@@ -17,9 +17,9 @@ import (
 type Setup struct {
 	config.Config
 	gateway.Options
-	TLS      bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
-	NoWriteTimeout    bool         // no client is cut off for reading an answer slowly
-	Listener net.Listener // instead of one on a port that the system chooses
+	TLS            bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
+	NoWriteTimeout bool         // no client is cut off for reading an answer slowly
+	Listener       net.Listener // instead of one on a port that the system chooses
 }
 
 // Gateway is a whole gateway over the memory engine, on a real listener.

@@ -18,9 +18,9 @@ type Scenario struct {
 	Headers map[string]string
 	Body    string
 
-	Status  int
-	Has     []string // in the body
-	HasNot  []string
+	Status          int
+	Has             []string // in the body
+	HasNot          []string
 	ResponseHeaders map[string]string // headers
 }
 

@@ -59,7 +59,9 @@ func (c *chunks) feed(piece []byte) (body []byte, err error) {
 }
 
 // WithVersion returns a request with another version of HTTP.
-func WithVersion(version, request string) string { return strings.Replace(request, "HTTP/1.1", version, 1) }
+func WithVersion(version, request string) string {
+	return strings.Replace(request, "HTTP/1.1", version, 1)
+}
 
 // Wire sends a request and reads the answer's head. The window is small, so that little is in flight.
 func (g *Gateway) Wire(t *testing.T, request string) *Wire {

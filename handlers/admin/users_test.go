@@ -45,7 +45,7 @@ func TestUserRefusals(t *testing.T) {
 	))
 }
 
-// A user is made, told without any hash, and signs in; what it opened follows each change, and ends with it.
+// A new user is shown without a hash, and can sign in. Its streams follow each change, and end with the user.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)

@@ -249,12 +249,12 @@ func TestActionsAreComplete(t *testing.T) {
 	}
 	for a := range actions {
 		if !documented[a] {
-			t.Errorf("docs/admin.md does not tell of %s", a)
+			t.Errorf("docs/admin.md does not have %s", a)
 		}
 	}
 	for a := range documented {
 		if !actions[a] {
-			t.Errorf("docs/admin.md tells of %s, which is no action of a route", a)
+			t.Errorf("docs/admin.md has %s, which is no action of a route", a)
 		}
 	}
 }
@@ -284,7 +284,7 @@ func TestAuditIsKept(t *testing.T) {
 	}
 }
 
-// Refused requests and messages are counted by door and code, however the door tells them.
+// Refused requests and messages are counted by door and code, in whichever form the door reports them.
 func TestRefusedAreCounted(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.MaxConnectionsPerKey = 1 })

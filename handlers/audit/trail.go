@@ -85,12 +85,12 @@ const (
 
 // Trail writes the audit trail.
 type Trail struct {
-	log     *slog.Logger
-	appender      Appender
-	queue   chan Entry
-	dropped atomic.Uint64
-	quit    chan struct{}
-	group   sync.WaitGroup
+	log      *slog.Logger
+	appender Appender
+	queue    chan Entry
+	dropped  atomic.Uint64
+	quit     chan struct{}
+	group    sync.WaitGroup
 
 	mu      sync.Mutex
 	tallies map[Entry]int // requests since the last entry

@@ -41,22 +41,22 @@ type conn struct {
 	limiter *rate.Limiter
 	bytes   int64
 
-	account *share.Account
-	authenticated   atomic.Bool   // who is not nil
-	handled   chan struct{} // receives once a message of an unauthenticated client was handled
+	account       *share.Account
+	authenticated atomic.Bool   // who is not nil
+	handled       chan struct{} // receives once a message of an unauthenticated client was handled
 
-	charge   context.Context // the connection's context, made for paying: it names the client that its work is charged to
-	chargedTo   *auth.Identity
-	who      *auth.Identity // nil: not authenticated
-	unwatch  func()         // of who
-	ended    chan struct{}  // receives when who may have ended
-	hasAuthenticated  bool           // the client has authenticated once
-	authTimer *time.Timer    // for authenticating
-	authTimerSet  time.Time      // since when that is set
-	expiry   *time.Timer    // of who
-	lastPing   time.Time      // at the last beat; zero: not
-	received atomic.Bool    // a message came since the last beat
-	stalled  time.Duration  // how long writes to the client have waited recently
+	charge           context.Context // the connection's context, made for paying: it names the client that its work is charged to
+	chargedTo        *auth.Identity
+	who              *auth.Identity // nil: not authenticated
+	unwatch          func()         // of who
+	ended            chan struct{}  // receives when who may have ended
+	hasAuthenticated bool           // the client has authenticated once
+	authTimer        *time.Timer    // for authenticating
+	authTimerSet     time.Time      // since when that is set
+	expiry           *time.Timer    // of who
+	lastPing         time.Time      // at the last beat; zero: not
+	received         atomic.Bool    // a message came since the last beat
+	stalled          time.Duration  // how long writes to the client have waited recently
 
 	subs    map[*broker.Subscriber]*subscription
 	waiting []*subscription // those that may have changes to send

@@ -30,14 +30,14 @@ type feed struct {
 }
 
 // Bounds of the messages that a feed stores for subscriptions that need them a little later. A feed with a single
-// subscription stores none. A feed may exceed mostBytes, for changes of a thousand items, as long as all feeds together
-// are within mostOfAll: making such messages again for each subscription would take seconds. Beyond mostOfAll, each feed
-// may store its equal part of as much again, at most mostBytes.
+// subscription stores none. A feed may exceed maxFeedBytes, for changes of a thousand items, as long as all feeds together
+// are within maxAllFeeds: making such messages again for each subscription would take seconds. Beyond maxAllFeeds, each feed
+// may store its equal part of as much again, at most maxFeedBytes.
 const (
 	maxFeedMessages = 2 * maxChangeItems
 	maxFeedBytes    = 64 << 10
-	maxAllFeeds    = 32 << 20
-	entryBytes   = 64 // about, without the message
+	maxAllFeeds     = 32 << 20
+	entryBytes      = 64 // about, without the message
 )
 
 // feedKey identifies subscriptions that share a feed: the same query, by the hash of its text, and the same item.

@@ -51,11 +51,11 @@ type Options struct {
 
 // Handler serves the door.
 type Handler struct {
-	o       Options
-	streams traffic.Opener
-	feeds   feeds
-	changes *changes
-	costlyQueries   *share.Slots // for queries that cost much to match against a change
+	o             Options
+	streams       traffic.Opener
+	feeds         feeds
+	changes       *changes
+	costlyQueries *share.Slots // for queries that cost much to match against a change
 }
 
 // New makes the handler.

@@ -10,7 +10,7 @@ import (
 
 // Bounds of a round, in bytes and in changes.
 const (
-	batch     = 64 << 10
+	batch           = 64 << 10
 	maxBatchChanges = 256
 )
 

@@ -16,7 +16,9 @@ const freeWork = 512 << 10
 const maxWaiting = 1 << 20
 
 // newCostlyQueries makes the slots for heavy queries. Half the processors are for other work, and credentials take turns.
-func newCostlyQueries() *share.Slots { return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting) }
+func newCostlyQueries() *share.Slots {
+	return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting)
+}
 
 // messageOf is the feed's messageOf. It takes a slot if the message is not made yet and costs more than freeWork.
 func (s *subscription) messageOf(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {

@@ -100,8 +100,8 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 	return nil
 }
 
-// followModel subscribes, applies what it is told, and holds the end against a list. Half of the readers have a
-// second subscription, and all begin theirs anew now and then.
+// followModel subscribes, applies the messages, and compares the result with a list. Half of the readers have a
+// second subscription, and all of them sometimes subscribe again.
 func followModel(t *testing.T, g *gateway, reader int) {
 	s := g.Socket(t, gatewaytest.KeyItems)
 	filter := fmt.Sprintf(`{"n":{"_gte":%d}}`, reader%3)
@@ -159,7 +159,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 		for _, i := range items {
 			was, there := state[i.ID]
 			if m.Event == "create" && there || m.Event == "update" && i.V != was+1 {
-				t.Errorf("reader %d has %s %d, %v, and is told %s", reader, i.ID, was, there, text)
+				t.Errorf("reader %d has %s %d, %v, and got %s", reader, i.ID, was, there, text)
 			}
 			state[i.ID] = i.V
 		}
@@ -189,16 +189,16 @@ func compareModel(t *testing.T, g *gateway, filter string, state map[string]int)
 		return
 	}
 	if len(m.Data) != len(state) {
-		t.Errorf("%d items are there, %d were told", len(m.Data), len(state))
+		t.Errorf("%d items exist, %d were in messages", len(m.Data), len(state))
 	}
 	for _, i := range m.Data {
 		if v, ok := state[i.ID]; !ok || v != i.V {
-			t.Errorf("%s is %d, told was %d, %v", i.ID, i.V, v, ok)
+			t.Errorf("%s is %d, the messages had %d, %v", i.ID, i.V, v, ok)
 		}
 	}
 }
 
-// TestSubscriptionOrder: what several subscriptions of one connection are told comes in the order of the changes.
+// TestSubscriptionOrder: the messages of several subscriptions of one connection have the order of the changes.
 func TestSubscriptionOrder(t *testing.T) {
 	t.Parallel()
 	for _, ring := range []int{1 << 20, 2000} {

@@ -15,7 +15,7 @@ import (
 // defaultLimit is the limit of a query that sets none. noLimit means all items.
 const (
 	defaultLimit = 100
-	noLimit    = -1
+	noLimit      = -1
 )
 
 // maxNumber bounds the numbers in a query that count items. The store has its own bound for lists.

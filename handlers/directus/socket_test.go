@@ -95,7 +95,7 @@ func TestSocketItems(t *testing.T) {
 	}
 }
 
-// TestSubscriptions: what a subscription begins with, and what it is told of changes, by whichever way they are made.
+// TestSubscriptions: the first message of a subscription, and its messages about changes from every door.
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
@@ -115,7 +115,7 @@ func TestSubscriptions(t *testing.T) {
 	s.Send(`{"type":"subscribe","collection":"m","item":1,"uid":"one","query":{"fields":["n"]}}`)
 	s.Expect(gatewaytest.SubscriptionMessage("init", `{"n":1}`, "one"))
 
-	// The author's own change is told to its subscriptions too, in their order of making or not: of one change there is no order.
+	// The author's subscriptions get its own change too. Messages about one change have no order.
 	other := g.Socket(t, gatewaytest.KeyItems)
 	other.Send(`{"type":"subscribe","collection":"m","uid":"7"}`)
 	other.Expect(gatewaytest.SubscriptionMessage("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
@@ -125,7 +125,7 @@ func TestSubscriptions(t *testing.T) {
 	s.ExpectInAnyOrder(all3, gatewaytest.Created(`[{"id":"3","n":3}]`, "ben"))
 	s.Expect(all4)
 
-	// Several that are changed at once are told at once; who sees nothing of it is not told.
+	// Items that change together are in one message. A subscription that matches none of them gets no message.
 	change("PATCH", "/items/m", `{"keys":["1","3","4"],"data":{"n":9}}`, 200)
 	list := `[{"id":"1","user":"Ben","n":9` + at + `,{"id":"3","user":"Ben","n":9` + at + `,{"id":"4","user":"Eve","n":9` + at + `]`
 	other.Expect(gatewaytest.SubscriptionMessage("update", list, "7"))
@@ -134,7 +134,7 @@ func TestSubscriptions(t *testing.T) {
 	other.Expect(gatewaytest.SubscriptionMessage("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
 	s.Expect(gatewaytest.SubscriptionMessage("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
 
-	// Those that go are told by their ids, whatever the filter.
+	// A deletion is reported by ids, regardless of the filter.
 	change("DELETE", "/items/m", `["4","1"]`, 204)
 	other.Expect(gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "7"))
 	s.ExpectInAnyOrder(gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "7"), gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "ben"), gatewaytest.SubscriptionMessage("delete", `["4","1"]`, ""), gatewaytest.SubscriptionMessage("delete", `"1"`, "one"))
@@ -143,7 +143,7 @@ func TestSubscriptions(t *testing.T) {
 	change("POST", "/realtime", `{"event":"post","collection":"m","data":{"id":"no"}}`, 200)
 	other.ExpectNothing()
 
-	// The same uid is the same subscription, and one that has ended is told nothing.
+	// The same uid is the same subscription, and one that has ended gets no message.
 	other.Send(`{"type":"subscribe","collection":"m","uid":7,"query":{"fields":"n","sort":"-n","limit":1}}`)
 	other.Expect(gatewaytest.SubscriptionMessage("init", `[{"n":9}]`, "7"))
 	change("PATCH", "/items/m", `[{"id":"2","n":20},{"id":"3","n":30}]`, 200)
@@ -164,7 +164,7 @@ func TestSubscriptions(t *testing.T) {
 	other.ExpectNothing()
 	s.ExpectNothing()
 
-	// Who may hear of a part only is told that part; who wants another is refused.
+	// A client that may get only some changes gets those; a subscription to others is refused.
 	r := g.Socket(t, gatewaytest.KeyReader)
 	r.Send(`{"type":"subscribe","collection":"messages","uid":"r"}`)
 	r.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "r"))

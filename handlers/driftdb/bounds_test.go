@@ -96,7 +96,7 @@ func (g *gateway) joinSoon(t *testing.T, room string) {
 	}
 }
 
-// A request over the rate of a room is refused and told, and changes nothing.
+// A request over the rate of a room is refused with an error, and changes nothing.
 func TestRoomRateOfRequests(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomRate = 10 })

@@ -51,16 +51,16 @@ type conn struct {
 	clients  rooms.Clients
 	account  *share.Account
 
-	stalled  atomic.Bool     // it was cut off, because others waited for the memory that it used
-	flooded  atomic.Bool     // it is being closed, because it sends too fast for too long
-	waits    atomic.Bool     // a push of the client waits for the room's rates or the log's queue
-	received atomic.Int64    // messages from the client
-	load     load            // memory of the answer in progress
-	last     uint64          // the greatest number sent
-	asked    map[string]bool // keys that the client asked for; nil after the delay
-	delayed  []record        // pushes in order, with answers that follow them
-	delayedSize    int             // the bytes of delayed
-	afterAnswer     []record        // pushes to send after the answer to the current get
+	stalled     atomic.Bool     // it was cut off, because others waited for the memory that it used
+	flooded     atomic.Bool     // it is being closed, because it sends too fast for too long
+	waits       atomic.Bool     // a push of the client waits for the room's rates or the log's queue
+	received    atomic.Int64    // messages from the client
+	load        load            // memory of the answer in progress
+	last        uint64          // the greatest number sent
+	asked       map[string]bool // keys that the client asked for; nil after the delay
+	delayed     []record        // pushes in order, with answers that follow them
+	delayedSize int             // the bytes of delayed
+	afterAnswer []record        // pushes to send after the answer to the current get
 }
 
 func (h *Handler) connect(c echo.Context) error {

@@ -102,7 +102,7 @@ func TestEndedRoomsMakePlace(t *testing.T) {
 	})
 }
 
-// Who makes rooms too fast is told when to come back; who may not make any is told that.
+// A client that makes rooms too fast gets a Retry-After. A client that may not make any gets a refusal.
 func TestRoomCreateRate(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomCreate, s.RoomCreateRateKey = config.RoomsKey, 5 })
@@ -134,7 +134,7 @@ func TestOpenRoomCreateRate(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		address, all int
-		message         string
+		message      string
 	}{
 		"an address": {3, 100, "more than 3 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES"},
 		"all":        {100, 3, "all clients without a credential make more than 3 rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token"},

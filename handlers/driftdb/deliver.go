@@ -39,7 +39,7 @@ import (
 
 // Bounds of the delayed pushes. The delay ends when they exceed one.
 const (
-	maxDelayed  = 256
+	maxDelayed      = 256
 	maxDelayedBytes = 256 << 10
 )
 
@@ -52,7 +52,7 @@ type answer struct {
 	after    uint64 // the client already has everything up to this number
 	entries  []eventlog.Event
 	position uint64 // in the log, at which the entries were retained
-	outdated      bool   // pushes after position were sent, so the answer must be read again
+	outdated bool   // pushes after position were sent, so the answer must be read again
 }
 
 // has reports whether the answer contains a push, as an entry or as a part of a compacted entry.

@@ -51,7 +51,7 @@ func TestCompactFreesKey(t *testing.T) {
 		send("200", `{"type":"push","key":"new 0","value":2,"action":{"type":"append"}}`)
 		send("200 null", `{"type":"push","key":"new 0",%s"action":{"type":"compact","seq":%d}}`, nothing, most+1)
 		send(`200 {"type":"init","key":"new 0","data":[{"value":2,"seq":201}]}`, `{"type":"get","key":"new 0"}`)
-		// Only debug connections hear of it.
+		// Only debug connections get a message.
 		gatewaytest.SendText(t, ws, `{"type":"get","key":"0"}`)
 		for _, text := range gatewaytest.AwaitMessages(t, got, most+2) {
 			if !strings.Contains(text, `"new `) && !strings.HasPrefix(text, `{"type":"init","key":"0","data":[]}`) {
@@ -59,7 +59,7 @@ func TestCompactFreesKey(t *testing.T) {
 			}
 		}
 		if all := strings.Join(gatewaytest.AwaitMessages(t, init, 2*most), "\n"); !strings.Contains(all, `{"type":"init","key":"99","data":[]}`) {
-			t.Errorf("%s: who debugs was not told", name)
+			t.Errorf("%s: the debug connection got no message", name)
 		}
 		_, _ = ws.CloseNow(), debug.CloseNow()
 	}

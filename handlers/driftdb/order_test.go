@@ -47,13 +47,13 @@ func replaces(room string, n int) *eventlog.Request {
 	return r
 }
 
-// Whoever asks again for a key hears every push of it, also those that are replaced by the time of the answer, once as a
-// push or in an answer, and none behind an answer that has it.
+// A client that asks again for a key gets every push of it once, as a push or in an answer, also those that were replaced
+// before the answer. It gets no push after an answer that contains it.
 func TestRoomAskAgain(t *testing.T) {
 	t.Parallel()
 	for name, one := range map[string]struct {
 		wait time.Duration
-		ring int // of bytes; a small one makes the reader lag, which hears what is retained by then
+		ring int // of bytes; a small one makes the reader lag, which gets what is still retained
 	}{"at once": {0, 0}, "after the hold": {300 * time.Millisecond, 0}, "lagging": {0, 2000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +118,7 @@ func TestRoomAskAgain(t *testing.T) {
 				t.Fatalf("%d of %d answers came; the last push was %d", inits, asked, last)
 			}
 			if one.ring == 0 && len(seen) != writers*rounds*each {
-				t.Fatalf("%d of %d were heard", len(seen), writers*rounds*each)
+				t.Fatalf("%d of %d were received", len(seen), writers*rounds*each)
 			}
 			t.Logf("%d heard, %d of them as pushes, %d answers", len(seen), pushed, inits)
 		})

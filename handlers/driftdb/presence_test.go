@@ -111,7 +111,7 @@ func TestRoomPresence(t *testing.T) {
 	}
 }
 
-// However many clients and keys a connection tells of, and however much it says, it is known by little.
+// However many clients, keys and bytes a connection sends, the gateway stores only a little of its presence.
 func TestRoomPresenceBounds(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
@@ -134,7 +134,7 @@ func TestRoomPresenceBounds(t *testing.T) {
 	if got := g.there(t, room, "?key=many"); got != "[]" {
 		t.Errorf("there are %s beside 16 keys", got)
 	}
-	// 3 of 1,300 bytes are known, 4 are not, and of what is too long for itself no more than that it is there.
+	// 3 values of 1,300 bytes are stored, 4 are not. Of a value that is too long, only its presence is stored.
 	text := strings.Repeat("x", 1300)
 	sendAll(4, func(i int) string { return relay("long", fmt.Sprintf(`{"value":%q,"client":"c%d"}`, text, i)) })
 	if all := g.there(t, room, "?key=long"); strings.Count(all, "client") != 3 || strings.Contains(all, `"c0"`) {

@@ -35,16 +35,16 @@ type roomReader struct {
 	views map[string]*roomView // of the keys that it asked for
 
 	// Of the connection:
-	ws     *websocket.Conn
-	stop   func()
-	joined uint64 // the last number by the time it had joined
-	last   uint64 // number of the last push
-	lastID string // of the stream of events
-	received  map[roomNumber]bool
-	keys   map[string]*keyState
-	pongs  int
-	sizes  []string // stream_size that came
-	grown  []string // and those that should
+	ws       *websocket.Conn
+	stop     func()
+	joined   uint64 // the last number by the time it had joined
+	last     uint64 // number of the last push
+	lastID   string // of the stream of events
+	received map[roomNumber]bool
+	keys     map[string]*keyState
+	pongs    int
+	sizes    []string // stream_size that came
+	grown    []string // and those that should
 
 	mu  sync.Mutex
 	box []received // came, and not looked at yet
@@ -62,7 +62,7 @@ type roomView struct {
 	last  uint64
 }
 
-// keyState is what a connection has heard of a key.
+// keyState is what a connection has received for a key.
 type keyState struct {
 	gets, inits int
 	top         uint64 // the greatest number in an init
@@ -311,7 +311,7 @@ func (r *roomReader) lookInit(rt *rapid.T, m *received) {
 	h.inits++
 }
 
-// complete says what a connection has not heard yet, or "": all answers, every relay since it joined, and every other
+// complete names what a connection has not received yet, or returns "": all answers, every relay since it joined, and every other
 // push, unless it was held and is a part of the first init.
 func (r *roomReader) complete() string {
 	if !r.events() {

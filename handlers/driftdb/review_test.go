@@ -143,7 +143,7 @@ func TestPresenceIsSmall(t *testing.T) {
 		gatewaytest.AwaitMessages(t, got, 3)
 	}
 	want := `[{"client":"c0","value":"xxxxxxxxxx"},{"client":"c1","value":null},{"client":"yyyyyyyyyy","value":1}]`
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // what is said is told to others first
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a message is sent to others before it is noted
 		answer, err := g.Client().Get(g.URL + "/room/" + room + "/presence")
 		if err != nil {
 			t.Fatal(err)

@@ -83,7 +83,7 @@ func TestRoomSockets(t *testing.T) {
 	if got := strings.Join(gatewaytest.AwaitMessages(t, gotB, 4), "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("the other got\n%s", got)
 	}
-	// Who asks for nothing hears all the same, when the time of holding is over.
+	// A client that asks for nothing gets the pushes too, when the delay is over.
 	_, gotC := g.Join(t, room, "")
 	gatewaytest.SendText(t, a, `{"type":"push","key":"other","value":4,"action":{"type":"replace"}}`)
 	if got := gatewaytest.AwaitMessages(t, gotC, 1); got[0] != `{"type":"push","key":"other","value":4,"seq":4}` {

@@ -180,8 +180,8 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 	}
 }
 
-// Who floods for longer than is allowed is closed, and told why; who is slowed down for less is not, and is answered
-// pings meanwhile.
+// A client that floods for too long is closed with the reason. One that is slowed down for a shorter time stays open, and
+// gets answers to its pings.
 func TestRoomFlood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // share one budget. An answer waits for a share of the budget. Addresses take turns, and one address can have at most half.
 //
 // While an answer waits, cutStalled cuts off clients that have a share and are too slow. A client must take each piece of its
-// answer within stall, and the whole answer within mostAge. So every wait ends.
+// answer within stall, and the whole answer within maxAge. So every wait ends.
 
 const (
 	// smallAnswer is how many bytes may be read without a share of the budget: as much as a connection may have to write anyway.

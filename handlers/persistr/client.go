@@ -19,7 +19,7 @@ type clientRow struct {
 	Namespace []string `json:"ns"`
 }
 
-// emptyList stands for the unnamed namespace.
+// emptyList is the name of the unnamed namespace for the published client.
 var emptyList = []string{}
 
 // rowFor returns what makes a row of a stream for the sender of a call.

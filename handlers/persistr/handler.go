@@ -61,7 +61,9 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.mayContinue) })
+	o.Catalog.OnChange(func(name string) {
+		h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.mayContinue)
+	})
 	o.Accounts.OnChange(func(a *account.Account) {
 		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.mayContinue)
 	})

@@ -58,7 +58,7 @@ func TestPublisherWithoutEarsHoldsNothing(t *testing.T) {
 	}
 }
 
-// A key of one type is told nothing of events of others by the places that it asks for.
+// A key for one type learns nothing about events of other types from the positions that it asks for.
 func TestPlacesTellNothing(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, withDemoKey)

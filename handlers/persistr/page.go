@@ -17,10 +17,10 @@ import (
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and
 // events read at a time, of which each may have MAX_EVENT bytes.
 const (
-	maxPageEvents  = 1000
-	pageBytes = 4 << 20
-	pageTime  = 2 * time.Second
-	pageStep  = 64
+	maxPageEvents = 1000
+	pageBytes     = 4 << 20
+	pageTime      = 2 * time.Second
+	pageStep      = 64
 )
 
 // page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the position to go on from. If

@@ -136,7 +136,7 @@ func TestPersistrRefusals(t *testing.T) {
 	}
 }
 
-// A feed tells every failure in itself.
+// A feed reports every failure as a frame.
 func TestPersistrFeedFailures(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)

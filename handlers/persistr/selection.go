@@ -44,7 +44,7 @@ type selection struct {
 	onlyLive  bool   // after=past-events
 	caughtUp  bool
 	limit     int  // 0: none
-	openEnded bool // a limit of usualLimit may be none of the caller's: see feedLimit
+	openEnded bool // a limit of defaultLimit may be none of the caller's: see feedLimit
 }
 
 // one returns a parameter's value; an empty value counts as absent.

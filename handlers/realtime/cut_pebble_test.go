@@ -69,7 +69,7 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	}
 	before := p.gaps[0].before
 	if want := (gapFields{"expired", m.all[before-1].ID, m.all[rest].ID, before}); p.gaps[0] != want {
-		t.Errorf("told %+v, want %+v", p.gaps[0], want)
+		t.Errorf("the gap is %+v, want %+v", p.gaps[0], want)
 	}
 	want := slices.DeleteFunc(append(m.all[:before:before], m.all[rest:]...), func(e entry) bool { return e.ID > last })
 	if !slices.EqualFunc(p.events, want, entry.same) {

@@ -17,7 +17,7 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-// Every selector alone, and what is told at the end.
+// Every selector alone, and the last frame.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
@@ -73,7 +73,7 @@ func TestSelectors(t *testing.T) {
 		if tt.reason == "limit" {
 			continue // who comes back may have as many again
 		}
-		// Who comes back to a range that is over is told by 204 not to come again.
+		// A client that reconnects to a range that is over gets 204, which stops it.
 		if again := g.History(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
 			t.Errorf("%s: coming back with %s: %d", tt.query, p.End.ID, again.Status)
 		}
@@ -283,7 +283,7 @@ func TestSelectorModel(t *testing.T) {
 	})
 }
 
-// A position that retention has passed is told as a gap; earliest never is.
+// A position that retention has passed causes a gap; earliest never does.
 func TestExpiredPositions(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RetainBytes = 20_000 })

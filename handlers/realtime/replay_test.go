@@ -68,7 +68,7 @@ func TestDeepResume(t *testing.T) {
 
 type mentioned struct{ id, name string }
 
-// Retention that overtakes a client which does not read is told in mid-stream, from where to where.
+// If retention overtakes a client that does not read, the stream has a gap with both ends.
 func TestGapInMidStream(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
@@ -98,7 +98,7 @@ func TestGapInMidStream(t *testing.T) {
 				}
 			case last != 0 && gaps == 0 && slices.Index(ids, e.ID) != slices.Index(ids, strconv.FormatUint(last, 10))+1,
 				last == 0 && e.ID != ids[0]:
-				t.Fatalf("%d after %d, and no gap told", id, last)
+				t.Fatalf("%d after %d, without a gap", id, last)
 			}
 			last = id
 		}

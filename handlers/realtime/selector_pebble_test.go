@@ -156,8 +156,8 @@ type request struct {
 	key    string
 	query  url.Values
 	lines  bool
-	after  uint64 // the last position that is not asked for
-	asked  string // the id that was named; a time is none
+	after  uint64      // the last position that is not asked for
+	asked  string      // the id that was named; a time is none
 	gaps   []gapFields // that must come before all events
 	last   uint64
 	reason string

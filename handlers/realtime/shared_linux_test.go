@@ -87,8 +87,8 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 	g.AwaitMetric(t, fmt.Sprintf(`sluice_streams_ended_total{reason="gone"} %d`, 2*crowd))
 }
 
-// The kernel tells of room only when there is much of it: who takes a little at a time is known by what is
-// still in its hands, and not closed.
+// The kernel reports free space in its buffer only when there is much of it. A client that reads a little at a time is
+// recognized by the bytes that the kernel still has for it, and is not closed.
 func TestVerySlowAndSteady(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 1, time.Second })

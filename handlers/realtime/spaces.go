@@ -28,7 +28,7 @@ func (w writings) stored() {
 	}
 }
 
-// finish tells each database what storing its events came to.
+// finish reports to each database whether its events were stored.
 func (w writings) finish(err error) {
 	for _, one := range w {
 		one.Answered(err)

@@ -50,7 +50,7 @@ type published struct {
 	size int // of its data
 }
 
-// modelClient reads as an EventSource does: it resumes by the last id it was told.
+// modelClient reads as an EventSource does: it resumes by the last id that it received.
 type modelClient struct {
 	w     *gatewaytest.Wire // nil while it is away
 	names string
@@ -137,7 +137,7 @@ func (m *model) got(c *modelClient, e ssetest.Event) {
 		m.t.Fatalf("%+v before init", e)
 	case e.Name == "ping":
 		if ok && id >= want.id || id < c.at {
-			m.t.Fatalf("a ping tells %d to who has all up to %d, while %d is to come", id, c.at, want.id)
+			m.t.Fatalf("a ping has the id %d for a client at %d, but %d is still to come", id, c.at, want.id)
 		}
 		c.at = id
 	case !ok || id != want.id || e.Name != want.name || !strings.HasSuffix(e.Data, `"}`) || strings.Count(e.Data, "x") != want.size:

@@ -107,7 +107,7 @@ func TestSameBytes(t *testing.T) {
 				return
 			}
 			if strings.Contains(name, "history") && strings.Count(shared, "event: live\n") != 1 {
-				t.Errorf("the present is not told once: %q", shared)
+				t.Errorf("the frame live does not come once: %q", shared)
 			}
 			if !strings.Contains(shared, "event: busy") || strings.Count(shared, "event: goal")+strings.Count(shared, "event: publish") < 1 {
 				t.Errorf("the story is not whole: %q", shared)

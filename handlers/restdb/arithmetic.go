@@ -20,7 +20,7 @@ var errOverflow = errors.New("would leave the range of 64-bit integers, from -92
 
 // arithmetic is a sum or a product. integers returns false on overflow; floats is for all other numbers.
 type arithmetic struct {
-	missing     string // the value of a missing field
+	missing  string // the value of a missing field
 	integers func(a, b int64) (int64, bool)
 	floats   func(a, b float64) float64
 }
@@ -59,13 +59,13 @@ func calculate(arg gjson.Result, r arithmetic) (edit, error) {
 			was = []byte(r.missing)
 		}
 		if v := gjson.ParseBytes(was); v.Type != gjson.Number {
-			return nil, fmt.Errorf("meets %s: it takes a field that holds a number, or none", query.KindOf(v))
+			return nil, fmt.Errorf("cannot change %s: it takes a field that holds a number, or none", query.KindOf(v))
 		}
 		return r.of(string(was), by)
 	}, nil
 }
 
-// of applies the rule to two numbers. The result of two integers is an exact integer.
+// of applies the operation to two numbers. The result of two integers is an exact integer.
 func (r arithmetic) of(a, b string) ([]byte, error) {
 	if integral(a) && integral(b) {
 		x, err := strconv.ParseInt(a, 10, 64)

@@ -142,8 +142,8 @@ func (h *Handler) removeMany(c *call) (int, error) {
 
 var errEnough = errors.New("there are enough")
 
-// removeFound deletes all documents that q matches, or at most max of them. One request deletes at most ChangeMost documents,
-// and ChangeBytes of them. If q matches more, a max up to ChangeMost lets the request delete a part; without such a max, the
+// removeFound deletes all documents that q matches, or at most max of them. One request deletes at most MaxChangeDocuments documents,
+// and MaxChangeBytes of them. If q matches more, a max up to MaxChangeDocuments lets the request delete a part; without such a max, the
 // request is refused.
 func (h *Handler) removeFound(c *call) (int, error) {
 	s, err := parseSelection(c.values)

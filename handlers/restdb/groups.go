@@ -17,7 +17,7 @@ type groupLevel struct {
 	leaf   []byte   // on the last level: figures
 }
 
-// at returns the branch of a value, and makes it if needed.
+// at returns the level below for a value, and makes it if needed.
 func (b *groupLevel) at(v gjson.Result) *groupLevel {
 	m := valueKey(v)
 	if b.below == nil {
@@ -29,7 +29,7 @@ func (b *groupLevel) at(v gjson.Result) *groupLevel {
 	return b.below[m]
 }
 
-// append appends the branch as JSON, in the order of its values. The name of a value is its JSON text, for a string without
+// append appends the level as JSON, in the order of its values. The name of a value is its JSON text, for a string without
 // the quotes. A string keeps its quotes if the name is taken: "1" after the number 1.
 func (b *groupLevel) append(dst []byte, p query.Projection) []byte {
 	switch {

@@ -37,7 +37,7 @@ func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
 		return err == nil
 	})
 	if !found {
-		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
+		return nil, fmt.Errorf("names element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
 	}
 	return append(out, ']'), err
 }
@@ -64,7 +64,7 @@ func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 		if was != nil {
 			v := gjson.ParseBytes(was)
 			if !v.IsArray() {
-				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", query.KindOf(v))
+				return nil, fmt.Errorf("cannot change %s: it takes a field that holds a list", query.KindOf(v))
 			}
 			list = v.Array()
 		}
@@ -204,7 +204,7 @@ func pull(arg gjson.Result) (edit, error) {
 	})
 	return func(was []byte) ([]byte, error) {
 		if len(was)*condition.Weight() > maxPullBytes {
-			return nil, fmt.Errorf("meets a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
+			return nil, fmt.Errorf("would search a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
 		}
 		return f(was)
 	}, nil

@@ -217,7 +217,7 @@ func editAt(was []byte, names []string, f edit) ([]byte, error) {
 	case v.IsArray():
 		return editElement(v, names, f)
 	default:
-		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", query.KindOf(v))
+		return nil, fmt.Errorf("goes into %s, but only objects and lists have parts", query.KindOf(v))
 	}
 }
 

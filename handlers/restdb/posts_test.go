@@ -86,7 +86,7 @@ func TestMethodOverride(t *testing.T) {
 		t.Errorf("Allow: %s", got)
 	}
 	g.RunAll(t, []scenario{{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Status: 204,
-		Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
+		Headers:         map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
 		ResponseHeaders: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
 }
 

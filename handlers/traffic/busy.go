@@ -19,7 +19,7 @@ import (
 // not come back together.
 const (
 	minBusy = 2 * time.Second
-	maxBusy  = 10 * time.Second
+	maxBusy = 10 * time.Second
 )
 
 // RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200. So

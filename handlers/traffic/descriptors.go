@@ -13,11 +13,11 @@ import (
 // system gives each connection the lowest free number, so a high number shows that many are in use. A low number does not
 // show room, since a file may just have been closed. So only a probe ends the scarcity.
 type Descriptors struct {
-	reservedFrom   int // numbers from here on belong to the reserve
-	probe  func(n int) (highest int)
-	logger *slog.Logger
-	scarce atomic.Bool
-	warned atomic.Int64 // Unix seconds
+	reservedFrom int // numbers from here on belong to the reserve
+	probe        func(n int) (highest int)
+	logger       *slog.Logger
+	scarce       atomic.Bool
+	warned       atomic.Int64 // Unix seconds
 }
 
 // reserved is how many descriptors streams leave free: an eighth of a small limit.

@@ -64,11 +64,11 @@ const (
 
 // leaseExtra is separate because most streams do not need it: a lease without it is small.
 type leaseExtra struct {
-	releasers []Releaser // most streams have few
-	firstReleaser       [1]Releaser
-	account   *share.Account
-	pending   *Pending
-	scope     string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+	releasers     []Releaser // most streams have few
+	firstReleaser [1]Releaser
+	account       *share.Account
+	pending       *Pending
+	scope         string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
 }
 
 // Releaser is something that a stream has until its end.

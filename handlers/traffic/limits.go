@@ -13,7 +13,7 @@ import (
 // that are connected, so clients cannot make it grow.
 type limits struct {
 	max, maxPerKey int
-	descriptors      *Descriptors
+	descriptors    *Descriptors
 
 	mu        sync.Mutex
 	all       int

@@ -20,8 +20,8 @@ type pending struct {
 // pendingShare is the part of the pool that one address may have.
 const pendingShare = 8
 
-func newPending(places int) *pending {
-	return &pending{max: places, maxPerAddress: max(1, places/pendingShare), by: map[string][]*Pending{}}
+func newPending(limit int) *pending {
+	return &pending{max: limit, maxPerAddress: max(1, limit/pendingShare), by: map[string][]*Pending{}}
 }
 
 // Pending is the place of one socket in the pool.
@@ -60,13 +60,13 @@ func (p *pending) add(one *Pending) (old *Pending) {
 }
 
 // crowded returns the address with the most sockets.
-func (p *pending) crowded() (max string) {
+func (p *pending) crowded() (fullest string) {
 	for network, list := range p.by {
-		if len(list) > len(p.by[max]) {
-			max = network
+		if len(list) > len(p.by[fullest]) {
+			fullest = network
 		}
 	}
-	return max
+	return fullest
 }
 
 // remove reports whether the place was still there.

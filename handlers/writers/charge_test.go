@@ -66,7 +66,7 @@ func TestGather(t *testing.T) {
 			t.Fatalf("%d bytes are gathered, %d charged", len(g.gathered), memory.Held())
 		}
 	}
-	if err := g.say(nil); err != nil {
+	if err := g.writeNotice(nil); err != nil {
 		t.Fatal(err)
 	}
 	if out.Len() != want || memory.Held() != 0 {

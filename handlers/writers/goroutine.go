@@ -120,7 +120,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 		case broker.EndCut:
 			return reason, nil
 		default:
-			return reason, g.say(g.notices.Last(reason))
+			return reason, g.writeNotice(g.notices.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
@@ -142,7 +142,7 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.say(g.notices.Ping(g.Subscriber, now)); err != nil {
+			if err := g.writeNotice(g.notices.Ping(g.Subscriber, now)); err != nil {
 				return g.endAfterWriteError(err)
 			}
 		}
@@ -182,10 +182,10 @@ func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 		return g.Range.Reason, nil
 	}
 	if g.live {
-		return "", g.say(nil)
+		return "", g.writeNotice(nil)
 	}
 	g.live = true
-	return "", g.say(g.notices.Live())
+	return "", g.writeNotice(g.notices.Live())
 }
 
 // finish ends a range.
@@ -194,7 +194,7 @@ func (g *goroutineStream) finish(over RangeEnd) (broker.End, error) {
 	if over != Limit && g.Range.Last <= g.config.Broker.Log().Settled() {
 		position = g.Range.Last // everything up to it was read, though no event has that id
 	}
-	return Over, g.say(g.notices.Over(position, over))
+	return Over, g.writeNotice(g.notices.Over(position, over))
 }
 
 // putBlock gives a block back, unless a large event has grown it.
@@ -210,7 +210,7 @@ func (g *goroutineStream) broken(err error) (broker.End, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.say(g.notices.Last(Failed)))
+	return Failed, errors.Join(err, g.writeNotice(g.notices.Last(Failed)))
 }
 
 // endAfterWriteError returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
@@ -224,8 +224,8 @@ func (g *goroutineStream) endAfterWriteError(err error) (broker.End, error) {
 	return Gone, err
 }
 
-// say writes the events that have gathered, and then a notice.
-func (g *goroutineStream) say(notice []byte) error {
+// writeNotice writes the events that have gathered, and then a notice.
+func (g *goroutineStream) writeNotice(notice []byte) error {
 	if len(g.gathered) > 0 {
 		notice = append(g.gathered, notice...)
 		g.gathered = nil
@@ -240,12 +240,12 @@ func (g *goroutineStream) write(b []byte) error {
 			g.gathered = append(g.gathered, b...)
 			return nil
 		}
-		if err := g.say(nil); err != nil { // there is room for the one, then the other
+		if err := g.writeNotice(nil); err != nil { // there is room for the one, then the other
 			return err
 		}
 	}
 	if len(g.gathered) > 0 {
-		return g.say(b)
+		return g.writeNotice(b)
 	}
 	return g.send(b)
 }

@@ -87,12 +87,12 @@ func (s *Stream) gathers(n int) bool {
 func (sh *shard) writeLive(s *Stream) {
 	s.socket.live = true
 	if frame := appendNotice(nil, s, s.notices(sh.config).Live()); len(frame) > 0 {
-		sh.say(s, frame)
+		sh.writeFrame(s, frame)
 	}
 }
 
-// say writes a frame to a stream that has nothing else to write.
-func (sh *shard) say(s *Stream, frame []byte) {
+// writeFrame writes a frame to a stream that has nothing else to write.
+func (sh *shard) writeFrame(s *Stream, frame []byte) {
 	k := &s.socket
 	n, err := write(k.fd, frame, nil)
 	if err != nil {

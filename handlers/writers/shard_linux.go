@@ -26,19 +26,19 @@ type shard struct {
 	fetched []fetched
 
 	// Only the shard's goroutine uses these.
-	streams []*Stream // by slot; nil where one is free
-	generations    []uint32  // by slot: how often it was taken, which tells events of its earlier streams apart
-	free    []int32
-	serving *Stream   // for contain
-	again   []*Stream // streams that have more to write at once
-	work    []*broker.Subscriber
-	inbox   inbox
-	block   broker.Block
-	pings   pings
-	discardBuffer   []byte
-	served  uint
-	yielder *yielder
-	fetches fetches
+	streams       []*Stream // by slot; nil where one is free
+	generations   []uint32  // by slot: how often it was used, to recognize events of its earlier streams
+	free          []int32
+	serving       *Stream   // for dropPanicking
+	again         []*Stream // streams that have more to write at once
+	work          []*broker.Subscriber
+	inbox         inbox
+	block         broker.Block
+	pings         pings
+	discardBuffer []byte
+	served        uint
+	yielder       *yielder
+	fetches       fetches
 }
 
 // inbox has what others have put into the shard's lists, and what the round before has left.

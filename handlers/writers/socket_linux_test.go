@@ -41,7 +41,7 @@ func pair(t *testing.T) (fd int32, client *net.TCPConn) {
 	return fd, c.(*net.TCPConn)
 }
 
-// A write takes from both slices in order, tells how far it came, and never waits.
+// A write takes from both slices in order, returns how much it wrote, and never waits.
 func TestWriteInParts(t *testing.T) {
 	fd, client := pair(t)
 	var want, rest []byte

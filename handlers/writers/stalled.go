@@ -36,7 +36,7 @@ type stalled struct {
 	over    func() bool
 	cut     func()
 	lease   Lease         // logs a panic of the timer
-	max    time.Duration // that a write may take; 0: the connection has a time of its own
+	max     time.Duration // that a write may take; 0: the connection has a time of its own
 	timer   *time.Timer   // runs while something is being written
 	writing atomic.Bool
 	until   atomic.Int64 // as clock counts

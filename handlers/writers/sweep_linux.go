@@ -100,9 +100,9 @@ func (sh *shard) sayPing(s *Stream, now time.Time) {
 		k.nextPing = clock(now) + interval
 	}
 	if s.Notices == nil {
-		sh.say(s, sh.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
+		sh.writeFrame(s, sh.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
 	} else {
-		sh.say(s, appendNotice(nil, s, s.Notices.Ping(s.Subscriber, now)))
+		sh.writeFrame(s, appendNotice(nil, s, s.Notices.Ping(s.Subscriber, now)))
 	}
 }
 

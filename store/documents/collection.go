@@ -11,18 +11,18 @@ import (
 
 // collection is what the store knows of a collection:
 //
-//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, late
+//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, uncertain
 //	loaded, empty and unused --dropEmpty--> dropped
 //
-// A late collection waits in load until the commit with the unknown outcome can no longer come.
+// An uncertain collection waits in load until the commit with the unknown outcome can no longer come.
 type collection struct {
-	using   sync.RWMutex // read-locked during a change, locked while the documents are counted
-	loaded  bool
-	dropped bool        // no longer in the Store's map: look there again
-	uncertain    atomic.Bool // a change with an unknown outcome may still be stored
-	mu      sync.Mutex
-	count   int64
-	bytes   int64
+	using     sync.RWMutex // read-locked during a change, locked while the documents are counted
+	loaded    bool
+	dropped   bool        // no longer in the Store's map: look there again
+	uncertain atomic.Bool // a change with an unknown outcome may still be stored
+	mu        sync.Mutex
+	count     int64
+	bytes     int64
 }
 
 // use returns a collection, and counts it first if need be. It makes a new one if there is none. The collection is
@@ -32,7 +32,7 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 		return nil, err
 	}
 	for {
-		c, err := s.openedCollection(name)
+		c, err := s.getOrCreate(name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +47,8 @@ func (s *Store) use(ctx context.Context, name string) (*collection, error) {
 	}
 }
 
-// openedCollection returns the collection of this name. It makes one if there is none.
-func (s *Store) openedCollection(name string) (*collection, error) {
+// getOrCreate returns the collection of this name. It makes one if there is none.
+func (s *Store) getOrCreate(name string) (*collection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.collections[name]
@@ -110,9 +110,9 @@ func (s *Store) load(ctx context.Context, name string, c *collection) error {
 // Count is the number of documents in a collection.
 func (s *Store) Count(ctx context.Context, name string) (int64, error) {
 	s.mu.Lock()
-	openedCollection := s.collections[name] != nil
+	exists := s.collections[name] != nil
 	s.mu.Unlock()
-	if !openedCollection {
+	if !exists {
 		return 0, nil
 	}
 	c, err := s.use(ctx, name)

@@ -35,7 +35,7 @@ const (
 // LimitError is the error of a change or an answer that would exceed a bound.
 type LimitError struct {
 	What    string // as in "the collection would have more than 5 documents"
-	Max    int64
+	Max     int64
 	Setting Setting
 }
 

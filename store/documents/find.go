@@ -119,7 +119,7 @@ func (s *Store) query(ctx context.Context, name string, f func(ex *execution) er
 
 // Work is counted in bytes examined: the size of a document times the weight of the condition.
 const (
-	minWork = 256      // the least of a document
+	minWork   = 256      // the least of a document
 	checkWork = 64 << 10 // work between two looks at the time
 )
 
@@ -147,7 +147,7 @@ const crowdedOwner = 16
 
 // execution is a query under way:
 //
-//	slot for queries --freeWork is used up--> slot for scans --turn is over, another owner waits--> yields, waits again
+//	slot for queries --freeWork is used up--> slot for scans --slotTurn is over, another owner waits--> yields, waits again
 type execution struct {
 	store *Store
 	ctx   context.Context // the request's

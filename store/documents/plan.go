@@ -132,7 +132,7 @@ func (ex *execution) fetch(id string, where *query.Condition, f func(text []byte
 
 // Bounds of an answer that must be sorted: its documents, and the bytes of their sort keys.
 const (
-	maxSort  = 10_000
+	maxSort   = 10_000
 	sortBytes = 16 << 20
 )
 
@@ -148,9 +148,9 @@ type collector struct {
 	owned     bool // the texts need no copy
 	skip      int
 	matched   int64
-	key       []byte // of the current match
-	keys      int    // bytes of the keys in first
-	textBytes int    // bytes of the texts in first
+	key       []byte    // of the current match
+	keys      int       // bytes of the keys in first
+	textBytes int       // bytes of the texts in first
 	first     matchHeap // if the matches are not in order: the best so far, the worst of them on top
 }
 

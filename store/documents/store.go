@@ -61,17 +61,17 @@ const shards = 256
 
 // Store stores documents.
 type Store struct {
-	log     *eventlog.Log
-	o       Options
-	indexes map[string][]query.Field
-	ids     ids
-	queries *share.Slots   // for queries that have examined few documents so far: one for each processor
-	crowdQueries  *share.Slots   // for queries of owners with many waiting scans: one
-	scans   *share.Slots   // for queries that examine many documents: half of the processors
-	bulk    *share.Slots   // for changes of many documents, which lock most shards
-	answers *share.Answers // memory of answers
-	seed    maphash.Seed
-	locks   [shards]chan struct{}
+	log          *eventlog.Log
+	o            Options
+	indexes      map[string][]query.Field
+	ids          ids
+	queries      *share.Slots   // for queries that have examined few documents so far: one for each processor
+	crowdQueries *share.Slots   // for queries of owners with many waiting scans: one
+	scans        *share.Slots   // for queries that examine many documents: half of the processors
+	bulk         *share.Slots   // for changes of many documents, which lock most shards
+	answers      *share.Answers // memory of answers
+	seed         maphash.Seed
+	locks        [shards]chan struct{}
 
 	mu          sync.Mutex
 	collections map[string]*collection

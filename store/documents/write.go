@@ -11,8 +11,8 @@ import (
 // Bounds of one change: its documents, and their bytes before or after it, whichever is more. All writers wait while it
 // is stored. While 1,000 documents of 60 KB were removed, they waited 0.7 s, and publishers 0.3 s.
 const (
-	MaxChangeDocuments  = 1000
-	MaxChangeBytes = 8 << 20
+	MaxChangeDocuments = 1000
+	MaxChangeBytes     = 8 << 20
 )
 
 // New is a document to be made.

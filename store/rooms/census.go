@@ -15,8 +15,8 @@ import (
 // unknown, the room counts until the next survey, at most a minute.
 type census struct {
 	max int64
-	n    atomic.Int64
-	mu   sync.RWMutex // read-locked while a room is made, so that none is half made during a survey
+	n   atomic.Int64
+	mu  sync.RWMutex // read-locked while a room is made, so that none is half made during a survey
 
 	evicting sync.Mutex
 	evicted  time.Time // when evict last ran
@@ -62,9 +62,9 @@ func (r *Rooms) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, 
 
 // What evict may drop: rooms without any push, with nobody inside, whose maker has had time to enter.
 const (
-	evictAge  = 10 * time.Second
+	evictAge   = 10 * time.Second
 	evictBatch = dropBatch
-	evictRest = time.Second // between two evictions, since each reads all rooms
+	evictRest  = time.Second // between two evictions, since each reads all rooms
 )
 
 // evict drops the oldest rooms without any push and with nobody inside. It reports whether one more room may be made.

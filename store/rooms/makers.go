@@ -17,9 +17,9 @@ type Maker struct {
 // makers bounds how fast rooms are made, and how many each maker has. It is lost when the process ends. Then the rates
 // start again, and the existing rooms count only against MAX_ROOMS.
 type makers struct {
-	limits        Limits
+	limits       Limits
 	maxAnonymous int // rooms of an address
-	maxPerKey       int // rooms of a credential
+	maxPerKey    int // rooms of a credential
 
 	mu      sync.Mutex
 	all     *rate.Limiter // of all makers without a credential

@@ -13,7 +13,7 @@ import (
 // over HTTP is refused instead: see Allow.
 type Pace struct {
 	limiter *rate.Limiter
-	max    time.Duration // more delay than this ends the connection
+	max     time.Duration // more delay than this ends the connection
 	delayed time.Duration // total delay since the client last left half of its rate unused
 }
 

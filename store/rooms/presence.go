@@ -20,8 +20,8 @@ const presenceLife = 4 * time.Second
 
 // Bounds of what one connection may have. The presence that was not repeated for the longest time goes first.
 const (
-	maxPresencePairs  = 16      // pairs of client and key
-	presenceBytes = 4 << 10 // of all together
+	maxPresencePairs = 16      // pairs of client and key
+	presenceBytes    = 4 << 10 // of all together
 	maxClientName    = 256     // bytes of a client's name
 )
 

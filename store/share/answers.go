@@ -29,11 +29,11 @@ func ConnOf(ctx context.Context) Conn {
 }
 
 // When an owner is refused memory, slow answers are cut off: those sent for longer than grace and slower than
-// leastSpeed, and those sent for longer than mostAge at any speed.
+// minSpeed, and those sent for longer than maxAge at any speed.
 const (
-	grace      = 5 * time.Second
+	grace    = 5 * time.Second
 	minSpeed = 16 << 10 // bytes a second
-	maxAge    = time.Minute
+	maxAge   = time.Minute
 )
 
 // Answers is the memory that answers take until their clients have read them. It is shared by owner. An owner whose

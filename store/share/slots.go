@@ -15,7 +15,7 @@ var ErrQueueFull = errors.New("too many requests of this credential wait already
 //
 // A task may need several slots at once. Then a slot is a unit of a resource, such as a byte.
 type Slots struct {
-	perOwner    int64 // slots
+	perOwner   int64 // slots
 	maxWaiting int   // requests of one owner
 
 	mu      sync.Mutex
@@ -30,7 +30,7 @@ type waiter struct {
 	ready chan struct{}
 }
 
-// NewSlots makes n slots. At most mostWaiting requests of one owner may wait; further ones are refused.
+// NewSlots makes n slots. At most maxWaiting requests of one owner may wait; further ones are refused.
 func NewSlots(n, maxWaiting int) *Slots { return NewUnits(int64(n), int64(n), maxWaiting) }
 
 // NewUnits makes n slots, of which one owner may have at most perOwner.
