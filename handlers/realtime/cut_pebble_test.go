@@ -52,7 +52,7 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	rest := len(m.all) - 40
 	m.over = m.all[rest-1].id
 	m.tick()
-	if err := m.engine.Retain(); err != nil {
+	if err := m.g.Broker.Log().Retain(m.t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for ends || !strings.HasSuffix(string(w.Text), whole) || !strings.Contains(string(w.Text[max(0, len(w.Text)-60_000):]), last) {

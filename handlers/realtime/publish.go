@@ -123,7 +123,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 
 // store is the part of a publish from the idempotency key on.
 func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte, running bool) (int, error) {
-	claim, answer, err := h.claim(c.Request(), id, body)
+	once, answer, err := h.once(c.Request(), id, body)
 	if err != nil {
 		return 0, err
 	}
@@ -131,30 +131,31 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		c.Response().Header().Set(idempotency.Replay, "true")
 		return 0, b.answer(c, answer.First)
 	}
-	if claim != nil {
-		defer claim.Release()
-	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
 		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, claim)
+	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, once)
 	if err != nil {
 		return 0, err
+	}
+	if once != nil && once.Replayed { // by a request that was under way
+		c.Response().Header().Set(idempotency.Replay, "true")
+		return 0, b.answer(c, first)
 	}
 	return len(b.events), b.answer(c, first)
 }
 
 // append releases the databases before the answer: a client that does not read the answer must not block them.
-func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
+func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {
 	w, rows, bad := h.prepareDatabases(id, b)
 	if bad != nil {
 		return 0, bad
 	}
 	defer w.done()
-	request := &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once, Rows: rows}
 	if len(rows) > 0 {
 		request.Stored = w.stored
 	}
@@ -166,7 +167,7 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim
 	return first, nil
 }
 
-func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Claim, *eventlog.Answer, error) {
+func (h *Handler) once(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Once, *eventlog.Answer, error) {
 	key, err := idempotency.Key(r.Header)
 	if key == "" {
 		return nil, nil, err
@@ -175,11 +176,11 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) // a hash never fails
 	hash.Write([]byte{0})
 	hash.Write(body)
-	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
+	once, answer, err := h.o.Broker.Log().Once(id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
 	if err != nil {
 		return nil, nil, publishError(nil, err)
 	}
-	return claim, answer, nil
+	return once, answer, nil
 }
 
 func publishError(b *batch, err error) error {

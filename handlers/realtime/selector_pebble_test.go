@@ -112,7 +112,7 @@ func (m *selectorModel) put(events []eventlog.Event) {
 
 // cut lets the engine drop what is over its bytes, so that nothing goes while the model looks away.
 func (m *selectorModel) cut(rt *rapid.T) {
-	if err := m.engine.Retain(); err != nil {
+	if err := m.g.Broker.Log().Retain(m.t.Context()); err != nil {
 		rt.Fatal(err)
 	}
 	m.look(rt)
