@@ -40,6 +40,8 @@ func (f *failing) fault() error {
 
 func (f *failing) Health() error { return f.fault() }
 
+func (f *failing) Admit(*eventlog.Request) error { return f.fault() }
+
 func (f *failing) Commit(g *eventlog.Group) error {
 	if err := f.fault(); err != nil {
 		return err
