@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,10 +82,10 @@ func (s *Store) put(username string, value []byte) error {
 	return nil
 }
 
-func (s *Store) names() []string {
+func (s *Store) names(prefix string) []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.Collect(maps.Keys(s.byName))
+	return eventlog.Named(s.byName, prefix)
 }
 
 // readAccount reads the value of a row; nil stands for no account.

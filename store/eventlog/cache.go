@@ -15,8 +15,19 @@ type Cache struct {
 	// Put takes a row's new value; nil means that it was deleted. After an error, the log calls Put again with nil: a row
 	// that cannot be read counts as deleted.
 	Put func(name string, value []byte) error
-	// Names returns the names that the cache has.
-	Names func() []string
+	// Names returns the names in the cache that begin with a prefix.
+	Names func(prefix string) []string
+}
+
+// Named returns the keys of a map that begin with a prefix.
+func Named[V any](m map[string]V, prefix string) []string {
+	var names []string
+	for name := range m {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // opening collects the errors of Put while a cache is opened.
@@ -66,10 +77,8 @@ func (l *Log) FollowRows(prefix string, c Cache) error {
 			if !ok {
 				within = "" // all rows of the cache were dropped
 			}
-			for _, name := range c.Names() {
-				if strings.HasPrefix(name, within) {
-					put(name, nil)
-				}
+			for _, name := range c.Names(within) {
+				put(name, nil)
 			}
 		}
 		for _, r := range changes.Rows {

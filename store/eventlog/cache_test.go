@@ -32,7 +32,7 @@ func (n numbers) cache() eventlog.Cache {
 			}
 			return err
 		},
-		Names: func() []string { return slices.Collect(maps.Keys(n)) },
+		Names: func(prefix string) []string { return eventlog.Named(n, prefix) },
 	}
 }
 
