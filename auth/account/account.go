@@ -168,6 +168,8 @@ func (s *Store) Create(ctx context.Context, username, name, password string) (*A
 	a := &Account{ID: rand.Text(), Username: username, Name: name, Active: true, Created: time.Now().UTC(), Hash: hash}
 	return a, s.change(ctx, username, false, func(now *Account) (*Account, error) {
 		switch {
+		case now != nil && !s.has(username):
+			return nil, eventlog.ErrRow // it is just being stored; after ErrTaken, callers must find it
 		case now != nil:
 			return nil, fmt.Errorf("%w: %q", ErrTaken, username)
 		case s.count() >= maxAccounts:
@@ -175,6 +177,11 @@ func (s *Store) Create(ctx context.Context, username, name, password string) (*A
 		}
 		return a, nil
 	})
+}
+
+func (s *Store) has(username string) bool {
+	_, err := s.Get(username)
+	return err == nil
 }
 
 func (s *Store) count() int {

@@ -7,8 +7,8 @@ import (
 )
 
 // Effects runs what follows from changes of rows and takes too long for a follower, such as ending streams. It runs one
-// function after the other, in order, in a goroutine that exists only while there is something to run. The zero value is
-// ready.
+// function after the other, in order, in a goroutine that exists only while there is something to run. Make it with
+// Log.Effects.
 type Effects struct {
 	mu      sync.Mutex
 	todo    []func()
@@ -30,7 +30,8 @@ func (e *Effects) Do(f func()) {
 	}
 }
 
-// Wait returns when all functions have run that were queued before. Who made a change calls it before the answer.
+// Wait returns when all functions have run that were queued before. Who made a change calls it before the answer. No such
+// function may call it.
 func (e *Effects) Wait() {
 	done := make(chan struct{})
 	e.mu.Lock()
@@ -62,7 +63,7 @@ func (e *Effects) run() {
 // one runs a function. A panic in it must not end the process, nor the functions behind it.
 func (e *Effects) one(f func()) {
 	defer func() {
-		if cause := recover(); cause != nil && e.logger != nil {
+		if cause := recover(); cause != nil {
 			e.logger.Error("an effect of a change panicked", "cause", cause, "stack", string(debug.Stack()))
 		}
 	}()
