@@ -143,10 +143,15 @@ func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 	return nil, nil
 }
 
-// Close stops watching the files, and fetching keys.
+// Close stops watching the files, and fetching keys. It waits for the effects of changes.
 func (a *Authenticator) Close() error {
 	a.once.Do(func() { close(a.quit) })
 	a.group.Wait()
+	if a.keys.store != nil {
+		a.keys.store.effects.Wait()
+		a.keys.minters.effects.Wait()
+		a.revoked.effects.Wait()
+	}
 	return nil
 }
 

@@ -30,8 +30,10 @@ type keyring struct {
 
 	current atomic.Pointer[map[[sha256.Size]byte]*Key]
 
-	mu   sync.Mutex // one load at a time
-	good []byte     // the last text of the file that could be used
+	mu     sync.Mutex // one load at a time
+	loaded bool       // load was called
+	good   []byte     // the last text of the file that could be used
+	over   string     // the id of the key whose life ends although it stays
 }
 
 // newKeyring makes one without keys; load reads them. Without a secret of the gateway, ids are others at each start, and
@@ -59,8 +61,17 @@ func (r *keyring) find(value string) *Key {
 
 // load reads all sources. After an error, the keys in force stay.
 func (r *keyring) load() error {
+	err := r.read()
+	if err == nil {
+		r.storeMinters()
+	}
+	return err
+}
+
+func (r *keyring) read() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.loaded = true
 	if r.file.Name == "" {
 		return r.use(nil)
 	}
@@ -80,12 +91,30 @@ func (r *keyring) load() error {
 func (r *keyring) useStored() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.loaded {
+		return nil // load will read them
+	}
 	return r.use(r.good)
+}
+
+// renew ends the life of a key of the settings, and begins another one: another gateway has removed the key, so earlier
+// tokens of it are void.
+func (r *keyring) renew(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.loaded {
+		return // there are no tokens yet
+	}
+	r.over = id
+	defer func() { r.over = "" }()
+	if err := r.use(r.good); err != nil {
+		r.logger.Error("a removal of a key by another gateway cannot be put in force", "cause", err)
+	}
 }
 
 // use puts the keys of all sources in force. text has those of the file.
 func (r *keyring) use(text []byte) error {
-	keys, err := r.read(text)
+	keys, err := r.parse(text)
 	if err != nil {
 		return err
 	}
@@ -103,7 +132,7 @@ func (r *keyring) use(text []byte) error {
 	return nil
 }
 
-func (r *keyring) read(text []byte) ([]*Key, error) {
+func (r *keyring) parse(text []byte) ([]*Key, error) {
 	var keys []*Key
 	if r.inline != "" {
 		some, err := parseKeys([]byte(r.inline), r.defaultRate)
@@ -132,12 +161,10 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		k.id = r.idOf(k)
 	}
 	for id, stored := range r.store.all() {
-		k, err := stored.key(r.defaultRate)
+		k, err := stored.inForce(id, r.defaultRate)
 		if err != nil {
 			return nil, fmt.Errorf("the stored key named %q %w", stored.Name, err)
 		}
-		k.id, k.stored, k.strong = id, true, true
-		k.version.Store(&stored.Version)
 		keys = append(keys, k)
 	}
 	return keys, nil
@@ -151,18 +178,22 @@ func (r *keyring) idOf(k *Key) string {
 	return "s-" + hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// noteMinters updates the minters with the keys that the settings have now.
-func (r *keyring) noteMinters() {
-	if r.minters == nil || !r.named {
-		return
+// storeMinters stores which keys the settings have now. Call it without mu: it waits for the log.
+func (r *keyring) storeMinters() {
+	if r.minters != nil && r.named {
+		r.minters.store()
 	}
-	present := map[string]bool{}
+}
+
+// ofSettings returns the ids of the keys that the settings have now.
+func (r *keyring) ofSettings() map[string]bool {
+	ids := map[string]bool{}
 	for _, k := range *r.current.Load() {
 		if !k.stored {
-			present[k.id] = true
+			ids[k.id] = true
 		}
 	}
-	r.minters.note(present)
+	return ids
 }
 
 // byID finds a key in force.
@@ -193,7 +224,7 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 		old = *p
 	}
 	for hash, k := range next {
-		if before := old[hash]; before != nil && before.same(k) {
+		if before := old[hash]; before != nil && before.same(k) && k.id != r.over {
 			before.version.Store(k.version.Load())
 			next[hash] = before
 		} else if k.warning != "" {
@@ -201,7 +232,6 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 		}
 	}
 	// First the new keys, then the ends of the old ones: a client that comes back after such an end must get the new grant.
-	// The minters come last (see minters.note).
 	r.current.Store(&next)
 	for hash, k := range old {
 		switch now := next[hash]; now {
@@ -212,7 +242,9 @@ func (r *keyring) swap(next map[[sha256.Size]byte]*Key) {
 			k.life.End(grant.Changed)
 		}
 	}
-	r.noteMinters()
+	if r.minters != nil && r.named {
+		r.minters.note(r.ofSettings()) // last: see there
+	}
 }
 
 func (r *keyring) reload() error {

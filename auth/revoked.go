@@ -2,10 +2,10 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -36,13 +36,15 @@ const (
 	rowSubject = rows.RevokedSubject
 )
 
-// revoked has all revocations. mu is a leaf: the functions of watching are called without it.
+// revoked has all revocations. They follow the rows. mu is a leaf: the functions of watching are called without it.
 type revoked struct {
 	log      *eventlog.Log
+	effects  *eventlog.Effects
 	mu       sync.RWMutex
 	jtis     map[string]bool
 	subjects map[string]int64 // the second of the revocation; tokens issued until then are revoked
 	watching map[*watch]struct{}
+	ending   bool          // the effects will look for watches of revoked tokens
 	changes  atomic.Uint64 // the number of revocations since the start
 }
 
@@ -66,20 +68,10 @@ func newRevoked() *revoked {
 }
 
 func (r *revoked) open(log *eventlog.Log) error {
-	r.log = log
-	err := log.Rows(rowJTI, func(row eventlog.Row) error {
-		r.jtis[strings.TrimPrefix(row.Key, rowJTI)] = true
-		return nil
-	})
+	r.log, r.effects = log, log.Effects()
+	err := follow(r, rowJTI, r.jtis, func([]byte) bool { return true })
 	if err == nil {
-		err = log.Rows(rowSubject, func(row eventlog.Row) error {
-			var second int64
-			if err := json.Unmarshal(row.Value, &second); err != nil {
-				return err
-			}
-			r.subjects[strings.TrimPrefix(row.Key, rowSubject)] = second
-			return nil
-		})
+		err = follow(r, rowSubject, r.subjects, secondOf)
 	}
 	if err != nil {
 		return fmt.Errorf("reading revocations: %w", err)
@@ -87,31 +79,73 @@ func (r *revoked) open(log *eventlog.Log) error {
 	return nil
 }
 
-// Revoke revokes tokens, and ends the streams and sockets that were opened with them.
-func (a *Authenticator) Revoke(ctx context.Context, v Revocation) error {
-	return eventlog.Changed(ctx, a.revoked.log, func(ctx context.Context) error { return a.revoke(ctx, v) })
+// follow lets a map follow the rows of one kind of revocations.
+func follow[V any](r *revoked, prefix string, to map[string]V, read func(row []byte) V) error {
+	return r.log.FollowRows(prefix, eventlog.Cache{
+		Put: func(name string, row []byte) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if row == nil {
+				delete(to, name)
+				return nil
+			}
+			to[name] = read(row)
+			r.changes.Add(1)
+			if !r.ending {
+				r.ending = true
+				r.effects.Do(r.end)
+			}
+			return nil
+		},
+		Names: func(prefix string) []string {
+			r.mu.RLock()
+			defer r.mu.RUnlock()
+			return eventlog.Named(to, prefix)
+		},
+	})
 }
 
-func (a *Authenticator) revoke(ctx context.Context, v Revocation) error {
+// secondOf reads the row of a subject. If a newer version has written it in another form, all tokens of the subject are
+// revoked: a revocation is never forgotten.
+func secondOf(row []byte) int64 {
+	second, err := strconv.ParseInt(string(row), 10, 64)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return second
+}
+
+// Revoke revokes tokens, and ends the streams and sockets that were opened with them.
+func (a *Authenticator) Revoke(ctx context.Context, v Revocation) error {
 	r := a.revoked
 	if (v.JTI == "") == (v.Subject == "") || len(v.JTI)+len(v.Subject) > maxRevokedText {
 		return fmt.Errorf("%w, of at most %d bytes", ErrRevocation, maxRevokedText)
 	}
-	second := a.now().Unix()
-	row := eventlog.Row{Key: rowJTI + v.JTI, Value: fmt.Append(nil, second)}
+	key := rowJTI + v.JTI
 	if v.Subject != "" {
-		row.Key = rowSubject + v.Subject
+		key = rowSubject + v.Subject
 	}
-	if r.full() {
-		return ErrTooManyRevoked
-	}
-	if _, err := r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: true}); err != nil {
-		return fmt.Errorf("storing a revocation: %w", err)
-	}
-	for _, w := range r.add(v, second) { // without the lock, because f may call stop
-		w.f(Revoked)
-	}
-	return nil
+	err := r.log.Retry(ctx, func() error {
+		was, err := r.log.Row(key)
+		if err != nil {
+			return fmt.Errorf("reading a revocation: %w", err)
+		}
+		second := a.now().Unix()
+		if was != nil { // the clock of who revoked before may have been ahead
+			second = max(second, secondOf(was))
+		} else if r.full() {
+			return ErrTooManyRevoked
+		}
+		_, err = r.log.Append(context.WithoutCancel(ctx), &eventlog.Request{
+			Rows: []eventlog.Row{{Key: key, Value: fmt.Append(nil, second)}}, If: []eventlog.Condition{eventlog.RowIs(key, was)}, FromReserve: true,
+		})
+		if err != nil {
+			return fmt.Errorf("storing a revocation: %w", err)
+		}
+		return nil
+	})
+	r.effects.Wait()
+	return err
 }
 
 func (r *revoked) full() bool {
@@ -120,22 +154,25 @@ func (r *revoked) full() bool {
 	return len(r.jtis)+len(r.subjects) >= maxRevoked
 }
 
-// add puts a revocation in force and returns the watches of the tokens that it names.
-func (r *revoked) add(v Revocation, second int64) (concerned []*watch) {
+// end ends what was opened with tokens that are revoked by now.
+func (r *revoked) end() {
+	for _, w := range r.take() { // without the lock, because f may call stop
+		w.f(Revoked)
+	}
+}
+
+// take removes the watches of revoked tokens, and returns them.
+func (r *revoked) take() (over []*watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v.JTI != "" {
-		r.jtis[v.JTI] = true
-	} else {
-		r.subjects[v.Subject] = second
-	}
-	r.changes.Add(1)
+	r.ending = false
 	for w := range r.watching {
 		if r.names(w.of) {
-			concerned = append(concerned, w)
+			over = append(over, w)
+			delete(r.watching, w)
 		}
 	}
-	return concerned
+	return over
 }
 
 // names reports whether a revocation names a token. The caller holds mu.

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"sluice/auth/user"
@@ -62,34 +61,15 @@ var (
 // maxStored is the largest number of keys in the store.
 const maxStored = 100_000
 
-const rowKey = rows.Key
-
-// storedKey is a row of the store.
-type storedKey struct {
-	keySpec
-	Created time.Time `json:"created"`
-	Version string    `json:"version,omitempty"`
-	Once    string    `json:"once,omitempty"` // the hash of the idempotency key of the request that made it
-}
-
-// keyStore has the stored keys, by id.
-type keyStore struct {
-	log      *eventlog.Log
-	changing sync.Mutex // one change at a time, including its commit
-	mu       sync.Mutex
-	specs    map[string]storedKey
-	made     []createdKey // answers to requests that made keys, oldest first; changing guards them
-}
-
 // openStore reads the keys, revocations and users of the log's store, where there is a log.
 func (a *Authenticator) openStore(o Options) (err error) {
 	if o.Log == nil {
 		return nil
 	}
-	if a.keys.store, err = openKeyStore(o.Log); err != nil {
+	if a.keys.store, err = openKeyStore(o.Log, a.keys); err != nil {
 		return err
 	}
-	if a.keys.minters, err = openMinters(o.Log, o.Logger, o.Now); err != nil {
+	if a.keys.minters, err = openMinters(o.Log, o.Logger, o.Now, a.keys.renew); err != nil {
 		return err
 	}
 	if err := a.revoked.open(o.Log); err != nil {
@@ -104,64 +84,8 @@ func (a *Authenticator) openStore(o Options) (err error) {
 	return err
 }
 
-func openKeyStore(log *eventlog.Log) (*keyStore, error) {
-	s := &keyStore{log: log, specs: map[string]storedKey{}}
-	err := log.Rows(rowKey, func(r eventlog.Row) error {
-		var k storedKey
-		if err := json.Unmarshal(r.Value, &k); err != nil {
-			return fmt.Errorf("the row of key %q: %w", r.Key, err)
-		}
-		s.specs[strings.TrimPrefix(r.Key, rowKey)] = k
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading stored keys: %w", err)
-	}
-	return s, nil
-}
-
 // StoredKeys returns the number of keys in the store.
-func (a *Authenticator) StoredKeys() int { return len(a.keys.store.all()) }
-
-func (s *keyStore) all() map[string]storedKey {
-	if s == nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copied := make(map[string]storedKey, len(s.specs))
-	for id, k := range s.specs {
-		copied[id] = k
-	}
-	return copied
-}
-
-// put stores a key, or deletes it if k is nil. was is the row whose version was compared; the commit fails if the row has
-// changed since.
-func (s *keyStore) put(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
-	row := eventlog.Row{Key: rowKey + id}
-	if k != nil {
-		text, err := json.Marshal(k)
-		if err != nil {
-			return fmt.Errorf("storing a key: %w", err)
-		}
-		row.Value = text
-	}
-	s.mu.Lock()
-	_, changes := s.specs[id]
-	s.mu.Unlock()
-	if _, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}, FromReserve: changes}); err != nil {
-		return fmt.Errorf("storing a key: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if k == nil {
-		delete(s.specs, id)
-	} else {
-		s.specs[id] = *k
-	}
-	return nil
-}
+func (a *Authenticator) StoredKeys() int { return a.keys.store.count() }
 
 // info describes the key, without its secret.
 func (k *Key) info() KeyInfo {
@@ -207,48 +131,71 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 
 // CreateKey makes a key. Only its result has the secret.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
-	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m createdKey, err error) {
-		a.keys.store.changing.Lock()
-		defer a.keys.store.changing.Unlock()
-		m.info, m.key, err = a.createKey(ctx, nil, c)
-		return m, err
-	})
+	m, err := a.createKey(ctx, nil, c, nil)
 	return m.info, m.key, err
 }
 
-// createKey makes a key. The caller holds changing.
-func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange) (info KeyInfo, key string, err error) {
-	if len(a.keys.store.all()) >= maxStored {
-		return info, "", fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
+// createKey makes a key. If the request may be repeated, was is the value of the row of its idempotency key, which the
+// commit depends on.
+func (a *Authenticator) createKey(ctx context.Context, once *Once, c KeyChange, was []byte) (m createdKey, err error) {
+	s := a.keys.store
+	if s.count() >= maxStored {
+		return m, fmt.Errorf("%w: %d", ErrTooManyKeys, maxStored)
 	}
-	key = rand.Text()
-	hash := sha256.Sum256([]byte(key))
+	m.key = rand.Text()
+	hash := sha256.Sum256([]byte(m.key))
 	k := storedKey{keySpec: keySpec{SHA256: hex.EncodeToString(hash[:])}, Created: time.Now().UTC(), Once: once.name()}
 	c.apply(&k.keySpec)
 	id := strings.ToLower(rand.Text()[:12])
-	if err := a.storeKey(ctx, id, &k, eventlog.Row{Key: rowKey + id}); err != nil {
-		return info, "", err
+	r := &eventlog.Request{}
+	if once != nil {
+		row := eventlog.Row{Key: rowOnce + once.name(), Value: []byte(id)}
+		r.Rows, r.If = append(r.Rows, row), append(r.If, eventlog.RowIs(row.Key, was))
 	}
-	info, err = a.Key(id)
-	return info, key, err
+	if m.info, err = a.prepareKey(r, id, &k, nil); err != nil {
+		return m, err
+	}
+	if once != nil {
+		m.once, m.body, m.at = once.name(), once.Body, a.now()
+		s.remember(m) // before the commit: if its outcome is unknown, a repeat may find that the key was made
+	}
+	if err = a.commitKey(ctx, r); err != nil && once != nil && !errors.Is(err, eventlog.ErrUnknown) {
+		s.unmade(id)
+	}
+	return m, err
 }
 
-// storeKey checks a key, stores it with a new version and puts it in force.
-func (a *Authenticator) storeKey(ctx context.Context, id string, k *storedKey, was eventlog.Row) error {
+// prepareKey checks a key, gives it a new version and adds it to a request. was is the value of its row that the change was
+// made from.
+func (a *Authenticator) prepareKey(r *eventlog.Request, id string, k *storedKey, was []byte) (KeyInfo, error) {
 	if k.Name == "" || len(k.Name) > 256 {
-		return fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
-	}
-	if _, err := k.key(a.keys.defaultRate); err != nil {
-		return fmt.Errorf("%w: it %w", ErrBadKey, err)
-	}
-	if err := k.checkOrigins(); err != nil {
-		return fmt.Errorf("%w: it %w", ErrBadKey, err)
+		return KeyInfo{}, fmt.Errorf("%w: it needs a name of 1 to 256 bytes", ErrBadKey)
 	}
 	k.Version = version.New()
-	if err := a.keys.store.put(ctx, id, k, was); err != nil {
-		return err
+	of, err := k.inForce(id, a.keys.defaultRate)
+	if err == nil {
+		err = k.checkOrigins()
 	}
-	return a.keys.useStored()
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("%w: it %w", ErrBadKey, err)
+	}
+	row := eventlog.Row{Key: rowKey + id}
+	if row.Value, err = rows.Update(was, k); err != nil {
+		return KeyInfo{}, fmt.Errorf("storing a key: %w", err)
+	}
+	r.Rows, r.If, r.FromReserve = append(r.Rows, row), append(r.If, eventlog.RowIs(row.Key, was)), was != nil
+	return of.info(), nil
+}
+
+// commitKey stores a change of a key, and waits until it is in force here.
+func (a *Authenticator) commitKey(ctx context.Context, r *eventlog.Request) error {
+	s := a.keys.store
+	if _, err := s.log.Append(context.WithoutCancel(ctx), r); err != nil {
+		return fmt.Errorf("storing a key: %w", err)
+	}
+	s.effects.Wait()
+	a.keys.storeMinters() // it tries again what could not be stored
+	return nil
 }
 
 // changeable reads a key that can be changed. It returns its row too, so that the commit can depend on it.
@@ -271,34 +218,35 @@ func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, er
 
 // checkVersion returns an error if a change is not meant for the current version of a key.
 func (a *Authenticator) checkVersion(id string, k *storedKey, match version.Match) error {
-	info, err := a.Key(id)
+	now, err := k.inForce(id, a.keys.defaultRate)
 	if err != nil {
-		return err
+		return fmt.Errorf("the stored key named %q %w", k.Name, err)
 	}
-	return version.Check(match, version.Of(k.Version), info)
+	return version.Check(match, version.Of(k.Version), now.info())
 }
 
 // UpdateKey changes a key. The streams and sockets that were opened with it end, so that their clients connect again with
 // the new grant.
-func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
-	return eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (KeyInfo, error) { return a.updateKey(ctx, id, c) })
-}
-
-func (a *Authenticator) updateKey(ctx context.Context, id string, c KeyChange) (KeyInfo, error) {
-	a.keys.store.changing.Lock()
-	defer a.keys.store.changing.Unlock()
-	k, was, err := a.changeable(id)
+func (a *Authenticator) UpdateKey(ctx context.Context, id string, c KeyChange) (info KeyInfo, err error) {
+	err = a.keys.store.log.Retry(ctx, func() error {
+		k, was, err := a.changeable(id)
+		if err != nil {
+			return err
+		}
+		if err := a.checkVersion(id, &k, c.Match); err != nil {
+			return err
+		}
+		c.apply(&k.keySpec)
+		r := &eventlog.Request{}
+		if info, err = a.prepareKey(r, id, &k, was.Value); err != nil {
+			return err
+		}
+		return a.commitKey(ctx, r)
+	})
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	if err := a.checkVersion(id, &k, c.Match); err != nil {
-		return KeyInfo{}, err
-	}
-	c.apply(&k.keySpec)
-	if err := a.storeKey(ctx, id, &k, was); err != nil {
-		return KeyInfo{}, err
-	}
-	return a.Key(id)
+	return info, nil
 }
 
 // DeleteKey removes and revokes a key.
@@ -308,23 +256,20 @@ func (a *Authenticator) DeleteKey(ctx context.Context, id string) error {
 
 // DeleteKeyIf is DeleteKey for a key of the given version.
 func (a *Authenticator) DeleteKeyIf(ctx context.Context, id string, match version.Match) error {
-	return eventlog.Changed(ctx, a.keys.store.log, func(ctx context.Context) error { return a.deleteKey(ctx, id, match) })
-}
-
-func (a *Authenticator) deleteKey(ctx context.Context, id string, match version.Match) error {
-	a.keys.store.changing.Lock()
-	defer a.keys.store.changing.Unlock()
-	k, was, err := a.changeable(id)
-	if err != nil {
-		return err
-	}
-	if err := a.checkVersion(id, &k, match); err != nil {
-		return err
-	}
-	if err := a.keys.store.put(ctx, id, nil, was); err != nil {
-		return err
-	}
-	return a.keys.useStored()
+	return a.keys.store.log.Retry(ctx, func() error {
+		k, was, err := a.changeable(id)
+		if err != nil {
+			return err
+		}
+		if err := a.checkVersion(id, &k, match); err != nil {
+			return err
+		}
+		r := &eventlog.Request{Rows: []eventlog.Row{{Key: was.Key}}, If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}}
+		if k.Once != "" {
+			r.Rows = append(r.Rows, eventlog.Row{Key: rowOnce + k.Once})
+		}
+		return a.commitKey(ctx, r)
+	})
 }
 
 func (c *KeyChange) apply(s *keySpec) {

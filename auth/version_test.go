@@ -94,7 +94,11 @@ func TestVersionsInTheCommit(t *testing.T) {
 	if _, err := a.UpdateKey(ctx, info.ID, KeyChange{Name: ptr("other")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.storeKey(ctx, info.ID, &k, was); !errors.Is(err, eventlog.ErrRow) {
+	r := &eventlog.Request{}
+	if _, err := a.prepareKey(r, info.ID, &k, was.Value); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.commitKey(ctx, r); !errors.Is(err, eventlog.ErrRow) {
 		t.Error(err)
 	}
 	if _, now, err := a.changeable(info.ID); err != nil || string(now.Value) == string(was.Value) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// backup copies everything in DATA_DIR except earlier copies. The copy is a folder that can be a DATA_DIR.
+// backup copies everything in DATA_DIR that this version needs, except earlier copies. The copy is a folder that can be a DATA_DIR.
 func (g *Gateway) backup() (string, error) {
 	g.backups.Lock()
 	defer g.backups.Unlock()
@@ -25,17 +25,15 @@ func (g *Gateway) backup() (string, error) {
 	if err := g.Log.Backup(filepath.Join(dir, logFolder)); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	for _, name := range []string{firstKeyFile, tokenSecretFile} {
-		content, err := os.ReadFile(filepath.Join(g.cfg.DataDir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
-		}
-		if err != nil {
-			return "", errors.Join(fmt.Errorf("copying %s: %w", name, err), os.RemoveAll(dir))
-		}
+	content, err := os.ReadFile(filepath.Join(g.cfg.DataDir, firstKeyFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return dir, nil
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, firstKeyFile), content, 0o600)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("copying %s: %w", firstKeyFile, err), os.RemoveAll(dir))
 	}
 	return dir, nil
 }

@@ -20,10 +20,8 @@ func (g *Gateway) checkCredentials() error {
 func (g *Gateway) openAuth() (err error) {
 	o := g.authOptions()
 	o.Log = g.Log
-	if o.TokenSecret == "" {
-		if o.TokenSecret, _, err = storedSecret(g.cfg.DataDir, tokenSecretFile); err != nil {
-			return err
-		}
+	if o.TokenSecret, err = g.tokenSecret(); err != nil {
+		return err
 	}
 	if !configured(g.cfg) {
 		o.FirstKey = g.makeFirstKey

@@ -124,7 +124,10 @@ const demo = "demo"
 func MakeDemo(ctx context.Context, accounts *account.Store, catalog *streams.Catalog) error {
 	a, err := accounts.Get(demo)
 	if err != nil {
-		if a, err = accounts.Create(ctx, demo, demo, demo); err != nil {
+		if a, err = accounts.Create(ctx, demo, demo, demo); errors.Is(err, account.ErrTaken) { // another gateway was first
+			a, err = accounts.Get(demo)
+		}
+		if err != nil {
 			return err
 		}
 	}

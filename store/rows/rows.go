@@ -24,6 +24,8 @@ const (
 
 	// auth
 	Key            = "key/"         // ID -> the API key
+	Once           = "once/"        // hash of an idempotency key -> ID of the API key that it made
+	Secret         = "secret/"      // NAME -> a secret that all gateways of the log share
 	Minter         = "minter/"      // ID of a key of the settings -> when it was removed
 	RevokedJTI     = "revoked/jti/" // JTI -> time of the revocation
 	RevokedSubject = "revoked/sub/" // SUBJECT -> time of the revocation
