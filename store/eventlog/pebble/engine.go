@@ -55,6 +55,8 @@ type Engine struct {
 	news    atomic.Bool     // something was committed since that anchor
 	damage  damage          // what open found
 
+	readOnly bool // of an Inspection
+
 	mu     sync.RWMutex
 	spaces map[string]*space
 	next   uint32 // number of the next new space
@@ -79,6 +81,27 @@ type Engine struct {
 
 // Open opens or makes the log in a folder.
 func Open(o Options) (*Engine, error) {
+	e := newEngine(o)
+	if err := e.open(); err != nil {
+		return nil, err
+	}
+	err := e.load()
+	if err == nil {
+		err = e.setAnchor(e.newAnchor())
+	}
+	if err != nil {
+		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
+	}
+	e.logDamage()
+	e.state.running.Store(true)
+	e.group.Go(e.keep)
+	e.group.Go(e.watch)
+	e.group.Go(e.reclaim)
+	return e, nil
+}
+
+// newEngine makes an engine that is not open yet. It fills in the defaults of the options.
+func newEngine(o Options) *Engine {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -94,19 +117,7 @@ func Open(o Options) (*Engine, error) {
 	if o.Cache == 0 {
 		o.Cache = cacheBytes
 	}
-	e := &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
-	if err := e.open(); err != nil {
-		return nil, err
-	}
-	if err := e.load(); err != nil {
-		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
-	}
-	e.logDamage()
-	e.state.running.Store(true)
-	e.group.Go(e.keep)
-	e.group.Go(e.watch)
-	e.group.Go(e.reclaim)
-	return e, nil
+	return &Engine{options: o, bounds: measured, spaces: map[string]*space{}, next: 1, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
 // kickKeep makes keep apply retention now.
@@ -129,8 +140,9 @@ func Footprint(cache, memTable int64) int64 { return cache + 3*memTable }
 // pebbleOptions were measured on two shared cores with 200 B events, 50,000 a second.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:   walFS{waitFS{e.options.FS, e.state}, e.state},
-		Lock: e.lock,
+		ReadOnly: e.readOnly,
+		FS:       walFS{waitFS{e.options.FS, e.state}, e.state},
+		Lock:     e.lock,
 		// From format 20 on, WAL chunks contain how far they were synced. If a page is missing (a power cut with
 		// `process`), newer formats refuse to open. Format 19 opens with what comes before it.
 		FormatMajorVersion:          pebble.FormatColumnarBlocks,
@@ -155,7 +167,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	return o
 }
 
-// load reads the log's own state, and stores an anchor of the clock.
+// load reads the log's own state.
 func (e *Engine) load() error {
 	last, err := e.getUint64(lastKey)
 	if err != nil {
@@ -173,7 +185,7 @@ func (e *Engine) load() error {
 	if err := e.loadPlace(last); err != nil {
 		return fmt.Errorf("reading the place in the journal: %w", err)
 	}
-	return e.setAnchor(e.newAnchor())
+	return nil
 }
 
 func (e *Engine) getUint64(key []byte) (uint64, error) {

@@ -40,12 +40,14 @@ const indexOverhead = 96
 
 // Weight is the number of bytes that an event adds to State.Bytes: its record and, if it is unique in its stream, its
 // index rows, which are larger than the record of a small event.
-func (*Engine) Weight(e *eventlog.Event) int64 {
-	n := recordSize(e)
-	if e.Key != "" && e.Op == 0 {
-		n += indexOverhead + len(e.Name) + 2*len(e.Stream) + len(e.Key)
+func (*Engine) Weight(e *eventlog.Event) int64 { return int64(recordSize(e) + indexSize(e)) }
+
+// indexSize is about the size of the index rows of an event, if it is unique in its stream; else 0.
+func indexSize(e *eventlog.Event) int {
+	if e.Key == "" || e.Op != 0 {
+		return 0
 	}
-	return int64(n)
+	return indexOverhead + len(e.Name) + 2*len(e.Stream) + len(e.Key)
 }
 
 func keyed(e *eventlog.Event) bool { return e.Key != "" || len(e.Meta) > 0 }
