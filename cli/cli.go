@@ -61,6 +61,7 @@ type grammar struct {
 	Token     Token     `cmd:"" help:"Sign a token for development."`
 	User      User      `cmd:"" help:"Add, list and remove the users of a running gateway."`
 	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
+	Log       Log       `cmd:"" help:"Check the log of a stopped gateway."`
 	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
 	Config    Config    `cmd:"" help:"Print the settings in use, with secrets masked."`
 	Health    Health    `cmd:"" help:"Ask a gateway if it is well."`

@@ -80,6 +80,11 @@ func (p *pastProgress) see(e client.Event) {
 	}
 	share := float64(id-p.first) / float64(max(1, p.started.UnixMicro()-p.first))
 	share = min(max(share, 0), 1)
+	p.line.line(fmt.Sprintf("%s of the time, %d events", bar(share), p.events))
+}
+
+// bar shows a share between 0 and 1.
+func bar(share float64) string {
 	done := int(share * barWidth)
-	p.line.line(fmt.Sprintf("[%s%s] %3.0f %% of the time, %d events", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), 100*share, p.events))
+	return fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), 100*share)
 }

@@ -9,6 +9,7 @@ import (
 	"sluice/store/documents"
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/pebble"
+	"sluice/store/rows"
 )
 
 // Errors of Verify about the folder, before it has verified anything.
@@ -45,7 +46,7 @@ func Verify(ctx context.Context, dir string, to Verifying) (v Verified, err erro
 		faults++
 		to.Fault(text)
 	}
-	counted, err := log.Verify(ctx, fault, func(done, total int64) { to.Progress("checking keys", done, total) })
+	counted, err := log.Verify(ctx, pebble.Verifying{Fault: fault, Row: rows.Check, Progress: func(done, total int64) { to.Progress("checking keys", done, total) }})
 	if err != nil {
 		return v, err
 	}

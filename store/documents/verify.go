@@ -96,7 +96,7 @@ func (v *verifier) document(key, text []byte) (bool, error) {
 
 // entryKey is the key of a document's row in an index.
 func entryKey(collection string, f query.Field, id string, text []byte) string {
-	return entries(collection, f) + string(f.AppendKey(nil, text)) + string(idKey(id))
+	return entries(collection, f) + string(f.AppendKey(nil, text)) + documentKey(collection, id)[len(documents(collection)):]
 }
 
 // entryOf returns the check of an index's rows: each is one that its document has.

@@ -3,7 +3,6 @@ package rows
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -26,9 +25,9 @@ func Check(key string, value []byte) error {
 	isJSON, registered := kinds[prefix(key)]
 	switch {
 	case !registered:
-		return fmt.Errorf("row %q: %w", key, ErrPrefix)
+		return ErrPrefix
 	case isJSON && !json.Valid(value):
-		return fmt.Errorf("row %q: %w", key, ErrJSON)
+		return ErrJSON
 	}
 	return nil
 }

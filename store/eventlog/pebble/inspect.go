@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -33,12 +35,13 @@ func hasLog(dir string, fs vfs.FS) bool {
 	if err != nil {
 		return false
 	}
-	for _, name := range names {
-		if strings.HasPrefix(name, markManifest) || strings.HasPrefix(name, "MANIFEST-") || strings.HasSuffix(name, ".sst") || isWAL(name) {
+	return slices.ContainsFunc(names, func(name string) bool {
+		number, isTable := strings.CutSuffix(name, ".sst")
+		if _, err := strconv.ParseUint(strings.TrimSuffix(number, ".log"), 10, 64); err == nil && (isTable || isWAL(name)) {
 			return true
 		}
-	}
-	return false
+		return strings.HasPrefix(name, markManifest) || strings.HasPrefix(name, "MANIFEST-")
+	})
 }
 
 // Inspect opens the log in a folder for reading only. The error is eventlog.ErrLocked if a gateway runs in the folder.

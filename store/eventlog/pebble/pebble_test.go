@@ -1,6 +1,8 @@
 package pebble_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,11 +20,28 @@ type opener struct {
 
 func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
 	t.Helper()
+	verifyClosed(t, o.fs)
 	e, err := pebble.Open(pebble.Options{Dir: "log", FS: o.fs, Durability: o.durability, Retain: c.Retain, Source: c.Source})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// verifyClosed fails the test if a log that was closed has faults.
+func verifyClosed(t logtest.TB, fs vfs.FS) {
+	t.Helper()
+	i, err := pebble.Inspect(pebble.Options{Dir: "log", FS: fs})
+	if errors.Is(err, pebble.ErrNoLog) {
+		return // a new one
+	}
+	if err == nil {
+		_, err = i.Verify(context.Background(), pebble.Verifying{Fault: func(text string) { t.Errorf("a closed log has a fault: %s", text) }})
+		err = errors.Join(err, i.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (o *opener) Durable() bool { return true }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -19,14 +20,20 @@ type Counted struct {
 	Rows    int64
 }
 
-// Verify reads every key and checks the engine's invariants. It calls report with each fault, and progress, if not nil,
-// with about how many of all keys are done. Its memory is bounded by the number of spaces and segments, which an open
-// engine has in memory too. An error means that it stopped before the end.
+// Verifying is what Verify calls. All but Fault may be nil.
+type Verifying struct {
+	Fault    func(text string)                    // with each fault
+	Row      func(key string, value []byte) error // checks a row of a door; the error is a fault
+	Progress func(done, total int64)              // with about how many of all keys are done
+}
+
+// Verify reads every key and checks the engine's invariants. Its memory is bounded by the number of spaces and segments,
+// which an open engine has in memory too. An error means that it stopped before the end.
 //
 // Exact are all checks but one: events of databases are edited, and an edit does not change what a segment counts. So a
 // segment of a database may have fewer records and bytes than it counts, but not more.
-func (i *Inspection) Verify(ctx context.Context, report func(fault string), progress func(done, total int64)) (Counted, error) {
-	v := &verifier{ctx: ctx, db: i.engine.db, report: report, progress: progress, spaces: map[uint32]*checkedSpace{}}
+func (i *Inspection) Verify(ctx context.Context, to Verifying) (Counted, error) {
+	v := &verifier{ctx: ctx, db: i.engine.db, to: to, spaces: map[uint32]*checkedSpace{}}
 	if d := i.engine.damage; d.bytes > 0 {
 		v.fault("the newest write-ahead log, %s, is damaged at offset %d: %d commits after it are lost", d.file, d.at, d.commits)
 	}
@@ -49,11 +56,10 @@ func (i *Inspection) Verify(ctx context.Context, report func(fault string), prog
 
 // verifier is one Verify under way.
 type verifier struct {
-	ctx      context.Context
-	db       *pebble.DB
-	look     *pebble.Iterator // for look-ups
-	report   func(fault string)
-	progress func(done, total int64)
+	ctx  context.Context
+	db   *pebble.DB
+	look *pebble.Iterator // for look-ups
+	to   Verifying
 
 	done, total int64
 	counted     Counted
@@ -65,7 +71,7 @@ type verifier struct {
 	key    []byte     // for look-ups
 }
 
-func (v *verifier) fault(format string, args ...any) { v.report(fmt.Sprintf(format, args...)) }
+func (v *verifier) fault(format string, args ...any) { v.to.Fault(fmt.Sprintf(format, args...)) }
 
 // progressEvery is the number of keys between two calls of progress.
 const progressEvery = 1000
@@ -103,8 +109,8 @@ func (v *verifier) walk(prefix []byte, f func(key, value []byte)) error {
 		if v.done++; v.done%progressEvery != 0 {
 			continue
 		}
-		if v.progress != nil {
-			v.progress(v.done, max(v.done, v.total))
+		if v.to.Progress != nil {
+			v.to.Progress(v.done, max(v.done, v.total))
 		}
 		if err := v.ctx.Err(); err != nil {
 			return errors.Join(err, iter.Close())
@@ -182,12 +188,15 @@ func (v *verifier) checkMeta(key, value []byte) {
 }
 
 func (v *verifier) checkRow(key string, value []byte) {
-	if name, yes := bytes.CutPrefix([]byte(key), []byte(rows.Keyed)); yes {
-		v.checkKeyedRow(string(name), value)
+	if name, yes := strings.CutPrefix(key, rows.Keyed); yes {
+		v.checkKeyedRow(name, value)
 		return
 	}
-	if err := rows.Check(key, value); err != nil {
-		v.fault("%v", err)
+	if v.to.Row == nil {
+		return
+	}
+	if err := v.to.Row(key, value); err != nil {
+		v.fault("row %q: %v", key, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -38,6 +39,7 @@ func (s *checkedSpace) edited() bool { return strings.HasPrefix(s.name, channel.
 
 // state reads the log's own state, and checks it. What follows is checked against it.
 func (v *verifier) state() {
+	v.last = math.MaxUint64 // if it cannot be read, nothing is compared with it
 	switch value, there, broken := v.find(lastKey); {
 	case len(value) == 8:
 		v.last = binary.BigEndian.Uint64(value)

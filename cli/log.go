@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/gateway"
+)
+
+// Log is about the log's folder.
+type Log struct {
+	Verify LogVerify `cmd:"" help:"Read the whole log of a stopped gateway, and report what is wrong with it."`
+}
+
+// Help is shown by sluice log --help.
+func (*Log) Help() string { return logExample }
+
+const logExample = "Example:\n\n  sluice log verify /var/lib/sluice"
+
+// LogVerify checks all that a log has stored.
+type LogVerify struct {
+	Dir string `arg:"" help:"DATA_DIR, its folder log, or a backup."`
+}
+
+// Help is shown by sluice log verify --help.
+func (*LogVerify) Help() string {
+	return logExample + "\n\nThe gateway must be stopped; while it runs, verify a backup. No file is changed. Each fault is one line. " +
+		"A log without faults has a digest: two logs with the same state have the same one.\n\n" +
+		"Exit codes: 0 the log has no faults, 1 it has some or cannot be read, 2 wrong arguments, no log there, or a gateway runs there."
+}
+
+// faultsMost is how many faults are printed. One damaged place may cause many.
+const faultsMost = 100
+
+// Run prints the faults, or what the log has and its digest.
+func (c *LogVerify) Run(std *Streams) error {
+	p := newWork(std)
+	faults := 0
+	v, err := gateway.Verify(context.Background(), c.Dir, gateway.Verifying{Progress: p.show, Fault: func(text string) {
+		if faults++; faults <= faultsMost {
+			p.line.clear()
+			_, _ = fmt.Fprintln(std.Out, text) // the exit code tells it too
+		}
+	}})
+	p.line.clear()
+	switch {
+	case errors.Is(err, gateway.ErrNoLog), errors.Is(err, gateway.ErrLocked):
+		return usageError{err}
+	case err != nil:
+		return err
+	case faults > faultsMost:
+		return fmt.Errorf("the log has %d faults; these are the first %d; see docs/operations.md", faults, faultsMost)
+	case faults > 0:
+		return fmt.Errorf("the log has faults: %d; see docs/operations.md", faults)
+	}
+	_, err = fmt.Fprintf(std.Out, "no faults: %d events, %d entries of rooms, %d rows\ndigest %x\n", v.Events, v.Entries, v.Rows, v.Digest)
+	return err
+}
+
+// workEvery is the time between two lines of progress where there is no terminal.
+const workEvery = 5 * time.Second
+
+// work shows the progress of work that may take long: a bar on a terminal, else a line every few seconds.
+type work struct {
+	std     *Streams
+	line    *progress
+	printed time.Time
+}
+
+func newWork(std *Streams) *work {
+	return &work{std: std, line: newProgress(std.Err), printed: time.Now()}
+}
+
+func (w *work) show(what string, done, total int64) {
+	text := fmt.Sprintf("%s: %d", what, done)
+	if total > 0 {
+		text = fmt.Sprintf("%s %s: %d", bar(float64(min(done, total))/float64(total)), what, done)
+	}
+	if w.line.on {
+		w.line.line(text)
+	} else if time.Since(w.printed) >= workEvery {
+		w.printed = time.Now()
+		fmt.Fprintln(w.std.Err, "sluice:", text)
+	}
+}
