@@ -148,6 +148,9 @@ func (m *model) reopen(rt *rapid.T) {
 		return // not durable
 	}
 	m.follow(rt)
+	if faults := verify(rt, m.log); len(faults) > 0 {
+		rt.Fatalf("the rows have faults: %s", strings.Join(faults, "\n"))
+	}
 	closeLog(rt, m.log)
 	m.open(rt)
 }
