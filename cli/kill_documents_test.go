@@ -258,6 +258,7 @@ func (w *documentWriters) killed(s *server, round int, reader *changesSeen) (see
 	group.Go(func() { seen = counted(w.t, s) })
 	time.Sleep(time.Duration(700+100*(round%7)) * time.Millisecond)
 	s.stop(w.t, syscall.SIGKILL)
+	s.verify(w.t)
 	group.Wait()
 	return seen
 }

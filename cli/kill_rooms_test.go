@@ -191,6 +191,7 @@ func TestKillRooms(t *testing.T) {
 		group.Go(func() { s.follow(t, room, reader, func() bool { return false }) })
 		time.Sleep(time.Duration(700+100*(round%7)) * time.Millisecond)
 		s.stop(t, syscall.SIGKILL)
+		s.verify(t)
 		group.Wait()
 		s = start(t, dir, env...)
 		// The last word, so that every reader knows when it has all.

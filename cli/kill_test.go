@@ -91,6 +91,7 @@ func killUnderLoad(t *testing.T, s *server, acked *acknowledged, round int) {
 	time.Sleep(time.Duration(700+100*(round%7)) * time.Millisecond)
 	s.stop(t, syscall.SIGKILL)
 	group.Wait()
+	s.verify(t)
 }
 
 func firstID(t *testing.T, s *server) string {

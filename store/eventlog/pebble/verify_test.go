@@ -184,6 +184,7 @@ func TestVerifyFaults(t *testing.T) {
 
 		"unknown kind":      {func(t *testing.T, f *sample) { f.set(t, []byte{0x30, 1}, nil) }, []string{"key 3001 is of no known kind"}},
 		"unknown meta":      {func(t *testing.T, f *sample) { f.set(t, []byte{keyMeta, 'x'}, nil) }, []string{"key 0178 is of no known kind"}},
+		"short meta":        {func(t *testing.T, f *sample) { f.set(t, []byte{keyMeta}, nil) }, []string{"key 01 is of no known kind"}},
 		"unknown clock key": {func(t *testing.T, f *sample) { f.set(t, []byte{keyMeta, metaClock, 'x'}, nil) }, []string{"key 016378 is of no known kind"}},
 		"anchor":            {func(t *testing.T, f *sample) { f.set(t, anchorKey, []byte{1}) }, []string{"the anchor of the log's clock"}},
 		"marks":             {func(t *testing.T, f *sample) { f.set(t, marksKey, uint64s(0, 1, 0, 2)) }, []string{"the marks of the log's clock"}},
