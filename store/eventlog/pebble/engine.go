@@ -69,7 +69,9 @@ type Engine struct {
 
 	retaining sync.Mutex // locked by Retain
 
-	deleted deleted
+	deleted   deleted // to remove
+	scattered deleted // to compact after that
+	set       set
 
 	kick  chan struct{} // has a token when a space exceeds its bytes
 	quit  chan struct{} // closed by Close
