@@ -199,7 +199,7 @@ func (a attempt) again(err error) attempt {
 
 // pause is how long a compaction that may free space waits after a failure. It grows with the failures in a row, since
 // each may have written all that is free.
-func (a attempt) pause() time.Duration { return max(compactWait/2, a.at.Sub(a.first)) }
+func (a attempt) pause() time.Duration { return max(compactWait, a.at.Sub(a.first)) }
 
 // retryCompaction makes that pause short again: more was deleted since.
 func (c *condition) retryCompaction() {
