@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
 )
 
@@ -37,6 +38,10 @@ func TestKnownUntilStored(t *testing.T) {
 					t.Fatal(err)
 				}
 				return r
+			}
+			logtest.MakeKeyed(t, log, "$room/r")
+			for i := range 30_000 {
+				logtest.MakeKeyed(t, log, fmt.Sprint("$room/", i+1))
 			}
 			first := &eventlog.Request{Events: []eventlog.Event{push("$room/r")}}
 			if _, err := log.Append(context.Background(), first); err != nil {
