@@ -17,10 +17,17 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// failing is an engine of which every seventh commit fails and stores nothing.
+// failing is an engine of which every seventh commit fails and stores nothing, and some reads of spaces fail.
 type failing struct {
 	eventlog.Engine
-	commits int
+	commits, reads int
+}
+
+func (f *failing) Keyed(ctx context.Context, space string, key *string, each func(eventlog.Event) error) (uint64, error) {
+	if f.reads++; f.reads%211 == 0 {
+		return 0, errors.New("a read that fails")
+	}
+	return f.Engine.Keyed(ctx, space, key, each)
 }
 
 func (f *failing) Commit(g *eventlog.Group) error {
@@ -31,7 +38,7 @@ func (f *failing) Commit(g *eventlog.Group) error {
 }
 
 // A push that was answered has its number to itself, and the numbers of a space have no hole, although the cache forgets
-// nearly all spaces after each group and some commits fail.
+// nearly all spaces after each group and some commits and reads fail.
 func TestNumbersOutliveTheCache(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func() (eventlog.Engine, error){
@@ -95,7 +102,7 @@ func TestNumbersOutliveTheCache(t *testing.T) {
 			all.Wait()
 			for space, want := range stored {
 				n := uint64(0)
-				if _, err := log.Keyed(context.Background(), space, nil, func(e eventlog.Event) error {
+				if _, err := engine.Keyed(context.Background(), space, nil, func(e eventlog.Event) error {
 					if n++; e.Seq != n || string(e.Data) != want[n] {
 						t.Errorf("entry %d of %s has the number %d and the data %s, want %s", n, space, e.Seq, e.Data, want[n])
 					}
