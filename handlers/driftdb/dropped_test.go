@@ -76,8 +76,10 @@ func TestSocketOfDroppedRoom(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	const room = "my-room"
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	dial := func() *websocket.Conn {
-		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", nil)
+		ws, _, err := websocket.Dial(ctx, strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,15 +92,15 @@ func TestSocketOfDroppedRoom(t *testing.T) {
 	}
 	const push = `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`
 	gatewaytest.Say(t, ws, push)
-	if _, text, err := ws.Read(t.Context()); err != nil || string(text) != `{"type":"error","message":"`+noSuchRoom+`"}` {
+	if _, text, err := ws.Read(ctx); err != nil || string(text) != `{"type":"error","message":"`+noSuchRoom+`"}` {
 		t.Errorf("got %s, %v", text, err)
 	}
-	if _, text, err := ws.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+	if _, text, err := ws.Read(ctx); websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("got %s, %v", text, err)
 	}
 	ws = dial()
 	gatewaytest.Say(t, ws, push)
-	if _, text, err := ws.Read(t.Context()); err != nil || string(text) != `{"type":"push","key":"k","value":1,"seq":1}` {
+	if _, text, err := ws.Read(ctx); err != nil || string(text) != `{"type":"push","key":"k","value":1,"seq":1}` {
 		t.Errorf("got %s, %v", text, err)
 	}
 }

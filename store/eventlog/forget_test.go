@@ -12,7 +12,7 @@ import (
 )
 
 // A space that the current group has changed stays in the cache until the group is stored, however many other spaces
-// are read: otherwise its numbers would repeat.
+// are read: otherwise its numbers would repeat, and what the group added to it would be overlooked.
 func TestKnownUntilStored(t *testing.T) {
 	t.Parallel()
 	for name, others := range map[string][]int{"one request": {30_000}, "many requests": {5000, 5000, 5000, 5000}} {
@@ -70,8 +70,8 @@ func TestKnownUntilStored(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, r := range []*eventlog.Request{first, second, third, last} {
-				if got := r.Events[0].Seq; got != uint64(i+1) {
-					t.Errorf("push %d has number %d", i+1, got)
+				if seq, size := r.Events[0].Seq, r.Sizes[0]; seq != uint64(i+1) || size != i+1 {
+					t.Errorf("push %d has number %d, and its key %d entries", i+1, seq, size)
 				}
 			}
 			var seqs []uint64

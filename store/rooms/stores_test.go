@@ -220,3 +220,41 @@ func TestMostRoomsAtOnce(t *testing.T) {
 		t.Errorf("their maker has %d", n)
 	}
 }
+
+// A room that is being made counts once: as a reservation until it is stored, and then as a room.
+func TestCensusCountsOnce(t *testing.T) {
+	t.Parallel()
+	c := &census{most: 2, rooms: map[string]bool{}, making: map[string]int{}}
+	is := func(step string, right, full bool) {
+		t.Helper()
+		if !right || c.hasRoom() == full {
+			t.Errorf("%s: rooms %v, being made %v", step, c.rooms, c.making)
+		}
+	}
+	made := func(id string, seq byte) {
+		value := make([]byte, 16)
+		value[7] = seq
+		c.follow(eventlog.Changes{Rows: []eventlog.Row{{Key: rowKey(id), Value: value}}})
+	}
+	is("a is reserved", c.reserve("a"), false)
+	is("a is reserved by another", c.reserve("a"), false)
+	made("a", 0)
+	is("a is made", c.reserve("b"), true)
+	is("c is too many", !c.reserve("c"), true)
+	is("a exists", c.reserve("a"), true)
+	c.release("a")
+	made("a", 1)
+	if pushed, there := c.find("a"); !pushed || !there {
+		t.Errorf("a was pushed to: %t, %t", pushed, there)
+	}
+	c.release("b") // it was not made
+	is("b was not made", true, false)
+	made("b", 0)
+	is("b is made elsewhere", true, true)
+	if gone := c.follow(eventlog.Changes{Dropped: []string{rowKey("b")}, Rows: []eventlog.Row{{Key: rowKey("a")}}}); len(gone) != 2 {
+		t.Errorf("gone are %v", gone)
+	}
+	if len(c.rooms)+len(c.making) != 0 {
+		t.Errorf("left behind: %v, %v", c.rooms, c.making)
+	}
+}
