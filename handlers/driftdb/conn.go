@@ -61,8 +61,8 @@ type conn struct {
 	last     uint64          // the greatest number sent
 	asked    map[string]bool // keys that the client asked for; nil after the delay
 	delayed  []record        // pushes in order, with answers that follow them
-	heavy    int             // the bytes of delayed
-	late     []record        // pushes to send after the answer to the current get
+	delayedSize    int             // the bytes of delayed
+	afterAnswer     []record        // pushes to send after the answer to the current get
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -171,7 +171,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 			return
 		}
 		c.received.Add(1)
-		c.pace.Took()
+		c.pace.Count()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue

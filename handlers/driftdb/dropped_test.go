@@ -91,7 +91,7 @@ func TestSocketOfDroppedRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	const push = `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`
-	gatewaytest.Say(t, ws, push)
+	gatewaytest.SendText(t, ws, push)
 	if _, text, err := ws.Read(ctx); err != nil || string(text) != `{"type":"error","message":"`+noSuchRoom+`"}` {
 		t.Errorf("got %s, %v", text, err)
 	}
@@ -99,7 +99,7 @@ func TestSocketOfDroppedRoom(t *testing.T) {
 		t.Errorf("got %s, %v", text, err)
 	}
 	ws = dial()
-	gatewaytest.Say(t, ws, push)
+	gatewaytest.SendText(t, ws, push)
 	if _, text, err := ws.Read(ctx); err != nil || string(text) != `{"type":"push","key":"k","value":1,"seq":1}` {
 		t.Errorf("got %s, %v", text, err)
 	}

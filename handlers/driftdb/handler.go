@@ -104,7 +104,7 @@ const connectPath = "/room/:room/connect"
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/new", h.create)
-	e.GET("/room/:room", h.look)
+	e.GET("/room/:room", h.getRoom)
 	e.GET(connectPath, h.connect)
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
@@ -128,9 +128,9 @@ func charged(c echo.Context) context.Context {
 	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
-// look answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are
+// getRoom answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are
 // sent as plain text; otherwise the client would continue with a room named "undefined".
-func (h *Handler) look(c echo.Context) error {
+func (h *Handler) getRoom(c echo.Context) error {
 	httperr.PlainText(c)
 	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	if err := h.find(c, id); err != nil {

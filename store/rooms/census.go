@@ -14,7 +14,7 @@ import (
 // census knows which rooms exist. It follows their rows in the log, so it has also the rooms that other processes make
 // and drop.
 type census struct {
-	most int
+	max int
 
 	mu     sync.Mutex
 	rooms  map[string]bool // the rooms, by id: true if something was pushed
@@ -60,7 +60,7 @@ func (c *census) find(id string) (pushed, there bool) {
 	return pushed, there
 }
 
-func (c *census) full() bool { return len(c.rooms)+len(c.making) >= c.most }
+func (c *census) full() bool { return len(c.rooms)+len(c.making) >= c.max }
 
 // reserve counts a room that is about to be made. It returns false if there are as many as allowed.
 func (c *census) reserve(id string) bool {
@@ -102,7 +102,7 @@ func (r *Rooms) Count() int {
 // What evict may drop: rooms without any push, with nobody inside, whose maker has had time to enter.
 const (
 	evictAge  = 10 * time.Second
-	evictMost = 100
+	evictBatch = 100
 	evictRest = time.Second // between two evictions, since each reads all rooms
 )
 
@@ -118,8 +118,8 @@ func (r *Rooms) evict(ctx context.Context) bool {
 	unused, err := r.list(0, r.o.Log.Clock().Before(evictAge))
 	slices.SortFunc(unused, func(a, b eventlog.KeyedSpace) int { return cmp.Compare(a.Last, b.Last) })
 	dropped := 0
-	for some := range slices.Chunk(unused, dropsMost) {
-		if err != nil || dropped >= evictMost {
+	for some := range slices.Chunk(unused, dropBatch) {
+		if err != nil || dropped >= evictBatch {
 			break
 		}
 		var n int

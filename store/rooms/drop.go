@@ -14,8 +14,8 @@ import (
 // no lock is needed while the log commits, and a push that is on its way, even one whose sender has given up or that
 // another process sends, is before the drop and prevents it, or after it and is refused.
 
-// dropsMost is the most rooms that one commit drops. One that has changed keeps the others.
-const dropsMost = 25
+// dropBatch is the most rooms that one commit drops. One that has changed keeps the others.
+const dropBatch = 25
 
 // dropWait is how long somebody who comes to a room waits for the end of a drop. The log waits as long for its disk.
 const dropWait = 10 * time.Second

@@ -12,7 +12,7 @@ import (
 
 // keep drops old rooms and forgets empty ones, until Close.
 func (r *Rooms) keep() {
-	tick := time.NewTicker(emptyFor)
+	tick := time.NewTicker(emptyRoomLife)
 	defer tick.Stop()
 	// Often enough that a room is renewed before it is old: between a half and the whole of its time.
 	old := time.NewTicker(max(100*time.Millisecond, min(time.Minute, r.o.Retention/10, r.o.Unused/10)))
@@ -73,7 +73,7 @@ func (r *Rooms) dropOld(ctx context.Context, old []eventlog.KeyedSpace, before u
 	if err := r.settleDoubts(ctx); err != nil {
 		return fmt.Errorf("waiting for earlier drops of rooms: %w", err)
 	}
-	for some := range slices.Chunk(old, dropsMost) {
+	for some := range slices.Chunk(old, dropBatch) {
 		if _, err := r.drop(ctx, some, before, r.o.Unused); err != nil {
 			return fmt.Errorf("dropping rooms: %w", err)
 		}

@@ -18,8 +18,8 @@ type Maker struct {
 // start again, and the existing rooms count only against MAX_ROOMS.
 type makers struct {
 	limits        Limits
-	mostAnonymous int // rooms of an address
-	mostKey       int // rooms of a credential
+	maxAnonymous int // rooms of an address
+	maxPerKey       int // rooms of a credential
 
 	mu      sync.Mutex
 	all     *rate.Limiter // of all makers without a credential
@@ -29,16 +29,16 @@ type makers struct {
 	count   map[string]int // rooms by maker, including those being made
 }
 
-// leastShare is the number of rooms that a maker may always have, even if MAX_ROOMS is small.
-const leastShare = 100
+// minShare is the number of rooms that a maker may always have, even if MAX_ROOMS is small.
+const minShare = 100
 
-// leastPrune is the number of limiters before any is forgotten.
-const leastPrune = 4096
+// minPrune is the number of limiters before any is forgotten.
+const minPrune = 4096
 
 func newMakers(l Limits) *makers {
 	return &makers{
-		limits: l, mostAnonymous: max(l.Rooms/10, leastShare), mostKey: max(l.Rooms/10*9, leastShare),
-		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: leastPrune,
+		limits: l, maxAnonymous: max(l.Rooms/10, minShare), maxPerKey: max(l.Rooms/10*9, minShare),
+		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: minPrune,
 		rooms: map[string]string{}, count: map[string]int{},
 	}
 }
@@ -58,9 +58,9 @@ func (m *makers) admit(maker Maker, now time.Time) (*reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	own := m.rateOf(maker, now)
-	most := m.mostKey
+	most := m.maxPerKey
 	if maker.Anonymous {
-		most = m.mostAnonymous
+		most = m.maxAnonymous
 	}
 	switch {
 	case m.count[maker.Owner] >= most:
@@ -118,7 +118,7 @@ func (m *makers) rateOf(maker Maker, now time.Time) *rate.Limiter {
 				delete(m.by, owner)
 			}
 		}
-		m.pruneAt = max(leastPrune, 2*len(m.by))
+		m.pruneAt = max(minPrune, 2*len(m.by))
 	}
 	n := m.limits.CreateRateKey
 	if maker.Anonymous {
@@ -147,7 +147,7 @@ func (m *makers) release(r *reservation) {
 	defer m.mu.Unlock()
 	if r.open {
 		r.open = false
-		m.less(r.owner)
+		m.decrement(r.owner)
 	}
 }
 
@@ -157,11 +157,11 @@ func (m *makers) ended(id string) {
 	defer m.mu.Unlock()
 	if owner, ok := m.rooms[id]; ok {
 		delete(m.rooms, id)
-		m.less(owner)
+		m.decrement(owner)
 	}
 }
 
-func (m *makers) less(owner string) {
+func (m *makers) decrement(owner string) {
 	if m.count[owner]--; m.count[owner] <= 0 {
 		delete(m.count, owner)
 	}

@@ -79,8 +79,8 @@ func (r *room) leave() {
 	}
 }
 
-// emptyFor is how long an empty room is known, so that its rate goes on.
-const emptyFor = 10 * time.Second
+// emptyRoomLife is how long an empty room is known, so that its rate goes on.
+const emptyRoomLife = 10 * time.Second
 
 // forgetEmpty forgets rooms that have been empty for a while; Enter makes them again. A room without any push is known
 // for longer, since its age counts from when somebody left it.
@@ -88,7 +88,7 @@ func (r *Rooms) forgetEmpty(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, known := range r.rooms {
-		if known.inside > 0 || now.Sub(known.left) <= emptyFor {
+		if known.inside > 0 || now.Sub(known.left) <= emptyRoomLife {
 			continue
 		}
 		if pushed, there := r.made.find(id); pushed || !there || now.Sub(known.left) > r.o.Unused {

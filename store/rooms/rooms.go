@@ -53,7 +53,7 @@ type Rooms struct {
 // Open follows the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
 	r := &Rooms{o: o, started: time.Now(), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
-	r.made.most, r.made.rooms, r.made.making = o.Limits.Rooms, map[string]bool{}, map[string]int{}
+	r.made.max, r.made.rooms, r.made.making = o.Limits.Rooms, map[string]bool{}, map[string]int{}
 	if err := o.Log.Follow(rowKey(""), r.follow); err != nil {
 		return nil, fmt.Errorf("following the rooms: %w", err)
 	}
@@ -94,13 +94,13 @@ func idOf(space string) string { return space[len(channel.RoomSpace):] }
 // rowKey is the key of a room's row in the log.
 func rowKey(id string) string { return rows.Keyed + Space(id) }
 
-// mostID is the length of the longest id.
-const mostID = 128
+// maxID is the length of the longest id.
+const maxID = 128
 
 // IsID reports whether a text can be the id of a room: letters, digits, "-", "_" and, except at the beginning, ".".
 // What JavaScript makes of a missing value is no id: strangers would meet in such a room.
 func IsID(text string) bool {
-	if text == "" || len(text) > mostID || text[0] == '.' || text == "undefined" || text == "null" || text == "NaN" {
+	if text == "" || len(text) > maxID || text[0] == '.' || text == "undefined" || text == "null" || text == "NaN" {
 		return false
 	}
 	for _, b := range []byte(text) {

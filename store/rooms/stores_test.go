@@ -198,7 +198,7 @@ func TestMostRoomsAtOnce(t *testing.T) {
 	t.Parallel()
 	r, _ := openRooms(t, engines["memory"])
 	const most = 200
-	r.made.most = most
+	r.made.max = most
 	var made atomic.Int64
 	var all sync.WaitGroup
 	for i := range 4 * most {
@@ -224,7 +224,7 @@ func TestMostRoomsAtOnce(t *testing.T) {
 // A room that is being made counts once: as a reservation until it is stored, and then as a room.
 func TestCensusCountsOnce(t *testing.T) {
 	t.Parallel()
-	c := &census{most: 2, rooms: map[string]bool{}, making: map[string]int{}}
+	c := &census{max: 2, rooms: map[string]bool{}, making: map[string]int{}}
 	is := func(step string, right, full bool) {
 		t.Helper()
 		if !right || c.hasRoom() == full {
