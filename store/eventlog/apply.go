@@ -74,7 +74,7 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 	if err != nil {
 		return 0, err
 	}
-	changes, err := c.apply(r)
+	changes, err := c.apply(r, g.written)
 	if err != nil {
 		return 0, err
 	}
