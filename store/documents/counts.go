@@ -1,0 +1,66 @@
+package documents
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"sluice/store/eventlog"
+)
+
+// totals are a number of documents and their bytes.
+type totals struct{ count, bytes int64 }
+
+func (t totals) plus(more totals) totals { return totals{t.count + more.count, t.bytes + more.bytes} }
+
+func (t totals) minus(less totals) totals { return totals{t.count - less.count, t.bytes - less.bytes} }
+
+// counts are the totals of one collection as its row in rowCounted has them: two uvarints, and next. A collection
+// without a row has no documents, except in a folder of a version that did not count: see countNew.
+type counts struct {
+	totals
+	collection string
+	next       string // the first key of a document that is not counted yet; "": all are counted
+}
+
+var errCounts = errors.New("the row is damaged; a restart counts the documents again")
+
+// parseCounts reads a row. If it cannot, it returns counts of nothing too.
+func parseCounts(collection string, value []byte) (*counts, error) {
+	c := &counts{collection: collection}
+	if value == nil {
+		return c, nil
+	}
+	count, n := binary.Uvarint(value)
+	if n <= 0 {
+		return c, errCounts
+	}
+	bytes, m := binary.Uvarint(value[n:])
+	if m <= 0 {
+		return c, errCounts
+	}
+	c.totals, c.next = totals{int64(count), int64(bytes)}, string(value[n+m:])
+	return c, nil
+}
+
+// row returns the row that has the counts.
+func (c *counts) row() eventlog.Row {
+	r := eventlog.Row{Key: rowCounted + c.collection}
+	if c.count > 0 || c.next != "" {
+		b := make([]byte, 0, 2*binary.MaxVarintLen64+len(c.next))
+		r.Value = append(binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.count)), uint64(c.bytes)), c.next...)
+	}
+	return r
+}
+
+// change counts the change of one document. It skips one that is not counted yet: whoever counts will get to it.
+func (c *counts) change(d *eventlog.Derived) {
+	if c.next != "" && d.Key >= c.next {
+		return
+	}
+	if d.Was != nil {
+		c.totals = c.minus(totals{1, int64(len(d.Was))})
+	}
+	if d.Is != nil {
+		c.totals = c.plus(totals{1, int64(len(d.Is))})
+	}
+}
