@@ -150,12 +150,13 @@ func (s *Store) countNew(ctx context.Context) error {
 	// From the first commit on, derive must know which documents are not counted yet, in all of them.
 	err = s.log.Local(func(now eventlog.Lookup) (rows []eventlog.Row, _ []string, err error) {
 		for _, name := range names {
-			value, err := now.Row(rowCounted + name)
+			key := rowCounted + name
+			value, err := now.Row(key)
 			if err != nil {
 				return nil, nil, err
 			}
-			if _, err := parseCounts(name, value); value == nil || err != nil {
-				rows = append(rows, (&counts{collection: name, next: documents(name)}).row())
+			if _, err := parseCounts(key, value); value == nil || err != nil {
+				rows = append(rows, (&counts{key: key, next: documents(name)}).row())
 			}
 		}
 		return rows, nil, nil
@@ -184,7 +185,7 @@ func (s *Store) uncounted(ctx context.Context) (names []string, err error) {
 			if err != nil {
 				return err
 			}
-			if c, err := parseCounts(name, value); value == nil || err != nil || c.next != "" {
+			if c, err := parseCounts(rowCounted+name, value); value == nil || err != nil || c.next != "" {
 				names = append(names, name)
 			}
 			from = end(documents(name))
@@ -200,7 +201,7 @@ func (s *Store) countStep(ctx context.Context, name string) (n int, last bool, e
 		if err != nil {
 			return nil, nil, err
 		}
-		c, err := parseCounts(name, value)
+		c, err := parseCounts(rowCounted+name, value)
 		if last = c.next == ""; last || err != nil {
 			return nil, nil, err
 		}

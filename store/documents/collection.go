@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sluice/store/eventlog"
 )
@@ -34,9 +35,8 @@ func (s *Store) follow(c eventlog.Changes) {
 		}
 	}
 	for _, r := range c.Rows {
-		name := strings.TrimPrefix(r.Key, rowCounted)
-		now, _ := parseCounts(name, r.Value) // a damaged row counts as none until countNew has repaired it
-		s.put(name, func(c *collection) { c.stored = now.totals })
+		now, _ := parseCounts(r.Key, r.Value) // a damaged row counts as none until countNew has repaired it
+		s.put(now.collection(), func(c *collection) { c.stored = now.totals })
 	}
 }
 
@@ -54,13 +54,13 @@ func (s *Store) put(name string, f func(c *collection)) {
 //
 // What is stored counts, and what this Store has sent. A change that has just been stored counts twice until its sender
 // has its answer, and some of what was sent will be refused. So a change that fits without them waits, and tries again.
-func (s *Store) reserve(ctx context.Context, name string, grows totals) error {
+func (s *Store) reserve(ctx context.Context, until time.Time, name string, grows totals) error {
 	if grows == (totals{}) {
 		return nil // so no bound refuses what makes room
 	}
 	for {
 		alone, err := s.tryReserve(name, grows)
-		if err == nil || !alone || ctx.Err() != nil {
+		if err == nil || !alone || ctx.Err() != nil || time.Now().After(until) {
 			return err
 		}
 		if err := s.await(ctx); err != nil {

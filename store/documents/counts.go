@@ -3,6 +3,7 @@ package documents
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"sluice/store/eventlog"
 )
@@ -18,25 +19,27 @@ func (t totals) minus(less totals) totals { return totals{t.count - less.count, 
 // without a row has no documents, except in a folder of a version that did not count: see countNew.
 type counts struct {
 	totals
-	collection string
-	next       string // the first key of a document that is not counted yet; "": all are counted
+	key  string // of the row
+	next string // the first key of a document that is not counted yet; "": all are counted
 }
+
+func (c *counts) collection() string { return c.key[len(rowCounted):] }
 
 var errCounts = errors.New("the row is damaged; a restart counts the documents again")
 
 // parseCounts reads a row. If it cannot, it returns counts of nothing too.
-func parseCounts(collection string, value []byte) (*counts, error) {
-	c := &counts{collection: collection}
+func parseCounts(key string, value []byte) (counts, error) {
+	c := counts{key: key}
 	if value == nil {
 		return c, nil
 	}
 	count, n := binary.Uvarint(value)
 	if n <= 0 {
-		return c, errCounts
+		return c, fmt.Errorf("%s: %w", key, errCounts)
 	}
 	bytes, m := binary.Uvarint(value[n:])
 	if m <= 0 {
-		return c, errCounts
+		return c, fmt.Errorf("%s: %w", key, errCounts)
 	}
 	c.totals, c.next = totals{int64(count), int64(bytes)}, string(value[n+m:])
 	return c, nil
@@ -44,9 +47,9 @@ func parseCounts(collection string, value []byte) (*counts, error) {
 
 // row returns the row that has the counts.
 func (c *counts) row() eventlog.Row {
-	r := eventlog.Row{Key: rowCounted + c.collection}
+	r := eventlog.Row{Key: c.key}
 	if c.count > 0 || c.next != "" {
-		b := make([]byte, 0, 2*binary.MaxVarintLen64+len(c.next))
+		b := make([]byte, 0, 16+len(c.next))
 		r.Value = append(binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.count)), uint64(c.bytes)), c.next...)
 	}
 	return r

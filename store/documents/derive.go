@@ -1,7 +1,7 @@
 package documents
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/store/eventlog"
@@ -10,29 +10,33 @@ import (
 // derive returns the index rows and the counts that follow from changes of documents. It is an eventlog.Derivation. It
 // indexes documents that build has not reached yet too: build then writes the same rows again.
 func (s *Store) derive(read func(key string) ([]byte, error), changes []eventlog.Derived) (rows []eventlog.Row, err error) {
-	all := map[string]*counts{} // usually of one collection
+	var room [1]counts // usually all are of one collection
+	all := room[:0]
+	rows = make([]eventlog.Row, 0, len(changes)+1)
 	for i := range changes {
 		d := &changes[i]
 		collection, key, ok := strings.Cut(d.Key[len(rowDocument):], "/")
 		if !ok {
 			continue
 		}
-		c := all[collection]
-		if c == nil {
-			value, err := read(rowCounted + collection)
+		at := slices.IndexFunc(all, func(c counts) bool { return c.collection() == collection })
+		if at < 0 {
+			row := rowCounted + collection
+			value, err := read(row)
 			if err != nil {
 				return nil, err
 			}
-			if c, err = parseCounts(collection, value); err != nil {
-				return nil, fmt.Errorf("the counts of %s: %w", collection, err)
+			c, err := parseCounts(row, value)
+			if err != nil {
+				return nil, err
 			}
-			all[collection] = c
+			at, all = len(all), append(all, c)
 		}
-		c.change(d)
+		all[at].change(d)
 		rows = s.indexRows(rows, collection, key, d)
 	}
-	for _, c := range all {
-		rows = append(rows, c.row())
+	for i := range all {
+		rows = append(rows, all[i].row())
 	}
 	return rows, nil
 }

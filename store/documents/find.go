@@ -82,7 +82,7 @@ func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error
 		if err != nil {
 			return err
 		}
-		c, err := parseCounts(name, value)
+		c, err := parseCounts(rowCounted+name, value)
 		r.Total = c.count
 		return err
 	})

@@ -59,9 +59,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		return nil, err
 	}
 	defer unlock()
-	ctx, cancel := context.WithTimeout(ctx, changeTime)
-	defer cancel()
-	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
+	if err := s.commit(ctx, time.Now().Add(changeTime), &ch); errors.Is(err, eventlog.ErrRow) {
 		return nil, s.taken(name, ch.ids)
 	} else if err != nil {
 		return nil, err
@@ -143,8 +141,7 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	defer unlock()
 	a := answer{store: s, ctx: ctx}
 	defer func() { a.end(err) }()
-	ctx, cancel := context.WithTimeout(ctx, changeTime)
-	defer cancel()
+	until := time.Now().Add(changeTime)
 	for try := 1; ; try++ {
 		a.bytes = 0
 		ch := change{name: name, answer: &a}
@@ -167,10 +164,10 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 			return ch, nil
 		}
 		addEvents(&ch)
-		if err = s.commit(ctx, &ch); !errors.Is(err, eventlog.ErrRow) {
+		if err = s.commit(ctx, until, &ch); !errors.Is(err, eventlog.ErrRow) {
 			return ch, err
 		}
-		if err := s.again(ctx, try); err != nil {
+		if err := s.again(ctx, until, try); err != nil {
 			return change{}, err
 		}
 	}
@@ -178,7 +175,7 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 
 // again waits until a change whose condition failed may be tried again. The row that it needs may be of a commit that is
 // under way, so reading it at once could give the same value as before.
-func (s *Store) again(ctx context.Context, try int) error {
+func (s *Store) again(ctx context.Context, until time.Time, try int) error {
 	if try >= calmTries {
 		pause := time.NewTimer(rand.N(maxPause))
 		defer pause.Stop()
@@ -187,8 +184,11 @@ func (s *Store) again(ctx context.Context, try int) error {
 		case <-ctx.Done():
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	case time.Now().After(until):
+		return fmt.Errorf("%w: %w", ErrBusy, eventlog.ErrRow)
 	}
 	return s.await(ctx)
 }
@@ -243,12 +243,12 @@ func (ch *change) share(all []byte) {
 }
 
 // commit stores a change within the bounds of its collection.
-func (s *Store) commit(ctx context.Context, ch *change) error {
+func (s *Store) commit(ctx context.Context, until time.Time, ch *change) error {
 	if ch.request.Size() > ChangeBytes {
 		return errChangeBytes
 	}
 	grows := totals{max(0, ch.count), max(0, ch.bytes)}
-	if err := s.reserve(ctx, ch.name, grows); err != nil {
+	if err := s.reserve(ctx, until, ch.name, grows); err != nil {
 		return err
 	}
 	_, err := s.log.Append(context.WithoutCancel(ctx), &ch.request) // a client that leaves must not make the outcome unknown

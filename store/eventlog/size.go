@@ -21,8 +21,8 @@ func entrySize(e *Event) int64 {
 // conditionSize is the size of a Condition without its key.
 const conditionSize = 48
 
-// Size is about the memory of the request while it waits to be stored. A row whose value is a part of an event's data or
-// meta takes no memory of its own.
+// Size is about the memory of the request while it waits to be stored. A row whose value is a part of the data of the
+// event with the same index, or of the last event's meta, takes no memory of its own.
 func (r *Request) Size() int { return r.size() }
 
 func (r *Request) size() (n int) {
@@ -30,10 +30,12 @@ func (r *Request) size() (n int) {
 		e := &r.Events[i]
 		n += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
 	}
-	shared := r.sharing()
+	last := len(r.Events) - 1
 	for i := range r.Rows {
-		if n += len(r.Rows[i].Key); !shared.has(r.Rows[i].Value) {
-			n += len(r.Rows[i].Value)
+		n += len(r.Rows[i].Key)
+		value := r.Rows[i].Value
+		if last < 0 || !within(value, r.Events[min(i, last)].Data) && !within(value, r.Events[last].Meta) {
+			n += len(value)
 		}
 	}
 	for i := range r.If {
@@ -42,34 +44,8 @@ func (r *Request) size() (n int) {
 	return n
 }
 
-// sharing has the data and metas of a request's events by the last byte of their arrays. Slices of one array without a
-// capacity of their own have it in common.
-type sharing map[*byte][]byte
-
-// sharing returns nil if the request has no rows that could share anything.
-func (r *Request) sharing() sharing {
-	if len(r.Rows) == 0 || len(r.Events) == 0 {
-		return nil
-	}
-	s := make(sharing, len(r.Events))
-	for i := range r.Events {
-		for _, b := range [][]byte{r.Events[i].Data, r.Events[i].Meta} {
-			if cap(b) > 0 {
-				s[lastByte(b)] = b
-			}
-		}
-	}
-	return s
+// within reports whether a slice is a part of another one. It may miss that if one of them has a capacity of its own.
+func within(part, whole []byte) bool {
+	at := cap(whole) - cap(part)
+	return cap(part) > 0 && at >= 0 && at+len(part) <= len(whole) && &part[:cap(part)][cap(part)-1] == &whole[:cap(whole)][cap(whole)-1]
 }
-
-// has reports whether b is a part of one of the slices.
-func (s sharing) has(b []byte) bool {
-	if len(s) == 0 || cap(b) == 0 {
-		return false
-	}
-	whole := s[lastByte(b)]
-	at := cap(whole) - cap(b)
-	return at >= 0 && at+len(b) <= len(whole)
-}
-
-func lastByte(b []byte) *byte { return &b[:cap(b)][cap(b)-1] }
