@@ -220,7 +220,7 @@ func TestSizeOfRequests(t *testing.T) {
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	engine := &groupEngine{Engine: memory.Open(memory.Options{})}
-	s, log := openOn(t, engine, documents.Options{})
+	s, log := openOn(t, engine, documents.Options{MaxResult: 1 << 30})
 	defer closeLog(t, log)
 	most := 0
 	for size := 7200; size < 8200; size += 50 {
