@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/store/documents"
 	"sluice/store/eventlog"
@@ -39,34 +41,43 @@ func old(t *testing.T, engine eventlog.Engine, n, size int) *eventlog.Log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range n {
-		put(t, log, i, strings.Repeat("x", size))
+	text := strings.Repeat("x", size)
+	for from := 0; from < n; from += 100 {
+		r := &eventlog.Request{}
+		for i := from; i < min(n, from+100); i++ {
+			put(r, i, text)
+		}
+		if _, err := log.Append(context.Background(), r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return log
 }
 
 // put makes or changes a document as another process does, through the log.
-func put(t *testing.T, log *eventlog.Log, i int, text string) {
-	t.Helper()
+func put(r *eventlog.Request, i int, text string) {
 	id := fmt.Sprintf("d%05d", i)
 	value := fmt.Appendf(nil, `{"_id":%q,"n":%d,"t":%q}`, id, i%10, text)
-	_, err := log.Append(context.Background(), &eventlog.Request{
-		Rows:   []eventlog.Row{{Key: documents.DocumentKey("c", id), Value: value}},
-		Events: []eventlog.Event{{Name: "post", Collection: "c", Data: value, Meta: []byte("d")}},
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	r.Rows = append(r.Rows, eventlog.Row{Key: documents.DocumentKey("c", id), Value: value})
+	r.Events = append(r.Events, eventlog.Event{Name: "post", Collection: "c", Data: value, Meta: []byte("d")})
+}
+
+// remove removes a document in the same way.
+func remove(r *eventlog.Request, i int) {
+	id := fmt.Sprintf("d%05d", i)
+	r.Rows = append(r.Rows, eventlog.Row{Key: documents.DocumentKey("c", id)})
+	r.Events = append(r.Events, eventlog.Event{Name: "delete", Collection: "c", Data: fmt.Appendf(nil, "[%q]", id), Meta: []byte("d")})
 }
 
 // TestBuildMeanwhile: documents of an old folder are counted and indexed in bounded steps, however others change them
 // between two steps.
 func TestBuildMeanwhile(t *testing.T) {
 	t.Parallel()
-	began := make(chan struct{})
+	began, opened := make(chan struct{}), make(chan struct{})
+	var writing sync.WaitGroup
 	steps := 0
 	engine := &stepsEngine{Engine: memory.Open(memory.Options{})}
-	log := old(t, engine, 5000, 10)
+	log := old(t, engine, 20_000, 10)
 	defer closeLog(t, log)
 	engine.step = func(g *eventlog.Group) error {
 		if len(g.Rows) > 1001 {
@@ -74,38 +85,44 @@ func TestBuildMeanwhile(t *testing.T) {
 		}
 		if steps++; steps == 1 {
 			close(began)
+			writing.Wait()
+		}
+		for since := time.Now(); time.Since(since) < 2*time.Millisecond; { // a mutex goes to whoever has waited for 1 ms
+			runtime.Gosched()
 		}
 		return nil
 	}
 	var group sync.WaitGroup
 	for w := range 3 {
+		writing.Add(1)
 		group.Go(func() {
 			<-began
-			for i := range 400 {
-				switch i % 3 {
-				case 0:
-					put(t, log, w*10_000+i*17, "other") // new, or changed
-				case 1:
-					put(t, log, i*31%5000, strings.Repeat("y", i))
+			writing.Done()
+			for i := 0; ; i++ {
+				select {
+				case <-opened:
+					return
 				default:
-					id := fmt.Sprintf("d%05d", i*13%5000)
-					_, err := log.Append(context.Background(), &eventlog.Request{
-						Rows:   []eventlog.Row{{Key: documents.DocumentKey("c", id)}},
-						Events: []eventlog.Event{{Name: "delete", Collection: "c", Data: fmt.Appendf(nil, "[%q]", id), Meta: []byte("d")}},
-					})
-					if err != nil {
-						t.Error(err)
-					}
+				}
+				r := &eventlog.Request{}
+				put(r, 3*(i*1009%10_000)+w, "other") // changed, or new in the last third
+				remove(r, 3*(i*2003%6_500)+w)
+				if r.Rows[0].Key == r.Rows[1].Key {
+					continue
+				}
+				if _, err := log.Append(context.Background(), r); err != nil {
+					t.Error(err)
 				}
 			}
 		})
 	}
 	s, err := documents.Open(t.Context(), log, documents.Options{Indexes: map[string][]string{"c": {"n", "t"}}})
+	close(opened)
+	group.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}
-	group.Wait()
-	if n := whole(t, log, "n", "t"); s.Count("c") != int64(n) || steps < 15 {
+	if n := whole(t, log, "n", "t"); s.Count("c") != int64(n) || steps < 60 {
 		t.Errorf("%d of %d are counted, in %d steps", s.Count("c"), n, steps)
 	}
 }

@@ -17,11 +17,11 @@ const (
 	rowCounted  = rows.Counted
 )
 
-func idKey(id string) []byte {
-	return query.AppendKey(nil, gjson.Result{Type: gjson.String, Str: id})
+func documentKey(collection, id string) string {
+	b := make([]byte, 0, len(rowDocument)+len(collection)+len(id)+8) // each change and each found document needs a key
+	b = append(append(append(b, rowDocument...), collection...), '/')
+	return string(query.AppendKey(b, gjson.Result{Type: gjson.String, Str: id}))
 }
-
-func documentKey(collection, id string) string { return documents(collection) + string(idKey(id)) }
 
 // documents is the prefix of the keys of a collection's documents.
 func documents(collection string) string { return rowDocument + collection + "/" }

@@ -61,4 +61,14 @@ func TestCountAfterUnknown(t *testing.T) {
 	if _, err := s.Insert(ctx, "c", "ann", one); !errors.As(err, &full) {
 		t.Error(err)
 	}
+	r, err := s.Find(ctx, "c", &documents.Query{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove(ctx, "c", []string{documents.ID(r.Documents[0])}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Insert(ctx, "c", "ann", one); err != nil {
+		t.Errorf("there is room, but: %v", err)
+	}
 }
