@@ -55,15 +55,20 @@ func (c *counts) row() eventlog.Row {
 	return r
 }
 
-// change counts the change of one document. It skips one that is not counted yet: whoever counts will get to it.
-func (c *counts) change(d *eventlog.Derived) {
-	if c.next != "" && d.Key >= c.next {
-		return
+// add counts the change of one document. It skips one that is not counted yet: whoever counts will get to it.
+func (c *counts) add(key string, grows totals) {
+	if c.next == "" || key < c.next {
+		c.totals = c.plus(grows)
 	}
+}
+
+// growth is by how much the change of one document makes its collection grow.
+func growth(d *eventlog.Derived) (t totals) {
 	if d.Was != nil {
-		c.totals = c.minus(totals{1, int64(len(d.Was))})
+		t = totals{-1, -int64(len(d.Was))}
 	}
 	if d.Is != nil {
-		c.totals = c.plus(totals{1, int64(len(d.Is))})
+		t = t.plus(totals{1, int64(len(d.Is))})
 	}
+	return t
 }

@@ -19,6 +19,11 @@ func (s *Store) derive(read func(key string) ([]byte, error), changes []eventlog
 		if !ok {
 			continue
 		}
+		rows = s.indexRows(rows, collection, key, d)
+		grows := growth(d)
+		if grows == (totals{}) { // as of many updates: spares a look-up and a row
+			continue
+		}
 		at := slices.IndexFunc(all, func(c counts) bool { return c.collection() == collection })
 		if at < 0 {
 			row := rowCounted + collection
@@ -32,8 +37,7 @@ func (s *Store) derive(read func(key string) ([]byte, error), changes []eventlog
 			}
 			at, all = len(all), append(all, c)
 		}
-		all[at].change(d)
-		rows = s.indexRows(rows, collection, key, d)
+		all[at].add(d.Key, grows)
 	}
 	for i := range all {
 		rows = append(rows, all[i].row())
