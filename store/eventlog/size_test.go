@@ -9,7 +9,7 @@ func TestSizeOfSharedBytes(t *testing.T) {
 	data, meta := make([]byte, 100), make([]byte, 1000)
 	array := make([]byte, 300)
 	of := func(value []byte) int {
-		r := Request{Events: []Event{{Data: data}, {Data: array[:100], Meta: meta}}, Rows: []Row{{Value: value}, {Value: value}}}
+		r := Request{Events: []Event{{Data: data}, {Data: array[100:200], Meta: meta}}, Rows: []Row{{Value: value}, {Value: value}}}
 		return r.Size() - (100 + 100 + 1000 + 2*64)
 	}
 	for name, c := range map[string]struct {
@@ -22,7 +22,8 @@ func TestSizeOfSharedBytes(t *testing.T) {
 		"the meta":                   {meta, 0},
 		"other bytes":                {make([]byte, 100), 200},
 		"beyond the data":            {array[200:], 200},
-		"more than the data":         {array[:200], 400},
+		"from before the data":       {array[50:150], 200},
+		"more than the data":         {array[100:], 400},
 		"a part without a known end": {meta[10:20:20], 20},
 		"no row":                     {nil, 0},
 		"an empty row":               {[]byte{}, 0},
