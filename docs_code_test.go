@@ -22,6 +22,7 @@ import (
 type source struct {
 	codes, directusCodes, persistrNames set
 	metrics, settings                   set
+	doors                               set     // names of doors in metrics and the audit trail
 	routes                              []route // of METRICS_ADDR, which are no routes of echo
 	tests                               set
 	files                               set // base names
@@ -43,7 +44,7 @@ func readCode(t *testing.T) *source {
 	t.Helper()
 	readOnce.Do(func() {
 		s := &readAll
-		for _, one := range []*set{&s.codes, &s.directusCodes, &s.persistrNames, &s.metrics, &s.settings, &s.tests, &s.files, &s.parts, &s.words, &s.targets} {
+		for _, one := range []*set{&s.codes, &s.directusCodes, &s.persistrNames, &s.metrics, &s.settings, &s.doors, &s.tests, &s.files, &s.parts, &s.words, &s.targets} {
 			*one = set{}
 		}
 		s.constants, s.codeNames = map[string]string{}, set{}
@@ -120,6 +121,9 @@ func (s *source) find(path, pkg string, n ast.Node) {
 			text, ok := literal(value)
 			if ok {
 				s.constants[n.Names[i].Name] = text
+				if name := n.Names[i].Name; name == "doorName" || pkg == "traffic" && strings.HasPrefix(name, "Door") {
+					s.doors.add(text)
+				}
 			}
 			switch {
 			case ok && camelCase.MatchString(text) && (strings.HasSuffix(path, "/codes.go") || pkg == "persistr" && strings.HasPrefix(n.Names[i].Name, "name")):
@@ -223,7 +227,7 @@ func readRoutes(t *testing.T) []route {
 		Routes() []*echo.Route
 	})
 	if !ok {
-		t.Fatal("the gateway's handler does not tell its routes")
+		t.Fatal("the gateway's handler has no method Routes")
 	}
 	all := readCode(t).routes
 	for _, r := range router.Routes() {

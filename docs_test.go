@@ -117,6 +117,34 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestDoorNamesAreDocumented: the two pages that list the values of door list the names that doors have.
+func TestDoorNamesAreDocumented(t *testing.T) {
+	t.Parallel()
+	names := readCode(t).doors
+	if folders := doors(); len(names) != len(folders)+2 { // and DoorMetrics, DoorOther
+		t.Errorf("the doors %v have the names %v: each door needs a constant doorName, unlike the others", folders, names)
+	}
+	for path, before := range map[string]string{"docs/operations.md": "`door` is one of ", "docs/admin.md": "the door that received the request: "} {
+		_, list, found := strings.Cut(readPage(t, path).text, before)
+		if !found {
+			t.Fatalf("%s has no %q", path, before)
+		}
+		list = list[:strings.IndexAny(list, ".\n")]
+		documented := set{}
+		documented.addAll(spans(list)...)
+		for name := range names {
+			if !documented[name] {
+				t.Errorf("%s: the door %s is not in the list", path, name)
+			}
+		}
+		for name := range documented {
+			if !names[name] {
+				t.Errorf("%s: there is no door %s", path, name)
+			}
+		}
+	}
+}
+
 // TestSettingsAreDocumented: the README's table has each setting, and some page says what it is good for.
 func TestSettingsAreDocumented(t *testing.T) {
 	t.Parallel()

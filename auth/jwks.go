@@ -21,11 +21,11 @@ import (
 
 // Limits of fetching keys.
 const (
-	jwksTimeout  = 5 * time.Second
-	jwksMaxBytes = 1 << 20
-	jwksMaxKeys  = 100
-	jwksEvery    = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
-	JWKSAtMost   = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
+	jwksTimeout     = 5 * time.Second
+	jwksMaxBytes    = 1 << 20
+	jwksMaxKeys     = 100
+	jwksEvery       = 5 * time.Minute  // the default of JWT_JWKS_REFRESH
+	MinJWKSInterval = 10 * time.Second // the shortest time between two fetches for unknown keys, which strangers can make up
 )
 
 // unavailableError is the error of a token while the gateway does not know whether the set has its key.
@@ -43,12 +43,12 @@ func (e *unavailableError) Error() string {
 
 // jwks has the keys of JWT_JWKS_URL. If a fetch fails, the last good set stays in force.
 type jwks struct {
-	url    string
-	every  time.Duration // between two fetches that succeed
-	client *http.Client
-	logger *slog.Logger
-	now    func() time.Time
-	soon   chan struct{} // asks watch for a fetch
+	url      string
+	every    time.Duration // between two fetches that succeed
+	client   *http.Client
+	logger   *slog.Logger
+	now      func() time.Time
+	fetchNow chan struct{} // asks watch for a fetch
 
 	fetching sync.Mutex // one fetch at a time
 	keyList
@@ -67,7 +67,7 @@ const maxAbsent = 1000
 
 func newJWKS(o Options) *jwks {
 	return &jwks{
-		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, soon: make(chan struct{}, 1), absent: map[string]struct{}{},
+		url: o.JWKSURL, every: cmp.Or(o.JWKSRefresh, jwksEvery), logger: o.Logger, now: o.Now, fetchNow: make(chan struct{}, 1), absent: map[string]struct{}{},
 		client: &http.Client{Timeout: jwksTimeout, CheckRedirect: checkRedirect},
 	}
 }
@@ -112,16 +112,16 @@ func (j *jwks) unknown(kid string, asked bool) error {
 	j.state.Lock()
 	defer j.state.Unlock()
 	if asked && !j.failed {
-		j.lacks(kid)
+		j.noteMissing(kid)
 	}
 	if _, certain := j.absent[kid]; certain && !j.failed {
 		return nil
 	}
-	return &unavailableError{after: max(time.Second, JWKSAtMost-j.now().Sub(j.asked)), loaded: j.loaded}
+	return &unavailableError{after: max(time.Second, MinJWKSInterval-j.now().Sub(j.asked)), loaded: j.loaded}
 }
 
-// lacks notes that the set does not have a key. The caller holds j.state.
-func (j *jwks) lacks(kid string) {
+// noteMissing notes that the set does not have a key. The caller holds j.state.
+func (j *jwks) noteMissing(kid string) {
 	if len(j.absent) >= maxAbsent {
 		clear(j.absent)
 	}
@@ -129,15 +129,15 @@ func (j *jwks) lacks(kid string) {
 }
 
 // ask fetches the set for a key that it does not have, in addition to the regular fetches and at most once in
-// JWKSAtMost. It reports whether it fetched.
+// MinJWKSInterval. It reports whether it fetched.
 func (j *jwks) ask() bool {
-	may, before := j.mayAsk()
+	may, before := j.mayFetch()
 	if !may {
 		return false
 	}
 	j.fetching.Lock()
 	defer j.fetching.Unlock()
-	if may, now := j.mayAsk(); !may || now != before {
+	if may, now := j.mayFetch(); !may || now != before {
 		return false // another goroutine fetched while this one waited for the lock
 	}
 	j.update()
@@ -147,11 +147,11 @@ func (j *jwks) ask() bool {
 	return true
 }
 
-// mayAsk reports whether a fetch for an unknown key is allowed now, and the number of fetches so far.
-func (j *jwks) mayAsk() (may bool, fetches int) {
+// mayFetch reports whether a fetch for an unknown key is allowed now, and the number of fetches so far.
+func (j *jwks) mayFetch() (may bool, fetches int) {
 	j.state.RLock()
 	defer j.state.RUnlock()
-	return j.asked.IsZero() || j.now().Sub(j.asked) >= JWKSAtMost, j.fetches
+	return j.asked.IsZero() || j.now().Sub(j.asked) >= MinJWKSInterval, j.fetches
 }
 
 func (j *jwks) ready() bool {
@@ -172,7 +172,7 @@ func (j *jwks) period() (every, left time.Duration) {
 	defer j.state.RUnlock()
 	every = j.every
 	if j.failed {
-		every = min(every, JWKSAtMost)
+		every = min(every, MinJWKSInterval)
 	}
 	return every, min(every, max(0, every-j.now().Sub(j.tried)))
 }
@@ -180,7 +180,7 @@ func (j *jwks) period() (every, left time.Duration) {
 // refresh makes watch fetch the set now.
 func (j *jwks) refresh() {
 	select {
-	case j.soon <- struct{}{}:
+	case j.fetchNow <- struct{}{}:
 	default:
 	}
 }
@@ -195,7 +195,7 @@ func (j *jwks) watch(quit <-chan struct{}) {
 		case <-quit:
 			next.Stop()
 			return
-		case <-j.soon:
+		case <-j.fetchNow:
 			next.Stop()
 			j.fetch(0)
 		case <-next.C:
@@ -223,7 +223,7 @@ func (j *jwks) update() {
 	}
 	j.state.Lock()
 	for _, k := range gone { // no fetch is needed to know that these are not in the set
-		j.lacks(k.kid)
+		j.noteMissing(k.kid)
 	}
 	j.tried, j.failed, j.loaded = j.now(), err != nil, j.loaded || err == nil
 	j.fetches++

@@ -110,7 +110,7 @@ func TestJWKS(t *testing.T) {
 	server.set.Store(&set)
 	calls = server.calls.Load()
 	check("the kid that it was fetched for", tokenTwo, "invalid_token")
-	for i := range 50 { // any of them may have been added since: the next fetch tells
+	for i := range 50 { // any of them may have been added since: only the next fetch shows
 		check("made up", sign(t, jwt.SigningMethodES256, ec, fmt.Sprintf(`{"alg":"ES256","kid":"%d"}`, i), claims), "keys_unavailable")
 	}
 	if server.calls.Load() != calls {
@@ -338,7 +338,7 @@ func TestJWKSRefresh(t *testing.T) {
 			}
 		}
 		asked(0, 1)
-		asked(JWKSAtMost-time.Second, 1)
+		asked(MinJWKSInterval-time.Second, 1)
 		there.mu.Lock()
 		there.by[address] = `{"keys":[]}`
 		there.mu.Unlock()

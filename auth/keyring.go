@@ -20,7 +20,7 @@ import (
 type keyring struct {
 	inline      string // API_KEYS
 	file        filewatch.File
-	made        string // the key of the first start
+	firstKey    string // the key of the first start
 	store       *keyStore
 	minters     *minters // nil without a store
 	defaultRate float64
@@ -119,8 +119,8 @@ func (r *keyring) read(text []byte) ([]*Key, error) {
 		}
 		keys = append(keys, some...)
 	}
-	if r.made != "" {
-		spec := keySpec{Name: "first-key", Key: r.made, Sub: []string{"*"}, Pub: []string{"*"}, Rest: []string{"*"}}
+	if r.firstKey != "" {
+		spec := keySpec{Name: "first-key", Key: r.firstKey, Sub: []string{"*"}, Pub: []string{"*"}, Rest: []string{"*"}}
 		k, err := spec.key(r.defaultRate)
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)

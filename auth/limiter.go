@@ -24,9 +24,9 @@ func newLimiter(perSecond float64) *limiter {
 	return &limiter{rate: rate.NewLimiter(rate.Limit(perSecond), burst), burst: burst}
 }
 
-// nearly is the part of a token that may be missing because of rounding. A client that waits for the time it was given
+// rounding is the part of a token that may be missing because of rounding. A client that waits for the time it was given
 // must pass.
-const nearly = 1e-9
+const rounding = 1e-9
 
 // left reports whether a batch would pass now. If not, it returns the time until one does.
 func (l *limiter) left(now time.Time) (bool, time.Duration) {
@@ -34,7 +34,7 @@ func (l *limiter) left(now time.Time) (bool, time.Duration) {
 		return true, 0
 	}
 	missing := 1 - l.rate.TokensAt(now)
-	if missing <= nearly {
+	if missing <= rounding {
 		return true, 0
 	}
 	wait := math.Ceil(missing / float64(l.rate.Limit()) * float64(time.Second))

@@ -30,12 +30,12 @@ func (*MadeError) Error() string { return "the key was already made, and is not 
 
 // Limits of the answers that are remembered: secrets should not stay in memory for long.
 const (
-	madeLife = 10 * time.Minute
-	maxMade  = 100
+	createdKeyLife = 10 * time.Minute
+	maxCreatedKeys = 100
 )
 
-// made is the answer to a request that made a key.
-type made struct {
+// createdKey is the answer to a request that made a key.
+type createdKey struct {
 	once string
 	body [sha256.Size]byte
 	at   time.Time
@@ -55,17 +55,17 @@ func (o *Once) name() string {
 // CreateKeyOnce is CreateKey for a request that may be repeated; again reports whether it is a repeat.
 func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChange) (info KeyInfo, key string, again bool, err error) {
 	type result struct {
-		made
+		createdKey
 		again bool
 	}
 	r, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (result, error) {
 		s := a.keys.store
 		s.changing.Lock()
 		defer s.changing.Unlock()
-		before, err := a.madeBefore(&once)
+		before, err := a.earlierKey(&once)
 		if before != nil || err != nil {
 			if before == nil {
-				before = &made{}
+				before = &createdKey{}
 			}
 			return result{*before, true}, err
 		}
@@ -73,9 +73,9 @@ func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChang
 		if err != nil {
 			return result{}, err
 		}
-		m := made{once: once.name(), body: once.Body, at: a.now(), info: info, key: key}
+		m := createdKey{once: once.name(), body: once.Body, at: a.now(), info: info, key: key}
 		s.made = append(s.made, m)
-		time.AfterFunc(madeLife, func() {
+		time.AfterFunc(createdKeyLife, func() {
 			s.changing.Lock()
 			defer s.changing.Unlock()
 			s.forget(a.now())
@@ -87,14 +87,14 @@ func (a *Authenticator) CreateKeyOnce(ctx context.Context, once Once, c KeyChang
 
 // forget removes old answers, and the oldest if there are too many.
 func (s *keyStore) forget(now time.Time) {
-	for len(s.made) > 0 && (len(s.made) >= maxMade || now.Sub(s.made[0].at) >= madeLife) {
-		s.made[0] = made{} // otherwise the secret would stay in the array
+	for len(s.made) > 0 && (len(s.made) >= maxCreatedKeys || now.Sub(s.made[0].at) >= createdKeyLife) {
+		s.made[0] = createdKey{} // otherwise the secret would stay in the array
 		s.made = s.made[1:]
 	}
 }
 
-// madeBefore returns the answer to an earlier request with the same idempotency key, or nil if there was none.
-func (a *Authenticator) madeBefore(once *Once) (*made, error) {
+// earlierKey returns the answer to an earlier request with the same idempotency key, or nil if there was none.
+func (a *Authenticator) earlierKey(once *Once) (*createdKey, error) {
 	s, name := a.keys.store, once.name()
 	s.forget(a.now())
 	for id, k := range s.all() {

@@ -35,18 +35,18 @@ type minters struct {
 
 	unstored []eventlog.Row // rows that an earlier call of note could not store
 
-	mu sync.RWMutex
-	of map[string]minter
+	mu    sync.RWMutex
+	byKey map[string]minter
 }
 
 func openMinters(log *eventlog.Log, logger *slog.Logger, now func() time.Time) (*minters, error) {
-	m := &minters{log: log, logger: logger, now: now, of: map[string]minter{}}
+	m := &minters{log: log, logger: logger, now: now, byKey: map[string]minter{}}
 	err := log.Rows(rowMinter, func(r eventlog.Row) error {
 		var one minter
 		if err := json.Unmarshal(r.Value, &one); err != nil {
 			return fmt.Errorf("the row of key %q: %w", r.Key, err)
 		}
-		m.of[strings.TrimPrefix(r.Key, rowMinter)] = one
+		m.byKey[strings.TrimPrefix(r.Key, rowMinter)] = one
 		return nil
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func (m *minters) void(id string, minted int64) bool {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return minted <= m.of[id].Removed
+	return minted <= m.byKey[id].Removed
 }
 
 // note updates the minters to the keys that the settings have now, by id. Call it after the lives of removed keys have
@@ -85,7 +85,7 @@ func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	put := func(id string, one minter) {
-		m.of[id] = one
+		m.byKey[id] = one
 		text, err := json.Marshal(one)
 		if err != nil { // cannot happen: the fields are a bool and numbers
 			return
@@ -93,18 +93,18 @@ func (m *minters) update(present map[string]bool) (rows []eventlog.Row) {
 		rows = append(rows, eventlog.Row{Key: rowMinter + id, Value: text})
 	}
 	for id := range present {
-		if one := m.of[id]; !one.Present {
+		if one := m.byKey[id]; !one.Present {
 			put(id, minter{true, one.Removed, one.Gone})
 		}
 	}
-	for id, one := range m.of {
+	for id, one := range m.byKey {
 		switch {
 		case present[id]:
 		case one.Present:
 			put(id, minter{false, now.UnixMicro(), m.log.Clock().Now()})
 		case now.Sub(time.UnixMicro(one.Removed)) > MaxTTL && m.log.Clock().Age(one.Gone) > MaxTTL:
 			// All its tokens have expired. Both clocks must agree: the system's may be ahead now and set back later.
-			delete(m.of, id)
+			delete(m.byKey, id)
 			rows = append(rows, eventlog.Row{Key: rowMinter + id})
 		}
 	}

@@ -78,7 +78,7 @@ type keyStore struct {
 	changing sync.Mutex // one change at a time, including its commit
 	mu       sync.Mutex
 	specs    map[string]storedKey
-	made     []made // answers to requests that made keys, oldest first; changing guards them
+	made     []createdKey // answers to requests that made keys, oldest first; changing guards them
 }
 
 // openStore reads the keys, revocations and users of the log's store, where there is a log.
@@ -99,7 +99,7 @@ func (a *Authenticator) openStore(o Options) (err error) {
 		return err
 	}
 	if o.FirstKey != nil && a.StoredKeys() == 0 {
-		a.keys.made, err = o.FirstKey()
+		a.keys.firstKey, err = o.FirstKey()
 	}
 	return err
 }
@@ -207,7 +207,7 @@ func (a *Authenticator) Key(id string) (KeyInfo, error) {
 
 // CreateKey makes a key. Only its result has the secret.
 func (a *Authenticator) CreateKey(ctx context.Context, c KeyChange) (info KeyInfo, key string, err error) {
-	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m made, err error) {
+	m, err := eventlog.Change(ctx, a.keys.store.log, func(ctx context.Context) (m createdKey, err error) {
 		a.keys.store.changing.Lock()
 		defer a.keys.store.changing.Unlock()
 		m.info, m.key, err = a.createKey(ctx, nil, c)

@@ -204,7 +204,7 @@ func TestCreateKeyOnce(t *testing.T) {
 	if _, _, again, err := a.CreateKeyOnce(ctx, Once{Key: "form-2"}, app); err != nil || again {
 		t.Error(again, err)
 	}
-	later := a.now().Add(madeLife)
+	later := a.now().Add(createdKeyLife)
 	a.now = func() time.Time { return later }
 	if _, _, _, err := a.CreateKeyOnce(ctx, Once{Key: "form-2"}, app); !errors.As(err, &made) || len(a.keys.store.made) != 0 {
 		t.Errorf("%v, and %d keys are remembered", err, len(a.keys.store.made))

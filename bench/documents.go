@@ -17,12 +17,12 @@ const (
 	create   = "create"
 	read     = "read"
 	list     = "list"
-	update   = "update"   // with what subscribers are told
+	update   = "update"   // including the messages to subscribers
 	distinct = "distinct" // the same, and each subscriber asks for something else, only one for what is updated
 )
 
 // needed is how many documents there are before a work, numbered as they are made, and in 500 rooms in turn. Works that
-// need as many share a server; the last has its own, or what the one before wrote would be told at its beginning.
+// need as many share a server; the last has its own, or what the one before wrote would be sent at its beginning.
 var needed = map[string]string{create: "1", read: "100000", list: "100000", update: "1", distinct: "2"}
 
 // made is a text as long as a payload. It is none, or it would be taken for an event that was not asked for.
@@ -61,7 +61,7 @@ var (
 	}
 )
 
-// following is an update by Directus' REST, of which sockets are told.
+// following is an update by Directus' REST, with messages to sockets.
 func following(filter string) []string {
 	return []string{"--method", "PATCH", "--publish", "/items/bench/doc000000000000", "--body", private, "--websocket", "--subscribe", "/websocket",
 		"--say", `{"type":"auth","access_token":"` + key + `"}`,
@@ -69,7 +69,7 @@ func following(filter string) []string {
 		"--ready", `"event":"init"`}
 }
 
-// pursuing is an update of PocketBase's, of which streams are told.
+// pursuing is an update of PocketBase's, with messages to streams.
 func pursuing(room string) []string {
 	return []string{"--method", "PATCH", "--publish", "/api/collections/bench/records/doc000000000000", "--body", private,
 		"--subscribe", `/api/realtime?subscribe=bench/*%3Foptions=%7B%22query%22:%7B%22fields%22:%22id,text%22,%22filter%22:%22room=%27` + room + `%27%22%7D%7D`,

@@ -109,7 +109,7 @@ func liveHeap(ctx context.Context, url string) (float64, error) {
 			return strconv.ParseFloat(value, 64)
 		}
 	}
-	return 0, fmt.Errorf("the metrics at %s do not tell the size of the heap", url)
+	return 0, fmt.Errorf("the metrics at %s do not have the size of the heap", url)
 }
 
 func get(ctx context.Context, url string) (string, error) {

@@ -27,7 +27,7 @@ const (
 	secret = "0123456789abcdef0123456789abcdef"
 )
 
-// plain is what peers and floors are told: a path for the channel, and the payload as it is.
+// plain is the request to peers and floors: a path for the channel, and the payload as it is.
 var plain = []string{"--subscribe", "/events?channel=bench-{channel}", "--publish", "/publish?channel=bench-{channel}", "--body", "{payload}", "--content-type", "text/plain"}
 
 // pushing is how values are pushed into rooms. The room retains the last one only.
@@ -113,7 +113,7 @@ type report struct {
 	Rooms rooms `json:"-"` // of idleRooms only
 }
 
-// measure runs a row's work on a system. Rows with the same work tell of the same run.
+// measure runs a row's work on a system. Rows with the same work show the same run.
 func (b *bench) measure(ctx context.Context, s *system, r *row) (*report, error) {
 	run := r.run
 	if run == nil {

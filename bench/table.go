@@ -105,7 +105,7 @@ func (b *bench) document(lines []line) error {
 	return os.WriteFile(path, []byte(before+begin+body+end+after), 0o644)
 }
 
-// apart is how a row tells that it was measured after the rest.
+// apart is the note of a row that was measured after the rest.
 const apart = " (measured "
 
 // parse reads the lines of a table that was written.

@@ -12,20 +12,20 @@ import (
 type Block struct {
 	Bytes []byte
 
-	marks   []mark
-	view    *view
-	chunked bool
-	live    bool   // made from the view's list; otherwise from the ring or the log
-	whole   bool   // the frames are not in the order of ids, so the cursor can move only over all of them
-	from    uint64 // if live: the number of the first item; otherwise the position before the block
-	end     uint64 // if live: the number of the item after the block
-	reached uint64 // the position after the block
-	fresh   uint64 // the newest event in it that was at the head
-	edits   uint64 // of the view, when the block was begun
+	frameEnds []frameEnd
+	view      *view
+	chunked   bool
+	live      bool   // made from the view's list; otherwise from the ring or the log
+	whole     bool   // the frames are not in the order of ids, so the cursor can move only over all of them
+	from      uint64 // if live: the number of the first item; otherwise the position before the block
+	end       uint64 // if live: the number of the item after the block
+	reached   uint64 // the position after the block
+	fresh     uint64 // the newest event in it that was at the head
+	edits     uint64 // of the view, when the block was begun
 }
 
-// mark is one frame of a block.
-type mark struct {
+// frameEnd is one frame of a block.
+type frameEnd struct {
 	end int    // where the frame ends in Bytes
 	id  uint64 // the id in the frame
 	gap bool   // it is a gap, not an event
@@ -38,7 +38,7 @@ func (k *Block) Fresh() uint64 { return k.fresh }
 // Upto returns the number of bytes and of events at the beginning of the block that are not after the position last, and
 // are at most most events.
 func (k *Block) Upto(last uint64, most int) (n, events int) {
-	for _, m := range k.marks {
+	for _, m := range k.frameEnds {
 		if !m.gap && (m.id > last || events == most) {
 			break
 		}
@@ -51,11 +51,11 @@ func (k *Block) Upto(last uint64, most int) (n, events int) {
 }
 
 // Clear empties the block, so that its view can be freed.
-func (k *Block) Clear() { k.Bytes, k.marks, k.view = k.Bytes[:0], k.marks[:0], nil }
+func (k *Block) Clear() { k.Bytes, k.frameEnds, k.view = k.Bytes[:0], k.frameEnds[:0], nil }
 
 // reset empties the block and begins it at the position of s.
 func (k *Block) reset(s *Subscriber) {
-	k.Bytes, k.marks = k.Bytes[:0], k.marks[:0]
+	k.Bytes, k.frameEnds = k.Bytes[:0], k.frameEnds[:0]
 	k.view, k.chunked, k.live, k.whole = s.members.view, s.chunked, s.live, false
 	k.from, k.end, k.reached, k.fresh, k.edits = s.after, 0, s.after, 0, k.view.edits.Load()
 	if s.live {
@@ -66,11 +66,11 @@ func (k *Block) reset(s *Subscriber) {
 // serves reports whether a subscriber may deliver the block next. A subscriber that has read the log can be ahead of
 // deliver by one group of events. It must not get those twice, so its position must be before the block's first event.
 func (k *Block) serves(s *Subscriber) bool {
-	if len(k.marks) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live || k.edits != k.view.edits.Load() {
+	if len(k.frameEnds) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live || k.edits != k.view.edits.Load() {
 		return false
 	}
 	if k.live {
-		return k.from == s.pos && s.after < k.marks[0].id
+		return k.from == s.pos && s.after < k.frameEnds[0].id
 	}
 	return k.from == s.after
 }
@@ -86,7 +86,7 @@ func (k *Block) add(e *entry, retry time.Duration) {
 	} else {
 		k.Bytes = append(k.Bytes, f.Bare()...)
 	}
-	k.marks = append(k.marks, mark{end: len(k.Bytes), id: e.event.ID})
+	k.frameEnds = append(k.frameEnds, frameEnd{end: len(k.Bytes), id: e.event.ID})
 	k.fresh = e.event.ID
 }
 
@@ -98,7 +98,7 @@ func (k *Block) addRead(e *eventlog.Event, ts int64, retry time.Duration) {
 		k.Bytes, k.reached = k.Bytes[:at], e.ID
 		return
 	}
-	k.finish(at, mark{id: e.ID})
+	k.finish(at, frameEnd{id: e.ID})
 }
 
 // addGap appends a gap: the client goes on after id, and has everything up to after.
@@ -112,7 +112,7 @@ func (k *Block) addGap(id uint64, after string, oldest uint64) {
 	default:
 		k.Bytes = sse.AppendGap(k.Bytes, id, string(eventlog.GapExpired), after, oldest)
 	}
-	k.finish(at, mark{id: id, gap: true})
+	k.finish(at, frameEnd{id: id, gap: true})
 }
 
 // begin and finish enclose the appending of one frame. begin returns where the frame begins.
@@ -124,12 +124,12 @@ func (k *Block) begin() (at int) {
 	return at
 }
 
-func (k *Block) finish(at int, m mark) {
+func (k *Block) finish(at int, m frameEnd) {
 	if k.chunked {
 		k.Bytes = sse.EndChunk(k.Bytes, at)
 	}
 	m.end = len(k.Bytes)
-	k.marks = append(k.marks, m)
+	k.frameEnds = append(k.frameEnds, m)
 	k.reached = max(k.reached, m.id)
 }
 
@@ -137,7 +137,7 @@ func (k *Block) finish(at int, m mark) {
 // after a restart. They take about 1 MiB, or more with very large events.
 const (
 	recentBlocks = 16 // how many
-	recentLeast  = 8  // the fewest frames that are worth it
+	minRecent    = 8  // the fewest frames that are worth it
 )
 
 // recent has the blocks that were last read from the log. Broker.mu guards it.

@@ -3,8 +3,10 @@ package broker
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,7 @@ type Options struct {
 	RetryConnect time.Duration // the first retry of a stream; 2 s
 	RetryEvent   time.Duration // the retry after each event; no retry
 	Replays      int           // steps of catching up at the same time, shared among owners; 2 for each processor
+	Logger       *slog.Logger  // gets panics of encoders and choosers; nothing is logged
 }
 
 // Stats counts since the start.
@@ -47,6 +50,7 @@ type Broker struct {
 	mu       sync.Mutex
 	index    *index.Index[*view]
 	matched  []*view // of deliver, which uses the memory again
+	trying   *view   // of deliver: whose chooser or encoder runs
 	views    map[viewKey]*view
 	ring     ring
 	recent   recent
@@ -65,6 +69,9 @@ func New(log *eventlog.Log, o Options) *Broker {
 	}
 	if o.RetryConnect == 0 {
 		o.RetryConnect = 2 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := &Broker{
 		log:     log,
@@ -87,24 +94,72 @@ func (b *Broker) Log() *eventlog.Log { return b.log }
 func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range events {
-		e := &events[i]
-		b.last = e.ID
-		b.matched = slices.DeleteFunc(b.index.Match(e.Channel(), b.matched[:0]), func(v *view) bool { return !v.wants(e) })
-		if len(b.matched) == 0 {
-			continue
-		}
-		_, method := channel.Method(e.Name)
-		n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
-		for _, v := range b.matched {
-			v.add(item{n, e.ID})
-			for _, m := range v.members {
-				m.mark()
-			}
-		}
+	for len(events) > 0 {
+		events = events[b.deliverSome(events):]
 	}
 	b.last = max(b.last, position)
 	clear(b.matched)
+}
+
+// deliverSome delivers events, and returns how many. It stops before an event for which a chooser or an encoder panicked;
+// that view has ended, so the next call delivers the event to the others. One defer for many events costs less than one for
+// each.
+func (b *Broker) deliverSome(events []eventlog.Event) (delivered int) {
+	defer b.contain()
+	for ; delivered < len(events); delivered++ {
+		b.deliverOne(&events[delivered])
+	}
+	return delivered
+}
+
+// deliverOne changes nothing but b.last before the last chooser and encoder have returned.
+func (b *Broker) deliverOne(e *eventlog.Event) {
+	b.last = e.ID
+	b.matched = slices.DeleteFunc(b.index.Match(e.Channel(), b.matched[:0]), func(v *view) bool {
+		b.trying = v
+		return !v.wants(e)
+	})
+	if len(b.matched) == 0 {
+		return
+	}
+	_, method := channel.Method(e.Name)
+	n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
+	for _, v := range b.matched {
+		v.add(item{n, e.ID})
+		for _, m := range v.members {
+			m.markAll()
+		}
+	}
+}
+
+// contain is deferred: if a view's chooser or encoder panics, it ends that view, and the process goes on.
+func (b *Broker) contain() {
+	v := b.trying
+	b.trying = nil
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if v == nil {
+		panic(cause) // the broker's own state is wrong
+	}
+	b.options.Logger.Error("an event cannot be encoded: the streams that want it end", "channels", v.key.set, "event", b.last,
+		"cause", cause, "stack", string(debug.Stack()))
+	b.remove(v)
+	v.failed = true
+	for _, m := range v.members {
+		for _, s := range m.subs {
+			s.end(EndFailed)
+		}
+	}
+}
+
+// remove makes the view get no more events and no more subscribers. A second call does nothing.
+func (b *Broker) remove(v *view) {
+	b.index.Remove(v.entry)
+	if b.views[v.key] == v { // and not a newer one
+		delete(b.views, v.key)
+	}
 }
 
 // edited is called after events were changed or removed. The views of their spaces drop their lists, so that their
@@ -124,8 +179,10 @@ func (b *Broker) edited(edit *eventlog.Edit) {
 // push counts their bytes.
 func (b *Broker) encode(e entry) uint64 {
 	for _, v := range b.matched {
+		b.trying = v
 		e.frame(v.form, b.options.RetryEvent)
 	}
+	b.trying = nil
 	return b.ring.push(e)
 }
 

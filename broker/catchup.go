@@ -31,7 +31,7 @@ func (s *Subscriber) Fetch(ctx context.Context, limit int) (*Block, error) {
 		return nil, fmt.Errorf("reading on after %d: %w", s.after, err)
 	}
 	// With several spaces, a block depends on the gaps that this subscriber already got (s.lost), so it serves no other.
-	if len(k.marks) >= recentLeast && len(s.members.view.spaces) == 1 {
+	if len(k.frameEnds) >= minRecent && len(s.members.view.spaces) == 1 {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.recent.add(k)
@@ -105,7 +105,7 @@ func (s *Subscriber) fetchKeyed(ctx context.Context, k *Block, space string) err
 		}
 		at := k.begin()
 		k.Bytes = k.view.form.replayed(k.Bytes, &entries[i], moves)
-		k.finish(at, mark{id: max(s.after, moves)})
+		k.finish(at, frameEnd{id: max(s.after, moves)})
 		s.broker.Stats.Replayed.Add(1)
 	}
 	k.reached = max(k.reached, position)

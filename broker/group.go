@@ -50,8 +50,8 @@ type members struct {
 	marked bool
 }
 
-// mark wakes the group's goroutine, and marks the members for Take. A group of a single subscriber needs no mark.
-func (m *members) mark() {
+// markAll wakes the group's goroutine, and marks the members for Take. A group of a single subscriber needs no mark.
+func (m *members) markAll() {
 	if m.group.single {
 		m.group.Kick()
 		return

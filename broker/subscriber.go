@@ -21,6 +21,7 @@ const (
 	EndRevoked  End = "revoked"  // the credential was removed or revoked
 	EndChanged  End = "changed"  // the credential's grant was changed
 	EndCut      End = "cut"      // closed at once, without a last frame: by an administrator, or because the writer stops
+	EndFailed   End = "failed"   // the log could not be read, or an event could not be encoded
 )
 
 // Subscriber is a cursor on the log. Only its writer may call its methods, except End.
@@ -109,13 +110,18 @@ func (s *Subscriber) Wake() <-chan struct{} { return s.members.group.wake }
 
 // End asks the writer to end the stream. Any goroutine may call it. Only the first reason counts.
 func (s *Subscriber) End(reason End) {
-	if !s.ending.CompareAndSwap(nil, &reason) {
+	if s.Ending() != "" {
 		return
 	}
 	b := s.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.closed {
+	s.end(reason)
+}
+
+// end is End for a caller that holds Broker.mu.
+func (s *Subscriber) end(reason End) {
+	if !s.ending.CompareAndSwap(nil, &reason) || s.closed {
 		return
 	}
 	g := s.members.group
@@ -152,8 +158,7 @@ func (s *Subscriber) Close() {
 	v := s.members.view
 	s.members.remove(s)
 	if v.count == 0 {
-		b.index.Remove(v.entry)
-		delete(b.views, v.key)
+		b.remove(v)
 	}
 }
 
@@ -186,6 +191,8 @@ func (s *Subscriber) Peek(k *Block, limit int) (*Block, Progress) {
 		return k, More
 	}
 	switch {
+	case v.failed:
+		return k, Behind // the list lacks events; the log has all
 	case s.live && s.pos == v.end():
 		s.after = max(s.after, b.last)
 		s.seen = s.after
@@ -278,8 +285,8 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 	if n == 0 && len(k.Bytes) > 0 {
 		return nil
 	}
-	for i := range k.marks {
-		s.delivered(k.marks[i].id, k.marks[i].gap)
+	for i := range k.frameEnds {
+		s.delivered(k.frameEnds[i].id, k.frameEnds[i].gap)
 	}
 	if k.live {
 		s.pos = k.end
@@ -292,15 +299,15 @@ func (s *Subscriber) Advance(k *Block, n int) (rest []byte) {
 }
 
 func (s *Subscriber) advancePart(k *Block, n int) []byte {
-	i := sort.Search(len(k.marks), func(i int) bool { return k.marks[i].end >= n })
+	i := sort.Search(len(k.frameEnds), func(i int) bool { return k.frameEnds[i].end >= n })
 	if n == 0 {
 		return nil
 	}
-	for _, m := range k.marks[:i+1] {
+	for _, m := range k.frameEnds[:i+1] {
 		s.delivered(m.id, m.gap)
 	}
 	s.live = false // locate finds the number again from the position
-	return k.Bytes[n:k.marks[i].end]
+	return k.Bytes[n:k.frameEnds[i].end]
 }
 
 func (s *Subscriber) delivered(id uint64, gap bool) {

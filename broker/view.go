@@ -37,6 +37,7 @@ type view struct {
 	base    uint64        // the number of list[0], counted since the view was made
 	since   uint64        // every matching event after this id was put into the list, even if it was dropped again
 	through uint64        // all items up to this id have been dropped
+	failed  bool          // its encoder or chooser panicked: its subscribers have ended, and it gets no more events
 	edits   atomic.Uint64 // calls of forget; a block made before the last of them serves no subscriber
 }
 
@@ -69,11 +70,11 @@ func (v *view) end() uint64 { return v.base + uint64(len(v.list)) }
 const (
 	listPerView       = 64
 	listPerSubscriber = 16
-	listMost          = 1 << 16
+	maxListEntries    = 1 << 16
 )
 
 func (v *view) add(m item) {
-	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, listMost) {
+	if len(v.list) >= min(listPerView+listPerSubscriber*v.count, maxListEntries) {
 		v.drop(len(v.list)/2 + 1)
 	}
 	v.list = append(v.list, m)

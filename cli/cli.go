@@ -32,12 +32,12 @@ func (s *Streams) queue() *logQueue {
 	return logs
 }
 
-// flushMost bounds the time that the process waits, at its end, for the reader of its output.
-const flushMost = time.Second
+// flushTimeout bounds the time that the process waits, at its end, for the reader of its output.
+const flushTimeout = time.Second
 
 func (s *Streams) flush() {
 	for _, q := range s.queues {
-		q.Flush(flushMost)
+		q.Flush(flushTimeout)
 	}
 }
 

@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clockStep is how far the machine's clock is set ahead, and for at most clockMost.
+// clockStep is how far the machine's clock is set ahead, and for at most maxClock.
 const (
 	clockStep = time.Hour
-	clockMost = 15 * time.Second
+	maxClock  = 15 * time.Second
 )
 
 func mustClock(id int32) time.Duration {
@@ -42,7 +42,7 @@ func setClock(to time.Duration) {
 
 // init makes this process the clock's keeper where TestClockStep has asked for one. The keeper sets the clock ahead at once.
 // It sets it back, by what has passed since the boot, when its standard input ends, as it does however the test ends, or
-// after clockMost.
+// after maxClock.
 func init() {
 	if os.Getenv("CLOCK_KEEPER") == "" {
 		return
@@ -57,7 +57,7 @@ func init() {
 	fmt.Println("set")
 	select {
 	case <-ended:
-	case <-time.After(clockMost):
+	case <-time.After(maxClock):
 	}
 	setClock(before + mustClock(unix.CLOCK_BOOTTIME))
 	off := mustClock(unix.CLOCK_REALTIME) - mustClock(unix.CLOCK_BOOTTIME) - before

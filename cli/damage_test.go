@@ -69,8 +69,8 @@ func TestDamagedLog(t *testing.T) {
 	const events = 600
 	middle := int64(events * 1100 / 2)
 	for name, tt := range map[string]struct {
-		damage func(t *testing.T, file string)
-		told   bool
+		damage   func(t *testing.T, file string)
+		reported bool
 	}{
 		"random bytes": {func(t *testing.T, file string) { overwrite(t, file, middle, random(100)) }, true},
 		"one bit": {func(t *testing.T, file string) {
@@ -97,11 +97,11 @@ func TestDamagedLog(t *testing.T) {
 			metric := regexp.MustCompile(`\nsluice_log_damaged_total (\d+)`).FindStringSubmatch(s.page(t, "/metrics"))
 			s.stop(t, syscall.SIGTERM)
 			line := regexp.MustCompile(`level=WARN msg="the newest write-ahead log was damaged.*`).FindString(s.log.String())
-			if tt.told != (line != "") || len(metric) != 2 || tt.told != (metric[1] == "1") {
+			if tt.reported != (line != "") || len(metric) != 2 || tt.reported != (metric[1] == "1") {
 				t.Errorf("metric %v; it said %q", metric, line)
 			}
 			recovered := strings.Count(page, "event: n\n")
-			if m := regexp.MustCompile(`recovered_to_id=(\d+) .*lost_commits=(\d+)`).FindStringSubmatch(line); tt.told && len(m) == 3 {
+			if m := regexp.MustCompile(`recovered_to_id=(\d+) .*lost_commits=(\d+)`).FindStringSubmatch(line); tt.reported && len(m) == 3 {
 				if recovered > 0 && !strings.Contains(page, m[1]) {
 					t.Errorf("it was not recovered up to %s", m[1])
 				}
@@ -109,7 +109,7 @@ func TestDamagedLog(t *testing.T) {
 				if _, err := fmt.Sscan(m[2], &lost); err != nil || recovered+lost < events-80 || recovered+lost > events+40 {
 					t.Errorf("%d events are there and %d commits lost, of %d", recovered, lost, events)
 				}
-			} else if tt.told {
+			} else if tt.reported {
 				t.Errorf("%q lacks how far", line)
 			}
 		})
@@ -175,7 +175,7 @@ func TestDamagedFolder(t *testing.T) {
 				t.Errorf("it ended with %v:\n%s", err, log.String())
 			}
 			if strings.Contains(log.String(), "goroutine ") || strings.Contains(log.String(), ".go:") {
-				t.Errorf("it told its inside:\n%s", log.String())
+				t.Errorf("it revealed its internals:\n%s", log.String())
 			}
 			for _, file := range before {
 				if _, err := os.Stat(file); err != nil {

@@ -56,11 +56,11 @@ func (c *changesSeen) follow(t *testing.T, s *server, until string) {
 		if e.ID != "" {
 			c.last = e.ID
 		}
-		var told struct {
+		var message struct {
 			Event string
 			Data  json.RawMessage
 		}
-		if err := json.Unmarshal([]byte(e.Data), &told); err != nil {
+		if err := json.Unmarshal([]byte(e.Data), &message); err != nil {
 			t.Error(err)
 		}
 		switch e.Name {
@@ -70,20 +70,20 @@ func (c *changesSeen) follow(t *testing.T, s *server, until string) {
 			var d struct {
 				ID string `json:"_id"`
 			}
-			if json.Unmarshal(told.Data, &d) != nil || c.versions[d.ID] != 0 {
-				t.Errorf("%s was made, and is there already", told.Data)
+			if json.Unmarshal(message.Data, &d) != nil || c.versions[d.ID] != 0 {
+				t.Errorf("%s was made, and is there already", message.Data)
 			}
 			c.versions[d.ID] = 1
 		case "put":
 			var id string
-			if json.Unmarshal(told.Data, &id) != nil || c.versions[id] == 0 {
-				t.Errorf("%s was changed, and is not there", told.Data)
+			if json.Unmarshal(message.Data, &id) != nil || c.versions[id] == 0 {
+				t.Errorf("%s was changed, and is not there", message.Data)
 			}
 			c.versions[id]++
 		case "delete":
 			var ids []string
-			if json.Unmarshal(told.Data, &ids) != nil {
-				t.Errorf("%s", told.Data)
+			if json.Unmarshal(message.Data, &ids) != nil {
+				t.Errorf("%s", message.Data)
 			}
 			for _, id := range ids {
 				if c.versions[id] == 0 {
@@ -125,16 +125,16 @@ func counted(t *testing.T, s *server) (last int) {
 		}
 		switch err := json.Unmarshal(text, &m); {
 		case err != nil:
-			if !strings.Contains(string(text), `"delete"`) { // which has ids, and is told whatever the filter
+			if !strings.Contains(string(text), `"delete"`) { // which has ids, and is sent regardless of the filter
 				t.Errorf("%s: %v", text, err)
 			}
 		case len(m.Data) != 1:
-			t.Errorf("told %s", text)
+			t.Errorf("got %s", text)
 		case m.Event == "init":
 			last = m.Data[0].N
 		case m.Event == "update":
 			if m.Data[0].N != last+1 {
-				t.Errorf("%d is told after %d", m.Data[0].N, last)
+				t.Errorf("%d came after %d", m.Data[0].N, last)
 			}
 			last = m.Data[0].N
 		}
@@ -182,14 +182,14 @@ func TestKillDocuments(t *testing.T) {
 			}
 			w := &documentWriters{t: t, there: map[string]bool{}, gone: map[string]bool{}}
 			for round := range crashRounds(t) {
-				told := w.killed(s, round, reader)
+				seen := w.killed(s, round, reader)
 				s = start(t, dir, env...)
 				mark := fmt.Sprintf("mark-%d", round)
 				if _, err := s.ask(t, http.MethodPost, "/items/c", `{"id":"`+mark+`","who":"mark"}`); err != nil {
 					t.Fatal(err)
 				}
 				reader.follow(t, s, mark)
-				w.check(s, reader, told)
+				w.check(s, reader, seen)
 			}
 			t.Logf("%d made, %d deleted, counted to %d", len(w.there), len(w.gone), w.count)
 			if len(w.there) < 50 || len(w.gone) < 10 || w.count < 10 {
@@ -208,7 +208,7 @@ type documentWriters struct {
 }
 
 // killed kills the gateway while it is written to, and gives how far a subscriber has counted.
-func (w *documentWriters) killed(s *server, round int, reader *changesSeen) (told int) {
+func (w *documentWriters) killed(s *server, round int, reader *changesSeen) (seen int) {
 	var group sync.WaitGroup
 	repeat := func(f func(n int) error) {
 		group.Go(func() {
@@ -255,15 +255,15 @@ func (w *documentWriters) killed(s *server, round int, reader *changesSeen) (tol
 		return done(err, func() { w.gone[id] = true })
 	})
 	group.Go(func() { reader.follow(w.t, s, "") })
-	group.Go(func() { told = counted(w.t, s) })
+	group.Go(func() { seen = counted(w.t, s) })
 	time.Sleep(time.Duration(700+100*(round%7)) * time.Millisecond)
 	s.stop(w.t, syscall.SIGKILL)
 	group.Wait()
-	return told
+	return seen
 }
 
-// check holds the documents against what was acknowledged and against what a reader has heard.
-func (w *documentWriters) check(s *server, reader *changesSeen, told int) {
+// check compares the documents with the acknowledged changes and with what a reader has received.
+func (w *documentWriters) check(s *server, reader *changesSeen, seen int) {
 	w.t.Helper()
 	all := s.list(w.t, "{}")
 	versions, byWho, unset := map[string]int{}, map[string]int{}, map[string]int{}
@@ -295,8 +295,8 @@ func (w *documentWriters) check(s *server, reader *changesSeen, told int) {
 		}
 	}
 	counter := all["counter"]
-	if counter.N < w.count || counter.N < told || counter.Version != counter.N+1 {
-		w.t.Errorf("the counter is %+v, acknowledged %d, told %d", counter, w.count, told)
+	if counter.N < w.count || counter.N < seen || counter.Version != counter.N+1 {
+		w.t.Errorf("the counter is %+v, acknowledged %d, seen %d", counter, w.count, seen)
 	}
 	w.count = counter.N // those whose outcome was unknown
 	if all["left"].N != all["right"].N || all["left"].Version != all["right"].Version {

@@ -32,11 +32,11 @@ func TestMintedByFirstKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer answer.Body.Close()
-		var told struct{ Token string }
-		if method == http.MethodPost && json.NewDecoder(answer.Body).Decode(&told) != nil {
+		var got struct{ Token string }
+		if method == http.MethodPost && json.NewDecoder(answer.Body).Decode(&got) != nil {
 			t.Error("the answer is not JSON")
 		}
-		return answer.StatusCode, told.Token
+		return answer.StatusCode, got.Token
 	}
 	status, token := ask(http.MethodPost, strings.TrimSpace(string(key)), `{"sub":["a"],"ttl":"1h"}`)
 	if status != http.StatusOK {

@@ -25,7 +25,7 @@ type proxy struct {
 }
 
 // plain is a server with nginx's default proxy settings: it speaks HTTP/1.0 to the gateway, names the upstream as Host,
-// tells no client's address, and buffers what is not to be.
+// sends no client's address, and buffers answers that it should not buffer.
 const plain = `
 map "$request_method $http_accept" $sluice_busy {
   default @unavailable;
@@ -167,7 +167,7 @@ func TestNginx(t *testing.T) {
 	}
 }
 
-// No proxy opens the metrics, whatever it tells of itself.
+// No proxy opens the metrics, whatever headers it sends.
 func TestNginxHidesMetrics(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), keysSetting)
@@ -260,7 +260,7 @@ func TestNginxDeployed(t *testing.T) {
 	exchange("ws"+base+"/websocket?access_token="+testKey, `{"type":"ping"}`, "pong")
 	const token = "eyJhbGciOiJIUzI1NiJ9.e30.c2VjcmV0"
 	secret := []string{testKey, token, room.Room}
-	// Trouble of nginx itself, which it would tell with the whole request line.
+	// An error of nginx itself, which it would log with the whole request line.
 	if err := os.RemoveAll(filepath.Join(front.dir, "b")); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// writeCertificate makes a self-signed pair with a serial number to tell it by.
+// writeCertificate makes a self-signed pair that is recognized by its serial number.
 func writeCertificate(t *testing.T, dir string, serial int64) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -79,7 +79,7 @@ func TestReloadOnSIGHUP(t *testing.T) {
 	t.Errorf("after SIGHUP: %s", seen)
 }
 
-// look makes a new connection, and tells whose certificate it has and what the gateway answers to the test's key.
+// look makes a new connection. It returns the certificate's serial number, and the gateway's answer to the test's key.
 func (s *server) look(t *testing.T) (serial int64, status int, proto string) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}

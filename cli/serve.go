@@ -43,7 +43,7 @@ func (c *Serve) Run(std *Streams) error {
 		logger.Warn("lines of this log were dropped: its reader is too slow", "count", dropped)
 	}
 	if unknown := cfg.Unknown(); len(unknown) > 0 {
-		logger.Warn(".env has names that are not settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), mostNames)], ","), "count", len(unknown))
+		logger.Warn(".env has names that are not settings of the gateway", "names", strings.Join(unknown[:min(len(unknown), maxNames)], ","), "count", len(unknown))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -66,8 +66,8 @@ func (c *Serve) Run(std *Streams) error {
 	return g.Serve(ctx)
 }
 
-// mostNames bounds the names in a line of the log.
-const mostNames = 50
+// maxNames bounds the names in a line of the log.
+const maxNames = 50
 
 // onHangup calls f for each SIGHUP until stop is called.
 func onHangup(f func()) (stop func()) {

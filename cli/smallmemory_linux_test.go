@@ -227,7 +227,7 @@ func TestHoldersInLittleMemory(t *testing.T) {
 	g := newMemoryGroup(t, 64<<20)
 	s := g.start(t)
 	if !strings.Contains(s.log.String(), `found a limit of memory" limit=64MiB from="control group"`) || !strings.Contains(s.log.String(), "MAX_CLIENT_MEMORY=16MiB") {
-		t.Errorf("the limit is not told:\n%s", s.log)
+		t.Errorf("the limit is not in the log:\n%s", s.log)
 	}
 	large := fmt.Sprintf(`{"event":"large","data":%q}`, strings.Repeat("x", 60_000))
 	for range 300 {

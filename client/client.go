@@ -121,13 +121,13 @@ func statusError(r *http.Response) *StatusError {
 
 // The shortest and the longest delay between attempts, if the server gives none.
 const (
-	leastDelay = 500 * time.Millisecond
-	mostDelay  = 30 * time.Second
+	minDelay = 500 * time.Millisecond
+	maxDelay = 30 * time.Second
 )
 
 // backoff returns the delay before the next attempt after n failures in a row. It is random, so that clients that lost
 // their connections together do not come back together.
 func backoff(n int) time.Duration {
-	d := min(leastDelay<<min(n, 10), mostDelay)
+	d := min(minDelay<<min(n, 10), maxDelay)
 	return d/2 + rand.N(d/2+1)
 }

@@ -17,7 +17,7 @@ import (
 
 // Event is one frame.
 type Event struct {
-	ID   string // the last id that the server told
+	ID   string // the last id from the server
 	Name string // of the event, or one of those below
 	Data string
 }

@@ -20,8 +20,8 @@ import (
 
 // The shortest keys and secrets that are accepted (docs/protocol.md).
 const (
-	leastAdminKey = 16 // characters
-	leastSecret   = 32 // bytes: RFC 7518 section 3.2 demands as many for HS256
+	minAdminKey = 16 // characters
+	minSecret   = 32 // bytes: RFC 7518 section 3.2 demands as many for HS256
 )
 
 // check finds the faults that the tags of a field cannot express.
@@ -120,20 +120,20 @@ func (c *Config) checkTokens(add func(string, error)) {
 
 func (c *Config) checkSecrets(add func(string, error)) {
 	for _, s := range c.JWTSecret {
-		if len(s) < leastSecret {
-			add("JWT_SECRET", fmt.Errorf("must be secrets of %d bytes or more each, comma-separated", leastSecret))
+		if len(s) < minSecret {
+			add("JWT_SECRET", fmt.Errorf("must be secrets of %d bytes or more each, comma-separated", minSecret))
 			break
 		}
 	}
-	if c.TokenSecret != "" && len(c.TokenSecret) < leastSecret {
-		add("TOKEN_SECRET", fmt.Errorf("must have %d bytes or more", leastSecret))
+	if c.TokenSecret != "" && len(c.TokenSecret) < minSecret {
+		add("TOKEN_SECRET", fmt.Errorf("must have %d bytes or more", minSecret))
 	}
 	if c.AdminKey == "" {
 		return
 	}
 	// A key that no header field can carry would lock the administrator out, and nothing would say why.
-	if utf8.RuneCountInString(c.AdminKey) < leastAdminKey || strings.ContainsFunc(c.AdminKey, unicode.IsControl) || strings.TrimSpace(c.AdminKey) != c.AdminKey {
-		add("ADMIN_KEY", fmt.Errorf("must have %d characters or more, no control characters, and no white space at either end", leastAdminKey))
+	if utf8.RuneCountInString(c.AdminKey) < minAdminKey || strings.ContainsFunc(c.AdminKey, unicode.IsControl) || strings.TrimSpace(c.AdminKey) != c.AdminKey {
+		add("ADMIN_KEY", fmt.Errorf("must have %d characters or more, no control characters, and no white space at either end", minAdminKey))
 	}
 }
 

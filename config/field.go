@@ -16,11 +16,11 @@ const masked = "***"
 
 // field is one setting of the struct.
 type field struct {
-	name, fallback, doc, least, most string
-	lowered                          string // the size of the memory, where the default is lowered for it
-	secret, url                      bool
-	scaled                           bool // the default is made for FullMemory
-	value                            reflect.Value
+	name, fallback, doc, min, max string
+	lowered                       string // the size of the memory, where the default is lowered for it
+	secret, url                   bool
+	scaled                        bool // the default is made for FullMemory
+	value                         reflect.Value
 }
 
 func fieldsOf(c *Config) []field {
@@ -33,7 +33,7 @@ func fieldsOf(c *Config) []field {
 		}
 		out = append(out, field{
 			name: tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
-			least: tag.Get("min"), most: tag.Get("max"),
+			min: tag.Get("min"), max: tag.Get("max"),
 			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", scaled: tag.Get("memory") == "true", value: v.Field(i),
 		})
 	}
@@ -80,18 +80,18 @@ func (f *field) read(text string) (reflect.Value, error) {
 
 // within reports whether v is inside the bounds of the tags min and max. NaN is not.
 func (f *field) within(v reflect.Value) bool {
-	if f.least == "" {
+	if f.min == "" {
 		return true
 	}
-	least, err := f.read(f.least)
-	if err != nil || !(number(v) >= number(least)) { // not <, which is false for NaN
+	lower, err := f.read(f.min)
+	if err != nil || !(number(v) >= number(lower)) { // not <, which is false for NaN
 		return false
 	}
-	if f.most == "" {
+	if f.max == "" {
 		return true
 	}
-	most, err := f.read(f.most)
-	return err == nil && number(v) <= number(most)
+	upper, err := f.read(f.max)
+	return err == nil && number(v) <= number(upper)
 }
 
 func number(v reflect.Value) float64 {
@@ -115,12 +115,12 @@ var kinds = map[reflect.Type]string{
 func (f *field) allowed() string {
 	s := "must be " + kinds[f.value.Type()]
 	switch {
-	case f.most != "":
-		s += " from " + f.least + " to " + f.most
-	case f.least != "":
-		s += " of " + f.least + " or more"
+	case f.max != "":
+		s += " from " + f.min + " to " + f.max
+	case f.min != "":
+		s += " of " + f.min + " or more"
 	}
-	if f.least != "" && f.fallback != "0" {
+	if f.min != "" && f.fallback != "0" {
 		s += ", such as " + f.fallback
 	}
 	return s

@@ -26,7 +26,7 @@ func (f *field) scale(memory int64) {
 	if err != nil {
 		panic(err) // the text is from a tag of Config
 	}
-	least, err := f.read(f.least)
+	least, err := f.read(f.min)
 	if err != nil {
 		panic(err)
 	}

@@ -46,7 +46,7 @@ test("a thousand events a second are counted, and drawn as far as one can see", 
   for (const { made } of seen.drawings) assert.ok(made <= 60, `${made} rows were made at once`);
   const took = seen.drawings.at(-1).at - seen.drawings[0].at;
   assert.ok((seen.drawings.length - 1) / took * 1000 <= 10, `${seen.drawings.length} drawings in ${took} ms`);
-  assert.match(await page.locator("#received").textContent(), /received, \d+ are shown and [\d,]+ more are kept/);
+  assert.match(await page.locator("#received").textContent(), /received, \d+ are shown and [\d,]+ more are in memory/);
 
   // Pause holds from the next frame on, while more come.
   const before = await page.evaluate(() => new Promise(done => {

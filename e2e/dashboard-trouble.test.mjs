@@ -133,24 +133,24 @@ test("a double click, a held key and a lost answer make one key", async t => {
   await start("lost");
   lose = true;
   await form.getByRole("button", { name: "Create" }).click();
-  await form.getByText(/Whether it was done is not known/).waitFor();
+  await form.getByText(/does not know whether the change was made/).waitFor();
   lose = false;
   await form.getByRole("button", { name: "Create" }).click();
-  const told = await page.getByLabel("API key of lost").inputValue();
+  const shown = await page.getByLabel("API key of lost").inputValue();
   await done();
   const keys = await made("lost");
   assert.equal(keys.length, 1);
-  assert.notEqual((await fetch(gateway.url("/realtime"), { method: "HEAD", headers: { "x-apikey": told } })).status, 401, "the key that is told is the one that was made");
+  assert.notEqual((await fetch(gateway.url("/realtime"), { method: "HEAD", headers: { "x-apikey": shown } })).status, 401, "the key that is shown is the one that was made");
 
-  // Where the form was changed after the answer was lost, it says what there is.
+  // Where the form was changed after the answer was lost, the form says so.
   await start("lost too");
   lose = true;
   await form.getByRole("button", { name: "Create" }).click();
-  await form.getByText(/Whether it was done is not known/).waitFor();
+  await form.getByText(/does not know whether the change was made/).waitFor();
   lose = false;
   await form.getByLabel("Name", { exact: true }).fill("lost three");
   await form.getByRole("button", { name: "Create" }).click();
-  await form.getByText(/A try before has made this key/).waitFor();
+  await form.getByText(/An earlier attempt made this key/).waitFor();
   assert.deepEqual([(await made("lost too")).length, (await made("lost three")).length], [1, 0]);
 });
 
@@ -192,7 +192,7 @@ test("a double click, a held Ctrl+Enter and a lost answer publish one event", as
   });
   await begin("lost-answer");
   await send.click();
-  await page.getByText(/Whether it was stored is not known/).waitFor();
+  await page.getByText(/does not know whether the event was stored/).waitFor();
   lose = false;
   await send.click();
   await one("lost-answer");
@@ -274,7 +274,7 @@ test("a list that cannot be read says so, and is not taken for an empty one", as
   await page.getByText("read-only").first().waitFor();
   await fail("**/admin/keys*");
   await page.getByLabel("Filter keys").fill("web");
-  await page.getByText(/What is shown is from/).waitFor();
+  await page.getByText(/The list is from/).waitFor();
   assert.ok(await page.getByText("read-only").first().isVisible());
   await mend();
   await page.locator("#keys-pages").getByRole("button", { name: "Try again" }).click();

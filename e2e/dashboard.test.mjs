@@ -18,7 +18,7 @@ test("a visitor sees what this is, and lines to paste", async t => {
   assert.match(await copied(page), /secret-key-of-mine/);
   await shot(page, "visitor");
   await page.getByRole("button", { name: "Connect" }).click();
-  await page.getByText("The gateway knows no such key").waitFor();
+  await page.getByText("The gateway does not know this key").waitFor();
   assert.ok(await page.locator("#nav").isHidden());
 });
 
@@ -54,7 +54,7 @@ test("events come live as text, can be filtered, paused, opened and copied", asy
   await page.getByLabel("Begin with").selectOption("new events");
   await page.getByRole("button", { name: "Watch" }).click();
   await live(page);
-  await page.getByText("Asked for boing, put:customer.").waitFor();
+  await page.getByText("Shows boing, put:customer.").waitFor();
   await publish({ event: "other", data: 1 });
   await publish({ event: "boing", data: 2 });
   await rows(page).first().waitFor();
@@ -80,7 +80,7 @@ test("at most 200 events are shown, and older ones a page at a time", async t =>
   await live(page);
   await publishMany(700);
   await rows(page).filter({ hasText: /^many699/ }).waitFor();
-  await page.getByText(/7[05]0 received, 200 are shown and \d+ more are kept/).waitFor();
+  await page.getByText(/7[05]0 received, 200 are shown and \d+ more are in memory/).waitFor();
   assert.equal(await page.locator("#event-list > li").count(), 200);
   for (let n = 0; n < 3; n++) await page.getByRole("button", { name: /older: show the next/ }).click();
   await rows(page).filter({ hasText: /^many0/ }).waitFor();
@@ -184,7 +184,7 @@ test("a gap, a busy gateway and an ended credential are rows of their own", asyn
   await signIn(page, key);
   await page.locator("#events-state[data-state=refused]").getByText("this key is no more").waitFor();
   assert.deepEqual(seen, ["", "9", "9", "9"]);
-  for (const [kind, text] of [["gap", /no longer kept.*after 5, oldest kept 10/], ["busy", /too many streams/], ["expired", /revoked/], ["refused", /no more/]])
+  for (const [kind, text] of [["gap", /no longer stored.*after 5, oldest stored 10/], ["busy", /too many streams/], ["expired", /revoked/], ["refused", /no more/]])
     await page.locator(`.notice.${kind}`).filter({ hasText: text }).waitFor();
   await page.unroute(/\/realtime\?/);
   await page.getByRole("button", { name: "Try now" }).click();

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { after, afterEach, before } from "node:test";
 import { chromium } from "playwright-core";
-import { poll } from "./gateway.mjs";
-import { key } from "./sdk-tools.mjs";
+import { Gateway, poll } from "./gateway.mjs";
+import { connections, key, settings } from "./sdk-tools.mjs";
 
 const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
 const sites = [];
@@ -70,4 +71,43 @@ export async function lead(pages) {
     return client;
   })));
   return clients.indexOf(held.find(l => l.name.startsWith("sluice-"))?.clientId);
+}
+
+// session runs a gateway and a browser for the tests of a file. Each test makes its context, which ends with the test.
+// opens is how many milliseconds a tab may take to open its stream.
+export function session(opens = 10_000) {
+  const gateway = new Gateway(settings);
+  const s = { base: "", browser: null, context: null };
+
+  before(async () => {
+    s.base = await gateway.start();
+    s.browser = await launch();
+  });
+
+  afterEach(async () => {
+    await s.context?.close();
+    await poll("no stream left", async () => await connections(s.base) === 0);
+  });
+
+  after(async () => {
+    await s.browser?.close();
+    closeSites();
+    await gateway.remove();
+  });
+
+  let sent = 0;
+  s.publish = async (n = 1, name = "tick") => {
+    const events = Array.from({ length: n }, () => ({ event: name, data: sent++ }));
+    const r = await fetch(s.base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
+    assert.equal(r.status, 200);
+    return events.map(e => e.data);
+  };
+
+  // tab opens a page, and waits until its stream is open.
+  s.tab = async (url, options, address = s.base) => {
+    const page = await openTab(s.context, url, options, address);
+    await page.waitForFunction(() => rt.state === "open", null, { timeout: opens });
+    return page;
+  };
+  return s;
 }

@@ -1,46 +1,15 @@
 // The SDK in a browser: one tab never harms another, nor its page, whatever becomes of the one that leads.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 import { Gateway, poll } from "./gateway.mjs";
-import { all, closeSites, got, launch, lead, openTab, site } from "./sdk-browser.mjs";
+import { all, got, lead, openTab, session, site } from "./sdk-browser.mjs";
 import { Proxy, connections, key, settings } from "./sdk-tools.mjs";
 
-let gateway, base, browser, context;
-
-before(async () => {
-  gateway = new Gateway(settings);
-  base = await gateway.start();
-  browser = await launch();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await poll("no stream left", async () => await connections(base) === 0);
-});
-
-after(async () => {
-  await browser?.close();
-  closeSites();
-  await gateway.remove();
-});
-
-let sent = 0;
-async function publish(n = 1) {
-  const events = Array.from({ length: n }, () => ({ event: "tick", data: sent++ }));
-  const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
-  assert.equal(r.status, 200);
-  return events.map(e => e.data);
-}
-
-// tab opens a page, and waits until its stream is open.
-async function tab(url, options, address = base) {
-  const page = await openTab(context, url, options, address);
-  await page.waitForFunction(() => rt.state === "open", null, { timeout: 15_000 });
-  return page;
-}
+const s = session(15_000);
+const { publish, tab } = s;
 
 const told = (page, notice) => page.evaluate(n => told.filter(([name]) => name === n).map(([, why]) => why), notice);
-const oneConnection = () => poll("one connection", async () => await connections(base) === 1, 40_000);
+const oneConnection = () => poll("one connection", async () => await connections(s.base) === 1, 40_000);
 
 for (const [how, begin] of [
   ["a page whose thread is busy", async page => {
@@ -55,7 +24,7 @@ for (const [how, begin] of [
   }],
 ]) {
   test(`${how} loses the lead within seconds, and nothing is lost or doubled when it wakes`, { timeout: 90_000 }, async () => {
-    context = await browser.newContext();
+    s.context = await s.browser.newContext();
     const url = await site();
     const pages = [await tab(url), await tab(url), await tab(url)];
     assert.equal(await lead(pages), 0);
@@ -90,7 +59,7 @@ for (const [how, begin] of [
 }
 
 test("a place that the log never had is the affair of that tab alone", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const healthy = [await tab(url), await tab(url)];
   const want = await publish(20);
@@ -123,16 +92,16 @@ test("a place that the log never had is the affair of that tab alone", { timeout
 });
 
 test("a tab that leads from an odd place tells the others nothing of it", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   await publish(5);
-  const proxy = new Proxy(base);
+  const proxy = new Proxy(s.base);
   await proxy.start();
   try {
     proxy.down = true; // so that the others wait for it before it knows
     const pages = [];
     for (const options of [{ lastEventId: "9007199254740000" }, {}, {}]) {
-      pages.push(await openTab(context, url, options, proxy.url));
+      pages.push(await openTab(s.context, url, options, proxy.url));
       await poll("waiting", () => pages.at(-1).evaluate(() => rt.state === "waiting"));
     }
     proxy.down = false;
@@ -150,8 +119,8 @@ test("a tab that leads from an odd place tells the others nothing of it", { time
 });
 
 test("what the tab that leads has missed is not told by the others, who have it", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
-  await context.addInitScript(() => {
+  s.context = await s.browser.newContext();
+  await s.context.addInitScript(() => {
     const open = window.BroadcastChannel;
     window.BroadcastChannel = class extends open { constructor(name) { super(window.channel = name); } };
   });
@@ -169,7 +138,7 @@ test("what the tab that leads has missed is not told by the others, who have it"
 });
 
 test("a tab goes on from its own place, and the others from theirs", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const first = await tab(url);
   const want = await publish(10);
@@ -186,7 +155,7 @@ test("a tab goes on from its own place, and the others from theirs", { timeout: 
 });
 
 test("ten tabs that come back at once, each from its own place, block no connection", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const first = await tab(url);
   const want = [], places = [];
@@ -196,9 +165,9 @@ test("ten tabs that come back at once, each from its own place, block no connect
     places.push(await first.evaluate(() => rt.lastEventId));
   }
   await first.close();
-  await poll("no stream left", async () => await connections(base) === 0);
+  await poll("no stream left", async () => await connections(s.base) === 0);
   want.push(...await publish(10));
-  const pages = await Promise.all(places.map(lastEventId => openTab(context, url, { lastEventId }, base)));
+  const pages = await Promise.all(places.map(lastEventId => openTab(s.context, url, { lastEventId }, s.base)));
   want.push(...await publish(10));
   await Promise.all(pages.map((page, i) => all([page], want.slice(10 * (i + 1)))));
   await oneConnection();
@@ -207,8 +176,8 @@ test("ten tabs that come back at once, each from its own place, block no connect
 });
 
 test("a tab that is opened while its leader reconnects hears nothing from before it", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
-  const proxy = new Proxy(base);
+  s.context = await s.browser.newContext();
+  const proxy = new Proxy(s.base);
   await proxy.start();
   try {
     const url = await site();
@@ -219,7 +188,7 @@ test("a tab that is opened while its leader reconnects hears nothing from before
     proxy.cut();
     await poll("cut", () => first.evaluate(() => rt.state === "waiting"));
     want.push(...await publish(20));
-    const late = await Promise.all(Array.from({ length: 7 }, () => openTab(context, url, {}, proxy.url)));
+    const late = await Promise.all(Array.from({ length: 7 }, () => openTab(s.context, url, {}, proxy.url)));
     for (const page of late) await poll("told the truth", () => page.evaluate(() => rt.state === "waiting"));
     proxy.down = false;
     for (const page of [first, ...late]) await poll("open", () => page.evaluate(() => rt.state === "open"), 20_000);
@@ -234,8 +203,8 @@ test("a tab that is opened while its leader reconnects hears nothing from before
 });
 
 test("a tab that is opened while its leader hears late hears nothing from before it", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
-  const proxy = new Proxy(base);
+  s.context = await s.browser.newContext();
+  const proxy = new Proxy(s.base);
   await proxy.start();
   try {
     const url = await site();
@@ -259,7 +228,7 @@ test("a tab that is opened while its leader hears late hears nothing from before
 });
 
 test("six streams that are left, as an effect's cleanup leaves them, block no request", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const page = await tab(await site(), { shared: false });
   const ended = await page.evaluate(async ([address, apikey]) => {
     rt.close();
@@ -271,12 +240,12 @@ test("six streams that are left, as an effect's cleanup leaves them, block no re
     const ends = await Promise.all(six.map(s => s.return()));
     await Promise.all(waiting);
     return ends.every(e => e.done) && (await fetch(address + "/realtime", { method: "HEAD", headers: { "x-apikey": apikey } })).status;
-  }, [base, key]);
+  }, [s.base, key]);
   assert.equal(ended, 200);
 });
 
 test("the streams of all tabs share one connection once they have read the past", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const pages = [await tab(url), await tab(url)];
   for (const page of pages) {
@@ -289,12 +258,12 @@ test("the streams of all tabs share one connection once they have read the past"
         const list = lists["s" + i] = [];
         (async () => { for await (const e of other.stream("s" + i)) list.push(e.data); })();
       }
-    }, [base, key]);
+    }, [s.base, key]);
   }
   const want = { s0: [], s1: [], s2: [], s3: [] };
   for (let n = 0; n < 20; n++) {
     const events = Object.keys(want).map(stream => ({ event: "e", stream, data: n }));
-    const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
+    const r = await fetch(s.base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
     assert.equal(r.status, 200);
     for (const list of Object.values(want)) list.push(n);
     if (n === 10) await oneConnection();
@@ -307,7 +276,7 @@ test("the streams of all tabs share one connection once they have read the past"
 });
 
 test("a publish that is redirected is named in a browser, too", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const page = await tab(await site());
   const code = await page.evaluate(async () => {
     const { connect } = await import("/sluice.js");
@@ -317,7 +286,7 @@ test("a publish that is redirected is named in a browser, too", { timeout: 30_00
 });
 
 test("a log that begins anew is told to each tab", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const other = new Gateway({ ...settings, DATA_DIR: "memory" });
   try {
     const address = await other.start(), url = await site();
@@ -329,7 +298,7 @@ test("a log that begins anew is told to each tab", { timeout: 60_000 }, async ()
       assert.deepEqual(await told(page, "gap"), ["unknown"]);
     }
   } finally {
-    await context.close();
+    await s.context.close();
     await other.remove();
   }
 });

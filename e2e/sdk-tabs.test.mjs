@@ -1,50 +1,19 @@
 // The SDK in a browser: the tabs of an origin share one connection.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Gateway, poll } from "./gateway.mjs";
-import { all, closeSites, got, launch, lead, openTab, site } from "./sdk-browser.mjs";
-import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
+import { poll } from "./gateway.mjs";
+import { all, got, lead, session, site } from "./sdk-browser.mjs";
+import { Proxy, connections, jwt, key } from "./sdk-tools.mjs";
 
-let gateway, base, browser, context;
-
-before(async () => {
-  gateway = new Gateway(settings);
-  base = await gateway.start();
-  browser = await launch();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await poll("no stream left", async () => await connections(base) === 0);
-});
-
-after(async () => {
-  await browser?.close();
-  closeSites();
-  await gateway.remove();
-});
-
-let sent = 0;
-async function publish(n = 1, name = "tick") {
-  const events = Array.from({ length: n }, () => ({ event: name, data: sent++ }));
-  const r = await fetch(base + "/realtime", { method: "POST", body: JSON.stringify(events), headers: { "x-apikey": key, "content-type": "application/json" } });
-  assert.equal(r.status, 200);
-  return events.map(e => e.data);
-}
-
-// tab opens a page, and waits until its stream is open.
-async function tab(url, options, address = base) {
-  const page = await openTab(context, url, options, address);
-  await page.waitForFunction(() => rt.state === "open", null, { timeout: 10_000 });
-  return page;
-}
+const s = session();
+const { publish, tab } = s;
 
 test("twenty tabs have one connection and see the same; whoever leads may leave", { timeout: 60_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   let pages = await Promise.all(Array.from({ length: 20 }, () => tab(url)));
-  assert.equal(await connections(base), 1);
+  assert.equal(await connections(s.base), 1);
   const want = await publish(50);
   await all(pages, want);
   // Events flow while the first one, the leader, is closed; then the next, and so on.
@@ -62,7 +31,7 @@ test("twenty tabs have one connection and see the same; whoever leads may leave"
     await writer;
     await all(pages, want);
   }
-  await poll("one connection", async () => await connections(base) === 1);
+  await poll("one connection", async () => await connections(s.base) === 1);
   assert.equal(pages.length, 16);
   // rt.close() hands over as well.
   const at = await lead(pages);
@@ -73,13 +42,13 @@ test("twenty tabs have one connection and see the same; whoever leads may leave"
 });
 
 test("a tab that comes late begins now, and leads without a hole when its turn comes", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const first = await tab(url);
   await publish(5);
   await poll("the first five", async () => (await got(first)).length === 5);
   const late = await tab(url);
-  assert.equal(await connections(base), 1);
+  assert.equal(await connections(s.base), 1);
   const want = await publish(5);
   await all([late], want);
   await first.close();
@@ -88,8 +57,8 @@ test("a tab that comes late begins now, and leads without a hole when its turn c
 });
 
 test("messages lost between tabs are seen and read again", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
-  await context.addInitScript(() => {
+  s.context = await s.browser.newContext();
+  await s.context.addInitScript(() => {
     const post = BroadcastChannel.prototype.postMessage;
     BroadcastChannel.prototype.postMessage = function (m) { if (!(window.mute && m.frame)) post.call(this, m); };
   });
@@ -106,12 +75,12 @@ test("messages lost between tabs are seen and read again", { timeout: 30_000 }, 
     want.push(...await publish(5));
     await all(pages, want);
   }
-  assert.equal(await connections(base), 1);
+  assert.equal(await connections(s.base), 1);
 });
 
 test("the connection's cuts are the same for all tabs", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
-  const proxy = new Proxy(base);
+  s.context = await s.browser.newContext();
+  const proxy = new Proxy(s.base);
   await proxy.start();
   try {
     const url = await site();
@@ -133,44 +102,44 @@ test("the connection's cuts are the same for all tabs", { timeout: 30_000 }, asy
 });
 
 test("origins, keys and channels do not mix", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const [a, b] = [await site(), await site()];
   const pages = [
     await tab(a), await tab(b), await tab(a, { channels: ["tick", "other"] }), await tab(a, { channels: ["none"] }),
     await tab(a, { apikey: undefined, token: jwt(60) }), await tab(a, { apikey: undefined, token: jwt(60, { sub: "bob" }) }),
     await tab(a, { apikey: undefined, token: jwt(70) }), // ada's next token
   ];
-  assert.equal(await connections(base), 6);
+  assert.equal(await connections(s.base), 6);
   const want = await publish(5);
   await all(pages.filter((_, i) => i !== 3), want);
   assert.deepEqual(await got(pages[3]), []);
 });
 
 test("without locks, or when told so, each tab has its own", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const own = [await tab(url, { shared: false }), await tab(url, { shared: false })];
-  await context.addInitScript(() => {
+  await s.context.addInitScript(() => {
     if (location.hash === "#locks") Object.defineProperty(navigator, "locks", { value: undefined });
     if (location.hash === "#refused") navigator.locks.request = async () => { throw new DOMException("sandboxed", "SecurityError"); };
     if (location.hash === "#channel") delete window.BroadcastChannel;
   });
   // Five, since a browser makes no more than six connections to a host, which is why tabs share one.
   for (const hash of ["#locks", "#refused", "#channel"]) own.push(await tab(url + hash));
-  assert.equal(await connections(base), 5);
+  assert.equal(await connections(s.base), 5);
   await all(own, await publish(5));
 });
 
 test("no credential is told to other tabs, nor put into an address", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
-  await context.addInitScript(() => {
+  s.context = await s.browser.newContext();
+  await s.context.addInitScript(() => {
     window.posted = [];
     const post = BroadcastChannel.prototype.postMessage, open = window.BroadcastChannel;
     window.BroadcastChannel = class extends open { constructor(name) { super(name); posted.push(name); } };
     open.prototype.postMessage = function (m) { posted.push(JSON.stringify(m)); post.call(this, m); };
   });
   const addresses = [];
-  context.on("request", r => addresses.push(r.url()));
+  s.context.on("request", r => addresses.push(r.url()));
   const url = await site(), token = jwt(60);
   const pages = [await tab(url, { token }), await tab(url, { token })];
   await all(pages, await publish(5));
@@ -183,10 +152,10 @@ test("no credential is told to other tabs, nor put into an address", { timeout: 
 });
 
 test("a fresh token for all, when the first ends", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const pages = await Promise.all([1, 2, 3].map(() => tab(url, { apikey: undefined, tokens: [jwt(2), jwt(60)] })));
-  assert.equal(await connections(base), 1);
+  assert.equal(await connections(s.base), 1);
   const want = await publish(5);
   for (const page of pages) await poll("expired", async () => (await page.evaluate(() => told)).some(([n]) => n === "expired"));
   want.push(...await publish(5));
@@ -195,11 +164,11 @@ test("a fresh token for all, when the first ends", { timeout: 30_000 }, async ()
 });
 
 test("each tab tries for itself when the leader is refused", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const old = [await tab(url, { apikey: undefined, token: jwt(6) }), await tab(url, { apikey: undefined, token: jwt(6) })];
   const fresh = await tab(url, { apikey: undefined, token: jwt(60) });
-  assert.equal(await connections(base), 1);
+  assert.equal(await connections(s.base), 1);
   const want = await publish(5);
   await all([fresh], want);
   for (const page of old) await poll("closed", () => page.evaluate(() => rt.state === "closed"));
@@ -210,14 +179,14 @@ test("each tab tries for itself when the leader is refused", { timeout: 30_000 }
 });
 
 test("offline, the stream pauses and publishing waits; then both go on", { timeout: 30_000 }, async () => {
-  context = await browser.newContext();
+  s.context = await s.browser.newContext();
   const url = await site();
   const pages = [await tab(url), await tab(url)];
-  await context.setOffline(true);
+  await s.context.setOffline(true);
   for (const page of pages) await poll("offline", () => page.evaluate(() => rt.state === "offline"));
   const want = await publish(5);
   await pages[1].evaluate(() => { window.done = rt.publish("tick", 77); });
-  await context.setOffline(false);
+  await s.context.setOffline(false);
   assert.match(await pages[1].evaluate(() => done), /^\d+$/);
   await all(pages, [...want, 77]);
 });

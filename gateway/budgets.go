@@ -44,8 +44,8 @@ func newBudgets(memory MemoryLimit) budgets {
 // process: sockets and pages of files (the program's own pages take 12 MiB). The runtime may also allocate some of it
 // before it notices its limit.
 const (
-	outsideShare = 10
-	outside      = 20 << 20
+	otherMemoryShare = 10
+	otherMemory      = 20 << 20
 )
 
 // Apply makes the runtime collect garbage more often when memory gets scarce. It logs the limit that was found, and the
@@ -66,7 +66,7 @@ func (l MemoryLimit) Apply(logger *slog.Logger, cfg *config.Config) {
 // limitRuntime sets the runtime's limit unless GOMEMLIMIT has set it, and returns the limit in force.
 func (l MemoryLimit) limitRuntime(b *budgets) int64 {
 	if !l.own && l.found() {
-		rest := l.Bytes - max(l.Bytes/outsideShare, outside) - pebble.Footprint(b.cache, b.memTable)
+		rest := l.Bytes - max(l.Bytes/otherMemoryShare, otherMemory) - pebble.Footprint(b.cache, b.memTable)
 		debug.SetMemoryLimit(max(rest, l.Bytes/2)) // with less, the runtime would spend most of its time on collection
 	}
 	return debug.SetMemoryLimit(-1)

@@ -31,7 +31,7 @@ func (g *Gateway) openAuth() (err error) {
 	if g.Auth, err = auth.New(o); err != nil {
 		return err
 	}
-	g.ends(g.Auth.Close)
+	g.onClose(g.Auth.Close)
 	return nil
 }
 

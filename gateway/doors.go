@@ -36,7 +36,7 @@ func (g *Gateway) openDoors() error {
 		if err != nil {
 			return err
 		}
-		g.ends(door.Close)
+		g.onClose(door.Close)
 		open = append(open, door)
 	}
 	g.handler = handlers.New(handlers.Options{

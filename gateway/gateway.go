@@ -98,8 +98,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// ends registers f for Close. Close calls it before it closes anything that was opened earlier.
-func (g *Gateway) ends(f func() error) { g.closers = append(g.closers, f) }
+// onClose registers f for Close. Close calls it before it closes anything that was opened earlier.
+func (g *Gateway) onClose(f func() error) { g.closers = append(g.closers, f) }
 
 // Close closes what New opened, the newest part first. Call it after Serve has returned, or without Serve.
 func (g *Gateway) Close() {
@@ -129,7 +129,7 @@ func (g *Gateway) openBroker() error {
 	if ring == 0 {
 		ring = int(g.budgets.ring)
 	}
-	g.Broker = broker.New(g.Log, broker.Options{RingBytes: ring, Replays: g.o.Replays, RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent})
+	g.Broker = broker.New(g.Log, broker.Options{RingBytes: ring, Replays: g.o.Replays, RetryConnect: g.cfg.RetryConnect, RetryEvent: g.cfg.RetryEvent, Logger: g.o.Logger})
 	g.Memory = share.NewReserved(int64(g.cfg.MaxMemoryPerKey), int64(g.cfg.MaxClientMemory))
 	g.descriptors = handlers.WatchDescriptors(g.o.Logger)
 	g.Traffic = traffic.New(traffic.NewMetrics(g.Registry, g.Broker, g.Memory), traffic.Limits{
@@ -141,7 +141,7 @@ func (g *Gateway) openBroker() error {
 
 func (g *Gateway) openTrail() error {
 	g.trail = audit.New(g.Log, g.o.Logger)
-	g.ends(g.trail.Close)
+	g.onClose(g.trail.Close)
 	g.counter("sluice_audit_dropped_total", "Entries of the audit trail that could not be stored.", g.trail.Dropped)
 	return nil
 }

@@ -33,8 +33,8 @@ const (
 	standsFor = 5 * time.Second
 )
 
-// handBack returns memory to the system after each crowd, until ctx ends.
-func handBack(ctx context.Context, count func() int) {
+// returnMemory returns memory to the system after each crowd, until ctx ends.
+func returnMemory(ctx context.Context, count func() int) {
 	tick := time.NewTicker(standsFor)
 	defer tick.Stop()
 	freed, last := count(), count()

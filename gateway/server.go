@@ -86,7 +86,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	metrics := g.serveMetrics(failed)
 	quiet, stop := context.WithCancel(ctx)
 	defer stop()
-	g.group.Go(func() { handBack(quiet, g.Broker.Count) })
+	g.group.Go(func() { returnMemory(quiet, g.Broker.Count) })
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)

@@ -36,7 +36,7 @@ func (g *Gateway) openLog() error {
 		return fmt.Errorf("reading the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
 	}
 	g.Log = log
-	g.ends(log.Close)
+	g.onClose(log.Close)
 	return nil
 }
 

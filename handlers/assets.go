@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/handlers/cors"
+	"sluice/handlers/traffic"
 	"sluice/public"
 )
 
@@ -85,6 +86,9 @@ func (a assets) serve(c echo.Context) error {
 	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(file.content))
 	return nil
 }
+
+// Name is that of all that belongs to no door.
+func (assets) Name() string { return traffic.DoorOther }
 
 // Register adds the routes.
 func (a assets) Register(e *echo.Echo) {

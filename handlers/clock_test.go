@@ -24,7 +24,7 @@ const stampFormat = "2006-01-02T15:04:05.000Z"
 func TestTimesAfterStep(t *testing.T) {
 	t.Parallel()
 	clock := logtest.NewClock()
-	g := withDemo(t, func(s *setup) { s.Engine = memory.Open(memory.Options{Source: clock.Source()}) })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.Engine = memory.Open(memory.Options{Source: clock.Source()}) })
 	var ids, inDemo []string
 	var stamps []time.Time
 	for i, step := range []time.Duration{0, 0, -time.Hour, 0, 20_000 * time.Hour, -24 * time.Hour} {

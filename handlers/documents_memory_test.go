@@ -27,7 +27,7 @@ func withCrowd(t *testing.T, change ...func(*setup)) *gateway {
 	})...)
 	insert := func(collection string, many, size int) {
 		one := fmt.Sprintf(`{"t":%q}`, strings.Repeat("x", size))
-		if got, _ := g.Asked(t, keyAnn, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
+		if got, _ := g.RequestRest(t, keyAnn, http.MethodPost, collection, "["+strings.Repeat(one+",", many-1)+one+"]"); got[:3] != "201" {
 			t.Fatal(got[:100])
 		}
 	}
@@ -59,9 +59,9 @@ const readAll = `{"type":"items","action":"read","collection":%q,"query":{"limit
 // what goes beyond is refused until they have read it or are gone, what is small never.
 func TestMemoryOfAnswers(t *testing.T) {
 	t.Parallel()
-	g := withCrowd(t, func(s *setup) { s.Uncut = true }) // else the slow ones hold nothing where the rest takes five seconds
+	g := withCrowd(t, func(s *setup) { s.NoWriteTimeout = true }) // else the slow ones hold nothing where the rest takes five seconds
 	slow := g.slowSocket(t, keyAnn)
-	slow.Say(fmt.Sprintf(readAll, "large"))
+	slow.Send(fmt.Sprintf(readAll, "large"))
 	_, waiting, err := slow.WS.Reader(context.Background()) // the answer has begun
 	if err != nil {
 		t.Fatal(err)
@@ -70,18 +70,18 @@ func TestMemoryOfAnswers(t *testing.T) {
 	g.gets(t, keyAnn, "503", "/items/large?limit=-1")
 	g.gets(t, keyAnn, "503", "/rest/some?groupby=_id,t&aggregate=MAX:t,MIN:t,MAX:_id,MIN:_id")
 	other := g.Socket(t, keyAnn)
-	other.Say(fmt.Sprintf(readAll, "large"))
+	other.Send(fmt.Sprintf(readAll, "large"))
 	if got, err := other.Next(); err != nil || !strings.Contains(got, "SERVICE_UNAVAILABLE") {
 		t.Fatalf("%.200s, %v", got, err)
 	}
-	other.Say(fmt.Sprintf(readAll, "small"))
+	other.Send(fmt.Sprintf(readAll, "small"))
 	if got, err := other.Next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
 		t.Fatalf("%.200s, %v", got, err)
 	}
 	page := g.slowPage(t, keyBen)
 	g.gets(t, keyCid, "503", "/items/large?limit=-1")
 	for range 20 {
-		if got, _ := g.Asked(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
+		if got, _ := g.RequestRest(t, keyCid, http.MethodGet, "some", ""); got[:3] != "200" {
 			t.Fatal(got)
 		}
 	}
@@ -93,7 +93,7 @@ func TestMemoryOfAnswers(t *testing.T) {
 	page.Close()
 	for _, c := range []*gatewaytest.Socket{slow, other} {
 		gatewaytest.Until(t, func() error { // the answer before may not be given back yet
-			c.Say(fmt.Sprintf(readAll, "large"))
+			c.Send(fmt.Sprintf(readAll, "large"))
 			if got, err := c.Next(); err != nil || !strings.Contains(got, `"data":[{"id"`) {
 				return fmt.Errorf("%.200s, %w", got, err)
 			}
@@ -108,7 +108,7 @@ func TestSlowReadersAreCut(t *testing.T) {
 	t.Parallel()
 	g := withCrowd(t)
 	slow := g.slowSocket(t, keyAnn)
-	slow.Say(fmt.Sprintf(readAll, "large"))
+	slow.Send(fmt.Sprintf(readAll, "large"))
 	if _, _, err := slow.WS.Reader(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSlowReadersAreCut(t *testing.T) {
 	}()
 	status := ""
 	for deadline := time.Now().Add(30 * time.Second); status != "200" && time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
-		got, _ := g.Asked(t, keyCid, http.MethodGet, "large?h={%22$max%22:1000}", "")
+		got, _ := g.RequestRest(t, keyCid, http.MethodGet, "large?h={%22$max%22:1000}", "")
 		status = got[:3]
 	}
 	if status != "200" {

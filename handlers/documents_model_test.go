@@ -18,7 +18,7 @@ import (
 	"sluice/store/eventlog/pebble"
 )
 
-// doors is a collection behind both doors, and what it should hold and tell.
+// doors is a collection behind both doors, with its expected documents and messages.
 type doors struct {
 	t      *testing.T
 	fs     *vfs.MemFS
@@ -51,7 +51,7 @@ func TestBothDoors(t *testing.T) {
 				}
 				if !taken {
 					d.docs[id] = n
-					d.told(rt, "post", "create", id)
+					d.expectChange(rt, "post", "create", id)
 				}
 			},
 			"update": func(rt *rapid.T) {
@@ -70,7 +70,7 @@ func TestBothDoors(t *testing.T) {
 				}
 				if there {
 					d.docs[id] = n
-					d.told(rt, "put", "update", id)
+					d.expectChange(rt, "put", "update", id)
 				}
 			},
 			"update many": func(rt *rapid.T) {
@@ -83,7 +83,7 @@ func TestBothDoors(t *testing.T) {
 				for _, id := range ids {
 					d.docs[id] = n
 				}
-				d.told(rt, "put", "update", ids...)
+				d.expectChange(rt, "put", "update", ids...)
 			},
 			"delete": func(rt *rapid.T) {
 				id := id.Draw(rt, "id")
@@ -94,7 +94,7 @@ func TestBothDoors(t *testing.T) {
 					d.call(rt, there, http.MethodDelete, "/items/c/"+id, "")
 				}
 				if delete(d.docs, id); there {
-					d.told(rt, "delete", "delete", id)
+					d.expectChange(rt, "delete", "delete", id)
 				}
 			},
 			"delete many": func(rt *rapid.T) {
@@ -112,7 +112,7 @@ func TestBothDoors(t *testing.T) {
 					d.call(rt, true, http.MethodDelete, "/items/c", fmt.Sprintf(`{"query":{"filter":{"n":{"_gte":%d}},"limit":-1}}`, n))
 				}
 				if len(gone) > 0 {
-					d.told(rt, "delete", "delete", gone...)
+					d.expectChange(rt, "delete", "delete", gone...)
 				}
 			},
 			"reopen": func(rt *rapid.T) {
@@ -128,7 +128,7 @@ func TestBothDoors(t *testing.T) {
 			},
 			"": d.look,
 		})
-		d.socket.Quiet()
+		d.socket.ExpectNothing()
 	})
 }
 
@@ -141,8 +141,8 @@ func (d *doors) open(rt *rapid.T, last string) {
 	d.g = newGateway(d.t, func(s *setup) { s.APIKeys, s.Engine = documentKeys, engine })
 	d.stream = d.g.Stream(d.t, gatewaytest.KeyDocs, "?channels=POST:c,PUT:c,DELETE:c&lastEventId="+last)
 	d.socket = d.g.Socket(d.t, gatewaytest.KeyDocs)
-	d.socket.Say(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
-	d.heard(rt, "init", d.items(2))
+	d.socket.Send(`{"type":"subscribe","collection":"c","query":{"fields":["id","n"],"sort":"id","filter":{"n":{"_gte":2}}}}`)
+	d.expectMessage(rt, "init", d.items(2))
 }
 
 // close closes all, so that nothing of it is held while others are opened, and gives the stream's last id.
@@ -164,21 +164,21 @@ func (d *doors) items(least int, only ...string) string {
 	return "[" + strings.Join(items, ",") + "]"
 }
 
-func (d *doors) heard(rt *rapid.T, event, data string) {
+func (d *doors) expectMessage(rt *rapid.T, event, data string) {
 	got, err := d.socket.Next()
 	if want := fmt.Sprintf(`{"type":"subscription","event":%q,"data":%s}`, event, data); err != nil || got != want {
 		rt.Fatalf("the socket got %s, %v; want %s", got, err, want)
 	}
 }
 
-// told wants a change to be told by both doors, to each in its way.
-func (d *doors) told(rt *rapid.T, kind, event string, ids ...string) {
+// expectChange checks that both doors report a change, each in its own form.
+func (d *doors) expectChange(rt *rapid.T, kind, event string, ids ...string) {
 	all, _ := json.Marshal(ids)
 	switch items := d.items(2, ids...); {
 	case kind == "delete":
-		d.heard(rt, event, string(all))
+		d.expectMessage(rt, event, string(all))
 	case items != "[]":
-		d.heard(rt, event, items)
+		d.expectMessage(rt, event, items)
 	}
 	if kind == "delete" {
 		d.streams(rt, kind, string(all))

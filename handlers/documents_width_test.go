@@ -13,13 +13,13 @@ import (
 // remains unseen.
 func TestWideBodies(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	var b strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&b, `"%s":0,`, strconv.FormatInt(int64(i), 36))
 	}
 	wide := "{" + b.String() + `"twice":0,"twice":0}`
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1"}`); got[:3] != "201" {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1"}`); got[:3] != "201" {
 		t.Fatal(got)
 	}
 	for _, tt := range []struct{ method, path, body string }{
@@ -30,12 +30,12 @@ func TestWideBodies(t *testing.T) {
 		{"PUT", "c/1", `{"$unset":` + wide + `}`},
 		{"PUT", "c/*?q={}", wide},
 	} {
-		got, _ := g.Asked(t, gatewaytest.KeyDocs, tt.method, tt.path, tt.body)
+		got, _ := g.RequestRest(t, gatewaytest.KeyDocs, tt.method, tt.path, tt.body)
 		if !strings.HasPrefix(got, `413 {"message":"the document would have more than 65536 bytes (MAX_DOCUMENT)","code":"document_too_large"}`) {
 			t.Errorf("%s %s: %.200s", tt.method, tt.path, got)
 		}
 	}
-	const told = "the document would have more than 65536 bytes (MAX_DOCUMENT)"
+	const tooLarge = "the document would have more than 65536 bytes (MAX_DOCUMENT)"
 	for _, one := range []struct{ method, path, body string }{
 		{"POST", "/items/c", wide},
 		{"POST", "/items/c", " [{}," + wide + ",{}]"},
@@ -45,14 +45,14 @@ func TestWideBodies(t *testing.T) {
 		{"SEARCH", "/items/c", `{"query":{"filter":` + wide + `}}`},
 	} {
 		status, text := g.Request(t, one.method, one.path, one.body, "x-apikey", gatewaytest.KeyDocs)
-		if want := gatewaytest.Refusal("CONTENT_TOO_LARGE", told); status != 413 || gatewaytest.Steady(text) != want {
+		if want := gatewaytest.Refusal("CONTENT_TOO_LARGE", tooLarge); status != 413 || gatewaytest.Normalize(text) != want {
 			t.Errorf("%s %s: %d %.200s, want %s", one.method, one.path, status, text, want)
 		}
 	}
 	s := g.Socket(t, gatewaytest.KeyDocs)
 	for _, data := range []string{wide, "[{}," + wide + ",{}]"} {
-		s.Say(`{"type":"items","collection":"c","action":"create","data":` + data + `}`)
-		if got, err := s.Next(); err != nil || !strings.Contains(got, told) {
+		s.Send(`{"type":"items","collection":"c","action":"create","data":` + data + `}`)
+		if got, err := s.Next(); err != nil || !strings.Contains(got, tooLarge) {
 			t.Errorf("%.200s %v", got, err)
 		}
 	}

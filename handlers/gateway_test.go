@@ -22,15 +22,3 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 }
 
 var documentKeys = gatewaytest.DocumentKeys
-
-// withDocuments is a gateway whose keys may use documents, all of which are made at the same time.
-func withDocuments(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return newGateway(t, append([]func(*setup){gatewaytest.WithDocuments}, change...)...)
-}
-
-// withDemo is a gateway with the account and the database demo.
-func withDemo(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return newGateway(t, append([]func(*setup){gatewaytest.WithDemo}, change...)...)
-}

@@ -8,10 +8,10 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-// Nobody guesses the admin key, by whichever door; one line tells of all that was tried, and the right key goes on.
+// Nobody can guess the admin key at any door. One line of the log has the count of all tries, and the right key still works.
 func TestGuessedAdminKeys(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	right := func(want int) {
 		t.Helper()
 		for _, headers := range [][]string{{"x-apikey", gatewaytest.AdminKey}, {"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, {"Authorization", "Apikey " + gatewaytest.AdminKey}} {
@@ -46,7 +46,7 @@ func TestGuessedAdminKeys(t *testing.T) {
 		t.Errorf("/metrics: %d %s", status, text)
 	}
 	right(200) // it has come from there before
-	found := g.AuditSoon(t, "credential.refuse", 6)
+	found := g.AwaitAudit(t, "credential.refuse", 6)
 	if len(found) != 6 { // two doors, 401 and 429, the expired key, and the metrics
 		t.Errorf("%v", found)
 	}
@@ -91,10 +91,10 @@ func TestGuessedKeys(t *testing.T) {
 }
 
 // Beside another credential the admin key is an API key, and an unknown one: else the refusal of the two, which is not
-// charged, would tell a wrong admin key from the right one.
+// charged, would show whether an admin key is right.
 func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for _, other := range []struct {
 		query   string
 		headers []string
@@ -119,7 +119,7 @@ func TestAdminKeyBesideAnotherCredential(t *testing.T) {
 // Who has used up the tries of API keys has no more of the admin key for that.
 func TestGuessedAdminKeysOfExhaustedAddress(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for n := range 400 {
 		g.Request(t, "GET", "/rest/a", "", "x-apikey", fmt.Sprint("guess-", n))
 	}

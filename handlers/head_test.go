@@ -40,7 +40,7 @@ func TestHeadEverywhere(t *testing.T) {
 	if gets < 30 {
 		t.Errorf("only %d routes for GET", gets)
 	}
-	g.NothingHeld(t)
+	g.CheckReleased(t)
 }
 
 // ask returns the status and those headers of an answer that do not depend on its moment.

@@ -14,15 +14,15 @@ import (
 // Bounds of the connections that have not sent their request head, or not finished the TLS handshake. Each may take 128
 // KiB for a head. Most heads arrive at once, so only connections that have had time to send one are closed.
 const (
-	mostHeadsPerAddress = 256
-	headTime            = time.Second
+	maxHeadsPerAddress = 256
+	headTime           = time.Second
 )
 
 // Heads bounds the connections that wait for a request head, in total and for each address. If an address has too many,
 // its oldest is closed. If there are too many in total, the oldest of the address with the most is closed. State is for
 // http.Server's ConnState.
 type Heads struct {
-	most    int
+	max     int
 	mu      sync.Mutex // a leaf
 	waiting map[net.Conn]*head
 	by      map[string][]*head // the oldest first; only addresses with a waiting connection
@@ -34,9 +34,9 @@ type head struct {
 	since   time.Time
 }
 
-// NewHeads makes the bounds; most is for all connections together.
-func NewHeads(most int) *Heads {
-	return &Heads{most: most, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
+// NewHeads makes the bounds. limit is for all connections together.
+func NewHeads(limit int) *Heads {
+	return &Heads{max: limit, waiting: map[net.Conn]*head{}, by: map[string][]*head{}}
 }
 
 // State follows a connection from its beginning until its first request head has arrived, or the connection is gone.
@@ -75,8 +75,8 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	crowd := one.network
-	full := len(h.by[crowd]) >= mostHeadsPerAddress
-	if !full && len(h.waiting) >= h.most {
+	full := len(h.by[crowd]) >= maxHeadsPerAddress
+	if !full && len(h.waiting) >= h.max {
 		crowd, full = h.crowded(), true
 	}
 	h.waiting[c] = one
@@ -90,13 +90,13 @@ func (h *Heads) add(c net.Conn, now time.Time) net.Conn {
 }
 
 // crowded returns the address with the most waiting connections.
-func (h *Heads) crowded() (most string) {
+func (h *Heads) crowded() (fullest string) {
 	for network, list := range h.by {
-		if len(list) > len(h.by[most]) {
-			most = network
+		if len(list) > len(h.by[fullest]) {
+			fullest = network
 		}
 	}
-	return most
+	return fullest
 }
 
 func (h *Heads) remove(c net.Conn) {

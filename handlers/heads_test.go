@@ -38,7 +38,7 @@ func TestHeads(t *testing.T) {
 			return c
 		}
 		var all []*silent
-		for range mostHeadsPerAddress + 10 { // at once: they have had no time yet
+		for range maxHeadsPerAddress + 10 { // at once: they have had no time yet
 			all = append(all, open("192.0.2.1:1"))
 		}
 		for i, c := range all {
@@ -79,7 +79,7 @@ func TestHeadsThatAreThere(t *testing.T) {
 		h.State(served, http.StateNew)
 		h.State(served, http.StateActive)
 		h.State(oldest, http.StateNew)
-		for range mostHeadsPerAddress - 1 {
+		for range maxHeadsPerAddress - 1 {
 			h.State(&silent{address: "192.0.2.1:3"}, http.StateNew)
 		}
 		time.Sleep(headTime)

@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sluice/gateway/gatewaytest"
 )
 
-// Who may read some types of a database is not told whether there is an event of another type: to him it is as if it were
-// not there, in every way in which it can be asked for.
-func TestPartialReadersAreNotToldOfOthers(t *testing.T) {
+// A client that may read some types of a database does not learn whether there is an event of another type: every request
+// gets the answer for an event that does not exist.
+func TestPartialReadersLearnNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	const partial = "key-partial-0123456789"
-	g := withDemo(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) {
 		s.APIKeys = fmt.Sprintf(`[{"name":"partial","key":%q,"sub":["$db/demo:deposit"]}]`, partial)
 	})
 	g.Store(t, "", "s", "deposit", "seen")

@@ -139,8 +139,8 @@ func TestFaultsTellNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			engine, told := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
-			g := withDocuments(t, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(told, nil)) })
+			engine, operatorLog := &failing{Engine: memory.Open(memory.Options{})}, &sink{}
+			g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.Engine, s.Logger = engine, slog.New(slog.NewTextHandler(operatorLog, nil)) })
 			g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 			room := g.NewRoom(t)
 			g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
@@ -199,7 +199,7 @@ func TestFaultsTellNothing(t *testing.T) {
 				if status < 400 && !strings.Contains(text, "event: error") && !strings.Contains(text, "event: busy") {
 					t.Errorf("%s: the fault was not met: %d %s", one[0], status, text)
 				}
-				tellsNothing(t, one[0], text)
+				expectNoInternals(t, one[0], text)
 			}
 			for _, message := range []string{
 				`{"type":"push","key":"k","value":1,"action":{"type":"append"}}`, `{"type":"get","key":"k"}`,
@@ -212,17 +212,17 @@ func TestFaultsTellNothing(t *testing.T) {
 				`{"type":"subscribe","collection":"customer"}`,
 				`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret"}`,
 			} {
-				items.Say(message)
+				items.Send(message)
 				text, err := items.Next()
 				if err == nil && !strings.Contains(text, `"error"`) {
 					t.Errorf("%s: the fault was not met: %s", message, text)
 				}
-				tellsNothing(t, message, fmt.Sprint(text, err))
+				expectNoInternals(t, message, fmt.Sprint(text, err))
 			}
-			tellsNothing(t, "the room", strings.Join(gatewaytest.UntilCame(t, said, 1), "\n"))
+			expectNoInternals(t, "the room", strings.Join(gatewaytest.AwaitMessages(t, said, 1), "\n"))
 			for _, door := range []string{"/realtime", "/readyz", "/db/:db", "/rest/:collection", "/items/:collection", "/room/:room/send", "/admin/keys", "message failed"} {
-				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(told.String()) {
-					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, told)
+				if !regexp.MustCompile(regexp.QuoteMeta(door) + ".*/srv/secret/data/log/000012.log").MatchString(operatorLog.String()) {
+					t.Errorf("the operator's log lacks the cause of what failed at %s: %s", door, operatorLog)
 				}
 			}
 		})
@@ -261,8 +261,8 @@ func (g *gateway) call(t *testing.T, what, body string) (status int, text string
 	return answer.StatusCode, fmt.Sprint(answer.Header, string(all), err)
 }
 
-// tellsNothing looks for what no client may read.
-func tellsNothing(t *testing.T, what, text string) {
+// expectNoInternals looks for what no client may read.
+func expectNoInternals(t *testing.T, what, text string) {
 	t.Helper()
 	for _, word := range insides {
 		if strings.Contains(text, word) {
@@ -274,7 +274,7 @@ func tellsNothing(t *testing.T, what, text string) {
 // Bodies that cannot be read are refused in plain words, without a name of a library or of a type of Go.
 func TestBadBodiesTellNothing(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	room := g.NewRoom(t)
 	for _, door := range []string{
 		"POST /realtime", "POST /realtime/token", "POST /rest/customer", "GET /rest/customer?q=%s", "PUT /events/s.1", "POST /items/customer", "SEARCH /items/customer",
@@ -301,7 +301,7 @@ func TestBadBodiesTellNothing(t *testing.T) {
 // Who has no right to a thing learns nothing of whether it exists: the answers are the same but for the name.
 func TestNothingTellsWhatExists(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.AddUser(t, "ann@example.com", "s3cret-s3cret")
 	for _, one := range [][2]string{
 		{"PUT /db/thereis", ""}, {"PUT /db/thereis/ns/thereis", ""}, {"PUT /db/thereis/ns/thereis/streams/thereis/annotation", `{"a":1}`},
@@ -363,7 +363,7 @@ func TestNothingTellsWhatExists(t *testing.T) {
 	}
 	known := g.Post(t, "/auth/login", `{"email":"ann@example.com","password":"wrong-wrong","mode":"json"}`, 401)
 	if unknown := g.Post(t, "/auth/login", `{"email":"eve@example.com","password":"wrong-wrong","mode":"json"}`, 401); known != unknown {
-		t.Errorf("a login tells who has an account: %s and %s", known, unknown)
+		t.Errorf("a login reveals who has an account: %s and %s", known, unknown)
 	}
 }
 

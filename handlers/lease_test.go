@@ -46,6 +46,11 @@ func (f *fragile) View(ctx context.Context, see func(eventlog.View) error) error
 	return f.Engine.View(ctx, see)
 }
 
+func (f *fragile) Streams(ctx context.Context, space, prefix, after string, limit int) ([]eventlog.StreamState, error) {
+	panicIf(&f.reads)
+	return f.Engine.Streams(ctx, space, prefix, after, limit)
+}
+
 func (f *fragile) State(space string) (eventlog.State, error) {
 	panicIf(&f.begins)
 	return f.Engine.State(space)
@@ -196,19 +201,19 @@ func (s *streamStory) open(t *testing.T, more string) *opened {
 var streamEnds = []streamEnd{
 	{name: "the client leaves", run: func(t *testing.T, s *streamStory) {
 		c := s.open(t, "")
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		c.Close()
 	}},
 	{name: "refused", no: func(d *streamDoor) bool { return d.endless }, run: func(t *testing.T, s *streamStory) {
 		c := s.open(t, "")
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		s.open(t, "").Close()
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		c.Close()
 	}},
 	{name: "the key is removed", no: func(d *streamDoor) bool { return d.free }, run: func(t *testing.T, s *streamStory) {
 		c := s.open(t, "")
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		if err := s.Auth.DeleteKey(t.Context(), s.keyID); err != nil {
 			t.Fatal(err)
 		}
@@ -236,19 +241,19 @@ var streamEnds = []streamEnd{
 			c.say(t, s.door.read)
 		}
 		c.toEnd(t, s.door.socket)
-		s.Metric(t, `sluice_streams_ended_total{reason="failed"} 1`)
+		s.AwaitMetric(t, `sluice_streams_ended_total{reason="failed"} 1`)
 		s.engine.reads.Store(false)
 	}, logs: "the engine panics"},
 	{name: "a panic in its reader", no: func(d *streamDoor) bool { return !d.socket }, run: func(t *testing.T, s *streamStory) {
 		c := s.open(t, "")
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		c.say(t, panicWord)
 		c.toEnd(t, true)
-		s.Metric(t, `sluice_streams_ended_total{reason="failed"} 1`)
+		s.AwaitMetric(t, `sluice_streams_ended_total{reason="failed"} 1`)
 	}, logs: "the connection panics"},
 	{name: "the gateway drains", run: func(t *testing.T, s *streamStory) {
 		c := s.open(t, "")
-		s.WantStreams(t, 1)
+		s.AwaitStreams(t, 1)
 		done := make(chan error, 1)
 		go func() { done <- s.Traffic.Drain(t.Context(), s.Broker) }()
 		c.toEnd(t, s.door.socket)
@@ -330,7 +335,7 @@ func endOfStream(t *testing.T, writer func(*setup), d *streamDoor, end *streamEn
 	if !strings.Contains(c.first, "200") && !strings.Contains(c.first, "101") {
 		t.Errorf("the next is answered %s", c.first)
 	}
-	g.WantStreams(t, 1)
+	g.AwaitStreams(t, 1)
 	c.Close()
 	g.nothingOpen(t)
 	soon, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -347,7 +352,7 @@ func (g *gateway) nothingOpen(t *testing.T) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		left = fmt.Sprintf("%d streams, %d bytes, %d subscribers, %d views", g.Traffic.Streams(), g.Memory.Held(), g.Broker.Count(), g.Broker.Views())
 		if left == "0 streams, 0 bytes, 0 subscribers, 0 views" {
-			g.Metric(t, "sluice_connections 0")
+			g.AwaitMetric(t, "sluice_connections 0")
 			return
 		}
 	}

@@ -38,7 +38,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 	if l.Descriptors != nil {
 		if number, ok := descriptorOf(c); ok {
-			l.Descriptors.Saw(number)
+			l.Descriptors.Observe(number)
 		}
 	}
 	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil

@@ -18,7 +18,7 @@ func everything(s *setup) { s.APIKeys = keyEverything }
 // Every JSON answer ends with a line end, at every door, errors too, and has a Content-Length.
 func TestJSONAnswersEndWithALine(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, everything)
+	g := newGateway(t, gatewaytest.WithDemo, everything)
 	room := g.NewRoom(t)
 	demo, admin, key := gatewaytest.Basic("demo", "demo"), "", gatewaytest.KeyAll
 	for _, tt := range []struct {
@@ -106,7 +106,7 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 				t.Errorf("%s %s %s: %q of type %s", method, tt.path, tt.body, text, answer.Header.Get("Content-Type"))
 			}
 			if answer.ContentLength >= 0 && answer.ContentLength != int64(len(text)) {
-				t.Errorf("%s %s: %d bytes, told %d", method, tt.path, len(text), answer.ContentLength)
+				t.Errorf("%s %s: %d bytes, Content-Length %d", method, tt.path, len(text), answer.ContentLength)
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 // What curl sends with -d alone is taken where it is JSON, at every door that takes JSON, and not from pages.
 func TestCurlsOwnContentType(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, everything)
+	g := newGateway(t, gatewaytest.WithDemo, everything)
 	room := g.NewRoom(t)
 	demo := gatewaytest.Basic("demo", "demo")
 	for _, tt := range []struct {

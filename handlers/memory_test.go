@@ -88,13 +88,13 @@ func TestSubscriptionMemory(t *testing.T) {
 				for j := range each {
 					text := fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, j, filter(i*each+j))
 					sent += int64(len(text))
-					s.Say(text)
-					s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
+					s.Send(text)
+					s.Expect(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, j))
 				}
 			}
 			g.RunAll(t, []scenario{{Name: "a change", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"z":-1}`, Status: 200}})
 			for _, s := range all {
-				s.Quiet() // it has dealt with the change
+				s.ExpectNothing() // it has dealt with the change
 			}
 			held, charged := heap()-before, g.Memory.Held()
 			t.Logf("sent %d, held %d, charged %d: %.1f times", sent, held, charged, float64(held)/float64(sent))
@@ -114,14 +114,14 @@ const full = "this credential (without one, this address) uses as much memory as
 // withLittle lets a credential hold 1 MiB.
 func withLittle(s *setup) { s.MaxMemoryPerKey, s.MaxClientMemory = 1<<20, 8<<20 }
 
-// bystander wants another key to subscribe and to hear of what is made.
+// bystander checks that another key can subscribe and gets new items.
 func (g *gateway) bystander(t *testing.T) {
 	t.Helper()
 	s := g.Socket(t, gatewaytest.KeyReader)
-	s.Say(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
-	s.Hears(`{"type":"subscription","event":"init","uid":"1"}`)
+	s.Send(`{"type":"subscribe","collection":"messages","event":"create","uid":"1","query":{"fields":["n"]}}`)
+	s.Expect(`{"type":"subscription","event":"init","uid":"1"}`)
 	g.RunAll(t, []scenario{{Name: "a bystander's", Method: "POST", Path: "/items/messages", Key: gatewaytest.KeyWriter, Body: `{"n":1}`, Status: 204}})
-	s.Hears(gatewaytest.Tells("create", `[{"n":1}]`, "1"))
+	s.Expect(gatewaytest.SubscriptionMessage("create", `[{"n":1}]`, "1"))
 	s.WS.CloseNow()
 }
 
@@ -132,7 +132,7 @@ func TestSubscriptionsFull(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems, withLittle)
 	s := g.Socket(t, gatewaytest.KeyItems)
 	subscribe := func(i int) string {
-		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
+		s.Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d","query":{"filter":%s}}`, i, wideFilter(i)))
 		text, err := s.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -156,18 +156,18 @@ func TestSubscriptionsFull(t *testing.T) {
 		t.Errorf("%d subscriptions hold %d bytes", there, held)
 	}
 	g.bystander(t)
-	s.Say(`{"type":"unsubscribe"}`)
-	s.Hears(`{"type":"subscription","event":"unsubscribe"}`)
+	s.Send(`{"type":"unsubscribe"}`)
+	s.Expect(`{"type":"subscription","event":"unsubscribe"}`)
 	if text := subscribe(0); text != `{"type":"subscription","event":"init","uid":"0"}` || g.Memory.Held() > 1<<16 {
 		t.Errorf("%s; %d bytes are held", text, g.Memory.Held())
 	}
-	g.Metric(t, "sluice_client_memory_refused_total 1")
+	g.AwaitMetric(t, "sluice_client_memory_refused_total 1")
 }
 
-// TestFeedsFull: the same for feeds of databases, which tell it as an event.
+// TestFeedsFull: the same for feeds of databases, which report it as an event.
 func TestFeedsFull(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, withLittle)
+	g := newGateway(t, gatewaytest.WithDemo, withLittle)
 	sent := 0
 	open := func(n int) string {
 		types := make([]string, 100)
@@ -218,8 +218,8 @@ func half(t *testing.T, ws *websocket.Conn, text string) io.WriteCloser {
 	return w
 }
 
-// TestMessagesFull: half-sent messages are charged as they grow. One that there is no room for is not taken, which is
-// told, and the connection goes on; others notice nothing.
+// TestMessagesFull: messages are charged while they arrive. One that does not fit is refused with an error, and the
+// connection continues; others notice nothing.
 func TestMessagesFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems, withLittle, func(s *setup) { s.ReadTimeout = time.Minute })
@@ -227,15 +227,15 @@ func TestMessagesFull(t *testing.T) {
 	rest := half(t, hold.WS, `{"type":"ping","uid":"`+strings.Repeat("x", 400_000))
 	g.holds(t, 400_000)
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
-	s.Hears(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
-	s.Quiet()
+	s.Send(`{"type":"ping","uid":"` + strings.Repeat("x", 900_000) + `"}`)
+	s.Expect(`{"type":"server","status":"error","error":{"code":"REQUESTS_EXCEEDED","message":"` + full + `"}}`)
+	s.ExpectNothing()
 	g.bystander(t)
 	hold.WS.CloseNow()
 	_ = rest
 	g.holds(t, 0)
-	s.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
-	s.Hears(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid must be a string or a number of at most 128 bytes"}}`)
+	s.Send(`{"type":"ping","uid":"` + strings.Repeat("x", 200_000) + `"}`)
+	s.Expect(`{"type":"server","status":"error","error":{"code":"INVALID_PAYLOAD","message":"a uid must be a string or a number of at most 128 bytes"}}`)
 
 	room := g.NewRoom(t)
 	one, _ := g.Join(t, room, "")
@@ -248,8 +248,8 @@ func TestMessagesFull(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	if told := strings.Join(got(), " "); told != `{"type":"error","message":"`+full+`"}` {
-		t.Error(told)
+	if text := strings.Join(got(), " "); text != `{"type":"error","message":"`+full+`"}` {
+		t.Error(text)
 	}
 }
 
@@ -263,7 +263,7 @@ func TestHalfMessageInRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	half(t, one, `{"type":"push","key":"`+strings.Repeat("x", 10_000))
-	g.WantStreams(t, 0)
+	g.AwaitStreams(t, 0)
 }
 
 // holds wants about as much to be held, soon.
@@ -333,6 +333,6 @@ func TestHalfMessages(t *testing.T) {
 		t.Errorf("%d bytes for each of %d sockets", held/sockets, sockets)
 	}
 	s, _ := g.DialSocket(t, "", nil)
-	s.Say(`{"type":"auth","access_token":"` + strings.Repeat("x", 8<<10) + `"}`)
-	s.Ends(websocket.StatusMessageTooBig)
+	s.Send(`{"type":"auth","access_token":"` + strings.Repeat("x", 8<<10) + `"}`)
+	s.ExpectClose(websocket.StatusMessageTooBig)
 }

@@ -77,13 +77,13 @@ func TestMetricsServer(t *testing.T) {
 	}
 }
 
-// A page tells other sites nothing of its address, and no answer tells of the server's software.
+// A page does not reveal its address to other sites, and no answer names the server's software.
 func TestPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	silent := map[string]string{"Referrer-Policy": "no-referrer", "Server": "", "X-Powered-By": ""}
 	newGateway(t).RunAll(t, []scenario{
-		{Name: "dashboard", Path: "/", Key: "-", Status: 200, Answers: silent},
-		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, Answers: silent},
-		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, Answers: map[string]string{"Server": "", "X-Powered-By": ""}},
+		{Name: "dashboard", Path: "/", Key: "-", Status: 200, ResponseHeaders: silent},
+		{Name: "its parts", Path: "/ui/main.js", Key: "-", Status: 200, ResponseHeaders: silent},
+		{Name: "an answer", Path: "/realtime", Key: "-", Status: 401, ResponseHeaders: map[string]string{"Server": "", "X-Powered-By": ""}},
 	})
 }

@@ -18,8 +18,8 @@ func TestForwardedPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusting := withDemo(t, everything, func(s *setup) { s.TrustedProxies = []*net.IPNet{loopback} })
-	strange := withDemo(t, everything)
+	trusting := newGateway(t, gatewaytest.WithDemo, everything, func(s *setup) { s.TrustedProxies = []*net.IPNet{loopback} })
+	strange := newGateway(t, gatewaytest.WithDemo, everything)
 	for _, tt := range []struct {
 		g            *gateway
 		prefix, want string

@@ -28,13 +28,13 @@ func TestPreflights(t *testing.T) {
 		{"/users/me", "GET, HEAD", headers, exposed},
 		{"/server/ping", "GET, HEAD", headers, exposed},
 	} {
-		all = append(all, scenario{Name: door.path, Path: door.path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, Answers: map[string]string{
+		all = append(all, scenario{Name: door.path, Path: door.path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": door.methods, "Access-Control-Allow-Headers": door.headers,
 			"Access-Control-Expose-Headers": door.exposed, "Access-Control-Max-Age": "600",
 		}})
 	}
 	for _, path := range []string{"/", "/ui/main.js", "/metrics", "/admin/keys", "/healthz"} {
-		all = append(all, scenario{Name: path, Path: path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, Answers: map[string]string{"Access-Control-Allow-Origin": ""}})
+		all = append(all, scenario{Name: path, Path: path, Method: "OPTIONS", Key: "-", Headers: asks, Status: 204, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": ""}})
 	}
 	newGateway(t).RunAll(t, all)
 }

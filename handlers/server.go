@@ -41,23 +41,23 @@ type Options struct {
 
 // New makes the gateway's handler.
 func New(o Options) http.Handler {
-	doors := append([]Door{loadAssets()}, o.Doors...)
+	doors := append(slices.Clone(o.Doors), loadAssets()) // last: a file below a door's path is no reason to name the path after it
+	names := traffic.Doors{}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httperr.Handler(o.Logger)
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
 	e.Use(chain(
 		requestID,
-		o.Trail.Watch(o.Traffic),
+		o.Trail.Watch(o.Traffic, names),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
 		cors.New(o.CORSOrigins, rulesOf(doors)),
 		chargeHead(o.Traffic.Memory),
 	))
 	addHeads := headsOfGets(e)
-	for _, d := range doors {
-		d.Register(e)
-	}
+	register(e, doors, names)
+	names.Add("/metrics", traffic.DoorMetrics)
 	for path, answer := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": readyz(o), "/metrics": metrics(o)} {
 		e.GET(path, answer)
 	}
@@ -159,7 +159,7 @@ func readyz(o Options) echo.HandlerFunc {
 			return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "the event log cannot serve now; the gateway's own log has the cause").After(5 * time.Second).Because(err)
 		}
 		if o.KeysReady != nil && !o.KeysReady() {
-			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(auth.JWKSAtMost)
+			return httperr.New(http.StatusServiceUnavailable, auth.KeysUnavailable, "the keys of JWT_JWKS_URL could not be fetched yet, so tokens cannot be checked; the gateway's own log has the cause").After(auth.MinJWKSInterval)
 		}
 		return c.String(http.StatusOK, "ok\n")
 	}

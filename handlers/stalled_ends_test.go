@@ -71,7 +71,7 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 			}
 			return nil
 		})
-		g.Blocked(t, written, 1000)
+		g.AwaitBlocked(t, written, 1000)
 		if err := g.Auth.DeleteKey(ctx, info.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ func longPatterns(n int) string {
 	return strings.Join(list, ",")
 }
 
-// TestStreamsFull: the same for streams, told as what passes. Streams with the same patterns hold them once.
+// TestStreamsFull: the same for streams, reported as temporary. Streams with the same patterns share their memory.
 func TestStreamsFull(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, withLittle)
@@ -37,7 +37,7 @@ func TestStreamsFull(t *testing.T) {
 		return nil
 	})
 	g.RunAll(t, []scenario{
-		{Name: "one more", Path: "?channels=" + longPatterns(1000), Status: 429, Has: []string{`"code":"client_memory_full_per_key"`, full}, Answers: map[string]string{"Retry-After": "5"}},
+		{Name: "one more", Path: "?channels=" + longPatterns(1000), Status: 429, Has: []string{`"code":"client_memory_full_per_key"`, full}, ResponseHeaders: map[string]string{"Retry-After": "5"}},
 		{Name: "an EventSource", Path: "?channels=" + longPatterns(1000), Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200, Has: []string{"event: busy", `"status":429`}},
 		{Name: "a page", Path: "?until=caught-up&channels=" + longPatterns(1000), Status: 429},
 	})

@@ -85,8 +85,8 @@ func TestCounted(t *testing.T) {
 	}
 }
 
-// teller is a server that sends no events, but a text each time one was published.
-type teller struct {
+// textServer is a server that sends no events, but a text each time one was published.
+type textServer struct {
 	mu    sync.Mutex
 	there []*websocket.Conn
 	said  map[string]bool
@@ -94,7 +94,7 @@ type teller struct {
 	times func(n int) int
 }
 
-func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *textServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet || r.Header.Get("Upgrade") == "" {
 		text, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
@@ -120,7 +120,8 @@ func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.said[string(text)] = true
 		s.mu.Unlock()
 	}
-	// A subscriber that is not ready here would miss the events that follow.
+	// Publishers must not publish meanwhile: this subscriber would miss the events. It waits for real, because nothing tells
+	// that a publisher does not publish, and the load generator reads its sockets by epoll, outside any bubble of synctest.
 	time.Sleep(50 * time.Millisecond)
 	s.mu.Lock()
 	s.there = append(s.there, ws)
@@ -139,7 +140,7 @@ func TestRunCounts(t *testing.T) {
 		"loses": {func(n int) int { return min(1, n) }, Check{Received: 57, Lost: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &teller{said: map[string]bool{}, times: tt.times}
+			s := &textServer{said: map[string]bool{}, times: tt.times}
 			server := httptest.NewServer(s)
 			defer server.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -169,7 +170,7 @@ func TestRunCounts(t *testing.T) {
 
 // A request without a body has no header for one.
 func TestRunWithoutBody(t *testing.T) {
-	s := &teller{times: func(int) int { return 0 }}
+	s := &textServer{times: func(int) int { return 0 }}
 	server := httptest.NewServer(s)
 	defer server.Close()
 	_, err := Run(context.Background(), Options{

@@ -89,9 +89,9 @@ func TestOptions(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*Options){
-		"--subscribers": func(o *Options) { o.Subscribers = mostSubscribers + 1 },
+		"--subscribers": func(o *Options) { o.Subscribers = maxSubscribers + 1 },
 		"--batch":       func(o *Options) { o.Batch = 1001 },
-		"--size":        func(o *Options) { o.Size = leastSize - 1 },
+		"--size":        func(o *Options) { o.Size = minSize - 1 },
 		"--hold":        func(o *Options) { o.Hold = 2 * time.Hour },
 		"--stalled":     func(o *Options) { o.Stalled = 1 },
 		"--read":        func(o *Options) { o.Read, o.Events = 10, 1 },

@@ -14,8 +14,8 @@ type marker struct {
 }
 
 const (
-	leastSize  = 64 // the smallest payload, in bytes
-	mostMarker = 80 // the longest marker, in bytes
+	minSize   = 64 // the smallest payload, in bytes
+	maxMarker = 80 // the longest marker, in bytes
 )
 
 // payload appends the marker, and fills it up to a size.
@@ -59,9 +59,9 @@ func scan(b []byte, f func(marker)) (rest []byte) {
 			return nil
 		}
 		b = b[from:]
-		to := bytes.IndexByte(b[1:min(len(b), mostMarker)], '~')
+		to := bytes.IndexByte(b[1:min(len(b), maxMarker)], '~')
 		switch {
-		case to < 0 && len(b) < mostMarker:
+		case to < 0 && len(b) < maxMarker:
 			return b
 		case to < 0:
 			b = b[1:]

@@ -55,11 +55,11 @@ type Options struct {
 
 // Limits of one run.
 const (
-	mostSubscribers = 200_000
-	mostEvents      = 50_000_000
-	mostPublishers  = 1_000
-	mostSize        = 60_000
-	mostHold        = time.Hour
+	maxSubscribers = 200_000
+	maxEvents      = 50_000_000
+	maxPublishers  = 1_000
+	maxSize        = 60_000
+	maxHold        = time.Hour
 )
 
 func (o *Options) check() error {
@@ -69,17 +69,17 @@ func (o *Options) check() error {
 			faults = append(faults, fmt.Errorf("%s is %d; it must be %d to %d", name, n, least, most))
 		}
 	}
-	between("--subscribers", o.Subscribers, 0, mostSubscribers)
-	between("--channels", o.Channels, 1, mostSubscribers)
+	between("--subscribers", o.Subscribers, 0, maxSubscribers)
+	between("--channels", o.Channels, 1, maxSubscribers)
 	between("--to", o.To, 0, o.Channels)
 	between("--stalled", o.Stalled, 0, o.Subscribers)
-	between("--events", o.Events, 0, mostEvents)
-	between("--publishers", o.Publishers, 1, mostPublishers)
+	between("--events", o.Events, 0, maxEvents)
+	between("--publishers", o.Publishers, 1, maxPublishers)
 	between("--batch", o.Batch, 1, 1000)
-	between("--size", o.Size, leastSize, mostSize)
+	between("--size", o.Size, minSize, maxSize)
 	between("--resume", o.Resume, 0, 100_000)
 	between("--read", o.Read, 0, 100_000)
-	between("--among", o.Among, 0, mostEvents)
+	between("--among", o.Among, 0, maxEvents)
 	if o.Read > 0 && (o.Resume > 0 || o.Events > 0 || o.Stalled > 0 || o.Channels > 1) {
 		faults = append(faults, errors.New("--read needs one channel and --events 0, without --resume and --stalled, because its answers end"))
 	}
@@ -98,8 +98,8 @@ func (o *Options) check() error {
 	if o.Among > 0 && o.Read == 0 {
 		faults = append(faults, errors.New("--among needs --read"))
 	}
-	if o.Hold < 0 || o.Hold > mostHold {
-		faults = append(faults, fmt.Errorf("--hold is %s; it must be 0 to %s", o.Hold, mostHold))
+	if o.Hold < 0 || o.Hold > maxHold {
+		faults = append(faults, fmt.Errorf("--hold is %s; it must be 0 to %s", o.Hold, maxHold))
 	}
 	if o.Rate < 0 {
 		faults = append(faults, errors.New("--rate is negative"))

@@ -53,7 +53,7 @@ type Delivery struct {
 	RSS       int64   `json:"rss"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
-	Most      float64 `json:"max_ms"`
+	Max       float64 `json:"max_ms"`
 }
 
 // usage is what processes use.
@@ -89,7 +89,7 @@ func (r *Report) published(run *run, before, after usage, published, delivered t
 }
 
 func (d *Delivery) latency(l *Latency) {
-	d.P50, d.P99, d.Most = milliseconds(l.At(.5)), milliseconds(l.At(.99)), milliseconds(l.most)
+	d.P50, d.P99, d.Max = milliseconds(l.At(.5)), milliseconds(l.At(.99)), milliseconds(l.max)
 }
 
 // Table writes the report for people.
@@ -107,7 +107,7 @@ func (r *Report) Table(w io.Writer) error {
 	}
 	if d := &r.Delivery; d.Count > 0 {
 		row("delivered", "%d in %.2f s: %.0f/s", d.Count, d.Seconds, d.PerSecond)
-		row("  on their way", "p50 %.2f ms, p99 %.2f ms, longest %.2f ms", d.P50, d.P99, d.Most)
+		row("  on their way", "p50 %.2f ms, p99 %.2f ms, longest %.2f ms", d.P50, d.P99, d.Max)
 		row("  server", "%.2f µs CPU a delivery, publishing included; RSS %.1f MiB", d.CPUEach, float64(d.RSS)/(1<<20))
 	}
 	row("checked", "%s", &r.Check)

@@ -64,13 +64,13 @@ func (t *tally) add(m marker, run uint64, c *Check) {
 type Latency struct {
 	counts [64 * 8]uint64
 	n      uint64
-	most   time.Duration
+	max    time.Duration
 }
 
 func (l *Latency) add(d time.Duration) {
 	d = max(d, 0)
 	l.n++
-	l.most = max(l.most, d)
+	l.max = max(l.max, d)
 	us := uint64(d.Microseconds())
 	power := 0
 	for us>>power >= 16 {
@@ -86,8 +86,8 @@ func (l *Latency) At(share float64) time.Duration {
 	for i, c := range l.counts {
 		if seen += c; seen > want {
 			power := max(0, i/8-1)
-			return min(l.most, time.Duration(uint64(i-power*8)<<power)*time.Microsecond)
+			return min(l.max, time.Duration(uint64(i-power*8)<<power)*time.Microsecond)
 		}
 	}
-	return l.most
+	return l.max
 }

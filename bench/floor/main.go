@@ -98,7 +98,7 @@ func (l *loop) run() error {
 			if c == nil {
 				continue
 			}
-			// Both may come at once, and an edge is told only once.
+			// Both may come at once, and an edge is reported only once.
 			if ev.Events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
 				l.flush(c)
 			}
@@ -240,8 +240,8 @@ func (l *loop) flush(c *conn) {
 	}
 }
 
-// send returns what the kernel does not take now. For a socket that has failed that is nothing: to read from it
-// tells that it is to be dropped.
+// send returns the bytes that the kernel does not accept now. For a socket that has failed it returns nothing: the next
+// read from it fails, and drops it.
 func (l *loop) send(c *conn, b []byte) []byte {
 	for len(b) > 0 {
 		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))

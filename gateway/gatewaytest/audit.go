@@ -16,8 +16,8 @@ type AuditLine struct {
 	Data  audit.Entry
 }
 
-// Audited reads the audit trail and returns its text and its entries.
-func (g *Gateway) Audited(t testing.TB, query string) (text string, entries []AuditLine) {
+// ReadAudit reads the audit trail and returns its text and its entries.
+func (g *Gateway) ReadAudit(t testing.TB, query string) (text string, entries []AuditLine) {
 	t.Helper()
 	status, text := g.Request(t, "GET", "/admin/audit"+query, "", "x-apikey", AdminKey, "Accept", "application/x-ndjson")
 	if status != http.StatusOK {
@@ -33,11 +33,11 @@ func (g *Gateway) Audited(t testing.TB, query string) (text string, entries []Au
 	return text, entries
 }
 
-// AuditSoon waits until the trail has n entries of an action, and returns them.
-func (g *Gateway) AuditSoon(t testing.TB, action string, n int) (found []AuditLine) {
+// AwaitAudit waits until the trail has n entries of an action, and returns them.
+func (g *Gateway) AwaitAudit(t testing.TB, action string, n int) (found []AuditLine) {
 	t.Helper()
 	for range 500 {
-		_, found = g.Audited(t, "?until=caught-up&types="+action)
+		_, found = g.ReadAudit(t, "?until=caught-up&types="+action)
 		if len(found) >= n {
 			return found
 		}

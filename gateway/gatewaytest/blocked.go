@@ -9,10 +9,10 @@ import (
 // Written returns the number of bytes written to streams so far.
 func (g *Gateway) Written() int64 { return int64(g.Traffic.Counts().Bytes) }
 
-// Blocked waits until the kernel takes no more bytes for a client that reads nothing. since is an earlier result of
+// AwaitBlocked waits until the kernel takes no more bytes for a client that reads nothing. since is an earlier result of
 // Written. The bytes written after it, together with those that wait in memory, must reach least and then stay the
 // same.
-func (g *Gateway) Blocked(t *testing.T, since, least int64) {
+func (g *Gateway) AwaitBlocked(t *testing.T, since, least int64) {
 	t.Helper()
 	sent := func() int64 { return g.Written() - since + g.Memory.Held() }
 	Until(t, func() error {

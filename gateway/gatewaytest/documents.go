@@ -36,8 +36,8 @@ var DocumentKeys = fmt.Sprintf(`[
 	{"name":"rate","key":%q,"rest":["*:*"],"rate":2}
 ]`, KeyDocs, KeyNone, KeyReads, KeyInserts, KeyPuts, KeyDeletes, KeyHome, KeyDocsRate)
 
-// Made is the time at which all documents of the tests are made.
-const Made = "2026-11-20T13:22:01.130Z"
+// CreatedTime is the time at which all documents of the tests are made.
+const CreatedTime = "2026-11-20T13:22:01.130Z"
 
 // OnPebble puts the log on a disk in memory.
 func OnPebble(t testing.TB) func(*Setup) {
@@ -50,8 +50,8 @@ func OnPebble(t testing.TB) func(*Setup) {
 	}
 }
 
-// Asked calls the door. It returns the status, a blank and the body of the answer, and the headers.
-func (g *Gateway) Asked(t testing.TB, key, method, path, body string, headers ...string) (string, http.Header) {
+// RequestRest calls the door. It returns the status, a blank and the body of the answer, and the headers.
+func (g *Gateway) RequestRest(t testing.TB, key, method, path, body string, headers ...string) (string, http.Header) {
 	t.Helper()
 	answer, text := g.send(t, method, "/rest/"+path, body, append([]string{"x-apikey", key}, headers...)...)
 	if kind := answer.Header.Get("Content-Type"); method != http.MethodHead && kind != "application/json" && kind != "application/json; charset=UTF-8" || len(text) > 0 && !json.Valid([]byte(text)) {
@@ -60,11 +60,11 @@ func (g *Gateway) Asked(t testing.TB, key, method, path, body string, headers ..
 	return fmt.Sprintf("%d %s", answer.StatusCode, strings.TrimSuffix(text, "\n")), answer.Header
 }
 
-// WithDocuments sets the keys of DocumentKeys, and makes all documents at Made.
+// WithDocuments sets the keys of DocumentKeys, and makes all documents at CreatedTime.
 func WithDocuments(s *Setup) {
 	s.APIKeys = DocumentKeys
 	s.Now = func() time.Time {
-		at, err := time.Parse(time.RFC3339Nano, Made)
+		at, err := time.Parse(time.RFC3339Nano, CreatedTime)
 		if err != nil {
 			panic(err)
 		}

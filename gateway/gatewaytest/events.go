@@ -28,8 +28,8 @@ func (g *Gateway) Put(t *testing.T, events ...eventlog.Event) []string {
 	return ids
 }
 
-// Many returns n equal events of size bytes.
-func Many(n int, name string, size int) []eventlog.Event {
+// Events returns n equal events of size bytes.
+func Events(n int, name string, size int) []eventlog.Event {
 	events := make([]eventlog.Event, n)
 	for i := range events {
 		events[i] = eventlog.Event{Name: name, Data: []byte(`"` + strings.Repeat("x", size) + `"`)}
@@ -43,7 +43,7 @@ func (g *Gateway) Flood(t *testing.T, name string, bytes int) (ids []string) {
 	t.Helper()
 	const size, batch = 50_000, 8
 	for range bytes / size / batch {
-		ids = append(ids, g.Put(t, Many(batch, name, size)...)...)
+		ids = append(ids, g.Put(t, Events(batch, name, size)...)...)
 	}
 	return ids
 }

@@ -3,6 +3,7 @@ package gatewaytest
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -16,9 +17,9 @@ import (
 type Setup struct {
 	config.Config
 	gateway.Options
-	TLS      bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
-	Uncut    bool         // no client is cut off for reading an answer slowly
-	Listener net.Listener // instead of one on a port that the system chooses
+	TLS            bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
+	NoWriteTimeout bool         // no client is cut off for reading an answer slowly
+	Listener       net.Listener // instead of one on a port that the system chooses
 }
 
 // Gateway is a whole gateway over the memory engine, on a real listener.
@@ -48,13 +49,16 @@ func Start(t testing.TB, change ...func(*Setup)) *Gateway {
 		}
 	}
 	g.Server = &httptest.Server{Listener: whole.Guard(listener), Config: whole.Server(), EnableHTTP2: s.TLS}
-	if s.Uncut {
+	if s.NoWriteTimeout {
 		g.Config.ConnContext = nil
 	}
 	if s.TLS {
 		g.StartTLS()
 	} else {
 		g.Server.Start()
+	}
+	if pipes, ok := listener.(*Pipes); ok {
+		g.Client().Transport.(*http.Transport).DialContext = pipes.Dial
 	}
 	return g
 }
@@ -84,14 +88,14 @@ func (g *Gateway) Stop(t testing.TB) {
 			g.Server.Close()
 		}
 		g.Gateway.Close()
-		g.NothingHeld(t)
+		g.CheckReleased(t)
 		// The test refers to g until it ends. A model that opens hundreds of gateways must not retain the memory of all.
 		g.Server, g.Gateway = nil, nil
 	})
 }
 
-// NothingHeld fails the test if memory or places of connections are still in use well after the connections are gone.
-func (g *Gateway) NothingHeld(t testing.TB) {
+// CheckReleased fails the test if memory or places of connections are still in use well after the connections are gone.
+func (g *Gateway) CheckReleased(t testing.TB) {
 	deadline := time.Now().Add(10 * time.Second)
 	for g.Memory.Held() != 0 || g.Traffic.Streams() != 0 {
 		if time.Now().After(deadline) {

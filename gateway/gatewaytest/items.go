@@ -34,8 +34,8 @@ var (
 	times   = regexp.MustCompile(`"date_created":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 )
 
-// Steady returns a text without the parts that differ from run to run.
-func Steady(text string) string {
+// Normalize returns a text without the parts that differ from run to run.
+func Normalize(text string) string {
 	return times.ReplaceAllString(madeIDs.ReplaceAllString(strings.TrimSpace(text), `"ID"`), `"date_created":"AT"`)
 }
 

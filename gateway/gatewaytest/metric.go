@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Metric waits for a line of /metrics: the counts of ends change a moment after the number of subscribers.
-func (g *Gateway) Metric(t *testing.T, line string) {
+// AwaitMetric waits for a line of /metrics: the counts of ends change a moment after the number of subscribers.
+func (g *Gateway) AwaitMetric(t *testing.T, line string) {
 	t.Helper()
 	text := ""
 	for range 500 {

@@ -8,8 +8,8 @@ import (
 	"sluice/broker/sse/ssetest"
 )
 
-// Past is a request for history whose answer ends: its events, and how it ended.
-type Past struct {
+// History is a request for history whose answer ends: its events, and how it ended.
+type History struct {
 	Status int
 	IDs    []string
 	Names  []string
@@ -18,11 +18,11 @@ type Past struct {
 	Live   bool
 }
 
-// Past reads history to its end.
-func (g *Gateway) Past(t testing.TB, key, query string, headers ...string) Past {
+// History reads history to its end.
+func (g *Gateway) History(t testing.TB, key, query string, headers ...string) History {
 	t.Helper()
 	s := g.Open(t, key, query, headers...)
-	p := Past{Status: s.Answer.StatusCode}
+	p := History{Status: s.Answer.StatusCode}
 	if p.Status != http.StatusOK {
 		return p
 	}

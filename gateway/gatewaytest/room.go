@@ -80,16 +80,16 @@ func (g *Gateway) Join(t *testing.T, room, query string) (ws *websocket.Conn, go
 	}
 }
 
-// Say sends a message.
-func Say(t *testing.T, ws *websocket.Conn, text string) {
+// SendText sends a message.
+func SendText(t *testing.T, ws *websocket.Conn, text string) {
 	t.Helper()
 	if err := ws.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// UntilCame waits for a number of messages.
-func UntilCame(t *testing.T, got func() []string, n int) []string {
+// AwaitMessages waits for a number of messages.
+func AwaitMessages(t *testing.T, got func() []string, n int) []string {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
 		if all := got(); len(all) >= n {

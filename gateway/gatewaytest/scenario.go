@@ -18,10 +18,10 @@ type Scenario struct {
 	Headers map[string]string
 	Body    string
 
-	Status  int
-	Has     []string // in the body
-	HasNot  []string
-	Answers map[string]string // headers
+	Status          int
+	Has             []string // in the body
+	HasNot          []string
+	ResponseHeaders map[string]string // headers
 }
 
 // request makes the request.
@@ -72,7 +72,7 @@ func (sc *Scenario) Run(t *testing.T, g *Gateway) {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
 		t.Fatalf("%s: status %d, want %d: %s", sc.Name, answer.StatusCode, sc.Status, text)
 	}
-	for name, want := range sc.Answers {
+	for name, want := range sc.ResponseHeaders {
 		if got := strings.Join(answer.Header.Values(name), ","); got != want && (want != "*any*" || got == "") {
 			t.Errorf("%s: %s is %q, want %q", sc.Name, name, got, want)
 		}

@@ -45,8 +45,8 @@ func (g *Gateway) Socket(t testing.TB, key string) *Socket {
 	return s
 }
 
-// Say sends a message.
-func (s *Socket) Say(text string) {
+// Send sends a message.
+func (s *Socket) Send(text string) {
 	s.t.Helper()
 	if err := s.WS.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
 		s.t.Fatal(err)
@@ -61,30 +61,30 @@ func (s *Socket) Next() (string, error) {
 	return string(text), err
 }
 
-// Hears fails the test unless exactly these messages come next.
-func (s *Socket) Hears(want ...string) {
+// Expect fails the test unless exactly these messages come next.
+func (s *Socket) Expect(want ...string) {
 	s.t.Helper()
 	for _, w := range want {
 		got, err := s.Next()
 		if err != nil {
 			s.t.Fatalf("%v; want %s", err, w)
 		}
-		if got = Steady(got); got != w {
+		if got = Normalize(got); got != w {
 			s.t.Fatalf("got  %s\nwant %s", got, w)
 		}
 	}
 }
 
-// Quiet fails the test if a message has come. Answers come in the order of the requests, so it sends a ping, and the
+// ExpectNothing fails the test if a message has come. Answers come in the order of the requests, so it sends a ping, and the
 // pong must come first.
-func (s *Socket) Quiet() {
+func (s *Socket) ExpectNothing() {
 	s.t.Helper()
-	s.Say(`{"type":"ping","uid":"quiet"}`)
-	s.Hears(`{"type":"pong","uid":"quiet"}`)
+	s.Send(`{"type":"ping","uid":"quiet"}`)
+	s.Expect(`{"type":"pong","uid":"quiet"}`)
 }
 
-// Ends fails the test unless the server closes with this code.
-func (s *Socket) Ends(code websocket.StatusCode) {
+// ExpectClose fails the test unless the server closes with this code.
+func (s *Socket) ExpectClose(code websocket.StatusCode) {
 	s.t.Helper()
 	text, err := s.Next()
 	if err == nil || websocket.CloseStatus(err) != code {
@@ -92,8 +92,8 @@ func (s *Socket) Ends(code websocket.StatusCode) {
 	}
 }
 
-// InAnyOrder fails the test unless these messages come next, in any order.
-func (s *Socket) InAnyOrder(want ...string) {
+// ExpectInAnyOrder fails the test unless these messages come next, in any order.
+func (s *Socket) ExpectInAnyOrder(want ...string) {
 	s.t.Helper()
 	left := map[string]int{}
 	for _, w := range want {
@@ -104,7 +104,7 @@ func (s *Socket) InAnyOrder(want ...string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if got = Steady(got); left[got] == 0 {
+		if got = Normalize(got); left[got] == 0 {
 			s.t.Fatalf("got %s, want one of %q", got, want)
 		}
 		left[got]--
@@ -112,10 +112,10 @@ func (s *Socket) InAnyOrder(want ...string) {
 }
 
 // Created returns a subscription's message about new items.
-func Created(items, uid string) string { return Tells("create", items, uid) }
+func Created(items, uid string) string { return SubscriptionMessage("create", items, uid) }
 
-// Tells returns a message of a subscription.
-func Tells(event, data, uid string) string {
+// SubscriptionMessage returns a message of a subscription.
+func SubscriptionMessage(event, data, uid string) string {
 	if uid != "" {
 		uid = `,"uid":"` + uid + `"`
 	}
@@ -133,8 +133,8 @@ func (s *Socket) RefreshToken(begins string) string {
 	return strings.TrimSuffix(token, `"}`)
 }
 
-// WantStreams waits until the gateway counts the wanted number of streams.
-func (g *Gateway) WantStreams(t *testing.T, want int) {
+// AwaitStreams waits until the gateway counts the wanted number of streams.
+func (g *Gateway) AwaitStreams(t *testing.T, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); g.Traffic.Streams() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

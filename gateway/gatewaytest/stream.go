@@ -110,8 +110,8 @@ func (g *Gateway) Publish(t testing.TB, body string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(text)), `{"message":"OK","id":"`), `"}`)
 }
 
-// Lines reads the events of a stream in the background.
-func (g *Gateway) Lines(t *testing.T, key string) (<-chan ssetest.Event, func()) {
+// StreamEvents reads the events of a stream in the background.
+func (g *Gateway) StreamEvents(t *testing.T, key string) (<-chan ssetest.Event, func()) {
 	t.Helper()
 	s := g.Open(t, key, "")
 	events := make(chan ssetest.Event, 100)

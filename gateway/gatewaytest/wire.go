@@ -58,8 +58,10 @@ func (c *chunks) feed(piece []byte) (body []byte, err error) {
 	return body, err
 }
 
-// Over returns a request with another version of HTTP.
-func Over(version, request string) string { return strings.Replace(request, "HTTP/1.1", version, 1) }
+// WithVersion returns a request with another version of HTTP.
+func WithVersion(version, request string) string {
+	return strings.Replace(request, "HTTP/1.1", version, 1)
+}
 
 // Wire sends a request and reads the answer's head. The window is small, so that little is in flight.
 func (g *Gateway) Wire(t *testing.T, request string) *Wire {
@@ -128,8 +130,8 @@ func (w *Wire) ToEnd() error {
 	}
 }
 
-// AtEOF fails the test unless the server has closed the connection and sent nothing else.
-func (w *Wire) AtEOF(t *testing.T) {
+// ExpectEOF fails the test unless the server has closed the connection and sent nothing else.
+func (w *Wire) ExpectEOF(t *testing.T) {
 	t.Helper()
 	if rest, err := io.ReadAll(w.in); err != nil || len(rest) > 0 {
 		t.Errorf("behind the stream: %.200q %v", rest, err)

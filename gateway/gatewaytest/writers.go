@@ -40,8 +40,8 @@ func Get(key, query string, lines ...string) string {
 	return "GET /realtime" + query + " HTTP/1.1\r\nHost: x\r\nX-Apikey: " + key + "\r\n" + strings.Join(lines, "") + "\r\n"
 }
 
-// Await waits until the gateway has a number of subscribers.
-func (g *Gateway) Await(t *testing.T, subscribers int) {
+// AwaitSubscribers waits until the gateway has a number of subscribers.
+func (g *Gateway) AwaitSubscribers(t *testing.T, subscribers int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); g.Broker.Count() != subscribers; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -27,7 +27,7 @@ func TestAdminRefusals(t *testing.T) {
 			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}, HasNot: []string{gatewaytest.KeyAll}},
 			scenario{Name: "in the query " + p, Path: p + "?apikey=" + gatewaytest.AdminKey, Key: "-", Status: 401},
 			scenario{Name: "no CORS " + p, Path: p, Key: gatewaytest.AdminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 404, false: 200}[p == "/admin/keys/x"],
-				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
+				ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
 	body := func(name, text string, has ...string) scenario {
@@ -44,12 +44,12 @@ func TestAdminRefusals(t *testing.T) {
 		body("negative rate", `{"name":"x","rate":-1}`, "rate"),
 		body("bad time", `{"name":"x","expires":"tomorrow"}`, "expires"),
 		body("two objects", `{"name":"x"}{"name":"y"}`, "byte 13 is '{', where nothing more was expected"),
-		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/keys", Key: gatewaytest.AdminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/keys", Key: gatewaytest.AdminKey, Status: 405, ResponseHeaders: map[string]string{"Allow": "*any*"}},
 		scenario{Name: "unknown connection", Method: "DELETE", Path: "/admin/connections/nope", Key: gatewaytest.AdminKey, Status: 404},
 		scenario{Name: "unknown key", Method: "PATCH", Path: "/admin/keys/nope", Key: gatewaytest.AdminKey, Body: "{}", Status: 404},
 		scenario{Name: "neither jti nor subject", Path: "/admin/revocations", Key: gatewaytest.AdminKey, Body: "{}", Status: 400},
 		scenario{Name: "both", Path: "/admin/revocations", Key: gatewaytest.AdminKey, Body: `{"jti":"a","subject":"b"}`, Status: 400, Has: []string{`{"message":"give either jti or subject, of at most 1024 bytes","code":"bad_revocation"}`}},
-		scenario{Name: "backup of memory", Path: "/admin/backup", Key: gatewaytest.AdminKey, Body: "{}", Status: 409, Has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, Answers: map[string]string{"Retry-After": ""}},
+		scenario{Name: "backup of memory", Path: "/admin/backup", Key: gatewaytest.AdminKey, Body: "{}", Status: 409, Has: []string{"DATA_DIR=memory", `"code":"no_backup"`}, ResponseHeaders: map[string]string{"Retry-After": ""}},
 	))
 	if keys := g.AsAdmin(t, "GET", "/admin/keys", "", 200)["list"].([]any); len(keys) != strings.Count(gatewaytest.Keys, `"name"`) {
 		t.Errorf("%v", keys)
@@ -65,22 +65,22 @@ func TestAdminKeys(t *testing.T) {
 	if len(key) < 20 || made["name"] != "web" || made["rate"] != 50.0 || made["expires"] != "2999-01-01T00:00:00Z" || fmt.Sprint(made["rest"]) != "[GET:customer]" {
 		t.Fatalf("%v", made)
 	}
-	told := g.AsAdmin(t, "GET", "/admin/keys/"+id, "", 200)
-	if text, _ := json.Marshal(g.AsAdmin(t, "GET", "/admin/keys", "", 200)); strings.Contains(string(text), key) || told["key"] != nil || told["readonly"] != nil {
+	got := g.AsAdmin(t, "GET", "/admin/keys/"+id, "", 200)
+	if text, _ := json.Marshal(g.AsAdmin(t, "GET", "/admin/keys", "", 200)); strings.Contains(string(text), key) || got["key"] != nil || got["readonly"] != nil {
 		t.Errorf("the key is shown again: %s", text)
 	}
-	events, stop := g.Lines(t, key)
+	events, stop := g.StreamEvents(t, key)
 	defer stop()
 	gatewaytest.NextOf(t, events, "init")
 	g.Publish(t, `{"event":"goal","data":1}`)
 	gatewaytest.NextOf(t, events, "publish")
-	if told := g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); told["expires"] != nil || told["name"] != "web" || fmt.Sprint(told["rest"]) != "[GET:customer]" {
-		t.Errorf("%v", told)
+	if got := g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["boing"],"expires":null}`, 200); got["expires"] != nil || got["name"] != "web" || fmt.Sprint(got["rest"]) != "[GET:customer]" {
+		t.Errorf("%v", got)
 	}
 	if e := gatewaytest.NextOf(t, events, "expired"); !strings.Contains(e.Data, "changed") || e.Retry == 0 {
 		t.Errorf("%+v", e)
 	}
-	events, stop = g.Lines(t, key)
+	events, stop = g.StreamEvents(t, key)
 	defer stop()
 	gatewaytest.NextOf(t, events, "init")
 	g.Publish(t, `{"event":"goal","data":2}`)
@@ -107,7 +107,7 @@ func TestAdminConnections(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
-		events, stop := g.Lines(t, gatewaytest.KeyPut)
+		events, stop := g.StreamEvents(t, gatewaytest.KeyPut)
 		defer stop()
 		gatewaytest.NextOf(t, events, "init")
 		list := g.AsAdmin(t, "GET", "/admin/connections", "", 200)
@@ -198,12 +198,12 @@ func TestMint(t *testing.T) {
 				t.Errorf("%s: %q is not in %s", body, want, text)
 			}
 		}
-		var told struct {
+		var got struct {
 			Token   string
 			Expires time.Time
 		}
-		_ = json.Unmarshal(text, &told) // refusals have neither
-		return told.Token
+		_ = json.Unmarshal(text, &got) // refusals have neither
+		return got.Token
 	}
 	mint(`{"sub":["*"]}`, 403, `*`)
 	mint(`{"sub":["inbox-1","secret"]}`, 403, "secret")
@@ -231,7 +231,7 @@ func TestMint(t *testing.T) {
 	})
 	watch := func(token string) (<-chan ssetest.Event, func()) {
 		t.Helper()
-		events, stop := g.Lines(t, token)
+		events, stop := g.StreamEvents(t, token)
 		gatewaytest.NextOf(t, events, "init")
 		return events, stop
 	}

@@ -46,6 +46,11 @@ type Handler struct {
 	listing sync.Mutex    // locked while a request lists connections
 }
 
+const doorName = "admin"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
+
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	for _, r := range []struct {

@@ -34,7 +34,7 @@ func (g *gateway) pages(t *testing.T, path, query string) (all []map[string]any,
 	return all, sizes, last
 }
 
-// Lists are searched and told in pages, each entry once, also while others come and go.
+// Lists can be searched and read in pages. Each entry comes once, also while others are added and removed.
 func TestAdminPages(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)

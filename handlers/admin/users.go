@@ -2,13 +2,13 @@ package admin
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth/user"
 	"sluice/handlers/audit"
+	"sluice/handlers/pathparam"
 )
 
 // userChange is the body that makes or changes a user.
@@ -32,18 +32,6 @@ type userAnswer struct {
 
 func answerUser(u *user.User) userAnswer { return userAnswer{u, u.Revision()} }
 
-// email returns the email in the path.
-func email(c echo.Context) string {
-	raw := c.Param("email")
-	if c.Request().URL.RawPath == "" {
-		return raw
-	}
-	if text, err := url.PathUnescape(raw); err == nil {
-		return text
-	}
-	return raw
-}
-
 func (h *Handler) listUsers(c echo.Context) error {
 	q, err := pageOf(c, 0)
 	if err != nil {
@@ -63,7 +51,7 @@ func (h *Handler) listUsers(c echo.Context) error {
 }
 
 func (h *Handler) getUser(c echo.Context) error {
-	u, err := h.o.Auth.Users().Get(email(c))
+	u, err := h.o.Auth.Users().Get(pathparam.Get(c, "email"))
 	if err != nil {
 		return refusal(err)
 	}
@@ -95,7 +83,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 	}
 	change := body.of()
 	change.Match = ifMatch(c)
-	u, err := h.o.Auth.Users().Change(c.Request().Context(), email(c), change)
+	u, err := h.o.Auth.Users().Change(c.Request().Context(), pathparam.Get(c, "email"), change)
 	if err != nil {
 		return refusal(err)
 	}
@@ -104,7 +92,7 @@ func (h *Handler) changeUser(c echo.Context) error {
 }
 
 func (h *Handler) removeUser(c echo.Context) error {
-	if err := h.o.Auth.Users().RemoveIf(c.Request().Context(), email(c), ifMatch(c)); err != nil {
+	if err := h.o.Auth.Users().RemoveIf(c.Request().Context(), pathparam.Get(c, "email"), ifMatch(c)); err != nil {
 		return refusal(err)
 	}
 	return c.NoContent(http.StatusNoContent)

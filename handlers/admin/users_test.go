@@ -24,11 +24,11 @@ func TestUserRefusals(t *testing.T) {
 			scenario{Name: "no key " + p, Path: p, Key: "-", Status: 401, Has: []string{"ADMIN_KEY"}},
 			scenario{Name: "another key " + p, Path: p, Status: 401, Has: []string{`"invalid_admin_key"`}},
 			scenario{Name: "no CORS " + p, Path: p, Key: gatewaytest.AdminKey, Headers: map[string]string{"Origin": "https://a.example"}, Status: map[bool]int{true: 200, false: 404}[p == "/admin/users"],
-				Answers: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
+				ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "", "Cache-Control": "no-store"}},
 		)
 	}
 	g.RunAll(t, append(all,
-		scenario{Name: "none yet", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{"[]"}, Answers: map[string]string{"X-Total-Count": "0"}},
+		scenario{Name: "none yet", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{"[]"}, ResponseHeaders: map[string]string{"X-Total-Count": "0"}},
 		body("no JSON", "{"),
 		body("unknown field", `{"email":"ann@example.org","password":"long enough","hash":"x"}`),
 		body("no email", `{"password":"long enough"}`, "email", "bad_user"),
@@ -39,32 +39,32 @@ func TestUserRefusals(t *testing.T) {
 		body("password no text", `{"email":"ann@example.org","password":12345678}`),
 		body("bad channel", `{"email":"ann@example.org","password":"long enough","sub":["put"]}`, "sub"),
 		body("bad documents", `{"email":"ann@example.org","password":"long enough","rest":["chat"]}`, "METHOD:collection"),
-		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 405, Answers: map[string]string{"Allow": "*any*"}},
+		scenario{Name: "wrong method", Method: "PUT", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 405, ResponseHeaders: map[string]string{"Allow": "*any*"}},
 		scenario{Name: "unknown", Method: "PATCH", Path: "/admin/users/ann@example.org", Key: gatewaytest.AdminKey, Body: "{}", Status: 404},
 		scenario{Name: "unknown to delete", Method: "DELETE", Path: "/admin/users/ann@example.org", Key: gatewaytest.AdminKey, Status: 404},
 	))
 }
 
-// A user is made, told without any hash, and signs in; what it opened follows each change, and ends with it.
+// A new user is shown without a hash, and can sign in. Its streams follow each change, and end with the user.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	const one = "/admin/users/ann+x@example.org"
 	made := g.AsAdmin(t, "POST", "/admin/users", `{"email":" Ann+X@Example.org","password":"`+usersPassword+`","sub":["goal"],"rest":["get:customer","PATCH:*"]}`, 201)
-	want := func(told map[string]any, fields string) {
+	want := func(user map[string]any, fields string) {
 		t.Helper()
-		created, _ := told["created"].(string)
-		version, _ := told["version"].(string)
-		delete(told, "created")
-		delete(told, "version")
-		if text, err := json.Marshal(told); err != nil || string(text) != fields || created == "" || version == "" {
+		created, _ := user["created"].(string)
+		version, _ := user["version"].(string)
+		delete(user, "created")
+		delete(user, "version")
+		if text, err := json.Marshal(user); err != nil || string(text) != fields || created == "" || version == "" {
 			t.Errorf("%s created %q, want %s", text, created, fields)
 		}
 	}
 	want(made, `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
 	(&scenario{Name: "again", Path: "/admin/users", Key: gatewaytest.AdminKey, Body: `{"email":"ann+x@example.org","password":"` + usersPassword + `"}`, Status: 409, Has: []string{`"user_exists"`}}).Run(t, g.Gateway)
 	want(g.AsAdmin(t, "GET", "/admin/users/ANN%2Bx%40example.org", "", 200), `{"active":true,"email":"ann+x@example.org","pub":[],"rest":["GET:customer","PUT:*"],"sub":["goal"]}`)
-	(&scenario{Name: "list", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{`[{"email":"ann+x@example.org",`}, HasNot: []string{"hash", `"id"`, g.Auth.Users().All()[0].Version, "$2a$"}, Answers: map[string]string{"X-Total-Count": "1"}}).Run(t, g.Gateway)
+	(&scenario{Name: "list", Path: "/admin/users", Key: gatewaytest.AdminKey, Status: 200, Has: []string{`[{"email":"ann+x@example.org",`}, HasNot: []string{"hash", `"id"`, g.Auth.Users().All()[0].Version, "$2a$"}, ResponseHeaders: map[string]string{"X-Total-Count": "1"}}).Run(t, g.Gateway)
 
 	login := func() *auth.Session {
 		t.Helper()
@@ -78,7 +78,7 @@ func TestUsers(t *testing.T) {
 		return map[string]string{"Authorization": "Bearer " + s.Access}
 	}
 	s := login()
-	events, stop := g.Lines(t, s.Access)
+	events, stop := g.StreamEvents(t, s.Access)
 	defer stop()
 	gatewaytest.NextOf(t, events, "init")
 	g.Publish(t, `{"event":"goal","data":1}`)
@@ -98,7 +98,7 @@ func TestUsers(t *testing.T) {
 		if tt.method == "DELETE" {
 			g.AsAdmin(t, "PATCH", one, `{"active":true}`, 200)
 			s = login()
-			events, stop = g.Lines(t, s.Access)
+			events, stop = g.StreamEvents(t, s.Access)
 			defer stop()
 			gatewaytest.NextOf(t, events, "init")
 		}
@@ -114,7 +114,7 @@ func TestUsers(t *testing.T) {
 			continue
 		}
 		s = login()
-		events, stop = g.Lines(t, s.Access)
+		events, stop = g.StreamEvents(t, s.Access)
 		defer stop()
 		gatewaytest.NextOf(t, events, "init")
 		(&scenario{Name: "may publish", Key: "-", Headers: bearer(s), Body: `{"event":"goal"}`, Status: 200}).Run(t, g.Gateway)

@@ -43,7 +43,7 @@ func (g *gateway) admin1(t testing.TB, method, path, body string, headers map[st
 	return got
 }
 
-// A change that was made on another version is refused, tells what there is now, and changes nothing.
+// A change with another version is refused. The answer has the present state, and nothing is changed.
 func TestAdminVersions(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
@@ -87,7 +87,7 @@ func TestAdminVersions(t *testing.T) {
 			}
 			for _, never := range []string{secret, password, "hash", "$2a$", "sha256"} {
 				if strings.Contains(got.text, never) {
-					t.Errorf("%s %s tells %s: %s", name, tt.path, never, got.text)
+					t.Errorf("%s %s reveals %s: %s", name, tt.path, never, got.text)
 				}
 			}
 		}

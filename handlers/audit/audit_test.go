@@ -22,7 +22,7 @@ import (
 // Each action is in the trail when it has been answered, with who did it and to what; no secret is.
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, gatewaytest.WithItems)
+	g := newGateway(t, gatewaytest.WithDemo, gatewaytest.WithItems)
 	const password = "a password of hers"
 	var key struct{ ID, Key string }
 	admin, root, demo := []string{"x-apikey", gatewaytest.AdminKey}, []string{"Authorization", gatewaytest.Basic("root", gatewaytest.AdminKey)}, []string{"Authorization", gatewaytest.Basic("demo", "demo")}
@@ -69,7 +69,7 @@ func TestAudit(t *testing.T) {
 				t.Fatalf("%s %s: %d %s", one.method, one.path, status, text)
 			}
 		}
-		_, entries := g.Audited(t, "?from=-1&until=caught-up")
+		_, entries := g.ReadAudit(t, "?from=-1&until=caught-up")
 		if len(entries) != 1 {
 			t.Fatalf("%s: %d entries", one.want, len(entries))
 		}
@@ -83,15 +83,15 @@ func TestAudit(t *testing.T) {
 		g.Request(t, "PUT", path, "", "Authorization", gatewaytest.Basic("evelyn", password))
 		g.Request(t, "POST", path, "", "x-apikey", "guess-"+password)
 	}
-	g.Socket(t, "").Say(`{"type":"auth","access_token":"guess-` + password + `"}`)
+	g.Socket(t, "").Send(`{"type":"auth","access_token":"guess-` + password + `"}`)
 	g.Request(t, "GET", "/db/x/events", "", "x-apikey", "guess-"+password) // a feed answers 200
-	found := g.AuditSoon(t, "credential.refuse", 5)
+	found := g.AwaitAudit(t, "credential.refuse", 5)
 	if !slices.ContainsFunc(found, func(l gatewaytest.AuditLine) bool {
 		return l.Data.Door == "persistr" && l.Data.Outcome == "invalid_key"
 	}) {
 		t.Errorf("the refusal of a feed is missing in %v", found)
 	}
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	for _, e := range entries {
 		if e.Data.Outcome != audit.Ok && e.Event != "credential.refuse" {
 			t.Errorf("who is not known did something: %+v", e)
@@ -107,14 +107,14 @@ func TestAudit(t *testing.T) {
 // A refused action of an authenticated client is recorded without what it named. What changes nothing is not recorded.
 func TestAuditOfRefusedActions(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t)
+	g := newGateway(t, gatewaytest.WithDemo)
 	for range 5 {
 		g.Request(t, "DELETE", "/db/secret-name", "", "Authorization", gatewaytest.Basic("demo", "demo"))
 		g.Request(t, "GET", "/db", "", "Authorization", gatewaytest.Basic("demo", "demo"))
 	}
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	for range 500 {
-		if text, entries = g.Audited(t, "?until=caught-up"); len(entries) > 0 {
+		if text, entries = g.ReadAudit(t, "?until=caught-up"); len(entries) > 0 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -145,7 +145,7 @@ func TestAuditIsHistory(t *testing.T) {
 		"?from=2000-01-01T00:00:00Z&limit=1":        "jti 0",
 		"?from=earliest&types=token.revoke&limit=3": "jti 0,jti 1,jti 2",
 	} {
-		_, entries := g.Audited(t, query)
+		_, entries := g.ReadAudit(t, query)
 		var got []string
 		for _, e := range entries {
 			got = append(got, strings.Replace(e.Data.Target, e.Data.Target, map[bool]string{true: "key", false: e.Data.Target}[e.Event == "key.create"], 1))
@@ -162,7 +162,7 @@ func TestAuditIsHistory(t *testing.T) {
 		{Name: "a body", Method: "GET", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "x", Status: 400},
 		{Name: "POST", Path: "/admin/audit", Key: gatewaytest.AdminKey, Body: "{}", Status: 405},
 	})
-	g.AuditSoon(t, "credential.refuse", 1)
+	g.AwaitAudit(t, "credential.refuse", 1)
 	live := g.OpenAt(t, gatewaytest.AdminKey, "/admin/audit?from=now")
 	for _, name := range []string{"", "live"} {
 		if e := live.Event(t); e.Name != name {
@@ -183,7 +183,7 @@ func TestAuditIsHistory(t *testing.T) {
 // No grant, pattern or door but /admin/audit reaches the trail, and none publishes there.
 func TestAuditIsNobodysElse(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.RealtimeGlobal = true })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.RealtimeGlobal = true })
 	g.AsAdmin(t, "POST", "/admin/revocations", `{"jti":"x"}`, 201)
 	spaces := audit.Spaces[:]
 	for _, pattern := range []string{
@@ -195,12 +195,12 @@ func TestAuditIsNobodysElse(t *testing.T) {
 				t.Errorf("%s reaches %s", pattern, space)
 			}
 		}
-		got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
+		got := g.History(t, gatewaytest.KeyAll, "?until=caught-up&channels="+strings.ReplaceAll(pattern, "$", "%24"))
 		if len(got.IDs) != 0 {
 			t.Errorf("%s: %v", pattern, got)
 		}
 	}
-	if got := g.Past(t, gatewaytest.KeyAll, "?until=caught-up"); len(got.IDs) != 0 {
+	if got := g.History(t, gatewaytest.KeyAll, "?until=caught-up"); len(got.IDs) != 0 {
 		t.Errorf("a key for everything reads %v", got)
 	}
 	for _, space := range spaces {
@@ -243,18 +243,18 @@ func TestActionsAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, part, _ := strings.Cut(string(text), "| action | by |")
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z.]+)`").FindAllStringSubmatch(part, -1) {
-		told[m[1]] = true
+		documented[m[1]] = true
 	}
 	for a := range actions {
-		if !told[a] {
-			t.Errorf("docs/admin.md does not tell of %s", a)
+		if !documented[a] {
+			t.Errorf("docs/admin.md does not have %s", a)
 		}
 	}
-	for a := range told {
+	for a := range documented {
 		if !actions[a] {
-			t.Errorf("docs/admin.md tells of %s, which is no action of a route", a)
+			t.Errorf("docs/admin.md has %s, which is no action of a route", a)
 		}
 	}
 }
@@ -275,19 +275,19 @@ func TestAuditIsKept(t *testing.T) {
 	for range 10 {
 		g.Request(t, "GET", "/rest/a", "", "x-apikey", "wrong")
 	}
-	g.AuditSoon(t, "credential.refuse", 1)
+	g.AwaitAudit(t, "credential.refuse", 1)
 	g.Stop(t)
 	g = start()
-	text, entries := g.Audited(t, "?until=caught-up")
+	text, entries := g.ReadAudit(t, "?until=caught-up")
 	if len(entries) != 3 || entries[0].Data.Target != "jti x" || entries[1].Data.Count != 1 || entries[2].Data.Count != 9 {
 		t.Errorf("%s", text)
 	}
 }
 
-// Refused requests and messages are counted by door and code, however the door tells them.
+// Refused requests and messages are counted by door and code, in whichever form the door reports them.
 func TestRefusedAreCounted(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) { s.MaxConnectionsPerKey = 1 })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.MaxConnectionsPerKey = 1 })
 	g.Stream(t, gatewaytest.KeyAll, "")
 	for _, one := range []struct{ method, path, body, headers, want string }{
 		{"GET", "/realtime", "", "x-apikey=wrong", `code="invalid_key",door="realtime"`},
@@ -299,6 +299,8 @@ func TestRefusedAreCounted(t *testing.T) {
 		{"GET", "/items/a", "", "x-apikey=wrong", `code="invalid_key",door="directus"`},
 		{"POST", "/auth/login", `{"email":"a@b.example","password":"wrong"}`, "", `code="invalid_login",door="directus"`},
 		{"GET", "/auth/x", "", "", `code="ROUTE_NOT_FOUND",door="directus"`},
+		{"GET", "/users/me", "", "", `code="INVALID_CREDENTIALS",door="directus"`}, // each first part of a door's routes is the door's
+		{"GET", "/rest/_jsapi.js/x", "", "", `code="missing_credential",door="rest"`},
 		{"GET", "/db", "", "Authorization=Apikey wrong", `code="invalid_key",door="persistr"`},
 		{"GET", "/db", "", "Authorization=" + gatewaytest.Basic("demo", "wrong"), `code="invalid_login",door="persistr"`},
 		{"GET", "/db/none/events", "", "Authorization=" + gatewaytest.Basic("demo", "demo"), `code="Forbidden",door="persistr"`},
@@ -312,17 +314,17 @@ func TestRefusedAreCounted(t *testing.T) {
 			headers = append(headers, name, v)
 		}
 		g.Request(t, one.method, one.path, one.body, headers...)
-		g.Metric(t, "sluice_refused_total{"+one.want+"} 1")
+		g.AwaitMetric(t, "sluice_refused_total{"+one.want+"} 1")
 	}
 	s, _ := g.DialSocket(t, "", nil)
-	s.Say(`{"type":"auth","access_token":"wrong"}`)
-	g.Metric(t, `sluice_refused_total{code="invalid_key",door="directus"} 2`)
+	s.Send(`{"type":"auth","access_token":"wrong"}`)
+	g.AwaitMetric(t, `sluice_refused_total{code="invalid_key",door="directus"} 2`)
 	other := g.Socket(t, gatewaytest.KeyPut)
-	other.Say(`{"type":"items","collection":"messages","action":"dance"}`)
-	g.Metric(t, `sluice_refused_total{code="INVALID_PAYLOAD",door="directus"} 1`)
+	other.Send(`{"type":"items","collection":"messages","action":"dance"}`)
+	g.AwaitMetric(t, `sluice_refused_total{code="INVALID_PAYLOAD",door="directus"} 1`)
 	room, _ := g.Join(t, g.NewRoom(t), "")
 	if err := room.Write(t.Context(), 1, []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	g.Metric(t, `sluice_refused_total{code="bad_event",door="rooms"} 1`)
+	g.AwaitMetric(t, `sluice_refused_total{code="bad_event",door="rooms"} 1`)
 }

@@ -13,16 +13,6 @@ type (
 	scenario = gatewaytest.Scenario
 )
 
-// gateway is a whole one, and what tests of this door ask of it.
-type gateway struct{ *gatewaytest.Gateway }
+type gateway = gatewaytest.Gateway
 
-func newGateway(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return &gateway{gatewaytest.Start(t, change...)}
-}
-
-// withDemo is a gateway with the account and the database demo.
-func withDemo(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return newGateway(t, append([]func(*setup){gatewaytest.WithDemo}, change...)...)
-}
+var newGateway = gatewaytest.Start

@@ -2,13 +2,13 @@ package audit
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
 	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 )
 
@@ -38,13 +38,13 @@ func Target(c echo.Context, what string) { noteOf(c).target = what }
 func Detail(c echo.Context, text string) { noteOf(c).detail = text }
 
 // Watch records actions, before the gateway answers them, and requests whose credential was refused. It counts every
-// refused request.
-func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
+// refused request. The doors are those of the requests' paths.
+func (t *Trail) Watch(counts *traffic.Traffic, doors traffic.Doors) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if action := Of(c.Request().Method, c.Path()); action != "" {
 				c.Set(noteKey, &note{})
-				c.Response().Before(func() { t.answer(c, action) })
+				c.Response().Before(func() { t.answer(c, action, doors.Of(c.Request().URL.Path)) })
 			}
 			if err := next(c); err != nil {
 				c.Error(err)
@@ -53,7 +53,7 @@ func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 			if code == "" {
 				return nil
 			}
-			door := traffic.Door(c.Request().URL.Path)
+			door := doors.Of(c.Request().URL.Path)
 			counts.Refused(door, code)
 			if status == http.StatusUnauthorized && !excused[code] || code == auth.TooManyTries {
 				t.Refused(Entry{Action: CredentialRefuse, From: c.RealIP(), Door: door, Outcome: code})
@@ -67,13 +67,13 @@ func (t *Trail) Watch(counts *traffic.Traffic) echo.MiddlewareFunc {
 var excused = map[string]bool{auth.MissingCredential: true, auth.KeysUnavailable: true}
 
 // answer records an action just before its answer. A request with a wrong credential is not an action.
-func (t *Trail) answer(c echo.Context, action Action) {
+func (t *Trail) answer(c echo.Context, action Action, door string) {
 	n := noteOf(c)
 	if n.who == "" {
 		return
 	}
 	e := Entry{
-		Action: action, Who: n.who, Kind: n.kind, From: c.RealIP(), Door: traffic.Door(c.Request().URL.Path),
+		Action: action, Who: n.who, Kind: n.kind, From: c.RealIP(), Door: door,
 		Target: n.target, Detail: n.detail, RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
 	}
 	if c.Response().Status >= http.StatusBadRequest {
@@ -82,18 +82,7 @@ func (t *Trail) answer(c echo.Context, action Action) {
 		return
 	}
 	if e.Target == "" {
-		e.Target = inPath(c)
+		e.Target = strings.Join(pathparam.All(c), "/") // they name the object of the action
 	}
 	t.Record(e)
-}
-
-// inPath returns the values of the path's parameters, which name the object of an action.
-func inPath(c echo.Context) string {
-	values := append([]string{}, c.ParamValues()...)
-	for i, v := range values {
-		if text, err := url.PathUnescape(v); err == nil && c.Request().URL.RawPath != "" {
-			values[i] = text
-		}
-	}
-	return strings.Join(values, "/")
 }

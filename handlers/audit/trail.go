@@ -14,6 +14,7 @@ import (
 	"sluice/auth/peer"
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/panics"
 )
 
 // The spaces of the trail. Administrators' actions, clients' actions and refusals have separate spaces, so that a flood
@@ -84,12 +85,12 @@ const (
 
 // Trail writes the audit trail.
 type Trail struct {
-	log     *slog.Logger
-	to      Appender
-	queue   chan Entry
-	dropped atomic.Uint64
-	quit    chan struct{}
-	group   sync.WaitGroup
+	log      *slog.Logger
+	appender Appender
+	queue    chan Entry
+	dropped  atomic.Uint64
+	quit     chan struct{}
+	group    sync.WaitGroup
 
 	mu      sync.Mutex
 	tallies map[Entry]int // requests since the last entry
@@ -97,9 +98,9 @@ type Trail struct {
 }
 
 // New begins a trail. Call Close before the event log is closed.
-func New(to Appender, log *slog.Logger) *Trail {
-	t := &Trail{log: log, to: to, queue: make(chan Entry, maxQueue), quit: make(chan struct{}), tallies: map[Entry]int{}, actors: map[string]*rate.Limiter{}}
-	t.group.Go(t.keep)
+func New(appender Appender, log *slog.Logger) *Trail {
+	t := &Trail{log: log, appender: appender, queue: make(chan Entry, maxQueue), quit: make(chan struct{}), tallies: map[Entry]int{}, actors: map[string]*rate.Limiter{}}
+	t.group.Go(t.storeLoop)
 	return t
 }
 
@@ -117,7 +118,7 @@ func (t *Trail) Dropped() uint64 { return t.dropped.Load() }
 func (t *Trail) Record(e Entry) {
 	e = e.bounded()
 	e.Outcome, e.Count = Ok, 1
-	if !t.single(&e) {
+	if !t.ownEntry(&e) {
 		t.tally(e)
 		return
 	}
@@ -141,8 +142,8 @@ func (e *Entry) space() string {
 	return ClientsSpace
 }
 
-// single reports whether an action gets an entry of its own.
-func (t *Trail) single(e *Entry) bool {
+// ownEntry reports whether an action gets an entry of its own.
+func (t *Trail) ownEntry(e *Entry) bool {
 	if e.byAdministrator() {
 		return true
 	}
@@ -200,14 +201,14 @@ func (t *Trail) enqueue(e Entry) {
 	}
 }
 
-// keep stores the queued entries, and the counts of refusals each minute, until Close.
-func (t *Trail) keep() {
+// storeLoop stores the queued entries, and the counts of refusals each minute, until Close.
+func (t *Trail) storeLoop() {
 	tick := time.NewTicker(tallyEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case e := <-t.queue:
-			t.store(context.Background(), e)
+			t.storeQueued(context.Background(), e)
 		case <-tick.C:
 			t.count()
 		case <-t.quit:
@@ -215,11 +216,16 @@ func (t *Trail) keep() {
 			ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 			defer cancel()
 			for len(t.queue) > 0 {
-				t.store(ctx, <-t.queue)
+				t.storeQueued(ctx, <-t.queue)
 			}
 			return
 		}
 	}
+}
+
+func (t *Trail) storeQueued(ctx context.Context, e Entry) {
+	defer panics.Contain(t.log, "storing an entry of the audit trail")
+	t.store(ctx, e)
 }
 
 // count queues one entry for each refusal that was repeated since the last call, and forgets the others.
@@ -263,7 +269,7 @@ func (t *Trail) line(e *Entry) {
 func (t *Trail) store(ctx context.Context, e Entry) {
 	text, err := json.Marshal(e)
 	if err == nil {
-		_, err = t.to.Append(ctx, &eventlog.Request{
+		_, err = t.appender.Append(ctx, &eventlog.Request{
 			Events:      []eventlog.Event{{Space: e.space(), Name: string(e.Action), Data: text}},
 			FromReserve: e.Outcome == Ok, // an action that was done must have its entry; refusals must not use the reserve, since anybody can cause them
 		})

@@ -49,8 +49,8 @@ func (p *published) Append(ctx context.Context, r *eventlog.Request) (uint64, er
 	return 1, nil
 }
 
-// told is what was published so far, and forgets it.
-func (p *published) told() []Entry {
+// drain is what was published so far, and forgets it.
+func (p *published) drain() []Entry {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,23 +91,23 @@ func TestRefusals(t *testing.T) {
 			trail.Refused(Entry{Action: CredentialRefuse, From: fmt.Sprintf("2001:db8::%x", i), Door: "admin", Outcome: "invalid_key", RequestID: fmt.Sprint(i), Target: fmt.Sprint(i)})
 		}
 		want := Entry{Action: CredentialRefuse, From: "2001:db8::/64", Door: "admin", Outcome: "invalid_key", Count: 1}
-		if got := to.told(); len(got) != 1 || got[0] != want {
+		if got := to.drain(); len(got) != 1 || got[0] != want {
 			t.Errorf("at once %v", got)
 		}
 		time.Sleep(tallyEvery)
 		want.Count = 2999
-		if got := to.told(); len(got) != 1 || got[0] != want {
+		if got := to.drain(); len(got) != 1 || got[0] != want {
 			t.Errorf("after a minute %v", got)
 		}
 		if n := strings.Count(lines.String(), "level=WARN msg=audit"); n != 2 {
 			t.Errorf("%d lines: %s", n, lines)
 		}
 		time.Sleep(2 * tallyEvery)
-		if got := to.told(); len(got) != 0 || trail.held() != 0 {
+		if got := to.drain(); len(got) != 0 || trail.held() != 0 {
 			t.Errorf("of nothing %v", got)
 		}
 		trail.Refused(Entry{Action: CredentialRefuse, From: "2001:db8::1", Door: "admin", Outcome: "invalid_key"})
-		if got := to.told(); len(got) != 1 {
+		if got := to.drain(); len(got) != 1 {
 			t.Errorf("once more %v", got)
 		}
 	})
@@ -120,7 +120,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		const all, each = 20_000, 3
 		total, entries, others := 0, 0, 0
 		add := func() {
-			for _, e := range to.told() {
+			for _, e := range to.drain() {
 				total += e.Count
 				entries++
 				if e.From == othersFrom {
@@ -156,7 +156,7 @@ func TestRecord(t *testing.T) {
 				t.Fatalf("%d entries of %d", len(to.entries), n+1)
 			}
 		}
-		if e := to.told()[999]; e.Target != "999" || e.Outcome != Ok || e.Count != 1 || len(e.Detail) > maxText+3 || !strings.HasPrefix(long, strings.TrimSuffix(e.Detail, "…")) {
+		if e := to.drain()[999]; e.Target != "999" || e.Outcome != Ok || e.Count != 1 || len(e.Detail) > maxText+3 || !strings.HasPrefix(long, strings.TrimSuffix(e.Detail, "…")) {
 			t.Errorf("%+v", e)
 		}
 		trail.Refused(refused(1))
@@ -182,16 +182,16 @@ func TestActorsAreBounded(t *testing.T) {
 		for n := range 3000 {
 			trail.Record(Entry{Action: DatabaseCreate, Who: "ann", Kind: "account", From: fmt.Sprintf("2001:db8::%x", n), Door: "persistr", Target: fmt.Sprint(n)})
 		}
-		got := to.told()
+		got := to.drain()
 		if len(got) != actorBurst+1 || got[actorBurst-1].Target != "59" || got[actorBurst].Target != "" {
 			t.Fatalf("%d entries", len(got))
 		}
 		trail.Record(Entry{Action: DatabaseCreate, Who: "bob", Kind: "account", Door: "persistr", Target: "his"})
-		if got := to.told(); len(got) != 1 || got[0].Target != "his" {
+		if got := to.drain(); len(got) != 1 || got[0].Target != "his" {
 			t.Errorf("another's %v", got)
 		}
 		time.Sleep(tallyEvery)
-		if got := to.told(); len(got) != 1 || got[0].Count != 3000-actorBurst-1 || got[0].Who != "ann" || got[0].Outcome != Ok {
+		if got := to.drain(); len(got) != 1 || got[0].Count != 3000-actorBurst-1 || got[0].Who != "ann" || got[0].Outcome != Ok {
 			t.Errorf("%v", got)
 		}
 		for n := range 2 * maxActors {
@@ -240,9 +240,9 @@ func TestFullLog(t *testing.T) {
 		to.hangs = false
 		to.mu.Unlock()
 		time.Sleep(tallyEvery)
-		to.told()
+		to.drain()
 		trail.Refused(Entry{Action: CredentialRefuse, From: "198.51.100.1", Door: "rest", Outcome: "invalid_key"})
-		if got := to.told(); len(got) != 1 {
+		if got := to.drain(); len(got) != 1 {
 			t.Errorf("after the trouble %v", got)
 		}
 	})
@@ -260,7 +260,7 @@ func TestClose(t *testing.T) {
 		if err := trail.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := to.told(); len(got) != 2 || got[0].Count != 1 || got[1].Count != 9 {
+		if got := to.drain(); len(got) != 2 || got[0].Count != 1 || got[1].Count != 9 {
 			t.Errorf("%v", got)
 		}
 	})

@@ -11,7 +11,6 @@ import (
 	"sluice/auth/grant"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
-	"sluice/handlers/traffic"
 	"sluice/store/pause"
 )
 
@@ -22,7 +21,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 		err = c.lease.Authenticate(who, c.group)
 	}
 	if err != nil {
-		c.forget()
+		c.clearIdentity()
 		e := httperr.From(err)
 		c.refused(e)
 		if status, _ := wire(e); status == http.StatusServiceUnavailable { // temporary, and not the credential's fault
@@ -46,7 +45,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 	if refresh != "" {
 		ok = gjson.AppendJSONString(append(ok, `,"refresh_token":`...), refresh)
 	}
-	c.become(who)
+	c.setIdentity(who)
 	if err := c.send(append(ok, '}')); err != nil {
 		return err
 	}
@@ -55,9 +54,9 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 
 // refused counts a refused auth message. If the credential was the reason, the audit trail records it.
 func (c *conn) refused(e *httperr.Error) {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	if e.Status == http.StatusUnauthorized || e.Code == auth.TooManyTries {
-		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: traffic.DoorDirectus, Outcome: e.Code})
+		c.h.o.Trail.Refused(audit.Entry{Action: audit.CredentialRefuse, From: c.lease.From, Door: doorName, Outcome: e.Code})
 	}
 }
 
@@ -70,7 +69,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	case m.has("email"):
 		if s, err = c.h.o.Auth.Login(ctx, c.lease.From, m.Get("email").Str, m.Get("password").Str); err == nil {
 			c.h.o.Trail.Record(audit.Entry{
-				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: traffic.DoorDirectus, RequestID: c.lease.RequestID,
+				Action: audit.Login, Who: s.User, Kind: kindUser, From: c.lease.From, Door: doorName, RequestID: c.lease.RequestID,
 			})
 		}
 	case m.has("refresh_token"):
@@ -94,12 +93,12 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	return who, refresh, nil
 }
 
-// become sets the connection's identity, until the identity ends.
-func (c *conn) become(who *auth.Identity) {
+// setIdentity sets the connection's identity, until the identity ends.
+func (c *conn) setIdentity(who *auth.Identity) {
 	c.unwatch()
-	c.who, c.greeted = who, true
-	c.known.Store(true) // never false in between: the next message may begin at that moment
-	c.deadline.Stop()
+	c.who, c.hasAuthenticated = who, true
+	c.authenticated.Store(true) // never false in between: the next message may begin at that moment
+	c.authTimer.Stop()
 	if c.expiry.Stop(); !who.Expires.IsZero() {
 		c.expiry.Reset(time.Until(who.Expires))
 	}
@@ -111,12 +110,12 @@ func (c *conn) become(who *auth.Identity) {
 	})
 }
 
-// forget drops the identity. Subscriptions stay at their cursors until the client authenticates again.
-func (c *conn) forget() {
+// clearIdentity drops the identity. Subscriptions stay at their cursors until the client authenticates again.
+func (c *conn) clearIdentity() {
 	c.unwatch()
 	c.unwatch = func() {}
 	c.who = nil
-	c.known.Store(false)
+	c.authenticated.Store(false)
 	c.expiry.Stop()
 }
 
@@ -127,28 +126,28 @@ func (c *conn) over() bool {
 
 // expire ends the identity because its time is over, or its key or token was revoked or changed.
 func (c *conn) expire() error {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeTokenExpired)
-	c.forget()
-	c.await()
+	c.h.o.Traffic.Refused(doorName, codeTokenExpired)
+	c.clearIdentity()
+	c.startAuthTimer()
 	return c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
 }
 
-// await gives the client AuthTimeout to authenticate.
-func (c *conn) await() {
-	c.awaited = time.Now()
-	c.deadline.Reset(c.h.o.AuthTimeout)
+// startAuthTimer gives the client AuthTimeout to authenticate.
+func (c *conn) startAuthTimer() {
+	c.authTimerSet = time.Now()
+	c.authTimer.Reset(c.h.o.AuthTimeout)
 }
 
-// late handles the end of that time. If the process itself stood still meanwhile, the client gets the time again.
-func (c *conn) late() error {
-	if pause.Since(c.awaited) {
-		c.await()
+// authTimedOut handles the end of that time. If the process itself stood still meanwhile, the client gets the time again.
+func (c *conn) authTimedOut() error {
+	if pause.Since(c.authTimerSet) {
+		c.startAuthTimer()
 		return nil
 	}
-	if !c.greeted {
+	if !c.hasAuthenticated {
 		return c.refuseHandshake()
 	}
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthTimeout)
+	c.h.o.Traffic.Refused(doorName, codeAuthTimeout)
 	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
 		return err
 	}
@@ -156,7 +155,7 @@ func (c *conn) late() error {
 }
 
 func (c *conn) refuseHandshake() error {
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, codeAuthFailed)
+	c.h.o.Traffic.Refused(doorName, codeAuthFailed)
 	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
 		return err
 	}

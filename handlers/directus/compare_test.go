@@ -92,8 +92,8 @@ func TestItemsMoments(t *testing.T) {
 	}
 }
 
-// TestItemsLists: a list matches by its elements, and by none of them where the comparison is negated; large numbers are
-// told apart, and texts compared in any case.
+// TestItemsLists: a list matches by its elements, and by none of them where the comparison is negated; large numbers
+// compare exactly, and texts in any case.
 func TestItemsLists(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)

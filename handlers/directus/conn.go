@@ -41,22 +41,22 @@ type conn struct {
 	limiter *rate.Limiter
 	bytes   int64
 
-	account *share.Account
-	known   atomic.Bool   // who is not nil
-	taken   chan struct{} // receives once a message of an unauthenticated client was handled
+	account       *share.Account
+	authenticated atomic.Bool   // who is not nil
+	handled       chan struct{} // receives once a message of an unauthenticated client was handled
 
-	charge   context.Context // the connection's context, made for paying: it names the client that its work is charged to
-	paying   *auth.Identity
-	who      *auth.Identity // nil: not authenticated
-	unwatch  func()         // of who
-	ended    chan struct{}  // receives when who may have ended
-	greeted  bool           // the client has authenticated once
-	deadline *time.Timer    // for authenticating
-	awaited  time.Time      // since when that is set
-	expiry   *time.Timer    // of who
-	pinged   time.Time      // at the last beat; zero: not
-	received atomic.Bool    // a message came since the last beat
-	blocked  time.Duration  // how long writes to the client have waited recently
+	charge           context.Context // the connection's context, made for paying: it names the client that its work is charged to
+	chargedTo        *auth.Identity
+	who              *auth.Identity // nil: not authenticated
+	unwatch          func()         // of who
+	ended            chan struct{}  // receives when who may have ended
+	hasAuthenticated bool           // the client has authenticated once
+	authTimer        *time.Timer    // for authenticating
+	authTimerSet     time.Time      // since when that is set
+	expiry           *time.Timer    // of who
+	lastPing         time.Time      // at the last beat; zero: not
+	received         atomic.Bool    // a message came since the last beat
+	stalled          time.Duration  // how long writes to the client have waited recently
 
 	subs    map[*broker.Subscriber]*subscription
 	waiting []*subscription // those that may have changes to send
@@ -77,6 +77,7 @@ var (
 	errAuth   = &closing{writers.NoAuth, websocket.StatusPolicyViolation, "authentication failed"}
 	errSilent = &closing{writers.Gone, websocket.StatusPolicyViolation, "no sign of life"}
 	errMissed = &closing{writers.Slow, websocket.StatusTryAgainLater, "some changes were lost: subscribe again"}
+	errFailed = &closing{writers.Failed, websocket.StatusGoingAway, "the gateway failed: subscribe again"}
 	errCrowd  = &closing{writers.Crowd, websocket.StatusTryAgainLater, "too many sockets wait for authentication: authenticate right after connecting"}
 	errFull   = &closing{writers.Busy, websocket.StatusTryAgainLater, "too many connections, or too much memory in use: try again later"}
 )
@@ -94,7 +95,7 @@ func (h *Handler) connect(c echo.Context) error {
 	one := &conn{
 		h: h, lease: h.streams.Lease(c, cmp.Or(who, nobody)), origin: strings.Clone(origin[:min(len(origin), maxOrigin)]),
 		group: h.o.Broker.NewGroup(), limiter: rate.NewLimiter(connectionRate, connectionRate),
-		unwatch: func() {}, ended: make(chan struct{}, 1), taken: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
+		unwatch: func() {}, ended: make(chan struct{}, 1), handled: make(chan struct{}, 1), subs: map[*broker.Subscriber]*subscription{},
 	}
 	end := writers.End{Reason: writers.Failed}
 	defer func() { // after a panic as well
@@ -145,7 +146,7 @@ func (c *conn) serve(e echo.Context, who *auth.Identity) (reason broker.End, err
 	case reason != writers.Gone:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil { // with an error, the client would not answer the close
+	if err == nil || reason == writers.Failed { // with an error of the connection, the client would not answer the close
 		if reason == writers.Crowd { // another socket has its place already
 			if conn := share.ConnOf(ctx); conn != nil {
 				defer time.AfterFunc(crowdClose, conn.Cut).Stop() // CloseNow would wait for the Close below
@@ -172,19 +173,19 @@ var always = func() chan struct{} {
 
 // run handles messages, changes and timers until the connection ends.
 func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Identity) (broker.End, error) {
-	c.deadline, c.expiry = stoppedTimer(), stoppedTimer()
-	defer c.deadline.Stop()
+	c.authTimer, c.expiry = stoppedTimer(), stoppedTimer()
+	defer c.authTimer.Stop()
 	defer c.expiry.Stop()
 	beat := time.NewTicker(c.h.o.Heartbeat)
 	defer beat.Stop()
 	switch {
 	case who != nil:
-		c.become(who)
+		c.setIdentity(who)
 	case c.h.o.Mode != Public:
-		c.await()
+		c.startAuthTimer()
 	}
 	for {
-		more, err := c.handOut(ctx)
+		more, err := c.sendChanges(ctx)
 		var again chan struct{}
 		if more {
 			again = always
@@ -200,8 +201,8 @@ func (c *conn) run(ctx context.Context, messages <-chan incoming, who *auth.Iden
 			case <-c.group.Wake():
 			case m := <-messages:
 				err = c.deal(ctx, &m)
-			case <-c.deadline.C:
-				err = c.late()
+			case <-c.authTimer.C:
+				err = c.authTimedOut()
 			case <-c.expiry.C:
 				err = c.expire()
 			case <-c.ended:
@@ -247,8 +248,8 @@ func broken(err error) (broker.End, error) {
 // charged returns the connection's context, which names the owner that its work is charged to. It is made once for each
 // identity, since every event uses it.
 func (c *conn) charged(ctx context.Context) context.Context {
-	if c.charge == nil || c.paying != c.who {
-		c.charge, c.paying = share.With(ctx, owner(c.who, c.lease.From)), c.who
+	if c.charge == nil || c.chargedTo != c.who {
+		c.charge, c.chargedTo = share.With(ctx, owner(c.who, c.lease.From)), c.who
 	}
 	return c.charge
 }
@@ -261,30 +262,32 @@ const busy = 8
 // gets more beats, the more the longer writes have waited.
 func (c *conn) beat() error {
 	// After a late tick (a stop, or a long answer) the next comes soon, so the client has not had its time to answer yet.
-	if !c.pinged.IsZero() && time.Since(c.pinged) < c.h.o.Heartbeat/2 {
+	if !c.lastPing.IsZero() && time.Since(c.lastPing) < c.h.o.Heartbeat/2 {
 		return nil
 	}
-	received, reads := c.received.Swap(false), c.blocked > c.h.o.Heartbeat/busy
-	c.blocked /= 2
-	if !c.pinged.IsZero() && !received && !reads && !pause.Since(c.pinged) {
+	received, reads := c.received.Swap(false), c.stalled > c.h.o.Heartbeat/busy
+	c.stalled /= 2
+	if !c.lastPing.IsZero() && !received && !reads && !pause.Since(c.lastPing) {
 		return errSilent
 	}
-	if c.pinged = (time.Time{}); c.who == nil {
+	if c.lastPing = (time.Time{}); c.who == nil {
 		return nil
 	}
-	c.pinged = time.Now()
+	c.lastPing = time.Now()
 	return c.send([]byte(`{"type":"ping"}`))
 }
 
-// cutWhenEnding checks every second, until ctx ends, if the connection or its identity has ended, and then cuts it off.
-func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
+// cutWhenEnding checks every second, until ctx ends, if the lease or the identity has ended, and then cuts the connection
+// off.
+func cutWhenEnding(ctx context.Context, lease *traffic.Lease, root *broker.Subscriber, who *auth.Identity, cut func()) *time.Timer {
 	return time.AfterFunc(time.Second, func() {
+		defer lease.Contain()
 		switch {
 		case ctx.Err() != nil:
 		case root.Ending() != "", who != nil && who.Over(time.Now()) != nil:
 			cut()
 		default:
-			cutWhenEnding(ctx, root, who, cut)
+			cutWhenEnding(ctx, lease, root, who, cut)
 		}
 	})
 }
@@ -295,11 +298,11 @@ func cutWhenEnding(ctx context.Context, root *broker.Subscriber, who *auth.Ident
 func (c *conn) send(text []byte) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer cutWhenEnding(ctx, c.lease.Subscriber, c.who, cancel).Stop()
+	defer cutWhenEnding(ctx, c.lease, c.lease.Subscriber, c.who, cancel).Stop()
 	c.bytes += int64(len(text))
 	c.h.o.Traffic.Wrote(len(text))
 	began := time.Now()
 	err := c.ws.Write(ctx, websocket.MessageText, text)
-	c.blocked += time.Since(began)
+	c.stalled += time.Since(began)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,139 +21,145 @@ import (
 
 func TestSocketHandshake(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuthTimeout = time.Second; s.MaxConnectionsPerKey = 3 })
-	g.AddUser(t, "ann@example.com", "s3cret-s3cret")
-	open := func() *gatewaytest.Socket {
-		t.Helper()
-		s, _ := g.DialSocket(t, "", nil)
-		return s
-	}
-	ok := open()
-	ok.Say(`{"access_token":"` + gatewaytest.KeyItems + `","type":"auth"}`)
-	ok.Hears(`{"type":"auth","status":"ok"}`)
-	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `","uid":"1"}`)
-	ok.Hears(`{"type":"auth","status":"ok","uid":"1"}`)
-	time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
-	ok.Quiet()
-
-	for _, first := range []string{`{"type":"subscribe","collection":"m","uid":"1"}`, `{"type":"ping"}`, `{`, `{"type":"boing"}`} {
-		s := open()
-		s.Say(first)
-		s.Hears(handshakeFailed)
-		s.Ends(websocket.StatusPolicyViolation)
-	}
-	late := open()
-	late.Hears(handshakeFailed)
-	late.Ends(websocket.StatusPolicyViolation)
-	for auth, why := range map[string]string{
-		`"access_token":"nope"`:                             "this API key is not known here",
-		`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
-		`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
-		`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
-		`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
-	} {
-		s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})
-		s.Say(`{"type":"auth",` + auth + `,"uid":2}`)
-		s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: ` + why + `."},"uid":2}`)
-		s.Ends(websocket.StatusPolicyViolation)
-	}
-
-	user := open()
-	user.Say(`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret","uid":"1"}`)
-	token := user.RefreshToken(`{"type":"auth","status":"ok","uid":"1","refresh_token":"`)
-	user.Say(`{"type":"items","collection":"m","action":"read"}`)
-	user.Hears(`{"type":"items","data":[]}`)
-	user.Say(`{"type":"auth","refresh_token":"` + token + `"}`)
-	user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
-
-	// A credential has a bounded number of connections. One that changes its credential is counted anew.
-	ok.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	ok.Hears(`{"type":"auth","status":"ok"}`)
-	two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
-	two.Quiet()
-	three.Quiet()
-	if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
-		t.Errorf("a fourth: %d", status)
-	}
-	four := open()
-	four.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	four.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
-	four.Ends(websocket.StatusPolicyViolation)
-	two.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `"}`)
-	two.Hears(`{"type":"auth","status":"ok"}`)
-	g.Socket(t, gatewaytest.KeyItems).Quiet()
-
-	for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 403, "?access_token=" + gatewaytest.KeyReader: 101, "": 101} {
-		if _, status := g.DialSocket(t, query, nil); status != want {
-			t.Errorf("%s: %d, want %d", query, status, want)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuthTimeout = time.Second; s.MaxConnectionsPerKey = 3 })
+		g.AddUser(t, "ann@example.com", "s3cret-s3cret")
+		open := func() *gatewaytest.Socket {
+			t.Helper()
+			s, _ := g.DialSocket(t, "", nil)
+			return s
 		}
-	}
-	if _, status := g.DialSocket(t, "?access_token=key-page-0123456789", http.Header{"Origin": {"https://b.example"}}); status != 403 {
-		t.Errorf("another's page: %d", status)
-	}
+		ok := open()
+		ok.Send(`{"access_token":"` + gatewaytest.KeyItems + `","type":"auth"}`)
+		ok.Expect(`{"type":"auth","status":"ok"}`)
+		ok.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `","uid":"1"}`)
+		ok.Expect(`{"type":"auth","status":"ok","uid":"1"}`)
+		time.Sleep(1100 * time.Millisecond) // longer than the time to authenticate in
+		ok.ExpectNothing()
+
+		for _, first := range []string{`{"type":"subscribe","collection":"m","uid":"1"}`, `{"type":"ping"}`, `{`, `{"type":"boing"}`} {
+			s := open()
+			s.Send(first)
+			s.Expect(handshakeFailed)
+			s.ExpectClose(websocket.StatusPolicyViolation)
+		}
+		late := open()
+		late.Expect(handshakeFailed)
+		late.ExpectClose(websocket.StatusPolicyViolation)
+		for auth, why := range map[string]string{
+			`"access_token":"nope"`:                             "this API key is not known here",
+			`"email":"ann@example.com","password":"nope"`:       "the email or the password is wrong, or the session has ended; sign in again",
+			`"refresh_token":"nope"`:                            "the email or the password is wrong, or the session has ended; sign in again",
+			`"token":"x"`:                                       `send an \"access_token\", \"email\" and \"password\", or a \"refresh_token\"`,
+			`"access_token":"key-page-0123456789","from":"now"`: "this key may not be used from this Origin; add it to the key's origins",
+		} {
+			s, _ := g.DialSocket(t, "", http.Header{"Origin": {"https://b.example"}})
+			s.Send(`{"type":"auth",` + auth + `,"uid":2}`)
+			s.Expect(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: ` + why + `."},"uid":2}`)
+			s.ExpectClose(websocket.StatusPolicyViolation)
+		}
+
+		user := open()
+		user.Send(`{"type":"auth","email":"ann@example.com","password":"s3cret-s3cret","uid":"1"}`)
+		token := user.RefreshToken(`{"type":"auth","status":"ok","uid":"1","refresh_token":"`)
+		user.Send(`{"type":"items","collection":"m","action":"read"}`)
+		user.Expect(`{"type":"items","data":[]}`)
+		user.Send(`{"type":"auth","refresh_token":"` + token + `"}`)
+		user.RefreshToken(`{"type":"auth","status":"ok","refresh_token":"`)
+
+		// A credential has a bounded number of connections. One that changes its credential is counted anew.
+		ok.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		ok.Expect(`{"type":"auth","status":"ok"}`)
+		two, three := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
+		two.ExpectNothing()
+		three.ExpectNothing()
+		if s, status := g.DialSocket(t, "?access_token="+gatewaytest.KeyItems, nil); s != nil || status != http.StatusForbidden {
+			t.Errorf("a fourth: %d", status)
+		}
+		four := open()
+		four.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		four.Expect(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this credential has as many connections as MAX_CONNECTIONS_PER_KEY allows; close one or try again later."}}`)
+		four.ExpectClose(websocket.StatusPolicyViolation)
+		two.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyReader + `"}`)
+		two.Expect(`{"type":"auth","status":"ok"}`)
+		g.Socket(t, gatewaytest.KeyItems).ExpectNothing()
+
+		for query, want := range map[string]int{"?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 403, "?access_token=" + gatewaytest.KeyReader: 101, "": 101} {
+			if _, status := g.DialSocket(t, query, nil); status != want {
+				t.Errorf("%s: %d, want %d", query, status, want)
+			}
+		}
+		if _, status := g.DialSocket(t, "?access_token=key-page-0123456789", http.Header{"Origin": {"https://b.example"}}); status != 403 {
+			t.Errorf("another's page: %d", status)
+		}
+	})
 }
 
 func TestSocketModes(t *testing.T) {
 	t.Parallel()
-	strict := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
-	for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 101} {
-		if _, status := strict.DialSocket(t, query, nil); status != want {
-			t.Errorf("strict %s: %d, want %d", query, status, want)
+	synctest.Test(t, func(t *testing.T) {
+		strict := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuth = config.SocketStrict })
+		for query, want := range map[string]int{"": 401, "?access_token=nope": 401, "?access_token=" + gatewaytest.KeyItems: 101} {
+			if _, status := strict.DialSocket(t, query, nil); status != want {
+				t.Errorf("strict %s: %d, want %d", query, status, want)
+			}
 		}
-	}
-	strict.Socket(t, gatewaytest.KeyItems).Quiet()
+		strict.Socket(t, gatewaytest.KeyItems).ExpectNothing()
 
-	public := newGateway(t, gatewaytest.WithItems, func(s *setup) {
-		s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
+		public := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) {
+			s.WebSocketAuth, s.WebSocketAuthTimeout, s.WebSocketHeartbeat = config.SocketPublic, 50*time.Millisecond, 100*time.Millisecond
+		})
+		s, _ := public.DialSocket(t, "", nil)
+		time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
+		s.ExpectNothing()
+		s.Send(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+		s.Expect(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"},"uid":"a"}`)
+		s.Send(`{"type":"auth","access_token":"nope"}`)
+		s.Expect(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
+		s.ExpectNothing()
+		s.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		s.Expect(`{"type":"auth","status":"ok"}`)
+		s.Send(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
+		s.Expect(`{"type":"items","data":[],"uid":"a"}`)
 	})
-	s, _ := public.DialSocket(t, "", nil)
-	time.Sleep(300 * time.Millisecond) // nobody is asked, nor pinged
-	s.Quiet()
-	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"},"uid":"a"}`)
-	s.Say(`{"type":"auth","access_token":"nope"}`)
-	s.Hears(`{"type":"auth","status":"error","error":{"code":"AUTH_FAILED","message":"Authentication failed: this API key is not known here."}}`)
-	s.Quiet()
-	s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	s.Hears(`{"type":"auth","status":"ok"}`)
-	s.Say(`{"type":"items","collection":"m","action":"read","uid":"a"}`)
-	s.Hears(`{"type":"items","data":[],"uid":"a"}`)
 }
 
 // TestSocketEnds: the identity ends, and a client that comes back gets what it has missed.
 func TestSocketEnds(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
-		g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketAuth, s.WebSocketAuthTimeout = mode, 2*time.Second })
-		key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
-		s := g.Socket(t, key)
-		s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
-		s.Hears(gatewaytest.Tells("init", `[]`, "1"))
-		id := g.keyID(t, "temp")
-		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
-		const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
-		s.Hears(expired)
-		g.RunAll(t, []scenario{
-			{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1"}`, Status: 200},
-			{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: gatewaytest.KeyItems, Body: `{"n":1}`, Status: 200},
-			{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: gatewaytest.KeyItems, Status: 204},
-		})
-		s.Quiet()
-		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
-		s.Hears(`{"type":"auth","status":"ok"}`, gatewaytest.Created(`[{"id":"1","date_created":"AT"}]`, "1"), gatewaytest.Tells("delete", `["1"]`, "1"))
-		// A subscription that it may no longer have ends with a message.
-		g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
-		s.Hears(expired)
-		s.Say(`{"type":"auth","access_token":"` + key + `"}`)
-		s.Hears(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
-		g.AsAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
-		s.Hears(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
-		if mode == config.SocketPublic {
-			s.Quiet()
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		for _, mode := range []config.SocketAuth{config.SocketHandshake, config.SocketPublic} {
+			g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketAuth, s.WebSocketAuthTimeout = mode, 2*time.Second })
+			key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"temp","sub":["*"],"rest":["*"]}`, 201)["key"].(string)
+			s := g.Socket(t, key)
+			s.Send(`{"type":"subscribe","collection":"m","uid":"1"}`)
+			s.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"))
+			id := g.keyID(t, "temp")
+			g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"sub":["POST:m","DELETE:m"]}`, 200)
+			const expired = `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`
+			s.Expect(expired)
+			g.RunAll(t, []scenario{
+				{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1"}`, Status: 200},
+				{Name: "changed", Method: "PATCH", Path: "/items/m/1", Key: gatewaytest.KeyItems, Body: `{"n":1}`, Status: 200},
+				{Name: "gone", Method: "DELETE", Path: "/items/m/1", Key: gatewaytest.KeyItems, Status: 204},
+			})
+			s.ExpectNothing()
+			s.Send(`{"type":"auth","access_token":"` + key + `"}`)
+			s.Expect(`{"type":"auth","status":"ok"}`, gatewaytest.Created(`[{"id":"1","date_created":"AT"}]`, "1"), gatewaytest.SubscriptionMessage("delete", `["1"]`, "1"))
+			// A subscription that it may no longer have ends with a message.
+			g.AsAdmin(t, "PATCH", "/admin/keys/"+id, `{"rest":["POST:m"]}`, 200)
+			s.Expect(expired)
+			s.Send(`{"type":"auth","access_token":"` + key + `"}`)
+			s.Expect(`{"type":"auth","status":"ok"}`, `{"type":"subscribe","status":"error","error":{"code":"INVALID_COLLECTION","message":"this credential has no permission GET:m (in its \"rest\")"},"uid":"1"}`)
+			g.AsAdmin(t, "DELETE", "/admin/keys/"+id, "", 204)
+			s.Expect(expired, `{"type":"auth","status":"error","error":{"code":"AUTH_TIMEOUT","message":"Authentication timed out."}}`)
+			if mode == config.SocketPublic {
+				s.ExpectNothing()
+				continue
+			}
+			s.ExpectClose(websocket.StatusPolicyViolation)
 		}
-		s.Ends(websocket.StatusPolicyViolation)
-	}
+	})
 }
 
 // keyID is the id of a stored key.
@@ -169,40 +176,44 @@ func (g *gateway) keyID(t *testing.T, name string) string {
 
 func TestSocketExpiry(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems)
-	mint := func(ttl time.Duration) string {
-		t.Helper()
-		who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
-		if bad != nil {
-			t.Fatal(bad)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble)
+		mint := func(ttl time.Duration) string {
+			t.Helper()
+			who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
+			if bad != nil {
+				t.Fatal(bad)
+			}
+			token, _, err := g.Auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
 		}
-		token, _, err := g.Auth.Mint(who, grant.Lists{Sub: []string{"*"}, Rest: []string{"*"}}, ttl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token
-	}
-	s := g.Socket(t, mint(2*time.Second))
-	s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
-	s.Hears(gatewaytest.Tells("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
-	s.Say(`{"type":"items","collection":"m","action":"read"}`)
-	s.Hears(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"}}`)
-	s.Say(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
-	s.Hears(`{"type":"auth","status":"ok"}`)
-	s.Quiet()
+		s := g.Socket(t, mint(2*time.Second))
+		s.Send(`{"type":"subscribe","collection":"m","uid":"1"}`)
+		s.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"), `{"type":"auth","status":"error","error":{"code":"TOKEN_EXPIRED","message":"Token expired."}}`)
+		s.Send(`{"type":"items","collection":"m","action":"read"}`)
+		s.Expect(`{"type":"items","status":"error","error":{"code":"INVALID_COLLECTION","message":"no credential: send an API key or a token as Authorization: Bearer"}}`)
+		s.Send(`{"type":"auth","access_token":"` + mint(time.Hour) + `"}`)
+		s.Expect(`{"type":"auth","status":"ok"}`)
+		s.ExpectNothing()
+	})
 }
 
 func TestSocketHeartbeat(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
-	s, silent := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
-	for range 3 {
-		s.Hears(`{"type":"ping"}`)
-		s.Say(`{"type":"pong"}`)
-	}
-	silent.Hears(`{"type":"ping"}`)
-	silent.Ends(websocket.StatusPolicyViolation)
-	s.Hears(`{"type":"ping"}`)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.WebSocketHeartbeat = 700 * time.Millisecond })
+		s, silent := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
+		for range 3 {
+			s.Expect(`{"type":"ping"}`)
+			s.Send(`{"type":"pong"}`)
+		}
+		silent.Expect(`{"type":"ping"}`)
+		silent.ExpectClose(websocket.StatusPolicyViolation)
+		s.Expect(`{"type":"ping"}`)
+	})
 }
 
 func TestSocketBounds(t *testing.T) {
@@ -210,15 +221,15 @@ func TestSocketBounds(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.MaxBody = 1000; s.MaxConnections = 4 })
 	s := g.Socket(t, gatewaytest.KeyItems)
 	for i := range 100 {
-		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":%d}`, i))
-		s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
+		s.Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":%d}`, i))
+		s.Expect(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
 	}
-	s.Say(`{"type":"subscribe","collection":"m","uid":"more"}`)
-	s.Hears(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection can have at most 100 subscriptions: end one"},"uid":"more"}`)
-	s.Say(`{"type":"subscribe","collection":"m","event":"create","uid":"99"}`) // is there
-	s.Hears(`{"type":"subscription","event":"init","uid":"99"}`)
+	s.Send(`{"type":"subscribe","collection":"m","uid":"more"}`)
+	s.Expect(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection can have at most 100 subscriptions: end one"},"uid":"more"}`)
+	s.Send(`{"type":"subscribe","collection":"m","event":"create","uid":"99"}`) // is there
+	s.Expect(`{"type":"subscription","event":"init","uid":"99"}`)
 	for i := range 500 {
-		s.Say(fmt.Sprintf(`{"type":"ping","uid":%d}`, i))
+		s.Send(fmt.Sprintf(`{"type":"ping","uid":%d}`, i))
 	}
 	over := 0
 	for i := range 500 {
@@ -237,8 +248,8 @@ func TestSocketBounds(t *testing.T) {
 		t.Error("500 messages at once were all taken")
 	}
 	large := g.Socket(t, gatewaytest.KeyItems)
-	large.Say(`{"type":"ping","uid":"` + strings.Repeat("x", 1000) + `"}`)
-	large.Ends(websocket.StatusMessageTooBig)
+	large.Send(`{"type":"ping","uid":"` + strings.Repeat("x", 1000) + `"}`)
+	large.ExpectClose(websocket.StatusMessageTooBig)
 	g.Socket(t, gatewaytest.KeyItems)
 	g.Socket(t, gatewaytest.KeyItems)
 	for end := time.Now().Add(5 * time.Second); g.Traffic.Streams() != 3; time.Sleep(time.Millisecond) {
@@ -251,9 +262,9 @@ func TestSocketBounds(t *testing.T) {
 		t.Errorf("one more connection: %d", status)
 	}
 	late, _ := g.DialSocket(t, "", nil) // who has not authenticated takes the place of nobody
-	late.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	late.Hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
-	late.Ends(websocket.StatusTryAgainLater)
+	late.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+	late.Expect(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
+	late.ExpectClose(websocket.StatusTryAgainLater)
 }
 
 // TestSocketMissed: who comes back to changes that are gone is sent away to subscribe again.
@@ -263,9 +274,9 @@ func TestSocketMissed(t *testing.T) {
 		s.WebSocketAuth, s.RingBytes, s.RetainBytes = config.SocketPublic, 1000, 20_000
 	})
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"subscribe","collection":"m","uid":"1"}`)
-	s.Hears(gatewaytest.Tells("init", `[]`, "1"))
-	s.Say(`{"type":"auth","access_token":"nope"}`)
+	s.Send(`{"type":"subscribe","collection":"m","uid":"1"}`)
+	s.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"))
+	s.Send(`{"type":"auth","access_token":"nope"}`)
 	if text, err := s.Next(); err != nil || !strings.Contains(text, "AUTH_FAILED") {
 		t.Fatal(text, err)
 	}
@@ -274,9 +285,9 @@ func TestSocketMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	s.Hears(`{"type":"auth","status":"ok"}`)
-	s.Ends(websocket.StatusTryAgainLater)
+	s.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+	s.Expect(`{"type":"auth","status":"ok"}`)
+	s.ExpectClose(websocket.StatusTryAgainLater)
 }
 
 // TestSocketDrains: connections without a subscription end too, and the administrator lists and cuts them.
@@ -285,8 +296,8 @@ func TestSocketDrains(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems)
 	a, b := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyReader)
 	c, _ := g.DialSocket(t, "", nil)
-	a.Quiet()
-	b.Quiet()
+	a.ExpectNothing()
+	b.ExpectNothing()
 	var readers []string
 	list := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
 	for _, one := range list {
@@ -298,13 +309,13 @@ func TestSocketDrains(t *testing.T) {
 		t.Fatal(list)
 	}
 	g.AsAdmin(t, "DELETE", "/admin/connections/"+readers[0], "", 204)
-	b.Ends(websocket.StatusGoingAway)
+	b.ExpectClose(websocket.StatusGoingAway)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	drained := make(chan error, 1)
 	go func() { drained <- g.Traffic.Drain(ctx, g.Broker) }()
-	a.Ends(websocket.StatusGoingAway)
-	c.Ends(websocket.StatusGoingAway)
+	a.ExpectClose(websocket.StatusGoingAway)
+	c.ExpectClose(websocket.StatusGoingAway)
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
@@ -319,15 +330,15 @@ func TestSocketSlow(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout = 500 * time.Millisecond; s.RingBytes = 200_000 })
 	slow, quick := g.Socket(t, gatewaytest.KeyItems), g.Socket(t, gatewaytest.KeyItems)
 	for _, s := range []*gatewaytest.Socket{slow, quick} {
-		s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
-		s.Hears(gatewaytest.Tells("init", `[]`, "1"))
+		s.Send(`{"type":"subscribe","collection":"m","uid":"1","query":{"fields":["a"]}}`)
+		s.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "1"))
 	}
 	text := strings.Repeat("x", 60_000)
 	for range 400 {
 		if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: gatewaytest.Fields(t, `{"a":"`+text+`"}`)}}); err != nil {
 			t.Fatal(err)
 		}
-		quick.Hears(gatewaytest.Created(`[{"a":"`+text+`"}]`, "1"))
+		quick.Expect(gatewaytest.Created(`[{"a":"`+text+`"}]`, "1"))
 	}
 	for end := time.Now().Add(10 * time.Second); g.Traffic.Streams() > 1; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

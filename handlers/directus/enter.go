@@ -17,7 +17,7 @@ const freeConnection = 16 << 10
 // enter admits the connection: under its credential, or as one that has yet to authenticate.
 func (c *conn) enter(who *auth.Identity) error {
 	l := c.lease
-	c.known.Store(who != nil) // before the first message is read: with a credential it may be long
+	c.authenticated.Store(who != nil) // before the first message is read: with a credential it may be long
 	if who == nil {
 		if err := l.EnterPending(c.group); err != nil {
 			return err

@@ -35,8 +35,8 @@ func TestKnownOnceEntered(t *testing.T) {
 		if err := c.enter(who); err != nil {
 			t.Fatal(err)
 		}
-		if c.known.Load() != (who != nil) {
-			t.Errorf("%v: known is %v", who, c.known.Load())
+		if c.authenticated.Load() != (who != nil) {
+			t.Errorf("%v: known is %v", who, c.authenticated.Load())
 		}
 		c.lease.Close()
 		if b.Count() != 0 || counts.Streams() != 0 {

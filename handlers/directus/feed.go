@@ -30,14 +30,14 @@ type feed struct {
 }
 
 // Bounds of the messages that a feed stores for subscriptions that need them a little later. A feed with a single
-// subscription stores none. A feed may exceed mostBytes, for changes of a thousand items, as long as all feeds together
-// are within mostOfAll: making such messages again for each subscription would take seconds. Beyond mostOfAll, each feed
-// may store its equal part of as much again, at most mostBytes.
+// subscription stores none. A feed may exceed maxFeedBytes, for changes of a thousand items, as long as all feeds together
+// are within maxAllFeeds: making such messages again for each subscription would take seconds. Beyond maxAllFeeds, each feed
+// may store its equal part of as much again, at most maxFeedBytes.
 const (
-	mostMessages = 2 * changeMost
-	mostBytes    = 64 << 10
-	mostOfAll    = 32 << 20
-	entryBytes   = 64 // about, without the message
+	maxFeedMessages = 2 * maxChangeItems
+	maxFeedBytes    = 64 << 10
+	maxAllFeeds     = 32 << 20
+	entryBytes      = 64 // about, without the message
 )
 
 // feedKey identifies subscriptions that share a feed: the same query, by the hash of its text, and the same item.
@@ -167,8 +167,8 @@ func (f *feed) keep(id uint64, message []byte) {
 	}
 	f.made[id], f.order = message, append(f.order, id)
 	f.grow(entryBytes + len(message))
-	part := min(mostBytes, mostOfAll/int(max(1, f.all.count.Load())))
-	for len(f.order) > mostMessages || f.bytes > part && f.all.used.Load() > mostOfAll {
+	part := min(maxFeedBytes, maxAllFeeds/int(max(1, f.all.count.Load())))
+	for len(f.order) > maxFeedMessages || f.bytes > part && f.all.used.Load() > maxAllFeeds {
 		f.grow(-entryBytes - len(f.made[f.order[0]]))
 		delete(f.made, f.order[0])
 		f.order = f.order[1:]

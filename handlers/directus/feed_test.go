@@ -54,18 +54,18 @@ func TestFeeds(t *testing.T) {
 	if got := made(1, `{"_id":"other","n":2}`); got != want {
 		t.Errorf("it was made again: %s", got)
 	}
-	for id := range uint64(mostMessages) {
+	for id := range uint64(maxFeedMessages) {
 		if got := made(id+2, `{"_id":"x","n":0}`); got != "" {
 			t.Error(got)
 		}
 	}
-	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > mostMessages {
+	if got := made(1, `{"_id":"other","n":2}`); got == want || len(b.made) > maxFeedMessages {
 		t.Errorf("it was kept: %s, %d", got, len(b.made))
 	}
-	if _, err := b.messageOf(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); err != nil || len(b.made) > mostMessages || slices.Contains(b.order, 20000) {
-		t.Error("an event that tells nothing was kept")
+	if _, err := b.messageOf(20000, &change{event: eventlog.Event{ID: 20000, Name: "put", Data: []byte(`{"_id":"1","n":2}`)}}); err != nil || len(b.made) > maxFeedMessages || slices.Contains(b.order, 20000) {
+		t.Error("an event without a message was stored")
 	}
-	large := strings.Repeat("x", 2*mostBytes)
+	large := strings.Repeat("x", 2*maxFeedBytes)
 	want = made(10000, `{"_id":"`+large+`","n":2}`)
 	if got := made(10000, `{"_id":"other","n":2}`); got != want {
 		t.Error("a large one was made again")
@@ -74,9 +74,9 @@ func TestFeeds(t *testing.T) {
 	if got := made(10000, `{"_id":"other","n":2}`); got != want || int(all.used.Load()) != b.bytes {
 		t.Errorf("the second in a row put out the first; %d bytes are kept of one, %d of all", b.bytes, all.used.Load())
 	}
-	all.used.Add(mostOfAll)
+	all.used.Add(maxAllFeeds)
 	made(10002, `{"_id":"`+large+`","n":2}`)
-	if got := made(10002, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) || b.bytes > mostBytes {
+	if got := made(10002, `{"_id":"3","n":2}`); !strings.Contains(got, `"3"`) || b.bytes > maxFeedBytes {
 		t.Errorf("large ones were kept, where there is no room for them: %d bytes", b.bytes)
 	}
 	all.used.Store(int64(b.bytes))
@@ -157,8 +157,8 @@ func BenchmarkFeed(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				told, _ := (&change{event: *e}).read()
-				dst, _ = f.message(dst[:0], told, q)
+				changed, _ := (&change{event: *e}).read()
+				dst, _ = f.message(dst[:0], changed, q)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +17,7 @@ import (
 	"sluice/handlers/body"
 	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/share"
@@ -51,18 +51,23 @@ type Options struct {
 
 // Handler serves the door.
 type Handler struct {
-	o       Options
-	streams traffic.Opener
-	feeds   feeds
-	changes *changes
-	heavy   *share.Slots // for queries that cost much to match against a change
+	o             Options
+	streams       traffic.Opener
+	feeds         feeds
+	changes       *changes
+	costlyQueries *share.Slots // for queries that cost much to match against a change
 }
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorDirectus, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
-		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), heavy: newHeavy()}
+	return &Handler{o: o, streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}
 }
+
+const doorName = "directus"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
@@ -80,9 +85,9 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPatch, item, h.updateItem},
 		{http.MethodDelete, item, h.deleteItem},
 	} {
-		e.Add(r.method, r.path, h.known(r.f))
+		e.Add(r.method, r.path, h.authenticated(r.f))
 	}
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.known(h.me))
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/users/me", h.authenticated(h.me))
 	e.Match([]string{http.MethodGet, http.MethodHead}, "/server/ping", h.ping)
 	e.POST("/auth/login", h.session(h.login))
 	e.POST("/auth/refresh", h.session(h.refresh))
@@ -117,18 +122,6 @@ const (
 	paramID         = "id"
 )
 
-// param returns a parameter of the path, unescaped.
-func param(c echo.Context, name string) string {
-	raw := c.Param(name)
-	if c.Request().URL.RawPath == "" { // then it has none
-		return raw
-	}
-	if text, err := url.PathUnescape(raw); err == nil {
-		return text
-	}
-	return raw
-}
-
 // methodSearch is a GET whose query is its body.
 const methodSearch = "SEARCH"
 
@@ -138,13 +131,14 @@ type call struct {
 	*caller
 }
 
-// known authenticates, and answers errors in the door's shape.
-func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+// authenticated authenticates, and answers errors in the door's shape.
+func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		httperr.UseShape(c, shape)
 		who, err := h.identify(c)
 		if err == nil {
 			ctx := share.With(c.Request().Context(), owner(who, c.RealIP()))
-			err = f(&call{c, &caller{h, ctx, who, param(c, paramCollection)}})
+			err = f(&call{c, &caller{h, ctx, who, pathparam.Get(c, paramCollection)}})
 		}
 		if err == nil {
 			return nil

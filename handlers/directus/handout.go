@@ -10,14 +10,14 @@ import (
 
 // Bounds of a round, in bytes and in changes.
 const (
-	batch     = 64 << 10
-	batchMost = 256
+	batch           = 64 << 10
+	maxBatchChanges = 256
 )
 
-// handOut sends the changes of all subscriptions, in the order of the changes. It works in rounds. A round goes up to the
+// sendChanges sends the changes of all subscriptions, in the order of the changes. It works in rounds. A round goes up to the
 // hub's position at its start: up to there, a subscription that the group does not name has nothing. more reports that
 // another round follows. While the client is not authenticated, nothing is sent and nothing is lost.
-func (c *conn) handOut(ctx context.Context) (more bool, err error) {
+func (c *conn) sendChanges(ctx context.Context) (more bool, err error) {
 	ctx = c.charged(ctx)
 	if c.who != nil && c.over() {
 		return false, c.expire()
@@ -31,9 +31,14 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	head := c.lease.Subscriber.Position()
 	c.marked = c.group.Take(c.marked[:0])
 	for _, sub := range c.marked {
-		if one := c.subs[sub]; one != nil {
-			c.wait(one)
+		one := c.subs[sub]
+		if one == nil {
+			continue
 		}
+		if sub.Ending() != "" { // only a panic ends a subscription from outside
+			return false, errFailed
+		}
+		c.wait(one)
 	}
 	clear(c.marked)
 	for sent, bytes := 0, 0; ; sent++ {
@@ -42,7 +47,7 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		f, rest := cut(next.rest)
-		if f.id > head || bytes > batch || sent > batchMost {
+		if f.id > head || bytes > batch || sent > maxBatchChanges {
 			return true, nil
 		}
 		text, err := next.message(ctx, c.h, f)
@@ -59,12 +64,12 @@ func (c *conn) handOut(ctx context.Context) (more bool, err error) {
 	}
 }
 
-// freePush is the size in bytes up to which a subscription's message is not charged while it is written.
-const freePush = 64 << 10
+// freeMessage is the size in bytes up to which a subscription's message is not charged while it is written.
+const freeMessage = 64 << 10
 
 // push sends a subscription's message. A large one is charged until the client has read it.
 func (c *conn) push(text []byte, uid string) error {
-	if n := int64(len(text)); n > freePush {
+	if n := int64(len(text)); n > freeMessage {
 		if c.account.Take(n) != nil {
 			return errMissed
 		}
@@ -85,7 +90,7 @@ func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	return s.messageOf(ctx, h.heavy, f.id, one)
+	return s.messageOf(ctx, h.costlyQueries, f.id, one)
 }
 
 // wait notes that a subscription may have something.
@@ -131,7 +136,7 @@ func (s *subscription) fill(ctx context.Context) (bool, error) {
 			s.sub.Advance(s.block, len(s.block.Bytes))
 			s.block = nil
 		}
-		k, progress, err := s.sub.Next(ctx, &s.own, batchMost*frameBytes)
+		k, progress, err := s.sub.Next(ctx, &s.own, maxBatchChanges*frameBytes)
 		if err != nil {
 			return false, err
 		}

@@ -12,11 +12,13 @@ import (
 // client may have a thousand subscriptions.
 const freeWork = 512 << 10
 
-// waitingMost bounds the connections of one credential that wait for a slot. Each waits once.
-const waitingMost = 1 << 20
+// maxWaiting bounds the connections of one credential that wait for a slot. Each waits once.
+const maxWaiting = 1 << 20
 
-// newHeavy makes the slots for heavy queries. Half the processors are for other work, and credentials take turns.
-func newHeavy() *share.Slots { return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), waitingMost) }
+// newCostlyQueries makes the slots for heavy queries. Half the processors are for other work, and credentials take turns.
+func newCostlyQueries() *share.Slots {
+	return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting)
+}
 
 // messageOf is the feed's messageOf. It takes a slot if the message is not made yet and costs more than freeWork.
 func (s *subscription) messageOf(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {

@@ -19,8 +19,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// changeMost is the most items that one request may change. One commit has all changes, so this is the store's bound.
-const changeMost = 1000
+// maxChangeItems is the most items that one request may change. One commit has all changes, so this is the store's bound.
+const maxChangeItems = 1000
 
 // The methods that permissions name.
 const (
@@ -68,7 +68,7 @@ func (c *caller) change(method string, n int, f func() error) error {
 	if err := c.need(method); err != nil {
 		return err
 	}
-	if n > changeMost {
+	if n > maxChangeItems {
 		return tooMany(n)
 	}
 	if !c.h.o.Traffic.EnterPublish() {
@@ -89,13 +89,13 @@ func (c *caller) change(method string, n int, f func() error) error {
 }
 
 func tooMany(n int) error {
-	return httperr.New(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", changeMost, n)
+	return httperr.New(http.StatusRequestEntityTooLarge, codeTooLarge, "one request changes at most %d items, not %d: send several", maxChangeItems, n)
 }
 
 // elements returns the elements of a client's array, or an error if one request may not change that many. It counts
 // them first, since 1 MiB of [{},{},…] would take 100 MiB once each element is read.
 func elements(array gjson.Result) ([]gjson.Result, error) {
-	if n := length(array); n > changeMost {
+	if n := length(array); n > maxChangeItems {
 		return nil, tooMany(n)
 	}
 	return array.Array(), nil
@@ -324,7 +324,7 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	if q.emptyOr { // a client's list that happens to be empty must not delete everything
 		return nil, query.Refuse(query.BadValue, "the filter has an empty _or, which selects everything: leave it out to change all items")
 	}
-	limit := changeMost + 1
+	limit := maxChangeItems + 1
 	if q.limited && q.limit >= 0 {
 		limit = min(limit, q.limit)
 	}
@@ -332,9 +332,9 @@ func (c *caller) selected(method string, q *itemsQuery) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Documents) > changeMost {
+	if len(r.Documents) > maxChangeItems {
 		return nil, httperr.New(http.StatusBadRequest, codeQuery,
-			"the query selects more than %d items, the most that one request changes: give it a limit, and repeat the request until nothing is left", changeMost)
+			"the query selects more than %d items, the most that one request changes: give it a limit, and repeat the request until nothing is left", maxChangeItems)
 	}
 	ids := make([]string, len(r.Documents))
 	for i, text := range r.Documents {
@@ -348,8 +348,8 @@ func idsOf(v gjson.Result) ([]string, error) {
 	if !v.IsArray() {
 		return nil, badPayload("the ids must be an array of strings or numbers")
 	}
-	if n := length(v); n > changeMost {
-		return nil, badPayload("there are %d ids: at most %d are allowed, send several requests", n, changeMost)
+	if n := length(v); n > maxChangeItems {
+		return nil, badPayload("there are %d ids: at most %d are allowed, send several requests", n, maxChangeItems)
 	}
 	list := v.Array()
 	ids, seen := make([]string, 0, len(list)), make(map[string]bool, len(list))

@@ -10,11 +10,13 @@ import (
 
 	"sluice/auth"
 	"sluice/handlers/audit"
+	"sluice/handlers/httperr"
 )
 
 // session handles a request to sign in, refresh a session or sign out. It answers errors in the door's shape.
 func (h *Handler) session(f func(c echo.Context, body gjson.Result) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		httperr.UseShape(c, shape)
 		v, err := h.body(c)
 		if err == nil {
 			err = f(c, v)

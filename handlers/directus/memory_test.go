@@ -14,14 +14,14 @@ func TestSmallSubscriptionsAreCharged(t *testing.T) {
 	s := g.Socket(t, gatewaytest.KeyItems)
 	before := g.Memory.Held()
 	for i := range 50 {
-		s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d"}`, i))
-		s.Hears(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
+		s.Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","event":"create","uid":"%d"}`, i))
+		s.Expect(fmt.Sprintf(`{"type":"subscription","event":"init","uid":"%d"}`, i))
 	}
 	if held := g.Memory.Held() - before; held < 50<<10 {
 		t.Errorf("50 subscriptions are charged as %d bytes", held)
 	}
-	s.Say(`{"type":"unsubscribe"}`)
-	s.Hears(`{"type":"subscription","event":"unsubscribe"}`)
+	s.Send(`{"type":"unsubscribe"}`)
+	s.Expect(`{"type":"subscription","event":"unsubscribe"}`)
 	if held := g.Memory.Held(); held != before {
 		t.Errorf("%d bytes are held, %d before", held, before)
 	}

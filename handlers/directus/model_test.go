@@ -100,19 +100,19 @@ func changeModel(t *testing.T, g *gateway, random *rand.Rand, w, n int, own *[]s
 	return nil
 }
 
-// followModel subscribes, applies what it is told, and holds the end against a list. Half of the readers have a
-// second subscription, and all begin theirs anew now and then.
+// followModel subscribes, applies the messages, and compares the result with a list. Half of the readers have a
+// second subscription, and all of them sometimes subscribe again.
 func followModel(t *testing.T, g *gateway, reader int) {
 	s := g.Socket(t, gatewaytest.KeyItems)
 	filter := fmt.Sprintf(`{"n":{"_gte":%d}}`, reader%3)
 	begin := func() {
-		s.Say(`{"type":"subscribe","collection":"m","uid":"1","query":{"limit":-1,"filter":` + filter + `}}`)
+		s.Send(`{"type":"subscribe","collection":"m","uid":"1","query":{"limit":-1,"filter":` + filter + `}}`)
 		if reader%2 == 0 {
-			s.Say(`{"type":"subscribe","collection":"m","uid":"2","event":"create"}`)
+			s.Send(`{"type":"subscribe","collection":"m","uid":"2","event":"create"}`)
 		}
 	}
 	begin()
-	state, heard := map[string]int{}, 0
+	state, messages := map[string]int{}, 0
 	for {
 		text, err := s.Next()
 		if err != nil {
@@ -130,7 +130,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 		if m.UID != "1" {
 			continue
 		}
-		if heard++; heard == 40*(reader+1) {
+		if messages++; messages == 40*(reader+1) {
 			begin()
 		}
 		var items []struct {
@@ -159,7 +159,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 		for _, i := range items {
 			was, there := state[i.ID]
 			if m.Event == "create" && there || m.Event == "update" && i.V != was+1 {
-				t.Errorf("reader %d has %s %d, %v, and is told %s", reader, i.ID, was, there, text)
+				t.Errorf("reader %d has %s %d, %v, and got %s", reader, i.ID, was, there, text)
 			}
 			state[i.ID] = i.V
 		}
@@ -172,7 +172,7 @@ func followModel(t *testing.T, g *gateway, reader int) {
 
 func compareModel(t *testing.T, g *gateway, filter string, state map[string]int) {
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"items","collection":"m","action":"read","query":{"limit":-1,"filter":` + filter + `}}`)
+	s.Send(`{"type":"items","collection":"m","action":"read","query":{"limit":-1,"filter":` + filter + `}}`)
 	text, err := s.Next()
 	if err != nil {
 		t.Error(err)
@@ -189,16 +189,16 @@ func compareModel(t *testing.T, g *gateway, filter string, state map[string]int)
 		return
 	}
 	if len(m.Data) != len(state) {
-		t.Errorf("%d items are there, %d were told", len(m.Data), len(state))
+		t.Errorf("%d items exist, %d were in messages", len(m.Data), len(state))
 	}
 	for _, i := range m.Data {
 		if v, ok := state[i.ID]; !ok || v != i.V {
-			t.Errorf("%s is %d, told was %d, %v", i.ID, i.V, v, ok)
+			t.Errorf("%s is %d, the messages had %d, %v", i.ID, i.V, v, ok)
 		}
 	}
 }
 
-// TestSubscriptionOrder: what several subscriptions of one connection are told comes in the order of the changes.
+// TestSubscriptionOrder: the messages of several subscriptions of one connection have the order of the changes.
 func TestSubscriptionOrder(t *testing.T) {
 	t.Parallel()
 	for _, ring := range []int{1 << 20, 2000} {
@@ -210,8 +210,8 @@ func TestSubscriptionOrder(t *testing.T) {
 			for n := i; n < changes; n += parts {
 				list = append(list, strconv.Itoa(n))
 			}
-			s.Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":%d,"query":{"fields":"n","filter":{"n":{"_in":[%s]}}}}`, i, strings.Join(list, ",")))
-			s.Hears(gatewaytest.Tells("init", "[]", strconv.Itoa(i)))
+			s.Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":%d,"query":{"fields":"n","filter":{"n":{"_in":[%s]}}}}`, i, strings.Join(list, ",")))
+			s.Expect(gatewaytest.SubscriptionMessage("init", "[]", strconv.Itoa(i)))
 		}
 		for n := range changes {
 			if _, err := g.Documents.Insert(t.Context(), "m", "test", []documents.New{{Fields: gatewaytest.Fields(t, fmt.Sprintf(`{"n":%d}`, n))}}); err != nil {
@@ -219,7 +219,7 @@ func TestSubscriptionOrder(t *testing.T) {
 			}
 		}
 		for n := range changes {
-			s.Hears(gatewaytest.Tells("create", fmt.Sprintf(`[{"n":%d}]`, n), strconv.Itoa(n%parts)))
+			s.Expect(gatewaytest.SubscriptionMessage("create", fmt.Sprintf(`[{"n":%d}]`, n), strconv.Itoa(n%parts)))
 		}
 	}
 }

@@ -26,10 +26,10 @@ func TestNobodyTakesAPlace(t *testing.T) {
 			}
 			nobodies = append(nobodies, s)
 		}
-		g.Socket(t, gatewaytest.KeyItems).Quiet()
+		g.Socket(t, gatewaytest.KeyItems).ExpectNothing()
 		first := nobodies[0]
-		first.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-		first.Hears(`{"type":"auth","status":"ok"}`)
+		first.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		first.Expect(`{"type":"auth","status":"ok"}`)
 		third := g.Open(t, gatewaytest.KeyItems, "")
 		if third.Answer.StatusCode != http.StatusOK {
 			t.Fatal(third.Answer.Status)
@@ -38,13 +38,13 @@ func TestNobodyTakesAPlace(t *testing.T) {
 			t.Errorf("a fourth: %d", status)
 		}
 		second := nobodies[1]
-		second.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-		second.Hears(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
-		second.Ends(websocket.StatusTryAgainLater)
+		second.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		second.Expect(`{"type":"auth","status":"error","error":{"code":"SERVICE_UNAVAILABLE","message":"the gateway has as many connections as MAX_CONNECTIONS allows; try again later"}}`)
+		second.ExpectClose(websocket.StatusTryAgainLater)
 		first.WS.CloseNow()
-		g.WantStreams(t, 20)
-		nobodies[2].Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-		nobodies[2].Hears(`{"type":"auth","status":"ok"}`)
+		g.AwaitStreams(t, 20)
+		nobodies[2].Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+		nobodies[2].Expect(`{"type":"auth","status":"ok"}`)
 		if n := g.Traffic.Streams(); n != 20 { // two have authenticated
 			t.Errorf("%d are counted", n)
 		}
@@ -59,11 +59,11 @@ func TestCrowd(t *testing.T) {
 	first, _ := g.DialSocket(t, "", nil)
 	g.DialSocket(t, "", nil)
 	third, _ := g.DialSocket(t, "", nil) // an address has two of 16
-	first.Ends(websocket.StatusTryAgainLater)
-	third.Say(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
-	third.Hears(`{"type":"auth","status":"ok"}`)
-	g.Metric(t, `sluice_streams_ended_total{reason="crowd"} 1`)
-	g.WantStreams(t, 2)
+	first.ExpectClose(websocket.StatusTryAgainLater)
+	third.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyItems + `"}`)
+	third.Expect(`{"type":"auth","status":"ok"}`)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="crowd"} 1`)
+	g.AwaitStreams(t, 2)
 }
 
 // TestCrowdGoesAtOnce: a socket that has lost its place does not stay until its client answers the close, or has sent the
@@ -75,7 +75,7 @@ func TestCrowdGoesAtOnce(t *testing.T) {
 	for range 10 { // which never answer; a frame of 8,000 bytes has begun
 		g.Dial(t, upgrade+"\x81\xfe\x1f\x40\x00\x00\x00\x00half")
 	}
-	g.Metric(t, `sluice_streams_ended_total{reason="crowd"} 8`)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="crowd"} 8`)
 }
 
 // TestRoomsTakeNoPlace: rooms, which ask for no credential, have places of their own, of which an address has half.

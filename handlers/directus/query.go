@@ -12,10 +12,10 @@ import (
 	"sluice/store/documents/query"
 )
 
-// usualLimit is the limit of a query that sets none. noLimit means all items.
+// defaultLimit is the limit of a query that sets none. noLimit means all items.
 const (
-	usualLimit = 100
-	noLimit    = -1
+	defaultLimit = 100
+	noLimit      = -1
 )
 
 // maxNumber bounds the numbers in a query that count items. The store has its own bound for lists.
@@ -54,7 +54,7 @@ func parseQuery(text string, at time.Time) (*itemsQuery, error) {
 }
 
 func readQuery(v gjson.Result, at time.Time) (*itemsQuery, error) {
-	q := &itemsQuery{limit: usualLimit}
+	q := &itemsQuery{limit: defaultLimit}
 	var paths []string
 	var node query.Node
 	page := 1

@@ -17,11 +17,11 @@ type incoming struct {
 
 // read passes on the client's messages until it is gone.
 func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
-	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut)
+	reader := wsread.New(c.ws, c.account, c.h.o.ReadTimeout, cut, c.lease.Contain)
 	defer reader.Close()
 	for {
 		limit := c.h.o.MaxBody
-		known := c.known.Load()
+		known := c.authenticated.Load()
 		if !known {
 			limit = min(limit, firstMessage)
 		}
@@ -40,7 +40,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 			continue
 		}
 		select { // the next message may be longer, if this one has authenticated
-		case <-c.taken:
+		case <-c.handled:
 		case <-ctx.Done():
 			return
 		}
@@ -51,7 +51,7 @@ func (c *conn) read(ctx context.Context, cut func(), messages chan<- incoming) {
 func (c *conn) deal(ctx context.Context, m *incoming) error {
 	defer m.Release()
 	if m.waits {
-		defer func() { c.taken <- struct{}{} }() // never blocks: the channel has room for the value that read waits for
+		defer func() { c.handled <- struct{}{} }() // never blocks: the channel has room for the value that read waits for
 	}
 	if m.Refused != nil {
 		return c.fail(typeServer, m.Refused, "")

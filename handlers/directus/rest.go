@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/handlers/body"
+	"sluice/handlers/pathparam"
 )
 
 // answer sends the result of a read.
@@ -90,7 +91,7 @@ func (h *Handler) readItem(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.listed(c.one(param(c, paramID), q))
+	return c.listed(c.one(pathparam.Get(c, paramID), q))
 }
 
 func (h *Handler) createItems(c *call) error {
@@ -155,7 +156,7 @@ func (h *Handler) updateItem(c *call) error {
 	if _, err := c.query(); err != nil {
 		return err
 	}
-	texts, err := c.update([]string{param(c, paramID)}, false, v)
+	texts, err := c.update([]string{pathparam.Get(c, paramID)}, false, v)
 	return c.changed(texts, true, err)
 }
 
@@ -193,5 +194,5 @@ func (c *call) removed(_ []string, err error) error {
 }
 
 func (h *Handler) deleteItem(c *call) error {
-	return c.removed(c.remove([]string{param(c, paramID)}, false))
+	return c.removed(c.remove([]string{pathparam.Get(c, paramID)}, false))
 }

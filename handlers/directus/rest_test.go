@@ -44,7 +44,7 @@ func (g *gateway) items(t *testing.T, c *itemCall) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := gatewaytest.Steady(string(text)); answer.StatusCode != c.status || got != c.want {
+	if got := gatewaytest.Normalize(string(text)); answer.StatusCode != c.status || got != c.want {
 		t.Errorf("%s: %d %s\nwant %d %s", c.name, answer.StatusCode, got, c.status, c.want)
 	}
 	kind := "application/json"
@@ -242,11 +242,11 @@ func TestItemsBrowsers(t *testing.T) {
 		return scenario{Name: path, Method: "OPTIONS", Path: path, Key: "-", Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": method}, Status: 204}
 	}
 	items, auth := preflight("/items/messages/1", "PATCH"), preflight("/auth/login", "POST")
-	items.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, SEARCH"}
-	auth.Answers = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST"}
+	items.ResponseHeaders = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, SEARCH"}
+	auth.ResponseHeaders = map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST"}
 	g.RunAll(t, []scenario{
 		items, auth,
-		{Name: "an error can be read", Path: "/items/messages", Key: "nope", Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "WWW-Authenticate": "Bearer"}},
+		{Name: "an error can be read", Path: "/items/messages", Key: "nope", Status: 401, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "*", "WWW-Authenticate": "Bearer"}},
 		{Name: "its page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://a.example"}, Status: 200},
 		{Name: "another's page", Path: "/items/messages", Key: "key-page-0123456789", Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"FORBIDDEN"`}},
 		{Name: "bad filter", Path: `/items/messages?filter={"n":{"_is":1}}`, Key: gatewaytest.KeyItems, Status: 400, Has: []string{`"code":"INVALID_QUERY"`, "_is"}},

@@ -2,7 +2,6 @@ package directus_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"sluice/config"
 	"sluice/gateway/gatewaytest"
 	"sluice/store/documents"
 )
@@ -24,7 +22,7 @@ import (
 func TestSocketSlowReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // by a clock that a busy machine does not drive on
-		listener := newPipes()
+		listener := gatewaytest.NewPipes(1 << 20)
 		g := newGateway(t, gatewaytest.WithItems, func(s *setup) {
 			s.Listener, s.Shards, s.WriteTimeout, s.WebSocketHeartbeat = listener, -1, 100*time.Millisecond, 600*time.Millisecond
 		})
@@ -33,8 +31,9 @@ func TestSocketSlowReader(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return &slowConn{listener.dial()}, nil
+		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := listener.Dial(ctx, network, address)
+			return &slowConn{c}, err
 		}}}
 		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/websocket?access_token="+gatewaytest.KeyItems, &websocket.DialOptions{HTTPClient: client})
 		if err != nil {
@@ -43,7 +42,7 @@ func TestSocketSlowReader(t *testing.T) {
 		defer ws.CloseNow()
 		ws.SetReadLimit(1 << 26)
 		s := gatewaytest.NewSocket(t, ws)
-		s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
+		s.Send(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
 		began := time.Now()
 		for pings, length := 0, 0; pings < 3; {
 			_, text, err := ws.Read(t.Context())
@@ -57,7 +56,7 @@ func TestSocketSlowReader(t *testing.T) {
 			}
 			if length = max(length, len(text)); string(text) == `{"type":"ping"}` {
 				pings++
-				s.Say(`{"type":"pong"}`)
+				s.Send(`{"type":"pong"}`)
 			}
 		}
 	})
@@ -81,8 +80,8 @@ func TestSocketCut(t *testing.T) {
 		}
 	}
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
-	g.Blocked(t, 0, 1<<20)
+	s.Send(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
+	g.AwaitBlocked(t, 0, 1<<20)
 	list, _ := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
 	for _, one := range list {
 		g.AsAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)
@@ -97,20 +96,25 @@ func TestSocketCut(t *testing.T) {
 // TestSocketSlowWriter: a message is there in time, or the connection ends: who sends half of one holds nothing for ever.
 func TestSocketSlowWriter(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, gatewaytest.WithItems, func(s *setup) {
-		s.WebSocketAuth, s.ReadTimeout = config.SocketPublic, 300*time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 300 * time.Millisecond
+		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble, func(s *setup) { s.ReadTimeout = timeout })
+		s := g.Socket(t, gatewaytest.KeyItems)
+		for range 2 {
+			time.Sleep(2 * timeout) // between messages it may say nothing
+			s.ExpectNothing()
+		}
+		w, err := s.WS.Writer(t.Context(), websocket.MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := w.Write([]byte(`{"type":"` + strings.Repeat("x", 32<<10))); err != nil { // more than is held back here
+			t.Fatal(err)
+		}
+		text, err := s.Next()
+		if took := time.Since(begun); err == nil || took < timeout || took > 2*timeout {
+			t.Errorf("after %s: %s %v", took, text, err)
+		}
 	})
-	s, _ := g.DialSocket(t, "", nil)
-	time.Sleep(600 * time.Millisecond) // between messages it may say nothing
-	s.Quiet()
-	w, err := s.WS.Writer(t.Context(), websocket.MessageText)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(`{"type":"` + strings.Repeat("x", 32<<10))); err != nil { // more than is held back here
-		t.Fatal(err)
-	}
-	if text, err := s.Next(); err == nil || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("it goes on: %s %v", text, err)
-	}
 }

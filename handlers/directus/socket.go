@@ -7,7 +7,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sluice/handlers/httperr"
-	"sluice/handlers/traffic"
 	"sluice/store/share"
 )
 
@@ -17,7 +16,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 	ctx, answered := context.WithCancel(conn) // its end shows the store that the answer is sent
 	defer answered()
 	m, err := c.h.decode(text)
-	if !c.greeted && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
+	if !c.hasAuthenticated && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
 		return c.refuseHandshake()
 	}
 	if err != nil {
@@ -47,7 +46,7 @@ func (c *conn) take(conn context.Context, text []byte) error {
 // fail answers with an error.
 func (c *conn) fail(kind string, err error, uid string) error {
 	e := httperr.From(err)
-	c.h.o.Traffic.Refused(traffic.DoorDirectus, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	httperr.LogMessage(c.h.o.Logger, pathSocket, c.lease.RequestID, e)
 	return c.send(problem(kind, e, uid))
 }

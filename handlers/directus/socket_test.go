@@ -76,12 +76,12 @@ func TestSocketItems(t *testing.T) {
 		{`{"type":"subscribe","collection":"m","query":{"groupBy":"a"}}`, failed("subscribe", "INVALID_QUERY", "aggregate and groupBy are for reading lists only: leave them out of the query", "")},
 		{`{"type":"unsubscribe","uid":9}`, `{"type":"subscription","event":"unsubscribe","uid":"9"}`},
 	} {
-		s.Say(x[0])
-		s.Hears(x[1])
+		s.Send(x[0])
+		s.Expect(x[1])
 	}
 	for _, text := range []string{`{"type":"pong"}`, `{"type":"boing","uid":"a"}`, `{"type":"ITEMS"}`} {
-		s.Say(text)
-		s.Quiet()
+		s.Send(text)
+		s.ExpectNothing()
 	}
 	w := g.Socket(t, gatewaytest.KeyWriter)
 	for _, x := range [][2]string{
@@ -90,12 +90,12 @@ func TestSocketItems(t *testing.T) {
 		{`{"type":"items","collection":"other","action":"create","data":{}}`, failed("items", "INVALID_COLLECTION", `this credential has no permission POST:other (in its \"rest\")`, "")},
 		{`{"type":"subscribe","collection":"messages"}`, failed("subscribe", "INVALID_COLLECTION", `this credential has no permission GET:messages (in its \"rest\")`, "")},
 	} {
-		w.Say(x[0])
-		w.Hears(x[1])
+		w.Send(x[0])
+		w.Expect(x[1])
 	}
 }
 
-// TestSubscriptions: what a subscription begins with, and what it is told of changes, by whichever way they are made.
+// TestSubscriptions: the first message of a subscription, and its messages about changes from every door.
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, gatewaytest.WithItems)
@@ -106,51 +106,51 @@ func TestSubscriptions(t *testing.T) {
 	}
 	change("POST", "/items/m", `[{"id":"1","user":"Ben","n":1},{"id":"2","user":"Ann","n":2}]`, 200)
 	s := g.Socket(t, gatewaytest.KeyItems)
-	s.Say(`{"type":"subscribe","collection":"m","uid":7}`)
-	s.Hears(gatewaytest.Tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
-	s.Say(`{"type":"subscribe","collection":"m","uid":"ben","query":{"fields":"id,n","filter":"{\"user\":{\"_eq\":\"Ben\"}}","meta":"*","limit":"5"}}`)
-	s.Hears(`{"type":"subscription","event":"init","data":[{"id":"1","n":1}],"meta":{"total_count":2,"filter_count":1},"uid":"ben"}`)
-	s.Say(`{"type":"subscribe","collection":"m","event":"delete"}`)
-	s.Hears(`{"type":"subscription","event":"init"}`)
-	s.Say(`{"type":"subscribe","collection":"m","item":1,"uid":"one","query":{"fields":["n"]}}`)
-	s.Hears(gatewaytest.Tells("init", `{"n":1}`, "one"))
+	s.Send(`{"type":"subscribe","collection":"m","uid":7}`)
+	s.Expect(gatewaytest.SubscriptionMessage("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
+	s.Send(`{"type":"subscribe","collection":"m","uid":"ben","query":{"fields":"id,n","filter":"{\"user\":{\"_eq\":\"Ben\"}}","meta":"*","limit":"5"}}`)
+	s.Expect(`{"type":"subscription","event":"init","data":[{"id":"1","n":1}],"meta":{"total_count":2,"filter_count":1},"uid":"ben"}`)
+	s.Send(`{"type":"subscribe","collection":"m","event":"delete"}`)
+	s.Expect(`{"type":"subscription","event":"init"}`)
+	s.Send(`{"type":"subscribe","collection":"m","item":1,"uid":"one","query":{"fields":["n"]}}`)
+	s.Expect(gatewaytest.SubscriptionMessage("init", `{"n":1}`, "one"))
 
-	// The author's own change is told to its subscriptions too, in their order of making or not: of one change there is no order.
+	// The author's subscriptions get its own change too. Messages about one change have no order.
 	other := g.Socket(t, gatewaytest.KeyItems)
-	other.Say(`{"type":"subscribe","collection":"m","uid":"7"}`)
-	other.Hears(gatewaytest.Tells("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
-	other.Say(`{"type":"items","collection":"m","action":"create","data":[{"id":"3","user":"Ben","n":3},{"id":"4","user":"Eve","n":4}],"uid":"x"}`)
+	other.Send(`{"type":"subscribe","collection":"m","uid":"7"}`)
+	other.Expect(gatewaytest.SubscriptionMessage("init", `[{"id":"1","user":"Ben","n":1`+at+`,{"id":"2","user":"Ann","n":2`+at+`]`, "7"))
+	other.Send(`{"type":"items","collection":"m","action":"create","data":[{"id":"3","user":"Ben","n":3},{"id":"4","user":"Eve","n":4}],"uid":"x"}`)
 	all3, all4 := gatewaytest.Created(`[{"id":"3","user":"Ben","n":3`+at+`]`, "7"), gatewaytest.Created(`[{"id":"4","user":"Eve","n":4`+at+`]`, "7")
-	other.Hears(`{"type":"items","data":[{"id":"3","user":"Ben","n":3`+at+`,{"id":"4","user":"Eve","n":4`+at+`],"uid":"x"}`, all3, all4)
-	s.InAnyOrder(all3, gatewaytest.Created(`[{"id":"3","n":3}]`, "ben"))
-	s.Hears(all4)
+	other.Expect(`{"type":"items","data":[{"id":"3","user":"Ben","n":3`+at+`,{"id":"4","user":"Eve","n":4`+at+`],"uid":"x"}`, all3, all4)
+	s.ExpectInAnyOrder(all3, gatewaytest.Created(`[{"id":"3","n":3}]`, "ben"))
+	s.Expect(all4)
 
-	// Several that are changed at once are told at once; who sees nothing of it is not told.
+	// Items that change together are in one message. A subscription that matches none of them gets no message.
 	change("PATCH", "/items/m", `{"keys":["1","3","4"],"data":{"n":9}}`, 200)
 	list := `[{"id":"1","user":"Ben","n":9` + at + `,{"id":"3","user":"Ben","n":9` + at + `,{"id":"4","user":"Eve","n":9` + at + `]`
-	other.Hears(gatewaytest.Tells("update", list, "7"))
-	s.InAnyOrder(gatewaytest.Tells("update", list, "7"), gatewaytest.Tells("update", `[{"id":"1","n":9},{"id":"3","n":9}]`, "ben"), gatewaytest.Tells("update", `{"n":9}`, "one"))
+	other.Expect(gatewaytest.SubscriptionMessage("update", list, "7"))
+	s.ExpectInAnyOrder(gatewaytest.SubscriptionMessage("update", list, "7"), gatewaytest.SubscriptionMessage("update", `[{"id":"1","n":9},{"id":"3","n":9}]`, "ben"), gatewaytest.SubscriptionMessage("update", `{"n":9}`, "one"))
 	change("PATCH", "/items/m/4", `{"n":10}`, 200)
-	other.Hears(gatewaytest.Tells("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
-	s.Hears(gatewaytest.Tells("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
+	other.Expect(gatewaytest.SubscriptionMessage("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
+	s.Expect(gatewaytest.SubscriptionMessage("update", `[{"id":"4","user":"Eve","n":10`+at+`]`, "7"))
 
-	// Those that go are told by their ids, whatever the filter.
+	// A deletion is reported by ids, regardless of the filter.
 	change("DELETE", "/items/m", `["4","1"]`, 204)
-	other.Hears(gatewaytest.Tells("delete", `["4","1"]`, "7"))
-	s.InAnyOrder(gatewaytest.Tells("delete", `["4","1"]`, "7"), gatewaytest.Tells("delete", `["4","1"]`, "ben"), gatewaytest.Tells("delete", `["4","1"]`, ""), gatewaytest.Tells("delete", `"1"`, "one"))
+	other.Expect(gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "7"))
+	s.ExpectInAnyOrder(gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "7"), gatewaytest.SubscriptionMessage("delete", `["4","1"]`, "ben"), gatewaytest.SubscriptionMessage("delete", `["4","1"]`, ""), gatewaytest.SubscriptionMessage("delete", `"1"`, "one"))
 
 	// What somebody publishes under the same name is no change of an item.
 	change("POST", "/realtime", `{"event":"post","collection":"m","data":{"id":"no"}}`, 200)
-	other.Quiet()
+	other.ExpectNothing()
 
-	// The same uid is the same subscription, and one that has ended is told nothing.
-	other.Say(`{"type":"subscribe","collection":"m","uid":7,"query":{"fields":"n","sort":"-n","limit":1}}`)
-	other.Hears(gatewaytest.Tells("init", `[{"n":9}]`, "7"))
+	// The same uid is the same subscription, and one that has ended gets no message.
+	other.Send(`{"type":"subscribe","collection":"m","uid":7,"query":{"fields":"n","sort":"-n","limit":1}}`)
+	other.Expect(gatewaytest.SubscriptionMessage("init", `[{"n":9}]`, "7"))
 	change("PATCH", "/items/m", `[{"id":"2","n":20},{"id":"3","n":30}]`, 200)
-	other.Hears(gatewaytest.Tells("update", `[{"n":30}]`, "7"))
-	other.Say(`{"type":"unsubscribe","uid":"7"}`)
-	other.Hears(`{"type":"subscription","event":"unsubscribe","uid":"7"}`)
-	s.Say(`{"type":"unsubscribe"}`)
+	other.Expect(gatewaytest.SubscriptionMessage("update", `[{"n":30}]`, "7"))
+	other.Send(`{"type":"unsubscribe","uid":"7"}`)
+	other.Expect(`{"type":"subscription","event":"unsubscribe","uid":"7"}`)
+	s.Send(`{"type":"unsubscribe"}`)
 	for {
 		text, err := s.Next()
 		if err != nil {
@@ -161,20 +161,20 @@ func TestSubscriptions(t *testing.T) {
 		}
 	}
 	change("PATCH", "/items/m/2", `{"n":21}`, 200)
-	other.Quiet()
-	s.Quiet()
+	other.ExpectNothing()
+	s.ExpectNothing()
 
-	// Who may hear of a part only is told that part; who wants another is refused.
+	// A client that may get only some changes gets those; a subscription to others is refused.
 	r := g.Socket(t, gatewaytest.KeyReader)
-	r.Say(`{"type":"subscribe","collection":"messages","uid":"r"}`)
-	r.Hears(gatewaytest.Tells("init", `[]`, "r"))
-	r.Say(`{"type":"subscribe","collection":"messages","event":"update","uid":"u"}`)
-	r.Hears(`{"type":"subscribe","status":"error","error":{"code":"FORBIDDEN","message":"this credential may not subscribe to these changes: its \"sub\" needs POST:messages, PUT:messages or DELETE:messages, whichever is asked for"},"uid":"u"}`)
+	r.Send(`{"type":"subscribe","collection":"messages","uid":"r"}`)
+	r.Expect(gatewaytest.SubscriptionMessage("init", `[]`, "r"))
+	r.Send(`{"type":"subscribe","collection":"messages","event":"update","uid":"u"}`)
+	r.Expect(`{"type":"subscribe","status":"error","error":{"code":"FORBIDDEN","message":"this credential may not subscribe to these changes: its \"sub\" needs POST:messages, PUT:messages or DELETE:messages, whichever is asked for"},"uid":"u"}`)
 	change("POST", "/items/messages", `{"id":"1"}`, 200)
 	change("PATCH", "/items/messages/1", `{"n":1}`, 200)
 	change("DELETE", "/items/messages/1", ``, 204)
 	change("POST", "/items/messages", `{"id":"2"}`, 200)
-	r.Hears(gatewaytest.Created(`[{"id":"1"`+at+`]`, "r"), gatewaytest.Created(`[{"id":"2"`+at+`]`, "r"))
+	r.Expect(gatewaytest.Created(`[{"id":"1"`+at+`]`, "r"), gatewaytest.Created(`[{"id":"2"`+at+`]`, "r"))
 	if n := g.Broker.Views(); n > 5 {
 		t.Errorf("%d views are left", n)
 	}
@@ -188,10 +188,10 @@ func TestSharedFeeds(t *testing.T) {
 	sockets := make([]*gatewaytest.Socket, 5)
 	for i := range sockets {
 		sockets[i] = g.Socket(t, gatewaytest.KeyItems)
-		sockets[i].Say(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":"%d","query":{"filter":{"n":{"_gt":1}} , "fields":["id"]}}`, i))
-		sockets[i].Hears(gatewaytest.Tells("init", `[]`, fmt.Sprint(i)))
-		sockets[i].Say(`{"type":"subscribe","collection":"m","uid":"x","query":{"fields":["id"],"filter":{"n":{"_gt":1}}}}`)
-		sockets[i].Hears(gatewaytest.Tells("init", `[]`, "x"))
+		sockets[i].Send(fmt.Sprintf(`{"type":"subscribe","collection":"m","uid":"%d","query":{"filter":{"n":{"_gt":1}} , "fields":["id"]}}`, i))
+		sockets[i].Expect(gatewaytest.SubscriptionMessage("init", `[]`, fmt.Sprint(i)))
+		sockets[i].Send(`{"type":"subscribe","collection":"m","uid":"x","query":{"fields":["id"],"filter":{"n":{"_gt":1}}}}`)
+		sockets[i].Expect(gatewaytest.SubscriptionMessage("init", `[]`, "x"))
 	}
 	if got := g.Broker.Views() - before; got != 2 { // and that of the connections themselves
 		t.Errorf("%d views", got)

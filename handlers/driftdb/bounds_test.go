@@ -55,7 +55,7 @@ func TestRoomConnections(t *testing.T) {
 	leave := g.listen(t, room)
 	last, _ := g.Join(t, room, "?debug=true")
 	full := []scenario{
-		{Name: "a stream", Path: "/room/" + room + "/events", Key: "-", Status: 429, Has: []string{"too_many_connections_per_room", "MAX_ROOM_CONNECTIONS"}, Answers: map[string]string{"Retry-After": "*any*"}},
+		{Name: "a stream", Path: "/room/" + room + "/events", Key: "-", Status: 429, Has: []string{"too_many_connections_per_room", "MAX_ROOM_CONNECTIONS"}, ResponseHeaders: map[string]string{"Retry-After": "*any*"}},
 		{Name: "an EventSource", Path: "/room/" + room + "/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "12"}, Status: 200,
 			Has: []string{"retry: ", "\nevent: busy\nid: 12\n", `"status":429`, "MAX_ROOM_CONNECTIONS"}},
 		{Name: "another room", Path: "/room/" + other, Key: "-", Status: 200},
@@ -96,7 +96,7 @@ func (g *gateway) joinSoon(t *testing.T, room string) {
 	}
 }
 
-// A request over the rate of a room is refused and told, and changes nothing.
+// A request over the rate of a room is refused with an error, and changes nothing.
 func TestRoomRateOfRequests(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomRate = 10 })

@@ -188,8 +188,8 @@ func toJSON(value []byte) ([]byte, error) {
 	return json.Marshal(plain(v))
 }
 
-// bitsMost bounds a big number. The cost of its digits grows with the square of their count: 1.8 s for 1 MiB.
-const bitsMost = 1 << 13
+// maxBits bounds a big number. The cost of its digits grows with the square of their count: 1.8 s for 1 MiB.
+const maxBits = 1 << 13
 
 // plain converts a decoded value to the nearest value that JSON has.
 func plain(v any) any {
@@ -230,7 +230,7 @@ func plain(v any) any {
 		}
 		return v.UTC().Format(time.RFC3339Nano)
 	case big.Int:
-		if v.BitLen() > bitsMost {
+		if v.BitLen() > maxBits {
 			return nil
 		}
 		return json.Number(v.String())

@@ -51,16 +51,16 @@ type conn struct {
 	clients  rooms.Clients
 	account  *share.Account
 
-	stalled  atomic.Bool     // it was cut off, because others waited for the memory that it used
-	flooded  atomic.Bool     // it is being closed, because it sends too fast for too long
-	waits    atomic.Bool     // a push of the client waits for the room's rates or the log's queue
-	received atomic.Int64    // messages from the client
-	load     load            // memory of the answer in progress
-	last     uint64          // the greatest number sent
-	asked    map[string]bool // keys that the client asked for; nil after the delay
-	delayed  []record        // pushes in order, with answers that follow them
-	heavy    int             // the bytes of delayed
-	late     []record        // pushes to send after the answer to the current get
+	stalled     atomic.Bool     // it was cut off, because others waited for the memory that it used
+	flooded     atomic.Bool     // it is being closed, because it sends too fast for too long
+	waits       atomic.Bool     // a push of the client waits for the room's rates or the log's queue
+	received    atomic.Int64    // messages from the client
+	load        load            // memory of the answer in progress
+	last        uint64          // the greatest number sent
+	asked       map[string]bool // keys that the client asked for; nil after the delay
+	delayed     []record        // pushes in order, with answers that follow them
+	delayedSize int             // the bytes of delayed
+	afterAnswer []record        // pushes to send after the answer to the current get
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -132,7 +132,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
-	if err == nil || c.flooded.Load() { // with an error, the client would not answer the close
+	if err == nil || c.flooded.Load() || reason == writers.Failed { // with an error of the connection, the client would not answer the close
 		_ = c.ws.Close(status, why) // it may be gone
 	}
 	return reason, err
@@ -154,7 +154,7 @@ func (c *conn) written() int64 {
 
 // read takes the client's messages until it is gone.
 func (c *conn) read(ctx context.Context, cut func()) {
-	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut)
+	reader := wsread.New(c.ws.Conn, c.account, c.h.o.ReadTimeout, cut, c.lease.Contain)
 	defer reader.Close()
 	reader.SkipLong()
 	for {
@@ -167,7 +167,7 @@ func (c *conn) read(ctx context.Context, cut func()) {
 			return
 		}
 		c.received.Add(1)
-		c.pace.Took()
+		c.pace.Count()
 		answer := c.deal(ctx, &m)
 		if answer.text == nil && answer.get == nil {
 			continue
@@ -202,7 +202,7 @@ func (h *Handler) decode(ctx context.Context, kind websocket.MessageType, frame 
 // refuse makes the answer to a refused message. It counts the refusal and logs its cause.
 func (c *conn) refuse(err error) command {
 	e := httperr.From(err)
-	c.h.o.Traffic.Refused(traffic.DoorRooms, e.Code)
+	c.h.o.Traffic.Refused(doorName, e.Code)
 	httperr.LogMessage(c.h.o.Logger, connectPath, c.lease.RequestID, e)
 	return command{text: c.mode.failure(e.Message)}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // create makes a room and answers with it. The id is the room's secret, of 130 random bits. A page gets a refusal as plain
-// text, for the reason that look gives.
+// text, for the reason that getRoom gives.
 func (h *Handler) create(c echo.Context) error {
 	if isFetch(c.Request()) {
 		httperr.PlainText(c)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -85,21 +86,23 @@ func TestMaxRooms(t *testing.T) {
 // Rooms that end make place, one each.
 func TestEndedRoomsMakePlace(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomRetention, s.MaxRooms = time.Second, 3 })
-	kept := g.NewRoom(t)
-	g.Join(t, kept, "")
-	for range 2 {
-		g.NewRoom(t)
-		g.NewRoom(t)
-		for deadline := time.Now().Add(20 * time.Second); g.Rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("there are still %d rooms", g.Rooms.Rooms())
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRetention, s.MaxRooms = time.Second, 3 })
+		kept := g.NewRoom(t)
+		g.Join(t, kept, "")
+		for range 2 {
+			g.NewRoom(t)
+			g.NewRoom(t)
+			for deadline := time.Now().Add(20 * time.Second); g.Rooms.Rooms() > 1; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("there are still %d rooms", g.Rooms.Rooms())
+				}
 			}
 		}
-	}
+	})
 }
 
-// Who makes rooms too fast is told when to come back; who may not make any is told that.
+// A client that makes rooms too fast gets a Retry-After. A client that may not make any gets a refusal.
 func TestRoomCreateRate(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RoomCreate, s.RoomCreateRateKey = config.RoomsKey, 5 })
@@ -113,7 +116,7 @@ func TestRoomCreateRate(t *testing.T) {
 			all = append(all, scenario{Name: "in time", Method: "POST", Path: "/new", Key: key, Status: 200, Has: []string{`"room":"`}})
 		}
 		all = append(all,
-			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, Answers: map[string]string{"Retry-After": "12"},
+			scenario{Name: "too fast", Method: "POST", Path: "/new", Key: key, Status: 429, ResponseHeaders: map[string]string{"Retry-After": "12"},
 				Has: []string{`{"message":"more than 5 rooms a minute with this credential (ROOM_CREATE_RATE_KEY); slow down","code":"rate_limited"}`}})
 	}
 	g.RunAll(t, all)
@@ -125,13 +128,13 @@ func TestOpenRoomCreateRate(t *testing.T) {
 	make := func(name, key string, status int, has string) scenario {
 		one := scenario{Name: name, Method: "POST", Path: "/new", Key: key, Status: status, Has: []string{has}}
 		if status == 429 {
-			one.Answers = map[string]string{"Retry-After": "*any*"}
+			one.ResponseHeaders = map[string]string{"Retry-After": "*any*"}
 		}
 		return one
 	}
 	for name, tt := range map[string]struct {
 		address, all int
-		told         string
+		message      string
 	}{
 		"an address": {3, 100, "more than 3 rooms a minute from this address (ROOM_CREATE_RATE); slow down, and behind a proxy set TRUSTED_PROXIES"},
 		"all":        {100, 3, "all clients without a credential make more than 3 rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token"},
@@ -143,10 +146,10 @@ func TestOpenRoomCreateRate(t *testing.T) {
 			for range 3 {
 				all = append(all, make("in time", "-", 200, `"room":"`))
 			}
-			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.told+`","code":"rate_limited"}`),
+			all = append(all, make("too fast", "-", 429, `{"message":"`+tt.message+`","code":"rate_limited"}`),
 				scenario{Name: "an EventSource", Path: "/room/new/events", Key: "-", Headers: map[string]string{"Accept": "text/event-stream"}, Status: 200,
-					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.told}},
-				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.told}, Answers: map[string]string{"Retry-After": "*any*"}})
+					Has: []string{"retry: ", "\nevent: busy\ndata: ", `"status":429`, tt.message}},
+				scenario{Name: "another client of its stream", Path: "/room/new/events", Key: "-", Status: 429, Has: []string{tt.message}, ResponseHeaders: map[string]string{"Retry-After": "*any*"}})
 			for range 4 {
 				all = append(all, make("with a key", gatewaytest.KeyAll, 200, `"room":"`))
 			}

@@ -39,8 +39,8 @@ import (
 
 // Bounds of the delayed pushes. The delay ends when they exceed one.
 const (
-	delayedMost  = 256
-	delayedBytes = 256 << 10
+	maxDelayed      = 256
+	maxDelayedBytes = 256 << 10
 )
 
 // batch is the most bytes that one step reads from the cursor.
@@ -52,7 +52,7 @@ type answer struct {
 	after    uint64 // the client already has everything up to this number
 	entries  []eventlog.Event
 	position uint64 // in the log, at which the entries were retained
-	old      bool   // pushes after position were sent, so the answer must be read again
+	outdated bool   // pushes after position were sent, so the answer must be read again
 }
 
 // has reports whether the answer contains a push, as an entry or as a part of a compacted entry.
@@ -88,10 +88,10 @@ func (c *conn) get(ctx context.Context, m *message) error {
 	if err := c.ask(m.key); err != nil {
 		return err
 	}
-	late := c.late
-	c.late = nil
+	late := c.afterAnswer
+	c.afterAnswer = nil
 	for _, r := range late {
-		if err := c.hand(ctx, r); err != nil {
+		if err := c.deliver(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 			return nil, err
 		}
 		a.entries = slices.DeleteFunc(a.entries, func(e eventlog.Event) bool { return e.Seq <= m.seq })
-		if err := c.drain(ctx, a.position, a); err != nil || !a.old {
+		if err := c.drain(ctx, a.position, a); err != nil || !a.outdated {
 			return a, err
 		}
 	}
@@ -144,19 +144,19 @@ func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
 			}
 			continue
 		}
-		if err := c.handBlock(ctx, k.Bytes, a); err != nil {
+		if err := c.deliverBlock(ctx, k.Bytes, a); err != nil {
 			return err
 		}
 		c.sub.Advance(k, len(k.Bytes))
-		if a != nil && (a.old || c.sub.Position() >= upto) {
+		if a != nil && (a.outdated || c.sub.Position() >= upto) {
 			return nil // the other pushes go after the answer
 		}
 	}
 }
 
-// handBlock sends the pushes of a block. A record with the flag stored was read from the store, for this connection or
+// deliverBlock sends the pushes of a block. A record with the flag stored was read from the store, for this connection or
 // another with the same view. It is an entry that the room retained at that time, and can stand for several pushes.
-func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
+func (c *conn) deliverBlock(ctx context.Context, b []byte, a *answer) error {
 	last := c.last
 	for len(b) > 0 {
 		var r record
@@ -166,43 +166,43 @@ func (c *conn) handBlock(ctx context.Context, b []byte, a *answer) error {
 			continue // a compacted entry, whose parts were already sent
 		case a == nil:
 		case r.stored:
-			a.old = true
+			a.outdated = true
 			if r.key == a.key && r.seq > a.after {
 				continue // the answer will have it
 			}
 		case r.id > a.position:
 			r.text = bytes.Clone(r.text)
-			c.late = append(c.late, r)
+			c.afterAnswer = append(c.afterAnswer, r)
 			continue
 		case a.has(&r):
 			continue
 		}
-		if err := c.hand(ctx, r); err != nil {
+		if err := c.deliver(ctx, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hand sends a push, or delays it.
-func (c *conn) hand(ctx context.Context, r record) error {
+// deliver sends a push, or delays it.
+func (c *conn) deliver(ctx context.Context, r record) error {
 	if c.debug && !r.relay {
 		return c.initOne(ctx, r.key)
 	}
 	c.last = max(c.last, r.seq)
-	if c.asked == nil || len(c.delayed) == 0 && c.prompt(&r) {
+	if c.asked == nil || len(c.delayed) == 0 && c.sendsAtOnce(&r) {
 		return c.send(r.text)
 	}
 	return c.delay(r)
 }
 
-// prompt reports whether a push may be sent at once if no delayed push is before it.
-func (c *conn) prompt(r *record) bool { return r.relay || c.asked[r.key] }
+// sendsAtOnce reports whether a push may be sent at once if no delayed push is before it.
+func (c *conn) sendsAtOnce(r *record) bool { return r.relay || c.asked[r.key] }
 
 func (c *conn) delay(r record) error {
 	r.text = bytes.Clone(r.text)
 	c.delayed = append(c.delayed, r)
-	if c.heavy += len(r.text); len(c.delayed) > delayedMost || c.heavy > delayedBytes {
+	if c.delayedSize += len(r.text); len(c.delayed) > maxDelayed || c.delayedSize > maxDelayedBytes {
 		return c.release()
 	}
 	return nil
@@ -220,9 +220,9 @@ func (c *conn) dropDelayed(a *answer) error {
 		return c.release()
 	}
 	c.delayed = slices.DeleteFunc(c.delayed, mine)
-	c.heavy = 0
+	c.delayedSize = 0
 	for _, r := range c.delayed {
-		c.heavy += len(r.text)
+		c.delayedSize += len(r.text)
 	}
 	return nil
 }
@@ -233,11 +233,11 @@ func (c *conn) ask(key string) error {
 		return nil
 	}
 	c.asked[key] = true
-	for len(c.delayed) > 0 && c.prompt(&c.delayed[0]) {
+	for len(c.delayed) > 0 && c.sendsAtOnce(&c.delayed[0]) {
 		if err := c.send(c.delayed[0].text); err != nil {
 			return err
 		}
-		c.heavy -= len(c.delayed[0].text)
+		c.delayedSize -= len(c.delayed[0].text)
 		c.delayed = c.delayed[1:]
 	}
 	return nil
@@ -247,7 +247,7 @@ func (c *conn) ask(key string) error {
 func (c *conn) release() error {
 	c.asked = nil
 	delayed := c.delayed
-	c.delayed, c.heavy = nil, 0
+	c.delayed, c.delayedSize = nil, 0
 	for _, r := range delayed {
 		if err := c.send(r.text); err != nil {
 			return err

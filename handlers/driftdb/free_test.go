@@ -32,7 +32,7 @@ func TestCompactFreesKey(t *testing.T) {
 		}
 		ws, got := g.Join(t, room, "")
 		debug, init := g.Join(t, room, "?debug=true")
-		gatewaytest.UntilCame(t, init, most)
+		gatewaytest.AwaitMessages(t, init, most)
 		send("413", `{"type":"push","key":"new","value":1,"action":{"type":"append"}}`)
 		send("422", `{"type":"push","key":"0",%s"action":{"type":"compact","seq":%d}}`, nothing, most+1)
 		send("422", `{"type":"push","key":"0",%s"action":{"type":"compact"}}`, nothing)
@@ -51,15 +51,15 @@ func TestCompactFreesKey(t *testing.T) {
 		send("200", `{"type":"push","key":"new 0","value":2,"action":{"type":"append"}}`)
 		send("200 null", `{"type":"push","key":"new 0",%s"action":{"type":"compact","seq":%d}}`, nothing, most+1)
 		send(`200 {"type":"init","key":"new 0","data":[{"value":2,"seq":201}]}`, `{"type":"get","key":"new 0"}`)
-		// Only debug connections hear of it.
-		gatewaytest.Say(t, ws, `{"type":"get","key":"0"}`)
-		for _, text := range gatewaytest.UntilCame(t, got, most+2) {
+		// Only debug connections get a message.
+		gatewaytest.SendText(t, ws, `{"type":"get","key":"0"}`)
+		for _, text := range gatewaytest.AwaitMessages(t, got, most+2) {
 			if !strings.Contains(text, `"new `) && !strings.HasPrefix(text, `{"type":"init","key":"0","data":[]}`) {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
-		if all := strings.Join(gatewaytest.UntilCame(t, init, 2*most), "\n"); !strings.Contains(all, `{"type":"init","key":"99","data":[]}`) {
-			t.Errorf("%s: who debugs was not told", name)
+		if all := strings.Join(gatewaytest.AwaitMessages(t, init, 2*most), "\n"); !strings.Contains(all, `{"type":"init","key":"99","data":[]}`) {
+			t.Errorf("%s: the debug connection got no message", name)
 		}
 		_, _ = ws.CloseNow(), debug.CloseNow()
 	}
@@ -74,9 +74,9 @@ func TestLongMessageOfRoom(t *testing.T) {
 		for _, over := range []int{1, 1 << 20, 3 << 20} {
 			ws, got := g.Join(t, g.NewRoom(t), "")
 			head, tail := `{"type":"push","key":"k","value":"`, `","action":`+action+`}`
-			gatewaytest.Say(t, ws, head+strings.Repeat("x", maxBody-len(head)-len(tail)+over)+tail)
-			gatewaytest.Say(t, ws, replaceOne)
-			all := gatewaytest.UntilCame(t, got, 2)
+			gatewaytest.SendText(t, ws, head+strings.Repeat("x", maxBody-len(head)-len(tail)+over)+tail)
+			gatewaytest.SendText(t, ws, replaceOne)
+			all := gatewaytest.AwaitMessages(t, got, 2)
 			if !strings.Contains(all[0], `"error"`) || !strings.Contains(all[0], "MAX_BODY") || !strings.Contains(all[1], `"push"`) {
 				t.Errorf("%s with %d bytes too many: %.200q", action, over, all)
 			}

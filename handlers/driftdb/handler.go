@@ -70,7 +70,7 @@ type Handler struct {
 // New makes the handler and starts its background work. Close ends that.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
-	h.streams = traffic.Opener{Door: traffic.DoorRooms, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
+	h.streams = traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error
 	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {
@@ -83,7 +83,7 @@ func New(o Options) (*Handler, error) {
 		h.rooms.Close()
 		return nil, err
 	}
-	h.group.Go(func() { h.unread.keep(h.quit) })
+	h.group.Go(func() { h.unread.keep(h.quit, o.Logger) })
 	return h, nil
 }
 
@@ -101,10 +101,15 @@ func (h *Handler) Rooms() int { return h.rooms.Count() }
 
 const connectPath = "/room/:room/connect"
 
+const doorName = "rooms"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
+
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	e.POST("/new", h.create)
-	e.GET("/room/:room", h.look)
+	e.GET("/room/:room", h.getRoom)
 	e.GET(connectPath, h.connect)
 	e.POST("/room/:room/send", h.send)
 	e.GET("/room/:room/events", h.events)
@@ -128,9 +133,9 @@ func charged(c echo.Context) context.Context {
 	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
 }
 
-// look answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are
+// getRoom answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are
 // sent as plain text; otherwise the client would continue with a room named "undefined".
-func (h *Handler) look(c echo.Context) error {
+func (h *Handler) getRoom(c echo.Context) error {
 	httperr.PlainText(c)
 	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	if err := h.find(c, id); err != nil {

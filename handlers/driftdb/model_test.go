@@ -73,8 +73,8 @@ func (m *roomModel) state(key string, upto uint64) (state []string) {
 	return state
 }
 
-// known holds an entry against what was said. One that was compacted is the state by then.
-func (m *roomModel) known(rt *rapid.T, r *roomReader, key, value string, seq uint64, compacted bool) {
+// checkEntry holds an entry against what was said. One that was compacted is the state by then.
+func (m *roomModel) checkEntry(rt *rapid.T, r *roomReader, key, value string, seq uint64, compacted bool) {
 	switch {
 	case seq == 0 || seq > m.seq:
 		rt.Fatalf("reader %d: nothing was said as %d: %q", r.name, seq, value)
@@ -104,7 +104,7 @@ func (m *roomModel) push(rt *rapid.T) (message map[string]any, key string, size 
 	return map[string]any{"type": "push", "key": key, "value": value, "action": action}, key, len(m.stored[key])
 }
 
-// say is what a push but a compact does, as its value tells.
+// say applies a push that is not a compact to the model.
 func (m *roomModel) say(key, value string) {
 	m.seq++
 	m.said = append(m.said, roomSaid{key, value, m.seq})
@@ -314,9 +314,9 @@ func (m *roomModel) leave() {
 	m.g.Stop(m.t)
 }
 
-// TestRoomDoors: whatever is said, by any door, while readers join, ask, ask again, lose their connections, and the store
-// is opened again, each of them ends with the state that a list has, hears every push once, in order, numbers never go
-// back, and no relay is retained.
+// TestRoomDoors: writers push through every door, while readers join, ask, ask again and lose their connections, and the
+// store is opened again. Each reader ends with the state that a list has, and gets every push once, in order. Numbers never
+// go back, and no relay is retained.
 func TestRoomDoors(t *testing.T) {
 	t.Parallel()
 	runs, failed := 0, false

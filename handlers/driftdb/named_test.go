@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -72,8 +73,8 @@ func TestConnectingMakesRooms(t *testing.T) {
 		}
 	}
 	ws, got := g.Join(t, "socket", "")
-	gatewaytest.Say(t, ws, replaceOne)
-	if all := gatewaytest.UntilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
+	gatewaytest.SendText(t, ws, replaceOne)
+	if all := gatewaytest.AwaitMessages(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
 		t.Error(all)
 	}
 	g.listen(t, "stream")()
@@ -138,24 +139,26 @@ func TestNamedRoomsAreBounded(t *testing.T) {
 // A dropped room lives again when its old id is opened.
 func TestDroppedRoomLivesAgain(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomRetention = time.Second })
-	room := g.NewRoom(t)
-	g.Push(t, room, replaceOne)
-	for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the old room is still there")
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRetention = time.Second })
+		room := g.NewRoom(t)
+		g.Push(t, room, replaceOne)
+		for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the old room is still there")
+			}
 		}
-	}
-	if status, body := g.look(t, room); status != 200 || !strings.Contains(body, `"room":"`+room+`"`) {
-		t.Error(status, body)
-	}
-	ws, got := g.Join(t, room, "")
-	gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
-	gatewaytest.UntilCame(t, got, 1) // the answer to a get may have what is pushed right behind it
-	gatewaytest.Say(t, ws, replaceOne)
-	if all := gatewaytest.UntilCame(t, got, 2); all[0] != `{"type":"init","key":"k","data":[]}` || !strings.Contains(all[1], `"seq":1`) {
-		t.Error(all)
-	}
+		if status, body := g.look(t, room); status != 200 || !strings.Contains(body, `"room":"`+room+`"`) {
+			t.Error(status, body)
+		}
+		ws, got := g.Join(t, room, "")
+		gatewaytest.SendText(t, ws, `{"type":"get","key":"k"}`)
+		gatewaytest.AwaitMessages(t, got, 1) // the answer to a get may have what is pushed right behind it
+		gatewaytest.SendText(t, ws, replaceOne)
+		if all := gatewaytest.AwaitMessages(t, got, 2); all[0] != `{"type":"init","key":"k","data":[]}` || !strings.Contains(all[1], `"seq":1`) {
+			t.Error(all)
+		}
+	})
 }
 
 // What fetch asks for a new room is refused in text, as DriftDB's client would take JSON for the room.

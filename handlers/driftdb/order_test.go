@@ -13,8 +13,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// heard is a message of the server, as far as tests look into it.
-type heard struct {
+// received is a message of the server, as far as tests look into it.
+type received struct {
 	Type, Key string
 	Value     string
 	Seq       uint64
@@ -26,7 +26,7 @@ type heard struct {
 	}
 }
 
-func parse(t testing.TB, text string) (m heard) {
+func parse(t testing.TB, text string) (m received) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatalf("%s: %v", text, err)
@@ -47,13 +47,13 @@ func replaces(room string, n int) *eventlog.Request {
 	return r
 }
 
-// Whoever asks again for a key hears every push of it, also those that are replaced by the time of the answer, once as a
-// push or in an answer, and none behind an answer that has it.
+// A client that asks again for a key gets every push of it once, as a push or in an answer, also those that were replaced
+// before the answer. It gets no push after an answer that contains it.
 func TestRoomAskAgain(t *testing.T) {
 	t.Parallel()
 	for name, one := range map[string]struct {
 		wait time.Duration
-		ring int // of bytes; a small one makes the reader lag, which hears what is retained by then
+		ring int // of bytes; a small one makes the reader lag, which gets what is still retained
 	}{"at once": {0, 0}, "after the hold": {300 * time.Millisecond, 0}, "lagging": {0, 2000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,8 +61,8 @@ func TestRoomAskAgain(t *testing.T) {
 			room := g.NewRoom(t)
 			reader, got := g.Join(t, room, "")
 			time.Sleep(one.wait)
-			gatewaytest.Say(t, reader, `{"type":"get","key":"k"}`)
-			gatewaytest.UntilCame(t, got, 1)
+			gatewaytest.SendText(t, reader, `{"type":"get","key":"k"}`)
+			gatewaytest.AwaitMessages(t, got, 1)
 			const writers, rounds, each = 4, 100, 5
 			var group sync.WaitGroup
 			for range writers {
@@ -83,7 +83,7 @@ func TestRoomAskAgain(t *testing.T) {
 					running = false
 				default:
 				}
-				if gatewaytest.Say(t, reader, `{"type":"get","key":"k"}`); asked%16 == 0 {
+				if gatewaytest.SendText(t, reader, `{"type":"get","key":"k"}`); asked%16 == 0 {
 					taken(t, reader, got)
 				}
 			}
@@ -118,7 +118,7 @@ func TestRoomAskAgain(t *testing.T) {
 				t.Fatalf("%d of %d answers came; the last push was %d", inits, asked, last)
 			}
 			if one.ring == 0 && len(seen) != writers*rounds*each {
-				t.Fatalf("%d of %d were heard", len(seen), writers*rounds*each)
+				t.Fatalf("%d of %d were received", len(seen), writers*rounds*each)
 			}
 			t.Logf("%d heard, %d of them as pushes, %d answers", len(seen), pushed, inits)
 		})
@@ -132,30 +132,30 @@ func TestRoomOrderWhileHeld(t *testing.T) {
 	room := g.NewRoom(t)
 	writer, _ := g.Join(t, room, "")
 	reader, got := g.Join(t, room, "")
-	gatewaytest.Say(t, reader, `{"type":"get","key":"asked"}`)
-	gatewaytest.UntilCame(t, got, 1)
+	gatewaytest.SendText(t, reader, `{"type":"get","key":"asked"}`)
+	gatewaytest.AwaitMessages(t, got, 1)
 	var want []string
 	for i := range 30 {
 		key, action := []string{"asked", "other", "third"}[i%3], []string{"append", "replace", "relay", "append"}[i%4]
-		gatewaytest.Say(t, writer, pushOf(key, fmt.Sprint(i), action))
+		gatewaytest.SendText(t, writer, pushOf(key, fmt.Sprint(i), action))
 		want = append(want, fmt.Sprintf(`{"type":"push","key":%q,"value":"%d","seq":%d}`, key, i, i+1))
 	}
-	if all := gatewaytest.UntilCame(t, got, 31)[1:]; strings.Join(all, "\n") != strings.Join(want, "\n") {
+	if all := gatewaytest.AwaitMessages(t, got, 31)[1:]; strings.Join(all, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the pushes came as\n%s", strings.Join(all, "\n"))
 	}
 	// What a client asks for at last is handed out with all that it held up.
 	late, got := g.Join(t, room, "")
 	began := time.Now()
 	for i, key := range []string{"other", "asked", "third"} {
-		gatewaytest.Say(t, writer, pushOf(key, fmt.Sprint("late", i), "relay"))
-		gatewaytest.Say(t, writer, pushOf(key, fmt.Sprint("late", i), "replace"))
+		gatewaytest.SendText(t, writer, pushOf(key, fmt.Sprint("late", i), "relay"))
+		gatewaytest.SendText(t, writer, pushOf(key, fmt.Sprint("late", i), "replace"))
 	}
 	settled := func() bool { return strings.Contains(g.Push(t, room, `{"type":"get","key":"third"}`), "late2") }
 	for !settled() {
 		time.Sleep(time.Millisecond)
 	}
 	for _, key := range []string{"third", "asked", "other"} {
-		gatewaytest.Say(t, late, fmt.Sprintf(`{"type":"get","key":%q}`, key))
+		gatewaytest.SendText(t, late, fmt.Sprintf(`{"type":"get","key":%q}`, key))
 	}
 	taken(t, late, got)
 	if time.Since(began) > 200*time.Millisecond {
@@ -183,13 +183,13 @@ func TestRoomKnownWhileHeld(t *testing.T) {
 	g.Push(t, room, pushOf("other", "a", "append"))
 	g.Push(t, room, pushOf("k", "b", "append"))
 	g.Push(t, room, pushOf("k", "c", "append"))
-	gatewaytest.Say(t, ws, `{"type":"get","key":"k","seq":2}`)
+	gatewaytest.SendText(t, ws, `{"type":"get","key":"k","seq":2}`)
 	taken(t, ws, got)
 	want := []string{
 		`{"type":"push","key":"other","value":"a","seq":1}`, `{"type":"push","key":"k","value":"b","seq":2}`, `{"type":"push","key":"k","value":"c","seq":3}`,
 		`{"type":"init","key":"k","data":[{"value":"c","seq":3}]}`, `{"type":"pong","nonce":null}`,
 	}
-	if all := gatewaytest.UntilCame(t, got, len(want)); strings.Join(all, "\n") != strings.Join(want, "\n") {
+	if all := gatewaytest.AwaitMessages(t, got, len(want)); strings.Join(all, "\n") != strings.Join(want, "\n") {
 		t.Errorf("it got\n%s", strings.Join(all, "\n"))
 	}
 }

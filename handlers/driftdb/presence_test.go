@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -55,8 +56,8 @@ func taken(t *testing.T, ws *websocket.Conn, got func() []string) {
 		return slices.DeleteFunc(got(), func(one string) bool { return !strings.Contains(one, `"pong"`) })
 	}
 	before := len(pongs())
-	gatewaytest.Say(t, ws, `{"type":"ping"}`)
-	gatewaytest.UntilCame(t, pongs, before+1)
+	gatewaytest.SendText(t, ws, `{"type":"ping"}`)
+	gatewaytest.AwaitMessages(t, pongs, before+1)
 }
 
 func TestRoomPresence(t *testing.T) {
@@ -65,14 +66,14 @@ func TestRoomPresence(t *testing.T) {
 	room, other := g.NewRoom(t), g.NewRoom(t)
 	a, gotA := g.Join(t, room, "")
 	b, gotB := g.Join(t, room, "")
-	gatewaytest.Say(t, a, relay("__presence", `{"value":{"x":1},"client":"a"}`))
-	gatewaytest.Say(t, b, relay("__presence", `{"client":"b","value":null}`))
-	gatewaytest.Say(t, a, relay("mouse", `{"value":[1, 2],"client":"a"}`))
-	gatewaytest.Say(t, b, relay("", `{"client":"ü"}`)) // in JSON there is no undefined
+	gatewaytest.SendText(t, a, relay("__presence", `{"value":{"x":1},"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("__presence", `{"client":"b","value":null}`))
+	gatewaytest.SendText(t, a, relay("mouse", `{"value":[1, 2],"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("", `{"client":"ü"}`)) // in JSON there is no undefined
 	for _, no := range []string{`1`, `null`, `[]`, `{}`, `{"value":1}`, `{"client":1,"value":1}`, `{"client":null,"value":1}`, `{"client":"c","value":1,"text":"hi"}`, `{"client":"c","text":"hi"}`, `{"Client":"c","value":1}`} {
-		gatewaytest.Say(t, a, relay("mouse", no))
+		gatewaytest.SendText(t, a, relay("mouse", no))
 	}
-	gatewaytest.Say(t, a, `{"type":"push","key":"mouse","value":{"value":1,"client":"stored"},"action":{"type":"append"}}`)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"mouse","value":{"value":1,"client":"stored"},"action":{"type":"append"}}`)
 	taken(t, a, gotA)
 	taken(t, b, gotB)
 	for query, want := range map[string]string{
@@ -90,10 +91,10 @@ func TestRoomPresence(t *testing.T) {
 		t.Errorf("in another room there are %s", got)
 	}
 	// The last word counts, and of a client that has two connections the last of both.
-	gatewaytest.Say(t, a, relay("mouse", `{"value":3,"client":"a"}`))
+	gatewaytest.SendText(t, a, relay("mouse", `{"value":3,"client":"a"}`))
 	taken(t, a, gotA)
-	gatewaytest.Say(t, b, relay("mouse", `{"value":4,"client":"a"}`))
-	gatewaytest.Say(t, b, relay("mouse", `{"value":5,"client":"b"}`))
+	gatewaytest.SendText(t, b, relay("mouse", `{"value":4,"client":"a"}`))
+	gatewaytest.SendText(t, b, relay("mouse", `{"value":5,"client":"b"}`))
 	taken(t, b, gotB)
 	for range 10 { // connections come in no order
 		if got := g.there(t, room, "?key=mouse"); got != `[{"client":"a","value":4},{"client":"b","value":5}]` {
@@ -110,39 +111,39 @@ func TestRoomPresence(t *testing.T) {
 	}
 }
 
-// However many clients and keys a connection tells of, and however much it says, it is known by little.
+// However many clients, keys and bytes a connection sends, the gateway stores only a little of its presence.
 func TestRoomPresenceBounds(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	room := g.NewRoom(t)
 	a, got := g.Join(t, room, "")
-	tell := func(n int, message func(i int) string) {
+	sendAll := func(n int, message func(i int) string) {
 		t.Helper()
 		before := len(got())
 		for i := range n {
-			gatewaytest.Say(t, a, message(i))
+			gatewaytest.SendText(t, a, message(i))
 		}
-		gatewaytest.UntilCame(t, got, before+n)
+		gatewaytest.AwaitMessages(t, got, before+n)
 		taken(t, a, got)
 	}
-	tell(30, func(i int) string { return relay("many", fmt.Sprintf(`{"value":%d,"client":"c%02d"}`, i, i)) })
+	sendAll(30, func(i int) string { return relay("many", fmt.Sprintf(`{"value":%d,"client":"c%02d"}`, i, i)) })
 	if all := g.there(t, room, "?key=many"); strings.Count(all, "client") != 16 || strings.Contains(all, `"c13"`) || !strings.Contains(all, `"c14"`) || !strings.Contains(all, `"c29"`) {
 		t.Errorf("there are %s", all)
 	}
-	tell(16, func(i int) string { return relay(fmt.Sprint("key", i), `{"value":1,"client":"c"}`) })
+	sendAll(16, func(i int) string { return relay(fmt.Sprint("key", i), `{"value":1,"client":"c"}`) })
 	if got := g.there(t, room, "?key=many"); got != "[]" {
 		t.Errorf("there are %s beside 16 keys", got)
 	}
-	// 3 of 1,300 bytes are known, 4 are not, and of what is too long for itself no more than that it is there.
+	// 3 values of 1,300 bytes are stored, 4 are not. Of a value that is too long, only its presence is stored.
 	text := strings.Repeat("x", 1300)
-	tell(4, func(i int) string { return relay("long", fmt.Sprintf(`{"value":%q,"client":"c%d"}`, text, i)) })
+	sendAll(4, func(i int) string { return relay("long", fmt.Sprintf(`{"value":%q,"client":"c%d"}`, text, i)) })
 	if all := g.there(t, room, "?key=long"); strings.Count(all, "client") != 3 || strings.Contains(all, `"c0"`) {
 		t.Errorf("there are %.200s", all)
 	}
 	for length, want := range map[int]string{4080: "xxx", 5000: `[{"client":"c","value":null}]`} {
 		key := fmt.Sprint(length % 7) // short, as it counts
 		value := `{"value":"` + strings.Repeat("x", length-len(`{"value":"","client":"c"}`)) + `","client":"c"}`
-		tell(1, func(int) string { return relay(key, value) })
+		sendAll(1, func(int) string { return relay(key, value) })
 		if all := g.there(t, room, "?key="+key); !strings.Contains(all, want) {
 			t.Errorf("of %d bytes: there are %.200s", length, all)
 		}
@@ -157,13 +158,15 @@ func TestRoomPresenceVanished(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
 		t.Parallel()
-		g := newGateway(t)
-		room := g.NewRoom(t)
-		ws, got := g.Join(t, room, "")
-		gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
-		g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
-		g.thereSoon(t, room, "?key=mouse", `[]`, 10*time.Second)
-		taken(t, ws, got)
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t, gatewaytest.InBubble)
+			room := g.NewRoom(t)
+			ws, got := g.Join(t, room, "")
+			gatewaytest.SendText(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+			g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
+			g.thereSoon(t, room, "?key=mouse", `[]`, 10*time.Second)
+			taken(t, ws, got)
+		})
 	})
 	t.Run("vanished", func(t *testing.T) {
 		t.Parallel()
@@ -173,15 +176,17 @@ func TestRoomPresenceVanished(t *testing.T) {
 
 func vanish(t *testing.T) {
 	t.Helper()
-	g := newGateway(t, func(s *setup) { s.MaxRoomConnections = 1 })
-	room := g.NewRoom(t)
-	ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ws.CloseNow()
-	gatewaytest.Say(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
-	g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
-	g.thereSoon(t, room, "?key=mouse", `[]`, 7*time.Second)
-	g.joinSoon(t, room) // its connection is given up
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.MaxRoomConnections = 1 })
+		room := g.NewRoom(t)
+		ws, _, err := websocket.Dial(context.Background(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+room+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.CloseNow()
+		gatewaytest.SendText(t, ws, relay("mouse", `{"value":1,"client":"a"}`))
+		g.thereSoon(t, room, "?key=mouse", `[{"client":"a","value":1}]`, 2*time.Second)
+		g.thereSoon(t, room, "?key=mouse", `[]`, 7*time.Second)
+		g.joinSoon(t, room) // its connection is given up
+	})
 }

@@ -35,19 +35,19 @@ type roomReader struct {
 	views map[string]*roomView // of the keys that it asked for
 
 	// Of the connection:
-	ws     *websocket.Conn
-	stop   func()
-	joined uint64 // the last number by the time it had joined
-	last   uint64 // number of the last push
-	lastID string // of the stream of events
-	heard  map[roomNumber]bool
-	keys   map[string]*roomHeard
-	pongs  int
-	sizes  []string // stream_size that came
-	grown  []string // and those that should
+	ws       *websocket.Conn
+	stop     func()
+	joined   uint64 // the last number by the time it had joined
+	last     uint64 // number of the last push
+	lastID   string // of the stream of events
+	received map[roomNumber]bool
+	keys     map[string]*keyState
+	pongs    int
+	sizes    []string // stream_size that came
+	grown    []string // and those that should
 
 	mu  sync.Mutex
-	box []heard // came, and not looked at yet
+	box []received // came, and not looked at yet
 }
 
 // roomNumber is a number of a key: a compact may be at one that is another key's.
@@ -62,8 +62,8 @@ type roomView struct {
 	last  uint64
 }
 
-// roomHeard is what a connection has heard of a key.
-type roomHeard struct {
+// keyState is what a connection has received for a key.
+type keyState struct {
 	gets, inits int
 	top         uint64 // the greatest number in an init
 	first       uint64 // and in the first of them
@@ -88,16 +88,16 @@ func applied(state []string, value string) []string {
 	return append(append([]string{}, state...), value)
 }
 
-func (r *roomReader) of(key string) *roomHeard {
+func (r *roomReader) of(key string) *keyState {
 	if r.keys[key] == nil {
-		r.keys[key] = &roomHeard{}
+		r.keys[key] = &keyState{}
 	}
 	return r.keys[key]
 }
 
 // connect joins. It asks again for what it has asked for, behind what it has.
 func (r *roomReader) connect(rt *rapid.T) {
-	r.heard, r.keys, r.last, r.pongs, r.sizes, r.grown = map[roomNumber]bool{}, map[string]*roomHeard{}, 0, 0, nil, nil
+	r.received, r.keys, r.last, r.pongs, r.sizes, r.grown = map[roomNumber]bool{}, map[string]*keyState{}, 0, 0, nil, nil
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	r.box = nil
@@ -160,7 +160,7 @@ func (r *roomReader) readEvents(body io.Reader) {
 		case strings.HasPrefix(text, `data: {"type":"push"`):
 			data = text[6:]
 		case text == "":
-			m := heard{Type: "id"}
+			m := received{Type: "id"}
 			if data != "" && json.Unmarshal([]byte(data), &m) != nil {
 				m.Type = "bad"
 			}
@@ -177,7 +177,7 @@ func (r *roomReader) readSocket(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		var m heard
+		var m received
 		decode := json.Unmarshal
 		if kind == websocket.MessageBinary {
 			decode = cbor.Unmarshal
@@ -189,13 +189,13 @@ func (r *roomReader) readSocket(ctx context.Context) {
 	}
 }
 
-func (r *roomReader) put(m heard) {
+func (r *roomReader) put(m received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.box = append(r.box, m)
 }
 
-func (r *roomReader) take() []heard {
+func (r *roomReader) take() []received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	box := r.box
@@ -261,7 +261,7 @@ func (r *roomReader) look(rt *rapid.T) {
 	}
 }
 
-func (r *roomReader) lookPush(rt *rapid.T, m *heard) {
+func (r *roomReader) lookPush(rt *rapid.T, m *received) {
 	// Of what is read from the store, compacts may have the number of another key's push, and in the stream of events of
 	// one that lags a number that was passed.
 	stored := r.events() || r.m.lags()
@@ -269,8 +269,8 @@ func (r *roomReader) lookPush(rt *rapid.T, m *heard) {
 		rt.Fatalf("reader %d: %d comes after %d", r.name, m.Seq, r.last)
 	}
 	r.last = max(r.last, m.Seq)
-	r.m.known(rt, r, m.Key, m.Value, m.Seq, stored)
-	r.heard[roomNumber{m.Key, m.Seq}] = true
+	r.m.checkEntry(rt, r, m.Key, m.Value, m.Seq, stored)
+	r.received[roomNumber{m.Key, m.Seq}] = true
 	if m.Value[0] == '~' {
 		return
 	}
@@ -288,7 +288,7 @@ func (r *roomReader) lookPush(rt *rapid.T, m *heard) {
 	}
 }
 
-func (r *roomReader) lookInit(rt *rapid.T, m *heard) {
+func (r *roomReader) lookInit(rt *rapid.T, m *received) {
 	h := r.of(m.Key)
 	if r.views[m.Key] == nil {
 		r.views[m.Key] = &roomView{}
@@ -298,8 +298,8 @@ func (r *roomReader) lookInit(rt *rapid.T, m *heard) {
 		if e.Value[0] == '~' || e.Seq <= last {
 			rt.Fatalf("reader %d: an init of %s has %v", r.name, m.Key, m.Data)
 		}
-		r.m.known(rt, r, m.Key, e.Value, e.Seq, true)
-		r.heard[roomNumber{m.Key, e.Seq}], last = true, e.Seq
+		r.m.checkEntry(rt, r, m.Key, e.Value, e.Seq, true)
+		r.received[roomNumber{m.Key, e.Seq}], last = true, e.Seq
 		r.views[m.Key].apply(e.Value, e.Seq)
 	}
 	if last < h.top && h.asked == 0 {
@@ -311,7 +311,7 @@ func (r *roomReader) lookInit(rt *rapid.T, m *heard) {
 	h.inits++
 }
 
-// complete says what a connection has not heard yet, or "": all answers, every relay since it joined, and every other
+// complete names what a connection has not received yet, or returns "": all answers, every relay since it joined, and every other
 // push, unless it was held and is a part of the first init.
 func (r *roomReader) complete() string {
 	if !r.events() {
@@ -330,7 +330,7 @@ func (r *roomReader) complete() string {
 		}
 	}
 	for _, s := range r.m.said {
-		if s.seq <= r.joined || r.heard[roomNumber{s.key, s.seq}] || r.door == doorKey && s.key != r.key {
+		if s.seq <= r.joined || r.received[roomNumber{s.key, s.seq}] || r.door == doorKey && s.key != r.key {
 			continue
 		}
 		h := r.of(s.key)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -39,56 +40,58 @@ func (a *around) Keyed(ctx context.Context, space string, key *string, f func(ev
 // A connection that has fallen behind the hub gets a key's entries once all the same, in its init or as pushes.
 func TestGetMeetsPushesBehind(t *testing.T) {
 	t.Parallel()
-	const n = 150 // more than the hub keeps at hand
-	for _, action := range []string{"append", "relay"} {
-		engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
-		g := newGateway(t, func(s *setup) { s.Engine, s.RingBytes = engine, 2000 })
-		room := g.NewRoom(t)
-		push := func(key, action string, n int) {
-			for i := range n {
-				if got := g.Push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":%d,"action":{"type":"%s"}}`, key, i, action)); !strings.HasPrefix(got, "200") {
-					t.Error(got)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 150 // more than the hub keeps at hand
+		for _, action := range []string{"append", "relay"} {
+			engine := &around{Engine: memory.Open(memory.Options{}), after: func() {}}
+			g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.Engine, s.RingBytes = engine, 2000 })
+			room := g.NewRoom(t)
+			push := func(key, action string, n int) {
+				for i := range n {
+					if got := g.Push(t, room, fmt.Sprintf(`{"type":"push","key":"%s","value":%d,"action":{"type":"%s"}}`, key, i, action)); !strings.HasPrefix(got, "200") {
+						t.Error(got)
+					}
 				}
 			}
-		}
-		engine.before = func() { push("k", "append", 3) }
-		engine.after = func() { push("k", action, n) }
-		ws, got := g.Join(t, room, "")
-		time.Sleep(300 * time.Millisecond) // the time of holding is over
-		gatewaytest.Say(t, ws, `{"type":"get","key":"k"}`)
-		for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		push("end", "append", 1)
-		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(strings.Join(got(), ""), `"key":"end"`) && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		var seqs []int
-		for _, text := range got() {
-			var m struct {
-				Type, Key string
-				Seq       int
-				Data      []struct{ Seq int }
+			engine.before = func() { push("k", "append", 3) }
+			engine.after = func() { push("k", action, n) }
+			ws, got := g.Join(t, room, "")
+			time.Sleep(300 * time.Millisecond) // the time of holding is over
+			gatewaytest.SendText(t, ws, `{"type":"get","key":"k"}`)
+			for deadline := time.Now().Add(10 * time.Second); len(got()) == 0 && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
 			}
-			if err := json.Unmarshal([]byte(text), &m); err != nil {
-				t.Fatal(err)
+			push("end", "append", 1)
+			for deadline := time.Now().Add(10 * time.Second); !strings.Contains(strings.Join(got(), ""), `"key":"end"`) && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
 			}
-			for _, e := range m.Data {
-				seqs = append(seqs, e.Seq)
+			var seqs []int
+			for _, text := range got() {
+				var m struct {
+					Type, Key string
+					Seq       int
+					Data      []struct{ Seq int }
+				}
+				if err := json.Unmarshal([]byte(text), &m); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range m.Data {
+					seqs = append(seqs, e.Seq)
+				}
+				if m.Type == "push" && m.Key == "k" {
+					seqs = append(seqs, m.Seq)
+				}
 			}
-			if m.Type == "push" && m.Key == "k" {
-				seqs = append(seqs, m.Seq)
+			want := 3
+			if action == "append" {
+				want += n
+			}
+			sorted := slices.IsSorted(seqs)
+			if len(slices.Compact(slices.Clone(seqs))) != len(seqs) || !sorted || len(seqs) != want {
+				t.Errorf("%s: got the numbers %v, want 1 to %d", action, seqs, want)
 			}
 		}
-		want := 3
-		if action == "append" {
-			want += n
-		}
-		sorted := slices.IsSorted(seqs)
-		if len(slices.Compact(slices.Clone(seqs))) != len(seqs) || !sorted || len(seqs) != want {
-			t.Errorf("%s: got the numbers %v, want 1 to %d", action, seqs, want)
-		}
-	}
+	})
 }
 
 // The last of what is retained moves a narrowed stream's client, wherever it stands among the others.
@@ -133,14 +136,14 @@ func TestPresenceIsSmall(t *testing.T) {
 	for i, size := range []int{10, 100_000} {
 		ws, got := g.Join(t, room, "")
 		for _, n := range []int{10, size} {
-			gatewaytest.Say(t, ws, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"c%d","value":"%s"},"action":{"type":"relay"}}`, i, strings.Repeat("x", n)))
+			gatewaytest.SendText(t, ws, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"c%d","value":"%s"},"action":{"type":"relay"}}`, i, strings.Repeat("x", n)))
 		}
 		long, _ := g.Join(t, room, "")
-		gatewaytest.Say(t, long, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"%s","value":1},"action":{"type":"relay"}}`, strings.Repeat("y", size)))
-		gatewaytest.UntilCame(t, got, 3)
+		gatewaytest.SendText(t, long, fmt.Sprintf(`{"type":"push","key":"__presence","value":{"client":"%s","value":1},"action":{"type":"relay"}}`, strings.Repeat("y", size)))
+		gatewaytest.AwaitMessages(t, got, 3)
 	}
 	want := `[{"client":"c0","value":"xxxxxxxxxx"},{"client":"c1","value":null},{"client":"yyyyyyyyyy","value":1}]`
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // what is said is told to others first
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a message is sent to others before it is noted
 		answer, err := g.Client().Get(g.URL + "/room/" + room + "/presence")
 		if err != nil {
 			t.Fatal(err)
@@ -189,9 +192,9 @@ func TestRoomTakesUTF8Only(t *testing.T) {
 			if got := g.Push(t, room, message); !strings.HasPrefix(got, "422") {
 				t.Errorf("posted, %q: %s", message, got)
 			}
-			gatewaytest.Say(t, ws, message)
+			gatewaytest.SendText(t, ws, message)
 		}
-		all := gatewaytest.UntilCame(t, got, 3*(i+1))
+		all := gatewaytest.AwaitMessages(t, got, 3*(i+1))
 		for _, text := range all[3*i:] {
 			if !strings.HasPrefix(text, `{"type":"error"`) || !utf8.ValidString(text) {
 				t.Errorf("%q", text)

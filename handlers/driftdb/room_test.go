@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/broker"
+	"sluice/gateway/gatewaytest"
 	"sluice/handlers"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/httperr"
@@ -234,15 +235,47 @@ func TestDropMany(t *testing.T) {
 	})
 }
 
-// narrow makes connections whose kernel holds little, so that a slow reader is felt at once.
-type narrow struct{ net.Listener }
+// server serves a door in memory, for a bubble of synctest.
+type server struct {
+	*httptest.Server
+	pipes *gatewaytest.Pipes
+}
 
-func (n narrow) Accept() (net.Conn, error) {
-	c, err := n.Listener.Accept()
-	if err == nil {
-		err = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+// serve starts a server that closes a connection if the client takes nothing for the timeout. Its connections hold
+// little, so that a slow reader is felt at once.
+func serve(t *testing.T, e http.Handler, timeout time.Duration) *server {
+	t.Helper()
+	s := &server{pipes: gatewaytest.NewPipes(128 << 10)}
+	s.Server = &httptest.Server{Listener: &handlers.Listener{Listener: s.pipes, Timeout: timeout}, Config: &http.Server{Handler: e}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// client makes a client whose connections are wrapped.
+func (s *server) client(t *testing.T, wrap func(net.Conn) net.Conn) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := s.pipes.Dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { c.Close() })
+		return wrap(c), nil
+	}}}
+}
+
+func bare(c net.Conn) net.Conn { return c }
+
+// dial opens a WebSocket of a room.
+func (s *server) dial(ctx context.Context, t *testing.T, path string, wrap func(net.Conn) net.Conn) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(s.URL, "http")+path, &websocket.DialOptions{HTTPClient: s.client(t, wrap)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return c, err
+	t.Cleanup(func() { _ = ws.CloseNow() })
+	ws.SetReadLimit(1 << 21)
+	return ws
 }
 
 // slowly reads a little at a time.
@@ -256,53 +289,36 @@ func (s slowly) Read(b []byte) (int, error) {
 // Who reads slowly, but does read, gets a message that takes longer than WRITE_TIMEOUT; who reads nothing is closed.
 func TestSlowSocket(t *testing.T) {
 	t.Parallel()
-	e := door(t, memory.Open(memory.Options{}), time.Hour)
-	server := httptest.NewUnstartedServer(e)
-	server.Listener = &handlers.Listener{Listener: narrow{server.Listener}, Timeout: writeTimeout}
-	server.Start()
-	t.Cleanup(server.Close)
-	room := newRoom(t, e)
-	const long = 1_000_000
-	if status, text := ask(t, e, http.MethodPost, room+"/send", `{"type":"push","key":"k","value":"`+strings.Repeat("x", long)+`","action":{"type":"replace"}}`); status != http.StatusOK {
-		t.Fatal(status, text)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	dial := func(wrap func(net.Conn) net.Conn) *websocket.Conn {
-		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			if err == nil {
-				err = c.(*net.TCPConn).SetReadBuffer(64 << 10)
-			}
-			return wrap(c), err
-		}}
-		ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http")+room+"/connect", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
-		if err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		e := door(t, memory.Open(memory.Options{}), time.Hour)
+		server := serve(t, e, writeTimeout)
+		room := newRoom(t, e)
+		const long = 1_000_000
+		if status, text := ask(t, e, http.MethodPost, room+"/send", `{"type":"push","key":"k","value":"`+strings.Repeat("x", long)+`","action":{"type":"replace"}}`); status != http.StatusOK {
+			t.Fatal(status, text)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		ws := server.dial(ctx, t, room+"/connect", func(c net.Conn) net.Conn { return slowly{c} })
+		if err := ws.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = ws.CloseNow() })
-		ws.SetReadLimit(1 << 21)
-		return ws
-	}
-	ws := dial(func(c net.Conn) net.Conn { return slowly{c} })
-	if err := ws.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	if _, text, err := ws.Read(ctx); err != nil || len(text) < long {
-		t.Errorf("got %d bytes within %s: %v", len(text), time.Since(begun), err)
-	}
-	if took := time.Since(begun); took < writeTimeout {
-		t.Fatal("the reader was too fast to show anything:", took) // its 60 reads wait 40 ms each
-	}
-	stuck := dial(func(c net.Conn) net.Conn { return c })
-	if err := stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
-		t.Fatal(err)
-	}
-	for stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) == nil {
-		time.Sleep(50 * time.Millisecond)
-	}
-	if ctx.Err() != nil {
-		t.Error("who reads nothing is still there")
-	}
+		begun := time.Now()
+		if _, text, err := ws.Read(ctx); err != nil || len(text) < long {
+			t.Errorf("got %d bytes within %s: %v", len(text), time.Since(begun), err)
+		}
+		if took := time.Since(begun); took < 2*writeTimeout {
+			t.Fatal("the reader was too fast to show anything:", took) // its 60 reads wait 40 ms each
+		}
+		stuck := server.dial(ctx, t, room+"/connect", bare)
+		if err := stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
+			t.Fatal(err)
+		}
+		for stuck.Write(ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) == nil {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if ctx.Err() != nil {
+			t.Error("who reads nothing is still there")
+		}
+	})
 }

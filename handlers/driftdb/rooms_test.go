@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -35,7 +36,7 @@ func TestRoomRefusals(t *testing.T) {
 		{Name: "pong", Path: send, Key: "-", Body: `{"type":"ping","nonce":17}`, Status: 200, Has: []string{`{"type":"pong","nonce":17}`}},
 		{Name: "too large a room", Path: send, Key: "-", Body: `{"type":"push","key":"k","value":"` + strings.Repeat("x", 1<<20-100) + `","action":{"type":"append"}}`, Status: 413, Has: []string{"MAX_ROOM_BYTES"}},
 		{Name: "preflight", Method: "OPTIONS", Path: "/new", Key: "-", Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}, Status: 204,
-			Answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
+			ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "*"}},
 	})
 	for i := range 101 {
 		got := g.Push(t, room, fmt.Sprintf(`{"type":"push","key":"%d","value":1,"action":{"type":"replace"}}`, i))
@@ -51,19 +52,19 @@ func TestRoomSockets(t *testing.T) {
 	room := g.NewRoom(t)
 	a, gotA := g.Join(t, room, "")
 	b, gotB := g.Join(t, room, "")
-	gatewaytest.Say(t, a, `{"type":"get","key":"k","seq":0}`)
-	gatewaytest.Say(t, b, `{"type":"get","key":"k"}`)
-	gatewaytest.UntilCame(t, gotA, 1)
-	gatewaytest.UntilCame(t, gotB, 1)
-	gatewaytest.Say(t, a, `{"type":"push","key":"k","value":{"n":1},"action":{"type":"append"}}`)
-	gatewaytest.Say(t, a, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
-	gatewaytest.UntilCame(t, gotA, 4) // a stream_size comes after its echo, but may come after later pushes too
-	gatewaytest.Say(t, a, `{"type":"push","key":"k","value":3,"action":{"type":"relay"}}`)
-	gatewaytest.UntilCame(t, gotA, 6)
-	gatewaytest.Say(t, a, `{"type":"push","key":"k","value":"c","action":{"type":"compact","seq":1}}`)
-	gatewaytest.Say(t, a, `{"type":"ping"}`)
-	gatewaytest.Say(t, a, `nonsense`)
-	gatewaytest.Say(t, a, `{"type":"get","key":"k"}`)
+	gatewaytest.SendText(t, a, `{"type":"get","key":"k","seq":0}`)
+	gatewaytest.SendText(t, b, `{"type":"get","key":"k"}`)
+	gatewaytest.AwaitMessages(t, gotA, 1)
+	gatewaytest.AwaitMessages(t, gotB, 1)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"k","value":{"n":1},"action":{"type":"append"}}`)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
+	gatewaytest.AwaitMessages(t, gotA, 4) // a stream_size comes after its echo, but may come after later pushes too
+	gatewaytest.SendText(t, a, `{"type":"push","key":"k","value":3,"action":{"type":"relay"}}`)
+	gatewaytest.AwaitMessages(t, gotA, 6)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"k","value":"c","action":{"type":"compact","seq":1}}`)
+	gatewaytest.SendText(t, a, `{"type":"ping"}`)
+	gatewaytest.SendText(t, a, `nonsense`)
+	gatewaytest.SendText(t, a, `{"type":"get","key":"k"}`)
 	want := []string{
 		`{"type":"init","key":"k","data":[]}`,
 		`{"type":"push","key":"k","value":{"n":1},"seq":1}`,
@@ -71,7 +72,7 @@ func TestRoomSockets(t *testing.T) {
 		`{"type":"push","key":"k","value":3,"seq":3}`, `{"type":"stream_size","key":"k","size":2}`,
 		`{"type":"stream_size","key":"k","size":2}`, `{"type":"pong","nonce":null}`,
 	}
-	all := gatewaytest.UntilCame(t, gotA, len(want)+2)
+	all := gatewaytest.AwaitMessages(t, gotA, len(want)+2)
 	if got := strings.Join(all[:len(want)], "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("the sender got\n%s", got)
 	}
@@ -79,19 +80,19 @@ func TestRoomSockets(t *testing.T) {
 		t.Errorf("%q", all[len(want):])
 	}
 	want = []string{want[0], want[1], want[2], want[4]}
-	if got := strings.Join(gatewaytest.UntilCame(t, gotB, 4), "\n"); got != strings.Join(want, "\n") {
+	if got := strings.Join(gatewaytest.AwaitMessages(t, gotB, 4), "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("the other got\n%s", got)
 	}
-	// Who asks for nothing hears all the same, when the time of holding is over.
+	// A client that asks for nothing gets the pushes too, when the delay is over.
 	_, gotC := g.Join(t, room, "")
-	gatewaytest.Say(t, a, `{"type":"push","key":"other","value":4,"action":{"type":"replace"}}`)
-	if got := gatewaytest.UntilCame(t, gotC, 1); got[0] != `{"type":"push","key":"other","value":4,"seq":4}` {
+	gatewaytest.SendText(t, a, `{"type":"push","key":"other","value":4,"action":{"type":"replace"}}`)
+	if got := gatewaytest.AwaitMessages(t, gotC, 1); got[0] != `{"type":"push","key":"other","value":4,"seq":4}` {
 		t.Errorf("%q", got)
 	}
 	_, debug := g.Join(t, room, "?debug=true")
-	gatewaytest.UntilCame(t, debug, 2)
-	gatewaytest.Say(t, a, `{"type":"push","key":"k","value":"d","action":{"type":"compact","seq":2}}`)
-	if got := gatewaytest.UntilCame(t, debug, 3); got[2] != `{"type":"init","key":"k","data":[{"value":"d","seq":2}]}` {
+	gatewaytest.AwaitMessages(t, debug, 2)
+	gatewaytest.SendText(t, a, `{"type":"push","key":"k","value":"d","action":{"type":"compact","seq":2}}`)
+	if got := gatewaytest.AwaitMessages(t, debug, 3); got[2] != `{"type":"init","key":"k","data":[{"value":"d","seq":2}]}` {
 		t.Errorf("%q", got)
 	}
 	if list := g.AsAdmin(t, "GET", "/admin/connections", "", 200); strings.Contains(fmt.Sprint(list), room) {
@@ -212,10 +213,10 @@ func TestRoomOverRealtime(t *testing.T) {
 	room := g.NewRoom(t)
 	key := g.AsAdmin(t, "POST", "/admin/keys", `{"name":"room","sub":["$room/`+room+`"]}`, 201)["key"].(string)
 	g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	star, stopStar := g.Lines(t, gatewaytest.KeyAll)
+	star, stopStar := g.StreamEvents(t, gatewaytest.KeyAll)
 	defer stopStar()
 	gatewaytest.NextOf(t, star, "init")
-	events, stop := g.Lines(t, key)
+	events, stop := g.StreamEvents(t, key)
 	defer stop()
 	gatewaytest.NextOf(t, events, "init")
 	g.Push(t, room, `{"type":"push","key":"k","value":2,"action":{"type":"append"}}`)
@@ -223,7 +224,7 @@ func TestRoomOverRealtime(t *testing.T) {
 	if want := `{"event":"push","data":{"type":"push","key":"k","value":2,"seq":2}}`; e.Data != want {
 		t.Errorf("got %s, want %s", e.Data, want)
 	}
-	past := g.Past(t, key, "?until=caught-up")
+	past := g.History(t, key, "?until=caught-up")
 	if len(past.IDs) != 2 || past.IDs[1] != e.ID {
 		t.Errorf("the past is %v, the last push %s", past.IDs, e.ID)
 	}
@@ -236,17 +237,19 @@ func TestRoomOverRealtime(t *testing.T) {
 // Rooms without messages are dropped, but not while somebody is in them.
 func TestOldRooms(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomRetention = time.Second })
-	room, other := g.NewRoom(t), g.NewRoom(t)
-	g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	_, got := g.Join(t, other, "")
-	for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the old room is still there")
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRetention = time.Second })
+		room, other := g.NewRoom(t), g.NewRoom(t)
+		g.Push(t, room, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+		_, got := g.Join(t, other, "")
+		for deadline := time.Now().Add(20 * time.Second); strings.HasPrefix(g.Push(t, room, `{"type":"ping"}`), "200"); time.Sleep(200 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the old room is still there")
+			}
 		}
-	}
-	g.Push(t, other, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
-	if all := gatewaytest.UntilCame(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
-		t.Errorf("%q", all)
-	}
+		g.Push(t, other, `{"type":"push","key":"k","value":1,"action":{"type":"append"}}`)
+		if all := gatewaytest.AwaitMessages(t, got, 1); !strings.Contains(all[0], `"seq":1`) {
+			t.Errorf("%q", all)
+		}
+	})
 }

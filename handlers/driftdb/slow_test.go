@@ -31,8 +31,8 @@ func TestSlowReaderOfRoom(t *testing.T) {
 		if err := c.SetReadBuffer(64 << 10); err != nil {
 			t.Fatal(err)
 		}
-		g.Await(t, 1)
-		g.Blocked(t, 0, 64<<10) // or it has all by now, on a machine whose kernel holds so much
+		g.AwaitSubscribers(t, 1)
+		g.AwaitBlocked(t, 0, 64<<10) // or it has all by now, on a machine whose kernel holds so much
 		g.Push(t, room, `{"type":"push","key":"last","value":1,"action":{"type":"append"}}`)
 		want = append(want, "last")
 		var parser ssetest.Parser

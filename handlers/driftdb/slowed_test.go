@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -55,34 +56,36 @@ func TestRoomSlowsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.RoomRate, s.RoomConnectionRate = tt.room, tt.connection })
-			ws, got := g.Join(t, g.NewRoom(t), "")
-			began := time.Now()
-			for i := range n {
-				gatewaytest.Say(t, ws, tt.message(i))
-			}
-			answers := func() (of []string) {
-				for _, text := range got() {
-					if strings.Contains(text, tt.answer) {
-						of = append(of, text)
+			synctest.Test(t, func(t *testing.T) {
+				g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRate, s.RoomConnectionRate = tt.room, tt.connection })
+				ws, got := g.Join(t, g.NewRoom(t), "")
+				began := time.Now()
+				for i := range n {
+					gatewaytest.SendText(t, ws, tt.message(i))
+				}
+				answers := func() (of []string) {
+					for _, text := range got() {
+						if strings.Contains(text, tt.answer) {
+							of = append(of, text)
+						}
+						if strings.Contains(text, `"error"`) && !strings.Contains(text, tt.answer) {
+							t.Fatal(text)
+						}
 					}
-					if strings.Contains(text, `"error"`) && !strings.Contains(text, tt.answer) {
-						t.Fatal(text)
+					return of
+				}
+				all := gatewaytest.AwaitMessages(t, answers, n)
+				if took, least := time.Since(began), time.Second*(n-60-1)/60; took < least {
+					t.Errorf("it took %s, %s is the least", took, least)
+				}
+				if strings.Contains(tt.answer, "push") {
+					for i, v := range pushed(t, all, "k") {
+						if v != i {
+							t.Fatalf("push %d has value %d", i, v)
+						}
 					}
 				}
-				return of
-			}
-			all := gatewaytest.UntilCame(t, answers, n)
-			if took, least := time.Since(began), time.Second*(n-60-1)/60; took < least {
-				t.Errorf("it took %s, %s is the least", took, least)
-			}
-			if strings.Contains(tt.answer, "push") {
-				for i, v := range pushed(t, all, "k") {
-					if v != i {
-						t.Fatalf("push %d has value %d", i, v)
-					}
-				}
-			}
+			})
 		})
 	}
 }
@@ -97,51 +100,53 @@ func TestRoomShares(t *testing.T) {
 	}{"relays": {"relay", 10}, "appends": {"append", 10}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, func(s *setup) { s.RoomRate = rate })
-			room := g.NewRoom(t)
-			ctx, stop := context.WithCancel(t.Context())
-			var crowd sync.WaitGroup
-			for range tt.others {
-				ws, _ := g.Join(t, room, "")
-				crowd.Go(func() {
-					for i := 0; ctx.Err() == nil; i++ {
-						if ws.Write(ctx, websocket.MessageText, []byte(numbered("noise", i, tt.action))) != nil {
-							return
+			synctest.Test(t, func(t *testing.T) {
+				g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomRate = rate })
+				room := g.NewRoom(t)
+				ctx, stop := context.WithCancel(t.Context())
+				var crowd sync.WaitGroup
+				for range tt.others {
+					ws, _ := g.Join(t, room, "")
+					crowd.Go(func() {
+						for i := 0; ctx.Err() == nil; i++ {
+							if ws.Write(ctx, websocket.MessageText, []byte(numbered("noise", i, tt.action))) != nil {
+								return
+							}
+							time.Sleep(time.Second / 280)
 						}
-						time.Sleep(time.Second / 280)
-					}
-				})
-			}
-			time.Sleep(500 * time.Millisecond) // the room's burst is used up
-			ws, got := g.Join(t, room, "")
-			joined := time.Now()
-			var longest time.Duration
-			const appends = 10
-			for i := range appends {
-				began := time.Now()
-				gatewaytest.Say(t, ws, numbered("calm", i, "append"))
-				for len(pushed(t, got(), "calm")) <= i {
-					if time.Since(began) > 5*time.Second {
-						t.Fatalf("append %d does not come", i)
-					}
-					time.Sleep(time.Millisecond)
+					})
 				}
-				longest = max(longest, time.Since(began))
-			}
-			noise, most := len(pushed(t, got(), "noise")), rate*int(time.Since(joined)/time.Millisecond)/1000+rate
-			stop()
-			crowd.Wait()
-			if noise > most {
-				t.Errorf("the room took %d of the others, %d are the most", noise, most)
-			}
-			if all := strings.Join(got(), "\n"); strings.Contains(all, `"error"`) {
-				t.Error("refused")
-			}
-			t.Log("the longest took", longest)
-			// What waits in the network before the first one would take many seconds.
-			if longest > 2*time.Second {
-				t.Errorf("an append took %s", longest)
-			}
+				time.Sleep(500 * time.Millisecond) // the room's burst is used up
+				ws, got := g.Join(t, room, "")
+				joined := time.Now()
+				var longest time.Duration
+				const appends = 10
+				for i := range appends {
+					began := time.Now()
+					gatewaytest.SendText(t, ws, numbered("calm", i, "append"))
+					for len(pushed(t, got(), "calm")) <= i {
+						if time.Since(began) > 5*time.Second {
+							t.Fatalf("append %d does not come", i)
+						}
+						time.Sleep(time.Millisecond)
+					}
+					longest = max(longest, time.Since(began))
+				}
+				noise, most := len(pushed(t, got(), "noise")), rate*int(time.Since(joined)/time.Millisecond)/1000+rate
+				stop()
+				crowd.Wait()
+				if noise > most {
+					t.Errorf("the room took %d of the others, %d are the most", noise, most)
+				}
+				if all := strings.Join(got(), "\n"); strings.Contains(all, `"error"`) {
+					t.Error("refused")
+				}
+				t.Log("the longest took", longest)
+				// What waits in the network before the first one would take many seconds.
+				if longest > 2*time.Second {
+					t.Errorf("an append took %s", longest)
+				}
+			})
 		})
 	}
 }
@@ -175,48 +180,52 @@ func TestRelaysHaveTheirOwnBudget(t *testing.T) {
 	}
 }
 
-// Who floods for longer than is allowed is closed, and told why; who is slowed down for less is not, and is answered
-// pings meanwhile.
+// A client that floods for too long is closed with the reason. One that is slowed down for a shorter time stays open, and
+// gets answers to its pings.
 func TestRoomFlood(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) {
-		s.RoomConnectionRate, s.RoomFloodTimeout, s.WriteTimeout = 20, time.Second, 300*time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) {
+			s.RoomConnectionRate, s.RoomFloodTimeout, s.WriteTimeout = 20, time.Second, 300*time.Millisecond
+		})
+		ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+g.NewRoom(t)+"/connect", &websocket.DialOptions{HTTPClient: g.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ws.CloseNow() })
+		go func() {
+			for ws.Write(context.Background(), websocket.MessageText, []byte(`{"type":"ping"}`)) == nil {
+			}
+		}()
+		pongs := 0
+		for {
+			if _, _, err = ws.Read(t.Context()); err != nil {
+				break
+			}
+			pongs++
+		}
+		if websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "ROOM_FLOOD_TIMEOUT") || pongs < 30 || pongs > 60 {
+			t.Errorf("after %d pongs: %v", pongs, err)
+		}
+		g.AwaitMetric(t, `sluice_streams_ended_total{reason="flood"} 1`)
 	})
-	ws, _, err := websocket.Dial(t.Context(), strings.Replace(g.URL, "http", "ws", 1)+"/room/"+g.NewRoom(t)+"/connect", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ws.CloseNow() })
-	go func() {
-		for ws.Write(context.Background(), websocket.MessageText, []byte(`{"type":"ping"}`)) == nil {
-		}
-	}()
-	pongs := 0
-	for {
-		if _, _, err = ws.Read(t.Context()); err != nil {
-			break
-		}
-		pongs++
-	}
-	if websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "ROOM_FLOOD_TIMEOUT") || pongs < 30 || pongs > 60 {
-		t.Errorf("after %d pongs: %v", pongs, err)
-	}
-	g.Metric(t, `sluice_streams_ended_total{reason="flood"} 1`)
 }
 
 // A pong that comes behind much that is read slowly is no sign that the client is gone.
 func TestRoomSlowedPongs(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.RoomConnectionRate, s.WriteTimeout = 10, 300*time.Millisecond })
-	ws, got := g.Join(t, g.NewRoom(t), "")
-	const n = 55 // they take 4.5 seconds, and it pings after 3
-	for i := range n {
-		gatewaytest.Say(t, ws, numbered("k", i, "append"))
-	}
-	gatewaytest.UntilCame(t, func() (all []string) {
-		for _, v := range pushed(t, got(), "k") {
-			all = append(all, fmt.Sprint(v))
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, gatewaytest.InBubble, func(s *setup) { s.RoomConnectionRate, s.WriteTimeout = 10, 300*time.Millisecond })
+		ws, got := g.Join(t, g.NewRoom(t), "")
+		const n = 55 // they take 4.5 seconds, and it pings after 3
+		for i := range n {
+			gatewaytest.SendText(t, ws, numbered("k", i, "append"))
 		}
-		return all
-	}, n)
+		gatewaytest.AwaitMessages(t, func() (all []string) {
+			for _, v := range pushed(t, got(), "k") {
+				all = append(all, fmt.Sprint(v))
+			}
+			return all
+		}, n)
+	})
 }

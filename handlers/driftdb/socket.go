@@ -66,13 +66,13 @@ func accept(c echo.Context, l *load) (*socket, error) {
 	return &socket{Conn: ws, line: u.line, load: l}, nil
 }
 
-// outs lends a buffer to a socket only while it has something to write, so that idle sockets have none.
-var outs = sync.Pool{New: func() any { return new([]byte) }}
+// outputs lends a buffer to a socket only while it has something to write, so that idle sockets have none.
+var outputs = sync.Pool{New: func() any { return new([]byte) }}
 
 // add queues a message, and flushes the queue once it is large.
 func (s *socket) add(kind websocket.MessageType, text []byte) error {
 	if s.out == nil {
-		s.out = outs.Get().(*[]byte)
+		s.out = outputs.Get().(*[]byte)
 		*s.out = (*s.out)[:0]
 	}
 	s.bytes += int64(len(text))
@@ -111,7 +111,7 @@ func (s *socket) flush(more []byte) error {
 	}
 	s.line.mu.Unlock()
 	if cap(*s.out) <= 2*batch {
-		outs.Put(s.out)
+		outputs.Put(s.out)
 	}
 	s.out = nil
 	return err

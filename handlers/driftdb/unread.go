@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/store/eventlog"
+	"sluice/store/panics"
 	"sluice/store/pause"
 	"sluice/store/rooms"
 	"sluice/store/share"
@@ -20,7 +22,7 @@ import (
 // share one budget. An answer waits for a share of the budget. Addresses take turns, and one address can have at most half.
 //
 // While an answer waits, cutStalled cuts off clients that have a share and are too slow. A client must take each piece of its
-// answer within stall, and the whole answer within mostAge. So every wait ends.
+// answer within stall, and the whole answer within maxAge. So every wait ends.
 
 const (
 	// smallAnswer is how many bytes may be read without a share of the budget: as much as a connection may have to write anyway.
@@ -30,8 +32,8 @@ const (
 	// piece is the most bytes in one write. A client counts as reading while no piece takes longer than stall.
 	piece = 16 << 10
 	stall = 5 * time.Second
-	// mostAge is how long a client may take for a whole answer while others wait.
-	mostAge = time.Minute
+	// maxAge is how long a client may take for a whole answer while others wait.
+	maxAge = time.Minute
 )
 
 // unread is the budget, in bytes.
@@ -117,7 +119,7 @@ func (u *unread) cutStalled(now time.Time) {
 	defer u.mu.Unlock()
 	for l := range u.loads {
 		begun := l.begun.Load()
-		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= mostAge {
+		if begun == 0 || int64(now.Sub(origin))-begun < int64(stall) && now.Sub(l.taken) <= maxAge {
 			continue
 		}
 		if pause.Since(origin.Add(time.Duration(begun))) {
@@ -130,7 +132,7 @@ func (u *unread) cutStalled(now time.Time) {
 }
 
 // keep calls cutStalled at intervals, until quit closes.
-func (u *unread) keep(quit <-chan struct{}) {
+func (u *unread) keep(quit <-chan struct{}, log *slog.Logger) {
 	tick := time.NewTicker(stall / 4)
 	defer tick.Stop()
 	for {
@@ -138,9 +140,14 @@ func (u *unread) keep(quit <-chan struct{}) {
 		case <-quit:
 			return
 		case now := <-tick.C:
-			u.cutStalled(now)
+			u.sweep(now, log)
 		}
 	}
+}
+
+func (u *unread) sweep(now time.Time, log *slog.Logger) {
+	defer panics.Contain(log, "cutting off clients that do not read")
+	u.cutStalled(now)
 }
 
 // retained reads the entries that a room retains: of one key, or of all keys if key is nil. A large answer takes a share into

@@ -7,53 +7,34 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 
-	"sluice/handlers"
 	"sluice/store/eventlog/memory"
 )
 
 // crowded is a gateway with a large room, and a small one.
-func crowded(t *testing.T) (server *httptest.Server, large, small string) {
+func crowded(t *testing.T) (s *server, large, small string) {
 	t.Helper()
 	e := door(t, memory.Open(memory.Options{}), time.Hour)
-	server = httptest.NewUnstartedServer(e)
-	server.Listener = &handlers.Listener{Listener: narrow{server.Listener}, Timeout: time.Minute}
-	server.Start()
-	t.Cleanup(server.Close)
+	s = serve(t, e, time.Minute)
 	large, small = newRoom(t, e), newRoom(t, e)
 	push := `{"type":"push","key":"k","value":"` + strings.Repeat("x", 1_000_000) + `","action":{"type":"replace"}}`
 	if status, text := ask(t, e, http.MethodPost, large+"/send", push); status != http.StatusOK {
 		t.Fatal(status, text)
 	}
-	return server, large, small
+	return s, large, small
 }
-
-// few is a connection whose kernel holds little.
-func few(t *testing.T, server *httptest.Server, wrap func(net.Conn) net.Conn) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		t.Cleanup(func() { c.Close() })
-		return wrap(c), c.(*net.TCPConn).SetReadBuffer(64 << 10)
-	}}}
-}
-
-func bare(c net.Conn) net.Conn { return c }
 
 // getBy asks for the large answer by one of the ways, and gives what reads it.
-func getBy(ctx context.Context, t *testing.T, server *httptest.Server, room, way string, wrap func(net.Conn) net.Conn) func() (string, error) {
+func getBy(ctx context.Context, t *testing.T, s *server, room, way string, wrap func(net.Conn) net.Conn) func() (string, error) {
 	t.Helper()
-	client := few(t, server, wrap)
 	if way == "POST" {
-		c, err := client.Transport.(*http.Transport).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		c, err := s.client(t, wrap).Transport.(*http.Transport).DialContext(ctx, "tcp", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +52,7 @@ func getBy(ctx context.Context, t *testing.T, server *httptest.Server, room, way
 		}
 	}
 	query := map[string]string{"socket": "", "debug": "?debug=true", "cbor": "?cbor=true"}[way]
-	ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http")+room+"/connect"+query, &websocket.DialOptions{HTTPClient: client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ws.SetReadLimit(1 << 21)
+	ws := s.dial(ctx, t, room+"/connect"+query, wrap)
 	if way != "debug" {
 		if err := ws.Write(ctx, websocket.MessageText, []byte(`{"type":"get","key":"k"}`)); err != nil {
 			t.Fatal(err)
@@ -94,9 +71,11 @@ func TestUnreadAnswersMakeWay(t *testing.T) {
 	for _, way := range []string{"socket", "POST"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
-			defer cancel()
-			makeWay(ctx, t, way)
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+				defer cancel()
+				makeWay(ctx, t, way)
+			})
 		})
 	}
 }

@@ -26,7 +26,7 @@ func TestCodesAreDocumented(t *testing.T) {
 	}
 	for _, c := range codes {
 		if !strings.Contains(section, "`"+c[1]+"`") {
-			t.Errorf("docs/protocol.md does not tell of %s", c[1])
+			t.Errorf("docs/protocol.md does not have %s", c[1])
 		}
 	}
 }

@@ -37,8 +37,11 @@ func Handler(log *slog.Logger) echo.HTTPErrorHandler {
 	}
 }
 
-// respond answers in our own shape, or as text where the request has asked for that.
+// respond answers in the shape of UseShape, else in our own, or as text where the request has asked for that.
 func respond(c echo.Context, log *slog.Logger, err error) error {
+	if shape, ok := c.Get(shapeKey).(Shape); ok {
+		return Respond(c, log, err, shape)
+	}
 	if plain, _ := c.Get(plainKey).(bool); !plain {
 		return Respond(c, log, err, ours)
 	}
@@ -68,6 +71,12 @@ const plainKey = "plain"
 // PlainText has an error of this request answered as text instead of JSON, for clients that take all JSON for the answer
 // that they wanted.
 func PlainText(c echo.Context) { c.Set(plainKey, true) }
+
+// shapeKey is where the context of a request holds the shape of its door.
+const shapeKey = "shape"
+
+// UseShape has an error that the door itself does not see, as after a panic, answered in the door's shape.
+func UseShape(c echo.Context, shape Shape) { c.Set(shapeKey, shape) }
 
 // Raw is an answer in our own shape for a connection that net/http has no request of. It closes the connection.
 func Raw(e *Error) []byte {

@@ -96,7 +96,7 @@ func (h *Handler) createAccount(c *call) error {
 		name = *body.Name
 	}
 	_, err = h.o.Accounts.Create(c.Request().Context(), username, name, *body.Password)
-	return done(c, err)
+	return noContent(c, err)
 }
 
 // toAccount calls a function with the account of the path.
@@ -104,7 +104,7 @@ func (h *Handler) toAccount(c *call, f func(ctx context.Context, username string
 	if err := c.rootOnly(); err != nil {
 		return err
 	}
-	return done(c, f(c.Request().Context(), c.name("account")))
+	return noContent(c, f(c.Request().Context(), c.name("account")))
 }
 
 func (h *Handler) destroyAccount(c *call) error { return h.toAccount(c, h.o.Accounts.Destroy) }

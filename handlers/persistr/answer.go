@@ -19,9 +19,9 @@ func overMemory() error {
 		"the answers in progress use as much memory as they may; try again in a moment, or ask for less").After(time.Second)
 }
 
-// hold charges the memory of an answer until release, since a client may read it slowly. The charge is twice its length,
+// chargeAnswer charges the memory of an answer until release, since a client may read it slowly. The charge is twice its length,
 // for the events and for the text.
-func (h *Handler) hold(c *call, length int) (release func(), err error) {
+func (h *Handler) chargeAnswer(c *call, length int) (release func(), err error) {
 	if length <= freeAnswer || h.o.Answers == nil {
 		return func() {}, nil
 	}
@@ -37,9 +37,9 @@ func (h *Handler) hold(c *call, length int) (release func(), err error) {
 	return a.Close, nil
 }
 
-// blob answers with JSON, charged to the sender.
-func (h *Handler) blob(c *call, text []byte) error {
-	release, err := h.hold(c, len(text))
+// respondJSON answers with JSON, charged to the sender.
+func (h *Handler) respondJSON(c *call, text []byte) error {
+	release, err := h.chargeAnswer(c, len(text))
 	if err != nil {
 		return err
 	}

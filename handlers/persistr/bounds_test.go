@@ -23,21 +23,21 @@ func TestCloneTakesAnOwner(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, func(s *setup) { s.MaxDatabases = 2 })
 	g.Store(t, "", "s", "x", "1")
-	g.People(t, "ann")
+	g.AddAccounts(t, "ann")
 	for _, role := range []string{"reader", "member", "admin"} {
-		g.Want(t, 200, "", "demo", "POST", "/db/demo/grant?username=ann&role="+role, "")
-		g.Want(t, 403, "owner of database", "ann", "POST", "/db/demo/clone?to=copy", "")
+		g.ExpectAs(t, 200, "", "demo", "POST", "/db/demo/grant?username=ann&role="+role, "")
+		g.ExpectAs(t, 403, "owner of database", "ann", "POST", "/db/demo/clone?to=copy", "")
 	}
-	g.Want(t, 200, "", "demo", "POST", "/db/demo/grant?username=ann&role=owner", "")
-	g.Want(t, 204, "", "ann", "POST", "/db/demo/clone?to=copy1", "")
-	g.Want(t, 204, "", "ann", "POST", "/db/demo/clone?to=copy2", "")
-	g.Want(t, 400, "MAX_DATABASES", "ann", "POST", "/db/demo/clone?to=copy3", "")
-	g.Want(t, 400, "MAX_DATABASES", "ann", "PUT", "/db/mine", "")
-	g.Want(t, 204, "", "demo", "PUT", "/db/mine", "")
-	g.Want(t, 400, "MAX_DATABASES", "demo", "PUT", "/db/another", "")
-	g.Want(t, 204, "", "root", "POST", "/db/demo/clone?to=copy4", "")
-	g.Want(t, 204, "", "ann", "DELETE", "/db/copy1", "")
-	g.Want(t, 204, "", "ann", "POST", "/db/copy2/clone?to=copy3", "")
+	g.ExpectAs(t, 200, "", "demo", "POST", "/db/demo/grant?username=ann&role=owner", "")
+	g.ExpectAs(t, 204, "", "ann", "POST", "/db/demo/clone?to=copy1", "")
+	g.ExpectAs(t, 204, "", "ann", "POST", "/db/demo/clone?to=copy2", "")
+	g.ExpectAs(t, 400, "MAX_DATABASES", "ann", "POST", "/db/demo/clone?to=copy3", "")
+	g.ExpectAs(t, 400, "MAX_DATABASES", "ann", "PUT", "/db/mine", "")
+	g.ExpectAs(t, 204, "", "demo", "PUT", "/db/mine", "")
+	g.ExpectAs(t, 400, "MAX_DATABASES", "demo", "PUT", "/db/another", "")
+	g.ExpectAs(t, 204, "", "root", "POST", "/db/demo/clone?to=copy4", "")
+	g.ExpectAs(t, 204, "", "ann", "DELETE", "/db/copy1", "")
+	g.ExpectAs(t, 204, "", "ann", "POST", "/db/copy2/clone?to=copy3", "")
 }
 
 // A full database refuses what would make it larger at every door, in the door's own words.
@@ -70,9 +70,9 @@ func TestFullDatabase(t *testing.T) {
 		t.Fatalf("the database has %d events", before[1].Count)
 	}
 	big := strings.Repeat("x", 1000)
-	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "POST", "/events", `{"data":{"a":"`+big+`"},"meta":{"db":"demo","stream":"s","type":"t"}}`)
-	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns//streams/s/annotation", `"`+big+`"`)
-	g.Want(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns/"+big, "")
+	g.ExpectAs(t, 403, "MAX_DATABASE_BYTES", "demo", "POST", "/events", `{"data":{"a":"`+big+`"},"meta":{"db":"demo","stream":"s","type":"t"}}`)
+	g.ExpectAs(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns//streams/s/annotation", `"`+big+`"`)
+	g.ExpectAs(t, 403, "MAX_DATABASE_BYTES", "demo", "PUT", "/db/demo/ns/"+big, "")
 	g.RunAll(t, []scenario{
 		{Name: "one", Key: "key-db-0123456789", Body: `{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}`, Status: 403, Has: []string{`"code":"database_full"`, "MAX_DATABASE_BYTES"}},
 		{Name: "one of a batch", Key: "key-db-0123456789", Body: `[{"event":"goal"},{"space":"$db/demo","event":"t","data":{"a":"` + big + `"}}]`, Status: 403, Has: []string{`"code":"database_full"`}},
@@ -80,8 +80,8 @@ func TestFullDatabase(t *testing.T) {
 	if now := kept(); now != before {
 		t.Errorf("something was stored: %+v, and %+v before", now, before)
 	}
-	g.Want(t, 204, "", "demo", "DELETE", "/db/demo/ns//contents", "")
-	g.Want(t, 201, "", "demo", "POST", "/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`)
+	g.ExpectAs(t, 204, "", "demo", "DELETE", "/db/demo/ns//contents", "")
+	g.ExpectAs(t, 201, "", "demo", "POST", "/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`)
 }
 
 // What a key publishes to a database's name never reaches a database that another made under that name later.
@@ -91,19 +91,19 @@ func TestRenamedDatabaseKeepsItsKeys(t *testing.T) {
 		s.APIKeys = `[{"name":"shop","key":"key-shop-0123456789","pub":["$db/orders"]}]`
 	})
 	publish := scenario{Name: "publish", Key: "key-shop-0123456789", Body: `{"space":"$db/orders","event":"placed","data":{"card":"secret"}}`, Status: 200}
-	g.Want(t, 204, "", "root", "PUT", "/db/orders", "")
+	g.ExpectAs(t, 204, "", "root", "PUT", "/db/orders", "")
 	publish.Run(t, g.Gateway)
-	g.Want(t, 204, "", "root", "POST", "/db/orders/rename?to=archive", "")
-	g.Want(t, 204, "", "demo", "PUT", "/db/mine", "")
+	g.ExpectAs(t, 204, "", "root", "POST", "/db/orders/rename?to=archive", "")
+	g.ExpectAs(t, 204, "", "demo", "PUT", "/db/mine", "")
 	for _, way := range [][2]string{{"PUT", "/db/orders"}, {"POST", "/db/mine/rename?to=orders"}, {"POST", "/db/mine/clone?to=orders"}} {
-		g.Want(t, 400, "only root", "demo", way[0], way[1], "")
+		g.ExpectAs(t, 400, "only root", "demo", way[0], way[1], "")
 	}
 	publish.Status = 400
 	publish.Run(t, g.Gateway)
-	g.Want(t, 204, "", "root", "PUT", "/db/orders", "")
+	g.ExpectAs(t, 204, "", "root", "PUT", "/db/orders", "")
 	publish.Status = 200
 	publish.Run(t, g.Gateway)
-	g.Want(t, 403, "", "demo", "GET", "/db/orders/events", "")
+	g.ExpectAs(t, 403, "", "demo", "GET", "/db/orders/events", "")
 }
 
 // The address of the next page has what selects it, and nothing else that the request said.
@@ -161,7 +161,7 @@ func TestWildcardBounds(t *testing.T) {
 		strings.Repeat(strings.Repeat("x", 1000)+",", 90) + "b??": 200,
 		"\xff*": 400,
 	} {
-		g.Want(t, want, "", "demo", "GET", "/db/demo/events?types="+url.QueryEscape(types), "")
+		g.ExpectAs(t, want, "", "demo", "GET", "/db/demo/events?types="+url.QueryEscape(types), "")
 	}
 	var feeds []*http.Response
 	feed := func(types string) *http.Response {

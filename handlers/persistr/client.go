@@ -19,15 +19,15 @@ type clientRow struct {
 	Namespace []string `json:"ns"`
 }
 
-// unnamed stands for the unnamed namespace.
-var unnamed = []string{}
+// emptyList is the name of the unnamed namespace for the published client.
+var emptyList = []string{}
 
 // rowFor returns what makes a row of a stream for the sender of a call.
 func rowFor(c *call) func(*streams.Stream) any {
 	published := c.namespaceOf() == nil && publishedClient(c.Request().Header)
 	return func(s *streams.Stream) any {
 		if published && s.Namespace == "" {
-			return clientRow{s, unnamed}
+			return clientRow{s, emptyList}
 		}
 		return s
 	}

@@ -21,8 +21,8 @@ func (h *Handler) listDatabases(c *call) error {
 	return c.JSON(http.StatusOK, append([]string{}, h.visible(c.who)...))
 }
 
-// maker returns the account for which the sender makes and deletes databases; "" is root, which needs no grant.
-func (c *call) maker() (string, error) {
+// makerID returns the account for which the sender makes and deletes databases; "" is root, which needs no grant.
+func (c *call) makerID() (string, error) {
 	switch {
 	case c.who.root:
 		return "", nil
@@ -33,55 +33,55 @@ func (c *call) maker() (string, error) {
 }
 
 func (h *Handler) createDatabase(c *call) error {
-	maker, err := c.maker()
+	makerID, err := c.makerID()
 	if err == nil {
-		err = h.o.Catalog.Create(c.Request().Context(), c.name("db"), maker)
+		err = h.o.Catalog.Create(c.Request().Context(), c.name("db"), makerID)
 	}
-	return done(c, err)
+	return noContent(c, err)
 }
 
-// done answers 204.
-func done(c *call, err error) error {
+// noContent answers 204.
+func noContent(c *call, err error) error {
 	if err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
-// within calls a function with the database of the path, if the sender has the role for it.
-func (h *Handler) within(c *call, least streams.Role, f func(ctx context.Context, name string) error) error {
+// withDatabase calls a function with the database of the path, if the sender has the role for it.
+func (h *Handler) withDatabase(c *call, least streams.Role, f func(ctx context.Context, name string) error) error {
 	name, err := h.allowed(c, least)
 	if err != nil {
 		return err
 	}
-	return done(c, f(c.Request().Context(), name))
+	return noContent(c, f(c.Request().Context(), name))
 }
 
-// owned calls a function with the database of the path, if the sender is an account that owns it, or root.
-func (h *Handler) owned(c *call, f func(ctx context.Context, name, maker string) error) error {
-	maker, err := c.maker()
+// asOwner calls a function with the database of the path, if the sender is an account that owns it, or root.
+func (h *Handler) asOwner(c *call, f func(ctx context.Context, name, makerID string) error) error {
+	makerID, err := c.makerID()
 	if err != nil {
 		return err
 	}
-	return h.within(c, streams.Owner, func(ctx context.Context, name string) error { return f(ctx, name, maker) })
+	return h.withDatabase(c, streams.Owner, func(ctx context.Context, name string) error { return f(ctx, name, makerID) })
 }
 
 func (h *Handler) destroyDatabase(c *call) error {
-	return h.owned(c, h.o.Catalog.Destroy)
+	return h.asOwner(c, h.o.Catalog.Destroy)
 }
 
 func (h *Handler) renameDatabase(c *call) error {
 	audit.Detail(c, "to "+c.QueryParam("to"))
-	return h.owned(c, func(ctx context.Context, name, maker string) error {
-		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"), maker)
+	return h.asOwner(c, func(ctx context.Context, name, makerID string) error {
+		return h.o.Catalog.Rename(ctx, name, c.QueryParam("to"), makerID)
 	})
 }
 
 // cloneDatabase needs an owner: the copy has everything in the database, and its maker is charged for all of it.
 func (h *Handler) cloneDatabase(c *call) error {
 	audit.Detail(c, "to "+c.QueryParam("to"))
-	return h.owned(c, func(ctx context.Context, name, maker string) error {
-		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), maker)
+	return h.asOwner(c, func(ctx context.Context, name, makerID string) error {
+		return h.o.Catalog.Clone(ctx, name, c.QueryParam("to"), makerID)
 	})
 }
 
@@ -119,7 +119,7 @@ func (h *Handler) grant(c *call) error {
 }
 
 func (h *Handler) revoke(c *call) error {
-	return h.within(c, streams.Owner, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Owner, func(ctx context.Context, name string) error {
 		grantee, err := h.grantee(c)
 		if err != nil {
 			return err
@@ -141,26 +141,26 @@ func (h *Handler) listNamespaces(c *call) error {
 }
 
 func (h *Handler) createNamespace(c *call) error {
-	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.CreateNamespace(ctx, name, c.name("ns"))
 	})
 }
 
 func (h *Handler) destroyNamespace(c *call) error {
-	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.DestroyNamespace(ctx, name, c.name("ns"))
 	})
 }
 
 func (h *Handler) renameNamespace(c *call) error {
 	audit.Detail(c, "to "+c.QueryParam("to"))
-	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.RenameNamespace(ctx, name, c.name("ns"), c.QueryParam("to"))
 	})
 }
 
 func (h *Handler) truncateNamespace(c *call) error {
-	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Admin, func(ctx context.Context, name string) error {
 		return h.o.Catalog.Truncate(ctx, name, c.name("ns"))
 	})
 }
@@ -191,7 +191,7 @@ func (h *Handler) listStreams(c *call) error {
 }
 
 func (h *Handler) destroyStream(c *call) error {
-	return h.within(c, streams.Admin, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Admin, func(ctx context.Context, name string) error {
 		ns := ""
 		if given := c.namespaceOf(); given != nil {
 			ns = *given
@@ -201,7 +201,7 @@ func (h *Handler) destroyStream(c *call) error {
 }
 
 func (h *Handler) annotate(c *call) error {
-	return h.within(c, streams.Member, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Member, func(ctx context.Context, name string) error {
 		text, err := h.body(c)
 		if err == nil {
 			_, err = h.allowed(c, streams.Member) // still
@@ -231,7 +231,7 @@ func (h *Handler) readAnnotation(c *call) error {
 }
 
 func (h *Handler) removeAnnotation(c *call) error {
-	return h.within(c, streams.Member, func(ctx context.Context, name string) error {
+	return h.withDatabase(c, streams.Member, func(ctx context.Context, name string) error {
 		if _, err := h.o.Catalog.Annotation(name, c.name("ns"), c.name("stream")); err != nil {
 			return err
 		}

@@ -90,11 +90,11 @@ func (f *feeds) remove(sub *broker.Subscriber) {
 }
 
 // check ends feeds that a change concerns and that may no longer go on.
-func (f *feeds) check(concerned, holds func(*feed) bool) {
+func (f *feeds) check(concerned, mayContinue func(*feed) bool) {
 	f.mu.Lock()
 	var over []*broker.Subscriber
 	for sub, one := range f.open {
-		if concerned(one) && !holds(one) {
+		if concerned(one) && !mayContinue(one) {
 			over = append(over, sub)
 		}
 	}
@@ -104,8 +104,8 @@ func (f *feeds) check(concerned, holds func(*feed) bool) {
 	}
 }
 
-// holds reports whether a feed may go on.
-func (h *Handler) holds(f *feed) bool {
+// mayContinue reports whether a feed may go on.
+func (h *Handler) mayContinue(f *feed) bool {
 	if !h.active(f.who) || h.readable(f.who, f.selected.database).Empty() {
 		return false
 	}
@@ -115,6 +115,7 @@ func (h *Handler) holds(f *feed) bool {
 
 // readEvents answers with a feed, or with a page of the past if Accept names JSON.
 func (h *Handler) readEvents(c echo.Context) error {
+	httperr.UseShape(c, shape)
 	json := wantsJSON(c.Request())
 	who, err := h.authenticate(c)
 	if err == nil {
@@ -202,7 +203,7 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	h.feeds.add(lease.Subscriber, one)
-	if !h.holds(one) { // it changed before the feed was known
+	if !h.mayContinue(one) { // it changed before the feed was known
 		lease.Subscriber.End(broker.EndChanged)
 	}
 	writers.SetHeaders(c, writers.EventStream, false)

@@ -62,7 +62,7 @@ func FuzzEvent(f *testing.F) {
 		if err := json.Unmarshal(text, &back); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		same := func(a, b string) bool { // what is no UTF-8 is told as JSON can
+		same := func(a, b string) bool { // invalid UTF-8 is replaced, as JSON requires
 			x, _ := json.Marshal(a)
 			y, _ := json.Marshal(b)
 			return string(x) == string(y)

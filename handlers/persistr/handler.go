@@ -3,7 +3,6 @@ package persistr
 import (
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,6 +13,8 @@ import (
 	"sluice/broker"
 	"sluice/handlers/audit"
 	"sluice/handlers/cors"
+	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/share"
@@ -52,7 +53,7 @@ type Handler struct {
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: traffic.DoorPersistr, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
+	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
@@ -60,9 +61,11 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Catalog.OnChange(func(name string) { h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.holds) })
+	o.Catalog.OnChange(func(name string) {
+		h.feeds.check(func(f *feed) bool { return f.selected.database == name }, h.mayContinue)
+	})
 	o.Accounts.OnChange(func(a *account.Account) {
-		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.holds)
+		h.feeds.check(func(f *feed) bool { return f.who.account != nil && f.who.account.ID == a.ID }, h.mayContinue)
 	})
 	return h, nil
 }
@@ -79,17 +82,13 @@ type call struct {
 	who *principal
 }
 
-// name is a part of the path. The client does not encode names, so name accepts that, too.
-func (c *call) name(part string) string {
-	raw := c.Param(part)
-	if c.Request().URL.RawPath == "" {
-		return raw
-	}
-	if name, err := url.PathUnescape(raw); err == nil {
-		return name
-	}
-	return raw
-}
+// name returns a part of the path.
+func (c *call) name(part string) string { return pathparam.Get(c, part) }
+
+const doorName = "persistr"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes. A namespace's part of the path is empty for the unnamed one.
 func (h *Handler) Register(e *echo.Echo) {
@@ -131,7 +130,7 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPost, "/accounts/:account/activate", h.activate},
 		{http.MethodPost, "/accounts/:account/deactivate", h.deactivate},
 	} {
-		e.Add(r.method, r.path, h.known(r.f))
+		e.Add(r.method, r.path, h.authenticated(r.f))
 	}
 	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
 		e.GET(path, h.readEvents)
@@ -157,9 +156,10 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	return who, err
 }
 
-// known authenticates, and answers errors in the door's shape.
-func (h *Handler) known(f func(*call) error) echo.HandlerFunc {
+// authenticated authenticates, and answers errors in the door's shape.
+func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		httperr.UseShape(c, shape)
 		who, err := h.authenticate(c)
 		if err == nil {
 			audit.Identify(c, who.identity.Name, who.identity.Kind)

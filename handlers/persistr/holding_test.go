@@ -58,13 +58,13 @@ func TestPublisherWithoutEarsHoldsNothing(t *testing.T) {
 	}
 }
 
-// A key of one type is told nothing of events of others by the places that it asks for.
+// A key for one type learns nothing about events of other types from the positions that it asks for.
 func TestPlacesTellNothing(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t, withDemoKey)
 	g.Store(t, "", "s", "deposit", "mine")
 	g.Store(t, "", "s", "secret", "theirs")
-	told := map[string]string{}
+	answers := map[string]string{}
 	for _, id := range []string{"mine", "theirs", "none"} {
 		for _, query := range []string{"?stream=s&from=" + id, "?to=s." + id} {
 			r, err := http.NewRequest(http.MethodGet, g.URL+"/db/demo/events"+query, nil)
@@ -79,11 +79,11 @@ func TestPlacesTellNothing(t *testing.T) {
 			}
 			text, _ := io.ReadAll(answer.Body)
 			answer.Body.Close()
-			told[id] += fmt.Sprintf("%d %s;", answer.StatusCode, strings.ReplaceAll(string(text), id, "ID"))
+			answers[id] += fmt.Sprintf("%d %s;", answer.StatusCode, strings.ReplaceAll(string(text), id, "ID"))
 		}
 	}
-	if told["theirs"] != told["none"] || told["mine"] == told["none"] {
-		t.Errorf("%q", told)
+	if answers["theirs"] != answers["none"] || answers["mine"] == answers["none"] {
+		t.Errorf("%q", answers)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestDestroyedIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer open.Body.Close()
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	g.Store(t, "", "s", "t", "2")
 	g.Store(t, "", "s", "t", "3")
 	if err := g.Databases.DestroyEvent(ctx, "demo", "", "s", "2"); err != nil {

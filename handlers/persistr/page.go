@@ -17,10 +17,10 @@ import (
 // Bounds of a page of JSON: events, their bytes (it ends with the event that goes over), how long it looks for them, and
 // events read at a time, of which each may have MAX_EVENT bytes.
 const (
-	pageMost  = 1000
-	pageBytes = 4 << 20
-	pageTime  = 2 * time.Second
-	pageStep  = 64
+	maxPageEvents = 1000
+	pageBytes     = 4 << 20
+	pageTime      = 2 * time.Second
+	pageStep      = 64
 )
 
 // page answers with a page of the past as JSON: a bare array or, with schema=jsonapi, with the position to go on from. If
@@ -34,11 +34,11 @@ func (h *Handler) page(c *call) error {
 	if s.onlyLive {
 		return httperr.New(http.StatusNotAcceptable, nameNotAcceptable, "future events come as text/event-stream only")
 	}
-	most := pageMost
+	most := maxPageEvents
 	if s.limit > 0 {
 		most = min(most, s.limit)
 	}
-	records, reached, more, err := h.past(c, s, &filter, most)
+	records, reached, more, err := h.readPast(c, s, &filter, most)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,11 @@ func (h *Handler) page(c *call) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	after := ""
 	if more {
-		after = placeText(reached)
+		after = positionText(reached)
 		c.Response().Header().Set("Link", "<"+h.next(c, after)+`>; rel="next"`)
 	}
 	if c.QueryParam("schema") != "jsonapi" {
-		return h.blob(c, list)
+		return h.respondJSON(c, list)
 	}
 	text := []byte(`{"meta":{`)
 	if more {
@@ -67,7 +67,7 @@ func (h *Handler) page(c *call) error {
 	} else {
 		text = append(text, `},"links":{},"data":`...)
 	}
-	return h.blob(c, append(append(text, list...), '}'))
+	return h.respondJSON(c, append(append(text, list...), '}'))
 }
 
 // selectors are the parameters that the address of the next page repeats. It repeats nothing else, above all no credential:
@@ -85,9 +85,9 @@ func (h *Handler) next(c *call, after string) string {
 	return h.o.TrustedProxies.Prefix(c.Request()) + c.Request().URL.EscapedPath() + "?" + follow.Encode()
 }
 
-// past reads events of a selection. If a bound or the time ended the reading, more is true, and the next page begins after
+// readPast reads events of a selection. If a bound or the time ended the reading, more is true, and the next page begins after
 // reached.
-func (h *Handler) past(c *call, s *selection, filter *broker.Filter, most int) (records []eventlog.Event, reached uint64, more bool, err error) {
+func (h *Handler) readPast(c *call, s *selection, filter *broker.Filter, most int) (records []eventlog.Event, reached uint64, more bool, err error) {
 	log, ctx := h.o.Broker.Log(), c.Request().Context()
 	q := &eventlog.Query{Space: streams.Space(s.database), Channels: filter.Channels, Stream: filter.Stream}
 	until := time.Now().Add(pageTime)

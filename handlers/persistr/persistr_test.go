@@ -91,7 +91,7 @@ func TestPersistrRefusals(t *testing.T) {
 	}
 	json := []string{`{"error":"`}
 	g.RunAll(t, []scenario{
-		{Name: "no credential", Path: "/db", Key: "-", Status: 401, Has: json, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "no credential", Path: "/db", Key: "-", Status: 401, Has: json, ResponseHeaders: map[string]string{"WWW-Authenticate": "Bearer"}},
 		{Name: "wrong password", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("demo", "x")), Status: 401, Has: json, HasNot: []string{"demo:x"}},
 		{Name: "unknown user", Path: "/db", Key: "-", Headers: head("Authorization", gatewaytest.Basic("nobody", "x")), Status: 401, Has: json},
 		{Name: "no basic", Path: "/db", Key: "-", Headers: head("Authorization", "Basic !!"), Status: 401, Has: json},
@@ -129,14 +129,14 @@ func TestPersistrRefusals(t *testing.T) {
 		{Name: "a page", Path: "/db/demo/events?schema=jsonapi&limit=1", Key: "-", Headers: head("Accept", "application/json"), Status: 200, Has: []string{`"cursor":{"after":"`, `"links":{"next":"/db/demo/events?after=`, `"id":"1"`}},
 		{Name: "a bare page", Path: "/db/demo/ns/shop/events", Key: "-", Headers: head("Accept", "application/json"), Status: 200, Has: []string{`[{"data":{},"meta":{"id":"2"`}},
 		{Name: "preflight", Method: "OPTIONS", Path: "/events/1", Key: "-", Headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PUT"), Status: 204,
-			Answers: map[string]string{"Access-Control-Allow-Methods": "GET, POST, PUT, DELETE", "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*any*"}},
+			ResponseHeaders: map[string]string{"Access-Control-Allow-Methods": "GET, POST, PUT, DELETE", "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*any*"}},
 	})
 	if now := events(); now != before || len(g.Databases.Names()) != 1 {
 		t.Errorf("something was stored: %d events, before %d", now, before)
 	}
 }
 
-// A feed tells every failure in itself.
+// A feed reports every failure as a frame.
 func TestPersistrFeedFailures(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)

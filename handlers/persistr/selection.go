@@ -25,8 +25,8 @@ const (
 	maxTypes = 100
 )
 
-// usualLimit is what the client sends if its caller gave no limit. The client's documentation promises no limit then.
-const usualLimit = 50
+// defaultLimit is what the client sends if its caller gave no limit. The client's documentation promises no limit then.
+const defaultLimit = 50
 
 // selection is what a reader asks for.
 type selection struct {
@@ -44,7 +44,7 @@ type selection struct {
 	onlyLive  bool   // after=past-events
 	caughtUp  bool
 	limit     int  // 0: none
-	openEnded bool // a limit of usualLimit may be none of the caller's: see feedLimit
+	openEnded bool // a limit of defaultLimit may be none of the caller's: see feedLimit
 }
 
 // one returns a parameter's value; an empty value counts as absent.
@@ -154,7 +154,7 @@ func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values)
 
 // feedLimit is how many events a feed has, 0 without a bound. Pages of JSON, which the client never asks for, have limit.
 func (s *selection) feedLimit() int {
-	if s.limit == usualLimit && s.openEnded {
+	if s.limit == defaultLimit && s.openEnded {
 		return 0
 	}
 	return s.limit
@@ -217,7 +217,7 @@ func (h *Handler) readableAt(ctx context.Context, s *selection, at uint64) error
 // marks it: RFC 3339, 4.3, has that zone for UTC without a local offset, and no client writes it by chance.
 const positionFormat = "2006-01-02T15:04:05.000000-00:00"
 
-func placeText(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(positionFormat) }
+func positionText(id uint64) string { return time.UnixMicro(int64(id)).UTC().Format(positionFormat) }
 
 func readPositionText(v string) (id uint64, ok bool) {
 	at, err := time.Parse(positionFormat, v)

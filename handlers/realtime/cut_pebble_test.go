@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"sluice/gateway/gatewaytest"
 	"sluice/store/eventlog"
 )
@@ -26,7 +28,7 @@ func TestCutBehindSlowReader(t *testing.T) {
 }
 
 func cutBehindSlowReader(t *testing.T, query, header string, more int) {
-	m := &selectorModel{t: t, dir: t.TempDir()}
+	m := &selectorModel{t: t, fs: vfs.NewMem()}
 	defer func() { m.g.Stop(t) }()                       // at once, and not when all are done
 	m.retain.Store(&eventlog.Retention{Bytes: 64 << 20}) // segments of 2 MiB
 	m.start()
@@ -50,7 +52,7 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 	rest := len(m.all) - 40
 	m.over = m.all[rest-1].id
 	m.tick()
-	if err := m.engine.Retain(); err != nil {
+	if err := m.g.Broker.Log().Retain(m.t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for ends || !strings.HasSuffix(string(w.Text), whole) || !strings.Contains(string(w.Text[max(0, len(w.Text)-60_000):]), last) {
@@ -66,8 +68,8 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 		t.Fatalf("%d events of %d, of which %d were removed, and gaps %+v", len(p.events), len(m.all), rest, p.gaps)
 	}
 	before := p.gaps[0].before
-	if want := (told{"expired", m.all[before-1].ID, m.all[rest].ID, before}); p.gaps[0] != want {
-		t.Errorf("told %+v, want %+v", p.gaps[0], want)
+	if want := (gapFields{"expired", m.all[before-1].ID, m.all[rest].ID, before}); p.gaps[0] != want {
+		t.Errorf("the gap is %+v, want %+v", p.gaps[0], want)
 	}
 	want := slices.DeleteFunc(append(m.all[:before:before], m.all[rest:]...), func(e entry) bool { return e.ID > last })
 	if !slices.EqualFunc(p.events, want, entry.same) {

@@ -52,7 +52,7 @@ func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 		e := &b.events[i]
 		if n := sse.ObjectLen(e.Name, e.Collection, e.Stream, e.Data); int64(n) > maxEvent {
 			return nil, httperr.New(http.StatusRequestEntityTooLarge, httperr.EventTooLarge,
-				"%sis %d bytes as delivered; MAX_EVENT allows %d", b.where(i), n, maxEvent)
+				"%sis %d bytes as delivered; MAX_EVENT allows %d", b.eventName(i), n, maxEvent)
 		}
 	}
 	return b, nil
@@ -98,8 +98,8 @@ func badJSON(what string, err error) *httperr.Error {
 	return httperr.New(http.StatusBadRequest, httperr.BadJSON, "%s is not JSON: %v", what, err)
 }
 
-// where names the event in a message: by index, unless it is alone.
-func (b *batch) where(i int) string {
+// eventName names the event in a message: by index, unless it is alone.
+func (b *batch) eventName(i int) string {
 	if b.single {
 		return "the event "
 	}
@@ -184,7 +184,7 @@ func (d *eventDecoder) field(raw, v []byte) error {
 	if bit == 0 {
 		return &fieldError{cut(string(raw)), "is unknown; the fields are event, collection, data, stream, expect and space"}
 	}
-	if d.asBefore(bit, v) {
+	if d.reuseName(bit, v) {
 		return nil
 	}
 	name := string(raw)
@@ -209,8 +209,8 @@ func (d *eventDecoder) field(raw, v []byte) error {
 	return d.readName(bit, name, s)
 }
 
-// asBefore reuses a name of the event before, if it is the same.
-func (d *eventDecoder) asBefore(bit int, v []byte) bool {
+// reuseName reuses a name of the event before, if it is the same.
+func (d *eventDecoder) reuseName(bit int, v []byte) bool {
 	if d.before == nil || d.seen&bit != 0 || len(v) < 3 || v[0] != '"' {
 		return false
 	}

@@ -30,15 +30,15 @@ func TestClientsThatLeave(t *testing.T) {
 		} {
 			g := newGateway(t, writer)
 			for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
-				w := g.Wire(t, gatewaytest.Over(version, gatewaytest.Get(gatewaytest.KeyAll, "")))
-				g.Await(t, 1)
+				w := g.Wire(t, gatewaytest.WithVersion(version, gatewaytest.Get(gatewaytest.KeyAll, "")))
+				g.AwaitSubscribers(t, 1)
 				if err := leave(w); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				g.Await(t, 0)
+				g.AwaitSubscribers(t, 0)
 			}
-			g.Metric(t, "sluice_connections 0")
-			g.Metric(t, `sluice_streams_ended_total{reason="gone"} 2`)
+			g.AwaitMetric(t, "sluice_connections 0")
+			g.AwaitMetric(t, `sluice_streams_ended_total{reason="gone"} 2`)
 			if g.Broker.Views() != 0 {
 				t.Errorf("%s: %d views are left", name, g.Broker.Views())
 			}
@@ -68,8 +68,8 @@ func TestSlowAndSteady(t *testing.T) {
 		if steady.IDs("e") != strings.Join(ids, " ") {
 			t.Errorf("got %d events, some lost, repeated or out of order", len(steady.Queue))
 		}
-		g.Await(t, 1)
-		g.Metric(t, `sluice_streams_ended_total{reason="slow"} 1`)
+		g.AwaitSubscribers(t, 1)
+		g.AwaitMetric(t, `sluice_streams_ended_total{reason="slow"} 1`)
 		if err := stalled.ToEnd(); err == nil || err == io.EOF {
 			t.Errorf("the stalled one ended as if it were whole: %v", err)
 		}
@@ -84,7 +84,7 @@ func TestDrainShared(t *testing.T) {
 	var reading []*gatewaytest.Wire
 	for _, request := range []string{
 		gatewaytest.Get(gatewaytest.KeyAll, "?channels=small"), gatewaytest.Get(gatewaytest.KeyAll, "?channels=small", "Connection: close\r\n"),
-		gatewaytest.Over("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, "?channels=small")),
+		gatewaytest.WithVersion("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, "?channels=small")),
 	} {
 		reading = append(reading, g.Wire(t, request))
 	}
@@ -102,7 +102,7 @@ func TestDrainShared(t *testing.T) {
 		if last.Name != "busy" || last.Retry < time.Second || last.Retry > 11*time.Second || bytes.Contains(w.Text, []byte("event: busy\nid:")) {
 			t.Errorf("%s: %+v", w.Answer.Proto, last)
 		}
-		w.AtEOF(t)
+		w.ExpectEOF(t)
 	}
 	if err := <-done; err != nil {
 		t.Errorf("the blocked one held it up: %v", err)
@@ -110,7 +110,7 @@ func TestDrainShared(t *testing.T) {
 	if err := blocked.ToEnd(); err == io.EOF && !bytes.Contains(blocked.Text, []byte("event: busy")) {
 		t.Errorf("the blocked one ended without its last frame, as if it were whole")
 	}
-	g.Metric(t, `sluice_streams_ended_total{reason="draining"} 4`)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="draining"} 4`)
 }
 
 // A revoked key ends a stream that is blocked too, long before the client would count as slow.
@@ -134,9 +134,9 @@ func TestRevokedWhileBlocked(t *testing.T) {
 	if err := reading.ToEnd(); err != io.EOF || !bytes.Contains(reading.Text, []byte(`{"event":"expired","data":{"reason":"changed"}}`)) {
 		t.Errorf("%v %q", err, reading.Text[max(0, len(reading.Text)-200):])
 	}
-	reading.AtEOF(t)
-	g.Await(t, 0)
-	g.Metric(t, `sluice_streams_ended_total{reason="changed"} 2`)
+	reading.ExpectEOF(t)
+	g.AwaitSubscribers(t, 0)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="changed"} 2`)
 	blocked.Close()
 }
 
@@ -151,8 +151,8 @@ func TestCloseOfAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.Await(t, 0)
-	g.Metric(t, `sluice_streams_ended_total{reason="cut"} 2`)
+	g.AwaitSubscribers(t, 0)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="cut"} 2`)
 	late := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
 	if text, _ := io.ReadAll(late); bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
 		t.Errorf("a late one got %.200q", text)
@@ -162,8 +162,8 @@ func TestCloseOfAll(t *testing.T) {
 			t.Errorf("a stream ended as if it were whole: %q", w.Text[max(0, len(w.Text)-200):])
 		}
 	}
-	g.Await(t, 0)
-	g.Metric(t, "sluice_connections 0")
+	g.AwaitSubscribers(t, 0)
+	g.AwaitMetric(t, "sluice_connections 0")
 }
 
 // A client that never stops sending is neither answered nor in the way of who shares its shard, and still
@@ -189,7 +189,7 @@ func TestChattyClient(t *testing.T) {
 	}()
 	ids := ""
 	for range 200 {
-		ids += " " + g.Put(t, gatewaytest.Many(1, "e", 100)...)[0]
+		ids += " " + g.Put(t, gatewaytest.Events(1, "e", 100)...)[0]
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

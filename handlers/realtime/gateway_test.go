@@ -20,9 +20,3 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 	t.Helper()
 	return &gateway{gatewaytest.Start(t, change...)}
 }
-
-// withDemo is a gateway with the account and the database demo.
-func withDemo(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return newGateway(t, append([]func(*setup){gatewaytest.WithDemo}, change...)...)
-}

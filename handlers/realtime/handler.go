@@ -47,11 +47,11 @@ type Handler struct {
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, streams: traffic.Opener{Door: traffic.DoorRealtime, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
+	h := &Handler{o: o, streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
-		DrainRetry: h.drainRetry, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
+		DrainRetry: func() time.Duration { return drainRetry(o.Traffic.Streams()) }, CutRetry: cutRetry, FailRetry: traffic.BusyRetry,
 	})
 	return h, err
 }
@@ -61,6 +61,11 @@ func (h *Handler) Close() error {
 	h.writers.Close()
 	return nil
 }
+
+const doorName = "realtime"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
 
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {

@@ -240,4 +240,4 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 }
 
 // wantsLines reports whether Accept names NDJSON.
-func wantsLines(r *http.Request) bool { return traffic.Accepts(r, contentTypeNDJSON) }
+func wantsLines(r *http.Request) bool { return traffic.Accepts(r, writers.NDJSON) }

@@ -17,7 +17,7 @@ import (
 	"sluice/gateway/gatewaytest"
 )
 
-// Every selector alone, and what is told at the end.
+// Every selector alone, and the last frame.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
@@ -57,7 +57,7 @@ func TestSelectors(t *testing.T) {
 		{"?types=a&until=caught-up", 0, 10, "a", "until"},
 		{"?types=b,c&from=-2&until=caught-up", 6, 10, "b", "until"},
 	} {
-		p := g.Past(t, gatewaytest.KeyAll, tt.query)
+		p := g.History(t, gatewaytest.KeyAll, tt.query)
 		var want []string
 		for i := tt.from; i < tt.to; i++ {
 			if name := []string{"a", "b"}[i%2]; tt.only == "" || tt.only == name {
@@ -73,17 +73,17 @@ func TestSelectors(t *testing.T) {
 		if tt.reason == "limit" {
 			continue // who comes back may have as many again
 		}
-		// Who comes back to a range that is over is told by 204 not to come again.
-		if again := g.Past(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
+		// A client that reconnects to a range that is over gets 204, which stops it.
+		if again := g.History(t, gatewaytest.KeyAll, tt.query, "Last-Event-ID", p.End.ID); again.Status != http.StatusNoContent {
 			t.Errorf("%s: coming back with %s: %d", tt.query, p.End.ID, again.Status)
 		}
 	}
-	stream := g.Past(t, gatewaytest.KeyAll, "?stream=t&until=caught-up")
+	stream := g.History(t, gatewaytest.KeyAll, "?stream=t&until=caught-up")
 	if want := []string{ids[1], ids[4], ids[7]}; !slices.Equal(stream.IDs, want) {
 		t.Errorf("stream: %v, want %v", stream.IDs, want)
 	}
 	// The grant holds for the past.
-	if p := g.Past(t, gatewaytest.KeyPut, "?until=caught-up"); len(p.IDs) != 0 {
+	if p := g.History(t, gatewaytest.KeyPut, "?until=caught-up"); len(p.IDs) != 0 {
 		t.Errorf("another's events: %v", p.IDs)
 	}
 }
@@ -102,6 +102,29 @@ func TestBadSelectors(t *testing.T) {
 		text, _ := io.ReadAll(io.LimitReader(s.Answer.Body, 1000))
 		if s.Answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "parameter "+param+":") {
 			t.Errorf("%s: %d %.200q", query, s.Answer.StatusCode, text)
+		}
+	}
+}
+
+// A selector is taken up to its bound, and one more is a 400 that names it.
+func TestBoundsOfSelectors(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	g.Publish(t, `{"event":"a","stream":"s"}`)
+	names := func(n int) string { return "types=a" + strings.Repeat(",b", n-1) }
+	for _, one := range []struct{ param, most, over string }{
+		{"types", names(100), names(101)},
+		{"limit", "limit=1000000", "limit=1000001"},
+		{"from", "from=-1000000", "from=-1000001"},
+		{"after", "after=-1000000", "after=-1000001"},
+		{"stream", "stream=s&types=a", "stream=" + strings.Repeat("s", 129)},
+	} {
+		if p := g.History(t, gatewaytest.KeyAll, "?until=caught-up&"+one.most); p.Status != http.StatusOK || len(p.IDs) != 1 {
+			t.Errorf("%s at its bound: %d with %d events", one.param, p.Status, len(p.IDs))
+		}
+		status, text := g.Request(t, http.MethodGet, "/realtime?until=caught-up&"+one.over, "", "x-apikey", gatewaytest.KeyAll)
+		if status != http.StatusBadRequest || !strings.Contains(text, "parameter "+one.param+":") {
+			t.Errorf("%s over its bound: %d %s", one.param, status, text)
 		}
 	}
 }
@@ -133,7 +156,7 @@ func TestHistoryGoesLive(t *testing.T) {
 	}
 	// A range that ends in the future ends then, though nothing is published.
 	soon := time.Now().Add(700 * time.Millisecond).UTC().Format(time.RFC3339Nano)
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=now&to="+soon); !p.Live || p.End.Data == "" || len(p.IDs) != 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -250,7 +273,7 @@ func TestSelectorModel(t *testing.T) {
 				want = append(want, strconv.FormatUint(e.id, 10))
 			}
 		}
-		p := g.Past(t, gatewaytest.KeyAll, query)
+		p := g.History(t, gatewaytest.KeyAll, query)
 		if !slices.Equal(p.IDs, want) {
 			rt.Fatalf("%s: got %v, want %v", query, p.IDs, want)
 		}
@@ -260,7 +283,7 @@ func TestSelectorModel(t *testing.T) {
 	})
 }
 
-// A position that retention has passed is told as a gap; earliest never is.
+// A position that retention has passed causes a gap; earliest never does.
 func TestExpiredPositions(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.RetainBytes = 20_000 })
@@ -268,13 +291,13 @@ func TestExpiredPositions(t *testing.T) {
 	for range 200 {
 		g.Publish(t, `{"event":"a","data":"`+strings.Repeat("x", 1000)+`"}`)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from="+first+"&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired","after":"`+first+`"`) || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=2020-01-01T00:00:00Z&until=caught-up"); !strings.Contains(p.Gap, `"reason":"expired"`) || strings.Contains(p.Gap, "after") {
 		t.Errorf("%+v", p)
 	}
-	if p := g.Past(t, gatewaytest.KeyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
+	if p := g.History(t, gatewaytest.KeyAll, "?from=earliest&until=caught-up"); p.Gap != "" || len(p.IDs) == 0 {
 		t.Errorf("%+v", p)
 	}
 }
@@ -282,7 +305,7 @@ func TestExpiredPositions(t *testing.T) {
 // A grant that also names a database reads from its beginning, which lies before all that /realtime has lost: no gap.
 func TestEarliestHasNoGap(t *testing.T) {
 	t.Parallel()
-	g := withDemo(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) {
 		s.RetainBytes = 20_000
 		s.APIKeys = fmt.Sprintf(`[{"name":"both","key":%q,"sub":["*","$db/demo"],"pub":["*","$db/demo"]}]`, gatewaytest.KeyAll)
 	})
@@ -292,7 +315,7 @@ func TestEarliestHasNoGap(t *testing.T) {
 	}
 	for _, query := range []string{"?from=earliest&until=caught-up", "?until=caught-up", "?from=-1000&until=caught-up"} {
 		for range 2 { // and not later on
-			if p := g.Past(t, gatewaytest.KeyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
+			if p := g.History(t, gatewaytest.KeyAll, query); p.Gap != "" || len(p.IDs) < 2 || p.End.ID == "" {
 				t.Errorf("%s: %+v", query, p)
 			}
 		}
@@ -307,14 +330,14 @@ func TestFirstRequestIsNo204(t *testing.T) {
 		for _, query := range []string{
 			"?from=now&until=caught-up", "?until=caught-up", "?to=2020-01-01T00:00:00Z", "?until=1", "?from=-5&to=2020-01-01T00:00:00Z", "?stream=none&until=caught-up",
 		} {
-			first := g.Past(t, gatewaytest.KeyAll, query)
+			first := g.History(t, gatewaytest.KeyAll, query)
 			if first.Status != http.StatusOK || first.End.ID == "" || first.End.Retry != 24*time.Hour || len(first.IDs) > 1 {
 				t.Errorf("%s: %+v", query, first)
 			}
-			if again := g.Past(t, gatewaytest.KeyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.History(t, gatewaytest.KeyAll, query, "Last-Event-ID", first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with %q: %d", query, first.End.ID, again.Status)
 			}
-			if again := g.Past(t, gatewaytest.KeyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
+			if again := g.History(t, gatewaytest.KeyAll, query+"&lastEventId="+first.End.ID); again.Status != http.StatusNoContent {
 				t.Errorf("%s: coming back with lastEventId: %d", query, again.Status)
 			}
 			if lines := g.Open(t, gatewaytest.KeyAll, query, "Accept", "application/x-ndjson"); lines.Answer.StatusCode != http.StatusOK {

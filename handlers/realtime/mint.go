@@ -15,8 +15,8 @@ import (
 	"sluice/store/syntax"
 )
 
-// usualTTL is the default ttl of a token.
-const usualTTL = 10 * time.Minute
+// defaultTTL is the default ttl of a token.
+const defaultTTL = 10 * time.Minute
 
 // mint makes a short-lived token for one browser, with a part of what an API key may do.
 func (h *Handler) mint(c echo.Context) error {
@@ -49,7 +49,7 @@ func (h *Handler) mint(c echo.Context) error {
 	if d.Decode(&asked) != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
 	}
-	ttl := usualTTL
+	ttl := defaultTTL
 	if asked.TTL != nil {
 		if ttl, err = time.ParseDuration(*asked.TTL); err != nil || ttl < time.Second || ttl > auth.MaxTTL {
 			return httperr.New(http.StatusBadRequest, httperr.BadToken, `field "ttl" must be a duration from 1s to 24h, like 10m`)

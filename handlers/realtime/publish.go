@@ -18,14 +18,12 @@ import (
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 
-const (
-	contentTypeNDJSON      = "application/x-ndjson"
-	unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
-)
+const unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
 
 func (h *Handler) publish(c echo.Context) error {
 	started := time.Now()
@@ -61,7 +59,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
-		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", notTaken, body.FormFault(text))
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", unsupportedType, body.FormFault(text))
 	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
@@ -73,8 +71,8 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// notTaken is the message for an unsupported content type.
-const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
+// unsupportedType is the message for an unsupported content type.
+const unsupportedType = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
 // contentType reports whether the body is NDJSON. It accepts the two types in UTF-8 without an encoding, and curl's type for
 // forms, with which the body must be JSON.
@@ -93,13 +91,13 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 		return false, noEncoding(head)
 	}
 	kind, params, err := mime.ParseMediaType(values[0])
-	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
-		return refuse(notTaken)
+	if err != nil || kind != echo.MIMEApplicationJSON && kind != writers.NDJSON {
+		return refuse(unsupportedType)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson must be in charset utf-8")
 	}
-	return kind == contentTypeNDJSON, noEncoding(head)
+	return kind == writers.NDJSON, noEncoding(head)
 }
 
 func noEncoding(head http.Header) *httperr.Error {
@@ -117,7 +115,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 	}
 	for i := range b.events {
 		if ch := b.events[i].Channel(); !id.Pub.Match(ch) {
-			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.where(i), ch)
+			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.eventName(i), ch)
 		}
 	}
 	return nil
@@ -125,7 +123,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 
 // store is the part of a publish from the idempotency key on.
 func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte, running bool) (int, error) {
-	claim, answer, err := h.claim(c.Request(), id, body)
+	once, answer, err := h.once(c.Request(), id, body)
 	if err != nil {
 		return 0, err
 	}
@@ -133,42 +131,43 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		c.Response().Header().Set(idempotency.Replay, "true")
 		return 0, b.answer(c, answer.First)
 	}
-	if claim != nil {
-		defer claim.Release()
-	}
 	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
 		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, claim)
+	first, err := h.append(share.With(c.Request().Context(), id.Scope), id, b, once)
 	if err != nil {
 		return 0, err
+	}
+	if once != nil && once.Replayed { // by a request that was under way
+		c.Response().Header().Set(idempotency.Replay, "true")
+		return 0, b.answer(c, first)
 	}
 	return len(b.events), b.answer(c, first)
 }
 
 // append releases the databases before the answer: a client that does not read the answer must not block them.
-func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, claim *eventlog.Claim) (first uint64, err error) {
-	w, rows, bad := h.spaced(id, b)
+func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {
+	w, rows, bad := h.prepareDatabases(id, b)
 	if bad != nil {
 		return 0, bad
 	}
 	defer w.done()
-	request := &eventlog.Request{Events: b.events, Expect: b.expect, Claim: claim, Rows: rows}
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once, Rows: rows}
 	if len(rows) > 0 {
 		request.Stored = w.stored
 	}
 	first, err = h.o.Broker.Log().Append(ctx, request)
-	w.answered(err)
+	w.finish(err)
 	if err != nil {
 		return 0, publishError(b, err)
 	}
 	return first, nil
 }
 
-func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Claim, *eventlog.Answer, error) {
+func (h *Handler) once(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Once, *eventlog.Answer, error) {
 	key, err := idempotency.Key(r.Header)
 	if key == "" {
 		return nil, nil, err
@@ -177,17 +176,17 @@ func (h *Handler) claim(r *http.Request, id *auth.Identity, body []byte) (*event
 	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) // a hash never fails
 	hash.Write([]byte{0})
 	hash.Write(body)
-	claim, answer, err := h.o.Broker.Log().Claim(r.Context(), id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
+	once, answer, err := h.o.Broker.Log().Once(id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
 	if err != nil {
 		return nil, nil, publishError(nil, err)
 	}
-	return claim, answer, nil
+	return once, answer, nil
 }
 
 func publishError(b *batch, err error) error {
 	var expect *eventlog.ExpectError
 	if errors.As(err, &expect) {
-		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.where(expect.Index))
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.eventName(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}

@@ -37,10 +37,10 @@ func TestPublishRefusals(t *testing.T) {
 		return m
 	}
 	g.RunAll(t, []scenario{
-		{Name: "method", Method: "PUT", Status: 405, Answers: map[string]string{"Allow": "*any*"}, Has: []string{`"code":"method_not_allowed"`}},
+		{Name: "method", Method: "PUT", Status: 405, ResponseHeaders: map[string]string{"Allow": "*any*"}, Has: []string{`"code":"method_not_allowed"`}},
 		{Name: "unreadable query", Path: "?x=%zz", Body: good, Key: "-", Status: 400, Has: []string{`"bad_query"`}},
 		{Name: "two values in one carrier", Path: "?apikey=a&rt-apikey=b", Body: good, Key: "-", Status: 400, Has: []string{`"ambiguous_credential"`}},
-		{Name: "no credential", Body: good, Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}, Has: []string{`"missing_credential"`}},
+		{Name: "no credential", Body: good, Key: "-", Status: 401, ResponseHeaders: map[string]string{"WWW-Authenticate": "Bearer"}, Has: []string{`"missing_credential"`}},
 		{Name: "bad credential", Body: good, Key: "wrong", Status: 401, Has: []string{`"invalid_key"`}, HasNot: []string{"wrong"}},
 		{Name: "bad beside good", Path: "?apikey=wrong", Body: good, Status: 401},
 		{Name: "expired key", Key: gatewaytest.KeyExpired, Body: good, Status: 401, Has: []string{`"expired_key"`}},
@@ -121,7 +121,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	g := newGateway(t)
 	post := func(name, key, idem, contentType, body string, status int, replay string) {
 		t.Helper()
-		(&scenario{Name: name, Key: key, Body: body, Status: status, Answers: map[string]string{"Idempotent-Replay": replay},
+		(&scenario{Name: name, Key: key, Body: body, Status: status, ResponseHeaders: map[string]string{"Idempotent-Replay": replay},
 			Headers: map[string]string{"Idempotency-Key": idem, "Content-Type": contentType}}).Run(t, g.Gateway)
 	}
 	const kind = "application/json"
@@ -143,7 +143,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		(&scenario{Name: name, Key: "-", Body: body, Status: status, Answers: map[string]string{"Idempotent-Replay": replay},
+		(&scenario{Name: name, Key: "-", Body: body, Status: status, ResponseHeaders: map[string]string{"Idempotent-Replay": replay},
 			Headers: map[string]string{"Idempotency-Key": idem, "Authorization": "Bearer " + token}}).Run(t, g.Gateway)
 	}
 	page("the key's", "k", `{"event":"a"}`, 200, "")
@@ -154,7 +154,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	post("rate 1", gatewaytest.KeyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "")
 	post("rate repeat", gatewaytest.KeyRate, "r", kind, `[{"event":"a"},{"event":"a"},{"event":"a"}]`, 200, "true")
 	post("rate 2", gatewaytest.KeyRate, "s", kind, `{"event":"a"}`, 429, "")
-	(&scenario{Name: "retry after", Key: gatewaytest.KeyRate, Body: `{"event":"a"}`, Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"rate_limited"}}).Run(t, g.Gateway)
+	(&scenario{Name: "retry after", Key: gatewaytest.KeyRate, Body: `{"event":"a"}`, Status: 429, ResponseHeaders: map[string]string{"Retry-After": "*any*"}, Has: []string{"rate_limited"}}).Run(t, g.Gateway)
 }
 
 func TestNDJSON(t *testing.T) {

@@ -25,14 +25,14 @@ func TestDeepResume(t *testing.T) {
 		publish := func(n int) {
 			for range n {
 				name := []string{"a", "b", "c"}[len(all)%3]
-				all = append(all, mentioned{g.Put(t, gatewaytest.Many(1, name, 400)...)[0], name})
+				all = append(all, mentioned{g.Put(t, gatewaytest.Events(1, name, 400)...)[0], name})
 			}
 		}
 		publish(before)
 		var wires []*gatewaytest.Wire
 		for i := range clients {
 			query := []string{"", "?channels=a", "?channels=b,c"}[i%3]
-			wires = append(wires, g.Wire(t, gatewaytest.Over([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(gatewaytest.KeyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
+			wires = append(wires, g.Wire(t, gatewaytest.WithVersion([]string{"HTTP/1.1", "HTTP/1.0"}[i%2], gatewaytest.Get(gatewaytest.KeyAll, query, "Last-Event-ID: "+all[i*25].id+"\r\n"))))
 		}
 		publish(after)
 		var group sync.WaitGroup
@@ -68,7 +68,7 @@ func TestDeepResume(t *testing.T) {
 
 type mentioned struct{ id, name string }
 
-// Retention that overtakes a client which does not read is told in mid-stream, from where to where.
+// If retention overtakes a client that does not read, the stream has a gap with both ends.
 func TestGapInMidStream(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
@@ -98,7 +98,7 @@ func TestGapInMidStream(t *testing.T) {
 				}
 			case last != 0 && gaps == 0 && slices.Index(ids, e.ID) != slices.Index(ids, strconv.FormatUint(last, 10))+1,
 				last == 0 && e.ID != ids[0]:
-				t.Fatalf("%d after %d, and no gap told", id, last)
+				t.Fatalf("%d after %d, without a gap", id, last)
 			}
 			last = id
 		}

@@ -34,12 +34,12 @@ func (e entry) same(o entry) bool {
 type reply struct {
 	status int
 	events []entry
-	gaps   []told
+	gaps   []gapFields
 	end    ssetest.Event
 }
 
-// told is what a gap says.
-type told struct {
+// gapFields is what a gap says.
+type gapFields struct {
 	Reason, After, Oldest string
 	before                int // events that came before it
 }
@@ -98,7 +98,7 @@ func (p *reply) take(t rapid.TB, id string, text []byte) {
 		t.Fatalf("%.300q: %v", text, err)
 	}
 	if e.Event == "gap" {
-		g := told{before: len(p.events)}
+		g := gapFields{before: len(p.events)}
 		if err := json.Unmarshal(e.Data, &g); err != nil || e.ID != "" {
 			t.Fatalf("%q: %v", text, err)
 		}

@@ -55,19 +55,19 @@ func TestSameEnds(t *testing.T) {
 				s.Shards, s.RetainBytes = shards, 4000
 				s.APIKeysFile, s.JWTSecret = file, []string{secret}
 			})
-			ids := g.Put(t, gatewaytest.Many(30, "e", 100)...)
+			ids := g.Put(t, gatewaytest.Events(30, "e", 100)...)
 			credential := key
 			if tt.key != nil {
 				credential = tt.key(time.Now().Add(2 * time.Second))
 			}
-			w := g.Wire(t, gatewaytest.Over(version, gatewaytest.Get(credential, "", strings.ReplaceAll(strings.Join(tt.lines, ""), "FIRST", ids[0]))))
+			w := g.Wire(t, gatewaytest.WithVersion(version, gatewaytest.Get(credential, "", strings.ReplaceAll(strings.Join(tt.lines, ""), "FIRST", ids[0]))))
 			for name == "gap" && w.Parser.LastEventID() != ids[len(ids)-1] {
 				// Else what comes next may remove what is still to be read: another gap.
 				if err := w.Pull(4 << 10); err != nil {
 					t.Fatalf("%v after %q", err, w.Text)
 				}
 			}
-			g.Put(t, gatewaytest.Many(3, "b", 10)...)
+			g.Put(t, gatewaytest.Events(3, "b", 10)...)
 			for !strings.Contains(string(w.Text), "event: b\n") {
 				if err := w.Pull(4 << 10); err != nil {
 					t.Fatalf("%v after %q", err, w.Text)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"sluice/gateway/gatewaytest"
@@ -24,7 +25,7 @@ import (
 // selectorModel is the list of all events ever published, of which retention has removed the beginning.
 type selectorModel struct {
 	t       *testing.T
-	dir     string
+	fs      vfs.FS       // in memory, and the same after a reopen
 	bytes   int64        // retained, unless more is dropped for once
 	clock   atomic.Int64 // what the engine's shows
 	over    uint64       // up to here all is over the age; 0: none is
@@ -50,7 +51,7 @@ func (m *selectorModel) start() {
 	m.tick()
 	source := logtest.SourceOf(func() time.Time { return time.UnixMicro(m.clock.Load()) })
 	var err error
-	m.engine, err = pebble.Open(pebble.Options{Dir: m.dir, Source: source, Retain: func(string) eventlog.Retention { return *m.retain.Load() }})
+	m.engine, err = pebble.Open(pebble.Options{Dir: "data", FS: m.fs, Source: source, Retain: func(string) eventlog.Retention { return *m.retain.Load() }})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func (m *selectorModel) put(events []eventlog.Event) {
 
 // cut lets the engine drop what is over its bytes, so that nothing goes while the model looks away.
 func (m *selectorModel) cut(rt *rapid.T) {
-	if err := m.engine.Retain(); err != nil {
+	if err := m.g.Broker.Log().Retain(m.t.Context()); err != nil {
 		rt.Fatal(err)
 	}
 	m.look(rt)
@@ -155,9 +156,9 @@ type request struct {
 	key    string
 	query  url.Values
 	lines  bool
-	after  uint64 // the last position that is not asked for
-	asked  string // the id that was named; a time is none
-	gaps   []told // that must come before all events
+	after  uint64      // the last position that is not asked for
+	asked  string      // the id that was named; a time is none
+	gaps   []gapFields // that must come before all events
 	last   uint64
 	reason string
 	limit  int
@@ -240,9 +241,9 @@ func (m *selectorModel) begin(rt *rapid.T, r *request) {
 			r.after = at - 1
 		}
 		if r.after < m.removed {
-			r.gaps, r.after = []told{{"expired", r.asked, m.oldest(), 0}}, m.removed
+			r.gaps, r.after = []gapFields{{"expired", r.asked, m.oldest(), 0}}, m.removed
 		} else if r.after > settled {
-			r.gaps, r.after = []told{{"unknown", r.asked, m.oldest(), 0}}, settled
+			r.gaps, r.after = []gapFields{{"unknown", r.asked, m.oldest(), 0}}, settled
 		}
 	}
 }
@@ -326,7 +327,7 @@ func TestSelectorModelOverReopen(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		// Little, so that publishing alone soon removes the beginning, or enough for a stream to be rare in a segment.
-		m := &selectorModel{t: t, dir: t.TempDir(), bytes: rapid.SampledFrom([]int64{16 << 10, 128 << 10}).Draw(rt, "retained")}
+		m := &selectorModel{t: t, fs: vfs.NewMem(), bytes: rapid.SampledFrom([]int64{16 << 10, 128 << 10}).Draw(rt, "retained")}
 		m.retain.Store(&eventlog.Retention{Bytes: m.bytes})
 		m.start()
 		defer func() { m.g.Stop(t) }()

@@ -28,7 +28,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 	}
 	g := newGateway(t, func(s *setup) { s.Shards = 2 })
 	bystander := g.Wire(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=e"))
-	g.Metric(t, "sluice_connections 1")
+	g.AwaitMetric(t, "sluice_connections 1")
 	g.Client().CloseIdleConnections()
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
 	for round := range 2 {
@@ -48,7 +48,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g.Await(t, crowd+1)
+		g.AwaitSubscribers(t, crowd+1)
 		if n := g.Broker.Views(); n != 8 {
 			t.Errorf("%d views of 8 filters", n)
 		}
@@ -58,7 +58,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 			}
 			return nil
 		})
-		id := g.Put(t, gatewaytest.Many(1, "e", 10)...)[0]
+		id := g.Put(t, gatewaytest.Events(1, "e", 10)...)[0]
 		if e := bystander.Next(t); e.ID != id {
 			t.Errorf("the bystander got %+v", e)
 		}
@@ -75,7 +75,7 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 			}
 			c.Close()
 		}
-		g.Await(t, 1)
+		g.AwaitSubscribers(t, 1)
 		gatewaytest.Until(t, func() error {
 			if f, n := openFiles(t), runtime.NumGoroutine(); f > files+2 || n > goroutines+2 || g.Broker.Views() != 1 {
 				return fmt.Errorf("%d descriptors, %d goroutines and %d views; before %d, %d and 1", f, n, g.Broker.Views(), files, goroutines)
@@ -83,12 +83,12 @@ func TestCrowdWithoutGoroutines(t *testing.T) {
 			return nil
 		})
 	}
-	g.Metric(t, "sluice_connections 1")
-	g.Metric(t, fmt.Sprintf(`sluice_streams_ended_total{reason="gone"} %d`, 2*crowd))
+	g.AwaitMetric(t, "sluice_connections 1")
+	g.AwaitMetric(t, fmt.Sprintf(`sluice_streams_ended_total{reason="gone"} %d`, 2*crowd))
 }
 
-// The kernel tells of room only when there is much of it: who takes a little at a time is known by what is
-// still in its hands, and not closed.
+// The kernel reports free space in its buffer only when there is much of it. A client that reads a little at a time is
+// recognized by the bytes that the kernel still has for it, and is not closed.
 func TestVerySlowAndSteady(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards, s.WriteTimeout = 1, time.Second })
@@ -102,10 +102,10 @@ func TestVerySlowAndSteady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, gatewaytest.Over("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, ""))); err != nil {
+	if _, err := io.WriteString(c, gatewaytest.WithVersion("HTTP/1.0", gatewaytest.Get(gatewaytest.KeyAll, ""))); err != nil {
 		t.Fatal(err)
 	}
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	g.Flood(t, "e", 8<<20)
 	for started := time.Now(); time.Since(started) < 4*time.Second; time.Sleep(50 * time.Millisecond) {
 		if _, err := io.ReadFull(c, make([]byte, 1500)); err != nil {
@@ -119,9 +119,9 @@ func TestVerySlowAndSteady(t *testing.T) {
 
 // Streams of history and feeds of databases that have come to the present hold no goroutine.
 func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goroutines
-	g := withDemo(t, func(s *setup) { s.Shards = 1 })
+	g := newGateway(t, gatewaytest.WithDemo, func(s *setup) { s.Shards = 1 })
 	last := g.Publish(t, `{"event":"x","stream":"s1"}`)
-	g.Await(t, 0)
+	g.AwaitSubscribers(t, 0)
 	const each = 50
 	before := runtime.NumGoroutine()
 	for i, request := range []string{
@@ -136,7 +136,7 @@ func TestHistoryHoldsNoGoroutine(t *testing.T) { // not parallel: it counts goro
 				t.Fatalf("%s: %q %v", request, text, err)
 			}
 		}
-		g.Await(t, each*(i+1))
+		g.AwaitSubscribers(t, each*(i+1))
 	}
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+each; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

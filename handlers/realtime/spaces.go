@@ -28,16 +28,16 @@ func (w writings) stored() {
 	}
 }
 
-// answered tells each database what storing its events came to.
-func (w writings) answered(err error) {
+// finish reports to each database whether its events were stored.
+func (w writings) finish(err error) {
 	for _, one := range w {
 		one.Answered(err)
 	}
 }
 
-// spacedData checks the data of an event for a database. It must be an object, which all clients of databases expect;
+// checkDatabaseData checks the data of an event for a database. It must be an object, which all clients of databases expect;
 // without data it becomes {}. It returns the fault, or "".
-func spacedData(e *eventlog.Event) string {
+func checkDatabaseData(e *eventlog.Event) string {
 	switch {
 	case len(e.Data) == 0 || string(e.Data) == "null":
 		e.Data = []byte("{}")
@@ -47,24 +47,24 @@ func spacedData(e *eventlog.Event) string {
 	return ""
 }
 
-// spaced turns the events for databases into what those store, and returns the rows that belong to them. An identity that
+// prepareDatabases turns the events for databases into what those store, and returns the rows that belong to them. An identity that
 // may publish everything in a database makes its namespaces by writing to them.
-func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventlog.Row, bad *httperr.Error) {
+func (h *Handler) prepareDatabases(id *auth.Identity, b *batch) (w writings, rows []eventlog.Row, bad *httperr.Error) {
 	for i := range b.events {
 		e := &b.events[i]
 		if e.Space == "" {
 			continue
 		}
-		if bad := spacedData(e); bad != "" {
+		if bad := checkDatabaseData(e); bad != "" {
 			w.done()
-			return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"data\": %s", b.where(i), bad)
+			return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"data\": %s", b.eventName(i), bad)
 		}
 		one := w[e.Space]
 		if one == nil {
 			var err error
 			if one, err = h.o.Databases.Write(strings.TrimPrefix(e.Space, channel.DBSpace)); err != nil {
 				w.done()
-				return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"space\": %v", b.where(i), err)
+				return nil, nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"space\": %v", b.eventName(i), err)
 			}
 			if w == nil {
 				w = writings{}
@@ -79,7 +79,7 @@ func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, rows []eventl
 			if errors.Is(err, streams.ErrMayNot) {
 				status, code = http.StatusForbidden, httperr.Forbidden
 			}
-			return nil, nil, httperr.New(status, code, "%sfield \"stream\": %v", b.where(i), err)
+			return nil, nil, httperr.New(status, code, "%sfield \"stream\": %v", b.eventName(i), err)
 		}
 	}
 	for space, one := range w {

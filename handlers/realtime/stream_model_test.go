@@ -50,7 +50,7 @@ type published struct {
 	size int // of its data
 }
 
-// modelClient reads as an EventSource does: it resumes by the last id it was told.
+// modelClient reads as an EventSource does: it resumes by the last id that it received.
 type modelClient struct {
 	w     *gatewaytest.Wire // nil while it is away
 	names string
@@ -90,14 +90,14 @@ func (m *model) publish() {
 	name := string("abc"[m.random.IntN(3)])
 	size := []int{1, 100, 20_000}[m.random.IntN(3)] + m.random.IntN(100)
 	n := 1 + m.random.IntN(5)
-	for _, id := range m.g.Put(m.t, gatewaytest.Many(n, name, size)...) {
+	for _, id := range m.g.Put(m.t, gatewaytest.Events(n, name, size)...) {
 		m.all = append(m.all, published{number(m.t, id), name, size})
 	}
 }
 
 func (m *model) come(c *modelClient) {
 	request := gatewaytest.Get(gatewaytest.KeyAll, "?channels="+strings.Join(strings.Split(c.names, ""), ","), "Last-Event-ID: "+c.last+"\r\n")
-	c.w = m.g.Wire(m.t, gatewaytest.Over([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
+	c.w = m.g.Wire(m.t, gatewaytest.WithVersion([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
 	c.began = false
 }
 
@@ -137,7 +137,7 @@ func (m *model) got(c *modelClient, e ssetest.Event) {
 		m.t.Fatalf("%+v before init", e)
 	case e.Name == "ping":
 		if ok && id >= want.id || id < c.at {
-			m.t.Fatalf("a ping tells %d to who has all up to %d, while %d is to come", id, c.at, want.id)
+			m.t.Fatalf("a ping has the id %d for a client at %d, but %d is still to come", id, c.at, want.id)
 		}
 		c.at = id
 	case !ok || id != want.id || e.Name != want.name || !strings.HasSuffix(e.Data, `"}`) || strings.Count(e.Data, "x") != want.size:

@@ -125,7 +125,7 @@ func unavailable(err error) *httperr.Error {
 func setHeaders(c echo.Context, ends, lines bool) {
 	contentType := writers.EventStream
 	if lines {
-		contentType = contentTypeNDJSON
+		contentType = writers.NDJSON
 	}
 	writers.SetHeaders(c, contentType, !ends)
 }
@@ -143,7 +143,7 @@ func between(least, most time.Duration) time.Duration {
 }
 
 // drainRetry spreads the return of all clients: 500 connections a second, over at least ten seconds.
-func (h *Handler) drainRetry() time.Duration {
-	spread := max(10*time.Second, time.Duration(h.o.Traffic.Streams())*time.Second/500)
+func drainRetry(connections int) time.Duration {
+	spread := max(10*time.Second, time.Duration(connections)*time.Second/500)
 	return between(time.Second, time.Second+spread)
 }

@@ -28,7 +28,7 @@ func TestStreamBytes(t *testing.T) {
 			"HTTP/1.0": "",
 		} {
 			c := g.Dial(t, "GET /realtime?channels=PUT:customer "+proto+"\r\nHost: x\r\nX-Apikey: "+gatewaytest.KeyAll+"\r\n\r\n")
-			g.Await(t, 1)
+			g.AwaitSubscribers(t, 1)
 			id := g.Publish(t, `{"event":"PATCH","collection":"customer","data":"577cf185e2039b0900000016"}`)
 			got := ""
 			for buf := make([]byte, 4096); !strings.Contains(got, "retry: 10000\n\n"); {
@@ -51,7 +51,7 @@ func TestStreamBytes(t *testing.T) {
 			if !strings.Contains(got, frame) || !init.MatchString(got) {
 				t.Errorf("%s: %.3000q", proto, got)
 			}
-			g.Await(t, 0)
+			g.AwaitSubscribers(t, 0)
 		}
 	})
 }
@@ -61,7 +61,7 @@ func TestSubscribeRefusals(t *testing.T) {
 	g := newGateway(t)
 	patterns := func(n int) string { return "?channels=" + strings.TrimSuffix(strings.Repeat("a,", n), ",") }
 	g.RunAll(t, []scenario{
-		{Name: "no credential", Key: "-", Status: 401, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "no credential", Key: "-", Status: 401, ResponseHeaders: map[string]string{"WWW-Authenticate": "Bearer"}},
 		{Name: "no grant", Key: gatewaytest.KeyNone, Status: 403, Has: []string{"forbidden"}},
 		{Name: "empty channels", Path: "?channels=", Status: 400, Has: []string{"channels"}},
 		{Name: "bare method", Path: "?channels=put", Status: 400},
@@ -73,12 +73,12 @@ func TestSubscribeRefusals(t *testing.T) {
 		{Name: "another space", Path: "?channels=$db/x", Status: 403},
 		{Name: "frames", Path: "?frames=x", Status: 400, Has: []string{"frames"}},
 		{Name: "body", Method: "GET", Path: "", Body: "x", Status: 400, Has: []string{"unexpected_body"}},
-		{Name: "head", Method: "HEAD", Status: 200, Answers: map[string]string{"Content-Type": "text/event-stream"}},
+		{Name: "head", Method: "HEAD", Status: 200, ResponseHeaders: map[string]string{"Content-Type": "text/event-stream"}},
 		{Name: "head of a bad request", Method: "HEAD", Path: "?channels=", Status: 400},
 		{Name: "head of a range that is over", Method: "HEAD", Path: "?until=caught-up", Status: 200},
 		{Name: "head of who comes back to it", Method: "HEAD", Path: "?from=now&to=2020-01-01T00:00:00Z", Headers: map[string]string{"Last-Event-ID": "1577836800000000"}, Status: 204},
 		{Name: "head without a grant", Method: "HEAD", Key: gatewaytest.KeyNone, Status: 403},
-		{Name: "options", Method: "OPTIONS", Key: "-", Status: 204, Answers: map[string]string{"Allow": "*any*"}},
+		{Name: "options", Method: "OPTIONS", Key: "-", Status: 204, ResponseHeaders: map[string]string{"Allow": "*any*"}},
 		{Name: "elsewhere", Path: "/nothing", Key: "-", Status: 404, Has: []string{`"code":"not_found"`}},
 	})
 	if s := g.Open(t, gatewaytest.KeyAll, patterns(100)); s.Answer.StatusCode != 200 {
@@ -94,15 +94,15 @@ func TestCORS(t *testing.T) {
 	origin := map[string]string{"Origin": "https://a.example"}
 	preflight := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
 	newGateway(t).RunAll(t, []scenario{
-		{Name: "preflight", Method: "OPTIONS", Key: "-", Headers: preflight, Status: 204, Answers: map[string]string{
+		{Name: "preflight", Method: "OPTIONS", Key: "-", Headers: preflight, Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Max-Age": "600", "Vary": "",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
-		{Name: "error", Key: "-", Headers: origin, Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
-		{Name: "metrics", Path: "/metrics", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": ""}},
+		{Name: "error", Key: "-", Headers: origin, Status: 401, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*any*"}},
+		{Name: "metrics", Path: "/metrics", Headers: origin, Status: 200, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": ""}},
 	})
 	newGateway(t, func(s *setup) { s.CORSOrigins = []string{"https://b.example"} }).RunAll(t, []scenario{
-		{Name: "another origin is served", Method: "HEAD", Headers: origin, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
-		{Name: "its origin", Method: "HEAD", Headers: map[string]string{"Origin": "https://b.example"}, Status: 200, Answers: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
+		{Name: "another origin is served", Method: "HEAD", Headers: origin, Status: 200, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "", "Vary": "Origin"}},
+		{Name: "its origin", Method: "HEAD", Headers: map[string]string{"Origin": "https://b.example"}, Status: 200, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "https://b.example", "Vary": "Origin"}},
 	})
 }
 
@@ -163,7 +163,7 @@ func TestBusy(t *testing.T) {
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.MaxConnections, s.MaxConnectionsPerKey = 3, 1 })
 		g.Stream(t, gatewaytest.KeyAll, "")
-		g.RunAll(t, []scenario{{Name: "per key", Status: 429, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections_per_key"}}})
+		g.RunAll(t, []scenario{{Name: "per key", Status: 429, ResponseHeaders: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections_per_key"}}})
 		s := g.Open(t, gatewaytest.KeyAll, "?lastEventId=17", "Accept", "text/event-stream")
 		if e := s.Event(t); e.Name != "busy" || e.ID != "17" || !strings.HasPrefix(e.Data, `{"event":"busy","data":{"status":429,`) || e.Retry < 2*time.Second || e.Retry > 10*time.Second {
 			t.Errorf("%+v", e)
@@ -174,7 +174,7 @@ func TestBusy(t *testing.T) {
 		g.Stream(t, gatewaytest.KeyPut, "")
 		g.Stream(t, gatewaytest.KeyPublish, "")
 		g.RunAll(t, []scenario{
-			{Name: "in all", Key: gatewaytest.KeyOrigin, Status: 503, Answers: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections"}},
+			{Name: "in all", Key: gatewaytest.KeyOrigin, Status: 503, ResponseHeaders: map[string]string{"Retry-After": "*any*"}, Has: []string{"too_many_connections"}},
 			{Name: "credentials first", Key: "-", Status: 401, Headers: map[string]string{"Accept": "text/event-stream"}},
 		})
 	})

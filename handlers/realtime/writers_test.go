@@ -27,40 +27,48 @@ var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry
 // TestSameBytes: for the same story both writers give the same bytes, but for ids, times and what is random.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
-	story := func(shards int, request string) string {
-		g := newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
+	// begin and the function that it returns are a story. Two stories wait for their pings together.
+	begin := func(t *testing.T, g *gateway, request, live string) (end func() string) {
 		first := g.Publish(t, `{"event":"before"}`)
 		c := g.Dial(t, strings.ReplaceAll(request, "LAST", first))
-		g.Await(t, 1)
+		g.AwaitSubscribers(t, 1)
+		text := make([]byte, 0, 8<<10)
+		readTo := func(what string) {
+			for buf := make([]byte, 4096); !bytes.Contains(text, []byte(what)); {
+				n, err := c.Read(buf)
+				if text = append(text, buf[:n]...); err != nil {
+					t.Fatalf("%v after %q", err, text)
+				}
+			}
+		}
+		if live != "" {
+			readTo(live) // or some of what follows may come before it
+		}
 		for _, body := range []string{`{"event":"put","collection":"c","data":[1.0,"é"]}`, `{"event":"goal","data":{"a":1}}`, `[{"event":"x"},{"event":"y"},{"event":"z","stream":"s"}]`} {
 			g.Publish(t, body)
 		}
-		text := make([]byte, 0, 8<<10)
-		ping := "event: ping"
-		if strings.Contains(request, "ndjson") {
-			ping = "\n\n"
-		}
-		for buf := make([]byte, 4096); !bytes.Contains(text, []byte(ping)); {
-			n, err := c.Read(buf)
-			if text = append(text, buf[:n]...); err != nil {
-				t.Fatalf("%v after %q", err, text)
+		return func() string {
+			ping := "event: ping"
+			if strings.Contains(request, "ndjson") {
+				ping = "\n\n"
 			}
-		}
-		go g.Traffic.Drain(context.Background(), g.Broker)
-		whole := string(append(text, readToEnd(t, c)...))
-		head, _, _ := strings.Cut(whole, "\r\n\r\n")
-		if strings.Contains(head, "Transfer-Encoding: chunked") {
-			answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(whole)), nil)
-			if err != nil {
-				t.Fatal(err)
+			readTo(ping)
+			go g.Traffic.Drain(context.Background(), g.Broker)
+			whole := string(append(text, readToEnd(t, c)...))
+			head, _, _ := strings.Cut(whole, "\r\n\r\n")
+			if strings.Contains(head, "Transfer-Encoding: chunked") {
+				answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(whole)), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(answer.Body)
+				if err != nil {
+					t.Errorf("the chunks: %v", err)
+				}
+				whole = head + "\r\n\r\n" + string(body)
 			}
-			body, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Errorf("the chunks: %v", err)
-			}
-			whole = head + "\r\n\r\n" + string(body)
+			return varying.ReplaceAllString(whole, "$1")
 		}
-		return varying.ReplaceAllString(whole, "$1")
 	}
 	for name, request := range map[string]string{
 		"HTTP/1.1":        gatewaytest.Get(gatewaytest.KeyAll, ""),
@@ -79,7 +87,16 @@ func TestSameBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shared, goroutine := story(1, request), story(-1, request)
+			live := ""
+			if strings.Contains(name, "history") {
+				live = "event: live\n"
+			}
+			writer := func(shards int) *gateway {
+				return newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
+			}
+			one, other := writer(1), writer(-1)
+			endShared, endGoroutine := begin(t, one, request, live), begin(t, other, request, live)
+			shared, goroutine := endShared(), endGoroutine()
 			if sortedHead(shared) != sortedHead(goroutine) {
 				t.Errorf("shared:\n%q\ngoroutine:\n%q", strings.ReplaceAll(sortedHead(shared), "  ", ""), strings.ReplaceAll(sortedHead(goroutine), "  ", ""))
 			}
@@ -90,7 +107,7 @@ func TestSameBytes(t *testing.T) {
 				return
 			}
 			if strings.Contains(name, "history") && strings.Count(shared, "event: live\n") != 1 {
-				t.Errorf("the present is not told once: %q", shared)
+				t.Errorf("the frame live does not come once: %q", shared)
 			}
 			if !strings.Contains(shared, "event: busy") || strings.Count(shared, "event: goal")+strings.Count(shared, "event: publish") < 1 {
 				t.Errorf("the story is not whole: %q", shared)
@@ -131,7 +148,7 @@ func TestBytesBehindTheRequest(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
 	if _, err := c.Write(junk); err != nil {
 		t.Fatal(err)
@@ -155,7 +172,7 @@ func TestStalledReadsOn(t *testing.T) {
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Minute })
 		stalled := g.Dial(t, strings.Replace(gatewaytest.Get(gatewaytest.KeyAll, "?channels=big"), "HTTP/1.1", "HTTP/1.0", 1))
-		g.Await(t, 1) // else what is published before it has come is none of its events
+		g.AwaitSubscribers(t, 1) // else what is published before it has come is none of its events
 		reader := g.Stream(t, gatewaytest.KeyAll, "?channels=small")
 		const events = 400
 		var ids []string
@@ -210,7 +227,7 @@ func TestDrainOfStreams(t *testing.T) {
 		g := newGateway(t, writer, func(s *setup) { s.WriteTimeout = time.Second })
 		c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=small"))
 		g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=big")) // never read
-		g.Await(t, 2)
+		g.AwaitSubscribers(t, 2)
 		g.Flood(t, "big", 12<<20)
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -224,7 +241,7 @@ func TestDrainOfStreams(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("drain: %v", err)
 		}
-		g.Await(t, 0)
+		g.AwaitSubscribers(t, 0)
 	})
 }
 
@@ -233,7 +250,7 @@ func TestCloseCuts(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, func(s *setup) { s.Shards = 1 })
 	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	if err := g.Realtime.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +258,7 @@ func TestCloseCuts(t *testing.T) {
 	if bytes.HasSuffix(text, []byte("0\r\n\r\n")) || !bytes.Contains(text, []byte("init")) {
 		t.Errorf("%q", text)
 	}
-	g.Await(t, 0)
+	g.AwaitSubscribers(t, 0)
 }
 
 // Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
@@ -253,7 +270,7 @@ func TestCrowdsResume(t *testing.T) {
 		ids = append(ids, g.Publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
 	}
 	want := strings.Join(ids, " ")
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
 	var group sync.WaitGroup
 	for range 20 {
@@ -267,7 +284,7 @@ func TestCrowdsResume(t *testing.T) {
 		})
 	}
 	group.Wait()
-	g.Await(t, 1)
+	g.AwaitSubscribers(t, 1)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		nowFiles, now := openFiles(t), runtime.NumGoroutine()
 		if nowFiles <= files+2 && now <= goroutines+2 {
@@ -358,7 +375,7 @@ func TestNothingWaitsForAPing(t *testing.T) {
 				}
 			})
 		}
-		g.Await(t, readers)
+		g.AwaitSubscribers(t, readers)
 		body := `{"event":"e","data":"` + strings.Repeat("x", 8000) + `~"}`
 		for range events {
 			g.Publish(t, body)

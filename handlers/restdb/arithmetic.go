@@ -18,19 +18,19 @@ import (
 // would stop counting.
 var errOverflow = errors.New("would leave the range of 64-bit integers, from -9223372036854775808 to 9223372036854775807")
 
-// rule is a sum or a product. integers returns false on overflow; floats is for all other numbers.
-type rule struct {
-	none     string // the value of a missing field
+// arithmetic is a sum or a product. integers returns false on overflow; floats is for all other numbers.
+type arithmetic struct {
+	missing  string // the value of a missing field
 	integers func(a, b int64) (int64, bool)
 	floats   func(a, b float64) float64
 }
 
 var (
-	add = rule{"0", func(a, b int64) (int64, bool) {
+	add = arithmetic{"0", func(a, b int64) (int64, bool) {
 		sum := a + b
 		return sum, (sum > a) == (b > 0)
 	}, func(a, b float64) float64 { return a + b }}
-	multiply = rule{"0", product, func(a, b float64) float64 { return a * b }}
+	multiply = arithmetic{"0", product, func(a, b float64) float64 { return a * b }}
 )
 
 // product multiplies two integers. It returns false on overflow.
@@ -48,25 +48,25 @@ func product(a, b int64) (int64, bool) {
 	return int64(low), high == 0 && low <= math.MaxInt64
 }
 
-// reckon makes the edit of $inc or $mul by a number.
-func reckon(arg gjson.Result, r rule) (edit, error) {
+// calculate makes the edit of $inc or $mul by a number.
+func calculate(arg gjson.Result, r arithmetic) (edit, error) {
 	if arg.Type != gjson.Number {
 		return nil, fmt.Errorf("takes a number, not %s", query.KindOf(arg))
 	}
 	by := strings.Clone(arg.Raw)
 	return func(was []byte) ([]byte, error) {
 		if was == nil {
-			was = []byte(r.none)
+			was = []byte(r.missing)
 		}
 		if v := gjson.ParseBytes(was); v.Type != gjson.Number {
-			return nil, fmt.Errorf("meets %s: it takes a field that holds a number, or none", query.KindOf(v))
+			return nil, fmt.Errorf("cannot change %s: it takes a field that holds a number, or none", query.KindOf(v))
 		}
 		return r.of(string(was), by)
 	}, nil
 }
 
-// of applies the rule to two numbers. The result of two integers is an exact integer.
-func (r rule) of(a, b string) ([]byte, error) {
+// of applies the operation to two numbers. The result of two integers is an exact integer.
+func (r arithmetic) of(a, b string) ([]byte, error) {
 	if integral(a) && integral(b) {
 		x, err := strconv.ParseInt(a, 10, 64)
 		y, err2 := strconv.ParseInt(b, 10, 64)

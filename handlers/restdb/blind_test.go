@@ -18,11 +18,11 @@ const (
 // documents a query finds, nor by whether an operator can be applied. Nothing is changed by what is refused.
 func TestBlindChanges(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) {
 		s.APIKeys = strings.TrimSuffix(documentKeys, "]") + fmt.Sprintf(`,{"name":"blind","key":%q,"rest":["POST:c","PUT:c","DELETE:c","GET:other"]},
 			{"name":"blind-reader","key":%q,"rest":["GET:c","PUT:c","DELETE:c"]}]`, keyBlind, keyBlindReader)
 	})
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]`); !strings.HasPrefix(got, "201") {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]`); !strings.HasPrefix(got, "201") {
 		t.Fatal(got)
 	}
 	query := func(q string) string { return "c/*?q=" + url.QueryEscape(q) }
@@ -43,12 +43,12 @@ func TestBlindChanges(t *testing.T) {
 		{"PATCH", "c/1", `{"a":1,"$max":{"n":50}}`, ""},
 		{"PATCH", "c/none", `{"$inc":{"n":1}}`, ""},
 	} {
-		got, _ := g.Asked(t, keyBlind, refused.method, refused.path, refused.body)
+		got, _ := g.RequestRest(t, keyBlind, refused.method, refused.path, refused.body)
 		if !strings.HasPrefix(got, `403 {"message":"`) || !strings.Contains(got, `give it \"GET:c\" too`) || strings.Contains(got, "abc") {
 			t.Errorf("%s %s %s: %s", refused.method, refused.path, refused.body, got)
 		}
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "GET", "c", ""); got != `200 [{"_id":"1","n":42,"secret":"abc"},{"_id":"2","n":7,"secret":"def"}]` &&
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "GET", "c", ""); got != `200 [{"_id":"1","n":42,"secret":"abc"},{"_id":"2","n":7,"secret":"def"}]` &&
 		got != `200 [{"_id":"1","secret":"abc","n":42},{"_id":"2","secret":"def","n":7}]` {
 		t.Errorf("something was changed: %s", got)
 	}
@@ -58,7 +58,7 @@ func TestBlindChanges(t *testing.T) {
 		{"PUT", "c/2", `{"b":1}`, `200 {"_id":"2"}`},
 		{"DELETE", "c/*", `["2","none"]`, `200 {"result":["2"]}`},
 	} {
-		if got, _ := g.Asked(t, keyBlind, taken.method, taken.path, taken.body); got != taken.want {
+		if got, _ := g.RequestRest(t, keyBlind, taken.method, taken.path, taken.body); got != taken.want {
 			t.Errorf("%s %s %s: %s, want %s", taken.method, taken.path, taken.body, got, taken.want)
 		}
 	}
@@ -66,7 +66,7 @@ func TestBlindChanges(t *testing.T) {
 		{"PATCH", "c/1", `{"$inc":{"n":1}}`, `"n":43`},
 		{"DELETE", query(`{"secret":"abc"}`), "", `{"result":["1"]}`},
 	} {
-		if got, _ := g.Asked(t, keyBlindReader, seen.method, seen.path, seen.body); !strings.HasPrefix(got, "200") || !strings.Contains(got, seen.want) {
+		if got, _ := g.RequestRest(t, keyBlindReader, seen.method, seen.path, seen.body); !strings.HasPrefix(got, "200") || !strings.Contains(got, seen.want) {
 			t.Errorf("%s %s %s: %s", seen.method, seen.path, seen.body, got)
 		}
 	}

@@ -116,7 +116,7 @@ func (h *Handler) documents(c *call) (docs []documents.New, single bool, err err
 	// body has checked that the array is valid. If it has too many documents, the loop reads one more than the limit, and the
 	// store then refuses them.
 	elements := jsontext.NewDecoder(bytes.NewReader(text))
-	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= documents.ChangeMost; {
+	for _, err = elements.ReadToken(); err == nil && elements.PeekKind() != ']' && len(docs) <= documents.MaxChangeDocuments; {
 		var v jsontext.Value
 		if v, err = elements.ReadValue(); err != nil {
 			break

@@ -142,8 +142,8 @@ func (h *Handler) removeMany(c *call) (int, error) {
 
 var errEnough = errors.New("there are enough")
 
-// removeFound deletes all documents that q matches, or at most max of them. One request deletes at most ChangeMost documents,
-// and ChangeBytes of them. If q matches more, a max up to ChangeMost lets the request delete a part; without such a max, the
+// removeFound deletes all documents that q matches, or at most max of them. One request deletes at most MaxChangeDocuments documents,
+// and MaxChangeBytes of them. If q matches more, a max up to MaxChangeDocuments lets the request delete a part; without such a max, the
 // request is refused.
 func (h *Handler) removeFound(c *call) (int, error) {
 	s, err := parseSelection(c.values)
@@ -153,14 +153,14 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if len(s.order) > 0 || s.skip > 0 {
 		return 0, httperr.New(http.StatusBadRequest, httperr.BadQuery, "DELETE takes q, filter and max, but no order and no skip: narrow q instead")
 	}
-	bounded := s.bounded && s.max <= documents.ChangeMost
+	bounded := s.bounded && s.max <= documents.MaxChangeDocuments
 	var found []documents.Found
 	size, more := 0, false
 	err = h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, func(text []byte) error {
 		if bounded && len(found) == s.max {
 			return errEnough
 		}
-		if size += len(text); len(found) == documents.ChangeMost || size > documents.ChangeBytes && len(found) > 0 {
+		if size += len(text); len(found) == documents.MaxChangeDocuments || size > documents.MaxChangeBytes && len(found) > 0 {
 			more = true
 			return errEnough
 		}
@@ -173,7 +173,7 @@ func (h *Handler) removeFound(c *call) (int, error) {
 	if more && !bounded {
 		return 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.TooManyDocuments,
 			"q asks for more than %d documents, or %d bytes of them, the most that one request deletes; add max=%d, and repeat the request until its result is empty",
-			documents.ChangeMost, documents.ChangeBytes, documents.ChangeMost)
+			documents.MaxChangeDocuments, documents.MaxChangeBytes, documents.MaxChangeDocuments)
 	}
 	return c.removed(h.o.Documents.RemoveWhere(c.Request().Context(), c.collection, found, s.condition))
 }

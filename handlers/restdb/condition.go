@@ -8,8 +8,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// knownOperators lists the operators for an error message.
-const knownOperators = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
+// operatorNames lists the operators for an error message.
+const operatorNames = "$and $or $nor $not $eq $ne $gt $gte $lt $lte $bt $in $nin $exists $regex $elemMatch"
 
 // comparisons are the operators that take a plain value.
 var comparisons = map[string]query.Node{
@@ -115,7 +115,7 @@ func readList(op string, v gjson.Result, depth int) (query.Node, error) {
 // readField reads the condition on a field: operators, or a value that the field must equal.
 func readField(name string, v gjson.Result, depth int) (query.Node, error) {
 	if strings.HasPrefix(name, "$") {
-		if name == "$options" || strings.Contains(" "+knownOperators+" ", " "+name+" ") {
+		if name == "$options" || strings.Contains(" "+operatorNames+" ", " "+name+" ") {
 			return query.Node{}, query.Refuse(query.BadSyntax, `%s needs a field: write {"name":{"%s":…}}`, name, name)
 		}
 		return query.Node{}, unknownOperator(name)
@@ -192,7 +192,7 @@ func readOperator(f query.Field, name string, v, siblings gjson.Result, depth in
 }
 
 func unknownOperator(name string) error {
-	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, knownOperators)
+	return query.Refuse(query.BadName, "there is no operator %.40q: there are %s", name, operatorNames)
 }
 
 // readOperands reads the values of a comparison. $in, $nin and $bt take a list.

@@ -16,7 +16,7 @@ type exchange struct{ method, path, body, want string }
 func (g *gateway) exchanges(t *testing.T, all []exchange) {
 	t.Helper()
 	for _, x := range all {
-		if got, _ := g.Asked(t, gatewaytest.KeyDocs, x.method, x.path, x.body); got != x.want {
+		if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, x.method, x.path, x.body); got != x.want {
 			t.Errorf("%s %s %s\n got %s\nwant %s", x.method, x.path, x.body, got, x.want)
 		}
 	}
@@ -30,7 +30,7 @@ func TestDocuments(t *testing.T) {
 	for name, engine := range map[string]func(*setup){"memory": func(*setup) {}, "pebble": gatewaytest.OnPebble(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := withDocuments(t, engine)
+			g := newGateway(t, gatewaytest.WithDocuments, engine)
 			s := g.Open(t, gatewaytest.KeyDocs, "?channels=*:customer")
 			g.exchanges(t, []exchange{
 				{"GET", "customer", "", `200 []`},
@@ -84,8 +84,8 @@ func TestDocuments(t *testing.T) {
 // TestPartialPut: PUT changes the fields that its body names and keeps the others, as PATCH does.
 func TestPartialPut(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","name":"Ann","age":30,"at":{"city":"Oslo","zip":1}}`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","name":"Ann","age":30,"at":{"city":"Oslo","zip":1}}`)
 	g.exchanges(t, []exchange{
 		{"PUT", "c/1", `{"age":31}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
 		{"PUT", "c/1", `{}`, `200 {"_id":"1","name":"Ann","age":31,"at":{"city":"Oslo","zip":1}}`},
@@ -100,9 +100,9 @@ func TestPartialPut(t *testing.T) {
 // TestDocumentsGivenID: the server's ids are 24 hex digits.
 func TestDocumentsGivenID(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, body := range []string{`{"a":1}`, `{"_id":null}`, `{"_id":""}`} {
-		got, head := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", body)
+		got, head := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", body)
 		var d struct {
 			ID string `json:"_id"`
 		}
@@ -115,13 +115,13 @@ func TestDocumentsGivenID(t *testing.T) {
 // TestManyDeletes: more than one request takes away at once is refused, or done in parts.
 func TestManyDeletes(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for range 3 {
-		if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 499)+`{}]`); got[:3] != "201" {
+		if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 499)+`{}]`); got[:3] != "201" {
 			t.Fatal(got)
 		}
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); !strings.Contains(got, "add max=1000") {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); !strings.Contains(got, "add max=1000") {
 		t.Error(got)
 	}
 	left := 1500
@@ -129,7 +129,7 @@ func TestManyDeletes(t *testing.T) {
 		query string
 		gone  int
 	}{{"q={}&max=0", 0}, {"q={}&max=1", 1}, {`q={}&h={"$max":1000}`, 1000}, {"q={}", 499}} {
-		got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?"+c.query, "")
+		got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "DELETE", "c/*?"+c.query, "")
 		if left -= c.gone; strings.Count(got, `","`)+min(1, c.gone) != c.gone {
 			t.Errorf("%s: %.100s", c.query, got)
 		}
@@ -142,7 +142,7 @@ func TestManyDeletes(t *testing.T) {
 // TestLargeDeletes: what one request takes away is bounded in bytes too, as others wait for it.
 func TestLargeDeletes(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	text := strings.Repeat("x", 60_000)
 	var ids []string
 	for range 150 {
@@ -157,14 +157,14 @@ func TestLargeDeletes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*", string(all)); got != `413 {"message":"the documents of one request would have more than 8388608 bytes; send them in several","code":"too_many_documents"}` {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "DELETE", "c/*", string(all)); got != `413 {"message":"the documents of one request would have more than 8388608 bytes; send them in several","code":"too_many_documents"}` {
 		t.Error(got)
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); got != `413 {"message":"q asks for more than 1000 documents, or 8388608 bytes of them, the most that one request deletes; add max=1000, and repeat the request until its result is empty","code":"too_many_documents"}` {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}", ""); got != `413 {"message":"q asks for more than 1000 documents, or 8388608 bytes of them, the most that one request deletes; add max=1000, and repeat the request until its result is empty","code":"too_many_documents"}` {
 		t.Error(got)
 	}
 	for _, want := range []int{139, 11, 0} {
-		got, _ := g.Asked(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}&max=1000", "")
+		got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "DELETE", "c/*?q={}&max=1000", "")
 		if n := strings.Count(got, `"d`); got[:3] != "200" || n != want {
 			t.Errorf("%.100s: %d, want %d", got, n, want)
 		}

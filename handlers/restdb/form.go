@@ -14,8 +14,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// formMost is the most values of a form. The limit is needed because a value takes much more memory than its bytes.
-const formMost = 1000
+// maxFormFields is the most values of a form. The limit is needed because a value takes much more memory than its bytes.
+const maxFormFields = 1000
 
 // input is a value of a form: one text, a list of texts, or an object.
 type input struct {
@@ -30,8 +30,8 @@ type input struct {
 func readForm(text string) ([]byte, error) {
 	form := &input{}
 	pairs := strings.Split(text, "&")
-	if len(pairs) > formMost {
-		return nil, badForm(fmt.Errorf("it has more than %d values: send JSON", formMost))
+	if len(pairs) > maxFormFields {
+		return nil, badForm(fmt.Errorf("it has more than %d values: send JSON", maxFormFields))
 	}
 	for _, pair := range pairs {
 		if pair == "" {

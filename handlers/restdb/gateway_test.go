@@ -23,10 +23,4 @@ func newGateway(t testing.TB, change ...func(*setup)) *gateway {
 
 var documentKeys = gatewaytest.DocumentKeys
 
-const made = gatewaytest.Made
-
-// withDocuments is a gateway whose keys may use documents, all of which are made at the same time.
-func withDocuments(t testing.TB, change ...func(*setup)) *gateway {
-	t.Helper()
-	return newGateway(t, append([]func(*setup){gatewaytest.WithDocuments}, change...)...)
-}
+const made = gatewaytest.CreatedTime

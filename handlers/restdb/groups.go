@@ -9,29 +9,29 @@ import (
 	"sluice/store/documents/query"
 )
 
-// branch is one level of a grouped answer: it groups by the values of one field.
-type branch struct {
+// groupLevel is one level of a grouped answer: it groups by the values of one field.
+type groupLevel struct {
 	values []gjson.Result // each as first seen
-	below  map[string]*branch
+	below  map[string]*groupLevel
 	list   [][]byte // on the last level: documents
 	leaf   []byte   // on the last level: figures
 }
 
-// at returns the branch of a value, and makes it if needed.
-func (b *branch) at(v gjson.Result) *branch {
-	m := mark(v)
+// at returns the level below for a value, and makes it if needed.
+func (b *groupLevel) at(v gjson.Result) *groupLevel {
+	m := valueKey(v)
 	if b.below == nil {
-		b.below = map[string]*branch{}
+		b.below = map[string]*groupLevel{}
 	}
 	if b.below[m] == nil {
-		b.values, b.below[m] = append(b.values, v), &branch{}
+		b.values, b.below[m] = append(b.values, v), &groupLevel{}
 	}
 	return b.below[m]
 }
 
-// append appends the branch as JSON, in the order of its values. The name of a value is its JSON text, for a string without
+// append appends the level as JSON, in the order of its values. The name of a value is its JSON text, for a string without
 // the quotes. A string keeps its quotes if the name is taken: "1" after the number 1.
-func (b *branch) append(dst []byte, p query.Projection) []byte {
+func (b *groupLevel) append(dst []byte, p query.Projection) []byte {
 	switch {
 	case b.leaf != nil:
 		return append(dst, b.leaf...)
@@ -50,7 +50,7 @@ func (b *branch) append(dst []byte, p query.Projection) []byte {
 			name = v.Str
 		}
 		taken[name] = true
-		dst = b.below[mark(v)].append(append(gjson.AppendJSONString(dst, name), ':'), p)
+		dst = b.below[valueKey(v)].append(append(gjson.AppendJSONString(dst, name), ':'), p)
 	}
 	return append(dst, '}')
 }
@@ -58,7 +58,7 @@ func (b *branch) append(dst []byte, p query.Projection) []byte {
 // grouped returns an object of lists of documents, by the values of the fields to group by. The limit on groups is that of
 // aggregates, because a group costs memory: by ten fields, one takes five kilobytes.
 func grouped(s *selection, texts [][]byte) ([]byte, error) {
-	top, groups := &branch{}, 0
+	top, groups := &groupLevel{}, 0
 	for _, text := range texts {
 		b := top
 		for _, f := range s.groupBy {
@@ -97,7 +97,7 @@ func (h *Handler) aggregate(c *call, s *selection) error {
 	if err := h.o.Documents.Each(c.Request().Context(), c.collection, s.condition, a.Add); err != nil {
 		return err
 	}
-	top := &branch{}
+	top := &groupLevel{}
 	for _, g := range a.Groups() {
 		b := top
 		for _, raw := range g.By {

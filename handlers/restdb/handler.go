@@ -13,6 +13,7 @@ import (
 	"sluice/handlers/body"
 	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
+	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/share"
@@ -36,6 +37,11 @@ type Handler struct{ o Options }
 // New makes the handler.
 func New(o Options) *Handler { return &Handler{o} }
 
+const doorName = "rest"
+
+// Name is the door's name in metrics, the log and the audit trail.
+func (*Handler) Name() string { return doorName }
+
 // Register adds the routes.
 func (h *Handler) Register(e *echo.Echo) {
 	const collection, one = Path + "/:collection", Path + "/:collection/:id"
@@ -46,10 +52,10 @@ func (h *Handler) Register(e *echo.Echo) {
 	} {
 		for method, f := range methods {
 			if method != http.MethodPost {
-				e.Add(method, path, h.known(method, f))
+				e.Add(method, path, h.authenticated(method, f))
 			}
 		}
-		e.POST(path, h.posted(methods))
+		e.POST(path, h.servePost(methods))
 	}
 }
 
@@ -76,8 +82,8 @@ type call struct {
 	id         string // * means several documents
 }
 
-// known authenticates the sender, checks the origin and the permission, and then runs f.
-func (h *Handler) known(method string, f action) echo.HandlerFunc {
+// authenticated authenticates the sender, checks the origin and the permission, and then runs f.
+func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		values, err := readValues(r.URL.RawQuery)
@@ -91,7 +97,7 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 			return httperr.ForeignOrigin()
 		}
-		one := &call{c, method, who, values, part(c, "collection"), part(c, "id")}
+		one := &call{c, method, who, values, pathparam.Get(c, "collection"), pathparam.Get(c, "id")}
 		if err := documents.CheckCollection(one.collection); err != nil {
 			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; all answers are JSON, so leave out .js or .html", err)
 		}
@@ -101,18 +107,6 @@ func (h *Handler) known(method string, f action) echo.HandlerFunc {
 		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
 		return f(one)
 	}
-}
-
-// part returns a parameter of the path, decoded.
-func part(c echo.Context, name string) string {
-	raw := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return raw
-	}
-	if text, err := url.PathUnescape(raw); err == nil {
-		return text
-	}
-	return raw
 }
 
 // allowed refuses a sender without the permission for the method on the collection.

@@ -12,8 +12,8 @@ import (
 	"sluice/store/documents/query"
 )
 
-// usualMax is the most documents in a list if the request sets no maximum.
-const usualMax = 1000
+// defaultLimit is the most documents in a list if the request sets no maximum.
+const defaultLimit = 1000
 
 // maxNumber bounds the values of max and skip. The store limits how far a list reaches.
 const maxNumber = 1_000_000_000
@@ -51,7 +51,7 @@ func parseSelection(values url.Values) (*selection, error) {
 		}
 	}
 	h := &hints{}
-	h.max = usualMax
+	h.max = defaultLimit
 	if err := h.readPlain(values); err != nil {
 		return nil, err
 	}

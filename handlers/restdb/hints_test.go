@@ -87,7 +87,7 @@ func TestSelection(t *testing.T) {
 		{`h={"$fields":{"a..b":1}}`, `bad_field: field "a..b" has an empty name in it: one dot goes between two names`},
 		{strings.Repeat("sort=a&", 101), `too_many: the order has 101 fields: at most 100 are allowed`},
 		{strings.Repeat("aggregate=SUM:a&", 101), `too_many: the aggregate has 101 fields: at most 100 are allowed`},
-		{`q={"a":{"$gz":1}}`, `unknown_operator: there is no operator "$gz": there are ` + knownOperators},
+		{`q={"a":{"$gz":1}}`, `unknown_operator: there is no operator "$gz": there are ` + operatorNames},
 		{`filter=` + strings.Repeat("x", 1001), `too_long: the text to search for has 1001 bytes: at most 1000 are allowed`},
 	} {
 		values, err := url.ParseQuery(c.query)

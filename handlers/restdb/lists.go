@@ -37,7 +37,7 @@ func editElement(list gjson.Result, names []string, f edit) ([]byte, error) {
 		return err == nil
 	})
 	if !found {
-		return nil, fmt.Errorf("leads to element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
+		return nil, fmt.Errorf("names element %.20q of a list of %d: name an existing one, or add one with $push", names[0], i)
 	}
 	return append(out, ']'), err
 }
@@ -64,7 +64,7 @@ func listEdit(absent bool, f func(list []gjson.Result) []gjson.Result) edit {
 		if was != nil {
 			v := gjson.ParseBytes(was)
 			if !v.IsArray() {
-				return nil, fmt.Errorf("meets %s: it takes a field that holds a list", query.KindOf(v))
+				return nil, fmt.Errorf("cannot change %s: it takes a field that holds a list", query.KindOf(v))
 			}
 			list = v.Array()
 		}
@@ -101,8 +101,8 @@ func push(arg gjson.Result) (edit, error) {
 	return listEdit(true, func(list []gjson.Result) []gjson.Result { return append(list, values...) }), err
 }
 
-// mark returns a map key for a value. Values that query.Compare finds equal have the same key.
-func mark(v gjson.Result) string {
+// valueKey returns a map key for a value. Values that query.Compare finds equal have the same key.
+func valueKey(v gjson.Result) string {
 	switch v.Type {
 	case gjson.Number:
 		return string(query.AppendExactKey(nil, v))
@@ -117,10 +117,10 @@ func addToSet(arg gjson.Result) (edit, error) {
 	return listEdit(true, func(list []gjson.Result) []gjson.Result {
 		has := map[string]bool{}
 		for _, e := range list {
-			has[mark(e)] = true
+			has[valueKey(e)] = true
 		}
 		for _, v := range values {
-			if m := mark(v); !has[m] {
+			if m := valueKey(v); !has[m] {
 				has[m] = true
 				list = append(list, v)
 			}
@@ -152,9 +152,9 @@ func pullAll(arg gjson.Result) (edit, error) {
 	values, err := bounded(arg)
 	gone := map[string]bool{}
 	for _, v := range values {
-		gone[mark(v)] = true
+		gone[valueKey(v)] = true
 	}
-	return without(func(e gjson.Result) bool { return gone[mark(e)] }), err
+	return without(func(e gjson.Result) bool { return gone[valueKey(e)] }), err
 }
 
 // asksFields reports whether a condition is about an object's fields, not about a value itself.
@@ -167,10 +167,10 @@ func asksFields(v gjson.Result) bool {
 	return found
 }
 
-// pullMost limits the work of a $pull: the bytes of the list, times the Weight of the condition. The limit is needed because
+// maxPullBytes limits the work of a $pull: the bytes of the list, times the Weight of the condition. The limit is needed because
 // other requests wait for the document. A regular expression of 300 instructions took 0.3 s for 60 KB. Work at the limit
 // takes about 30 ms.
-const pullMost = 2 << 20
+const maxPullBytes = 2 << 20
 
 // pull removes elements from a list. The argument is a value, a condition on the element such as {"$gt":5}, or an object of
 // conditions on the element's fields.
@@ -203,8 +203,8 @@ func pull(arg gjson.Result) (edit, error) {
 		return text[0] == '{' && condition.Match([]byte(text))
 	})
 	return func(was []byte) ([]byte, error) {
-		if len(was)*condition.Weight() > pullMost {
-			return nil, fmt.Errorf("meets a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
+		if len(was)*condition.Weight() > maxPullBytes {
+			return nil, fmt.Errorf("would search a list of %d bytes, which is too much work for this condition: write it with fewer parts and repetitions", len(was))
 		}
 		return f(was)
 	}, nil

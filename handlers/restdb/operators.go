@@ -22,8 +22,8 @@ type edit func(was []byte) ([]byte, error)
 var operators = map[string]func(arg gjson.Result) (edit, error){
 	"$set":   func(arg gjson.Result) (edit, error) { return constant([]byte(arg.Raw)), nil },
 	"$unset": func(gjson.Result) (edit, error) { return constant(nil), nil },
-	"$inc":   func(arg gjson.Result) (edit, error) { return reckon(arg, add) },
-	"$mul":   func(arg gjson.Result) (edit, error) { return reckon(arg, multiply) },
+	"$inc":   func(arg gjson.Result) (edit, error) { return calculate(arg, add) },
+	"$mul":   func(arg gjson.Result) (edit, error) { return calculate(arg, multiply) },
 	"$min":   func(arg gjson.Result) (edit, error) { return extreme(arg, -1), nil },
 	"$max":   func(arg gjson.Result) (edit, error) { return extreme(arg, 1), nil },
 	"$currentDate": func(gjson.Result) (edit, error) {
@@ -38,25 +38,25 @@ var operators = map[string]func(arg gjson.Result) (edit, error){
 
 func constant(value []byte) edit { return func([]byte) ([]byte, error) { return value, nil } }
 
-// operation is one edit of a document.
-type operation struct {
+// fieldChange is one edit of a document.
+type fieldChange struct {
 	paths []string // what it touches
 	apply func(own *documents.Fields) error
 }
 
 // operations are the operations of one request. Each changes a different part of the document, so their order does not
 // matter.
-type operations []operation
+type operations []fieldChange
 
 // badUpdate refuses a change.
 func badUpdate(format string, args ...any) error {
 	return httperr.New(http.StatusBadRequest, httperr.BadUpdate, format, args...)
 }
 
-// applyMost limits the bytes that the operators of one request read, because other requests wait for the document. An
+// maxApplyBytes limits the bytes that the operators of one request read, because other requests wait for the document. An
 // operator reads its field once for each name of its path. Without the limit, a hundred operators took three seconds for
 // 64 KiB.
-const applyMost = 2 << 20
+const maxApplyBytes = 2 << 20
 
 // apply makes all changes, or returns the error of the first that is impossible.
 func (os operations) apply(own *documents.Fields) error {
@@ -66,7 +66,7 @@ func (os operations) apply(own *documents.Fields) error {
 			top, _, _ := strings.Cut(path, ".")
 			work += len(own.Get(top)) * (1 + strings.Count(path, "."))
 		}
-		if work > applyMost {
+		if work > maxApplyBytes {
 			return badUpdate("the operators change too many parts of long fields: send them in several requests")
 		}
 		if err := os[i].apply(own); err != nil {
@@ -95,7 +95,7 @@ func takeOperators(fields *documents.Fields) (operations, error) {
 			return nil, badUpdate(`%s takes an object of fields, such as {"%s":{"count":1}}, not %s`, name, name, query.KindOf(arg))
 		}
 		arg.ForEach(func(path, value gjson.Result) bool {
-			var o operation
+			var o fieldChange
 			o, err = newOperation(name, path.Str, value)
 			all = append(all, o)
 			return err == nil && len(all) <= query.MaxFields
@@ -135,18 +135,18 @@ func (os operations) check(fields *documents.Fields) error {
 	return nil
 }
 
-func newOperation(name, path string, value gjson.Result) (operation, error) {
+func newOperation(name, path string, value gjson.Result) (fieldChange, error) {
 	if err := checkPath(name, path); err != nil {
-		return operation{}, err
+		return fieldChange{}, err
 	}
 	if name == "$rename" {
 		return rename(path, value)
 	}
 	f, err := operators[name](value)
 	if err != nil {
-		return operation{}, badUpdate("%s of %.40q %v", name, path, err)
+		return fieldChange{}, badUpdate("%s of %.40q %v", name, path, err)
 	}
-	return operation{[]string{path}, func(own *documents.Fields) error { return editField(own, name, path, f) }}, nil
+	return fieldChange{[]string{path}, func(own *documents.Fields) error { return editField(own, name, path, f) }}, nil
 }
 
 // checkPath refuses a path that no operator may change.
@@ -164,14 +164,14 @@ func checkPath(name, path string) error {
 }
 
 // rename moves a value, if there is one.
-func rename(path string, to gjson.Result) (operation, error) {
+func rename(path string, to gjson.Result) (fieldChange, error) {
 	if to.Type != gjson.String {
-		return operation{}, badUpdate("$rename of %.40q takes the new name, a string, not %s", path, query.KindOf(to))
+		return fieldChange{}, badUpdate("$rename of %.40q takes the new name, a string, not %s", path, query.KindOf(to))
 	}
 	if err := checkPath("$rename", to.Str); err != nil {
-		return operation{}, err
+		return fieldChange{}, err
 	}
-	return operation{[]string{path, to.Str}, func(own *documents.Fields) error {
+	return fieldChange{[]string{path, to.Str}, func(own *documents.Fields) error {
 		var value []byte
 		err := editField(own, "$rename", path, func(was []byte) ([]byte, error) {
 			value = was
@@ -217,7 +217,7 @@ func editAt(was []byte, names []string, f edit) ([]byte, error) {
 	case v.IsArray():
 		return editElement(v, names, f)
 	default:
-		return nil, fmt.Errorf("leads into %s: only objects and lists have parts", query.KindOf(v))
+		return nil, fmt.Errorf("goes into %s, but only objects and lists have parts", query.KindOf(v))
 	}
 }
 

@@ -44,7 +44,7 @@ func changed(doc, body string) (string, error) {
 	return "{" + strings.Join(members, ",") + "}", nil
 }
 
-// TestOperators: a document, what it is told, and what it becomes.
+// TestOperators: a document, the operators, and the result.
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ doc, body, want string }{
@@ -175,7 +175,7 @@ func TestPullWork(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"$pull":{"l":{"$regex":"^[a-z]+@example\\.com$"}}}`: list,
 		`{"$pull":{"l":{"$gte":"x","$lt":"y"}}}`:              `{"l":[]}`,
-		`{"$pull":{"l":{"$regex":"[x-z]{0,150}y"}}}`:          "$pull of \"l\" meets a list of 20004 bytes, which is too much work for this condition: write it with fewer parts and repetitions",
+		`{"$pull":{"l":{"$regex":"[x-z]{0,150}y"}}}`:          "$pull of \"l\" would search a list of 20004 bytes, which is too much work for this condition: write it with fewer parts and repetitions",
 	} {
 		got, err := changed(list, body)
 		if err != nil {

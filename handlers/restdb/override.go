@@ -14,8 +14,8 @@ import (
 // headerOverride names the method that a POST stands for, from clients that can send GET and POST only.
 const headerOverride = "X-HTTP-Method-Override"
 
-// posted serves a POST as the method that it stands for. The sender needs the permissions of that method.
-func (h *Handler) posted(methods map[string]action) echo.HandlerFunc {
+// servePost serves a POST as the method that it stands for. The sender needs the permissions of that method.
+func (h *Handler) servePost(methods map[string]action) echo.HandlerFunc {
 	allow := strings.Join(append([]string{http.MethodOptions}, slices.Sorted(maps.Keys(methods))...), ", ")
 	return func(c echo.Context) error {
 		method := strings.ToUpper(strings.TrimSpace(c.Request().Header.Get(headerOverride)))
@@ -31,6 +31,6 @@ func (h *Handler) posted(methods map[string]action) echo.HandlerFunc {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			return echo.ErrMethodNotAllowed
 		}
-		return h.known(method, f)(c)
+		return h.authenticated(method, f)(c)
 	}
 }

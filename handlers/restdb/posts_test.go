@@ -14,7 +14,7 @@ const form = "application/x-www-form-urlencoded"
 // TestDocumentForms: a form is a document of strings, and JSON is JSON although curl calls it a form.
 func TestDocumentForms(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, c := range []struct{ method, path, kind, body, want string }{
 		{"POST", "c", form, `_id=1&name=Ann+Lee&tags=a&tags=b`, `201 {"_id":"1","name":"Ann Lee","tags":["a","b"],` + metas + `}`},
 		{"POST", "c", form + "; charset=UTF-8", `_id=2&at[city]=Oslo`, `201 {"_id":"2","at":{"city":"Oslo"},` + metas + `}`},
@@ -29,15 +29,15 @@ func TestDocumentForms(t *testing.T) {
 		{"POST", "c", form + "; charset=latin1", `a=1`, `415 {"message":"`},
 		{"POST", "c", "multipart/form-data; boundary=x", `a=1`, `415 {"message":"`},
 	} {
-		if got, _ := g.Asked(t, gatewaytest.KeyDocs, c.method, c.path, c.body, "Content-Type", c.kind); !strings.HasPrefix(got, c.want) {
+		if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, c.method, c.path, c.body, "Content-Type", c.kind); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s %s\n got %s\nwant %s", c.method, c.path, c.body, got, c.want)
 		}
 	}
 	// A page may send a form without being asked first, and only that.
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `_id=page`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, `201 {"_id":"page"`) {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `_id=page`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, `201 {"_id":"page"`) {
 		t.Error(got)
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"page2"}`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, "415 ") {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"page2"}`, "Content-Type", form, "Origin", "https://a.example"); !strings.HasPrefix(got, "415 ") {
 		t.Error(got)
 	}
 	const chunked = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-apikey: " + gatewaytest.KeyDocs + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -55,8 +55,8 @@ func TestDocumentForms(t *testing.T) {
 // TestMethodOverride: a POST may stand for PUT, PATCH and DELETE, with what these need, and for nothing else.
 func TestMethodOverride(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "customer", `[{"_id":"1","n":1,"s":"x"},{"_id":"2"}]`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "customer", `[{"_id":"1","n":1,"s":"x"},{"_id":"2"}]`)
 	const header = "X-HTTP-Method-Override"
 	for _, c := range []struct{ key, method, path, override, body, want string }{
 		{gatewaytest.KeyDocs, "POST", "customer/1", "PUT", `{"n":2}`, `200 {"_id":"1","n":2,"s":"x"}`},
@@ -77,24 +77,24 @@ func TestMethodOverride(t *testing.T) {
 		{gatewaytest.KeyDocs, "PUT", "customer/1", "DELETE", `{}`, `200 {"_id":"1","n":4,"s":"x"}`},
 		{gatewaytest.KeyDocs, "GET", "customer", "", ``, `200 [{"_id":"1","n":4,"s":"x"},{"_id":"3"}]`},
 	} {
-		if got, _ := g.Asked(t, c.key, c.method, c.path, c.body, header, c.override); !strings.HasPrefix(got, c.want) {
+		if got, _ := g.RequestRest(t, c.key, c.method, c.path, c.body, header, c.override); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s as %q %s\n got %s\nwant %s", c.method, c.path, c.override, c.body, got, c.want)
 		}
 	}
-	_, head := g.Asked(t, gatewaytest.KeyDocs, "POST", "customer/1", `{}`)
+	_, head := g.RequestRest(t, gatewaytest.KeyDocs, "POST", "customer/1", `{}`)
 	if got := head.Get("Allow"); got != "OPTIONS, DELETE, GET, HEAD, PATCH, PUT" {
 		t.Errorf("Allow: %s", got)
 	}
 	g.RunAll(t, []scenario{{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Status: 204,
-		Headers: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
-		Answers: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
+		Headers:         map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-apikey,x-http-method-override"},
+		ResponseHeaders: map[string]string{"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, X-HTTP-Method-Override"}}})
 }
 
 // TestTrailingSlash: a path with a slash behind it is the same path at every door, and one that ends in an encoded slash
 // is not.
 func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	for _, x := range []exchange{
 		{"POST", "c/", `{"_id":"1"}`, `201 {"_id":"1",` + metas + `}`},
 		{"GET", "c/?q={}", "", `200 [{"_id":"1"}]`},
@@ -106,7 +106,7 @@ func TestTrailingSlash(t *testing.T) {
 		{"GET", "c/1%2F/", "", `404 {"message":"there is no such document: \"1/\"","code":"not_found"}`},
 		{"DELETE", "c/*/?q={}", "", `200 {"result":["1"]}`},
 	} {
-		if got, _ := g.Asked(t, gatewaytest.KeyDocs, x.method, x.path, x.body); !strings.HasPrefix(got, x.want) {
+		if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, x.method, x.path, x.body); !strings.HasPrefix(got, x.want) {
 			t.Errorf("%s %s: %s", x.method, x.path, got)
 		}
 	}

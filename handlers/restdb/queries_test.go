@@ -15,7 +15,7 @@ import (
 // TestDocumentLists: queries as they are typed, and as browsers and forms encode them.
 func TestDocumentLists(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	g.exchanges(t, []exchange{{"POST", "c", `[{"_id":"1","n":1,"s":"a b","c":"x"},{"_id":"2","n":2,"s":"+47","c":"y"},{"_id":"3","n":3,"s":"50%","c":"x"},{"_id":"4","n":4,"s":"a;b","c":1}]`,
 		`201 [{"_id":"1","n":1,"s":"a b","c":"x",` + metas + `},{"_id":"2","n":2,"s":"+47","c":"y",` + metas + `},{"_id":"3","n":3,"s":"50%","c":"x",` + metas + `},{"_id":"4","n":4,"s":"a;b","c":1,` + metas + `}]`}})
 	encoded := url.Values{"q": {`{"s":"+47"}`}, "h": {`{"$fields":{"n":1}}`}}.Encode()
@@ -90,8 +90,8 @@ func rawQuery(t *testing.T, g *gateway, target string) rawAnswer {
 // TestGroupsApart: a 1 and a "1" are two groups.
 func TestGroupsApart(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":"1","d":"x"},{"_id":"2","c":1,"d":"x"},{"_id":"3","c":null,"d":"x"},{"_id":"4","d":"x"}]`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":"1","d":"x"},{"_id":"2","c":1,"d":"x"},{"_id":"3","c":null,"d":"x"},{"_id":"4","d":"x"}]`)
 	g.exchanges(t, []exchange{
 		{"GET", `c?groupby=c&groupby=d&aggregate=COUNT:n`, "", `200 {"null":{"x":{"COUNT n":2}},"1":{"x":{"COUNT n":1}},"\"1\"":{"x":{"COUNT n":1}}}`},
 		{"GET", `c?groupby=c&h={"$fields":["d"]}`, "", `200 {"null":[{"_id":"3","d":"x"},{"_id":"4","d":"x"}],"1":[{"_id":"2","d":"x"}],"\"1\"":[{"_id":"1","d":"x"}]}`},
@@ -101,8 +101,8 @@ func TestGroupsApart(t *testing.T) {
 // TestGroupsTogether: values that compare as equal are one group, however they are spelled, and groups come in order.
 func TestGroupsTogether(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":10},{"_id":"2","c":9},{"_id":"3","c":9.0},{"_id":"4","c":"\u0041"},{"_id":"5","c":"A"},{"_id":"6","c":{"a":1}}]`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1","c":10},{"_id":"2","c":9},{"_id":"3","c":9.0},{"_id":"4","c":"\u0041"},{"_id":"5","c":"A"},{"_id":"6","c":{"a":1}}]`)
 	g.exchanges(t, []exchange{
 		{"GET", `c?groupby=c&aggregate=COUNT:n`, "", `200 {"9":{"COUNT n":2},"10":{"COUNT n":1},"A":{"COUNT n":2},"{\"a\":1}":{"COUNT n":1}}`},
 		{"GET", `c?groupby=c&h={"$fields":{"c":0}}`, "", `200 {"9":[{"_id":"2"},{"_id":"3"}],"10":[{"_id":"1"}],"A":[{"_id":"4"},{"_id":"5"}],"{\"a\":1}":[{"_id":"6"}]}`},
@@ -113,10 +113,10 @@ func TestGroupsTogether(t *testing.T) {
 // TestDocumentQueryTime: a query that takes too long says what to do about it.
 func TestDocumentQueryTime(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.QueryTime = 1 })
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 999)+`{}]`)
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.QueryTime = 1 })
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[`+strings.Repeat(`{},`, 999)+`{}]`)
 	for _, query := range []string{"", "?aggregate=COUNT:n", `?groupby=n`} {
-		if got, _ := g.Asked(t, gatewaytest.KeyDocs, "GET", "c"+query, ""); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, `"code":"query_too_slow"`) || !strings.Contains(got, "COLLECTION_INDEXES") {
+		if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "GET", "c"+query, ""); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, `"code":"query_too_slow"`) || !strings.Contains(got, "COLLECTION_INDEXES") {
 			t.Errorf("%s: %.200s", query, got)
 		}
 	}
@@ -125,11 +125,11 @@ func TestDocumentQueryTime(t *testing.T) {
 // TestDocumentDepth: no change makes a document deeper than one can be inserted.
 func TestDocumentDepth(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","a":1}`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","a":1}`)
 	deeper := map[bool]string{true: `{"$rename":{"a":"b` + strings.Repeat(".x", 9) + `"}}`, false: `{"$rename":{"b":"a` + strings.Repeat(".x", 9) + `"}}`}
 	for i := range 12 {
-		got, _ := g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/1", deeper[i%2 == 0])
+		got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "PUT", "c/1", deeper[i%2 == 0])
 		if i == 11 && !strings.Contains(got, `"code":"bad_document"`) || i < 11 && got[:3] != "200" {
 			t.Error(i, got)
 		}
@@ -139,22 +139,22 @@ func TestDocumentDepth(t *testing.T) {
 // TestCountTogether: many who count lose nothing.
 func TestCountTogether(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, gatewaytest.OnPebble(t))
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1"}`)
+	g := newGateway(t, gatewaytest.WithDocuments, gatewaytest.OnPebble(t))
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1"}`)
 	const writers, each = 16, 25
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {
 			for range each {
 				body := fmt.Sprintf(`{"$inc":{"n":1,"by.w%d":1},"$push":{"list":%d}}`, w, w)
-				if got, _ := g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/1", body); got[:3] != "200" {
+				if got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "PUT", "c/1", body); got[:3] != "200" {
 					t.Error(got)
 				}
 			}
 		})
 	}
 	group.Wait()
-	got, _ := g.Asked(t, gatewaytest.KeyDocs, "GET", "c/1?metafields=true", "")
+	got, _ := g.RequestRest(t, gatewaytest.KeyDocs, "GET", "c/1?metafields=true", "")
 	var d struct {
 		N       int            `json:"n"`
 		By      map[string]int `json:"by"`

@@ -14,7 +14,7 @@ import (
 // TestDocumentPermissions: who may do what.
 func TestDocumentPermissions(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
+	g := newGateway(t, gatewaytest.WithDocuments)
 	calls := []struct{ what, method, path, body string }{
 		{"GET", "GET", "customer/1", ""}, {"GET", "HEAD", "customer", ""}, {"GET", "GET", "customer", ""},
 		{"POST", "POST", "customer", `{}`}, {"PUT", "PUT", "customer/1", `{}`}, {"PUT", "PATCH", "customer/1", `{}`},
@@ -25,7 +25,7 @@ func TestDocumentPermissions(t *testing.T) {
 		gatewaytest.KeyDocs: "GET POST PUT DELETE other", gatewaytest.KeyNone: "", gatewaytest.KeyReads: "GET", gatewaytest.KeyInserts: "POST", gatewaytest.KeyPuts: "PUT", gatewaytest.KeyDeletes: "DELETE", gatewaytest.KeyHome: "GET POST PUT DELETE other",
 	} {
 		for _, c := range calls {
-			got, _ := g.Asked(t, key, c.method, c.path, c.body)
+			got, _ := g.RequestRest(t, key, c.method, c.path, c.body)
 			allowed := slices.Contains(strings.Fields(may), c.what)
 			if refused := strings.HasPrefix(got, "403"); refused == allowed {
 				t.Errorf("%s %s %s: %s", key, c.method, c.path, got)
@@ -33,11 +33,11 @@ func TestDocumentPermissions(t *testing.T) {
 		}
 	}
 	const cure = `{"message":"this credential may not PUT documents of \"customer\"; give it \"PUT:customer\" (\"rest\" of the key, \"rest\" in the token's \"realtime\")","code":"forbidden"}`
-	if got, _ := g.Asked(t, gatewaytest.KeyReads, "PATCH", "customer/1", `{}`); got != "403 "+cure {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyReads, "PATCH", "customer/1", `{}`); got != "403 "+cure {
 		t.Error(got)
 	}
 	g.RunAll(t, []scenario{
-		{Name: "no key", Path: "/rest/customer", Key: "-", Status: 401, Has: []string{`"code":"missing_credential"`}, Answers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{Name: "no key", Path: "/rest/customer", Key: "-", Status: 401, Has: []string{`"code":"missing_credential"`}, ResponseHeaders: map[string]string{"WWW-Authenticate": "Bearer"}},
 		{Name: "a wrong key", Path: "/rest/customer", Key: "wrong", Status: 401, Has: []string{`"message":"`}},
 		{Name: "a key in the query", Path: "/rest/customer?apikey=" + gatewaytest.KeyDocs, Key: "-", Status: 200, Has: []string{`[`}},
 		{Name: "another origin", Path: "/rest/customer", Key: gatewaytest.KeyHome, Headers: map[string]string{"Origin": "https://b.example"}, Status: 403, Has: []string{`"code":"origin_not_allowed"`}},
@@ -48,10 +48,10 @@ func TestDocumentPermissions(t *testing.T) {
 // TestDocumentRefusals: each with its status, its code and what to do instead.
 func TestDocumentRefusals(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) {
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) {
 		s.MaxDocument, s.MaxDocuments, s.MaxCollections, s.MaxResult = 2000, 12, 3, 6000
 	})
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","n":1,"s":"x","list":[1],"o":{"n":1},"big":9223372036854775807}`)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `{"_id":"1","n":1,"s":"x","list":[1],"o":{"n":1},"big":9223372036854775807}`)
 	big := strings.Repeat("x", 2500)
 	deep := strings.Repeat("[", 101) + strings.Repeat("]", 101)
 	for _, c := range []struct{ method, path, body, want string }{
@@ -97,13 +97,13 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PATCH", "c/1", `{"n":1,"$inc":{"n":1}}`, `400 bad_update: field "n" is both given and changed by an operator`},
 		{"PUT", "c/1", `{"$inc":5}`, `400 bad_update: $inc takes an object of fields, such as {"$inc":{"count":1}}, not a number`},
 		{"PUT", "c/1", `{"$inc":{"n":"1"}}`, `400 bad_update: $inc of "n" takes a number, not a string`},
-		{"PUT", "c/1", `{"$inc":{"s":1}}`, `400 bad_update: $inc of "s" meets a string: it takes a field that holds a number, or none`},
+		{"PUT", "c/1", `{"$inc":{"s":1}}`, `400 bad_update: $inc of "s" cannot change a string: it takes a field that holds a number, or none`},
 		{"PUT", "c/1", `{"$inc":{"big":1}}`, `400 bad_update: $inc of "big" would leave the range of 64-bit integers`},
 		{"PUT", "c/1", `{"$inc":{"n":99999999999999999999}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$mul":{"n":1.5e308,"o.n":1e308}}`, `200 `},
 		{"PUT", "c/1", `{"$mul":{"n":1.5e308}}`, `400 bad_update: $mul of "n" would be too large for a number`},
-		{"PUT", "c/1", `{"$inc":{"s.a":1}}`, `400 bad_update: $inc of "s.a" leads into a string: only objects and lists have parts`},
-		{"PUT", "c/1", `{"$set":{"list.5":1}}`, `400 bad_update: $set of "list.5" leads to element "5" of a list of 1`},
+		{"PUT", "c/1", `{"$inc":{"s.a":1}}`, `400 bad_update: $inc of "s.a" goes into a string, but only objects and lists have parts`},
+		{"PUT", "c/1", `{"$set":{"list.5":1}}`, `400 bad_update: $set of "list.5" names element "5" of a list of 1`},
 		{"PUT", "c/1", `{"$set":{"list.x":1}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$set":{"list.$":1}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$set":{"a..b":1}}`, `400 bad_update`},
@@ -114,7 +114,7 @@ func TestDocumentRefusals(t *testing.T) {
 		{"PUT", "c/1", `{"$inc":{"n":1},"$set":{"n":1}}`, `400 bad_update: field "n" is changed by two operators`},
 		{"PUT", "c/1", `{"$inc":{"o.n":1},"$set":{"o":1}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$set":{"o":1},"$unset":{"o.n":1}}`, `400 bad_update: fields "o" and "o.n" are changed by operators`},
-		{"PUT", "c/1", `{"$push":{"n":1}}`, `400 bad_update: $push of "n" meets a number: it takes a field that holds a list`},
+		{"PUT", "c/1", `{"$push":{"n":1}}`, `400 bad_update: $push of "n" cannot change a number: it takes a field that holds a list`},
 		{"PUT", "c/1", `{"$push":{"list":{"$each":1}}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$push":{"list":{"$each":[1],"$slice":1}}}`, `400 bad_update`},
 		{"PUT", "c/1", `{"$push":{"list":{"$each":[` + strings.Repeat("1,", 1000) + `1]}}}`, `400 bad_update`},
@@ -156,7 +156,7 @@ func TestDocumentRefusals(t *testing.T) {
 		if c.method == "GET" && strings.Contains(c.path, "?") {
 			got = rawQuery(t, g, c.path).text
 		} else {
-			got, _ = g.Asked(t, gatewaytest.KeyDocs, c.method, c.path, c.body)
+			got, _ = g.RequestRest(t, gatewaytest.KeyDocs, c.method, c.path, c.body)
 		}
 		var e struct{ Message, Code string }
 		if got[0] != '2' {
@@ -182,7 +182,7 @@ func manyFields(n int) string {
 // TestDocumentBodies: types, sizes and methods that are not taken, and preflights.
 func TestDocumentBodies(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t, func(s *setup) { s.MaxBody, s.ReadTimeout = 1000, 200*time.Millisecond })
+	g := newGateway(t, gatewaytest.WithDocuments, func(s *setup) { s.MaxBody, s.ReadTimeout = 1000, 200*time.Millisecond })
 	head := func(kv ...string) map[string]string {
 		m := map[string]string{}
 		for i := 0; i < len(kv); i += 2 {
@@ -197,17 +197,17 @@ func TestDocumentBodies(t *testing.T) {
 		{Name: "jQuery's type", Path: "/rest/c", Key: gatewaytest.KeyDocs, Body: "{}", Headers: head("Content-Type", "application/json; charset=utf-8"), Status: 201},
 		{Name: "compressed", Path: "/rest/c", Key: gatewaytest.KeyDocs, Body: "{}", Headers: head("Content-Encoding", "gzip"), Status: 415, Has: []string{`"code":"unsupported_encoding"`}},
 		{Name: "too large", Path: "/rest/c", Key: gatewaytest.KeyDocs, Body: `{"a":"` + strings.Repeat("x", 1000) + `"}`, Status: 413, Has: []string{`"code":"body_too_large"`, "MAX_BODY"}},
-		{Name: "no method", Method: "PUT", Path: "/rest/c", Key: gatewaytest.KeyDocs, Status: 405, Has: []string{`"message":"`}, Answers: map[string]string{"Allow": "*any*"}},
+		{Name: "no method", Method: "PUT", Path: "/rest/c", Key: gatewaytest.KeyDocs, Status: 405, Has: []string{`"message":"`}, ResponseHeaders: map[string]string{"Allow": "*any*"}},
 		{Name: "preflight", Method: "OPTIONS", Path: "/rest/c/1", Key: "-", Headers: head("Origin", "https://a.example", "Access-Control-Request-Method", "PATCH",
-			"Access-Control-Request-Headers", "cache-control,content-type,x-apikey"), Status: 204, Answers: map[string]string{
+			"Access-Control-Request-Headers", "cache-control,content-type,x-apikey"), Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control"}},
-		{Name: "exposed", Path: "/rest/c", Key: gatewaytest.KeyDocs, Headers: head("Origin", "https://a.example"), Status: 200, Answers: map[string]string{
+		{Name: "exposed", Path: "/rest/c", Key: gatewaytest.KeyDocs, Headers: head("Origin", "https://a.example"), Status: 200, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, Idempotent-Replay, WWW-Authenticate, X-Request-Id, X-Pagination", "X-Pagination": "*any*"}},
-		{Name: "no preflight", Method: "OPTIONS", Path: "/rest/c", Key: "-", Status: 204, Answers: map[string]string{"Allow": "*any*"}},
-		{Name: "errors too", Path: "/rest/c", Key: "-", Headers: head("Origin", "https://a.example"), Status: 401, Answers: map[string]string{"Access-Control-Allow-Origin": "*"}},
-		{Name: "the API", Path: "/rest/_jsapi.js?plainjs=true", Key: "-", Status: 200, Answers: map[string]string{"Content-Type": "text/javascript; charset=utf-8"}},
-		{Name: "its page", Path: "/rest/_jsapi.doc", Key: "-", Status: 200, Has: []string{"db.chat.find"}, Answers: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "*any*"}},
+		{Name: "no preflight", Method: "OPTIONS", Path: "/rest/c", Key: "-", Status: 204, ResponseHeaders: map[string]string{"Allow": "*any*"}},
+		{Name: "errors too", Path: "/rest/c", Key: "-", Headers: head("Origin", "https://a.example"), Status: 401, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "*"}},
+		{Name: "the API", Path: "/rest/_jsapi.js?plainjs=true", Key: "-", Status: 200, ResponseHeaders: map[string]string{"Content-Type": "text/javascript; charset=utf-8"}},
+		{Name: "its page", Path: "/rest/_jsapi.doc", Key: "-", Status: 200, Has: []string{"db.chat.find"}, ResponseHeaders: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "*any*"}},
 	})
 	if got := g.Raw(t, "POST /rest/c HTTP/1.1\r\nHost: x\r\nx-apikey: "+gatewaytest.KeyDocs+"\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 5*time.Second); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"code":"body_timeout"`) {
 		t.Error(got)
@@ -217,17 +217,17 @@ func TestDocumentBodies(t *testing.T) {
 // TestDocumentRate: each event that a change makes is charged.
 func TestDocumentRate(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	if got, _ := g.Asked(t, gatewaytest.KeyDocsRate, "POST", "c", `[{"_id":"1"},{},{},{}]`); got[:3] != "201" { // a batch passes if anything is left
+	g := newGateway(t, gatewaytest.WithDocuments)
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocsRate, "POST", "c", `[{"_id":"1"},{},{},{}]`); got[:3] != "201" { // a batch passes if anything is left
 		t.Fatal(got)
 	}
 	for _, x := range []exchange{{"POST", "c", `{}`, ""}, {"PUT", "c/1", `{}`, ""}, {"PATCH", "c/1", `{}`, ""}, {"DELETE", "c/1", "", ""}, {"DELETE", "c/*?q={}", "", ""}} {
-		got, head := g.Asked(t, gatewaytest.KeyDocsRate, x.method, x.path, x.body)
+		got, head := g.RequestRest(t, gatewaytest.KeyDocsRate, x.method, x.path, x.body)
 		if !strings.HasPrefix(got, `429 {"message":"this credential publishes faster`) || head.Get("Retry-After") == "" {
 			t.Error(x, got)
 		}
 	}
-	if got, _ := g.Asked(t, gatewaytest.KeyDocsRate, "GET", "c/1", ""); got[:3] != "200" {
+	if got, _ := g.RequestRest(t, gatewaytest.KeyDocsRate, "GET", "c/1", ""); got[:3] != "200" {
 		t.Error(got)
 	}
 }
@@ -235,17 +235,17 @@ func TestDocumentRate(t *testing.T) {
 // TestDocumentDrain: changes end with the gateway, and are counted by their outcome until then.
 func TestDocumentDrain(t *testing.T) {
 	t.Parallel()
-	g := withDocuments(t)
-	g.Asked(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1"},{}]`)
-	g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/1", `{}`)
-	g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/9", `{}`)
+	g := newGateway(t, gatewaytest.WithDocuments)
+	g.RequestRest(t, gatewaytest.KeyDocs, "POST", "c", `[{"_id":"1"},{}]`)
+	g.RequestRest(t, gatewaytest.KeyDocs, "PUT", "c/1", `{}`)
+	g.RequestRest(t, gatewaytest.KeyDocs, "PUT", "c/9", `{}`)
 	if n := g.Traffic.Counts(); n.Events != 3 || n.Refused != 1 {
 		t.Errorf("%+v", n)
 	}
 	if err := g.Traffic.Drain(t.Context(), g.Broker); err != nil {
 		t.Fatal(err)
 	}
-	if got, head := g.Asked(t, gatewaytest.KeyDocs, "PUT", "c/1", `{}`); !strings.HasPrefix(got, "503 ") || !strings.Contains(got, `"code":"draining"`) || head.Get("Retry-After") == "" {
+	if got, head := g.RequestRest(t, gatewaytest.KeyDocs, "PUT", "c/1", `{}`); !strings.HasPrefix(got, "503 ") || !strings.Contains(got, `"code":"draining"`) || head.Get("Retry-After") == "" {
 		t.Error(got)
 	}
 }

@@ -18,8 +18,8 @@ import (
 // A client that was sent away comes back after a random time between these, so that clients that were sent away together do
 // not come back together.
 const (
-	leastBusy = 2 * time.Second
-	mostBusy  = 10 * time.Second
+	minBusy = 2 * time.Second
+	maxBusy = 10 * time.Second
 )
 
 // RefuseStream answers a GET of a stream that cannot be opened. An EventSource gives up for good on any status but 200. So
@@ -48,7 +48,7 @@ func (t *Traffic) RefuseStream(c echo.Context, log *slog.Logger, lastEventID str
 }
 
 // BusyRetry draws the time after which a client that was sent away comes back.
-func BusyRetry() time.Duration { return leastBusy + rand.N(mostBusy-leastBusy+1) }
+func BusyRetry() time.Duration { return minBusy + rand.N(maxBusy-minBusy+1) }
 
 // Accepts reports whether Accept names a type.
 func Accepts(r *http.Request, name string) bool {

@@ -2,34 +2,32 @@ package traffic
 
 import "strings"
 
-// The doors, as metrics and the audit trail name them.
+// Names of what is no door of a client, as metrics and the audit trail show them. Each door has its own name.
 const (
-	DoorRealtime = "realtime"
-	DoorRest     = "rest"
-	DoorDirectus = "directus"
-	DoorRooms    = "rooms"
-	DoorPersistr = "persistr"
-	DoorAdmin    = "admin"
-	DoorMetrics  = "metrics"
-	DoorOther    = "other"
+	DoorMetrics = "metrics"
+	DoorOther   = "other"
 )
 
-// doors are the doors by the first part of a path.
-var doors = map[string]string{
-	"realtime": DoorRealtime,
-	"rest":     DoorRest,
-	"items":    DoorDirectus, "auth": DoorDirectus, "websocket": DoorDirectus,
-	"new": DoorRooms, "room": DoorRooms,
-	"db": DoorPersistr, "events": DoorPersistr, "accounts": DoorPersistr,
-	"admin":   DoorAdmin,
-	"metrics": DoorMetrics,
+// Doors has the name of the door for each first part of a path. Before the gateway serves, Add fills it.
+type Doors map[string]string
+
+// Add notes that a route's path belongs to a door. Only the first door for a first part counts.
+func (d Doors) Add(path, door string) {
+	first := firstPart(path)
+	if _, taken := d[first]; !taken {
+		d[first] = door
+	}
 }
 
-// Door is which door a path belongs to.
-func Door(path string) string {
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if door := doors[first]; door != "" {
+// Of returns the door of a request's path. The path may have no route: the door still counts the error.
+func (d Doors) Of(path string) string {
+	if door := d[firstPart(path)]; door != "" {
 		return door
 	}
 	return DoorOther
+}
+
+func firstPart(path string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return first
 }

@@ -41,7 +41,7 @@ type Lease struct {
 	writers.Stream
 
 	opener *Opener
-	more   *more // nil: a place of its credential or address, and nothing else
+	more   *leaseExtra // nil: a place of its credential or address, and nothing else
 	place  place
 	begun  bool
 	flags  atomic.Uint32 // one word: with two, a lease would take 288 bytes of the heap instead of 256
@@ -62,13 +62,13 @@ const (
 	placePending            // of more.pending
 )
 
-// more is separate because most streams do not need it: a lease without it is small.
-type more struct {
-	releasers []Releaser // most streams have few
-	few       [1]Releaser
-	account   *share.Account
-	pending   *Pending
-	scope     string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
+// leaseExtra is separate because most streams do not need it: a lease without it is small.
+type leaseExtra struct {
+	releasers     []Releaser // most streams have few
+	firstReleaser [1]Releaser
+	account       *share.Account
+	pending       *Pending
+	scope         string // of the credential that a socket is counted for, once it has authenticated; "": of Identity
 }
 
 // Releaser is something that a stream has until its end.
@@ -88,10 +88,10 @@ func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
 	return l
 }
 
-func (l *Lease) extra() *more {
+func (l *Lease) extra() *leaseExtra {
 	if l.more == nil {
-		l.more = &more{}
-		l.more.releasers = l.more.few[:0]
+		l.more = &leaseExtra{}
+		l.more.releasers = l.more.firstReleaser[:0]
 	}
 	return l.more
 }

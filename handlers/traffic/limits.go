@@ -12,8 +12,8 @@ import (
 // separately, so that they never take the place of one with a credential. It has entries only for credentials and addresses
 // that are connected, so clients cannot make it grow.
 type limits struct {
-	most, mostPerKey int
-	descriptors      *Descriptors
+	max, maxPerKey int
+	descriptors    *Descriptors
 
 	mu        sync.Mutex
 	all       int
@@ -23,7 +23,7 @@ type limits struct {
 }
 
 func newLimits(l Limits) *limits {
-	return &limits{most: l.Connections, mostPerKey: l.ConnectionsPerKey, descriptors: l.Descriptors, byKey: map[string]int{}, byNetwork: map[string]int{}}
+	return &limits{max: l.Connections, maxPerKey: l.ConnectionsPerKey, descriptors: l.Descriptors, byKey: map[string]int{}, byNetwork: map[string]int{}}
 }
 
 // retryFull is the time after which a place may be free again.
@@ -43,7 +43,7 @@ func (l *limits) take(scope string) *httperr.Error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most > 0 && l.all >= l.most {
+	if l.max > 0 && l.all >= l.max {
 		return errFull("the gateway has as many connections as MAX_CONNECTIONS allows")
 	}
 	if over := l.full(scope); over != nil {
@@ -56,7 +56,7 @@ func (l *limits) take(scope string) *httperr.Error {
 
 // full returns why a credential can have no further connection, if so.
 func (l *limits) full(scope string) *httperr.Error {
-	if l.mostPerKey == 0 || l.byKey[scope] < l.mostPerKey {
+	if l.maxPerKey == 0 || l.byKey[scope] < l.maxPerKey {
 		return nil
 	}
 	return httperr.New(http.StatusTooManyRequests, httperr.TooManyPerKey,
@@ -68,7 +68,7 @@ func (l *limits) give(scope string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--
-	drop(l.byKey, scope)
+	decrement(l.byKey, scope)
 }
 
 // move counts a connection of one credential as another's.
@@ -81,7 +81,7 @@ func (l *limits) move(from, to string) *httperr.Error {
 	if over := l.full(to); over != nil {
 		return over
 	}
-	drop(l.byKey, from)
+	decrement(l.byKey, from)
 	l.byKey[to]++
 	return nil
 }
@@ -93,10 +93,10 @@ func (l *limits) takeOpen(network string) *httperr.Error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most > 0 && l.open >= l.most {
+	if l.max > 0 && l.open >= l.max {
 		return errFull("the gateway has as many connections without a credential as MAX_CONNECTIONS allows")
 	}
-	if l.most > 0 && l.byNetwork[network] >= max(1, l.most/2) {
+	if l.max > 0 && l.byNetwork[network] >= max(1, l.max/2) {
 		return errFull("this address has as many connections without a credential as half of MAX_CONNECTIONS allows")
 	}
 	l.open++
@@ -109,10 +109,10 @@ func (l *limits) giveOpen(network string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
-	drop(l.byNetwork, network)
+	decrement(l.byNetwork, network)
 }
 
-func drop(counts map[string]int, of string) {
+func decrement(counts map[string]int, of string) {
 	if counts[of]--; counts[of] == 0 {
 		delete(counts, of)
 	}

@@ -10,7 +10,7 @@ import (
 // address goes; if the pool is full, the oldest socket of the address with the most. So a client that authenticates at
 // once gets through, whatever others leave open.
 type pending struct {
-	most, mostPerAddress int
+	max, maxPerAddress int
 
 	mu sync.Mutex // a leaf
 	n  int
@@ -20,8 +20,8 @@ type pending struct {
 // pendingShare is the part of the pool that one address may have.
 const pendingShare = 8
 
-func newPending(most int) *pending {
-	return &pending{most: most, mostPerAddress: max(1, most/pendingShare), by: map[string][]*Pending{}}
+func newPending(limit int) *pending {
+	return &pending{max: limit, maxPerAddress: max(1, limit/pendingShare), by: map[string][]*Pending{}}
 }
 
 // Pending is the place of one socket in the pool.
@@ -45,10 +45,10 @@ func (p *pending) add(one *Pending) (old *Pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.most == 0:
-	case len(p.by[one.network]) >= p.mostPerAddress:
+	case p.max == 0:
+	case len(p.by[one.network]) >= p.maxPerAddress:
 		old = p.by[one.network][0]
-	case p.n >= p.most:
+	case p.n >= p.max:
 		old = p.by[p.crowded()][0]
 	}
 	if old != nil {
@@ -60,13 +60,13 @@ func (p *pending) add(one *Pending) (old *Pending) {
 }
 
 // crowded returns the address with the most sockets.
-func (p *pending) crowded() (most string) {
+func (p *pending) crowded() (fullest string) {
 	for network, list := range p.by {
-		if len(list) > len(p.by[most]) {
-			most = network
+		if len(list) > len(p.by[fullest]) {
+			fullest = network
 		}
 	}
-	return most
+	return fullest
 }
 
 // remove reports whether the place was still there.

@@ -30,7 +30,7 @@ func New(m *Metrics, l Limits, memory *share.Memory) *Traffic {
 }
 
 // Descriptor notes the number of a descriptor that was made for a stream.
-func (t *Traffic) Descriptor(number int) { t.limits.descriptors.Saw(number) }
+func (t *Traffic) Descriptor(number int) { t.limits.descriptors.Observe(number) }
 
 // ErrDraining is the answer to a client that comes while the gateway drains.
 func ErrDraining() *httperr.Error {

@@ -66,7 +66,7 @@ func TestGather(t *testing.T) {
 			t.Fatalf("%d bytes are gathered, %d charged", len(g.gathered), memory.Held())
 		}
 	}
-	if err := g.say(nil); err != nil {
+	if err := g.writeNotice(nil); err != nil {
 		t.Fatal(err)
 	}
 	if out.Len() != want || memory.Held() != 0 {
@@ -95,6 +95,6 @@ func testStream(t *testing.T, out *bytes.Buffer, memory *share.Memory, batch int
 	return &goroutineStream{
 		Stream: &Stream{Identity: &auth.Identity{Scope: "key"}, Batch: batch},
 		config: &Config{Memory: memory, Observer: counter{}}, w: w, rc: http.NewResponseController(w.Writer),
-		stalled: newStalled(func() bool { return false }, func() {}, 0),
+		stalled: newStalled(func() bool { return false }, func() {}, nil, 0),
 	}
 }

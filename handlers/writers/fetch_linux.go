@@ -105,11 +105,11 @@ func (f *fetches) next() *Stream {
 	return s
 }
 
-// took gives a stream back to the shard, with the result.
-func (sh *shard) took(f *fetched) {
+// returnFetched gives a stream back to the shard, with the result.
+func (sh *shard) returnFetched(f *fetched) {
 	s := f.stream
 	sh.serving = s
-	defer sh.contain()
+	defer sh.dropPanicking()
 	k := &s.socket
 	k.fetching = false
 	<-sh.fetches.ready

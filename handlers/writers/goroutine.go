@@ -30,6 +30,7 @@ type goroutineStream struct {
 	gathered []byte // with Batch: what is not written yet
 	left     int    // events to the limit
 	live     bool   // the notice Live was sent, or is not wanted
+	torn     bool   // a write failed, so the answer ends inside a frame or lacks one
 	stalled  *stalled
 }
 
@@ -44,16 +45,25 @@ func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
 	if c.Request().ProtoMajor >= 2 {
 		most = w.config.WriteTimeout
 	}
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cutter(c.Request()), most)
+	cut := g.cutter(c.Request())
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, cut, s.Lease, most)
 	DropHead(c)
 	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
 	defer stop()
 	reason, err := Failed, error(nil)
-	defer func() { s.end(reason, err) }() // after a panic as well
+	whole := false
+	defer func() { // after a panic as well
+		if !whole || g.torn {
+			cut() // or net/http would mark the answer as complete
+		}
+		s.end(reason, err)
+	}()
 	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
+	whole = reason != broker.EndCut
 }
 
-// cutter returns a function that ends a waiting write. With HTTP/2 it leaves the connection to the other requests.
+// cutter returns a function that ends a waiting write, and leaves the answer incomplete. With HTTP/2 it resets the stream,
+// and leaves the connection to the other requests.
 func (g *goroutineStream) cutter(r *http.Request) func() {
 	if conn := share.ConnOf(r.Context()); conn != nil && r.ProtoMajor == 1 {
 		return conn.Cut
@@ -64,10 +74,10 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
 	g.w.WriteHeader(http.StatusOK)
 	if err := g.write(g.notices.Opening(g.Subscriber)); err != nil {
-		return g.gone(err)
+		return g.endAfterWriteError(err)
 	}
 	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
-		return g.gone(err)
+		return g.endAfterWriteError(err)
 	}
 	g.nextPing = time.Now().Add(g.config.PingInterval)
 	timer := time.NewTimer(g.untilNext(time.Now()))
@@ -105,39 +115,43 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 	own := blocks.Get().(*broker.Block)
 	defer putBlock(own)
 	for more := true; more; {
-		if reason := g.due(time.Now()); reason != "" {
-			return reason, g.say(g.notices.Last(reason))
+		switch reason := g.due(time.Now()); reason {
+		case "":
+		case broker.EndCut:
+			return reason, nil
+		default:
+			return reason, g.writeNotice(g.notices.Last(reason))
 		}
 		block, progress, err := g.Subscriber.Next(ctx, own, batchBytes)
 		if err != nil {
 			return g.broken(err)
 		}
 		if more = progress != broker.Idle; more {
-			over, err := g.hand(block)
+			over, err := g.writeBlock(block)
 			if err != nil {
-				return g.gone(err)
+				return g.endAfterWriteError(err)
 			}
 			if over != "" {
 				return g.finish(over)
 			}
 		} else if over, err := g.atHead(); over != "" || err != nil {
 			if err != nil {
-				return g.gone(err)
+				return g.endAfterWriteError(err)
 			}
 			return g.finish(over)
 		}
 		if now := time.Now(); !now.Before(g.nextPing) {
 			g.nextPing = now.Add(g.config.PingInterval)
-			if err := g.say(g.notices.Ping(g.Subscriber, now)); err != nil {
-				return g.gone(err)
+			if err := g.writeNotice(g.notices.Ping(g.Subscriber, now)); err != nil {
+				return g.endAfterWriteError(err)
 			}
 		}
 	}
 	return "", nil
 }
 
-// hand writes a block up to the end of the range. If the range is over, it returns the reason.
-func (g *goroutineStream) hand(block *broker.Block) (over RangeEnd, err error) {
+// writeBlock writes a block up to the end of the range. If the range is over, it returns the reason.
+func (g *goroutineStream) writeBlock(block *broker.Block) (over RangeEnd, err error) {
 	n := len(block.Bytes)
 	if g.Range != nil {
 		var events int
@@ -168,10 +182,10 @@ func (g *goroutineStream) atHead() (over RangeEnd, err error) {
 		return g.Range.Reason, nil
 	}
 	if g.live {
-		return "", g.say(nil)
+		return "", g.writeNotice(nil)
 	}
 	g.live = true
-	return "", g.say(g.notices.Live())
+	return "", g.writeNotice(g.notices.Live())
 }
 
 // finish ends a range.
@@ -180,7 +194,7 @@ func (g *goroutineStream) finish(over RangeEnd) (broker.End, error) {
 	if over != Limit && g.Range.Last <= g.config.Broker.Log().Settled() {
 		position = g.Range.Last // everything up to it was read, though no event has that id
 	}
-	return Over, g.say(g.notices.Over(position, over))
+	return Over, g.writeNotice(g.notices.Over(position, over))
 }
 
 // putBlock gives a block back, unless a large event has grown it.
@@ -196,11 +210,11 @@ func (g *goroutineStream) broken(err error) (broker.End, error) {
 	if errors.Is(err, context.Canceled) {
 		return Gone, nil
 	}
-	return Failed, errors.Join(err, g.say(g.notices.Last(Failed)))
+	return Failed, errors.Join(err, g.writeNotice(g.notices.Last(Failed)))
 }
 
-// gone returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
-func (g *goroutineStream) gone(err error) (broker.End, error) {
+// endAfterWriteError returns why a stream ends whose client cannot be written to: the reason it was ending for anyway, if it was.
+func (g *goroutineStream) endAfterWriteError(err error) (broker.End, error) {
 	if reason := g.due(time.Now()); reason != "" {
 		return reason, err
 	}
@@ -210,8 +224,8 @@ func (g *goroutineStream) gone(err error) (broker.End, error) {
 	return Gone, err
 }
 
-// say writes the events that have gathered, and then a notice.
-func (g *goroutineStream) say(notice []byte) error {
+// writeNotice writes the events that have gathered, and then a notice.
+func (g *goroutineStream) writeNotice(notice []byte) error {
 	if len(g.gathered) > 0 {
 		notice = append(g.gathered, notice...)
 		g.gathered = nil
@@ -226,20 +240,21 @@ func (g *goroutineStream) write(b []byte) error {
 			g.gathered = append(g.gathered, b...)
 			return nil
 		}
-		if err := g.say(nil); err != nil { // there is room for the one, then the other
+		if err := g.writeNotice(nil); err != nil { // there is room for the one, then the other
 			return err
 		}
 	}
 	if len(g.gathered) > 0 {
-		return g.say(b)
+		return g.writeNotice(b)
 	}
 	return g.send(b)
 }
 
-func (g *goroutineStream) send(b []byte) error {
+func (g *goroutineStream) send(b []byte) (err error) {
 	if len(b) == 0 {
 		return nil
 	}
+	defer func() { g.torn = g.torn || err != nil }()
 	if !g.charge(g.config, len(b)) {
 		return os.ErrDeadlineExceeded // as for a client that takes no byte: the rest would stay in memory
 	}

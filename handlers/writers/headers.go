@@ -15,5 +15,8 @@ func SetHeaders(c echo.Context, contentType string, keepAlive bool) {
 	}
 }
 
-// EventStream is the media type of Server-Sent Events.
-const EventStream = "text/event-stream"
+// The media types of streams.
+const (
+	EventStream = "text/event-stream"    // Server-Sent Events
+	NDJSON      = "application/x-ndjson" // one JSON value a line
+)

@@ -17,7 +17,7 @@ type Notices interface {
 	Live() []byte
 	// Over ends a range; position is where it ended.
 	Over(position uint64, reason RangeEnd) []byte
-	// Last ends a stream for another reason. It says nothing for broker.EndCut: only one of the writers asks for that.
+	// Last ends a stream for another reason. A stream that is cut (broker.EndCut) has none.
 	Last(reason broker.End) []byte
 }
 

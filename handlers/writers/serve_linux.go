@@ -11,8 +11,8 @@ import (
 	"sluice/broker/sse"
 )
 
-// contain is deferred: it drops a stream that panics, and lets the other streams of the shard go on.
-func (sh *shard) contain() {
+// dropPanicking is deferred: it drops a stream that panics, and lets the other streams of the shard go on.
+func (sh *shard) dropPanicking() {
 	if cause := recover(); cause != nil {
 		sh.serving.Lease.Panicked(cause)
 		sh.drop(sh.serving, Failed, errPanic)
@@ -22,18 +22,18 @@ func (sh *shard) contain() {
 // serveFrom serves the streams of a round from the i-th on; those that had more to write come first. It returns where it
 // stopped: at the end, or after a stream that panicked. One defer for many streams costs less than one for each.
 func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
-	defer sh.contain()
+	defer sh.dropPanicking()
 	for next = i; next < len(again)+len(sh.work); {
 		var s *Stream
 		if next < len(again) {
 			s = again[next]
 		} else {
-			s = sh.of(sh.work[next-len(again)])
+			s = sh.streamOf(sh.work[next-len(again)])
 		}
 		next++
 		if s != nil {
 			sh.serve(s)
-			sh.breathe()
+			sh.yieldToOthers()
 		}
 	}
 	return next
@@ -46,8 +46,9 @@ func (sh *shard) serve(s *Stream) {
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
 	}
+	now := time.Now()
 	if k.phase == open {
-		if reason := s.due(time.Now()); reason != "" {
+		if reason := s.due(now); reason != "" {
 			sh.finish(s, reason, nil)
 			return
 		}
@@ -61,12 +62,12 @@ func (sh *shard) serve(s *Stream) {
 	block, progress := s.Subscriber.Peek(&sh.block, batchBytes)
 	switch progress {
 	case broker.Behind:
-		if s.gathers(0) || sh.flush(s) {
+		if s.gathers(0) || sh.flush(s) && sh.pingBehind(s, now) {
 			sh.fetches.add(s)
 		}
 	case broker.Idle:
 		if sh.flush(s) && !k.live {
-			sh.sayLive(s)
+			sh.writeLive(s)
 		}
 	case broker.More:
 		// There is nothing more: write the events that have gathered, and the notice Live.
@@ -82,16 +83,16 @@ func (s *Stream) gathers(n int) bool {
 	return s.Batch > 0 && !k.live && !k.blocked && len(k.rest)+n <= s.Batch
 }
 
-// sayLive writes the notice Live once to a stream of history.
-func (sh *shard) sayLive(s *Stream) {
+// writeLive writes the notice Live once to a stream of history.
+func (sh *shard) writeLive(s *Stream) {
 	s.socket.live = true
 	if frame := appendNotice(nil, s, s.notices(sh.config).Live()); len(frame) > 0 {
-		sh.say(s, frame)
+		sh.writeFrame(s, frame)
 	}
 }
 
-// say writes a frame to a stream that has nothing else to write.
-func (sh *shard) say(s *Stream, frame []byte) {
+// writeFrame writes a frame to a stream that has nothing else to write.
+func (sh *shard) writeFrame(s *Stream, frame []byte) {
 	k := &s.socket
 	n, err := write(k.fd, frame, nil)
 	if err != nil {
@@ -101,7 +102,7 @@ func (sh *shard) say(s *Stream, frame []byte) {
 	sh.wrote(s, n)
 	if n < len(frame) {
 		k.rest = bytes.Clone(frame[n:])
-		sh.blockedNow(s)
+		sh.setBlocked(s)
 	}
 }
 
@@ -132,7 +133,7 @@ func (sh *shard) send(s *Stream, block *broker.Block) bool {
 	sh.wrote(s, n)
 	if n < before {
 		k.rest = k.rest[n:]
-		sh.blockedNow(s)
+		sh.setBlocked(s)
 		return false
 	}
 	k.rest = nil
@@ -146,7 +147,7 @@ func (sh *shard) send(s *Stream, block *broker.Block) bool {
 			return false
 		}
 		k.rest = bytes.Clone(rest)
-		sh.blockedNow(s)
+		sh.setBlocked(s)
 		return false
 	}
 	s.refund()
@@ -170,7 +171,7 @@ func (sh *shard) flush(s *Stream) bool {
 	sh.wrote(s, n)
 	if n < len(k.rest) {
 		k.rest = k.rest[n:]
-		sh.blockedNow(s)
+		sh.setBlocked(s)
 		return false
 	}
 	k.rest = nil
@@ -185,8 +186,8 @@ func (sh *shard) wrote(s *Stream, n int) {
 	}
 }
 
-// blockedNow leaves the stream alone until the kernel reports room.
-func (sh *shard) blockedNow(s *Stream) {
+// setBlocked leaves the stream alone until the kernel reports room.
+func (sh *shard) setBlocked(s *Stream) {
 	k := &s.socket
 	k.blocked = true
 	k.queued = queued(k.fd)
@@ -206,7 +207,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 		return
 	}
 	k.phase, k.reason, k.cause = ending, reason, cause
-	k.deadline = clock(time.Now().Add(lingerMost))
+	k.deadline = clock(time.Now().Add(maxLinger))
 	k.rest = sh.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && sh.flush(s) {
 		sh.linger(s)
@@ -225,7 +226,7 @@ func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 // reset the connection, and destroy the last frame on its way.
 func (sh *shard) linger(s *Stream) {
 	k := &s.socket
-	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerMost))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(maxLinger))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return
@@ -245,7 +246,7 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 	k.phase, k.reason, k.cause = closed, reason, cause
 	closeFD(k.fd)
 	sh.streams[k.slot] = nil
-	sh.born[k.slot]++
+	sh.generations[k.slot]++
 	sh.free = append(sh.free, k.slot)
 	k.rest = nil
 	if !k.fetching {

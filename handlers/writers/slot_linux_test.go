@@ -13,11 +13,11 @@ func TestStreamOfSubscriber(t *testing.T) {
 	far, early := &broker.Subscriber{Slot: 2}, &broker.Subscriber{}
 	s := &Stream{Subscriber: own}
 	sh := &shard{streams: []*Stream{nil, s}}
-	if sh.of(own) != s {
+	if sh.streamOf(own) != s {
 		t.Error("its own stream is not found")
 	}
 	for _, sub := range []*broker.Subscriber{other, gone, far, early} {
-		if got := sh.of(sub); got != nil {
+		if got := sh.streamOf(sub); got != nil {
 			t.Errorf("slot %d: the stream of another", sub.Slot)
 		}
 	}

@@ -41,9 +41,9 @@ type socket struct {
 	live     bool // the notice Live was sent, or is not wanted
 }
 
-// notSent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all
+// maxUnsent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all
 // clients share.
-const notSent = 128 << 10
+const maxUnsent = 128 << 10
 
 // duplicate makes a descriptor of our own for the connection. The caller then closes net's, so that Go's poller releases
 // it. Errors of SetsockOpt are ignored: the client can be served without those options.
@@ -72,7 +72,7 @@ func duplicate(conn net.Conn, timeout time.Duration) (int32, error) {
 	// The kernel notices a vanished client by missing acknowledgements. For one that is there and does not read, our own
 	// time limit ends first.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((timeout + 5*time.Second).Milliseconds()))
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
 	return int32(fd), nil
 }
 

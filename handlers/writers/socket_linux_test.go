@@ -41,7 +41,7 @@ func pair(t *testing.T) (fd int32, client *net.TCPConn) {
 	return fd, c.(*net.TCPConn)
 }
 
-// A write takes from both slices in order, tells how far it came, and never waits.
+// A write takes from both slices in order, returns how much it wrote, and never waits.
 func TestWriteInParts(t *testing.T) {
 	fd, client := pair(t)
 	var want, rest []byte
@@ -114,7 +114,7 @@ func TestPingsAreShared(t *testing.T) {
 	if again := p.frame(7, now, true); &again[0] != &first[0] {
 		t.Error("made twice")
 	}
-	for id := range uint64(3 * keptPings) {
+	for id := range uint64(3 * maxEncodedPings) {
 		for _, chunked := range []bool{false, true} {
 			got := p.frame(id, now, chunked)
 			if bytes.Contains(got, []byte("id: ")) != (id != 0) || bytes.HasPrefix(got, []byte("event: ping\n")) == chunked {
@@ -122,7 +122,7 @@ func TestPingsAreShared(t *testing.T) {
 			}
 		}
 	}
-	if len(p.made) != keptPings {
+	if len(p.made) != maxEncodedPings {
 		t.Errorf("%d are kept", len(p.made))
 	}
 	p.clear()

@@ -7,8 +7,8 @@ import (
 	"sluice/store/pause"
 )
 
-// lingerMost is how long a client may take for its last frame, and then for its goodbye.
-const lingerMost = time.Second
+// maxLinger is how long a client may take for its last frame, and then for its goodbye.
+const maxLinger = time.Second
 
 // began is what times of connections are counted from: by the clock that nobody sets.
 var began = time.Now()
@@ -16,9 +16,9 @@ var began = time.Now()
 // clock counts in milliseconds.
 func clock(t time.Time) int64 { return t.Sub(began).Milliseconds() }
 
-// ranOut reports whether a time limit is over. If the process itself stood still meanwhile, it is not over, and begins
+// timedOut reports whether a time limit is over. If the process itself stood still meanwhile, it is not over, and begins
 // anew.
-func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
+func timedOut(deadline *int64, long time.Duration, now time.Time) bool {
 	if clock(now) < *deadline {
 		return false
 	}
@@ -35,37 +35,38 @@ func ranOut(deadline *int64, long time.Duration, now time.Time) bool {
 type stalled struct {
 	over    func() bool
 	cut     func()
-	most    time.Duration // that a write may take; 0: the connection has a time of its own
+	lease   Lease         // logs a panic of the timer
+	max     time.Duration // that a write may take; 0: the connection has a time of its own
 	timer   *time.Timer   // runs while something is being written
 	writing atomic.Bool
 	until   atomic.Int64 // as clock counts
 }
 
-func newStalled(over func() bool, cut func(), most time.Duration) *stalled {
-	s := &stalled{over: over, cut: cut, most: most}
+func newStalled(over func() bool, cut func(), lease Lease, max time.Duration) *stalled {
+	s := &stalled{over: over, cut: cut, lease: lease, max: max}
 	s.timer = time.AfterFunc(time.Hour, s.look)
 	s.timer.Stop()
 	return s
 }
 
 func (s *stalled) begin() {
-	s.until.Store(clock(time.Now().Add(s.most)))
+	s.until.Store(clock(time.Now().Add(s.max)))
 	s.writing.Store(true)
-	s.timer.Reset(s.pace())
+	s.timer.Reset(s.checkInterval())
 }
 
-// pace is how often a write that waits is looked at.
-func (s *stalled) pace() time.Duration {
-	if s.most > 0 {
-		return min(lingerMost, s.most)
+// checkInterval is how often a write that waits is looked at.
+func (s *stalled) checkInterval() time.Duration {
+	if s.max > 0 {
+		return min(maxLinger, s.max)
 	}
-	return lingerMost
+	return maxLinger
 }
 
 func (s *stalled) late() bool {
 	was := s.until.Load()
 	until := was
-	over := ranOut(&until, s.most, time.Now())
+	over := timedOut(&until, s.max, time.Now())
 	s.until.CompareAndSwap(was, until) // unless another write has begun
 	return over
 }
@@ -75,12 +76,20 @@ func (s *stalled) end() {
 	s.timer.Stop()
 }
 
+// look is called by the timer, in a goroutine of its own.
 func (s *stalled) look() {
+	defer s.contain()
 	if !s.writing.Load() {
 		return
 	}
-	if s.over() || s.most > 0 && s.late() {
+	s.timer.Reset(s.checkInterval()) // first, so that a panic does not leave the write alone
+	if s.over() || s.max > 0 && s.late() {
 		s.cut()
 	}
-	s.timer.Reset(s.pace())
+}
+
+func (s *stalled) contain() {
+	if cause := recover(); cause != nil {
+		s.lease.Panicked(cause)
+	}
 }

@@ -13,7 +13,7 @@ func (sh *shard) sweep(now time.Time) {
 	sh.pings.clear()
 	for _, s := range sh.streams {
 		if s != nil {
-			sh.look(s, now, ms)
+			sh.check(s, now, ms)
 		}
 	}
 	sh.serving = nil
@@ -23,16 +23,16 @@ func (sh *shard) sweep(now time.Time) {
 	sh.shrink()
 }
 
-func (sh *shard) look(s *Stream, now time.Time, ms int64) {
+func (sh *shard) check(s *Stream, now time.Time, ms int64) {
 	sh.serving = s
-	defer sh.contain()
+	defer sh.dropPanicking()
 	k := &s.socket
 	if k.chatty && !sh.listen(s) {
 		return
 	}
 	switch k.phase {
 	case ending, lingering:
-		if ranOut(&k.deadline, lingerMost, now) {
+		if timedOut(&k.deadline, maxLinger, now) {
 			sh.drop(s, k.reason, k.cause)
 		}
 		return
@@ -49,7 +49,7 @@ func (sh *shard) look(s *Stream, now time.Time, ms int64) {
 		return
 	}
 	if k.blocked {
-		sh.blockedStill(s, now)
+		sh.checkBlocked(s, now)
 		return
 	}
 	if ms >= k.nextPing && !k.fetching {
@@ -57,11 +57,11 @@ func (sh *shard) look(s *Stream, now time.Time, ms int64) {
 	}
 }
 
-// blockedStill closes a connection that took no byte within the time allowed. The kernel reports room only when there is
+// checkBlocked closes a connection that took no byte within the time allowed. The kernel reports room only when there is
 // much of it. So a slow client that still reads is recognized by the bytes that the kernel still has for it.
-func (sh *shard) blockedStill(s *Stream, now time.Time) {
+func (sh *shard) checkBlocked(s *Stream, now time.Time) {
 	k := &s.socket
-	if !ranOut(&k.deadline, sh.config.WriteTimeout, now) {
+	if !timedOut(&k.deadline, sh.config.WriteTimeout, now) {
 		return
 	}
 	left := queued(k.fd)
@@ -79,30 +79,46 @@ func (sh *shard) ping(s *Stream, now time.Time) {
 	if k.phase != open || k.blocked || k.fetching || len(k.rest) > 0 {
 		return
 	}
+	sh.sayPing(s, now)
+}
+
+// pingBehind writes a ping that is due to a stream that reads the log, and returns false if the connection took less. The
+// sweep leaves such a stream to its fetch nearly always, so a long replay would have no pings.
+func (sh *shard) pingBehind(s *Stream, now time.Time) bool {
+	if k := &s.socket; clock(now) < k.nextPing {
+		return true
+	}
+	sh.sayPing(s, now)
+	return s.socket.phase == open && !s.socket.blocked
+}
+
+// sayPing writes a ping to a stream that has nothing else to write.
+func (sh *shard) sayPing(s *Stream, now time.Time) {
+	k := &s.socket
 	interval := sh.config.PingInterval.Milliseconds()
 	if k.nextPing += interval; k.nextPing <= clock(now) {
 		k.nextPing = clock(now) + interval
 	}
 	if s.Notices == nil {
-		sh.say(s, sh.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
+		sh.writeFrame(s, sh.pings.frame(s.Subscriber.TakePosition(), now, k.chunked))
 	} else {
-		sh.say(s, appendNotice(nil, s, s.Notices.Ping(s.Subscriber, now)))
+		sh.writeFrame(s, appendNotice(nil, s, s.Notices.Ping(s.Subscriber, now)))
 	}
 }
 
 // pings are the frames of one tick: all that are at the head share one, or two.
 type pings struct {
-	made []madePing
+	made []encodedPing
 	next int
 }
 
-type madePing struct {
+type encodedPing struct {
 	id      uint64
 	chunked bool
 	frame   []byte
 }
 
-const keptPings = 8
+const maxEncodedPings = 8
 
 func (p *pings) clear() { p.made, p.next = p.made[:0], 0 }
 
@@ -112,16 +128,16 @@ func (p *pings) frame(id uint64, now time.Time, chunked bool) []byte {
 			return m.frame
 		}
 	}
-	m := madePing{id: id, chunked: chunked}
+	m := encodedPing{id: id, chunked: chunked}
 	if chunked {
 		m.frame = sse.EndChunk(sse.AppendPing(sse.BeginChunk(nil), id, now), 0)
 	} else {
 		m.frame = sse.AppendPing(nil, id, now)
 	}
-	if len(p.made) < keptPings {
+	if len(p.made) < maxEncodedPings {
 		p.made = append(p.made, m)
 	} else {
-		p.made[p.next%keptPings] = m
+		p.made[p.next%maxEncodedPings] = m
 		p.next++
 	}
 	return m.frame
@@ -130,7 +146,7 @@ func (p *pings) frame(id uint64, now time.Time, chunked bool) []byte {
 // shrink gives back what a crowd has left behind.
 func (sh *shard) shrink() {
 	if len(sh.streams) > 1024 && len(sh.free) == len(sh.streams) {
-		sh.streams, sh.born, sh.free = nil, nil, nil
+		sh.streams, sh.generations, sh.free = nil, nil, nil
 	}
 	if cap(sh.block.Bytes) > 4*batchBytes {
 		sh.block = broker.Block{}

@@ -126,14 +126,14 @@ type End struct {
 
 // Reasons of a writer's own.
 const (
-	Gone   broker.End = "gone"   // the client left
-	Slow   broker.End = "slow"   // it took no byte for the time allowed
-	Failed broker.End = "failed" // the log could not be read on
-	Flood  broker.End = "flood"  // it sent messages too fast for too long
-	Over   broker.End = "over"   // the range it asked for is over
-	Crowd  broker.End = "crowd"  // it had not authenticated, and others came
-	NoAuth broker.End = "auth"   // it did not authenticate, or not rightly
-	Busy   broker.End = "busy"   // there was no room for it as who it is
+	Gone   broker.End = "gone" // the client left
+	Slow   broker.End = "slow" // it took no byte for the time allowed
+	Failed            = broker.EndFailed
+	Flood  broker.End = "flood" // it sent messages too fast for too long
+	Over   broker.End = "over"  // the range it asked for is over
+	Crowd  broker.End = "crowd" // it had not authenticated, and others came
+	NoAuth broker.End = "auth"  // it did not authenticate, or not rightly
+	Busy   broker.End = "busy"  // there was no room for it as who it is
 )
 
 // batchBytes is how much leaves in one write: enough to make a system call of a burst, and little

@@ -41,9 +41,11 @@ const longest = 16
 
 // New makes the reader of a socket, which is to be closed. A message that is not there within the timeout after it has
 // begun calls cut, which must end the connection: else half a message would stay in memory for as long as the client likes.
-func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut func()) *Reader {
+// The timer that does so has a goroutine of its own, which defers contain: Contain of the socket's lease.
+func New(ws *websocket.Conn, account *share.Account, timeout time.Duration, cut, contain func()) *Reader {
 	r := &Reader{ws: ws, account: account, timeout: timeout}
 	r.timer = time.AfterFunc(timeout, func() {
+		defer contain()
 		begun := r.begun.Load()
 		switch {
 		case begun == nil: // it is there by now

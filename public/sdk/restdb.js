@@ -11,7 +11,7 @@
 //
 // Any name but those of db's own methods is a collection; db.collection("on") is one of any name, and the way where
 // there is no Proxy. CONNECT comes behind all that was missed: a page that loads everything then shows nothing twice.
-// It hears through sluice.js. Where that cannot be imported (Node's vm, a strict policy) a plain EventSource does:
+// It gets events through sluice.js. Where that cannot be imported (Node's vm, a strict policy), it uses a plain EventSource:
 // it loses nothing either, but puts the key into the address.
 (global => {
   "use strict";
@@ -39,11 +39,11 @@
     let listeners = [], closed = false, present = false, before = false, settle = () => {}, hearing;
     let line = Promise.resolve(), moved = 0; // publishes that wait, and when the gateway last answered one
 
-    // Calls wait until the stream is open or refused, so that a page hears what it says; but not for long.
+    // Calls wait, but not long, until the stream is open or refused, so that a page gets its own events.
     const settled = options.realtime ? within(OPENING, new Promise(done => { settle = done; })).catch(() => {}) : Promise.resolve();
 
     // Notices and kinds are apart from names, so that nobody can publish a CONNECT.
-    function tell(type, name, err, data) {
+    function emit(type, name, err, data) {
       log(name, err || data || "");
       listeners.forEach(l => {
         if (closed || l.type !== type || l.name !== name) return; // the listener before may have closed
@@ -64,21 +64,21 @@
       live() {
         if (present) return;
         present = true;
-        if (before) tell("notice", "RECONNECT", null, null);
+        if (before) emit("notice", "RECONNECT", null, null);
         before = true;
-        tell("notice", "CONNECT", null, null);
+        emit("notice", "CONNECT", null, null);
         settle();
       },
       anew() { present = false; },
       cut(err) {
         present = false;
-        tell("notice", "DISCONNECT", err || null, null);
+        emit("notice", "DISCONNECT", err || null, null);
         settle();
       },
       event(data) {
         const kind = String(data.event).toUpperCase();
-        if (KINDS.includes(kind)) tell("kind", kind, null, data);
-        else tell("name", data.event, null, data);
+        if (KINDS.includes(kind)) emit("kind", kind, null, data);
+        else emit("name", data.event, null, data);
       },
     };
     if (options.realtime)
@@ -299,7 +299,7 @@
     });
   }
 
-  // modern hears through the SDK: one connection for all tabs, credentials in headers.
+  // modern gets events through the SDK: one connection for all tabs, credentials in headers.
   function modern(sdk, side) {
     const rt = sdk.connect(side.base, { apikey: side.key || undefined, token: side.jwt });
     rt.on("*", e => {
@@ -329,7 +329,7 @@
     global.addEventListener("visibilitychange", () => { if (!global.document.hidden) each("wake"); });
   }
 
-  // plain hears through an EventSource, as RestDB's own client does. It opens each anew: by itself one gives up for good
+  // plain gets events through an EventSource, as RestDB's own client does. It opens a new one each time: by itself one gives up for good
   // on a proxy's error, and waits the whole retry time after any cut.
   function plain(side) {
     const key = encodeURIComponent(side.key), token = side.jwt && encodeURIComponent(side.jwt);

@@ -1,9 +1,9 @@
-// What sluice.js, the gateway's client, gives. All goes through fetch, so that credentials travel in headers, never in
-// an address. Reconnects are spread, since those who were cut together must not come back together.
+// The types of sluice.js, the gateway's client. It sends all requests with fetch, so credentials are in headers, never in a
+// URL. It spreads reconnects in time, so that clients that were cut together do not come back together.
 
 /** An event as it was published. */
 export interface Event<T = any> {
-  /** its place in the log: an increasing integer, in decimal */
+  /** its position in the log: an increasing integer, in decimal */
   id: string;
   /** `post`, `put`, `delete`, or the name of a custom event */
   event: string;
@@ -18,68 +18,69 @@ export interface Options {
   /** an API key */
   apikey?: string;
   /**
-   * a JWT, or a function that gives one: it is asked before the last one expires, and again when that was refused. It has
-   * ten seconds; where it throws or gives no token it is asked again, later each time. An empty text, null or undefined
-   * means that nobody is logged in. It is always the same user's; close the connection when another one signs in.
+   * A JWT, or a function that returns one. The client calls the function before the last token expires, and again after the
+   * gateway refused a token. The function may take ten seconds. If it throws or returns no token, the client calls it again,
+   * with longer and longer pauses. "", null or undefined means that nobody is signed in. All tokens must be of the same user:
+   * close the connection when another user signs in.
    */
   token?: string | (() => Token | Promise<Token>);
   /** narrows what the credential may see; all of it by default */
   channels?: string[];
-  /** where to go on from, as `lastEventId` of an earlier connection; now by default */
+  /** the `lastEventId` of an earlier connection, to continue after it; by default the stream starts now */
   lastEventId?: string;
-  /** one connection for all tabs of an origin; true where the browser can */
+  /** one connection for all tabs of an origin; by default true if the browser supports it */
   shared?: boolean;
-  /** reconnect after so many milliseconds without a byte; learned from the pings by default */
+  /** milliseconds without a byte after which the client reconnects; by default derived from the gateway's pings */
   pingTimeout?: number;
   /** how many events may wait to be published; 1000 by default */
   queue?: number;
-  /** how many milliseconds a publish may take, from its call; 60,000 by default */
+  /** milliseconds that a publish may take, from its call; 60,000 by default */
   timeout?: number;
-  /** what to use in place of the global fetch */
+  /** a replacement for the global fetch */
   fetch?: typeof fetch;
 }
 
-/** A refusal or a failure; `status`, `code` and `last` are those of the gateway's answer, where there was one. */
+/** A refusal or a failure. If the gateway answered, `status`, `code` and `last` are those of its answer. */
 export interface Failure extends Error {
   status?: number;
-  /** a stable word: the gateway's, as `forbidden` or `expect_failed`, or one that docs/javascript.md lists */
+  /** a stable code: one of the gateway, such as `forbidden` or `expect_failed`, or one from the list in docs/javascript.md */
   code: string;
-  /** the last id of the stream, where `expect` did not hold */
+  /** the last id of the stream, if `expect` did not match it */
   last?: string;
-  /** whether no repeat can help */
+  /** true if a repeat cannot succeed */
   final?: boolean;
-  /** milliseconds to wait, where the gateway said so; a minute at most */
+  /** milliseconds to wait, if the gateway asked for that; at most a minute */
   after?: number;
 }
 
 export type State = "idle" | "connecting" | "open" | "waiting" | "offline" | "closed";
 
-/** What can be listened to beside channels. */
+/** What `on` accepts besides channels. */
 export interface Notices {
   /** the stream is open, for the first time or again */
   connect: { id: string };
-  /** it was cut, or could not be opened; the next attempt comes after `delay` milliseconds, or with the network */
+  /** the stream was cut, or could not be opened; the next attempt is after `delay` milliseconds, or when the network is back */
   disconnect: { reason: string; code?: string; status?: number; delay?: number };
   /** the next attempt begins */
   reconnect: {};
-  /** events were missed that nobody can give back */
+  /** events were missed, and the log no longer has them */
   gap: { reason: "expired" | "lost" | "unknown"; after?: string; oldest?: string; stream?: string };
-  /** all that was missed has come; after each `connect` */
+  /** everything missed has arrived; once after each `connect` */
   live: {};
-  /** the credential ended or changed; the stream comes back with what holds now */
+  /** the credential ended or changed; the stream reconnects with the grant of now */
   expired: { reason: "exp" | "revoked" | "changed" };
-  /** the gateway refused for good; the connection is closed */
+  /** the gateway refused, and a repeat cannot succeed; the connection is closed */
   error: Failure;
 }
 
-/** A place in the log: an id, a time, `earliest`, `now`, or `-N` for the last N events. */
+/** A position in the log: an id, a time, `earliest`, `now`, or `-N` for the last N events. */
 export type Position = string | number | Date;
 
 export interface Range {
   from?: Position;
   after?: Position;
   to?: Position;
-  /** also `caught-up`: where the past ends */
+  /** also `caught-up`: the stream ends at the end of the past */
   until?: Position;
   types?: string[];
   limit?: number;
@@ -91,13 +92,13 @@ export interface Range {
 export interface PublishOptions {
   collection?: string;
   stream?: string;
-  /** what the stream's last id must be; 0: there must be none yet */
+  /** the last id that the stream must have; 0: the stream must be empty */
   expect?: string | number;
-  /** a space that the credential names, as `$db/NAME` */
+  /** a space that the credential names, such as `$db/NAME` */
   space?: string;
-  /** a key of your own, so that a repeat by your program is known as well */
+  /** a key of your own, so that the gateway recognizes a repeat by your program too */
   idempotencyKey?: string;
-  /** how many milliseconds it may take, from the call; by default the connection's `timeout` */
+  /** milliseconds that the publish may take, from the call; by default the connection's `timeout` */
   timeout?: number;
 }
 
@@ -105,23 +106,23 @@ export interface Connection {
   readonly state: State;
   /** the position up to which everything was dispatched */
   readonly lastEventId: string;
-  /** calls fn for each notice; the first call of `on` opens the stream. Returns what ends it. */
+  /** Calls fn for each notice. The first call of `on` opens the stream. Returns a function that removes the listener. */
   on<K extends keyof Notices>(notice: K, fn: (e: Notices[K]) => void): () => void;
-  /** calls fn for each event of a channel: `PUT:customer`, `boing`, `*:customer`, `chat-*`, `*`; one named as a notice is only under `*` */
+  /** Calls fn for each event of a channel: `PUT:customer`, `boing`, `*:customer`, `chat-*`, `*`. An event named as a notice matches only `*`. */
   on<T = any>(channel: string, fn: (e: Event<T>) => void): () => void;
-  /** ends what `on` began; without fn for all listeners of that name */
+  /** Removes a listener of `on`; without fn, all listeners of that name. */
   off(channel: string, fn?: (e: any) => void): void;
   /**
-   * reads a stream (or, without a name, the whole log) from its beginning or where the range says, then live.
-   * `return()` ends it at once, also while `next()` waits, which then is done.
+   * Reads a stream (or, without a name, the whole log) from its beginning or from the start of the range, and then live.
+   * `return()` ends it at once. A `next()` that waits then returns `done`.
    */
   stream<T = any>(name?: string | null, range?: Range): AsyncGenerator<Event<T>, void, undefined>;
-  /** stores an event, once, and gives its id; events are stored in the order of the calls */
+  /** Stores an event once, and returns its id. Events are stored in the order of the calls. */
   publish(name: string, data?: unknown, options?: PublishOptions): Promise<string>;
   close(): void;
 }
 
-/** Makes a connection to the gateway at url, which may have a path prefix. Nothing is sent before `on`, `stream` or `publish`. */
+/** Makes a connection to the gateway at url, which may have a path prefix. It sends nothing before `on`, `stream` or `publish`. */
 export function connect(url: string | URL, options?: Options): Connection;
 
 /** A frame of an event stream. */
@@ -131,5 +132,5 @@ export interface Frame {
   id: string;
 }
 
-/** Reads an event stream, cut into chunks anywhere; `id` is the last id of the connection before. */
+/** Parses an event stream from chunks of any size. `id` is the last id of the earlier connection. */
 export function parser(id?: string): { push(bytes: Uint8Array): Frame[]; retry?: number };

@@ -25,7 +25,7 @@ export function ask(method, path, { credential, headers = {}, body, signal } = {
   return fetch(at(path), { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
 }
 
-// failure is the error that an answer tells.
+// failure returns the error of an answer.
 export async function failure(response) {
   const text = await response.text().catch(() => "");
   try {
@@ -34,7 +34,7 @@ export async function failure(response) {
   } catch {
     // Not the gateway's own: a proxy's page says less than its status.
   }
-  return new Refusal(response.status, `the answer was ${response.status} ${response.statusText}`.trim());
+  return new Refusal(response.status, `the gateway answered ${response.status} ${response.statusText}`.trim());
 }
 
 // patience is how long an answer may take: nothing waits without an end.
@@ -47,7 +47,7 @@ async function reach(method, path, options) {
     response = await ask(method, path, { ...options, signal: AbortSignal.timeout(patience) });
   } catch (e) {
     if (e instanceof TypeError) throw new Refusal(0, "The gateway cannot be reached.");
-    if (e.name === "TimeoutError") throw new Refusal(0, `The gateway has not answered for ${patience / 1000} seconds.`);
+    if (e.name === "TimeoutError") throw new Refusal(0, `The gateway did not answer within ${patience / 1000} seconds.`);
     throw e;
   }
   if (!response.ok) throw await failure(response);

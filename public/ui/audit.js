@@ -24,7 +24,7 @@ function row({ id, action, entry }) {
     el("th", { scope: "row", class: "mono", text: action }),
     el("td", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
     el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
-    el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that it came by", text: entry.door })),
+    el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that the request used", text: entry.door })),
     el("td", { class: target ? "wrap" : "none" }, el("bdi", { text: target || "–" })));
   return { id, element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
 }
@@ -54,7 +54,7 @@ function draw() {
   waiting = [];
   if (!past) $("audit-rows").prepend(fresh);
   while (rows.length > most) rows.shift().element.remove();
-  tell();
+  render();
 }
 
 // older reads the page before what is shown from the gateway; what comes meanwhile waits. The gateway counts back from the
@@ -84,7 +84,7 @@ function newest() {
   filter();
 }
 
-function tell() {
+function render() {
   const shown = past ?? rows;
   const found = shown.filter(one => !one.element.hidden).length;
   $("audit-table").hidden = !found;
@@ -92,20 +92,20 @@ function tell() {
   const all = past ? `${count(past.length)} older` : `${count(rows.length)}${full ? ", the newest" : ""}`;
   setText($("audit-count"), !shown.length ? "" : found === shown.length ? all : `${count(found)} of ${all} match`);
   setText($("audit-none"), found ? "" : shown.length ? "No entry among these matches the filter."
-    : fault ? `The audit trail cannot be read: ${fault}` : past ? "There is no older entry." : reached ? "Nothing was done or refused yet." : "");
+    : fault ? `The audit trail cannot be read: ${fault}` : past ? "There is no older entry." : reached ? "No action and no refusal yet." : "");
   $("audit-newest").hidden = !past;
   $("audit-older").hidden = !full;
 }
 
 function filter() {
   for (const one of past ?? rows) one.element.hidden = !matches(one);
-  tell();
+  render();
 }
 
 // state knows why nothing comes, so that an empty table is not taken for an empty trail.
 function state(s) {
   fault = s.name === "waiting" || s.name === "refused" ? s.text : "";
-  tell();
+  render();
   onstate(s);
 }
 

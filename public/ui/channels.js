@@ -48,7 +48,7 @@ export class Channels {
       this.free[side] = el("input", { value: rest[side].join(", "), placeholder: "*:customer, chat-7:lobby, *", autocomplete: "off", spellcheck: "false" })));
     this.element = el("fieldset", {},
       el("legend", { text: "Channels" }),
-      el("p", { class: "dim", text: "Write a collection (customer) or the name of a custom event (boing, chat-*) and tick what the key may do there. A lone * among the other patterns means everything." }),
+      el("p", { class: "dim", text: "Write a collection (customer) or the name of a custom event (boing, chat-*) and tick what the key may do there. A single * in the field for other patterns means everything." }),
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Channels as a table" }, table),
       el("div", { class: "fields" }, ...free));
   }
@@ -87,9 +87,9 @@ export class Channels {
     for (const tr of this.rows.children) {
       const name = tr.querySelector("th input").value.trim();
       const ticked = tr.querySelectorAll(":checked");
-      if (!name && ticked.length) return "A row has ticks and no name.";
-      if (/[:,]/.test(name)) return `"${name}" is a pattern: put it among the other patterns.`;
-      if (name === "*" && [...ticked].some(box => box.value.endsWith("custom"))) return "The custom event * would be everything: put * among the other patterns if that is meant.";
+      if (!name && ticked.length) return "A row has ticks but no name.";
+      if (/[:,]/.test(name)) return `"${name}" is a pattern: write it in the field for other patterns.`;
+      if (name === "*" && [...ticked].some(box => box.value.endsWith("custom"))) return "A custom event * would mean everything. If you want that, write * in the field for other patterns.";
     }
     return "";
   }

@@ -80,7 +80,7 @@ export class Chart {
   #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;
   #y = v => height - 0.5 - v / this.#window.top * (height - 1);
 
-  // paths breaks the line where nothing was heard.
+  // paths interrupts the line where there are no values.
   #paths() {
     let line = "", area = "", run = [];
     const close = () => {

@@ -37,13 +37,13 @@ function draw(entries) {
 }
 
 async function sever(c) {
-  if (!await confirm(`Cut ${c.who || c.id}?`, `The connection from ${c.from} ends now. The client may connect again: to keep it out, revoke its key.`, "Cut")) return;
+  if (!await confirm(`Cut ${c.who || c.id}?`, `The connection from ${c.from} ends now. The client may connect again: to prevent that, revoke its key.`, "Cut")) return;
   try {
     await call("DELETE", path(c.id), { credential: session.admin });
     message($("clients-answer"), `${c.who || c.id} was cut.`);
   } catch (e) {
     if (e.status !== 404) return message($("clients-answer"), e.message, true);
-    message($("clients-answer"), `${c.who || c.id} had left already.`);
+    message($("clients-answer"), `${c.who || c.id} was already disconnected.`);
   }
   $("clients-title").focus();
   await load();

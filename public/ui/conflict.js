@@ -21,7 +21,7 @@ export function choose(title, rows) {
   return new Promise(done => {
     let chosen = null;
     const form = el("form", { class: "keyform" },
-      el("p", { text: "Somebody else has changed this since you opened the form, so nothing was saved. Choose for each field what shall hold." }),
+      el("p", { text: "Somebody else has changed this since you opened the form, so nothing was saved. Choose the value to save for each field." }),
       both(rows, ["What you entered", "What is there now"], true),
       el("div", { class: "actions" },
         el("button", { type: "button", text: "Back to the form", onclick: () => dialog.close() }),

@@ -63,7 +63,7 @@ export function setText(e, text) {
   if (e.textContent !== String(text)) e.textContent = text;
 }
 
-// message tells how an action went, in an element that is a live region.
+// message shows the result of an action in an element that is a live region.
 export function message(e, text = "", bad = false) {
   e.classList.toggle("bad", bad);
   setText(e, text);

@@ -112,7 +112,7 @@ export function draw() {
   const waiting = flow();
   if (!back && page.length < shown && older()) timer = setTimeout(draw, every);
   const before = older();
-  const part = page.length < found.length ? `, ${count(page.length)} are shown and ${count(found.length - page.length)} more are kept` : "";
+  const part = page.length < found.length ? `, ${count(page.length)} are shown and ${count(found.length - page.length)} more are in memory` : "";
   setText($("received"), `${count(received)} received${part}`);
   $("newer").hidden = !(waiting || back) || paused;
   setText($("newer"), waiting ? `${count(waiting)} newer: show the newest` : "Show the newest");

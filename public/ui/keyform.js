@@ -34,9 +34,9 @@ export function edit(key, done) {
   const form = el("form", { class: "keyform" },
     field("Name", name), channels.element,
     el("div", { class: "fields" },
-      field("Documents", rest, "methods and collections that it may use by /rest and /items"),
-      field("Origins", origins, "of pages that may use it; none listed: all"),
-      field("Events a second", rate, "that it may publish"),
+      field("Documents", rest, "methods and collections that the key may use at /rest and /items"),
+      field("Origins", origins, "of pages that may use the key; empty: all"),
+      field("Events a second", rate, "that the key may publish"),
       field("Frames of custom events", frames),
       field("Expires", expires, "your local time; empty: never")),
     answer,
@@ -61,21 +61,21 @@ export function edit(key, done) {
       dialog.close();
       done(saved);
     } catch (error) {
-      message(answer, told(error, key), true);
+      message(answer, explain(error, key), true);
     }
   });
   const dialog = open(key ? `Change ${key.name}` : "New API key", form);
   return closed(dialog);
 }
 
-// told is an error in words, and what to do.
-function told(error, key) {
-  if (doubled.has(error.code)) return "A try before has made this key, and its answer was lost. Close this form: the list has the key. Revoke it there, and make another.";
-  if (error.status === 404 && key) return "This key is gone: somebody has revoked it.";
-  return `${error.message}${error.status ? "" : " Whether it was done is not known. To send the form again is safe."}`;
+// explain describes an error, and what to do.
+function explain(error, key) {
+  if (doubled.has(error.code)) return "An earlier attempt made this key, but its answer was lost. Close this form. Then revoke the key in the list, and make another.";
+  if (error.status === 404 && key) return "This key no longer exists: somebody has revoked it.";
+  return `${error.message}${error.status ? "" : " The page does not know whether the change was made. It is safe to send the form again."}`;
 }
 
-// show tells a new key, this once: it closes by its button only.
+// show shows a new key. It is the only time, so the dialog closes only by its button.
 export function show({ name, key, sub, pub }) {
   const credential = { kind: "key", value: key };
   const input = el("input", { class: "mono", id: "new-key", readonly: true, value: key, "aria-label": `API key of ${name}`, onfocus: () => input.select() });
@@ -83,7 +83,7 @@ export function show({ name, key, sub, pub }) {
   if (sub?.length) lines.push(["Watch its events", watchLine(credential)]);
   if (pub?.length) lines.push(["Publish with it", publishLine(credential, sample(pub))]);
   const content = el("div", {},
-    el("p", { text: "This is the only time that the key is shown: the gateway keeps a hash of it." }),
+    el("p", { text: "The key is shown only now: the gateway stores only its hash." }),
     el("div", { class: "copyrow" }, input, copier(() => key, { label: "Copy", name: "Copy the key", class: "primary" })),
     ...lines.map(([title, text]) => {
       const s = snippet(title);

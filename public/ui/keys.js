@@ -47,7 +47,7 @@ function draw(keys) {
 }
 
 async function saved(key) {
-  message($("keys-answer"), `${key.name} was saved; its streams follow within a second.`);
+  message($("keys-answer"), `${key.name} was saved. Its streams use the change within a second.`);
   await pages.load();
   $("keys-list").querySelector(`[aria-label="${CSS.escape(`Change ${key.name}`)}"]`)?.focus();
 }
@@ -60,14 +60,14 @@ function created(answer) {
 
 async function revoke(key) {
   const asks = seen => confirm(`Revoke ${key.name}${seen ? " all the same" : ""}?`,
-    `${seen ? "Somebody else has changed this key since you saw it. " : ""}Its streams end within a second, and nobody can use it again. This cannot be taken back.`, "Revoke", seen);
+    `${seen ? "Somebody else has changed this key since you saw it. " : ""}Its streams end within a second, and nobody can use it again. This cannot be undone.`, "Revoke", seen);
   if (!await asks()) return;
   try {
     if (await remove(key, asks) === false) return await pages.load();
     message($("keys-answer"), `${key.name} was revoked.`);
   } catch (e) {
     if (e.status !== 404) return message($("keys-answer"), e.message, true);
-    message($("keys-answer"), `${key.name} was gone already.`);
+    message($("keys-answer"), `${key.name} was already revoked.`);
   }
   await pages.load();
   $("keys-title").focus();
@@ -79,7 +79,7 @@ export const loadKeys = () => void pages.load();
 export function startKeys() {
   pages = new Pages({
     path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, all: "keys",
-    none: "There is no key yet. Create one: it sees nothing until channels are listed for it.",
+    none: "There is no key yet. Create one, and list the channels that it may see.",
   });
   act($("new"), "click", () => edit(null, created));
 }

@@ -1,8 +1,8 @@
-// The stream of events that the key sees, and what it tells of itself.
+// The stream of events that the key may see, and its notices.
 import { $, act, setText } from "./dom.js";
 import { copier, watchLine } from "./curl.js";
 import { clear, draw, put, startList, tellNothing } from "./eventlist.js";
-import { notice, told } from "./row.js";
+import { notice, noticeOf } from "./row.js";
 import { claimsOf, session } from "./session.js";
 import { Follow } from "./stream.js";
 
@@ -26,21 +26,21 @@ function take(frame) {
   if (words.has(frame.type)) {
     if (frame.type === "live" && reached) return; // after a reconnection, which has a row of its own
     reached ||= frame.type === "live";
-    const element = told(frame);
+    const element = noticeOf(frame);
     if (element) put({ element });
     return;
   }
   put({ frame });
 }
 
-// state tells reconnections in the list too, once for each time that the stream breaks.
+// state adds a notice to the list when the stream reconnects, once for each time that it breaks.
 function state(s) {
   if (s.name === "waiting" && !broken) {
     broken = true;
-    if (!s.told) put({ element: notice("waiting", `Reconnecting: ${s.text}`) });
+    if (!s.announced) put({ element: notice("waiting", `Reconnecting: ${s.text}`) });
   } else if (s.name === "live" && broken) {
     broken = false;
-    put({ element: notice("live", follow.frames.lastId ? `Connected again, goes on after ${follow.frames.lastId}` : "Connected again") });
+    put({ element: notice("live", follow.frames.lastId ? `Connected again, continues after ${follow.frames.lastId}` : "Connected again") });
   } else if (s.name === "refused") {
     broken = false;
     put({ element: notice("refused", `Refused: ${s.text}`) });
@@ -53,7 +53,7 @@ function state(s) {
 const empty = {
   connecting: () => "Connecting …",
   live: () => "No event yet. Publish one, or wait.",
-  waiting: text => `Events cannot be read now: ${text}. It is tried again.`,
+  waiting: text => `Events cannot be read now: ${text}. The page will try again.`,
   refused: text => `Events cannot be read: ${text}.`,
   ended: () => "The stream has ended.",
 };
@@ -63,7 +63,7 @@ function sees() {
   const asked = channels();
   const claims = credential.kind === "token" ? claimsOf(credential.value) : null;
   const grant = claims && (Array.isArray(claims.realtime) ? claims.realtime : claims.realtime?.sub);
-  let text = asked ? `Asked for ${asked.replaceAll(",", ", ")}.` : "Shows every channel that this credential may see.";
+  let text = asked ? `Shows ${asked.replaceAll(",", ", ")}.` : "Shows every channel that this credential may see.";
   if (Array.isArray(grant)) text += ` The token names ${grant.join(", ") || "none"}.`;
   if (Number.isFinite(claims?.exp)) text += ` It expires ${new Date(claims.exp * 1000).toLocaleString()}.`;
   setText($("sees"), text);
@@ -84,8 +84,8 @@ export const drawLive = draw;
 
 export const reconnect = () => follow?.again();
 
-export function startLive(tell) {
-  onstate = tell;
+export function startLive(report) {
+  onstate = report;
   act($("watch"), "submit", () => {
     clear();
     connect();

@@ -39,7 +39,7 @@ function draw() {
   const place = now === "intro" ? $("intro-door") : $("main");
   if ($("door").parentElement !== place) place.prepend($("door"));
   $("door").hidden = !(adding || now === "intro" || now === "events" && !session.key);
-  setText($("door-title"), now === "events" && !session.key ? "The admin key cannot read events. Connect an API key or a token beside it:" : "");
+  setText($("door-title"), now === "events" && !session.key ? "The admin key cannot read events. Add an API key or a token:" : "");
   $("add").hidden = !(session.key || session.admin) || !$("door").hidden && !adding;
   $("add").setAttribute("aria-expanded", String(adding));
   credentials();
@@ -102,7 +102,7 @@ function state(id, again) {
   };
 }
 
-// title lets a tab in the background tell that something is wrong.
+// title shows in a background tab that something is wrong.
 function title() {
   const states = ["events-state", "stats-state", "audit-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
   const bad = states.find(s => s === "refused") ?? states.find(s => s === "waiting");
@@ -114,8 +114,8 @@ function title() {
 function warn(stats) {
   const said = [];
   if (stats.log.error) said.push(`The log has a fault: ${stats.log.error}`);
-  if (stats.log.damaged) said.push(`Damaged parts of the log's files were found: ${stats.log.damaged}. What lay there is lost; the gateway's own log tells more.`);
-  if (stats.draining) said.push("The gateway is draining: it takes no new streams and will stop.");
+  if (stats.log.damaged) said.push(`Damaged parts of the log's files were found: ${stats.log.damaged}. Their contents are lost. The gateway's log has the details.`);
+  if (stats.draining) said.push("The gateway is draining: it accepts no new streams, and will stop soon.");
   $("banner").hidden = !said.length;
   setText($("banner"), said.join(" "));
 }

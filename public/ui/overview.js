@@ -19,11 +19,11 @@ const charts = [
 
 // tiles are {title, show, hot}: hot are counters that deserve a look when they grow.
 const tiles = [
-  { title: "Gaps told", of: s => s.gaps, hot: true, about: "times that a client was told it missed events" },
-  { title: "Slow clients", of: s => s.slow, hot: true, about: "connections closed since they took no byte for too long" },
-  { title: "Busy answers", of: s => s.busy, hot: true, about: "streams put off: too many, or draining" },
-  { title: "Refused publishes", of: s => s.refused, hot: true, about: "publishes answered with an error: the credential, the content or a limit" },
-  { title: "Replayed", of: s => s.replayed, about: "events sent from the log to clients that came back" },
+  { title: "Gaps", of: s => s.gaps, hot: true, about: "gap events sent to clients that missed events" },
+  { title: "Slow clients", of: s => s.slow, hot: true, about: "connections closed because they accepted no byte for too long" },
+  { title: "Busy answers", of: s => s.busy, hot: true, about: "streams refused for now: too many streams, or the gateway is draining" },
+  { title: "Refused publishes", of: s => s.refused, hot: true, about: "publishes refused because of their credential, their content or a limit" },
+  { title: "Replayed", of: s => s.replayed, about: "events sent from the log to clients that reconnected" },
   { title: "Sent", of: s => s.bytes, show: bytes, about: "bytes of streams" },
   { title: "Filters", of: s => s.views, about: "different filters that the open streams share" },
   { title: "Goroutines", of: s => s.goroutines, about: "of the process" },

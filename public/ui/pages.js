@@ -94,16 +94,16 @@ export class Pages {
   }
 
   #show(error = null) {
-    const since = this.#at ? ` What is shown is from ${this.#at.toLocaleTimeString()}.` : "";
+    const since = this.#at ? ` The list is from ${this.#at.toLocaleTimeString()}.` : "";
     message(this.fault, error ? `The list cannot be read (${error.status || "no answer"}): ${error.message.replace(/\.$/, "")}.${since}` : "", true);
     this.retry.hidden = !error;
     this.newer.hidden = this.#queries.length < 2;
     this.older.hidden = !this.#next;
-    setText(this.count, this.#at ? this.#told() : "");
+    setText(this.count, this.#at ? this.#summary() : "");
     this.draw(this.entries);
   }
 
-  #told() {
+  #summary() {
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";

@@ -40,7 +40,7 @@ async function send() {
     request = once();
     message(answer, `Stored as ${id}`);
   } catch (error) {
-    const unknown = error.status ? "" : " Whether it was stored is not known. To publish it again is safe for two minutes: it is stored once.";
+    const unknown = error.status ? "" : " The page does not know whether the event was stored. For two minutes it is safe to publish it again: the gateway stores it only once.";
     message(answer, `${error.message}${unknown}${error.code ? ` (${error.status} ${error.code})` : ""}`, true);
   }
 }

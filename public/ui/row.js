@@ -42,26 +42,26 @@ export function notice(kind, text, date = new Date()) {
 
 const reasons = {
   gap: {
-    expired: "events after the last one seen are no longer kept; goes on from the oldest kept",
-    lost: "events were lost in a crash of the gateway; goes on from the run that followed",
-    unknown: "the place asked for is not in this log; goes on from now",
+    expired: "events after the last one seen are no longer stored; continues from the oldest stored event",
+    lost: "events were lost in a crash of the gateway; continues with the events after its restart",
+    unknown: "the requested position is not in this log; continues from now",
   },
   expired: {
     exp: "the credential has expired",
     revoked: "the key was revoked",
-    changed: "what the key may see has changed; comes back with what holds now",
+    changed: "the key's grant has changed; reconnects with the new grant",
   },
 };
 
-// told is the notice for a frame that is none of an event, null for one that says nothing new.
-export function told({ type, data }) {
+// noticeOf returns the notice for a frame that is not an event, or null if the frame has nothing new.
+export function noticeOf({ type, data }) {
   const frame = JSON.parse(data).data ?? {};
   if (type === "gap") {
-    const after = frame.after ? ` (after ${frame.after}${frame.oldest ? `, oldest kept ${frame.oldest}` : ""})` : "";
+    const after = frame.after ? ` (after ${frame.after}${frame.oldest ? `, oldest stored ${frame.oldest}` : ""})` : "";
     return notice("gap", `Gap: ${reasons.gap[frame.reason] ?? frame.reason}${after}`);
   }
   if (type === "expired") return notice("expired", `Ended: ${reasons.expired[frame.reason] ?? frame.reason}`);
   if (type === "busy") return notice("busy", `Busy: ${frame.message ?? frame.status}`);
-  if (type === "live") return notice("live", "Up to the present: what follows is live");
+  if (type === "live") return notice("live", "Everything missed has arrived: the following events are live");
   return null;
 }

@@ -48,7 +48,7 @@ export async function add(value) {
   const stats = await reach("GET", "/admin/stats", admin);
   if (!stats.ok) {
     if (stats.status === 401 || stats.status === 404)
-      throw new Refusal(401, "The gateway knows no such key, token or admin key.");
+      throw new Refusal(401, "The gateway does not know this key, token or admin key.");
     throw await failure(stats);
   }
   session.admin = admin;
@@ -84,5 +84,5 @@ export function claimsOf(value) {
   }
 }
 
-// hint tells one credential from another without showing it.
+// hint distinguishes credentials without showing them.
 export const hint = value => value.length > 12 ? `…${value.slice(-4)}` : "…";

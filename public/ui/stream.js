@@ -98,7 +98,7 @@ export class Follow {
   async #wait(cause) {
     const grown = Math.min(this.frames.retry * 2 ** Math.min(Math.max(this.#failures - 1, 0), 6), Math.max(most, this.frames.retry));
     const delay = cause.after ?? grown * (0.8 + 0.2 * Math.random());
-    this.onstate({ name: "waiting", text: cause.text, told: cause.told, delay });
+    this.onstate({ name: "waiting", text: cause.text, announced: cause.announced, delay });
     await new Promise(done => {
       this.#wake = done;
       setTimeout(done, delay);
@@ -112,8 +112,8 @@ export class Follow {
     this.#attempt = new AbortController();
     const stop = () => this.#attempt.abort();
     this.#abort.signal.addEventListener("abort", stop, { once: true });
-    let heard = Date.now();
-    const quiet = setInterval(() => Date.now() - heard >= this.silence && stop(), Math.min(1000, this.silence));
+    let receivedAt = Date.now();
+    const quiet = setInterval(() => Date.now() - receivedAt >= this.silence && stop(), Math.min(1000, this.silence));
     try {
       const headers = { Accept: "text/event-stream" };
       if (this.frames.lastId) headers["Last-Event-ID"] = this.frames.lastId;
@@ -125,16 +125,16 @@ export class Follow {
       for (let last = 0; ;) {
         const { done, value } = await reader.read();
         if (done) return this.#parting ?? { text: "the connection was closed" };
-        heard = Date.now();
+        receivedAt = Date.now();
         for (const frame of this.frames.feed(decoder.decode(value, { stream: true }))) this.#take(frame);
-        const wait = last + together - heard;
-        last = heard;
+        const wait = last + together - receivedAt;
+        last = receivedAt;
         if (wait > 0 && value.length < large && !document.hidden) await new Promise(done => setTimeout(done, wait));
       }
     } catch (e) {
       if (e.name === "AbortError") {
         this.silence = Math.min(this.silence * 2, 600_000); // perhaps its pings are rare
-        return { text: "nothing was heard for too long" };
+        return { text: "nothing arrived for too long" };
       }
       return { text: this.live ? "the connection was lost" : "the gateway cannot be reached" };
     } finally {
@@ -148,7 +148,7 @@ export class Follow {
   #take(frame) {
     if (this.#abort.signal.aborted) return;
     if (frame.type === "busy" || frame.type === "expired" || frame.type === "end") {
-      this.#parting = { text: parting(frame), told: true };
+      this.#parting = { text: parting(frame), announced: true };
     } else if (!this.live) {
       this.live = true;
       this.onstate({ name: "live", text: "live" });

@@ -14,7 +14,7 @@ import (
 func (s *Store) Choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order) (*Result, error) {
 	r := &Result{Total: -1}
 	a := answer{store: s, ctx: ctx}
-	err := s.look(ctx, name, func(ex *execution) error {
+	err := s.query(ctx, name, func(ex *execution) error {
 		r.Position = ex.view.Position()
 		for _, id := range ids {
 			text, err := ex.view.Row(documentKey(name, id))
@@ -53,7 +53,7 @@ func (ex *execution) sort(texts [][]byte, order query.Order) (err error) {
 		if err != nil {
 			return 0
 		}
-		if err = ex.spend(int64(len(order)) * int64(max(len(x)+len(y), leastWork))); err != nil {
+		if err = ex.spend(int64(len(order)) * int64(max(len(x)+len(y), minWork))); err != nil {
 			return 0
 		}
 		tie := strings.Compare(ID(x), ID(y))

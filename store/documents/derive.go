@@ -32,8 +32,8 @@ func (s *Store) derive(read func(key string) ([]byte, error), changes []eventlog
 				return nil, err
 			}
 			c, err := parseCounts(row, value)
-			if err != nil {
-				return nil, err
+			if err != nil { // the log would try forever; the next start counts anew
+				continue
 			}
 			at, all = len(all), append(all, c)
 		}

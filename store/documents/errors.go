@@ -35,12 +35,12 @@ const (
 // LimitError is the error of a change or an answer that would exceed a bound.
 type LimitError struct {
 	What    string // as in "the collection would have more than 5 documents"
-	Most    int64
+	Max     int64
 	Setting Setting
 }
 
 func (e *LimitError) Error() string {
-	s := fmt.Sprintf(e.What, e.Most)
+	s := fmt.Sprintf(e.What, e.Max)
 	if e.Setting != Fixed {
 		s += " (" + string(e.Setting) + ")"
 	}

@@ -72,7 +72,7 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error) {
 	r := &Result{Total: -1}
 	a := answer{store: s, ctx: ctx}
-	err := s.look(ctx, name, func(ex *execution) error {
+	err := s.query(ctx, name, func(ex *execution) error {
 		r.Position = ex.view.Position()
 		ex.answer = &a
 		if err := ex.find(q, r); err != nil || !q.Total || r.Total >= 0 {
@@ -96,21 +96,21 @@ func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error
 // Each calls f for each document that matches, in order of ids. f must not use text after it returns, and must not wait
 // for anything, since the query may have one of few slots.
 func (s *Store) Each(ctx context.Context, name string, where *query.Condition, f func(text []byte) error) error {
-	return s.look(ctx, name, func(ex *execution) error {
+	return s.query(ctx, name, func(ex *execution) error {
 		return ex.scan(where, false, func(text []byte) (bool, error) { return true, f(text) })
 	})
 }
 
-// look runs f on a collection, as of one moment, for at most as long as a query may take.
-func (s *Store) look(ctx context.Context, name string, f func(ex *execution) error) error {
+// query runs f on a collection, as of one moment, for at most as long as a query may take.
+func (s *Store) query(ctx context.Context, name string, f func(ex *execution) error) error {
 	if err := CheckCollection(name); err != nil {
 		return err
 	}
 	ex := &execution{store: s, ctx: ctx, name: name, until: time.Now().Add(s.o.QueryTime)}
 	defer ex.done()
 	begin := s.queries
-	if s.scans.Waiting(ctx) >= crowd {
-		begin = s.crowds
+	if s.scans.Waiting(ctx) >= crowdedOwner {
+		begin = s.crowdQueries
 	}
 	if err := ex.wait(begin); err != nil {
 		return err
@@ -123,13 +123,13 @@ func (s *Store) look(ctx context.Context, name string, f func(ex *execution) err
 
 // Work is counted in bytes examined: the size of a document times the weight of the condition.
 const (
-	leastWork = 256      // the least of a document
+	minWork   = 256      // the least of a document
 	checkWork = 64 << 10 // work between two looks at the time
 )
 
 // workOf is the work of testing a condition on a document.
 func workOf(where *query.Condition, text []byte) int64 {
-	return int64(where.Weight()) * int64(max(len(text), leastWork))
+	return int64(where.Weight()) * int64(max(len(text), minWork))
 }
 
 // freeWork is the work that a query may do before it must wait for a slot for scans: a thousand documents with one
@@ -137,21 +137,21 @@ func workOf(where *query.Condition, text []byte) int64 {
 // much free work and a slot for each core they wait 400 to 900 ms.
 const freeWork = 512 << 10
 
-// turn is how long a query keeps its slot while another owner waits for one. With 20 other owners, each with a query
+// slotTurn is how long a query keeps its slot while another owner waits for one. With 20 other owners, each with a query
 // that takes as long as it may, a query then waits one second.
-const turn = 50 * time.Millisecond
+const slotTurn = 50 * time.Millisecond
 
 // scansWaiting bounds the queries of one owner that wait for a slot. Each of them has a snapshot of the log.
 const scansWaiting = 100
 
-// crowd is how many waiting scans of one owner make its further queries start one after the other. Otherwise the work
+// crowdedOwner is how many waiting scans of one owner make its further queries start one after the other. Otherwise the work
 // that they do before they wait, or are refused, would slow down other owners' scans so much that these run out of
 // time.
-const crowd = 16
+const crowdedOwner = 16
 
 // execution is a query under way:
 //
-//	slot for queries --freeWork is used up--> slot for scans --turn is over, another owner waits--> yields, waits again
+//	slot for queries --freeWork is used up--> slot for scans --slotTurn is over, another owner waits--> yields, waits again
 type execution struct {
 	store *Store
 	ctx   context.Context // the request's
@@ -195,7 +195,7 @@ func (ex *execution) pause() error {
 		return ex.ctx.Err()
 	case now.After(ex.until):
 		return ErrTime
-	case ex.work <= freeWork || ex.scans && (now.Sub(ex.since) < turn || !ex.slot.Waited()):
+	case ex.work <= freeWork || ex.scans && (now.Sub(ex.since) < slotTurn || !ex.slot.Waited()):
 		return nil
 	case ex.scans:
 		return ex.wait(nil)

@@ -15,21 +15,21 @@ import (
 // µs, a scanned one 1 to 3 µs.
 var errMany = errors.New("too many documents for the index")
 
-// indexMost is the most documents that a query reads through an index.
-const indexMost = 2000
+// maxIndexReads is the most documents that a query reads through an index.
+const maxIndexReads = 2000
 
 // find answers a query. It tries an index that narrows the query, then one that has its order, then a scan.
 func (ex *execution) find(q *Query, r *Result) error {
 	for _, f := range ex.store.indexes[ex.name] {
-		if _, narrowed := q.Where.Ranges(f.String()); !narrowed {
+		if _, byIndex := q.Where.Ranges(f.String()); !byIndex {
 			continue
 		}
-		if err := ex.narrowed(f, q, r); !errors.Is(err, errMany) {
+		if err := ex.byIndex(f, q, r); !errors.Is(err, errMany) {
 			return err
 		}
 	}
 	if f, ok := ex.ordered(q); ok {
-		if err := ex.inOrder(f, q, r); !errors.Is(err, errMany) {
+		if err := ex.byIndexOrder(f, q, r); !errors.Is(err, errMany) {
 			return err
 		}
 	}
@@ -62,13 +62,13 @@ func (ex *execution) ordered(q *Query) (query.Field, bool) {
 	return query.Field{}, false
 }
 
-// narrowed answers from the documents that an index leads to, in order of their ids.
-func (ex *execution) narrowed(f query.Field, q *Query, r *Result) error {
+// byIndex answers from the documents that an index leads to, in order of their ids.
+func (ex *execution) byIndex(f query.Field, q *Query, r *Result) error {
 	var found []string
 	base := entries(ex.name, f)
 	err := ex.ranges(q.Where, f.String(), base, false, func(from, to string) (bool, error) {
 		err := ex.view.Scan(from, to, false, func(_, id []byte) (bool, error) {
-			if len(found) == indexMost {
+			if len(found) == maxIndexReads {
 				return false, errMany
 			}
 			found = append(found, string(id))
@@ -94,8 +94,8 @@ func (ex *execution) narrowed(f query.Field, q *Query, r *Result) error {
 	return c.end()
 }
 
-// inOrder answers by reading an index in its order.
-func (ex *execution) inOrder(f query.Field, q *Query, r *Result) error {
+// byIndexOrder answers by reading an index in its order.
+func (ex *execution) byIndexOrder(f query.Field, q *Query, r *Result) error {
 	base := entries(ex.name, f)
 	reached, backwards := 0, q.Order[0].Descending
 	c := ex.collect(q, r, true)
@@ -103,7 +103,7 @@ func (ex *execution) inOrder(f query.Field, q *Query, r *Result) error {
 	err := ex.ranges(q.Where, f.String(), base, backwards, func(from, to string) (bool, error) {
 		on := true
 		err := ex.view.Scan(from, to, backwards, func(key, id []byte) (_ bool, err error) {
-			if reached++; reached > indexMost || q.Order[0].Unordered(key[len(base):]) {
+			if reached++; reached > maxIndexReads || q.Order[0].Unordered(key[len(base):]) {
 				return false, errMany // or the index has no exact order here
 			}
 			on, err = ex.fetch(string(id), q.Where, c.add)
@@ -132,7 +132,7 @@ func (ex *execution) fetch(id string, where *query.Condition, f func(text []byte
 
 // Bounds of an answer that must be sorted: its documents, and the bytes of their sort keys.
 const (
-	sortMost  = 10_000
+	maxSort   = 10_000
 	sortBytes = 16 << 20
 )
 
@@ -148,10 +148,10 @@ type collector struct {
 	owned     bool // the texts need no copy
 	skip      int
 	matched   int64
-	key       []byte // of the current match
-	keys      int    // bytes of the keys in first
-	textBytes int    // bytes of the texts in first
-	first     firsts // if the matches are not in order: the best so far, the worst of them on top
+	key       []byte    // of the current match
+	keys      int       // bytes of the keys in first
+	textBytes int       // bytes of the texts in first
+	first     matchHeap // if the matches are not in order: the best so far, the worst of them on top
 }
 
 func (ex *execution) collect(q *Query, r *Result, sorted bool) *collector {
@@ -163,13 +163,13 @@ func (ex *execution) collect(q *Query, r *Result, sorted bool) *collector {
 func (c *collector) add(text []byte) (bool, error) {
 	c.matched++
 	if !c.sorted {
-		return true, c.rank(text)
+		return true, c.addRanked(text)
 	}
 	if c.matched > int64(c.skip) && !c.full() {
 		if !c.owned {
 			text = bytes.Clone(text)
 		}
-		if err := c.show(text); err != nil {
+		if err := c.addShown(text); err != nil {
 			return false, err
 		}
 	}
@@ -178,7 +178,7 @@ func (c *collector) add(text []byte) (bool, error) {
 
 func (c *collector) full() bool { return c.q.Limit >= 0 && len(c.r.Documents) >= c.q.Limit }
 
-func (c *collector) show(text []byte) error {
+func (c *collector) addShown(text []byte) error {
 	if err := c.answer.show(text); err != nil {
 		return err
 	}
@@ -186,8 +186,8 @@ func (c *collector) show(text []byte) error {
 	return nil
 }
 
-// rank adds a match to first if it is good enough.
-func (c *collector) rank(text []byte) error {
+// addRanked adds a match to first if it is good enough.
+func (c *collector) addRanked(text []byte) error {
 	id := gjson.GetBytes(text, "_id").Str
 	c.key = c.q.Order.AppendKey(c.key[:0], text)
 	tie := len(c.key)
@@ -197,13 +197,13 @@ func (c *collector) rank(text []byte) error {
 			c.key[i] = ^c.key[i]
 		}
 	}
-	most := sortMost
+	most := maxSort
 	if c.q.Limit >= 0 {
-		most = min(c.skip, sortMost+1) + min(c.q.Limit, sortMost+1) // min first: the sum of the numbers as sent could overflow
+		most = min(c.skip, maxSort+1) + min(c.q.Limit, maxSort+1) // min first: the sum of the numbers as sent could overflow
 	}
 	switch {
-	case most > sortMost, c.q.Limit < 0 && len(c.first) == sortMost:
-		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", sortMost, Fixed}
+	case most > maxSort, c.q.Limit < 0 && len(c.first) == maxSort:
+		return &LimitError{"more than %d documents would have to be sorted; give a limit, or narrow the query", maxSort, Fixed}
 	case most == 0:
 	case len(c.first) < most:
 		key := bytes.Clone(c.key)
@@ -247,11 +247,11 @@ func (c *collector) end() error {
 			if text, err = c.view.Row(documentKey(c.name, m.id)); err != nil {
 				return err
 			}
-			if err = c.spend(int64(max(len(text), leastWork))); err != nil {
+			if err = c.spend(int64(max(len(text), minWork))); err != nil {
 				return err
 			}
 		}
-		if err := c.show(text); err != nil {
+		if err := c.addShown(text); err != nil {
 			return err
 		}
 	}
@@ -265,15 +265,15 @@ type match struct {
 	text []byte // nil: must be read again
 }
 
-// firsts is a heap of matches with the last one in the order on top.
-type firsts []match
+// matchHeap is a heap of matches with the last one in the order on top.
+type matchHeap []match
 
-func (f firsts) Len() int           { return len(f) }
-func (f firsts) Less(i, j int) bool { return bytes.Compare(f[i].key, f[j].key) > 0 }
-func (f firsts) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
+func (f matchHeap) Len() int           { return len(f) }
+func (f matchHeap) Less(i, j int) bool { return bytes.Compare(f[i].key, f[j].key) > 0 }
+func (f matchHeap) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // Push implements heap.Interface.
-func (f *firsts) Push(m any) { *f = append(*f, m.(match)) }
+func (f *matchHeap) Push(m any) { *f = append(*f, m.(match)) }
 
 // Pop implements heap.Interface. Nothing calls it: no match is taken off the heap.
-func (f *firsts) Pop() any { return nil }
+func (f *matchHeap) Pop() any { return nil }

@@ -20,7 +20,7 @@ func TestRetentionLeavesDocuments(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewMem()
 	var later atomic.Int64
-	openLater := func() (*documents.Store, *eventlog.Log, *pebble.Engine) {
+	openLater := func() (*documents.Store, *eventlog.Log) {
 		engine, err := pebble.Open(pebble.Options{
 			Dir: "data", FS: disk, Retain: func(string) eventlog.Retention { return eventlog.Retention{Age: time.Hour.Microseconds()} },
 			Source: logtest.SourceOf(func() time.Time { return time.Now().Add(time.Duration(later.Load())) }),
@@ -29,16 +29,16 @@ func TestRetentionLeavesDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, log := openOn(t, engine, documents.Options{Indexes: map[string][]string{"c": {"n"}}})
-		return s, log, engine
+		return s, log
 	}
-	s, log, engine := openLater()
+	s, log := openLater()
 	for i := range 10 {
 		insert(t, s, "c", fmt.Sprint(i), fmt.Sprintf(`{"n":%d}`, i))
 	}
 	last := log.Settled()
 	later.Store(int64(3 * time.Hour))
 	insert(t, s, "other", "", `{}`) // ends the segment
-	if err := engine.Retain(); err != nil {
+	if err := log.Retain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -57,7 +57,7 @@ func TestRetentionLeavesDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		closeLog(t, log)
-		s, log, _ = openLater()
+		s, log = openLater()
 	}
 	closeLog(t, log)
 }

@@ -60,17 +60,17 @@ const shards = 256
 
 // Store stores documents.
 type Store struct {
-	log     *eventlog.Log
-	o       Options
-	indexes map[string][]query.Field
-	ids     ids
-	queries *share.Slots   // for queries that have examined few documents so far: one for each processor
-	crowds  *share.Slots   // for queries of owners with many waiting scans: one
-	scans   *share.Slots   // for queries that examine many documents: half of the processors
-	bulk    *share.Slots   // for changes of many documents, which lock most shards
-	answers *share.Answers // memory of answers
-	seed    maphash.Seed
-	locks   [shards]chan struct{}
+	log          *eventlog.Log
+	o            Options
+	indexes      map[string][]query.Field
+	ids          ids
+	queries      *share.Slots   // for queries that have examined few documents so far: one for each processor
+	crowdQueries *share.Slots   // for queries of owners with many waiting scans: one
+	scans        *share.Slots   // for queries that examine many documents: half of the processors
+	bulk         *share.Slots   // for changes of many documents, which lock most shards
+	answers      *share.Answers // memory of answers
+	seed         maphash.Seed
+	locks        [shards]chan struct{}
 
 	mu          sync.Mutex
 	collections map[string]collection
@@ -83,7 +83,7 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
 		log: log, o: o, indexes: map[string][]query.Field{}, queries: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt),
-		crowds: share.NewSlots(1, math.MaxInt), scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
+		crowdQueries: share.NewSlots(1, math.MaxInt), scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
 		bulk: share.NewSlots(1, math.MaxInt), answers: o.Answers, seed: maphash.MakeSeed(), collections: map[string]collection{},
 		unknown: map[string]totals{},
 	}
@@ -112,14 +112,14 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	return s, nil
 }
 
-// bulkLeast is the size from which changes take turns. Two large changes at once would make all other writers wait for
+// minBulk is the size from which changes take turns. Two large changes at once would make all other writers wait for
 // both. They take turns by owner, so a writer of one document waits for at most one bulk change.
-const bulkLeast = 16
+const minBulk = 16
 
 // lock locks the shards of some documents, in ascending order, so that no two callers block each other.
 func (s *Store) lock(ctx context.Context, name string, ids []string) (unlock func(), err error) {
 	leave := func() {}
-	if len(ids) >= bulkLeast {
+	if len(ids) >= minBulk {
 		if leave, err = s.bulk.Acquire(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 		}

@@ -1,7 +1,7 @@
 package documents
 
-// leastField is the least size of a field in a document: two quotes, a colon, a value, and a comma or a brace.
-const leastField = 5
+// minFieldBytes is the least size of a field in a document: two quotes, a colon, a value, and a comma or a brace.
+const minFieldBytes = 5
 
 // fewFields is the number of fields that is always allowed, even if MAX_DOCUMENT is small: a request has other fields
 // besides those of its documents.
@@ -12,8 +12,8 @@ const fewFields = 1000
 // are the elements of the arrays at depth, which counts from 1. Without such an array the text is one document. The
 // text may be invalid JSON.
 func (s *Store) CheckWidth(text []byte, depth int) error {
-	most := max(s.o.MaxDocument/leastField, fewFields)
-	if len(text) <= most*leastField {
+	most := max(s.o.MaxDocument/minFieldBytes, fewFields)
+	if len(text) <= most*minFieldBytes {
 		return nil
 	}
 	around, inside := 0, 0 // fields outside of the documents, and in the current one

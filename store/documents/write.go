@@ -13,11 +13,11 @@ import (
 // Bounds of one change: its documents, and their bytes before or after it, whichever is more. All writers wait while it
 // is stored. While 1,000 documents of 60 KB were removed, they waited 0.7 s, and publishers 0.3 s.
 const (
-	ChangeMost  = 1000
-	ChangeBytes = 8 << 20
+	MaxChangeDocuments = 1000
+	MaxChangeBytes     = 8 << 20
 )
 
-var errChangeBytes = &LimitError{"the documents of one request would have more than %d bytes; send them in several", ChangeBytes, Fixed}
+var errChangeBytes = &LimitError{"the documents of one request would have more than %d bytes; send them in several", MaxChangeBytes, Fixed}
 
 // New is a document to be made.
 type New struct {
@@ -27,7 +27,7 @@ type New struct {
 
 // Insert makes documents, all or none, and returns their texts.
 func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
-	if len(docs) == 0 || len(docs) > ChangeMost {
+	if len(docs) == 0 || len(docs) > MaxChangeDocuments {
 		return nil, countError(len(docs))
 	}
 	if err := CheckCollection(name); err != nil {
@@ -51,7 +51,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		}
 		ch.request.Events = append(ch.request.Events, eventlog.Event{Name: "post", Collection: name, Data: text, Meta: []byte{metaAll}})
 	}
-	if id, is := twice(ch.ids); is {
+	if id, is := firstDuplicate(ch.ids); is {
 		return nil, fmt.Errorf("%w: %q", ErrTaken, id)
 	}
 	unlock, err := s.lock(ctx, name, ch.ids)
@@ -60,7 +60,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 	}
 	defer unlock()
 	if err := s.commit(ctx, time.Now().Add(changeTime), &ch); errors.Is(err, eventlog.ErrRow) {
-		return nil, s.taken(name, ch.ids)
+		return nil, s.takenError(name, ch.ids)
 	} else if err != nil {
 		return nil, err
 	}
@@ -71,11 +71,11 @@ func countError(n int) error {
 	if n == 0 {
 		return fmt.Errorf("%w: the request has none", ErrShape)
 	}
-	return &LimitError{"more than %d documents at once; send them in several requests", ChangeMost, Fixed}
+	return &LimitError{"more than %d documents at once; send them in several requests", MaxChangeDocuments, Fixed}
 }
 
-// taken is the error for ids of which one exists already. It names that id if it can.
-func (s *Store) taken(name string, ids []string) error {
+// takenError is the error for ids of which one exists already. It names that id if it can.
+func (s *Store) takenError(name string, ids []string) error {
 	for _, id := range ids {
 		if text, err := s.log.Row(documentKey(name, id)); err == nil && text != nil {
 			return fmt.Errorf("%w: %q", ErrTaken, id)
@@ -84,8 +84,8 @@ func (s *Store) taken(name string, ids []string) error {
 	return ErrTaken
 }
 
-// twice returns an id that occurs twice.
-func twice(ids []string) (id string, is bool) {
+// firstDuplicate returns an id that occurs twice.
+func firstDuplicate(ids []string) (id string, is bool) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if seen[id] {
@@ -125,13 +125,13 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 
 // change reads documents, calls each on every one of them, and commits the result with the events that addEvents adds.
 func (s *Store) change(ctx context.Context, name string, ids []string, lenient bool, each func(ch *change, id string, was []byte) error, addEvents func(ch *change)) (_ change, err error) {
-	if len(ids) > ChangeMost {
+	if len(ids) > MaxChangeDocuments {
 		return change{}, countError(len(ids))
 	}
 	if err := CheckCollection(name); err != nil {
 		return change{}, err
 	}
-	if id, is := twice(ids); is {
+	if id, is := firstDuplicate(ids); is {
 		return change{}, fmt.Errorf("%w: %q", ErrTwice, id)
 	}
 	unlock, err := s.lock(ctx, name, ids)
@@ -212,7 +212,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 	if len(is) > s.o.MaxDocument {
 		return s.tooLarge()
 	}
-	if ch.size += max(len(was), len(is)); ch.size > ChangeBytes {
+	if ch.size += max(len(was), len(is)); ch.size > MaxChangeBytes {
 		return errChangeBytes
 	}
 	if err := ch.answer.charge(is); err != nil {
@@ -244,7 +244,7 @@ func (ch *change) share(all []byte) {
 
 // commit stores a change within the bounds of its collection.
 func (s *Store) commit(ctx context.Context, until time.Time, ch *change) error {
-	if ch.request.Size() > ChangeBytes {
+	if ch.request.Size() > MaxChangeBytes {
 		return errChangeBytes
 	}
 	grows := totals{max(0, ch.count), max(0, ch.bytes)}

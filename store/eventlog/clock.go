@@ -140,18 +140,14 @@ func (c *Clock) Wake() bool {
 	return true
 }
 
-// Next returns the first id after last, and whether there is a new mark. A new mark must be stored in the same commit
-// as the id. All ids come from here. An engine calls it when it opens, and then only the committer does.
-func (c *Clock) Next(last uint64) (first uint64, marked bool) {
+// look returns the log's time and the wall clock's. If they are further apart than at the last mark, it looks first whether
+// the machine has slept.
+func (c *Clock) look() (at uint64, wall int64) {
 	for {
 		wall, elapsed := c.source.Now()
-		first = max(last+1, c.at(elapsed))
-		switch {
-		case !c.marks.Load().strays(first, wall):
-			return first, false
-		case c.Wake(): // not a step of the clock: the machine has slept
-		default:
-			return first, c.mark(first, wall)
+		at = c.at(elapsed)
+		if !c.marks.Load().strays(at, wall) || !c.Wake() {
+			return at, wall
 		}
 	}
 }

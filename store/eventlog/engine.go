@@ -7,6 +7,8 @@ import "context"
 type Engine interface {
 	Applier
 	Reader
+	// Applied returns how far the engine had come when it was opened.
+	Applied() Applied
 	// Clock returns the log's clock. It does not change while the engine is open.
 	Clock() *Clock
 	Close() error
@@ -15,8 +17,9 @@ type Engine interface {
 // Applier stores requests, and has the state that their conditions are checked against.
 type Applier interface {
 	Lookup
-	// Commit stores the group (its events already have their ids), the idempotency answers and g.Last, atomically. If
-	// it returns nil, the group is as safe as the engine's durability promises.
+	// Commit stores the group (its events already have their ids), the idempotency answers and how far it came,
+	// atomically. If it returns nil, the group is as safe as the engine's durability promises. If it fails, it is called
+	// again with the same group.
 	Commit(g *Group) error
 	// Answers calls f for each idempotency answer stored at or after the id since, in order.
 	Answers(since uint64, f func(Answer)) error
@@ -51,7 +54,7 @@ type Reader interface {
 	Weight(e *Event) int64
 	// State describes a space, without the events that are expired by age now.
 	State(space string) (State, error)
-	// Runs are the runs of the log, oldest first; the current one is last.
+	// Runs are the runs of the log, oldest first; the current one is last. A new log has none.
 	Runs() []Run
 }
 
@@ -61,7 +64,12 @@ type (
 
 	// admitter refuses requests while the engine cannot take them. Requests from the reserve are refused later than
 	// others.
-	admitter interface{ Admit(fromReserve bool) error }
+	admitter interface{ Admit(r *Request) error }
+	// trimmer returns the cuts that retention wants now. Kicked has a token when a cut is due at once.
+	trimmer interface {
+		Trims(ctx context.Context) ([]Trim, error)
+		Kicked() <-chan struct{}
+	}
 	// failer closes its channel when the engine has failed for good. Commit may never return after that.
 	failer interface{ Failed() <-chan struct{} }
 	// oldester returns an id before which nothing is retained.
@@ -89,11 +97,14 @@ type Group struct {
 	Answers []Answer
 	Rows    []Row
 	Edit    *Edit  // applied before the rest; usually nil
+	Run     *Run   // begins with this group; usually nil
 	Marks   []byte // of the clock, for engines that survive a restart; usually nil
-	Last    uint64
+	Applied        // after the group
 }
 
-func (g *Group) empty() bool { return len(g.Events) == 0 && len(g.Rows) == 0 && g.Edit == nil }
+func (g *Group) empty() bool {
+	return len(g.Events) == 0 && len(g.Rows) == 0 && g.Edit == nil && g.Run == nil
+}
 
 // Answer is a remembered 200. Its ids are First to First+Count-1.
 type Answer struct {

@@ -51,13 +51,15 @@ type Expectation struct {
 type Request struct {
 	Events []Event
 	Expect []Expectation
-	Claim  *Claim      // the idempotency claim that this request fulfils, or nil
+	Once   *Once       // makes the request take effect once, or nil
 	Rows   []Row       // stored in the same commit
 	If     []Condition // store only if these hold
 	Bound  *Bound      // for the keyed spaces of the request; nil: none
 	Sizes  []int       // set by Append: how many entries the key of each keyed event then has
 	Stored func()      // called when the request is stored, even if its publisher has given up; it must not wait for the log
 	Edit   *Edit       // changes to stored events, in the same commit; or nil
+	Make   string      // a keyed space to make, with no entries; ErrRow if it exists
+	Run    bool        // begins a run, which takes an id
 
 	FromReserve bool // a full disk takes it, as it withdraws trust or makes room. Need not be set if the request only removes
 }
@@ -99,6 +101,13 @@ type Edit struct {
 	Drop     []string      // spaces to delete, with all their events
 	Rename   [2]string     // a space's old and new name; empty: none
 	DropRows []string      // prefixes: all rows whose keys begin with one are deleted
+	Trim     []Trim        // cuts of retention
+}
+
+// Trim removes the events of a space up to an id. A later Trim to a lower id changes nothing.
+type Trim struct {
+	Space string
+	ID    uint64
 }
 
 // Spaces are the spaces whose events the edit changes.
@@ -112,6 +121,9 @@ func (e *Edit) Spaces() map[string]bool {
 	}
 	for _, name := range e.Drop {
 		spaces[name] = true
+	}
+	for _, t := range e.Trim {
+		spaces[t.Space] = true
 	}
 	if e.Rename[0] != "" {
 		spaces[e.Rename[0]], spaces[e.Rename[1]] = true, true

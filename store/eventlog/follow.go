@@ -106,7 +106,7 @@ func (l *Log) Local(f func(now Lookup) (rows []Row, drop []string, err error)) e
 	if err != nil || len(rows)+len(drop) == 0 {
 		return err
 	}
-	g := &Group{Rows: rows, Last: l.Settled()}
+	g := &Group{Applied: l.committer.applied, Rows: rows}
 	if len(drop) > 0 {
 		g.Edit = &Edit{DropRows: drop}
 	}
@@ -137,22 +137,9 @@ func (c *committer) derive(rows []Row, written map[string][]byte) ([]Row, error)
 		}
 		derived, err := d.f(func(key string) ([]byte, error) { return c.row(key, written) }, changes)
 		if err != nil {
-			return nil, fmt.Errorf("deriving rows of %s: %w", d.prefix, err)
+			return nil, fmt.Errorf("%w: deriving rows of %s: %w", ErrUnavailable, d.prefix, err)
 		}
 		rows = append(rows, derived...)
 	}
 	return rows, nil
-}
-
-// row is the value of a row as of the requests before, of this group too.
-func (c *committer) row(key string, written map[string][]byte) ([]byte, error) {
-	if value, ok := written[key]; ok {
-		return value, nil
-	}
-	value, err := c.engine.Row(key)
-	if err != nil {
-		return nil, fmt.Errorf("%w: looking up a row: %w", ErrUnavailable, err)
-	}
-	written[key] = value
-	return value, nil
 }

@@ -309,7 +309,6 @@ func (c *committer) install(changes map[string]*change, last uint64) (rows []Row
 
 // Create makes an empty keyed space. The error is ErrRow if it exists already.
 func (l *Log) Create(ctx context.Context, space string) error {
-	now := max(l.Settled(), l.clock.Now())
-	_, err := l.Append(ctx, &Request{Rows: []Row{row(space, 0, now)}, If: []Condition{RowIs(keyedRow+space, nil)}})
+	_, err := l.Append(ctx, &Request{Make: space})
 	return err
 }

@@ -26,7 +26,7 @@ const (
 
 // Locate finds where a client whose last id was id reads on. The order of the reasons is that of contract section 3.
 func (l *Log) Locate(space, id string) (Start, error) {
-	settled, runs := l.Settled(), l.engine.Runs()
+	settled, runs := l.Settled(), l.runs()
 	after, ok := ParseID(id)
 	known := ok && runs[0].Start <= after && after <= settled
 	lost := uint64(0)
@@ -54,6 +54,14 @@ func (l *Log) Locate(space, id string) (Start, error) {
 	return Start{After: after}, nil
 }
 
+// runs are the runs of the log. One that applies the journal of others may have none yet.
+func (l *Log) runs() []Run {
+	if runs := l.engine.Runs(); len(runs) > 0 {
+		return runs
+	}
+	return []Run{{}}
+}
+
 // ParseID reads an id as clients may send it: 1 to 16 digits.
 func ParseID(s string) (uint64, bool) {
 	if len(s) > 16 {
@@ -76,7 +84,7 @@ func (l *Log) Begin(space string, after uint64) (Start, error) {
 	case after > settled:
 		return Start{After: settled, Gap: GapUnknown, Oldest: state.Oldest}, nil
 	}
-	return Start{After: max(after, l.engine.Runs()[0].Start)}, nil
+	return Start{After: max(after, l.runs()[0].Start)}, nil
 }
 
 // Earliest is the position before everything that is retained.
@@ -85,5 +93,5 @@ func (l *Log) Earliest(space string) (Start, error) {
 	if err != nil {
 		return Start{}, fmt.Errorf("looking for the earliest event: %w", err)
 	}
-	return Start{After: max(state.Removed, l.engine.Runs()[0].Start), Passed: state.Removed}, nil
+	return Start{After: max(state.Removed, l.runs()[0].Start), Passed: state.Removed}, nil
 }

@@ -19,6 +19,7 @@ type Options struct {
 	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
 	KnownBytes int64         // memory for what is known of keyed spaces; 256 MiB
 	Keys       int           // idempotency keys in memory, a fifth of them for one owner; 500,000
+	Journal    Journal       // what the log applies; its own queue, which also begins a run
 	Logger     *slog.Logger
 }
 
@@ -29,6 +30,8 @@ type Log struct {
 	options Options
 	answers *answers
 	failed  <-chan struct{} // nil if the engine is no failer
+	life    context.Context // ends with Close
+	end     func()
 	tail    func([]Event, uint64)
 	edited  func(*Edit)
 
@@ -36,19 +39,21 @@ type Log struct {
 	changes changes
 
 	applying  sync.Mutex // locked while a group is applied, and by all that must run between two groups
+	committer committer
 	followers []follower
 	derivers  []deriver
 
 	awaited   atomic.Int64 // how many callers wait for settled to move
 	expecting atomic.Int64 // conditional requests under way
 
-	mu      sync.Mutex
-	queue   queue
-	moved   chan struct{} // closed and replaced when settled moves
-	closed  bool
-	work    chan struct{} // has a token while the queue is not empty
-	quit    chan struct{}
-	stopped chan struct{} // closed when the committer has ended
+	mu        sync.Mutex
+	queue     queue
+	moved     chan struct{} // closed and replaced when settled moves
+	closed    bool
+	abandoned error         // why nothing can be stored any more, or nil
+	work      chan struct{} // has a token while the queue is not empty
+	quit      chan struct{}
+	working   sync.WaitGroup
 
 	timers sync.Pool // stopped timers, to reuse
 }
@@ -67,30 +72,54 @@ func Open(engine Engine, o Options) (*Log, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Keys == 0 {
+		o.Keys = maxKeysInAll
+	}
 	l := &Log{
-		engine: engine, options: o, clock: engine.Clock(), answers: newAnswers(engine.Clock()), queue: newQueue(o.QueueBytes),
-		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+		engine: engine, options: o, clock: engine.Clock(), answers: newAnswers(), queue: newQueue(o.QueueBytes),
+		moved: make(chan struct{}), work: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	if o.Keys > 0 {
-		l.answers.mostInAll, l.answers.mostPerUser = o.Keys, max(1, o.Keys/(maxKeysInAll/maxPerOwner))
-	}
+	l.life, l.end = context.WithCancel(context.Background())
 	if f, ok := engine.(failer); ok {
 		l.failed = f.Failed()
 	}
-	runs := engine.Runs()
-	if len(runs) == 0 {
-		return nil, errors.New("the engine has no run")
-	}
-	l.settled.Store(runs[len(runs)-1].Start)
-	if err := engine.Answers(l.clock.Before(answerLife), l.answers.restore); err != nil {
+	applied := engine.Applied()
+	l.settled.Store(applied.Last)
+	if err := engine.Answers(expiredAnswers(applied.At), l.answers.add); err != nil {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
-	c := &committer{log: l, engine: engine, last: l.Settled(), recent: map[subject]uint64{}, cache: newSpaceCache(o.KnownBytes)}
-	go func() { // Close ends it and waits for it
-		defer close(l.stopped)
-		c.run()
-	}()
+	l.committer = committer{log: l, engine: engine, applied: applied, recent: map[subject]uint64{}, cache: newSpaceCache(o.KnownBytes)}
+	l.start(applied)
+	if o.Journal == nil {
+		if err := l.begin(); err != nil {
+			return nil, errors.Join(fmt.Errorf("beginning a run: %w", err), l.stop())
+		}
+	}
 	return l, nil
+}
+
+// start starts the goroutines, which end with Close.
+func (l *Log) start(applied Applied) {
+	journal := l.options.Journal
+	if journal == nil {
+		journal = &local{log: l, place: applied.Place}
+	}
+	l.working.Go(func() { l.committer.run(journal) })
+	l.working.Go(l.keep)
+}
+
+// begin begins a run, however long the disk takes.
+func (l *Log) begin() error {
+	p := &pending{request: &Request{Run: true}, done: make(chan struct{})}
+	if err := l.enqueue(p, ""); err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-l.failed:
+		return fmt.Errorf("%w: it has failed", ErrUnavailable)
+	}
 }
 
 // Tail sets the function that gets each group of settled events, in order, with the settled position. It runs before
@@ -263,11 +292,10 @@ func (l *Log) enqueue(p *pending, owner string) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, ErrClosed)
 	case l.dead():
 		return fmt.Errorf("%w: it has failed", ErrUnavailable)
+	case l.abandoned != nil:
+		return l.abandoned
 	case !l.queue.push(p, owner):
 		return fmt.Errorf("%w: %w", ErrUnavailable, ErrQueueFull)
-	}
-	if p.request.Claim != nil {
-		p.request.Claim.take()
 	}
 	select {
 	case l.work <- struct{}{}:
@@ -286,14 +314,28 @@ func (l *Log) Close() error {
 	if already {
 		return nil
 	}
+	if err := l.stop(); err != nil || l.dead() {
+		return err
+	}
+	l.changes.running.Wait() // what was stored takes effect first
+	return l.engine.Close()
+}
+
+// stop ends the goroutines, once they have stored what waits.
+func (l *Log) stop() error {
 	close(l.quit)
+	l.end()
+	stopped := make(chan struct{})
+	go func() { // ends with the goroutines that it waits for
+		defer close(stopped)
+		l.working.Wait()
+	}()
 	select {
-	case <-l.stopped:
+	case <-stopped:
+		return nil
 	case <-l.failed:
 		return nil
 	case <-time.After(l.options.WaitLimit):
 		return fmt.Errorf("%w: the disk did not store the requests that waited", ErrUnavailable)
 	}
-	l.changes.running.Wait() // what was stored takes effect first
-	return l.engine.Close()
 }

@@ -54,27 +54,21 @@ func (c *Clock) Place(t time.Time) uint64 {
 	return 0
 }
 
-// mark notes that the wall clock was stepped. It does nothing, and returns false, if there were too many steps just
-// now.
-func (c *Clock) mark(first uint64, wall int64) bool {
-	old := *c.marks.Load()
-	n := len(old)
-	if n > burst && first-old[n-burst].first < burst*1_000_000 {
-		return false
+// note adds the mark of a step of the wall clock before the id first. It adds none, and returns false, if there were too
+// many steps just now.
+func (m marks) note(first uint64, wall int64) (marks, bool) {
+	n := len(m)
+	if n > burst && first-m[n-burst].first < burst*1_000_000 {
+		return m, false
 	}
-	if n > 1 && old[n-1].first == first { // the last mark got no event
-		old = old[:n-1]
+	if n > 1 && m[n-1].first == first { // the last mark got no event
+		m = m[:n-1]
 	}
-	c.set(append(append(make(marks, 0, n+1), old...), mark{first, wall - int64(first)}))
-	return true
-}
-
-// set replaces the marks, and reduces them to marksMost.
-func (c *Clock) set(m marks) {
-	for len(m) > marksMost {
-		m = m.merge()
+	out := append(append(make(marks, 0, n+1), m...), mark{first, wall - int64(first)})
+	for len(out) > marksMost {
+		out = out.merge()
 	}
-	c.marks.Store(&m)
+	return out, true
 }
 
 // merge removes the mark that changes times the least; its events take the mark before it.
@@ -88,26 +82,25 @@ func (m marks) merge() marks {
 	return append(m[:at], m[at+1:]...)
 }
 
-// forget drops the marks of events that are all gone.
-func (c *Clock) forget(oldest uint64) {
-	m := *c.marks.Load()
+// since returns the marks without those of events that are all gone.
+func (m marks) since(oldest uint64) marks {
 	n := 0
 	for n < len(m)-1 && m[n+1].first <= oldest {
 		n++
 	}
-	if n > 0 {
-		m = append(marks{}, m[n:]...)
-		m[0].first = 0
-		c.marks.Store(&m)
+	if n == 0 {
+		return m
 	}
+	m = append(marks{}, m[n:]...)
+	m[0].first = 0
+	return m
 }
 
 // errClock is the error of a stored anchor or stored marks that cannot be read.
 var errClock = errors.New("the stored time of the log cannot be read: the log is damaged, or a newer version wrote it")
 
-// Marks returns the clock's marks in the form in which a store has them.
-func (c *Clock) Marks() []byte {
-	m := *c.marks.Load()
+// bytes returns the marks in the form in which a store has them.
+func (m marks) bytes() []byte {
 	b := make([]byte, 0, 16*len(m))
 	for _, one := range m {
 		b = binary.BigEndian.AppendUint64(b, one.first)
@@ -116,7 +109,7 @@ func (c *Clock) Marks() []byte {
 	return b
 }
 
-// SetMarks reads what Marks returned. Empty input changes nothing.
+// SetMarks reads marks as a store has them. Empty input changes nothing.
 func (c *Clock) SetMarks(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -131,7 +124,7 @@ func (c *Clock) SetMarks(b []byte) error {
 			return errClock
 		}
 	}
-	c.set(m)
+	c.marks.Store(&m)
 	return nil
 }
 

@@ -59,12 +59,13 @@ func (q *queue) push(p *pending, owner string) bool {
 	return true
 }
 
-// barrier reports whether a request must not overtake older ones. An edit must not: what it removes may still be
+// barrier reports whether a request must not overtake older ones. An edit must not, except a cut of retention: what it removes may still be
 // appended to. Rows without conditions must not: older values may still wait. A request with nothing is a barrier by
 // design: callers send it to wait for all older requests.
 func (p *pending) barrier() bool {
 	r := p.request
-	return r.Edit != nil || len(r.Events)+len(r.If) == 0
+	trims := r.Edit != nil && len(r.Edit.Trim) > 0
+	return !trims && (r.Edit != nil || len(r.Events)+len(r.If)+len(r.Make) == 0)
 }
 
 // wait puts an owner at the end of the turns, unless it is in turn already or its first request may not go.

@@ -17,9 +17,9 @@ type fullEngine struct {
 	asked atomic.Int64
 }
 
-func (f *fullEngine) Admit(fromReserve bool) error {
+func (f *fullEngine) Admit(r *eventlog.Request) error {
 	f.asked.Add(1)
-	if f.full.Load() && !fromReserve {
+	if f.full.Load() && !r.UsesReserve() {
 		return eventlog.ErrDiskFull
 	}
 	return nil

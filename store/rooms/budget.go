@@ -57,8 +57,8 @@ type users struct {
 	waiting map[string]struct{} // owners with a request that waits for its turn
 }
 
-// together is how long an owner is not alone after another owner's push.
-const together = time.Second
+// sharedFor is how long an owner is not alone after another owner's push.
+const sharedFor = time.Second
 
 func (u *users) note(owner string, now time.Time) {
 	if u.last != owner && u.last != "" {
@@ -67,13 +67,13 @@ func (u *users) note(owner string, now time.Time) {
 	u.last = owner
 }
 
-// alone reports whether only this owner has pushed lately.
-func (u *users) alone(owner string, now time.Time) bool {
-	return u.last == owner && now.Sub(u.changed) > together
+// singleOwner reports whether only this owner has pushed lately.
+func (u *users) singleOwner(owner string, now time.Time) bool {
+	return u.last == owner && now.Sub(u.changed) > sharedFor
 }
 
-// mostTurn is how long a request waits for its turn.
-const mostTurn = time.Second
+// maxTurn is how long a request waits for its turn.
+const maxTurn = time.Second
 
 // Allow lets the push of a request in. If there were too many pushes, the error is a *Refusal; else it is the
 // context's. WebSockets that wait come first. If other owners push too, an address may have one request wait for its
@@ -95,7 +95,7 @@ func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservat
 	limiter := entered.budget.of(op)
 	if !limiter.AllowN(now, 1) {
 		_, waits := entered.users.waiting[owner]
-		if waits || entered.users.alone(owner, now) || until(limiter, now) > mostTurn {
+		if waits || entered.users.singleOwner(owner, now) || until(limiter, now) > maxTurn {
 			return nil, refuse(TooFast, until(limiter, now), "more than %d pushes a second in this room (ROOM_RATE); slow down: this push was not accepted", r.o.Limits.Rate)
 		}
 		if entered.users.waiting == nil {

@@ -14,9 +14,9 @@ import (
 // census is the number of rooms: those of the last survey, and those made since. If the outcome of making a room is
 // unknown, the room counts until the next survey, at most a minute.
 type census struct {
-	most int64
-	n    atomic.Int64
-	mu   sync.RWMutex // read-locked while a room is made, so that none is half made during a survey
+	max int64
+	n   atomic.Int64
+	mu  sync.RWMutex // read-locked while a room is made, so that none is half made during a survey
 
 	evicting sync.Mutex
 	evicted  time.Time // when evict last ran
@@ -27,7 +27,7 @@ type census struct {
 func (c *census) enter(evict func() bool) error {
 	for {
 		c.mu.RLock()
-		if c.n.Add(1) <= c.most {
+		if c.n.Add(1) <= c.max {
 			return nil
 		}
 		c.n.Add(-1)
@@ -62,16 +62,16 @@ func (r *Rooms) survey(before, unusedBefore uint64) (old []eventlog.KeyedSpace, 
 
 // What evict may drop: rooms without any push, with nobody inside, whose maker has had time to enter.
 const (
-	evictAge  = 10 * time.Second
-	evictMost = dropsMost
-	evictRest = time.Second // between two evictions, since each reads all rooms
+	evictAge   = 10 * time.Second
+	evictBatch = dropBatch
+	evictRest  = time.Second // between two evictions, since each reads all rooms
 )
 
 // evict drops the oldest rooms without any push and with nobody inside. It reports whether one more room may be made.
 func (r *Rooms) evict() bool {
 	r.made.evicting.Lock()
 	defer r.made.evicting.Unlock()
-	if r.made.n.Load() < r.made.most {
+	if r.made.n.Load() < r.made.max {
 		return true
 	}
 	now := time.Now()
@@ -82,7 +82,7 @@ func (r *Rooms) evict() bool {
 	unused, err := r.survey(0, r.o.Log.Clock().Before(evictAge))
 	if err == nil {
 		slices.SortFunc(unused, func(a, b eventlog.KeyedSpace) int { return cmp.Compare(a.Last, b.Last) })
-		for some := range slices.Chunk(unused, evictMost) {
+		for some := range slices.Chunk(unused, evictBatch) {
 			var n int
 			if n, err = r.drop(some, 0, evictAge); err != nil || n > 0 {
 				break
@@ -92,7 +92,7 @@ func (r *Rooms) evict() bool {
 	if err != nil {
 		r.o.Logger.Error("dropping unused rooms", "cause", err)
 	}
-	return r.made.n.Load() < r.made.most
+	return r.made.n.Load() < r.made.max
 }
 
 // dropOld drops empty rooms that were silent for ROOM_RETENTION, or for ROOM_UNUSED if nothing was ever pushed.
@@ -105,7 +105,7 @@ func (r *Rooms) dropOld() error {
 	if err != nil {
 		return fmt.Errorf("looking for old rooms: %w", err)
 	}
-	for some := range slices.Chunk(old, dropsMost) {
+	for some := range slices.Chunk(old, dropBatch) {
 		if _, err := r.drop(some, before, unused); err != nil {
 			return fmt.Errorf("dropping rooms: %w", err)
 		}

@@ -14,8 +14,8 @@ import (
 // was read. So no lock is needed while the log commits, and a push that is on its way, even one whose sender has given
 // up, is before the drop and prevents it.
 
-// dropsMost is the most rooms that one commit drops.
-const dropsMost = 100
+// dropBatch is the most rooms that one commit drops.
+const dropBatch = 100
 
 // dropWait is how long somebody who comes to a room waits for the end of a drop. The log waits as long for its disk.
 const dropWait = 10 * time.Second

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -185,41 +186,39 @@ func TestDropDelaysNoOtherRoom(t *testing.T) {
 // A room that is made anew before its drop has ended counts for its new maker.
 func TestMadeAnewDuringDrop(t *testing.T) {
 	t.Parallel()
-	r, g := openRooms(t, engines["memory"])
-	ctx := context.Background()
-	if err := r.Make(ctx, key("first"), "a"); err != nil {
-		t.Fatal(err)
-	}
-	rooms := all(t, r)
-	open := g.shut(t)
-	dropped, made := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := r.drop(rooms, rooms[0].Last+1, time.Hour)
-		dropped <- err
-	}()
-	within(t, "the commit", g.stood)
-	r.mu.Lock() // so the drop cannot end
-	open()
-	go func() {
-		var err error
-		for s := rooms[0]; err == nil && s.Last == rooms[0].Last; { // until it is a new room
-			err = r.Make(ctx, key("second"), "a")
-			s, _, _ = r.o.Log.KeyedSpace(Space("a"))
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := openRooms(t, engines["memory"])
+		ctx := t.Context()
+		if err := r.Make(ctx, key("first"), "a"); err != nil {
+			t.Fatal(err)
 		}
-		made <- err
-	}()
-	for begun, s := time.Now(), rooms[0]; s.Last <= rooms[0].Last && time.Since(begun) < soon; time.Sleep(time.Millisecond) {
-		s, _, _ = r.o.Log.KeyedSpace(Space("a"))
-	}
-	time.Sleep(10 * time.Millisecond) // gives a Make that does not wait the time to end
-	r.mu.Unlock()
-	if err := errors.Join(within(t, "the drop", dropped), within(t, "the new room", made)); err != nil {
-		t.Fatal(err)
-	}
-	first, second := r.makers.count[key("first").Owner], r.makers.count[key("second").Owner]
-	if first != 0 || second != 1 || r.Count() != 1 {
-		t.Errorf("the makers have %d and %d rooms, %d are counted", first, second, r.Count())
-	}
+		rooms := all(t, r)
+		// The steps of drop, between which the room is made anew.
+		old, err := r.mark(rooms, rooms[0].Last+1, time.Hour)
+		if err != nil || len(old) != 1 {
+			t.Fatal(old, err)
+		}
+		if err := r.o.Log.Drop(ctx, old...); err != nil {
+			t.Fatal(err)
+		}
+		if left := all(t, r); len(left) != 0 {
+			t.Fatal("not dropped:", left)
+		}
+		made := make(chan error, 1)
+		go func() { made <- r.Make(ctx, key("second"), "a") }()
+		synctest.Wait()
+		if again := all(t, r); len(again) != 1 {
+			t.Errorf("it is not made anew: there are %v", again)
+		}
+		r.unmark(old, true)
+		if err := <-made; err != nil {
+			t.Fatal(err)
+		}
+		first, second := r.makers.count[key("first").Owner], r.makers.count[key("second").Owner]
+		if first != 0 || second != 1 || r.Count() != 1 {
+			t.Errorf("the makers have %d and %d rooms, %d are counted", first, second, r.Count())
+		}
+	})
 }
 
 // A push that waits in the log when its room is judged to be old prevents the drop, also if its sender has given up.

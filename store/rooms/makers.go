@@ -17,9 +17,9 @@ type Maker struct {
 // makers bounds how fast rooms are made, and how many each maker has. It is lost when the process ends. Then the rates
 // start again, and the existing rooms count only against MAX_ROOMS.
 type makers struct {
-	limits        Limits
-	mostAnonymous int // rooms of an address
-	mostKey       int // rooms of a credential
+	limits       Limits
+	maxAnonymous int // rooms of an address
+	maxPerKey    int // rooms of a credential
 
 	mu      sync.Mutex
 	all     *rate.Limiter // of all makers without a credential
@@ -29,16 +29,16 @@ type makers struct {
 	count   map[string]int // rooms by maker, including those being made
 }
 
-// leastShare is the number of rooms that a maker may always have, even if MAX_ROOMS is small.
-const leastShare = 100
+// minShare is the number of rooms that a maker may always have, even if MAX_ROOMS is small.
+const minShare = 100
 
-// leastPrune is the number of limiters before any is forgotten.
-const leastPrune = 4096
+// minPrune is the number of limiters before any is forgotten.
+const minPrune = 4096
 
 func newMakers(l Limits) *makers {
 	return &makers{
-		limits: l, mostAnonymous: max(l.Rooms/10, leastShare), mostKey: max(l.Rooms/10*9, leastShare),
-		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: leastPrune,
+		limits: l, maxAnonymous: max(l.Rooms/10, minShare), maxPerKey: max(l.Rooms/10*9, minShare),
+		all: perMinute(l.CreateRateAll), by: map[string]*rate.Limiter{}, pruneAt: minPrune,
 		rooms: map[string]string{}, count: map[string]int{},
 	}
 }
@@ -52,9 +52,9 @@ func (m *makers) admit(maker Maker, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	own := m.rateOf(maker, now)
-	most := m.mostKey
+	most := m.maxPerKey
 	if maker.Anonymous {
-		most = m.mostAnonymous
+		most = m.maxAnonymous
 	}
 	switch {
 	case m.count[maker.Owner] >= most:
@@ -112,7 +112,7 @@ func (m *makers) rateOf(maker Maker, now time.Time) *rate.Limiter {
 				delete(m.by, owner)
 			}
 		}
-		m.pruneAt = max(leastPrune, 2*len(m.by))
+		m.pruneAt = max(minPrune, 2*len(m.by))
 	}
 	n := m.limits.CreateRateKey
 	if maker.Anonymous {
@@ -128,7 +128,7 @@ func (m *makers) add(maker Maker, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if before, ok := m.rooms[id]; ok { // it was dropped, but ended was not called yet
-		m.less(before)
+		m.decrement(before)
 	}
 	m.rooms[id] = maker.Owner
 }
@@ -137,7 +137,7 @@ func (m *makers) add(maker Maker, id string) {
 func (m *makers) refuse(maker Maker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.less(maker.Owner)
+	m.decrement(maker.Owner)
 }
 
 // ended notes that a room is gone.
@@ -146,11 +146,11 @@ func (m *makers) ended(id string) {
 	defer m.mu.Unlock()
 	if owner, ok := m.rooms[id]; ok {
 		delete(m.rooms, id)
-		m.less(owner)
+		m.decrement(owner)
 	}
 }
 
-func (m *makers) less(owner string) {
+func (m *makers) decrement(owner string) {
 	if m.count[owner]--; m.count[owner] <= 0 {
 		delete(m.count, owner)
 	}

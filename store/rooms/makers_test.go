@@ -99,8 +99,8 @@ func TestMakersShare(t *testing.T) {
 	if len(m.count)+len(m.rooms) != 0 {
 		t.Errorf("left behind: %d makers, %d rooms", len(m.count), len(m.rooms))
 	}
-	if m := newMakers(Limits{Rooms: 5}); m.mostAnonymous != leastShare || m.mostKey != leastShare {
-		t.Errorf("of five rooms: %d and %d", m.mostAnonymous, m.mostKey)
+	if m := newMakers(Limits{Rooms: 5}); m.maxAnonymous != minShare || m.maxPerKey != minShare {
+		t.Errorf("of five rooms: %d and %d", m.maxAnonymous, m.maxPerKey)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestMakersDoNotGrow(t *testing.T) {
 		}
 		now = now.Add(time.Millisecond)
 	}
-	if len(m.by) > 2*leastPrune || len(m.count) != 0 {
+	if len(m.by) > 2*minPrune || len(m.count) != 0 {
 		t.Errorf("%d rates and %d makers are known", len(m.by), len(m.count))
 	}
 }

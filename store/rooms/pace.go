@@ -13,13 +13,13 @@ import (
 // over HTTP is refused instead: see Allow.
 type Pace struct {
 	limiter *rate.Limiter
-	most    time.Duration // more delay than this ends the connection
+	max     time.Duration // more delay than this ends the connection
 	delayed time.Duration // total delay since the client last left half of its rate unused
 }
 
 // NewPace makes the pace of a new connection.
 func NewPace(l Limits) Pace {
-	return Pace{limiter: rate.NewLimiter(rate.Limit(l.ConnectionRate), l.ConnectionRate), most: l.Flood}
+	return Pace{limiter: rate.NewLimiter(rate.Limit(l.ConnectionRate), l.ConnectionRate), max: l.Flood}
 }
 
 // ErrFlood is the error of a client that goes on sending too fast.
@@ -31,14 +31,14 @@ func (p *Pace) Wait(ctx context.Context) error {
 	if d == 0 {
 		return nil
 	}
-	if p.delayed += d; p.delayed > p.most {
+	if p.delayed += d; p.delayed > p.max {
 		return ErrFlood
 	}
 	return sleep(ctx, d)
 }
 
-// Took counts a message that was read.
-func (p *Pace) Took() {
+// Count counts a message that was read.
+func (p *Pace) Count() {
 	now := time.Now()
 	if p.limiter.TokensAt(now) >= float64(p.limiter.Burst())/2 {
 		p.delayed = 0

@@ -15,14 +15,14 @@ import (
 // PresenceKey is the key of clients that give no key.
 const PresenceKey = "__presence"
 
-// quiet is how long a client counts as present after its last message.
-const quiet = 4 * time.Second
+// presenceLife is how long a client counts as present after its last message.
+const presenceLife = 4 * time.Second
 
 // Bounds of what one connection may have. The presence that was not repeated for the longest time goes first.
 const (
-	presenceMost  = 16      // pairs of client and key
-	presenceBytes = 4 << 10 // of all together
-	clientMost    = 256     // bytes of a client's name
+	maxPresencePairs = 16      // pairs of client and key
+	presenceBytes    = 4 << 10 // of all together
+	maxClientName    = 256     // bytes of a client's name
 )
 
 // clientKey is one client on one key.
@@ -44,7 +44,7 @@ func (c *Clients) add(key clientKey, presence Presence) {
 		c.last = map[clientKey]Presence{}
 	}
 	c.last[key] = presence
-	for len(c.last) > presenceMost || c.size() > presenceBytes {
+	for len(c.last) > maxPresencePairs || c.size() > presenceBytes {
 		delete(c.last, c.oldest())
 	}
 }
@@ -74,7 +74,7 @@ func presenceOf(e *eventlog.Event) (key clientKey, presence Presence, ok bool) {
 		return key, presence, false
 	}
 	client := fields["client"]
-	if len(client) == 0 || len(client) > clientMost || client[0] != '"' || json.Unmarshal(client, &key.client) != nil {
+	if len(client) == 0 || len(client) > maxClientName || client[0] != '"' || json.Unmarshal(client, &key.client) != nil {
 		return key, presence, false
 	}
 	value, has := fields["value"]
@@ -126,7 +126,7 @@ func (r *Rooms) present(id, key string, now time.Time) []Presence {
 	last := map[string]Presence{}
 	for c := range r.rooms[id].present {
 		for k, presence := range c.last {
-			if k.key == key && now.Sub(presence.at) < quiet && presence.at.After(last[k.client].at) {
+			if k.key == key && now.Sub(presence.at) < presenceLife && presence.at.After(last[k.client].at) {
 				last[k.client] = presence
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"sluice/store/panics"
 )
 
 // room is a room that somebody is in, or is looking at:
@@ -84,8 +86,8 @@ func (r *room) leave() {
 	}
 }
 
-// emptyFor is how long an empty room is known, so that its rate goes on.
-const emptyFor = 10 * time.Second
+// emptyRoomLife is how long an empty room is known, so that its rate goes on.
+const emptyRoomLife = 10 * time.Second
 
 // forgetEmpty forgets rooms that have been empty for a while; Enter reads them again. A room without any push is known
 // for longer, since its age counts from when somebody left it.
@@ -93,15 +95,15 @@ func (r *Rooms) forgetEmpty(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, known := range r.rooms {
-		if known.inside == 0 && now.Sub(known.left) > emptyFor && (known.used || now.Sub(known.left) > r.o.Unused) {
+		if known.inside == 0 && now.Sub(known.left) > emptyRoomLife && (known.used || now.Sub(known.left) > r.o.Unused) {
 			delete(r.rooms, id)
 		}
 	}
 }
 
-// keep drops old rooms and forgets empty ones, until Close.
-func (r *Rooms) keep() {
-	tick := time.NewTicker(emptyFor)
+// maintain drops old rooms and forgets empty ones, until Close.
+func (r *Rooms) maintain() {
+	tick := time.NewTicker(emptyRoomLife)
 	defer tick.Stop()
 	old := time.NewTicker(max(time.Second, min(time.Minute, r.o.Retention/10, r.o.Unused/10)))
 	defer old.Stop()
@@ -112,9 +114,14 @@ func (r *Rooms) keep() {
 		case now := <-tick.C:
 			r.forgetEmpty(now)
 		case <-old.C:
-			if err := r.dropOld(); err != nil {
-				r.o.Logger.Error("dropping rooms", "cause", err)
-			}
+			r.sweep()
 		}
+	}
+}
+
+func (r *Rooms) sweep() {
+	defer panics.Contain(r.o.Logger, "dropping rooms")
+	if err := r.dropOld(); err != nil {
+		r.o.Logger.Error("dropping rooms", "cause", err)
 	}
 }

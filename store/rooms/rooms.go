@@ -49,11 +49,11 @@ type Rooms struct {
 // Open counts the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
 	r := &Rooms{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
-	r.made.most = int64(o.Limits.Rooms)
+	r.made.max = int64(o.Limits.Rooms)
 	if _, err := r.survey(0, 0); err != nil {
 		return nil, fmt.Errorf("counting rooms: %w", err)
 	}
-	r.keeper.Go(r.keep)
+	r.keeper.Go(r.maintain)
 	return r, nil
 }
 
@@ -66,13 +66,13 @@ func (r *Rooms) Close() {
 // Space is the space of a room in the log.
 func Space(id string) string { return channel.RoomSpace + id }
 
-// mostID is the length of the longest id.
-const mostID = 128
+// maxID is the length of the longest id.
+const maxID = 128
 
 // IsID reports whether a text can be the id of a room: letters, digits, "-", "_" and, except at the beginning, ".".
 // What JavaScript makes of a missing value is no id: strangers would meet in such a room.
 func IsID(text string) bool {
-	if text == "" || len(text) > mostID || text[0] == '.' || text == "undefined" || text == "null" || text == "NaN" {
+	if text == "" || len(text) > maxID || text[0] == '.' || text == "undefined" || text == "null" || text == "NaN" {
 		return false
 	}
 	for _, b := range []byte(text) {

@@ -29,11 +29,11 @@ func ConnOf(ctx context.Context) Conn {
 }
 
 // When an owner is refused memory, slow answers are cut off: those sent for longer than grace and slower than
-// leastSpeed, and those sent for longer than mostAge at any speed.
+// minSpeed, and those sent for longer than maxAge at any speed.
 const (
-	grace      = 5 * time.Second
-	leastSpeed = 16 << 10 // bytes a second
-	mostAge    = time.Minute
+	grace    = 5 * time.Second
+	minSpeed = 16 << 10 // bytes a second
+	maxAge   = time.Minute
 )
 
 // Answers is the memory that answers take until their clients have read them. It is shared by owner. An owner whose
@@ -117,7 +117,7 @@ func (a *Answers) cutSlow(owner string, all bool) {
 			one.began, one.looked, one.written = now, now, written
 			continue
 		}
-		if float64(written-one.written) < leastSpeed*passed.Seconds() || now.Sub(one.began) > mostAge {
+		if float64(written-one.written) < minSpeed*passed.Seconds() || now.Sub(one.began) > maxAge {
 			one.conn.Cut()
 			continue
 		}

@@ -15,8 +15,8 @@ var ErrQueueFull = errors.New("too many requests of this credential wait already
 //
 // A task may need several slots at once. Then a slot is a unit of a resource, such as a byte.
 type Slots struct {
-	perOwner    int64 // slots
-	mostWaiting int   // requests of one owner
+	perOwner   int64 // slots
+	maxWaiting int   // requests of one owner
 
 	mu      sync.Mutex
 	free    int64
@@ -30,13 +30,13 @@ type waiter struct {
 	ready chan struct{}
 }
 
-// NewSlots makes n slots. At most mostWaiting requests of one owner may wait; further ones are refused.
-func NewSlots(n, mostWaiting int) *Slots { return NewUnits(int64(n), int64(n), mostWaiting) }
+// NewSlots makes n slots. At most maxWaiting requests of one owner may wait; further ones are refused.
+func NewSlots(n, maxWaiting int) *Slots { return NewUnits(int64(n), int64(n), maxWaiting) }
 
 // NewUnits makes n slots, of which one owner may have at most perOwner.
-func NewUnits(n, perOwner int64, mostWaiting int) *Slots {
+func NewUnits(n, perOwner int64, maxWaiting int) *Slots {
 	return &Slots{
-		perOwner: perOwner, mostWaiting: mostWaiting, free: n, running: map[string]int64{}, waiting: map[string][]*waiter{},
+		perOwner: perOwner, maxWaiting: maxWaiting, free: n, running: map[string]int64{}, waiting: map[string][]*waiter{},
 	}
 }
 
@@ -79,7 +79,7 @@ func (s *Slots) enqueue(slot *Slot) (w *waiter, err error) {
 		return nil, nil
 	}
 	queue := s.waiting[slot.owner]
-	if len(queue) >= s.mostWaiting {
+	if len(queue) >= s.maxWaiting {
 		return nil, ErrQueueFull
 	}
 	w = &waiter{slot.n, make(chan struct{})}

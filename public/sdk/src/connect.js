@@ -16,24 +16,24 @@ export function connect(url, o = {}) {
   const address = home(String(url), o) + "/realtime";
   const closing = new AbortController(), me = Math.random();
   const way = link(address, o, closing), { sleep, token, follow } = way;
-  let listeners = /** @type {Listener[]} */ ([]), kept = false; // by on(), which nothing but close() ends
+  let listeners = /** @type {Listener[]} */ ([]), kept = false; // a listener of on() needs the stream until close()
   let state = /** @type {State} */ ("idle"), detail = /** @type {any} */ ({}), fatal = /** @type {any} */ (null);
-  let last = o.lastEventId ?? ""; // all up to here was dispatched
-  let sure = !last; // this log had last
+  let last = o.lastEventId ?? ""; // everything up to this id was dispatched
+  let sure = !last; // the gateway has confirmed that this log contains last
 
-  // The live stream. The tab that leads reads it, the others hear that one.
+  // The live stream. The leading tab reads it and passes it on to the other tabs.
   let feed = new AbortController(), reader = /** @type {AbortController?} */ (null);
-  let lead = false, missed = 0; // seconds since the leader was heard
+  let lead = false, missed = 0; // seconds since the last message of the leader
   let asked = 0; // when this tab began to catch up
-  let told = false; // the notice live, of this connection
-  let leader = /** @type {any} */ (null); // what it told of itself
-  let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // what it told of the log and we are not at yet
+  let arrived = false; // the notice live was sent for this connection
+  let leader = /** @type {any} */ (null); // its last status
+  let ahead = /** @type {{ frame: Frame, prev: string }[]} */ ([]); // frames from the leader that this tab cannot dispatch yet
   let tabs = /** @type {BroadcastChannel?} */ (null);
 
   /** @param {string} type @param {any} e @param {(l: Listener) => boolean} [wants] */
   function emit(type, e, wants = l => l.pattern === type) {
     const to = listeners.filter(wants);
-    if (!to[0] && (type === "error" || type === "gap")) console.warn("sluice:", type, e); // nothing is missed in silence
+    if (!to[0] && (type === "error" || type === "gap")) console.warn("sluice:", type, e); // an error or a gap never goes unnoticed
     for (const l of to) {
       try {
         if (listeners.includes(l)) l.fn(e);
@@ -49,7 +49,7 @@ export function connect(url, o = {}) {
     const from = state;
     state = to;
     detail = more;
-    if (to !== "open") told = false;
+    if (to !== "open") arrived = false;
     status();
     if (to === "waiting" || to === "offline") emit("disconnect", detail);
     else if (to !== from && from !== "idle") emit(to === "open" ? "connect" : "reconnect", detail);
@@ -58,30 +58,30 @@ export function connect(url, o = {}) {
   /** deliver dispatches a frame, once. @param {Frame} frame */
   function deliver(frame) {
     const { type, id } = frame, is = event(frame);
-    const anew = type === "gap" && is.data.reason === "unknown"; // the only way that ids go back
-    if (!anew && +id <= +last && (type === "gap" || !control.includes(type))) return;
+    const restart = type === "gap" && is.data.reason === "unknown"; // only after this gap can ids be lower
+    if (!restart && +id <= +last && (type === "gap" || !control.includes(type))) return;
     if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
-    if (anew || !last || +id > +last) last = id;
+    if (restart || !last || +id > +last) last = id;
   }
 
-  /** arrive tells, once a connection, that all that was missed has come. */
+  /** arrive sends the notice live once for each connection: everything missed has arrived. */
   function arrive() {
-    if (told || state !== "open") return;
-    told = true;
+    if (arrived || state !== "open") return;
+    arrived = true;
     emit("live", {});
   }
 
-  /** read reads the live stream in the tab that leads, from last or now. */
+  /** read reads the live stream in the leading tab, from last or from now. */
   async function read() {
     reader?.abort();
     const cut = reader = child(feed.signal);
-    // Who comes back asks for the mark behind what it has missed: with an id, from= begins there.
+    // With an id and from=now, the gateway first sends what was missed, and then the frame live.
     const query = { channels: o.channels, get from() { return last ? "now" : null; } };
     try {
       for await (const frame of follow(query, { id: last }, turn, cut.signal)) {
-        const { type } = frame, live = told || type === "live" || !last; // no event of the past follows
-        if (sure) say({ frame, prev: last || frame.id, live });
+        const { type } = frame, live = arrived || type === "live" || !last; // only new events follow
+        if (sure) post({ frame, prev: last || frame.id, live });
         deliver(frame);
         if (live) arrive();
         if (sure || type === "message") continue;
@@ -94,19 +94,19 @@ export function connect(url, o = {}) {
   }
 
   /**
-   * catchUp takes a tab to where the leader is, which tells it no more of what lies between. A tab that is new has its
-   * place from the gateway too: what the leader tells may have waited in it while it hung, and be older than the tab.
+   * catchUp reads from the gateway what lies between this tab and the leader, because the leader does not send it again. A new
+   * tab gets its position from the gateway too: a message of the leader can be older than the tab, if the leader hung.
    */
   async function catchUp() {
     if (reader) return;
     const { signal } = reader = child(feed.signal);
     asked = Date.now();
-    const tell = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
+    const report = (/** @type {State} */ to, /** @type {any} */ more) => { if (more?.reason) turn(to, more); };
     try {
       for (let n = 0; !n || ahead[0]; n++) {
         if (n) await sleep(pause(n), signal);
         const at = { id: last };
-        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, tell, signal)) deliver(frame);
+        for await (const frame of follow({ channels: o.channels, until: "caught-up", after: last ? null : "now" }, at, report, signal)) deliver(frame);
         if (signal.aborted) return;
         sure = true;
         if (!(+at.id <= +last)) last = at.id;
@@ -121,7 +121,7 @@ export function connect(url, o = {}) {
   function caughtUp() {
     reader = null;
     if (leader) turn(leader.to, leader.detail);
-    if (leader?.live) arrive(); // else it is about to tell what came while this tab asked
+    if (leader?.live) arrive(); // else the leader will send what came in the meantime
   }
 
   /** @param {any} e */
@@ -131,43 +131,43 @@ export function connect(url, o = {}) {
     if (kept) emit("error", e);
   }
 
-  /** join goes on with what the leader told, since nothing lies between prev and its frame. */
+  /** join dispatches the frames of the leader that follow last: nothing lies between prev and its frame. */
   function join() {
     while (sure && ahead[0] && !(+ahead[0].prev > +last)) deliver(/** @type {any} */ (ahead.shift()).frame);
   }
 
-  const say = (/** @type {any} */ message) => tabs?.postMessage({ me, ...message });
-  const hail = () => say({ ask: true });
-  // status is what the tab that leads says of itself.
-  const status = () => lead && say({
-    to: state, detail, live: told, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
+  const post = (/** @type {any} */ message) => tabs?.postMessage({ me, ...message });
+  const askLeader = () => post({ ask: true });
+  // status sends the state of the leading tab to the others.
+  const status = () => lead && post({
+    to: state, detail, live: arrived, ...sure && state === "open" && { frame: { type: "ping", data: "", id: last }, prev: last },
   });
 
-  /** What tabs say to each other holds no credential. @param {MessageEvent} message */
-  function hear({ data: { me: from, ask, to, detail, frame, prev, live } }) {
+  /** receive handles a message of another tab. Messages contain no credential. @param {MessageEvent} message */
+  function receive({ data: { me: from, ask, to, detail, frame, prev, live } }) {
     if (ask) {
-      if (lead) setTimeout(status); // Firefox brings messages, but no timers and no stream, to a tab with an alert()
-      else if (from > me) missed = 0; // that tab takes the lead, if there is need
+      if (lead) setTimeout(status); // in Firefox, a tab with an open alert() gets messages, but no timers and no stream
+      else if (from > me) missed = 0; // that tab takes the lead if necessary
       return;
     }
-    if (lead) return; // one that lost the lead, and has not noticed yet
+    if (lead) return; // the sender lost the lead, and has not noticed yet
     if (to) {
       if (to === "open" && leader?.to !== to) way.rouse(); // the gateway is back
       leader = { from, to, detail };
-      if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows
+      if (to === "open" && !(sure && last)) catchUp(); // only the gateway knows the position
       if (!reader) turn(to, detail);
     }
-    const known = leader?.from === from; // else it lost the lead, and its connection is not the one that we follow
+    const known = leader?.from === from; // else the sender has lost the lead, and this tab follows another connection
     if (known) leader.live = live;
     else live = false;
-    missed = known ? 0 : 1; // so that we ask who leads
-    if (reader && !last && live && !to && Date.now() - asked > 5000) { // no connection is free: now is what the leader has now
+    missed = known ? 0 : 1; // so that this tab asks for the leader
+    if (reader && !last && live && !to && Date.now() - asked > 5000) { // the browser has no free connection: the position of the leader is now
       last = prev;
       ahead = [];
       reader.abort();
       caughtUp();
     }
-    if (frame?.type === "gap") { // each asks the gateway what it has missed itself
+    if (frame?.type === "gap") { // each tab asks the gateway what it has missed
       sure = false;
       ahead = [];
     } else if (frame && ahead.push({ frame, prev }) > 1000) ahead.shift();
@@ -176,7 +176,7 @@ export function connect(url, o = {}) {
     else if (live && !reader) arrive();
   }
 
-  /** shared follows the tab that leads, and leads when its turn comes or when that one hangs. @param {AbortSignal} signal */
+  /** shared follows the leading tab. It takes the lead when the leader closes or hangs. @param {AbortSignal} signal */
   async function shared(signal) {
     let jwt;
     for (let n = 1; !signal.aborted; n++) {
@@ -192,36 +192,36 @@ export function connect(url, o = {}) {
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (signal.aborted) return;
 
-    const rule = () => {
+    const takeLead = () => {
       if (signal.aborted) return;
       lead = true;
       ahead = [];
       read();
       return new Promise(done => onAbort(signal, /** @type {() => void} */ (done)));
     };
-    const deposed = () => {
+    const lostLead = () => {
       lead = false;
       reader?.abort();
       reader = null;
-      hail();
+      askLeader();
     };
     const { locks } = navigator;
     tabs = new BroadcastChannel(name);
-    tabs.onmessage = hear;
-    hail();
+    tabs.onmessage = receive;
+    askLeader();
     const timer = setInterval(() => {
       if (lead) return;
-      if (++missed > 1) hail();
+      if (++missed > 1) askLeader();
       if (missed < 6) return;
       missed = 0;
-      locks.request(name, { steal: true }, rule).catch(deposed);
+      locks.request(name, { steal: true }, takeLead).catch(lostLead);
     }, 1000);
     onAbort(signal, () => clearInterval(timer));
     while (!signal.aborted) {
-      await locks.request(name, { signal }, rule).catch(e => {
+      await locks.request(name, { signal }, takeLead).catch(e => {
         if (signal.aborted) return;
         if (e.name !== "AbortError") throw e;
-        deposed();
+        lostLead();
       });
     }
   }
@@ -241,7 +241,7 @@ export function connect(url, o = {}) {
     else alone();
   }
 
-  /** end is for the live stream alone: who may not hear may still publish. @param {State} to */
+  /** end ends the live stream only: a client that may not subscribe may still publish. @param {State} to */
   function end(to = "closed") {
     state = to;
     feed.abort();
@@ -255,7 +255,7 @@ export function connect(url, o = {}) {
   }
 
   /**
-   * events reads the past, and goes on over the live stream where that shows all.
+   * events reads the past, and then follows the live stream if that has all of the events.
    * @param {string | null | undefined} name @param {import("../sluice.js").Range} range @param {AbortSignal} signal
    */
   async function* events(name, range, signal) {
@@ -273,14 +273,14 @@ export function connect(url, o = {}) {
     const all = (range.to ?? range.until ?? range.types ?? range.channels ?? o.channels) == null;
     if (!(yield* past(range, !all))) return;
 
-    const heard = /** @type {Event[]} */ ([]), live = feed.signal;
+    const buffer = /** @type {Event[]} */ ([]), live = feed.signal;
     let wake = () => {}, full = false;
     const changed = () => new Promise(done => wake = /** @type {() => void} */ (done));
     const tail = {
-      pattern: "connect", // which wakes as events do
+      pattern: "connect", // the notice connect wakes too
       match: (/** @type {Event} */ e) => !full && (name == null || e.stream === name),
       fn: (/** @type {Event} */ e) => {
-        if (e.event) full = heard.push(e) > 1000; // who is slow reads on by himself
+        if (e.event) full = buffer.push(e) > 1000; // a slow reader continues with requests of its own
         wake();
       },
     };
@@ -295,15 +295,15 @@ export function connect(url, o = {}) {
         while (state !== "open" && !live.aborted && !signal.aborted) await changed();
         if (+(last || detail.id) > +own.id) yield* past({ until: "caught-up" });
       }
-      while (!full || heard[0]) {
-        for (const e of heard.splice(0)) {
+      while (!full || buffer[0]) {
+        for (const e of buffer.splice(0)) {
           if (+e.id <= +own.id) continue;
           own.id = e.id;
           yield e;
         }
         if (signal.aborted) return;
         if (live.aborted) throw fatal;
-        if (!heard[0] && !full) await changed();
+        if (!buffer[0] && !full) await changed();
       }
     } finally {
       listeners = listeners.filter(l => l !== tail);
@@ -338,7 +338,7 @@ export function connect(url, o = {}) {
       const cut = child(closing.signal), end = () => cut.abort();
       if (signal) onAbort(signal, end, cut);
       const all = async function* () {
-        let left = range.limit; // after a cut the gateway counts anew
+        let left = range.limit; // after a reconnect the gateway counts from 0
         try {
           for await (const e of events(name, range, cut.signal)) {
             yield e;
@@ -351,7 +351,7 @@ export function connect(url, o = {}) {
       for (const how of /** @type {("return" | "throw")[]} */ (["return", "throw"])) {
         const settle = all[how].bind(all);
         all[how] = (/** @type {any} */ v) => {
-          end(); // or it would wait for the next event
+          end(); // otherwise it would wait for the next event
           return settle(v);
         };
       }

@@ -13,18 +13,22 @@ import (
 
 var bodyA, bodyB = [32]byte{1}, [32]byte{2}
 
-// publish calls Claim and Append as a handler does.
+// publish publishes as a handler does.
 func publish(log *eventlog.Log, owner, key string, body [32]byte) (first uint64, replay bool, err error) {
-	claim, answer, err := log.Claim(context.Background(), owner, key, body)
+	once, answer, err := log.Once(owner, key, body)
 	if err != nil {
 		return 0, false, err
 	}
 	if answer != nil {
 		return answer.First, true, nil
 	}
-	defer claim.Release()
-	first, err = log.Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{event("a", "", ""), event("b", "", "")}, Claim: claim})
-	return first, false, err
+	return publishOnce(log, once)
+}
+
+// publishOnce publishes without a look at what is known.
+func publishOnce(log *eventlog.Log, once *eventlog.Once) (first uint64, replay bool, err error) {
+	first, err = log.Append(context.Background(), &eventlog.Request{Events: []eventlog.Event{event("a", "", ""), event("b", "", "")}, Once: once})
+	return first, once.Replayed, err
 }
 
 func testIdempotency(t *testing.T, o Opener) {
@@ -44,14 +48,18 @@ func testIdempotency(t *testing.T, o Opener) {
 	expect("another body", "me", "k", bodyB, 0, eventlog.ErrKeyConflict)
 	expect("another owner", "you", "k", bodyA, 0, nil)
 	expect("no run-together", "mek", "", bodyA, 0, nil)
-	claim, _, err := log.Claim(context.Background(), "me", "failed", bodyA)
-	if err != nil {
-		t.Fatal(err)
+	for body, want := range map[[32]byte]error{bodyA: nil, bodyB: eventlog.ErrKeyConflict} { // as if the look came before the first publish
+		once, _, _ := log.Once("me", "k", body)
+		if id, replay, err := publishOnce(log, once); !errors.Is(err, want) || err == nil && (id != first || !replay) {
+			t.Errorf("found only when applied: %d, replay %v, %v", id, replay, err)
+		}
 	}
-	expect("another body while under way", "me", "failed", bodyB, 0, eventlog.ErrKeyConflict)
-	claim.Release()
-	claim.Release()
-	expect("after a failure", "me", "failed", bodyB, 0, nil)
+	once, _, _ := log.Once("me", "refused", bodyA)
+	refused := &eventlog.Request{Events: []eventlog.Event{event("a", "", "s")}, Expect: []eventlog.Expectation{{Last: 1}}, Once: once}
+	if _, err := log.Append(context.Background(), refused); err == nil {
+		t.Error("it was stored")
+	}
+	expect("after a refusal", "me", "refused", bodyB, 0, nil)
 	clock.Add(time.Minute)
 	if o.Durable() {
 		closeLog(t, log)

@@ -56,7 +56,7 @@ func (m *logModel) move(t *rapid.T) {
 	m.clock.Step(time.Duration(rapid.IntRange(-50, 50).Draw(t, "stepped")) * time.Second)
 }
 
-func (m *logModel) drop(t *rapid.T) { m.o.Drop(t, m.engine) }
+func (m *logModel) drop(t *rapid.T) { drop(t, m.log) }
 
 func (m *logModel) reopen(t *rapid.T) {
 	if !m.o.Durable() {

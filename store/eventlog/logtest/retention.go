@@ -49,7 +49,7 @@ func testAge(t *testing.T, o Opener) {
 			t.Errorf("locate %d: %+v, want %+v", id, got, want)
 		}
 	}
-	o.Drop(t, engine)
+	drop(t, log)
 	check("dropped", ids[1:], ids[0])
 	if o.Durable() {
 		closeLog(t, log)
@@ -59,7 +59,7 @@ func testAge(t *testing.T, o Opener) {
 	clock.Add(2 * time.Hour)
 	check("all expired", nil, ids[2])
 	last := put(t, log, event("a", "", ""))
-	o.Drop(t, engine)
+	drop(t, log)
 	check("begun anew", []uint64{last}, ids[2])
 	if head, err := engine.Head("", "s"); err != nil || head != 0 {
 		t.Errorf("the head of an expired stream is %d, %v", head, err)
@@ -71,7 +71,7 @@ func testAge(t *testing.T, o Opener) {
 func testBytes(t *testing.T, o Opener) {
 	const bytes = 32_000
 	retain := func(string) eventlog.Retention { return eventlog.Retention{Bytes: bytes} }
-	log, engine := open(t, o, Config{Retain: retain})
+	log, _ := open(t, o, Config{Retain: retain})
 	total := 0
 	for range 40 {
 		events := make([]eventlog.Event, 100)
@@ -81,7 +81,7 @@ func testBytes(t *testing.T, o Opener) {
 		}
 		put(t, log, events...)
 	}
-	o.Drop(t, engine)
+	drop(t, log)
 	check := func() eventlog.State {
 		t.Helper()
 		state, err := log.State("")

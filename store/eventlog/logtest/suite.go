@@ -15,12 +15,10 @@ type Config struct {
 }
 
 // Opener opens engines of one kind. A test calls Open several times on one Opener, each time after the engine before
-// was closed. A Durable engine must then have what was committed. Drop makes an engine drop at once what it would drop
-// later.
+// was closed. A Durable engine must then have what was committed.
 type Opener interface {
 	Open(t TB, c Config) eventlog.Engine
 	Durable() bool
-	Drop(t TB, e eventlog.Engine)
 	Fresh() Opener // another Opener, with nothing stored
 }
 
@@ -90,6 +88,14 @@ func open(t TB, o Opener, c Config) (*eventlog.Log, eventlog.Engine) {
 func closeLog(t TB, l *eventlog.Log) {
 	t.Helper()
 	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drop cuts at once what retention would cut later.
+func drop(t TB, l *eventlog.Log) {
+	t.Helper()
+	if err := l.Retain(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }

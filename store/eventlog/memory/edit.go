@@ -41,6 +41,9 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 	for _, prefix := range edit.DropRows {
 		m.dropRows(prefix)
 	}
+	for _, t := range edit.Trim {
+		m.trim(t)
+	}
 }
 
 // put replaces a space, or deletes it if s is nil.

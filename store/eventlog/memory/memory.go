@@ -2,10 +2,8 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/tidwall/btree"
 
@@ -26,17 +24,18 @@ var _ eventlog.Engine = (*Engine)(nil)
 type Engine struct {
 	options Options
 	clock   *eventlog.Clock
-	run     eventlog.Run
+	kicked  chan struct{} // has a token when something must be cut
 
 	mu     sync.RWMutex
 	spaces map[string]*space
 	rows   btree.Map[string, []byte] // values are never modified
+	runs   []eventlog.Run            // never modified, only replaced
 	last   uint64
 	bytes  int64
 	pinned int64 // the part of bytes of rows and keyed events, which are never dropped to make room
 }
 
-// Open makes an empty engine. Its only run begins now.
+// Open makes an empty engine.
 func Open(o Options) *Engine {
 	if o.Retain == nil {
 		o.Retain = func(string) eventlog.Retention { return eventlog.Retention{} }
@@ -47,9 +46,7 @@ func Open(o Options) *Engine {
 	if o.Source.Now == nil {
 		o.Source = eventlog.System()
 	}
-	clock := eventlog.NewClock(o.Source, 0, nil)
-	start, _ := clock.Next(0)
-	return &Engine{options: o, clock: clock, run: eventlog.Run{Start: start}, last: start, spaces: map[string]*space{}}
+	return &Engine{options: o, clock: eventlog.NewClock(o.Source, 0, nil), kicked: make(chan struct{}, 1), spaces: map[string]*space{}}
 }
 
 // space is one ordered sequence. An ordinal counts events from the beginning of the space, so the indexes need no
@@ -96,17 +93,21 @@ func size(e *eventlog.Event) int64 {
 // Weight is the number of bytes that an event adds to State.Bytes.
 func (m *Engine) Weight(e *eventlog.Event) int64 { return size(e) }
 
-// errFull is the error of a group that would fill the memory with what is never dropped.
-var errFull = fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrMemoryFull)
+// Admit refuses a request that would fill the memory with what is never dropped. A quarter is for events: otherwise each of
+// them would push out the one before it.
+func (m *Engine) Admit(r *eventlog.Request) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if grows := m.growth(r); grows > 0 && m.pinned+grows > m.options.MaxBytes/4*3 {
+		return eventlog.ErrMemoryFull
+	}
+	return nil
+}
 
 // Commit stores the group. Idempotency answers need no storing: they live as long as the log.
 func (m *Engine) Commit(g *eventlog.Group) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// A quarter is for events. Otherwise each event would push out the one before it.
-	if grows := m.growth(g); grows > 0 && m.pinned+grows > m.options.MaxBytes/4*3 {
-		return errFull
-	}
 	if g.Edit != nil {
 		m.edit(g.Edit)
 	}
@@ -125,101 +126,19 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 		m.bytes += size(e)
 	}
 	m.last = g.Last
+	if g.Run != nil {
+		m.runs = append(m.runs[:len(m.runs):len(m.runs)], *g.Run)
+	}
 	for _, r := range g.Rows {
 		m.setRow(r.Key, r.Value)
 	}
-	m.retain()
+	if m.over(g) {
+		m.kick()
+	}
 	return nil
 }
 
-// retain drops what exceeds the bounds. It cuts a 32nd at a time, so that few commits pay for it.
-func (m *Engine) retain() {
-	for name, s := range m.spaces {
-		r := m.options.Retain(name)
-		if r.Bytes > 0 && s.bytes > r.Bytes {
-			m.cut(s, r.Bytes-r.Bytes/32)
-		}
-		if floor := m.floor(r); len(s.events) > 0 && s.events[0].ID+uint64(r.Age)/32 <= floor {
-			m.cutTo(s, s.after(floor))
-		}
-	}
-	for m.bytes > m.options.MaxBytes {
-		oldest := m.oldest()
-		if oldest == nil {
-			return // only entries and rows are left; errFull bounds them
-		}
-		before := m.bytes
-		m.cut(oldest, oldest.bytes-m.options.MaxBytes/32)
-		if m.bytes == before {
-			return
-		}
-	}
-}
-
-func (m *Engine) oldest() *space {
-	var oldest *space
-	for _, s := range m.spaces {
-		if len(s.events) > 0 && (oldest == nil || s.events[0].ID < oldest.events[0].ID) {
-			oldest = s
-		}
-	}
-	return oldest
-}
-
-// floor is the highest id that is expired by age.
-func (m *Engine) floor(r eventlog.Retention) uint64 {
-	if r.Age == 0 {
-		return 0
-	}
-	return m.clock.Before(time.Duration(r.Age) * time.Microsecond)
-}
-
-// cut removes events from the front until at most bytes are left. The newest event always stays.
-func (m *Engine) cut(s *space, bytes int64) {
-	n, left := 0, s.bytes
-	for left > bytes && n < len(s.events)-1 {
-		left -= size(&s.events[n])
-		n++
-	}
-	m.cutTo(s, n)
-}
-
-func (m *Engine) cutTo(s *space, n int) {
-	if n == 0 {
-		return
-	}
-	for i := range s.events[:n] {
-		e := &s.events[i]
-		s.bytes -= size(e)
-		m.bytes -= size(e)
-		drop(s.channels, e.Channel())
-		if e.Stream != "" {
-			drop(s.streams, e.Stream)
-		}
-		if e.Key != "" {
-			delete(s.keys, streamKey{e.Stream, e.Key})
-		}
-	}
-	s.removed = s.events[n-1].ID
-	s.base += n
-	s.events = append(make([]eventlog.Event, 0, len(s.events)-n+64), s.events[n:]...)
-}
-
-// drop removes the oldest ordinal from an index.
-func drop[K comparable](index map[K][]int, key K) {
-	if ordinals := index[key][1:]; len(ordinals) > 0 {
-		index[key] = ordinals
-	} else {
-		delete(index, key)
-	}
-}
-
-// after is the number of events with an id up to id.
-func (s *space) after(id uint64) int {
-	return sort.Search(len(s.events), func(i int) bool { return s.events[i].ID > id })
-}
-
-// Head is the id of the stream's last retained event.
+// Head is the id of the stream's last event that was not cut.
 func (m *Engine) Head(name, stream string) (uint64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -228,11 +147,7 @@ func (m *Engine) Head(name, stream string) (uint64, error) {
 		return 0, nil
 	}
 	ordinals := s.streams[stream]
-	id := s.events[ordinals[len(ordinals)-1]-s.base].ID
-	if id <= m.floor(m.options.Retain(name)) {
-		return 0, nil
-	}
-	return id, nil
+	return s.events[ordinals[len(ordinals)-1]-s.base].ID, nil
 }
 
 // State describes a space.
@@ -264,7 +179,14 @@ func (m *Engine) front(name string, s *space) (int, uint64) {
 func (m *Engine) Clock() *eventlog.Clock { return m.clock }
 
 // Runs has only the current run.
-func (m *Engine) Runs() []eventlog.Run { return []eventlog.Run{m.run} }
+func (m *Engine) Runs() []eventlog.Run {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.runs
+}
+
+// Applied is nothing: the engine begins empty.
+func (m *Engine) Applied() eventlog.Applied { return eventlog.Applied{} }
 
 // Answers has none: nothing survives a restart.
 func (m *Engine) Answers(uint64, func(eventlog.Answer)) error { return nil }

@@ -24,8 +24,6 @@ func (opener) Open(_ logtest.TB, c logtest.Config) eventlog.Engine {
 
 func (opener) Durable() bool { return false }
 
-func (opener) Drop(logtest.TB, eventlog.Engine) {}
-
 func (opener) Fresh() logtest.Opener { return opener{} }
 
 func TestConformance(t *testing.T) {

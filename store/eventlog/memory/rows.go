@@ -46,8 +46,8 @@ func (m *Engine) addPinned(n int64) {
 	m.bytes += n
 }
 
-// growth is the most that pinned can grow by a group. Entries that the group's keyed events remove are not subtracted.
-func (m *Engine) growth(g *eventlog.Group) (n int64) {
+// growth is the most that pinned can grow by a request. Entries that its keyed events remove are not subtracted.
+func (m *Engine) growth(g *eventlog.Request) (n int64) {
 	for i := range g.Events {
 		if e := &g.Events[i]; e.Op != 0 && e.Entry() {
 			n += size(e)

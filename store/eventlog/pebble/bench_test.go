@@ -67,8 +67,9 @@ func fill(b *testing.B, log *eventlog.Log, events, publishers int, idempotent bo
 				r := &eventlog.Request{Events: []eventlog.Event{e}}
 				if idempotent {
 					var err error
-					if r.Claim, _, err = log.Claim(context.Background(), "bench"+strconv.Itoa(n/90_000), strconv.Itoa(n), [32]byte{}); err != nil {
-						r.Claim = nil // over the bound of live keys: the rest has no key
+					if r.Once, _, err = log.Once("bench"+strconv.Itoa(n/90_000), strconv.Itoa(n), [32]byte{}); err != nil {
+						b.Error(err)
+						return
 					}
 				}
 				if _, err := log.Append(context.Background(), r); err != nil {

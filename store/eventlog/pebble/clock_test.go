@@ -1,7 +1,6 @@
 package pebble_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -49,27 +48,31 @@ func TestOlderStore(t *testing.T) {
 	disk, clock := vfs.NewMem(), logtest.NewClock()
 	clock.Step(72 * time.Hour)
 	log, _ := openLog(t, pebble.Options{FS: disk, Source: clock.Source()}, eventlog.Options{})
-	claim, _, err := log.Claim(context.Background(), "me", "k", [32]byte{1})
+	once, _, err := log.Once("me", "k", [32]byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := request()
-	r.Claim = claim
+	r.Once = once
 	old, was := put(t, log, r), clock.Now()
 	closeLog(t, log)
 	pebble.ForgetClock(t, pebble.Options{FS: disk, Source: clock.Source()})
 	clock.Step(-72 * time.Hour)
 	log, _ = openLog(t, pebble.Options{FS: disk, Source: clock.Source()}, eventlog.Options{})
 	defer closeLog(t, log)
-	if _, answer, err := log.Claim(context.Background(), "me", "k", [32]byte{1}); err != nil || answer == nil || answer.First != old {
+	if _, answer, err := log.Once("me", "k", [32]byte{1}); err != nil || answer == nil || answer.First != old {
 		t.Errorf("a repeat at once: %+v %v", answer, err)
 	}
 	clock.Add(2 * time.Minute)
-	claim, answer, err := log.Claim(context.Background(), "me", "k", [32]byte{1})
+	_, answer, err := log.Once("me", "k", [32]byte{1})
 	if err != nil || answer != nil {
 		t.Fatalf("a repeat after two minutes: %+v %v", answer, err)
 	}
-	claim.Release()
+	repeat := request()
+	repeat.Once = once
+	if id := put(t, log, repeat); id <= old || once.Replayed {
+		t.Errorf("a repeat after two minutes got %d, replayed %v", id, once.Replayed)
+	}
 	id := put(t, log, request())
 	if now := log.Clock().Time(id); id <= old || now.Sub(clock.Now()).Abs() > time.Second || log.Clock().Time(old).Sub(was).Abs() > time.Second {
 		t.Errorf("%d of %s after %d of %s", id, now, old, log.Clock().Time(old))

@@ -107,9 +107,10 @@ func TestClosed(t *testing.T) {
 	}
 	_, head := engine.Head("", "s")
 	_, state := engine.State("")
+	_, trims := engine.Trims(context.Background())
 	for name, err := range map[string]error{
-		"read under way": <-ended, "read": read(), "head": head, "state": state, "commit": engine.Commit(&eventlog.Group{Last: 1}),
-		"answers": engine.Answers(0, func(eventlog.Answer) {}), "retain": engine.Retain(), "backup": engine.Backup("copy"),
+		"read under way": <-ended, "read": read(), "head": head, "state": state, "commit": engine.Commit(&eventlog.Group{Applied: eventlog.Applied{Last: 1}}),
+		"answers": engine.Answers(0, func(eventlog.Answer) {}), "trims": trims, "backup": engine.Backup("copy"),
 	} {
 		if !errors.Is(err, eventlog.ErrClosed) {
 			t.Errorf("%s: %v", name, err)

@@ -15,6 +15,10 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 		return err
 	}
 	defer e.using.RUnlock()
+	if g.Run != nil { // positions after it that a power cut takes are reported as lost, so the run itself must survive
+		e.state.syncing.Store(true)
+		defer e.state.syncing.Store(false)
+	}
 	size := 64
 	for i := range g.Events {
 		size += 2*len(g.Events[i].Data) + 160
@@ -58,7 +62,8 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	if g.Marks != nil {
 		err = errors.Join(err, b.Set(marksKey, g.Marks, nil))
 	}
-	err = errors.Join(err, w.rows(), b.Set(lastKey, appendUint64(nil, g.Last), nil))
+	err = errors.Join(err, w.rows(), w.run(g.Run), b.Set(lastKey, appendUint64(nil, g.Last), nil),
+		b.Set(placeKey, appendUint64(appendUint64(w.value[:0], g.Place), g.At), nil))
 	if err != nil {
 		return fmt.Errorf("writing a group: %w", err)
 	}
@@ -66,7 +71,7 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 		return err
 	}
 	w.settle()
-	e.news.Store(true)
+	e.settled(g)
 	if g.Edit != nil {
 		e.edited(g.Edit)
 	}
@@ -91,6 +96,15 @@ func (e *Engine) commit(b *pebble.Batch) error {
 	}
 	e.state.wrote(n)
 	return nil
+}
+
+// settled notes what a commit has stored.
+func (e *Engine) settled(g *eventlog.Group) {
+	e.news.Store(true)
+	e.at.Store(g.At)
+	if g.Run != nil {
+		e.addRun(*g.Run)
+	}
 }
 
 // writer is one commit under way. It counts segments on copies until the batch is committed.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"sluice/store/eventlog"
 )
 
 // condition knows whether the disk accepts writes. It is also Pebble's Logger, since Pebble reports a WAL or MANIFEST
@@ -17,6 +19,7 @@ type condition struct {
 	failed  chan struct{}
 	quit    <-chan struct{} // closed when the engine is closing
 	running atomic.Bool     // the engine is open
+	syncing atomic.Bool     // a commit is synced with any durability
 	damaged atomic.Uint64   // damaged places found
 
 	mu         sync.Mutex
@@ -83,7 +86,7 @@ func (c *condition) endBy(err error) error {
 
 // answersAtOnce reports whether fsyncs of the WAL return at once.
 func (c *condition) answersAtOnce() bool {
-	return c.options.Durability == Process && c.running.Load()
+	return c.options.Durability == Process && c.running.Load() && !c.syncing.Load()
 }
 
 func (c *condition) dead() bool {
@@ -171,7 +174,8 @@ func (e *Engine) Health() error { return e.state.why(false) }
 
 // Admit refuses requests that the disk cannot take now, before they wait for it. Requests from the reserve are refused
 // only when the reserve is used up.
-func (e *Engine) Admit(fromReserve bool) error {
+func (e *Engine) Admit(r *eventlog.Request) error {
+	fromReserve := r.UsesReserve()
 	err := e.state.why(fromReserve)
 	if err != nil && fromReserve && !e.state.dead() {
 		e.state.checkSpace() // a start or a compaction may have removed files since the last look
@@ -200,7 +204,7 @@ func (e *Engine) watch() {
 	}
 }
 
-// keep applies retention and stores the clock's anchor until Close.
+// keep stores the clock's anchor and drops old answers until Close.
 func (e *Engine) keep() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -208,19 +212,17 @@ func (e *Engine) keep() {
 		select {
 		case <-e.quit:
 			return
-		case <-e.kick:
 		case <-tick.C:
-			ticks++
-			if err := e.keepClock(); err != nil && !e.state.dead() {
-				e.options.Logger.Error("storing the log's time", "cause", err)
-			}
 		}
-		err := e.Retain()
+		ticks++
+		if err := e.keepClock(); err != nil && !e.state.dead() {
+			e.options.Logger.Error("storing the log's time", "cause", err)
+		}
 		if ticks == answersEvery {
-			ticks, err = 0, errors.Join(err, e.dropAnswers())
-		}
-		if err != nil && !e.state.dead() {
-			e.options.Logger.Error("dropping old events", "cause", err)
+			ticks = 0
+			if err := e.dropAnswers(); err != nil && !e.state.dead() {
+				e.options.Logger.Error("dropping old answers", "cause", err)
+			}
 		}
 	}
 }

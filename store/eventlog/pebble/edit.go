@@ -37,6 +37,9 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 		key := rowKey(prefix)
 		err = errors.Join(err, w.batch.DeleteRange(key, past(key), nil))
 	}
+	for _, t := range edit.Trim {
+		err = errors.Join(err, w.trim(t))
+	}
 	return err
 }
 
@@ -164,6 +167,9 @@ func (e *Engine) Find(space, stream, key string) (uint64, error) {
 	id, err := e.getUint64(uniqueKey(nil, number, stream, key))
 	if err != nil {
 		return 0, fmt.Errorf("looking up a key: %w", err)
+	}
+	if _, removed := e.segments(space); id <= removed {
+		return 0, nil
 	}
 	return id, nil
 }

@@ -49,7 +49,8 @@ type Engine struct {
 	lock    *pebble.Lock
 	folder  *folder
 	state   *condition
-	runs    []eventlog.Run
+	applied eventlog.Applied // at open
+	at      atomic.Uint64    // the log's time of the last commit
 	clock   *eventlog.Clock
 	anchor  eventlog.Anchor // the newest one stored; only keep uses it, and after it Close
 	news    atomic.Bool     // something was committed since that anchor
@@ -58,6 +59,7 @@ type Engine struct {
 	mu     sync.RWMutex
 	spaces map[string]*space
 	next   uint32 // number of the next new space
+	runs   runs
 
 	viewing    sync.Mutex // a leaf lock: only Pebble's own locks come after it
 	shown      *moment    // the state before the commit of rows that is under way, or nil
@@ -67,8 +69,6 @@ type Engine struct {
 	using  sync.RWMutex // read-locked by all that call Pebble; Close locks it
 	closed bool
 
-	retaining sync.Mutex // locked by Retain
-
 	deleted deleted
 
 	kick  chan struct{} // has a token when a space exceeds its bytes
@@ -77,7 +77,7 @@ type Engine struct {
 	group sync.WaitGroup
 }
 
-// Open opens or makes the log in a folder and takes a position for the new run.
+// Open opens or makes the log in a folder.
 func Open(o Options) (*Engine, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -102,8 +102,6 @@ func Open(o Options) (*Engine, error) {
 		return nil, errors.Join(e.cure(err), e.db.Close(), e.unlock())
 	}
 	e.logDamage()
-	// Up to here all writes were synced, with any durability. So positions that a later power cut takes are reported as
-	// lost.
 	e.state.running.Store(true)
 	e.group.Go(e.keep)
 	e.group.Go(e.watch)
@@ -157,7 +155,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	return o
 }
 
-// load reads the log's own state and begins the new run.
+// load reads the log's own state, and stores an anchor of the clock.
 func (e *Engine) load() error {
 	last, err := e.getUint64(lastKey)
 	if err != nil {
@@ -169,10 +167,13 @@ func (e *Engine) load() error {
 	if err := e.loadClock(last); err != nil {
 		return fmt.Errorf("reading the log's time: %w", err)
 	}
-	if err := e.loadRuns(last); err != nil {
-		return fmt.Errorf("noting the run: %w", err)
+	if err := e.loadRuns(); err != nil {
+		return fmt.Errorf("reading the runs: %w", err)
 	}
-	return nil
+	if err := e.loadPlace(last); err != nil {
+		return fmt.Errorf("reading the place in the journal: %w", err)
+	}
+	return e.setAnchor(e.newAnchor())
 }
 
 func (e *Engine) getUint64(key []byte) (uint64, error) {
@@ -236,52 +237,6 @@ func (e *Engine) loadSpaces() error {
 		return nil
 	})
 }
-
-// maxRuns bounds the runs that are remembered. A position before the first of them gets the gap `unknown`.
-const maxRuns = 4096
-
-// loadRuns reads the runs and begins a new one, at the present time and after all ids of earlier runs. It also stores
-// an anchor of the clock.
-func (e *Engine) loadRuns(last uint64) error {
-	number := uint64(0)
-	first := uint64(0)
-	err := e.each([]byte{keyMeta, metaRun}, func(k, v []byte) error {
-		if len(k) != 8 || len(v) != 16 {
-			return errRecord
-		}
-		if number = binary.BigEndian.Uint64(k) + 1; len(e.runs) == 0 {
-			first = number - 1
-		}
-		e.runs = append(e.runs, eventlog.Run{Recovered: binary.BigEndian.Uint64(v), Start: binary.BigEndian.Uint64(v[8:])})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	start, marked := e.clock.Next(last)
-	run := eventlog.Run{Recovered: last, Start: start}
-	b := e.db.NewBatch()
-	defer b.Close()
-	if marked {
-		err = b.Set(marksKey, e.clock.Marks(), nil)
-	}
-	e.anchor = e.newAnchor()
-	if len(e.runs) >= maxRuns {
-		e.runs = e.runs[1:]
-		err = errors.Join(err, b.Delete(runKey(first), nil))
-	}
-	e.runs = append(e.runs, run)
-	e.committed = run.Start
-	row := appendUint64(appendUint64(nil, run.Recovered), run.Start)
-	if err = errors.Join(err, b.Set(runKey(number), row, nil), b.Set(lastKey, appendUint64(nil, run.Start), nil),
-		b.Set(anchorKey, e.anchor.Append(nil), nil)); err != nil {
-		return err
-	}
-	return e.commit(b)
-}
-
-// Runs are the runs of the log.
-func (e *Engine) Runs() []eventlog.Run { return e.runs }
 
 // begin must be called before all that calls Pebble, which panics once it is closed. If it returns nil, the caller must
 // call e.using.RUnlock.

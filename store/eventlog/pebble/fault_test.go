@@ -170,7 +170,7 @@ func TestTableFaultHeals(t *testing.T) {
 			log, engine := openLog(t, pebble.Options{FS: errorfs.Wrap(disk, f)}, eventlog.Options{WaitLimit: time.Second})
 			f.on.Store(true)
 			acked := untilRefused(t, log)
-			if err := engine.Admit(false); err == nil || !strings.Contains(err.Error(), "injected") {
+			if err := engine.Admit(&eventlog.Request{Events: make([]eventlog.Event, 1)}); err == nil || !strings.Contains(err.Error(), "injected") {
 				t.Errorf("after %d it admits, %v", len(acked), err)
 			}
 			f.on.Store(false)

@@ -76,7 +76,7 @@ func TestNoRoom(t *testing.T) {
 			if _, err = log.Append(context.Background(), request()); !errors.Is(err, eventlog.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) || eventlog.Explain(err) != fullText {
 				t.Errorf("one that came later: %v, and to clients %s", err, eventlog.Explain(err))
 			}
-			if engine.Admit(false) == nil {
+			if engine.Admit(&eventlog.Request{Events: make([]eventlog.Event, 1)}) == nil {
 				t.Error("it admits")
 			}
 			f.on.Store(false)

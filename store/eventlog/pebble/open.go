@@ -175,7 +175,7 @@ func (e *Engine) logDamage() {
 		return
 	}
 	e.state.damaged.Add(1)
-	last := e.runs[len(e.runs)-1].Recovered
+	last := e.applied.Last
 	e.options.Logger.Warn("the newest write-ahead log was damaged: acknowledged events after the damage are lost; compare with a backup, and check the disk",
 		"folder", e.options.Dir, "file", d.file, "damaged_at", d.at, "recovered_to_id", last, "recovered_to", time.UnixMicro(int64(last)).UTC().Format(time.RFC3339Nano),
 		"lost_commits", d.commits, "lost_bytes", d.bytes)

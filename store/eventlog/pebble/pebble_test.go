@@ -27,13 +27,6 @@ func (o *opener) Open(t logtest.TB, c logtest.Config) eventlog.Engine {
 
 func (o *opener) Durable() bool { return true }
 
-func (o *opener) Drop(t logtest.TB, e eventlog.Engine) {
-	t.Helper()
-	if err := e.(*pebble.Engine).Retain(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (o *opener) Fresh() logtest.Opener { return &opener{vfs.NewMem(), o.durability} }
 
 func TestConformance(t *testing.T) {

@@ -244,7 +244,7 @@ func (r *reader) fetch(ids []uint64, horizon uint64) error {
 	return nil
 }
 
-// Head is the id of the stream's last retained event.
+// Head is the id of the stream's last event that was not cut.
 func (e *Engine) Head(space, stream string) (head uint64, err error) {
 	if err := e.begin(); err != nil {
 		return 0, err
@@ -259,15 +259,14 @@ func (e *Engine) Head(space, stream string) (head uint64, err error) {
 		return 0, fmt.Errorf("looking up a stream: %w", err)
 	}
 	defer func() { err = errors.Join(err, iter.Close()) }()
-	segments, _ := e.segments(space)
-	expired := e.expired(e.options.Retain(space))
+	segments, removed := e.segments(space)
 	for _, s := range slices.Backward(segments) {
-		if s.last <= expired {
+		if s.last <= removed {
 			break
 		}
 		prefix := streamKey(nil, number, s.number, stream)
 		if iter.SeekLT(past(prefix)) && bytes.HasPrefix(iter.Key(), prefix) {
-			if id := binary.BigEndian.Uint64(iter.Key()[len(prefix):]); id > expired {
+			if id := binary.BigEndian.Uint64(iter.Key()[len(prefix):]); id > removed {
 				return id, iter.Error()
 			}
 			break

@@ -1,8 +1,10 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,34 +20,34 @@ func (e *Engine) expired(r eventlog.Retention) uint64 {
 	return e.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
-// Retain drops the segments of every space that exceed its age or bytes. The open segment always stays: readers skip
-// its expired events.
-func (e *Engine) Retain() error {
+// Kicked has a token when a space exceeds its bytes, or the disk is full.
+func (e *Engine) Kicked() <-chan struct{} { return e.kick }
+
+// Trims returns the cuts that are due: a whole segment that is over the bytes or too old, or within a segment what is too
+// old by more than a part of the age.
+func (e *Engine) Trims(ctx context.Context) ([]eventlog.Trim, error) {
 	if err := e.begin(); err != nil {
-		return err
+		return nil, err
 	}
 	defer e.using.RUnlock()
-	// One call at a time, so that the floors are written in order.
-	e.retaining.Lock()
-	defer e.retaining.Unlock()
-	var err error
+	var trims []eventlog.Trim
 	for _, name := range e.names() {
 		r := e.options.Retain(name)
 		if r == (eventlog.Retention{}) {
 			continue
 		}
-		for {
-			s, floor, ok := e.dropOldest(name, r)
-			if !ok {
-				break
-			}
-			if derr := e.deleteSegment(s, floor); derr != nil {
-				err = errors.Join(err, fmt.Errorf("dropping a segment: %w", derr))
-				break
-			}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		id, err := e.due(name, r)
+		if err != nil {
+			return nil, err
+		}
+		if id > 0 {
+			trims = append(trims, eventlog.Trim{Space: name, ID: id})
 		}
 	}
-	return err
+	return trims, nil
 }
 
 func (e *Engine) names() []string {
@@ -58,43 +60,73 @@ func (e *Engine) names() []string {
 	return names
 }
 
-// dropOldest removes the oldest segment from memory and moves the floor, if the segment exceeds the bounds. Only after
-// that is it deleted on the disk, so a reader never misses events without seeing a gap.
-func (e *Engine) dropOldest(name string, r eventlog.Retention) (dropped droppedSegment, floor uint64, ok bool) {
+// due is the id up to which a space is to be cut now, or 0. The open segment is never over the bytes.
+func (e *Engine) due(name string, r eventlog.Retention) (id uint64, err error) {
 	expired := e.expired(r)
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.mu.RLock()
 	s := e.spaces[name]
-	if s == nil || len(s.segments) < 2 {
-		return dropped, 0, false
+	if s == nil || len(s.segments) == 0 {
+		e.mu.RUnlock()
+		return 0, nil
 	}
-	oldest := s.segments[0]
-	if oldest.last > expired && (r.Bytes == 0 || s.bytes() <= r.Bytes) {
-		return dropped, 0, false
+	number, removed, oldest := s.number, s.removed, s.segments[0]
+	for bytes, rest := s.bytes(), s.segments; len(rest) > 1 && (r.Bytes > 0 && bytes > r.Bytes || rest[0].last <= expired); rest = rest[1:] {
+		id = rest[0].last
+		bytes -= rest[0].bytes
 	}
-	s.removed = max(s.removed, oldest.last)
-	s.segments = append([]segment(nil), s.segments[1:]...)
-	return droppedSegment{s.number, oldest.number}, s.removed, true
+	last := s.segments[len(s.segments)-1].last
+	e.mu.RUnlock()
+	from := max(removed, id, oldest.first-1)
+	if r.Age == 0 || from >= last || expired < from+uint64(r.Age/parts) {
+		return id, nil
+	}
+	old, err := e.lastUpTo(number, expired)
+	return max(id, old), err
 }
 
-type droppedSegment struct{ space, number uint32 }
-
-func (e *Engine) deleteSegment(s droppedSegment, floor uint64) error {
-	b := e.db.NewBatch()
-	defer b.Close()
-	var err error
-	for _, kind := range [...]byte{keyChannel, keyStream} {
-		err = errors.Join(err, b.DeleteRange(segmentKey(nil, kind, s.space, s.number), segmentKey(nil, kind, s.space, s.number+1), nil))
-	}
-	err = errors.Join(err,
-		// From the beginning of the space, to delete what an earlier run may have left.
-		b.DeleteRange(logKey(nil, s.space, 0), logKey(nil, s.space, floor+1), nil),
-		b.Delete(segmentRowKey(s.space, s.number), nil),
-		b.Set(floorKey(s.space), appendUint64(nil, floor), nil))
+// lastUpTo is the id of the last event up to an id, or 0.
+func (e *Engine) lastUpTo(space uint32, id uint64) (last uint64, err error) {
+	iter, err := e.db.NewIter(nil)
 	if err != nil {
+		return 0, fmt.Errorf("looking for old events: %w", err)
+	}
+	defer func() { err = errors.Join(err, iter.Close()) }()
+	r := &reader{iter: iter, space: space}
+	if iter.SeekLT(logKey(nil, space, id+1)) {
+		last, _ = r.logID()
+	}
+	return last, iter.Error()
+}
+
+// trim cuts a space. It moves the floor in memory first, so a reader never misses events without seeing a gap. A segment
+// is deleted when all of it is cut, but the open one always stays: readers skip its events up to the floor.
+func (w *writer) trim(t eventlog.Trim) error {
+	e := w.engine
+	e.mu.Lock()
+	s := e.spaces[t.Space]
+	if s == nil || len(s.segments) == 0 || t.ID <= s.removed && s.segments[0].number == 0 {
+		e.mu.Unlock()
+		return nil
+	}
+	s.removed = max(s.removed, t.ID)
+	n := 0
+	for n < len(s.segments)-1 && s.segments[n].last <= s.removed {
+		n++
+	}
+	s.segments = slices.Clone(s.segments[n:])
+	number, floor, first := s.number, s.removed, s.segments[0]
+	e.mu.Unlock()
+	err := w.batch.Set(floorKey(number), appendUint64(nil, floor), nil)
+	if first.number == 0 {
 		return err
 	}
-	return e.commit(b)
+	// All before the first segment, as a commit that failed may have left more than this cut.
+	for _, kind := range [...]byte{keyChannel, keyStream} {
+		err = errors.Join(err, w.batch.DeleteRange(segmentKey(nil, kind, number, 0), segmentKey(nil, kind, number, first.number), nil))
+	}
+	return errors.Join(err,
+		w.batch.DeleteRange(logKey(nil, number, 0), logKey(nil, number, first.first), nil),
+		w.batch.DeleteRange(segmentRowKey(number, 0), segmentRowKey(number, first.number), nil))
 }
 
 const (
@@ -102,14 +134,14 @@ const (
 	answersEvery = 30 // seconds
 )
 
-// dropAnswers deletes the expired idempotency answers with one range delete. If there are none, it writes nothing, so
+// dropAnswers deletes the idempotency answers that are expired by the time of the last commit, with one range delete. If there are none, it writes nothing, so
 // that an idle log does not write.
 func (e *Engine) dropAnswers() error {
 	if err := e.begin(); err != nil {
 		return err
 	}
 	defer e.using.RUnlock()
-	limit := e.clock.Before(answerLife)
+	limit := e.logTime() - min(e.logTime(), uint64(answerLife.Microseconds()))
 	iter, err := e.db.NewIter(&pebble.IterOptions{LowerBound: answerKey(nil, 0), UpperBound: answerKey(nil, limit)})
 	if err != nil {
 		return fmt.Errorf("looking for old answers: %w", err)

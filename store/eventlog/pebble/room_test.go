@@ -43,7 +43,7 @@ func TestLevels(t *testing.T) {
 	} {
 		disk.free.Store(step.free)
 		engine.Look()
-		if events, reserve := engine.Admit(false) == nil, engine.Admit(true) == nil; events != step.events || reserve != step.reserve {
+		if events, reserve := engine.Admit(&eventlog.Request{Events: make([]eventlog.Event, 1)}) == nil, engine.Admit(&eventlog.Request{FromReserve: true}) == nil; events != step.events || reserve != step.reserve {
 			t.Errorf("with %d bytes free: events %v, from the reserve %v", step.free, events, reserve)
 		}
 	}

@@ -1,0 +1,207 @@
+package eventlog
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+)
+
+// subject is what a condition is about: a stream, or with a key one event of it.
+type subject struct{ space, stream, key string }
+
+// note adds what an event changes.
+func note(changes map[subject]uint64, e *Event) {
+	if e.Stream != "" {
+		changes[subject{e.Space, e.Stream, ""}] = e.ID
+	}
+	if e.unique() {
+		changes[subject{e.Space, e.Stream, e.Key}] = e.ID
+	}
+}
+
+// recentMost bounds committer.recent. When it is cleared, requests that looked before that look again.
+const recentMost = 1 << 16
+
+// grouping is a group that is being made.
+type grouping struct {
+	*Group
+	changed map[subject]uint64 // by its events
+	written map[string][]byte  // rows as the group wrote or read them, those of its keyed spaces too
+	marks   marks              // of the clock, if there are new ones
+}
+
+// group applies entries in order, and gives ids. An error is a failure: none of them has an outcome.
+func (c *committer) group(entries []Entry) (*Group, error) {
+	g := &grouping{Group: &Group{Applied: c.applied}, changed: map[subject]uint64{}, written: map[string][]byte{}}
+	for i := range entries {
+		e := &entries[i]
+		g.Place, g.At = e.Place, max(g.At, e.At)
+		p := e.waiting
+		if p == nil {
+			p = &pending{request: e.Request, blind: true}
+		}
+		p.first, p.err = c.request(g, p, e.Wall)
+		if failed(p.err) {
+			return nil, p.err
+		}
+	}
+	return g.Group, nil
+}
+
+// failed reports whether an error is a failure, not a refusal.
+func failed(err error) bool { return errors.Is(err, ErrUnavailable) }
+
+// request applies one request and returns its first id. The error is a refusal or a failure; in both cases g is unchanged.
+func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error) {
+	r := p.request
+	first := max(g.Last+1, g.At)
+	if r.Once != nil {
+		answer, err := c.once(g, r.Once)
+		if err != nil {
+			return 0, err
+		}
+		if r.Once.Replayed = answer != nil; answer != nil {
+			return answer.First, nil
+		}
+	}
+	if err := cmp.Or(c.holds(p, first, g.changed), c.rowsHold(r, g.written)); err != nil {
+		return 0, err
+	}
+	rows, err := c.derive(r.Rows, g.written)
+	if err == nil && r.Make != "" {
+		rows, err = c.makeSpace(g, r.Make, rows)
+	}
+	if err != nil {
+		return 0, err
+	}
+	changes, err := c.apply(r)
+	if err != nil {
+		return 0, err
+	}
+	c.take(g, r, first, wall)
+	rows = append(c.install(changes, g.Last), rows...)
+	for _, row := range rows {
+		g.written[row.Key] = row.Value
+	}
+	g.Rows = append(g.Rows, rows...)
+	if len(r.Events) == 0 {
+		return 0, nil
+	}
+	return first, nil
+}
+
+// once returns the answer to an earlier request with the same key, or nil.
+func (c *committer) once(g *grouping, o *Once) (*Answer, error) {
+	c.log.answers.expire(expiredAnswers(g.At))
+	return c.log.answers.decide(o, g.Answers)
+}
+
+// makeSpace adds the row of a new keyed space.
+func (c *committer) makeSpace(g *grouping, space string, rows []Row) ([]Row, error) {
+	value, err := c.row(keyedRow+space, g.written)
+	if err == nil && value != nil {
+		err = ErrRow
+	}
+	return append(rows, row(space, 0, max(g.Last, g.At))), err
+}
+
+// take adds an accepted request to the group, and gives ids to its events.
+func (c *committer) take(g *grouping, r *Request, first uint64, wall int64) {
+	for i := range r.Events {
+		r.Events[i].ID = first + uint64(i)
+		note(g.changed, &r.Events[i])
+	}
+	n := len(r.Events)
+	if r.Run {
+		g.Run = &Run{Recovered: g.Last, Start: first}
+		n = 1
+	}
+	if n > 0 {
+		c.mark(g, first, wall)
+		g.Last = first + uint64(n) - 1
+	}
+	g.Events = append(g.Events, r.Events...)
+	g.Edit = r.Edit
+	if o := r.Once; o != nil {
+		g.Answers = append(g.Answers, Answer{First: first, Count: len(r.Events), Key: o.Key, Owner: o.Owner, Body: o.Body})
+	}
+}
+
+// mark notes in the group if the wall clock was stepped before the id first.
+func (c *committer) mark(g *grouping, first uint64, wall int64) {
+	m := g.marks
+	if m == nil {
+		m = *c.log.clock.marks.Load()
+	}
+	if !m.strays(first, wall) {
+		return
+	}
+	if o, ok := c.engine.(oldester); ok {
+		m = m.since(o.Oldest())
+	}
+	if m, noted := m.note(first, wall); noted {
+		g.marks, g.Marks = m, m.bytes()
+	}
+}
+
+// holds checks a request's conditions against four things: what look found before queueing, what has changed since,
+// what this group changes, and the request's own earlier events.
+func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) error {
+	if !p.request.conditional() {
+		return nil
+	}
+	if p.blind || p.looked < c.forgot {
+		if err := p.look(c.log.Settled(), c.engine); err != nil {
+			return err
+		}
+	}
+	for n, x := range p.request.Expect {
+		e := &p.request.Events[x.Index]
+		at := subject{e.Space, e.Stream, ""}
+		head := max(p.heads[n], c.recent[at], changed[at])
+		for i := range x.Index {
+			if before := &p.request.Events[i]; before.Space == e.Space && before.Stream == e.Stream {
+				head = first + uint64(i)
+			}
+		}
+		if head != x.Last {
+			return &ExpectError{Index: x.Index, Last: head}
+		}
+	}
+	return c.unique(p.request.Events, changed)
+}
+
+// unique refuses a key that is taken by now, or that is twice in the request.
+func (c *committer) unique(events []Event, changed map[subject]uint64) error {
+	var own map[subject]bool
+	for i := range events {
+		e := &events[i]
+		if !e.unique() {
+			continue
+		}
+		at := subject{e.Space, e.Stream, e.Key}
+		if c.recent[at] != 0 || changed[at] != 0 || own[at] {
+			return &KeyError{i}
+		}
+		if own == nil && len(events) > 1 {
+			own = map[subject]bool{}
+		}
+		if own != nil {
+			own[at] = true
+		}
+	}
+	return nil
+}
+
+// row is the value of a row as of the requests before, of this group too.
+func (c *committer) row(key string, written map[string][]byte) ([]byte, error) {
+	if value, ok := written[key]; ok {
+		return value, nil
+	}
+	value, err := c.engine.Row(key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: looking up a row: %w", ErrUnavailable, err)
+	}
+	written[key] = value
+	return value, nil
+}

@@ -1,0 +1,84 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"sluice/store/eventlog"
+)
+
+// Applied is how far the engine had come when it was opened.
+func (e *Engine) Applied() eventlog.Applied { return e.applied }
+
+// logTime is the log's time of the last commit.
+func (e *Engine) logTime() uint64 { return e.at.Load() }
+
+// loadPlace reads how far the engine came. A folder of an older version has no place: its time is that of the last id.
+func (e *Engine) loadPlace(last uint64) error {
+	e.applied, e.committed = eventlog.Applied{At: last, Last: last}, last
+	v, err := e.value(placeKey)
+	if err != nil || v == nil {
+		e.at.Store(last)
+		return err
+	}
+	if len(v) != 16 {
+		return errRecord
+	}
+	e.applied.Place, e.applied.At = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
+	e.at.Store(e.applied.At)
+	return nil
+}
+
+// maxRuns bounds the runs that are remembered. A position before the first of them gets the gap `unknown`.
+const maxRuns = 4096
+
+// runs are the remembered runs. Engine.mu guards them.
+type runs struct {
+	list []eventlog.Run // never modified, only replaced
+	next uint64         // number of the next run
+}
+
+func (e *Engine) loadRuns() error {
+	return e.each([]byte{keyMeta, metaRun}, func(k, v []byte) error {
+		if len(k) != 8 || len(v) != 16 {
+			return errRecord
+		}
+		e.runs.list = append(e.runs.list, eventlog.Run{Recovered: binary.BigEndian.Uint64(v), Start: binary.BigEndian.Uint64(v[8:])})
+		e.runs.next = binary.BigEndian.Uint64(k) + 1
+		return nil
+	})
+}
+
+// Runs are the runs of the log.
+func (e *Engine) Runs() []eventlog.Run {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.runs.list
+}
+
+// run writes a new run, and deletes the oldest if there are too many.
+func (w *writer) run(r *eventlog.Run) error {
+	if r == nil {
+		return nil
+	}
+	e := w.engine
+	e.mu.RLock()
+	next, n := e.runs.next, len(e.runs.list)
+	e.mu.RUnlock()
+	err := w.batch.Set(runKey(next), appendUint64(appendUint64(nil, r.Recovered), r.Start), nil)
+	if n >= maxRuns {
+		err = errors.Join(err, w.batch.Delete(runKey(next-uint64(n)), nil))
+	}
+	return err
+}
+
+// addRun adds a run that is stored.
+func (e *Engine) addRun(r eventlog.Run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := append([]eventlog.Run(nil), e.runs.list...)
+	if list = append(list, r); len(list) > maxRuns {
+		list = list[1:]
+	}
+	e.runs = runs{list, e.runs.next + 1}
+}

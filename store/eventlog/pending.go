@@ -1,0 +1,66 @@
+package eventlog
+
+import "fmt"
+
+// pending is a request that waits for its outcome.
+type pending struct {
+	request *Request
+	size    int
+	looked  uint64   // the settled position from before look read the state
+	heads   []uint64 // of the streams in Expect
+	blind   bool     // look has not run
+	done    chan struct{}
+	first   uint64
+	err     error
+	queued
+}
+
+// look reads the state that the request's conditions need, and refuses a key that is taken. The caller reads settled
+// before the call.
+func (p *pending) look(settled uint64, in Lookup) error {
+	p.looked, p.blind = settled, false
+	p.heads = p.heads[:0]
+	for _, x := range p.request.Expect {
+		e := &p.request.Events[x.Index]
+		head, err := in.Head(e.Space, e.Stream)
+		if err != nil {
+			return fmt.Errorf("%w: looking up a stream: %w", ErrUnavailable, err)
+		}
+		p.heads = append(p.heads, head)
+	}
+	for i := range p.request.Events {
+		e := &p.request.Events[i]
+		if !e.unique() {
+			continue
+		}
+		id, err := in.Find(e.Space, e.Stream, e.Key)
+		if err != nil {
+			return fmt.Errorf("%w: looking up a key: %w", ErrUnavailable, err)
+		}
+		if id != 0 {
+			return &KeyError{i}
+		}
+	}
+	return nil
+}
+
+// giveUp returns the outcome if it is known by now, else ErrUnknown with why.
+func (p *pending) giveUp(why error) (uint64, error) {
+	select {
+	case <-p.done:
+		return p.first, p.err
+	default:
+		return 0, fmt.Errorf("%w: %w", ErrUnknown, why)
+	}
+}
+
+// answer ends a request. It runs here and not when the publisher gives up, since the request is still in the queue then.
+func (l *Log) answer(p *pending) {
+	if p.request.conditional() {
+		l.expecting.Add(-1)
+	}
+	if r := p.request; p.err == nil && r.Stored != nil && (r.Once == nil || !r.Once.Replayed) {
+		p.request.Stored()
+	}
+	close(p.done)
+}
