@@ -20,7 +20,8 @@ const (
 	// store/documents
 	Document = "document/" // COLLECTION/key of the id -> the document
 	Index    = "index/"    // COLLECTION/FIELD, key of the value, key of the id -> id
-	Indexed  = "indexed/"  // COLLECTION/FIELD -> the mark of a complete index
+	Indexed  = "indexed/"  // COLLECTION/FIELD -> how far the index is built
+	Counted  = "counted/"  // COLLECTION -> number of documents, their bytes
 
 	// auth
 	Key            = "key/"         // ID -> the API key
