@@ -43,36 +43,62 @@ type Account struct {
 
 const rowAccount = rows.Account
 
-// Store has the accounts.
+// Store has the accounts. byName follows the rows, so all stores on a log agree.
 type Store struct {
 	log     *eventlog.Log
+	effects *eventlog.Effects // calls changed
 	changed atomic.Pointer[func(*Account)]
 	checks  *passwords.Checker
 
-	changing sync.Mutex // one change at a time
-	mu       sync.RWMutex
-	byName   map[string]*Account
+	mu     sync.RWMutex
+	byName map[string]*Account
 }
 
 // Open reads the accounts.
 func Open(log *eventlog.Log, checks *passwords.Checker) (*Store, error) {
-	s := &Store{log: log, checks: checks, byName: map[string]*Account{}}
-	err := log.Rows(rowAccount, func(r eventlog.Row) error {
-		a := &Account{}
-		if err := json.Unmarshal(r.Value, a); err != nil {
-			return fmt.Errorf("the row of account %q: %w", strings.TrimPrefix(r.Key, rowAccount), err)
-		}
-		s.byName[a.Username] = a
-		return nil
-	})
-	if err != nil {
+	s := &Store{log: log, effects: log.Effects(), checks: checks, byName: map[string]*Account{}}
+	if err := log.FollowRows(rowAccount, eventlog.Cache{Put: s.put, Names: s.names}); err != nil {
 		return nil, fmt.Errorf("reading accounts: %w", err)
 	}
 	return s, nil
 }
 
-// OnChange sets the function that is called after an account was deactivated or destroyed. Call OnChange before the store
-// is used.
+func (s *Store) put(username string, value []byte) error {
+	next, err := readAccount(value)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.byName[username]
+	if next == nil {
+		delete(s.byName, username)
+	} else {
+		s.byName[username] = next
+	}
+	if old != nil && (next == nil || next.ID != old.ID || !next.Active) {
+		s.effects.Do(func() { s.notify(old) })
+	}
+	return nil
+}
+
+func (s *Store) names(prefix string) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return eventlog.Named(s.byName, prefix)
+}
+
+// readAccount reads the value of a row; nil stands for no account.
+func readAccount(value []byte) (*Account, error) {
+	if value == nil {
+		return nil, nil
+	}
+	a := &Account{}
+	return a, json.Unmarshal(value, a)
+}
+
+// OnChange sets the function that is called after an account was deactivated or destroyed, and before who did it
+// gets the answer. Call OnChange before the store is used.
 func (s *Store) OnChange(f func(*Account)) { s.changed.Store(&f) }
 
 func (s *Store) notify(a *Account) {
@@ -123,10 +149,6 @@ func checkName(username string) error {
 
 // Create makes an active account.
 func (s *Store) Create(ctx context.Context, username, name, password string) (*Account, error) {
-	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*Account, error) { return s.create(ctx, username, name, password) })
-}
-
-func (s *Store) create(ctx context.Context, username, name, password string) (*Account, error) {
 	if err := checkName(username); err != nil {
 		return nil, err
 	}
@@ -143,79 +165,81 @@ func (s *Store) create(ctx context.Context, username, name, password string) (*A
 	if err != nil {
 		return nil, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if _, err := s.Get(username); err == nil {
-		return nil, fmt.Errorf("%w: %q", ErrTaken, username)
-	}
-	if len(s.All()) >= maxAccounts {
-		return nil, ErrTooMany
-	}
 	a := &Account{ID: rand.Text(), Username: username, Name: name, Active: true, Created: time.Now().UTC(), Hash: hash}
-	return a, s.store(ctx, a, false)
+	return a, s.change(ctx, username, false, func(now *Account) (*Account, error) {
+		switch {
+		case now != nil:
+			return nil, fmt.Errorf("%w: %q", ErrTaken, username)
+		case s.count() >= maxAccounts:
+			return nil, ErrTooMany
+		}
+		return a, nil
+	})
+}
+
+func (s *Store) count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.byName)
 }
 
 // SetActive activates or deactivates an account. Only an active account may sign in.
 func (s *Store) SetActive(ctx context.Context, username string, active bool) error {
-	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.setActive(ctx, username, active) })
-}
-
-func (s *Store) setActive(ctx context.Context, username string, active bool) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	old, err := s.Get(username)
-	if err != nil {
-		return err
-	}
-	a := *old
-	a.Active = active
-	if err := s.store(ctx, &a, true); err != nil {
-		return err
-	}
-	if !active {
-		s.notify(old)
-	}
-	return nil
-}
-
-func (s *Store) store(ctx context.Context, a *Account, fromReserve bool) error {
-	text, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("storing account %q: %w", a.Username, err)
-	}
-	if err := s.put(ctx, eventlog.Row{Key: rowAccount + a.Username, Value: text}, fromReserve); err != nil {
-		return fmt.Errorf("storing account %q: %w", a.Username, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byName[a.Username] = a
-	return nil
-}
-
-func (s *Store) put(ctx context.Context, row eventlog.Row, fromReserve bool) error {
-	_, err := s.log.Append(context.WithoutCancel(ctx), &eventlog.Request{Rows: []eventlog.Row{row}, FromReserve: fromReserve})
-	return err
+	return s.change(ctx, username, true, func(now *Account) (*Account, error) {
+		if now == nil {
+			return nil, fmt.Errorf("%w: %q", ErrUnknown, username)
+		}
+		next := *now
+		next.Active = active
+		return &next, nil
+	})
 }
 
 // Destroy deletes an account. A later account of the same name is a different one, without any rights of the first.
 func (s *Store) Destroy(ctx context.Context, username string) error {
-	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.destroy(ctx, username) })
+	return s.change(ctx, username, true, func(now *Account) (*Account, error) {
+		if now == nil {
+			return nil, fmt.Errorf("%w: %q", ErrUnknown, username)
+		}
+		return nil, nil
+	})
 }
 
-func (s *Store) destroy(ctx context.Context, username string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	a, err := s.Get(username)
-	if err != nil {
-		return err
+// change stores what f makes of the account as it is; nil stands for no account. f may run several times. Once stored, the
+// change is in force here, and its effects are over.
+func (s *Store) change(ctx context.Context, username string, fromReserve bool, f func(now *Account) (*Account, error)) error {
+	err := s.log.Retry(ctx, func() error {
+		key := rowAccount + username
+		was, err := s.log.Row(key)
+		if err != nil {
+			return fmt.Errorf("reading an account: %w", err)
+		}
+		now, err := readAccount(was)
+		if err != nil {
+			return fmt.Errorf("reading an account: %w", err)
+		}
+		next, err := f(now)
+		if err != nil {
+			return err
+		}
+		row := eventlog.Row{Key: key}
+		if next != nil {
+			if row.Value, err = rows.Update(was, next); err != nil {
+				return err
+			}
+		}
+		return s.commit(ctx, &eventlog.Request{
+			Rows: []eventlog.Row{row}, If: []eventlog.Condition{eventlog.RowIs(key, was)}, FromReserve: fromReserve,
+		})
+	})
+	s.effects.Wait()
+	return err
+}
+
+func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
+	if _, err := s.log.Append(context.WithoutCancel(ctx), r); err != nil {
+		return fmt.Errorf("storing an account: %w", err)
 	}
-	if err := s.put(ctx, eventlog.Row{Key: rowAccount + username}, true); err != nil {
-		return fmt.Errorf("destroying account %q: %w", username, err)
-	}
-	s.mu.Lock()
-	delete(s.byName, username)
-	s.mu.Unlock()
-	s.notify(a)
 	return nil
 }
 

@@ -5,6 +5,7 @@
 //   - Only the bcrypt hash of a password is stored. No log line and no error contains a password.
 //   - A wrong name takes the same time as a wrong password.
 //   - A verified hash is not computed again until the account changes or the process ends.
+//   - The accounts in memory follow the rows. A change is conditional on the row that it was made from.
 //
-// Lock order: Store.changing, then Store.mu. A commit of the log happens under changing, never under mu.
+// No lock is held over a commit.
 package account

@@ -6,6 +6,7 @@
 //   - A refresh token works once.
 //   - A change that ends a user's sessions is in the same commit as their removal.
 //   - Nothing changes a User: a change makes a new one, and ends the life of the old one.
+//   - The users and sessions in memory follow the rows. A change is conditional on the rows that it was made from.
 //
-// Lock order: Store.changing, then Store.mu. A commit of the log happens under changing, never under mu.
+// No lock is held over a commit. Store.mu and sessions.mu are leaves.
 package user

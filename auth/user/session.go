@@ -1,7 +1,6 @@
 package user
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,168 +30,174 @@ const (
 // rowSession is the prefix of the rows of sessions: the user's id, a slash and the session's id follow.
 const rowSession = rows.Session
 
-// session is a user's session. Store.changing guards all fields except life.
+// session is what is in memory of a user's session.
 type session struct {
 	id      string
-	known   [sha256.Size]byte // hash of the proof that its refresh tokens have in common
-	current [sha256.Size]byte // hash of the only refresh token that is valid
-	expires int64             // in seconds
-	life    *grant.Life       // of its access tokens; made when it is first needed; sessions.mu guards it
+	expires int64       // in seconds
+	life    *grant.Life // of its access tokens; made when it is first needed
+	user    *User       // as it was when the life was last asked for
 }
 
-// sessionRow is a session's row.
+// sessionRow is a session's row. The hashes are in hexadecimal.
 type sessionRow struct {
-	Known   string `json:"known"`
-	Current string `json:"current"`
+	Known   string `json:"known"`   // hash of the proof that its refresh tokens have in common
+	Current string `json:"current"` // hash of the only refresh token that is valid
 	Expires int64  `json:"expires"`
 }
 
-func (one *session) row(user string) (eventlog.Row, error) {
-	text, err := json.Marshal(sessionRow{hex.EncodeToString(one.known[:]), hex.EncodeToString(one.current[:]), one.expires})
-	return eventlog.Row{Key: rowSession + user + "/" + one.id, Value: text}, err
-}
-
-// deletion returns the row that deletes the session.
-func (one *session) deletion(user string) eventlog.Row {
-	return eventlog.Row{Key: rowSession + user + "/" + one.id}
-}
-
-func readSession(id string, value []byte) (*session, error) {
-	one := &session{id: id}
-	var r sessionRow
+func readSession(id string, value []byte) (*sessionRow, error) {
+	r := &sessionRow{}
 	if expires, err := strconv.ParseInt(string(value), 10, 64); err == nil { // a row of an earlier version: the id is the hash
-		r = sessionRow{id, id, expires}
-	} else if err := json.Unmarshal(value, &r); err != nil {
+		r = &sessionRow{id, id, expires}
+	} else if err := json.Unmarshal(value, r); err != nil {
 		return nil, fmt.Errorf("the row of a session: %w", err)
 	}
-	for text, to := range map[*string]*[sha256.Size]byte{&r.Known: &one.known, &r.Current: &one.current} {
-		hash, err := hex.DecodeString(*text)
-		if err != nil || len(hash) != sha256.Size {
+	for _, text := range []string{r.Known, r.Current} {
+		if hash, err := hex.DecodeString(text); err != nil || len(hash) != sha256.Size {
 			return nil, errors.New("the row of a session has no valid hash")
 		}
-		*to = [sha256.Size]byte(hash)
 	}
-	one.expires = r.Expires
-	return one, nil
+	return r, nil
 }
 
-// sessions has the sessions of all users, by the user's id, the oldest first. To change the lists, hold both
-// Store.changing and mu; to read them, either is enough. mu is a leaf.
+// sessions has the sessions of all users, by the user's id. Those that expire first come first. mu is a leaf.
 type sessions struct {
 	mu    sync.Mutex
 	of    map[string][]*session
 	swept time.Time // when sweep last found no more to remove
 }
 
-func (x *sessions) read(log *eventlog.Log) error {
-	x.of = map[string][]*session{}
-	err := log.Rows(rowSession, func(row eventlog.Row) error {
-		user, id, _ := strings.Cut(strings.TrimPrefix(row.Key, rowSession), "/")
-		one, err := readSession(id, row.Value)
-		if err == nil {
-			x.of[user] = append(x.of[user], one)
-		}
-		return err
-	})
-	for _, list := range x.of {
-		slices.SortStableFunc(list, func(a, b *session) int { return cmp.Compare(a.expires, b.expires) })
-	}
-	return err
-}
-
-// deletions returns the rows that delete all sessions of a user.
-func (x *sessions) deletions(user string) []eventlog.Row {
-	rows := make([]eventlog.Row, 0, len(x.of[user])+1)
-	for _, one := range x.of[user] {
-		rows = append(rows, one.deletion(user))
-	}
-	return rows
-}
-
-// forget ends all sessions of a user.
-func (x *sessions) forget(user string, why grant.End) { x.end(user, why, x.of[user]...) }
-
-// end removes sessions from the list. The streams and sockets that were opened with their access tokens end.
-func (x *sessions) end(user string, why grant.End, over ...*session) {
+// put adds, renews or removes a session. It returns the session before that, or nil.
+func (x *sessions) put(user, id string, r *sessionRow) (before *session) {
 	x.mu.Lock()
-	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(one *session) bool { return slices.Contains(over, one) })
+	defer x.mu.Unlock()
+	list := x.of[user]
+	if at := slices.IndexFunc(list, func(one *session) bool { return one.id == id }); at >= 0 {
+		before = list[at]
+		list = slices.Delete(list, at, at+1)
+	}
+	if r != nil {
+		one := before
+		if one == nil {
+			one = &session{id: id}
+		}
+		one.expires = r.Expires
+		at := len(list)
+		for at > 0 && list[at-1].expires > one.expires {
+			at--
+		}
+		list = slices.Insert(list, at, one)
+	}
 	if x.of[user] = list; len(list) == 0 {
 		delete(x.of, user)
 	}
-	var lives []*grant.Life
-	for _, one := range over {
-		if one.life != nil {
-			lives = append(lives, one.life)
-		}
-	}
-	x.mu.Unlock()
-	for _, l := range lives {
-		l.End(why)
-	}
+	return before
 }
 
-// putLast puts a session at the end of the list. It may be in the list already.
-func (x *sessions) putLast(user string, one *session) {
+// names returns the names of sessions that begin with a prefix, such as that of a user.
+func (x *sessions) names(prefix string) (names []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	list := slices.DeleteFunc(slices.Clone(x.of[user]), func(other *session) bool { return other == one })
-	x.of[user] = append(list, one)
+	if user, _, whole := strings.Cut(prefix, "/"); whole {
+		return named(names, user, x.of[user], prefix)
+	}
+	for user, list := range x.of {
+		names = named(names, user, list, prefix)
+	}
+	return names
 }
 
-func (x *sessions) byID(user, id string) *session {
-	for _, one := range x.of[user] {
-		if one.id == id {
-			return one
+func named(names []string, user string, list []*session, prefix string) []string {
+	for _, one := range list {
+		if name := user + "/" + one.id; strings.HasPrefix(name, prefix) {
+			names = append(names, name)
 		}
 	}
-	return nil
+	return names
 }
 
-// find returns the session of a refresh token, or nil if there is none or it has expired. used means that the token was
-// used before.
-func (x *sessions) find(t *refreshToken, now time.Time) (one *session, used bool) {
-	one = x.byID(t.user, t.session)
-	if one == nil || one.known != t.known || now.Unix() >= one.expires {
-		return nil, false
+// oldest returns the id of the session that a user loses if there is one more, or "".
+func (x *sessions) oldest(user string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if list := x.of[user]; len(list) >= maxSessions {
+		return list[0].id
 	}
-	return one, one.current != t.whole
+	return ""
+}
+
+// expired returns the keys of sessions that have expired, if it is time to sweep. They may be more than one sweep removes.
+func (x *sessions) expired(now time.Time) (keys []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if now.Sub(x.swept) < sweepEvery {
+		return nil
+	}
+	for user, list := range x.of {
+		for _, one := range list {
+			if one.expires > now.Unix() {
+				break
+			}
+			keys = append(keys, sessionKey(user, one.id))
+		}
+		if len(keys) >= maxSwept {
+			return keys // the next sweep continues
+		}
+	}
+	x.swept = now
+	return keys
+}
+
+func sessionKey(user, id string) string { return rowSession + user + "/" + id }
+
+// dropSessions deletes all sessions of a user.
+func dropSessions(user string) *eventlog.Edit {
+	return &eventlog.Edit{DropRows: []string{sessionKey(user, "")}}
+}
+
+// putSession puts a session's row in force. If the session is over, the streams and sockets that were opened with its
+// access tokens end. The reason is that of the user if the same commit has changed the user, who was followed first.
+func (s *Store) putSession(name string, value []byte) (err error) {
+	user, id, _ := strings.Cut(name, "/")
+	var r *sessionRow
+	if value != nil {
+		if r, err = readSession(id, value); err != nil {
+			return err
+		}
+	}
+	before := s.sessions.put(user, id, r)
+	if r != nil || before == nil || before.life == nil {
+		return nil
+	}
+	why := grant.Revoked
+	if now := s.ByID(user); now != nil && now != before.user && now.Active {
+		why = grant.Changed
+	}
+	s.effects.Do(func() { before.life.End(why) })
+	return nil
 }
 
 // Session returns the life of a user's session, or nil if there is no such session.
 func (s *Store) Session(user, id string) *grant.Life {
-	x := &s.sessions
+	u, x := s.ByID(user), &s.sessions
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	one := x.byID(user, id)
-	if one == nil {
-		return nil
+	for _, one := range x.of[user] {
+		if one.id != id {
+			continue
+		}
+		if one.life == nil {
+			one.life = grant.NewLife()
+		}
+		one.user = u
+		return one.life
 	}
-	if one.life == nil {
-		one.life = grant.NewLife()
-	}
-	return one.life
+	return nil
 }
 
 // Login returns the user with this email and password, and a refresh token. Its error is ErrBadLogin if they are wrong,
 // passwords.ErrBusy if too many try at once, and a passwords.TriesError after too many wrong tries.
 func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
-	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.login(ctx, from, email, password) })
-}
-
-// signedIn runs a change that returns a user and a refresh token.
-func (s *Store) signedIn(ctx context.Context, f func(context.Context) (*User, string, error)) (*User, string, error) {
-	type made struct {
-		user  *User
-		token string
-	}
-	m, err := eventlog.Change(ctx, s.log, func(ctx context.Context) (m made, err error) {
-		m.user, m.token, err = f(ctx)
-		return m, err
-	})
-	return m.user, m.token, err
-}
-
-func (s *Store) login(ctx context.Context, from, email, password string) (*User, string, error) {
 	email = normal(email)
 	hash := ""
 	if u := s.find(email); u != nil && u.Active { // the right password of an inactive user must count as wrong, or it could be found out
@@ -202,148 +207,161 @@ func (s *Store) login(ctx context.Context, from, email, password string) (*User,
 	if err != nil {
 		return nil, "", err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	u := s.find(email) // the user may have changed during the check
-	if !right || u == nil || !u.Active || u.hash != hash {
+	if !right {
 		return nil, "", ErrBadLogin
 	}
-	if err := s.sweep(ctx); err != nil {
+	var u *User
+	var token string
+	err = s.change(ctx, func() (err error) {
+		var row eventlog.Row
+		if u, row, err = s.read(email); err != nil {
+			return err
+		}
+		if u == nil || !u.Active || u.hash != hash { // the user may have changed during the check
+			return ErrBadLogin
+		}
+		if err := s.sweep(ctx); err != nil {
+			return err
+		}
+		token, err = s.renew(ctx, u, refreshToken{}, row)
+		return err
+	})
+	if err != nil {
 		return nil, "", err
 	}
-	token, err := s.renew(ctx, u, nil, refreshToken{})
-	return u, token, err
+	return s.inForce(u), token, nil
 }
 
 // Refresh exchanges a refresh token for the next one. A second use of the same token ends the session: two clients have
 // it, so one of them has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
-	return s.signedIn(ctx, func(ctx context.Context) (*User, string, error) { return s.refresh(ctx, token) })
-}
-
-func (s *Store) refresh(ctx context.Context, token string) (*User, string, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if err := s.sweep(ctx); err != nil {
-		return nil, "", err
-	}
-	t, one, err := s.findSession(ctx, token)
+	var u *User
+	var next string
+	err := s.change(ctx, func() error {
+		if err := s.sweep(ctx); err != nil {
+			return err
+		}
+		t, row, err := s.findSession(ctx, token)
+		if err != nil {
+			return err
+		}
+		if u = s.ByID(t.user); u == nil || !u.Active {
+			return ErrBadLogin
+		}
+		next, err = s.renew(ctx, u, t, row)
+		return err
+	})
 	if err != nil {
 		return nil, "", err
 	}
-	u := s.ByID(t.user)
-	if u == nil || !u.Active {
-		return nil, "", ErrBadLogin
-	}
-	token, err = s.renew(ctx, u, one, t)
-	return u, token, err
+	return u, next, nil
 }
 
-// findSession returns the session of a refresh token, or ErrBadLogin if it has none. If the token was used before, it ends
-// the session and returns ErrUsed.
-func (s *Store) findSession(ctx context.Context, token string) (refreshToken, *session, error) {
+// findSession returns the parsed refresh token and the row of its session, or ErrBadLogin if it has none. If the token was
+// used before, it ends the session and returns ErrUsed.
+func (s *Store) findSession(ctx context.Context, token string) (t refreshToken, row eventlog.Row, err error) {
 	t, ok := parseRefresh(token)
-	if !ok {
-		return t, nil, ErrBadLogin
+	if !ok || s.ByID(t.user) == nil {
+		return t, row, ErrBadLogin
 	}
-	one, used := s.sessions.find(&t, s.now())
+	row.Key = sessionKey(t.user, t.session)
+	if row.Value, err = s.log.Row(row.Key); err != nil {
+		return t, row, fmt.Errorf("reading a session: %w", err)
+	}
+	if row.Value == nil {
+		return t, row, ErrBadLogin
+	}
+	one, err := readSession(t.session, row.Value)
 	switch {
-	case one == nil:
-		return t, nil, ErrBadLogin
-	case used:
-		s.sessions.end(t.user, grant.Revoked, one) // before the commit, so that it ends even if the commit fails
-		if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
-			return t, nil, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
-		}
-		return t, nil, ErrUsed
+	case err != nil:
+		return t, row, err
+	case one.Known != hex.EncodeToString(t.known[:]), s.now().Unix() >= one.Expires:
+		return t, row, ErrBadLogin
+	case one.Current == hex.EncodeToString(t.whole[:]):
+		return t, row, nil
 	}
-	return t, one, nil
+	// Without a condition: whatever has happened to the session meanwhile, it must end.
+	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{{Key: row.Key}}}); err != nil {
+		return t, row, fmt.Errorf("ending a session whose refresh token was used twice: %w", err)
+	}
+	return t, row, ErrUsed
 }
 
 // Logout ends the session of a refresh token, or returns ErrBadLogin if it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
-	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.logout(ctx, token) })
+	return s.change(ctx, func() error {
+		_, row, err := s.findSession(ctx, token)
+		if err != nil {
+			return err
+		}
+		err = s.commit(ctx, &eventlog.Request{
+			Rows: []eventlog.Row{{Key: row.Key}}, If: []eventlog.Condition{eventlog.RowIs(row.Key, row.Value)},
+		})
+		if err != nil {
+			return fmt.Errorf("ending a session: %w", err)
+		}
+		return nil
+	})
 }
 
-func (s *Store) logout(ctx context.Context, token string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	t, one, err := s.findSession(ctx, token)
-	if err != nil {
-		return err
-	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{one.deletion(t.user)}}); err != nil {
-		return fmt.Errorf("ending a session: %w", err)
-	}
-	s.sessions.end(t.user, grant.Revoked, one)
-	return nil
-}
-
-// renew makes the next refresh token of the session one, whose present token is t. If one is nil, it makes the first token
-// of a new session, and ends the oldest session if there are too many.
-func (s *Store) renew(ctx context.Context, u *User, one *session, t refreshToken) (string, error) {
+// renew makes the next refresh token of a session, whose present token is t. If t is zero, it makes the first token of a new
+// session, and ends the oldest session if there are too many. The commit is conditional on a row: that of the session, so
+// that a token works once, or for a new one that of the user, so that no session begins when the user signs out everywhere.
+func (s *Store) renew(ctx context.Context, u *User, t refreshToken, was eventlog.Row) (string, error) {
 	token, next := t.next(u.ID)
-	fresh := &session{id: next.session, known: next.known, current: next.whole, expires: s.now().Add(sessionTTL).Unix()}
-	row, err := fresh.row(u.ID)
-	if err != nil {
-		return "", fmt.Errorf("storing a session: %w", err)
-	}
-	rows := []eventlog.Row{row}
-	var over []*session
-	switch list := s.sessions.of[u.ID]; {
-	case one != nil && one.id != fresh.id: // a session of an earlier version is replaced by a new one
-		over = append(over, one)
-	case one == nil && len(list) >= maxSessions:
-		over = append(over, list[0])
-	}
-	for _, old := range over {
-		rows = append(rows, old.deletion(u.ID))
-	}
+	fresh := sessionRow{hex.EncodeToString(next.known[:]), hex.EncodeToString(next.whole[:]), s.now().Add(sessionTTL).Unix()}
+	row := eventlog.Row{Key: sessionKey(u.ID, next.session)}
 	// Signing in may use the reserve of a full disk: users must sign in before they can delete anything.
-	if err := s.commit(ctx, &eventlog.Request{Rows: rows, FromReserve: true}); err != nil {
+	r := &eventlog.Request{If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}, FromReserve: true}
+	var before []byte
+	var err error
+	switch oldest := s.sessions.oldest(u.ID); {
+	case was.Key == row.Key:
+		before = was.Value
+	case t.session != "": // a session of an earlier version is replaced by a new one
+		r.Rows = append(r.Rows, eventlog.Row{Key: was.Key})
+	case oldest != "":
+		key := sessionKey(u.ID, oldest)
+		value, err := s.log.Row(key)
+		if err != nil {
+			return "", fmt.Errorf("reading a session: %w", err)
+		}
+		r.Rows = append(r.Rows, eventlog.Row{Key: key})
+		r.If = append(r.If, eventlog.RowIs(key, value))
+	}
+	if row.Value, err = rows.Update(before, fresh); err != nil {
 		return "", fmt.Errorf("storing a session: %w", err)
 	}
-	if one != nil && one.id == fresh.id {
-		one.current, one.expires = fresh.current, fresh.expires
-		fresh = one
+	r.Rows = append(r.Rows, row)
+	if err := s.commit(ctx, r); err != nil {
+		return "", fmt.Errorf("storing a session: %w", err)
 	}
-	s.sessions.putLast(u.ID, fresh)
-	s.sessions.end(u.ID, grant.Revoked, over...)
 	return token, nil
 }
 
 // sweep deletes expired sessions, once in sweepEvery. Otherwise those of users who never come back would stay for ever. It
 // runs when a session is made or renewed, because only then their number can grow.
 func (s *Store) sweep(ctx context.Context) error {
-	x, now := &s.sessions, s.now()
-	if now.Sub(x.swept) < sweepEvery {
+	now := s.now()
+	keys := s.sessions.expired(now)
+	if len(keys) == 0 {
 		return nil
 	}
-	var rows []eventlog.Row
-	over := map[string][]*session{}
-	for user, list := range x.of {
-		for _, one := range list {
-			if one.expires > now.Unix() {
-				break
-			}
-			rows, over[user] = append(rows, one.deletion(user)), append(over[user], one)
+	r := &eventlog.Request{}
+	for _, key := range keys {
+		value, err := s.log.Row(key)
+		if err != nil {
+			return fmt.Errorf("reading a session: %w", err)
 		}
-		if len(rows) >= maxSwept {
-			break // the next sweep continues
+		if one, err := readSession("", value); err == nil && one.Expires > now.Unix() {
+			continue // renewed meanwhile, by a clock that is behind
 		}
+		r.Rows = append(r.Rows, eventlog.Row{Key: key})
+		r.If = append(r.If, eventlog.RowIs(key, value))
 	}
-	if len(rows) == 0 {
-		x.swept = now
-		return nil
-	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: rows}); err != nil {
+	// If one of the rows has changed, somebody else sweeps.
+	if err := s.commit(ctx, r); err != nil && !errors.Is(err, eventlog.ErrRow) {
 		return fmt.Errorf("sweeping sessions: %w", err)
-	}
-	for user, list := range over {
-		x.end(user, grant.Revoked, list...)
-	}
-	if len(rows) < maxSwept {
-		x.swept = now
 	}
 	return nil
 }

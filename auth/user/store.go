@@ -23,14 +23,14 @@ const maxUsers = 100_000
 
 const rowUser = rows.User
 
-// Store has the users and their sessions.
+// Store has the users and their sessions. What it has in memory follows the rows, so all stores on a log agree.
 type Store struct {
 	log       *eventlog.Log
+	effects   *eventlog.Effects // ends lives
 	now       func() time.Time
 	passwords *passwords.Checker
 	max       int
 
-	changing sync.Mutex // one change of users or sessions at a time
 	sessions sessions
 	mu       sync.RWMutex
 	byEmail  map[string]*User
@@ -39,17 +39,14 @@ type Store struct {
 
 // Open reads the users and their sessions.
 func Open(log *eventlog.Log, checker *passwords.Checker, now func() time.Time) (*Store, error) {
-	s := &Store{log: log, now: now, passwords: checker, max: maxUsers, byEmail: map[string]*User{}, byID: map[string]*User{}}
-	err := log.Rows(rowUser, func(row eventlog.Row) error {
-		var r record
-		if err := json.Unmarshal(row.Value, &r); err != nil {
-			return fmt.Errorf("the row of user %q: %w", strings.TrimPrefix(row.Key, rowUser), err)
-		}
-		s.put(r.user())
-		return nil
-	})
+	s := &Store{
+		log: log, effects: log.Effects(), now: now, passwords: checker, max: maxUsers,
+		byEmail: map[string]*User{}, byID: map[string]*User{}, sessions: sessions{of: map[string][]*session{}},
+	}
+	// The users are followed first: see putSession.
+	err := log.FollowRows(rowUser, eventlog.Cache{Put: s.put, Names: s.names})
 	if err == nil {
-		err = s.sessions.read(log)
+		err = log.FollowRows(rowSession, eventlog.Cache{Put: s.putSession, Names: s.sessions.names})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading users: %w", err)
@@ -57,10 +54,75 @@ func Open(log *eventlog.Log, checker *passwords.Checker, now func() time.Time) (
 	return s, nil
 }
 
-func (s *Store) put(u *User) {
+// put puts a user's row in force. The life of the old user ends after that, so clients that come back find the new one.
+func (s *Store) put(email string, value []byte) error {
+	next, err := readUser(value)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byEmail[u.Email], s.byID[u.ID] = u, u
+	old := s.byEmail[email]
+	if old != nil {
+		delete(s.byID, old.ID)
+		why := grant.Revoked
+		if next != nil && next.ID == old.ID && next.Active {
+			why = grant.Changed
+		}
+		s.effects.Do(func() { old.Life.End(why) })
+	}
+	if next == nil {
+		delete(s.byEmail, email)
+	} else {
+		s.byEmail[email], s.byID[next.ID] = next, next
+	}
+	return nil
+}
+
+func (s *Store) names(prefix string) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return eventlog.Named(s.byEmail, prefix)
+}
+
+// readUser reads the value of a row; nil stands for no user.
+func readUser(value []byte) (*User, error) {
+	if value == nil {
+		return nil, nil
+	}
+	var r record
+	if err := json.Unmarshal(value, &r); err != nil {
+		return nil, err
+	}
+	return r.user(), nil
+}
+
+// read reads a user from the row, which it returns too. The user is nil if there is none.
+func (s *Store) read(email string) (u *User, row eventlog.Row, err error) {
+	row.Key = rowUser + normal(email)
+	if row.Value, err = s.log.Row(row.Key); err == nil {
+		u, err = readUser(row.Value)
+	}
+	if err != nil {
+		err = fmt.Errorf("reading a user: %w", err)
+	}
+	return u, row, err
+}
+
+// inForce returns the user in memory that u, which was read from the row, is a copy of.
+func (s *Store) inForce(u *User) *User {
+	if now := s.ByID(u.ID); now != nil && now.Version == u.Version {
+		return now
+	}
+	u.Life.End(grant.Changed) // somebody has changed it since
+	return u
+}
+
+// change runs a change that reads rows and is conditional on them, and waits until its effects are over.
+func (s *Store) change(ctx context.Context, f func() error) error {
+	err := s.log.Retry(ctx, f)
+	s.effects.Wait()
+	return err
 }
 
 // Get returns the user with an email, or ErrUnknown.
@@ -116,10 +178,6 @@ func (s *Store) hash(ctx context.Context, c *Change) (string, error) {
 
 // Add makes a user with the password and the grant of c. The user is active unless c says otherwise.
 func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) {
-	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.add(ctx, email, c) })
-}
-
-func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) {
 	email = normal(email)
 	if err := checkEmail(email); err != nil {
 		return nil, err
@@ -128,41 +186,45 @@ func (s *Store) add(ctx context.Context, email string, c Change) (*User, error) 
 		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
 	}
 	// A hash is expensive, so all other checks come first.
-	if _, err := s.newUser(email, &c, ""); err != nil {
+	if _, err := s.newUser(email, s.find(email), &c, ""); err != nil {
 		return nil, err
 	}
 	hash, err := s.hash(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	u, err := s.newUser(email, &c, hash)
+	var fresh *User
+	err = s.change(ctx, func() error {
+		now, row, err := s.read(email)
+		if err == nil {
+			fresh, err = s.newUser(email, now, &c, hash)
+		}
+		if err != nil {
+			return err
+		}
+		return s.store(ctx, row, nil, fresh)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return u, s.replace(ctx, nil, u)
+	return s.inForce(fresh), nil
 }
 
-// newUser returns the new user without storing it.
-func (s *Store) newUser(email string, c *Change, hash string) (*User, error) {
+// newUser returns the new user without storing it. now is the user with the email, who must not exist.
+func (s *Store) newUser(email string, now *User, c *Change, hash string) (*User, error) {
 	switch {
-	case s.find(email) != nil:
+	case now != nil:
 		return nil, ErrTaken
 	case s.Count() >= s.max:
 		return nil, fmt.Errorf("%w: %d", ErrTooMany, s.max)
 	}
-	fresh := &User{Email: email, Active: true, Created: s.now().UTC().Truncate(time.Millisecond), ID: strings.ToLower(rand.Text()[:12])}
+	fresh := &User{Email: email, Active: true, Created: s.now().UTC().Truncate(time.Millisecond), ID: strings.ToLower(rand.Text()[:12]), Life: grant.NewLife()}
 	return fresh.apply(c, hash)
 }
 
 // Change changes a user. All access tokens of the user, and the streams and sockets that were opened with them, end. The
 // sessions end too if the password changes or the user is no longer active.
 func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
-	return eventlog.Change(ctx, s.log, func(ctx context.Context) (*User, error) { return s.change(ctx, email, c) })
-}
-
-func (s *Store) change(ctx context.Context, email string, c Change) (*User, error) {
 	if _, err := s.Get(email); err != nil {
 		return nil, err
 	}
@@ -170,66 +232,46 @@ func (s *Store) change(ctx context.Context, email string, c Change) (*User, erro
 	if err != nil {
 		return nil, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	old, err := s.Get(email)
+	var next *User
+	err = s.change(ctx, func() error {
+		old, row, err := s.read(email)
+		if err != nil {
+			return err
+		}
+		if old == nil {
+			return ErrUnknown
+		}
+		if err := version.Check(c.Match, old.Revision(), old); err != nil {
+			return err
+		}
+		if next, err = old.apply(&c, hash); err != nil || next.same(old) {
+			return err
+		}
+		return s.store(ctx, row, old, next)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := version.Check(c.Match, old.Revision(), old); err != nil {
-		return nil, err
-	}
-	next, err := old.apply(&c, hash)
-	if err != nil {
-		return nil, err
-	}
-	if next.same(old) {
-		return old, nil
-	}
-	return next, s.replace(ctx, old, next)
+	return s.inForce(next), nil
 }
 
-// replace stores a user and puts it in force. old is the same user before the change, or nil for a new one.
-func (s *Store) replace(ctx context.Context, old, next *User) error {
-	was, err := s.row(next.Email)
-	if err != nil {
-		return err
-	}
+// store stores a user with a new version. row and old are what was read: old is nil for a new user. Sessions are dropped by
+// their prefix, so that none is left that another change has made meanwhile.
+func (s *Store) store(ctx context.Context, row eventlog.Row, old, next *User) error {
+	r := &eventlog.Request{If: []eventlog.Condition{eventlog.RowIs(row.Key, row.Value)}, FromReserve: old != nil}
 	next.Version, next.Life = version.New(), grant.NewLife()
-	value, err := json.Marshal(next.record())
-	if err != nil {
+	var err error
+	if row.Value, err = rows.Update(row.Value, next.record()); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
 	}
-	rows := []eventlog.Row{{Key: rowUser + next.Email, Value: value}}
-	signsOut := old != nil && (old.hash != next.hash || !next.Active)
-	if signsOut {
-		rows = append(rows, s.sessions.deletions(next.ID)...)
+	r.Rows = []eventlog.Row{row}
+	if old != nil && (old.hash != next.hash || !next.Active) {
+		r.Edit = dropSessions(next.ID)
 	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: rows, If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}, FromReserve: old != nil}); err != nil {
+	if err := s.commit(ctx, r); err != nil {
 		return fmt.Errorf("storing a user: %w", err)
-	}
-	why := grant.Changed
-	if !next.Active {
-		why = grant.Revoked
-	}
-	// The life of the old user ends last: clients that come back after that must find the new user, and no old session.
-	if signsOut {
-		s.sessions.forget(next.ID, why)
-	}
-	s.put(next)
-	if old != nil {
-		old.Life.End(why)
 	}
 	return nil
-}
-
-// row returns a user's row, without a value if there is none.
-func (s *Store) row(email string) (eventlog.Row, error) {
-	value, err := s.log.Row(rowUser + email)
-	if err != nil {
-		err = fmt.Errorf("reading a user: %w", err)
-	}
-	return eventlog.Row{Key: rowUser + email, Value: value}, err
 }
 
 func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
@@ -242,31 +284,26 @@ func (s *Store) Remove(ctx context.Context, email string) error { return s.Remov
 
 // RemoveIf is Remove for a user of the given revision.
 func (s *Store) RemoveIf(ctx context.Context, email string, match version.Match) error {
-	return eventlog.Changed(ctx, s.log, func(ctx context.Context) error { return s.remove(ctx, email, match) })
-}
-
-func (s *Store) remove(ctx context.Context, email string, match version.Match) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	u, err := s.Get(email)
-	if err != nil {
+	if _, err := s.Get(email); err != nil {
 		return err
 	}
-	if err := version.Check(match, u.Revision(), u); err != nil {
-		return err
-	}
-	was, err := s.row(u.Email)
-	if err != nil {
-		return err
-	}
-	if err := s.commit(ctx, &eventlog.Request{Rows: append(s.sessions.deletions(u.ID), eventlog.Row{Key: was.Key}), If: []eventlog.Condition{eventlog.RowIs(was.Key, was.Value)}}); err != nil {
-		return fmt.Errorf("removing a user: %w", err)
-	}
-	s.sessions.forget(u.ID, grant.Revoked)
-	s.mu.Lock()
-	delete(s.byEmail, u.Email)
-	delete(s.byID, u.ID)
-	s.mu.Unlock()
-	u.Life.End(grant.Revoked)
-	return nil
+	return s.change(ctx, func() error {
+		u, row, err := s.read(email)
+		if err != nil {
+			return err
+		}
+		if u == nil {
+			return ErrUnknown
+		}
+		if err := version.Check(match, u.Revision(), u); err != nil {
+			return err
+		}
+		err = s.commit(ctx, &eventlog.Request{
+			Rows: []eventlog.Row{{Key: row.Key}}, Edit: dropSessions(u.ID), If: []eventlog.Condition{eventlog.RowIs(row.Key, row.Value)},
+		})
+		if err != nil {
+			return fmt.Errorf("removing a user: %w", err)
+		}
+		return nil
+	})
 }
