@@ -45,8 +45,8 @@ func (g *Gateway) StoreEvent(t *testing.T, e *streams.Event) uint64 {
 	return at
 }
 
-// As sends a request as a user, and returns the status and the body.
-func (g *Gateway) As(t *testing.T, user, method, path, body string) (int, string) {
+// RequestAs sends a request as a user, and returns the status and the body.
+func (g *Gateway) RequestAs(t *testing.T, user, method, path, body string) (int, string) {
 	t.Helper()
 	answer := g.OpenAs(t, user, method, path, body, "application/json")
 	defer answer.Body.Close()
@@ -77,19 +77,19 @@ func (g *Gateway) OpenAs(t *testing.T, user, method, path, body, accept string) 
 	return answer
 }
 
-// Want fails the test if the answer is different.
-func (g *Gateway) Want(t *testing.T, status int, has, user, method, path, body string) {
+// ExpectAs fails the test if the answer is different.
+func (g *Gateway) ExpectAs(t *testing.T, status int, has, user, method, path, body string) {
 	t.Helper()
-	if got, text := g.As(t, user, method, path, body); got != status || !strings.Contains(text, has) {
+	if got, text := g.RequestAs(t, user, method, path, body); got != status || !strings.Contains(text, has) {
 		t.Errorf("%s %s as %s: %d %s, want %d %s", method, path, user, got, text, status, has)
 	}
 }
 
-// People makes accounts whose passwords are their names.
-func (g *Gateway) People(t *testing.T, names ...string) {
+// AddAccounts makes accounts whose passwords are their names.
+func (g *Gateway) AddAccounts(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		g.Want(t, 204, "", "root", "POST", "/accounts/"+name, fmt.Sprintf(`{"password":%q}`, name))
+		g.ExpectAs(t, 204, "", "root", "POST", "/accounts/"+name, fmt.Sprintf(`{"password":%q}`, name))
 	}
 }
 

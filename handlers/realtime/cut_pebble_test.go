@@ -66,7 +66,7 @@ func cutBehindSlowReader(t *testing.T, query, header string, more int) {
 		t.Fatalf("%d events of %d, of which %d were removed, and gaps %+v", len(p.events), len(m.all), rest, p.gaps)
 	}
 	before := p.gaps[0].before
-	if want := (told{"expired", m.all[before-1].ID, m.all[rest].ID, before}); p.gaps[0] != want {
+	if want := (gapFields{"expired", m.all[before-1].ID, m.all[rest].ID, before}); p.gaps[0] != want {
 		t.Errorf("told %+v, want %+v", p.gaps[0], want)
 	}
 	want := slices.DeleteFunc(append(m.all[:before:before], m.all[rest:]...), func(e entry) bool { return e.ID > last })

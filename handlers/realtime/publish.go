@@ -64,7 +64,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
-		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", notTaken, body.FormFault(text))
+		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", unsupportedType, body.FormFault(text))
 	}
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
@@ -76,8 +76,8 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	return h.store(c, id, b, text, running)
 }
 
-// notTaken is the message for an unsupported content type.
-const notTaken = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
+// unsupportedType is the message for an unsupported content type.
+const unsupportedType = "this Content-Type is not supported; send application/json for one event or an array, application/x-ndjson for one a line"
 
 // contentType reports whether the body is NDJSON. It accepts the two types in UTF-8 without an encoding, and curl's type for
 // forms, with which the body must be JSON.
@@ -97,7 +97,7 @@ func contentType(head http.Header) (ndjson bool, _ *httperr.Error) {
 	}
 	kind, params, err := mime.ParseMediaType(values[0])
 	if err != nil || kind != echo.MIMEApplicationJSON && kind != contentTypeNDJSON {
-		return refuse(notTaken)
+		return refuse(unsupportedType)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return refuse("application/json and application/x-ndjson must be in charset utf-8")
@@ -120,7 +120,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 	}
 	for i := range b.events {
 		if ch := b.events[i].Channel(); !id.Pub.Match(ch) {
-			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.where(i), ch)
+			return httperr.New(http.StatusForbidden, httperr.Forbidden, "%sis on the channel %q, to which this credential may not publish", b.eventName(i), ch)
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 }
 
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {
-	w, bad := h.spaced(id, b)
+	w, bad := h.prepareDatabases(id, b)
 	if bad != nil {
 		return 0, bad
 	}
@@ -189,7 +189,7 @@ func (h *Handler) once(r *http.Request, id *auth.Identity, body []byte) (*eventl
 func publishError(b *batch, err error) error {
 	var expect *eventlog.ExpectError
 	if errors.As(err, &expect) {
-		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.where(expect.Index))
+		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.eventName(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
 	}

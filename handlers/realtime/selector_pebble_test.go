@@ -157,7 +157,7 @@ type request struct {
 	lines  bool
 	after  uint64 // the last position that is not asked for
 	asked  string // the id that was named; a time is none
-	gaps   []told // that must come before all events
+	gaps   []gapFields // that must come before all events
 	last   uint64
 	reason string
 	limit  int
@@ -240,9 +240,9 @@ func (m *selectorModel) begin(rt *rapid.T, r *request) {
 			r.after = at - 1
 		}
 		if r.after < m.removed {
-			r.gaps, r.after = []told{{"expired", r.asked, m.oldest(), 0}}, m.removed
+			r.gaps, r.after = []gapFields{{"expired", r.asked, m.oldest(), 0}}, m.removed
 		} else if r.after > settled {
-			r.gaps, r.after = []told{{"unknown", r.asked, m.oldest(), 0}}, settled
+			r.gaps, r.after = []gapFields{{"unknown", r.asked, m.oldest(), 0}}, settled
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 // writings are the databases that a batch appends to, by space.
 type writings map[string]*streams.Writing
 
-// spacedData checks the data of an event for a database. It must be an object, which all clients of databases expect;
+// checkDatabaseData checks the data of an event for a database. It must be an object, which all clients of databases expect;
 // without data it becomes {}. It returns the fault, or "".
-func spacedData(e *eventlog.Event) string {
+func checkDatabaseData(e *eventlog.Event) string {
 	switch {
 	case len(e.Data) == 0 || string(e.Data) == "null":
 		e.Data = []byte("{}")
@@ -27,22 +27,22 @@ func spacedData(e *eventlog.Event) string {
 	return ""
 }
 
-// spaced turns the events for databases into what those store. An identity that may publish everything in a database makes
+// prepareDatabases turns the events for databases into what those store. An identity that may publish everything in a database makes
 // its namespaces by writing to them.
-func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, bad *httperr.Error) {
+func (h *Handler) prepareDatabases(id *auth.Identity, b *batch) (w writings, bad *httperr.Error) {
 	for i := range b.events {
 		e := &b.events[i]
 		if e.Space == "" {
 			continue
 		}
-		if bad := spacedData(e); bad != "" {
-			return nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"data\": %s", b.where(i), bad)
+		if bad := checkDatabaseData(e); bad != "" {
+			return nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"data\": %s", b.eventName(i), bad)
 		}
 		one := w[e.Space]
 		if one == nil {
 			var err error
 			if one, err = h.o.Databases.Write(strings.TrimPrefix(e.Space, channel.DBSpace)); err != nil {
-				return nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"space\": %v", b.where(i), err)
+				return nil, httperr.New(http.StatusBadRequest, httperr.BadEvent, "%sfield \"space\": %v", b.eventName(i), err)
 			}
 			if w == nil {
 				w = writings{}
@@ -52,7 +52,7 @@ func (h *Handler) spaced(id *auth.Identity, b *batch) (w writings, bad *httperr.
 		whole := id.Pub.Intersect(channel.NewSet(channel.Pattern{Space: e.Space})).String() == e.Space
 		if err := one.Take(e, whole); err != nil {
 			status, code := spaceFault(err)
-			return nil, httperr.New(status, code, "%sfield \"stream\": %v", b.where(i), err)
+			return nil, httperr.New(status, code, "%sfield \"stream\": %v", b.eventName(i), err)
 		}
 	}
 	return w, nil
