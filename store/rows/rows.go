@@ -14,7 +14,7 @@ const (
 	Database   = "db/d/" // NAME -> the database
 	Namespace  = "db/n/" // ID/NAMESPACE -> nothing
 	Annotation = "db/a/" // ID/mapped stream -> the annotation
-	Cloning    = "db/c/" // NAME -> ID of the clone under way
+	Cloning    = "db/c/" // /ID, or NAME in older versions -> ID of the clone under way
 	Retired    = "db/r/" // NAME -> who gave it up
 
 	// store/documents
