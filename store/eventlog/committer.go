@@ -30,16 +30,30 @@ func (c *committer) run(j Journal) {
 		if len(entries) == 0 {
 			return
 		}
-		if err := c.step(entries); err != nil {
-			c.log.abandon(entries, err)
-			return
+		for len(entries) > 0 {
+			n := together(entries)
+			if err := c.step(entries[:n]); err != nil {
+				c.log.abandon(entries, err)
+				return
+			}
+			entries = entries[n:]
 		}
 	}
 }
 
-// Time between two tries after a failure, and the number of tries once the log is closing.
+// together is the number of entries that go into one commit. An edit and a run are commits of their own: a Group has one
+// place for each, and an engine applies an edit before all else.
+func together(entries []Entry) int {
+	for i := range entries {
+		if r := entries[i].Request; r.Edit != nil || r.Run {
+			return max(1, i)
+		}
+	}
+	return len(entries)
+}
+
+// The number of tries after a failure once the log is closing.
 const (
-	tryAgain   = 100 * time.Millisecond
 	lastTries  = 3
 	failedText = "the log cannot store what it has accepted, and tries again"
 )
@@ -74,7 +88,7 @@ func (c *committer) step(entries []Entry) error {
 		default:
 		}
 		select {
-		case <-time.After(tryAgain):
+		case <-time.After(l.options.TryAgain):
 		case <-l.failed:
 		}
 	}
@@ -103,8 +117,13 @@ func (c *committer) settle(g *Group, entries []Entry) {
 		l.edited(g.Edit)
 	}
 	for i := range entries {
-		if p := entries[i].waiting; p != nil {
+		e := &entries[i]
+		if p := e.waiting; p != nil {
+			p.first, p.err = e.first, e.err
 			l.answer(p)
+		}
+		if e.Done != nil {
+			e.Done(e.first, e.err)
 		}
 	}
 }

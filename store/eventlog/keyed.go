@@ -188,9 +188,10 @@ type change struct {
 }
 
 // apply gives numbers to a request's keyed events and finds the entries that each removes. If it fails, nothing has
-// changed.
+// changed. If several spaces exceed the bound, the error is that of the first.
 func (c *committer) apply(r *Request) (map[string]*change, error) {
 	var changes map[string]*change
+	var inOrder []*change
 	for i := range r.Events {
 		e := &r.Events[i]
 		if e.Op == 0 {
@@ -208,13 +209,14 @@ func (c *committer) apply(r *Request) (map[string]*change, error) {
 			}
 			ch = &change{space: s, seq: s.seq, bytes: s.bytes, keys: map[string][]entry{}}
 			changes[e.Space] = ch
+			inOrder = append(inOrder, ch)
 		}
 		if err := ch.event(e); err != nil {
 			return nil, err
 		}
 		r.Sizes[i] = len(ch.of(e.Key))
 	}
-	for _, ch := range changes {
+	for _, ch := range inOrder {
 		if err := ch.within(r.Bound); err != nil {
 			return nil, err
 		}
