@@ -99,7 +99,7 @@ type Edit struct {
 	Replace  []Replacement // old and new have the same space and id; no other event has the new one's key in its stream
 	Freed    int64         // bytes, as Weight counts, to subtract from State.Bytes. Remove and Replace must then be of one space
 	Drop     []string      // spaces to delete, with all their events
-	Rename   [2]string     // a space's old and new name; empty: none
+	Rename   [2]string     // a space's old and new name, whose own space is deleted; empty: none
 	DropRows []string      // prefixes: all rows whose keys begin with one are deleted
 	Trim     []Trim        // cuts of retention
 }

@@ -29,9 +29,9 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 	for _, name := range edit.Drop {
 		err = errors.Join(err, w.dropSpace(name))
 	}
-	if from, to := edit.Rename[0], edit.Rename[1]; from != "" {
+	if from, to := edit.Rename[0], edit.Rename[1]; from != "" && from != to {
 		if number, known := w.engine.number(from); known {
-			err = errors.Join(err, w.batch.Delete(spaceKey(from), nil), w.batch.Set(spaceKey(to), appendUint32(nil, number), nil))
+			err = errors.Join(err, w.dropSpace(to), w.batch.Delete(spaceKey(from), nil), w.batch.Set(spaceKey(to), appendUint32(nil, number), nil))
 		}
 	}
 	for _, prefix := range edit.DropRows {
