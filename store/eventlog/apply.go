@@ -82,7 +82,7 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 	if err := c.take(g, r, first, wall); err != nil {
 		return 0, err
 	}
-	rows = append(c.install(changes, g.Last), rows...)
+	rows = append(rows, c.install(changes, g.Last)...) // the last row counts, also for a space that the request makes
 	for _, row := range rows {
 		g.written[row.Key] = row.Value
 	}
