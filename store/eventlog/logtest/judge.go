@@ -73,6 +73,9 @@ func (j *judge) compare(t *rapid.T, n *node) {
 		got, want := n.describe(t), j.first.describe(t)
 		t.Fatalf("after the entries\n%s\n%s alone has\n%s\nthe first alone has\n%s", j.list(), n.name, without(got, want), without(want, got))
 	}
+	if n.early != "" {
+		t.Fatalf("%s got something before it was stored: %s", n.name, n.early)
+	}
 	if !slices.Equal(n.tail, j.first.tail) {
 		t.Fatalf("after %d entries, the tail of %s got %d, that of the first %d", len(j.entries), n.name, n.tail, j.first.tail)
 	}
@@ -81,7 +84,7 @@ func (j *judge) compare(t *rapid.T, n *node) {
 		t.Fatal(err)
 	}
 	if !maps.Equal(rows, n.followed) {
-		t.Fatalf("after %d entries, %s has the rows %q, its follower knows %q", len(j.entries), n.name, rows, n.followed)
+		t.Fatalf("after %d entries, %s has the rows %q, its follower has %q", len(j.entries), n.name, rows, n.followed)
 	}
 }
 

@@ -83,7 +83,13 @@ func (g *generator) event(t *rapid.T) eventlog.Event {
 	e := event(rapid.SampledFrom(names).Draw(t, "name"), rapid.SampledFrom(collections).Draw(t, "collection"), rapid.SampledFrom(streams).Draw(t, "stream"))
 	e.Space, e.Data = rapid.SampledFrom(plainSpaces[:3]).Draw(t, "space"), g.data()
 	if e.Stream != "" && rapid.Bool().Draw(t, "unique") {
-		e.Key, e.Meta = rapid.SampledFrom([]string{"1", "2", "3", "4", string(e.Data)}).Draw(t, "key"), []byte("m")
+		e.Key, e.Meta = rapid.SampledFrom([]string{"1", "2", "3", string(e.Data)}).Draw(t, "key"), []byte("m")
+		if len(g.stored) > 0 && rapid.IntRange(0, 2).Draw(t, "as another") == 0 { // which may be gone
+			other := rapid.SampledFrom(g.stored).Draw(t, "other")
+			if other.Key != "" {
+				e.Space, e.Stream, e.Key = other.Space, other.Stream, other.Key
+			}
+		}
 	}
 	return e
 }
@@ -187,7 +193,12 @@ func (g *generator) other(t *rapid.T) *eventlog.Request {
 	case 0:
 		return &eventlog.Request{Run: true}
 	case 1:
-		return &eventlog.Request{Make: rapid.SampledFrom(rooms).Draw(t, "made")}
+		r := &eventlog.Request{}
+		if rapid.Bool().Draw(t, "and pushed") {
+			r = g.push(t)
+		}
+		r.Make = rapid.SampledFrom(rooms).Draw(t, "made")
+		return r
 	}
 	return &eventlog.Request{}
 }
@@ -196,7 +207,7 @@ func (g *generator) other(t *rapid.T) *eventlog.Request {
 func (g *generator) edit(t *rapid.T) *eventlog.Request {
 	edit := &eventlog.Edit{}
 	r := &eventlog.Request{Edit: edit}
-	switch rapid.SampledFrom([]string{"remove", "replace", "drop", "drop room", "rename", "drop rows", "trim", "trim", "trim"}).Draw(t, "edit") {
+	switch rapid.SampledFrom([]string{"remove", "replace", "drop", "drop room", "rename", "drop rows", "trim", "trim", "trim", "trim"}).Draw(t, "edit") {
 	case "remove":
 		edit.Remove = g.some(t)
 		edit.Freed = int64(len(edit.Remove))
@@ -215,7 +226,10 @@ func (g *generator) edit(t *rapid.T) *eventlog.Request {
 		g.dropRoom(t, r)
 	case "rename":
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom(plainSpaces[1:]), 2, 2, rapid.ID).Draw(t, "names")
-		edit.Drop, edit.Rename = names[1:], [2]string{names[0], names[1]}
+		edit.Rename = [2]string{names[0], names[1]}
+		if rapid.Bool().Draw(t, "dropped before") {
+			edit.Drop = names[1:]
+		}
 	case "drop rows":
 		edit.DropRows = []string{rapid.SampledFrom([]string{"r/", "r/2"}).Draw(t, "prefix")}
 	case "trim":
@@ -223,12 +237,17 @@ func (g *generator) edit(t *rapid.T) *eventlog.Request {
 			edit.Trim = []eventlog.Trim{rapid.SampledFrom(g.trims).Draw(t, "cut")}
 		} else if len(g.stored) > 0 {
 			e := rapid.SampledFrom(g.stored).Draw(t, "upto")
-			edit.Trim = []eventlog.Trim{{Space: e.Space, ID: e.ID}}
+			edit.Trim = []eventlog.Trim{{Space: e.Space, ID: e.ID}, {Space: rooms[0], ID: e.ID}} // the second cuts nothing
 		}
 	}
 	if rapid.IntRange(0, 3).Draw(t, "with rows") == 0 {
 		rows := g.rows(t)
 		r.Rows, r.If = append(r.Rows, rows.Rows...), append(r.If, rows.If...)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "with an event") == 0 {
+		e := g.event(t)
+		e.Space = "" // which is never dropped
+		r.Events = append(r.Events, e)
 	}
 	return r
 }

@@ -28,6 +28,7 @@ type node struct {
 	applied  int // entries
 	tail     []uint64
 	followed map[string]string
+	early    string // what the tail or the follower got before it was stored
 }
 
 // scripted is a journal that hands out groups as the judge wants them.
@@ -51,7 +52,10 @@ func (n *node) open(t *rapid.T) {
 		t.Fatal(err)
 	}
 	n.log = log
-	log.Tail(func(events []eventlog.Event, _ uint64) {
+	log.Tail(func(events []eventlog.Event, position uint64) {
+		if last := n.engine.Stored().Last; last != position {
+			n.early = fmt.Sprintf("position %d, %d is stored", position, last)
+		}
 		for i := range events {
 			n.tail = append(n.tail, events[i].ID)
 		}
@@ -74,6 +78,12 @@ func (n *node) follow(c eventlog.Changes) {
 	for _, r := range c.Rows {
 		if n.followed[r.Key] = string(r.Value); r.Value == nil {
 			delete(n.followed, r.Key)
+		}
+	}
+	for _, r := range c.Rows {
+		stored, err := n.engine.Engine.Row(r.Key)
+		if known, there := n.followed[r.Key]; err != nil || string(stored) != known || (stored != nil) != there {
+			n.early = fmt.Sprintf("row %s is %q, %q is stored (%v)", r.Key, known, stored, err)
 		}
 	}
 }
