@@ -21,8 +21,15 @@ type generator struct {
 	last     uint64
 	next     int
 	stored   []eventlog.Event // in plain spaces, as they were at some time
-	answered []uint64
+	answered []answered
+	due      uint64          // the time of the next request with a key, near the end of an answer
 	trims    []eventlog.Trim // what retention of the nodes wants to cut
+}
+
+// answered is an answer that may be remembered.
+type answered struct {
+	first uint64
+	key   byte
 }
 
 const judgeBegins = 1_795_176_000_000_000 // as NewClock
@@ -45,18 +52,34 @@ func (g *generator) learn(e *eventlog.Entry, o outcome) {
 		g.last = max(g.last+1, e.At)
 	}
 	if e.Request.Once != nil && o.err == "" {
-		g.answered = append(g.answered, o.first)
+		g.answered = append(g.answered, answered{o.first, e.Request.Once.Key[0]})
 	}
 }
 
 // entry draws an entry of any kind.
 func (g *generator) entry(t *rapid.T, jumpy bool) eventlog.Entry {
-	kinds := []func(*rapid.T) *eventlog.Request{g.plain, g.plain, g.plain, g.once, g.push, g.push, g.rows, g.rows, g.edit, g.edit, g.other}
+	kinds := []func(*rapid.T) *eventlog.Request{g.plain, g.plain, g.plain, g.once, g.once, g.once, g.push, g.push, g.rows, g.rows, g.edit, g.edit, g.edit, g.other}
+	if jumpy {
+		kinds = []func(*rapid.T) *eventlog.Request{g.plain, g.plain, g.plain, g.plain, g.plain, g.cut}
+	}
 	return g.timed(t, jumpy, rapid.SampledFrom(kinds).Draw(t, "kind")(t))
 }
 
-// timed gives a request its time. Time goes on, stands still or goes back, as it may when another orders the entries. With
-// an answer it comes near the end of its two minutes. The wall clock is stepped.
+// cut draws a cut of all spaces, after which old steps of the clock are of no use.
+func (g *generator) cut(t *rapid.T) *eventlog.Request {
+	r := &eventlog.Request{Edit: &eventlog.Edit{}}
+	if len(g.stored) == 0 {
+		return r
+	}
+	id := rapid.SampledFrom(g.stored[max(0, len(g.stored)-10):]).Draw(t, "cut").ID
+	for _, name := range plainSpaces {
+		r.Edit.Trim = append(r.Edit.Trim, eventlog.Trim{Space: name, ID: id})
+	}
+	return r
+}
+
+// timed gives a request its time. Time goes on, stands still or goes back, as it may when another orders the entries. The
+// wall clock is stepped.
 func (g *generator) timed(t *rapid.T, jumpy bool, r *eventlog.Request) eventlog.Entry {
 	g.at = max(g.at, judgeBegins)
 	by := int64(rapid.SampledFrom([]int64{0, 0, 1, 3, 1_000, 400_000, 1_000_000, 20_000_000, 119_999_999, 300_000_000, -1, -5_000_000}).Draw(t, "by"))
@@ -65,11 +88,10 @@ func (g *generator) timed(t *rapid.T, jumpy bool, r *eventlog.Request) eventlog.
 		g.ahead += rapid.SampledFrom([]int64{0, -1_000_000, 2_000_000}).Draw(t, "stepped")
 	}
 	at := uint64(int64(g.at) + by)
-	if len(g.answered) > 0 && !jumpy && rapid.IntRange(0, 3).Draw(t, "by an answer") == 0 {
-		old := g.answered[rapid.IntRange(max(0, len(g.answered)-4), len(g.answered)-1).Draw(t, "of")]
-		at = max(at, old+120_000_000+uint64(rapid.IntRange(0, 2).Draw(t, "beyond"))-1)
+	if r.Once != nil {
+		at = max(at, g.due)
 	}
-	g.at = max(g.at, at)
+	g.at, g.due = max(g.at, at), 0
 	g.ahead += rapid.SampledFrom([]int64{0, 0, 0, 0, 0, 400_000, -600_000, 3_600_000_000, -3_600_000_000}).Draw(t, "step")
 	return eventlog.Entry{Request: r, At: at, Wall: int64(at) + g.ahead}
 }
@@ -130,6 +152,10 @@ func (g *generator) expected(t *rapid.T, e *eventlog.Event) uint64 {
 func (g *generator) once(t *rapid.T) *eventlog.Request {
 	r := rapid.SampledFrom([]func(*rapid.T) *eventlog.Request{g.plain, g.push}).Draw(t, "what")(t)
 	key := byte(rapid.IntRange(1, 6).Draw(t, "key"))
+	if n := len(g.answered); n > 0 && rapid.IntRange(0, 2).Draw(t, "repeats") > 0 {
+		old := g.answered[rapid.IntRange(max(0, n-4), n-1).Draw(t, "of")]
+		key, g.due = old.key, old.first+120_000_000+uint64(rapid.IntRange(0, 2).Draw(t, "beyond"))-1
+	}
 	r.Once = &eventlog.Once{
 		Key: [16]byte{key}, Owner: [8]byte{key % 2}, Body: [32]byte{byte(rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "body"))},
 		MostInAll: 4, MostPerOwner: 2,
@@ -140,7 +166,7 @@ func (g *generator) once(t *rapid.T) *eventlog.Request {
 // push draws keyed events.
 func (g *generator) push(t *rapid.T) *eventlog.Request {
 	r := &eventlog.Request{}
-	for range rapid.IntRange(1, 4).Draw(t, "pushes") {
+	for range rapid.IntRange(1, 6).Draw(t, "pushes") {
 		e := eventlog.Event{
 			Space: rapid.SampledFrom(rooms).Draw(t, "room"), Name: "push", Op: eventlog.Op(rapid.IntRange(1, 4).Draw(t, "op")),
 			Key: rapid.SampledFrom([]string{"", "k", "k\x00", "l"}).Draw(t, "entry"), Data: g.data(), Meta: []byte("m"),
@@ -158,7 +184,7 @@ func (g *generator) push(t *rapid.T) *eventlog.Request {
 		r.Events = append(r.Events, e)
 	}
 	if rapid.Bool().Draw(t, "bounded") {
-		r.Bound = &eventlog.Bound{Keys: rapid.IntRange(0, 3).Draw(t, "keys"), Bytes: rapid.SampledFrom([]int64{0, 200, 400}).Draw(t, "bytes")}
+		r.Bound = &eventlog.Bound{Keys: rapid.SampledFrom([]int{0, 1, 1, 2}).Draw(t, "keys"), Bytes: rapid.SampledFrom([]int64{0, 100, 200, 300}).Draw(t, "bytes")}
 	}
 	return r
 }
@@ -207,7 +233,7 @@ func (g *generator) other(t *rapid.T) *eventlog.Request {
 func (g *generator) edit(t *rapid.T) *eventlog.Request {
 	edit := &eventlog.Edit{}
 	r := &eventlog.Request{Edit: edit}
-	switch rapid.SampledFrom([]string{"remove", "replace", "drop", "drop room", "rename", "drop rows", "trim", "trim", "trim", "trim"}).Draw(t, "edit") {
+	switch rapid.SampledFrom([]string{"remove", "remove", "replace", "replace", "drop", "drop room", "rename", "drop rows", "trim", "trim", "trim"}).Draw(t, "edit") {
 	case "remove":
 		edit.Remove = g.some(t)
 		edit.Freed = int64(len(edit.Remove))
@@ -268,7 +294,7 @@ func (g *generator) dropRoom(t *rapid.T, r *eventlog.Request) {
 func (g *generator) some(t *rapid.T) (some []eventlog.Event) {
 	space := rapid.SampledFrom(plainSpaces).Draw(t, "of space")
 	from := g.stored
-	if rapid.IntRange(0, 3).Draw(t, "stale") > 0 {
+	if !rapid.Bool().Draw(t, "stale") {
 		from = nil
 		err := g.of.first.engine.Events(context.Background(), space, func(e *eventlog.Event) error { from = append(from, *e); return nil })
 		if err != nil {

@@ -112,7 +112,7 @@ func (n *node) catchUp(t *rapid.T, j *judge) {
 		n.trims(t)
 		size := rapid.IntRange(1, min(12, len(j.entries)-n.applied)).Draw(t, "group")
 		group := clones(j.entries[n.applied : n.applied+size])
-		trouble := rapid.SampledFrom([]string{"", "", "", "", "", "", "reopen", "fail", "fail", "crash"}).Draw(t, "trouble")
+		trouble := rapid.SampledFrom([]string{"", "", "", "reopen", "fail", "fail", "fail", "crash"}).Draw(t, "trouble")
 		times := 0
 		switch {
 		case trouble == "reopen" && n.opener.Durable():
