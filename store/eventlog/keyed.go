@@ -181,12 +181,12 @@ func (l *Log) waitSettled(ctx context.Context, position uint64) error {
 
 // space returns what is known of a space. If nothing is known, it reads the space. The cache has only spaces that exist:
 // a Drop is a group of its own, after which the space is forgotten. A space that the group under way has made is in
-// written, and has no entries in the store.
-func (c *committer) space(name string, written map[string][]byte) (*keyedSpace, error) {
+// the cache of rows, and has no entries in the store.
+func (c *committer) space(name string) (*keyedSpace, error) {
 	if s := c.cache.spaces[name]; s != nil {
 		return s, nil
 	}
-	v, err := c.row(keyedRow+name, written)
+	v, err := c.row(keyedRow + name)
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +217,10 @@ type change struct {
 }
 
 // apply gives numbers to a request's keyed events and finds the entries that each removes. If it fails, nothing has
-// changed.
-func (c *committer) apply(r *Request, written map[string][]byte) (map[string]*change, error) {
+// changed. If several spaces exceed the bound, the error is that of the first.
+func (c *committer) apply(r *Request) (map[string]*change, error) {
 	var changes map[string]*change
+	var inOrder []*change
 	for i := range r.Events {
 		e := &r.Events[i]
 		if e.Op == 0 {
@@ -227,7 +228,7 @@ func (c *committer) apply(r *Request, written map[string][]byte) (map[string]*ch
 		}
 		ch := changes[e.Space]
 		if ch == nil {
-			s, err := c.space(e.Space, written)
+			s, err := c.space(e.Space)
 			if err != nil {
 				return nil, err
 			}
@@ -237,13 +238,14 @@ func (c *committer) apply(r *Request, written map[string][]byte) (map[string]*ch
 			}
 			ch = &change{space: s, seq: s.seq, bytes: s.bytes, keys: map[string][]entry{}}
 			changes[e.Space] = ch
+			inOrder = append(inOrder, ch)
 		}
 		if err := ch.event(e); err != nil {
 			return nil, err
 		}
 		r.Sizes[i] = len(ch.of(e.Key))
 	}
-	for _, ch := range changes {
+	for _, ch := range inOrder {
 		if err := ch.within(r.Bound); err != nil {
 			return nil, err
 		}

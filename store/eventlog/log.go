@@ -17,6 +17,7 @@ import (
 type Options struct {
 	QueueBytes int           // bytes that may wait for the committer, half of it for one owner; 64 MiB
 	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
+	TryAgain   time.Duration // time between two tries to store what could not be stored; 100 ms
 	KnownBytes int64         // memory for what is known of keyed spaces; 256 MiB
 	Keys       int           // idempotency keys in memory, a fifth of them for one owner; 500,000
 	Journal    Journal       // what the log applies; its own queue, which also begins a run
@@ -68,6 +69,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	}
 	if o.WaitLimit == 0 {
 		o.WaitLimit = 10 * time.Second
+	}
+	if o.TryAgain == 0 {
+		o.TryAgain = 100 * time.Millisecond
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -269,7 +273,7 @@ func (l *Log) timer() *time.Timer {
 	return time.NewTimer(l.options.WaitLimit)
 }
 
-// prepare looks up what the conditions need. It does so before queueing, since looking up an absent stream takes 90 µs.
+// prepare looks up what the conditions need, and refuses a key that is taken. It does so before queueing, since looking up an absent stream takes 90 µs.
 // It counts the request first: see committer.remember.
 func (l *Log) prepare(r *Request) (*pending, error) {
 	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
@@ -277,7 +281,11 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 		return p, nil
 	}
 	l.expecting.Add(1)
-	return p, p.look(l.Settled(), l.engine)
+	err := p.look(l.Settled(), l.engine)
+	if err == nil && p.taken > 0 {
+		err = &KeyError{p.taken - 1}
+	}
+	return p, err
 }
 
 // enqueue queues a request for an owner.

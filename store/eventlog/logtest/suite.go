@@ -48,6 +48,7 @@ var suite = map[string]func(*testing.T, Opener){
 	"long views":           testLongView,
 	"unique keys":          testUnique,
 	"bound":                testBound,
+	"digest":               testDigest,
 	"weights":              testWeights,
 	"closed":               testClosed,
 	"concurrent publishes": testConcurrent,

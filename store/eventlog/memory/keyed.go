@@ -38,7 +38,7 @@ func (s *space) entry(e *eventlog.Event) (grown int64) {
 // Keyed reads the entries and the last position as of one moment.
 func (m *Engine) Keyed(_ context.Context, name string, key *string, f func(eventlog.Event) error) (uint64, error) {
 	m.mu.RLock()
-	last := m.last
+	last := m.stored.Last
 	var found []eventlog.Event
 	if s := m.spaces[name]; s != nil {
 		for _, k := range slices.Sorted(maps.Keys(s.entries)) {

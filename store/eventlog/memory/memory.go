@@ -30,7 +30,7 @@ type Engine struct {
 	spaces map[string]*space
 	rows   btree.Map[string, []byte] // values are never modified
 	runs   []eventlog.Run            // never modified, only replaced
-	last   uint64
+	stored eventlog.Applied          // of the last commit
 	bytes  int64
 	pinned int64 // the part of bytes of rows and keyed events, which are never dropped to make room
 }
@@ -125,7 +125,7 @@ func (m *Engine) Commit(g *eventlog.Group) error {
 		s.add(e)
 		m.bytes += size(e)
 	}
-	m.last = g.Last
+	m.stored = g.Applied
 	if g.Run != nil {
 		m.runs = append(m.runs[:len(m.runs):len(m.runs)], *g.Run)
 	}

@@ -91,7 +91,7 @@ func (m *Engine) View(_ context.Context, f func(eventlog.View) error) error { re
 func (m *Engine) view() *view {
 	m.mu.Lock() // Copy writes to both
 	defer m.mu.Unlock()
-	return &view{rows: m.rows.Copy(), position: m.last}
+	return &view{rows: m.rows.Copy(), position: m.stored.Last}
 }
 
 type view struct {

@@ -10,22 +10,27 @@ import (
 // Applied is how far the engine had come when it was opened.
 func (e *Engine) Applied() eventlog.Applied { return e.applied }
 
-// logTime is the log's time of the last commit.
-func (e *Engine) logTime() uint64 { return e.at.Load() }
+// Stored is how far the last commit came.
+func (e *Engine) Stored() eventlog.Applied {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.stored
+}
 
 // loadPlace reads how far the engine came. A folder of an older version has no place: its time is that of the last id.
 func (e *Engine) loadPlace(last uint64) error {
 	e.applied, e.committed = eventlog.Applied{At: last, Last: last}, last
 	v, err := e.value(placeKey)
-	if err != nil || v == nil {
-		e.at.Store(last)
+	if err != nil {
 		return err
 	}
-	if len(v) != 16 {
+	if v != nil && len(v) != 16 {
 		return errRecord
 	}
-	e.applied.Place, e.applied.At = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
-	e.at.Store(e.applied.At)
+	if v != nil {
+		e.applied.Place, e.applied.At = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
+	}
+	e.stored = e.applied
 	return nil
 }
 

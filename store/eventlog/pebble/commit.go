@@ -106,7 +106,9 @@ func (e *Engine) commit(b *pebble.Batch) error {
 // settled notes what a commit has stored.
 func (e *Engine) settled(g *eventlog.Group) {
 	e.news.Store(true)
-	e.at.Store(g.At)
+	e.mu.Lock()
+	e.stored = g.Applied
+	e.mu.Unlock()
 	if g.Run != nil {
 		e.addRun(*g.Run)
 	}

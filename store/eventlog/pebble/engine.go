@@ -50,7 +50,6 @@ type Engine struct {
 	folder  *folder
 	state   *condition
 	applied eventlog.Applied // at open
-	at      atomic.Uint64    // the log's time of the last commit
 	clock   *eventlog.Clock
 	anchor  eventlog.Anchor // the newest one stored; only keep uses it, and after it Close
 	news    atomic.Bool     // something was committed since that anchor
@@ -60,6 +59,7 @@ type Engine struct {
 	spaces map[string]*space
 	next   uint32 // number of the next new space
 	runs   runs
+	stored eventlog.Applied // of the last commit
 
 	viewing    sync.Mutex // a leaf lock: only Pebble's own locks come after it
 	shown      *moment    // the state before the commit of rows that is under way, or nil

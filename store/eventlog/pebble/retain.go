@@ -141,7 +141,8 @@ func (e *Engine) dropAnswers() error {
 		return err
 	}
 	defer e.using.RUnlock()
-	limit := e.logTime() - min(e.logTime(), uint64(answerLife.Microseconds()))
+	at := e.Stored().At
+	limit := at - min(at, uint64(answerLife.Microseconds()))
 	iter, err := e.db.NewIter(&pebble.IterOptions{LowerBound: answerKey(nil, 0), UpperBound: answerKey(nil, limit)})
 	if err != nil {
 		return fmt.Errorf("looking for old answers: %w", err)
