@@ -37,7 +37,6 @@ type Log struct {
 	edited  func(*Edit)
 
 	settled atomic.Uint64
-	changes changes
 
 	applying  sync.Mutex // locked while a group is applied, and by all that must run between two groups
 	committer committer
@@ -224,8 +223,7 @@ func (l *Log) dead() bool {
 }
 
 // Append stores a request and returns the first of its consecutive ids, or 0 if it has no events. If the error is
-// ErrUnknown, the request may have been stored, or may still be. Within a Change, Append waits until the outcome is
-// known.
+// ErrUnknown, the request may have been stored, or may still be.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
 	if err == nil {
@@ -252,14 +250,10 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 		case <-timer.C:
 		}
-		switch {
-		case pause.Since(begun): // the process was suspended, so the disk has not had its time
-			timer.Reset(l.options.WaitLimit)
-		case ctx.Value(changing{}) != nil:
-			return l.changes.await(l, p)
-		default:
+		if !pause.Since(begun) {
 			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
 		}
+		timer.Reset(l.options.WaitLimit) // the process was suspended, so the disk has not had its time
 	}
 }
 
@@ -325,7 +319,6 @@ func (l *Log) Close() error {
 	if err := l.stop(); err != nil || l.dead() {
 		return err
 	}
-	l.changes.running.Wait() // what was stored takes effect first
 	return l.engine.Close()
 }
 

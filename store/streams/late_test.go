@@ -45,7 +45,7 @@ func TestLateChanges(t *testing.T) {
 	}
 	gone, leave := context.WithCancel(ctx)
 	leave()
-	gate.RunLate(t, log, []logtest.Late{
+	gate.RunLate(t, []logtest.Late{
 		{Name: "create", Change: func() error { return c.Create(ctx, "a", "ann") }, InForce: func() bool { return c.Exists("a") && c.Role("a", "ann") == streams.Owner }},
 		{Name: "grant", Change: func() error { return c.Grant(ctx, "a", "bob", streams.Reader) }, InForce: func() bool { return c.Role("a", "bob") == streams.Reader }},
 		{Name: "revoke", Change: func() error { return c.Grant(ctx, "a", "bob", streams.None) }, InForce: func() bool { return c.Role("a", "bob") == streams.None }},
