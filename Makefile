@@ -53,7 +53,7 @@ trouble-memory: ## containers of 256 and 64 MiB under load (root: it makes contr
 trouble-stop: ## the process stopped for a minute with 10,000 clients
 	./scripts/trouble-stop.sh
 
-MODELS := ./broker ./store/streams ./store/documents/... ./store/eventlog/pebble ./handlers ./handlers/directus ./handlers/driftdb ./handlers/persistr ./handlers/realtime ./handlers/restdb
+MODELS := ./broker ./store/streams ./store/documents/... ./store/eventlog/memory ./store/eventlog/pebble ./handlers ./handlers/directus ./handlers/driftdb ./handlers/persistr ./handlers/realtime ./handlers/restdb
 models: ## the models with 400 cases each (CI tries 40 to 100)
 	$(GO) test -race -count=1 -timeout 60m $(MODELS) -rapid.checks=400
 

@@ -38,7 +38,7 @@ func openLate(t *testing.T) (*Authenticator, *eventlog.Log, *logtest.Gate) {
 // A change of keys, revocations and users takes effect even if it is stored only after its client has given up.
 func TestLateChanges(t *testing.T) {
 	t.Parallel()
-	a, log, gate := openLate(t)
+	a, _, gate := openLate(t)
 	ctx := context.Background()
 	info, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("app"), Sub: ptr([]string{"a"})})
 	if err != nil {
@@ -59,7 +59,7 @@ func TestLateChanges(t *testing.T) {
 	defer id.OnEnd(func(reason grant.End) { ended <- reason })()
 	users := func(email string) *user.User { u, _ := a.users.Get(email); return u }
 	active := false
-	gate.RunLate(t, log, []logtest.Late{
+	gate.RunLate(t, []logtest.Late{
 		{Name: "make a key", Change: func() error { _, _, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); return err }, InForce: func() bool { return len(a.Keys()) == 2 }},
 		{Name: "change a key", Change: func() error { _, err := a.UpdateKey(ctx, info.ID, KeyChange{Name: ptr("renamed")}); return err }, InForce: func() bool {
 			k, err := a.Key(info.ID)
@@ -92,7 +92,7 @@ func TestLateChanges(t *testing.T) {
 // The same for sessions: one that ends late has ended, and one that is made late exists.
 func TestLateSessions(t *testing.T) {
 	t.Parallel()
-	a, log, gate := openLate(t)
+	a, _, gate := openLate(t)
 	ctx := context.Background()
 	if _, err := a.users.Add(ctx, "ann@example.org", user.Change{Password: ptr("correct horse")}); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestLateSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	session := user.SessionOf(refresh)
-	gate.RunLate(t, log, []logtest.Late{
+	gate.RunLate(t, []logtest.Late{
 		{Name: "sign out", Change: func() error { return a.users.Logout(ctx, refresh) }, InForce: func() bool { return a.users.Session(u.ID, session) == nil }},
 	})
 	if _, _, err := a.users.Refresh(ctx, refresh); !errors.Is(err, user.ErrBadLogin) {
@@ -121,7 +121,7 @@ func TestLateAccounts(t *testing.T) {
 	changes := make(chan string, 10)
 	accounts.OnChange(func(a *account.Account) { changes <- a.Username })
 	get := func() *account.Account { a, _ := accounts.Get("ann"); return a }
-	gate.RunLate(t, log, []logtest.Late{
+	gate.RunLate(t, []logtest.Late{
 		{Name: "make", Change: func() error { _, err := accounts.Create(ctx, "ann", "", "secret"); return err }, InForce: func() bool { return get() != nil }},
 		{Name: "stop", Change: func() error { return accounts.SetActive(ctx, "ann", false) }, InForce: func() bool { return !get().Active && len(changes) == 1 }},
 		{Name: "destroy", Change: func() error { return accounts.Destroy(ctx, "ann") }, InForce: func() bool { return get() == nil && len(changes) == 2 }},

@@ -7,6 +7,7 @@ import (
 	"sluice/broker"
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 )
 
 // only is an encoder for the events of one key.
@@ -27,6 +28,7 @@ func (only) AppendGap(dst []byte, _ uint64, _ string) []byte { return dst }
 func TestChoosersCostNothing(t *testing.T) {
 	t.Parallel()
 	b := open(t, broker.Options{RingBytes: 32 << 10}, eventlog.Retention{})
+	logtest.MakeKeyed(t, b.Log(), "$room/a")
 	join := func(key string) *broker.Subscriber {
 		s, err := b.Subscribe(broker.Filter{Channels: channel.NewSet(channel.Pattern{Space: "$room/a"}), Encoder: only{key}}, nil)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sluice/broker"
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
 )
 
@@ -31,6 +32,7 @@ func TestHeadIsSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	logtest.MakeKeyed(t, log, "$room/c")
 	other := []eventlog.Event{{Space: "$room/c", Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}}
 	if _, err := b.Log().Append(ctx, &eventlog.Request{Events: other}); err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func random(n int) []byte {
 // leaves at its end is no damage.
 func TestDamagedLog(t *testing.T) {
 	t.Parallel()
-	const events = 600
+	const events = 550
 	middle := int64(events * 1100 / 2)
 	for name, tt := range map[string]struct {
 		damage   func(t *testing.T, file string)

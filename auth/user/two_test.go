@@ -223,7 +223,7 @@ func TestLateSessions(t *testing.T) {
 	}
 	sessions := func(s *Store) int { return len(s.sessions.names(u.ID + "/")) }
 	rows := stored(t, a)
-	gate.RunLate(t, a.log, []logtest.Late{
+	gate.RunLate(t, []logtest.Late{
 		{Name: "refresh", Change: func() error { _, _, err := a.Refresh(ctx, token); return err }, InForce: func() bool { return stored(t, a) != rows }},
 		{Name: "sign in", Change: func() error { _, _, err := a.Login(ctx, "", "ann@example.org", right); return err }, InForce: func() bool { return sessions(a) == 2 && sessions(b) == 2 }},
 	})

@@ -34,17 +34,11 @@ func (g *Gateway) StoreEvent(t *testing.T, e *streams.Event) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Done()
 	r, err := w.Record(e, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
-	if err := w.Charge(request.Events); err != nil {
-		t.Fatal(err)
-	}
-	at, err := g.Log.Append(context.Background(), request)
-	w.Answered(err)
+	at, err := g.Databases.Store(context.Background(), &eventlog.Request{Events: []eventlog.Event{r}}, w)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,10 +144,7 @@ func (c *caller) meta(q *itemsQuery, filtered int64) ([]byte, error) {
 	}
 	meta := []byte("{")
 	if q.total {
-		n, err := c.h.o.Documents.Count(c.ctx, c.collection)
-		if err != nil {
-			return nil, err
-		}
+		n := c.h.o.Documents.Count(c.collection)
 		meta = strconv.AppendInt(append(meta, `"total_count":`...), n, 10)
 	}
 	if q.filtered {

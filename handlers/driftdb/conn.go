@@ -35,6 +35,7 @@ type command struct {
 	get   *message
 	text  []byte
 	after uint64
+	end   bool // the room does not exist any more: close the connection after the text
 }
 
 // conn is one WebSocket.
@@ -61,6 +62,7 @@ type conn struct {
 	delayed     []record        // pushes in order, with answers that follow them
 	delayedSize int             // the bytes of delayed
 	afterAnswer []record        // pushes to send after the answer to the current get
+	dropped     bool            // the room does not exist any more
 }
 
 func (h *Handler) connect(c echo.Context) error {
@@ -129,6 +131,8 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 	switch {
 	case c.flooded.Load():
 		reason, status, why = writers.Flood, websocket.StatusPolicyViolation, rooms.ErrFlood.Error()
+	case c.dropped: // the client comes back and may make the room again
+		status, why = websocket.StatusGoingAway, rooms.ErrNoRoom.Error()
 	case reason == broker.EndDraining || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
@@ -236,7 +240,9 @@ func (c *conn) take(ctx context.Context, kind websocket.MessageType, frame []byt
 		return command{} // the client is gone
 	}
 	if err != nil {
-		return c.refuse(err)
+		refused := c.refuse(err)
+		refused.end = errors.Is(err, rooms.ErrNoRoom)
+		return refused
 	}
 	e := m.event("")
 	c.h.rooms.Note(c.id, &c.clients, &e)
@@ -303,10 +309,16 @@ func (c *conn) write(ctx context.Context) (broker.End, error) {
 // errPanic is the result of a ping that panicked.
 var errPanic = errors.New("a panic; the log has its stack")
 
+// errDropped ends the connection to a room that does not exist any more.
+var errDropped = errors.New("the room does not exist any more")
+
 func (c *conn) broken(err error) (broker.End, error) {
 	switch {
 	case errors.Is(err, errPanic):
 		return writers.Failed, nil
+	case errors.Is(err, errDropped):
+		c.dropped = true
+		return writers.Gone, nil
 	case c.stalled.Load():
 		return writers.Slow, err
 	case errors.Is(err, eventlog.ErrUnavailable):
@@ -327,7 +339,11 @@ func (c *conn) do(ctx context.Context, one command) error {
 	if one.after != 0 && len(c.delayed) > 0 {
 		return c.delay(record{relay: true, text: one.text}) // its push may be delayed, and must go first
 	}
-	return c.send(one.text)
+	err := c.send(one.text)
+	if err == nil && one.end {
+		err = cmp.Or(c.ws.flush(nil), errDropped)
+	}
+	return err
 }
 
 // initAll sends every key to a debug connection.

@@ -183,6 +183,8 @@ func (h *Handler) publish(ctx context.Context, id string, m *message) (at uint64
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room already has %d keys, the most that it may have (MAX_ROOM_KEYS)", over.Most)
 	case errors.As(err, &over):
 		return 0, 0, httperr.New(http.StatusRequestEntityTooLarge, httperr.RoomFull, "the room would hold more than %d bytes (MAX_ROOM_BYTES); compact or replace some of it", over.Most)
+	case errors.Is(err, eventlog.ErrNoSpace): // it was dropped, by another process or while the push waited
+		return 0, 0, rooms.ErrNoRoom
 	case errors.Is(err, eventlog.ErrSeq):
 		return 0, 0, httperr.New(http.StatusUnprocessableEntity, httperr.BadEvent, "%v", err)
 	case err != nil:

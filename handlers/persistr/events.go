@@ -79,7 +79,6 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer w.Done()
 	r, err := w.Record(e, create)
 	if err != nil {
 		return nil, err
@@ -87,12 +86,7 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if n := len(streams.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, httperr.New(http.StatusRequestEntityTooLarge, nameTooLarge, "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
-	if err := w.Charge(request.Events); err != nil {
-		return nil, err
-	}
-	r.ID, err = h.o.Broker.Log().Append(c.Request().Context(), request)
-	w.Answered(err)
+	r.ID, err = h.o.Catalog.Store(c.Request().Context(), &eventlog.Request{Events: []eventlog.Event{r}}, w)
 	if errors.As(err, new(*eventlog.KeyError)) {
 		return nil, httperr.New(http.StatusBadRequest, httperr.DuplicateEvent, "the stream already has an event %q", e.ID)
 	}

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 	"sluice/store/share"
+	"sluice/store/streams"
 )
 
 const unknownOutcomeAddendum = "; it is unknown if the events were stored: repeat with the same Idempotency-Key, which is safe"
@@ -148,19 +151,17 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 	return len(b.events), b.answer(c, first)
 }
 
-// append releases the databases before the answer: a client that does not read the answer must not block them.
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {
-	w, rows, bad := h.prepareDatabases(id, b)
+	w, bad := h.prepareDatabases(id, b)
 	if bad != nil {
 		return 0, bad
 	}
-	defer w.done()
-	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once, Rows: rows}
-	if len(rows) > 0 {
-		request.Stored = w.stored
+	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once}
+	if len(w) == 0 {
+		first, err = h.o.Broker.Log().Append(ctx, request)
+	} else {
+		first, err = h.o.Databases.Store(ctx, request, slices.Collect(maps.Values(w))...)
 	}
-	first, err = h.o.Broker.Log().Append(ctx, request)
-	w.finish(err)
 	if err != nil {
 		return 0, publishError(b, err)
 	}
@@ -189,6 +190,11 @@ func publishError(b *batch, err error) error {
 		e := httperr.New(http.StatusConflict, httperr.ExpectFailed, "%sexpects a different last id of its stream; read on from there and try again", b.eventName(expect.Index))
 		e.Last = strconv.FormatUint(expect.Last, 10)
 		return e
+	}
+	var space *streams.SpaceError
+	if errors.As(err, &space) {
+		status, code := spaceFault(err)
+		return httperr.New(status, code, "space %q: %v", space.Space, err)
 	}
 	e := httperr.OfLog(err)
 	if e.Code == httperr.UnknownOutcome || errors.Is(err, context.Canceled) { // what to do about it is known here

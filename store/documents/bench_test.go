@@ -15,6 +15,9 @@ import (
 // filled is a store with n documents of about 300 bytes, on a real disk.
 func filled(b *testing.B, n int, o documents.Options) *documents.Store {
 	b.Helper()
+	if o.MaxResult == 0 {
+		o.MaxResult = 64 << 20 // it is given back a moment after cancel
+	}
 	s, log := openIn(b, b.TempDir(), o)
 	b.Cleanup(func() { closeLog(b, log) })
 	var docs []documents.New
@@ -22,9 +25,11 @@ func filled(b *testing.B, n int, o documents.Options) *documents.Store {
 		docs = append(docs, documents.New{ID: fmt.Sprintf("%024x", i), Fields: fields(b, fmt.Sprintf(
 			`{"name":"customer %d","age":%d,"city":"city %d","tags":["a","b"],"text":"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor"}`, i, i%100, i%1000))})
 		if len(docs) == 1000 || i == n-1 {
-			if _, err := s.Insert(context.Background(), "c", "ann", docs); err != nil {
+			ctx, cancel := context.WithCancel(b.Context())
+			if _, err := s.Insert(ctx, "c", "ann", docs); err != nil {
 				b.Fatal(err)
 			}
+			cancel() // gives back the memory of the answer
 			docs = docs[:0]
 		}
 	}

@@ -1,7 +1,6 @@
 package documents
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"sluice/store/eventlog"
@@ -49,6 +48,9 @@ func Changes(e *eventlog.Event) (Changed, bool) {
 	return c, true
 }
 
+// metaStart begins the Meta of an update. The texts follow, each with one more byte.
+const metaStart = string(metaAll) + "["
+
 // updated makes the events of an update of several documents.
 func updated(collection string, ids []string, texts [][]byte) []eventlog.Event {
 	events := make([]eventlog.Event, len(ids))
@@ -56,7 +58,15 @@ func updated(collection string, ids []string, texts [][]byte) []eventlog.Event {
 		data, _ := json.Marshal(id) // a string
 		events[i] = eventlog.Event{Name: "put", Collection: collection, Data: data, Meta: []byte{metaPart}}
 	}
-	all := append([]byte{metaAll, '['}, bytes.Join(texts, []byte{','})...)
-	events[len(events)-1].Meta = append(all, ']')
+	size := len(metaStart) + len(texts)
+	for _, text := range texts {
+		size += len(text)
+	}
+	all := append(make([]byte, 0, size), metaStart...)
+	for _, text := range texts {
+		all = append(append(all, text...), ',')
+	}
+	all[len(all)-1] = ']'
+	events[len(events)-1].Meta = all
 	return events
 }

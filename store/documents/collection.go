@@ -2,140 +2,136 @@ package documents
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"strings"
+	"time"
 
 	"sluice/store/eventlog"
 )
 
-// collection is what the store knows of a collection:
-//
-//	not loaded --load counts it--> loaded --outcome of a commit unknown--> not loaded, uncertain
-//	loaded, empty and unused --dropEmpty--> dropped
-//
-// An uncertain collection waits in load until the commit with the unknown outcome can no longer come.
+// collection is what a Store knows of a collection. Store.mu guards it.
 type collection struct {
-	using     sync.RWMutex // read-locked during a change, locked while the documents are counted
-	loaded    bool
-	dropped   bool        // no longer in the Store's map: look there again
-	uncertain atomic.Bool // a change with an unknown outcome may still be stored
-	mu        sync.Mutex
-	count     int64
-	bytes     int64
-}
-
-// use returns a collection, and counts it first if need be. It makes a new one if there is none. The collection is
-// read-locked; the caller must call c.using.RUnlock.
-func (s *Store) use(ctx context.Context, name string) (*collection, error) {
-	if err := CheckCollection(name); err != nil {
-		return nil, err
-	}
-	for {
-		c, err := s.getOrCreate(name)
-		if err != nil {
-			return nil, err
-		}
-		c.using.RLock()
-		if c.loaded && !c.dropped {
-			return c, nil
-		}
-		c.using.RUnlock()
-		if err := s.load(ctx, name, c); err != nil {
-			return nil, fmt.Errorf("counting %s: %w", name, err)
-		}
-	}
-}
-
-// getOrCreate returns the collection of this name. It makes one if there is none.
-func (s *Store) getOrCreate(name string) (*collection, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.collections[name]
-	if c != nil {
-		return c, nil
-	}
-	if len(s.collections) >= s.o.MaxCollections && !s.dropEmpty() {
-		return nil, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), MaxCollections}
-	}
-	c = &collection{loaded: true}
-	s.collections[name] = c
-	return c, nil
-}
-
-// dropEmpty forgets the collections without documents that nobody uses. It reports whether there were any.
-func (s *Store) dropEmpty() (some bool) {
-	for name, c := range s.collections {
-		if !c.using.TryLock() {
-			continue
-		}
-		if c.loaded && c.count == 0 && !c.uncertain.Load() { // no need for mu: whoever changes count has using
-			c.dropped = true
-			delete(s.collections, name)
-			some = true
-		}
-		c.using.Unlock()
-	}
-	return some
-}
-
-// load counts a collection's documents while nobody changes it. It goes on if its client leaves. It runs once after a
-// start; if it stopped, clients that leave could make the others wait again and again.
-func (s *Store) load(ctx context.Context, name string, c *collection) error {
-	ctx = context.WithoutCancel(ctx)
-	c.using.Lock()
-	defer c.using.Unlock()
-	if c.loaded || c.dropped {
-		return nil
-	}
-	if c.uncertain.Load() { // the log takes requests in order, so the late change cannot come after this one
-		if _, err := s.log.Append(ctx, &eventlog.Request{}); err != nil {
-			return fmt.Errorf("%w: an earlier change is not stored yet: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: this change was not sent yet
-		}
-		c.uncertain.Store(false)
-	}
-	c.count, c.bytes = 0, 0
-	base := documents(name)
-	err := s.log.View(ctx, func(v eventlog.View) error {
-		return v.Scan(base, end(base), false, func(_, text []byte) (bool, error) {
-			c.count++
-			c.bytes += int64(len(text))
-			return true, nil
-		})
-	})
-	c.loaded = err == nil
-	return err
+	stored totals // as the log has stored them
+	sent   totals // by how much changes of this Store that have no outcome yet make it grow
 }
 
 // Count is the number of documents in a collection.
-func (s *Store) Count(ctx context.Context, name string) (int64, error) {
+func (s *Store) Count(name string) int64 {
 	s.mu.Lock()
-	exists := s.collections[name] != nil
-	s.mu.Unlock()
-	if !exists {
-		return 0, nil
-	}
-	c, err := s.use(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	defer c.using.RUnlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.count, nil
+	defer s.mu.Unlock()
+	return s.collections[name].stored.count
 }
 
-// reserve counts a change in advance, or refuses it. A change that makes the collection smaller is never refused.
-func (s *Store) reserve(c *collection, count, bytes int64) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case count > 0 && c.count+count > s.o.MaxDocuments:
-		return &LimitError{"the collection would have more than %d documents", s.o.MaxDocuments, MaxDocuments}
-	case bytes > 0 && c.bytes+bytes > s.o.MaxBytes:
-		return &LimitError{"the collection would have more than %d bytes", s.o.MaxBytes, MaxCollectionBytes}
+// follow takes over the counts that the log has stored. It follows rowCounted.
+func (s *Store) follow(c eventlog.Changes) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, prefix := range c.Dropped {
+		for name := range s.collections {
+			if strings.HasPrefix(rowCounted+name, prefix) {
+				s.put(name, func(c *collection) { c.stored = totals{} })
+			}
+		}
 	}
-	c.count += count
-	c.bytes += bytes
+	for _, r := range c.Rows {
+		now, _ := parseCounts(r.Key, r.Value) // a damaged row counts as none until countNew has repaired it
+		s.put(now.collection(), func(c *collection) { c.stored = now.totals })
+	}
+}
+
+// put changes what is known of a collection. Nothing is known of one that is empty and unused. The caller holds mu.
+func (s *Store) put(name string, f func(c *collection)) {
+	c := s.collections[name]
+	if f(&c); c == (collection{}) {
+		delete(s.collections, name)
+		return
+	}
+	s.collections[name] = c
+}
+
+// reserve makes room for a change that is about to be sent, or refuses it. The caller must call sent after it.
+//
+// What is stored counts, and what this Store has sent. A change that has just been stored counts twice until its sender
+// has its answer, and some of what was sent will be refused. So a change that fits without them waits, and tries again.
+func (s *Store) reserve(ctx context.Context, until time.Time, name string, grows totals) error {
+	if grows == (totals{}) {
+		return nil // so no bound refuses what makes room
+	}
+	for {
+		alone, err := s.tryReserve(name, grows)
+		if err == nil || !alone || ctx.Err() != nil || time.Now().After(until) {
+			return err
+		}
+		if err := s.await(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// tryReserve is one try of reserve. If it refuses the change, alone reports whether the change would fit alone.
+func (s *Store) tryReserve(name string, grows totals) (alone bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, there := s.collections[name]
+	if !there && len(s.collections) >= s.o.MaxCollections {
+		return s.filled() < s.o.MaxCollections, &LimitError{"there would be more than %d collections", int64(s.o.MaxCollections), MaxCollections}
+	}
+	least := c.stored.plus(grows)
+	most := least.plus(c.sent)
+	switch {
+	case grows.count > 0 && most.count > s.o.MaxDocuments:
+		return least.count <= s.o.MaxDocuments, &LimitError{"the collection would have more than %d documents", s.o.MaxDocuments, MaxDocuments}
+	case grows.bytes > 0 && most.bytes > s.o.MaxBytes:
+		return least.bytes <= s.o.MaxBytes, &LimitError{"the collection would have more than %d bytes", s.o.MaxBytes, MaxCollectionBytes}
+	}
+	s.put(name, func(c *collection) { c.sent = c.sent.plus(grows) })
+	return true, nil
+}
+
+// filled is the number of collections with documents.
+func (s *Store) filled() (n int) {
+	for _, c := range s.collections {
+		if c.stored.count > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// sent ends a reservation when the outcome of the change is err. If it is unknown, await ends it.
+func (s *Store) sent(name string, grows totals, err error) {
+	if grows == (totals{}) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(err, eventlog.ErrUnknown) {
+		s.unknown[name] = s.unknown[name].plus(grows)
+		return
+	}
+	s.put(name, func(c *collection) { c.sent = c.sent.minus(grows) })
+}
+
+// await waits until all that was sent to the log before has an outcome, and is followed. It ends the reservations of
+// changes whose senders gave up.
+func (s *Store) await(ctx context.Context) error {
+	s.mu.Lock()
+	unknown := s.unknown
+	s.unknown = map[string]totals{}
+	s.mu.Unlock()
+	// An empty request overtakes no other. It makes nothing larger, so a full disk takes it.
+	_, err := s.log.Append(ctx, &eventlog.Request{FromReserve: true})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		for name, grows := range unknown {
+			s.unknown[name] = s.unknown[name].plus(grows)
+		}
+		return fmt.Errorf("%w: an earlier change is not stored yet: %v", eventlog.ErrUnavailable, err) // not ErrUnknown: this change was not sent yet
+	}
+	for name, grows := range unknown {
+		s.put(name, func(c *collection) { c.sent = c.sent.minus(grows) })
+	}
 	return nil
 }

@@ -2,6 +2,7 @@ package documents_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -17,7 +18,7 @@ import (
 )
 
 // After a power cut at any moment, during writes or the building of an index, the documents are those that the events
-// describe, and each index has exactly their rows.
+// describe, each index has exactly their rows, and they are counted.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewCrashableMem()
@@ -88,9 +89,10 @@ func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 		after = page.Reached
 	}
 	entries := map[string]bool{}
-	n := 0
+	n, size := 0, 0
 	for r := range rows(t, log, "document/c/") {
 		n++
+		size += len(r.Value)
 		if id := documents.ID(r.Value); seen[id] != string(r.Value) {
 			t.Errorf("%s is\n%s, and by the events it is\n%s", id, r.Value, seen[id])
 		}
@@ -104,6 +106,12 @@ func whole(t *testing.T, log *eventlog.Log, indexes ...string) int {
 	}
 	if n != len(seen) {
 		t.Errorf("there are %d documents, and %d by the events", n, len(seen))
+	}
+	value, err := log.Row("counted/c")
+	count, at := binary.Uvarint(value)
+	bytes, _ := binary.Uvarint(value[max(0, at):])
+	if err != nil || count != uint64(n) || bytes != uint64(size) {
+		t.Errorf("%d documents of %d bytes are counted, %v; there are %d of %d", count, bytes, err, n, size)
 	}
 	for r := range rows(t, log, "index/c/") {
 		if !entries[r.Key] {

@@ -75,16 +75,20 @@ func (s *Store) Find(ctx context.Context, name string, q *Query) (*Result, error
 	err := s.query(ctx, name, func(ex *execution) error {
 		r.Position = ex.view.Position()
 		ex.answer = &a
-		return ex.find(q, r)
+		if err := ex.find(q, r); err != nil || !q.Total || r.Total >= 0 {
+			return err
+		}
+		value, err := ex.view.Row(rowCounted + name)
+		if err != nil {
+			return err
+		}
+		c, err := parseCounts(rowCounted+name, value)
+		r.Total = c.count
+		return err
 	})
 	a.end(err)
 	if err != nil {
 		return nil, err
-	}
-	if q.Total && r.Total < 0 {
-		if r.Total, err = s.Count(ctx, name); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
 }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -74,17 +73,19 @@ type Store struct {
 	locks        [shards]chan struct{}
 
 	mu          sync.Mutex
-	collections map[string]*collection
+	collections map[string]collection
+	unknown     map[string]totals // the part of collection.sent whose senders gave up
 }
 
-// Open finds the collections, builds new indexes and drops those that are no longer declared. Call it before anybody
-// writes to the log.
+// Open builds new indexes and drops those that are no longer declared. Call it before anybody writes to the log, unless
+// another Store with the same indexes is open on it.
 func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 	o.defaults()
 	s := &Store{
 		log: log, o: o, indexes: map[string][]query.Field{}, queries: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt),
 		crowdQueries: share.NewSlots(1, math.MaxInt), scans: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), scansWaiting),
-		bulk: share.NewSlots(1, math.MaxInt), answers: o.Answers, seed: maphash.MakeSeed(), collections: map[string]*collection{},
+		bulk: share.NewSlots(1, math.MaxInt), answers: o.Answers, seed: maphash.MakeSeed(), collections: map[string]collection{},
+		unknown: map[string]totals{},
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
@@ -101,31 +102,14 @@ func Open(ctx context.Context, log *eventlog.Log, o Options) (*Store, error) {
 			s.indexes[name] = append(s.indexes[name], f)
 		}
 	}
-	if err := s.find(ctx); err != nil {
+	log.Derive(rowDocument, s.derive)
+	if err := log.Follow(rowCounted, s.follow); err != nil {
 		return nil, fmt.Errorf("looking for collections: %w", err)
 	}
 	if err := s.build(ctx); err != nil {
-		return nil, fmt.Errorf("building indexes: %w", err)
+		return nil, err
 	}
 	return s, nil
-}
-
-// find finds the collections, with one short scan for each.
-func (s *Store) find(ctx context.Context) error {
-	return s.log.View(ctx, func(v eventlog.View) error {
-		for from := rowDocument; ; {
-			name := ""
-			err := v.Scan(from, end(rowDocument), false, func(key, _ []byte) (bool, error) {
-				name, _, _ = strings.Cut(string(key[len(rowDocument):]), "/")
-				return false, nil
-			})
-			if err != nil || name == "" {
-				return err
-			}
-			s.collections[name] = &collection{}
-			from = end(documents(name))
-		}
-	})
 }
 
 // minBulk is the size from which changes take turns. Two large changes at once would make all other writers wait for

@@ -242,8 +242,8 @@ func TestRefusals(t *testing.T) {
 	if got, err := s.Get(context.Background(), "c", "a"); err != nil || strings.Contains(string(got), `"x"`) {
 		t.Errorf("a refused change was stored: %s, %v", got, err)
 	}
-	if n, err := s.Count(ctx, "c"); n != 2 || err != nil {
-		t.Errorf("%d, %v", n, err)
+	if n := s.Count("c"); n != 2 {
+		t.Errorf("%d", n)
 	}
 	// A change that makes room is accepted.
 	if gone, err := s.Remove(ctx, "c", []string{"z", "a"}, true); err != nil || fmt.Sprint(gone) != "[a]" {

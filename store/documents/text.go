@@ -44,8 +44,9 @@ func (m *meta) text(f *Fields) []byte {
 		b = gjson.AppendJSONString(append(b, ','), name)
 		b = append(append(b, ':'), f.values[i]...)
 	}
-	b = append(append(append(b, `,"_created":"`...), Time(m.created)...), `","_changed":"`...)
-	b = gjson.AppendJSONString(append(append(b, Time(m.changed)...), `","_createdby":`...), m.createdBy)
+	b = m.created.UTC().AppendFormat(append(b, `,"_created":"`...), timeForm)
+	b = m.changed.UTC().AppendFormat(append(b, `","_changed":"`...), timeForm)
+	b = gjson.AppendJSONString(append(b, `","_createdby":`...), m.createdBy)
 	b = gjson.AppendJSONString(append(b, `,"_changedby":`...), m.changer)
 	return append(strconv.AppendInt(append(b, `,"_version":`...), m.version, 10), '}')
 }

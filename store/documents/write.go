@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"sluice/store/eventlog"
 )
@@ -15,6 +17,8 @@ const (
 	MaxChangeBytes     = 8 << 20
 )
 
+var errChangeBytes = &LimitError{"the documents of one request would have more than %d bytes; send them in several", MaxChangeBytes, Fixed}
+
 // New is a document to be made.
 type New struct {
 	ID     string // "": the store makes one
@@ -25,6 +29,9 @@ type New struct {
 func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]byte, err error) {
 	if len(docs) == 0 || len(docs) > MaxChangeDocuments {
 		return nil, countError(len(docs))
+	}
+	if err := CheckCollection(name); err != nil {
+		return nil, err
 	}
 	now := s.o.Now()
 	a := answer{store: s, ctx: ctx}
@@ -52,7 +59,7 @@ func (s *Store) Insert(ctx context.Context, name, by string, docs []New) (_ [][]
 		return nil, err
 	}
 	defer unlock()
-	if err := s.commit(ctx, &ch); errors.Is(err, eventlog.ErrRow) {
+	if err := s.commit(ctx, time.Now().Add(changeTime), &ch); errors.Is(err, eventlog.ErrRow) {
 		return nil, s.takenError(name, ch.ids)
 	} else if err != nil {
 		return nil, err
@@ -89,9 +96,15 @@ func firstDuplicate(ids []string) (id string, is bool) {
 	return "", false
 }
 
-// guardTries is how often a change is tried again when its condition failed. Only a change with an unknown outcome that
-// was stored after all can make it fail.
-const guardTries = 3
+// changeTime is how long a change that has its locks may take to find room, and to be tried again while other processes
+// change its documents.
+const changeTime = 10 * time.Second
+
+// calmTries is the number of tries before a change makes pauses of random length, up to maxPause.
+const (
+	calmTries = 3
+	maxPause  = 20 * time.Millisecond
+)
 
 // Update changes documents, all or none, and returns their texts. f gets the own fields of each; it may be called more
 // than once. If one does not exist, the error is ErrNotFound; if lenient, Update skips it.
@@ -105,6 +118,7 @@ func (s *Store) Update(ctx context.Context, name, by string, ids []string, lenie
 		return ch.add(s, id, was, m.text(&own))
 	}, func(ch *change) {
 		ch.request.Events = updated(name, ch.ids, ch.texts)
+		ch.share(ch.request.Events[len(ch.ids)-1].Meta[len(metaStart):])
 	})
 	return ch.texts, err
 }
@@ -127,7 +141,8 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	defer unlock()
 	a := answer{store: s, ctx: ctx}
 	defer func() { a.end(err) }()
-	for range guardTries {
+	until := time.Now().Add(changeTime)
+	for try := 1; ; try++ {
 		a.bytes = 0
 		ch := change{name: name, answer: &a}
 		for _, id := range ids {
@@ -149,11 +164,33 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 			return ch, nil
 		}
 		addEvents(&ch)
-		if err = s.commit(ctx, &ch); !errors.Is(err, eventlog.ErrRow) {
+		if err = s.commit(ctx, until, &ch); !errors.Is(err, eventlog.ErrRow) {
 			return ch, err
 		}
+		if err := s.again(ctx, until, try); err != nil {
+			return change{}, err
+		}
 	}
-	return change{}, fmt.Errorf("%w: %w", ErrBusy, err)
+}
+
+// again waits until a change whose condition failed may be tried again. The row that it needs may be of a commit that is
+// under way, so reading it at once could give the same value as before.
+func (s *Store) again(ctx context.Context, until time.Time, try int) error {
+	if try >= calmTries {
+		pause := time.NewTimer(rand.N(maxPause))
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	case time.Now().After(until):
+		return fmt.Errorf("%w: %w", ErrBusy, eventlog.ErrRow)
+	}
+	return s.await(ctx)
 }
 
 // change is a change under way.
@@ -176,7 +213,7 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 		return s.tooLarge()
 	}
 	if ch.size += max(len(was), len(is)); ch.size > MaxChangeBytes {
-		return &LimitError{"the documents of one request would have more than %d bytes; send them in several", MaxChangeBytes, Fixed}
+		return errChangeBytes
 	}
 	if err := ch.answer.charge(is); err != nil {
 		return err
@@ -191,39 +228,30 @@ func (ch *change) add(s *Store, id string, was, is []byte) error {
 		ch.count--
 	}
 	ch.request.If = append(ch.request.If, eventlog.RowIs(key, was))
-	ch.request.Rows = s.indexRows(append(ch.request.Rows, eventlog.Row{Key: key, Value: is}), ch.name, id, was, is)
+	ch.request.Rows = append(ch.request.Rows, eventlog.Row{Key: key, Value: is})
 	return nil
 }
 
-// commit stores a change. It counts the change in advance, and undoes that if the change fails. If the outcome is
-// unknown, the collection will be counted again.
-func (s *Store) commit(ctx context.Context, ch *change) error {
-	c, err := s.use(ctx, ch.name)
-	if err != nil {
+// share lets the rows and texts of an update be parts of all, their JSON array without the first bracket. So a request
+// has each text once.
+func (ch *change) share(all []byte) {
+	for i, text := range ch.texts {
+		n := len(text)
+		ch.request.Rows[i].Value, ch.texts[i] = all[:n], all[:n:n] // callers may append to a text
+		all = all[n+1:]
+	}
+}
+
+// commit stores a change within the bounds of its collection.
+func (s *Store) commit(ctx context.Context, until time.Time, ch *change) error {
+	if ch.request.Size() > MaxChangeBytes {
+		return errChangeBytes
+	}
+	grows := totals{max(0, ch.count), max(0, ch.bytes)}
+	if err := s.reserve(ctx, until, ch.name, grows); err != nil {
 		return err
 	}
-	if err := s.reserve(c, ch.count, ch.bytes); err != nil {
-		c.using.RUnlock()
-		return err
-	}
-	_, err = s.log.Append(context.WithoutCancel(ctx), &ch.request) // a client that leaves must not make the outcome unknown
-	if err == nil {
-		c.using.RUnlock()
-		return nil
-	}
-	c.mu.Lock()
-	c.count -= ch.count
-	c.bytes -= ch.bytes
-	c.mu.Unlock()
-	unknown := errors.Is(err, eventlog.ErrUnknown)
-	if unknown {
-		c.uncertain.Store(true) // before using is unlocked, so that dropEmpty does not drop it
-	}
-	c.using.RUnlock()
-	if unknown {
-		c.using.Lock()
-		c.loaded = false
-		c.using.Unlock()
-	}
+	_, err := s.log.Append(context.WithoutCancel(ctx), &ch.request) // a client that leaves must not make the outcome unknown
+	s.sent(ch.name, grows, err)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // subject is what a condition is about: a stream, or with a key one event of it.
@@ -26,13 +27,13 @@ const recentMost = 1 << 16
 type grouping struct {
 	*Group
 	changed map[subject]uint64 // by its events
-	written map[string][]byte  // rows as the group wrote or read them, those of its keyed spaces too
 	marks   marks              // of the clock, if there are new ones
 }
 
 // group applies entries in order, and gives ids. An error is a failure: none of them has an outcome.
 func (c *committer) group(entries []Entry) (*Group, error) {
-	g := &grouping{Group: &Group{Applied: c.applied}, changed: map[subject]uint64{}, written: map[string][]byte{}}
+	g := &grouping{Group: &Group{Applied: c.applied}, changed: map[subject]uint64{}}
+	c.log.answers.expire(expiredAnswers(max(g.At, entries[0].At)))
 	for i := range entries {
 		e := &entries[i]
 		g.Place, g.At = e.Place, max(g.At, e.At)
@@ -40,9 +41,8 @@ func (c *committer) group(entries []Entry) (*Group, error) {
 		if p == nil {
 			p = &pending{request: e.Request, blind: true}
 		}
-		p.first, p.err = c.request(g, p, e.Wall)
-		if failed(p.err) {
-			return nil, p.err
+		if e.first, e.err = c.request(g, p, e.Wall); failed(e.err) {
+			return nil, e.err
 		}
 	}
 	return g.Group, nil
@@ -51,7 +51,7 @@ func (c *committer) group(entries []Entry) (*Group, error) {
 // failed reports whether an error is a failure, not a refusal.
 func failed(err error) bool { return errors.Is(err, ErrUnavailable) }
 
-// request applies one request and returns its first id. The error is a refusal or a failure; in both cases g is unchanged.
+// request applies one request and returns its first id. The error is a refusal, after which g is unchanged, or a failure.
 func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error) {
 	r := p.request
 	first := max(g.Last+1, g.At)
@@ -64,10 +64,10 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 			return answer.First, nil
 		}
 	}
-	if err := cmp.Or(c.holds(p, first, g.changed), c.rowsHold(r, g.written)); err != nil {
+	if err := cmp.Or(c.holds(p, first, g.changed), c.rowsHold(r)); err != nil {
 		return 0, err
 	}
-	rows, err := c.derive(r.Rows, g.written)
+	rows, err := c.derive(r.Rows)
 	if err == nil && r.Make != "" {
 		rows, err = c.makeSpace(g, r.Make, rows)
 	}
@@ -78,10 +78,12 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 	if err != nil {
 		return 0, err
 	}
-	c.take(g, r, first, wall)
-	rows = append(c.install(changes, g.Last), rows...)
+	if err := c.take(g, r, first, wall); err != nil {
+		return 0, err
+	}
+	rows = append(rows, c.install(changes, g.Last)...) // the last row counts, also for a space that the request makes
 	for _, row := range rows {
-		g.written[row.Key] = row.Value
+		c.rows.set(row.Key, row.Value)
 	}
 	g.Rows = append(g.Rows, rows...)
 	if len(r.Events) == 0 {
@@ -92,13 +94,12 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 
 // once returns the answer to an earlier request with the same key, or nil.
 func (c *committer) once(g *grouping, o *Once) (*Answer, error) {
-	c.log.answers.expire(expiredAnswers(g.At))
-	return c.log.answers.decide(o, g.Answers)
+	return c.log.answers.decide(o, expiredAnswers(g.At), g.Answers)
 }
 
 // makeSpace adds the row of a new keyed space.
 func (c *committer) makeSpace(g *grouping, space string, rows []Row) ([]Row, error) {
-	value, err := c.row(keyedRow+space, g.written)
+	value, err := c.row(keyedRow + space)
 	if err == nil && value != nil {
 		err = ErrRow
 	}
@@ -106,7 +107,7 @@ func (c *committer) makeSpace(g *grouping, space string, rows []Row) ([]Row, err
 }
 
 // take adds an accepted request to the group, and gives ids to its events.
-func (c *committer) take(g *grouping, r *Request, first uint64, wall int64) {
+func (c *committer) take(g *grouping, r *Request, first uint64, wall int64) error {
 	for i := range r.Events {
 		r.Events[i].ID = first + uint64(i)
 		note(g.changed, &r.Events[i])
@@ -117,7 +118,9 @@ func (c *committer) take(g *grouping, r *Request, first uint64, wall int64) {
 		n = 1
 	}
 	if n > 0 {
-		c.mark(g, first, wall)
+		if err := c.mark(g, first, wall); err != nil {
+			return err
+		}
 		g.Last = first + uint64(n) - 1
 	}
 	g.Events = append(g.Events, r.Events...)
@@ -125,26 +128,46 @@ func (c *committer) take(g *grouping, r *Request, first uint64, wall int64) {
 	if o := r.Once; o != nil {
 		g.Answers = append(g.Answers, Answer{First: first, Count: len(r.Events), Key: o.Key, Owner: o.Owner, Body: o.Body})
 	}
+	return nil
 }
 
 // mark notes in the group if the wall clock was stepped before the id first.
-func (c *committer) mark(g *grouping, first uint64, wall int64) {
+func (c *committer) mark(g *grouping, first uint64, wall int64) error {
 	m := g.marks
 	if m == nil {
 		m = *c.log.clock.marks.Load()
 	}
 	if !m.strays(first, wall) {
-		return
+		return nil
 	}
-	if o, ok := c.engine.(oldester); ok {
-		m = m.since(o.Oldest())
+	oldest, err := c.oldest(g)
+	if err != nil {
+		return err
 	}
-	if m, noted := m.note(first, wall); noted {
+	if m, noted := m.since(min(oldest, first)).note(first, wall); noted {
 		g.marks, g.Marks = m, m.bytes()
 	}
+	return nil
 }
 
-// holds checks a request's conditions against four things: what look found before queueing, what has changed since,
+// oldest is an id before which nothing is retained, with the events of the group. An entry of a keyed space may be of any
+// age.
+func (c *committer) oldest(g *grouping) (uint64, error) {
+	o, ok := c.engine.(oldester)
+	if !ok || slices.ContainsFunc(g.Events, func(e Event) bool { return e.Op != 0 }) {
+		return 0, nil
+	}
+	oldest, err := o.Oldest()
+	if err != nil {
+		return 0, fmt.Errorf("%w: looking for the oldest event: %w", ErrUnavailable, err)
+	}
+	if len(g.Events) > 0 {
+		oldest = min(oldest, g.Events[0].ID)
+	}
+	return oldest, nil
+}
+
+// holds checks a request's conditions, first the keys. It checks against four things: what look found before queueing, what has changed since,
 // what this group changes, and the request's own earlier events.
 func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) error {
 	if !p.request.conditional() {
@@ -154,6 +177,9 @@ func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) 
 		if err := p.look(c.log.Settled(), c.engine); err != nil {
 			return err
 		}
+	}
+	if err := c.unique(p, changed); err != nil {
+		return err
 	}
 	for n, x := range p.request.Expect {
 		e := &p.request.Events[x.Index]
@@ -168,11 +194,12 @@ func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) 
 			return &ExpectError{Index: x.Index, Last: head}
 		}
 	}
-	return c.unique(p.request.Events, changed)
+	return nil
 }
 
-// unique refuses a key that is taken by now, or that is twice in the request.
-func (c *committer) unique(events []Event, changed map[subject]uint64) error {
+// unique refuses the first key that is taken by now, or that is twice in the request.
+func (c *committer) unique(p *pending, changed map[subject]uint64) error {
+	events := p.request.Events
 	var own map[subject]bool
 	for i := range events {
 		e := &events[i]
@@ -180,7 +207,7 @@ func (c *committer) unique(events []Event, changed map[subject]uint64) error {
 			continue
 		}
 		at := subject{e.Space, e.Stream, e.Key}
-		if c.recent[at] != 0 || changed[at] != 0 || own[at] {
+		if p.taken == i+1 || c.recent[at] != 0 || changed[at] != 0 || own[at] {
 			return &KeyError{i}
 		}
 		if own == nil && len(events) > 1 {
@@ -191,17 +218,4 @@ func (c *committer) unique(events []Event, changed map[subject]uint64) error {
 		}
 	}
 	return nil
-}
-
-// row is the value of a row as of the requests before, of this group too.
-func (c *committer) row(key string, written map[string][]byte) ([]byte, error) {
-	if value, ok := written[key]; ok {
-		return value, nil
-	}
-	value, err := c.engine.Row(key)
-	if err != nil {
-		return nil, fmt.Errorf("%w: looking up a row: %w", ErrUnavailable, err)
-	}
-	written[key] = value
-	return value, nil
 }

@@ -22,6 +22,7 @@ type committer struct {
 	recent  map[subject]uint64 // what changed while conditional requests were under way; see remember
 	forgot  uint64             // recent has nothing up to this position
 	cache   spaceCache
+	rows    rowCache
 }
 
 func (c *committer) run(j Journal) {
@@ -30,16 +31,30 @@ func (c *committer) run(j Journal) {
 		if len(entries) == 0 {
 			return
 		}
-		if err := c.step(entries); err != nil {
-			c.log.abandon(entries, err)
-			return
+		for len(entries) > 0 {
+			n := together(entries)
+			if err := c.step(entries[:n]); err != nil {
+				c.log.abandon(entries, err)
+				return
+			}
+			entries = entries[n:]
 		}
 	}
 }
 
-// Time between two tries after a failure, and the number of tries once the log is closing.
+// together is the number of entries that go into one commit. An edit and a run are commits of their own: a Group has one
+// place for each, and an engine applies an edit before all else.
+func together(entries []Entry) int {
+	for i := range entries {
+		if r := entries[i].Request; r.Edit != nil || r.Run {
+			return max(1, i)
+		}
+	}
+	return len(entries)
+}
+
+// The number of tries after a failure once the log is closing.
 const (
-	tryAgain   = 100 * time.Millisecond
 	lastTries  = 3
 	failedText = "the log cannot store what it has accepted, and tries again"
 )
@@ -59,7 +74,8 @@ func (c *committer) step(entries []Entry) error {
 			c.settle(g, entries)
 			return nil
 		}
-		c.cache.clear() // it has changes that were not stored
+		c.cache.clear() // these have changes that were not stored
+		c.rows.clear()
 		if l.dead() || errors.Is(err, ErrClosed) {
 			return err
 		}
@@ -74,7 +90,7 @@ func (c *committer) step(entries []Entry) error {
 		default:
 		}
 		select {
-		case <-time.After(tryAgain):
+		case <-time.After(l.options.TryAgain):
 		case <-l.failed:
 		}
 	}
@@ -94,6 +110,7 @@ func (c *committer) settle(g *Group, entries []Entry) {
 		l.answers.add(g.Answers[i])
 	}
 	c.cache.trim()
+	c.rows.trim()
 	l.follow(g)
 	l.settle(g.Last)
 	if l.tail != nil {
@@ -103,8 +120,13 @@ func (c *committer) settle(g *Group, entries []Entry) {
 		l.edited(g.Edit)
 	}
 	for i := range entries {
-		if p := entries[i].waiting; p != nil {
+		e := &entries[i]
+		if p := e.waiting; p != nil {
+			p.first, p.err = e.first, e.err
 			l.answer(p)
+		}
+		if e.Done != nil {
+			e.Done(e.first, e.err)
 		}
 	}
 }
@@ -163,6 +185,9 @@ func (c *committer) remember(g *Group) {
 		c.forgot = g.Last
 	}
 	if g.Edit != nil {
+		if len(g.Edit.DropRows) > 0 {
+			c.rows.clear()
+		}
 		for name := range g.Edit.Spaces() {
 			c.cache.forget(name)
 		}

@@ -33,9 +33,9 @@ func (c *Condition) holds(value []byte) bool {
 }
 
 // rowsHold checks the If of a request against the rows. Only the committer writes rows, so nothing can change in between.
-func (c *committer) rowsHold(r *Request, written map[string][]byte) error {
+func (c *committer) rowsHold(r *Request) error {
 	for i := range r.If {
-		value, err := c.row(r.If[i].Key, written)
+		value, err := c.row(r.If[i].Key)
 		if err != nil {
 			return err
 		}

@@ -72,8 +72,9 @@ type (
 	}
 	// failer closes its channel when the engine has failed for good. Commit may never return after that.
 	failer interface{ Failed() <-chan struct{} }
-	// oldester returns an id before which nothing is retained.
-	oldester interface{ Oldest() uint64 }
+	// oldester returns an id before which nothing is retained, math.MaxUint64 if nothing is. It depends on what was
+	// committed alone, not on how the engine stores it, nor on a clock.
+	oldester interface{ Oldest() (uint64, error) }
 
 	// For readers.
 

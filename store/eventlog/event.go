@@ -95,11 +95,11 @@ type Row struct {
 // Edit changes stored events. A request with an edit is a commit of its own, so that its order against other requests
 // of the commit does not matter.
 type Edit struct {
-	Remove   []Event       // as read from the log; Data may be empty
-	Replace  []Replacement // old and new have the same space and id
+	Remove   []Event       // by space and id; what is gone already stays so
+	Replace  []Replacement // old and new have the same space and id; no other event has the new one's key in its stream
 	Freed    int64         // bytes, as Weight counts, to subtract from State.Bytes. Remove and Replace must then be of one space
 	Drop     []string      // spaces to delete, with all their events
-	Rename   [2]string     // a space's old and new name; empty: none
+	Rename   [2]string     // a space's old and new name, whose own space is deleted; empty: none
 	DropRows []string      // prefixes: all rows whose keys begin with one are deleted
 	Trim     []Trim        // cuts of retention
 }

@@ -110,6 +110,7 @@ func (l *Log) Local(f func(now Lookup) (rows []Row, drop []string, err error)) e
 	if len(drop) > 0 {
 		g.Edit = &Edit{DropRows: drop}
 	}
+	l.committer.rows.clear() // it may have what g replaces
 	if err := l.engine.Commit(g); err != nil {
 		return fmt.Errorf("storing derived rows: %w", err)
 	}
@@ -118,7 +119,7 @@ func (l *Log) Local(f func(now Lookup) (rows []Row, drop []string, err error)) e
 }
 
 // derive appends to rows those that are derived from them.
-func (c *committer) derive(rows []Row, written map[string][]byte) ([]Row, error) {
+func (c *committer) derive(rows []Row) ([]Row, error) {
 	given := rows
 	for _, d := range c.log.derivers {
 		var changes []Derived
@@ -126,7 +127,7 @@ func (c *committer) derive(rows []Row, written map[string][]byte) ([]Row, error)
 			if !strings.HasPrefix(r.Key, d.prefix) {
 				continue
 			}
-			was, err := c.row(r.Key, written)
+			was, err := c.row(r.Key)
 			if err != nil {
 				return nil, err
 			}
@@ -135,7 +136,7 @@ func (c *committer) derive(rows []Row, written map[string][]byte) ([]Row, error)
 		if len(changes) == 0 {
 			continue
 		}
-		derived, err := d.f(func(key string) ([]byte, error) { return c.row(key, written) }, changes)
+		derived, err := d.f(c.row, changes)
 		if err != nil {
 			return nil, fmt.Errorf("%w: deriving rows of %s: %w", ErrUnavailable, d.prefix, err)
 		}

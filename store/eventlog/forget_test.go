@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
 )
 
 // A space that the current group has changed stays in the cache until the group is stored, however many other spaces
-// are read: otherwise its numbers would repeat.
+// are read: otherwise its numbers would repeat, and what the group added to it would be overlooked.
 func TestKnownUntilStored(t *testing.T) {
 	t.Parallel()
 	for name, others := range map[string][]int{"one request": {30_000}, "many requests": {5000, 5000, 5000, 5000}} {
@@ -37,6 +38,12 @@ func TestKnownUntilStored(t *testing.T) {
 					t.Fatal(err)
 				}
 				return r
+			}
+			logtest.MakeKeyed(t, log, "$room/r")
+			for i := range 30_000 {
+				if err := log.Create(gone, fmt.Sprint("$room/", i+1)); err != nil && !errors.Is(err, eventlog.ErrUnknown) {
+					t.Fatal(err) // else it is stored before the first push
+				}
 			}
 			first := &eventlog.Request{Events: []eventlog.Event{push("$room/r")}}
 			if _, err := log.Append(context.Background(), first); err != nil {
@@ -65,8 +72,8 @@ func TestKnownUntilStored(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, r := range []*eventlog.Request{first, second, third, last} {
-				if got := r.Events[0].Seq; got != uint64(i+1) {
-					t.Errorf("push %d has number %d", i+1, got)
+				if seq, size := r.Events[0].Seq, r.Sizes[0]; seq != uint64(i+1) || size != i+1 {
+					t.Errorf("push %d has number %d, and its key %d entries", i+1, seq, size)
 				}
 			}
 			var seqs []uint64

@@ -62,7 +62,7 @@ type answers struct {
 	mu     sync.Mutex
 	by     map[[16]byte]Answer
 	owners map[[8]byte]int
-	order  []Answer // by First
+	order  []Answer // by First; the latest answer of each key is also in by
 }
 
 func newAnswers() *answers {
@@ -87,20 +87,29 @@ func (a Answer) to(o *Once) (*Answer, error) {
 	return &a, nil
 }
 
-// decide is find for the committer: it has forgotten what is expired, and the answers of the group under way count too.
-func (t *answers) decide(o *Once, group []Answer) (*Answer, error) {
+// decide is find for the committer. The answers of the group under way count too. It changes nothing, since the group may fail.
+func (t *answers) decide(o *Once, limit uint64, group []Answer) (*Answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a, there := t.by[o.Key]; there {
+	if a, there := t.by[o.Key]; there && a.First > limit {
 		return a.to(o)
 	}
-	inAll, ofOwner := len(t.by)+len(group), t.owners[o.Owner]
+	for len(group) > 0 && group[0].First <= limit {
+		group = group[1:]
+	}
+	inAll, ofOwner := len(t.order)+len(group), t.owners[o.Owner]
 	for i := range group {
 		if group[i].Key == o.Key {
 			return group[i].to(o)
 		}
 		if group[i].Owner == o.Owner {
 			ofOwner++
+		}
+	}
+	for i := 0; i < len(t.order) && t.order[i].First <= limit; i++ { // few: those that have expired since the group began
+		inAll--
+		if t.order[i].Owner == o.Owner {
+			ofOwner--
 		}
 	}
 	if o.full(inAll, ofOwner) {
@@ -128,14 +137,17 @@ func (t *answers) add(a Answer) {
 	t.order = append(t.order, a)
 }
 
-// expire forgets the answers up to an id. Only the committer calls it, with the log's time of an entry.
+// expire forgets the answers up to an id. The committer calls it with the log's time of the first entry of a group, so an
+// answer may stay until the next group. If its key is used again in the group, there are two answers for a while.
 func (t *answers) expire(limit uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
 	for ; n < len(t.order) && t.order[n].First <= limit; n++ {
 		a := &t.order[n]
-		delete(t.by, a.Key)
+		if t.by[a.Key].First == a.First {
+			delete(t.by, a.Key)
+		}
 		if t.owners[a.Owner]--; t.owners[a.Owner] == 0 {
 			delete(t.owners, a.Owner)
 		}

@@ -15,14 +15,14 @@ func TestIdempotencyKeysShared(t *testing.T) {
 		for ; ; n++ {
 			o := &Once{MostInAll: most, MostPerOwner: 128}
 			o.Key, o.Owner = hashKey(owner, fmt.Sprint(n))
-			a, err := table.decide(o, nil)
+			a, err := table.decide(o, 0, nil)
 			if errors.Is(err, ErrTooManyKeys) {
 				return n
 			}
 			if err != nil || a != nil {
 				t.Fatalf("%s: key %d: %v, %v", owner, n, a, err)
 			}
-			table.add(Answer{First: uint64(n), Count: 1, Key: o.Key, Owner: o.Owner})
+			table.add(Answer{First: uint64(n + 1), Count: 1, Key: o.Key, Owner: o.Owner})
 		}
 	}
 	for _, want := range []int{128, 128, 44, 2, 2} { // few means a 64th of 128

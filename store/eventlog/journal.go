@@ -17,7 +17,13 @@ type Entry struct {
 	Wall    int64  // the wall clock's time then, in microseconds since 1970
 	Place   uint64 // the number of the entry, from 1
 
+	// Done gets the outcome once the entry is applied, or is nil. first is 0 if the request has no events. Done runs while the
+	// log is locked: it must be short, and must not wait for the log. If the log ends before, nobody calls it.
+	Done func(first uint64, err error)
+
 	waiting *pending // whoever waits for the outcome here, or nil
+	first   uint64
+	err     error
 }
 
 // Applied is how far an engine has applied a journal.
@@ -72,7 +78,7 @@ func (j *local) take() []Entry {
 				continue
 			}
 			j.place++
-			j.entries = append(j.entries, Entry{p.request, at, wall, j.place, p})
+			j.entries = append(j.entries, Entry{Request: p.request, At: at, Wall: wall, Place: j.place, waiting: p})
 		}
 		if len(j.entries) > 0 {
 			return j.entries

@@ -19,6 +19,10 @@ import (
 // ErrSeq is the error of a Compact at a number that the space has not given yet.
 var ErrSeq = errors.New("a compact must be at a number that was given already")
 
+// ErrNoSpace is the error of a keyed event whose space does not exist. If the event made the space, one that arrives after
+// a Drop would bring the space back, with numbers that were given before.
+var ErrNoSpace = errors.New("there is no such keyed space")
+
 // entry is one retained entry.
 type entry struct {
 	seq  uint64
@@ -34,7 +38,8 @@ type keyedSpace struct {
 	weight int64 // the memory that it takes
 }
 
-// keyedRow begins the key of a space's row. The value is the space's last number and the id of its last event.
+// keyedRow begins the key of a space's row. The value is the space's last number and the id of its last event. The row is
+// there as long as the space exists.
 const keyedRow = rows.Keyed
 
 func row(space string, seq, id uint64) Row {
@@ -55,7 +60,17 @@ var errRow = errors.New("the row of a keyed space cannot be read")
 type KeyedSpace struct {
 	Space string
 	Seq   uint64 // its last number
-	Last  uint64 // the id of its last event, relays included
+	Last  uint64 // the id of its last event, relays included; or the time of its Create or last Touch
+}
+
+// KeyedSpaceOf describes the keyed space of a row. ok is false if the row is of something else, or was deleted.
+func KeyedSpaceOf(r Row) (s KeyedSpace, ok bool) {
+	name, ok := strings.CutPrefix(r.Key, keyedRow)
+	if !ok {
+		return s, false
+	}
+	seq, id, ok := readRow(r.Value)
+	return KeyedSpace{name, seq, id}, ok
 }
 
 // KeyedSpace describes one keyed space. there is false if the space does not exist.
@@ -103,6 +118,13 @@ func (l *Log) Drop(ctx context.Context, spaces ...KeyedSpace) error {
 		r.Rows = append(r.Rows, Row{Key: keyedRow + s.Space})
 	}
 	_, err := l.Append(ctx, r)
+	return err
+}
+
+// Touch sets the Last of a keyed space to the present time, if the space is as it was read. Otherwise the error is ErrRow.
+func (l *Log) Touch(ctx context.Context, s KeyedSpace) error {
+	was, is := row(s.Space, s.Seq, s.Last), row(s.Space, s.Seq, max(s.Last, l.clock.Now()))
+	_, err := l.Append(ctx, &Request{Rows: []Row{is}, If: []Condition{RowIs(was.Key, was.Value)}})
 	return err
 }
 
@@ -157,22 +179,29 @@ func (l *Log) waitSettled(ctx context.Context, position uint64) error {
 	return nil
 }
 
-// space returns what is known of a space. It reads the space if nothing is known.
+// space returns what is known of a space. If nothing is known, it reads the space. The cache has only spaces that exist:
+// a Drop is a group of its own, after which the space is forgotten. A space that the group under way has made is in
+// the cache of rows, and has no entries in the store.
 func (c *committer) space(name string) (*keyedSpace, error) {
 	if s := c.cache.spaces[name]; s != nil {
 		return s, nil
 	}
-	s := &keyedSpace{keys: map[string][]entry{}}
-	v, err := c.engine.Row(keyedRow + name)
-	if err == nil {
-		s.seq, _, _ = readRow(v)
-		_, err = c.engine.Keyed(context.Background(), name, nil, func(e Event) error {
-			s.set(e.Key, append(s.keys[e.Key], entry{e.Seq, entrySize(&e)}))
-			s.bytes += entrySize(&e)
-			return nil
-		})
-	}
+	v, err := c.row(keyedRow + name)
 	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, ErrNoSpace
+	}
+	s, ok := &keyedSpace{keys: map[string][]entry{}}, false
+	if s.seq, _, ok = readRow(v); !ok {
+		return nil, errRow
+	}
+	if _, err = c.engine.Keyed(context.Background(), name, nil, func(e Event) error {
+		s.set(e.Key, append(s.keys[e.Key], entry{e.Seq, entrySize(&e)}))
+		s.bytes += entrySize(&e)
+		return nil
+	}); err != nil {
 		return nil, fmt.Errorf("%w: reading a space: %w", ErrUnavailable, err)
 	}
 	c.cache.add(name, s)
@@ -188,9 +217,10 @@ type change struct {
 }
 
 // apply gives numbers to a request's keyed events and finds the entries that each removes. If it fails, nothing has
-// changed.
+// changed. If several spaces exceed the bound, the error is that of the first.
 func (c *committer) apply(r *Request) (map[string]*change, error) {
 	var changes map[string]*change
+	var inOrder []*change
 	for i := range r.Events {
 		e := &r.Events[i]
 		if e.Op == 0 {
@@ -208,13 +238,14 @@ func (c *committer) apply(r *Request) (map[string]*change, error) {
 			}
 			ch = &change{space: s, seq: s.seq, bytes: s.bytes, keys: map[string][]entry{}}
 			changes[e.Space] = ch
+			inOrder = append(inOrder, ch)
 		}
 		if err := ch.event(e); err != nil {
 			return nil, err
 		}
 		r.Sizes[i] = len(ch.of(e.Key))
 	}
-	for _, ch := range changes {
+	for _, ch := range inOrder {
 		if err := ch.within(r.Bound); err != nil {
 			return nil, err
 		}

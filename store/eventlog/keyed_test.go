@@ -44,6 +44,7 @@ func TestEditsLeaveOtherSpacesKnown(t *testing.T) {
 		}
 		return r.Events[0].Seq
 	}
+	logtest.MakeKeyed(t, log, "$room/a", "$room/b")
 	push("$room/a")
 	push("$room/b")
 	begun := engine.reads.Load()
@@ -54,6 +55,7 @@ func TestEditsLeaveOtherSpacesKnown(t *testing.T) {
 	if seq := push("$room/a"); seq != 2 || engine.reads.Load() != begun {
 		t.Errorf("number %d after %d reads", seq, engine.reads.Load()-begun)
 	}
+	logtest.MakeKeyed(t, log, "$room/b")
 	if seq := push("$room/b"); seq != 1 || engine.reads.Load() != begun+1 {
 		t.Errorf("the dropped one: number %d after %d reads", seq, engine.reads.Load()-begun)
 	}

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	QueueBytes int           // bytes that may wait for the committer, half of it for one owner; 64 MiB
 	WaitLimit  time.Duration // how long a publisher waits for a commit; 10 s
+	TryAgain   time.Duration // time between two tries to store what could not be stored; 100 ms
 	KnownBytes int64         // memory for what is known of keyed spaces; 256 MiB
 	Keys       int           // idempotency keys in memory, a fifth of them for one owner; 500,000
 	Journal    Journal       // what the log applies; its own queue, which also begins a run
@@ -36,7 +37,6 @@ type Log struct {
 	edited  func(*Edit)
 
 	settled atomic.Uint64
-	changes changes
 
 	applying  sync.Mutex // locked while a group is applied, and by all that must run between two groups
 	committer committer
@@ -68,6 +68,9 @@ func Open(engine Engine, o Options) (*Log, error) {
 	}
 	if o.WaitLimit == 0 {
 		o.WaitLimit = 10 * time.Second
+	}
+	if o.TryAgain == 0 {
+		o.TryAgain = 100 * time.Millisecond
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -220,8 +223,7 @@ func (l *Log) dead() bool {
 }
 
 // Append stores a request and returns the first of its consecutive ids, or 0 if it has no events. If the error is
-// ErrUnknown, the request may have been stored, or may still be. Within a Change, Append waits until the outcome is
-// known.
+// ErrUnknown, the request may have been stored, or may still be.
 func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	p, err := l.prepare(r)
 	if err == nil {
@@ -248,14 +250,10 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 		case <-timer.C:
 		}
-		switch {
-		case pause.Since(begun): // the process was suspended, so the disk has not had its time
-			timer.Reset(l.options.WaitLimit)
-		case ctx.Value(changing{}) != nil:
-			return l.changes.await(l, p)
-		default:
+		if !pause.Since(begun) {
 			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
 		}
+		timer.Reset(l.options.WaitLimit) // the process was suspended, so the disk has not had its time
 	}
 }
 
@@ -269,7 +267,7 @@ func (l *Log) timer() *time.Timer {
 	return time.NewTimer(l.options.WaitLimit)
 }
 
-// prepare looks up what the conditions need. It does so before queueing, since looking up an absent stream takes 90 µs.
+// prepare looks up what the conditions need, and refuses a key that is taken. It does so before queueing, since looking up an absent stream takes 90 µs.
 // It counts the request first: see committer.remember.
 func (l *Log) prepare(r *Request) (*pending, error) {
 	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
@@ -277,7 +275,11 @@ func (l *Log) prepare(r *Request) (*pending, error) {
 		return p, nil
 	}
 	l.expecting.Add(1)
-	return p, p.look(l.Settled(), l.engine)
+	err := p.look(l.Settled(), l.engine)
+	if err == nil && p.taken > 0 {
+		err = &KeyError{p.taken - 1}
+	}
+	return p, err
 }
 
 // enqueue queues a request for an owner.
@@ -317,7 +319,6 @@ func (l *Log) Close() error {
 	if err := l.stop(); err != nil || l.dead() {
 		return err
 	}
-	l.changes.running.Wait() // what was stored takes effect first
 	return l.engine.Close()
 }
 

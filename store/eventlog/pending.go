@@ -8,6 +8,7 @@ type pending struct {
 	size    int
 	looked  uint64   // the settled position from before look read the state
 	heads   []uint64 // of the streams in Expect
+	taken   int      // the first event whose key is taken in the store, counted from 1; 0 if none is
 	blind   bool     // look has not run
 	done    chan struct{}
 	first   uint64
@@ -15,11 +16,10 @@ type pending struct {
 	queued
 }
 
-// look reads the state that the request's conditions need, and refuses a key that is taken. The caller reads settled
-// before the call.
+// look reads the state that the request's conditions need. The caller reads settled before the call.
 func (p *pending) look(settled uint64, in Lookup) error {
 	p.looked, p.blind = settled, false
-	p.heads = p.heads[:0]
+	p.heads, p.taken = p.heads[:0], 0
 	for _, x := range p.request.Expect {
 		e := &p.request.Events[x.Index]
 		head, err := in.Head(e.Space, e.Stream)
@@ -38,7 +38,8 @@ func (p *pending) look(settled uint64, in Lookup) error {
 			return fmt.Errorf("%w: looking up a key: %w", ErrUnavailable, err)
 		}
 		if id != 0 {
-			return &KeyError{i}
+			p.taken = i + 1
+			break
 		}
 	}
 	return nil

@@ -21,17 +21,31 @@ func entrySize(e *Event) int64 {
 // conditionSize is the size of a Condition without its key.
 const conditionSize = 48
 
-// size is the memory of a request that waits in the queue.
+// Size is about the memory of the request while it waits to be stored. A row whose value is a part of the data of the
+// event with the same index, or of the last event's meta, takes no memory of its own.
+func (r *Request) Size() int { return r.size() }
+
 func (r *Request) size() (n int) {
 	for i := range r.Events {
 		e := &r.Events[i]
 		n += len(e.Data) + len(e.Meta) + len(e.Name) + len(e.Collection) + len(e.Stream) + len(e.Key) + 64
 	}
+	last := len(r.Events) - 1
 	for i := range r.Rows {
-		n += len(r.Rows[i].Key) + len(r.Rows[i].Value)
+		n += len(r.Rows[i].Key)
+		value := r.Rows[i].Value
+		if last < 0 || !within(value, r.Events[min(i, last)].Data) && !within(value, r.Events[last].Meta) {
+			n += len(value)
+		}
 	}
 	for i := range r.If {
 		n += len(r.If[i].Key) + conditionSize
 	}
 	return n
+}
+
+// within reports whether a slice is a part of another one. It may miss that if one of them has a capacity of its own.
+func within(part, whole []byte) bool {
+	at := cap(whole) - cap(part)
+	return cap(part) > 0 && at >= 0 && at+len(part) <= len(whole) && &part[:cap(part)][cap(part)-1] == &whole[:cap(whole)][cap(whole)-1]
 }

@@ -30,7 +30,6 @@ func (b budget) of(op eventlog.Op) *rate.Limiter {
 func (r *Rooms) Turn(ctx context.Context, id string, op eventlog.Op) error {
 	r.mu.Lock()
 	entered := r.rooms[id]
-	entered.used = true
 	entered.users.note(share.Owner(ctx), time.Now())
 	reserved := entered.budget.of(op).Reserve()
 	r.mu.Unlock()
@@ -104,7 +103,6 @@ func (r *Rooms) admit(owner, id string, op eventlog.Op) (reserved *rate.Reservat
 		entered.users.waiting[owner] = struct{}{}
 		reserved = limiter.ReserveN(now, 1)
 	}
-	entered.used = true
 	entered.users.note(owner, now)
 	return reserved, nil
 }

@@ -1,8 +1,8 @@
 // Package rooms is the model of rooms, after DriftDB's: who may make a room, how many there are, who is in one now, how
 // fast it accepts pushes, which clients are present, and when it is dropped. It knows no HTTP and no credentials.
 //
-// A room is a keyed space, $room/ID. The log has what a room retains. This package knows only the rooms that somebody
-// is in, in memory, and starts empty with the process.
+// A room is a keyed space, $room/ID. The log has what a room retains. This package has in memory the ids of all rooms,
+// which follow the rows of the log, and who is in them, which is empty when the process starts.
 //
 //	          Make             Enter                  Leave, the last one
 //	(no room) ----> empty ----------------> occupied ---------------------> empty
@@ -11,6 +11,11 @@
 //
 // Whoever has entered calls Leave once; or Connect and, if that succeeds, Disconnect once.
 //
-// Lock order: census.evicting, then census.mu, then Rooms.mu, then makers.mu. With Rooms.mu locked the log is only read,
-// to look up a room. While the log commits a drop, whoever comes to one of its rooms waits, and to others nobody does.
+// Other processes may make, use and drop rooms of the same log. While a silent room has connections, the process touches
+// the room's row every half of Retention, or of Unused, so that no other process drops it. Rooms without any push that
+// are evicted are the exception: a process does not see the clients that others have there.
+//
+// Lock order: census.evicting, then the log's own lock, then Rooms.mu, then census.mu and makers.mu. The log calls follow
+// with its lock, so nobody waits for the log with one of the last three. While the log commits a drop, whoever comes to one
+// of its rooms waits, and to others nobody does.
 package rooms

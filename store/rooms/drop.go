@@ -10,76 +10,114 @@ import (
 )
 
 // A drop decides twice. In memory it leaves out rooms with somebody inside, and marks the others: whoever comes to a
-// marked room waits until the drop has ended. In the log it has a condition for each room: no event came to it since it
-// was read. So no lock is needed while the log commits, and a push that is on its way, even one whose sender has given
-// up, is before the drop and prevents it.
+// marked room waits until the drop has ended. In the log it has a condition for each room: its row is as it was read. So
+// no lock is needed while the log commits, and a push that is on its way, even one whose sender has given up or that
+// another process sends, is before the drop and prevents it, or after it and is refused.
 
-// dropBatch is the most rooms that one commit drops.
-const dropBatch = 100
+// dropBatch is the most rooms that one commit drops. One that has changed keeps the others.
+const dropBatch = 25
 
 // dropWait is how long somebody who comes to a room waits for the end of a drop. The log waits as long for its disk.
 const dropWait = 10 * time.Second
 
-// drop deletes those of some rooms that are still old; they may have been used since the survey. If the log does not
-// answer in time, the error is eventlog.ErrUnknown, and the rooms stay marked until it has answered.
-func (r *Rooms) drop(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (int, error) {
-	return eventlog.Change(context.Background(), r.o.Log, func(ctx context.Context) (int, error) {
-		for {
-			old, err := r.mark(rooms, before, unused)
-			if err != nil || len(old) == 0 {
-				return 0, err
-			}
-			err = r.o.Log.Drop(ctx, old...)
-			r.unmark(old, err == nil)
-			if err == nil {
-				return len(old), nil
-			}
-			if !errors.Is(err, eventlog.ErrRow) {
-				return 0, err
-			}
-			rooms = old // an event came to one of them, which is not old any more
+// drop deletes those of some rooms that are still old; they may have been used since they were listed. If the log does not
+// answer in time, the error is eventlog.ErrUnknown, and the rooms stay marked until settleDoubts.
+func (r *Rooms) drop(ctx context.Context, rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (int, error) {
+	for {
+		old, err := r.markOld(ctx, rooms, before, unused)
+		if err != nil || len(old) == 0 {
+			return 0, err
 		}
-	})
+		err = r.o.Log.Drop(ctx, old...)
+		switch {
+		case err == nil:
+			return len(old), nil // follow has unmarked them
+		case errors.Is(err, eventlog.ErrUnknown):
+			r.doubt(old)
+			return 0, err
+		}
+		r.unmark(old)
+		if !errors.Is(err, eventlog.ErrRow) {
+			return 0, err
+		}
+		rooms = old // one of them has changed, and is not old any more
+	}
 }
 
-// mark returns those of some rooms that are old, and marks them until unmark.
-func (r *Rooms) mark(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (old []eventlog.KeyedSpace, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range rooms {
-		s, is, err := r.expired(s.Space[len(Space("")):], before, unused)
-		if err != nil {
-			return nil, err
-		}
-		if is {
-			old = append(old, s)
+// markOld returns those of some rooms that are old, as they are now, and marks them.
+func (r *Rooms) markOld(ctx context.Context, rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (old []eventlog.KeyedSpace, err error) {
+	for _, s := range r.mark(rooms, before, unused) { // first, so that nobody comes while they are read
+		now, is, readErr := r.expired(ctx, s.Space, before, unused)
+		if err = errors.Join(err, readErr); is && err == nil {
+			old = append(old, now)
+		} else {
+			r.unmark([]eventlog.KeyedSpace{s})
 		}
 	}
-	ended := make(chan struct{})
-	for _, s := range old {
-		r.dropping[s.Space[len(Space("")):]] = ended
+	if err != nil {
+		r.unmark(old)
+		return nil, err
 	}
 	return old, nil
 }
 
-// unmark ends a drop.
-func (r *Rooms) unmark(rooms []eventlog.KeyedSpace, dropped bool) {
+// mark marks those of some rooms that nobody is in and that are not marked, and returns them. If a room is not old by its
+// last message, it must also have been empty for a while.
+func (r *Rooms) mark(rooms []eventlog.KeyedSpace, before uint64, unused time.Duration) (marked []eventlog.KeyedSpace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, s := range rooms {
-		id := s.Space[len(Space("")):]
-		if i == 0 {
-			close(r.dropping[id]) // they have one channel
+	for _, s := range rooms {
+		id := idOf(s.Space)
+		known := r.rooms[id]
+		if r.dropping[id] != nil || known != nil && (known.inside > 0 || s.Last >= before && time.Since(known.left) < unused) {
+			continue
 		}
+		r.dropping[id] = make(chan struct{})
+		marked = append(marked, s)
+	}
+	return marked
+}
+
+// unmark lets those who have come to some rooms go on.
+func (r *Rooms) unmark(rooms []eventlog.KeyedSpace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range rooms {
+		r.endDrop(idOf(s.Space))
+	}
+}
+
+// endDrop is unmark for callers that hold mu.
+func (r *Rooms) endDrop(id string) {
+	if ended := r.dropping[id]; ended != nil {
+		close(ended)
 		delete(r.dropping, id)
-		if dropped {
-			delete(r.rooms, id)
-			r.makers.ended(id)
-		}
 	}
-	if dropped {
-		r.made.n.Add(-int64(len(rooms)))
+}
+
+// doubt notes rooms of which the log has not said whether they are dropped.
+func (r *Rooms) doubt(rooms []eventlog.KeyedSpace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubts = append(r.doubts, rooms...)
+}
+
+// settleDoubts unmarks the rooms whose drops were refused after the log had not answered in time. Those that were dropped
+// are unmarked already.
+func (r *Rooms) settleDoubts(ctx context.Context) error {
+	r.mu.Lock()
+	doubts := r.doubts
+	r.doubts = nil
+	r.mu.Unlock()
+	if len(doubts) == 0 {
+		return nil
 	}
+	if _, err := r.o.Log.Append(ctx, &eventlog.Request{}); err != nil { // it waits for all requests before
+		r.doubt(doubts)
+		return err
+	}
+	r.unmark(doubts)
+	return nil
 }
 
 // lock locks mu at a moment when a room is not being dropped. On an error mu is not locked.
@@ -105,21 +143,17 @@ func (r *Rooms) lock(ctx context.Context, id string) error {
 	}
 }
 
-// expired reads a room and reports whether nobody is in it and it is old. Its age counts from its last message or, if
-// there was none, from when somebody was last in it.
-func (r *Rooms) expired(id string, before uint64, unused time.Duration) (s eventlog.KeyedSpace, old bool, err error) {
-	known := r.rooms[id]
-	if known != nil && known.inside > 0 || r.dropping[id] != nil {
-		return s, false, nil
-	}
-	s, there, err := r.o.Log.KeyedSpace(Space(id))
+// expired reads a room and reports whether it is old. Its age counts from its last message or, if there was none, from
+// when somebody was last in it.
+func (r *Rooms) expired(ctx context.Context, space string, before uint64, unused time.Duration) (s eventlog.KeyedSpace, old bool, err error) {
+	s, there, err := r.o.Log.KeyedSpace(space)
 	if err != nil || !there || s.Last < before {
 		return s, there, err
 	}
-	if s.Seq > 0 || s.Last >= r.o.Log.Clock().Before(unused) || known != nil && time.Since(known.left) < unused || time.Since(r.started) < unused {
+	if s.Seq > 0 || s.Last >= r.o.Log.Clock().Before(unused) || time.Since(r.started) < unused {
 		return s, false, nil // after a restart its clients may be about to return
 	}
-	old, err = r.empty(id)
+	old, err = r.empty(ctx, space)
 	return s, old, err
 }
 
@@ -128,8 +162,8 @@ var errNotEmpty = errors.New("the room retains something")
 
 // empty reports whether a room retains nothing. Seq alone does not say that: a compact before the first message has no
 // number.
-func (r *Rooms) empty(id string) (bool, error) {
-	_, err := r.o.Log.Keyed(context.Background(), Space(id), nil, func(eventlog.Event) error { return errNotEmpty })
+func (r *Rooms) empty(ctx context.Context, space string) (bool, error) {
+	_, err := r.o.Log.Keyed(ctx, space, nil, func(eventlog.Event) error { return errNotEmpty })
 	if errors.Is(err, errNotEmpty) {
 		return false, nil
 	}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -64,20 +62,26 @@ func openRooms(t *testing.T, open func() (eventlog.Engine, error)) (*Rooms, *gat
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return openStore(t, log, 24*time.Hour), g
+}
+
+// openStore opens the rooms of a log. Several stores of one log are like several processes.
+func openStore(t *testing.T, log *eventlog.Log, retention time.Duration) *Rooms {
+	t.Helper()
 	r, err := Open(Options{
-		Log: log, Logger: slog.New(slog.DiscardHandler), Retention: 24 * time.Hour, Unused: 24 * time.Hour,
+		Log: log, Logger: slog.New(slog.DiscardHandler), Retention: retention, Unused: retention,
 		Limits: Limits{Rooms: 1000, CreateRateKey: 1 << 30, Connections: 1000, Rate: 1 << 30},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		r.Close()
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r, g
+	t.Cleanup(r.Close)
+	return r
 }
 
 func push(id, text string) *eventlog.Request {
@@ -100,8 +104,8 @@ func visit(ctx context.Context, r *Rooms, id string, f func() error) error {
 	return f()
 }
 
-// all are the rooms of a log.
-func all(t *testing.T, r *Rooms) (list []eventlog.KeyedSpace) {
+// allRooms are the rooms of a log.
+func allRooms(t *testing.T, r *Rooms) (list []eventlog.KeyedSpace) {
 	t.Helper()
 	if err := r.o.Log.KeyedSpaces(func(s eventlog.KeyedSpace) error { list = append(list, s); return nil }); err != nil {
 		t.Error(err)
@@ -139,7 +143,7 @@ func TestDropDelaysNoOtherRoom(t *testing.T) {
 	open := g.shut(t)
 	dropped, other, came, gone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	go func() {
-		n, err := r.drop([]eventlog.KeyedSpace{s}, s.Last+1, time.Hour)
+		n, err := r.drop(ctx, []eventlog.KeyedSpace{s}, s.Last+1, time.Hour)
 		if err == nil && n != 1 {
 			err = fmt.Errorf("dropped %d", n)
 		}
@@ -175,50 +179,12 @@ func TestDropDelaysNoOtherRoom(t *testing.T) {
 	if err := errors.Join(within(t, "the drop", dropped), within(t, "the push", came)); err != nil || seq != 1 {
 		t.Errorf("the push has the number %d: %v", seq, err)
 	}
-	if n, list := r.Count(), all(t, r); n != 2 || len(list) != 2 {
+	if n, list := r.Count(), allRooms(t, r); n != 2 || len(list) != 2 {
 		t.Errorf("%d rooms are counted, %v exist", n, list)
 	}
 	if n := r.makers.count[key("k").Owner]; n != 2 {
 		t.Errorf("their maker has %d", n)
 	}
-}
-
-// A room that is made anew before its drop has ended counts for its new maker.
-func TestMadeAnewDuringDrop(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := openRooms(t, engines["memory"])
-		ctx := t.Context()
-		if err := r.Make(ctx, key("first"), "a"); err != nil {
-			t.Fatal(err)
-		}
-		rooms := all(t, r)
-		// The steps of drop, between which the room is made anew.
-		old, err := r.mark(rooms, rooms[0].Last+1, time.Hour)
-		if err != nil || len(old) != 1 {
-			t.Fatal(old, err)
-		}
-		if err := r.o.Log.Drop(ctx, old...); err != nil {
-			t.Fatal(err)
-		}
-		if left := all(t, r); len(left) != 0 {
-			t.Fatal("not dropped:", left)
-		}
-		made := make(chan error, 1)
-		go func() { made <- r.Make(ctx, key("second"), "a") }()
-		synctest.Wait()
-		if again := all(t, r); len(again) != 1 {
-			t.Errorf("it is not made anew: there are %v", again)
-		}
-		r.unmark(old, true)
-		if err := <-made; err != nil {
-			t.Fatal(err)
-		}
-		first, second := r.makers.count[key("first").Owner], r.makers.count[key("second").Owner]
-		if first != 0 || second != 1 || r.Count() != 1 {
-			t.Errorf("the makers have %d and %d rooms, %d are counted", first, second, r.Count())
-		}
-	})
 }
 
 // A push that waits in the log when its room is judged to be old prevents the drop, also if its sender has given up.
@@ -234,14 +200,14 @@ func TestPushPreventsDrop(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			rooms, before := all(t, r), r.o.Log.Settled()+1
+			rooms, before := allRooms(t, r), r.o.Log.Settled()+1
 			for _, s := range rooms {
 				before = max(before, s.Last+1)
 			}
 			open := g.shut(t)
 			pushed, dropped := make(chan error, 1), make(chan int, 1)
 			go func() {
-				_, err := r.o.Log.Append(ctx, push("other", "1")) // in a commit before
+				_, err := r.o.Log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{{Name: "e", Data: []byte("1")}}}) // in a commit before
 				pushed <- err
 			}()
 			within(t, "the commit", g.stood)
@@ -251,7 +217,7 @@ func TestPushPreventsDrop(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() {
-				n, err := r.drop(rooms, before, time.Hour)
+				n, err := r.drop(ctx, rooms, before, time.Hour)
 				if err != nil {
 					t.Error(err)
 				}
@@ -280,93 +246,6 @@ func TestPushPreventsDrop(t *testing.T) {
 			if err := r.Enter(ctx, "b"); !errors.Is(err, ErrNoRoom) {
 				t.Errorf("b: %v", err)
 			}
-		})
-	}
-}
-
-// Whoever pushes while rooms are dropped loses nothing that was stored: a drop removes only what is older than the
-// position that it was given, and never a room with somebody inside. The number of rooms stays right.
-func TestPushesAgainstDrops(t *testing.T) {
-	t.Parallel()
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, _ := openRooms(t, engine)
-			ctx := context.Background()
-			const writers, pushes, rooms = 16, 150, 8
-			var newest atomic.Uint64 // the position of the newest drop
-			has := func(id, text string, at func() uint64, inside bool) {
-				found := false
-				if _, err := r.o.Log.Keyed(ctx, Space(id), nil, func(e eventlog.Event) error {
-					found = found || string(e.Data) == text
-					return nil
-				}); err != nil {
-					t.Error(err)
-				}
-				if before := newest.Load(); !found && (inside || at() >= before) {
-					t.Errorf("room %s has lost %s at %d; the newest drop was of rooms before %d", id, text, at(), before)
-				}
-			}
-			gone, leave := context.WithCancel(ctx)
-			leave()
-			var left, dropper sync.WaitGroup
-			for writer := range writers {
-				left.Go(func() {
-					random := rand.New(rand.NewPCG(uint64(writer), 0))
-					for i := range pushes {
-						id, text := fmt.Sprint("r", random.IntN(rooms)), fmt.Sprintf("[%d,%d]", writer, i)
-						p, stored := push(id, text), make(chan struct{})
-						p.Stored = func() { close(stored) }
-						at := func() uint64 { return p.Events[0].ID }
-						givesUp := random.IntN(2) == 0
-						err := visit(ctx, r, id, func() error {
-							if givesUp {
-								_, _ = r.o.Log.Append(gone, p)
-								return nil
-							}
-							_, err := r.o.Log.Append(ctx, p)
-							if err == nil {
-								has(id, text, at, true)
-							}
-							return err
-						})
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						within(t, "the push", stored)
-						has(id, text, at, false)
-					}
-				})
-			}
-			var end atomic.Bool
-			total := 0
-			dropper.Go(func() {
-				for !end.Load() {
-					before := r.o.Log.Settled()
-					list := all(t, r)
-					newest.Store(before)
-					n, err := r.drop(list, before, time.Hour)
-					if err != nil {
-						t.Error(err)
-					}
-					total += n
-				}
-			})
-			left.Wait()
-			end.Store(true)
-			dropper.Wait()
-			if total == 0 {
-				t.Error("no room was dropped")
-			}
-			list := all(t, r)
-			if n := r.Count(); n != len(list) {
-				t.Errorf("%d rooms are counted, %d exist", n, len(list))
-			}
-			if n := r.makers.count[key("k").Owner]; n != len(list) {
-				t.Errorf("their maker has %d of %d", n, len(list))
-			}
-			t.Logf("%d rooms were dropped", total)
 		})
 	}
 }

@@ -8,30 +8,23 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Make makes a room, unless it exists or its maker may make no more. The error is a *Refusal or the log's.
+// Make makes a room, unless it exists or its maker may make no more. The error is a *Refusal or the log's. If the outcome
+// is unknown, the room counts for its maker as soon as it is made.
 func (r *Rooms) Make(ctx context.Context, maker Maker, id string) error {
-	if err := r.makers.admit(maker, time.Now()); err != nil {
-		return err
-	}
-	if err := r.made.enter(r.evict); err != nil {
-		r.makers.refuse(maker)
-		return err
-	}
-	defer r.made.mu.RUnlock()
-	err := r.o.Log.Create(ctx, Space(id))
+	share, err := r.makers.admit(maker, time.Now())
 	if err != nil {
-		r.makers.refuse(maker)
-		if !errors.Is(err, eventlog.ErrUnknown) {
-			r.made.n.Add(-1)
-		}
-		if errors.Is(err, eventlog.ErrRow) {
-			return nil // it exists: somebody else has made it
-		}
 		return err
 	}
-	if r.lock(ctx, id) == nil { // if a drop has just made way for the room, it ends first
-		defer r.mu.Unlock()
+	defer r.makers.release(share)
+	for !r.made.reserve(id) {
+		if !r.evict(ctx) {
+			return refuse(TooMany, time.Minute, "the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise MAX_ROOMS")
+		}
 	}
-	r.makers.add(maker, id)
-	return nil
+	defer r.made.release(id)
+	_, err = r.o.Log.Append(ctx, &eventlog.Request{Make: Space(id), Stored: func() { r.makers.add(share, id) }})
+	if errors.Is(err, eventlog.ErrRow) {
+		return nil // it exists: somebody else has made it
+	}
+	return err
 }

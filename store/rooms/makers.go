@@ -46,9 +46,15 @@ func newMakers(l Limits) *makers {
 // perMinute is a rate of n a minute, of which all n may come at once.
 func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
 
-// admit lets a maker make one more room. The caller must then call add or refuse. A maker that is refused is charged
+// reservation counts a room that is being made for its maker.
+type reservation struct {
+	owner string
+	open  bool // it counts
+}
+
+// admit lets a maker make one more room. The caller must call release in the end. A maker that is refused is charged
 // nothing.
-func (m *makers) admit(maker Maker, now time.Time) error {
+func (m *makers) admit(maker Maker, now time.Time) (*reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	own := m.rateOf(maker, now)
@@ -58,11 +64,11 @@ func (m *makers) admit(maker Maker, now time.Time) error {
 	}
 	switch {
 	case m.count[maker.Owner] >= most:
-		return tooManyOf(maker, most)
+		return nil, tooManyOf(maker, most)
 	case until(own, now) > 0:
-		return tooFast(maker, m.limits, until(own, now))
+		return nil, tooFast(maker, m.limits, until(own, now))
 	case maker.Anonymous && until(m.all, now) > 0:
-		return refuse(TooFast, until(m.all, now),
+		return nil, refuse(TooFast, until(m.all, now),
 			"all clients without a credential make more than %d rooms a minute (ROOM_CREATE_RATE_ALL); try again later, or send an API key or a token", m.limits.CreateRateAll)
 	}
 	own.AllowN(now, 1)
@@ -70,7 +76,7 @@ func (m *makers) admit(maker Maker, now time.Time) error {
 		m.all.AllowN(now, 1)
 	}
 	m.count[maker.Owner]++
-	return nil
+	return &reservation{maker.Owner, true}, nil
 }
 
 func tooFast(maker Maker, l Limits, wait time.Duration) *Refusal {
@@ -123,21 +129,26 @@ func (m *makers) rateOf(maker Maker, now time.Time) *rate.Limiter {
 	return l
 }
 
-// add notes the room that an admitted maker has made.
-func (m *makers) add(maker Maker, id string) {
+// add notes that a room was made: it takes the place of its reservation. It may be made after the release, if nobody has
+// waited for it.
+func (m *makers) add(r *reservation, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if before, ok := m.rooms[id]; ok { // it was dropped, but ended was not called yet
-		m.decrement(before)
+	if !r.open {
+		m.count[r.owner]++
 	}
-	m.rooms[id] = maker.Owner
+	r.open = false
+	m.rooms[id] = r.owner
 }
 
-// refuse undoes admit: no room was made.
-func (m *makers) refuse(maker Maker) {
+// release ends a reservation. If the room was made, that counts instead.
+func (m *makers) release(r *reservation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.decrement(maker.Owner)
+	if r.open {
+		r.open = false
+		m.decrement(r.owner)
+	}
 }
 
 // ended notes that a room is gone.

@@ -14,7 +14,7 @@ func key(name string) Maker     { return Maker{"key\x00" + name, false} }
 // tries makes ten rooms. It returns how many could be made, and the last error.
 func tries(m *makers, maker Maker, now time.Time) (made int, wait time.Duration, reason Reason) {
 	for range 10 {
-		err := m.admit(maker, now)
+		_, err := m.admit(maker, now)
 		if err == nil {
 			made++
 			continue
@@ -65,10 +65,14 @@ func TestMakersShare(t *testing.T) {
 	m := newMakers(Limits{Rooms: 2000, CreateRate: fast, CreateRateAll: fast, CreateRateKey: fast})
 	now := time.Unix(1_800_000_000, 0)
 	fill := func(maker Maker) (n int) {
-		for ; m.admit(maker, now) == nil; n++ {
-			m.add(maker, fmt.Sprint(maker.Owner, len(m.rooms)))
+		for ; ; n++ {
+			share, err := m.admit(maker, now)
+			if err != nil {
+				return n
+			}
+			m.add(share, fmt.Sprint(maker.Owner, len(m.rooms)))
+			m.release(share)
 		}
-		return n
 	}
 	if n := fill(anon("a")); n != 200 {
 		t.Errorf("%d rooms of an address", n)
@@ -86,12 +90,17 @@ func TestMakersShare(t *testing.T) {
 		m.ended(anon("a").Owner + "0")
 	}
 	m.ended("a room that was there before the start")
-	if err := m.admit(anon("a"), now); err != nil {
-		t.Error(err)
+	share, err := m.admit(anon("a"), now)
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.refuse(anon("a"))
+	m.release(share)
 	if n := fill(anon("a")); n != 1 {
 		t.Errorf("%d more", n)
+	}
+	m.add(share, "late") // nobody waits for it any more
+	if n := m.count[anon("a").Owner]; n != 201 {
+		t.Errorf("%d rooms with the late one", n)
 	}
 	for id := range m.rooms {
 		m.ended(id)
@@ -110,8 +119,8 @@ func TestMakersDoNotGrow(t *testing.T) {
 	m := newMakers(Limits{Rooms: 1 << 30, CreateRate: 60, CreateRateAll: 600, CreateRateKey: 1})
 	now := time.Unix(1_800_000_000, 0)
 	for i := range 200_000 {
-		if m.admit(anon(fmt.Sprint(i)), now) == nil {
-			m.refuse(anon(fmt.Sprint(i)))
+		if share, err := m.admit(anon(fmt.Sprint(i)), now); err == nil {
+			m.release(share)
 		}
 		now = now.Add(time.Millisecond)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-
-	"sluice/store/panics"
 )
 
 // room is a room that somebody is in, or is looking at:
@@ -19,14 +17,13 @@ type room struct {
 	inside  int       // connections, and requests under way
 	open    int       // connections
 	left    time.Time // when it became empty; it stays known for a while, so that its rate also limits POSTs
-	used    bool      // something was pushed to it
 	budget  budget
 	users   users
 	present map[*Clients]struct{} // nil until a client sends a presence; most rooms have none
 }
 
-// Enter counts somebody in. If there is no such room, the error is ErrNoRoom; otherwise it is the log's or the
-// context's. If the room is being dropped, Enter waits for the outcome.
+// Enter counts somebody in. If there is no such room, the error is ErrNoRoom. If the room is being dropped, Enter waits for
+// the outcome; then the error may also be the context's, or an eventlog.ErrUnavailable.
 func (r *Rooms) Enter(ctx context.Context, id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
@@ -35,16 +32,12 @@ func (r *Rooms) Enter(ctx context.Context, id string) error {
 		return err
 	}
 	defer r.mu.Unlock()
+	if _, there := r.made.find(id); !there {
+		return ErrNoRoom
+	}
 	entered := r.rooms[id]
 	if entered == nil {
-		known, there, err := r.o.Log.KeyedSpace(Space(id))
-		if err != nil {
-			return err
-		}
-		if !there {
-			return ErrNoRoom
-		}
-		entered = &room{used: known.Seq > 0, budget: newBudget(r.o.Limits.Rate)}
+		entered = &room{budget: newBudget(r.o.Limits.Rate)}
 		r.rooms[strings.Clone(id)] = entered // a clone, since id points into the request line and would keep that in memory
 	}
 	entered.inside++
@@ -89,39 +82,17 @@ func (r *room) leave() {
 // emptyRoomLife is how long an empty room is known, so that its rate goes on.
 const emptyRoomLife = 10 * time.Second
 
-// forgetEmpty forgets rooms that have been empty for a while; Enter reads them again. A room without any push is known
+// forgetEmpty forgets rooms that have been empty for a while; Enter makes them again. A room without any push is known
 // for longer, since its age counts from when somebody left it.
 func (r *Rooms) forgetEmpty(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, known := range r.rooms {
-		if known.inside == 0 && now.Sub(known.left) > emptyRoomLife && (known.used || now.Sub(known.left) > r.o.Unused) {
+		if known.inside > 0 || now.Sub(known.left) <= emptyRoomLife {
+			continue
+		}
+		if pushed, there := r.made.find(id); pushed || !there || now.Sub(known.left) > r.o.Unused {
 			delete(r.rooms, id)
 		}
-	}
-}
-
-// maintain drops old rooms and forgets empty ones, until Close.
-func (r *Rooms) maintain() {
-	tick := time.NewTicker(emptyRoomLife)
-	defer tick.Stop()
-	old := time.NewTicker(max(time.Second, min(time.Minute, r.o.Retention/10, r.o.Unused/10)))
-	defer old.Stop()
-	for {
-		select {
-		case <-r.quit:
-			return
-		case now := <-tick.C:
-			r.forgetEmpty(now)
-		case <-old.C:
-			r.sweep()
-		}
-	}
-}
-
-func (r *Rooms) sweep() {
-	defer panics.Contain(r.o.Logger, "dropping rooms")
-	if err := r.dropOld(); err != nil {
-		r.o.Logger.Error("dropping rooms", "cause", err)
 	}
 }

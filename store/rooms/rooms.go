@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // Options are values from the settings, and the log of the rooms.
@@ -35,7 +37,8 @@ type Limits struct {
 // Rooms are the rooms of a log.
 type Rooms struct {
 	o       Options
-	quit    chan struct{}
+	life    context.Context // ends with Close
+	end     func()
 	started time.Time
 	keeper  sync.WaitGroup
 	made    census
@@ -44,27 +47,52 @@ type Rooms struct {
 	mu       sync.Mutex
 	rooms    map[string]*room
 	dropping map[string]chan struct{} // the channel is closed when the drop has ended
+	doubts   []eventlog.KeyedSpace    // rooms of drops that the log has not answered in time
 }
 
-// Open counts the rooms of a log and starts to drop old ones, until Close.
+// Open follows the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
-	r := &Rooms{o: o, started: time.Now(), quit: make(chan struct{}), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
-	r.made.max = int64(o.Limits.Rooms)
-	if _, err := r.survey(0, 0); err != nil {
-		return nil, fmt.Errorf("counting rooms: %w", err)
+	r := &Rooms{o: o, started: time.Now(), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
+	r.made.max, r.made.rooms, r.made.making = o.Limits.Rooms, map[string]bool{}, map[string]int{}
+	if err := o.Log.Follow(rowKey(""), r.follow); err != nil {
+		return nil, fmt.Errorf("following the rooms: %w", err)
 	}
-	r.keeper.Go(r.maintain)
+	r.life, r.end = context.WithCancel(context.Background())
+	r.keeper.Go(r.keep)
 	return r, nil
 }
 
 // Close ends what Open started.
 func (r *Rooms) Close() {
-	close(r.quit)
+	r.end()
 	r.keeper.Wait()
+}
+
+// follow takes a change of the log's rows. If somebody is in a room that is gone, it stays known until they leave.
+func (r *Rooms) follow(changes eventlog.Changes) {
+	gone := r.made.follow(changes)
+	if len(gone) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range gone {
+		r.makers.ended(id)
+		if known := r.rooms[id]; known != nil && known.inside == 0 {
+			delete(r.rooms, id)
+		}
+		r.endDrop(id)
+	}
 }
 
 // Space is the space of a room in the log.
 func Space(id string) string { return channel.RoomSpace + id }
+
+// idOf is the id of a space's room.
+func idOf(space string) string { return space[len(channel.RoomSpace):] }
+
+// rowKey is the key of a room's row in the log.
+func rowKey(id string) string { return rows.Keyed + Space(id) }
 
 // maxID is the length of the longest id.
 const maxID = 128

@@ -14,13 +14,14 @@ const (
 	Database   = "db/d/" // NAME -> the database
 	Namespace  = "db/n/" // ID/NAMESPACE -> nothing
 	Annotation = "db/a/" // ID/mapped stream -> the annotation
-	Cloning    = "db/c/" // NAME -> ID of the clone under way
+	Cloning    = "db/c/" // /ID, or NAME in older versions -> ID of the clone under way
 	Retired    = "db/r/" // NAME -> who gave it up
 
 	// store/documents
 	Document = "document/" // COLLECTION/key of the id -> the document
 	Index    = "index/"    // COLLECTION/FIELD, key of the value, key of the id -> id
-	Indexed  = "indexed/"  // COLLECTION/FIELD -> the mark of a complete index
+	Indexed  = "indexed/"  // COLLECTION/FIELD -> how far the index is built
+	Counted  = "counted/"  // COLLECTION -> number of documents, their bytes
 
 	// auth
 	Key            = "key/"         // ID -> the API key

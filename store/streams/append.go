@@ -11,130 +11,6 @@ import (
 	"sluice/store/eventlog"
 )
 
-// Writing is a database to which a caller appends events, until Done. Until then nobody can rename or destroy it.
-type Writing struct {
-	catalog *Catalog
-	db      *Database
-	made    map[string]bool // namespaces that are made with the events
-	events  int64           // bytes of events that are charged and not answered yet
-	rows    int64           // the same for rows
-}
-
-// Write begins to append to a database.
-func (c *Catalog) Write(name string) (*Writing, error) {
-	d, err := c.use(name)
-	if err != nil {
-		return nil, err
-	}
-	return &Writing{catalog: c, db: d}, nil
-}
-
-// Done ends it. It gives back what was charged and never stored.
-func (w *Writing) Done() {
-	if w.events+w.rows > 0 {
-		w.catalog.settle(w.db, w.events, w.rows, false)
-	}
-	w.db.using.RUnlock()
-}
-
-// Charge counts the database's share of some events, and the rows that come with them, against the bounds. Call it
-// once, when only storing is left to do.
-func (w *Writing) Charge(events []eventlog.Event) error {
-	var weight, rows int64
-	for i := range events {
-		if events[i].Space == Space(w.db.name) {
-			weight += w.catalog.log.Weight(&events[i])
-		}
-	}
-	for _, r := range w.Rows() {
-		rows += weightOf(r)
-	}
-	if err := w.catalog.charge(w.db, weight, rows); err != nil {
-		return err
-	}
-	w.events, w.rows = weight, rows
-	return nil
-}
-
-// Record makes the log's record of an event. If create is true, a missing namespace is made with the events.
-func (w *Writing) Record(e *Event, create bool) (eventlog.Event, error) {
-	if err := checkNames(e); err != nil {
-		return eventlog.Event{}, err
-	}
-	if err := w.join(e.Namespace, create); err != nil {
-		return eventlog.Event{}, err
-	}
-	return e.record(Space(w.db.name), "")
-}
-
-// Take is Record for an event whose names are mapped already. It gives the event an id and, if it has no stream, a
-// stream of its own, as the client's db.stream() does.
-func (w *Writing) Take(r *eventlog.Event, create bool) error {
-	if r.Stream == "" {
-		r.Stream = NewID()
-	}
-	namespace, _ := GivenStream(r.Stream)
-	if err := w.join(namespace, create); err != nil {
-		return err
-	}
-	r.Key, r.Meta = NewID(), []byte(`{"tz":"UTC"}`)
-	return nil
-}
-
-// join checks that a namespace exists, or notes that it must be made.
-func (w *Writing) join(namespace string, create bool) error {
-	if namespace == "" || w.made[namespace] || w.catalog.has(w.db, namespace) {
-		return nil
-	}
-	if !create {
-		return fmt.Errorf("%w: %q", ErrMayNot, namespace)
-	}
-	names := len(namespace)
-	for made := range w.made {
-		names += len(made)
-	}
-	if err := w.catalog.roomFor(w.db, len(w.made)+1, names); err != nil {
-		return err
-	}
-	if w.made == nil {
-		w.made = map[string]bool{}
-	}
-	w.made[namespace] = true
-	return nil
-}
-
-// Rows are the rows to store with the events.
-func (w *Writing) Rows() (rows []eventlog.Row) {
-	for namespace := range w.made {
-		rows = append(rows, namespaceRow(w.db, namespace))
-	}
-	return rows
-}
-
-// Stored adds the namespaces that were stored with the events. It is for Request.Stored.
-func (w *Writing) Stored() {
-	c := w.catalog
-	twice := int64(0)
-	c.mu.Lock()
-	for namespace := range w.made {
-		if w.db.namespaces[namespace] { // another writer has made it too, and was charged for it
-			twice += weightOf(namespaceRow(w.db, namespace))
-		}
-		w.db.setNamespace(namespace, true)
-	}
-	c.mu.Unlock()
-	if twice > 0 {
-		c.change(w.db, 0, -twice)
-	}
-}
-
-// Answered must be called with the error of storing the events. What may have been stored stays charged.
-func (w *Writing) Answered(err error) {
-	c := w.catalog
-	c.settle(w.db, w.events, w.rows, err == nil || errors.Is(err, eventlog.ErrUnknown))
-	w.events, w.rows = 0, 0
-}
-
 // MaxName is the most bytes of a name or an id, before mapping.
 const MaxName = 1024
 
@@ -162,11 +38,10 @@ const searchMost = 10_000
 // Position is the log's id of an event. If stream is empty, id is STREAM.ID, in the given namespace, or in any if
 // namespace is nil.
 func (c *Catalog) Position(ctx context.Context, name string, namespace *string, stream, id string) (uint64, error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return 0, err
 	}
-	defer d.using.RUnlock()
 	if stream != "" {
 		return c.position(d, value(namespace), stream, id)
 	}
@@ -235,13 +110,12 @@ func (c *Catalog) position(d *Database, namespace, stream, id string) (uint64, e
 
 // Moment returns the range of ids of the events of one millisecond.
 func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first, last uint64, err error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer d.using.RUnlock()
 	first, last = c.log.Clock().Place(at), c.log.Clock().Place(at.Add(time.Millisecond))-1
-	if d.info.Cloned == 0 {
+	if d.cloned == 0 {
 		return first, last, nil
 	}
 	ts := at.UTC().Format(TimeFormat)
@@ -253,10 +127,10 @@ func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first,
 	if err != nil {
 		return 0, 0, err
 	}
-	if begin <= d.info.Cloned || first <= d.info.Cloned {
+	if begin <= d.cloned || first <= d.cloned {
 		first = begin
 	}
-	if end <= d.info.Cloned || last <= d.info.Cloned {
+	if end <= d.cloned || last <= d.cloned {
 		last = end - 1
 	}
 	return first, last, nil
@@ -265,14 +139,14 @@ func (c *Catalog) Moment(ctx context.Context, name string, at time.Time) (first,
 // firstCopy is the id of the first copied event of a clone for whose time is holds, or the position after all copies.
 // If the clock was set back and had a time twice, it is one of the two.
 func (c *Catalog) firstCopy(ctx context.Context, d *Database, is func(ts string) bool) (uint64, error) {
-	low, high := uint64(1), d.info.Cloned+1
+	low, high := uint64(1), d.cloned+1
 	for low < high {
 		middle := low + (high-low)/2
 		e, err := c.next(ctx, d, "", middle-1)
 		switch {
 		case err != nil:
 			return 0, err
-		case e == nil || e.ID > d.info.Cloned || is(timeText(c.log.Clock(), e)):
+		case e == nil || e.ID > d.cloned || is(timeText(c.log.Clock(), e)):
 			high = middle
 		default:
 			low = e.ID + 1
@@ -292,11 +166,10 @@ func (c *Catalog) next(ctx context.Context, d *Database, mapped string, after ui
 
 // Event reads an event.
 func (c *Catalog) Event(ctx context.Context, name, namespace, stream, id string) (*eventlog.Event, error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
-	defer d.using.RUnlock()
 	return c.event(ctx, d, namespace, stream, id)
 }
 
@@ -323,23 +196,32 @@ func query(name, mapped string) *eventlog.Query {
 
 // DestroyEvent deletes an event.
 func (c *Catalog) DestroyEvent(ctx context.Context, name, namespace, stream, id string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyEvent(ctx, name, namespace, stream, id) })
-}
-
-func (c *Catalog) destroyEvent(ctx context.Context, name, namespace, stream, id string) error {
-	d, err := c.lock(name)
-	if err != nil {
+	return c.retry(ctx, func() error {
+		read, err := c.idle(ctx, name)
+		if err != nil {
+			return err
+		}
+		d, err := c.find(name)
+		if err != nil || d.id != read.ID {
+			return eventlog.ErrRow // it has changed since
+		}
+		e, err := c.event(ctx, d, namespace, stream, id)
+		if err != nil {
+			return err
+		}
+		next := read.info
+		next.Version++ // so that nobody else frees the same bytes
+		row, err := read.becomes(next)
+		if err != nil {
+			return err
+		}
+		freed := c.log.Weight(e)
+		err = c.commit(ctx, &eventlog.Request{
+			Edit: &eventlog.Edit{Remove: []eventlog.Event{*e}, Freed: freed}, Rows: []eventlog.Row{row}, If: []eventlog.Condition{read.is()}, FromReserve: true,
+		})
+		if err == nil {
+			c.freed(d.id, freed)
+		}
 		return err
-	}
-	defer d.using.Unlock()
-	e, err := c.event(ctx, d, namespace, stream, id)
-	if err != nil {
-		return err
-	}
-	freed := c.log.Weight(e)
-	if err := c.edit(ctx, &eventlog.Edit{Remove: []eventlog.Event{*e}, Freed: freed}); err != nil {
-		return err
-	}
-	c.change(d, -freed, 0)
-	return nil
+	})
 }

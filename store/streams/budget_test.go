@@ -44,7 +44,7 @@ func mustBe(t *testing.T, err, want error) {
 	}
 }
 
-// rows returns all rows of databases, and the bytes of the spaces with these names.
+// left returns all rows of databases, and the bytes of the spaces with these names.
 func left(t *testing.T, log *eventlog.Log, names ...string) (rows []string, bytes int64) {
 	t.Helper()
 	must(t, log.Rows("db/", func(r eventlog.Row) error {

@@ -2,15 +2,13 @@ package streams
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sluice/channel"
 	"sluice/store/eventlog"
@@ -25,55 +23,52 @@ const (
 	rowAnnotation = rows.Annotation
 )
 
-// info is a database's row.
-type info struct {
-	ID      string          `json:"id"`
-	Created time.Time       `json:"created"`
-	Account string          `json:"account"`          // the account that made it and is charged for it; "": root
-	Grants  map[string]Role `json:"grants"`           // by account
-	Cloned  uint64          `json:"cloned,omitempty"` // events up to this id are copies: their times differ from those of their ids
-}
-
-// Database is a database of the catalog.
-type Database struct {
-	using      sync.RWMutex // see the package comment
-	annotating sync.Mutex   // locked while an annotation replaces another, so that the difference is counted right
-
-	name       string
-	info       info
-	namespaces map[string]bool // changed by setNamespace
-	names      int             // bytes of their names
-	usage      dbUsage
-}
-
 // Space is the space of a database in the log.
 func Space(name string) string { return channel.DBSpace + name }
 
-// Catalog has all databases.
+// Catalog has all databases. It follows their rows, so all catalogs of a log agree.
 type Catalog struct {
 	log     *eventlog.Log
 	limits  Limits
 	changed atomic.Pointer[func(name string)]
+	effects *eventlog.Effects // calls changed
+	edits   *eventlog.Effects // goes on with edits whose senders have given up
+	self    string            // names this catalog in edits
+	seed    maphash.Seed
 
-	looks    *share.Slots // for reads of many streams or names; taken after Database.using
-	changing sync.Mutex   // locked by all that change the catalog; taken after Database.using
-	cloning  *share.Slots // one slot, for the clone under way; taken first
+	looks   *share.Slots // for reads of many streams or names
+	cloning *share.Slots // one slot, for the clone under way
+
 	mu       sync.RWMutex
+	opening  bool
 	byName   map[string]*Database
-	coming   string // the name that a clone under way will have
+	byID     map[string]*Database
+	making   map[string]*Database // by id: those that are being made, and are charged already
+	coming   string               // the name that a clone under way will have
+	contents map[string]*contents // by id of the database
 	accounts map[string]*usage
 	retired  map[string]retired // names that were given up
+	attended map[string]bool    // ids of edits that somebody works at
+	kicked   map[string]bool    // names for which changed will be called
 }
 
 // OnChange registers f. From now on it is called with the name of each database whose grants, namespaces or name change, or
-// that is destroyed.
-// Only the last f is called.
+// that is destroyed. Whoever made the change waits for the call. Only the last f is called.
 func (c *Catalog) OnChange(f func(name string)) { c.changed.Store(&f) }
 
-func (c *Catalog) notify(name string) {
-	if f := c.changed.Load(); f != nil {
-		(*f)(name)
+// kick has changed called soon. The caller has locked c.mu.
+func (c *Catalog) kick(name string) {
+	f := c.changed.Load()
+	if f == nil || c.kicked[name] {
+		return
 	}
+	c.kicked[name] = true
+	c.effects.Do(func() {
+		c.mu.Lock()
+		delete(c.kicked, name)
+		c.mu.Unlock()
+		(*f)(name)
+	})
 }
 
 func (c *Catalog) find(name string) (*Database, error) {
@@ -82,7 +77,7 @@ func (c *Catalog) find(name string) (*Database, error) {
 	if d := c.byName[name]; d != nil {
 		return d, nil
 	}
-	return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
+	return nil, noDatabase(name)
 }
 
 // Exists reports whether there is a database of this name.
@@ -119,226 +114,171 @@ func CheckName(name string) error {
 	return nil
 }
 
-// free returns an error if an account cannot make a database of this name now.
-func (c *Catalog) free(name, account string) error {
+// free returns an error if an account cannot make a database of this name now, else the conditions that this stays so.
+func (c *Catalog) free(name, account string) ([]eventlog.Condition, error) {
 	if err := CheckName(name); err != nil {
-		return err
+		return nil, err
 	}
 	c.mu.RLock()
-	defer c.mu.RUnlock()
+	coming, full := c.coming == name, len(c.byName)+len(c.making) >= maxDatabases
+	c.mu.RUnlock()
 	switch {
-	case c.byName[name] != nil || c.coming == name:
-		return fmt.Errorf("%w: there is a database %q", ErrTaken, name)
-	case len(c.byName) >= maxDatabases:
-		return fmt.Errorf("%w: %d databases", ErrTooMany, maxDatabases)
+	case coming:
+		return nil, taken(name)
+	case full:
+		return nil, fmt.Errorf("%w: %d databases", ErrTooMany, maxDatabases)
 	}
-	return c.openTo(name, account)
+	return c.vacant(name, account)
 }
 
-// Create makes an empty database. owner, unless "", gets the role Owner and is charged for the database.
-func (c *Catalog) Create(ctx context.Context, name, owner string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.create(ctx, name, owner) })
-}
+func taken(name string) error { return fmt.Errorf("%w: there is a database %q", ErrTaken, name) }
 
-func (c *Catalog) create(ctx context.Context, name, owner string) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.free(name, owner); err != nil {
-		return err
-	}
-	d := newDatabase(name, owner)
-	if err := c.enter(d); err != nil {
-		return err
-	}
-	// An interrupted clone may have left events behind.
-	if err := c.edit(ctx, &eventlog.Edit{Drop: []string{Space(name)}}, d.row(), revived(name)); err != nil {
-		c.leave(d)
-		return fmt.Errorf("creating database %q: %w", name, err)
-	}
-	c.put(d)
-	return nil
-}
-
-func newDatabase(name, owner string) *Database {
-	d := &Database{name: name, namespaces: map[string]bool{}, info: info{ID: rand.Text(), Created: time.Now().UTC(), Account: owner, Grants: map[string]Role{}}}
-	if owner != "" {
-		d.info.Grants[owner] = Owner
-	}
-	return d
-}
-
-func (d *Database) row() eventlog.Row { return row(d.name, d.info) }
-
-func row(name string, i info) eventlog.Row {
-	text, err := json.Marshal(i)
+// vacant is free for a name that this catalog has reserved.
+func (c *Catalog) vacant(name, account string) ([]eventlog.Condition, error) {
+	now, err := c.log.Row(rowDatabase + name)
 	if err != nil {
-		panic(err) // never: texts, times and roles have JSON forms
+		return nil, err
 	}
-	return eventlog.Row{Key: rowDatabase + name, Value: text}
+	if now != nil {
+		return nil, taken(name)
+	}
+	old, err := c.log.Row(rowRetired + name)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
+		r, err := readRetired(old)
+		if err == nil {
+			err = r.openTo(name, account)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return []eventlog.Condition{eventlog.RowIs(rowDatabase+name, nil), eventlog.RowIs(rowRetired+name, old)}, nil
 }
 
-func (c *Catalog) put(d *Database) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.byName[d.name] = d
-	c.setRevived(d.name)
+// retry calls f until it meets no change of others, and then waits for the effects.
+func (c *Catalog) retry(ctx context.Context, f func() error) error {
+	err := c.log.Retry(ctx, f)
+	c.effects.Wait()
+	return err
 }
 
-// edit commits an edit and rows; either may be empty.
-func (c *Catalog) edit(ctx context.Context, edit *eventlog.Edit, rows ...eventlog.Row) error {
-	return c.commit(ctx, &eventlog.Request{Edit: edit, Rows: rows})
-}
-
+// commit appends a request that changes the catalog.
 func (c *Catalog) commit(ctx context.Context, r *eventlog.Request) error {
 	// A client that leaves must not make the outcome unknown.
 	_, err := c.log.Append(context.WithoutCancel(ctx), r)
 	return err
 }
 
-// lock finds a database and locks everybody else out of it.
-func (c *Catalog) lock(name string) (*Database, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
+// Create makes an empty database. owner, unless "", gets the role Owner and is charged for the database.
+func (c *Catalog) Create(ctx context.Context, name, owner string) error {
+	if _, err := c.free(name, owner); err != nil {
+		return err
 	}
-	d.using.Lock()
-	if d.name != name { // it was renamed or destroyed in between
-		d.using.Unlock()
-		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
+	made := newDatabase(name, owner)
+	if err := c.enter(made); err != nil {
+		return err
 	}
-	return d, nil
-}
-
-// use is lock for callers that only append and read.
-func (c *Catalog) use(name string) (*Database, error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, err
-	}
-	if !d.using.TryRLock() {
-		if c.log.Late() { // the change of this database may take long
-			return nil, fmt.Errorf("%w: %w: an earlier change is not stored yet", eventlog.ErrUnavailable, eventlog.ErrNoAnswer)
+	defer c.leave(made)
+	err := c.retry(ctx, func() error {
+		conditions, err := c.vacant(name, owner)
+		if err != nil {
+			return err
 		}
-		d.using.RLock()
+		// A clone of an older version may have left events behind.
+		return c.commit(ctx, &eventlog.Request{
+			Edit: &eventlog.Edit{Drop: []string{Space(name)}}, Rows: []eventlog.Row{row(name, made.info), revived(name)}, If: conditions,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("creating database %q: %w", name, err)
 	}
-	if d.name != name {
-		d.using.RUnlock()
-		return nil, fmt.Errorf("%w: %q", ErrNoDatabase, name)
-	}
-	return d, nil
-}
-
-// stillOwns returns an error if an account does not own a database any more. The caller may have waited long for a lock
-// since the account's role was checked, and the name may now be another database's. "" is root.
-func (c *Catalog) stillOwns(d *Database, account string) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if account == "" || d.info.Grants[account] == Owner {
-		return nil
-	}
-	return fmt.Errorf("%w: %q", ErrNoDatabase, d.name)
+	return nil
 }
 
 // Destroy deletes a database and all its contents, for an account; "" is root. The name is retired.
 func (c *Catalog) Destroy(ctx context.Context, name, by string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroy(ctx, name, by) })
-}
-
-func (c *Catalog) destroy(ctx context.Context, name, by string) error {
-	d, err := c.lock(name) // before changing: others may use it for long, and grants must not wait for that
+	err := c.retry(ctx, func() error {
+		d, err := c.read(name)
+		if err == nil {
+			err = d.owned(by)
+		}
+		if err != nil {
+			return err
+		}
+		return c.commit(ctx, &eventlog.Request{
+			Edit: &eventlog.Edit{Drop: []string{Space(name)}, DropRows: rowsOf(d.ID)},
+			Rows: []eventlog.Row{{Key: rowDatabase + name}, retire(d, by)}, If: []eventlog.Condition{d.is()}, FromReserve: true,
+		})
+	})
 	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.stillOwns(d, by); err != nil {
-		return err
-	}
-	edit := &eventlog.Edit{Drop: []string{Space(name)}, DropRows: []string{rowNamespace + d.info.ID + "/", rowAnnotation + d.info.ID + "/"}}
-	old, row := retire(d, by)
-	if err := c.commit(ctx, &eventlog.Request{Edit: edit, Rows: []eventlog.Row{{Key: rowDatabase + name}, row}, FromReserve: true}); err != nil {
 		return fmt.Errorf("destroying database %q: %w", name, err)
 	}
-	c.mu.Lock()
-	delete(c.byName, name)
-	c.setRetired(name, old)
-	c.mu.Unlock()
-	c.leave(d)
-	d.name = ""
-	c.notify(name)
 	return nil
 }
+
+// rowsOf are the prefixes of the rows that belong to a database.
+func rowsOf(id string) []string { return []string{rowNamespace + id + "/", rowAnnotation + id + "/"} }
 
 // Rename gives a database another name, for an account; "" is root. Grants for the old name no longer apply to it, nor
 // to any other database, as the old name is retired.
 func (c *Catalog) Rename(ctx context.Context, name, to, by string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.rename(ctx, name, to, by) })
-}
-
-func (c *Catalog) rename(ctx context.Context, name, to, by string) error {
-	d, err := c.lock(name) // before changing: others may use it for long, and grants must not wait for that
+	err := c.retry(ctx, func() error {
+		d, err := c.idle(ctx, name)
+		if err == nil {
+			err = d.owned(by)
+		}
+		if err != nil {
+			return err
+		}
+		conditions, err := c.free(to, by)
+		if err == nil {
+			err = c.mayRetire(by)
+		}
+		if err != nil {
+			return err
+		}
+		// A clone of an older version may have left events under the new name.
+		return c.commit(ctx, &eventlog.Request{
+			Edit: &eventlog.Edit{Drop: []string{Space(to)}, Rename: [2]string{Space(name), Space(to)}},
+			Rows: []eventlog.Row{{Key: rowDatabase + name}, retire(d, by), {Key: rowDatabase + to, Value: d.value}, revived(to)},
+			If:   append(conditions, d.is()),
+		})
+	})
 	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.stillOwns(d, by); err != nil {
-		return err
-	}
-	if err := c.free(to, by); err != nil {
-		return err
-	}
-	if err := c.mayRetire(by); err != nil {
-		return err
-	}
-	old, retiring := retire(d, by)
-	// An interrupted clone may have left events under the new name.
-	edit := &eventlog.Edit{Drop: []string{Space(to)}, Rename: [2]string{Space(name), Space(to)}}
-	if err := c.edit(ctx, edit, eventlog.Row{Key: rowDatabase + name}, retiring, row(to, d.info), revived(to)); err != nil {
 		return fmt.Errorf("renaming database %q: %w", name, err)
 	}
-	c.mu.Lock()
-	delete(c.byName, name)
-	d.name = to
-	c.byName[to] = d
-	c.setRetired(name, old)
-	c.setRevived(to)
-	c.mu.Unlock()
-	c.notify(name)
 	return nil
 }
 
 // Grant gives an account a role in a database. None removes the role.
 func (c *Catalog) Grant(ctx context.Context, name, account string, role Role) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.grant(ctx, name, account, role) })
-}
-
-func (c *Catalog) grant(ctx context.Context, name, account string, role Role) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	d, err := c.find(name)
+	err := c.retry(ctx, func() error {
+		d, err := c.read(name)
+		if err != nil {
+			return err
+		}
+		next := d.info
+		if next.Grants = maps.Clone(next.Grants); next.Grants == nil {
+			next.Grants = map[string]Role{}
+		}
+		if next.Grants[account] = role; role == None {
+			delete(next.Grants, account)
+		}
+		if len(next.Grants) > maxGrants {
+			return fmt.Errorf("%w: %d accounts have a role in %q", ErrTooMany, maxGrants, name)
+		}
+		row, err := d.becomes(next)
+		if err != nil {
+			return err
+		}
+		withdrawn := role < d.Grants[account]
+		return c.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Condition{d.is()}, FromReserve: withdrawn})
+	})
 	if err != nil {
-		return err
-	}
-	i := d.info
-	if i.Grants = maps.Clone(i.Grants); i.Grants == nil {
-		i.Grants = map[string]Role{}
-	}
-	if i.Grants[account] = role; role == None {
-		delete(i.Grants, account)
-	}
-	if len(i.Grants) > maxGrants {
-		return fmt.Errorf("%w: %d accounts have a role in %q", ErrTooMany, maxGrants, name)
-	}
-	withdrawn := role < d.info.Grants[account]
-	if err := c.commit(ctx, &eventlog.Request{Rows: []eventlog.Row{row(name, i)}, FromReserve: withdrawn}); err != nil {
 		return fmt.Errorf("granting in database %q: %w", name, err)
 	}
-	c.mu.Lock()
-	d.info.Grants = i.Grants // only Grants: the other fields are read without mu
-	c.mu.Unlock()
-	c.notify(name)
 	return nil
 }

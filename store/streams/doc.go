@@ -6,15 +6,18 @@
 //
 // Names that /realtime does not allow are mapped, reversibly: see names.go. A record has the mapped names.
 //
+// The memory follows the rows (open.go). All changes are made in the same way: read the row, append the change with the
+// condition that the row is as it was read, and begin again if it is not. So catalogs of several processes can share a
+// log, and no lock is held while the log commits. Every append has the condition that the database's row has not changed.
+// Whatever destroys, renames or edits a database changes that row, so no event comes into what is being deleted.
+// editing.go does this for edits of many commits.
+//
 // budget.go counts what databases take against bounds. Bytes are charged before they are stored, so that many requests
-// at once cannot exceed a bound. At the start they are counted from the store. retired.go remembers names that were
-// given up, so that no grant ever applies to another database.
+// at once cannot exceed a bound. At the start, and from time to time, they are counted from the store. A process does not
+// know what others are about to store, so several processes together may exceed a bound. retired.go remembers names that
+// were given up, so that no grant ever applies to another database.
 //
-// Reads that look at much take a slot of Catalog.looks, after Database.using. While they have it, they wait for nothing
-// but the log.
+// Reads that look at much take a slot of Catalog.looks. While they have it, they wait for nothing but the log.
 //
-// Lock order: Catalog.cloning, Database.using, Database.annotating, Catalog.changing, Catalog.mu. All but the last stay
-// locked while the log commits. using stays locked for as long as a clone or an edit of many events takes, so nobody
-// who has changing may wait for it. Appends and reads lock using for reading. Whatever removes or renames locks it for
-// writing, so no event is appended to what is being deleted.
+// Lock order: the log's lock of a commit, Catalog.mu. A clone has Catalog.cloning meanwhile, so that one runs at a time.
 package streams

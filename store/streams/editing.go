@@ -2,156 +2,185 @@ package streams
 
 import (
 	"context"
-	"iter"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
 
 	"sluice/store/eventlog"
 )
 
-// Bounds of one request: how many events it edits, and how many bytes it has, unless one event or row alone has more.
-// Larger edits take several commits, so readers may see some of the changes before the others. Appends of every door wait for an edit. One of
-// 100,000 events took 0.6 s on a busy machine. One of 64 MiB took a slow disk longer than the log waits for an answer
-// (10 s).
+// An edit changes stored events: it destroys a stream, or empties or renames a namespace. It may take many commits. The
+// first one puts the edit into the database's row, and takes away the namespace. Every append has the condition that the
+// row has not changed, so from then on nothing is appended. The others do the work, and the last one takes the edit out
+// of the row.
+//
+// The row says all that is left to do, and each commit has the condition that the row is as it was read. So any process can
+// go on with an edit if whoever began it cannot: this one if the sender has given up, the next start, and all who want
+// to append and have waited for a while.
+
+// edit is what is to do.
+type edit struct {
+	ID        string `json:"id"`
+	By        string `json:"by"`               // the catalog that has begun it
+	Stream    string `json:"stream,omitempty"` // mapped: the stream to destroy
+	Namespace string `json:"ns,omitempty"`     // the namespace to empty or rename
+	To        string `json:"to,omitempty"`     // its new name
+}
+
+// removes reports whether the edit only removes.
+func (e *edit) removes() bool { return e.To == "" }
+
+// Bounds of one request: how many events and rows it edits, and how many bytes it has, unless one event or row alone has
+// more. Larger edits take several commits, so readers may see some of the changes before the others. Appends of every
+// door wait for a commit. One of 100,000 events took 0.6 s on a busy machine. One of 64 MiB took a slow disk longer than
+// the log waits for an answer (10 s).
 const (
 	editMost  = 10_000
 	editBytes = 8 << 20
 )
 
-// fill is how many of some events, at least one, one request may have.
-func fill(events []eventlog.Event) int {
-	size := int64(0)
-	for n := range events {
-		if size += sizeOf(&events[n]); n > 0 && size > editBytes {
-			return n
-		}
-	}
-	return len(events)
-}
+// patience is how long others wait for the next commit of an edit before they go on with it themselves.
+const patience = time.Second
 
-// sizeOf is the size of an event in a request, with its names.
-func sizeOf(e *eventlog.Event) int64 {
-	return int64(e.Size() + len(e.Space) + len(e.Name) + len(e.Stream))
-}
+// plan checks an edit against a database, and returns it with the rows and conditions of its first commit.
+type plan func(d *Database) (edit, *eventlog.Request, error)
 
-// batches splits rows into parts for one request each. The first request has used bytes already, so its part may be
-// empty.
-func batches(rows []eventlog.Row, used int64) iter.Seq[[]eventlog.Row] {
-	return func(yield func([]eventlog.Row) bool) {
-		for size := used; len(rows) > 0; size = 0 {
-			n := 0
-			for n < len(rows) && n < editMost && (size == 0 || size+weightOf(rows[n]) <= editBytes) {
-				size += weightOf(rows[n])
-				n++
-			}
-			if !yield(rows[:n]) {
-				return
-			}
-			rows = rows[n:]
-		}
-	}
-}
-
-// editing collects edits of a locked database.
-type editing struct {
-	catalog *Catalog
-	db      *Database
-	edit    eventlog.Edit
-	rows    []eventlog.Row
-	bytes   int64 // of edit
-	freed   int64 // bytes of events that the edit frees
-	grown   int64 // bytes that the rows add
-	charged bool  // everything was charged before
-	done    int
-}
-
-// removeAnnotation adds the removal of an annotation.
-func (b *editing) removeAnnotation(key string) error {
-	text, err := b.catalog.log.Row(key)
-	if err == nil && text != nil {
-		b.dropAnnotation(eventlog.Row{Key: key, Value: text})
-	}
-	return err
-}
-
-func (b *editing) dropAnnotation(old eventlog.Row) {
-	b.grown -= weightOf(old)
-	b.catalog.annotationBytes(b.db, -weightOf(old))
-	b.rows = append(b.rows, eventlog.Row{Key: old.Key})
-}
-
-// removeStream adds the removal of a stream's events.
-func (b *editing) removeStream(ctx context.Context, mapped string) error {
-	return b.catalog.events(ctx, b.db, mapped, func(e *eventlog.Event) error {
-		freed := b.catalog.log.Weight(e)
-		e.Data, e.Meta = nil, nil
-		if err := b.fit(ctx, sizeOf(e)); err != nil {
-			return err
-		}
-		b.freed += freed
-		b.edit.Remove = append(b.edit.Remove, *e)
-		return nil
-	})
-}
-
-// replace adds the replacement of an event.
-func (b *editing) replace(ctx context.Context, old, by eventlog.Event) error {
-	freed := b.catalog.log.Weight(&old) - b.catalog.log.Weight(&by)
-	old.Data, old.Meta = nil, nil // only by needs them
-	if err := b.fit(ctx, sizeOf(&old)+sizeOf(&by)); err != nil {
-		return err
-	}
-	b.freed += freed
-	b.edit.Replace = append(b.edit.Replace, eventlog.Replacement{Old: old, New: by})
-	return nil
-}
-
-// fit makes room for an edit of one more event: it commits what is collected if the commit would exceed its bounds.
-func (b *editing) fit(ctx context.Context, size int64) error {
-	n := len(b.edit.Remove) + len(b.edit.Replace)
-	if n == editMost || n > 0 && b.bytes+size > editBytes {
-		if err := b.commit(ctx); err != nil {
-			return err
-		}
-	}
-	b.bytes += size
-	return nil
-}
-
-// events calls f for each event of a stream.
-func (c *Catalog) events(ctx context.Context, d *Database, mapped string, f func(*eventlog.Event) error) error {
-	for after, last := uint64(0), c.log.Settled(); after < last; {
-		p, err := c.log.Read(ctx, query(d.name, mapped), after, 1000)
+// perform begins an edit and does it.
+func (c *Catalog) perform(ctx context.Context, name string, p plan) error {
+	id := rand.Text()
+	defer c.attend(name, id)()
+	err := c.retry(ctx, func() error {
+		read, err := c.idle(ctx, name)
 		if err != nil {
 			return err
 		}
-		for i := range p.Events {
-			if err := f(&p.Events[i]); err != nil {
-				return err
-			}
+		d, err := c.find(name)
+		if err != nil || d.id != read.ID {
+			return eventlog.ErrRow // it has changed since
 		}
-		after = p.Reached
+		e, r, err := p(d)
+		if err != nil {
+			return err
+		}
+		e.ID, e.By = id, c.self
+		next := read.info
+		next.Version++
+		next.Edit = &e
+		row, err := read.becomes(next)
+		if err != nil {
+			return err
+		}
+		r.Rows, r.If, r.FromReserve = append(r.Rows, row), append(r.If, read.is()), e.removes()
+		return c.commit(ctx, r)
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return c.finish(context.WithoutCancel(ctx), name, id)
 }
 
-func (b *editing) commit(ctx context.Context) error {
-	b.done += len(b.edit.Remove) + len(b.edit.Replace)
-	edit, rows, bytes, freed, grown := b.edit, b.rows, b.bytes, b.freed, b.grown
-	b.edit, b.rows, b.bytes, b.freed, b.grown = eventlog.Edit{}, nil, 0, 0, 0
-	edit.Freed = freed
-	next := &edit
-	for some := range batches(rows, bytes) {
-		if err := b.catalog.edit(ctx, next, some...); err != nil {
-			return err
-		}
-		next = nil
-	}
-	if next != nil {
-		if err := b.catalog.edit(ctx, next); err != nil {
-			return err
+// attend notes that somebody works at an edit, until leave is called.
+func (c *Catalog) attend(name, id string) (leave func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attended[id] = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.attended, id)
+		if d := c.byName[name]; d != nil {
+			c.takeUp(d)
 		}
 	}
-	if !b.charged {
-		b.catalog.change(b.db, -freed, grown)
+}
+
+// takeUp goes on with an edit of this catalog that nobody works at. The caller has locked c.mu.
+func (c *Catalog) takeUp(d *Database) {
+	if d.info.Edit != nil && d.info.Edit.By == c.self {
+		c.resume(d)
 	}
-	return nil
+}
+
+// resume goes on with an edit in the background, if nobody works at it here. The caller has locked c.mu.
+func (c *Catalog) resume(d *Database) {
+	if d.info.Edit == nil || c.attended[d.info.Edit.ID] {
+		return
+	}
+	name, id := d.name, d.info.Edit.ID
+	c.attended[id] = true
+	c.edits.Do(func() {
+		_ = c.finish(context.Background(), name, id) // if it fails, those who want to append go on with it
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.attended, id)
+	})
+}
+
+// await waits for the next commit of an edit under way. If none comes for a while, it makes one.
+func (c *Catalog) await(ctx context.Context, name string) error {
+	c.mu.RLock()
+	d := c.byName[name]
+	if d == nil || d.info.Edit == nil {
+		c.mu.RUnlock()
+		return nil
+	}
+	changed, id := d.changed, d.info.Edit.ID
+	c.mu.RUnlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ctx.Err())
+	case <-timer.C:
+	}
+	_, err := c.step(ctx, name, id, &cursor{})
+	return err
+}
+
+// finish does what is left of an edit.
+func (c *Catalog) finish(ctx context.Context, name, id string) error {
+	for at := (cursor{}); ; {
+		done, err := c.step(ctx, name, id, &at)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// step makes the next commit of an edit. It reports whether nothing is left to do.
+func (c *Catalog) step(ctx context.Context, name, id string, at *cursor) (done bool, err error) {
+	read, err := c.read(name)
+	if errors.Is(err, ErrNoDatabase) {
+		return true, nil // it was destroyed with all its contents
+	}
+	if err != nil || read.Edit == nil || read.Edit.ID != id {
+		return true, err
+	}
+	b := batch{catalog: c, name: name, id: read.ID, edit: read.Edit, at: *at, bytes: int64(len(read.value) + 2*rowWeight)}
+	done, err = b.gather(ctx)
+	if err != nil {
+		return false, err
+	}
+	next := read.info
+	if next.Version++; done {
+		next.Edit = nil
+	}
+	row, err := read.becomes(next)
+	if err != nil {
+		return false, err
+	}
+	r := &eventlog.Request{Edit: b.changes(), Rows: append(b.rows, row), If: []eventlog.Condition{read.is()}, FromReserve: read.Edit.removes()}
+	err = c.commit(ctx, r)
+	if errors.Is(err, eventlog.ErrRow) {
+		return false, nil // somebody else has made this commit, or has changed a grant
+	}
+	if err != nil {
+		return false, err
+	}
+	c.freed(read.ID, b.freed)
+	*at = b.at
+	return done, nil
 }

@@ -19,17 +19,11 @@ func (c *Catalog) Append(ctx context.Context, name string, e *Event, create bool
 	if err != nil {
 		return 0, err
 	}
-	defer w.Done()
 	r, err := w.Record(e, create)
 	if err != nil {
 		return 0, err
 	}
-	request := &eventlog.Request{Events: []eventlog.Event{r}, Rows: w.Rows(), Stored: w.Stored}
-	if err := w.Charge(request.Events); err != nil {
-		return 0, err
-	}
-	id, err := c.log.Append(ctx, request)
-	w.Answered(err)
+	id, err := c.Store(ctx, &eventlog.Request{Events: []eventlog.Event{r}}, w)
 	if errors.As(err, new(*eventlog.KeyError)) {
 		return 0, fmt.Errorf("%w: %q", ErrDuplicate, e.ID)
 	}
@@ -44,9 +38,17 @@ func (c *Catalog) Held(name string) int64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if d := c.byName[name]; d != nil {
-		return d.usage.events + d.usage.rows
+		return d.held()
 	}
 	return 0
+}
+
+// Edited reports whether an edit of a database is under way.
+func (c *Catalog) Edited(name string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	d := c.byName[name]
+	return d != nil && d.info.Edit != nil
 }
 
 // Charged is what an account is charged for: databases, their bytes, and names that it gave up.
@@ -83,3 +85,18 @@ func (c *Catalog) TakeLooks(ctx context.Context) (release func()) {
 
 // SetLimits has other bounds from now on; nothing else may use the catalog meanwhile.
 func (c *Catalog) SetLimits(l Limits) { c.limits = l }
+
+// Recounted is Held after a count of what the log has.
+func (c *Catalog) Recounted(name string) int64 {
+	if d, err := c.find(name); err == nil {
+		d.usage.recounted = recounted{}
+		if u := c.account(d.account); u != nil {
+			u.recounted = recounted{}
+		}
+		c.recount(d, failed)
+	}
+	return c.Held(name)
+}
+
+// Query selects all events of a database.
+func Query(name string) *eventlog.Query { return query(name, "") }

@@ -1,8 +1,10 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,38 +13,23 @@ import (
 	"sluice/store/eventlog"
 )
 
-func namespaceRow(d *Database, namespace string) eventlog.Row {
-	return eventlog.Row{Key: rowNamespace + d.info.ID + "/" + namespace, Value: []byte{}}
+func namespaceRow(id, namespace string) eventlog.Row {
+	return eventlog.Row{Key: rowNamespace + id + "/" + namespace, Value: []byte{}}
 }
 
 func (c *Catalog) has(d *Database, namespace string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return d.namespaces[namespace]
+	return d.contents.namespaces[namespace]
 }
 
-// setNamespace notes that a namespace exists, or does not. The caller has locked c.mu.
-func (d *Database) setNamespace(namespace string, there bool) {
+// roomFor returns an error if more namespaces, with names of so many bytes together, do not fit into a database. The
+// caller has locked c.mu.
+func (o *contents) roomFor(more, names int) error {
 	switch {
-	case there == d.namespaces[namespace]:
-	case there:
-		d.namespaces[namespace] = true
-		d.names += len(namespace)
-	default:
-		delete(d.namespaces, namespace)
-		d.names -= len(namespace)
-	}
-}
-
-// roomFor returns an error if more namespaces, with names of names bytes together, do not fit into a
-// database.
-func (c *Catalog) roomFor(d *Database, more, names int) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	switch {
-	case len(d.namespaces)+more > maxNamespaces:
+	case len(o.namespaces)+more > maxNamespaces:
 		return fmt.Errorf("%w: a database has at most %d namespaces", ErrTooMany, maxNamespaces)
-	case d.names+names > maxNamespaceBytes:
+	case o.names+names > maxNamespaceBytes:
 		return fmt.Errorf("%w: the names of a database's namespaces have at most %d bytes together", ErrTooMany, maxNamespaceBytes)
 	}
 	return nil
@@ -50,7 +37,7 @@ func (c *Catalog) roomFor(d *Database, more, names int) error {
 
 func (c *Catalog) namespaces(d *Database) []string {
 	c.mu.RLock()
-	names := slices.AppendSeq(make([]string, 0, len(d.namespaces)), maps.Keys(d.namespaces))
+	names := slices.AppendSeq(make([]string, 0, len(d.contents.namespaces)), maps.Keys(d.contents.namespaces))
 	c.mu.RUnlock()
 	slices.Sort(names) // without mu: all writers to all databases wait for it
 	return names
@@ -58,11 +45,10 @@ func (c *Catalog) namespaces(d *Database) []string {
 
 // Namespaces are the names of a database's namespaces, sorted, without the unnamed one.
 func (c *Catalog) Namespaces(ctx context.Context, name string) ([]string, error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
-	defer d.using.RUnlock()
 	done, err := c.looks.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -79,89 +65,95 @@ func (c *Catalog) HasNamespace(name, namespace string) bool {
 
 // freeNamespace returns an error if a namespace cannot be made.
 func (c *Catalog) freeNamespace(d *Database, namespace string) error {
-	switch {
-	case namespace == "" || len(namespace) > MaxName || !utf8.ValidString(namespace):
+	if namespace == "" || len(namespace) > MaxName || !utf8.ValidString(namespace) {
 		return fmt.Errorf("%w: a namespace's name must have 1 to %d bytes of UTF-8", ErrName, MaxName)
-	case c.has(d, namespace):
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if d.contents.namespaces[namespace] {
 		return fmt.Errorf("%w: there is a namespace %q", ErrTaken, namespace)
 	}
-	return c.roomFor(d, 1, len(namespace))
+	return d.contents.roomFor(1, len(namespace))
+}
+
+// ready finds a database that nobody edits, and the condition that this stays so. While it is edited, ready waits for a
+// while and then returns ErrRow.
+func (c *Catalog) ready(ctx context.Context, name string) (*Database, eventlog.Condition, error) {
+	c.mu.RLock()
+	d := c.byName[name]
+	if d == nil {
+		c.mu.RUnlock()
+		return nil, eventlog.Condition{}, noDatabase(name)
+	}
+	is, idle := d.is, d.info.Edit == nil
+	c.mu.RUnlock()
+	if idle {
+		return d, is, nil
+	}
+	return nil, is, cmp.Or(c.await(ctx, name), eventlog.ErrRow)
 }
 
 // CreateNamespace makes an empty namespace.
 func (c *Catalog) CreateNamespace(ctx context.Context, name, namespace string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.createNamespace(ctx, name, namespace) })
-}
-
-func (c *Catalog) createNamespace(ctx context.Context, name, namespace string) error {
-	d, err := c.lock(name)
+	err := c.retry(ctx, func() error {
+		d, is, err := c.ready(ctx, name)
+		if err == nil {
+			err = c.freeNamespace(d, namespace)
+		}
+		if err != nil {
+			return err
+		}
+		row := namespaceRow(d.id, namespace)
+		return c.store(context.WithoutCancel(ctx), d, charge{rows: weightOf(row)}, &eventlog.Request{
+			Rows: []eventlog.Row{row}, If: []eventlog.Condition{is, eventlog.RowIs(row.Key, nil)},
+		})
+	})
 	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
-	if err := c.freeNamespace(d, namespace); err != nil {
-		return err
-	}
-	row := namespaceRow(d, namespace)
-	if err := c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, weightOf(row)); err != nil {
 		return fmt.Errorf("creating namespace %q: %w", namespace, err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d.setNamespace(namespace, true)
 	return nil
+}
+
+// store charges a request and appends it.
+func (c *Catalog) store(ctx context.Context, d *Database, n charge, r *eventlog.Request) error {
+	if err := c.charge(d, n); err != nil {
+		return err
+	}
+	_, err := c.log.Append(ctx, r)
+	c.settle(d, n, err == nil || errors.Is(err, eventlog.ErrUnknown))
+	return err
 }
 
 // Truncate deletes all streams of a namespace.
 func (c *Catalog) Truncate(ctx context.Context, name, namespace string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, false) })
+	return c.empty(ctx, name, namespace, false)
 }
 
 // DestroyNamespace deletes a namespace and all its streams. The unnamed namespace only loses its streams.
 func (c *Catalog) DestroyNamespace(ctx context.Context, name, namespace string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.empty(ctx, name, namespace, namespace != "") })
+	return c.empty(ctx, name, namespace, namespace != "")
 }
 
 func (c *Catalog) empty(ctx context.Context, name, namespace string, destroy bool) error {
-	d, err := c.lock(name)
-	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
-	if !c.there(d, namespace) {
-		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
-	}
-	b := editing{catalog: c, db: d}
-	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error { return b.removeStream(ctx, s.Stream) })
-	if err == nil {
-		err = c.annotations(d, namespace, func(r eventlog.Row) error {
-			b.dropAnnotation(r)
-			return nil
-		})
-	}
-	if destroy {
-		row := namespaceRow(d, namespace)
-		b.grown -= weightOf(row)
-		b.rows = append(b.rows, eventlog.Row{Key: row.Key})
-	}
-	if err == nil {
-		err = b.commit(ctx)
-	}
+	err := c.perform(ctx, name, func(d *Database) (edit, *eventlog.Request, error) {
+		if !c.there(d, namespace) {
+			return edit{}, nil, fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
+		}
+		r := &eventlog.Request{}
+		if destroy {
+			r.Rows = []eventlog.Row{{Key: namespaceRow(d.id, namespace).Key}}
+		}
+		return edit{Namespace: namespace}, r, nil
+	})
 	if err != nil {
 		return fmt.Errorf("emptying namespace %q: %w", namespace, err)
 	}
-	if destroy {
-		c.mu.Lock()
-		d.setNamespace(namespace, false)
-		c.mu.Unlock()
-	}
-	c.notify(name)
 	return nil
 }
 
 // annotations calls f for the annotations of a namespace's streams.
-func (c *Catalog) annotations(d *Database, namespace string, f func(eventlog.Row) error) error {
-	prefix := annotationKey(d, MapNamespace(namespace))
+func (c *Catalog) annotations(id, namespace string, f func(eventlog.Row) error) error {
+	prefix := annotationKey(id, MapNamespace(namespace))
 	return c.log.Rows(prefix, func(r eventlog.Row) error {
 		if !within(&namespace, r.Key[len(prefix):]) {
 			return nil
@@ -172,102 +164,79 @@ func (c *Catalog) annotations(d *Database, namespace string, f func(eventlog.Row
 
 // RenameNamespace gives a namespace another name. It writes the record of each of its events again.
 func (c *Catalog) RenameNamespace(ctx context.Context, name, namespace, to string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.renameNamespace(ctx, name, namespace, to) })
-}
-
-func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to string) error {
-	d, err := c.lock(name)
-	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
-	if !c.there(d, namespace) {
-		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
-	}
-	if err := c.freeNamespace(d, to); err != nil {
-		return err
-	}
-	events, rows, err := c.growth(ctx, d, namespace, to)
-	if err == nil {
-		err = c.charge(d, events, rows)
-	}
-	if err != nil {
+	if err := c.renameNamespace(ctx, name, namespace, to); err != nil {
 		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
 	}
-	b := editing{catalog: c, db: d, rows: []eventlog.Row{namespaceRow(d, to)}, charged: true}
-	err = b.rename(ctx, namespace, to)
-	c.settle(d, events, rows, err == nil || events+rows > 0) // after an error, a part may have been stored
-	if err != nil {
-		return fmt.Errorf("renaming namespace %q: %w", namespace, err)
-	}
-	c.mu.Lock()
-	d.setNamespace(namespace, false)
-	d.setNamespace(to, true)
-	c.mu.Unlock()
-	c.notify(name)
 	return nil
 }
 
-// growth is how many more bytes the events and rows of a namespace take under another name.
-func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (events, rows int64, err error) {
-	err = c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
-		return c.events(ctx, d, s.Stream, func(old *eventlog.Event) error {
+func (c *Catalog) renameNamespace(ctx context.Context, name, namespace, to string) error {
+	d, err := c.find(name)
+	if err == nil {
+		err = c.mayRename(d, namespace, to)
+	}
+	if err != nil {
+		return err
+	}
+	grown, err := c.growth(ctx, d, namespace, to)
+	if err == nil {
+		err = c.charge(d, grown)
+	}
+	if err != nil {
+		return err
+	}
+	defer c.settle(d, grown, false) // the commits count what they change
+	return c.perform(ctx, name, func(d *Database) (edit, *eventlog.Request, error) {
+		if err := c.mayRename(d, namespace, to); err != nil {
+			return edit{}, nil, err
+		}
+		row := namespaceRow(d.id, to)
+		r := &eventlog.Request{Rows: []eventlog.Row{row}, If: []eventlog.Condition{eventlog.RowIs(row.Key, nil)}}
+		if namespace != "" {
+			r.Rows = append(r.Rows, eventlog.Row{Key: namespaceRow(d.id, namespace).Key})
+		}
+		return edit{Namespace: namespace, To: to}, r, nil
+	})
+}
+
+func (c *Catalog) mayRename(d *Database, namespace, to string) error {
+	if !c.there(d, namespace) {
+		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
+	}
+	return c.freeNamespace(d, to)
+}
+
+// growth is how many more bytes a namespace takes under another name.
+func (c *Catalog) growth(ctx context.Context, d *Database, namespace, to string) (grown charge, err error) {
+	err = c.each(ctx, d.name, namespace, "", func(s eventlog.StreamState) error {
+		return c.events(ctx, d.name, s.Stream, 0, func(old *eventlog.Event) error {
 			by, err := renamed(old, to)
-			events += c.log.Weight(&by) - c.log.Weight(old)
+			grown.events += c.log.Weight(&by) - c.log.Weight(old)
 			return err
 		})
 	})
 	if err != nil {
-		return 0, 0, err
+		return grown, err
 	}
-	rows = weightOf(namespaceRow(d, to))
+	grown.rows = namespaceWeight(d.id, to)
 	if namespace != "" {
-		rows -= weightOf(namespaceRow(d, namespace))
+		grown.rows -= namespaceWeight(d.id, namespace)
 	}
-	err = c.annotations(d, namespace, func(r eventlog.Row) error {
-		by, err := reannotated(d, to, r)
-		rows += weightOf(by) - weightOf(r)
+	err = c.annotations(d.id, namespace, func(r eventlog.Row) error {
+		by, err := reannotated(d.id, to, r)
+		grown.rows += weightOf(by) - weightOf(r)
 		return err
 	})
-	return events, rows, err
+	return grown, err
 }
 
 // reannotated is the row of an annotation in another namespace.
-func reannotated(d *Database, to string, old eventlog.Row) (eventlog.Row, error) {
+func reannotated(id, to string, old eventlog.Row) (eventlog.Row, error) {
 	var row annotated
 	if err := json.Unmarshal(old.Value, &row); err != nil {
 		return old, fmt.Errorf("reading an annotation: %w", err)
 	}
-	return eventlog.Row{Key: annotationKey(d, MapStream(to, row.Stream)), Value: old.Value}, nil
-}
-
-func (b *editing) rename(ctx context.Context, namespace, to string) error {
-	c, d := b.catalog, b.db
-	err := c.each(ctx, d, namespace, func(s eventlog.StreamState) error {
-		return c.events(ctx, d, s.Stream, func(old *eventlog.Event) error {
-			by, err := renamed(old, to)
-			if err != nil {
-				return err
-			}
-			return b.replace(ctx, *old, by)
-		})
-	})
-	if err != nil {
-		return err
-	}
-	err = c.annotations(d, namespace, func(r eventlog.Row) error {
-		by, err := reannotated(d, to, r)
-		c.annotationBytes(d, weightOf(by)-weightOf(r))
-		b.rows = append(b.rows, eventlog.Row{Key: r.Key}, by)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if namespace != "" {
-		b.rows = append(b.rows, eventlog.Row{Key: namespaceRow(d, namespace).Key})
-	}
-	return b.commit(ctx)
+	return eventlog.Row{Key: annotationKey(id, MapStream(to, row.Stream)), Value: old.Value}, nil
 }
 
 // renamed is a record in another namespace.

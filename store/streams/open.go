@@ -2,102 +2,56 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"runtime"
-	"strings"
 
 	"sluice/store/eventlog"
 	"sluice/store/share"
 )
 
-// Open reads the catalog of a log.
+// Open opens the catalog of a log.
 func Open(log *eventlog.Log, limits Limits) (*Catalog, error) {
 	c := &Catalog{
-		log: log, limits: limits, cloning: share.NewSlots(1, clonesWaiting),
-		looks:  share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // no bound of its own: each that waits is a connection
-		byName: map[string]*Database{}, accounts: map[string]*usage{}, retired: map[string]retired{},
-	}
-	byID := map[string]*Database{}
-	err := log.Rows(rowDatabase, func(r eventlog.Row) error {
-		d, err := readDatabase(r)
-		if err == nil {
-			c.byName[d.name], byID[d.info.ID] = d, d
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading databases: %w", err)
+		log: log, limits: limits, cloning: share.NewSlots(1, clonesWaiting), effects: log.Effects(), edits: log.Effects(),
+		looks: share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), math.MaxInt), // no bound of its own: each that waits is a connection
+		self:  rand.Text(), seed: maphash.MakeSeed(), opening: true,
+		byName: map[string]*Database{}, byID: map[string]*Database{}, making: map[string]*Database{}, contents: map[string]*contents{},
+		accounts: map[string]*usage{}, retired: map[string]retired{}, attended: map[string]bool{}, kicked: map[string]bool{},
 	}
 	if err := c.dropCutOff(context.Background()); err != nil {
 		return nil, fmt.Errorf("dropping what is left of a clone: %w", err)
 	}
-	if err := c.readRows(byID); err != nil {
+	if err := c.follow(); err != nil {
 		return nil, err
 	}
-	if err := c.readRetired(); err != nil {
-		return nil, fmt.Errorf("reading names that were given up: %w", err)
-	}
-	for name, d := range c.byName {
-		state, err := log.State(Space(name))
-		if err != nil {
-			return nil, fmt.Errorf("reading what database %q holds: %w", name, err)
-		}
-		d.usage.events = state.Bytes
-		if u := c.account(d.info.Account); u != nil {
-			u.databases++
-			u.bytes += d.usage.events + d.usage.rows
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opening = false
+	for _, d := range c.byName {
+		c.resume(d)
 	}
 	return c, nil
 }
 
-// readDatabase reads a database's row. Old rows have no account; then the only owner is charged.
-func readDatabase(r eventlog.Row) (*Database, error) {
-	d := &Database{name: strings.TrimPrefix(r.Key, rowDatabase), namespaces: map[string]bool{}}
-	var charged struct{ Account *string }
-	if err := json.Unmarshal(r.Value, &d.info); err != nil {
-		return nil, fmt.Errorf("the row of database %q: %w", d.name, err)
-	}
-	if err := json.Unmarshal(r.Value, &charged); err != nil || charged.Account != nil {
-		return d, err
-	}
-	var owners []string
-	for account, role := range d.info.Grants {
-		if role == Owner {
-			owners = append(owners, account)
-		}
-	}
-	if len(owners) == 1 {
-		d.info.Account = owners[0]
-	}
-	return d, nil
-}
-
-// readRows reads the namespaces and counts their bytes and those of the annotations.
-func (c *Catalog) readRows(byID map[string]*Database) error {
-	err := c.log.Rows(rowNamespace, func(r eventlog.Row) error {
-		id, namespace, _ := strings.Cut(strings.TrimPrefix(r.Key, rowNamespace), "/")
-		if d := byID[id]; d != nil {
-			d.setNamespace(namespace, true)
-			d.usage.rows += weightOf(r)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading namespaces: %w", err)
-	}
-	err = c.log.Rows(rowAnnotation, func(r eventlog.Row) error {
-		id, _, _ := strings.Cut(strings.TrimPrefix(r.Key, rowAnnotation), "/")
-		if d := byID[id]; d != nil {
-			d.usage.rows += weightOf(r)
-			d.usage.annotations += weightOf(r)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading annotations: %w", err)
-	}
-	return nil
+// follow lets the catalog follow its rows. The order matters: when a commit changes a database and what it has, the
+// database comes last.
+func (c *Catalog) follow() error {
+	return errors.Join(
+		c.log.FollowRows(rowNamespace, eventlog.Cache{Put: c.putNamespace, Names: c.namespaceRows}),
+		c.log.Follow(rowAnnotation, c.putAnnotations),
+		c.log.FollowRows(rowRetired, eventlog.Cache{Put: c.putRetired, Names: func(prefix string) []string {
+			c.mu.RLock()
+			defer c.mu.RUnlock()
+			return eventlog.Named(c.retired, prefix)
+		}}),
+		c.log.FollowRows(rowDatabase, eventlog.Cache{Put: c.put, Names: func(prefix string) []string {
+			c.mu.RLock()
+			defer c.mu.RUnlock()
+			return eventlog.Named(c.byName, prefix)
+		}}),
+	)
 }

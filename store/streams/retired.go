@@ -22,10 +22,9 @@ type retired struct {
 	Maker   bool   `json:"maker,omitempty"`   // the account had also made the database, so it may use the name again
 }
 
-// retire returns the retired name of a database that an account, or root, gives up, and its row.
-func retire(d *Database, by string) (retired, eventlog.Row) {
-	r := retired{Account: by, Maker: by != "" && by == d.info.Account}
-	return r, r.row(d.name)
+// retire returns the row of a name that an account, or root, gives up.
+func retire(d *asRead, by string) eventlog.Row {
+	return retired{Account: by, Maker: by != "" && by == d.Account}.row(d.name)
 }
 
 func (r retired) row(name string) eventlog.Row {
@@ -39,10 +38,9 @@ func (r retired) row(name string) eventlog.Row {
 // revived is the row that makes a name usable again.
 func revived(name string) eventlog.Row { return eventlog.Row{Key: rowRetired + name} }
 
-// openTo returns an error if a name is retired and the account may not use it. The caller has locked c.mu.
-func (c *Catalog) openTo(name, account string) error {
-	r, there := c.retired[name]
-	if !there || account == "" || r.Maker && r.Account == account {
+// openTo returns an error if the account may not use the retired name.
+func (r retired) openTo(name, account string) error {
+	if account == "" || r.Maker && r.Account == account {
 		return nil
 	}
 	return fmt.Errorf("%w: a database was called %q before, and keys may still name it; only root can use the name again", ErrTaken, name)
@@ -58,36 +56,37 @@ func (c *Catalog) mayRetire(account string) error {
 	return nil
 }
 
-// setRetired notes that a name was given up. The caller has locked c.mu.
-func (c *Catalog) setRetired(name string, r retired) {
+func readRetired(value []byte) (r retired, err error) {
+	if err = json.Unmarshal(value, &r); err != nil {
+		err = fmt.Errorf("reading a name that was given up: %w", err)
+	}
+	return r, err
+}
+
+// putRetired takes the new value of a retired name's row.
+func (c *Catalog) putRetired(name string, value []byte) error {
+	var r retired
+	if value != nil {
+		var err error
+		if r, err = readRetired(value); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, there := c.retired[name]; there {
+		delete(c.retired, name)
+		if u := c.account(old.Account); u != nil {
+			u.retired--
+			c.forget(old.Account)
+		}
+	}
+	if value == nil {
+		return nil
+	}
 	c.retired[name] = r
 	if u := c.account(r.Account); u != nil {
 		u.retired++
 	}
-}
-
-// setRevived notes that a name is in use again. The caller has locked c.mu.
-func (c *Catalog) setRevived(name string) {
-	r, there := c.retired[name]
-	if !there {
-		return
-	}
-	delete(c.retired, name)
-	if u := c.account(r.Account); u != nil {
-		u.retired--
-		c.forget(r.Account)
-	}
-}
-
-// readRetired reads the rows of retired names.
-func (c *Catalog) readRetired() error {
-	return c.log.Rows(rowRetired, func(row eventlog.Row) error {
-		var r retired
-		name := row.Key[len(rowRetired):]
-		if err := json.Unmarshal(row.Value, &r); err != nil {
-			return fmt.Errorf("the row of the name %q: %w", name, err)
-		}
-		c.setRetired(name, r)
-		return nil
-	})
+	return nil
 }

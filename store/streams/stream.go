@@ -3,7 +3,6 @@ package streams
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -27,8 +26,8 @@ const (
 	pageBytes   = 1 << 20
 )
 
-// Streams calls f for each stream of a namespace, or of all if namespace is nil. The database is not locked while f
-// runs, so a slow client delays nobody.
+// Streams calls f for each stream of a namespace, or of all if namespace is nil. No slot is taken while f runs, so a
+// slow client delays nobody.
 func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f func(*Stream) error) error {
 	for after := ""; ; {
 		some, next, err := c.streams(ctx, name, namespace, after)
@@ -49,11 +48,10 @@ func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f
 
 // streams returns one page of Streams, and the name to go on from, or "" at the end.
 func (c *Catalog) streams(ctx context.Context, name string, namespace *string, after string) (page []*Stream, next string, err error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return nil, "", err
 	}
-	defer d.using.RUnlock()
 	if namespace != nil && !c.there(d, *namespace) {
 		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
 	}
@@ -97,10 +95,10 @@ func (c *Catalog) there(d *Database, namespace string) bool {
 	return namespace == "" || c.has(d, namespace)
 }
 
-// each calls f for each stream of a namespace.
-func (c *Catalog) each(ctx context.Context, d *Database, namespace string, f func(eventlog.StreamState) error) error {
-	for after := ""; ; {
-		some, err := c.log.Streams(ctx, Space(d.name), MapNamespace(namespace), after, pageStreams)
+// each calls f for each stream of a namespace after one of them, or all after "".
+func (c *Catalog) each(ctx context.Context, name, namespace, after string, f func(eventlog.StreamState) error) error {
+	for {
+		some, err := c.log.Streams(ctx, Space(name), MapNamespace(namespace), after, pageStreams)
 		if err != nil {
 			return err
 		}
@@ -150,7 +148,7 @@ func (c *Catalog) stream(ctx context.Context, d *Database, s eventlog.StreamStat
 
 // timeAt is the time of the event with an id, as clients see it.
 func (c *Catalog) timeAt(ctx context.Context, d *Database, mapped string, at uint64) (string, error) {
-	if at <= d.info.Cloned {
+	if at <= d.cloned {
 		e, err := c.next(ctx, d, mapped, at-1)
 		if err != nil {
 			return "", err
@@ -162,9 +160,7 @@ func (c *Catalog) timeAt(ctx context.Context, d *Database, mapped string, at uin
 	return c.log.Clock().Time(at).Format(TimeFormat), nil
 }
 
-func annotationKey(d *Database, mapped string) string {
-	return rowAnnotation + d.info.ID + "/" + mapped
-}
+func annotationKey(id, mapped string) string { return rowAnnotation + id + "/" + mapped }
 
 // annotated is the row of an annotation. It has the stream's original name, since the stream may have no event with it.
 type annotated struct {
@@ -174,7 +170,7 @@ type annotated struct {
 
 // annotation is the annotation of a stream, or nil.
 func (c *Catalog) annotation(d *Database, mapped string) (json.RawMessage, error) {
-	text, err := c.log.Row(annotationKey(d, mapped))
+	text, err := c.log.Row(annotationKey(d.id, mapped))
 	if err != nil || text == nil {
 		return nil, err
 	}
@@ -187,30 +183,21 @@ func (c *Catalog) annotation(d *Database, mapped string) (json.RawMessage, error
 
 // Annotate sets a stream's annotation, which is compact JSON. nil removes it.
 func (c *Catalog) Annotate(ctx context.Context, name, namespace, stream string, annotation []byte) error {
-	d, err := c.use(name)
+	return c.log.Retry(ctx, func() error { return c.annotate(ctx, name, namespace, stream, annotation) })
+}
+
+func (c *Catalog) annotate(ctx context.Context, name, namespace, stream string, annotation []byte) error {
+	d, is, err := c.ready(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer d.using.RUnlock()
 	if !c.there(d, namespace) {
 		return fmt.Errorf("%w: %q", ErrNoNamespace, namespace)
 	}
 	if stream == "" || len(stream) > MaxName {
 		return fmt.Errorf("%w: the stream's name is empty or longer than %d bytes", ErrName, MaxName)
 	}
-	row := eventlog.Row{Key: annotationKey(d, MapStream(namespace, stream))}
-	if annotation != nil {
-		if row.Value, err = json.Marshal(annotated{stream, annotation}); err != nil {
-			return fmt.Errorf("annotating %q: %w", stream, err)
-		}
-	}
-	return c.putAnnotation(ctx, d, row)
-}
-
-// putAnnotation stores the row of an annotation and counts the difference to the old one.
-func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.Row) error {
-	d.annotating.Lock()
-	defer d.annotating.Unlock()
+	row := eventlog.Row{Key: annotationKey(d.id, MapStream(namespace, stream))}
 	old, err := c.log.Row(row.Key)
 	if err != nil {
 		return err
@@ -219,34 +206,23 @@ func (c *Catalog) putAnnotation(ctx context.Context, d *Database, row eventlog.R
 	if old != nil {
 		grown -= weightOf(eventlog.Row{Key: row.Key, Value: old})
 	}
-	if row.Value != nil {
+	if annotation != nil {
+		if row.Value, err = json.Marshal(annotated{stream, annotation}); err != nil {
+			return fmt.Errorf("annotating %q: %w", stream, err)
+		}
 		grown += weightOf(row)
 	}
-	if c.annotationBytes(d, 0)+grown > maxAnnotationBytes && grown > 0 {
-		return fmt.Errorf("%w: the annotations of database %q may take %d bytes", ErrFull, d.name, maxAnnotationBytes)
-	}
-	err = c.store(context.WithoutCancel(ctx), d, &eventlog.Request{Rows: []eventlog.Row{row}}, 0, grown)
-	if err == nil || errors.Is(err, eventlog.ErrUnknown) {
-		c.annotationBytes(d, grown)
-	}
-	return err
-}
-
-// annotationBytes adds to the bytes of a database's annotations and returns the sum.
-func (c *Catalog) annotationBytes(d *Database, grown int64) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d.usage.annotations += grown
-	return d.usage.annotations
+	return c.store(context.WithoutCancel(ctx), d, charge{rows: grown, annotations: grown}, &eventlog.Request{
+		Rows: []eventlog.Row{row}, If: []eventlog.Condition{is, eventlog.RowIs(row.Key, old)},
+	})
 }
 
 // Annotation is a stream's annotation.
 func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
-	d, err := c.use(name)
+	d, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
-	defer d.using.RUnlock()
 	text, err := c.annotation(d, MapStream(namespace, stream))
 	if err == nil && text == nil {
 		err = ErrNoAnnotation
@@ -256,36 +232,21 @@ func (c *Catalog) Annotation(name, namespace, stream string) ([]byte, error) {
 
 // DestroyStream deletes a stream and its annotation.
 func (c *Catalog) DestroyStream(ctx context.Context, name, namespace, stream string) error {
-	return eventlog.Changed(ctx, c.log, func(ctx context.Context) error { return c.destroyStream(ctx, name, namespace, stream) })
-}
-
-func (c *Catalog) destroyStream(ctx context.Context, name, namespace, stream string) error {
-	d, err := c.lock(name)
-	if err != nil {
-		return err
-	}
-	defer d.using.Unlock()
 	mapped := MapStream(namespace, stream)
-	text, err := c.annotation(d, mapped)
-	if err != nil {
-		return err
-	}
-	b := editing{catalog: c, db: d}
-	if err := b.removeStream(ctx, mapped); err != nil {
-		return fmt.Errorf("destroying a stream: %w", err)
-	}
-	if b.done+len(b.edit.Remove) == 0 && text == nil {
-		return fmt.Errorf("%w: %q", ErrNoStream, stream)
-	}
-	if text != nil {
-		if err := b.removeAnnotation(annotationKey(d, mapped)); err != nil {
-			return fmt.Errorf("destroying a stream: %w", err)
+	err := c.perform(ctx, name, func(d *Database) (edit, *eventlog.Request, error) {
+		first, err := c.next(ctx, d, mapped, 0)
+		if err != nil {
+			return edit{}, nil, err
 		}
-	}
-	if err := b.commit(ctx); err != nil {
+		text, err := c.annotation(d, mapped)
+		if err == nil && first == nil && text == nil {
+			err = fmt.Errorf("%w: %q", ErrNoStream, stream)
+		}
+		return edit{Stream: mapped}, &eventlog.Request{}, err
+	})
+	if err != nil {
 		return fmt.Errorf("destroying a stream: %w", err)
 	}
-	c.notify(name)
 	return nil
 }
 

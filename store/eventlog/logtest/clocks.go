@@ -119,6 +119,9 @@ func (m *clocksModel) repeat(t *rapid.T) {
 }
 
 func (m *clocksModel) push(t *rapid.T) {
+	if m.pushed == nil {
+		MakeKeyed(t, m.log, clocksSpace)
+	}
 	id := put(t, m.log, eventlog.Event{Space: clocksSpace, Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")})
 	g := m.took(t, id)
 	m.pushed = &g

@@ -60,8 +60,8 @@ func (r *keyedRoom) apply(e eventlog.Event) error {
 	return nil
 }
 
-// testKeyed: after any appends, replaces, relays, compacts, drops and reopenings, each key has the entries of its list,
-// and numbers never go back.
+// testKeyed: after any creates, appends, replaces, relays, compacts, touches, drops and reopenings, each key has the entries
+// of its list, numbers never go back, and only spaces that exist take something.
 func testKeyed(t *testing.T, o Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
 		opener := o.Fresh()
@@ -74,11 +74,11 @@ func testKeyed(t *testing.T, o Opener) {
 				r := &eventlog.Request{}
 				name := room.Draw(rt, "room")
 				was := m.rooms[name]
+				var want error
 				if was == nil {
-					was = &keyedRoom{keys: map[string][]eventlog.Event{}}
+					was, want = &keyedRoom{keys: map[string][]eventlog.Event{}}, eventlog.ErrNoSpace
 				}
 				is := was.clone()
-				var want error
 				var sizes []int
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
 					m.next++
@@ -115,6 +115,30 @@ func testKeyed(t *testing.T, o Opener) {
 					rt.Fatalf("sizes %v, want %v", r.Sizes, sizes)
 				}
 				m.rooms[name] = is
+			},
+			"create": func(rt *rapid.T) {
+				name := room.Draw(rt, "room")
+				var want error
+				if m.rooms[name] != nil {
+					want = eventlog.ErrRow
+				} else {
+					m.rooms[name] = &keyedRoom{keys: map[string][]eventlog.Event{}}
+				}
+				if err := m.log.Create(context.Background(), name); !errors.Is(err, want) {
+					rt.Fatalf("got %v, want %v", err, want)
+				}
+			},
+			"touch": func(rt *rapid.T) {
+				was, there, err := m.log.KeyedSpace(room.Draw(rt, "room"))
+				if err != nil || !there {
+					return
+				}
+				if err := m.log.Touch(context.Background(), was); err != nil {
+					rt.Fatal(err)
+				}
+				if is, _, err := m.log.KeyedSpace(was.Space); err != nil || is.Seq != was.Seq || is.Last < was.Last {
+					rt.Fatalf("%+v became %+v, %v", was, is, err)
+				}
 			},
 			"drop": func(rt *rapid.T) {
 				name := room.Draw(rt, "room")
@@ -159,7 +183,7 @@ func (m *keyedModel) check(rt *rapid.T) {
 	var spaces []string
 	err := m.log.KeyedSpaces(func(s eventlog.KeyedSpace) error {
 		spaces = append(spaces, s.Space)
-		if r := m.rooms[s.Space]; r == nil || r.seq != s.Seq || s.Last > m.log.Settled() {
+		if r := m.rooms[s.Space]; r == nil || r.seq != s.Seq || s.Last > max(m.log.Settled(), m.log.Clock().Now()) {
 			rt.Fatalf("%+v", s)
 		}
 		return nil
@@ -206,6 +230,7 @@ func (m *keyedModel) check(rt *rapid.T) {
 func testBound(t *testing.T, o Opener) {
 	log, _ := open(t, o, Config{})
 	defer closeLog(t, log)
+	MakeKeyed(t, log, "$room/a")
 	push := func(op eventlog.Op, seq uint64, size int) error {
 		_, err := log.Append(context.Background(), &eventlog.Request{
 			Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: op, Key: "k", Seq: seq, Data: make([]byte, size)}}, Bound: &eventlog.Bound{Bytes: 1000},
@@ -229,6 +254,16 @@ func testBound(t *testing.T, o Opener) {
 	}
 	if err := push(eventlog.Append, 0, 150); err != nil {
 		t.Error(err)
+	}
+}
+
+// MakeKeyed makes keyed spaces.
+func MakeKeyed(t TB, log *eventlog.Log, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := log.Create(context.Background(), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ func TestFull(t *testing.T) {
 	entries := func(i int) *eventlog.Request {
 		return &eventlog.Request{Events: []eventlog.Event{{Space: "$room/a", Name: "push", Op: eventlog.Append, Key: fmt.Sprint(i), Data: large}}}
 	}
+	logtest.MakeKeyed(t, log, "$room/a")
 	room := fill(rows)
 	if room < 70 || room > 78 {
 		t.Errorf("%d rows of 10,000 bytes", room)

@@ -116,10 +116,10 @@ func (m *Engine) floor(r eventlog.Retention) uint64 {
 	return m.clock.Before(time.Duration(r.Age) * time.Microsecond)
 }
 
-// trim removes the events of a space up to an id.
+// trim removes the events of a space up to an id. It does nothing to a keyed space, which has none.
 func (m *Engine) trim(t eventlog.Trim) {
 	s := m.spaces[t.Space]
-	if s == nil || t.ID <= s.removed {
+	if s == nil || t.ID <= s.removed || eventlog.IsKeyed(t.Space) {
 		return
 	}
 	m.cutTo(s, s.after(t.ID))

@@ -3,6 +3,8 @@ package pebble
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -90,17 +92,31 @@ func (e *Engine) lastAnchor() error {
 	return e.setAnchor(e.clock.Anchor())
 }
 
-// Oldest is an id before which no event is retained. It is 0 while there are keyed spaces, since it does not look at
-// the ids of their entries.
-func (e *Engine) Oldest() uint64 {
+// Oldest is an id before which no event is retained, math.MaxUint64 if none is. It is 0 while there are keyed spaces, since
+// it does not look at the ids of their entries.
+func (e *Engine) Oldest() (oldest uint64, err error) {
+	if err := e.begin(); err != nil {
+		return 0, err
+	}
+	defer e.using.RUnlock()
+	iter, err := e.db.NewIter(nil)
+	if err != nil {
+		return 0, fmt.Errorf("looking for the oldest event: %w", err)
+	}
+	defer func() { err = errors.Join(err, iter.Close()) }()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	oldest := e.clock.Now()
-	for _, s := range e.spaces {
-		if len(s.segments) == 0 {
-			return 0
+	oldest = math.MaxUint64
+	for name, s := range e.spaces {
+		if eventlog.IsKeyed(name) {
+			return 0, nil
 		}
-		oldest = min(oldest, s.segments[0].first)
+		r := &reader{iter: iter, space: s.number}
+		if iter.SeekGE(logKey(nil, s.number, s.removed+1)) {
+			if id, ok := r.logID(); ok {
+				oldest = min(oldest, id)
+			}
+		}
 	}
-	return oldest
+	return oldest, iter.Error()
 }

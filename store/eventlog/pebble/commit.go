@@ -80,10 +80,15 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 
 func (e *Engine) commit(b *pebble.Batch) error {
 	n := b.Len()
-	var gone []keyRange
+	e.set.commits.RLock()
+	defer e.set.commits.RUnlock()
+	var c changes
 	reclaims := e.state.reclaims()
-	if reclaims {
-		gone = deletedBy(b)
+	if reclaims || e.set.watching {
+		c = changesBy(b)
+	}
+	if e.set.watching {
+		e.set.note(c.set, c.all)
 	}
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("%w: committing: %w", eventlog.ErrUnavailable, err)
@@ -92,7 +97,7 @@ func (e *Engine) commit(b *pebble.Batch) error {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrUnknown)
 	}
 	if reclaims {
-		e.deleted.note(gone)
+		e.deleted.note(c.deleted)
 	}
 	e.state.wrote(n)
 	return nil

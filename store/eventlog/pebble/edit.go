@@ -17,7 +17,8 @@ import (
 func (w *writer) edit(edit *eventlog.Edit) error {
 	var err error
 	for i := range edit.Remove {
-		err = errors.Join(err, w.remove(&edit.Remove[i]))
+		_, _, rerr := w.remove(&edit.Remove[i])
+		err = errors.Join(err, rerr)
 	}
 	for i := range edit.Replace {
 		err = errors.Join(err, w.replace(&edit.Replace[i].Old, &edit.Replace[i].New))
@@ -28,9 +29,9 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 	for _, name := range edit.Drop {
 		err = errors.Join(err, w.dropSpace(name))
 	}
-	if from, to := edit.Rename[0], edit.Rename[1]; from != "" {
+	if from, to := edit.Rename[0], edit.Rename[1]; from != "" && from != to {
 		if number, known := w.engine.number(from); known {
-			err = errors.Join(err, w.batch.Delete(spaceKey(from), nil), w.batch.Set(spaceKey(to), appendUint32(nil, number), nil))
+			err = errors.Join(err, w.dropSpace(to), w.batch.Delete(spaceKey(from), nil), w.batch.Set(spaceKey(to), appendUint32(nil, number), nil))
 		}
 	}
 	for _, prefix := range edit.DropRows {
@@ -58,47 +59,57 @@ func (w *writer) free(edit *eventlog.Edit) error {
 	return nil
 }
 
-// segmentOf returns where an event is stored, or false if it is gone.
-func (e *Engine) segmentOf(ev *eventlog.Event) (location, bool) {
+// find returns where an event is stored, and its names there, which may be newer than those that the caller has read. It
+// returns nil if the event is gone.
+func (e *Engine) find(ev *eventlog.Event) (p location, stored *eventlog.Event, err error) {
 	number, known := e.number(ev.Space)
-	if !known {
-		return location{}, false
+	segments, removed := e.segments(ev.Space)
+	if !known || ev.ID <= removed {
+		return p, nil, nil
 	}
-	segments, _ := e.segments(ev.Space)
+	record, err := e.value(logKey(nil, number, ev.ID))
+	if err != nil || record == nil {
+		return p, nil, err
+	}
+	head, _, err := cutRecord(record)
+	if err != nil {
+		return p, nil, err
+	}
+	stored = &eventlog.Event{ID: ev.ID, Space: ev.Space}
+	readNames(head, stored)
 	for _, s := range segments {
 		if s.first <= ev.ID && ev.ID <= s.last {
-			return location{number, s.number}, true
+			return location{number, s.number}, stored, nil
 		}
 	}
-	return location{}, false
+	return p, nil, errRecord
 }
 
-// remove deletes an event's record and index rows. The segment's count does not change: it is only for estimates.
-func (w *writer) remove(e *eventlog.Event) error {
-	p, ok := w.engine.segmentOf(e)
-	if !ok {
-		return nil
+// remove deletes an event's record and index rows. The segment's count does not change: it is only for estimates. It
+// returns where the event was, or false if it was gone already.
+func (w *writer) remove(e *eventlog.Event) (location, bool, error) {
+	p, stored, err := w.engine.find(e)
+	if err != nil || stored == nil {
+		return p, false, err
 	}
-	err := errors.Join(
+	err = errors.Join(
 		w.batch.Delete(logKey(nil, p.space, e.ID), nil),
-		w.batch.Delete(appendUint64(channelKey(nil, p.space, p.segment, e.Channel()), e.ID), nil))
-	if e.Stream != "" {
-		err = errors.Join(err, w.batch.Delete(appendUint64(streamKey(nil, p.space, p.segment, e.Stream), e.ID), nil))
+		w.batch.Delete(appendUint64(channelKey(nil, p.space, p.segment, stored.Channel()), e.ID), nil))
+	if stored.Stream != "" {
+		err = errors.Join(err, w.batch.Delete(appendUint64(streamKey(nil, p.space, p.segment, stored.Stream), e.ID), nil))
 	}
-	if e.Key != "" {
-		err = errors.Join(err, w.batch.Delete(uniqueKey(nil, p.space, e.Stream, e.Key), nil))
+	if stored.Key != "" {
+		err = errors.Join(err, w.batch.Delete(uniqueKey(nil, p.space, stored.Stream, stored.Key), nil))
 	}
-	return err
+	return p, true, err
 }
 
 func (w *writer) replace(old, by *eventlog.Event) error {
-	p, ok := w.engine.segmentOf(old)
-	if !ok {
-		return nil
+	p, there, err := w.remove(old)
+	if err != nil || !there {
+		return err
 	}
-	return errors.Join(w.remove(old),
-		w.batch.Set(logKey(nil, p.space, by.ID), appendRecord(nil, by), nil),
-		w.channel(p, by), w.stream(p, by))
+	return errors.Join(w.batch.Set(logKey(nil, p.space, by.ID), appendRecord(nil, by), nil), w.channel(p, by), w.stream(p, by))
 }
 
 func (w *writer) dropSpace(name string) error {

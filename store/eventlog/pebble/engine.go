@@ -71,7 +71,9 @@ type Engine struct {
 	using  sync.RWMutex // read-locked by all that call Pebble; Close locks it
 	closed bool
 
-	deleted deleted
+	deleted   deleted // to remove
+	scattered deleted // to compact after that
+	set       set
 
 	kick  chan struct{} // has a token when a space exceeds its bytes
 	quit  chan struct{} // closed by Close

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -54,3 +55,25 @@ func DamageOf(dir string, fs vfs.FS) (bytes int64, commits int) {
 
 // Look looks at the free space now.
 func (e *Engine) Look() { e.state.checkSpace() }
+
+// CompactAll compacts all keys.
+func (e *Engine) CompactAll() error {
+	return e.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false)
+}
+
+// everything is the range of all keys.
+var everything = []keyRange{{[]byte{0}, []byte{0xff}}}
+
+// DeletedTables is the number of tables in which every key is deleted.
+func (e *Engine) DeletedTables(ctx context.Context) (int, error) {
+	tables, err := e.deletedTables(ctx, everything)
+	return len(tables), err
+}
+
+// Cover makes Pebble remove all tables in which every key is deleted.
+func (e *Engine) Cover(ctx context.Context) error {
+	if _, err := e.cover(ctx, everything); err != nil {
+		return err
+	}
+	return e.flush(context.Background())
+}

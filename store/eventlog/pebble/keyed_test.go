@@ -22,6 +22,7 @@ func TestDropKeyed(t *testing.T) {
 	ctx := context.Background()
 	sizes := map[string]int{"$room/a": 3, "$room/b": 2500, "$room/c": 5, "$room/d": 1000}
 	names := []string{"$room/a", "$room/c", "$room/d", "$room/b"}
+	logtest.MakeKeyed(t, log, names...)
 	for _, name := range names {
 		r := &eventlog.Request{}
 		for i := range sizes[name] {
@@ -58,6 +59,7 @@ func TestDropKeyed(t *testing.T) {
 	}
 	for _, name := range []string{"$room/e", "$room/f"} {
 		names, sizes[name] = append(names, name), 1
+		logtest.MakeKeyed(t, log, name)
 		if _, err := log.Append(ctx, &eventlog.Request{Events: []eventlog.Event{{Space: name, Name: "push", Op: eventlog.Append, Key: "0", Data: []byte("1")}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -11,12 +11,16 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// While the disk is full, deletions must free space. But a deletion frees space only when Pebble compacts the tables
-// that have the deleted keys, and no compaction would start, since nothing is published. So the engine notes the ranges
-// of deleted keys and compacts them.
+// While the disk is full, deletions must free space. But a deletion frees space only when Pebble removes or compacts the
+// tables that have the deleted keys, and it would do neither, since nothing is published. So the engine notes the
+// ranges of deleted keys. It has Pebble remove the tables in which every key is deleted, and then compacts the ranges.
+//
+// The compaction frees the space of tables in which only some keys are deleted, but it may never run: it first has to
+// move all tables of level 0 down, which may take more space than is free. Pebble also prefers its own compactions, and
+// tries those within level 0 again and again on a full disk.
 
-// reclaimEvery is the shortest time between two such compactions.
-const reclaimEvery = 2 * time.Second
+// reclaimEvery is the pause before the engine looks for deletions again.
+const reclaimEvery = time.Second
 
 // Deleted keys with the same first deletedPrefix bytes form one range. At most deletedMost ranges are noted. Keys
 // outside them wait for an ordinary compaction.
@@ -28,35 +32,42 @@ const (
 // deleted are the ranges deleted while the disk was full.
 type deleted struct {
 	mu     sync.Mutex
-	some   bool
 	ranges map[string]keyRange // by the first bytes of their keys
 }
 
 type keyRange struct{ first, last []byte }
 
-// deletedBy returns the ranges that a batch deletes. Call it before the commit, which may take the batch's memory.
-func deletedBy(b *pebble.Batch) (ranges []keyRange) {
+// changes are what a batch deletes and sets.
+type changes struct {
+	deleted []keyRange
+	set     [][]byte
+	all     bool // these are all
+}
+
+// changesBy reads a batch. Call it before the commit, which may take the batch's memory.
+func changesBy(b *pebble.Batch) (c changes) {
 	var d deleted
 	for r := b.Reader(); ; {
 		kind, key, value, ok, err := r.Next()
 		if !ok || err != nil {
-			ranges, _ = d.take()
-			return ranges
+			c.deleted, c.all = d.take(), err == nil
+			return c
 		}
 		switch kind {
 		case pebble.InternalKeyKindDelete:
 			d.add(keyRange{key, key})
 		case pebble.InternalKeyKindRangeDelete:
 			d.add(keyRange{key, value})
+		default:
+			c.set = append(c.set, slices.Clone(key))
 		}
 	}
 }
 
-// note adds what a commit has deleted.
+// note adds ranges that are deleted.
 func (d *deleted) note(ranges []keyRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.some = true
 	for _, r := range ranges {
 		d.add(r)
 	}
@@ -84,17 +95,17 @@ func (d *deleted) add(r keyRange) {
 }
 
 // take returns the noted ranges and forgets them.
-func (d *deleted) take() (ranges []keyRange, some bool) {
+func (d *deleted) take() (ranges []keyRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.ranges {
 		ranges = append(ranges, r)
 	}
-	some, d.some, d.ranges = d.some, false, nil
-	return ranges, some
+	d.ranges = nil
+	return ranges
 }
 
-// reclaim compacts what is deleted on a full disk, until Close.
+// reclaim frees the space of what is deleted on a full disk, until Close.
 func (e *Engine) reclaim() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -105,52 +116,88 @@ func (e *Engine) reclaim() {
 		case <-ctx.Done():
 		}
 	})
-	tick := time.NewTicker(reclaimEvery)
-	defer tick.Stop()
+	e.group.Go(func() { e.everyReclaim(e.compactDeleted(ctx)) }) // apart, since a compaction may wait for long
+	e.everyReclaim(e.removeDeleted(ctx))
+}
+
+// everyReclaim calls f again and again, until Close.
+func (e *Engine) everyReclaim(f func() error) {
 	for {
 		select {
 		case <-e.quit:
 			return
-		case <-tick.C:
-			if err := e.reclaimNow(ctx); err != nil && !e.state.dead() {
-				e.options.Logger.Debug("freeing the space of deleted events failed; trying again", "cause", plain(err))
-			}
+		case <-time.After(reclaimEvery):
+		}
+		if !e.state.reclaims() {
+			continue
+		}
+		if err := e.begin(); err != nil {
+			return
+		}
+		err := f()
+		e.using.RUnlock()
+		if err != nil && !e.state.dead() {
+			e.options.Logger.Debug("freeing the space of deleted events failed; trying again", "cause", plain(err))
 		}
 	}
 }
 
-func (e *Engine) reclaimNow(ctx context.Context) error {
-	if !e.state.reclaims() {
-		return nil
-	}
-	ranges, some := e.deleted.take()
-	if !some {
-		return nil
-	}
-	if err := e.begin(); err != nil {
-		return err
-	}
-	defer e.using.RUnlock()
-	flushed, err := e.db.AsyncFlush()
-	if err == nil {
-		select {
-		case <-flushed:
-		case <-ctx.Done():
+// removeDeleted removes the tables in which every key is deleted.
+func (e *Engine) removeDeleted(ctx context.Context) func() error {
+	var before []keyRange // the tables of the last time
+	tries := 0
+	return func() error {
+		ranges := e.deleted.take()
+		if len(ranges) == 0 {
 			return nil
 		}
-		e.state.reclaiming.Store(true)
-		defer e.state.reclaiming.Store(false)
-	}
-	for i, r := range ranges {
-		if err == nil {
-			err = e.db.Compact(ctx, r.first, append(r.last, 0), false)
-		}
+		tables, err := e.cover(ctx, ranges)
 		if err != nil {
-			e.deleted.note(ranges[i:])
-			return fmt.Errorf("compacting what was deleted: %w", err)
+			e.deleted.note(ranges)
+			return err
 		}
+		if tries++; !slices.EqualFunc(tables, before, keyRange.equal) {
+			tries = 0
+		}
+		if before = tables; tries < coverTries {
+			e.deleted.note(tables) // to look whether they are gone
+		}
+		e.state.retryCompaction()
+		e.scattered.note(ranges)
+		if len(tables) == 0 {
+			return nil
+		}
+		return e.flush(ctx)
+	}
+}
+
+// flush writes the memtable. Only then does Pebble remove the tables that a range deletion covers.
+func (e *Engine) flush(ctx context.Context) error {
+	flushed, err := e.db.AsyncFlush()
+	if err != nil {
+		return fmt.Errorf("flushing deletions: %w", err)
+	}
+	select {
+	case <-flushed:
+	case <-ctx.Done():
 	}
 	return nil
+}
+
+// compactDeleted compacts the deleted ranges.
+func (e *Engine) compactDeleted(ctx context.Context) func() error {
+	return func() error {
+		ranges := e.scattered.take()
+		e.state.reclaiming.Store(len(ranges) > 0)
+		defer e.state.reclaiming.Store(false)
+		for i, r := range ranges {
+			if err := e.db.Compact(ctx, r.first, r.end(), false); err != nil {
+				e.scattered.note(ranges[i:])
+				return fmt.Errorf("compacting what was deleted: %w", err)
+			}
+		}
+		return nil
+	}
 }
 
 // reclaims reports whether the disk is full, but a memtable can still be written.

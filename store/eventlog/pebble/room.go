@@ -197,6 +197,17 @@ func (a attempt) again(err error) attempt {
 	return attempt{a.first, now, err}
 }
 
+// pause is how long a compaction that may free space waits after a failure. It grows with the failures in a row, since
+// each may have written all that is free.
+func (a attempt) pause() time.Duration { return max(compactWait, a.at.Sub(a.first)) }
+
+// retryCompaction makes that pause short again: more was deleted since.
+func (c *condition) retryCompaction() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.compaction.first = c.compaction.at
+}
+
 var errPaused = fmt.Errorf("nothing is compacted while the disk is full: %w", syscall.ENOSPC)
 
 // awaitFlush delays the writing of a memtable after a failure.
@@ -230,7 +241,7 @@ func (c *condition) awaitCompaction() error {
 		last, flush := c.compaction, c.flush
 		c.mu.Unlock()
 		since := time.Since(last.at)
-		ready := last.err == nil || since >= compactAgain || c.reclaiming.Load() && since >= reclaimEvery/2 ||
+		ready := last.err == nil || since >= compactAgain || c.reclaiming.Load() && since >= last.pause() ||
 			since >= soon && c.hasRoom(c.room.levels.take)
 		if ready && flush.err == nil && c.mayCompact() {
 			return nil
