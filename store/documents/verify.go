@@ -4,22 +4,28 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"sluice/store/documents/query"
 	"sluice/store/eventlog"
 )
 
-// Verify checks the rows of all documents and of their complete indexes against each other. It calls report with each fault,
+// Verify checks the rows of all documents, of their complete indexes and of their counts against each other. It calls report with each fault,
 // and progress with the number of rows that it has read. An error means that it stopped before the end.
 func Verify(view eventlog.View, report func(fault string), progress func(done int64)) error {
-	v := verifier{view: view, report: report, progress: progress, indexes: map[string][]query.Field{}}
+	v := verifier{view: view, report: report, progress: progress, indexes: map[string][]query.Field{}, counts: map[string]*verifiedCounts{}}
 	if err := v.findIndexes(); err != nil {
 		return fmt.Errorf("looking for indexes: %w", err)
+	}
+	if err := view.Scan(rowCounted, end(rowCounted), false, v.readCounts); err != nil {
+		return fmt.Errorf("reading counts: %w", err)
 	}
 	if err := view.Scan(rowDocument, end(rowDocument), false, v.document); err != nil {
 		return fmt.Errorf("reading documents: %w", err)
 	}
+	v.compareCounts()
 	for collection, fields := range v.indexes {
 		for _, f := range fields {
 			base := entries(collection, f)
@@ -37,7 +43,14 @@ type verifier struct {
 	report   func(fault string)
 	progress func(done int64)
 	done     int64
-	indexes  map[string][]query.Field // that are complete, by collection
+	indexes  map[string][]query.Field   // that are complete, by collection
+	counts   map[string]*verifiedCounts // by collection. A folder of an older version has none
+}
+
+// verifiedCounts are the counts of a collection, and what they should be.
+type verifiedCounts struct {
+	counts
+	is totals
 }
 
 func (v *verifier) fault(format string, args ...any) { v.report(fmt.Sprintf(format, args...)) }
@@ -61,17 +74,40 @@ func (v *verifier) findIndexes() error {
 			v.fault("the mark %q of an index names no field", key)
 		case len(value) == 0:
 			v.fault("the mark %q of an index is empty", key)
-		case value[0] != 0: // a newer version marks an index that is not complete by 0
+		case value[0] != building:
 			v.indexes[collection] = append(v.indexes[collection], f)
 		}
 		return true, nil
 	})
 }
 
+// readCounts reads the counts of a collection.
+func (v *verifier) readCounts(key, value []byte) (bool, error) {
+	c, err := parseCounts(string(key), value)
+	if err != nil {
+		v.fault("the counts of collection %s cannot be read", c.collection())
+	} else {
+		v.counts[c.collection()] = &verifiedCounts{counts: c}
+	}
+	return true, nil
+}
+
+// compareCounts compares the counts with the documents that were read.
+func (v *verifier) compareCounts() {
+	for _, name := range slices.Sorted(maps.Keys(v.counts)) {
+		if c := v.counts[name]; c.is != c.totals {
+			v.fault("collection %s has %d documents of %d bytes, but counts %d of %d bytes", name, c.is.count, c.is.bytes, c.count, c.bytes)
+		}
+	}
+}
+
 // document checks a document, and that each index of its collection has a row for it.
 func (v *verifier) document(key, text []byte) (bool, error) {
 	v.count()
 	collection, _, _ := strings.Cut(string(key[len(rowDocument):]), "/")
+	if c := v.counts[collection]; c != nil && (c.next == "" || string(key) < c.next) {
+		c.is = c.is.plus(totals{1, int64(len(text))})
+	}
 	if !json.Valid(text) {
 		return true, nil // rows.Check reports it
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sluice/store/documents"
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/memory"
 )
 
 // verify returns the faults that Verify finds.
@@ -32,7 +33,7 @@ func TestVerifyFaults(t *testing.T) {
 		"nothing": {func(map[string]string) []eventlog.Row { return nil }, nil},
 		"document missing": {func(rows map[string]string) []eventlog.Row {
 			return []eventlog.Row{{Key: key(rows, "document/c/", `"_id":"b"`)}}
-		}, []string{`on n is of document "b", which does not exist`}},
+		}, []string{"collection c has 2 documents of", `on n is of document "b", which does not exist`}},
 		"row missing": {func(rows map[string]string) []eventlog.Row {
 			return []eventlog.Row{{Key: key(rows, entry, "b")}}
 		}, []string{`document "b" of c has no row in the index on n`}},
@@ -55,10 +56,26 @@ func TestVerifyFaults(t *testing.T) {
 		"index without a mark": {func(rows map[string]string) []eventlog.Row {
 			return []eventlog.Row{{Key: "indexed/c/n"}, {Key: key(rows, entry, "b")}}
 		}, nil},
+		"counts": {func(map[string]string) []eventlog.Row {
+			return []eventlog.Row{{Key: "counted/c", Value: []byte{4, 9}}}
+		}, []string{"collection c has 3 documents of "}},
+		"counts to a document": {func(rows map[string]string) []eventlog.Row {
+			return []eventlog.Row{{Key: "counted/c", Value: append([]byte{0, 0}, key(rows, "document/c/", `"_id":"a"`)...)}}
+		}, nil},
+		"counts of nothing": {func(map[string]string) []eventlog.Row {
+			return []eventlog.Row{{Key: "counted/d", Value: []byte{1, 9}}}
+		}, []string{"collection d has 0 documents of 0 bytes, but counts 1 of 9 bytes"}},
+		"broken counts": {func(map[string]string) []eventlog.Row {
+			return []eventlog.Row{{Key: "counted/d", Value: []byte{0xff}}}
+		}, []string{"the counts of collection d cannot be read"}},
+		"index under way": {func(rows map[string]string) []eventlog.Row {
+			return []eventlog.Row{{Key: "indexed/c/n", Value: []byte{0}}, {Key: key(rows, entry, "b")}}
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, log := open(t, nil, documents.Options{Indexes: map[string][]string{"c": {"n"}}})
+			engine := memory.Open(memory.Options{})
+			s, log := openOn(t, engine, documents.Options{Indexes: map[string][]string{"c": {"n"}}})
 			defer closeLog(t, log)
 			docs := []documents.New{{ID: "a", Fields: fields(t, `{"n":1}`)}, {ID: "b", Fields: fields(t, `{"n":2}`)}, {ID: "c", Fields: fields(t, `{}`)}}
 			if _, err := s.Insert(context.Background(), "c", "", docs); err != nil {
@@ -68,7 +85,8 @@ func TestVerifyFaults(t *testing.T) {
 			for r := range rows(t, log, "") {
 				all[r.Key] = string(r.Value)
 			}
-			if _, err := log.Append(context.Background(), &eventlog.Request{Rows: tt.damage(all)}); err != nil {
+			// The log would derive the rows of indexes and the counts.
+			if err := engine.Commit(&eventlog.Group{Rows: tt.damage(all), Applied: eventlog.Applied{Last: log.Settled()}}); err != nil {
 				t.Fatal(err)
 			}
 			found := verify(t, log)

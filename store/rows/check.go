@@ -10,7 +10,7 @@ import (
 var kinds = map[string]bool{
 	Keyed:    false,
 	Database: true, Namespace: false, Annotation: true, Cloning: false, Retired: true,
-	Document: true, Index: false, Indexed: false,
+	Document: true, Index: false, Indexed: false, Counted: false,
 	Key: true, Once: false, Secret: false, Minter: true, RevokedJTI: false, RevokedSubject: false, User: true, Session: true, Account: true,
 }
 

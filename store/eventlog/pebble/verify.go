@@ -31,7 +31,7 @@ type Verifying struct {
 // which an open engine has in memory too. An error means that it stopped before the end.
 //
 // Exact are all checks but one: events of databases are edited, and an edit does not change what a segment counts. So a
-// segment of a database may have fewer records and bytes than it counts, but not more.
+// segment of a database may have fewer records than it counts, but not more; its bytes are not checked.
 func (i *Inspection) Verify(ctx context.Context, to Verifying) (Counted, error) {
 	v := &verifier{ctx: ctx, db: i.engine.db, to: to, spaces: map[uint32]*checkedSpace{}}
 	if d := i.engine.damage; d.bytes > 0 {
