@@ -1,13 +1,19 @@
 // Package eventlog is the log: the ordered, durable sequence of all events. The id of an event is its position.
 //
-// A Log is a committer in front of an Engine. The committer is one goroutine. It takes all requests that wait, checks
-// their conditions in order, gives ids, and lets the engine store the group in one commit. Then it moves settled,
-// passes the group to the tail and answers the publishers, in that order. Engines (memory, pebble) store and read. They
-// give no ids and have no order of their own. All that stores an event calls Log.Append; what an event may hold is checked
-// by who calls it.
+// A Log applies the entries of a Journal to an Engine:
 //
-// Invariants: ids only grow, across restarts and steps of the clock. Readers see nothing above settled. A request is
-// stored whole or not at all. An acknowledged event survives a kill of the process.
+//	Append -> queue = Journal -> committer: conditions -> ids -> Engine.Commit -> followers -> settled -> tail -> answers
 //
-// Lock order: Log.mu, then an engine's own lock. The tail is called without any lock.
+// The journal puts requests in order; with one process it is the queue. The committer is one goroutine. It takes the
+// entries that are next, and lets the engine store a group of them in one commit. Engines (memory, pebble) store and read.
+// They give no ids and have no order of their own. All that stores an event calls Log.Append; what an event may hold is
+// checked by who calls it.
+//
+// Invariants: what an entry does depends on the entries before it alone, not on a clock, a setting or its group. A refusal
+// is such an outcome; a failure is tried again. Ids only grow, across restarts and steps of the clock. Readers see nothing
+// above settled. A request is stored whole or not at all. An acknowledged event survives a kill of the process. Caches of
+// rows follow the log: see Follow.
+//
+// Lock order: Log.applying, which followers, derivations and the tail run under, then Log.mu, then an engine's own lock. Who
+// holds a lock that a follower takes must not wait for the log.
 package eventlog
