@@ -104,7 +104,7 @@ type running struct {
 	cmd       *exec.Cmd
 }
 
-// filled is the server that has so many documents.
+// filled is the server with that number of documents.
 func (b *bench) filled(ctx context.Context, s *system, n string) (*running, error) {
 	name := s.name + ", " + n
 	if r := b.servers[name]; r != nil {

@@ -78,7 +78,7 @@ func TestUsers(t *testing.T) {
 	}
 	if text, err := json.Marshal(u); err != nil || strings.Contains(string(text), u.hash) || strings.Contains(string(text), u.Version) ||
 		!strings.HasPrefix(string(text), `{"email":"ann@example.org","sub":["news"],"pub":["chat"],"rest":["GET:customer","PUT:*"],"active":true,"created":"`) {
-		t.Errorf("told: %s %v", text, err)
+		t.Errorf("the error is %s %v", text, err)
 	}
 	if text := stored(t, s); strings.Contains(text, right) || !strings.Contains(text, "user/ann@example.org") {
 		t.Error(text)

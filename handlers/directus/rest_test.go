@@ -106,7 +106,7 @@ func TestItems(t *testing.T) {
 		{"change without what", "", "PATCH", "/items/messages", `{"keys":["1"]}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", "an item is a JSON object, not nothing")},
 		{"change what", "", "PATCH", "/items/messages", `{"k":5}`, 400, gatewaytest.Refusal("INVALID_PAYLOAD", `the body must be {\"keys\":[…],\"data\":{…}}, {\"query\":{…},\"data\":{…}} or an array of items with their ids`)},
 
-		{"who may not read is not told", gatewaytest.KeyWriter, "POST", "/items/messages", `{"id":"w"}`, 204, ""},
+		{"who may not read gets no document", gatewaytest.KeyWriter, "POST", "/items/messages", `{"id":"w"}`, 204, ""},
 		{"nor after a change", gatewaytest.KeyWriter, "PATCH", "/items/messages/w", `{"n":9}`, 204, ""},
 		{"nor by a query", gatewaytest.KeyWriter, "DELETE", "/items/messages", `{"query":{}}`, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},
 		{"no permission to read", gatewaytest.KeyWriter, "GET", "/items/messages", ``, 403, gatewaytest.Refusal("FORBIDDEN", `this credential has no permission GET:messages (in its \"rest\")`)},

@@ -47,7 +47,7 @@ var roomKeys = []string{"a", "b", ""}
 
 const fence = "fence"
 
-// lags says whether readers may have to read from the store what they have missed.
+// lags reports whether readers may have to read what they have missed from the store.
 func (m *roomModel) lags() bool { return m.ring > 0 }
 
 // start opens the store and what is above it.

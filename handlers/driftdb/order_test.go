@@ -143,7 +143,7 @@ func TestRoomOrderWhileHeld(t *testing.T) {
 	if all := gatewaytest.AwaitMessages(t, got, 31)[1:]; strings.Join(all, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the pushes came as\n%s", strings.Join(all, "\n"))
 	}
-	// What a client asks for at last is handed out with all that it held up.
+	// The last answer that a client asks for comes with everything that waited for it.
 	late, got := g.Join(t, room, "")
 	began := time.Now()
 	for i, key := range []string{"other", "asked", "third"} {

@@ -148,7 +148,7 @@ func TestRoomPresenceBounds(t *testing.T) {
 			t.Errorf("of %d bytes: there are %.200s", length, all)
 		}
 		if all := got(); !strings.Contains(all[len(all)-2], text) { // before the pong
-			t.Errorf("a relay of %d bytes was not handed out: %.100s", length, all[len(all)-2])
+			t.Errorf("a relay of %d bytes did not arrive: %.100s", length, all[len(all)-2])
 		}
 	}
 }

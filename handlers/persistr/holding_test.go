@@ -87,7 +87,7 @@ func TestPlacesTellNothing(t *testing.T) {
 	}
 }
 
-// What was destroyed is handed out no more, though it may still be at hand for others.
+// Nobody gets what was destroyed, though it may still be in memory for others.
 func TestDestroyedIsGone(t *testing.T) {
 	t.Parallel()
 	g := withDemo(t)

@@ -83,7 +83,7 @@ func (m *selectorModel) publish(rt *rapid.T) {
 	m.cut(rt)
 }
 
-// publishMany publishes so many alike that what is not of them is read by the index.
+// publishMany publishes enough equal events that others are read by the index.
 func (m *selectorModel) publishMany(rt *rapid.T) {
 	events := make([]eventlog.Event, rapid.IntRange(50, 400).Draw(rt, "many"))
 	every := rapid.IntRange(40, 80).Draw(rt, "rare")

@@ -305,7 +305,7 @@ func openFiles(t *testing.T) int {
 	return len(list)
 }
 
-// readIDs resumes after an id and reads so many events on a connection of its own.
+// readIDs resumes after an id and reads that number of events on a connection of its own.
 func readIDs(g *gateway, after string, n int) ([]string, error) {
 	c, err := net.Dial("tcp", g.Listener.Addr().String())
 	if err != nil {

@@ -268,7 +268,7 @@
     }
   }
 
-  // growing is the pause after so many failures, spread so that not all come back together.
+  // growing is the pause after a number of failures, spread so that not all come back together.
   function growing(ms, failures) { return Math.min(MOST_PAUSE, ms * 2 ** failures) * (0.5 + Math.random() / 2); }
 
   // within fails where promise takes longer than ms.

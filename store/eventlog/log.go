@@ -128,10 +128,18 @@ func (l *Log) begin() error {
 // Tail sets the function that gets each group of settled events, in order, with the settled position. It runs before
 // the publishers get their answers. A group with only rows has no events. Ids of a group that failed are skipped. Call
 // Tail before the first Append.
-func (l *Log) Tail(f func(events []Event, position uint64)) { l.tail = f }
+func (l *Log) Tail(f func(events []Event, position uint64)) {
+	l.applying.Lock() // retention may cut already
+	defer l.applying.Unlock()
+	l.tail = f
+}
 
 // OnEdit sets the function that gets each edit before it is answered. Call OnEdit before the first Append.
-func (l *Log) OnEdit(f func(*Edit)) { l.edited = f }
+func (l *Log) OnEdit(f func(*Edit)) {
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	l.edited = f
+}
 
 // Clock is the log's clock.
 func (l *Log) Clock() *Clock { return l.clock }

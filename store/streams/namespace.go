@@ -23,7 +23,7 @@ func (c *Catalog) has(d *Database, namespace string) bool {
 	return d.contents.namespaces[namespace]
 }
 
-// roomFor returns an error if more namespaces, with names of so many bytes together, do not fit into a database. The
+// roomFor returns an error if more namespaces, with names of that many bytes together, do not fit into a database. The
 // caller has locked c.mu.
 func (o *contents) roomFor(more, names int) error {
 	switch {
