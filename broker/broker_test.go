@@ -141,6 +141,9 @@ func TestGapInMidStream(t *testing.T) {
 	readAll(t, s)
 	publish(t, b, "goal", "", 900)
 	first := publish(t, b, "goal", "", 1)
+	if err := b.Log().Retain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	got := readAll(t, s)
 	if !strings.Contains(got, `"reason":"expired"`) || strings.Count(got, "event: gap") != 1 {
 		t.Errorf("no gap: %.200q", got)

@@ -56,6 +56,9 @@ func TestSameEnds(t *testing.T) {
 				s.APIKeysFile, s.JWTSecret = file, []string{secret}
 			})
 			ids := g.Put(t, gatewaytest.Events(30, "e", 100)...)
+			if err := g.Broker.Log().Retain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			credential := key
 			if tt.key != nil {
 				credential = tt.key(time.Now().Add(2 * time.Second))
