@@ -28,7 +28,7 @@ func TestStopClosesNobody(t *testing.T) {
 	t.Parallel()
 	limits := []string{
 		strings.Replace(documentKeys, `"sub":["*:*"]`, `"sub":["*","*:*"]`, 1), "ROOM_CREATE=open", "MAX_RESULT=64MiB",
-		"WRITE_TIMEOUT=2s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
+		"WRITE_TIMEOUT=4s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
 	}
 	t.Run("HTTP/1.1", func(t *testing.T) {
 		t.Parallel()
@@ -54,7 +54,7 @@ func narrow(ctx context.Context, network, address string) (net.Conn, error) {
 
 // stopFor is longer than the limits of the test, twice. The process's clock is the system's, so this takes real time, and
 // so do the waits for what must not happen after the stop.
-const stopFor = 5 * time.Second
+const stopFor = 9 * time.Second
 
 // blocked waits until the process writes no more: its clients take nothing.
 func (s *server) blocked(t *testing.T) {
