@@ -28,7 +28,7 @@ func TestStopClosesNobody(t *testing.T) {
 	t.Parallel()
 	limits := []string{
 		strings.Replace(documentKeys, `"sub":["*:*"]`, `"sub":["*","*:*"]`, 1), "ROOM_CREATE=open", "MAX_RESULT=64MiB",
-		"WRITE_TIMEOUT=4s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
+		"WRITE_TIMEOUT=3s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
 	}
 	t.Run("HTTP/1.1", func(t *testing.T) {
 		t.Parallel()
@@ -52,9 +52,10 @@ func narrow(ctx context.Context, network, address string) (net.Conn, error) {
 	return c, err
 }
 
-// stopFor is longer than the limits of the test, twice. The process's clock is the system's, so this takes real time, and
+// stopFor is longer than the limits of the test. With the wait before it, it is shorter than WRITE_TIMEOUT and five seconds:
+// after these, the kernel ends a connection whose client takes nothing (TCP_USER_TIMEOUT), whatever the process does. The process's clock is the system's, so this takes real time, and
 // so do the waits for what must not happen after the stop.
-const stopFor = 9 * time.Second
+const stopFor = 5 * time.Second
 
 // blocked waits until the process writes no more: its clients take nothing.
 func (s *server) blocked(t *testing.T) {
