@@ -143,23 +143,17 @@ func TestPresenceIsSmall(t *testing.T) {
 		gatewaytest.AwaitMessages(t, got, 3)
 	}
 	want := `[{"client":"c0","value":"xxxxxxxxxx"},{"client":"c1","value":null},{"client":"yyyyyyyyyy","value":1}]`
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a message is sent to others before it is noted
+	gatewaytest.Until(t, func() error { // a message is sent to others before it is noted
 		answer, err := g.Client().Get(g.URL + "/room/" + room + "/presence")
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		text, err := io.ReadAll(answer.Body)
-		if err = errors.Join(err, answer.Body.Close()); err != nil {
-			t.Fatal(err)
+		if got := strings.TrimSpace(string(text)); got != want {
+			err = errors.Join(err, fmt.Errorf("%d bytes: %.300s", len(got), got))
 		}
-		got := strings.TrimSpace(string(text))
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes: %.300s", len(got), got)
-		}
-	}
+		return errors.Join(err, answer.Body.Close())
+	})
 }
 
 // A get without a replay has no answer, by POST neither.
