@@ -194,9 +194,9 @@ const strange = {
   "no answer": () => {},
 };
 
-// run makes a db in a world where a minute takes a second.
-function run(door, options) {
-  const context = inVM(Source, hurried(60)), told = [];
+// run makes a db in a world where a minute takes a second, or where time is hurried by another factor.
+function run(door, options, factor = 60) {
+  const context = inVM(Source, hurried(factor)), told = [];
   const db = new context.restdb(key, { url: door.url, ...options });
   for (const n of ["CONNECT", "DISCONNECT", "RECONNECT"]) db.on(n, () => told.push(n));
   opened.push(db);
@@ -214,7 +214,7 @@ test("a publish gets through strange answers, once", { timeout: 30_000 }, t => e
   const bad = /^503|^no answer/.test(name) ? 1 : 2; // those take long, and a publish gives up after 90 seconds
   let times = bad;
   door.answer = (near, r) => near.method === "POST" && times-- > 0 && answer(near, r);
-  const { published } = run(door);
+  const { published } = run(door, {}, 15); // a busy machine must not use up the 90 seconds
   assert.deepEqual(await Promise.all([published("boing", 1), published("boing", 2)]), ["OK", "OK"], name);
   const keys = door.of("POST").map(r => r.headers["idempotency-key"]);
   assert.equal(keys.length, bad + 2, name);

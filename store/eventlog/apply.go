@@ -167,8 +167,8 @@ func (c *committer) oldest(g *grouping) (uint64, error) {
 	return oldest, nil
 }
 
-// holds checks a request's conditions, first the keys. It checks against four things: what look found before queueing, what has changed since,
-// what this group changes, and the request's own earlier events.
+// holds checks a request's conditions, first the keys. It checks against four things: what look found before queueing,
+// what has changed since, what this group changes, and the request's own earlier events.
 func (c *committer) holds(p *pending, first uint64, changed map[subject]uint64) error {
 	if !p.request.conditional() {
 		return nil

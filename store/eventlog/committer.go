@@ -53,11 +53,8 @@ func together(entries []Entry) int {
 	return len(entries)
 }
 
-// The number of tries after a failure once the log is closing.
-const (
-	lastTries  = 3
-	failedText = "the log cannot store what it has accepted, and tries again"
-)
+// lastTries is the number of tries after a failure once the log is closing.
+const lastTries = 3
 
 // step applies entries and stores them in one commit. If it cannot, it tries again. It returns an error only if the engine
 // is dead or the log is closing.
@@ -80,7 +77,7 @@ func (c *committer) step(entries []Entry) error {
 			return err
 		}
 		if tries == 1 {
-			l.options.Logger.Error(failedText, "cause", err)
+			l.options.Logger.Error("the log cannot store what it has accepted, and tries again", "cause", err)
 		}
 		select {
 		case <-l.quit:

@@ -2,8 +2,9 @@ package eventlog
 
 import (
 	"log/slog"
-	"runtime/debug"
 	"sync"
+
+	"sluice/store/panics"
 )
 
 // Effects runs what follows from changes of rows and takes too long for a follower, such as ending streams. It runs one
@@ -62,10 +63,6 @@ func (e *Effects) run() {
 
 // one runs a function. A panic in it must not end the process, nor the functions behind it.
 func (e *Effects) one(f func()) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			e.logger.Error("an effect of a change panicked", "cause", cause, "stack", string(debug.Stack()))
-		}
-	}()
+	defer panics.Contain(e.logger, "what follows from a change of rows")
 	f()
 }

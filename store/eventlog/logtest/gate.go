@@ -35,8 +35,8 @@ type Late struct {
 	InForce func() bool
 }
 
-// RunLate makes each of some changes while the gate is shut, and checks that it takes effect once the gate is open. The log of the engine
-// must have a short WaitLimit.
+// RunLate makes each of some changes while the gate is shut, and checks that it takes effect once the gate is open. The log
+// of the engine must have a short WaitLimit.
 func (g *Gate) RunLate(t testing.TB, all []Late) {
 	t.Helper()
 	for _, l := range all {

@@ -17,21 +17,35 @@ func (e *Engine) Stored() eventlog.Applied {
 	return e.stored
 }
 
-// loadPlace reads how far the engine came. A folder of an older version has no place: its time is that of the last id.
-func (e *Engine) loadPlace(last uint64) error {
-	e.applied, e.committed = eventlog.Applied{At: last, Last: last}, last
-	v, err := e.value(placeKey)
-	if err != nil {
-		return err
+// appendApplied appends what lastKey has: the last id, the place in the journal and the log's time then. They are one value,
+// as each commit writes it.
+func appendApplied(b []byte, a eventlog.Applied) []byte {
+	return appendUint64(appendUint64(appendUint64(b, a.Last), a.Place), a.At)
+}
+
+// readApplied reads the value of lastKey; nil is that of a new log. An older version stored the last id alone: its time is
+// that of the id.
+func readApplied(v []byte) (a eventlog.Applied, err error) {
+	switch len(v) {
+	case 0:
+		return a, nil
+	case 8:
+		last := binary.BigEndian.Uint64(v)
+		return eventlog.Applied{Last: last, At: last}, nil
+	case 24:
+		return eventlog.Applied{Last: binary.BigEndian.Uint64(v), Place: binary.BigEndian.Uint64(v[8:]), At: binary.BigEndian.Uint64(v[16:])}, nil
 	}
-	if v != nil && len(v) != 16 {
-		return errRecord
+	return a, errRecord
+}
+
+// loadApplied reads how far the engine came.
+func (e *Engine) loadApplied() error {
+	v, err := e.value(lastKey)
+	if err == nil {
+		e.applied, err = readApplied(v)
 	}
-	if v != nil {
-		e.applied.Place, e.applied.At = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
-	}
-	e.stored = e.applied
-	return nil
+	e.stored, e.committed = e.applied, e.applied.Last
+	return err
 }
 
 // maxRuns bounds the runs that are remembered. A position before the first of them gets the gap `unknown`.

@@ -62,8 +62,7 @@ func (e *Engine) Commit(g *eventlog.Group) error {
 	if g.Marks != nil {
 		err = errors.Join(err, b.Set(marksKey, g.Marks, nil))
 	}
-	err = errors.Join(err, w.rows(), w.run(g.Run), b.Set(lastKey, appendUint64(nil, g.Last), nil),
-		b.Set(placeKey, appendUint64(appendUint64(w.value[:0], g.Place), g.At), nil))
+	err = errors.Join(err, w.rows(), w.run(g.Run), b.Set(lastKey, appendApplied(w.value[:0], g.Applied), nil))
 	if err != nil {
 		return fmt.Errorf("writing a group: %w", err)
 	}

@@ -171,21 +171,17 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 
 // load reads the log's own state.
 func (e *Engine) load() error {
-	last, err := e.getUint64(lastKey)
-	if err != nil {
+	if err := e.loadApplied(); err != nil {
 		return fmt.Errorf("reading the last id: %w", err)
 	}
 	if err := e.loadSpaces(); err != nil {
 		return fmt.Errorf("reading spaces and segments: %w", err)
 	}
-	if err := e.loadClock(last); err != nil {
+	if err := e.loadClock(e.applied.Last); err != nil {
 		return fmt.Errorf("reading the log's time: %w", err)
 	}
 	if err := e.loadRuns(); err != nil {
 		return fmt.Errorf("reading the runs: %w", err)
-	}
-	if err := e.loadPlace(last); err != nil {
-		return fmt.Errorf("reading the place in the journal: %w", err)
 	}
 	return nil
 }

@@ -65,10 +65,14 @@ func (e *Engine) Keyed(ctx context.Context, space string, key *string, f func(ev
 	defer func() { err = errors.Join(err, iter.Close()) }()
 	if iter.SeekGE(lastKey) && bytes.Equal(iter.Key(), lastKey) {
 		v, err := iter.ValueAndErr()
-		if err != nil || len(v) != 8 {
-			return 0, errors.Join(err, errRecord)
+		if err != nil {
+			return 0, err
 		}
-		position = binary.BigEndian.Uint64(v)
+		applied, err := readApplied(v)
+		if err != nil {
+			return 0, err
+		}
+		position = applied.Last
 	}
 	// The space's number comes from the iterator too: Engine.spaces changes only after the commit.
 	if name := spaceKey(space); iter.SeekGE(name) && bytes.Equal(iter.Key(), name) {

@@ -21,8 +21,7 @@ const (
 
 // The second byte of a meta key.
 const (
-	metaLast    = 'l' // -> id
-	metaPlace   = 'p' // -> place in the journal, the log's time then
+	metaLast    = 'l' // -> the last id, the place in the journal, the log's time then
 	metaRun     = 'r' // n -> recovered, start
 	metaSpace   = 's' // name -> number
 	metaSegment = 'g' // space segment -> row
@@ -122,7 +121,6 @@ func answerKey(b []byte, id uint64) []byte { return appendUint64(append(b, keyAn
 
 var (
 	lastKey   = []byte{keyMeta, metaLast}
-	placeKey  = []byte{keyMeta, metaPlace}
 	anchorKey = []byte{keyMeta, metaClock, 'a'}
 	marksKey  = []byte{keyMeta, metaClock, 'm'}
 )

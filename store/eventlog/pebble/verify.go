@@ -172,8 +172,8 @@ func (v *verifier) checkMeta(key, value []byte) {
 	}
 	switch key[1] {
 	case metaSpace, metaSegment, metaFloor, metaRun:
-	case metaLast, metaPlace, metaClock:
-		for _, known := range [...][]byte{lastKey, placeKey, anchorKey, marksKey} {
+	case metaLast, metaClock:
+		for _, known := range [...][]byte{lastKey, anchorKey, marksKey} {
 			if bytes.Equal(key, known) {
 				return
 			}

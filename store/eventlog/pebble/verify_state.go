@@ -40,21 +40,16 @@ func (s *checkedSpace) edited() bool { return strings.HasPrefix(s.name, channel.
 // state reads the log's own state, and checks it. What follows is checked against it.
 func (v *verifier) state() {
 	v.last = math.MaxUint64 // if it cannot be read, nothing is compared with it
-	switch value, there, broken := v.find(lastKey); {
-	case len(value) == 8:
-		v.last = binary.BigEndian.Uint64(value)
+	v.newest = v.last
+	value, there, broken := v.find(lastKey)
+	applied, err := readApplied(value)
+	switch {
+	case there && err == nil && len(value) > 0:
+		v.last, v.newest = applied.Last, max(applied.Last, applied.At)
 	case there:
 		v.fault("the last id cannot be read")
 	case !broken && v.look.SeekGE(append(bytes.Clone(lastKey), 0)): // a new log has an anchor only, which is before it
 		v.fault("the last id is missing")
-	}
-	v.newest = v.last
-	if value, there, _ := v.find(placeKey); there {
-		if len(value) == 16 {
-			v.newest = max(v.last, binary.BigEndian.Uint64(value[8:]))
-		} else {
-			v.fault("the place in the journal cannot be read")
-		}
 	}
 	v.clock()
 	_ = v.walk([]byte{keyMeta, metaSpace}, v.readSpace) // Verify looks at ctx itself

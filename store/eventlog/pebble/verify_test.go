@@ -188,7 +188,6 @@ func TestVerifyFaults(t *testing.T) {
 		"unknown clock key": {func(t *testing.T, f *sample) { f.set(t, []byte{keyMeta, metaClock, 'x'}, nil) }, []string{"key 016378 is of no known kind"}},
 		"anchor":            {func(t *testing.T, f *sample) { f.set(t, anchorKey, []byte{1}) }, []string{"the anchor of the log's clock"}},
 		"marks":             {func(t *testing.T, f *sample) { f.set(t, marksKey, uint64s(0, 1, 0, 2)) }, []string{"the marks of the log's clock"}},
-		"place":             {func(t *testing.T, f *sample) { f.set(t, placeKey, []byte{1}) }, []string{"the place in the journal cannot be read"}},
 		"run":               {func(t *testing.T, f *sample) { f.set(t, runKey(9), []byte{1}) }, []string{"the run with the key"}},
 		"run backwards":     {func(t *testing.T, f *sample) { f.set(t, runKey(9), uint64s(f.last, f.last)) }, []string{"run 9 starts at"}},
 		"run before":        {func(t *testing.T, f *sample) { f.set(t, runKey(9), uint64s(1, 2)) }, []string{"run 9 recovered up to 1, but"}},

@@ -3,7 +3,6 @@ package pebble
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -37,15 +36,13 @@ type view struct {
 }
 
 func (v *view) readPosition() error {
-	last, err := get(v.snapshot, lastKey)
+	value, err := get(v.snapshot, lastKey)
 	if err != nil {
 		return fmt.Errorf("reading the last position: %w", err)
 	}
-	if len(last) != 8 {
-		return errRecord
-	}
-	v.position = binary.BigEndian.Uint64(last)
-	return nil
+	applied, err := readApplied(value)
+	v.position = applied.Last
+	return err
 }
 
 func (v *view) Position() uint64 { return v.position }
