@@ -2,6 +2,7 @@ package broker
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"math"
@@ -235,7 +236,7 @@ func (b *Broker) start(f *Filter, spaces []string) (eventlog.Start, error) {
 	if f.Start != nil || f.LastEventID == "" {
 		return value(f.Start), nil
 	}
-	return b.Locate(spaces, f.LastEventID)
+	return b.Locate(context.Background(), spaces, f.LastEventID) // it waits for a barrier at most, which has a bound of its own
 }
 
 func value(s *eventlog.Start) (v eventlog.Start) {

@@ -25,13 +25,13 @@ func lowest(spaces []string, of func(space string) (eventlog.Start, error)) (fir
 }
 
 // Locate returns where a client goes on whose last event had this id.
-func (b *Broker) Locate(spaces []string, id string) (eventlog.Start, error) {
-	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Locate(space, id) })
+func (b *Broker) Locate(ctx context.Context, spaces []string, id string) (eventlog.Start, error) {
+	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Locate(ctx, space, id) })
 }
 
 // Begin returns where a reader of history begins that wants all events after a position.
-func (b *Broker) Begin(spaces []string, after uint64) (eventlog.Start, error) {
-	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Begin(space, after) })
+func (b *Broker) Begin(ctx context.Context, spaces []string, after uint64) (eventlog.Start, error) {
+	return lowest(spaces, func(space string) (eventlog.Start, error) { return b.log.Begin(ctx, space, after) })
 }
 
 // Earliest returns the position before all retained events.

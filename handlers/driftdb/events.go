@@ -208,7 +208,7 @@ func (h *Handler) resume(c echo.Context, id string) (start eventlog.Start, notic
 	if last == "" {
 		return start, notices, nil
 	}
-	if start, err = h.o.Broker.Log().Locate(rooms.Space(id), last); err != nil {
+	if start, err = h.o.Broker.Log().Locate(c.Request().Context(), rooms.Space(id), last); err != nil {
 		return start, notices, httperr.OfLog(err)
 	}
 	if start.Gap != eventlog.NoGap {

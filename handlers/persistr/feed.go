@@ -168,9 +168,12 @@ func (h *Handler) feed(c *call) error {
 		return err
 	}
 	if at, ok := eventlog.ParseID(c.Request().Header.Get("Last-Event-ID")); ok {
+		if err := h.o.Broker.Log().Await(c.Request().Context(), at); err != nil {
+			return err
+		}
 		s.after = max(s.after, min(at, h.o.Broker.Log().Settled()))
 	}
-	start, err := h.o.Broker.Begin(filter.Channels.Spaces(), s.after)
+	start, err := h.o.Broker.Begin(c.Request().Context(), filter.Channels.Spaces(), s.after)
 	if err != nil {
 		return err
 	}

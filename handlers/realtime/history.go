@@ -207,7 +207,7 @@ func (s *selection) last(settled uint64) uint64 {
 func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (start eventlog.Start, err error) {
 	b, spaces := h.o.Broker, f.Channels.Spaces()
 	if f.LastEventID != "" {
-		return b.Locate(spaces, f.LastEventID)
+		return b.Locate(ctx, spaces, f.LastEventID)
 	}
 	now := eventlog.Start{After: b.Log().Settled()}
 	switch s.begin.kind {
@@ -223,7 +223,7 @@ func (h *Handler) begin(ctx context.Context, s *selection, f *broker.Filter) (st
 			after = min(after, now.After)
 		}
 		f.Asked = s.begin.text
-		return b.Begin(spaces, after)
+		return b.Begin(ctx, spaces, after)
 	case boundNone, boundEarliest:
 		return b.Earliest(spaces)
 	case boundLast:

@@ -28,15 +28,24 @@ type grouping struct {
 	*Group
 	changed map[subject]uint64 // by its events
 	marks   marks              // of the clock, if there are new ones
+	origins origins            // that have sent messages, or are forgotten
+	repeat  bool               // the message under way was applied before
 }
 
 // group applies entries in order, and gives ids. An error is a failure: none of them has an outcome.
-func (c *committer) group(entries []Entry) (*Group, error) {
+func (c *committer) group(entries []Entry) (*grouping, error) {
 	g := &grouping{Group: &Group{Applied: c.applied}, changed: map[subject]uint64{}}
 	c.log.answers.expire(expiredAnswers(max(g.At, entries[0].At)))
 	for i := range entries {
 		e := &entries[i]
-		g.Place, g.At = e.Place, max(g.At, e.At)
+		g.At = max(g.At, e.At)
+		if e.Origin != 0 {
+			e.repeat = !c.fresh(g, e)
+		}
+		g.Place = e.Place
+		if e.Request == nil || e.repeat {
+			continue
+		}
 		p := e.waiting
 		if p == nil {
 			p = &pending{request: e.Request, blind: true}
@@ -44,8 +53,12 @@ func (c *committer) group(entries []Entry) (*Group, error) {
 		if e.first, e.err = c.request(g, p, e.Wall); failed(e.err) {
 			return nil, e.err
 		}
+		if e.Origin != 0 {
+			g.Chain = link(g.Chain, e)
+			e.chain = g.Chain
+		}
 	}
-	return g.Group, nil
+	return g, nil
 }
 
 // failed reports whether an error is a failure, not a refusal.

@@ -11,7 +11,8 @@ import (
 // was away from ids.
 type Clock struct {
 	source Source
-	base   atomic.Int64 // the log's time at which elapsed was 0
+	base   atomic.Int64  // the log's time at which elapsed was 0
+	limit  atomic.Uint64 // the time goes no further: see follow; 0: no limit
 	marks  atomic.Pointer[marks]
 
 	mu    sync.Mutex // for changes of base
@@ -99,7 +100,31 @@ func (c *Clock) Strays(a *Anchor) bool {
 	return apart(wall-int64(c.at(elapsed)), a.Wall-int64(a.At))
 }
 
-func (c *Clock) at(elapsed int64) uint64 { return uint64(max(0, c.base.Load()+elapsed)) }
+func (c *Clock) at(elapsed int64) uint64 {
+	at := uint64(max(0, c.base.Load()+elapsed))
+	if limit := c.limit.Load(); limit > 0 {
+		return min(at, limit)
+	}
+	return at
+}
+
+// aheadOfJournal is how far a clock may go on by itself after the newest entry of a shared journal.
+const aheadOfJournal = time.Minute
+
+// follow keeps the clock near the time of a shared journal. All processes must agree on ages: one whose clock is wrong would
+// remove events too early.
+func (c *Clock) follow(at uint64) {
+	if at == 0 {
+		return // nothing is applied yet
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limit.Store(at + uint64(aheadOfJournal.Microseconds()))
+	_, elapsed := c.source.Now()
+	if now := c.at(elapsed); now < at {
+		c.base.Add(int64(at - now))
+	}
+}
 
 // Now is the log's present time.
 func (c *Clock) Now() uint64 {

@@ -23,6 +23,8 @@ type committer struct {
 	forgot  uint64             // recent has nothing up to this position
 	cache   spaceCache
 	rows    rowCache
+	origins origins // nil in a journal that is not shared
+	chains  *chains // the same
 }
 
 func (c *committer) run(j Journal) {
@@ -65,7 +67,7 @@ func (c *committer) step(entries []Entry) error {
 	for tries := 1; ; tries++ {
 		g, err := c.group(entries)
 		if err == nil {
-			err = c.commit(g)
+			err = c.commit(g.Group)
 		}
 		if err == nil {
 			c.settle(g, entries)
@@ -96,10 +98,11 @@ func (c *committer) step(entries []Entry) error {
 // settle makes a stored group visible. The order matters: readers may see the events only when they are committed, the
 // followers and the tail must have them before the publishers get their answers, and remember must run after the commit is
 // visible.
-func (c *committer) settle(g *Group, entries []Entry) {
+func (c *committer) settle(g *grouping, entries []Entry) {
 	l := c.log
 	c.applied = g.Applied
-	c.remember(g)
+	c.remember(g.Group)
+	c.origins.install(g.origins)
 	if err := l.clock.SetMarks(g.Marks); err != nil {
 		panic(err) // this process has made them
 	}
@@ -108,13 +111,17 @@ func (c *committer) settle(g *Group, entries []Entry) {
 	}
 	c.cache.trim()
 	c.rows.trim()
-	l.follow(g)
+	l.follow(g.Group)
+	l.place.Store(g.Place)
 	l.settle(g.Last)
 	if l.tail != nil {
 		l.tail(g.Events, g.Last)
 	}
 	if l.edited != nil && g.Edit != nil {
 		l.edited(g.Edit)
+	}
+	if l.shared != nil {
+		c.messages(entries)
 	}
 	for i := range entries {
 		e := &entries[i]
@@ -155,13 +162,18 @@ func (l *Log) abandon(entries []Entry, err error) {
 			l.answer(p)
 		}
 	}
+	l.refuse(l.abandoned)
+}
+
+// refuse answers all who wait in the queue. The caller holds the lock.
+func (l *Log) refuse(err error) {
 	for {
-		waiting := l.queue.take(nil)
+		waiting := l.queue.take(nil, groupBytes)
 		if len(waiting) == 0 {
 			return
 		}
 		for _, p := range waiting {
-			p.err = l.abandoned
+			p.err = err
 			l.answer(p)
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"strings"
+
+	"sluice/store/rows"
 )
 
 // Contents is what Digest reads of an engine besides what readers read. It shows all that is stored, whatever a clock says.
@@ -135,6 +138,9 @@ func (d *digester) event(kind uint64, e *Event) {
 
 func (d *digester) rows(ctx context.Context, engine Engine) error {
 	return engine.Rows("", func(r Row) error {
+		if strings.HasPrefix(r.Key, rows.Index) || strings.HasPrefix(r.Key, rows.Indexed) {
+			return ctx.Err() // each process has the indexes of its own settings
+		}
 		d.item(digestRow)
 		d.text(r.Key)
 		d.bytes(r.Value)

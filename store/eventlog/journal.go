@@ -10,12 +10,18 @@ type Journal interface {
 	Next() []Entry
 }
 
-// Entry is a request with its place in the order.
+// Entry is a request with its place in the order. The entries of one message of a shared journal have the same Place, and
+// come out of one Next.
 type Entry struct {
-	Request *Request
-	At      uint64 // the log's time when the request was ordered
-	Wall    int64  // the wall clock's time then, in microseconds since 1970
-	Place   uint64 // the number of the entry, from 1
+	Request *Request // nil: nothing happens
+	At      uint64   // the log's time when the request was ordered
+	Wall    int64    // the wall clock's time then, in microseconds since 1970
+	Place   uint64   // the number of the entry, or of its message, from 1
+
+	// Of the entries of a shared journal.
+	Origin uint64 // who has sent the message; 0 in a journal that is not shared
+	Number uint64 // of the message, by its origin
+	Claim  Claim  // of the origin
 
 	// Done gets the outcome once the entry is applied, or is nil. first is 0 if the request has no events. Done runs while the
 	// log is locked: it must be short, and must not wait for the log. If the log ends before, nobody calls it.
@@ -24,6 +30,8 @@ type Entry struct {
 	waiting *pending // whoever waits for the outcome here, or nil
 	first   uint64
 	err     error
+	repeat  bool   // of a message that was applied before
+	chain   uint64 // after it
 }
 
 // Applied is how far an engine has applied a journal.
@@ -31,6 +39,7 @@ type Applied struct {
 	Place uint64 // of the last entry
 	At    uint64 // the log's time then
 	Last  uint64 // the last id
+	Chain uint64 // a hash of all outcomes, in a shared journal
 }
 
 // local is the journal of a single process: the queue itself.
@@ -65,7 +74,7 @@ func (j *local) take() []Entry {
 	l := j.log
 	for {
 		l.mu.Lock()
-		j.batch = l.queue.take(j.batch[:0])
+		j.batch = l.queue.take(j.batch[:0], groupBytes)
 		l.mu.Unlock()
 		if len(j.batch) == 0 {
 			return nil

@@ -154,16 +154,21 @@ func (l *Log) readKeyed(ctx context.Context, q *Query, after uint64, limit int) 
 // waitSettled waits until position is settled. Rows and entries can be read as soon as the engine has them in memory,
 // which may be one fsync before their commit is acknowledged.
 func (l *Log) waitSettled(ctx context.Context, position uint64) error {
-	if l.Settled() >= position {
+	return l.waitUntil(ctx, func() bool { return l.Settled() >= position })
+}
+
+// waitUntil waits until ready, which a group that was applied may change, returns true.
+func (l *Log) waitUntil(ctx context.Context, ready func() bool) error {
+	if ready() {
 		return nil
 	}
 	l.awaited.Add(1)
 	defer l.awaited.Add(-1)
-	for l.Settled() < position {
+	for !ready() {
 		l.mu.Lock()
 		moved := l.moved
 		l.mu.Unlock()
-		if l.Settled() >= position {
+		if ready() {
 			return nil
 		}
 		select {

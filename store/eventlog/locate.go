@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 )
@@ -25,9 +26,12 @@ const (
 )
 
 // Locate finds where a client whose last id was id reads on. The order of the reasons is that of contract section 3.
-func (l *Log) Locate(space, id string) (Start, error) {
-	settled, runs := l.Settled(), l.runs()
+func (l *Log) Locate(ctx context.Context, space, id string) (Start, error) {
 	after, ok := ParseID(id)
+	if err := l.Await(ctx, after); err != nil {
+		return Start{}, err
+	}
+	settled, runs := l.Settled(), l.runs()
 	known := ok && runs[0].Start <= after && after <= settled
 	lost := uint64(0)
 	for _, r := range runs[1:] {
@@ -73,7 +77,10 @@ func ParseID(s string) (uint64, bool) {
 
 // Begin finds where a reader of history begins that wants everything after a position. The position may be any number.
 // Only removed events, and a position that is yet to come, are a gap.
-func (l *Log) Begin(space string, after uint64) (Start, error) {
+func (l *Log) Begin(ctx context.Context, space string, after uint64) (Start, error) {
+	if err := l.Await(ctx, after); err != nil {
+		return Start{}, err
+	}
 	settled := l.Settled()
 	state, err := l.engine.State(space)
 	switch {

@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func FuzzLastEventID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		start, err := log.Locate("", id)
+		start, err := log.Locate(context.Background(), "", id)
 		if err != nil || start.After > log.Settled() || start.Gap == "" && len(id) > 16 {
 			t.Fatalf("%q: %+v %v", id, start, err)
 		}

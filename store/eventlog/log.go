@@ -20,13 +20,14 @@ type Options struct {
 	TryAgain   time.Duration // time between two tries to store what could not be stored; 100 ms
 	KnownBytes int64         // memory for what is known of keyed spaces; 256 MiB
 	Keys       int           // idempotency keys in memory, a fifth of them for one owner; 500,000
-	Journal    Journal       // what the log applies; its own queue, which also begins a run
+	Journal    Journal       // what the log applies; its own queue, which also begins a run. If it is Shared, call Start
 	Logger     *slog.Logger
 }
 
 // Log gives ids and order to what publishers append, and answers readers.
 type Log struct {
 	engine  Engine
+	shared  Shared // nil if the journal is the log's own
 	clock   *Clock
 	options Options
 	answers *answers
@@ -36,7 +37,10 @@ type Log struct {
 	tail    func([]Event, uint64)
 	edited  func(*Edit)
 
-	settled atomic.Uint64
+	settled   atomic.Uint64
+	place     atomic.Uint64 // of the last entry that was applied
+	proposals proposals
+	barriers  barriers
 
 	applying  sync.Mutex // locked while a group is applied, and by all that must run between two groups
 	committer committer
@@ -92,8 +96,15 @@ func Open(engine Engine, o Options) (*Log, error) {
 		return nil, fmt.Errorf("reading remembered answers: %w", err)
 	}
 	l.committer = committer{log: l, engine: engine, applied: applied, recent: map[subject]uint64{}, cache: newSpaceCache(o.KnownBytes)}
-	l.start(applied)
-	if o.Journal == nil {
+	l.place.Store(applied.Place)
+	switch j := o.Journal.(type) {
+	case Shared:
+		l.shared = j
+		return l, l.committer.share()
+	case Journal:
+		l.start(j)
+	default:
+		l.start(&local{log: l, place: applied.Place})
 		if err := l.begin(); err != nil {
 			return nil, errors.Join(fmt.Errorf("beginning a run: %w", err), l.stop())
 		}
@@ -102,11 +113,7 @@ func Open(engine Engine, o Options) (*Log, error) {
 }
 
 // start starts the goroutines, which end with Close.
-func (l *Log) start(applied Applied) {
-	journal := l.options.Journal
-	if journal == nil {
-		journal = &local{log: l, place: applied.Place}
-	}
+func (l *Log) start(journal Journal) {
 	l.working.Go(func() { l.committer.run(journal) })
 	l.working.Go(l.keep)
 }
@@ -208,7 +215,12 @@ func (l *Log) Err() error {
 	default:
 	}
 	if h, ok := l.engine.(healther); ok {
-		return h.Health()
+		if err := h.Health(); err != nil {
+			return err
+		}
+	}
+	if l.shared != nil {
+		return l.shared.Health()
 	}
 	return nil
 }
@@ -238,7 +250,7 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		err = l.enqueue(p, share.Owner(ctx))
 	}
 	if err != nil {
-		if r.conditional() {
+		if p.counted {
 			l.expecting.Add(-1)
 		}
 		return 0, err
@@ -276,12 +288,14 @@ func (l *Log) timer() *time.Timer {
 }
 
 // prepare looks up what the conditions need, and refuses a key that is taken. It does so before queueing, since looking up an absent stream takes 90 µs.
-// It counts the request first: see committer.remember.
+// It counts the request first: see committer.remember. With a shared journal, what is looked up here may be out of date, so
+// the committer looks by itself.
 func (l *Log) prepare(r *Request) (*pending, error) {
 	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
-	if !r.conditional() {
+	if l.shared != nil || !r.conditional() {
 		return p, nil
 	}
+	p.counted = true
 	l.expecting.Add(1)
 	err := p.look(l.Settled(), l.engine)
 	if err == nil && p.taken > 0 {
@@ -334,6 +348,11 @@ func (l *Log) Close() error {
 func (l *Log) stop() error {
 	close(l.quit)
 	l.end()
+	if l.shared != nil {
+		if err := l.shared.Close(); err != nil {
+			l.options.Logger.Error("closing the journal", "cause", err)
+		}
+	}
 	stopped := make(chan struct{})
 	go func() { // ends with the goroutines that it waits for
 		defer close(stopped)

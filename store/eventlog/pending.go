@@ -10,6 +10,7 @@ type pending struct {
 	heads   []uint64 // of the streams in Expect
 	taken   int      // the first event whose key is taken in the store, counted from 1; 0 if none is
 	blind   bool     // look has not run
+	counted bool     // in Log.expecting
 	done    chan struct{}
 	first   uint64
 	err     error
@@ -57,7 +58,7 @@ func (p *pending) giveUp(why error) (uint64, error) {
 
 // answer ends a request. It runs here and not when the publisher gives up, since the request is still in the queue then.
 func (l *Log) answer(p *pending) {
-	if p.request.conditional() {
+	if p.counted {
 		l.expecting.Add(-1)
 	}
 	if r := p.request; p.err == nil && r.Stored != nil && (r.Once == nil || !r.Once.Replayed) {

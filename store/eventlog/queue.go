@@ -82,13 +82,14 @@ func (q *queue) wait(o *line) {
 	q.tail = o
 }
 
-// take removes the requests of one commit from the queue and appends them to batch. An edit is a commit of its own.
-func (q *queue) take(batch []*pending) []*pending {
+// take removes the next requests from the queue and appends them to batch: at most some bytes, unless a single request is
+// larger. An edit comes alone.
+func (q *queue) take(batch []*pending, most int) []*pending {
 	size := 0
 	for q.head != nil {
 		p := q.head.first
 		edits := p.request.Edit != nil
-		if len(batch) > 0 && (edits || size+p.size > groupBytes) {
+		if len(batch) > 0 && (edits || size+p.size > most) {
 			break
 		}
 		q.pop()

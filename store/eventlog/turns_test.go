@@ -26,7 +26,7 @@ func TestQueueTakesTurns(t *testing.T) {
 	var order strings.Builder
 	for q.head != nil {
 		order.WriteString(q.head.owner[:1])
-		if got := len(q.take(nil)); got != 1 {
+		if got := len(q.take(nil, groupBytes)); got != 1 {
 			t.Fatalf("%d requests of 4 MiB in a commit", got)
 		}
 	}
@@ -82,7 +82,7 @@ func TestQueueModel(t *testing.T) {
 				}
 				continue
 			}
-			size, batch := 0, q.take(nil)
+			size, batch := 0, q.take(nil, groupBytes)
 			if len(batch) == 0 && all() > 0 {
 				t.Fatal("nothing was taken")
 			}

@@ -8,7 +8,9 @@ package rows
 // The prefixes, by the package that owns the rows. The comment shows what follows the prefix, and the value.
 const (
 	// store/eventlog
-	Keyed = "keyed/" // SPACE -> last number, id of the last event
+	Keyed   = "keyed/"           // SPACE -> last number, id of the last event
+	Origin  = "journal/origin/"  // ID of a process of a cluster -> number and time of its last message
+	Cluster = "journal/cluster/" // NAME of the cluster that the log belongs to -> when it was made
 
 	// store/streams
 	Database   = "db/d/" // NAME -> the database

@@ -1,6 +1,7 @@
 package logtest
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 func locate(t TB, l *eventlog.Log, id string) eventlog.Start {
 	t.Helper()
-	s, err := l.Locate("", id)
+	s, err := l.Locate(context.Background(), "", id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,10 +17,14 @@ func (e *Engine) Stored() eventlog.Applied {
 	return e.stored
 }
 
-// appendApplied appends what lastKey has: the last id, the place in the journal and the log's time then. They are one value,
-// as each commit writes it.
+// appendApplied appends what lastKey has: the last id, the place in the journal, the log's time then, and the chain if the
+// journal is a shared one. They are one value, as each commit writes it.
 func appendApplied(b []byte, a eventlog.Applied) []byte {
-	return appendUint64(appendUint64(appendUint64(b, a.Last), a.Place), a.At)
+	b = appendUint64(appendUint64(appendUint64(b, a.Last), a.Place), a.At)
+	if a.Chain != 0 {
+		b = appendUint64(b, a.Chain)
+	}
+	return b
 }
 
 // readApplied reads the value of lastKey; nil is that of a new log. An older version stored the last id alone: its time is
@@ -32,8 +36,12 @@ func readApplied(v []byte) (a eventlog.Applied, err error) {
 	case 8:
 		last := binary.BigEndian.Uint64(v)
 		return eventlog.Applied{Last: last, At: last}, nil
-	case 24:
-		return eventlog.Applied{Last: binary.BigEndian.Uint64(v), Place: binary.BigEndian.Uint64(v[8:]), At: binary.BigEndian.Uint64(v[16:])}, nil
+	case 24, 32:
+		a = eventlog.Applied{Last: binary.BigEndian.Uint64(v), Place: binary.BigEndian.Uint64(v[8:]), At: binary.BigEndian.Uint64(v[16:])}
+		if len(v) == 32 {
+			a.Chain = binary.BigEndian.Uint64(v[24:])
+		}
+		return a, nil
 	}
 	return a, errRecord
 }

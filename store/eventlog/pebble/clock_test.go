@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -29,7 +30,7 @@ func TestPowerCutAndClockSetBack(t *testing.T) {
 		clock.Boot()
 		clock.Step(-back)
 		again, _ := openLog(t, pebble.Options{FS: cut, Source: clock.Source()}, eventlog.Options{})
-		if start, err := again.Locate("", strconv.FormatUint(last, 10)); err != nil || start.Gap != eventlog.GapLost {
+		if start, err := again.Locate(context.Background(), "", strconv.FormatUint(last, 10)); err != nil || start.Gap != eventlog.GapLost {
 			t.Errorf("set back by %s: %d was lost, the run begins at %d: %+v %v", back, last, again.Settled(), start, err)
 		}
 		id := put(t, again, request())

@@ -40,7 +40,7 @@ func TestTornTail(t *testing.T) {
 			}
 		}
 		for _, id := range []uint64{ids[left], ids[len(ids)-1]} {
-			start, err := again.Locate("", strconv.FormatUint(id, 10))
+			start, err := again.Locate(context.Background(), "", strconv.FormatUint(id, 10))
 			if err != nil || start.Gap != eventlog.GapLost || start.After != again.Settled() {
 				t.Errorf("%d: %d of %d were left; %d was lost: %+v %v", percent, left, len(ids), id, start, err)
 			}
@@ -58,7 +58,7 @@ func TestWiped(t *testing.T) {
 	closeLog(t, log)
 	log, _ = openLog(t, pebble.Options{FS: vfs.NewMem()}, eventlog.Options{})
 	defer closeLog(t, log)
-	start, err := log.Locate("", strconv.FormatUint(old, 10))
+	start, err := log.Locate(context.Background(), "", strconv.FormatUint(old, 10))
 	if err != nil || start.Gap != eventlog.GapUnknown || start.After != log.Settled() || start.After <= old {
 		t.Errorf("%+v %v", start, err)
 	}
