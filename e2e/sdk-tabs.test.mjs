@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { poll } from "./gateway.mjs";
 import { all, got, lead, session, site } from "./sdk-browser.mjs";
-import { Proxy, connections, jwt, key } from "./sdk-tools.mjs";
+import { Proxy, connections, jwt, key, revoke } from "./sdk-tools.mjs";
 
 const s = session();
 const { publish, tab } = s;
@@ -154,11 +154,13 @@ test("no credential is told to other tabs, nor put into an address", { timeout: 
 test("a fresh token for all, when the first ends", { timeout: 30_000 }, async () => {
   s.context = await s.browser.newContext();
   const url = await site();
-  // The first token must last until all three tabs are open, also on a busy machine.
-  const pages = await Promise.all([1, 2, 3].map(() => tab(url, { apikey: undefined, tokens: [jwt(6), jwt(60)] })));
+  const tokens = [jwt(600, { jti: "first" }), jwt(600, { jti: "second" })];
+  const pages = await Promise.all([1, 2, 3].map(() => tab(url, { apikey: undefined, tokens })));
   assert.equal(await connections(s.base), 1);
   const want = await publish(5);
-  for (const page of pages) await poll("expired", async () => (await page.evaluate(() => told)).some(([n]) => n === "expired"));
+  await all(pages, want);
+  await revoke(s.base, "first");
+  for (const page of pages) await poll("expired", async () => (await page.evaluate(() => told)).some(([n, why]) => n === "expired" && why === "revoked"));
   want.push(...await publish(5));
   await all(pages, want);
   assert.equal((await Promise.all(pages.map(p => p.evaluate(() => asked)))).reduce((a, b) => a + b), 4);
@@ -167,13 +169,15 @@ test("a fresh token for all, when the first ends", { timeout: 30_000 }, async ()
 test("each tab tries for itself when the leader is refused", { timeout: 30_000 }, async () => {
   s.context = await s.browser.newContext();
   const url = await site();
-  const old = [await tab(url, { apikey: undefined, token: jwt(6) }), await tab(url, { apikey: undefined, token: jwt(6) })];
-  const fresh = await tab(url, { apikey: undefined, token: jwt(60) });
+  const token = jwt(600, { jti: "old" });
+  const old = [await tab(url, { apikey: undefined, token }), await tab(url, { apikey: undefined, token })];
+  const fresh = await tab(url, { apikey: undefined, token: jwt(600, { jti: "fresh" }) });
   assert.equal(await connections(s.base), 1);
   const want = await publish(5);
-  await all([fresh], want);
+  await all([...old, fresh], want);
+  await revoke(s.base, "old");
   for (const page of old) await poll("closed", () => page.evaluate(() => rt.state === "closed"));
-  for (const page of old) assert.match((await page.evaluate(() => told.find(([n]) => n === "error")))[1], /expired/);
+  for (const page of old) assert.match((await page.evaluate(() => told.find(([n]) => n === "error")))[1], /revoked/);
   want.push(...await publish(5));
   await all([fresh], want);
   assert.deepEqual(await got(old[0]), want.slice(0, 5));
