@@ -83,6 +83,12 @@ func (c *cluster) open(m *member) {
 		}
 		m.engine = engine
 	}
+	c.openWith(m)
+}
+
+// openWith opens a log with an engine that is open already.
+func (c *cluster) openWith(m *member) {
+	c.Helper()
 	m.node = c.journal.NodeAfter(m.engine.Applied().Place)
 	o := c.options
 	o.Journal, o.TryAgain = m.node, time.Millisecond

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"sluice/store/eventlog"
 	"sluice/store/eventlog/logtest"
+	"sluice/store/eventlog/memory"
 )
 
 // TestSharedTrouble: a message that was lost, whose answer was lost, or that came twice is applied once, and its publisher
@@ -45,6 +43,10 @@ func TestSharedTrouble(t *testing.T) {
 					}
 					if copies := all.journal.Len() - before; copies != c.copies {
 						t.Errorf("%d messages", copies)
+					}
+					begun = time.Now() // the next message does not wait for the lost answer
+					if _, err := m.Append(context.Background(), &eventlog.Request{}); err != nil || time.Since(begun) > time.Millisecond {
+						t.Errorf("the next one took %s: %v", time.Since(begun), err)
 					}
 					all.settle()
 					if ids := all.ids(m); len(ids) != i+1 || ids[i] != id || stored != 1 {
@@ -150,6 +152,135 @@ func TestSharedTooLarge(t *testing.T) {
 	})
 }
 
+// fickle is an engine whose commits take time, and that is full at times.
+type fickle struct {
+	*memory.Engine
+	takes time.Duration
+	full  error
+}
+
+func (e *fickle) Commit(g *eventlog.Group) error {
+	time.Sleep(e.takes)
+	return e.Engine.Commit(g)
+}
+
+func (e *fickle) Admit(*eventlog.Request) error { return e.full }
+
+// TestSharedRetry: a message is applied at the moment when it is proposed again. The race detector finds whether the second
+// try reads what applying writes.
+func TestSharedRetry(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t)
+			m := &member{engine: &fickle{Engine: memory.Open(memory.Options{}), takes: 2 * time.Second}}
+			c.openWith(m)
+			c.start(m)
+			c.journal.Plan(logtest.LoseAnswer)
+			r := &eventlog.Request{Make: "$room/a", Once: &eventlog.Once{MostInAll: 9, MostPerOwner: 9}}
+			r.Events = []eventlog.Event{{Name: "a", Stream: "s", Key: "k", Data: []byte("1")}}
+			if _, err := m.Append(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestSharedFull: a request that waited while the disk became full is refused before it is proposed. So nothing else is.
+func TestSharedFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		engine := &fickle{Engine: memory.Open(memory.Options{})}
+		m := &member{engine: engine}
+		c.openWith(m)
+		c.start(m)
+		c.journal.Lead(false)
+		errs := make(chan error, 2)
+		for range cap(errs) { // the first is under way, the other one waits
+			go func() {
+				_, err := m.Append(context.Background(), one("1"))
+				errs <- err
+			}()
+			synctest.Wait()
+		}
+		engine.full = eventlog.ErrDiskFull
+		c.journal.Lead(true)
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+		if err := <-errs; !eventlog.DiskFull(err) {
+			t.Error(err)
+		}
+		if n := len(c.ids(m)); n != 1 || c.journal.Len() != 1 {
+			t.Errorf("%d events, %d messages", n, c.journal.Len())
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestSharedEngineFails: if the engine fails for good, nobody waits any longer, and nothing is proposed any more.
+func TestSharedEngineFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		engine := &broken{Engine: memory.Open(memory.Options{}), failed: make(chan struct{})}
+		m := &member{engine: engine}
+		c.openWith(m)
+		c.start(m)
+		m.node.Hold()
+		errs := make(chan error, 30)
+		for range cap(errs) {
+			go func() {
+				_, err := m.Append(context.Background(), one("1"))
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		close(engine.failed)
+		m.node.Release()
+		begun := time.Now()
+		for range cap(errs) {
+			if err := <-errs; !errors.Is(err, eventlog.ErrUnavailable) || time.Since(begun) > 10*time.Millisecond {
+				t.Errorf("after %s: %v", time.Since(begun), err)
+			}
+		}
+		if err := m.Barrier(context.Background()); !errors.Is(err, eventlog.ErrUnavailable) {
+			t.Error(err)
+		}
+		before := c.journal.Len()
+		time.Sleep(time.Minute)
+		if n := c.journal.Len(); n != before {
+			t.Errorf("%d messages after the failure", n-before)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// broken is an engine that fails for good.
+type broken struct {
+	*memory.Engine
+	failed chan struct{}
+}
+
+func (e *broken) Failed() <-chan struct{} { return e.failed }
+
+func (e *broken) Commit(g *eventlog.Group) error {
+	select {
+	case <-e.failed:
+		return errors.New("it has failed")
+	default:
+		return e.Engine.Commit(g)
+	}
+}
+
 // TestSharedNoLeader: without a leader, publishers learn that the outcome is unknown. The queue stays bounded. Later, each
 // request is stored once.
 func TestSharedNoLeader(t *testing.T) {
@@ -232,150 +363,6 @@ func TestSharedLongWithout(t *testing.T) {
 		c.put(m, "5")
 		if n := len(c.ids(m)); n != 5 {
 			t.Errorf("%d events", n)
-		}
-		c.end()
-	})
-}
-
-// TestSharedClose: Close answers everybody at once, whatever is under way, and leaves no goroutine.
-func TestSharedClose(t *testing.T) {
-	t.Parallel()
-	for name, prepare := range map[string]func(*cluster, *member){
-		"under way": func(c *cluster, _ *member) { c.journal.Plan(logtest.LoseProposal) },
-		"no leader": func(c *cluster, _ *member) { c.journal.Lead(false) },
-		"held":      func(_ *cluster, m *member) { m.node.Hold() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t)
-				m := c.add(vfs.NewMem())
-				prepare(c, m)
-				errs := make(chan error, 20)
-				for i := range cap(errs) {
-					go func() {
-						if i < 10 {
-							_, err := m.Append(context.Background(), one("1"))
-							errs <- err
-							return
-						}
-						errs <- m.Barrier(context.Background())
-					}()
-				}
-				synctest.Wait()
-				begun := time.Now()
-				if err := m.Close(); err != nil {
-					t.Fatal(err)
-				}
-				for range cap(errs) {
-					if err := <-errs; err != nil && !errors.Is(err, eventlog.ErrUnavailable) {
-						t.Error(err)
-					}
-				}
-				if took := time.Since(begun); took > 10*time.Millisecond {
-					t.Errorf("after %s", took)
-				}
-				if _, err := m.Append(context.Background(), one("1")); !errors.Is(err, eventlog.ErrClosed) {
-					t.Error(err)
-				}
-				if err := m.Start(context.Background()); !errors.Is(err, eventlog.ErrClosed) {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-// TestSharedCloseBeforeStart: a log that has not started, or that waits for a leader to do so, can be closed.
-func TestSharedCloseBeforeStart(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t)
-		c.journal.Lead(false)
-		m, other := &member{}, &member{}
-		c.open(m)
-		c.open(other)
-		errs := make(chan error, 2)
-		go func() {
-			_, err := m.Append(context.Background(), one("1"))
-			errs <- err
-		}()
-		go func() { errs <- other.Start(context.Background()) }()
-		synctest.Wait()
-		begun := time.Now()
-		if err := errors.Join(m.Close(), other.Close()); err != nil {
-			t.Error(err)
-		}
-		for range cap(errs) {
-			if err := <-errs; !errors.Is(err, eventlog.ErrClosed) || errors.Is(err, eventlog.ErrUnknown) {
-				t.Error(err)
-			}
-		}
-		if took := time.Since(begun); took > 10*time.Millisecond {
-			t.Errorf("after %s", took)
-		}
-	})
-}
-
-// TestSharedStart: a log has applied everything when Start returns. Followers and derivations from before see all of it, and
-// what Local stores meanwhile stays.
-func TestSharedStart(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t)
-		c.addBoth()
-		for i := range 50 {
-			r := one("1")
-			r.Rows = rowsOf(fmt.Sprintf("a/%d", i))
-			if _, err := c.members[i%2].Append(context.Background(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		m := &member{files: vfs.NewMem()}
-		c.open(m)
-		m.node.SetMost(3)
-		m.node.Hold()
-		var followed []string
-		err := m.Follow("a/", func(changes eventlog.Changes) {
-			for _, r := range changes.Rows {
-				followed = append(followed, r.Key)
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		derived := 0
-		m.Derive("a/", func(_ func(string) ([]byte, error), changes []eventlog.Derived) ([]eventlog.Row, error) {
-			derived += len(changes)
-			return []eventlog.Row{{Key: "index/x", Value: []byte(changes[0].Key)}}, nil
-		})
-		local := func(key string) {
-			if err := m.Local(func(eventlog.Lookup) ([]eventlog.Row, []string, error) { return rowsOf(key), nil, nil }); err != nil {
-				t.Error(err)
-			}
-		}
-		local("index/before")
-		started := make(chan error)
-		go func() { started <- m.Start(context.Background()) }()
-		synctest.Wait()
-		select {
-		case err := <-started:
-			t.Fatal("it has started before it has applied the journal:", err)
-		default:
-		}
-		local("index/meanwhile")
-		m.node.Release()
-		if err := <-started; err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(c.ids(m), c.ids(c.members[0])) || len(followed) != 50 || derived != 50 {
-			t.Errorf("%d events, followed %d rows, derived from %d", len(c.ids(m)), len(followed), derived)
-		}
-		c.members = append(c.members, m)
-		c.reopen(m)
-		for _, key := range []string{"index/before", "index/meanwhile", "index/x"} {
-			if value, err := m.Row(key); err != nil || value == nil {
-				t.Errorf("%s is gone: %v", key, err)
-			}
 		}
 		c.end()
 	})
