@@ -68,6 +68,7 @@ func TestSharedClocks(t *testing.T) {
 		}
 		near := func() {
 			t.Helper()
+			c.settle()
 			for i, m := range c.members {
 				if off := time.Duration(int64(m.Clock().Now())-time.Now().UnixMicro()) * time.Microsecond; off > 0 || off < -time.Millisecond {
 					t.Errorf("the clock of log %d is %s ahead", i, off)
