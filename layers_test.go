@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"handlers/..."},            // what doors share
 	{"broker/...", "auth/..."},  // fan-out; credentials to grants
 	{"store/...", "config/..."}, // the log and the models behind the doors; the settings
-	{"channel/...", "auth/peer", "client/...", "load/...", "public/..."}, // what needs none of the others
+	{"channel/...", "auth/peer", "client/...", "load/...", "public/...", "cluster/..."}, // what needs none of the others
 }
 
 // doors are the packages that have a door: a type with CORS rules.
@@ -49,9 +49,11 @@ var only = []struct {
 	by   []string
 }{
 	{"github.com/labstack/echo/...", []string{"handlers/..."}},
-	{"net/http/...", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "client/...", "load/..."}},
+	{"net/http/...", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "client/...", "load/...", "cluster/clustertest"}},
 	{"sluice/store/eventlog/memory", []string{"gateway/..."}}, // an engine is chosen where a gateway is built
 	{"sluice/store/eventlog/pebble", []string{"gateway/..."}},
+	{"github.com/nats-io/nats.go/...", []string{"cluster/...", "store/eventlog/journal", "cli/..."}},
+	{"sluice/store/eventlog/journal", []string{"gateway/...", "cli/..."}},
 	{"sluice/auth/peer", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "config/..."}}, // not the store
 }
 

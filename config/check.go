@@ -46,6 +46,7 @@ func (c *Config) check(all []field, values map[string]string) Faults {
 	c.checkFiles(add)
 	c.checkTokens(add)
 	c.checkSecrets(add)
+	c.checkCluster(add)
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
 		add("MAX_EVENT", fmt.Errorf("must not be more than MAX_BODY (%s)", c.MaxBody))
 	}

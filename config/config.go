@@ -35,6 +35,15 @@ type Config struct {
 	AdminKey         string `env:"ADMIN_KEY" secret:"true" doc:"the administrator's key, 16 characters or more"`
 	TokenSecret      string `env:"TOKEN_SECRET" secret:"true" doc:"secret that signs the gateway's own tokens, 32 bytes or more; set it where several gateways share tokens"`
 
+	ClusterURL         string `env:"CLUSTER_URL" secret:"url" doc:"NATS servers of a cluster of gateways, comma-separated, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222; empty: one gateway alone"`
+	ClusterName        string `env:"CLUSTER_NAME" envDefault:"sluice" doc:"name of the cluster, the same at all of its gateways"`
+	ClusterNode        string `env:"CLUSTER_NODE" doc:"name of this gateway in its cluster; empty: the name of the machine"`
+	ClusterSecret      string `env:"CLUSTER_SECRET" secret:"true" doc:"secret of the cluster, 32 bytes or more, the same at all of its gateways; what they send each other is sealed with it"`
+	ClusterCredentials string `env:"CLUSTER_CREDENTIALS" doc:"file with the credentials of a NATS user (.creds)"`
+	ClusterCA          string `env:"CLUSTER_CA" doc:"file with the certificates that the NATS servers are checked against"`
+	ClusterCert        string `env:"CLUSTER_CERT" doc:"file with the certificate that this gateway shows to the NATS servers"`
+	ClusterKey         string `env:"CLUSTER_KEY" doc:"file with the key of CLUSTER_CERT"`
+
 	CORSOrigins      List  `env:"CORS_ORIGINS" envDefault:"*" doc:"origins whose pages may use the gateway, comma-separated, or * for all"`
 	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"name of a custom event's frame: 'name' uses the event's name, 'publish' uses publish for all, as RestDB's clients expect"`
 

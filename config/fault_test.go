@@ -39,6 +39,14 @@ func bad(t *testing.T) map[string]struct {
 		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
 		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
 		"TOKEN_SECRET":            {[]string{"short"}, "must have 32 bytes or more"},
+		"CLUSTER_URL":             {[]string{"localhost:4222", "http://localhost:4222", "nats://", "nats://a,", "nats://a:x"}, "must be addresses of NATS servers"},
+		"CLUSTER_NAME":            {[]string{"a.b", "a b", "*", ">", "ä", strings.Repeat("x", 33)}, "must have 1 to 32 letters"},
+		"CLUSTER_NODE":            {[]string{"a.b", "a b", "*", strings.Repeat("x", 33)}, "must have 1 to 32 letters"},
+		"CLUSTER_SECRET":          {[]string{"short", secret[:31]}, "must have 32 bytes or more"},
+		"CLUSTER_CREDENTIALS":     {files, fileAllowed},
+		"CLUSTER_CA":              {files, fileAllowed},
+		"CLUSTER_CERT":            {[]string{missing}, fileAllowed},
+		"CLUSTER_KEY":             {[]string{missing}, fileAllowed},
 		"CORS_ORIGINS":            {[]string{"example.com", "https://example.com/", "https://Example.com", "https://a.b:443", "https://*.a.b", "https://u@a.b", "https://bücher.de", "https://a.b:", "https://a.b:0443", "http://127.1", "http://[0::1]", "null", "*,x", "a,"}, "must be"},
 		"CUSTOM_EVENT_FRAME":      {[]string{"event"}, "must be name or publish"},
 		"PING_INTERVAL":           {[]string{"15", "0s", "-1s", "2h", "99999999h", "NaN", "1d"}, "must be a duration from 100ms to 1h, such as 15s"},
@@ -100,7 +108,7 @@ func bad(t *testing.T) map[string]struct {
 var free = []string{"API_KEYS", "JWT_ISSUER", "JWT_AUDIENCE"}
 
 // secrets has the settings whose values no message may show.
-var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET"}
+var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET", "CLUSTER_SECRET"}
 
 func TestBadValues(t *testing.T) {
 	t.Parallel()
@@ -114,8 +122,8 @@ func TestBadValues(t *testing.T) {
 	for name, x := range table {
 		for _, value := range x.values {
 			_, faults := load(name + "=" + value)
-			// If half of a TLS pair is set, the other half is a fault too.
-			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set too, because TLS_") })
+			// If half of a pair is set, the other half is a fault too.
+			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set too, because ") })
 			if len(faults) != 1 || faults[0].Name != name || !strings.Contains(faults[0].Why, x.allowed) {
 				t.Errorf("%s=%s: got %v, want one fault that says %q", name, value, faults, x.allowed)
 				continue
