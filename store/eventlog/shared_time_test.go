@@ -52,6 +52,28 @@ func TestTick(t *testing.T) {
 	})
 }
 
+// TestTickOfOthers: messages of a process whose clock is behind do not move the log's time. So the others propose ticks though
+// the journal is busy, but none of them often.
+func TestTickOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.addBoth()
+		c.put(c.members[0], "1")
+		stuck := time.Now()
+		c.journal.SetNow(func() time.Time { return stuck })
+		before := c.journal.Len()
+		for range 120 {
+			c.put(c.members[0], "1")
+			time.Sleep(time.Second)
+		}
+		if ticks := c.journal.Len() - before - 120; ticks < 8 || ticks > 12 { // of the second log; those of the first are the puts
+			t.Errorf("%d ticks in two minutes", ticks)
+		}
+		c.end()
+	})
+}
+
 // TestSharedClocks: logs whose clocks are wrong have the journal's time: one that is ahead removes nothing early, and one that
 // is behind gives no old time.
 func TestSharedClocks(t *testing.T) {
