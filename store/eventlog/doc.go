@@ -22,5 +22,5 @@
 // rows follow the log: see Follow.
 //
 // Lock order: Log.applying, which followers, derivations and the tail run under, then Log.mu, then an engine's own lock. Who
-// holds a lock that a follower takes must not wait for the log.
+// holds a lock that a follower takes must not wait for the log. Nothing is locked under the locks of proposals and barriers.
 package eventlog
