@@ -134,7 +134,7 @@ func TestVersionsStay(t *testing.T) {
 	if now, err := a.Key(info.ID); err != nil || now.Version != again.Version {
 		t.Errorf("%+v %v, want %s", now, err, again.Version)
 	}
-	old, err := a.Key("old")
+	old, err := a.Key(context.Background(), "old")
 	if err != nil || old.Version == "" {
 		t.Fatalf("%+v %v", old, err)
 	}
