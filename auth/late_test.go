@@ -62,7 +62,7 @@ func TestLateChanges(t *testing.T) {
 	gate.RunLate(t, []logtest.Late{
 		{Name: "make a key", Change: func() error { _, _, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); return err }, InForce: func() bool { return len(a.Keys()) == 2 }},
 		{Name: "change a key", Change: func() error { _, err := a.UpdateKey(ctx, info.ID, KeyChange{Name: ptr("renamed")}); return err }, InForce: func() bool {
-			k, err := a.Key(info.ID)
+			k, err := a.Key(context.Background(), info.ID)
 			return err == nil && k.Name == "renamed"
 		}},
 		{Name: "remove a key", Change: func() error { return a.DeleteKey(ctx, info.ID) }, InForce: func() bool {

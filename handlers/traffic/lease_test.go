@@ -136,7 +136,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 	l.Begin()
 	for _, scope := range []string{"a", "b", "b", "a"} {
-		if err := l.Authenticate(context.Background(), &auth.Identity{Scope: scope}, group); err != nil {
+		if err := l.Authenticate(&auth.Identity{Scope: scope}, group); err != nil {
 			t.Fatal(scope, err)
 		}
 		if o.Traffic.limits.byKey[scope] != 1 || len(o.Traffic.limits.byKey) != 1 || o.Broker.Count() != 1 {
@@ -147,7 +147,7 @@ func TestAuthenticate(t *testing.T) {
 	if err := other.Enter(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Authenticate(context.Background(), &auth.Identity{Scope: "b"}, group); err == nil {
+	if err := l.Authenticate(&auth.Identity{Scope: "b"}, group); err == nil {
 		t.Error("b has two connections")
 	}
 	other.Close()
@@ -195,7 +195,7 @@ func TestAuthenticateWhileDraining(t *testing.T) {
 	}
 	l.Begin()
 	o.Broker.Drain()
-	if err := l.Authenticate(context.Background(), &auth.Identity{Scope: "a"}, group); err == nil {
+	if err := l.Authenticate(&auth.Identity{Scope: "a"}, group); err == nil {
 		t.Error("it goes on")
 	}
 	if l.Ending() != broker.EndDraining {
