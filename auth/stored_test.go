@@ -79,7 +79,7 @@ func TestStoredKeys(t *testing.T) {
 	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{goneKey}}); bad == nil {
 		t.Error("a deleted key is back")
 	}
-	again, err := a.Key(info.ID)
+	again, err := a.Key(context.Background(), info.ID)
 	if err != nil || again.Rate != 7 || again.ReadOnly {
 		t.Error(again, err)
 	}

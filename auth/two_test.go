@@ -118,7 +118,7 @@ func TestTwoGateways(t *testing.T) {
 	if direct.id.Ended() != Changed || minted.id.Ended() != Changed {
 		t.Errorf("a change of the key: %q and %q", direct.id.Ended(), minted.id.Ended())
 	}
-	if now, err := w.b.Key(info.ID); err != nil || len(now.Sub) != 1 {
+	if now, err := w.b.Key(context.Background(), info.ID); err != nil || len(now.Sub) != 1 {
 		t.Errorf("%+v, %v", now, err)
 	}
 	direct, minted = w.open(w.b, key), w.open(w.b, token)
@@ -242,7 +242,7 @@ func TestTwoGatewaysRace(t *testing.T) {
 	group.Wait()
 	w.settle()
 	for _, a := range []*Authenticator{w.a, w.b} {
-		if now, err := a.Key(first.ID); err != nil || now.Name != "name 99" || now.Rate != 100 {
+		if now, err := a.Key(context.Background(), first.ID); err != nil || now.Name != "name 99" || now.Rate != 100 {
 			t.Errorf("%+v, %v", now, err)
 		}
 	}
