@@ -128,7 +128,6 @@ var behindCases = []struct {
 		return asks(keyBehind, "PATCH", "/items/c/"+a.document(), `{"y":2}`)
 	}, want: 200, has: `"x":1`},
 
-	{name: "room", make: func(a client, _ string) question { return asks(keyBehind, "GET", "/room/"+a.room(), "") }, want: 200},
 	{name: "push to a room", make: func(a client, _ string) question {
 		return asks(keyBehind, "POST", "/room/"+a.room()+"/send", `{"type":"push","action":{"type":"append"},"key":"k","value":1}`)
 	}, want: 200},
