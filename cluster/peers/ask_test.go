@@ -22,9 +22,10 @@ func (m *member) serve(t *testing.T, what string, f func(context.Context, []byte
 	}
 }
 
-// until is a function that answers no sooner than its time is over.
+// until is a function that answers when its time is over.
 func until(ctx context.Context, _ []byte) ([]byte, error) {
 	<-ctx.Done()
+	time.Sleep(time.Millisecond)
 	return []byte("late"), nil
 }
 
