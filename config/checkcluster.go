@@ -17,8 +17,10 @@ func (c *Config) checkCluster(add func(string, error)) {
 	if c.ClusterNode != "" {
 		add("CLUSTER_NODE", clusterName(c.ClusterNode))
 	}
-	if (c.ClusterURL != "" || c.ClusterSecret != "") && len(c.ClusterSecret) < minSecret {
-		add("CLUSTER_SECRET", fmt.Errorf("must have %d bytes or more in a cluster; make one with: openssl rand -hex 32", minSecret))
+	if c.ClusterURL != "" && c.ClusterSecret == "" {
+		add("CLUSTER_SECRET", errors.New("must be set too, because CLUSTER_URL is; make one with: openssl rand -hex 32"))
+	} else if c.ClusterSecret != "" && len(c.ClusterSecret) < minSecret {
+		add("CLUSTER_SECRET", fmt.Errorf("must have %d bytes or more", minSecret))
 	}
 	if c.ClusterURL == "" {
 		return

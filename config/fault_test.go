@@ -122,8 +122,8 @@ func TestBadValues(t *testing.T) {
 	for name, x := range table {
 		for _, value := range x.values {
 			_, faults := load(name + "=" + value)
-			// If half of a TLS pair is set, the other half is a fault too.
-			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set too, because TLS_") })
+			// If half of a pair is set, the other half is a fault too.
+			faults = slices.DeleteFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Why, "must be set too, because ") })
 			if len(faults) != 1 || faults[0].Name != name || !strings.Contains(faults[0].Why, x.allowed) {
 				t.Errorf("%s=%s: got %v, want one fault that says %q", name, value, faults, x.allowed)
 				continue

@@ -13,6 +13,7 @@ import (
 	"sluice/auth"
 	"sluice/auth/account"
 	"sluice/broker"
+	"sluice/cluster/bus"
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/audit"
@@ -21,6 +22,7 @@ import (
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/journal"
 	"sluice/store/share"
 	"sluice/store/streams"
 )
@@ -33,6 +35,7 @@ type Options struct {
 
 	// The rest is for tests.
 
+	Journal        eventlog.Journal // in place of the gateway's own
 	Engine         eventlog.Engine  // in place of the one that DATA_DIR names; the gateway closes it
 	CheapPasswords bool             // hashes take less than 50 ms, and protect nothing
 	Shards         int              // of the shared writers; 0: one for each processor; negative: none
@@ -65,6 +68,8 @@ type Gateway struct {
 	trail         *audit.Trail
 	descriptors   *traffic.Descriptors
 	certificates  *certificates
+	bus           *bus.Bus         // nil if the gateway is alone
+	journal       *journal.Journal // the same
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 
@@ -88,7 +93,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
-		g.loadCertificates, g.checkCredentials, g.openLog, g.openAuth, g.openBroker, g.openStore, g.openTrail, g.openDoors,
+		g.loadCertificates, g.checkCredentials, g.openBus, g.openLog, g.openBroker, g.openDocuments, g.startLog, g.openAuth, g.openStore,
+		g.openTrail, g.openDoors,
 	} {
 		if err := step(); err != nil {
 			g.Close()

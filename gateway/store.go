@@ -28,9 +28,14 @@ func (g *Gateway) openLog() error {
 	if err != nil {
 		return err
 	}
-	log, err := eventlog.Open(engine, eventlog.Options{
-		Logger: g.o.Logger, QueueBytes: int(g.budgets.queue), KnownBytes: g.budgets.known, Keys: int(g.budgets.keys),
-	})
+	o := eventlog.Options{Logger: g.o.Logger, QueueBytes: int(g.budgets.queue), KnownBytes: g.budgets.known, Keys: int(g.budgets.keys)}
+	if g.clustered() {
+		o.WaitLimit = clusterWait
+	}
+	var log *eventlog.Log
+	if o.Journal, err = g.openJournal(engine); err == nil {
+		log, err = eventlog.Open(engine, o)
+	}
 	if err != nil {
 		_ = engine.Close() // the first error is the one to report
 		return fmt.Errorf("reading the log in DATA_DIR %s: %w", g.cfg.DataDir, err)
@@ -79,7 +84,7 @@ func (g *Gateway) retention(space string) eventlog.Retention {
 	return eventlog.Retention{}
 }
 
-// openStore opens the models on the log: databases, accounts and documents.
+// openStore opens the models on the log whose opening may store something: databases and accounts.
 func (g *Gateway) openStore() (err error) {
 	g.Databases, err = streams.Open(g.Log, streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
@@ -90,10 +95,7 @@ func (g *Gateway) openStore() (err error) {
 	if g.Accounts, err = account.Open(g.Log, g.passwords()); err != nil {
 		return err
 	}
-	if err := g.makeDemo(); err != nil {
-		return err
-	}
-	return g.openDocuments()
+	return g.makeDemo()
 }
 
 // makeDemo makes the account and the database for a first try of Persistr's clients, if the settings ask for them.

@@ -1,0 +1,8 @@
+// Package journal is the journal that several gateways share.
+//
+// A message is the requests that one process adds at once. Its bytes are a version and CBOR (codec.go).
+//
+// Invariants: what encode accepts, decode accepts, with all that applying reads. A message has one form: who encodes what it
+// has decoded gets the same bytes. A message that cannot be decoded stops a gateway; none ever goes on without it, since then
+// it would no longer have the same state as the others.
+package journal

@@ -1,0 +1,227 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"sluice/store/eventlog"
+	"sluice/store/panics"
+)
+
+const (
+	silence  = 500 * time.Millisecond // after which a direct read looks whether something was missed
+	stale    = time.Hour              // a message that was sent that long before it got its place is left out: it is a repeat by a stranger
+	ahead    = 64                     // decoded messages that wait to be applied
+	together = 1024                   // messages of one Next
+)
+
+// decoded is a message that waits to be applied.
+type decoded struct {
+	entries []eventlog.Entry
+	size    int
+}
+
+// follow reads the journal from a place on, until Close. What JetStream sends on arrives at once; what is missing there is
+// read directly, from any replica. That needs no consumer, which would depend on the leader of all of JetStream.
+func (j *Journal) follow() {
+	defer close(j.out)
+	for j.life.Err() == nil {
+		err := j.followOnce()
+		if j.life.Err() != nil {
+			return
+		}
+		if errors.Is(err, errVersion) || errors.Is(err, errDecode) {
+			// To go on without the message would make this gateway's state differ from that of all others.
+			j.stop(err)
+			<-j.life.Done()
+			return
+		}
+		j.log.Warn("following the journal", "cause", err)
+		j.pause(time.Second)
+	}
+}
+
+func (j *Journal) followOnce() error {
+	defer panics.Contain(j.log, "following the journal")
+	live, err := j.bus.Conn().SubscribeSync(j.bus.Subject(subjectOut))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = live.Unsubscribe() }() // the connection may be gone
+	// More than that is read directly.
+	if err := live.SetPendingLimits(8192, 64<<20); err != nil {
+		return err
+	}
+	for {
+		m, err := live.NextMsg(silence)
+		if j.life.Err() != nil {
+			return j.life.Err()
+		}
+		switch {
+		case errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrSlowConsumer):
+			err = j.readOn()
+		case err == nil:
+			err = j.take(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take takes a message that JetStream has sent on.
+func (j *Journal) take(m *nats.Msg) error {
+	s, err := storedOf(m)
+	if err != nil {
+		return nil // a stranger can publish anything on this subject
+	}
+	for s.place > j.next && j.life.Err() == nil {
+		before := j.next
+		if err := j.readOn(); err != nil {
+			return err
+		}
+		if j.next == before {
+			j.pause(readAgain) // the replica that was asked does not have it yet
+		}
+	}
+	if s.place < j.next {
+		return nil
+	}
+	return j.add(s)
+}
+
+// readOn reads directly what follows, as far as it goes.
+func (j *Journal) readOn() error {
+	for j.life.Err() == nil {
+		before := j.next
+		err := read(j.life, j.bus, j.next, func(s stored) error {
+			if s.place != j.next {
+				return j.hole(s.place)
+			}
+			return j.add(s)
+		})
+		if err != nil && !noAnswer(err) {
+			return err
+		}
+		if j.next == before {
+			return nil
+		}
+	}
+	return nil
+}
+
+// hole is called when the next message is not there but a later one is: the journal does not keep it any more.
+func (j *Journal) hole(place uint64) error {
+	j.fail(&TooOldError{Next: j.next, First: place})
+	<-j.life.Done()
+	return j.life.Err()
+}
+
+// add decodes a message of the stream and passes it on.
+func (j *Journal) add(s stored) error {
+	body, err := j.parts.add(s)
+	if body == nil && err == nil {
+		j.next = s.place + 1
+		return nil
+	}
+	var m *message
+	if err == nil && len(body) > 0 {
+		if body, err = j.bus.Unseal(subjectIn, body); err == nil {
+			if m, err = decode(body); err != nil {
+				return err
+			}
+			err = m.stale(s.stamp)
+		}
+	}
+	d := decoded{size: len(body)}
+	if m == nil || err != nil {
+		if err != nil {
+			j.metrics.Refused.Add(1)
+			j.log.Warn("a message of the journal is left out", "place", s.place, "cause", err)
+		}
+		d.entries = []eventlog.Entry{{Place: s.place}}
+	} else {
+		d.entries = m.entries(s)
+	}
+	j.next = s.place + 1
+	j.metrics.Entries.Add(1)
+	j.metrics.Requests.Add(uint64(len(d.entries)))
+	select {
+	case j.out <- d:
+	case <-j.life.Done():
+	}
+	return nil
+}
+
+// errStale is the reason to leave out a message.
+var errStale = errors.New("it was sent more than an hour before it was stored: it is a repeat, or the clock of its gateway is wrong")
+
+func (m *message) stale(stamp time.Time) error {
+	if stamp.UnixMicro()-m.Sent > stale.Microseconds() {
+		return errStale
+	}
+	return nil
+}
+
+// entries are the requests of a message as the log applies them. Their time is the earlier one of the server's and the
+// gateway's, so a single clock that is ahead does not move ids into the future.
+func (m *message) entries(s stored) []eventlog.Entry {
+	at := max(0, min(s.stamp.UnixMicro(), m.Sent))
+	entries := make([]eventlog.Entry, len(m.Requests))
+	for i, r := range m.Requests {
+		entries[i] = eventlog.Entry{Request: r, At: uint64(at), Wall: at, Place: s.place, Origin: m.Origin, Number: m.Number, Claim: m.Claim}
+	}
+	return entries
+}
+
+// Next returns what follows, as much as is there.
+func (j *Journal) Next() []eventlog.Entry {
+	j.applied.Store(j.given) // who asks for more has applied the last ones
+	clear(j.entries)
+	j.entries = j.entries[:0]
+	d, ok := <-j.out
+	for size, n := 0, 0; ok; n++ {
+		j.entries = append(j.entries, d.entries...)
+		j.given = d.entries[0].Place
+		if size += d.size; n == together || size >= readBytes {
+			break
+		}
+		select {
+		case d, ok = <-j.out:
+		default:
+			ok = false
+		}
+	}
+	return j.entries
+}
+
+// pause waits, or returns at Close.
+func (j *Journal) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-j.life.Done():
+	}
+}
+
+var _ eventlog.Shared = (*Journal)(nil)
+
+// End returns the place of the newest message.
+func (j *Journal) End(ctx context.Context) (uint64, error) {
+	for {
+		s, err := Look(ctx, j.bus)
+		if err == nil {
+			j.metrics.End.Store(s.Last)
+			return s.Last, nil
+		}
+		if !noAnswer(err) || ctx.Err() != nil {
+			return 0, err
+		}
+		j.pause(tryAgain)
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+}

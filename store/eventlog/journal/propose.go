@@ -1,0 +1,159 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sluice/store/eventlog"
+)
+
+// A message that is larger than what a server takes at once is stored in parts, by an atomic batch: all parts in adjacent
+// places, or none. The place of the message is that of its last part.
+
+const (
+	headPart = "Sluice-Part" // "2/5"
+	headRoom = 4 << 10       // what the headers of a part may take
+	partMost = 1000          // parts of a batch, the bound of JetStream
+	codeDup  = 10201         // JetStream: the batch has an id that is stored already
+	tryAgain = 100 * time.Millisecond
+)
+
+// pubAck is JetStream's answer to a message.
+type pubAck struct {
+	Place uint64              `json:"seq"`
+	Error *jetstream.APIError `json:"error"`
+}
+
+// Propose adds a message to the journal. Until ctx ends it tries again if there is no leader.
+func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
+	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests})
+	if err != nil {
+		return fmt.Errorf("%w: %w", eventlog.ErrTooLarge, err)
+	}
+	sealed := j.bus.Seal(subjectIn, body)
+	id := strconv.FormatUint(j.origin, 16) + "-" + strconv.FormatUint(p.Number, 10)
+	most := int(j.bus.Conn().MaxPayload()) - headRoom
+	if len(sealed) > most*partMost {
+		return fmt.Errorf("%w: it has %d bytes", eventlog.ErrTooLarge, len(sealed))
+	}
+	for {
+		if len(sealed) <= most {
+			err = j.publish(ctx, id, sealed)
+		} else {
+			err = j.publishParts(ctx, id, sealed, most)
+		}
+		if err == nil || !noAnswer(err) {
+			return err
+		}
+		j.metrics.Retries.Add(1)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(tryAgain):
+		}
+	}
+}
+
+func (j *Journal) publish(ctx context.Context, id string, body []byte) error {
+	m := &nats.Msg{Subject: j.bus.Subject(subjectIn), Header: nats.Header{nats.MsgIdHdr: {id}}, Data: body}
+	answer, err := j.bus.Conn().RequestMsgWithContext(ctx, m)
+	if err != nil {
+		return fmt.Errorf("writing to the journal: %w", err)
+	}
+	return acknowledged(answer)
+}
+
+// publishParts publishes the parts of a message. JetStream answers the first, which says that it takes the batch, and the
+// last.
+func (j *Journal) publishParts(ctx context.Context, id string, body []byte, most int) error {
+	count := (len(body) + most - 1) / most
+	// Each try is a batch of its own: one that was cut off goes on to wait for its end at the server for some seconds.
+	batch := nats.NewInbox()
+	for n := 1; n <= count; n++ {
+		part := body[(n-1)*most : min(n*most, len(body))]
+		m := &nats.Msg{Subject: j.bus.Subject(subjectIn), Data: part, Header: nats.Header{
+			nats.MsgIdHdr:         {fmt.Sprintf("%s-%d", id, n)},
+			"Nats-Batch-Id":       {batch},
+			"Nats-Batch-Sequence": {strconv.Itoa(n)},
+			headPart:              {fmt.Sprintf("%d/%d", n, count)},
+		}}
+		if n > 1 && n < count {
+			if err := j.bus.Conn().PublishMsg(m); err != nil {
+				return fmt.Errorf("writing to the journal: %w", err)
+			}
+			continue
+		}
+		if n == count {
+			m.Header.Set("Nats-Batch-Commit", "1")
+		}
+		answer, err := j.bus.Conn().RequestMsgWithContext(ctx, m)
+		if err != nil {
+			return fmt.Errorf("writing to the journal: %w", err)
+		}
+		if len(answer.Data) == 0 && n < count {
+			continue // the batch has begun
+		}
+		if err := acknowledged(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acknowledged reads JetStream's answer. A repeat is no error: the message is there.
+func acknowledged(m *nats.Msg) error {
+	var ack pubAck
+	if err := json.Unmarshal(m.Data, &ack); err != nil {
+		return fmt.Errorf("reading the journal's answer: %w", err)
+	}
+	if ack.Error != nil && ack.Error.ErrorCode != codeDup {
+		return fmt.Errorf("writing to the journal: %w", error(ack.Error))
+	}
+	return nil
+}
+
+// errPart is the reason to leave out what is no whole message.
+var errPart = errors.New("parts of a message are missing")
+
+// assembly puts the parts of a message together.
+type assembly struct {
+	next, count int
+	body        []byte
+}
+
+// add takes the next message of the stream. It returns a whole message, or nil if parts are still to come. Parts have
+// adjacent places, so anything else in between means that the rest will not come.
+func (a *assembly) add(s stored) (body []byte, err error) {
+	part := s.head.Get(headPart)
+	if part == "" {
+		*a = assembly{}
+		return s.data, nil
+	}
+	var n, count int
+	if _, scanErr := fmt.Sscanf(part, "%d/%d", &n, &count); scanErr != nil || n < 1 || n > count || count > partMost {
+		*a = assembly{}
+		return nil, errPart
+	}
+	if n == 1 {
+		*a = assembly{next: 1, count: count}
+	}
+	if n != a.next || count != a.count {
+		*a = assembly{}
+		return nil, errPart
+	}
+	a.body = append(a.body, s.data...)
+	a.next++
+	if n < count {
+		return nil, nil
+	}
+	body = a.body
+	*a = assembly{}
+	return body, nil
+}

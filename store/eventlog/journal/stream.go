@@ -1,0 +1,154 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sluice/cluster/bus"
+)
+
+// Subjects of the journal. A message is published on the first; JetStream stores it, and sends it on to the second with its
+// place.
+const (
+	subjectIn  = "journal.in"
+	subjectOut = "journal.out"
+)
+
+// Keys of the stream's metadata.
+const (
+	metaBirth = "sluice-birth" // identifies the cluster, also if another has the same name later
+	metaSeal  = "sluice-seal"  // of the birth
+)
+
+// duplicates is how long JetStream recognizes a repeat. A log repeats a message for less.
+const duplicates = 2 * time.Minute
+
+// Errors of a journal that a gateway cannot use.
+var (
+	ErrExists  = errors.New("the journal of this cluster exists already")
+	ErrNone    = errors.New("the cluster has no journal: run `sluice cluster init` once, at one of the gateways, or set CLUSTER_NAME to the name that it was made with")
+	ErrSecret  = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
+	ErrOther   = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
+	ErrShorter = errors.New("the journal has lost its end: it was put back to an older copy")
+)
+
+// stream is the name of the JetStream stream of a cluster.
+func stream(b *bus.Bus) string { return "SLUICE_" + b.Cluster() }
+
+// CreateOptions are parameters of a new journal.
+type CreateOptions struct {
+	Replicas int   // 1, 3 or 5
+	Bytes    int64 // that it keeps at most, on each server
+}
+
+// Create makes the journal of a new cluster. Its first message is no request; it only takes place 1. Create returns what
+// identifies the cluster, and the time of the first message, in microseconds.
+func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at uint64, err error) {
+	js, err := jetstream.New(b.Conn())
+	if err != nil {
+		return "", 0, fmt.Errorf("making the journal: %w", err)
+	}
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	birth = hex.EncodeToString(random[:])
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: stream(b), Subjects: []string{b.Subject(subjectIn)}, Replicas: o.Replicas, MaxBytes: o.Bytes, Storage: jetstream.FileStorage,
+		Duplicates: duplicates, AllowDirect: true, DenyDelete: true, AllowAtomicPublish: true,
+		RePublish: &jetstream.RePublish{Source: b.Subject(subjectIn), Destination: b.Subject(subjectOut)},
+		Metadata:  map[string]string{metaBirth: birth, metaSeal: hex.EncodeToString(b.Seal(metaBirth, []byte(birth)))},
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return "", 0, ErrExists
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("making the journal: %w", err)
+	}
+	ack, err := js.Publish(ctx, b.Subject(subjectIn), nil, jetstream.WithMsgID(birth))
+	if err != nil {
+		return "", 0, fmt.Errorf("writing the journal's first message: %w", err)
+	}
+	if ack.Sequence != 1 {
+		return "", 0, fmt.Errorf("writing the journal's first message: it has place %d: somebody else writes to it", ack.Sequence)
+	}
+	m, err := readOne(ctx, b, 1)
+	if err != nil {
+		return "", 0, fmt.Errorf("reading the journal's first message: %w", err)
+	}
+	return birth, uint64(m.stamp.UnixMicro()), nil
+}
+
+// State is what the leader says of the journal.
+type State struct {
+	Birth       string // what identifies the cluster
+	First, Last uint64 // places; First is Last+1 if the journal is empty
+	Bytes       uint64
+	Leader      string
+	Replicas    []Replica // besides the leader
+	Wanted      int       // replicas, the leader included
+}
+
+// Replica is a server that has the journal.
+type Replica struct {
+	Name    string
+	Current bool
+	Lag     uint64 // messages
+}
+
+// info is the answer of JetStream about a stream.
+type info struct {
+	Config jetstream.StreamConfig `json:"config"`
+	State  struct {
+		First uint64 `json:"first_seq"`
+		Last  uint64 `json:"last_seq"`
+		Bytes uint64 `json:"bytes"`
+	} `json:"state"`
+	Cluster *jetstream.ClusterInfo `json:"cluster"`
+	Error   *jetstream.APIError    `json:"error"`
+}
+
+// Look asks the journal's leader for its state. ErrNone is the error if there is no journal. Without a leader nobody answers.
+func Look(ctx context.Context, b *bus.Bus) (State, error) {
+	m, err := b.Conn().RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream(b), nil)
+	if err != nil {
+		return State{}, fmt.Errorf("asking the journal's leader: %w", err)
+	}
+	var i info
+	if err := json.Unmarshal(m.Data, &i); err != nil {
+		return State{}, fmt.Errorf("reading the journal's state: %w", err)
+	}
+	switch {
+	case i.Error != nil && i.Error.ErrorCode == jetstream.JSErrCodeStreamNotFound:
+		return State{}, ErrNone
+	case i.Error != nil:
+		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
+	}
+	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Wanted: i.Config.Replicas}
+	if c := i.Cluster; c != nil {
+		s.Leader = c.Leader
+		for _, r := range c.Replicas {
+			s.Replicas = append(s.Replicas, Replica{r.Name, r.Current && !r.Offline, r.Lag})
+		}
+	}
+	seal, err := hex.DecodeString(i.Config.Metadata[metaSeal])
+	if err == nil {
+		_, err = b.Unseal(metaBirth, seal)
+	}
+	if err != nil {
+		return s, ErrSecret
+	}
+	return s, nil
+}
+
+// noAnswer reports whether an error of NATS means that nobody is there to answer now.
+func noAnswer(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected)
+}

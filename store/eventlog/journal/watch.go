@@ -1,0 +1,148 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/store/eventlog"
+)
+
+// A gateway that is behind must not be silent: its clients would think that nothing happens. A journal without a leader is
+// something else: nothing is stored then, so nothing is missed.
+
+const (
+	watchEvery = time.Second
+	lagMost    = 3 // seconds
+)
+
+// progress compares what is applied with the journal's end, once a second.
+type progress struct {
+	ends    [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
+	applied uint64
+	lost    int // looks in a row without a leader and without a majority of the gateways
+}
+
+func (p *progress) health() error {
+	switch {
+	case p.lost >= lagMost:
+		return fmt.Errorf("%w: %w", eventlog.ErrBehind, errNoMajority)
+	case p.applied < p.ends[lagMost]:
+		return fmt.Errorf("%w: it has applied %d messages of the journal, which had %d three seconds ago", eventlog.ErrBehind, p.applied, p.ends[lagMost])
+	}
+	return nil
+}
+
+// look notes one look.
+func (p *progress) look(applied, end uint64, answered, majority bool) {
+	p.applied = applied
+	if !answered {
+		if p.lost++; majority {
+			p.lost = 0
+		}
+		end = p.ends[0] // nothing is known to be newer
+	} else {
+		p.lost = 0
+	}
+	copy(p.ends[1:], p.ends[:lagMost])
+	p.ends[0] = end
+}
+
+// watch asks for the journal's end each second.
+func (j *Journal) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-j.life.Done():
+			return
+		case <-tick.C:
+		}
+		j.watchOnce()
+	}
+}
+
+func (j *Journal) watchOnce() {
+	ctx, cancel := context.WithTimeout(j.life, watchEvery)
+	defer cancel()
+	applied := j.applied.Load() // before the question, so the end is never older
+	state, err := Look(ctx, j.bus)
+	switch {
+	case errors.Is(err, ErrNone), err == nil && state.Birth != j.o.Birth:
+		j.fail(fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther))
+		return
+	case err == nil && state.Last < applied:
+		j.fail(fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, state.Last, applied))
+		return
+	case err == nil:
+		j.metrics.End.Store(state.Last)
+	}
+	if reason := j.look(applied, state.Last, err == nil, err == nil || j.o.Majority()); reason != nil {
+		j.fail(reason)
+	}
+}
+
+func (j *Journal) look(applied, end uint64, answered, majority bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.progress.look(applied, end, answered, majority)
+	return j.claims.differ(j.now())
+}
+
+// claims are what the other gateways have said of their states last.
+type claims map[uint64]claim
+
+type claim struct {
+	agrees bool
+	at     time.Time
+	since  time.Time // it has not agreed since then
+}
+
+const (
+	claimLife = 30 * time.Second
+	claimWait = 5 * time.Second // for the claims of others, before it is decided who is wrong
+	claimMost = 256
+)
+
+// Compared notes whether another gateway's claim agrees with this one's state.
+func (j *Journal) Compared(origin uint64, agrees bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	old, known := j.claims[origin]
+	if !known && len(j.claims) >= claimMost {
+		clear(j.claims) // gateways that were started again and again
+	}
+	c := claim{agrees: agrees, at: now, since: now}
+	if !agrees {
+		j.metrics.Differs.Add(1)
+		if known && !old.agrees {
+			c.since = old.since
+		}
+	}
+	j.claims[origin] = c
+}
+
+// ErrDiffers is the fatal error of a gateway whose state is not that of the others.
+var ErrDiffers = errors.New("the state of this gateway differs from that of most of the others at the same place of the journal; move its folder DATA_DIR/log away and start it again: it loads a snapshot. Please report it, with both folders")
+
+// differ returns ErrDiffers if at least as many gateways disagree with this one as agree, itself included.
+func (c claims) differ(now time.Time) error {
+	agree, disagree, decided := 1, 0, false
+	for origin, claim := range c {
+		switch {
+		case now.Sub(claim.at) > claimLife:
+			delete(c, origin)
+		case claim.agrees:
+			agree++
+		default:
+			disagree++
+			decided = decided || now.Sub(claim.since) >= claimWait
+		}
+	}
+	if decided && disagree >= agree {
+		return ErrDiffers
+	}
+	return nil
+}
