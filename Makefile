@@ -4,11 +4,14 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate
+.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
 	$(GO) build -o bin/sluice .
+
+nats-server: ## the NATS server that tests of clusters and make cluster run, in bin/
+	GO="$(GO)" ./scripts/nats-server.sh
 
 test: deps check unit e2e cross ## everything that CI runs
 

@@ -13,7 +13,7 @@ import (
 )
 
 // notGateway are folders whose goroutines run in no gateway.
-var notGateway = []string{"bench", "cli", "client", "load", "gateway/gatewaytest", "store/eventlog/logtest", "node_modules", "scripts", "e2e"}
+var notGateway = []string{"bench", "cli", "client", "load", "gateway/gatewaytest", "cluster/clustertest", "store/eventlog/logtest", "node_modules", "scripts", "e2e"}
 
 // uncontained are the functions, and whole folders, whose goroutines and timers need no Contain, with the reason. The process
 // ends if they panic.

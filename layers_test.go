@@ -49,7 +49,7 @@ var only = []struct {
 	by   []string
 }{
 	{"github.com/labstack/echo/...", []string{"handlers/..."}},
-	{"net/http/...", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "client/...", "load/..."}},
+	{"net/http/...", []string{"cli/...", "gateway/...", "handlers/...", "auth/...", "client/...", "load/...", "cluster/clustertest"}},
 	{"sluice/store/eventlog/memory", []string{"gateway/..."}}, // an engine is chosen where a gateway is built
 	{"sluice/store/eventlog/pebble", []string{"gateway/..."}},
 	{"github.com/nats-io/nats.go/...", []string{"cluster/...", "store/eventlog/journal", "cli/..."}},
