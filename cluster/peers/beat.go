@@ -45,7 +45,7 @@ func (p *Peers) run() {
 	}
 }
 
-// step is one beat. It contains a panic of State: the others see that the beats do not come.
+// step is one beat. It contains a panic of state: the others see that the beats do not come.
 func (p *Peers) step() {
 	defer p.contain("the beat of the cluster")
 	p.send(false)
@@ -55,10 +55,10 @@ func (p *Peers) step() {
 // send sends a beat.
 func (p *Peers) send(last bool) {
 	p.mu.Lock()
-	b := p.own
+	b, state := p.own, p.state
 	p.mu.Unlock()
 	if !last {
-		b.State = p.o.State()
+		b.State = state()
 	}
 	b.Number++
 	b.Sent, b.Leaves = time.Now(), last

@@ -135,8 +135,12 @@ type member struct {
 func options(p *port, name string, origin uint64, log *lines) peers.Options {
 	return peers.Options{
 		Network: p, Node: name, Origin: origin, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		State: func() peers.State { return peers.State{Version: "v-" + name, Place: origin, Ready: true} },
 	}
+}
+
+// state is what a node of a test says of itself.
+func state(name string, origin uint64) peers.State {
+	return peers.State{Version: "v-" + name, Place: origin, Ready: true}
 }
 
 // join opens a node until the test ends.
@@ -152,6 +156,7 @@ func joinBy(t *testing.T, p *port, name string, origin uint64) *member {
 	if m.Peers, err = peers.Open(t.Context(), options(p, name, origin, m.log)); err != nil {
 		t.Fatal(err)
 	}
+	m.Start(func() peers.State { return state(name, origin) })
 	t.Cleanup(m.Close)
 	return m
 }

@@ -27,7 +27,11 @@ func TestNATS(t *testing.T) {
 		t.Cleanup(b.Close)
 		ctx, cancel := context.WithTimeout(context.Background(), clustertest.Patience)
 		defer cancel()
-		return peers.Open(ctx, peers.Options{Network: b, Node: node, Origin: origin, State: func() peers.State { return peers.State{Version: node} }})
+		p, err := peers.Open(ctx, peers.Options{Network: b, Node: node, Origin: origin})
+		if err == nil {
+			p.Start(func() peers.State { return peers.State{Version: node} })
+		}
+		return p, err
 	}
 	all := map[string]*peers.Peers{}
 	for i, node := range []string{"a", "b", "c"} {

@@ -24,23 +24,21 @@ type Network interface {
 // Options of a node.
 type Options struct {
 	Network Network
-	Node    string       // its name: letters, digits, - and _
-	Origin  uint64       // another at each start
-	State   func() State // what the next beat says; it must not wait for long
+	Node    string // its name: letters, digits, - and _
+	Origin  uint64 // another at each start
 	Logger  *slog.Logger
 }
 
 // State is what a node says of itself.
 type State struct {
-	Version     string        `json:"version"`
-	Level       int           `json:"level"`   // of the formats it can read
-	Address     string        `json:"address"` // where browsers reach it, or ""
-	Place       uint64        `json:"place"`   // in the journal
-	Chain       uint64        `json:"chain"`   // a hash of all outcomes up to the place
-	LogTime     uint64        `json:"log_time"`
-	Connections int           `json:"connections"`
-	Ready       bool          `json:"ready"` // it follows the journal
-	Lag         time.Duration `json:"lag"`
+	Version     string `json:"version"`
+	Level       int    `json:"level"`   // of the formats it can read
+	Address     string `json:"address"` // where it listens
+	Place       uint64 `json:"place"`   // in the journal
+	Behind      uint64 `json:"behind"`  // messages of the journal that it has not applied
+	Newest      uint64 `json:"newest"`  // id in its log
+	Connections int    `json:"connections"`
+	Ready       bool   `json:"ready"` // it follows the journal
 }
 
 // Peer is a node of the cluster, as this node knows it.
@@ -76,6 +74,7 @@ type Peers struct {
 	work    sync.WaitGroup // the beater, and the answers under way
 
 	mu     sync.Mutex
+	state  func() State     // nil before Start
 	own    beat             // the last one
 	twice  time.Time        // when another node with our name was last heard
 	known  map[string]*node // the others, by name
@@ -84,7 +83,8 @@ type Peers struct {
 	closed bool
 }
 
-// Open joins the peers. It fails if a node with the same name is there.
+// Open takes a name, and hears the others. It fails if a node with the same name is there. The others hear nothing before
+// Start.
 func Open(ctx context.Context, o Options) (*Peers, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -98,9 +98,19 @@ func Open(ctx context.Context, o Options) (*Peers, error) {
 		return nil, fmt.Errorf("listening to the beats of the cluster: %w", err)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Start begins to send beats, with what state returns. It must not wait for long.
+func (p *Peers) Start(state func() State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.state != nil {
+		return
+	}
+	p.state = state
 	p.work.Add(1)
 	go p.run() // until Close
-	return p, nil
 }
 
 // takeName finds out whether a node has our name, and answers others that ask so. Two nodes that ask at the same moment
@@ -138,12 +148,12 @@ func (p *Peers) ended() bool {
 // Close says goodbye, and waits for what is under way. The network stays open.
 func (p *Peers) Close() {
 	p.mu.Lock()
-	first := !p.closed
+	goodbye := !p.closed && p.state != nil
 	p.closed = true
 	p.mu.Unlock()
 	p.cancel()
 	p.work.Wait()
-	if first {
+	if goodbye {
 		p.send(true)
 	}
 }

@@ -251,19 +251,21 @@ func TestTroubleWithBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var net network
 		a, b, panics := join(t, &net, "a", 1), &member{log: &lines{}, port: net.port()}, 0
-		o := options(b.port, "b", 2, b.log)
-		good := o.State
-		o.State = func() peers.State {
-			if panics++; panics == 2 {
-				panic("in State")
-			}
-			return good()
-		}
 		var err error
-		if b.Peers, err = peers.Open(t.Context(), o); err != nil {
+		if b.Peers, err = peers.Open(t.Context(), options(b.port, "b", 2, b.log)); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(b.Close)
+		time.Sleep(3 * time.Second)
+		if atA, atB := brief(a), brief(b); atA != "a*" || atB != "a b*" {
+			t.Errorf("before Start: %q, %q", atA, atB)
+		}
+		b.Start(func() peers.State {
+			if panics++; panics == 2 {
+				panic("in State")
+			}
+			return state("b", 2)
+		})
 		time.Sleep(10 * time.Second)
 		if got := brief(a); got != "a* b" || b.said("in State") != 1 {
 			t.Errorf("%q; logged: %s", got, b.logs())
