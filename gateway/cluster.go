@@ -62,7 +62,9 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if err != nil {
 		return nil, err
 	}
-	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{Birth: state.Birth, Fatal: g.fail, Logger: g.o.Logger})
+	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
+		Birth: state.Birth, Majority: g.peers.Majority, Fatal: g.fail, Logger: g.o.Logger,
+	})
 	return g.journal, nil
 }
 

@@ -12,8 +12,8 @@ import (
 // atOnce is how many questions of a kind a node answers at once. More are refused.
 const atOnce = 8
 
-// maxAnswer bounds an answer. NATS carries 1 MiB in a message, unless its settings say otherwise.
-const maxAnswer = 900 << 10
+// MaxAnswer bounds an answer. NATS carries 1 MiB in a message, unless its settings say otherwise.
+const MaxAnswer = 900 << 10
 
 var (
 	errBusy      = fmt.Errorf("the gateway answers %d such questions now: try again", atOnce)
@@ -113,8 +113,8 @@ func (p *Peers) answer(ctx context.Context, s *service, body []byte) (got []byte
 		}
 	}()
 	got, err = s.f(ctx, body)
-	if err == nil && len(got) > maxAnswer {
-		return nil, fmt.Errorf("the answer about %s has %d bytes, and may have %d", s.what, len(got), maxAnswer)
+	if err == nil && len(got) > MaxAnswer {
+		return nil, fmt.Errorf("the answer about %s has %d bytes, and may have %d", s.what, len(got), MaxAnswer)
 	}
 	return got, err
 }
