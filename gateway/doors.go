@@ -69,8 +69,13 @@ func (g *Gateway) openPersistr() (handlers.Door, error) {
 }
 
 func (g *Gateway) openRooms() (_ handlers.Door, err error) {
+	var others driftdb.Peers
+	if g.clustered() {
+		others = g.peers
+	}
 	g.Rooms, err = driftdb.New(driftdb.Options{
-		Auth: g.Auth, Broker: g.Broker, Traffic: g.Traffic, Logger: g.o.Logger,
+		Peers: others,
+		Auth:  g.Auth, Broker: g.Broker, Traffic: g.Traffic, Logger: g.o.Logger,
 		Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused, Unread: g.budgets.rooms,
 		Bound: eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
 		Limits: rooms.Limits{

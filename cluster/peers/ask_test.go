@@ -123,6 +123,33 @@ func TestAskEnds(t *testing.T) {
 	})
 }
 
+// The first answer of a node counts. Nobody else answers for the node that asks.
+func TestAnswersTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var net network
+		a, other := join(t, &net, "a", 1), net.port()
+		a.serve(t, "x", echo)
+		for _, node := range []string{"b", "silent"} {
+			said{node, 2, 1, time.Now(), time.Now()}.send(t, other)
+		}
+		if err := other.Serve("peers.ask.x", func(_ []byte, answer func([]byte)) {
+			for _, text := range []string{"{\"node\":\"a\"}\nfalse", "{\"node\":\"b\"}\nfirst", "{\"node\":\"b\"}\nsecond", "{\"node\":\"new\"}\nnew", "{\"node\":\"\"}\nnobody"} {
+				answer([]byte(text))
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, one := range a.Ask(t.Context(), "x", []byte("own")) {
+			got += fmt.Sprintf("%s=%s %v, ", one.Node, one.Body, one.Err != nil)
+		}
+		if got != "a=own false, b=first false, new=new false, silent= true, " {
+			t.Error(got)
+		}
+	})
+}
+
 func TestAskOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
