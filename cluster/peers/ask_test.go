@@ -98,7 +98,11 @@ func TestAskEnds(t *testing.T) {
 				return body, nil
 			}
 		}
-		a.serve(t, "x", slow(200*time.Millisecond))
+		own := 0
+		a.serve(t, "x", func(ctx context.Context, body []byte) ([]byte, error) {
+			own++
+			return slow(200*time.Millisecond)(ctx, body)
+		})
 		b.serve(t, "x", slow(300*time.Millisecond))
 		a.serve(t, "y", slow(300*time.Millisecond))
 		b.serve(t, "y", slow(200*time.Millisecond))
@@ -120,6 +124,9 @@ func TestAskEnds(t *testing.T) {
 				t.Errorf("%s took %v: %+v", one.what, took, answers)
 			}
 		}
+		if own != 2 {
+			t.Errorf("it answered its two questions %d times", own)
+		}
 	})
 }
 
@@ -134,7 +141,7 @@ func TestAnswersTwice(t *testing.T) {
 			said{node, 2, 1, time.Now(), time.Now()}.send(t, other)
 		}
 		if err := other.Serve("peers.ask.x", func(_ []byte, answer func([]byte)) {
-			for _, text := range []string{"{\"node\":\"a\"}\nfalse", "{\"node\":\"b\"}\nfirst", "{\"node\":\"b\"}\nsecond", "{\"node\":\"new\"}\nnew", "{\"node\":\"\"}\nnobody"} {
+			for _, text := range []string{"{\"node\":\"a\"}\nfalse", "{\"node\":\"b\"}\nfirst", "{\"node\":\"b\"}\nsecond", "{\"node\":\"new\"}\nnew", "{\"node\":\"\"}\nnobody", "{\"node\":\"no line\"}"} {
 				answer([]byte(text))
 			}
 		}); err != nil {
@@ -163,7 +170,10 @@ func TestAskOne(t *testing.T) {
 		a.serve(t, "late", until)
 		b.serve(t, "late", until)
 		time.Sleep(1100 * time.Millisecond)
-		c.port.setCut(true)
+		if got, err := a.AskOne(t.Context(), "b", "x", []byte("q")); err != nil || string(got) != "q of b" || asked != 0 {
+			t.Errorf("%q, %v, and c was asked %d times", got, err, asked)
+		}
+		c.port.setFail(errors.New("no beats"))
 		time.Sleep(4 * time.Second)
 		for _, one := range []struct {
 			node, what, want, err string
@@ -226,8 +236,10 @@ func TestBoundOfQuestions(t *testing.T) {
 			if err := <-outcome; err == nil || !strings.Contains(err.Error(), "8 such questions now") {
 				t.Errorf("%s: %v", node, err)
 			}
-			if got, err := a.AskOne(t.Context(), node, "fast", []byte("q")); err != nil || string(got) != "q" {
-				t.Errorf("%s: %q, %v", node, got, err)
+			for range 20 {
+				if got, err := a.AskOne(t.Context(), node, "fast", []byte("q")); err != nil || string(got) != "q" {
+					t.Errorf("%s: %q, %v", node, got, err)
+				}
 			}
 			for range 8 {
 				gate <- struct{}{}

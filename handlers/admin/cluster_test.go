@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"testing"
 
+	"sluice/broker/sse/ssetest"
 	"sluice/gateway/gatewaytest"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestClusterOfAdministrators(t *testing.T) {
 	t.Parallel()
 	all := gatewaytest.Cluster(t, 3)
-	var streams []<-chan gatewaytest.Event
+	var streams []<-chan ssetest.Event
 	for _, g := range all {
 		events, stop := g.StreamEvents(t, gatewaytest.KeyPut)
 		defer stop()

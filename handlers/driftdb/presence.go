@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,9 +21,6 @@ type Peers interface {
 
 // askPresence is the question who is present at another gateway.
 const askPresence = "presence"
-
-// missingNodes is the header that names the gateways that did not answer.
-const missingNodes = "X-Missing-Nodes"
 
 // asked is a question, and said an element of the answer.
 type (
@@ -54,7 +50,7 @@ func (h *Handler) presence(c echo.Context) error {
 	if h.o.Peers == nil {
 		list = h.rooms.Present(id, key)
 	} else {
-		list = h.presentEverywhere(c, asked{id, key})
+		list = h.presentEverywhere(c.Request().Context(), asked{id, key})
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(http.StatusOK, list)
@@ -78,26 +74,22 @@ func (h *Handler) servePresence() error {
 	})
 }
 
-// presentEverywhere asks all gateways, this one too.
-func (h *Handler) presentEverywhere(c echo.Context, q asked) []rooms.Presence {
+// presentEverywhere asks all gateways, this one too. The clients of a gateway that does not answer are missing.
+func (h *Handler) presentEverywhere(ctx context.Context, q asked) []rooms.Presence {
 	body, err := json.Marshal(q)
 	if err != nil {
 		panic(err) // it has texts only
 	}
 	var all []rooms.Presence
-	var missing []string
-	for _, a := range h.o.Peers.Ask(c.Request().Context(), askPresence, body) {
+	for _, a := range h.o.Peers.Ask(ctx, askPresence, body) {
 		var some []said
 		if a.Err != nil || json.Unmarshal(a.Body, &some) != nil {
-			missing = append(missing, a.Node)
+			h.o.Logger.Debug("a gateway does not say who is present", "node", a.Node, "cause", a.Err)
 			continue
 		}
 		for _, p := range some {
 			all = append(all, rooms.Presence(p))
 		}
-	}
-	if len(missing) > 0 {
-		c.Response().Header().Set(missingNodes, strings.Join(missing, ", "))
 	}
 	return rooms.Join(all)
 }
