@@ -52,6 +52,13 @@ func (l *tail) String() string {
 	return string(l.text)
 }
 
+// clear forgets what was written.
+func (l *tail) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = nil
+}
+
 // lines returns the last n lines.
 func (l *tail) lines(n int) string {
 	all := strings.Split(strings.TrimRight(l.String(), "\n"), "\n")
