@@ -237,6 +237,15 @@ func TestLaptop(t *testing.T) {
 // killAll ends the script and, if it did not, what it started.
 func killAll(t *testing.T, script *process, data string) {
 	script.kill(t)
+	logs, err := filepath.Glob(filepath.Join(data, "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range logs {
+		if text, err := os.ReadFile(log); err == nil && t.Failed() {
+			t.Logf("the end of %s:\n%s", filepath.Base(log), text[max(0, len(text)-2000):])
+		}
+	}
 	files, err := filepath.Glob(filepath.Join(data, "*.pid"))
 	if err != nil {
 		t.Fatal(err)
