@@ -17,6 +17,9 @@ import (
 // leads it dies.
 const clusterWait = 15 * time.Second
 
+// leaderWait is how long a start waits for the journal's leader.
+const leaderWait = time.Minute
+
 // clustered reports whether the gateway is one of several.
 func (g *Gateway) clustered() bool { return g.cfg.ClusterURL != "" }
 
@@ -56,14 +59,40 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if !g.clustered() {
 		return g.o.Journal, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clusterWait)
+	ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
 	defer cancel()
-	state, err := journal.Look(ctx, g.bus)
+	state, err := journal.LookUntil(ctx, g.bus)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{Birth: state.Birth, Fatal: g.fail, Logger: g.o.Logger})
 	return g.journal, nil
+}
+
+// behindEvery is the time between two looks whether the gateway is behind.
+const behindEvery = 500 * time.Millisecond
+
+// watchBehind sends the clients away while the gateway is behind the others of its cluster, until ctx ends.
+func (g *Gateway) watchBehind(ctx context.Context) {
+	tick := time.NewTicker(behindEvery)
+	defer tick.Stop()
+	for was := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := g.journal.Health()
+		switch {
+		case err != nil && !was:
+			g.o.Logger.Warn("this gateway is behind the others: it sends its clients away", "cause", err, "connections", g.Broker.Count())
+			g.Broker.Suspend()
+		case err == nil && was:
+			g.o.Logger.Info("this gateway has caught up with the others")
+			g.Broker.Resume()
+		}
+		was = err != nil
+	}
 }
 
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is

@@ -154,6 +154,16 @@ func (l *Log) Clock() *Clock { return l.clock }
 // Settled is the newest position that readers may see.
 func (l *Log) Settled() uint64 { return l.settled.Load() }
 
+// Place is the place of the last entry that was applied.
+func (l *Log) Place() uint64 { return l.place.Load() }
+
+// Waiting is the number of bytes of requests that wait for their place in the journal.
+func (l *Log) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.bytes
+}
+
 func (l *Log) settle(position uint64) {
 	l.settled.Store(position)
 	if l.awaited.Load() == 0 {
@@ -328,7 +338,8 @@ func (l *Log) enqueue(p *pending, owner string) error {
 	return nil
 }
 
-// Close stores what waits, then closes the engine. It does not wait for a failed engine. If a full disk blocks the
+// Close stores what waits, then closes the engine. With a shared journal, it stores nothing: the outcome of the message under
+// way is unknown, and the others are refused. It does not wait for a failed engine. If a full disk blocks the
 // engine, Close waits no longer than publishers do.
 func (l *Log) Close() error {
 	l.mu.Lock()
@@ -360,6 +371,7 @@ func (l *Log) stop() error {
 	}()
 	select {
 	case <-stopped:
+		l.refuseAll() // a log that has not started yet
 		return nil
 	case <-l.failed:
 		return nil

@@ -27,6 +27,7 @@ type decoded struct {
 // follow reads the journal from a place on, until Close. What JetStream sends on arrives at once; what is missing there is
 // read directly, from any replica. That needs no consumer, which would depend on the leader of all of JetStream.
 func (j *Journal) follow() {
+	defer panics.Contain(j.log, "following the journal")
 	defer close(j.out)
 	for j.life.Err() == nil {
 		err := j.followOnce()
@@ -210,18 +211,10 @@ var _ eventlog.Shared = (*Journal)(nil)
 
 // End returns the place of the newest message.
 func (j *Journal) End(ctx context.Context) (uint64, error) {
-	for {
-		s, err := Look(ctx, j.bus)
-		if err == nil {
-			j.metrics.End.Store(s.Last)
-			return s.Last, nil
-		}
-		if !noAnswer(err) || ctx.Err() != nil {
-			return 0, err
-		}
-		j.pause(tryAgain)
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+	s, err := LookUntil(ctx, j.bus)
+	if err != nil {
+		return 0, err
 	}
+	j.metrics.End.Store(s.Last)
+	return s.Last, nil
 }
