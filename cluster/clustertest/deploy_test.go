@@ -48,8 +48,8 @@ func TestNginxConfIsTheSame(t *testing.T) {
 // startNginx starts nginx with deploy/cluster/nginx.conf before the nodes, and returns its address.
 func startNginx(t *testing.T, nodes []*Node) string {
 	t.Helper()
-	dir, address := t.TempDir(), takePorts(t).take(t)
-	conf := strings.NewReplacer("listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/",
+	dir, front := t.TempDir(), address(loopback, takePorts(t).take(t))
+	conf := strings.NewReplacer("listen 80;", "listen "+front+";", "/var/log/nginx/", dir+"/",
 		"gateway-1:8080", nodes[0].address, "gateway-2:8080", nodes[1].address, "gateway-3:8080", nodes[2].address).Replace(deployed(t, "cluster/nginx.conf"))
 	file := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log warn; events {}\n"+
@@ -65,7 +65,7 @@ func startNginx(t *testing.T, nodes []*Node) string {
 		return exec.Command(path, "-p", dir, "-e", filepath.Join(dir, "start.log"), "-c", file)
 	})
 	nginx.start(t)
-	url := "http://" + address
+	url := "http://" + front
 	nginx.await(t, func() error {
 		answer, err := pages.Get(url + "/metrics") // which nginx answers itself
 		if err == nil {
@@ -200,7 +200,7 @@ func TestLaptop(t *testing.T) {
 	nats := free.take(t) // and eight behind it
 	script := newProcess(t, "laptop.sh", func() *exec.Cmd {
 		cmd := exec.Command(filepath.Join(need(t, root), "deploy", "cluster", "laptop.sh"), data)
-		cmd.Env = append(os.Environ(), "BIN="+bin, "PORT="+portOf(port), "NATS_PORT="+portOf(nats))
+		cmd.Env = append(os.Environ(), "BIN="+bin, fmt.Sprint("PORT=", port), fmt.Sprint("NATS_PORT=", nats))
 		return cmd
 	})
 	t.Cleanup(func() { killAll(t, script, data) })
@@ -264,5 +264,3 @@ func killAll(t *testing.T, script *process, data string) {
 		}
 	}
 }
-
-func portOf(address string) string { return address[strings.LastIndex(address, ":")+1:] }
