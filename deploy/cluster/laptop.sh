@@ -94,7 +94,7 @@ export CLUSTER_URL="$urls" CLUSTER_SECRET ADMIN_KEY TRUSTED_PROXIES=127.0.0.1 RO
 export API_KEYS="[{\"name\":\"laptop\",\"key\":\"$KEY\",\"sub\":[\"*\",\"*:*\"],\"pub\":[\"*\",\"*:*\"],\"rest\":[\"*:*\"]}]"
 cd "$folder" # a .env of the repository is not for these gateways
 if ! [ -e initialized ]; then
-  CLUSTER_NODE=gateway-1 DATA_DIR="$folder/gateway-1" "$bin/sluice" cluster init
+  CLUSTER_NODE=gateway-1 DATA_DIR="$folder/gateway-1" "$bin/sluice" cluster init >init.log # its next steps are done below
   : >initialized
 fi
 for i in 1 2 3; do
