@@ -150,7 +150,7 @@ func Until(t testing.TB, f func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %v", Patience, err)
 		}
-		time.Sleep(20 * time.Millisecond) // between two looks at a condition
+		time.Sleep(50 * time.Millisecond) // between two looks at a condition
 	}
 }
 
