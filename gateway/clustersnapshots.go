@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"sluice/cluster/bus"
+	"sluice/store/eventlog/journal"
+	"sluice/store/panics"
+)
+
+// When a gateway makes a snapshot of its own accord. The journal keeps what two snapshots ago was still to come, so its size is
+// bounded by the bytes; and at most as many bytes are written for snapshots as for the journal.
+const (
+	snapshotEvery    = time.Minute // the time between two looks
+	snapshotAge      = time.Hour
+	snapshotMessages = 10_000
+	snapshotBytes    = 256 << 20
+	snapshotsKept    = 2
+	snapshotMost     = time.Hour // the longest time that one may take
+	snapshotSubject  = "snapshot"
+)
+
+// snapshots makes the snapshots of a cluster. One of the gateways does: the first one by name of those that are there. If two
+// think that they are it, two snapshots are made, which does no harm.
+type snapshots struct {
+	bus     *bus.Bus
+	dataDir string
+	version string
+	backup  func(dir string) error
+	first   func() bool   // whether this gateway makes them
+	lowest  func() uint64 // the lowest place of the gateways that are there
+	log     interface {
+		Info(string, ...any)
+		Error(string, ...any)
+	}
+	asked chan struct{}
+	made  atomic.Int64 // when the newest one was made, in seconds since 1970; 0: not known
+}
+
+// SnapshotAnswer is what a gateway answers to a request for a snapshot.
+type SnapshotAnswer struct {
+	Node  string `json:"node"`
+	Makes bool   `json:"makes"` // it makes one now
+}
+
+// openSnapshots begins to make snapshots, until Close.
+func (g *Gateway) openSnapshots() error {
+	if !g.clustered() {
+		return nil
+	}
+	s := &snapshots{
+		bus: g.bus, dataDir: g.cfg.DataDir, version: g.o.Version, backup: g.Log.Backup, log: g.o.Logger, asked: make(chan struct{}, 1),
+		first: func() bool { return true }, lowest: func() uint64 { return 1<<64 - 1 },
+	}
+	if err := s.bus.Serve(snapshotSubject, s.answer); err != nil {
+		return fmt.Errorf("listening to requests for snapshots: %w", err)
+	}
+	g.registerSnapshots(s)
+	ctx, end := context.WithCancel(context.Background())
+	g.group.Go(func() { s.run(ctx) })
+	g.onClose(func() error { end(); return nil })
+	return nil
+}
+
+// answer takes a request of `sluice cluster snapshot`.
+func (s *snapshots) answer([]byte) []byte {
+	a := SnapshotAnswer{Node: s.bus.Node(), Makes: s.first()}
+	if a.Makes {
+		select {
+		case s.asked <- struct{}{}:
+		default: // one is asked for already
+		}
+	}
+	body, err := json.Marshal(a)
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// run makes snapshots until ctx ends.
+func (s *snapshots) run(ctx context.Context) {
+	tick := time.NewTicker(snapshotEvery)
+	defer tick.Stop()
+	for asked := false; ; {
+		s.step(ctx, asked)
+		asked = false
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.asked:
+			asked = true
+		}
+	}
+}
+
+// step makes a snapshot if it is due. What fails is tried again at the next step. A panic ends the step only: the cluster goes
+// on without a snapshot.
+func (s *snapshots) step(ctx context.Context, asked bool) {
+	defer panics.Contain(func(cause any, stack []byte) { s.log.Error("making a snapshot", "panic", cause, "stack", string(stack)) })
+	ctx, cancel := context.WithTimeout(ctx, snapshotMost)
+	defer cancel()
+	if err := s.make(ctx, asked); err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Error("making a snapshot of the cluster", "cause", err)
+	}
+}
+
+func (s *snapshots) make(ctx context.Context, asked bool) error {
+	state, err := look(ctx, s.bus)
+	if err != nil {
+		return err
+	}
+	all, err := journal.List(ctx, s.bus)
+	if err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		s.made.Store(all[0].Made.Unix())
+	}
+	if !s.first() || !asked && !due(state, all, time.Now()) {
+		return nil
+	}
+	begun := time.Now()
+	made, err := saveSnapshot(ctx, s.bus, s.dataDir, s.version, s.backup)
+	if err != nil {
+		return err
+	}
+	s.made.Store(made.Made.Unix())
+	s.log.Info("made a snapshot of the cluster", "place", made.Place, "bytes", made.Size, "took", time.Since(begun).Round(time.Millisecond))
+	kept, err := journal.Prune(ctx, s.bus, snapshotsKept)
+	if err != nil || len(kept) < snapshotsKept {
+		return err
+	}
+	return journal.Purge(ctx, s.bus, min(kept[len(kept)-1].Place, s.lowest()))
+}
+
+// due reports whether a snapshot is to be made.
+func due(state journal.State, all []journal.Snapshot, now time.Time) bool {
+	if len(all) == 0 {
+		return true
+	}
+	newest := &all[0]
+	if state.Last <= newest.Place {
+		return false
+	}
+	moved, stored := state.Last-newest.Place, state.Last-state.First+1
+	if bytes := float64(state.Bytes) * float64(moved) / float64(max(stored, 1)); bytes > float64(max(snapshotBytes, newest.Size)) {
+		return true
+	}
+	return moved > snapshotMessages && now.Sub(newest.Made) > snapshotAge
+}
