@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"runtime"
@@ -40,6 +41,9 @@ type Stats struct {
 // ErrDraining is the error of Subscribe once Drain was called.
 var ErrDraining = errors.New("the gateway is draining")
 
+// ErrBehind is the error of Subscribe from Suspend to Resume.
+var ErrBehind = fmt.Errorf("%w: %w", eventlog.ErrUnavailable, eventlog.ErrBehind)
+
 // Broker delivers the events of a log to its subscribers.
 type Broker struct {
 	Stats Stats
@@ -58,6 +62,7 @@ type Broker struct {
 	last     uint64 // the position up to which deliver has got everything
 	count    int    // subscribers
 	draining bool
+	behind   bool
 }
 
 // New makes the broker of a log, and registers it as the log's tail. Call it before the first append.
@@ -218,8 +223,11 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.draining {
+	switch {
+	case b.draining:
 		return nil, ErrDraining
+	case b.behind:
+		return nil, ErrBehind
 	}
 	b.view(f, spaces).of(g).add(s)
 	b.count++
@@ -286,17 +294,31 @@ func (b *Broker) Views() int {
 }
 
 // Drain ends every subscriber, with the reason EndDraining, and refuses new ones. It does not wait for the writers.
-func (b *Broker) Drain() {
-	for _, s := range b.refuse() {
-		s.End(EndDraining)
+func (b *Broker) Drain() { b.refuse(&b.draining, EndDraining) }
+
+// Suspend ends every subscriber, with the reason EndBehind, and refuses new ones until Resume. A gateway of a cluster that
+// does not get the news must not be silent: its clients would think that there are none.
+func (b *Broker) Suspend() { b.refuse(&b.behind, EndBehind) }
+
+// Resume lets Subscribe work again after Suspend.
+func (b *Broker) Resume() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.behind = false
+}
+
+// refuse makes Subscribe fail from now on, and ends all subscribers.
+func (b *Broker) refuse(why *bool, reason End) {
+	for _, s := range b.all(why) {
+		s.End(reason)
 	}
 }
 
-// refuse makes Subscribe fail from now on, and returns all subscribers.
-func (b *Broker) refuse() []*Subscriber {
+// all sets why, and returns the subscribers that joined before.
+func (b *Broker) all(why *bool) []*Subscriber {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.draining = true
+	*why = true
 	all := make([]*Subscriber, 0, b.count)
 	for _, v := range b.views {
 		for _, m := range v.members {

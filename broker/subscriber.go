@@ -17,6 +17,7 @@ type End string
 // Reasons to end a subscriber from outside.
 const (
 	EndDraining End = "draining" // the gateway stops
+	EndBehind   End = "behind"   // the gateway is behind the others of its cluster
 	EndExpired  End = "exp"      // the credential has expired
 	EndRevoked  End = "revoked"  // the credential was removed or revoked
 	EndChanged  End = "changed"  // the credential's grant was changed

@@ -66,6 +66,32 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	return g.journal, nil
 }
 
+// behindEvery is the time between two looks whether the gateway is behind.
+const behindEvery = 500 * time.Millisecond
+
+// watchBehind sends the clients away while the gateway is behind the others of its cluster, until ctx ends.
+func (g *Gateway) watchBehind(ctx context.Context) {
+	tick := time.NewTicker(behindEvery)
+	defer tick.Stop()
+	for was := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := g.journal.Health()
+		switch {
+		case err != nil && !was:
+			g.o.Logger.Warn("this gateway is behind the others: it sends its clients away", "cause", err, "connections", g.Broker.Count())
+			g.Broker.Suspend()
+		case err == nil && was:
+			g.o.Logger.Info("this gateway has caught up with the others")
+			g.Broker.Resume()
+		}
+		was = err != nil
+	}
+}
+
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is
 // open by then, and the broker has the tail.
 func (g *Gateway) startLog() error {

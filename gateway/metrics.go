@@ -9,6 +9,9 @@ import (
 
 func (g *Gateway) registerMetrics() {
 	g.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if g.clustered() {
+		g.registerClusterMetrics()
+	}
 	g.counter("sluice_log_damaged_total", "Damaged parts of the log's files, found at the start or when read. What they had is lost.", g.Log.Damaged)
 	g.gauge("sluice_log_bytes", "Bytes of records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Bytes) })
 	g.gauge("sluice_log_events", "Records that /realtime retains.", func(s eventlog.State) float64 { return float64(s.Count) })

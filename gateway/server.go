@@ -87,6 +87,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	quiet, stop := context.WithCancel(ctx)
 	defer stop()
 	g.group.Go(func() { returnMemory(quiet, g.Broker.Count) })
+	if g.clustered() {
+		g.group.Go(func() { g.watchBehind(quiet) })
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)

@@ -133,7 +133,7 @@ func (c *conn) serve(e echo.Context) (reason broker.End, err error) {
 		reason, status, why = writers.Flood, websocket.StatusPolicyViolation, rooms.ErrFlood.Error()
 	case c.dropped: // the client comes back and may make the room again
 		status, why = websocket.StatusGoingAway, rooms.ErrNoRoom.Error()
-	case reason == broker.EndDraining || reason == writers.Failed:
+	case reason == broker.EndDraining || reason == broker.EndBehind || reason == writers.Failed:
 		status = websocket.StatusGoingAway
 	}
 	if err == nil || c.flooded.Load() || reason == writers.Failed { // with an error of the connection, the client would not answer the close

@@ -144,7 +144,7 @@ func (roomNotices) Over(uint64, writers.RangeEnd) []byte { return nil }
 
 func (roomNotices) Last(reason broker.End) []byte {
 	switch reason {
-	case broker.EndDraining, writers.Failed:
+	case broker.EndDraining, broker.EndBehind, writers.Failed:
 		return sse.AppendBusy(nil, "", http.StatusServiceUnavailable, "the gateway is shutting down or cannot read its log; come back in a moment", time.Second)
 	}
 	return nil

@@ -56,6 +56,8 @@ func (notices) Last(reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the gateway is shutting down; read on from the last event in a moment"))
+	case broker.EndBehind:
+		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "this gateway is behind the others of its cluster; read on from the last event in a moment"))
 	case writers.Failed:
 		return appendFailure(nil, httperr.New(http.StatusServiceUnavailable, nameUnavailable, "the event log cannot be read now; read on from the last event in a moment"))
 	case broker.EndExpired, broker.EndRevoked:

@@ -220,6 +220,8 @@ func (c *Config) appendLast(dst []byte, reason broker.End) []byte {
 	switch reason {
 	case broker.EndDraining:
 		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "the gateway is shutting down; come back in a moment", c.DrainRetry())
+	case broker.EndBehind:
+		return sse.AppendBusy(dst, "", http.StatusServiceUnavailable, "this gateway is behind the others of its cluster; come back in a moment", c.FailRetry())
 	case broker.EndExpired:
 		return sse.AppendExpired(dst, string(reason), 0)
 	case broker.EndRevoked, broker.EndChanged:

@@ -211,7 +211,7 @@ func Explain(err error) string {
 	if errors.Is(err, syscall.ENOSPC) {
 		err = ErrDiskFull
 	}
-	for _, reason := range []error{ErrDiskFull, ErrMemoryFull, ErrQueueFull, ErrNoAnswer} {
+	for _, reason := range []error{ErrDiskFull, ErrMemoryFull, ErrQueueFull, ErrBehind, ErrNoAnswer} {
 		if errors.Is(err, reason) {
 			return ErrUnavailable.Error() + ": " + reason.Error()
 		}

@@ -154,6 +154,16 @@ func (l *Log) Clock() *Clock { return l.clock }
 // Settled is the newest position that readers may see.
 func (l *Log) Settled() uint64 { return l.settled.Load() }
 
+// Place is the place of the last entry that was applied.
+func (l *Log) Place() uint64 { return l.place.Load() }
+
+// Waiting is the number of bytes of requests that wait for their place in the journal.
+func (l *Log) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.bytes
+}
+
 func (l *Log) settle(position uint64) {
 	l.settled.Store(position)
 	if l.awaited.Load() == 0 {

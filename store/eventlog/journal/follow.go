@@ -27,6 +27,7 @@ type decoded struct {
 // follow reads the journal from a place on, until Close. What JetStream sends on arrives at once; what is missing there is
 // read directly, from any replica. That needs no consumer, which would depend on the leader of all of JetStream.
 func (j *Journal) follow() {
+	defer panics.Contain(j.log, "following the journal")
 	defer close(j.out)
 	for j.life.Err() == nil {
 		err := j.followOnce()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/store/eventlog"
+	"sluice/store/panics"
 )
 
 // A gateway that is behind must not be silent: its clients would think that nothing happens. A journal without a leader is
@@ -51,6 +52,7 @@ func (p *progress) look(applied, end uint64, answered, majority bool) {
 
 // watch asks for the journal's end each second.
 func (j *Journal) watch() {
+	defer panics.Contain(j.log, "watching the journal")
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -64,6 +66,7 @@ func (j *Journal) watch() {
 }
 
 func (j *Journal) watchOnce() {
+	defer panics.Contain(j.log, "watching the journal")
 	ctx, cancel := context.WithTimeout(j.life, watchEvery)
 	defer cancel()
 	applied := j.applied.Load() // before the question, so the end is never older
