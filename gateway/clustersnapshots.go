@@ -5,8 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/cluster/bus"
 	"sluice/store/eventlog/journal"
@@ -34,12 +39,9 @@ type snapshots struct {
 	backup  func(dir string) error
 	first   func() bool   // whether this gateway makes them
 	lowest  func() uint64 // the lowest place of the gateways that are there
-	log     interface {
-		Info(string, ...any)
-		Error(string, ...any)
-	}
-	asked chan struct{}
-	made  atomic.Int64 // when the newest one was made, in seconds since 1970; 0: not known
+	log     *slog.Logger
+	asked   chan struct{}
+	made    atomic.Int64 // when the newest one was made, in seconds since 1970; 0: not known
 }
 
 // SnapshotAnswer is what a gateway answers to a request for a snapshot.
@@ -55,16 +57,32 @@ func (g *Gateway) openSnapshots() error {
 	}
 	s := &snapshots{
 		bus: g.bus, dataDir: g.cfg.DataDir, version: g.o.Version, backup: g.Log.Backup, log: g.o.Logger, asked: make(chan struct{}, 1),
-		first: func() bool { return true }, lowest: func() uint64 { return 1<<64 - 1 },
+		first: func() bool { return true }, lowest: func() uint64 { return math.MaxUint64 },
 	}
 	if err := s.bus.Serve(snapshotSubject, s.answer); err != nil {
 		return fmt.Errorf("listening to requests for snapshots: %w", err)
 	}
-	g.registerSnapshots(s)
+	g.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_cluster_snapshot_age_seconds", Help: "Age of the cluster's newest snapshot, as this gateway knows it. -1: it knows of none.",
+	}, s.age))
 	ctx, end := context.WithCancel(context.Background())
-	g.group.Go(func() { s.run(ctx) })
-	g.onClose(func() error { end(); return nil })
+	var running sync.WaitGroup
+	running.Go(func() { s.run(ctx) })
+	g.onClose(func() error {
+		end()
+		running.Wait()
+		return nil
+	})
 	return nil
+}
+
+// age is the age of the newest snapshot.
+func (s *snapshots) age() float64 {
+	made := s.made.Load()
+	if made == 0 {
+		return -1
+	}
+	return time.Since(time.Unix(made, 0)).Seconds()
 }
 
 // answer takes a request of `sluice cluster snapshot`.
@@ -103,7 +121,7 @@ func (s *snapshots) run(ctx context.Context) {
 // step makes a snapshot if it is due. What fails is tried again at the next step. A panic ends the step only: the cluster goes
 // on without a snapshot.
 func (s *snapshots) step(ctx context.Context, asked bool) {
-	defer panics.Contain(func(cause any, stack []byte) { s.log.Error("making a snapshot", "panic", cause, "stack", string(stack)) })
+	defer panics.Contain(s.log, "making a snapshot of the cluster")
 	ctx, cancel := context.WithTimeout(ctx, snapshotMost)
 	defer cancel()
 	if err := s.make(ctx, asked); err != nil && !errors.Is(err, context.Canceled) {

@@ -118,7 +118,7 @@ func (w *partWriter) flush() error {
 }
 
 // removeMost bounds the time to remove the parts of a snapshot that failed. What stays, Prune removes.
-const removeMost = 10 * time.Second
+const removeMost = 3 * time.Second
 
 // remove removes the parts that were put.
 func (w *partWriter) remove() {
