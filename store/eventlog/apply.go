@@ -29,7 +29,8 @@ type grouping struct {
 	changed map[subject]uint64 // by its events
 	marks   marks              // of the clock, if there are new ones
 	origins origins            // that have sent messages, or are forgotten
-	repeat  bool               // the message under way was applied before
+	message uint64             // the place of the message under way
+	repeat  bool               // it was applied before
 }
 
 // group applies entries in order, and gives ids. An error is a failure: none of them has an outcome.
@@ -43,22 +44,30 @@ func (c *committer) group(entries []Entry) (*grouping, error) {
 			e.repeat = !c.fresh(g, e)
 		}
 		g.Place = e.Place
-		if e.Request == nil || e.repeat {
-			continue
+		if err := c.entry(g, e); err != nil {
+			return nil, err
 		}
-		p := e.waiting
-		if p == nil {
-			p = &pending{request: e.Request, blind: true}
-		}
-		if e.first, e.err = c.request(g, p, e.Wall); failed(e.err) {
-			return nil, e.err
-		}
-		if e.Origin != 0 {
-			g.Chain = link(g.Chain, e)
-			e.chain = g.Chain
-		}
+		e.chain = g.Chain
 	}
 	return g, nil
+}
+
+// entry applies an entry, unless it is void or a repeat. The error is a failure.
+func (c *committer) entry(g *grouping, e *Entry) error {
+	if e.Request == nil || e.repeat {
+		return nil
+	}
+	p := e.waiting
+	if p == nil {
+		p = &pending{request: e.Request, blind: true}
+	}
+	if e.first, e.err = c.request(g, p, e.Wall); failed(e.err) {
+		return e.err
+	}
+	if e.Origin != 0 {
+		g.Chain = link(g.Chain, e)
+	}
+	return nil
 }
 
 // failed reports whether an error is a failure, not a refusal.

@@ -108,22 +108,24 @@ func (c *Clock) at(elapsed int64) uint64 {
 	return at
 }
 
-// aheadOfJournal is how far a clock may go on by itself after the newest entry of a shared journal.
-const aheadOfJournal = time.Minute
+// aheadOfJournal is how far a clock may go on by itself after the newest entry of a shared journal: longer than a journal is
+// idle, or without a leader.
+const aheadOfJournal = 30 * time.Second
 
-// follow keeps the clock near the time of a shared journal. All processes must agree on ages: one whose clock is wrong would
-// remove events too early.
+// follow keeps the clock near the time of a shared journal. All processes must agree on ages: one whose clock is ahead would
+// remove events too early. So the first call sets the clock, in both directions. Later ones only move it forward, since an
+// entry may come late: the newest entry that came at once counts.
 func (c *Clock) follow(at uint64) {
 	if at == 0 {
 		return // nothing is applied yet
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.limit.Store(at + uint64(aheadOfJournal.Microseconds()))
 	_, elapsed := c.source.Now()
-	if now := c.at(elapsed); now < at {
-		c.base.Add(int64(at - now))
+	if first := c.limit.Load() == 0; first || c.at(elapsed) < at {
+		c.base.Store(int64(at) - elapsed)
 	}
+	c.limit.Store(at + uint64(aheadOfJournal.Microseconds()))
 }
 
 // Now is the log's present time.

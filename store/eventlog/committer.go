@@ -48,7 +48,7 @@ func (c *committer) run(j Journal) {
 // place for each, and an engine applies an edit before all else.
 func together(entries []Entry) int {
 	for i := range entries {
-		if r := entries[i].Request; r != nil && (r.Edit != nil || r.Run) {
+		if r := entries[i].Request; r != nil && r.alone() {
 			return max(1, i)
 		}
 	}

@@ -56,7 +56,7 @@ type Request struct {
 	If     []Condition // store only if these hold
 	Bound  *Bound      // for the keyed spaces of the request; nil: none
 	Sizes  []int       // set by Append: how many entries the key of each keyed event then has
-	Stored func()      // called when the request is stored, even if its publisher has given up; it must not wait for the log
+	Stored func()      // called when the request is stored, even if its publisher has given up; with a shared journal, for a minute. It must not wait for the log
 	Edit   *Edit       // changes to stored events, in the same commit; or nil
 	Make   string      // a keyed space to make, with no entries; ErrRow if it exists
 	Run    bool        // begins a run, which takes an id

@@ -338,7 +338,8 @@ func (l *Log) enqueue(p *pending, owner string) error {
 	return nil
 }
 
-// Close stores what waits, then closes the engine. It does not wait for a failed engine. If a full disk blocks the
+// Close stores what waits, then closes the engine. With a shared journal, it stores nothing: the outcome of the message under
+// way is unknown, and the others are refused. It does not wait for a failed engine. If a full disk blocks the
 // engine, Close waits no longer than publishers do.
 func (l *Log) Close() error {
 	l.mu.Lock()
@@ -370,6 +371,7 @@ func (l *Log) stop() error {
 	}()
 	select {
 	case <-stopped:
+		l.refuseAll() // a log that has not started yet
 		return nil
 	case <-l.failed:
 		return nil

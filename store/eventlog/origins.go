@@ -32,7 +32,7 @@ func originRow(id uint64, o origin) Row {
 func (c *committer) share() error {
 	c.origins, c.chains = origins{}, &chains{}
 	c.chains.add(Claim{c.applied.Place, c.applied.Chain})
-	c.log.proposals.setClaim(Claim{c.applied.Place, c.applied.Chain})
+	c.log.proposals.heard(Claim{c.applied.Place, c.applied.Chain})
 	c.log.clock.follow(c.applied.At)
 	return c.origins.load(c.log.engine)
 }
@@ -50,38 +50,49 @@ func (s origins) load(engine Reader) error {
 }
 
 // fresh reports whether an entry is of a message that was not applied before. If so, the first entry of the message stores
-// its number with the group; and if its origin is new, those that were silent for long are forgotten.
+// its number with the group.
 func (c *committer) fresh(g *grouping, e *Entry) bool {
-	if g.Place == e.Place {
-		return !g.repeat // not the first entry
+	if g.message != e.Place { // the first entry
+		g.message, g.repeat = e.Place, c.origin(g, e.Origin).number >= e.Number
+		if !g.repeat {
+			c.hear(g, e)
+		}
 	}
-	g.repeat = !c.message(g, e)
 	return !g.repeat
 }
 
-func (c *committer) message(g *grouping, e *Entry) (fresh bool) {
-	was, known := g.origins[e.Origin]
-	if !known {
-		was, known = c.origins[e.Origin]
+// origin is what is remembered of an origin, after the entries of the group so far. Without a number, it is nothing.
+func (c *committer) origin(g *grouping, id uint64) origin {
+	if o, changed := g.origins[id]; changed {
+		return o
 	}
-	if known && was.number >= e.Number {
-		return false
-	}
+	return c.origins[id]
+}
+
+// hear notes a message. If its origin is new, those that were silent for long are forgotten.
+func (c *committer) hear(g *grouping, e *Entry) {
 	if g.origins == nil {
 		g.origins = origins{}
 	}
-	if !known {
-		for id, o := range c.origins {
-			if _, heard := g.origins[id]; !heard && o.at+uint64(originLife.Microseconds()) < g.At {
+	if c.origin(g, e.Origin).number == 0 {
+		c.forget(g)
+	}
+	now := origin{e.Number, g.At}
+	g.origins[e.Origin] = now
+	g.Rows = append(g.Rows, originRow(e.Origin, now))
+}
+
+// forget forgets the origins that were silent for long. Which they are must not depend on the group, so those that the group
+// has heard of count as well.
+func (c *committer) forget(g *grouping) {
+	for _, known := range [...]origins{c.origins, g.origins} {
+		for id := range known {
+			if o := c.origin(g, id); o.number != 0 && o.at+uint64(originLife.Microseconds()) < g.At {
 				g.origins[id] = origin{}
 				g.Rows = append(g.Rows, Row{Key: originRow(id, o).Key})
 			}
 		}
 	}
-	now := origin{e.Number, g.At}
-	g.origins[e.Origin] = now
-	g.Rows = append(g.Rows, originRow(e.Origin, now))
-	return true
 }
 
 // install takes over what a stored group has changed.

