@@ -44,8 +44,8 @@ type snapshots struct {
 	made    atomic.Int64 // when the newest one was made, in seconds since 1970; 0: not known
 }
 
-// SnapshotAnswer is what a gateway answers to a request for a snapshot.
-type SnapshotAnswer struct {
+// snapshotAnswer is what a gateway answers to a request for a snapshot.
+type snapshotAnswer struct {
 	Node  string `json:"node"`
 	Makes bool   `json:"makes"` // it makes one now
 }
@@ -87,7 +87,7 @@ func (s *snapshots) age() float64 {
 
 // answer takes a request of `sluice cluster snapshot`.
 func (s *snapshots) answer([]byte) []byte {
-	a := SnapshotAnswer{Node: s.bus.Node(), Makes: s.first()}
+	a := snapshotAnswer{Node: s.bus.Node(), Makes: s.first()}
 	if a.Makes {
 		select {
 		case s.asked <- struct{}{}:
@@ -172,4 +172,24 @@ func due(state journal.State, all []journal.Snapshot, now time.Time) bool {
 		return true
 	}
 	return moved > snapshotMessages && now.Sub(newest.Made) > snapshotAge
+}
+
+// ErrNoGateway is the error of AskSnapshot if no gateway can make one.
+var ErrNoGateway = errors.New("no gateway of the cluster answers: start one")
+
+// AskSnapshot asks the gateways for a snapshot. It returns the name of the one that makes it, without waiting for it.
+func AskSnapshot(ctx context.Context, b *bus.Bus, most time.Duration) (node string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	err = b.Ask(ctx, snapshotSubject, nil, func(body []byte) bool {
+		var a snapshotAnswer
+		if json.Unmarshal(body, &a) == nil && a.Makes {
+			node = a.Node
+		}
+		return node == ""
+	})
+	if err == nil && node == "" {
+		err = ErrNoGateway
+	}
+	return node, err
 }

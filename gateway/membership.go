@@ -82,6 +82,6 @@ func checkAlone(engine eventlog.Engine, dataDir string) error {
 	if err != nil || m.cluster == "" {
 		return err
 	}
-	return &SettingsError{fmt.Errorf("the log in DATA_DIR %s belongs to the cluster %s, and CLUSTER_URL is not set: set it, or take the log out of its cluster with: sluice cluster leave %s",
-		dataDir, m.cluster, dataDir)}
+	return &SettingsError{fmt.Errorf("it belongs to the cluster %s, and CLUSTER_URL is not set: set it, or take the log out of its cluster with: sluice cluster leave %s",
+		m.cluster, dataDir)}
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -36,9 +35,6 @@ func (g *Gateway) openLog() error {
 	var log *eventlog.Log
 	if o.Journal, err = g.openJournal(engine); err == nil {
 		log, err = eventlog.Open(engine, o)
-	}
-	if errors.As(err, new(*SettingsError)) {
-		return errors.Join(err, engine.Close())
 	}
 	if err != nil {
 		_ = engine.Close() // the first error is the one to report
