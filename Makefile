@@ -4,7 +4,7 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server
+.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
@@ -12,6 +12,9 @@ build: ## the binary, in bin/
 
 nats-server: ## the NATS server that tests of clusters and make cluster run, in bin/
 	GO="$(GO)" ./scripts/nats-server.sh
+
+cluster: build nats-server ## a whole cluster on this machine, to try it: 3 NATS servers, 3 gateways, nginx. PORT=, NATS_PORT=
+	./deploy/cluster/laptop.sh
 
 test: deps check unit e2e cross ## everything that CI runs
 

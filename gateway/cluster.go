@@ -17,6 +17,9 @@ import (
 // leads it dies.
 const clusterWait = 15 * time.Second
 
+// leaderWait is how long a start waits for the journal's leader.
+const leaderWait = time.Minute
+
 // clustered reports whether the gateway is one of several.
 func (g *Gateway) clustered() bool { return g.cfg.ClusterURL != "" }
 
@@ -56,11 +59,11 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if !g.clustered() {
 		return g.o.Journal, checkAlone(engine, g.cfg.DataDir)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clusterWait)
+	ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
 	defer cancel()
-	state, err := journal.Look(ctx, g.bus)
+	state, err := journal.LookUntil(ctx, g.bus)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{Birth: state.Birth, Fatal: g.fail, Logger: g.o.Logger})
 	return g.journal, nil

@@ -5,17 +5,19 @@
 #   deploy/cluster/laptop.sh [FOLDER]      (data/cluster; make cluster builds the programs first)
 #
 # Everything listens on loopback only. PORT (8080) is the balancer's port; the gateways have the three behind it. NATS_PORT
-# (4222) and the two behind it are the servers'; the same plus 2000 and plus 4000 are for routes and monitoring.
+# (4222) and the two behind it are the servers'; the same plus 2000 and plus 4000 are for routes and monitoring. BIN (bin) is
+# the folder of the two programs.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=${1:-data/cluster}
 port=${PORT:-8080}
 nats_port=${NATS_PORT:-4222}
 here=$PWD/deploy/cluster
+bin=$(cd "${BIN:-bin}" && pwd) || bin=bin
 
 fail() { echo "laptop.sh: $*" >&2; exit 1; }
-[ -x bin/sluice ] || fail "bin/sluice is missing: run make build"
-[ -x bin/nats-server ] || fail "bin/nats-server is missing: run make nats-server"
+[ -x "$bin/sluice" ] || fail "$bin/sluice is missing: run make build"
+[ -x "$bin/nats-server" ] || fail "$bin/nats-server is missing: run make nats-server"
 nginx=$(command -v nginx || true)
 [ -n "$nginx" ] || nginx=/usr/sbin/nginx
 [ -x "$nginx" ] || fail "nginx is missing: install it (apt-get install nginx-light, brew install nginx)"
@@ -24,7 +26,6 @@ for program in curl openssl; do command -v "$program" >/dev/null || fail "$progr
 umask 077 # the folder has secrets
 mkdir -p "$folder/nginx"
 folder=$(cd "$folder" && pwd)
-bin=$PWD/bin
 
 # A password begins with a letter, because NATS takes a text like 5e10 for a number.
 secret() { echo "p$(openssl rand -hex 32)"; }
@@ -50,11 +51,14 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# run starts a program whose output goes to a file. Ctrl-C goes to the whole group of processes, so it is ignored there.
+# run starts a program whose output goes to a file. Ctrl-C reaches all processes of a group at once, and stop ends them in
+# order, so each has a group of its own where setsid is there (not on macOS).
 run() {
   log=$folder/$1.log
   shift
-  (trap '' INT; exec "$@") >>"$log" 2>&1 &
+  if command -v setsid >/dev/null; then set -- setsid "$@"; fi
+  "$@" >>"$log" 2>&1 &
+  echo $! >"${log%.log}.pid"
   pids="$! $pids" # the last that started ends first
 }
 
@@ -62,10 +66,11 @@ run() {
 await() {
   what=$1 tries=0
   shift
-  until "$@" >/dev/null 2>&1; do
+  while :; do
+    for pid in $pids; do kill -0 "$pid" 2>/dev/null || fail "a process has ended. Are its ports free? See the end of $folder/*.log"; done
+    if "$@" >/dev/null 2>&1; then return; fi
     tries=$((tries + 1))
-    [ $tries -lt 600 ] || fail "$what did not come up. See $folder/*.log"
-    for pid in $pids; do kill -0 "$pid" 2>/dev/null || fail "a process has ended (are the ports free?). See the end of $folder/*.log"; done
+    [ $tries -lt 600 ] || fail "$what did not come up. See the end of $folder/*.log"
     sleep 0.1
   done
 }
@@ -99,11 +104,12 @@ for i in 1 2 3; do await "gateway $i" curl -fs "http://127.0.0.1:$((port + i))/r
 # The deployed configuration, with these addresses, and with its files in the folder.
 {
   echo "daemon off; pid $folder/nginx/pid; error_log $folder/nginx/error.log warn;"
+  [ "$(id -u)" -ne 0 ] || echo "user root;" # the workers of root's nginx may not read the folder otherwise
   echo "events {}"
   echo "http {"
   for temp in client_body proxy fastcgi uwsgi scgi; do echo "  ${temp}_temp_path $folder/nginx/$temp;"; done
-  sed -e "s|listen 80;|listen 127.0.0.1:$port;|; s|/var/log/nginx/|$folder/nginx/|" \
-    -e "s|gateway-\([123]\):8080|127.0.0.1:$port\1|; s|127.0.0.1:${port}1|127.0.0.1:$((port + 1))|; s|127.0.0.1:${port}2|127.0.0.1:$((port + 2))|; s|127.0.0.1:${port}3|127.0.0.1:$((port + 3))|" \
+  sed -e "s|listen 80;|listen 127.0.0.1:$port;|" -e "s|/var/log/nginx/|$folder/nginx/|" -e "s|gateway-1:8080|127.0.0.1:$((port + 1))|" \
+    -e "s|gateway-2:8080|127.0.0.1:$((port + 2))|" -e "s|gateway-3:8080|127.0.0.1:$((port + 3))|" \
     "$here/nginx.conf"
   echo "}"
 } >nginx/nginx.conf
@@ -114,17 +120,20 @@ cat <<END
 
 A cluster of three gateways is behind http://127.0.0.1:$port (the gateways: ports $((port + 1)) to $((port + 3)); logs and data: $folder).
 
-Watch, in one terminal:
+Watch events at one gateway, in one terminal:
 
-  curl -N 'http://127.0.0.1:$((port + 1))/realtime?apikey=$KEY'
+  curl -N -H 'x-apikey: $KEY' http://127.0.0.1:$((port + 1))/realtime
 
-Publish at another gateway, in a second one:
+Publish one at another, in another:
 
-  curl -H 'x-apikey: $KEY' -H 'content-type: application/json' -d '{"event":"hello","data":"world"}' http://127.0.0.1:$((port + 2))/realtime
+  curl -H 'x-apikey: $KEY' -H 'Content-Type: application/json' -d '{"event":"hello","data":"world"}' http://127.0.0.1:$((port + 2))/realtime
 
-Dashboard: http://127.0.0.1:$port/#apikey=$KEY
+Or watch them in a browser, through the balancer:
 
-Kill one of them: pkill would kill all; find its number with  ps x | grep nats-3. Ctrl-C stops everything.
+  http://127.0.0.1:$port/#apikey=$KEY
+
+Ctrl-C stops all. To see what the loss of one does, kill its process: $folder/*.pid has the numbers.
+
 END
 while :; do
   sleep 1 &

@@ -211,18 +211,10 @@ var _ eventlog.Shared = (*Journal)(nil)
 
 // End returns the place of the newest message.
 func (j *Journal) End(ctx context.Context) (uint64, error) {
-	for {
-		s, err := Look(ctx, j.bus)
-		if err == nil {
-			j.metrics.End.Store(s.Last)
-			return s.Last, nil
-		}
-		if !noAnswer(err) || ctx.Err() != nil {
-			return 0, err
-		}
-		j.pause(tryAgain)
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+	s, err := LookUntil(ctx, j.bus)
+	if err != nil {
+		return 0, err
 	}
+	j.metrics.End.Store(s.Last)
+	return s.Last, nil
 }

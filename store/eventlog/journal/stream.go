@@ -195,6 +195,26 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	return s, nil
 }
 
+// lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
+const lookTime = 500 * time.Millisecond
+
+// LookUntil is Look, again and again until somebody answers or ctx ends.
+func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
+	for {
+		once, cancel := context.WithTimeout(ctx, lookTime)
+		s, err := Look(once, b)
+		cancel()
+		if err == nil || !noAnswer(err) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return s, err
+		case <-time.After(tryAgain):
+		}
+	}
+}
+
 // noAnswer reports whether an error of NATS means that nobody is there to answer now.
 func noAnswer(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
