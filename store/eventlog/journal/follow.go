@@ -73,26 +73,32 @@ func (j *Journal) followOnce() error {
 	}
 }
 
-// take takes a message that JetStream has sent on.
+// take takes a message that JetStream has sent on. A stranger can publish anything on this subject, so a message without a
+// seal is read directly. So is a part, which has none of its own, and what is missing before the message.
 func (j *Journal) take(m *nats.Msg) error {
 	s, err := storedOf(m)
-	if err != nil {
-		return nil // a stranger can publish anything on this subject
-	}
-	for s.place > j.next && j.life.Err() == nil {
-		before := j.next
-		if err := j.readOn(); err != nil {
-			return err
-		}
-		if j.next == before {
-			j.pause(readAgain) // the replica that was asked does not have it yet
-		}
-	}
-	if s.place < j.next {
+	if err != nil || s.place < j.next {
 		return nil
 	}
-	return j.add(s)
+	if s.place == j.next && s.head.Get(headPart) == "" {
+		if _, err := j.bus.Unseal(subjectIn, s.data); err == nil {
+			return j.add(s)
+		}
+	}
+	for range lateTries {
+		if err := j.readOn(); err != nil || j.next > s.place {
+			return err
+		}
+		j.pause(lateEvery) // the replica that was asked does not have it yet
+	}
+	return nil
 }
+
+// The tries to read a message that JetStream has sent on: replicas have it some milliseconds later.
+const (
+	lateTries = 5
+	lateEvery = 10 * time.Millisecond
+)
 
 // readOn reads directly what follows, as far as it goes.
 func (j *Journal) readOn() error {

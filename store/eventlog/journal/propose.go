@@ -35,7 +35,7 @@ type pubAck struct {
 func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
 	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests})
 	if err != nil {
-		return fmt.Errorf("%w: %w", eventlog.ErrTooLarge, err)
+		return fmt.Errorf("%w: %w", eventlog.ErrTooLarge, err) // a fault of ours; it must not be tried again
 	}
 	sealed := j.bus.Seal(subjectIn, body)
 	id := strconv.FormatUint(j.origin, 16) + "-" + strconv.FormatUint(p.Number, 10)

@@ -1,0 +1,74 @@
+package journal
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sluice/store/eventlog"
+)
+
+// TestProgress: a gateway is behind if it has not applied what was there three seconds ago, or if it is cut off. A journal
+// without a leader is neither.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	type look struct {
+		applied, end       uint64
+		answered, majority bool
+	}
+	same := func(n int, l look) []look {
+		all := make([]look, n)
+		for i := range all {
+			all[i] = l
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		looks []look
+		want  error
+	}{
+		"new":                    {nil, nil},
+		"up to date":             {same(10, look{5, 5, true, true}), nil},
+		"behind for two seconds": {same(3, look{5, 9, true, true}), nil},
+		"behind":                 {same(4, look{5, 9, true, true}), eventlog.ErrBehind},
+		"behind, then caught up": {append(same(9, look{5, 9, true, true}), look{9, 9, true, true}), nil},
+		"always a little behind": {[]look{{1, 2, true, true}, {2, 3, true, true}, {3, 4, true, true}, {4, 5, true, true}, {5, 6, true, true}}, nil},
+		"without a leader":       {append(same(5, look{5, 5, true, true}), same(20, look{5, 0, false, true})...), nil},
+		"cut off":                {append(same(5, look{5, 5, true, true}), same(3, look{5, 0, false, false})...), errNoMajority},
+		"cut off for a moment":   {append(same(5, look{5, 5, true, true}), same(2, look{5, 0, false, false})...), nil},
+		"cut off, and back":      {append(same(5, look{5, 0, false, false}), look{5, 5, true, true}), nil},
+		"behind, no leader":      {append(same(1, look{5, 9, true, true}), same(3, look{5, 0, false, true})...), eventlog.ErrBehind},
+	} {
+		var p progress
+		for _, l := range test.looks {
+			p.look(l.applied, l.end, l.answered, l.majority)
+		}
+		if err := p.health(); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestWhoDiffers: of gateways with different states, those stop that are not the majority, and only once the others have
+// spoken.
+func TestWhoDiffers(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	old, fresh := now.Add(-10*time.Second), now.Add(-time.Second)
+	for name, test := range map[string]struct {
+		claims claims
+		want   error
+	}{
+		"alone":                     {claims{}, nil},
+		"all agree":                 {claims{1: {true, now, now}, 2: {true, now, now}}, nil},
+		"one of two others differs": {claims{1: {true, now, now}, 2: {false, now, old}}, nil},
+		"both others differ":        {claims{1: {false, now, old}, 2: {false, now, fresh}}, ErrDiffers},
+		"both, but since a moment":  {claims{1: {false, now, fresh}, 2: {false, now, fresh}}, nil},
+		"the only other differs":    {claims{1: {false, now, old}}, ErrDiffers},
+		"who differed is gone":      {claims{1: {false, now.Add(-time.Minute), now.Add(-2 * time.Minute)}}, nil},
+	} {
+		if err := test.claims.differ(now); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
