@@ -23,6 +23,7 @@ var uncontained = map[string]string{
 	"store/eventlog":                     "an event may be stored in part, so the process must not go on",
 	"store/eventlog/pebble":              "the same",
 	"store/pause":                        "reads the clock",
+	"cluster/peers (*Peers).Start":       "run contains each step",
 	"gateway (*Gateway).Serve":           "net/http recovers each request",
 	"gateway (*Gateway).serveMetrics":    "the same",
 	"handlers/audit New":                 "keep contains each step",

@@ -43,7 +43,9 @@ func connectCluster() (*config.Config, *bus.Bus, error) {
 }
 
 // ClusterInit makes a cluster.
-type ClusterInit struct{}
+type ClusterInit struct {
+	Bytes config.Size `placeholder:"SIZE" help:"The most that the journal keeps on each server, such as 8GiB; the default is that, or less if the servers have no room for it."`
+}
 
 // Help is shown by sluice cluster init --help.
 func (*ClusterInit) Help() string {
@@ -55,7 +57,7 @@ func (*ClusterInit) Help() string {
 const initMost = 2 * time.Hour
 
 // Run makes the cluster, and prints what to do next.
-func (*ClusterInit) Run(std *Streams) error {
+func (c *ClusterInit) Run(std *Streams) error {
 	cfg, b, err := connectCluster()
 	if err != nil {
 		return err
@@ -63,14 +65,14 @@ func (*ClusterInit) Run(std *Streams) error {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), initMost)
 	defer cancel()
-	made, err := gateway.InitCluster(ctx, cfg, b, version())
+	made, err := gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Bytes: int64(c.Bytes), Version: version()})
 	switch {
 	case errors.Is(err, gateway.ErrLocked), errors.Is(err, gateway.ErrClusterExists), errors.As(err, new(*gateway.SettingsError)):
 		return usageError{err}
 	case err != nil:
 		return fmt.Errorf("%w\nNothing is lost. Run the command again when the cause is repaired: it goes on where it stopped", err)
 	}
-	fmt.Fprintf(std.Out, "The cluster %s is ready. Its journal is on %d NATS servers; the first snapshot has %d bytes.\n", b.Cluster(), made.Replicas, made.Snapshot.Size)
+	fmt.Fprintf(std.Out, "The cluster %s is ready. Its journal is on %d NATS servers and keeps %d MiB on each; the first snapshot has %d KiB.\n", b.Cluster(), made.Replicas, made.Bytes>>20, made.Snapshot.Size>>10)
 	if made.Replicas < 3 {
 		fmt.Fprintln(std.Out, "Warning: one NATS server is no cluster. If it is lost, what the gateways have not applied yet is lost. Use three.")
 	}

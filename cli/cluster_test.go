@@ -51,6 +51,7 @@ func TestClusterCommands(t *testing.T) {
 	}
 	expect(t, env, 2, "sluice: opening the log", "cluster", "init") // it is in use
 	expect(t, env, 0, "place ", "cluster", "snapshot")
+	expect(t, env, 0, "JOURNAL", "cluster", "status", "--gateways", "2")
 	a.stop(t, os.Interrupt)
 	b.stop(t, os.Interrupt)
 	expect(t, []string{keysSetting, "DATA_DIR=" + two, "ADDR=127.0.0.1:0"}, 2, "sluice cluster leave "+two, "serve")
@@ -76,13 +77,15 @@ func TestClusterStatus(t *testing.T) {
 	ready := map[string]bool{"b": true, "a": true}
 	for _, c := range []struct {
 		ready map[string]bool
+		clock time.Duration
 		code  int
 		says  string
 	}{
-		{ready, 0, "a        v1       yes    1      0       5ms  7"},
-		{ready, 0, "place 1"},
-		{map[string]bool{"a": true, "b": false}, 1, "the gateway b is not ready"},
-		{map[string]bool{"a": true}, 1, "1 of 2 gateways are running"},
+		{ready, 0, 0, "a        v1       yes    1      0       7"},
+		{ready, 0, 0, "place 1"},
+		{map[string]bool{"a": true, "b": false}, 0, 1, "the gateway b is not ready"},
+		{ready, -40 * time.Second, 1, "the clock of the gateway a"},
+		{map[string]bool{"a": true}, 0, 1, "1 of 2 gateways are running"},
 	} {
 		stop := make(chan struct{})
 		stopped := make(chan struct{})
@@ -90,7 +93,7 @@ func TestClusterStatus(t *testing.T) {
 			defer close(stopped)
 			for tick := time.NewTicker(300 * time.Millisecond); ; {
 				for name, ready := range c.ready {
-					body, _ := json.Marshal(map[string]any{"node": name, "version": "v1", "ready": ready, "place": 1, "lag": 5 * time.Millisecond, "connections": 7})
+					body, _ := json.Marshal(map[string]any{"node": name, "version": "v1", "ready": ready, "place": 1, "connections": 7, "sent": time.Now().Add(c.clock)})
 					_ = nc.Publish("peers.beat", body)
 				}
 				select {

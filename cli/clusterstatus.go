@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/cluster/bus"
+	"sluice/cluster/peers"
 	"sluice/store/eventlog/journal"
 )
 
@@ -27,18 +28,20 @@ func (*ClusterStatus) Help() string {
 // beatsFor is how long the gateways' beats are collected. Each sends one a second.
 const beatsFor = 2500 * time.Millisecond
 
+// clockMost is how far the clocks of two machines may be apart.
+const clockMost = 30 * time.Second
+
 // statusMost bounds a question to the journal's leader.
 const statusMost = 5 * time.Second
 
 // clusterBeat is what a gateway says of itself each second.
 type clusterBeat struct {
-	Node        string        `json:"node"`
-	Version     string        `json:"version"`
-	Place       uint64        `json:"place"`
-	Connections int           `json:"connections"`
-	Ready       bool          `json:"ready"`
-	Lag         time.Duration `json:"lag"`
-	Leaves      bool          `json:"leaves"`
+	Node   string    `json:"node"`
+	Sent   time.Time `json:"sent"`
+	Leaves bool      `json:"leaves"`
+	peers.State
+
+	clock time.Duration // of the gateway minus ours
 }
 
 // clusterState is what the command has found out.
@@ -87,6 +90,7 @@ func collectBeats(b *bus.Bus, most time.Duration) ([]clusterBeat, error) {
 		if json.Unmarshal(body, &beat) != nil {
 			return // of a version that says something else
 		}
+		beat.clock = time.Until(beat.Sent)
 		select {
 		case beats <- beat:
 		case <-done:
@@ -131,6 +135,9 @@ func (s *clusterState) judge(gateways int) {
 		if !beat.Ready {
 			s.fault("the gateway %s is not ready", beat.Node)
 		}
+		if beat.clock.Abs() > clockMost {
+			s.fault("the clock of the gateway %s differs from this machine's by %s: let both follow NTP", beat.Node, beat.clock.Round(time.Second))
+		}
 	}
 	if s.journal.Wanted == 0 {
 		return // there is no answer about it, which is noted
@@ -153,19 +160,19 @@ func (s *clusterState) judge(gateways int) {
 
 func (s *clusterState) print(std *Streams) error {
 	w := tabwriter.NewWriter(std.Out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tLAG\tCONNECTIONS")
+	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tCONNECTIONS")
 	for _, beat := range s.beats {
 		behind := s.journal.Last - min(beat.Place, s.journal.Last)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%d\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Lag.Round(time.Millisecond), beat.Connections)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections)
 	}
 	j := s.journal
-	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\t\n%s\t%d\t%d\t%d\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
+	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\n%s\t%d\t%d\t%d\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
 	for _, r := range j.Replicas {
-		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
+		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
 	}
-	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t\t")
+	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t")
 	for _, snapshot := range s.snapshots {
-		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
+		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
 	}
 	return w.Flush()
 }

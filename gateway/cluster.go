@@ -65,7 +65,9 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
-	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{Birth: state.Birth, Fatal: g.fail, Logger: g.o.Logger})
+	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
+		Birth: state.Birth, Majority: g.peers.Majority, Fatal: g.fail, Logger: g.o.Logger,
+	})
 	return g.journal, nil
 }
 

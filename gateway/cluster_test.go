@@ -76,11 +76,11 @@ func TestClusterBeginsWithALog(t *testing.T) {
 
 	alone := gatewaytest.Start(t, func(s *gatewaytest.Setup) { s.DataDir = one })
 	old := alone.Publish(t, `{"event":"hello","data":{"n":1}}`)
-	if _, err := gateway.InitCluster(ctx, cfg, b, "test"); !errors.Is(err, gateway.ErrLocked) {
+	if _, err := gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Version: "test"}); !errors.Is(err, gateway.ErrLocked) {
 		t.Fatalf("while the gateway runs: %v", err)
 	}
 	alone.Stop(t)
-	if _, err := gateway.InitCluster(ctx, cfg, b, "test"); err != nil {
+	if _, err := gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
 

@@ -20,10 +20,17 @@ import (
 // ErrClusterExists is the error of InitCluster if there is nothing to do.
 var ErrClusterExists = errors.New("this cluster exists already")
 
+// InitOptions are parameters of a new cluster.
+type InitOptions struct {
+	Bytes   int64 // that the journal keeps at most, on each server; 0: 8 GiB, or less if the servers have no room for it
+	Version string
+}
+
 // NewCluster is what InitCluster has made.
 type NewCluster struct {
 	Last     uint64 // the last id of the log
 	Replicas int    // of the journal
+	Bytes    int64  // that the journal keeps at most
 	Snapshot journal.Snapshot
 }
 
@@ -32,7 +39,7 @@ type NewCluster struct {
 // Its steps can be interrupted anywhere; called again, it goes on. It first stores in the log what will identify the journal,
 // then it makes the journal with that, then it stores in the log that it is at the journal's first place, and at last it saves
 // the snapshot that other gateways begin with. Until the third step, no gateway starts on the log.
-func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, version string) (made NewCluster, err error) {
+func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, o InitOptions) (made NewCluster, err error) {
 	dir := filepath.Join(cfg.DataDir, logFolder)
 	engine, err := pebble.Open(pebble.Options{Dir: dir, Durability: pebble.Disk})
 	if err != nil {
@@ -58,7 +65,7 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, version st
 		}
 	}
 	if m.Joining {
-		at, err := createJournal(ctx, b, m.Birth)
+		at, err := createJournal(ctx, b, m.Birth, o.Bytes)
 		if err != nil {
 			return made, err
 		}
@@ -71,8 +78,8 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, version st
 	if state, err = look(ctx, b); err != nil {
 		return made, err
 	}
-	made.Last, made.Replicas = applied.Last, state.Wanted
-	made.Snapshot, err = saveSnapshot(ctx, b, cfg.DataDir, version, engine.Backup)
+	made.Last, made.Replicas, made.Bytes = applied.Last, state.Wanted, state.Most
+	made.Snapshot, err = saveSnapshot(ctx, b, cfg.DataDir, o.Version, engine.Backup)
 	return made, err
 }
 
@@ -111,16 +118,27 @@ func commitMembership(engine eventlog.Engine, m membership, applied eventlog.App
 	return nil
 }
 
-// createJournal makes the journal on three servers, or on one if that is all there is.
-func createJournal(ctx context.Context, b *bus.Bus, birth string) (at uint64, err error) {
-	create := func(replicas int) error {
+// Sizes of a journal, if none is asked for.
+const (
+	journalBytes = 8 << 30
+	journalLeast = 512 << 20
+)
+
+// createJournal makes the journal on three servers, or on one if that is all there is. JetStream reserves all its bytes.
+func createJournal(ctx context.Context, b *bus.Bus, birth string, bytes int64) (at uint64, err error) {
+	create := func(replicas int, bytes int64) error {
 		try, cancel := context.WithTimeout(ctx, lookMost)
 		defer cancel()
-		_, at, err = journal.Create(try, b, journal.CreateOptions{Birth: birth, Replicas: replicas, Bytes: -1})
+		_, at, err = journal.Create(try, b, journal.CreateOptions{Birth: birth, Replicas: replicas, Bytes: bytes})
 		return err
 	}
-	if err = create(3); errors.Is(err, journal.ErrOneServer) {
-		err = create(1)
+	for size := cmp.Or(bytes, journalBytes); ; size /= 2 {
+		if err = create(3, size); errors.Is(err, journal.ErrOneServer) {
+			err = create(1, size)
+		}
+		if !errors.Is(err, journal.ErrServers) || bytes != 0 || size <= journalLeast {
+			break
+		}
 	}
 	if errors.Is(err, journal.ErrExists) {
 		err = ErrClusterExists // another init was faster

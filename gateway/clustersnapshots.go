@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/cluster/bus"
+	"sluice/cluster/peers"
 	"sluice/store/eventlog/journal"
 	"sluice/store/panics"
 )
@@ -37,8 +38,7 @@ type snapshots struct {
 	dataDir string
 	version string
 	backup  func(dir string) error
-	first   func() bool   // whether this gateway makes them
-	lowest  func() uint64 // the lowest place of the gateways that are there
+	peers   func() []peers.Peer // by name
 	log     *slog.Logger
 	asked   chan struct{}
 	made    atomic.Int64 // when the newest one was made, in seconds since 1970; 0: not known
@@ -57,7 +57,7 @@ func (g *Gateway) openSnapshots() error {
 	}
 	s := &snapshots{
 		bus: g.bus, dataDir: g.cfg.DataDir, version: g.o.Version, backup: g.Log.Backup, log: g.o.Logger, asked: make(chan struct{}, 1),
-		first: func() bool { return true }, lowest: func() uint64 { return math.MaxUint64 },
+		peers: g.peers.List,
 	}
 	if err := s.bus.Serve(snapshotSubject, s.answer); err != nil {
 		return fmt.Errorf("listening to requests for snapshots: %w", err)
@@ -76,6 +76,27 @@ func (g *Gateway) openSnapshots() error {
 	return nil
 }
 
+// first reports whether this gateway makes the snapshots.
+func (s *snapshots) first() bool {
+	for _, p := range s.peers() {
+		if !p.Away && p.Ready {
+			return p.Self
+		}
+	}
+	return false
+}
+
+// lowest is the lowest place of the gateways that are there. What they have not applied stays in the journal.
+func (s *snapshots) lowest() uint64 {
+	lowest := uint64(math.MaxUint64)
+	for _, p := range s.peers() {
+		if !p.Away {
+			lowest = min(lowest, p.Place)
+		}
+	}
+	return lowest
+}
+
 // age is the age of the newest snapshot.
 func (s *snapshots) age() float64 {
 	made := s.made.Load()
@@ -86,7 +107,7 @@ func (s *snapshots) age() float64 {
 }
 
 // answer takes a request of `sluice cluster snapshot`.
-func (s *snapshots) answer([]byte) []byte {
+func (s *snapshots) answer(_ []byte, answer func([]byte)) {
 	a := snapshotAnswer{Node: s.bus.Node(), Makes: s.first()}
 	if a.Makes {
 		select {
@@ -94,11 +115,9 @@ func (s *snapshots) answer([]byte) []byte {
 		default: // one is asked for already
 		}
 	}
-	body, err := json.Marshal(a)
-	if err != nil {
-		return nil
+	if body, err := json.Marshal(a); err == nil {
+		answer(body)
 	}
-	return body
 }
 
 // run makes snapshots until ctx ends.
@@ -168,7 +187,11 @@ func due(state journal.State, all []journal.Snapshot, now time.Time) bool {
 		return false
 	}
 	moved, stored := state.Last-newest.Place, state.Last-state.First+1
-	if bytes := float64(state.Bytes) * float64(moved) / float64(max(stored, 1)); bytes > float64(max(snapshotBytes, newest.Size)) {
+	most := max(snapshotBytes, newest.Size)
+	if state.Most > 0 {
+		most = min(most, state.Most/4) // the journal must not drop what comes after the newest snapshot
+	}
+	if bytes := float64(state.Bytes) * float64(moved) / float64(max(stored, 1)); bytes > float64(most) {
 		return true
 	}
 	return moved > snapshotMessages && now.Sub(newest.Made) > snapshotAge

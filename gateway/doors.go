@@ -69,8 +69,13 @@ func (g *Gateway) openPersistr() (handlers.Door, error) {
 }
 
 func (g *Gateway) openRooms() (_ handlers.Door, err error) {
+	var others driftdb.Peers
+	if g.clustered() {
+		others = g.peers
+	}
 	g.Rooms, err = driftdb.New(driftdb.Options{
-		Auth: g.Auth, Broker: g.Broker, Traffic: g.Traffic, Logger: g.o.Logger,
+		Peers: others,
+		Auth:  g.Auth, Broker: g.Broker, Traffic: g.Traffic, Logger: g.o.Logger,
 		Create: driftdb.Create(g.cfg.RoomCreate), Retention: g.cfg.RoomRetention, Unused: g.cfg.RoomUnused, Unread: g.budgets.rooms,
 		Bound: eventlog.Bound{Bytes: int64(g.cfg.MaxRoomBytes), Keys: g.cfg.MaxRoomKeys},
 		Limits: rooms.Limits{
@@ -101,6 +106,6 @@ func (g *Gateway) openAdmin() (handlers.Door, error) {
 	return admin.New(admin.Options{
 		Admin: g.administrator, Auth: g.Auth, History: g.Realtime.History, Broker: g.Broker, Traffic: g.Traffic,
 		Version: g.o.Version, Retain: g.retention(""), ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
-		Backup: g.backup, RSS: residentMemory,
-	}), nil
+		Backup: g.backup, RSS: residentMemory, Cluster: g.adminCluster(),
+	})
 }

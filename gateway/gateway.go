@@ -14,6 +14,7 @@ import (
 	"sluice/auth/account"
 	"sluice/broker"
 	"sluice/cluster/bus"
+	"sluice/cluster/peers"
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/audit"
@@ -69,6 +70,7 @@ type Gateway struct {
 	descriptors   *traffic.Descriptors
 	certificates  *certificates
 	bus           *bus.Bus         // nil if the gateway is alone
+	peers         *peers.Peers     // the same
 	journal       *journal.Journal // the same
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
@@ -93,8 +95,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
-		g.loadCertificates, g.checkCredentials, g.openBus, g.prepareFolder, g.openLog, g.openBroker, g.openDocuments, g.startLog, g.openAuth, g.openStore,
-		g.openTrail, g.openDoors, g.openSnapshots,
+		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openBroker, g.startPeers, g.openDocuments,
+		g.startLog, g.openAuth, g.openStore, g.openTrail, g.openDoors, g.openSnapshots, g.endPeersFirst,
 	} {
 		if err := step(); err != nil {
 			g.Close()

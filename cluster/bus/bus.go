@@ -101,11 +101,14 @@ func (b *Bus) Listen(subject string, f func(body []byte)) error {
 	return err
 }
 
-// Serve answers what is asked on a subject with f, until the Bus is closed. f runs for one question at a time.
-func (b *Bus) Serve(subject string, f func(body []byte) []byte) error {
+// Serve gives f what is asked on a subject, until the Bus is closed. f runs for one question at a time, and later ones wait.
+// It may call answer after it has returned, from anywhere.
+func (b *Bus) Serve(subject string, f func(body []byte, answer func([]byte))) error {
 	_, err := b.nc.Subscribe(b.Subject(subject), func(m *nats.Msg) {
 		if body, err := b.Unseal(subject, m.Data); err == nil && m.Reply != "" {
-			_ = m.Respond(b.Seal(subject+" answer", f(body))) // who asked waits no longer than its own time
+			f(body, func(text []byte) {
+				_ = m.Respond(b.Seal(subject+" answer", text)) // who asked waits no longer than its own time
+			})
 		}
 	})
 	return err

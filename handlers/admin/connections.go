@@ -26,6 +26,7 @@ type connection struct {
 	Since    time.Time `json:"since"`
 	Channels string    `json:"channels"`
 	LagMS    int64     `json:"lag_ms"`
+	Node     string    `json:"node,omitempty"` // in a cluster
 }
 
 // maxChannels bounds the text of a connection's channels: a grant can have a thousand patterns.
@@ -38,13 +39,37 @@ type openConnection struct {
 	behind   time.Duration
 }
 
-// listConnections lists the newest first. Searching and sorting take time with many connections. So they run without the
-// broker's lock, and for one request at a time.
+// connections are a page of a gateway's connections.
+type connections struct {
+	Total    int          `json:"total"`
+	Matching int          `json:"matching"`
+	More     bool         `json:"more"`
+	List     []connection `json:"list"`
+}
+
+// listConnections lists the newest first, of all gateways.
 func (h *Handler) listConnections(c echo.Context) error {
 	q, err := pageOf(c, maxListed)
 	if err != nil {
 		return err
 	}
+	var all connections
+	if h.o.Cluster == nil {
+		all = h.connections(q)
+	} else {
+		all = h.everywhere(c, q)
+	}
+	next := ""
+	if all.More {
+		next = all.List[len(all.List)-1].order()
+	}
+	setPage(c, q, all.Total, all.Matching, next)
+	return c.JSON(http.StatusOK, all.List)
+}
+
+// connections lists those of this gateway. Searching and sorting take time with many connections. So they run without the
+// broker's lock, and for one request at a time.
+func (h *Handler) connections(q query) connections {
 	h.listing.Lock()
 	defer h.listing.Unlock()
 	all := make([]openConnection, 0, h.o.Broker.Count())
@@ -60,17 +85,18 @@ func (h *Handler) listConnections(c echo.Context) error {
 		first, second := a.Client(), b.Client()
 		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
 	})
-	page := cut(c, q, total, all, orderOfConnection)
-	list := make([]connection, 0, len(page))
-	for _, s := range page {
+	found := connections{Total: total, Matching: len(all)}
+	all, found.More = page(q, all, orderOfConnection)
+	found.List = make([]connection, 0, len(all))
+	for _, s := range all {
 		who := s.Client()
-		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds()}
+		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds(), h.node()}
 		if len(one.Channels) > maxChannels {
 			one.Channels = one.Channels[:maxChannels] + "…"
 		}
-		list = append(list, one)
+		found.List = append(found.List, one)
 	}
-	return c.JSON(http.StatusOK, list)
+	return found
 }
 
 // matching keeps the connections that match the search. Connections of one view come one after another, so it searches
@@ -92,7 +118,13 @@ func (q *query) matching(all []openConnection) []openConnection {
 // orderOfConnection sorts the newest first.
 func orderOfConnection(s *openConnection) string {
 	who := s.Client()
-	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-who.Started.UnixNano()), who.RequestID)
+	return orderOf(who.Started, who.RequestID)
+}
+
+func (c *connection) order() string { return orderOf(c.Since, c.ID) }
+
+func orderOf(started time.Time, id string) string {
+	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-started.UnixNano()), id)
 }
 
 // withoutRooms leaves the ids of rooms out: each is the secret that opens its room.
@@ -111,6 +143,22 @@ func withoutRooms(channels string) string {
 
 func (h *Handler) cutConnection(c echo.Context) error {
 	id := c.Param("id")
+	detail, found := h.sever(id)
+	if !found && h.o.Cluster != nil {
+		var err error
+		if detail, found, err = h.severElsewhere(c.Request().Context(), id); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such connection now")
+	}
+	audit.Detail(c, detail)
+	return c.NoContent(http.StatusNoContent)
+}
+
+// sever ends a connection of this gateway, and says whose it was.
+func (h *Handler) sever(id string) (detail string, done bool) {
 	var found *broker.Subscriber
 	h.o.Broker.Each(func(b broker.Held) bool {
 		if b.Holder == nil {
@@ -118,13 +166,13 @@ func (h *Handler) cutConnection(c echo.Context) error {
 		}
 		if who := b.Holder.Client(); who.RequestID == id {
 			found = b.Subscriber
-			audit.Detail(c, who.Name+" from "+who.From)
+			detail = who.Name + " from " + who.From
 		}
 		return found == nil
 	})
 	if found == nil {
-		return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such connection now")
+		return "", false
 	}
 	found.End(broker.EndCut)
-	return c.NoContent(http.StatusNoContent)
+	return detail, true
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Backup func() (path string, err error)
 	// History serves the part of the event log that an identity may read.
 	History func(c echo.Context, id *auth.Identity) error
+	// Cluster is nil if the gateway is alone.
+	Cluster *Cluster
 	// RSS is how many bytes the process has in memory.
 	RSS func() uint64
 }
@@ -70,6 +72,7 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodGet, "/connections", h.listConnections},
 		{http.MethodDelete, "/connections/:id", h.cutConnection},
 		{http.MethodGet, "/stats", h.stats},
+		{http.MethodGet, "/cluster", h.cluster},
 		{http.MethodGet, "/audit", h.trail},
 		{http.MethodPost, "/backup", h.backup},
 		{http.MethodPost, "/revocations", h.revoke},
@@ -118,8 +121,9 @@ func (h *Handler) read(c echo.Context, to any) ([]byte, error) {
 }
 
 // New makes the handler. Close ends it.
-func New(o Options) *Handler {
-	return &Handler{o: o, started: stamp(), quit: make(chan struct{})}
+func New(o Options) (*Handler, error) {
+	h := &Handler{o: o, started: stamp(), quit: make(chan struct{})}
+	return h, h.serveCluster()
 }
 
 // Close ends the streams of figures.

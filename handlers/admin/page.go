@@ -73,24 +73,41 @@ func (q *query) in(texts ...string) bool {
 	return false
 }
 
-// cut returns the page out of all entries that match, and sets the header for the next page. The list is sorted by
-// sortKey.
-func cut[T any](c echo.Context, q query, total int, list []T, sortKey func(*T) string) []T {
-	h := c.Response().Header()
-	h.Set(totalCount, strconv.Itoa(total))
-	h.Set(matchCount, strconv.Itoa(len(list)))
+// page returns the page out of all entries that match, and whether more follow. The list is sorted by sortKey.
+func page[T any](q query, list []T, sortKey func(*T) string) (_ []T, more bool) {
 	if q.after != "" {
 		list = list[sort.Search(len(list), func(i int) bool { return sortKey(&list[i]) > q.after }):]
 	}
 	if q.limit == 0 || len(list) <= q.limit {
-		return list
+		return list, false
 	}
-	list = list[:q.limit]
-	next := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(sortKey(&list[q.limit-1])))}}
+	return list[:q.limit], true
+}
+
+// cut returns the page, and sets the headers of a list.
+func cut[T any](c echo.Context, q query, total int, list []T, sortKey func(*T) string) []T {
+	matching := len(list)
+	list, more := page(q, list, sortKey)
+	next := ""
+	if more {
+		next = sortKey(&list[len(list)-1])
+	}
+	setPage(c, q, total, matching, next)
+	return list
+}
+
+// setPage sets the headers of a list. next is the sort key of the page's last entry, or "" if no more follow.
+func setPage(c echo.Context, q query, total, matching int, next string) {
+	h := c.Response().Header()
+	h.Set(totalCount, strconv.Itoa(total))
+	h.Set(matchCount, strconv.Itoa(matching))
+	if next == "" {
+		return
+	}
+	values := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(next))}}
 	if q.search != "" {
-		next.Set("search", q.search)
+		values.Set("search", q.search)
 	}
 	// Relative, since a proxy may have put the gateway below a path (RFC 8288).
-	h.Set("Link", `<?`+next.Encode()+`>; rel="next"`)
-	return list
+	h.Set("Link", `<?`+values.Encode()+`>; rel="next"`)
 }

@@ -37,6 +37,8 @@ type stats struct {
 	Draining    bool    `json:"draining"`
 	Memory      memory  `json:"memory"`
 	Log         logged  `json:"log"`
+	Node        string  `json:"node,omitempty"` // in a cluster
+	Cluster     *sums   `json:"cluster,omitempty"`
 }
 
 type memory struct {
@@ -63,7 +65,7 @@ func (h *Handler) figures() *stats {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(samples)
 	s := &stats{
-		Time: stamp(), Version: h.o.Version, Started: h.started, Connections: b.Count(), Views: b.Views(),
+		Time: stamp(), Version: h.o.Version, Node: h.node(), Started: h.started, Connections: b.Count(), Views: b.Views(),
 		Events: counts.Events, Deliveries: b.Stats.Deliveries.Load(), Replayed: b.Stats.Replayed.Load(), Gaps: b.Stats.Gaps.Load(),
 		Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes, Draining: h.o.Traffic.Draining(),
 		Memory: memory{h.o.RSS(), samples[0].Value.Uint64()}, Goroutines: samples[1].Value.Uint64(),
@@ -100,7 +102,7 @@ const statsEvery = time.Second
 
 func (h *Handler) stats(c echo.Context) error {
 	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), writers.EventStream) {
-		return c.JSON(http.StatusOK, h.figures())
+		return c.JSON(http.StatusOK, h.allFigures(c.Request().Context()))
 	}
 	writers.SetHeaders(c, writers.EventStream, false)
 	if c.Request().Method == http.MethodHead {
@@ -110,7 +112,7 @@ func (h *Handler) stats(c echo.Context) error {
 	tick := time.NewTicker(statsEvery)
 	defer tick.Stop()
 	for {
-		text, err := json.Marshal(h.figures())
+		text, err := json.Marshal(h.allFigures(c.Request().Context()))
 		if err != nil {
 			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be encoded").Because(err)
 		}

@@ -53,6 +53,7 @@ type Options struct {
 	ReadTimeout    time.Duration
 	MaxBody        int64
 	TrustedProxies peer.Proxies
+	Peers          Peers // nil if the gateway is alone
 }
 
 // Handler serves the door.
@@ -74,6 +75,10 @@ func New(o Options) (*Handler, error) {
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error
 	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {
+		return nil, err
+	}
+	if err := h.servePresence(); err != nil {
+		h.rooms.Close()
 		return nil, err
 	}
 	h.writers, err = writers.New(writers.Config{

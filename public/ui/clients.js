@@ -15,7 +15,7 @@ const path = id => `/admin/connections/${encodeURIComponent(id)}`;
 function row(c) {
   const cut = el("button", { type: "button", class: "quiet danger", "aria-label": `Cut ${c.who || "client"} from ${c.from}`, text: "Cut", onclick: () => sever(c) });
   return el("tr", {},
-    el("th", { scope: "row" }, el("bdi", { text: c.who || "–" }), " ", el("span", { class: "chip", text: c.kind })),
+    el("th", { scope: "row" }, el("bdi", { text: c.who || "–" }), " ", el("span", { class: "chip", text: c.kind }), c.node ? ` at ${c.node}` : ""),
     el("td", { class: "mono", text: c.from }),
     el("td", {}, when(new Date(c.since))),
     el("td", { class: "mono wrap" }, el("bdi", { text: c.channels })),

@@ -2,6 +2,7 @@
 import { $, act, el, message, reconcile, setText } from "./dom.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
 import { drawClients, startClients } from "./clients.js";
+import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
 import { adminChanged, drawOverview, reconnectStats, startOverview } from "./overview.js";
@@ -46,6 +47,7 @@ function draw() {
   if (!started) return;
   if (now === "overview") {
     drawOverview();
+    drawGateways();
     drawClients();
   } else if (now === "events") drawLive();
   else if (now === "keys") loadKeys();
@@ -123,7 +125,11 @@ function warn(stats) {
 startTry();
 startPublish();
 startLive(state("events-state", reconnect));
-startOverview(state("stats-state", reconnectStats), warn);
+startOverview(state("stats-state", reconnectStats), stats => {
+  warn(stats);
+  gatewaysOf(stats);
+});
+startGateways();
 startClients();
 startKeys();
 startAudit(state("audit-state", reconnectAudit));

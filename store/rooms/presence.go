@@ -3,6 +3,7 @@ package rooms
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,7 +33,7 @@ type clientKey struct{ key, client string }
 type Presence struct {
 	Client json.RawMessage `json:"client"`
 	Value  json.RawMessage `json:"value"`
-	at     time.Time
+	At     time.Time       `json:"-"` // of the message
 }
 
 // Clients are the present clients of a connection, in one room. The zero value has none.
@@ -59,8 +60,8 @@ func (c *Clients) size() (n int) {
 func (c *Clients) oldest() (oldest clientKey) {
 	var at time.Time
 	for key, presence := range c.last {
-		if at.IsZero() || presence.at.Before(at) {
-			oldest, at = key, presence.at
+		if at.IsZero() || presence.At.Before(at) {
+			oldest, at = key, presence.At
 		}
 	}
 	return oldest
@@ -94,7 +95,7 @@ func (r *Rooms) Note(id string, c *Clients, e *eventlog.Event) {
 	if !ok {
 		return
 	}
-	presence.at = time.Now()
+	presence.At = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	entered := r.rooms[id]
@@ -115,7 +116,23 @@ func (r *Rooms) Forget(id string, c *Clients) {
 // Present are the clients that are present on a key now, ordered by name. A client that has come back, while its old
 // connection is still open, is there once.
 func (r *Rooms) Present(id, key string) []Presence {
-	list := r.present(id, key, time.Now())
+	return sorted(r.present(id, key, time.Now()))
+}
+
+// Join puts together who is present at several gateways. A client that has changed its gateway, while its old connection is
+// still open, is there once, with what it said last.
+func Join(lists ...[]Presence) []Presence {
+	last := map[string]Presence{}
+	for _, presence := range slices.Concat(lists...) {
+		var name string
+		if json.Unmarshal(presence.Client, &name) == nil && !presence.At.Before(last[name].At) {
+			last[name] = presence
+		}
+	}
+	return sorted(slices.AppendSeq(make([]Presence, 0, len(last)), maps.Values(last)))
+}
+
+func sorted(list []Presence) []Presence {
 	slices.SortFunc(list, func(a, b Presence) int { return bytes.Compare(a.Client, b.Client) })
 	return list
 }
@@ -123,10 +140,14 @@ func (r *Rooms) Present(id, key string) []Presence {
 func (r *Rooms) present(id, key string, now time.Time) []Presence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	entered := r.rooms[id]
+	if entered == nil { // another gateway asks
+		return nil
+	}
 	last := map[string]Presence{}
-	for c := range r.rooms[id].present {
+	for c := range entered.present {
 		for k, presence := range c.last {
-			if k.key == key && now.Sub(presence.at) < presenceLife && presence.at.After(last[k.client].at) {
+			if k.key == key && now.Sub(presence.At) < presenceLife && presence.At.After(last[k.client].At) {
 				last[k.client] = presence
 			}
 		}

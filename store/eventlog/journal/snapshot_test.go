@@ -20,25 +20,12 @@ import (
 	"sluice/cluster/clustertest"
 )
 
-const testSecret = "0123456789abcdef0123456789abcdef"
-
-// testBus connects to the servers of a test.
-func testBus(t *testing.T, url, secret string) *bus.Bus {
-	t.Helper()
-	b, err := bus.Connect(bus.Options{URL: url, Cluster: "test", Node: "one", Secret: secret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	return b
-}
-
 // testJournal makes a journal on servers of its own.
 func testJournal(t *testing.T, servers int) (*bus.Bus, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	t.Cleanup(cancel)
-	b := testBus(t, clustertest.StartServers(t, servers).URL(), testSecret)
+	b := connect(t, clustertest.StartServers(t, servers).URL(), testSecret)
 	if _, _, err := Create(ctx, b, CreateOptions{Replicas: servers}); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +246,7 @@ func TestChangedSnapshotIsRefused(t *testing.T) {
 	if found := listed(b, s.Birth, []*jetstream.ObjectInfo{label}); len(found) != 1 {
 		t.Errorf("the label is not listed")
 	}
-	stranger := testBus(t, b.Conn().ConnectedUrl(), strings.Repeat("x", 32))
+	stranger := connect(t, b.Conn().ConnectedUrl(), strings.Repeat("x", 32))
 	if found := listed(stranger, s.Birth, []*jetstream.ObjectInfo{label}); len(found) != 0 {
 		t.Errorf("a label with another secret's seal is listed")
 	}
@@ -317,5 +304,63 @@ func TestTarThatIsCut(t *testing.T) {
 		if err := readTar(bytes.NewReader(b.Bytes()[:cut]), t.TempDir(), 1<<20); !errors.Is(err, ErrDamaged) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
+	}
+}
+
+// The time at a place is the one that a log gets with the message there. What is no message has none.
+func TestTimeOf(t *testing.T) {
+	t.Parallel()
+	b, _ := made(t)
+	j := opened(t, b, 0, Options{})
+	propose(t, j, proposal(1, "a"))
+	var at, place uint64
+	for place < 2 {
+		e := j.Next()
+		at, place = e[len(e)-1].At, e[len(e)-1].Place
+	}
+	if got, err := TimeOf(bounded(t), b, 2); err != nil || got != at || at == 0 {
+		t.Errorf("%d, not %d: %v", got, at, err)
+	}
+	if got, err := TimeOf(bounded(t), b, 1); err != nil || got != 0 {
+		t.Errorf("of the first message: %d, %v", got, err)
+	}
+}
+
+// Create ends what was interrupted, and refuses another birth.
+func TestCreateAgain(t *testing.T) {
+	t.Parallel()
+	b := connect(t, clustertest.NATS(t), testSecret)
+	birth := NewBirth()
+	for range 2 {
+		if got, at, err := Create(bounded(t), b, CreateOptions{Birth: birth, Replicas: 1}); err != nil || got != birth || at == 0 {
+			t.Fatalf("%q, %d: %v", got, at, err)
+		}
+	}
+	if state, err := Look(bounded(t), b); err != nil || state.Birth != birth || state.Last != 1 {
+		t.Errorf("%+v: %v", state, err)
+	}
+	for _, other := range []string{"", NewBirth()} {
+		if _, _, err := Create(bounded(t), b, CreateOptions{Birth: other, Replicas: 1}); !errors.Is(err, ErrExists) {
+			t.Errorf("with another birth: %v", err)
+		}
+	}
+	other := connect(t, b.Conn().ConnectedUrl(), testSecret)
+	if _, _, err := Create(bounded(t), other, CreateOptions{Birth: birth, Replicas: 3}); err == nil {
+		t.Error("another number of replicas is taken")
+	}
+}
+
+// Too few servers, or too little room, are told.
+func TestCreateOnTooLittle(t *testing.T) {
+	t.Parallel()
+	b := connect(t, clustertest.NATS(t), testSecret)
+	if _, _, err := Create(bounded(t), b, CreateOptions{Replicas: 3}); !errors.Is(err, ErrOneServer) {
+		t.Errorf("on one server: %v", err)
+	}
+	if _, _, err := Create(bounded(t), b, CreateOptions{Replicas: 1, Bytes: 1 << 50}); !errors.Is(err, ErrServers) {
+		t.Errorf("more than there is room for: %v", err)
+	}
+	if _, err := Look(bounded(t), b); !errors.Is(err, ErrNone) {
+		t.Errorf("a journal is there: %v", err)
 	}
 }

@@ -102,6 +102,7 @@ func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at 
 const (
 	codeNotClustered = 10074
 	codeNoPeers      = 10005
+	codeNoStorage    = 10047
 )
 
 // createError tells what is wrong with the servers.
@@ -111,7 +112,7 @@ func createError(err error) error {
 		switch answer.ErrorCode {
 		case codeNotClustered:
 			return ErrOneServer
-		case codeNoPeers:
+		case codeNoPeers, codeNoStorage:
 			return ErrServers
 		}
 	}
@@ -138,6 +139,7 @@ type State struct {
 	Birth       string // what identifies the cluster
 	First, Last uint64 // places; First is Last+1 if the journal is empty
 	Bytes       uint64
+	Most        int64 // bytes that it keeps; the oldest messages go first
 	Leader      string
 	Replicas    []Replica // besides the leader
 	Wanted      int       // replicas, the leader included
@@ -178,7 +180,7 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	case i.Error != nil:
 		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
 	}
-	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Wanted: i.Config.Replicas}
+	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Most: i.Config.MaxBytes, Wanted: i.Config.Replicas}
 	if c := i.Cluster; c != nil {
 		s.Leader = c.Leader
 		for _, r := range c.Replicas {
