@@ -65,7 +65,7 @@ func join(t *testing.T, dataDir string, m membership, applied eventlog.Applied) 
 
 func initCluster(t *testing.T, b *bus.Bus, dataDir string) {
 	t.Helper()
-	if _, err := InitCluster(testContext(t), &config.Config{DataDir: dataDir}, b, InitOptions{Version: "test"}); err != nil {
+	if _, err := InitCluster(testContext(t), &config.Config{DataDir: dataDir}, b, InitOptions{Bytes: 64 << 20, Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -286,7 +286,7 @@ func TestInitCluster(t *testing.T) {
 			})
 		}
 		c.before(b, dir)
-		made, err := InitCluster(testContext(t), &config.Config{DataDir: dir}, b, InitOptions{Version: "test"})
+		made, err := InitCluster(testContext(t), &config.Config{DataDir: dir}, b, InitOptions{Bytes: 64 << 20, Version: "test"})
 		if c.refused != "" {
 			if err == nil || !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("%s: %v", c.name, err)

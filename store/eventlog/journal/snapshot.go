@@ -107,7 +107,7 @@ func makeBucket(ctx context.Context, b *bus.Bus) (jetstream.ObjectStore, error) 
 		Bucket: bucketName(b), Description: "snapshots of Sluice's log", Replicas: state.Wanted,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the object store of snapshots: %w", err)
+		return nil, fmt.Errorf("making the object store of snapshots: %w", createError(err))
 	}
 	return store, nil
 }
