@@ -62,6 +62,7 @@ type grammar struct {
 	User      User      `cmd:"" help:"Add, list and remove the users of a running gateway."`
 	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
 	Log       Log       `cmd:"" help:"Check the log of a stopped gateway."`
+	Cluster   Cluster   `cmd:"" help:"Make a cluster of gateways, and see how it is."`
 	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
 	Config    Config    `cmd:"" help:"Print the settings in use, with secrets masked."`
 	Health    Health    `cmd:"" help:"Ask a gateway if it is well."`

@@ -33,7 +33,7 @@ func run(t *testing.T, stdin string, env []string, args ...string) (out, errOut 
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"subscribe", "publish", "token", "user", "health", "config", "log"} {
+	for _, command := range []string{"subscribe", "publish", "token", "user", "health", "config", "log", "cluster"} {
 		if out, _, code := run(t, "", nil, command, "--help"); code != 0 || !strings.Contains(out, "Example:") {
 			t.Errorf("%s: %d\n%s", command, code, out)
 		}

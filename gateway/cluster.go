@@ -57,7 +57,7 @@ var notInNames = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 // openJournal returns the journal of the cluster, from where an engine has come to; nil if the gateway is alone.
 func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) {
 	if !g.clustered() {
-		return g.o.Journal, nil
+		return g.o.Journal, checkAlone(engine, g.cfg.DataDir)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
 	defer cancel()

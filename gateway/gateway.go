@@ -95,8 +95,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
-		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.openLog, g.openBroker, g.startPeers, g.openDocuments, g.startLog, g.openAuth, g.openStore,
-		g.openTrail, g.openDoors, g.endPeersFirst,
+		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openBroker, g.startPeers, g.openDocuments,
+		g.startLog, g.openAuth, g.openStore, g.openTrail, g.openDoors, g.openSnapshots, g.endPeersFirst,
 	} {
 		if err := step(); err != nil {
 			g.Close()

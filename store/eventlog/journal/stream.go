@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -40,25 +41,38 @@ var (
 	ErrShorter = errors.New("the journal has lost its end: it was put back to an older copy")
 )
 
+// Errors of Create about the servers.
+var (
+	ErrOneServer = errors.New("the NATS server is alone: it can have one replica only")
+	ErrServers   = errors.New("too few NATS servers with JetStream, or too little room there: start all of them first, or raise max_file_store in their configuration")
+)
+
 // stream is the name of the JetStream stream of a cluster.
 func stream(b *bus.Bus) string { return "SLUICE_" + b.Cluster() }
 
 // CreateOptions are parameters of a new journal.
 type CreateOptions struct {
-	Replicas int   // 1, 3 or 5
-	Bytes    int64 // that it keeps at most, on each server
+	Birth    string // of NewBirth, if the caller has stored it; "": a new one
+	Replicas int    // 1, 3 or 5
+	Bytes    int64  // that it keeps at most, on each server
+}
+
+// NewBirth returns what identifies a new cluster.
+func NewBirth() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return hex.EncodeToString(random[:])
 }
 
 // Create makes the journal of a new cluster. Its first message is no request; it only takes place 1. Create returns what
-// identifies the cluster, and the time of the first message, in microseconds.
+// identifies the cluster, and the time of the first message, in microseconds. Called again with the same birth, it ends what
+// was interrupted.
 func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at uint64, err error) {
 	js, err := jetstream.New(b.Conn())
 	if err != nil {
 		return "", 0, fmt.Errorf("making the journal: %w", err)
 	}
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	birth = hex.EncodeToString(random[:])
+	birth = cmp.Or(o.Birth, NewBirth())
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: stream(b), Subjects: []string{b.Subject(subjectIn)}, Replicas: o.Replicas, MaxBytes: o.Bytes, Storage: jetstream.FileStorage,
 		Duplicates: duplicates, AllowDirect: true, DenyDelete: true, AllowAtomicPublish: true,
@@ -66,17 +80,16 @@ func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at 
 		Metadata:  map[string]string{metaBirth: birth, metaSeal: hex.EncodeToString(b.Seal(metaBirth, []byte(birth)))},
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return "", 0, ErrExists
+		if state, lerr := Look(ctx, b); lerr != nil || state.Birth != birth {
+			return "", 0, ErrExists
+		}
+		err = nil
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("making the journal: %w", err)
+		return "", 0, fmt.Errorf("making the journal: %w", createError(err))
 	}
-	ack, err := js.Publish(ctx, b.Subject(subjectIn), nil, jetstream.WithMsgID(birth))
-	if err != nil {
-		return "", 0, fmt.Errorf("writing the journal's first message: %w", err)
-	}
-	if ack.Sequence != 1 {
-		return "", 0, fmt.Errorf("writing the journal's first message: it has place %d: somebody else writes to it", ack.Sequence)
+	if err := putFirst(ctx, b, js, birth); err != nil {
+		return "", 0, err
 	}
 	m, err := readOne(ctx, b, 1)
 	if err != nil {
@@ -85,11 +98,48 @@ func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at 
 	return birth, uint64(m.stamp.UnixMicro()), nil
 }
 
+// Error codes of JetStream that nats.go has no names for.
+const (
+	codeNotClustered = 10074
+	codeNoPeers      = 10005
+	codeNoStorage    = 10047
+)
+
+// createError tells what is wrong with the servers.
+func createError(err error) error {
+	var answer *jetstream.APIError
+	if errors.As(err, &answer) {
+		switch answer.ErrorCode {
+		case codeNotClustered:
+			return ErrOneServer
+		case codeNoPeers, codeNoStorage:
+			return ErrServers
+		}
+	}
+	return err
+}
+
+// putFirst writes the first message, if it is not there.
+func putFirst(ctx context.Context, b *bus.Bus, js jetstream.JetStream, birth string) error {
+	if state, err := Look(ctx, b); err != nil || state.Last > 0 {
+		return err
+	}
+	ack, err := js.Publish(ctx, b.Subject(subjectIn), nil, jetstream.WithMsgID(birth))
+	if err != nil {
+		return fmt.Errorf("writing the journal's first message: %w", err)
+	}
+	if ack.Sequence != 1 {
+		return fmt.Errorf("writing the journal's first message: it has place %d: somebody else writes to it", ack.Sequence)
+	}
+	return nil
+}
+
 // State is what the leader says of the journal.
 type State struct {
 	Birth       string // what identifies the cluster
 	First, Last uint64 // places; First is Last+1 if the journal is empty
 	Bytes       uint64
+	Most        int64 // bytes that it keeps; the oldest messages go first
 	Leader      string
 	Replicas    []Replica // besides the leader
 	Wanted      int       // replicas, the leader included
@@ -131,7 +181,7 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	case i.Error != nil:
 		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
 	}
-	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Wanted: i.Config.Replicas}
+	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Most: i.Config.MaxBytes, Wanted: i.Config.Replicas}
 	heard := 1 // the leader itself
 	if c := i.Cluster; c != nil {
 		s.Leader = c.Leader

@@ -86,6 +86,14 @@ func (i *Inspection) View(ctx context.Context, f func(eventlog.View) error) erro
 	return errors.Join(f(&view{ctx: ctx, snapshot: s, position: i.last}), s.Close())
 }
 
+// Applied is how far the log has come.
+func (i *Inspection) Applied() (eventlog.Applied, error) {
+	if err := i.engine.loadApplied(); err != nil {
+		return eventlog.Applied{}, fmt.Errorf("reading how far the log has come: %w", err)
+	}
+	return i.engine.applied, nil
+}
+
 // Digest returns the digest of the log: see eventlog.Digest.
 func (i *Inspection) Digest(ctx context.Context, progress func(done, total int64)) (sum [32]byte, err error) {
 	if err := i.engine.load(); err != nil {
