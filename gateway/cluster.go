@@ -29,6 +29,7 @@ func (g *Gateway) openBus() (err error) {
 	if !g.clustered() {
 		return nil
 	}
+	g.origin = journal.NewOrigin()
 	if g.bus, err = ConnectBus(g.cfg, g.o); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
-		Birth: state.Birth, Majority: g.peers.Majority, Fatal: g.fail, Logger: g.o.Logger,
+		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Logger: g.o.Logger,
 	})
 	return g.journal, nil
 }

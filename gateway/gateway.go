@@ -73,6 +73,7 @@ type Gateway struct {
 	bus           *bus.Bus         // nil if the gateway is alone
 	peers         *peers.Peers     // the same
 	journal       *journal.Journal // the same
+	origin        uint64           // of what it sends to the others; new at each start
 	away          atomic.Bool      // its clients are sent away
 	handler       http.Handler
 	backups       sync.Mutex // one at a time

@@ -2,14 +2,14 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/cluster/peers"
 	"sluice/handlers/admin"
+	"sluice/store/eventlog"
 	"sluice/store/eventlog/journal"
 )
 
@@ -21,10 +21,8 @@ func (g *Gateway) openPeers() (err error) {
 	if !g.clustered() {
 		return nil
 	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
 	g.peers, err = peers.Open(context.Background(), peers.Options{
-		Network: g.bus, Node: g.bus.Node(), Origin: binary.BigEndian.Uint64(random[:]), Logger: g.o.Logger,
+		Network: g.bus, Node: g.bus.Node(), Origin: g.origin, Logger: g.o.Logger,
 	})
 	if err != nil {
 		return err
@@ -67,10 +65,35 @@ func (g *Gateway) closePeers() error {
 }
 
 func (g *Gateway) peerState() peers.State {
-	place, end := g.Log.Place(), g.journal.Metrics().End.Load()
+	claim, end := g.Log.Claim(), g.journal.Metrics().End.Load()
 	return peers.State{
-		Version: g.o.Version, Level: formatLevel, Address: g.cfg.Addr, Place: place, Behind: max(end, place) - place, Newest: g.Log.Settled(),
+		Version: g.o.Version, Level: formatLevel, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
 		Connections: g.Broker.Count(), Ready: g.Log.Err() == nil && g.journal.Health() == nil && g.peers.Err() == nil,
+	}
+}
+
+// compareEvery is the time between two comparisons with the states of the others.
+const compareEvery = time.Second
+
+// compareStates compares this gateway's state with what the others say of theirs, until ctx ends. Messages of the journal are
+// compared too, but only those send some that take publishes.
+func (g *Gateway) compareStates(ctx context.Context) {
+	tick := time.NewTicker(compareEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, p := range g.peers.List() {
+			if p.Self || p.Away {
+				continue
+			}
+			if agrees, known := g.Log.Agrees(eventlog.Claim{Place: p.Place, Chain: p.Chain}); known {
+				g.journal.Compared(p.Origin, agrees)
+			}
+		}
 	}
 }
 

@@ -89,6 +89,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.group.Go(func() { returnMemory(quiet, g.Broker.Count) })
 	if g.clustered() {
 		g.group.Go(func() { g.watchBehind(quiet) })
+		g.group.Go(func() { g.compareStates(quiet) })
 	}
 	select {
 	case err := <-failed:

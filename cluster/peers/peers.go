@@ -35,6 +35,7 @@ type State struct {
 	Level       int    `json:"level"`   // of the formats it can read
 	Address     string `json:"address"` // where it listens
 	Place       uint64 `json:"place"`   // in the journal
+	Chain       uint64 `json:"chain"`   // a hash of all outcomes up to there
 	Behind      uint64 `json:"behind"`  // messages of the journal that it has not applied
 	Newest      uint64 `json:"newest"`  // id in its log
 	Connections int    `json:"connections"`

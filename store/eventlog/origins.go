@@ -128,6 +128,21 @@ type chains [chainsKept]Claim
 
 func (s *chains) add(c Claim) { s[c.Place%chainsKept] = c }
 
+// Claim is what this log says of its state.
+func (l *Log) Claim() Claim {
+	l.proposals.mu.Lock()
+	defer l.proposals.mu.Unlock()
+	return l.proposals.claim
+}
+
+// Agrees compares another's claim with this log's state. known is false if the claim is of a place that this log has not
+// applied yet, or long ago.
+func (l *Log) Agrees(c Claim) (agrees, known bool) {
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	return l.committer.chains.agrees(c)
+}
+
 // agrees compares a claim with this log's own chain. It reports false for known too if the place is too old to tell.
 func (s *chains) agrees(c Claim) (agrees, known bool) {
 	own := s[c.Place%chainsKept]

@@ -17,6 +17,7 @@ import (
 
 // Options of a Journal.
 type Options struct {
+	Origin   uint64           // of this gateway; 0: a new one
 	Birth    string           // of the cluster that the folder belongs to
 	Majority func() bool      // whether this gateway hears at least half of the others; nil: always
 	Fatal    func(error)      // called once, if the gateway cannot go on without its operator
@@ -77,10 +78,11 @@ func Open(b *bus.Bus, after uint64, o Options) *Journal {
 	if o.Majority == nil {
 		o.Majority = func() bool { return true }
 	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	if o.Origin == 0 {
+		o.Origin = NewOrigin()
+	}
 	j := &Journal{
-		bus: b, o: o, log: o.Logger, now: o.Now, origin: binary.BigEndian.Uint64(random[:]) | 1, next: after + 1, out: make(chan decoded, ahead),
+		bus: b, o: o, log: o.Logger, now: o.Now, origin: o.Origin, next: after + 1, out: make(chan decoded, ahead),
 		claims: claims{},
 	}
 	j.given = after
@@ -89,6 +91,13 @@ func Open(b *bus.Bus, after uint64, o Options) *Journal {
 	j.working.Go(j.follow)
 	j.working.Go(j.watch)
 	return j
+}
+
+// NewOrigin returns what identifies a process from its start on.
+func NewOrigin() uint64 {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return binary.BigEndian.Uint64(random[:]) | 1
 }
 
 // Origin identifies this gateway's messages.

@@ -209,12 +209,18 @@ const heardWithin = 3 * time.Second
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
 const lookTime = 500 * time.Millisecond
 
+// errLeft is the error of a leader that most servers do not follow any more. Its end may be an old one.
+var errLeft = fmt.Errorf("the journal's leader is without a majority of the servers: %w", nats.ErrTimeout)
+
 // LookUntil is Look, again and again until somebody answers or ctx ends.
 func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, lookTime)
 		s, err := Look(once, b)
 		cancel()
+		if err == nil && !s.Led {
+			err = errLeft
+		}
 		if err == nil || !noAnswer(err) {
 			return s, err
 		}
