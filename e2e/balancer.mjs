@@ -18,7 +18,7 @@ export class Balancer {
 
   // start listens, on the address that it had before.
   async start() {
-    this.server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (from, to) => this.pass(from, to));
+    this.server = createServer({ insecureHTTPParser: true, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (from, to) => this.pass(from, to));
     this.server.on("upgrade", (from, socket, head) => this.upgrade(from, socket, head));
     this.server.on("clientError", (_, socket) => socket.destroy());
     this.server.on("connection", socket => {
