@@ -120,13 +120,13 @@ for (const [what, head, query] of [
 
 for (const [what, token] of [["a key", false], ["a token in place of the key", true]])
   test(`Node's vm with eventsource: ${what}`, { timeout: 30_000 }, async () => {
-    const { restdb } = inVM(EventSource), chat = "vm_" + Math.random().toString(36).slice(2);
+    const { restdb } = inVM({ EventSource }), chat = "vm_" + Math.random().toString(36).slice(2);
     const credential = token ? jwt(60, { realtime: { sub: ["*"], rest: ["*:*"] } }) : key;
     right(await works(restdb, credential, { url: base, jwt: token }, chat), chat);
   });
 
 test("no realtime, no rights, no Proxy", { timeout: 30_000 }, async () => {
-  const context = inVM(EventSource);
+  const context = inVM({ EventSource });
   const quiet = new context.restdb(key, { url: base });
   const saved = await new Promise((done, fail) => new quiet.quiet({ a: 1 }).save((err, doc) => err ? fail(err) : done(doc)));
   assert.equal(saved.a, 1);
@@ -141,7 +141,7 @@ test("no realtime, no rights, no Proxy", { timeout: 30_000 }, async () => {
 });
 
 test("a call says what was so when it was made, and no document takes its own calls away", { timeout: 30_000 }, async () => {
-  const { restdb } = inVM(EventSource), name = "now_" + Math.random().toString(36).slice(2);
+  const { restdb } = inVM({ EventSource }), name = "now_" + Math.random().toString(36).slice(2);
   const db = new restdb(key, { url: base, realtime: true });
   const asked = (it, call, ...args) => new Promise((done, fail) => it[call](...args, (err, res) => err ? fail(err) : done(res)));
   const published = new Promise(done => db.on("SAID", (_, e) => done(e.data)));

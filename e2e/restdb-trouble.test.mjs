@@ -1,10 +1,9 @@
 // Pages written for RestDB, under trouble: cuts, proxies that say strange things, a browser that thinks it is offline.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { Gateway, poll } from "./gateway.mjs";
-import { Door, Source, hurried, inVM } from "./restdb-tools.mjs";
+import { Clock, Door, inVM } from "./restdb-tools.mjs";
 import { connections } from "./sdk-tools.mjs";
 
 const key = "trouble-0123456789abcdef";
@@ -194,92 +193,97 @@ const strange = {
   "no answer": () => {},
 };
 
-// run makes a db in a world where a minute takes a second, or where time is hurried by another factor.
-function run(door, options, factor = 60) {
-  const context = inVM(Source, hurried(factor)), told = [];
-  const db = new context.restdb(key, { url: door.url, ...options });
+// run makes a db in a world with a clock of its own, behind a door. Its time passes only while the test asks for it.
+async function run(t, options = {}) {
+  const clock = new Clock(), door = new Door(base, clock), told = [];
+  await door.start(t);
+  const db = new (inVM(clock.world()).restdb)(key, { url: door.url, ...options });
   for (const n of ["CONNECT", "DISCONNECT", "RECONNECT"]) db.on(n, () => told.push(n));
   opened.push(db);
-  return { db, told, published: (name, data) => new Promise(done => db.publish(name, data, (err, answer) => done(err ?? answer.message))) };
+  // said gives what count calls have said, each by a function that gets a callback.
+  const said = async (count, call) => {
+    const all = Array(count);
+    let left = count;
+    for (let n = 0; n < count; n++) call((err, answer) => {
+      all[n] = err ?? answer.message;
+      left--;
+    }, n);
+    await clock.until("the callbacks", () => left === 0);
+    return all;
+  };
+  const publish = (count, name = "boing") => said(count, (callback, n) => db.publish(name, n, callback));
+  return { clock, door, db, told, said, publish };
 }
 
-// each tries all strange answers at once, each behind a door of its own.
-const each = (t, what) => Promise.all(Object.entries(strange).map(async ([name, answer]) => {
-  const door = new Door(base);
-  await door.start(t);
-  await what(name, door, (near, r) => (answer(near, r), true));
+// each tries all strange answers at once, each in a world of its own.
+const each = (t, options, what) => Promise.all(Object.entries(strange).map(async ([name, answer]) => {
+  await what(name, await run(t, options), (near, r) => (answer(near, r), true));
 }));
 
-test("a publish gets through strange answers, once", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
+test("a publish gets through strange answers, once", { timeout: 30_000 }, t => each(t, {}, async (name, { door, publish }, answer) => {
   const bad = /^503|^no answer/.test(name) ? 1 : 2; // those take long, and a publish gives up after 90 seconds
   let times = bad;
   door.answer = (near, r) => near.method === "POST" && times-- > 0 && answer(near, r);
-  const { published } = run(door, {}, 15); // a busy machine must not use up the 90 seconds
-  assert.deepEqual(await Promise.all([published("boing", 1), published("boing", 2)]), ["OK", "OK"], name);
+  assert.deepEqual(await publish(2), ["OK", "OK"], name);
   const keys = door.of("POST").map(r => r.headers["idempotency-key"]);
   assert.equal(keys.length, bad + 2, name);
   assert.equal(new Set(keys).size, 2, "each has one key");
 }));
 
-test("a publish that never gets through ends, and what waits behind it", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
+test("a publish that never gets through ends, and what waits behind it", { timeout: 30_000 }, t => each(t, {}, async (name, { clock, door, publish }, answer) => {
   door.answer = answer;
-  const { published } = run(door);
-  const errors = await Promise.all(Array.from({ length: 50 }, (_, n) => published("boing", n)));
+  const began = clock.now, errors = await publish(50);
   assert.ok(errors.every(e => /gateway|before it/.test(e.message)), name);
+  assert.equal(clock.now - began, 90_000, name);
   const posts = door.of("POST").length;
   assert.ok(posts > 1 && posts < 50, `${name}: ${posts} attempts`);
 }));
 
 test("publishes over a slow network wait for each other, and get through", { timeout: 30_000 }, async t => {
-  const door = new Door(base);
-  await door.start(t);
-  door.late = 100; // six seconds
-  const { published } = run(door);
-  const said = await Promise.all(Array.from({ length: 30 }, (_, n) => published("boing", n)));
-  assert.deepEqual(said, Array(30).fill("OK"));
-  const posts = door.of("POST"), keys = new Set(posts.map(r => r.headers["idempotency-key"]));
-  assert.equal(keys.size, 30);
-  assert.ok(posts.length < 35, `${posts.length} requests`); // time is hurried: one that this machine held up is repeated
+  const { clock, door, publish } = await run(t), began = clock.now;
+  door.late = 6000;
+  assert.deepEqual(await publish(30), Array(30).fill("OK"));
+  assert.equal(clock.now - began, 30 * 6000);
+  const keys = door.of("POST").map(r => r.headers["idempotency-key"]);
+  assert.equal(keys.length, 30);
+  assert.equal(new Set(keys).size, 30);
 });
 
-test("the stream comes back after strange answers", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
-  const { told } = run(door, { realtime: true });
-  await poll("CONNECT", () => told.includes("CONNECT"));
+test("the stream comes back after strange answers", { timeout: 30_000 }, t => each(t, { realtime: true }, async (name, { clock, door, told }, answer) => {
+  await clock.until("CONNECT", () => told.includes("CONNECT"));
   let times = 3;
   door.answer = (near, r) => near.method === "GET" && times-- > 0 && answer(near, r);
   door.cut();
-  await poll(name, () => told.filter(n => n === "CONNECT").length === 2);
-  assert.deepEqual(told.slice(-2), ["RECONNECT", "CONNECT"]);
+  await poll("DISCONNECT", () => told.includes("DISCONNECT"));
+  await clock.until(name, () => told.filter(n => n === "CONNECT").length === 2);
+  assert.deepEqual(told, ["CONNECT", ...Array(4).fill("DISCONNECT"), "RECONNECT", "CONNECT"], name);
 }));
 
-test("a stream that is never there is asked for less and less, and holds no publish up", { timeout: 30_000 }, t => each(t, async (name, door, answer) => {
+test("a stream that is never there is asked for less and less, and holds no publish up", { timeout: 30_000 }, t => each(t, { realtime: true }, async (name, { clock, door, publish }, answer) => {
   door.answer = (near, r) => near.method === "GET" && answer(near, r);
-  const { published } = run(door, { realtime: true });
-  assert.equal(await published("boing", 1), "OK", name);
-  await sleep(5000); // five minutes
+  assert.deepEqual(await publish(1), ["OK"], name);
+  await clock.pass(300_000);
   const gets = door.of("GET").length;
   assert.ok(gets > 1 && gets < 20, `${name}: ${gets} attempts`);
 }));
 
 test("a stream that is cut again and again is asked for less and less", { timeout: 30_000 }, async t => {
-  const door = new Door(base);
-  await door.start(t);
+  const { clock, door, told } = await run(t, { realtime: true });
+  const frames = `id: 1\ndata: {"channel":"init","data":{}}\n\nevent: live\ndata: {}\n\n`;
   door.answer = (near, r) => near.method === "GET" &&
-    r.writeHead(200, { "content-type": "text/event-stream" }).end(`id: 1\ndata: {"channel":"init","data":{}}\n\nevent: live\ndata: {}\n\n`);
-  const { told } = run(door, { realtime: true });
-  await sleep(5000); // five minutes
+    r.writeHead(200, { "content-type": "text/event-stream", "content-length": frames.length }).end(frames); // the length tells the clock of the end
+  await clock.pass(300_000);
   assert.ok(told.includes("CONNECT"));
-  assert.ok(door.of("GET").length < 20, `${door.of("GET").length} attempts`);
+  const gets = door.of("GET").length;
+  assert.ok(gets > 1 && gets < 20, `${gets} attempts`);
 });
 
 test("the gateway's own refusals are final, and a redirect is named at once", { timeout: 30_000 }, async t => {
-  const door = new Door(base);
-  await door.start(t);
-  const { published } = run(door);
-  const refused = await published("ping", 1);
+  const { door, publish } = await run(t);
+  const [refused] = await publish(1, "ping");
   assert.deepEqual([refused.status, refused.code], [400, "bad_event"]);
   door.answer = (near, r) => near.method === "POST" && r.writeHead(301, { location: base + near.url }).end();
-  const moved = await published("boing", 1);
+  const [moved] = await publish(1);
   assert.match(moved.message, /leads elsewhere/);
   assert.equal(door.of("POST").length, 2);
   const page = await open(t, door, head("the SDK", door.url));
@@ -288,12 +292,11 @@ test("the gateway's own refusals are final, and a redirect is named at once", { 
 });
 
 test("a call that is never answered ends with an error", { timeout: 30_000 }, async t => {
-  const door = new Door(base);
-  await door.start(t);
+  const { clock, door, db, said } = await run(t), began = clock.now;
   door.answer = () => true;
-  const { db } = run(door);
-  const errors = await Promise.all(["find", "getById"].map(name => new Promise(done => db.calls[name](name === "find" ? {} : "a", err => done(err)))));
+  const errors = await said(2, (callback, n) => n ? db.calls.getById("a", callback) : db.calls.find({}, callback));
   assert.deepEqual(errors.map(e => [e.status, e.message]), Array(2).fill([0, "the gateway could not be reached"]));
+  assert.equal(clock.now - began, 90_000);
 });
 
 for (const [what, comes] of [

@@ -6,12 +6,13 @@ import { connect, createServer } from "node:net";
 
 export const key = "sdk-0123456789abcdef";
 export const secret = "sdk-secret-0123456789abcdef-0123456789abcdef";
+const admin = "sdk-admin-0123456789";
 export const settings = {
   API_KEYS: JSON.stringify([
     { name: "all", key, sub: ["*"], pub: ["*"] },
     { name: "writer", key: "sdk-writer-0123456789", pub: ["*"] },
   ]),
-  JWT_SECRET: secret, PING_INTERVAL: "300ms", LOG_LEVEL: "error",
+  JWT_SECRET: secret, ADMIN_KEY: admin, PING_INTERVAL: "300ms", LOG_LEVEL: "error",
 };
 
 // jwt is an HS256 token with a grant, for so many seconds.
@@ -20,6 +21,12 @@ export function jwt(seconds, claims = {}) {
   const exp = Math.ceil(Date.now() / 1000) + seconds;
   const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", exp, realtime: { sub: ["*"], pub: ["*"] }, ...claims })}`;
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+// revoke ends tokens with this jti: a test that opens streams first needs no guess of how long that takes.
+export async function revoke(base, jti) {
+  const r = await fetch(base + "/admin/revocations", { method: "POST", body: JSON.stringify({ jti }), headers: { "x-apikey": admin, "content-type": "application/json" } });
+  if (r.status !== 201) throw new Error(`not revoked: ${r.status}`);
 }
 
 // connections is how many streams the gateway has.

@@ -28,6 +28,14 @@ func (r *Rooms) Enter(ctx context.Context, id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
 	}
+	// The client may have made it at another gateway just now.
+	behind := r.o.Log.Again(ctx, func() bool {
+		_, there := r.made.find(id)
+		return there
+	})
+	if behind != nil {
+		return behind
+	}
 	if err := r.lock(ctx, id); err != nil {
 		return err
 	}
