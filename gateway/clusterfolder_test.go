@@ -57,7 +57,7 @@ func change(t *testing.T, dataDir string, f func(eventlog.Engine)) {
 func join(t *testing.T, dataDir string, m membership, applied eventlog.Applied) {
 	t.Helper()
 	change(t, dataDir, func(engine eventlog.Engine) {
-		if err := commitMembership(engine, m, applied); err != nil {
+		if err := commitMembership(engine, m, applied, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
