@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { Balancer } from "./balancer.mjs";
 import { binary, poll, Process } from "./process.mjs";
 
-const size = 3, run = promisify(execFile);
+export const size = 3;
+const run = promisify(execFile);
 
 export class Cluster {
   // Each cluster has a name, so a run needs one NATS server only: E2E_CLUSTER is its address.
@@ -20,6 +21,8 @@ export class Cluster {
     this.env = env;
   }
 
+  turn = 0;
+  get direct() { return this.nodes[this.turn++ % size].url; }
   get dir() { return this.nodes[0].dir; }
   get log() { return this.nodes.map(n => n.log).join(""); }
 

@@ -38,6 +38,11 @@ export class Process {
     }, 60_000);
   }
 
+  // direct is the address of a gateway without a balancer.
+  get direct() {
+    return this.url;
+  }
+
   // runs says whether it has not ended.
   get runs() {
     return this.child && this.child.exitCode === null && this.child.signalCode === null;
