@@ -25,6 +25,7 @@ var uncontained = map[string]string{
 	"store/pause":                        "reads the clock",
 	"cluster/peers (*Peers).Start":       "run contains each step",
 	"gateway (*Gateway).Serve":           "net/http recovers each request",
+	"gateway (*Gateway).openSnapshots":   "run contains each step",
 	"gateway (*Gateway).serveMetrics":    "the same",
 	"handlers/audit New":                 "keep contains each step",
 	"handlers/body read":                 "closes an account",

@@ -44,7 +44,7 @@ func connectCluster() (*config.Config, *bus.Bus, error) {
 
 // ClusterInit makes a cluster.
 type ClusterInit struct {
-	Bytes config.Size `placeholder:"SIZE" help:"The most that the journal keeps on each server, such as 8GiB; the default is that, or less if the servers have no room for it."`
+	Bytes config.Size `placeholder:"SIZE" help:"The most that the journal keeps on each server, such as 8GiB; the default is that, or 1GiB if the servers have no room for it."`
 }
 
 // Help is shown by sluice cluster init --help.

@@ -106,12 +106,13 @@ func TestClusterBeginsWithALog(t *testing.T) {
 		}
 		until(t, "a snapshot", func() bool {
 			all, err := journal.List(ctx, b)
-			return err == nil && len(all) > 0 && all[0].ID != before[0].ID && all[0].Place > before[0].Place && len(all) == 2
+			return err == nil && len(all) > 0 && all[0].ID != before[0].ID && all[0].Place > before[0].Place
 		})
 	}
-	until(t, "a shorter journal", func() bool {
-		state, err := journal.Look(ctx, b)
-		return err == nil && state.First > 5
+	until(t, "a shorter journal", func() bool { // what a gateway had not applied at its last beat stays
+		_, err := gateway.AskSnapshot(ctx, b, 5*time.Second)
+		state, lerr := journal.Look(ctx, b)
+		return err == nil && lerr == nil && state.First > 5
 	})
 	var logs bytes.Buffer
 	second = node(t, url, two, "two", &logs)

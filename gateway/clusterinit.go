@@ -22,7 +22,7 @@ var ErrClusterExists = errors.New("this cluster exists already")
 
 // InitOptions are parameters of a new cluster.
 type InitOptions struct {
-	Bytes   int64 // that the journal keeps at most, on each server; 0: 8 GiB, or less if the servers have no room for it
+	Bytes   int64 // that the journal keeps at most, on each server; 0: 8 GiB, or 1 GiB if the servers have no room for that
 	Version string
 }
 
@@ -124,7 +124,7 @@ func commitMembership(engine eventlog.Engine, m membership, applied eventlog.App
 // Sizes of a journal, if none is asked for.
 const (
 	journalBytes = 8 << 30
-	journalLeast = 512 << 20
+	journalSmall = 1 << 30 // leaves room for snapshots on small servers
 )
 
 // createJournal makes the journal on three servers, or on one if that is all there is. JetStream reserves all its bytes.
@@ -135,11 +135,15 @@ func createJournal(ctx context.Context, b *bus.Bus, birth string, bytes int64) (
 		_, at, err = journal.Create(try, b, journal.CreateOptions{Birth: birth, Replicas: replicas, Bytes: bytes})
 		return err
 	}
-	for size := cmp.Or(bytes, journalBytes); ; size /= 2 {
+	sizes := []int64{journalBytes, journalSmall}
+	if bytes != 0 {
+		sizes = []int64{bytes}
+	}
+	for _, size := range sizes {
 		if err = create(3, size); errors.Is(err, journal.ErrOneServer) {
 			err = create(1, size)
 		}
-		if !errors.Is(err, journal.ErrServers) || bytes != 0 || size <= journalLeast {
+		if !errors.Is(err, journal.ErrServers) {
 			break
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"sluice/cluster/bus"
@@ -64,7 +65,7 @@ func flush(t *testing.T, all ...*bus.Bus) {
 	t.Helper()
 	for _, b := range all {
 		if err := b.Conn().FlushTimeout(10 * time.Second); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
 }
@@ -157,6 +158,40 @@ func TestAsk(t *testing.T) {
 	})
 	if first != "map[a 1:true b 1:true]" {
 		t.Errorf("%s", first)
+	}
+}
+
+// An answer without a valid seal is no answer.
+func TestAskStrangers(t *testing.T) {
+	t.Parallel()
+	url := clustertest.NATS(t)
+	a := connect(t, bus.Options{URL: url, Cluster: "one", Node: "a", Secret: secret})
+	b := connect(t, bus.Options{URL: url, Cluster: "one", Node: "b", Secret: secret})
+	came := make(chan func([]byte), 1)
+	if err := b.Serve("gold", func(_ []byte, answer func([]byte)) { came <- answer }); err != nil {
+		t.Fatal(err)
+	}
+	// A stranger who hears the question answers first.
+	if _, err := a.Conn().Subscribe(a.Subject("gold"), func(m *nats.Msg) {
+		for _, text := range [][]byte{nil, []byte("stolen"), a.Seal("gold", []byte("stolen"))} {
+			if err := m.Respond(text); err != nil {
+				t.Error(err)
+			}
+		}
+		flush(t, a)
+		(<-came)([]byte("b"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, a, b)
+	ctx, cancel := context.WithTimeout(context.Background(), clustertest.Patience)
+	defer cancel()
+	first := "nothing"
+	if err := a.Ask(ctx, "gold", nil, func(answer []byte) bool {
+		first = string(answer)
+		return false
+	}); err != nil || first != "b" {
+		t.Errorf("%q, %v", first, err)
 	}
 }
 

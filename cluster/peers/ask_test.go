@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,9 +99,9 @@ func TestAskEnds(t *testing.T) {
 				return body, nil
 			}
 		}
-		own := 0
+		var own atomic.Int32
 		a.serve(t, "x", func(ctx context.Context, body []byte) ([]byte, error) {
-			own++
+			own.Add(1)
 			return slow(200*time.Millisecond)(ctx, body)
 		})
 		b.serve(t, "x", slow(300*time.Millisecond))
@@ -124,8 +125,8 @@ func TestAskEnds(t *testing.T) {
 				t.Errorf("%s took %v: %+v", one.what, took, answers)
 			}
 		}
-		if own != 2 {
-			t.Errorf("it answered its two questions %d times", own)
+		if own.Load() != 2 {
+			t.Errorf("it answered its two questions %d times", own.Load())
 		}
 	})
 }
@@ -162,16 +163,16 @@ func TestAskOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var net network
 		a, b, c := join(t, &net, "a", 1), join(t, &net, "b", 2), join(t, &net, "c", 3)
-		asked := 0
+		var asked atomic.Int32
 		a.serve(t, "x", echo)
 		b.serve(t, "x", func(_ context.Context, body []byte) ([]byte, error) { return append(body, " of b"...), nil })
-		c.serve(t, "x", func(context.Context, []byte) ([]byte, error) { asked++; return nil, nil })
+		c.serve(t, "x", func(context.Context, []byte) ([]byte, error) { asked.Add(1); return nil, nil })
 		b.serve(t, "fails", func(context.Context, []byte) ([]byte, error) { return nil, errors.New("no disk") })
 		a.serve(t, "late", until)
 		b.serve(t, "late", until)
 		time.Sleep(1100 * time.Millisecond)
-		if got, err := a.AskOne(t.Context(), "b", "x", []byte("q")); err != nil || string(got) != "q of b" || asked != 0 {
-			t.Errorf("%q, %v, and c was asked %d times", got, err, asked)
+		if got, err := a.AskOne(t.Context(), "b", "x", []byte("q")); err != nil || string(got) != "q of b" || asked.Load() != 0 {
+			t.Errorf("%q, %v, and c was asked %d times", got, err, asked.Load())
 		}
 		c.port.setFail(errors.New("no beats"))
 		time.Sleep(4 * time.Second)
@@ -196,8 +197,8 @@ func TestAskOne(t *testing.T) {
 				t.Errorf("%s %s: %q, %v in %v", one.node, one.what, got, err, took)
 			}
 		}
-		if asked != 0 {
-			t.Errorf("c was asked %d times", asked)
+		if asked.Load() != 0 {
+			t.Errorf("c was asked %d times", asked.Load())
 		}
 		a.port.setFail(errors.New("broken"))
 		if _, err := a.AskOne(t.Context(), "b", "x", nil); err == nil {

@@ -44,7 +44,7 @@ var (
 // Errors of Create about the servers.
 var (
 	ErrOneServer = errors.New("the NATS server is alone: it can have one replica only")
-	ErrServers   = errors.New("too few NATS servers with JetStream and room for the journal: start all of them first")
+	ErrServers   = errors.New("too few NATS servers with JetStream, or too little room there: start all of them first, or raise max_file_store in their configuration")
 )
 
 // stream is the name of the JetStream stream of a cluster.
