@@ -94,7 +94,9 @@ func TestCredentialsEverywhere(t *testing.T) {
 		{name: "token of a key", make: func(a client) string {
 			key := a.key(`{"name":"minter","sub":["*"],"pub":["*"]}`, "key")
 			return "Bearer " + a.do(key, "POST", "/realtime/token", `{"sub":["*"],"ttl":"1m"}`, "token")
-		}, revoke: func(b client, credential string) { b.admin("POST", "/admin/revocations", `{"jti":"`+jti(b.t, credential)+`"}`, "") }},
+		}, revoke: func(b client, credential string) {
+			b.admin("POST", "/admin/revocations", `{"jti":"`+jti(b.t, credential)+`"}`, "")
+		}},
 		{name: "token by its jti", make: func(a client) string { return issued(a.t, "ada", "token-1") }, revoke: func(b client, _ string) {
 			b.admin("POST", "/admin/revocations", `{"jti":"token-1"}`, "")
 		}},
@@ -108,7 +110,9 @@ func TestCredentialsEverywhere(t *testing.T) {
 		{name: "user with a new password", make: func(a client) string {
 			a.user("e2")
 			return "Bearer " + a.login("e2", "access_token")
-		}, revoke: func(b client, _ string) { b.admin("PATCH", "/admin/users/e2@example.org", `{"password":"battery staple"}`, "") }},
+		}, revoke: func(b client, _ string) {
+			b.admin("PATCH", "/admin/users/e2@example.org", `{"password":"battery staple"}`, "")
+		}},
 		{name: "grant of a database", path: "/db/e3/events", make: func(a client) string {
 			a.do(root, "POST", "/accounts/e3", `{"name":"e3","password":"secret"}`, "")
 			a.database("e3")
