@@ -62,6 +62,18 @@ func (c client) open(credential, path string) *http.Response {
 	return answer
 }
 
+// keyNamed is the id of a key.
+func (c client) keyNamed(name string) string {
+	c.t.Helper()
+	for _, k := range c.g.AsAdmin(c.t, "GET", "/admin/keys?search="+name, "", 200)["list"].([]any) {
+		if k.(map[string]any)["name"] == name {
+			return k.(map[string]any)["id"].(string)
+		}
+	}
+	c.t.Fatalf("there is no key %s", name)
+	return ""
+}
+
 // atOnce calls f for all gateways in the same instant, and waits for all.
 func atOnce(all []client, f func(i int, c client)) {
 	var calls sync.WaitGroup
@@ -83,13 +95,12 @@ func TestCredentialsEverywhere(t *testing.T) {
 		name   string
 		make   func(a client) (credential string)
 		path   string // of the stream; /realtime if it is empty
+		asks   string // what has an end, for who comes back
 		revoke func(b client, credential string)
 		after  int // the status of who comes back; 401 if it is 0
 	}{
 		{name: "key", make: func(a client) string { return a.key(anyKey, "key") }, revoke: func(b client, _ string) {
-			_, text := b.as(gatewaytest.AdminKey, "GET", "/admin/keys", "")
-			id, _, _ := strings.Cut(text[strings.Index(text, `"id":"`)+len(`"id":"`):], `"`)
-			b.admin("DELETE", "/admin/keys/"+id, "", "")
+			b.admin("DELETE", "/admin/keys/"+b.keyNamed("k"), "", "")
 		}},
 		{name: "token of a key", make: func(a client) string {
 			key := a.key(`{"name":"minter","sub":["*"],"pub":["*"]}`, "key")
@@ -113,13 +124,13 @@ func TestCredentialsEverywhere(t *testing.T) {
 		}, revoke: func(b client, _ string) {
 			b.admin("PATCH", "/admin/users/e2@example.org", `{"password":"battery staple"}`, "")
 		}},
-		{name: "grant of a database", path: "/db/e3/events", make: func(a client) string {
+		{name: "grant of a database", path: "/db/e3/events", asks: "/db/e3/ns", make: func(a client) string {
 			a.do(root, "POST", "/accounts/e3", `{"name":"e3","password":"secret"}`, "")
 			a.database("e3")
 			a.do(root, "POST", "/db/e3/grant?username=e3&role=reader", "", "")
 			return gatewaytest.Basic("e3", "secret")
 		}, revoke: func(b client, _ string) { b.do(root, "POST", "/db/e3/revoke?username=e3", "", "") }, after: 403},
-		{name: "account that is deactivated", path: "/db/e4/events", make: func(a client) string {
+		{name: "account that is deactivated", path: "/db/e4/events", asks: "/db/e4/ns", make: func(a client) string {
 			a.do(root, "POST", "/accounts/e4", `{"name":"e4","password":"secret"}`, "")
 			a.database("e4")
 			a.do(root, "POST", "/db/e4/grant?username=e4&role=reader", "", "")
@@ -127,7 +138,7 @@ func TestCredentialsEverywhere(t *testing.T) {
 		}, revoke: func(b client, _ string) { b.do(root, "POST", "/accounts/e4/deactivate", "", "") }},
 	} {
 		if one.path == "" {
-			one.path = "/realtime"
+			one.path, one.asks = "/realtime", "/realtime?until=caught-up"
 		}
 		credential := one.make(all[i%3])
 		var streams [3]*http.Response
@@ -150,8 +161,8 @@ func TestCredentialsEverywhere(t *testing.T) {
 			})
 			io.Copy(io.Discard, streams[i].Body)
 			cut.Stop()
-			if again := c.open(credential, one.path); again != nil && again.StatusCode != max(one.after, http.StatusUnauthorized) {
-				t.Errorf("%s: gateway %d answers %s, %s after the end", one.name, i, again.Status, time.Since(revoked))
+			if status, text := c.as(credential, "GET", one.asks, ""); status != max(one.after, http.StatusUnauthorized) {
+				t.Errorf("%s: gateway %d: %d %s, %s after the end", one.name, i, status, text, time.Since(revoked))
 			}
 		})
 	}
