@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
+import { poll } from "./process.mjs";
 
 const dialMost = 2000; // milliseconds
 
@@ -10,10 +11,11 @@ export class Balancer {
   sockets = new Set();
 
   // targets are the addresses of the gateways. With trusting, the client's own X-Forwarded-For is passed on, as by a balancer
-  // behind another proxy.
-  constructor(targets, { trusting = false } = {}) {
+  // behind another proxy. With settled, a GET waits until all gateways have applied what one of them has: a plain read may be
+  // older by milliseconds at another gateway, and some tests read what they have changed.
+  constructor(targets, { trusting = false, settled = false } = {}) {
     this.targets = targets.map(url => new URL(url));
-    this.trusting = trusting;
+    Object.assign(this, { trusting, settled });
   }
 
   // start listens, on the address that it had before.
@@ -55,6 +57,7 @@ export class Balancer {
 
   async pass(from, to) {
     if (from.url === "/metrics" && from.method === "GET") return this.metrics(to);
+    if (this.settled && from.method === "GET") await this.settle();
     const socket = await this.dial();
     if (!socket) return refused(to);
     if (to.destroyed) return socket.destroy();
@@ -92,15 +95,24 @@ export class Balancer {
     return [...without(/^(connection|keep-alive|x-forwarded-for)$/i, rawHeaders), "X-Forwarded-For", forwarded, "Connection", connection];
   }
 
+  figures() {
+    return Promise.all(this.targets.map(url => fetch(new URL("/metrics", url)).then(r => r.text(), () => "")));
+  }
+
+  async settle() {
+    const places = async () => (await this.figures()).map(page => Number(/^sluice_cluster_place (\S+)$/m.exec(page)?.[1] ?? Infinity));
+    const end = Math.max(...(await places()).filter(Number.isFinite));
+    await poll("the gateways to be in step", async () => (await places()).every(place => place >= end));
+  }
+
   // metrics answers with the sums over all gateways: a monitoring system adds them up too.
   async metrics(to) {
-    const pages = await Promise.all(this.targets.map(url => fetch(new URL("/metrics", url)).then(r => r.text(), () => "")));
-    const sums = new Map(), order = pages.find(p => p) ?? "";
+    const pages = await this.figures(), sums = new Map();
     for (const line of pages.join("\n").split("\n")) {
       const [, name, value] = /^([^#].*) (\S+)$/.exec(line) ?? [];
       if (name) sums.set(name, (sums.get(name) ?? 0) + Number(value));
     }
-    const lines = order.split("\n").filter(l => l.startsWith("#"));
+    const lines = (pages.find(p => p) ?? "").split("\n").filter(l => l.startsWith("#"));
     for (const [name, sum] of sums) lines.push(`${name} ${sum}`);
     to.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(lines.join("\n") + "\n");
   }

@@ -10,14 +10,15 @@ const run = promisify(execFile);
 
 export class Cluster {
   // Each cluster has a name, so a run needs one NATS server only: E2E_CLUSTER is its address.
-  constructor(env, options) {
-    this.trusting = Boolean(env.TRUSTED_PROXIES);
+  // settled is that of the balancer.
+  constructor(env, { keep, settled } = {}) {
+    this.passing = { trusting: Boolean(env.TRUSTED_PROXIES), settled };
     const name = "e2e-" + randomBytes(6).toString("hex");
     const shared = {
       TRUSTED_PROXIES: "127.0.0.1", CLUSTER_URL: process.env.E2E_CLUSTER, CLUSTER_NAME: name, CLUSTER_SECRET: randomBytes(32).toString("hex"), ...env,
       DATA_DIR: "data", // a log in memory cannot be in a cluster
     };
-    this.nodes = Array.from({ length: size }, (_, i) => new Process({ ...shared, CLUSTER_NODE: `node-${i + 1}` }, options));
+    this.nodes = Array.from({ length: size }, (_, i) => new Process({ ...shared, CLUSTER_NODE: `node-${i + 1}` }, { keep }));
     this.env = env;
   }
 
@@ -33,7 +34,7 @@ export class Cluster {
       await node.start();
       await poll("a gateway to be ready", async () => (await fetch(node.url + "/readyz").catch(() => null))?.ok, 60_000);
     }));
-    this.balancer ??= new Balancer(this.nodes.map(n => n.url), { trusting: this.trusting });
+    this.balancer ??= new Balancer(this.nodes.map(n => n.url), this.passing);
     return this.url = await this.balancer.start();
   }
 
