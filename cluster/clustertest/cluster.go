@@ -21,15 +21,20 @@ type Cluster struct {
 	Nodes   []*Node
 
 	balancer string
+	machines []machine
 }
 
 // Start starts n servers and n gateways, makes the journal, and waits until all are ready. Settings are as in "NAME=value".
 func Start(t testing.TB, n int, settings ...string) *Cluster {
 	t.Helper()
-	free := takePorts(t)
-	c := &Cluster{Servers: startServers(t, free, n)}
-	for i := range n {
-		c.Nodes = append(c.Nodes, c.newNode(t, free, fmt.Sprintf("gateway-%d", i), settings))
+	return start(t, takePorts(t), here(n), settings)
+}
+
+func start(t testing.TB, free *ports, on []machine, settings []string) *Cluster {
+	t.Helper()
+	c := &Cluster{Servers: startServers(t, free, on), machines: on}
+	for i, m := range on {
+		c.Nodes = append(c.Nodes, c.newNode(t, free, m, fmt.Sprintf("gateway-%d", i), settings))
 	}
 	if _, err := c.Nodes[0].Command("cluster", "init"); err != nil {
 		t.Fatal(err)
@@ -45,16 +50,18 @@ func Start(t testing.TB, n int, settings ...string) *Cluster {
 }
 
 // newNode prepares a gateway.
-func (c *Cluster) newNode(t testing.TB, free *ports, name string, more []string) *Node {
+func (c *Cluster) newNode(t testing.TB, free *ports, on machine, name string, more []string) *Node {
 	t.Helper()
 	dir := t.TempDir()
-	node := &Node{address: free.take(t), dir: filepath.Join(dir, "data"), binary: need(t, buildGateway)}
+	node := &Node{address: address(on.outer, free.take(t)), dir: filepath.Join(dir, "data")}
 	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, c.Servers.URL(), more)...)
-	node.process = newProcess(t, name, func() *exec.Cmd {
-		cmd := exec.Command(node.binary, "serve")
+	binary := need(t, buildGateway)
+	node.run = func(args ...string) *exec.Cmd {
+		cmd := on.run(binary, args...)
 		cmd.Dir, cmd.Env = dir, environment
 		return cmd
-	})
+	}
+	node.process = newProcess(t, name, func() *exec.Cmd { return node.run("serve") })
 	return node
 }
 

@@ -5,7 +5,6 @@ package clustertest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,26 +43,28 @@ func NATS(t testing.TB) string {
 // StartServers starts n servers, and waits until they have a leader.
 func StartServers(t testing.TB, n int) Servers {
 	t.Helper()
-	return startServers(t, takePorts(t), n)
+	return startServers(t, takePorts(t), here(n))
 }
 
-func startServers(t testing.TB, free *ports, n int) Servers {
+func startServers(t testing.TB, free *ports, on []machine) Servers {
 	t.Helper()
+	n := len(on)
 	binary, dir := need(t, buildServer), t.TempDir()
 	conf := configuration(t, n, dir)
 	all := make(Servers, n)
 	routes := make([]string, n)
 	environments := make([][]string, n)
 	for i := range all {
-		name, address, monitor, route := fmt.Sprintf("nats-%d", i), free.take(t), free.take(t), free.take(t)
+		name, client, route := fmt.Sprintf("nats-%d", i), address(on[i].inner, free.take(t)), address(on[i].inner, free.take(t))
+		monitor := address(on[i].outer, free.take(t))
 		routes[i] = fmt.Sprintf("nats://routes:%s@%s", password, route)
 		environments[i] = []string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NATS_NAME=" + name, "NATS_LISTEN=" + address, "NATS_MONITOR=" + monitor,
+			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NATS_NAME=" + name, "NATS_LISTEN=" + client, "NATS_MONITOR=" + monitor,
 			"NATS_ROUTE_LISTEN=" + route, "NATS_STORE=" + filepath.Join(dir, name), "NATS_DISK=4GB",
 			"NATS_PASSWORD=" + password, "NATS_ROUTE_PASSWORD=" + password, "NATS_ADMIN_PASSWORD=" + password,
 		}
-		all[i] = &Server{address: address, monitor: monitor, process: newProcess(t, name, func() *exec.Cmd {
-			cmd := exec.Command(binary, "-c", conf)
+		all[i] = &Server{address: client, monitor: monitor, process: newProcess(t, name, func() *exec.Cmd {
+			cmd := on[i].run(binary, "-c", conf)
 			cmd.Dir, cmd.Env = dir, environments[i]
 			return cmd
 		})}
@@ -191,13 +192,9 @@ func getJSON(url string, into any) error {
 	return nil
 }
 
-// errNoLeader is the error while a stream has no leader.
-var errNoLeader = errors.New("no server leads the stream")
-
-// leads reports whether this server says that it leads a stream.
-func (s *Server) leads(stream string) (bool, error) {
+// leaderOf returns who leads a stream, as this server sees it; "" if it sees no leader or no stream.
+func (s *Server) leaderOf(stream string) (string, error) {
 	var page struct {
-		Name     string `json:"server_name"`
 		Accounts []struct {
 			Streams []struct {
 				Name    string `json:"name"`
@@ -208,29 +205,43 @@ func (s *Server) leads(stream string) (bool, error) {
 		} `json:"account_details"`
 	}
 	if err := s.get("/jsz?accounts=true&streams=true", &page); err != nil {
-		return false, err
+		return "", err
 	}
 	for _, account := range page.Accounts {
 		for _, one := range account.Streams {
-			if one.Name == stream {
-				return one.Cluster == nil || one.Cluster.Leader == s.name, nil // a server alone has no cluster
+			switch {
+			case one.Name != stream:
+			case one.Cluster == nil: // a server alone has no cluster
+				return s.name, nil
+			default:
+				return one.Cluster.Leader, nil
 			}
 		}
 	}
-	return false, nil
+	return "", nil
 }
 
-// Leader waits until a server leads a stream, and returns its index.
+// Leader waits until a server leads a stream, and returns its index. It is the one that itself and a majority take for the
+// leader: after its end, others still name it for some seconds; cut off, it still names itself.
 func (all Servers) Leader(t testing.TB, stream string) (leader int) {
 	t.Helper()
 	Until(t, func() error {
+		votes, itself := map[string]int{}, map[string]bool{}
+		for _, s := range all {
+			name, err := s.leaderOf(stream)
+			if err != nil {
+				continue // it is gone or paused
+			}
+			votes[name]++
+			itself[name] = itself[name] || name == s.name
+		}
 		for i, s := range all {
-			if leads, err := s.leads(stream); err == nil && leads { // who is gone or paused is not the leader
+			if itself[s.name] && votes[s.name] > len(all)/2 {
 				leader = i
 				return nil
 			}
 		}
-		return fmt.Errorf("%w %s", errNoLeader, stream)
+		return fmt.Errorf("no server leads the stream %s", stream)
 	})
 	return leader
 }

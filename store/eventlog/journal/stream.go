@@ -143,6 +143,7 @@ type State struct {
 	Leader      string
 	Replicas    []Replica // besides the leader
 	Wanted      int       // replicas, the leader included
+	Led         bool      // the leader has heard from a majority lately; one that is cut off goes on to answer for a minute
 }
 
 // Replica is a server that has the journal.
@@ -181,12 +182,17 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
 	}
 	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Most: i.Config.MaxBytes, Wanted: i.Config.Replicas}
+	heard := 1 // the leader itself
 	if c := i.Cluster; c != nil {
 		s.Leader = c.Leader
 		for _, r := range c.Replicas {
+			if !r.Offline && r.Active < heardWithin {
+				heard++
+			}
 			s.Replicas = append(s.Replicas, Replica{r.Name, r.Current && !r.Offline, r.Lag})
 		}
 	}
+	s.Led = heard > s.Wanted/2
 	seal, err := hex.DecodeString(i.Config.Metadata[metaSeal])
 	if err == nil {
 		_, err = b.Unseal(metaBirth, seal)
@@ -196,6 +202,9 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	}
 	return s, nil
 }
+
+// heardWithin is how long ago a leader has heard from a replica that is there: replicas answer each second.
+const heardWithin = 3 * time.Second
 
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
 const lookTime = 500 * time.Millisecond

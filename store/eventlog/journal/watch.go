@@ -75,15 +75,42 @@ func (j *Journal) watchOnce() {
 	case errors.Is(err, ErrNone), err == nil && state.Birth != j.o.Birth:
 		j.fail(fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther))
 		return
-	case err == nil && state.Last < applied:
+	case err == nil && state.Led && state.Last < applied && j.shorter(applied):
 		j.fail(fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, state.Last, applied))
 		return
-	case err == nil:
+	case err == nil && state.Led:
 		j.metrics.End.Store(state.Last)
 	}
-	if reason := j.look(applied, state.Last, err == nil, err == nil || j.o.Majority()); reason != nil {
+	// A leader without a majority has nothing to say: others may have another one, and go on.
+	answered := err == nil && state.Led
+	if reason := j.look(applied, state.Last, answered, answered || j.o.Majority()); reason != nil {
 		j.fail(reason)
 	}
+}
+
+// Looks at a journal that seems to have lost its end.
+const (
+	shorterLooks = 5
+	shorterEvery = 200 * time.Millisecond
+)
+
+// shorter reports whether the journal really ends before what is applied. A leader that was cut off has an older end, and says
+// so once more when it is back, before it learns that there is another leader. Then the message that was applied is there.
+func (j *Journal) shorter(applied uint64) bool {
+	ctx, cancel := context.WithTimeout(j.life, 5*time.Second)
+	defer cancel()
+	for range shorterLooks {
+		err := read(ctx, j.bus, applied, func(stored) error { return errDone })
+		if err != nil { // it is there, or nobody knows now: the next look decides
+			return false
+		}
+		j.pause(shorterEvery)
+		state, err := Look(ctx, j.bus)
+		if err != nil || !state.Led || state.Last >= applied {
+			return false
+		}
+	}
+	return true
 }
 
 func (j *Journal) look(applied, end uint64, answered, majority bool) error {
