@@ -32,7 +32,7 @@ e2e: build ## the binary in a real browser
 	cd e2e && npm ci --no-audit --no-fund --silent && node --test --test-concurrency=3 # they mostly wait
 
 e2e-cluster: build nats-server ## the same tests; three gateways behind a balancer take the place of one. ARGS="sdk.test.mjs" for one file
-	cd e2e && npm ci --no-audit --no-fund --silent && node run-cluster.mjs --test-concurrency=3 $(ARGS)
+	cd e2e && npm ci --no-audit --no-fund --silent && node run-cluster.mjs --test-concurrency=2 $(ARGS)
 
 cross: ## other systems: build only
 	GOOS=darwin CGO_ENABLED=0 $(GO) build -o /dev/null .
