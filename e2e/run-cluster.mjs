@@ -41,6 +41,10 @@ async function startNATS() {
 // literal is a regular expression that matches a text only.
 const literal = text => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
+// A test that was renamed would run with a cluster, and a list that is not true is worse than none.
+const sources = readdirSync(import.meta.dirname).filter(name => name.endsWith(".test.mjs")).map(name => readFileSync(join(import.meta.dirname, name), "utf8")).join("");
+for (const { name } of perGateway) if (!sources.includes(`test("${name}"`)) throw new Error(`per-gateway.mjs names a test that is not there: ${name}`);
+
 const { server, url } = await startNATS();
 let tests;
 const end = () => (tests?.kill("SIGTERM"), server.kill("SIGTERM"));
@@ -52,8 +56,10 @@ try {
   tests = spawn(process.execPath, ["--test", ...skip, ...args], { cwd: import.meta.dirname, env: { ...process.env, E2E_CLUSTER: url }, stdio: "inherit" });
   [process.exitCode = 1] = await once(tests, "exit");
 } finally {
-  server.kill("SIGTERM");
-  await once(server, "exit");
+  if (server.exitCode === null && server.signalCode === null) {
+    server.kill("SIGTERM");
+    await once(server, "exit");
+  }
   rmSync(dir, { recursive: true, force: true });
 }
 console.log(`\nNot run with a cluster, ${perGateway.length} tests:`);
