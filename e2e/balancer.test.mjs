@@ -24,7 +24,7 @@ test("each request goes to the next server, also on one connection, and past one
   assert.deepEqual(got, ["0", "1", "2", "0", "1", "2"]);
   servers[1].close();
   servers[1].closeAllConnections();
-  for (let n = 0; n < 6; n++) assert.notEqual(await text(url), "1");
+  for (let n = 0; n < 6; n++) assert.match(await text(url), /^[02]$/);
 });
 
 test("bodies, headers and the client's address pass as they are", async t => {

@@ -7,6 +7,10 @@ import { join } from "node:path";
 import { poll } from "./process.mjs";
 import { perGateway } from "./per-gateway.mjs";
 
+// A test that was renamed would run with a cluster, and a list that is not true is worse than none.
+const sources = readdirSync(import.meta.dirname).filter(name => name.endsWith(".test.mjs")).map(name => readFileSync(join(import.meta.dirname, name), "utf8")).join("");
+for (const { name } of perGateway) if (!sources.includes(`test("${name}"`)) throw new Error(`per-gateway.mjs names a test that is not there: ${name}`);
+
 const root = join(import.meta.dirname, ".."), dir = mkdtempSync(join(tmpdir(), "sluice-nats-"));
 
 // configuration is that of deploy/cluster for one server, which does not wait for the disk: no test cuts the power.
@@ -41,10 +45,6 @@ async function startNATS() {
 // literal is a regular expression that matches a text only.
 const literal = text => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
-// A test that was renamed would run with a cluster, and a list that is not true is worse than none.
-const sources = readdirSync(import.meta.dirname).filter(name => name.endsWith(".test.mjs")).map(name => readFileSync(join(import.meta.dirname, name), "utf8")).join("");
-for (const { name } of perGateway) if (!sources.includes(`test("${name}"`)) throw new Error(`per-gateway.mjs names a test that is not there: ${name}`);
-
 const { server, url } = await startNATS();
 let tests;
 const end = () => (tests?.kill("SIGTERM"), server.kill("SIGTERM"));
@@ -54,7 +54,8 @@ try {
   const args = process.argv.slice(2), others = ["<root>", ...perGateway.map(t => literal(t.name))];
   const skip = [`--test-name-pattern=^(?!(?:${others.join("|")})$)`];
   tests = spawn(process.execPath, ["--test", ...skip, ...args], { cwd: import.meta.dirname, env: { ...process.env, E2E_CLUSTER: url }, stdio: "inherit" });
-  [process.exitCode = 1] = await once(tests, "exit");
+  const [code] = await once(tests, "exit");
+  process.exitCode = code ?? 1; // a signal has no code
 } finally {
   if (server.exitCode === null && server.signalCode === null) {
     server.kill("SIGTERM");
