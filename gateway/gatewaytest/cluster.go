@@ -26,17 +26,13 @@ func Cluster(t *testing.T, n int, change ...func(*Setup)) (all []*Gateway) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	first := t.TempDir()
-	if _, err := gateway.InitCluster(ctx, &config.Config{DataDir: first}, b, gateway.InitOptions{Bytes: 64 << 20, Version: "test"}); err != nil {
+	first := &config.Config{DataDir: t.TempDir()}
+	if _, err := gateway.InitCluster(ctx, first, b, gateway.InitOptions{Bytes: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
-		dir := first
-		if i > 0 {
-			dir = t.TempDir()
-		}
 		all = append(all, Start(t, append([]func(*Setup){func(s *Setup) {
-			s.ClusterURL, s.ClusterName, s.ClusterNode, s.ClusterSecret, s.DataDir = url, "sluice", fmt.Sprintf("n%d", i), secret, dir
+			s.ClusterURL, s.ClusterName, s.ClusterNode, s.ClusterSecret, s.DataDir = url, "sluice", fmt.Sprintf("n%d", i), secret, t.TempDir()
 		}}, change...)...))
 	}
 	for _, g := range all {
