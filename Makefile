@@ -4,7 +4,7 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
+.PHONY: help build test deps check unit e2e e2e-cluster cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
@@ -30,6 +30,9 @@ unit: ## all tests, with the race detector
 
 e2e: build ## the binary in a real browser
 	cd e2e && npm ci --no-audit --no-fund --silent && node --test --test-concurrency=3 # they mostly wait
+
+e2e-cluster: build nats-server ## the same tests; three gateways behind a balancer take the place of one. ARGS="sdk.test.mjs" for one file
+	cd e2e && npm ci --no-audit --no-fund --silent && node run-cluster.mjs --test-concurrency=2 $(ARGS)
 
 cross: ## other systems: build only
 	GOOS=darwin CGO_ENABLED=0 $(GO) build -o /dev/null .

@@ -1,38 +1,13 @@
 // The gateway in a real browser: a bare EventSource, through a restart, and the page at /.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { Gateway } from "./gateway.mjs";
 
 const key = "browser-0123456789abcdef";
-const binary = join(import.meta.dirname, "..", "bin", "sluice");
-let dir, server, base, browser;
-
-async function start(addr) {
-  const child = spawn(binary, ["serve"], {
-    cwd: dir,
-    env: {
-      ADDR: addr, RETRY_CONNECT: "100ms", RETRY_EVENT: "100ms", DRAIN_TIMEOUT: "5s",
-      API_KEYS: JSON.stringify([{ name: "browser", key, sub: ["*"], pub: ["*"] }]),
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const chunk of child.stdout) {
-    const url = /http:\/\/\S+/.exec(chunk)?.[0];
-    if (url) return { child, url };
-  }
-  throw new Error("the gateway did not come up");
-}
-
-async function stop(signal) {
-  server.child.kill(signal);
-  await once(server.child, "exit");
-}
+let gateway, base, browser;
 
 async function publish(event) {
   const r = await fetch(base + "/realtime", {
@@ -43,9 +18,8 @@ async function publish(event) {
 }
 
 before(async () => {
-  dir = mkdtempSync(join(tmpdir(), "sluice-"));
-  server = await start("127.0.0.1:0");
-  base = server.url;
+  gateway = new Gateway({ API_KEYS: JSON.stringify([{ name: "browser", key, sub: ["*"], pub: ["*"] }]) });
+  base = await gateway.start();
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -54,8 +28,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  await stop("SIGKILL");
-  rmSync(dir, { recursive: true, force: true });
+  await gateway?.remove();
 });
 
 test("a bare EventSource of another origin misses nothing across kill -9", { timeout: 60_000 }, async () => {
@@ -74,8 +47,8 @@ test("a bare EventSource of another origin misses nothing across kill -9", { tim
   await page.waitForFunction(() => window.ready);
   const ids = [];
   for (let n = 0; n < 50; n++) ids.push([await publish({ event: "n", data: n }), n]);
-  await stop("SIGKILL");
-  server = await start(new URL(base).host);
+  await gateway.stop("SIGKILL");
+  await gateway.start();
   for (let n = 50; n < 100; n++) ids.push([await publish({ event: "n", data: n }), n]);
   await page.waitForFunction(() => got.length >= 100, null, { timeout: 30_000 });
   assert.deepEqual(await page.evaluate(() => got), ids);

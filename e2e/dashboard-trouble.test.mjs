@@ -88,31 +88,43 @@ test("a form that was opened before somebody else's change does not undo it", as
   assert.equal((await now()).code, "not_found");
 });
 
-test("a double click, a held key and a lost answer make one key", async t => {
-  const page = await openKeys(t);
-  let lose = false;
+// creating opens the page of keys. lost says whether the answers to new keys are to be lost.
+async function creating(t) {
+  const page = await openKeys(t), it = { page, lost: false };
   await page.route("**/admin/keys", async route => {
     if (route.request().method() !== "POST") return route.continue();
     const response = await route.fetch();
-    if (lose) return route.abort();
+    if (it.lost) return route.abort();
     return route.fulfill({ response });
   });
-  const form = page.getByRole("dialog", { name: "New API key" });
-  const start = async name => {
+  it.form = page.getByRole("dialog", { name: "New API key" });
+  it.start = async name => {
     await page.getByRole("button", { name: "New key" }).click();
-    await form.getByLabel("Name", { exact: true }).fill(name);
+    await it.form.getByLabel("Name", { exact: true }).fill(name);
   };
-  const done = async () => {
+  it.create = () => it.form.getByRole("button", { name: "Create" });
+  it.lose = async () => {
+    it.lost = true;
+    await it.create().click();
+    await it.form.getByText(/does not know whether the change was made/).waitFor();
+    it.lost = false;
+  };
+  it.done = async () => {
     await page.getByRole("button", { name: "Done" }).click();
     await poll("the button", () => page.getByRole("button", { name: "New key" }).isEnabled());
   };
+  return it;
+}
+
+test("a double click and a held key make one key", async t => {
+  const { page, start, create, done } = await creating(t);
   await start("double");
-  await form.getByRole("button", { name: "Create" }).dblclick();
+  await create().dblclick();
   await done();
   assert.equal((await made("double")).length, 1);
 
   await start("at once");
-  await form.getByRole("button", { name: "Create" }).evaluate(b => { b.click(); b.click(); b.form.requestSubmit(); });
+  await create().evaluate(b => { b.click(); b.click(); b.form.requestSubmit(); });
   await done();
   assert.equal((await made("at once")).length, 1);
 
@@ -129,27 +141,26 @@ test("a double click, a held key and a lost answer make one key", async t => {
   await page.getByRole("dialog", { name: "Change double" }).waitFor();
   assert.equal(await page.getByText("double was saved").count(), 0);
   await page.keyboard.press("Escape");
+});
 
+test("a key whose answer was lost is shown when the form is sent again", async t => {
+  const { page, start, create, lose, done } = await creating(t);
   await start("lost");
-  lose = true;
-  await form.getByRole("button", { name: "Create" }).click();
-  await form.getByText(/does not know whether the change was made/).waitFor();
-  lose = false;
-  await form.getByRole("button", { name: "Create" }).click();
+  await lose();
+  await create().click();
   const shown = await page.getByLabel("API key of lost").inputValue();
   await done();
   const keys = await made("lost");
   assert.equal(keys.length, 1);
   assert.notEqual((await fetch(gateway.url("/realtime"), { method: "HEAD", headers: { "x-apikey": shown } })).status, 401, "the key that is shown is the one that was made");
+});
 
-  // Where the form was changed after the answer was lost, the form says so.
+test("a form that was changed after its answer was lost makes no second key, and says so", async t => {
+  const { form, start, create, lose } = await creating(t);
   await start("lost too");
-  lose = true;
-  await form.getByRole("button", { name: "Create" }).click();
-  await form.getByText(/does not know whether the change was made/).waitFor();
-  lose = false;
+  await lose();
   await form.getByLabel("Name", { exact: true }).fill("lost three");
-  await form.getByRole("button", { name: "Create" }).click();
+  await create().click();
   await form.getByText(/An earlier attempt made this key/).waitFor();
   assert.deepEqual([(await made("lost too")).length, (await made("lost three")).length], [1, 0]);
 });

@@ -1,7 +1,5 @@
 // Rooms from the outside: over HTTP, as Server-Sent Events, through restarts, and what bounds them.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { join as path } from "node:path";
 import { after, afterEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Api, events, faults, fence, get, HttpConnection, join, leaveAll, of, present, push, pushes, settled, socket } from "./driftdb-client.mjs";
@@ -9,21 +7,9 @@ import { Gateway, poll } from "./gateway.mjs";
 
 const adminKey = "rooms-0123456789abcdef", range = n => Array.from({ length: n }, (_, i) => i);
 
-// Logged keeps all that the gateway writes.
-class Logged extends Gateway {
-  log = "";
-
-  async start() {
-    this.child = spawn(path(import.meta.dirname, "..", "bin", "sluice"), ["serve"], { cwd: this.dir, env: { ADDR: this.url ? new URL(this.url).host : "127.0.0.1:0", ...this.env } });
-    const from = this.log.length;
-    for (const out of [this.child.stdout, this.child.stderr]) out.on("data", chunk => this.log += chunk);
-    return this.url = await poll("the gateway", () => /http:\/\/[^\s/]+(?=\s)/.exec(this.log.slice(from))?.[0]);
-  }
-}
-
 const gateways = [];
 async function start(env) {
-  const gateway = new Logged({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: adminKey, LOG_LEVEL: "debug", ...env });
+  const gateway = new Gateway({ ROOM_CREATE: "open", ROOM_CREATE_RATE: "10000", ROOM_CREATE_RATE_ALL: "10000", ADMIN_KEY: adminKey, LOG_LEVEL: "debug", ...env }, { keep: true });
   gateways.push(gateway);
   await gateway.start();
   gateway.api = new Api(gateway.url);

@@ -17,7 +17,7 @@ let gateway, base, demo, root;
 before(async () => {
   gateway = new Gateway({
     PERSISTR_DEMO: "true", ADMIN_KEY: adminKey, PING_INTERVAL: "1s", LOG_LEVEL: "error", API_KEYS: JSON.stringify(Object.values(keys)),
-  });
+  }, { settled: true });
   base = await gateway.start();
   demo = await connect(base);
   root = await connect(base, `root:${adminKey}`);

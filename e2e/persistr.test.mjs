@@ -13,7 +13,7 @@ before(async () => {
   gateway = new Gateway({
     PERSISTR_DEMO: "true", ADMIN_KEY: adminKey, PING_INTERVAL: "1s", LOG_LEVEL: "error",
     API_KEYS: JSON.stringify([{ name: "demo", key, sub: ["$db/demo"], pub: ["$db/demo"] }]),
-  });
+  }, { settled: true });
   base = await gateway.start();
   connection = await connect(base);
   db = connection.db;

@@ -173,3 +173,34 @@ func refused(t *testing.T, name, says string, change func(*gatewaytest.Setup)) {
 		t.Errorf("%s: %v", name, err)
 	}
 }
+
+// A cluster begins with a run, as a gateway alone does: an id from before it gets a gap, and is not taken for one of its own.
+func TestClusterBeginsARun(t *testing.T) {
+	t.Parallel()
+	url := clustertest.NATS(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	b, err := bus.Connect(bus.Options{URL: url, Cluster: "test", Node: "test", Secret: clusterSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	dir := t.TempDir()
+	made, err := gateway.InitCluster(ctx, &config.Config{DataDir: dir}, b, gateway.InitOptions{Version: "test", Bytes: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Last == 0 {
+		t.Error("the log of a new cluster has no first position")
+	}
+	for name, g := range map[string]*gatewaytest.Gateway{"with the log of init": node(t, url, dir, "one", nil), "with its snapshot": node(t, url, t.TempDir(), "two", nil)} {
+		s := g.Stream(t, gatewaytest.KeyAll, "", "Last-Event-ID", "12")
+		if e := s.Event(t); e.Name != "gap" || !strings.Contains(e.Data, `"unknown"`) {
+			t.Errorf("%s: the first frame is %+v, want a gap", name, e)
+		}
+		id := g.Publish(t, `{"event":"hello"}`)
+		if e := s.Event(t); e.ID != id {
+			t.Errorf("%s: got %+v, want the event %s", name, e, id)
+		}
+	}
+}

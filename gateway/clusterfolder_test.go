@@ -57,7 +57,7 @@ func change(t *testing.T, dataDir string, f func(eventlog.Engine)) {
 func join(t *testing.T, dataDir string, m membership, applied eventlog.Applied) {
 	t.Helper()
 	change(t, dataDir, func(engine eventlog.Engine) {
-		if err := commitMembership(engine, m, applied); err != nil {
+		if err := commitMembership(engine, m, applied, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -298,7 +298,7 @@ func TestInitCluster(t *testing.T) {
 			continue
 		}
 		f, second := read(t, dir), t.TempDir()
-		if f.applied.Place != 1 || f.applied.Last != 8 || f.applied.At < 1e15 || f.Joining || f.Birth != made.Snapshot.Birth || made.Replicas != 1 {
+		if f.applied.Place != 1 || f.applied.Last < 1e15 || f.applied.At != f.applied.Last || f.Joining || f.Birth != made.Snapshot.Birth || made.Replicas != 1 {
 			t.Errorf("%s: %+v, made %+v", c.name, f, made)
 		}
 		if err := prepare(t, b, dir); err != nil {
@@ -310,6 +310,9 @@ func TestInitCluster(t *testing.T) {
 		change(t, second, func(engine eventlog.Engine) {
 			if v, err := engine.Row("key/a"); err != nil || string(v) != "{}" {
 				t.Errorf("%s: the row of the old log is %q: %v", c.name, v, err)
+			}
+			if runs := engine.Runs(); len(runs) == 0 || runs[len(runs)-1].Recovered != 8 || runs[len(runs)-1].Start != f.applied.Last {
+				t.Errorf("%s: the runs are %v, want one that begins at %d, after 8", c.name, runs, f.applied.Last)
 			}
 		})
 	}

@@ -60,7 +60,7 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, o InitOpti
 	applied := engine.Applied()
 	if m.cluster == "" {
 		m = membership{Born: time.Now().UTC().Format(time.RFC3339), Birth: journal.NewBirth(), Joining: true, cluster: b.Cluster()}
-		if err := commitMembership(engine, m, applied); err != nil {
+		if err := commitMembership(engine, m, applied, nil); err != nil {
 			return made, err
 		}
 	}
@@ -70,8 +70,11 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, o InitOpti
 			return made, err
 		}
 		m.Joining = false
-		applied = eventlog.Applied{Place: 1, At: max(applied.At, at), Last: applied.Last}
-		if err := commitMembership(engine, m, applied); err != nil {
+		// The cluster begins with a run, as every gateway alone does at its start. Ids before it that the log does not have
+		// are then known to be lost, or never to have been there.
+		run := &eventlog.Run{Recovered: applied.Last, Start: max(applied.Last+1, at)}
+		applied = eventlog.Applied{Place: 1, At: max(applied.At, at), Last: run.Start}
+		if err := commitMembership(engine, m, applied, run); err != nil {
 			return made, err
 		}
 	}
@@ -107,10 +110,10 @@ func mayInit(ctx context.Context, cfg *config.Config, b *bus.Bus, m membership, 
 	return err // without a snapshot, it was interrupted before the end
 }
 
-func commitMembership(engine eventlog.Engine, m membership, applied eventlog.Applied) error {
+func commitMembership(engine eventlog.Engine, m membership, applied eventlog.Applied, run *eventlog.Run) error {
 	row, err := m.row()
 	if err == nil {
-		err = engine.Commit(&eventlog.Group{Rows: []eventlog.Row{row}, Applied: applied})
+		err = engine.Commit(&eventlog.Group{Rows: []eventlog.Row{row}, Run: run, Applied: applied})
 	}
 	if err != nil {
 		return fmt.Errorf("storing in the log to which cluster it belongs: %w", err)
