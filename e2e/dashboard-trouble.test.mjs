@@ -88,7 +88,7 @@ test("a form that was opened before somebody else's change does not undo it", as
   assert.equal((await now()).code, "not_found");
 });
 
-// creating opens the page of keys. lost says whether the answers to new keys are to be lost.
+// creating opens the page of keys. If lost, the answers to new keys do not arrive.
 async function creating(t) {
   const page = await openKeys(t), it = { page, lost: false };
   await page.route("**/admin/keys", async route => {

@@ -5,5 +5,5 @@ import { Process } from "./process.mjs";
 export { poll } from "./process.mjs";
 export const Gateway = process.env.E2E_CLUSTER ? Cluster : Process;
 
-// gateways is how many there are. What counts at each of them counts so many times.
+// gateways is the number of gateways. What counts at each of them counts that often.
 export const gateways = process.env.E2E_CLUSTER ? size : 1;

@@ -43,7 +43,7 @@ export class Process {
     return this.url;
   }
 
-  // runs says whether it has not ended.
+  // runs is true until it has ended.
   get runs() {
     return this.child && this.child.exitCode === null && this.child.signalCode === null;
   }

@@ -10,7 +10,7 @@ import { Proxy, connections, jwt, key, revoke } from "./sdk-tools.mjs";
 const s = session();
 const { publish, tab } = s;
 
-// streams waits until the gateway has so many: one that caught a tab up ends a moment after the tab has read its last frame.
+// streams waits until the gateway has n streams: one that caught a tab up ends a moment after the tab has read its last frame.
 const streams = n => poll(`${n} streams`, async () => await connections(s.base) === n);
 
 test("twenty tabs have one connection and see the same; whoever leads may leave", { timeout: 60_000 }, async () => {

@@ -134,7 +134,7 @@ func TestUnknownKeys(t *testing.T) {
 	})
 }
 
-// TestNoLeader: while the journal has no answer, who is not known is told to come back, and not that it is wrong. Who is
+// TestNoLeader: while the journal has no answer, a credential that is not known gets 503, not 401. Who is
 // known needs no answer.
 func TestNoLeader(t *testing.T) {
 	t.Parallel()

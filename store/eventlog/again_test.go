@@ -49,7 +49,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// TestAgainWithoutLeader: while the journal has no answer, nobody is told that something is not there, and few wait for it.
+// TestAgainWithoutLeader: while the journal has no answer, the outcome is an error, not that something is not there, and few wait for it.
 func TestAgainWithoutLeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -350,7 +350,7 @@ func TestCreateAgain(t *testing.T) {
 	}
 }
 
-// Too few servers, or too little room, are told.
+// The error names too few servers, or too little room.
 func TestCreateOnTooLittle(t *testing.T) {
 	t.Parallel()
 	b := connect(t, clustertest.NATS(t), testSecret)
