@@ -21,15 +21,25 @@ type Cluster struct {
 	Nodes   []*Node
 
 	balancer string
+	links    *links // nil: there are none
 }
 
 // Start starts n servers and n gateways, makes the journal, and waits until all are ready. Settings are as in "NAME=value".
 func Start(t testing.TB, n int, settings ...string) *Cluster {
 	t.Helper()
-	free := takePorts(t)
-	c := &Cluster{Servers: startServers(t, free, n)}
+	return start(t, n, false, settings)
+}
+
+func start(t testing.TB, n int, linked bool, settings []string) *Cluster {
+	t.Helper()
+	free, c := takePorts(t), &Cluster{}
+	c.Servers, c.links = startServers(t, free, n, linked)
 	for i := range n {
-		c.Nodes = append(c.Nodes, c.newNode(t, free, fmt.Sprintf("gateway-%d", i), settings))
+		servers := c.Servers.URL()
+		if linked {
+			servers = urls(addresses(c.links.gateways[i]))
+		}
+		c.Nodes = append(c.Nodes, c.newNode(t, free, fmt.Sprintf("gateway-%d", i), servers, settings))
 	}
 	if _, err := c.Nodes[0].Command("cluster", "init"); err != nil {
 		t.Fatal(err)
@@ -45,11 +55,11 @@ func Start(t testing.TB, n int, settings ...string) *Cluster {
 }
 
 // newNode prepares a gateway.
-func (c *Cluster) newNode(t testing.TB, free *ports, name string, more []string) *Node {
+func (c *Cluster) newNode(t testing.TB, free *ports, name, servers string, more []string) *Node {
 	t.Helper()
 	dir := t.TempDir()
 	node := &Node{address: free.take(t), dir: filepath.Join(dir, "data"), binary: need(t, buildGateway)}
-	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, c.Servers.URL(), more)...)
+	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, servers, more)...)
 	node.process = newProcess(t, name, func() *exec.Cmd {
 		cmd := exec.Command(node.binary, "serve")
 		cmd.Dir, cmd.Env = dir, environment

@@ -29,7 +29,7 @@ const (
 // Server is a NATS server, with the configuration of deploy/cluster.
 type Server struct {
 	*process
-	address, monitor string
+	address, monitor, dir string
 }
 
 // Servers are the NATS servers of a cluster.
@@ -44,70 +44,108 @@ func NATS(t testing.TB) string {
 // StartServers starts n servers, and waits until they have a leader.
 func StartServers(t testing.TB, n int) Servers {
 	t.Helper()
-	return startServers(t, takePorts(t), n)
+	all, _ := startServers(t, takePorts(t), n, false)
+	return all
 }
 
-func startServers(t testing.TB, free *ports, n int) Servers {
+// startServers starts n servers. If they are linked, it opens the links of them and of n gateways.
+func startServers(t testing.TB, free *ports, n int, linked bool) (Servers, *links) {
 	t.Helper()
 	binary, dir := need(t, buildServer), t.TempDir()
-	conf := configuration(t, n, dir)
+	conf := configuration(t, n, dir, linked)
 	all := make(Servers, n)
-	routes := make([]string, n)
+	listen, routes := make([]string, n), make([]string, n)
 	environments := make([][]string, n)
 	for i := range all {
 		name, address, monitor, route := fmt.Sprintf("nats-%d", i), free.take(t), free.take(t), free.take(t)
-		routes[i] = fmt.Sprintf("nats://routes:%s@%s", password, route)
+		listen[i], routes[i] = address, route
 		environments[i] = []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NATS_NAME=" + name, "NATS_LISTEN=" + address, "NATS_MONITOR=" + monitor,
 			"NATS_ROUTE_LISTEN=" + route, "NATS_STORE=" + filepath.Join(dir, name), "NATS_DISK=4GB",
 			"NATS_PASSWORD=" + password, "NATS_ROUTE_PASSWORD=" + password, "NATS_ADMIN_PASSWORD=" + password,
 		}
-		all[i] = &Server{address: address, monitor: monitor, process: newProcess(t, name, func() *exec.Cmd {
+		all[i] = &Server{address: address, monitor: monitor, dir: filepath.Join(dir, name), process: newProcess(t, name, func() *exec.Cmd {
 			cmd := exec.Command(binary, "-c", conf)
 			cmd.Dir, cmd.Env = dir, environments[i]
 			return cmd
 		})}
 	}
+	var between *links
+	if linked {
+		between = newLinks(t, n, listen, routes)
+	}
 	for i := range all {
-		environments[i] = append(environments[i], "NATS_ROUTES=["+strings.Join(routes, ", ")+"]")
+		others := routes
+		if linked {
+			others = addresses(between.servers[i])
+			others[i] = routes[i] // a server ignores its own
+		}
+		environments[i] = append(environments[i], "NATS_ROUTES=["+routeURLs(others)+"]")
 		all[i].start(t)
 	}
 	for _, s := range all {
 		s.AwaitReady(t)
 	}
-	return all
+	return all, between
 }
 
-// configuration returns the file of deploy/cluster; for a server alone, a copy without the others.
-func configuration(t testing.TB, n int, dir string) string {
+// routeURLs are the addresses of routes, with the password.
+func routeURLs(addresses []string) string {
+	all := make([]string, len(addresses))
+	for i, a := range addresses {
+		all[i] = fmt.Sprintf("nats://routes:%s@%s", password, a)
+	}
+	return strings.Join(all, ", ")
+}
+
+// configuration returns the file of deploy/cluster; for a server alone, a copy without the others; for linked servers, a copy with links.
+func configuration(t testing.TB, n int, dir string, linked bool) string {
 	t.Helper()
 	deployed := filepath.Join(need(t, root), "deploy", "cluster", "nats-server.conf")
-	if n > 1 {
+	if n > 1 && !linked {
 		return deployed
 	}
 	text, err := os.ReadFile(deployed)
 	if err != nil {
 		t.Fatal(err)
 	}
+	changed := filepath.Join(dir, "nats-server.conf")
+	if linked {
+		writeFile(t, changed, linkedConfiguration(t, string(text)))
+		return changed
+	}
 	before, rest, begins := strings.Cut(string(text), "\ncluster {\n")
 	_, after, ends := strings.Cut(rest, "\n}\n")
 	if !begins || !ends {
 		t.Fatalf("%s has no part cluster", deployed)
 	}
-	alone := filepath.Join(dir, "nats-server.conf")
-	if err := os.WriteFile(alone, []byte(before+"\n"+after), 0o600); err != nil {
+	writeFile(t, changed, before+"\n"+after)
+	return changed
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return alone
 }
 
 // URL is the value for CLUSTER_URL.
 func (all Servers) URL() string {
-	urls := make([]string, len(all))
+	listen := make([]string, len(all))
 	for i, s := range all {
-		urls[i] = s.URL()
+		listen[i] = s.address
 	}
-	return strings.Join(urls, ",")
+	return urls(listen)
+}
+
+// urls is the value of CLUSTER_URL for servers at some addresses.
+func urls(addresses []string) string {
+	all := make([]string, len(addresses))
+	for i, a := range addresses {
+		all[i] = serverURL(a)
+	}
+	return strings.Join(all, ",")
 }
 
 // Connect connects to the servers, as a gateway does, until the test ends.
@@ -123,7 +161,10 @@ func (all Servers) Connect(t testing.TB) *nats.Conn {
 }
 
 // URL is the address of this server, with the password.
-func (s *Server) URL() string { return fmt.Sprintf("nats://%s:%s@%s", user, password, s.address) }
+func (s *Server) URL() string { return serverURL(s.address) }
+
+// Dir is where the server stores its data.
+func (s *Server) Dir() string { return s.dir }
 
 // Kill ends the server at once.
 func (s *Server) Kill(t testing.TB) { t.Helper(); s.kill(t) }
