@@ -371,32 +371,3 @@ func TestLeaveCluster(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 }
-
-// When a snapshot is due.
-func TestSnapshotIsDue(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	at := func(place uint64, age time.Duration, size int64) []journal.Snapshot {
-		return []journal.Snapshot{{Meta: journal.Meta{Place: place}, Made: now.Add(-age), Size: size}}
-	}
-	for _, c := range []struct {
-		name  string
-		state journal.State
-		all   []journal.Snapshot
-		due   bool
-	}{
-		{"none", journal.State{First: 1, Last: 1}, nil, true},
-		{"nothing new", journal.State{First: 1, Last: 50_000, Bytes: 1 << 40}, at(50_000, 9*time.Hour, 1), false},
-		{"behind", journal.State{First: 1, Last: 5}, at(9, 9*time.Hour, 1), false},
-		{"old, and little new", journal.State{First: 1, Last: 10_001}, at(1, 9*time.Hour, 1), false},
-		{"old, and much new", journal.State{First: 1, Last: 10_002}, at(1, 61*time.Minute, 1), true},
-		{"young, and much new", journal.State{First: 1, Last: 20_000, Bytes: 1 << 20}, at(1, 59*time.Minute, 1), false},
-		{"many bytes", journal.State{First: 1, Last: 1000, Bytes: 600 << 20}, at(500, time.Minute, 1), true},
-		{"many bytes, but a larger snapshot", journal.State{First: 1, Last: 1000, Bytes: 600 << 20}, at(500, time.Minute, 400<<20), false},
-		{"few bytes", journal.State{First: 1, Last: 1000, Bytes: 500 << 20}, at(500, time.Minute, 1), false},
-	} {
-		if due := due(c.state, c.all, now); due != c.due {
-			t.Errorf("%s: %v", c.name, due)
-		}
-	}
-}

@@ -52,9 +52,9 @@ var (
 const (
 	labelName   = "%020d"      // by place
 	partName    = "%s.part.%d" // by the snapshot's ID
-	partBytes   = 8 << 20
+	partBytes   = 4 << 20
 	chunkBytes  = 512 << 10        // of a NATS message; the default limit of a server is 1 MiB
-	tryPart     = 20 * time.Second // the longest time of one try
+	tryPart     = 10 * time.Second // the longest time of one try; a server that dies answers nothing
 	orphanAge   = time.Hour        // parts without a label that are older are of no snapshot under way
 	sealPurpose = "snapshot"
 	sealed      = "sealed" // the key of the label's metadata

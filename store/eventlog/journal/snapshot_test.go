@@ -364,3 +364,37 @@ func TestCreateOnTooLittle(t *testing.T) {
 		t.Errorf("a journal is there: %v", err)
 	}
 }
+
+// The loss of any server, also of the one that leads, only delays a snapshot.
+func TestSnapshotWithoutAServer(t *testing.T) {
+	t.Parallel()
+	servers := clustertest.StartServers(t, 3)
+	b := connect(t, servers.URL(), testSecret)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if _, _, err := Create(ctx, b, CreateOptions{Replicas: 3}); err != nil {
+		t.Fatal(err)
+	}
+	dir := testFolder(t, map[string]int{"a": 30 << 20, "b": 3 << 20})
+	saved := save(t, ctx, b, dir, 7)
+	leader := -1
+	into := filepath.Join(t.TempDir(), "log")
+	if err := Load(ctx, b, saved, into, func(int64, int64) {
+		if leader < 0 {
+			leader = servers.Leader(t, "OBJ_"+bucketName(b))
+			servers[leader].Kill(t)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	sameFolders(t, dir, into)
+	again, err := Save(ctx, b, dir, Meta{Place: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	into = filepath.Join(t.TempDir(), "log")
+	if err := Load(ctx, b, again, into, nil); err != nil {
+		t.Fatal(err)
+	}
+	sameFolders(t, dir, into)
+}
