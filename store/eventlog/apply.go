@@ -27,6 +27,7 @@ const recentMost = 1 << 16
 type grouping struct {
 	*Group
 	changed map[subject]uint64 // by its events
+	made    []string           // the keyed spaces that it makes
 	marks   marks              // of the clock, if there are new ones
 	origins origins            // that have sent messages, or are forgotten
 	message uint64             // the place of the message under way
@@ -108,6 +109,9 @@ func (c *committer) request(g *grouping, p *pending, wall int64) (uint64, error)
 		c.rows.set(row.Key, row.Value)
 	}
 	g.Rows = append(g.Rows, rows...)
+	if r.Make != "" {
+		g.made = append(g.made, r.Make)
+	}
 	if len(r.Events) == 0 {
 		return 0, nil
 	}

@@ -110,8 +110,9 @@ func (c *committer) settle(g *grouping, entries []Entry) {
 		l.answers.add(g.Answers[i])
 	}
 	c.cache.trim()
+	c.rows.forgetKeyed(g.Rows)
 	c.rows.trim()
-	l.follow(g.Group)
+	l.follow(g.Group, g.made)
 	l.place.Store(g.Place)
 	l.settle(g.Last)
 	if l.tail != nil {

@@ -14,6 +14,7 @@ import (
 type Changes struct {
 	Dropped []string
 	Rows    []Row
+	Made    int // how many keyed spaces of the Rows were not there before. A follower that counts them need not know each
 }
 
 type follower struct {
@@ -30,26 +31,29 @@ const followBatch = 1000
 func (l *Log) Follow(prefix string, f func(Changes)) error {
 	l.applying.Lock()
 	defer l.applying.Unlock()
-	var rows []Row
+	var c Changes
 	err := l.engine.Rows(prefix, func(r Row) error {
-		if rows = append(rows, r); len(rows) == followBatch {
-			f(Changes{Rows: rows})
-			rows = nil
+		if c.Rows = append(c.Rows, r); strings.HasPrefix(r.Key, keyedRow) {
+			c.Made++
+		}
+		if len(c.Rows) == followBatch {
+			f(c)
+			c = Changes{}
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("reading the rows of %s: %w", prefix, err)
 	}
-	if len(rows) > 0 {
-		f(Changes{Rows: rows})
+	if len(c.Rows) > 0 {
+		f(c)
 	}
 	l.followers = append(l.followers, follower{prefix, f})
 	return nil
 }
 
-// follow calls the followers of what a group has changed.
-func (l *Log) follow(g *Group) {
+// follow calls the followers of what a group has changed. made are the keyed spaces that it has made.
+func (l *Log) follow(g *Group, made []string) {
 	if len(g.Rows) == 0 && (g.Edit == nil || len(g.Edit.DropRows) == 0) {
 		return
 	}
@@ -65,6 +69,11 @@ func (l *Log) follow(g *Group) {
 		for _, r := range g.Rows {
 			if strings.HasPrefix(r.Key, to.prefix) {
 				c.Rows = append(c.Rows, r)
+			}
+		}
+		for _, space := range made {
+			if strings.HasPrefix(keyedRow+space, to.prefix) {
+				c.Made++
 			}
 		}
 		if len(c.Rows)+len(c.Dropped) > 0 {
@@ -114,7 +123,7 @@ func (l *Log) Local(f func(now Lookup) (rows []Row, drop []string, err error)) e
 	if err := l.engine.Commit(g); err != nil {
 		return fmt.Errorf("storing derived rows: %w", err)
 	}
-	l.follow(g)
+	l.follow(g, nil)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -63,6 +64,39 @@ func TestFollow(t *testing.T) {
 	want := []string{"a/1=1", "a/2=1", "a/3=1", "a/1=", "drop a/2", "a/4=1", "drop "}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestFollowMade: a follower learns how many keyed spaces are there, and how many each commit has made.
+func TestFollowMade(t *testing.T) {
+	t.Parallel()
+	log := openMemory(t)
+	ctx := context.Background()
+	first := errors.Join(log.Create(ctx, "$room/a"), log.Create(ctx, "$room/b"))
+	change(t, log, &eventlog.Request{Rows: rowsOf("a/1")})
+	made := map[string]int{}
+	for _, prefix := range []string{"", "keyed/", "keyed/$room/c", "a/"} {
+		first = errors.Join(first, log.Follow(prefix, func(c eventlog.Changes) { made[prefix] += c.Made }))
+	}
+	if first != nil {
+		t.Fatal(first)
+	}
+	push := eventlog.Event{Space: "$room/c", Name: "push", Op: eventlog.Append, Key: "k", Data: []byte("1")}
+	s, _, err := log.KeyedSpace("$room/a")
+	for _, step := range []struct{ got, want error }{
+		{err, nil},
+		{log.Create(ctx, "$room/a"), eventlog.ErrRow}, // it exists
+		{log.Touch(ctx, s), nil},
+		{log.Create(ctx, "$room/c"), nil},
+		{log.Create(ctx, "$room/d"), nil},
+	} {
+		if !errors.Is(step.got, step.want) {
+			t.Fatal(step.got)
+		}
+	}
+	change(t, log, &eventlog.Request{Events: []eventlog.Event{push}})
+	if want := map[string]int{"": 4, "keyed/": 4, "keyed/$room/c": 1, "a/": 0}; !maps.Equal(made, want) {
+		t.Errorf("got %v, want %v", made, want)
 	}
 }
 

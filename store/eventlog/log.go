@@ -281,10 +281,18 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		case <-timer.C:
 		}
 		if !pause.Since(begun) {
-			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, ErrNoAnswer, l.options.WaitLimit))
+			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, l.silent(), l.options.WaitLimit))
 		}
 		timer.Reset(l.options.WaitLimit) // the process was suspended, so the disk has not had its time
 	}
+}
+
+// silent is the reason why a publisher has no answer.
+func (l *Log) silent() error {
+	if l.shared != nil {
+		return ErrSilent
+	}
+	return ErrNoAnswer
 }
 
 // timer returns a timer for WaitLimit. Since Go 1.23 a stopped timer leaves nothing in its channel, so it can be

@@ -32,7 +32,7 @@ func originRow(id uint64, o origin) Row {
 func (c *committer) share() error {
 	c.origins, c.chains = origins{}, &chains{}
 	c.chains.add(Claim{c.applied.Place, c.applied.Chain})
-	c.log.proposals.heard(Claim{c.applied.Place, c.applied.Chain})
+	c.log.proposals.heard(c.applied)
 	c.log.clock.follow(c.applied.At)
 	return c.origins.load(c.log.engine)
 }

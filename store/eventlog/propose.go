@@ -17,7 +17,7 @@ const (
 	proposalBytes = 512 << 10        // of a message, unless a single request is larger
 	proposeTry    = 2 * time.Second  // how long one try may take
 	proposeMost   = 60 * time.Second // how long a message is tried; the journal recognizes a repeat for longer than that
-	tickEvery     = 10 * time.Second // the time without a message after which an empty one is proposed
+	tickEvery     = 10 * time.Second // when the log's time stands still for that long, an empty message is proposed
 	tickSpread    = 2 * time.Second  // at most so much later: the first process to do so spares the others theirs
 )
 
@@ -28,7 +28,8 @@ type proposals struct {
 	waiting []*pending // who waits for it; nil if it was applied, or nobody waits any more
 	done    func()     // ends its context
 	claim   Claim
-	quiet   time.Time // since when there was no message, of any process
+	at      uint64    // the log's time
+	quiet   time.Time // since when it stands still
 }
 
 // propose proposes what waits in the queue, until Close. With one message under way at a time, requests of this process keep
@@ -64,14 +65,15 @@ func (l *Log) waiting() []*pending {
 		l.mu.Lock()
 		batch := l.queue.take(nil, proposalBytes)
 		l.mu.Unlock()
-		admitted := slices.DeleteFunc(slices.Clone(batch), func(p *pending) bool {
+		some := len(batch) > 0
+		batch = slices.DeleteFunc(batch, func(p *pending) bool {
 			if p.err = l.admit(p.request); p.err != nil {
 				l.answer(p)
 			}
 			return p.err != nil
 		})
-		if len(admitted) > 0 || len(batch) == 0 {
-			return admitted
+		if len(batch) > 0 || !some {
+			return batch
 		}
 	}
 }
@@ -124,7 +126,7 @@ func (l *Log) try(ctx context.Context, j Shared, p *Proposal) error {
 			continue
 		}
 		if !pause.Since(begun) {
-			return fmt.Errorf("%w: %w: %w", ErrUnknown, ErrUnavailable, errors.Join(ErrNoAnswer, err))
+			return fmt.Errorf("%w: %w: %w", ErrUnknown, ErrUnavailable, errors.Join(ErrSilent, err))
 		}
 		begun = time.Now() // the process was suspended, so the journal has not had its time
 	}
@@ -176,14 +178,18 @@ func (s *proposals) end(number uint64) []*pending {
 	return waiting
 }
 
-// heard notes that messages were applied.
-func (s *proposals) heard(c Claim) {
+// heard notes how far the log has come. Messages of a process whose clock is behind do not move the log's time: then another
+// one has to propose an empty message, too.
+func (s *proposals) heard(a Applied) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claim, s.quiet = c, time.Now()
+	s.claim = Claim{a.Place, a.Chain}
+	if a.At > s.at {
+		s.at, s.quiet = a.At, time.Now()
+	}
 }
 
-// rest begins the time without a message.
+// rest puts off the next empty message.
 func (s *proposals) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

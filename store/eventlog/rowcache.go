@@ -1,6 +1,9 @@
 package eventlog
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Bounds of rowCache.
 const (
@@ -22,6 +25,17 @@ func (k *rowCache) set(key string, value []byte) {
 	}
 	k.rows[key] = value
 	k.bytes += len(key) + len(value) // an older value still counts; trim is the sooner due
+}
+
+// forgetKeyed forgets those of some stored rows that are of keyed spaces. Each message changes one of them, so with many
+// rooms they would soon displace all others, and the committer has what it needs of them in its spaceCache.
+func (k *rowCache) forgetKeyed(stored []Row) {
+	for _, row := range stored {
+		if value, ok := k.rows[row.Key]; ok && strings.HasPrefix(row.Key, keyedRow) {
+			delete(k.rows, row.Key)
+			k.bytes -= len(row.Key) + len(value)
+		}
+	}
 }
 
 // trim forgets all rows if there are too many. Call it only between groups: until a group is committed, the store does not

@@ -17,7 +17,7 @@ type Shared interface {
 	// After an error the message may be in the journal, unless it is ErrTooLarge. Once a part of the message may be there,
 	// Propose reads p no more: the log may write into the requests. ctx ends when the message is applied.
 	Propose(ctx context.Context, p *Proposal) error
-	// End returns the place of the newest message as of the call.
+	// End returns the place of the newest message as of the call. Next returns an entry with that place, or a higher one.
 	End(ctx context.Context) (uint64, error)
 	// Compared reports whether the claim of another process agrees with this one's state. It must be short.
 	Compared(origin uint64, agrees bool)
@@ -43,6 +43,7 @@ type Claim struct{ Place, Chain uint64 }
 var (
 	ErrTooLarge = errors.New("the request is too large for the journal")
 	ErrBehind   = errors.New("this gateway is behind the other gateways")
+	ErrSilent   = errors.New("the journal does not answer in time")
 )
 
 // messages answers those whose messages were applied, and compares the claims of others.
@@ -65,7 +66,7 @@ func (c *committer) messages(entries []Entry) {
 		last := &message[n-1]
 		c.chains.add(Claim{last.Place, last.chain})
 	}
-	l.proposals.heard(Claim{c.applied.Place, c.applied.Chain})
+	l.proposals.heard(c.applied)
 	l.clock.follow(c.applied.At)
 }
 

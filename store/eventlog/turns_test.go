@@ -35,7 +35,7 @@ func TestQueueTakesTurns(t *testing.T) {
 	}
 }
 
-// TestQueueModel: everything that went in comes out, each owner's requests in order. An edit is alone in its commit,
+// TestQueueModel: everything that went in comes out, each owner's requests in order. An edit, or a run, is alone in its commit,
 // and a barrier comes after everything older. No commit is larger than allowed, and no owner has more than half of the
 // queue.
 func TestQueueModel(t *testing.T) {
@@ -63,7 +63,7 @@ func TestQueueModel(t *testing.T) {
 				owner := fmt.Sprint(rapid.IntRange(0, 3).Draw(t, "owner"))
 				p := &pending{request: &Request{Events: []Event{{}}}, size: rapid.IntRange(0, groupBytes).Draw(t, "size")}
 				kind := rapid.IntRange(0, 9).Draw(t, "kind")
-				barrier[p] = kind < 3
+				barrier[p] = kind < 4
 				switch kind {
 				case 0:
 					p.request.Edit = &Edit{}
@@ -71,6 +71,8 @@ func TestQueueModel(t *testing.T) {
 					p.request.Events = nil
 				case 2:
 					p.request.Events, p.request.Rows = nil, []Row{{}}
+				case 3:
+					p.request.Events, p.request.Run = nil, true
 				}
 				want := (all() == 0 || all()+p.size <= most) && (len(in[owner]) == 0 || bytes(owner)+p.size <= most/2)
 				if q.push(p, owner) != want {
@@ -88,7 +90,7 @@ func TestQueueModel(t *testing.T) {
 			}
 			for i, p := range batch {
 				size += p.size
-				edits, owner := p.request.Edit != nil, ""
+				alone, owner := p.request.Edit != nil || p.request.Run, ""
 				for o, list := range in {
 					if len(list) > 0 && list[0] == p {
 						owner = o
@@ -96,7 +98,7 @@ func TestQueueModel(t *testing.T) {
 						t.Fatal("a barrier went before what came before it")
 					}
 				}
-				if owner == "" || edits && len(batch) > 1 || i > 0 && size > groupBytes {
+				if owner == "" || alone && len(batch) > 1 || i > 0 && size > groupBytes {
 					t.Fatalf("request %d of %d, %d bytes", i, len(batch), size)
 				}
 				in[owner] = slices.Delete(in[owner], 0, 1)

@@ -1,8 +1,9 @@
 // Package rooms is the model of rooms, after DriftDB's: who may make a room, how many there are, who is in one now, how
 // fast it accepts pushes, which clients are present, and when it is dropped. It knows no HTTP and no credentials.
 //
-// A room is a keyed space, $room/ID. The log has what a room retains. This package has in memory the ids of all rooms,
-// which follow the rows of the log, and who is in them, which is empty when the process starts.
+// A room is a keyed space, $room/ID. The log has what a room retains. This package has in memory how many rooms there are,
+// which follows the rows of the log; the rooms that somebody is in or has just left; and who made a room, of those that
+// this process has made. When the process starts, no room takes memory.
 //
 //	          Make             Enter                  Leave, the last one
 //	(no room) ----> empty ----------------> occupied ---------------------> empty

@@ -16,12 +16,16 @@ func (r *Rooms) Make(ctx context.Context, maker Maker, id string) error {
 		return err
 	}
 	defer r.makers.release(share)
-	for !r.made.reserve(id) {
+	room := r.made.begin(id)
+	defer r.made.end(id, room)
+	if _, there, err := r.o.Log.KeyedSpace(Space(id)); err != nil || there {
+		return err // nil: somebody else has made it
+	}
+	for !r.made.reserve(room) {
 		if !r.evict(ctx) {
 			return refuse(TooMany, time.Minute, "the gateway has as many rooms as MAX_ROOMS allows; try again when some have been silent for ROOM_RETENTION, or raise MAX_ROOMS")
 		}
 	}
-	defer r.made.release(id)
 	_, err = r.o.Log.Append(ctx, &eventlog.Request{Make: Space(id), Stored: func() { r.makers.add(share, id) }})
 	if errors.Is(err, eventlog.ErrRow) {
 		return nil // it exists: somebody else has made it

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"sluice/store/eventlog"
 )
 
 // room is a room that somebody is in, or is looking at:
@@ -16,6 +18,9 @@ import (
 type room struct {
 	inside  int       // connections, and requests under way
 	open    int       // connections
+	looked  bool      // the next two are known. They follow the room's row
+	there   bool      // it exists
+	pushed  bool      // something was pushed to it
 	left    time.Time // when it became empty; it stays known for a while, so that its rate also limits POSTs
 	budget  budget
 	users   users
@@ -23,7 +28,8 @@ type room struct {
 }
 
 // Enter counts somebody in. If there is no such room, the error is ErrNoRoom. If the room is being dropped, Enter waits for
-// the outcome; then the error may also be the context's, or an eventlog.ErrUnavailable.
+// the outcome; then the error may also be the context's, or an eventlog.ErrUnavailable. If the log cannot be read, the
+// error is the log's.
 func (r *Rooms) Enter(ctx context.Context, id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
@@ -32,16 +38,48 @@ func (r *Rooms) Enter(ctx context.Context, id string) error {
 		return err
 	}
 	defer r.mu.Unlock()
-	if _, there := r.made.find(id); !there {
-		return ErrNoRoom
-	}
 	entered := r.rooms[id]
 	if entered == nil {
 		entered = &room{budget: newBudget(r.o.Limits.Rate)}
 		r.rooms[strings.Clone(id)] = entered // a clone, since id points into the request line and would keep that in memory
 	}
-	entered.inside++
+	entered.inside++ // before the look, so that the room is followed from here on, and not dropped
+	err := r.exists(id, entered)
+	if err != nil {
+		if entered.inside--; entered.inside == 0 {
+			delete(r.rooms, id)
+		}
+	}
+	return err
+}
+
+// exists returns nil if a room exists, or else ErrNoRoom. Of a room that was not known, it reads the row.
+func (r *Rooms) exists(id string, known *room) error {
+	if !known.looked {
+		s, there, err := r.read(id)
+		if err != nil {
+			return err
+		}
+		if !known.looked { // if the row has changed meanwhile, follow knows better
+			known.set(s, there)
+		}
+	}
+	if !known.there {
+		return ErrNoRoom
+	}
 	return nil
+}
+
+// read reads a room's row. Meanwhile mu is not locked, as the disk may be slow.
+func (r *Rooms) read(id string) (s eventlog.KeyedSpace, there bool, err error) {
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	return r.o.Log.KeyedSpace(Space(id))
+}
+
+// set notes what a room's row says.
+func (r *room) set(s eventlog.KeyedSpace, there bool) {
+	r.looked, r.there, r.pushed = true, there, s.Seq > 0
 }
 
 // Connect counts a connection of somebody who has entered. If the room has as many as allowed, Connect counts them out
@@ -91,7 +129,7 @@ func (r *Rooms) forgetEmpty(now time.Time) {
 		if known.inside > 0 || now.Sub(known.left) <= emptyRoomLife {
 			continue
 		}
-		if pushed, there := r.made.find(id); pushed || !there || now.Sub(known.left) > r.o.Unused {
+		if known.pushed || !known.there || now.Sub(known.left) > r.o.Unused {
 			delete(r.rooms, id)
 		}
 	}

@@ -53,7 +53,7 @@ type Rooms struct {
 // Open follows the rooms of a log and starts to drop old ones, until Close.
 func Open(o Options) (*Rooms, error) {
 	r := &Rooms{o: o, started: time.Now(), rooms: map[string]*room{}, dropping: map[string]chan struct{}{}, makers: newMakers(o.Limits)}
-	r.made.max, r.made.rooms, r.made.making = o.Limits.Rooms, map[string]bool{}, map[string]int{}
+	r.made.max, r.made.making = o.Limits.Rooms, map[string]*making{}
 	if err := o.Log.Follow(rowKey(""), r.follow); err != nil {
 		return nil, fmt.Errorf("following the rooms: %w", err)
 	}
@@ -70,15 +70,20 @@ func (r *Rooms) Close() {
 
 // follow takes a change of the log's rows. If somebody is in a room that is gone, it stays known until they leave.
 func (r *Rooms) follow(changes eventlog.Changes) {
-	gone := r.made.follow(changes)
-	if len(gone) == 0 {
-		return
-	}
+	r.made.follow(changes)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, id := range gone {
+	for _, row := range changes.Rows {
+		id := idOfRow(row)
+		known := r.rooms[id]
+		if known != nil {
+			known.set(eventlog.KeyedSpaceOf(row))
+		}
+		if row.Value != nil {
+			continue
+		}
 		r.makers.ended(id)
-		if known := r.rooms[id]; known != nil && known.inside == 0 {
+		if known != nil && known.inside == 0 {
 			delete(r.rooms, id)
 		}
 		r.endDrop(id)
@@ -93,6 +98,9 @@ func idOf(space string) string { return space[len(channel.RoomSpace):] }
 
 // rowKey is the key of a room's row in the log.
 func rowKey(id string) string { return rows.Keyed + Space(id) }
+
+// idOfRow is the id of a row's room.
+func idOfRow(row eventlog.Row) string { return row.Key[len(rowKey("")):] }
 
 // maxID is the length of the longest id.
 const maxID = 128

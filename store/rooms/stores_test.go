@@ -102,8 +102,8 @@ func TestInhabitedElsewhere(t *testing.T) {
 					last = 1
 				}
 				time.Sleep(10 * retention)
-				if _, there := b.made.find("empty"); there {
-					t.Error("the empty room is there")
+				if _, there, err := log.KeyedSpace(Space("empty")); err != nil || there {
+					t.Errorf("the empty room is there: %t, %v", there, err)
 				}
 				if s, there, err := log.KeyedSpace(Space("inhabited")); err != nil || !there || s.Seq != last || b.Count() != 1 {
 					t.Errorf("the room exists: %t, with the number %d: %v", there, s.Seq, err)
@@ -216,6 +216,9 @@ func TestMostRoomsAtOnce(t *testing.T) {
 	if n := len(allRooms(t, r)); n != most || r.Count() != most || len(r.made.making) != 0 || made.Load() < most {
 		t.Errorf("%d rooms exist, %d are counted, %d are being made; %d were answered", n, r.Count(), len(r.made.making), made.Load())
 	}
+	if err := r.Make(t.Context(), key("k"), idOf(allRooms(t, r)[0].Space)); err != nil {
+		t.Errorf("one that exists: %v", err)
+	}
 	if n := r.makers.count[key("k").Owner]; n != most {
 		t.Errorf("their maker has %d", n)
 	}
@@ -224,37 +227,49 @@ func TestMostRoomsAtOnce(t *testing.T) {
 // A room that is being made counts once: as a reservation until it is stored, and then as a room.
 func TestCensusCountsOnce(t *testing.T) {
 	t.Parallel()
-	c := &census{max: 2, rooms: map[string]bool{}, making: map[string]int{}}
+	c := &census{max: 2, making: map[string]*making{}}
 	is := func(step string, right, full bool) {
 		t.Helper()
 		if !right || c.hasRoom() == full {
-			t.Errorf("%s: rooms %v, being made %v", step, c.rooms, c.making)
+			t.Errorf("%s: %d rooms, %d reserved", step, c.count, c.reserved)
 		}
 	}
 	made := func(id string, seq byte) {
-		value := make([]byte, 16)
-		value[7] = seq
-		c.follow(eventlog.Changes{Rows: []eventlog.Row{{Key: rowKey(id), Value: value}}})
+		value, n := make([]byte, 16), 1
+		if value[7] = seq; seq > 0 {
+			n = 0
+		}
+		c.follow(eventlog.Changes{Made: n, Rows: []eventlog.Row{{Key: rowKey(id), Value: value}}})
 	}
-	is("a is reserved", c.reserve("a"), false)
-	is("a is reserved by another", c.reserve("a"), false)
+	gone := func(id string) { c.follow(eventlog.Changes{Rows: []eventlog.Row{{Key: rowKey(id)}}}) }
+	a, second := c.begin("a"), c.begin("a")
+	is("a is reserved", c.reserve(a), false)
+	is("a is reserved by another", c.reserve(second), false)
 	made("a", 0)
-	is("a is made", c.reserve("b"), true)
-	is("c is too many", !c.reserve("c"), true)
-	is("a exists", c.reserve("a"), true)
-	c.release("a")
+	is("a is made", c.reserve(second), false)
+	b := c.begin("b")
+	is("b is reserved", c.reserve(b), true)
+	is("c is too many", !c.reserve(c.begin("c")), true)
+	is("a exists", c.reserve(a), true)
+	c.end("a", a)
+	c.end("a", second)
+	c.end("c", c.making["c"])
 	made("a", 1)
-	if pushed, there := c.find("a"); !pushed || !there {
-		t.Errorf("a was pushed to: %t, %t", pushed, there)
-	}
-	c.release("b") // it was not made
+	is("a was pushed to", true, true)
+	c.end("b", b)
 	is("b was not made", true, false)
 	made("b", 0)
 	is("b is made elsewhere", true, true)
-	if gone := c.follow(eventlog.Changes{Dropped: []string{rowKey("b")}, Rows: []eventlog.Row{{Key: rowKey("a")}}}); len(gone) != 2 {
-		t.Errorf("gone are %v", gone)
-	}
-	if len(c.rooms)+len(c.making) != 0 {
-		t.Errorf("left behind: %v, %v", c.rooms, c.making)
+	b = c.begin("b")
+	is("b exists, which only its row says", !c.reserve(b), true)
+	gone("b")
+	is("b is gone, and reserved again", c.reserve(b), true)
+	made("b", 0)
+	gone("b")
+	is("b is gone while somebody who wants it is here", true, true)
+	c.end("b", b)
+	gone("a")
+	if c.count+c.reserved+len(c.making) != 0 {
+		t.Errorf("left behind: %d rooms, %d reserved, %d being made", c.count, c.reserved, len(c.making))
 	}
 }

@@ -81,7 +81,7 @@ func (j *judge) compare(t *rapid.T, n *node) {
 		t.Fatalf("after the entries\n%s\n%s finds %d, the first finds %d", j.list(), n.name, got, want)
 	}
 	if n.early != "" {
-		t.Fatalf("%s got something before it was stored: %s", n.name, n.early)
+		t.Fatalf("%s got something wrong, or before it was stored: %s", n.name, n.early)
 	}
 	if !slices.Equal(n.tail, j.first.tail) {
 		t.Fatalf("after %d entries, the tail of %s got %d, that of the first %d", len(j.entries), n.name, n.tail, j.first.tail)

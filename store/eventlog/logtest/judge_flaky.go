@@ -3,6 +3,7 @@ package logtest
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"sluice/store/eventlog"
 )
@@ -13,15 +14,19 @@ type flaky struct {
 	eventlog.Engine
 	answers []eventlog.Answer // as committed, unless the engine stores them
 	stores  bool
-	left    int // calls until the next failure; -1: none fails
-	times   int // how many calls then fail
-	gone    chan struct{}
+
+	mu    sync.Mutex
+	left  int // calls until the next failure; -1: none fails
+	times int // how many calls then fail
+	gone  chan struct{}
 }
 
 var errFlaky = errors.New("a failure of the test")
 
 // fail makes calls fail, after some that succeed. Call it while the committer waits for entries.
 func (f *flaky) fail(after, times int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.left, f.times, f.gone = after, times, make(chan struct{})
 }
 
@@ -29,6 +34,8 @@ func (f *flaky) fail(after, times int) {
 const always = 1 << 30
 
 func (f *flaky) try() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.left != 0 {
 		f.left = max(-1, f.left-1)
 		return nil

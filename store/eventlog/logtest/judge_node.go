@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice/store/eventlog"
+	"sluice/store/rows"
 )
 
 // node is one log that applies the entries.
@@ -28,7 +29,8 @@ type node struct {
 	applied  int // entries
 	tail     []uint64
 	followed map[string]string
-	early    string // what the tail or the follower got before it was stored
+	spaces   int    // how many keyed spaces there are, by the counts that the follower gets
+	early    string // what the tail or the follower got wrong, or before it was stored
 }
 
 // scripted is a journal that hands out groups as the judge wants them.
@@ -61,7 +63,7 @@ func (n *node) open(t *rapid.T) {
 		}
 	})
 	log.Derive(derivedFrom, derive)
-	n.followed = map[string]string{}
+	n.followed, n.spaces = map[string]string{}, 0
 	if err := log.Follow("", n.follow); err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +77,17 @@ func (n *node) follow(c eventlog.Changes) {
 			}
 		}
 	}
+	n.spaces += c.Made
 	for _, r := range c.Rows {
+		if _, there := n.followed[r.Key]; there && r.Value == nil && strings.HasPrefix(r.Key, rows.Keyed) {
+			n.spaces--
+		}
 		if n.followed[r.Key] = string(r.Value); r.Value == nil {
 			delete(n.followed, r.Key)
 		}
+	}
+	if there := len(eventlog.Named(n.followed, rows.Keyed)); there != n.spaces {
+		n.early = fmt.Sprintf("%d keyed spaces are counted, %d are there", n.spaces, there)
 	}
 	for _, r := range c.Rows {
 		stored, err := n.engine.Engine.Row(r.Key)
