@@ -112,8 +112,10 @@ func (x *chaos) do(url, method, path, body string, more ...string) (reply, fate)
 
 // write starts the writers, which end with ctx.
 func (x *chaos) write(ctx context.Context) {
-	for w := range 3 {
+	for w := range x.urls {
 		x.every(ctx, 15*time.Millisecond, func(n int) { x.plain(w, n) })
+	}
+	for w := range 3 {
 		x.every(ctx, 25*time.Millisecond, func(n int) { x.repeated(ctx, w, n) })
 		x.every(ctx, 40*time.Millisecond, func(n int) { x.increment(w, n) })
 		x.every(ctx, 40*time.Millisecond, func(n int) { x.push(w, n) })
@@ -181,8 +183,9 @@ func (x *chaos) given(url string, a reply, f fate, texts ...string) {
 // event is an event with a text that no other has.
 func event(text string) string { return fmt.Sprintf(`{"event":"e","data":%q}`, text) }
 
+// plain publishes at one address, so that somebody publishes at each gateway all the time.
 func (x *chaos) plain(w, n int) {
-	text, url := fmt.Sprintf("plain-%d-%d", w, n), x.at(w, n)
+	text, url := fmt.Sprintf("plain-%d-%d", w, n), x.urls[w]
 	a, f := x.do(url, http.MethodPost, "/realtime", event(text))
 	x.given(url, a, f, text)
 }

@@ -39,6 +39,8 @@ var (
 	ErrSecret  = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
 	ErrOther   = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
 	ErrShorter = errors.New("the journal has lost its end: it was put back to an older copy")
+	// ErrNoLeader means that nobody knows the journal's end now. It passes.
+	ErrNoLeader = errors.New("no server leads the journal")
 )
 
 // Errors of Create about the servers.
@@ -80,7 +82,7 @@ func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at 
 		Metadata:  map[string]string{metaBirth: birth, metaSeal: hex.EncodeToString(b.Seal(metaBirth, []byte(birth)))},
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		if state, lerr := Look(ctx, b); lerr != nil || state.Birth != birth {
+		if state, lerr := LookUntil(ctx, b); lerr != nil || state.Birth != birth {
 			return "", 0, ErrExists
 		}
 		err = nil
@@ -121,7 +123,7 @@ func createError(err error) error {
 
 // putFirst writes the first message, if it is not there.
 func putFirst(ctx context.Context, b *bus.Bus, js jetstream.JetStream, birth string) error {
-	if state, err := Look(ctx, b); err != nil || state.Last > 0 {
+	if state, err := LookUntil(ctx, b); err != nil || state.Last > 0 {
 		return err
 	}
 	ack, err := js.Publish(ctx, b.Subject(subjectIn), nil, jetstream.WithMsgID(birth))
@@ -164,7 +166,8 @@ type info struct {
 	Error   *jetstream.APIError    `json:"error"`
 }
 
-// Look asks the journal's leader for its state. ErrNone is the error if there is no journal. Without a leader nobody answers.
+// Look asks the journal's leader for its state. ErrNone is the error if there is no journal. Without a leader nobody answers, or
+// the error is ErrNoLeader.
 func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	m, err := b.Conn().RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream(b), nil)
 	if err != nil {
@@ -194,7 +197,29 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	if err != nil {
 		return s, ErrSecret
 	}
+	if !led(i.Cluster, s.Wanted) {
+		return s, ErrNoLeader
+	}
 	return s, nil
+}
+
+// heardWithin is how long ago a leader may have heard from a replica. Replicas answer it each second.
+const heardWithin = 2500 * time.Millisecond
+
+// led reports whether an answer about a stream is of its leader, and most replicas follow it. Others answer too, with an end
+// that may be old: while there is no leader each replica does, and a leader that is cut off thinks for up to 20 seconds that
+// it still leads.
+func led(c *jetstream.ClusterInfo, replicas int) bool {
+	if c == nil || replicas <= 1 {
+		return true
+	}
+	follow := 1 // the leader itself
+	for _, r := range c.Replicas {
+		if r.Active > 0 && r.Active <= heardWithin { // 0: it was not heard from
+			follow++
+		}
+	}
+	return c.Leader != "" && follow > replicas/2
 }
 
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
@@ -219,6 +244,6 @@ func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
 
 // noAnswer reports whether an error of NATS means that nobody is there to answer now.
 func noAnswer(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+	return errors.Is(err, ErrNoLeader) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected)
 }

@@ -23,6 +23,7 @@ type progress struct {
 	ends    [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
 	applied uint64
 	lost    int // looks in a row without a leader and without a majority of the gateways
+	wrong   int // looks in a row after which the journal is not the one that this gateway has applied
 }
 
 func (p *progress) health() error {
@@ -71,25 +72,38 @@ func (j *Journal) watchOnce() {
 	defer cancel()
 	applied := j.applied.Load() // before the question, so the end is never older
 	state, err := Look(ctx, j.bus)
+	var wrong error
 	switch {
 	case errors.Is(err, ErrNone), err == nil && state.Birth != j.o.Birth:
-		j.fail(fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther))
-		return
+		wrong = fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther)
 	case err == nil && state.Last < applied:
-		j.fail(fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, state.Last, applied))
-		return
+		wrong = shorter(state.Last, applied)
 	case err == nil:
 		j.metrics.End.Store(state.Last)
 	}
-	if reason := j.look(applied, state.Last, err == nil, err == nil || j.o.Majority()); reason != nil {
+	answered := err == nil && wrong == nil
+	if reason := j.look(applied, state.Last, answered, answered || j.o.Majority(), wrong); reason != nil {
 		j.fail(reason)
 	}
 }
 
-func (j *Journal) look(applied, end uint64, answered, majority bool) error {
+// shorter is the error of a journal whose end is before what is applied.
+func shorter(last, applied uint64) error {
+	return fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, last, applied)
+}
+
+// look notes one look. It returns why this gateway must end: a single look may be answered by a server that has just begun to
+// lead, and is not up to date.
+func (j *Journal) look(applied, end uint64, answered, majority bool, wrong error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.progress.look(applied, end, answered, majority)
+	if j.progress.wrong++; wrong == nil {
+		j.progress.wrong = 0
+	}
+	if j.progress.wrong >= lagMost {
+		return wrong
+	}
 	return j.claims.differ(j.now())
 }
 

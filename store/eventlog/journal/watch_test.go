@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"sluice/store/eventlog"
 )
 
@@ -69,6 +71,47 @@ func TestWhoDiffers(t *testing.T) {
 	} {
 		if err := test.claims.differ(now); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestLed: the journal's end is known by a leader that most replicas follow, and by nobody else.
+func TestLed(t *testing.T) {
+	t.Parallel()
+	replica := func(active time.Duration) *jetstream.PeerInfo { return &jetstream.PeerInfo{Active: active} }
+	fresh, silent, never := replica(time.Second), replica(3*time.Second), replica(0)
+	for name, test := range map[string]struct {
+		cluster  *jetstream.ClusterInfo
+		replicas int
+		want     bool
+	}{
+		"a server alone":              {nil, 1, true},
+		"one replica of a cluster":    {&jetstream.ClusterInfo{Leader: "a"}, 1, true},
+		"all follow":                  {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, fresh}}, 3, true},
+		"one of two follows":          {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{silent, fresh}}, 3, true},
+		"a leader that is cut off":    {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{silent, silent}}, 3, false},
+		"a leader that nobody joined": {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{never, never}}, 3, false},
+		"a replica without a leader":  {&jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{fresh, fresh, fresh}}, 3, false},
+		"two of five":                 {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, silent, silent, never}}, 5, false},
+		"three of five":               {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, fresh, silent, never}}, 5, true},
+	} {
+		if got := led(test.cluster, test.replicas); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestWrongJournal: a gateway ends if the journal is wrong at several looks in a row, not after one, as servers that come back
+// may not be up to date.
+func TestWrongJournal(t *testing.T) {
+	t.Parallel()
+	wrong := errors.New("wrong")
+	j := &Journal{now: time.Now, claims: claims{}}
+	for i, test := range []struct{ look, want error }{
+		{wrong, nil}, {wrong, nil}, {nil, nil}, {wrong, nil}, {wrong, nil}, {wrong, wrong},
+	} {
+		if got := j.look(5, 5, test.look == nil, true, test.look); !errors.Is(got, test.want) {
+			t.Errorf("look %d: %v", i, got)
 		}
 	}
 }
