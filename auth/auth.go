@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -172,8 +173,9 @@ func (a *Authenticator) Reload() error {
 }
 
 // Authenticate returns the identity that the credentials stand for together. One invalid credential refuses the
-// request, even if another one is valid.
-func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
+// request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
+// credential that another one may have made.
+func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
 	values, inQuery, err := c.distinct()
 	switch {
 	case err != nil:
@@ -185,7 +187,7 @@ func (a *Authenticator) Authenticate(c Carriers) (*Identity, *Error) {
 	}
 	ids := make([]*Identity, 0, 2)
 	for _, v := range values {
-		id, err := a.guarded(c.From, v)
+		id, err := a.guarded(ctx, c.From, v)
 		if err != nil {
 			return nil, err
 		}
@@ -201,8 +203,8 @@ var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
 // guarded finds the identity of a credential from an address, and limits guesses. After too many of them, a key that a
 // person may have made up is refused even if it is right; otherwise a different answer would reveal it. A long key, or a
 // key or token that the gateway made, cannot be guessed, so it always passes if it is right.
-func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
-	k := a.keys.find(value)
+func (a *Authenticator) guarded(ctx context.Context, from, value string) (*Identity, *Error) {
+	k, id, err := a.look(ctx, value)
 	if k != nil {
 		if !k.strong {
 			if wait := a.guesses.Right(from, k.hash); wait > 0 {
@@ -211,13 +213,44 @@ func (a *Authenticator) guarded(from, value string) (*Identity, *Error) {
 		}
 		return a.keyIdentity(k)
 	}
-	id, err := a.token(value)
 	if err != nil && err.guess {
 		if wait := a.guesses.Wrong(from); wait > 0 {
 			return nil, tooManyTries(wait)
 		}
 	}
 	return id, err
+}
+
+// look finds a key, or else the identity of a token.
+func (a *Authenticator) look(ctx context.Context, value string) (k *Key, id *Identity, err *Error) {
+	behind := a.again(ctx, func() bool {
+		if k = a.keys.find(value); k != nil {
+			return !k.expired(a.now()) // a later end may be on its way
+		}
+		id, err = a.token(value)
+		return err != errUnknownKey && err != errTokenRevoked
+	})
+	if behind != nil {
+		return nil, nil, errBehind
+	}
+	return k, id, err
+}
+
+// again calls look, and if it returns false, once more when this gateway has what the others had at the call.
+func (a *Authenticator) again(ctx context.Context, look func() bool) error {
+	s := a.keys.store
+	if s == nil {
+		look()
+		return nil
+	}
+	first := true
+	return s.log.Again(ctx, func() bool {
+		if !first {
+			s.effects.Wait() // only then the keys are in force
+		}
+		first = false
+		return look()
+	})
 }
 
 // token finds the identity of a token.
@@ -239,7 +272,7 @@ func (a *Authenticator) token(value string) (*Identity, *Error) {
 }
 
 func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
-	if !k.expires.IsZero() && !a.now().Before(k.expires) {
+	if k.expired(a.now()) {
 		return nil, errKeyExpired
 	}
 	if id := k.identity.Load(); id != nil {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -78,7 +79,7 @@ func TestCarriers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, bad := a.Authenticate(FromRequest(tt.header, q))
+		id, bad := a.Authenticate(context.Background(), FromRequest(tt.header, q))
 		switch {
 		case tt.code == "" && bad != nil:
 			t.Errorf("%s: %v", tt.name, bad)
@@ -88,7 +89,7 @@ func TestCarriers(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.name, bad, tt.code)
 		}
 	}
-	id, bad := a.Authenticate(Carriers{Header: []string{keyOne}, QueryKey: []string{keyTwo}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{keyOne}, QueryKey: []string{keyTwo}})
 	if bad != nil || id.Expires.Year() != 2099 || id.Name != "one+two" && id.Name != "two+one" {
 		t.Errorf("the union ends %v, %v %v", id.Expires, id.Name, bad)
 	}
@@ -96,10 +97,10 @@ func TestCarriers(t *testing.T) {
 		t.Errorf("the union may %s", id.Rest)
 	}
 	strict := newAuth(t, Options{APIKeys: keys})
-	if _, bad := strict.Authenticate(Carriers{Header: []string{keyOne}, QueryKey: []string{keyOne}}); bad != nil {
+	if _, bad := strict.Authenticate(context.Background(), Carriers{Header: []string{keyOne}, QueryKey: []string{keyOne}}); bad != nil {
 		t.Logf("the same value in header and query: %v", bad)
 	}
-	if _, bad := strict.Authenticate(Carriers{QueryKey: []string{keyOne}}); bad == nil || bad.Status != 401 {
+	if _, bad := strict.Authenticate(context.Background(), Carriers{QueryKey: []string{keyOne}}); bad == nil || bad.Status != 401 {
 		t.Errorf("QUERY_CREDENTIALS=false: %v", bad)
 	}
 }
@@ -149,14 +150,14 @@ func TestReload(t *testing.T) {
 	a := newAuth(t, Options{APIKeysFile: file})
 	ended := make(chan string, 10)
 	for _, name := range []string{"same", "changed", "revoked"} {
-		id, bad := a.Authenticate(Carriers{Header: []string{name}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{name}})
 		if bad != nil {
 			t.Fatal(bad)
 		}
 		stop := id.OnEnd(func(reason grant.End) { ended <- name + " " + string(reason) })
 		defer stop()
 	}
-	stopped, bad := a.Authenticate(Carriers{Header: []string{"revoked"}})
+	stopped, bad := a.Authenticate(context.Background(), Carriers{Header: []string{"revoked"}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -188,8 +189,8 @@ func TestRate(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		one, _ := a.Authenticate(Carriers{Header: []string{keyOne}})
-		two, _ := a.Authenticate(Carriers{Header: []string{keyTwo}})
+		one, _ := a.Authenticate(context.Background(), Carriers{Header: []string{keyOne}})
+		two, _ := a.Authenticate(context.Background(), Carriers{Header: []string{keyTwo}})
 		take := func(id *Identity, n int, want bool) {
 			t.Helper()
 			if ok, wait := id.Take(time.Now(), n); ok != want || !ok && wait <= 0 {
@@ -204,7 +205,7 @@ func TestRate(t *testing.T) {
 		take(one, 1, false) // 24 less than nothing, and 24 came back
 		time.Sleep(200 * time.Millisecond)
 		take(one, 1, true)
-		again, _ := a.Authenticate(Carriers{QueryToken: nil, Header: []string{keyOne}})
+		again, _ := a.Authenticate(context.Background(), Carriers{QueryToken: nil, Header: []string{keyOne}})
 		take(again, 10, true) // one is left of the same bucket
 		take(one, 1, false)
 	})
@@ -213,7 +214,7 @@ func TestRate(t *testing.T) {
 func TestGlobal(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{APIKeys: fmt.Sprintf(`[{"name":"one","key":%q}]`, keyOne), Global: true})
-	id, bad := a.Authenticate(Carriers{Header: []string{keyOne}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{keyOne}})
 	if bad != nil || id.Sub.String() != "*" || id.Pub.String() != "*" || !id.Rest.Empty() {
 		t.Errorf("%v %v", id, bad)
 	}

@@ -27,6 +27,7 @@ const (
 	AmbiguousCredential = "ambiguous_credential" // there are two
 	ExpiredToken        = "expired_token"
 	KeysUnavailable     = "keys_unavailable" // whether it is right is not known
+	Unavailable         = "unavailable"      // the same, as this gateway cannot follow the others now
 )
 
 // keysUnavailable is the error of a token that cannot be checked now. Once the set was fetched, an unknown key may be a
@@ -65,6 +66,12 @@ var (
 	errTokenExpired = unauthorized(ExpiredToken, "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
 )
+
+// errBehind is the error of a credential that this gateway does not know, while it cannot find out what the others know.
+var errBehind = &Error{
+	Status: http.StatusServiceUnavailable, Code: Unavailable, After: 2 * time.Second,
+	Message: "this gateway cannot reach the other gateways now, and does not know this credential; try again in a moment",
+}
 
 func badToken(why string) *Error {
 	return unauthorized("invalid_token", "the token is not valid: "+why)

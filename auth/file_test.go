@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -44,7 +45,7 @@ func TestPublicKeyFileReload(t *testing.T) {
 	if err := a.Reload(); err != nil || one.Ended() != Revoked || two.Ended() != "" {
 		t.Errorf("%v, %q, %q", err, one.Ended(), two.Ended())
 	}
-	if _, bad := a.Authenticate(Carriers{Bearer: []string{k.tokenOne}}); codeOf(bad) != "invalid_token" {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{k.tokenOne}}); codeOf(bad) != "invalid_token" {
 		t.Error(bad)
 	}
 	ended := make(chan grant.End, 1)
@@ -82,7 +83,7 @@ func TestKeysFileOfSameSizeAndTime(t *testing.T) {
 		write("key-two-0123456789abc")
 		time.Sleep(time.Second)
 		for key, want := range map[string]string{"key-one-0123456789abc": "invalid_key", "key-two-0123456789abc": ""} {
-			if _, bad := a.Authenticate(Carriers{Header: []string{key}}); codeOf(bad) != want {
+			if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}}); codeOf(bad) != want {
 				t.Errorf("%s: %q, want %q", key, codeOf(bad), want)
 			}
 		}

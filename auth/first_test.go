@@ -31,13 +31,13 @@ func TestFirstKey(t *testing.T) {
 		return a
 	}
 	a := open()
-	if id, bad := a.Authenticate(Carriers{Header: []string{keyOne}}); bad != nil || made != 1 || id.Name != "first-key" {
+	if id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{keyOne}}); bad != nil || made != 1 || id.Name != "first-key" {
 		t.Fatalf("%v %v, made %d times", id, bad, made)
 	}
 	if _, _, err := a.CreateKey(context.Background(), KeyChange{Name: ptr("app")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, bad := open().Authenticate(Carriers{Header: []string{keyOne}}); bad == nil || made != 1 {
+	if _, bad := open().Authenticate(context.Background(), Carriers{Header: []string{keyOne}}); bad == nil || made != 1 {
 		t.Errorf("with a key in the store: %v, made %d times", bad, made)
 	}
 }

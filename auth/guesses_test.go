@@ -47,7 +47,7 @@ func newGuessing(t *testing.T) *guessing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, bad := a.Authenticate(Carriers{Header: []string{g.stored}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{g.stored}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -76,7 +76,7 @@ func (g *guessing) stop(t *testing.T) {
 
 // is returns the result for a credential from an address: ok, or a code.
 func (g *guessing) is(from, credential string) string {
-	_, bad := g.Authenticate(Carriers{Header: []string{credential}, From: from})
+	_, bad := g.Authenticate(context.Background(), Carriers{Header: []string{credential}, From: from})
 	if bad == nil {
 		return "ok"
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -33,7 +34,7 @@ func TestJoinedScope(t *testing.T) {
 				header.Set("x-apikey", v)
 			}
 		}
-		id, bad := a.Authenticate(FromRequest(header, query))
+		id, bad := a.Authenticate(context.Background(), FromRequest(header, query))
 		if bad != nil {
 			t.Fatal(bad)
 		}

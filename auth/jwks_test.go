@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -85,7 +86,7 @@ func TestJWKS(t *testing.T) {
 	tokenTwo := sign(t, jwt.SigningMethodEdDSA, crypto.Signer(ed), `{"alg":"EdDSA","kid":"two"}`, claims)
 	check := func(what, token, code string) {
 		t.Helper()
-		_, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		_, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		if got := codeOf(bad); got != code {
 			t.Errorf("%s: %q, want %q", what, got, code)
 		}
@@ -155,7 +156,7 @@ func newSigningKeys(t testing.TB, kids bool) *signingKeys {
 
 func (a *Authenticator) bearer(t testing.TB, token string) *Identity {
 	t.Helper()
-	id, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -189,7 +190,7 @@ func TestRemovedKeyEndsIdentity(t *testing.T) {
 			server := serveJWKS(t, jwkSet(t, one, two))
 			a := newAuth(t, Options{JWKSURL: server.URL, APIKeys: fmt.Sprintf(`[{"name":"one","key":%q,"sub":["b"]}]`, keyOne)})
 			id, other := a.bearer(t, k.tokenOne), a.bearer(t, k.tokenTwo)
-			both, bad := a.Authenticate(Carriers{Bearer: []string{k.tokenOne}, Header: []string{keyOne}})
+			both, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{k.tokenOne}, Header: []string{keyOne}})
 			if bad != nil {
 				t.Fatal(bad)
 			}
@@ -210,7 +211,7 @@ func TestRemovedKeyEndsIdentity(t *testing.T) {
 					t.Errorf("it ended: %q", reason)
 				}
 			}
-			if _, bad := a.Authenticate(Carriers{Bearer: []string{k.tokenOne}}); id.Ended() != Revoked || both.Ended() != Revoked || codeOf(bad) != "invalid_token" {
+			if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{k.tokenOne}}); id.Ended() != Revoked || both.Ended() != Revoked || codeOf(bad) != "invalid_token" {
 				t.Errorf("%q %q, and its token: %v", id.Ended(), both.Ended(), bad)
 			}
 			if gone := strings.Contains(tt.set, "[]"); (other.Ended() != "") != gone {

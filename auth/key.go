@@ -59,6 +59,8 @@ const (
 	Changed = grant.Changed
 )
 
+func (k *Key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+
 // same reports whether two keys differ in nothing but their versions.
 func (k *Key) same(o *Key) bool {
 	return k.Name == o.Name && k.id == o.id && k.stored == o.stored && k.rate == o.rate && k.frames == o.frames && k.expires.Equal(o.expires) &&

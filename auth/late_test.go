@@ -51,22 +51,22 @@ func TestLateChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
 	ended := make(chan grant.End, 1)
 	defer id.OnEnd(func(reason grant.End) { ended <- reason })()
-	users := func(email string) *user.User { u, _ := a.users.Get(email); return u }
+	users := func(email string) *user.User { u, _ := a.users.Get(context.Background(), email); return u }
 	active := false
 	gate.RunLate(t, []logtest.Late{
 		{Name: "make a key", Change: func() error { _, _, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); return err }, InForce: func() bool { return len(a.Keys()) == 2 }},
 		{Name: "change a key", Change: func() error { _, err := a.UpdateKey(ctx, info.ID, KeyChange{Name: ptr("renamed")}); return err }, InForce: func() bool {
-			k, err := a.Key(info.ID)
+			k, err := a.Key(context.Background(), info.ID)
 			return err == nil && k.Name == "renamed"
 		}},
 		{Name: "remove a key", Change: func() error { return a.DeleteKey(ctx, info.ID) }, InForce: func() bool {
-			_, bad := a.Authenticate(Carriers{Header: []string{key}})
+			_, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 			return bad != nil && len(ended) == 1
 		}},
 		{Name: "revoke", Change: func() error { return a.Revoke(ctx, Revocation{JTI: "x"}) }, InForce: func() bool {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,11 +15,11 @@ func TestGlobalTokens(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{Secrets: []string{testSecret}, Issuer: "us", Global: true})
 	exp := time.Now().Unix() + 60
-	id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"iss":"us","exp":%d,"realtime":["a"]}`, exp))}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"iss":"us","exp":%d,"realtime":["a"]}`, exp))}})
 	if bad != nil || id.Sub.String() != "*" || id.Pub.String() != "*" || !id.Rest.Empty() {
 		t.Errorf("a token of the issuer: %v %v", id, bad)
 	}
-	if id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"iss":"them","exp":%d}`, exp))}}); bad == nil {
+	if id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"iss":"them","exp":%d}`, exp))}}); bad == nil {
 		t.Errorf("a token of another issuer: %v", id)
 	}
 }
@@ -32,7 +33,7 @@ func TestShortKeyIsWarnedOf(t *testing.T) {
 	}{{"fifteen-letters", true}, {"sixteen--letters", false}} {
 		var log bytes.Buffer
 		a := newAuth(t, Options{APIKeys: fmt.Sprintf(`[{"name":"web","key":%q}]`, tt.key), Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		if _, bad := a.Authenticate(Carriers{Header: []string{tt.key}}); bad != nil {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{tt.key}}); bad != nil {
 			t.Errorf("%s: %v", tt.key, bad)
 		}
 		if text := log.String(); strings.Contains(text, "level=WARN") != tt.warn || tt.warn && !strings.Contains(text, "web") || strings.Contains(text, tt.key) {

@@ -49,7 +49,7 @@ func TestStoredKeysBesideBrokenFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(`[{"name":`)
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -58,16 +58,16 @@ func TestStoredKeysBesideBrokenFile(t *testing.T) {
 	}
 	if _, key, err := a.CreateKey(ctx, KeyChange{Name: ptr("other")}); err != nil {
 		t.Error(err)
-	} else if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad != nil {
+	} else if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}}); bad != nil {
 		t.Error(bad)
 	}
 	if err := a.DeleteKey(ctx, info.ID); err != nil {
 		t.Error(err)
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad == nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}}); bad == nil {
 		t.Error("the revoked key is still in force")
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{"0123456789abcdef"}}); bad != nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{"0123456789abcdef"}}); bad != nil {
 		t.Error("the last good keys of the file do not stay:", bad)
 	}
 }
@@ -81,7 +81,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -92,7 +92,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	if err := a.DeleteKey(ctx, info.ID); err != nil {
 		t.Fatal(err)
 	}
-	if id, bad := a.Authenticate(Carriers{Header: []string{token}}); bad == nil {
+	if id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{token}}); bad == nil {
 		t.Errorf("the token lives on without its key: sub %s, pub %s", id.Sub, id.Pub)
 	}
 	// A token of another issuer with the same name is still accepted.
@@ -100,7 +100,7 @@ func TestOwnTokenIsNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{other}}); bad != nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{other}}); bad != nil {
 		t.Error(bad)
 	}
 }
@@ -117,7 +117,7 @@ func TestMintBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -134,7 +134,7 @@ func TestMintBounds(t *testing.T) {
 		few[i] = "xa"
 	}
 	if token, _, err := a.Mint(id, grant.Lists{Sub: few, Rest: few}, time.Hour); err == nil {
-		_, bad := a.Authenticate(Carriers{Header: []string{token}})
+		_, bad := a.Authenticate(context.Background(), Carriers{Header: []string{token}})
 		t.Errorf("a token was made that is refused: %v", bad)
 	}
 }

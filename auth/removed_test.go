@@ -81,7 +81,7 @@ func (m *minting) mint(key, channel string) string {
 func (m *minting) check(what, token string, good bool) {
 	m.Helper()
 	for range 2 { // the second time from the cache
-		_, bad := m.a.Authenticate(Carriers{Bearer: []string{token}})
+		_, bad := m.a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		if good && bad != nil || !good && codeOf(bad) != "revoked_token" {
 			m.Errorf("%s: %v", what, bad)
 		}

@@ -26,7 +26,7 @@ func TestRestOfTokens(t *testing.T) {
 		{`{"rest":["*"],"pub":"*"}`, ""},
 		{`{"REST":["*"]}`, ""},
 	} {
-		id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"realtime":%s}`, time.Now().Unix()+60, tt.realtime))}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"realtime":%s}`, time.Now().Unix()+60, tt.realtime))}})
 		if bad != nil || id.Rest.String() != tt.want {
 			t.Errorf("%s: %v, %v", tt.realtime, id, bad)
 		}
@@ -47,7 +47,7 @@ func TestRestOfStoredKeys(t *testing.T) {
 
 	a, _, done = openStore(t, dir, 0)
 	defer done()
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil || !id.Rest.Match(channel.Of("", "PATCH", "customer")) || !id.Rest.Match(channel.Of("", "GET", "x")) || id.Rest.Match(channel.Of("", "PUT", "x")) {
 		t.Fatal(id, bad)
 	}
@@ -62,7 +62,7 @@ func TestRestOfStoredKeys(t *testing.T) {
 	}
 	rest := func(want string) *Identity {
 		t.Helper()
-		of, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		of, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		if bad != nil || of.Rest.String() != want || !of.Sub.Empty() || !of.Pub.Empty() {
 			t.Errorf("%v, %v", of, bad)
 		}

@@ -61,7 +61,7 @@ func TestStoredSecret(t *testing.T) {
 		}
 	}
 	for i, a := range all {
-		if _, bad := a.Authenticate(Carriers{Header: []string{sessions[1-i].Access}}); bad != nil {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{sessions[1-i].Access}}); bad != nil {
 			t.Error(bad)
 		}
 	}

@@ -38,23 +38,23 @@ func TestSession(t *testing.T) {
 	var id *Identity
 	for name, c := range map[string]Carriers{"bearer": {Bearer: []string{s.Access}}, "header": {Header: []string{s.Access}}} {
 		var bad *Error
-		if id, bad = a.Authenticate(c); bad != nil {
+		if id, bad = a.Authenticate(context.Background(), c); bad != nil {
 			t.Fatal(name, bad)
 		}
-		u, err := a.Users().Get(email)
+		u, err := a.Users().Get(context.Background(), email)
 		if err != nil || id.Name != email || id.Kind != "jwt" || id.Scope != "user\x00"+u.ID || !id.Expires.Equal(s.Expires) ||
 			id.Sub.String() != "news" || !id.Pub.Empty() || id.Rest.String() != "GET:*,PUT:customer" || !id.Rest.Match(channel.Of("", "PATCH", "customer")) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 	}
-	if both, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}, Header: []string{"0123456789abcdef"}}); bad != nil || both.Sub.String() != "*" || both.Rest.String() != "GET:*,PUT:customer" {
+	if both, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}, Header: []string{"0123456789abcdef"}}); bad != nil || both.Sub.String() != "*" || both.Rest.String() != "GET:*,PUT:customer" {
 		t.Errorf("beside a key: %+v, %v", both, bad)
 	}
 	if _, _, err := a.Mint(id, grant.Lists{Sub: []string{"news"}}, time.Hour); !errors.Is(err, ErrNoMint) {
 		t.Error(err)
 	}
 	for _, refused := range []string{s.Refresh, s.Access + "x", s.Access[:len(s.Access)-4] + "AAAA"} {
-		if _, bad := a.Authenticate(Carriers{Bearer: []string{refused}}); bad == nil {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{refused}}); bad == nil {
 			t.Errorf("%q is taken", refused)
 		}
 	}
@@ -77,7 +77,7 @@ func TestSession(t *testing.T) {
 		}
 		stop()
 		for range 2 {
-			if _, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}}); bad == nil || bad.Code != "revoked_token" {
+			if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}}); bad == nil || bad.Code != "revoked_token" {
 				t.Errorf("%s: the token is taken: %v", tt.name, bad)
 			}
 		}
@@ -99,14 +99,14 @@ func TestSession(t *testing.T) {
 		}
 		s = next
 		var bad *Error
-		if id, bad = a.Authenticate(Carriers{Bearer: []string{s.Access}}); bad != nil || id.Pub.String() != "chat" {
+		if id, bad = a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}}); bad != nil || id.Pub.String() != "chat" {
 			t.Fatal(tt.name, id, bad)
 		}
 	}
 	done()
 	a, _, done = openStore(t, dir, 0)
 	defer done()
-	if _, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}}); bad == nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}}); bad == nil {
 		t.Error("the token of who is not active is taken after a restart")
 	}
 }
@@ -127,14 +127,14 @@ func TestAccessToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}})
 		if bad != nil || !id.Sub.Empty() || id.Pub.String() != "chat" || !id.Rest.Empty() {
 			t.Fatal(id, bad)
 		}
 		return s, id
 	}
 	code := func(token string) string {
-		_, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		_, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		if bad == nil {
 			return ""
 		}
@@ -214,7 +214,7 @@ func TestAccessTokenEndsWithSession(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for i, s := range []*Session{first, last} {
-			_, bad := a.Authenticate(Carriers{Bearer: []string{s.Access}})
+			_, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{s.Access}})
 			if reason := <-ended; reason != Revoked || ids[i].Ended() != Revoked || codeOf(bad) != "revoked_token" {
 				t.Errorf("%s: token %d: %q, %v", name, i, reason, bad)
 			}
@@ -230,7 +230,7 @@ func TestOwnClaimsOfOthers(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, Options{Secrets: []string{testSecret}})
 	for _, claim := range []string{`"user":{"id":1}`, `"user":"ann","version":"x"`, `"version":2`, `"key":["x"]`, `"user":null`} {
-		id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"sub":"42","realtime":["a"],%s}`, time.Now().Unix()+60, claim))}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"sub":"42","realtime":["a"],%s}`, time.Now().Unix()+60, claim))}})
 		if bad != nil || id.Sub.String() != "a" || id.Name != "42" {
 			t.Errorf("%s: %v, %v", claim, id, bad)
 		}

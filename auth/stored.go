@@ -121,8 +121,15 @@ func (a *Authenticator) Keys() []KeyInfo {
 }
 
 // Key describes the key with an id, or returns ErrNoKey.
-func (a *Authenticator) Key(id string) (KeyInfo, error) {
-	k := a.keys.byID(id)
+func (a *Authenticator) Key(ctx context.Context, id string) (KeyInfo, error) {
+	var k *Key
+	err := a.again(ctx, func() bool {
+		k = a.keys.byID(id)
+		return k != nil
+	})
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("looking for a key: %w", err)
+	}
 	if k == nil {
 		return KeyInfo{}, ErrNoKey
 	}

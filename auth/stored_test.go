@@ -72,14 +72,14 @@ func TestStoredKeys(t *testing.T) {
 
 	a, _, done = openStore(t, dir, 0)
 	defer done()
-	id, bad := a.Authenticate(Carriers{Header: []string{key}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}})
 	if bad != nil || id.Name != "app" || id.Sub.String() != "PUT:customer" {
 		t.Fatal(id, bad)
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{goneKey}}); bad == nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{goneKey}}); bad == nil {
 		t.Error("a deleted key is back")
 	}
-	again, err := a.Key(info.ID)
+	again, err := a.Key(context.Background(), info.ID)
 	if err != nil || again.Rate != 7 || again.ReadOnly {
 		t.Error(again, err)
 	}
@@ -102,7 +102,7 @@ func TestStoredKeys(t *testing.T) {
 	if _, err := a.UpdateKey(ctx, info.ID, KeyChange{Expires: ptr(ptr(time.Now().Add(-time.Hour)))}); err != nil {
 		t.Fatal(err)
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad == nil || id.Ended() != Changed {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}}); bad == nil || id.Ended() != Changed {
 		t.Error(bad, id.Ended())
 	}
 }
@@ -124,7 +124,7 @@ func TestRevoke(t *testing.T) {
 		return token
 	}
 	good := func(a *Authenticator, token string) (*Identity, bool) {
-		id, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		return id, bad == nil
 	}
 	now := time.Now()

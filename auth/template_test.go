@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestSubjectIsText(t *testing.T) {
 		{"{sub}:{sub}", "PUT", ""},
 	} {
 		a := newAuth(t, Options{Secrets: []string{testSecret}, DefaultSub: []string{tt.pattern, "news"}, DefaultPub: []string{tt.pattern}})
-		id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"sub":%s}`, time.Now().Unix()+60, quoted(tt.subject)))}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, fmt.Sprintf(`{"exp":%d,"sub":%s}`, time.Now().Unix()+60, quoted(tt.subject)))}})
 		if bad != nil {
 			t.Errorf("%s of %q: %v", tt.pattern, tt.subject, bad)
 			continue

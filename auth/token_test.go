@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -98,7 +99,7 @@ func TestTokens(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for range 2 { // the second time from the cache
-			id, bad := a.Authenticate(Carriers{Bearer: []string{hs(t, tt.claims)}})
+			id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{hs(t, tt.claims)}})
 			switch {
 			case tt.sub == "!" && (bad == nil || bad.Status != 401):
 				t.Errorf("%s: it was taken: %v", tt.name, bad)
@@ -144,14 +145,14 @@ func TestHeaderAttacks(t *testing.T) {
 		{"other case", `{"ALG":"RS256"}`, jwt.SigningMethodRS256, private, false},
 	}
 	for _, tt := range tests {
-		_, bad := a.Authenticate(Carriers{Bearer: []string{sign(t, tt.method, tt.key, tt.header, claims)}})
+		_, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{sign(t, tt.method, tt.key, tt.header, claims)}})
 		if (bad == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, bad)
 		}
 	}
 	good := sign(t, jwt.SigningMethodRS256, private, `{"alg":"RS256"}`, claims)
 	for name, token := range map[string]string{"padding": good + "=", "cut": good[:len(good)-4], "line break": good + "\n", "empty": ".."} {
-		if _, bad := a.Authenticate(Carriers{Bearer: []string{token}}); bad == nil {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); bad == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
@@ -188,7 +189,7 @@ func TestWycheproof(t *testing.T) {
 			a := &Authenticator{keys: &keyring{}, tokens: newTokens(keys, Options{Now: time.Now}, &limiters{}, newRevoked()), now: time.Now, guesses: tries.NewGuard(tries.Limit{Burst: math.MaxInt32})}
 			empty := map[[sha256.Size]byte]*Key{}
 			a.keys.current.Store(&empty)
-			if _, bad := a.Authenticate(Carriers{Bearer: []string{v.JWS}}); bad == nil {
+			if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{v.JWS}}); bad == nil {
 				t.Errorf("vector %d was let in", v.TcID)
 			}
 			ok := signatureHolds(keys, v.JWS)
@@ -267,15 +268,15 @@ func TestExpIsExact(t *testing.T) {
 		defer a.Close()
 		token := hs(t, fmt.Sprintf(`{"exp":%d}`, time.Now().Unix()+10))
 		time.Sleep(10*time.Second - time.Nanosecond)
-		if _, bad := a.Authenticate(Carriers{Bearer: []string{token}}); bad != nil {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); bad != nil {
 			t.Errorf("just before: %v", bad)
 		}
 		time.Sleep(time.Nanosecond)
-		if _, bad := a.Authenticate(Carriers{Bearer: []string{token}}); codeOf(bad) != "expired_token" {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); codeOf(bad) != "expired_token" {
 			t.Errorf("at exp: %v", bad)
 		}
 		fresh := hs(t, fmt.Sprintf(`{"exp":%d,"x":1}`, time.Now().Unix()))
-		if _, bad := a.Authenticate(Carriers{Bearer: []string{fresh}}); codeOf(bad) != "expired_token" {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{fresh}}); codeOf(bad) != "expired_token" {
 			t.Errorf("at exp, not cached: %v", bad)
 		}
 	})
@@ -291,7 +292,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(`{"alg":"HS256","crit":[]}`, `{"exp":1e400}`)
 	f.Add(`{}`, `[]`)
 	f.Fuzz(func(t *testing.T, header, claims string) {
-		id, bad := a.Authenticate(Carriers{Bearer: []string{sign(t, jwt.SigningMethodHS256, []byte(testSecret), header, claims)}})
+		id, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{sign(t, jwt.SigningMethodHS256, []byte(testSecret), header, claims)}})
 		if bad != nil && bad.Status != 401 || bad == nil && (id.Expires.IsZero() || !strings.Contains(header, "HS256")) {
 			t.Errorf("%s %s: %v %v", header, claims, id, bad)
 		}
@@ -306,7 +307,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			b.ReportAllocs()
 			sent := Carriers{Bearer: []string{value}, From: "192.0.2.1"}
 			for b.Loop() {
-				if _, bad := keys.Authenticate(sent); bad != nil {
+				if _, bad := keys.Authenticate(context.Background(), sent); bad != nil {
 					b.Fatal(bad)
 				}
 			}
@@ -316,7 +317,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			clear(keys.tokens.cache.entries)
-			if _, bad := keys.Authenticate(Carriers{Bearer: []string{token}}); bad != nil {
+			if _, bad := keys.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); bad != nil {
 				b.Fatal(bad)
 			}
 		}
@@ -345,7 +346,7 @@ func TestClaimFaults(t *testing.T) {
 		fmt.Sprintf(`{"iss":"me","exp":%d}`, now.Add(time.Hour).Unix()):                 "claim aud is missing",
 	} {
 		token := sign(t, jwt.SigningMethodHS256, []byte(testSecret), `{"alg":"HS256"}`, claims)
-		_, bad := a.Authenticate(Carriers{Bearer: []string{token}})
+		_, bad := a.Authenticate(context.Background(), Carriers{Bearer: []string{token}})
 		if codeOf(bad) != "invalid_token" || bad.Message != "the token is not valid: "+want {
 			t.Errorf("%s: %v, want %q", claims, bad, want)
 		}

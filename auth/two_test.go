@@ -72,7 +72,7 @@ type opened struct {
 
 func (w *twins) open(a *Authenticator, credential string) *opened {
 	w.Helper()
-	id, bad := a.Authenticate(Carriers{Header: []string{credential}})
+	id, bad := a.Authenticate(context.Background(), Carriers{Header: []string{credential}})
 	if bad != nil {
 		w.Fatal(bad)
 	}
@@ -91,7 +91,7 @@ func (w *twins) gone(what string, o *opened, why grant.End, a *Authenticator, cr
 	if got := <-o.ended; got != why {
 		w.Errorf("%s: the stream ended with %q, want %q", what, got, why)
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{credential}}); (bad == nil) != (credential == "") {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{credential}}); (bad == nil) != (credential == "") {
 		w.Errorf("%s: the credential is still good", what)
 	}
 }
@@ -118,7 +118,7 @@ func TestTwoGateways(t *testing.T) {
 	if direct.id.Ended() != Changed || minted.id.Ended() != Changed {
 		t.Errorf("a change of the key: %q and %q", direct.id.Ended(), minted.id.Ended())
 	}
-	if now, err := w.b.Key(info.ID); err != nil || len(now.Sub) != 1 {
+	if now, err := w.b.Key(context.Background(), info.ID); err != nil || len(now.Sub) != 1 {
 		t.Errorf("%+v, %v", now, err)
 	}
 	direct, minted = w.open(w.b, key), w.open(w.b, token)
@@ -146,7 +146,7 @@ func TestTwoGateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-signedIn.ended
-	if _, bad := w.b.Authenticate(Carriers{Header: []string{session.Access}}); bad == nil || signedIn.id.Ended() != Changed {
+	if _, bad := w.b.Authenticate(context.Background(), Carriers{Header: []string{session.Access}}); bad == nil || signedIn.id.Ended() != Changed {
 		t.Errorf("a new password: ended with %q, %v", signedIn.id.Ended(), bad)
 	}
 }
@@ -242,7 +242,7 @@ func TestTwoGatewaysRace(t *testing.T) {
 	group.Wait()
 	w.settle()
 	for _, a := range []*Authenticator{w.a, w.b} {
-		if now, err := a.Key(first.ID); err != nil || now.Name != "name 99" || now.Rate != 100 {
+		if now, err := a.Key(context.Background(), first.ID); err != nil || now.Name != "name 99" || now.Rate != 100 {
 			t.Errorf("%+v, %v", now, err)
 		}
 	}
@@ -285,7 +285,7 @@ func TestTwoGatewaysRemoveKey(t *testing.T) {
 	w.gone("the key was removed", there, Changed, w.b, token)
 	use(w.a, files[0], minterKeys)
 	for _, a := range []*Authenticator{w.a, w.b} {
-		if _, bad := a.Authenticate(Carriers{Header: []string{token}}); codeOf(bad) != "revoked_token" {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{token}}); codeOf(bad) != "revoked_token" {
 			t.Errorf("the key is back: %v", bad)
 		}
 	}
@@ -299,7 +299,7 @@ func TestTwoGatewaysRemoveKey(t *testing.T) {
 	use(w.a, files[0], minterKeys)
 	use(w.b, files[1], minterKeys)
 	for _, a := range []*Authenticator{w.a, w.b} {
-		if _, bad := a.Authenticate(Carriers{Header: []string{late}}); codeOf(bad) != "revoked_token" {
+		if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{late}}); codeOf(bad) != "revoked_token" {
 			t.Errorf("the key is back in both: %v", bad)
 		}
 	}
@@ -343,7 +343,7 @@ func TestKeyOfNewerVersion(t *testing.T) {
 	w.gone("it cannot be read", there, Revoked, w.b, key)
 	if _, key, err := w.b.CreateKey(ctx, KeyChange{Name: ptr("other")}); err != nil {
 		t.Error(err)
-	} else if _, bad := w.b.Authenticate(Carriers{Header: []string{key}}); bad != nil {
+	} else if _, bad := w.b.Authenticate(context.Background(), Carriers{Header: []string{key}}); bad != nil {
 		t.Error(bad)
 	}
 }
@@ -364,7 +364,7 @@ func TestMadeLate(t *testing.T) {
 	if err != nil || !again || a.StoredKeys() != 1 {
 		t.Fatalf("%+v, again %v, %v, %d keys", info, again, err, a.StoredKeys())
 	}
-	if _, bad := a.Authenticate(Carriers{Header: []string{key}}); bad != nil {
+	if _, bad := a.Authenticate(context.Background(), Carriers{Header: []string{key}}); bad != nil {
 		t.Error(bad)
 	}
 }

@@ -68,7 +68,7 @@ func TestVersionsUnderRaces(t *testing.T) {
 	if err := a.Users().RemoveIf(ctx, "ann@example.org", only(ann.Revision())); err == nil {
 		t.Error("a user of another version was removed")
 	}
-	now, err := a.Key(info.ID)
+	now, err := a.Key(context.Background(), info.ID)
 	if err != nil || now.Version == info.Version || now.Rate == 0 {
 		t.Fatalf("%+v %v", now, err)
 	}
@@ -131,10 +131,10 @@ func TestVersionsStay(t *testing.T) {
 	done()
 	a, _, done = openStore(t, dir, 0)
 	defer done()
-	if now, err := a.Key(info.ID); err != nil || now.Version != again.Version {
+	if now, err := a.Key(context.Background(), info.ID); err != nil || now.Version != again.Version {
 		t.Errorf("%+v %v, want %s", now, err, again.Version)
 	}
-	old, err := a.Key("old")
+	old, err := a.Key(context.Background(), "old")
 	if err != nil || old.Version == "" {
 		t.Fatalf("%+v %v", old, err)
 	}

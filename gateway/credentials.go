@@ -7,6 +7,9 @@ import (
 
 // checkCredentials finds faults in the credentials of the settings before anything is opened.
 func (g *Gateway) checkCredentials() error {
+	if g.clustered() && !configured(g.cfg) {
+		return &SettingsError{errClusterWithoutCredential}
+	}
 	if withoutCredential(g.cfg) {
 		return &SettingsError{errOpenToAll}
 	}

@@ -41,7 +41,7 @@ func (g *Gateway) openDoors() error {
 	}
 	g.handler = handlers.New(handlers.Options{
 		Doors: open, Traffic: g.Traffic, Logger: g.o.Logger, Metrics: g.Registry, CORSOrigins: g.cfg.CORSOrigins,
-		TrustedProxies: g.cfg.TrustedProxies, Administrator: g.administrator, Trail: g.trail, Ready: g.Log.Err, KeysReady: g.Auth.KeysReady,
+		TrustedProxies: g.cfg.TrustedProxies, Administrator: g.administrator, Trail: g.trail, Ready: g.ready, KeysReady: g.Auth.KeysReady,
 	})
 	return nil
 }

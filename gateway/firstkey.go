@@ -47,5 +47,8 @@ func withoutCredential(cfg *config.Config) bool {
 	return err != nil && !configured(cfg) && !peer.LoopbackAddr(cfg.Addr)
 }
 
+// errClusterWithoutCredential refuses to start a gateway of a cluster that has no credentials: each would make another key.
+var errClusterWithoutCredential = errors.New("CLUSTER_URL is set and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), the same at all gateways")
+
 // errOpenToAll refuses to start a gateway that has no credentials and listens beyond loopback.
 var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")

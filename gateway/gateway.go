@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,6 +73,7 @@ type Gateway struct {
 	bus           *bus.Bus         // nil if the gateway is alone
 	peers         *peers.Peers     // the same
 	journal       *journal.Journal // the same
+	away          atomic.Bool      // its clients are sent away
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests need and that are missing: nginx (proxy test), Chromium and Firefox (browser
-# tests), gcc (race detector). This works on Debian; on other systems, install them by hand.
+# tests), gcc (race detector), ip and openssl (tests of clusters). This works on Debian; on other systems, install them by hand.
 set -euo pipefail
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
@@ -8,6 +8,8 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v firefox-esr >/dev/null || missing+=(firefox-esr)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
+command -v openssl >/dev/null || missing+=(openssl)
+[ "$(uname)" != Linux ] || command -v ip >/dev/null || missing+=(iproute2)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null; then
   echo "please install: ${missing[*]}" >&2

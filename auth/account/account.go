@@ -109,9 +109,7 @@ func (s *Store) notify(a *Account) {
 
 // Get returns an account, or ErrUnknown.
 func (s *Store) Get(username string) (*Account, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if a := s.byName[username]; a != nil {
+	if a := s.now(username); a != nil {
 		return a, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknown, username)
@@ -253,17 +251,39 @@ func (s *Store) commit(ctx context.Context, r *eventlog.Request) error {
 // Verify returns the account of a name and a password that come from an address. Its error is ErrUnknown if they are wrong
 // or the account is not active, and a passwords.TriesError if too many tries were wrong.
 func (s *Store) Verify(ctx context.Context, from, username, password string) (*Account, error) {
-	hash := ""
-	a, err := s.Get(username)
-	if err == nil && a.Active { // the right password of an inactive account must count as wrong, or it could be found out
-		hash = a.Hash
+	a, ok, err := s.verify(ctx, from, username, password)
+	if ok || err != nil {
+		return a, err
 	}
-	ok, err := s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})
-	if err != nil {
-		return nil, err
+	// Whatever is wrong, or the time would reveal which names exist.
+	if err := s.log.Barrier(ctx); err != nil {
+		return nil, fmt.Errorf("checking a password: %w", err)
 	}
-	if !ok {
+	if s.now(username) == a {
 		return nil, ErrUnknown
 	}
-	return a, nil
+	if a, ok, err = s.verify(ctx, from, username, password); err == nil && !ok {
+		return nil, ErrUnknown
+	}
+	return a, err
+}
+
+// verify checks a password against the account as it is here, and returns the account, or nil if there is none.
+func (s *Store) verify(ctx context.Context, from, username, password string) (a *Account, ok bool, err error) {
+	hash := ""
+	if a = s.now(username); a != nil && a.Active { // the right password of an inactive account must count as wrong, or it could be found out
+		hash = a.Hash
+	}
+	ok, err = s.checks.Verify(ctx, passwords.Attempt{From: from, Name: username, Password: password, Hash: hash})
+	if err != nil {
+		return nil, false, err
+	}
+	return a, ok, nil
+}
+
+// now is the account of a name, or nil.
+func (s *Store) now(username string) *Account {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[username]
 }

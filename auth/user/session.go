@@ -198,6 +198,10 @@ func (s *Store) Session(user, id string) *grant.Life {
 // Login returns the user with this email and password, and a refresh token. Its error is ErrBadLogin if they are wrong,
 // passwords.ErrBusy if too many try at once, and a passwords.TriesError after too many wrong tries.
 func (s *Store) Login(ctx context.Context, from, email, password string) (*User, string, error) {
+	// Always, not only for a name that is unknown here, or the time would reveal the name.
+	if err := s.log.Barrier(ctx); err != nil {
+		return nil, "", fmt.Errorf("signing in: %w", err)
+	}
 	email = normal(email)
 	hash := ""
 	if u := s.find(email); u != nil && u.Active { // the right password of an inactive user must count as wrong, or it could be found out
@@ -235,6 +239,10 @@ func (s *Store) Login(ctx context.Context, from, email, password string) (*User,
 // Refresh exchanges a refresh token for the next one. A second use of the same token ends the session: two clients have
 // it, so one of them has stolen it.
 func (s *Store) Refresh(ctx context.Context, token string) (*User, string, error) {
+	// If this gateway were behind, the token that follows a used one would look like a stolen one, and end the session.
+	if err := s.log.Barrier(ctx); err != nil {
+		return nil, "", fmt.Errorf("renewing a session: %w", err)
+	}
 	var u *User
 	var next string
 	err := s.change(ctx, func() error {
@@ -289,6 +297,9 @@ func (s *Store) findSession(ctx context.Context, token string) (t refreshToken, 
 
 // Logout ends the session of a refresh token, or returns ErrBadLogin if it has none.
 func (s *Store) Logout(ctx context.Context, token string) error {
+	if err := s.log.Barrier(ctx); err != nil { // as for Refresh
+		return fmt.Errorf("ending a session: %w", err)
+	}
 	return s.change(ctx, func() error {
 		_, row, err := s.findSession(ctx, token)
 		if err != nil {

@@ -110,7 +110,7 @@ func TestRefresh(t *testing.T) {
 	done()
 	s, done = open(t, dir, c)
 	third := refresh(second, true)
-	u, err := s.Get("ann@example.org")
+	u, err := s.Get(context.Background(), "ann@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		t.Errorf("%d users have sessions", len(s.sessions.of))
 	}
 	// If there are too many for one commit, several sweeps delete them.
-	u, err := s.Get("ann@example.org")
+	u, err := s.Get(context.Background(), "ann@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,11 +126,15 @@ func (s *Store) change(ctx context.Context, f func() error) error {
 }
 
 // Get returns the user with an email, or ErrUnknown.
-func (s *Store) Get(email string) (*User, error) {
-	if u := s.find(email); u != nil {
-		return u, nil
+func (s *Store) Get(ctx context.Context, email string) (u *User, err error) {
+	err = s.log.Again(ctx, func() bool {
+		u = s.find(email)
+		return u != nil
+	})
+	if err == nil && u == nil {
+		err = ErrUnknown
 	}
-	return nil, ErrUnknown
+	return u, err
 }
 
 func (s *Store) find(email string) *User {
@@ -186,7 +190,12 @@ func (s *Store) Add(ctx context.Context, email string, c Change) (*User, error) 
 		return nil, fmt.Errorf("%w: it needs a password", ErrInvalid)
 	}
 	// A hash is expensive, so all other checks come first.
-	if _, err := s.newUser(email, s.find(email), &c, ""); err != nil {
+	var bad error
+	behind := s.log.Again(ctx, func() bool {
+		_, bad = s.newUser(email, s.find(email), &c, "")
+		return bad == nil
+	})
+	if err := cmp.Or(behind, bad); err != nil {
 		return nil, err
 	}
 	hash, err := s.hash(ctx, &c)
@@ -225,7 +234,7 @@ func (s *Store) newUser(email string, now *User, c *Change, hash string) (*User,
 // Change changes a user. All access tokens of the user, and the streams and sockets that were opened with them, end. The
 // sessions end too if the password changes or the user is no longer active.
 func (s *Store) Change(ctx context.Context, email string, c Change) (*User, error) {
-	if _, err := s.Get(email); err != nil {
+	if _, err := s.Get(ctx, email); err != nil {
 		return nil, err
 	}
 	hash, err := s.hash(ctx, &c)
@@ -284,7 +293,7 @@ func (s *Store) Remove(ctx context.Context, email string) error { return s.Remov
 
 // RemoveIf is Remove for a user of the given revision.
 func (s *Store) RemoveIf(ctx context.Context, email string, match version.Match) error {
-	if _, err := s.Get(email); err != nil {
+	if _, err := s.Get(ctx, email); err != nil {
 		return err
 	}
 	return s.change(ctx, func() error {

@@ -126,7 +126,7 @@ func TestUsers(t *testing.T) {
 
 	s, done = open(t, dir, c)
 	defer done()
-	again, err := s.Get("ANN@example.org")
+	again, err := s.Get(context.Background(), "ANN@example.org")
 	if err != nil || again.ID != u.ID || again.Version != u.Version || again.hash != u.hash || !again.same(u) || !again.Created.Equal(u.Created) || s.ByID(u.ID) != again {
 		t.Fatalf("%+v, %v", again, err)
 	}
@@ -136,7 +136,7 @@ func TestUsers(t *testing.T) {
 	if err := s.Remove(ctx, "ann@EXAMPLE.org"); err != nil || again.Life.Ended() != grant.Revoked || s.ByID(u.ID) != nil {
 		t.Error(err, again.Life.Ended())
 	}
-	_, err = s.Get("ann@example.org")
+	_, err = s.Get(context.Background(), "ann@example.org")
 	_, changed := s.Change(ctx, "ann@example.org", Change{})
 	for _, err := range []error{err, changed, s.Remove(ctx, "ann@example.org")} {
 		if !errors.Is(err, ErrUnknown) {
@@ -172,7 +172,7 @@ func TestChange(t *testing.T) {
 		{"inactive", Change{Active: ptr(false)}, grant.Revoked, false},
 		{"active", Change{Active: ptr(true)}, grant.Changed, false},
 	} {
-		old, err := s.Get("ann@example.org")
+		old, err := s.Get(context.Background(), "ann@example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestChange(t *testing.T) {
 		}
 		done()
 		s, done = open(t, dir, c)
-		if kept, err := s.Get("ann@example.org"); err != nil || kept.Version != next.Version || !kept.same(next) {
+		if kept, err := s.Get(context.Background(), "ann@example.org"); err != nil || kept.Version != next.Version || !kept.same(next) {
 			t.Errorf("%s: %+v, %v", tt.name, kept, err)
 		}
 		if _, _, err := s.Refresh(ctx, token); (err == nil) != tt.sessions {

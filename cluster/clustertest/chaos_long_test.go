@@ -1,4 +1,4 @@
-//go:build unix && chaos
+//go:build linux && chaos
 
 package clustertest_test
 
@@ -32,7 +32,7 @@ func TestChaos(t *testing.T) {
 			all = append(all, n)
 		}
 	}
-	x := startChaos(t, clustertest.StartLinked(t, 3))
+	x := startChaos(t, clustertest.StartInNamespaces(t, 3))
 	end := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
 	for first := true; first || time.Now().Before(end); first = false { // each at least once
 		for _, i := range dice.Perm(len(all)) {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package clustertest_test
 
@@ -24,7 +24,6 @@ var nemeses = []nemesis{
 	{"gateway stopped as planned", (*chaos).gatewayStopped},
 	{"gateway paused", (*chaos).gatewayPaused},
 	{"gateway with an emptied disk", (*chaos).gatewayEmptied},
-	{"gateway cut off from all servers", (*chaos).gatewayCutOff},
 	{"gateway away too long", (*chaos).gatewayTooOld},
 	{"leader killed", (*chaos).leaderKilled},
 	{"leader stopped as planned", (*chaos).leaderStopped},
@@ -153,21 +152,11 @@ func (x *chaos) allKilled(int) {
 	}
 }
 
-// partition cuts a gateway with its server off from the others.
+// partition cuts a gateway with its server off from the others. It sends its clients away, and comes back.
 func (x *chaos) partition(i int) {
-	x.cut(i, func() { x.c.Isolate(i) })
-}
-
-func (x *chaos) gatewayCutOff(i int) {
-	x.cut(i, func() { x.c.CutOff(i) })
-}
-
-// cut checks that a gateway which is cut off sends its clients away, and comes back.
-func (x *chaos) cut(i int, cut func()) {
-	x.t.Helper()
 	stream := x.watch(x.c.Node(i).URL())
 	began := time.Now()
-	cut()
+	x.c.Cut(x.t, i)
 	clustertest.Until(x.t, func() error {
 		if x.c.Node(i).Ready() == nil {
 			return fmt.Errorf("gateway %d is cut off and ready", i)
@@ -187,7 +176,7 @@ func (x *chaos) cut(i int, cut func()) {
 	stream.end()
 	x.more(50)
 	x.hold(5 * time.Second)
-	x.c.Mend()
+	x.c.Heal(x.t, i)
 	x.c.Node(i).AwaitReady(x.t)
 }
 

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package clustertest_test
 
@@ -11,7 +11,7 @@ import (
 // A short round of make chaos: a gateway is killed, the leader of the journal is killed, and a gateway with its server is cut
 // off, while clients publish and read all the time.
 func TestChaosShort(t *testing.T) {
-	x := startChaos(t, clustertest.StartLinked(t, 3))
+	x := startChaos(t, clustertest.StartInNamespaces(t, 3))
 	for i, name := range []string{"gateway killed", "leader killed", "partition"} {
 		for _, n := range nemeses {
 			if n.name == name {

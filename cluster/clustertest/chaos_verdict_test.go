@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package clustertest_test
 
@@ -99,7 +99,7 @@ func (x *chaos) settle() {
 	clustertest.Until(x.t, func() error {
 		var places []string
 		for _, n := range x.c.Nodes {
-			a := x.call(n.URL(), http.MethodGet, "/metrics", "")
+			a := x.call(n.URL(), http.MethodGet, "/metrics", "", "X-Apikey", clustertest.AdminKey)
 			waiting := waitingLine.FindStringSubmatch(a.text)
 			if a.err != nil || a.status != http.StatusOK || waiting == nil {
 				return fmt.Errorf("metrics: %d %v", a.status, a.err)

@@ -21,25 +21,20 @@ type Cluster struct {
 	Nodes   []*Node
 
 	balancer string
-	links    *links // nil: there are none
+	machines []machine
 }
 
 // Start starts n servers and n gateways, makes the journal, and waits until all are ready. Settings are as in "NAME=value".
 func Start(t testing.TB, n int, settings ...string) *Cluster {
 	t.Helper()
-	return start(t, n, false, settings)
+	return start(t, takePorts(t), here(n), settings)
 }
 
-func start(t testing.TB, n int, linked bool, settings []string) *Cluster {
+func start(t testing.TB, free *ports, on []machine, settings []string) *Cluster {
 	t.Helper()
-	free, c := takePorts(t), &Cluster{}
-	c.Servers, c.links = startServers(t, free, n, linked)
-	for i := range n {
-		servers := c.Servers.URL()
-		if linked {
-			servers = urls(addresses(c.links.gateways[i]))
-		}
-		c.Nodes = append(c.Nodes, c.newNode(t, free, fmt.Sprintf("gateway-%d", i), servers, settings))
+	c := &Cluster{Servers: startServers(t, free, on), machines: on}
+	for i, m := range on {
+		c.Nodes = append(c.Nodes, c.newNode(t, free, m, fmt.Sprintf("gateway-%d", i), settings))
 	}
 	if _, err := c.Nodes[0].Command("cluster", "init"); err != nil {
 		t.Fatal(err)
@@ -55,16 +50,18 @@ func start(t testing.TB, n int, linked bool, settings []string) *Cluster {
 }
 
 // newNode prepares a gateway.
-func (c *Cluster) newNode(t testing.TB, free *ports, name, servers string, more []string) *Node {
+func (c *Cluster) newNode(t testing.TB, free *ports, on machine, name string, more []string) *Node {
 	t.Helper()
 	dir := t.TempDir()
-	node := &Node{address: free.take(t), dir: filepath.Join(dir, "data"), binary: need(t, buildGateway)}
-	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, servers, more)...)
-	node.process = newProcess(t, name, func() *exec.Cmd {
-		cmd := exec.Command(node.binary, "serve")
+	node := &Node{address: address(on.outer, free.take(t)), dir: filepath.Join(dir, "data")}
+	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, c.Servers.URL(), more)...)
+	binary := need(t, buildGateway)
+	node.run = func(args ...string) *exec.Cmd {
+		cmd := on.run(binary, args...)
 		cmd.Dir, cmd.Env = dir, environment
 		return cmd
-	})
+	}
+	node.process = newProcess(t, name, func() *exec.Cmd { return node.run("serve") })
 	return node
 }
 

@@ -41,8 +41,18 @@ func send(t *testing.T, url, text string) string {
 	return stored.ID
 }
 
-// received reads the log from its beginning until it has n events, and returns them as "ID DATA".
+// received reads the log from its beginning until it has n events, and returns them as "ID DATA". As every client, it comes
+// again if the gateway sends it away.
 func received(t *testing.T, url string, n int) (events []string) {
+	t.Helper()
+	clustertest.Until(t, func() (err error) {
+		events, err = readOnce(t, url, n)
+		return err
+	})
+	return events
+}
+
+func readOnce(t *testing.T, url string, n int) (events []string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), clustertest.Patience)
 	defer cancel()
@@ -53,13 +63,13 @@ func received(t *testing.T, url string, n int) (events []string) {
 	r.Header.Set("X-Apikey", clustertest.Key)
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer answer.Body.Close()
 	id, name := "", ""
 	for lines := bufio.NewScanner(answer.Body); len(events) < n; {
 		if !lines.Scan() {
-			t.Fatalf("the stream of %s ended after %q: %v", url, events, lines.Err())
+			return nil, fmt.Errorf("the stream of %s ended after %q: %v", url, events, lines.Err())
 		}
 		field, value, _ := strings.Cut(lines.Text(), ": ")
 		switch field {
@@ -75,7 +85,7 @@ func received(t *testing.T, url string, n int) (events []string) {
 			name = ""
 		}
 	}
-	return events
+	return events, nil
 }
 
 // Three gateways: what is published at each, and by the balancer, is the same log at all. They come back after each kind of

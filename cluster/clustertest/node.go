@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Credentials of all gateways of a test.
@@ -22,7 +23,8 @@ const secret = "0123456789abcdef0123456789abcdef"
 // Node is a gateway.
 type Node struct {
 	*process
-	address, dir, binary string
+	address, dir string
+	run          func(args ...string) *exec.Cmd // a command of the program, with the gateway's settings
 }
 
 // settings are the environment of a gateway. Later ones count.
@@ -30,7 +32,7 @@ func settings(name, address, dir, servers string, more []string) []string {
 	return append([]string{
 		"ADDR=" + address, "DATA_DIR=" + dir, "CLUSTER_URL=" + servers, "CLUSTER_NODE=" + name, "CLUSTER_SECRET=" + secret, "ADMIN_KEY=" + AdminKey,
 		`API_KEYS=[{"name":"test","key":"` + Key + `","sub":["*","*:*"],"pub":["*","*:*"],"rest":["*:*"]}]`,
-		"TRUSTED_PROXIES=127.0.0.1", "PING_INTERVAL=1s", "ROOM_CREATE=open",
+		"TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8", "PING_INTERVAL=1s", "ROOM_CREATE=open",
 	}, more...)
 }
 
@@ -84,7 +86,7 @@ func (n *Node) Verify(t testing.TB) (digest string) {
 	if n.running() {
 		t.Fatalf("%s runs: stop it first", n.name)
 	}
-	out, err := exec.Command(n.binary, "log", "verify", n.dir).CombinedOutput()
+	out, err := n.run("log", "verify", n.dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("the log of %s: %v\n%s", n.name, err, out)
 	}
@@ -95,13 +97,20 @@ func (n *Node) Verify(t testing.TB) (digest string) {
 	return strings.TrimSpace(digest)
 }
 
-// Command runs a command of the gateway with its settings, such as cluster status. It returns all that it printed.
+// Command runs a command of the gateway with its settings, such as cluster status. It returns all that it printed. If the command
+// has not ended after Patience, it prints where it waits, and ends.
 func (n *Node) Command(args ...string) (string, error) {
-	cmd := n.command()
-	cmd.Args = append(cmd.Args[:1], args...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("sluice %s: %w: %s", strings.Join(args, " "), err, out)
+	var out strings.Builder // of both outputs: then exec copies by one goroutine
+	cmd := n.run(args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Start()
+	if err == nil {
+		late := time.AfterFunc(Patience, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // ends at once; it may have ended by itself
+		err = cmd.Wait()
+		late.Stop()
 	}
-	return string(out), err
+	if err != nil {
+		err = fmt.Errorf("sluice %s: %w: %s", strings.Join(args, " "), err, out.String())
+	}
+	return out.String(), err
 }

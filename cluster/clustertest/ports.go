@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"slices"
 	"testing"
 )
 
@@ -18,21 +20,22 @@ const (
 )
 
 // ports are the ports of one cluster.
-type ports struct{ next, end int }
+type ports struct{ block, next, end int }
 
 // takePorts takes a block until the test ends.
 func takePorts(t testing.TB) *ports {
 	t.Helper()
 	const blocks = (portsTo - portsFrom) / portsBlock
 	for i := range blocks {
-		first := portsFrom + (os.Getpid()+i)%blocks*portsBlock // processes begin at different blocks, which is only faster
-		owner, err := net.Listen("tcp", address(first))
+		block := (os.Getpid() + i) % blocks // processes begin at different blocks, which is only faster
+		first := portsFrom + block*portsBlock
+		owner, err := net.Listen("tcp", address(loopback, first))
 		if err != nil {
 			continue
 		}
 		if allFree(first+1, first+portsBlock) {
 			t.Cleanup(func() { owner.Close() })
-			return &ports{first + 1, first + portsBlock}
+			return &ports{block, first + 1, first + portsBlock}
 		}
 		owner.Close()
 	}
@@ -42,7 +45,7 @@ func takePorts(t testing.TB) *ports {
 
 func allFree(from, to int) bool {
 	for port := from; port < to; port++ {
-		l, err := net.Listen("tcp", address(port))
+		l, err := net.Listen("tcp", address(loopback, port))
 		if err != nil {
 			return false
 		}
@@ -51,14 +54,35 @@ func allFree(from, to int) bool {
 	return true
 }
 
-// take returns the address of the next free port.
-func (p *ports) take(t testing.TB) string {
+// take returns the next free port.
+func (p *ports) take(t testing.TB) int {
 	t.Helper()
 	if p.next == p.end {
 		t.Fatalf("a cluster has only %d ports", portsBlock)
 	}
 	p.next++
-	return address(p.next - 1)
+	return p.next - 1
 }
 
-func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+const loopback = "127.0.0.1"
+
+func address(host string, port int) string { return fmt.Sprintf("%s:%d", host, port) }
+
+// machine is where a server and a gateway run: this machine, or a network namespace of it.
+type machine struct {
+	namespace    string // "" is this machine
+	inner, outer string // addresses in the network between machines, and in that of the clients
+}
+
+// here returns n times this machine.
+func here(n int) []machine {
+	return slices.Repeat([]machine{{inner: loopback, outer: loopback}}, n)
+}
+
+// run returns a command on the machine.
+func (m machine) run(name string, args ...string) *exec.Cmd {
+	if m.namespace == "" {
+		return exec.Command(name, args...)
+	}
+	return exec.Command("ip", append([]string{"netns", "exec", m.namespace, name}, args...)...) // it becomes the program
+}

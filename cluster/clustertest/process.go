@@ -52,6 +52,13 @@ func (l *tail) String() string {
 	return string(l.text)
 }
 
+// clear forgets what was written.
+func (l *tail) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = nil
+}
+
 // lines returns the last n lines.
 func (l *tail) lines(n int) string {
 	all := strings.Split(strings.TrimRight(l.String(), "\n"), "\n")
@@ -143,7 +150,7 @@ func Until(t testing.TB, f func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %v", Patience, err)
 		}
-		time.Sleep(20 * time.Millisecond) // between two looks at a condition
+		time.Sleep(50 * time.Millisecond) // between two looks at a condition
 	}
 }
 

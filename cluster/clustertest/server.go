@@ -5,7 +5,6 @@ package clustertest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,108 +43,72 @@ func NATS(t testing.TB) string {
 // StartServers starts n servers, and waits until they have a leader.
 func StartServers(t testing.TB, n int) Servers {
 	t.Helper()
-	all, _ := startServers(t, takePorts(t), n, false)
-	return all
+	return startServers(t, takePorts(t), here(n))
 }
 
-// startServers starts n servers. If they are linked, it opens the links of them and of n gateways.
-func startServers(t testing.TB, free *ports, n int, linked bool) (Servers, *links) {
+func startServers(t testing.TB, free *ports, on []machine) Servers {
 	t.Helper()
+	n := len(on)
 	binary, dir := need(t, buildServer), t.TempDir()
-	conf := configuration(t, n, dir, linked)
+	conf := configuration(t, n, dir)
 	all := make(Servers, n)
-	listen, routes := make([]string, n), make([]string, n)
+	routes := make([]string, n)
 	environments := make([][]string, n)
 	for i := range all {
-		name, address, monitor, route := fmt.Sprintf("nats-%d", i), free.take(t), free.take(t), free.take(t)
-		listen[i], routes[i] = address, route
+		name, client, route := fmt.Sprintf("nats-%d", i), address(on[i].inner, free.take(t)), address(on[i].inner, free.take(t))
+		monitor := address(on[i].outer, free.take(t))
+		routes[i] = fmt.Sprintf("nats://routes:%s@%s", password, route)
 		environments[i] = []string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NATS_NAME=" + name, "NATS_LISTEN=" + address, "NATS_MONITOR=" + monitor,
+			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NATS_NAME=" + name, "NATS_LISTEN=" + client, "NATS_MONITOR=" + monitor,
 			"NATS_ROUTE_LISTEN=" + route, "NATS_STORE=" + filepath.Join(dir, name), "NATS_DISK=4GB",
 			"NATS_PASSWORD=" + password, "NATS_ROUTE_PASSWORD=" + password, "NATS_ADMIN_PASSWORD=" + password,
 		}
-		all[i] = &Server{address: address, monitor: monitor, dir: filepath.Join(dir, name), process: newProcess(t, name, func() *exec.Cmd {
-			cmd := exec.Command(binary, "-c", conf)
+		all[i] = &Server{address: client, monitor: monitor, dir: filepath.Join(dir, name), process: newProcess(t, name, func() *exec.Cmd {
+			cmd := on[i].run(binary, "-c", conf)
 			cmd.Dir, cmd.Env = dir, environments[i]
 			return cmd
 		})}
 	}
-	var between *links
-	if linked {
-		between = newLinks(t, n, listen, routes)
-	}
 	for i := range all {
-		others := routes
-		if linked {
-			others = addresses(between.servers[i])
-			others[i] = routes[i] // a server ignores its own
-		}
-		environments[i] = append(environments[i], "NATS_ROUTES=["+routeURLs(others)+"]")
+		environments[i] = append(environments[i], "NATS_ROUTES=["+strings.Join(routes, ", ")+"]")
 		all[i].start(t)
 	}
 	for _, s := range all {
 		s.AwaitReady(t)
 	}
-	return all, between
+	return all
 }
 
-// routeURLs are the addresses of routes, with the password.
-func routeURLs(addresses []string) string {
-	all := make([]string, len(addresses))
-	for i, a := range addresses {
-		all[i] = fmt.Sprintf("nats://routes:%s@%s", password, a)
-	}
-	return strings.Join(all, ", ")
-}
-
-// configuration returns the file of deploy/cluster; for a server alone, a copy without the others; for linked servers, a copy with links.
-func configuration(t testing.TB, n int, dir string, linked bool) string {
+// configuration returns the file of deploy/cluster; for a server alone, a copy without the others.
+func configuration(t testing.TB, n int, dir string) string {
 	t.Helper()
 	deployed := filepath.Join(need(t, root), "deploy", "cluster", "nats-server.conf")
-	if n > 1 && !linked {
+	if n > 1 {
 		return deployed
 	}
 	text, err := os.ReadFile(deployed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := filepath.Join(dir, "nats-server.conf")
-	if linked {
-		writeFile(t, changed, linkedConfiguration(t, string(text)))
-		return changed
-	}
 	before, rest, begins := strings.Cut(string(text), "\ncluster {\n")
 	_, after, ends := strings.Cut(rest, "\n}\n")
 	if !begins || !ends {
 		t.Fatalf("%s has no part cluster", deployed)
 	}
-	writeFile(t, changed, before+"\n"+after)
-	return changed
-}
-
-func writeFile(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	alone := filepath.Join(dir, "nats-server.conf")
+	if err := os.WriteFile(alone, []byte(before+"\n"+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return alone
 }
 
 // URL is the value for CLUSTER_URL.
 func (all Servers) URL() string {
-	listen := make([]string, len(all))
+	urls := make([]string, len(all))
 	for i, s := range all {
-		listen[i] = s.address
+		urls[i] = s.URL()
 	}
-	return urls(listen)
-}
-
-// urls is the value of CLUSTER_URL for servers at some addresses.
-func urls(addresses []string) string {
-	all := make([]string, len(addresses))
-	for i, a := range addresses {
-		all[i] = serverURL(a)
-	}
-	return strings.Join(all, ",")
+	return strings.Join(urls, ",")
 }
 
 // Connect connects to the servers, as a gateway does, until the test ends.
@@ -161,7 +124,7 @@ func (all Servers) Connect(t testing.TB) *nats.Conn {
 }
 
 // URL is the address of this server, with the password.
-func (s *Server) URL() string { return serverURL(s.address) }
+func (s *Server) URL() string { return fmt.Sprintf("nats://%s:%s@%s", user, password, s.address) }
 
 // Dir is where the server stores its data.
 func (s *Server) Dir() string { return s.dir }
@@ -232,13 +195,9 @@ func getJSON(url string, into any) error {
 	return nil
 }
 
-// errNoLeader is the error while a stream has no leader.
-var errNoLeader = errors.New("no server leads the stream")
-
-// leads reports whether this server says that it leads a stream.
-func (s *Server) leads(stream string) (bool, error) {
+// leaderOf returns who leads a stream, as this server sees it; "" if it sees no leader or no stream.
+func (s *Server) leaderOf(stream string) (string, error) {
 	var page struct {
-		Name     string `json:"server_name"`
 		Accounts []struct {
 			Streams []struct {
 				Name    string `json:"name"`
@@ -249,29 +208,43 @@ func (s *Server) leads(stream string) (bool, error) {
 		} `json:"account_details"`
 	}
 	if err := s.get("/jsz?accounts=true&streams=true", &page); err != nil {
-		return false, err
+		return "", err
 	}
 	for _, account := range page.Accounts {
 		for _, one := range account.Streams {
-			if one.Name == stream {
-				return one.Cluster == nil || one.Cluster.Leader == s.name, nil // a server alone has no cluster
+			switch {
+			case one.Name != stream:
+			case one.Cluster == nil: // a server alone has no cluster
+				return s.name, nil
+			default:
+				return one.Cluster.Leader, nil
 			}
 		}
 	}
-	return false, nil
+	return "", nil
 }
 
-// Leader waits until a server leads a stream, and returns its index.
+// Leader waits until a server leads a stream, and returns its index. It is the one that itself and a majority take for the
+// leader: after its end, others still name it for some seconds; cut off, it still names itself.
 func (all Servers) Leader(t testing.TB, stream string) (leader int) {
 	t.Helper()
 	Until(t, func() error {
+		votes, itself := map[string]int{}, map[string]bool{}
+		for _, s := range all {
+			name, err := s.leaderOf(stream)
+			if err != nil {
+				continue // it is gone or paused
+			}
+			votes[name]++
+			itself[name] = itself[name] || name == s.name
+		}
 		for i, s := range all {
-			if leads, err := s.leads(stream); err == nil && leads { // who is gone or paused is not the leader
+			if itself[s.name] && votes[s.name] > len(all)/2 {
 				leader = i
 				return nil
 			}
 		}
-		return fmt.Errorf("%w %s", errNoLeader, stream)
+		return fmt.Errorf("no server leads the stream %s", stream)
 	})
 	return leader
 }

@@ -5,8 +5,8 @@
 #   deploy/cluster/laptop.sh [FOLDER]      (data/cluster; make cluster builds the programs first)
 #
 # Everything listens on loopback only. PORT (8080) is the balancer's port; the gateways have the three behind it. NATS_PORT
-# (4222) and the two behind it are the servers'; the same plus 2000 and plus 4000 are for routes and monitoring. BIN (bin) is
-# the folder of the two programs.
+# (4222) is the first of nine ports of the servers: for gateways, for routes between the servers, and for monitoring. BIN (bin)
+# is the folder of the two programs.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=${1:-data/cluster}
@@ -46,6 +46,7 @@ stop() {
   # The gateways end first, while the servers are there: they give their streams a last frame.
   # shellcheck disable=SC2086 # a list of numbers
   for pid in $pids; do kill -TERM "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done
+  rm -f "$folder"/*.pid # another process may get such a number
 }
 trap stop EXIT
 trap 'exit 130' INT
@@ -78,22 +79,22 @@ await() {
 routes=
 urls=
 for i in 0 1 2; do
-  routes="$routes${routes:+, }nats://routes:$NATS_ROUTE_PASSWORD@127.0.0.1:$((nats_port + 2000 + i))"
+  routes="$routes${routes:+, }nats://routes:$NATS_ROUTE_PASSWORD@127.0.0.1:$((nats_port + 3 + i))"
   urls="$urls${urls:+,}nats://sluice:$NATS_PASSWORD@127.0.0.1:$((nats_port + i))"
 done
 for i in 0 1 2; do
-  run "nats-$((i + 1))" env NATS_NAME="nats-$((i + 1))" NATS_LISTEN="127.0.0.1:$((nats_port + i))" NATS_MONITOR="127.0.0.1:$((nats_port + 4000 + i))" \
-    NATS_ROUTE_LISTEN="127.0.0.1:$((nats_port + 2000 + i))" NATS_ROUTES="[$routes]" NATS_STORE="$folder/nats-$((i + 1))" NATS_DISK=4GB \
+  run "nats-$((i + 1))" env NATS_NAME="nats-$((i + 1))" NATS_LISTEN="127.0.0.1:$((nats_port + i))" NATS_MONITOR="127.0.0.1:$((nats_port + 6 + i))" \
+    NATS_ROUTE_LISTEN="127.0.0.1:$((nats_port + 3 + i))" NATS_ROUTES="[$routes]" NATS_STORE="$folder/nats-$((i + 1))" NATS_DISK=4GB \
     NATS_PASSWORD="$NATS_PASSWORD" NATS_ROUTE_PASSWORD="$NATS_ROUTE_PASSWORD" NATS_ADMIN_PASSWORD="$NATS_ADMIN_PASSWORD" \
     "$bin/nats-server" -c "$here/nats-server.conf"
 done
-for i in 0 1 2; do await "NATS server $((i + 1))" curl -fs "http://127.0.0.1:$((nats_port + 4000 + i))/healthz"; done
+for i in 0 1 2; do await "NATS server $((i + 1))" curl -fs "http://127.0.0.1:$((nats_port + 6 + i))/healthz"; done
 
 export CLUSTER_URL="$urls" CLUSTER_SECRET ADMIN_KEY TRUSTED_PROXIES=127.0.0.1 ROOM_CREATE=open
 export API_KEYS="[{\"name\":\"laptop\",\"key\":\"$KEY\",\"sub\":[\"*\",\"*:*\"],\"pub\":[\"*\",\"*:*\"],\"rest\":[\"*:*\"]}]"
 cd "$folder" # a .env of the repository is not for these gateways
 if ! [ -e initialized ]; then
-  CLUSTER_NODE=gateway-1 DATA_DIR="$folder/gateway-1" "$bin/sluice" cluster init
+  CLUSTER_NODE=gateway-1 DATA_DIR="$folder/gateway-1" "$bin/sluice" cluster init >init.log # its next steps are done below
   : >initialized
 fi
 for i in 1 2 3; do

@@ -64,7 +64,7 @@ func (h *Handler) listKeys(c echo.Context) error {
 }
 
 func (h *Handler) getKey(c echo.Context) error {
-	info, err := h.o.Auth.Key(c.Param("id"))
+	info, err := h.o.Auth.Key(c.Request().Context(), c.Param("id"))
 	if err != nil {
 		return refusal(err)
 	}

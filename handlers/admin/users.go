@@ -51,7 +51,7 @@ func (h *Handler) listUsers(c echo.Context) error {
 }
 
 func (h *Handler) getUser(c echo.Context) error {
-	u, err := h.o.Auth.Users().Get(pathparam.Get(c, "email"))
+	u, err := h.o.Auth.Users().Get(c.Request().Context(), pathparam.Get(c, "email"))
 	if err != nil {
 		return refusal(err)
 	}

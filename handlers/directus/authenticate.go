@@ -83,7 +83,7 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 	if s != nil {
 		token, refresh = s.Access, s.Refresh
 	}
-	who, bad := c.h.o.Auth.Authenticate(auth.Carriers{Bearer: []string{token}, From: c.lease.From})
+	who, bad := c.h.o.Auth.Authenticate(ctx, auth.Carriers{Bearer: []string{token}, From: c.lease.From})
 	if bad != nil {
 		return nil, "", bad
 	}

@@ -180,7 +180,7 @@ func TestSocketExpiry(t *testing.T) {
 		g := newGateway(t, gatewaytest.WithItems, gatewaytest.InBubble)
 		mint := func(ttl time.Duration) string {
 			t.Helper()
-			who, bad := g.Auth.Authenticate(auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
+			who, bad := g.Auth.Authenticate(context.Background(), auth.Carriers{Bearer: []string{gatewaytest.KeyItems}})
 			if bad != nil {
 				t.Fatal(bad)
 			}

@@ -162,7 +162,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	if carriers.Empty() {
 		return nil, nil // no credential is not an error here
 	}
-	who, bad := h.o.Auth.Authenticate(carriers)
+	who, bad := h.o.Auth.Authenticate(r.Context(), carriers)
 	if bad != nil {
 		return nil, bad
 	}

@@ -66,7 +66,7 @@ func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
 		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE to open, or to key so that an API key can make them")
 	}
-	who, bad := h.o.Auth.Authenticate(carriers)
+	who, bad := h.o.Auth.Authenticate(r.Context(), carriers)
 	if bad != nil {
 		return rooms.Maker{}, bad
 	}

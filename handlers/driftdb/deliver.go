@@ -104,7 +104,7 @@ func (c *conn) get(ctx context.Context, m *message) error {
 func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
 	for {
 		a = &answer{key: m.key, after: m.seq}
-		a.entries, a.position, err = c.h.retained(ctx, c.id, &m.key, &c.load)
+		a.entries, a.position, err = c.h.retainedAfter(ctx, c.id, m, &c.load)
 		if err != nil {
 			return nil, err
 		}

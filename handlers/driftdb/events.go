@@ -43,7 +43,7 @@ func (h *Handler) send(c echo.Context) error {
 		if m.live {
 			break
 		}
-		entries, _, err := h.retained(charged(c), id, &m.key, &l)
+		entries, _, err := h.retainedAfter(charged(c), id, m, &l)
 		if err != nil {
 			return httperr.OfLog(err)
 		}

@@ -167,6 +167,23 @@ func (h *Handler) retained(ctx context.Context, id string, key *string, l *load)
 	return entries, position, err
 }
 
+// retainedAfter is retained for a get. The client may have a number from another gateway that this one has not given yet;
+// without that push it would get it again.
+func (h *Handler) retainedAfter(ctx context.Context, id string, m *message, l *load) (entries []eventlog.Event, position uint64, err error) {
+	log := h.o.Broker.Log()
+	err = log.Again(ctx, func() bool {
+		if m.seq == 0 {
+			return true
+		}
+		s, there, err := log.KeyedSpace(rooms.Space(id))
+		return err != nil || !there || s.Seq >= m.seq // of an error, retained tells
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return h.retained(ctx, id, &m.key, l)
+}
+
 // origin is the zero of load.begun. It has the monotonic clock, since setting the clock must not cut a client off.
 var origin = time.Now()
 

@@ -22,6 +22,17 @@ import (
 // body reads a request's body, without white space; an empty body is "". A body may arrive slowly, so it checks afterwards
 // that the sender is still active. A caller that needs a role checks that again, too.
 func (h *Handler) body(c *call) ([]byte, error) {
+	if c.read { // the call runs again
+		return c.text, nil
+	}
+	text, err := h.readBody(c)
+	if err == nil {
+		c.read, c.text = true, text
+	}
+	return text, err
+}
+
+func (h *Handler) readBody(c *call) ([]byte, error) {
 	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: c.who.identity.Scope})
 	if err != nil {
 		return nil, err
@@ -68,20 +79,17 @@ func (h *Handler) store(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok, create := h.mayAppend(c.who, name, e.Type)
-	if !ok {
-		return nil, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
+	var w *streams.Writing
+	var r eventlog.Event
+	err = h.again(c, func() error {
+		w, r, err = h.record(c, name, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if ok, wait := c.who.identity.Take(time.Now(), 1); !ok {
 		return nil, httperr.OverRate("this key publishes faster than its rate allows", wait)
-	}
-	w, err := h.o.Catalog.Write(name)
-	if err != nil {
-		return nil, err
-	}
-	r, err := w.Record(e, create)
-	if err != nil {
-		return nil, err
 	}
 	if n := len(streams.Text(h.o.Broker.Log().Clock(), name, &r)); int64(n) > h.o.MaxEvent {
 		return nil, httperr.New(http.StatusRequestEntityTooLarge, nameTooLarge, "the event is %d bytes; MAX_EVENT allows %d", n, h.o.MaxEvent)
@@ -94,6 +102,18 @@ func (h *Handler) store(c *call) ([]byte, error) {
 		return nil, err
 	}
 	return streams.Text(h.o.Broker.Log().Clock(), name, &r), nil
+}
+
+// record makes the record of an event that the sender may append.
+func (h *Handler) record(c *call, name string, e *streams.Event) (w *streams.Writing, r eventlog.Event, err error) {
+	ok, create := h.mayAppend(c.who, name, e.Type)
+	if !ok {
+		return nil, r, forbidden("a member of database %q is needed to append to it; an unknown database gives the same answer", name)
+	}
+	if w, err = h.o.Catalog.Write(name); err == nil {
+		r, err = w.Record(e, create)
+	}
+	return w, r, err
 }
 
 // parseEvent reads an event, and the database it is for.

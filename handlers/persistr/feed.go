@@ -119,7 +119,7 @@ func (h *Handler) readEvents(c echo.Context) error {
 	json := wantsJSON(c.Request())
 	who, err := h.authenticate(c)
 	if err == nil {
-		one := &call{c, who}
+		one := &call{Context: c, who: who}
 		if json {
 			err = h.page(one)
 		} else {
@@ -142,7 +142,16 @@ func wantsJSON(r *http.Request) bool {
 }
 
 // selected reads the selection of the sender, limited to what it may read.
-func (h *Handler) selected(c *call) (*selection, broker.Filter, error) {
+func (h *Handler) selected(c *call) (s *selection, f broker.Filter, err error) {
+	err = h.again(c, func() error {
+		s, f, err = h.choose(c)
+		return err
+	})
+	return s, f, err
+}
+
+// choose is selected for what this gateway knows.
+func (h *Handler) choose(c *call) (*selection, broker.Filter, error) {
 	name := c.name("db")
 	may := h.readable(c.who, name)
 	if may.Empty() {

@@ -79,7 +79,9 @@ func (h *Handler) Close() error {
 // call is a request whose sender is known.
 type call struct {
 	echo.Context
-	who *principal
+	who  *principal
+	read bool   // the body was read
+	text []byte // of the body
 }
 
 // name returns a part of the path.
@@ -96,9 +98,6 @@ func (h *Handler) Register(e *echo.Echo) {
 		method, path string
 		f            func(*call) error
 	}{
-		{http.MethodPost, "/events", h.appendEvent},
-		{http.MethodPut, "/events/:event", h.appendEvent},
-
 		{http.MethodGet, "/db", h.listDatabases},
 		{http.MethodPut, "/db/:db", h.createDatabase},
 		{http.MethodDelete, "/db/:db", h.destroyDatabase},
@@ -130,8 +129,10 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodPost, "/accounts/:account/activate", h.activate},
 		{http.MethodPost, "/accounts/:account/deactivate", h.deactivate},
 	} {
-		e.Add(r.method, r.path, h.authenticated(r.f))
+		e.Add(r.method, r.path, h.authenticated(h.twice(r.f)))
 	}
+	e.POST("/events", h.authenticated(h.appendEvent))
+	e.PUT("/events/:event", h.authenticated(h.appendEvent))
 	for _, path := range []string{"/db/:db/events", "/db/:db/ns/:ns/events", "/db/:db/ns/:ns/streams/:stream/events"} {
 		e.GET(path, h.readEvents)
 	}
@@ -163,13 +164,35 @@ func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 		who, err := h.authenticate(c)
 		if err == nil {
 			audit.Identify(c, who.identity.Name, who.identity.Kind)
-			err = f(&call{c, who})
+			err = f(&call{Context: c, who: who})
 		}
 		if err == nil || c.Response().Committed {
 			return nil
 		}
 		return h.refuse(c, err)
 	}
+}
+
+// again calls f, and if f does not find something or the sender may not use it, once more when this gateway has what the
+// others had at the call: a database, a role or an event may have been made at another one a moment ago.
+func (h *Handler) again(c *call, f func() error) error {
+	var err error
+	behind := h.o.Broker.Log().Again(c.Request().Context(), func() bool {
+		if err = f(); err == nil || c.Response().Committed {
+			return true
+		}
+		status := httperr.From(err).Status
+		return status != http.StatusForbidden && status != http.StatusNotFound
+	})
+	if behind != nil {
+		return behind
+	}
+	return err
+}
+
+// twice makes a call that runs again.
+func (h *Handler) twice(f func(*call) error) func(*call) error {
+	return func(c *call) error { return h.again(c, func() error { return f(c) }) }
 }
 
 // allowed reports whether the sender has a role in the database of the path.

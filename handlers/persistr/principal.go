@@ -47,7 +47,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 			carriers.Header = append(carriers.Header, key)
 		}
 	}
-	id, err := h.o.Auth.Authenticate(carriers)
+	id, err := h.o.Auth.Authenticate(r.Context(), carriers)
 	if err != nil {
 		if adminKey != "" && (err.Guess() || err.Code == auth.TooManyTries) { // it is no admin key either
 			if over := h.o.Admin.Check(c.RealIP(), adminKey); over != nil && over.Code == auth.TooManyTries {

@@ -147,7 +147,7 @@ func (h *Handler) readRange(ctx context.Context, s *selection, query url.Values)
 		}
 	}
 	// A time just now: what comes yet in its millisecond is not left out.
-	s.after = min(s.after, settled)
+	s.after = min(s.after, h.o.Broker.Log().Settled())
 	s.openEnded = !s.bounded || s.caughtUp && query.Get("to") == ""
 	return nil
 }
@@ -165,6 +165,9 @@ func (s *selection) feedLimit() int {
 func (h *Handler) readPosition(ctx context.Context, s *selection, name, v string) error {
 	var first, last uint64
 	if at, ok := readPositionText(v); ok {
+		if err := h.o.Broker.Log().Await(ctx, at); err != nil { // the page before may be of another gateway
+			return err
+		}
 		first, last = at, at
 	} else if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
 		if first, last, err = h.moment(ctx, s.database, at, v); err != nil {

@@ -170,11 +170,19 @@ func also(begins bool, name string) string {
 // events and never will.
 func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (r *writers.Range, exhausted bool, err error) {
 	log := h.o.Broker.Log()
+	seen, told := eventlog.ParseID(f.LastEventID)
+	if err := log.Await(ctx, seen); err != nil {
+		return nil, false, err
+	}
 	settled := log.Settled()
 	s.begin.find(log.Clock())
 	s.end.find(log.Clock())
 	r = &writers.Range{Last: s.last(settled), Limit: s.limit, Reason: writers.RangeEnd(s.end.param)}
-	if r.Left(log.Clock()) <= 0 {
+	if r.Left(log) <= 0 {
+		if err := log.Barrier(ctx); err != nil { // its last events may be on their way to this gateway
+			return nil, false, err
+		}
+		settled = log.Settled()
 		r.Last = min(r.Last, settled) // its time is over: nothing joins it any more
 	}
 	start, err := h.begin(ctx, s, f)
@@ -184,7 +192,7 @@ func (h *Handler) rangeOf(ctx context.Context, s *selection, f *broker.Filter) (
 	f.Start = &start
 	// A client with an id at or after the end has read the range, even if that position is gone by now. An id ahead of the
 	// log is from another log.
-	if seen, ok := eventlog.ParseID(f.LastEventID); ok && seen >= r.Last && seen <= settled {
+	if told && seen >= r.Last && seen <= settled {
 		return r, true, nil
 	}
 	return r, start.Gap == eventlog.NoGap && start.After >= r.Last, nil

@@ -152,8 +152,16 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 }
 
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {
-	w, bad := h.prepareDatabases(id, b)
-	if bad != nil {
+	var w writings
+	var bad *httperr.Error
+	behind := h.o.Broker.Log().Again(ctx, func() bool { // another gateway may have made the database or the namespace just now
+		w, bad = h.prepareDatabases(id, b)
+		return bad == nil
+	})
+	switch {
+	case behind != nil:
+		return 0, behind
+	case bad != nil:
 		return 0, bad
 	}
 	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once}

@@ -1,6 +1,7 @@
 package realtime_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -135,7 +136,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 	// A page with a token of the key can neither take the key's own Idempotency-Keys nor learn which it used.
 	page := func(name, idem, body string, status int, replay string) {
 		t.Helper()
-		id, bad := g.Auth.Authenticate(auth.Carriers{Header: []string{gatewaytest.KeyAll}})
+		id, bad := g.Auth.Authenticate(context.Background(), auth.Carriers{Header: []string{gatewaytest.KeyAll}})
 		if bad != nil {
 			t.Fatal(bad)
 		}

@@ -90,7 +90,7 @@ func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		who, bad := h.o.Auth.Authenticate(auth.FromRequest(r.Header, values).At(c.RealIP()))
+		who, bad := h.o.Auth.Authenticate(r.Context(), auth.FromRequest(r.Header, values).At(c.RealIP()))
 		if bad != nil {
 			return bad
 		}

@@ -27,10 +27,12 @@ type goroutineStream struct {
 	rc       *http.ResponseController
 	notices  Notices
 	nextPing time.Time
-	gathered []byte // with Batch: what is not written yet
-	left     int    // events to the limit
-	live     bool   // the notice Live was sent, or is not wanted
-	torn     bool   // a write failed, so the answer ends inside a frame or lacks one
+	gathered []byte    // with Batch: what is not written yet
+	left     int       // events to the limit
+	caughtUp bool      // when the range's time was over, this gateway got what the others had
+	retry    time.Time // when to try that again
+	live     bool      // the notice Live was sent, or is not wanted
+	torn     bool      // a write failed, so the answer ends inside a frame or lacks one
 	stalled  *stalled
 }
 
@@ -103,7 +105,7 @@ func (g *goroutineStream) untilNext(now time.Time) time.Duration {
 		next = e
 	}
 	if g.Range != nil {
-		if left := g.Range.Left(g.config.Broker.Log().Clock()); left > 0 && left < next.Sub(now) {
+		if left := max(g.Range.Left(g.config.Broker.Log()), g.retry.Sub(now)); left > 0 && left < next.Sub(now) {
 			return left
 		}
 	}
@@ -134,6 +136,8 @@ func (g *goroutineStream) flush(ctx context.Context) (broker.End, error) {
 			if over != "" {
 				return g.finish(over)
 			}
+		} else if g.catchUp(ctx) {
+			more = true
 		} else if over, err := g.atHead(); over != "" || err != nil {
 			if err != nil {
 				return g.endAfterWriteError(err)
@@ -176,9 +180,29 @@ func (g *goroutineStream) writeBlock(block *broker.Block) (over RangeEnd, err er
 	return over, nil
 }
 
+// timeOver reports whether the time of the range is over.
+func (g *goroutineStream) timeOver() bool {
+	return g.Range != nil && g.Range.Left(g.config.Broker.Log()) <= 0
+}
+
+// catchUp waits, once the time of the range is over, for what is still on its way from other gateways. It returns true if
+// something may have come.
+func (g *goroutineStream) catchUp(ctx context.Context) bool {
+	log := g.config.Broker.Log()
+	if log.Alone() || g.caughtUp || !g.timeOver() || time.Now().Before(g.retry) {
+		return false
+	}
+	if err := log.Barrier(ctx); err != nil {
+		g.retry = time.Now().Add(time.Second) // the stream stays: to end it would say that nothing is left
+		return false
+	}
+	g.caughtUp = true
+	return true
+}
+
 // atHead writes the notice Live once. If the range is over, it returns the reason.
 func (g *goroutineStream) atHead() (over RangeEnd, err error) {
-	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || g.Range.Left(g.config.Broker.Log().Clock()) <= 0) {
+	if g.Range != nil && (g.Subscriber.Position() >= g.Range.Last || g.timeOver() && (g.caughtUp || g.config.Broker.Log().Alone())) {
 		return g.Range.Reason, nil
 	}
 	if g.live {

@@ -106,12 +106,20 @@ func (r *Range) Ends() bool { return r != nil && (r.Last != Endless || r.Limit >
 // settles is how long after its time an event may still be on its way through the log.
 const settles = 250 * time.Millisecond
 
-// Left is how long something may still join the range, as ids are times of the log's clock.
-func (r *Range) Left(clock *eventlog.Clock) time.Duration {
+// skew is how far the clocks of gateways and of their journal may be apart.
+const skew = 2 * time.Second
+
+// Left is how long something may still join the range, as ids are times of the log's clock. If other gateways have the log
+// too, something may still be on its way to this one after that: a barrier waits for it.
+func (r *Range) Left(log *eventlog.Log) time.Duration {
 	if r.Last > math.MaxInt64/2 {
 		return math.MaxInt64
 	}
-	return clock.Until(r.Last) + settles
+	left := log.Clock().Until(r.Last) + settles
+	if !log.Alone() {
+		left += skew
+	}
+	return left
 }
 
 // Endless is the Last of a range that goes on.

@@ -3,6 +3,7 @@ package documents
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,10 +12,26 @@ import (
 
 // Choose returns those of some documents that match a condition, in an order, or in that of ids. It counts as a query:
 // the condition is tested on each document, and that may take as long as a query may.
-func (s *Store) Choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order) (*Result, error) {
-	r := &Result{Total: -1}
+func (s *Store) Choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order) (r *Result, err error) {
 	a := answer{store: s, ctx: ctx}
-	err := s.query(ctx, name, func(ex *execution) error {
+	behind := s.log.Again(ctx, func() (all bool) {
+		r, all, err = s.choose(ctx, name, ids, where, order, &a)
+		return err != nil || all
+	})
+	if behind != nil {
+		err = fmt.Errorf("looking for documents: %w", behind)
+	}
+	a.end(err)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// choose is Choose for the documents that are here. all reports whether none is missing.
+func (s *Store) choose(ctx context.Context, name string, ids []string, where *query.Condition, order query.Order, a *answer) (r *Result, all bool, err error) {
+	r, all, a.bytes = &Result{Total: -1}, true, 0
+	err = s.query(ctx, name, func(ex *execution) error {
 		r.Position = ex.view.Position()
 		for _, id := range ids {
 			text, err := ex.view.Row(documentKey(name, id))
@@ -22,6 +39,7 @@ func (s *Store) Choose(ctx context.Context, name string, ids []string, where *qu
 				return err
 			}
 			if text == nil {
+				all = false
 				continue
 			}
 			if err := ex.step(where, text); err != nil {
@@ -37,11 +55,7 @@ func (s *Store) Choose(ctx context.Context, name string, ids []string, where *qu
 		}
 		return ex.sort(r.Documents, order)
 	})
-	a.end(err)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, all, err
 }
 
 // sort sorts documents. It counts as work of the query.

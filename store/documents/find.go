@@ -41,12 +41,25 @@ func (s *Store) Get(ctx context.Context, name, id string) ([]byte, error) {
 }
 
 // GetMany returns the texts of some documents as of one moment. It leaves out those that do not exist.
-func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result, error) {
-	r := &Result{Total: -1}
+func (s *Store) GetMany(ctx context.Context, name string, ids []string) (r *Result, err error) {
 	if CheckCollection(name) != nil {
-		return r, nil
+		return &Result{Total: -1}, nil
 	}
 	a := answer{store: s, ctx: ctx}
+	behind := s.log.Again(ctx, func() bool {
+		r, err = s.getMany(ctx, name, ids, &a)
+		return err != nil || len(r.Documents) == len(ids)
+	})
+	if behind != nil {
+		err = fmt.Errorf("looking for documents: %w", behind)
+	}
+	a.end(err)
+	return r, err
+}
+
+func (s *Store) getMany(ctx context.Context, name string, ids []string, a *answer) (*Result, error) {
+	r := &Result{Total: -1}
+	a.bytes = 0
 	err := s.log.View(ctx, func(v eventlog.View) error {
 		r.Position = v.Position()
 		for _, id := range ids {
@@ -64,7 +77,6 @@ func (s *Store) GetMany(ctx context.Context, name string, ids []string) (*Result
 		}
 		return nil
 	})
-	a.end(err)
 	return r, err
 }
 

@@ -142,12 +142,17 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 	a := answer{store: s, ctx: ctx}
 	defer func() { a.end(err) }()
 	until := time.Now().Add(changeTime)
+	behind := !s.log.Alone() // perhaps
 	for try := 1; ; try++ {
 		a.bytes = 0
 		ch := change{name: name, answer: &a}
+		missing := false
 		for _, id := range ids {
 			was, err := s.log.Row(documentKey(name, id))
 			if err == nil && was == nil {
+				if missing = true; behind {
+					break
+				}
 				if lenient {
 					continue
 				}
@@ -159,6 +164,13 @@ func (s *Store) change(ctx context.Context, name string, ids []string, lenient b
 			if err != nil {
 				return change{}, err
 			}
+		}
+		if missing && behind {
+			if err := s.log.Barrier(ctx); err != nil {
+				return change{}, fmt.Errorf("looking for documents: %w", err)
+			}
+			behind = false
+			continue
 		}
 		if len(ch.ids) == 0 {
 			return ch, nil

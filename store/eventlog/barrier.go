@@ -14,11 +14,17 @@ import (
 // barrierLimit bounds a barrier. Without a leader, the journal has no answer for some seconds.
 const barrierLimit = 2 * time.Second
 
+// barrierRest is how long barriers fail at once after one has failed. Else each question about something unknown would wait
+// for barrierLimit while the journal has no leader.
+const barrierRest = 500 * time.Millisecond
+
 // barriers are the barrier under way, and the one that begins after it.
 type barriers struct {
-	mu   sync.Mutex
-	busy bool
-	next *barrier // nil: nobody waits for it
+	mu     sync.Mutex
+	busy   bool
+	next   *barrier  // nil: nobody waits for it
+	failed *barrier  // the last one, if it has failed
+	until  time.Time // when it may be tried again
 }
 
 // barrier ends when done is closed.
@@ -46,6 +52,9 @@ func (l *Log) Barrier(ctx context.Context) error {
 func (s *barriers) join(run func()) *barrier {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.failed != nil && time.Now().Before(s.until) {
+		return s.failed
+	}
 	if s.next == nil {
 		s.next = &barrier{done: make(chan struct{})}
 	}
@@ -65,12 +74,23 @@ func (s *barriers) take() *barrier {
 	return b
 }
 
+// end ends a barrier. If it has failed, those that follow soon fail at once.
+func (s *barriers) end(b *barrier) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = nil
+	if b.err != nil {
+		s.failed, s.until = b, time.Now().Add(barrierRest)
+	}
+	close(b.done)
+}
+
 func (l *Log) runBarriers() {
 	for b := l.barriers.take(); b != nil; b = l.barriers.take() {
 		if err := l.catchUp(); err != nil {
 			b.err = fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrBehind, err)
 		}
-		close(b.done)
+		l.barriers.end(b)
 	}
 }
 

@@ -91,9 +91,19 @@ func (l *Log) FollowRows(prefix string, c Cache) error {
 // Retry calls f until it returns another error than ErrRow, or nil. f reads rows and appends a change of them with
 // conditions on what it has read. Each try that fails means that somebody else's change was stored, so few are needed.
 // After WaitLimit, or when ctx is done, Retry returns ErrUnavailable.
+//
+// If f refuses, the rows that it has read may be old: Retry calls it once more behind a barrier.
 func (l *Log) Retry(ctx context.Context, f func() error) error {
+	caughtUp := l.shared == nil
 	for begun := time.Now(); ; {
 		err := f()
+		if !caughtUp && !errors.Is(err, ErrRow) && refused(err) {
+			if err := l.Barrier(ctx); err != nil {
+				return err
+			}
+			caughtUp = true
+			continue
+		}
 		if !errors.Is(err, ErrRow) {
 			return err
 		}

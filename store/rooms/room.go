@@ -1,7 +1,9 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -34,6 +36,16 @@ func (r *Rooms) Enter(ctx context.Context, id string) error {
 	if !IsID(id) {
 		return ErrNoRoom
 	}
+	var err error
+	// The client may have made it at another gateway just now.
+	behind := r.o.Log.Again(ctx, func() bool {
+		err = r.enter(ctx, id)
+		return !errors.Is(err, ErrNoRoom)
+	})
+	return cmp.Or(behind, err)
+}
+
+func (r *Rooms) enter(ctx context.Context, id string) error {
 	if err := r.lock(ctx, id); err != nil {
 		return err
 	}

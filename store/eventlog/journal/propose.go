@@ -120,7 +120,7 @@ func (j *Journal) acknowledged(m *nats.Msg, applied uint64) error {
 		return fmt.Errorf("writing to the journal: %w", error(ack.Error))
 	}
 	if ack.Error == nil && !ack.Repeat && ack.Place <= applied {
-		err := shorter(ack.Place-1, applied)
+		err := lostEnd(ack.Place-1, applied)
 		j.fail(err)
 		return err
 	}

@@ -34,13 +34,12 @@ const duplicates = 2 * time.Minute
 
 // Errors of a journal that a gateway cannot use.
 var (
-	ErrExists  = errors.New("the journal of this cluster exists already")
-	ErrNone    = errors.New("the cluster has no journal: run `sluice cluster init` once, at one of the gateways, or set CLUSTER_NAME to the name that it was made with")
-	ErrSecret  = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
-	ErrOther   = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
-	ErrShorter = errors.New("the journal has lost its end: it was put back to an older copy")
-	// ErrNoLeader means that nobody knows the journal's end now. It passes.
-	ErrNoLeader = errors.New("no server leads the journal")
+	ErrExists   = errors.New("the journal of this cluster exists already")
+	ErrNone     = errors.New("the cluster has no journal: run `sluice cluster init` once, at one of the gateways, or set CLUSTER_NAME to the name that it was made with")
+	ErrSecret   = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
+	ErrOther    = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
+	ErrShorter  = errors.New("the journal has lost its end: it was put back to an older copy")
+	ErrNoLeader = errors.New("no server leads the journal now")
 )
 
 // Errors of Create about the servers.
@@ -82,7 +81,7 @@ func Create(ctx context.Context, b *bus.Bus, o CreateOptions) (birth string, at 
 		Metadata:  map[string]string{metaBirth: birth, metaSeal: hex.EncodeToString(b.Seal(metaBirth, []byte(birth)))},
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		if state, lerr := LookUntil(ctx, b); lerr != nil || state.Birth != birth {
+		if state, lerr := Look(ctx, b); lerr != nil || state.Birth != birth {
 			return "", 0, ErrExists
 		}
 		err = nil
@@ -123,7 +122,7 @@ func createError(err error) error {
 
 // putFirst writes the first message, if it is not there.
 func putFirst(ctx context.Context, b *bus.Bus, js jetstream.JetStream, birth string) error {
-	if state, err := LookUntil(ctx, b); err != nil || state.Last > 0 {
+	if state, err := Look(ctx, b); err != nil || state.Last > 0 {
 		return err
 	}
 	ack, err := js.Publish(ctx, b.Subject(subjectIn), nil, jetstream.WithMsgID(birth))
@@ -145,6 +144,7 @@ type State struct {
 	Leader      string
 	Replicas    []Replica // besides the leader
 	Wanted      int       // replicas, the leader included
+	Led         bool      // the leader has heard from a majority lately; one that is cut off goes on to answer for a minute
 }
 
 // Replica is a server that has the journal.
@@ -166,8 +166,7 @@ type info struct {
 	Error   *jetstream.APIError    `json:"error"`
 }
 
-// Look asks the journal's leader for its state. ErrNone is the error if there is no journal. Without a leader nobody answers, or
-// the error is ErrNoLeader.
+// Look asks the journal's leader for its state. ErrNone is the error if there is no journal. Without a leader nobody answers.
 func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	m, err := b.Conn().RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream(b), nil)
 	if err != nil {
@@ -190,6 +189,7 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 			s.Replicas = append(s.Replicas, Replica{r.Name, r.Current && !r.Offline, r.Lag})
 		}
 	}
+	s.Led = led(i.Cluster, s.Wanted)
 	seal, err := hex.DecodeString(i.Config.Metadata[metaSeal])
 	if err == nil {
 		_, err = b.Unseal(metaBirth, seal)
@@ -197,25 +197,21 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	if err != nil {
 		return s, ErrSecret
 	}
-	if !led(i.Cluster, s.Wanted) {
-		return s, ErrNoLeader
-	}
 	return s, nil
 }
 
-// heardWithin is how long ago a leader may have heard from a replica. Replicas answer it each second.
-const heardWithin = 2500 * time.Millisecond
+// heardWithin is how long ago a leader has heard from a replica that is there: replicas answer each second.
+const heardWithin = 3 * time.Second
 
 // led reports whether an answer about a stream is of its leader, and most replicas follow it. Others answer too, with an end
-// that may be old: while there is no leader each replica does, and a leader that is cut off thinks for up to 20 seconds that
-// it still leads.
+// that may be old: each replica while there is no leader, and for up to 20 seconds a leader that is cut off.
 func led(c *jetstream.ClusterInfo, replicas int) bool {
 	if c == nil || replicas <= 1 {
 		return true
 	}
 	follow := 1 // the leader itself
 	for _, r := range c.Replicas {
-		if r.Active > 0 && r.Active <= heardWithin { // 0: it was not heard from
+		if !r.Offline && r.Active > 0 && r.Active < heardWithin { // 0: it was never heard from
 			follow++
 		}
 	}
@@ -225,12 +221,15 @@ func led(c *jetstream.ClusterInfo, replicas int) bool {
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
 const lookTime = 500 * time.Millisecond
 
-// LookUntil is Look, again and again until somebody answers or ctx ends.
+// LookUntil is Look, again and again until a leader answers that knows the journal's end, or ctx ends.
 func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, lookTime)
 		s, err := Look(once, b)
 		cancel()
+		if err == nil && !s.Led {
+			err = ErrNoLeader
+		}
 		if err == nil || !noAnswer(err) {
 			return s, err
 		}

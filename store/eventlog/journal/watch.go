@@ -23,7 +23,6 @@ type progress struct {
 	ends    [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
 	applied uint64
 	lost    int // looks in a row without a leader and without a majority of the gateways
-	wrong   int // looks in a row after which the journal is not the one that this gateway has applied
 }
 
 func (p *progress) health() error {
@@ -72,38 +71,57 @@ func (j *Journal) watchOnce() {
 	defer cancel()
 	applied := j.applied.Load() // before the question, so the end is never older
 	state, err := Look(ctx, j.bus)
-	var wrong error
 	switch {
 	case errors.Is(err, ErrNone), err == nil && state.Birth != j.o.Birth:
-		wrong = fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther)
-	case err == nil && state.Last < applied:
-		wrong = shorter(state.Last, applied)
-	case err == nil:
+		j.fail(fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther))
+		return
+	case err == nil && state.Led && state.Last < applied && j.shorter(applied):
+		j.fail(lostEnd(state.Last, applied))
+		return
+	case err == nil && state.Led:
 		j.metrics.End.Store(state.Last)
 	}
-	answered := err == nil && wrong == nil
-	if reason := j.look(applied, state.Last, answered, answered || j.o.Majority(), wrong); reason != nil {
+	// A leader without a majority has nothing to say: others may have another one, and go on.
+	answered := err == nil && state.Led
+	if reason := j.look(applied, state.Last, answered, answered || j.o.Majority()); reason != nil {
 		j.fail(reason)
 	}
 }
 
-// shorter is the error of a journal whose end is before what is applied.
-func shorter(last, applied uint64) error {
+// lostEnd is the error of a journal whose end is before what is applied.
+func lostEnd(last, applied uint64) error {
 	return fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, last, applied)
 }
 
-// look notes one look. It returns why this gateway must end: a single look may be answered by a server that has just begun to
-// lead, and is not up to date.
-func (j *Journal) look(applied, end uint64, answered, majority bool, wrong error) error {
+// Looks at a journal that seems to have lost its end.
+const (
+	shorterLooks = 5
+	shorterEvery = 200 * time.Millisecond
+)
+
+// shorter reports whether the journal really ends before what is applied. A leader that was cut off has an older end, and says
+// so once more when it is back, before it learns that there is another leader. Then the message that was applied is there.
+func (j *Journal) shorter(applied uint64) bool {
+	ctx, cancel := context.WithTimeout(j.life, 5*time.Second)
+	defer cancel()
+	for range shorterLooks {
+		err := read(ctx, j.bus, applied, func(stored) error { return errDone })
+		if err != nil { // it is there, or nobody knows now: the next look decides
+			return false
+		}
+		j.pause(shorterEvery)
+		state, err := Look(ctx, j.bus)
+		if err != nil || !state.Led || state.Last >= applied {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *Journal) look(applied, end uint64, answered, majority bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.progress.look(applied, end, answered, majority)
-	if j.progress.wrong++; wrong == nil {
-		j.progress.wrong = 0
-	}
-	if j.progress.wrong >= lagMost {
-		return wrong
-	}
 	return j.claims.differ(j.now())
 }
 

@@ -100,18 +100,3 @@ func TestLed(t *testing.T) {
 		}
 	}
 }
-
-// TestWrongJournal: a gateway ends if the journal is wrong at several looks in a row, not after one, as servers that come back
-// may not be up to date.
-func TestWrongJournal(t *testing.T) {
-	t.Parallel()
-	wrong := errors.New("wrong")
-	j := &Journal{now: time.Now, claims: claims{}}
-	for i, test := range []struct{ look, want error }{
-		{wrong, nil}, {wrong, nil}, {nil, nil}, {wrong, nil}, {wrong, nil}, {wrong, wrong},
-	} {
-		if got := j.look(5, 5, test.look == nil, true, test.look); !errors.Is(got, test.want) {
-			t.Errorf("look %d: %v", i, got)
-		}
-	}
-}
