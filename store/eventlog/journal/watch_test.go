@@ -2,9 +2,11 @@ package journal
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sluice/store/eventlog"
@@ -97,6 +99,25 @@ func TestLed(t *testing.T) {
 	} {
 		if got := led(test.cluster, test.replicas); got != test.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestAcknowledged: a new message that gets a place which is applied already means that the journal has lost its end. A repeat
+// does not.
+func TestAcknowledged(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]error{
+		`{"seq":6}`:                  nil,
+		`{"seq":5}`:                  ErrShorter,
+		`{"seq":1}`:                  ErrShorter,
+		`{"seq":5,"duplicate":true}`: nil,
+		`{"error":{"code":400,"err_code":10201}}`: nil,
+	} {
+		var fatal error
+		j := &Journal{log: slog.New(slog.DiscardHandler), o: Options{Fatal: func(err error) { fatal = err }}}
+		if err := j.acknowledged(&nats.Msg{Data: []byte(answer)}, 5); !errors.Is(err, want) || !errors.Is(fatal, want) {
+			t.Errorf("%s: %v, fatal %v, want %v", answer, err, fatal, want)
 		}
 	}
 }
