@@ -51,7 +51,7 @@ tabs: build ## 20 tabs at random in Chromium and Firefox, 10 rounds each (CI tri
 		ROUNDS=$${ROUNDS:-10} STEPS=$${STEPS:-100} TABS=$${TABS:-20} node --test tabs-model.test.mjs
 
 CHAOS_MINUTES ?= 10
-chaos: nats-server ## a cluster that loses gateways, servers, networks and disks at random for CHAOS_MINUTES, under load; and one whose journal is damaged (root: namespaces). CHAOS_SEED=, CHAOS_ONLY=
+chaos: nats-server ## a cluster that loses gateways, servers, networks and disks at random for CHAOS_MINUTES, under load; and journals that are damaged (root: namespaces): CHAOS_SEED=, CHAOS_ONLY=
 	CHAOS_MINUTES=$(CHAOS_MINUTES) $(GO) test -tags chaos -count=1 -timeout $$(($(CHAOS_MINUTES) + 30))m -run 'TestChaos' -v ./cluster/clustertest
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)

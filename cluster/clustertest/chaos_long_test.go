@@ -5,8 +5,8 @@ package clustertest_test
 import (
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +14,7 @@ import (
 )
 
 // TestChaos harms a cluster in every way, one after another and at random, for CHAOS_MINUTES, while clients publish and read.
-// CHAOS_SEED repeats an order; CHAOS_ONLY is a part of the names of those to run.
+// CHAOS_SEED repeats an order; CHAOS_ONLY is a regular expression for the names of those to run.
 func TestChaos(t *testing.T) {
 	minutes, err := strconv.ParseFloat(os.Getenv("CHAOS_MINUTES"), 64)
 	if err != nil {
@@ -26,9 +26,13 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("CHAOS_MINUTES=%g CHAOS_SEED=%d", minutes, seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
+	only, err := regexp.Compile(os.Getenv("CHAOS_ONLY"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all []nemesis
 	for _, n := range nemeses {
-		if strings.Contains(n.name, os.Getenv("CHAOS_ONLY")) {
+		if only.MatchString(n.name) {
 			all = append(all, n)
 		}
 	}
