@@ -41,9 +41,10 @@ var snapshotPlace = regexp.MustCompile(`^0*(\d+)`)
 func (x *chaos) snapshot(by int) {
 	x.t.Helper()
 	_, now := x.journal()
-	if out, err := x.c.Node(by).Command("cluster", "snapshot"); err != nil {
-		x.t.Fatalf("%v %s", err, out)
-	}
+	clustertest.Until(x.t, func() error { // a gateway that was killed counts as there for three seconds
+		_, err := x.c.Node(by).Command("cluster", "snapshot")
+		return err
+	})
 	js := x.jetStream()
 	clustertest.Until(x.t, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), clustertest.Patience)

@@ -36,6 +36,7 @@ var nemeses = []nemesis{
 // run runs a nemesis and tells what publishers saw.
 func (x *chaos) run(n nemesis, i int) measured {
 	x.t.Helper()
+	x.calm()
 	x.more(20)
 	x.measure()
 	began := time.Now()
@@ -44,6 +45,22 @@ func (x *chaos) run(n nemesis, i int) measured {
 	m := x.measure()
 	x.t.Logf("%s (%d), %.1f s: %v", n.name, i, time.Since(began).Seconds(), m)
 	return m
+}
+
+// calm waits until the servers are in step and the gateways ready, as an operator does before the next planned stop. Without
+// that, a leader may hand over to a server that has just come back, which takes an election.
+func (x *chaos) calm() {
+	x.t.Helper()
+	for _, s := range x.c.Servers {
+		s.AwaitReady(x.t)
+	}
+	for _, n := range x.c.Nodes {
+		n.AwaitReady(x.t)
+	}
+	clustertest.Until(x.t, func() error {
+		_, err := x.c.Node(0).Command("cluster", "status")
+		return err
+	})
 }
 
 // more waits until n more requests were acknowledged.
