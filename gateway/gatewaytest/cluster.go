@@ -11,7 +11,8 @@ import (
 
 	"sluice/cluster/bus"
 	"sluice/cluster/clustertest"
-	"sluice/store/eventlog/journal"
+	"sluice/config"
+	"sluice/gateway"
 )
 
 // Cluster starts gateways of one cluster, named n0, n1 and so on, in this process. They know each other when it returns.
@@ -25,7 +26,8 @@ func Cluster(t *testing.T, n int, change ...func(*Setup)) (all []*Gateway) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	if _, _, err := journal.Create(ctx, b, journal.CreateOptions{Replicas: 1, Bytes: 64 << 20}); err != nil {
+	first := &config.Config{DataDir: t.TempDir()}
+	if _, err := gateway.InitCluster(ctx, first, b, gateway.InitOptions{Bytes: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {

@@ -106,7 +106,7 @@ func (s *sharing) open(t *rapid.T, m *sharer) {
 		}
 	})
 	log.Derive(derivedFrom, derive)
-	n.followed = map[string]string{}
+	n.followed, n.spaces = map[string]string{}, 0
 	if err := log.Follow("", n.follow); err != nil {
 		t.Fatal(err)
 	}
