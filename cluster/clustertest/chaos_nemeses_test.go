@@ -115,6 +115,12 @@ func (x *chaos) leaderKilled(int) {
 	x.c.Server(leader).Kill(x.t)
 	x.more(50)
 	x.pauseWithin("the leader was killed", 9)
+	x.record.mu.Lock()
+	failures, failed := x.failures, fmt.Sprint(x.failed)
+	x.record.mu.Unlock()
+	if failures > 0 {
+		x.t.Errorf("the leader was killed: %d publishes failed: %s", failures, failed)
+	}
 	x.c.Server(leader).Restart(x.t)
 }
 
