@@ -29,7 +29,7 @@ func TestStopClosesNobody(t *testing.T) {
 	t.Parallel()
 	limits := []string{
 		strings.Replace(documentKeys, `"sub":["*:*"]`, `"sub":["*","*:*"]`, 1), "ROOM_CREATE=open", "MAX_RESULT=64MiB",
-		"WRITE_TIMEOUT=3s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
+		"WRITE_TIMEOUT=4s", "PING_INTERVAL=1s", "WEBSOCKET_HEARTBEAT=2s", "READ_TIMEOUT=2s",
 	}
 	t.Run("HTTP/1.1", func(t *testing.T) {
 		t.Parallel()
