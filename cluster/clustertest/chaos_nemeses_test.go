@@ -198,7 +198,7 @@ func (x *chaos) partition(i int) {
 	}
 	stream.end()
 	x.more(50)
-	x.hold(5 * time.Second)
+	x.hold(2 * time.Second)
 	x.c.Heal(x.t, i)
 	x.c.Node(i).AwaitReady(x.t)
 }

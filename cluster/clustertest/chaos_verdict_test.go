@@ -114,7 +114,7 @@ func (x *chaos) settle() {
 			before, same = all, 0
 		}
 		slices.Sort(places)
-		if same++; len(slices.Compact(places)) > 1 || same < 20 {
+		if same++; len(slices.Compact(places)) > 1 || same < 5 {
 			return fmt.Errorf("places and ends are %s", before)
 		}
 		return nil
