@@ -4,7 +4,7 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e e2e-cluster cross soak models race-one crash trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
+.PHONY: help build test deps check unit e2e e2e-cluster cross soak models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
@@ -52,6 +52,10 @@ soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay b
 tabs: build ## 20 tabs at random in Chromium and Firefox, 10 rounds each (CI tries 6 tabs once): SEED=, ROUNDS=, STEPS=, TABS=, BROWSER=
 	cd e2e && npm ci --no-audit --no-fund --silent && \
 		ROUNDS=$${ROUNDS:-10} STEPS=$${STEPS:-100} TABS=$${TABS:-20} node --test tabs-model.test.mjs
+
+CHAOS_MINUTES ?= 10
+chaos: nats-server ## a cluster that loses gateways, servers, networks and disks at random for CHAOS_MINUTES, under load; and journals that are damaged (root: namespaces): CHAOS_SEED=, CHAOS_ONLY=
+	CHAOS_MINUTES=$(CHAOS_MINUTES) $(GO) test -tags chaos -count=1 -timeout $$(($(CHAOS_MINUTES) + 30))m -run 'TestChaos' -v ./cluster/clustertest
 
 halfopen: build ## a client that vanishes without a word (root: it makes a network namespace)
 	./scripts/halfopen.sh

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Credentials of all gateways of a test.
@@ -96,11 +97,20 @@ func (n *Node) Verify(t testing.TB) (digest string) {
 	return strings.TrimSpace(digest)
 }
 
-// Command runs a command of the gateway with its settings, such as cluster status. It returns all that it printed.
+// Command runs a command of the gateway with its settings, such as cluster status. It returns all that it printed. If the command
+// has not ended after Patience, it prints where it waits, and ends.
 func (n *Node) Command(args ...string) (string, error) {
-	out, err := n.run(args...).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("sluice %s: %w: %s", strings.Join(args, " "), err, out)
+	var out strings.Builder // of both outputs: then exec copies by one goroutine
+	cmd := n.run(args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Start()
+	if err == nil {
+		late := time.AfterFunc(Patience, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // ends at once; it may have ended by itself
+		err = cmd.Wait()
+		late.Stop()
 	}
-	return string(out), err
+	if err != nil {
+		err = fmt.Errorf("sluice %s: %w: %s", strings.Join(args, " "), err, out.String())
+	}
+	return out.String(), err
 }

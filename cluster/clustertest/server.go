@@ -28,7 +28,7 @@ const (
 // Server is a NATS server, with the configuration of deploy/cluster.
 type Server struct {
 	*process
-	address, monitor string
+	address, monitor, dir string
 }
 
 // Servers are the NATS servers of a cluster.
@@ -63,7 +63,7 @@ func startServers(t testing.TB, free *ports, on []machine) Servers {
 			"NATS_ROUTE_LISTEN=" + route, "NATS_STORE=" + filepath.Join(dir, name), "NATS_DISK=4GB",
 			"NATS_PASSWORD=" + password, "NATS_ROUTE_PASSWORD=" + password, "NATS_ADMIN_PASSWORD=" + password,
 		}
-		all[i] = &Server{address: client, monitor: monitor, process: newProcess(t, name, func() *exec.Cmd {
+		all[i] = &Server{address: client, monitor: monitor, dir: filepath.Join(dir, name), process: newProcess(t, name, func() *exec.Cmd {
 			cmd := on[i].run(binary, "-c", conf)
 			cmd.Dir, cmd.Env = dir, environments[i]
 			return cmd
@@ -125,6 +125,9 @@ func (all Servers) Connect(t testing.TB) *nats.Conn {
 
 // URL is the address of this server, with the password.
 func (s *Server) URL() string { return fmt.Sprintf("nats://%s:%s@%s", user, password, s.address) }
+
+// Dir is where the server stores its data.
+func (s *Server) Dir() string { return s.dir }
 
 // Kill ends the server at once.
 func (s *Server) Kill(t testing.TB) { t.Helper(); s.kill(t) }

@@ -133,12 +133,17 @@ func (j *Journal) fail(err error) {
 
 // Health is the reason that this gateway cannot follow the journal, or nil.
 func (j *Journal) Health() error {
+	stopped, progress := j.seen()
+	if stopped != nil {
+		return stopped
+	}
+	return progress.health(j.o.Majority) // without the lock, since Majority has its own
+}
+
+func (j *Journal) seen() (stopped error, p progress) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.stopped != nil {
-		return j.stopped
-	}
-	return j.progress.health()
+	return j.stopped, j.progress
 }
 
 // errNoMajority is the reason not to be ready.

@@ -27,8 +27,9 @@ const (
 
 // pubAck is JetStream's answer to a message.
 type pubAck struct {
-	Place uint64              `json:"seq"`
-	Error *jetstream.APIError `json:"error"`
+	Place  uint64              `json:"seq"`
+	Repeat bool                `json:"duplicate"` // it was stored before
+	Error  *jetstream.APIError `json:"error"`
 }
 
 // Propose adds a message to the journal. Until ctx ends it tries again if there is no leader.
@@ -63,11 +64,12 @@ func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
 
 func (j *Journal) publish(ctx context.Context, id string, body []byte) error {
 	m := &nats.Msg{Subject: j.bus.Subject(subjectIn), Header: nats.Header{nats.MsgIdHdr: {id}}, Data: body}
+	applied := j.applied.Load()
 	answer, err := j.bus.Conn().RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return fmt.Errorf("writing to the journal: %w", err)
 	}
-	return acknowledged(answer)
+	return j.acknowledged(answer, applied)
 }
 
 // publishParts publishes the parts of a message. JetStream answers the first, which says that it takes the batch, and the
@@ -75,7 +77,7 @@ func (j *Journal) publish(ctx context.Context, id string, body []byte) error {
 func (j *Journal) publishParts(ctx context.Context, id string, body []byte, most int) error {
 	count := (len(body) + most - 1) / most
 	// Each try is a batch of its own: one that was cut off goes on to wait for its end at the server for some seconds.
-	batch := nats.NewInbox()
+	batch, applied := nats.NewInbox(), j.applied.Load()
 	for n := 1; n <= count; n++ {
 		part := body[(n-1)*most : min(n*most, len(body))]
 		m := &nats.Msg{Subject: j.bus.Subject(subjectIn), Data: part, Header: nats.Header{
@@ -100,21 +102,27 @@ func (j *Journal) publishParts(ctx context.Context, id string, body []byte, most
 		if len(answer.Data) == 0 && n < count {
 			continue // the batch has begun
 		}
-		if err := acknowledged(answer); err != nil {
+		if err := j.acknowledged(answer, applied); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// acknowledged reads JetStream's answer. A repeat is no error: the message is there.
-func acknowledged(m *nats.Msg) error {
+// acknowledged reads JetStream's answer to a message that was sent when some place was applied. A repeat is no error: the
+// message is there. If a new message got an earlier place than that, the journal has lost what was there.
+func (j *Journal) acknowledged(m *nats.Msg, applied uint64) error {
 	var ack pubAck
 	if err := json.Unmarshal(m.Data, &ack); err != nil {
 		return fmt.Errorf("reading the journal's answer: %w", err)
 	}
 	if ack.Error != nil && ack.Error.ErrorCode != codeDup {
 		return fmt.Errorf("writing to the journal: %w", error(ack.Error))
+	}
+	if ack.Error == nil && !ack.Repeat && ack.Place <= applied {
+		err := lostEnd(ack.Place-1, applied)
+		j.fail(err)
+		return err
 	}
 	return nil
 }

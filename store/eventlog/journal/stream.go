@@ -34,11 +34,12 @@ const duplicates = 2 * time.Minute
 
 // Errors of a journal that a gateway cannot use.
 var (
-	ErrExists  = errors.New("the journal of this cluster exists already")
-	ErrNone    = errors.New("the cluster has no journal: run `sluice cluster init` once, at one of the gateways, or set CLUSTER_NAME to the name that it was made with")
-	ErrSecret  = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
-	ErrOther   = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
-	ErrShorter = errors.New("the journal has lost its end: it was put back to an older copy")
+	ErrExists   = errors.New("the journal of this cluster exists already")
+	ErrNone     = errors.New("the cluster has no journal: run `sluice cluster init` once, at one of the gateways, or set CLUSTER_NAME to the name that it was made with")
+	ErrSecret   = errors.New("the journal was made with another CLUSTER_SECRET; all gateways of a cluster have the same")
+	ErrOther    = errors.New("this folder belongs to another cluster of the same name, or the journal was made anew")
+	ErrShorter  = errors.New("the journal has lost its end: it was put back to an older copy")
+	ErrNoLeader = errors.New("no server leads the journal now")
 )
 
 // Errors of Create about the servers.
@@ -182,17 +183,13 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
 	}
 	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Most: i.Config.MaxBytes, Wanted: i.Config.Replicas}
-	heard := 1 // the leader itself
 	if c := i.Cluster; c != nil {
 		s.Leader = c.Leader
 		for _, r := range c.Replicas {
-			if !r.Offline && r.Active < heardWithin {
-				heard++
-			}
 			s.Replicas = append(s.Replicas, Replica{r.Name, r.Current && !r.Offline, r.Lag})
 		}
 	}
-	s.Led = heard > s.Wanted/2
+	s.Led = led(i.Cluster, s.Wanted)
 	seal, err := hex.DecodeString(i.Config.Metadata[metaSeal])
 	if err == nil {
 		_, err = b.Unseal(metaBirth, seal)
@@ -206,20 +203,32 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 // heardWithin is how long ago a leader has heard from a replica that is there: replicas answer each second.
 const heardWithin = 3 * time.Second
 
+// led reports whether an answer about a stream is of its leader, and most replicas follow it. Others answer too, with an end
+// that may be old: each replica while there is no leader, and for up to 20 seconds a leader that is cut off.
+func led(c *jetstream.ClusterInfo, replicas int) bool {
+	if c == nil || replicas <= 1 {
+		return true
+	}
+	follow := 1 // the leader itself
+	for _, r := range c.Replicas {
+		if !r.Offline && r.Active > 0 && r.Active < heardWithin { // 0: it was never heard from
+			follow++
+		}
+	}
+	return c.Leader != "" && follow > replicas/2
+}
+
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.
 const lookTime = 500 * time.Millisecond
 
-// errLeft is the error of a leader that most servers do not follow any more. Its end may be an old one.
-var errLeft = fmt.Errorf("the journal's leader is without a majority of the servers: %w", nats.ErrTimeout)
-
-// LookUntil is Look, again and again until somebody answers or ctx ends.
+// LookUntil is Look, again and again until a leader answers that knows the journal's end, or ctx ends.
 func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, lookTime)
 		s, err := Look(once, b)
 		cancel()
 		if err == nil && !s.Led {
-			err = errLeft
+			err = ErrNoLeader
 		}
 		if err == nil || !noAnswer(err) {
 			return s, err
@@ -234,6 +243,6 @@ func LookUntil(ctx context.Context, b *bus.Bus) (State, error) {
 
 // noAnswer reports whether an error of NATS means that nobody is there to answer now.
 func noAnswer(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+	return errors.Is(err, ErrNoLeader) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected)
 }

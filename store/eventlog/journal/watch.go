@@ -16,18 +16,20 @@ import (
 const (
 	watchEvery = time.Second
 	lagMost    = 3 // seconds
+	silentMost = 2 // looks in a row without a leader, after which it counts whether other gateways are heard
 )
 
 // progress compares what is applied with the journal's end, once a second.
 type progress struct {
 	ends    [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
 	applied uint64
-	lost    int // looks in a row without a leader and without a majority of the gateways
+	silent  int // looks in a row without a leader
 }
 
-func (p *progress) health() error {
+// health is the reason that the gateway is behind. majority reports whether it hears most of the other gateways.
+func (p *progress) health(majority func() bool) error {
 	switch {
-	case p.lost >= lagMost:
+	case p.silent >= silentMost && !majority():
 		return fmt.Errorf("%w: %w", eventlog.ErrBehind, errNoMajority)
 	case p.applied < p.ends[lagMost]:
 		return fmt.Errorf("%w: it has applied %d messages of the journal, which had %d three seconds ago", eventlog.ErrBehind, p.applied, p.ends[lagMost])
@@ -35,16 +37,13 @@ func (p *progress) health() error {
 	return nil
 }
 
-// look notes one look.
-func (p *progress) look(applied, end uint64, answered, majority bool) {
+// look notes one look. Without an answer, nothing is known to be newer.
+func (p *progress) look(applied, end uint64, answered bool) {
 	p.applied = applied
-	if !answered {
-		if p.lost++; majority {
-			p.lost = 0
-		}
-		end = p.ends[0] // nothing is known to be newer
+	if p.silent++; answered {
+		p.silent = 0
 	} else {
-		p.lost = 0
+		end = p.ends[0]
 	}
 	copy(p.ends[1:], p.ends[:lagMost])
 	p.ends[0] = end
@@ -76,16 +75,21 @@ func (j *Journal) watchOnce() {
 		j.fail(fmt.Errorf("%w: what to do is in docs/cluster.md", ErrOther))
 		return
 	case err == nil && state.Led && state.Last < applied && j.shorter(applied):
-		j.fail(fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, state.Last, applied))
+		j.fail(lostEnd(state.Last, applied))
 		return
 	case err == nil && state.Led:
 		j.metrics.End.Store(state.Last)
 	}
 	// A leader without a majority has nothing to say: others may have another one, and go on.
 	answered := err == nil && state.Led
-	if reason := j.look(applied, state.Last, answered, answered || j.o.Majority()); reason != nil {
+	if reason := j.look(applied, state.Last, answered); reason != nil {
 		j.fail(reason)
 	}
+}
+
+// lostEnd is the error of a journal whose end is before what is applied.
+func lostEnd(last, applied uint64) error {
+	return fmt.Errorf("%w: it ends at place %d, this gateway has applied %d; what to do is in docs/cluster.md", ErrShorter, last, applied)
 }
 
 // Looks at a journal that seems to have lost its end.
@@ -113,10 +117,10 @@ func (j *Journal) shorter(applied uint64) bool {
 	return true
 }
 
-func (j *Journal) look(applied, end uint64, answered, majority bool) error {
+func (j *Journal) look(applied, end uint64, answered bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.progress.look(applied, end, answered, majority)
+	j.progress.look(applied, end, answered)
 	return j.claims.differ(j.now())
 }
 

@@ -2,8 +2,12 @@ package journal
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"sluice/store/eventlog"
 )
@@ -34,16 +38,18 @@ func TestProgress(t *testing.T) {
 		"behind, then caught up": {append(same(9, look{5, 9, true, true}), look{9, 9, true, true}), nil},
 		"always a little behind": {[]look{{1, 2, true, true}, {2, 3, true, true}, {3, 4, true, true}, {4, 5, true, true}, {5, 6, true, true}}, nil},
 		"without a leader":       {append(same(5, look{5, 5, true, true}), same(20, look{5, 0, false, true})...), nil},
-		"cut off":                {append(same(5, look{5, 5, true, true}), same(3, look{5, 0, false, false})...), errNoMajority},
-		"cut off for a moment":   {append(same(5, look{5, 5, true, true}), same(2, look{5, 0, false, false})...), nil},
+		"cut off":                {append(same(5, look{5, 5, true, true}), same(2, look{5, 0, false, false})...), errNoMajority},
+		"cut off for a moment":   {append(same(5, look{5, 5, true, true}), same(1, look{5, 0, false, false})...), nil},
 		"cut off, and back":      {append(same(5, look{5, 0, false, false}), look{5, 5, true, true}), nil},
 		"behind, no leader":      {append(same(1, look{5, 9, true, true}), same(3, look{5, 0, false, true})...), eventlog.ErrBehind},
 	} {
 		var p progress
+		majority := true
 		for _, l := range test.looks {
-			p.look(l.applied, l.end, l.answered, l.majority)
+			p.look(l.applied, l.end, l.answered)
+			majority = l.majority
 		}
-		if err := p.health(); !errors.Is(err, test.want) {
+		if err := p.health(func() bool { return majority }); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
 	}
@@ -69,6 +75,51 @@ func TestWhoDiffers(t *testing.T) {
 	} {
 		if err := test.claims.differ(now); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestLed: the journal's end is known by a leader that most replicas follow, and by nobody else.
+func TestLed(t *testing.T) {
+	t.Parallel()
+	replica := func(active time.Duration) *jetstream.PeerInfo { return &jetstream.PeerInfo{Active: active} }
+	fresh, silent, never := replica(time.Second), replica(3*time.Second), replica(0)
+	for name, test := range map[string]struct {
+		cluster  *jetstream.ClusterInfo
+		replicas int
+		want     bool
+	}{
+		"a server alone":              {nil, 1, true},
+		"one replica of a cluster":    {&jetstream.ClusterInfo{Leader: "a"}, 1, true},
+		"all follow":                  {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, fresh}}, 3, true},
+		"one of two follows":          {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{silent, fresh}}, 3, true},
+		"a leader that is cut off":    {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{silent, silent}}, 3, false},
+		"a leader that nobody joined": {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{never, never}}, 3, false},
+		"a replica without a leader":  {&jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{fresh, fresh, fresh}}, 3, false},
+		"two of five":                 {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, silent, silent, never}}, 5, false},
+		"three of five":               {&jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{fresh, fresh, silent, never}}, 5, true},
+	} {
+		if got := led(test.cluster, test.replicas); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestAcknowledged: a new message that gets a place which is applied already means that the journal has lost its end. A repeat
+// does not.
+func TestAcknowledged(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]error{
+		`{"seq":6}`:                  nil,
+		`{"seq":5}`:                  ErrShorter,
+		`{"seq":1}`:                  ErrShorter,
+		`{"seq":5,"duplicate":true}`: nil,
+		`{"error":{"code":400,"err_code":10201}}`: nil,
+	} {
+		var fatal error
+		j := &Journal{log: slog.New(slog.DiscardHandler), o: Options{Fatal: func(err error) { fatal = err }}}
+		if err := j.acknowledged(&nats.Msg{Data: []byte(answer)}, 5); !errors.Is(err, want) || !errors.Is(fatal, want) {
+			t.Errorf("%s: %v, fatal %v, want %v", answer, err, fatal, want)
 		}
 	}
 }
