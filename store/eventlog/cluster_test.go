@@ -293,7 +293,8 @@ func TestSharedIsAsOne(t *testing.T) {
 	}
 	for i, request := range requests {
 		want := request()
-		wanted := outcomeOf(appended(alone, want))
+		lone, loneErr := alone.Append(context.Background(), want)
+		wanted := outcomeOf(lone, loneErr, want)
 		at := i % len(c.members)
 		r := request()
 		before := stored[at]
@@ -311,9 +312,4 @@ func TestSharedIsAsOne(t *testing.T) {
 	if len(c.members[0].tail) != 11 {
 		t.Errorf("the tail got %d", c.members[0].tail)
 	}
-}
-
-func appended(log *eventlog.Log, r *eventlog.Request) (uint64, error, *eventlog.Request) { //nolint:revive // as outcomeOf takes them
-	first, err := log.Append(context.Background(), r)
-	return first, err, r
 }

@@ -133,17 +133,17 @@ func (j *Journal) fail(err error) {
 
 // Health is the reason that this gateway cannot follow the journal, or nil.
 func (j *Journal) Health() error {
-	stopped, progress := j.seen()
+	progress, stopped := j.seen()
 	if stopped != nil {
 		return stopped
 	}
 	return progress.health(j.o.Majority) // without the lock, since Majority has its own
 }
 
-func (j *Journal) seen() (stopped error, p progress) {
+func (j *Journal) seen() (p progress, stopped error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.stopped, j.progress
+	return j.progress, j.stopped
 }
 
 // errNoMajority is the reason not to be ready.

@@ -294,3 +294,31 @@ func TestStale(t *testing.T) {
 	propose(t, old, &eventlog.Proposal{Number: 2, Requests: proposal(2, `"also"`).Requests})
 	expect(t, old, "", "")
 }
+
+// TestNewerFormat: a gateway stops at a message of a format that it does not know, says so, and applies nothing behind it.
+func TestNewerFormat(t *testing.T) {
+	t.Parallel()
+	b, birth := made(t)
+	j := opened(t, b, 1, Options{Birth: birth})
+	propose(t, j, proposal(1, `"known"`))
+	newer := &nats.Msg{Subject: b.Subject(subjectIn), Data: b.Seal(subjectIn, []byte{version + 1, 1, 2, 3})}
+	if _, err := b.Conn().RequestMsgWithContext(bounded(t), newer); err != nil {
+		t.Fatal(err)
+	}
+	propose(t, j, proposal(2, `"behind it"`))
+	expect(t, j, `"known"`)
+	clustertest.Until(t, func() error {
+		if err := j.Health(); !errors.Is(err, errVersion) {
+			return fmt.Errorf("the health is %w", err)
+		}
+		return nil
+	})
+	after := make(chan int)
+	go func() { after <- len(j.Next()) }() // ends with the journal
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-after; n != 0 {
+		t.Errorf("%d requests behind it came out", n)
+	}
+}
