@@ -10,7 +10,6 @@ import (
 	"sluice/cluster/bus"
 	"sluice/config"
 	"sluice/gateway"
-	"sluice/store/eventlog/journal"
 )
 
 // Cluster is about the gateways that share one log.
@@ -94,14 +93,11 @@ type ClusterSnapshot struct{}
 
 // Help is shown by sluice cluster snapshot --help.
 func (*ClusterSnapshot) Help() string {
-	return "Example:\n\n  sluice cluster snapshot\n\nGateways make snapshots by themselves. New gateways begin with the newest one."
+	return "Example:\n\n  sluice cluster snapshot\n\nGateways make snapshots by themselves. New gateways begin with the newest one. The command shows what it waits for, and ends with an error if nothing moves for two minutes; the gateway goes on trying."
 }
 
-const (
-	snapshotAsk  = 2 * time.Second // the time in which gateways answer
-	snapshotWait = time.Hour
-	snapshotLook = 500 * time.Millisecond
-)
+// snapshotMost bounds the time of the whole command. Without progress, it ends earlier.
+const snapshotMost = time.Hour
 
 // Run waits until the snapshot is there.
 func (*ClusterSnapshot) Run(std *Streams) error {
@@ -110,29 +106,14 @@ func (*ClusterSnapshot) Run(std *Streams) error {
 		return err
 	}
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), snapshotWait)
+	ctx, cancel := context.WithTimeout(context.Background(), snapshotMost)
 	defer cancel()
-	before, err := journal.List(ctx, b)
+	made, err := gateway.AskSnapshot(ctx, b, func(waits string) { fmt.Fprintln(std.Err, "sluice:", waits) })
 	if err != nil {
 		return err
 	}
-	node, err := gateway.AskSnapshot(ctx, b, snapshotAsk)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(std.Err, "sluice: the gateway", node, "makes a snapshot")
-	for {
-		all, err := journal.List(ctx, b)
-		if err == nil && len(all) > 0 && (len(before) == 0 || all[0].ID != before[0].ID) {
-			_, err = fmt.Fprintf(std.Out, "place %d, %d bytes\n", all[0].Place, all[0].Size)
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the gateway %s has made no snapshot in %s: see its log", node, snapshotWait)
-		case <-time.After(snapshotLook):
-		}
-	}
+	_, err = fmt.Fprintf(std.Out, "place %d, %d bytes\n", made.Place, made.Size)
+	return err
 }
 
 // ClusterLeave takes a log out of its cluster.

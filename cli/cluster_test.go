@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sluice/cluster/bus"
 	"sluice/cluster/clustertest"
+	"sluice/gateway"
 )
 
 // clusterSettings are the settings of a gateway of a cluster.
@@ -74,19 +76,32 @@ func TestClusterStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
+	var known atomic.Value // the gateways that a knows
+	if err := nc.Serve("gateways", func(_ []byte, answer func([]byte)) {
+		body, _ := json.Marshal(known.Load())
+		answer(body)
+		answer([]byte("of a newer version"))
+	}); err != nil {
+		t.Fatal(err)
+	}
 	ready := map[string]bool{"b": true, "a": true}
+	all := []gateway.KnownGateway{{Node: "a"}, {Node: "b"}}
 	for _, c := range []struct {
 		ready map[string]bool
+		known []gateway.KnownGateway
 		clock time.Duration
 		code  int
 		says  string
 	}{
-		{ready, 0, 0, "a        v1       yes    1      0       7"},
-		{ready, 0, 0, "place 1"},
-		{map[string]bool{"a": true, "b": false}, 0, 1, "the gateway b is not ready"},
-		{ready, -40 * time.Second, 1, "the clock of the gateway a"},
-		{map[string]bool{"a": true}, 0, 1, "1 of 2 gateways are running"},
+		{ready, all, 0, 0, "a        v1       yes    1      0       7"},
+		{ready, nil, 0, 0, "place 1"},
+		{ready, append(all, gateway.KnownGateway{Node: "c", Version: "v0", Place: 9, Seen: 12 * time.Second}), 0, 1, "c        v0       silent  9"},
+		{ready, append(all, gateway.KnownGateway{Node: "c", Seen: 12 * time.Second}), 0, 1, "the gateway c has been silent for 12s"},
+		{map[string]bool{"a": true, "b": false}, all, 0, 1, "the gateway b is not ready"},
+		{ready, all, -40 * time.Second, 1, "the clock of the gateway a"},
+		{map[string]bool{"a": true}, nil, 0, 1, "1 of 2 gateways are running"},
 	} {
+		known.Store(c.known)
 		stop := make(chan struct{})
 		stopped := make(chan struct{})
 		go func() { // until stop is closed

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +13,7 @@ import (
 
 	"sluice/cluster/bus"
 	"sluice/cluster/peers"
+	"sluice/gateway"
 	"sluice/store/eventlog/journal"
 )
 
@@ -34,6 +36,9 @@ const clockMost = 30 * time.Second
 // statusMost bounds a question to the journal's leader.
 const statusMost = 5 * time.Second
 
+// knownMost bounds a question to the gateways. Those that are there answer at once.
+const knownMost = time.Second
+
 // clusterBeat is what a gateway says of itself each second.
 type clusterBeat struct {
 	Node   string    `json:"node"`
@@ -47,6 +52,7 @@ type clusterBeat struct {
 // clusterState is what the command has found out.
 type clusterState struct {
 	beats     []clusterBeat
+	silent    []gateway.KnownGateway // that a gateway knows, and that send nothing
 	journal   journal.State
 	snapshots []journal.Snapshot
 	faults    []string
@@ -61,6 +67,9 @@ func (c *ClusterStatus) Run(std *Streams) error {
 	defer b.Close()
 	s := clusterState{}
 	if s.beats, err = collectBeats(b, beatsFor); err != nil {
+		return err
+	}
+	if s.silent, err = findSilent(b, s.beats); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statusMost)
@@ -110,6 +119,23 @@ func collectBeats(b *bus.Bus, most time.Duration) ([]clusterBeat, error) {
 	}
 }
 
+// findSilent returns the gateways that were there in the last ten minutes, did not stop as planned, and have sent no beat.
+func findSilent(b *bus.Bus, beats []clusterBeat) (silent []gateway.KnownGateway, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), knownMost)
+	defer cancel()
+	known, err := gateway.AskGateways(ctx, b, len(beats))
+	if err != nil {
+		return nil, fmt.Errorf("asking the gateways: %w", err)
+	}
+	for _, beat := range beats {
+		delete(known, beat.Node)
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		silent = append(silent, known[name])
+	}
+	return silent, nil
+}
+
 func byName(newest map[string]clusterBeat) (list []clusterBeat) {
 	for _, beat := range newest {
 		if !beat.Leaves {
@@ -131,6 +157,9 @@ func (s *clusterState) judge(gateways int) {
 	} else if len(s.beats) < gateways {
 		s.fault("%d of %d gateways are running", len(s.beats), gateways)
 	}
+	for _, g := range s.silent {
+		s.fault("the gateway %s has been silent for %s: it is dead, paused or cut off", g.Node, g.Seen.Round(time.Second))
+	}
 	for _, beat := range s.beats {
 		if !beat.Ready {
 			s.fault("the gateway %s is not ready", beat.Node)
@@ -142,12 +171,15 @@ func (s *clusterState) judge(gateways int) {
 	if s.journal.Wanted == 0 {
 		return // there is no answer about it, which is noted
 	}
+	if !s.journal.Led {
+		s.fault("no server leads the journal now")
+	}
 	if have := len(s.journal.Replicas) + 1; have < s.journal.Wanted {
 		s.fault("the journal is on %d servers instead of %d", have, s.journal.Wanted)
 	}
 	for _, r := range s.journal.Replicas {
 		if !r.Current {
-			s.fault("the NATS server %s does not have all of the journal", r.Name)
+			s.fault("the NATS server %s does not have all of the journal, or does not answer: stop no other one now", r.Name)
 		}
 	}
 	switch {
@@ -164,6 +196,9 @@ func (s *clusterState) print(std *Streams) error {
 	for _, beat := range s.beats {
 		behind := s.journal.Last - min(beat.Place, s.journal.Last)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections)
+	}
+	for _, g := range s.silent {
+		fmt.Fprintf(w, "%s\t%s\tsilent\t%d\t\t\n", g.Node, g.Version, g.Place)
 	}
 	j := s.journal
 	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\n%s\t%d\t%d\t%d\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)

@@ -97,20 +97,12 @@ func TestClusterBeginsWithALog(t *testing.T) {
 		for range 3 {
 			want = append(want, first.Publish(t, `{"event":"hello","data":{"n":4}}`))
 		}
-		before, err := journal.List(ctx, b)
-		if err != nil {
-			t.Fatal(err)
+		if made, err := gateway.AskSnapshot(ctx, b, func(string) {}); err != nil || made.Node != "one" || made.Place < 4 || made.Size == 0 {
+			t.Fatalf("asking for a snapshot: %+v, %v", made, err)
 		}
-		if by, err := gateway.AskSnapshot(ctx, b, 5*time.Second); err != nil || by != "one" {
-			t.Fatalf("asking for a snapshot: %q, %v", by, err)
-		}
-		until(t, "a snapshot", func() bool {
-			all, err := journal.List(ctx, b)
-			return err == nil && len(all) > 0 && all[0].ID != before[0].ID && all[0].Place > before[0].Place
-		})
 	}
 	until(t, "a shorter journal", func() bool { // what a gateway had not applied at its last beat stays
-		_, err := gateway.AskSnapshot(ctx, b, 5*time.Second)
+		_, err := gateway.AskSnapshot(ctx, b, func(string) {})
 		state, lerr := journal.Look(ctx, b)
 		return err == nil && lerr == nil && state.First > 5
 	})

@@ -82,7 +82,7 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, o InitOpti
 		return made, err
 	}
 	made.Last, made.Replicas, made.Bytes = applied.Last, state.Wanted, state.Most
-	made.Snapshot, err = saveSnapshot(ctx, b, cfg.DataDir, o.Version, engine.Backup)
+	made.Snapshot, err = saveSnapshot(ctx, b, cfg.DataDir, o.Version, engine.Backup, nil)
 	return made, err
 }
 
@@ -153,8 +153,10 @@ func createJournal(ctx context.Context, b *bus.Bus, birth string, bytes int64) (
 	return at, err
 }
 
-// saveSnapshot copies a log by backup, and saves the copy as a snapshot of the cluster.
-func saveSnapshot(ctx context.Context, b *bus.Bus, dataDir, version string, backup func(dir string) error) (s journal.Snapshot, err error) {
+// saveSnapshot copies a log by backup, and saves the copy as a snapshot of the cluster. progress may be nil.
+func saveSnapshot(
+	ctx context.Context, b *bus.Bus, dataDir, version string, backup func(dir string) error, progress func(saved int64),
+) (s journal.Snapshot, err error) {
 	dir := filepath.Join(dataDir, logFolder+".snapshot")
 	if err := os.RemoveAll(dir); err != nil { // of a process that was killed
 		return s, fmt.Errorf("removing an earlier copy: %w", err)
@@ -171,7 +173,7 @@ func saveSnapshot(ctx context.Context, b *bus.Bus, dataDir, version string, back
 	if err != nil {
 		return s, fmt.Errorf("reading the copy of the log: %w", err)
 	}
-	return journal.Save(ctx, b, dir, journal.Meta{Place: f.applied.Place, At: f.applied.At, Last: f.applied.Last, Level: folderLevel, Version: version})
+	return journal.Save(ctx, b, dir, journal.Meta{Place: f.applied.Place, At: f.applied.At, Last: f.applied.Last, Level: folderLevel, Version: version}, progress)
 }
 
 // LeaveCluster takes a log out of its cluster, for a gateway that runs alone. dir is a DATA_DIR. It returns the name of the

@@ -48,7 +48,7 @@ func (g *Gateway) startPeers() error {
 		}))
 	}
 	g.peers.Start(g.peerState)
-	return nil
+	return g.serveGateways()
 }
 
 // endPeersFirst has Close end the answers to other gateways before it closes what they are made of.

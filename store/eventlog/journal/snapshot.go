@@ -54,13 +54,14 @@ const (
 	partName    = "%s.part.%d" // by the snapshot's ID
 	partBytes   = 4 << 20
 	chunkBytes  = 512 << 10        // of a NATS message; the default limit of a server is 1 MiB
-	tryPart     = 10 * time.Second // the longest time of one try; a server that dies answers nothing
+	tryPart     = 10 * time.Second // the longest time of one try with a part; a server that dies answers nothing
+	tryCall     = 5 * time.Second  // the same of a try without one. A list that was begun before an election never ends
 	orphanAge   = time.Hour        // parts without a label that are older are of no snapshot under way
 	sealPurpose = "snapshot"
 	sealed      = "sealed" // the key of the label's metadata
 )
 
-// patience is how long a part is tried again. A new object may not have come to all servers yet, and a new leader takes the
+// patience is how long all of it is tried again. A new object may not have come to all servers yet, and a new leader takes the
 // servers up to nine seconds.
 const patience = 30 * time.Second
 
@@ -115,22 +116,43 @@ func makeBucket(ctx context.Context, b *bus.Bus) (jetstream.ObjectStore, error) 
 // List returns the snapshots of the journal that there is now, newest first. Those of an earlier journal, and those that were
 // not sealed with the cluster's secret, are not listed.
 func List(ctx context.Context, b *bus.Bus) ([]Snapshot, error) {
+	c, err := readContents(ctx, b)
+	return c.snapshots, err
+}
+
+// contents is what is in the object store.
+type contents struct {
+	store     jetstream.ObjectStore // nil: there is none
+	objects   []*jetstream.ObjectInfo
+	snapshots []Snapshot // of the journal that there is now, newest first
+}
+
+// readContents reads until it has seen all of the object store, or has failed for too long.
+func readContents(ctx context.Context, b *bus.Bus) (c contents, err error) {
+	err = persist(ctx, tryCall, func(ctx context.Context) (err error) {
+		c, err = readContentsOnce(ctx, b)
+		return err
+	})
+	return c, err
+}
+
+func readContentsOnce(ctx context.Context, b *bus.Bus) (c contents, err error) {
 	state, err := Look(ctx, b)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	store, err := openBucket(ctx, b)
 	if errors.Is(err, ErrNoSnapshot) {
-		return nil, nil
+		return c, nil
 	}
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	objects, err := objectsOf(ctx, store)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	return listed(b, state.Birth, objects), nil
+	return contents{store, objects, listed(b, state.Birth, objects)}, nil
 }
 
 func objectsOf(ctx context.Context, store jetstream.ObjectStore) ([]*jetstream.ObjectInfo, error) {
@@ -171,7 +193,7 @@ func putLabel(ctx context.Context, b *bus.Bus, store jetstream.ObjectStore, s *S
 		return fmt.Errorf("writing a label: %w", err)
 	}
 	meta := jetstream.ObjectMeta{Name: s.label(), Metadata: map[string]string{sealed: base64.StdEncoding.EncodeToString(b.Seal(sealPurpose, body))}}
-	return persist(ctx, func(ctx context.Context) error {
+	return persist(ctx, tryCall, func(ctx context.Context) error {
 		_, err := store.Put(ctx, meta, nil)
 		return err
 	})
@@ -179,33 +201,27 @@ func putLabel(ctx context.Context, b *bus.Bus, store jetstream.ObjectStore, s *S
 
 // Prune removes all but the newest snapshots of the journal, and parts that are of none. It returns the snapshots that stay.
 func Prune(ctx context.Context, b *bus.Bus, keep int) ([]Snapshot, error) {
-	state, err := Look(ctx, b)
+	c, err := readContents(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	store, err := openBucket(ctx, b)
-	if errors.Is(err, ErrNoSnapshot) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	objects, err := objectsOf(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	kept := listed(b, state.Birth, objects)
-	kept = kept[:min(keep, len(kept))]
-	var failed error
-	for _, o := range objects {
+	kept := c.snapshots[:min(keep, len(c.snapshots))]
+	for _, o := range c.objects {
 		if !useless(b, o, kept) {
 			continue
 		}
-		if err := store.Delete(ctx, o.Name); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
-			failed = fmt.Errorf("removing the object %s of an old snapshot: %w", o.Name, err)
+		err := persist(ctx, tryCall, func(ctx context.Context) error {
+			err := c.store.Delete(ctx, o.Name)
+			if errors.Is(err, jetstream.ErrObjectNotFound) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return kept, fmt.Errorf("removing the object %s of an old snapshot: %w", o.Name, err)
 		}
 	}
-	return kept, failed
+	return kept, nil
 }
 
 // useless reports whether an object belongs to none of the snapshots that are kept, nor to one under way.
@@ -224,23 +240,27 @@ func Purge(ctx context.Context, b *bus.Bus, place uint64) error {
 	if err != nil {
 		return fmt.Errorf("purging the journal: %w", err)
 	}
-	s, err := js.Stream(ctx, stream(b))
-	if err == nil {
-		err = s.Purge(ctx, jetstream.WithPurgeSequence(place))
-	}
+	err = persist(ctx, tryCall, func(ctx context.Context) error {
+		s, err := js.Stream(ctx, stream(b))
+		if err != nil {
+			return err
+		}
+		return s.Purge(ctx, jetstream.WithPurgeSequence(place))
+	})
 	if err != nil {
 		return fmt.Errorf("purging the journal up to %d: %w", place, err)
 	}
 	return nil
 }
 
-// persist calls f until it succeeds, or has failed for too long.
-func persist(ctx context.Context, f func(context.Context) error) error {
+// persist calls f until it succeeds, or has failed for too long, or fails for a reason that stays. One call of f takes try at
+// most.
+func persist(ctx context.Context, try time.Duration, f func(context.Context) error) error {
 	for begun := time.Now(); ; {
-		try, cancel := context.WithTimeout(ctx, tryPart)
-		err := f(try)
+		once, cancel := context.WithTimeout(ctx, try)
+		err := f(once)
 		cancel()
-		if err == nil || ctx.Err() != nil || time.Since(begun) > patience {
+		if err == nil || ctx.Err() != nil || stays(err) || time.Since(begun) > patience {
 			return err
 		}
 		select {
@@ -249,6 +269,11 @@ func persist(ctx context.Context, f func(context.Context) error) error {
 		case <-time.After(againAfter):
 		}
 	}
+}
+
+// stays reports whether an error is no trouble of the servers, which goes away.
+func stays(err error) bool {
+	return errors.Is(err, ErrNone) || errors.Is(err, ErrSecret) || errors.Is(err, ErrNoSnapshot)
 }
 
 func newSnapshotID() string { return rand.Text()[:16] }

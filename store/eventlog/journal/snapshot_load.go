@@ -22,7 +22,11 @@ import (
 // Load writes the files of a snapshot into a new folder. The folder is there only if all of the snapshot is in it. progress is
 // called with the bytes that were read, and may be nil.
 func Load(ctx context.Context, b *bus.Bus, s Snapshot, into string, progress func(done, total int64)) error {
-	store, err := openBucket(ctx, b)
+	var store jetstream.ObjectStore
+	err := persist(ctx, tryCall, func(ctx context.Context) (err error) {
+		store, err = openBucket(ctx, b)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -138,7 +142,7 @@ func (r *partReader) Read(p []byte) (int, error) {
 func (r *partReader) fetch() error {
 	name := r.snapshot.part(r.next)
 	var part []byte
-	err := persist(r.ctx, func(ctx context.Context) (err error) {
+	err := persist(r.ctx, tryPart, func(ctx context.Context) (err error) {
 		part, err = getBytes(ctx, r.store, name)
 		return err
 	})

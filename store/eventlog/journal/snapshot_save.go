@@ -15,19 +15,24 @@ import (
 	"sluice/cluster/bus"
 )
 
-// Save makes a snapshot of the files in a folder, which must not change meanwhile.
-func Save(ctx context.Context, b *bus.Bus, dir string, meta Meta) (Snapshot, error) {
+// Save makes a snapshot of the files in a folder, which must not change meanwhile. progress is called with the bytes that were
+// saved, and may be nil.
+func Save(ctx context.Context, b *bus.Bus, dir string, meta Meta, progress func(done int64)) (Snapshot, error) {
 	s := Snapshot{Meta: meta, Made: time.Now().UTC(), ID: newSnapshotID()}
-	state, err := Look(ctx, b)
+	var store jetstream.ObjectStore
+	err := persist(ctx, tryCall, func(ctx context.Context) error {
+		state, err := Look(ctx, b)
+		if err != nil {
+			return err
+		}
+		s.Birth = state.Birth
+		store, err = makeBucket(ctx, b)
+		return err
+	})
 	if err != nil {
 		return s, fmt.Errorf("saving a snapshot: %w", err)
 	}
-	s.Birth = state.Birth
-	store, err := makeBucket(ctx, b)
-	if err != nil {
-		return s, err
-	}
-	w := &partWriter{ctx: ctx, store: store, snapshot: &s, buffer: make([]byte, 0, partBytes)}
+	w := &partWriter{ctx: ctx, store: store, snapshot: &s, buffer: make([]byte, 0, partBytes), progress: progress}
 	sum := sha256.New()
 	err = writeTar(io.MultiWriter(w, sum), dir)
 	if err == nil {
@@ -85,6 +90,7 @@ type partWriter struct {
 	store    jetstream.ObjectStore
 	snapshot *Snapshot
 	buffer   []byte
+	progress func(done int64)
 }
 
 func (w *partWriter) Write(p []byte) (n int, err error) {
@@ -108,12 +114,15 @@ func (w *partWriter) flush() error {
 	}
 	s := w.snapshot
 	meta := jetstream.ObjectMeta{Name: s.part(s.Parts), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkBytes}}
-	if err := persist(w.ctx, func(ctx context.Context) error { return putBytes(ctx, w.store, meta, w.buffer) }); err != nil {
+	if err := persist(w.ctx, tryPart, func(ctx context.Context) error { return putBytes(ctx, w.store, meta, w.buffer) }); err != nil {
 		return fmt.Errorf("putting part %d: %w", s.Parts, err)
 	}
 	s.Parts++
 	s.Size += int64(len(w.buffer))
 	w.buffer = w.buffer[:0]
+	if w.progress != nil {
+		w.progress(s.Size)
+	}
 	return nil
 }
 

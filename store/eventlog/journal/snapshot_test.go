@@ -79,7 +79,7 @@ func readFolder(t *testing.T, dir string) map[string][32]byte {
 
 func save(t *testing.T, ctx context.Context, b *bus.Bus, dir string, place uint64) Snapshot {
 	t.Helper()
-	s, err := Save(ctx, b, dir, Meta{Place: place, At: place * 10, Last: place * 100, Level: 1, Version: "test"})
+	s, err := Save(ctx, b, dir, Meta{Place: place, At: place * 10, Last: place * 100, Level: 1, Version: "test"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestUnfinishedSnapshotIsNotThere(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "b"), 0o700); err != nil { // the second name in the tar fails
 		t.Fatal(err)
 	}
-	if _, err := Save(ctx, b, dir, Meta{Place: 3}); err == nil {
+	if _, err := Save(ctx, b, dir, Meta{Place: 3}, nil); err == nil {
 		t.Fatal("a folder in the folder was saved")
 	}
 	if all := listAll(t, ctx, b); len(all) != 0 {
@@ -388,7 +388,7 @@ func TestSnapshotWithoutAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameFolders(t, dir, into)
-	again, err := Save(ctx, b, dir, Meta{Place: 8})
+	again, err := Save(ctx, b, dir, Meta{Place: 8}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

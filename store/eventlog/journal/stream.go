@@ -150,7 +150,7 @@ type State struct {
 // Replica is a server that has the journal.
 type Replica struct {
 	Name    string
-	Current bool
+	Current bool   // it has all that the leader knows to be stored, and has answered lately
 	Lag     uint64 // messages
 }
 
@@ -183,11 +183,8 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 		return State{}, fmt.Errorf("asking the journal's leader: %w", i.Error)
 	}
 	s := State{Birth: i.Config.Metadata[metaBirth], First: i.State.First, Last: i.State.Last, Bytes: i.State.Bytes, Most: i.Config.MaxBytes, Wanted: i.Config.Replicas}
-	if c := i.Cluster; c != nil {
-		s.Leader = c.Leader
-		for _, r := range c.Replicas {
-			s.Replicas = append(s.Replicas, Replica{r.Name, r.Current && !r.Offline, r.Lag})
-		}
+	if i.Cluster != nil {
+		s.Leader, s.Replicas = i.Cluster.Leader, replicasOf(i.Cluster)
 	}
 	s.Led = led(i.Cluster, s.Wanted)
 	seal, err := hex.DecodeString(i.Config.Metadata[metaSeal])
@@ -211,11 +208,24 @@ func led(c *jetstream.ClusterInfo, replicas int) bool {
 	}
 	follow := 1 // the leader itself
 	for _, r := range c.Replicas {
-		if !r.Offline && r.Active > 0 && r.Active < heardWithin { // 0: it was never heard from
+		if heard(r) {
 			follow++
 		}
 	}
 	return c.Leader != "" && follow > replicas/2
+}
+
+// replicasOf are the replicas besides the leader, as it knows them. It calls a replica that is dead current for ten seconds.
+func replicasOf(c *jetstream.ClusterInfo) (list []Replica) {
+	for _, r := range c.Replicas {
+		list = append(list, Replica{r.Name, r.Current && heard(r), r.Lag})
+	}
+	return list
+}
+
+// heard reports whether a replica has answered lately.
+func heard(r *jetstream.PeerInfo) bool {
+	return !r.Offline && r.Active > 0 && r.Active < heardWithin // 0: it was never heard from
 }
 
 // lookTime bounds one question to the leader. Who asks while there is none gets no answer, also when there is one again.

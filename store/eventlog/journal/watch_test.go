@@ -105,6 +105,26 @@ func TestLed(t *testing.T) {
 	}
 }
 
+// TestReplicas: a replica is current if it has everything and answers.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		info jetstream.PeerInfo
+		want bool
+	}{
+		"all is well":         {jetstream.PeerInfo{Current: true, Active: 2 * time.Second}, true},
+		"silent":              {jetstream.PeerInfo{Current: true, Active: 3 * time.Second}, false},
+		"never heard from":    {jetstream.PeerInfo{Current: true}, false},
+		"known to be offline": {jetstream.PeerInfo{Current: true, Offline: true, Active: time.Second}, false},
+		"behind":              {jetstream.PeerInfo{Active: time.Second, Lag: 5}, false},
+	} {
+		got := replicasOf(&jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{&test.info}})
+		if len(got) != 1 || got[0].Current != test.want || got[0].Lag != test.info.Lag {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // TestAcknowledged: a new message that gets a place which is applied already means that the journal has lost its end. A repeat
 // does not.
 func TestAcknowledged(t *testing.T) {
