@@ -70,7 +70,7 @@ func (c *ClusterStatus) Run(std *Streams) error {
 		return err
 	}
 	if s.silent, err = findSilent(b, s.beats); err != nil {
-		return err
+		s.fault("the gateways: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statusMost)
 	defer cancel()

@@ -147,7 +147,7 @@ func (s *snapshots) step(ctx context.Context) (well bool) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotMost)
 	defer cancel()
 	err := s.make(ctx)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		s.log.Error("making a snapshot of the cluster; it is tried again", "cause", err)
 	}
 	return err == nil
