@@ -70,7 +70,9 @@ func (s *testStore) save(ctx context.Context, progress func(int64)) (journal.Sna
 }
 
 func (s *testStore) tidy(_ context.Context, lowest func() uint64) error {
+	s.mu.Lock()
 	s.lowest = lowest()
+	s.mu.Unlock()
 	return call(s, "tidy", &s.tidies)
 }
 
@@ -97,7 +99,9 @@ func (f *fakeCluster) add(t *testing.T, name string, store *testStore) *snapshot
 	t.Helper()
 	s := &snapshots{store: store, node: name, process: uint64(len(f.nodes) + 1), log: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1)}
 	s.peers = func() []peers.Peer { return f.list(name) }
+	f.mu.Lock()
 	f.nodes = append(f.nodes, s)
+	f.mu.Unlock()
 	ctx, end := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.run(ctx) })
@@ -170,7 +174,9 @@ func cluster(t *testing.T, names []string, f func(t *testing.T, c *fakeCluster, 
 		}
 		time.Sleep(time.Second)
 		for _, s := range stores {
+			s.mu.Lock()
 			s.calls = nil
+			s.mu.Unlock()
 		}
 		f(t, c, stores)
 	})
