@@ -227,7 +227,7 @@ func TestCredentials(t *testing.T) {
 	servers := clustertest.StartServers(t, 1, func(conf string) string {
 		before, rest, _ := strings.Cut(conf, "\naccounts {\n")
 		_, after, _ := strings.Cut(rest, "\nsystem_account: SYS\n")
-		return before + fmt.Sprintf("\noperator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {%s: %s, %s: %s}\n",
+		return before + fmt.Sprintf("\noperator: %q\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {%s: %q, %s: %q}\n",
 			claim(t, operator, operator, map[string]any{"type": "operator"}), public(t, system), public(t, account), ofAccount, public(t, system), ofSystem) + after
 	})
 	url := strings.Replace(servers.URL(), "sluice:passwordoftests@", "", 1)
