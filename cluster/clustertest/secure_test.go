@@ -3,6 +3,7 @@
 package clustertest
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -122,7 +123,7 @@ func TestSecureCluster(t *testing.T) {
 	t.Parallel()
 	authority := NewAuthority(t)
 	cert, key := authority.Issue(t, "gateway")
-	c := start(t, takePorts(t), here(3), []string{"CLUSTER_CA=" + authority.File, "CLUSTER_CERT=" + cert, "CLUSTER_KEY=" + key},
+	c := start(t, takePorts(t), here(3), []string{"CLUSTER_CA=" + authority.File, "CLUSTER_CERT=" + cert, "CLUSTER_KEY=" + key, "MAX_EVENT=1MiB"},
 		authority.TLS(t), func(conf string) string {
 			return strings.Replace(Activate(conf, "default_permissions"), "users: [{user: sluice,",
 				`users: [{user: watcher, password: $NATS_PASSWORD, permissions: {publish: ">", subscribe: ">"}}, {user: sluice,`, 1)
@@ -149,6 +150,9 @@ func TestSecureCluster(t *testing.T) {
 		ask(t, made.Key, "POST", n.URL()+"/realtime", `{"event":"zebraevent","data":"zebra"}`)
 		ask(t, AdminKey, "GET", n.URL()+"/admin/connections", "")
 	}
+	for range 12 { // so that a snapshot has parts of the full size
+		ask(t, made.Key, "POST", c.URL()+"/realtime", fmt.Sprintf(`{"event":"zebraevent","data":%q}`, incompressible(600<<10)))
+	}
 	for range 2 { // then the first snapshot goes
 		command(t, c, "snapshot")
 		ask(t, made.Key, "POST", c.URL()+"/realtime", `{"event":"zebraevent","data":"zebra"}`)
@@ -160,6 +164,9 @@ func TestSecureCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	joins.Restart(t)
+	if !slices.ContainsFunc(seen.list(), func(s string) bool { return strings.HasPrefix(s, "$JS.FC.") }) {
+		t.Error("the snapshot is too small to show that its reader may use flow control")
+	}
 	if out := command(t, c, "status", "--gateways", "3"); !strings.Contains(out, "gateway-2") {
 		t.Errorf("status: %s", out)
 	}
@@ -186,6 +193,13 @@ func TestSecureCluster(t *testing.T) {
 		}
 	}
 	expectForbidden(t, connect("sluice"))
+}
+
+// incompressible returns a text of random letters.
+func incompressible(n int) string {
+	random := make([]byte, n/4*3)
+	_, _ = rand.Read(random) // it never fails
+	return base64.StdEncoding.EncodeToString(random)
 }
 
 // command runs a command about the cluster.
