@@ -53,6 +53,7 @@ export async function visit(t, credential, { provoked = false, ...options } = {}
   page.on("request", r => addresses.push(r.url()));
   await page.addInitScript(() => document.addEventListener("securitypolicyviolation", e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
   t.after(async () => {
+    await page.unrouteAll({ behavior: "ignoreErrors" }); // an answer may be on its way while the page closes
     await context.close();
     assert.deepEqual(faults, []);
     for (const secret of [key, admin, publishOnly])
