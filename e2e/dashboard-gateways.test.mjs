@@ -11,7 +11,7 @@ const figure = (page, title) => page.locator("section.chart").filter({ hasText: 
 const focused = page => page.evaluate(() => document.activeElement.id);
 
 test("the administrator looks at each gateway of a cluster, and a gateway alone has none to choose", async t => {
-  const page = await visit(t, admin);
+  const page = await visit(t, admin, { provoked: true });
   await live(page, "stats-state");
   if (gateways === 1) {
     await poll("the figures", async () => await figure(page, "Connections") === "0");
