@@ -16,12 +16,10 @@ import (
 func TestLookAtOneGateway(t *testing.T) {
 	t.Parallel()
 	all := gatewaytest.Cluster(t, 3)
-	for i, streams := range []int{0, 2, 1} {
-		for range streams {
-			events, stop := all[i].StreamEvents(t, gatewaytest.KeyPut)
-			defer stop()
-			gatewaytest.NextOf(t, events, "init")
-		}
+	for _, i := range []int{1, 2, 1} { // a page of n1 that goes on with one of n2 is wrong
+		events, stop := all[i].StreamEvents(t, gatewaytest.KeyPut)
+		defer stop()
+		gatewaytest.NextOf(t, events, "init")
 	}
 	for _, from := range all {
 		for node, want := range map[string]int{"n0": 0, "n1": 2, "n2": 1} {
