@@ -90,6 +90,9 @@ test("a gateway that does not answer shows no figures of another one", async t =
   b.silent = false;
   await poll("its figures", async () => await figure(page, "Connections") === "5");
   await page.getByText("Gateway b: The log has a fault: the disk is full").waitFor();
+  await page.setViewportSize({ width: 390, height: 900 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page is wider than a phone");
+  await shot(page, "gateway-phone");
   // It leaves the cluster, and comes back: nobody has to press a button.
   b.gone = true;
   await page.locator("#stats-state[data-state=refused]").getByText("there are a").waitFor();
