@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,6 +30,7 @@ type Bus struct {
 	secret  []byte
 	cluster string
 	node    string
+	closed  atomic.Bool
 }
 
 // Times of a connection. A server that was stopped answers nothing, which pings find out.
@@ -49,7 +51,11 @@ func Connect(o Options) (*Bus, error) {
 	options := []nats.Option{
 		nats.Name("sluice " + o.Node), nats.Timeout(connectTimeout), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsLost),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(o.Wait),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { o.Logger.Warn("the connection to NATS is lost", "cause", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if !b.closed.Load() { // NATS calls this by itself some time after Close
+				o.Logger.Warn("the connection to NATS is lost", "cause", err)
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("connected to NATS again", "server", c.ConnectedServerName()) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { failing.failed(err) }),
 		// An operator may replace credentials while the gateway runs. It must not give up meanwhile.
@@ -89,7 +95,10 @@ func (b *Bus) Cluster() string { return b.cluster }
 func (b *Bus) Node() string { return b.node }
 
 // Close ends the connection.
-func (b *Bus) Close() { b.nc.Close() }
+func (b *Bus) Close() {
+	b.closed.Store(true)
+	b.nc.Close()
+}
 
 // Subject is the subject of the cluster that parts name.
 func (b *Bus) Subject(parts ...string) string {
