@@ -129,6 +129,9 @@ var fileName = regexp.MustCompile(`^[\w.-]+\.(go|mjs|md|sh)$`)
 
 // isFile reports whether a word names a file or folder of ours: a path from the top, or a folder with a slash behind it.
 func isFile(word string) bool {
+	if strings.HasPrefix(word, "bin/") {
+		return false // make builds it
+	}
 	if fileName.MatchString(word) {
 		return true
 	}

@@ -77,7 +77,7 @@ func TestClusterStatus(t *testing.T) {
 	}
 	defer nc.Close()
 	var known atomic.Value // the gateways that a knows
-	if err := nc.Serve("gateways", func(_ []byte, answer func([]byte)) {
+	if err := nc.Serve("peers.list", func(_ []byte, answer func([]byte)) {
 		body, _ := json.Marshal(known.Load())
 		answer(body)
 		answer([]byte("of a newer version"))

@@ -35,11 +35,11 @@ export function setUp({ front, path = "" } = {}) {
     await proxy?.remove();
     await gateway?.remove();
   });
-  return { url: path => base + path, start: () => gateway.start(), kill: () => gateway.stop("SIGKILL") };
+  return { url: path => base + path, direct: () => gateway.direct, start: () => gateway.start(), kill: () => gateway.stop("SIGKILL") };
 }
 
 // refusals are what the browser itself prints of answers that a test provokes.
-const refusals = /^Failed to load resource: .*(40[0139]|412|503|ERR_FAILED|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING)/;
+const refusals = /^Failed to load resource: .*(40[01349]|412|503|ERR_FAILED|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING)/;
 
 // visit opens the page and fails the test on any fault that the page causes.
 export async function visit(t, credential, { provoked = false, ...options } = {}) {
@@ -53,6 +53,7 @@ export async function visit(t, credential, { provoked = false, ...options } = {}
   page.on("request", r => addresses.push(r.url()));
   await page.addInitScript(() => document.addEventListener("securitypolicyviolation", e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
   t.after(async () => {
+    await page.unrouteAll({ behavior: "ignoreErrors" }); // an answer may be on its way while the page closes
     await context.close();
     assert.deepEqual(faults, []);
     for (const secret of [key, admin, publishOnly])

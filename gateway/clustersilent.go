@@ -9,8 +9,8 @@ import (
 	"sluice/cluster/bus"
 )
 
-// gatewaysSubject is where gateways answer which others they know.
-const gatewaysSubject = "gateways"
+// gatewaysSubject is where gateways answer which others they know. It is among the subjects that their account may use.
+const gatewaysSubject = "peers.list"
 
 // KnownGateway is a gateway that others know, as of its last beat.
 type KnownGateway struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,6 +30,7 @@ type Bus struct {
 	secret  []byte
 	cluster string
 	node    string
+	closed  atomic.Bool
 }
 
 // Times of a connection. A server that was stopped answers nothing, which pings find out.
@@ -45,12 +47,26 @@ func Connect(o Options) (*Bus, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := &Bus{secret: []byte(o.Secret), cluster: o.Cluster, node: o.Node}
+	failing := &tries{o: o}
 	options := []nats.Option{
 		nats.Name("sluice " + o.Node), nats.Timeout(connectTimeout), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsLost),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(o.Wait),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { o.Logger.Warn("the connection to NATS is lost", "cause", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if !b.closed.Load() { // NATS calls this by itself some time after Close
+				o.Logger.Warn("the connection to NATS is lost", "cause", err)
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { o.Logger.Info("connected to NATS again", "server", c.ConnectedServerName()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) { o.Logger.Warn("NATS", "cause", err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { failing.failed(err) }),
+		// An operator may replace credentials while the gateway runs. It must not give up meanwhile.
+		nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(c *nats.Conn, _ *nats.Subscription, err error) {
+			if c.IsConnected() {
+				o.Logger.Warn("NATS", "cause", err)
+			} else {
+				failing.failed(err)
+			}
+		}),
 	}
 	if o.Credentials != "" {
 		options = append(options, nats.UserCredentials(o.Credentials))
@@ -63,7 +79,7 @@ func Connect(o Options) (*Bus, error) {
 	}
 	nc, err := nats.Connect(o.URL, options...)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to CLUSTER_URL: %w; is nats-server running there, and are CLUSTER_CREDENTIALS and CLUSTER_CA right?", err)
+		return nil, fmt.Errorf("connecting to CLUSTER_URL: %w; %s", err, cure(err, o))
 	}
 	b.nc = nc
 	return b, nil
@@ -79,7 +95,10 @@ func (b *Bus) Cluster() string { return b.cluster }
 func (b *Bus) Node() string { return b.node }
 
 // Close ends the connection.
-func (b *Bus) Close() { b.nc.Close() }
+func (b *Bus) Close() {
+	b.closed.Store(true)
+	b.nc.Close()
+}
 
 // Subject is the subject of the cluster that parts name.
 func (b *Bus) Subject(parts ...string) string {

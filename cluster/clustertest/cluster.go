@@ -30,9 +30,9 @@ func Start(t testing.TB, n int, settings ...string) *Cluster {
 	return start(t, takePorts(t), here(n), settings)
 }
 
-func start(t testing.TB, free *ports, on []machine, settings []string) *Cluster {
+func start(t testing.TB, free *ports, on []machine, settings []string, edits ...func(conf string) string) *Cluster {
 	t.Helper()
-	c := &Cluster{Servers: startServers(t, free, on), machines: on}
+	c := &Cluster{Servers: startServers(t, free, on, edits), machines: on}
 	for i, m := range on {
 		c.Nodes = append(c.Nodes, c.newNode(t, free, m, fmt.Sprintf("gateway-%d", i), settings))
 	}

@@ -29,6 +29,7 @@ const (
 type Server struct {
 	*process
 	address, monitor, dir string
+	conf                  string // the file of its configuration
 }
 
 // Servers are the NATS servers of a cluster.
@@ -40,17 +41,18 @@ func NATS(t testing.TB) string {
 	return StartServers(t, 1).URL()
 }
 
-// StartServers starts n servers, and waits until they have a leader.
-func StartServers(t testing.TB, n int) Servers {
+// StartServers starts n servers, and waits until they have a leader. Each edit changes the configuration.
+func StartServers(t testing.TB, n int, edits ...func(conf string) string) Servers {
 	t.Helper()
-	return startServers(t, takePorts(t), here(n))
+	return startServers(t, takePorts(t), here(n), edits)
 }
 
-func startServers(t testing.TB, free *ports, on []machine) Servers {
+func startServers(t testing.TB, free *ports, on []machine, edits []func(conf string) string) Servers {
 	t.Helper()
 	n := len(on)
 	binary, dir := need(t, buildServer), t.TempDir()
-	conf := configuration(t, n, dir)
+	conf := filepath.Join(dir, "nats-server.conf")
+	write(t, conf, configuration(t, n, edits))
 	all := make(Servers, n)
 	routes := make([]string, n)
 	environments := make([][]string, n)
@@ -63,7 +65,7 @@ func startServers(t testing.TB, free *ports, on []machine) Servers {
 			"NATS_ROUTE_LISTEN=" + route, "NATS_STORE=" + filepath.Join(dir, name), "NATS_DISK=4GB",
 			"NATS_PASSWORD=" + password, "NATS_ROUTE_PASSWORD=" + password, "NATS_ADMIN_PASSWORD=" + password,
 		}
-		all[i] = &Server{address: client, monitor: monitor, dir: filepath.Join(dir, name), process: newProcess(t, name, func() *exec.Cmd {
+		all[i] = &Server{address: client, monitor: monitor, dir: filepath.Join(dir, name), conf: conf, process: newProcess(t, name, func() *exec.Cmd {
 			cmd := on[i].run(binary, "-c", conf)
 			cmd.Dir, cmd.Env = dir, environments[i]
 			return cmd
@@ -79,27 +81,44 @@ func startServers(t testing.TB, free *ports, on []machine) Servers {
 	return all
 }
 
-// configuration returns the file of deploy/cluster; for a server alone, a copy without the others.
-func configuration(t testing.TB, n int, dir string) string {
+// configuration returns the text of deploy/cluster/nats-server.conf, for a server alone without the others, after the edits.
+func configuration(t testing.TB, n int, edits []func(conf string) string) string {
 	t.Helper()
 	deployed := filepath.Join(need(t, root), "deploy", "cluster", "nats-server.conf")
-	if n > 1 {
-		return deployed
-	}
 	text, err := os.ReadFile(deployed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, begins := strings.Cut(string(text), "\ncluster {\n")
-	_, after, ends := strings.Cut(rest, "\n}\n")
-	if !begins || !ends {
-		t.Fatalf("%s has no part cluster", deployed)
+	conf := string(text)
+	if n == 1 {
+		before, rest, begins := strings.Cut(conf, "\ncluster {\n")
+		_, after, ends := strings.Cut(rest, "\n}\n")
+		if !begins || !ends {
+			t.Fatalf("%s has no part cluster", deployed)
+		}
+		conf = before + "\n" + after
 	}
-	alone := filepath.Join(dir, "nats-server.conf")
-	if err := os.WriteFile(alone, []byte(before+"\n"+after), 0o600); err != nil {
+	for _, edit := range edits {
+		conf = edit(conf)
+	}
+	return conf
+}
+
+// Configure changes the configuration, which all servers share. It counts from the next start of each.
+func (all Servers) Configure(t testing.TB, edit func(conf string) string) {
+	t.Helper()
+	text, err := os.ReadFile(all[0].conf)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return alone
+	write(t, all[0].conf, edit(string(text)))
+}
+
+func write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // URL is the value for CLUSTER_URL.

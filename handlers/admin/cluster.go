@@ -28,6 +28,7 @@ type Peers interface {
 	List() []peers.Peer
 	Majority() bool
 	Ask(ctx context.Context, what string, body []byte) []peers.Answer
+	AskOne(ctx context.Context, node, what string, body []byte) ([]byte, error)
 	Serve(what string, f func(ctx context.Context, body []byte) ([]byte, error)) error
 }
 
@@ -78,7 +79,7 @@ func (h *Handler) serveCluster() error {
 			if err := json.Unmarshal(body, &q); err != nil {
 				return nil, fmt.Errorf("reading a question about connections: %w", err)
 			}
-			return h.connections(query{q.Search, q.After, min(q.Limit, maxListed)}).short(), nil
+			return h.connections(query{search: q.Search, after: q.After, limit: min(q.Limit, maxListed)}).short(), nil
 		},
 		askCut: func(body []byte) (any, error) {
 			detail, done := h.sever(string(body))
@@ -120,13 +121,18 @@ type asked struct {
 	Limit  int    `json:"limit"`
 }
 
-// everywhere puts the pages of all gateways together. Each has sent as many as the page may have.
-func (h *Handler) everywhere(c echo.Context, q query) connections {
+// question asks a gateway for a page.
+func (q *query) question() []byte {
 	body, err := json.Marshal(asked{q.search, q.after, q.limit})
 	if err != nil {
 		panic(err) // it has texts and a number only
 	}
-	pages, missing := ask[connections](c.Request().Context(), h.o.Cluster.Peers, askConnections, body)
+	return body
+}
+
+// everywhere puts the pages of all gateways together. Each has sent as many as the page may have.
+func (h *Handler) everywhere(c echo.Context, q query) connections {
+	pages, missing := ask[connections](c.Request().Context(), h.o.Cluster.Peers, askConnections, q.question())
 	if len(missing) > 0 {
 		c.Response().Header().Set(missingNodes, strings.Join(missing, ", "))
 	}

@@ -47,17 +47,25 @@ type connections struct {
 	List     []connection `json:"list"`
 }
 
-// listConnections lists the newest first, of all gateways.
+// listConnections lists the newest first, of all gateways or of the one that the request names.
 func (h *Handler) listConnections(c echo.Context) error {
 	q, err := pageOf(c, maxListed)
 	if err != nil {
 		return err
 	}
+	if q.node, err = h.nodeOf(c); err != nil {
+		return err
+	}
 	var all connections
-	if h.o.Cluster == nil {
+	switch {
+	case h.o.Cluster == nil:
 		all = h.connections(q)
-	} else {
+	case q.node == "":
 		all = h.everywhere(c, q)
+	default:
+		if all, err = h.connectionsAt(c.Request().Context(), q); err != nil {
+			return err
+		}
 	}
 	next := ""
 	if all.More {

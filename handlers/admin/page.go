@@ -34,6 +34,7 @@ type query struct {
 	search string // in lower case; "": all
 	after  string // the page begins after this sort key; "": at the beginning
 	limit  int    // 0: none
+	node   string // of connections: only those of this gateway; "": all
 }
 
 // pageOf reads a query; usual is the default limit.
@@ -107,6 +108,9 @@ func setPage(c echo.Context, q query, total, matching int, next string) {
 	values := url.Values{"limit": {strconv.Itoa(q.limit)}, "after": {base64.RawURLEncoding.EncodeToString([]byte(next))}}
 	if q.search != "" {
 		values.Set("search", q.search)
+	}
+	if q.node != "" {
+		values.Set(paramNode, q.node)
 	}
 	// Relative, since a proxy may have put the gateway below a path (RFC 8288).
 	h.Set("Link", `<?`+values.Encode()+`>; rel="next"`)

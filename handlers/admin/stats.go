@@ -100,9 +100,19 @@ const lagging = 1000
 // statsEvery is how often a stream sends the figures.
 const statsEvery = time.Second
 
+// stats answers with the figures, once or as a stream. The stream of a gateway that no longer answers ends: the client asks
+// again, and gets the reason.
 func (h *Handler) stats(c echo.Context) error {
+	node, err := h.nodeOf(c)
+	if err != nil {
+		return err
+	}
+	now, err := h.figuresOf(c.Request().Context(), node)
+	if err != nil {
+		return err
+	}
 	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), writers.EventStream) {
-		return c.JSON(http.StatusOK, h.allFigures(c.Request().Context()))
+		return c.JSON(http.StatusOK, now)
 	}
 	writers.SetHeaders(c, writers.EventStream, false)
 	if c.Request().Method == http.MethodHead {
@@ -112,7 +122,7 @@ func (h *Handler) stats(c echo.Context) error {
 	tick := time.NewTicker(statsEvery)
 	defer tick.Stop()
 	for {
-		text, err := json.Marshal(h.allFigures(c.Request().Context()))
+		text, err := json.Marshal(now)
 		if err != nil {
 			return httperr.New(http.StatusInternalServerError, httperr.Internal, "the figures cannot be encoded").Because(err)
 		}
@@ -134,6 +144,9 @@ func (h *Handler) stats(c echo.Context) error {
 			return nil
 		}
 		if h.o.Traffic.Draining() {
+			return nil
+		}
+		if now, err = h.figuresOf(c.Request().Context(), node); err != nil {
 			return nil
 		}
 	}

@@ -77,6 +77,16 @@ export class Chart {
       this.svg.setAttribute("aria-label", `${this.title} over ${span / 60} minutes: now ${this.now.textContent}, lowest ${this.show(Math.min(...values))}, highest ${this.show(greatest)}`);
   }
 
+  // clear shows that nothing is known.
+  clear() {
+    this.#window = null;
+    this.#leave();
+    for (const path of [this.line, this.area]) path.setAttribute("d", "");
+    for (const text of [this.below, this.top, this.middle, this.start]) setText(text, "");
+    setText(this.now, "–");
+    this.svg.removeAttribute("aria-label");
+  }
+
   #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;
   #y = v => height - 0.5 - v / this.#window.top * (height - 1);
 

@@ -4,11 +4,11 @@ import { call } from "./api.js";
 import { confirm } from "./dialog.js";
 import { milliseconds, setWhen, when } from "./format.js";
 import { Pages } from "./pages.js";
-import { session } from "./session.js";
+import { onSession, session } from "./session.js";
 
 const every = 2000; // milliseconds, and more where there are many
 
-let pages, timer = 0;
+let pages, timer = 0, node = "";
 
 const path = id => `/admin/connections/${encodeURIComponent(id)}`;
 
@@ -49,11 +49,19 @@ async function sever(c) {
   await load();
 }
 
+// look is for the clients of another gateway, or of all.
+function look() {
+  node = session.node;
+  setText($("clients-title"), node ? `Clients of ${node}` : "Clients");
+  pages.forget();
+}
+
 // load asks anew while the table can be seen.
 async function load() {
   clearTimeout(timer);
   timer = 0;
   if (!session.admin || document.hidden || $("overview").hidden) return;
+  if (session.node !== node) look();
   await pages.load();
   timer ||= setTimeout(load, Math.max(every, pages.total / 10));
 }
@@ -63,7 +71,8 @@ export const drawClients = () => void load();
 export function startClients() {
   pages = new Pages({
     path: "/admin/connections", search: $("clients-filter"), count: $("clients-count"), place: $("clients-pages"), draw,
-    none: "Nobody is connected.", all: "connected",
+    none: "Nobody is connected.", all: "connected", also: () => node ? { node } : {},
   });
+  onSession(drawClients);
   document.addEventListener("visibilitychange", drawClients);
 }

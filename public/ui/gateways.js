@@ -1,8 +1,9 @@
-// The table of the gateways of a cluster. A gateway alone has none.
-import { $, el, reconcile, setText } from "./dom.js";
+// The table of the gateways of a cluster, each of which can be looked at. A gateway alone has none.
+import { $, act, el, reconcile, setText } from "./dom.js";
 import { call } from "./api.js";
 import { count, setWhen, when } from "./format.js";
-import { session } from "./session.js";
+import { reconnectStats } from "./overview.js";
+import { lookAt, onSession, session } from "./session.js";
 
 const every = 2000; // milliseconds
 
@@ -17,9 +18,16 @@ function condition(g) {
   return "ready";
 }
 
+// look shows a gateway's figures, which are above the table.
+function look(node) {
+  lookAt(node);
+  $("overview-title").focus();
+}
+
 function row(g) {
+  const choose = el("button", { type: "button", class: "link", title: "Show the figures and clients of this gateway", text: g.node, onclick: () => look(g.node) });
   return el("tr", {},
-    el("th", { scope: "row" }, el("bdi", { text: g.node }), g.self ? " (this one)" : ""),
+    el("th", { scope: "row" }, choose, g.self ? " (this one)" : ""),
     el("td"),
     el("td", { class: "number" }),
     el("td", { class: "number" }),
@@ -29,7 +37,9 @@ function row(g) {
 }
 
 function update(tr, g) {
-  const [, state, place, behind, connections, started, version] = tr.children;
+  const [name, state, place, behind, connections, started, version] = tr.children;
+  if (g.node === session.node) name.firstChild.setAttribute("aria-current", "true");
+  else name.firstChild.removeAttribute("aria-current");
   const word = condition(g);
   setText(state, word);
   state.classList.toggle("hot", word !== "ready");
@@ -44,13 +54,16 @@ function draw({ journal, nodes }) {
   reconcile($("gateways-rows"), nodes, g => g.node, row, update);
   setText($("gateways-journal"), journal.error ? `Journal: ${journal.error}` : `Journal at ${count(journal.last)}, led by ${journal.leader || "its only server"}`);
   $("gateways-journal").classList.toggle("hot", Boolean(journal.error));
+  // A gateway that was unknown may have started again.
+  if ($("stats-state").dataset.state === "refused" && nodes.some(g => g.node === session.node)) reconnectStats();
 }
 
 async function load() {
   clearTimeout(timer);
   timer = 0;
-  $("gateways").hidden = !clustered;
-  if (!clustered || !session.admin || document.hidden || $("overview").hidden) return;
+  const shown = clustered || Boolean(session.node); // a gateway that was chosen may not answer
+  $("gateways").hidden = !shown;
+  if (!shown || !session.admin || document.hidden || $("overview").hidden) return;
   try {
     draw(await call("GET", "/admin/cluster", { credential: session.admin }));
   } catch (e) {
@@ -63,9 +76,13 @@ export const drawGateways = () => void load();
 
 // gatewaysOf takes the figures of the gateway: they say whether it is in a cluster.
 export function gatewaysOf(stats) {
-  if (clustered === Boolean(stats.cluster)) return;
-  clustered = Boolean(stats.cluster);
+  if (clustered === Boolean(stats.node)) return;
+  clustered = Boolean(stats.node);
   drawGateways();
 }
 
-export const startGateways = () => document.addEventListener("visibilitychange", drawGateways);
+export function startGateways() {
+  act($("whose-all"), "click", () => look(""));
+  document.addEventListener("visibilitychange", drawGateways);
+  onSession(drawGateways);
+}

@@ -119,7 +119,7 @@ function warn(stats) {
   if (stats.log.damaged) said.push(`Damaged parts of the log's files were found: ${stats.log.damaged}. Their contents are lost. The gateway's log has the details.`);
   if (stats.draining) said.push("The gateway is draining: it accepts no new streams, and will stop soon.");
   $("banner").hidden = !said.length;
-  setText($("banner"), said.join(" "));
+  setText($("banner"), (said.length && stats.node ? `Gateway ${stats.node}: ` : "") + said.join(" "));
 }
 
 startTry();
@@ -146,7 +146,6 @@ onSession(() => {
   keyChanged();
   adminChanged();
   auditChanged();
-  if (!session.admin) $("banner").hidden = true;
 });
 
 function takeAddress() {

@@ -29,7 +29,7 @@ const tiles = [
   { title: "Goroutines", of: s => s.goroutines, about: "of the process" },
 ];
 
-let follow = null, credential = null, past = new History(), last = null, chosen = 0, onstate, ondata;
+let follow = null, credential = null, node = "", past = new History(), last = null, chosen = 0, onstate, ondata;
 
 function retention(log) {
   const age = log.events ? log.oldest_seconds : 0;
@@ -41,18 +41,24 @@ function share(log) {
   return percent === 0 || percent >= 1 ? `${Math.round(percent)} %` : percent < 0.1 ? "under 0.1 %" : `${percent.toFixed(1)} %`;
 }
 
+// whole are the figures that show. In a cluster these are the sums of all gateways where there are sums, or those of one.
+const whole = stats => stats.cluster ? { ...stats, ...stats.cluster } : stats;
+
+// addends are the gateways whose counters the sums have. With others, the sums are not compared.
+const addends = s => s.cluster ? `${s.nodes} without ${s.missing}` : s.node;
+
 // point makes rates of the counters, which begin anew when the gateway does.
 function point(stats) {
   const at = Date.parse(stats.time);
-  const p = { at, connections: stats.connections, lag: stats.lag_ms, log: stats.log.bytes, rss: stats.memory.rss, stats };
-  const seconds = last && last.started === stats.started ? (at - Date.parse(last.time)) / 1000 : 0;
+  const p = { at, connections: stats.connections, addends: addends(stats), lag: stats.lag_ms, log: stats.log.bytes, rss: stats.memory.rss, stats };
+  const seconds = last && last.started === stats.started && addends(last) === p.addends ? (at - Date.parse(last.time)) / 1000 : 0;
   if (seconds > 0) for (const name of counters) p[`${name}Rate`] = Math.max(0, stats[name] - last[name]) / seconds;
   return p;
 }
 
 function take(frame) {
   if (frame.type !== "stats") return;
-  const stats = JSON.parse(frame.data);
+  const stats = whole(JSON.parse(frame.data));
   const p = point(stats);
   const before = past.points.at(-1);
   if (before && p.at <= before.at) past = new History(); // the server's clock was set back
@@ -70,6 +76,7 @@ function draw() {
   $(`span-${span}`).checked = true;
   for (const chart of charts) chart.draw(past.points, span);
   drawTiles();
+  drawWhose();
   setText($("uptime"), `Version ${last.version}, up for ${duration((Date.parse(last.time) - Date.parse(last.started)) / 1000)}`);
   const meter = $("log-meter");
   const percent = Math.min(100, last.log.bytes / (last.log.retain_bytes || 1) * 100);
@@ -78,10 +85,20 @@ function draw() {
   meter.firstChild.style.width = `${percent}%`;
 }
 
+// drawWhose says of which gateways the figures are.
+function drawWhose() {
+  $("whose").hidden = !node && !last?.cluster;
+  $("whose-all").hidden = !node;
+  if (node) return setText($("whose-text"), `Figures and clients of gateway ${node}`);
+  if (!last?.cluster) return setText($("whose-text"), "");
+  const missing = last.missing.length ? `, without ${last.missing.join(", ")}` : "";
+  setText($("whose-text"), `Sums of ${count(last.nodes)} ${last.nodes === 1 ? "gateway" : "gateways"}${missing}. Version, log, memory, filters and goroutines: of ${last.node}.`);
+}
+
 // drawTiles marks what grew within the last minute.
 function drawTiles() {
   const now = past.points.at(-1);
-  const since = past.points.find(p => p.counts && p.at >= now.at - 60_000);
+  const since = past.points.find(p => p.counts && p.addends === now.addends && p.at >= now.at - 60_000);
   tiles.forEach((tile, i) => {
     const value = tile.of(last);
     const grown = tile.hot ? value - (since.counts[i] <= value ? since.counts[i] : 0) : 0;
@@ -111,15 +128,33 @@ function build() {
 
 export const reconnectStats = () => follow?.again();
 
-// adminChanged follows another key's statistics.
-export function adminChanged() {
-  if (session.admin?.value === credential?.value && follow) return;
-  follow?.close();
-  follow = last = null;
+// clear shows no figures: those of another gateway would be taken for those of the chosen one.
+function clear() {
+  last = null;
   past = new History();
-  credential = session.admin;
+  for (const chart of charts) chart.clear();
+  for (const tile of tiles) {
+    setText(tile.figure, "–");
+    setText(tile.grown, "");
+    tile.element.classList.remove("hot");
+  }
+  setText($("uptime"), "");
+  const meter = $("log-meter");
+  for (const name of ["aria-valuenow", "aria-valuetext"]) meter.removeAttribute(name);
+  meter.firstChild.style.width = "0";
+  $("banner").hidden = true;
+}
+
+// adminChanged follows the statistics that another key or gateway has.
+export function adminChanged() {
+  if (session.admin?.value === credential?.value && session.node === node && follow) return;
+  follow?.close();
+  follow = null;
+  ({ admin: credential, node } = session);
+  clear();
+  drawWhose();
   if (!credential) return onstate({ name: "off", text: "" });
-  follow = new Follow("/admin/stats", { credential, onframe: take, onstate, silence: 10_000 });
+  follow = new Follow(node ? `/admin/stats?${new URLSearchParams({ node })}` : "/admin/stats", { credential, onframe: take, onstate, silence: 10_000 });
 }
 
 export function startOverview(tellState, tellData) {

@@ -18,8 +18,8 @@ export class Pages {
   #timer = 0;
   #credential = null;
 
-  // what: {path, search, count, place, draw, none, all}: the field and the texts that it fills, where its buttons go, what
-  // shows the entries, what it says of none, and what it calls all.
+  // what: {path, search, count, place, draw, none, all, also}: the field and the texts that it fills, where its buttons go, what
+  // shows the entries, what it says of none, what it calls all, and a function that gives further parameters, if there are any.
   constructor(what) {
     Object.assign(this, what);
     this.fault = el("p", { class: "answer bad", role: "alert" });
@@ -34,12 +34,12 @@ export class Pages {
       this.#timer = setTimeout(() => this.first(), pause);
     });
     this.#reset();
-    onSession(() => session.admin?.value !== this.#credential?.value && this.#forget());
+    onSession(() => session.admin?.value !== this.#credential?.value && this.forget());
   }
 
   #reset() {
     const words = this.search.value.trim();
-    const query = new URLSearchParams({ limit });
+    const query = new URLSearchParams({ limit, ...this.also?.() });
     if (words) query.set("search", words);
     this.#queries = [`?${query}`];
   }
@@ -58,8 +58,8 @@ export class Pages {
     return this.load();
   }
 
-  // forget is for another administrator, or none.
-  #forget() {
+  // forget is for another administrator or none, or for other parameters.
+  forget() {
     this.#credential = session.admin;
     this.#asked++;
     Object.assign(this, { entries: [], total: 0 });

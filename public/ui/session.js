@@ -1,11 +1,12 @@
-// The credentials in use: in memory, and in sessionStorage so that they outlive a reload of this tab.
-// They come from the form or from the address's fragment, which no server ever sees.
+// The credentials in use, and the gateway that the administrator looks at: in memory, and in sessionStorage so that they outlive
+// a reload of this tab. Credentials come from the form or from the address's fragment, which no server ever sees.
 import { ask, failure, patience, Refusal } from "./api.js";
 
 const place = "sluice";
 const listeners = [];
 
-export const session = { key: null, admin: null };
+// node is the gateway of a cluster whose figures and clients show; "": those of all.
+export const session = { key: null, admin: null, node: "" };
 
 export const onSession = f => listeners.push(f);
 
@@ -64,8 +65,15 @@ async function reach(method, path, credential) {
   }
 }
 
+// lookAt chooses a gateway; "" chooses all.
+export function lookAt(node) {
+  session.node = node;
+  changed();
+}
+
 export function forget(which) {
   session[which] = null;
+  if (which === "admin") session.node = "";
   changed();
 }
 

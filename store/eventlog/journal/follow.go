@@ -73,17 +73,16 @@ func (j *Journal) followOnce() error {
 	}
 }
 
-// take takes a message that JetStream has sent on. A stranger can publish anything on this subject, so a message without a
-// seal is read directly. So is a part, which has none of its own, and what is missing before the message.
+// take takes a message that JetStream has sent on. If it is not believed, or if one before it is missing, it is read directly.
 func (j *Journal) take(m *nats.Msg) error {
 	s, err := storedOf(m)
 	if err != nil || s.place < j.next {
 		return nil
 	}
-	if s.place == j.next && s.head.Get(headPart) == "" {
-		if _, err := j.bus.Unseal(subjectIn, s.data); err == nil {
-			return j.add(s)
-		}
+	if m, size := j.believed(s); m != nil {
+		j.parts = assembly{}
+		j.pass(s, m.entries(s), size)
+		return nil
 	}
 	for range lateTries {
 		if err := j.readOn(); err != nil || j.next > s.place {
@@ -99,6 +98,24 @@ const (
 	lateTries = 5
 	lateEvery = 10 * time.Millisecond
 )
+
+// believed returns the message that JetStream has sent on, if it is the next one and cannot be a stranger's. Anybody in the
+// account may publish on that subject, also an old message with another place. So a message is not believed that has no seal
+// (a part has none of its own), that was there before, or that was not sent just now.
+func (j *Journal) believed(s stored) (m *message, size int) {
+	if s.place != j.next || s.head.Get(headPart) != "" {
+		return nil, 0
+	}
+	body, err := j.bus.Unseal(subjectIn, s.data)
+	if err != nil {
+		return nil, 0
+	}
+	m, err = decode(body)
+	if err != nil || m.Number <= j.heard[m.Origin] || m.stale(s.stamp) != nil || j.now().Sub(time.UnixMicro(m.Sent)).Abs() > duplicates {
+		return nil, 0
+	}
+	return m, len(body)
+}
 
 // readOn reads directly what follows, as far as it goes.
 func (j *Journal) readOn() error {
@@ -143,24 +160,36 @@ func (j *Journal) add(s stored) error {
 			err = m.stale(s.stamp)
 		}
 	}
-	d := decoded{size: len(body)}
+	if err != nil {
+		j.metrics.Refused.Add(1)
+		j.log.Warn("a message of the journal is left out", "place", s.place, "cause", err)
+	}
 	if m == nil || err != nil {
-		if err != nil {
-			j.metrics.Refused.Add(1)
-			j.log.Warn("a message of the journal is left out", "place", s.place, "cause", err)
-		}
-		d.entries = []eventlog.Entry{{Place: s.place}}
+		j.pass(s, []eventlog.Entry{{Place: s.place}}, len(body))
 	} else {
-		d.entries = m.entries(s)
+		j.pass(s, m.entries(s), len(body))
+	}
+	return nil
+}
+
+// heardMost bounds the origins of which the last number is known here.
+const heardMost = 1024
+
+// pass passes a message on to Next.
+func (j *Journal) pass(s stored, entries []eventlog.Entry, size int) {
+	if len(j.heard) >= heardMost {
+		clear(j.heard)
+	}
+	if e := &entries[0]; e.Origin != 0 {
+		j.heard[e.Origin] = max(j.heard[e.Origin], e.Number)
 	}
 	j.next = s.place + 1
 	j.metrics.Entries.Add(1)
-	j.metrics.Requests.Add(uint64(len(d.entries)))
+	j.metrics.Requests.Add(uint64(len(entries)))
 	select {
-	case j.out <- d:
+	case j.out <- decoded{entries, size}:
 	case <-j.life.Done():
 	}
-	return nil
 }
 
 // errStale is the reason to leave out a message.

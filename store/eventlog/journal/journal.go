@@ -49,6 +49,7 @@ type Journal struct {
 
 	next    uint64 // the place that follows, of follow
 	parts   assembly
+	heard   map[uint64]uint64 // the last number of each origin, of follow
 	out     chan decoded
 	entries []eventlog.Entry // of the last Next
 	given   uint64           // the last place of them
@@ -83,7 +84,7 @@ func Open(b *bus.Bus, after uint64, o Options) *Journal {
 	}
 	j := &Journal{
 		bus: b, o: o, log: o.Logger, now: o.Now, origin: o.Origin, next: after + 1, out: make(chan decoded, ahead),
-		claims: claims{},
+		claims: claims{}, heard: map[uint64]uint64{},
 	}
 	j.given = after
 	j.applied.Store(after)

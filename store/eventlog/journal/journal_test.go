@@ -203,6 +203,33 @@ func TestForgedPlace(t *testing.T) {
 	expect(t, j, `"b"`)
 }
 
+// TestForgedRepeat: an old message that a stranger sends on once more, with the next place, is not believed either.
+func TestForgedRepeat(t *testing.T) {
+	t.Parallel()
+	b, birth := made(t)
+	heard := make(chan *nats.Msg, 10)
+	listener, err := b.Conn().ChanSubscribe(b.Subject(subjectOut), heard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Unsubscribe() }() // the connection ends with the test
+	j := opened(t, b, 1, Options{Birth: birth})
+	propose(t, j, proposal(1, `"a"`))
+	expect(t, j, `"a"`)
+	forged := <-heard
+	forged.Subject, forged.Reply = b.Subject(subjectOut), ""
+	forged.Header.Set(headPlace, "3")
+	if err := b.Conn().PublishMsg(forged); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Conn().FlushTimeout(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	propose(t, j, proposal(2, `"b"`))
+	propose(t, j, proposal(3, `"c"`))
+	expect(t, j, `"b"`, `"c"`)
+}
+
 // TestOtherJournal: a gateway notices that the journal was made anew, or lost its end, while it runs.
 func TestOtherJournal(t *testing.T) {
 	t.Parallel()

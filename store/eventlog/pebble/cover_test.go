@@ -69,10 +69,16 @@ func TestDeletesFreeSpace(t *testing.T) {
 	disk.size.Store(1 << 30)
 	log, engine := openLog(t, pebble.Options{FS: disk}, eventlog.Options{})
 	n := putDocuments(t, log, engine, 24<<20)
-	disk.fill("log", 4<<20)
-	engine.Look()
-	if err := engine.Admit(&eventlog.Request{Events: make([]eventlog.Event, 1)}); !eventlog.DiskFull(err) {
-		t.Fatalf("it takes events: %v", err)
+	for tries := 0; ; tries++ { // the engine removes files that the compaction has left over, by and by
+		disk.fill("log", 4<<20)
+		engine.Look()
+		err := engine.Admit(&eventlog.Request{Events: make([]eventlog.Event, 1)})
+		if eventlog.DiskFull(err) {
+			break
+		}
+		if tries == 100 {
+			t.Fatalf("it takes events: %v", err)
+		}
 	}
 	kept := n / 2 // a document in the middle stays
 	for i := range n {
