@@ -84,7 +84,7 @@ func plain(subject string) string {
 // allowed are the subjects of a cluster. Random parts are of NATS: inboxes, batches, consumers and chunks of objects.
 var allowed = regexp.MustCompile(`^(` + strings.Join([]string{
 	`sluice\.sluice\.journal\.(in|out)`, `sluice\.sluice\.snapshot`,
-	`sluice\.sluice\.peers\.(beat|name\.gateway-\d|ask\.[a-z]+(\.gateway-\d)?)`,
+	`sluice\.sluice\.peers\.(beat|list|name\.gateway-\d|ask\.[a-z]+(\.gateway-\d)?)`,
 	`_INBOX\.[0-9A-Za-z.]+`,
 	`\$O\.SLUICE_sluice_SNAPSHOTS\.(C\.\w+|M\.(\d{20}|[A-Z2-7]{16}\.part\.\d+))`,
 	`\$JS\.API\.STREAM\.(CREATE|INFO|PURGE)\.SLUICE_sluice`, `\$JS\.API\.DIRECT\.GET\.SLUICE_sluice`,
