@@ -183,12 +183,33 @@ func moveAside(dataDir, dir string, f folder) error {
 
 // findSnapshot finds the newest snapshot that this version can read and that the journal goes on from.
 func findSnapshot(ctx context.Context, b *bus.Bus, state journal.State) (journal.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookMost)
-	defer cancel()
-	all, err := journal.List(ctx, b)
-	if err != nil {
-		return journal.Snapshot{}, err
+	for tries := 1; ; tries++ {
+		once, cancel := context.WithTimeout(ctx, lookMost)
+		all, err := journal.List(once, b)
+		cancel()
+		if err != nil {
+			return journal.Snapshot{}, err
+		}
+		s, err := newest(all, state)
+		if !errors.Is(err, journal.ErrNoSnapshot) || tries == findTries {
+			return s, err
+		}
+		select { // just after it was made, a server may not have it yet
+		case <-ctx.Done():
+			return s, err
+		case <-time.After(findEvery):
+		}
 	}
+}
+
+// The tries to find a snapshot.
+const (
+	findTries = 5
+	findEvery = time.Second
+)
+
+// newest chooses among all snapshots, which are sorted.
+func newest(all []journal.Snapshot, state journal.State) (journal.Snapshot, error) {
 	newer := false
 	for _, s := range all {
 		if s.Place+1 < state.First {
