@@ -219,6 +219,9 @@ func (sh *shard) enter(s *Stream) {
 	if k.blocked {
 		sh.setBlocked(s)
 	}
+	if k.tls != nil && !sh.listen(s) { // crypto/tls may have read something already, which no event reports
+		return
+	}
 	sh.serve(s)
 }
 
@@ -230,6 +233,10 @@ func (sh *shard) event(ev *unix.EpollEvent) {
 	s := sh.streams[ev.Fd]
 	sh.serving = s
 	defer sh.dropPanicking()
+	if ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && s.socket.deaf() {
+		sh.drop(s, Gone, nil)
+		return
+	}
 	if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !sh.listen(s) {
 		return
 	}
@@ -242,12 +249,15 @@ func (sh *shard) event(ev *unix.EpollEvent) {
 // listen reads and discards what the client sent. It returns false if the client has left. A client that never stops
 // sending is left alone until the next sweep, so that it delays no other.
 func (sh *shard) listen(s *Stream) bool {
-	alive, more := discard(s.socket.fd, sh.discardBuffer)
+	k := &s.socket
+	alive, more := k.discard(sh.discardBuffer)
 	if !alive {
 		sh.drop(s, Gone, nil)
 		return false
 	}
-	s.socket.chatty = more
+	if k.chatty = more; !k.blocked && k.tls != nil && len(k.tls.sealed) > 0 {
+		sh.setBlocked(s)
+	}
 	return true
 }
 

@@ -14,7 +14,7 @@ import (
 	"sluice/broker"
 )
 
-// shared is the writer of clear-text HTTP/1 connections.
+// shared is the writer of HTTP/1 connections.
 type shared struct {
 	shards []*shard
 	turn   atomic.Uint32
@@ -64,25 +64,18 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 		return Gone, fmt.Errorf("taking the connection over: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	fd, err := duplicate(conn, sh.config.WriteTimeout)
-	if err == nil {
-		sh.config.Observer.Descriptor(int(fd))
-	}
-	// The duplicate keeps the connection open; net's own descriptor is free.
-	if cerr := conn.Close(); err == nil && cerr != nil {
-		closeFD(fd)
-		err = fmt.Errorf("closing the first descriptor: %w", cerr)
-	}
+	fd, secure, err := detach(conn, sh.config.WriteTimeout)
 	if err != nil {
 		return Failed, err
 	}
+	sh.config.Observer.Descriptor(int(fd))
 	adopted := false
 	defer func() { // after a panic as well
 		if !adopted {
 			closeFD(fd)
 		}
 	}()
-	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
+	s.socket = socket{fd: fd, tls: secure, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
@@ -112,18 +105,18 @@ func (sh *shard) writeFirst(s *Stream, head []byte) error {
 		own.Clear()
 		block = own
 	}
-	n, err := write(s.socket.fd, head, block.Bytes)
+	k := &s.socket
+	n, full, err := k.write(head, block.Bytes)
 	if err != nil {
 		return err
 	}
 	sh.wrote(s, n)
-	k := &s.socket
+	k.blocked = full
 	switch {
 	case n < len(head):
-		k.rest, k.blocked = append(bytes.Clone(head[n:]), k.rest...), true
+		k.rest = append(bytes.Clone(head[n:]), k.rest...)
 	case progress == broker.More:
 		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
-		k.blocked = n < len(head)+len(block.Bytes)
 	}
 	return nil
 }
