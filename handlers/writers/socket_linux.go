@@ -30,8 +30,8 @@ type socket struct {
 	reason   broker.End // why it ends, from ending on
 	cause    error
 	tls      *tlsSocket // nil: clear text
-	nextPing int64 // as clock counts, like deadline
-	deadline int64 // while blocked: when it must have taken a byte; else: when its lingering ends
+	nextPing int64      // as clock counts, like deadline
+	deadline int64      // while blocked: when it must have taken a byte; else: when its lingering ends
 	fd       int32
 	slot     int32
 	queued   int32 // bytes that the kernel had for it when it blocked, or at the last look
