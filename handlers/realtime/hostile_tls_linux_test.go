@@ -2,6 +2,7 @@ package realtime_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -24,10 +25,22 @@ import (
 type forger struct {
 	*tls.Conn
 	t      *testing.T
-	raw    net.Conn
+	raw    *recorder
 	suite  uint16
 	secret []byte
 	sent   uint64 // records with this secret
+}
+
+// recorder has what a client has received.
+type recorder struct {
+	net.Conn
+	got []byte
+}
+
+func (r *recorder) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.got = append(r.got, b[:n]...)
+	return n, err
 }
 
 // Types of records, and messages of a handshake: RFC 8446, B.1 and B.3.
@@ -52,10 +65,11 @@ func forge(t *testing.T, g *gateway) *forger {
 // shake opens a connection over TLS.
 func shake(t *testing.T, g *gateway) *forger {
 	t.Helper()
-	raw, err := net.Dial("tcp", g.Listener.Addr().String())
+	c, err := net.Dial("tcp", g.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	raw := &recorder{Conn: c}
 	t.Cleanup(func() { raw.Close() })
 	if err := raw.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -193,6 +207,33 @@ func TestHostileTLS(t *testing.T) {
 			}
 			if n := g.Broker.Count(); n != 1 {
 				t.Errorf("%d streams", n)
+			}
+		})
+	}
+}
+
+// TestTLSGoodbye: the end of a whole answer has the alert close_notify, as RFC 8446, 6.1 wants. The end of one that is cut has
+// none.
+func TestTLSGoodbye(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end  func(g *gateway)
+		want bool
+	}{
+		"drained": {func(g *gateway) { go g.Traffic.Drain(context.Background(), g.Broker) }, true},
+		"cut":     {func(g *gateway) { go g.Realtime.Close() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, func(s *setup) { s.Shards, s.TLS, s.NoHTTP2 = 1, true, true })
+			f := forge(t, g)
+			tt.end(g)
+			if _, err := io.ReadAll(f); err != nil {
+				t.Error(err)
+			}
+			record := f.raw.got[max(0, len(f.raw.got)-24):]
+			if got := bytes.HasPrefix(record, []byte{dataRecord, 3, 3, 0, 2 + 1 + 16}); got != tt.want {
+				t.Errorf("the last bytes are %x", record)
 			}
 		})
 	}
