@@ -109,6 +109,9 @@ func IsID(s string) bool {
 // Wake receives when the subscriber's group may have new events, or a subscriber to end.
 func (s *Subscriber) Wake() <-chan struct{} { return s.members.group.wake }
 
+// Group is the group that it is of. One without others is of a group of its own.
+func (s *Subscriber) Group() *Group { return s.members.group }
+
 // End asks the writer to end the stream. Any goroutine may call it. Only the first reason counts.
 func (s *Subscriber) End(reason End) {
 	if s.Ending() != "" {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -41,7 +42,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.Descriptors.Observe(number)
 		}
 	}
-	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
+	progress := &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}
+	progress.until.Store(unknown)
+	return progress, nil
 }
 
 // ConnContext is for http.Server. With it, answers that use memory know the connection that sends them.
@@ -67,6 +70,7 @@ type progressConn struct {
 	net.Conn
 	timeout time.Duration
 	written atomic.Int64
+	until   atomic.Int64 // the deadline of writes as Write has set it, counted from began, or unknown
 
 	memory  *share.Memory
 	heading atomic.Bool // a request head is expected or arrives
@@ -122,7 +126,7 @@ func (c *progressConn) Write(b []byte) (int, error) {
 	written := 0
 	for {
 		begun := time.Now()
-		if err := c.SetWriteDeadline(begun.Add(c.timeout)); err != nil {
+		if err := c.extend(begun); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(b[written:min(len(b), written+piece)])
@@ -134,4 +138,35 @@ func (c *progressConn) Write(b []byte) (int, error) {
 			return written, err
 		}
 	}
+}
+
+// began is what deadlines are counted from: by the clock that nobody sets.
+var began = time.Now()
+
+// unknown is the deadline of a connection for which another one than Write's may be set.
+const unknown = math.MinInt64
+
+// extend lets a write take c.timeout at least. To set a deadline costs as much as a tenth of a small write over TLS. So it
+// is set a quarter later than it needs to be, and writes that begin soon after need none of their own.
+func (c *progressConn) extend(now time.Time) error {
+	passed := now.Sub(began)
+	if c.until.Load() >= int64(passed+c.timeout) {
+		return nil
+	}
+	most := c.timeout + c.timeout/4
+	err := c.Conn.SetWriteDeadline(now.Add(most))
+	c.until.Store(int64(passed + most))
+	return err
+}
+
+// SetDeadline and SetWriteDeadline are for others than Write, which sets its own again.
+
+func (c *progressConn) SetDeadline(t time.Time) error {
+	c.until.Store(unknown)
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *progressConn) SetWriteDeadline(t time.Time) error {
+	c.until.Store(unknown)
+	return c.Conn.SetWriteDeadline(t)
 }

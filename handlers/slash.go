@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"sluice/handlers/writers"
 )
 
 // slashless makes a path with a slash at its end the same as the path without it, at every door. It runs before the
@@ -19,5 +21,11 @@ func (s slashless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(u.Path, "/") && strings.HasSuffix(u.EscapedPath(), "/") && u.Path != "/" && !strings.HasPrefix(u.Path, "/ui/") {
 		u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
 	}
-	s.Echo.ServeHTTP(w, r)
+	if r.ProtoMajor < 2 {
+		s.Echo.ServeHTTP(w, r)
+		return
+	}
+	answer := &writers.Later{ResponseWriter: w}
+	s.Echo.ServeHTTP(answer, r)
+	answer.Serve()
 }

@@ -112,7 +112,7 @@ func (g *Gateway) RunAll(t *testing.T, scenarios []Scenario) {
 // Raw writes bytes to a new connection and returns what comes back within the time.
 func (g *Gateway) Raw(t *testing.T, request string, wait time.Duration) string {
 	t.Helper()
-	c, err := net.Dial("tcp", g.Listener.Addr().String())
+	c, err := g.Connect(net.Dialer{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,13 @@ func (w fragileNotices) Last(broker.End) []byte                    { return w.sa
 // TestWritersContainPanics: wherever a stream panics at its writer, it ends and gives everything back, and the others go on.
 func TestWritersContainPanics(t *testing.T) {
 	t.Parallel()
-	for _, shards := range []int{1, -1} {
+	for _, tt := range []struct {
+		shards int
+		later  bool
+	}{{1, false}, {-1, false}, {-1, true}} {
 		for _, at := range []string{"opening", "ping", "live", "last"} {
 			o, _ := opener(t, Limits{})
-			w, err := writers.New(writers.Config{Broker: o.Broker, PingInterval: 20 * time.Millisecond, WriteTimeout: time.Second, Shards: shards, Observer: o.Traffic})
+			w, err := writers.New(writers.Config{Broker: o.Broker, PingInterval: 20 * time.Millisecond, WriteTimeout: time.Second, Shards: tt.shards, Observer: o.Traffic})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +73,15 @@ func TestWritersContainPanics(t *testing.T) {
 				lease.Serve(c, place)
 				return nil
 			})
-			server := httptest.NewServer(e)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !tt.later {
+					e.ServeHTTP(w, r)
+					return
+				}
+				answer := &writers.Later{ResponseWriter: w}
+				e.ServeHTTP(answer, r)
+				answer.Serve()
+			}))
 			calm, err := server.Client().Get(server.URL + "/calm")
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +97,7 @@ func TestWritersContainPanics(t *testing.T) {
 			deadline := time.Now().Add(10 * time.Second)
 			for o.Traffic.Streams() != 1 || o.Broker.Count() != 1 {
 				if time.Now().After(deadline) {
-					t.Fatalf("%s, %d shards: %d streams, %d subscribers", at, shards, o.Traffic.Streams(), o.Broker.Count())
+					t.Fatalf("%s, %+v: %d streams, %d subscribers", at, tt, o.Traffic.Streams(), o.Broker.Count())
 				}
 				time.Sleep(time.Millisecond)
 			}
@@ -97,7 +108,7 @@ func TestWritersContainPanics(t *testing.T) {
 				}
 			}
 			if pings < 3 {
-				t.Errorf("%s, %d shards: the other ends: %v", at, shards, lines.Err())
+				t.Errorf("%s, %+v: the other ends: %v", at, tt, lines.Err())
 			}
 			calm.Body.Close()
 			server.CloseClientConnections()

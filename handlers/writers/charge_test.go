@@ -94,7 +94,7 @@ func testStream(t *testing.T, out *bytes.Buffer, memory *share.Memory, batch int
 	w := echo.NewResponse(&recorder{httptest.NewRecorder(), out}, echo.New())
 	return &goroutineStream{
 		Stream: &Stream{Identity: &auth.Identity{Scope: "key"}, Batch: batch},
-		config: &Config{Memory: memory, Observer: counter{}}, w: w, rc: http.NewResponseController(w.Writer),
+		config: &Config{Memory: memory, Observer: counter{}}, w: w.Writer, rc: http.NewResponseController(w.Writer),
 		stalled: newStalled(func() bool { return false }, func() {}, nil, 0),
 	}
 }

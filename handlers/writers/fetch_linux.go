@@ -2,7 +2,6 @@ package writers
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"sluice/broker"
@@ -78,9 +77,6 @@ func (f *fetches) run() {
 		sh.group.Kick()
 	}
 }
-
-// errPanic is why a stream ends after a panic in it.
-var errPanic = errors.New("a panic; the log has its stack")
 
 // fetch reads what comes next for a stream. A panic is an error of this stream.
 func (f *fetches) fetch(s *Stream) (read fetched) {

@@ -23,10 +23,13 @@ var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
 type goroutineStream struct {
 	*Stream
 	config   *Config
-	w        *echo.Response
+	ctx      context.Context
+	w        http.ResponseWriter
 	rc       *http.ResponseController
 	notices  Notices
 	nextPing time.Time
+	alarm    *time.Timer // wakes the goroutine
+	alarmAt  time.Time
 	gathered []byte    // with Batch: what is not written yet
 	left     int       // events to the limit
 	caughtUp bool      // when the range's time was over, this gateway got what the others had
@@ -34,34 +37,100 @@ type goroutineStream struct {
 	live     bool      // the notice Live was sent, or is not wanted
 	torn     bool      // a write failed, so the answer ends inside a frame or lacks one
 	stalled  *stalled
+	wake     *broker.Group // of this stream only
+	cut      func()
+	stops    []func() // of what could wake or cut it
+	reason   broker.End
+	err      error
 }
 
 func (w *Writers) serveGoroutine(c echo.Context, s *Stream) {
-	g := &goroutineStream{Stream: s, config: w.config, w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
+	r := c.Request()
+	g := &goroutineStream{Stream: s, config: w.config, ctx: share.With(r.Context(), s.Owner()), w: c.Response().Writer}
+	later, wait := g.w.(*Later)
+	if wait {
+		g.w = later.ResponseWriter
+	}
+	g.rc = http.NewResponseController(g.w)
 	g.left, g.live = math.MaxInt, s.Range == nil
 	g.notices = s.notices(w.config)
 	if s.Range != nil && s.Range.Limit > 0 {
 		g.left = s.Range.Limit
 	}
 	most := time.Duration(0)
-	if c.Request().ProtoMajor >= 2 {
+	if r.ProtoMajor >= 2 {
 		most = w.config.WriteTimeout
 	}
-	cut := g.cutter(c.Request())
-	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, cut, s.Lease, most)
+	g.cut = g.cutter(r)
+	g.stalled = newStalled(func() bool { return s.due(time.Now()) != "" }, g.cut, s.Lease, most)
 	DropHead(c)
-	stop := s.Identity.OnEnd(func(why grant.End) { s.Subscriber.End(broker.End(why)) })
-	defer stop()
-	reason, err := Failed, error(nil)
-	whole := false
-	defer func() { // after a panic as well
-		if !whole || g.torn {
-			cut() // or net/http would mark the answer as complete
-		}
-		s.end(reason, err)
-	}()
-	reason, err = g.run(share.With(c.Request().Context(), s.Owner()))
-	whole = reason != broker.EndCut
+	c.Response().WriteHeader(http.StatusOK)
+	if wait {
+		later.stream = g
+		return
+	}
+	g.serve()
+}
+
+// serve writes the stream until it ends. While it waits, little is on the stack: the runtime halves one of 8 KiB only if less
+// than 1,248 bytes are used, and net/http uses half of them.
+func (g *goroutineStream) serve() {
+	defer g.close()
+	for g.begin(); g.reason == ""; g.round() {
+		<-g.wake.Wake()
+	}
+}
+
+// begin writes the first bytes. From now on one channel wakes the goroutine for all that can happen, since a select would
+// need more of the stack, and more time.
+func (g *goroutineStream) begin() {
+	g.wake = g.Subscriber.Group()
+	g.stops = append(g.stops, g.Identity.OnEnd(func(why grant.End) { g.Subscriber.End(broker.End(why)) }))
+	stop := context.AfterFunc(g.ctx, g.wake.Kick)
+	g.alarm = time.AfterFunc(time.Hour, g.wake.Kick)
+	g.stops = append(g.stops, func() { stop(); g.alarm.Stop(); g.stalled.close() })
+	err := g.write(g.notices.Opening(g.Subscriber))
+	if err == nil {
+		err = g.rc.Flush() // the head, where nothing came behind it
+	}
+	if err != nil {
+		g.reason, g.err = g.endAfterWriteError(err)
+		return
+	}
+	g.nextPing = time.Now().Add(g.config.PingInterval)
+	g.round()
+}
+
+// errPanic is why a stream ends after a panic in it.
+var errPanic = errors.New("a panic; the log has its stack")
+
+// round writes what is there, and sets the alarm to what is due next.
+func (g *goroutineStream) round() {
+	if g.ctx.Err() != nil {
+		g.reason = Gone
+		return
+	}
+	reason, err := g.flush(g.ctx)
+	if reason == "" {
+		g.setAlarm(time.Now())
+	}
+	g.reason, g.err = reason, err
+}
+
+// close is deferred. A panic ends this stream only.
+func (g *goroutineStream) close() {
+	whole := g.reason != "" && g.reason != broker.EndCut && !g.torn
+	if cause := recover(); cause != nil {
+		g.Lease.Panicked(cause)
+		g.reason, g.err, whole = Failed, errPanic, false
+	}
+	for _, stop := range g.stops {
+		stop()
+	}
+	if !whole {
+		g.cut() // or net/http would mark the answer as complete
+	}
+	g.end(g.reason, g.err)
 }
 
 // cutter returns a function that ends a waiting write, and leaves the answer incomplete. With HTTP/2 it resets the stream,
@@ -73,29 +142,12 @@ func (g *goroutineStream) cutter(r *http.Request) func() {
 	return func() { _ = g.rc.SetWriteDeadline(time.Now()) } // the connection may be gone
 }
 
-func (g *goroutineStream) run(ctx context.Context) (broker.End, error) {
-	g.w.WriteHeader(http.StatusOK)
-	if err := g.write(g.notices.Opening(g.Subscriber)); err != nil {
-		return g.endAfterWriteError(err)
-	}
-	if err := g.rc.Flush(); err != nil { // the head, where nothing came behind it
-		return g.endAfterWriteError(err)
-	}
-	g.nextPing = time.Now().Add(g.config.PingInterval)
-	timer := time.NewTimer(g.untilNext(time.Now()))
-	defer timer.Stop()
-	for {
-		reason, err := g.flush(ctx)
-		if reason != "" {
-			return reason, err
-		}
-		timer.Reset(g.untilNext(time.Now()))
-		select {
-		case <-ctx.Done():
-			return Gone, nil
-		case <-g.Subscriber.Wake():
-		case <-timer.C:
-		}
+// setAlarm sets the alarm to what is due next, if it is not set to that already.
+func (g *goroutineStream) setAlarm(now time.Time) {
+	left := g.untilNext(now)
+	if at := now.Add(left); left <= 0 || !at.Equal(g.alarmAt) {
+		g.alarm.Reset(left)
+		g.alarmAt = at
 	}
 }
 

@@ -37,9 +37,10 @@ type stalled struct {
 	cut     func()
 	lease   Lease         // logs a panic of the timer
 	max     time.Duration // that a write may take; 0: the connection has a time of its own
-	timer   *time.Timer   // runs while something is being written
+	timer   *time.Timer
+	running atomic.Bool // the timer; it runs on behind a write, since most streams soon write again
 	writing atomic.Bool
-	until   atomic.Int64 // as clock counts
+	until   atomic.Int64 // when the write has taken max, as clock counts
 }
 
 func newStalled(over func() bool, cut func(), lease Lease, max time.Duration) *stalled {
@@ -52,7 +53,9 @@ func newStalled(over func() bool, cut func(), lease Lease, max time.Duration) *s
 func (s *stalled) begin() {
 	s.until.Store(clock(time.Now().Add(s.max)))
 	s.writing.Store(true)
-	s.timer.Reset(s.checkInterval())
+	if !s.running.Swap(true) {
+		s.timer.Reset(s.checkInterval())
+	}
 }
 
 // checkInterval is how often a write that waits is looked at.
@@ -71,18 +74,27 @@ func (s *stalled) late() bool {
 	return over
 }
 
-func (s *stalled) end() {
-	s.writing.Store(false)
-	s.timer.Stop()
-}
+func (s *stalled) end() { s.writing.Store(false) }
+
+// close stops the timer.
+func (s *stalled) close() { s.timer.Stop() }
 
 // look is called by the timer, in a goroutine of its own.
 func (s *stalled) look() {
 	defer s.contain()
 	if !s.writing.Load() {
+		s.running.Store(false)
+		if !s.writing.Load() || s.running.Swap(true) {
+			return
+		}
+	}
+	wait := s.checkInterval() // that the write has had by now
+	begun := s.until.Load() - s.max.Milliseconds()
+	if left := time.Duration(begun-clock(time.Now()))*time.Millisecond + wait; left > 0 {
+		s.timer.Reset(left)
 		return
 	}
-	s.timer.Reset(s.checkInterval()) // first, so that a panic does not leave the write alone
+	s.timer.Reset(wait) // first, so that a panic does not leave the write alone
 	if s.over() || s.max > 0 && s.late() {
 		s.cut()
 	}

@@ -1,0 +1,85 @@
+package realtime_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"sluice/broker/sse/ssetest"
+	"sluice/gateway/gatewaytest"
+)
+
+// TestHTTP2LeavesHandlers: 100 streams on one connection of HTTP/2 wait without the handlers that have answered their requests,
+// get everything, and end with a last frame.
+func TestHTTP2LeavesHandlers(t *testing.T) { // not parallel: it looks at all goroutines
+	g := newGateway(t, func(s *setup) { s.TLS = true })
+	const streams = 100
+	answers := make([]*http.Response, streams)
+	for i := range answers {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", g.URL+"/realtime?channels=e", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Apikey", gatewaytest.KeyAll)
+		answer, err := g.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if answers[i] = answer; answer.ProtoMajor != 2 {
+			t.Fatal(answer.Proto)
+		}
+	}
+	stacks := make([]byte, 4<<20)
+	gatewaytest.Until(t, func() error {
+		text := string(stacks[:runtime.Stack(stacks, true)])
+		if n := strings.Count(text, "(*goroutineStream).serve("); n != streams || strings.Contains(text, "echo.(*Echo).ServeHTTP") {
+			return fmt.Errorf("%d streams wait, and handlers: %v", n, strings.Contains(text, "echo.(*Echo).ServeHTTP"))
+		}
+		return nil
+	})
+	id := g.Publish(t, `{"event":"e"}`)
+	go g.Traffic.Drain(context.Background(), g.Broker)
+	for i, answer := range answers {
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatalf("stream %d: %v", i, err)
+		}
+		var p ssetest.Parser
+		events, err := p.Feed(text)
+		if err != nil || len(events) < 3 || events[len(events)-2].ID != id || events[len(events)-1].Name != "busy" {
+			t.Fatalf("stream %d: %v, %+v", i, err, events)
+		}
+	}
+	g.AwaitMetric(t, fmt.Sprintf(`sluice_streams_ended_total{reason="draining"} %d`, streams))
+}
+
+// TestHTTP2ClientLeaves: a stream of HTTP/2 that its client resets ends at once; the others of the connection go on.
+func TestHTTP2ClientLeaves(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) { s.TLS = true })
+	other := g.Stream(t, gatewaytest.KeyAll, "")
+	ctx, leave := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "GET", g.URL+"/realtime", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Apikey", gatewaytest.KeyAll)
+	answer, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	g.AwaitSubscribers(t, 2)
+	leave()
+	g.AwaitSubscribers(t, 1)
+	g.AwaitMetric(t, `sluice_streams_ended_total{reason="gone"} 1`)
+	id := g.Publish(t, `{"event":"e"}`)
+	if e := other.Event(t); e.ID != id {
+		t.Errorf("the other got %+v", e)
+	}
+}
