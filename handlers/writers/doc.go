@@ -1,11 +1,11 @@
 // Package writers writes the events of a stream to its client's connection until the stream ends. It has two writers,
 // which send the same bytes:
 //
-// The goroutine writer has one goroutine for each stream and writes through net/http. It serves TLS, HTTP/2, and systems
-// other than Linux.
+// The goroutine writer has one goroutine for each stream and writes through net/http. It serves HTTP/2, answers that end by
+// themselves, and systems other than Linux.
 //
-// The shared writer takes over connections of clear-text HTTP/1 after the handlers have done their part. It has a few
-// shards, with one goroutine each. A shard writes to all of its connections without waiting for any. An idle connection
+// The shared writer takes over connections of HTTP/1 after the handlers have done their part, with TLS and without. It has a
+// few shards, with one goroutine each. A shard writes to all of its connections without waiting for any. An idle connection
 // has no goroutine and no buffer. A blocked one waits until the kernel reports room. A sweep, four times a second, sends
 // the pings, and ends streams that expire or exceed a time limit.
 //

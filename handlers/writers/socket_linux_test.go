@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // pair is a connection's two ends, ours as the shared writer has it.
-func pair(t *testing.T) (fd int32, client *net.TCPConn) {
+func pair(t testing.TB) (fd int32, client *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,7 +96,7 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// A connection that gives no descriptor, as TLS does not, is refused.
+// A connection that gives no descriptor is refused.
 func TestDuplicateNeedsDescriptor(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()

@@ -62,7 +62,7 @@ func (t *tlsSocket) write(a, b []byte) (n int, full bool, err error) {
 		if len(a) == 0 {
 			a, b = b, nil
 		}
-		took, err := t.conn.Write(a[:min(len(a), tlsPiece)])
+		took, err := t.conn.Write(a[:min(len(a), tlsPiece-len(t.sealed))])
 		n, a = n+took, a[took:]
 		if err != nil {
 			return n, false, err

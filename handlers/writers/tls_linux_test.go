@@ -230,19 +230,30 @@ func TestTLSGivesBuffersBack(t *testing.T) {
 	}
 }
 
-// BenchmarkTLSWrite is an event to a client over TLS, which reads it.
-func BenchmarkTLSWrite(b *testing.B) {
-	k, client, _ := tlsPair(b, tls.VersionTLS13)
-	go func() { _, _ = io.Copy(io.Discard, client) }()
-	event := bytes.Repeat([]byte("x"), 200)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, full, err := k.write(event, nil)
-		for full && err == nil {
-			_, full, err = k.write(nil, nil)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
+// BenchmarkWrite is an event to a client that reads, without TLS and with it.
+func BenchmarkWrite(b *testing.B) {
+	fd, clear := pair(b)
+	secure, client, _ := tlsPair(b, tls.VersionTLS13)
+	for _, to := range []struct {
+		name   string
+		k      *socket
+		client io.Reader
+	}{{"clear", &socket{fd: fd}, clear}, {"TLS", secure, client}} {
+		b.Run(to.name, func(b *testing.B) {
+			go func() { _, _ = io.Copy(io.Discard, to.client) }()
+			event := bytes.Repeat([]byte("x"), 200)
+			b.ReportAllocs()
+			for b.Loop() {
+				n, full, err := to.k.write(event, nil)
+				for (full || n < len(event)) && err == nil {
+					var more int
+					more, full, err = to.k.write(event[n:], nil)
+					n += more
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
