@@ -34,11 +34,14 @@ type Bench struct {
 	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
+	CA          string   `name:"ca" type:"path" help:"Trust the certificates in this file (PEM) instead of the system's, for https."`
+	Insecure    bool     `help:"Trust any certificate. The server is on this machine."`
+	HTTP2       int      `name:"http2" help:"The subscribers use HTTP/2, with this many streams a connection; needs https. Publishers use HTTP/1.1."`
 	WebSocket   bool     `name:"websocket" help:"The subscribers read WebSockets."`
 	Say         []string `sep:"none" help:"A message that each subscriber sends once its WebSocket is open, as often as there are messages; {i}, {channel} and {token} are filled in."`
 	Ready       string   `help:"Count a subscriber as connected once this text has arrived."`
 	Count       string   `help:"Count each of these texts as an event, for what arrives without the payload: one publisher, one channel."`
-	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber."`
+	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber; {run} and {n} are filled in for a publish."`
 	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel."`
 	Method      string   `default:"POST" help:"Of a publish."`
 	Publish     string   `default:"/realtime" help:"Path to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in."`
@@ -74,7 +77,7 @@ func (c *Bench) Run(std *Streams) error {
 	show := newProgress(std.Err)
 	report, err := load.Run(ctx, load.Options{
 		Target: target, Subscribe: c.Subscribe, Method: c.Method, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
-		WebSocket: c.WebSocket, Say: c.Say, Ready: c.Ready, Count: c.Count, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
+		CA: c.CA, Insecure: c.Insecure, HTTP2: c.HTTP2, WebSocket: c.WebSocket, Say: c.Say, Ready: c.Ready, Count: c.Count, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
 		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
 		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,
 		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,

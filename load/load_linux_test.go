@@ -106,7 +106,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, target := range []string{"http://192.0.2.1:80", "https://127.0.0.1", "127.0.0.1:80", ""} {
+	for _, target := range []string{"http://192.0.2.1:80", "ftp://127.0.0.1", "127.0.0.1:80", ""} {
 		o := good
 		o.Target = target
 		if _, err := o.address(); err == nil {
