@@ -98,6 +98,11 @@ func TestOptions(t *testing.T) {
 		"--among":       func(o *Options) { o.Among = 1 },
 		"--say":         func(o *Options) { o.Say = []string{"hello"} },
 		"--count":       func(o *Options) { o.Count, o.Events, o.Publishers = "put", 1, 2 },
+		"--http2":       func(o *Options) { o.HTTP2 = 1 },
+		"at most 1":     func(o *Options) { o.Target, o.HTTP2, o.Subscribers, o.Stalled = "https://127.0.0.1", 2, 4, 1 },
+		"--websocket":   func(o *Options) { o.Target, o.HTTP2, o.WebSocket = "https://127.0.0.1", 1, true },
+		"--ca":          func(o *Options) { o.CA = "file" },
+		"--insecure":    func(o *Options) { o.Target, o.CA, o.Insecure = "https://127.0.0.1", "file", true },
 		"--body":        func(o *Options) { o.Batch = 2 },
 	} {
 		o := good

@@ -126,7 +126,9 @@ func TestReadOverTLS(t *testing.T) {
 func TestRunOverTLSFails(t *testing.T) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) })
 	brief := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close") // HTTP/2 has no such header
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close")
+		}
 		fmt.Fprint(w, "data: x\n\n")
 	})
 	torn := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
