@@ -14,6 +14,7 @@ import (
 
 	"sluice/cluster/peers"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
 // Cluster is what the API needs of the cluster that the gateway is in.
@@ -198,19 +199,20 @@ func (h *Handler) severElsewhere(ctx context.Context, id string) (detail string,
 
 // sums are figures of all gateways together.
 type sums struct {
-	Nodes       int      `json:"nodes"`   // that the sums have
-	Missing     []string `json:"missing"` // those that did not answer
-	Connections int      `json:"connections"`
-	Events      float64  `json:"events"`
-	Deliveries  uint64   `json:"deliveries"`
-	Replayed    uint64   `json:"replayed"`
-	Gaps        uint64   `json:"gaps"`
-	Busy        float64  `json:"busy"`
-	Slow        float64  `json:"slow"`
-	Refused     float64  `json:"refused"`
-	Bytes       float64  `json:"bytes"`
-	Lagging     int      `json:"lagging"`
-	LagMS       int64    `json:"lag_ms"` // of the slowest
+	Nodes       int            `json:"nodes"`   // that the sums have
+	Missing     []string       `json:"missing"` // those that did not answer
+	Connections int            `json:"connections"`
+	ByKind      traffic.ByKind `json:"connections_by_kind"`
+	Events      float64        `json:"events"`
+	Deliveries  uint64         `json:"deliveries"`
+	Replayed    uint64         `json:"replayed"`
+	Gaps        uint64         `json:"gaps"`
+	Busy        float64        `json:"busy"`
+	Slow        float64        `json:"slow"`
+	Refused     float64        `json:"refused"`
+	Bytes       float64        `json:"bytes"`
+	Lagging     int            `json:"lagging"`
+	LagMS       int64          `json:"lag_ms"` // of the slowest
 }
 
 // allFigures are the figures of this gateway, and in a cluster the sums of all.
@@ -220,7 +222,7 @@ func (h *Handler) allFigures(ctx context.Context) *stats {
 		return s
 	}
 	all, missing := ask[stats](ctx, h.o.Cluster.Peers, askStats, nil)
-	s.Cluster = &sums{Nodes: len(all), Missing: missing}
+	s.Cluster = &sums{Nodes: len(all), Missing: missing, ByKind: traffic.ByKind{}}
 	for i := range all {
 		s.Cluster.add(&all[i])
 	}
@@ -229,6 +231,7 @@ func (h *Handler) allFigures(ctx context.Context) *stats {
 
 func (t *sums) add(s *stats) {
 	t.Connections += s.Connections
+	t.ByKind.Add(s.ByKind)
 	t.Events += s.Events
 	t.Deliveries += s.Deliveries
 	t.Replayed += s.Replayed
