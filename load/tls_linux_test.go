@@ -2,8 +2,13 @@ package load
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -137,12 +142,17 @@ func TestRunOverTLSFails(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	})
+	stranger := filepath.Join(t.TempDir(), "stranger.pem")
+	if err := os.WriteFile(stranger, newCertificate(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		handler http.Handler
 		change  func(*Options)
 		want    string
 	}{
 		"a certificate that nobody trusts": {refuse, func(o *Options) { o.CA = "" }, "certificate"},
+		"another's certificate":            {refuse, func(o *Options) { o.CA = stranger }, "certificate"},
 		"a file that is not there":         {refuse, func(o *Options) { o.CA = "/no/such/file" }, "--ca"},
 		"a file without a certificate":     {refuse, func(o *Options) { o.CA = "tls.go" }, "no certificate"},
 		"a refusal":                        {refuse, func(*Options) {}, "401"},
@@ -160,6 +170,21 @@ func TestRunOverTLSFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newCertificate is one that no server here has.
+func newCertificate(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	like := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, like, like, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // A server that has only HTTP/1.1 is not taken for one that has HTTP/2.
