@@ -29,11 +29,8 @@ func checkArguments(cmd *cobra.Command, args []string) error {
 
 // checkCommand reports an argument that should have been the name of a command.
 func checkCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+	if len(args) == 0 || !cmd.HasAvailableSubCommands() {
 		return nil
-	}
-	if !cmd.HasAvailableSubCommands() {
-		return usageError{fmt.Errorf("unexpected argument %s", args[0])}
 	}
 	return usageError{fmt.Errorf("unknown command %s%s", args[0], didYouMean(args[0], "", commandNames(cmd)))}
 }
@@ -68,11 +65,10 @@ func argument(args []string, i int) string {
 func didYouMean(name, prefix string, known []string) string {
 	best, least := "", max(2, len(name)/3+1) // a third of the letters may be wrong
 	for _, k := range known {
-		if n := spelling.Distance(name, k); n < least {
-			best, least = k, n
-		}
-		if len(name) > 1 && strings.HasPrefix(k, name) {
-			return "; did you mean " + prefix + k + "?"
+		switch n := spelling.Distance(name, k); {
+		case n == 0: // after --, names are not looked at
+		case n < least, len(name) > 1 && strings.HasPrefix(k, name):
+			best, least = k, min(n, least)
 		}
 	}
 	if best == "" {

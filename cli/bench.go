@@ -69,9 +69,9 @@ func (c *Bench) eventFlags(f *pflag.FlagSet) {
 }
 
 func (c *Bench) measurementFlags(f *pflag.FlagSet) {
-	f.DurationVar(&c.Hold, "hold", 0, "Wait this `LONG` after all have connected, before memory is measured.")
-	f.DurationVar(&c.Wait, "wait", 10*time.Second, "Give up when nothing has arrived for this `LONG`.")
-	f.IntSliceVar(&c.PIDs, "pid", nil, "The server's processes, as `PID,...`: their CPU and memory are read from /proc.")
+	f.DurationVar(&c.Hold, "hold", 0, "Wait this `DURATION` after all have connected, before memory is measured.")
+	f.DurationVar(&c.Wait, "wait", 10*time.Second, "Give up when nothing has arrived for this `DURATION`.")
+	f.IntSliceVar(&c.PIDs, "pid", nil, "The server's processes: `PID,...`; their CPU and memory are read from /proc.")
 	f.BoolVar(&c.JSON, "json", false, "Print the report as JSON.")
 }
 

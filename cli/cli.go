@@ -54,12 +54,20 @@ func (e usageError) Unwrap() error { return e.error }
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	std := &Streams{In: in, Out: out, Err: errOut}
-	root := rootCommand(std)
-	root.SetArgs(append([]string{}, args...)) // never nil: then cobra would take the arguments of the process
 	defer std.flush()
+	root := rootCommand(std)
+	var helpErr error
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { helpErr = printHelp(cmd) })
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
+	root.SetArgs(append([]string{}, args...)) // never nil: then cobra would take the arguments of the process
 	cmd, err := root.ExecuteC()
-	if errors.Is(err, errVersion) {
+	switch {
+	case errors.Is(err, errVersion):
 		err = printVersion(std.Out)
+	case err == nil:
+		err = helpErr
 	}
 	return exitCode(err, cmd, std.Err)
 }

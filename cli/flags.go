@@ -28,7 +28,7 @@ func addFlags(to *pflag.FlagSet, heading string, declare func(*pflag.FlagSet)) {
 // environmentVar adds a text whose default is in the environment. The help must not show it, as it may be a secret: so it
 // is not the flag's own default.
 func environmentVar(f *pflag.FlagSet, to *string, name, variable, usage string) {
-	f.StringVar(to, name, "", usage+" ($"+variable+")")
+	f.StringVar(to, name, "", strings.TrimSuffix(usage, ".")+" ($"+variable+").")
 	*to = os.Getenv(variable)
 }
 

@@ -38,7 +38,7 @@ func healthCommand(std *Streams) *cobra.Command {
 	}
 	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
 		f.BoolVar(&c.Ready, "ready", false, "Ask if it can serve now (/readyz), not only if it is alive (/healthz).")
-		f.DurationVar(&c.Timeout, "timeout", 3*time.Second, "How `LONG` to wait for the answer.")
+		f.DurationVar(&c.Timeout, "timeout", 3*time.Second, "Wait this `DURATION` for the answer.")
 	})
 	addFlags(cmd.Flags(), "Gateway", c.gatewayURL.flags)
 	return cmd

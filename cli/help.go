@@ -20,8 +20,12 @@ const (
 
 // printHelp prints the help of a command. Cobra's own help would not wrap lines, nor group flags; with a template, it would
 // need text/template, which looks methods up by name: the linker would then keep all methods of all libraries.
-func printHelp(cmd *cobra.Command, _ []string) {
-	w, width := cmd.OutOrStdout(), widthOf(cmd.OutOrStdout())
+func printHelp(cmd *cobra.Command) error {
+	if err := checkCommand(cmd, cmd.Flags().Args()); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	w, width := &strings.Builder{}, widthOf(out)
 	fmt.Fprintf(w, "Usage: %s\n\n%s", useLine(cmd), wrap(cmd.Short, 0, width))
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExample:\n\n%s\n", cmd.Example)
@@ -34,6 +38,8 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\nThe help of one command: %s COMMAND --help\n", cmd.CommandPath())
 	}
+	_, err := io.WriteString(out, w.String())
+	return err
 }
 
 func useLine(cmd *cobra.Command) string {

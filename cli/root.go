@@ -42,8 +42,6 @@ func rootCommand(std *Streams) *cobra.Command {
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	root.SetHelpFunc(printHelp)
-	root.SetHelpCommand(helpCommand())
 	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(
 		&cobra.Group{ID: groupGateway, Title: "Run a gateway"},
@@ -72,23 +70,4 @@ func parent(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return missingCommand(cmd) }
 	cmd.AddCommand(below...)
 	return cmd
-}
-
-// helpCommand prints the help of the command that its arguments name.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "help [COMMAND]...",
-		Short:  "Print the help of a command.",
-		Hidden: true, // --help is enough
-		RunE: func(cmd *cobra.Command, args []string) error {
-			about, rest, err := cmd.Root().Find(args)
-			if err != nil {
-				return usageError{err}
-			}
-			if err := checkCommand(about, rest); err != nil {
-				return err
-			}
-			return about.Help()
-		},
-	}
 }

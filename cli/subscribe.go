@@ -80,8 +80,8 @@ func subscribeCommand(std *Streams) *cobra.Command {
 		},
 	}
 	addFlags(cmd.Flags(), "Which events", func(f *pflag.FlagSet) {
-		listVar(f, &c.Channels, "channels", "Only these channels, as `PATTERN,...`: PUT:customer,chat-*.")
-		listVar(f, &c.Types, "types", "Only events with these names, as `NAME,...`.")
+		listVar(f, &c.Channels, "channels", "Only these channels: `PATTERN,...`, as PUT:customer,chat-*.")
+		listVar(f, &c.Types, "types", "Only events with these names: `NAME,...`")
 		f.StringVarP(&c.Stream, "stream", "s", "", "Only entries of the stream `NAME`, from its beginning.")
 	})
 	addFlags(cmd.Flags(), "Which part of the log", func(f *pflag.FlagSet) {

@@ -33,12 +33,12 @@ func tokenCommand(std *Streams) *cobra.Command {
 		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
 	}
 	addFlags(cmd.Flags(), "Grant", func(f *pflag.FlagSet) {
-		listVar(f, &c.Sub, "sub", "Channels it may subscribe to, as `PATTERN,...`.")
-		listVar(f, &c.Pub, "pub", "Channels it may publish to, as `PATTERN,...`.")
-		listVar(f, &c.Rest, "rest", "Documents it may read and write, as `PATTERN,...`: GET:customer or POST:*.")
+		listVar(f, &c.Sub, "sub", "The channels that it may subscribe to: `PATTERN,...`")
+		listVar(f, &c.Pub, "pub", "The channels that it may publish to: `PATTERN,...`")
+		listVar(f, &c.Rest, "rest", "The documents that it may read and write: `PATTERN,...`, as GET:customer or POST:*.")
 	})
 	addFlags(cmd.Flags(), "Token", func(f *pflag.FlagSet) {
-		f.DurationVar(&c.TTL, "ttl", time.Hour, "How `LONG` it is valid.")
+		f.DurationVar(&c.TTL, "ttl", time.Hour, "It is valid for this `DURATION`.")
 		f.StringVar(&c.Subject, "subject", "", "The `USER` that it is for.")
 		f.StringVar(&c.Issuer, "issuer", "", "Its `ISS`; default: JWT_ISSUER.")
 		f.StringVar(&c.Audience, "audience", "", "Its `AUD`; default: JWT_AUDIENCE.")

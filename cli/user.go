@@ -73,9 +73,9 @@ func userAddCommand(std *Streams) *cobra.Command {
 		},
 	}
 	addFlags(cmd.Flags(), "Grant", func(f *pflag.FlagSet) {
-		listVar(f, &c.Sub, "sub", "Channels the user may subscribe to, as `PATTERN,...`.")
-		listVar(f, &c.Pub, "pub", "Channels the user may publish to, as `PATTERN,...`.")
-		listVar(f, &c.Rest, "rest", "Documents the user may read and write, as `PATTERN,...`: GET:customer or POST:*.")
+		listVar(f, &c.Sub, "sub", "The channels that the user may subscribe to: `PATTERN,...`")
+		listVar(f, &c.Pub, "pub", "The channels that the user may publish to: `PATTERN,...`")
+		listVar(f, &c.Rest, "rest", "The documents that the user may read and write: `PATTERN,...`, as GET:customer or POST:*.")
 	})
 	addFlags(cmd.Flags(), "Gateway", c.flags)
 	return cmd
