@@ -121,6 +121,8 @@ func (f *folder) fits(ctx context.Context, b *bus.Bus, state journal.State, data
 	case f.applied.Place < state.First:
 		return true, nil // the message at the place is purged
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookMost) // a journal that does not have it never answers
+	defer cancel()
 	at, err := journal.TimeOf(ctx, b, f.applied.Place)
 	if err != nil {
 		return false, fmt.Errorf("comparing the log in DATA_DIR %s with the journal: %w", dataDir, err)
