@@ -9,11 +9,11 @@ import (
 )
 
 // behindEvery is the time between two looks whether the gateway is behind.
-const behindEvery = 500 * time.Millisecond
+const behindEvery = 250 * time.Millisecond
 
 // steady is how often in a row the gateway has to be found well before clients may come again. While a cluster heals, it
 // may be well for a moment only.
-const steady = 4
+const steady = 8
 
 // behind sends the clients away while the gateway is behind the others of its cluster.
 type behind struct {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Clients are sent away at the first look that finds the gateway behind, and once. They may come back after four looks in a row
-// that find it well, since a cluster that heals is well for a moment only.
+// Clients are sent away at the first look that finds the gateway behind, and once. They may come back after two seconds without
+// a bad look, since a cluster that heals is well for a moment only.
 func TestBehind(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -20,15 +20,15 @@ func TestBehind(t *testing.T) {
 		looks string // b: behind, w: well, p: it panics
 		want  string // when clients were sent away (-) and could come back (+), in looks
 	}{
-		{"never behind", "wwwwwwwwww", ""},
+		{"never behind", "wwwwwwwwwwwwwwwwwwww", ""},
 		{"behind", "wwbbbbbbb", "-3"},
 		{"one look is not enough", "bw", "-1"},
-		{"three looks are not enough", "bwwwb", "-1"},
-		{"back", "bbbwwww", "-1 +7"},
-		{"well now and then", "bwwwbwwwbwwbwwww", "-1 +16"},
-		{"again and again", "bwwwwbwwww", "-1 +5 -6 +10"},
-		{"four looks count from the last time", "bwwwwwwbwwwbwwww", "-1 +5 -8 +16"},
-		{"a look panics", "bpwwpwwwwp", "-1 +7"},
+		{"seven looks are not enough", "bwwwwwwwb", "-1"},
+		{"back", "bbbwwwwwwww", "-1 +11"},
+		{"well now and then", "bwwwwwwwbwwwwwwwbwwbwwwwwwww", "-1 +28"},
+		{"again and again", "bwwwwwwwwbwwwwwwwww", "-1 +9 -10 +18"},
+		{"all looks count from the last time", "bwwwwwwwwwwbwwwwwwwbwwwwwwww", "-1 +9 -12 +28"},
+		{"a look panics", "bpwwwwpwwwwwp", "-1 +11"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, did := time.Now(), []string{}

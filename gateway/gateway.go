@@ -75,6 +75,7 @@ type Gateway struct {
 	journal       *journal.Journal // the same
 	origin        uint64           // of what it sends to the others; new at each start
 	away          atomic.Bool      // its clients are sent away
+	opened        atomic.Bool      // all of it is open: before, it catches up with the others
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 
@@ -106,6 +107,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 			return nil, err
 		}
 	}
+	g.opened.Store(true)
 	return g, nil
 }
 

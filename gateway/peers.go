@@ -66,7 +66,7 @@ func (g *Gateway) peerState() peers.State {
 	claim, end := g.Log.Claim(), g.journal.Metrics().End.Load()
 	return peers.State{
 		Version: g.o.Version, Level: formatLevel, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
-		Connections: g.Broker.Count(), Ready: g.Log.Err() == nil && g.journal.Health() == nil && g.peers.Err() == nil,
+		Connections: g.Broker.Count(), Ready: g.opened.Load() && g.ready() == nil && !g.Traffic.Draining(),
 	}
 }
 
