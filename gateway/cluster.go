@@ -87,7 +87,11 @@ func (g *Gateway) ready() error {
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is
 // open by then, and the broker has the tail.
 func (g *Gateway) startLog() error {
-	if err := g.Log.Start(context.Background()); err != nil {
+	err := g.Log.Start(g.failed)
+	if cause := context.Cause(g.failed); cause != nil {
+		err = cause // it can never catch up
+	}
+	if err != nil {
 		return fmt.Errorf("catching up with the journal: %w", err)
 	}
 	return nil

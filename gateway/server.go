@@ -95,8 +95,8 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	select {
 	case cause := <-failed:
 		err = fmt.Errorf("serving: %w", cause)
-	case cause := <-g.fatal:
-		err = fmt.Errorf("the log failed for good; start the gateway again when the cause is repaired: %w", cause)
+	case <-g.failed.Done():
+		err = fmt.Errorf("the log failed for good; start the gateway again when the cause is repaired: %w", context.Cause(g.failed))
 	case <-ctx.Done():
 		g.drain(server)
 	}
