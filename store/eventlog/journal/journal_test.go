@@ -143,9 +143,9 @@ func TestPartsThatAreNoMessage(t *testing.T) {
 		}
 	}
 	propose(t, j, proposal(1, `"mine"`))
-	var got string
-	for got != `"mine"` {
-		got = next(t, j, 1)[0]
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != `"mine"` { // several may come together
+		got = next(t, j, 1)
 	}
 	if refused := j.Metrics().Refused.Load(); refused < 5 {
 		t.Errorf("%d messages count as refused", refused)
