@@ -73,41 +73,6 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	return g.journal, nil
 }
 
-// behindEvery is the time between two looks whether the gateway is behind.
-const behindEvery = 500 * time.Millisecond
-
-// steady is how often in a row the gateway has to be found well before clients may come again. While a cluster heals, it
-// may be well for a moment only.
-const steady = 4
-
-// watchBehind sends the clients away while the gateway is behind the others of its cluster, until ctx ends.
-func (g *Gateway) watchBehind(ctx context.Context) {
-	tick := time.NewTicker(behindEvery)
-	defer tick.Stop()
-	for was, well := false, 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := g.journal.Health()
-		switch {
-		case err != nil && !was:
-			g.o.Logger.Warn("this gateway is behind the others: it sends its clients away", "cause", err, "connections", g.Broker.Count())
-			g.away.Store(true)
-			g.Broker.Suspend()
-		case err == nil && was:
-			if well++; well < steady {
-				continue
-			}
-			g.o.Logger.Info("this gateway has caught up with the others")
-			g.Broker.Resume()
-			g.away.Store(false)
-		}
-		was, well = err != nil, 0
-	}
-}
-
 // ready is the reason that the gateway cannot serve now, or nil.
 func (g *Gateway) ready() error {
 	if err := g.Log.Err(); err != nil || !g.clustered() {
@@ -122,7 +87,11 @@ func (g *Gateway) ready() error {
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is
 // open by then, and the broker has the tail.
 func (g *Gateway) startLog() error {
-	if err := g.Log.Start(context.Background()); err != nil {
+	err := g.Log.Start(g.failed)
+	if cause := context.Cause(g.failed); cause != nil {
+		err = cause // it can never catch up
+	}
+	if err != nil {
 		return fmt.Errorf("catching up with the journal: %w", err)
 	}
 	return nil

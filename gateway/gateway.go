@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -75,13 +76,15 @@ type Gateway struct {
 	journal       *journal.Journal // the same
 	origin        uint64           // of what it sends to the others; new at each start
 	away          atomic.Bool      // its clients are sent away
+	opened        atomic.Bool      // all of it is open: before, it catches up with the others
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 
 	listener        net.Listener
 	metricsListener net.Listener
 
-	fatal   chan error
+	failed  context.Context         // ends with the first fatal error of the log, as its cause
+	fail    context.CancelCauseFunc // ends it
 	closers []func() error
 	group   sync.WaitGroup
 }
@@ -92,9 +95,10 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	g := &Gateway{
-		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
+		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(),
 		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
+	g.failed, g.fail = context.WithCancelCause(context.Background())
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
@@ -106,6 +110,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 			return nil, err
 		}
 	}
+	g.opened.Store(true)
 	return g, nil
 }
 

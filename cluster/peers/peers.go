@@ -39,7 +39,7 @@ type State struct {
 	Behind      uint64 `json:"behind"`  // messages of the journal that it has not applied
 	Newest      uint64 `json:"newest"`  // id in its log
 	Connections int    `json:"connections"`
-	Ready       bool   `json:"ready"` // it follows the journal
+	Ready       bool   `json:"ready"` // it follows the journal and takes clients
 }
 
 // Peer is a node of the cluster, as this node knows it.

@@ -199,20 +199,10 @@ func (h *Handler) severElsewhere(ctx context.Context, id string) (detail string,
 
 // sums are figures of all gateways together.
 type sums struct {
-	Nodes       int            `json:"nodes"`   // that the sums have
-	Missing     []string       `json:"missing"` // those that did not answer
-	Connections int            `json:"connections"`
-	ByKind      traffic.ByKind `json:"connections_by_kind"`
-	Events      float64        `json:"events"`
-	Deliveries  uint64         `json:"deliveries"`
-	Replayed    uint64         `json:"replayed"`
-	Gaps        uint64         `json:"gaps"`
-	Busy        float64        `json:"busy"`
-	Slow        float64        `json:"slow"`
-	Refused     float64        `json:"refused"`
-	Bytes       float64        `json:"bytes"`
-	Lagging     int            `json:"lagging"`
-	LagMS       int64          `json:"lag_ms"` // of the slowest
+	Nodes       int      `json:"nodes"`   // that the sums have
+	Missing     []string `json:"missing"` // those that did not answer
+	Connections int      `json:"connections"`
+	summed
 }
 
 // allFigures are the figures of this gateway, and in a cluster the sums of all.
@@ -221,27 +211,18 @@ func (h *Handler) allFigures(ctx context.Context) *stats {
 	if h.o.Cluster == nil {
 		return s
 	}
-	all, missing := ask[stats](ctx, h.o.Cluster.Peers, askStats, nil)
-	s.Cluster = &sums{Nodes: len(all), Missing: missing, ByKind: traffic.ByKind{}}
-	for i := range all {
-		s.Cluster.add(&all[i])
-	}
+	s.Cluster = sumsOf(ask[stats](ctx, h.o.Cluster.Peers, askStats, nil))
 	return s
 }
 
-func (t *sums) add(s *stats) {
-	t.Connections += s.Connections
-	t.ByKind.Add(s.ByKind)
-	t.Events += s.Events
-	t.Deliveries += s.Deliveries
-	t.Replayed += s.Replayed
-	t.Gaps += s.Gaps
-	t.Busy += s.Busy
-	t.Slow += s.Slow
-	t.Refused += s.Refused
-	t.Bytes += s.Bytes
-	t.Lagging += s.Lagging
-	t.LagMS = max(t.LagMS, s.LagMS)
+// sumsOf adds up what gateways have answered.
+func sumsOf(all []stats, missing []string) *sums {
+	t := &sums{Nodes: len(all), Missing: missing, summed: summed{ByKind: traffic.ByKind{}}}
+	for i := range all {
+		t.Connections += all[i].Connections
+		t.add(all[i].summed)
+	}
+	return t
 }
 
 // gateway is a gateway of the cluster.

@@ -197,8 +197,9 @@ func Look(ctx context.Context, b *bus.Bus) (State, error) {
 	return s, nil
 }
 
-// heardWithin is how long ago a leader has heard from a replica that is there: replicas answer each second.
-const heardWithin = 3 * time.Second
+// heardWithin is how long ago a leader has heard from a replica that is there: replicas answer each second. A gateway that is cut
+// off together with the leader finds out by this, by two looks, and by its own next look: in less than five seconds in all.
+const heardWithin = 2500 * time.Millisecond
 
 // led reports whether an answer about a stream is of its leader, and most replicas follow it. Others answer too, with an end
 // that may be old: each replica while there is no leader, and for up to 20 seconds a leader that is cut off.
