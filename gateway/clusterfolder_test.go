@@ -137,7 +137,7 @@ func TestFolderOfCluster(t *testing.T) {
 			fill(t, b, 9)
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 5, At: 1 << 60})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := journal.Purge(testContext(t), b, 5); err != nil {
@@ -164,14 +164,14 @@ func TestFolderOfCluster(t *testing.T) {
 			}
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 5})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel + 1}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest + 1}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		{name: "a snapshot of something else", refused: "not what its label says", make: func(b *bus.Bus, _, birth string) {
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 4})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}},
