@@ -40,6 +40,7 @@ type member struct {
 // levels keeps the level of the formats that the gateways of a cluster write.
 type levels struct {
 	node   string
+	newest int // that this version reads
 	peers  func() []peers.Peer
 	health func() error // whether the log is behind
 	store  func(ctx context.Context, r *eventlog.Request) (uint64, error)
@@ -59,7 +60,7 @@ func (g *Gateway) openLevels() error {
 		return nil
 	}
 	g.levels = &levels{
-		node: g.bus.Node(), peers: g.peers.List, health: g.journal.Health, store: g.Log.Append, use: g.journal.SetLevel,
+		node: g.bus.Node(), newest: journal.Newest, peers: g.peers.List, health: g.journal.Health, store: g.Log.Append, use: g.journal.SetLevel,
 		now: time.Now, log: g.o.Logger, members: map[string]member{},
 	}
 	if err := g.Log.Follow(rows.Level, g.levels.followLevel); err != nil {
@@ -95,7 +96,7 @@ func (l *levels) followMembers(c eventlog.Changes) {
 		}
 		m := member{row: slices.Clone(r.Value)}
 		if err := json.Unmarshal(r.Value, &m); err != nil {
-			l.log.Error("reading what a gateway says of itself", "node", name, "cause", err) // it counts as one that reads no level
+			l.log.Error("reading what a gateway says of itself", "node", name, "cause", err) // it counts only while it is heard
 		}
 		l.members[name] = m
 	}
@@ -140,10 +141,10 @@ func (l *levels) announcement() *eventlog.Request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	if own, said := l.members[l.node]; said && own.Level == journal.Newest && now.Sub(own.Seen) < memberAgain {
+	if own, said := l.members[l.node]; said && own.Level == l.newest && now.Sub(own.Seen) < memberAgain {
 		return nil
 	}
-	value, err := json.Marshal(member{Level: journal.Newest, Seen: now.UTC()})
+	value, err := json.Marshal(member{Level: l.newest, Seen: now.UTC()})
 	if err != nil {
 		panic(err) // the type is ours
 	}
@@ -192,9 +193,9 @@ func (l *levels) lowest() (lowest int, older []string) {
 			reads[name] = min(m.Level, heard)
 		}
 	}
-	lowest = journal.Newest
+	lowest = l.newest
 	for name, level := range reads {
-		if level < journal.Newest {
+		if level < l.newest {
 			older = append(older, name)
 		}
 		lowest = min(lowest, level)

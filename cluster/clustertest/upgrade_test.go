@@ -20,7 +20,7 @@ import (
 // A cluster is upgraded one gateway at a time to a version with a newer level of the formats, under load. Nothing is lost, no
 // gateway stops by itself, and the first one may go back to the old version. The new level is written when all can read it. Then the
 // old version says what is wrong and changes nothing, and the new one goes on with its folder.
-func TestUpgrade(t *testing.T) {
+func TestChaosUpgrade(t *testing.T) {
 	x := startChaos(t, clustertest.Start(t, 3))
 	x.more(20)
 	for _, step := range []struct {
@@ -38,7 +38,9 @@ func TestUpgrade(t *testing.T) {
 		x.more(100)
 		x.levels(1)
 	}
-	_, before := x.journal()
+	if out, _ := x.c.Node(0).Command("cluster", "status"); !strings.Contains(out, "1, reads up to 2") || !strings.Contains(out, "they were there: gateway-2\n") {
+		t.Errorf("the status is %s", out) // servers may still be getting in step, so the exit code may be any
+	}
 	last := x.c.Node(2)
 	last.Stop(t)
 	last.Upgrade(t)
@@ -54,7 +56,7 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 	x.written(stopped)
-	t.Logf("places %d to %d while the last one was down; publishers saw %v", before, stopped, x.measure())
+	t.Logf("during the upgrade: %v", x.measure())
 
 	last.Stop(t)
 	last.Downgrade(t)
@@ -87,45 +89,37 @@ func TestUpgrade(t *testing.T) {
 	x.verdict()
 }
 
-// levels waits until each gateway writes a level and is ready. Below the newest one, the upgraded ones name those that are not.
+// levels waits until each gateway that runs writes a level. One that reads a newer one names the gateway that does not.
 func (x *chaos) levels(want int) {
 	x.t.Helper()
 	clustertest.Until(x.t, func() error {
 		for i, n := range x.c.Nodes {
-			if !n.Running() && i == 2 { // it is being upgraded
+			if !n.Running() {
 				continue
 			}
 			a := x.call(n.URL(), http.MethodGet, "/admin/cluster", "")
-			var is struct {
-				Writes int
-				Older  []string
-				Nodes  []struct {
-					Node          string
-					Level, Writes int
-					Self          bool
+			var is clusterPage
+			if err := json.Unmarshal([]byte(a.text), &is); err != nil {
+				return fmt.Errorf("gateway %d: %d %s %w", i, a.status, a.text, err)
+			}
+			for _, node := range is.Nodes {
+				if node.Self && (is.Writes != want || node.Writes != want || (node.Level > want) != slices.Contains(is.Older, "gateway-2")) {
+					return fmt.Errorf("gateway %d: %s", i, a.text)
 				}
 			}
-			if err := json.Unmarshal([]byte(a.text), &is); err != nil {
-				return fmt.Errorf("%s: %d %s %w", n.URL(), a.status, a.text, err)
-			}
-			own := slices.IndexFunc(is.Nodes, func(n struct {
-				Node          string
-				Level, Writes int
-				Self          bool
-			}) bool {
-				return n.Self
-			})
-			waits := is.Nodes[own].Level > want
-			if is.Writes != want || is.Nodes[own].Writes != want || waits != slices.Contains(is.Older, "gateway-2") {
-				return fmt.Errorf("gateway %d: %s", i, a.text)
-			}
-		}
-		out, err := x.c.Node(0).Command("cluster", "status")
-		if err != nil || strings.Contains(out, "An older format is written") != (want == 1 && strings.Contains(out, "reads up to 2")) {
-			return fmt.Errorf("the status is %s: %w", out, err)
 		}
 		return nil
 	})
+}
+
+// clusterPage is what /admin/cluster says of levels.
+type clusterPage struct {
+	Writes int
+	Older  []string
+	Nodes  []struct {
+		Self          bool
+		Level, Writes int
+	}
 }
 
 // sealBytes are the bytes before the level of a message.
