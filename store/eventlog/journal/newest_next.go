@@ -2,5 +2,6 @@
 
 package journal
 
-// Newest of the program that tests an upgrade: the next version, which differs in nothing but the level.
+// Newest of the program that tests upgrades (package clustertest): it stands for the next version, and differs in nothing but
+// the level. No other program is built with this tag.
 const Newest = 2
