@@ -123,6 +123,7 @@ func TestAnnouncement(t *testing.T) {
 		{"the first start", nil, true, ""},
 		{"said lately", map[string]member{"own": {Level: testNewest, Seen: now.Add(-59 * time.Minute)}, "gone": gone}, false, ""},
 		{"said an hour ago", map[string]member{"own": {Level: testNewest, Seen: now.Add(-time.Hour)}}, true, ""},
+		{"away for two days", map[string]member{"own": {Level: testNewest, Seen: now.Add(-2 * memberLife)}}, true, ""},
 		{"upgraded", map[string]member{"own": {Level: testNewest - 1, Seen: now}}, true, ""},
 		{"downgraded", map[string]member{"own": {Level: testNewest + 1, Seen: now}}, true, ""},
 		{"others", map[string]member{"gone": gone, "there": {Level: 1, Seen: now.Add(time.Minute - memberLife)}}, true, "gone"},

@@ -64,11 +64,14 @@ func TestRaisedLevel(t *testing.T) {
 	propose(t, j, proposal(1, `"known"`))
 	expect(t, j, `"known"`)
 	propose(t, j, &eventlog.Proposal{Number: 2, Requests: []*eventlog.Request{{Rows: []eventlog.Row{LevelRow(Newest + 1)}}}})
+	clustertest.Until(t, func() error {
+		if err := j.Health(); !errors.Is(err, errVersion) || len(stopped) == 0 {
+			return fmt.Errorf("the health is %w, and it was told %d times", err, len(stopped))
+		}
+		return nil
+	})
 	if err := <-stopped; !errors.Is(err, errVersion) {
 		t.Errorf("it stops with %v", err)
-	}
-	if err := j.Health(); !errors.Is(err, errVersion) {
-		t.Errorf("the health is %v", err)
 	}
 	j.SetLevel(Newest + 1)
 	propose(t, j, proposal(3, `"new"`))
