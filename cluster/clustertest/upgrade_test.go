@@ -45,7 +45,7 @@ func TestChaosUpgrade(t *testing.T) {
 	last := x.c.Node(2)
 	last.Stop(t)
 	last.Upgrade(t)
-	x.hold(5 * time.Second) // the others look each 2 seconds whether they may raise the level
+	x.hold(3 * time.Second) // the others look each 2 seconds whether they may raise the level
 	x.more(50)
 	x.levels(1) // it is not there, and counts
 	_, stopped := x.journal()
