@@ -11,6 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/cluster/bus"
 	"sluice/cluster/peers"
 	"sluice/gateway"
@@ -19,12 +22,23 @@ import (
 
 // ClusterStatus shows how a cluster is.
 type ClusterStatus struct {
-	Gateways int `placeholder:"N" help:"How many gateways there should be. With fewer, the cluster is not well."`
+	Gateways int
 }
 
-// Help is shown by sluice cluster status --help.
-func (*ClusterStatus) Help() string {
-	return "Example:\n\n  sluice cluster status --gateways 3\n\nIt needs the NATS servers, and no gateway.\n\nExit codes: 0 all is well, 1 something is not (the last line says what), 2 wrong arguments or settings."
+func clusterStatusCommand(std *Streams) *cobra.Command {
+	c := &ClusterStatus{}
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the gateways, the journal and the snapshots of the cluster.",
+		Example: "  sluice cluster status --gateways 3",
+		Long:    "It needs the NATS servers, and no gateway.\n\nExit codes: 0 all is well, 1 something is not (the last line says what), 2 wrong arguments or settings.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
+		f.IntVar(&c.Gateways, "gateways", 0, "There should be `N` gateways. With fewer, the cluster is not well.")
+	})
+	return cmd
 }
 
 // beatsFor is how long the gateways' beats are collected. Each sends one a second.

@@ -68,7 +68,8 @@ func prepareFolder(ctx context.Context, dataDir string, b *bus.Bus, loading func
 	return replaceFolder(ctx, dataDir, b, f, state, loading)
 }
 
-// look asks for the journal's state, until the leader answers or the time is over.
+// look asks for the journal's state, until the leader answers or the time is over. While there is no leader, replicas answer
+// with what they have, which may lack the journal's end.
 func look(ctx context.Context, b *bus.Bus) (state journal.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookMost)
 	defer cancel()
@@ -76,6 +77,9 @@ func look(ctx context.Context, b *bus.Bus) (state journal.State, err error) {
 		try, stop := context.WithTimeout(ctx, lookTry)
 		state, err = journal.Look(try, b)
 		stop()
+		if err == nil && !state.Led {
+			err = journal.ErrNoLeader
+		}
 		if err == nil || errors.Is(err, journal.ErrNone) || errors.Is(err, journal.ErrSecret) {
 			return state, err
 		}
@@ -116,6 +120,8 @@ func (f *folder) fits(ctx context.Context, b *bus.Bus, state journal.State, data
 	case f.applied.Place < state.First:
 		return true, nil // the message at the place is purged
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookMost) // a journal that does not have it never answers
+	defer cancel()
 	at, err := journal.TimeOf(ctx, b, f.applied.Place)
 	if err != nil {
 		return false, fmt.Errorf("comparing the log in DATA_DIR %s with the journal: %w", dataDir, err)
@@ -182,30 +188,14 @@ func moveAside(dataDir, dir string, f folder) error {
 
 // findSnapshot finds the newest snapshot that this version can read and that the journal goes on from.
 func findSnapshot(ctx context.Context, b *bus.Bus, state journal.State) (journal.Snapshot, error) {
-	for tries := 1; ; tries++ {
-		once, cancel := context.WithTimeout(ctx, lookMost)
-		all, err := journal.List(once, b)
-		cancel()
-		if err != nil {
-			return journal.Snapshot{}, err
-		}
-		s, err := newest(all, state)
-		if !errors.Is(err, journal.ErrNoSnapshot) || tries == findTries {
-			return s, err
-		}
-		select { // just after it was made, a server may not have it yet
-		case <-ctx.Done():
-			return s, err
-		case <-time.After(findEvery):
-		}
+	ctx, cancel := context.WithTimeout(ctx, lookMost)
+	defer cancel()
+	all, err := journal.List(ctx, b)
+	if err != nil {
+		return journal.Snapshot{}, err
 	}
+	return newest(all, state)
 }
-
-// The tries to find a snapshot.
-const (
-	findTries = 5
-	findEvery = time.Second
-)
 
 // newest chooses among all snapshots, which are sorted.
 func newest(all []journal.Snapshot, state journal.State) (journal.Snapshot, error) {

@@ -275,7 +275,7 @@ func TestInitCluster(t *testing.T) {
 		{name: "before the snapshot", before: func(b *bus.Bus, dir string) {
 			initCluster(t, b, dir)
 			js, _ := jetstream.New(b.Conn())
-			if err := js.DeleteObjectStore(testContext(t), "SLUICE_"+b.Cluster()+"_SNAPSHOTS"); err != nil {
+			if err := js.DeleteStream(testContext(t), "SLUICE_"+b.Cluster()+"_SNAPSHOTS"); err != nil {
 				t.Fatal(err)
 			}
 		}},

@@ -256,3 +256,23 @@ func noAnswer(err error) bool {
 	return errors.Is(err, ErrNoLeader) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected)
 }
+
+// Purge removes the messages of the journal before a place. The message at the place stays: a node that has applied it
+// recognizes the journal by it.
+func Purge(ctx context.Context, b *bus.Bus, place uint64) error {
+	js, err := jetstream.New(b.Conn())
+	if err != nil {
+		return fmt.Errorf("purging the journal: %w", err)
+	}
+	err = persist(ctx, func(ctx context.Context) error {
+		s, err := js.Stream(ctx, stream(b))
+		if err != nil {
+			return err
+		}
+		return s.Purge(ctx, jetstream.WithPurgeSequence(place))
+	})
+	if err != nil {
+		return fmt.Errorf("purging the journal up to %d: %w", place, err)
+	}
+	return nil
+}
