@@ -206,24 +206,41 @@ func (s *clusterState) judge(gateways int) {
 
 func (s *clusterState) print(std *Streams) error {
 	w := tabwriter.NewWriter(std.Out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tCONNECTIONS")
+	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tCONNECTIONS\tFORMAT")
 	for _, beat := range s.beats {
 		behind := s.journal.Last - min(beat.Place, s.journal.Last)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections, formats(beat))
+	}
+	older := map[string]bool{}
+	for _, beat := range s.beats {
+		for _, name := range beat.Older {
+			older[name] = true
+		}
 	}
 	for _, g := range s.silent {
-		fmt.Fprintf(w, "%s\t%s\tsilent\t%d\t\t\n", g.Node, g.Version, g.Place)
+		fmt.Fprintf(w, "%s\t%s\tsilent\t%d\t\t\t\n", g.Node, g.Version, g.Place)
+	}
+	if len(older) > 0 {
+		fmt.Fprintf(w, "\nAn older format is written until these are upgraded, or a day after they were there: %s\n", strings.Join(slices.Sorted(maps.Keys(older)), ", "))
 	}
 	j := s.journal
-	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\n%s\t%d\t%d\t%d\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
+	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\t\n%s\t%d\t%d\t%d\t\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
 	for _, r := range j.Replicas {
-		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
+		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
 	}
-	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t")
+	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t\t")
 	for _, snapshot := range s.snapshots {
-		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
+		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
 	}
 	return w.Flush()
+}
+
+// formats says which level of the formats a gateway writes, and up to which it reads.
+func formats(b clusterBeat) string {
+	if b.Level == b.Writes {
+		return fmt.Sprint(b.Writes)
+	}
+	return fmt.Sprintf("%d, reads up to %d", b.Writes, b.Level)
 }
 
 func leader(s journal.State) string {

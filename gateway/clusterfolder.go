@@ -13,10 +13,6 @@ import (
 	"sluice/store/eventlog/journal"
 )
 
-// folderLevel is the format of the folders that this version writes into snapshots and can read. It grows when an older
-// version could not read them.
-const folderLevel = 1
-
 // oldFolder is the name of a log that a snapshot has replaced, with the place it had applied.
 const oldFolder = logFolder + ".old-"
 
@@ -61,6 +57,9 @@ func prepareFolder(ctx context.Context, dataDir string, b *bus.Bus, loading func
 		return err
 	}
 	if f.exists {
+		if f.level > journal.Newest {
+			return &SettingsError{newerLevel("the log in DATA_DIR "+dataDir, f.level)}
+		}
 		fits, err := f.fits(ctx, b, state, dataDir)
 		if fits || err != nil {
 			return err
@@ -151,7 +150,7 @@ func replaceFolder(ctx context.Context, dataDir string, b *bus.Bus, f folder, st
 		return err
 	}
 	loaded, err := readFolder(fresh)
-	if err == nil && (loaded.cluster != b.Cluster() || loaded.Birth != state.Birth || loaded.applied.Place != s.Place) {
+	if err == nil && (loaded.cluster != b.Cluster() || loaded.Birth != state.Birth || loaded.applied.Place != s.Place || loaded.level != s.Level) {
 		err = errors.New("it is not what its label says")
 	}
 	if err != nil {
@@ -200,18 +199,18 @@ func findSnapshot(ctx context.Context, b *bus.Bus, state journal.State) (journal
 
 // newest chooses among all snapshots, which are sorted.
 func newest(all []journal.Snapshot, state journal.State) (journal.Snapshot, error) {
-	newer := false
+	newer := 0
 	for _, s := range all {
 		if s.Place+1 < state.First {
 			break
 		}
-		if s.Level <= folderLevel {
+		if s.Level <= journal.Newest {
 			return s, nil
 		}
-		newer = true
+		newer = s.Level
 	}
-	if newer {
-		return journal.Snapshot{}, errors.New("the snapshots of the cluster were made by a newer version of Sluice: start that version here")
+	if newer != 0 {
+		return journal.Snapshot{}, newerLevel("each snapshot of the cluster", newer)
 	}
 	return journal.Snapshot{}, fmt.Errorf("%w that the journal goes on from: if the cluster is new, end `sluice cluster init` at its first gateway; else run `sluice cluster snapshot` while a gateway runs", journal.ErrNoSnapshot)
 }

@@ -75,6 +75,8 @@ type Gateway struct {
 	peers         *peers.Peers     // the same
 	journal       *journal.Journal // the same
 	origin        uint64           // of what it sends to the others; new at each start
+	levels        *levels          // nil if the gateway is alone
+	starting      context.Context  // ends when the journal is not followed any more
 	away          atomic.Bool      // its clients are sent away
 	opened        atomic.Bool      // all of it is open: before, it catches up with the others
 	handler       http.Handler
@@ -102,7 +104,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
-		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openBroker, g.startPeers, g.openDocuments,
+		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openLevels, g.openBroker, g.startPeers, g.openDocuments,
 		g.startLog, g.openAuth, g.openStore, g.openTrail, g.openDoors, g.openSnapshots, g.endPeersFirst,
 	} {
 		if err := step(); err != nil {

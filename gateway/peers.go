@@ -11,9 +11,6 @@ import (
 	"sluice/store/eventlog/journal"
 )
 
-// formatLevel is the newest format of the journal that this version reads.
-const formatLevel = 1
-
 // openPeers takes the gateway's name in its cluster.
 func (g *Gateway) openPeers() (err error) {
 	if !g.clustered() {
@@ -64,8 +61,9 @@ func (g *Gateway) closePeers() error {
 
 func (g *Gateway) peerState() peers.State {
 	claim, end := g.Log.Claim(), g.journal.Metrics().End.Load()
+	writes, older := g.levels.show()
 	return peers.State{
-		Version: g.o.Version, Level: formatLevel, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
+		Version: g.o.Version, Level: journal.Newest, Writes: writes, Older: older, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
 		Connections: g.Broker.Count(), Ready: g.opened.Load() && g.ready() == nil && !g.Traffic.Draining(),
 	}
 }
@@ -75,7 +73,7 @@ func (g *Gateway) adminCluster() *admin.Cluster {
 	if !g.clustered() {
 		return nil
 	}
-	return &admin.Cluster{Peers: g.peers, Node: g.bus.Node(), Journal: g.lookAtJournal}
+	return &admin.Cluster{Peers: g.peers, Node: g.bus.Node(), Levels: g.levels.show, Journal: g.lookAtJournal}
 }
 
 // lookAtJournal asks the journal's leader for its state.

@@ -90,6 +90,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	if g.clustered() {
 		g.group.Go(func() { g.watchBehind(quiet) })
 		g.group.Go(func() { g.compareStates(quiet) })
+		g.group.Go(func() { g.levels.keep(quiet) })
 	}
 	var err error
 	select {

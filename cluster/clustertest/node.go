@@ -24,6 +24,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 type Node struct {
 	*process
 	address, dir string
+	binary       string
 	run          func(args ...string) *exec.Cmd // a command of the program, with the gateway's settings
 }
 
@@ -64,6 +65,12 @@ func (n *Node) Restart(t testing.TB) {
 	n.start(t)
 	n.AwaitReady(t)
 }
+
+// Upgrade has the next start run the next version, which reads one more level of the formats.
+func (n *Node) Upgrade(t testing.TB) { t.Helper(); n.binary = need(t, buildNext) }
+
+// Downgrade has the next start run this version again.
+func (n *Node) Downgrade(t testing.TB) { t.Helper(); n.binary = need(t, buildGateway) }
 
 // Running reports whether the process has not ended by itself.
 func (n *Node) Running() bool { return n.running() }

@@ -21,6 +21,7 @@ import (
 type Cluster struct {
 	Node    string // the gateway's name
 	Peers   Peers
+	Levels  func() (writes int, older []string) // the level that it writes, and gateways that do not read its newest one
 	Journal func(ctx context.Context) (Journal, error)
 }
 
@@ -234,6 +235,7 @@ type gateway struct {
 	Twice       bool      `json:"twice"` // two gateways have the name
 	Version     string    `json:"version"`
 	Level       int       `json:"level"`
+	Writes      int       `json:"writes"`
 	Address     string    `json:"address"`
 	Place       uint64    `json:"place"`
 	Behind      uint64    `json:"behind"`
@@ -261,12 +263,16 @@ func (h *Handler) cluster(c echo.Context) error {
 	list := []gateway{}
 	for _, p := range h.o.Cluster.Peers.List() {
 		list = append(list, gateway{
-			Node: p.Node, Self: p.Self, Ready: p.Ready && !p.Away, Away: p.Away, Twice: p.Twice, Version: p.Version, Level: p.Level,
+			Node: p.Node, Self: p.Self, Ready: p.Ready && !p.Away, Away: p.Away, Twice: p.Twice, Version: p.Version, Level: p.Level, Writes: p.Writes,
 			Address: p.Address, Place: p.Place, Behind: p.Behind, Newest: fmt.Sprint(p.Newest), Connections: p.Connections,
 			Started: p.Started.UTC(), SeenMS: p.Seen.Milliseconds(), ClockOffMS: p.ClockOff.Milliseconds(),
 		})
 	}
+	writes, older := h.o.Cluster.Levels()
+	if older == nil {
+		older = []string{}
+	}
 	return c.JSON(http.StatusOK, map[string]any{
-		"node": h.o.Cluster.Node, "majority": h.o.Cluster.Peers.Majority(), "journal": journal, "nodes": list,
+		"node": h.o.Cluster.Node, "majority": h.o.Cluster.Peers.Majority(), "writes": writes, "older": older, "journal": journal, "nodes": list,
 	})
 }

@@ -328,7 +328,7 @@ func TestNewerFormat(t *testing.T) {
 	b, birth := made(t)
 	j := opened(t, b, 1, Options{Birth: birth})
 	propose(t, j, proposal(1, `"known"`))
-	newer := &nats.Msg{Subject: b.Subject(subjectIn), Data: b.Seal(subjectIn, []byte{version + 1, 1, 2, 3})}
+	newer := &nats.Msg{Subject: b.Subject(subjectIn), Data: b.Seal(subjectIn, []byte{Newest + 1, 1, 2, 3})}
 	if _, err := b.Conn().RequestMsgWithContext(bounded(t), newer); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ type pubAck struct {
 
 // Propose adds a message to the journal. Until ctx ends it tries again if there is no leader.
 func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
-	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests})
+	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests}, int(j.level.Load()))
 	if err != nil {
 		return fmt.Errorf("%w: %w", eventlog.ErrTooLarge, err) // a fault of ours; it must not be tried again
 	}
