@@ -78,6 +78,7 @@ func (c *Bench) measurementFlags(f *pflag.FlagSet) {
 
 func (c *Bench) requestFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.Options.Subscribe, "subscribe", "/realtime?channels=bench-{channel}", "The `PATH` to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel.")
+	f.StringVar(&c.PublishAt, "publish-at", "", "Publish at this `URL`, such as that of another gateway of the cluster.")
 	f.StringVar(&c.Publish, "publish", "/realtime", "The `PATH` to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in.")
 	f.StringVar(&c.Method, "method", "POST", "The `METHOD` of a publish.")
 	f.StringVar(&c.Body, "body", `{"event":"bench-{channel}","data":"{payload}"}`, "One event as `TEXT`; an empty one makes requests without a body, which measures reading with -n 0 --method GET.")

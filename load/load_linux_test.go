@@ -112,11 +112,32 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"http://192.0.2.1:80", "ftp://127.0.0.1", "127.0.0.1:80", ""} {
-		o := good
-		o.Target = target
-		if _, err := o.address(); err == nil {
+		if _, err := address(target); err == nil {
 			t.Errorf("%q was taken", target)
 		}
+	}
+}
+
+// Subscribers and publishers may have servers of their own.
+func TestPublishElsewhere(t *testing.T) {
+	both := &careless{streams: map[chan string]bool{}, times: func(int) int { return 1 }}
+	only := func(method string) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != method {
+				t.Errorf("%s came to the server for %s", r.Method, method)
+			}
+			both.ServeHTTP(w, r)
+		}))
+	}
+	read, write := only(http.MethodGet), only(http.MethodPost)
+	defer read.Close()
+	defer write.Close()
+	report, err := Run(context.Background(), Options{
+		Target: read.URL, PublishAt: write.URL, Subscribe: "/", Publish: "/", Body: "{payload}", ContentType: "text/plain",
+		Subscribers: 3, Channels: 1, Publishers: 1, Batch: 1, Events: 20, Size: 100, Wait: time.Second,
+	})
+	if err != nil || report.Check.Received != 60 {
+		t.Errorf("%+v: %v", report, err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 //   - {run}: a text that is new for each run; in a publish only
 type Options struct {
 	Target      string   // http://127.0.0.1:8080, or https
+	PublishAt   string   // where to publish, such as another gateway of the cluster; "": at Target
 	CA          string   // a file with the certificates to trust, in PEM; "": those of the system
 	Insecure    bool     // trust any certificate
 	Subscribe   string   // template of the path to subscribe at
@@ -126,12 +127,12 @@ func (o *Options) check() error {
 	return errors.Join(faults...)
 }
 
-// address returns the target's host and port. It refuses an address that is not loopback.
-func (o *Options) address() (*net.TCPAddr, error) {
-	u, err := url.Parse(o.Target)
+// address returns the host and port of a target. It refuses an address that is not loopback.
+func address(target string) (*net.TCPAddr, error) {
+	u, err := url.Parse(target)
 	ports := map[string]string{"http": "80", "https": "443"}
 	if err != nil || ports[u.Scheme] == "" || u.Host == "" {
-		return nil, fmt.Errorf("the target %q must be a URL such as http://127.0.0.1:8080 or https://localhost:8443", o.Target)
+		return nil, fmt.Errorf("the target %q must be a URL such as http://127.0.0.1:8080 or https://localhost:8443", target)
 	}
 	port := cmp.Or(u.Port(), ports[u.Scheme])
 	addr, err := net.ResolveTCPAddr("tcp4", net.JoinHostPort(u.Hostname(), port))

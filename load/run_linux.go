@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	addr, err := o.address()
+	addr, err := address(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	publishAt := cmp.Or(o.PublishAt, o.Target)
+	publishAddr, err := address(publishAt)
 	if err != nil {
 		return nil, err
 	}
@@ -34,11 +40,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.HTTP2 > 0 {
 		protocol = protocolHTTP2
 	}
-	subscribing, err := o.secure(protocol)
+	subscribing, err := o.secure(o.Target, protocol)
 	if err != nil {
 		return nil, err
 	}
-	publishing, err := o.secure(protocolHTTP1)
+	publishing, err := o.secure(publishAt, protocolHTTP1)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +52,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if r.crowd, err = newCrowd(r.number, addr, subscribing, o.HTTP2, o.Wait); err != nil {
 		return nil, err
 	}
-	r.publishers = newPublishers(&o, r.number, addr, publishing)
+	r.publishers = newPublishers(&o, r.number, publishAddr, publishing)
 	r.crowd.ends = o.Read > 0
 	go r.crowd.read() // close ends it and waits for it
 	err = r.all(ctx)

@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// secure returns how connections to the target use TLS, or nil for clear text. Protocol is the one to agree on.
-func (o *Options) secure(protocol string) (*tls.Config, error) {
-	u, err := url.Parse(o.Target)
+// secure returns how connections to a target use TLS, or nil for clear text. Protocol is the one to agree on.
+func (o *Options) secure(target, protocol string) (*tls.Config, error) {
+	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "https" {
 		return nil, nil // address has checked the target
 	}
