@@ -208,7 +208,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 		sh.drop(s, reason, cause)
 		return
 	}
-	k.phase, k.reason, k.cause = ending, reason, cause
+	k.phase, k.why = ending, &why{reason, cause}
 	k.deadline = clock(time.Now().Add(maxLinger))
 	k.rest = sh.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && sh.flush(s) {
@@ -217,7 +217,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 }
 
 func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
-	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.reason))
+	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.why.reason))
 	if s.socket.chunked {
 		dst = append(dst, sse.LastChunk...)
 	}
@@ -260,9 +260,9 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 		return
 	}
 	if k.phase != open {
-		reason, cause = k.reason, k.cause
+		reason, cause = k.why.reason, k.why.cause
 	}
-	k.phase, k.reason, k.cause = closed, reason, cause
+	k.phase, k.why = closed, &why{reason, cause}
 	closeFD(k.fd)
 	sh.streams[k.slot] = nil
 	sh.generations[k.slot]++

@@ -278,7 +278,7 @@ func (sh *shard) shutdown() {
 	}
 	for i := range done {
 		if s := done[i].stream; s.socket.phase == closed {
-			s.end(s.socket.reason, s.socket.cause)
+			s.end(s.socket.why.reason, s.socket.why.cause)
 		}
 	}
 	for _, s := range sh.streams {

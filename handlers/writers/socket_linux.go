@@ -27,8 +27,7 @@ const (
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
 	rest     []byte     // to write before anything else: the head, or the rest of a frame
-	reason   broker.End // why it ends, from ending on
-	cause    error
+	why      *why       // from ending on
 	tls      *tlsSocket // nil: clear text
 	nextPing int64      // as clock counts, like deadline
 	deadline int64      // while blocked: when it must have taken a byte; else: when its lingering ends
@@ -68,6 +67,12 @@ func (k *socket) discard(buf []byte) (alive, more bool) {
 		return true, true
 	}
 	return k.tls.discard(buf)
+}
+
+// why is the reason why a socket ends. It is separate because a lease that is 8 bytes larger takes 288 bytes of the heap.
+type why struct {
+	reason broker.End
+	cause  error
 }
 
 // maxUnsent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all

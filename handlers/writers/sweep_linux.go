@@ -33,7 +33,7 @@ func (sh *shard) check(s *Stream, now time.Time, ms int64) {
 	switch k.phase {
 	case ending, lingering:
 		if timedOut(&k.deadline, maxLinger, now) {
-			sh.drop(s, k.reason, k.cause)
+			sh.drop(s, k.why.reason, k.why.cause)
 		}
 		return
 	case open:
