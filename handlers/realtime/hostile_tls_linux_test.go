@@ -31,10 +31,18 @@ type forger struct {
 	sent   uint64 // records with this secret
 }
 
-// recorder has what a client has received.
+// recorder has what a client has received, and what it has sent first.
 type recorder struct {
 	net.Conn
-	got []byte
+	got   []byte
+	first []byte
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.first == nil {
+		r.first = bytes.Clone(b)
+	}
+	return r.Conn.Write(b)
 }
 
 func (r *recorder) Read(b []byte) (int, error) {
