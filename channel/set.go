@@ -24,7 +24,14 @@ const (
 )
 
 // NewSet returns the union of the patterns.
-func NewSet(patterns ...Pattern) Set { return newSet(slices.Clone(patterns)) }
+func NewSet(patterns ...Pattern) Set {
+	for i := range patterns[min(1, len(patterns)):] {
+		if compare(patterns[i], patterns[i+1]) >= 0 {
+			return newSet(slices.Clone(patterns))
+		}
+	}
+	return packed(minimal(patterns)) // most lists are sorted
+}
 
 // newSet is NewSet for a list that it may change.
 func newSet(ps []Pattern) Set {

@@ -132,24 +132,20 @@ func (x *Index[T]) matchRight(r *right[T], collection string, dst []T) []T {
 	return dst
 }
 
+// collect appends the values of the entries that this turn has not found yet.
 func (x *Index[T]) collect(l *list[T], dst []T) []T {
-	if l.first.entry == nil {
-		return dst
-	}
-	dst = x.once(l.first.entry, dst)
-	if l.more != nil {
-		for i := range *l.more {
-			dst = x.once((*l.more)[i].entry, dst)
-		}
-	}
-	return dst
-}
-
-// once appends the value of an entry that this turn has not found yet.
-func (x *Index[T]) once(e *Entry[T], dst []T) []T {
-	if e.seen != x.turn {
+	if e := l.first.entry; e != nil && e.seen != x.turn {
 		e.seen = x.turn
 		dst = append(dst, e.value)
+	}
+	if l.more == nil {
+		return dst
+	}
+	for _, r := range *l.more {
+		if e := r.entry; e.seen != x.turn {
+			e.seen = x.turn
+			dst = append(dst, e.value)
+		}
 	}
 	return dst
 }
