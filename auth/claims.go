@@ -225,7 +225,8 @@ func (c *claims) grants() (s grant.Sets, err error) {
 	return l.Valid(), nil
 }
 
-// stringList reads a list of strings. It returns true if there is no value, and false if the value has another shape.
+// stringList reads a list of strings. It returns true if there is no value, and false and no list if the value has another
+// shape.
 func stringList(v json.RawMessage) ([]string, bool) {
 	if len(v) == 0 {
 		return nil, true
@@ -242,6 +243,8 @@ func stringList(v json.RawMessage) ([]string, bool) {
 		}
 		out = append(out, t.String())
 	}
-	t, err := d.ReadToken()
-	return out, err == nil && t.Kind() == ']'
+	if t, err := d.ReadToken(); err != nil || t.Kind() != ']' { // such as a number
+		return nil, false
+	}
+	return out, true
 }
