@@ -24,7 +24,15 @@ type budgets struct {
 	heads    int64 // a number: connections without a request head
 }
 
+// Where there is more than config.FullMemory, the log's cache may have a part of it. A search without an index reads all
+// documents of a collection; if the cache holds them, that takes 40 % less CPU time (100,000 documents, 16 and 64 MiB).
+const (
+	cacheShare = 64
+	mostCache  = 64 << 20
+)
+
 func newBudgets(memory MemoryLimit) budgets {
+	most := memory.most()
 	if !memory.found() {
 		memory.Bytes = math.MaxInt64
 	}
@@ -32,7 +40,7 @@ func newBudgets(memory MemoryLimit) budgets {
 	// The log needs only a small part of its budget: even with half of it, 200 B events cost no more.
 	engine := func(n int64) int64 { return config.ShareOf(2*min(memory.Bytes, config.FullMemory), n, 1<<20) }
 	b := budgets{
-		ring: part(16<<20, 1<<20), cache: engine(16 << 20), memTable: engine(16 << 20), queue: part(64<<20, 4<<20), known: part(256<<20, 8<<20),
+		ring: part(16<<20, 1<<20), cache: max(engine(16<<20), min(most/cacheShare, mostCache)), memTable: engine(16 << 20), queue: part(64<<20, 4<<20), known: part(256<<20, 8<<20),
 		heap: part(16<<20, runtimeLeast), answers: part(32<<20, 1<<20), keys: part(500_000, 10_000), heads: part(2048, 256),
 	}
 	if memory.Bytes < config.FullMemory { // otherwise MAX_ROOM_BYTES bounds it
