@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -189,7 +190,11 @@ func (b *bench) generate(ctx context.Context, s *system, addr string, pid int, a
 	}
 	all = append(all, s.args...)
 	all = append(all, args...)
-	cmd := exec.CommandContext(ctx, "taskset", append(all, "http://"+addr)...)
+	scheme := "http://"
+	if slices.Contains(s.args, anyCertificate) {
+		scheme = "https://"
+	}
+	cmd := exec.CommandContext(ctx, "taskset", append(all, scheme+addr)...)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	var r report

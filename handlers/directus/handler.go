@@ -60,7 +60,7 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+	return &Handler{o: o, streams: traffic.Opener{Door: doorName, Kind: traffic.KindDirectusSocket, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
 		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}
 }
 

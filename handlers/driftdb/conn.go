@@ -68,6 +68,7 @@ type conn struct {
 func (h *Handler) connect(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	lease := h.streams.Lease(c, anybody)
+	lease.SetKind(traffic.KindRoomSocket)
 	one := &conn{
 		h: h, lease: lease, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != "", commands: make(chan command, 16),
 		asked: map[string]bool{},
