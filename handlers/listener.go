@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"math"
 	"net"
 	"net/http"
 	"os"
@@ -42,9 +41,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.Descriptors.Observe(number)
 		}
 	}
-	progress := &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}
-	progress.until.Store(unknown)
-	return progress, nil
+	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
 }
 
 // ConnContext is for http.Server. With it, answers that use memory know the connection that sends them.
@@ -70,7 +67,7 @@ type progressConn struct {
 	net.Conn
 	timeout time.Duration
 	written atomic.Int64
-	until   atomic.Int64 // the deadline of writes as Write has set it, counted from began, or unknown
+	due     atomic.Int64 // when the deadline of writes is, in nanoseconds since the start; 0: not known
 
 	memory  *share.Memory
 	heading atomic.Bool // a request head is expected or arrives
@@ -119,6 +116,32 @@ func (c *progressConn) Written() int64 { return c.written.Load() }
 // Cut closes the connection of a client that reads too slowly.
 func (c *progressConn) Cut() { _ = c.Conn.Close() } // it may be gone
 
+// SetDeadline is for both directions. Nothing but http.Server calls it, for a handshake and before a connection is hijacked.
+func (c *progressConn) SetDeadline(t time.Time) error {
+	c.due.Store(0)
+	return c.Conn.SetDeadline(t)
+}
+
+// SetWriteDeadline is as SetDeadline.
+func (c *progressConn) SetWriteDeadline(t time.Time) error {
+	c.due.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+var start = time.Now() // for a clock without steps
+
+// renew moves the deadline of writes. One that leaves the whole timeout is left as it is: setting it takes 2 % of a
+// publish. So a client has the timeout at least, and an eighth more at most.
+func (c *progressConn) renew(now time.Time) error {
+	since := now.Sub(start)
+	if due := c.due.Load(); due != 0 && due >= int64(since+c.timeout) {
+		return nil
+	}
+	wait := c.timeout + c.timeout/8
+	c.due.Store(int64(since + wait))
+	return c.Conn.SetWriteDeadline(now.Add(wait))
+}
+
 // piece bounds a single write, so that the progress of a large answer shows.
 const piece = 64 << 10
 
@@ -126,7 +149,7 @@ func (c *progressConn) Write(b []byte) (int, error) {
 	written := 0
 	for {
 		begun := time.Now()
-		if err := c.extend(begun); err != nil {
+		if err := c.renew(begun); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(b[written:min(len(b), written+piece)])
@@ -138,35 +161,4 @@ func (c *progressConn) Write(b []byte) (int, error) {
 			return written, err
 		}
 	}
-}
-
-// began is what deadlines are counted from: by the clock that nobody sets.
-var began = time.Now()
-
-// unknown is the deadline of a connection for which another one than Write's may be set.
-const unknown = math.MinInt64
-
-// extend lets a write take c.timeout at least. To set a deadline costs as much as a tenth of a small write over TLS. So it
-// is set a quarter later than it needs to be, and writes that begin soon after need none of their own.
-func (c *progressConn) extend(now time.Time) error {
-	passed := now.Sub(began)
-	if c.until.Load() >= int64(passed+c.timeout) {
-		return nil
-	}
-	most := c.timeout + c.timeout/4
-	err := c.Conn.SetWriteDeadline(now.Add(most))
-	c.until.Store(int64(passed + most))
-	return err
-}
-
-// SetDeadline and SetWriteDeadline are for others than Write, which sets its own again.
-
-func (c *progressConn) SetDeadline(t time.Time) error {
-	c.until.Store(unknown)
-	return c.Conn.SetDeadline(t)
-}
-
-func (c *progressConn) SetWriteDeadline(t time.Time) error {
-	c.until.Store(unknown)
-	return c.Conn.SetWriteDeadline(t)
 }
