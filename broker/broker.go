@@ -207,6 +207,7 @@ type Filter struct {
 	Chunked     bool            // each frame is a chunk of HTTP/1.1
 	Silent      bool            // it gets compacts of keyed events too
 	Holder      Holder          // whose it is, for Each; nil: nobody's
+	Slot        int32           // Subscriber.Slot, from the beginning
 }
 
 // Subscribe makes a cursor in a group, or in a new group if g is nil. The caller is its writer, until Close.
@@ -220,7 +221,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 		g = b.NewGroup()
 		g.single = true
 	}
-	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder}
+	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder, Slot: f.Slot}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {

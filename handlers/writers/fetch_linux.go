@@ -2,7 +2,6 @@ package writers
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"sluice/broker"
@@ -79,9 +78,6 @@ func (f *fetches) run() {
 	}
 }
 
-// errPanic is why a stream ends after a panic in it.
-var errPanic = errors.New("a panic; the log has its stack")
-
 // fetch reads what comes next for a stream. A panic is an error of this stream.
 func (f *fetches) fetch(s *Stream) (read fetched) {
 	read = fetched{stream: s, err: errPanic}
@@ -115,7 +111,7 @@ func (sh *shard) returnFetched(f *fetched) {
 	<-sh.fetches.ready
 	switch {
 	case k.phase == closed:
-		s.end(k.reason, k.cause)
+		s.endIfAlone()
 		return
 	case k.phase != open:
 		return // it is ending, and needs no more events

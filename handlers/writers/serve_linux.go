@@ -28,7 +28,7 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 		if next < len(again) {
 			s = again[next]
 		} else {
-			s = sh.streamOf(sh.work[next-len(again)])
+			s = sh.wokenBy(sh.work[next-len(again)])
 		}
 		next++
 		if s != nil {
@@ -42,6 +42,10 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 // serve writes a stream's events: at most one batch, before the other streams have their turn.
 func (sh *shard) serve(s *Stream) {
 	sh.serving = s
+	if s.web != nil {
+		sh.step(s)
+		return
+	}
 	k := &s.socket
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
@@ -206,7 +210,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 		sh.drop(s, reason, cause)
 		return
 	}
-	k.phase, k.reason, k.cause = ending, reason, cause
+	k.phase, k.end = ending, &End{Reason: reason, Err: cause}
 	k.deadline = clock(time.Now().Add(maxLinger))
 	k.rest = sh.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && sh.flush(s) {
@@ -215,7 +219,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 }
 
 func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
-	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.reason))
+	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.end.Reason))
 	if s.socket.chunked {
 		dst = append(dst, sse.LastChunk...)
 	}
@@ -226,7 +230,7 @@ func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 // reset the connection, and destroy the last frame on its way.
 func (sh *shard) linger(s *Stream) {
 	k := &s.socket
-	k.phase, k.deadline = lingering, clock(time.Now().Add(maxLinger))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerOf(k.end.Reason)))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return
@@ -240,17 +244,25 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 	if k.phase == closed {
 		return
 	}
-	if k.phase != open {
-		reason, cause = k.reason, k.cause
+	if k.phase == open {
+		k.end = &End{Reason: reason, Err: cause}
 	}
-	k.phase, k.reason, k.cause = closed, reason, cause
+	k.phase = closed
 	closeFD(k.fd)
 	sh.streams[k.slot] = nil
 	sh.generations[k.slot]++
 	sh.free = append(sh.free, k.slot)
 	k.rest = nil
-	if !k.fetching {
-		s.end(reason, cause)
+	if s.web != nil {
+		s.web.shared.leave()
+	}
+	s.endIfAlone()
+}
+
+// endIfAlone ends a stream whose connection is closed, unless a goroutine still works for it; that one does so then.
+func (s *Stream) endIfAlone() {
+	if k := &s.socket; k.phase == closed && !k.fetching && (s.web == nil || s.web.shared.jobs == 0) {
+		s.end(k.end.Reason, k.end.Err)
 	}
 }
 

@@ -3,6 +3,7 @@ package writers
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -53,26 +54,14 @@ func (w *shared) close() {
 // next returns the shards in turn.
 func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
 
-// heads are buffers for the first bytes of streams.
-var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // takeOver gives the request's connection to a shard. It first writes the answer's head and the stream's first frames
 // itself. A reason other than "" ends the stream.
 func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
-	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
+	conn, _, err := hijack(c, http.StatusOK)
 	if err != nil {
-		return Gone, fmt.Errorf("taking the connection over: %w", err)
+		return Gone, err
 	}
-	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	fd, err := duplicate(conn, sh.config.WriteTimeout)
-	if err == nil {
-		sh.config.Observer.Descriptor(int(fd))
-	}
-	// The duplicate keeps the connection open; net's own descriptor is free.
-	if cerr := conn.Close(); err == nil && cerr != nil {
-		closeFD(fd)
-		err = fmt.Errorf("closing the first descriptor: %w", cerr)
-	}
+	fd, err := sh.detach(conn)
 	if err != nil {
 		return Failed, err
 	}
@@ -96,6 +85,50 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	if err := sh.writeFirst(s, head.Bytes()); err != nil {
 		return Gone, err
 	}
+	if adopted = sh.adopt(s); !adopted {
+		return broker.EndCut, nil
+	}
+	return "", nil
+}
+
+// detach returns a descriptor of our own, which keeps the connection open; net's own is free.
+func (sh *shard) detach(conn net.Conn) (int32, error) {
+	fd, err := duplicate(conn, sh.config.WriteTimeout)
+	if err == nil {
+		sh.config.Observer.Descriptor(int(fd))
+	}
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		closeFD(fd)
+		err = fmt.Errorf("closing the first descriptor: %w", cerr)
+	}
+	return fd, err
+}
+
+// takeOverSocket gives the connection of a request for a WebSocket to a shard. A reason other than "" ends the socket.
+func (sh *shard) takeOverSocket(c echo.Context, s *Stream) (reason broker.End, _ error) {
+	conn, read, err := hijack(c, http.StatusSwitchingProtocols)
+	if err != nil {
+		return Gone, err
+	}
+	fd, err := sh.detach(conn)
+	if err != nil {
+		return Failed, err
+	}
+	adopted := false
+	defer func() { // after a panic as well
+		if !adopted {
+			closeFD(fd)
+		}
+	}()
+	s.socket = socket{fd: fd}
+	s.web.shared.unread, s.web.shared.more = read, true
+	head := appendUpgrade(nil, c.Response().Header())
+	n, full, err := s.socket.write(head, nil)
+	if err != nil {
+		return Gone, err
+	}
+	sh.wroteSocket(s, n)
+	s.socket.rest, s.socket.blocked = head[n:], full
 	if adopted = sh.adopt(s); !adopted {
 		return broker.EndCut, nil
 	}
@@ -126,24 +159,4 @@ func (sh *shard) writeFirst(s *Stream, head []byte) error {
 		k.blocked = n < len(head)+len(block.Bytes)
 	}
 	return nil
-}
-
-// appendHead writes the answer's head as net/http would.
-func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {
-	proto := "HTTP/1.1"
-	if r.ProtoMinor == 0 {
-		proto = "HTTP/1.0"
-	}
-	b.WriteString(proto)
-	b.WriteString(" 200 OK\r\n")
-	_ = header.Write(b) // a Buffer takes everything
-	if chunked && header.Get(echo.HeaderConnection) == "" {
-		b.WriteString("Connection: close\r\n")
-	}
-	b.WriteString("Date: ")
-	b.Write(time.Now().UTC().AppendFormat(b.AvailableBuffer(), http.TimeFormat))
-	if chunked {
-		b.WriteString("\r\nTransfer-Encoding: chunked")
-	}
-	b.WriteString("\r\n\r\n")
 }

@@ -3,14 +3,13 @@ package writers
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"sluice/broker"
 )
 
 // phase is where a connection is in its life.
@@ -25,11 +24,10 @@ const (
 
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
-	rest     []byte     // to write before anything else: the head, or the rest of a frame
-	reason   broker.End // why it ends, from ending on
-	cause    error
-	nextPing int64 // as clock counts, like deadline
-	deadline int64 // while blocked: when it must have taken a byte; else: when its lingering ends
+	rest     []byte // to write before anything else: the head, or the rest of a frame
+	end      *End   // how it ends, from ending on; one word, since most streams have none
+	nextPing int64  // as clock counts, like deadline
+	deadline int64  // while blocked: when it must have taken a byte; else: when its lingering ends
 	fd       int32
 	slot     int32
 	queued   int32 // bytes that the kernel had for it when it blocked, or at the last look
@@ -39,6 +37,33 @@ type socket struct {
 	fetching bool // another goroutine uses the cursor
 	chatty   bool // there may be more to read
 	live     bool // the notice Live was sent, or is not wanted
+}
+
+// write sends a and then b, and returns how many bytes of both the kernel took. full means that it takes no more for now.
+func (k *socket) write(a, b []byte) (n int, full bool, err error) {
+	n, err = write(k.fd, a, b)
+	return n, n < len(a)+len(b), err
+}
+
+// unsent reports whether something waits to be written before anything else.
+func (k *socket) unsent() bool { return len(k.rest) > 0 }
+
+// read reads what the client has sent; again means that there is nothing now.
+func (k *socket) read(buf []byte) (n int, again bool, err error) {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(k.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			return 0, true, nil
+		case errno != 0:
+			return 0, false, errno
+		case n == 0:
+			return 0, false, io.EOF
+		default:
+			return int(n), false, nil
+		}
+	}
 }
 
 // maxUnsent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all

@@ -27,13 +27,17 @@ func (sh *shard) check(s *Stream, now time.Time, ms int64) {
 	sh.serving = s
 	defer sh.dropPanicking()
 	k := &s.socket
+	if s.web != nil && k.phase == open {
+		sh.checkSocket(s, now)
+		return
+	}
 	if k.chatty && !sh.listen(s) {
 		return
 	}
 	switch k.phase {
 	case ending, lingering:
 		if timedOut(&k.deadline, maxLinger, now) {
-			sh.drop(s, k.reason, k.cause)
+			sh.drop(s, k.end.Reason, k.end.Err)
 		}
 		return
 	case open:
@@ -151,4 +155,5 @@ func (sh *shard) shrink() {
 	if cap(sh.block.Bytes) > 4*batchBytes {
 		sh.block = broker.Block{}
 	}
+	sh.turn.trim()
 }
