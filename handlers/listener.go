@@ -103,6 +103,12 @@ func (c *progressConn) Read(b []byte) (int, error) {
 // NetConn returns the connection without the deadline, for writers that do not wait.
 func (c *progressConn) NetConn() net.Conn { return c.Conn }
 
+// Replace puts another connection below, for writers that do not wait. It returns the one that was there.
+func (c *progressConn) Replace(by net.Conn) (before net.Conn) {
+	before, c.Conn = c.Conn, by
+	return before
+}
+
 // Written returns how many bytes the kernel has taken.
 func (c *progressConn) Written() int64 { return c.written.Load() }
 

@@ -55,9 +55,9 @@ func stalledReaders(t *testing.T, writer func(*setup)) {
 			t.Fatal(err)
 		}
 		written := g.Written()
-		c, err := net.Dial("tcp", g.Listener.Addr().String())
+		c, err := g.Connect(net.Dialer{})
 		if err == nil {
-			err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+			err = c.SetReadBuffer(4 << 10)
 		}
 		if err == nil {
 			_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\nx-apikey: %s\r\n%s", path, key, more)

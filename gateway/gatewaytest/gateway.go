@@ -18,6 +18,7 @@ type Setup struct {
 	config.Config
 	gateway.Options
 	TLS            bool         // over HTTPS and HTTP/2, with a certificate that Client trusts
+	NoHTTP2        bool         // with TLS: HTTP/1.1 only
 	NoWriteTimeout bool         // no client is cut off for reading an answer slowly
 	Listener       net.Listener // instead of one on a port that the system chooses
 }
@@ -48,7 +49,7 @@ func Start(t testing.TB, change ...func(*Setup)) *Gateway {
 			t.Fatal(err)
 		}
 	}
-	g.Server = &httptest.Server{Listener: whole.Guard(listener), Config: whole.Server(), EnableHTTP2: s.TLS}
+	g.Server = &httptest.Server{Listener: whole.Guard(listener), Config: whole.Server(), EnableHTTP2: s.TLS && !s.NoHTTP2}
 	if s.NoWriteTimeout {
 		g.Config.ConnContext = nil
 	}

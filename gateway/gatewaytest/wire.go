@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ import (
 
 // Wire is a stream on a connection of the test's own. The test decides what is read, and when.
 type Wire struct {
-	*net.TCPConn
+	*Conn
 	in     *bufio.Reader
 	Answer *http.Response // its head
 	chunks *chunks        // nil if the body is not chunked
@@ -70,7 +69,7 @@ func (g *Gateway) Wire(t *testing.T, request string) *Wire {
 	if err := c.SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
-	w := &Wire{TCPConn: c, in: bufio.NewReader(c)}
+	w := &Wire{Conn: c, in: bufio.NewReader(c)}
 	answer, err := http.ReadResponse(w.in, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package gatewaytest
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"strings"
@@ -8,20 +9,54 @@ import (
 	"time"
 )
 
-// BothWriters runs a test with the shared writer, and with the writer that has a goroutine for each connection.
+// BothWriters runs a test with the shared writer, which writes TLS, too, and with the writer that has a goroutine for each
+// connection.
 func BothWriters(t *testing.T, f func(t *testing.T, writer func(*Setup))) {
 	t.Helper()
-	for name, shards := range map[string]int{"shared": 2, "goroutine": -1} {
+	SharedWriter(t, 2, f)
+	t.Run("goroutine", func(t *testing.T) {
+		f(t, func(s *Setup) { s.Shards = -1 })
+	})
+}
+
+// SharedWriter runs a test with the shared writer only, without and with TLS.
+func SharedWriter(t *testing.T, shards int, f func(t *testing.T, writer func(*Setup))) {
+	t.Helper()
+	for name, secure := range map[string]bool{"shared": false, "shared, TLS": true} {
 		t.Run(name, func(t *testing.T) {
-			f(t, func(s *Setup) { s.Shards = shards })
+			f(t, func(s *Setup) { s.Shards, s.TLS, s.NoHTTP2 = shards, secure, secure })
 		})
 	}
 }
 
+// Conn is a connection of the test's own, over TLS if the gateway has it.
+type Conn struct {
+	net.Conn
+	TCP *net.TCPConn
+}
+
+// CloseWrite ends what the test sends, and goes on reading.
+func (c *Conn) CloseWrite() error {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		if err := secure.CloseWrite(); err != nil {
+			return err
+		}
+	}
+	return c.TCP.CloseWrite()
+}
+
+// SetLinger and SetReadBuffer are those of TCP.
+func (c *Conn) SetLinger(seconds int) error { return c.TCP.SetLinger(seconds) }
+
+func (c *Conn) SetReadBuffer(bytes int) error { return c.TCP.SetReadBuffer(bytes) }
+
+// Secure reports whether the gateway has TLS.
+func (g *Gateway) Secure() bool { return g.Server.TLS != nil }
+
 // Dial opens a new connection and sends a request.
-func (g *Gateway) Dial(t *testing.T, request string) *net.TCPConn {
+func (g *Gateway) Dial(t *testing.T, request string) *Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", g.Listener.Addr().String())
+	c, err := g.Connect(net.Dialer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +67,20 @@ func (g *Gateway) Dial(t *testing.T, request string) *net.TCPConn {
 	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	return c.(*net.TCPConn)
+	return c
+}
+
+// Connect opens a new connection. The caller closes it.
+func (g *Gateway) Connect(dialer net.Dialer) (*Conn, error) {
+	raw, err := dialer.Dial("tcp", g.Listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: raw, TCP: raw.(*net.TCPConn)}
+	if g.Secure() {
+		c.Conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+	}
+	return c, nil
 }
 
 // Get returns a request for a stream of /realtime.

@@ -19,7 +19,7 @@ import (
 // vary is what differs between two runs of one story: ids, times and what is random.
 var vary = regexp.MustCompile(`(?m)^((?:id|retry|Date|X-Request-Id): )[^\r\n]+|("(?:oldest|after)":")\d+`)
 
-// TestSameEnds: however a stream begins and ends, both writers give the same head and the same body.
+// TestSameEnds: however a stream begins and ends, both writers give the same head and the same body, with TLS and without.
 func TestSameEnds(t *testing.T) {
 	t.Parallel()
 	const key, secret = "k-0123456789abcdef", "ssssssssssssssssssssssssssssssss"
@@ -43,7 +43,7 @@ func TestSameEnds(t *testing.T) {
 		}},
 	}
 	for name, tt := range tests {
-		story := func(t *testing.T, shards int, version string) (head, body string) {
+		story := func(t *testing.T, shards int, secure bool, version string) (head, body string) {
 			file := filepath.Join(t.TempDir(), "keys.json")
 			write := func(keys string) {
 				if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
@@ -52,7 +52,7 @@ func TestSameEnds(t *testing.T) {
 			}
 			write(`[{"name":"k","key":"` + key + `","sub":["*"]}]`)
 			g := newGateway(t, func(s *setup) {
-				s.Shards, s.RetainBytes = shards, 4000
+				s.Shards, s.TLS, s.NoHTTP2, s.RetainBytes = shards, secure, secure, 4000
 				s.APIKeysFile, s.JWTSecret = file, []string{secret}
 			})
 			ids := g.Put(t, gatewaytest.Events(30, "e", 100)...)
@@ -101,16 +101,18 @@ func TestSameEnds(t *testing.T) {
 			}
 			t.Run(name+" "+version, func(t *testing.T) {
 				t.Parallel()
-				head, body := story(t, 1, version)
-				wantHead, wantBody := story(t, -1, version)
-				if head != wantHead {
-					t.Errorf("shared:\n%s\ngoroutine:\n%s", head, wantHead)
-				}
-				if body != wantBody {
-					t.Errorf("shared:\n%q\ngoroutine:\n%q", body[min(2049, len(body)):], wantBody[min(2049, len(wantBody)):])
-				}
-				if name == "gap" && !strings.Contains(body, "event: gap") {
-					t.Errorf("no gap in %q", body[2049:])
+				wantHead, wantBody := story(t, -1, false, version)
+				for _, secure := range []bool{false, true} {
+					head, body := story(t, 1, secure, version)
+					if head != wantHead {
+						t.Errorf("shared, TLS %v:\n%s\ngoroutine:\n%s", secure, head, wantHead)
+					}
+					if body != wantBody {
+						t.Errorf("shared, TLS %v:\n%q\ngoroutine:\n%q", secure, body[min(2049, len(body)):], wantBody[min(2049, len(wantBody)):])
+					}
+					if name == "gap" && !strings.Contains(body, "event: gap") {
+						t.Errorf("no gap in %q", body[2049:])
+					}
 				}
 			})
 		}

@@ -24,7 +24,7 @@ import (
 
 var varying = regexp.MustCompile(`(?m)^(id: |Date: |X-Request-Id: |data: 2|retry: )[^\r\n]*|"oldest":"\d+"|"id":"\d+","ts":"[^"]+"`)
 
-// TestSameBytes: for the same story both writers give the same bytes, but for ids, times and what is random.
+// TestSameBytes: for the same story both writers give the same bytes, with TLS and without, but for ids, times and what is random.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	// begin and the function that it returns are a story. Two stories wait for their pings together.
@@ -91,14 +91,21 @@ func TestSameBytes(t *testing.T) {
 			if strings.Contains(name, "history") {
 				live = "event: live\n"
 			}
-			writer := func(shards int) *gateway {
-				return newGateway(t, func(s *setup) { s.Shards, s.PingInterval = shards, 700*time.Millisecond })
+			writer := func(shards int, secure bool) *gateway {
+				return newGateway(t, func(s *setup) {
+					s.Shards, s.TLS, s.NoHTTP2, s.PingInterval = shards, secure, secure, 700*time.Millisecond
+				})
 			}
-			one, other := writer(1), writer(-1)
-			endShared, endGoroutine := begin(t, one, request, live), begin(t, other, request, live)
-			shared, goroutine := endShared(), endGoroutine()
-			if sortedHead(shared) != sortedHead(goroutine) {
-				t.Errorf("shared:\n%q\ngoroutine:\n%q", strings.ReplaceAll(sortedHead(shared), "  ", ""), strings.ReplaceAll(sortedHead(goroutine), "  ", ""))
+			goroutine := begin(t, writer(-1, false), request, live)
+			others := map[string]func() string{
+				"shared": begin(t, writer(1, false), request, live), "shared, TLS": begin(t, writer(1, true), request, live), "goroutine, TLS": begin(t, writer(-1, true), request, live),
+			}
+			shared, want := "", sortedHead(goroutine())
+			for writer, end := range others {
+				shared = end()
+				if got := sortedHead(shared); got != want {
+					t.Errorf("%s:\n%q\ngoroutine:\n%q", writer, strings.ReplaceAll(got, "  ", ""), strings.ReplaceAll(want, "  ", ""))
+				}
 			}
 			if name == "lines" {
 				if strings.Count(shared, `"event":"`) < 5 {
@@ -146,24 +153,26 @@ func sortedHead(text string) string {
 // What a client sends behind its request is neither answered nor in anybody's way.
 func TestBytesBehindTheRequest(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.Shards = 1 })
-	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-	g.AwaitSubscribers(t, 1)
-	junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
-	if _, err := c.Write(junk); err != nil {
-		t.Fatal(err)
-	}
-	id := g.Publish(t, `{"event":"a"}`)
-	var text []byte
-	for buf := make([]byte, 4096); !bytes.Contains(text, []byte("id: "+id+"\nevent: a")); {
-		n, err := c.Read(buf)
-		if text = append(text, buf[:n]...); err != nil {
-			t.Fatalf("%v after %q", err, text)
+	gatewaytest.SharedWriter(t, 1, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, "?channels=a")+"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		g.AwaitSubscribers(t, 1)
+		junk := []byte(strings.Repeat("POST /realtime HTTP/1.1\r\n\x00garbage", 4000))
+		if _, err := c.Write(junk); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if bytes.Count(text, []byte("HTTP/1.1 ")) != 1 {
-		t.Errorf("something else was answered: %q", text)
-	}
+		id := g.Publish(t, `{"event":"a"}`)
+		var text []byte
+		for buf := make([]byte, 4096); !bytes.Contains(text, []byte("id: "+id+"\nevent: a")); {
+			n, err := c.Read(buf)
+			if text = append(text, buf[:n]...); err != nil {
+				t.Fatalf("%v after %q", err, text)
+			}
+		}
+		if bytes.Count(text, []byte("HTTP/1.1 ")) != 1 {
+			t.Errorf("something else was answered: %q", text)
+		}
+	})
 }
 
 // A client that does not read delays nobody, and gets all in order once it reads on.
@@ -248,52 +257,56 @@ func TestDrainOfStreams(t *testing.T) {
 // Closing the handler cuts what is left, without a chunk that would say it was whole.
 func TestCloseCuts(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, func(s *setup) { s.Shards = 1 })
-	c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
-	g.AwaitSubscribers(t, 1)
-	if err := g.Realtime.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(c)
-	if bytes.HasSuffix(text, []byte("0\r\n\r\n")) || !bytes.Contains(text, []byte("init")) {
-		t.Errorf("%q", text)
-	}
-	g.AwaitSubscribers(t, 0)
+	gatewaytest.SharedWriter(t, 1, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		c := g.Dial(t, gatewaytest.Get(gatewaytest.KeyAll, ""))
+		g.AwaitSubscribers(t, 1)
+		if err := g.Realtime.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(c)
+		if bytes.HasSuffix(text, []byte("0\r\n\r\n")) || !bytes.Contains(text, []byte("init")) {
+			t.Errorf("%q", text)
+		}
+		g.AwaitSubscribers(t, 0)
+	})
 }
 
 // Crowds that come, miss events, resume and go: everybody has everything, and nothing is left behind.
 func TestCrowdsResume(t *testing.T) {
-	g := newGateway(t, func(s *setup) { s.Shards = 2 })
-	start := g.Stream(t, gatewaytest.KeyAll, "?channels=none").Parser.LastEventID()
-	var ids []string
-	for i := range 300 {
-		ids = append(ids, g.Publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
-	}
-	want := strings.Join(ids, " ")
-	g.AwaitSubscribers(t, 1)
-	files, goroutines := openFiles(t), runtime.NumGoroutine()
-	var group sync.WaitGroup
-	for range 20 {
-		group.Go(func() {
-			for range 25 {
-				if got, err := readIDs(g, start, len(ids)); err != nil || strings.Join(got, " ") != want {
-					t.Errorf("%d events, %v", len(got), err)
-					return
+	gatewaytest.SharedWriter(t, 2, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer)
+		start := g.Stream(t, gatewaytest.KeyAll, "?channels=none").Parser.LastEventID()
+		var ids []string
+		for i := range 300 {
+			ids = append(ids, g.Publish(t, fmt.Sprintf(`{"event":"e","data":%d}`, i)))
+		}
+		want := strings.Join(ids, " ")
+		g.AwaitSubscribers(t, 1)
+		files, goroutines := openFiles(t), runtime.NumGoroutine()
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				for range 25 {
+					if got, err := readIDs(t, g, start, len(ids)); err != nil || strings.Join(got, " ") != want {
+						t.Errorf("%d events, %v", len(got), err)
+						return
+					}
 				}
+			})
+		}
+		group.Wait()
+		g.AwaitSubscribers(t, 1)
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			nowFiles, now := openFiles(t), runtime.NumGoroutine()
+			if nowFiles <= files+2 && now <= goroutines+2 {
+				return
 			}
-		})
-	}
-	group.Wait()
-	g.AwaitSubscribers(t, 1)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		nowFiles, now := openFiles(t), runtime.NumGoroutine()
-		if nowFiles <= files+2 && now <= goroutines+2 {
-			return
+			if time.Now().After(deadline) {
+				t.Fatalf("%d descriptors and %d goroutines, before %d and %d", nowFiles, now, files, goroutines)
+			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors and %d goroutines, before %d and %d", nowFiles, now, files, goroutines)
-		}
-	}
+	})
 }
 
 func openFiles(t *testing.T) int {
@@ -306,8 +319,8 @@ func openFiles(t *testing.T) int {
 }
 
 // readIDs resumes after an id and reads that number of events on a connection of its own.
-func readIDs(g *gateway, after string, n int) ([]string, error) {
-	c, err := net.Dial("tcp", g.Listener.Addr().String())
+func readIDs(t *testing.T, g *gateway, after string, n int) ([]string, error) {
+	c, err := g.Connect(net.Dialer{})
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (sh *shard) writeLive(s *Stream) {
 // writeFrame writes a frame to a stream that has nothing else to write.
 func (sh *shard) writeFrame(s *Stream, frame []byte) {
 	k := &s.socket
-	n, err := write(k.fd, frame, nil)
+	n, full, err := k.write(frame, nil)
 	if err != nil {
 		sh.drop(s, Gone, err)
 		return
@@ -106,6 +106,8 @@ func (sh *shard) writeFrame(s *Stream, frame []byte) {
 	sh.wrote(s, n)
 	if n < len(frame) {
 		k.rest = bytes.Clone(frame[n:])
+	}
+	if full {
 		sh.setBlocked(s)
 	}
 }
@@ -129,7 +131,7 @@ func (sh *shard) send(s *Stream, block *broker.Block) bool {
 		s.Subscriber.Advance(block, n)
 		return true
 	}
-	n, err := write(k.fd, k.rest, block.Bytes)
+	n, full, err := k.write(k.rest, block.Bytes)
 	if err != nil {
 		sh.drop(s, Gone, err)
 		return false
@@ -145,7 +147,7 @@ func (sh *shard) send(s *Stream, block *broker.Block) bool {
 	if id := block.Fresh(); id != 0 && n > before {
 		sh.config.Observer.Delivered(sh.config.Broker.Log().Clock().Age(id))
 	}
-	if n-before < len(block.Bytes) {
+	if full {
 		if !s.charge(sh.config, len(rest)) {
 			sh.drop(s, Slow, errMemory)
 			return false
@@ -164,17 +166,17 @@ var errMemory = errors.New("its credential or address uses as much memory as it 
 // flush writes the unwritten rest, and returns true once nothing is left.
 func (sh *shard) flush(s *Stream) bool {
 	k := &s.socket
-	if len(k.rest) == 0 {
+	if !k.unsent() {
 		return true
 	}
-	n, err := write(k.fd, k.rest, nil)
+	n, full, err := k.write(k.rest, nil)
 	if err != nil {
 		sh.drop(s, Gone, err)
 		return false
 	}
 	sh.wrote(s, n)
-	if n < len(k.rest) {
-		k.rest = k.rest[n:]
+	k.rest = k.rest[n:]
+	if full {
 		sh.setBlocked(s)
 		return false
 	}
@@ -230,12 +232,29 @@ func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
 // reset the connection, and destroy the last frame on its way.
 func (sh *shard) linger(s *Stream) {
 	k := &s.socket
+	if k.tls != nil && !sh.closeTLS(s) {
+		return
+	}
 	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerOf(k.end.Reason)))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return
 	}
 	sh.listen(s)
+}
+
+// closeTLS tells a client of TLS that nothing follows. It returns false if the connection does not take that yet.
+func (sh *shard) closeTLS(s *Stream) bool {
+	full, err := s.socket.tls.closeWrite()
+	switch {
+	case err != nil:
+		sh.drop(s, Gone, err)
+		return false
+	case full:
+		sh.setBlocked(s)
+		return false
+	}
+	return true
 }
 
 // drop closes the connection at once and ends the lease.
@@ -252,7 +271,7 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 	sh.streams[k.slot] = nil
 	sh.generations[k.slot]++
 	sh.free = append(sh.free, k.slot)
-	k.rest = nil
+	k.rest, k.tls = nil, nil
 	if s.web != nil {
 		s.web.shared.leave()
 	}

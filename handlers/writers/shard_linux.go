@@ -235,6 +235,9 @@ func (sh *shard) enter(s *Stream) {
 	if k.blocked {
 		sh.setBlocked(s)
 	}
+	if k.tls != nil && s.web == nil && !sh.listen(s) { // crypto/tls may have read something already, which no event reports
+		return
+	}
 	sh.serve(s)
 }
 
@@ -250,6 +253,10 @@ func (sh *shard) event(ev *unix.EpollEvent) {
 		sh.eventOfSocket(s, ev.Events)
 		return
 	}
+	if ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && s.socket.deaf() {
+		sh.drop(s, Gone, nil)
+		return
+	}
 	if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !sh.listen(s) {
 		return
 	}
@@ -262,12 +269,15 @@ func (sh *shard) event(ev *unix.EpollEvent) {
 // listen reads and discards what the client sent. It returns false if the client has left. A client that never stops
 // sending is left alone until the next sweep, so that it delays no other.
 func (sh *shard) listen(s *Stream) bool {
-	alive, more := discard(s.socket.fd, sh.discardBuffer)
+	k := &s.socket
+	alive, more := k.discard(sh.discardBuffer)
 	if !alive {
 		sh.drop(s, Gone, nil)
 		return false
 	}
-	s.socket.chatty = more
+	if k.chatty = more; !k.blocked && k.tls != nil && len(k.tls.sealed) > 0 {
+		sh.setBlocked(s)
+	}
 	return true
 }
 

@@ -3,7 +3,6 @@ package writers
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -15,7 +14,7 @@ import (
 	"sluice/broker"
 )
 
-// shared is the writer of clear-text HTTP/1 connections.
+// shared is the writer of HTTP/1 connections.
 type shared struct {
 	shards []*shard
 	turn   atomic.Uint32
@@ -61,17 +60,18 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	if err != nil {
 		return Gone, err
 	}
-	fd, err := sh.detach(conn)
+	fd, secure, err := detach(conn, sh.config.WriteTimeout)
 	if err != nil {
 		return Failed, err
 	}
+	sh.config.Observer.Descriptor(int(fd))
 	adopted := false
 	defer func() { // after a panic as well
 		if !adopted {
 			closeFD(fd)
 		}
 	}()
-	s.socket = socket{fd: fd, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
+	s.socket = socket{fd: fd, tls: secure, chunked: chunked, live: s.Range == nil, nextPing: clock(time.Now().Add(sh.config.PingInterval))}
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
@@ -91,36 +91,24 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	return "", nil
 }
 
-// detach returns a descriptor of our own, which keeps the connection open; net's own is free.
-func (sh *shard) detach(conn net.Conn) (int32, error) {
-	fd, err := duplicate(conn, sh.config.WriteTimeout)
-	if err == nil {
-		sh.config.Observer.Descriptor(int(fd))
-	}
-	if cerr := conn.Close(); err == nil && cerr != nil {
-		closeFD(fd)
-		err = fmt.Errorf("closing the first descriptor: %w", cerr)
-	}
-	return fd, err
-}
-
 // takeOverSocket gives the connection of a request for a WebSocket to a shard. A reason other than "" ends the socket.
 func (sh *shard) takeOverSocket(c echo.Context, s *Stream) (reason broker.End, _ error) {
 	conn, read, err := hijack(c, http.StatusSwitchingProtocols)
 	if err != nil {
 		return Gone, err
 	}
-	fd, err := sh.detach(conn)
+	fd, secure, err := detach(conn, sh.config.WriteTimeout)
 	if err != nil {
 		return Failed, err
 	}
+	sh.config.Observer.Descriptor(int(fd))
 	adopted := false
 	defer func() { // after a panic as well
 		if !adopted {
 			closeFD(fd)
 		}
 	}()
-	s.socket = socket{fd: fd}
+	s.socket = socket{fd: fd, tls: secure}
 	s.web.shared.unread, s.web.shared.more = read, true
 	head := appendUpgrade(nil, c.Response().Header())
 	n, full, err := s.socket.write(head, nil)
@@ -145,18 +133,18 @@ func (sh *shard) writeFirst(s *Stream, head []byte) error {
 		own.Clear()
 		block = own
 	}
-	n, err := write(s.socket.fd, head, block.Bytes)
+	k := &s.socket
+	n, full, err := k.write(head, block.Bytes)
 	if err != nil {
 		return err
 	}
 	sh.wrote(s, n)
-	k := &s.socket
+	k.blocked = full
 	switch {
 	case n < len(head):
-		k.rest, k.blocked = append(bytes.Clone(head[n:]), k.rest...), true
+		k.rest = append(bytes.Clone(head[n:]), k.rest...)
 	case progress == broker.More:
 		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
-		k.blocked = n < len(head)+len(block.Bytes)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package writers
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,10 +25,11 @@ const (
 
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
-	rest     []byte // to write before anything else: the head, or the rest of a frame
-	end      *End   // how it ends, from ending on; one word, since most streams have none
-	nextPing int64  // as clock counts, like deadline
-	deadline int64  // while blocked: when it must have taken a byte; else: when its lingering ends
+	rest     []byte     // to write before anything else: the head, or the rest of a frame
+	end      *End       // how it ends, from ending on; one word, since most streams have none
+	tls      *tlsSocket // nil: clear text
+	nextPing int64      // as clock counts, like deadline
+	deadline int64      // while blocked: when it must have taken a byte; else: when its lingering ends
 	fd       int32
 	slot     int32
 	queued   int32 // bytes that the kernel had for it when it blocked, or at the last look
@@ -39,17 +41,38 @@ type socket struct {
 	live     bool // the notice Live was sent, or is not wanted
 }
 
-// write sends a and then b, and returns how many bytes of both the kernel took. full means that it takes no more for now.
+// write sends a and then b, and returns how many bytes of both it took. full means that the kernel takes no more for now.
 func (k *socket) write(a, b []byte) (n int, full bool, err error) {
+	if k.tls != nil {
+		return k.tls.write(a, b)
+	}
 	n, err = write(k.fd, a, b)
 	return n, n < len(a)+len(b), err
 }
 
 // unsent reports whether something waits to be written before anything else.
-func (k *socket) unsent() bool { return len(k.rest) > 0 }
+func (k *socket) unsent() bool { return len(k.rest) > 0 || k.tls != nil && len(k.tls.sealed) > 0 }
+
+// deaf reports whether the socket reads nothing because its client takes nothing: crypto/tls may have to answer what it
+// reads, and the answers would gather.
+func (k *socket) deaf() bool { return k.tls != nil && k.phase == open && k.blocked }
+
+// discard reads and ignores what the client sends, as the function discard does. After the last frame nothing is decrypted.
+func (k *socket) discard(buf []byte) (alive, more bool) {
+	switch {
+	case k.tls == nil || k.phase != open:
+		return discard(k.fd, buf)
+	case k.deaf():
+		return true, true
+	}
+	return k.tls.discard(buf)
+}
 
 // read reads what the client has sent; again means that there is nothing now.
 func (k *socket) read(buf []byte) (n int, again bool, err error) {
+	if k.tls != nil {
+		return k.tls.read(buf)
+	}
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(k.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 		switch {
@@ -69,6 +92,22 @@ func (k *socket) read(buf []byte) (n int, again bool, err error) {
 // maxUnsent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all
 // clients share.
 const maxUnsent = 128 << 10
+
+// detach takes a hijacked connection out of the hands of net. The descriptor that it returns keeps the connection open; net's
+// own is free.
+func detach(conn net.Conn, timeout time.Duration) (fd int32, secure *tlsSocket, err error) {
+	fd, err = duplicate(conn, timeout)
+	if over, ok := conn.(*tls.Conn); ok && err == nil {
+		secure, conn, err = underTLS(over, fd) // conn is no longer TLS: closing it tells the client nothing
+	}
+	if cerr := conn.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("closing the first descriptor: %w", cerr)
+	}
+	if err != nil && fd > 0 {
+		closeFD(fd)
+	}
+	return fd, secure, err
+}
 
 // duplicate makes a descriptor of our own for the connection. The caller then closes net's, so that Go's poller releases
 // it. Errors of SetsockOpt are ignored: the client can be served without those options.

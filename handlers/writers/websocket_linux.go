@@ -65,7 +65,7 @@ func (sh *shard) wokenBy(sub *broker.Subscriber) *Stream {
 func (sh *shard) step(s *Stream) {
 	k, h := &s.socket, &s.web.shared
 	now := time.Now()
-	if k.phase == open && h.more && h.reads() {
+	if k.phase == open && h.more && h.reads() && !k.deaf() {
 		sh.hear(s, now)
 	}
 	switch k.phase {
@@ -81,8 +81,8 @@ func (sh *shard) step(s *Stream) {
 // eventOfSocket is the kernel's report about an open socket.
 func (sh *shard) eventOfSocket(s *Stream, events uint32) {
 	k := &s.socket
-	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		sh.drop(s, Gone, nil) // neither side can send
+	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 || events&unix.EPOLLRDHUP != 0 && k.deaf() {
+		sh.drop(s, Gone, nil) // neither side can send, or nothing can be read to see if there is a close
 		return
 	}
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 {
@@ -121,6 +121,9 @@ func (sh *shard) hear(s *Stream, now time.Time) {
 		}
 		if !sh.understand(s, sh.heard[:n], now) {
 			return
+		}
+		if s.socket.unsent() { // pongs, or answers of crypto/tls: their client takes them first
+			break
 		}
 	}
 	sh.again = append(sh.again, s)
@@ -193,7 +196,7 @@ func (sh *shard) say(s *Stream, now time.Time) {
 	switch {
 	case said.Next == broker.Behind:
 		sh.startWork(s)
-	case said.Next == broker.More || h.more && h.reads():
+	case said.Next == broker.More || h.more && h.reads() && !k.deaf():
 		sh.again = append(sh.again, s)
 	}
 	sh.arm(s, now)

@@ -2,6 +2,7 @@ package writers
 
 import (
 	"math"
+	"net"
 	"net/http"
 	"time"
 
@@ -185,11 +186,28 @@ type Place struct {
 // Place finds the writer for a request. Answers that end by themselves have a goroutine each.
 func (w *Writers) Place(r *http.Request, endsByItself bool) Place {
 	p := Place{writers: w}
-	if !endsByItself && w.shared != nil && r.TLS == nil && r.ProtoMajor == 1 {
+	if !endsByItself && w.shared != nil && sharable(r) {
 		p.shard = w.shared.next()
 		p.Group, p.Chunked = p.shard.group, r.ProtoMinor >= 1
 	}
 	return p
+}
+
+// Replacer is a connection below TLS that another one can take the place of.
+type Replacer interface {
+	Replace(by net.Conn) (before net.Conn)
+}
+
+// sharable reports whether the shared writer can take over a request's connection.
+func sharable(r *http.Request) bool {
+	if r.ProtoMajor != 1 {
+		return false
+	}
+	if r.TLS == nil {
+		return true
+	}
+	_, ok := share.ConnOf(r.Context()).(Replacer)
+	return ok
 }
 
 // Serve writes the stream to the connection of a request whose answer's headers are set. It may return

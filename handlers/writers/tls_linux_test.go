@@ -1,0 +1,174 @@
+package writers
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// replaceable is a connection that Listener of the handlers would make.
+type replaceable struct{ net.Conn }
+
+func (r *replaceable) Replace(by net.Conn) (before net.Conn) {
+	before, r.Conn = r.Conn, by
+	return before
+}
+
+func (r *replaceable) NetConn() net.Conn { return r.Conn }
+
+// holdingClient is a client whose records are kept instead of sent, while hold is set.
+type holdingClient struct {
+	*tls.Conn
+	hold bool
+	held []byte
+}
+
+type holdingConn struct {
+	net.Conn
+	of *holdingClient
+}
+
+func (c *holdingConn) Write(b []byte) (int, error) {
+	if c.of.hold {
+		c.of.held = append(c.of.held, b...)
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// queuedIn returns how many bytes have arrived and are not read.
+func queuedIn(t *testing.T, fd int32) int {
+	t.Helper()
+	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// tlsPair is a connection's two ends after the handshake, ours as the shared writer has it.
+func tlsPair(t *testing.T, most uint16) (k *socket, client *holdingClient, below *net.TCPConn) {
+	t.Helper()
+	certificates := httptest.NewUnstartedServer(nil)
+	certificates.StartTLS()
+	certificates.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := tls.Server(&replaceable{s}, certificates.TLS)
+	shaken := make(chan error, 1)
+	go func() { shaken <- server.Handshake() }()
+	client = &holdingClient{}
+	client.Conn = tls.Client(&holdingConn{raw, client}, &tls.Config{InsecureSkipVerify: true, MaxVersion: most})
+	if err := client.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-shaken; err != nil {
+		t.Fatal(err)
+	}
+	fd, secure, err := detach(server, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		closeFD(fd)
+		raw.Close()
+	})
+	return &socket{fd: fd, tls: secure}, client, raw.(*net.TCPConn)
+}
+
+// versions are those of TLS that the gateway speaks.
+var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+
+// Over TLS, too, a write takes from both slices in order, returns how much it took, and never waits. What it keeps is little.
+func TestTLSWriteInParts(t *testing.T) {
+	for name, version := range versions {
+		t.Run(name, func(t *testing.T) {
+			k, client, _ := tlsPair(t, version)
+			var want []byte
+			for i, full := byte('a'), false; !full; i++ {
+				all := append(bytes.Repeat([]byte{i}, 70_001), bytes.Repeat([]byte{i - 32}, 30_001)...)
+				n, f, err := k.write(all[:70_001], all[70_001:])
+				if err != nil || !f && n < len(all) {
+					t.Fatalf("%d of %d taken, %v", n, len(all), err)
+				}
+				want, full = append(want, all[:n]...), f
+				if i == 'z' {
+					i = 'a'
+				}
+			}
+			if n := len(k.tls.sealed); n == 0 || n > tlsPiece+1000 || k.tls.lent != nil {
+				t.Errorf("%d bytes are kept", n)
+			}
+			if n, full, err := k.write([]byte("not now"), nil); n != 0 || !full || err != nil {
+				t.Errorf("one that takes nothing: %d %v %v", n, full, err)
+			}
+			read := make(chan []byte)
+			go func() {
+				got, _ := io.ReadAll(client)
+				read <- got
+			}()
+			for full := true; full; {
+				var err error
+				if _, full, err = k.write(nil, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for full := true; full; {
+				var err error
+				if full, err = k.tls.closeWrite(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := <-read; !bytes.Equal(got, want) {
+				t.Errorf("the client got %d bytes, not the %d that were taken", len(got), len(want))
+			}
+			if k.tls.sealed != nil || k.tls.lent != nil {
+				t.Error("something is kept of a connection that took everything")
+			}
+		})
+	}
+}
+
+// A read never waits, and a record that arrives in parts is put together.
+func TestTLSReadsRecordsInParts(t *testing.T) {
+	k, client, below := tlsPair(t, tls.VersionTLS13)
+	buf := make([]byte, 100)
+	if n, again, err := k.tls.read(buf); n != 0 || !again || err != nil {
+		t.Fatalf("a silent one: %d %v %v", n, again, err)
+	}
+	client.hold = true
+	if _, err := client.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range client.held {
+		before := queuedIn(t, k.fd)
+		if _, err := below.Write(client.held[i : i+1]); err != nil {
+			t.Fatal(err)
+		}
+		for queuedIn(t, k.fd) == before {
+			runtime.Gosched()
+		}
+		n, again, err := k.tls.read(buf)
+		if last := i == len(client.held)-1; again == last || err != nil || last && string(buf[:n]) != "hello" {
+			t.Fatalf("after %d of %d bytes: %q %v %v", i+1, len(client.held), buf[:n], again, err)
+		}
+	}
+}
