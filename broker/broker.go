@@ -96,6 +96,13 @@ func New(log *eventlog.Log, o Options) *Broker {
 // Log returns the broker's log. Events that are appended to it reach the subscribers, also during a drain.
 func (b *Broker) Log() *eventlog.Log { return b.log }
 
+// Head returns the position up to which all subscribers were woken that want something.
+func (b *Broker) Head() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
 // deliver is the log's tail: the log calls it with each group of settled events, in order.
 func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	b.mu.Lock()

@@ -69,6 +69,9 @@ type Turn struct {
 	Block broker.Block
 	Out   []byte // for frames
 	Memo  any    // of the door
+
+	// Position is the position up to which all subscribers of the socket were named to Woken that have something.
+	Position uint64
 }
 
 // trim gives back what large events have made grow.
@@ -85,6 +88,8 @@ func (t *Turn) trim() {
 type SocketOptions struct {
 	// Exclusive sockets do one thing at a time: nothing is sent while a message is handled, and the socket does not end.
 	Exclusive bool
+	// Several sockets have more than one subscriber: Woken is called for all that have something, before Serve is.
+	Several bool
 	// Ping is the time between pings; 0: none. A client has the write timeout for a pong or a message.
 	Ping time.Duration
 	// ReadTimeout is how long a frame or a message may take to arrive.

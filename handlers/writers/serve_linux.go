@@ -28,7 +28,7 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 		if next < len(again) {
 			s = again[next]
 		} else {
-			s = sh.wokenBy(sh.work[next-len(again)])
+			s = sh.streamOf(sh.work[next-len(again)])
 		}
 		next++
 		if s != nil {

@@ -42,6 +42,7 @@ type shard struct {
 	yielder       *yielder
 	fetches       fetches
 	turn          Turn // of sockets
+	several       bool // there was a socket with several subscribers
 	heard         []byte
 	jobs          sync.WaitGroup
 }
@@ -161,7 +162,13 @@ func (sh *shard) round() {
 	for _, s := range in.poked {
 		sh.lookAt(s)
 	}
+	sh.turn.Position = sh.config.Broker.Head()
 	sh.work = sh.group.Take(sh.work[:0])
+	if sh.several {
+		for next := 0; next < len(sh.work); {
+			next = sh.wakeFrom(next)
+		}
+	}
 	for next := 0; next < len(in.again)+len(sh.work); {
 		next = sh.serveFrom(in.again, next)
 	}
@@ -232,6 +239,7 @@ func (sh *shard) enter(s *Stream) {
 		return
 	}
 	s.Subscriber.Slot = k.slot
+	sh.several = sh.several || s.web != nil && s.web.options.Several
 	if k.blocked {
 		sh.setBlocked(s)
 	}

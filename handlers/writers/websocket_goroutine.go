@@ -128,7 +128,6 @@ func (g *goroutineSocket) run() Closing {
 			end = g.endOfReader(err)
 		case <-again:
 		case <-g.Subscriber.Wake():
-			g.wake()
 		case h := <-g.heard:
 			end = g.hear(&h)
 		case <-timer.C:
@@ -140,15 +139,18 @@ func (g *goroutineSocket) run() Closing {
 	}
 }
 
-func (g *goroutineSocket) wake() {
+// wake names the subscribers that have something, and returns the position up to which these are all.
+func (g *goroutineSocket) wake() (position uint64) {
 	if g.group == nil {
-		return
+		return 0
 	}
+	position = g.config.Broker.Head()
 	g.marked = g.group.Take(g.marked[:0])
 	for _, sub := range g.marked {
 		g.web.conv.Woken(sub)
 	}
 	clear(g.marked)
+	return position
 }
 
 func (g *goroutineSocket) untilNext(now time.Time) time.Duration {
@@ -193,6 +195,7 @@ func (g *goroutineSocket) say() (more bool, end *Closing) {
 // utter writes what the conversation says next. The second error is one of the connection.
 func (g *goroutineSocket) utter() (said Say, err, werr error) {
 	turn := turns.Get().(*Turn)
+	turn.Position = g.wake()
 	defer func() {
 		turn.trim()
 		turn.Block.Clear()

@@ -46,19 +46,24 @@ func (w *webSocket) busy() bool {
 	return w.shared.working || w.shared.taking && w.options.Exclusive
 }
 
-// wokenBy is streamOf for a subscriber that may have something new.
-func (sh *shard) wokenBy(sub *broker.Subscriber) *Stream {
-	s := sh.streamOf(sub)
-	if s == nil || s.web == nil {
-		return s
+// wakeFrom names the subscribers of a round to their sockets, from the i-th on. It returns where it stopped, as serveFrom.
+func (sh *shard) wakeFrom(i int) (next int) {
+	defer sh.dropPanicking()
+	for next = i; next < len(sh.work); {
+		sub := sh.work[next]
+		next++
+		s := sh.streamOf(sub)
+		if s == nil || s.web == nil || !s.web.options.Several {
+			continue
+		}
+		if s.web.busy() {
+			s.web.shared.missed = true
+			continue
+		}
+		sh.serving = s
+		s.web.conv.Woken(sub)
 	}
-	if s.web.busy() {
-		s.web.shared.missed = true
-		return nil
-	}
-	sh.serving = s
-	s.web.conv.Woken(sub)
-	return s
+	return next
 }
 
 // step does what there is to do for a socket now: it reads, and then writes.
