@@ -116,7 +116,9 @@ func (sh *shard) takeOverSocket(c echo.Context, s *Stream) (reason broker.End, _
 		return Gone, err
 	}
 	sh.wroteSocket(s, n)
-	s.socket.rest, s.socket.blocked = head[n:], full
+	if s.socket.blocked = full; n < len(head) {
+		s.socket.rest = head[n:]
+	}
 	if adopted = sh.adopt(s); !adopted {
 		return broker.EndCut, nil
 	}

@@ -38,12 +38,16 @@ const readBytes = 8 << 10
 // maxReads bounds how often a socket is read before the others have their turn.
 const maxReads = 8
 
-// reads reports whether the socket may be read: a client that sends faster than it reads its answers is made to wait.
-func (h *sharedSocket) reads() bool { return !h.taking && !h.owes }
-
 // busy reports whether another goroutine has the conversation for itself.
 func (w *webSocket) busy() bool {
 	return w.shared.working || w.shared.taking && w.options.Exclusive
+}
+
+// reads reports whether the socket may be read now: a client that sends faster than it reads its answers is made to wait. TLS
+// reads nothing while its client takes nothing.
+func (s *Stream) reads() bool {
+	h := &s.web.shared
+	return !h.taking && !h.owes && !(h.working && s.web.options.Exclusive) && !s.socket.deaf()
 }
 
 // wakeFrom names the subscribers of a round to their sockets, from the i-th on. It returns where it stopped, as serveFrom.
@@ -70,7 +74,7 @@ func (sh *shard) wakeFrom(i int) (next int) {
 func (sh *shard) step(s *Stream) {
 	k, h := &s.socket, &s.web.shared
 	now := time.Now()
-	if k.phase == open && h.more && h.reads() && !k.deaf() {
+	if k.phase == open && h.more && s.reads() {
 		sh.hear(s, now)
 	}
 	switch k.phase {
@@ -201,7 +205,7 @@ func (sh *shard) say(s *Stream, now time.Time) {
 	switch {
 	case said.Next == broker.Behind:
 		sh.startWork(s)
-	case said.Next == broker.More || h.more && h.reads() && !k.deaf():
+	case said.Next == broker.More || h.more && s.reads():
 		sh.again = append(sh.again, s)
 	}
 	sh.arm(s, now)

@@ -23,7 +23,7 @@ func (sh *shard) checkSocket(s *Stream, now time.Time) {
 		sh.checkBlockedSocket(s, now)
 		return
 	}
-	ping, alive := w.sayPing(now, sh.config.WriteTimeout, !h.reads())
+	ping, alive := w.sayPing(now, sh.config.WriteTimeout, !s.reads())
 	switch {
 	case !alive:
 		sh.drop(s, Slow, errNoPong)
