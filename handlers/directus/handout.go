@@ -31,7 +31,7 @@ type atOnceKey struct{}
 // Serve says what is to be sent: what other methods have left, or the next changes.
 func (c *conn) Serve(t *writers.Turn, _ time.Time) (writers.Say, error) {
 	c.position = t.Position
-	if c.who != nil && c.over() {
+	if len(c.out) == 0 && c.who != nil && c.over() { // an answer to an identity that has ended is sent first, and soon or not at all
 		c.expire()
 	}
 	if len(c.out) > 0 {
