@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"sluice/client"
 )
 
@@ -11,7 +13,11 @@ const defaultURL = "http://127.0.0.1:8080"
 
 // gatewayURL is the URL of the gateway that a command uses. All commands take it in the same way.
 type gatewayURL struct {
-	URL string `name:"url" env:"SLUICE_URL" placeholder:"URL" help:"The gateway, as host:port or a URL; http://127.0.0.1:8080 where neither this nor SLUICE_URL is given."`
+	URL string
+}
+
+func (g *gatewayURL) flags(f *pflag.FlagSet) {
+	environmentVar(f, &g.URL, "url", "SLUICE_URL", "The gateway, as host:port or a `URL`; http://127.0.0.1:8080 where neither this nor SLUICE_URL is given.")
 }
 
 // base returns the address of the gateway without a slash at the end. Some commands take it as their argument too.

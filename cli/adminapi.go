@@ -11,12 +11,19 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // adminAPI is the admin API of a running gateway.
 type adminAPI struct {
 	gatewayURL
-	AdminKey string `env:"ADMIN_KEY" placeholder:"KEY" help:"The gateway's ADMIN_KEY; ADMIN_KEY_FILE can name a file with it instead."`
+	AdminKey string
+}
+
+func (a *adminAPI) flags(f *pflag.FlagSet) {
+	a.gatewayURL.flags(f)
+	environmentVar(f, &a.AdminKey, "admin-key", "ADMIN_KEY", "The `KEY` of the administrator: the gateway's ADMIN_KEY. ADMIN_KEY_FILE can name a file with it instead.")
 }
 
 // key returns the administrator's key.

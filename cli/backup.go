@@ -4,17 +4,31 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // Backup asks a running gateway for a copy of its store.
 type Backup struct {
 	adminAPI
-	Gateway string `arg:"" optional:"" help:"The gateway, as --url."`
+	Gateway string // wins over URL
 }
 
-// Help is shown by sluice backup --help.
-func (*Backup) Help() string {
-	return "Example:\n\n  ADMIN_KEY=… sluice backup --url http://127.0.0.1:8080\n\nThe copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder."
+func backupCommand(std *Streams) *cobra.Command {
+	c := &Backup{}
+	cmd := &cobra.Command{
+		Use:     "backup [GATEWAY]",
+		Short:   "Make a copy of a running gateway's store.",
+		Example: "  ADMIN_KEY=… sluice backup --url http://127.0.0.1:8080",
+		Long:    "GATEWAY is the gateway, as --url.\n\nThe copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder.",
+		Args:    checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Gateway = argument(args, 0)
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Gateway", c.adminAPI.flags)
+	return cmd
 }
 
 // Run prints the path of the copy.

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/load"
 )
 
@@ -17,42 +20,77 @@ import (
 type Bench struct {
 	access
 	gatewayURL
-	Subscribers int           `short:"n" default:"100" help:"Connections that read."`
-	Channels    int           `default:"1" help:"Channels that the subscribers are spread over."`
-	To          int           `help:"Publish to this many of the channels only."`
-	Stalled     int           `help:"This many subscribers read nothing until everything is published."`
-	Events      int           `short:"e" default:"1000" help:"Events to publish."`
-	Rate        float64       `short:"r" help:"Events a second; default: as fast as the answers come."`
-	Publishers  int           `short:"p" default:"1" help:"Connections that publish, each waiting for its answers."`
-	Batch       int           `default:"1" help:"Events in a request."`
-	Size        int           `default:"200" help:"Bytes of an event's payload."`
-	Resume      int           `help:"The subscribers begin this many events back."`
-	Read        int           `help:"The subscribers read this many events from the log; use a --subscribe path that ends, and -e 0."`
-	Among       int           `help:"With --read: put this many other events between these in the log."`
-	Hold        time.Duration `help:"Wait this long after all have connected, before memory is measured."`
-	Wait        time.Duration `default:"10s" help:"Give up when nothing has arrived for this long."`
-	PID         []int         `name:"pid" help:"The server's processes: their CPU and memory are read from /proc."`
-	JSON        bool          `name:"json" help:"Print the report as JSON."`
-
-	WebSocket   bool     `name:"websocket" help:"The subscribers read WebSockets."`
-	Say         []string `sep:"none" help:"A message that each subscriber sends once its WebSocket is open, as often as there are messages; {i}, {channel} and {token} are filled in."`
-	Ready       string   `help:"Count a subscriber as connected once this text has arrived."`
-	Count       string   `help:"Count each of these texts as an event, for what arrives without the payload: one publisher, one channel."`
-	Header      []string `short:"H" help:"A header of every request, as 'name: value'; {token} in it is a token signed for the subscriber."`
-	Subscribe   string   `default:"/realtime?channels=bench-{channel}" help:"Path to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel."`
-	Method      string   `default:"POST" help:"Of a publish."`
-	Publish     string   `default:"/realtime" help:"Path to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in."`
-	Body        string   `default:"{\"event\":\"bench-{channel}\",\"data\":\"{payload}\"}" help:"One event; an empty one makes requests without a body, which measures reading with -n 0 --method GET."`
-	ContentType string   `default:"application/json" help:"Of a publish."`
-	JWTSecret   string   `name:"jwt-secret" env:"JWT_SECRET" help:"Signs {token}."`
-	JWTSub      string   `name:"jwt-sub" default:"bench-{channel}" help:"What a token may subscribe to."`
-
-	Server string `arg:"" optional:"" help:"The server, as --url; it must be on this machine."`
+	load.Options
+	JSON   bool
+	Server string // wins over URL
 }
 
-// Help is shown by sluice bench --help.
-func (*Bench) Help() string {
-	return "Example:\n\n  SLUICE_KEY=… sluice bench -n 1000 -e 2000 -r 20 --pid $(pgrep -n sluice)\n\nEvery subscriber's events are checked: one lost, repeated, out of order or of another channel makes the exit code 1. Linux only, and only to loopback addresses."
+func benchCommand(std *Streams) *cobra.Command {
+	c := &Bench{}
+	cmd := &cobra.Command{
+		Use:     "bench [SERVER]",
+		Short:   "Put load on a gateway on this machine, check every event, and measure.",
+		Example: "  SLUICE_KEY=… sluice bench -n 1000 -e 2000 -r 20 --pid $(pgrep -n sluice)",
+		Long:    "SERVER is the server, as --url; it must be on this machine.\n\nEvery subscriber's events are checked: one lost, repeated, out of order or of another channel makes the exit code 1. Linux only, and only to loopback addresses.",
+		Args:    checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Server = argument(args, 0)
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Subscribers", c.subscriberFlags)
+	addFlags(cmd.Flags(), "Events", c.eventFlags)
+	addFlags(cmd.Flags(), "Measurement", c.measurementFlags)
+	addFlags(cmd.Flags(), "Requests, to measure other servers and doors", c.requestFlags)
+	addFlags(cmd.Flags(), "WebSockets", c.webSocketFlags)
+	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
+		c.access.flags(f)
+		c.gatewayURL.flags(f)
+	})
+	return cmd
+}
+
+func (c *Bench) subscriberFlags(f *pflag.FlagSet) {
+	f.IntVarP(&c.Subscribers, "subscribers", "n", 100, "`N` connections read.")
+	f.IntVar(&c.Channels, "channels", 1, "The subscribers are spread over `N` channels.")
+	f.IntVar(&c.Stalled, "stalled", 0, "`N` subscribers read nothing until everything is published.")
+	f.IntVar(&c.Resume, "resume", 0, "The subscribers begin `N` events back.")
+	f.IntVar(&c.Read, "read", 0, "The subscribers read `N` events from the log; use a --subscribe path that ends, and -e 0.")
+	f.IntVar(&c.Among, "among", 0, "With --read: put `N` other events between these in the log.")
+}
+
+func (c *Bench) eventFlags(f *pflag.FlagSet) {
+	f.IntVarP(&c.Events, "events", "e", 1000, "Publish `N` events.")
+	f.Float64VarP(&c.Rate, "rate", "r", 0, "Publish `N` events a second; default: as fast as the answers come.")
+	f.IntVarP(&c.Publishers, "publishers", "p", 1, "`N` connections publish, each waiting for its answers.")
+	f.IntVar(&c.Batch, "batch", 1, "Put `N` events in a request.")
+	f.IntVar(&c.Size, "size", 200, "An event's payload has `N` bytes.")
+	f.IntVar(&c.To, "to", 0, "Publish to `N` of the channels only.")
+}
+
+func (c *Bench) measurementFlags(f *pflag.FlagSet) {
+	f.DurationVar(&c.Hold, "hold", 0, "Wait this `DURATION` after all have connected, before memory is measured.")
+	f.DurationVar(&c.Wait, "wait", 10*time.Second, "Give up when nothing has arrived for this `DURATION`.")
+	f.IntSliceVar(&c.PIDs, "pid", nil, "The server's processes: `PID,...`; their CPU and memory are read from /proc.")
+	f.BoolVar(&c.JSON, "json", false, "Print the report as JSON.")
+}
+
+func (c *Bench) requestFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.Options.Subscribe, "subscribe", "/realtime?channels=bench-{channel}", "The `PATH` to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel.")
+	f.StringVar(&c.Publish, "publish", "/realtime", "The `PATH` to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in.")
+	f.StringVar(&c.Method, "method", "POST", "The `METHOD` of a publish.")
+	f.StringVar(&c.Body, "body", `{"event":"bench-{channel}","data":"{payload}"}`, "One event as `TEXT`; an empty one makes requests without a body, which measures reading with -n 0 --method GET.")
+	f.StringVar(&c.ContentType, "content-type", "application/json", "The `TYPE` of a publish.")
+	f.StringArrayVarP(&c.Headers, "header", "H", nil, "A `HEADER` of every request, as 'name: value'; {token} in it is a token signed for the subscriber.")
+	environmentVar(f, &c.JWTSecret, "jwt-secret", "JWT_SECRET", "The `SECRET` that signs {token}.")
+	f.StringVar(&c.JWTSub, "jwt-sub", "bench-{channel}", "A token may subscribe to this `PATTERN`.")
+	f.StringVar(&c.Ready, "ready", "", "Count a subscriber as connected once this `TEXT` has arrived.")
+	f.StringVar(&c.Count, "count", "", "Each `TEXT` that arrives is counted as an event, for what arrives without the payload: one publisher, one channel.")
+}
+
+func (c *Bench) webSocketFlags(f *pflag.FlagSet) {
+	f.BoolVar(&c.WebSocket, "websocket", false, "The subscribers read WebSockets.")
+	f.StringArrayVar(&c.Say, "say", nil, "A `MESSAGE` that each subscriber sends once its WebSocket is open, as often as there are messages; {i}, {channel} and {token} are filled in.")
 }
 
 // Run makes the load and prints the report.
@@ -61,24 +99,18 @@ func (c *Bench) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	headers := c.Header
 	if credential, err := c.credential(); err == nil && credential != "" {
 		name := "x-apikey: "
 		if strings.Count(credential, ".") == 2 {
 			name = "Authorization: Bearer "
 		}
-		headers = append(headers, name+credential)
+		c.Headers = append(c.Headers, name+credential)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	show := newProgress(std.Err)
-	report, err := load.Run(ctx, load.Options{
-		Target: target, Subscribe: c.Subscribe, Method: c.Method, Publish: c.Publish, Headers: headers, Body: c.Body, ContentType: c.ContentType,
-		WebSocket: c.WebSocket, Say: c.Say, Ready: c.Ready, Count: c.Count, JWTSecret: c.JWTSecret, JWTSub: c.JWTSub,
-		Subscribers: c.Subscribers, Channels: c.Channels, To: c.To, Stalled: c.Stalled,
-		Events: c.Events, Publishers: c.Publishers, Batch: c.Batch, Rate: c.Rate, Size: c.Size, Resume: c.Resume, Read: c.Read, Among: c.Among,
-		Hold: c.Hold, Wait: c.Wait, PIDs: c.PID, Progress: show.line,
-	})
+	c.Target, c.Progress = target, show.line
+	report, err := load.Run(ctx, c.Options)
 	show.clear()
 	if report == nil {
 		return err

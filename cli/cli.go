@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"slices"
 	"syscall"
-
 	"time"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 
 	"sluice/config"
 )
@@ -53,73 +51,29 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// grammar is the command line.
-type grammar struct {
-	Serve     Serve     `cmd:"" default:"withargs" help:"Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config."`
-	Subscribe Subscribe `cmd:"" help:"Print a stream as it arrives; resume after every broken connection."`
-	Publish   Publish   `cmd:"" help:"Publish events."`
-	Token     Token     `cmd:"" help:"Sign a token for development."`
-	User      User      `cmd:"" help:"Add, list and remove the users of a running gateway."`
-	Backup    Backup    `cmd:"" help:"Make a copy of a running gateway's store."`
-	Log       Log       `cmd:"" help:"Check the log of a stopped gateway."`
-	Cluster   Cluster   `cmd:"" help:"Make a cluster of gateways, and see how it is."`
-	Bench     Bench     `cmd:"" help:"Put load on a gateway on this machine, check every event, and measure."`
-	Config    Config    `cmd:"" help:"Print the settings in use, with secrets masked."`
-	Health    Health    `cmd:"" help:"Ask a gateway if it is well."`
-	Version   Version   `cmd:"" help:"Print the version."`
-
-	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
-}
-
-// exited carries kong's own exits (--help) out of the parser.
-type exited int
-
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
-	var g grammar
 	std := &Streams{In: in, Out: out, Err: errOut}
-	parser, err := kong.New(&g,
-		kong.Name("sluice"),
-		kong.WithHyphenPrefixedParameters(true), // --from -5
-		kong.Description("A Server-Sent Events pub/sub gateway: servers POST events, browsers and programs receive them, and no event is lost without a notice."),
-		kong.Writers(out, errOut),
-		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.Bind(std),
-		kong.Vars{"version": "sluice " + version()},
-		kong.UsageOnError(),
-	)
-	if err != nil {
-		fmt.Fprintln(errOut, "sluice:", err)
-		return exitFailed
-	}
-	defer func() {
-		// For --help, kong exits in the middle of parsing. Every other panic goes on.
-		switch e := recover().(type) {
-		case nil:
-		case exited:
-			code = int(e)
-		default:
-			panic(e)
-		}
-	}()
+	defer std.flush()
+	root := rootCommand(std)
+	var helpErr error
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { helpErr = printHelp(cmd) })
 	if len(args) > 0 && args[0] == "help" {
 		args = append(args[1:len(args):len(args)], "--help")
 	}
-	ctx, err := parser.Parse(args)
-	if err != nil {
-		var fault *kong.ParseError
-		if errors.As(err, &fault) {
-			ctx = fault.Context
-		}
-		return exitCode(usageError{err}, ctx, errOut)
+	root.SetArgs(append([]string{}, args...)) // never nil: then cobra would take the arguments of the process
+	cmd, err := root.ExecuteC()
+	switch {
+	case errors.Is(err, errVersion):
+		err = printVersion(std.Out)
+	case err == nil:
+		err = helpErr
 	}
-	defer std.flush()
-	err = ctx.Run(std)
-	return exitCode(err, ctx, std.Err)
+	return exitCode(err, cmd, std.Err)
 }
 
 // exitCode prints an error. If the arguments are wrong, it also prints how to get the command's help.
-func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
+func exitCode(err error, cmd *cobra.Command, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
@@ -128,21 +82,7 @@ func exitCode(err error, ctx *kong.Context, errOut io.Writer) int {
 		return exitFailed
 	}
 	if !errors.As(err, new(config.Faults)) {
-		fmt.Fprintf(errOut, "Try: %s --help\n", command(ctx))
+		fmt.Fprintf(errOut, "Try: %s --help\n", cmd.CommandPath())
 	}
 	return exitUsage
-}
-
-// command returns the command that the arguments name, such as sluice user add.
-func command(ctx *kong.Context) string {
-	name := "sluice"
-	if ctx == nil {
-		return name
-	}
-	for _, p := range ctx.Path {
-		if p.Command != nil && (p.Command.Name != "serve" || slices.Contains(ctx.Args, "serve")) { // serve is the default command
-			name += " " + p.Command.Name
-		}
-	}
-	return name
 }

@@ -7,23 +7,24 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/cluster/bus"
 	"sluice/config"
 	"sluice/gateway"
 )
 
-// Cluster is about the gateways that share one log.
-type Cluster struct {
-	Init     ClusterInit     `cmd:"" help:"Make the cluster that the settings name, with the log in DATA_DIR."`
-	Status   ClusterStatus   `cmd:"" help:"Show the gateways, the journal and the snapshots of the cluster."`
-	Snapshot ClusterSnapshot `cmd:"" help:"Have a gateway make a snapshot of the cluster's log now."`
-	Leave    ClusterLeave    `cmd:"" help:"Take a log out of its cluster, for a gateway that runs alone."`
+// clusterCommand is about the gateways that share one log.
+func clusterCommand(std *Streams) *cobra.Command {
+	return parent(&cobra.Command{
+		Use:     "cluster",
+		Short:   "Make a cluster of gateways, and see how it is.",
+		Example: clusterExample,
+	}, clusterInitCommand(std), clusterStatusCommand(std), clusterSnapshotCommand(std), clusterLeaveCommand(std))
 }
 
-// Help is shown by sluice cluster --help.
-func (*Cluster) Help() string { return clusterExample }
-
-const clusterExample = "Example:\n\n  CLUSTER_URL=nats://10.0.0.1:4222,nats://10.0.0.2:4222,nats://10.0.0.3:4222 CLUSTER_SECRET=$(openssl rand -hex 32) sluice cluster init"
+const clusterExample = "  CLUSTER_URL=nats://10.0.0.1:4222,nats://10.0.0.2:4222,nats://10.0.0.3:4222 CLUSTER_SECRET=$(openssl rand -hex 32) sluice cluster init"
 
 // errNoCluster is the error of commands that need the settings of a cluster.
 var errNoCluster = errors.New("CLUSTER_URL is not set: set CLUSTER_URL and CLUSTER_SECRET, as for the gateways")
@@ -43,13 +44,25 @@ func connectCluster() (*config.Config, *bus.Bus, error) {
 
 // ClusterInit makes a cluster.
 type ClusterInit struct {
-	Bytes config.Size `placeholder:"SIZE" help:"The most that the journal keeps on each server, such as 8GiB; the default is that, or 1GiB if the servers have no room for it."`
+	Bytes config.Size
 }
 
-// Help is shown by sluice cluster init --help.
-func (*ClusterInit) Help() string {
-	return clusterExample + "\n\nRun it once, on one machine, while no gateway runs there. All that the log in DATA_DIR has becomes the log of the cluster; DATA_DIR may be empty. " +
-		"If it is interrupted, run it again."
+func clusterInitCommand(std *Streams) *cobra.Command {
+	c := &ClusterInit{}
+	cmd := &cobra.Command{
+		Use:     "init",
+		Short:   "Make the cluster that the settings name, with the log in DATA_DIR.",
+		Example: clusterExample,
+		Long: "Run it once, on one machine, while no gateway runs there. All that the log in DATA_DIR has becomes the log of the cluster; DATA_DIR may be empty. " +
+			"If it is interrupted, run it again.",
+		Args: checkArguments,
+		RunE: func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
+		f.Func("bytes", "The most that the journal keeps on each server, as a `SIZE` such as 8GiB; the default is that, or 1GiB if the servers have no room for it.",
+			func(text string) error { return c.Bytes.UnmarshalText([]byte(text)) })
+	})
+	return cmd
 }
 
 // initMost bounds the time of the whole command, with the upload of a large log.
@@ -91,9 +104,16 @@ Try it, with a key of API_KEYS and the addresses of two gateways:
 // ClusterSnapshot asks the gateways for a snapshot.
 type ClusterSnapshot struct{}
 
-// Help is shown by sluice cluster snapshot --help.
-func (*ClusterSnapshot) Help() string {
-	return "Example:\n\n  sluice cluster snapshot\n\nGateways make snapshots by themselves. New gateways begin with the newest one. The command shows what it waits for, and ends with an error if nothing moves for two minutes; the gateway goes on trying."
+func clusterSnapshotCommand(std *Streams) *cobra.Command {
+	c := &ClusterSnapshot{}
+	return &cobra.Command{
+		Use:     "snapshot",
+		Short:   "Have a gateway make a snapshot of the cluster's log now.",
+		Example: "  sluice cluster snapshot",
+		Long:    "Gateways make snapshots by themselves. New gateways begin with the newest one. The command shows what it waits for, and ends with an error if nothing moves for two minutes; the gateway goes on trying.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
 }
 
 // snapshotMost bounds the time of the whole command. Without progress, it ends earlier.
@@ -118,12 +138,22 @@ func (*ClusterSnapshot) Run(std *Streams) error {
 
 // ClusterLeave takes a log out of its cluster.
 type ClusterLeave struct {
-	Dir string `arg:"" help:"DATA_DIR of a gateway that is stopped."`
+	Dir string
 }
 
-// Help is shown by sluice cluster leave --help.
-func (*ClusterLeave) Help() string {
-	return "Example:\n\n  sluice cluster leave /var/lib/sluice\n\nThe log keeps all its data. From then on it is the log of one gateway alone, and it can begin a new cluster with sluice cluster init. The cluster itself and its other gateways do not change."
+func clusterLeaveCommand(std *Streams) *cobra.Command {
+	c := &ClusterLeave{}
+	return &cobra.Command{
+		Use:     "leave DIR",
+		Short:   "Take a log out of its cluster, for a gateway that runs alone.",
+		Example: "  sluice cluster leave /var/lib/sluice",
+		Long:    "DIR is DATA_DIR of a gateway that is stopped.\n\nThe log keeps all its data. From then on it is the log of one gateway alone, and it can begin a new cluster with sluice cluster init. The cluster itself and its other gateways do not change.",
+		Args:    checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Dir = args[0]
+			return c.Run(std)
+		},
+	}
 }
 
 // Run changes the log.

@@ -11,6 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/cluster/bus"
 	"sluice/cluster/peers"
 	"sluice/gateway"
@@ -19,12 +22,23 @@ import (
 
 // ClusterStatus shows how a cluster is.
 type ClusterStatus struct {
-	Gateways int `placeholder:"N" help:"How many gateways there should be. With fewer, the cluster is not well."`
+	Gateways int
 }
 
-// Help is shown by sluice cluster status --help.
-func (*ClusterStatus) Help() string {
-	return "Example:\n\n  sluice cluster status --gateways 3\n\nIt needs the NATS servers, and no gateway.\n\nExit codes: 0 all is well, 1 something is not (the last line says what), 2 wrong arguments or settings."
+func clusterStatusCommand(std *Streams) *cobra.Command {
+	c := &ClusterStatus{}
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the gateways, the journal and the snapshots of the cluster.",
+		Example: "  sluice cluster status --gateways 3",
+		Long:    "It needs the NATS servers, and no gateway.\n\nExit codes: 0 all is well, 1 something is not (the last line says what), 2 wrong arguments or settings.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
+		f.IntVar(&c.Gateways, "gateways", 0, "There should be `N` gateways. With fewer, the cluster is not well.")
+	})
+	return cmd
 }
 
 // beatsFor is how long the gateways' beats are collected. Each sends one a second.
@@ -192,24 +206,41 @@ func (s *clusterState) judge(gateways int) {
 
 func (s *clusterState) print(std *Streams) error {
 	w := tabwriter.NewWriter(std.Out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tCONNECTIONS")
+	fmt.Fprintln(w, "GATEWAY\tVERSION\tREADY\tPLACE\tBEHIND\tCONNECTIONS\tFORMAT")
 	for _, beat := range s.beats {
 		behind := s.journal.Last - min(beat.Place, s.journal.Last)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", beat.Node, beat.Version, yesNo(beat.Ready), beat.Place, behind, beat.Connections, formats(beat))
+	}
+	older := map[string]bool{}
+	for _, beat := range s.beats {
+		for _, name := range beat.Older {
+			older[name] = true
+		}
 	}
 	for _, g := range s.silent {
-		fmt.Fprintf(w, "%s\t%s\tsilent\t%d\t\t\n", g.Node, g.Version, g.Place)
+		fmt.Fprintf(w, "%s\t%s\tsilent\t%d\t\t\t\n", g.Node, g.Version, g.Place)
+	}
+	if len(older) > 0 {
+		fmt.Fprintf(w, "\nAn older format is written until these are upgraded, or a day after they were there: %s\n", strings.Join(slices.Sorted(maps.Keys(older)), ", "))
 	}
 	j := s.journal
-	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\n%s\t%d\t%d\t%d\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
+	fmt.Fprintf(w, "\nJOURNAL\tFIRST\tLAST\tBYTES\t\t\t\n%s\t%d\t%d\t%d\t\t\t\t\n", leader(j), j.First, j.Last, j.Bytes)
 	for _, r := range j.Replicas {
-		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
+		fmt.Fprintf(w, "replica %s\tcurrent: %s\tbehind: %d\t\t\t\t\n", r.Name, yesNo(r.Current), r.Lag)
 	}
-	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t")
+	fmt.Fprintln(w, "\nSNAPSHOT\tAGE\tBYTES\tVERSION\t\t\t")
 	for _, snapshot := range s.snapshots {
-		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
+		fmt.Fprintf(w, "place %d\t%s\t%d\t%s\t\t\t\n", snapshot.Place, time.Since(snapshot.Made).Round(time.Second), snapshot.Size, snapshot.Version)
 	}
 	return w.Flush()
+}
+
+// formats says which level of the formats a gateway writes, and up to which it reads.
+func formats(b clusterBeat) string {
+	if b.Level == b.Writes {
+		return fmt.Sprint(b.Writes)
+	}
+	return fmt.Sprintf("%d, reads up to %d", b.Writes, b.Level)
 }
 
 func leader(s journal.State) string {

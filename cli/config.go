@@ -2,9 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"text/tabwriter"
+
+	"github.com/spf13/cobra"
 
 	"sluice/config"
 	"sluice/gateway"
@@ -13,9 +16,16 @@ import (
 // Config prints the settings in use.
 type Config struct{}
 
-// Help is shown by sluice config --help.
-func (*Config) Help() string {
-	return "Example:\n\n  PING_INTERVAL=5s sluice config\n\nEach line is a setting, its value, and where it comes from (default, environment or .env), and the memory limit that a default was lowered for."
+func configCommand(std *Streams) *cobra.Command {
+	c := &Config{}
+	return &cobra.Command{
+		Use:     "config",
+		Short:   "Print the settings in use, with secrets masked.",
+		Example: "  PING_INTERVAL=5s sluice config",
+		Long:    "Each line is a setting, its value, and where it comes from (default, environment or .env), and the memory limit that a default was lowered for.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
 }
 
 // Run prints a table.
@@ -31,12 +41,17 @@ func (*Config) Run(std *Streams) error {
 	return w.Flush()
 }
 
-// Version prints the version.
-type Version struct{}
+func versionCommand(std *Streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version.",
+		Args:  checkArguments,
+		RunE:  func(*cobra.Command, []string) error { return printVersion(std.Out) },
+	}
+}
 
-// Run prints the version from the build information.
-func (*Version) Run(std *Streams) error {
-	_, err := fmt.Fprintln(std.Out, "sluice", version())
+func printVersion(w io.Writer) error {
+	_, err := fmt.Fprintln(w, "sluice", version())
 	return err
 }
 

@@ -13,19 +13,35 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/config"
 )
 
 // Health asks a gateway if it is well. It is for containers without a shell and curl.
 type Health struct {
 	gatewayURL
-	Ready   bool          `help:"Ask if it can serve now (/readyz), not only if it is alive (/healthz)."`
-	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
+	Ready   bool
+	Timeout time.Duration
 }
 
-// Help is shown by sluice health --help.
-func (*Health) Help() string {
-	return "Example:\n\n  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]\n\nThe exit code is 0 if the gateway is well, else 1. Without --url and SLUICE_URL the command asks at ADDR of the settings, on this machine."
+func healthCommand(std *Streams) *cobra.Command {
+	c := &Health{}
+	cmd := &cobra.Command{
+		Use:     "health",
+		Short:   "Ask a gateway if it is well.",
+		Example: "  HEALTHCHECK CMD [\"/usr/local/bin/sluice\", \"health\"]",
+		Long:    "The exit code is 0 if the gateway is well, else 1. Without --url and SLUICE_URL the command asks at ADDR of the settings, on this machine.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
+		f.BoolVar(&c.Ready, "ready", false, "Ask if it can serve now (/readyz), not only if it is alive (/healthz).")
+		f.DurationVar(&c.Timeout, "timeout", 3*time.Second, "Wait this `DURATION` for the answer.")
+	})
+	addFlags(cmd.Flags(), "Gateway", c.gatewayURL.flags)
+	return cmd
 }
 
 // Run asks, and fails if the answer is not 200.

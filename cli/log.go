@@ -6,29 +6,42 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"sluice/gateway"
 )
 
-// Log is about the log's folder.
-type Log struct {
-	Verify LogVerify `cmd:"" help:"Read the whole log of a stopped gateway, and report what is wrong with it."`
+// logCommand is about the log's folder.
+func logCommand(std *Streams) *cobra.Command {
+	return parent(&cobra.Command{
+		Use:     "log",
+		Short:   "Check the log of a stopped gateway.",
+		Example: logExample,
+	}, logVerifyCommand(std))
 }
 
-// Help is shown by sluice log --help.
-func (*Log) Help() string { return logExample }
-
-const logExample = "Example:\n\n  sluice log verify /var/lib/sluice"
+const logExample = "  sluice log verify /var/lib/sluice"
 
 // LogVerify checks all that a log has stored.
 type LogVerify struct {
-	Dir string `arg:"" help:"DATA_DIR, its folder log, or a backup."`
+	Dir string
 }
 
-// Help is shown by sluice log verify --help.
-func (*LogVerify) Help() string {
-	return logExample + "\n\nThe gateway must be stopped; while it runs, verify a backup. No file is changed. Each fault is one line. " +
-		"A log without faults has a digest: two logs with the same state have the same one.\n\n" +
-		"Exit codes: 0 the log has no faults, 1 it has some or cannot be read, 2 wrong arguments, no log there, or a gateway runs there."
+func logVerifyCommand(std *Streams) *cobra.Command {
+	c := &LogVerify{}
+	return &cobra.Command{
+		Use:     "verify DIR",
+		Short:   "Read the whole log of a stopped gateway, and report what is wrong with it.",
+		Example: logExample,
+		Long: "DIR is DATA_DIR, its folder log, or a backup.\n\nThe gateway must be stopped; while it runs, verify a backup. No file is changed. Each fault is one line. " +
+			"A log without faults has a digest: two logs with the same state have the same one.\n\n" +
+			"Exit codes: 0 the log has no faults, 1 it has some or cannot be read, 2 wrong arguments, no log there, or a gateway runs there.",
+		Args: checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Dir = args[0]
+			return c.Run(std)
+		},
+	}
 }
 
 // faultsMost is how many faults are printed. One damaged place may cause many.

@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/client"
 )
 
@@ -21,17 +24,36 @@ import (
 type Publish struct {
 	access
 	gatewayURL
-	Collection     string `short:"c" help:"The collection it is about."`
-	Stream         string `short:"s" help:"The stream it is an entry of."`
-	IdempotencyKey string `placeholder:"KEY" help:"A repeat with the same key publishes nothing; by default the command makes one. Not with --ndjson."`
-	NDJSON         bool   `name:"ndjson" help:"Read many events from standard input: one event's data on each line."`
-	Event          string `arg:"" help:"The event's name: put, post, delete, or any other."`
-	Data           string `arg:"" optional:"" help:"Its data as JSON, or - for standard input."`
+	Collection, Stream string
+	IdempotencyKey     string
+	NDJSON             bool
+	Event, Data        string // Data may be - for standard input
 }
 
-// Help is shown by sluice publish --help.
-func (*Publish) Help() string {
-	return "Example:\n\n  SLUICE_KEY=… sluice publish put --collection customer '\"577cf185e2039b0900000016\"'\n  generate-lines | SLUICE_KEY=… sluice publish reading --ndjson\n\nIt prints the ids, one a line."
+func publishCommand(std *Streams) *cobra.Command {
+	c := &Publish{}
+	cmd := &cobra.Command{
+		Use:     "publish EVENT [DATA]",
+		Short:   "Publish events.",
+		Example: "  SLUICE_KEY=… sluice publish put --collection customer '\"577cf185e2039b0900000016\"'\n  generate-lines | SLUICE_KEY=… sluice publish reading --ndjson",
+		Long:    "EVENT is the event's name: put, post, delete, or any other. DATA is its data as JSON, or - for standard input.\n\nIt prints the ids, one a line.",
+		Args:    checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Event, c.Data = args[0], argument(args, 1)
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Event", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.Collection, "collection", "c", "", "The `COLLECTION` it is about.")
+		f.StringVarP(&c.Stream, "stream", "s", "", "The stream it is an entry of, by `NAME`.")
+		f.StringVar(&c.IdempotencyKey, "idempotency-key", "", "A repeat with the same `KEY` publishes nothing; by default the command makes one. Not with --ndjson.")
+		f.BoolVar(&c.NDJSON, "ndjson", false, "Read many events from standard input: one event's data on each line.")
+	})
+	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
+		c.access.flags(f)
+		c.gatewayURL.flags(f)
+	})
+	return cmd
 }
 
 // batchEvents and batchBytes keep a request under the gateway's bounds.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sluice/config"
 	"sluice/gateway"
@@ -18,7 +20,26 @@ import (
 
 // Serve runs the gateway until SIGTERM or SIGINT.
 type Serve struct {
-	Addr string `placeholder:"HOST:PORT" help:"Listen address; it overrides ADDR of the settings."`
+	Addr string
+}
+
+func serveCommand(std *Streams) *cobra.Command {
+	c := &Serve{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway (what sluice alone does). Settings come from the environment and .env; see sluice config.",
+		Args:  checkArguments,
+		RunE:  func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	c.flags(cmd.Flags())
+	return cmd
+}
+
+// flags adds the flags of serve. The command without a name has them too.
+func (c *Serve) flags(f *pflag.FlagSet) {
+	addFlags(f, "Gateway", func(f *pflag.FlagSet) {
+		f.StringVar(&c.Addr, "addr", "", "Listen at `HOST:PORT`; it overrides ADDR of the settings.")
+	})
 }
 
 // settings reads the settings; --addr overrides ADDR.

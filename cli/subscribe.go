@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/broker/sse"
 	"sluice/client"
 )
@@ -20,7 +23,11 @@ import (
 // access is the credential of a command. It is never an argument: arguments show in the list of processes and in shells'
 // histories.
 type access struct {
-	KeyFile string `placeholder:"FILE" help:"File with the API key or token; default: the environment's SLUICE_KEY."`
+	KeyFile string
+}
+
+func (a *access) flags(f *pflag.FlagSet) {
+	f.StringVar(&a.KeyFile, "key-file", "", "The `FILE` with the API key or token; default: the environment's SLUICE_KEY.")
 }
 
 func (a *access) credential() (string, error) {
@@ -48,22 +55,51 @@ func (a *access) known(errOut io.Writer) (string, error) {
 type Subscribe struct {
 	access
 	gatewayURL
-	Channels    []string `placeholder:"PATTERN" help:"Only these channels, as PUT:customer,chat-*."`
-	LastEventID string   `name:"last-event-id" placeholder:"ID" help:"Resume after this id."`
-	Stream      string   `short:"s" placeholder:"NAME" help:"Only entries of this stream, from its beginning."`
-	From        string   `placeholder:"P" help:"Begin at an id, a time (RFC 3339), earliest, now, or -N for the last N."`
-	After       string   `placeholder:"P" help:"Begin just after this position."`
-	To          string   `placeholder:"P" help:"End with an id or a time."`
-	Until       string   `placeholder:"P" help:"End just before this position; caught-up ends once the past is read."`
-	Types       []string `placeholder:"NAME" help:"Only events with these names."`
-	Limit       int      `placeholder:"N" help:"End after N events."`
-	JSON        bool     `help:"Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only."`
-	Gateway     string   `arg:"" optional:"" help:"The gateway, as --url."`
+	Channels, Types []string
+	Stream          string
+	LastEventID     string
+	From, After     string
+	To, Until       string
+	Limit           int
+	JSON            bool
+	Gateway         string // wins over URL
 }
 
-// Help is shown by sluice subscribe --help.
-func (*Subscribe) Help() string {
-	return "Example:\n\n  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json\n  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json --url http://127.0.0.1:8080\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential."
+func subscribeCommand(std *Streams) *cobra.Command {
+	c := &Subscribe{}
+	cmd := &cobra.Command{
+		Use:   "subscribe [GATEWAY]",
+		Short: "Print a stream as it arrives; resume after every broken connection.",
+		Example: "  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json\n" +
+			"  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json --url http://127.0.0.1:8080",
+		Long: "GATEWAY is the gateway, as --url.\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential.",
+		Args: checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Gateway = argument(args, 0)
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Which events", func(f *pflag.FlagSet) {
+		listVar(f, &c.Channels, "channels", "Only these channels: `PATTERN,...`, as PUT:customer,chat-*.")
+		listVar(f, &c.Types, "types", "Only events with these names: `NAME,...`")
+		f.StringVarP(&c.Stream, "stream", "s", "", "Only entries of the stream `NAME`, from its beginning.")
+	})
+	addFlags(cmd.Flags(), "Which part of the log", func(f *pflag.FlagSet) {
+		f.StringVar(&c.From, "from", "", "Begin at the `POSITION`: an id, a time (RFC 3339), earliest, now, or -N for the last N.")
+		f.StringVar(&c.After, "after", "", "Begin just after the `POSITION`.")
+		f.StringVar(&c.To, "to", "", "End with the `POSITION`: an id or a time.")
+		f.StringVar(&c.Until, "until", "", "End just before the `POSITION`; caught-up ends once the past is read.")
+		f.IntVar(&c.Limit, "limit", 0, "End after `N` events.")
+		f.StringVar(&c.LastEventID, "last-event-id", "", "Resume after this `ID`.")
+	})
+	addFlags(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
+		f.BoolVar(&c.JSON, "json", false, "Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only.")
+	})
+	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
+		c.access.flags(f)
+		c.gatewayURL.flags(f)
+	})
+	return cmd
 }
 
 // Run prints frames until it is interrupted, or the gateway refuses for good.

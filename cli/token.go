@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sluice/auth/grant"
 	"sluice/config"
@@ -15,18 +17,33 @@ import (
 
 // Token signs a token for development.
 type Token struct {
-	Sub      []string      `placeholder:"PATTERN" help:"Channels it may subscribe to."`
-	Pub      []string      `placeholder:"PATTERN" help:"Channels it may publish to."`
-	Rest     []string      `placeholder:"PATTERN" help:"Documents it may read and write, as GET:customer or POST:*."`
-	TTL      time.Duration `name:"ttl" default:"1h" help:"How long it is valid."`
-	Subject  string        `help:"The user that it is for."`
-	Issuer   string        `help:"Its iss; default: JWT_ISSUER."`
-	Audience string        `help:"Its aud; default: JWT_AUDIENCE."`
+	Sub, Pub, Rest            []string
+	TTL                       time.Duration
+	Subject, Issuer, Audience string
 }
 
-// Help is shown by sluice token --help.
-func (*Token) Help() string {
-	return "Example:\n\n  JWT_SECRET=$(head -c 32 /dev/urandom | base64) sluice token --sub 'inbox-42,news' --pub chat-7 --ttl 1h --subject 42\n\nIt is signed (HS256) with the first JWT_SECRET of the settings."
+func tokenCommand(std *Streams) *cobra.Command {
+	c := &Token{}
+	cmd := &cobra.Command{
+		Use:     "token",
+		Short:   "Sign a token for development.",
+		Example: "  JWT_SECRET=$(head -c 32 /dev/urandom | base64) sluice token --sub 'inbox-42,news' --pub chat-7 --ttl 1h --subject 42",
+		Long:    "It is signed (HS256) with the first JWT_SECRET of the settings.",
+		Args:    checkArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Grant", func(f *pflag.FlagSet) {
+		listVar(f, &c.Sub, "sub", "The channels that it may subscribe to: `PATTERN,...`")
+		listVar(f, &c.Pub, "pub", "The channels that it may publish to: `PATTERN,...`")
+		listVar(f, &c.Rest, "rest", "The documents that it may read and write: `PATTERN,...`, as GET:customer or POST:*.")
+	})
+	addFlags(cmd.Flags(), "Token", func(f *pflag.FlagSet) {
+		f.DurationVar(&c.TTL, "ttl", time.Hour, "It is valid for this `DURATION`.")
+		f.StringVar(&c.Subject, "subject", "", "The `USER` that it is for.")
+		f.StringVar(&c.Issuer, "issuer", "", "Its `ISS`; default: JWT_ISSUER.")
+		f.StringVar(&c.Audience, "audience", "", "Its `AUD`; default: JWT_AUDIENCE.")
+	})
+	return cmd
 }
 
 // Run prints the token.

@@ -8,27 +8,29 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"sluice/auth/grant"
 	"sluice/auth/user"
 )
 
-// User manages the users of a running gateway.
-type User struct {
-	Add      UserAdd      `cmd:"" help:"Add a user; the password is asked for, or read from standard input."`
-	List     UserList     `cmd:"" help:"List the users and what they may do."`
-	Password UserPassword `cmd:"" help:"Give a user another password; all sessions end."`
-	Remove   UserRemove   `cmd:"" help:"Remove a user; all sessions end."`
+// userCommand manages the users of a running gateway.
+func userCommand(std *Streams) *cobra.Command {
+	return parent(&cobra.Command{
+		Use:   "user",
+		Short: "Add, list and remove the users of a running gateway.",
+		Example: "  export ADMIN_KEY=…\n" +
+			"  sluice user add ann@example.org --rest 'GET:*,POST:messages' --sub '*:messages'\n" +
+			"  echo \"$PASSWORD\" | sluice user password ann@example.org\n" +
+			"  sluice user list\n" +
+			"  sluice user remove ann@example.org",
+		Long: "Users sign in with email and password, and get a token that works wherever a key does.",
+	}, userAddCommand(std), userListCommand(std), userPasswordCommand(std), userRemoveCommand())
 }
 
-// Help is shown by sluice user --help.
-func (*User) Help() string {
-	return "Users sign in with email and password, and get a token that works wherever a key does.\n\nExample:\n\n" +
-		"  export ADMIN_KEY=…\n" +
-		"  sluice user add ann@example.org --rest 'GET:*,POST:messages' --sub '*:messages'\n" +
-		"  echo \"$PASSWORD\" | sluice user password ann@example.org\n" +
-		"  sluice user list\n" +
-		"  sluice user remove ann@example.org"
-}
+// emailIs explains the argument of commands about one user.
+const emailIs = "EMAIL is the user's email."
 
 // userAccess is how all commands about users reach the gateway.
 type userAccess struct {
@@ -54,10 +56,29 @@ func (a *userAccess) call(method, email string, body, to any) error {
 // UserAdd makes a user.
 type UserAdd struct {
 	userAccess
-	Sub   []string `placeholder:"PATTERN" help:"Channels the user may subscribe to."`
-	Pub   []string `placeholder:"PATTERN" help:"Channels the user may publish to."`
-	Rest  []string `placeholder:"PATTERN" help:"Documents the user may read and write, as GET:customer or POST:*."`
-	Email string   `arg:"" help:"The user's email."`
+	Sub, Pub, Rest []string
+	Email          string
+}
+
+func userAddCommand(std *Streams) *cobra.Command {
+	c := &UserAdd{}
+	cmd := &cobra.Command{
+		Use:   "add EMAIL",
+		Short: "Add a user; the password is asked for, or read from standard input.",
+		Long:  emailIs,
+		Args:  checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Email = args[0]
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Grant", func(f *pflag.FlagSet) {
+		listVar(f, &c.Sub, "sub", "The channels that the user may subscribe to: `PATTERN,...`")
+		listVar(f, &c.Pub, "pub", "The channels that the user may publish to: `PATTERN,...`")
+		listVar(f, &c.Rest, "rest", "The documents that the user may read and write: `PATTERN,...`, as GET:customer or POST:*.")
+	})
+	addFlags(cmd.Flags(), "Gateway", c.flags)
+	return cmd
 }
 
 // Run asks for the password and makes the user.
@@ -91,6 +112,18 @@ type UserList struct {
 	userAccess
 }
 
+func userListCommand(std *Streams) *cobra.Command {
+	c := &UserList{}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the users and what they may do.",
+		Args:  checkArguments,
+		RunE:  func(*cobra.Command, []string) error { return c.Run(std) },
+	}
+	addFlags(cmd.Flags(), "Gateway", c.flags)
+	return cmd
+}
+
 // Run prints a table, one user a line.
 func (c *UserList) Run(std *Streams) error {
 	var users []user.User
@@ -119,7 +152,23 @@ func listed(patterns []string) string {
 // UserPassword changes a password.
 type UserPassword struct {
 	userAccess
-	Email string `arg:"" help:"The user's email."`
+	Email string
+}
+
+func userPasswordCommand(std *Streams) *cobra.Command {
+	c := &UserPassword{}
+	cmd := &cobra.Command{
+		Use:   "password EMAIL",
+		Short: "Give a user another password; all sessions end.",
+		Long:  emailIs,
+		Args:  checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Email = args[0]
+			return c.Run(std)
+		},
+	}
+	addFlags(cmd.Flags(), "Gateway", c.flags)
+	return cmd
 }
 
 // Run asks for the password and changes it.
@@ -134,7 +183,23 @@ func (c *UserPassword) Run(std *Streams) error {
 // UserRemove removes a user.
 type UserRemove struct {
 	userAccess
-	Email string `arg:"" help:"The user's email."`
+	Email string
+}
+
+func userRemoveCommand() *cobra.Command {
+	c := &UserRemove{}
+	cmd := &cobra.Command{
+		Use:   "remove EMAIL",
+		Short: "Remove a user; all sessions end.",
+		Long:  emailIs,
+		Args:  checkArguments,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.Email = args[0]
+			return c.Run()
+		},
+	}
+	addFlags(cmd.Flags(), "Gateway", c.flags)
+	return cmd
 }
 
 // Run removes the user.

@@ -62,5 +62,8 @@ func clusterName(name string) error {
 	if name == "" || len(name) > nameMost || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
 		return fmt.Errorf("must have 1 to %d letters, digits, - or _", nameMost)
 	}
+	if strings.HasSuffix(name, "_SNAPSHOTS") { // the stream of another cluster's snapshots has such a name
+		return errors.New("must not end with _SNAPSHOTS")
+	}
 	return nil
 }

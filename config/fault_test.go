@@ -223,3 +223,11 @@ func TestFaultIsOneLine(t *testing.T) {
 		}
 	}
 }
+
+// A cluster a_SNAPSHOTS would have the stream of the snapshots of cluster a as its journal.
+func TestClusterNameIsNoSnapshots(t *testing.T) {
+	t.Parallel()
+	if _, faults := load("CLUSTER_NAME=a_SNAPSHOTS"); !strings.Contains(faults.Error(), "must not end with _SNAPSHOTS") {
+		t.Error(faults.Error())
+	}
+}

@@ -67,45 +67,12 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
+	starting, stopped := context.WithCancelCause(context.Background())
+	g.starting = starting
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
-		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Logger: g.o.Logger,
+		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Stopped: stopped, Logger: g.o.Logger,
 	})
 	return g.journal, nil
-}
-
-// behindEvery is the time between two looks whether the gateway is behind.
-const behindEvery = 500 * time.Millisecond
-
-// steady is how often in a row the gateway has to be found well before clients may come again. While a cluster heals, it
-// may be well for a moment only.
-const steady = 4
-
-// watchBehind sends the clients away while the gateway is behind the others of its cluster, until ctx ends.
-func (g *Gateway) watchBehind(ctx context.Context) {
-	tick := time.NewTicker(behindEvery)
-	defer tick.Stop()
-	for was, well := false, 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := g.journal.Health()
-		switch {
-		case err != nil && !was:
-			g.o.Logger.Warn("this gateway is behind the others: it sends its clients away", "cause", err, "connections", g.Broker.Count())
-			g.away.Store(true)
-			g.Broker.Suspend()
-		case err == nil && was:
-			if well++; well < steady {
-				continue
-			}
-			g.o.Logger.Info("this gateway has caught up with the others")
-			g.Broker.Resume()
-			g.away.Store(false)
-		}
-		was, well = err != nil, 0
-	}
 }
 
 // ready is the reason that the gateway cannot serve now, or nil.
@@ -120,9 +87,16 @@ func (g *Gateway) ready() error {
 }
 
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is
-// open by then, and the broker has the tail.
+// open by then, and the broker has the tail. It fails if the journal cannot be followed up to its end.
 func (g *Gateway) startLog() error {
-	if err := g.Log.Start(context.Background()); err != nil {
+	if !g.clustered() {
+		return nil
+	}
+	err := g.Log.Start(g.starting)
+	if stopped := context.Cause(g.starting); err != nil && stopped != nil {
+		err = stopped
+	}
+	if err != nil {
 		return fmt.Errorf("catching up with the journal: %w", err)
 	}
 	return nil

@@ -13,10 +13,6 @@ import (
 	"sluice/store/eventlog/journal"
 )
 
-// folderLevel is the format of the folders that this version writes into snapshots and can read. It grows when an older
-// version could not read them.
-const folderLevel = 1
-
 // oldFolder is the name of a log that a snapshot has replaced, with the place it had applied.
 const oldFolder = logFolder + ".old-"
 
@@ -61,6 +57,9 @@ func prepareFolder(ctx context.Context, dataDir string, b *bus.Bus, loading func
 		return err
 	}
 	if f.exists {
+		if f.level > journal.Newest {
+			return &SettingsError{newerLevel("the log in DATA_DIR "+dataDir, f.level)}
+		}
 		fits, err := f.fits(ctx, b, state, dataDir)
 		if fits || err != nil {
 			return err
@@ -69,7 +68,8 @@ func prepareFolder(ctx context.Context, dataDir string, b *bus.Bus, loading func
 	return replaceFolder(ctx, dataDir, b, f, state, loading)
 }
 
-// look asks for the journal's state, until the leader answers or the time is over.
+// look asks for the journal's state, until the leader answers or the time is over. While there is no leader, replicas answer
+// with what they have, which may lack the journal's end.
 func look(ctx context.Context, b *bus.Bus) (state journal.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookMost)
 	defer cancel()
@@ -77,6 +77,9 @@ func look(ctx context.Context, b *bus.Bus) (state journal.State, err error) {
 		try, stop := context.WithTimeout(ctx, lookTry)
 		state, err = journal.Look(try, b)
 		stop()
+		if err == nil && !state.Led {
+			err = journal.ErrNoLeader
+		}
 		if err == nil || errors.Is(err, journal.ErrNone) || errors.Is(err, journal.ErrSecret) {
 			return state, err
 		}
@@ -117,6 +120,8 @@ func (f *folder) fits(ctx context.Context, b *bus.Bus, state journal.State, data
 	case f.applied.Place < state.First:
 		return true, nil // the message at the place is purged
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookMost) // a journal that does not have it never answers
+	defer cancel()
 	at, err := journal.TimeOf(ctx, b, f.applied.Place)
 	if err != nil {
 		return false, fmt.Errorf("comparing the log in DATA_DIR %s with the journal: %w", dataDir, err)
@@ -145,7 +150,7 @@ func replaceFolder(ctx context.Context, dataDir string, b *bus.Bus, f folder, st
 		return err
 	}
 	loaded, err := readFolder(fresh)
-	if err == nil && (loaded.cluster != b.Cluster() || loaded.Birth != state.Birth || loaded.applied.Place != s.Place) {
+	if err == nil && (loaded.cluster != b.Cluster() || loaded.Birth != state.Birth || loaded.applied.Place != s.Place || loaded.level != s.Level) {
 		err = errors.New("it is not what its label says")
 	}
 	if err != nil {
@@ -183,45 +188,29 @@ func moveAside(dataDir, dir string, f folder) error {
 
 // findSnapshot finds the newest snapshot that this version can read and that the journal goes on from.
 func findSnapshot(ctx context.Context, b *bus.Bus, state journal.State) (journal.Snapshot, error) {
-	for tries := 1; ; tries++ {
-		once, cancel := context.WithTimeout(ctx, lookMost)
-		all, err := journal.List(once, b)
-		cancel()
-		if err != nil {
-			return journal.Snapshot{}, err
-		}
-		s, err := newest(all, state)
-		if !errors.Is(err, journal.ErrNoSnapshot) || tries == findTries {
-			return s, err
-		}
-		select { // just after it was made, a server may not have it yet
-		case <-ctx.Done():
-			return s, err
-		case <-time.After(findEvery):
-		}
+	ctx, cancel := context.WithTimeout(ctx, lookMost)
+	defer cancel()
+	all, err := journal.List(ctx, b)
+	if err != nil {
+		return journal.Snapshot{}, err
 	}
+	return newest(all, state)
 }
-
-// The tries to find a snapshot.
-const (
-	findTries = 5
-	findEvery = time.Second
-)
 
 // newest chooses among all snapshots, which are sorted.
 func newest(all []journal.Snapshot, state journal.State) (journal.Snapshot, error) {
-	newer := false
+	newer := 0
 	for _, s := range all {
 		if s.Place+1 < state.First {
 			break
 		}
-		if s.Level <= folderLevel {
+		if s.Level <= journal.Newest {
 			return s, nil
 		}
-		newer = true
+		newer = s.Level
 	}
-	if newer {
-		return journal.Snapshot{}, errors.New("the snapshots of the cluster were made by a newer version of Sluice: start that version here")
+	if newer != 0 {
+		return journal.Snapshot{}, newerLevel("each snapshot of the cluster", newer)
 	}
 	return journal.Snapshot{}, fmt.Errorf("%w that the journal goes on from: if the cluster is new, end `sluice cluster init` at its first gateway; else run `sluice cluster snapshot` while a gateway runs", journal.ErrNoSnapshot)
 }

@@ -137,7 +137,7 @@ func TestFolderOfCluster(t *testing.T) {
 			fill(t, b, 9)
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 5, At: 1 << 60})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest}, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := journal.Purge(testContext(t), b, 5); err != nil {
@@ -157,6 +157,22 @@ func TestFolderOfCluster(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		{name: "a newer version's log", refused: "the log in DATA_DIR", make: func(b *bus.Bus, dir, birth string) {
+			join(t, dir, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 2, At: 1 << 60})
+			raiseLog(t, dir)
+			fill(t, b, 9)
+			if err := journal.Purge(testContext(t), b, 5); err != nil { // it would need a snapshot too
+				t.Fatal(err)
+			}
+		}},
+		{name: "a snapshot of another level", refused: "not what its label says", make: func(b *bus.Bus, _, birth string) {
+			other := t.TempDir()
+			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 5})
+			raiseLog(t, other)
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{name: "a newer version's snapshot", refused: "newer version", make: func(b *bus.Bus, _, birth string) {
 			fill(t, b, 9)
 			if err := journal.Purge(testContext(t), b, 5); err != nil {
@@ -164,14 +180,14 @@ func TestFolderOfCluster(t *testing.T) {
 			}
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 5})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel + 1}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest + 1}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}},
 		{name: "a snapshot of something else", refused: "not what its label says", make: func(b *bus.Bus, _, birth string) {
 			other := t.TempDir()
 			join(t, other, membership{Birth: birth, cluster: b.Cluster()}, eventlog.Applied{Place: 4})
-			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: folderLevel}, nil); err != nil {
+			if _, err := journal.Save(testContext(t), b, filepath.Join(other, "log"), journal.Meta{Place: 5, Level: journal.Newest}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -259,7 +275,7 @@ func TestInitCluster(t *testing.T) {
 		{name: "before the snapshot", before: func(b *bus.Bus, dir string) {
 			initCluster(t, b, dir)
 			js, _ := jetstream.New(b.Conn())
-			if err := js.DeleteObjectStore(testContext(t), "SLUICE_"+b.Cluster()+"_SNAPSHOTS"); err != nil {
+			if err := js.DeleteStream(testContext(t), "SLUICE_"+b.Cluster()+"_SNAPSHOTS"); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -352,7 +368,7 @@ func TestLeaveCluster(t *testing.T) {
 		if _, err := LeaveCluster(dir); !errors.Is(err, ErrLocked) {
 			t.Errorf("while a gateway runs: %v", err)
 		}
-		if err := engine.Commit(&eventlog.Group{Rows: []eventlog.Row{{Key: "journal/origin/1", Value: []byte("1")}, {Key: "key/a", Value: []byte("{}")}},
+		if err := engine.Commit(&eventlog.Group{Rows: []eventlog.Row{{Key: "journal/origin/1", Value: []byte("1")}, {Key: "journal/member/a", Value: []byte("{}")}, {Key: "key/a", Value: []byte("{}")}},
 			Applied: engine.Applied()}); err != nil {
 			t.Fatal(err)
 		}

@@ -46,6 +46,9 @@ func InitCluster(ctx context.Context, cfg *config.Config, b *bus.Bus, o InitOpti
 		return made, fmt.Errorf("opening the log in DATA_DIR %s: %w", cfg.DataDir, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	if err := checkLevel(engine, cfg.DataDir); err != nil {
+		return made, err
+	}
 	m, err := membershipOf(engine)
 	if err != nil {
 		return made, err
@@ -173,7 +176,7 @@ func saveSnapshot(
 	if err != nil {
 		return s, fmt.Errorf("reading the copy of the log: %w", err)
 	}
-	return journal.Save(ctx, b, dir, journal.Meta{Place: f.applied.Place, At: f.applied.At, Last: f.applied.Last, Level: folderLevel, Version: version}, progress)
+	return journal.Save(ctx, b, dir, journal.Meta{Place: f.applied.Place, At: f.applied.At, Last: f.applied.Last, Level: f.level, Version: version}, progress)
 }
 
 // LeaveCluster takes a log out of its cluster, for a gateway that runs alone. dir is a DATA_DIR. It returns the name of the
@@ -196,10 +199,11 @@ func LeaveCluster(dir string) (cluster string, err error) {
 	}
 	group := &eventlog.Group{Applied: engine.Applied(), Rows: []eventlog.Row{{Key: rows.Cluster + m.cluster}}}
 	group.Chain = 0 // it is of a shared journal alone
-	err = engine.Rows(rows.Origin, func(r eventlog.Row) error {
+	remove := func(r eventlog.Row) error {
 		group.Rows = append(group.Rows, eventlog.Row{Key: r.Key})
 		return nil
-	})
+	}
+	err = cmp.Or(engine.Rows(rows.Origin, remove), engine.Rows(rows.Member, remove))
 	if err == nil {
 		err = engine.Commit(group)
 	}

@@ -17,10 +17,16 @@ func (g *Gateway) registerClusterMetrics() {
 		"sluice_cluster_place":         {"The last message of the journal that is applied here.", func() float64 { return float64(g.Log.Place()) }},
 		"sluice_cluster_end":           {"The last message of the journal, as far as is known here.", func() float64 { return float64(m.End.Load()) }},
 		"sluice_cluster_waiting_bytes": {"Bytes of requests that wait to be written to the journal.", func() float64 { return float64(g.Log.Waiting()) }},
+		"sluice_cluster_level":         {"The level of the formats that this gateway writes.", g.levelWritten},
 		"sluice_cluster_behind":        {"1 while this gateway is behind the others and sends its clients away.", g.behind},
 	} {
 		g.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: of.help}, of.value))
 	}
+}
+
+func (g *Gateway) levelWritten() float64 {
+	writes, _ := g.levels.show()
+	return float64(writes)
 }
 
 func (g *Gateway) behind() float64 {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -74,14 +75,18 @@ type Gateway struct {
 	peers         *peers.Peers     // the same
 	journal       *journal.Journal // the same
 	origin        uint64           // of what it sends to the others; new at each start
+	levels        *levels          // nil if the gateway is alone
+	starting      context.Context  // ends when the journal is not followed any more
 	away          atomic.Bool      // its clients are sent away
+	opened        atomic.Bool      // all of it is open: before, it catches up with the others
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 
 	listener        net.Listener
 	metricsListener net.Listener
 
-	fatal   chan error
+	failed  context.Context         // ends with the first fatal error of the log, as its cause
+	fail    context.CancelCauseFunc // ends it
 	closers []func() error
 	group   sync.WaitGroup
 }
@@ -92,13 +97,14 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	g := &Gateway{
-		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(), fatal: make(chan error, 1),
+		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(),
 		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
+	g.failed, g.fail = context.WithCancelCause(context.Background())
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
-		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openBroker, g.startPeers, g.openDocuments,
+		g.loadCertificates, g.checkCredentials, g.openBus, g.openPeers, g.prepareFolder, g.openLog, g.openLevels, g.openBroker, g.startPeers, g.openDocuments,
 		g.startLog, g.openAuth, g.openStore, g.openTrail, g.openDoors, g.openSnapshots, g.endPeersFirst,
 	} {
 		if err := step(); err != nil {
@@ -106,6 +112,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 			return nil, err
 		}
 	}
+	g.opened.Store(true)
 	return g, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/journal"
 	"sluice/store/eventlog/pebble"
 	"sluice/store/rows"
 )
@@ -51,6 +52,7 @@ func membershipOf(engine eventlog.Engine) (m membership, err error) {
 type folder struct {
 	membership
 	applied eventlog.Applied
+	level   int // of its formats
 	exists  bool
 }
 
@@ -68,7 +70,15 @@ func readFolder(dir string) (f folder, err error) {
 	if f.applied, err = log.Applied(); err != nil {
 		return f, err
 	}
+	f.level = journal.Oldest
 	return f, log.View(context.Background(), func(v eventlog.View) error {
+		err := v.Scan(rows.Level, rows.Level+"\xff", false, func(_, value []byte) (_ bool, err error) {
+			f.level, err = journal.ReadLevel(value)
+			return true, err
+		})
+		if err != nil {
+			return err
+		}
 		return v.Scan(rows.Cluster, rows.Cluster+"\xff", false, func(key, value []byte) (_ bool, err error) {
 			f.membership, err = readMembership(string(key), value)
 			return true, err
@@ -78,6 +88,9 @@ func readFolder(dir string) (f folder, err error) {
 
 // checkAlone refuses the log of a cluster's gateway if the settings name no cluster: it would go its own way.
 func checkAlone(engine eventlog.Engine, dataDir string) error {
+	if err := checkLevel(engine, dataDir); err != nil {
+		return err
+	}
 	m, err := membershipOf(engine)
 	if err != nil || m.cluster == "" {
 		return err

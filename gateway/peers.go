@@ -3,18 +3,13 @@ package gateway
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/cluster/peers"
 	"sluice/handlers/admin"
-	"sluice/store/eventlog"
 	"sluice/store/eventlog/journal"
 )
-
-// formatLevel is the newest format of the journal that this version reads.
-const formatLevel = 1
 
 // openPeers takes the gateway's name in its cluster.
 func (g *Gateway) openPeers() (err error) {
@@ -66,34 +61,10 @@ func (g *Gateway) closePeers() error {
 
 func (g *Gateway) peerState() peers.State {
 	claim, end := g.Log.Claim(), g.journal.Metrics().End.Load()
+	writes, older := g.levels.show()
 	return peers.State{
-		Version: g.o.Version, Level: formatLevel, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
-		Connections: g.Broker.Count(), Ready: g.Log.Err() == nil && g.journal.Health() == nil && g.peers.Err() == nil,
-	}
-}
-
-// compareEvery is the time between two comparisons with the states of the others.
-const compareEvery = time.Second
-
-// compareStates compares this gateway's state with what the others say of theirs, until ctx ends. Messages of the journal are
-// compared too, but only those send some that take publishes.
-func (g *Gateway) compareStates(ctx context.Context) {
-	tick := time.NewTicker(compareEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, p := range g.peers.List() {
-			if p.Self || p.Away {
-				continue
-			}
-			if agrees, known := g.Log.Agrees(eventlog.Claim{Place: p.Place, Chain: p.Chain}); known {
-				g.journal.Compared(p.Origin, agrees)
-			}
-		}
+		Version: g.o.Version, Level: journal.Newest, Writes: writes, Older: older, Address: g.cfg.Addr, Place: claim.Place, Chain: claim.Chain, Behind: max(end, claim.Place) - claim.Place, Newest: g.Log.Settled(),
+		Connections: g.Broker.Count(), Ready: g.opened.Load() && g.ready() == nil && !g.Traffic.Draining(),
 	}
 }
 
@@ -102,7 +73,7 @@ func (g *Gateway) adminCluster() *admin.Cluster {
 	if !g.clustered() {
 		return nil
 	}
-	return &admin.Cluster{Peers: g.peers, Node: g.bus.Node(), Journal: g.lookAtJournal}
+	return &admin.Cluster{Peers: g.peers, Node: g.bus.Node(), Levels: g.levels.show, Journal: g.lookAtJournal}
 }
 
 // lookAtJournal asks the journal's leader for its state.

@@ -71,7 +71,7 @@ func (g *Gateway) Server() *http.Server {
 }
 
 // Serve runs on the listeners of Listen until ctx ends, the log fails or a listener fails. If ctx ends, it drains
-// first.
+// first. When it returns, no request is taken any more, since Close closes what they need.
 func (g *Gateway) Serve(ctx context.Context) error {
 	server := g.Server()
 	failed := make(chan error, 2)
@@ -90,15 +90,33 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	if g.clustered() {
 		g.group.Go(func() { g.watchBehind(quiet) })
 		g.group.Go(func() { g.compareStates(quiet) })
+		g.group.Go(func() { g.levels.keep(quiet) })
 	}
+	var err error
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serving: %w", err)
-	case err := <-g.fatal:
-		return fmt.Errorf("the log failed for good; start the gateway again when the cause is repaired: %w", err)
+	case cause := <-failed:
+		err = fmt.Errorf("serving: %w", cause)
+	case <-g.failed.Done():
+		err = fmt.Errorf("the log failed for good; start the gateway again when the cause is repaired: %w", context.Cause(g.failed))
 	case <-ctx.Done():
-		g.drain(server, metrics)
-		return nil
+		g.drain(server)
+	}
+	stop()
+	g.closeServers(server, metrics)
+	g.group.Wait()
+	g.o.Logger.Info("stopped")
+	return err
+}
+
+// closeServers closes the connections that are left.
+func (g *Gateway) closeServers(servers ...*http.Server) {
+	for _, s := range servers {
+		if s == nil {
+			continue
+		}
+		if err := s.Close(); err != nil {
+			g.o.Logger.Debug("closing", "cause", err)
+		}
 	}
 }
 
@@ -113,7 +131,7 @@ func (g *Gateway) serveMetrics(failed chan<- error) *http.Server {
 
 // drain ends the gateway in the contract's order: refuse new requests, end streams with a last frame, let running
 // publishes finish, close the listener. It takes DRAIN_TIMEOUT at most.
-func (g *Gateway) drain(server, metrics *http.Server) {
+func (g *Gateway) drain(server *http.Server) {
 	g.o.Logger.Info("draining", "connections", g.Broker.Count(), "timeout", g.cfg.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
 	defer cancel()
@@ -123,15 +141,5 @@ func (g *Gateway) drain(server, metrics *http.Server) {
 	}
 	if err != nil {
 		g.o.Logger.Warn("draining took longer than DRAIN_TIMEOUT; closing the remaining connections", "cause", err)
-		if cerr := server.Close(); cerr != nil {
-			g.o.Logger.Debug("closing", "cause", cerr)
-		}
 	}
-	if metrics != nil {
-		if cerr := metrics.Close(); cerr != nil {
-			g.o.Logger.Debug("closing metrics", "cause", cerr)
-		}
-	}
-	g.group.Wait()
-	g.o.Logger.Info("stopped")
 }

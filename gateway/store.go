@@ -66,14 +66,6 @@ func (g *Gateway) openEngine() (eventlog.Engine, error) {
 	return engine, nil
 }
 
-// fail ends Serve with the first fatal error of the log.
-func (g *Gateway) fail(err error) {
-	select {
-	case g.fatal <- err:
-	default:
-	}
-}
-
 func (g *Gateway) retention(space string) eventlog.Retention {
 	switch {
 	case space == "":

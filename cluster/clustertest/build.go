@@ -16,7 +16,8 @@ import (
 var (
 	root         = sync.OnceValues(findRoot)
 	buildServer  = sync.OnceValues(natsServer)
-	buildGateway = sync.OnceValues(gateway)
+	buildGateway = sync.OnceValues(func() (string, error) { return gateway("sluice-clustertest") })
+	buildNext    = sync.OnceValues(func() (string, error) { return gateway("sluice-clustertest-next", "-tags", "nextlevel") })
 )
 
 // need returns what was built, or ends the test.
@@ -49,8 +50,9 @@ func natsServer() (string, error) {
 	return filepath.Join(dir, "bin", "nats-server"), nil
 }
 
-// gateway builds the gateway beside its final place first: tests of several packages may do so at the same time.
-func gateway() (string, error) {
+// gateway builds the gateway, with more flags for go build. It does so beside the final place first: tests of several packages may
+// build at the same time.
+func gateway(name string, flags ...string) (string, error) {
 	dir, err := root()
 	if err != nil {
 		return "", err
@@ -65,12 +67,12 @@ func gateway() (string, error) {
 	}
 	defer os.RemoveAll(folder)
 	built := filepath.Join(folder, "sluice")
-	build := exec.Command("go", "build", "-o", built, "sluice")
+	build := exec.Command("go", append(append([]string{"build", "-o", built}, flags...), "sluice")...)
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the gateway: %w: %s", err, out)
 	}
-	path := filepath.Join(bin, "sluice-clustertest") // not bin/sluice, which make build may write in place
+	path := filepath.Join(bin, name) // not bin/sluice, which make build may write in place
 	if err := os.Rename(built, path); err != nil {
 		return "", fmt.Errorf("building the gateway: %w", err)
 	}

@@ -55,9 +55,9 @@ func (c *Cluster) newNode(t testing.TB, free *ports, on machine, name string, mo
 	dir := t.TempDir()
 	node := &Node{address: address(on.outer, free.take(t)), dir: filepath.Join(dir, "data")}
 	environment := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, settings(name, node.address, node.dir, c.Servers.URL(), more)...)
-	binary := need(t, buildGateway)
+	node.binary = need(t, buildGateway)
 	node.run = func(args ...string) *exec.Cmd {
-		cmd := on.run(binary, args...)
+		cmd := on.run(node.binary, args...)
 		cmd.Dir, cmd.Env = dir, environment
 		return cmd
 	}

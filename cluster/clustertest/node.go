@@ -24,6 +24,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 type Node struct {
 	*process
 	address, dir string
+	binary       string
 	run          func(args ...string) *exec.Cmd // a command of the program, with the gateway's settings
 }
 
@@ -65,6 +66,12 @@ func (n *Node) Restart(t testing.TB) {
 	n.AwaitReady(t)
 }
 
+// Upgrade has the next start run the next version, which reads one more level of the formats.
+func (n *Node) Upgrade(t testing.TB) { t.Helper(); n.binary = need(t, buildNext) }
+
+// Downgrade has the next start run this version again.
+func (n *Node) Downgrade(t testing.TB) { t.Helper(); n.binary = need(t, buildGateway) }
+
 // Running reports whether the process has not ended by itself.
 func (n *Node) Running() bool { return n.running() }
 
@@ -79,6 +86,24 @@ func (n *Node) AwaitReady(t testing.TB) {
 
 // Logs is what the gateway wrote.
 func (n *Node) Logs() string { return n.log.String() }
+
+// Said returns when the gateway first wrote a line with a text to its log since a moment, by the time in the line.
+func (n *Node) Said(text string, since time.Time) (at time.Time, err error) {
+	since = since.Truncate(time.Millisecond) // as lines are
+	for line := range strings.Lines(n.Logs()) {
+		if !strings.Contains(line, text) {
+			continue
+		}
+		stamp, _, _ := strings.Cut(strings.TrimPrefix(line, "time="), " ")
+		if at, err = time.Parse(time.RFC3339, stamp); err != nil {
+			return at, fmt.Errorf("%s: reading the time of a line: %w", n.name, err)
+		}
+		if !at.Before(since) {
+			return at, nil
+		}
+	}
+	return at, fmt.Errorf("%s has not written %q since %s", n.name, text, since.Format(time.RFC3339Nano))
+}
 
 // Verify runs sluice log verify on the folder of the gateway, which must be stopped. It returns the digest of the state.
 func (n *Node) Verify(t testing.TB) (digest string) {

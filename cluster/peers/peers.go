@@ -32,14 +32,17 @@ type Options struct {
 // State is what a node says of itself.
 type State struct {
 	Version     string `json:"version"`
-	Level       int    `json:"level"`   // of the formats it can read
+	Level       int    `json:"level"`   // the newest one of the formats that it reads
+	Writes      int    `json:"writes"`  // the level that it writes
 	Address     string `json:"address"` // where it listens
 	Place       uint64 `json:"place"`   // in the journal
 	Chain       uint64 `json:"chain"`   // a hash of all outcomes up to there
 	Behind      uint64 `json:"behind"`  // messages of the journal that it has not applied
 	Newest      uint64 `json:"newest"`  // id in its log
 	Connections int    `json:"connections"`
-	Ready       bool   `json:"ready"` // it follows the journal
+	Ready       bool   `json:"ready"` // it follows the journal and takes clients
+
+	Older []string `json:"older,omitempty"` // gateways that do not read its newest level: it goes on writing an older one
 }
 
 // Peer is a node of the cluster, as this node knows it.

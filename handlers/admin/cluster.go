@@ -20,6 +20,7 @@ import (
 type Cluster struct {
 	Node    string // the gateway's name
 	Peers   Peers
+	Levels  func() (writes int, older []string) // the level that it writes, and gateways that do not read its newest one
 	Journal func(ctx context.Context) (Journal, error)
 }
 
@@ -201,16 +202,7 @@ type sums struct {
 	Nodes       int      `json:"nodes"`   // that the sums have
 	Missing     []string `json:"missing"` // those that did not answer
 	Connections int      `json:"connections"`
-	Events      float64  `json:"events"`
-	Deliveries  uint64   `json:"deliveries"`
-	Replayed    uint64   `json:"replayed"`
-	Gaps        uint64   `json:"gaps"`
-	Busy        float64  `json:"busy"`
-	Slow        float64  `json:"slow"`
-	Refused     float64  `json:"refused"`
-	Bytes       float64  `json:"bytes"`
-	Lagging     int      `json:"lagging"`
-	LagMS       int64    `json:"lag_ms"` // of the slowest
+	summed
 }
 
 // allFigures are the figures of this gateway, and in a cluster the sums of all.
@@ -219,26 +211,18 @@ func (h *Handler) allFigures(ctx context.Context) *stats {
 	if h.o.Cluster == nil {
 		return s
 	}
-	all, missing := ask[stats](ctx, h.o.Cluster.Peers, askStats, nil)
-	s.Cluster = &sums{Nodes: len(all), Missing: missing}
-	for i := range all {
-		s.Cluster.add(&all[i])
-	}
+	s.Cluster = sumsOf(ask[stats](ctx, h.o.Cluster.Peers, askStats, nil))
 	return s
 }
 
-func (t *sums) add(s *stats) {
-	t.Connections += s.Connections
-	t.Events += s.Events
-	t.Deliveries += s.Deliveries
-	t.Replayed += s.Replayed
-	t.Gaps += s.Gaps
-	t.Busy += s.Busy
-	t.Slow += s.Slow
-	t.Refused += s.Refused
-	t.Bytes += s.Bytes
-	t.Lagging += s.Lagging
-	t.LagMS = max(t.LagMS, s.LagMS)
+// sumsOf adds up what gateways have answered.
+func sumsOf(all []stats, missing []string) *sums {
+	t := &sums{Nodes: len(all), Missing: missing}
+	for i := range all {
+		t.Connections += all[i].Connections
+		t.add(all[i].summed)
+	}
+	return t
 }
 
 // gateway is a gateway of the cluster.
@@ -250,6 +234,7 @@ type gateway struct {
 	Twice       bool      `json:"twice"` // two gateways have the name
 	Version     string    `json:"version"`
 	Level       int       `json:"level"`
+	Writes      int       `json:"writes"`
 	Address     string    `json:"address"`
 	Place       uint64    `json:"place"`
 	Behind      uint64    `json:"behind"`
@@ -277,12 +262,16 @@ func (h *Handler) cluster(c echo.Context) error {
 	list := []gateway{}
 	for _, p := range h.o.Cluster.Peers.List() {
 		list = append(list, gateway{
-			Node: p.Node, Self: p.Self, Ready: p.Ready && !p.Away, Away: p.Away, Twice: p.Twice, Version: p.Version, Level: p.Level,
+			Node: p.Node, Self: p.Self, Ready: p.Ready && !p.Away, Away: p.Away, Twice: p.Twice, Version: p.Version, Level: p.Level, Writes: p.Writes,
 			Address: p.Address, Place: p.Place, Behind: p.Behind, Newest: fmt.Sprint(p.Newest), Connections: p.Connections,
 			Started: p.Started.UTC(), SeenMS: p.Seen.Milliseconds(), ClockOffMS: p.ClockOff.Milliseconds(),
 		})
 	}
+	writes, older := h.o.Cluster.Levels()
+	if older == nil {
+		older = []string{}
+	}
 	return c.JSON(http.StatusOK, map[string]any{
-		"node": h.o.Cluster.Node, "majority": h.o.Cluster.Peers.Majority(), "journal": journal, "nodes": list,
+		"node": h.o.Cluster.Node, "majority": h.o.Cluster.Peers.Majority(), "writes": writes, "older": older, "journal": journal, "nodes": list,
 	})
 }

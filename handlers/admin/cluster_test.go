@@ -27,12 +27,12 @@ func TestClusterOfAdministrators(t *testing.T) {
 	for i, g := range all {
 		page := g.AsAdmin(t, "GET", "/admin/cluster", "", 200)
 		journal := page["journal"].(map[string]any)
-		if page["node"] != fmt.Sprintf("n%d", i) || page["majority"] != true || journal["last"].(float64) < 1 || journal["error"] != nil {
+		if page["node"] != fmt.Sprintf("n%d", i) || page["majority"] != true || page["writes"] != 1.0 || len(page["older"].([]any)) != 0 || journal["last"].(float64) < 1 || journal["error"] != nil {
 			t.Errorf("%v", page)
 		}
 		for k, one := range page["nodes"].([]any) {
 			node := one.(map[string]any)
-			if node["node"] != fmt.Sprintf("n%d", k) || node["self"] != (k == i) || node["away"] != false || node["version"] != "test" {
+			if node["node"] != fmt.Sprintf("n%d", k) || node["self"] != (k == i) || node["away"] != false || node["version"] != "test" || node["level"] != 1.0 || node["writes"] != 1.0 {
 				t.Errorf("%v", node)
 			}
 		}

@@ -18,27 +18,45 @@ import (
 
 // stats are the figures of this moment; counters count from the start.
 type stats struct {
-	Time        string  `json:"time"`
-	Version     string  `json:"version"`
-	Started     string  `json:"started"`
-	Connections int     `json:"connections"`
-	Views       int     `json:"views"`
-	Events      float64 `json:"events"`
-	Deliveries  uint64  `json:"deliveries"`
-	Replayed    uint64  `json:"replayed"`
-	Gaps        uint64  `json:"gaps"`
-	Busy        float64 `json:"busy"`
-	Slow        float64 `json:"slow"`
-	Refused     float64 `json:"refused"`
-	Bytes       float64 `json:"bytes"`
-	Lagging     int     `json:"lagging"`
-	LagMS       int64   `json:"lag_ms"`
-	Goroutines  uint64  `json:"goroutines"`
-	Draining    bool    `json:"draining"`
-	Memory      memory  `json:"memory"`
-	Log         logged  `json:"log"`
-	Node        string  `json:"node,omitempty"` // in a cluster
-	Cluster     *sums   `json:"cluster,omitempty"`
+	Time        string `json:"time"`
+	Version     string `json:"version"`
+	Started     string `json:"started"`
+	Connections int    `json:"connections"`
+	Views       int    `json:"views"`
+	summed
+	Goroutines uint64 `json:"goroutines"`
+	Draining   bool   `json:"draining"`
+	Memory     memory `json:"memory"`
+	Log        logged `json:"log"`
+	Node       string `json:"node,omitempty"` // in a cluster
+	Cluster    *sums  `json:"cluster,omitempty"`
+}
+
+// summed are the figures that are added up for a cluster, besides the connections.
+type summed struct {
+	Events     float64 `json:"events"`
+	Deliveries uint64  `json:"deliveries"`
+	Replayed   uint64  `json:"replayed"`
+	Gaps       uint64  `json:"gaps"`
+	Busy       float64 `json:"busy"`
+	Slow       float64 `json:"slow"`
+	Refused    float64 `json:"refused"`
+	Bytes      float64 `json:"bytes"`
+	Lagging    int     `json:"lagging"`
+	LagMS      int64   `json:"lag_ms"` // of the slowest
+}
+
+func (t *summed) add(s summed) {
+	t.Events += s.Events
+	t.Deliveries += s.Deliveries
+	t.Replayed += s.Replayed
+	t.Gaps += s.Gaps
+	t.Busy += s.Busy
+	t.Slow += s.Slow
+	t.Refused += s.Refused
+	t.Bytes += s.Bytes
+	t.Lagging += s.Lagging
+	t.LagMS = max(t.LagMS, s.LagMS)
 }
 
 type memory struct {
@@ -66,9 +84,12 @@ func (h *Handler) figures() *stats {
 	metrics.Read(samples)
 	s := &stats{
 		Time: stamp(), Version: h.o.Version, Node: h.node(), Started: h.started, Connections: b.Count(), Views: b.Views(),
-		Events: counts.Events, Deliveries: b.Stats.Deliveries.Load(), Replayed: b.Stats.Replayed.Load(), Gaps: b.Stats.Gaps.Load(),
-		Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes, Draining: h.o.Traffic.Draining(),
-		Memory: memory{h.o.RSS(), samples[0].Value.Uint64()}, Goroutines: samples[1].Value.Uint64(),
+		summed: summed{
+			Events: counts.Events, Deliveries: b.Stats.Deliveries.Load(), Replayed: b.Stats.Replayed.Load(), Gaps: b.Stats.Gaps.Load(),
+			Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes,
+		},
+		Draining: h.o.Traffic.Draining(),
+		Memory:   memory{h.o.RSS(), samples[0].Value.Uint64()}, Goroutines: samples[1].Value.Uint64(),
 		Log: logged{RetainBytes: h.o.Retain.Bytes, RetainSeconds: h.o.Retain.Age / 1e6, Newest: strconv.FormatUint(b.Log().Settled(), 10)},
 	}
 	b.Each(func(one broker.Held) bool {

@@ -50,9 +50,10 @@ function update(tr, g) {
   setText(version, g.version);
 }
 
-function draw({ journal, nodes }) {
+function draw({ journal, nodes, writes, older }) {
   reconcile($("gateways-rows"), nodes, g => g.node, row, update);
-  setText($("gateways-journal"), journal.error ? `Journal: ${journal.error}` : `Journal at ${count(journal.last)}, led by ${journal.leader || "its only server"}`);
+  setText($("gateways-journal"), journal.error ? `Journal: ${journal.error}` : `Journal at ${count(journal.last)}, led by ${journal.leader || "its only server"}` +
+    (older?.length ? `. Format ${writes} is written until these are upgraded: ${older.join(", ")}` : ""));
   $("gateways-journal").classList.toggle("hot", Boolean(journal.error));
   // A gateway that was unknown may have started again.
   if ($("stats-state").dataset.state === "refused" && nodes.some(g => g.node === session.node)) reconnectStats();

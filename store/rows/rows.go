@@ -11,6 +11,8 @@ const (
 	Keyed   = "keyed/"           // SPACE -> last number, id of the last event
 	Origin  = "journal/origin/"  // ID of a process of a cluster -> number and time of its last message
 	Cluster = "journal/cluster/" // NAME of the cluster that the log belongs to -> when it was made
+	Level   = "journal/level/"   // used -> the level of the formats that the log's gateways write
+	Member  = "journal/member/"  // NAME of a gateway -> the newest level that it reads, and when it was there
 
 	// store/streams
 	Database   = "db/d/" // NAME -> the database

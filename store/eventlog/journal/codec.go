@@ -7,9 +7,8 @@ import (
 	"sluice/store/eventlog"
 )
 
-// version is the first byte of a message. The rest is one CBOR array (RFC 8949), with every number and length in its shortest
-// form. Raise the version with each change of the arrays.
-const version = 1
+// The first byte of a message is its level. The rest is one CBOR array (RFC 8949), with every number and length in its shortest
+// form.
 
 // Errors of messages that cannot be decoded. They have nothing of the message's contents, which may be secret.
 var (
@@ -31,9 +30,9 @@ const (
 	requestSize = 96
 )
 
-// encode returns the bytes of a message. It refuses what decode would refuse, since such a message would stop all gateways.
+// encode returns the bytes of a message in the format of a level. It refuses what decode would refuse, since such a message would stop all gateways.
 // It only reads the requests, which may have other readers.
-func encode(m *message) ([]byte, error) {
+func encode(m *message, level int) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("encoding a message of the journal: %w", err)
 	}
@@ -41,7 +40,7 @@ func encode(m *message) ([]byte, error) {
 	for _, r := range m.Requests {
 		size += requestSize + r.Size()
 	}
-	w := &wire{b: append(make([]byte, 0, size), version)}
+	w := &wire{b: append(make([]byte, 0, size), byte(level))}
 	w.message(m)
 	return w.b, nil
 }
@@ -53,8 +52,8 @@ func decode(b []byte) (*message, error) {
 	if len(b) == 0 {
 		return nil, fmt.Errorf("%w (it is empty)", errDecode)
 	}
-	if b[0] != version {
-		return nil, fmt.Errorf("%w: the message has version %d, this gateway reads version %d", errVersion, b[0], version)
+	if b[0] < Oldest || b[0] > Newest {
+		return nil, fmt.Errorf("%w: the message has the format %d, this gateway reads formats up to %d", errVersion, b[0], Newest)
 	}
 	w, m := &wire{b: b[1:], reading: true}, &message{}
 	w.message(m)
@@ -66,6 +65,9 @@ func decode(b []byte) (*message, error) {
 	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("%w (%w)", errDecode, err)
+	}
+	if level := m.raised(); level > Newest {
+		return nil, fmt.Errorf("%w: from here on, all write the format %d, and this gateway reads formats up to %d", errVersion, level, Newest)
 	}
 	return m, nil
 }
@@ -114,6 +116,13 @@ func checkRequest(r *eventlog.Request) error {
 	for _, x := range r.Expect {
 		if x.Index < 0 || x.Index >= len(r.Events) {
 			return errExpect
+		}
+	}
+	for i := range r.Rows {
+		if r.Rows[i].Key == levelKey {
+			if _, err := ReadLevel(r.Rows[i].Value); err != nil {
+				return err
+			}
 		}
 	}
 	if r.Edit == nil {

@@ -54,7 +54,7 @@ func run() *message {
 }
 
 func encoded(t rapid.TB, m *message) []byte {
-	b, err := encode(m)
+	b, err := encode(m, Oldest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestEncodeOnlyReads(t *testing.T) {
 		var twice sync.WaitGroup
 		for range 2 {
 			twice.Go(func() {
-				if _, err := encode(m); err != nil {
+				if _, err := encode(m, Oldest); err != nil {
 					t.Error(err)
 				}
 			})
@@ -181,7 +181,7 @@ func BenchmarkEncode(b *testing.B) {
 			b.ReportAllocs()
 			b.ReportMetric(float64(len(encoded(b, m))), "bytes")
 			for b.Loop() {
-				if _, err := encode(m); err != nil {
+				if _, err := encode(m, Oldest); err != nil {
 					b.Fatal(err)
 				}
 			}

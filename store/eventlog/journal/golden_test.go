@@ -40,7 +40,7 @@ func goldenMessage() *message {
 // TestGolden: format 1 stays as it is.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	b, err := encode(goldenMessage())
+	b, err := encode(goldenMessage(), Oldest)
 	if err != nil {
 		t.Fatal(err)
 	}

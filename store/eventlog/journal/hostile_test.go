@@ -34,17 +34,17 @@ func TestEncodeRefuses(t *testing.T) {
 			t.Parallel()
 			m := full()
 			c.change(m)
-			if b, err := encode(m); !errors.Is(err, c.want) {
+			if b, err := encode(m, Oldest); !errors.Is(err, c.want) {
 				t.Errorf("encoded to %x, %v; want the error %q", b, err, c.want)
 			}
-			w := &wire{b: []byte{version}}
+			w := &wire{b: []byte{Oldest}}
 			w.message(m)
 			if _, err := decode(w.b); !errors.Is(err, errDecode) || !errors.Is(err, c.want) {
 				t.Errorf("decoding it: %v; want the error %q", err, c.want)
 			}
 		})
 	}
-	if _, err := encode(&message{Origin: 1, Number: 1, Requests: []*eventlog.Request{nil}}); !errors.Is(err, errNothing) {
+	if _, err := encode(&message{Origin: 1, Number: 1, Requests: []*eventlog.Request{nil}}, Oldest); !errors.Is(err, errNothing) {
 		t.Errorf("a request that is nil: %v", err)
 	}
 }
@@ -69,8 +69,8 @@ func TestDecodeRefuses(t *testing.T) {
 		want error
 	}{
 		"nothing":                       {nil, errDecode},
-		"a version alone":               {[]byte{version}, errShort},
-		"the version of a newer one":    {with(0, version+1), errVersion},
+		"a version alone":               {[]byte{Oldest}, errShort},
+		"the version of a newer one":    {with(0, Newest+1), errVersion},
 		"the version of an older one":   {with(0, 0), errVersion},
 		"an op of 256":                  {bytes.Replace(encoded(t, data), []byte{0x40, 0, 0, 0x42}, []byte{0x40, majorUint | 25, 1, 0, 0, 0x42}, 1), errRange},
 		"no version":                    {bare[1:], errVersion},
@@ -156,7 +156,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(encoded(f, m))
 	}
 	f.Add([]byte{})
-	f.Add([]byte{version + 1})
+	f.Add([]byte{Newest + 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := decode(b)
 		if err != nil {
@@ -165,7 +165,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if again, err := encode(m); err != nil || !bytes.Equal(again, b) {
+		if again, err := encode(m, int(b[0])); err != nil || !bytes.Equal(again, b) {
 			t.Errorf("%x becomes %x (%v)", b, again, err)
 		}
 	})

@@ -21,6 +21,7 @@ type Options struct {
 	Birth    string           // of the cluster that the folder belongs to
 	Majority func() bool      // whether this gateway hears at least half of the others; nil: always
 	Fatal    func(error)      // called once, if the gateway cannot go on without its operator
+	Stopped  func(error)      // called when the journal is not followed any more, and why
 	Now      func() time.Time // time.Now
 	Logger   *slog.Logger
 }
@@ -54,6 +55,7 @@ type Journal struct {
 	entries []eventlog.Entry // of the last Next
 	given   uint64           // the last place of them
 	applied atomic.Uint64    // the place that the log has applied
+	level   atomic.Int32     // of the messages that it writes
 
 	mu       sync.Mutex
 	stopped  error // why it does not go on
@@ -88,6 +90,7 @@ func Open(b *bus.Bus, after uint64, o Options) *Journal {
 	}
 	j.given = after
 	j.applied.Store(after)
+	j.level.Store(Oldest)
 	j.life, j.end = context.WithCancel(context.Background())
 	j.working.Go(j.follow)
 	j.working.Go(j.watch)
@@ -118,8 +121,11 @@ func (j *Journal) Close() error {
 func (j *Journal) stop(err error) {
 	j.log.Error("this gateway stops to follow the journal", "cause", err)
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.stopped = err
+	j.mu.Unlock()
+	if j.o.Stopped != nil {
+		j.o.Stopped(err)
+	}
 }
 
 // fail is stop for what only the operator can mend.

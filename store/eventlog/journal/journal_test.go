@@ -143,9 +143,9 @@ func TestPartsThatAreNoMessage(t *testing.T) {
 		}
 	}
 	propose(t, j, proposal(1, `"mine"`))
-	var got string
-	for got != `"mine"` {
-		got = next(t, j, 1)[0]
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != `"mine"` { // several may come together
+		got = next(t, j, 1)
 	}
 	if refused := j.Metrics().Refused.Load(); refused < 5 {
 		t.Errorf("%d messages count as refused", refused)
@@ -328,7 +328,7 @@ func TestNewerFormat(t *testing.T) {
 	b, birth := made(t)
 	j := opened(t, b, 1, Options{Birth: birth})
 	propose(t, j, proposal(1, `"known"`))
-	newer := &nats.Msg{Subject: b.Subject(subjectIn), Data: b.Seal(subjectIn, []byte{version + 1, 1, 2, 3})}
+	newer := &nats.Msg{Subject: b.Subject(subjectIn), Data: b.Seal(subjectIn, []byte{Newest + 1, 1, 2, 3})}
 	if _, err := b.Conn().RequestMsgWithContext(bounded(t), newer); err != nil {
 		t.Fatal(err)
 	}

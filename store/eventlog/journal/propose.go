@@ -25,6 +25,11 @@ const (
 	tryAgain = 100 * time.Millisecond
 )
 
+// firstWait is how long a message waits for its answer before it is sent again. Then it waits twice as long. A leader that is
+// stopped as planned hands over in a tenth of a second, but forgets the messages that it has just taken. If those are of all
+// gateways, nothing is stored until one is sent again. The leader refuses a message that is under way: then it only takes time.
+const firstWait = 250 * time.Millisecond
+
 // pubAck is JetStream's answer to a message.
 type pubAck struct {
 	Place  uint64              `json:"seq"`
@@ -34,7 +39,7 @@ type pubAck struct {
 
 // Propose adds a message to the journal. Until ctx ends it tries again if there is no leader.
 func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
-	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests})
+	body, err := encode(&message{Origin: j.origin, Number: p.Number, Sent: j.now().UnixMicro(), Claim: p.Claim, Requests: p.Requests}, int(j.level.Load()))
 	if err != nil {
 		return fmt.Errorf("%w: %w", eventlog.ErrTooLarge, err) // a fault of ours; it must not be tried again
 	}
@@ -44,9 +49,9 @@ func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
 	if len(sealed) > most*partMost {
 		return fmt.Errorf("%w: it has %d bytes", eventlog.ErrTooLarge, len(sealed))
 	}
-	for {
+	for wait := firstWait; ; {
 		if len(sealed) <= most {
-			err = j.publish(ctx, id, sealed)
+			err = j.publish(ctx, wait, id, sealed)
 		} else {
 			err = j.publishParts(ctx, id, sealed, most)
 		}
@@ -54,6 +59,9 @@ func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
 			return err
 		}
 		j.metrics.Retries.Add(1)
+		if errors.Is(err, context.DeadlineExceeded) {
+			wait *= 2
+		}
 		select {
 		case <-ctx.Done():
 			return err
@@ -62,7 +70,9 @@ func (j *Journal) Propose(ctx context.Context, p *eventlog.Proposal) error {
 	}
 }
 
-func (j *Journal) publish(ctx context.Context, id string, body []byte) error {
+func (j *Journal) publish(ctx context.Context, wait time.Duration, id string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	m := &nats.Msg{Subject: j.bus.Subject(subjectIn), Header: nats.Header{nats.MsgIdHdr: {id}}, Data: body}
 	applied := j.applied.Load()
 	answer, err := j.bus.Conn().RequestMsgWithContext(ctx, m)

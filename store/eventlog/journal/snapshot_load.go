@@ -22,9 +22,9 @@ import (
 // Load writes the files of a snapshot into a new folder. The folder is there only if all of the snapshot is in it. progress is
 // called with the bytes that were read, and may be nil.
 func Load(ctx context.Context, b *bus.Bus, s Snapshot, into string, progress func(done, total int64)) error {
-	var store jetstream.ObjectStore
-	err := persist(ctx, tryCall, func(ctx context.Context) (err error) {
-		store, err = openBucket(ctx, b)
+	var st *storage
+	err := persist(ctx, func(ctx context.Context) (err error) {
+		st, err = openStorage(ctx, b)
 		return err
 	})
 	if err != nil {
@@ -34,7 +34,7 @@ func Load(ctx context.Context, b *bus.Bus, s Snapshot, into string, progress fun
 	if err := os.RemoveAll(part); err != nil { // of a try that was interrupted
 		return fmt.Errorf("removing what an earlier try has left: %w", err)
 	}
-	r := &partReader{ctx: ctx, store: store, snapshot: &s, sum: sha256.New(), progress: progress}
+	r := &partReader{ctx: ctx, storage: st, snapshot: &s, sum: sha256.New(), progress: progress}
 	if err := unpack(r, part, into); err != nil {
 		return errors.Join(fmt.Errorf("loading the snapshot of place %d: %w", s.Place, err), os.RemoveAll(part))
 	}
@@ -114,7 +114,7 @@ func readFile(t *tar.Reader, h *tar.Header, dir string) error {
 // partReader reads the parts of a snapshot, one after the other.
 type partReader struct {
 	ctx      context.Context
-	store    jetstream.ObjectStore
+	storage  *storage
 	snapshot *Snapshot
 	sum      hash.Hash
 	progress func(done, total int64)
@@ -140,10 +140,9 @@ func (r *partReader) Read(p []byte) (int, error) {
 
 // fetch gets the next part.
 func (r *partReader) fetch() error {
-	name := r.snapshot.part(r.next)
 	var part []byte
-	err := persist(r.ctx, tryPart, func(ctx context.Context) (err error) {
-		part, err = getBytes(ctx, r.store, name)
+	err := persist(r.ctx, func(ctx context.Context) (err error) {
+		part, err = r.part(ctx)
 		return err
 	})
 	if err != nil {
@@ -159,21 +158,22 @@ func (r *partReader) fetch() error {
 	return nil
 }
 
-// getBytes gets an object that is no larger than a part.
-func getBytes(ctx context.Context, store jetstream.ObjectStore, name string) (b []byte, err error) {
-	info, err := store.GetInfo(ctx, name)
+// part tries to get the next part.
+func (r *partReader) part(ctx context.Context) ([]byte, error) {
+	subject := partOf(r.snapshot.ID, r.next)
+	m, err := r.storage.get(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		if there, lerr := r.storage.list(ctx, subject); lerr == nil && len(there) == 0 {
+			err = fmt.Errorf("%w: the part is missing. If the snapshot was removed meanwhile, there is a newer one: try again", ErrDamaged)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if info.Size == 0 || info.Size > partBytes {
-		return nil, fmt.Errorf("%w: a part has %d bytes", ErrDamaged, info.Size)
+	if len(m.Data) == 0 || len(m.Data) > partBytes {
+		return nil, fmt.Errorf("%w: the part has %d bytes", ErrDamaged, len(m.Data))
 	}
-	return store.GetBytes(ctx, name)
-}
-
-func putBytes(ctx context.Context, store jetstream.ObjectStore, meta jetstream.ObjectMeta, b []byte) error {
-	_, err := store.Put(ctx, meta, bytes.NewReader(b))
-	return err
+	return m.Data, nil
 }
 
 // syncFolder makes the names in a folder safe.

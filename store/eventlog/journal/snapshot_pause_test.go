@@ -11,6 +11,7 @@ import (
 )
 
 // While the leader of the journal or that of the snapshots does not answer, each step waits for the next leader, and no longer.
+// Right after that server is back, with what it had before, all snapshots are listed and the newest are kept.
 func TestSnapshotWhileAServerIsPaused(t *testing.T) {
 	t.Parallel()
 	servers := clustertest.StartServers(t, 3)
@@ -29,28 +30,36 @@ func TestSnapshotWhileAServerIsPaused(t *testing.T) {
 	for _, step := range []struct {
 		name   string
 		stream string // whose leader is paused
+		listed int    // snapshots right after it
 		do     func() error
 	}{
-		{"list", "OBJ_" + bucketName(b), func() error { _, err := List(ctx, b); return err }},
-		{"save", stream(b), func() error { _, err := Save(ctx, b, dir, Meta{Place: 2}, nil); return err }},
-		{"prune", "OBJ_" + bucketName(b), func() error {
+		{"list", storageName(b), 1, func() error { _, err := List(ctx, b); return err }},
+		{"save", stream(b), 2, func() error { _, err := Save(ctx, b, dir, Meta{Place: 2}, nil); return err }},
+		{"save again", storageName(b), 3, func() error { _, err := Save(ctx, b, dir, Meta{Place: 3}, nil); return err }},
+		{"prune", storageName(b), 2, func() error {
 			kept, err := Prune(ctx, b, 2)
 			if err == nil && len(kept) != 2 {
 				err = errors.New("not two are kept")
 			}
 			return err
 		}},
-		{"purge", stream(b), func() error { return Purge(ctx, b, 1) }},
+		{"purge", stream(b), 2, func() error { return Purge(ctx, b, 1) }},
 	} {
 		leader := servers.Leader(t, step.stream)
 		servers[leader].Pause(t)
 		begun := time.Now()
 		err := step.do()
 		t.Logf("%s without the leader of %s took %v", step.name, step.stream, time.Since(begun))
-		if err != nil || time.Since(begun) > patience+tryPart {
+		if err != nil || time.Since(begun) > patience+tryCall {
 			t.Errorf("%s without the leader of %s: %v, after %v", step.name, step.stream, err, time.Since(begun))
 		}
 		servers[leader].Resume(t)
+		if all, err := List(ctx, b); err != nil || len(all) != step.listed {
+			t.Errorf("right after %s without the leader of %s, %d are listed, not %d: %v", step.name, step.stream, len(all), step.listed, err)
+		}
+		if kept, err := Prune(ctx, b, 2); err != nil || len(kept) != min(step.listed, 2) {
+			t.Errorf("right after %s without the leader of %s, %d are kept, not %d: %v", step.name, step.stream, len(kept), min(step.listed, 2), err)
+		}
 		for _, s := range servers {
 			s.AwaitReady(t)
 		}
@@ -78,11 +87,12 @@ func TestPersist(t *testing.T) {
 		{"trouble", func(context.Context, int) error { return trouble }, trouble, patience + againAfter},
 		{"no journal", func(context.Context, int) error { return ErrNone }, ErrNone, 0},
 		{"no snapshot", func(context.Context, int) error { return ErrNoSnapshot }, ErrNoSnapshot, 0},
+		{"a damaged snapshot", func(context.Context, int) error { return ErrDamaged }, ErrDamaged, 0},
 		{"another secret", func(context.Context, int) error { return ErrSecret }, ErrSecret, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			begun, n := time.Now(), 0
-			err := persist(t.Context(), tryCall, func(ctx context.Context) error { n++; return c.f(ctx, n) })
+			err := persist(t.Context(), func(ctx context.Context) error { n++; return c.f(ctx, n) })
 			if took := time.Since(begun); !errors.Is(err, c.err) || took != c.took {
 				t.Errorf("%s: %v after %v, not %v", c.name, err, took, c.took)
 			}

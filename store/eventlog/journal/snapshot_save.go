@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -19,20 +20,20 @@ import (
 // saved, and may be nil.
 func Save(ctx context.Context, b *bus.Bus, dir string, meta Meta, progress func(done int64)) (Snapshot, error) {
 	s := Snapshot{Meta: meta, Made: time.Now().UTC(), ID: newSnapshotID()}
-	var store jetstream.ObjectStore
-	err := persist(ctx, tryCall, func(ctx context.Context) error {
+	var st *storage
+	err := persist(ctx, func(ctx context.Context) error {
 		state, err := Look(ctx, b)
 		if err != nil {
 			return err
 		}
 		s.Birth = state.Birth
-		store, err = makeBucket(ctx, b)
+		st, err = makeStorage(ctx, b, state.Wanted)
 		return err
 	})
 	if err != nil {
 		return s, fmt.Errorf("saving a snapshot: %w", err)
 	}
-	w := &partWriter{ctx: ctx, store: store, snapshot: &s, buffer: make([]byte, 0, partBytes), progress: progress}
+	w := &partWriter{ctx: ctx, storage: st, snapshot: &s, buffer: make([]byte, 0, partBytes), progress: progress}
 	sum := sha256.New()
 	err = writeTar(io.MultiWriter(w, sum), dir)
 	if err == nil {
@@ -40,7 +41,7 @@ func Save(ctx context.Context, b *bus.Bus, dir string, meta Meta, progress func(
 	}
 	if err == nil {
 		s.Sum = sum.Sum(nil)
-		err = putLabel(ctx, b, store, &s)
+		err = w.putLabel()
 	}
 	if err != nil {
 		w.remove()
@@ -87,8 +88,9 @@ func writeFile(t *tar.Writer, path string) error {
 // partWriter puts what is written as the parts of a snapshot.
 type partWriter struct {
 	ctx      context.Context
-	store    jetstream.ObjectStore
+	storage  *storage
 	snapshot *Snapshot
+	last     uint64 // the place of the last part in the stream
 	buffer   []byte
 	progress func(done int64)
 }
@@ -113,8 +115,11 @@ func (w *partWriter) flush() error {
 		return nil
 	}
 	s := w.snapshot
-	meta := jetstream.ObjectMeta{Name: s.part(s.Parts), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkBytes}}
-	if err := persist(w.ctx, tryPart, func(ctx context.Context) error { return putBytes(ctx, w.store, meta, w.buffer) }); err != nil {
+	err := persist(w.ctx, func(ctx context.Context) (err error) {
+		w.last, err = w.storage.put(ctx, partOf(s.ID, s.Parts), w.buffer)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("putting part %d: %w", s.Parts, err)
 	}
 	s.Parts++
@@ -126,6 +131,26 @@ func (w *partWriter) flush() error {
 	return nil
 }
 
+// putLabel makes the snapshot complete. The stream takes the label only while it has the last part, so it takes none that
+// arrives after the parts were removed.
+func (w *partWriter) putLabel() error {
+	s := w.snapshot
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("writing the label: %w", err)
+	}
+	label := w.storage.bus.Seal(sealPurpose, body)
+	complete := jetstream.WithExpectLastSequenceForSubject(w.last, w.storage.bus.Subject(partOf(s.ID, s.Parts-1)))
+	err = persist(w.ctx, func(ctx context.Context) error {
+		_, err := w.storage.put(ctx, labelOf(s.ID), label, complete)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("putting the label: %w", err)
+	}
+	return nil
+}
+
 // removeMost bounds the time to remove the parts of a snapshot that failed. What stays, Prune removes.
 const removeMost = 3 * time.Second
 
@@ -133,7 +158,5 @@ const removeMost = 3 * time.Second
 func (w *partWriter) remove() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), removeMost)
 	defer cancel()
-	for n := range w.snapshot.Parts + 1 { // the last may be there too
-		_ = w.store.Delete(ctx, w.snapshot.part(n)) // Prune tries again
-	}
+	_ = w.storage.remove(ctx, w.snapshot.ID) // Prune tries again
 }

@@ -10,11 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"sluice/cluster/bus"
 	"sluice/cluster/clustertest"
@@ -132,127 +129,6 @@ func TestSnapshotComesBack(t *testing.T) {
 	}
 	if _, err := os.Stat(into + ".part"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder of the try is still there: %v", err)
-	}
-}
-
-// Prune keeps the newest snapshots, and those of an earlier journal go.
-func TestSnapshotsArePruned(t *testing.T) {
-	t.Parallel()
-	b, ctx := testJournal(t, 1)
-	dir := testFolder(t, map[string]int{"a": 9 << 20})
-	for _, place := range []uint64{5, 30, 4, 100} {
-		save(t, ctx, b, dir, place)
-	}
-	again := save(t, ctx, b, dir, 100) // as by two nodes at once
-	kept, err := Prune(ctx, b, 2)
-	if err != nil || len(kept) != 2 || kept[0].Place != 100 || kept[1].Place != 30 || kept[0].ID != again.ID {
-		t.Fatalf("kept %v: %v", places(kept), err)
-	}
-	if all := listAll(t, ctx, b); len(all) != 2 {
-		t.Fatalf("listed %v", places(all))
-	}
-	for _, s := range kept {
-		if err := Load(ctx, b, s, filepath.Join(t.TempDir(), "log"), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	js, _ := jetstream.New(b.Conn())
-	if err := js.DeleteStream(ctx, stream(b)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := List(ctx, b); !errors.Is(err, ErrNone) {
-		t.Fatalf("without a journal: %v", err)
-	}
-	if _, _, err := Create(ctx, b, CreateOptions{Replicas: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if all := listAll(t, ctx, b); len(all) != 0 {
-		t.Fatalf("snapshots of an earlier journal are listed: %v", places(all))
-	}
-	save(t, ctx, b, dir, 1)
-	if kept, err := Prune(ctx, b, 2); err != nil || len(kept) != 1 {
-		t.Fatalf("kept %v: %v", places(kept), err)
-	}
-	store, err := openBucket(ctx, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The parts of the snapshot that was replaced are left for an hour: they might be of one under way.
-	objects, err := objectsOf(ctx, store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range objects {
-		o.ModTime = o.ModTime.Add(-2 * orphanAge)
-	}
-	for _, o := range objects {
-		if of := strings.HasPrefix(o.Name, again.ID); of && !useless(b, o, nil) {
-			t.Errorf("the old part %s would stay for ever", o.Name)
-		}
-	}
-}
-
-// A snapshot whose parts were not all put is not there, and what it has put is removed.
-func TestUnfinishedSnapshotIsNotThere(t *testing.T) {
-	t.Parallel()
-	b, ctx := testJournal(t, 1)
-	dir := testFolder(t, map[string]int{"a": 20 << 20})
-	if err := os.Mkdir(filepath.Join(dir, "b"), 0o700); err != nil { // the second name in the tar fails
-		t.Fatal(err)
-	}
-	if _, err := Save(ctx, b, dir, Meta{Place: 3}, nil); err == nil {
-		t.Fatal("a folder in the folder was saved")
-	}
-	if all := listAll(t, ctx, b); len(all) != 0 {
-		t.Fatalf("listed %v", places(all))
-	}
-	store, err := openBucket(ctx, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if objects, err := objectsOf(ctx, store); err != nil || len(objects) != 0 {
-		t.Fatalf("%d objects are left: %v", len(objects), err)
-	}
-}
-
-// What was changed in the object store, or sealed with another secret, is refused, and no folder is left.
-func TestChangedSnapshotIsRefused(t *testing.T) {
-	t.Parallel()
-	b, ctx := testJournal(t, 1)
-	s := save(t, ctx, b, testFolder(t, map[string]int{"a": 9 << 20, "b": 100}), 3)
-	store, err := openBucket(ctx, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := store.GetBytes(ctx, s.part(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	first[len(first)/2] ^= 1
-	if err := putBytes(ctx, store, jetstream.ObjectMeta{Name: s.part(0)}, first); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := Load(ctx, b, s, filepath.Join(dir, "log"), nil); !errors.Is(err, ErrDamaged) {
-		t.Fatalf("a changed part: %v", err)
-	}
-	if left, _ := os.ReadDir(dir); len(left) != 0 {
-		t.Errorf("%v is left", left)
-	}
-	label, err := store.GetInfo(ctx, s.label())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found := listed(b, s.Birth, []*jetstream.ObjectInfo{label}); len(found) != 1 {
-		t.Errorf("the label is not listed")
-	}
-	stranger := connect(t, b.Conn().ConnectedUrl(), strings.Repeat("x", 32))
-	if found := listed(stranger, s.Birth, []*jetstream.ObjectInfo{label}); len(found) != 0 {
-		t.Errorf("a label with another secret's seal is listed")
-	}
-	label.Name = "00000000000000000009"
-	if found := listed(b, s.Birth, []*jetstream.ObjectInfo{label}); len(found) != 0 {
-		t.Errorf("a label with the name of another place is listed")
 	}
 }
 
@@ -381,7 +257,7 @@ func TestSnapshotWithoutAServer(t *testing.T) {
 	into := filepath.Join(t.TempDir(), "log")
 	if err := Load(ctx, b, saved, into, func(int64, int64) {
 		if leader < 0 {
-			leader = servers.Leader(t, "OBJ_"+bucketName(b))
+			leader = servers.Leader(t, storageName(b))
 			servers[leader].Kill(t)
 		}
 	}); err != nil {

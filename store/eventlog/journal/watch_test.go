@@ -83,7 +83,7 @@ func TestWhoDiffers(t *testing.T) {
 func TestLed(t *testing.T) {
 	t.Parallel()
 	replica := func(active time.Duration) *jetstream.PeerInfo { return &jetstream.PeerInfo{Active: active} }
-	fresh, silent, never := replica(time.Second), replica(3*time.Second), replica(0)
+	fresh, silent, never := replica(time.Second), replica(2500*time.Millisecond), replica(0)
 	for name, test := range map[string]struct {
 		cluster  *jetstream.ClusterInfo
 		replicas int
@@ -113,7 +113,7 @@ func TestReplicas(t *testing.T) {
 		want bool
 	}{
 		"all is well":         {jetstream.PeerInfo{Current: true, Active: 2 * time.Second}, true},
-		"silent":              {jetstream.PeerInfo{Current: true, Active: 3 * time.Second}, false},
+		"silent":              {jetstream.PeerInfo{Current: true, Active: 2500 * time.Millisecond}, false},
 		"never heard from":    {jetstream.PeerInfo{Current: true}, false},
 		"known to be offline": {jetstream.PeerInfo{Current: true, Offline: true, Active: time.Second}, false},
 		"behind":              {jetstream.PeerInfo{Active: time.Second, Lag: 5}, false},
