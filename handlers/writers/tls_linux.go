@@ -22,11 +22,21 @@ type tlsSocket struct {
 	fd     int32
 	sealed []byte  // records that the kernel has not taken
 	lent   *[]byte // of tlsBuffers, with sealed in it; nil while no records are made
+	idle   int     // bytes read since the client's data last came out of them
 }
 
 // tlsPiece is how much is encrypted before the kernel gets it: the largest record. What follows stays in the log while the
 // client is slow.
 const tlsPiece = 16 << 10
+
+// What crypto/tls stores of a client's records lasts as long as the connection: the largest record, and a message of a
+// handshake in parts. maxTLSIdle bounds both: it is a record and what is read ahead, and no client needs more without data.
+const (
+	tlsAhead   = 4 << 10
+	maxTLSIdle = 24 << 10
+)
+
+var errTLSIdle = errors.New("the client sends records without data")
 
 // tlsBuffers lends memory while records are made, so that an idle connection has none.
 var tlsBuffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -79,7 +89,9 @@ func (t *tlsSocket) closeWrite() (full bool, err error) {
 // read decrypts what the client has sent. again means that there is nothing to read now.
 func (t *tlsSocket) read(buf []byte) (n int, again bool, err error) {
 	defer t.settle()
-	n, err = t.conn.Read(buf)
+	if n, err = t.conn.Read(buf); n > 0 {
+		t.idle = 0
+	}
 	if again = errors.Is(err, errAgain); again {
 		err = nil
 	}
@@ -152,7 +164,10 @@ func (t *tlsSocket) Write(b []byte) (int, error) {
 
 // Read reads what there is, or fails with errAgain.
 func (t *tlsSocket) Read(b []byte) (int, error) {
-	if len(b) == 0 {
+	if t.idle > maxTLSIdle {
+		return 0, errTLSIdle
+	}
+	if b = b[:min(len(b), tlsAhead)]; len(b) == 0 {
 		return 0, nil
 	}
 	for {
@@ -166,6 +181,7 @@ func (t *tlsSocket) Read(b []byte) (int, error) {
 		case n == 0:
 			return 0, io.EOF
 		default:
+			t.idle += int(n)
 			return int(n), nil
 		}
 	}

@@ -54,7 +54,7 @@ func queuedIn(t *testing.T, fd int32) int {
 }
 
 // tlsPair is a connection's two ends after the handshake, ours as the shared writer has it.
-func tlsPair(t *testing.T, most uint16) (k *socket, client *holdingClient, below *net.TCPConn) {
+func tlsPair(t testing.TB, most uint16) (k *socket, client *holdingClient, below *net.TCPConn) {
 	t.Helper()
 	certificates := httptest.NewUnstartedServer(nil)
 	certificates.StartTLS()
@@ -169,6 +169,80 @@ func TestTLSReadsRecordsInParts(t *testing.T) {
 		n, again, err := k.tls.read(buf)
 		if last := i == len(client.held)-1; again == last || err != nil || last && string(buf[:n]) != "hello" {
 			t.Fatalf("after %d of %d bytes: %q %v %v", i+1, len(client.held), buf[:n], again, err)
+		}
+	}
+}
+
+// While a client takes nothing, nothing of it is read: crypto/tls may have to answer it.
+func TestTLSReadsNothingWhileBlocked(t *testing.T) {
+	k, client, _ := tlsPair(t, tls.VersionTLS13)
+	for !k.blocked {
+		var err error
+		if _, k.blocked, err = k.write(make([]byte, 100_000), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client.Write(make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	for queuedIn(t, k.fd) < 1000 {
+		runtime.Gosched()
+	}
+	before, buf := queuedIn(t, k.fd), make([]byte, 4<<10)
+	if alive, more := k.discard(buf); !alive || !more || queuedIn(t, k.fd) != before {
+		t.Errorf("alive: %v, more: %v, %d of %d bytes are left", alive, more, queuedIn(t, k.fd), before)
+	}
+	k.blocked = false
+	if alive, more := k.discard(buf); !alive || !more || queuedIn(t, k.fd) != 0 {
+		t.Errorf("later, alive: %v, more: %v, %d bytes are left", alive, more, queuedIn(t, k.fd))
+	}
+	k.phase = ending
+	if alive, more := k.discard(buf); !alive || more {
+		t.Errorf("at its end, alive: %v, more: %v", alive, more)
+	}
+}
+
+// The buffers for records are lent, and given back after an error, too.
+func TestTLSGivesBuffersBack(t *testing.T) {
+	k, client, _ := tlsPair(t, tls.VersionTLS13)
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for buf := make([]byte, 100); ; {
+		_, again, err := k.tls.read(buf)
+		if err != nil {
+			if err != io.EOF {
+				t.Errorf("the end is %v", err)
+			}
+			break
+		}
+		if !again {
+			t.Fatal("it read something")
+		}
+	}
+	for {
+		if _, _, err := k.write([]byte("x"), nil); err != nil {
+			break // a reset
+		}
+	}
+	if k.tls.lent != nil {
+		t.Error("a buffer is still lent")
+	}
+}
+
+// BenchmarkTLSWrite is an event to a client over TLS, which reads it.
+func BenchmarkTLSWrite(b *testing.B) {
+	k, client, _ := tlsPair(b, tls.VersionTLS13)
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	event := bytes.Repeat([]byte("x"), 200)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, full, err := k.write(event, nil)
+		for full && err == nil {
+			_, full, err = k.write(nil, nil)
+		}
+		if err != nil {
+			b.Fatal(err)
 		}
 	}
 }
