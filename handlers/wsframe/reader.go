@@ -43,8 +43,7 @@ type Event struct {
 	Message *Message // of Whole
 	Payload []byte   // of a ping or a pong; valid until the next call
 
-	// Of Close: the code, websocket.StatusNoStatusRcvd without one.
-	Code websocket.StatusCode
+	Code websocket.StatusCode // of Close
 }
 
 // Fault is an error of the client. The connection ends with the close code.

@@ -264,7 +264,7 @@ func TestAppendClose(t *testing.T) {
 	if code, reason := ws.ParseCloseFrameData(f.Payload); code != 1001 || reason != strings.Repeat("é", 61) {
 		t.Errorf("%d %q", code, reason)
 	}
-	if b := AppendClose(nil, websocket.StatusNoStatusRcvd, "x"); string(b) != "\x88\x00" {
+	if b := AppendClose(nil, NoCode, "x"); string(b) != "\x88\x00" {
 		t.Errorf("%q", b)
 	}
 }

@@ -41,9 +41,12 @@ func AppendPong(dst, payload []byte) []byte {
 // maxReason bounds the text of a close: a control frame has at most 125 bytes.
 const maxReason = 123
 
-// AppendClose appends a close. One with websocket.StatusNoStatusRcvd has no code.
+// NoCode is the code of a close without one; it is in no frame.
+const NoCode websocket.StatusCode = 1005
+
+// AppendClose appends a close; one with NoCode has neither code nor text.
 func AppendClose(dst []byte, code websocket.StatusCode, text string) []byte {
-	if code == websocket.StatusNoStatusRcvd {
+	if code == NoCode {
 		return appendHead(dst, ws.OpClose, 0)
 	}
 	if n := maxReason; len(text) > n {
@@ -58,7 +61,7 @@ func AppendClose(dst []byte, code websocket.StatusCode, text string) []byte {
 
 // closeOf reads the payload of a close: RFC 6455, 5.5.1 and 7.4.
 func closeOf(payload []byte) (Event, error) {
-	e := Event{Kind: Close, Code: websocket.StatusNoStatusRcvd}
+	e := Event{Kind: Close, Code: NoCode}
 	if len(payload) == 0 {
 		return e, nil
 	}
@@ -78,8 +81,8 @@ func closeOf(payload []byte) (Event, error) {
 // does not know the codes 1012 to 1014.
 func sendable(code websocket.StatusCode) bool {
 	switch code {
-	case 1004, websocket.StatusNoStatusRcvd, websocket.StatusAbnormalClosure, websocket.StatusTLSHandshake:
+	case 1004, NoCode, 1006, 1015:
 		return false
 	}
-	return code >= websocket.StatusNormalClosure && code <= websocket.StatusBadGateway || code >= 3000 && code <= 4999
+	return code >= 1000 && code <= 1014 || code >= 3000 && code <= 4999
 }
