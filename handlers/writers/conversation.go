@@ -2,6 +2,7 @@ package writers
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -150,7 +151,7 @@ func (w *webSocket) sayPing(now time.Time, timeout time.Duration, busy bool) (pi
 
 // closing returns how a socket ends; a panic ends it as failed.
 func (w *webSocket) closing(reason broker.End, err error) Closing {
-	if err == errPanic { //nolint:errorlint // it is never wrapped
+	if errors.Is(err, errPanic) {
 		return w.conv.Closing(Failed, nil)
 	}
 	return w.conv.Closing(reason, err)

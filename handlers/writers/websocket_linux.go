@@ -276,7 +276,7 @@ func (sh *shard) flushSocket(s *Stream, now time.Time) bool {
 // fail ends a socket by an error of the conversation, after what that has still to say.
 func (sh *shard) fail(s *Stream, err error, now time.Time) {
 	k, w := &s.socket, s.web
-	if err != errPanic && !w.busy() { //nolint:errorlint // it is never wrapped
+	if !errors.Is(err, errPanic) && !w.busy() {
 		said, _ := w.conv.Serve(&sh.turn, now) // the first error counts
 		if k.rest = append(k.rest, said.Frames...); !k.blocked {
 			sh.flushSocket(s, now)

@@ -81,11 +81,15 @@ func (m *Message) add(r *Reader, part []byte) {
 	m.Text = append(m.Text, part...)
 }
 
-// grow makes room for need bytes: just as much if they are all, otherwise at least twice as much as before.
+// grow makes room for need bytes: just as much if they are all, otherwise the next double of firstBuffer. So what a message
+// takes depends on its length, and not on the pieces in which it comes.
 func (m *Message) grow(need int, all bool) bool {
 	size, had := int64(need), m.charged
 	if !all {
-		size = max(size, firstBuffer, min(2*int64(cap(m.Text)), m.limit))
+		for size = firstBuffer; size < int64(need); {
+			size *= 2
+		}
+		size = max(int64(need), min(size, m.limit))
 	}
 	if size > free && !m.charge(size) {
 		return false
