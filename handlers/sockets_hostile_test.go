@@ -193,3 +193,69 @@ func TestSocketsVanish(t *testing.T) {
 		})
 	})
 }
+
+// TestSocketsMakeSendersWait: a client that does not read what it asks for is not read either, so that its own system stores
+// what it sends, however long it may take to read.
+func TestSocketsMakeSendersWait(t *testing.T) {
+	t.Parallel()
+	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout = time.Hour })
+		for path := range socketDoors(t, g) {
+			s := g.openSocket(t, path, "")
+			if err := s.TCP.SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+			many := strings.Repeat("\x89\xfd\x00\x00\x00\x00"+strings.Repeat("p", 125), 5000)
+			sent := 0
+			for sent < 64<<20 {
+				if err := s.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				n, err := io.WriteString(s, many)
+				if sent += n; err != nil {
+					break
+				}
+			}
+			if sent >= 64<<20 {
+				t.Errorf("%s: the gateway has taken %d bytes of pings, and the client none of the pongs", path, sent)
+			}
+			s.Close()
+		}
+		g.AwaitStreams(t, 0)
+	})
+}
+
+// TestSocketsSameBytes: both writers say the same to the same client, to the last byte.
+func TestSocketsSameBytes(t *testing.T) {
+	t.Parallel()
+	told := map[int]map[string]string{}
+	for _, shards := range []int{1, -1} {
+		g := newGateway(t, gatewaytest.WithItems, func(s *setup) { s.Shards = shards })
+		told[shards] = map[string]string{}
+		for path, say := range socketDoors(t, g) {
+			door, _, _ := strings.Cut(path[1:], "/")
+			for name, last := range map[string]string{"close": "\x88\x82\x00\x00\x00\x00\x03\xe8", "no code": "\x88\x80\x00\x00\x00\x00", "fault": "\x81\x00", "bad code": "\x88\x82\x00\x00\x00\x00\x00\x01"} {
+				s := g.openSocket(t, path, "")
+				for _, one := range []string{say[0], "nonsense", say[0]} {
+					if _, err := io.WriteString(s, maskedFrame(one)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := io.WriteString(s, "\x89\x81\x00\x00\x00\x00p"+last); err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(s.in)
+				if err != nil {
+					t.Errorf("%s, %s, %d shards: %v", door, name, shards, err)
+				}
+				told[shards][door+" "+name] = string(text)
+				s.Close()
+			}
+		}
+	}
+	for name, text := range told[1] {
+		if other := told[-1][name]; other != text || !strings.Contains(text, "\x8a\x01p\x88") {
+			t.Errorf("%s: the shared writer says\n%q\nand the other\n%q", name, text, other)
+		}
+	}
+}

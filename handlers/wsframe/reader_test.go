@@ -108,6 +108,14 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// TestUnmaskedText: who forgets the mask is told the section of the standard.
+func TestUnmaskedText(t *testing.T) {
+	t.Parallel()
+	if _, _, err := (&Reader{}).Read([]byte("\x81\x01x")); err == nil || !strings.Contains(err.Error(), "RFC 6455, 5.1") {
+		t.Error(err)
+	}
+}
+
 // TestLongIsSkipped: a message over the limit is read to its end, and what follows is taken.
 func TestLongIsSkipped(t *testing.T) {
 	t.Parallel()
@@ -134,7 +142,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	if said := readAll(r, bytes.Clone(head[:100]), whole); said != nil || memory.Held() != 0 || r.message == nil || cap(r.message.Text) > firstBuffer {
 		t.Errorf("said %v, %d bytes are held", said, memory.Held())
 	}
-	if said := readAll(r, bytes.Clone(head[100:]), func(left int) int { return min(left, 1000) }); len(said) != 1 || !strings.Contains(said[0], "refused=true") {
+	// What is refused takes nothing while its rest comes.
+	pieces := func(left int) int { return min(left, 1000) }
+	if said := readAll(r, bytes.Clone(head[100:len(head)-10]), pieces); said != nil || r.message.Refused == nil || memory.Held() != 0 {
+		t.Errorf("said %v, %d bytes are held", said, memory.Held())
+	}
+	if said := readAll(r, bytes.Clone(head[len(head)-10:]), pieces); len(said) != 1 || !strings.Contains(said[0], "refused=true") {
 		t.Errorf("%.100s", said)
 	}
 	if memory.Held() != 0 {
