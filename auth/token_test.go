@@ -299,6 +299,15 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
+// numbered returns the names of n channels.
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("topic%02d-42", i)
+	}
+	return names
+}
+
 func BenchmarkAuthenticate(b *testing.B) {
 	keys := newAuth(b, Options{APIKeys: fmt.Sprintf(`[{"name":"one","key":%q,"sub":["a"]}]`, keyOne), Secrets: []string{testSecret}})
 	token := hs(b, `{"exp":9999999999,"realtime":["a","b","c"]}`)
@@ -313,15 +322,21 @@ func BenchmarkAuthenticate(b *testing.B) {
 			}
 		})
 	}
-	b.Run("token", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			clear(keys.tokens.cache.entries)
-			if _, bad := keys.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); bad != nil {
-				b.Fatal(bad)
+	many, err := json.Marshal(map[string]any{"exp": 9999999999, "sub": "42", "realtime": map[string]any{"sub": numbered(20), "pub": []string{"*"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, token := range map[string]string{"token": token, "token of 20 channels": hs(b, string(many))} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(keys.tokens.cache.entries)
+				if _, bad := keys.Authenticate(context.Background(), Carriers{Bearer: []string{token}}); bad != nil {
+					b.Fatal(bad)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // An error names the claim and what is wrong with it, but does not repeat the value of the claim.

@@ -19,6 +19,7 @@ func main() {
 	flag.StringVar(&b.bin, "bin", "", "folder with the binaries: sluice, and the peers")
 	flag.StringVar(&b.root, "root", "..", "the project's folder")
 	flag.StringVar(&b.only, "only", "", "only rows whose name holds this")
+	flag.BoolVar(&b.kinds, "kinds", false, "measure what a connection of each kind takes, for docs/sizing.md, and nothing else")
 	flag.BoolVar(&b.plots, "plots", true, "measure what the plots show, too")
 	flag.BoolVar(&b.write, "write", false, "write docs/performance.md; with -only, those rows of it")
 	flag.Parse()
@@ -34,6 +35,7 @@ func main() {
 type bench struct {
 	bin, root, only string
 	plots, write    bool
+	kinds           bool
 	results         []result
 	reports         map[string]*report  // by system and work
 	servers         map[string]*running // with documents, by system and their number
@@ -42,6 +44,9 @@ type bench struct {
 func (b *bench) run(ctx context.Context) error {
 	b.bin, b.root = absolute(b.bin), absolute(b.root)
 	defer b.stopAll()
+	if b.kinds {
+		return b.sizes(ctx)
+	}
 	for i := range rows {
 		if b.only != "" && !strings.Contains(rows[i].name, b.only) {
 			continue

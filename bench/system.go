@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,6 +33,15 @@ var plain = []string{"--subscribe", "/events?channel=bench-{channel}", "--publis
 
 // pushing is how values are pushed into rooms. The room retains the last one only.
 var pushing = []string{"--publish", "/room/{room}/send", "--body", `{"type":"push","key":"bench","value":"{payload}","action":{"type":"replace"}}`}
+
+// ownChannels are the names of n channels that no other subscriber has.
+func ownChannels(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("topic%02d-{i}", i)
+	}
+	return strings.Join(names, ",")
+}
 
 func program(name string, args ...string) func(*bench, string, string) *exec.Cmd {
 	return func(b *bench, addr, _ string) *exec.Cmd {
@@ -63,10 +73,12 @@ func nginx(b *bench, addr, dir string) *exec.Cmd {
 
 var (
 	withKey = []string{"-H", "x-apikey: " + key}
+	withOwn = []string{"-H", "Authorization: Bearer {token}", "--jwt-secret", secret, "--jwt-sub", ownChannels(20)}
 	withJWT = []string{"-H", "Authorization: Bearer {token}", "--jwt-secret", secret, "--jwt-sub", "inbox-{i},bench-{channel}"}
 
 	sluice         = &system{"Sluice", gateway(), withKey}
 	sluiceJWT      = &system{"Sluice, a JWT each", gateway(), withJWT}
+	sluiceOwn      = &system{"Sluice, a JWT each", gateway(), withOwn}
 	sluiceLong     = &system{"Sluice, among 999,000 others", gateway(), append([]string{"--among", "999000"}, withKey...)}
 	sluiceOnly     = &system{"Sluice, only that stream", gateway(), withKey}
 	sluiceDisk     = &system{"Sluice, DURABILITY=disk", gateway("DURABILITY=disk"), withKey}
@@ -178,7 +190,11 @@ func (b *bench) generate(ctx context.Context, s *system, addr string, pid int, a
 	}
 	all = append(all, s.args...)
 	all = append(all, args...)
-	cmd := exec.CommandContext(ctx, "taskset", append(all, "http://"+addr)...)
+	scheme := "http://"
+	if slices.Contains(s.args, anyCertificate) {
+		scheme = "https://"
+	}
+	cmd := exec.CommandContext(ctx, "taskset", append(all, scheme+addr)...)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	var r report

@@ -81,28 +81,50 @@ const (
 
 // document puts what was measured between the marks of docs/performance.md.
 func (b *bench) document(lines []line) error {
-	path := filepath.Join(b.root, "docs", "performance.md")
-	text, err := os.ReadFile(path)
+	p, err := b.page("performance.md")
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(text), begin)
-	old, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no place between %s and %s", path, begin, end)
-	}
 	day := time.Now().UTC().Format("2006-01-02")
-	machine := fmt.Sprintf(" on %s, Linux %s, %s; server and generator on one processor each.\n\n", cpu(), kernel(), runtime.Version())
+	machine := machine()
 	body := "\nMeasured " + day + machine + table(lines)
 	if b.only != "" {
 		// A table is of one machine, or its figures could not be compared.
-		if !strings.Contains(old, machine) {
-			return fmt.Errorf("%s was measured elsewhere or with another Go; measure all of it", path)
+		if !strings.Contains(p.measured, machine) {
+			return fmt.Errorf("%s was measured elsewhere or with another Go; measure all of it", p.path)
 		}
-		head, _, _ := strings.Cut(old, tableHead)
-		body = head + table(merge(parse(old), lines, day))
+		head, _, _ := strings.Cut(p.measured, tableHead)
+		body = head + table(merge(parse(p.measured), lines, day))
 	}
-	return os.WriteFile(path, []byte(before+begin+body+end+after), 0o644)
+	return p.write(body)
+}
+
+// page is a document with a part that is measured.
+type page struct{ path, before, measured, after string }
+
+func (b *bench) page(name string) (p page, err error) {
+	p.path = filepath.Join(b.root, "docs", name)
+	text, err := os.ReadFile(p.path)
+	if err != nil {
+		return p, err
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	measured, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return p, fmt.Errorf("%s has no place between %s and %s", p.path, begin, end)
+	}
+	p.before, p.measured, p.after = before, measured, after
+	return p, nil
+}
+
+// write replaces the part that is measured.
+func (p *page) write(measured string) error {
+	return os.WriteFile(p.path, []byte(p.before+begin+measured+end+p.after), 0o644)
+}
+
+// machine says where the figures come from.
+func machine() string {
+	return fmt.Sprintf(" on %s, Linux %s, %s; server and generator on one processor each.\n\n", cpu(), kernel(), runtime.Version())
 }
 
 // apart is the note of a row that was measured after the rest.

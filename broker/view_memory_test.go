@@ -34,7 +34,7 @@ func TestViewMemory(t *testing.T) {
 					sent += len(list[j]) + 1
 				}
 				set := channeltest.Set(list...)
-				f := broker.Filter{Channels: set.Own()}
+				f := broker.Filter{Channels: set}
 				size += f.Size()
 				if _, err := b.Subscribe(f, nil); err != nil {
 					t.Fatal(err)

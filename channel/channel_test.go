@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,7 +167,7 @@ func TestAlgebra(t *testing.T) {
 			t.Fatal(err)
 		}
 		union, both := a.Union(b), a.Intersect(b)
-		narrowed, nerr := a.Narrow(b.Patterns())
+		narrowed, nerr := a.Narrow(slices.Collect(b.Patterns()))
 		for _, c := range universe {
 			inA, inB := any(x, c), any(y, c)
 			if a.Match(c) != inA {
@@ -190,8 +191,12 @@ func TestAlgebra(t *testing.T) {
 			if err != nil || again.String() != s.String() {
 				t.Fatalf("%s comes back as %s, %v", s, again, err)
 			}
-			for i, p := range s.Patterns() {
-				for _, q := range s.Patterns()[i+1:] {
+			ps := slices.Collect(s.Patterns())
+			for i, p := range ps {
+				if parsed, err := Parse(p.String()); err != nil || parsed != p {
+					t.Fatalf("%s has %+v, which is read as %+v, %v", s, p, parsed, err)
+				}
+				for _, q := range ps[i+1:] {
 					if p.Covers(q) || q.Covers(p) {
 						t.Fatalf("%s is not minimal: %s and %s", s, p, q)
 					}

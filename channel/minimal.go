@@ -8,6 +8,9 @@ const fewPatterns = 16
 
 // minimal returns the patterns that no other one covers. ps must be sorted and without duplicates.
 func minimal(ps []Pattern) []Pattern {
+	if len(ps) < 2 || allNames(ps) {
+		return ps
+	}
 	tryAll := func(p Pattern) bool {
 		return slices.ContainsFunc(ps, func(q Pattern) bool { return q != p && q.Covers(p) })
 	}
@@ -39,6 +42,17 @@ func minimal(ps []Pattern) []Pattern {
 		}
 		return false
 	})
+}
+
+// allNames reports whether no pattern covers another one because each is a name, or each is a name and a collection. Most
+// grants are like that.
+func allNames(ps []Pattern) bool {
+	for i := range ps {
+		if ps[i].Left.Kind != Exact || ps[i].Right.Kind != ps[0].Right.Kind || ps[i].Right.Kind != Exact && ps[i].Right.Kind != Open {
+			return false
+		}
+	}
+	return true
 }
 
 // addPrefix appends the length of a prefix to lengths, unless it is there.

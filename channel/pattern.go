@@ -176,30 +176,54 @@ func (p Pattern) Match(c Channel) bool {
 // a side of one of them.
 func (p Pattern) String() string {
 	var b strings.Builder
-	if p.Space != "" {
-		b.WriteString(p.Space)
-		if p.Left.Kind == Open {
-			return b.String()
-		}
-		b.WriteByte(':')
-	}
-	b.WriteString(p.Left.String())
-	if p.Right.Kind != Open {
-		b.WriteByte(':')
-		b.WriteString(p.Right.String())
-	}
+	b.Grow(p.textLength())
+	p.write(&b)
 	return b.String()
 }
 
-// String returns the text of the side.
-func (k Side) String() string {
-	switch k.Kind {
-	case Exact:
-		return k.Text
-	case Prefix:
-		return k.Text + "*"
+// textLength returns the length of what write writes.
+func (p *Pattern) textLength() int {
+	n := len(p.Space)
+	if p.Space != "" {
+		if p.Left.Kind == Open {
+			return n
+		}
+		n++
 	}
-	return "*"
+	n += p.Left.textLength()
+	if p.Right.Kind != Open {
+		n += 1 + p.Right.textLength()
+	}
+	return n
+}
+
+func (k Side) textLength() int {
+	if k.Kind == Exact {
+		return len(k.Text)
+	}
+	return len(k.Text) + 1
+}
+
+func (p *Pattern) write(b *strings.Builder) {
+	if p.Space != "" {
+		b.WriteString(p.Space)
+		if p.Left.Kind == Open {
+			return
+		}
+		b.WriteByte(':')
+	}
+	p.Left.write(b)
+	if p.Right.Kind != Open {
+		b.WriteByte(':')
+		p.Right.write(b)
+	}
+}
+
+func (k Side) write(b *strings.Builder) {
+	b.WriteString(k.Text)
+	if k.Kind != Exact {
+		b.WriteByte('*')
+	}
 }
 
 // covers reports whether k matches everything that b matches.

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unsafe"
@@ -9,9 +10,11 @@ import (
 
 // Set is a union of patterns, minimal and sorted. The zero value matches nothing. Nothing changes a Set, so it may be
 // shared.
+//
+// It takes the memory of its text and 8 bytes for each pattern, since every token and every view has one.
 type Set struct {
-	patterns []Pattern
-	text     string // the result of String, if Own made the set: then the texts of the patterns are parts of it
+	text  string // the result of String; a copy, so that nothing of what it was read from stays in memory
+	parts []part
 }
 
 // The largest number of patterns (docs/protocol.md).
@@ -22,17 +25,24 @@ const (
 
 // NewSet returns the union of the patterns.
 func NewSet(patterns ...Pattern) Set {
-	ps := slices.Clone(patterns)
-	slices.SortFunc(ps, compare)
-	ps = slices.Compact(ps)
-	if len(ps) < 2 {
-		return Set{patterns: ps}
+	for i := range patterns[min(1, len(patterns)):] {
+		if compare(patterns[i], patterns[i+1]) >= 0 {
+			return newSet(slices.Clone(patterns))
+		}
 	}
-	return Set{patterns: minimal(ps)}
+	return packed(minimal(patterns)) // most lists are sorted
 }
 
+// newSet is NewSet for a list that it may change.
+func newSet(ps []Pattern) Set {
+	slices.SortFunc(ps, compare)
+	return packed(minimal(slices.Compact(ps)))
+}
+
+var everything = NewSet(Pattern{})
+
 // Everything returns the set of the pattern *: all channels of /realtime.
-func Everything() Set { return Set{patterns: []Pattern{{}}} }
+func Everything() Set { return everything }
 
 func compare(a, b Pattern) int {
 	if c := strings.Compare(a.Space, b.Space); c != 0 {
@@ -51,25 +61,36 @@ func compareSide(a, b Side) int {
 	return strings.Compare(a.Text, b.Text)
 }
 
-// Patterns returns the patterns of the set. The caller must not change them.
-func (s Set) Patterns() []Pattern { return s.patterns }
+// Patterns goes through the patterns of the set.
+func (s Set) Patterns() iter.Seq[Pattern] {
+	return func(yield func(Pattern) bool) {
+		for _, p := range s.parts {
+			if !yield(p.of(s.text)) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of patterns.
+func (s Set) Len() int { return len(s.parts) }
 
 // List returns the text of each pattern.
 func (s Set) List() []string {
-	list := make([]string, len(s.patterns))
-	for i, p := range s.patterns {
-		list[i] = p.String()
+	list := make([]string, 0, s.Len())
+	for p := range s.Patterns() {
+		list = append(list, p.String())
 	}
 	return list
 }
 
 // Empty reports whether the set matches nothing.
-func (s Set) Empty() bool { return len(s.patterns) == 0 }
+func (s Set) Empty() bool { return len(s.parts) == 0 }
 
 // Match reports whether any pattern of the set matches.
 func (s Set) Match(c Channel) bool {
-	for i := range s.patterns {
-		if s.patterns[i].Match(c) {
+	for _, p := range s.parts {
+		if p.of(s.text).Match(c) {
 			return true
 		}
 	}
@@ -84,20 +105,21 @@ func (s Set) Union(t Set) Set {
 	case t.Empty():
 		return s
 	}
-	return NewSet(append(slices.Clone(s.patterns), t.patterns...)...)
+	ps := make([]Pattern, 0, s.Len()+t.Len())
+	return newSet(slices.AppendSeq(slices.AppendSeq(ps, s.Patterns()), t.Patterns()))
 }
 
 // Intersect returns the set of what both match.
 func (s Set) Intersect(t Set) Set {
 	var out []Pattern
-	for _, p := range s.patterns {
-		for _, q := range t.patterns {
+	for p := range s.Patterns() {
+		for q := range t.Patterns() {
 			if r, ok := p.Intersect(q); ok {
 				out = append(out, r)
 			}
 		}
 	}
-	return NewSet(out...)
+	return newSet(out)
 }
 
 // NotGranted is the error of Narrow for a pattern that has nothing in common with the set.
@@ -120,7 +142,7 @@ func (s Set) Narrow(asked []Pattern) (Set, error) {
 	var out []Pattern
 	for _, p := range asked {
 		met := false
-		for _, q := range s.patterns {
+		for q := range s.Patterns() {
 			if r, ok := p.Intersect(q); ok {
 				out, met = append(out, r), true
 			}
@@ -132,13 +154,13 @@ func (s Set) Narrow(asked []Pattern) (Set, error) {
 			return Set{}, ErrTooManyMeet
 		}
 	}
-	return NewSet(out...), nil
+	return newSet(out), nil
 }
 
 // Spaces returns the spaces of the set's patterns, sorted, each once.
 func (s Set) Spaces() []string {
 	var out []string
-	for _, p := range s.patterns {
+	for p := range s.Patterns() {
 		if len(out) == 0 || out[len(out)-1] != p.Space {
 			out = append(out, p.Space)
 		}
@@ -147,43 +169,9 @@ func (s Set) Spaces() []string {
 }
 
 // String returns the patterns, separated by commas. Equal sets have equal strings, so it can be a key.
-func (s Set) String() string {
-	if s.text != "" {
-		return s.text
-	}
-	parts := make([]string, len(s.patterns))
-	for i, p := range s.patterns {
-		parts[i] = p.String()
-	}
-	return strings.Join(parts, ",")
-}
-
-// Own returns a copy of the set in which all texts are parts of a single one, that of String. So the memory of the request
-// that the patterns were read from can be freed, and a key of String takes no memory of its own.
-func (s Set) Own() Set {
-	own := Set{patterns: slices.Clone(s.patterns), text: s.String()}
-	rest := own.text
-	part := func(text *string) { // called for the texts in the order in which they are in String
-		at := strings.Index(rest, *text)
-		*text, rest = rest[at:at+len(*text)], rest[at+len(*text):]
-	}
-	for i := range own.patterns {
-		p := &own.patterns[i]
-		part(&p.Space)
-		part(&p.Left.Text)
-		part(&p.Right.Text)
-	}
-	return own
-}
+func (s Set) String() string { return s.text }
 
 // Size returns about how many bytes of memory the set takes.
 func (s Set) Size() int64 {
-	n := int64(len(s.patterns)) * int64(unsafe.Sizeof(Pattern{}))
-	if s.text != "" {
-		return n + int64(len(s.text))
-	}
-	for _, p := range s.patterns {
-		n += int64(len(p.Space) + len(p.Left.Text) + len(p.Right.Text))
-	}
-	return n
+	return int64(len(s.text)) + int64(len(s.parts))*int64(unsafe.Sizeof(part{}))
 }

@@ -68,12 +68,12 @@ func TestManyLengths(t *testing.T) {
 		list = append(list, strings.Repeat("x", i+1)+"*:"+strings.Repeat("y", 100-i)+"*")
 	}
 	set, err := parseSet(list)
-	if err != nil || len(set.Patterns()) != 100 {
-		t.Fatalf("%d of 100 are left: %v", len(set.Patterns()), err)
+	if err != nil || set.Len() != 100 {
+		t.Fatalf("%d of 100 are left: %v", set.Len(), err)
 	}
 	set, err = parseSet(append(list, "x*:y*"))
 	if err != nil || set.String() != "x*:y*" {
-		t.Fatalf("%d are left beside x*:y*: %v", len(set.Patterns()), err)
+		t.Fatalf("%d are left beside x*:y*: %v", set.Len(), err)
 	}
 }
 
@@ -106,8 +106,8 @@ func TestNarrowLimit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if set, err := grant.Narrow(asked); taken && (err != nil || len(set.Patterns()) != maxNarrowed) || !taken && !errors.Is(err, ErrTooManyMeet) {
-			t.Errorf("%d asked: %d patterns, %v", len(asked), len(set.Patterns()), err)
+		if set, err := grant.Narrow(asked); taken && (err != nil || set.Len() != maxNarrowed) || !taken && !errors.Is(err, ErrTooManyMeet) {
+			t.Errorf("%d asked: %d patterns, %v", len(asked), set.Len(), err)
 		}
 	}
 	if set, err := grant.Narrow(nil); err != nil || !set.Empty() {

@@ -42,6 +42,7 @@ func benchCommand(std *Streams) *cobra.Command {
 	addFlags(cmd.Flags(), "Events", c.eventFlags)
 	addFlags(cmd.Flags(), "Measurement", c.measurementFlags)
 	addFlags(cmd.Flags(), "Requests, to measure other servers and doors", c.requestFlags)
+	addFlags(cmd.Flags(), "TLS and HTTP/2", c.transportFlags)
 	addFlags(cmd.Flags(), "WebSockets", c.webSocketFlags)
 	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
 		c.access.flags(f)
@@ -77,15 +78,22 @@ func (c *Bench) measurementFlags(f *pflag.FlagSet) {
 
 func (c *Bench) requestFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.Options.Subscribe, "subscribe", "/realtime?channels=bench-{channel}", "The `PATH` to subscribe at; {channel} and {i}, the subscriber's number, are filled in, and {room}, a room that is made for the channel.")
+	f.StringVar(&c.PublishAt, "publish-at", "", "Publish at this `URL`, such as that of another gateway of the cluster.")
 	f.StringVar(&c.Publish, "publish", "/realtime", "The `PATH` to publish to; {channel}, {room} and {n}, the event's number in nine digits, are filled in.")
 	f.StringVar(&c.Method, "method", "POST", "The `METHOD` of a publish.")
 	f.StringVar(&c.Body, "body", `{"event":"bench-{channel}","data":"{payload}"}`, "One event as `TEXT`; an empty one makes requests without a body, which measures reading with -n 0 --method GET.")
 	f.StringVar(&c.ContentType, "content-type", "application/json", "The `TYPE` of a publish.")
-	f.StringArrayVarP(&c.Headers, "header", "H", nil, "A `HEADER` of every request, as 'name: value'; {token} in it is a token signed for the subscriber.")
+	f.StringArrayVarP(&c.Headers, "header", "H", nil, "A `HEADER` of every request, as 'name: value'; {token} in it is a token signed for the subscriber; in a publish {n} is filled in, and {run}, which is new for each run.")
 	environmentVar(f, &c.JWTSecret, "jwt-secret", "JWT_SECRET", "The `SECRET` that signs {token}.")
 	f.StringVar(&c.JWTSub, "jwt-sub", "bench-{channel}", "A token may subscribe to this `PATTERN`.")
 	f.StringVar(&c.Ready, "ready", "", "Count a subscriber as connected once this `TEXT` has arrived.")
 	f.StringVar(&c.Count, "count", "", "Each `TEXT` that arrives is counted as an event, for what arrives without the payload: one publisher, one channel.")
+}
+
+func (c *Bench) transportFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.CA, "ca", "", "With https: trust the certificates (PEM) in this `FILE` instead of the system's.")
+	f.BoolVar(&c.Insecure, "insecure", false, "With https: trust any certificate. The server is on this machine.")
+	f.IntVar(&c.HTTP2, "http2", 0, "With https: the subscribers use HTTP/2, with `N` streams a connection. Publishers use HTTP/1.1.")
 }
 
 func (c *Bench) webSocketFlags(f *pflag.FlagSet) {

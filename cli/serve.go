@@ -84,6 +84,7 @@ func (c *Serve) Run(std *Streams) error {
 	}
 	greet(std.Out, g.FirstKey, g.BaseURL())
 	defer onHangup(g.Reload)()
+	memory.Started()
 	return g.Serve(ctx)
 }
 

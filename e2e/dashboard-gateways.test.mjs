@@ -52,6 +52,7 @@ test("the administrator looks at each gateway of a cluster, and a gateway alone 
 const stats = (node, connections, more) => ({
   node, connections, time: new Date().toISOString(), version: "test", started: "2026-11-30T10:00:00.000Z", views: 0, events: 0, deliveries: 0, replayed: 0, gaps: 0, busy: 0,
   slow: 0, refused: 0, bytes: 0, lagging: 0, lag_ms: 0, goroutines: 9, draining: false, memory: { rss: 1, heap: 1 },
+  connections_by_kind: { room_socket: { clear: connections - 3, tls: 1 }, stream: { http2: 2 } },
   log: { bytes: 0, events: 0, oldest: "", oldest_seconds: 0, newest: "0", retain_bytes: 1, retain_seconds: 1, damaged: 0, error: "" }, ...more,
 });
 
@@ -81,6 +82,7 @@ test("a gateway that does not answer shows no figures of another one", async t =
   await page.getByLabel("API key, token or admin key").fill(admin);
   await page.getByRole("button", { name: "Connect" }).click();
   await poll("the sum", async () => await figure(page, "Connections") === "77");
+  await page.getByText("room socket 28, stream 2, over TLS 1, over HTTP/2 2", { exact: true }).waitFor();
   assert.equal(await whose(page), "Sums of 1 gateway, without b. Version, log, memory, filters and goroutines: of a.");
   await page.getByRole("button", { name: "b", exact: true }).click();
   await page.locator("#stats-state[data-state=waiting]").getByText("it is silent").waitFor();

@@ -19,11 +19,20 @@ type budgets struct {
 	known    int64 // the committer's knowledge of rooms
 	rooms    int64 // answers of rooms that wait for their clients to read them
 	answers  int64 // answers of documents and Persistr for one owner
+	heap     int64 // the heap's least size for a collection of garbage
 	keys     int64 // a number: Idempotency-Keys in memory
 	heads    int64 // a number: connections without a request head
 }
 
+// Where there is more than config.FullMemory, the log's cache may have a part of it. A search without an index reads all
+// documents of a collection; if the cache holds them, that takes 40 % less CPU time (100,000 documents, 16 and 64 MiB).
+const (
+	cacheShare = 64
+	mostCache  = 64 << 20
+)
+
 func newBudgets(memory MemoryLimit) budgets {
+	most := memory.most()
 	if !memory.found() {
 		memory.Bytes = math.MaxInt64
 	}
@@ -31,8 +40,8 @@ func newBudgets(memory MemoryLimit) budgets {
 	// The log needs only a small part of its budget: even with half of it, 200 B events cost no more.
 	engine := func(n int64) int64 { return config.ShareOf(2*min(memory.Bytes, config.FullMemory), n, 1<<20) }
 	b := budgets{
-		ring: part(16<<20, 1<<20), cache: engine(16 << 20), memTable: engine(16 << 20), queue: part(64<<20, 4<<20), known: part(256<<20, 8<<20),
-		answers: part(32<<20, 1<<20), keys: part(500_000, 10_000), heads: part(2048, 256),
+		ring: part(16<<20, 1<<20), cache: max(engine(16<<20), min(most/cacheShare, mostCache)), memTable: engine(16 << 20), queue: part(64<<20, 4<<20), known: part(256<<20, 8<<20),
+		heap: part(16<<20, runtimeLeast), answers: part(32<<20, 1<<20), keys: part(500_000, 10_000), heads: part(2048, 256),
 	}
 	if memory.Bytes < config.FullMemory { // otherwise MAX_ROOM_BYTES bounds it
 		b.rooms = part(128<<20, 0)
@@ -59,9 +68,13 @@ func (l MemoryLimit) Apply(logger *slog.Logger, cfg *config.Config) {
 	}
 	size := func(n int64) string { return config.Size(n >> 10 << 10).String() }
 	logger.Info("found a limit of memory", "limit", size(l.Bytes), "from", l.From, "runtime", size(runtime),
-		"log_cache", size(b.cache), "memtable", size(b.memTable), "ring", size(b.ring), "queue", size(b.queue), "idempotency_keys", b.keys,
+		"log_cache", size(b.cache), "memtable", size(b.memTable), "ring", size(b.ring), "queue", size(b.queue), "least_heap", size(b.heap), "idempotency_keys", b.keys,
 		"MAX_CLIENT_MEMORY", cfg.MaxClientMemory, "MAX_MEMORY_PER_KEY", cfg.MaxMemoryPerKey, "MAX_RESULT", cfg.MaxResult, "MAX_PENDING", cfg.MaxPending)
 }
+
+// Started makes the runtime collect garbage less often while the heap is small. Call it after the start, whose garbage would
+// otherwise stay. As Apply, it is about the whole process.
+func (l MemoryLimit) Started() { keepLeastHeap(newBudgets(l).heap) }
 
 // limitRuntime sets the runtime's limit unless GOMEMLIMIT has set it, and returns the limit in force.
 func (l MemoryLimit) limitRuntime(b *budgets) int64 {

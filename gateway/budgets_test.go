@@ -18,6 +18,22 @@ func TestBudgets(t *testing.T) {
 	if one := newBudgets(MemoryLimit{Bytes: 1 << 30}); one.ring != full.ring || one.queue != full.queue || one.heads != full.heads {
 		t.Errorf("with 1 GiB: %+v", one)
 	}
+	for _, tt := range []struct {
+		limit MemoryLimit
+		cache int64
+	}{
+		{MemoryLimit{Bytes: math.MaxInt64, machine: 1 << 30}, 16 << 20},
+		{MemoryLimit{Bytes: math.MaxInt64, machine: 2 << 30}, 32 << 20},
+		{MemoryLimit{Bytes: math.MaxInt64, machine: 64 << 30}, 64 << 20},
+		{MemoryLimit{Bytes: 2 << 30, machine: 64 << 30}, 32 << 20},
+		{MemoryLimit{Bytes: 64 << 30, machine: 2 << 30}, 32 << 20},
+		{MemoryLimit{Bytes: 256 << 20, machine: 64 << 30}, 8 << 20},
+		{MemoryLimit{Bytes: 8 << 30}, 64 << 20},
+	} {
+		if b := newBudgets(tt.limit); b.cache != tt.cache {
+			t.Errorf("%+v: a cache of %d MiB", tt.limit, b.cache>>20)
+		}
+	}
 	for _, limit := range []int64{32 << 20, 64 << 20, 128 << 20, 256 << 20, 512 << 20} {
 		b := newBudgets(MemoryLimit{Bytes: limit})
 		// What the process has at all times; the rest is held only while clients hold it.

@@ -38,3 +38,25 @@ func TestGroupLimit(t *testing.T) {
 		}
 	}
 }
+
+func TestMachineMemory(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"MemTotal:       24689764 kB\nMemFree: 1 kB\n": 24689764 << 10,
+		"MemFree: 1 kB\nMemTotal: 1 kB\n":              1 << 10,
+		"":                                             0,
+		"MemTotal: many kB\n":                          0,
+		"MemTotal: -1 kB\n":                            0,
+		"MemTotal: 9223372036854775807 kB\n":           0,
+		"MemTotal: 99999999999999999999 kB\n":          0,
+		"MemTotal: 5\n":                                0,
+	} {
+		root := fstest.MapFS{"proc/meminfo": {Data: []byte(text)}}
+		if got := machineMemory(root); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+	if got := machineMemory(fstest.MapFS{}); got != 0 {
+		t.Errorf("without the file: %d", got)
+	}
+}

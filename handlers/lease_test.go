@@ -356,6 +356,9 @@ func (g *gateway) nothingOpen(t *testing.T) {
 		left = fmt.Sprintf("%d streams, %d bytes, %d subscribers, %d views", g.Traffic.Streams(), g.Memory.Held(), g.Broker.Count(), g.Broker.Views())
 		if left == "0 streams, 0 bytes, 0 subscribers, 0 views" {
 			g.AwaitMetric(t, "sluice_connections 0")
+			if kinds := g.Traffic.ByKind(); len(kinds) != 0 {
+				t.Errorf("by kind, left are %s", kinds)
+			}
 			return
 		}
 	}

@@ -68,7 +68,7 @@ func TestCounted(t *testing.T) {
 	}{
 		{3, 3, Check{Received: 3}}, {3, 4, Check{Received: 4, Repeated: 1}}, {1, 3, Check{Received: 3, Repeated: 2}}, {3, 2, Check{Received: 2}},
 	} {
-		all := newPublishers(&Options{Publishers: 1, Channels: 1, Events: 3, Count: "put"}, 7, nil)
+		all := newPublishers(&Options{Publishers: 1, Channels: 1, Events: 3, Count: "put"}, 7, nil, nil)
 		all.begin(0, tt.published, time.UnixMicro(1000))
 		var check Check
 		tally := newTally(0, 1)

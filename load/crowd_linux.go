@@ -1,8 +1,10 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -13,9 +15,14 @@ import (
 // crowd has all subscribers. One goroutine reads them.
 type crowd struct {
 	run     uint64
+	each    int // subscribers on a connection
+	http2   bool
 	ends    bool // the answers should end
 	target  unix.SockaddrInet4
+	secure  *tls.Config // nil: clear text
+	wait    time.Duration
 	epfd    int
+	links   []link
 	members []member
 	buf     []byte
 
@@ -31,19 +38,21 @@ type crowd struct {
 
 // member is one subscriber.
 type member struct {
-	fd       int
+	began    bool // its answer has
+	open     bool // it counts as connected
 	body     body
 	messages []byte // frames to send once the answer has begun
 	tally    tally
 	stalled  atomic.Bool
 }
 
-func newCrowd(run uint64, addr *net.TCPAddr) (*crowd, error) {
+// newCrowd makes a crowd that uses TLS (nil: clear text), and HTTP/2 with some streams a connection (0: HTTP/1.1).
+func newCrowd(run uint64, addr *net.TCPAddr, secure *tls.Config, http2 int, wait time.Duration) (*crowd, error) {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("making an epoll descriptor: %w", err)
 	}
-	c := &crowd{run: run, epfd: epfd, buf: make([]byte, 256<<10), done: make(chan struct{})}
+	c := &crowd{run: run, secure: secure, each: max(1, http2), http2: http2 > 0, wait: wait, epfd: epfd, buf: make([]byte, 256<<10), done: make(chan struct{})}
 	c.target.Port = addr.Port
 	copy(c.target.Addr[:], addr.IP.To4())
 	return c, nil
@@ -52,28 +61,35 @@ func newCrowd(run uint64, addr *net.TCPAddr) (*crowd, error) {
 // sources is the number of addresses that connections come from, 127.0.0.2 to 20: one address has only about 28,000 ports.
 const sources = 19
 
-// join connects a subscriber and sends its request.
+// gather makes room for subscribers.
+func (c *crowd) gather(subscribers int) {
+	c.members = make([]member, subscribers)
+	c.links = make([]link, (subscribers+c.each-1)/c.each)
+}
+
+// join connects a subscriber, or opens its stream, and sends its request.
 func (c *crowd) join(i int, request string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("making socket %d (is the limit of open files high enough?): %w", i, err)
+	at := i / c.each
+	l := &c.links[at]
+	fresh := i%c.each == 0
+	var err error
+	if fresh {
+		*l, err = newLink(at, &c.target, c.secure, c.wait)
+		l.first = i
 	}
-	c.members[i].fd = fd
-	from := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(2 + i%sources)}}
-	err = errors.Join(
-		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
-		unix.Bind(fd, &from),
-		unix.Connect(fd, &c.target),
-	)
-	if err == nil {
-		_, err = unix.Write(fd, []byte(request))
-	}
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
+	send := []byte(request)
+	if c.http2 && fresh {
+		l.streams = newStreams(c.each)
+		send = append(l.streams.preface(), l.streams.request(0, request)...)
+	} else if c.http2 {
+		send = l.streams.request(i%c.each, request)
 	}
 	c.joined.Store(int64(i) + 1)
 	if err == nil {
-		err = unix.EpollCtl(c.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)})
+		_, err = l.conn.Write(send)
+	}
+	if err == nil && fresh {
+		err = unix.EpollCtl(c.epfd, unix.EPOLL_CTL_ADD, l.socket.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(at)})
 	}
 	if err != nil {
 		return fmt.Errorf("connecting subscriber %d: %w", i, err)
@@ -81,10 +97,10 @@ func (c *crowd) join(i int, request string) error {
 	return nil
 }
 
-// stall stops the reading of a subscriber. wakeAll starts it again for all.
+// stall stops the reading of a subscriber that has a connection of its own. wakeAll starts it again for all.
 func (c *crowd) stall(i int) error {
 	c.members[i].stalled.Store(true)
-	if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.members[i].fd, &unix.EpollEvent{Fd: int32(i)}); err != nil {
+	if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.links[i].socket.fd, &unix.EpollEvent{Fd: int32(i)}); err != nil {
 		return fmt.Errorf("stalling subscriber %d: %w", i, err)
 	}
 	return nil
@@ -95,7 +111,7 @@ func (c *crowd) wakeAll() error {
 		if !c.members[i].stalled.Load() {
 			continue
 		}
-		if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.members[i].fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
+		if err := unix.EpollCtl(c.epfd, unix.EPOLL_CTL_MOD, c.links[i].socket.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
 			return fmt.Errorf("reading subscriber %d again: %w", i, err)
 		}
 	}
@@ -123,26 +139,83 @@ func (c *crowd) read() {
 
 func (c *crowd) fail(err error) { c.failed.CompareAndSwap(nil, &err) }
 
-func (c *crowd) readOne(i int) error {
-	if int64(i) >= c.joined.Load() {
+// readOne reads what has arrived on a connection.
+func (c *crowd) readOne(at int) error {
+	if int64(at*c.each) >= c.joined.Load() {
 		return nil
+	}
+	l := &c.links[at]
+	for {
+		n, err := l.conn.Read(c.buf)
+		switch {
+		case errors.Is(err, errEmpty):
+			return nil
+		case err == io.EOF && c.ends:
+			return unix.EpollCtl(c.epfd, unix.EPOLL_CTL_DEL, l.socket.fd, nil)
+		case err == io.EOF:
+			return fmt.Errorf("subscriber %d: the server ended the stream", l.first)
+		case err != nil:
+			return fmt.Errorf("subscriber %d: %w", l.first, err)
+		}
+		if err := c.take(l, c.buf[:n]); err != nil {
+			return err
+		}
+		if !l.more() {
+			return nil
+		}
+	}
+}
+
+// take gives bytes to the members that they are for.
+func (c *crowd) take(l *link, p []byte) error {
+	if l.streams == nil {
+		return c.feed(l, l.first, p)
+	}
+	if err := l.streams.feed(p, multiplexed{c, l}); err != nil {
+		return fmt.Errorf("subscriber %d: %w", l.first, err)
+	}
+	if l.streams.replies.Len() > 0 {
+		if _, err := l.streams.replies.WriteTo(l.conn); err != nil {
+			return fmt.Errorf("subscriber %d: answering frames: %w", l.first, err)
+		}
+	}
+	return nil
+}
+
+// multiplexed gives what HTTP/2 streams report to their members.
+type multiplexed struct {
+	c *crowd
+	l *link
+}
+
+func (m multiplexed) answered(stream int, status string) error {
+	i := m.l.first + stream
+	if status != "200" {
+		return fmt.Errorf("the answer has status %s", status)
+	}
+	m.c.members[i].body.started = true
+	return m.c.feed(m.l, i, nil)
+}
+
+func (m multiplexed) data(stream int, p []byte) error { return m.c.feed(m.l, m.l.first+stream, p) }
+
+func (m multiplexed) ended(int) error {
+	if m.c.ends {
+		return nil
+	}
+	return errors.New("the server ended the stream")
+}
+
+// feed gives bytes to one member.
+func (c *crowd) feed(l *link, i int, p []byte) error {
+	if int64(i) >= c.joined.Load() {
+		return fmt.Errorf("subscriber %d gets an answer that it did not ask for", i)
 	}
 	m := &c.members[i]
 	stalled := m.stalled.Load()
-	n, err := unix.Read(m.fd, c.buf)
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return nil
-	case err != nil:
-		return fmt.Errorf("subscriber %d: %w", i, err)
-	case n == 0 && c.ends:
-		return unix.EpollCtl(c.epfd, unix.EPOLL_CTL_DEL, m.fd, nil)
-	case n == 0:
-		return fmt.Errorf("subscriber %d: the server ended the stream", i)
-	}
-	began, open, before := m.body.started, m.body.open(), c.check.Received
+	began, before := m.began, c.check.Received
 	now := time.Now().UnixMicro()
-	err = m.body.feed(c.buf[:n], func(k marker) {
+	err := m.body.feed(p, func(k marker) {
 		m.tally.add(k, c.run, &c.check)
 		if !stalled {
 			c.latency.add(time.Duration(now-k.sent) * time.Microsecond)
@@ -151,18 +224,19 @@ func (c *crowd) readOne(i int) error {
 	if err != nil {
 		return fmt.Errorf("subscriber %d: %w", i, err)
 	}
-	if !began && m.body.started && len(m.messages) > 0 {
-		if _, err := unix.Write(m.fd, m.messages); err != nil {
+	if m.began = m.body.started; !began && m.began && len(m.messages) > 0 {
+		if _, err := l.conn.Write(m.messages); err != nil {
 			return fmt.Errorf("subscriber %d: sending its messages: %w", i, err)
 		}
 	}
 	if w := m.body.frames; w != nil && len(w.pongs) > 0 {
-		if _, err := unix.Write(m.fd, w.pongs); err != nil {
+		if _, err := l.conn.Write(w.pongs); err != nil {
 			return fmt.Errorf("subscriber %d: answering a ping: %w", i, err)
 		}
 		w.pongs = w.pongs[:0]
 	}
-	if !open && m.body.open() {
+	if !m.open && m.body.open() {
+		m.open = true
 		c.open.Add(1)
 	}
 	c.received.Add(c.check.Received - before)
@@ -173,8 +247,8 @@ func (c *crowd) readOne(i int) error {
 func (c *crowd) close() {
 	c.quit.Store(true)
 	<-c.done
-	for i := range c.members {
-		if fd := c.members[i].fd; fd > 0 {
+	for i := range c.links {
+		if fd := c.links[i].socket.fd; fd > 0 {
 			_ = unix.Close(fd) // nothing is written any more
 		}
 	}

@@ -98,6 +98,11 @@ func TestOptions(t *testing.T) {
 		"--among":       func(o *Options) { o.Among = 1 },
 		"--say":         func(o *Options) { o.Say = []string{"hello"} },
 		"--count":       func(o *Options) { o.Count, o.Events, o.Publishers = "put", 1, 2 },
+		"--http2":       func(o *Options) { o.HTTP2 = 1 },
+		"at most 1":     func(o *Options) { o.Target, o.HTTP2, o.Subscribers, o.Stalled = "https://127.0.0.1", 2, 4, 1 },
+		"--websocket":   func(o *Options) { o.Target, o.HTTP2, o.WebSocket = "https://127.0.0.1", 1, true },
+		"--ca":          func(o *Options) { o.CA = "file" },
+		"--insecure":    func(o *Options) { o.Target, o.CA, o.Insecure = "https://127.0.0.1", "file", true },
 		"--body":        func(o *Options) { o.Batch = 2 },
 	} {
 		o := good
@@ -106,12 +111,33 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, target := range []string{"http://192.0.2.1:80", "https://127.0.0.1", "127.0.0.1:80", ""} {
-		o := good
-		o.Target = target
-		if _, err := o.address(); err == nil {
+	for _, target := range []string{"http://192.0.2.1:80", "ftp://127.0.0.1", "127.0.0.1:80", ""} {
+		if _, err := address(target); err == nil {
 			t.Errorf("%q was taken", target)
 		}
+	}
+}
+
+// Subscribers and publishers may have servers of their own.
+func TestPublishElsewhere(t *testing.T) {
+	both := &careless{streams: map[chan string]bool{}, times: func(int) int { return 1 }}
+	only := func(method string) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != method {
+				t.Errorf("%s came to the server for %s", r.Method, method)
+			}
+			both.ServeHTTP(w, r)
+		}))
+	}
+	read, write := only(http.MethodGet), only(http.MethodPost)
+	defer read.Close()
+	defer write.Close()
+	report, err := Run(context.Background(), Options{
+		Target: read.URL, PublishAt: write.URL, Subscribe: "/", Publish: "/", Body: "{payload}", ContentType: "text/plain",
+		Subscribers: 3, Channels: 1, Publishers: 1, Batch: 1, Events: 20, Size: 100, Wait: time.Second,
+	})
+	if err != nil || report.Check.Received != 60 {
+		t.Errorf("%+v: %v", report, err)
 	}
 }
 

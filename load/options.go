@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,9 +18,13 @@ import (
 //   - {room}: the room that POST /new made for the channel
 //   - {token}: a token that is signed for the subscriber
 //   - {payload}: the marker, filled up to Size
-//   - {n}: the number of the event in the run, in nine digits
+//   - {n}: the number of the event in the run, in nine digits; in a publish only
+//   - {run}: a text that is new for each run; in a publish only
 type Options struct {
-	Target      string   // http://127.0.0.1:8080
+	Target      string   // http://127.0.0.1:8080, or https
+	PublishAt   string   // where to publish, such as another gateway of the cluster; "": at Target
+	CA          string   // a file with the certificates to trust, in PEM; "": those of the system
+	Insecure    bool     // trust any certificate
 	Subscribe   string   // template of the path to subscribe at
 	Method      string   // of a publish; "" is POST
 	Publish     string   // template of the path to publish to
@@ -29,6 +34,7 @@ type Options struct {
 	JWTSecret   string // signs {token}
 	JWTSub      string // template of the patterns that a token may subscribe to, comma-separated
 
+	HTTP2       int      // subscribers use HTTP/2, with this many streams a connection; 0: HTTP/1.1. Publishers use HTTP/1.1
 	WebSocket   bool     // subscribers read WebSockets instead of event streams
 	Say         []string // templates of the messages that each subscriber sends once its answer has begun
 	Ready       string   // a subscriber is connected once this text has arrived; "": once the answer has begun
@@ -60,6 +66,7 @@ const (
 	maxPublishers  = 1_000
 	maxSize        = 60_000
 	maxHold        = time.Hour
+	maxStreams     = 250 // a server need not allow more than 100; net/http allows 250
 )
 
 func (o *Options) check() error {
@@ -82,6 +89,19 @@ func (o *Options) check() error {
 	between("--among", o.Among, 0, maxEvents)
 	if o.Read > 0 && (o.Resume > 0 || o.Events > 0 || o.Stalled > 0 || o.Channels > 1) {
 		faults = append(faults, errors.New("--read needs one channel and --events 0, without --resume and --stalled, because its answers end"))
+	}
+	between("--http2", o.HTTP2, 0, maxStreams)
+	if o.HTTP2 > 0 && (o.WebSocket || !strings.HasPrefix(o.Target, "https:")) {
+		faults = append(faults, errors.New("--http2 needs a server with https, and cannot be used with --websocket"))
+	}
+	if o.HTTP2 > 1 && o.Stalled > 0 {
+		faults = append(faults, errors.New("--stalled needs a connection for each subscriber, so --http2 can be at most 1"))
+	}
+	if (o.CA != "" || o.Insecure) && !strings.HasPrefix(o.Target, "https:") {
+		faults = append(faults, errors.New("--ca and --insecure need a server with https"))
+	}
+	if o.CA != "" && o.Insecure {
+		faults = append(faults, errors.New("--ca and --insecure contradict each other: use one"))
 	}
 	if o.WebSocket && (o.Read > 0 || o.Resume > 0) {
 		faults = append(faults, errors.New("--websocket cannot be used with --read or --resume"))
@@ -107,16 +127,14 @@ func (o *Options) check() error {
 	return errors.Join(faults...)
 }
 
-// address returns the target's host and port. It refuses an address that is not loopback.
-func (o *Options) address() (*net.TCPAddr, error) {
-	u, err := url.Parse(o.Target)
-	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("the target %q must be a URL such as http://127.0.0.1:8080", o.Target)
+// address returns the host and port of a target. It refuses an address that is not loopback.
+func address(target string) (*net.TCPAddr, error) {
+	u, err := url.Parse(target)
+	ports := map[string]string{"http": "80", "https": "443"}
+	if err != nil || ports[u.Scheme] == "" || u.Host == "" {
+		return nil, fmt.Errorf("the target %q must be a URL such as http://127.0.0.1:8080 or https://localhost:8443", target)
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-	}
+	port := cmp.Or(u.Port(), ports[u.Scheme])
 	addr, err := net.ResolveTCPAddr("tcp4", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, fmt.Errorf("finding the target: %w", err)

@@ -1,14 +1,15 @@
 package load
 
 import (
-	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,17 +21,19 @@ type publishers struct {
 	o       *Options
 	run     uint64
 	addr    *net.TCPAddr
+	secure  *tls.Config    // nil: clear text
 	sent    atomic.Int64   // events that were answered
 	begun   atomic.Int64   // events that were published or are about to be; only for Options.Count
 	times   []atomic.Int64 // when they were published, in µs since 1970; only for Options.Count
 	counts  [][]uint32     // events by publisher and channel
 	rooms   []string       // by channel
+	before  int            // events of this run that were published before; only for {n}
 	latency Latency        // of the answers; mu guards it
 	mu      sync.Mutex
 }
 
-func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
-	p := &publishers{o: o, run: run, addr: addr, counts: make([][]uint32, o.Publishers)}
+func newPublishers(o *Options, run uint64, addr *net.TCPAddr, secure *tls.Config) *publishers {
+	p := &publishers{o: o, run: run, addr: addr, secure: secure, counts: make([][]uint32, o.Publishers)}
 	for i := range p.counts {
 		p.counts[i] = make([]uint32, o.Channels)
 	}
@@ -44,25 +47,22 @@ func newPublishers(o *Options, run uint64, addr *net.TCPAddr) *publishers {
 func (p *publishers) publish(ctx context.Context, events int, rate float64) error {
 	var ticket atomic.Int64
 	start := time.Now()
-	return p.together(ctx, func(_ context.Context, number int, conn net.Conn, answers *bufio.Reader) error {
-		return p.one(number, conn, answers, events, rate, start, &ticket)
+	defer func() { p.before += events }()
+	return p.together(ctx, func(ctx context.Context, number int, r *requester) error {
+		return p.one(ctx, number, r, events, rate, start, &ticket)
 	})
 }
 
 // together runs work for each publisher, with a connection of its own. The first failure ends all.
-func (p *publishers) together(ctx context.Context, work func(context.Context, int, net.Conn, *bufio.Reader) error) error {
+func (p *publishers) together(ctx context.Context, work func(context.Context, int, *requester) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
 	for i := range p.o.Publishers {
 		group.Go(func() {
-			conn, err := p.dial(ctx, i)
-			if err == nil {
-				stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-				err = work(ctx, i, conn, bufio.NewReader(conn))
-				stop()
-				_ = conn.Close() // nothing is written any more
-			}
+			r := p.requester(i)
+			err := work(ctx, i, r)
+			r.close()
 			if err != nil {
 				cancel(err)
 			}
@@ -73,7 +73,7 @@ func (p *publishers) together(ctx context.Context, work func(context.Context, in
 }
 
 // one runs one publisher. It takes the next batch from ticket, and waits for the time of that.
-func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
+func (p *publishers) one(ctx context.Context, number int, r *requester, events int, rate float64, start time.Time, ticket *atomic.Int64) error {
 	var body, request []byte
 	to := p.o.To
 	if to == 0 {
@@ -92,14 +92,14 @@ func (p *publishers) one(number int, conn net.Conn, answers *bufio.Reader, event
 		}
 		channel := turn / p.o.Batch % to
 		n := min(p.o.Batch, events-turn)
-		body = p.body(body[:0], number, channel, turn, n)
+		body = p.body(body[:0], number, channel, p.before+turn, n)
 		var err error
-		if request, err = p.request(request[:0], body, channel, turn); err != nil {
+		if request, err = p.request(request[:0], body, channel, p.before+turn); err != nil {
 			return err
 		}
 		began := time.Now()
 		p.begin(turn, n, began)
-		if _, err := roundTrip(conn, answers, request); err != nil {
+		if _, err := r.send(ctx, request, p.o.repeatable()); err != nil {
 			return fmt.Errorf("publisher %d: %w", number, err)
 		}
 		p.mu.Lock()
@@ -120,13 +120,9 @@ func (p *publishers) begin(turn, n int, at time.Time) {
 	p.begun.Add(int64(n))
 }
 
-func (p *publishers) dial(ctx context.Context, number int) (net.Conn, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+number%sources))}}
-	conn, err := dialer.DialContext(ctx, "tcp4", p.addr.String())
-	if err != nil {
-		return nil, fmt.Errorf("connecting publisher %d: %w", number, err)
-	}
-	return conn, nil
+// requester returns what sends the requests of a publisher.
+func (p *publishers) requester(number int) *requester {
+	return &requester{addr: p.addr, secure: p.secure, number: number}
 }
 
 // body appends one event, or a list of n events if Batch is more than 1.
@@ -163,24 +159,19 @@ func (p *publishers) request(dst, body []byte, channel, turn int) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	head = fill(head, "{n}", fmt.Sprintf("%09d", turn), "{run}", strconv.FormatUint(p.run, 16))
 	return append(append(dst, head...), body...), nil
 }
 
-func roundTrip(conn net.Conn, answers *bufio.Reader, request []byte) ([]byte, error) {
-	if _, err := conn.Write(request); err != nil {
-		return nil, fmt.Errorf("publishing: %w", err)
+// repeatable reports whether a publish may be sent again if it got no answer. The rule is net/http's: a method that changes
+// nothing, or a key with which the server knows a repetition.
+func (o *Options) repeatable() bool {
+	switch o.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
 	}
-	answer, err := http.ReadResponse(answers, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer to a publish: %w", err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer to a publish: %w", err)
-	}
-	if answer.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("publishing was refused: %s %.300s", answer.Status, text)
-	}
-	return text, nil
+	return slices.ContainsFunc(o.Headers, func(line string) bool {
+		name, _, _ := strings.Cut(line, ":")
+		return strings.EqualFold(strings.TrimSpace(name), "Idempotency-Key")
+	})
 }

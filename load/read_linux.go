@@ -1,10 +1,8 @@
 package load
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 )
@@ -17,18 +15,12 @@ const fillBatch = 500
 
 // prepareRead publishes the events that the subscribers will read, evenly distributed among fillers.
 func (r *run) prepareRead(ctx context.Context) error {
-	conn, err := r.publishers.dial(ctx, 0)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	defer stop()
-	answers := bufio.NewReader(conn)
+	sender := r.publishers.requester(0)
+	defer sender.close()
 	start, read, among := time.Now(), r.o.Read, r.o.Among
 	for i := range read {
 		others := among*(i+1)/read - among*i/read
-		if err := r.publishers.scatter(conn, answers, others); err != nil {
+		if err := r.publishers.scatter(ctx, sender, others); err != nil {
 			return err
 		}
 		r.progress("stored", i+1+among*(i+1)/read, read+among, start)
@@ -37,7 +29,7 @@ func (r *run) prepareRead(ctx context.Context) error {
 }
 
 // scatter publishes fillers (others of them), then an event.
-func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) error {
+func (p *publishers) scatter(ctx context.Context, r *requester, others int) error {
 	other := fill(filler, "{payload}", strings.Repeat("0123456789abcdef", p.o.Size/16+1)[:p.o.Size])
 	for {
 		n := min(others, fillBatch)
@@ -48,11 +40,12 @@ func (p *publishers) scatter(conn net.Conn, answers *bufio.Reader, others int) e
 		} else {
 			body[len(body)-1] = ']'
 		}
-		request, err := p.request(nil, body, 0, 0)
+		request, err := p.request(nil, body, 0, p.before)
 		if err != nil {
 			return err
 		}
-		if _, err := roundTrip(conn, answers, request); err != nil {
+		p.before++
+		if _, err := r.send(ctx, request, p.o.repeatable()); err != nil {
 			return fmt.Errorf("storing the events to read: %w", err)
 		}
 		if others == 0 {

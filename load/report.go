@@ -12,6 +12,7 @@ import (
 type Report struct {
 	Target      string  `json:"target"`
 	Subscribers int     `json:"subscribers"`
+	HTTP2       int     `json:"http2"` // streams a connection; 0: HTTP/1.1
 	Channels    int     `json:"channels"`
 	Publishers  int     `json:"publishers"`
 	Batch       int     `json:"batch"`

@@ -1,12 +1,10 @@
 package load
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 )
@@ -21,7 +19,7 @@ func (p *publishers) makeRooms(ctx context.Context) error {
 		return nil
 	}
 	var made atomic.Int64
-	return p.together(ctx, func(ctx context.Context, _ int, conn net.Conn, answers *bufio.Reader) error {
+	return p.together(ctx, func(ctx context.Context, _ int, r *requester) error {
 		for ctx.Err() == nil {
 			i := int(made.Add(1)) - 1
 			if i >= len(p.rooms) {
@@ -31,7 +29,7 @@ func (p *publishers) makeRooms(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			text, err := roundTrip(conn, answers, []byte(head))
+			text, err := r.send(ctx, []byte(head), false)
 			if err != nil {
 				return fmt.Errorf("making a room: %w", err)
 			}

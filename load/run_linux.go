@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,21 +21,38 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	addr, err := o.address()
+	addr, err := address(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	publishAt := cmp.Or(o.PublishAt, o.Target)
+	publishAddr, err := address(publishAt)
 	if err != nil {
 		return nil, err
 	}
 	// With few threads, the reading goroutine would prevent the publishers from reading their answers for 10 ms at a time.
 	// With more threads, the kernel divides the processors among them.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))))
-	if err := enoughFiles(o.Subscribers + o.Publishers + 64); err != nil {
+	if err := enoughFiles(o.Subscribers/max(1, o.HTTP2) + o.Publishers + 64); err != nil {
 		return nil, err
 	}
-	r := &run{o: &o, addr: addr, number: rand.Uint64N(1 << 32), report: &Report{Target: o.Target, Subscribers: o.Subscribers, Channels: o.Channels, Size: o.Size, Publishers: o.Publishers, Batch: o.Batch, Rate: o.Rate}}
-	if r.crowd, err = newCrowd(r.number, addr); err != nil {
+	protocol := protocolHTTP1
+	if o.HTTP2 > 0 {
+		protocol = protocolHTTP2
+	}
+	subscribing, err := o.secure(o.Target, protocol)
+	if err != nil {
 		return nil, err
 	}
-	r.publishers = newPublishers(&o, r.number, addr)
+	publishing, err := o.secure(publishAt, protocolHTTP1)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{o: &o, addr: addr, number: rand.Uint64N(1 << 32), report: &Report{Target: o.Target, Subscribers: o.Subscribers, HTTP2: o.HTTP2, Channels: o.Channels, Size: o.Size, Publishers: o.Publishers, Batch: o.Batch, Rate: o.Rate}}
+	if r.crowd, err = newCrowd(r.number, addr, subscribing, o.HTTP2, o.Wait); err != nil {
+		return nil, err
+	}
+	r.publishers = newPublishers(&o, r.number, publishAddr, publishing)
 	r.crowd.ends = o.Read > 0
 	go r.crowd.read() // close ends it and waits for it
 	err = r.all(ctx)
@@ -93,11 +111,12 @@ func (r *run) all(ctx context.Context) error {
 // prepareResume publishes the events that the subscribers will have missed. They resume after the first event, whose id an
 // extra subscriber reads.
 func (r *run) prepareResume(ctx context.Context) error {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp4", r.addr.String())
-	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+	reader := r.publishers.requester(0)
+	if err := reader.dial(ctx); err != nil {
+		return err
 	}
-	defer conn.Close()
+	defer reader.close()
+	conn := reader.conn
 	head, err := r.subscription(0)
 	if err != nil {
 		return err
@@ -176,7 +195,7 @@ func (r *run) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.crowd.members = make([]member, o.Subscribers)
+	r.crowd.gather(o.Subscribers)
 	start := time.Now()
 	for i := range o.Subscribers {
 		if err := ctx.Err(); err != nil {

@@ -11,6 +11,6 @@ ulimit -n "$(ulimit -Hn)"
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin/sluice" .
-(cd bench && go build -o "$bin/" ./peers/r3labs ./peers/gosse ./floor ./nethttp ./socket && go build -o "$bin/driver" .)
+(cd bench && go build -o "$bin/" ./peers/r3labs ./peers/gosse ./floor ./nethttp ./socket ./streams ./gobwas && go build -o "$bin/driver" .)
 (cd bench/peers/pocketbase && go build -o "$bin/pocketbase" .)
 "$bin/driver" -bin "$bin" -root . "$@"

@@ -63,7 +63,7 @@ func (l *Lists) Valid() Sets {
 
 // Patterns reads the valid patterns of a list and ignores the others.
 func Patterns(list []string, read func(string) (channel.Pattern, error)) channel.Set {
-	var patterns []channel.Pattern
+	patterns := make([]channel.Pattern, 0, len(list))
 	for _, s := range list {
 		if p, err := read(s); err == nil {
 			patterns = append(patterns, p)

@@ -16,6 +16,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9005", "where to listen")
+	cert, key := flag.String("cert", "", "certificate, for TLS"), flag.String("key", "", "its key")
 	flag.Parse()
 	var mu sync.Mutex
 	var all []*websocket.Conn
@@ -46,5 +47,8 @@ func main() {
 		}
 		_, _ = io.WriteString(w, "ok")
 	})
+	if *cert != "" {
+		log.Fatal(http.ListenAndServeTLS(*addr, *cert, *key, nil))
+	}
 	log.Fatal(http.ListenAndServe(*addr, nil))
 }

@@ -11,30 +11,15 @@ type Index[T any] struct {
 // Entry is a value in the index.
 type Entry[T any] struct {
 	value T
-	set   []channel.Pattern
-	spots []spot[T]
-	seen  uint64 // the turn in which Match found it, so that it is found once even if several patterns match
+	set   channel.Set
+	at    []uint32 // for each pattern of the set, the place in its list
+	seen  uint64   // the turn in which Match found it, so that it is found once even if several patterns match
 }
-
-// spot is where one pattern of an entry is registered.
-type spot[T any] struct {
-	list *list[T]
-	at   int
-}
-
-// reference leads from a list back to the entry's spot: when another reference leaves the list, this one may move, and its
-// spot must change.
-type reference[T any] struct {
-	entry *Entry[T]
-	spot  int
-}
-
-type list[T any] struct{ refs []reference[T] }
 
 // right has the lists of one left side.
 type right[T any] struct {
-	open  list[T] // any collection or none
-	sides table[*list[T]]
+	open  list[T]          // any collection or none
+	sides *table[*list[T]] // nil: none
 }
 
 // New makes an empty index.
@@ -42,12 +27,11 @@ func New[T any]() *Index[T] { return &Index[T]{spaces: map[string]*table[*right[
 
 // Add registers a value.
 func (x *Index[T]) Add(set channel.Set, value T) *Entry[T] {
-	patterns := set.Patterns()
-	e := &Entry[T]{value: value, set: patterns, spots: make([]spot[T], len(patterns))}
-	for i, p := range patterns {
-		l := x.list(p)
-		e.spots[i] = spot[T]{l, len(l.refs)}
-		l.refs = append(l.refs, reference[T]{e, i})
+	e := &Entry[T]{value: value, set: set, at: make([]uint32, set.Len())}
+	i := 0
+	for p := range set.Patterns() {
+		e.at[i] = x.list(p).add(reference[T]{e, i})
+		i++
 	}
 	return e
 }
@@ -62,38 +46,37 @@ func (x *Index[T]) list(p channel.Pattern) *list[T] {
 	if p.Right.Kind == channel.Open {
 		return &r.open
 	}
+	if r.sides == nil {
+		r.sides = &table[*list[T]]{}
+	}
 	return r.sides.get(p.Right, func() *list[T] { return &list[T]{} })
 }
 
 // Remove removes an entry, and every node that becomes empty. A second call does nothing.
 func (x *Index[T]) Remove(e *Entry[T]) {
-	for _, s := range e.spots {
-		last := len(s.list.refs) - 1
-		moved := s.list.refs[last]
-		s.list.refs[s.at] = moved
-		moved.entry.spots[moved.spot].at = s.at
-		s.list.refs[last] = reference[T]{}
-		s.list.refs = s.list.refs[:last]
+	if e.at == nil {
+		return
 	}
-	e.spots = nil
-	for _, p := range e.set {
-		x.prune(p)
+	i := 0
+	for p := range e.set.Patterns() {
+		x.remove(p, e.at[i])
+		i++
 	}
+	e.at = nil
 }
 
-func (x *Index[T]) prune(p channel.Pattern) {
+// remove removes the reference at a place of a pattern's list.
+func (x *Index[T]) remove(p channel.Pattern, at uint32) {
 	lefts := x.spaces[p.Space]
-	if lefts == nil {
-		return
+	r, _ := lefts.find(p.Left)
+	if p.Right.Kind == channel.Open {
+		r.open.remove(at)
+	} else if l, _ := r.sides.find(p.Right); l.remove(at) {
+		if r.sides.remove(p.Right); r.sides.empty() {
+			r.sides = nil
+		}
 	}
-	r, ok := lefts.find(p.Left)
-	if !ok {
-		return
-	}
-	if l, ok := r.sides.find(p.Right); ok && len(l.refs) == 0 {
-		r.sides.remove(p.Right)
-	}
-	if len(r.open.refs) > 0 || !r.sides.empty() {
+	if r.open.len() > 0 || r.sides != nil {
 		return
 	}
 	if lefts.remove(p.Left); lefts.empty() {
@@ -129,7 +112,7 @@ func (x *Index[T]) Match(c channel.Channel, dst []T) []T {
 
 func (x *Index[T]) matchRight(r *right[T], collection string, dst []T) []T {
 	dst = x.collect(&r.open, dst)
-	if collection == "" {
+	if collection == "" || r.sides == nil {
 		return dst
 	}
 	if r.sides.hasAny {
@@ -149,9 +132,17 @@ func (x *Index[T]) matchRight(r *right[T], collection string, dst []T) []T {
 	return dst
 }
 
+// collect appends the values of the entries that this turn has not found yet.
 func (x *Index[T]) collect(l *list[T], dst []T) []T {
-	for i := range l.refs {
-		if e := l.refs[i].entry; e.seen != x.turn {
+	if e := l.first.entry; e != nil && e.seen != x.turn {
+		e.seen = x.turn
+		dst = append(dst, e.value)
+	}
+	if l.more == nil {
+		return dst
+	}
+	for _, r := range *l.more {
+		if e := r.entry; e.seen != x.turn {
 			e.seen = x.turn
 			dst = append(dst, e.value)
 		}

@@ -110,10 +110,13 @@ type size struct{ spaces, lefts, lengths, rights, references int }
 // sizes counts everything in an index.
 func sizes(x *Index[int]) size {
 	n := size{spaces: len(x.spaces)}
-	count := func(l *list[int]) { n.references += len(l.refs) }
+	count := func(l *list[int]) { n.references += l.len() }
 	each := func(r *right[int]) {
 		n.lefts++
 		count(&r.open)
+		if r.sides == nil {
+			return
+		}
 		n.rights += len(r.sides.exact) + len(r.sides.prefix)
 		n.lengths += len(r.sides.lengths)
 		if r.sides.hasAny {

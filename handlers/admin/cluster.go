@@ -14,6 +14,7 @@ import (
 
 	"sluice/cluster/peers"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
 // Cluster is what the API needs of the cluster that the gateway is in.
@@ -217,7 +218,7 @@ func (h *Handler) allFigures(ctx context.Context) *stats {
 
 // sumsOf adds up what gateways have answered.
 func sumsOf(all []stats, missing []string) *sums {
-	t := &sums{Nodes: len(all), Missing: missing}
+	t := &sums{Nodes: len(all), Missing: missing, summed: summed{ByKind: traffic.ByKind{}}}
 	for i := range all {
 		t.Connections += all[i].Connections
 		t.add(all[i].summed)

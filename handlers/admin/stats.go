@@ -12,6 +12,7 @@ import (
 
 	"sluice/broker"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/eventlog"
 )
@@ -34,16 +35,17 @@ type stats struct {
 
 // summed are the figures that are added up for a cluster, besides the connections.
 type summed struct {
-	Events     float64 `json:"events"`
-	Deliveries uint64  `json:"deliveries"`
-	Replayed   uint64  `json:"replayed"`
-	Gaps       uint64  `json:"gaps"`
-	Busy       float64 `json:"busy"`
-	Slow       float64 `json:"slow"`
-	Refused    float64 `json:"refused"`
-	Bytes      float64 `json:"bytes"`
-	Lagging    int     `json:"lagging"`
-	LagMS      int64   `json:"lag_ms"` // of the slowest
+	Events     float64        `json:"events"`
+	Deliveries uint64         `json:"deliveries"`
+	Replayed   uint64         `json:"replayed"`
+	Gaps       uint64         `json:"gaps"`
+	Busy       float64        `json:"busy"`
+	Slow       float64        `json:"slow"`
+	Refused    float64        `json:"refused"`
+	Bytes      float64        `json:"bytes"`
+	Lagging    int            `json:"lagging"`
+	LagMS      int64          `json:"lag_ms"` // of the slowest
+	ByKind     traffic.ByKind `json:"connections_by_kind"`
 }
 
 func (t *summed) add(s summed) {
@@ -57,6 +59,7 @@ func (t *summed) add(s summed) {
 	t.Bytes += s.Bytes
 	t.Lagging += s.Lagging
 	t.LagMS = max(t.LagMS, s.LagMS)
+	t.ByKind.Add(s.ByKind)
 }
 
 type memory struct {
@@ -86,7 +89,7 @@ func (h *Handler) figures() *stats {
 		Time: stamp(), Version: h.o.Version, Node: h.node(), Started: h.started, Connections: b.Count(), Views: b.Views(),
 		summed: summed{
 			Events: counts.Events, Deliveries: b.Stats.Deliveries.Load(), Replayed: b.Stats.Replayed.Load(), Gaps: b.Stats.Gaps.Load(),
-			Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes,
+			Busy: counts.Busy, Slow: counts.Slow, Refused: counts.Refused, Bytes: counts.Bytes, ByKind: h.o.Traffic.ByKind(),
 		},
 		Draining: h.o.Traffic.Draining(),
 		Memory:   memory{h.o.RSS(), samples[0].Value.Uint64()}, Goroutines: samples[1].Value.Uint64(),

@@ -111,7 +111,7 @@ func read(c echo.Context, l *Limits) ([]byte, error) {
 	if err := rc.SetReadDeadline(time.Now().Add(l.Time)); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDeadline, err)
 	}
-	b := buffer{c: c, limits: l, text: make([]byte, 0, min(max(r.ContentLength+1, firstBuffer), free))}
+	b := buffer{c: c, limits: l, text: make([]byte, 0, firstLength(r.ContentLength))}
 	from := io.Reader(r.Body)
 	if r.ContentLength < 0 { // else http.Server reads no more than that
 		from = http.MaxBytesReader(w.Writer, r.Body, l.Bytes)
@@ -129,6 +129,14 @@ func read(c echo.Context, l *Limits) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errDeadline, err)
 	}
 	return b.text, nil
+}
+
+// firstLength returns how long the buffer of a body is at first: with a byte by which its end is seen.
+func firstLength(announced int64) int64 {
+	if announced < 0 {
+		return firstBuffer
+	}
+	return min(announced+1, free)
 }
 
 // buffer grows with what has come, and charges what it takes.

@@ -72,7 +72,7 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	return &Handler{o: o, writers: w, sockets: writers.SocketOptions{Exclusive: true, Several: true, ReadTimeout: o.ReadTimeout},
-		streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+		streams: traffic.Opener{Door: doorName, Kind: traffic.KindDirectusSocket, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
 		feeds:   feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}, nil
 }
 

@@ -64,6 +64,7 @@ type conn struct {
 func (h *Handler) connect(c echo.Context) error {
 	id := strings.Clone(c.Param("room")) // a substring would keep the request in memory
 	lease := h.streams.Lease(c, anybody)
+	lease.SetKind(traffic.KindRoomSocket)
 	defer lease.Close()
 	one := &conn{h: h, lease: lease, id: id, mode: c.QueryParam("cbor") != "", debug: c.QueryParam("debug") != ""}
 	if !one.debug {

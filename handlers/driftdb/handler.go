@@ -72,7 +72,7 @@ type Handler struct {
 // New makes the handler and starts its background work. Close ends that.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
-	h.streams = traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
+	h.streams = traffic.Opener{Door: doorName, Kind: traffic.KindRoomStream, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
 	h.sockets = writers.SocketOptions{Ping: pingEvery, ReadTimeout: o.ReadTimeout, SkipLong: true}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error

@@ -53,7 +53,7 @@ type Handler struct {
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: doorName, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
+	h := &Handler{o: o, feeds: newFeeds(), streams: traffic.Opener{Door: doorName, Kind: traffic.KindFeed, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}}
 	var err error
 	h.writers, err = writers.New(writers.Config{
 		Broker: o.Broker, PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,

@@ -66,7 +66,7 @@ func channels(query url.Values, id *auth.Identity) (channel.Set, error) {
 	case nerr != nil:
 		return set, badParameter("channels", "%v", nerr)
 	}
-	return set.Own(), nil
+	return set, nil
 }
 
 func patterns(values []string) ([]channel.Pattern, error) {

@@ -71,6 +71,7 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 		return h.busy(c, filter.LastEventID, err)
 	}
 	if selection.any {
+		lease.SetKind(traffic.KindHistory)
 		var over bool
 		lease.Range, over, err = h.rangeOf(share.With(r.Context(), lease.Owner()), &selection, &filter)
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 // Opener opens the streams of one door.
 type Opener struct {
 	Door    string // for the log
+	Kind    Kind   // of its connections, unless Lease.SetKind says otherwise
 	Traffic *Traffic
 	Broker  *broker.Broker
 	Logger  *slog.Logger
@@ -44,6 +45,8 @@ type Lease struct {
 	more   *leaseExtra // nil: a place of its credential or address, and nothing else
 	place  place
 	begun  bool
+	kind   Kind
+	over   transport
 	flags  atomic.Uint32 // one word: with two, a lease would take 288 bytes of the heap instead of 256
 }
 
@@ -82,7 +85,7 @@ func (f ReleaseFunc) Release() { f() }
 
 // Lease makes the lease of a request's stream, which has taken nothing yet. The caller defers Close.
 func (o *Opener) Lease(c echo.Context, who *auth.Identity) *Lease {
-	l := &Lease{opener: o}
+	l := &Lease{opener: o, kind: o.Kind, over: transportOf(c.Request())}
 	l.Identity, l.From, l.Started, l.Lease = who, c.RealIP(), time.Now(), l
 	l.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
 	return l
@@ -101,6 +104,9 @@ func (l *Lease) Hold(r Releaser) {
 	m := l.extra()
 	m.releasers = append(m.releasers, r)
 }
+
+// SetKind says what the connection is for, before it begins.
+func (l *Lease) SetKind(k Kind) { l.kind = k }
 
 // Enter takes a place of the credential, or returns why there is none.
 func (l *Lease) Enter() error { return l.enter(placeOfCredential) }
@@ -121,6 +127,7 @@ func (l *Lease) enter(p place) error {
 	}
 	if over != nil {
 		t.gate.leave()
+		t.full.refused(over, t.census, l.opener.Logger)
 		return over
 	}
 	l.place = p
@@ -163,7 +170,7 @@ func (l *Lease) SubscribeAt(w *writers.Writers, c echo.Context, f broker.Filter)
 // Begin counts the stream as open. Only a stream that has begun is counted and logged at its end.
 func (l *Lease) Begin() {
 	l.begun = true
-	l.opener.Traffic.opened()
+	l.opener.Traffic.opened(l.kind, l.over)
 }
 
 // Serve begins the stream and gives it to its writer, which ends it. The caller has set the answer's headers.
@@ -245,7 +252,7 @@ func (l *Lease) scope() string {
 
 // report counts the stream's end and logs it, since middleware has seen only the beginning.
 func (l *Lease) report(end writers.End) {
-	l.opener.Traffic.closed(end.Reason)
+	l.opener.Traffic.closed(end.Reason, l.kind, l.over)
 	attrs := []any{"who", l.Identity.Name, "kind", l.Identity.Kind, "from", l.From,
 		"for", time.Since(l.Started).Round(time.Millisecond), "events", l.Subscriber.Sent(), "bytes", end.Bytes,
 		"why", end.Reason, "request_id", l.RequestID}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -231,4 +234,75 @@ func TestContain(t *testing.T) {
 	}
 	l.End(writers.End{Reason: l.Ending()})
 	o.nothing(t)
+}
+
+// The operator learns which connections there are when MAX_CONNECTIONS refuses one, once a minute. A limit of one credential
+// is its own matter.
+func TestFullIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, log := opener(t, Limits{Connections: 2})
+		room := o.lease("room")
+		room.SetKind(KindRoomSocket)
+		if err := room.EnterOpen(); err != nil {
+			t.Fatal(err)
+		}
+		if err := room.Subscribe(broker.Filter{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		room.Begin()
+		for _, scope := range []string{"a", "b"} {
+			begin(t, o.lease(scope))
+		}
+		for range 3 {
+			if err := o.lease("c").Enter(); err == nil {
+				t.Fatal("it entered")
+			}
+		}
+		const want = "stream over clear: 2, room_socket over clear: 1"
+		if got := log.String(); strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, want) || !strings.Contains(got, "MAX_CONNECTIONS") {
+			t.Errorf("%s, want %s", got, want)
+		}
+		time.Sleep(warnEvery)
+		if err := o.lease("c").Enter(); err == nil || strings.Count(log.String(), "level=WARN") != 2 {
+			t.Errorf("after a minute: %v %s", err, log)
+		}
+	})
+}
+
+// A credential's own limit is no matter of the operator's, and descriptors have their own warning.
+func TestFullIsNotLogged(t *testing.T) {
+	t.Parallel()
+	o, log := opener(t, Limits{ConnectionsPerKey: 1, Descriptors: NewDescriptors(100, func(int) int { return 0 }, slog.New(slog.DiscardHandler))})
+	begin(t, o.lease("a"))
+	if err := o.lease("a").Enter(); err == nil {
+		t.Error("it entered")
+	}
+	o.Traffic.limits.descriptors.scarce.Store(true)
+	if err := o.lease("b").Enter(); err == nil {
+		t.Error("it entered")
+	}
+	if log.Len() != 0 {
+		t.Errorf("%s", log)
+	}
+}
+
+// A lease must stay in its size class of the heap: there is one for each stream.
+func TestLeaseIsSmall(t *testing.T) {
+	t.Parallel()
+	if n := unsafe.Sizeof(Lease{}); n > 256 {
+		t.Errorf("a lease has %d bytes", n)
+	}
+}
+
+// Counts of several gateways are added.
+func TestAddByKind(t *testing.T) {
+	t.Parallel()
+	sum := ByKind{}
+	for range 2 {
+		sum.Add(ByKind{"feed": {"tls": 1}, "stream": {"clear": 2, "http2": 3}})
+	}
+	if got, want := sum.String(), "stream over clear: 4, stream over http2: 6, feed over tls: 2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }

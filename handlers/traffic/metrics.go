@@ -14,6 +14,7 @@ import (
 // Metrics are the metrics of all doors together. Clients control no label: codes and reasons are the gateway's own.
 type Metrics struct {
 	connections prometheus.Gauge
+	census      *census
 	ends        *prometheus.CounterVec
 	busy        prometheus.Counter
 	bytes       prometheus.Counter
@@ -28,6 +29,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memory) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_connections", Help: "Streams that are open now."}),
+		census:      newCensus(),
 		ends:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_streams_ended_total", Help: "Streams that ended, by reason; slow are those that took no byte for WRITE_TIMEOUT."}, []string{"reason"}),
 		busy:        prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_busy_total", Help: "Connections answered with a busy frame."}),
 		bytes:       prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_stream_bytes_total", Help: "Bytes of frames written to streams."}),
@@ -39,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer, b *broker.Broker, memory *share.Memor
 	m.delivery = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sluice_delivery_seconds", Help: "Time from an event's commit to the end of its write to a stream, at the head; of each write the newest event counts.",
 		Buckets: prometheus.ExponentialBuckets(0.000_1, 2.5, 14)})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_refused_total", Help: "Requests and messages of sockets that were answered with an error, by door and code."}, []string{"door", "code"})
-	reg.MustRegister(m.refused, m.connections, m.ends, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
+	reg.MustRegister(m.refused, m.connections, m.census.gauge, m.ends, m.busy, m.bytes, m.publishes, m.events, m.latency, m.delivery)
 	counter := func(name, help string, load func() uint64) {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(load()) }))
 	}
@@ -83,11 +85,18 @@ func read(m prometheus.Metric) float64 {
 	return value.GetCounter().GetValue() + value.GetGauge().GetValue()
 }
 
+// ByKind reads how many connections are open.
+func (m *Metrics) ByKind() ByKind { return m.census.byKind() }
+
 // opened counts a stream that begins.
-func (m *Metrics) opened() { m.connections.Inc() }
+func (m *Metrics) opened(k Kind, over transport) {
+	m.connections.Inc()
+	m.census.open[k][over].Inc()
+}
 
 // closed counts a stream that ends.
-func (m *Metrics) closed(reason broker.End) {
+func (m *Metrics) closed(reason broker.End, k Kind, over transport) {
+	m.census.open[k][over].Dec()
 	m.connections.Dec()
 	m.ends.WithLabelValues(string(reason)).Inc()
 }

@@ -70,8 +70,10 @@ func (l *Lease) Authenticate(who *auth.Identity, g *broker.Group) error {
 
 // admit exchanges the place in the pool for one of the credential.
 func (l *Lease) admit(scope string) error {
-	limits := l.opener.Traffic.limits
+	t := l.opener.Traffic
+	limits := t.limits
 	if over := limits.take(scope); over != nil {
+		t.full.refused(over, t.census, l.opener.Logger)
 		return over
 	}
 	if !l.more.pending.Leave() {

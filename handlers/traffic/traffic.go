@@ -22,6 +22,7 @@ type Traffic struct {
 	gate    gate
 	limits  *limits
 	pending *pending
+	full    fullness
 }
 
 // New makes a Traffic.

@@ -9,7 +9,7 @@ const spans = [60, 300, 900];
 const counters = ["events", "deliveries"];
 
 const charts = [
-  new Chart({ title: "Connections", value: p => p.connections, show: count }),
+  new Chart({ title: "Connections", value: p => p.connections, show: count, note: p => p.stats && kinds(p.stats.connections_by_kind) }),
   new Chart({ title: "Events a second", value: p => p.eventsRate, show: rate, note: p => p.stats && `${count(p.stats.events)} since the start` }),
   new Chart({ title: "Deliveries a second", value: p => p.deliveriesRate, show: rate, note: p => p.stats && `${count(p.stats.deliveries)} since the start` }),
   new Chart({ title: "Lag of the slowest", value: p => p.lag, show: milliseconds, least: 10, note: p => p.stats && (p.stats.lagging ? `${count(p.stats.lagging)} behind` : "nobody is behind") }),
@@ -34,6 +34,14 @@ let follow = null, credential = null, node = "", past = new History(), last = nu
 function retention(log) {
   const age = log.events ? log.oldest_seconds : 0;
   return `${share(log)} of ${bytes(log.retain_bytes)}, ${duration(age)} of ${duration(log.retain_seconds)}`;
+}
+
+// kinds lists the connections by what they are for, the most first, and how many of them are not in clear text.
+function kinds(byKind = {}) {
+  const add = counts => Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const list = Object.entries(byKind).map(([kind, over]) => [kind.replace("_", " "), add(over)]).sort((a, b) => b[1] - a[1]);
+  const others = [["TLS", "tls"], ["HTTP/2", "http2"]].map(([name, over]) => [`over ${name}`, add(Object.values(byKind).map(counts => counts[over] ?? 0))]);
+  return [...list, ...others].filter(([, n]) => n).map(([name, n]) => `${name} ${count(n)}`).join(", ");
 }
 
 function share(log) {

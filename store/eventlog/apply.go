@@ -37,6 +37,7 @@ type grouping struct {
 // group applies entries in order, and gives ids. An error is a failure: none of them has an outcome.
 func (c *committer) group(entries []Entry) (*grouping, error) {
 	g := &grouping{Group: &Group{Applied: c.applied}, changed: map[subject]uint64{}}
+	g.Events = slices.Grow(g.Events, eventsOf(entries))
 	c.log.answers.expire(expiredAnswers(max(g.At, entries[0].At)))
 	for i := range entries {
 		e := &entries[i]
@@ -51,6 +52,16 @@ func (c *committer) group(entries []Entry) (*grouping, error) {
 		e.chain = g.Chain
 	}
 	return g, nil
+}
+
+// eventsOf returns how many events the requests of entries have.
+func eventsOf(entries []Entry) (n int) {
+	for i := range entries {
+		if r := entries[i].Request; r != nil {
+			n += len(r.Events)
+		}
+	}
+	return n
 }
 
 // entry applies an entry, unless it is void or a repeat. The error is a failure.

@@ -243,7 +243,7 @@ func (s *space) ordinals(q *eventlog.Query, n int) (ordinals []int, more bool) {
 	if q.Stream != "" {
 		return s.behind(s.streams[q.Stream], n)
 	}
-	for _, p := range q.Channels.Patterns() {
+	for p := range q.Channels.Patterns() {
 		if p.Left.Kind != channel.Exact || p.Right.Kind != channel.Exact {
 			last := min(len(s.events), n+stepEvents)
 			for i := n; i < last; i++ {
@@ -253,7 +253,7 @@ func (s *space) ordinals(q *eventlog.Query, n int) (ordinals []int, more bool) {
 		}
 	}
 	horizon := -1
-	for _, p := range q.Channels.Patterns() {
+	for p := range q.Channels.Patterns() {
 		some, cut := s.behind(s.channels[channel.Channel{Space: p.Space, Left: p.Left.Text, Collection: p.Right.Text}], n)
 		ordinals = append(ordinals, some...)
 		if cut && (horizon < 0 || some[len(some)-1] < horizon) {

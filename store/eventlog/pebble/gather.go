@@ -16,7 +16,7 @@ func (r *reader) prefixes(s *segment) ([][]byte, bool) {
 	}
 	var found [][]byte
 	seeks := 0
-	for _, p := range r.query.Channels.Patterns() {
+	for p := range r.query.Channels.Patterns() {
 		if p.Space != r.query.Space {
 			continue
 		}
