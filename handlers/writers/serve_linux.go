@@ -212,7 +212,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 		sh.drop(s, reason, cause)
 		return
 	}
-	k.phase, k.end = ending, &End{Reason: reason, Err: cause}
+	k.phase, k.why = ending, &why{reason, cause}
 	k.deadline = clock(time.Now().Add(maxLinger))
 	k.rest = sh.appendLastFrame(bytes.Clone(k.rest), s)
 	if !k.blocked && sh.flush(s) {
@@ -221,7 +221,7 @@ func (sh *shard) finish(s *Stream, reason broker.End, cause error) {
 }
 
 func (sh *shard) appendLastFrame(dst []byte, s *Stream) []byte {
-	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.end.Reason))
+	dst = appendNotice(dst, s, s.notices(sh.config).Last(s.socket.why.reason))
 	if s.socket.chunked {
 		dst = append(dst, sse.LastChunk...)
 	}
@@ -235,7 +235,7 @@ func (sh *shard) linger(s *Stream) {
 	if k.tls != nil && !sh.closeTLS(s) {
 		return
 	}
-	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerOf(k.end.Reason)))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerOf(k.why.reason)))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return
@@ -264,7 +264,7 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 		return
 	}
 	if k.phase == open {
-		k.end = &End{Reason: reason, Err: cause}
+		k.why = &why{reason, cause}
 	}
 	k.phase = closed
 	closeFD(k.fd)
@@ -281,7 +281,7 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 // endIfAlone ends a stream whose connection is closed, unless a goroutine still works for it; that one does so then.
 func (s *Stream) endIfAlone() {
 	if k := &s.socket; k.phase == closed && !k.fetching && (s.web == nil || s.web.shared.jobs == 0) {
-		s.end(k.end.Reason, k.end.Err)
+		s.end(k.why.reason, k.why.cause)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sluice/broker"
 )
 
 // phase is where a connection is in its life.
@@ -26,7 +28,7 @@ const (
 // socket is a connection that the shared writer has taken over. Only its shard touches it.
 type socket struct {
 	rest     []byte     // to write before anything else: the head, or the rest of a frame
-	end      *End       // how it ends, from ending on; one word, since most streams have none
+	why      *why       // from ending on
 	tls      *tlsSocket // nil: clear text
 	nextPing int64      // as clock counts, like deadline
 	deadline int64      // while blocked: when it must have taken a byte; else: when its lingering ends
@@ -87,6 +89,12 @@ func (k *socket) read(buf []byte) (n int, again bool, err error) {
 			return int(n), false, nil
 		}
 	}
+}
+
+// why is why a stream ends. It is separate because most streams have none: a stream without is small.
+type why struct {
+	reason broker.End
+	cause  error
 }
 
 // maxUnsent bounds the unsent bytes that the kernel stores for a client. Events after them stay in the log, which all

@@ -37,7 +37,7 @@ func (sh *shard) check(s *Stream, now time.Time, ms int64) {
 	switch k.phase {
 	case ending, lingering:
 		if timedOut(&k.deadline, maxLinger, now) {
-			sh.drop(s, k.end.Reason, k.end.Err)
+			sh.drop(s, k.why.reason, k.why.cause)
 		}
 		return
 	case open:

@@ -297,7 +297,7 @@ func (sh *shard) close(s *Stream, c Closing) {
 		sh.drop(s, c.Reason, c.Cause)
 		return
 	}
-	k.phase, k.end = ending, &End{Reason: c.Reason, Err: c.Cause}
+	k.phase, k.why = ending, &why{c.Reason, c.Cause}
 	k.deadline = clock(time.Now().Add(lingerOf(c.Reason)))
 	k.rest = wsframe.AppendClose(bytes.Clone(k.rest), c.Code, c.Text)
 	s.web.shared.leave()
