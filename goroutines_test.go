@@ -29,7 +29,6 @@ var uncontained = map[string]string{
 	"gateway (*Gateway).serveMetrics":           "the same",
 	"handlers/audit New":                        "keep contains each step",
 	"handlers/body read":                        "closes an account",
-	"handlers/directus (*conn).serve":           "closes the connection",
 	"handlers/driftdb New":                      "keep contains each step",
 	"handlers/traffic (*Metrics).Counts":        "reads counters",
 	"handlers/writers (*goroutineStream).begin": "wakes the stream",

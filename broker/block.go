@@ -22,6 +22,7 @@ type Block struct {
 	reached   uint64 // the position after the block
 	fresh     uint64 // the newest event in it that was at the head
 	edits     uint64 // of the view, when the block was begun
+	made      uint64 // how often the block was begun
 }
 
 // frameEnd is one frame of a block.
@@ -34,6 +35,9 @@ type frameEnd struct {
 // Fresh returns the id of the block's newest event if that was at the head when the block was made, and otherwise 0. With
 // the log's clock, a writer can compute how long the delivery took.
 func (k *Block) Fresh() uint64 { return k.fresh }
+
+// Made returns a number that changes whenever the block is filled anew, for what is derived from its bytes.
+func (k *Block) Made() uint64 { return k.made }
 
 // Upto returns the number of bytes and of events at the beginning of the block that are not after the position last, and
 // are at most most events.
@@ -58,6 +62,7 @@ func (k *Block) reset(s *Subscriber) {
 	k.Bytes, k.frameEnds = k.Bytes[:0], k.frameEnds[:0]
 	k.view, k.chunked, k.live, k.whole = s.members.view, s.chunked, s.live, false
 	k.from, k.end, k.reached, k.fresh, k.edits = s.after, 0, s.after, 0, k.view.edits.Load()
+	k.made++
 	if s.live {
 		k.from = s.pos
 	}

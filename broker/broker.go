@@ -96,6 +96,13 @@ func New(log *eventlog.Log, o Options) *Broker {
 // Log returns the broker's log. Events that are appended to it reach the subscribers, also during a drain.
 func (b *Broker) Log() *eventlog.Log { return b.log }
 
+// Head returns the position up to which all subscribers were woken that want something.
+func (b *Broker) Head() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
 // deliver is the log's tail: the log calls it with each group of settled events, in order.
 func (b *Broker) deliver(events []eventlog.Event, position uint64) {
 	b.mu.Lock()
@@ -207,6 +214,7 @@ type Filter struct {
 	Chunked     bool            // each frame is a chunk of HTTP/1.1
 	Silent      bool            // it gets compacts of keyed events too
 	Holder      Holder          // whose it is, for Each; nil: nobody's
+	Slot        int32           // Subscriber.Slot, from the beginning
 }
 
 // Subscribe makes a cursor in a group, or in a new group if g is nil. The caller is its writer, until Close.
@@ -220,7 +228,7 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 		g = b.NewGroup()
 		g.single = true
 	}
-	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder}
+	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder, Slot: f.Slot}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {

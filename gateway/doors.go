@@ -98,8 +98,8 @@ func (g *Gateway) openDirectus() (handlers.Door, error) {
 	return directus.New(directus.Options{
 		Auth: g.Auth, Documents: g.Documents, Broker: g.Broker, Traffic: g.Traffic, Logger: g.o.Logger, Trail: g.trail,
 		Mode: directus.Mode(g.cfg.WebSocketAuth), AuthTimeout: g.cfg.WebSocketAuthTimeout, Heartbeat: g.cfg.WebSocketHeartbeat,
-		ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
-	}), nil
+		ReadTimeout: g.cfg.ReadTimeout, WriteTimeout: g.cfg.WriteTimeout, MaxBody: int64(g.cfg.MaxBody), Shards: g.o.Shards,
+	})
 }
 
 func (g *Gateway) openAdmin() (handlers.Door, error) {

@@ -11,7 +11,6 @@ import (
 	"sluice/auth/grant"
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
-	"sluice/store/pause"
 )
 
 // authenticate handles an auth message: with a key or a token, with email and password, or with a refresh token.
@@ -25,14 +24,10 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 		e := httperr.From(err)
 		c.refused(e)
 		if status, _ := wire(e); status == http.StatusServiceUnavailable { // temporary, and not the credential's fault
-			if err := c.send(problem(typeAuth, e, m.uid)); err != nil {
-				return err
-			}
+			c.send(problem(typeAuth, e, m.uid))
 			return errFull
 		}
-		if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", e), m.uid)); err != nil {
-			return err
-		}
+		c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication failed: %v.", e), m.uid))
 		if c.h.o.Mode == Public {
 			return nil
 		}
@@ -46,9 +41,7 @@ func (c *conn) authenticate(ctx context.Context, m *message) error {
 		ok = gjson.AppendJSONString(append(ok, `,"refresh_token":`...), refresh)
 	}
 	c.setIdentity(who)
-	if err := c.send(append(ok, '}')); err != nil {
-		return err
-	}
+	c.send(append(ok, '}'))
 	return c.regrant(ctx)
 }
 
@@ -95,28 +88,27 @@ func (c *conn) credential(ctx context.Context, m *message) (who *auth.Identity, 
 
 // setIdentity sets the connection's identity, until the identity ends.
 func (c *conn) setIdentity(who *auth.Identity) {
-	c.unwatch()
+	c.dropWatch()
 	c.who, c.hasAuthenticated = who, true
 	c.authenticated.Store(true) // never false in between: the next message may begin at that moment
-	c.authTimer.Stop()
-	if c.expiry.Stop(); !who.Expires.IsZero() {
-		c.expiry.Reset(time.Until(who.Expires))
+	c.authSet = time.Time{}
+	if c.watches { // otherwise the writer's sweep looks
+		c.unwatch = who.OnEnd(func(grant.End) { c.group.Kick() })
 	}
-	c.unwatch = who.OnEnd(func(grant.End) {
-		select {
-		case c.ended <- struct{}{}:
-		default:
-		}
-	})
+}
+
+func (c *conn) dropWatch() {
+	if c.unwatch != nil {
+		c.unwatch()
+		c.unwatch = nil
+	}
 }
 
 // clearIdentity drops the identity. Subscriptions stay at their cursors until the client authenticates again.
 func (c *conn) clearIdentity() {
-	c.unwatch()
-	c.unwatch = func() {}
+	c.dropWatch()
 	c.who = nil
 	c.authenticated.Store(false)
-	c.expiry.Stop()
 }
 
 // over reports whether the identity has ended.
@@ -125,39 +117,19 @@ func (c *conn) over() bool {
 }
 
 // expire ends the identity because its time is over, or its key or token was revoked or changed.
-func (c *conn) expire() error {
+func (c *conn) expire() {
 	c.h.o.Traffic.Refused(doorName, codeTokenExpired)
 	c.clearIdentity()
-	c.startAuthTimer()
-	return c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
+	c.startAuthTime()
+	c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeTokenExpired, "Token expired."), ""))
 }
 
-// startAuthTimer gives the client AuthTimeout to authenticate.
-func (c *conn) startAuthTimer() {
-	c.authTimerSet = time.Now()
-	c.authTimer.Reset(c.h.o.AuthTimeout)
-}
-
-// authTimedOut handles the end of that time. If the process itself stood still meanwhile, the client gets the time again.
-func (c *conn) authTimedOut() error {
-	if pause.Since(c.authTimerSet) {
-		c.startAuthTimer()
-		return nil
-	}
-	if !c.hasAuthenticated {
-		return c.refuseHandshake()
-	}
-	c.h.o.Traffic.Refused(doorName, codeAuthTimeout)
-	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out."), "")); err != nil || c.h.o.Mode == Public {
-		return err
-	}
-	return errAuth
+func authTimeout() *httperr.Error {
+	return httperr.New(http.StatusUnauthorized, codeAuthTimeout, "Authentication timed out.")
 }
 
 func (c *conn) refuseHandshake() error {
 	c.h.o.Traffic.Refused(doorName, codeAuthFailed)
-	if err := c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), "")); err != nil {
-		return err
-	}
+	c.send(problem(typeAuth, httperr.New(http.StatusUnauthorized, codeAuthFailed, "Authentication handshake failed."), ""))
 	return errAuth
 }

@@ -88,13 +88,17 @@ func (c *changes) keep(e *eventlog.Event) *change {
 // weight estimates the memory of an event.
 func weight(e *eventlog.Event) int { return 256 + len(e.Data) + len(e.Meta) }
 
-// find returns the change with an id, from the log if it is not in memory; nil if it is gone.
+// find returns the change with an id, from the log if it is not in memory; nil if it is gone. With atOnce it does
+// not read the log.
 func (c *changes) find(ctx context.Context, id uint64, of channel.Set) (*change, error) {
 	c.mu.Lock()
 	one := c.byID[id]
 	c.mu.Unlock()
 	if one != nil {
 		return one, nil
+	}
+	if ctx == atOnce {
+		return nil, errWaits
 	}
 	page, err := c.log.Read(ctx, &eventlog.Query{Channels: of}, id-1, 1)
 	if err != nil || len(page.Events) == 0 || page.Events[0].ID != id {

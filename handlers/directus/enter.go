@@ -40,7 +40,7 @@ func (c *conn) enter(who *auth.Identity) error {
 
 // Release releases what the connection has in addition to its lease.
 func (c *conn) Release() {
-	c.unwatch()
+	c.dropWatch()
 	for _, one := range c.subs {
 		c.end(one)
 	}

@@ -28,10 +28,13 @@ func TestKnownOnceEntered(t *testing.T) {
 	defer log.Close()
 	b, m := broker.New(log, broker.Options{}), share.NewMemory(1<<20, 1<<20)
 	counts := traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, m), traffic.Limits{Pending: 10}, m)
-	h := New(Options{Broker: b, Traffic: counts})
+	h, err := New(Options{Broker: b, Traffic: counts, Shards: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	request := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/websocket", nil), httptest.NewRecorder())
 	for _, who := range []*auth.Identity{nil, {Name: "ann", Scope: "ann"}} {
-		c := &conn{h: h, lease: h.streams.Lease(request, cmp.Or(who, nobody)), group: b.NewGroup(), unwatch: func() {}}
+		c := &conn{h: h, lease: h.streams.Lease(request, cmp.Or(who, nobody)), group: b.NewGroup()}
 		if err := c.enter(who); err != nil {
 			t.Fatal(err)
 		}

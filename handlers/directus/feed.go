@@ -139,6 +139,23 @@ func (f *feeds) drop(one *feed) {
 func (f *feed) messageOf(id uint64, c *change) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.messageOnce(id, c)
+}
+
+// quickMessageOf is messageOf, or errWaits where that would take long.
+func (f *feed) quickMessageOf(id uint64, c *change) ([]byte, error) {
+	if !f.mu.TryLock() {
+		return nil, errWaits
+	}
+	defer f.mu.Unlock()
+	if _, made := f.made[id]; !made && f.cost(c) > freeWork {
+		return nil, errWaits
+	}
+	return f.messageOnce(id, c)
+}
+
+// messageOnce makes the message, or has it. The caller has locked mu.
+func (f *feed) messageOnce(id uint64, c *change) ([]byte, error) {
 	if message, ok := f.made[id]; ok {
 		return message, nil
 	}

@@ -19,6 +19,7 @@ import (
 	"sluice/handlers/httperr"
 	"sluice/handlers/pathparam"
 	"sluice/handlers/traffic"
+	"sluice/handlers/writers"
 	"sluice/store/documents"
 	"sluice/store/share"
 	"sluice/store/syntax"
@@ -36,32 +37,43 @@ const (
 
 // Options are values from the settings, and the parts of the gateway that the door uses.
 type Options struct {
-	Auth        *auth.Authenticator
-	Documents   *documents.Store
-	Broker      *broker.Broker
-	Traffic     *traffic.Traffic
-	Logger      *slog.Logger
-	Trail       *audit.Trail
-	Mode        Mode
-	AuthTimeout time.Duration
-	Heartbeat   time.Duration
-	ReadTimeout time.Duration
-	MaxBody     int64
+	Auth         *auth.Authenticator
+	Documents    *documents.Store
+	Broker       *broker.Broker
+	Traffic      *traffic.Traffic
+	Logger       *slog.Logger
+	Trail        *audit.Trail
+	Mode         Mode
+	AuthTimeout  time.Duration
+	Heartbeat    time.Duration
+	WriteTimeout time.Duration
+	Shards       int // as in writers.Config
+	ReadTimeout  time.Duration
+	MaxBody      int64
 }
 
 // Handler serves the door.
 type Handler struct {
 	o             Options
 	streams       traffic.Opener
+	writers       *writers.Writers
+	sockets       writers.SocketOptions
 	feeds         feeds
 	changes       *changes
 	costlyQueries *share.Slots // for queries that cost much to match against a change
 }
 
 // New makes the handler.
-func New(o Options) *Handler {
-	return &Handler{o: o, streams: traffic.Opener{Door: doorName, Kind: traffic.KindDirectusSocket, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
-		feeds: feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}
+func New(o Options) (*Handler, error) {
+	w, err := writers.New(writers.Config{
+		Broker: o.Broker, PingInterval: time.Second, WriteTimeout: o.WriteTimeout, Shards: o.Shards, Observer: o.Traffic, Memory: o.Traffic.Memory,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{o: o, writers: w, sockets: writers.SocketOptions{Exclusive: true, Several: true, ReadTimeout: o.ReadTimeout},
+		streams: traffic.Opener{Door: doorName, Kind: traffic.KindDirectusSocket, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger},
+		feeds:   feeds{byKey: map[feedKey]*feed{}}, changes: newChanges(o.Broker.Log()), costlyQueries: newCostlyQueries()}, nil
 }
 
 const doorName = "directus"
@@ -113,8 +125,11 @@ func (h *Handler) CORS() []cors.Rule {
 	}
 }
 
-// Close has nothing to end: the drain of the gateway has ended the sockets.
-func (h *Handler) Close() error { return nil }
+// Close ends the writer of the sockets; the drain of the gateway has ended them.
+func (h *Handler) Close() error {
+	h.writers.Close()
+	return nil
+}
 
 // The names of the parameters in paths.
 const (

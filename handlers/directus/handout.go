@@ -2,9 +2,15 @@ package directus
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
+
+	"github.com/coder/websocket"
 
 	"sluice/broker"
+	"sluice/handlers/writers"
+	"sluice/handlers/wsframe"
 	"sluice/store/share"
 )
 
@@ -14,40 +20,135 @@ const (
 	maxBatchChanges = 256
 )
 
-// sendChanges sends the changes of all subscriptions, in the order of the changes. It works in rounds. A round goes up to the
-// hub's position at its start: up to there, a subscription that the group does not name has nothing. more reports that
-// another round follows. While the client is not authenticated, nothing is sent and nothing is lost.
-func (c *conn) sendChanges(ctx context.Context) (more bool, err error) {
-	ctx = c.charged(ctx)
-	if c.who != nil && c.over() {
-		return false, c.expire()
+// errWaits is the outcome of what would have to wait, for the disk or for others.
+var errWaits = errors.New("it would have to wait")
+
+// atOnce is the context of what must not wait, and fails with errWaits instead.
+var atOnce = context.WithValue(context.Background(), atOnceKey{}, true)
+
+type atOnceKey struct{}
+
+// Serve says what is to be sent: what other methods have left, or the next changes.
+func (c *conn) Serve(t *writers.Turn, _ time.Time) (writers.Say, error) {
+	c.position = t.Position
+	if len(c.out) == 0 && c.who != nil && c.over() { // an answer to an identity that has ended is sent first, and soon or not at all
+		c.expire()
 	}
+	if len(c.out) > 0 {
+		frames := c.out
+		c.out = nil
+		return writers.Say{Frames: frames, Own: true, Next: broker.More}, nil
+	}
+	switch {
+	case c.failed:
+		return writers.Say{}, errFailed
+	case c.who == nil || len(c.waiting) == 0: // while the client is not authenticated, nothing is sent and nothing is lost
+		return writers.Say{}, nil
+	}
+	if said, ok, err := c.pass(t); ok || err != nil {
+		return said, err
+	}
+	more, err := c.sendChanges(atOnce)
+	frames := c.out
+	c.out = nil
+	said := writers.Say{Frames: frames, Own: true, Next: broker.Idle}
+	switch {
+	case errors.Is(err, errWaits):
+		said.Next, err = broker.Behind, nil
+	case more:
+		said.Next = broker.More
+	}
+	return said, err
+}
+
+// Woken notes that a subscription may have something, or has ended. Only a panic ends one from outside.
+func (c *conn) Woken(sub *broker.Subscriber) {
+	if sub == nil {
+		for sub, one := range c.subs {
+			c.wakeOne(sub, one)
+		}
+	} else if one := c.subs[sub]; one != nil {
+		c.wakeOne(sub, one)
+	}
+}
+
+func (c *conn) wakeOne(sub *broker.Subscriber, one *subscription) {
+	c.failed = c.failed || sub.Ending() != ""
+	c.wait(one)
+}
+
+// Work sends the next changes where that has to wait.
+func (c *conn) Work(ctx context.Context) error {
 	if c.who == nil {
-		return false, nil
+		return nil
 	}
-	ctx = share.With(ctx, c.who.Scope)
-	var k broker.Block
-	c.lease.Subscriber.Peek(&k, batch) // of no channel: it is always at the head
-	head := c.lease.Subscriber.Position()
-	c.marked = c.group.Take(c.marked[:0])
-	for _, sub := range c.marked {
-		one := c.subs[sub]
-		if one == nil {
-			continue
-		}
-		if sub.Ending() != "" { // only a panic ends a subscription from outside
-			return false, errFailed
-		}
-		c.wait(one)
+	_, err := c.sendChanges(share.With(ctx, c.who.Scope))
+	return err
+}
+
+// pass sends the changes of the only subscription that has any, from a block that connections share. It returns false if there
+// is more to do than that.
+func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
+	one := c.waiting[0]
+	if len(c.waiting) > 1 || one.block != nil {
+		return said, false, nil
 	}
-	clear(c.marked)
+	k, progress := one.sub.Peek(&t.Block, maxBatchChanges*frameBytes)
+	switch progress {
+	case broker.Idle:
+		one.waiting, c.waiting = false, c.waiting[:0]
+		return said, true, nil
+	case broker.Behind:
+		return said, false, nil
+	}
+	out, last := t.Out[:0], one.delivered
+	for b := k.Bytes; len(b) > 0; {
+		var f frame
+		f, b = cut(b)
+		if f.id > c.position || len(out) > batch {
+			return said, false, nil
+		}
+		text, err := one.message(atOnce, c.h, f)
+		if len(text) > freeMessage || errors.Is(err, errWaits) {
+			return said, false, nil
+		}
+		if err != nil {
+			return said, false, err
+		}
+		if last = f.id; text != nil {
+			out = appendMessage(out, text, one.uid)
+		}
+	}
+	t.Out, one.delivered = out, last
+	one.sub.Advance(k, len(k.Bytes))
+	if said = (writers.Say{Frames: out, Next: broker.More}); one.sub.AtHead() {
+		one.waiting, c.waiting = false, c.waiting[:0]
+		said.Next = broker.Idle
+	}
+	return said, true, nil
+}
+
+// appendMessage appends the frame of a subscription's message.
+func appendMessage(dst, text []byte, uid string) []byte {
+	n := len(text) + 1 // as appendUID ends it
+	if uid != "" {
+		n += len(`,"uid":`) + len(uid)
+	}
+	dst = wsframe.AppendHead(dst, websocket.MessageText, n)
+	return appendUID(append(dst, text...), uid)
+}
+
+// sendChanges sends the changes of all subscriptions, in the order of the changes. It works in rounds. A round goes up to the
+// position of the Turn: up to there, a subscription that is not among the waiting has nothing. more reports that another round
+// follows. It does not wait if the context is atOnce.
+func (c *conn) sendChanges(ctx context.Context) (more bool, err error) {
 	for sent, bytes := 0, 0; ; sent++ {
 		next, err := c.next(ctx)
 		if err != nil || next == nil {
 			return false, err
 		}
 		f, rest := cut(next.rest)
-		if f.id > head || bytes > batch || sent > maxBatchChanges {
+		if f.id > c.position || bytes > batch || sent > maxBatchChanges {
 			return true, nil
 		}
 		text, err := next.message(ctx, c.h, f)
@@ -73,9 +174,10 @@ func (c *conn) push(text []byte, uid string) error {
 		if c.account.Take(n) != nil {
 			return errMissed
 		}
-		defer c.account.Give(n)
+		c.charged += n
 	}
-	return c.send(appendUID(slices.Clone(text), uid))
+	c.out = appendMessage(c.out, text, uid)
+	return nil
 }
 
 // message returns the subscription's message for a frame, nil if there is none.
@@ -136,9 +238,15 @@ func (s *subscription) fill(ctx context.Context) (bool, error) {
 			s.sub.Advance(s.block, len(s.block.Bytes))
 			s.block = nil
 		}
-		k, progress, err := s.sub.Next(ctx, &s.own, maxBatchChanges*frameBytes)
-		if err != nil {
-			return false, err
+		k, progress := s.sub.Peek(&s.own, maxBatchChanges*frameBytes)
+		if progress == broker.Behind {
+			if ctx == atOnce {
+				return false, errWaits
+			}
+			var err error
+			if k, err = s.sub.Fetch(ctx, maxBatchChanges*frameBytes); err != nil {
+				return false, err
+			}
 		}
 		if progress == broker.Idle {
 			s.own = broker.Block{} // it would retain the memory of a burst

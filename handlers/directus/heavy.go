@@ -20,8 +20,12 @@ func newCostlyQueries() *share.Slots {
 	return share.NewSlots(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting)
 }
 
-// messageOf is the feed's messageOf. It takes a slot if the message is not made yet and costs more than freeWork.
+// messageOf is the feed's messageOf. It takes a slot if the message is not made yet and costs more than freeWork. With
+// atOnce, it waits neither for that nor for a connection that is making a message.
 func (s *subscription) messageOf(ctx context.Context, slots *share.Slots, id uint64, c *change) ([]byte, error) {
+	if ctx == atOnce {
+		return s.feed.quickMessageOf(id, c)
+	}
 	if s.feed.cost(c) > freeWork && !s.feed.has(id) {
 		release, err := slots.Acquire(ctx)
 		if err != nil {

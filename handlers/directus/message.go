@@ -60,11 +60,6 @@ func (m *message) text(name string) (string, error) {
 	return v.Str, nil
 }
 
-// answer begins an answer to the message.
-func (m *message) answer(rest string) []byte {
-	return appendUID([]byte(`{"type":"`+m.kind+`"`+rest), m.uid)
-}
-
 // appendUID ends a message with the uid of what it answers.
 func appendUID(dst []byte, uid string) []byte {
 	if uid != "" {

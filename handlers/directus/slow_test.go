@@ -81,7 +81,7 @@ func TestSocketCut(t *testing.T) {
 	}
 	s := g.Socket(t, gatewaytest.KeyItems)
 	s.Send(`{"type":"subscribe","collection":"large","query":{"limit":-1}}`)
-	g.AwaitBlocked(t, 0, 1<<20)
+	g.AwaitBlocked(t, 0, 64<<10)
 	list, _ := g.AsAdmin(t, "GET", "/admin/connections", "", 200)["list"].([]any)
 	for _, one := range list {
 		g.AsAdmin(t, "DELETE", fmt.Sprint("/admin/connections/", one.(map[string]any)["id"]), "", 204)

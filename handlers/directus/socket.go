@@ -5,50 +5,54 @@ import (
 	"net/http"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/time/rate"
 
 	"sluice/handlers/httperr"
 	"sluice/store/share"
 )
 
 // take does what a message asks for. It answers a fault in the message with an error, and the connection continues. An
-// error that take returns ends the connection.
-func (c *conn) take(conn context.Context, text []byte) error {
-	ctx, answered := context.WithCancel(conn) // its end shows the store that the answer is sent
-	defer answered()
+// error that take returns ends the connection. The end of ctx shows the store that the answer was sent.
+func (c *conn) take(ctx context.Context, text []byte) error {
 	m, err := c.h.decode(text)
 	if !c.hasAuthenticated && c.h.o.Mode == Handshake && (err != nil || m.kind != typeAuth) {
 		return c.refuseHandshake()
 	}
 	if err != nil {
-		return c.fail(typeServer, err, "")
+		c.fail(typeServer, err, "")
+		return nil
+	}
+	if c.limiter == nil {
+		c.limiter = rate.NewLimiter(connectionRate, connectionRate)
 	}
 	if !c.limiter.Allow() {
-		return c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was ignored", connectionRate), m.uid)
+		c.fail(typeServer, httperr.New(http.StatusTooManyRequests, codeRate, "more than %d messages a second; slow down: this one was ignored", connectionRate), m.uid)
+		return nil
 	}
 	switch m.kind {
 	case typeAuth:
 		return c.authenticate(ctx, m)
 	case typePing:
-		return c.send(appendUID([]byte(`{"type":"pong"`), m.uid))
+		c.send(appendUID([]byte(`{"type":"pong"`), m.uid))
 	case typeSubscribe:
 		err = c.subscribe(ctx, m)
 	case typeUnsubscribe:
-		err = c.unsubscribe(m)
+		c.unsubscribe(m)
 	case typeItems:
 		err = c.items(ctx, m)
 	}
 	if err != nil && ctx.Err() == nil {
-		return c.fail(m.kind, err, m.uid)
+		c.fail(m.kind, err, m.uid)
 	}
-	return nil // the loop notices that the client is gone
+	return nil // the writer notices that the client is gone
 }
 
 // fail answers with an error.
-func (c *conn) fail(kind string, err error, uid string) error {
+func (c *conn) fail(kind string, err error, uid string) {
 	e := httperr.From(err)
 	c.h.o.Traffic.Refused(doorName, e.Code)
 	httperr.LogMessage(c.h.o.Logger, pathSocket, c.lease.RequestID, e)
-	return c.send(problem(kind, e, uid))
+	c.send(problem(kind, e, uid))
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
@@ -106,11 +110,14 @@ func (c *conn) items(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	rest := append([]byte(`,"data":`), f.data...)
+	answer := make([]byte, maxHead, maxHead+len(f.data)+len(f.meta)+maxUID+64)
+	answer = append(append(answer, `{"type":"items"`...), `,"data":`...)
+	answer = append(answer, f.data...)
 	if f.meta != nil {
-		rest = append(append(rest, `,"meta":`...), f.meta...)
+		answer = append(append(answer, `,"meta":`...), f.meta...)
 	}
-	return c.send(m.answer(string(rest)))
+	c.sendLarge(appendUID(answer, m.uid))
+	return nil
 }
 
 // shown returns the answer to a change: the items as they are now, or nothing if the client may not read them.

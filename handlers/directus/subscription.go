@@ -116,11 +116,14 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if old != nil {
 		c.end(old)
 	}
-	return c.send(appendUID(appendInit(init), one.uid))
+	c.sendLarge(appendUID(appendInit(init), one.uid))
+	return nil
 }
 
+// appendInit makes the first message of a subscription, for sendLarge.
 func appendInit(f *found) []byte {
-	dst := []byte(`{"type":"subscription","event":"init"`)
+	dst := make([]byte, maxHead, maxHead+len(f.data)+len(f.meta)+maxUID+64)
+	dst = append(dst, `{"type":"subscription","event":"init"`...)
 	if f.data != nil {
 		dst = append(append(dst, `,"data":`...), f.data...)
 	}
@@ -132,7 +135,7 @@ func appendInit(f *found) []byte {
 
 // begin charges a subscription to the connection's credential and makes its cursor, after a position.
 func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
-	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}}
+	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}, Slot: c.lease.Slot()}
 	if one.release, err = c.takeMemory(&filter, r); err != nil {
 		return err
 	}
@@ -141,6 +144,9 @@ func (c *conn) begin(one *subscription, r *request, position uint64) (err error)
 		return err
 	}
 	one.feed, one.scope = c.h.feeds.use(r), c.who.Scope
+	if c.subs == nil {
+		c.subs = map[*broker.Subscriber]*subscription{}
+	}
 	c.subs[one.sub] = one
 	c.wait(one)
 	return nil
@@ -200,14 +206,14 @@ func (c *conn) byUID(uid string) *subscription {
 }
 
 // unsubscribe ends one subscription, or all.
-func (c *conn) unsubscribe(m *message) error {
+func (c *conn) unsubscribe(m *message) {
 	uid := asString(m.uid)
 	for _, one := range c.subs {
 		if uid == "" || one.uid == uid {
 			c.end(one)
 		}
 	}
-	return c.send(appendUID([]byte(`{"type":"subscription","event":"unsubscribe"`), uid))
+	c.send(appendUID([]byte(`{"type":"subscription","event":"unsubscribe"`), uid))
 }
 
 // regrant checks the subscriptions against the permissions of the current identity. Those that it may have go on at
@@ -234,9 +240,7 @@ func (c *conn) regrant(ctx context.Context) error {
 		} else {
 			c.end(one)
 		}
-		if err := c.fail(typeSubscribe, err, one.uid); err != nil {
-			return err
-		}
+		c.fail(typeSubscribe, err, one.uid)
 	}
 	return nil
 }

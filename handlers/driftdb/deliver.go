@@ -1,15 +1,11 @@
 package driftdb
 
 import (
-	"bytes"
-	"cmp"
-	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"sluice/broker"
-	"sluice/store/eventlog"
+	"sluice/handlers/writers"
 )
 
 // This file delivers the pushes of a room to one connection, in the order of their numbers. It puts the answers to the
@@ -26,13 +22,13 @@ import (
 //	               a relay or a key asked for, and nothing delayed
 //	             +---------------------------------------------------+
 //	             |                                                   v
-//	push --> delaying (asked != nil) --> delayed, in order -----> sent
+//	push --> delaying (hold != nil)  --> delayed, in order -----> sent
 //	             |                            |
 //	             |                            +-- ask: sends from the front, up to the first key not asked for
 //	             |                            +-- dropDelayed: drops the pushes that an answer replaces
 //	             |                            +-- release: sends all, and ends the delay
 //	             v
-//	        not delaying (asked == nil): sent at once, from then on
+//	        not delaying (hold == nil) : sent at once, from then on
 //
 // Three things end the delay: delayTime passes, there are too many delayed pushes, or an answer must follow delayed pushes.
 // A debug connection does not delay.
@@ -46,118 +42,132 @@ const (
 // batch is the most bytes that one step reads from the cursor.
 const batch = 64 << 10
 
-// answer is the answer to a get.
-type answer struct {
-	key      string
-	after    uint64 // the client already has everything up to this number
-	entries  []eventlog.Event
-	position uint64 // in the log, at which the entries were retained
-	outdated bool   // pushes after position were sent, so the answer must be read again
+// hold is the delay of a connection.
+type hold struct {
+	until       time.Time
+	asked       map[string]bool // keys that the client asked for
+	delayed     []record        // pushes in order, with answers that follow them
+	delayedSize int             // the bytes of delayed
 }
 
-// has reports whether the answer contains a push, as an entry or as a part of a compacted entry.
-func (a *answer) has(r *record) bool {
-	if r.relay || r.key != a.key {
-		return false
-	}
-	_, found := slices.BinarySearchFunc(a.entries, r.seq, func(e eventlog.Event, seq uint64) int { return cmp.Compare(e.Seq, seq) })
-	return found
-}
+// sendsAtOnce reports whether a push may be sent at once if no delayed push is before it.
+func (h *hold) sendsAtOnce(r *record) bool { return r.relay || h.asked[string(r.key)] }
 
-// get answers with the entries that a key retains.
-func (c *conn) get(ctx context.Context, m *message) error {
-	if m.live {
-		return c.ask(m.key)
+// Serve says what there is to say next.
+func (c *conn) Serve(t *writers.Turn, now time.Time) (writers.Say, error) {
+	if len(c.ready) > 0 {
+		frames := c.ready
+		c.ready = nil
+		return writers.Say{Frames: frames, Own: true, Next: broker.More, Owes: c.owes()}, nil
 	}
-	defer c.load.done()
-	a, err := c.answer(ctx, m)
-	if err != nil {
-		return err
-	}
-	if err := c.dropDelayed(a); err != nil {
-		return err
-	}
-	if n := len(a.entries); n > 0 {
-		c.last = max(c.last, a.entries[n-1].Seq)
-	}
-	text := c.mode.init(m.key, a.entries)
-	a.entries = nil // free the memory now: the client may read slowly
-	if err := c.send(text); err != nil {
-		return err
-	}
-	if err := c.ask(m.key); err != nil {
-		return err
-	}
-	late := c.afterAnswer
-	c.afterAnswer = nil
-	for _, r := range late {
-		if err := c.deliver(ctx, r); err != nil {
-			return err
+	if c.hold == nil && c.get == nil && c.command.empty() && !c.debug {
+		if said, ok := c.pass(t); ok {
+			return said, nil
 		}
+	}
+	c.out, c.retry = t.Out[:0], time.Time{}
+	if c.hold != nil && !now.Before(c.hold.until) {
+		c.release()
+	}
+	next, err := c.step(t, now)
+	said := writers.Say{Frames: c.out, Next: next, Owes: c.owes()}
+	t.Out, c.out = c.out, nil
+	return said, err
+}
+
+// owes reports whether the answer to a message was not said yet.
+func (c *conn) owes() bool { return c.get != nil || !c.command.empty() || len(c.ready) > 0 }
+
+// pass says a block as it is, which is all that there is to do most of the time. It returns false if the block needs more.
+func (c *conn) pass(t *writers.Turn) (writers.Say, bool) {
+	k, progress := c.next(t)
+	if progress != broker.More {
+		return writers.Say{Next: progress}, true
+	}
+	f := framesOf(t, k)
+	if f.stored {
+		return writers.Say{}, false
+	}
+	c.last = max(c.last, f.last)
+	c.sub.Advance(k, len(k.Bytes))
+	c.fetched = nil
+	if c.sub.AtHead() {
+		progress = broker.Idle
+	}
+	return writers.Say{Frames: f.bytes, Next: progress}, true
+}
+
+// next returns the next block, which was fetched or is in memory.
+func (c *conn) next(t *writers.Turn) (*broker.Block, broker.Progress) {
+	if c.fetched != nil {
+		return c.fetched, broker.More
+	}
+	return c.sub.Peek(&t.Block, batch)
+}
+
+// step sends the next block, and then what a message has asked for.
+func (c *conn) step(t *writers.Turn, now time.Time) (broker.Progress, error) {
+	if c.debug && !c.begun {
+		return broker.Behind, nil
+	}
+	if c.command.get != nil {
+		c.get, c.command = &answer{message: c.command.get}, command{}
+		if c.get.message.live {
+			c.ask(c.get.message.key)
+			c.get = nil
+			return broker.More, nil
+		}
+	}
+	if c.get != nil && !c.get.read {
+		return broker.Behind, nil
+	}
+	k, progress := c.next(t)
+	switch {
+	case progress == broker.Behind, progress == broker.More && c.debug:
+		return broker.Behind, nil
+	case progress == broker.More:
+		c.deliverBlock(k.Bytes)
+		c.sub.Advance(k, len(k.Bytes))
+		if c.fetched = nil; c.get == nil || !c.get.outdated && c.sub.Position() < c.get.position {
+			return broker.More, nil
+		}
+	}
+	switch {
+	case c.get != nil && c.get.outdated:
+		c.get.again()
+		return broker.Behind, nil
+	case c.sub.Position() < max(c.command.after, c.get.upto()):
+		c.retry = now.Add(time.Millisecond) // the broker gets the push in a moment: settled pushes go to it at once
+		return broker.Idle, nil
+	case c.get != nil:
+		c.finishGet()
+		return broker.More, nil
+	case c.command.frame != nil:
+		return broker.Idle, c.do()
+	}
+	return broker.Idle, nil
+}
+
+// do says the frame of a command.
+func (c *conn) do() error {
+	one := c.command
+	c.command = command{}
+	if one.after != 0 && c.hold != nil && len(c.hold.delayed) > 0 {
+		c.delay(record{relay: true, frame: one.frame}) // its push may be delayed, and must go first
+		return nil
+	}
+	c.out = append(c.out, one.frame...)
+	if one.end {
+		return errDropped
 	}
 	return nil
 }
 
-// answer reads the entries for a get, and sends the pushes that go before them. A connection that lags reads its pushes from
-// the store, which can take it past the answer's position. Then answer reads the entries again. A third round is rare: the
-// hub would have to drop all of its pushes in the meantime.
-func (c *conn) answer(ctx context.Context, m *message) (a *answer, err error) {
-	for {
-		a = &answer{key: m.key, after: m.seq}
-		a.entries, a.position, err = c.h.retainedAfter(ctx, c.id, m, &c.load)
-		if err != nil {
-			return nil, err
-		}
-		a.entries = slices.DeleteFunc(a.entries, func(e eventlog.Event) bool { return e.Seq <= m.seq })
-		if err := c.drain(ctx, a.position, a); err != nil || !a.outdated {
-			return a, err
-		}
-	}
-}
-
-// blocks lends a block to a connection only while it sends something.
-var blocks = sync.Pool{New: func() any { return new(broker.Block) }}
-
-// drain sends all available pushes, and waits for those up to the position upto. With an answer to a get, it leaves out
-// pushes that the answer contains, and puts pushes after the answer's position into c.late.
-func (c *conn) drain(ctx context.Context, upto uint64, a *answer) error {
-	own := blocks.Get().(*broker.Block)
-	defer func() {
-		own.Clear()
-		blocks.Put(own)
-	}()
-	for {
-		k, progress, err := c.sub.Next(ctx, own, batch)
-		if err != nil {
-			return err
-		}
-		if progress == broker.Idle {
-			if c.sub.Position() >= upto {
-				return nil
-			}
-			// The hub gets the push in a moment: settled pushes go to it at once.
-			select {
-			case <-c.sub.Wake():
-			case <-time.After(time.Millisecond):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			continue
-		}
-		if err := c.deliverBlock(ctx, k.Bytes, a); err != nil {
-			return err
-		}
-		c.sub.Advance(k, len(k.Bytes))
-		if a != nil && (a.outdated || c.sub.Position() >= upto) {
-			return nil // the other pushes go after the answer
-		}
-	}
-}
-
-// deliverBlock sends the pushes of a block. A record with the flag stored was read from the store, for this connection or
+// deliverBlock sends the pushes of a block. With an answer to a get, it leaves out pushes that the answer contains, and puts
+// pushes after the answer's position into c.late. A record with the flag stored was read from the store, for this connection or
 // another with the same view. It is an entry that the room retained at that time, and can stand for several pushes.
-func (c *conn) deliverBlock(ctx context.Context, b []byte, a *answer) error {
-	last := c.last
+func (c *conn) deliverBlock(b []byte) {
+	last, a := c.last, c.get
 	for len(b) > 0 {
 		var r record
 		r, b = cut(b)
@@ -167,91 +177,77 @@ func (c *conn) deliverBlock(ctx context.Context, b []byte, a *answer) error {
 		case a == nil:
 		case r.stored:
 			a.outdated = true
-			if r.key == a.key && r.seq > a.after {
+			if string(r.key) == a.message.key && r.seq > a.message.seq {
 				continue // the answer will have it
 			}
 		case r.id > a.position:
-			r.text = bytes.Clone(r.text)
-			c.afterAnswer = append(c.afterAnswer, r)
+			c.late = append(c.late, r.clone())
 			continue
 		case a.has(&r):
 			continue
 		}
-		if err := c.deliver(ctx, r); err != nil {
-			return err
-		}
+		c.deliver(&r)
 	}
-	return nil
 }
 
 // deliver sends a push, or delays it.
-func (c *conn) deliver(ctx context.Context, r record) error {
-	if c.debug && !r.relay {
-		return c.initOne(ctx, r.key)
-	}
+func (c *conn) deliver(r *record) {
 	c.last = max(c.last, r.seq)
-	if c.asked == nil || len(c.delayed) == 0 && c.sendsAtOnce(&r) {
-		return c.send(r.text)
+	if c.hold == nil || len(c.hold.delayed) == 0 && c.hold.sendsAtOnce(r) {
+		c.out = append(c.out, r.frame...)
+		return
 	}
-	return c.delay(r)
+	c.delay(r.clone())
 }
 
-// sendsAtOnce reports whether a push may be sent at once if no delayed push is before it.
-func (c *conn) sendsAtOnce(r *record) bool { return r.relay || c.asked[r.key] }
-
-func (c *conn) delay(r record) error {
-	r.text = bytes.Clone(r.text)
-	c.delayed = append(c.delayed, r)
-	if c.delayedSize += len(r.text); len(c.delayed) > maxDelayed || c.delayedSize > maxDelayedBytes {
-		return c.release()
+func (c *conn) delay(r record) {
+	h := c.hold
+	h.delayed = append(h.delayed, r)
+	if h.delayedSize += len(r.frame); len(h.delayed) > maxDelayed || h.delayedSize > maxDelayedBytes {
+		c.release()
 	}
-	return nil
 }
 
 // dropDelayed drops the delayed pushes that an answer replaces: those of its key. It sends all delayed pushes instead if some
 // of that key must go before the answer. There are two such cases: the client asked for the key before, or its get says that
 // it already has such a push, so that the answer leaves it out.
-func (c *conn) dropDelayed(a *answer) error {
-	mine := func(r record) bool { return r.key == a.key && !r.relay }
-	if c.asked[a.key] && slices.ContainsFunc(c.delayed, mine) {
-		return c.release()
+func (c *conn) dropDelayed(m *message) {
+	h := c.hold
+	if h == nil {
+		return
 	}
-	if slices.ContainsFunc(c.delayed, func(r record) bool { return mine(r) && r.seq <= a.after }) {
-		return c.release()
+	mine := func(r record) bool { return string(r.key) == m.key && !r.relay }
+	known := func(r record) bool { return mine(r) && (h.asked[m.key] || r.seq <= m.seq) }
+	if slices.ContainsFunc(h.delayed, known) {
+		c.release()
+		return
 	}
-	c.delayed = slices.DeleteFunc(c.delayed, mine)
-	c.delayedSize = 0
-	for _, r := range c.delayed {
-		c.delayedSize += len(r.text)
+	h.delayed = slices.DeleteFunc(h.delayed, mine)
+	h.delayedSize = 0
+	for _, r := range h.delayed {
+		h.delayedSize += len(r.frame)
 	}
-	return nil
 }
 
 // ask notes that the client has asked for a key, and sends the delayed pushes that no longer wait for another key.
-func (c *conn) ask(key string) error {
-	if c.asked == nil {
-		return nil
+func (c *conn) ask(key string) {
+	h := c.hold
+	if h == nil {
+		return
 	}
-	c.asked[key] = true
-	for len(c.delayed) > 0 && c.sendsAtOnce(&c.delayed[0]) {
-		if err := c.send(c.delayed[0].text); err != nil {
-			return err
-		}
-		c.delayedSize -= len(c.delayed[0].text)
-		c.delayed = c.delayed[1:]
+	h.asked[key] = true
+	for len(h.delayed) > 0 && h.sendsAtOnce(&h.delayed[0]) {
+		c.out = append(c.out, h.delayed[0].frame...)
+		h.delayedSize -= len(h.delayed[0].frame)
+		h.delayed = h.delayed[1:]
 	}
-	return nil
 }
 
 // release sends all delayed pushes, and ends the delay.
-func (c *conn) release() error {
-	c.asked = nil
-	delayed := c.delayed
-	c.delayed, c.delayedSize = nil, 0
-	for _, r := range delayed {
-		if err := c.send(r.text); err != nil {
-			return err
-		}
+func (c *conn) release() {
+	h := c.hold
+	c.hold = nil
+	for _, r := range h.delayed {
+		c.out = append(c.out, r.frame...)
 	}
-	return nil
 }

@@ -6,5 +6,5 @@
 // retains, and does not delay others. The id of a room is the secret that opens it, so no log line and no metric has it.
 //
 // Invariants: Every connection of a room gets a push at most once, in the order of the numbers. A push that an init
-// contains is not sent again after it. Only one goroutine writes to a connection.
+// contains is not sent again after it. A connection has no goroutine while it waits: its writer calls it.
 package driftdb

@@ -53,7 +53,7 @@ func (h *Handler) send(c echo.Context) error {
 				wanted = append(wanted, e)
 			}
 		}
-		answer = modeJSON.init(m.key, wanted)
+		answer = modeJSON.init(nil, m.key, wanted)
 	default:
 		if err := h.rooms.Allow(charged(c), id, m.op); err != nil {
 			return err

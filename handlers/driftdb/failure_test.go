@@ -48,11 +48,11 @@ func TestErrors(t *testing.T) {
 			Logger:  slog.New(slog.NewTextHandler(&lines, nil)),
 			Traffic: traffic.New(traffic.NewMetrics(registry, b, m), traffic.Limits{}, m),
 		}}}
-		if got, want := string(one.refuse(c.err).text), `{"type":"error","message":"`+c.words+`"}`; got != want {
+		if got, want := string(one.refusal(c.err)), `{"type":"error","message":"`+c.words+`"}`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 		one.mode = modeCBOR
-		if got, words := one.refuse(c.err).text, strings.ReplaceAll(c.words, `\"`, `"`); !bytes.HasSuffix(got, []byte(words)) {
+		if got, words := one.refusal(c.err), strings.ReplaceAll(c.words, `\"`, `"`); !bytes.HasSuffix(got, []byte(words)) {
 			t.Errorf("%s: %q", words, got)
 		}
 		if got := strings.Contains(lines.String(), "/srv/secret") && strings.Contains(lines.String(), "request_id=id1"); got != c.logged {

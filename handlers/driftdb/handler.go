@@ -62,6 +62,7 @@ type Handler struct {
 	writers *writers.Writers
 	rooms   *rooms.Rooms
 	streams traffic.Opener
+	sockets writers.SocketOptions
 	quit    chan struct{}
 	group   sync.WaitGroup
 	large   *share.Slots // turns to decode large frames of CBOR
@@ -72,6 +73,7 @@ type Handler struct {
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, quit: make(chan struct{}), large: share.NewSlots(runtime.GOMAXPROCS(0), math.MaxInt)}
 	h.streams = traffic.Opener{Door: doorName, Kind: traffic.KindRoomStream, Traffic: o.Traffic, Broker: o.Broker, Logger: o.Logger}
+	h.sockets = writers.SocketOptions{Ping: pingEvery, ReadTimeout: o.ReadTimeout, SkipLong: true}
 	h.unread = newUnread(o.Bound.Bytes, o.Unread)
 	var err error
 	if h.rooms, err = rooms.Open(rooms.Options{Log: o.Broker.Log(), Logger: o.Logger, Retention: o.Retention, Unused: o.Unused, Limits: o.Limits}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/broker/sse"
+	"sluice/handlers/wsframe"
 	"sluice/store/eventlog"
 	"sluice/store/syntax"
 )
@@ -207,9 +208,9 @@ func appendValue(dst []byte, e *eventlog.Event) []byte {
 	return out
 }
 
-func (c mode) init(key string, entries []eventlog.Event) []byte {
+func (c mode) init(dst []byte, key string, entries []eventlog.Event) []byte {
 	if c == modeJSON {
-		dst := syntax.AppendText([]byte(`{"type":"init","key":`), key)
+		dst = syntax.AppendText(append(dst, `{"type":"init","key":`...), key)
 		dst = append(dst, `,"data":[`...)
 		for i := range entries {
 			if i > 0 {
@@ -221,7 +222,7 @@ func (c mode) init(key string, entries []eventlog.Event) []byte {
 		}
 		return append(dst, "]}"...)
 	}
-	dst := appendCBORText(appendType(nil, 3, "init"), "key")
+	dst = appendCBORText(appendType(dst, 3, "init"), "key")
 	dst = appendCBORText(appendCBORText(dst, key), "data")
 	dst = appendHead(dst, majorArray, uint64(len(entries)))
 	for i := range entries {
@@ -230,6 +231,19 @@ func (c mode) init(key string, entries []eventlog.Event) []byte {
 		dst = appendHead(appendCBORText(dst, "seq"), majorUint, entries[i].Seq)
 	}
 	return dst
+}
+
+// maxHead is the longest head of a frame from the server.
+const maxHead = 10
+
+// initFrame returns the frame of an init. The message is made behind a gap for the head: it can be a whole room, which is not
+// to be copied.
+func (c mode) initFrame(key string, entries []eventlog.Event) []byte {
+	dst := c.init(make([]byte, maxHead, 64+maxHead), key, entries)
+	var head [maxHead]byte
+	h := wsframe.AppendHead(head[:0], c.kind(), len(dst)-maxHead)
+	copy(dst[maxHead-len(h):], h)
+	return dst[maxHead-len(h):]
 }
 
 func (c mode) size(key string, n int) []byte {

@@ -98,6 +98,9 @@ func (l *load) weigh(entries []eventlog.Event) {
 	}
 }
 
+// reading notes that the client has a piece of its answer, and takes the next.
+func (l *load) reading() { l.begun.Store(int64(time.Since(origin))) }
+
 // done returns the share to the budget, if the load has one.
 func (l *load) done() {
 	if !l.charged() {
@@ -108,6 +111,7 @@ func (l *load) done() {
 	l.of.mu.Unlock()
 	l.slot.Release()
 	l.weight = 0
+	l.begun.Store(0)
 }
 
 // cutStalled cuts off the clients that have a share and are too slow, but only while an answer waits.
@@ -195,7 +199,7 @@ func (l *load) write(w io.Writer, b []byte) error {
 	}
 	defer l.begun.Store(0)
 	for len(b) > 0 {
-		l.begun.Store(int64(time.Since(origin)))
+		l.reading()
 		n := min(len(b), piece)
 		if _, err := w.Write(b[:n]); err != nil {
 			return err

@@ -179,6 +179,13 @@ func (l *Lease) Serve(c echo.Context, p writers.Place) {
 	p.Serve(c, &l.Stream)
 }
 
+// ServeSocket begins a conversation on the request's connection, and gives it to its writer, which ends it. What the client
+// sends is charged to the account.
+func (l *Lease) ServeSocket(c echo.Context, p writers.Place, conv writers.Conversation, o *writers.SocketOptions, account *share.Account) {
+	l.Begin()
+	p.ServeSocket(c, &l.Stream, conv, o, account)
+}
+
 // Close ends a stream that has not begun, so that an error or a panic before that leaks nothing. Once the stream has begun,
 // Close does nothing.
 func (l *Lease) Close() {

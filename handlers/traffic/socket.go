@@ -26,9 +26,8 @@ func (l *Lease) EnterPending(g *broker.Group) error {
 // SubscribeAs makes a cursor without a channel, in place of the one before. With it, the socket appears under its identity
 // in the list of connections, and can be ended from there.
 func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
-	seen := l.Stream // others read it, and Identity may change
-	seen.Identity, seen.Subscriber = who, nil
-	sub, err := l.opener.Broker.Subscribe(broker.Filter{Holder: &seen}, g)
+	seen := seen{broker.Client{RequestID: l.RequestID, Name: who.Name, Kind: who.Kind, From: l.From, Started: l.Started}}
+	sub, err := l.opener.Broker.Subscribe(broker.Filter{Holder: &seen, Slot: l.Slot()}, g)
 	if err != nil {
 		return err
 	}
@@ -93,3 +92,9 @@ func (l *Lease) move(to string) error {
 	l.extra().scope = to
 	return nil
 }
+
+// seen is a socket as the administrator sees it. Others read it, and the stream's identity may change.
+type seen struct{ client broker.Client }
+
+// Client returns whose the socket is.
+func (s *seen) Client() broker.Client { return s.client }

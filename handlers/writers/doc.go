@@ -9,6 +9,10 @@
 // has no goroutine and no buffer. A blocked one waits until the kernel reports room. A sweep, four times a second, sends
 // the pings, and ends streams that expire or exceed a time limit.
 //
+// Both serve sockets as well. What the door says and hears is a Conversation. The shared writer reads a socket when there is
+// something to read, and has goroutines for it only while a message is handled, or while something must wait. The goroutine
+// writer has two for each socket.
+//
 // Invariants: A frame leaves in one write, unless the connection takes only a part of it. A stream that the gateway ends
 // ends between two frames. Every stream's lease is ended, even after a panic, and a panic ends no other stream.
 //

@@ -111,7 +111,7 @@ func (sh *shard) returnFetched(f *fetched) {
 	<-sh.fetches.ready
 	switch {
 	case k.phase == closed:
-		s.end(k.why.reason, k.why.cause)
+		s.endIfAlone()
 		return
 	case k.phase != open:
 		return // it is ending, and needs no more events

@@ -42,6 +42,10 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 // serve writes a stream's events: at most one batch, before the other streams have their turn.
 func (sh *shard) serve(s *Stream) {
 	sh.serving = s
+	if s.web != nil {
+		sh.step(s)
+		return
+	}
 	k := &s.socket
 	if k.blocked || k.fetching || k.phase == lingering || k.phase == closed {
 		return
@@ -231,7 +235,7 @@ func (sh *shard) linger(s *Stream) {
 	if k.tls != nil && !sh.closeTLS(s) {
 		return
 	}
-	k.phase, k.deadline = lingering, clock(time.Now().Add(maxLinger))
+	k.phase, k.deadline = lingering, clock(time.Now().Add(lingerOf(k.why.reason)))
 	if err := unix.Shutdown(int(k.fd), unix.SHUT_WR); err != nil {
 		sh.drop(s, Gone, err)
 		return
@@ -259,17 +263,25 @@ func (sh *shard) drop(s *Stream, reason broker.End, cause error) {
 	if k.phase == closed {
 		return
 	}
-	if k.phase != open {
-		reason, cause = k.why.reason, k.why.cause
+	if k.phase == open {
+		k.why = &why{reason, cause}
 	}
-	k.phase, k.why = closed, &why{reason, cause}
+	k.phase = closed
 	closeFD(k.fd)
 	sh.streams[k.slot] = nil
 	sh.generations[k.slot]++
 	sh.free = append(sh.free, k.slot)
 	k.rest, k.tls = nil, nil
-	if !k.fetching {
-		s.end(reason, cause)
+	if s.web != nil {
+		s.web.shared.leave()
+	}
+	s.endIfAlone()
+}
+
+// endIfAlone ends a stream whose connection is closed, unless a goroutine still works for it; that one does so then.
+func (s *Stream) endIfAlone() {
+	if k := &s.socket; k.phase == closed && !k.fetching && (s.web == nil || s.web.shared.jobs == 0) {
+		s.end(k.why.reason, k.why.cause)
 	}
 }
 

@@ -24,6 +24,8 @@ type shard struct {
 	adopted []*Stream
 	events  []unix.EpollEvent
 	fetched []fetched
+	poked   []*Stream // sockets that are to be looked at
+	returns []jobDone
 
 	// Only the shard's goroutine uses these.
 	streams       []*Stream // by slot; nil where one is free
@@ -39,6 +41,10 @@ type shard struct {
 	served        uint
 	yielder       *yielder
 	fetches       fetches
+	turn          Turn // of sockets
+	several       bool // there was a socket with several subscribers
+	heard         []byte
+	jobs          sync.WaitGroup
 }
 
 // inbox has what others have put into the shard's lists, and what the round before has left.
@@ -47,6 +53,8 @@ type inbox struct {
 	adopted []*Stream
 	events  []unix.EpollEvent
 	fetched []fetched
+	poked   []*Stream
+	returns []jobDone
 }
 
 // sweepEvery bounds how late a ping, an expiry or a time limit can be.
@@ -134,8 +142,9 @@ func (sh *shard) run() {
 // round does the work that is there, once for each connection.
 func (sh *shard) round() {
 	sh.mu.Lock()
-	in := inbox{adopted: sh.adopted, events: sh.events, fetched: sh.fetched, again: sh.again}
+	in := inbox{adopted: sh.adopted, events: sh.events, fetched: sh.fetched, again: sh.again, poked: sh.poked, returns: sh.returns}
 	sh.adopted, sh.events, sh.fetched = sh.inbox.adopted[:0], sh.inbox.events[:0], sh.inbox.fetched[:0]
+	sh.poked, sh.returns = sh.inbox.poked[:0], sh.inbox.returns[:0]
 	sh.mu.Unlock()
 	sh.again = sh.inbox.again[:0]
 	for _, s := range in.adopted {
@@ -147,7 +156,19 @@ func (sh *shard) round() {
 	for i := range in.fetched {
 		sh.returnFetched(&in.fetched[i])
 	}
+	for i := range in.returns {
+		sh.returnJob(&in.returns[i])
+	}
+	for _, s := range in.poked {
+		sh.lookAt(s)
+	}
+	sh.turn.Position = sh.config.Broker.Head()
 	sh.work = sh.group.Take(sh.work[:0])
+	if sh.several {
+		for next := 0; next < len(sh.work); {
+			next = sh.wakeFrom(next)
+		}
+	}
 	for next := 0; next < len(in.again)+len(sh.work); {
 		next = sh.serveFrom(in.again, next)
 	}
@@ -158,12 +179,12 @@ func (sh *shard) round() {
 }
 
 // streamOf returns the stream of a subscriber, or nil if the shard has it not yet or no longer. Then its slot is free, or another
-// stream's.
+// stream's. A socket has several subscribers, and may be woken by one that it does not have.
 func (sh *shard) streamOf(sub *broker.Subscriber) *Stream {
 	if int(sub.Slot) >= len(sh.streams) {
 		return nil
 	}
-	if s := sh.streams[sub.Slot]; s != nil && s.Subscriber == sub {
+	if s := sh.streams[sub.Slot]; s != nil && (s.web != nil || s.Subscriber == sub) {
 		return s
 	}
 	return nil
@@ -187,8 +208,10 @@ func (sh *shard) reuseLists(in inbox) {
 	clear(in.adopted)
 	clear(in.fetched)
 	clear(in.again)
+	clear(in.poked)
+	clear(in.returns)
 	clear(sh.work)
-	if cap(in.again) > most || cap(in.adopted) > most || cap(in.events) > most || cap(in.fetched) > most {
+	if max(cap(in.again), cap(in.adopted), cap(in.events), cap(in.fetched), cap(in.poked), cap(in.returns)) > most {
 		in = inbox{}
 	}
 	if cap(sh.work) > 1<<16 {
@@ -216,10 +239,11 @@ func (sh *shard) enter(s *Stream) {
 		return
 	}
 	s.Subscriber.Slot = k.slot
+	sh.several = sh.several || s.web != nil && s.web.options.Several
 	if k.blocked {
 		sh.setBlocked(s)
 	}
-	if k.tls != nil && !sh.listen(s) { // crypto/tls may have read something already, which no event reports
+	if k.tls != nil && s.web == nil && !sh.listen(s) { // crypto/tls may have read something already, which no event reports
 		return
 	}
 	sh.serve(s)
@@ -233,6 +257,10 @@ func (sh *shard) event(ev *unix.EpollEvent) {
 	s := sh.streams[ev.Fd]
 	sh.serving = s
 	defer sh.dropPanicking()
+	if s.web != nil && s.socket.phase == open {
+		sh.eventOfSocket(s, ev.Events)
+		return
+	}
 	if ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && s.socket.deaf() {
 		sh.drop(s, Gone, nil)
 		return
@@ -277,15 +305,21 @@ func (sh *shard) shutdown() {
 		s.end(broker.EndCut, nil)
 	}
 	for i := range done {
-		if s := done[i].stream; s.socket.phase == closed {
-			s.end(s.socket.why.reason, s.socket.why.cause)
-		}
+		s := done[i].stream
+		s.socket.fetching = false
+		s.endIfAlone()
 	}
 	for _, s := range sh.streams {
 		if s != nil {
 			s.socket.fetching = false
 			sh.drop(s, broker.EndCut, nil)
 		}
+	}
+	sh.jobs.Wait()
+	for i := range sh.returns {
+		s := sh.returns[i].stream
+		s.web.shared.jobs--
+		s.endIfAlone()
 	}
 	sh.yielder.close()
 	_ = sh.epoll.Close() // which ends poll

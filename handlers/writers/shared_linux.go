@@ -53,17 +53,13 @@ func (w *shared) close() {
 // next returns the shards in turn.
 func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
 
-// heads are buffers for the first bytes of streams.
-var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // takeOver gives the request's connection to a shard. It first writes the answer's head and the stream's first frames
 // itself. A reason other than "" ends the stream.
 func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
-	conn, _, err := http.NewResponseController(c.Response().Writer).Hijack()
+	conn, _, err := hijack(c, http.StatusOK)
 	if err != nil {
-		return Gone, fmt.Errorf("taking the connection over: %w", err)
+		return Gone, err
 	}
-	c.Response().Committed, c.Response().Status = true, http.StatusOK
 	fd, secure, err := detach(conn, sh.config.WriteTimeout)
 	if err != nil {
 		return Failed, err
@@ -95,6 +91,40 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 	return "", nil
 }
 
+// takeOverSocket gives the connection of a request for a WebSocket to a shard. A reason other than "" ends the socket.
+func (sh *shard) takeOverSocket(c echo.Context, s *Stream) (reason broker.End, _ error) {
+	conn, read, err := hijack(c, http.StatusSwitchingProtocols)
+	if err != nil {
+		return Gone, err
+	}
+	fd, secure, err := detach(conn, sh.config.WriteTimeout)
+	if err != nil {
+		return Failed, err
+	}
+	sh.config.Observer.Descriptor(int(fd))
+	adopted := false
+	defer func() { // after a panic as well
+		if !adopted {
+			closeFD(fd)
+		}
+	}()
+	s.socket = socket{fd: fd, tls: secure}
+	s.web.shared.unread, s.web.shared.more = read, true
+	head := appendUpgrade(nil, c.Response().Header())
+	n, full, err := s.socket.write(head, nil)
+	if err != nil {
+		return Gone, err
+	}
+	sh.wroteSocket(s, n)
+	if s.socket.blocked = full; n < len(head) {
+		s.socket.rest = head[n:]
+	}
+	if adopted = sh.adopt(s); !adopted {
+		return broker.EndCut, nil
+	}
+	return "", nil
+}
+
 // writeFirst writes the head, together with the events that the client has missed if they are in memory.
 func (sh *shard) writeFirst(s *Stream, head []byte) error {
 	own := blocks.Get().(*broker.Block)
@@ -119,24 +149,4 @@ func (sh *shard) writeFirst(s *Stream, head []byte) error {
 		k.rest = bytes.Clone(s.Subscriber.Advance(block, n-len(head)))
 	}
 	return nil
-}
-
-// appendHead writes the answer's head as net/http would.
-func appendHead(b *bytes.Buffer, r *http.Request, header http.Header, chunked bool) {
-	proto := "HTTP/1.1"
-	if r.ProtoMinor == 0 {
-		proto = "HTTP/1.0"
-	}
-	b.WriteString(proto)
-	b.WriteString(" 200 OK\r\n")
-	_ = header.Write(b) // a Buffer takes everything
-	if chunked && header.Get(echo.HeaderConnection) == "" {
-		b.WriteString("Connection: close\r\n")
-	}
-	b.WriteString("Date: ")
-	b.Write(time.Now().UTC().AppendFormat(b.AvailableBuffer(), http.TimeFormat))
-	if chunked {
-		b.WriteString("\r\nTransfer-Encoding: chunked")
-	}
-	b.WriteString("\r\n\r\n")
 }

@@ -12,9 +12,10 @@ import (
 
 // Only Linux has the shared writer.
 type (
-	socket struct{}
-	shared struct{}
-	shard  struct{ group *broker.Group }
+	socket       struct{ slot int32 }
+	sharedSocket struct{}
+	shared       struct{}
+	shard        struct{ group *broker.Group }
 )
 
 func newShared(*Config) (*shared, error) { return nil, nil }
@@ -24,5 +25,9 @@ func (*shared) close() {}
 func (*shared) next() *shard { return nil }
 
 func (*shard) takeOver(echo.Context, *Stream, bool) (broker.End, error) {
+	return Failed, errors.ErrUnsupported
+}
+
+func (*shard) takeOverSocket(echo.Context, *Stream) (broker.End, error) {
 	return Failed, errors.ErrUnsupported
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -67,6 +68,27 @@ func (k *socket) discard(buf []byte) (alive, more bool) {
 		return true, true
 	}
 	return k.tls.discard(buf)
+}
+
+// read reads what the client has sent; again means that there is nothing now.
+func (k *socket) read(buf []byte) (n int, again bool, err error) {
+	if k.tls != nil {
+		return k.tls.read(buf)
+	}
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(k.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			return 0, true, nil
+		case errno != 0:
+			return 0, false, errno
+		case n == 0:
+			return 0, false, io.EOF
+		default:
+			return int(n), false, nil
+		}
+	}
 }
 
 // why is the reason why a socket ends. It is separate because a lease that is 8 bytes larger takes 288 bytes of the heap.

@@ -4,11 +4,22 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/broker"
 	"sluice/store/pause"
 )
 
 // maxLinger is how long a client may take for its last frame, and then for its goodbye.
 const maxLinger = time.Second
+
+// crowdLinger is maxLinger for a socket whose place another one has already.
+const crowdLinger = 100 * time.Millisecond
+
+func lingerOf(reason broker.End) time.Duration {
+	if reason == Crowd {
+		return crowdLinger
+	}
+	return maxLinger
+}
 
 // began is what times of connections are counted from: by the clock that nobody sets.
 var began = time.Now()

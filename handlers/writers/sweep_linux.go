@@ -27,6 +27,10 @@ func (sh *shard) check(s *Stream, now time.Time, ms int64) {
 	sh.serving = s
 	defer sh.dropPanicking()
 	k := &s.socket
+	if s.web != nil && k.phase == open {
+		sh.checkSocket(s, now)
+		return
+	}
 	if k.chatty && !sh.listen(s) {
 		return
 	}
@@ -151,4 +155,5 @@ func (sh *shard) shrink() {
 	if cap(sh.block.Bytes) > 4*batchBytes {
 		sh.block = broker.Block{}
 	}
+	sh.turn.trim()
 }

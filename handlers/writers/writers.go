@@ -66,6 +66,7 @@ type Stream struct {
 	bytes   int64
 	account *share.Account // of what is yet to be written, while that is much
 	socket  socket         // the shared writer's
+	web     *webSocket     // of a socket
 }
 
 // notices returns the notices of the stream; the default is those of an event stream.
