@@ -67,8 +67,8 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
-	starting, stopped := context.WithCancelCause(context.Background())
-	g.starting = starting
+	var stopped context.CancelCauseFunc
+	g.starting, stopped = context.WithCancelCause(g.failed)
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
 		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Stopped: stopped, Logger: g.o.Logger,
 	})
@@ -89,9 +89,6 @@ func (g *Gateway) ready() error {
 // startLog begins to apply the journal, if it is one of several gateways. All that derives or follows rows by itself is
 // open by then, and the broker has the tail. It fails if the journal cannot be followed up to its end.
 func (g *Gateway) startLog() error {
-	if !g.clustered() {
-		return nil
-	}
 	err := g.Log.Start(g.starting)
 	if stopped := context.Cause(g.starting); err != nil && stopped != nil {
 		err = stopped

@@ -101,6 +101,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
 	g.failed, g.fail = context.WithCancelCause(context.Background())
+	g.starting = g.failed
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
