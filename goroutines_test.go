@@ -24,6 +24,7 @@ var uncontained = map[string]string{
 	"store/eventlog/pebble":                     "the same",
 	"store/pause":                               "reads the clock",
 	"cluster/peers (*Peers).Start":              "run contains each step",
+	"gateway New":                               "notes a cause",
 	"gateway (*Gateway).Serve":                  "net/http recovers each request",
 	"gateway (*Gateway).openSnapshots":          "run contains each step",
 	"gateway (*Gateway).serveMetrics":           "the same",

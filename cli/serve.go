@@ -69,7 +69,11 @@ func (c *Serve) Run(std *Streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	memory.Apply(logger, cfg)
-	g, err := gateway.New(cfg, gateway.Options{Logger: logger, Memory: memory, Version: version()})
+	g, err := gateway.New(cfg, gateway.Options{Logger: logger, Memory: memory, Version: version(), Stop: ctx})
+	if err != nil && ctx.Err() != nil {
+		logger.Info("the gateway was stopped while it started")
+		return nil
+	}
 	if err != nil {
 		if errors.As(err, new(*gateway.SettingsError)) {
 			return usageError{err}

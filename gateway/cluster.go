@@ -61,16 +61,14 @@ func (g *Gateway) openJournal(engine eventlog.Engine) (eventlog.Journal, error) 
 	if !g.clustered() {
 		return g.o.Journal, checkAlone(engine, g.cfg.DataDir)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leaderWait)
+	ctx, cancel := context.WithTimeout(g.starting, leaderWait)
 	defer cancel()
 	state, err := journal.LookUntil(ctx, g.bus)
 	if err != nil {
 		return nil, fmt.Errorf("%w; do two of the three servers of CLUSTER_URL run?", err)
 	}
-	var stopped context.CancelCauseFunc
-	g.starting, stopped = context.WithCancelCause(g.failed)
 	g.journal = journal.Open(g.bus, engine.Applied().Place, journal.Options{
-		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Stopped: stopped, Logger: g.o.Logger,
+		Birth: state.Birth, Origin: g.origin, Majority: g.peers.Majority, Fatal: g.fail, Stopped: g.endStart, Logger: g.o.Logger,
 	})
 	return g.journal, nil
 }

@@ -25,7 +25,7 @@ func (g *Gateway) prepareFolder() error {
 	if !g.clustered() || g.o.Engine != nil {
 		return nil
 	}
-	return prepareFolder(context.Background(), g.cfg.DataDir, g.bus, g.loading)
+	return prepareFolder(g.starting, g.cfg.DataDir, g.bus, g.loading)
 }
 
 // loading logs how far a snapshot is loaded, every few seconds.

@@ -3,24 +3,55 @@
 package gateway
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 
 	"sluice/cluster/clustertest"
+	"sluice/config"
 )
 
-// A replica that answers while there is no leader may lack the journal's end. A log that has applied more is not refused for it.
-func TestLookWaitsForTheLeader(t *testing.T) {
-	t.Parallel()
-	url := clustertest.StartServers(t, 1, func(conf string) string { // without JetStream: the test answers in its place
+// withoutJetStream starts a server in whose place the test answers for JetStream.
+func withoutJetStream(t *testing.T) (url string) {
+	return clustertest.StartServers(t, 1, func(conf string) string {
 		before, rest, _ := strings.Cut(conf, "\njetstream {\n")
 		_, after, _ := strings.Cut(rest, "\n}\n")
 		return strings.Replace(before+"\n"+after, "jetstream: enabled", "", 1)
 	}).URL()
+}
+
+// A start that waits for the journal's leader ends when the process is to end.
+func TestStartIsStopped(t *testing.T) {
+	t.Parallel()
+	url := withoutJetStream(t)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	b, asked := testBus(t, url, "stopped"), atomic.Int64{}
+	if _, err := b.Conn().Subscribe("$JS.API.STREAM.INFO.SLUICE_stopped", func(*nats.Msg) { asked.Add(1); stop() }); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load([]string{"DATA_DIR=" + t.TempDir(), "ADDR=127.0.0.1:0", "ADMIN_KEY=" + strings.Repeat("a", 16), "CLUSTER_URL=" + url, "CLUSTER_NAME=stopped", "CLUSTER_NODE=one", "CLUSTER_SECRET=" + strings.Repeat("s", 32)}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := New(cfg, Options{Stop: ctx})
+	if err == nil {
+		g.Close()
+	}
+	if err == nil || asked.Load() > 1 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
+	}
+}
+
+// A replica that answers while there is no leader may lack the journal's end. A log that has applied more is not refused for it.
+func TestLookWaitsForTheLeader(t *testing.T) {
+	t.Parallel()
+	url := withoutJetStream(t)
 	b, asked := testBus(t, url, "led"), 0
 	seal := hex.EncodeToString(b.Seal("sluice-birth", []byte("b")))
 	if _, err := b.Conn().Subscribe("$JS.API.STREAM.INFO.SLUICE_led", func(m *nats.Msg) {

@@ -35,6 +35,7 @@ type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	Memory  MemoryLimit  // the memory that the process may take; zero: no limit
 	Version string
+	Stop    context.Context // ends a start that takes long, such as one that loads a snapshot; nil: nothing does
 
 	// The rest is for tests.
 
@@ -76,7 +77,8 @@ type Gateway struct {
 	journal       *journal.Journal // the same
 	origin        uint64           // of what it sends to the others; new at each start
 	levels        *levels          // nil if the gateway is alone
-	starting      context.Context  // ends when the journal is not followed any more
+	starting      context.Context  // ends when the start must end: see Options.Stop, or the journal is not followed any more
+	endStart      context.CancelCauseFunc
 	away          atomic.Bool      // its clients are sent away
 	opened        atomic.Bool      // all of it is open: before, it catches up with the others
 	handler       http.Handler
@@ -96,12 +98,16 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Stop == nil {
+		o.Stop = context.Background()
+	}
 	g := &Gateway{
 		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(),
 		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
 	g.failed, g.fail = context.WithCancelCause(context.Background())
-	g.starting = g.failed
+	g.starting, g.endStart = context.WithCancelCause(o.Stop)
+	context.AfterFunc(g.failed, func() { g.endStart(context.Cause(g.failed)) })
 	// Each step needs those before it. Steps that can fail because of the settings alone come first, so that they leave no
 	// folder behind.
 	for _, step := range []func() error{
