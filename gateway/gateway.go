@@ -79,8 +79,8 @@ type Gateway struct {
 	levels        *levels          // nil if the gateway is alone
 	starting      context.Context  // ends when the start must end: see Options.Stop, or the journal is not followed any more
 	endStart      context.CancelCauseFunc
-	away          atomic.Bool      // its clients are sent away
-	opened        atomic.Bool      // all of it is open: before, it catches up with the others
+	away          atomic.Bool // its clients are sent away
+	opened        atomic.Bool // all of it is open: before, it catches up with the others
 	handler       http.Handler
 	backups       sync.Mutex // one at a time
 
