@@ -101,7 +101,12 @@ func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
 	case broker.Behind:
 		return said, false, nil
 	}
-	out, last := t.Out[:0], one.delivered
+	made, last := madeIn(t), one.delivered
+	if made.is(k, one, c.position) {
+		return c.passed(one, k, made.frames, made.last), true, nil
+	}
+	*made = madeFrames{}
+	out := t.Out[:0]
 	for b := k.Bytes; len(b) > 0; {
 		var f frame
 		f, b = cut(b)
@@ -119,13 +124,45 @@ func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
 			out = appendMessage(out, text, one.uid)
 		}
 	}
-	t.Out, one.delivered = out, last
+	t.Out = out
+	*made = madeFrames{k, k.Made(), one.feed, one.uid, out, last}
+	return c.passed(one, k, out, last), true, nil
+}
+
+// passed notes that the frames of a block are sent, up to the change last.
+func (c *conn) passed(one *subscription, k *broker.Block, frames []byte, last uint64) writers.Say {
+	one.delivered = last
 	one.sub.Advance(k, len(k.Bytes))
-	if said = (writers.Say{Frames: out, Next: broker.More}); one.sub.AtHead() {
-		one.waiting, c.waiting = false, c.waiting[:0]
-		said.Next = broker.Idle
+	if !one.sub.AtHead() {
+		return writers.Say{Frames: frames, Next: broker.More}
 	}
-	return said, true, nil
+	one.waiting, c.waiting = false, c.waiting[:0]
+	return writers.Say{Frames: frames, Next: broker.Idle}
+}
+
+// madeFrames are what was made last of a block. Most sockets have the same query and uid, and send the same.
+type madeFrames struct {
+	block  *broker.Block
+	number uint64 // Block.Made
+	feed   *feed
+	uid    string
+	frames []byte // in Turn.Out
+	last   uint64 // the newest change
+}
+
+// madeIn returns what was made last in a Turn.
+func madeIn(t *writers.Turn) *madeFrames {
+	m, ok := t.Memo.(*madeFrames)
+	if !ok {
+		m = &madeFrames{}
+		t.Memo = m
+	}
+	return m
+}
+
+// is reports whether the frames are those of a subscription's block, and not after the position.
+func (m *madeFrames) is(k *broker.Block, one *subscription, position uint64) bool {
+	return m.block == k && m.number == k.Made() && m.feed == one.feed && m.uid == one.uid && m.last <= position && len(k.Bytes) > 0
 }
 
 // appendMessage appends the frame of a subscription's message.
