@@ -215,6 +215,7 @@ type Filter struct {
 	Silent      bool            // it gets compacts of keyed events too
 	Holder      Holder          // whose it is, for Each; nil: nobody's
 	Slot        int32           // Subscriber.Slot, from the beginning
+	Opened      bool            // its door says where it begins: there are no first frames
 }
 
 // Subscribe makes a cursor in a group, or in a new group if g is nil. The caller is its writer, until Close.
@@ -244,7 +245,9 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	}
 	// The subscriber joined its view under the same lock, so that no event falls between the two.
 	s.after, s.lastID, s.seen, s.lost = start.After, start.After, b.last, start.Passed
-	s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
+	if !f.Opened {
+		s.opening = &opening{cmp.Or(f.LastEventID, f.Asked), start}
+	}
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/broker/sse"
+	"sluice/channel"
 	"sluice/store/eventlog"
 )
 
@@ -42,12 +43,13 @@ const (
 // view only from there on.
 type Subscriber struct {
 	Slot int32 // for the writer
+	Spot int32 // for a writer with several subscribers of a socket: which of them it is
 
 	broker  *Broker
 	holder  Holder // Filter.Holder
 	members *members
 	ending  atomic.Pointer[End]
-	opening *opening // nil once the first frames were taken
+	opening *opening // nil once the first frames were taken, and with Filter.Opened
 	sent    uint64   // events that the writer got
 	after   uint64   // the position: all matching events at or before it were given to the writer
 	lost    uint64   // with several spaces: the client got a gap for all that was removed up to here
@@ -145,6 +147,9 @@ func (s *Subscriber) Ending() End {
 
 // Sent returns the number of events that the writer got.
 func (s *Subscriber) Sent() uint64 { return s.sent }
+
+// Channels returns those of its filter. Subscribers with the same filter share them.
+func (s *Subscriber) Channels() channel.Set { return s.members.view.query.Channels }
 
 // Closed reports whether Close was called.
 func (s *Subscriber) Closed() bool { return s.closed }

@@ -88,13 +88,17 @@ func (c *changes) keep(e *eventlog.Event) *change {
 // weight estimates the memory of an event.
 func weight(e *eventlog.Event) int { return 256 + len(e.Data) + len(e.Meta) }
 
+// kept returns the change with an id if it is in memory.
+func (c *changes) kept(id uint64) *change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID[id]
+}
+
 // find returns the change with an id, from the log if it is not in memory; nil if it is gone. With atOnce it does
 // not read the log.
 func (c *changes) find(ctx context.Context, id uint64, of channel.Set) (*change, error) {
-	c.mu.Lock()
-	one := c.byID[id]
-	c.mu.Unlock()
-	if one != nil {
+	if one := c.kept(id); one != nil {
 		return one, nil
 	}
 	if ctx == atOnce {

@@ -2,6 +2,7 @@ package directus
 
 import (
 	"net/http"
+	"slices"
 
 	"sluice/auth"
 	"sluice/handlers/httperr"
@@ -41,7 +42,7 @@ func (c *conn) enter(who *auth.Identity) error {
 // Release releases what the connection has in addition to its lease.
 func (c *conn) Release() {
 	c.dropWatch()
-	for _, one := range c.subs {
+	for _, one := range slices.Clone(c.subs) {
 		c.end(one)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // Bounds of a round, in bytes and in changes.
 const (
-	batch           = 64 << 10
+	maxBatch        = 64 << 10
 	maxBatchChanges = 256
 )
 
@@ -64,16 +64,16 @@ func (c *conn) Serve(t *writers.Turn, _ time.Time) (writers.Say, error) {
 // Woken notes that a subscription may have something, or has ended. Only a panic ends one from outside.
 func (c *conn) Woken(sub *broker.Subscriber) {
 	if sub == nil {
-		for sub, one := range c.subs {
-			c.wakeOne(sub, one)
+		for _, one := range c.subs {
+			c.wakeOne(one)
 		}
-	} else if one := c.subs[sub]; one != nil {
-		c.wakeOne(sub, one)
+	} else if one := c.of(sub); one != nil {
+		c.wakeOne(one)
 	}
 }
 
-func (c *conn) wakeOne(sub *broker.Subscriber, one *subscription) {
-	c.failed = c.failed || sub.Ending() != ""
+func (c *conn) wakeOne(one *subscription) {
+	c.failed = c.failed || one.sub.Ending() != ""
 	c.wait(one)
 }
 
@@ -90,7 +90,7 @@ func (c *conn) Work(ctx context.Context) error {
 // is more to do than that.
 func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
 	one := c.waiting[0]
-	if len(c.waiting) > 1 || one.block != nil {
+	if len(c.waiting) > 1 || one.batch != nil {
 		return said, false, nil
 	}
 	k, progress := one.sub.Peek(&t.Block, maxBatchChanges*frameBytes)
@@ -101,11 +101,16 @@ func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
 	case broker.Behind:
 		return said, false, nil
 	}
-	out, last := t.Out[:0], one.delivered
+	made, last := madeIn(t), one.delivered
+	if made.is(k, one, c.position) {
+		return c.passed(one, k, made.frames, made.last), true, nil
+	}
+	*made = madeFrames{}
+	out := t.Out[:0]
 	for b := k.Bytes; len(b) > 0; {
 		var f frame
 		f, b = cut(b)
-		if f.id > c.position || len(out) > batch {
+		if f.id > c.position || len(out) > maxBatch {
 			return said, false, nil
 		}
 		text, err := one.message(atOnce, c.h, f)
@@ -119,13 +124,45 @@ func (c *conn) pass(t *writers.Turn) (said writers.Say, ok bool, err error) {
 			out = appendMessage(out, text, one.uid)
 		}
 	}
-	t.Out, one.delivered = out, last
+	t.Out = out
+	*made = madeFrames{k, k.Made(), one.feed, one.uid, out, last}
+	return c.passed(one, k, out, last), true, nil
+}
+
+// passed notes that the frames of a block are sent, up to the change last.
+func (c *conn) passed(one *subscription, k *broker.Block, frames []byte, last uint64) writers.Say {
+	one.delivered = last
 	one.sub.Advance(k, len(k.Bytes))
-	if said = (writers.Say{Frames: out, Next: broker.More}); one.sub.AtHead() {
-		one.waiting, c.waiting = false, c.waiting[:0]
-		said.Next = broker.Idle
+	if !one.sub.AtHead() {
+		return writers.Say{Frames: frames, Next: broker.More}
 	}
-	return said, true, nil
+	one.waiting, c.waiting = false, c.waiting[:0]
+	return writers.Say{Frames: frames, Next: broker.Idle}
+}
+
+// madeFrames are what was made last of a block. Most sockets have the same query and uid, and send the same.
+type madeFrames struct {
+	block  *broker.Block
+	number uint64 // Block.Made
+	feed   *feed
+	uid    string
+	frames []byte // in Turn.Out
+	last   uint64 // the newest change
+}
+
+// madeIn returns what was made last in a Turn.
+func madeIn(t *writers.Turn) *madeFrames {
+	m, ok := t.Memo.(*madeFrames)
+	if !ok {
+		m = &madeFrames{}
+		t.Memo = m
+	}
+	return m
+}
+
+// is reports whether the frames are those of a subscription's block, and not after the position.
+func (m *madeFrames) is(k *broker.Block, one *subscription, position uint64) bool {
+	return m.block == k && m.number == k.Made() && m.feed == one.feed && m.uid == one.uid && m.last <= position && len(k.Bytes) > 0
 }
 
 // appendMessage appends the frame of a subscription's message.
@@ -147,15 +184,15 @@ func (c *conn) sendChanges(ctx context.Context) (more bool, err error) {
 		if err != nil || next == nil {
 			return false, err
 		}
-		f, rest := cut(next.rest)
-		if f.id > c.position || bytes > batch || sent > maxBatchChanges {
+		f, rest := cut(next.batch.rest)
+		if f.id > c.position || bytes > maxBatch || sent > maxBatchChanges {
 			return true, nil
 		}
 		text, err := next.message(ctx, c.h, f)
 		if err != nil {
 			return false, err
 		}
-		next.rest, next.delivered = rest, f.id
+		next.batch.rest, next.delivered = rest, f.id
 		if bytes += len(text); text == nil {
 			continue
 		}
@@ -185,12 +222,15 @@ func (s *subscription) message(ctx context.Context, h *Handler, f frame) ([]byte
 	if f.gap {
 		return nil, errMissed
 	}
-	one, err := h.changes.find(ctx, f.id, s.channels)
-	if err == nil && one == nil {
-		err = errMissed
-	}
-	if err != nil {
-		return nil, err
+	one := h.changes.kept(f.id)
+	if one == nil {
+		var err error
+		if one, err = h.changes.find(ctx, f.id, s.sub.Channels()); err == nil && one == nil {
+			err = errMissed
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return s.messageOf(ctx, h.costlyQueries, f.id, one)
 }
@@ -227,18 +267,28 @@ func (c *conn) next(ctx context.Context) (first *subscription, err error) {
 
 // oldest returns the id of the next change to send.
 func (s *subscription) oldest() uint64 {
-	f, _ := cut(s.rest)
+	f, _ := cut(s.batch.rest)
 	return f.id
+}
+
+// batch is a block of a subscription. It goes once there is none, since it would retain the memory of a burst.
+type batch struct {
+	own   broker.Block
+	block *broker.Block // being sent
+	rest  []byte        // the unsent part of block
 }
 
 // fill takes the next block once the last one was sent; false if there is none now.
 func (s *subscription) fill(ctx context.Context) (bool, error) {
-	for len(s.rest) == 0 {
-		if s.block != nil {
-			s.sub.Advance(s.block, len(s.block.Bytes))
-			s.block = nil
+	if s.batch == nil {
+		s.batch = &batch{}
+	}
+	for b := s.batch; len(b.rest) == 0; {
+		if b.block != nil {
+			s.sub.Advance(b.block, len(b.block.Bytes))
+			b.block = nil
 		}
-		k, progress := s.sub.Peek(&s.own, maxBatchChanges*frameBytes)
+		k, progress := s.sub.Peek(&b.own, maxBatchChanges*frameBytes)
 		if progress == broker.Behind {
 			if ctx == atOnce {
 				return false, errWaits
@@ -249,10 +299,10 @@ func (s *subscription) fill(ctx context.Context) (bool, error) {
 			}
 		}
 		if progress == broker.Idle {
-			s.own = broker.Block{} // it would retain the memory of a burst
+			s.batch = nil
 			return false, nil
 		}
-		s.block, s.rest = k, k.Bytes
+		b.block, b.rest = k, k.Bytes
 	}
 	return true, nil
 }

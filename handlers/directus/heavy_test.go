@@ -10,7 +10,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sluice/channel"
 	"sluice/store/eventlog"
 	"sluice/store/share"
 )
@@ -29,7 +28,7 @@ func TestHeavyQueriesTakeTurns(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := requestOf(gjson.Parse(text), q, time.Now(), "")
-			return &subscription{feed: h.feeds.use(&r), channels: channel.Set{}}
+			return &subscription{feed: h.feeds.use(&r)}
 		}
 		heavy := `{"_or":[` + strings.Repeat(`{"a":{"_contains":"y"}},`, 50) + `{"a":{"_contains":"z"}}]}`
 		release, err := h.costlyQueries.Acquire(share.With(context.Background(), "another"))

@@ -15,6 +15,7 @@ import (
 	"sluice/channel"
 	"sluice/handlers/httperr"
 	"sluice/store/eventlog"
+	"sluice/store/share"
 )
 
 // maxSubscriptions bounds the subscriptions of a connection.
@@ -27,16 +28,13 @@ type subscription struct {
 	event      string // only these, if any
 	scope      string // of the credential that it is charged to
 	feed       *feed
-	channels   channel.Set
 	sub        *broker.Subscriber
 
-	release func() // releases the charge for the feed and the view
+	forView, forFeed share.Charge
 
-	own       broker.Block
-	block     *broker.Block // being sent
-	rest      []byte        // the unsent part of block
-	delivered uint64        // the last change that was sent
-	waiting   bool          // it is among the connection's waiting
+	batch     *batch // being sent; nil: none
+	delivered uint64 // the last change that was sent
+	waiting   bool   // it is among the connection's waiting
 }
 
 // events are the kinds of event that a subscription can ask for alone, and the methods of these events.
@@ -77,7 +75,8 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 	if err := by.reach(read); err != nil {
 		return err
 	}
-	if one.channels = permitted(c.who, one.collection, one.event); one.channels.Empty() {
+	channels := permitted(c.who, one.collection, one.event)
+	if channels.Empty() {
 		return forbidden(`this credential may not subscribe to these changes: its "sub" needs POST:%s, PUT:%s or DELETE:%s, whichever is asked for`, one.collection, one.collection, one.collection)
 	}
 	item := ""
@@ -110,7 +109,7 @@ func (c *conn) subscribe(ctx context.Context, m *message) error {
 		return httperr.New(http.StatusForbidden, codeLimit, "a connection can have at most %d subscriptions: end one", maxSubscriptions)
 	}
 	r := requestOf(m.Get("query"), q, at, item)
-	if err := c.begin(one, &r, init.position); err != nil {
+	if err := c.begin(one, channels, &r, init.position); err != nil {
 		return err
 	}
 	if old != nil {
@@ -134,21 +133,29 @@ func appendInit(f *found) []byte {
 }
 
 // begin charges a subscription to the connection's credential and makes its cursor, after a position.
-func (c *conn) begin(one *subscription, r *request, position uint64) (err error) {
-	filter := broker.Filter{Channels: one.channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}, Slot: c.lease.Slot()}
-	if one.release, err = c.takeMemory(&filter, r); err != nil {
+func (c *conn) begin(one *subscription, channels channel.Set, r *request, position uint64) (err error) {
+	filter := broker.Filter{
+		Channels: channels, Encoder: c.h.changes, Start: &eventlog.Start{After: position}, Slot: c.lease.Slot(), Opened: true,
+	}
+	if err := c.takeMemory(one, &filter, r); err != nil {
 		return err
 	}
 	if one.sub, err = c.h.o.Broker.Subscribe(filter, c.group); err != nil {
-		one.release()
+		c.giveMemory(one)
 		return err
 	}
 	one.feed, one.scope = c.h.feeds.use(r), c.who.Scope
-	if c.subs == nil {
-		c.subs = map[*broker.Subscriber]*subscription{}
-	}
-	c.subs[one.sub] = one
+	one.sub.Spot = int32(len(c.subs))
+	c.subs = append(c.subs, one)
 	c.wait(one)
+	return nil
+}
+
+// of returns the subscription of a subscriber; nil if it is over.
+func (c *conn) of(sub *broker.Subscriber) *subscription {
+	if at := int(sub.Spot); at < len(c.subs) && c.subs[at].sub == sub {
+		return c.subs[at]
+	}
 	return nil
 }
 
@@ -156,43 +163,44 @@ func (c *conn) begin(one *subscription, r *request, position uint64) (err error)
 const subscriptionBytes = 1536
 
 // takeMemory charges a subscription's memory, or refuses the subscription.
-func (c *conn) takeMemory(f *broker.Filter, r *request) (release func(), err error) {
+func (c *conn) takeMemory(one *subscription, f *broker.Filter, r *request) (err error) {
 	t := c.h.o.Traffic
 	if err := c.account.Take(subscriptionBytes); err != nil {
-		return nil, err
+		return err
 	}
-	view, err := t.HoldFilter(c.who.Scope, f, 0)
+	if one.forView, err = t.HoldFilter(c.who.Scope, f, 0); err == nil {
+		one.forFeed, err = t.Memory.TakeCommon(c.who.Scope, r.hash(), r.size)
+	}
 	if err != nil {
-		c.account.Give(subscriptionBytes)
-		return nil, err
+		c.giveMemory(one)
 	}
-	feed, err := t.Memory.TakeCommon(c.who.Scope, r.hash(), r.size)
-	if err != nil {
-		view()
-		c.account.Give(subscriptionBytes)
-		return nil, err
-	}
-	return func() {
-		feed()
-		view()
-		c.account.Give(subscriptionBytes)
-	}, nil
+	return err
+}
+
+func (c *conn) giveMemory(one *subscription) {
+	one.forFeed.Release()
+	one.forView.Release()
+	c.account.Give(subscriptionBytes)
 }
 
 // end ends a subscription.
 func (c *conn) end(one *subscription) {
 	one.sub.Close()
-	delete(c.subs, one.sub)
+	last := len(c.subs) - 1
+	c.subs[one.sub.Spot] = c.subs[last]
+	c.subs[one.sub.Spot].sub.Spot = one.sub.Spot
+	c.subs[last] = nil
+	c.subs = c.subs[:last]
 	c.waiting = slices.DeleteFunc(c.waiting, func(w *subscription) bool { return w == one })
 	c.h.feeds.drop(one.feed)
-	one.release()
+	c.giveMemory(one)
 }
 
 // again begins a subscription anew at its position, for the connection's current identity and channels.
 func (c *conn) again(old *subscription, now channel.Set) error {
 	r, position := old.feed.request, max(old.delivered, old.sub.Position())
 	c.end(old)
-	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event, channels: now}, &r, position)
+	return c.begin(&subscription{uid: old.uid, collection: old.collection, event: old.event}, now, &r, position)
 }
 
 // byUID returns the subscription with a uid. Without a uid there is none.
@@ -208,7 +216,7 @@ func (c *conn) byUID(uid string) *subscription {
 // unsubscribe ends one subscription, or all.
 func (c *conn) unsubscribe(m *message) {
 	uid := asString(m.uid)
-	for _, one := range c.subs {
+	for _, one := range slices.Clone(c.subs) { // end changes the order
 		if uid == "" || one.uid == uid {
 			c.end(one)
 		}
@@ -219,7 +227,7 @@ func (c *conn) unsubscribe(m *message) {
 // regrant checks the subscriptions against the permissions of the current identity. Those that it may have go on at
 // their positions and miss no change. The others end, with an error message.
 func (c *conn) regrant(ctx context.Context) error {
-	for _, one := range c.subs {
+	for _, one := range slices.Clone(c.subs) {
 		var now channel.Set
 		err := c.caller(ctx, one.collection).reach(read)
 		if err == nil {
@@ -227,7 +235,7 @@ func (c *conn) regrant(ctx context.Context) error {
 				err = forbidden("this credential may not subscribe to these changes")
 			}
 		}
-		if err == nil && one.scope == c.who.Scope && now.String() == one.channels.String() {
+		if err == nil && one.scope == c.who.Scope && now.String() == one.sub.Channels().String() {
 			continue
 		}
 		if err == nil {

@@ -43,6 +43,9 @@ func (c *conn) Tick(now time.Time) (bool, error) {
 			return true, err
 		}
 	}
+	if c.limiter != nil && c.limiter.TokensAt(now) >= connectionRate {
+		c.limiter = nil // the next message finds a full one again
+	}
 	return len(c.out) > 0, nil
 }
 

@@ -82,7 +82,7 @@ func (h *Handler) connect(c echo.Context) error {
 	// The cursor comes first: the connection gets every push from here on.
 	start := eventlog.Start{After: h.o.Broker.Log().Settled()}
 	if err := lease.Subscribe(broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Silent: one.debug,
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: records{one.mode}, Start: &start, Opened: true, Silent: one.debug,
 	}, place.Group); err != nil {
 		return err // the gateway drains
 	}

@@ -179,7 +179,7 @@ func (h *Handler) events(c echo.Context) error {
 	}
 	lease.Notices = notices
 	place, err := lease.SubscribeAt(h.writers, c, broker.Filter{
-		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key}, Start: &start,
+		Channels: channel.NewSet(channel.Pattern{Space: rooms.Space(id)}), Encoder: pushes{c.QueryParams().Has("key"), key}, Start: &start, Opened: true,
 	})
 	if err != nil {
 		return h.busy(c, traffic.ErrDraining())

@@ -247,7 +247,7 @@ func digits(v string) int {
 
 // filter makes the cursor's filter, limited to what the sender may read.
 func (s *selection) filter(may channel.Set) (broker.Filter, error) {
-	f := broker.Filter{Channels: may, Encoder: encoder{s.database, s.clock}}
+	f := broker.Filter{Channels: may, Encoder: encoder{s.database, s.clock}, Opened: true}
 	if c, choice := s.chooser(); c != nil {
 		f.Chooser, f.Choice = c, choice
 	}

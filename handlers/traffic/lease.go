@@ -136,9 +136,9 @@ func (l *Lease) enter(p place) error {
 
 // HoldFilter charges a filter's memory until the end, as Traffic.HoldFilter does.
 func (l *Lease) HoldFilter(f *broker.Filter, free int64) error {
-	release, err := l.opener.Traffic.HoldFilter(l.Identity.Scope, f, free)
-	if release != nil {
-		l.Hold(ReleaseFunc(release))
+	charge, err := l.opener.Traffic.HoldFilter(l.Identity.Scope, f, free)
+	if charge != (share.Charge{}) {
+		l.Hold(&charge)
 	}
 	return err
 }

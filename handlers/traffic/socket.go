@@ -26,8 +26,7 @@ func (l *Lease) EnterPending(g *broker.Group) error {
 // SubscribeAs makes a cursor without a channel, in place of the one before. With it, the socket appears under its identity
 // in the list of connections, and can be ended from there.
 func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
-	seen := seen{broker.Client{RequestID: l.RequestID, Name: who.Name, Kind: who.Kind, From: l.From, Started: l.Started}}
-	sub, err := l.opener.Broker.Subscribe(broker.Filter{Holder: &seen, Slot: l.Slot()}, g)
+	sub, err := l.opener.Broker.Subscribe(broker.Filter{Holder: &seen{l, who}, Slot: l.Slot(), Opened: true}, g)
 	if err != nil {
 		return err
 	}
@@ -93,8 +92,14 @@ func (l *Lease) move(to string) error {
 	return nil
 }
 
-// seen is a socket as the administrator sees it. Others read it, and the stream's identity may change.
-type seen struct{ client broker.Client }
+// seen is a socket as the administrator sees it. Others read it, and the stream's identity may change, so it has its own.
+type seen struct {
+	lease *Lease // only what is never changed
+	who   *auth.Identity
+}
 
 // Client returns whose the socket is.
-func (s *seen) Client() broker.Client { return s.client }
+func (s *seen) Client() broker.Client {
+	l := s.lease
+	return broker.Client{RequestID: l.RequestID, Name: s.who.Name, Kind: s.who.Kind, From: l.From, Started: l.Started}
+}

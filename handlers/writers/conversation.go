@@ -78,7 +78,7 @@ type Turn struct {
 // trim gives back what large events have made grow.
 func (t *Turn) trim() {
 	if cap(t.Out) > 4*batchBytes {
-		t.Out = nil
+		t.Out, t.Memo = nil, nil // it may have parts of Out
 	}
 	if cap(t.Block.Bytes) > 4*batchBytes {
 		t.Block, t.Memo = broker.Block{}, nil

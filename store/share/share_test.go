@@ -158,13 +158,13 @@ func TestCommon(t *testing.T) {
 	if _, err := m.TakeCommon("cid", [32]byte{1}, 500); !errors.As(err, &full) || !full.All || m.Refused() != 2 {
 		t.Errorf("a third owner: %v, %d refused", err, m.Refused())
 	}
-	first()
-	first()
+	first.Release()
+	first.Release()
 	if m.Held() != 2*(500+commonBytes) {
 		t.Errorf("%d charged to those who are left", m.Held())
 	}
-	second()
-	theirs()
+	second.Release()
+	theirs.Release()
 	if m.Held() != 0 || len(m.by)+len(m.common) != 0 {
 		t.Errorf("left behind: %d, %v, %v", m.used, m.by, m.common)
 	}
