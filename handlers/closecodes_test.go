@@ -41,6 +41,7 @@ var closings = []struct {
 	{"the gateway shuts down", 1001, 1001, func(t *testing.T, s *socketStory) {
 		go func() { _ = s.Traffic.Drain(t.Context(), s.Broker) }() // ends with the socket
 	}},
+	{"the client sends a text that is not UTF-8", 1007, 1007, func(_ *testing.T, s *socketStory) { s.socket.Send(`{"type":"ping","uid":"` + "\xff" + `"}`) }},
 	{"the log cannot be read", 1001, 1001, func(t *testing.T, s *socketStory) { s.readFailing(t) }},
 }
 

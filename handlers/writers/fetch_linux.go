@@ -124,5 +124,5 @@ func (sh *shard) returnFetched(f *fetched) {
 			return
 		}
 	}
-	sh.again = append(sh.again, s)
+	sh.serveAgain(s)
 }

@@ -27,6 +27,7 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 		var s *Stream
 		if next < len(again) {
 			s = again[next]
+			s.socket.again = false
 		} else {
 			s = sh.streamOf(sh.work[next-len(again)])
 		}
@@ -37,6 +38,15 @@ func (sh *shard) serveFrom(again []*Stream, i int) (next int) {
 		}
 	}
 	return next
+}
+
+// serveAgain has a stream served in the next round. It is in the list once: one that was there twice would be served twice,
+// and could be added four times.
+func (sh *shard) serveAgain(s *Stream) {
+	if !s.socket.again {
+		s.socket.again = true
+		sh.again = append(sh.again, s)
+	}
 }
 
 // serve writes a stream's events: at most one batch, before the other streams have their turn.
@@ -76,7 +86,7 @@ func (sh *shard) serve(s *Stream) {
 	case broker.More:
 		// There is nothing more: write the events that have gathered, and the notice Live.
 		if sh.send(s, block) && (!k.live || len(k.rest) > 0 || !s.Subscriber.AtHead()) {
-			sh.again = append(sh.again, s)
+			sh.serveAgain(s)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type socket struct {
 	fetching bool // another goroutine uses the cursor
 	chatty   bool // there may be more to read
 	live     bool // the notice Live was sent, or is not wanted
+	again    bool // it is in the shard's list of streams that have more to do
 }
 
 // write sends a and then b, and returns how many bytes of both it took. full means that the kernel takes no more for now.

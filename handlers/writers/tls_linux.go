@@ -90,7 +90,7 @@ func (t *tlsSocket) closeWrite() (full bool, err error) {
 func (t *tlsSocket) read(buf []byte) (n int, again bool, err error) {
 	defer t.settle()
 	if n, err = t.conn.Read(buf); n > 0 {
-		t.idle = 0
+		t.idle, err = 0, nil // crypto/tls reads on if an alert follows the data, and says the same about that the next time
 	}
 	if again = errors.Is(err, errAgain); again {
 		err = nil

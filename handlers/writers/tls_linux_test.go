@@ -3,6 +3,7 @@ package writers
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -169,6 +170,50 @@ func TestTLSReadsRecordsInParts(t *testing.T) {
 		n, again, err := k.tls.read(buf)
 		if last := i == len(client.held)-1; again == last || err != nil || last && string(buf[:n]) != "hello" {
 			t.Fatalf("after %d of %d bytes: %q %v %v", i+1, len(client.held), buf[:n], again, err)
+		}
+	}
+}
+
+// What arrives together with the client's last alert, or with a part of it, is read before the end.
+func TestTLSReadsWhatIsBeforeTheEnd(t *testing.T) {
+	for name, version := range versions {
+		for _, part := range []int{0, 1, 6} {
+			t.Run(fmt.Sprintf("%s, %d bytes missing", name, part), func(t *testing.T) {
+				k, client, below := tlsPair(t, version)
+				client.hold = true
+				if _, err := client.Write([]byte("last words")); err != nil {
+					t.Fatal(err)
+				}
+				if err := client.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				send := func(b []byte) {
+					before := queuedIn(t, k.fd)
+					if _, err := below.Write(b); err != nil {
+						t.Fatal(err)
+					}
+					for queuedIn(t, k.fd) < before+len(b) {
+						runtime.Gosched()
+					}
+				}
+				if err := below.SetWriteDeadline(time.Time{}); err != nil { // CloseWrite has set one
+					t.Fatal(err)
+				}
+				buf, all := make([]byte, 100), client.held
+				send(all[:len(all)-part])
+				if n, again, err := k.tls.read(buf); string(buf[:n]) != "last words" || again || err != nil {
+					t.Fatalf("%q %v %v", buf[:n], again, err)
+				}
+				if part > 0 {
+					if n, again, err := k.tls.read(buf); n != 0 || !again || err != nil {
+						t.Fatalf("before the end: %d %v %v", n, again, err)
+					}
+					send(all[len(all)-part:])
+				}
+				if n, again, err := k.tls.read(buf); n != 0 || again || err != io.EOF {
+					t.Errorf("at the end: %d %v %v", n, again, err)
+				}
+			})
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (sh *shard) hear(s *Stream, now time.Time) {
 			break
 		}
 	}
-	sh.again = append(sh.again, s)
+	sh.serveAgain(s)
 }
 
 // understand does what the next bytes of a client ask for. It returns false if nothing more is to be read now.
@@ -206,7 +206,7 @@ func (sh *shard) say(s *Stream, now time.Time) {
 	case said.Next == broker.Behind:
 		sh.startWork(s)
 	case said.Next == broker.More || h.more && s.reads():
-		sh.again = append(sh.again, s)
+		sh.serveAgain(s)
 	}
 	sh.arm(s, now)
 }

@@ -2,6 +2,7 @@ package wsframe
 
 import (
 	"errors"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -104,9 +105,17 @@ func (m *Message) grow(need int, all bool) bool {
 	return true
 }
 
-// end charges what is made of the message.
-func (m *Message) end() {
-	if n := int64(processed * len(m.Text)); !m.skipped() && n > free {
+// end checks a whole message, and charges what is made of it. A text must be UTF-8: RFC 6455, 5.6 and 8.1.
+func (m *Message) end() error {
+	if m.skipped() {
+		return nil
+	}
+	if m.Kind == websocket.MessageText && !utf8.Valid(m.Text) {
+		m.Release()
+		return &Fault{websocket.StatusInvalidFramePayloadData, "a text message is not UTF-8: RFC 6455, 8.1"}
+	}
+	if n := int64(processed * len(m.Text)); n > free {
 		m.charge(n)
 	}
+	return nil
 }

@@ -89,7 +89,9 @@ func (r *Reader) Read(b []byte) (rest []byte, e Event, err error) {
 		case r.frame.Fin:
 			m := r.message
 			r.message = nil
-			m.end()
+			if err := m.end(); err != nil {
+				return nil, Event{}, err
+			}
 			return b, Event{Kind: Whole, Message: m}, nil
 		}
 	}

@@ -97,6 +97,11 @@ func TestFrames(t *testing.T) {
 		"close with 1013":            {masked(ws.OpClose, true, "\x03\xf5"), "close 1013"},
 		"close with 4999":            {masked(ws.OpClose, true, "\x13\x87"), "close 4999"},
 		"close with a text no UTF-8": {masked(ws.OpClose, true, "\x03\xe8\xff"), "fault 1007"},
+		"text no UTF-8":              {masked(ws.OpText, true, "a\xc3("), "fault 1007"},
+		"text with a surrogate":      {masked(ws.OpText, true, "\xed\xa0\x80"), "fault 1007"},
+		"text that ends too early":   {masked(ws.OpText, true, "\xe2\x82"), "fault 1007"},
+		"a letter in two parts":      {masked(ws.OpText, false, "\xe2\x82") + masked(ws.OpContinuation, true, "\xac"), text("€")},
+		"two parts no UTF-8":         {masked(ws.OpText, false, "\xe2\x82") + masked(ws.OpContinuation, true, "("), "fault 1007"},
 		"half a head":                {"\x81", ""},
 		"half a payload":             {masked(ws.OpText, true, "hello")[:8], ""},
 	} {
