@@ -96,8 +96,29 @@ func refuseHead(c net.Conn, plain bool, cause error) error {
 	if plain && c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
 		_, _ = c.Write(refusedHead) // it may be gone
 	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok { // nothing is sent after this; a full close could discard the answer
-		_ = half.CloseWrite()
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // nothing is sent after this
+		discardRest(c)
 	}
 	return &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("a request head: %w", cause)}
+}
+
+// What a refused client may still send, as net/http does: a connection that is closed with something unread is reset, and
+// the answer could be lost with it.
+const (
+	restTime  = 500 * time.Millisecond
+	restBytes = 1 << 20
+)
+
+func discardRest(c net.Conn) {
+	if c.SetReadDeadline(time.Now().Add(restTime)) != nil {
+		return
+	}
+	var small [4 << 10]byte
+	for n := 0; n < restBytes; {
+		read, err := c.Read(small[:])
+		if n += read; err != nil {
+			return
+		}
+	}
 }
