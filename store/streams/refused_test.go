@@ -78,7 +78,7 @@ func afterChanges(t *testing.T, changes ...func(context.Context, *streams.Catalo
 	engine, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
 	must(t, err)
 	gate := &logtest.Gate{Engine: engine}
-	log, err := eventlog.Open(gate, eventlog.Options{WaitLimit: 100 * time.Millisecond})
+	log, err := eventlog.Open(gate, eventlog.Options{WaitLimit: time.Second})
 	must(t, err)
 	a, err := streams.Open(log, streams.Limits{})
 	must(t, err)
