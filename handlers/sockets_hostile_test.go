@@ -136,15 +136,16 @@ func TestSocketsFloods(t *testing.T) {
 					}()
 				}
 				g.AwaitStreams(t, 4)
-				for deadline := time.Now().Add(20 * time.Second); g.Traffic.Streams() > 1; time.Sleep(50 * time.Millisecond) {
-					if time.Now().After(deadline) {
-						t.Fatalf("%s of %s: %d are still there", name, path, g.Traffic.Streams()-1)
+				gatewaytest.Until(t, func() error {
+					if g.Traffic.Streams() <= 1 {
+						return nil
 					}
 					if _, err := io.WriteString(calm, maskedFrame(say[0])); err != nil {
 						t.Fatal(err)
 					}
 					calm.expect(t, say[1])
-				}
+					return fmt.Errorf("%s of %s: %d are still there", name, path, g.Traffic.Streams()-1)
+				})
 				if held := inUse(); held > before+32<<20 {
 					t.Errorf("%s of %s: the heap was %d bytes and is %d", name, path, before, held)
 				}

@@ -297,15 +297,12 @@ func TestCrowdsResume(t *testing.T) {
 		}
 		group.Wait()
 		g.AwaitSubscribers(t, 1)
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			nowFiles, now := openFiles(t), runtime.NumGoroutine()
-			if nowFiles <= files+2 && now <= goroutines+2 {
-				return
+		gatewaytest.Until(t, func() error {
+			if nowFiles, now := openFiles(t), runtime.NumGoroutine(); nowFiles > files+2 || now > goroutines+2 {
+				return fmt.Errorf("%d descriptors and %d goroutines, before %d and %d", nowFiles, now, files, goroutines)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d descriptors and %d goroutines, before %d and %d", nowFiles, now, files, goroutines)
-			}
-		}
+			return nil
+		})
 	})
 }
 

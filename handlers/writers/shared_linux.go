@@ -53,18 +53,27 @@ func (w *shared) close() {
 // next returns the shards in turn.
 func (w *shared) next() *shard { return w.shards[w.turn.Add(1)%uint32(len(w.shards))] }
 
+// take takes a request's connection from net/http, with what was read of it already. The descriptor is the caller's. With an
+// error comes the reason that ends the stream.
+func (sh *shard) take(c echo.Context, status int) (fd int32, secure *tlsSocket, read []byte, reason broker.End, err error) {
+	conn, read, err := hijack(c, status)
+	if err != nil {
+		return 0, nil, nil, Gone, err
+	}
+	if fd, secure, err = detach(conn, sh.config.WriteTimeout); err != nil {
+		return 0, nil, nil, Failed, err
+	}
+	sh.config.Observer.Descriptor(int(fd))
+	return fd, secure, read, "", nil
+}
+
 // takeOver gives the request's connection to a shard. It first writes the answer's head and the stream's first frames
 // itself. A reason other than "" ends the stream.
 func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broker.End, _ error) {
-	conn, _, err := hijack(c, http.StatusOK)
+	fd, secure, _, reason, err := sh.take(c, http.StatusOK)
 	if err != nil {
-		return Gone, err
+		return reason, err
 	}
-	fd, secure, err := detach(conn, sh.config.WriteTimeout)
-	if err != nil {
-		return Failed, err
-	}
-	sh.config.Observer.Descriptor(int(fd))
 	adopted := false
 	defer func() { // after a panic as well
 		if !adopted {
@@ -93,15 +102,10 @@ func (sh *shard) takeOver(c echo.Context, s *Stream, chunked bool) (reason broke
 
 // takeOverSocket gives the connection of a request for a WebSocket to a shard. A reason other than "" ends the socket.
 func (sh *shard) takeOverSocket(c echo.Context, s *Stream) (reason broker.End, _ error) {
-	conn, read, err := hijack(c, http.StatusSwitchingProtocols)
+	fd, secure, read, reason, err := sh.take(c, http.StatusSwitchingProtocols)
 	if err != nil {
-		return Gone, err
+		return reason, err
 	}
-	fd, secure, err := detach(conn, sh.config.WriteTimeout)
-	if err != nil {
-		return Failed, err
-	}
-	sh.config.Observer.Descriptor(int(fd))
 	adopted := false
 	defer func() { // after a panic as well
 		if !adopted {
