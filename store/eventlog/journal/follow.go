@@ -16,6 +16,10 @@ const (
 	stale    = time.Hour              // a message that was sent that long before it got its place is left out: it is a repeat by a stranger
 	ahead    = 64                     // decoded messages that wait to be applied
 	together = 1024                   // messages of one Next
+
+	// nextBytes is how much one Next returns, about. It is one commit, and pebble makes a sorted table of its own from a commit
+	// of half a memtable. With 4 MiB, catching up took 6.8 µs of CPU an event, with 1 MiB 4.3, with 512 KiB 4.9.
+	nextBytes = 1 << 20
 )
 
 // decoded is a message that waits to be applied.
@@ -54,6 +58,9 @@ func (j *Journal) followOnce() error {
 	defer func() { _ = live.Unsubscribe() }() // the connection may be gone
 	// More than that is read directly.
 	if err := live.SetPendingLimits(8192, 64<<20); err != nil {
+		return err
+	}
+	if err := j.readOn(); err != nil { // what was stored before
 		return err
 	}
 	for {
@@ -222,7 +229,7 @@ func (j *Journal) Next() []eventlog.Entry {
 	for size, n := 0, 0; ok; n++ {
 		j.entries = append(j.entries, d.entries...)
 		j.given = d.entries[0].Place
-		if size += d.size; n == together || size >= readBytes {
+		if size += d.size; n == together || size >= nextBytes {
 			break
 		}
 		select {

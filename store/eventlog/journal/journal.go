@@ -144,7 +144,7 @@ func (j *Journal) Health() error {
 	if stopped != nil {
 		return stopped
 	}
-	return progress.health(j.o.Majority) // without the lock, since Majority has its own
+	return progress.health(j.applied.Load(), j.o.Majority) // without the lock, since Majority has its own
 }
 
 func (j *Journal) seen() (p progress, stopped error) {

@@ -19,27 +19,26 @@ const (
 	silentMost = 2 // looks in a row without a leader, after which it counts whether other gateways are heard
 )
 
-// progress compares what is applied with the journal's end, once a second.
+// progress is what is known of the journal's end. It is asked for once a second.
 type progress struct {
-	ends    [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
-	applied uint64
-	silent  int // looks in a row without a leader
+	ends   [lagMost + 1]uint64 // the journal's end at the last looks, the newest first
+	silent int                 // looks in a row without a leader
 }
 
-// health is the reason that the gateway is behind. majority reports whether it hears most of the other gateways.
-func (p *progress) health(majority func() bool) error {
+// health is the reason that the gateway is behind, which has applied the messages up to a place. majority reports whether it hears most of
+// the other gateways.
+func (p *progress) health(applied uint64, majority func() bool) error {
 	switch {
 	case p.silent >= silentMost && !majority():
 		return fmt.Errorf("%w: %w", eventlog.ErrBehind, errNoMajority)
-	case p.applied < p.ends[lagMost]:
-		return fmt.Errorf("%w: it has applied %d messages of the journal, which had %d three seconds ago", eventlog.ErrBehind, p.applied, p.ends[lagMost])
+	case applied < p.ends[lagMost]:
+		return fmt.Errorf("%w: it has applied %d messages of the journal, which had %d three seconds ago", eventlog.ErrBehind, applied, p.ends[lagMost])
 	}
 	return nil
 }
 
 // look notes one look. Without an answer, nothing is known to be newer.
-func (p *progress) look(applied, end uint64, answered bool) {
-	p.applied = applied
+func (p *progress) look(end uint64, answered bool) {
 	if p.silent++; answered {
 		p.silent = 0
 	} else {
@@ -82,7 +81,7 @@ func (j *Journal) watchOnce() {
 	}
 	// A leader without a majority has nothing to say: others may have another one, and go on.
 	answered := err == nil && state.Led
-	if reason := j.look(applied, state.Last, answered); reason != nil {
+	if reason := j.look(state.Last, answered); reason != nil {
 		j.fail(reason)
 	}
 }
@@ -117,10 +116,10 @@ func (j *Journal) shorter(applied uint64) bool {
 	return true
 }
 
-func (j *Journal) look(applied, end uint64, answered bool) error {
+func (j *Journal) look(end uint64, answered bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.progress.look(applied, end, answered)
+	j.progress.look(end, answered)
 	return j.claims.differ(j.now())
 }
 

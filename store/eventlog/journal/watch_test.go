@@ -44,13 +44,28 @@ func TestProgress(t *testing.T) {
 		"behind, no leader":      {append(same(1, look{5, 9, true, true}), same(3, look{5, 0, false, true})...), eventlog.ErrBehind},
 	} {
 		var p progress
+		var applied uint64
 		majority := true
 		for _, l := range test.looks {
-			p.look(l.applied, l.end, l.answered)
-			majority = l.majority
+			p.look(l.end, l.answered)
+			applied, majority = l.applied, l.majority
 		}
-		if err := p.health(func() bool { return majority }); !errors.Is(err, test.want) {
+		if err := p.health(applied, func() bool { return majority }); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestProgressSinceTheLastLook: a gateway that has caught up between two looks is not behind until the next one.
+func TestProgressSinceTheLastLook(t *testing.T) {
+	t.Parallel()
+	var p progress
+	for range lagMost + 1 {
+		p.look(9, true)
+	}
+	for applied, want := range map[uint64]error{5: eventlog.ErrBehind, 9: nil} {
+		if err := p.health(applied, nil); !errors.Is(err, want) {
+			t.Errorf("applied %d: %v, want %v", applied, err, want)
 		}
 	}
 }
