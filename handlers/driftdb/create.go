@@ -33,7 +33,7 @@ func (h *Handler) makes(c echo.Context, id string) bool {
 	if !rooms.IsID(id) || c.Request().Method != http.MethodGet || c.Path() == connectPath && !c.IsWebSocket() {
 		return false
 	}
-	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()
+	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.o.Auth.Anonymous(h.carriers(c))
 }
 
 // make makes a room, if no room has that id and the sender may make one more. All new rooms are made here.
