@@ -173,7 +173,7 @@ func owner(who *auth.Identity, address string) string {
 // identify returns the identity of a request: nil if it has no credential.
 func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
-	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	carriers := h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
 	if carriers.Empty() {
 		return nil, nil // no credential is not an error here
 	}

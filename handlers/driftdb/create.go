@@ -52,7 +52,7 @@ func (h *Handler) make(c echo.Context, id string) error {
 // carriers returns the credentials of a request.
 func (h *Handler) carriers(c echo.Context) auth.Carriers {
 	r := c.Request()
-	return auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	return h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
 }
 
 // maker returns the maker of a room, or refuses a sender that may not make one. If anybody may make rooms, the rooms of a
