@@ -10,6 +10,7 @@ import (
 
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/channel"
@@ -38,6 +39,9 @@ type Options struct {
 
 	Global           bool
 	QueryCredentials bool
+	Cookie           string       // the name of the cookie that carries a credential; "": none does
+	Origins          []string     // of pages that may make changes by it, beside the gateway's own
+	Proxies          peer.Proxies // by which the gateway knows its own origin
 	PublishRate      float64
 	Passwords        *passwords.Checker // of users; nil: one with the usual cost
 	Logger           *slog.Logger
@@ -57,6 +61,9 @@ type Authenticator struct {
 	guesses          *tries.Guard // of keys and tokens
 	global           bool
 	queryCredentials bool
+	cookie           string // its name; "": no cookie carries a credential
+	pages            pages  // that may make changes by it
+	missing          *Error // of a request without a credential
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -112,7 +119,7 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), missing: missing(o.Cookie), now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
 
@@ -176,17 +183,21 @@ func (a *Authenticator) Reload() error {
 // request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
 // credential that another one may have made.
 func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
-	values, inQuery, err := c.distinct()
+	sent, err := c.distinct()
 	switch {
 	case err != nil:
 		return nil, err
-	case len(values) == 0:
-		return nil, errMissing
-	case inQuery && !a.queryCredentials:
+	case len(sent.values) == 0:
+		return nil, a.missing
+	case sent.inQuery && !a.queryCredentials:
 		return nil, errInQuery
+	case sent.byCookie:
+		if err := a.pages.check(&c); err != nil { // before a look at the value, so that hostile pages use up no tries of an address
+			return nil, err
+		}
 	}
 	ids := make([]*Identity, 0, 2)
-	for _, v := range values {
+	for _, v := range sent.values {
 		id, err := a.guarded(ctx, c.From, v)
 		if err != nil {
 			return nil, err

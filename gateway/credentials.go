@@ -3,6 +3,7 @@ package gateway
 import (
 	"sluice/auth"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 )
 
 // checkCredentials finds faults in the credentials of the settings before anything is opened.
@@ -43,8 +44,9 @@ func (g *Gateway) authOptions() auth.Options {
 		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
-		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate,
-		Passwords: g.passwords(), Logger: g.o.Logger,
+		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, Cookie: cfg.CredentialCookie, Origins: cfg.CORSOrigins, Proxies: peer.Proxies(cfg.TrustedProxies),
+		PublishRate: cfg.PublishRate,
+		Passwords:   g.passwords(), Logger: g.o.Logger,
 	}
 }
 

@@ -46,6 +46,7 @@ var names = map[string]string{
 	auth.TooManyTries:        nameTooMany,
 	auth.KeysUnavailable:     nameUnavailable,
 	httperr.OriginNotAllowed: nameForbidden,
+	auth.CookieOrigin:        nameForbidden,
 	httperr.Forbidden:        nameForbidden,
 	httperr.RateLimited:      nameTooMany,
 	httperr.DatabaseFull:     nameFull,
