@@ -118,20 +118,22 @@ func TestApplicationAtEveryDoor(t *testing.T) {
 			{[]string{"Cookie", "session=ann"}, one.status, ""},
 			{[]string{"Authorization", "Bearer ann"}, one.status, ""},
 		} {
-			if one.path == "/new" && sent.headers[0] == "Cookie" && sent.status < 300 {
-				sent.headers = append(sent.headers, "Accept", "application/json")
-			}
-			status, text := g.Request(t, one.method, one.path, one.body, sent.headers...)
+			status, text := g.Request(t, one.method, one.path, one.body, append(sent.headers, "Origin", g.URL)...)
 			if status != sent.status && !(sent.status < 300 && status/100 == 2) || !strings.Contains(text, sent.message) {
 				t.Errorf("%s %s with %v: %d %s, want %d %s", one.method, one.path, sent.headers, status, text, sent.status, sent.message)
 			}
 		}
 		app.goDown(true)
 		path := strings.Replace(one.path, "/a-room", "/another-room", 1) // one that is there needs no credential
-		if status, text := g.Request(t, one.method, path, one.body, "Cookie", "session=new"); status != 503 || !strings.Contains(text, "gives no answer now") {
+		if status, text := g.Request(t, one.method, path, one.body, "Cookie", "session=new", "Origin", g.URL); status != 503 || !strings.Contains(text, "gives no answer now") {
 			t.Errorf("%s %s without an answer: %d %s", one.method, one.path, status, text)
 		}
 		app.goDown(false)
+		before := app.questions()
+		status, text := g.Request(t, one.method, one.path, one.body, "Cookie", "session=ann", "Origin", "https://evil.example")
+		if change := one.method != "GET"; change && (status != 403 || !strings.Contains(text, "evil.example") || app.questions() != before) {
+			t.Errorf("%s %s from a page of another site: %d %s, %d questions", one.method, one.path, status, text, app.questions()-before)
+		}
 	}
 	if status, text := g.Request(t, "GET", "/realtime", "", "Cookie", strings.Repeat("x", 17<<10)); status != 431 || !strings.Contains(text, "headers_too_large") {
 		t.Errorf("a large cookie: %d %s", status, text)
@@ -178,7 +180,7 @@ func TestApplicationAtEveryStream(t *testing.T) {
 			}
 		},
 		"socket": func(t *testing.T, g *gateway, session string) func() string {
-			s, status := g.DialSocket(t, "", http.Header{"Cookie": {"session=" + session}})
+			s, status := g.DialSocket(t, "", http.Header{"Cookie": {"session=" + session}, "Origin": {g.URL}})
 			if s == nil {
 				t.Fatal(status)
 			}
@@ -254,7 +256,7 @@ func TestSocketThatTheApplicationRefuses(t *testing.T) {
 		} else if s == nil || app.questions() != before {
 			t.Errorf("%s, without a cookie: %d, %d questions", mode, status, app.questions()-before)
 		}
-		s, status = g.DialSocket(t, "", http.Header{"Cookie": {"session=eve"}})
+		s, status = g.DialSocket(t, "", http.Header{"Cookie": {"session=eve"}, "Origin": {g.URL}})
 		if mode == config.SocketStrict {
 			if s != nil || status != 401 {
 				t.Errorf("strict: %d", status)
@@ -266,8 +268,16 @@ func TestSocketThatTheApplicationRefuses(t *testing.T) {
 		}
 		s.Send(`{"type":"auth","access_token":"` + gatewaytest.KeyDocs + `"}`)
 		s.Expect(`{"type":"auth","status":"ok"}`)
+		s, status = g.DialSocket(t, "", http.Header{"Cookie": {"session=ann"}, "Origin": {"https://evil.example"}})
+		if s == nil {
+			t.Fatalf("%s, another site: %d", mode, status)
+		}
+		s.Send(`{"type":"subscribe","collection":"notes","uid":"1"}`)
+		if text, err := s.Next(); strings.Contains(text, "subscription") { // it is nobody
+			t.Errorf("%s, another site: %s %v", mode, text, err)
+		}
 		app.goDown(true)
-		if s, status = g.DialSocket(t, "", http.Header{"Cookie": {"session=other"}}); s != nil || status != 503 {
+		if s, status = g.DialSocket(t, "", http.Header{"Cookie": {"session=other"}, "Origin": {g.URL}}); s != nil || status != 503 {
 			t.Errorf("%s, the application is down: %d", mode, status)
 		}
 		app.goDown(false)
