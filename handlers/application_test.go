@@ -21,7 +21,10 @@ type application struct {
 	mu       sync.Mutex
 	sessions map[string]string // to its answers
 	down     bool
+	takes    time.Duration
 	asked    int
+	now      int // at the same time
+	most     int
 }
 
 // grantAll is the answer for a session that may do all at every door.
@@ -35,6 +38,11 @@ func newApplication(t testing.TB) *application {
 }
 
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.enter(1)
+	defer a.enter(-1)
+	if a.takes > 0 {
+		<-time.After(a.takes)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked++
@@ -56,6 +64,19 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Write([]byte(answer))
 	}
+}
+
+func (a *application) enter(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now += n
+	a.most = max(a.most, a.now)
+}
+
+func (a *application) mostAtOnce() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most
 }
 
 // set changes a session; "" ends it.
