@@ -304,3 +304,23 @@ func TestSocketThatTheApplicationRefuses(t *testing.T) {
 		app.goDown(false)
 	}
 }
+
+// Pages of origins that are listed by name may send cookies, if the application gets them.
+func TestPagesSendCookiesToTheApplication(t *testing.T) {
+	t.Parallel()
+	app := newApplication(t)
+	for _, one := range []struct {
+		origins, forward []string
+		want             string
+	}{
+		{[]string{"https://app.example"}, []string{"cookie", "Authorization"}, "true"},
+		{[]string{"https://app.example"}, []string{"Authorization"}, ""},
+		{[]string{"*"}, []string{"Cookie"}, ""},
+	} {
+		g := newGateway(t, app.decides, func(s *setup) { s.CORSOrigins, s.AuthForward = one.origins, one.forward })
+		s := g.Open(t, "", "", "Cookie", "session=ann", "Authorization", "Bearer ann", "Origin", "https://app.example")
+		if got := s.Answer.Header.Get("Access-Control-Allow-Credentials"); s.Answer.StatusCode != 200 || got != one.want {
+			t.Errorf("%+v: %d %q", one, s.Answer.StatusCode, got)
+		}
+	}
+}
