@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"sluice/auth/backend"
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/channel"
@@ -36,8 +39,13 @@ type Options struct {
 	Leeway                 time.Duration
 	DefaultSub, DefaultPub []string
 
+	Backend backend.Options // the application that decides about other requests; without a URL there is none
+
 	Global           bool
 	QueryCredentials bool
+	Cookie           string       // the name of the cookie that carries a credential; "": none does
+	Origins          []string     // of pages that may make changes by it, beside the gateway's own
+	Proxies          peer.Proxies // by which the gateway knows its own origin
 	PublishRate      float64
 	Passwords        *passwords.Checker // of users; nil: one with the usual cost
 	Logger           *slog.Logger
@@ -54,9 +62,14 @@ type Authenticator struct {
 	revoked          *revoked
 	users            *user.Store
 	passwords        *passwords.Checker
-	guesses          *tries.Guard // of keys and tokens
+	guesses          *tries.Guard     // of keys, tokens and sessions of the application
+	accepted         *tries.Guard     // counts unknown credentials that the application accepts
+	backend          *backend.Backend // nil if no application decides
 	global           bool
 	queryCredentials bool
+	cookie           string // its name; "": no cookie carries a credential
+	pages            pages  // that may make changes by it
+	missing          *Error // of a request without a credential
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -93,6 +106,7 @@ func New(o Options) (*Authenticator, error) {
 	if err := a.keys.load(); err != nil { // last, so that ids of keys are made with the secret, and the store is known
 		return nil, err
 	}
+	a.openBackend(o)
 	a.watch(o.Logger)
 	return a, nil
 }
@@ -112,7 +126,8 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), missing: missing(o.Cookie),
+		now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
 
@@ -148,6 +163,9 @@ func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 func (a *Authenticator) Close() error {
 	a.once.Do(func() { close(a.quit) })
 	a.group.Wait()
+	if a.backend != nil {
+		a.backend.Close()
+	}
 	if a.keys.store != nil {
 		a.keys.store.effects.Wait()
 		a.keys.minters.effects.Wait()
@@ -176,18 +194,27 @@ func (a *Authenticator) Reload() error {
 // request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
 // credential that another one may have made.
 func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
-	values, inQuery, err := c.distinct()
+	sent, err := c.distinct()
 	switch {
 	case err != nil:
 		return nil, err
-	case len(values) == 0:
-		return nil, errMissing
-	case inQuery && !a.queryCredentials:
+	}
+	q := a.question(c)
+	switch {
+	case q != nil:
+		return a.decide(ctx, c, sent, q)
+	case len(sent.values) == 0:
+		return nil, cmp.Or(a.missing, errMissing)
+	case sent.inQuery && !a.queryCredentials:
 		return nil, errInQuery
+	case sent.byCookie:
+		if err := a.pages.check(&c); err != nil { // before a look at the value, so that hostile pages use up no tries of an address
+			return nil, err
+		}
 	}
 	ids := make([]*Identity, 0, 2)
-	for _, v := range values {
-		id, err := a.guarded(ctx, c.From, v)
+	for _, v := range sent.values {
+		id, err := a.admit(c.From, a.look(ctx, v))
 		if err != nil {
 			return nil, err
 		}
@@ -200,40 +227,46 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 // tries again and again. It allows too few to guess a key that a person made up.
 var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
 
-// guarded finds the identity of a credential from an address, and limits guesses. After too many of them, a key that a
+// looked is what a credential turned out to be: a key, or else the identity of a token.
+type looked struct {
+	key *Key
+	id  *Identity
+	err *Error
+}
+
+// admit returns the identity of a credential from an address, and limits guesses. After too many of them, a key that a
 // person may have made up is refused even if it is right; otherwise a different answer would reveal it. A long key, or a
 // key or token that the gateway made, cannot be guessed, so it always passes if it is right.
-func (a *Authenticator) guarded(ctx context.Context, from, value string) (*Identity, *Error) {
-	k, id, err := a.look(ctx, value)
-	if k != nil {
-		if !k.strong {
-			if wait := a.guesses.Right(from, k.hash); wait > 0 {
+func (a *Authenticator) admit(from string, l looked) (*Identity, *Error) {
+	if l.key != nil {
+		if !l.key.strong {
+			if wait := a.guesses.Right(from, l.key.hash); wait > 0 {
 				return nil, tooManyTries(wait)
 			}
 		}
-		return a.keyIdentity(k)
+		return a.keyIdentity(l.key)
 	}
-	if err != nil && err.guess {
+	if l.err != nil && l.err.guess {
 		if wait := a.guesses.Wrong(from); wait > 0 {
 			return nil, tooManyTries(wait)
 		}
 	}
-	return id, err
+	return l.id, l.err
 }
 
 // look finds a key, or else the identity of a token.
-func (a *Authenticator) look(ctx context.Context, value string) (k *Key, id *Identity, err *Error) {
+func (a *Authenticator) look(ctx context.Context, value string) (l looked) {
 	behind := a.again(ctx, func() bool {
-		if k = a.keys.find(value); k != nil {
-			return !k.expired(a.now()) // a later end may be on its way
+		if l.key = a.keys.find(value); l.key != nil {
+			return !l.key.expired(a.now()) // a later end may be on its way
 		}
-		id, err = a.token(value)
-		return err != errUnknownKey && err != errTokenRevoked
+		l.id, l.err = a.token(value)
+		return l.err != errUnknownKey && l.err != errTokenRevoked
 	})
 	if behind != nil {
-		return nil, nil, errBehind
+		return looked{err: errBehind}
 	}
-	return k, id, err
+	return l
 }
 
 // again calls look, and if it returns false, once more when this gateway has what the others had at the call.

@@ -35,8 +35,16 @@ func bad(t *testing.T) map[string]struct {
 		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, such as 10s"},
 		"JWT_DEFAULT_SUB":         {[]string{"put", "a:b:c", ":a", "a,,b", "{sub}:", "$x"}, "must be"},
 		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, such as"},
+		"AUTH_URL":                {[]string{"x", "http://app.example/auth", "ftp://127.0.0.1/", "https://", "//app.example", "https://app.example/#a"}, "must be an https address (http only on loopback)"},
+		"AUTH_FORWARD":            {[]string{"Cookie,", "a b", "Cookie,cookie", "Host", "x-forwarded-for", "X-Apikey", "upgrade", "sluice-signature", "*,Ä"}, "must"},
+		"AUTH_TIMEOUT":            {[]string{"0", "1", "2m"}, "must be a duration from 10ms to 1m, such as 3s"},
+		"AUTH_GRACE":              {[]string{"-1s", "25h", "x"}, "must be a duration from 0s to 24h, such as 1m"},
+		"AUTH_CONCURRENCY":        {[]string{"0", "-1", "many", "10001"}, "must be a whole number from 1 to 10000"},
+		"AUTH_SECRET":             {[]string{"short"}, "must have 32 bytes or more"},
 		"REALTIME_GLOBAL":         {[]string{"yes", "on", "2"}, "must be true or false"},
 		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
+		"CREDENTIAL_COOKIE":       {[]string{"a b", "a;b", "a=b", "a,b", "ä"}, "must be the name of one cookie"},
+		"CORS_HEADERS":            {[]string{"*", "x-*", "traceparent,*", "a b", "a:b", "ä", "traceparent,,baggage"}, "must be"},
 		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
 		"TOKEN_SECRET":            {[]string{"short"}, "must have 32 bytes or more"},
 		"CLUSTER_URL":             {[]string{"localhost:4222", "http://localhost:4222", "nats://", "nats://a,", "nats://a:x"}, "must be addresses of NATS servers"},
@@ -108,7 +116,7 @@ func bad(t *testing.T) map[string]struct {
 var free = []string{"API_KEYS", "JWT_ISSUER", "JWT_AUDIENCE"}
 
 // secrets has the settings whose values no message may show.
-var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET", "CLUSTER_SECRET"}
+var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET", "CLUSTER_SECRET", "AUTH_SECRET"}
 
 func TestBadValues(t *testing.T) {
 	t.Parallel()
@@ -170,6 +178,9 @@ func TestTogether(t *testing.T) {
 			[]string{"JWT_PUBLIC_KEY_FILE=" + file + ": must be the only one", "JWT_SECRET=***: must be the only one"}},
 		{"an event over the body", []string{"MAX_BODY=32KiB"}, []string{"MAX_EVENT=64KiB: must not be more than MAX_BODY (32KiB)"}},
 		{"a bad body says nothing of the event", []string{"MAX_BODY=0"}, []string{"MAX_BODY=0: must be a size"}},
+		{"a cookie for pages of any site", []string{"CREDENTIAL_COOKIE=session"}, []string{"CORS_ORIGINS=*: must list origins by name, such as https://app.example, and not be *, because CREDENTIAL_COOKIE is set"}},
+		{"a cookie for pages of any site among others", []string{"CREDENTIAL_COOKIE=session", "CORS_ORIGINS=https://app.example,*"}, []string{"CORS_ORIGINS=https://app.example,*: must list origins by name"}},
+		{"a cookie for pages of a site", []string{"CREDENTIAL_COOKIE=__Host-session", "CORS_ORIGINS=https://app.example"}, nil},
 		{"any free port twice", []string{"ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}, nil},
 		{"a folder to be made", []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "new", "deeper")}, nil},
 		{"a folder that is there", []string{"DATA_DIR=" + t.TempDir()}, nil},
@@ -229,5 +240,14 @@ func TestClusterNameIsNoSnapshots(t *testing.T) {
 	t.Parallel()
 	if _, faults := load("CLUSTER_NAME=a_SNAPSHOTS"); !strings.Contains(faults.Error(), "must not end with _SNAPSHOTS") {
 		t.Error(faults.Error())
+	}
+}
+
+// TestAuthURLHasNoUser: a user and password in AUTH_URL are refused, and not shown.
+func TestAuthURLHasNoUser(t *testing.T) {
+	t.Parallel()
+	_, faults := load("AUTH_URL=https://user:hunter2@app.example/auth")
+	if len(faults) != 1 || !strings.Contains(faults[0].Why, "without a user") || strings.Contains(faults.Error(), "hunter2") {
+		t.Errorf("%v", faults)
 	}
 }

@@ -54,6 +54,7 @@ var answers = map[string]struct {
 	// Directus answers the same for what does not exist and for what the client may not see.
 	httperr.NotFound:         {http.StatusForbidden, codeForbidden},
 	httperr.OriginNotAllowed: {0, codeForbidden},
+	auth.CookieOrigin:        {0, codeForbidden},
 	httperr.IDTaken:          {http.StatusBadRequest, codeNotUnique},
 	httperr.CollectionFull:   {http.StatusRequestEntityTooLarge, codeTooLarge},
 	httperr.BadQuery:         {0, codeQuery},
@@ -72,12 +73,17 @@ var byStatus = map[int]string{
 	http.StatusRequestEntityTooLarge: codeTooLarge,
 	http.StatusTooManyRequests:       codeRate,
 	http.StatusInternalServerError:   codeInternal,
+
+	http.StatusRequestHeaderFieldsTooLarge: codeTooLarge,
 }
 
 // wire returns the status and the code of an error for Directus' clients.
 func wire(e *httperr.Error) (status int, code string) {
-	if own[e.Code] {
+	switch {
+	case own[e.Code]:
 		return e.Status, e.Code
+	case e.Code == auth.ApplicationRefused && e.Status == http.StatusForbidden:
+		return e.Status, codeForbidden
 	}
 	if a, ok := answers[e.Code]; ok {
 		return cmp.Or(a.status, e.Status), a.code

@@ -33,7 +33,7 @@ func (h *Handler) makes(c echo.Context, id string) bool {
 	if !rooms.IsID(id) || c.Request().Method != http.MethodGet || c.Path() == connectPath && !c.IsWebSocket() {
 		return false
 	}
-	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()
+	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.o.Auth.Anonymous(h.carriers(c))
 }
 
 // make makes a room, if no room has that id and the sender may make one more. All new rooms are made here.
@@ -52,7 +52,7 @@ func (h *Handler) make(c echo.Context, id string) error {
 // carriers returns the credentials of a request.
 func (h *Handler) carriers(c echo.Context) auth.Carriers {
 	r := c.Request()
-	return auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	return h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
 }
 
 // maker returns the maker of a room, or refuses a sender that may not make one. If anybody may make rooms, the rooms of a
@@ -60,20 +60,29 @@ func (h *Handler) carriers(c echo.Context) auth.Carriers {
 func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	r := c.Request()
 	carriers := h.carriers(c)
+	carriers.Change = true // a GET makes a room too
 	switch {
 	case h.o.Create == Anybody && carriers.Empty():
-		return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}, nil
+		return anonymous(c), nil
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
 		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE to open, or to key so that an API key can make them")
 	}
 	who, bad := h.o.Auth.Authenticate(r.Context(), carriers)
-	if bad != nil {
+	switch {
+	case bad != nil && bad.Code == auth.CookieOrigin && h.o.Create == Anybody: // the page may make a room, but not for the user of its browser
+		return anonymous(c), nil
+	case bad != nil:
 		return rooms.Maker{}, bad
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return rooms.Maker{}, httperr.ForeignOrigin()
 	}
 	return rooms.Maker{Owner: peer.Owner(who.Scope, c.RealIP())}, nil
+}
+
+// anonymous is the maker of a room whose sender has no credential.
+func anonymous(c echo.Context) rooms.Maker {
+	return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}
 }
 
 // isFetch reports whether a page's fetch made the request without asking for JSON, as DriftDB's client does.

@@ -45,7 +45,9 @@ var names = map[string]string{
 	auth.AmbiguousCredential: nameCredentials,
 	auth.TooManyTries:        nameTooMany,
 	auth.KeysUnavailable:     nameUnavailable,
+	auth.ApplicationRefused:  nameForbidden, // with 403
 	httperr.OriginNotAllowed: nameForbidden,
+	auth.CookieOrigin:        nameForbidden,
 	httperr.Forbidden:        nameForbidden,
 	httperr.RateLimited:      nameTooMany,
 	httperr.DatabaseFull:     nameFull,
