@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,9 +20,10 @@ import (
 
 // published is an event in the model.
 type published struct {
-	id     uint64
-	ch     channel.Channel
-	except eventlog.Connection // which it left out
+	id       uint64
+	ch       channel.Channel
+	retracts bool                // it says that another event is gone
+	except   eventlog.Connection // which it left out
 }
 
 // reader is a subscriber as its client sees it: only bytes and the last id.
@@ -64,6 +67,7 @@ func TestModel(t *testing.T) {
 			"read":      m.read,
 			"ping":      m.ping,
 			"cut":       m.cut,
+			"retract":   m.retract,
 		})
 		for _, r := range m.readers {
 			m.drain(r)
@@ -127,6 +131,23 @@ func (m *model) publish(t *rapid.T) {
 		}
 	}
 	m.append(t, events)
+}
+
+// retract takes an event out. Nobody gets it any more who has not got it.
+func (m *model) retract(t *rapid.T) {
+	if len(m.all) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(m.all)-1).Draw(t, "retracted")
+	e := m.all[i]
+	by, err := m.log.Retract(context.Background(), e.id, func(*eventlog.Event) error { return nil }, nil)
+	if errors.Is(err, eventlog.ErrGone) && (e.retracts || e.ch.Space != "" || e.id <= m.removed(t)) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.all = append(slices.Delete(m.all, i, i+1), published{id: by, ch: e.ch, retracts: true})
 }
 
 // flood publishes so much that readers fall behind lists, rings and retention.
@@ -242,6 +263,9 @@ func (m *model) event(t *rapid.T, r *reader, id uint64, name string) {
 		switch {
 		case e.id <= r.at || !r.wants(e):
 		case e.id == id:
+			if (name == eventlog.Retracted) != e.retracts {
+				t.Fatalf("%d is %+v, and came as %s", id, e, name)
+			}
 			r.at = id
 			return
 		case e.ch.Space != "" || e.id > r.lost:

@@ -257,7 +257,7 @@ func (s *Subscriber) gather(k *Block, limit int) {
 	b, v := s.broker, s.members.view
 	pos := s.pos
 	for ; pos < v.end() && len(k.Bytes) < limit; pos++ {
-		if e := b.ring.at(v.list[pos-v.base].index); e.event.ID > s.after && k.gives(s, e.except) {
+		if e := b.ring.at(v.list[pos-v.base].index); e.event.ID > s.after && !e.gone && k.gives(s, e.except) {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = max(k.reached, v.list[pos-v.base].id)
@@ -279,7 +279,7 @@ func (s *Subscriber) walkRing(k *Block, limit int) {
 	from := sort.Search(n, func(i int) bool { return b.ring.at(b.ring.first+uint64(i)).event.ID > s.after })
 	for i := from; i < min(n, from+step) && len(k.Bytes) < limit; i++ {
 		e := b.ring.at(b.ring.first + uint64(i))
-		if k.view.match(&e.event) && k.gives(s, e.except) {
+		if !e.gone && k.view.match(&e.event) && k.gives(s, e.except) {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = e.event.ID

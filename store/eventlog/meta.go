@@ -11,6 +11,7 @@ const (
 	MetaAll  = 'd' // the same
 
 	metaExcept = 'x' // a Connection, which does not get the event live
+	// 'r': metaRetract
 )
 
 // Connection names one open stream. It is random, so only its client can name it; the zero value names none.
