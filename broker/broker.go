@@ -135,8 +135,7 @@ func (b *Broker) deliverOne(e *eventlog.Event) {
 	if len(b.matched) == 0 {
 		return
 	}
-	_, method := channel.Method(e.Name)
-	n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
+	n := b.encode(entry{event: *e, custom: custom(e), stamp: b.log.Clock().Stamp(e.ID), except: e.Except()})
 	for _, v := range b.matched {
 		v.add(item{n, e.ID})
 		for _, m := range v.members {
@@ -175,14 +174,24 @@ func (b *Broker) remove(v *view) {
 	}
 }
 
-// edited is called after events were changed or removed. The views of their spaces drop their lists, so that their
+// edited is called after events were changed or removed. If they were only removed, they are removed from the ring too, and
+// blocks that may have them serve nobody any more. Otherwise the views of their spaces drop their lists, so that their
 // subscribers read the log, where the change is.
 func (b *Broker) edited(edit *eventlog.Edit) {
-	spaces := edit.Spaces()
+	spaces, removes := edit.Spaces(), edit.Removes()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if removes {
+		for i := range edit.Remove {
+			b.ring.remove(edit.Remove[i].ID)
+		}
+	}
 	for _, v := range b.views {
-		if slices.ContainsFunc(v.spaces, func(s string) bool { return spaces[s] }) {
+		switch {
+		case !slices.ContainsFunc(v.spaces, func(s string) bool { return spaces[s] }):
+		case removes:
+			v.edits.Add(1)
+		default:
 			v.forget(b.last)
 		}
 	}
@@ -230,6 +239,9 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 		g.single = true
 	}
 	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder, Slot: f.Slot}
+	if f.named() {
+		s.connection = eventlog.NewConnection()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -250,6 +262,9 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	}
 	return s, nil
 }
+
+// named reports whether the first frame names the connection: that of frames of /realtime does.
+func (f *Filter) named() bool { return !f.Opened && f.Encoder == nil && f.Frames != sse.FramesLines }
 
 func (b *Broker) start(f *Filter, spaces []string) (eventlog.Start, error) {
 	if f.Start != nil || f.LastEventID == "" {

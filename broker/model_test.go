@@ -2,7 +2,10 @@ package broker_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,8 +20,10 @@ import (
 
 // published is an event in the model.
 type published struct {
-	id uint64
-	ch channel.Channel
+	id       uint64
+	ch       channel.Channel
+	retracts bool                // it says that another event is gone
+	except   eventlog.Connection // which it left out
 }
 
 // reader is a subscriber as its client sees it: only bytes and the last id.
@@ -29,6 +34,8 @@ type reader struct {
 	last   string // Last-Event-ID of the next connection
 	at     uint64 // all matching events at or before it were received, or a gap reported them as lost
 	lost   uint64 // a gap reported that events of /realtime up to here may be lost
+
+	connection eventlog.Connection // as its init named it; zero before that
 }
 
 type model struct {
@@ -60,6 +67,7 @@ func TestModel(t *testing.T) {
 			"read":      m.read,
 			"ping":      m.ping,
 			"cut":       m.cut,
+			"retract":   m.retract,
 		})
 		for _, r := range m.readers {
 			m.drain(r)
@@ -101,7 +109,7 @@ func (m *model) append(t *rapid.T, events []eventlog.Event) {
 		t.Fatal(err)
 	}
 	for i := range events {
-		m.all = append(m.all, published{first + uint64(i), events[i].Channel()})
+		m.all = append(m.all, published{id: first + uint64(i), ch: events[i].Channel(), except: events[i].Except()})
 	}
 }
 
@@ -116,7 +124,30 @@ func drawEvent(t *rapid.T) eventlog.Event {
 }
 
 func (m *model) publish(t *rapid.T) {
-	m.append(t, rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events"))
+	events := rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events")
+	for i := range events {
+		if len(m.readers) > 0 && events[i].Space == "" && rapid.IntRange(0, 2).Draw(t, "except") == 0 {
+			events[i].LeaveOut(m.pick(t).connection) // of who has no connection yet: nobody
+		}
+	}
+	m.append(t, events)
+}
+
+// retract takes an event out. Nobody gets it any more who has not got it.
+func (m *model) retract(t *rapid.T) {
+	if len(m.all) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(m.all)-1).Draw(t, "retracted")
+	e := m.all[i]
+	by, err := m.log.Retract(context.Background(), e.id, func(*eventlog.Event) error { return nil }, nil)
+	if errors.Is(err, eventlog.ErrGone) && (e.retracts || e.ch.Space != "" || e.id <= m.removed(t)) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.all = append(slices.Delete(m.all, i, i+1), published{id: by, ch: e.ch, retracts: true})
 }
 
 // flood publishes so much that readers fall behind lists, rings and retention.
@@ -134,7 +165,7 @@ func (m *model) connect(t *rapid.T, r *reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sub, r.parser = sub, ssetest.Parser{}
+	r.sub, r.parser, r.connection = sub, ssetest.Parser{}, eventlog.Connection{}
 }
 
 func (m *model) subscribe(t *rapid.T) {
@@ -210,10 +241,15 @@ func (m *model) drain(r *reader) {
 	}
 }
 
+// wants reports whether the reader gets the event on its present connection.
+func (r *reader) wants(e published) bool {
+	return r.set.Match(e.ch) && (e.except == eventlog.Connection{} || e.except != r.connection)
+}
+
 // next is the first event that the reader may see and has not.
 func (m *model) next(r *reader) (published, bool) {
 	for _, e := range m.all {
-		if e.id > r.at && r.set.Match(e.ch) && (e.ch.Space != "" || e.id > r.lost) {
+		if e.id > r.at && r.wants(e) && (e.ch.Space != "" || e.id > r.lost) {
 			return e, true
 		}
 	}
@@ -225,8 +261,11 @@ func (m *model) next(r *reader) (published, bool) {
 func (m *model) event(t *rapid.T, r *reader, id uint64, name string) {
 	for _, e := range m.all {
 		switch {
-		case e.id <= r.at || !r.set.Match(e.ch):
+		case e.id <= r.at || !r.wants(e):
 		case e.id == id:
+			if (name == eventlog.Retracted) != e.retracts {
+				t.Fatalf("%d is %+v, and came as %s", id, e, name)
+			}
 			r.at = id
 			return
 		case e.ch.Space != "" || e.id > r.lost:
@@ -250,6 +289,10 @@ func (m *model) receive(t *rapid.T, r *reader, out []byte) {
 		t.Fatal(err)
 	}
 	for _, e := range events {
+		if _, text, found := strings.Cut(e.Data, `"connection":"`); found && e.Name == "" {
+			text, _, _ = strings.Cut(text, `"`)
+			r.connection, _ = eventlog.ParseConnection(text)
+		}
 		if e.ID == "" {
 			continue
 		}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sort"
 	"time"
 
 	"sluice/broker/sse"
@@ -46,8 +47,17 @@ func (f form) encode(e *eventlog.Event, ts int64, retry time.Duration) sse.Frame
 
 // event is an event of the log as /realtime writes it.
 func event(e *eventlog.Event, ts int64) sse.Published {
+	name := e.Name
+	if e.Retracts() {
+		name = eventlog.Retracted
+	}
+	return sse.Published{ID: e.ID, Time: ts, Name: name, Custom: custom(e), Collection: e.Collection, Stream: e.Stream, Data: data(e)}
+}
+
+// custom reports whether the name of an event's frame is one that a publisher chose.
+func custom(e *eventlog.Event) bool {
 	_, method := channel.Method(e.Name)
-	return sse.Published{ID: e.ID, Time: ts, Name: e.Name, Custom: !method, Collection: e.Collection, Stream: e.Stream, Data: data(e)}
+	return !method && !e.Retracts()
 }
 
 // data returns the data of an event in the form of /realtime: that of a keyed event includes its key and number.
@@ -82,7 +92,9 @@ type entry struct {
 	stamp  int64 // the time of its commit
 	frames [sse.FrameModes]sse.Framed
 	others map[Encoder]sse.Framed
-	weight int // the bytes that the ring counted for it
+	weight int                 // the bytes that the ring counted for it
+	except eventlog.Connection // does not get the event; zero: all do
+	gone   bool                // the event was removed from the log; of the entry, only its id is left
 }
 
 // frame returns the frame in a form. It encodes the event at the first call for the form.
@@ -153,6 +165,21 @@ func (r *ring) push(e entry) uint64 {
 		r.first++
 	}
 	return index
+}
+
+// remove empties the entry of an event that is gone from the log. Its index stays, since lists have it.
+func (r *ring) remove(id uint64) {
+	n := int(r.next - r.first)
+	i := sort.Search(n, func(i int) bool { return r.at(r.first+uint64(i)).event.ID >= id })
+	if i == n {
+		return
+	}
+	if e := r.at(r.first + uint64(i)); e.event.ID == id {
+		r.bytes -= e.weight
+		*e = entry{event: eventlog.Event{ID: id}, gone: true}
+		e.weight = e.size()
+		r.bytes += e.weight
+	}
 }
 
 func (r *ring) grow() {

@@ -38,7 +38,7 @@ type view struct {
 	since   uint64        // every matching event after this id was put into the list, even if it was dropped again
 	through uint64        // all items up to this id have been dropped
 	failed  bool          // its encoder or chooser panicked: its subscribers have ended, and it gets no more events
-	edits   atomic.Uint64 // calls of forget; a block made before the last of them serves no subscriber
+	edits   atomic.Uint64 // changes of events that are in the log; a block made before the last of them serves no subscriber
 }
 
 // forget drops the whole list: its events may have changed, and must be read from the log again.

@@ -14,7 +14,7 @@ const MaxName = 128
 // names that begin with $ are reserved too, for spaces and the gateway's own events.
 var reserved = map[string]bool{
 	"ping": true, "init": true, "gap": true, "live": true, "end": true, "expired": true,
-	"busy": true, "publish": true, "error": true, "open": true, "message": true, "close": true,
+	"busy": true, "publish": true, "retract": true, "error": true, "open": true, "message": true, "close": true,
 }
 
 // CheckName returns an error for an invalid name of an event, collection or stream.

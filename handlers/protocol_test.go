@@ -14,8 +14,8 @@ func TestPreflights(t *testing.T) {
 	asks := map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
 	var all []scenario
 	for _, door := range []struct{ path, methods, headers, exposed string }{
-		{"/realtime", "GET, HEAD, POST", headers, exposed},
-		{"/realtime/token", "GET, HEAD, POST", headers, exposed},
+		{"/realtime", "GET, HEAD, POST, DELETE", headers, exposed},
+		{"/realtime/token", "GET, HEAD, POST, DELETE", headers, exposed},
 		{"/sdk/sluice.js", "GET, HEAD, POST", headers, exposed},
 		{"/rest/customer", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", headers, exposed + ", X-Pagination"},
 		{"/new", "GET, POST", headers + ", Accept", exposed},

@@ -32,6 +32,7 @@ const (
 	NamespaceTruncate Action = "namespace.truncate"
 	StreamDrop        Action = "stream.drop"
 	EventDrop         Action = "event.drop"
+	EventRetract      Action = "event.retract"
 	Login             Action = "login"
 	Logout            Action = "logout"
 	CredentialRefuse  Action = "credential.refuse"
@@ -62,6 +63,8 @@ var routes = map[string]map[string]Action{
 	"/db/:db/streams/:stream":        {http.MethodDelete: StreamDrop},
 	"/db/:db/ns/:ns/streams/:stream": {http.MethodDelete: StreamDrop},
 	"/db/:db/ns/:ns/streams/:stream/events/:event": {http.MethodDelete: EventDrop},
+
+	"/realtime": {http.MethodDelete: EventRetract},
 
 	"/auth/login":  {http.MethodPost: Login},
 	"/auth/logout": {http.MethodPost: Logout},

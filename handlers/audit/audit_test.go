@@ -32,6 +32,7 @@ func TestAudit(t *testing.T) {
 	}
 	open := g.Stream(t, gatewaytest.KeyItems, "")
 	cut := open.Answer.Header.Get("X-Request-Id")
+	published := g.Put(t, eventlog.Event{Name: "a"})[0]
 	for _, one := range []struct {
 		by           []string
 		method, path string
@@ -50,6 +51,7 @@ func TestAudit(t *testing.T) {
 		{root, "POST", "/accounts/bob", `{"password":"` + password + `"}`, 204, "account.create root root bob "},
 		{root, "POST", "/accounts/bob/deactivate", "", 204, "account.deactivate root root bob "},
 		{root, "POST", "/accounts/bob/activate", "", 204, "account.activate root root bob "},
+		{[]string{"x-apikey", gatewaytest.KeyItems}, "DELETE", "/realtime?id=" + published, "", 200, "event.retract all key " + published + " "},
 		{demo, "PUT", "/db/mine", "", 204, "database.create demo account mine "},
 		{demo, "POST", "/db/mine/rename?to=ours", "", 204, "database.rename demo account mine to ours"},
 		{demo, "POST", "/db/ours/clone?to=theirs", "", 204, "database.clone demo account ours to theirs"},

@@ -71,16 +71,19 @@ func (*Handler) Name() string { return doorName }
 func (h *Handler) Register(e *echo.Echo) {
 	e.GET(Path, h.subscribe)
 	e.POST(Path, h.publish)
+	e.DELETE(Path, h.retract)
 	e.OPTIONS(Path, options)
 	e.POST(Path+"/token", h.mint)
 }
 
 // CORS returns what pages of other origins may do.
-func (h *Handler) CORS() []cors.Rule { return []cors.Rule{{Path: Path, Methods: "GET, HEAD, POST"}} }
+func (h *Handler) CORS() []cors.Rule {
+	return []cors.Rule{{Path: Path, Methods: "GET, HEAD, POST, DELETE"}}
+}
 
 // options answers what is not a preflight; that the CORS middleware has answered already.
 func options(c echo.Context) error {
-	c.Response().Header().Set(echo.HeaderAllow, "GET, HEAD, OPTIONS, POST")
+	c.Response().Header().Set(echo.HeaderAllow, "DELETE, GET, HEAD, OPTIONS, POST")
 	return c.NoContent(http.StatusNoContent)
 }
 

@@ -113,8 +113,7 @@ func noEncoding(head http.Header) *httperr.Error {
 
 func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 	if id.Pub.Empty() {
-		return httperr.New(http.StatusForbidden, httperr.Forbidden,
-			`this credential may publish nothing; give it channels ("pub" of the key, "realtime" of the token)`)
+		return forbiddenToPublish()
 	}
 	for i := range b.events {
 		if ch := b.events[i].Channel(); !id.Pub.Match(ch) {
@@ -122,6 +121,11 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 		}
 	}
 	return nil
+}
+
+func forbiddenToPublish() *httperr.Error {
+	return httperr.New(http.StatusForbidden, httperr.Forbidden,
+		`this credential may publish nothing; give it channels ("pub" of the key, "realtime" of the token)`)
 }
 
 // store is the part of a publish from the idempotency key on.

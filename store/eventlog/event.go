@@ -97,7 +97,7 @@ type Row struct {
 type Edit struct {
 	Remove   []Event       // by space and id; what is gone already stays so
 	Replace  []Replacement // old and new have the same space and id; no other event has the new one's key in its stream
-	Freed    int64         // bytes, as Weight counts, to subtract from State.Bytes. Remove and Replace must then be of one space
+	Freed    int64         // bytes, as Weight counts, to subtract from State.Bytes. Remove and Replace must then be of one space, and with retention Remove is one event
 	Drop     []string      // spaces to delete, with all their events
 	Rename   [2]string     // a space's old and new name, whose own space is deleted; empty: none
 	DropRows []string      // prefixes: all rows whose keys begin with one are deleted
@@ -129,6 +129,11 @@ func (e *Edit) Spaces() map[string]bool {
 		spaces[e.Rename[0]], spaces[e.Rename[1]] = true, true
 	}
 	return spaces
+}
+
+// Removes reports whether the edit does nothing but remove events.
+func (e *Edit) Removes() bool {
+	return len(e.Remove) > 0 && len(e.Replace)+len(e.Drop)+len(e.DropRows)+len(e.Trim) == 0 && e.Rename[0] == ""
 }
 
 // Replacement replaces one event by another.

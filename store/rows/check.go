@@ -8,7 +8,7 @@ import (
 
 // kinds are all kinds of rows, by their prefixes. The value is true if the rows have JSON values.
 var kinds = map[string]bool{
-	Keyed: false, Origin: false, Cluster: true, Level: false, Member: true,
+	Keyed: false, Origin: false, Cluster: true, Level: false, Member: true, Retract: false,
 	Database: true, Namespace: false, Annotation: true, Cloning: false, Retired: true,
 	Document: true, Index: false, Indexed: false, Counted: false,
 	Key: true, Once: false, Secret: false, Minter: true, RevokedJTI: false, RevokedSubject: false, User: true, Session: true, Account: true,

@@ -13,6 +13,7 @@ const (
 	Cluster = "journal/cluster/" // NAME of the cluster that the log belongs to -> when it was made
 	Level   = "journal/level/"   // used -> the level of the formats that the log's gateways write
 	Member  = "journal/member/"  // NAME of a gateway -> the newest level that it reads, and when it was there
+	Retract = "retract/"         // a part of an id -> id of the event that was last taken out
 
 	// store/streams
 	Database   = "db/d/" // NAME -> the database

@@ -30,7 +30,7 @@ func testModel(t *testing.T, o Opener) {
 		m.config = Config{Source: m.clock.Source(), Retain: func(string) eventlog.Retention { return retain }}
 		m.log, m.engine = open(t, m.o, m.config)
 		defer func() { closeLog(t, m.log) }()
-		t.Repeat(map[string]func(*rapid.T){"append": m.append, "clock": m.move, "drop": m.drop, "reopen": m.reopen, "read": m.read})
+		t.Repeat(map[string]func(*rapid.T){"append": m.append, "retract": m.retract, "clock": m.move, "drop": m.drop, "reopen": m.reopen, "read": m.read})
 	})
 }
 

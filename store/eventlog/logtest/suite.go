@@ -50,6 +50,10 @@ var suite = map[string]func(*testing.T, Opener){
 	"bound":                testBound,
 	"digest":               testDigest,
 	"weights":              testWeights,
+	"retract":              testRetract,
+	"retract refused":      testRetractRefused,
+	"retract streams":      testRetractStream,
+	"retract races":        testRetractRaces,
 	"closed":               testClosed,
 	"concurrent publishes": testConcurrent,
 }

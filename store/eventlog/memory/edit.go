@@ -4,12 +4,17 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"sluice/store/eventlog"
 )
 
 func (m *Engine) edit(edit *eventlog.Edit) {
+	if edit.Removes() && len(edit.Remove) == 1 {
+		m.remove(&edit.Remove[0])
+		return
+	}
 	by := map[uint64]*eventlog.Event{} // nil: removed
 	touched := map[string]bool{}
 	for i := range edit.Remove {
@@ -43,6 +48,50 @@ func (m *Engine) edit(edit *eventlog.Edit) {
 	}
 	for _, t := range edit.Trim {
 		m.trim(t)
+	}
+}
+
+// remove removes one event without building its space again.
+func (m *Engine) remove(e *eventlog.Event) {
+	s := m.spaces[e.Space]
+	if s == nil {
+		return
+	}
+	before := s.bytes
+	s.remove(e.ID)
+	m.bytes += s.bytes - before
+}
+
+// remove takes time in proportion to the events after the removed one, and to the number of channels and streams.
+func (s *space) remove(id uint64) {
+	i := sort.Search(len(s.events), func(i int) bool { return s.events[i].ID >= id })
+	if i == len(s.events) || s.events[i].ID != id {
+		return
+	}
+	e := &s.events[i]
+	closeUp(s.channels, s.base+i)
+	closeUp(s.streams, s.base+i)
+	if e.Key != "" {
+		delete(s.keys, streamKey{e.Stream, e.Key})
+	}
+	s.bytes -= size(e)
+	s.events = slices.Delete(s.events, i, i+1)
+}
+
+// closeUp removes an ordinal from an index. The later ones become lower by one.
+func closeUp[K comparable](index map[K][]int, ordinal int) {
+	for key, ordinals := range index {
+		n := sort.SearchInts(ordinals, ordinal)
+		if n < len(ordinals) && ordinals[n] == ordinal {
+			ordinals = slices.Delete(ordinals, n, n+1)
+			index[key] = ordinals
+		}
+		for i := n; i < len(ordinals); i++ {
+			ordinals[i]--
+		}
+		if len(ordinals) == 0 {
+			delete(index, key)
+		}
 	}
 }
 

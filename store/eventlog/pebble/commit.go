@@ -131,6 +131,7 @@ type openSpace struct {
 	retain   eventlog.Retention
 	segment  segment
 	finished []segment
+	older    *segment // one before them that an edit has changed, or nil
 }
 
 func (w *writer) event(i int, e *eventlog.Event) error {
@@ -213,6 +214,9 @@ func (w *writer) rows() error {
 		if s.segment.count == 0 {
 			continue // a keyed space has no segments
 		}
+		if s.older != nil {
+			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, s.older.number), s.older.row(), nil))
+		}
 		for _, seg := range append(s.finished, s.segment) {
 			err = errors.Join(err, w.batch.Set(segmentRowKey(s.space.number, seg.number), seg.row(), nil))
 		}
@@ -235,6 +239,11 @@ func (w *writer) settle() {
 		}
 		if n := len(s.space.segments); n > 0 {
 			s.space.segments = s.space.segments[:n-1]
+		}
+		for i := range s.space.segments {
+			if s.older != nil && s.space.segments[i].number == s.older.number {
+				s.space.segments[i] = *s.older
+			}
 		}
 		s.space.segments = append(append(s.space.segments, s.finished...), s.segment)
 		over = over || s.retain.Bytes > 0 && s.space.bytes() > s.retain.Bytes

@@ -16,15 +16,18 @@ import (
 // edit writes an edit to the batch. An edit is a commit of its own, so no event of the batch has changed the spaces.
 func (w *writer) edit(edit *eventlog.Edit) error {
 	var err error
+	var at *location // of the last event that is removed; nil if all were gone
 	for i := range edit.Remove {
-		_, _, rerr := w.remove(&edit.Remove[i])
-		err = errors.Join(err, rerr)
+		p, there, rerr := w.remove(&edit.Remove[i])
+		if err = errors.Join(err, rerr); there {
+			at = &p
+		}
 	}
 	for i := range edit.Replace {
 		err = errors.Join(err, w.replace(&edit.Replace[i].Old, &edit.Replace[i].New))
 	}
 	if edit.Freed != 0 {
-		err = errors.Join(err, w.free(edit))
+		err = errors.Join(err, w.free(edit, at))
 	}
 	for _, name := range edit.Drop {
 		err = errors.Join(err, w.dropSpace(name))
@@ -44,8 +47,12 @@ func (w *writer) edit(edit *eventlog.Edit) error {
 	return err
 }
 
-// free subtracts the bytes that an edit removes. A space in which events are edited has one segment.
-func (w *writer) free(edit *eventlog.Edit) error {
+// free subtracts the bytes that an edit removes. A space with retention has several segments; the one event that may be
+// removed there was at a location. Removals of what was gone already free nothing.
+func (w *writer) free(edit *eventlog.Edit, at *location) error {
+	if edit.Removes() && at == nil {
+		return nil
+	}
 	for name := range edit.Spaces() {
 		if _, known := w.engine.number(name); !known {
 			continue
@@ -53,6 +60,12 @@ func (w *writer) free(edit *eventlog.Edit) error {
 		s, err := w.space(name)
 		if err != nil {
 			return err
+		}
+		segments, _ := w.engine.segments(name)
+		if i := slices.IndexFunc(segments, func(seg segment) bool { return at != nil && seg.number == at.segment }); i >= 0 && i < len(segments)-1 {
+			s.older = &segments[i]
+			s.older.bytes -= edit.Freed
+			continue
 		}
 		s.segment.bytes -= edit.Freed
 	}

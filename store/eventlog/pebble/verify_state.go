@@ -34,8 +34,11 @@ func shown(name string) string {
 	return fmt.Sprintf("%q", name)
 }
 
-// edited reports whether events of the space may be edited, so that the counts of its segment are estimates.
-func (s *checkedSpace) edited() bool { return strings.HasPrefix(s.name, channel.DBSpace) }
+// edited reports whether events of the space may be edited, so that the counts of its segments are estimates, and the
+// first event of one may be gone.
+func (s *checkedSpace) edited() bool {
+	return s.name == "" || strings.HasPrefix(s.name, channel.DBSpace)
+}
 
 // state reads the log's own state, and checks it. What follows is checked against it.
 func (v *verifier) state() {
@@ -193,6 +196,8 @@ func (v *verifier) checkSegments() {
 			switch {
 			case s.edited() && is.count > row.count:
 				v.fault("segment %d of %s counts %d events, but has %d", row.number, s, row.count, is.count)
+			case s.name == "" && is.bytes != row.bytes:
+				v.fault("segment %d of %s counts %d bytes, but has %d", row.number, s, row.bytes, is.bytes)
 			case !s.edited() && is != row:
 				v.fault("segment %d of %s counts %d events of %d bytes from %d to %d, but has %d of %d bytes from %d to %d",
 					row.number, s, row.count, row.bytes, row.first, row.last, is.count, is.bytes, is.first, is.last)
