@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"sluice/broker/sse"
@@ -23,7 +25,12 @@ type Block struct {
 	fresh     uint64 // the newest event in it that was at the head
 	edits     uint64 // of the view, when the block was begun
 	made      uint64 // how often the block was begun
+
+	except []eventlog.Connection // may not get the block, since it has an event that leaves them out
 }
+
+// private is the from of a block that lacks an event for one connection: it serves nobody else.
+const private = math.MaxUint64
 
 // frameEnd is one frame of a block.
 type frameEnd struct {
@@ -55,11 +62,13 @@ func (k *Block) Upto(last uint64, most int) (n, events int) {
 }
 
 // Clear empties the block, so that its view can be freed.
-func (k *Block) Clear() { k.Bytes, k.frameEnds, k.view = k.Bytes[:0], k.frameEnds[:0], nil }
+func (k *Block) Clear() {
+	k.Bytes, k.frameEnds, k.view, k.except = k.Bytes[:0], k.frameEnds[:0], nil, k.except[:0]
+}
 
 // reset empties the block and begins it at the position of s.
 func (k *Block) reset(s *Subscriber) {
-	k.Bytes, k.frameEnds = k.Bytes[:0], k.frameEnds[:0]
+	k.Bytes, k.frameEnds, k.except = k.Bytes[:0], k.frameEnds[:0], k.except[:0]
 	k.view, k.chunked, k.live, k.whole = s.members.view, s.chunked, s.live, false
 	k.from, k.end, k.reached, k.fresh, k.edits = s.after, 0, s.after, 0, k.view.edits.Load()
 	k.made++
@@ -74,10 +83,29 @@ func (k *Block) serves(s *Subscriber) bool {
 	if len(k.frameEnds) == 0 || k.view != s.members.view || k.chunked != s.chunked || k.live != s.live || k.edits != k.view.edits.Load() {
 		return false
 	}
+	if len(k.except) > 0 && slices.Contains(k.except, s.connection) {
+		return false
+	}
 	if k.live {
 		return k.from == s.pos && s.after < k.frameEnds[0].id
 	}
 	return k.from == s.after
+}
+
+// gives reports whether s, for which the block is made, gets an event that leaves out a connection. The block then serves
+// only those who get the same of it.
+func (k *Block) gives(s *Subscriber, except eventlog.Connection) bool {
+	switch except {
+	case eventlog.Connection{}:
+		return true
+	case s.connection:
+		k.from = private
+		return false
+	}
+	if n := len(k.except); n == 0 || k.except[n-1] != except {
+		k.except = append(k.except, except)
+	}
+	return true
 }
 
 // add appends the frame of an entry of the ring.

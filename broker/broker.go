@@ -136,7 +136,7 @@ func (b *Broker) deliverOne(e *eventlog.Event) {
 		return
 	}
 	_, method := channel.Method(e.Name)
-	n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID)})
+	n := b.encode(entry{event: *e, custom: !method, stamp: b.log.Clock().Stamp(e.ID), except: e.Except()})
 	for _, v := range b.matched {
 		v.add(item{n, e.ID})
 		for _, m := range v.members {
@@ -230,6 +230,9 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 		g.single = true
 	}
 	s := &Subscriber{broker: b, chunked: f.Chunked, holder: f.Holder, Slot: f.Slot}
+	if f.named() {
+		s.connection = eventlog.NewConnection()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -250,6 +253,9 @@ func (b *Broker) Subscribe(f Filter, g *Group) (*Subscriber, error) {
 	}
 	return s, nil
 }
+
+// named reports whether the first frame names the connection: that of frames of /realtime does.
+func (f *Filter) named() bool { return !f.Opened && f.Encoder == nil && f.Frames != sse.FramesLines }
 
 func (b *Broker) start(f *Filter, spaces []string) (eventlog.Start, error) {
 	if f.Start != nil || f.LastEventID == "" {

@@ -58,7 +58,7 @@ func (s *Subscriber) fetch(ctx context.Context, k *Block, limit int) error {
 		if len(k.Bytes) >= limit {
 			return nil // the next step reads the rest of the page again
 		}
-		if !s.members.view.chosen(e) {
+		if !s.members.view.chosen(e) || !k.gives(s, e.Except()) {
 			k.reached = e.ID
 			continue
 		}

@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,8 +18,9 @@ import (
 
 // published is an event in the model.
 type published struct {
-	id uint64
-	ch channel.Channel
+	id     uint64
+	ch     channel.Channel
+	except eventlog.Connection // which it left out
 }
 
 // reader is a subscriber as its client sees it: only bytes and the last id.
@@ -29,6 +31,8 @@ type reader struct {
 	last   string // Last-Event-ID of the next connection
 	at     uint64 // all matching events at or before it were received, or a gap reported them as lost
 	lost   uint64 // a gap reported that events of /realtime up to here may be lost
+
+	connection eventlog.Connection // as its init named it; zero before that
 }
 
 type model struct {
@@ -101,7 +105,7 @@ func (m *model) append(t *rapid.T, events []eventlog.Event) {
 		t.Fatal(err)
 	}
 	for i := range events {
-		m.all = append(m.all, published{first + uint64(i), events[i].Channel()})
+		m.all = append(m.all, published{id: first + uint64(i), ch: events[i].Channel(), except: events[i].Except()})
 	}
 }
 
@@ -116,7 +120,13 @@ func drawEvent(t *rapid.T) eventlog.Event {
 }
 
 func (m *model) publish(t *rapid.T) {
-	m.append(t, rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events"))
+	events := rapid.SliceOfN(rapid.Custom(drawEvent), 1, 4).Draw(t, "events")
+	for i := range events {
+		if len(m.readers) > 0 && events[i].Space == "" && rapid.IntRange(0, 2).Draw(t, "except") == 0 {
+			events[i].LeaveOut(m.pick(t).connection) // of who has no connection yet: nobody
+		}
+	}
+	m.append(t, events)
 }
 
 // flood publishes so much that readers fall behind lists, rings and retention.
@@ -134,7 +144,7 @@ func (m *model) connect(t *rapid.T, r *reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sub, r.parser = sub, ssetest.Parser{}
+	r.sub, r.parser, r.connection = sub, ssetest.Parser{}, eventlog.Connection{}
 }
 
 func (m *model) subscribe(t *rapid.T) {
@@ -210,10 +220,15 @@ func (m *model) drain(r *reader) {
 	}
 }
 
+// wants reports whether the reader gets the event on its present connection.
+func (r *reader) wants(e published) bool {
+	return r.set.Match(e.ch) && (e.except == eventlog.Connection{} || e.except != r.connection)
+}
+
 // next is the first event that the reader may see and has not.
 func (m *model) next(r *reader) (published, bool) {
 	for _, e := range m.all {
-		if e.id > r.at && r.set.Match(e.ch) && (e.ch.Space != "" || e.id > r.lost) {
+		if e.id > r.at && r.wants(e) && (e.ch.Space != "" || e.id > r.lost) {
 			return e, true
 		}
 	}
@@ -225,7 +240,7 @@ func (m *model) next(r *reader) (published, bool) {
 func (m *model) event(t *rapid.T, r *reader, id uint64, name string) {
 	for _, e := range m.all {
 		switch {
-		case e.id <= r.at || !r.set.Match(e.ch):
+		case e.id <= r.at || !r.wants(e):
 		case e.id == id:
 			r.at = id
 			return
@@ -250,6 +265,10 @@ func (m *model) receive(t *rapid.T, r *reader, out []byte) {
 		t.Fatal(err)
 	}
 	for _, e := range events {
+		if _, text, found := strings.Cut(e.Data, `"connection":"`); found && e.Name == "" {
+			text, _, _ = strings.Cut(text, `"`)
+			r.connection, _ = eventlog.ParseConnection(text)
+		}
 		if e.ID == "" {
 			continue
 		}

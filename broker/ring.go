@@ -82,7 +82,8 @@ type entry struct {
 	stamp  int64 // the time of its commit
 	frames [sse.FrameModes]sse.Framed
 	others map[Encoder]sse.Framed
-	weight int // the bytes that the ring counted for it
+	weight int                 // the bytes that the ring counted for it
+	except eventlog.Connection // does not get the event; zero: all do
 }
 
 // frame returns the frame in a form. It encodes the event at the first call for the form.

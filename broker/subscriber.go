@@ -60,6 +60,8 @@ type Subscriber struct {
 	live    bool     // reads the view's list; otherwise the ring or the log
 	chunked bool
 	closed  bool
+
+	connection eventlog.Connection // as init names it; zero for streams without an init
 }
 
 // opening has the values of the first frames.
@@ -80,12 +82,12 @@ func (s *Subscriber) AppendOpening(dst []byte) []byte {
 		return s.openLines(dst, start, after)
 	}
 	if start.Gap == eventlog.NoGap {
-		return sse.AppendInit(dst, strconv.FormatUint(start.After, 10), retry)
+		return sse.AppendInit(dst, strconv.FormatUint(start.After, 10), s.connection.String(), retry)
 	}
 	if !IsID(after) {
 		after = ""
 	}
-	dst = sse.AppendInit(dst, after, retry)
+	dst = sse.AppendInit(dst, after, s.connection.String(), retry)
 	s.broker.Stats.Gaps.Add(1)
 	return sse.AppendGap(dst, start.After, string(start.Gap), after, start.Oldest)
 }
@@ -255,7 +257,7 @@ func (s *Subscriber) gather(k *Block, limit int) {
 	b, v := s.broker, s.members.view
 	pos := s.pos
 	for ; pos < v.end() && len(k.Bytes) < limit; pos++ {
-		if e := b.ring.at(v.list[pos-v.base].index); e.event.ID > s.after {
+		if e := b.ring.at(v.list[pos-v.base].index); e.event.ID > s.after && k.gives(s, e.except) {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = max(k.reached, v.list[pos-v.base].id)
@@ -277,7 +279,7 @@ func (s *Subscriber) walkRing(k *Block, limit int) {
 	from := sort.Search(n, func(i int) bool { return b.ring.at(b.ring.first+uint64(i)).event.ID > s.after })
 	for i := from; i < min(n, from+step) && len(k.Bytes) < limit; i++ {
 		e := b.ring.at(b.ring.first + uint64(i))
-		if k.view.match(&e.event) {
+		if k.view.match(&e.event) && k.gives(s, e.except) {
 			k.add(e, b.options.RetryEvent)
 		}
 		k.reached = e.event.ID

@@ -34,12 +34,14 @@ func FrameName(event string, custom bool, mode Frames) string {
 	return event
 }
 
-// AppendInit appends the first frame: padding, retry, id (unless empty) and the init object.
-func AppendInit(dst []byte, id string, retry time.Duration) []byte {
+// AppendInit appends the first frame: padding, retry, id (unless empty) and the init object, which names the connection.
+func AppendInit(dst []byte, id, connection string, retry time.Duration) []byte {
 	dst = append(dst, padding...)
 	dst = appendRetry(dst, retry)
 	dst = appendIDText(dst, id)
-	return append(dst, "data: {\"channel\":\"init\",\"data\":{}}\n\n"...)
+	dst = append(dst, `data: {"channel":"init","data":{},"connection":`...)
+	dst = appendString(dst, connection)
+	return append(dst, "}\n\n"...)
 }
 
 // AppendPing appends a ping; an id of 0 leaves the line out.

@@ -19,8 +19,8 @@ func TestFrames(t *testing.T) {
 	now := time.Date(2026, 11, 20, 14, 22, 1, 130_999_999, time.FixedZone("", 3600))
 	pad := ":" + strings.Repeat(" ", 2048) + "\n"
 	tests := []struct{ got, want string }{
-		{string(AppendInit(nil, "41", 2*time.Second)), pad + "retry: 2000\nid: 41\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"},
-		{string(AppendInit(nil, "", time.Millisecond)), pad + "retry: 1\ndata: {\"channel\":\"init\",\"data\":{}}\n\n"},
+		{string(AppendInit(nil, "41", "c-1", 2*time.Second)), pad + "retry: 2000\nid: 41\ndata: {\"channel\":\"init\",\"data\":{},\"connection\":\"c-1\"}\n\n"},
+		{string(AppendInit(nil, "", "c-1", time.Millisecond)), pad + "retry: 1\ndata: {\"channel\":\"init\",\"data\":{},\"connection\":\"c-1\"}\n\n"},
 		{string(AppendPing(nil, 52, now)), "event: ping\nid: 52\ndata: 2026-11-20T13:22:01.130Z\n\n"},
 		{string(AppendPing(nil, 0, now.Truncate(time.Second))), "event: ping\ndata: 2026-11-20T13:22:01.000Z\n\n"},
 		{string(Frame(&Published{ID: 53, Name: "put", Collection: "customer", Data: []byte(`"x"`)}, FramesPublish, 10*time.Second).Bare()), "id: 53\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"x\"}\nretry: 10000\n\n"},
@@ -53,7 +53,7 @@ func TestAllocations(t *testing.T) {
 	}
 	dst := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() {
-		dst = AppendInit(dst[:0], "41", time.Second)
+		dst = AppendInit(dst[:0], "41", "c-1", time.Second)
 		dst = AppendPing(dst, 41, now)
 		dst = AppendWhole(dst, &Published{ID: 42, Name: "goal", Custom: true, Collection: "c", Stream: "s", Data: data}, FramesPublish, time.Second)
 		dst = AppendGap(dst, 43, "expired", "12", 10)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,12 @@ type Stream struct {
 	Parser ssetest.Parser
 	Queue  []ssetest.Event
 	Bytes  []byte
+
+	Connection string // as its init names it
 }
+
+// initObject is the data of the first frame.
+var initObject = regexp.MustCompile(`^\{"channel":"init","data":\{\},"connection":"([A-Za-z0-9_-]{22})"\}$`)
 
 // Stream opens a stream and reads its init event.
 func (g *Gateway) Stream(t testing.TB, key, query string, headers ...string) *Stream {
@@ -27,9 +33,12 @@ func (g *Gateway) Stream(t testing.TB, key, query string, headers ...string) *St
 	if s.Answer.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", s.Answer.StatusCode)
 	}
-	if init := s.Event(t); init.Name != "" || init.Data != `{"channel":"init","data":{}}` {
+	init := s.Event(t)
+	is := initObject.FindStringSubmatch(init.Data)
+	if init.Name != "" || is == nil {
 		t.Fatalf("the first frame is %+v", init)
 	}
+	s.Connection = is[1]
 	return s
 }
 

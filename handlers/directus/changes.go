@@ -42,9 +42,9 @@ func (c *change) read() (*documents.Changed, bool) {
 // A frame is the id of an event, and a flag for a gap.
 const frameBytes = 9
 
-// Append appends the frame of an event, and stores the event. Events that were published with the same names have no Meta.
+// Append appends the frame of an event, and stores the event, if it is of documents. Others may have the same names.
 func (c *changes) Append(dst []byte, e *eventlog.Event) []byte {
-	if len(e.Meta) == 0 {
+	if !documents.OfDocuments(e) {
 		return dst
 	}
 	c.keep(e)

@@ -152,6 +152,7 @@ const (
 	fieldStream
 	fieldExpect
 	fieldSpace
+	fieldExcept
 )
 
 func fieldBit(name []byte) int {
@@ -168,6 +169,8 @@ func fieldBit(name []byte) int {
 		return fieldExpect
 	case "space":
 		return fieldSpace
+	case "except":
+		return fieldExcept
 	}
 	return 0
 }
@@ -182,7 +185,7 @@ type eventDecoder struct {
 func (d *eventDecoder) field(raw, v []byte) error {
 	bit := fieldBit(raw)
 	if bit == 0 {
-		return &fieldError{cut(string(raw)), "is unknown; the fields are event, collection, data, stream, expect and space"}
+		return &fieldError{cut(string(raw)), "is unknown; the fields are event, collection, data, stream, expect, space and except"}
 	}
 	if d.reuseName(bit, v) {
 		return nil
@@ -253,6 +256,13 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 		}
 		d.event.Space = s
 		return nil
+	case fieldExcept:
+		connection, ok := eventlog.ParseConnection(s)
+		if !ok {
+			return &fieldError{field, "is no connection; give the one that the init object of your stream names"}
+		}
+		d.event.LeaveOut(connection)
+		return nil
 	}
 	if err := check(s); err != nil {
 		return &fieldError{field, err.Error()}
@@ -299,6 +309,9 @@ func (d *eventDecoder) checkSpaced() error {
 	}
 	if e.Collection != "" {
 		return &fieldError{"collection", "cannot be combined with the space of a database"}
+	}
+	if d.seen&fieldExcept != 0 {
+		return &fieldError{"except", "cannot be combined with the space of a database"}
 	}
 	e.Name = streams.MapType(streams.Given(e.Name))
 	if e.Stream != "" {

@@ -47,7 +47,7 @@ func TestStreamBytes(t *testing.T) {
 				t.Errorf("%s: %.600q", proto, got)
 			}
 			frame := fmt.Sprintf("id: %s\nevent: put\ndata: {\"event\":\"put\",\"collection\":\"customer\",\"data\":\"577cf185e2039b0900000016\"}\nretry: 10000\n\n", id)
-			init := regexp.MustCompile(`:` + strings.Repeat(" ", 1000) + strings.Repeat(" ", 1000) + strings.Repeat(" ", 48) + "\nretry: 2000\nid: [0-9]{16}\ndata: {\"channel\":\"init\",\"data\":{}}\n\n")
+			init := regexp.MustCompile(`:` + strings.Repeat(" ", 1000) + strings.Repeat(" ", 1000) + strings.Repeat(" ", 48) + "\nretry: 2000\nid: [0-9]{16}\ndata: {\"channel\":\"init\",\"data\":{},\"connection\":\"[A-Za-z0-9_-]{22}\"}\n\n")
 			if !strings.Contains(got, frame) || !init.MatchString(got) {
 				t.Errorf("%s: %.3000q", proto, got)
 			}

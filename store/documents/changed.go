@@ -9,9 +9,14 @@ import (
 // The first byte of the Meta of an event of documents. It distinguishes such an event from one of the same name that a
 // client has published, which changes no document.
 const (
-	metaPart = 'p' // one event of a change of several documents; the last event has them all
-	metaAll  = 'd' // documents, as a JSON array; a post and a delete have none
+	metaPart = eventlog.MetaPart // one event of a change of several documents; the last event has them all
+	metaAll  = eventlog.MetaAll  // documents, as a JSON array; a post and a delete have none
 )
+
+// OfDocuments reports whether an event is of documents.
+func OfDocuments(e *eventlog.Event) bool {
+	return len(e.Meta) > 0 && (e.Meta[0] == metaPart || e.Meta[0] == metaAll)
+}
 
 // Changed is what an event says about documents.
 type Changed struct {
