@@ -60,7 +60,7 @@ export function connect(url, o = {}) {
     const { type, id } = frame, is = event(frame);
     const restart = type === "gap" && is.data.reason === "unknown"; // only after this gap can ids be lower
     if (!restart && +id <= +last && (type === "gap" || !control.includes(type))) return;
-    if (type === "message") way.self = is.connection; // undefined from an older gateway
+    if (type === "message") way.self = /** @type {any} */ (is).connection; // undefined from an older gateway
     if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
     if (restart || !last || +id > +last) last = id;

@@ -100,8 +100,8 @@ export function link(address, o, closing) {
   /** @param {AbortSignal} signal */
   const fresh = signal => race(signal, asking ??= obtain().finally(() => asking = null));
 
-  /** @param {AbortSignal} signal */
-  const token = async signal => !dynamic ? o.token : known || fresh(signal);
+  /** @param {AbortSignal} signal @returns {Promise<string>} */
+  const token = async signal => !dynamic ? /** @type {any} */ (o.token) : known || fresh(signal);
 
   /** request sends a request, and after a 401 once more with a new token. @param {string} query @param {RequestInit} init @param {AbortSignal} signal */
   async function request(query, init, signal) {
