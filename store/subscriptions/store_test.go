@@ -261,3 +261,52 @@ func TestNamesStayOverRestart(t *testing.T) {
 		t.Errorf("until %d, was %d; %d bytes, were %d", s.of[name].until, until, s.all, all)
 	}
 }
+
+// A name that is used just before its end is there at other gateways, too, before they look next.
+func TestUsedAtItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := openLog(t)
+		a, b := openStore(t, log, 1<<20), openStore(t, log, 1<<20)
+		time.Sleep(lookEvery / 2)
+		name := a.mustName(t, "k", "a")
+		time.Sleep(storedFor - 2*time.Second)
+		a.mustUse(t, "k", name, "a")()
+		time.Sleep(4 * time.Second)
+		b.mustUse(t, "k", name, "a")()
+	})
+}
+
+// What this gateway uses is renewed, and what nobody uses is removed, but not before another gateway could renew it.
+func TestDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, openLog(t), 1<<20)
+		for _, tt := range []struct {
+			left           time.Duration
+			used           bool
+			open           int
+			renew, removed bool
+		}{
+			{left: renewBelow + time.Second, used: true, open: 1},
+			{left: renewBelow - time.Second, used: true, renew: true},
+			{left: renewBelow - time.Second, open: 1, renew: true},
+			{left: renewBelow - time.Second},
+			{left: -time.Second},
+			{left: -removeAfter + time.Second},
+			{left: -removeAfter - time.Second, removed: true},
+			{left: -removeAfter - time.Second, used: true, renew: true},
+			{left: -removeAfter - time.Second, open: 2, renew: true},
+		} {
+			one := &life{until: uint64(int64(s.from(0)) + tt.left.Microseconds()), used: tt.used}
+			s.mu.Lock()
+			s.of = map[string]*life{"n": one}
+			s.open = map[string]int{"n": tt.open}
+			s.mu.Unlock()
+			renew, remove := s.due()
+			if (len(renew) == 1) != tt.renew || (len(remove) == 1) != tt.removed {
+				t.Errorf("%+v: renew %v, remove %v", tt, renew, remove)
+			}
+		}
+	})
+}
