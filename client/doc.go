@@ -1,4 +1,4 @@
-// Package client is the Go client of GET and POST /realtime. It reconnects and resumes after each lost connection, and
+// Package client is the Go client of GET, POST and DELETE /realtime. It reconnects and resumes after each lost connection, and
 // never publishes an event twice.
 //
 // It reads the stream with the Client of r3labs/sse, and works around the weak points of that:

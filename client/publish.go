@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -16,13 +17,35 @@ const publishAttempts = 8
 
 // Publish sends one event (a JSON object) or several (a JSON array) and returns their ids. After temporary errors it
 // repeats the request with the same Idempotency-Key, so that the gateway stores nothing twice even if an answer is lost.
-// For an empty key, it makes one.
+// For an empty key, it makes one. "except" in an event leaves out one connection: see Event.Connection.
 func (c *Client) Publish(ctx context.Context, body []byte, key string) ([]string, error) {
+	return c.change(ctx, http.MethodPost, c.url, body, key)
+}
+
+// Retract takes an event out of the log, and returns the id of the event that reports it. It repeats the request as Publish
+// does.
+func (c *Client) Retract(ctx context.Context, id, key string) (string, error) {
+	u, err := url.Parse(c.url)
+	if err != nil {
+		return "", fmt.Errorf("retracting: %w", err)
+	}
+	q := u.Query()
+	q.Set("id", id)
+	u.RawQuery = q.Encode()
+	ids, err := c.change(ctx, http.MethodDelete, u.String(), nil, key)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+// change sends a request until the gateway has done it, and returns the ids of its answer.
+func (c *Client) change(ctx context.Context, method, address string, body []byte, key string) ([]string, error) {
 	if key == "" {
 		key = rand.Text()
 	}
 	for n := 0; ; n++ {
-		ids, err := c.publish(ctx, body, key)
+		ids, err := c.attempt(ctx, method, address, body, key)
 		var status *StatusError
 		final := errors.As(err, &status) && status.Final()
 		if err == nil || final || n+1 == publishAttempts || ctx.Err() != nil {
@@ -41,12 +64,14 @@ func (c *Client) Publish(ctx context.Context, body []byte, key string) ([]string
 	}
 }
 
-func (c *Client) publish(ctx context.Context, body []byte, key string) ([]string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+func (c *Client) attempt(ctx context.Context, method, address string, body []byte, key string) ([]string, error) {
+	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	r.Header.Set("Idempotency-Key", key)
 	c.authorize(r.Header.Set)
 	answer, err := c.options.HTTP.Do(r)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,6 +41,20 @@ func (e *Event) Published() bool {
 		return false
 	}
 	return true
+}
+
+// Retract is the name of the event that reports the removal of another one. Its data has the id of that. Nobody can publish
+// an event of this name.
+const Retract = "retract"
+
+// Connection returns the name of the connection that begins with an Init frame, or "". An event with "except": NAME does not
+// go to it. Each reconnect begins with another Init.
+func (e *Event) Connection() string {
+	var init struct{ Connection string }
+	if e.Name != Init || json.Unmarshal([]byte(e.Data), &init) != nil {
+		return ""
+	}
+	return init.Connection
 }
 
 // maxFrame is the largest frame, in bytes. It is far above MAX_EVENT.

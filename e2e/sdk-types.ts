@@ -21,6 +21,10 @@ export async function use() {
     event.data.id.toFixed();
   }
   const id: string = await rt.publish("boing", { a: 1 }, { collection: "c", stream: "s", expect: 0, idempotencyKey: "k", timeout: 1000 });
+  const gone: string = await rt.retract(id, { timeout: 1000 });
+  connect("https://host", { credentials: "include", echo: false }).on<{ id: string }>("retract", e => e.data.id === gone);
+  // @ts-expect-error: fetch has no such value
+  connect("https://host", { credentials: "all" });
   const cut = new AbortController(), tail = rt.stream<Customer>(null, { signal: cut.signal });
   const last: IteratorResult<Event<Customer>, void> = await tail.return();
   if (!last.done) last.value.data.name.trim();

@@ -19,6 +19,7 @@ type budgets struct {
 	known    int64 // the committer's knowledge of rooms
 	rooms    int64 // answers of rooms that wait for their clients to read them
 	answers  int64 // answers of documents and Persistr for one owner
+	names    int64 // lists of channels that have a name, which DATA_DIR=memory has in memory
 	heap     int64 // the heap's least size for a collection of garbage
 	keys     int64 // a number: Idempotency-Keys in memory
 	heads    int64 // a number: connections without a request head
@@ -41,7 +42,7 @@ func newBudgets(memory MemoryLimit) budgets {
 	engine := func(n int64) int64 { return config.ShareOf(2*min(memory.Bytes, config.FullMemory), n, 1<<20) }
 	b := budgets{
 		ring: part(16<<20, 1<<20), cache: max(engine(16<<20), min(most/cacheShare, mostCache)), memTable: engine(16 << 20), queue: part(64<<20, 4<<20), known: part(256<<20, 8<<20),
-		heap: part(16<<20, runtimeLeast), answers: part(32<<20, 1<<20), keys: part(500_000, 10_000), heads: part(2048, 256),
+		heap: part(16<<20, runtimeLeast), answers: part(32<<20, 1<<20), names: part(128<<20, 8<<20), keys: part(500_000, 10_000), heads: part(2048, 256),
 	}
 	if memory.Bytes < config.FullMemory { // otherwise MAX_ROOM_BYTES bounds it
 		b.rooms = part(128<<20, 0)

@@ -54,7 +54,7 @@ func (g *Gateway) openRealtime() (_ handlers.Door, err error) {
 		frames = sse.FramesPublish
 	}
 	g.Realtime, err = realtime.New(realtime.Options{
-		Auth: g.Auth, Broker: g.Broker, Databases: g.Databases, Logger: g.o.Logger, Traffic: g.Traffic, Frames: frames,
+		Auth: g.Auth, Broker: g.Broker, Databases: g.Databases, Names: g.Names, Logger: g.o.Logger, Traffic: g.Traffic, Frames: frames,
 		PingInterval: g.cfg.PingInterval, WriteTimeout: g.cfg.WriteTimeout, ReadTimeout: g.cfg.ReadTimeout,
 		MaxBody: int64(g.cfg.MaxBody), MaxEvent: int64(g.cfg.MaxEvent), Shards: g.o.Shards,
 	})

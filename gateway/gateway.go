@@ -28,6 +28,7 @@ import (
 	"sluice/store/eventlog/journal"
 	"sluice/store/share"
 	"sluice/store/streams"
+	"sluice/store/subscriptions"
 )
 
 // Options are parameters that are not settings. Zero values are right for a gateway in its own process.
@@ -59,6 +60,7 @@ type Gateway struct {
 	Databases *streams.Catalog
 	Documents *documents.Store
 	Accounts  *account.Store
+	Names     *subscriptions.Store // of lists of channels
 	Realtime  *realtime.Handler
 	Rooms     *driftdb.Handler
 	Registry  *prometheus.Registry // of its metrics

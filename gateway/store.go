@@ -15,6 +15,7 @@ import (
 	"sluice/store/eventlog/memory"
 	"sluice/store/eventlog/pebble"
 	"sluice/store/streams"
+	"sluice/store/subscriptions"
 )
 
 // inMemory is the DATA_DIR that stores nothing on disk.
@@ -76,7 +77,7 @@ func (g *Gateway) retention(space string) eventlog.Retention {
 	return eventlog.Retention{}
 }
 
-// openStore opens the models on the log whose opening may store something: databases and accounts.
+// openStore opens the models on the log whose opening may store something: databases, accounts, and names of lists of channels.
 func (g *Gateway) openStore() (err error) {
 	g.Databases, err = streams.Open(g.Log, streams.Limits{
 		Databases: g.cfg.MaxDatabases, DatabaseBytes: int64(g.cfg.MaxDatabaseBytes), AccountBytes: int64(g.cfg.MaxAccountBytes),
@@ -87,7 +88,23 @@ func (g *Gateway) openStore() (err error) {
 	if g.Accounts, err = account.Open(g.Log, g.passwords()); err != nil {
 		return err
 	}
-	return g.makeDemo()
+	if err := g.makeDemo(); err != nil {
+		return err
+	}
+	return g.openNames()
+}
+
+// openNames opens the names of lists of channels.
+func (g *Gateway) openNames() (err error) {
+	g.Names, err = subscriptions.Open(subscriptions.Options{Log: g.Log, Logger: g.o.Logger, Bytes: g.budgets.names})
+	if err != nil {
+		return err
+	}
+	g.onClose(func() error {
+		g.Names.Close()
+		return nil
+	})
+	return nil
 }
 
 // makeDemo makes the account and the database for a first try of Persistr's clients, if the settings ask for them.

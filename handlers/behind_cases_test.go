@@ -49,6 +49,9 @@ var behindCases = []struct {
 	{name: "token of a key", make: func(a client, _ string) question {
 		return asks("Bearer "+a.do(a.key(anyKey, "key"), "POST", "/realtime/token", `{"sub":["*"],"pub":["*"],"ttl":"1m"}`, "token"), "POST", "/realtime", `{"event":"e"}`)
 	}, want: 200},
+	{name: "name of a list of channels", make: func(a client, _ string) question {
+		return asks(keyBehind, "GET", "/realtime?until=caught-up&channels=@"+a.do(keyBehind, "POST", "/realtime/subscriptions", `{"channels":"e"}`, "name"), "")
+	}, want: 200, has: "event: end"},
 	{name: "key by id", make: func(a client, _ string) question {
 		return asks(gatewaytest.AdminKey, "GET", "/admin/keys/"+a.key(anyKey, "id"), "")
 	}, want: 200},

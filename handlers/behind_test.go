@@ -151,6 +151,7 @@ func TestNoLeader(t *testing.T) {
 			"room":     asks(keyBehind, "GET", "/room/unknown/presence", ""),
 			"account":  asks(gatewaytest.Basic("ann", "ann"), "GET", "/db", ""),
 			"database": asks(root, "GET", "/db/unknown/ns", ""),
+			"list":     asks(keyBehind, "GET", "/realtime?channels=@"+strings.Repeat("a", 26), ""),
 			"user":     asks(gatewaytest.AdminKey, "GET", "/admin/users/ann@example.org", ""),
 		} {
 			if status, text := ask(b); status != http.StatusServiceUnavailable {

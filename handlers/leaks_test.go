@@ -279,10 +279,10 @@ func TestBadBodiesTellNothing(t *testing.T) {
 	g := newGateway(t, gatewaytest.WithDocuments)
 	room := g.NewRoom(t)
 	for _, door := range []string{
-		"POST /realtime", "POST /realtime/token", "POST /rest/customer", "GET /rest/customer?q=%s", "PUT /events/s.1", "POST /items/customer", "SEARCH /items/customer",
+		"POST /realtime", "POST /realtime/token", "POST /realtime/subscriptions", "POST /rest/customer", "GET /rest/customer?q=%s", "PUT /events/s.1", "POST /items/customer", "SEARCH /items/customer",
 		"GET /items/customer?filter=%s", "POST /auth/login", "POST /accounts/ann", "POST /room/" + room + "/send", "POST /admin/keys", "POST /admin/users", "POST /admin/revocations",
 	} {
-		for _, body := range []string{`{`, `[`, `x`, `{"a":1,"a":2}`, `{"name":{},"email":1,"sub":[1],"password":[],"jti":7,"ttl":{}}`, "\"\xff\"", `{"a":`, strings.Repeat("[", 20000), `7`, `"x"`, `{"unknown":1}`} {
+		for _, body := range []string{`{`, `[`, `x`, `{"a":1,"a":2}`, `{"name":{},"email":1,"sub":[1],"password":[],"jti":7,"ttl":{},"channels":{}}`, "\"\xff\"", `{"a":`, strings.Repeat("[", 20000), `7`, `"x"`, `{"unknown":1}`} {
 			what, text := door, body
 			if strings.Contains(door, "%s") {
 				if !utf8.ValidString(body) || len(body) > 1000 {

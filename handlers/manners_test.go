@@ -128,6 +128,7 @@ func TestCurlsOwnContentType(t *testing.T) {
 		{"/realtime", `{"event":"x"}`, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
 		{"/realtime", ` [{"event":"x"},{"event":"y","data":{"a":1,"a":2}}] `, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
 		{"/realtime/token", `{"sub":["a"]}`, "x-apikey", gatewaytest.KeyAll, 200, 415, 415},
+		{"/realtime/subscriptions", `{"channels":["a"]}`, "x-apikey", gatewaytest.KeyAll, 201, 415, 415},
 		{"/rest/c", `{"a":1}`, "x-apikey", gatewaytest.KeyAll, 201, 201, 415},
 		{"/items/c", `{"a":1}`, "x-apikey", gatewaytest.KeyAll, 200, 400, 400},
 		{"/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`, "Authorization", demo, 201, 400, 400},

@@ -29,6 +29,7 @@ func TestBodyAfterTheEndOfItsCredential(t *testing.T) {
 	for _, tt := range []struct{ method, path, body string }{
 		{"POST", "/realtime", `{"event":"slow"}`},
 		{"POST", "/realtime/token", `{"sub":["a"]}`},
+		{"POST", "/realtime/subscriptions", `{"channels":"a"}`},
 		{"POST", "/rest/slow", `{"a":1}`},
 		{"PUT", "/rest/slow/1", `{"a":1}`},
 		{"DELETE", "/rest/slow/*", `["1"]`},

@@ -19,6 +19,7 @@ import (
 	"sluice/store/rooms"
 	"sluice/store/share"
 	"sluice/store/streams"
+	"sluice/store/subscriptions"
 )
 
 // When to try again, by what has to happen first.
@@ -49,6 +50,10 @@ var causes = []struct {
 	{documents.ErrMemory, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrMemory.Error()},
 	{documents.ErrBusy, http.StatusServiceUnavailable, Busy, afterTurn, documents.ErrBusy.Error()},
 	{share.ErrQueueFull, http.StatusServiceUnavailable, Busy, afterTurn, share.ErrQueueFull.Error()},
+
+	{err: subscriptions.ErrUnknown, status: http.StatusNotFound, code: UnknownSubscription, text: "this credential has no subscription of this name, or it has ended: POST the list to /realtime/subscriptions again"},
+	{subscriptions.ErrOwner, http.StatusTooManyRequests, TooManyNamesPerKey, subscriptions.Gone, "this credential has too many lists of channels with a name; those that nobody uses end by themselves"},
+	{subscriptions.ErrAll, http.StatusServiceUnavailable, TooManyNames, subscriptions.Gone, "too many lists of channels have a name; those that nobody uses end by themselves"},
 
 	{err: rooms.ErrNoRoom, status: http.StatusNotFound, code: NotFound, text: "this room does not exist, or no longer: POST /new makes one"},
 

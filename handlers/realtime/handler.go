@@ -16,6 +16,7 @@ import (
 	"sluice/handlers/traffic"
 	"sluice/handlers/writers"
 	"sluice/store/streams"
+	"sluice/store/subscriptions"
 )
 
 // Path is where the door is.
@@ -27,6 +28,7 @@ type Options struct {
 	Broker       *broker.Broker
 	Logger       *slog.Logger
 	Databases    *streams.Catalog
+	Names        *subscriptions.Store
 	Traffic      *traffic.Traffic
 	Frames       sse.Frames // of custom events, where neither request nor key says
 	PingInterval time.Duration
@@ -74,6 +76,7 @@ func (h *Handler) Register(e *echo.Echo) {
 	e.DELETE(Path, h.retract)
 	e.OPTIONS(Path, options)
 	e.POST(Path+"/token", h.mint)
+	e.POST(Path+"/subscriptions", h.nameList)
 }
 
 // CORS returns what pages of other origins may do.

@@ -24,21 +24,9 @@ func (h *Handler) mint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
-		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
-	}
-	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
+	text, err := h.readJSON(c, id)
 	if err != nil {
 		return err
-	}
-	if over := id.Over(time.Now()); over != nil {
-		return over
-	}
-	if !body.FormIsJSON(c.Request().Header, text) {
-		return httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json; %s", body.FormFault(text))
-	}
-	if !json.Valid(text) {
-		return httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
 	}
 	var asked struct {
 		grant.Lists
@@ -64,4 +52,25 @@ func (h *Handler) mint(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(http.StatusOK, map[string]string{"token": token, "expires": expires.UTC().Format(time.RFC3339)})
+}
+
+// readJSON reads the body of a request that takes one JSON value.
+func (h *Handler) readJSON(c echo.Context, id *auth.Identity) ([]byte, error) {
+	if ndjson, bad := contentType(c.Request().Header); bad != nil || ndjson {
+		return nil, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json")
+	}
+	text, err := body.Read(c, body.Limits{Bytes: h.o.MaxBody, Time: h.o.ReadTimeout, Memory: h.o.Traffic.Memory, Owner: id.Scope})
+	if err != nil {
+		return nil, err
+	}
+	if over := id.Over(time.Now()); over != nil {
+		return nil, over
+	}
+	if !body.FormIsJSON(c.Request().Header, text) {
+		return nil, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "send Content-Type: application/json; %s", body.FormFault(text))
+	}
+	if !json.Valid(text) {
+		return nil, httperr.New(http.StatusBadRequest, httperr.BadJSON, "the body is not JSON: %s", syntax.ExplainJSON(text))
+	}
+	return text, nil
 }

@@ -15,14 +15,16 @@ import (
 	"sluice/channel"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 )
 
 func badParameter(name, format string, args ...any) *httperr.Error {
 	return httperr.New(http.StatusBadRequest, httperr.BadParameter, "parameter "+name+": "+format, args...)
 }
 
-// filter reads what a GET asks for and narrows it to the grant.
-func (h *Handler) filter(c echo.Context, query url.Values, id *auth.Identity) (broker.Filter, error) {
+// filter reads what a GET asks for and narrows it to the grant. The lease holds the name of a list that the request uses.
+func (h *Handler) filter(c echo.Context, query url.Values, lease *traffic.Lease) (broker.Filter, error) {
+	id := lease.Identity
 	var f broker.Filter
 	none, err := body.None(c, body.Limits{Time: h.o.ReadTimeout})
 	if err != nil {
@@ -40,21 +42,30 @@ func (h *Handler) filter(c echo.Context, query url.Values, id *auth.Identity) (b
 	if f.LastEventID, err = lastEventID(c.Request(), query); err != nil {
 		return f, err
 	}
-	f.Channels, err = channels(query, id)
+	f.Channels, err = h.channels(c, query, lease)
 	return f, err
 }
 
-func channels(query url.Values, id *auth.Identity) (channel.Set, error) {
+func (h *Handler) channels(c echo.Context, query url.Values, lease *traffic.Lease) (channel.Set, error) {
+	id := lease.Identity
 	if !query.Has("channels") {
 		if id.Sub.Empty() {
 			return id.Sub, forbiddenToSubscribe()
 		}
 		return id.Sub, nil
 	}
-	asked, err := patterns(query["channels"])
+	asked, err := h.named(c, query["channels"], lease)
+	if asked == nil && err == nil {
+		asked, err = patterns(query["channels"], channel.MaxRequest)
+	}
 	if err != nil {
 		return channel.Set{}, err
 	}
+	return narrow(asked, id)
+}
+
+// narrow returns the part of the patterns that an identity may subscribe to.
+func narrow(asked []channel.Pattern, id *auth.Identity) (channel.Set, error) {
 	if id.Sub.Empty() {
 		return id.Sub, forbiddenToSubscribe()
 	}
@@ -69,15 +80,16 @@ func channels(query url.Values, id *auth.Identity) (channel.Set, error) {
 	return set, nil
 }
 
-func patterns(values []string) ([]channel.Pattern, error) {
+// patterns reads at most a number of patterns. A value may have several, with commas between them.
+func patterns(values []string, most int) ([]channel.Pattern, error) {
 	var out []channel.Pattern
 	for _, v := range values {
 		if v == "" {
 			return nil, badParameter("channels", "is empty; leave it out for all that the credential may see")
 		}
 		for item := range strings.SplitSeq(v, ",") {
-			if len(out) == channel.MaxRequest {
-				return nil, badParameter("channels", "more than %d patterns", channel.MaxRequest)
+			if len(out) == most {
+				return nil, tooManyPatterns(most)
 			}
 			p, err := channel.Parse(item)
 			if err != nil {
@@ -87,6 +99,13 @@ func patterns(values []string) ([]channel.Pattern, error) {
 		}
 	}
 	return out, nil
+}
+
+func tooManyPatterns(most int) *httperr.Error {
+	if most < maxNamed {
+		return badParameter("channels", "more than %d patterns; POST longer lists to /realtime/subscriptions, which gives them a name", most)
+	}
+	return badParameter("channels", "more than %d patterns", most)
 }
 
 func forbiddenToSubscribe() *httperr.Error {

@@ -51,9 +51,11 @@ func (h *Handler) History(c echo.Context, id *auth.Identity) error {
 // serve answers a GET of a known identity. past means that the past comes first even if no parameter asks for it.
 func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, past bool) error {
 	r := c.Request()
-	filter, err := h.filter(c, query, id)
+	lease := h.streams.Lease(c, id)
+	defer lease.Close()
+	filter, err := h.filter(c, query, lease)
 	if err != nil {
-		return err
+		return h.busy(c, filter.LastEventID, err)
 	}
 	selection, err := selectors(query)
 	if err != nil {
@@ -65,8 +67,6 @@ func (h *Handler) serve(c echo.Context, id *auth.Identity, query url.Values, pas
 	if lines {
 		filter.Frames = sse.FramesLines
 	}
-	lease := h.streams.Lease(c, id)
-	defer lease.Close()
 	if err := enter(lease, &filter); err != nil {
 		return h.busy(c, filter.LastEventID, err)
 	}

@@ -29,13 +29,18 @@ func write(folder string) error {
 
 func made(folder string) string { return filepath.Join(folder, "sluice.js") }
 
+// inside are names of properties that only the source uses, and that nobody sees: not options, not fields of events, of answers
+// or of messages between tabs, which another version of the file reads too. They become shorter.
+const inside = "^(sleep|rest|call|follow|rouse|doubtful|patience|look|cut|pattern|match|fn|self)$"
+
 // banner leads readers of the file to its source.
-const banner = "// Made of src."
+const banner = "// src"
 
 func bundle(folder string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{
 		EntryPoints: []string{filepath.Join(folder, "src", "sluice.js")}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
+		MangleProps: inside,
 		Banner: map[string]string{"js": banner},
 	})
 	var errs []error

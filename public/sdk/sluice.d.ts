@@ -24,8 +24,15 @@ export interface Options {
    * close the connection when another user signs in.
    */
   token?: string | (() => Token | Promise<Token>);
-  /** narrows what the credential may see; all of it by default */
+  /** narrows what the credential may see; all of it by default. At most 1,000. A list that is too long for an address is sent ahead, by POST */
   channels?: string[];
+  /** `include` sends cookies to a gateway of another origin; as for fetch */
+  credentials?: RequestCredentials;
+  /**
+   * false: the connection does not get what it publishes itself, unless it has reconnected meanwhile, or was not open yet. Then it
+   * is of one tab alone (`shared` is false), as the other tabs get everything.
+   */
+  echo?: boolean;
   /** the `lastEventId` of an earlier connection, to continue after it; by default the stream starts now */
   lastEventId?: string;
   /** one connection for all tabs of an origin; by default true if the browser supports it */
@@ -89,17 +96,20 @@ export interface Range {
   signal?: AbortSignal;
 }
 
-export interface PublishOptions {
+export interface RetractOptions {
+  /** a key of your own, so that the gateway recognizes a repeat by your program too */
+  idempotencyKey?: string;
+  /** milliseconds that the call may take; by default the connection's `timeout` */
+  timeout?: number;
+}
+
+export interface PublishOptions extends RetractOptions {
   collection?: string;
   stream?: string;
   /** the last id that the stream must have; 0: the stream must be empty */
   expect?: string | number;
   /** a space that the credential names, such as `$db/NAME` */
   space?: string;
-  /** a key of your own, so that the gateway recognizes a repeat by your program too */
-  idempotencyKey?: string;
-  /** milliseconds that the publish may take, from the call; by default the connection's `timeout` */
-  timeout?: number;
 }
 
 export interface Connection {
@@ -119,6 +129,11 @@ export interface Connection {
   stream<T = any>(name?: string | null, range?: Range): AsyncGenerator<Event<T>, void, undefined>;
   /** Stores an event once, and returns its id. Events are stored in the order of the calls. */
   publish(name: string, data?: unknown, options?: PublishOptions): Promise<string>;
+  /**
+   * Takes an event out of the log, and returns the id of the event `retract` that reports it. Subscribers get that as an event:
+   * `on("retract", e => e.data.id)`. It waits for the publishes before it.
+   */
+  retract(id: string, options?: RetractOptions): Promise<string>;
   close(): void;
 }
 

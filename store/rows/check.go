@@ -11,6 +11,7 @@ var kinds = map[string]bool{
 	Keyed: false, Origin: false, Cluster: true, Level: false, Member: true, Retract: false,
 	Database: true, Namespace: false, Annotation: true, Cloning: false, Retired: true,
 	Document: true, Index: false, Indexed: false, Counted: false,
+	Subscription: true, Channels: false,
 	Key: true, Once: false, Secret: false, Minter: true, RevokedJTI: false, RevokedSubject: false, User: true, Session: true, Account: true,
 }
 

@@ -28,6 +28,10 @@ const (
 	Indexed  = "indexed/"  // COLLECTION/FIELD -> how far the index is built
 	Counted  = "counted/"  // COLLECTION -> number of documents, their bytes
 
+	// store/subscriptions
+	Subscription = "subscription/name/" // NAME -> whose it is, what it takes, and until when it stays
+	Channels     = "subscription/list/" // NAME -> the channels that it stands for
+
 	// auth
 	Key            = "key/"         // ID -> the API key
 	Once           = "once/"        // hash of an idempotency key -> ID of the API key that it made

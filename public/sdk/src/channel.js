@@ -11,8 +11,8 @@ const side = want => name => name !== undefined && (want.endsWith("*") ? name.st
 
 /** @type {(pattern: string) => Listener["match"]} */
 export function matcher(pattern) {
-  const [left, right, more] = pattern.split(":"), verb = method(left);
-  if (!left || left[0] === "$" || right === "" || more !== undefined || verb && !right)
+  const [left, right] = pattern.split(":"), verb = method(left);
+  if (!/^[^$:][^:]*(:[^:]+)?$/.test(pattern) || verb && !right)
     throw fault("bad_channel", `"${pattern}" is no channel: METHOD:collection, name or name:collection`, TypeError);
   const name = side(left), collection = side(right);
   return e => {

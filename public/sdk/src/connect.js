@@ -60,6 +60,7 @@ export function connect(url, o = {}) {
     const { type, id } = frame, is = event(frame);
     const restart = type === "gap" && is.data.reason === "unknown"; // only after this gap can ids be lower
     if (!restart && +id <= +last && (type === "gap" || !control.includes(type))) return;
+    if (type === "message") way.self = /** @type {any} */ (is).connection; // undefined from an older gateway
     if (type === "gap" || type === "expired") emit(type, is.data);
     else if (!control.includes(type)) emit(type, is, l => l.match(is));
     if (restart || !last || +id > +last) last = id;
@@ -188,7 +189,7 @@ export function connect(url, o = {}) {
         await way.rest(coded(e), pause(n), turn, signal);
       }
     }
-    const all = JSON.stringify([4, address, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
+    const all = JSON.stringify([4, address, o.credentials, o.apikey, jwt && identity(jwt), [...o.channels ?? []].sort()]);
     const name = "sluice-" + new Uint32Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all))).join("-");
     if (signal.aborted) return;
 
@@ -237,7 +238,7 @@ export function connect(url, o = {}) {
       lead = true;
       read();
     };
-    if (o.shared !== false && globalThis.location) shared(signal).catch(alone);
+    if (o.shared !== false && o.echo !== false && globalThis.location) shared(signal).catch(alone);
     else alone();
   }
 
@@ -315,14 +316,14 @@ export function connect(url, o = {}) {
   function close() {
     if (closing.signal.aborted) return;
     end();
-    closing.abort(fault("closed", "the connection is closed"));
+    closing.abort(fault("closed"));
   }
 
   return {
     get state() { return state; },
     get lastEventId() { return last; },
     close,
-    publish: publisher(way, o, closing),
+    ...publisher(way, o, closing),
 
     on(/** @type {string} */ pattern, /** @type {(e: any) => void} */ fn) {
       const own = { pattern, fn, match: notice.test(pattern) ? () => false : matcher(pattern) };

@@ -1,4 +1,4 @@
-import { coded, fault, refusal } from "./failure.js";
+import { coded, failure, fault, json, refusal } from "./failure.js";
 import { control, event, parser } from "./parser.js";
 import { child, forever, onAbort, pause, race } from "./wait.js";
 
@@ -9,7 +9,8 @@ import { child, forever, onAbort, pause, race } from "./wait.js";
 
 const silence = 37_500; // 2.5 times the gateway's PING_INTERVAL
 const bearer = /^[\w.~+/-]{1,8192}=*$/; // RFC 6750 section 2.1; the gateway accepts up to 8 KiB
-const renewed = fault("renewed", "");
+const renewed = fault("renewed");
+const longest = 2000; // characters of a query: some servers and proxies take no more than 2,048
 
 /** @param {string} token */
 function claims(token) {
@@ -27,7 +28,7 @@ export function identity(token) {
 /** @type {(fields: Record<string, any>) => string} */
 function search(fields) {
   const q = new URLSearchParams();
-  for (const [name, v] of Object.entries(fields)) if (v != null) q.set(name, v.toISOString?.() ?? v);
+  for (const name in fields) if (fields[name] != null) q.set(name, fields[name].toISOString?.() ?? fields[name]);
   return "?" + q;
 }
 
@@ -51,7 +52,7 @@ export function link(address, o, closing) {
   });
   listen("offline", () => {
     doubtful = true;
-    streams.forEach(s => s.cut.abort(fault("offline", "offline")));
+    streams.forEach(s => s.cut.abort(fault("offline")));
   });
   listen("pageshow", rouse);
   globalThis.document?.addEventListener("visibilitychange", rouse, closing);
@@ -73,40 +74,41 @@ export function link(address, o, closing) {
     return sleep(delay, signal);
   };
 
+  const dynamic = typeof o.token === "function"; // else it cannot be renewed
   let known = "", asking = /** @type {Promise<string>?} */ (null);
   let refused = 0, askedAt = 0; // refused: how many tokens failed in a row
 
-  /** ask calls the token function. After two failures in a row, it waits first. */
-  async function ask() {
+  /** obtain calls the token function. After two failures in a row, it waits first. */
+  async function obtain() {
     if (refused > 1) await sleep(askedAt + pause(refused - 1) - Date.now(), closing.signal);
     closing.signal.throwIfAborted();
     refused++;
     askedAt = Date.now();
-    const limit = child(closing.signal, 10_000, "nothing for 10 s");
+    const limit = child(closing.signal, 10_000, "none in 10 s");
     try {
       const token = /** @type {() => any} */ (o.token);
       const text = String(await race(limit.signal, Promise.resolve().then(token)) ?? "").trim();
-      if (text && !bearer.test(text)) throw "it gave no token";
+      if (text && !bearer.test(text)) throw "malformed";
       return known = text;
     } catch (e) {
-      throw fault("token_failed", "the token function failed: " + (/** @type {any} */ (e)?.message ?? e));
+      throw fault("token_failed", "no token: " + (/** @type {any} */ (e)?.message ?? e));
     } finally {
       limit.abort();
     }
   }
 
   /** @param {AbortSignal} signal */
-  const fresh = signal => race(signal, asking ??= ask().finally(() => asking = null));
+  const fresh = signal => race(signal, asking ??= obtain().finally(() => asking = null));
 
-  /** @param {AbortSignal} signal */
-  const token = async signal => typeof o.token !== "function" ? o.token : known || fresh(signal);
+  /** @param {AbortSignal} signal @returns {Promise<string>} */
+  const token = async signal => !dynamic ? /** @type {any} */ (o.token) : known || fresh(signal);
 
   /** request sends a request, and after a 401 once more with a new token. @param {string} query @param {RequestInit} init @param {AbortSignal} signal */
   async function request(query, init, signal) {
-    for (let again = typeof o.token !== "function"; ; again = true) {
+    for (let again = !dynamic; ; again = true) {
       const jwt = await token(signal);
-      const headers = { ...init.headers, ...(o.apikey && { "x-apikey": o.apikey }), ...(jwt && { Authorization: "Bearer " + jwt }) };
-      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal, cache: "no-store" }));
+      const headers = { ...init.headers, ...(init.body && { "Content-Type": "application/json" }), ...(o.apikey && { "x-apikey": o.apikey }), ...(jwt && { Authorization: "Bearer " + jwt }) };
+      const r = await race(signal, (o.fetch ?? fetch)(address + query, { ...init, headers, signal, cache: "no-store", credentials: o.credentials }));
       doubtful = false;
       if (r.status !== 401) {
         refused = 0;
@@ -122,6 +124,24 @@ export function link(address, o, closing) {
     }
   }
 
+  /** call returns what the gateway says of something that it has done. @param {string} query @param {RequestInit} init @param {AbortSignal} signal @param {boolean} [strict] */
+  async function call(query, init, signal, strict) {
+    const r = await request(query, init, signal), said = await json(r, signal);
+    if (r.ok && (said.id ?? said.name)) return said;
+    throw failure(r, said, strict);
+  }
+
+  /**
+   * find returns the query of a stream. If the channels are too many for an address, it first asks for their name, each time: the
+   * same list has the same name, also after that has ended. @param {Record<string, any>} query @param {AbortSignal} signal
+   */
+  async function find(query, signal) {
+    const { channels } = query, q = search(query);
+    if (q.length < longest && !channels?.[100] && !/\B@/.test(channels)) return q;
+    const { name } = await call("/subscriptions", { method: "POST", body: JSON.stringify({ channels }) }, signal);
+    return search({ ...query, channels: "@" + name });
+  }
+
   /**
    * open yields the frames of one connection, a list for each chunk, and throws the error that ended it.
    * @param {Record<string, any>} query @param {Place} place @param {{ retry: number, patience: number }} pace @param {AbortController} cut
@@ -132,21 +152,21 @@ export function link(address, o, closing) {
     const look = () => {
       const patience = o.pingTimeout ?? pace.patience, left = receivedAt + patience - Date.now();
       clearTimeout(timer);
-      if (left > 0) return timer = +setTimeout(look, Math.min(left, patience));
+      if (left > 0) return timer = /** @type {any} */ (setTimeout)(look, Math.min(left, patience));
       pace.patience = Math.min(2 * pace.patience, 300_000); // perhaps the gateway sends pings less often
-      cut.abort(fault("silent", "the stream fell silent"));
+      cut.abort(fault("silent"));
     };
     const stream = { cut, look };
     streams.add(stream);
     try {
       look();
       const headers = { Accept: "text/event-stream", ...(place.id && { "Last-Event-ID": place.id }) };
-      const r = await request(search(query), { headers }, signal), jwt = known;
+      const r = await request(await find(query, signal), { headers }, signal), jwt = known;
       if (r.status === 204 && ("stream" in query || query.until)) return;
       if (!r.ok || !r.body || !r.headers.get("Content-Type")?.startsWith("text/event-stream")) throw await refusal(r, signal);
       const renew = () => {
         const left = 1000 * claims(jwt)?.exp - Date.now();
-        if (left > 3000) renewal = +setTimeout(async () => {
+        if (left > 3000) renewal = /** @type {any} */ (setTimeout)(async () => {
           if (known === jwt) await fresh(signal).catch(() => {});
           if (signal.aborted) return;
           if (known && known !== jwt) cut.abort(renewed);
@@ -161,7 +181,7 @@ export function link(address, o, closing) {
         const { done, value } = await body.read();
         receivedAt = Infinity; // from here on, the caller may take time, which is not the gateway's silence
         signal.throwIfAborted();
-        if (done) throw fault("ended", "the stream ended");
+        if (done) throw fault("ended");
         const frames = parse.push(value);
         pace.retry = parse.retry ?? pace.retry;
         yield frames;
@@ -193,7 +213,7 @@ export function link(address, o, closing) {
             place.id = id;
             return;
           }
-          if (type === "busy") throw fault("busy", "busy: " + event(frame).data?.message);
+          if (type === "busy") throw fault("busy", event(frame).data?.message);
           if (type === "expired") known = "";
           if (type === "ping") {
             const now = Date.parse(frame.data);
@@ -221,7 +241,8 @@ export function link(address, o, closing) {
   }
 
   return {
-    sleep, rest, token, request, follow, rouse,
+    sleep, rest, token, call, follow, rouse,
+    self: "", // the id of the live connection
     get doubtful() { return doubtful; },
   };
 }

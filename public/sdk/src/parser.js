@@ -8,16 +8,15 @@ export function parser(id = "") {
   let rest = "", type = "", data = "", cr = false;
 
   const field = (/** @type {string} */ line) => {
-    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    const [, name, value = ""] = /** @type {RegExpExecArray} */ (/^([^:]*)(?:: ?(.*))?$/s.exec(line));
     if (name === "data") data += value + "\n";
     else if (name === "event") type = value;
     else if (name === "id" && !value.includes("\0")) id = value;
     else if (name === "retry" && /^\d+$/.test(value)) parse.retry = Math.min(+value, forever);
   };
 
-  const parse = {
-    retry: /** @type {number | undefined} */ (undefined),
-    push(/** @type {Uint8Array} */ bytes) {
+  const parse = /** @type {ReturnType<typeof import("../sluice.js").parser>} */ ({
+    push(bytes) {
       /** @type {Frame[]} */
       const frames = [];
       let text = decoder.decode(bytes, { stream: true });
@@ -28,7 +27,7 @@ export function parser(id = "") {
       rest += text;
       if (!/[\r\n]/.test(text)) return frames;
       const lines = rest.split(/\r\n|\r|\n/);
-      rest = lines.pop() ?? "";
+      rest = /** @type {string} */ (lines.pop());
       for (const line of lines) {
         if (line) {
           field(line);
@@ -39,7 +38,7 @@ export function parser(id = "") {
       }
       return frames;
     },
-  };
+  });
   return parse;
 }
 
