@@ -4,7 +4,7 @@
 # This works on Debian; on other systems, install them by hand.
 set -euo pipefail
 cd "$(dirname "$0")/../examples/auth/express"
-[ -d node_modules/express-session ] || npm ci --no-audit --no-fund --silent
+[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v chromium >/dev/null || missing+=(chromium)

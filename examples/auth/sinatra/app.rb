@@ -55,7 +55,7 @@ helpers do
     Net::HTTP.start(uri.host, uri.port, use_ssl: uri.scheme == "https", open_timeout: 5, read_timeout: 5) do |http|
       http.post(uri.path, { subject: subject }.to_json, headers).value
     end
-  rescue SystemCallError, IOError, Timeout::Error, Net::ProtocolError => e
+  rescue StandardError => e
     logger.warn "the streams of #{subject} were not ended: #{e.message}"
   end
 end
