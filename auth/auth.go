@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/auth/backend"
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
 	"sluice/auth/tries"
@@ -36,6 +37,8 @@ type Options struct {
 	Leeway                 time.Duration
 	DefaultSub, DefaultPub []string
 
+	Backend backend.Options // the application that decides about other requests; without a URL there is none
+
 	Global           bool
 	QueryCredentials bool
 	PublishRate      float64
@@ -54,7 +57,9 @@ type Authenticator struct {
 	revoked          *revoked
 	users            *user.Store
 	passwords        *passwords.Checker
-	guesses          *tries.Guard // of keys and tokens
+	guesses          *tries.Guard     // of keys, tokens and sessions of the application
+	accepted         *tries.Guard     // counts unknown credentials that the application accepts
+	backend          *backend.Backend // nil if no application decides
 	global           bool
 	queryCredentials bool
 	now              func() time.Time
@@ -93,6 +98,7 @@ func New(o Options) (*Authenticator, error) {
 	if err := a.keys.load(); err != nil { // last, so that ids of keys are made with the secret, and the store is known
 		return nil, err
 	}
+	a.openBackend(o)
 	a.watch(o.Logger)
 	return a, nil
 }
@@ -112,7 +118,8 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries),
+		accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
 
@@ -148,6 +155,9 @@ func (a *Authenticator) tokenKeys(o Options) (keySet, error) {
 func (a *Authenticator) Close() error {
 	a.once.Do(func() { close(a.quit) })
 	a.group.Wait()
+	if a.backend != nil {
+		a.backend.Close()
+	}
 	if a.keys.store != nil {
 		a.keys.store.effects.Wait()
 		a.keys.minters.effects.Wait()
@@ -180,6 +190,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 	switch {
 	case err != nil:
 		return nil, err
+	}
+	q := a.question(c)
+	switch {
+	case q != nil:
+		return a.decide(ctx, c, values, q)
 	case len(values) == 0:
 		return nil, errMissing
 	case inQuery && !a.queryCredentials:
@@ -187,7 +202,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 	}
 	ids := make([]*Identity, 0, 2)
 	for _, v := range values {
-		id, err := a.guarded(ctx, c.From, v)
+		id, err := a.admit(c.From, a.look(ctx, v))
 		if err != nil {
 			return nil, err
 		}
@@ -200,40 +215,46 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 // tries again and again. It allows too few to guess a key that a person made up.
 var keyTries = tries.Limit{Burst: 300, Every: 200 * time.Millisecond}
 
-// guarded finds the identity of a credential from an address, and limits guesses. After too many of them, a key that a
+// looked is what a credential turned out to be: a key, or else the identity of a token.
+type looked struct {
+	key *Key
+	id  *Identity
+	err *Error
+}
+
+// admit returns the identity of a credential from an address, and limits guesses. After too many of them, a key that a
 // person may have made up is refused even if it is right; otherwise a different answer would reveal it. A long key, or a
 // key or token that the gateway made, cannot be guessed, so it always passes if it is right.
-func (a *Authenticator) guarded(ctx context.Context, from, value string) (*Identity, *Error) {
-	k, id, err := a.look(ctx, value)
-	if k != nil {
-		if !k.strong {
-			if wait := a.guesses.Right(from, k.hash); wait > 0 {
+func (a *Authenticator) admit(from string, l looked) (*Identity, *Error) {
+	if l.key != nil {
+		if !l.key.strong {
+			if wait := a.guesses.Right(from, l.key.hash); wait > 0 {
 				return nil, tooManyTries(wait)
 			}
 		}
-		return a.keyIdentity(k)
+		return a.keyIdentity(l.key)
 	}
-	if err != nil && err.guess {
+	if l.err != nil && l.err.guess {
 		if wait := a.guesses.Wrong(from); wait > 0 {
 			return nil, tooManyTries(wait)
 		}
 	}
-	return id, err
+	return l.id, l.err
 }
 
 // look finds a key, or else the identity of a token.
-func (a *Authenticator) look(ctx context.Context, value string) (k *Key, id *Identity, err *Error) {
+func (a *Authenticator) look(ctx context.Context, value string) (l looked) {
 	behind := a.again(ctx, func() bool {
-		if k = a.keys.find(value); k != nil {
-			return !k.expired(a.now()) // a later end may be on its way
+		if l.key = a.keys.find(value); l.key != nil {
+			return !l.key.expired(a.now()) // a later end may be on its way
 		}
-		id, err = a.token(value)
-		return err != errUnknownKey && err != errTokenRevoked
+		l.id, l.err = a.token(value)
+		return l.err != errUnknownKey && l.err != errTokenRevoked
 	})
 	if behind != nil {
-		return nil, nil, errBehind
+		return looked{err: errBehind}
 	}
-	return k, id, err
+	return l
 }
 
 // again calls look, and if it returns false, once more when this gateway has what the others had at the call.

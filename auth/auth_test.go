@@ -79,7 +79,7 @@ func TestCarriers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, bad := a.Authenticate(context.Background(), FromRequest(tt.header, q))
+		id, bad := a.Authenticate(context.Background(), a.Carriers(&http.Request{Header: tt.header}, q, ""))
 		switch {
 		case tt.code == "" && bad != nil:
 			t.Errorf("%s: %v", tt.name, bad)

@@ -13,20 +13,15 @@ type Carriers struct {
 	QueryKey   []string // apikey, rt-apikey
 	QueryToken []string // token, jwt, access_token
 
-	From string // the client's address, for which wrong credentials are counted
+	From    string        // the client's address, for which wrong credentials are counted
+	Request *http.Request // which carried them; nil for a message of a socket. It is only read, and not kept
 }
 
-// At returns the same credentials with the client's address.
-func (c Carriers) At(from string) Carriers {
-	c.From = from
-	return c
-}
-
-// FromRequest collects the credentials of a request. It ignores other schemes of Authorization: a staging site
-// may have basic authentication in front.
-func FromRequest(h http.Header, q url.Values) Carriers {
-	c := Carriers{Header: h.Values("X-Apikey")}
-	for _, v := range h.Values("Authorization") {
+// Carriers collects the credentials of a request, whose query the door has parsed, from a client's address. It ignores
+// other schemes of Authorization: a staging site may have basic authentication in front.
+func (a *Authenticator) Carriers(r *http.Request, q url.Values, from string) Carriers {
+	c := Carriers{Header: r.Header.Values("X-Apikey"), From: from, Request: r}
+	for _, v := range r.Header.Values("Authorization") {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
 		if strings.EqualFold(scheme, "Bearer") {
 			c.Bearer = append(c.Bearer, strings.TrimSpace(rest))

@@ -7,7 +7,7 @@ import (
 
 // Error is why a request is refused. Its message says what to do, and never contains a credential.
 type Error struct {
-	Status  int // 400, 401, 429 or 503
+	Status  int // 400, 401, 403, 429, 431 or 503
 	Code    string
 	Message string
 	After   time.Duration // with 429 and 503: when to try again
@@ -28,6 +28,8 @@ const (
 	ExpiredToken        = "expired_token"
 	KeysUnavailable     = "keys_unavailable" // whether it is right is not known
 	Unavailable         = "unavailable"      // the same, as this gateway cannot follow the others now
+	ApplicationRefused  = "application_refused"
+	Busy                = "busy" // the application gives no answer now
 )
 
 // keysUnavailable is the error of a token that cannot be checked now. Once the set was fetched, an unknown key may be a
@@ -47,11 +49,23 @@ func unauthorized(code, message string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
 
+// ByApplication reports whether the application refused the request.
+func (e *Error) ByApplication() bool { return e.Code == ApplicationRefused }
+
+// foreign reports whether a credential is none of ours, so that it may be the application's. One of ours that has ended is
+// not foreign.
+func (e *Error) foreign() bool {
+	return e.Status == http.StatusUnauthorized && (e.guess || e.Code == invalidToken)
+}
+
 // guessed marks an error: its credential may be a guess.
 func guessed(e *Error) *Error {
 	e.guess = true
 	return e
 }
+
+// invalidToken is the code of a token that is not ours, or not one.
+const invalidToken = "invalid_token"
 
 // What can be wrong with credentials.
 var (
@@ -61,10 +75,18 @@ var (
 	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
 	errKeyEnded     = unauthorized("invalid_key", "this API key was removed or changed during the request; send the request again")
 	errKeyExpired   = unauthorized("expired_key", "this API key has expired")
-	errNoTokens     = guessed(unauthorized("invalid_token", "tokens are not accepted here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
-	errTokenSize    = guessed(unauthorized("invalid_token", "the token is longer than 8 KiB"))
+	errNoTokens     = guessed(unauthorized(invalidToken, "tokens are not accepted here: none of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS_URL is set"))
+	errTokenSize    = guessed(unauthorized(invalidToken, "the token is longer than 8 KiB"))
 	errTokenExpired = unauthorized(ExpiredToken, "the token has expired; get a new one")
 	errTokenRevoked = unauthorized("revoked_token", "the token was revoked; get a new one")
+)
+
+// What can be wrong with what the application decides.
+var (
+	errQuestionSize = &Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: "headers_too_large", Message: "the headers that the application needs have more than 16 KiB (AUTH_FORWARD); send fewer or shorter cookies"}
+	errNoAnswer     = &Error{Status: http.StatusServiceUnavailable, Code: Busy, After: 2 * time.Second, Message: "the application that decides about this request gives no answer now; try again in a moment (the gateway's log has the cause)"}
+	errAnswerEnded  = unauthorized(ApplicationRefused, "what the application granted was changed or revoked during the request; send the request again")
+	errAnswerOver   = &Error{Status: http.StatusServiceUnavailable, Code: Busy, After: time.Second, Message: "the application's answer ran out during the request; send the request again"}
 )
 
 // errBehind is the error of a credential that this gateway does not know, while it cannot find out what the others know.
@@ -74,5 +96,5 @@ var errBehind = &Error{
 }
 
 func badToken(why string) *Error {
-	return unauthorized("invalid_token", "the token is not valid: "+why)
+	return unauthorized(invalidToken, "the token is not valid: "+why)
 }

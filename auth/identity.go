@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/auth/backend"
 	"sluice/auth/grant"
 	"sluice/channel"
 )
@@ -14,7 +15,7 @@ import (
 // credential share it.
 type Identity struct {
 	Name    string    // names of keys and subjects of tokens, for logs
-	Kind    string    // jwt, key, or jwt+key
+	Kind    string    // jwt, key, jwt+key, or app
 	Scope   string    // what limits for each credential count by: the scope of one of the credentials
 	Expires time.Time // zero: never
 	Sub     channel.Set
@@ -25,6 +26,7 @@ type Identity struct {
 	lives    []*grant.Life // of API keys, of users and their sessions, and of the keys that sign tokens
 	bearers  []*bearer     // what revocations of tokens can name
 	limiters []*limiter
+	answer   *backend.Answer // nil, except of an identity that the application decided about
 }
 
 // join returns the union of several identities. It ends when the first of them ends.
@@ -125,6 +127,21 @@ func (id *Identity) OnEnd(f func(grant.End)) (stop func()) {
 	}
 }
 
+// Hold must be called when a stream or socket begins that lives by the identity, and Release when it ends. An answer of the
+// application is renewed in between. Other identities need neither.
+func (id *Identity) Hold() {
+	if id.answer != nil {
+		id.answer.Hold()
+	}
+}
+
+// Release ends what Hold began.
+func (id *Identity) Release() {
+	if id.answer != nil {
+		id.answer.Release()
+	}
+}
+
 // Ended returns Revoked or Changed once anything that the identity depends on was removed, revoked or changed, and ""
 // before that. It is cheap, for callers that ask often; others use OnEnd.
 func (id *Identity) Ended() grant.End {
@@ -146,6 +163,10 @@ func (id *Identity) Ended() grant.End {
 func (id *Identity) Over(now time.Time) *Error {
 	ended, expired := id.Ended() != "", !id.Expires.IsZero() && !now.Before(id.Expires)
 	switch {
+	case id.answer != nil && ended:
+		return errAnswerEnded
+	case id.answer != nil && id.answer.Over(now):
+		return errAnswerOver
 	case !ended && !expired:
 		return nil
 	case len(id.bearers) == 0 && ended:

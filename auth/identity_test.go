@@ -34,7 +34,7 @@ func TestJoinedScope(t *testing.T) {
 				header.Set("x-apikey", v)
 			}
 		}
-		id, bad := a.Authenticate(context.Background(), FromRequest(header, query))
+		id, bad := a.Authenticate(context.Background(), a.Carriers(&http.Request{Header: header}, query, ""))
 		if bad != nil {
 			t.Fatal(bad)
 		}

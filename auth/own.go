@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sluice/auth/grant"
+	"sluice/auth/object"
 	"sluice/channel"
 )
 
@@ -70,7 +71,7 @@ func isOwn(token string) bool {
 	if err != nil || len(token) > maxToken {
 		return false
 	}
-	m, err := members(text)
+	m, err := object.Members(text)
 	return err == nil && string(m["iss"]) == `"`+ownIssuer+`"`
 }
 

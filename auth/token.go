@@ -14,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"sluice/auth/object"
 	"sluice/channel"
 )
 
@@ -179,7 +180,7 @@ func checkForm(token string) error {
 			head = text
 		}
 	}
-	m, err := members(head)
+	m, err := object.Members(head)
 	if err != nil {
 		return fmt.Errorf("its header: %w", err)
 	}

@@ -45,6 +45,7 @@ func (c *Config) check(all []field, values map[string]string) Faults {
 	c.checkAddresses(add)
 	c.checkFiles(add)
 	c.checkTokens(add)
+	c.checkApplication(add)
 	c.checkSecrets(add)
 	c.checkCluster(add)
 	if c.MaxEvent > c.MaxBody && c.MaxBody > 0 {
@@ -126,8 +127,10 @@ func (c *Config) checkSecrets(add func(string, error)) {
 			break
 		}
 	}
-	if c.TokenSecret != "" && len(c.TokenSecret) < minSecret {
-		add("TOKEN_SECRET", fmt.Errorf("must have %d bytes or more", minSecret))
+	for name, secret := range map[string]string{"TOKEN_SECRET": c.TokenSecret, "AUTH_SECRET": c.AuthSecret} {
+		if secret != "" && len(secret) < minSecret {
+			add(name, fmt.Errorf("must have %d bytes or more", minSecret))
+		}
 	}
 	if c.AdminKey == "" {
 		return

@@ -30,6 +30,13 @@ type Config struct {
 	JWTDefaultSub    List          `env:"JWT_DEFAULT_SUB" doc:"patterns that every valid token may subscribe to; {sub} stands for the token's subject, as text inside one name"`
 	JWTDefaultPub    List          `env:"JWT_DEFAULT_PUB" doc:"patterns that every valid token may publish to; {sub} stands for the token's subject, as text inside one name"`
 
+	AuthURL         string        `env:"AUTH_URL" secret:"url" doc:"https address (http only on loopback) of your application, which decides about requests without a credential of the gateway"`
+	AuthForward     List          `env:"AUTH_FORWARD" envDefault:"Cookie,Authorization" doc:"request headers that AUTH_URL gets, comma-separated"`
+	AuthTimeout     time.Duration `env:"AUTH_TIMEOUT" envDefault:"3s" min:"10ms" max:"1m" doc:"time in which AUTH_URL must answer, and that a question may wait for its turn"`
+	AuthGrace       time.Duration `env:"AUTH_GRACE" envDefault:"1m" min:"0s" max:"24h" doc:"how long open streams go on after their answer has ended while AUTH_URL gives no new one"`
+	AuthConcurrency int           `env:"AUTH_CONCURRENCY" envDefault:"64" min:"1" max:"10000" doc:"questions to AUTH_URL at the same time"`
+	AuthSecret      string        `env:"AUTH_SECRET" secret:"true" doc:"secret that signs the questions to AUTH_URL, 32 bytes or more"`
+
 	RealtimeGlobal   bool   `env:"REALTIME_GLOBAL" envDefault:"false" doc:"let every configured key and every valid token subscribe and publish to everything in /realtime"`
 	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"also accept keys and tokens in the query (a browser's EventSource cannot send them in another way)"`
 	AdminKey         string `env:"ADMIN_KEY" secret:"true" doc:"the administrator's key, 16 characters or more"`

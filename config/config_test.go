@@ -46,6 +46,7 @@ func TestDefaults(t *testing.T) {
 		"JWT_SECRET": "", "JWT_PUBLIC_KEY_FILE": "", "JWT_JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": "", "JWT_LEEWAY": "10s", "JWT_JWKS_REFRESH": "5m",
 		"JWT_DEFAULT_SUB": "", "JWT_DEFAULT_PUB": "", "REALTIME_GLOBAL": "false", "QUERY_CREDENTIALS": "true", "ADMIN_KEY": "",
 		"CLUSTER_URL": "", "CLUSTER_NAME": "sluice", "CLUSTER_NODE": "", "CLUSTER_SECRET": "", "CLUSTER_CREDENTIALS": "", "CLUSTER_CA": "", "CLUSTER_CERT": "", "CLUSTER_KEY": "",
+		"AUTH_URL": "", "AUTH_FORWARD": "Cookie,Authorization", "AUTH_TIMEOUT": "3s", "AUTH_GRACE": "1m", "AUTH_CONCURRENCY": "64", "AUTH_SECRET": "",
 		"TOKEN_SECRET": "", "CORS_ORIGINS": "*", "CUSTOM_EVENT_FRAME": "name", "PING_INTERVAL": "15s", "RETRY_CONNECT": "2s",
 		"RETRY_EVENT": "10s", "WRITE_TIMEOUT": "30s", "READ_HEADER_TIMEOUT": "10s", "READ_TIMEOUT": "20s", "DRAIN_TIMEOUT": "10s",
 		"RETAIN_AGE": "72h", "RETAIN_BYTES": "4GiB", "AUDIT_RETAIN_AGE": "2160h", "AUDIT_RETAIN_BYTES": "64MiB", "MAX_CONNECTIONS": "0", "MAX_CONNECTIONS_PER_KEY": "0", "PUBLISH_RATE": "0",
@@ -121,6 +122,11 @@ func TestLimits(t *testing.T) {
 		{"JWT_LEEWAY", "5m", "5m1s"},
 		{"ADMIN_KEY", strings.Repeat("a", 16), strings.Repeat("a", 15)},
 		{"ADMIN_KEY", strings.Repeat("é", 16), strings.Repeat("é", 15)},
+		{"AUTH_SECRET", strings.Repeat("a", 32), strings.Repeat("a", 31)},
+		{"AUTH_TIMEOUT", "1m", "1m1ns"},
+		{"AUTH_GRACE", "0s", "-1s"},
+		{"AUTH_CONCURRENCY", "1", "0"},
+		{"AUTH_FORWARD", "X-0" + numbered(1, 20), "X-0" + numbered(1, 21)},
 		{"TOKEN_SECRET", strings.Repeat("a", 32), strings.Repeat("a", 31)},
 		{"JWT_SECRET", strings.Repeat("a", 32), strings.Repeat("a", 31)},
 		{"JWT_DEFAULT_SUB", strings.Repeat("a,", 999) + "a", strings.Repeat("a,", 1000) + "a"},
@@ -135,6 +141,14 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// numbered is a list of names of headers, behind another.
+func numbered(from, to int) (list string) {
+	for n := from; n < to; n++ {
+		list += fmt.Sprint(",X-", n)
+	}
+	return list
 }
 
 func TestEmptyIsNotSet(t *testing.T) {

@@ -35,6 +35,12 @@ func bad(t *testing.T) map[string]struct {
 		"JWT_LEEWAY":              {[]string{"10", "-1s", "1h"}, "must be a duration from 0s to 5m, such as 10s"},
 		"JWT_DEFAULT_SUB":         {[]string{"put", "a:b:c", ":a", "a,,b", "{sub}:", "$x"}, "must be"},
 		"JWT_DEFAULT_PUB":         {[]string{"DELETE", "a*b"}, "must be patterns, such as"},
+		"AUTH_URL":                {[]string{"x", "http://app.example/auth", "ftp://127.0.0.1/", "https://", "//app.example", "https://app.example/#a"}, "must be an https address (http only on loopback)"},
+		"AUTH_FORWARD":            {[]string{"Cookie,", "a b", "Cookie,cookie", "Host", "x-forwarded-for", "X-Apikey", "upgrade", "sluice-signature", "*,Ä"}, "must"},
+		"AUTH_TIMEOUT":            {[]string{"0", "1", "2m"}, "must be a duration from 10ms to 1m, such as 3s"},
+		"AUTH_GRACE":              {[]string{"-1s", "25h", "x"}, "must be a duration from 0s to 24h, such as 1m"},
+		"AUTH_CONCURRENCY":        {[]string{"0", "-1", "many", "10001"}, "must be a whole number from 1 to 10000"},
+		"AUTH_SECRET":             {[]string{"short"}, "must have 32 bytes or more"},
 		"REALTIME_GLOBAL":         {[]string{"yes", "on", "2"}, "must be true or false"},
 		"QUERY_CREDENTIALS":       {[]string{"no"}, "must be true or false"},
 		"ADMIN_KEY":               {[]string{"short", secret + "\n", " " + secret, "a\x00" + secret}, "16 characters or more"},
@@ -108,7 +114,7 @@ func bad(t *testing.T) map[string]struct {
 var free = []string{"API_KEYS", "JWT_ISSUER", "JWT_AUDIENCE"}
 
 // secrets has the settings whose values no message may show.
-var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET", "CLUSTER_SECRET"}
+var secrets = []string{"API_KEYS", "JWT_SECRET", "ADMIN_KEY", "TOKEN_SECRET", "CLUSTER_SECRET", "AUTH_SECRET"}
 
 func TestBadValues(t *testing.T) {
 	t.Parallel()
@@ -229,5 +235,14 @@ func TestClusterNameIsNoSnapshots(t *testing.T) {
 	t.Parallel()
 	if _, faults := load("CLUSTER_NAME=a_SNAPSHOTS"); !strings.Contains(faults.Error(), "must not end with _SNAPSHOTS") {
 		t.Error(faults.Error())
+	}
+}
+
+// TestAuthURLHasNoUser: a user and password in AUTH_URL are refused, and not shown.
+func TestAuthURLHasNoUser(t *testing.T) {
+	t.Parallel()
+	_, faults := load("AUTH_URL=https://user:hunter2@app.example/auth")
+	if len(faults) != 1 || !strings.Contains(faults[0].Why, "without a user") || strings.Contains(faults.Error(), "hunter2") {
+		t.Errorf("%v", faults)
 	}
 }

@@ -36,7 +36,7 @@ func FuzzSettings(f *testing.F) {
 				continue
 			case slices.Contains(secrets, name):
 				v = value + marker + value
-			case name == "JWT_JWKS_URL":
+			case name == "JWT_JWKS_URL", name == "AUTH_URL":
 				v = "https://u:" + marker + "@" + value
 			}
 			environ = append(environ, name+"="+v)

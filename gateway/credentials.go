@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"net/http"
+
 	"sluice/auth"
+	"sluice/auth/backend"
 	"sluice/auth/passwords"
 )
 
@@ -33,12 +36,20 @@ func (g *Gateway) openAuth() (err error) {
 		return err
 	}
 	g.onClose(g.Auth.Close)
+	g.registerBackendMetrics()
 	return nil
 }
 
 func (g *Gateway) authOptions() auth.Options {
 	cfg := g.cfg
+	var forward []string
+	for _, name := range cfg.AuthForward {
+		forward = append(forward, http.CanonicalHeaderKey(name))
+	}
 	return auth.Options{
+		Backend: backend.Options{
+			URL: cfg.AuthURL, Forward: forward, Timeout: cfg.AuthTimeout, Grace: cfg.AuthGrace, Concurrency: cfg.AuthConcurrency, Secret: cfg.AuthSecret,
+		},
 		TokenSecret: cfg.TokenSecret, APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
 		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,

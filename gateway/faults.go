@@ -34,7 +34,7 @@ func WithKeyFaults(cfg *config.Config, err error) error {
 // fault.
 func openToAll(cfg *config.Config, faults config.Faults) bool {
 	for _, f := range faults {
-		for _, name := range []string{".env", "ADDR", "ADMIN_KEY", "API_KEY", "DATA_DIR", "JWT_"} {
+		for _, name := range []string{".env", "ADDR", "ADMIN_KEY", "API_KEY", "AUTH_URL", "DATA_DIR", "JWT_"} {
 			if strings.HasPrefix(f.Name, name) {
 				return false
 			}

@@ -37,7 +37,7 @@ func (g *Gateway) makeFirstKey() (string, error) {
 // configured reports whether the settings name any credential.
 func configured(cfg *config.Config) bool {
 	return cfg.APIKeys != "" || cfg.APIKeysFile != "" || len(cfg.JWTSecret) > 0 || cfg.JWTPublicKeyFile != "" ||
-		cfg.JWTJWKSURL != "" || cfg.AdminKey != ""
+		cfg.JWTJWKSURL != "" || cfg.AuthURL != "" || cfg.AdminKey != ""
 }
 
 // withoutCredential reports whether other machines can reach a gateway that has no credential. It returns false if
@@ -48,7 +48,7 @@ func withoutCredential(cfg *config.Config) bool {
 }
 
 // errClusterWithoutCredential refuses to start a gateway of a cluster that has no credentials: each would make another key.
-var errClusterWithoutCredential = errors.New("CLUSTER_URL is set and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), the same at all gateways")
+var errClusterWithoutCredential = errors.New("CLUSTER_URL is set and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, AUTH_URL, ADMIN_KEY), the same at all gateways")
 
 // errOpenToAll refuses to start a gateway that has no credentials and listens beyond loopback.
-var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")
+var errOpenToAll = errors.New("ADDR reaches beyond this machine and no credential is configured: set API_KEYS (or API_KEYS_FILE, JWT_SECRET, JWT_PUBLIC_KEY_FILE, JWT_JWKS_URL, AUTH_URL, ADMIN_KEY), or ADDR=127.0.0.1:8080 for a first try")

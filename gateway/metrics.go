@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"sluice/auth/backend"
 	"sluice/store/eventlog"
 )
 
@@ -20,6 +21,32 @@ func (g *Gateway) registerMetrics() {
 
 func (g *Gateway) counter(name, help string, count func() uint64) {
 	g.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(count()) }))
+}
+
+// registerBackendMetrics registers the figures of the questions to AUTH_URL, if it is set.
+func (g *Gateway) registerBackendMetrics() {
+	if !g.Auth.Decides() {
+		return
+	}
+	for outcome, count := range map[string]func(backend.Stats) uint64{
+		"granted": func(s backend.Stats) uint64 { return s.Granted },
+		"refused": func(s backend.Stats) uint64 { return s.Refused },
+		"failed":  func(s backend.Stats) uint64 { return s.Failed },
+	} {
+		g.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_auth_questions_total", Help: "Questions to AUTH_URL, by outcome; failed are those without an answer.", ConstLabels: prometheus.Labels{"outcome": outcome},
+		}, func() float64 { return float64(count(g.Auth.BackendStats())) }))
+	}
+	for name, one := range map[string]struct {
+		help  string
+		count func(backend.Stats) int
+	}{
+		"sluice_auth_remembered": {"Answers of AUTH_URL that are remembered, refusals too.", func(s backend.Stats) int { return s.Remembered }},
+		"sluice_auth_asking":     {"Questions that AUTH_URL is answering now.", func(s backend.Stats) int { return s.Asking }},
+		"sluice_auth_waiting":    {"Questions that wait for their turn (AUTH_CONCURRENCY).", func(s backend.Stats) int { return s.Waiting }},
+	} {
+		g.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: one.help}, func() float64 { return float64(one.count(g.Auth.BackendStats())) }))
+	}
 }
 
 // gauge registers a number about what /realtime retains.

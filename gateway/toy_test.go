@@ -113,7 +113,7 @@ func (d *toy) stream(c echo.Context) error {
 // identify returns who sent a request. A key may be for pages of some origins only.
 func (d *toy) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
-	who, bad := d.o.Auth.Authenticate(context.Background(), auth.FromRequest(r.Header, c.QueryParams()).At(c.RealIP()))
+	who, bad := d.o.Auth.Authenticate(context.Background(), d.o.Auth.Carriers(r, c.QueryParams(), c.RealIP()))
 	if bad != nil {
 		return nil, bad
 	}

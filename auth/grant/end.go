@@ -11,6 +11,7 @@ func (e End) Error() string { return string(e) }
 const (
 	Revoked End = "revoked" // it was removed
 	Changed End = "changed" // its grant was changed
+	Expired End = "exp"     // its time is over
 )
 
 // Life lasts until a key, user or session is changed or removed. Then the streams and sockets that were opened with it

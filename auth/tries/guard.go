@@ -40,22 +40,58 @@ func (g *Guard) InAll(l Limit) *Guard {
 // left and the key has not come from there before, it returns how long the client must wait.
 func (g *Guard) Right(from string, key Digest) time.Duration {
 	pair := g.pair(from, key)
-	set := &g.seen[pair%seenSets]
-	for i := range set {
-		if set[i].Load() == pair {
-			return 0
-		}
+	if g.find(pair) != nil {
+		return 0
 	}
 	if wait := g.wait(from); wait > 0 {
 		return wait
 	}
+	g.note(pair)
+	return 0
+}
+
+// Wait is Right for a key that may be wrong: it notes nothing.
+func (g *Guard) Wait(from string, key Digest) time.Duration {
+	if g.find(g.pair(from, key)) != nil {
+		return 0
+	}
+	return g.wait(from)
+}
+
+// Note notes that a key was right, even if the address has no tries left.
+func (g *Guard) Note(from string, key Digest) {
+	if pair := g.pair(from, key); g.find(pair) == nil {
+		g.note(pair)
+	}
+}
+
+// Forget forgets that a key was right: it is not any more.
+func (g *Guard) Forget(from string, key Digest) {
+	pair := g.pair(from, key)
+	if at := g.find(pair); at != nil {
+		at.CompareAndSwap(pair, 0)
+	}
+}
+
+// find returns where a pair is noted, or nil.
+func (g *Guard) find(pair uint64) *atomic.Uint64 {
+	set := &g.seen[pair%seenSets]
+	for i := range set {
+		if set[i].Load() == pair {
+			return &set[i]
+		}
+	}
+	return nil
+}
+
+func (g *Guard) note(pair uint64) {
+	set := &g.seen[pair%seenSets]
 	for i := range set {
 		if set[i].CompareAndSwap(0, pair) {
-			return 0
+			return
 		}
 	}
 	set[g.next.Add(1)%seenWays].Store(pair)
-	return 0
 }
 
 // pair hashes a key and an address, never to 0. If two pairs have the same hash, the second passes without using a try;

@@ -87,7 +87,7 @@ var (
 
 // connect is GET /websocket.
 func (h *Handler) connect(c echo.Context) error {
-	who, err := h.identify(c)
+	who, err := h.identifySocket(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
 		err = httperr.New(http.StatusUnauthorized, auth.MissingCredential, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
 	}

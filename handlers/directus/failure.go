@@ -72,12 +72,17 @@ var byStatus = map[int]string{
 	http.StatusRequestEntityTooLarge: codeTooLarge,
 	http.StatusTooManyRequests:       codeRate,
 	http.StatusInternalServerError:   codeInternal,
+
+	http.StatusRequestHeaderFieldsTooLarge: codeTooLarge,
 }
 
 // wire returns the status and the code of an error for Directus' clients.
 func wire(e *httperr.Error) (status int, code string) {
-	if own[e.Code] {
+	switch {
+	case own[e.Code]:
 		return e.Status, e.Code
+	case e.Code == auth.ApplicationRefused && e.Status == http.StatusForbidden:
+		return e.Status, codeForbidden
 	}
 	if a, ok := answers[e.Code]; ok {
 		return cmp.Or(a.status, e.Status), a.code

@@ -2,6 +2,7 @@ package directus
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -170,11 +171,11 @@ func owner(who *auth.Identity, address string) string {
 	return peer.Owner(who.Scope, address)
 }
 
-// identify returns the identity of a request: nil if it has no credential.
+// identify returns the identity of a request: nil if it has no credential, and no application decides without one.
 func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 	r := c.Request()
-	carriers := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
-	if carriers.Empty() {
+	carriers := h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
+	if carriers.Empty() && !h.o.Auth.Decides() {
 		return nil, nil // no credential is not an error here
 	}
 	who, bad := h.o.Auth.Authenticate(r.Context(), carriers)
@@ -185,6 +186,23 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 		return nil, httperr.ForeignOrigin()
 	}
 	return who, nil
+}
+
+// identifySocket is identify for a socket that may authenticate by a message later. It has no identity either if it has
+// nothing for the application to decide by, or the application refuses it.
+func (h *Handler) identifySocket(c echo.Context) (*auth.Identity, error) {
+	if h.o.Mode == Strict {
+		return h.identify(c)
+	}
+	if r := c.Request(); h.o.Auth.Anonymous(h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())) {
+		return nil, nil
+	}
+	who, err := h.identify(c)
+	var bad *auth.Error
+	if errors.As(err, &bad) && bad.ByApplication() {
+		return nil, nil
+	}
+	return who, err
 }
 
 // body reads a request's JSON, without white space. If there is no body, Exists of the result is false.

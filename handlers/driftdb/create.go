@@ -33,7 +33,7 @@ func (h *Handler) makes(c echo.Context, id string) bool {
 	if !rooms.IsID(id) || c.Request().Method != http.MethodGet || c.Path() == connectPath && !c.IsWebSocket() {
 		return false
 	}
-	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.carriers(c).Empty()
+	return h.o.Create == Anybody || h.o.Create == KeysOnly && !h.o.Auth.Anonymous(h.carriers(c))
 }
 
 // make makes a room, if no room has that id and the sender may make one more. All new rooms are made here.
@@ -52,7 +52,7 @@ func (h *Handler) make(c echo.Context, id string) error {
 // carriers returns the credentials of a request.
 func (h *Handler) carriers(c echo.Context) auth.Carriers {
 	r := c.Request()
-	return auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP())
+	return h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
 }
 
 // maker returns the maker of a room, or refuses a sender that may not make one. If anybody may make rooms, the rooms of a

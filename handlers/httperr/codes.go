@@ -58,7 +58,7 @@ const (
 	CollectionFull       = "collection_full"
 	ResultTooLarge       = "result_too_large"
 	QueryTooSlow         = "query_too_slow"
-	Busy                 = "busy"
+	Busy                 = auth.Busy
 	Internal             = "internal"
 )
 

@@ -45,6 +45,7 @@ var names = map[string]string{
 	auth.AmbiguousCredential: nameCredentials,
 	auth.TooManyTries:        nameTooMany,
 	auth.KeysUnavailable:     nameUnavailable,
+	auth.ApplicationRefused:  nameForbidden, // with 403
 	httperr.OriginNotAllowed: nameForbidden,
 	httperr.Forbidden:        nameForbidden,
 	httperr.RateLimited:      nameTooMany,

@@ -30,7 +30,7 @@ func (h *Handler) identify(c echo.Context) (*principal, error) {
 	if len(values) > 1 {
 		return nil, bad("there are two Authorization headers; send one")
 	}
-	carriers, adminKey := auth.FromRequest(r.Header, r.URL.Query()).At(c.RealIP()), ""
+	carriers, adminKey := h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP()), ""
 	if len(values) == 1 {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
 		switch {

@@ -92,7 +92,7 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, url.Values, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	id, bad := h.o.Auth.Authenticate(r.Context(), auth.FromRequest(r.Header, query).At(c.RealIP()))
+	id, bad := h.o.Auth.Authenticate(r.Context(), h.o.Auth.Carriers(r, query, c.RealIP()))
 	if bad != nil {
 		return nil, nil, bad
 	}

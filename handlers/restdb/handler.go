@@ -90,7 +90,7 @@ func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		who, bad := h.o.Auth.Authenticate(r.Context(), auth.FromRequest(r.Header, values).At(c.RealIP()))
+		who, bad := h.o.Auth.Authenticate(r.Context(), h.o.Auth.Carriers(r, values, c.RealIP()))
 		if bad != nil {
 			return bad
 		}

@@ -130,7 +130,9 @@ func (l *Lease) enter(p place) error {
 		t.full.refused(over, t.census, l.opener.Logger)
 		return over
 	}
-	l.place = p
+	if l.place = p; p == placeOfCredential {
+		l.Identity.Hold()
+	}
 	return nil
 }
 
@@ -233,6 +235,7 @@ func (l *Lease) leave() {
 	case noPlace:
 		return
 	case placeOfCredential:
+		l.Identity.Release()
 		t.limits.give(l.scope())
 	case placeOfAddress:
 		t.limits.giveOpen(peer.Network(l.From))

@@ -36,6 +36,10 @@ func (l *Lease) SubscribeAs(who *auth.Identity, g *broker.Group) error {
 			sub.End(reason)
 		}
 	}
+	if l.place == placeOfCredential { // it holds the identity that it lives by
+		who.Hold()
+		l.Identity.Release()
+	}
 	l.Identity, l.Subscriber = who, sub
 	return nil
 }

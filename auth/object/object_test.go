@@ -1,10 +1,12 @@
-package auth
+package object_test
 
 import (
 	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
+
+	"sluice/auth/object"
 )
 
 // FuzzMembers: what a token's JSON means is what encoding/json says, except that a field may not occur twice.
@@ -17,7 +19,7 @@ func FuzzMembers(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := members(text)
+		got, err := object.Members(text)
 		var want map[string]json.RawMessage
 		valid := json.Unmarshal(text, &want) == nil && want != nil
 		if err != nil {
@@ -30,7 +32,7 @@ func FuzzMembers(f *testing.F) {
 			t.Fatalf("%q: %q, want %q", text, got, want)
 		}
 		for _, v := range got {
-			list, ok := stringList(v)
+			list, ok := object.Strings(v)
 			var texts []*string
 			lists := v[0] == '[' && json.Unmarshal(v, &texts) == nil && !slices.Contains(texts, nil)
 			if ok != lists || !ok && list != nil || ok && !slices.EqualFunc(list, texts, func(a string, b *string) bool { return a == *b }) {
