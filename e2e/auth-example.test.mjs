@@ -62,7 +62,7 @@ async function login(context, name, password = name) {
 const state = (page, text) => page.getByRole("status").filter({ hasText: new RegExp(`^${text}$`) }).waitFor();
 const events = page => page.locator("#events li").allTextContents();
 
-test("a user sees her events, also across a kill of the gateway, until she logs out in another window", { timeout: 60_000 }, async () => {
+test("a user sees her events, also across a kill of the gateway, until she logs out in another window", { timeout: 120_000 }, async () => {
   const context = await browser.newContext();
   const first = await login(context, "ann");
   await state(first, "live");
@@ -90,7 +90,7 @@ test("a user sees her events, also across a kill of the gateway, until she logs 
   await context.close();
 });
 
-test("a wrong password gets no session, and a user without the right no stream", { timeout: 60_000 }, async () => {
+test("a wrong password gets no session, and a user without the right no stream", { timeout: 120_000 }, async () => {
   const context = await browser.newContext();
   const stranger = await login(context, "ann", "bob");
   await stranger.getByRole("alert").filter({ hasText: "is wrong" }).waitFor();
