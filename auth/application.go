@@ -76,28 +76,42 @@ func (a *Authenticator) question(c Carriers) *backend.Question {
 	if a.backend == nil || r == nil {
 		return nil
 	}
-	for _, values := range [][]string{c.Header, c.QueryKey, c.QueryToken} {
+	alone := [][]string{c.Header, c.QueryKey, c.QueryToken}
+	if !a.backend.Forwards("Authorization") {
+		alone = append(alone, c.Bearer)
+	}
+	if !a.backend.Forwards("Cookie") {
+		alone = append(alone, c.Cookie)
+	}
+	for _, values := range alone {
 		if strings.Join(values, "") != "" {
 			return nil
 		}
-	}
-	if strings.Join(c.Bearer, "") != "" && !a.backend.Forwards("Authorization") {
-		return nil
 	}
 	q := &backend.Question{Header: r.Header, From: c.From, Method: r.Method, Path: "/", Host: r.Host, Proto: "http"}
 	if r.URL != nil {
 		q.Path = r.URL.EscapedPath()
 	}
-	if r.TLS != nil {
-		q.Proto = "https"
+	if proto, host, ok := strings.Cut(a.pages.proxies.Origin(r), "://"); ok {
+		q.Proto, q.Host = proto, host
 	}
 	return q
 }
 
 // decide returns the identity of a request that the application may know: by our credentials if any of them is ours,
 // otherwise by the application.
-func (a *Authenticator) decide(ctx context.Context, c Carriers, values []string, q *backend.Question) (*Identity, *Error) {
-	if !a.anyOurs(values) { // what is remembered needs no look at what the other gateways of a cluster know
+func (a *Authenticator) decide(ctx context.Context, c Carriers, sent distinct, q *backend.Question) (*Identity, *Error) {
+	values := sent.values
+	if sent.byCookie {
+		if err := a.pages.check(&c); err != nil { // before a look at the value, as in Authenticate
+			return nil, err
+		}
+	}
+	if !a.anyOurs(values) {
+		if err := a.mayAsk(&c); err != nil {
+			return nil, err
+		}
+		// What is remembered needs no look at what the other gateways of a cluster know.
 		if answer := a.backend.Remembered(q); answer != nil {
 			if id := answer.Made.(*Identity); id.Ended() == "" {
 				return id, nil
@@ -123,6 +137,15 @@ func (a *Authenticator) decide(ctx context.Context, c Carriers, values []string,
 		ids = append(ids, id)
 	}
 	return join(ids), nil
+}
+
+// mayAsk refuses a change whose answer may come from a cookie, unless a page sent it that may make changes: see pages. It is
+// refused before it is asked about, so that hostile pages neither learn anything nor use up tries.
+func (a *Authenticator) mayAsk(c *Carriers) *Error {
+	if len(c.Request.Header["Cookie"]) == 0 || !a.backend.Forwards("Cookie") {
+		return nil
+	}
+	return a.pages.check(c)
 }
 
 // anyOurs reports whether this gateway knows any of the credentials as ours.

@@ -141,7 +141,7 @@ func TestApplicationGrants(t *testing.T) {
 	app := &application{}
 	app.says(200, annGrant)
 	a := newAuth(t, decidedBy(app, Options{PublishRate: 2}))
-	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/rest/a b", RawQuery: "q=secret"}, Host: "live.example", TLS: &tls.ConnectionState{}, Header: http.Header{"Cookie": {"session=1"}}}
+	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/rest/a b", RawQuery: "q=secret"}, Host: "live.example", TLS: &tls.ConnectionState{}, Header: http.Header{"Cookie": {"session=1"}, "Origin": {"https://live.example"}}}
 	carriers := a.Carriers(r, r.URL.Query(), "192.0.2.1")
 	if a.Anonymous(carriers) || !a.Anonymous(a.Carriers(&http.Request{Header: http.Header{}}, nil, "")) {
 		t.Error("who is anonymous")
@@ -362,4 +362,38 @@ func TestRequestAfterItsAnswer(t *testing.T) {
 			t.Error(id.Over(time.Now()))
 		}
 	})
+}
+
+// A change that the application may decide about by a cookie needs an Origin that may make changes. Without one it is
+// refused before the application is asked, also where an answer is remembered.
+func TestChangeByCookieOfTheApplication(t *testing.T) {
+	t.Parallel()
+	app := &application{}
+	app.says(200, annGrant)
+	a := newAuth(t, decidedBy(app, Options{Origins: []string{"https://app.example"}}))
+	is := func(method, want string, headers ...string) {
+		t.Helper()
+		r := &http.Request{Method: method, URL: &url.URL{Path: "/realtime"}, Host: "live.example", Header: http.Header{}}
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Add(headers[i], headers[i+1])
+		}
+		before := app.questions()
+		_, bad := a.Authenticate(context.Background(), a.Carriers(r, nil, "192.0.2.1"))
+		if got := codeOf(bad); got != want || want != "" && app.questions() != before {
+			t.Errorf("%s %v: %q, want %q; %d questions", method, headers, got, want, app.questions()-before)
+		}
+	}
+	const foreign = "cookie_origin_not_allowed"
+	for range 2 {
+		is("POST", foreign, "Cookie", "s=1")
+		is("POST", foreign, "Cookie", "s=1", "Origin", "https://evil.example")
+		is("POST", foreign, "Cookie", "s=1", "Origin", "null")
+		is("GET", foreign, "Cookie", "s=1", "Origin", "https://evil.example", "Upgrade", "websocket")
+		is("POST", foreign, "Cookie", "s=1", "Origin", "https://evil.example", "Authorization", "Bearer x")
+		is("POST", "", "Cookie", "s=1", "Origin", "https://app.example")
+		is("POST", "", "Cookie", "s=1", "Origin", "http://live.example")
+		is("GET", "", "Cookie", "s=1", "Origin", "https://evil.example")
+		is("POST", "", "Authorization", "Bearer x")
+		is("POST", "")
+	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"sluice/auth/backend"
 	"sluice/auth/grant"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 	"sluice/auth/tries"
 	"sluice/auth/user"
 	"sluice/channel"
@@ -41,6 +43,9 @@ type Options struct {
 
 	Global           bool
 	QueryCredentials bool
+	Cookie           string       // the name of the cookie that carries a credential; "": none does
+	Origins          []string     // of pages that may make changes by it, beside the gateway's own
+	Proxies          peer.Proxies // by which the gateway knows its own origin
 	PublishRate      float64
 	Passwords        *passwords.Checker // of users; nil: one with the usual cost
 	Logger           *slog.Logger
@@ -62,6 +67,9 @@ type Authenticator struct {
 	backend          *backend.Backend // nil if no application decides
 	global           bool
 	queryCredentials bool
+	cookie           string // its name; "": no cookie carries a credential
+	pages            pages  // that may make changes by it
+	missing          *Error // of a request without a credential
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -118,8 +126,8 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries),
-		accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), missing: missing(o.Cookie),
+		now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
 
@@ -186,7 +194,7 @@ func (a *Authenticator) Reload() error {
 // request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
 // credential that another one may have made.
 func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
-	values, inQuery, err := c.distinct()
+	sent, err := c.distinct()
 	switch {
 	case err != nil:
 		return nil, err
@@ -194,14 +202,18 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 	q := a.question(c)
 	switch {
 	case q != nil:
-		return a.decide(ctx, c, values, q)
-	case len(values) == 0:
-		return nil, errMissing
-	case inQuery && !a.queryCredentials:
+		return a.decide(ctx, c, sent, q)
+	case len(sent.values) == 0:
+		return nil, cmp.Or(a.missing, errMissing)
+	case sent.inQuery && !a.queryCredentials:
 		return nil, errInQuery
+	case sent.byCookie:
+		if err := a.pages.check(&c); err != nil { // before a look at the value, so that hostile pages use up no tries of an address
+			return nil, err
+		}
 	}
 	ids := make([]*Identity, 0, 2)
-	for _, v := range values {
+	for _, v := range sent.values {
 		id, err := a.admit(c.From, a.look(ctx, v))
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package auth
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,9 @@ type Carriers struct {
 	Bearer     []string // Authorization: Bearer
 	QueryKey   []string // apikey, rt-apikey
 	QueryToken []string // token, jwt, access_token
+	Cookie     []string // the cookie of CREDENTIAL_COOKIE
 
+	Change  bool          // the request changes something, although its method does not show it
 	From    string        // the client's address, for which wrong credentials are counted
 	Request *http.Request // which carried them; nil for a message of a socket. It is only read, and not kept
 }
@@ -33,12 +36,17 @@ func (a *Authenticator) Carriers(r *http.Request, q url.Values, from string) Car
 	for _, name := range []string{"token", "jwt", "access_token"} {
 		c.QueryToken = append(c.QueryToken, q[name]...)
 	}
+	if a.cookie != "" {
+		for _, cookie := range r.CookiesNamed(a.cookie) {
+			c.Cookie = append(c.Cookie, cookie.Value)
+		}
+	}
 	return c
 }
 
 // Empty reports whether a request carries no credential.
 func (c Carriers) Empty() bool {
-	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
+	for _, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken, c.Cookie} {
 		if strings.Join(values, "") != "" {
 			return false
 		}
@@ -61,24 +69,33 @@ func one(values []string) (string, bool) {
 	return found, true
 }
 
-// distinct returns the request's credentials, each once, and whether any came in the query.
-func (c Carriers) distinct() (list []string, inQuery bool, err *Error) {
+// distinct is what the carriers hold.
+type distinct struct {
+	values   []string // each once
+	inQuery  bool     // one of them is in the query
+	byCookie bool     // one of them is in the cookie alone; whoever sends it elsewhere too knows it
+}
+
+func (c Carriers) distinct() (d distinct, err *Error) {
 	for i, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
 		v, ok := one(values)
 		if !ok {
-			return nil, false, errTwoValues
+			return d, errTwoValues
 		}
 		if v == "" {
 			continue
 		}
-		inQuery = inQuery || i >= 2
-		seen := false
-		for _, have := range list {
-			seen = seen || have == v
-		}
-		if !seen {
-			list = append(list, v)
+		d.inQuery = d.inQuery || i >= 2
+		if !slices.Contains(d.values, v) {
+			d.values = append(d.values, v)
 		}
 	}
-	return list, inQuery, nil
+	v, ok := one(c.Cookie)
+	if !ok {
+		return d, errTwoCookies
+	}
+	if v != "" && !slices.Contains(d.values, v) {
+		d.values, d.byCookie = append(d.values, v), true
+	}
+	return d, nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -22,9 +23,10 @@ func (e *Error) Guess() bool { return e.guess }
 
 // Codes that callers compare with.
 const (
-	TooManyTries        = "too_many_tries"       // too many wrong credentials came from the address
-	MissingCredential   = "missing_credential"   // there is none
-	AmbiguousCredential = "ambiguous_credential" // there are two
+	TooManyTries        = "too_many_tries"            // too many wrong credentials came from the address
+	MissingCredential   = "missing_credential"        // there is none
+	AmbiguousCredential = "ambiguous_credential"      // there are two
+	CookieOrigin        = "cookie_origin_not_allowed" // a page makes a change by a cookie, and may not
 	ExpiredToken        = "expired_token"
 	KeysUnavailable     = "keys_unavailable" // whether it is right is not known
 	Unavailable         = "unavailable"      // the same, as this gateway cannot follow the others now
@@ -49,9 +51,6 @@ func unauthorized(code, message string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
 
-// ByApplication reports whether the application refused the request.
-func (e *Error) ByApplication() bool { return e.Code == ApplicationRefused }
-
 // foreign reports whether a credential is none of ours, so that it may be the application's. One of ours that has ended is
 // not foreign.
 func (e *Error) foreign() bool {
@@ -70,6 +69,7 @@ const invalidToken = "invalid_token"
 // What can be wrong with credentials.
 var (
 	errTwoValues    = &Error{Status: http.StatusBadRequest, Code: AmbiguousCredential, Message: "two different values for one credential; send one"}
+	errTwoCookies   = &Error{Status: http.StatusBadRequest, Code: AmbiguousCredential, Message: "two cookies of the name of CREDENTIAL_COOKIE with different values, of two paths or domains; remove one"}
 	errMissing      = unauthorized(MissingCredential, "no credential; send an API key as x-apikey or a token as Authorization: Bearer (in a browser's EventSource as ?apikey= or ?token=)")
 	errInQuery      = unauthorized("query_credential", "credentials in the query are not accepted here (QUERY_CREDENTIALS=false); send them in a header")
 	errUnknownKey   = guessed(unauthorized("invalid_key", "this API key is not known here"))
@@ -93,6 +93,29 @@ var (
 var errBehind = &Error{
 	Status: http.StatusServiceUnavailable, Code: Unavailable, After: 2 * time.Second,
 	Message: "this gateway cannot reach the other gateways now, and does not know this credential; try again in a moment",
+}
+
+// missing is errMissing, with the cookie that may carry a credential too.
+func missing(cookie string) *Error {
+	if cookie == "" {
+		return errMissing
+	}
+	return unauthorized(MissingCredential, errMissing.Message+", or in the cookie "+cookie+" (pages of other origins send it if they ask for credentials)")
+}
+
+// noOrigin is the error of a change by a cookie that does not show its page.
+var noOrigin = &Error{
+	Status: http.StatusForbidden, Code: CookieOrigin,
+	Message: "a change or a WebSocket by a cookie needs the header Origin, which browsers send with a POST or a WebSocket; from a program, send the credential in a header",
+}
+
+// foreignPage is the error of a change by a cookie from a page that may make none.
+func foreignPage(origin string) *Error {
+	return &Error{
+		Status: http.StatusForbidden, Code: CookieOrigin,
+		Message: fmt.Sprintf("pages of the origin %.200q may not make a change or open a WebSocket by a cookie: add it to CORS_ORIGINS, or send the credential in a header "+
+			"(if it is the gateway's own origin, behind a proxy, set TRUSTED_PROXIES)", origin),
+	}
 }
 
 func badToken(why string) *Error {

@@ -43,6 +43,7 @@ func (c *Config) check(all []field, values map[string]string) Faults {
 		faults = append(faults, Fault{name, f.show(value), err.Error()})
 	}
 	c.checkAddresses(add)
+	c.checkBrowsers(add)
 	c.checkFiles(add)
 	c.checkTokens(add)
 	c.checkApplication(add)
@@ -69,12 +70,6 @@ func (c *Config) checkAddresses(add func(string, error)) {
 		add("METRICS_ADDR", address(c.MetricsAddr))
 		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
 			add("METRICS_ADDR", errors.New("must be a different port from that of ADDR"))
-		}
-	}
-	for _, o := range c.CORSOrigins {
-		if o != "*" && !origin(o) {
-			add("CORS_ORIGINS", errors.New("must be * or origins as browsers send them, such as https://example.com,http://localhost:3000 (lower case; no path, default port or wildcard)"))
-			break
 		}
 	}
 }
@@ -165,13 +160,6 @@ func jwksURL(raw string) error {
 		return nil
 	}
 	return errors.New("must be an https address (http only on loopback)")
-}
-
-// origin reports whether s is an origin in exactly the form that browsers send. Origins are compared byte
-// for byte, so another form would never match.
-func origin(s string) bool {
-	sent, err := peer.Origin(s)
-	return err == nil && sent == s
 }
 
 // patterns checks JWT_DEFAULT_SUB and JWT_DEFAULT_PUB. {sub} needs no care: it stands for text inside one name, and is

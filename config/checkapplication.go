@@ -45,7 +45,7 @@ func forwarded(list List) error {
 	for i, name := range list {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
-		case !headerName(name):
+		case !token(name):
 			return errors.New("must be names of request headers, such as Cookie,Authorization")
 		case slices.Contains(ownHeaders, canonical), strings.HasPrefix(canonical, "X-Forwarded-"), strings.HasPrefix(canonical, "Sec-Websocket-"):
 			return fmt.Errorf("must not have %s: the gateway sends or uses that itself", canonical)
@@ -54,9 +54,4 @@ func forwarded(list List) error {
 		}
 	}
 	return nil
-}
-
-// headerName reports whether a text is a token of RFC 9110, as names of headers are.
-func headerName(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~") == ""
 }

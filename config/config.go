@@ -38,7 +38,8 @@ type Config struct {
 	AuthSecret      string        `env:"AUTH_SECRET" secret:"true" doc:"secret that signs the questions to AUTH_URL, 32 bytes or more"`
 
 	RealtimeGlobal   bool   `env:"REALTIME_GLOBAL" envDefault:"false" doc:"let every configured key and every valid token subscribe and publish to everything in /realtime"`
-	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"also accept keys and tokens in the query (a browser's EventSource cannot send them in another way)"`
+	QueryCredentials bool   `env:"QUERY_CREDENTIALS" envDefault:"true" doc:"also accept keys and tokens in the query (without CREDENTIAL_COOKIE, a browser's EventSource cannot send them in another way)"`
+	CredentialCookie string `env:"CREDENTIAL_COOKIE" doc:"name of a cookie that carries an API key or a token, such as __Host-session; CORS_ORIGINS must then list origins by name, and only their pages and the gateway's own may make changes by it"`
 	AdminKey         string `env:"ADMIN_KEY" secret:"true" doc:"the administrator's key, 16 characters or more"`
 	TokenSecret      string `env:"TOKEN_SECRET" secret:"true" doc:"secret that signs the gateway's own tokens, 32 bytes or more; set it where several gateways share tokens"`
 
@@ -52,6 +53,7 @@ type Config struct {
 	ClusterKey         string `env:"CLUSTER_KEY" doc:"file with the key of CLUSTER_CERT"`
 
 	CORSOrigins      List  `env:"CORS_ORIGINS" envDefault:"*" doc:"origins whose pages may use the gateway, comma-separated, or * for all"`
+	CORSHeaders      List  `env:"CORS_HEADERS" doc:"request headers, comma-separated, that pages may send in addition to those that the gateway reads, such as traceparent,baggage"`
 	CustomEventFrame Frame `env:"CUSTOM_EVENT_FRAME" envDefault:"name" doc:"name of a custom event's frame: 'name' uses the event's name, 'publish' uses publish for all, as RestDB's clients expect"`
 
 	PersistrDemo bool `env:"PERSISTR_DEMO" envDefault:"false" doc:"make an account demo with the password demo, which owns a database demo; for a first try only: it works on loopback, with a loopback Host"`
@@ -82,7 +84,7 @@ type Config struct {
 	MaxResult          Size          `env:"MAX_RESULT" envDefault:"16MiB" min:"1B" memory:"true" doc:"bytes of all documents in one answer"`
 	QueryTime          time.Duration `env:"QUERY_TIME" envDefault:"2s" min:"1ms" max:"1m" doc:"time that a query of documents may take"`
 
-	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how a client of /websocket authenticates: 'handshake' with its first message, 'public' with any message or not at all, 'strict' with ?access_token= in the address"`
+	WebSocketAuth        SocketAuth    `env:"WEBSOCKET_AUTH" envDefault:"handshake" doc:"how a client of /websocket authenticates: 'handshake' with its first message, 'public' with any message or not at all, 'strict' when it connects, with ?access_token= in the address or with CREDENTIAL_COOKIE"`
 	WebSocketAuthTimeout time.Duration `env:"WEBSOCKET_AUTH_TIMEOUT" envDefault:"10s" min:"1ms" max:"1h" doc:"time that a client of /websocket has to authenticate"`
 	WebSocketHeartbeat   time.Duration `env:"WEBSOCKET_HEARTBEAT" envDefault:"30s" min:"100ms" max:"1h" doc:"time between pings on each WebSocket of /websocket; one that sends nothing between two pings is closed"`
 
@@ -152,7 +154,7 @@ type SocketAuth string
 const (
 	SocketHandshake SocketAuth = "handshake" // with its first message
 	SocketPublic    SocketAuth = "public"    // with any message, or not at all
-	SocketStrict    SocketAuth = "strict"    // with ?access_token= in the address
+	SocketStrict    SocketAuth = "strict"    // with ?access_token= in the address, or a cookie
 )
 
 // LogFormat is text or json.

@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 	promised := map[string]string{
 		"ADDR": "127.0.0.1:8080", "DATA_DIR": "./data", "DURABILITY": "process", "API_KEYS": "", "API_KEYS_FILE": "",
 		"JWT_SECRET": "", "JWT_PUBLIC_KEY_FILE": "", "JWT_JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": "", "JWT_LEEWAY": "10s", "JWT_JWKS_REFRESH": "5m",
-		"JWT_DEFAULT_SUB": "", "JWT_DEFAULT_PUB": "", "REALTIME_GLOBAL": "false", "QUERY_CREDENTIALS": "true", "ADMIN_KEY": "",
+		"JWT_DEFAULT_SUB": "", "JWT_DEFAULT_PUB": "", "REALTIME_GLOBAL": "false", "QUERY_CREDENTIALS": "true", "ADMIN_KEY": "", "CREDENTIAL_COOKIE": "", "CORS_HEADERS": "",
 		"CLUSTER_URL": "", "CLUSTER_NAME": "sluice", "CLUSTER_NODE": "", "CLUSTER_SECRET": "", "CLUSTER_CREDENTIALS": "", "CLUSTER_CA": "", "CLUSTER_CERT": "", "CLUSTER_KEY": "",
 		"AUTH_URL": "", "AUTH_FORWARD": "Cookie,Authorization", "AUTH_TIMEOUT": "3s", "AUTH_GRACE": "1m", "AUTH_CONCURRENCY": "64", "AUTH_SECRET": "",
 		"TOKEN_SECRET": "", "CORS_ORIGINS": "*", "CUSTOM_EVENT_FRAME": "name", "PING_INTERVAL": "15s", "RETRY_CONNECT": "2s",
@@ -81,7 +81,8 @@ func TestValues(t *testing.T) {
 	c, faults := load("ADDR=[::1]:0", "DURABILITY=disk", "CUSTOM_EVENT_FRAME=publish", "RETRY_EVENT=0", "RETAIN_BYTES=1.5GiB", "MAX_BODY=100",
 		"MAX_EVENT=100B", "PUBLISH_RATE=0.5", "MAX_CONNECTIONS=7", "REALTIME_GLOBAL=true", "QUERY_CREDENTIALS=false", "LOG_LEVEL=debug",
 		"LOG_FORMAT=json", "WEBSOCKET_AUTH=strict", "JWT_SECRET="+secret+", "+secret+"2", "JWT_DEFAULT_SUB=inbox-{sub}, PUT:customer,*", "TRUSTED_PROXIES=10.0.0.1,192.168.0.0/16,::1",
-		"CORS_ORIGINS=https://example.com,http://localhost:3000", "JWT_JWKS_URL=http://127.0.0.1:9/keys", "RETRY_CONNECT=1500ms")
+		"CORS_ORIGINS=https://example.com,http://localhost:3000", "JWT_JWKS_URL=http://127.0.0.1:9/keys", "RETRY_CONNECT=1500ms",
+		"CREDENTIAL_COOKIE=__Host-session", "CORS_HEADERS=traceparent, baggage")
 	// The only mistake here is that there are two sources of tokens.
 	if len(faults) != 2 {
 		t.Fatal(faults)
@@ -93,7 +94,7 @@ func TestValues(t *testing.T) {
 		{c.LogFormat, config.LogFormat("json")}, {fmt.Sprint(c.JWTSecret), fmt.Sprint([]string{secret, secret + "2"})},
 		{fmt.Sprint(c.JWTDefaultSub), "[inbox-{sub} PUT:customer *]"}, {fmt.Sprint(c.TrustedProxies), "[10.0.0.1/32 192.168.0.0/16 ::1/128]"},
 		{fmt.Sprint(c.CORSOrigins), "[https://example.com http://localhost:3000]"}, {c.PingInterval, 15 * time.Second},
-		{c.WebSocketAuth, config.SocketStrict},
+		{c.WebSocketAuth, config.SocketStrict}, {c.CredentialCookie, "__Host-session"}, {fmt.Sprint(c.CORSHeaders), "[traceparent baggage]"},
 	} {
 		if x.got != x.want {
 			t.Errorf("got %v, want %v", x.got, x.want)

@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 
 	"sluice/auth"
 	"sluice/auth/backend"
 	"sluice/auth/passwords"
+	"sluice/auth/peer"
 )
 
 // checkCredentials finds faults in the credentials of the settings before anything is opened.
@@ -42,21 +44,31 @@ func (g *Gateway) openAuth() (err error) {
 
 func (g *Gateway) authOptions() auth.Options {
 	cfg := g.cfg
-	var forward []string
-	for _, name := range cfg.AuthForward {
-		forward = append(forward, http.CanonicalHeaderKey(name))
-	}
 	return auth.Options{
 		Backend: backend.Options{
-			URL: cfg.AuthURL, Forward: forward, Timeout: cfg.AuthTimeout, Grace: cfg.AuthGrace, Concurrency: cfg.AuthConcurrency, Secret: cfg.AuthSecret,
+			URL: cfg.AuthURL, Forward: g.forwarded(), Timeout: cfg.AuthTimeout, Grace: cfg.AuthGrace, Concurrency: cfg.AuthConcurrency, Secret: cfg.AuthSecret,
 		},
 		TokenSecret: cfg.TokenSecret, APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
 		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
 		DefaultSub: cfg.JWTDefaultSub, DefaultPub: cfg.JWTDefaultPub,
-		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, PublishRate: cfg.PublishRate,
-		Passwords: g.passwords(), Logger: g.o.Logger,
+		Global: cfg.RealtimeGlobal, QueryCredentials: cfg.QueryCredentials, Cookie: cfg.CredentialCookie, Origins: cfg.CORSOrigins, Proxies: peer.Proxies(cfg.TrustedProxies),
+		PublishRate: cfg.PublishRate,
+		Passwords:   g.passwords(), Logger: g.o.Logger,
 	}
+}
+
+// forwarded returns the headers that AUTH_URL gets.
+func (g *Gateway) forwarded() (names []string) {
+	for _, name := range g.cfg.AuthForward {
+		names = append(names, http.CanonicalHeaderKey(name))
+	}
+	return names
+}
+
+// forwards reports whether AUTH_URL gets a header.
+func (g *Gateway) forwards(name string) bool {
+	return g.cfg.AuthURL != "" && slices.Contains(g.forwarded(), name)
 }
 
 // passwords makes a checker for the passwords of users or of accounts. Each of the two counts tries separately.

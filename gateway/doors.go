@@ -6,6 +6,7 @@ import (
 	"sluice/config"
 	"sluice/handlers"
 	"sluice/handlers/admin"
+	"sluice/handlers/cors"
 	"sluice/handlers/directus"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/persistr"
@@ -40,7 +41,8 @@ func (g *Gateway) openDoors() error {
 		open = append(open, door)
 	}
 	g.handler = handlers.New(handlers.Options{
-		Doors: open, Traffic: g.Traffic, Logger: g.o.Logger, Metrics: g.Registry, CORSOrigins: g.cfg.CORSOrigins,
+		Doors: open, Traffic: g.Traffic, Logger: g.o.Logger, Metrics: g.Registry,
+		CORS:           cors.Options{Origins: g.cfg.CORSOrigins, Headers: g.cfg.CORSHeaders, Credentials: g.cfg.CredentialCookie != "" || g.forwards("Cookie")},
 		TrustedProxies: g.cfg.TrustedProxies, Administrator: g.administrator, Trail: g.trail, Ready: g.ready, KeysReady: g.Auth.KeysReady,
 	})
 	return nil

@@ -31,7 +31,7 @@ type Options struct {
 	Traffic        *traffic.Traffic
 	Logger         *slog.Logger
 	Metrics        prometheus.Gatherer
-	CORSOrigins    []string
+	CORS           cors.Options
 	TrustedProxies []*net.IPNet
 	Administrator  *auth.Administrator // with this key, clients beyond loopback may read /metrics
 	Trail          *audit.Trail
@@ -52,7 +52,7 @@ func New(o Options) http.Handler {
 		o.Trail.Watch(o.Traffic, names),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),
-		cors.New(o.CORSOrigins, rulesOf(doors)),
+		cors.New(o.CORS, rulesOf(doors)),
 		chargeHead(o.Traffic.Memory),
 	))
 	addHeads := headsOfGets(e)

@@ -1,6 +1,9 @@
 package peer_test
 
 import (
+	"crypto/tls"
+	"net"
+	"net/http"
 	"testing"
 
 	"sluice/auth/peer"
@@ -27,6 +30,54 @@ func TestOrigin(t *testing.T) {
 		got, err := peer.Origin(s)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", s, got, err, want)
+		}
+	}
+}
+
+// TestOwnOrigin: the origin of the gateway's own pages, also behind a proxy.
+func TestOwnOrigin(t *testing.T) {
+	t.Parallel()
+	_, trusted, err := net.ParseCIDR("192.0.2.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const proxy, client = "192.0.2.1:4711", "198.51.100.1:4711"
+	for _, tt := range []struct {
+		from, host  string
+		tls         bool
+		proto, name string // X-Forwarded-Proto and X-Forwarded-Host
+		want        string
+	}{
+		{client, "gw.example", false, "", "", "http://gw.example"},
+		{client, "GW.example:8080", false, "", "", "http://gw.example:8080"},
+		{client, "gw.example:80", false, "", "", "http://gw.example"},
+		{client, "gw.example:443", true, "", "", "https://gw.example"},
+		{client, "[::1]:8080", false, "", "", "http://[::1]:8080"},
+		{client, "gw.example", false, "https", "evil.example", "http://gw.example"},
+		{proxy, "gw.example", false, "https", "", "https://gw.example"},
+		{proxy, "gw.example", true, "http", "", "http://gw.example"},
+		{proxy, "gw:8080", false, "HTTPS", "gw.example", "https://gw.example"},
+		{proxy, "gw.example", false, "wss", "", "https://gw.example"},
+		{proxy, "gw.example", false, "ws", "", "http://gw.example"},
+		{proxy, "gw.example", false, "https, http", "www.example, gw.example", "https://www.example"},
+		{proxy, "gw.example", false, "", "", "http://gw.example"},
+		{proxy, "gw.example", false, "https", "a b", ""},
+		{client, "", false, "", "", ""},
+		{client, "gw.example/x", false, "", "", ""},
+		{"@", "gw.example", false, "https", "", "http://gw.example"},
+	} {
+		r := &http.Request{RemoteAddr: tt.from, Host: tt.host, Header: http.Header{}}
+		if tt.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		if tt.proto != "" {
+			r.Header.Set("X-Forwarded-Proto", tt.proto)
+		}
+		if tt.name != "" {
+			r.Header.Set("X-Forwarded-Host", tt.name)
+		}
+		if got := (peer.Proxies{trusted}).Origin(r); got != tt.want {
+			t.Errorf("%+v: %q", tt, got)
 		}
 	}
 }

@@ -10,6 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// Options are what all rules have in common.
+type Options struct {
+	Origins     []string // whose pages may use the doors; * is every one
+	Headers     []string // that pages may send, in addition to those of every rule
+	Credentials bool     // pages of an origin that is listed by name may send cookies
+}
+
 // Rule is what pages of other origins may do at a path and below it. What has no rule has no CORS at all.
 type Rule struct {
 	Path    string
@@ -33,10 +40,10 @@ type rule struct {
 	exposed                []string // the header's value, which all answers share and none changes
 }
 
-func newRule(r *Rule) rule {
+func newRule(r *Rule, more []string) rule {
 	return rule{
 		path: r.Path, methods: r.Methods, asked: r.Asked,
-		headers: strings.Join(append([]string{headers}, r.Headers...), ", "),
+		headers: strings.Join(slices.Concat([]string{headers}, r.Headers, more), ", "),
 		exposed: []string{strings.Join(append([]string{exposed}, r.Exposed...), ", ")},
 	}
 }
@@ -68,12 +75,14 @@ func ruleOf(all []rule, path string) *rule {
 
 var anyOrigin = []string{"*"}
 
-// New makes the middleware for pages of the origins, of which * is every one.
-func New(origins []string, rules []Rule) echo.MiddlewareFunc {
-	every := slices.Contains(origins, "*")
+var yes = []string{"true"}
+
+// New makes the middleware for pages of other origins.
+func New(o Options, rules []Rule) echo.MiddlewareFunc {
+	every := slices.Contains(o.Origins, "*")
 	all := make([]rule, 0, len(rules))
 	for i := range rules {
-		all = append(all, newRule(&rules[i]))
+		all = append(all, newRule(&rules[i], o.Headers))
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -82,7 +91,7 @@ func New(origins []string, rules []Rule) echo.MiddlewareFunc {
 			if door == nil {
 				return next(c)
 			}
-			allowed := allow(h, r.Header.Get(echo.HeaderOrigin), origins, every)
+			allowed := allow(h, r.Header.Get(echo.HeaderOrigin), &o, every)
 			if allowed {
 				h[echo.HeaderAccessControlExposeHeaders] = door.exposed
 			}
@@ -99,16 +108,20 @@ func New(origins []string, rules []Rule) echo.MiddlewareFunc {
 	}
 }
 
-// allow sets the header that lets an origin in, if it may come in.
-func allow(h http.Header, origin string, origins []string, every bool) bool {
+// allow sets the headers that let an origin in, if it may come in. Where every origin may, none may with cookies: a hostile
+// page would act for the user of its browser.
+func allow(h http.Header, origin string, o *Options, every bool) bool {
 	if every {
 		h[echo.HeaderAccessControlAllowOrigin] = anyOrigin
 		return true
 	}
 	h.Add(echo.HeaderVary, echo.HeaderOrigin)
-	if origin == "" || !slices.Contains(origins, origin) {
+	if origin == "" || !slices.Contains(o.Origins, origin) {
 		return false
 	}
 	h.Set(echo.HeaderAccessControlAllowOrigin, origin)
+	if o.Credentials {
+		h[echo.HeaderAccessControlAllowCredentials] = yes
+	}
 	return true
 }

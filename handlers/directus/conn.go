@@ -89,7 +89,7 @@ var (
 func (h *Handler) connect(c echo.Context) error {
 	who, err := h.identifySocket(c)
 	if err == nil && who == nil && h.o.Mode == Strict {
-		err = httperr.New(http.StatusUnauthorized, auth.MissingCredential, "a socket needs ?access_token= here (WEBSOCKET_AUTH=strict)")
+		err = httperr.New(http.StatusUnauthorized, auth.MissingCredential, "a socket needs a credential in its request here, such as ?access_token= (WEBSOCKET_AUTH=strict)")
 	}
 	if err != nil {
 		return h.refuse(c, err)

@@ -54,6 +54,7 @@ var answers = map[string]struct {
 	// Directus answers the same for what does not exist and for what the client may not see.
 	httperr.NotFound:         {http.StatusForbidden, codeForbidden},
 	httperr.OriginNotAllowed: {0, codeForbidden},
+	auth.CookieOrigin:        {0, codeForbidden},
 	httperr.IDTaken:          {http.StatusBadRequest, codeNotUnique},
 	httperr.CollectionFull:   {http.StatusRequestEntityTooLarge, codeTooLarge},
 	httperr.BadQuery:         {0, codeQuery},

@@ -189,17 +189,19 @@ func (h *Handler) identify(c echo.Context) (*auth.Identity, error) {
 }
 
 // identifySocket is identify for a socket that may authenticate by a message later. It has no identity either if it has
-// nothing for the application to decide by, or the application refuses it.
+// nothing for the application to decide by, or the application refuses it, or its page may not use the application's cookie.
 func (h *Handler) identifySocket(c echo.Context) (*auth.Identity, error) {
-	if h.o.Mode == Strict {
+	r := c.Request()
+	carriers := h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())
+	switch {
+	case h.o.Mode == Strict:
 		return h.identify(c)
-	}
-	if r := c.Request(); h.o.Auth.Anonymous(h.o.Auth.Carriers(r, r.URL.Query(), c.RealIP())) {
+	case h.o.Auth.Anonymous(carriers):
 		return nil, nil
 	}
 	who, err := h.identify(c)
 	var bad *auth.Error
-	if errors.As(err, &bad) && bad.ByApplication() {
+	if errors.As(err, &bad) && (bad.Code == auth.ApplicationRefused || bad.Code == auth.CookieOrigin && carriers.Empty()) {
 		return nil, nil
 	}
 	return who, err

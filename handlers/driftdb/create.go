@@ -60,20 +60,29 @@ func (h *Handler) carriers(c echo.Context) auth.Carriers {
 func (h *Handler) maker(c echo.Context) (rooms.Maker, error) {
 	r := c.Request()
 	carriers := h.carriers(c)
+	carriers.Change = true // a GET makes a room too
 	switch {
 	case h.o.Create == Anybody && carriers.Empty():
-		return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}, nil
+		return anonymous(c), nil
 	case h.o.Create != Anybody && h.o.Create != KeysOnly:
 		return rooms.Maker{}, httperr.New(http.StatusForbidden, httperr.Forbidden, "rooms are off here: set ROOM_CREATE to open, or to key so that an API key can make them")
 	}
 	who, bad := h.o.Auth.Authenticate(r.Context(), carriers)
-	if bad != nil {
+	switch {
+	case bad != nil && bad.Code == auth.CookieOrigin && h.o.Create == Anybody: // the page may make a room, but not for the user of its browser
+		return anonymous(c), nil
+	case bad != nil:
 		return rooms.Maker{}, bad
 	}
 	if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 		return rooms.Maker{}, httperr.ForeignOrigin()
 	}
 	return rooms.Maker{Owner: peer.Owner(who.Scope, c.RealIP())}, nil
+}
+
+// anonymous is the maker of a room whose sender has no credential.
+func anonymous(c echo.Context) rooms.Maker {
+	return rooms.Maker{Owner: peer.Owner("", c.RealIP()), Anonymous: true}
 }
 
 // isFetch reports whether a page's fetch made the request without asking for JSON, as DriftDB's client does.

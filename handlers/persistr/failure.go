@@ -47,6 +47,7 @@ var names = map[string]string{
 	auth.KeysUnavailable:     nameUnavailable,
 	auth.ApplicationRefused:  nameForbidden, // with 403
 	httperr.OriginNotAllowed: nameForbidden,
+	auth.CookieOrigin:        nameForbidden,
 	httperr.Forbidden:        nameForbidden,
 	httperr.RateLimited:      nameTooMany,
 	httperr.DatabaseFull:     nameFull,

@@ -50,7 +50,8 @@ func (u *upgrading) Write(b []byte) (int, error) {
 }
 
 // upgrade checks the handshake of a WebSocket, and sets the headers of the answer. After an error it has answered. Any origin
-// may connect: the gateway reads no cookies, the id of a room is its secret, and keys name their origins.
+// may connect: package auth checks the Origin of a request whose credential is in a cookie, the id of a room is its secret, and
+// keys name their origins.
 func upgrade(c echo.Context) error {
 	u := &upgrading{ResponseWriter: c.Response()}
 	header := c.Response().Header()
