@@ -3,7 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,13 +43,13 @@ func forwarded(list List) error {
 		return fmt.Errorf("must be at most %d names of headers", maxForward)
 	}
 	for i, name := range list {
-		canonical := http.CanonicalHeaderKey(name)
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case !token(name):
 			return errors.New("must be names of request headers, such as Cookie,Authorization")
 		case slices.Contains(ownHeaders, canonical), strings.HasPrefix(canonical, "X-Forwarded-"), strings.HasPrefix(canonical, "Sec-Websocket-"):
 			return fmt.Errorf("must not have %s: the gateway sends or uses that itself", canonical)
-		case slices.ContainsFunc(list[:i], func(other string) bool { return http.CanonicalHeaderKey(other) == canonical }):
+		case slices.ContainsFunc(list[:i], func(other string) bool { return textproto.CanonicalMIMEHeaderKey(other) == canonical }):
 			return fmt.Errorf("must have %s once", canonical)
 		}
 	}

@@ -21,7 +21,10 @@ type application struct {
 	mu       sync.Mutex
 	sessions map[string]string // to its answers
 	down     bool
+	takes    time.Duration
 	asked    int
+	now      int // at the same time
+	most     int
 }
 
 // grantAll is the answer for a session that may do all at every door.
@@ -35,6 +38,11 @@ func newApplication(t testing.TB) *application {
 }
 
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.enter(1)
+	defer a.enter(-1)
+	if a.takes > 0 {
+		<-time.After(a.takes)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked++
@@ -56,6 +64,19 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Write([]byte(answer))
 	}
+}
+
+func (a *application) enter(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now += n
+	a.most = max(a.most, a.now)
+}
+
+func (a *application) mostAtOnce() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most
 }
 
 // set changes a session; "" ends it.
@@ -281,5 +302,25 @@ func TestSocketThatTheApplicationRefuses(t *testing.T) {
 			t.Errorf("%s, the application is down: %d", mode, status)
 		}
 		app.goDown(false)
+	}
+}
+
+// Pages of origins that are listed by name may send cookies, if the application gets them.
+func TestPagesSendCookiesToTheApplication(t *testing.T) {
+	t.Parallel()
+	app := newApplication(t)
+	for _, one := range []struct {
+		origins, forward []string
+		want             string
+	}{
+		{[]string{"https://app.example"}, []string{"cookie", "Authorization"}, "true"},
+		{[]string{"https://app.example"}, []string{"Authorization"}, ""},
+		{[]string{"*"}, []string{"Cookie"}, ""},
+	} {
+		g := newGateway(t, app.decides, func(s *setup) { s.CORSOrigins, s.AuthForward = one.origins, one.forward })
+		s := g.Open(t, "", "", "Cookie", "session=ann", "Authorization", "Bearer ann", "Origin", "https://app.example")
+		if got := s.Answer.Header.Get("Access-Control-Allow-Credentials"); s.Answer.StatusCode != 200 || got != one.want {
+			t.Errorf("%+v: %d %q", one, s.Answer.StatusCode, got)
+		}
 	}
 }

@@ -168,7 +168,7 @@ func TestCookieCORS(t *testing.T) {
 		{Name: "no page", Path: "?until=caught-up", Key: "-", Headers: sent("", session), Status: 200, ResponseHeaders: headers("", "")},
 		{Name: "the administrator's", Path: "/admin/keys", Method: "OPTIONS", Key: "-", Headers: preflight(appPage), Status: 204, ResponseHeaders: map[string]string{"Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": ""}},
 	})
-	newGateway(t, more).RunAll(t, []scenario{
+	newGateway(t, withCookie, more, func(s *setup) { s.CORSOrigins = []string{appPage, "*"} }).RunAll(t, []scenario{
 		{Name: "pages of any origin", Method: "OPTIONS", Key: "-", Headers: preflight(appPage), Status: 204, ResponseHeaders: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "", "Vary": "",
 			"Access-Control-Allow-Headers": "x-apikey, Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control, traceparent, baggage"}},

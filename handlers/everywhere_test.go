@@ -19,10 +19,13 @@ import (
 const jwtEverywhere = "a secret of an issuer, for the tests of clusters"
 
 // everywhere starts three gateways of a cluster, with a real journal.
-func everywhere(t *testing.T) (all []client) {
+func everywhere(t *testing.T, change ...func(*setup)) (all []client) {
 	for _, g := range gatewaytest.Cluster(t, 3, func(s *gatewaytest.Setup) {
 		s.APIKeys = fmt.Sprintf(`[{"name":"all","key":%q,"sub":["*"],"pub":["*"],"rest":["*:*"]}]`, keyBehind)
 		s.JWTSecret = []string{jwtEverywhere}
+		for _, f := range change {
+			f(s)
+		}
 	}) {
 		all = append(all, client{t, g})
 	}
@@ -90,7 +93,8 @@ const cutMost = time.Second
 // streams of all of them end within a second, and none of them takes it again.
 func TestCredentialsEverywhere(t *testing.T) {
 	t.Parallel()
-	all := everywhere(t)
+	app := newApplication(t)
+	all := everywhere(t, app.decides)
 	for i, one := range []struct {
 		name   string
 		make   func(a client) (credential string)
@@ -113,6 +117,10 @@ func TestCredentialsEverywhere(t *testing.T) {
 		}},
 		{name: "token by its subject", make: func(a client) string { return issued(a.t, "bob", "token-2") }, revoke: func(b client, _ string) {
 			b.admin("POST", "/admin/revocations", `{"subject":"bob"}`, "")
+		}},
+		{name: "session of the application by its subject", make: func(client) string { return "Bearer ann" }, revoke: func(b client, _ string) {
+			app.set("ann", "")
+			b.admin("POST", "/admin/revocations", `{"subject":"42"}`, "")
 		}},
 		{name: "user who is removed", make: func(a client) string {
 			a.user("e1")

@@ -148,6 +148,12 @@ func TestLies(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, "", "no whole answer within AUTH_TIMEOUT"},
+		"a body without an end": {func(w http.ResponseWriter, r *http.Request) {
+			w.Write([]byte(ann))
+			for r.Context().Err() == nil {
+				w.Write(make([]byte, 32<<10))
+			}
+		}, "", "over 65536 bytes"},
 		"a cut body": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			w.Write([]byte(ann))

@@ -169,8 +169,8 @@ func TestModel(outer *testing.T) {
 	outer.Parallel()
 	rapid.Check(outer, func(t *rapid.T) {
 		steps := rapid.SliceOfN(rapid.SampledFrom([]string{
-			"1:a", "1:ab", "1:abc", "1:b", "2:ab", no, down, "open", "open", "close", "request", "100ms", "1s", "3s", "7s", "20s", "60s",
-		}), 1, 60).Draw(t, "steps")
+			"1:a", "1:ab", "1:abc", "1:b", "2:ab", no, no, down, down, "open", "open", "open", "close", "request", "100ms", "1s", "3s", "7s", "20s", "20s", "60s", "60s",
+		}), 1, 200).Draw(t, "steps")
 		var err error
 		synctest.Test(outer, func(*testing.T) { err = runModel(steps) })
 		if err != nil {

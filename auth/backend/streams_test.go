@@ -20,10 +20,13 @@ func TestRenewed(t *testing.T) {
 			streams = append(streams, watch(b.is(t, "ann", "42")))
 		}
 		b.is(t, "bob", "42") // without a stream
+		if time.Sleep(54*time.Second + 1); a.asked() != 3 {
+			t.Fatalf("%d questions before the end of the first answer", a.asked())
+		}
 		for minute := range 10 {
 			time.Sleep(time.Minute)
 			b.is(t, "ann", "42")
-			if n := a.asked() - 2; n < minute+1 || n > minute*10/7+2 {
+			if n := a.asked() - 3; n < minute+1 || n > minute*10/7+2 {
 				t.Fatalf("after %d minutes: %d questions", minute+1, n)
 			}
 		}
@@ -237,6 +240,9 @@ func TestEntriesAreBounded(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		before := a.asked()
+		if before != maxIdle+2 {
+			t.Errorf("%d questions: what was used just now was dropped", before)
+		}
 		b.is(t, "held", "42")
 		b.is(t, "used", "42")
 		if a.asked() != before {

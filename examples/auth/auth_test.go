@@ -45,7 +45,7 @@ func (s *site) signatures(t *testing.T) {
 		"none":           {"", right, http.StatusBadRequest},
 		"another form":   {"x", right, http.StatusBadRequest},
 		"another secret": {right.sign(authSecret+"x", now), right, http.StatusBadRequest},
-		"old":            {right.sign(authSecret, now-62), right, http.StatusBadRequest},
+		"old":            {right.sign(authSecret, now-302), right, http.StatusBadRequest},
 		"from later":     {right.sign(authSecret, now+3600), right, http.StatusBadRequest},
 		"another method": {right.sign(authSecret, now), question{"POST", "/realtime", "127.0.0.1"}, http.StatusBadRequest},
 		"another path":   {right.sign(authSecret, now), question{"GET", "/other", "127.0.0.1"}, http.StatusBadRequest},

@@ -109,7 +109,7 @@ def from_gateway(headers):
         return False
     text = "\n".join([signature[1]] + [headers.get(f"X-Forwarded-{name}", "") for name in ("Method", "Uri", "For")])
     right = hmac.new(AUTH_SECRET, text.encode(), hashlib.sha256).hexdigest()
-    return hmac.compare_digest(signature[2], right) and abs(time.time() - int(signature[1])) < 60
+    return hmac.compare_digest(signature[2], right) and abs(time.time() - int(signature[1])) < 300
 
 
 def end_streams(subject):

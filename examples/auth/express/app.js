@@ -69,7 +69,7 @@ function fromGateway(q) {
   if (!signature) return false;
   const text = [signature[1], q.get("X-Forwarded-Method"), q.get("X-Forwarded-Uri"), q.get("X-Forwarded-For")].join("\n");
   const right = createHmac("sha256", AUTH_SECRET).update(text).digest();
-  return equal(right, Buffer.from(signature[2], "hex")) && Math.abs(Date.now() / 1000 - signature[1]) < 60;
+  return equal(right, Buffer.from(signature[2], "hex")) && Math.abs(Date.now() / 1000 - signature[1]) < 300;
 }
 
 // endStreams ends the user's streams now. Without it they would end when the gateway asks again, within the ttl.

@@ -166,7 +166,7 @@ func fromGateway(h http.Header) bool {
 	fmt.Fprintf(mac, "%s\n%s\n%s\n%s", signature[1], h.Get("X-Forwarded-Method"), h.Get("X-Forwarded-Uri"), h.Get("X-Forwarded-For"))
 	given, err := hex.DecodeString(signature[2])
 	seconds, errTime := strconv.ParseInt(signature[1], 10, 64)
-	return err == nil && errTime == nil && hmac.Equal(mac.Sum(nil), given) && time.Since(time.Unix(seconds, 0)).Abs() < time.Minute
+	return err == nil && errTime == nil && hmac.Equal(mac.Sum(nil), given) && time.Since(time.Unix(seconds, 0)).Abs() < 5*time.Minute
 }
 
 // endStreams ends the user's streams now. Without it they would end when the gateway asks again, within the ttl.

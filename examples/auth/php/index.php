@@ -94,7 +94,7 @@ function fromGateway(): bool
         return false;
     }
     $text = implode("\n", [$signature[1], $header('X_FORWARDED_METHOD'), $header('X_FORWARDED_URI'), $header('X_FORWARDED_FOR')]);
-    return hash_equals(hash_hmac('sha256', $text, AUTH_SECRET), $signature[2]) && abs(time() - (int) $signature[1]) < 60;
+    return hash_equals(hash_hmac('sha256', $text, AUTH_SECRET), $signature[2]) && abs(time() - (int) $signature[1]) < 300;
 }
 
 // endStreams ends the user's streams now. Without it they would end when the gateway asks again, within the ttl.

@@ -45,7 +45,7 @@ helpers do
 
     text = [signature[1], *request.env.values_at("HTTP_X_FORWARDED_METHOD", "HTTP_X_FORWARDED_URI", "HTTP_X_FORWARDED_FOR")].join("\n")
     right = OpenSSL::HMAC.hexdigest("SHA256", AUTH_SECRET, text)
-    Rack::Utils.secure_compare(right, signature[2]) && (Time.now.to_i - signature[1].to_i).abs < 60
+    Rack::Utils.secure_compare(right, signature[2]) && (Time.now.to_i - signature[1].to_i).abs < 300
   end
 
   # Ends the user's streams now. Without it they would end when the gateway asks again, within the ttl.
