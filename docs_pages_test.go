@@ -203,7 +203,7 @@ func (r route) String() string { return strings.TrimSpace(r.method + " " + r.pat
 var routeText = regexp.MustCompile(`^(?:(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|SEARCH) )?(/[^ ]*)$`)
 
 // notOurs are paths in documents that are none of the gateway's, and parts of paths.
-var notOurs = regexp.MustCompile(`^/(proc|run|sluice|my-token|assets|rest/c/ID/sub)\b|^/64$|^/(clone\?to=…|logout|presence|refresh|send)$|^/(auth|room|items|users|server|events|accounts)$`)
+var notOurs = regexp.MustCompile(`^/(proc|run|usr|sluice|my-token|realtime-auth|login|assets|rest/c/ID/sub)\b|^/64$|^/(clone\?to=…|logout|presence|refresh|send)$|^/(auth|room|items|users|server|events|accounts)$`)
 
 // routesOf are the routes that a text names in back-quotes.
 func routesOf(text string) (all []route) {

@@ -40,7 +40,7 @@ http { access_log off; ${temporary} ${this.servers(`127.0.0.1:${port}`)} }`);
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
@@ -49,7 +49,7 @@ async function freePort() {
   return port;
 }
 
-const reachable = port => new Promise(resolve => {
+export const reachable = port => new Promise(resolve => {
   const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false)).on("close", () => {});
   socket.on("connect", () => socket.destroy());
 });

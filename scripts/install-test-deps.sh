@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests need and that are missing: nginx (proxy test), Chromium and Firefox (browser
-# tests), gcc (race detector), ip and openssl (tests of clusters). This works on Debian; on other systems, install them by hand.
+# tests), gcc (race detector), ip and openssl (tests of clusters), Flask, Django, PHP, Sinatra and Express (examples/auth).
+# This works on Debian; on other systems, install them by hand.
 set -euo pipefail
+cd "$(dirname "$0")/../examples/auth/express"
+[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v chromium >/dev/null || missing+=(chromium)
@@ -10,6 +13,11 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
 command -v openssl >/dev/null || missing+=(openssl)
 [ "$(uname)" != Linux ] || command -v ip >/dev/null || missing+=(iproute2)
+# Debian's own Python, which finds Debian's packages, may not be the first in PATH.
+/usr/bin/python3 -c 'import flask' 2>/dev/null || python3 -c 'import flask' 2>/dev/null || missing+=(python3-flask)
+/usr/bin/python3 -c 'import django' 2>/dev/null || python3 -c 'import django' 2>/dev/null || missing+=(python3-django)
+command -v php >/dev/null || missing+=(php-cli)
+ruby -e 'require "sinatra/base"; require "webrick"' 2>/dev/null || missing+=(ruby-sinatra ruby-webrick)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null; then
   echo "please install: ${missing[*]}" >&2
