@@ -176,7 +176,8 @@ func (a *Authenticator) Reload() error {
 // request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
 // credential that another one may have made.
 func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
-	values, inQuery, err := c.distinct()
+	var room [2]string // most requests have one
+	values, inQuery, err := c.distinct(room[:0])
 	switch {
 	case err != nil:
 		return nil, err
@@ -225,7 +226,7 @@ func (a *Authenticator) guarded(ctx context.Context, from, value string) (*Ident
 func (a *Authenticator) look(ctx context.Context, value string) (k *Key, id *Identity, err *Error) {
 	behind := a.again(ctx, func() bool {
 		if k = a.keys.find(value); k != nil {
-			return !k.expired(a.now()) // a later end may be on its way
+			return !k.expired(a.now) // a later end may be on its way
 		}
 		id, err = a.token(value)
 		return err != errUnknownKey && err != errTokenRevoked
@@ -272,7 +273,7 @@ func (a *Authenticator) token(value string) (*Identity, *Error) {
 }
 
 func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
-	if k.expired(a.now()) {
+	if k.expired(a.now) {
 		return nil, errKeyExpired
 	}
 	if id := k.identity.Load(); id != nil {

@@ -66,8 +66,8 @@ func one(values []string) (string, bool) {
 	return found, true
 }
 
-// distinct returns the request's credentials, each once, and whether any came in the query.
-func (c Carriers) distinct() (list []string, inQuery bool, err *Error) {
+// distinct appends the request's credentials to list, each once, and returns whether any came in the query.
+func (c Carriers) distinct(list []string) (_ []string, inQuery bool, err *Error) {
 	for i, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
 		v, ok := one(values)
 		if !ok {
