@@ -59,7 +59,8 @@ type Log struct {
 	quit      chan struct{}
 	working   sync.WaitGroup
 
-	timers sync.Pool // stopped timers, to reuse
+	timers   sync.Pool // stopped timers, to reuse
+	pendings sync.Pool // requests that were answered, to reuse their memory
 }
 
 // Open makes the log of an engine and starts its committer.
@@ -120,7 +121,7 @@ func (l *Log) start(journal Journal) {
 
 // begin begins a run, however long the disk takes.
 func (l *Log) begin() error {
-	p := &pending{request: &Request{Run: true}, done: make(chan struct{})}
+	p := l.pending(&Request{Run: true})
 	if err := l.enqueue(p, ""); err != nil {
 		return err
 	}
@@ -273,7 +274,9 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 	for begun := time.Now(); ; begun = time.Now() {
 		select {
 		case <-p.done:
-			return p.first, p.err
+			first, err := p.first, p.err
+			l.reuse(p)
+			return first, err
 		case <-ctx.Done():
 			return p.giveUp(ctx.Err())
 		case <-l.failed:
@@ -309,7 +312,7 @@ func (l *Log) timer() *time.Timer {
 // It counts the request first: see committer.remember. With a shared journal, what is looked up here may be out of date, so
 // the committer looks by itself.
 func (l *Log) prepare(r *Request) (*pending, error) {
-	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
+	p := l.pending(r)
 	if l.shared != nil || !r.conditional() {
 		return p, nil
 	}
