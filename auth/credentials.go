@@ -25,8 +25,8 @@ func (c Carriers) At(from string) Carriers {
 // FromRequest collects the credentials of a request. It ignores other schemes of Authorization: a staging site
 // may have basic authentication in front.
 func FromRequest(h http.Header, q url.Values) Carriers {
-	c := Carriers{Header: h.Values("X-Apikey")}
-	for _, v := range h.Values("Authorization") {
+	c := Carriers{Header: h["X-Apikey"]}
+	for _, v := range h["Authorization"] {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
 		if strings.EqualFold(scheme, "Bearer") {
 			c.Bearer = append(c.Bearer, strings.TrimSpace(rest))

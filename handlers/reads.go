@@ -130,7 +130,7 @@ func (r *reads) begin(below net.Conn, again bool) error {
 	if r.want == ended {
 		return os.ErrDeadlineExceeded
 	}
-	if again || r.set == ended || earlier(r.want, r.set) {
+	if again || earlier(r.want, r.set) {
 		if err := r.apply(below); err != nil {
 			return err
 		}

@@ -218,9 +218,9 @@ func (remote) RemoteAddr() net.Addr { return address("192.0.2.1:2") }
 func TestReadsOfServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gone := make(chan time.Time, 1)
+		gone, heads := make(chan time.Time, 1), NewHeads(10)
 		server := &http.Server{
-			ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, ConnState: NewHeads(10).State,
+			ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, ConnState: heads.State,
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				rc := http.NewResponseController(w)
 				_ = rc.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -258,6 +258,9 @@ func TestReadsOfServer(t *testing.T) {
 			if r, d := below.reads.Load(), below.deadlines.Load(); r != int64(i)+2 || d != 1 { // the next request is being read
 				t.Fatalf("after request %d: %d reads and %d deadlines", i, r, d)
 			}
+		}
+		if len(heads.waiting) > 0 {
+			t.Errorf("%d connections wait for their first head", len(heads.waiting))
 		}
 		post("/slow")
 		time.Sleep(10 * time.Millisecond)

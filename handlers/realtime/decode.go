@@ -24,8 +24,10 @@ type batch struct {
 	count  int  // of the events, also of those that are too many
 	single bool // a bare object: the answer names one id
 
-	first   [1]eventlog.Event // memory for events: most batches have one
-	request eventlog.Request  // memory for the request that stores them
+	// Memory, so that a batch of one event takes one allocation.
+	first   [1]eventlog.Event // of events
+	request eventlog.Request  // that stores them
+	text    [64]byte          // of the answer
 }
 
 type fieldError struct{ name, why string }

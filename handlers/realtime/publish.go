@@ -58,7 +58,8 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if over := id.Over(time.Now()); over != nil {
+	now := time.Now()
+	if over := id.Over(now); over != nil {
 		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
@@ -72,7 +73,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if bad := b.allowed(id); bad != nil {
 		return 0, bad
 	}
-	return h.store(c, id, b, hash, running)
+	return h.store(c, id, b, hash, now, running)
 }
 
 // unsupportedType is the message for an unsupported content type.
@@ -126,7 +127,7 @@ func (b *batch) allowed(id *auth.Identity) *httperr.Error {
 }
 
 // store is the part of a publish from the idempotency key on.
-func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha256.Size]byte, running bool) (int, error) {
+func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha256.Size]byte, now time.Time, running bool) (int, error) {
 	once, answer, err := h.once(c.Request(), id, hash)
 	if err != nil {
 		return 0, err
@@ -135,7 +136,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha25
 		c.Response().Header().Set(idempotency.Replay, "true")
 		return 0, b.answer(c, answer.First)
 	}
-	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
+	if ok, wait := id.Take(now, len(b.events)); !ok {
 		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
@@ -226,14 +227,14 @@ var noStore = []string{"no-store"} // shared by all answers, and never changed
 // publish.
 func (b *batch) answer(c echo.Context, first uint64) error {
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
-	text := make([]byte, 0, 48+20*len(b.events))
 	if b.single {
+		text := b.text[:0]
 		text = append(text, `{"message":"OK","id":"`...)
 		text = strconv.AppendUint(text, first, 10)
 		text = append(text, "\"}\n"...)
 		return body.JSON(c, http.StatusOK, text)
 	}
-	text = append(text, `{"message":"OK","ids":[`...)
+	text := append(make([]byte, 0, 48+20*len(b.events)), `{"message":"OK","ids":[`...)
 	for i := range b.events {
 		if i > 0 {
 			text = append(text, ',')

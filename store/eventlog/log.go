@@ -271,7 +271,7 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		timer.Stop()
 		l.timers.Put(timer)
 	}()
-	for begun := time.Now(); ; begun = time.Now() {
+	for {
 		select {
 		case <-p.done:
 			first, err := p.first, p.err
@@ -283,7 +283,7 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 		case <-timer.C:
 		}
-		if !pause.Since(begun) {
+		if !pause.Since(time.Now().Add(-l.options.WaitLimit)) {
 			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, l.silent(), l.options.WaitLimit))
 		}
 		timer.Reset(l.options.WaitLimit) // the process was suspended, so the disk has not had its time
