@@ -194,7 +194,8 @@ func (a *Authenticator) Reload() error {
 // request, even if another one is valid. A gateway of several asks first whether it is behind, before it refuses a
 // credential that another one may have made.
 func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity, *Error) {
-	sent, err := c.distinct()
+	var room [2]string // most requests have one
+	sent, err := c.distinct(room[:0])
 	switch {
 	case err != nil:
 		return nil, err
@@ -258,7 +259,7 @@ func (a *Authenticator) admit(from string, l looked) (*Identity, *Error) {
 func (a *Authenticator) look(ctx context.Context, value string) (l looked) {
 	behind := a.again(ctx, func() bool {
 		if l.key = a.keys.find(value); l.key != nil {
-			return !l.key.expired(a.now()) // a later end may be on its way
+			return !l.key.expired(a.now) // a later end may be on its way
 		}
 		l.id, l.err = a.token(value)
 		return l.err != errUnknownKey && l.err != errTokenRevoked
@@ -305,7 +306,7 @@ func (a *Authenticator) token(value string) (*Identity, *Error) {
 }
 
 func (a *Authenticator) keyIdentity(k *Key) (*Identity, *Error) {
-	if k.expired(a.now()) {
+	if k.expired(a.now) {
 		return nil, errKeyExpired
 	}
 	if id := k.identity.Load(); id != nil {

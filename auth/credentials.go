@@ -23,8 +23,8 @@ type Carriers struct {
 // Carriers collects the credentials of a request, whose query the door has parsed, from a client's address. It ignores
 // other schemes of Authorization: a staging site may have basic authentication in front.
 func (a *Authenticator) Carriers(r *http.Request, q url.Values, from string) Carriers {
-	c := Carriers{Header: r.Header.Values("X-Apikey"), From: from, Request: r}
-	for _, v := range r.Header.Values("Authorization") {
+	c := Carriers{Header: r.Header["X-Apikey"], From: from, Request: r}
+	for _, v := range r.Header["Authorization"] {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
 		if strings.EqualFold(scheme, "Bearer") {
 			c.Bearer = append(c.Bearer, strings.TrimSpace(rest))
@@ -76,7 +76,9 @@ type distinct struct {
 	byCookie bool     // one of them is in the cookie alone; whoever sends it elsewhere too knows it
 }
 
-func (c Carriers) distinct() (d distinct, err *Error) {
+// distinct appends the credentials to list.
+func (c Carriers) distinct(list []string) (d distinct, err *Error) {
+	d.values = list
 	for i, values := range [][]string{c.Header, c.Bearer, c.QueryKey, c.QueryToken} {
 		v, ok := one(values)
 		if !ok {

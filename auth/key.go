@@ -59,7 +59,9 @@ const (
 	Changed = grant.Changed
 )
 
-func (k *Key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+func (k *Key) expired(now func() time.Time) bool {
+	return !k.expires.IsZero() && !now().Before(k.expires)
+}
 
 // same reports whether two keys differ in nothing but their versions.
 func (k *Key) same(o *Key) bool {

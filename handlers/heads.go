@@ -41,11 +41,19 @@ func NewHeads(limit int) *Heads {
 
 // State follows a connection from its beginning until its first request head has arrived, or the connection is gone.
 func (h *Heads) State(c net.Conn, state http.ConnState) {
-	if progress, secure := progressOf(c); progress != nil && (state != http.StateIdle || !overHTTP2(c)) {
+	progress, secure := progressOf(c)
+	if progress != nil && (state != http.StateIdle || !overHTTP2(c)) {
 		progress.State(state, secure)
 	}
 	if state != http.StateNew {
-		h.remove(c)
+		if progress == nil || progress.waits { // else all requests would share the lock
+			h.remove(c)
+		}
+	}
+	if progress != nil {
+		progress.waits = state == http.StateNew
+	}
+	if state != http.StateNew {
 		return
 	}
 	if old := h.add(c, time.Now()); old != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,8 @@ type Listener struct {
 	Timeout     time.Duration
 	Memory      *share.Memory
 	Descriptors *traffic.Descriptors // nil: not watched
+
+	watches sync.Pool // of *watch, to reuse
 }
 
 // Accept waits for a connection.
@@ -41,7 +44,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.Descriptors.Observe(number)
 		}
 	}
-	return &progressConn{Conn: c, timeout: l.Timeout, memory: l.Memory}, nil
+	return &progressConn{Conn: c, of: l}, nil
 }
 
 // ConnContext is for http.Server. With it, answers that use memory know the connection that sends them.
@@ -65,11 +68,12 @@ func progressOf(c net.Conn) (progress *progressConn, secure bool) {
 
 type progressConn struct {
 	net.Conn
-	timeout time.Duration
+	of      *Listener
 	written atomic.Int64
-	due     atomic.Int64 // when the deadline of writes is, in nanoseconds since the start; 0: not known
+	due     atomic.Int64 // when our deadline of writes is, in nanoseconds since the start; 0: it is somebody else's
+	reads   reads
 
-	memory  *share.Memory
+	waits   bool        // Heads counts it
 	heading atomic.Bool // a request head is expected or arrives
 	plain   bool        // without TLS; set with heading
 	head    partialHead
@@ -80,7 +84,8 @@ type progressConn struct {
 func (c *progressConn) State(state http.ConnState, secure bool) {
 	c.heading.Store(false)
 	c.head.end()
-	if c.memory != nil && (state == http.StateNew || state == http.StateIdle) {
+	c.reads.state(state == http.StateActive)
+	if c.of.Memory != nil && (state == http.StateNew || state == http.StateIdle) {
 		c.plain = !secure
 		c.heading.Store(true)
 	}
@@ -91,9 +96,9 @@ func (c *progressConn) Read(b []byte) (int, error) {
 	if heading && c.head.refused != nil {
 		return 0, c.head.refused
 	}
-	n, err := c.Conn.Read(b)
+	n, err := c.reads.read(c.Conn, b, &c.of.watches)
 	if n > 0 && heading {
-		if full := c.head.take(c.memory, c.RemoteAddr(), int64(n)); full != nil {
+		if full := c.head.take(c.of.Memory, c.RemoteAddr(), int64(n)); full != nil {
 			c.head.refused = refuseHead(c.Conn, c.plain, full)
 			return 0, c.head.refused
 		}
@@ -119,11 +124,18 @@ func (c *progressConn) Cut() { _ = c.Conn.Close() } // it may be gone
 // SetDeadline is for both directions. Nothing but http.Server calls it, for a handshake and before a connection is hijacked.
 func (c *progressConn) SetDeadline(t time.Time) error {
 	c.due.Store(0)
-	return c.Conn.SetDeadline(t)
+	return c.reads.setBoth(c.Conn, t)
 }
 
-// SetWriteDeadline is as SetDeadline.
+// SetReadDeadline sets the deadline of reads.
+func (c *progressConn) SetReadDeadline(t time.Time) error { return c.reads.setDeadline(c.Conn, t) }
+
+// SetWriteDeadline sets the deadline of the write under way. Each write sets its own; http.Server, which removes the deadline
+// after each answer, leaves that one.
 func (c *progressConn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && c.due.Load() != 0 {
+		return nil
+	}
 	c.due.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }
@@ -134,10 +146,10 @@ var start = time.Now() // for a clock without steps
 // publish. So a client has the timeout at least, and an eighth more at most.
 func (c *progressConn) renew(now time.Time) error {
 	since := now.Sub(start)
-	if due := c.due.Load(); due != 0 && due >= int64(since+c.timeout) {
+	if due := c.due.Load(); due != 0 && due >= int64(since+c.of.Timeout) {
 		return nil
 	}
-	wait := c.timeout + c.timeout/8
+	wait := c.of.Timeout + c.of.Timeout/8
 	c.due.Store(int64(since + wait))
 	return c.Conn.SetWriteDeadline(now.Add(wait))
 }

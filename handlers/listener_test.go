@@ -27,13 +27,15 @@ func TestWriteDeadline(t *testing.T) {
 	const timeout = 8 * time.Second
 	for name, tt := range map[string]struct {
 		apart     time.Duration // between two writes
-		reset     bool          // somebody else removes the deadline, as a handshake does
+		moved     []time.Time   // by somebody else after each write
 		deadlines int           // for ten writes
 	}{
-		"at once":       {0, false, 1},
-		"a tenth apart": {timeout / 80, false, 1},
-		"far apart":     {2 * timeout, false, 10},
-		"removed":       {0, true, 10},
+		"at once":       {0, nil, 1},
+		"a tenth apart": {timeout / 80, nil, 1},
+		"far apart":     {2 * timeout, nil, 10},
+		"removed":       {0, []time.Time{{}}, 1}, // as http.Server does after each answer
+		"set":           {0, []time.Time{time.Unix(1, 0)}, 20},
+		"set, removed":  {0, []time.Time{time.Unix(1, 0), {}}, 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,23 +43,21 @@ func TestWriteDeadline(t *testing.T) {
 				a, b := net.Pipe()
 				defer b.Close()
 				counted := &deadlines{Conn: a}
-				c := &progressConn{Conn: counted, timeout: timeout}
+				c := &progressConn{Conn: counted, of: &Listener{Timeout: timeout}}
 				defer c.Close()
-				ours := 0
 				for range 10 {
 					go func() { _, _ = b.Read(make([]byte, 1)) }()
 					if _, err := c.Write([]byte("x")); err != nil {
 						t.Fatal(err)
 					}
-					if tt.reset {
-						ours++
-						if err := c.SetWriteDeadline(time.Time{}); err != nil {
+					for _, to := range tt.moved {
+						if err := c.SetWriteDeadline(to); err != nil {
 							t.Fatal(err)
 						}
 					}
 					time.Sleep(tt.apart)
 				}
-				if n := counted.writes - ours; n != tt.deadlines {
+				if n := counted.writes; n != tt.deadlines {
 					t.Errorf("%d deadlines for ten writes, want %d", n, tt.deadlines)
 				}
 				begun := time.Now()

@@ -106,6 +106,9 @@ func withoutPorts(lines []string) []string {
 	return all
 }
 
+// requestIDHeader is the name as http.Header has it.
+var requestIDHeader = http.CanonicalHeaderKey(echo.HeaderXRequestID)
+
 // requestID gives each answer an id. It ignores an id from the client, which would otherwise get into our log.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -113,7 +116,7 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 		var text [2 * len(id)]byte
 		binary.BigEndian.PutUint64(id[:], rand.Uint64())
 		hex.Encode(text[:], id[:])
-		c.Response().Header().Set(echo.HeaderXRequestID, string(text[:]))
+		c.Response().Header()[requestIDHeader] = []string{string(text[:])} // Set would spell the name again for each answer
 		return next(c)
 	}
 }
@@ -130,13 +133,17 @@ func logPanic(log *slog.Logger) middleware.LogErrorFunc {
 func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			started := time.Now()
+			var started time.Time
+			enabled := log.Enabled(c.Request().Context(), slog.LevelDebug)
+			if enabled { // else the line would be dropped, so do not build it
+				started = time.Now()
+			}
 			err := next(c)
 			if err != nil {
 				c.Error(err)
 			}
-			if !log.Enabled(c.Request().Context(), slog.LevelDebug) {
-				return nil // the line would be dropped, so do not build it
+			if !enabled {
+				return nil
 			}
 			log.Debug("request", "method", c.Request().Method, "path", c.Path(), "status", c.Response().Status,
 				"code", httperr.Code(c), "from", c.RealIP(), "took", time.Since(started).Round(time.Microsecond),

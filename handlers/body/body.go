@@ -32,15 +32,15 @@ type Limits struct {
 // Read reads a request's body. Its error is an *httperr.Error. Then the connection is closed, since the bytes left on it are
 // not a request.
 func Read(c echo.Context, l Limits) ([]byte, error) {
-	text, err := read(c, &l)
+	text, err := read(c, l)
 	if err != nil {
-		return nil, refused(c, err, &l)
+		return nil, refused(c, err, l)
 	}
 	return text, nil
 }
 
 // refused makes the answer to a body that could not be read, and has the connection closed.
-func refused(c echo.Context, err error, l *Limits) error {
+func refused(c echo.Context, err error, l Limits) error {
 	var bad *httperr.Error
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
@@ -74,7 +74,7 @@ func None(c echo.Context, l Limits) (bool, error) {
 	case errors.Is(err, io.EOF):
 		r.ContentLength, r.Body = 0, http.NoBody
 	case err != nil:
-		return false, refused(c, err, &l)
+		return false, refused(c, err, l)
 	default:
 		r.Body = &rest{io.MultiReader(bytes.NewReader(first), r.Body), r.Body}
 	}
@@ -102,7 +102,7 @@ const (
 
 var errDeadline = errors.New("the connection has no deadlines")
 
-func read(c echo.Context, l *Limits) ([]byte, error) {
+func read(c echo.Context, l Limits) ([]byte, error) {
 	r, w := c.Request(), c.Response()
 	if r.ContentLength > l.Bytes {
 		return nil, &http.MaxBytesError{Limit: l.Bytes} // at once: the rest would be read for nothing
@@ -142,7 +142,7 @@ func firstLength(announced int64) int64 {
 // buffer grows with what has come, and charges what it takes.
 type buffer struct {
 	c       echo.Context
-	limits  *Limits
+	limits  Limits
 	text    []byte
 	account *share.Account // nil while it is small
 }

@@ -23,15 +23,22 @@ type batch struct {
 	expect []eventlog.Expectation
 	count  int  // of the events, also of those that are too many
 	single bool // a bare object: the answer names one id
+
+	// Memory, so that a batch of one event takes one allocation.
+	first   [1]eventlog.Event // of events
+	request eventlog.Request  // that stores them
+	text    [64]byte          // of the answer
 }
 
 type fieldError struct{ name, why string }
 
 func (e *fieldError) Error() string { return fmt.Sprintf("field %q %s", e.name, e.why) }
 
-// decode reads a body. Faults of form come before faults of size, in the order of docs/protocol.md.
+// decode reads a body, which is the batch's from then on: the events may be in its memory. Faults of form come before faults
+// of size, in the order of docs/protocol.md.
 func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 	b := &batch{}
+	b.events = b.first[:0]
 	var bad *httperr.Error
 	if ndjson {
 		bad = b.lines(body)
@@ -59,6 +66,9 @@ func decode(body []byte, ndjson bool, maxEvent int64) (*batch, *httperr.Error) {
 }
 
 func (b *batch) json(body []byte) *httperr.Error {
+	if cap(body)-len(body) > len(body)/4 {
+		body = bytes.Clone(body) // what is not used would stay in memory with the events
+	}
 	c, err := compact(body)
 	if err != nil {
 		return badJSON("the body", err)
@@ -83,7 +93,7 @@ func (b *batch) lines(body []byte) *httperr.Error {
 			continue
 		}
 		i := b.count
-		c, err := compact(line)
+		c, err := compact(bytes.Clone(line)) // an event that stays in memory does so without the others
 		if err != nil {
 			return badJSON(fmt.Sprintf("event %d", i), err)
 		}
@@ -111,14 +121,15 @@ func (b *batch) add(v []byte, i int) *httperr.Error {
 	if n := len(b.events); n > 0 {
 		before = &b.events[n-1]
 	}
-	e, expect, err := decodeEvent(v, before)
+	b.events = append(b.events, eventlog.Event{})
+	expect, err := decodeEvent(v, &b.events[len(b.events)-1], before)
 	if err != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadEvent, "%s%v", b.prefix(i), err)
 	}
 	if b.count++; b.count > maxEvents { // its form is looked at, and no more
+		b.events = b.events[:maxEvents]
 		return nil
 	}
-	b.events = append(b.events, e)
 	if expect != nil {
 		b.expect = append(b.expect, eventlog.Expectation{Index: i, Last: *expect})
 	}
@@ -132,16 +143,16 @@ func (b *batch) prefix(i int) string {
 	return fmt.Sprintf("event %d: ", i)
 }
 
-// decodeEvent reads one event object of compact JSON. Before is the one before it in the batch, or nil.
-func decodeEvent(v []byte, before *eventlog.Event) (e eventlog.Event, expect *uint64, err error) {
+// decodeEvent reads one event object of compact JSON into e. Before is the one before it in the batch, or nil.
+func decodeEvent(v []byte, e, before *eventlog.Event) (expect *uint64, err error) {
 	if v[0] != '{' {
-		return e, nil, fmt.Errorf(`must be an object like {"event":"…","data":…}`)
+		return nil, fmt.Errorf(`must be an object like {"event":"…","data":…}`)
 	}
-	d := eventDecoder{event: &e, before: before}
+	d := eventDecoder{event: e, before: before}
 	if err := fields(v, d.field); err != nil {
-		return e, nil, err
+		return nil, err
 	}
-	return e, d.expect, d.check()
+	return d.expect, d.check()
 }
 
 // The fields of an event, as bits of those seen.
@@ -190,9 +201,8 @@ func (d *eventDecoder) field(raw, v []byte) error {
 	if d.reuseName(bit, v) {
 		return nil
 	}
-	name := string(raw)
 	if d.seen&bit != 0 {
-		return &fieldError{name, "is given twice"}
+		return &fieldError{string(raw), "is given twice"}
 	}
 	d.seen |= bit
 	switch bit {
@@ -203,13 +213,13 @@ func (d *eventDecoder) field(raw, v []byte) error {
 		return d.readExpect(v)
 	}
 	if v[0] != '"' {
-		return &fieldError{name, "must be a string"}
+		return &fieldError{string(raw), "must be a string"}
 	}
 	s, err := text(v)
 	if err != nil {
-		return &fieldError{name, err.Error()}
+		return &fieldError{string(raw), err.Error()}
 	}
-	return d.readName(bit, name, s)
+	return d.readName(bit, raw, s)
 }
 
 // reuseName reuses a name of the event before, if it is the same.
@@ -239,7 +249,7 @@ func (d *eventDecoder) reuseName(bit int, v []byte) bool {
 	return true
 }
 
-func (d *eventDecoder) readName(bit int, field, s string) error {
+func (d *eventDecoder) readName(bit int, field []byte, s string) error {
 	check := channel.CheckName
 	switch bit {
 	case fieldEvent:
@@ -252,7 +262,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 	case fieldSpace:
 		name, ok := strings.CutPrefix(s, channel.DBSpace)
 		if !ok || streams.CheckName(name) != nil {
-			return &fieldError{field, "is not a space for publishing; leave it out, or give a database, $db/NAME"}
+			return &fieldError{string(field), "is not a space for publishing; leave it out, or give a database, $db/NAME"}
 		}
 		d.event.Space = s
 		return nil
@@ -265,7 +275,7 @@ func (d *eventDecoder) readName(bit int, field, s string) error {
 		return nil
 	}
 	if err := check(s); err != nil {
-		return &fieldError{field, err.Error()}
+		return &fieldError{string(field), err.Error()}
 	}
 	return nil
 }

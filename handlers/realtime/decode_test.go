@@ -24,7 +24,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s), true)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, ndjson bool) {
-		b, bad := decode(body, ndjson, 1<<20)
+		b, bad := decode(bytes.Clone(body), ndjson, 1<<20)
 		if bad != nil {
 			if bad.Status != 400 && bad.Status != 413 || bad.Message == "" || bad.Code == "" || !utf8.ValidString(bad.Message) && utf8.Valid(body) {
 				t.Fatalf("%q: %+v", body, bad)

@@ -58,12 +58,14 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if over := id.Over(time.Now()); over != nil {
+	now := time.Now()
+	if over := id.Over(now); over != nil {
 		return 0, over
 	}
 	if !body.FormIsJSON(r.Header, text) {
 		return 0, httperr.New(http.StatusUnsupportedMediaType, httperr.UnsupportedMediaType, "%s; %s", unsupportedType, body.FormFault(text))
 	}
+	hash := hashForKey(r.Header, text)
 	b, bad := decode(text, ndjson, h.o.MaxEvent)
 	if bad != nil {
 		return 0, bad
@@ -71,7 +73,7 @@ func (h *Handler) publishEvents(c echo.Context, running bool) (int, error) {
 	if bad := b.allowed(id); bad != nil {
 		return 0, bad
 	}
-	return h.store(c, id, b, text, running)
+	return h.store(c, id, b, hash, now, running)
 }
 
 // unsupportedType is the message for an unsupported content type.
@@ -129,8 +131,8 @@ func forbiddenToPublish() *httperr.Error {
 }
 
 // store is the part of a publish from the idempotency key on.
-func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte, running bool) (int, error) {
-	once, answer, err := h.once(c.Request(), id, body)
+func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha256.Size]byte, now time.Time, running bool) (int, error) {
+	once, answer, err := h.once(c.Request(), id, hash)
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +140,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, body []byte
 		c.Response().Header().Set(idempotency.Replay, "true")
 		return 0, b.answer(c, answer.First)
 	}
-	if ok, wait := id.Take(time.Now(), len(b.events)); !ok {
+	if ok, wait := id.Take(now, len(b.events)); !ok {
 		return 0, httperr.OverRate("this credential publishes faster than its rate allows", wait)
 	}
 	if !running {
@@ -168,11 +170,11 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once 
 	case bad != nil:
 		return 0, bad
 	}
-	request := &eventlog.Request{Events: b.events, Expect: b.expect, Once: once}
+	b.request = eventlog.Request{Events: b.events, Expect: b.expect, Once: once}
 	if len(w) == 0 {
-		first, err = h.o.Broker.Log().Append(ctx, request)
+		first, err = h.o.Broker.Log().Append(ctx, &b.request)
 	} else {
-		first, err = h.o.Databases.Store(ctx, request, slices.Collect(maps.Values(w))...)
+		first, err = h.o.Databases.Store(ctx, &b.request, slices.Collect(maps.Values(w))...)
 	}
 	if err != nil {
 		return 0, publishError(b, err)
@@ -180,16 +182,24 @@ func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once 
 	return first, nil
 }
 
-func (h *Handler) once(r *http.Request, id *auth.Identity, body []byte) (*eventlog.Once, *eventlog.Answer, error) {
+// hashForKey hashes a body as it was sent, for a request that has an Idempotency-Key.
+func hashForKey(head http.Header, body []byte) (sum [sha256.Size]byte) {
+	if len(head.Values(idempotency.Header)) == 0 {
+		return sum
+	}
+	hash := sha256.New()
+	io.WriteString(hash, head.Get(echo.HeaderContentType)) // a hash never fails
+	hash.Write([]byte{0})
+	hash.Write(body)
+	return [sha256.Size]byte(hash.Sum(nil))
+}
+
+func (h *Handler) once(r *http.Request, id *auth.Identity, hash [sha256.Size]byte) (*eventlog.Once, *eventlog.Answer, error) {
 	key, err := idempotency.Key(r.Header)
 	if key == "" {
 		return nil, nil, err
 	}
-	hash := sha256.New()
-	io.WriteString(hash, r.Header.Get(echo.HeaderContentType)) // a hash never fails
-	hash.Write([]byte{0})
-	hash.Write(body)
-	once, answer, err := h.o.Broker.Log().Once(id.IdempotencyScope(), key, [32]byte(hash.Sum(nil)))
+	once, answer, err := h.o.Broker.Log().Once(id.IdempotencyScope(), key, hash)
 	if err != nil {
 		return nil, nil, publishError(nil, err)
 	}
@@ -221,14 +231,14 @@ var noStore = []string{"no-store"} // shared by all answers, and never changed
 // publish.
 func (b *batch) answer(c echo.Context, first uint64) error {
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
-	text := make([]byte, 0, 48+20*len(b.events))
 	if b.single {
+		text := b.text[:0]
 		text = append(text, `{"message":"OK","id":"`...)
 		text = strconv.AppendUint(text, first, 10)
 		text = append(text, "\"}\n"...)
 		return body.JSON(c, http.StatusOK, text)
 	}
-	text = append(text, `{"message":"OK","ids":[`...)
+	text := append(make([]byte, 0, 48+20*len(b.events)), `{"message":"OK","ids":[`...)
 	for i := range b.events {
 		if i > 0 {
 			text = append(text, ',')

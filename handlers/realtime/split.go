@@ -15,14 +15,14 @@ import (
 // maxDepth is how deep an event may nest, its own object being 1.
 const maxDepth = 64
 
-// compact validates a body as one JSON value in UTF-8 and takes the white space between tokens out; nothing
+// compact validates a body as one JSON value in UTF-8 and takes the white space between tokens out, in place; nothing
 // else changes. Its answer is what the splitters below rely on. jsontext is what encoding/json/v2 is made of: five
 // times as fast here as json.Compact, which took a fifth of a batch's time.
 func compact(body []byte) ([]byte, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("not valid UTF-8")
 	}
-	v := jsontext.Value(bytes.Clone(body))
+	v := jsontext.Value(body)
 	if err := v.Compact(); err != nil {
 		return nil, errors.New(syntax.ExplainJSON(body))
 	}

@@ -3,10 +3,14 @@ package eventlog_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 
+	"sluice/channel"
 	"sluice/store/eventlog"
+	"sluice/store/eventlog/logtest"
 	"sluice/store/eventlog/memory"
 )
 
@@ -71,5 +75,68 @@ func TestGivenUpConditions(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestGivenUpMemory: a request whose publisher has given up is still stored, as it is. Those that come after it are others,
+// and each publisher gets the id of its own.
+func TestGivenUpMemory(t *testing.T) {
+	t.Parallel()
+	gate := &logtest.Gate{Engine: memory.Open(memory.Options{})}
+	log, err := eventlog.Open(gate, eventlog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	request := func(name string) *eventlog.Request {
+		return &eventlog.Request{Events: []eventlog.Event{{Name: name, Data: []byte("0")}}}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	want := map[string]uint64{} // the ids that the publishers got; 0: given up
+	for round := range 20 {
+		open := gate.Shut()
+		for n := range 3 {
+			name := fmt.Sprintf("gone-%d-%d", round, n)
+			if _, err := log.Append(gone, request(name)); !errors.Is(err, eventlog.ErrUnknown) {
+				t.Fatal(err)
+			}
+			want[name] = 0
+		}
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		for n := range 5 {
+			group.Go(func() {
+				name := fmt.Sprintf("stays-%d-%d", round, n)
+				id, err := log.Append(t.Context(), request(name))
+				if err != nil || id == 0 {
+					t.Error(name, id, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				want[name] = id
+			})
+		}
+		open()
+		group.Wait()
+	}
+	page, err := log.Read(t.Context(), &eventlog.Query{Channels: channel.Everything()}, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range page.Events {
+		e := &page.Events[i]
+		id, there := want[e.Name]
+		if !there || id != 0 && id != e.ID {
+			t.Errorf("%s has the id %d; its publisher got %d, or it is there twice", e.Name, e.ID, id)
+		}
+		delete(want, e.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
 	}
 }

@@ -59,7 +59,8 @@ type Log struct {
 	quit      chan struct{}
 	working   sync.WaitGroup
 
-	timers sync.Pool // stopped timers, to reuse
+	timers   sync.Pool // stopped timers, to reuse
+	pendings sync.Pool // requests that were answered, to reuse their memory
 }
 
 // Open makes the log of an engine and starts its committer.
@@ -120,7 +121,7 @@ func (l *Log) start(journal Journal) {
 
 // begin begins a run, however long the disk takes.
 func (l *Log) begin() error {
-	p := &pending{request: &Request{Run: true}, done: make(chan struct{})}
+	p := l.pending(&Request{Run: true})
 	if err := l.enqueue(p, ""); err != nil {
 		return err
 	}
@@ -270,17 +271,19 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		timer.Stop()
 		l.timers.Put(timer)
 	}()
-	for begun := time.Now(); ; begun = time.Now() {
+	for {
 		select {
 		case <-p.done:
-			return p.first, p.err
+			first, err := p.first, p.err
+			l.reuse(p)
+			return first, err
 		case <-ctx.Done():
 			return p.giveUp(ctx.Err())
 		case <-l.failed:
 			return p.giveUp(fmt.Errorf("%w: it has failed", ErrUnavailable))
 		case <-timer.C:
 		}
-		if !pause.Since(begun) {
+		if !pause.Since(time.Now().Add(-l.options.WaitLimit)) {
 			return p.giveUp(fmt.Errorf("%w: %w: no answer for %s", ErrUnavailable, l.silent(), l.options.WaitLimit))
 		}
 		timer.Reset(l.options.WaitLimit) // the process was suspended, so the disk has not had its time
@@ -309,7 +312,7 @@ func (l *Log) timer() *time.Timer {
 // It counts the request first: see committer.remember. With a shared journal, what is looked up here may be out of date, so
 // the committer looks by itself.
 func (l *Log) prepare(r *Request) (*pending, error) {
-	p := &pending{request: r, size: r.size(), done: make(chan struct{})}
+	p := l.pending(r)
 	if l.shared != nil || !r.conditional() {
 		return p, nil
 	}

@@ -6,15 +6,34 @@ import "fmt"
 type pending struct {
 	request *Request
 	size    int
-	looked  uint64   // the settled position from before look read the state
-	heads   []uint64 // of the streams in Expect
-	taken   int      // the first event whose key is taken in the store, counted from 1; 0 if none is
-	blind   bool     // look has not run
-	counted bool     // in Log.expecting
-	done    chan struct{}
+	looked  uint64        // the settled position from before look read the state
+	heads   []uint64      // of the streams in Expect
+	taken   int           // the first event whose key is taken in the store, counted from 1; 0 if none is
+	blind   bool          // look has not run
+	counted bool          // in Log.expecting
+	done    chan struct{} // gets one token with the outcome
 	first   uint64
 	err     error
 	queued
+}
+
+// pending makes one for a request.
+func (l *Log) pending(r *Request) *pending {
+	p, ok := l.pendings.Get().(*pending)
+	if !ok {
+		p = &pending{done: make(chan struct{}, 1)}
+	}
+	p.request, p.size = r, r.size()
+	return p
+}
+
+// reuse takes the memory of a request that was answered. Only who has taken the token of done may call it: then nobody else
+// uses p. With a shared journal, a message that is under way may still have it.
+func (l *Log) reuse(p *pending) {
+	if l.shared == nil {
+		*p = pending{heads: p.heads[:0], done: p.done}
+		l.pendings.Put(p)
+	}
 }
 
 // look reads the state that the request's conditions need. The caller reads settled before the call.
@@ -64,5 +83,5 @@ func (l *Log) answer(p *pending) {
 	if r := p.request; p.err == nil && r.Stored != nil && (r.Once == nil || !r.Once.Replayed) {
 		p.request.Stored()
 	}
-	close(p.done)
+	p.done <- struct{}{}
 }

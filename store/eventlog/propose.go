@@ -46,7 +46,7 @@ func (l *Log) propose(j Shared) {
 		// The log's time must go on in an idle log too: what is old is removed by it.
 		left := l.proposals.untilTick(time.Now())
 		if left <= 0 {
-			l.offer(j, []*pending{{request: &Request{}, done: make(chan struct{})}})
+			l.offer(j, []*pending{l.pending(&Request{})})
 			continue
 		}
 		tick.Reset(left + rand.N(tickSpread))
