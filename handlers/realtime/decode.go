@@ -269,7 +269,7 @@ func (d *eventDecoder) readName(bit int, field []byte, s string) error {
 	case fieldExcept:
 		connection, ok := eventlog.ParseConnection(s)
 		if !ok {
-			return &fieldError{field, "is no connection; give the one that the init object of your stream names"}
+			return &fieldError{string(field), "is no connection; give the one that the init object of your stream names"}
 		}
 		d.event.LeaveOut(connection)
 		return nil

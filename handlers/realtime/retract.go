@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/url"
@@ -59,7 +60,7 @@ func (h *Handler) retractEvent(c echo.Context, running bool) (int, error) {
 		return 0, forbiddenToPublish()
 	}
 	// The method and the id stand for the body. No body of a POST is the same, since that begins with JSON.
-	same := []byte(r.Method + " " + query.Get("id"))
+	same := sha256.Sum256([]byte(r.Method + " " + query.Get("id")))
 	once, answer, err := h.once(r, id, same)
 	if err != nil {
 		return 0, err
