@@ -63,7 +63,6 @@ type Authenticator struct {
 	queryCredentials bool
 	cookie           string // its name; "": no cookie carries a credential
 	pages            pages  // that may make changes by it
-	missing          *Error // of a request without a credential
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -119,7 +118,7 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), missing: missing(o.Cookie), now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
+		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
 
@@ -188,7 +187,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 	case err != nil:
 		return nil, err
 	case len(sent.values) == 0:
-		return nil, a.missing
+		return nil, missing(a.cookie)
 	case sent.inQuery && !a.queryCredentials:
 		return nil, errInQuery
 	case sent.byCookie:
