@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"sluice/gateway/gatewaytest"
@@ -145,6 +146,29 @@ func TestRetractOnce(t *testing.T) {
 	}
 	if names := g.History(t, gatewaytest.KeyAll, "?until=caught-up").Names; strings.Join(names, " ") != "a retract" {
 		t.Errorf("%v", names)
+	}
+	for n := range 20 { // repeats while the first is under way
+		id := g.Publish(t, `{"event":"a"}`)
+		answers := make(chan string, 4)
+		var group sync.WaitGroup
+		for range cap(answers) {
+			group.Go(func() {
+				status, text, head := g.delete(t, id, "Idempotency-Key", fmt.Sprint("together-", n))
+				answers <- fmt.Sprint(status, " ", text, head.Get("Idempotent-Replay") == "")
+			})
+		}
+		group.Wait()
+		close(answers)
+		got := map[string]int{}
+		for a := range answers {
+			got[strings.TrimSuffix(strings.TrimSuffix(a, "true"), "false")]++
+			if strings.HasSuffix(a, "true") {
+				got["first"]++
+			}
+		}
+		if len(got) != 2 || got["first"] != 1 {
+			t.Errorf("four requests with one key: %v", got)
+		}
 	}
 }
 

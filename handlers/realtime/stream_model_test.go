@@ -48,6 +48,9 @@ type published struct {
 	id   uint64
 	name string
 	size int // of its data
+
+	gone     int    // the index of its retraction, or 0: who was there before may have had it on its way
+	retracts string // the data of a retraction
 }
 
 // modelClient reads as an EventSource does: it resumes by the last id that it received.
@@ -57,6 +60,7 @@ type modelClient struct {
 	last  string // what it resumes by; "" where it has never been there
 	at    uint64 // it has all that matches up to here
 	began bool   // init has come
+	since int    // how many events there were when it came
 }
 
 func newModel(t *testing.T, writer func(*setup), seed uint64) *model {
@@ -77,6 +81,8 @@ func (m *model) step() {
 	switch n := m.random.IntN(10); {
 	case n < 4:
 		m.publish()
+	case n == 4:
+		m.retract()
 	case c.w == nil:
 		m.come(c)
 	case n < 9:
@@ -91,14 +97,27 @@ func (m *model) publish() {
 	size := []int{1, 100, 20_000}[m.random.IntN(3)] + m.random.IntN(100)
 	n := 1 + m.random.IntN(5)
 	for _, id := range m.g.Put(m.t, gatewaytest.Events(n, name, size)...) {
-		m.all = append(m.all, published{number(m.t, id), name, size})
+		m.all = append(m.all, published{id: number(m.t, id), name: name, size: size})
 	}
+}
+
+func (m *model) retract() {
+	if len(m.all) == 0 {
+		return
+	}
+	p := &m.all[len(m.all)-1-m.random.IntN(min(len(m.all), 20))]
+	if p.gone != 0 || p.retracts != "" {
+		return
+	}
+	p.gone = len(m.all)
+	by := number(m.t, m.g.retract(m.t, fmt.Sprint(p.id)))
+	m.all = append(m.all, published{id: by, name: p.name, retracts: fmt.Sprintf(`{"event":"retract","data":{"id":"%d","channel":"%s"}}`, p.id, p.name)})
 }
 
 func (m *model) come(c *modelClient) {
 	request := gatewaytest.Get(gatewaytest.KeyAll, "?channels="+strings.Join(strings.Split(c.names, ""), ","), "Last-Event-ID: "+c.last+"\r\n")
 	c.w = m.g.Wire(m.t, gatewaytest.WithVersion([]string{"HTTP/1.0", "HTTP/1.1"}[m.random.IntN(2)], request))
-	c.began = false
+	c.began, c.since = false, len(m.all)-1
 }
 
 // read reads once, if there is something before long.
@@ -140,6 +159,13 @@ func (m *model) got(c *modelClient, e ssetest.Event) {
 			m.t.Fatalf("a ping has the id %d for a client at %d, but %d is still to come", id, c.at, want.id)
 		}
 		c.at = id
+	case m.onItsWay(c, id, e):
+		c.at = id
+	case ok && want.retracts != "":
+		if id != want.id || e.Name != "retract" || e.Data != want.retracts {
+			m.t.Fatalf("got %s %d %s, want %+v", e.Name, id, e.Data, want)
+		}
+		c.at = id
 	case !ok || id != want.id || e.Name != want.name || !strings.HasSuffix(e.Data, `"}`) || strings.Count(e.Data, "x") != want.size:
 		m.t.Fatalf("got %s %d (%d bytes), want %+v", e.Name, id, len(e.Data), want)
 	default:
@@ -147,11 +173,19 @@ func (m *model) got(c *modelClient, e ssetest.Event) {
 	}
 }
 
+// onItsWay reports whether what a client got is an event that is retracted by now, and was on its way to the client. It comes
+// in its place: before what is due, so before the retraction.
+func (m *model) onItsWay(c *modelClient, id uint64, e ssetest.Event) bool {
+	want, ok := m.due(c)
+	i := slices.IndexFunc(m.all, func(p published) bool { return p.id == id })
+	return i >= 0 && m.all[i].gone > c.since && m.all[i].name == e.Name && id > c.at && (!ok || id < want.id)
+}
+
 // due is the next event that the client has to get.
 func (m *model) due(c *modelClient) (published, bool) {
 	i, _ := slices.BinarySearchFunc(m.all, c.at+1, func(p published, id uint64) int { return int(int64(p.id) - int64(id)) })
 	for ; i < len(m.all); i++ {
-		if strings.Contains(c.names, m.all[i].name) {
+		if strings.Contains(c.names, m.all[i].name) && m.all[i].gone == 0 {
 			return m.all[i], true
 		}
 	}
