@@ -64,9 +64,8 @@ func (c *conn) finishGet() {
 // Work reads what comes next: all keys of a debug connection, the entries for a get, or the pushes of a connection that lags.
 func (c *conn) Work(ctx context.Context) (err error) {
 	if c.load == nil {
-		c.load = &load{of: c.h.unread}
+		c.load = &load{of: c.h.unread, cut: share.ConnOf(ctx).Cut} // others read it, while it has a share
 	}
-	c.load.cut = share.ConnOf(ctx).Cut
 	ctx = c.charged(ctx)
 	switch {
 	case c.debug && !c.begun:

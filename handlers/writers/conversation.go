@@ -15,7 +15,8 @@ import (
 )
 
 // Conversation is what a door says on one socket, and does about what it hears. Its writer reads, writes, answers pings and
-// closes. Of the methods, only Take may be called at the same time as another, and not if the socket is exclusive.
+// closes. Of the methods, only Take may be called at the same time as another, and not if the socket is exclusive. Taken, Due,
+// MaxMessage and Closing may be called while Work runs, so they use nothing that Work changes.
 //
 //	                     Take, Taken
 //	client --> reading -----------------+

@@ -28,23 +28,24 @@ type shard struct {
 	returns []jobDone
 
 	// Only the shard's goroutine uses these.
-	streams       []*Stream // by slot; nil where one is free
-	generations   []uint32  // by slot: how often it was used, to recognize events of its earlier streams
-	free          []int32
-	serving       *Stream   // for dropPanicking
-	again         []*Stream // streams that have more to write at once
-	work          []*broker.Subscriber
-	inbox         inbox
-	block         broker.Block
-	pings         pings
-	discardBuffer []byte
-	served        uint
-	yielder       *yielder
-	fetches       fetches
-	turn          Turn // of sockets
-	several       bool // there was a socket with several subscribers
-	heard         []byte
-	jobs          sync.WaitGroup
+	streams         []*Stream // by slot; nil where one is free
+	generations     []uint32  // by slot: how often it was used, to recognize events of its earlier streams
+	firstGeneration uint32    // of a new slot
+	free            []int32
+	serving         *Stream   // for dropPanicking
+	again           []*Stream // streams that have more to write at once
+	work            []*broker.Subscriber
+	inbox           inbox
+	block           broker.Block
+	pings           pings
+	discardBuffer   []byte
+	served          uint
+	yielder         *yielder
+	fetches         fetches
+	turn            Turn // of sockets
+	several         bool // there was a socket with several subscribers
+	heard           []byte
+	jobs            sync.WaitGroup
 }
 
 // inbox has what others have put into the shard's lists, and what the round before has left.
@@ -229,7 +230,7 @@ func (sh *shard) enter(s *Stream) {
 		k.slot, sh.free = sh.free[n-1], sh.free[:n-1]
 	} else {
 		k.slot = int32(len(sh.streams))
-		sh.streams, sh.generations = append(sh.streams, nil), append(sh.generations, 0)
+		sh.streams, sh.generations = append(sh.streams, nil), append(sh.generations, sh.firstGeneration)
 	}
 	sh.streams[k.slot] = s
 	// Edge-triggered: an idle or blocked connection costs nothing until that changes.

@@ -1,6 +1,7 @@
 package writers
 
 import (
+	"slices"
 	"time"
 
 	"sluice/broker"
@@ -150,6 +151,7 @@ func (p *pings) frame(id uint64, now time.Time, chunked bool) []byte {
 // shrink gives back what a crowd has left behind.
 func (sh *shard) shrink() {
 	if len(sh.streams) > 1024 && len(sh.free) == len(sh.streams) {
+		sh.firstGeneration = slices.Max(sh.generations) // an event of an earlier stream may still be on its way
 		sh.streams, sh.generations, sh.free = nil, nil, nil
 	}
 	if cap(sh.block.Bytes) > 4*batchBytes {

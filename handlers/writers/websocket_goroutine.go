@@ -22,6 +22,7 @@ import (
 type goroutineSocket struct {
 	*Stream
 	config *Config
+	turns  *sync.Pool
 	conn   net.Conn
 	group  *broker.Group // nil: the subscriber is alone in its group
 	marked []*broker.Subscriber
@@ -40,8 +41,9 @@ type goroutineSocket struct {
 	stalled *stalled
 }
 
-// turns lends a Turn to a socket only while it has something to write.
-var turns = sync.Pool{New: func() any { return new(Turn) }}
+// newTurns makes a pool that lends a Turn to a socket only while it has something to write. Each door has a pool of its own: a Turn
+// has what the door said last, in memory that the next socket overwrites.
+func newTurns() *sync.Pool { return &sync.Pool{New: func() any { return new(Turn) }} }
 
 // piece is the most bytes in one write, so that it shows what a slow client takes.
 const piece = 16 << 10
@@ -62,7 +64,7 @@ func (w *Writers) serveSocket(c echo.Context, s *Stream, group *broker.Group) (b
 		return Gone, err
 	}
 	g := &goroutineSocket{
-		Stream: s, config: w.config, conn: conn, group: group, heard: make(chan heard), gone: make(chan error, 1), on: make(chan struct{}, 1),
+		Stream: s, config: w.config, turns: w.turns, conn: conn, group: group, heard: make(chan heard), gone: make(chan error, 1), on: make(chan struct{}, 1),
 		closer: func() { _ = conn.Close() }, // it may be gone
 	}
 	if line := share.ConnOf(c.Request().Context()); line != nil {
@@ -194,12 +196,12 @@ func (g *goroutineSocket) say() (more bool, end *Closing) {
 
 // utter writes what the conversation says next. The second error is one of the connection.
 func (g *goroutineSocket) utter() (said Say, err, werr error) {
-	turn := turns.Get().(*Turn)
+	turn := g.turns.Get().(*Turn)
 	turn.Position = g.wake()
 	defer func() {
 		turn.trim()
 		turn.Block.Clear()
-		turns.Put(turn)
+		g.turns.Put(turn)
 	}()
 	said, err = g.web.conv.Serve(turn, time.Now())
 	if len(said.Frames) == 0 {
@@ -261,8 +263,14 @@ func (g *goroutineSocket) endAfterWriteError(err error) *Closing {
 	return &Closing{Reason: reason, Cause: err}
 }
 
-// tick does what is due by the clock.
+// tick does what is due by the clock. What the client has said while this goroutine was busy comes first: it may be what the client
+// had a time for.
 func (g *goroutineSocket) tick(now time.Time) *Closing {
+	select {
+	case h := <-g.heard:
+		return g.hear(&h)
+	default:
+	}
 	ping, alive := g.web.sayPing(now, g.config.WriteTimeout, g.taking.Load() || g.owes)
 	if !alive {
 		return &Closing{Reason: Slow, Cause: errNoPong}

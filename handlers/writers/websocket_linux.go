@@ -26,6 +26,7 @@ type sharedSocket struct {
 	flags   pokes
 	left    int32 // bytes that the kernel had for a blocked client at the last look
 	readBy  int64 // when what has begun to arrive must be there; 0: nothing has begun
+	overBy  int64 // when a client that takes nothing is cut, as its credential has ended; 0: it has not
 
 	// These end the contexts of the goroutines.
 	endTake context.CancelFunc
@@ -150,6 +151,9 @@ func (sh *shard) understand(s *Stream, b []byte, now time.Time) bool {
 			return false
 		}
 		b = rest
+		if e.Kind != wsframe.Partial && !w.reader.Under() {
+			h.readBy = 0 // what begins behind it has a time of its own
+		}
 		switch e.Kind {
 		case wsframe.Ping:
 			k.rest = wsframe.AppendPong(k.rest, e.Payload)
@@ -160,7 +164,7 @@ func (sh *shard) understand(s *Stream, b []byte, now time.Time) bool {
 			sh.close(s, Closing{Reason: Gone, Code: e.Code})
 			return false
 		case wsframe.Whole:
-			w.pongBy, h.readBy = 0, 0
+			w.pongBy = 0
 			h.unread = bytes.Clone(b)
 			sh.startTake(s, e.Message)
 			return false

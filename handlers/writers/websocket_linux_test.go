@@ -2,32 +2,13 @@ package writers
 
 import (
 	"bytes"
-	"context"
 	"runtime"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sluice/auth"
 	"sluice/broker"
-	"sluice/handlers/wsframe"
 )
-
-// silent is a conversation that says nothing.
-type silent struct{}
-
-func (silent) Serve(*Turn, time.Time) (Say, error)                { return Say{}, nil }
-func (silent) Woken(*broker.Subscriber)                           {}
-func (silent) Work(context.Context) error                         { return nil }
-func (silent) Take(context.Context, *wsframe.Message) error       { return nil }
-func (silent) Taken()                                             {}
-func (silent) Tick(time.Time) (bool, error)                       { return false, nil }
-func (silent) Due() time.Time                                     { return time.Time{} }
-func (silent) Wrote(int, time.Time)                               {}
-func (silent) MaxMessage() int64                                  { return 1000 }
-func (silent) Identity() *auth.Identity                           { return nil }
-func (silent) Closing(reason broker.End, err error) (end Closing) { return Closing{Reason: reason} }
 
 // A client that never stops sending has one turn in each round, however often the kernel reports it: the others wait no longer
 // than that.

@@ -23,15 +23,17 @@ type heard struct {
 // read reads until the client is gone, or the socket ends. It begins with bytes that were read before.
 func (g *goroutineSocket) read(b []byte) error {
 	buffer := make([]byte, 4<<10)
-	begun := time.Time{} // of a message or frame that is not whole
+	begun := time.Time{} // when the message or frame that is not whole was first waited for
 	for {
-		if err := g.understand(b); err != nil {
+		whole, err := g.understand(b)
+		if err != nil {
 			return err
 		}
 		deadline := time.Time{}
-		if !g.web.reader.Under() {
+		if whole {
 			begun = time.Time{}
-		} else {
+		}
+		if g.web.reader.Under() {
 			if begun.IsZero() {
 				begun = time.Now()
 			}
@@ -54,16 +56,17 @@ func (g *goroutineSocket) read(b []byte) error {
 	}
 }
 
-// understand passes on what the next bytes of a client ask for.
-func (g *goroutineSocket) understand(b []byte) error {
+// understand passes on what the next bytes of a client ask for. It returns true if what had begun has come to its end.
+func (g *goroutineSocket) understand(b []byte) (whole bool, err error) {
 	w := g.web
 	for len(b) > 0 {
 		w.reader.Limit = w.conv.MaxMessage()
 		rest, e, err := w.reader.Read(b)
 		if err != nil {
-			return err
+			return whole, err
 		}
 		b = rest
+		whole = whole || e.Kind != wsframe.Partial && !w.reader.Under()
 		switch {
 		case e.Kind == wsframe.Partial:
 		case e.Kind != wsframe.Whole:
@@ -76,10 +79,10 @@ func (g *goroutineSocket) understand(b []byte) error {
 			err = g.take(e.Message)
 		}
 		if err != nil {
-			return err
+			return whole, err
 		}
 	}
-	return nil
+	return whole, nil
 }
 
 // tell gives something to the writer.

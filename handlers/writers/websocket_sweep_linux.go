@@ -15,7 +15,11 @@ func (sh *shard) checkSocket(s *Stream, now time.Time) {
 		sh.drop(s, Slow, nil)
 		return
 	}
-	if h.readBy != 0 && timedOut(&h.readBy, w.options.ReadTimeout, now) {
+	switch {
+	case h.readBy == 0:
+	case !s.reads(): // the rest may have arrived
+		h.readBy = clock(now.Add(w.options.ReadTimeout))
+	case timedOut(&h.readBy, w.options.ReadTimeout, now):
 		sh.drop(s, Gone, errHalf)
 		return
 	}
@@ -23,6 +27,7 @@ func (sh *shard) checkSocket(s *Stream, now time.Time) {
 		sh.checkBlockedSocket(s, now)
 		return
 	}
+	h.overBy = 0
 	ping, alive := w.sayPing(now, sh.config.WriteTimeout, !s.reads())
 	switch {
 	case !alive:
@@ -32,6 +37,9 @@ func (sh *shard) checkSocket(s *Stream, now time.Time) {
 		k.rest = wsframe.AppendPing(k.rest)
 	}
 	if w.busy() {
+		if ping { // what the conversation does may take longer than the client waits
+			sh.flushSocket(s, now)
+		}
 		return
 	}
 	some, err := w.conv.Tick(now)
@@ -58,7 +66,12 @@ func (sh *shard) checkBlockedSocket(s *Stream, now time.Time) {
 			sh.close(s, w.closing(reason, nil))
 			return
 		}
-		if who := w.conv.Identity(); who != nil && who.Over(now) != nil {
+		switch who := w.conv.Identity(); {
+		case who == nil || who.Over(now) == nil:
+			h.overBy = 0
+		case h.overBy == 0: // as long as a stream has for its last frame
+			h.overBy = clock(now.Add(maxLinger))
+		case timedOut(&h.overBy, maxLinger, now):
 			sh.drop(s, Gone, errStalled)
 			return
 		}

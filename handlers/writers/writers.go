@@ -4,6 +4,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -153,12 +154,13 @@ const batchBytes = 64 << 10
 // Writers are the two.
 type Writers struct {
 	config *Config
-	shared *shared // nil where there is none
+	shared *shared    // nil where there is none
+	turns  *sync.Pool // of sockets with goroutines of their own
 }
 
 // New makes the writers. Close ends them.
 func New(c Config) (*Writers, error) {
-	w := &Writers{config: &c}
+	w := &Writers{config: &c, turns: newTurns()}
 	if c.Shards < 0 {
 		return w, nil
 	}
