@@ -2,9 +2,11 @@ package handlers_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -104,6 +106,41 @@ func TestSocketsHalfFrames(t *testing.T) {
 	})
 }
 
+// TestSocketsBeginInTheMidst: a client that goes on sending is not late, though what arrives always ends in the midst of a message.
+func TestSocketsBeginInTheMidst(t *testing.T) {
+	t.Parallel()
+	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.ReadTimeout = time.Second })
+		for path, say := range socketDoors(t, g) {
+			frame := maskedFrame(say[0])
+			s := g.openSocket(t, path, frame[:3])
+			for range 5 {
+				pause(t, s)
+				if _, err := io.WriteString(s, frame[3:]+frame[:3]); err != nil {
+					t.Fatal(err)
+				}
+				s.expect(t, say[1])
+			}
+			s.Close()
+		}
+		g.AwaitStreams(t, 0)
+	})
+}
+
+// pause waits for 400 ms, in which the gateway must say nothing.
+func pause(t *testing.T, s *rawSocket) {
+	t.Helper()
+	if err := s.SetReadDeadline(time.Now().Add(400 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%x %v", b, err)
+	}
+	if err := s.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSocketsFloods: who sends and does not read makes the gateway hold little, and is ended as slow; others go on.
 func TestSocketsFloods(t *testing.T) {
 	t.Parallel()
@@ -168,11 +205,17 @@ func inUse() int64 {
 func TestSocketsVanish(t *testing.T) {
 	t.Parallel()
 	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.MaxRoomConnections = 1000 })
+		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) {
+			s.MaxRoomConnections, s.ReadTimeout, s.WriteTimeout = 1000, time.Hour, time.Hour // no time limit ends them
+		})
 		for path, say := range socketDoors(t, g) {
 			frame := maskedFrame(say[0])
 			for i := range 60 {
-				c := g.Dial(t, "GET "+path+" HTTP/1.1\r\n"+handshake+strings.Repeat(frame, i%3)+frame[:i%len(frame)])
+				part := frame[:i%len(frame)]
+				if i%4 == 2 {
+					part = "" // a close would be taken for the rest
+				}
+				c := g.Dial(t, "GET "+path+" HTTP/1.1\r\n"+handshake+strings.Repeat(frame, i%3)+part)
 				switch i % 4 {
 				case 0:
 					_ = c.TCP.SetLinger(0) // a reset
