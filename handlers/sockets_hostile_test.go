@@ -60,7 +60,7 @@ func (s *rawSocket) expect(t *testing.T, want string) {
 // TestSocketsByteByByte: frames may come in any pieces, with the request, many at once, and with control frames between.
 func TestSocketsByteByByte(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems)
 		for path, say := range socketDoors(t, g) {
 			s := g.openSocket(t, path, maskedFrame(say[0])+maskedFrame(say[0])[:3])
@@ -89,7 +89,7 @@ func TestSocketsByteByByte(t *testing.T) {
 // message that is there in time begins a new time.
 func TestSocketsHalfFrames(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.ReadTimeout = 300 * time.Millisecond })
 		for path, say := range socketDoors(t, g) {
 			frame := maskedFrame(say[0])
@@ -109,7 +109,7 @@ func TestSocketsHalfFrames(t *testing.T) {
 // TestSocketsBeginInTheMidst: a client that goes on sending is not late, though what arrives always ends in the midst of a message.
 func TestSocketsBeginInTheMidst(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.ReadTimeout = time.Second })
 		for path, say := range socketDoors(t, g) {
 			frame := maskedFrame(say[0])
@@ -144,7 +144,7 @@ func pause(t *testing.T, s *rawSocket) {
 // TestSocketsFloods: who sends and does not read makes the gateway hold little, and is ended as slow; others go on.
 func TestSocketsFloods(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout, s.RoomConnectionRate = time.Second, 1<<20 })
 		g.RunAll(t, []scenario{{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1","a":"` + strings.Repeat("x", 5000) + `"}`, Status: 200}})
 		ping := "\x89\xfd\x00\x00\x00\x00" + strings.Repeat("p", 125)
@@ -204,7 +204,7 @@ func inUse() int64 {
 // TestSocketsVanish: sockets that come in crowds and go in any way leave nothing behind, whatever was going on.
 func TestSocketsVanish(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) {
 			s.MaxRoomConnections, s.ReadTimeout, s.WriteTimeout = 1000, time.Hour, time.Hour // no time limit ends them
 		})
@@ -242,7 +242,7 @@ func TestSocketsVanish(t *testing.T) {
 // what it sends, however long it may take to read.
 func TestSocketsMakeSendersWait(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout = time.Hour })
 		for path := range socketDoors(t, g) {
 			s := g.openSocket(t, path, "")
