@@ -164,13 +164,13 @@ func runCrowd(t *testing.T, s *server, secure bool, share [len(kinds)]int, rate 
 			})
 		}
 	}
-	go func() { // ends with the clients: when all have come for the last time, what is published ends
+	go func() { // ends with the clients: when all have come for the last time, or one has failed, what is published ends
 		for {
 			n := int64(0)
 			for i := range k.connected {
 				n += k.connected[i].Load()
 			}
-			if n >= total || k.faults.Load() > 1000 || ctx.Err() != nil {
+			if n >= total || k.faults.Load() > 0 || ctx.Err() != nil {
 				break
 			}
 			<-time.After(100 * time.Millisecond)
