@@ -4,7 +4,7 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e e2e-cluster cross soak models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
+.PHONY: help build test deps check unit e2e e2e-cluster cross soak soak-connections models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
@@ -45,6 +45,9 @@ trouble: trouble-memory trouble-stop ## what goes wrong below the gateway, for l
 	DISK_VOLUMES=160,900,4096 $(GO) test -tags trouble -count=1 -timeout 60m -run 'TestDisk|TestDamaged' -v ./cli
 	$(GO) test -count=20 -timeout 30m -run 'TestDisk|TestNoRoom|TestNoLoop|TestDamage|TestLevels|TestFastWriter' ./store/eventlog/pebble
 	$(GO) test -tags trouble -count=1 -timeout 10m -run 'TestClockStep' -v ./cli
+
+soak-connections: ## 15,000 connections over TLS and 15,000 WebSockets that come and go under load miss nothing: SOAK_CONNECTIONS=, SOAK_RATE=
+	GO="$(GO)" ./scripts/soak-connections.sh
 
 soak: build ## crowds of 15,000 come and go for some minutes; nothing may stay behind
 	./scripts/soak.sh

@@ -57,7 +57,7 @@ func TestHostileRequests(t *testing.T) {
 
 // Connections that come in crowds and vanish leave nothing behind.
 func TestVanishingConnections(t *testing.T) {
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer)
 		bystander := g.Stream(t, gatewaytest.KeyAll, "?channels=fine")
 		head := "GET /realtime HTTP/1.1\r\nHost: x\r\nX-Apikey: " + gatewaytest.KeyAll + "\r\n\r\n"

@@ -2,9 +2,11 @@ package handlers_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,7 +60,7 @@ func (s *rawSocket) expect(t *testing.T, want string) {
 // TestSocketsByteByByte: frames may come in any pieces, with the request, many at once, and with control frames between.
 func TestSocketsByteByByte(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems)
 		for path, say := range socketDoors(t, g) {
 			s := g.openSocket(t, path, maskedFrame(say[0])+maskedFrame(say[0])[:3])
@@ -87,7 +89,7 @@ func TestSocketsByteByByte(t *testing.T) {
 // message that is there in time begins a new time.
 func TestSocketsHalfFrames(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.ReadTimeout = 300 * time.Millisecond })
 		for path, say := range socketDoors(t, g) {
 			frame := maskedFrame(say[0])
@@ -104,10 +106,45 @@ func TestSocketsHalfFrames(t *testing.T) {
 	})
 }
 
+// TestSocketsBeginInTheMidst: a client that goes on sending is not late, though what arrives always ends in the midst of a message.
+func TestSocketsBeginInTheMidst(t *testing.T) {
+	t.Parallel()
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.ReadTimeout = time.Second })
+		for path, say := range socketDoors(t, g) {
+			frame := maskedFrame(say[0])
+			s := g.openSocket(t, path, frame[:3])
+			for range 5 {
+				pause(t, s)
+				if _, err := io.WriteString(s, frame[3:]+frame[:3]); err != nil {
+					t.Fatal(err)
+				}
+				s.expect(t, say[1])
+			}
+			s.Close()
+		}
+		g.AwaitStreams(t, 0)
+	})
+}
+
+// pause waits for 400 ms, in which the gateway must say nothing.
+func pause(t *testing.T, s *rawSocket) {
+	t.Helper()
+	if err := s.SetReadDeadline(time.Now().Add(400 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%x %v", b, err)
+	}
+	if err := s.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSocketsFloods: who sends and does not read makes the gateway hold little, and is ended as slow; others go on.
 func TestSocketsFloods(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout, s.RoomConnectionRate = time.Second, 1<<20 })
 		g.RunAll(t, []scenario{{Name: "made", Method: "POST", Path: "/items/m", Key: gatewaytest.KeyItems, Body: `{"id":"1","a":"` + strings.Repeat("x", 5000) + `"}`, Status: 200}})
 		ping := "\x89\xfd\x00\x00\x00\x00" + strings.Repeat("p", 125)
@@ -167,12 +204,18 @@ func inUse() int64 {
 // TestSocketsVanish: sockets that come in crowds and go in any way leave nothing behind, whatever was going on.
 func TestSocketsVanish(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
-		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.MaxRoomConnections = 1000 })
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
+		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) {
+			s.MaxRoomConnections, s.ReadTimeout, s.WriteTimeout = 1000, time.Hour, time.Hour // no time limit ends them
+		})
 		for path, say := range socketDoors(t, g) {
 			frame := maskedFrame(say[0])
 			for i := range 60 {
-				c := g.Dial(t, "GET "+path+" HTTP/1.1\r\n"+handshake+strings.Repeat(frame, i%3)+frame[:i%len(frame)])
+				part := frame[:i%len(frame)]
+				if i%4 == 2 {
+					part = "" // a close would be taken for the rest
+				}
+				c := g.Dial(t, "GET "+path+" HTTP/1.1\r\n"+handshake+strings.Repeat(frame, i%3)+part)
 				switch i % 4 {
 				case 0:
 					_ = c.TCP.SetLinger(0) // a reset
@@ -199,7 +242,7 @@ func TestSocketsVanish(t *testing.T) {
 // what it sends, however long it may take to read.
 func TestSocketsMakeSendersWait(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
+	gatewaytest.EveryWriter(t, func(t *testing.T, writer func(*setup)) {
 		g := newGateway(t, writer, gatewaytest.WithItems, func(s *setup) { s.WriteTimeout = time.Hour })
 		for path := range socketDoors(t, g) {
 			s := g.openSocket(t, path, "")

@@ -19,7 +19,7 @@ import (
 // long to take something.
 func TestStalledReadersEndWithTheirKey(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, stalledReaders)
+	gatewaytest.EveryWriter(t, stalledReaders)
 }
 
 func stalledReaders(t *testing.T, writer func(*setup)) {

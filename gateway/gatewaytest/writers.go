@@ -19,6 +19,15 @@ func BothWriters(t *testing.T, f func(t *testing.T, writer func(*Setup))) {
 	})
 }
 
+// EveryWriter is BothWriters, and also the writer with goroutines behind TLS, as other systems than Linux have it.
+func EveryWriter(t *testing.T, f func(t *testing.T, writer func(*Setup))) {
+	t.Helper()
+	BothWriters(t, f)
+	t.Run("goroutine, TLS", func(t *testing.T) {
+		f(t, func(s *Setup) { s.Shards, s.TLS, s.NoHTTP2 = -1, true, true })
+	})
+}
+
 // SharedWriter runs a test with the shared writer only, without and with TLS.
 func SharedWriter(t *testing.T, shards int, f func(t *testing.T, writer func(*Setup))) {
 	t.Helper()
