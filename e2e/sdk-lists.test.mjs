@@ -120,3 +120,17 @@ test("retract repeats through trouble with one key, and its event is one like ot
   assert.deepEqual([first.method, first.url, first.body, second.url], ["DELETE", "/realtime?id=2", "", "/realtime?id=2"]);
   assert.ok(first.headers["idempotency-key"] && first.headers["idempotency-key"] === second.headers["idempotency-key"]);
 });
+
+test("echo: false names the connection of now, and none for a database", { timeout: 10_000 }, async t => {
+  const named = 'id: 1\ndata: {"channel":"init","data":{},"connection":"abc"}\n\n';
+  const { seen, url } = await script(t, says(200, { id: "2" }), streams(named, false), says(200, { id: "2" }));
+  const rt = connect(url, { apikey: key, echo: false });
+  t.after(() => rt.close());
+  await rt.publish("a", 1);
+  await opened(rt);
+  await poll("the connection", () => rt.lastEventId === "1");
+  await rt.publish("a", 2);
+  await rt.publish("a", 3, { space: "$db/x" });
+  const bodies = seen.filter(r => r.method === "POST").map(r => JSON.parse(r.body));
+  assert.deepEqual(bodies, [{ event: "a", data: 1 }, { event: "a", except: "abc", data: 2 }, { event: "a", space: "$db/x", data: 3 }]);
+});

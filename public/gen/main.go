@@ -41,7 +41,7 @@ func bundle(folder string) ([]byte, error) {
 		EntryPoints: []string{filepath.Join(folder, "src", "sluice.js")}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
 		MangleProps: inside,
-		Banner: map[string]string{"js": banner},
+		Banner:      map[string]string{"js": banner},
 	})
 	var errs []error
 	for _, m := range result.Errors {

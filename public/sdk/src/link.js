@@ -242,7 +242,7 @@ export function link(address, o, closing) {
 
   return {
     sleep, rest, token, call, follow, rouse,
-    self: "", // the id of the live connection
+    self: /** @type {string | undefined} */ (undefined), // the id of the live connection
     get doubtful() { return doubtful; },
   };
 }
