@@ -315,7 +315,7 @@ func TestPagesSendCookiesToTheApplication(t *testing.T) {
 	}{
 		{[]string{"https://app.example"}, []string{"cookie", "Authorization"}, "true"},
 		{[]string{"https://app.example"}, []string{"Authorization"}, ""},
-		{[]string{"*"}, []string{"Cookie"}, ""},
+		{[]string{"*"}, []string{"Cookie", "Authorization"}, ""},
 	} {
 		g := newGateway(t, app.decides, func(s *setup) { s.CORSOrigins, s.AuthForward = one.origins, one.forward })
 		s := g.Open(t, "", "", "Cookie", "session=ann", "Authorization", "Bearer ann", "Origin", "https://app.example")

@@ -246,96 +246,94 @@ func TestCookieMakesRooms(t *testing.T) {
 // misses nothing, and one whose cookie is gone is refused.
 func TestCookieRenewed(t *testing.T) {
 	t.Parallel()
-	gatewaytest.BothWriters(t, func(t *testing.T, writer func(*setup)) {
-		secret := strings.Repeat("s", 32)
-		g := newGateway(t, writer, withCookie, func(s *setup) { s.JWTSecret = []string{secret} })
-		jar, err := cookiejar.New(nil)
+	secret := strings.Repeat("s", 32)
+	g := newGateway(t, withCookie, func(s *setup) { s.JWTSecret = []string{secret} })
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := url.Parse(g.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(life time.Duration) { // as an application does, for its own page and the gateway
+		claims := jwt.MapClaims{"sub": "ann", "exp": time.Now().Add(life + 999*time.Millisecond).Unix(), "realtime": map[string]any{"sub": []string{"e"}, "pub": []string{"e"}}}
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
 		if err != nil {
 			t.Fatal(err)
 		}
-		base, err := url.Parse(g.URL)
+		jar.SetCookies(base, []*http.Cookie{{Name: "session", Value: token, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds()) + 60}})
+	}
+	// open is what an EventSource with credentials does.
+	open := func(last string) (*gatewaytest.Stream, int) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"/realtime?channels=e", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		set := func(life time.Duration) { // as an application does, for its own page and the gateway
-			claims := jwt.MapClaims{"sub": "ann", "exp": time.Now().Add(life).Unix(), "realtime": map[string]any{"sub": []string{"e"}, "pub": []string{"e"}}}
-			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
-			if err != nil {
-				t.Fatal(err)
-			}
-			jar.SetCookies(base, []*http.Cookie{{Name: "session", Value: token, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds()) + 60}})
+		r.Header.Set("Accept", "text/event-stream")
+		r.Header.Set("Origin", appPage)
+		if last != "" {
+			r.Header.Set("Last-Event-ID", last)
 		}
-		// open is what an EventSource with credentials does.
-		open := func(last string) (*gatewaytest.Stream, int) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"/realtime?channels=e", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Accept", "text/event-stream")
-			r.Header.Set("Origin", appPage)
-			if last != "" {
-				r.Header.Set("Last-Event-ID", last)
-			}
-			transport := g.Client().Transport.(*http.Transport).Clone()
-			transport.DialContext = nil
-			answer, err := (&http.Client{Transport: transport, Jar: jar}).Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { answer.Body.Close(); transport.CloseIdleConnections() })
-			return &gatewaytest.Stream{Answer: answer}, answer.StatusCode
+		transport := g.Client().Transport.(*http.Transport).Clone()
+		transport.DialContext = nil
+		answer, err := (&http.Client{Transport: transport, Jar: jar}).Do(r)
+		if err != nil {
+			t.Fatal(err)
 		}
-		publish := func() string {
-			status, text := g.Request(t, "POST", "/realtime", `{"event":"e"}`, "x-apikey", keyHeader)
-			if status != http.StatusOK {
-				t.Fatal(status, text)
-			}
-			return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), `{"message":"OK","id":"`), `"}`)
+		t.Cleanup(func() { answer.Body.Close(); transport.CloseIdleConnections() })
+		return &gatewaytest.Stream{Answer: answer}, answer.StatusCode
+	}
+	publish := func() string {
+		status, text := g.Request(t, "POST", "/realtime", `{"event":"e"}`, "x-apikey", keyHeader)
+		if status != http.StatusOK {
+			t.Fatal(status, text)
 		}
-		untilExpired := func(s *gatewaytest.Stream, want ...string) string {
-			t.Helper()
-			var got []string
-			for {
-				switch e := s.Event(t); e.Name {
-				case "expired":
-					if e.Data != `{"event":"expired","data":{"reason":"exp"}}` || fmt.Sprint(got) != fmt.Sprint(want) {
-						t.Errorf("%s %s, want %s", e.Data, got, want)
-					}
-					return s.Parser.LastEventID()
-				case "e":
-					got = append(got, e.ID)
-				default:
-					if e.Name != "" || !strings.Contains(e.Data, "init") {
-						t.Errorf("%+v", e)
-					}
+		return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), `{"message":"OK","id":"`), `"}`)
+	}
+	untilExpired := func(s *gatewaytest.Stream, want ...string) string {
+		t.Helper()
+		var got []string
+		for {
+			switch e := s.Event(t); e.Name {
+			case "expired":
+				if e.Data != `{"event":"expired","data":{"reason":"exp"}}` || fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s %s, want %s", e.Data, got, want)
+				}
+				return s.Parser.LastEventID()
+			case "e":
+				got = append(got, e.ID)
+			default:
+				if e.Name != "" || !strings.Contains(e.Data, "init") {
+					t.Errorf("%+v", e)
 				}
 			}
 		}
-		set(2 * time.Second)
-		first, status := open("")
-		if status != http.StatusOK {
-			t.Fatal(status)
-		}
-		if init := first.Event(t); init.Name != "" {
-			t.Fatalf("%+v", init)
-		}
-		a := publish()
-		last := untilExpired(first, a)
-		if _, status := open(last); status != http.StatusUnauthorized {
-			t.Errorf("the old cookie: %d", status)
-		}
-		b, c := publish(), publish()
-		set(2 * time.Second)
-		second, status := open(last)
-		if status != http.StatusOK {
-			t.Fatal(status)
-		}
-		last = untilExpired(second, b, c)
-		jar.SetCookies(base, []*http.Cookie{{Name: "session", MaxAge: -1}})
-		if _, status := open(last); status != http.StatusUnauthorized {
-			t.Errorf("without the cookie: %d", status)
-		}
-	})
+	}
+	set(2 * time.Second)
+	first, status := open("")
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if init := first.Event(t); init.Name != "" {
+		t.Fatalf("%+v", init)
+	}
+	a := publish()
+	last := untilExpired(first, a)
+	if _, status := open(last); status != http.StatusUnauthorized {
+		t.Errorf("the old cookie: %d", status)
+	}
+	b, c := publish(), publish()
+	set(2 * time.Second)
+	second, status := open(last)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	last = untilExpired(second, b, c)
+	jar.SetCookies(base, []*http.Cookie{{Name: "session", MaxAge: -1}})
+	if _, status := open(last); status != http.StatusUnauthorized {
+		t.Errorf("without the cookie: %d", status)
+	}
 }
 
 // TestCookieIsNowhere: neither the log nor a list shows the value of the cookie.
