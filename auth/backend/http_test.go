@@ -222,7 +222,9 @@ func TestCertificateIsChecked(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	var log bytes.Buffer
-	b := New(options(func(o *Options) { o.URL, o.Timeout, o.Logger = server.URL, patience, slog.New(slog.NewTextHandler(&log, nil)) }))
+	b := New(options(func(o *Options) {
+		o.URL, o.Timeout, o.Logger = server.URL, patience, slog.New(slog.NewTextHandler(&log, nil))
+	}))
 	t.Cleanup(b.Close)
 	if _, what := b.outcome(of("ann")); what != ErrTrouble.Error() || asked.Load() != 0 || !strings.Contains(log.String(), "certificate") {
 		t.Errorf("%q, %d questions: %s", what, asked.Load(), &log)
