@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -69,7 +68,6 @@ type Authenticator struct {
 	queryCredentials bool
 	cookie           string // its name; "": no cookie carries a credential
 	pages            pages  // that may make changes by it
-	missing          *Error // of a request without a credential
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -126,7 +124,7 @@ func (o *Options) defaults() {
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
 		passwords: o.Passwords, keys: newKeyring(o),
-		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies), missing: missing(o.Cookie),
+		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies),
 		now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
 }
@@ -204,7 +202,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Carriers) (*Identity
 	case q != nil:
 		return a.decide(ctx, c, sent, q)
 	case len(sent.values) == 0:
-		return nil, cmp.Or(a.missing, errMissing)
+		return nil, missing(a.cookie)
 	case sent.inQuery && !a.queryCredentials:
 		return nil, errInQuery
 	case sent.byCookie:

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/auth"
 	"sluice/broker"
 	"sluice/gateway/gatewaytest"
 	"sluice/handlers"
@@ -44,7 +45,7 @@ func door(t *testing.T, engine eventlog.Engine, retention time.Duration, change 
 	}
 	b, memory := broker.New(log, broker.Options{}), share.NewMemory(64<<20, 256<<20)
 	o := driftdb.Options{
-		Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
+		Auth: new(auth.Authenticator), Broker: b, Traffic: traffic.New(traffic.NewMetrics(prometheus.NewRegistry(), b, memory), traffic.Limits{}, memory), Logger: slog.New(slog.DiscardHandler),
 		Create: driftdb.Anybody, Retention: retention, Unused: retention, Bound: eventlog.Bound{Bytes: roomBytes}, PingInterval: time.Minute, WriteTimeout: writeTimeout, ReadTimeout: time.Second, MaxBody: 1 << 20,
 		Limits: rooms.Limits{Rooms: 100_000, CreateRate: 1000, CreateRateAll: 1000, CreateRateKey: 1000, Connections: 1000, Rate: 2000, ConnectionRate: 300, Flood: time.Minute}, Shards: -1, // time stands still around a system call
 	}
