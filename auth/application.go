@@ -126,6 +126,9 @@ func (a *Authenticator) decide(ctx context.Context, c Carriers, sent distinct, q
 		}
 	}
 	if foreign == len(values) {
+		if err := a.mayAsk(&c); err != nil {
+			return nil, err
+		}
 		return a.ask(ctx, q, foreign > 0)
 	}
 	ids := make([]*Identity, 0, 2)

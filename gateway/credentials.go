@@ -47,6 +47,7 @@ func (g *Gateway) authOptions() auth.Options {
 	return auth.Options{
 		Backend: backend.Options{
 			URL: cfg.AuthURL, Forward: g.forwarded(), Timeout: cfg.AuthTimeout, Grace: cfg.AuthGrace, Concurrency: cfg.AuthConcurrency, Secret: cfg.AuthSecret,
+			Memory: int64(cfg.MaxClientMemory),
 		},
 		TokenSecret: cfg.TokenSecret, APIKeys: cfg.APIKeys, APIKeysFile: cfg.APIKeysFile,
 		Secrets: cfg.JWTSecret, PublicKeyFile: cfg.JWTPublicKeyFile, JWKSURL: cfg.JWTJWKSURL, JWKSRefresh: cfg.JWTJWKSRefresh,

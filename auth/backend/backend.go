@@ -16,9 +16,9 @@ import (
 
 // Bounds of what is remembered.
 const (
-	maxIdle     = 10_000 // entries that no stream holds
-	maxCalls    = 10_000 // questions that are asked, or wait for their turn
-	entryBytes  = 1 << 10
+	maxIdle     = 10_000   // entries that no stream holds
+	maxCalls    = 10_000   // questions that are asked, or wait for their turn
+	entryBytes  = 2 << 10  // of an entry without its texts, measured with an identity
 	memory      = 64 << 20 // the default of Options.Memory
 	refusedFor  = 5 * time.Second
 	troubledFor = time.Second

@@ -30,8 +30,12 @@ type call struct {
 
 // start begins a call. It returns nil if there are too many. The caller holds mu.
 func (b *Backend) start(key Key, sent *kept, tries Tries) *call {
-	if b.closed || len(b.calls) >= maxCalls || !b.evict(entryBytes+sent.bytes) {
+	switch {
+	case b.closed:
+		return nil
+	case len(b.calls) >= maxCalls || !b.evict(entryBytes+sent.bytes):
 		b.failed.Add(1)
+		b.troubles.note(errRoom)
 		return nil
 	}
 	c := &call{b: b, key: key, sent: sent, tries: tries, done: make(chan struct{})}
@@ -42,6 +46,7 @@ func (b *Backend) start(key Key, sent *kept, tries Tries) *call {
 
 var (
 	errTurn     = errors.New("too many questions wait: the application answers too slowly for AUTH_CONCURRENCY at a time")
+	errRoom     = errors.New("too many questions wait, or open streams have so many answers that MAX_CLIENT_MEMORY has no room for more")
 	errPanic    = errors.New("a panic")
 	errOutdated = errors.New("its answers are older than a revocation of their subject")
 )

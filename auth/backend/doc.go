@@ -17,5 +17,5 @@
 //   - Entries have a largest number and a largest size. Those that streams hold are not dropped.
 //   - No error and no log line has anything that a client sent.
 //
-// Lock order: Backend.mu is a leaf, except that Options.Make runs under it. No life ends under it.
+// Lock order: Backend.mu, then that of troubles. Options.Make runs under Backend.mu. No life ends under it.
 package backend

@@ -19,12 +19,15 @@ import (
 	"time"
 )
 
+// patience is the time for an answer that comes, on a busy machine.
+const patience = 30 * time.Second
+
 // serve opens a Backend for an application on the network.
 func serve(t *testing.T, app http.HandlerFunc, change ...func(*Options)) *Backend {
 	t.Helper()
 	server := httptest.NewServer(app)
 	t.Cleanup(server.Close)
-	b := New(options(append([]func(*Options){func(o *Options) { o.URL = server.URL + "/realtime-auth?tenant=secret" }}, change...)...))
+	b := New(options(append([]func(*Options){func(o *Options) { o.URL, o.Timeout = server.URL+"/realtime-auth?tenant=secret", patience }}, change...)...))
 	t.Cleanup(b.Close)
 	return b
 }
@@ -179,7 +182,10 @@ func TestLies(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			b := serve(t, one.app, func(o *Options) {
-				o.Timeout, o.Logger, o.Secret = 500*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil)), secret
+				o.Logger, o.Secret = slog.New(slog.NewTextHandler(&log, nil)), secret
+				if strings.Contains(name, "slow") || strings.Contains(name, "stalls") {
+					o.Timeout = 500 * time.Millisecond
+				}
 			})
 			q := of("the-session")
 			q.Header.Set("Authorization", "Bearer the-token")
@@ -216,12 +222,14 @@ func TestCertificateIsChecked(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	var log bytes.Buffer
-	b := New(options(func(o *Options) { o.URL, o.Logger = server.URL, slog.New(slog.NewTextHandler(&log, nil)) }))
+	b := New(options(func(o *Options) {
+		o.URL, o.Timeout, o.Logger = server.URL, patience, slog.New(slog.NewTextHandler(&log, nil))
+	}))
 	t.Cleanup(b.Close)
 	if _, what := b.outcome(of("ann")); what != ErrTrouble.Error() || asked.Load() != 0 || !strings.Contains(log.String(), "certificate") {
 		t.Errorf("%q, %d questions: %s", what, asked.Load(), &log)
 	}
-	trusting := New(options(func(o *Options) { o.URL, o.Transport = server.URL, server.Client().Transport }))
+	trusting := New(options(func(o *Options) { o.URL, o.Timeout, o.Transport = server.URL, patience, server.Client().Transport }))
 	t.Cleanup(trusting.Close)
 	if _, what := trusting.outcome(of("ann")); what != "42" {
 		t.Errorf("one with a certificate that is trusted: %q", what)

@@ -263,9 +263,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &app{status: 200, body: ann}
-		b := open(t, a, func(o *Options) { o.Memory = 20_000 })
+		b := open(t, a, func(o *Options) { o.Memory = 40_000 })
 		for n := range 100 {
-			if b.is(t, fmt.Sprint("idle", n), "42"); b.bytes > 20_000 {
+			if b.is(t, fmt.Sprint("idle", n), "42"); b.bytes > 40_000 {
 				t.Fatalf("%d bytes", b.bytes)
 			}
 		}
