@@ -231,10 +231,15 @@ func (c *soakClient) read() error {
 
 // frame reads a frame.
 func (c *soakClient) frame() (ws.Frame, error) {
-	frame, err := ws.ReadFrame(c.in)
-	if err == nil && (frame.Header.Masked || !frame.Header.Fin) {
-		err = fmt.Errorf("a frame with the head %+v", frame.Header)
+	head, err := ws.ReadHeader(c.in)
+	if err == nil && (head.Masked || !head.Fin || head.Length > 1<<20) {
+		err = fmt.Errorf("a frame with the head %+v", head)
 	}
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	frame := ws.Frame{Header: head, Payload: make([]byte, head.Length)}
+	_, err = io.ReadFull(c.in, frame.Payload)
 	return frame, err
 }
 

@@ -39,6 +39,9 @@ func (g *Gateway) openAuth() (err error) {
 	}
 	g.onClose(g.Auth.Close)
 	g.registerBackendMetrics()
+	if g.forwards("Cookie") && slices.Contains(g.cfg.CORSOrigins, "*") {
+		g.o.Logger.Info("AUTH_URL gets the cookies of pages of this gateway's own origin only; name the origins of other pages in CORS_ORIGINS, in place of *")
+	}
 	return nil
 }
 
