@@ -32,7 +32,8 @@ func TestJSONAnswersEndWithALine(t *testing.T) {
 		{"POST", "/realtime", `{}`, "x-apikey", "wrong", 401},
 		{"POST", "/realtime/token", `{"sub":["a"]}`, "x-apikey", key, 200},
 		{"GET", "/nowhere", ``, "x-apikey", key, 404},
-		{"DELETE", "/realtime", ``, "x-apikey", key, 405},
+		{"DELETE", "/realtime", ``, "x-apikey", key, 400},
+		{"PUT", "/realtime", ``, "x-apikey", key, 405},
 
 		{"PUT", "/events/1", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`, "Authorization", demo, 201},
 		{"POST", "/events", `{"data":{},"meta":{"db":"demo","stream":"s","type":"t"}}`, "Authorization", demo, 201},
