@@ -10,7 +10,7 @@ const token = "directus-key-0123456789";
 let gateway, site, browser;
 
 before(async () => {
-  gateway = new Gateway({ API_KEYS: JSON.stringify([{ name: "page", key: token, rest: ["GET:messages", "POST:messages"], sub: ["*:messages"] }]), WEBSOCKET_HEARTBEAT: "300ms", LOG_LEVEL: "error" });
+  gateway = new Gateway({ API_KEYS: JSON.stringify([{ name: "page", key: token, rest: ["GET:messages", "POST:messages"], sub: ["*:messages"] }]), WEBSOCKET_HEARTBEAT: "1s", LOG_LEVEL: "error" });
   await gateway.start();
   const page = `<!doctype html><title>messages</title><ol></ol><script>
     const got = [];

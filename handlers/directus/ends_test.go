@@ -228,11 +228,12 @@ func TestSocketBounds(t *testing.T) {
 	s.Expect(`{"type":"subscribe","status":"error","error":{"code":"LIMIT_EXCEEDED","message":"a connection can have at most 100 subscriptions: end one"},"uid":"more"}`)
 	s.Send(`{"type":"subscribe","collection":"m","event":"create","uid":"99"}`) // is there
 	s.Expect(`{"type":"subscription","event":"init","uid":"99"}`)
-	for i := range 500 {
+	const many = 2000 // over 300 a second on a slow machine too
+	for i := range many {
 		s.Send(fmt.Sprintf(`{"type":"ping","uid":%d}`, i))
 	}
 	over := 0
-	for i := range 500 {
+	for i := range many {
 		text, err := s.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +246,7 @@ func TestSocketBounds(t *testing.T) {
 		}
 	}
 	if over == 0 {
-		t.Error("500 messages at once were all taken")
+		t.Error("all messages at once were taken")
 	}
 	large := g.Socket(t, gatewaytest.KeyItems)
 	large.Send(`{"type":"ping","uid":"` + strings.Repeat("x", 1000) + `"}`)
