@@ -46,7 +46,7 @@ func (b *Backend) start(key Key, sent *kept, tries Tries) *call {
 
 var (
 	errTurn     = errors.New("too many questions wait: the application answers too slowly for AUTH_CONCURRENCY at a time")
-	errRoom     = errors.New("too many questions wait, or open streams have so many answers that MAX_CLIENT_MEMORY has no room for more")
+	errRoom     = errors.New("too many questions wait, or the answers of open streams fill MAX_CLIENT_MEMORY")
 	errPanic    = errors.New("a panic")
 	errOutdated = errors.New("its answers are older than a revocation of their subject")
 )
