@@ -17,7 +17,7 @@ func greet(w io.Writer, first gateway.FirstKey, base string) {
 			"Publish one in another:\n\n  curl -H 'x-apikey: %[1]s' -H 'Content-Type: application/json' -d '{\"event\":\"hello\",\"data\":\"world\"}' %[2]s/realtime\n\n"+
 			"Or watch them in a browser:\n\n  %[2]s/#apikey=%[1]s\n\n", first.Key, base)
 		if first.File != "" {
-			fmt.Fprintf(w, "The key is in the file %s. It is valid as long as no API_KEYS, JWT_* or ADMIN_KEY is set.\n\n", first.File)
+			fmt.Fprintf(w, "The key is in the file %s. It is valid as long as no API_KEYS, JWT_*, AUTH_URL or ADMIN_KEY is set.\n\n", first.File)
 		}
 	case first.Key != "":
 		fmt.Fprintf(w, "\nSluice is up at %s. The key of the first start is in %s:\n\n"+

@@ -41,6 +41,13 @@ func (g *Gateway) Request(t testing.TB, method, path, body string, headers ...st
 	return answer.StatusCode, text
 }
 
+// Answer is Request for a test that needs the answer's headers too.
+func (g *Gateway) Answer(t testing.TB, method, path, body string, headers ...string) (int, string, http.Header) {
+	t.Helper()
+	answer, text := g.send(t, method, path, body, headers...)
+	return answer.StatusCode, text, answer.Header
+}
+
 // AsAdmin sends a request to the admin API.
 func (g *Gateway) AsAdmin(t testing.TB, method, path, body string, status int) map[string]any {
 	t.Helper()

@@ -2,7 +2,6 @@ package realtime_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -57,24 +56,8 @@ func TestRetractRefusals(t *testing.T) {
 // delete sends a DELETE as KeyAll, and returns the status and the body.
 func (g *gateway) delete(t *testing.T, id string, headers ...string) (int, string, http.Header) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodDelete, g.URL+"/realtime?id="+id, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("x-apikey", gatewaytest.KeyAll)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := g.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, strings.TrimSpace(string(text)), answer.Header
+	status, text, head := g.Answer(t, http.MethodDelete, "/realtime?id="+id, "", append([]string{"x-apikey", gatewaytest.KeyAll}, headers...)...)
+	return status, strings.TrimSpace(text), head
 }
 
 // retract takes an event out and returns the id of what says so.

@@ -84,7 +84,7 @@ func (m *namesModel) name(t *rapid.T) {
 
 func (m *namesModel) use(t *rapid.T) {
 	if len(m.names) == 0 {
-		t.Skip("no names")
+		return // nothing to use
 	}
 	name := rapid.SampledFrom(slices.Sorted(maps.Keys(m.names))).Draw(t, "name")
 	one, s, now := m.names[name], m.store(t), m.clock.Elapsed()
@@ -110,7 +110,7 @@ func (m *namesModel) use(t *rapid.T) {
 
 func (m *namesModel) release(t *rapid.T) {
 	if len(m.open) == 0 {
-		t.Skip("none is open")
+		return // nothing to release
 	}
 	i := rapid.IntRange(0, len(m.open)-1).Draw(t, "use")
 	u := m.open[i]
