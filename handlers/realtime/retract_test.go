@@ -186,4 +186,8 @@ func TestRetractedDocument(t *testing.T) {
 	if status, text := g.Request(t, "GET", "/items/messages", "", key...); status != 200 || !strings.Contains(text, "hello") {
 		t.Errorf("the document: %d %s", status, text)
 	}
+	read := append([]string{"Accept", "application/x-ndjson"}, key...)
+	if status, text := g.Request(t, "GET", "/realtime?from=earliest&until=caught-up", "", read...); status != 200 || strings.Contains(text, "hello") || !strings.Contains(text, "retract") {
+		t.Errorf("the history: %d %s", status, text)
+	}
 }
