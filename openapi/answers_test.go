@@ -61,11 +61,12 @@ func readAnswer(t *testing.T, c net.Conn, method, address string) (*http.Respons
 	return answer, read(t, answer)
 }
 
-// TestDescribedAnswers: requests that the gateway takes, and all answers, are as docs/openapi.yaml says, and each answer that it
-// names has come.
+// TestDescribedAnswers: requests that the gateway takes, and all answers, are as docs/openapi.yaml says. Each parameter that it
+// names is taken, and each answer has come.
 func TestDescribedAnswers(t *testing.T) {
 	r := newRecorder(t)
 	r.answers(t)
+	r.parameters(t)
 	r.refusals(t)
 	described, seen := 0, 0
 	r.each(func(o *operation) {
@@ -79,6 +80,11 @@ func TestDescribedAnswers(t *testing.T) {
 			}
 			if !rare[status] && !cannotAsk[fmt.Sprint(o.id, " ", status)] {
 				missing = append(missing, fmt.Sprint(status))
+			}
+		}
+		for name := range o.parameters {
+			if !r.used[o.id][name] {
+				t.Errorf("%s (%s %s): no request with the described parameter %s is taken", o.id, o.method, o.template, name)
 			}
 		}
 		if len(missing) > 0 {

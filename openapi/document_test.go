@@ -98,9 +98,9 @@ func validated(t *testing.T) validator.Validator {
 type operation struct {
 	id, method, template string
 	statuses             []int
-	body, contentType    string // an example of a request's body; "" if it has none
-	needsCredential      bool
-	at                   *regexp.Regexp // paths of the operation
+	body, contentType    string          // an example of a request's body; "" if it has none
+	parameters           map[string]bool // names of those in the query, and in headers
+	at                   *regexp.Regexp  // paths of the operation
 }
 
 var inBraces = regexp.MustCompile(`\\\{\w+\\\}`)
@@ -110,7 +110,10 @@ func operations(t *testing.T) map[string]*operation {
 	t.Helper()
 	var doc struct {
 		Paths      map[string]map[string]json.RawMessage
-		Components struct{ RequestBodies map[string]requestBody }
+		Components struct {
+			RequestBodies map[string]requestBody
+			Parameters    map[string]parameter
+		}
 	}
 	if err := json.Unmarshal(served(t, "openapi"), &doc); err != nil {
 		t.Fatal(err)
@@ -118,9 +121,13 @@ func operations(t *testing.T) map[string]*operation {
 	all := map[string]*operation{}
 	for template, item := range doc.Paths {
 		methods := map[string]json.RawMessage{}
+		var common []parameter
 		for field, text := range item {
 			switch field {
 			case "parameters":
+				if err := json.Unmarshal(text, &common); err != nil {
+					t.Fatal(err)
+				}
 			case otherMethods:
 				if err := json.Unmarshal(text, &methods); err != nil {
 					t.Fatal(err)
@@ -133,7 +140,7 @@ func operations(t *testing.T) map[string]*operation {
 			var o struct {
 				OperationID string
 				Responses   map[string]any
-				Security    []map[string]any
+				Parameters  []parameter
 				RequestBody *requestBody
 			}
 			if err := json.Unmarshal(text, &o); err != nil {
@@ -141,7 +148,6 @@ func operations(t *testing.T) map[string]*operation {
 			}
 			one := &operation{id: o.OperationID, method: method, template: template}
 			one.at = regexp.MustCompile("^" + inBraces.ReplaceAllString(regexp.QuoteMeta(template), `[^/]*`) + "$")
-			one.needsCredential = !slices.ContainsFunc(o.Security, func(s map[string]any) bool { return len(s) == 0 })
 			for status := range o.Responses {
 				n, err := strconv.Atoi(status)
 				if err != nil {
@@ -149,9 +155,18 @@ func operations(t *testing.T) map[string]*operation {
 				}
 				one.statuses = append(one.statuses, n)
 			}
+			one.parameters = map[string]bool{}
+			for _, p := range append(slices.Clone(common), o.Parameters...) {
+				if p.Ref != "" {
+					p = doc.Components.Parameters[p.reference.name()]
+				}
+				if p.In != "path" {
+					one.parameters[p.Name] = true
+				}
+			}
 			if b := o.RequestBody; b != nil {
 				if b.Ref != "" {
-					*b = doc.Components.RequestBodies[b.Ref[strings.LastIndex(b.Ref, "/")+1:]]
+					*b = doc.Components.RequestBodies[b.reference.name()]
 				}
 				one.body, one.contentType = b.example(t, one.id)
 			}
@@ -164,9 +179,15 @@ func operations(t *testing.T) map[string]*operation {
 	return all
 }
 
+// parameter is the part of a parameter's description that has its name.
+type parameter struct {
+	reference
+	Name, In string
+}
+
 // requestBody is the part of a body's description that has its examples.
 type requestBody struct {
-	Ref     string `json:"$ref"`
+	reference
 	Content map[string]struct {
 		Schema struct {
 			Required []string

@@ -23,11 +23,12 @@ type recorder struct {
 	operations map[string]*operation
 
 	mu   sync.Mutex
-	seen map[string]map[int]bool // by operation
+	seen map[string]map[int]bool    // by operation
+	used map[string]map[string]bool // parameters of requests that the gateway has taken
 }
 
 func newRecorder(t *testing.T) *recorder {
-	return &recorder{validator: validated(t), operations: operations(t), seen: map[string]map[int]bool{}}
+	return &recorder{validator: validated(t), operations: operations(t), seen: map[string]map[int]bool{}, used: map[string]map[string]bool{}}
 }
 
 // call is a request of an operation.
@@ -99,6 +100,7 @@ func (r *recorder) send(t *testing.T, g *gatewaytest.Gateway, c call) (*http.Res
 		if ok, faults := r.validator.ValidateHttpRequestSync(o.asKnown(make())); !ok {
 			t.Errorf("the gateway takes %s, and docs/openapi.yaml does not: %s", what, explained(faults))
 		}
+		r.uses(t, o, request)
 	}
 	return answer, text
 }
@@ -166,6 +168,30 @@ func (r *recorder) note(op string, status int) {
 		r.seen[op] = map[int]bool{}
 	}
 	r.seen[op][status] = true
+}
+
+// carriers are parameters of the query that bring a credential. The document has them among its securitySchemes.
+var carriers = map[string]bool{"apikey": true, "rt-apikey": true, "token": true, "jwt": true, "access_token": true}
+
+// uses notes the parameters of a request that the gateway has taken, and fails the test if the document has no such parameter.
+func (r *recorder) uses(t *testing.T, o *operation, request *http.Request) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.used[o.id] == nil {
+		r.used[o.id] = map[string]bool{}
+	}
+	for name := range request.URL.Query() {
+		if name, _, _ = strings.Cut(name, "["); !o.parameters[name] && !carriers[name] {
+			t.Errorf("docs/openapi.yaml has no parameter %s of %s", name, o.id)
+		}
+		r.used[o.id][name] = true
+	}
+	for name := range o.parameters {
+		if request.Header.Get(name) != "" {
+			r.used[o.id][name] = true
+		}
+	}
 }
 
 // samples are values of parameters in paths, and queries that an operation cannot do without.
