@@ -60,7 +60,7 @@ func (r *recorder) send(t *testing.T, g *gatewaytest.Gateway, c call) (*http.Res
 	case "-":
 		body = ""
 	}
-	make := func() *http.Request {
+	build := func() *http.Request {
 		q, err := http.NewRequest(o.method, g.URL+c.path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func (r *recorder) send(t *testing.T, g *gatewaytest.Gateway, c call) (*http.Res
 		}
 		return q
 	}
-	request := make()
+	request := build()
 	if !o.at.MatchString(request.URL.EscapedPath()) {
 		t.Fatalf("%s is no path of %s", c.path, c.op)
 	}
@@ -97,7 +97,7 @@ func (r *recorder) send(t *testing.T, g *gatewaytest.Gateway, c call) (*http.Res
 	r.note(c.op, answer.StatusCode)
 	r.validate(t, o, answer, text, what)
 	if answer.StatusCode < 300 && !c.wrong {
-		if ok, faults := r.validator.ValidateHttpRequestSync(o.asKnown(make())); !ok {
+		if ok, faults := r.validator.ValidateHttpRequestSync(o.asKnown(build())); !ok {
 			t.Errorf("the gateway takes %s, and docs/openapi.yaml does not: %s", what, explained(faults))
 		}
 		r.uses(t, o, request)
