@@ -197,7 +197,7 @@ func (r *recorder) uses(t *testing.T, o *operation, request *http.Request) {
 // samples are values of parameters in paths, and queries that an operation cannot do without.
 var samples = strings.NewReplacer(
 	"{room}", "sample-room", "{db}", "demo", "{ns}", "shop", "{stream}", "s", "{event}", "e", "{account}", "demo", "{email}", "ann@example.org",
-	"{collection}", "customer", "{id}", "*", "/ui/{file}", "/ui/main.js", "/sdk/{file}", "/sdk/sluice.js",
+	"{collection}", "customer", "{name}", "none", "{id}", "ann", "/ui/{file}", "/ui/main.js", "/sdk/{file}", "/sdk/sluice.js",
 )
 
 var queries = map[string]string{
@@ -213,6 +213,9 @@ func (o *operation) sample() string {
 	path := o.template
 	if makesRoom[o.id] {
 		path = strings.Replace(path, "{room}", fmt.Sprintf("room-%d", made.Add(1)), 1)
+	}
+	if o.id == "deleteDocuments" { // which has a body only then
+		path = strings.Replace(path, "{id}", "*", 1)
 	}
 	return samples.Replace(path) + queries[o.id]
 }
