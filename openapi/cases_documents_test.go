@@ -60,16 +60,14 @@ func (r *recorder) documents(t *testing.T) {
 		with("patchDocument", "/rest/customer/ann", keyAll, long, 409),
 		with("overrideMethod", "/rest/customer/ann", keyAll, long, 409, "X-HTTP-Method-Override", "PUT"),
 	})
-	slow := func(op, path, body string, headers ...string) {
-		for range 3 {
-			r.send(t, g, with(op, path, keySlow, body, 0, headers...))
-		}
-	}
-	slow("insertDocuments", "/rest/slow", `{}`)
-	slow("changeDocument", "/rest/slow/a", `{}`)
-	slow("patchDocument", "/rest/slow/a", `{}`)
-	slow("overrideMethod", "/rest/slow/a", `{}`, "X-HTTP-Method-Override", "PUT")
-	slow("deleteDocuments", "/rest/slow/a", "-")
+	r.run(t, g, []call{
+		tiring,
+		with("insertDocuments", "/rest/slow", keySlow, `{}`, 429),
+		with("changeDocument", "/rest/slow/a", keySlow, `{}`, 429),
+		with("patchDocument", "/rest/slow/a", keySlow, `{}`, 429),
+		with("overrideMethod", "/rest/slow/a", keySlow, `{}`, 429, "X-HTTP-Method-Override", "PUT"),
+		one("deleteDocuments", "/rest/slow/a", keySlow, 429),
+	})
 }
 
 func (r *recorder) items(t *testing.T) {
@@ -113,16 +111,15 @@ func (r *recorder) items(t *testing.T) {
 		one("openSocket", "/websocket?access_token="+keyAll, "", 101, upgrade...),
 		one("openSocket", "/websocket", "", 426),
 	})
-	slow := func(op, path, body string) {
-		for range 3 {
-			r.send(t, g, with(op, path, "Bearer "+keySlow, body, 0))
-		}
-	}
-	slow("createItems", "/items/slow", `{}`)
-	slow("updateItems", "/items/slow", `{"keys":["a"],"data":{}}`)
-	slow("deleteItems", "/items/slow", `["a"]`)
-	slow("updateItem", "/items/slow/a", `{}`)
-	slow("deleteItem", "/items/slow/a", "-")
+	slow := "Bearer " + keySlow
+	r.run(t, g, []call{
+		tiring,
+		with("createItems", "/items/slow", slow, `{}`, 429),
+		with("updateItems", "/items/slow", slow, `{"keys":["a"],"data":{}}`, 429),
+		with("deleteItems", "/items/slow", slow, `["a"]`, 429),
+		with("updateItem", "/items/slow/a", slow, `{}`, 429),
+		one("deleteItem", "/items/slow/a", slow, 429),
+	})
 	crowded := start(t, func(s *gatewaytest.Setup) { s.MaxConnectionsPerKey = 1 })
 	crowded.Socket(t, keyAll)
 	r.send(t, crowded, one("openSocket", "/websocket?access_token="+keyAll, "", 403, upgrade...))
