@@ -33,6 +33,7 @@ func (r *recorder) refusals(t *testing.T) {
 	t.Run("guesses", func(t *testing.T) { r.guesses(t) })
 	t.Run("trouble", func(t *testing.T) { r.trouble(t) })
 	t.Run("slow", func(t *testing.T) { r.slowBodies(t) })
+	t.Run("faults", func(t *testing.T) { r.faults(t) })
 	t.Run("no administrator", func(t *testing.T) {
 		g := gatewaytest.Start(t, func(s *gatewaytest.Setup) { s.AdminKey = "" })
 		r.each(func(o *operation) {
