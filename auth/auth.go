@@ -25,6 +25,7 @@ type Options struct {
 	TokenSecret string        // of the gateway's own tokens, which gateways share; "": it makes none
 	// FirstKey makes the key of a first start. It is called where the store has no key; nil: there is none.
 	FirstKey func() (string, error)
+	KeptKey  string // the key of an earlier first start, which stays in force beside those of the store; "": there is none
 
 	APIKeys     string // JSON list
 	APIKeysFile string
@@ -171,6 +172,9 @@ func (a *Authenticator) Close() error {
 	}
 	return nil
 }
+
+// HasKey reports whether a value is an API key that is in force.
+func (a *Authenticator) HasKey(value string) bool { return a.keys.find(value) != nil }
 
 // KeysReady reports whether tokens can be checked. With JWT_JWKS_URL, they cannot until it was fetched once.
 func (a *Authenticator) KeysReady() bool { return a.jwks == nil || a.jwks.ready() }
