@@ -53,8 +53,11 @@ func (g *Gateway) apiKeysInForce() string {
 	if stored > 0 {
 		parts = append(parts, fmt.Sprintf("%d made by the administrator", stored))
 	}
-	if len(parts) == 0 {
-		return "none; set API_KEYS, or make one in the dashboard"
+	switch {
+	case len(parts) == 0 && g.administrator.Exists():
+		return "none; make one in the dashboard"
+	case len(parts) == 0:
+		return "none"
 	}
 	return strings.Join(parts, ", ")
 }
