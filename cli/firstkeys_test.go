@@ -61,6 +61,16 @@ func (s *server) status(t *testing.T, method, path, key, body string) int {
 	return answer.StatusCode
 }
 
+// refusal is the answer to a publish with a key.
+func (s *server) refusal(t *testing.T, key string) string {
+	t.Helper()
+	_, text, err := s.post(`{"event":"hello"}`, "X-Apikey", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // The link of a first start has the key that may do everything and the administrator's. Both stay in force as long as no
 // setting names a credential, and each start says which credentials are in force.
 func TestFirstKeys(t *testing.T) {
@@ -92,17 +102,18 @@ func TestFirstKeys(t *testing.T) {
 		env        []string
 		key, admin int // the statuses
 		says       []string
+		why        string // the first key is not in force
 		warns      string // the files in the log's warning
 	}{
-		{"a later start", nil, 200, 200, []string{"  API keys      the one of the first start, in data/first-key, 1 made by the administrator\n", "  admin key     the one of the first start, in data/first-admin-key\n"}, ""},
-		{"ADMIN_KEY", []string{"ADMIN_KEY=" + other}, 401, 401, []string{"  API keys      1 made by the administrator\n", "  admin key     the one of ADMIN_KEY\n", "data/first-admin-key and data/first-key of the first start, since ADMIN_KEY is set\n"}, "data/first-admin-key,data/first-key"},
-		{"the first one as ADMIN_KEY", []string{"ADMIN_KEY_FILE=data/first-admin-key"}, 401, 200, []string{"  admin key     the one of ADMIN_KEY\n", "data/first-key of the first start, since ADMIN_KEY is set\n"}, "data/first-key"},
-		{"API_KEYS", []string{keysSetting}, 401, 404, []string{"  API keys      1 of the settings, 1 made by the administrator\n", "  admin key     none; set ADMIN_KEY to have one\n", "since API_KEYS is set\n"}, "data/first-admin-key,data/first-key"},
-		{"the first one among API_KEYS", []string{`API_KEYS=[{"name":"mine","key":"` + key + `","sub":["*"]}]`, "ADMIN_KEY=" + admin}, 200, 200, []string{"  API keys      1 of the settings, 1 made"}, ""},
-		{"JWT_SECRET", []string{"JWT_SECRET=" + strings.Repeat("s", 32)}, 401, 404, []string{"  tokens        those that JWT_SECRET verifies, those that API keys mint\n", "since JWT_SECRET is set\n"}, "data/first-admin-key,data/first-key"},
-		{"AUTH_URL", []string{"AUTH_URL=http://127.0.0.1:1/"}, 401, 404, []string{"  application   the one of AUTH_URL decides about all other requests\n", "since AUTH_URL is set\n"}, "data/first-admin-key,data/first-key"},
-		{"none of them again", nil, 200, 200, []string{"in data/first-key, 1 made"}, ""},
-		{"beyond loopback, with a key of the administrator", []string{"ADDR=0.0.0.0:0"}, 401, 404, []string{"since ADDR reaches beyond this machine\n"}, "data/first-admin-key,data/first-key"},
+		{"a later start", nil, 200, 200, []string{"  API keys      the one of the first start, in data/first-key, 1 made by the administrator\n", "  admin key     the one of the first start, in data/first-admin-key\n"}, "", ""},
+		{"ADMIN_KEY", []string{"ADMIN_KEY=" + other}, 401, 401, []string{"  API keys      1 made by the administrator\n", "  admin key     the one of ADMIN_KEY\n", "data/first-admin-key and data/first-key of"}, "ADMIN_KEY is set", "data/first-admin-key,data/first-key"},
+		{"the first one as ADMIN_KEY", []string{"ADMIN_KEY_FILE=data/first-admin-key"}, 401, 200, []string{"  admin key     the one of ADMIN_KEY\n", "  not in force  data/first-key of"}, "ADMIN_KEY is set", "data/first-key"},
+		{"API_KEYS", []string{keysSetting}, 401, 404, []string{"  API keys      1 of the settings, 1 made by the administrator\n", "  admin key     none; set ADMIN_KEY to have one\n"}, "API_KEYS is set", "data/first-admin-key,data/first-key"},
+		{"the first one among API_KEYS", []string{`API_KEYS=[{"name":"mine","key":"` + key + `","sub":["*"]}]`, "ADMIN_KEY=" + admin}, 200, 200, []string{"  API keys      1 of the settings, 1 made"}, "", ""},
+		{"JWT_SECRET", []string{"JWT_SECRET=" + strings.Repeat("s", 32)}, 401, 404, []string{"  tokens        those that JWT_SECRET verifies, those that API keys mint\n"}, "JWT_SECRET is set", "data/first-admin-key,data/first-key"},
+		{"AUTH_URL", []string{"AUTH_URL=http://127.0.0.1:1/"}, 401, 404, []string{"  application   the one of AUTH_URL decides about all other requests\n"}, "AUTH_URL is set", "data/first-admin-key,data/first-key"},
+		{"none of them again", nil, 200, 200, []string{"in data/first-key, 1 made"}, "", ""},
+		{"beyond loopback, with a key of the administrator", []string{"ADDR=0.0.0.0:0"}, 401, 404, nil, "ADDR reaches beyond this machine", "data/first-admin-key,data/first-key"},
 	}
 	for _, tt := range tests {
 		s.stop(t, syscall.SIGTERM)
@@ -114,6 +125,16 @@ func TestFirstKeys(t *testing.T) {
 		}
 		if status := s.status(t, "GET", "/admin/keys", admin, ""); status != tt.admin {
 			t.Errorf("%s: the first admin key gets %d, want %d", tt.name, status, tt.admin)
+		}
+		if tt.why != "" {
+			tt.says = append(tt.says, " of the first start, since "+tt.why+"\n")
+			want := `{"message":"this is the key of the first start, which is not in force, since ` + tt.why + `; send another one, or list this one in API_KEYS","code":"invalid_key"}` + "\n"
+			if got := s.refusal(t, key); got != want {
+				t.Errorf("%s: the first key is refused by %q, want %q", tt.name, got, want)
+			}
+			if got := s.refusal(t, other); !strings.Contains(got, "this API key is not known here") {
+				t.Errorf("%s: another key is refused by %q", tt.name, got)
+			}
 		}
 		for _, said := range tt.says {
 			if !strings.Contains(greeting, said) {

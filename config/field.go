@@ -38,7 +38,7 @@ func fieldsOf(c *Config) []field {
 		}
 		out = append(out, field{
 			group: group,
-			name: tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
+			name:  tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
 			min: tag.Get("min"), max: tag.Get("max"),
 			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", scaled: tag.Get("memory") == "true", value: v.Field(i),
 		})

@@ -46,22 +46,29 @@ func (g *Gateway) firstKey(file string) (k FirstKey, err error) {
 // keepFirstKey puts the API key of an earlier first start in force again: keys that the administrator has made since do not
 // end it. Where there is none, auth asks for one if the store has no key either.
 func (g *Gateway) keepFirstKey(o *auth.Options) error {
+	kept, err := readSecret(g.cfg.DataDir, firstKeyFile)
+	if g.mayHaveFirstKeys() && err == nil && kept != "" {
+		o.KeptKey, err = g.makeFirstKey()
+		return err
+	}
+	o.EndedKey, o.EndedWhy = kept, g.endOfFirstKeys()
 	if len(configured(g.cfg)) > 0 {
 		return nil
 	}
 	o.FirstKey = g.makeFirstKey
-	kept, err := readSecret(g.cfg.DataDir, firstKeyFile)
-	if err == nil && kept != "" && peer.LoopbackAddr(g.cfg.Addr) {
-		o.KeptKey, err = g.makeFirstKey()
-	}
 	return err
+}
+
+// mayHaveFirstKeys reports whether the settings let the keys of a first start be in force.
+func (g *Gateway) mayHaveFirstKeys() bool {
+	return len(configured(g.cfg)) == 0 && peer.LoopbackAddr(g.cfg.Addr)
 }
 
 // openAdministrator makes the administrator: by ADMIN_KEY, or by the key of the first start. That one is in force where the
 // API key of the first start is, and where it is already there: whoever has made keys with it must not be locked out.
 func (g *Gateway) openAdministrator() error {
 	key := g.cfg.AdminKey
-	if len(configured(g.cfg)) == 0 && peer.LoopbackAddr(g.cfg.Addr) {
+	if g.mayHaveFirstKeys() {
 		kept, err := readSecret(g.cfg.DataDir, firstAdminKeyFile)
 		if err != nil {
 			return err
