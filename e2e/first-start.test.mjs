@@ -1,7 +1,7 @@
 // The link that a first start prints opens the dashboard with both of its keys.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -60,6 +60,26 @@ test("the link opens everything, and the keys leave the address at once", async 
     assert.ok(!keys.some(k => r.url().split("#")[0].includes(k)), "a key went out in an address");
     assert.ok(!keys.some(k => (r.headers().referer ?? "").includes(k)), "a key went out as a referrer");
   }
+});
+
+test("the page of the README shows events", async t => {
+  const readme = await readFile("../README.md", "utf8"), { host, hash } = new URL(link), key = new URLSearchParams(hash.slice(1)).get("apikey");
+  const shown = /^```html\n(.*?)^```$/ms.exec(readme)[1];
+  assert.match(shown, /127\.0\.0\.1:8080.*apikey=KEY/);
+  await writeFile(join(folder, "live.html"), shown.replace("127.0.0.1:8080", host).replace("KEY", key));
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const open = page.waitForResponse(r => r.url().startsWith(`http://${host}/realtime`));
+  await page.goto("file://" + join(folder, "live.html"));
+  assert.equal((await open).status(), 200);
+  for (const event of [{ event: "hello", data: "world" }, { event: "put", collection: "customer", data: { id: 7 } }]) {
+    const { status } = await fetch(`http://${host}/realtime`, { method: "POST", body: JSON.stringify(event), headers: { "x-apikey": key, "content-type": "application/json" } });
+    assert.equal(status, 200);
+  }
+  await page.locator("li").nth(1).waitFor();
+  assert.deepEqual(await page.locator("li").allTextContents(), ['hello: {"event":"hello","data":"world"}', 'put: {"event":"put","collection":"customer","data":{"id":7}}']);
 });
 
 test("with an admin key that has ended, the API key still opens the events", async t => {
