@@ -86,7 +86,7 @@ bench: ## the whole server against its peers and against floors: BENCH="-only id
 microbench: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
-generate: ## .env.example and the settings table, from config.Config
+generate: ## .env.example and the tables of docs/settings.md, from config.Config
 	$(GO) generate ./config
 
 help: ## this list
