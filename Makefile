@@ -21,7 +21,7 @@ test: deps check unit e2e cross ## everything that CI runs
 deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what examples/auth runs on, where they are missing
 	./scripts/install-test-deps.sh
 
-check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ built and tested, no tracked file that .gitignore names
+check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ and openapi/ built and tested, no tracked file that .gitignore names
 	GO="$(GO)" ./scripts/check.sh
 
 unit: ## all tests, with the race detector
