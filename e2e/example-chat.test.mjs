@@ -1,7 +1,7 @@
 // examples/chat: messages, their history, and what a page may not do.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { example, poll, state } from "./example-site.mjs";
+import { example, settles, state } from "./example-site.mjs";
 
 const s = example("chat", ["node", "server.mjs"], { sub: ["chat-*"], pub: ["chat-*"] });
 
@@ -21,7 +21,7 @@ async function say(page, text) {
 
 // messages are those that came from the gateway: who, and what.
 const messages = page => page.locator("#messages li:not(.waiting)").evaluateAll(all => all.map(li => [li.querySelector("b").textContent.split(",")[0].replace(/^\d.*/, "me"), li.querySelector(".text").textContent]));
-const shows = (page, ...want) => poll(async () => JSON.stringify(await messages(page)), async () => JSON.stringify(await messages(page)) === JSON.stringify(want));
+const shows = (page, ...want) => settles(() => messages(page), want);
 
 test("messages arrive, stay over a reload, and are deleted by who wrote them", { timeout: 60_000 }, async () => {
   const [ann, bob, carl] = await Promise.all([enter("Ann"), enter("Bob Ü"), enter("Carl", "garden")]);

@@ -1,7 +1,7 @@
 // examples/notifications: an inbox for each user, and what is read, in all tabs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { example, key, poll, state } from "./example-site.mjs";
+import { example, key, settles, state } from "./example-site.mjs";
 
 const secret = "a secret of at least 32 bytes for the example";
 const s = example("notifications", ["python3", "server.py"], { sub: ["inbox-*", "read-*"], pub: ["inbox-*"] }, { JWT_SECRET: secret }, { JWT_SECRET: secret });
@@ -25,7 +25,7 @@ const inbox = page => page.evaluate(() => [
   Number(document.querySelector("#count").textContent), Number(/^\((\d+)\)/.exec(document.title)?.[1] ?? 0),
   ...[...document.querySelectorAll("#list li")].map(li => (li.classList.contains("unread") ? "* " : "") + li.querySelector(".text").textContent),
 ]);
-const shows = (page, unread, ...texts) => poll(async () => JSON.stringify(await inbox(page)), async () => JSON.stringify(await inbox(page)) === JSON.stringify([unread, unread, ...texts]));
+const shows = (page, unread, ...texts) => settles(() => inbox(page), [unread, unread, ...texts]);
 
 test("each user gets their own, and what is read is read everywhere", { timeout: 60_000 }, async () => {
   const [ann, bob] = await Promise.all([enter("ann"), enter("bob")]);

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 import { Gateway, poll } from "./gateway.mjs";
 
@@ -75,5 +76,11 @@ export function example(folder, command, grant, env = {}, settings = {}) {
 
 // state waits until the page's line of state has a text.
 export const state = (page, text) => page.getByRole("status").filter({ hasText: new RegExp(`^${text}`) }).first().waitFor();
+
+// settles waits until read gives what is wanted.
+export async function settles(read, want, ms) {
+  let got;
+  await poll(() => `${JSON.stringify(got)}, not ${JSON.stringify(want)}`, async () => isDeepStrictEqual(got = await read(), want), ms);
+}
 
 export { poll };

@@ -79,4 +79,7 @@ def serve(folder, routes):
     server.folder, server.routes, server.daemon_threads = Path(folder), routes, True
     print(f"http://127.0.0.1:{server.server_port}")
     sys.stdout.flush()
-    server.serve_forever()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        os._exit(130)  # without waiting for the work of other threads
