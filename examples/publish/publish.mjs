@@ -13,12 +13,14 @@ export class NotPublished extends Error {
   }
 }
 
-// publish stores one event, or all events of an array, and returns the gateway's answer: {id} or {ids}.
+// publish stores one event, or all events of an array, and returns the gateway's answer: {id} or {ids}. A text is taken as
+// lines, each with the JSON of one event.
 export async function publish(events) {
-  const body = JSON.stringify(events), key = randomUUID();
+  const lines = typeof events === "string", body = lines ? events : JSON.stringify(events);
+  const headers = { "x-apikey": KEY, "Content-Type": lines ? "application/x-ndjson" : "application/json", "Idempotency-Key": randomUUID() };
   const end = Date.now() + PATIENCE * 1000; // less than the two minutes for which the gateway remembers the key
   for (let pause = 500; ; pause = Math.min(2 * pause, 10_000)) {
-    const { status, answer, wait } = await send(body, key);
+    const { status, answer, wait } = await send(body, headers);
     if (status === 200) return answer;
     const failure = new NotPublished(status, answer);
     const passes = status === 0 || status === 408 || status === 429 || status >= 500;
@@ -29,11 +31,10 @@ export async function publish(events) {
   }
 }
 
-async function send(body, key) {
+async function send(body, headers) {
   try {
     const r = await fetch(`${GATEWAY}/realtime`, {
-      method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(10_000),
-      headers: { "x-apikey": KEY, "Content-Type": "application/json", "Idempotency-Key": key },
+      method: "POST", body, headers, redirect: "manual", signal: AbortSignal.timeout(10_000),
     });
     const text = await r.text();
     let answer;
