@@ -33,15 +33,18 @@ function add(name, data, mine) {
   return item;
 }
 
+// token gets a new one, when the page begins and before one ends. Whoever is no longer signed in sees the form again.
+async function token() {
+  try {
+    return (await call(`session?room=${room}`)).token;
+  } catch (e) {
+    if (e.status === 401) location.reload();
+    throw e;
+  }
+}
+
 async function enter() {
-  const session = await call(`session?room=${room}`);
-  const { name, gateway } = session;
-  let first = session.token; // the client asks for another one before this one ends
-  const token = async () => {
-    const t = first ?? (await call(`session?room=${room}`)).token;
-    first = null;
-    return t;
-  };
+  const { name, gateway } = await call(`session?room=${room}`);
   const { connect } = await import(`${gateway}/sdk/sluice.js`);
   const rt = connect(gateway, { token });
 

@@ -30,15 +30,9 @@ function show(name, text) {
 
 async function follow() {
   $("answer").hidden = false;
-  const { gateway, token } = await call(`token?id=${id}`);
+  const { gateway } = await call(`token?id=${id}`);
   const { connect } = await import(`${gateway}/sdk/sluice.js`);
-  let first = token; // the client asks for another one before this one ends
-  const next = async () => {
-    const t = first ?? (await call(`token?id=${id}`)).token;
-    first = null;
-    return t;
-  };
-  const rt = connect(gateway, { token: next });
+  const rt = connect(gateway, { token: async () => (await call(`token?id=${id}`)).token }); // asks again before one ends
   let before = "writing";
   rt.on("disconnect", () => {
     if (state !== "offline") before = state;

@@ -44,14 +44,18 @@ function add(e, markAsRead) {
   }
 }
 
+// token gets a new one, when the page begins and before one ends. Whoever is no longer signed in sees the form again.
+async function token() {
+  try {
+    return (await call("session")).token;
+  } catch (e) {
+    if (e.status === 401) location.reload();
+    throw e;
+  }
+}
+
 async function enter() {
-  const session = await call("session"), { name, gateway } = session;
-  let first = session.token; // the client asks for another one before this one ends
-  const token = async () => {
-    const t = first ?? (await call("session")).token;
-    first = null;
-    return t;
-  };
+  const { name, gateway } = await call("session");
   const { connect } = await import(`${gateway}/sdk/sluice.js`);
   const rt = connect(gateway, { token });
   $("who").textContent = name;

@@ -59,15 +59,9 @@ const entries = {
 };
 
 async function follow() {
-  const session = await call(`token?id=${id}`), { gateway } = session;
-  let first = session.token; // the client asks for another one before this one ends
-  const token = async () => {
-    const t = first ?? (await call(`token?id=${id}`)).token;
-    first = null;
-    return t;
-  };
+  const { gateway } = await call(`token?id=${id}`);
   const { connect } = await import(`${gateway}/sdk/sluice.js`);
-  const rt = connect(gateway, { token });
+  const rt = connect(gateway, { token: async () => (await call(`token?id=${id}`)).token }); // asks again before one ends
   let last;
   rt.on("disconnect", () => show("No connection, trying again", "bad"));
   rt.on("connect", () => last && state.startsWith("No connection") && entries[last.event](last.data));
