@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { example, settles, state } from "./example-site.mjs";
 
-const s = example("chat", ["node", "server.mjs"], { sub: ["chat-*"], pub: ["chat-*"] });
+const s = example("chat", ["node", "server.mjs"]);
 
 async function enter(name, room = "lobby", context) {
   context ??= await s.browser.newContext();

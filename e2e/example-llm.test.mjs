@@ -5,9 +5,8 @@ import { once } from "node:events";
 import { after, test } from "node:test";
 import { example, poll, Site, state } from "./example-site.mjs";
 
-const grant = { sub: ["*:answer-*"], pub: ["*:answer-*"] };
 const command = ["node", "server.mjs"];
-const s = example("llm", command, grant, { PAUSE: "30" });
+const s = example("llm", command, { PAUSE: "30" });
 const others = [];
 after(() => Promise.all(others.map(o => o.stop())));
 

@@ -1,9 +1,9 @@
 // examples/progress: a job and its bar, whatever happens to the page, the network and the server.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { example, key, poll, Site, state } from "./example-site.mjs";
+import { example, poll, Site, state } from "./example-site.mjs";
 
-const s = example("progress", ["python3", "server.py"], { sub: ["*:job-*"], pub: ["*:job-*"] }, { PAUSE: "25" });
+const s = example("progress", ["python3", "server.py"], { PAUSE: "25" });
 
 const done = page => page.locator("#bar").evaluate(bar => bar.value);
 const further = async (page, than) => poll("more progress", async () => await done(page) > than);
@@ -65,7 +65,7 @@ test("a job that is cancelled, and one that fails", { timeout: 60_000 }, async (
 
   const [other, second] = await start(context, "5,000,000");
   const stream = `job-${second.split("=")[1]}`;
-  await fetch(`${s.gateway.url}/realtime`, { method: "POST", headers: { "x-apikey": key, "content-type": "application/json" }, body: JSON.stringify({ event: "failed", collection: stream, stream, data: "The disk is full" }) });
+  await fetch(`${s.gateway.url}/realtime`, { method: "POST", headers: { "x-apikey": s.key, "content-type": "application/json" }, body: JSON.stringify({ event: "failed", collection: stream, stream, data: "The disk is full" }) });
   await state(other, "The disk is full");
   assert.equal(await other.getByRole("button", { name: "Cancel" }).count(), 0);
   await context.close();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { example, poll, settles, state } from "./example-site.mjs";
 
-const s = example("sensors", ["node", "server.mjs"], { sub: ["reading:*"], pub: ["reading:*"] });
+const s = example("sensors", ["node", "server.mjs"]);
 
 const figure = async (page, id) => Number((await page.locator(`#${id}`).textContent()).replace(/[^\d.]/g, "") || NaN);
 const above = (page, id, n) => poll(`${id} above ${n}`, async () => await figure(page, id) > n, 30_000);

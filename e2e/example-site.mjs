@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 import { Gateway, poll } from "./gateway.mjs";
 
-export const key = "example-0123456789abcdef";
 const examples = join(import.meta.dirname, "..", "examples");
 
 export class Site {
@@ -39,11 +39,13 @@ export class Site {
   }
 }
 
-// example runs a gateway, the server of an example and a browser for the tests of a file. grant is what the server's key may do.
-export function example(folder, command, grant, env = {}, settings = {}) {
-  const s = { faults: [] };
+// example runs a gateway, the server of an example and a browser for the tests of a file. The gateway has the keys of the
+// README, so that who follows that gets what is tested.
+export function example(folder, command, env = {}, settings = {}) {
+  const keys = /API_KEYS='([^']+)'/.exec(readFileSync(join(examples, folder, "README.md"), "utf8"))[1], [{ key }] = JSON.parse(keys);
+  const s = { faults: [], key };
   before(async () => {
-    s.gateway = new Gateway({ API_KEYS: JSON.stringify([{ name: "server", key, ...grant }]), LOG_LEVEL: "error", ...settings });
+    s.gateway = new Gateway({ API_KEYS: keys, LOG_LEVEL: "error", ...settings });
     await s.gateway.start();
     s.site = new Site(folder, command, { GATEWAY: s.gateway.url, KEY: key, PYTHONUNBUFFERED: "1", ...env });
     await s.site.start();

@@ -1,10 +1,9 @@
 // examples/table: one collection in two pages.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { example, key, poll, settles, state } from "./example-site.mjs";
+import { example, poll, settles, state } from "./example-site.mjs";
 
-const grant = { sub: ["*:product"], rest: ["*:product"] };
-const s = example("table", ["node", "server.mjs"], grant);
+const s = example("table", ["node", "server.mjs"]);
 
 const rows = page => page.locator("#rows tr").evaluateAll(all => all.map(tr => [...tr.cells].slice(0, 3).map(td => td.textContent.replace(/[−+]/g, "")).join(" | ")));
 const shows = (page, ...want) => settles(() => rows(page), want);
@@ -22,7 +21,7 @@ async function edit(page, name, changes) {
 }
 const save = (page, name = "Save") => page.getByRole("button", { name, exact: true }).click();
 const rest = async (method, path, body) => {
-  const r = await fetch(`${s.gateway.url}/rest/product${path}`, { method, body: body && JSON.stringify(body), headers: { "x-apikey": key, "content-type": "application/json" } });
+  const r = await fetch(`${s.gateway.url}/rest/product${path}`, { method, body: body && JSON.stringify(body), headers: { "x-apikey": s.key, "content-type": "application/json" } });
   assert.ok(r.ok, await r.clone().text());
 };
 

@@ -31,8 +31,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, read):
         url = urlsplit(self.path)
         route = self.server.routes.get(f"{self.command} {url.path}")
-        self.cookies, self.more = SimpleCookie(self.headers.get("Cookie", "")), {}
+        self.more = {}
         try:
+            self.cookies = SimpleCookie(self.headers.get("Cookie", ""))
             if route is None:
                 return self.file(url.path)
             self.send(200, "application/json", json.dumps(route(read(url), self) or {}).encode())
