@@ -18,7 +18,7 @@ cluster: build nats-server ## a whole cluster on this machine, to try it: 3 NATS
 
 test: deps check unit e2e cross ## everything that CI runs
 
-deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what examples/auth runs on, where they are missing
+deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what the examples run on, where they are missing
 	./scripts/install-test-deps.sh
 
 check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ and openapi/ built and tested, no tracked file that .gitignore names
