@@ -17,6 +17,7 @@ const (
 	groupGateway = "gateway"
 	groupClients = "clients"
 	groupCluster = "cluster"
+	groupShell   = "shell"
 )
 
 // rootCommand returns the whole command line. Without the name of a command, it is serve.
@@ -31,7 +32,7 @@ func rootCommand(std *Streams) *cobra.Command {
 
 		SilenceErrors: true, // Main prints them
 		SilenceUsage:  true,
-		// Scripts for shells' completion are not offered yet.
+		// completionCommand takes the place of cobra's own command, whose help has another form.
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	serve.flags(root.Flags())
@@ -47,10 +48,13 @@ func rootCommand(std *Streams) *cobra.Command {
 		&cobra.Group{ID: groupGateway, Title: "Run a gateway"},
 		&cobra.Group{ID: groupClients, Title: "Use a gateway"},
 		&cobra.Group{ID: groupCluster, Title: "Run several gateways as one"},
+		&cobra.Group{ID: groupShell, Title: "Use the command line"},
 	)
 	addCommands(root, groupGateway, serveCommand(std), configCommand(std), healthCommand(std), backupCommand(std), logCommand(std), versionCommand(std))
-	addCommands(root, groupClients, subscribeCommand(std), publishCommand(std), tokenCommand(std), userCommand(std), benchCommand(std))
+	addCommands(root, groupClients, publishCommand(std), tailCommand(std), topCommand(std), subscribeCommand(std), tokenCommand(std), userCommand(std), benchCommand(std))
 	addCommands(root, groupCluster, clusterCommand(std))
+	addCommands(root, groupShell, completionCommand(std))
+	completeFlags(root)
 	return root
 }
 

@@ -43,6 +43,7 @@ func tokenCommand(std *Streams) *cobra.Command {
 		f.StringVar(&c.Issuer, "issuer", "", "Its `ISS`; default: JWT_ISSUER.")
 		f.StringVar(&c.Audience, "audience", "", "Its `AUD`; default: JWT_AUDIENCE.")
 	})
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -62,14 +63,21 @@ func (c *Token) Run(std *Streams) error {
 		return usageError{fmt.Errorf("the token %w", err)}
 	}
 	if c.grant().Size() == 0 && !cfg.RealtimeGlobal && len(cfg.JWTDefaultSub)+len(cfg.JWTDefaultPub) == 0 {
-		fmt.Fprintln(std.Err, "sluice: the token grants nothing; give --sub, --pub or --rest")
+		std.note("the token grants nothing; give --sub, --pub or --rest")
 	}
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg)).SignedString([]byte(cfg.JWTSecret[0]))
+	claims := c.claims(cfg)
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(cfg.JWTSecret[0]))
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
-	_, err = fmt.Fprintln(std.Out, signed)
-	return err
+	expires, err := claims.GetExpirationTime()
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	return std.result(struct {
+		Token   string    `json:"token"`
+		Expires time.Time `json:"expires"`
+	}{signed, expires.UTC()}, signed+"\n")
 }
 
 func (c *Token) grant() *grant.Lists { return &grant.Lists{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
@@ -77,7 +85,7 @@ func (c *Token) grant() *grant.Lists { return &grant.Lists{Sub: c.Sub, Pub: c.Pu
 func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
 	now := time.Now()
 	claims := jwt.MapClaims{
-		"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(),
+		"iat": now.Unix(), "exp": jwt.NewNumericDate(now.Add(c.TTL)),
 		"realtime": c.grant().Whole(),
 	}
 	for name, value := range map[string]string{"sub": c.Subject, "iss": cmp.Or(c.Issuer, cfg.JWTIssuer), "aud": cmp.Or(c.Audience, cfg.JWTAudience)} {
