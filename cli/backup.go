@@ -41,7 +41,10 @@ func (c *Backup) Run(std *Streams) error {
 	var answer struct {
 		Path string `json:"path"`
 	}
-	if err := c.call(base, http.MethodPost, "/admin/backup", nil, &answer, 5*time.Minute); err != nil {
+	err = newProgress(std.Err).during("the gateway copies its store", func() error {
+		return c.call(base, http.MethodPost, "/admin/backup", nil, &answer, 5*time.Minute)
+	})
+	if err != nil {
 		return fmt.Errorf("no backup was made: %w", err)
 	}
 	return std.result(answer, oneLine(answer.Path)+"\n")

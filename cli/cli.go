@@ -44,6 +44,16 @@ const (
 	exitUsage  = 2 // the arguments or the settings
 )
 
+// ExitCodes explains them, in the words of the manual.
+var ExitCodes = []struct {
+	Code    int
+	Meaning string
+}{
+	{exitOK, "It was done, or it was interrupted while it waited for events."},
+	{exitFailed, "It failed: the gateway refused it or does not answer, or what was checked is not well."},
+	{exitUsage, "The arguments or the settings cannot be used. Nothing was done."},
+}
+
 // usageError is a fault in the arguments or the settings.
 type usageError struct{ error }
 

@@ -78,7 +78,11 @@ func (c *ClusterInit) Run(std *Streams) error {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), initMost)
 	defer cancel()
-	made, err := gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Bytes: int64(c.Bytes), Version: version()})
+	var made gateway.NewCluster
+	err = newProgress(std.Err).during("making the cluster, with the log in "+cfg.DataDir, func() (err error) {
+		made, err = gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Bytes: int64(c.Bytes), Version: version()})
+		return err
+	})
 	switch {
 	case errors.Is(err, gateway.ErrLocked), errors.Is(err, gateway.ErrClusterExists), errors.As(err, new(*gateway.SettingsError)):
 		return usageError{err}
@@ -148,7 +152,15 @@ func (*ClusterSnapshot) Run(std *Streams) error {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotMost)
 	defer cancel()
-	made, err := gateway.AskSnapshot(ctx, b, func(waits string) { std.note("%s", waits) })
+	var made gateway.MadeSnapshot
+	p := newProgress(std.Err)
+	err = p.during("waiting for the snapshot", func() (err error) {
+		made, err = gateway.AskSnapshot(ctx, b, func(waits string) {
+			p.clear()
+			std.note("%s", waits)
+		})
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (c *Health) Run(std *Streams) error {
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return unreachable{fmt.Errorf("the gateway does not answer: %w", err)}
+		return unreachable{fmt.Errorf("the gateway does not answer: %w; start one with sluice, or give its address by --url or SLUICE_URL", err)}
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))

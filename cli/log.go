@@ -89,6 +89,8 @@ type work struct {
 	std     *Streams
 	line    *progress
 	printed time.Time
+	what    string // is being done
+	began   time.Time
 }
 
 func newWork(std *Streams) *work {
@@ -96,12 +98,17 @@ func newWork(std *Streams) *work {
 }
 
 func (w *work) show(what string, done, total int64) {
+	if what != w.what {
+		w.what, w.began = what, time.Now()
+	}
 	text := fmt.Sprintf("%s: %d", what, done)
 	if total > 0 {
 		text = fmt.Sprintf("%s %s: %d", bar(float64(min(done, total))/float64(total)), what, done)
 	}
 	if w.line.on {
-		w.line.line(text)
+		if time.Since(w.line.started) >= progressAfter {
+			w.line.line(text + pace(done, total, time.Since(w.began)))
+		}
 	} else if time.Since(w.printed) >= workEvery {
 		w.printed = time.Now()
 		w.std.note("%s", text)

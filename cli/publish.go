@@ -148,12 +148,56 @@ func quote(s string) string {
 	return string(b)
 }
 
+// inputProgress reads standard input, and shows how much of it has been published.
+type inputProgress struct {
+	line   *progress
+	in     io.Reader
+	read   int64 // bytes
+	total  int64 // bytes; 0: it is no file
+	events int64
+}
+
+func newInputProgress(std *Streams) *inputProgress {
+	p := &inputProgress{line: std.beside(), in: std.In}
+	if file, ok := std.In.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			p.total = info.Size()
+		}
+	}
+	return p
+}
+
+func (p *inputProgress) Read(b []byte) (int, error) {
+	n, err := p.in.Read(b)
+	p.read += int64(n)
+	return n, err
+}
+
+// add is called when n more events are published.
+func (p *inputProgress) add(n int) {
+	p.events += int64(n)
+	took := time.Since(p.line.started)
+	if took < progressAfter {
+		return
+	}
+	text := fmt.Sprintf("%s events%s", count(p.events), pace(p.events, 0, took))
+	if p.total > 0 {
+		text = bar(min(1, float64(p.read)/float64(p.total))) + " " + text
+		if left := float64(p.total-p.read) / float64(max(1, p.read)); left > 0 {
+			text += ", " + age(time.Duration(float64(took)*left)) + " left"
+		}
+	}
+	p.line.line(text)
+}
+
 // many sends the lines of standard input in batches.
 func (c *Publish) many(ctx context.Context, cl *client.Client, std *Streams) error {
 	if c.Data != "" && c.Data != "-" || c.IdempotencyKey != "" {
 		return usageError{errors.New("--ndjson reads the data from standard input and makes keys of its own; leave out DATA and --idempotency-key")}
 	}
-	lines := bufio.NewScanner(std.In)
+	p := newInputProgress(std)
+	defer p.line.clear()
+	lines := bufio.NewScanner(p)
 	lines.Buffer(nil, 16<<20)
 	batch, n := []byte("["), 0
 	flush := func() error {
@@ -161,6 +205,7 @@ func (c *Publish) many(ctx context.Context, cl *client.Client, std *Streams) err
 			return nil
 		}
 		err := send(ctx, cl, std, append(batch, ']'), "")
+		p.add(n)
 		batch, n = []byte("["), 0
 		return err
 	}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,6 +21,11 @@ const (
 	groupCluster = "cluster"
 	groupShell   = "shell"
 )
+
+// Commands returns the whole command line, for those who write about it.
+func Commands() *cobra.Command {
+	return rootCommand(&Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+}
 
 // rootCommand returns the whole command line. Without the name of a command, it is serve.
 func rootCommand(std *Streams) *cobra.Command {

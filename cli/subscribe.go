@@ -92,7 +92,7 @@ func (c *Subscribe) Run(std *Streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	past := newPastProgress(std.Err)
+	past := newPastProgress(std)
 	past.over = c.Stream == "" && c.From == "" && c.After == "" && c.To == "" && c.Until == "" && len(c.Types) == 0 && c.Limit == 0
 	defer past.line.clear()
 	err = cl.Subscribe(ctx, func(e client.Event) error {
