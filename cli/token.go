@@ -65,27 +65,22 @@ func (c *Token) Run(std *Streams) error {
 	if c.grant().Size() == 0 && !cfg.RealtimeGlobal && len(cfg.JWTDefaultSub)+len(cfg.JWTDefaultPub) == 0 {
 		std.note("the token grants nothing; give --sub, --pub or --rest")
 	}
-	claims := c.claims(cfg)
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(cfg.JWTSecret[0]))
-	if err != nil {
-		return fmt.Errorf("signing: %w", err)
-	}
-	expires, err := claims.GetExpirationTime()
+	now := time.Now()
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg, now)).SignedString([]byte(cfg.JWTSecret[0]))
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
 	return std.result(struct {
 		Token   string    `json:"token"`
 		Expires time.Time `json:"expires"`
-	}{signed, expires.UTC()}, signed+"\n")
+	}{signed, now.Add(c.TTL).UTC().Truncate(time.Second)}, signed+"\n")
 }
 
 func (c *Token) grant() *grant.Lists { return &grant.Lists{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
 
-func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
-	now := time.Now()
+func (c *Token) claims(cfg *config.Config, now time.Time) jwt.MapClaims {
 	claims := jwt.MapClaims{
-		"iat": now.Unix(), "exp": jwt.NewNumericDate(now.Add(c.TTL)),
+		"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(),
 		"realtime": c.grant().Whole(),
 	}
 	for name, value := range map[string]string{"sub": c.Subject, "iss": cmp.Or(c.Issuer, cfg.JWTIssuer), "aud": cmp.Or(c.Audience, cfg.JWTAudience)} {

@@ -42,7 +42,7 @@ func openScreen(std *Streams, keys chan<- byte) (*screen, error) {
 	return s, nil
 }
 
-// read sends keys on. A key that sends a sequence, such as an arrow, is left out as a whole.
+// read sends keys on.
 func (s *screen) read(keys chan<- byte) {
 	buffer := make([]byte, 64)
 	for {
@@ -50,13 +50,26 @@ func (s *screen) read(keys chan<- byte) {
 		if err != nil || n == 0 {
 			return
 		}
-		if buffer[0] == 0x1b {
-			continue
-		}
-		for _, key := range buffer[:n] {
+		for _, key := range withoutSequences(buffer[:n]) {
 			keys <- key
 		}
 	}
+}
+
+// withoutSequences leaves out the sequences that keys such as arrows send: the last byte of one is a letter or ~.
+func withoutSequences(typed []byte) (keys []byte) {
+	const escape = 0x1b
+	for i := 0; i < len(typed); i++ {
+		if typed[i] != escape {
+			keys = append(keys, typed[i])
+			continue
+		}
+		if i+1 < len(typed) && (typed[i+1] == '[' || typed[i+1] == 'O') {
+			for i += 2; i < len(typed) && (typed[i] < '@' || typed[i] > '~'); i++ {
+			}
+		}
+	}
+	return keys
 }
 
 // close gives the terminal back as it was.
