@@ -55,7 +55,8 @@ func (s *Streams) exitCode(err error, cmd *cobra.Command) int {
 }
 
 func describe(err error) failure {
-	f := failure{Error: err.Error(), Code: codeFailed, Exit: exitFailed}
+	f := failure{Error: err.Error(), Exit: exitFailed}
+	f.Code = codeFailed
 	var status *client.StatusError
 	switch {
 	case errors.As(err, new(config.Faults)):
