@@ -231,8 +231,11 @@ func size(bytes float64) string {
 }
 
 func milliseconds(ms int64) string {
-	if ms < 1000 {
+	switch {
+	case ms < 1000:
 		return fmt.Sprintf("%d ms", ms)
+	case ms < 60_000:
+		return fmt.Sprintf("%.1f s", float64(ms)/1000)
 	}
 	return age(time.Duration(ms) * time.Millisecond)
 }
