@@ -101,6 +101,7 @@ func TestErrorsAsJSON(t *testing.T) {
 		{env, "publish a text", "usage", 0, 2, "quotes"},
 		{env, "publish a --key-file /missing", "usage", 0, 2, "reading --key-file"},
 		{[]string{"PING_INTERVAL=soon"}, "config", "settings", 0, 2, "PING_INTERVAL=soon"},
+		{nil, "config RETAIN_AGES", "usage", 0, 2, "there is no setting RETAIN_AGES; did you mean RETAIN_AGE?"},
 		{nil, "backup", "usage", 0, 2, "ADMIN_KEY"},
 		{nil, "log verify /missing", "usage", 0, 2, "no log"},
 		{nil, "cluster status", "usage", 0, 2, "CLUSTER_URL"},

@@ -120,6 +120,18 @@ func TestTailOnATerminal(t *testing.T) {
 	}
 }
 
+// On a terminal, subscribe is harmless too.
+func TestSubscribeOnATerminal(t *testing.T) {
+	t.Parallel()
+	s := tailed(t)
+	c := atTerminal(t, []string{"SLUICE_KEY=" + testKey}, "subscribe", "--from", "earliest", "--until", "caught-up", "--url", s.url)
+	c.ends(t, 0)
+	c.sees(t, c.all, `"\u009b2J\u202e\u001b[31m\u007f"`)
+	if text := c.all(); strings.ContainsAny(text, "\u009b\u202e\x7f") {
+		t.Errorf("%q", text)
+	}
+}
+
 // When the gateway is gone, tail says so once, and goes on when it is there again.
 func TestTailComesBack(t *testing.T) {
 	t.Parallel()

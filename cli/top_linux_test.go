@@ -58,8 +58,14 @@ func TestTopOnATerminal(t *testing.T) {
 	if status, text, err := s.post(`{"event":"goal"}`); err != nil || status != 200 {
 		t.Fatal(status, text, err)
 	}
+	run(t, "", []string{"ADMIN_KEY=" + topKey}, "top", "--once", "--url", s.url) // which takes two samples
 	c.press(t, "p")
 	c.sees(t, c.screen, "5 in all", "p pause")
+	for page := range strings.SplitSeq(c.all(), "\x1b[H") {
+		if strings.Contains(page, "PAUSED") && strings.Contains(page, "5 in all") {
+			t.Error("the page went on while it was stopped")
+		}
+	}
 	c.press(t, "q")
 	c.ends(t, 0)
 	gatewaytest.Until(t, func() error {

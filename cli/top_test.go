@@ -192,3 +192,30 @@ func TestWorkOnATerminal(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// People who follow a log see what comes, also when they want some types only; the past is what they ask for.
+func TestTailHistory(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		tail Tail
+		want string // From, or how long ago
+	}{
+		{Tail{}, ""},
+		{Tail{Types: []string{"a"}}, "now"},
+		{Tail{Limit: 3}, "now"},
+		{Tail{Stream: "s", Limit: 3}, ""},
+		{Tail{Until: "caught-up", Limit: 3}, ""},
+		{Tail{Since: "earliest", Limit: 3}, "earliest"},
+		{Tail{Since: "-5"}, "-5"},
+		{Tail{Since: "2026-12-01T00:00:00Z"}, "2026-12-01T00:00:00Z"},
+		{Tail{Since: "-5m"}, "-5m"}, // the gateway says what is wrong with it
+	} {
+		if got := tt.tail.history(); got.From != tt.want || got.Limit != tt.tail.Limit || got.Stream != tt.tail.Stream || got.Until != tt.tail.Until {
+			t.Errorf("%+v: %+v", tt.tail, got)
+		}
+	}
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.FixedZone("", 3600))
+	if got := (&Tail{Since: "1h30m"}).from(at); got != "2026-11-30T21:30:00Z" {
+		t.Error(got)
+	}
+}
