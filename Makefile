@@ -86,8 +86,8 @@ bench: ## the whole server against its peers and against floors: BENCH="-only id
 microbench: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
-generate: ## .env.example and the tables of docs/settings.md, from config.Config
-	$(GO) generate ./config
+generate: ## .env.example and the tables of docs/settings.md, from config.Config; the manual pages, from the help
+	$(GO) generate ./config ./cli
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
