@@ -30,7 +30,7 @@ before(async () => {
   gateway = new Gateway(settings);
   base = await gateway.start();
   [packed] = JSON.parse(await run("npm", ["pack", "--json", "--pack-destination", project, sdk]));
-  write("package.json", '{"private":true}');
+  write("package.json", '{"private":true,"type":"module"}');
   await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(project, packed.filename)]);
 });
 
@@ -63,7 +63,7 @@ function node(major) {
 }
 
 test("the package has what its users need, and nothing else", () => {
-  assert.deepEqual(packed.files.map(f => f.path).sort(), ["README.md", "package.json", "sluice.d.ts", "sluice.js"]);
+  assert.deepEqual(packed.files.map(f => f.path).sort(), ["README.md", "package.json", "react.d.ts", "react.js", "sluice.d.ts", "sluice.js"]);
   assert.ok(packed.size < 16_000, `${packed.size} bytes`);
   assert.equal(readFileSync(join(project, "node_modules/sluice-client/sluice.js"), "utf8"), readFileSync(join(sdk, "sluice.js"), "utf8"));
 });
@@ -100,22 +100,38 @@ for (const platform of ["node", "browser", "neutral"]) test(`esbuild bundles it 
   assert.ok(readFileSync(join(project, "unused.out.mjs")).length < 50, "the package has side effects");
 });
 
-// With the DOM's types or with Node's alone, and with all checks, also of the declarations themselves.
-for (const [module, moduleResolution, lib, types] of [
-  ["esnext", "bundler", ["es2022", "dom"], []], ["node16", "node16", ["es2022"], ["node"]], ["nodenext", "nodenext", ["es2023", "dom"], ["node"]],
-]) test(`strict TypeScript takes it: ${moduleResolution} with ${[...lib, ...types].join(", ")}`, { timeout: 90_000 }, async () => {
-  const folder = join(project, "node_modules/@types");
-  mkdirSync(folder, { recursive: true });
-  for (const [from, to] of [["@types/node", "@types/node"], ["undici-types", "undici-types"]]) {
+// add puts packages of this folder into the project, under the names that they have there.
+function add(packages) {
+  mkdirSync(join(project, "node_modules/@types"), { recursive: true });
+  for (const [to, from] of Object.entries(packages)) {
     rmSync(join(project, "node_modules", to), { recursive: true, force: true });
     symlinkSync(join(here, from), join(project, "node_modules", to));
   }
+}
+
+// check runs tsc on a file of this folder in the project, with all checks, also of the declarations.
+async function check(file, options) {
+  write(file, readFileSync(join(import.meta.dirname, file), "utf8").replaceAll('"../public/sdk/sluice.js"', '"sluice-client"'));
   write("tsconfig.json", JSON.stringify({
-    compilerOptions: { module, moduleResolution, lib, types, target: "es2022", strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true, verbatimModuleSyntax: true },
-    files: ["use.mts"],
+    compilerOptions: { target: "es2022", strict: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true, verbatimModuleSyntax: true, ...options },
+    files: [file],
   }));
-  write("use.mts", readFileSync(join(import.meta.dirname, "sdk-types.ts"), "utf8").replaceAll('"../public/sdk/sluice.js"', '"sluice-client"'));
   assert.equal(await run(process.execPath, [join(here, "typescript/bin/tsc"), "-p", "."]), "");
+}
+
+// With the DOM's types, with Node's alone, and with both.
+for (const [module, moduleResolution, lib, types] of [
+  ["esnext", "bundler", ["es2022", "dom"], []], ["node16", "node16", ["es2022"], ["node"]], ["nodenext", "nodenext", ["es2023", "dom"], ["node"]],
+]) test(`strict TypeScript takes it: ${moduleResolution} with ${[...lib, ...types].join(", ")}`, { timeout: 90_000 }, async () => {
+  add({ "@types/node": "@types/node", "undici-types": "undici-types" });
+  await check("sdk-types.ts", { module, moduleResolution, lib, types, exactOptionalPropertyTypes: true });
+});
+
+for (const version of [18, 19]) test(`Node and strict TypeScript take the hooks for React ${version}`, { timeout: 90_000 }, async () => {
+  add({ "@types/react": `types-react-${version}`, react: version === 18 ? "react" : `react-${version}` });
+  write("hooks.mjs", `import { version } from "react"; import { useChannel } from "sluice-client/react"; console.log(version, typeof useChannel);`);
+  assert.match(await run(process.execPath, ["hooks.mjs"]), new RegExp(`^${version}\\..* function`));
+  await check("sdk-react-types.tsx", { module: "esnext", moduleResolution: "bundler", lib: ["es2022", "dom"], types: [], jsx: "react-jsx" });
 });
 
 test("by its address, Deno checks its types and runs it", { timeout: 120_000 }, async () => {

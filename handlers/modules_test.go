@@ -16,6 +16,8 @@ func TestModulesNameTheirTypes(t *testing.T) {
 		{Name: "its types", Path: "/sdk/sluice.d.ts", Key: "-", Status: 200, Has: []string{"export function connect("}, ResponseHeaders: map[string]string{
 			"X-TypeScript-Types": "", "Content-Type": "text/plain; charset=utf-8", "Cross-Origin-Resource-Policy": "cross-origin",
 		}},
+		{Name: "the hooks", Path: "/sdk/react.js", Key: "-", Status: 200, Has: []string{`from"./sluice.js"`}, ResponseHeaders: map[string]string{"X-TypeScript-Types": "./react.d.ts"}},
+		{Name: "their types", Path: "/sdk/react.d.ts", Key: "-", Status: 200, Has: []string{"export function useChannel"}},
 		{Name: "a script without types", Path: "/sdk/restdb.js", Key: "-", Status: 200, ResponseHeaders: map[string]string{"X-TypeScript-Types": ""}},
 		{Name: "a script of the page", Path: "/ui/main.js", Key: "-", Status: 200, ResponseHeaders: map[string]string{"X-TypeScript-Types": ""}},
 	})
