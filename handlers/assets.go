@@ -23,6 +23,7 @@ type asset struct {
 	content []byte
 	kind    string
 	etag    string
+	types   string // of a module: where its declarations are, from where it is
 }
 
 // assets are the embedded files, by path.
@@ -49,11 +50,16 @@ func loadAssets() assets {
 			kind = mime.TypeByExtension(path.Ext(name))
 		}
 		hash := sha256.Sum256(content)
-		all["/"+name] = &asset{content, kind, `"` + hex.EncodeToString(hash[:8]) + `"`}
+		all["/"+name] = &asset{content: content, kind: kind, etag: `"` + hex.EncodeToString(hash[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
 		panic(err) // embedded files can always be read
+	}
+	for name := range all {
+		if module, ok := strings.CutSuffix(name, ".d.ts"); ok {
+			all[module+".js"].types = "./" + path.Base(name)
+		}
 	}
 	all["/"] = all["/index.html"]
 	all["/rest/_jsapi.js"] = all["/sdk/restdb.js"]
@@ -77,6 +83,9 @@ func (a assets) serve(c echo.Context) error {
 	h.Set(echo.HeaderCacheControl, "no-cache")
 	h.Set("ETag", file.etag)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	if file.types != "" {
+		h.Set("X-TypeScript-Types", file.types) // Deno looks there for the types of a module that it has by address
+	}
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
 	if name == "/" || strings.HasPrefix(name, "/ui/") || name == "/rest/_jsapi.doc" {
 		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
