@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { basename, extname, join } from "node:path";
 
+const shared = ["style.css", "call.js", "show.js"]; // are in this folder
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css" };
 
 // Refusal is an error that the page may see.
@@ -36,7 +37,7 @@ async function file(folder, request, response) {
   const name = basename(new URL(request.url, "http://x").pathname) || "index.html", type = types[extname(name)];
   try {
     if (!type || request.method !== "GET") throw new Error("not a file of the page");
-    const path = name === "style.css" ? join(import.meta.dirname, name) : join(folder, name);
+    const path = shared.includes(name) ? join(import.meta.dirname, name) : join(folder, name);
     response.writeHead(200, { "Content-Type": type }).end(await readFile(path));
   } catch {
     throw new Refusal(404, "there is nothing here");
