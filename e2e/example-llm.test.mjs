@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { example, poll, Site, state } from "./example-site.mjs";
 
 const command = ["node", "server.mjs"];
-const s = example("llm", command, { PAUSE: "30" });
+const s = example("llm", command, { PAUSE: "40" });
 const others = [];
 after(() => Promise.all(others.map(o => o.stop())));
 
@@ -61,7 +61,7 @@ test("a reload, a lost network, a second tab and a gateway that restarts", { tim
   const before = (await text(page)).length;
   await poll("the model goes on", async () => (await s.events(`stream=${stream}&types=text`)).map(e => e.data).join("").length > before + 60);
   await context.setOffline(false);
-  await state(page, "The model is writing");
+  await state(page, "(The model is writing|Complete)");
   await s.gateway.stop("SIGKILL");
   await s.gateway.start();
   await complete(stream, question, page, second);
