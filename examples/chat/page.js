@@ -1,26 +1,9 @@
 // A room is the channel chat-ROOM. A message is an event of it, whose collection is the name of who wrote it.
-const $ = id => document.getElementById(id);
+import { call } from "./call.js";
+import { $, element, show } from "./show.js";
+
 const room = new URLSearchParams(location.search).get("room") ?? "lobby";
 const items = new Map(); // the messages on the page, by id
-
-async function call(path, body) {
-  const r = await fetch(path, body ? { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : { cache: "no-store" });
-  const answer = await r.json();
-  if (!r.ok) throw Object.assign(Error(answer.message), { status: r.status });
-  return answer;
-}
-
-function show(text, look = "") {
-  $("state").textContent = text;
-  $("state").className = `state ${look}`;
-}
-
-function element(name, text, className = "") {
-  const e = document.createElement(name);
-  e.textContent = text;
-  e.className = className;
-  return e;
-}
 
 // add shows a message at the end, and scrolls there unless the reader is somewhere above.
 function add(name, data, mine) {

@@ -1,13 +1,8 @@
 // Shows one answer: everything that the stream has of it, from its first entry on.
-const $ = id => document.getElementById(id);
-const id = new URLSearchParams(location.search).get("answer");
+import { call } from "./call.js";
+import { $ } from "./show.js";
 
-async function call(path, body) {
-  const r = await fetch(path, body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
-  const answer = await r.json();
-  if (!r.ok) throw Error(answer.message);
-  return answer;
-}
+const id = new URLSearchParams(location.search).get("answer");
 
 // show has the words for each state, with the buttons that it leaves.
 const states = {

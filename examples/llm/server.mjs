@@ -1,6 +1,6 @@
 // The pages of the example, and the buttons on them.
 import { randomBytes } from "node:crypto";
-import { Refusal, serve } from "../pages/serve.mjs";
+import { atLast, Refusal, serve } from "../pages/serve.mjs";
 import { ask, resume, resumeAll, stop, token } from "./answers.mjs";
 import { model } from "./models.mjs";
 
@@ -24,4 +24,4 @@ serve(import.meta.dirname, {
   "GET /token": async input => ({ token: await token(known(input)), gateway: GATEWAY }),
 });
 
-await resumeAll(model);
+await atLast(() => resumeAll(model));

@@ -1,25 +1,8 @@
 // The inbox of a user is the channel inbox-NAME. What is read is in the log too, in read-NAME, so that all tabs and devices agree.
-const $ = id => document.getElementById(id);
+import { call } from "./call.js";
+import { $, element, show } from "./show.js";
+
 const items = new Map(); // the notifications on the page, by id
-
-async function call(path, body) {
-  const r = await fetch(path, body ? { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : { cache: "no-store" });
-  const answer = await r.json();
-  if (!r.ok) throw Object.assign(Error(answer.message), { status: r.status });
-  return answer;
-}
-
-function show(text, look = "") {
-  $("state").textContent = text;
-  $("state").className = `state ${look}`;
-}
-
-function element(name, text, className = "") {
-  const e = document.createElement(name);
-  e.textContent = text;
-  e.className = className;
-  return e;
-}
 
 function count() {
   const n = document.querySelectorAll("#list .unread").length;

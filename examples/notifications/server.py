@@ -14,7 +14,9 @@ from publish import publish  # noqa: E402
 from serve import Refusal, serve  # noqa: E402
 
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8080")
-JWT_SECRET = os.environ["JWT_SECRET"].encode()  # the gateway has the same
+JWT_SECRET = os.environ.get("JWT_SECRET", "").encode()  # the gateway has the same
+if len(JWT_SECRET) < 32:
+    sys.exit("JWT_SECRET is missing: set the gateway's, of 32 bytes or more")
 USERS = {"ann": "ann", "bob": "bob"}  # name: password, for the example
 sessions = {}  # names by the value of the cookie
 

@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { basename, extname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
+const shared = ["style.css", "call.js", "show.js"]; // are in this folder
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css" };
 
 // Refusal is an error that the page may see.
@@ -32,11 +34,23 @@ export function serve(folder, routes, port = process.env.PORT ?? 8000) {
   server.listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
 }
 
+// atLast calls f until it succeeds: the gateway may start later than this server.
+export async function atLast(f) {
+  for (;;) {
+    try {
+      return await f();
+    } catch (e) {
+      console.error(`trying again: ${e.cause?.message ?? e.message}`);
+      await sleep(1000);
+    }
+  }
+}
+
 async function file(folder, request, response) {
   const name = basename(new URL(request.url, "http://x").pathname) || "index.html", type = types[extname(name)];
   try {
     if (!type || request.method !== "GET") throw new Error("not a file of the page");
-    const path = name === "style.css" ? join(import.meta.dirname, name) : join(folder, name);
+    const path = shared.includes(name) ? join(import.meta.dirname, name) : join(folder, name);
     response.writeHead(200, { "Content-Type": type }).end(await readFile(path));
   } catch {
     throw new Refusal(404, "there is nothing here");

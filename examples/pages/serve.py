@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+SHARED = {"style.css", "call.js", "show.js"}  # are in this folder
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def file(self, path):
         name = Path(path).name or "index.html"
-        folder = Path(__file__).parent if name == "style.css" else self.server.folder
+        folder = Path(__file__).parent if name in SHARED else self.server.folder
         kind, file = TYPES.get(Path(name).suffix), folder / name
         if self.command != "GET" or kind is None or not file.is_file():
             raise Refusal(404, "there is nothing here")

@@ -1,6 +1,7 @@
 """Jobs whose progress is a stream of the gateway. This server stores nothing: how far a job is can be read in the log."""
 import json
 import os
+import sys
 import threading
 import time
 import traceback
@@ -25,6 +26,16 @@ def ask(method, path, body=None, accept="application/json"):
 
 def events(query):
     return [e for e in ask("GET", f"/realtime?until=caught-up&channels=*:job-*&{query}", accept="application/x-ndjson") if "id" in e]
+
+
+def at_last(f):
+    """Calls f until it succeeds: the gateway may start later than this server."""
+    while True:
+        try:
+            return f()
+        except OSError as e:
+            print(f"trying again: {e}", file=sys.stderr, flush=True)
+            time.sleep(1)
 
 
 def append(job, event, data=None, expect=None):
@@ -61,7 +72,7 @@ class Jobs:
     def resume(self):
         """Goes on with the jobs that an earlier process left without an end."""
         left = {}
-        for e in events("types=accepted,result,failed,cancelled"):
+        for e in at_last(lambda: events("types=accepted,result,failed,cancelled")):
             if e["event"] == "accepted":
                 left[e["stream"]] = e["data"]["limit"]
             else:
@@ -82,7 +93,7 @@ class Jobs:
             append(job, "result", {"found": state["found"], "largest": state["largest"], "limit": state["limit"]}, last)
         except NotPublished as e:
             if e.code != "expect_failed":  # cancelled, or another process goes on with it
-                print(f"job {job}: {e}", flush=True)
+                print(f"job {job}: {e}", file=sys.stderr)
         except Exception:
             traceback.print_exc()
             append(job, "failed", "The job failed; the log of the server has the reason.", last)

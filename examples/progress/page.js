@@ -1,15 +1,10 @@
 // Shows one job. Only its newest entry matters, so the page reads the stream from there: from=-1.
-const $ = id => document.getElementById(id);
+import { call } from "./call.js";
+import { $ } from "./show.js";
+
 const id = new URLSearchParams(location.search).get("job");
 const number = n => n.toLocaleString("en");
 let state = "", before, running = false;
-
-async function call(path, body) {
-  const r = await fetch(path, body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
-  const answer = await r.json();
-  if (!r.ok) throw Error(answer.message);
-  return answer;
-}
 
 function show(text, look = "") {
   state = text;

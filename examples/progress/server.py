@@ -3,6 +3,7 @@ import os
 import re
 import secrets
 import sys
+import threading
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent.parent / folder) for folder in ("pages", "publish")]
@@ -39,5 +40,5 @@ def token(form, _):
     return {"gateway": GATEWAY, "token": minted["token"]}
 
 
-jobs.resume()
+threading.Thread(target=jobs.resume, daemon=True).start()
 serve(Path(__file__).parent, {"POST /start": start, "POST /cancel": cancel, "GET /token": token})

@@ -1,14 +1,10 @@
 // 1,000 events a second arrive one by one, and are only stored. The page draws once for each picture of the screen.
+import { call } from "./call.js";
 import { Chart } from "./chart.js";
+import { $, show } from "./show.js";
 
-const $ = id => document.getElementById(id);
 const charts = new Map(), last = new Map(); // by sensor: its chart, and the number of its last value
 let total = 0, drawn = 0, missing = 0, pictures = 0, newest = 0, paused = false, live = false;
-
-function show(text, look = "") {
-  $("state").textContent = text;
-  $("state").className = `state ${look}`;
-}
 
 function take({ collection: name, data: { n, at, value } }) {
   if (!charts.has(name)) charts.set(name, new Chart(name, $("charts")));
@@ -46,15 +42,9 @@ function figures() {
 }
 
 async function follow() {
-  const session = async () => {
-    const r = await fetch("session", { cache: "no-store" });
-    const answer = await r.json();
-    if (!r.ok) throw Error(answer.message);
-    return answer;
-  };
-  const { gateway } = await session();
+  const { gateway } = await call("session");
   const { connect } = await import(`${gateway}/sdk/sluice.js`);
-  const rt = connect(gateway, { token: async () => (await session()).token });
+  const rt = connect(gateway, { token: async () => (await call("session")).token });
   rt.on("connect", () => show("Connected", "good"));
   rt.on("disconnect", () => show("No connection, trying again", "bad"));
   // The last ten seconds first, so that the charts are full at once.

@@ -1,4 +1,6 @@
 // The documents of a collection, kept up to date. onChange gets an id and the document, or undefined when it is gone.
+import { call } from "./call.js";
+
 export class Documents {
   #all = new Map();
   #changed = new Set(); // ids whose documents must be read again
@@ -78,9 +80,7 @@ export class Documents {
   }
 
   async #sign() {
-    const r = await fetch("session", { cache: "no-store" });
-    if (!r.ok) throw Error((await r.json()).message);
-    return this.#session = await r.json();
+    return this.#session = await call("session");
   }
 
   async #ask(method, path, body, again = true) {

@@ -1,31 +1,23 @@
 // A table over the documents of a collection. Each change of a document is also an event, and the page follows these events.
 import { Documents } from "./documents.js";
 import { Editor } from "./editor.js";
+import { $, element, show } from "./show.js";
 
-const $ = id => document.getElementById(id);
 const documents = new Documents("product");
 const editor = new Editor(documents);
 const rows = new Map(); // the rows on the page, by id
 
-function show(text, look = "") {
-  $("state").textContent = text;
-  $("state").className = `state ${look}`;
-}
-
 const attempt = promise => promise.catch(e => show(e.message, "bad"));
 
 function button(text, f) {
-  const b = document.createElement("button");
-  b.className = "plain";
-  b.textContent = text;
+  const b = element("button", text, "plain");
   b.addEventListener("click", f);
   return b;
 }
 
 // makeRow makes the row of a document, without its texts. It stays when they change, so that nobody loses the focus.
 function makeRow(id) {
-  const row = document.createElement("tr");
-  const [name, price, stock] = ["span", "span", "span"].map(tag => document.createElement(tag));
+  const row = element("tr"), name = element("span"), price = element("span"), stock = element("span");
   // Adding is done by the gateway: two pages that add at the same time lose nothing.
   const add = n => attempt(documents.change(id, { $inc: { stock: n } }));
   const buttons = [button("−", () => add(-1)), button("+", () => add(1)), button("Edit", () => editor.open(id)), button("Delete", () => attempt(documents.remove(id)))];
