@@ -36,8 +36,8 @@ func rootCommand(std *Streams) *cobra.Command {
 		Long: "Without a command, sluice runs the gateway, as sluice serve does.\n\n" +
 			"The other commands find the gateway by --url or SLUICE_URL, and their key by --key-file, or by SLUICE_KEY (for administrators ADMIN_KEY). With --json they print JSON. " +
 			"Exit codes: 0 it was done, 1 it failed, 2 the arguments or settings are wrong.",
-		Args:  checkArguments,
-		RunE:  func(*cobra.Command, []string) error { return serve.Run(std) },
+		Args: checkArguments,
+		RunE: func(*cobra.Command, []string) error { return serve.Run(std) },
 
 		SilenceErrors: true, // Main prints them
 		SilenceUsage:  true,
