@@ -2,6 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +175,29 @@ func TestVersionAnywhere(t *testing.T) {
 	for _, args := range []string{"--version", "publish --version", "user --version", "--addr x --version", "user add a --version"} {
 		if out, errOut, code := called(strings.Fields(args)...); code != exitOK || out != want || errOut != "" {
 			t.Errorf("%s: exit %d, %q, %s", args, code, out, errOut)
+		}
+	}
+}
+
+// docs/command-line.md says for each command what its JSON is, and what each exit code means.
+func TestPageHasEveryCommand(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/command-line.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## JSON")
+	table, codes, _ := strings.Cut(table, "## Exit codes")
+	for _, cmd := range everyCommand(rootCommand(&Streams{})) {
+		name := strings.TrimPrefix(cmd.CommandPath(), "sluice ")
+		rows := regexp.MustCompile("(?m)^\\|[^|]*`"+name+"`[^|]*\\| .+ \\|$").FindAllString(table, -1)
+		if want := cmd.Flags().Lookup("json") != nil; len(rows) != map[bool]int{true: 1}[want] {
+			t.Errorf("%s is in %d rows of the table of JSON", name, len(rows))
+		}
+	}
+	for _, code := range ExitCodes {
+		if !strings.Contains(codes, fmt.Sprintf("\n| %d | ", code.Code)) {
+			t.Errorf("the exit code %d is not there", code.Code)
 		}
 	}
 }

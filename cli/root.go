@@ -33,9 +33,11 @@ func rootCommand(std *Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "A Server-Sent Events pub/sub gateway: servers POST events, browsers and programs receive them, and no event is lost without a notice.",
-		Long:  "Without a command, sluice runs the gateway, as sluice serve does.",
-		Args:  checkArguments,
-		RunE:  func(*cobra.Command, []string) error { return serve.Run(std) },
+		Long: "Without a command, sluice runs the gateway, as sluice serve does.\n\n" +
+			"The other commands find the gateway by --url or SLUICE_URL, and their key by --key-file, or by SLUICE_KEY (for administrators ADMIN_KEY). With --json they print JSON. " +
+			"Exit codes: 0 it was done, 1 it failed, 2 the arguments or settings are wrong.",
+		Args: checkArguments,
+		RunE: func(*cobra.Command, []string) error { return serve.Run(std) },
 
 		SilenceErrors: true, // Main prints them
 		SilenceUsage:  true,

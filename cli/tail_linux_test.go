@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"net"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -132,6 +133,23 @@ func TestSubscribeOnATerminal(t *testing.T) {
 	}
 }
 
+// refuseTwice takes the gateway's address until two connections have come, and answers neither.
+func refuseTwice(t *testing.T, address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for range 2 {
+		connection, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		connection.Close()
+	}
+}
+
 // When the gateway is gone, tail says so once, and goes on when it is there again.
 func TestTailComesBack(t *testing.T) {
 	t.Parallel()
@@ -141,6 +159,7 @@ func TestTailComesBack(t *testing.T) {
 	c.sees(t, c.all, "connected to "+s.url)
 	s.stop(t, syscall.SIGKILL)
 	c.sees(t, c.all, "trying until it is there")
+	refuseTwice(t, strings.TrimPrefix(s.url, "http://"))
 	again := startCommand(t, exec.Command(binary, "serve"), dir, keysSetting, "ADDR="+strings.TrimPrefix(s.url, "http://"))
 	if status, text, err := again.post(`{"event":"later"}`); err != nil || status != 200 {
 		t.Fatal(status, text, err)

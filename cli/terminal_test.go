@@ -3,10 +3,13 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 // No text can change a terminal, or hide or reorder what is on it.
@@ -32,34 +35,30 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
-func FuzzHarmless(f *testing.F) {
-	for _, text := range []string{"a", "\x1b[31m", "\u009b", "\u202e", "\xff", "\U000e0041", "\"\\u001b\""} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
+// Whatever the bytes are, what is left is text without control characters; and JSON stays the same JSON.
+func TestHarmlessModel(t *testing.T) {
+	t.Parallel()
+	piece := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+		rapid.SampledFrom([]string{"\x1b[31m", "\u009b", "\u202e", "\xff", "\U000e0041", "\u2028", `\u001b`, "\uFFFD", "\n", "\r"}))
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
 		got := harmless(text)
 		for _, r := range got {
-			if unicode.Is(unicode.Cc, r) && r != '\n' && r != '\t' || r == '\u202e' || r >= 0x80 && r < 0xa0 {
+			if unicode.Is(unicode.Cc, r) && r != '\n' && r != '\t' || r == '\u202e' {
 				t.Fatalf("%q became %q", text, got)
 			}
 		}
 		if !utf8.ValidString(got) || strings.Contains(oneLine(text), "\n") {
 			t.Fatalf("%q became %q", text, got)
 		}
-		if !json.Valid([]byte(text)) || !utf8.ValidString(text) {
-			return
+		document, err := json.Marshal(strings.ToValidUTF8(text, "?"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		var before, after any
-		if json.Unmarshal([]byte(text), &before) != nil {
-			return
-		}
-		if err := json.Unmarshal([]byte(got), &after); err != nil {
-			t.Fatalf("%q became %q: %v", text, got, err)
-		}
-		x, _ := json.Marshal(before)
-		y, _ := json.Marshal(after)
-		if !bytes.Equal(x, y) {
-			t.Fatalf("%q became %q, which is other JSON", text, got)
+		document = bytes.ReplaceAll(document, []byte(`\u2028`), []byte("\u2028")) // as a client may have sent it
+		var before, after string
+		if err := errors.Join(json.Unmarshal(document, &before), json.Unmarshal([]byte(harmless(string(document))), &after)); err != nil || before != after {
+			t.Fatalf("%q became %q: %v", before, after, err)
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (c *Top) shower(std *Streams, w *watch) (show func() error, done func(), er
 	case c.Once:
 		w.paint = paint(useColors(c.Color, std.Out))
 		return w.printPage, nothing, nil
-	case isTerminal(std.Out) && useColors(colorAlways, std.Out) && os.Getenv("TERM") != "dumb":
+	case isTerminal(std.Out) && os.Getenv("TERM") != "dumb" && enableEscapes(std.Out):
 		w.paint = paint(useColors(c.Color, std.Out))
 		screen, err := openScreen(std, w.keys)
 		if err != nil {
@@ -134,7 +134,10 @@ type watch struct {
 	clients []topClient
 	listed  bool      // there is a list of clients
 	history []float64 // events a second
-	trouble error     // while there is no connection
+	trouble error     // while there are no figures
+	silent  bool      // the trouble is that nothing comes over an open connection
+	heard   time.Time // when the last figures came
+	second  <-chan time.Time
 	sort    string
 	live    bool // on a terminal, where trouble is shown at its place
 	paused  bool
@@ -161,6 +164,9 @@ func (w *watch) run(ctx context.Context, key string, show func() error) error {
 	ended := make(chan error, 1)
 	group.Go(func() { ended <- cl.Subscribe(ctx, func(e client.Event) error { return w.take(ctx, e) }) })
 	group.Go(func() { w.top.listClients(ctx, w.base, w.wants, w.lists) })
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	w.second, w.heard = second.C, time.Now()
 	for {
 		changed, err := w.next(ctx, ended)
 		if err == nil && changed && (w.has && w.listed || w.live) {
@@ -204,13 +210,18 @@ func (w *watch) next(ctx context.Context, ended <-chan error) (show bool, err er
 	case err := <-ended:
 		return false, err
 	case err := <-w.lost:
-		if w.trouble == nil && !w.live {
-			w.std.note("%v; trying until it is there", err)
+		w.silent = false
+		return w.lose(err), nil
+	case <-w.second:
+		took := time.Since(w.heard)
+		if took < silenceMost || w.trouble != nil && !w.silent {
+			return false, nil
 		}
-		w.trouble = err
-		return w.live, nil
+		show := w.lose(fmt.Errorf("no figures have come from %s for %s; is the gateway stopped, or the network down?", w.base, age(took)))
+		w.silent = true
+		return show, nil
 	case f := <-w.figures:
-		w.trouble = nil
+		w.trouble, w.silent, w.heard = nil, false, time.Now()
 		return w.add(f), nil
 	case l := <-w.lists:
 		if l.err != nil {
@@ -222,6 +233,18 @@ func (w *watch) next(ctx context.Context, ended <-chan error) (show bool, err er
 	case key := <-w.keys:
 		return true, w.press(key)
 	}
+}
+
+// silenceMost is how long figures may be late before that is trouble. They come each second.
+const silenceMost = 5 * time.Second
+
+// lose notes why there are no figures, and reports whether to show it on the page. Elsewhere it is a note, once.
+func (w *watch) lose(why error) (show bool) {
+	if w.trouble == nil && !w.live {
+		w.std.note("%v; trying until it is there", why)
+	}
+	w.trouble = why
+	return w.live
 }
 
 // add takes new figures, and reports whether there is a new sample.

@@ -86,6 +86,15 @@ func TestTopWithoutAGateway(t *testing.T) {
 	s := watched(t)
 	c := atTerminal(t, []string{"ADMIN_KEY=" + topKey}, "top", "--url", s.url)
 	c.sees(t, c.screen, "3 in all")
+	s.cmd.Process.Signal(syscall.SIGSTOP) // the connection stays open
+	c.sees(t, c.screen, "no figures have come from "+s.url)
+	s.cmd.Process.Signal(syscall.SIGCONT)
+	gatewaytest.Until(t, func() error {
+		if page := c.screen(); strings.Contains(page, "no figures") {
+			return fmt.Errorf("the page stays: %s", page)
+		}
+		return nil
+	})
 	s.stop(t, syscall.SIGKILL)
 	c.sees(t, c.all, "no gateway answers at "+s.url)
 	c.press(t, "\x03")
