@@ -26,5 +26,12 @@ function options(name, more) {
 // launch starts a browser. more has what playwright is to do besides, under the browsers' names.
 export const launch = (more = {}, which = name) => kinds[which].type.launch(options(which, more));
 
+// faultsOf collects the errors of a page's scripts. A script that the page's own policy forbids is none, though Firefox says so.
+export function faultsOf(page) {
+  const faults = [];
+  page.on("pageerror", e => /violates the following directive/.test(e.message) || faults.push(e.message));
+  return faults;
+}
+
 // launchIn starts a browser with a profile of its own in a folder.
 export const launchIn = (folder, more = {}) => kinds[name].type.launchPersistentContext(folder, options(name, more));
