@@ -1,7 +1,7 @@
 // Pages written for RestDB, under trouble: cuts, proxies that say strange things, a browser that thinks it is offline.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { faultsOf, launch } from "./browsers.mjs";
+import { browserName, faultsOf, launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { Clock, Door, inVM } from "./restdb-tools.mjs";
 import { connections } from "./sdk-tools.mjs";
@@ -319,10 +319,9 @@ for (const [what, comes] of [
   assert.deepEqual(await page.evaluate(() => got), [1]);
 });
 
-test("in the back/forward cache a page has no connection, and it comes back with what it missed", { timeout: 60_000 }, async t => {
-  const caching = await launch({
-    chromium: { ignoreDefaultArgs: ["--disable-back-forward-cache"] }, firefox: { firefoxUserPrefs: { "fission.bfcacheInParent": true } },
-  });
+// Only in Chromium: Firefox puts no page into that cache while WebDriver BiDi drives it.
+if (browserName === "chromium") test("in the back/forward cache a page has no connection, and it comes back with what it missed", { timeout: 60_000 }, async t => {
+  const caching = await launch({ chromium: { ignoreDefaultArgs: ["--disable-back-forward-cache"] } });
   t.after(() => caching.close());
   const door = new Door(base);
   await door.start(t);
