@@ -4,7 +4,7 @@ GO ?= go
 PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
 export CGO_ENABLED ?= 1
 
-.PHONY: help build test deps check unit e2e e2e-cluster cross soak soak-connections models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
+.PHONY: help build test deps check unit e2e e2e-firefox e2e-cluster cross soak soak-connections models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
 
 # build comes first, so that make alone builds.
 build: ## the binary, in bin/
@@ -28,8 +28,16 @@ unit: ## all tests, with the race detector
 	$(GO) test -race -timeout 20m $(PKGS)
 	$(GO) test -run TestResumeFarBack ./broker
 
-e2e: build ## the binary in a real browser
+# What Firefox is asked each time: the first page, the SDK and its hooks, cookies, examples. tabs-model has tabs in both.
+FIREFOX := browser sdk-own sdk-react cookies rooms auth-example
+
+e2e: build ## the binary in real browsers: all in Chromium, and what matters most in Firefox
 	cd e2e && npm ci --no-audit --no-fund --silent && node --test --test-concurrency=3 # they mostly wait
+	cd e2e && BROWSER=firefox node --test --test-concurrency=3 $(FIREFOX:%=%.test.mjs)
+
+e2e-firefox: build ## all tests that need a browser, in Firefox
+	cd e2e && npm ci --no-audit --no-fund --silent && \
+		BROWSER=firefox node --test --test-concurrency=3 $$(grep -lE 'from "./(browsers|sdk-browser|dashboard).mjs"' *.test.mjs)
 
 e2e-cluster: build nats-server ## the same tests; three gateways behind a balancer take the place of one. ARGS="sdk.test.mjs" for one file
 	cd e2e && npm ci --no-audit --no-fund --silent && node run-cluster.mjs --test-concurrency=2 $(ARGS)

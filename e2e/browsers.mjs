@@ -13,9 +13,9 @@ const kinds = {
 };
 export const names = Object.keys(kinds);
 
-// name is the browser of the tests that run in one.
-export const name = process.env.BROWSER || "chromium";
-assert.ok(kinds[name], `BROWSER is ${names.join(" or ")}`);
+// browserName is the browser of the tests that run in one.
+export const browserName = process.env.BROWSER || "chromium";
+assert.ok(kinds[browserName], `BROWSER is ${names.join(" or ")}`);
 
 // options are those of playwright for a browser, with more of them for each.
 function options(name, more) {
@@ -24,7 +24,19 @@ function options(name, more) {
 }
 
 // launch starts a browser. more has what playwright is to do besides, under the browsers' names.
-export const launch = (more = {}, which = name) => kinds[which].type.launch(options(which, more));
+export const launch = (more = {}, which = browserName) => kinds[which].type.launch(options(which, more));
+
+// Firefox takes for errors of a page what Chromium only prints: a script that the page's own policy forbids, a request that
+// CORS forbids.
+const printed = /violates the following directive|The Same Origin Policy disallows/;
+
+// onFault calls f for each error of a page's scripts; faultsOf collects them.
+export const onFault = (page, f) => page.on("pageerror", e => printed.test(e.message) || f(e));
+export function faultsOf(page) {
+  const faults = [];
+  onFault(page, e => faults.push(e.message));
+  return faults;
+}
 
 // launchIn starts a browser with a profile of its own in a folder.
-export const launchIn = (folder, more = {}) => kinds[name].type.launchPersistentContext(folder, options(name, more));
+export const launchIn = (folder, more = {}) => kinds[browserName].type.launchPersistentContext(folder, options(browserName, more));

@@ -88,15 +88,22 @@ test("a form that was opened before somebody else's change does not undo it", as
   assert.equal((await now()).code, "not_found");
 });
 
-// creating opens the page of keys. If lost, the answers to new keys do not arrive.
+// losing makes a function that says whether the answers to POST at a path get lost on the way to the page.
+async function losing(page, path) {
+  await page.evaluate(path => {
+    const { fetch } = window;
+    window.fetch = async (url, init) => {
+      const answer = await fetch(url, init);
+      if (window.lost && init?.method === "POST" && new URL(url, location).pathname.endsWith(path)) throw new TypeError("the network failed");
+      return answer;
+    };
+  }, path);
+  return lost => page.evaluate(lost => { window.lost = lost; }, lost);
+}
+
+// creating opens the page of keys.
 async function creating(t) {
-  const page = await openKeys(t), it = { page, lost: false };
-  await page.route("**/admin/keys", async route => {
-    if (route.request().method() !== "POST") return route.continue();
-    const response = await route.fetch();
-    if (it.lost) return route.abort();
-    return route.fulfill({ response });
-  });
+  const page = await openKeys(t), it = { page }, lose = await losing(page, "/admin/keys");
   it.form = page.getByRole("dialog", { name: "New API key" });
   it.start = async name => {
     await page.getByRole("button", { name: "New key" }).click();
@@ -104,10 +111,10 @@ async function creating(t) {
   };
   it.create = () => it.form.getByRole("button", { name: "Create" });
   it.lose = async () => {
-    it.lost = true;
+    await lose(true);
     await it.create().click();
     await it.form.getByText(/does not know whether the change was made/).waitFor();
-    it.lost = false;
+    await lose(false);
   };
   it.done = async () => {
     await page.getByRole("button", { name: "Done" }).click();
@@ -195,16 +202,12 @@ test("a double click, a held Ctrl+Enter and a lost answer publish one event", as
   for (let n = 0; n < 3; n++) await page.keyboard.press("Control+Enter");
   await one("fast-keys");
 
-  let lose = true;
-  await page.route("**/realtime", async route => {
-    if (route.request().method() !== "POST") return route.continue();
-    const response = await route.fetch();
-    return lose ? route.abort() : route.fulfill({ response });
-  });
+  const lose = await losing(page, "/realtime");
+  await lose(true);
   await begin("lost-answer");
   await send.click();
   await page.getByText(/does not know whether the event was stored/).waitFor();
-  lose = false;
+  await lose(false);
   await send.click();
   await one("lost-answer");
   // To publish the same once more is another event.

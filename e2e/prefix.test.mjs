@@ -17,7 +17,7 @@ test("a visitor sees the page with its style, and lines to paste", async t => {
   assert.equal(await page.locator("#try-watch").textContent(), `curl -N -H 'x-apikey: KEY' ${gateway.url("/realtime")}`);
   assert.ok((await page.locator("#try-publish").textContent()).endsWith(` ${gateway.url("/realtime")}`));
   assert.match(await page.locator("#try-page").textContent(), new RegExp(`EventSource\\("${gateway.url("/realtime")}\\?`));
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).margin), "0px", "the style sheet is in force");
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).marginTop), "0px", "the style sheet is in force");
 });
 
 test("events come live, and one is published", async t => {

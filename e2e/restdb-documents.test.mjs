@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import vm from "node:vm";
 import EventSource from "eventsource";
-import { launch } from "./browsers.mjs";
+import { faultsOf, launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { inVM } from "./restdb-tools.mjs";
 import { jwt, secret } from "./sdk-tools.mjs";
@@ -93,8 +93,7 @@ function right({ id, got, heard }, chat) {
 async function page(t, html) {
   const server = createServer((_, answer) => answer.writeHead(200, { "content-type": "text/html" }).end(html));
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const it = await (await browser.newContext()).newPage(), faults = [];
-  it.on("pageerror", e => faults.push(e.message));
+  const it = await (await browser.newContext()).newPage(), faults = faultsOf(it);
   t.after(async () => {
     await it.context().close();
     server.closeAllConnections();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { after, afterEach, before, test } from "node:test";
-import { launch } from "./browsers.mjs";
+import { faultsOf, launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { Clock, Source, inVM } from "./restdb-tools.mjs";
 import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
@@ -46,8 +46,7 @@ async function host(t, html) {
 
 async function open(t, html) {
   const page = await (await browser.newContext()).newPage();
-  const faults = [];
-  page.on("pageerror", e => faults.push(e.message));
+  const faults = faultsOf(page);
   t.after(() => assert.deepEqual(faults, []));
   const addresses = [];
   page.on("request", r => addresses.push(r.url()));

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before } from "node:test";
-import { launch } from "./browsers.mjs";
+import { launch, onFault } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { connections, key, settings } from "./sdk-tools.mjs";
 
@@ -33,7 +33,7 @@ export const closeSites = () => sites.forEach(s => s.close());
 // openTab opens a page that collects the ticks, and does not wait for its stream; options are those of connect.
 export async function openTab(context, url, options, address) {
   const page = await context.newPage();
-  page.on("pageerror", e => assert.fail(e));
+  onFault(page, e => assert.fail(e));
   await page.goto(url);
   await page.evaluate(async ([address, options]) => {
     const { connect } = await import("/sluice.js");
