@@ -5,22 +5,31 @@ import { drawClients, startClients } from "./clients.js";
 import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
+import { drawMenu, startMenu } from "./menu.js";
 import { adminChanged, drawOverview, reconnectStats, startOverview } from "./overview.js";
 import { drawPublish, startPublish } from "./publish.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
 import { drawTry, startTry } from "./tryit.js";
 
-const views = ["overview", "events", "keys", "audit"];
+// views are the pages in the order of the menu: open is called when one comes to show, and key says that an API key or a token
+// opens it too.
+const views = [
+  { group: "Live", id: "overview", title: "Overview", open: () => [drawOverview, drawGateways, drawClients].forEach(draw => draw()) },
+  { group: "Live", id: "events", title: "Events", key: true, open: drawLive },
+  { group: "Access", id: "keys", title: "Keys", open: loadKeys },
+  { group: "Gateway", id: "audit", title: "Audit", open: drawAudit },
+];
+const viewOf = id => views.find(v => v.id === id);
 const icon = document.querySelector("link[rel=icon]").href;
 let adding = false, shown = "";
 
-const allowed = view => view === "events" ? session.key || session.admin : view !== "intro" && session.admin;
+const allowed = id => Boolean(session.admin || session.key && viewOf(id)?.key) && id !== "intro";
 
 // view is what the address asks for, as far as the credentials go.
 function view() {
-  const asked = location.hash.slice(1);
-  if (views.includes(asked) && allowed(asked)) return asked;
-  return shown && allowed(shown) ? shown : views.find(allowed) ?? "intro";
+  const asked = location.hash.slice(1).split("/")[0];
+  if (viewOf(asked) && allowed(asked)) return asked;
+  return shown && allowed(shown) ? shown : views.find(v => allowed(v.id))?.id ?? "intro";
 }
 
 function draw() {
@@ -28,14 +37,8 @@ function draw() {
   const started = now !== shown;
   shown = now;
   $("intro").hidden = now !== "intro";
-  for (const v of views) {
-    $(v).hidden = v !== now;
-    const link = document.querySelector(`nav a[href="#${v}"]`);
-    link.hidden = !allowed(v);
-    if (v === now) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  $("nav").hidden = !session.admin;
+  for (const { id } of views) $(id).hidden = id !== now;
+  drawMenu(now, views, allowed);
   $("live").hidden = !session.key;
   const place = now === "intro" ? $("intro-door") : $("main");
   if ($("door").parentElement !== place) place.prepend($("door"));
@@ -44,14 +47,7 @@ function draw() {
   $("add").hidden = !(session.key || session.admin) || !$("door").hidden && !adding;
   $("add").setAttribute("aria-expanded", String(adding));
   credentials();
-  if (!started) return;
-  if (now === "overview") {
-    drawOverview();
-    drawGateways();
-    drawClients();
-  } else if (now === "events") drawLive();
-  else if (now === "keys") loadKeys();
-  else if (now === "audit") drawAudit();
+  if (started) viewOf(now)?.open();
 }
 
 const kinds = { key: "API key", token: "Token", admin: "Admin key" };
@@ -122,6 +118,7 @@ function warn(stats) {
   setText($("banner"), (said.length && stats.node ? `Gateway ${stats.node}: ` : "") + said.join(" "));
 }
 
+startMenu(views);
 startTry();
 startPublish();
 startLive(state("events-state", reconnect));
