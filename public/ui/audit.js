@@ -1,5 +1,6 @@
 // The audit trail: what was done and what was refused, newest first, live.
 import { $, act, el, message, setText } from "./dom.js";
+import { allow } from "./allow.js";
 import { lines } from "./api.js";
 import { count, idTime, when } from "./format.js";
 import { session } from "./session.js";
@@ -22,7 +23,8 @@ function row({ id, action, entry }) {
   const tr = el("tr", { title: entry.request_id ? `request ${entry.request_id}` : undefined },
     el("td", {}, when(idTime(id))),
     el("th", { scope: "row", class: "mono", text: action }),
-    el("td", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
+    el("td", {}, el("span", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
+      refused && allow(entry.outcome, entry.door) ? el("small", { class: "dim", text: allow(entry.outcome, entry.door) }) : ""),
     el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
     el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that the request used", text: entry.door })),
     el("td", { class: target ? "wrap" : "none" }, el("bdi", { text: target || "–" })));

@@ -1,6 +1,8 @@
 // The page: which view shows, what is connected, and the form that takes a credential.
 import { $, act, el, message, reconcile, setText } from "./dom.js";
+import { loadAccounts, startAccounts } from "./accounts.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
+import { loadBackups, startBackups } from "./backups.js";
 import { drawClients, startClients } from "./clients.js";
 import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
@@ -8,8 +10,11 @@ import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
 import { drawMenu, startMenu } from "./menu.js";
 import { adminChanged, drawOverview, reconnectStats, startOverview } from "./overview.js";
 import { drawPublish, startPublish } from "./publish.js";
+import { loadRevocations, startRevocations } from "./revocations.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
+import { loadTokens, startTokens } from "./tokens.js";
 import { drawTry, startTry } from "./tryit.js";
+import { loadUsers, startUsers } from "./users.js";
 
 // views are the pages in the order of the menu: open is called when one comes to show, and key says that an API key or a token
 // opens it too.
@@ -17,6 +22,11 @@ const views = [
   { group: "Live", id: "overview", title: "Overview", open: () => [drawOverview, drawGateways, drawClients].forEach(draw => draw()) },
   { group: "Live", id: "events", title: "Events", key: true, open: drawLive },
   { group: "Access", id: "keys", title: "Keys", open: loadKeys },
+  { group: "Access", id: "tokens", title: "Tokens", key: true, open: loadTokens },
+  { group: "Access", id: "revocations", title: "Revocations", open: loadRevocations },
+  { group: "Access", id: "users", title: "Users", open: loadUsers },
+  { group: "Access", id: "accounts", title: "Accounts", open: loadAccounts },
+  { group: "Gateway", id: "backups", title: "Backups", open: loadBackups },
   { group: "Gateway", id: "audit", title: "Audit", open: drawAudit },
 ];
 const viewOf = id => views.find(v => v.id === id);
@@ -129,6 +139,11 @@ startOverview(state("stats-state", reconnectStats), stats => {
 startGateways();
 startClients();
 startKeys();
+startTokens();
+startRevocations();
+startUsers();
+startAccounts();
+startBackups();
 startAudit(state("audit-state", reconnectAudit));
 
 act($("door"), "submit", () => enter($("credential").value));

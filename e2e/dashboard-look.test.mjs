@@ -1,0 +1,92 @@
+// How every page of the dashboard looks and what a screen reader finds, at two widths, in light and dark.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { admin, goTo, key, live, publish, setUp, shot, visit } from "./dashboard.mjs";
+
+const gateway = setUp();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const call = async (method, path, body, headers = { "x-apikey": admin }) => {
+  const r = await fetch(gateway.url(path), { method, body: body && JSON.stringify(body), headers: { ...headers, "content-type": "application/json" } });
+  assert.ok(r.ok, `${method} ${path}: ${r.status}`);
+  return r;
+};
+const root = { Authorization: `Apikey ${admin}` };
+
+let filled;
+
+// fill makes one of everything, and something that is long.
+async function fill() {
+  const long = "a-name-that-is-longer-than-a-phone-is-wide-".repeat(2);
+  await publish({ event: "hello", collection: "customer", data: { text: long } });
+  await call("POST", "/admin/keys", { name: `mobile ${long}`, sub: ["PUT:customer", "chat-*"], pub: ["chat-*"], rest: ["GET:customer"] });
+  await call("POST", "/admin/keys", { name: "empty" });
+  await call("POST", "/admin/users", { email: "ann@example.org", password: "long enough", sub: ["goal"] });
+  await call("POST", "/admin/users", { email: `${long.slice(0, 60)}@example.org`, password: "long enough" });
+  await call("POST", "/admin/revocations", { jti: `${long}1` });
+  await call("POST", "/admin/revocations", { subject: "42" });
+  await call("POST", "/admin/backup");
+  await call("POST", "/accounts/ann@example.org", { name: "Ann", password: "long enough" }, root);
+  await call("PUT", "/db/bank", undefined, root);
+  await call("POST", "/db/bank/grant?username=ann@example.org&role=reader", undefined, root);
+  await fetch(gateway.url("/admin/keys"), { headers: { "x-apikey": "wrong" } });
+}
+
+// faults are what does not fit, has no name or is too small to hit, and what axe finds.
+async function faults(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const found = [];
+    if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
+    const dialog = document.querySelector("dialog[open]");
+    const seen = [...(dialog ?? document).querySelectorAll("a[href], button, input, select, textarea, summary, [role=button]")].filter(e => e.checkVisibility() && !e.closest(".skip"));
+    for (const e of seen) {
+      const target = e.matches("[type=radio], [type=checkbox]") ? e.closest("label") ?? e : e;
+      const { width, height, left, right } = target.getBoundingClientRect();
+      const what = `${e.tagName} ${e.id || e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30)}`;
+      if (width < 23.9 || height < 23.9) found.push(`${what} is ${width.toFixed(1)} × ${height.toFixed(1)}`);
+      if (!e.closest(".scroll, pre") && (left < -1 || right > innerWidth + 1)) found.push(`${what} is cut off`);
+    }
+    // What is clipped and cannot be scrolled to is lost.
+    for (const e of (dialog ?? document.querySelector("main")).querySelectorAll("h2, h3, p, dt, dd, th, td, button, a, label > span, .chip")) {
+      if (!e.checkVisibility() || e.closest(".offscreen, thead, .line, .scroll, .plot")) continue;
+      if (e.scrollWidth > e.clientWidth + 2 && getComputedStyle(e).display !== "inline") found.push(`${e.tagName} "${e.textContent.trim().slice(0, 40)}" is clipped`);
+    }
+    const { violations } = await window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+    return [...found, ...violations.map(v => `${v.id}: ${v.nodes.map(n => n.html.slice(0, 160)).join(" | ")}`)];
+  });
+}
+
+const pages = ["Overview", "Events", "Keys", "Tokens", "Revocations", "Users", "Accounts", "Backups", "Audit"];
+const forms = { Keys: "New key", Users: "New user", Accounts: "New account" };
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390]) {
+    test(`every page in ${colorScheme} at ${width}: nothing cut off, nothing without a name, axe finds nothing`, async t => {
+      await (filled ??= fill());
+      const page = await visit(t, key, { provoked: true, colorScheme, viewport: { width, height: 900 } });
+      await live(page);
+      await page.getByRole("button", { name: "Add a key" }).click();
+      await page.getByLabel("API key, token or admin key").fill(admin);
+      await page.getByRole("button", { name: "Connect" }).click();
+      await live(page, "stats-state");
+      const all = [];
+      const look = async name => {
+        for (const fault of await faults(page)) all.push(`${name}: ${fault}`);
+        await shot(page, `${name}-${colorScheme}-${width}`);
+      };
+      for (const title of pages) {
+        await goTo(page, title);
+        await page.waitForTimeout(400);
+        await look(title);
+        if (!forms[title]) continue;
+        await page.getByRole("button", { name: forms[title], exact: true }).click();
+        await look(`${title}-form`);
+        await page.keyboard.press("Escape");
+      }
+      assert.deepEqual(all, []);
+    });
+  }
+}
