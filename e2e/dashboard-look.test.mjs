@@ -49,6 +49,8 @@ async function faults(page) {
       if (width < 23.9 || height < 23.9) found.push(`${what} is ${width.toFixed(1)} × ${height.toFixed(1)}`);
       if (!e.closest(".scroll, pre") && (left < -1 || right > innerWidth + 1)) found.push(`${what} is cut off`);
     }
+    for (const e of (dialog ?? document).querySelectorAll(".scroll, dialog"))
+      if (e.checkVisibility() && e.scrollWidth > e.clientWidth + 1) found.push(`${e.id || e.tagName} scrolls sideways`);
     // What is clipped and cannot be scrolled to is lost.
     for (const e of (dialog ?? document.querySelector("main")).querySelectorAll("h2, h3, p, dt, dd, th, td, button, a, label > span, .chip")) {
       if (!e.checkVisibility() || e.closest(".offscreen, thead, .line, .scroll, .plot")) continue;
@@ -59,7 +61,7 @@ async function faults(page) {
   });
 }
 
-const pages = ["Overview", "Events", "Keys", "Tokens", "Revocations", "Users", "Accounts", "Backups", "Audit"];
+const pages = ["Overview", "Events", "Keys", "Tokens", "Revocations", "Users", "Accounts", "Gateways", "Backups", "Audit"];
 const forms = { Keys: "New key", Users: "New user", Accounts: "New account" };
 
 for (const colorScheme of ["light", "dark"]) {

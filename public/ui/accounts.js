@@ -151,5 +151,5 @@ export function startAccounts() {
     about: "An account signs in at the databases' door, and owns databases or has a role in them.",
     body: [el("ul", { id: "accounts-list", class: "cards" })],
   });
-  pages = new Pages({ read, search: parts.search, count: parts.count, place: parts.pages, draw, all: "accounts", none: "There is no account yet." });
+  pages = new Pages({ read, search: parts.search, count: parts.count, place: parts.pages, draw, one: "account", all: "accounts", none: "There is no account yet." });
 }

@@ -52,7 +52,7 @@ export const loadBackups = () => void pages.load();
 export function startBackups() {
   const button = el("button", { type: "button", class: "primary last", text: "Make a backup" });
   act(button, "click", make);
-  const table = el("div", { class: "scroll card", id: "backups-table", tabindex: "0", role: "region", "aria-label": "List of backups", hidden: true },
+  const table = el("div", { class: "scroll card stack", id: "backups-table", tabindex: "0", role: "region", "aria-label": "List of backups", hidden: true },
     el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "Made" }), el("th", { scope: "col", class: "number", text: "Size" }), el("th", { scope: "col", text: "Folder" }), el("th", { scope: "col" }, el("span", { class: "offscreen", text: "Copy or delete" })))),
       el("tbody", { id: "backups-rows" })));
@@ -61,5 +61,5 @@ export function startBackups() {
     about: "A backup is a copy of everything that was acknowledged, on the disk of the gateway. Copy it to another disk, then delete it here. To restore it, stop the gateway and start it with DATA_DIR set to that folder.",
     body: [table],
   });
-  pages = new Pages({ path: "/admin/backups", search: parts.search, count: parts.count, place: parts.pages, draw, all: "backups", none: "There is no backup on this gateway's disk." });
+  pages = new Pages({ path: "/admin/backups", search: parts.search, count: parts.count, place: parts.pages, draw, one: "backup", all: "backups", none: "There is no backup on this gateway's disk." });
 }

@@ -10,7 +10,7 @@ const every = 2000; // milliseconds
 let clustered = false, timer = 0;
 
 // condition is one word for a gateway, and why it needs a look.
-function condition(g) {
+export function condition(g) {
   if (g.twice) return "two gateways have this name: set CLUSTER_NODE";
   if (g.away) return `silent for ${Math.round(g.seen_ms / 1000)} s`;
   if (!g.ready) return "not ready";

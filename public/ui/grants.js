@@ -13,8 +13,9 @@ export const terms = ({ sub, pub, rest }) => [patterns("Subscribe", sub), patter
 
 const global = " Only REALTIME_GLOBAL, a setting of the gateway, would let it use channels.";
 
-// empty is the text of the warning. what is the thing: a key, a user, a token.
-export const empty = what => `This ${what} may do nothing: it has no channel and no documents.${what === "user" ? "" : global}`;
+// empty is the text of the warning. what is "key", "user" or "token".
+export const empty = what => what === "token" ? "A token without a channel and without documents would do nothing: the gateway makes none."
+  : `This ${what} may do nothing: it has no channel and no documents.${what === "key" ? global : ""}`;
 
 // warning is the text above as an element of a list, "" where the grant is not empty.
 export const warning = (what, grant) => mayNothing(grant) ? el("p", { class: "warn", text: empty(what) }) : "";
@@ -32,5 +33,13 @@ export function watchGrant(form, what, entered) {
 // texts are the entries of a field that takes several.
 export const texts = text => text.split(/[,\s]+/).filter(Boolean);
 
-// field is a labelled input of a form, with what it is about below it.
-export const field = (title, input, about) => el("label", {}, el("span", { text: title }), input, about ? el("small", { class: "dim", text: about }) : "");
+let fields = 0;
+
+// field is a labelled input of a form, with what it is about below it. That describes the input, and is no part of its name.
+export function field(title, input, about) {
+  const label = el("label", {}, el("span", { text: title }), input);
+  if (!about) return label;
+  const id = `about-${++fields}`;
+  input.setAttribute("aria-describedby", id);
+  return el("div", {}, label, el("small", { id, class: "dim", text: about }));
+}

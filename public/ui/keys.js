@@ -75,7 +75,7 @@ export const loadKeys = () => void pages.load();
 
 export function startKeys() {
   pages = new Pages({
-    path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, all: "keys",
+    path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, one: "key", all: "keys",
     none: "There is no key yet. Create one, and list the channels that it may see.",
   });
   act($("new"), "click", () => edit(null, created));

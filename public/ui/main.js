@@ -9,6 +9,7 @@ import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
 import { drawMenu, startMenu } from "./menu.js";
 import { adminChanged, drawOverview, reconnectStats, startOverview } from "./overview.js";
+import { loadNodes, startNodes } from "./nodes.js";
 import { drawPublish, startPublish } from "./publish.js";
 import { loadRevocations, startRevocations } from "./revocations.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
@@ -26,6 +27,7 @@ const views = [
   { group: "Access", id: "revocations", title: "Revocations", open: loadRevocations },
   { group: "Access", id: "users", title: "Users", open: loadUsers },
   { group: "Access", id: "accounts", title: "Accounts", open: loadAccounts },
+  { group: "Gateway", id: "nodes", title: "Gateways", open: loadNodes },
   { group: "Gateway", id: "backups", title: "Backups", open: loadBackups },
   { group: "Gateway", id: "audit", title: "Audit", open: drawAudit },
 ];
@@ -115,7 +117,7 @@ function title() {
   const states = ["events-state", "stats-state", "audit-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
   const bad = states.find(s => s === "refused") ?? states.find(s => s === "waiting");
   document.title = bad ? `${bad === "waiting" ? "Reconnecting" : "Refused"} – Sluice` : "Sluice";
-  document.querySelector("link[rel=icon]").href = bad ? icon.replace("%230a7d55", "%23b3261e") : icon;
+  document.querySelector("link[rel=icon]").href = bad ? icon.replace("icon.svg", "icon-bad.svg") : icon;
 }
 
 // warn is for what the statistics say needs somebody.
@@ -144,6 +146,7 @@ startRevocations();
 startUsers();
 startAccounts();
 startBackups();
+startNodes();
 startAudit(state("audit-state", reconnectAudit));
 
 act($("door"), "submit", () => enter($("credential").value));
@@ -165,7 +168,15 @@ function takeAddress() {
   if (given) enter(given);
   return given !== null;
 }
-addEventListener("hashchange", () => takeAddress() || draw());
+addEventListener("hashchange", () => {
+  if (takeAddress()) return;
+  const before = shown;
+  draw();
+  if (shown === before) return;
+  // The browser takes the focus from a link to a part of the page, and scrolls there.
+  if (document.activeElement === document.body) $("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
+});
 
 restore();
 const given = fromAddress();

@@ -24,12 +24,7 @@ export function startMenu(views) {
     list.append(el("li", {}, link));
   }
   act($("menu"), "click", () => open(!isOpen()), { again: true });
-  // The link that was chosen may be hidden afterwards: the focus goes to the page that it leads to.
-  $("nav").addEventListener("click", e => {
-    if (!e.target.closest("a") || !isOpen()) return;
-    open(false);
-    $("main").focus();
-  });
+  $("nav").addEventListener("click", e => e.target.closest("a") && open(false));
   document.addEventListener("keydown", e => {
     if (e.key !== "Escape" || !isOpen() || document.querySelector("dialog[open]")) return;
     open(false);

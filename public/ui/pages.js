@@ -18,8 +18,8 @@ export class Pages {
   #timer = 0;
   #credential = null;
 
-  // what: {path, search, count, place, draw, none, all, also, read}: the field and the texts that it fills, where its buttons go, what
-  // shows the entries, what it says of none, what it calls all, a function that gives further parameters, and one that
+  // what: {path, search, count, place, draw, none, one, all, also, read}: the field and the texts that it fills, where its buttons go, what
+  // shows the entries, what it says of none, what it calls one and all, a function that gives further parameters, and one that
   // reads a page in another way than list, if there are any.
   constructor(what) {
     Object.assign(this, what);
@@ -109,6 +109,6 @@ export class Pages {
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";
-    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.all}`) + part;
+    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.total === 1 ? this.one ?? this.all : this.all}`) + part;
   }
 }

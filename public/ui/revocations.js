@@ -68,7 +68,7 @@ function form() {
 export const loadRevocations = () => void pages.load();
 
 export function startRevocations() {
-  const table = el("div", { class: "scroll card", id: "revocations-table", tabindex: "0", role: "region", "aria-label": "List of revocations", hidden: true },
+  const table = el("div", { class: "scroll card stack", id: "revocations-table", tabindex: "0", role: "region", "aria-label": "List of revocations", hidden: true },
     el("table", {},
       el("thead", {}, el("tr", {}, ...["What", "Which", "Revoked"].map(text => el("th", { scope: "col", text })))),
       el("tbody", { id: "revocations-rows" })));
@@ -78,5 +78,5 @@ export function startRevocations() {
     body: [table],
   });
   parts.element.insertBefore(form(), parts.pages);
-  pages = new Pages({ path: "/admin/revocations", search: parts.search, count: parts.count, place: parts.pages, draw, all: "revocations", none: "Nothing was revoked." });
+  pages = new Pages({ path: "/admin/revocations", search: parts.search, count: parts.count, place: parts.pages, draw, one: "revocation", all: "revocations", none: "Nothing was revoked." });
 }

@@ -41,6 +41,7 @@ const selected = () => keys.find(k => k.id === key.value) ?? null;
 
 // loadTokens reads the keys anew when the view is opened.
 export async function loadTokens() {
+  if (!parts.none) build();
   message(answer, "");
   const before = chosen?.id ?? key.value;
   keys = [];
@@ -138,6 +139,14 @@ export function startTokens() {
   parts = section("tokens", "Make a token", {
     about: "A token lives for a short time and grants a part of what a key does, so that a web page needs no secret. It ends with its key.",
   });
+  onSession(() => {
+    if (![session.admin?.value, session.key?.value].includes(maker)) made.replaceChildren(); // whoever comes next did not make it
+    if (!$("tokens").hidden) loadTokens();
+  });
+}
+
+// build makes the form, when the page is opened for the first time.
+function build() {
   parts.none = el("p", { class: "dim", text: "A token cannot make another one. Add an API key, or the admin key." });
   const form = el("form", { id: "token-form", class: "card keyform" },
     el("div", { class: "fields" }, field("Of the key", key), field("Lives for", life)),
@@ -150,8 +159,4 @@ export function startTokens() {
   form.insertBefore(watchGrant(form, "token", granted), answer);
   key.addEventListener("change", () => pick(selected()));
   act(form, "submit", make);
-  onSession(() => {
-    if (![session.admin?.value, session.key?.value].includes(maker)) made.replaceChildren(); // whoever comes next did not make it
-    if (!$("tokens").hidden) loadTokens();
-  });
 }

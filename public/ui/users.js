@@ -106,5 +106,5 @@ export function startUsers() {
     about: "A user signs in with email and password at Directus' door (/auth/login), and may do there and on /realtime what is granted here.",
     body: [el("ul", { id: "users-list", class: "cards" })],
   });
-  pages = new Pages({ path: "/admin/users", search: parts.search, count: parts.count, place: parts.pages, draw, all: "users", none: "There is no user yet." });
+  pages = new Pages({ path: "/admin/users", search: parts.search, count: parts.count, place: parts.pages, draw, one: "user", all: "users", none: "There is no user yet." });
 }
