@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { admin, goTo, key, live, publish, setUp, shot, visit } from "./dashboard.mjs";
+import { admin, goTo, key, live, publish, setUp, shot, signIn, visit } from "./dashboard.mjs";
 
 const gateway = setUp();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -61,32 +61,50 @@ async function faults(page) {
   });
 }
 
-const pages = ["Overview", "Events", "Keys", "Tokens", "Revocations", "Users", "Accounts", "Gateways", "Backups", "Audit"];
-const forms = { Keys: "New key", Users: "New user", Accounts: "New account" };
+// pages have what shows that they are filled.
+const pages = {
+  Overview: "#clients-rows tr", Events: "#event-list > li", Keys: "#keys-list > li", Tokens: "#token-form", Revocations: "#revocations-rows tr",
+  Users: "#users-list > li", Accounts: "#accounts-list > li", Gateways: "#nodes-list > li", Backups: "#backups-rows tr", Audit: "#audit-rows tr",
+};
+// further is what a page shows after a click.
+const further = {
+  Keys: [["form", page => page.getByRole("button", { name: "New key" })], ["revoke", page => page.getByRole("button", { name: "Revoke empty" })]],
+  Users: [["form", page => page.getByRole("button", { name: "New user" })]],
+  Accounts: [["form", page => page.getByRole("button", { name: "New account" })], ["databases", page => page.getByRole("button", { name: "Databases ann@example.org" }), "dialog select[aria-label='Role in bank']"]],
+  Tokens: [["made", page => page.getByRole("button", { name: "Make the token" }), "#token-made .card"]],
+};
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390]) {
     test(`every page in ${colorScheme} at ${width}: nothing cut off, nothing without a name, axe finds nothing`, async t => {
       await (filled ??= fill());
-      const page = await visit(t, key, { provoked: true, colorScheme, viewport: { width, height: 900 } });
-      await live(page);
-      await page.getByRole("button", { name: "Add a key" }).click();
-      await page.getByLabel("API key, token or admin key").fill(admin);
-      await page.getByRole("button", { name: "Connect" }).click();
-      await live(page, "stats-state");
       const all = [];
       const look = async name => {
         for (const fault of await faults(page)) all.push(`${name}: ${fault}`);
         await shot(page, `${name}-${colorScheme}-${width}`);
       };
-      for (const title of pages) {
+      const page = await visit(t, null, { provoked: true, colorScheme, viewport: { width, height: 900 } });
+      await look("Visitor");
+      await signIn(page, key);
+      await live(page);
+      await page.getByRole("button", { name: "Add a key" }).click();
+      await signIn(page, admin);
+      await live(page, "stats-state");
+      if (width < 1000) {
+        await page.locator("#menu").click();
+        await look("Menu");
+      }
+      for (const [title, filled] of Object.entries(pages)) {
         await goTo(page, title);
-        await page.waitForTimeout(400);
+        await page.locator(filled).first().waitFor();
         await look(title);
-        if (!forms[title]) continue;
-        await page.getByRole("button", { name: forms[title], exact: true }).click();
-        await look(`${title}-form`);
-        await page.keyboard.press("Escape");
+        for (const [name, button, shown = "dialog[open]"] of further[title] ?? []) {
+          if (name === "made") await page.getByLabel("Of the key").selectOption({ label: "web" });
+          await button(page).click();
+          await page.locator(shown).waitFor();
+          await look(`${title}-${name}`);
+          await page.keyboard.press("Escape");
+        }
       }
       assert.deepEqual(all, []);
     });

@@ -113,7 +113,7 @@ async function databases(account) {
     return el("tr", {},
       el("th", { scope: "row", class: "wrap" }, el("bdi", { text: name })),
       el("td", {}, select),
-      el("td", {}, el("button", { type: "button", class: "quiet danger", "aria-label": `Take ${name} away`, text: "Take away",
+      el("td", {}, el("button", { type: "button", class: "quiet danger", "aria-label": `Take away ${name}`, text: "Take away",
         onclick: () => change(() => ask("POST", `/db/${encodeURIComponent(name)}/revoke?${new URLSearchParams({ username: account.username })}`), `${account.username} has lost ${name}.`).then(() => db.focus()) })));
   }
 

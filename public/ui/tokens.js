@@ -30,7 +30,7 @@ function pick(of) {
   channels = new Channels({ sub: of?.sub ?? [], pub: [] });
   rest.value = "";
   grants.replaceChildren(channels.element);
-  may.textContent = of ? `The key may subscribe to ${words(of.sub)}, publish to ${words(of.pub)}, and use the documents ${words(of.rest)}. Leave in what the token needs.`
+  may.textContent = of ? `What the key may do: subscribe to ${words(of.sub)}; publish to ${words(of.pub)}; documents: ${words(of.rest)}. Leave in what the token needs.`
     : "The token can grant what the key does, or less.";
   grants.dispatchEvent(new Event("change", { bubbles: true }));
 }
@@ -77,6 +77,18 @@ async function make() {
   }
 }
 
+// names are those that the frames of some channels have, for as many as an example needs; "hello" stands for a custom event.
+function names(patterns) {
+  const all = new Set();
+  for (const pattern of patterns) {
+    const [left, collection] = pattern.split(":");
+    if (left === "*") for (const name of ["post", "put", "delete", "hello"]) all.add(name);
+    else if (collection !== undefined && /^(post|put|patch|delete)$/i.test(left)) all.add(left.toLowerCase().replace("patch", "put"));
+    else all.add(left.replace("*", "1"));
+  }
+  return [...all].slice(0, 8);
+}
+
 // show shows a token with the lines that use it. The lines hide it, and are copied with it.
 function show({ token, expires }, { sub, pub, rest: documents }) {
   const { jti } = claimsOf(token) ?? {};
@@ -87,7 +99,8 @@ function show({ token, expires }, { sub, pub, rest: documents }) {
     const query = channel ? `channels=${encodeURIComponent(channel)}&` : "";
     lines.push(["Watch with curl", c => watchLine(c, channel)]);
     lines.push(["In a web page, with EventSource", c => `const events = new EventSource("${at("/realtime")}?${query}token=${c.value === dots ? dots : encodeURIComponent(c.value)}");
-events.onmessage = e => console.log(JSON.parse(e.data));`]);
+const show = e => console.log(e.type, JSON.parse(e.data).data);
+for (const name of ${JSON.stringify(names(sub))}) events.addEventListener(name, show);`]);
     lines.push(["In a web page, with the SDK", c => `import { connect } from "${at("/sdk/sluice.js")}";
 const rt = connect("${at("")}", { token: "${c.value}"${channel ? `, channels: [${JSON.stringify(channel)}]` : ""} });
 rt.on(${JSON.stringify(channel || "*")}, e => console.log(e.event, e.data));`]);
@@ -106,12 +119,13 @@ rt.on(${JSON.stringify(channel || "*")}, e => console.log(e.event, e.data));`]);
       s.set(line, credential);
       return s.element;
     }),
-    sub.length ? el("p", { class: "dim", text: "EventSource sends the token in the address, which needs QUERY_CREDENTIALS=true (the default). Custom events arrive under their own names: use addEventListener for them, or the frames of CUSTOM_EVENT_FRAME." }) : "",
+    sub.length ? el("p", { class: "dim", text: "EventSource sends the token in the address, which needs QUERY_CREDENTIALS=true (the default). It has to be given the name of each custom event." }) : "",
     said,
     el("div", { class: "actions" },
       el("button", { type: "button", text: "Use it in this page", onclick: e => use(token, e.target, said) }),
       session.admin && jti ? el("button", { type: "button", class: "danger", text: "Revoke it", onclick: e => end(jti, e.target, said) }) : "")));
-  $("token-title").focus();
+  $("token-title").focus({ preventScroll: true });
+  made.scrollIntoView({ block: "start" });
 }
 
 async function use(token, button, said) {
