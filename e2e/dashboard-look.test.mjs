@@ -46,6 +46,8 @@ async function faults(page) {
       const target = e.matches("[type=radio], [type=checkbox]") ? e.closest("label") ?? e : e;
       const { width, height, left, right } = target.getBoundingClientRect();
       const what = `${e.tagName} ${e.id || e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30)}`;
+      // axe takes a placeholder for a name, which is gone once something is entered.
+      if (e.matches("input, select, textarea") && !e.getAttribute("aria-label") && ![...e.labels].some(l => l.textContent.trim())) found.push(`${what} has no label`);
       if (width < 23.9 || height < 23.9) found.push(`${what} is ${width.toFixed(1)} × ${height.toFixed(1)}`);
       if (!e.closest(".scroll, pre") && (left < -1 || right > innerWidth + 1)) found.push(`${what} is cut off`);
     }
